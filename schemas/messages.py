@@ -1,0 +1,223 @@
+"""Every message as a typed struct; the annotations are the limits.
+
+Compatibility: fields are only ever added, always with a default, and a field
+never changes its meaning.  Readers ignore fields that they do not know.
+
+Times are integer milliseconds since 1970-01-01 UTC.  Money is an integer in
+minor units (cents) of the currency beside it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+BASELINE = -1
+FALLBACK = -2
+
+EventId = Annotated[str, Meta(min_length=1, max_length=128, description="Unique per event; the same on every retry.")]
+Unit = Annotated[str, Meta(min_length=1, max_length=128, description="Sticky pseudonym of a visitor; the record's key.")]
+Page = Annotated[str, Meta(min_length=1, max_length=64, description="The page, as named in page-rules.")]
+Segment = Annotated[str, Meta(min_length=1, max_length=64, description="The segment, as named by the web tier; '*' is the whole page.")]
+Slot = Annotated[str, Meta(min_length=1, max_length=64, description="An addressable place, unique on its page.")]
+Item = Annotated[str, Meta(min_length=1, max_length=128, description="The arm: an item of the catalog or a content block.")]
+PageView = Annotated[str, Meta(min_length=1, max_length=128, description="One rendering of a page for one visitor.")]
+Millis = Annotated[int, Meta(ge=0, le=4_102_444_800_000, description="Milliseconds since 1970-01-01 UTC.")]
+Version = Annotated[int, Meta(ge=0, le=2**53, description="Grows with every publication.")]
+Variant = Annotated[
+    int,
+    Meta(ge=FALLBACK, le=255, description="0..V-1 a slate of the layout, -1 the holdout's baseline, -2 the renderer's own fallback."),
+]
+Amount = Annotated[int, Meta(ge=0, le=1_000_000_000_000, description="Money in minor units.")]
+Quantity = Annotated[int, Meta(ge=1, le=1_000_000)]
+Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$", description="ISO 4217 code.")]
+Share = Annotated[float, Meta(ge=0.0, le=1.0)]
+Text = Annotated[str, Meta(max_length=10_000)]
+Label = Annotated[str, Meta(max_length=256)]
+
+
+class SlotItem(Struct, frozen=True, gc=False):
+    """An item that was visible in a slot."""
+
+    slot: Slot
+    item: Item
+
+
+class Impression(Struct, frozen=True):
+    """Slots of one page view that a visitor really saw."""
+
+    event_id: EventId
+    occurred_at: Millis
+    unit: Unit
+    page: Page
+    segment: Segment
+    page_view_id: PageView
+    layout_version: Version
+    variant: Variant
+    slots: Annotated[list[SlotItem], Meta(min_length=1, max_length=64)]
+
+
+class Click(Struct, frozen=True, gc=False):
+    """A visitor clicked the item in a slot."""
+
+    event_id: EventId
+    occurred_at: Millis
+    unit: Unit
+    page: Page
+    segment: Segment
+    slot: Slot
+    item: Item
+    page_view_id: PageView
+    layout_version: Version
+    variant: Variant
+
+
+class PurchaseLine(Struct, frozen=True, gc=False):
+    """One line of an order; `amount` is the line's total."""
+
+    item: Item
+    quantity: Quantity
+    amount: Amount
+
+
+class Purchase(Struct, frozen=True):
+    """An order that a visitor placed."""
+
+    event_id: EventId
+    occurred_at: Millis
+    unit: Unit
+    order_id: EventId
+    currency: Currency
+    lines: Annotated[list[PurchaseLine], Meta(min_length=1, max_length=100)]
+
+
+class Conversion(Struct, frozen=True, gc=False):
+    """A purchase line credited to a click; `event_id` is derived from purchase and line."""
+
+    event_id: Annotated[str, Meta(min_length=1, max_length=140)]
+    occurred_at: Millis
+    unit: Unit
+    order_id: EventId
+    purchase_id: EventId
+    line: Annotated[int, Meta(ge=0, le=99)]
+    click_id: EventId
+    clicked_at: Millis
+    delay: Annotated[int, Meta(ge=0, description="Purchase minus click, in milliseconds of event time.")]
+    page: Page
+    segment: Segment
+    slot: Slot
+    item: Item
+    layout_version: Version
+    variant: Variant
+    quantity: Quantity
+    amount: Amount
+    currency: Currency
+
+
+class CatalogItem(Struct, frozen=True):
+    """An item as the catalog team writes it; a null value deletes it."""
+
+    item: Item
+    title: Label
+    description: Text = ""
+    category: Label = ""
+    brand: Label = ""
+    price: Amount = 0
+    currency: Currency = "EUR"
+    available: bool = True
+    created_at: Millis = 0
+    tags: Annotated[list[Label], Meta(max_length=64)] = []
+    attributes: Annotated[dict[Label, Label], Meta(max_length=64)] = {}
+
+
+class CatalogEmbedding(Struct, frozen=True):
+    """An item's text as a vector; `content_hash` says of which text."""
+
+    item: Item
+    model: Label
+    content_hash: Label
+    vector: Annotated[list[float], Meta(min_length=1, max_length=4096)]
+
+
+class Candidates(Struct, frozen=True):
+    """Which catalog items may be placed: all that match every filter that is set.
+
+    An empty list sets no filter.  Where more than `limit` match, the best by
+    prior mean are kept, and `reserve` places go to the newest items.
+    """
+
+    items: Annotated[list[Item], Meta(max_length=10_000)] = []
+    categories: Annotated[list[Label], Meta(max_length=256)] = []
+    brands: Annotated[list[Label], Meta(max_length=256)] = []
+    tags: Annotated[list[Label], Meta(max_length=256)] = []
+    limit: Annotated[int, Meta(ge=1, le=10_000)] = 2_000
+    reserve: Annotated[int, Meta(ge=0, le=10_000)] = 100
+
+
+class PolicyChoice(Struct, frozen=True):
+    """How a page's slates are chosen."""
+
+    name: Annotated[str, Meta(pattern="^(thompson|greedy|uniform)$")] = "thompson"
+    variants: Annotated[int, Meta(ge=1, le=256)] = 16
+    exploration: Annotated[float, Meta(ge=0.0, le=10.0, description="Scale of the posterior's spread; 1 is exact Thompson sampling.")] = 1.0
+
+
+class PageRules(Struct, frozen=True):
+    """A page as merchandisers declare it."""
+
+    page: Page
+    version: Version
+    slots: Annotated[list[Slot], Meta(min_length=1, max_length=64, description="Slots in rendered order.")]
+    template: Label = "default"
+    candidates: Candidates = Candidates()
+    policy: PolicyChoice = PolicyChoice()
+    attribution_window: Annotated[int, Meta(ge=1_000, le=7_776_000_000, description="Click to purchase, milliseconds.")] = 604_800_000
+
+
+class PolicyParameters(Struct, frozen=True):
+    """What was fitted for a page: priors and the examination of its slots."""
+
+    page: Page
+    version: Version
+    fitted_at: Millis
+    click_rate: Annotated[float, Meta(gt=0.0, lt=1.0, description="Prior mean of attractiveness.")]
+    strength: Annotated[float, Meta(gt=0.0, description="Prior weight, in examined impressions.")]
+    examination: dict[Slot, Share] = {}
+
+
+class LayoutRequest(Struct, frozen=True):
+    """The statistics of a page and segment changed; the record's key says it all."""
+
+    page: Page
+    segment: Segment
+
+
+class Layout(Struct, frozen=True):
+    """The slates of one page for one segment.
+
+    A slate maps slot to item; a slot without an item is left to the renderer.
+    `propensities[slot][item]` is the share of variants with the item in the
+    slot: the exact probability for a visitor outside the holdout.  `watermarks`
+    maps a topic to the next offset of each partition that the layout reflects.
+    """
+
+    page: Page
+    segment: Segment
+    version: Version
+    produced_at: Millis
+    expires_at: Millis
+    epoch: Annotated[int, Meta(ge=0)]
+    template: Label
+    policy: Label
+    settings_digest: Label
+    rules_version: Version
+    parameters_version: Version
+    catalog_position: Annotated[list[int], Meta(description="Next offset of each catalog-items partition.")]
+    watermarks: dict[str, list[int]]
+    holdout_share: Share
+    holdout_salt: Label
+    baseline: dict[Slot, Item]
+    slates: Annotated[list[dict[Slot, Item]], Meta(min_length=1, max_length=256)]
+    propensities: dict[Slot, dict[Item, Share]]
+    relaxed: Annotated[list[Label], Meta(description="Rules that could not hold, in the order they were given up.")] = []
