@@ -1,0 +1,195 @@
+"""Settings to client libraries: Faust, aiokafka, librdkafka and redis-py.
+
+Every client of a room is configured here, so that partitioner, durability and
+security are the same wherever a record is written or read.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import redis
+import redis.asyncio
+from faust.auth import SASLCredentials, SSLCredentials
+from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.retry import Retry
+
+from schemas.errors import BadSettings
+from streams.settings import KafkaSettings, RedisSettings
+
+HEALTH_CHECK_S = 15
+REDIS_TIMEOUT_S = 5.0
+REDIS_RETRIES = 5
+
+_SECRETS = frozenset({"sasl.password", "ssl.key.password"})
+_librdkafka_log = logging.getLogger("reshelf.librdkafka")
+
+
+class ClientConfig(dict[str, Any]):
+    """Settings for librdkafka, by its own names; a repr shows no secret."""
+
+    def __repr__(self) -> str:
+        return repr({name: "***" if name in _SECRETS else value for name, value in self.items()})
+
+    def __or__(self, other: Mapping[str, Any]) -> ClientConfig:  # type: ignore[override]
+        return ClientConfig({**self, **other})
+
+
+def confluent_producer_config(kafka: KafkaSettings) -> ClientConfig:
+    """Settings of every confluent-kafka producer.
+
+    The murmur2 partitioner is that of Java and aiokafka clients: a key must land on
+    the same partition whoever writes it.  `acks=all` with idempotence keeps the order
+    of a partition and writes a record once, however often it is sent.
+    """
+    return _confluent(kafka) | {
+        "partitioner": "murmur2_random",
+        "acks": "all",
+        "enable.idempotence": True,
+        "linger.ms": 5,
+        "batch.size": 512 * 1024,
+        "compression.type": "lz4",
+    }
+
+
+def confluent_consumer_config(kafka: KafkaSettings, group: str) -> ClientConfig:
+    """Settings of every confluent-kafka consumer: committed records only, nothing committed by itself.
+
+    A position outside the log is an error (`auto.offset.reset=error`), never a silent
+    reset; readers that have no position yet seek to one.
+    """
+    return _confluent(kafka) | {
+        "group.id": group,
+        "isolation.level": "read_committed",
+        "auto.offset.reset": "error",
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "session.timeout.ms": round(kafka.session_timeout_s * 1000),
+        "fetch.wait.max.ms": 100,
+    }
+
+
+def confluent_admin_config(kafka: KafkaSettings) -> ClientConfig:
+    """Settings of confluent-kafka's admin client."""
+    return _confluent(kafka)
+
+
+def _confluent(kafka: KafkaSettings) -> ClientConfig:
+    config = ClientConfig(
+        {
+            "bootstrap.servers": kafka.bootstrap,
+            "security.protocol": kafka.security_protocol,
+            "client.id": "reshelf",
+            "log.connection.close": False,
+            "logger": _librdkafka_log,
+        }
+    )
+    if kafka.security_protocol.startswith("SASL_"):
+        config["sasl.mechanism"] = kafka.sasl_mechanism
+        config["sasl.username"] = kafka.username
+        config["sasl.password"] = kafka.password.get_secret_value()
+    files = {
+        "ssl.ca.location": kafka.ca_file,
+        "ssl.certificate.location": kafka.cert_file,
+        "ssl.key.location": kafka.key_file,
+    }
+    return config | {name: path for name, path in files.items() if path}
+
+
+def faust_credentials(kafka: KafkaSettings) -> SASLCredentials | SSLCredentials | None:
+    """What Faust's `broker_credentials` takes; None for PLAINTEXT.
+
+    Raises BadSettings when a certificate file cannot be read.
+    """
+    protocol = kafka.security_protocol
+    if protocol == "PLAINTEXT":
+        return None
+    if protocol == "SSL":
+        return SSLCredentials(_ssl_context(kafka))
+    return SASLCredentials(
+        username=kafka.username,
+        password=kafka.password.get_secret_value(),
+        mechanism=kafka.sasl_mechanism,
+        ssl_context=_ssl_context(kafka) if protocol == "SASL_SSL" else None,
+    )
+
+
+def aiokafka_security(kafka: KafkaSettings) -> dict[str, Any]:
+    """The security arguments of aiokafka's clients; raises BadSettings as faust_credentials."""
+    return dict(credentials_to_aiokafka_auth(faust_credentials(kafka)))
+
+
+def bootstrap_servers(kafka: KafkaSettings) -> list[str]:
+    """The brokers, one "host:port" each; the port is 9092 where none is given."""
+    servers = [part.strip() for part in kafka.bootstrap.split(",") if part.strip()]
+    if not servers:
+        raise BadSettings(f"No broker is named: expected host:port, got {kafka.bootstrap!r}. Set kafka.bootstrap.")
+    return [server if server.rpartition(":")[2].isdigit() else f"{server}:9092" for server in servers]
+
+
+def _ssl_context(kafka: KafkaSettings) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=kafka.ca_file or None)
+        if kafka.cert_file:
+            context.load_cert_chain(kafka.cert_file, kafka.key_file or None)
+    except (OSError, ssl.SSLError) as error:
+        files = ", ".join(path for path in (kafka.ca_file, kafka.cert_file, kafka.key_file) if path)
+        raise BadSettings(
+            f"Kafka's certificate files cannot be used: {error}. Expected readable PEM files, got: {files}. "
+            "Check kafka.ca_file, kafka.cert_file and kafka.key_file."
+        ) from None
+    return context
+
+
+def redis_client(settings: RedisSettings) -> redis.asyncio.Redis:
+    """A client for the stream workers: bytes in and out, short timeouts, retries with backoff.
+
+    A command that is retried may have been applied before its reply was lost; scripts
+    that compare and set the watermark make that harmless.
+    """
+    backoff = ExponentialWithJitterBackoff(base=0.02, cap=1.0)
+    return redis.asyncio.Redis.from_url(
+        settings.url, retry=AsyncRetry(backoff, REDIS_RETRIES), **_redis_arguments(settings)
+    )
+
+
+def redis_sync_client(settings: RedisSettings) -> redis.Redis:
+    """As redis_client, for commands and tools that do not run in an event loop."""
+    backoff = ExponentialWithJitterBackoff(base=0.02, cap=1.0)
+    return redis.Redis.from_url(settings.url, retry=Retry(backoff, REDIS_RETRIES), **_redis_arguments(settings))
+
+
+def _redis_arguments(settings: RedisSettings) -> dict[str, Any]:
+    arguments: dict[str, Any] = {
+        "decode_responses": False,
+        "health_check_interval": HEALTH_CHECK_S,
+        "socket_timeout": REDIS_TIMEOUT_S,
+        "socket_connect_timeout": REDIS_TIMEOUT_S,
+        "socket_keepalive": True,
+        "retry_on_error": [redis.ConnectionError, redis.TimeoutError],
+    }
+    if settings.url.startswith("unix://"):
+        del arguments["socket_connect_timeout"], arguments["socket_keepalive"]
+    if settings.username:
+        arguments["username"] = settings.username
+    if settings.password.get_secret_value():
+        arguments["password"] = settings.password.get_secret_value()
+    if settings.url.startswith("rediss://"):
+        arguments |= _redis_tls(settings)
+    return arguments
+
+
+def _redis_tls(settings: RedisSettings) -> dict[str, str]:
+    files = {"ssl_ca_certs": settings.ca_file, "ssl_certfile": settings.cert_file, "ssl_keyfile": settings.key_file}
+    return {name: path for name, path in files.items() if path}
+
+
+def quiet_loggers(names: Sequence[str] = ("aiokafka", "kafka", "faust", "mode")) -> None:
+    """Let client libraries speak up for errors only; ours say what matters to an operator."""
+    for name in names:
+        logging.getLogger(name).setLevel(logging.ERROR)
