@@ -3,13 +3,16 @@
 Compatibility: fields are only ever added, always with a default, and a field
 never changes its meaning.  Readers ignore fields that they do not know.
 
+Events hold lists but opt out of garbage collection all the same: decoded values
+cannot form cycles, and tracking a short impression costs as much as decoding it.
+
 Times are integer milliseconds since 1970-01-01 UTC.  Money is an integer in
 minor units (cents) of the currency beside it.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -17,21 +20,32 @@ BASELINE = -1
 FALLBACK = -2
 
 EventId = Annotated[str, Meta(min_length=1, max_length=128, description="Unique per event; the same on every retry.")]
-Unit = Annotated[str, Meta(min_length=1, max_length=128, description="Sticky pseudonym of a visitor; the record's key.")]
+Unit = Annotated[
+    str, Meta(min_length=1, max_length=128, description="Sticky pseudonym of a visitor; the record's key.")
+]
 Page = Annotated[str, Meta(min_length=1, max_length=64, description="The page, as named in page-rules.")]
-Segment = Annotated[str, Meta(min_length=1, max_length=64, description="The segment, as named by the web tier; '*' is the whole page.")]
+Segment = Annotated[
+    str, Meta(min_length=1, max_length=64, description="The segment, as named by the web tier; '*' is the whole page.")
+]
 Slot = Annotated[str, Meta(min_length=1, max_length=64, description="An addressable place, unique on its page.")]
-Item = Annotated[str, Meta(min_length=1, max_length=128, description="The arm: an item of the catalog or a content block.")]
+Item = Annotated[
+    str, Meta(min_length=1, max_length=128, description="The arm: an item of the catalog or a content block.")
+]
 PageView = Annotated[str, Meta(min_length=1, max_length=128, description="One rendering of a page for one visitor.")]
 Millis = Annotated[int, Meta(ge=0, le=4_102_444_800_000, description="Milliseconds since 1970-01-01 UTC.")]
 Version = Annotated[int, Meta(ge=0, le=2**53, description="Grows with every publication.")]
 Variant = Annotated[
     int,
-    Meta(ge=FALLBACK, le=255, description="0..V-1 a slate of the layout, -1 the holdout's baseline, -2 the renderer's own fallback."),
+    Meta(
+        ge=FALLBACK,
+        le=255,
+        description="0..V-1 a slate of the layout, -1 the holdout's baseline, -2 the renderer's own fallback.",
+    ),
 ]
 Amount = Annotated[int, Meta(ge=0, le=1_000_000_000_000, description="Money in minor units.")]
 Quantity = Annotated[int, Meta(ge=1, le=1_000_000)]
-Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$", description="ISO 4217 code.")]
+Currency = Annotated[str, Meta(min_length=3, max_length=3, pattern="^[A-Z]{3}$", description="ISO 4217 code.")]
+Offset = Annotated[int, Meta(ge=0, le=2**53)]
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Text = Annotated[str, Meta(max_length=10_000)]
 Label = Annotated[str, Meta(max_length=256)]
@@ -44,7 +58,7 @@ class SlotItem(Struct, frozen=True, gc=False):
     item: Item
 
 
-class Impression(Struct, frozen=True):
+class Impression(Struct, frozen=True, gc=False):
     """Slots of one page view that a visitor really saw."""
 
     event_id: EventId
@@ -81,7 +95,7 @@ class PurchaseLine(Struct, frozen=True, gc=False):
     amount: Amount
 
 
-class Purchase(Struct, frozen=True):
+class Purchase(Struct, frozen=True, gc=False):
     """An order that a visitor placed."""
 
     event_id: EventId
@@ -103,7 +117,9 @@ class Conversion(Struct, frozen=True, gc=False):
     line: Annotated[int, Meta(ge=0, le=99)]
     click_id: EventId
     clicked_at: Millis
-    delay: Annotated[int, Meta(ge=0, description="Purchase minus click, in milliseconds of event time.")]
+    delay: Annotated[
+        int, Meta(ge=0, le=4_102_444_800_000, description="Purchase minus click, in milliseconds of event time.")
+    ]
     page: Page
     segment: Segment
     slot: Slot
@@ -158,9 +174,11 @@ class Candidates(Struct, frozen=True):
 class PolicyChoice(Struct, frozen=True):
     """How a page's slates are chosen."""
 
-    name: Annotated[str, Meta(pattern="^(thompson|greedy|uniform)$")] = "thompson"
+    name: Literal["thompson", "greedy", "uniform"] = "thompson"
     variants: Annotated[int, Meta(ge=1, le=256)] = 16
-    exploration: Annotated[float, Meta(ge=0.0, le=10.0, description="Scale of the posterior's spread; 1 is exact Thompson sampling.")] = 1.0
+    exploration: Annotated[
+        float, Meta(ge=0.0, le=10.0, description="Scale of the posterior's spread; 1 is exact Thompson sampling.")
+    ] = 1.0
 
 
 class PageRules(Struct, frozen=True):
@@ -168,11 +186,25 @@ class PageRules(Struct, frozen=True):
 
     page: Page
     version: Version
-    slots: Annotated[list[Slot], Meta(min_length=1, max_length=64, description="Slots in rendered order.")]
+    slots: Annotated[
+        list[Slot],
+        Meta(
+            min_length=1,
+            max_length=64,
+            description="Slots in rendered order, each once.",
+            extra_json_schema={"uniqueItems": True},
+        ),
+    ]
     template: Label = "default"
     candidates: Candidates = Candidates()
     policy: PolicyChoice = PolicyChoice()
-    attribution_window: Annotated[int, Meta(ge=1_000, le=7_776_000_000, description="Click to purchase, milliseconds.")] = 604_800_000
+    attribution_window: Annotated[
+        int, Meta(ge=1_000, le=7_776_000_000, description="Click to purchase, milliseconds.")
+    ] = 604_800_000
+
+    def __post_init__(self) -> None:
+        if len(set(self.slots)) < len(self.slots):
+            raise ValueError("Expected `slots` to name each slot once")
 
 
 class PolicyParameters(Struct, frozen=True):
@@ -182,7 +214,7 @@ class PolicyParameters(Struct, frozen=True):
     version: Version
     fitted_at: Millis
     click_rate: Annotated[float, Meta(gt=0.0, lt=1.0, description="Prior mean of attractiveness.")]
-    strength: Annotated[float, Meta(gt=0.0, description="Prior weight, in examined impressions.")]
+    strength: Annotated[float, Meta(gt=0.0, le=1e9, description="Prior weight, in examined impressions.")]
     examination: dict[Slot, Share] = {}
 
 
@@ -207,17 +239,19 @@ class Layout(Struct, frozen=True):
     version: Version
     produced_at: Millis
     expires_at: Millis
-    epoch: Annotated[int, Meta(ge=0)]
+    epoch: Annotated[int, Meta(ge=0, le=2**53)]
     template: Label
     policy: Label
     settings_digest: Label
     rules_version: Version
     parameters_version: Version
-    catalog_position: Annotated[list[int], Meta(description="Next offset of each catalog-items partition.")]
-    watermarks: dict[str, list[int]]
+    catalog_position: Annotated[list[Offset], Meta(description="Next offset of each catalog-items partition.")]
+    watermarks: dict[str, list[Offset]]
     holdout_share: Share
     holdout_salt: Label
     baseline: dict[Slot, Item]
     slates: Annotated[list[dict[Slot, Item]], Meta(min_length=1, max_length=256)]
     propensities: dict[Slot, dict[Item, Share]]
-    relaxed: Annotated[list[Label], Meta(description="Rules that could not hold, in the order they were given up.")] = []
+    relaxed: Annotated[
+        list[Label], Meta(description="Rules that could not hold, in the order they were given up.")
+    ] = []

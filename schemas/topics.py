@@ -30,18 +30,69 @@ class Topic:
     tombstone: str = ""
 
 
-IMPRESSIONS = Topic("events-impressions", "unit", m.Impression, "delete", 30 * DAY_MS, "Slots that visitors saw.", event=True)
-CLICKS = Topic("events-clicks", "unit", m.Click, "delete", 30 * DAY_MS, "Clicks on items in slots.", event=True, tombstone="forget this unit")
+IMPRESSIONS = Topic(
+    "events-impressions", "unit", m.Impression, "delete", 30 * DAY_MS, "Slots that visitors saw.", event=True
+)
+CLICKS = Topic(
+    "events-clicks",
+    "unit",
+    m.Click,
+    "delete",
+    30 * DAY_MS,
+    "Clicks on items in slots.",
+    event=True,
+    tombstone="forget this unit",
+)
 PURCHASES = Topic("events-purchases", "unit", m.Purchase, "delete", 30 * DAY_MS, "Orders.", event=True)
-CONVERSIONS = Topic("events-conversions", "unit", m.Conversion, "delete", 30 * DAY_MS, "Purchase lines credited to clicks.", event=True)
-CATALOG_ITEMS = Topic("catalog-items", "item", m.CatalogItem, "compact", -1, "The catalog.", tombstone="the item is gone")
-CATALOG_EMBEDDINGS = Topic("catalog-embeddings", "item", m.CatalogEmbedding, "compact", -1, "Item texts as vectors.", tombstone="the item is gone")
-PAGE_RULES = Topic("page-rules", "page", m.PageRules, "compact", -1, "Pages as merchandisers declare them.", tombstone="the page is no longer arranged")
-POLICY_PARAMETERS = Topic("policy-parameters", "page", m.PolicyParameters, "compact", -1, "What was fitted for each page.", tombstone="use the defaults")
-LAYOUT_REQUESTS = Topic("layout-requests", "page, segment", m.LayoutRequest, "delete", DAY_MS // 24, "Keys whose statistics changed.")
-LAYOUTS = Topic("layouts", "page, segment", m.Layout, "compact", -1, "The newest layout of each page and segment.", tombstone="no layout: use the fallback")
+CONVERSIONS = Topic(
+    "events-conversions", "unit", m.Conversion, "delete", 30 * DAY_MS, "Purchase lines credited to clicks.", event=True
+)
+CATALOG_ITEMS = Topic(
+    "catalog-items", "item", m.CatalogItem, "compact", -1, "The catalog.", tombstone="the item is gone"
+)
+CATALOG_EMBEDDINGS = Topic(
+    "catalog-embeddings",
+    "item",
+    m.CatalogEmbedding,
+    "compact",
+    -1,
+    "Item texts as vectors.",
+    tombstone="the item is gone",
+)
+PAGE_RULES = Topic(
+    "page-rules",
+    "page",
+    m.PageRules,
+    "compact",
+    -1,
+    "Pages as merchandisers declare them.",
+    tombstone="the page is no longer arranged",
+)
+POLICY_PARAMETERS = Topic(
+    "policy-parameters",
+    "page",
+    m.PolicyParameters,
+    "compact",
+    -1,
+    "What was fitted for each page.",
+    tombstone="use the defaults",
+)
+LAYOUT_REQUESTS = Topic(
+    "layout-requests", "page, segment", m.LayoutRequest, "delete", DAY_MS // 24, "Keys whose statistics changed."
+)
+LAYOUTS = Topic(
+    "layouts",
+    "page, segment",
+    m.Layout,
+    "compact",
+    -1,
+    "The newest layout of each page and segment.",
+    tombstone="no layout: use the fallback",
+)
 LAYOUTS_HISTORY = Topic("layouts-history", "page, segment", m.Layout, "delete", 90 * DAY_MS, "Every published layout.")
-DEAD_LETTERS = Topic("dead-letters", "as came", None, "delete", 90 * DAY_MS, "Records that did not fit, with the reason in headers.")
+DEAD_LETTERS = Topic(
+    "dead-letters", "as came", None, "delete", 90 * DAY_MS, "Records that did not fit, with the reason in headers."
+)
 
 TOPICS: tuple[Topic, ...] = (
     IMPRESSIONS,

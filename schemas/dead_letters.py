@@ -1,0 +1,97 @@
+"""Records that did not fit, put aside whole.
+
+A dead letter keeps the key, the value and the headers of its record byte for
+byte and in order; what Reshelf adds are five headers at the end.  So a letter can
+be looked at with any Kafka tool and published again as it was, once the cause
+is mended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from schemas.errors import BadRecord
+
+Header = tuple[str, bytes]
+
+HEADERS: dict[str, str] = {
+    "reshelf-topic": "Topic that the record was read from, without the prefix.",
+    "reshelf-partition": "Its partition, as a decimal number.",
+    "reshelf-offset": "Its offset, as a decimal number.",
+    "reshelf-reason": "One word for what was wrong.",
+    "reshelf-detail": "What was expected, what came, and where.",
+}
+
+REASONS: dict[str, str] = {
+    "empty": "The record has no value where one is needed. Publish the event; a null value is no event.",
+    "malformed": "The value is not JSON in UTF-8. Look at the producer's serializer.",
+    "invalid": "The value breaks the message's type or one of its limits; the detail names the field. "
+    "Compare the producer with the message's JSON Schema.",
+    "key": "The record key is missing or is not the one that the topic asks for (for events, the unit in the value). "
+    "Set the key as the topic table has it.",
+    "late": "The event was appended longer after it happened than the settings allow. "
+    "Look for a producer that was cut off; import old data under a prefix of its own.",
+    "early": "The event claims to have happened after it was appended. Set the clock of the producer.",
+    "currency": "The amount is in another currency than the namespace counts in. Convert before publishing.",
+    "quota": "The record names one page, segment, slot or item more than the settings allow for its partition. "
+    "Look for a producer that puts ids into names; raise the quota if the names are real.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One record put aside; `topic` is without the prefix, `headers` are the record's own."""
+
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+    detail: str
+    key: bytes | None = None
+    value: bytes | None = None
+    headers: tuple[Header, ...] = ()
+
+    def to_headers(self) -> list[Header]:
+        """The headers to publish with: the record's own, then the five of `HEADERS`."""
+        told = (self.topic, str(self.partition), str(self.offset), self.reason, self.detail)
+        ours = [(name, text.encode(errors="backslashreplace")) for name, text in zip(HEADERS, told, strict=True)]
+        return [*self.headers, *ours]
+
+
+def read(headers: Sequence[Header], key: bytes | None = None, value: bytes | None = None) -> DeadLetter:
+    """The dead letter that a record of the dead-letters topic holds.
+
+    Only the last header of each name in `HEADERS` is taken as ours, so a letter
+    inside a letter and headers added on the way are kept.  Raises `BadRecord`
+    where one is missing or is not what it should be.
+    """
+    last = {name: index for index, (name, _) in enumerate(headers) if name in HEADERS}
+    ours = {name: _text(name, headers[index][1]) for name, index in last.items()}
+    missing = [name for name in HEADERS if name not in ours]
+    if missing:
+        raise BadRecord("invalid", f"expected the header {missing[0]}, got none: this is no dead letter")
+    own = tuple(header for index, header in enumerate(headers) if last.get(header[0]) != index)
+    return DeadLetter(
+        topic=ours["reshelf-topic"],
+        partition=_number("reshelf-partition", ours["reshelf-partition"]),
+        offset=_number("reshelf-offset", ours["reshelf-offset"]),
+        reason=ours["reshelf-reason"],
+        detail=ours["reshelf-detail"],
+        key=key,
+        value=value,
+        headers=own,
+    )
+
+
+def _text(name: str, value: bytes | None) -> str:
+    try:
+        return (value or b"").decode()
+    except UnicodeDecodeError as error:
+        raise BadRecord("invalid", f"expected UTF-8 in the header {name}, got {error}") from None
+
+
+def _number(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 20):
+        raise BadRecord("invalid", f"expected a whole number in the header {name}, got {text[:80]!r}")
+    return int(text)
