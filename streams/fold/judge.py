@@ -1,0 +1,147 @@
+"""What becomes of each record: accepted, a duplicate, or unfit with a reason.
+
+A verdict depends on the partition's log and the fold settings alone.  It is
+made once for an offset and kept with the batch, so that folding again after a
+conflict never asks twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import msgspec
+
+from schemas.codec import bad_record
+from schemas.messages import Conversion, Impression
+from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, Topic
+from streams.fold.window import RecentWindow
+from streams.records import Record
+from streams.settings import FoldSettings
+
+_DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError)
+
+
+class Accepted(NamedTuple):
+    """An event that counts; `new_*` say whether its page view, unit or order is new on the partition lately."""
+
+    offset: int
+    bucket: int
+    event: Any
+    new_view: bool
+    new_unit: bool
+    new_order: bool
+
+
+class Rejected(NamedTuple):
+    """A record for the dead letters."""
+
+    record: Record
+    reason: str
+    detail: str
+
+
+@dataclass(slots=True)
+class Judged:
+    """The verdicts on consecutive records, by kind, each in the order of the log."""
+
+    accepted: list[Accepted] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    duplicates: list[int] = field(default_factory=list)
+    forgotten: list[int] = field(default_factory=list)
+
+
+def bucket_of(time_ms: int, bucket_ms: int) -> int:
+    """Start of the time bucket that holds `time_ms`; 0 where there is one bucket for all time."""
+    return time_ms - time_ms % bucket_ms if bucket_ms else 0
+
+
+class Judge:
+    """Judges the records of one partition of an event topic, in order of their offsets.
+
+    To be fed from `duplicate_window` offsets before the first verdict that is
+    used; the verdicts on those warm-up records are to be thrown away.
+    """
+
+    def __init__(self, topic: Topic, settings: FoldSettings) -> None:
+        assert topic.message is not None
+        self._decode: Callable[[Any], Any] = msgspec.json.Decoder(topic.message).decode
+        self._message = topic.message
+        self._settings = settings
+        self._forgettable = topic is CLICKS
+        self._ids = RecentWindow(settings.duplicate_window)
+        self._views = RecentWindow(settings.duplicate_window)
+        self._units = RecentWindow(settings.duplicate_window)
+        self._orders = RecentWindow(settings.duplicate_window)
+        self._accept: Callable[[Judged, Record, Any], None] = self._event
+        if topic is IMPRESSIONS:
+            self._accept = self._impression
+        elif topic is CONVERSIONS:
+            self._accept = self._conversion
+
+    def judge(self, records: Sequence[Record]) -> Judged:
+        """The verdicts on `records`, which continue what was judged before."""
+        judged = Judged()
+        decode, seen, accept = self._decode, self._ids.seen, self._accept
+        for record in records:
+            value = record.value
+            if value is None and self._forgettable and record.key:
+                judged.forgotten.append(record.offset)
+                continue
+            try:
+                event = decode(value)
+            except _DECODE_ERRORS as error:
+                bad = bad_record(value, error)
+                judged.rejected.append(Rejected(record, bad.reason, bad.detail))
+                continue
+            if seen(event.event_id, record.offset):
+                judged.duplicates.append(record.offset)
+                continue
+            accept(judged, record, event)
+        return judged
+
+    def _impression(self, judged: Judged, record: Record, event: Impression) -> None:
+        new_view = not self._views.seen(event.page_view_id, record.offset)
+        new_unit = not self._units.seen(f"{event.page}\n{event.unit}", record.offset)
+        unfit = self._unfit(record, event, event.occurred_at)
+        if unfit:
+            judged.rejected.append(unfit)
+        else:
+            bucket = bucket_of(event.occurred_at, self._settings.bucket_ms)
+            judged.accepted.append(Accepted(record.offset, bucket, event, new_view, new_unit, False))
+
+    def _event(self, judged: Judged, record: Record, event: Any) -> None:
+        unfit = self._unfit(record, event, event.occurred_at)
+        if unfit:
+            judged.rejected.append(unfit)
+        else:
+            bucket = bucket_of(event.occurred_at, self._settings.bucket_ms)
+            judged.accepted.append(Accepted(record.offset, bucket, event, False, False, False))
+
+    def _conversion(self, judged: Judged, record: Record, event: Conversion) -> None:
+        new_order = not self._orders.seen(f"{event.page}\n{event.order_id}", record.offset)
+        unfit = self._unfit(record, event, event.clicked_at) or self._foreign(record, event)
+        if unfit:
+            judged.rejected.append(unfit)
+        else:
+            bucket = bucket_of(event.clicked_at, self._settings.bucket_ms)
+            judged.accepted.append(Accepted(record.offset, bucket, event, False, False, new_order))
+
+    def _unfit(self, record: Record, event: Any, time_ms: int) -> Rejected | None:
+        """Why the record breaks a rule that all events share, if it does."""
+        key = record.key
+        if key is None or key != event.unit.encode():
+            return Rejected(record, "key", f"expected the unit {event.unit!r} as key, got {key!r}"[:500])
+        lateness, limits = record.timestamp - time_ms, self._settings
+        if limits.early_ms and -lateness > limits.early_ms:
+            return Rejected(record, "early", f"event time is {-lateness} ms after append time, limit {limits.early_ms}")
+        if limits.late_ms and lateness > limits.late_ms and self._message is not Conversion:
+            return Rejected(record, "late", f"append time is {lateness} ms after event time, limit {limits.late_ms}")
+        return None
+
+    def _foreign(self, record: Record, event: Conversion) -> Rejected | None:
+        expected = self._settings.currency
+        if event.currency == expected:
+            return None
+        return Rejected(record, "currency", f"expected amounts in {expected}, got {event.currency}")

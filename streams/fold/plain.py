@@ -1,0 +1,151 @@
+"""The state law written the slow and obvious way: one pass over each whole partition.
+
+No batches, no groups, no Redis, no windows that forget: what the workers' state
+must equal, row for row (`streams.state.export`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+
+from schemas.codec import decoder
+from schemas.errors import BadRecord
+from schemas.messages import Click, Conversion, Impression
+from schemas.topics import BY_NAME, CLICKS, CONVERSIONS
+from streams.fold.deltas import delay_bin, traffic_of, unit_bin
+from streams.fold.judge import bucket_of
+from streams.fold.quota import KEY, name_code, names_of
+from streams.records import Record, TopicPartition
+from streams.settings import FoldSettings
+
+Row = list[Any]
+
+
+class PlainFold:
+    """Folds whole logs; `rows` gives the canonical export, `rejected` what dead letters must hold."""
+
+    def __init__(self, settings: FoldSettings) -> None:
+        self._settings = settings
+        self._counts: dict[tuple[Any, ...], list[int]] = {}
+        self._quota: dict[tuple[TopicPartition, int], set[int]] = defaultdict(set)
+        self._append_time = 0
+        self.rejected: dict[tuple[str, int, int], str] = {}
+
+    def read(self, tp: TopicPartition, records: Iterable[Record]) -> None:
+        """Fold one partition's records, from the first to the last."""
+        seen: dict[str, int] = {}
+        for record in records:
+            self._append_time = max(self._append_time, record.timestamp)
+            verdict = self._one(tp, record, seen)
+            if verdict not in ("applied", "duplicate", "forgotten"):
+                self.rejected[tp.topic, tp.partition, record.offset] = verdict
+            self._add("tally", (tp.topic, tp.partition, verdict), (1,))
+
+    def rows(self) -> list[Row]:
+        """The canonical export of what was read."""
+        quota = [
+            ["quota", tp.topic, tp.partition, bucket, len(codes), crc32(np.array(sorted(codes), dtype="<u4").tobytes())]
+            for (tp, bucket), codes in self._quota.items()
+            if codes and not self._expired(bucket)
+        ]
+        found = []
+        for key, numbers in self._counts.items():
+            bucket = {"bin": 2, "tally": None}.get(str(key[0]), 3)
+            if bucket is None or not self._expired(key[bucket]):
+                found.append([*key, *numbers])
+        return sorted(found + quota)
+
+    def _expired(self, bucket: int) -> bool:
+        width, life = self._settings.bucket_ms, self._settings.bucket_life_ms
+        return width > 0 and bucket + width + life < self._append_time
+
+    def _one(self, tp: TopicPartition, record: Record, seen: dict[str, int]) -> str:
+        topic = BY_NAME[tp.topic]
+        if record.value is None and topic is CLICKS and record.key:
+            return "forgotten"
+        try:
+            assert topic.message is not None
+            event: Any = decoder(topic.message)(record.value)  # type: ignore[arg-type]
+        except BadRecord as bad:
+            return bad.reason
+        if self._recent(seen, f"id {event.event_id}", record.offset):
+            return "duplicate"
+        marks = self._marks(seen, event, record.offset)
+        time_ms = event.clicked_at if topic is CONVERSIONS else event.occurred_at
+        bucket = bucket_of(time_ms, self._settings.bucket_ms)
+        reason = self._unfit(record, event, time_ms) or self._over_quota(tp, bucket, event)
+        if reason:
+            return reason
+        self._count(event, bucket, marks)
+        return "applied"
+
+    def _recent(self, seen: dict[str, int], name: str, offset: int) -> bool:
+        last = seen.get(name)
+        seen[name] = offset
+        return last is not None and offset - last <= self._settings.duplicate_window
+
+    def _marks(self, seen: dict[str, int], event: Any, offset: int) -> tuple[int, int, int]:
+        """Whether page view, unit and order are new lately."""
+        if isinstance(event, Impression):
+            view = not self._recent(seen, f"view {event.page_view_id}", offset)
+            unit = not self._recent(seen, f"unit {event.page}\n{event.unit}", offset)
+            return int(view), int(unit), 0
+        if isinstance(event, Conversion):
+            return 0, 0, int(not self._recent(seen, f"order {event.page}\n{event.order_id}", offset))
+        return 0, 0, 0
+
+    def _unfit(self, record: Record, event: Any, time_ms: int) -> str:
+        limits, lateness = self._settings, record.timestamp - time_ms
+        if record.key != event.unit.encode():
+            return "key"
+        if limits.early_ms and lateness < -limits.early_ms:
+            return "early"
+        if isinstance(event, Conversion):
+            return "" if event.currency == limits.currency else "currency"
+        return "late" if limits.late_ms and lateness > limits.late_ms else ""
+
+    def _over_quota(self, tp: TopicPartition, bucket: int, event: Any) -> str:
+        known = self._quota[tp, bucket]
+        wanted = known | {name_code(kind, event.page, name) for kind, name in names_of(event)}
+        limits = (self._settings.max_keys, self._settings.max_items, self._settings.max_slots)
+        for kind, limit in enumerate(limits, start=KEY):
+            more = {code for code in wanted - known if code & 3 == kind}
+            if more and sum(code & 3 == kind for code in wanted) > limit:
+                return "quota"
+        self._quota[tp, bucket] = wanted
+        return ""
+
+    def _count(self, event: Any, bucket: int, marks: tuple[int, int, int]) -> None:
+        traffic = int(traffic_of(event.variant))
+        place = (event.page, event.segment, bucket, traffic)
+        unit = (event.page, bucket, traffic, unit_bin(event.unit))
+        if isinstance(event, Impression):
+            for shown in event.slots:
+                self._add("cell", (*place, shown.item, shown.slot), (1, 0))
+            self._add("bin", unit, (marks[0], marks[1], 0, 0, 0))
+        elif isinstance(event, Click):
+            self._add("cell", (*place, event.item, event.slot), (0, 1))
+            self._add("bin", unit, (0, 0, 1, 0, 0))
+        else:
+            amount = min(event.amount, self._settings.amount_cap)
+            self._add("sale", (*place, event.item), (1, amount, amount * amount))
+            self._add("delay", (*place, delay_bin(event.delay)), (1,))
+            self._add("bin", unit, (0, 0, 0, marks[2], amount))
+
+    def _add(self, kind: str, key: tuple[Any, ...], numbers: tuple[int, ...]) -> None:
+        if any(numbers):
+            had = self._counts.setdefault((kind, *key), [0] * len(numbers))
+            had[:] = [a + b for a, b in zip(had, numbers, strict=True)]
+
+
+def plain_rows(settings: FoldSettings, logs: Mapping[TopicPartition, Iterable[Record]]) -> list[Row]:
+    """The canonical export of whole logs."""
+    fold = PlainFold(settings)
+    for tp, records in logs.items():
+        fold.read(tp, records)
+    return fold.rows()

@@ -1,0 +1,219 @@
+"""One partition of an event topic on its way into the state.
+
+`prepare` judges a batch and is pure computation; `commit` sends dead letters,
+folds, applies, and settles what other workers or a rollback of Redis did in
+the meantime.  The next batch may be prepared while one is being committed.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from schemas.errors import StateAttention
+from schemas.topics import BY_NAME
+from streams.fold.deltas import Folder, GroupDelta
+from streams.fold.judge import Accepted, Judge, Rejected
+from streams.fold.quota import NewName, Quota
+from streams.records import Batch, Record, TopicPartition
+from streams.settings import FoldSettings
+from streams.state.keys import group_of, home_group
+from streams.state.store import Move, Store
+from streams.state.watermark import Watermark, fingerprint
+
+Bury = Callable[[TopicPartition, Sequence[Rejected]], Awaitable[None]]
+
+
+class Rewind(Exception):
+    """The state is behind what this worker applied: read the partition again."""
+
+    def __init__(self, tp: TopicPartition, stored: int, expected: int) -> None:
+        super().__init__(f"Redis stands at {stored} of {tp}, this worker had applied up to {expected}")
+        self.tp = tp
+        self.stored = stored
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A judged batch; verdicts are final, whatever happens on the way to the state."""
+
+    batch: Batch
+    watermark: Watermark
+    accepted: list[Accepted] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    duplicates: list[int] = field(default_factory=list)
+    forgotten: list[int] = field(default_factory=list)
+    names: list[NewName] = field(default_factory=list)
+
+    def tally(self, floor: int) -> Counter[str]:
+        """How many records at or above `floor` got which verdict."""
+        if floor <= self.batch.start:
+            verdicts = Counter(one.reason for one in self.rejected)
+            verdicts.update(applied=len(self.accepted), duplicate=len(self.duplicates), forgotten=len(self.forgotten))
+        else:
+            verdicts = Counter(one.reason for one in self.rejected if one.record.offset >= floor)
+            verdicts["applied"] = sum(one.offset >= floor for one in self.accepted)
+            verdicts["duplicate"] = sum(offset >= floor for offset in self.duplicates)
+            verdicts["forgotten"] = sum(offset >= floor for offset in self.forgotten)
+        return +verdicts
+
+
+class PartitionFold:
+    """Applies one partition; made by `resume`, thrown away by a rewind or revocation."""
+
+    def __init__(
+        self, tp: TopicPartition, store: Store, start: int, marks: list[Watermark], fold: FoldSettings, bury: Bury
+    ) -> None:
+        self.tp = tp
+        self.start = start
+        self._store = store
+        self._bury = bury
+        self._judge = Judge(BY_NAME[tp.topic], fold)
+        self._quota = Quota(fold)
+        self._folder = Folder(fold, lambda page, segment: group_of(page, segment, store.groups))
+        self._home = home_group(tp, store.groups)
+        self._marks = marks
+        self._checks = sorted(set(marks), key=lambda mark: mark.offset)
+        self._last: Record | None = None
+        self.floors = [mark.offset for mark in marks]
+        self._mark = min(marks, key=lambda mark: mark.offset)
+        self._prepared_mark = Watermark(self._mark.offset, max(mark.append_time for mark in marks))
+
+    @staticmethod
+    async def resume(tp: TopicPartition, store: Store, start: int, fold: FoldSettings, bury: Bury) -> PartitionFold:
+        """Take a partition up where the state stands; `start` is the namespace's start offset."""
+        marks = await store.watermarks(tp, start)
+        partition = PartitionFold(tp, store, start, marks, fold, bury)
+        for bucket, codes in (await store.quota(tp)).items():
+            partition._quota.load(bucket, codes)
+        return partition
+
+    @property
+    def applied(self) -> int:
+        """Every group has taken over all records below this offset."""
+        return min(self.floors)
+
+    def prepare(self, batch: Batch) -> Prepared:
+        """Judge a batch that continues the one before; pure computation."""
+        self._check_log(batch)
+        judged = self._judge.judge(batch.records)
+        prepared = Prepared(
+            batch,
+            self._advance_mark(batch),
+            rejected=judged.rejected,
+            duplicates=judged.duplicates,
+            forgotten=judged.forgotten,
+        )
+        self._admit(judged.accepted, prepared)
+        return prepared
+
+    async def commit(self, prepared: Prepared) -> set[tuple[str, str]]:
+        """Carry a prepared batch into the state; the (page, segment) whose counts it changed.
+
+        Raises `Rewind` when Redis has lost what this worker applied, and
+        `Transient` when Redis or the broker is away: then call again.
+        """
+        home = self.floors[self._home]
+        await self._bury(self.tp, [one for one in prepared.rejected if one.record.offset >= home])
+        changed: set[tuple[str, str]] = set()
+        while moves := self._moves(prepared):
+            for move in await self._settle(moves):
+                if move.delta:
+                    changed.update((key.page, key.segment) for key in move.delta.tables)
+        self._mark = prepared.watermark
+        return changed
+
+    async def advance(self) -> None:
+        """Move idle groups along and verify the others; raises `Rewind` and `Transient` as `commit` does."""
+        position = self._mark.offset
+        moves = [Move(group, floor, self._mark) for group, floor in enumerate(self.floors) if floor < position]
+        moves += [Move(group, floor, self._marks[group]) for group, floor in enumerate(self.floors) if floor == position]
+        await self._settle(moves)
+
+    def _moves(self, prepared: Prepared) -> list[Move]:
+        """The moves of the groups that have not taken the batch over and that it touches."""
+        end = prepared.watermark.offset
+        floors = self.floors if max(self.floors) > prepared.batch.start else None
+        deltas = self._folder.fold(prepared.accepted, floors)
+        touched = {group for group in deltas if self.floors[group] < end}
+        if self.floors[self._home] < end:
+            touched.add(self._home)
+        return [self._move(group, prepared, deltas.get(group)) for group in sorted(touched)]
+
+    def _move(self, group: int, prepared: Prepared, delta: GroupDelta | None) -> Move:
+        floor = self.floors[group]
+        if group != self._home:
+            return Move(group, floor, prepared.watermark, delta)
+        names = _codes(prepared.names, floor)
+        return Move(group, floor, prepared.watermark, delta, names, prepared.tally(floor))
+
+    async def _settle(self, moves: Sequence[Move]) -> list[Move]:
+        """Apply and take note of where each group stands; the moves that ended where they meant to."""
+        done = []
+        for move, stands in zip(moves, await self._store.apply(self.tp, self.start, moves), strict=True):
+            if stands < move.expected:
+                raise Rewind(self.tp, stands, move.expected)
+            self.floors[move.group] = stands
+            if stands == move.watermark.offset:
+                self._marks[move.group] = move.watermark
+                done.append(move)
+            else:
+                self._marks[move.group] = Watermark(stands, move.watermark.append_time)
+        return done
+
+    def _admit(self, accepted: list[Accepted], prepared: Prepared) -> None:
+        """Hold the accepted events against the quota."""
+        admit, keep = self._quota.admit, prepared.accepted.append
+        refused: set[int] = set()
+        for one in accepted:
+            names = admit(one.offset, one.bucket, one.event)
+            if names is None:
+                refused.add(one.offset)
+            else:
+                keep(one)
+                prepared.names.extend(names)
+        if refused:
+            detail = f"{self.tp} brings more distinct names than fold.max_keys, max_items or max_slots allow"
+            records = [record for record in prepared.batch.records if record.offset in refused]
+            prepared.rejected.extend(Rejected(record, "quota", detail) for record in records)
+
+    def _advance_mark(self, batch: Batch) -> Watermark:
+        mark = self._prepared_mark
+        if batch.records:
+            newest = max(record.timestamp for record in batch.records)
+            passed = mark.passed(batch.records[-1], batch.end)
+            mark = Watermark(batch.end, max(newest, mark.append_time), passed.last_time, passed.last_sum)
+        else:
+            mark = mark.moved(batch.end)
+        self._prepared_mark = mark
+        return mark
+
+    def _check_log(self, batch: Batch) -> None:
+        """Compare the record before each watermark with the one that the state has passed."""
+        while self._checks and self._checks[0].offset <= batch.end:
+            mark = self._checks.pop(0)
+            before = _last_before(batch.records, mark.offset) or self._last
+            if before is None or mark.last_time < 0:
+                continue
+            if (before.timestamp, fingerprint(before)) != (mark.last_time, mark.last_sum):
+                raise StateAttention(
+                    f"the log of {self.tp} is not the one that the state was folded from: the record at offset "
+                    f"{before.offset} differs from the one applied (append time {before.timestamp}, expected "
+                    f"{mark.last_time}). The topic was probably deleted and made again: replay it into a new namespace."
+                )
+        self._last = batch.records[-1] if batch.records else self._last
+
+
+def _last_before(records: Sequence[Record], offset: int) -> Record | None:
+    return next((record for record in reversed(records) if record.offset < offset), None)
+
+
+def _codes(names: Iterable[NewName], floor: int) -> dict[int, bytes]:
+    """The new names at or above a floor as stored codes by bucket."""
+    codes: dict[int, list[int]] = {}
+    for name in names:
+        if name.offset >= floor:
+            codes.setdefault(name.bucket, []).append(name.code)
+    return {bucket: array("I", found).tobytes() for bucket, found in codes.items()}

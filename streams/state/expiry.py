@@ -1,0 +1,63 @@
+"""Buckets beyond their life are dropped, by the log's time and never by the wall clock.
+
+An expired bucket may appear again when an old partition is read late; it is
+left out of every export and dropped again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.resources import files
+
+import orjson
+
+from streams.fold.deltas import TableKey, Traffic
+from streams.records import TopicPartition
+from streams.settings import FoldSettings
+from streams.state.keys import GroupKeys
+from streams.state.store import Store, carried_out
+from streams.state.watermark import Watermark
+
+_SCRIPT = files("streams.state").joinpath("expire.lua").read_text()
+_ARRAYS = ("items", "slots", "sold", "sales", "delays", "bins", "revision", *(f"cells{block}" for block in range(16)))
+
+
+def is_expired(bucket: int, append_time: int, fold: FoldSettings) -> bool:
+    """Whether a bucket is beyond its life once the log has reached `append_time` (ms)."""
+    return fold.bucket_ms > 0 and bucket + fold.bucket_ms + fold.bucket_life_ms < append_time
+
+
+async def reached(store: Store, group: int, partitions: Iterable[TopicPartition]) -> int:
+    """The largest append time that the group's watermarks have passed."""
+    names = [store.keys[group].watermark(tp) for tp in partitions]
+    stored = await carried_out(lambda: store.redis.mget(names))
+    return max((Watermark.decode(text, 0).append_time for text in stored), default=0)
+
+
+async def expire(store: Store, fold: FoldSettings, partitions: list[TopicPartition]) -> int:
+    """Drop the expired buckets of all groups; how many were dropped."""
+    dropped = 0
+    for group, keys in enumerate(store.keys):
+        append_time = await reached(store, group, partitions)
+        for bucket in sorted(map(int, await carried_out(lambda k=keys: store.redis.smembers(k.buckets)))):  # type: ignore[misc]
+            if is_expired(bucket, append_time, fold):
+                dropped += await _drop(store, keys, bucket)
+    return dropped
+
+
+async def _drop(store: Store, keys: GroupKeys, bucket: int) -> int:
+    index = keys.index(bucket)
+    members = sorted(await carried_out(lambda: store.redis.smembers(index)))
+    arrays = [name for member in members for name in _names(keys, bucket, member)]
+    store.known.forget(arrays)
+    names = [index, keys.buckets, *arrays]
+    return int(await carried_out(lambda: store.redis.eval(_SCRIPT, len(names), *names, len(members), bucket)))
+
+
+def _names(keys: GroupKeys, bucket: int, member: bytes) -> list[str]:
+    kind, *rest = orjson.loads(member)
+    if kind == "quota":
+        return [keys.quota(TopicPartition(*rest), bucket)]
+    page, segment, traffic = rest
+    key = TableKey(page, segment, bucket, Traffic(traffic))
+    return [keys.table(array, key) for array in _ARRAYS]

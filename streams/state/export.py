@@ -1,0 +1,120 @@
+"""The canonical export: what the state says, in an order that depends on nothing else.
+
+Two states over the same stretch of log give the same bytes, whatever happened
+while they were built.  Rows of zeros, row numbers, watermarks and expired
+buckets are left out.  Each line is a JSON array that begins with its kind:
+
+    ["cell",  page, segment, bucket, traffic, item, slot, impressions, clicks]
+    ["sale",  page, segment, bucket, traffic, item, conversions, revenue, squares]
+    ["delay", page, segment, bucket, traffic, bin, conversions]
+    ["bin",   page, bucket, traffic, bin, views, units, clicks, orders, revenue]
+    ["quota", topic, partition, bucket, names, checksum]
+    ["tally", topic, partition, verdict, records]
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
+from typing import Any, TextIO
+from zlib import crc32
+
+import numpy as np
+import orjson
+
+from streams.fold.deltas import TableKey
+from streams.records import TopicPartition
+from streams.settings import FoldSettings
+from streams.state.expiry import is_expired, reached
+from streams.state.keys import GroupKeys, home_group
+from streams.state.manifest import Manifest
+from streams.state.reader import read_tables, table_keys
+from streams.state.store import Store, carried_out
+from streams.state.tables import Table, decode_bins
+
+Row = list[Any]
+CSV_COLUMNS = ("page", "segment", "bucket", "item", "slot", "impressions", "clicks", "conversions", "revenue")
+
+
+async def rows(store: Store, manifest: Manifest) -> list[Row]:
+    """All rows of the canonical export, sorted."""
+    fold = FoldSettings.model_validate(manifest.fold)
+    partitions = [TopicPartition(topic, p) for topic, starts in manifest.starts.items() for p in range(len(starts))]
+    append_time = max([await reached(store, group, partitions) for group in range(store.groups)], default=0)
+    found: list[Row] = []
+    for keys in store.keys:
+        tables = [key for key in await table_keys(store.redis, keys) if not is_expired(key.bucket, append_time, fold)]
+        for key, table in zip(tables, await read_tables(store.redis.mget, keys, tables), strict=True):
+            found.extend(table_rows(key, table))
+        bins = [k for k in await table_keys(store.redis, keys, "bins") if not is_expired(k.bucket, append_time, fold)]
+        found.extend(await _bin_rows(store, keys, bins))
+    for tp in partitions:
+        found.extend(await _partition_rows(store, tp, append_time, fold))
+    return sorted(found)
+
+
+def lines(canonical: Iterable[Row]) -> bytes:
+    """The export as JSON lines."""
+    return b"".join(orjson.dumps(row) + b"\n" for row in canonical)
+
+
+def digest(canonical: Iterable[Row]) -> str:
+    """SHA-256 of the export."""
+    return sha256(lines(canonical)).hexdigest()
+
+
+def write_csv(canonical: Iterable[Row], target: TextIO) -> None:
+    """The counts as CSV, all traffic together; what is known by item alone has an empty slot."""
+    counts: dict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    for kind, *row in canonical:
+        if kind == "cell":
+            page, segment, bucket, _, item, slot, impressions, clicks = row
+            _add(counts[page, segment, bucket, item, slot], (impressions, clicks, 0, 0))
+        elif kind == "sale":
+            page, segment, bucket, _, item, conversions, revenue, _ = row
+            _add(counts[page, segment, bucket, item, ""], (0, 0, conversions, revenue))
+    writer = csv.writer(target, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    writer.writerows([*key, *numbers] for key, numbers in sorted(counts.items()))
+
+
+def _add(total: list[int], more: tuple[int, ...]) -> None:
+    total[:] = [had + new for had, new in zip(total, more, strict=True)]
+
+
+def table_rows(key: TableKey, table: Table) -> Iterator[Row]:
+    """The rows of one table."""
+    place = [key.page, key.segment, key.bucket, int(key.traffic)]
+    for row, column in np.argwhere((table.impressions > 0) | (table.clicks > 0)).tolist():
+        counts = [int(table.impressions[row, column]), int(table.clicks[row, column])]
+        yield ["cell", *place, table.items[row], table.slots[column], *counts]
+    for (row,) in np.argwhere(table.conversions > 0).tolist():
+        sums = [int(table.conversions[row]), int(table.revenue[row]), int(table.squares[row])]
+        yield ["sale", *place, table.items[row], *sums]
+    for (at,) in np.argwhere(table.delays > 0).tolist():
+        yield ["delay", *place, at, int(table.delays[at])]
+
+
+async def _bin_rows(store: Store, keys: GroupKeys, bins: list[TableKey]) -> list[Row]:
+    if not bins:
+        return []
+    stored = await carried_out(lambda: store.redis.mget([keys.table("bins", key) for key in bins]))
+    found: list[Row] = []
+    for key, content in zip(bins, stored, strict=True):
+        counts = decode_bins(content)
+        for (at,) in np.argwhere(counts.any(axis=1)).tolist():
+            found.append(["bin", key.page, key.bucket, int(key.traffic), at, *counts[at].tolist()])
+    return found
+
+
+async def _partition_rows(store: Store, tp: TopicPartition, append_time: int, fold: FoldSettings) -> list[Row]:
+    keys = store.keys[home_group(tp, store.groups)]
+    tally = await carried_out(lambda: store.redis.hgetall(keys.tally(tp)))
+    found = [["tally", tp.topic, tp.partition, verdict.decode(), int(n)] for verdict, n in tally.items()]
+    for bucket, codes in (await store.quota(tp)).items():
+        if not is_expired(bucket, append_time, fold):
+            names = np.unique(np.frombuffer(codes, dtype="<u4"))
+            found.append(["quota", tp.topic, tp.partition, bucket, len(names), crc32(names.tobytes())])
+    return found

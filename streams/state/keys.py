@@ -1,0 +1,60 @@
+"""Names of everything in Redis, in one place.
+
+Texts from outside are percent-encoded inside key names, so that no page or
+segment can be mistaken for another's key.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from urllib.parse import quote
+from zlib import crc32
+
+import orjson
+
+from streams.fold.deltas import TableKey
+from streams.records import TopicPartition
+
+PREFIX = "reshelf:"
+
+
+@lru_cache(maxsize=100_000)
+def group_of(page: str, segment: str, groups: int) -> int:
+    """The state group of a page and segment: CRC-32 of their JSON array, modulo the number of groups."""
+    return crc32(orjson.dumps([page, segment])) % groups
+
+
+def home_group(tp: TopicPartition, groups: int) -> int:
+    """The group that keeps what belongs to a partition as a whole: its tally and its quota."""
+    return crc32(str(tp).encode()) % groups
+
+
+class GroupKeys:
+    """The keys of one state group of a namespace."""
+
+    def __init__(self, namespace: str, group: int) -> None:
+        self.base = f"{PREFIX}{{{namespace}:{group}}}:"
+        self.buckets = self.base + "buckets"
+
+    def watermark(self, tp: TopicPartition) -> str:
+        return f"{self.base}wm:{tp.topic}:{tp.partition}"
+
+    def tally(self, tp: TopicPartition) -> str:
+        return f"{self.base}tally:{tp.topic}:{tp.partition}"
+
+    def quota(self, tp: TopicPartition, bucket: int) -> str:
+        return f"{self.base}quota:{bucket}:{tp.topic}:{tp.partition}"
+
+    def index(self, bucket: int) -> str:
+        """A set of the names of all keys of a bucket in this group."""
+        return f"{self.base}index:{bucket}"
+
+    def table(self, kind: str, key: TableKey) -> str:
+        """One array of a table; `kind` is items, slots, sold, sales, delays, bins, revision or cells<block>."""
+        page, segment = quote(key.page, safe=""), quote(key.segment, safe="")
+        return f"{self.base}{kind}:{key.bucket}:{page}:{segment}:{int(key.traffic)}"
+
+
+def manifest(namespace: str) -> str:
+    """The key of a namespace's manifest."""
+    return f"{PREFIX}{{{namespace}}}:manifest"

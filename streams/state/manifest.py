@@ -1,0 +1,84 @@
+"""What a namespace was made with; a worker that differs must not touch it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+
+import msgspec
+from redis.asyncio import Redis
+
+from schemas.errors import StateAttention
+from streams.settings import FoldSettings
+from streams.state import keys
+from streams.state.store import carried_out
+
+FOLD_VERSION = 1
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """`starts` maps each event topic to the first offset of each partition that the state covers."""
+
+    namespace: str
+    topics: dict[str, int]
+    starts: dict[str, list[int]]
+    groups: int
+    fold_version: int
+    fold: dict[str, int | str]
+    digest: str
+
+
+def manifest_of(
+    namespace: str, prefix: str, starts: Mapping[str, Sequence[int]], groups: int, fold: FoldSettings
+) -> Manifest:
+    """The manifest of a namespace over topics that begin at `starts`; topic names get the prefix."""
+    shape: dict[str, int | str] = fold.model_dump()
+    return Manifest(
+        namespace=namespace,
+        topics={prefix + topic: len(offsets) for topic, offsets in starts.items()},
+        starts={topic: list(offsets) for topic, offsets in starts.items()},
+        groups=groups,
+        fold_version=FOLD_VERSION,
+        fold=shape,
+        digest=sha256(msgspec.json.encode([FOLD_VERSION, groups, shape], order="sorted")).hexdigest()[:16],
+    )
+
+
+async def agree(redis: Redis, wanted: Manifest) -> Manifest:
+    """The namespace's manifest, written now if it has none.
+
+    Raises `StateAttention` when the stored one was made with other topics,
+    groups or fold settings.
+    """
+    name = keys.manifest(wanted.namespace)
+    await carried_out(lambda: redis.set(name, msgspec.json.encode(wanted), nx=True))
+    stored = await read(redis, wanted.namespace)
+    differences = _differences(stored, wanted)
+    if differences:
+        raise StateAttention(
+            f"namespace {wanted.namespace!r} was made with other settings: {'; '.join(differences)}. "
+            "Put the settings back, or set redis.namespace to a new name and replay the log into it."
+        )
+    return stored
+
+
+async def read(redis: Redis, namespace: str) -> Manifest:
+    """The manifest of a namespace; `StateAttention` when there is none."""
+    text = await carried_out(lambda: redis.get(keys.manifest(namespace)))
+    if text is None:
+        raise StateAttention(
+            f"no namespace {namespace!r} in Redis: expected its manifest under {keys.manifest(namespace)!r}. "
+            "Check redis.url and redis.namespace, or start a worker, which creates the namespace."
+        )
+    return msgspec.json.decode(text, type=Manifest)
+
+
+def _differences(stored: Manifest, wanted: Manifest) -> list[str]:
+    pairs: list[tuple[str, object, object]] = [
+        ("topics", stored.topics, wanted.topics),
+        ("groups", stored.groups, wanted.groups),
+        ("fold version", stored.fold_version, wanted.fold_version),
+    ]
+    names = sorted(stored.fold.keys() | wanted.fold.keys())
+    pairs += [(f"fold.{name}", stored.fold.get(name), wanted.fold.get(name)) for name in names]
+    return [f"{name} is {had!r} there and {has!r} here" for name, had, has in pairs if had != has]

@@ -1,0 +1,108 @@
+"""The counts of a page and segment, for those who compose layouts and explain them.
+
+Revisions and watermarks of a key are read in one go; a table is fetched only
+when its revision changed since it was read last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from redis.asyncio import Redis
+
+from streams.fold.deltas import TableKey, Traffic
+from streams.records import TopicPartition
+from streams.state.directory import names_in
+from streams.state.keys import GroupKeys, group_of
+from streams.state.store import carried_out
+from streams.state.tables import Table, blocks_for, decode_table
+from streams.state.watermark import Watermark
+
+_PARTS = ("items", "slots", "sold", "sales", "delays")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyState:
+    """The tables of one page and segment; `watermarks` maps a topic to the next offset of each partition."""
+
+    tables: tuple[Table, ...]
+    watermarks: dict[str, list[int]]
+
+
+class StateReader:
+    """Reads keys of a namespace; `starts` are the manifest's start offsets of each event topic's partitions."""
+
+    def __init__(self, redis: Redis, namespace: str, groups: int, starts: Mapping[str, Sequence[int]]) -> None:
+        self._redis = redis
+        self._groups = [GroupKeys(namespace, group) for group in range(groups)]
+        self._partitions = [
+            (TopicPartition(topic, partition), start)
+            for topic, offsets in starts.items()
+            for partition, start in enumerate(offsets)
+        ]
+        self._cache: dict[TableKey, tuple[bytes, Table]] = {}
+
+    async def keys(self) -> set[tuple[str, str]]:
+        """All (page, segment) that have counts."""
+        return {(key.page, key.segment) for keys in self._groups for key in await table_keys(self._redis, keys)}
+
+    async def read(self, page: str, segment: str) -> KeyState:
+        """The counts of one key with the log position they reflect."""
+        keys = self._groups[group_of(page, segment, len(self._groups))]
+        buckets = await carried_out(lambda: self._redis.smembers(keys.buckets))
+        tables = [TableKey(page, segment, int(bucket), traffic) for bucket in sorted(buckets) for traffic in Traffic]
+        names = [keys.watermark(tp) for tp, _ in self._partitions]
+        names += [keys.table("revision", key) for key in tables]
+        stored = await carried_out(lambda: self._redis.mget(names))
+        count = len(self._partitions)
+        live = {key: revision for key, revision in zip(tables, stored[count:], strict=True) if revision}
+        await self._refresh(keys, live)
+        return KeyState(tuple(self._cache[key][1] for key in live), self._watermarks(stored[:count]))
+
+    def _watermarks(self, stored: Sequence[bytes | None]) -> dict[str, list[int]]:
+        watermarks: dict[str, list[int]] = {}
+        for (tp, start), text in zip(self._partitions, stored, strict=True):
+            watermarks.setdefault(tp.topic, []).append(Watermark.decode(text, start).offset)
+        return watermarks
+
+    async def _refresh(self, keys: GroupKeys, live: Mapping[TableKey, bytes]) -> None:
+        changed = [key for key, revision in live.items() if self._cache.get(key, (b"",))[0] != revision]
+        for key, table in zip(changed, await read_tables(self._redis.mget, keys, changed), strict=True):
+            self._cache[key] = (live[key], table)
+
+
+async def read_tables(
+    mget: Callable[[list[str]], Awaitable[Any]], keys: GroupKeys, tables: Sequence[TableKey]
+) -> list[Table]:
+    """The tables of one group.
+
+    Two reads: directories and sums, then the cells, whose number the slots tell.
+    Rows that appear between both only add counts, never move one.
+    """
+    if not tables:
+        return []
+    names = [keys.table(part, key) for key in tables for part in _PARTS]
+    heads = await carried_out(lambda: mget(names))
+    rows = [heads[at : at + len(_PARTS)] for at in range(0, len(heads), len(_PARTS))]
+    blocks = [blocks_for(len(names_in(row[1]))) for row in rows]
+    names = [keys.table(f"cells{at}", key) for key, count in zip(tables, blocks, strict=True) for at in range(count)]
+    cells = iter(await carried_out(lambda: mget(names)) if names else ())
+    return [
+        decode_table(key, [*row, *(next(cells) for _ in range(count))])
+        for key, row, count in zip(tables, rows, blocks, strict=True)
+    ]
+
+
+async def table_keys(redis: Redis, keys: GroupKeys, kind: str = "table") -> list[TableKey]:
+    """The tables of a group, from its index; `kind` is table or bins."""
+    found = []
+    for bucket in sorted(map(int, await carried_out(lambda: redis.smembers(keys.buckets)))):
+        for name in await carried_out(lambda b=bucket: redis.smembers(keys.index(b))):  # type: ignore[misc]
+            listed, *key = orjson.loads(name)
+            if listed == kind:
+                page, segment, traffic = key
+                found.append(TableKey(page, segment, bucket, Traffic(traffic)))
+    return found

@@ -1,0 +1,168 @@
+"""The state groups of one namespace in Redis: compare-and-set of watermarks with deltas.
+
+Every call may raise `schemas.errors.Transient` when Redis does not answer; to
+call again is always right, because the watermark tells whether the first call
+was carried out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import orjson
+from redis.asyncio import Redis
+from redis.exceptions import (
+    BusyLoadingError,
+    ConnectionError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    TimeoutError,
+)
+
+from schemas.errors import Transient
+from streams.fold.deltas import GroupDelta
+from streams.records import TopicPartition
+from streams.state.keys import GroupKeys, home_group
+from streams.state.operations import Directories, Operations
+from streams.state.watermark import Watermark
+
+_AWAY = (BusyLoadingError, ConnectionError, TimeoutError, OutOfMemoryError, ReadOnlyError, OSError)
+_SCRIPT = files("streams.state").joinpath("apply.lua").read_text()
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What one group is to take over of a partition: from `expected` to `watermark`, with these deltas.
+
+    `names` and `tally` belong to the home group: quota codes by bucket, and
+    verdicts counted.
+    """
+
+    group: int
+    expected: int
+    watermark: Watermark
+    delta: GroupDelta | None = None
+    names: Mapping[int, bytes] | None = None
+    tally: Mapping[str, int] | None = None
+
+
+class Store:
+    """Reads and moves the watermarks of a namespace.
+
+    One worker's moves are applied one call after another (the caller sees to
+    that): the copies of directories are shared by all partitions.
+    """
+
+    def __init__(self, redis: Redis, namespace: str, groups: int) -> None:
+        self.redis = redis
+        self.namespace = namespace
+        self.groups = groups
+        self.keys = [GroupKeys(namespace, group) for group in range(groups)]
+        self.known = Directories()
+        self._sha = ""
+
+    async def watermarks(self, tp: TopicPartition, start: int) -> list[Watermark]:
+        """The watermark of each group; `start` is the namespace's start offset of the partition."""
+        pipeline = self.redis.pipeline(transaction=False)
+        for keys in self.keys:
+            pipeline.get(keys.watermark(tp))
+        return [Watermark.decode(text, start) for text in await carried_out(pipeline.execute)]
+
+    async def quota(self, tp: TopicPartition) -> dict[int, bytes]:
+        """The admitted name codes of a partition by bucket."""
+        keys = self.keys[home_group(tp, self.groups)]
+        buckets = sorted(int(bucket) for bucket in await carried_out(lambda: self.redis.smembers(keys.buckets)))
+        if not buckets:
+            return {}
+        stored = await carried_out(lambda: self.redis.mget([keys.quota(tp, bucket) for bucket in buckets]))
+        return {bucket: codes for bucket, codes in zip(buckets, stored, strict=True) if codes}
+
+    async def apply(self, tp: TopicPartition, start: int, moves: Sequence[Move]) -> list[int]:
+        """Apply each move or leave its group alone; the stored offset of each group afterwards.
+
+        A move was applied exactly if the answer is its watermark's offset and
+        it was expected; every other answer says where the group really stands.
+        """
+        stands = [-1] * len(moves)
+        waiting = list(range(len(moves)))
+        while waiting:
+            calls = [self._call(tp, start, moves[at]) for at in waiting]
+            replies = await self._evaluate(calls)
+            stale = []
+            for at, (operations, _), reply in zip(waiting, calls, replies, strict=True):
+                if reply[0] == 2:
+                    self._learn(operations, reply)
+                    stale.append(at)
+                else:
+                    stands[at] = self._settle(operations, moves[at], reply)
+            waiting = stale
+        return stands
+
+    def _call(self, tp: TopicPartition, start: int, move: Move) -> tuple[Operations, list[Any]]:
+        keys = self.keys[move.group]
+        operations = Operations(keys)
+        if move.delta:
+            operations.add_group(move.delta, self.known)
+        for bucket, codes in (move.names or {}).items():
+            operations.add("append", keys.quota(tp, bucket), codes)
+            operations.add("join", keys.buckets, str(bucket))
+            operations.add("join", keys.index(bucket), orjson.dumps(["quota", tp.topic, tp.partition]))
+        for verdict, amount in (move.tally or {}).items():
+            operations.add("tally", keys.tally(tp), f"{verdict}={amount}")
+        names = [keys.watermark(tp), *operations.keys]
+        return operations, [len(names), *names, move.expected, start, move.watermark.encode(), *operations.args]
+
+    def _settle(self, operations: Operations, move: Move, reply: list[Any]) -> int:
+        if reply[0] == 1:
+            for directory in operations.directories.values():
+                directory.written()
+            return move.watermark.offset
+        self.known.forget(operations.directories)
+        return int(reply[1])
+
+    def _learn(self, operations: Operations, reply: list[Any]) -> None:
+        for place, content in zip(reply[1::2], reply[2::2], strict=True):
+            self.known.learn(operations.key_at(place), content)
+
+    async def _evaluate(self, calls: Sequence[tuple[Operations, list[Any]]]) -> list[Any]:
+        """One round trip for all calls; the script is loaded where Redis has lost it."""
+        replies: list[Any] = [None] * len(calls)
+        missing = list(range(len(calls)))
+        while missing:
+            if not self._sha:
+                self._sha = await carried_out(lambda: self.redis.script_load(_SCRIPT))
+            answers = await self._round_trip([calls[at][1] for at in missing])
+            for at, answer in zip(missing, answers, strict=True):
+                replies[at] = answer
+            missing = [at for at in missing if isinstance(replies[at], NoScriptError)]
+            self._sha = "" if missing else self._sha
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise _translated(reply)
+        return replies
+
+    async def _round_trip(self, arguments: Sequence[list[Any]]) -> list[Any]:
+        pipeline = self.redis.pipeline(transaction=False)
+        for call in arguments:
+            pipeline.evalsha(self._sha, *call)
+        answers: list[Any] = await carried_out(lambda: pipeline.execute(raise_on_error=False))
+        return answers
+
+
+async def carried_out(command: Callable[[], Awaitable[Any]]) -> Any:
+    """The reply of a Redis command; `Transient` when Redis is away, full or not a primary."""
+    try:
+        return await command()
+    except RedisError as error:
+        raise _translated(error) from error
+    except OSError as error:
+        raise Transient(f"Redis does not answer: {error}") from error
+
+
+def _translated(error: Exception) -> Exception:
+    return Transient(f"Redis does not answer: {error}") if isinstance(error, _AWAY) else error

@@ -1,0 +1,111 @@
+"""Random logs of event topics for the laws: events, duplicates, poison, late ones, floods of names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from hypothesis import strategies as st
+
+from schemas.messages import Click, Conversion, Impression, SlotItem
+from streams.records import TopicPartition
+from streams.settings import FoldSettings
+
+FOLD = FoldSettings(
+    amount_cap=500,
+    bucket_ms=1_000,
+    bucket_life_ms=6_000,
+    late_ms=2_500,
+    early_ms=500,
+    duplicate_window=6,
+    max_keys=3,
+    max_items=5,
+    max_slots=5,
+)
+TOPICS = ("events-impressions", "events-clicks", "events-conversions")
+
+
+@dataclass(frozen=True)
+class LoggedRecord:
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]] = ()
+
+
+Log = dict[TopicPartition, list[LoggedRecord]]
+
+_names = st.sampled_from
+_units = _names(["u1", "u2", "ü3", "u4"])
+_pages = _names(["home", "a/b:c"])
+_segments = _names(["s1", "s2", "*", "s\u00004", "s5"])
+_items = _names(["i1", "i2", "i,3", 'i"4', "i5", "i6", "i7"])
+_slots = _names(["top", "left", "a", "b", "c", "d"])
+_variants = st.integers(-2, 3)
+
+
+@st.composite
+def _event(draw: st.DrawFn, topic: str, time_ms: int) -> tuple[str, Any]:
+    """(unit, event) appended at `time_ms`."""
+    event_id = f"e{draw(st.integers(0, 12))}"
+    unit = draw(_units)
+    occurred = max(0, time_ms - draw(_names([0, 0, 100, 900, 2_400, 2_600, -400, -600])))
+    common: dict[str, Any] = {
+        "event_id": event_id,
+        "occurred_at": occurred,
+        "unit": unit,
+        "page": draw(_pages),
+        "segment": draw(_segments),
+        "layout_version": 1,
+        "variant": draw(_variants),
+    }
+    view = f"v{draw(st.integers(0, 5))}"
+    if topic == TOPICS[0]:
+        places = draw(st.lists(st.builds(SlotItem, slot=_slots, item=_items), min_size=1, max_size=4))
+        return unit, Impression(**common, page_view_id=view, slots=places)
+    place = {"slot": draw(_slots), "item": draw(_items)}
+    if topic == TOPICS[1]:
+        return unit, Click(**common, **place, page_view_id=view)
+    delay = draw(_names([0, 999, 1_000, 5_000, 100_000]))
+    return unit, Conversion(
+        **common,
+        **place,
+        order_id=f"o{draw(st.integers(0, 4))}",
+        purchase_id="p",
+        line=0,
+        click_id="c",
+        clicked_at=max(0, occurred - delay),
+        delay=delay,
+        quantity=1,
+        amount=draw(_names([0, 7, 499, 501, 10**9])),
+        currency=draw(_names(["EUR", "EUR", "EUR", "USD"])),
+    )
+
+
+@st.composite
+def _record(draw: st.DrawFn, topic: str, offset: int, time_ms: int) -> LoggedRecord:
+    kind = draw(st.integers(0, 19))
+    if kind == 0:
+        value = draw(st.one_of(st.none(), st.binary(max_size=8), st.just(b'{"event_id": 3}')))
+        return LoggedRecord(offset, time_ms, draw(_names([b"u1", None])), value)
+    unit, event = draw(_event(topic, time_ms))
+    key = b"another" if kind == 1 else unit.encode()
+    return LoggedRecord(offset, time_ms, key, msgspec.json.encode(event))
+
+
+@st.composite
+def logs(draw: st.DrawFn, partitions: int = 2, most: int = 25) -> Log:
+    """Logs of the three topics, with gaps between offsets and append times that go up."""
+    log: Log = {}
+    for topic in TOPICS:
+        for partition in range(partitions):
+            records, offset, time_ms = [], draw(st.integers(0, 3)), 5_000
+            for _ in range(draw(st.integers(0, most))):
+                records.append(draw(_record(topic, offset, time_ms)))
+                offset += draw(_names([1, 1, 1, 1, 3]))
+                time_ms += draw(_names([0, 1, 200, 1_500]))
+            log[TopicPartition(topic, partition)] = records
+    return log

@@ -1,0 +1,191 @@
+"""The state law: whatever happens to the workers, the state equals one plain fold of the log."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from redis import Redis as SyncRedis
+from redis.asyncio import Redis
+
+from schemas.errors import Transient
+from streams.fold.judge import Rejected
+from streams.fold.plain import PlainFold
+from streams.learner.partition import PartitionFold, Prepared, Rewind
+from streams.records import Batch, TopicPartition
+from streams.state import export
+from streams.state.expiry import expire
+from streams.state.manifest import manifest_of
+from streams.state.store import Store
+from tests.streams.logs import FOLD, Log, logs
+
+GROUPS = 3
+
+
+class Killed(Exception):
+    """The worker is gone, between two commands."""
+
+
+class FlakyStore(Store):
+    """A store whose next round trip can be cut off: after some commands, or after all but before the replies."""
+
+    cut: int | None = None
+    lost_reply = False
+
+    async def _round_trip(self, arguments: Sequence[list[Any]]) -> list[Any]:
+        cut, self.cut = self.cut, None
+        if cut is not None and self._sha:
+            await super()._round_trip(arguments[:cut])
+            raise Killed
+        answers = await super()._round_trip(arguments)
+        lost, self.lost_reply = self.lost_reply, False
+        if lost:
+            raise Transient("the reply was lost")
+        return answers
+
+
+class Worker:
+    """A worker that may share its partitions with others without knowing."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.store = FlakyStore(world.redis, "law", GROUPS)
+        self.parts: dict[TopicPartition, PartitionFold] = {}
+        self.read: dict[TopicPartition, int] = {}
+        self.held: dict[TopicPartition, Prepared] = {}
+
+    async def part(self, tp: TopicPartition) -> PartitionFold:
+        if tp not in self.parts:
+            part = await PartitionFold.resume(tp, self.store, 0, FOLD, self.world.bury)
+            self.parts[tp] = part
+            self.read[tp] = max(0, part.applied - FOLD.duplicate_window)
+        return self.parts[tp]
+
+    async def prepare(self, tp: TopicPartition, size: int) -> None:
+        """Read on and judge, unless a batch is waiting already."""
+        part = await self.part(tp)
+        start = self.read[tp]
+        records = [record for record in self.world.log[tp] if record.offset >= start][:size]
+        if tp in self.held or not records:
+            return
+        end = records[-1].offset + 1
+        self.held[tp] = part.prepare(Batch(tp, start, end, 0, records))
+        self.read[tp] = end
+
+    async def commit(self, tp: TopicPartition) -> None:
+        if tp not in self.held:
+            return
+        try:
+            await self.parts[tp].commit(self.held[tp])
+            del self.held[tp]
+        except Transient:
+            pass
+        except (Rewind, Killed):
+            self.forget(tp)
+
+    async def advance(self, tp: TopicPartition) -> None:
+        if tp not in self.parts:
+            return
+        try:
+            await self.parts[tp].advance()
+        except Transient:
+            pass
+        except (Rewind, Killed):
+            self.forget(tp)
+
+    def forget(self, tp: TopicPartition) -> None:
+        for known in (self.parts, self.read, self.held):
+            known.pop(tp, None)  # type: ignore[attr-defined]
+
+    async def drain(self) -> None:
+        """Read every partition to its end until all groups stand there."""
+        for tp, records in self.world.log.items():
+            while records and (await self.part(tp)).applied < records[-1].offset + 1:
+                await self.prepare(tp, 7)
+                await self.commit(tp)
+                await self.advance(tp)
+
+
+class World:
+    """A log, a Redis and what was buried."""
+
+    def __init__(self, redis: Redis, log: Log) -> None:
+        self.redis = redis
+        self.log = log
+        self.buried: dict[tuple[str, int, int], str] = {}
+        self.snapshots: dict[int, dict[bytes, bytes]] = {}
+        starts = {topic: [0, 0] for topic in dict.fromkeys(tp.topic for tp in log)}
+        self.manifest = manifest_of("law", "", starts, GROUPS, FOLD)
+
+    async def bury(self, tp: TopicPartition, rejected: Sequence[Rejected]) -> None:
+        for one in rejected:
+            self.buried[tp.topic, tp.partition, one.record.offset] = one.reason
+
+    async def snapshot(self, group: int) -> None:
+        names = [name async for name in self.redis.scan_iter(f"reshelf:{{law:{group}}}:*")]
+        self.snapshots[group] = {name: await self.redis.dump(name) for name in names}
+
+    async def roll_back(self, group: int) -> None:
+        stored = self.snapshots.get(group)
+        if stored is None:
+            return
+        async for name in self.redis.scan_iter(f"reshelf:{{law:{group}}}:*"):
+            await self.redis.delete(name)
+        for name, content in stored.items():
+            await self.redis.restore(name, 0, content, replace=True)
+
+    async def export(self) -> list[list[Any]]:
+        return await export.rows(Store(self.redis, "law", GROUPS), self.manifest)
+
+
+async def live(world: World, chance: random.Random, steps: int) -> None:
+    """Random workers, steps and faults."""
+    workers = [Worker(world) for _ in range(3)]
+    partitions = list(world.log)
+    for _ in range(steps):
+        worker, tp, group = chance.choice(workers), chance.choice(partitions), chance.randrange(GROUPS)
+        match chance.choices(range(8), weights=[8, 8, 4, 1, 1, 1, 1, 1])[0]:
+            case 0:
+                await worker.prepare(tp, chance.randint(1, 12))
+            case 1:
+                await worker.commit(tp)
+            case 2:
+                await worker.advance(tp)
+            case 3:
+                worker.forget(tp)
+            case 4:
+                worker.store.cut = chance.randint(0, 2)
+            case 5:
+                worker.store.lost_reply = True
+            case 6:
+                await world.snapshot(group) if chance.random() < 0.5 else await world.roll_back(group)
+            case _:
+                await expire(worker.store, FOLD, partitions)
+
+
+def assert_law(url: str, log: Log, seed: int, steps: int) -> None:
+    async def run() -> tuple[World, list[list[Any]]]:
+        async with Redis.from_url(url) as redis:
+            await redis.flushall()
+            world = World(redis, log)
+            await live(world, random.Random(seed), steps)
+            await Worker(world).drain()
+            return world, await world.export()
+
+    world, rows = asyncio.run(run())
+    plain = PlainFold(FOLD)
+    for tp, records in log.items():
+        plain.read(tp, records)
+    assert [orjson.dumps(row) for row in rows] == [orjson.dumps(row) for row in plain.rows()]
+    assert world.buried == plain.rejected
+
+
+@given(log=logs(), seed=st.integers(0, 2**32))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+def test_state_is_the_plain_fold_whatever_happens(redis: SyncRedis, redis_url: str, log: Log, seed: int) -> None:
+    assert_law(redis_url, log, seed, steps=120)
