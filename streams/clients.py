@@ -86,6 +86,7 @@ def _confluent(kafka: KafkaSettings) -> ClientConfig:
             "security.protocol": kafka.security_protocol,
             "client.id": "reshelf",
             "log.connection.close": False,
+            "log_level": 3,
             "logger": _librdkafka_log,
         }
     )
@@ -189,7 +190,7 @@ def _redis_tls(settings: RedisSettings) -> dict[str, str]:
     return {name: path for name, path in files.items() if path}
 
 
-def quiet_loggers(names: Sequence[str] = ("aiokafka", "kafka", "faust", "mode")) -> None:
+def quiet_loggers(names: Sequence[str] = ("aiokafka", "kafka", "faust", "mode", "streams.transport")) -> None:
     """Let client libraries speak up for errors only; ours say what matters to an operator."""
     for name in names:
         logging.getLogger(name).setLevel(logging.ERROR)

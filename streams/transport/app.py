@@ -1,0 +1,162 @@
+"""Faust applications on the batch transport, and running them.
+
+    app = create_app("learner", kafka, logical=..., resume=..., on_revoked=...)
+
+    @app.agent(subscription(app, ["reshelf-events-clicks"]))
+    async def learn(stream):
+        async for event in stream.noack().events():
+            if reader(app).is_current(event.value):
+                await apply(event.value)
+            event.ack()
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import tempfile
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import faust
+import uvloop
+from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
+from faust.app.base import BootStrategy
+from faust.transport.drivers import TRANSPORTS
+from faust.types import AgentT, TopicT
+
+from schemas.errors import BadSettings, ReshelfError
+from streams.clients import bootstrap_servers, quiet_loggers
+from streams.settings import KafkaSettings
+from streams.transport.wiring import ROUND_ROBIN, OnError, Resume, Revoked, Wiring
+
+log = logging.getLogger("reshelf")
+
+SCHEME = "batches"
+STREAM_BATCHES = 4
+"""Batches that wait in a stream before the reader waits."""
+STOP_WAIT_S = 10.0
+
+TRANSPORTS.aliases[SCHEME] = "streams.transport.consumer:Transport"
+
+
+class _ConsumerOnly(BootStrategy):
+    enable_kafka_producer = False
+    enable_web = False
+
+
+class BatchApp(faust.App):
+    """A Faust application whose streams carry batches."""
+
+    BootStrategy = _ConsumerOnly
+    wiring: Wiring
+
+    def _create_directories(self) -> None:
+        """Nothing: state lives in Redis, and there are no tables."""
+
+    async def _on_agent_error(self, agent: AgentT[Any], exc: BaseException) -> None:
+        """What escapes an agent ends the process, for its supervisor to restart; Faust would go on without it."""
+        self.wiring.on_error(exc if isinstance(exc, Exception) else RuntimeError(repr(exc)))
+
+
+def create_app(
+    name: str,
+    kafka: KafkaSettings,
+    *,
+    logical: Callable[[str], str],
+    resume: Resume,
+    on_revoked: Revoked,
+    assignor: type[AbstractPartitionAssignor] = ROUND_ROBIN,
+    on_error: OnError | None = None,
+) -> BatchApp:
+    """An application that reads as consumer group `kafka.prefix + name`.
+
+    logical: name of a topic without the prefix.
+    resume: where to read partitions from, asked after every assignment.
+    on_revoked: told which partitions went to another worker.
+    on_error: told of what the transport cannot heal; by default the process ends.
+    Raises BadSettings when the security settings cannot be used.
+    """
+    app = BatchApp(
+        f"{kafka.prefix}{name}",
+        broker=[f"{SCHEME}://{server}" for server in bootstrap_servers(kafka)],
+        broker_session_timeout=kafka.session_timeout_s,
+        broker_request_timeout=max(10.0, 2 * kafka.session_timeout_s),
+        broker_commit_interval=1.0,
+        datadir=Path(tempfile.gettempdir()) / "reshelf-unused",
+        key_serializer="raw",
+        value_serializer="raw",
+        stream_buffer_maxsize=STREAM_BATCHES,
+        stream_wait_empty=True,
+        stream_recovery_delay=0.0,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        table_standby_replicas=0,
+        web_enabled=False,
+        cython_optimizations=False,
+    )
+    app.wiring = Wiring(kafka, logical, resume, on_revoked, on_error or end_process, assignor)
+    return app
+
+
+def subscription(app: faust.App, topics: Sequence[str]) -> TopicT:
+    """The stream of batches of topics, by their full names."""
+    return app.topic(*topics, key_serializer="raw", value_serializer="raw", internal=False)
+
+
+def exit_status(error: BaseException) -> int:
+    return 2 if isinstance(error, BadSettings) else 1
+
+
+def end_process(error: BaseException) -> None:
+    """Log one line and end the process, without waiting for anything."""
+    _report(error)
+    logging.shutdown()
+    os._exit(exit_status(error))
+
+
+def _report(error: BaseException) -> None:
+    if isinstance(error, ReshelfError):
+        log.critical("%s", error)
+    else:
+        log.critical("Stopped by an unexpected error: %r", error, exc_info=error)
+
+
+def run_app(make: Callable[[], Awaitable[faust.App]], loglevel: str = "INFO") -> int:
+    """Make and run an application until SIGINT or SIGTERM; returns the exit status.
+
+    `make` runs in the event loop that the application will live in, so it may open
+    clients and check the state first.
+    """
+    logging.getLogger("reshelf").setLevel(loglevel)
+    if loglevel != "DEBUG":
+        quiet_loggers()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        try:
+            return runner.run(_serve(make))
+        except Exception as error:  # noqa: BLE001  the last place that can tell the operator
+            _report(error)
+            return exit_status(error)
+
+
+async def _serve(make: Callable[[], Awaitable[faust.App]]) -> int:
+    loop = asyncio.get_running_loop()
+    asked = asyncio.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, asked.set)
+    app = await make()
+    await app.start()
+    asking = loop.create_task(asked.wait())
+    ending = loop.create_task(app.wait_until_stopped())
+    await asyncio.wait({asking, ending}, return_when=asyncio.FIRST_COMPLETED)
+    asking.cancel()
+    crash = app.crash_reason
+    await asyncio.wait_for(app.stop(), STOP_WAIT_S)
+    ending.cancel()
+    if crash is not None:
+        _report(crash)
+        return exit_status(crash)
+    return 0

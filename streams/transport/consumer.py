@@ -1,0 +1,331 @@
+"""A Faust transport on which a stream carries batches instead of records.
+
+Stock Faust makes four tasks for each record.  Here what one fetch brought of one
+partition is one message, whose value is a `Batch`.  The reader lives in the
+application's own event loop, not in a thread of its own: both would share the
+interpreter lock anyway, and positions, rewinds and acknowledgements then need no locks.
+
+Of Faust's consumer the life cycle and the flow control remain.  Positions, gaps,
+acknowledgements and commits are the ledger's, because Faust's own expand offsets
+into lists and can commit past a batch that is still in work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+import faust
+from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from faust.transport.consumer import Consumer as FaustConsumer
+from faust.transport.drivers.aiokafka import Transport as FaustTransport
+from faust.types import TP, ConsumerMessage
+
+from schemas.errors import StateAttention, Transient
+from streams.records import Batch, Record, TopicPartition
+from streams.transport.ledger import VOID, Delivery, Ledger, Partition
+from streams.transport.source import Source
+from streams.transport.wiring import Wiring
+
+READ_WAIT_S = 0.2
+"""A read without records returns after so long; gaps at the end of a log show then."""
+COMMIT_WAIT_S = 2.0
+FINISH_WAIT_S = 4.0
+"""Batches in work get so long to be acknowledged at a rebalance or stop."""
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    def __init__(self, consumer: BatchConsumer) -> None:
+        self._consumer = consumer
+
+    async def on_partitions_revoked(self, revoked: Iterable[tuple[str, int]]) -> None:
+        self._consumer.app.on_rebalance_start()
+        await self._consumer.guarded(self._consumer.on_partitions_revoked({TP(*tp) for tp in revoked}))
+
+    async def on_partitions_assigned(self, assigned: Iterable[tuple[str, int]]) -> None:
+        generation = self._consumer.source.generation
+        self._consumer.app.consumer_generation_id = generation
+        await self._consumer.guarded(self._consumer.on_partitions_assigned({TP(*tp) for tp in assigned}, generation))
+
+
+class BatchConsumer(FaustConsumer):
+    """Faust's consumer service over a Source and a Ledger."""
+
+    consumer_stopped_errors = ()
+
+    def __init__(self, transport: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(transport, *args, **kwargs)
+        self.wiring: Wiring = transport.app.wiring
+        self.ledger = Ledger()
+        self._source: Source | None = None
+        self._commit_lock = asyncio.Lock()
+
+    # What agents use
+
+    def is_current(self, batch: Batch) -> bool:
+        """False when the batch was read before a rewind or by an ownership that ended: drop it."""
+        return self.ledger.current(batch)
+
+    def owned(self) -> frozenset[TopicPartition]:
+        return frozenset(part.tp for part in self.ledger.owned.values())
+
+    async def rewind(self, tp: TopicPartition, position: int) -> bool:
+        """Read `tp` again from `position`; batches delivered before are void from now on.
+
+        Call it in the application's event loop.  False when `tp` is not owned (any
+        more): then there is nothing to do, the next owner asks where to resume.
+        """
+        name = self.ledger.named(tp)
+        if name is None:
+            return False
+        try:
+            self.source.seek(name, position)
+        except IllegalStateError:
+            return False
+        self.ledger.owned[name].rewind(position)
+        return True
+
+    async def bounds(self, tps: Iterable[TopicPartition]) -> dict[TopicPartition, tuple[int, int]]:
+        """First position and end (of committed records) of owned partitions; raises Transient."""
+        names = {tp: TP(*name) for tp in tps if (name := self.ledger.named(tp)) is not None}
+        try:
+            first = await self.earliest_offsets(*names.values())
+            end = await self.highwaters(*names.values())
+        except KafkaError as error:
+            raise Transient(f"Kafka did not say where partitions begin and end: {error!r}. Is the broker up?") from error
+        return {tp: (first[name], end[name]) for tp, name in names.items()}
+
+    # Reading
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        try:
+            while not (self.should_stop or fetcher.should_stop):
+                if not self.flow_active:
+                    await self.wait(self.can_resume_flow)  # type: ignore[arg-type]
+                    continue
+                await self._place()
+                for message in await self._read():
+                    await self._deliver(message)
+        except asyncio.CancelledError:
+            if not self.app.should_stop:
+                raise
+        except Exception as error:
+            if not self.app.should_stop:
+                self.wiring.on_error(error)
+                raise
+
+    async def _place(self) -> None:
+        """Ask where to resume partitions that came with an assignment, and seek there."""
+        unplaced = self.ledger.unplaced()
+        if not unplaced:
+            return
+        epoch = self.ledger.epoch
+        positions = await self.wiring.resume(frozenset(unplaced))
+        if epoch != self.ledger.epoch:
+            return
+        if missing := [str(tp) for tp in unplaced if tp not in positions]:
+            raise StateAttention(f"No position to resume at was given for {', '.join(sorted(missing))}.")
+        for tp, name in unplaced.items():
+            if self.ledger.owned[name].position is None:
+                self.source.seek(name, positions[tp])
+                self.ledger.owned[name].place(positions[tp])
+
+    async def _read(self) -> list[ConsumerMessage]:
+        readable = self.ledger.readable(self._active_partitions)
+        if not readable:
+            await asyncio.sleep(READ_WAIT_S / 20)
+            return []
+        try:
+            found = await self.source.fetch(readable, READ_WAIT_S)
+        except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
+            await self._out_of_range(error)
+            return []
+        return [message for name in readable if (message := self._message(name, found.get(name, []))) is not None]
+
+    def _message(self, name: tuple[str, int], records: list[Record]) -> ConsumerMessage | None:
+        """What was read of a partition as one message; no await between the fetch and here."""
+        part, end = self.ledger.owned.get(name), self.source.position(name)
+        batch = None if part is None or end is None else part.cut(records, end)
+        if part is None or batch is None:
+            return None
+        message = self._to_message(TP(*name), batch)
+        part.deliver(cast(Delivery, message))
+        return message
+
+    async def _deliver(self, message: ConsumerMessage) -> None:
+        if message.generation_id == self.app.consumer_generation_id and self.flow_active:
+            await self.wait_first(self.callback(message), self.suspend_flow.wait())
+
+    async def _out_of_range(self, error: KafkaError) -> None:
+        for name, part in self.ledger.owned.items():
+            if error.args and name in error.args[0]:
+                part.halted = True
+                self.wiring.on_error(await self._outside(part))
+
+    async def _outside(self, part: Partition) -> StateAttention:
+        bounds = await self.bounds([part.tp])
+        first, end = bounds.get(part.tp, (-1, -1))
+        return StateAttention(
+            f"Position {part.position} of {part.tp} is outside the log: expected {first} to {end}. "
+            "Records were deleted before they were read, or the topic was made anew. "
+            "Replay from an archive, or start a new namespace."
+        )
+
+    def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
+        batch = cast(Batch, record)
+        return ConsumerMessage(
+            tp.topic,
+            tp.partition,
+            batch.end - 1,
+            batch.records[-1].timestamp / 1000 if batch.records else 0.0,
+            1,
+            None,
+            None,
+            cast(bytes, batch),
+            None,
+            0,
+            0,
+            tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+
+    def on_buffer_full(self, tp: TP) -> None:
+        """Nothing: a full stream makes the reader wait, which is all the pressure needed."""
+
+    def on_buffer_drop(self, tp: TP) -> None:
+        """Nothing, as on_buffer_full."""
+
+    # Ownership
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Finish and commit what is in work, then give everything up (the protocol is eager)."""
+        await super().on_partitions_revoked(revoked)
+        self.ledger.revoke()
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        lost = self.ledger.assign({tp: TopicPartition(self.wiring.logical(tp.topic), tp.partition) for tp in assigned})
+        if lost:
+            await self.wiring.on_revoked(lost)
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    async def guarded(self, step: Any) -> None:
+        """aiokafka swallows what a listener raises; the application must not."""
+        try:
+            await step
+        except Exception as error:
+            self.wiring.on_error(error)
+            raise
+
+    async def perform_seek(self) -> None:
+        """Nothing: Faust's recovery would go to the group's commits; `_place` asks the application."""
+
+    # Acknowledging
+
+    async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
+        """Tell the group how far everything is acknowledged.  A hint for lag monitors, so never fatal."""
+        async with self._commit_lock:
+            positions = self.ledger.committable()
+            if not positions or not await self._commit(cast(Mapping[TP, int], positions)):
+                return False
+            self.ledger.committed(positions)
+            return True
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        try:
+            await asyncio.wait_for(self.source.commit(offsets), COMMIT_WAIT_S)
+        except (TimeoutError, KafkaError) as error:
+            self.log.info("Positions not committed, a later commit will: %r", error)
+            return False
+        self._acked.clear()
+        self._acked_index.clear()
+        return True
+
+    async def wait_empty(self) -> None:
+        """Let streams finish the batches they hold, for a limited time, then commit."""
+        deadline = self.loop.time() + FINISH_WAIT_S
+        while self._in_work() and self.loop.time() < deadline:
+            await asyncio.sleep(0.005)
+        await self.commit()
+
+    def _in_work(self) -> bool:
+        return any(not message.acked and message.generation_id != VOID for message in self._unacked_messages)
+
+    # Life cycle and the rest of what Faust asks of a consumer
+
+    @property
+    def source(self) -> Source:
+        if self._source is None:
+            raise Transient("The Kafka consumer has not started yet.")
+        return self._source
+
+    async def on_start(self) -> None:
+        self._source = Source(self.wiring.kafka, self.app.conf.id, self.wiring.assignor)
+        await self._source.start()
+
+    async def on_stop(self) -> None:
+        await self.commit()
+        if self._source is not None:
+            await self._source.stop()
+
+    async def subscribe(self, topics: Iterable[str]) -> None:
+        wanted = frozenset(topics)
+        if missing := wanted - await self.source.consumer.topics():
+            error = self.wiring.missing(missing)
+            self.wiring.on_error(error)
+            raise error
+        self.source.consumer.subscribe(topics=set(wanted), listener=_Listener(self))
+
+    def assignment(self) -> set[TP]:
+        return set() if self._source is None else {TP(*tp) for tp in self._source.consumer.assignment()}
+
+    def highwater(self, tp: TP) -> int:
+        return int(self.source.consumer.highwater(tp) or 0)
+
+    async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
+        return cast(Mapping[TP, int], await self.source.consumer.end_offsets(partitions))
+
+    async def earliest_offsets(self, *partitions: TP) -> Mapping[TP, int]:
+        return cast(Mapping[TP, int], await self.source.consumer.beginning_offsets(partitions))
+
+    async def position(self, tp: TP) -> int | None:
+        return self.source.position(tp)
+
+    def topic_partitions(self, topic: str) -> int | None:
+        return len(self.source.consumer.partitions_for_topic(topic) or ()) or None
+
+    def close(self) -> None:
+        """Nothing: on_stop leaves the group."""
+
+    async def _getmany(self, active_partitions: Any, timeout: float) -> Any:
+        raise NotImplementedError("Batches are read by _read.")
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        raise NotImplementedError("Positions come from the application.")
+
+    async def _seek(self, partition: TP, offset: int) -> None:
+        raise NotImplementedError("Call rewind.")
+
+    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
+        raise NotImplementedError("Call rewind.")
+
+    async def create_topic(self, *args: Any, **kwargs: Any) -> None:
+        raise NotImplementedError("Topics are made by an administrator.")
+
+    def _new_topicpartition(self, topic: str, partition: int) -> TP:
+        return TP(topic, partition)
+
+    def key_partition(self, topic: str, key: bytes | None, partition: int | None = None) -> Any:
+        raise NotImplementedError("Producers choose partitions.")
+
+
+class Transport(FaustTransport):
+    """What Faust makes of a broker URL with the scheme `batches`."""
+
+    Consumer = BatchConsumer
+
+
+def reader(app: faust.App) -> BatchConsumer:
+    """The batch consumer of a running application: rewind, is_current, owned, bounds."""
+    return cast(BatchConsumer, app.consumer)

@@ -1,0 +1,99 @@
+"""The aiokafka consumer behind the transport.
+
+aiokafka builds a dataclass for each record, a quarter to a third of all its time.
+The records that its parser yields already have what `streams.records.Record` asks
+for, so they are handed on as they are: each parser instance of *this* consumer gets
+an attribute in place of its conversion method; nothing is patched for others.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.consumer.fetcher import FetchResult
+from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
+
+from streams.clients import aiokafka_security, bootstrap_servers
+from streams.records import Record
+from streams.settings import KafkaSettings
+
+POLL_RECORDS = 5_000
+PARTITION_FETCH_BYTES = 8 * 1024 * 1024
+FETCH_WAIT_MS = 100
+"""A broker answers a fetch after so long without data; with data it answers at once.
+A seek waits for the fetch in flight, so this bounds how long a rewind takes."""
+
+
+def _as_parsed(_: TopicPartition, record: Record) -> Record:
+    return record
+
+
+class _ParsedRecords(OrderedDict[TopicPartition, Any]):
+    """Where the fetcher keeps fetched data: a result put here yields its records unconverted."""
+
+    def __setitem__(self, tp: TopicPartition, result: Any) -> None:
+        if type(result) is FetchResult:
+            result._partition_records._consumer_record = _as_parsed
+        super().__setitem__(tp, result)
+
+
+class Source:
+    """One member of a consumer group that reads committed records and never moves on its own."""
+
+    def __init__(self, kafka: KafkaSettings, group: str, assignor: type[AbstractPartitionAssignor]) -> None:
+        session_ms = round(kafka.session_timeout_s * 1000)
+        self.consumer = AIOKafkaConsumer(
+            bootstrap_servers=bootstrap_servers(kafka),
+            client_id="reshelf",
+            group_id=group,
+            partition_assignment_strategy=[assignor],
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+            fetch_min_bytes=1,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
+            session_timeout_ms=session_ms,
+            heartbeat_interval_ms=max(session_ms // 4, 1),
+            rebalance_timeout_ms=session_ms,
+            request_timeout_ms=max(10_000, 2 * session_ms),
+            **aiokafka_security(kafka),
+        )
+
+    async def start(self) -> None:
+        await self.consumer.start()
+        self.consumer._fetcher._records = _ParsedRecords()
+
+    async def stop(self) -> None:
+        await self.consumer.stop()
+
+    @property
+    def generation(self) -> int:
+        """The group's generation that this member belongs to."""
+        return int(self.consumer._coordinator.generation)
+
+    async def fetch(self, partitions: Iterable[tuple[str, int]], timeout_s: float) -> dict[tuple[str, int], list[Record]]:
+        """Records of `partitions` (not empty) in log order, at most POLL_RECORDS in all."""
+        fetcher = self.consumer._fetcher
+        with fetcher._subscriptions.fetch_context():
+            found = await fetcher.fetched_records(frozenset(partitions), timeout=timeout_s, max_records=POLL_RECORDS)
+        return found  # type: ignore[no-any-return]
+
+    def position(self, name: tuple[str, int]) -> int | None:
+        """Where the next fetch starts, None when the partition is not assigned or not placed."""
+        subscription = self.consumer._subscription.subscription
+        if subscription is None or subscription.assignment is None:
+            return None
+        state = subscription.assignment.state_value(TopicPartition(*name))
+        return state.position if state is not None and state.has_valid_position else None
+
+    def seek(self, name: tuple[str, int], position: int) -> None:
+        """Read on from `position`, dropping what was fetched; raises IllegalStateError if not assigned."""
+        self.consumer.seek(TopicPartition(*name), position)
+
+    async def commit(self, positions: Mapping[tuple[str, int], int]) -> None:
+        """Store positions with the group; raises KafkaError, also when a partition is not ours any more."""
+        await self.consumer.commit({TopicPartition(*name): position for name, position in positions.items()})

@@ -1,0 +1,45 @@
+"""What an application tells its transport."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+
+from schemas.errors import BadSettings
+from streams.records import TopicPartition
+from streams.settings import KafkaSettings
+
+ROUND_ROBIN: type[AbstractPartitionAssignor] = RoundRobinPartitionAssignor
+"""Spreads partitions evenly over the workers."""
+RANGE: type[AbstractPartitionAssignor] = RangePartitionAssignor
+"""Gives the same partition numbers of all topics to one worker."""
+
+Resume = Callable[[frozenset[TopicPartition]], Awaitable[Mapping[TopicPartition, int]]]
+"""Where to read each of the given partitions from; asked after every assignment."""
+Revoked = Callable[[frozenset[TopicPartition]], Awaitable[None]]
+"""Told which partitions went to another worker, once the new assignment is known."""
+OnError = Callable[[Exception], None]
+"""Told of an error that the transport cannot heal; the default ends the process."""
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """Callbacks run in the application's event loop; names are without the settings' prefix."""
+
+    kafka: KafkaSettings
+    logical: Callable[[str], str]
+    resume: Resume
+    on_revoked: Revoked
+    on_error: OnError
+    assignor: type[AbstractPartitionAssignor] = ROUND_ROBIN
+
+    def missing(self, topics: Iterable[str]) -> BadSettings:
+        names = ", ".join(sorted(topics))
+        return BadSettings(
+            f"Topics do not exist at {self.kafka.bootstrap}: {names}. "
+            "Check kafka.prefix, or create them with `reshelf topics apply`."
+        )
