@@ -1,0 +1,46 @@
+"""Which catalog items may be placed on a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from schemas.messages import Candidates, CatalogItem
+
+
+def candidates(catalog: Iterable[CatalogItem], declared: Candidates, prior_mean: Mapping[str, float]) -> list[str]:
+    """The available items that match every declared filter, at most `declared.limit`, in order of name.
+
+    Where more match, `declared.reserve` of the places go to the newest of those
+    that the others, the best by prior mean, leave over.  An item without a
+    prior mean counts as 0; equals are ordered newest first, then by name.
+    """
+    matches = _matcher(declared)
+    found = [item for item in catalog if item.available and matches(item)]
+    if len(found) > declared.limit:
+        found.sort(key=lambda item: (-item.created_at, item.item))
+        found = _limited(found, declared, prior_mean)
+    return sorted(item.item for item in found)
+
+
+def _limited(newest_first: list[CatalogItem], declared: Candidates, prior_mean: Mapping[str, float]) -> list[CatalogItem]:
+    reserve = min(declared.reserve, declared.limit)
+    best_first = sorted(newest_first, key=lambda item: -prior_mean.get(item.item, 0.0))
+    best = best_first[: declared.limit - reserve]
+    chosen = {item.item for item in best}
+    return best + [item for item in newest_first if item.item not in chosen][:reserve]
+
+
+def _matcher(declared: Candidates) -> Callable[[CatalogItem], bool]:
+    items, categories, brands, tags = map(
+        frozenset, (declared.items, declared.categories, declared.brands, declared.tags)
+    )
+
+    def matches(item: CatalogItem) -> bool:
+        return (
+            (not items or item.item in items)
+            and (not categories or item.category in categories)
+            and (not brands or item.brand in brands)
+            and (not tags or not tags.isdisjoint(item.tags))
+        )
+
+    return matches

@@ -1,0 +1,72 @@
+"""What is known of each arm's attractiveness: Beta posteriors from counts."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import betainccinv, betaincinv
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64] | Floats
+
+SMALLEST = 1e-9
+
+
+class Prior(NamedTuple):
+    """The base rate: mean attractiveness, in (0, 1), and its weight in examined impressions, above 0."""
+
+    click_rate: float
+    strength: float
+
+
+class Beta(NamedTuple):
+    """Parameters of one Beta distribution per arm, float64[A], all above 0."""
+
+    a: Floats
+    b: Floats
+
+    @property
+    def mean(self) -> Floats:
+        """The expected value per arm."""
+        return self.a / (self.a + self.b)
+
+
+def posterior(impressions: Counts, clicks: Counts, examination: Floats, prior: Prior) -> Beta:
+    """The posterior of attractiveness from impressions and clicks [A, S] and examination [S].
+
+    An impression in a slot that is looked at with probability e counts as e
+    examined impressions: the weighting of Lagrée, Vernade and Cappé (2016),
+    "Multiple-play bandits in the position-based model", section 3, on top of a
+    Beta prior of the base rate.  More clicks than examined impressions (a
+    visitor clicks twice, an impression is lost) leave the prior's share of `b`.
+    """
+    clicked = clicks.sum(axis=1, dtype=np.float64)
+    examined = impressions @ examination
+    missed = np.maximum(0.0, examined - clicked)
+    a = prior.click_rate * prior.strength + clicked
+    b = (1.0 - prior.click_rate) * prior.strength + missed
+    return Beta(np.maximum(a, SMALLEST), np.maximum(b, SMALLEST))
+
+
+def interval(a: Floats, b: Floats, level: float = 0.95) -> tuple[Floats, Floats]:
+    """The central interval of Beta(a, b) that holds `level` of it: exact quantiles, low and high."""
+    tail = (1.0 - level) / 2.0
+    low: Floats = np.asarray(betaincinv(a, b, tail), dtype=np.float64)
+    high: Floats = np.asarray(betainccinv(a, b, tail), dtype=np.float64)
+    return low, high
+
+
+def bucket_weights(bucket_starts: ArrayLike, now: int, half_life_ms: int) -> Floats:
+    """The weight of each time bucket, float64[B] in (0, 1]: half after `half_life_ms`, all 1 where that is 0.
+
+    `now` is the log's time (the newest bucket's start, say) rather than the
+    clock's, so that the same state gives the same layout.  Times in
+    milliseconds; a bucket that starts after `now` weighs 1.
+    """
+    age = np.maximum(0, now - np.asarray(bucket_starts, dtype=np.int64))
+    if half_life_ms == 0:
+        return np.ones(age.shape)
+    weights: Floats = np.maximum(np.exp2(-age / half_life_ms), np.finfo(np.float64).tiny)
+    return weights
