@@ -88,14 +88,18 @@ class BatchConsumer(FaustConsumer):
         return True
 
     async def bounds(self, tps: Iterable[TopicPartition]) -> dict[TopicPartition, tuple[int, int]]:
-        """First position and end (of committed records) of owned partitions; raises Transient."""
+        """First position and end (of committed records) of owned partitions; raises Transient.
+
+        The embedded broker counts its last batch as one record until it has been read,
+        so there the end can be too low: a position past it proves nothing.
+        """
         names = {tp: TP(*name) for tp in tps if (name := self.ledger.named(tp)) is not None}
         try:
             first = await self.earliest_offsets(*names.values())
             end = await self.highwaters(*names.values())
         except KafkaError as error:
             raise Transient(f"Kafka did not say where partitions begin and end: {error!r}. Is the broker up?") from error
-        return {tp: (first[name], end[name]) for tp, name in names.items()}
+        return {tp: (first[name], max(end[name], self.source.seen(name))) for tp, name in names.items()}
 
     # Reading
 

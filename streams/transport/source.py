@@ -84,11 +84,19 @@ class Source:
 
     def position(self, name: tuple[str, int]) -> int | None:
         """Where the next fetch starts, None when the partition is not assigned or not placed."""
+        state = self._state(name)
+        return state.position if state is not None and state.has_valid_position else None
+
+    def seen(self, name: tuple[str, int]) -> int:
+        """The end of committed records as the last fetch said it; 0 before the first."""
+        state = self._state(name)
+        return (state.lso or 0) if state is not None else 0
+
+    def _state(self, name: tuple[str, int]) -> Any:
         subscription = self.consumer._subscription.subscription
         if subscription is None or subscription.assignment is None:
             return None
-        state = subscription.assignment.state_value(TopicPartition(*name))
-        return state.position if state is not None and state.has_valid_position else None
+        return subscription.assignment.state_value(TopicPartition(*name))
 
     def seek(self, name: tuple[str, int], position: int) -> None:
         """Read on from `position`, dropping what was fetched; raises IllegalStateError if not assigned."""
