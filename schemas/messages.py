@@ -4,10 +4,7 @@ Compatibility: fields are only ever added, always with a default, and a field
 never changes its meaning.  Readers ignore fields that they do not know.
 
 Events hold lists but opt out of garbage collection all the same: decoded values
-cannot form cycles, and tracking a short impression costs as much as decoding it.
-
-Times are integer milliseconds since 1970-01-01 UTC.  Money is an integer in
-minor units (cents) of the currency beside it.
+cannot form cycles, and the collector has less to walk while a batch is held.
 """
 
 from __future__ import annotations
