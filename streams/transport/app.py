@@ -1,13 +1,13 @@
 """Faust applications on the batch transport, and running them.
 
-    app = create_app("learner", kafka, logical=..., resume=..., on_revoked=...)
+app = create_app("learner", kafka, logical=..., resume=..., on_revoked=...)
 
-    @app.agent(subscription(app, ["reshelf-events-clicks"]))
-    async def learn(stream):
-        async for event in stream.noack().events():
-            if reader(app).is_current(event.value):
-                await apply(event.value)
-            event.ack()
+@app.agent(subscription(app, ["reshelf-events-clicks"]))
+async def learn(stream):
+    async for event in stream.noack().events():
+        if reader(app).is_current(event.value):
+            await apply(event.value)
+        event.ack()
 """
 
 from __future__ import annotations

@@ -98,7 +98,9 @@ class BatchConsumer(FaustConsumer):
             first = await self.earliest_offsets(*names.values())
             end = await self.highwaters(*names.values())
         except KafkaError as error:
-            raise Transient(f"Kafka did not say where partitions begin and end: {error!r}. Is the broker up?") from error
+            raise Transient(
+                f"Kafka did not say where partitions begin and end: {error!r}. Is the broker up?"
+            ) from error
         return {tp: (first[name], max(end[name], self.source.seen(name))) for tp, name in names.items()}
 
     # Reading
@@ -238,7 +240,7 @@ class BatchConsumer(FaustConsumer):
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         try:
-            await asyncio.wait_for(self.source.commit(offsets), COMMIT_WAIT_S)
+            await asyncio.wait_for(self.source.commit(cast(Mapping[tuple[str, int], int], offsets)), COMMIT_WAIT_S)
         except (TimeoutError, KafkaError) as error:
             self.log.info("Positions not committed, a later commit will: %r", error)
             return False

@@ -75,7 +75,9 @@ class Source:
         """The group's generation that this member belongs to."""
         return int(self.consumer._coordinator.generation)
 
-    async def fetch(self, partitions: Iterable[tuple[str, int]], timeout_s: float) -> dict[tuple[str, int], list[Record]]:
+    async def fetch(
+        self, partitions: Iterable[tuple[str, int]], timeout_s: float
+    ) -> dict[tuple[str, int], list[Record]]:
         """Records of `partitions` (not empty) in log order, at most POLL_RECORDS in all."""
         fetcher = self.consumer._fetcher
         with fetcher._subscriptions.fetch_context():

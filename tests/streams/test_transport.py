@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pytest
+from confluent_kafka import Consumer as KafkaConsumer
 from confluent_kafka import Producer
 from confluent_kafka import TopicPartition as KafkaPartition
-from confluent_kafka import Consumer as KafkaConsumer
 
 from schemas.errors import BadSettings, StateAttention
 from streams.clients import confluent_consumer_config, confluent_producer_config
 from streams.records import Batch, TopicPartition
 from streams.settings import KafkaSettings
 from streams.transport import ROUND_ROBIN, create_app, reader, run_app, subscription
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 CLICKS = "events-clicks"
 WAIT_S = 30.0
@@ -122,7 +124,7 @@ def committed(kafka: KafkaSettings, partition: int) -> int:
 
 
 def contiguous(batches: Sequence[Batch]) -> bool:
-    return all(before.end == after.start for before, after in zip(batches, batches[1:], strict=False)) and all(
+    return all(before.end == after.start for before, after in itertools.pairwise(batches)) and all(
         batch.start <= record.offset < batch.end for batch in batches for record in batch.records
     )
 
@@ -148,10 +150,12 @@ def test_each_record_arrives_once_in_order_and_unopened(any_broker: str, prefix:
     for tp in (TP0, TP1):
         assert worker.values(tp) == values[tp.partition :: 2]
         assert [record.offset for record in worker.records(tp)] == list(range(1500))
-        assert contiguous(worker.of(tp)) and worker.of(tp)[0].start == 0
+        assert contiguous(worker.of(tp))
+        assert worker.of(tp)[0].start == 0
         assert committed(kafka, tp.partition) == 1500
     record = worker.records(TP0)[1]
-    assert (record.key, list(record.headers)) == (b"k", []) and record.timestamp > 0
+    assert (record.key, list(record.headers)) == (b"k", [])
+    assert record.timestamp > 0
 
 
 def test_reading_begins_where_the_application_says_not_at_the_commits(
@@ -198,7 +202,8 @@ def test_a_rewind_while_flowing_reads_again_exactly_from_there(broker: str, pref
 
     worker = asyncio.run(run())
     assert worker.values(TP1) == [b"%d" % n for n in range(1, 2000, 2)]
-    assert worker.of(TP0, 2)[0].start == 102 and contiguous(worker.of(TP0, 2))
+    assert worker.of(TP0, 2)[0].start == 102
+    assert contiguous(worker.of(TP0, 2))
     assert worker.values(TP0, 2) == [b"%d" % n for n in range(0, 2000, 2)][102:]
     assert committed(kafka, 0) == 1000
 
@@ -256,7 +261,8 @@ def test_two_workers_share_and_hand_over(kafka: str, prefix: str, make_topics: A
 
     async def run() -> None:
         one, two = Worker(conf), Worker(conf)
-        one.positions = two.positions = positions = {}
+        positions: dict[TopicPartition, int] = {}
+        one.positions = two.positions = positions
         async with running(one):
             produce(conf, [b"a"] * 400, partitions=4)
             await until(lambda: one.count() == 400)
@@ -269,11 +275,13 @@ def test_two_workers_share_and_hand_over(kafka: str, prefix: str, make_topics: A
                 await until(lambda: one.count() + two.count() == 800)
             produce(conf, [b"c"] * 400, partitions=4)
             await until(lambda: one.count() + two.count() == 1200)
-            assert one.reader.owned() == everything and set(positions.values()) == {300}
+            assert one.reader.owned() == everything
+            assert set(positions.values()) == {300}
             assert not one.reader.is_current(one.batches[0])
         seen = [(b.tp, r.offset) for w in (one, two) for b in w.batches for r in b.records]
         assert len(set(seen)) == len(seen) == 1200
-        assert not one.errors and not two.errors
+        assert not one.errors
+        assert not two.errors
 
     asyncio.run(run())
 
@@ -301,7 +309,8 @@ def test_markers_and_aborted_records_are_gaps(kafka: str, prefix: str, make_topi
     worker = asyncio.run(run())
     assert b"".join(v or b"" for v in worker.values(TP0)) == b"abcde"
     assert [r.offset for r in worker.records(TP0)] == [0, 1, 2, 8, 9]
-    assert contiguous(worker.batches) and worker.batches[0].start == 0
+    assert contiguous(worker.batches)
+    assert worker.batches[0].start == 0
     assert committed(conf, 0) == 13
 
 
@@ -342,7 +351,8 @@ def test_a_missing_topic_names_the_remedy(broker: str, prefix: str, make_topics:
 
     (error,) = asyncio.run(run()).errors
     assert isinstance(error, BadSettings)
-    assert f"{prefix}events-none." in str(error) and "topics apply" in str(error)
+    assert f"{prefix}events-none." in str(error)
+    assert "topics apply" in str(error)
 
 
 PROGRAM = """
@@ -387,7 +397,8 @@ def test_an_error_that_escapes_an_agent_ends_the_process(broker: str, prefix: st
     with start_program(kafka) as program:
         output, errors = program.communicate(timeout=WAIT_S)
     assert program.returncode == 1
-    assert "cannot go on" in errors and output == ""
+    assert "cannot go on" in errors
+    assert output == ""
     assert committed(kafka, 0) < 0
 
 
