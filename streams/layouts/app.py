@@ -1,0 +1,126 @@
+"""The layout producer as a Faust application."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import suppress
+from typing import Any
+
+import faust
+
+from schemas.topics import LAYOUT_REQUESTS
+from streams.clients import redis_client
+from streams.layouts.catalog import Catalog
+from streams.layouts.follow import Follower
+from streams.layouts.producer import LayoutProducer
+from streams.layouts.versions import Versions
+from streams.namespace import open_namespace
+from streams.outlet import Outlet
+from streams.patience import Patience
+from streams.records import TopicPartition
+from streams.settings import FoldSettings, KafkaSettings, LayoutSettings, RedisSettings
+from streams.state.reader import StateReader
+from streams.transport import BatchApp, create_app, end_process, reader, subscription
+
+log = logging.getLogger("reshelf")
+
+
+class _Worker:
+    """A producer between its agent and its topics."""
+
+    def __init__(self, producer: LayoutProducer, follower: Follower) -> None:
+        self.app: BatchApp
+        self.producer = producer
+        self.follower = follower
+        self._patience = Patience()
+
+    async def resume(self, tps: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """The end of each partition: what was requested before is due by the assignment itself."""
+        bounds = await self._patience.until_done(lambda: reader(self.app).bounds(tps))
+        self.producer.own(tp.partition for tp in reader(self.app).owned())
+        return {tp: end for tp, (_, end) in (bounds or {}).items()}
+
+    async def revoked(self, tps: frozenset[TopicPartition]) -> None:
+        self.producer.disown(tps)
+
+    async def hear(self, stream: Any) -> None:
+        """The agent: requests make their keys due."""
+        async for event in stream.noack().events():
+            self.producer.request(event.value)
+            event.ack()
+
+    async def guarded(self, step: Coroutine[Any, Any, None]) -> None:
+        try:
+            await step
+        except ExceptionGroup as group:
+            self.app.wiring.on_error(group.exceptions[0])
+        except Exception as error:  # noqa: BLE001  whatever it was, the process must not go on without it
+            self.app.wiring.on_error(error)
+
+    def tasks(self) -> list[Coroutine[Any, Any, None]]:
+        return [self.follower.follow(), self.producer.list_keys(), self.producer.produce()]
+
+
+def layouts_app(
+    kafka: KafkaSettings,
+    redis: RedisSettings,
+    fold: FoldSettings,
+    settings: LayoutSettings,
+    on_error: Callable[[Exception], None] = end_process,
+) -> Callable[[], Awaitable[faust.App]]:
+    """A function that makes the producer's app in the event loop that will run it.
+
+    It returns when the compacted topics have been read to their ends.  Raises
+    `BadSettings` when a topic is missing, `StateAttention` when the namespace
+    was made with other settings.
+    """
+
+    async def make() -> faust.App:
+        client = redis_client(redis)
+        patience = Patience()
+        manifest = await patience.until_done(lambda: open_namespace(kafka, client, redis, fold))
+        assert manifest is not None
+        outlet = Outlet(kafka)
+        catalog = Catalog()
+        state = StateReader(client, redis.namespace, redis.groups, manifest.starts)
+        producer = LayoutProducer(catalog, state, Versions(client, redis.namespace, redis.groups), outlet, settings)
+        follower = Follower(kafka, catalog, producer.changed)
+        await patience.until_done(follower.start)
+        await patience.until_done(follower.catch_up)
+        producer.request_partitions = follower.request_partitions
+        worker = _Worker(producer, follower)
+        worker.app = create_app(
+            f"layouts-{redis.namespace}",
+            kafka,
+            logical=lambda name: name.removeprefix(kafka.prefix),
+            resume=worker.resume,
+            on_revoked=worker.revoked,
+            on_error=on_error,
+        )
+        _wire(worker, kafka, [follower.stop, outlet.close, client.aclose])
+        return worker.app
+
+    return make
+
+
+def _wire(worker: _Worker, kafka: KafkaSettings, closers: list[Callable[[], Awaitable[None]]]) -> None:
+    app = worker.app
+    app.agent(subscription(app, [kafka.prefix + LAYOUT_REQUESTS.name]), name="hear")(worker.hear)
+    tasks: list[asyncio.Task[None]] = []
+
+    async def beside() -> None:
+        tasks.extend(asyncio.create_task(worker.guarded(task)) for task in worker.tasks())
+        log.info("Composing layouts as %s.", app.conf.id)
+
+    async def close(*_: Any, **__: Any) -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for closer in closers:
+            with suppress(Exception):
+                await closer()
+
+    app.task(beside)
+    app.on_before_shutdown.connect(close)

@@ -1,0 +1,90 @@
+"""Which items a page may show, kept up to date while items come and go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from policy.candidates import candidates
+from policy.sampling import arm_hashes
+from schemas.messages import Candidates, CatalogItem
+
+NO_LIMIT = 2**31
+MAPS = 256
+
+Rows = NDArray[np.intp]
+
+
+class CandidateSet:
+    """The items of a page by name, with what is costly to work out for them: hashes and places of tables' rows."""
+
+    def __init__(self, items: tuple[str, ...]) -> None:
+        self.items = items
+        self.hashes = arm_hashes(items)
+        self._places = {item: place for place, item in enumerate(items)}
+        self._maps: dict[tuple[str, ...], tuple[Rows, Rows]] = {}
+
+    def rows(self, items: tuple[str, ...]) -> tuple[Rows, Rows]:
+        """Where a table with rows `items` goes: its rows that are candidates, and the candidates' places."""
+        found = self._maps.get(items)
+        if found is None:
+            found = self._maps[items] = places_of(items, self._places)
+            if len(self._maps) > MAPS:
+                del self._maps[next(iter(self._maps))]
+        return found
+
+
+def places_of(names: tuple[str, ...], places: Mapping[str, int]) -> tuple[Rows, Rows]:
+    """Positions in `names` of those that have a place, and these places."""
+    pairs = [(at, places[name]) for at, name in enumerate(names) if name in places]
+    both = np.array(pairs, dtype=np.intp).reshape(-1, 2)
+    return both[:, 0], both[:, 1]
+
+
+def facts(item: CatalogItem | None) -> Any:
+    """What of an item decides where it may be shown; None where it may not be at all."""
+    if item is None or not item.available:
+        return None
+    return item.category, item.brand, item.tags, item.created_at
+
+
+class Shelf:
+    """The candidates of one page.
+
+    Priors are the same for all items of a page so far, so `policy.candidates`
+    ranks by age where more match than the limit.
+    """
+
+    def __init__(self, declared: Candidates, items: Mapping[str, CatalogItem]) -> None:
+        self._declared = declared
+        self._listed = frozenset(declared.items)
+        self._filters = msgspec.structs.replace(declared, items=[], limit=NO_LIMIT)
+        self._found: dict[str, CatalogItem] = {}
+        self._set: CandidateSet | None = None
+        among = [items[name] for name in declared.items if name in items] if declared.items else items.values()
+        fitting = candidates(among, self._filters, {})
+        self._found = {name: items[name] for name in fitting}
+
+    def replace(self, name: str, item: CatalogItem | None) -> bool:
+        """Take over an item that changed; whether the page's candidates may have changed."""
+        if item is not None and self._fits(item):
+            self._found[name] = item
+        elif self._found.pop(name, None) is None:
+            return False
+        self._set = None
+        return True
+
+    def candidates(self) -> CandidateSet:
+        """The candidates now: the same object until they change."""
+        if self._set is None:
+            self._set = CandidateSet(tuple(candidates(self._found.values(), self._declared, {})))
+        return self._set
+
+    def _fits(self, item: CatalogItem) -> bool:
+        if self._listed and item.item not in self._listed:
+            return False
+        return bool(candidates((item,), self._filters, {}))

@@ -1,0 +1,213 @@
+"""What the compacted topics say: items, pages, fitted parameters, published layouts.
+
+The newest record of a key counts; a null value removes it.  A record that does
+not fit is counted and skipped, and what was there before stays.  The same
+records in any cut give the same contents.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from schemas.codec import decode_key, decoder
+from schemas.errors import BadRecord
+from schemas.messages import CatalogItem, PageRules, PolicyParameters
+from schemas.topics import CATALOG_ITEMS, LAYOUTS, PAGE_RULES, POLICY_PARAMETERS, Topic
+from streams.layouts.candidates import CandidateSet, Shelf, facts
+from streams.layouts.schedule import Key
+from streams.records import Record, TopicPartition
+
+READ_TOPICS = (CATALOG_ITEMS, PAGE_RULES, POLICY_PARAMETERS, LAYOUTS)
+
+
+class _Content(msgspec.Struct, frozen=True):
+    """The part of a layout that says whether a new one differs, unparsed where it is long."""
+
+    version: int
+    produced_at: int
+    expires_at: int
+    epoch: int
+    template: msgspec.Raw
+    settings_digest: msgspec.Raw
+    policy: msgspec.Raw
+    baseline: msgspec.Raw
+    slates: msgspec.Raw
+    propensities: msgspec.Raw
+
+
+_decode_content = decoder(_Content)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What is known of a published layout; `fingerprint` is over all that a renderer acts on.
+
+    `live` is False where there is none or a tombstone; `lost` says that an older
+    version came after it on the topic, so that it has to be published again.
+    """
+
+    version: int
+    produced_at: int = 0
+    expires_at: int = 0
+    fingerprint: bytes = b""
+    live: bool = True
+    lost: bool = False
+
+    @property
+    def half_life_at(self) -> int:
+        """When half of its life is over, milliseconds."""
+        return (self.produced_at + self.expires_at) // 2
+
+
+NOTHING = Published(0, live=False)
+
+
+def published_of(value: bytes) -> Published:
+    """What a layout's bytes say of it; raises `BadRecord`."""
+    content = _decode_content(value)
+    acted_on = (
+        content.template,
+        content.settings_digest,
+        content.policy,
+        content.baseline,
+        content.slates,
+        content.propensities,
+    )
+    digest = blake2b(b"%d" % content.epoch, digest_size=16)
+    for part in acted_on:
+        digest.update(b"\n" + bytes(part))
+    return Published(content.version, content.produced_at, content.expires_at, digest.digest())
+
+
+@dataclass(slots=True)
+class Changes:
+    """What a batch of records changed: pages to compose anew, and keys whose newest layout was overtaken."""
+
+    pages: set[str] = field(default_factory=set)
+    keys: set[Key] = field(default_factory=set)
+
+    def __bool__(self) -> bool:
+        return bool(self.pages or self.keys)
+
+
+class Catalog:
+    """Everything that layouts are made from beside the counts."""
+
+    def __init__(self) -> None:
+        self.items: dict[str, CatalogItem] = {}
+        self.rules: dict[str, PageRules] = {}
+        self.parameters: dict[str, PolicyParameters] = {}
+        self.published: dict[Key, Published] = {}
+        self.unfit: Counter[str] = Counter()
+        self.segments: dict[str, set[str]] = {}
+        self._logged: dict[Key, int] = {}
+        self._positions: dict[TopicPartition, int] = {}
+        self._shelves: dict[str, Shelf] = {}
+        self._take: dict[str, Callable[[tuple[str, ...], bytes | None, Changes], None]] = {
+            CATALOG_ITEMS.name: self._take_item,
+            PAGE_RULES.name: self._take_rules,
+            POLICY_PARAMETERS.name: self._take_parameters,
+            LAYOUTS.name: self._take_layout,
+        }
+
+    def expect(self, topic: Topic, partitions: int) -> None:
+        """Positions of the topic begin at 0 for each of its partitions."""
+        for partition in range(partitions):
+            self._positions.setdefault(TopicPartition(topic.name, partition), 0)
+
+    def position(self, topic: Topic) -> list[int]:
+        """The next offset of each partition."""
+        return [at for tp, at in sorted(self._positions.items()) if tp.topic == topic.name]
+
+    def take(self, topic: Topic, partition: int, records: Sequence[Record]) -> Changes:
+        """Take over records in log order; says what they changed."""
+        changes = Changes()
+        take = self._take[topic.name]
+        for record in records:
+            try:
+                take(decode_key(topic, record.key), record.value, changes)
+            except BadRecord:
+                self.unfit[topic.name] += 1
+        if records:
+            self._positions[TopicPartition(topic.name, partition)] = records[-1].offset + 1
+        return changes
+
+    def candidates(self, page: str) -> CandidateSet:
+        """The items that the page may show now, in the merchant's order; the same object until they change."""
+        return self._shelves[page].candidates()
+
+    def remember(self, key: Key, published: Published) -> None:
+        """Take over what is about to come on the topic, unless something newer is known."""
+        if published.version >= self.known(key).version:
+            self.published[key] = published
+            self.segments.setdefault(key.page, set()).add(key.segment)
+
+    def known(self, key: Key) -> Published:
+        """What is known of the key's newest layout."""
+        return self.published.get(key, NOTHING)
+
+    def _take_item(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
+        (name,) = key
+        new = None if value is None else _named(decoder(CatalogItem)(value), "item", name)
+        old = self.items.get(name)
+        if new is None:
+            self.items.pop(name, None)
+        else:
+            self.items[name] = new
+        if facts(old) != facts(new):
+            changes.pages.update(page for page, shelf in self._shelves.items() if shelf.replace(name, new))
+
+    def _take_rules(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
+        (page,) = key
+        new = None if value is None else _named(decoder(PageRules)(value), "page", page)
+        if new == self.rules.get(page):
+            return
+        changes.pages.add(page)
+        if new is None:
+            del self.rules[page], self._shelves[page]
+            return
+        old = self.rules.get(page)
+        self.rules[page] = new
+        if old is None or old.candidates != new.candidates:
+            self._shelves[page] = Shelf(new.candidates, self.items)
+
+    def _take_parameters(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
+        (page,) = key
+        new = None if value is None else _named(decoder(PolicyParameters)(value), "page", page)
+        if new == self.parameters.get(page):
+            return
+        changes.pages.add(page)
+        if new is None:
+            del self.parameters[page]
+        else:
+            self.parameters[page] = new
+
+    def _take_layout(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
+        name = Key(*key)
+        known = self.known(name)
+        if value is None:
+            if known.live:
+                changes.keys.add(name)
+            self.remember(name, replace(known, live=False))
+            return
+        seen = published_of(value)
+        if seen.version < self._logged.get(name, 0):
+            changes.keys.add(name)
+            self.remember(name, replace(known, live=True, lost=True))
+            return
+        self._logged[name] = seen.version
+        if seen.version > known.version:
+            self.remember(name, seen)
+
+
+def _named(message: Any, field_name: str, name: str) -> Any:
+    told = getattr(message, field_name)
+    if told != name:
+        raise BadRecord("key", f"expected `{field_name}` to be the record's key {name!r}, got {told!r}")
+    return message

@@ -1,0 +1,265 @@
+"""The layout producer: composes the keys that are due and publishes what changed.
+
+The owner of a key is the owner of its partition of `layout-requests`.  Requests
+are hints: after every assignment all known keys of the owner are due, so none
+has to be read twice.  History is acknowledged before `layouts`; a process that
+dies between both leaves a version in the history that no renderer ever saw.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from aiokafka.partitioner import murmur2
+
+from policy.assignment import Epoch, epoch_of
+from schemas.codec import decode_key, encode, encode_key
+from schemas.errors import BadRecord, StateAttention
+from schemas.messages import Layout
+from schemas.topics import CATALOG_ITEMS, LAYOUT_REQUESTS, LAYOUTS, LAYOUTS_HISTORY
+from streams.fold.deltas import WHOLE_PAGE
+from streams.layouts.catalog import Catalog, Changes, Published, published_of
+from streams.layouts.compose import Page, compose, stamped
+from streams.layouts.schedule import Key, Schedule
+from streams.layouts.totals import TotalsCache
+from streams.layouts.versions import Versions
+from streams.outlet import Outgoing, Outlet
+from streams.patience import Patience
+from streams.records import Batch, TopicPartition
+from streams.settings import LayoutSettings
+from streams.state.reader import KeyState, StateReader
+
+AT_ONCE = 8
+"""Keys that wait for Redis or the broker at the same time."""
+
+log = logging.getLogger("reshelf")
+
+
+@dataclass(slots=True)
+class LayoutMetrics:
+    """Counters since the start; durations are milliseconds in all."""
+
+    requests: int = 0
+    unfit_requests: int = 0
+    composed: int = 0
+    unchanged: int = 0
+    published: int = 0
+    withdrawn: int = 0
+    refused: int = 0
+    compose_ms: float = 0.0
+    publish_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The time in milliseconds: `wall` since 1970, `steady` never set back."""
+
+    wall: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+    steady: Callable[[], float] = lambda: time.perf_counter() * 1000
+
+
+class LayoutProducer:
+    """The keys that this worker owns, and what it does with them."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        state: StateReader,
+        versions: Versions,
+        outlet: Outlet,
+        settings: LayoutSettings,
+        clock: Clock | None = None,
+    ) -> None:
+        self.metrics = LayoutMetrics()
+        self.request_partitions = 1
+        self._catalog = catalog
+        self._state = state
+        self._versions = versions
+        self._outlet = outlet
+        self._settings = settings
+        self._clock = clock or Clock()
+        self._schedule = Schedule(settings.refresh_ms, settings.budget)
+        self._totals = TotalsCache()
+        self._patience = Patience()
+        self._owned: frozenset[int] = frozenset()
+        self._segments: dict[str, set[str]] = {}
+        self._refused: set[Key] = set()
+        self._wake = asyncio.Event()
+        self._assigned = asyncio.Event()
+
+    # What is due
+
+    def own(self, partitions: Iterable[int]) -> None:
+        """These partitions of `layout-requests` are ours now; `list_keys` makes their keys due."""
+        self._owned = frozenset(partitions)
+        self._schedule.keep(key for key in self._schedule.keys() if self._is_owned(key))
+        self._assigned.set()
+
+    def disown(self, lost: Iterable[TopicPartition]) -> None:
+        """These partitions went to another worker."""
+        self.own(self._owned - {tp.partition for tp in lost})
+
+    def request(self, batch: Batch) -> None:
+        """Make the keys of a batch of `layout-requests` due."""
+        self.metrics.requests += len(batch.records)
+        for record in batch.records:
+            try:
+                key = Key(*decode_key(LAYOUT_REQUESTS, record.key))
+            except BadRecord:
+                self.metrics.unfit_requests += 1
+            else:
+                self._segments.setdefault(key.page, set()).add(key.segment)
+                self._mark(key)
+
+    def changed(self, changes: Changes) -> None:
+        """Make what the compacted topics changed due."""
+        keys = set(changes.keys)
+        for page in changes.pages:
+            keys |= self._keys_of(page)
+        for key in keys:
+            self._mark(key)
+
+    async def list_keys(self) -> None:
+        """For ever: after each assignment look up which keys there are, and make ours due."""
+        while True:
+            await self._assigned.wait()
+            self._assigned.clear()
+            counted = await self._patience.until_done(self._state.keys)
+            for page, segment in counted or ():
+                self._segments.setdefault(page, set()).add(segment)
+            for page in self._catalog.rules.keys() | self._catalog.segments.keys():
+                for key in self._keys_of(page):
+                    self._mark(key)
+
+    def _keys_of(self, page: str) -> set[Key]:
+        known = self._segments.get(page, set()) | self._catalog.segments.get(page, set())
+        return {Key(page, segment) for segment in known | {WHOLE_PAGE}}
+
+    def _mark(self, key: Key, at: float | None = None) -> None:
+        if self._is_owned(key):
+            self._schedule.mark(key, self._clock.steady() if at is None else at)
+            self._wake.set()
+
+    def _is_owned(self, key: Key) -> bool:
+        return partition_of(key, self.request_partitions) in self._owned
+
+    # Doing it
+
+    async def produce(self) -> None:
+        """For ever: bring each key that is due up to date, some at once."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                await self._room()
+                key = await self._next()
+                tasks.create_task(self._bring_up_to_date(key))
+
+    async def _room(self) -> None:
+        while self._schedule.running >= AT_ONCE:
+            self._wake.clear()
+            await self._wake.wait()
+
+    async def _next(self) -> Key:
+        while True:
+            self._wake.clear()
+            now = self._clock.steady()
+            key = self._schedule.take(now)
+            if key is not None:
+                return key
+            wait = self._schedule.wait(now)
+            await _woken(self._wake, None if wait == float("inf") else wait / 1000)
+
+    async def _bring_up_to_date(self, key: Key) -> None:
+        try:
+            await self._patience.until_done(lambda: self.refresh(key), lambda: self._is_owned(key))
+        finally:
+            self._schedule.finished(key)
+            self._wake.set()
+
+    async def refresh(self, key: Key) -> None:
+        """Compose a key once, and publish its layout or tombstone if there is need; raises Transient."""
+        state = await self._state.read(*key)
+        if key.page not in self._catalog.rules:
+            await self._withdraw(key)
+            return
+        now = self._clock.wall()
+        epoch = epoch_of(now, *key, self._settings.epoch_ms)
+        layout = self._compose(key, state, epoch)
+        known = self._catalog.known(key)
+        fingerprint = published_of(encode(layout)).fingerprint
+        if not known.live or known.lost or fingerprint != known.fingerprint or now >= self._renewal(known):
+            await self._publish(key, layout)
+        else:
+            self.metrics.unchanged += 1
+        self._mark_again(key, epoch)
+
+    def _compose(self, key: Key, state: KeyState, epoch: Epoch) -> Layout:
+        began = self._clock.steady()
+        catalog = self._catalog
+        rules, candidates = catalog.rules[key.page], catalog.candidates(key.page)
+        page = Page(rules, candidates, catalog.position(CATALOG_ITEMS), catalog.parameters.get(key.page))
+        totals = self._totals.totals(key, candidates, tuple(rules.slots))
+        layout = compose(key.segment, state, page, self._settings, epoch.number, totals)
+        ended = self._clock.steady()
+        self._schedule.spent(ended, ended - began)
+        self.metrics.composed += 1
+        self.metrics.compose_ms += ended - began
+        return layout
+
+    def _renewal(self, known: Published) -> int:
+        return min(known.half_life_at, known.produced_at + self._settings.life_ms // 2)
+
+    def _mark_again(self, key: Key, epoch: Epoch) -> None:
+        """Due without a request when half the life is over or the epoch ends."""
+        at = min(self._renewal(self._catalog.known(key)), epoch.end_ms)
+        self._mark(key, self._clock.steady() + max(at - self._clock.wall(), self._settings.refresh_ms))
+
+    async def _publish(self, key: Key, layout: Layout) -> None:
+        began = self._clock.steady()
+        version = await self._versions.next(*key, self._catalog.known(key).version)
+        layout = stamped(layout, version, self._clock.wall(), self._settings.life_ms)
+        value = encode(layout)
+        try:
+            for topic in (LAYOUTS_HISTORY, LAYOUTS):
+                await self._outlet.publish([Outgoing(topic.name, encode_key(topic, *key), value)])
+        except StateAttention as error:
+            self._refuse(key, error, len(value))
+            return
+        self._catalog.remember(key, published_of(value))
+        self._refused.discard(key)
+        self.metrics.published += 1
+        self.metrics.publish_ms += self._clock.steady() - began
+
+    async def _withdraw(self, key: Key) -> None:
+        """The page is not declared: renderers use their fallback."""
+        known = self._catalog.known(key)
+        if known.live:
+            await self._outlet.publish([Outgoing(LAYOUTS.name, encode_key(LAYOUTS, *key), None)])
+            self._catalog.remember(key, Published(known.version, live=False))
+            self.metrics.withdrawn += 1
+
+    def _refuse(self, key: Key, error: Exception, size: int) -> None:
+        """One page that cannot be published must not hold up the others."""
+        self.metrics.refused += 1
+        if key not in self._refused:
+            self._refused.add(key)
+            log.error("No layout for %s, of %d bytes: %s", list(key), size, error)
+
+
+@lru_cache(maxsize=100_000)
+def partition_of(key: Key, partitions: int) -> int:
+    """The partition of a key as Java's default partitioner chooses it."""
+    hashed: int = murmur2(encode_key(LAYOUT_REQUESTS, *key))
+    return (hashed & 0x7FFFFFFF) % partitions
+
+
+async def _woken(event: asyncio.Event, timeout_s: float | None) -> None:
+    try:
+        await asyncio.wait_for(event.wait(), timeout_s)
+    except TimeoutError:
+        return

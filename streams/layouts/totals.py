@@ -1,0 +1,104 @@
+"""Tables of counts summed over time buckets, aligned to a page's candidates and slots.
+
+Weights by age are multiples of 2**-20 and sums are kept as integers, so they
+are exact in any order: a sum that is moved along with the tables that changed
+equals one made anew, to the last bit.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policy.posteriors import bucket_weights
+from streams.fold.deltas import Traffic
+from streams.layouts.candidates import CandidateSet, places_of
+from streams.state.tables import Table
+
+ONE = 2**20
+"""Weight 1 in the fixed point of weights."""
+Sums = NDArray[np.int64]
+
+
+def weights(tables: Sequence[Table], half_life_ms: int) -> dict[int, int]:
+    """The weight of each bucket in units of 2**-20: halved per `half_life_ms` before the newest bucket.
+
+    Age counts from the newest bucket, not from the clock, so that the same
+    state gives the same layout.
+    """
+    buckets = sorted({table.bucket for table in tables})
+    if not buckets:
+        return {}
+    shares = bucket_weights(buckets, buckets[-1], half_life_ms)
+    return {bucket: round(share * ONE) for bucket, share in zip(buckets, shares.tolist(), strict=True)}
+
+
+@dataclass(slots=True)
+class Totals:
+    """Weighted sums, A candidates and S slots: [A, S] of impressions and clicks, [A] of conversions, by traffic."""
+
+    candidates: CandidateSet
+    slots: tuple[str, ...]
+    impressions: dict[Traffic, Sums] = field(init=False)
+    clicks: dict[Traffic, Sums] = field(init=False)
+    conversions: dict[Traffic, Sums] = field(init=False)
+    _columns: dict[str, int] = field(init=False)
+    _held: dict[int, tuple[Table, int]] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        arms, slots = len(self.candidates.items), len(self.slots)
+        counted = (Traffic.LEARNED, Traffic.HOLDOUT)
+        self.impressions = {traffic: np.zeros((arms, slots), dtype=np.int64) for traffic in counted}
+        self.clicks = {traffic: np.zeros((arms, slots), dtype=np.int64) for traffic in counted}
+        self.conversions = {traffic: np.zeros(arms, dtype=np.int64) for traffic in counted}
+        self._columns = {slot: column for column, slot in enumerate(self.slots)}
+
+    def move_to(self, tables: Sequence[Table], weight_of: Mapping[int, int]) -> None:
+        """Hold exactly these tables: those that went are taken out, those that came or weigh anew are added."""
+        wanted = {id(table): (table, weight_of[table.bucket]) for table in tables if table.traffic in self.impressions}
+        for name, (table, weight) in self._held.items():
+            if wanted.get(name, (table, 0))[1] != weight:
+                self._add(table, -weight)
+        for name, (table, weight) in wanted.items():
+            if self._held.get(name, (table, 0))[1] != weight:
+                self._add(table, weight)
+        self._held = wanted
+
+    def _add(self, table: Table, weight: int) -> None:
+        rows, places = self.candidates.rows(table.items)
+        columns, slots = places_of(table.slots, self._columns)
+        source, target = np.ix_(rows, columns), np.ix_(places, slots)
+        self.impressions[table.traffic][target] += weight * table.impressions[source]
+        self.clicks[table.traffic][target] += weight * table.clicks[source]
+        self.conversions[table.traffic][places] += weight * table.conversions[rows]
+
+    @property
+    def cells(self) -> int:
+        return 4 * len(self.candidates.items) * len(self.slots)
+
+
+class TotalsCache:
+    """The totals of keys that were asked for lately, up to `limit` cells of eight bytes in all."""
+
+    def __init__(self, limit: int = 8_000_000) -> None:
+        self._limit = limit
+        self._cells = 0
+        self._kept: OrderedDict[Hashable, Totals] = OrderedDict()
+
+    def totals(self, key: Hashable, candidates: CandidateSet, slots: tuple[str, ...]) -> Totals:
+        """What is kept for the key if it is for these candidates and slots, else empty totals."""
+        found = self._kept.pop(key, None)
+        if found is not None and (found.candidates is not candidates or found.slots != slots):
+            self._cells -= found.cells
+            found = None
+        if found is None:
+            found = Totals(candidates, slots)
+            self._cells += found.cells
+        self._kept[key] = found
+        while self._cells > self._limit and len(self._kept) > 1:
+            self._cells -= self._kept.popitem(last=False)[1].cells
+        return found
