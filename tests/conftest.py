@@ -90,7 +90,10 @@ def make_topics(prefix: str) -> MakeTopics:
         wanted = [topic for topic in TOPICS if names is None or topic.name in names]
         stamp = {True: {"message.timestamp.type": "LogAppendTime"}, False: {}}
         made = admin.create_topics(
-            [NewTopic(prefix + t.name, partitions, 1, config={"cleanup.policy": t.cleanup} | stamp[t.event]) for t in wanted]
+            [
+                NewTopic(prefix + t.name, partitions, 1, config={"cleanup.policy": t.cleanup} | stamp[t.event])
+                for t in wanted
+            ]
         )
         for done in made.values():
             done.result(30)
