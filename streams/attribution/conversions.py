@@ -1,0 +1,89 @@
+"""One partition of events-conversions: publishing decisions and finding those that stand there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from schemas.codec import decoder, encode
+from schemas.errors import BadRecord, Transient
+from schemas.messages import Conversion
+from schemas.topics import CONVERSIONS
+from streams.attribution.published import Standing
+from streams.clients import confluent_consumer_config
+from streams.outlet import Outgoing, Outlet
+from streams.settings import KafkaSettings
+
+_TIMEOUT_S = 10.0
+
+
+class _Identified(msgspec.Struct):
+    event_id: str
+
+
+_decode = decoder(_Identified)
+
+
+class ConversionsLog:
+    """The partition as attribution uses it; calls may raise `Transient`."""
+
+    def __init__(self, kafka: KafkaSettings, outlet: Outlet, partition: int) -> None:
+        self._kafka = kafka
+        self._outlet = outlet
+        self._partition = partition
+
+    async def publish(self, events: Sequence[Conversion]) -> list[int]:
+        """Publish and wait for the acknowledgements; the offset of each.  Some may stand although it raised."""
+        outgoing = [
+            Outgoing(CONVERSIONS.name, event.unit.encode(), encode(event), partition=self._partition)
+            for event in events
+        ]
+        return [offset for _, offset in await self._outlet.publish(outgoing)]
+
+    async def read(self, start: int) -> tuple[list[Standing], int]:
+        """The decisions from `start` (or the log's beginning, if that is later) to the end, and the end."""
+        return await asyncio.to_thread(self._read, start)
+
+    def _read(self, start: int) -> tuple[list[Standing], int]:
+        config = confluent_consumer_config(self._kafka, f"{self._kafka.prefix}attribution-reader")
+        consumer = Consumer(dict(config | {"enable.partition.eof": True}))
+        try:
+            where = TopicPartition(self._kafka.prefix + CONVERSIONS.name, self._partition)
+            bounds = consumer.get_watermark_offsets(where, timeout=_TIMEOUT_S)
+            if bounds is None:
+                raise Transient("Kafka did not say where events-conversions begins and ends")
+            first, end = bounds
+            if end <= start:
+                return [], end
+            consumer.assign([TopicPartition(where.topic, where.partition, max(first, start))])
+            return self._to_end(consumer)
+        except KafkaException as error:
+            raise Transient(f"Kafka does not answer: {error.args[0].str()}") from None
+        finally:
+            consumer.close()
+
+    def _to_end(self, consumer: Consumer) -> tuple[list[Standing], int]:
+        found: list[Standing] = []
+        while True:
+            messages = consumer.consume(5_000, timeout=_TIMEOUT_S)
+            if not messages:
+                raise Transient("Kafka sent nothing of events-conversions")
+            for message in messages:
+                error = message.error()
+                if error is None:
+                    found += _standing(message)
+                elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  its public name
+                    return found, message.offset() or 0
+                else:
+                    raise KafkaException(error)
+
+
+def _standing(message: Message) -> list[Standing]:
+    try:
+        event_id = _decode(message.value() or b"").event_id
+    except BadRecord:
+        return []
+    return [Standing(message.offset() or 0, message.timestamp()[1], event_id)]

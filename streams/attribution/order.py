@@ -1,0 +1,142 @@
+"""Two logs, one order.
+
+A purchase comes after every click that was appended no later than the purchase
+plus the grace, and before every later one.  So how many clicks a purchase sees
+does not depend on how the topics were fetched, and a memory that follows this
+order is a function of two offsets.  Append times are taken as running maxima:
+a broker's clock that steps back must not reorder the log.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Collection, Iterator
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from schemas.errors import StateAttention
+from schemas.topics import Topic
+from streams.fold.judge import Judge, Judged, Rejected
+from streams.records import Batch, Record
+from streams.settings import FoldSettings
+from streams.state.watermark import Watermark, fingerprint
+
+_offset = attrgetter("offset")
+
+
+class Entry(NamedTuple):
+    """A judged record; `time` is the largest append time up to it, `event` None where it does not count."""
+
+    record: Record
+    time: int
+    event: Any
+    rejected: Rejected | None
+    forgets: bool
+
+
+class Track:
+    """One topic of the partition: what was read of it and what was taken.
+
+    `read_from` is where reading begins, early enough to know what is a duplicate.
+    Records below the lowest of `positions` are judged and dropped.
+    """
+
+    def __init__(self, topic: Topic, settings: FoldSettings, positions: Collection[Watermark], read_from: int) -> None:
+        self._topic = topic.name
+        self._judge = Judge(topic, settings)
+        self._checks = sorted({mark for mark in positions if mark.last_time >= 0}, key=_offset)
+        self._taken = min(positions, key=_offset)
+        self._last_taken: Record | None = None
+        self._last_read: Record | None = None
+        self._time = self._taken.append_time
+        self._quiet_until = 0
+        self.read_to = read_from
+        self.waiting: deque[Entry] = deque()
+
+    @property
+    def horizon(self) -> int:
+        """No record that is still to be read has a smaller append time."""
+        return max(self._time, self._quiet_until)
+
+    @property
+    def next_offset(self) -> int:
+        return self._taken.offset if self._last_taken is None else self._last_taken.offset + 1
+
+    @property
+    def position(self) -> Watermark:
+        """Up to where records were taken."""
+        record = self._last_taken
+        if record is not None:
+            time = self._taken.append_time
+            self._taken = Watermark(record.offset + 1, time, record.timestamp, fingerprint(record))
+            self._last_taken = None
+        return self._taken
+
+    def feed(self, batch: Batch) -> None:
+        """Judge what the batch adds; raises `StateAttention` where the log is not the one that was read before."""
+        records = [record for record in batch.records if record.offset >= self.read_to]
+        self._verify(records, batch.end)
+        fates = _fates(self._judge.judge(records))
+        lowest = self.next_offset
+        for record in records:
+            if record.offset < lowest:
+                continue
+            self._time = max(self._time, record.timestamp)
+            event, rejected, forgets = fates.get(record.offset, (None, None, False))
+            self.waiting.append(Entry(record, self._time, event, rejected, forgets))
+        self.read_to = max(self.read_to, batch.end)
+        self._last_read = records[-1] if records else self._last_read
+
+    def ended(self, end: int, time: int) -> None:
+        """The log ended at `end` when its broker's clock was past `time`."""
+        if self.read_to >= end:
+            self._quiet_until = max(self._quiet_until, time)
+
+    def take(self) -> Entry:
+        """The next record, which counts as applied from now on."""
+        entry = self.waiting.popleft()
+        self._last_taken = entry.record
+        self._taken = Watermark(entry.record.offset, entry.time)
+        return entry
+
+    def _verify(self, records: list[Record], end: int) -> None:
+        while self._checks and self._checks[0].offset <= end:
+            mark = self._checks.pop(0)
+            at = bisect_left(records, mark.offset, key=_offset)
+            record = records[at - 1] if at else self._last_read
+            if record is not None and (record.timestamp, fingerprint(record)) != (mark.last_time, mark.last_sum):
+                raise StateAttention(
+                    f"{self._topic}: the record before offset {mark.offset} is not the one that the click memory has "
+                    f"read (expected append time {mark.last_time}, got {record.timestamp}). The topic was deleted and "
+                    "made again, or this Redis belongs to another cluster: start with a new namespace."
+                )
+
+
+def in_order(clicks: Track, purchases: Track, grace_ms: int) -> Iterator[tuple[Entry, bool]]:
+    """Take all records whose turn is known; True marks a click.
+
+    A record's turn is known when the other log has been read past it or is known
+    to hold nothing earlier.
+    """
+    while True:
+        click = clicks.waiting[0] if clicks.waiting else None
+        purchase = purchases.waiting[0] if purchases.waiting else None
+        next_due = (purchase.time if purchase else purchases.horizon) + grace_ms
+        if click and click.time <= next_due:
+            yield clicks.take(), True
+        elif purchase and (click or clicks.horizon > next_due):
+            yield purchases.take(), False
+        else:
+            return
+
+
+def _fates(judged: Judged) -> dict[int, tuple[Any, Rejected | None, bool]]:
+    fates: dict[int, tuple[Any, Rejected | None, bool]] = {}
+    for accepted in judged.accepted:
+        fates[accepted.offset] = (accepted.event, None, False)
+    for rejected in judged.rejected:
+        fates[rejected.record.offset] = (None, rejected, False)
+    for offset in judged.forgotten:
+        fates[offset] = (None, None, True)
+    return fates

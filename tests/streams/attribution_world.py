@@ -1,0 +1,293 @@
+"""A world for the laws of attribution: two logs that grow with a clock, workers, and faults at every command."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+import msgspec
+from hypothesis import strategies as st
+from redis.asyncio import Redis
+
+from policy.attribution import LogEntry, plain_attribution
+from schemas.errors import Transient
+from schemas.messages import Click, Conversion, Purchase, PurchaseLine
+from schemas.topics import CLICKS, PURCHASES, Topic
+from streams.attribution.memory import ClickMemory, Starts
+from streams.attribution.published import Standing
+from streams.attribution.worker import Behind, PartitionWorker
+from streams.fold.judge import Judge, Rejected
+from streams.records import Batch, TopicPartition
+from streams.settings import AttributionSettings, FoldSettings
+from tests.streams.logs import LoggedRecord
+
+GROUPS, PARTITION, SKEW_MS = 3, 1, 30
+FOLD = FoldSettings(late_ms=300, early_ms=100, duplicate_window=6)
+SETTINGS = AttributionSettings(grace_ms=50, window_ms=200, max_clicks=8, clock_skew_ms=SKEW_MS)
+
+
+class Pages:
+    """Attribution windows of pages."""
+
+    def of(self, page: str) -> int:
+        return {"home": 400}.get(page, 150)
+
+    def longest(self) -> int:
+        return 400
+
+
+class Appended(NamedTuple):
+    """A record and the true time of its appending; its stamp is of a broker whose clock may be behind."""
+
+    record: LoggedRecord
+    at: int
+
+
+class Logs(NamedTuple):
+    clicks: list[Appended]
+    purchases: list[Appended]
+
+    def of(self, topic: str) -> list[Appended]:
+        return self.clicks if topic == CLICKS.name else self.purchases
+
+
+_name = st.sampled_from
+_units = _name(["u1", "u2", "ü3", "u4", "u5"])
+_items = _name(["i1", "i2", "i3"])
+
+
+@st.composite
+def _click(draw: st.DrawFn, stamp: int) -> tuple[str, Any]:
+    unit, occurred = draw(_units), max(0, stamp - draw(_name([0, 0, 20, 90, 350, -50, -200])))
+    event_id = f"c{draw(st.integers(0, 30))}"
+    page, item, slot = draw(_name(["home", "other"])), draw(_items), draw(_name(["top", "left"]))
+    return unit, Click(event_id, occurred, unit, page, "s", slot, item, "v", 3, draw(st.integers(-2, 2)))
+
+
+@st.composite
+def _purchase(draw: st.DrawFn, stamp: int) -> tuple[str, Any]:
+    unit, occurred = draw(_units), max(0, stamp - draw(_name([0, 0, 30, 120, 350, -50, -200])))
+    lines = draw(st.lists(st.builds(PurchaseLine, _items, st.just(1), st.integers(0, 99)), min_size=1, max_size=3))
+    currency = draw(_name(["EUR"] * 7 + ["USD"]))
+    return unit, Purchase(f"p{draw(st.integers(0, 20))}", occurred, unit, f"o{occurred}", currency, lines)
+
+
+@st.composite
+def _log(draw: st.DrawFn, topic: Topic) -> list[Appended]:
+    log, offset, at = [], draw(st.integers(0, 3)), 1_000
+    for _ in range(draw(st.integers(0, 30))):
+        stamp = at - draw(_name([0, 0, 0, SKEW_MS]))
+        unit, event = draw(_click(stamp) if topic is CLICKS else _purchase(stamp))
+        kind = draw(st.integers(0, 19))
+        value = {0: b"{", 1: None}.get(kind, msgspec.json.encode(event))
+        key = b"another" if kind == 2 else unit.encode()
+        log.append(Appended(LoggedRecord(offset, stamp, key, value), at))
+        offset += draw(_name([1, 1, 1, 1, 4]))
+        at += draw(_name([0, 1, 15, 15, 60, 60, 300]))
+    return log
+
+
+def logs() -> st.SearchStrategy[Logs]:
+    """Logs of clicks and purchases with gaps, duplicates, poison, stragglers and clocks that step back."""
+    return st.builds(Logs, _log(CLICKS), _log(PURCHASES))
+
+
+class Killed(Exception):
+    """The worker is gone, between two commands."""
+
+
+class World:
+    """What outlives workers: the logs, Redis, the conversions topic, the dead letters, the time."""
+
+    def __init__(self, redis: Redis, logs: Logs, chance: random.Random, meddle: bool) -> None:
+        self.redis = redis
+        self.logs = logs
+        self.chance = chance
+        self.now = 1_000
+        self.conversions: list[Conversion] = []
+        self.buried: dict[int, str] = {}
+        self.snapshots: dict[int, dict[bytes, bytes]] = {}
+        self.workers: list[Worker] = []
+        self.faults = True
+        self._meddle = meddle
+        self._inside = False
+
+    def bounds(self) -> dict[str, tuple[int, int]]:
+        return {topic.name: (0, self._end(topic.name)) for topic in (CLICKS, PURCHASES)}
+
+    def _end(self, topic: str) -> int:
+        return max((one.record.offset + 1 for one in self.logs.of(topic) if one.at <= self.now), default=0)
+
+    async def command(self) -> None:
+        """Before and after every command: the worker may die here, or others may act while it sleeps."""
+        if not self.faults:
+            return
+        if self.chance.random() < 0.03:
+            raise Killed
+        if self._meddle and not self._inside and self.chance.random() < 0.1:
+            self._inside = True
+            try:
+                for _ in range(self.chance.randint(1, 6)):
+                    await self.chance.choice(self.workers[1:]).act()
+            finally:
+                self._inside = False
+
+    def lost(self) -> bool:
+        return self.faults and self.chance.random() < 0.05
+
+    async def snapshot(self, group: int) -> None:
+        names = [name async for name in self.redis.scan_iter(f"reshelf:{{law:a{group}}}:*")]
+        self.snapshots[group] = {name: await self.redis.dump(name) for name in names}
+
+    async def roll_back(self, group: int) -> None:
+        stored = self.snapshots.get(group)
+        if stored is None:
+            return
+        async for name in self.redis.scan_iter(f"reshelf:{{law:a{group}}}:*"):
+            await self.redis.delete(name)
+        for name, content in stored.items():
+            await self.redis.restore(name, 0, content, replace=True)
+
+
+class FlakyMemory(ClickMemory):
+    """Some commands are carried out and the rest not, or the replies are lost."""
+
+    world: World
+
+    async def _round_trip(self, sha: str, calls: Sequence[tuple[Any, ...]]) -> list[Any]:
+        await self.world.command()
+        cut = self.world.chance.randint(0, len(calls))
+        if self.world.lost() and cut:
+            await super()._round_trip(sha, calls[:cut])
+            raise self.world.chance.choice([Killed(), Transient("cut off")])
+        answers = await super()._round_trip(sha, calls)
+        await self.world.command()
+        return answers
+
+
+class FlakyTopic:
+    """The conversions partition."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    async def publish(self, events: Sequence[Conversion]) -> list[int]:
+        world = self.world
+        await world.command()
+        count = len(world.conversions)
+        if world.lost():
+            world.conversions += events[: world.chance.randint(0, len(events))]
+            raise Transient("no acknowledgement")
+        world.conversions += events
+        offsets = list(range(count, len(world.conversions)))
+        await world.command()
+        return offsets
+
+    async def read(self, start: int) -> tuple[list[Standing], int]:
+        await self.world.command()
+        pairs = list(enumerate(self.world.conversions))[start:]
+        return [Standing(at, self.world.now, event.event_id) for at, event in pairs], len(self.world.conversions)
+
+
+class Worker:
+    """A worker process that may die and come back, and does not know of the others."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.part: PartitionWorker | None = None
+        self.read: dict[str, int] = {}
+
+    async def act(self) -> None:
+        """One random thing, if it is alive; deaths and rollbacks of Redis make it begin anew."""
+        try:
+            await self._act()
+        except Transient:
+            pass
+        except (Killed, Behind):
+            self.part = None
+
+    async def _act(self) -> None:
+        if self.part is None:
+            part = self._made()
+            self.read = await part.open(self.world.bounds())
+            self.part = part
+            return
+        match self.world.chance.randrange(7):
+            case 0 | 1:
+                self.fetch(CLICKS.name, self.world.chance.randint(1, 9))
+            case 2 | 3:
+                self.fetch(PURCHASES.name, self.world.chance.randint(1, 9))
+            case 4:
+                self.part.ended(self.world.bounds(), self.world.now - SKEW_MS)
+            case 5:
+                await self.part.work()
+            case _:
+                await self.part.settle()
+
+    def _made(self) -> PartitionWorker:
+        memory = FlakyMemory(self.world.redis, "law", GROUPS, PARTITION, Starts(0, 0, 0))
+        memory.world = self.world
+        return PartitionWorker(memory, FlakyTopic(self.world), self._bury, Pages(), SETTINGS, FOLD)
+
+    async def _bury(self, rejected: Sequence[Rejected]) -> None:
+        await self.world.command()
+        self.world.buried.update({one.record.offset: one.reason for one in rejected})
+        await self.world.command()
+
+    def fetch(self, topic: str, size: int) -> None:
+        """A batch of what was appended by now."""
+        assert self.part is not None
+        start, log = self.read[topic], self.world.logs.of(topic)
+        records = [one.record for one in log if one.at <= self.world.now and one.record.offset >= start][:size]
+        if records:
+            end = records[-1].offset + 1
+            self.part.feed(Batch(TopicPartition(topic, PARTITION), start, end, 0, records))
+            self.read[topic] = end
+
+    async def drain(self) -> None:
+        """Bring everything to its end, long after the last record."""
+        world = self.world
+        world.faults = False
+        world.now = 10**9
+        while True:
+            try:
+                self.part = self._made()
+                self.read = await self.part.open(world.bounds())
+                for topic in (CLICKS.name, PURCHASES.name):
+                    self.fetch(topic, 10**6)
+                self.part.ended(world.bounds(), world.now - SKEW_MS)
+                return await self.part.settle()
+            except Behind:
+                continue
+
+
+def expected(logs: Logs) -> tuple[list[Conversion], dict[int, str]]:
+    """The decisions and the buried purchases by the plain rule over both whole logs."""
+    clicks, _ = _entries(logs.clicks, CLICKS)
+    purchases, buried = _entries(logs.purchases, PURCHASES)
+    return plain_attribution(clicks, purchases, Pages().of, SETTINGS.grace_ms, SETTINGS.max_clicks), buried
+
+
+def _entries(log: list[Appended], topic: Topic) -> tuple[list[LogEntry[Any]], dict[int, str]]:
+    judged = Judge(topic, FOLD).judge([one.record for one in log])
+    events = {one.offset: one.event for one in judged.accepted}
+    buried = {one.record.offset: one.reason for one in judged.rejected}
+    for offset, event in list(events.items()):
+        if topic is PURCHASES and event.currency != "EUR":
+            del events[offset]
+            buried[offset] = "currency"
+    times = accumulate((one.record.timestamp for one in log), max)
+    forgotten = set(judged.forgotten)
+    entries = [
+        LogEntry(
+            one.record.offset,
+            time,
+            (one.record.key or b"").decode(),
+            events.get(one.record.offset),
+            one.record.offset in forgotten,
+        )
+        for one, time in zip(log, times, strict=True)
+    ]
+    return entries, buried
