@@ -1,0 +1,165 @@
+"""What the compacted topics say, and which changes make which pages due."""
+
+from __future__ import annotations
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policy.candidates import candidates
+from schemas.codec import encode, encode_key
+from schemas.messages import Candidates, CatalogItem, Layout, PageRules, PolicyParameters
+from schemas.topics import CATALOG_ITEMS, LAYOUTS, PAGE_RULES, POLICY_PARAMETERS
+from streams.layouts.catalog import Changes, published_of
+from streams.layouts.schedule import Key
+from tests.streams.layout_inputs import Topics, item
+
+ITEMS = [f"i{number}" for number in range(6)]
+KEY = Key("home", "new")
+RAW_KEY = encode_key(LAYOUTS, *KEY)
+
+catalog_items = st.builds(
+    item,
+    st.sampled_from(ITEMS),
+    available=st.booleans(),
+    category=st.sampled_from(["a", "b"]),
+    brand=st.sampled_from(["x", "y"]),
+    tags=st.lists(st.sampled_from(["t", "u"]), unique=True),
+    created_at=st.integers(0, 3),
+    price=st.integers(0, 2),
+)
+declared = st.builds(
+    Candidates,
+    items=st.lists(st.sampled_from(ITEMS), unique=True, max_size=4),
+    categories=st.lists(st.sampled_from(["a", "b"]), unique=True, max_size=1),
+    tags=st.lists(st.sampled_from(["t", "u"]), unique=True, max_size=1),
+    limit=st.integers(1, 4),
+    reserve=st.integers(0, 2),
+)
+records = st.lists(
+    st.one_of(
+        catalog_items.map(lambda one: (CATALOG_ITEMS, one.item.encode(), one)),
+        st.sampled_from(ITEMS).map(lambda name: (CATALOG_ITEMS, name.encode(), None)),
+        st.sampled_from(ITEMS).map(lambda name: (CATALOG_ITEMS, name.encode(), b"{not json")),
+        declared.map(lambda one: (PAGE_RULES, b"home", PageRules("home", 1, ["s"], candidates=one))),
+        st.just((PAGE_RULES, b"home", None)),
+    ),
+    max_size=30,
+)
+
+
+@given(records)
+def test_candidates_are_those_of_the_newest_records_and_each_change_of_them_is_told(history: list) -> None:
+    topics = Topics()
+    catalog = topics.catalog
+    newest: dict[str, CatalogItem] = {}
+    before: tuple[str, ...] | None = None
+    for topic, key, value in history:
+        changes = topics.put(topic, key, value)
+        if topic is CATALOG_ITEMS and value is None:
+            newest.pop(key.decode(), None)
+        elif isinstance(value, CatalogItem):
+            newest[value.item] = value
+        rules = catalog.rules.get("home")
+        after = None if rules is None else catalog.candidates("home").items
+        assert after == (None if rules is None else tuple(candidates(newest.values(), rules.candidates, {})))
+        if after != before:
+            assert changes.pages == {"home"}
+        before = after
+    assert catalog.items == newest
+    assert catalog.unfit[CATALOG_ITEMS.name] == sum(value == b"{not json" for _, _, value in history)
+
+
+def test_a_record_that_does_not_fit_leaves_what_was_there() -> None:
+    topics = Topics()
+    topics.put(CATALOG_ITEMS, b"i1", item("i1"))
+    for key, value in [
+        (b"i1", b"[]"),
+        (b"i1", b""),
+        (b"i1", item("i2")),
+        (None, item("i1")),
+        (b"\xff", item("i1")),
+        (b"i1", b'{"item": "i1", "title": 3}'),
+    ]:
+        assert not topics.put(CATALOG_ITEMS, key, value)
+    assert topics.catalog.items == {"i1": item("i1")}
+    assert topics.catalog.unfit == {CATALOG_ITEMS.name: 6}
+    assert topics.catalog.position(CATALOG_ITEMS) == [7]
+
+
+def test_a_change_of_words_or_price_makes_no_page_due() -> None:
+    topics = Topics()
+    topics.put(PAGE_RULES, b"home", PageRules("home", 1, ["s"]))
+    topics.put(CATALOG_ITEMS, b"i1", item("i1"))
+    kept = topics.catalog.candidates("home")
+    assert not topics.put(CATALOG_ITEMS, b"i1", item("i1", price=5, description="new words"))
+    assert topics.catalog.candidates("home") is kept
+    assert topics.put(CATALOG_ITEMS, b"i1", item("i1", available=False)).pages == {"home"}
+    assert topics.catalog.candidates("home").items == ()
+
+
+def test_rules_and_parameters_make_their_page_due_when_they_differ() -> None:
+    topics = Topics()
+    rules, fitted = PageRules("home", 1, ["s"]), PolicyParameters("home", 1, 1, 0.1, 5.0)
+    home = Changes(pages={"home"})
+    for topic, value in [(PAGE_RULES, rules), (POLICY_PARAMETERS, fitted)]:
+        assert topics.put(topic, b"home", value) == home
+        assert not topics.put(topic, b"home", value)
+        assert topics.put(topic, b"home", msgspec.structs.replace(value, version=2)) == home
+        assert topics.put(topic, b"home", None) == home
+        assert not topics.put(topic, b"home", None)
+
+
+def layout(version: int, item_shown: str = "i1") -> Layout:
+    slate = {"top": item_shown}
+    return Layout(
+        page="home", segment="new", version=version, produced_at=100, expires_at=300, epoch=1, template="t",
+        policy="thompson", settings_digest="d", rules_version=1, parameters_version=0, catalog_position=[1],
+        watermarks={}, holdout_share=0.1, holdout_salt="s", baseline=slate, slates=[slate],
+        propensities={"top": {item_shown: 1.0}},
+    )  # fmt: skip
+
+
+def test_a_fingerprint_is_over_what_a_renderer_acts_on() -> None:
+    of = lambda made: published_of(encode(made)).fingerprint  # noqa: E731
+    one = layout(1)
+    same = msgspec.structs.replace(one, version=2, produced_at=5, rules_version=3, watermarks={"a": [1]})
+    assert of(one) == of(same)
+    for field in (
+        {"epoch": 2},
+        {"template": "u"},
+        {"policy": "greedy"},
+        {"settings_digest": "e"},
+        {"baseline": {}},
+        {"slates": [{}]},
+        {"propensities": {}},
+    ):
+        assert of(msgspec.structs.replace(one, **field)) != of(one)
+    assert published_of(encode(one)).half_life_at == 200
+
+
+def test_an_older_version_on_top_makes_its_key_due() -> None:
+    topics = Topics()
+    assert not topics.put(LAYOUTS, RAW_KEY, layout(5))
+    assert not topics.put(LAYOUTS, RAW_KEY, layout(6))
+    assert topics.put(LAYOUTS, RAW_KEY, layout(4)).keys == {KEY}
+    assert topics.catalog.known(KEY).lost and topics.catalog.known(KEY).version == 6
+    assert not topics.put(LAYOUTS, RAW_KEY, layout(7))
+    assert not topics.catalog.known(KEY).lost
+
+
+def test_what_we_are_publishing_is_not_undone_by_reading_what_we_published_before() -> None:
+    topics = Topics()
+    ours = published_of(encode(layout(6)))
+    topics.catalog.remember(KEY, ours)
+    assert not topics.put(LAYOUTS, RAW_KEY, layout(5))
+    assert not topics.put(LAYOUTS, RAW_KEY, layout(6))
+    assert topics.catalog.known(KEY) == ours
+
+
+def test_a_tombstone_makes_its_key_due_and_keeps_the_version() -> None:
+    topics = Topics()
+    topics.put(LAYOUTS, RAW_KEY, layout(5))
+    assert topics.put(LAYOUTS, RAW_KEY, None).keys == {KEY}
+    assert topics.catalog.known(KEY).version == 5 and not topics.catalog.known(KEY).live
+    assert not topics.put(LAYOUTS, RAW_KEY, None)

@@ -1,0 +1,158 @@
+"""Laws of composing: a pure function, exact sums, true propensities, only what may be shown."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.codec import decoder, encode
+from schemas.messages import Layout, PageRules, PolicyChoice, PolicyParameters
+from streams.fold.deltas import Traffic
+from streams.layouts.candidates import CandidateSet
+from streams.layouts.compose import Page, compose, settings_digest, stamped
+from streams.layouts.totals import Totals, TotalsCache, weights
+from streams.settings import LayoutSettings
+from streams.state.reader import KeyState
+from streams.state.tables import Table
+from tests.streams.layout_inputs import table
+
+SLOTS = ("top", "left", "right")
+ITEMS = tuple(f"i{number}" for number in range(8))
+MARKS = {"events-clicks": [3, 4]}
+
+names = st.lists(st.sampled_from([*ITEMS, "gone", "unknown"]), max_size=6, unique=True)
+tables = st.lists(
+    st.builds(
+        table,
+        bucket=st.sampled_from([0, 1_000, 2_000, 50_000]),
+        traffic=st.sampled_from(list(Traffic)),
+        items=names,
+        slots=st.lists(st.sampled_from([*SLOTS, "removed"]), max_size=4, unique=True),
+        seed=st.integers(0, 1_000),
+    ),
+    max_size=6,
+)
+candidate_sets = st.lists(st.sampled_from(ITEMS), max_size=8, unique=True).map(lambda chosen: CandidateSet(tuple(sorted(chosen))))
+half_lives = st.sampled_from([0, 700, 1_000, 10_000])
+
+
+def page(candidates: CandidateSet, slots: tuple[str, ...] = SLOTS, **fields: object) -> Page:
+    rules = PageRules("home", 7, list(slots), template="wide", policy=PolicyChoice(variants=4))
+    return Page(rules, candidates, [5, 9], **fields)  # type: ignore[arg-type]
+
+
+def layout(state: list[Table], of: Page, half_life_ms: int = 0, epoch: int = 3, totals: Totals | None = None) -> Layout:
+    chosen = LayoutSettings(half_life_ms=half_life_ms)
+    return compose("new", KeyState(tuple(state), MARKS), of, chosen, epoch, totals)
+
+
+@given(tables, candidate_sets, half_lives, st.randoms(use_true_random=False))
+def test_the_same_state_gives_the_same_bytes_in_whatever_order_tables_come(state, candidates, half_life, random) -> None:  # type: ignore[no-untyped-def]
+    first = encode(layout(state, page(candidates), half_life))
+    random.shuffle(state)
+    rows = [CandidateSet(candidates.items), candidates]
+    assert [encode(layout(state, page(again), half_life)) for again in rows] == [first, first]
+    assert decoder(Layout)(first) == layout(state, page(candidates), half_life)
+
+
+@given(st.lists(tables, min_size=1, max_size=4), candidate_sets, half_lives)
+def test_totals_moved_along_equal_totals_made_anew(states, candidates, half_life) -> None:  # type: ignore[no-untyped-def]
+    cache = TotalsCache()
+    for state in [*states, states[0]]:
+        kept = cache.totals("key", candidates, SLOTS)
+        moved = layout(state, page(candidates), half_life, totals=kept)
+        assert encode(moved) == encode(layout(state, page(candidates), half_life))
+
+
+@given(tables, candidate_sets)
+def test_totals_are_the_sums_of_what_the_page_may_show(state: list[Table], candidates: CandidateSet) -> None:
+    totals = Totals(candidates, SLOTS)
+    totals.move_to(state, dict.fromkeys((one.bucket for one in state), 1))
+    for traffic in (Traffic.LEARNED, Traffic.HOLDOUT):
+        seen: Counter[tuple[str, str]] = Counter()
+        for one in state:
+            if one.traffic is traffic:
+                for at, name in enumerate(one.items):
+                    for slot, count in zip(one.slots, one.impressions[at].tolist(), strict=True):
+                        seen[name, slot] += count
+        expected = [[seen[name, slot] for slot in SLOTS] for name in candidates.items]
+        assert totals.impressions[traffic].tolist() == expected
+
+
+@given(tables, candidate_sets, st.integers(0, 5))
+@settings(max_examples=60)
+def test_slates_hold_each_candidate_once_and_propensities_are_their_shares(
+    state: list[Table], candidates: CandidateSet, epoch: int
+) -> None:
+    made = layout(state, page(candidates), epoch=epoch)
+    assert len(made.slates) == 4
+    for slate in [made.baseline, *made.slates]:
+        assert set(slate.values()) <= set(candidates.items)
+        assert len(set(slate.values())) == len(slate) == min(len(SLOTS), len(candidates.items))
+    for slot in SLOTS:
+        shares = Counter(slate[slot] for slate in made.slates if slot in slate)
+        assert made.propensities.get(slot, {}) == {name: count / 4 for name, count in shares.items()}
+
+
+@given(tables, tables, candidate_sets)
+def test_the_baseline_is_made_from_the_holdout_alone_and_the_slates_without_it(
+    state: list[Table], other: list[Table], candidates: CandidateSet
+) -> None:
+    learned = [one for one in state if one.traffic is Traffic.LEARNED]
+    holdout = [one for one in state if one.traffic is Traffic.HOLDOUT]
+    others = [one for one in other if one.traffic is not Traffic.HOLDOUT]
+    here = page(candidates)
+    assert layout([*holdout, *others], here).baseline == layout(holdout, here).baseline
+    others = [one for one in other if one.traffic is not Traffic.LEARNED]
+    assert layout([*learned, *others], here).slates == layout(learned, here).slates
+
+
+def test_no_candidates_and_no_data() -> None:
+    empty = layout([], page(CandidateSet(())))
+    assert (empty.baseline, empty.slates, empty.propensities) == ({}, [{}] * 4, {})
+    prior = layout([], page(CandidateSet(ITEMS)))
+    assert len({tuple(slate.values()) for slate in prior.slates}) > 1, "nothing known yet: variants differ"
+    assert layout([], page(CandidateSet(ITEMS)), epoch=4).slates != prior.slates
+
+
+def test_a_layout_names_what_it_was_made_from() -> None:
+    fitted = PolicyParameters("home", 12, 1, 0.1, 5.0, {"left": 1.0})
+    made = stamped(layout([], page(CandidateSet(ITEMS), parameters=fitted)), 99, 1_000, 600)
+    assert (made.version, made.produced_at, made.expires_at) == (99, 1_000, 1_600)
+    assert (made.page, made.segment, made.epoch, made.template, made.policy) == ("home", "new", 3, "wide", "thompson")
+    assert (made.rules_version, made.parameters_version, made.catalog_position) == (7, 12, [5, 9])
+    assert made.watermarks == MARKS and made.settings_digest == settings_digest(LayoutSettings())
+    assert (made.holdout_share, made.holdout_salt) == (0.1, "holdout-1")
+
+
+def test_the_digest_follows_what_shapes_a_layout_alone() -> None:
+    assert settings_digest(LayoutSettings(refresh_ms=5, budget=0.1, life_ms=9)) == settings_digest(LayoutSettings())
+    assert settings_digest(LayoutSettings(holdout_share=0.2)) != settings_digest(LayoutSettings())
+
+
+def test_weights_halve_with_age_before_the_newest_bucket() -> None:
+    state = [table(bucket, Traffic.LEARNED, (), ()) for bucket in (0, 1_000, 2_000)]
+    assert weights(state, 1_000) == {0: 2**18, 1_000: 2**19, 2_000: 2**20}
+    assert set(weights(state, 0).values()) == {2**20}
+    assert weights([], 1_000) == {}
+
+
+def test_what_is_seen_to_sell_comes_to_be_shown() -> None:
+    one = table(0, Traffic.LEARNED, ITEMS, SLOTS)
+    one.impressions[:] = 10_000
+    one.clicks[:] = 50
+    one.clicks[3] = 1_000
+    made = layout([one], page(CandidateSet(ITEMS)))
+    assert made.propensities["top"] == {"i3": 1.0}
+
+
+def test_the_cache_keeps_within_its_limit() -> None:
+    cache, candidates = TotalsCache(limit=300), CandidateSet(ITEMS)
+    made = [cache.totals(number, candidates, SLOTS) for number in range(5)]
+    assert cache.totals(4, candidates, SLOTS) is made[4]
+    assert cache.totals(0, candidates, SLOTS) is not made[0]
+    assert cache.totals(4, candidates, ("top",)) is not made[4]
+    assert np.all(made[4].impressions[Traffic.LEARNED] == 0)
