@@ -22,7 +22,9 @@ def candidates(catalog: Iterable[CatalogItem], declared: Candidates, prior_mean:
     return sorted(item.item for item in found)
 
 
-def _limited(newest_first: list[CatalogItem], declared: Candidates, prior_mean: Mapping[str, float]) -> list[CatalogItem]:
+def _limited(
+    newest_first: list[CatalogItem], declared: Candidates, prior_mean: Mapping[str, float]
+) -> list[CatalogItem]:
     reserve = min(declared.reserve, declared.limit)
     best_first = sorted(newest_first, key=lambda item: -prior_mean.get(item.item, 0.0))
     best = best_first[: declared.limit - reserve]

@@ -120,4 +120,6 @@ def _named(row: Sequence[int], statistics: Statistics) -> dict[str, str]:
 
 def _named_propensities(filled: NDArray[np.int32], statistics: Statistics) -> dict[str, dict[str, float]]:
     shares: Mapping[str, dict[int, float]] = dict(zip(statistics.slots, propensities(filled), strict=True))
-    return {slot: {statistics.items[arm]: share for arm, share in arms.items()} for slot, arms in shares.items() if arms}
+    return {
+        slot: {statistics.items[arm]: share for arm, share in arms.items()} for slot, arms in shares.items() if arms
+    }

@@ -23,17 +23,35 @@ def vectors() -> dict[str, Any]:
         "about": "h = first 53 bits of SHA-256 of the UTF-8 parts joined by a line feed, over 2**53",
         "unit_hash": [{"parts": [unit], "hash": unit_hash(unit)} for unit in UNITS],
         "in_holdout": [
-            {"unit": unit, "salt": SALT, "share": SHARE, "hash": unit_hash(unit, SALT), "holdout": in_holdout(unit, SALT, SHARE)}
+            {
+                "unit": unit,
+                "salt": SALT,
+                "share": SHARE,
+                "hash": unit_hash(unit, SALT),
+                "holdout": in_holdout(unit, SALT, SHARE),
+            }
             for unit in (*UNITS, *(f"unit-{number}" for number in range(20)))
         ],
         "variant_of": [
-            {"unit": unit, "page": page, "epoch": epoch, "variants": variants, "variant": variant_of(unit, page, epoch, variants)}
+            {
+                "unit": unit,
+                "page": page,
+                "epoch": epoch,
+                "variants": variants,
+                "variant": variant_of(unit, page, epoch, variants),
+            }
             for unit in UNITS
             for page, epoch in PAGES
             for variants in (1, 16, 255)
         ],
         "epoch_of": [
-            {"now_ms": NOW_MS, "page": page, "segment": segment, "epoch_ms": DAY_MS, **epoch_of(NOW_MS, page, segment, DAY_MS)._asdict()}
+            {
+                "now_ms": NOW_MS,
+                "page": page,
+                "segment": segment,
+                "epoch_ms": DAY_MS,
+                **epoch_of(NOW_MS, page, segment, DAY_MS)._asdict(),
+            }
             for page, _ in PAGES
             for segment in SEGMENTS
         ],

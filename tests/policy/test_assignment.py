@@ -1,0 +1,114 @@
+"""Holdout, variant and epoch: uniform, stable, the same as published."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from hashlib import sha256
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import chisquare, kstest
+
+from policy.assignment import choose, epoch_of, in_holdout, unit_hash, variant_of
+from policy.vectors import published, rendered
+from schemas.messages import BASELINE, Layout
+
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+UNITS = [f"unit-{number}" for number in range(20_000)]
+
+
+def layout(holdout_share: float) -> Layout:
+    return Layout(
+        page="home",
+        segment="*",
+        version=1,
+        produced_at=0,
+        expires_at=1,
+        epoch=7,
+        template="default",
+        policy="thompson",
+        settings_digest="",
+        rules_version=0,
+        parameters_version=0,
+        catalog_position=[],
+        watermarks={},
+        holdout_share=holdout_share,
+        holdout_salt="salt",
+        baseline={"top": "b"},
+        slates=[{"top": f"v{variant}"} for variant in range(4)],
+        propensities={},
+    )
+
+
+@given(NAMES, NAMES, st.integers(0, 10**6), st.integers(1, 256))
+def test_a_variant_is_one_of_the_layouts(unit: str, page: str, epoch: int, variants: int) -> None:
+    assert 0 <= variant_of(unit, page, epoch, variants) < variants
+
+
+@pytest.mark.parametrize("variants", range(1, 257))
+def test_the_largest_hash_stays_below_the_number_of_variants(variants: int) -> None:
+    assert int(variants * ((2**53 - 1) / 2**53)) == variants - 1
+
+
+@given(st.lists(NAMES, min_size=1, max_size=4))
+def test_the_hash_is_the_first_53_bits_of_the_digest(parts: list[str]) -> None:
+    bits = f"{int(sha256(chr(10).join(parts).encode()).hexdigest(), 16):0256b}"
+    assert unit_hash(*parts) == int(bits[:53], 2) / 2**53
+
+
+def test_hashes_are_uniform_and_variants_equally_likely() -> None:
+    assert kstest([unit_hash(unit) for unit in UNITS], "uniform").pvalue > 0.001
+    assert chisquare(list(Counter(variant_of(unit, "home", 3, 16) for unit in UNITS).values())).pvalue > 0.001
+
+
+def test_variants_say_nothing_about_the_holdout_the_next_epoch_or_another_page() -> None:
+    others: list[Callable[[str], int]] = [
+        lambda unit: int(in_holdout(unit, "salt", 0.5)),
+        lambda unit: variant_of(unit, "home", 4, 2),
+        lambda unit: variant_of(unit, "cart", 3, 2),
+    ]
+    for other in others:
+        pairs = Counter((variant_of(unit, "home", 3, 2), other(unit)) for unit in UNITS)
+        assert len(pairs) == 4
+        assert chisquare(list(pairs.values())).pvalue > 0.001
+
+
+@given(NAMES, st.floats(0, 1), st.floats(0, 1))
+def test_a_larger_holdout_keeps_who_was_in(unit: str, share: float, other: float) -> None:
+    small, large = sorted((share, other))
+    assert in_holdout(unit, "salt", large) or not in_holdout(unit, "salt", small)
+    assert not in_holdout(unit, "salt", 0.0)
+    assert in_holdout(unit, "salt", 1.0)
+
+
+@given(NAMES)
+def test_the_reference_choice_is_the_baseline_or_the_units_variant(unit: str) -> None:
+    assert choose(layout(1.0), unit) == (BASELINE, {"top": "b"})
+    variant = variant_of(unit, "home", 7, 4)
+    assert choose(layout(0.0), unit) == (variant, {"top": f"v{variant}"})
+
+
+@given(st.integers(0, 4_102_444_800_000), NAMES, NAMES, st.integers(1, 10**9))
+def test_epochs_hold_their_moment_and_join_without_gap(now: int, page: str, segment: str, length: int) -> None:
+    epoch = epoch_of(now, page, segment, length)
+    assert epoch.number >= 0
+    assert epoch.start_ms <= now < epoch.end_ms == epoch.start_ms + length
+    assert epoch_of(epoch.end_ms, page, segment, length).number == epoch.number + 1
+
+
+def test_epochs_of_different_keys_start_spread_over_their_length() -> None:
+    starts = [epoch_of(10**12, f"page-{number}", "*", 86_400_000).start_ms for number in range(2_000)]
+    assert kstest([(start % 86_400_000) / 86_400_000 for start in starts], "uniform").pvalue > 0.001
+
+
+def test_the_published_vectors_are_what_the_functions_give() -> None:
+    assert published() == rendered()
+
+
+def test_the_vectors_show_both_sides_of_the_holdout_and_names_beyond_ascii() -> None:
+    shown = json.loads(published())
+    assert {vector["holdout"] for vector in shown["in_holdout"]} == {True, False}
+    assert any(not vector["parts"][0].isascii() for vector in shown["unit_hash"])

@@ -1,0 +1,100 @@
+"""Common random numbers and draws: fixed by name, and distributed as they should be."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.special import betaincinv
+from scipy.stats import kstest
+
+from policy.sampling import arm_hashes, beta_draws, click_normals, normals, uniforms
+
+ITEMS = [f"item-{number}" for number in range(2_000)]
+HASHES = arm_hashes(ITEMS)
+PINNED = [
+    [0.8462258351881796, 0.2995264148479423, 0.8253016808818151],
+    [0.080349009085532, 0.808912557612368, 0.9874076589088957],
+]
+ABOVE_MEDIAN = np.array([0.55, 0.75, 0.9, 0.95, 0.99])
+
+
+@given(st.lists(st.sampled_from(ITEMS[:50]), unique=True))
+def test_an_arms_numbers_do_not_depend_on_the_other_arms(items: list[str]) -> None:
+    alone = [normals("home", "*", arm_hashes([item]), "click", 5, 3)[0].tolist() for item in items]
+    assert normals("home", "*", arm_hashes(items), "click", 5, 3).tolist() == alone
+
+
+def test_more_variants_leave_the_first_ones_alone() -> None:
+    assert (normals("home", "*", HASHES, "click", 16, 3)[:, :5] == normals("home", "*", HASHES, "click", 5, 3)).all()
+
+
+@pytest.mark.parametrize(
+    ("page", "segment", "stage", "epoch"),
+    [("cart", "*", "click", 3), ("home", "new", "click", 3), ("home", "*", "buy", 3), ("home", "*", "click", 4)],
+)
+def test_another_page_segment_stage_or_epoch_has_numbers_of_its_own(
+    page: str, segment: str, stage: str, epoch: int
+) -> None:
+    one, other = uniforms("home", "*", HASHES, "click", 16, 3), uniforms(page, segment, HASHES, stage, 16, epoch)
+    assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 0.02
+    assert not (one == other).any()
+
+
+def test_numbers_are_independent_standard_normals() -> None:
+    drawn = normals("home", "*", HASHES, "click", 16, 3)
+    assert kstest(drawn.ravel(), "norm").pvalue > 0.001
+    between_variants = np.corrcoef(drawn.T) - np.eye(16)
+    assert np.abs(between_variants).max() < 0.1
+    assert abs(np.corrcoef(*(stage.ravel() for stage in click_normals("home", "*", HASHES, 16, 3)))[0, 1]) < 0.02
+
+
+def test_numbers_are_finite_at_the_ends_of_the_range() -> None:
+    ends = [0, 2**64 - 1]
+    drawn = uniforms("home", "*", np.array(ends, dtype=np.uint64), "click", 256, 0)
+    assert ((drawn > 0) & (drawn < 1)).all()
+    assert (2**52 - 1 + 0.5) * 2.0**-52 < 1.0
+
+
+def test_the_uniforms_are_the_same_on_every_machine() -> None:
+    drawn = uniforms("home", "Stammkunden", arm_hashes(["shoe", "Hüte"]), "click", 3, 20_780)
+    assert drawn.tolist() == PINNED
+    script = (
+        "from policy.sampling import arm_hashes, uniforms;"
+        "print(uniforms('home', 'Stammkunden', arm_hashes(['shoe', 'H\\u00fcte']), 'click', 3, 20_780).tolist())"
+    )
+    other = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert other.stdout.strip() == str(PINNED)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"), [(1, 20), (1, 49), (1, 99), (1, 300), (3, 97), (10, 200), (100, 1900), (5, 20), (20, 20)]
+)
+def test_quantiles_above_the_median_are_within_three_percent_of_the_exact_ones(a: float, b: float) -> None:
+    z = np.random.default_rng(1).standard_normal((2, 1, 1_000_000))
+    draws = beta_draws(np.array([a], float), np.array([b], float), z)[0]
+    exact = betaincinv(a, b, ABOVE_MEDIAN)
+    assert np.quantile(draws, ABOVE_MEDIAN) == pytest.approx(exact, rel=0.03)
+
+
+@given(st.floats(1e-9, 1e9), st.floats(1e-9, 1e9), st.floats(-9, 9), st.floats(-9, 9), st.floats(0, 10))
+def test_every_draw_is_a_probability(a: float, b: float, hit: float, miss: float, scale: float) -> None:
+    draw = beta_draws(np.array([a]), np.array([b]), np.array([[[hit]], [[miss]]]), scale)
+    assert draw.shape == (1, 1)
+    assert 0.0 <= draw[0, 0] <= 1.0
+
+
+@given(st.floats(1, 1e4), st.floats(1, 1e4), st.floats(-3, 3), st.floats(-3, 3))
+def test_no_exploration_gives_the_same_middle_to_all_variants(a: float, b: float, hit: float, miss: float) -> None:
+    z = np.array([[[hit, -hit]], [[miss, 0.0]]])
+    drawn = beta_draws(np.array([a]), np.array([b]), z, 0.0)[0]
+    assert drawn[0] == drawn[1]
+    assert drawn[0] == pytest.approx(betaincinv(a, b, 0.5), rel=0.05)
+
+
+def test_no_arms_have_no_numbers() -> None:
+    assert click_normals("home", "*", arm_hashes([]), 16, 0).shape == (2, 0, 16)
