@@ -1,0 +1,62 @@
+"""The shop's items and pages as the catalog team and the merchandisers publish them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from reshelf.demo.shop import PAGES, WIDTH, Ints, Item, Shop
+from schemas.messages import Candidates, CatalogItem, PageRules
+
+WINDOW_MS = 10 * 60_000
+CANDIDATES = {
+    "home": Candidates(tags=["front"]),
+    "garden": Candidates(categories=["garden"]),
+    "cart": Candidates(tags=["small"]),
+}
+
+
+def page_rules(version: int) -> list[PageRules]:
+    """The pages; a purchase counts for a click up to ten minutes before it."""
+    return [
+        PageRules(page.name, version, list(page.slots), candidates=CANDIDATES[page.name], attribution_window=WINDOW_MS)
+        for page in PAGES
+    ]
+
+
+def catalog_item(item: Item, opened_ms: int) -> CatalogItem:
+    """An item as the catalog team publishes it; `opened_ms` is when the shop opened."""
+    words, created = item.product, opened_ms + round(item.arrived * 1000)
+    return CatalogItem(
+        item.key,
+        words.title,
+        words.description,
+        words.category,
+        words.brand,
+        words.price,
+        "EUR",
+        item.available,
+        created,
+        item.tags,
+    )
+
+
+def candidates(page: str, items: Sequence[Item]) -> list[int]:
+    """The rows of the items that may stand on a page."""
+    wanted = CANDIDATES[page]
+    categories, tags = set(wanted.categories), set(wanted.tags)
+    return [
+        item.row
+        for item in items
+        if (not categories or item.product.category in categories) and (not tags or tags & set(item.tags))
+    ]
+
+
+def fallback(shop: Shop) -> Ints:
+    """A fixed selection for each page, in the order of the catalog: item rows, pages × slots."""
+    table = np.full((len(PAGES), WIDTH), -1, dtype=np.int64)
+    for number, page in enumerate(PAGES):
+        rows = candidates(page.name, shop.items)[: len(page.slots)]
+        table[number, : len(rows)] = rows
+    return table

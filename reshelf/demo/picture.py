@@ -1,0 +1,169 @@
+"""What the shop looks like at one moment, as plain data for the terminal and the web page."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from reshelf.demo.scores import HOLDOUT, LEARNED
+from reshelf.demo.shelf import Key
+from reshelf.demo.shop import PAGES, SEGMENTS, Item
+from reshelf.demo.traffic import Traffic
+from schemas.messages import Layout
+
+FRESH_S = 4.0
+WINDOW_S = 3.0
+
+
+@dataclass(slots=True)
+class Place:
+    """What stands in a slot, since when (seconds), and what stood there before."""
+
+    item: str
+    since: float
+    before: str = ""
+
+
+@dataclass(slots=True)
+class Pace:
+    """How fast something grows: a sliding window of (time, count)."""
+
+    seen: deque[tuple[float, int]] = field(default_factory=deque)
+
+    def per_second(self, now: float, total: int) -> float:
+        """Note the total at `now`; the rate over the last few seconds."""
+        self.seen.append((now, total))
+        while len(self.seen) > 2 and self.seen[0][0] < now - WINDOW_S:
+            self.seen.popleft()
+        begin, first = self.seen[0]
+        return (total - first) / (now - begin) if now > begin else 0.0
+
+
+class Picture:
+    """Follows one visitor of each segment over all pages and marks what changes for them."""
+
+    def __init__(self, traffic: Traffic, title: str) -> None:
+        self._traffic = traffic
+        self._title = title
+        self._guests: dict[str, str] = {}
+        self._places: dict[tuple[str, str, str], Place] = {}
+        self._names: dict[str, Item] = {}
+        self._paces = {name: Pace() for name in ("events", "views", "layouts")}
+        self._history: list[list[float | None]] = []
+
+    def at(self, now: float) -> dict[str, Any]:
+        """The whole picture `now` seconds after the shop opened."""
+        traffic = self._traffic
+        self._names.update({item.key: item for item in traffic.shop.items})
+        figures = self._figures(now)
+        return {
+            "title": self._title,
+            "elapsed": round(now, 1),
+            "figures": figures,
+            "history": self._history,
+            "segments": list(SEGMENTS),
+            "pages": [self._page(number, now) for number in range(len(PAGES))],
+        }
+
+    def _figures(self, now: float) -> dict[str, Any]:
+        tally, scores = self._traffic.tally, self._traffic.scores
+        clicks, revenue = scores.click_uplift(), scores.revenue_uplift()
+        uplift = _interval(clicks.uplift, clicks.low, clicks.high)
+        if now - (self._history[-1][0] or 0.0 if self._history else -9.0) >= 1.0 and uplift["low"] is not None:
+            self._history.append([round(now, 1), uplift["value"], uplift["low"], uplift["high"]])
+            del self._history[:-600]
+        counts = {"events": tally.events, "views": tally.views, "layouts": tally.layouts}
+        return {
+            **counts,
+            **{f"{name}_per_s": round(self._paces[name].per_second(now, total), 1) for name, total in counts.items()},
+            "click_to_layout_ms": self._traffic.delays.quantiles_ms(),
+            "lag": tally.lag,
+            "dead_letters": tally.dead_letters,
+            "catalog_changes": tally.catalog_changes,
+            "learned": self._arm(LEARNED),
+            "holdout": self._arm(HOLDOUT),
+            "uplift": uplift,
+            "revenue_uplift": _interval(revenue.uplift, revenue.low, revenue.high),
+        }
+
+    def _arm(self, arm: int) -> dict[str, float]:
+        scores = self._traffic.scores
+        return {
+            "views": int(scores.views[arm].sum()),
+            "clicks_per_view": round(scores.click_rate(arm), 5),
+            "revenue_per_view": round(scores.revenue_per_view(arm), 3),
+        }
+
+    def _page(self, number: int, now: float) -> dict[str, Any]:
+        page = PAGES[number]
+        shelves = {segment: self._shelf((page.name, segment), page.slots, now) for segment in SEGMENTS}
+        return {"name": page.name, "about": page.about, "columns": page.columns, "shelves": shelves}
+
+    def _shelf(self, key: Key, slots: tuple[str, ...], now: float) -> dict[str, Any]:
+        layout = self._traffic.shelf.layouts.get(key)
+        if layout is None:
+            return {"version": 0, "guest": "", "slots": []}
+        guest = self._guest(key[1], layout)
+        slate = self._traffic.choose(layout, guest)[1]
+        shown = [self._slot(layout, slot, slate.get(slot, ""), now) for slot in slots]
+        return {"version": layout.version, "guest": guest, "slots": shown}
+
+    def _guest(self, segment: str, layout: Layout) -> str:
+        """A visitor of the segment who sees learned layouts."""
+        if segment not in self._guests:
+            mine = (
+                unit
+                for unit, at in zip(self._traffic.units, self._traffic.shop.unit_segment, strict=True)
+                if SEGMENTS[at] == segment
+            )
+            self._guests[segment] = next(unit for unit in mine if self._traffic.choose(layout, unit)[0] >= 0)
+        return self._guests[segment]
+
+    def _slot(self, layout: Layout, slot: str, name: str, now: float) -> dict[str, Any]:
+        place = self._places.get((layout.page, layout.segment, slot))
+        if place is None or place.item != name:
+            place = Place(name, now if place else now - FRESH_S, place.item if place else "")
+            self._places[layout.page, layout.segment, slot] = place
+        item = self._names.get(name)
+        return {
+            "slot": slot,
+            "item": name,
+            "title": item.product.title if item else "",
+            "category": item.product.category if item else "",
+            "price": item.product.price if item else 0,
+            "share": layout.propensities.get(slot, {}).get(name, 0.0),
+            "fresh": now - place.since < FRESH_S,
+            "before": self._title_of(place.before),
+            "new": bool(item and item.arrived > 0.0 and now - item.arrived < 60),
+        }
+
+    def _title_of(self, name: str) -> str:
+        return self._names[name].product.title if name in self._names else ""
+
+
+def summary(traffic: Traffic) -> dict[str, Any]:
+    """The closing figures, for people and for scripts; null is what is not known."""
+    clicks = traffic.scores.click_uplift()
+    delays = traffic.delays.quantiles_ms()
+    return {
+        "events": traffic.tally.events,
+        "layouts": traffic.tally.layouts,
+        "ctr_learned": _known(clicks.ctr_learned),
+        "ctr_holdout": _known(clicks.ctr_holdout),
+        "uplift": _known(clicks.uplift),
+        "uplift_low": _known(clicks.low),
+        "uplift_high": _known(clicks.high),
+        "click_to_layout_ms": {"p50": delays.get("p50"), "p99": delays.get("p99")},
+        "dead_letters": traffic.tally.dead_letters,
+    }
+
+
+def _interval(value: float, low: float, high: float) -> dict[str, float | None]:
+    known = math.isfinite(high)
+    return {"value": _known(value), "low": _known(low) if known else None, "high": _known(high) if known else None}
+
+
+def _known(value: float) -> float | None:
+    return round(value, 5) if math.isfinite(value) else None

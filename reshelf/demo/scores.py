@@ -1,0 +1,107 @@
+"""The shop's own truth: what learned layouts and the holdout brought, and how fast clicks came back as layouts.
+
+Counts are kept by arm and by one of 256 bins of units, since views of one
+visitor are not independent: the interval is made from bins, not from views.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+import numpy as np
+
+from policy.evaluation import Uplift, uplift
+from reshelf.demo.shelf import Key
+from reshelf.demo.shop import Ints
+from schemas.messages import BASELINE
+from schemas.topics import CLICKS
+
+BINS = 256
+LEARNED, HOLDOUT = 0, 1
+
+
+class Scores:
+    """Page views, clicks, orders and revenue (cents) by arm and bin."""
+
+    def __init__(self) -> None:
+        self.views, self.clicks, self.orders, self.revenue = np.zeros((4, 2, BINS), dtype=np.int64)
+
+    def add_views(self, variant: Ints, bins: Ints, clicks: Ints) -> None:
+        """Count page views with their number of clicks; fallback views belong to no arm."""
+        arm = arms(variant)
+        for which in (LEARNED, HOLDOUT):
+            here = arm == which
+            self.views[which] += np.bincount(bins[here], minlength=BINS)
+            self.clicks[which] += np.bincount(bins[here], weights=clicks[here], minlength=BINS).astype(np.int64)
+
+    def add_order(self, arm: int, unit_bin: int, amount: int) -> None:
+        """Count an order that followed a click on a page of this arm; -1 is no arm."""
+        if arm >= 0:
+            self.orders[arm, unit_bin] += 1
+            self.revenue[arm, unit_bin] += amount
+
+    def click_rate(self, arm: int) -> float:
+        """Clicks per page view."""
+        return _ratio(int(self.clicks[arm].sum()), int(self.views[arm].sum()))
+
+    def revenue_per_view(self, arm: int) -> float:
+        """Revenue per page view, in cents."""
+        return _ratio(int(self.revenue[arm].sum()), int(self.views[arm].sum()))
+
+    def click_uplift(self) -> Uplift:
+        """Relative uplift of clicks per page view of learned over holdout."""
+        return _uplift(self.views, self.clicks)
+
+    def revenue_uplift(self) -> Uplift:
+        """Relative uplift of revenue (cents) per page view."""
+        return _uplift(self.views, self.revenue)
+
+
+def arms(variant: Ints) -> Ints:
+    """Arm of each variant: 0 learned, 1 holdout, -1 the renderer's fallback."""
+    return np.where(variant >= 0, LEARNED, np.where(variant == BASELINE, HOLDOUT, -1))
+
+
+def _uplift(views: Ints, outcome: Ints) -> Uplift:
+    learned, holdout = (np.stack([views[arm], outcome[arm]], axis=1) for arm in (LEARNED, HOLDOUT))
+    return uplift(learned, holdout)
+
+
+def _ratio(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0
+
+
+@dataclass(slots=True)
+class Delays:
+    """Click-to-layout delay: from a click's production to the first layout of its page and segment that reflects it."""
+
+    recent: deque[float] = field(default_factory=lambda: deque(maxlen=20_000))
+    _waiting: dict[tuple[Key, int], deque[tuple[int, float]]] = field(default_factory=dict)
+
+    def click(self, key: Key, partition: int, offset: int, produced: float) -> None:
+        """A click was acknowledged at this place of the log; `produced` is when it was sent, in seconds."""
+        queue = self._waiting.setdefault((key, partition), deque(maxlen=10_000))
+        queue.append((offset, produced))
+
+    def layout(self, key: Key, watermarks: dict[str, list[int]], received: float) -> None:
+        """A layout arrived at `received` seconds; its watermarks say which clicks it reflects."""
+        for partition, position in enumerate(watermarks.get(CLICKS.name, [])):
+            queue = self._waiting.get((key, partition), deque())
+            while queue and queue[0][0] < position:
+                self.recent.append(received - queue.popleft()[1])
+
+    def quantiles_ms(self) -> dict[str, float]:
+        """The median and the 99th percentile, milliseconds; empty before the first."""
+        if not self.recent:
+            return {}
+        p50, p99 = np.quantile(np.array(self.recent, dtype=np.float64), [0.5, 0.99]) * 1000
+        return {"p50": round(float(p50), 1), "p99": round(float(p99), 1)}
+
+
+def unit_bins(units: Sequence[str]) -> Ints:
+    """The bin of each unit: a hash of its own, apart from those that choose holdout and variant."""
+    digests = b"".join(blake2b(unit.encode(), digest_size=1, person=b"demo-bins").digest() for unit in units)
+    return np.frombuffer(digests, dtype=np.uint8).astype(np.int64)

@@ -1,0 +1,131 @@
+"""The demonstration in a terminal: figures above, a page that re-shelves itself below."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.columns import Columns
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+TURN_S = 10.0
+COLOURS = {
+    "garden": "green",
+    "kitchen": "yellow",
+    "outdoor": "cyan",
+    "books": "magenta",
+    "toys": "red",
+    "bath": "blue",
+    "office": "white",
+    "living": "bright_yellow",
+}
+
+
+def screen(picture: dict[str, Any], address: str) -> RenderableType:
+    """The whole screen; the segment on show changes every ten seconds."""
+    return Group(
+        _heading(picture, address), Columns([_figures(picture["figures"]), _arms(picture["figures"])]), _shelf(picture)
+    )
+
+
+def line(picture: dict[str, Any]) -> str:
+    """One plain line, for output that is not a terminal."""
+    figures = picture["figures"]
+    return (
+        f"{picture['elapsed']:7.1f} s  {figures['events_per_s']:8.0f} events/s  {figures['layouts']:6d} layouts  "
+        f"click to layout {_delay(figures)}  clicks per view {figures['learned']['clicks_per_view']:.4f} learned, "
+        f"{figures['holdout']['clicks_per_view']:.4f} holdout  uplift {_interval(figures['uplift'])}"
+    )
+
+
+def closing(summary: dict[str, Any]) -> str:
+    """The last words when the demonstration ends."""
+    uplift = {"value": summary["uplift"], "low": summary["uplift_low"], "high": summary["uplift_high"]}
+    return (
+        f"{summary['events']} events, {summary['layouts']} layouts, {summary['dead_letters']} dead letters. "
+        f"Learned layouts against the holdout: {_interval(uplift)} clicks per page view."
+    )
+
+
+def _heading(picture: dict[str, Any], address: str) -> Text:
+    text = Text.assemble((" Reshelf ", "bold reverse"), f"  {picture['title']}, open for {picture['elapsed']:.0f} s")
+    return text.append(f"   {address}", "underline") if address else text
+
+
+def _figures(figures: dict[str, Any]) -> Panel:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="right", style="bold", min_width=9)
+    table.add_column(style="dim")
+    table.add_row(f"{figures['events_per_s']:,.0f}", "events/s")
+    table.add_row(f"{figures['views_per_s']:,.0f}", "page views/s")
+    table.add_row(f"{figures['layouts']:,}", f"layouts ({figures['layouts_per_s']:.0f}/s)")
+    table.add_row(_delay(figures), "click to layout, p50 / p99")
+    table.add_row(f"{figures['lag']:,}", "clicks not yet in a layout")
+    table.add_row(f"{figures['dead_letters']:,}", "dead letters")
+    return Panel(table, title="Stream", border_style="dim")
+
+
+def _arms(figures: dict[str, Any]) -> Panel:
+    table = Table.grid(padding=(0, 2))
+    for _ in range(4):
+        table.add_column(justify="right")
+    table.add_row("", "[dim]page views", "[dim]clicks/view", "[dim]EUR/view")
+    for name in ("learned", "holdout"):
+        arm = figures[name]
+        table.add_row(
+            f"[bold]{name}",
+            f"{arm['views']:,}",
+            f"{arm['clicks_per_view']:.4f}",
+            f"{arm['revenue_per_view'] / 100:.3f}",
+        )
+    table.add_row()
+    table.add_row("[bold]uplift", "", _coloured(figures["uplift"]), _coloured(figures["revenue_uplift"]))
+    return Panel(table, title="Learned layouts against the holdout", border_style="dim")
+
+
+def _coloured(interval: dict[str, float | None]) -> str:
+    low, high = interval["low"], interval["high"]
+    style = "dim" if low is None or high is None else "green" if low > 0 else "red" if high < 0 else "yellow"
+    return f"[{style}]{_interval(interval)}[/]"
+
+
+def _interval(interval: dict[str, Any]) -> str:
+    if interval["low"] is None or interval["high"] is None:
+        return "not known yet"
+    return f"{interval['value']:+.1%} [{interval['low']:+.1%}, {interval['high']:+.1%}]".replace("[", "(").replace(
+        "]", ")"
+    )
+
+
+def _delay(figures: dict[str, Any]) -> str:
+    delay = figures["click_to_layout_ms"]
+    return f"{delay['p50']:.0f} / {delay['p99']:.0f} ms" if delay else "-"
+
+
+def _shelf(picture: dict[str, Any]) -> Panel:
+    segments, page = picture["segments"], picture["pages"][0]
+    segment = segments[int(picture["elapsed"] / TURN_S) % len(segments)]
+    shelf = page["shelves"][segment]
+    table = Table.grid(expand=True, padding=(0, 1))
+    for _ in range(page["columns"]):
+        table.add_column(ratio=1)
+    slots = shelf["slots"]
+    for begin in range(0, len(slots), page["columns"]):
+        table.add_row(*(_card(slot) for slot in slots[begin : begin + page["columns"]]))
+    if not slots:
+        table.add_row("[dim]no layout yet: the renderer shows its fallback")
+    return Panel(table, title=f"Page {page['name']} for {segment}, as {shelf['guest'] or 'a visitor'} sees it")
+
+
+def _card(slot: dict[str, Any]) -> Panel:
+    colour = COLOURS.get(slot["category"], "white")
+    below = (
+        f"was {slot['before']}"
+        if slot["fresh"] and slot["before"]
+        else f"{slot['category']}  {slot['price'] / 100:.2f}  {slot['share']:.0%}"
+    )
+    text = Text(slot["title"] or "empty", style=f"bold {colour}", no_wrap=True, overflow="ellipsis")
+    note = Text(below, style="italic" if slot["fresh"] else "dim", no_wrap=True, overflow="ellipsis")
+    return Panel(Group(text, note), border_style=f"bold {colour}" if slot["fresh"] else "dim")

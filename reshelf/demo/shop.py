@@ -1,0 +1,250 @@
+"""The pure model of the shop: visitors, their tastes, the items, the stock.
+
+All numbers are synthetic; nothing here reads a clock or draws from a hidden
+generator.  Times are seconds since the shop opened.
+
+A click has two causes, as in the position-based model (Richardson, Dominowska,
+Ragno 2007): the slot is looked at, and what is in it attracts.
+P(click) = examination[page, slot] * attraction[segment, item] * eagerness[unit].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reshelf.demo.words import DEPARTMENTS, Product, product
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+SEGMENTS = ("gardeners", "cooks", "campers", "readers")
+SEGMENT_SHARES = (0.35, 0.30, 0.20, 0.15)
+FAVOURITES = {
+    "gardeners": ("garden", "living"),
+    "cooks": ("kitchen", "bath"),
+    "campers": ("outdoor", "toys"),
+    "readers": ("books", "office"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PageSpec:
+    """A page: `reach[r]` is the chance that a visitor scrolls as far as row r."""
+
+    name: str
+    about: str
+    share: float
+    columns: int
+    reach: tuple[float, ...]
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """Slot addresses in rendered order."""
+        return tuple(f"{self.name}-{number}" for number in range(1, self.columns * len(self.reach) + 1))
+
+
+PAGES = (
+    PageSpec("home", "The front page", 0.5, 4, (1.0, 0.75, 0.5)),
+    PageSpec("garden", "The garden department", 0.3, 4, (1.0, 0.7)),
+    PageSpec("cart", "Goes well with your cart", 0.2, 4, (1.0,)),
+)
+HOME, GARDEN, CART = range(3)
+WIDTH = max(len(page.slots) for page in PAGES)
+
+
+@dataclass(frozen=True, slots=True)
+class ShopSettings:
+    """The size and temper of the shop; times in seconds."""
+
+    units: int = 100_000
+    items: int = 304
+    front: int = 48
+    small: int = 24
+    alike: bool = False
+    base_rate: float = 0.02
+    quality: float = 0.35
+    affinity: float = 0.55
+    whim: float = 0.35
+    drift_time: float = 900.0
+    stock_every: float = 6.0
+    stock_out: float = 25.0
+    arrival_every: float = 9.0
+    delay: float = 8.0
+    organic: float = 0.002
+
+
+@dataclass(slots=True)
+class Item:
+    """An item as it stands in the catalog; `row` is its place in the shop's tables."""
+
+    row: int
+    key: str
+    product: Product
+    tags: list[str]
+    available: bool = True
+    arrived: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """Page views, one a row: unit, segment and page numbers, and how many slots came into sight."""
+
+    unit: Ints
+    segment: Ints
+    page: Ints
+    depth: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """Purchases to come: the view each follows, its item row, when, how many, amount in cents."""
+
+    view: Ints
+    row: Ints
+    due: Floats
+    quantity: Ints
+    amount: Ints
+
+
+class Shop:
+    """The shop at one moment; `advance` moves it on, `views`, `clicks` and `orders` are its visitors."""
+
+    def __init__(self, settings: ShopSettings, rng: np.random.Generator) -> None:
+        self.settings = settings
+        self.rng = rng
+        self.now = 0.0
+        self._titles: set[str] = set()
+        self._made = 0
+        self.items = [self._new_item(row, _tags(row, settings)) for row in range(settings.items)]
+        self._draw_visitors()
+        self._draw_tastes()
+        self._next_stock = self.settings.stock_every
+        self._next_arrival = self.settings.arrival_every
+        self._restock: list[tuple[float, Item]] = []
+
+    def _new_item(self, row: int, tags: list[str]) -> Item:
+        self._made += 1
+        words = product(DEPARTMENTS[row % len(DEPARTMENTS)], self.rng, self._titles)
+        return Item(row, f"{words.category}-{self._made:04d}", words, tags, arrived=self.now)
+
+    def _draw_visitors(self) -> None:
+        count = self.settings.units
+        self.unit_segment = self.rng.choice(len(SEGMENTS), size=count, p=SEGMENT_SHARES).astype(np.int64)
+        activity = self.rng.gamma(1.0, size=count)
+        self._activity = np.cumsum(activity) / activity.sum()
+        self.eagerness = np.exp(self.rng.normal(0.0, 0.3, size=count) - 0.045)
+        self.examination = np.stack([_examination(page) for page in PAGES])
+
+    def _draw_tastes(self) -> None:
+        settings, rng = self.settings, self.rng
+        self._quality = rng.normal(0.0, settings.quality, size=settings.items)
+        self._whim = rng.normal(0.0, settings.whim, size=(len(SEGMENTS), settings.items))
+        self._affinity = np.array(
+            [
+                [settings.affinity if d.name in FAVOURITES[s] else -settings.affinity / 3 for d in DEPARTMENTS]
+                for s in SEGMENTS
+            ]
+        )
+        self._mood = np.zeros_like(self._affinity)
+        self.price = np.array([item.product.price for item in self.items], dtype=np.int64)
+        self._set_rates()
+
+    def _set_rates(self) -> None:
+        """Attraction and purchase chance by segment and item, and who is in stock."""
+        departments = np.arange(self.settings.items) % len(DEPARTMENTS)
+        score = self._quality + self._whim + (self._affinity + self._mood)[:, departments]
+        score = np.zeros_like(score) if self.settings.alike else score
+        self.attraction: Floats = np.clip(self.settings.base_rate * np.exp(score), 0.005, 0.09)
+        self.purchase: Floats = np.full(self.settings.items, 0.08)
+        if not self.settings.alike:
+            self.purchase = np.clip(0.08 * np.sqrt(3_000 / self.price), 0.03, 0.2)
+        self.in_stock: Flags = np.array([item.available for item in self.items])
+
+    def advance(self, now: float) -> list[tuple[str, Item | None]]:
+        """Move the shop to `now`; returns the catalog changes as (item key, item or None for gone)."""
+        elapsed, self.now = now - self.now, now
+        changes: list[tuple[str, Item | None]] = []
+        while self._restock and self._restock[0][0] <= now:
+            changes += self._set_stock(self._restock.pop(0)[1], available=True)
+        while self._next_stock <= now:
+            self._next_stock += self.settings.stock_every
+            changes += self._sell_out()
+        while self._next_arrival <= now:
+            self._next_arrival += self.settings.arrival_every
+            changes += self._arrive()
+        pull = min(1.0, elapsed / self.settings.drift_time)
+        self._mood += -pull * self._mood + self.rng.normal(0.0, 0.5 * np.sqrt(2 * pull), self._mood.shape)
+        self._set_rates()
+        return changes
+
+    def _sell_out(self) -> list[tuple[str, Item | None]]:
+        item = self.items[int(self.rng.integers(self.settings.items))]
+        self._restock.append((self.now + self.settings.stock_out, item))
+        return self._set_stock(item, available=False)
+
+    def _set_stock(self, item: Item, *, available: bool) -> list[tuple[str, Item | None]]:
+        if self.items[item.row] is not item or item.available == available:
+            return []
+        item.available = available
+        return [(item.key, item)]
+
+    def _arrive(self) -> list[tuple[str, Item | None]]:
+        """A new item takes the place of an old one, which leaves the catalog."""
+        row = int(self.rng.integers(self.settings.items))
+        old = self.items[row]
+        new = self.items[row] = self._new_item(row, old.tags)
+        self._titles.discard(old.product.title)
+        self.price[row] = new.product.price
+        self._quality[row] = self.rng.normal(0.0, self.settings.quality)
+        self._whim[:, row] = self.rng.normal(0.0, self.settings.whim, size=len(SEGMENTS))
+        return [(new.key, new), (old.key, None)]
+
+    def views(self, count: int) -> Views:
+        """`count` page views by visitors drawn by how active they are."""
+        unit = np.searchsorted(self._activity, self.rng.random(count)).clip(0, self.settings.units - 1)
+        page = self.rng.choice(len(PAGES), size=count, p=[page.share for page in PAGES])
+        scroll = self.rng.random(count)
+        rows = (scroll[:, None] < _REACH[page]).sum(axis=1)
+        return Views(unit, self.unit_segment[unit], page, rows * _COLUMNS[page])
+
+    def clicks(self, views: Views, shown: Ints) -> Flags:
+        """Which of the shown item rows (views × slots, -1 for an empty slot) are clicked."""
+        chance = self.attraction[views.segment[:, None], shown] * self.examination[views.page]
+        chance *= self.eagerness[views.unit][:, None]
+        return (shown >= 0) & (self.rng.random(shown.shape) < chance)
+
+    def orders(self, view: Ints, row: Ints) -> Orders:
+        """Purchases that follow clicks on item rows; the delay is log-normal."""
+        bought = (self.rng.random(len(row)) < self.purchase[row]) & self.in_stock[row]
+        view, row = view[bought], row[bought]
+        delay = self.settings.delay * np.exp(self.rng.normal(0.0, 0.6, size=len(row)))
+        quantity = 1 + (self.rng.random(len(row)) < 0.15)
+        return Orders(view, row, self.now + delay, quantity, quantity * self.price[row])
+
+    def organic(self, views: Views) -> Orders:
+        """Purchases without a click: a visitor finds an item by other ways."""
+        view = np.flatnonzero(self.rng.random(len(views.unit)) < self.settings.organic)
+        row = self.rng.integers(self.settings.items, size=len(view))
+        ones = np.ones(len(view), dtype=np.int64)
+        return Orders(view, row, np.full(len(view), self.now), ones, self.price[row])
+
+
+def _tags(row: int, settings: ShopSettings) -> list[str]:
+    """The first items stand in the front, the last ones are small things for the cart."""
+    tags = ["front"] if row < settings.front else []
+    return [*tags, "small"] if row >= settings.items - settings.small else tags
+
+
+def _examination(page: PageSpec) -> Floats:
+    """Chance that a slot in sight is looked at: falls by rank, and the last of a row gets a second look."""
+    ranks = np.arange(WIDTH)
+    last = ranks % page.columns == page.columns - 1
+    return np.asarray(0.95 * np.log2(2.0 + ranks) ** -0.85 * np.where(last, 1.15, 1.0))
+
+
+_REACH = np.array([[*page.reach, *([0.0] * (3 - len(page.reach)))] for page in PAGES])
+_COLUMNS = np.array([page.columns for page in PAGES])

@@ -1,0 +1,285 @@
+"""The shop's side of the topics: catalog and pages in, layouts out, visitors' events in.
+
+Everything goes through confluent-kafka as a web tier's would; nothing is passed
+to the workers in any other way.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
+from typing import Any
+
+import msgspec
+import numpy as np
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Producer, TopicPartition
+
+from reshelf.demo.catalog import catalog_item, fallback, page_rules
+from reshelf.demo.scores import Delays, Scores, arms, unit_bins
+from reshelf.demo.shelf import Choose, Key, Shelf
+from reshelf.demo.shop import PAGES, SEGMENTS, Flags, Ints, Item, Orders, Shop, Views
+from schemas import topics
+from schemas.codec import decode_key, decoder, encode, encode_key
+from schemas.errors import BadRecord, Transient
+from schemas.messages import Click, Impression, Layout, Purchase, PurchaseLine
+from streams.clients import confluent_consumer_config, confluent_producer_config
+from streams.settings import KafkaSettings
+
+TICK_S = 0.02
+CATALOG_S = 1.0
+NO_ARM = -1
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the traffic did so far; `positions` are the next offsets of the clicks' partitions."""
+
+    events: int = 0
+    views: int = 0
+    layouts: int = 0
+    dead_letters: int = 0
+    failed: int = 0
+    catalog_changes: int = 0
+    positions: dict[int, int] = field(default_factory=dict)
+    reflected: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def lag(self) -> int:
+        """Clicks that no layout reflects yet."""
+        return sum(max(0, end - self.reflected.get(number, 0)) for number, end in self.positions.items())
+
+
+class Traffic:
+    """Visitors of a shop, at a number of page views a second.
+
+    `on_layout` hears of every layout that was taken.
+    """
+
+    def __init__(self, shop: Shop, kafka: KafkaSettings, choose: Choose, rate: float, run: str) -> None:
+        self.shop = shop
+        self.rate = rate
+        self.choose = choose
+        self.units = [f"v{number:06d}-{run}" for number in range(shop.settings.units)]
+        self.shelf = Shelf(choose, self.units, fallback(shop))
+        self.scores = Scores()
+        self.delays = Delays()
+        self.tally = Tally()
+        self.on_layout: Callable[[Layout], None] = lambda layout: None
+        self._bins = unit_bins(self.units)
+        self._run = run
+        self._prefix = kafka.prefix
+        self._numbers = count()
+        self._orders: list[tuple[float, int, int, int, str, int, int, int]] = []
+        self._producer = Producer(confluent_producer_config(kafka))
+        self._consumer = Consumer(confluent_consumer_config(kafka, f"{kafka.prefix}demo-{run}"))
+        self._begin = time.monotonic()
+        self._opened_ms = _now_ms()
+        self._due = 0.0
+        self._catalog_at = 0.0
+
+    def open(self) -> None:
+        """Publish the pages and the catalog, and subscribe to the layouts."""
+        self._consumer.assign([*self._partitions(topics.LAYOUTS), *self._partitions(topics.DEAD_LETTERS)])
+        for rules in page_rules(self._opened_ms):
+            self._produce(topics.PAGE_RULES, encode_key(topics.PAGE_RULES, rules.page), encode(rules))
+        for item in self.shop.items:
+            self._publish_item(item.key, item)
+        self._set_rows()
+        if self._producer.flush(30):
+            raise Transient(
+                "The broker did not take the catalog within 30 s. Check kafka.bootstrap and that the topics exist."
+            )
+        self._begin = time.monotonic()
+
+    def step(self) -> None:
+        """Do what is due by now: layouts in, stock moves, page views, orders."""
+        now = time.monotonic() - self._begin
+        self._take_layouts()
+        if now >= self._catalog_at:
+            self._catalog_at = now + CATALOG_S
+            self._move_catalog(now)
+        views = int(min((now - self._due) * self.rate, self.rate))
+        if views > 0:
+            self._due = max(self._due + views / self.rate, now - 1.0)
+            self._serve(views)
+        self._place_orders(now)
+        self._producer.poll(0)
+
+    def settle(self) -> None:
+        """Wait a little for what is on its way."""
+        self._producer.flush(5)
+
+    def close(self) -> None:
+        """Send what is on its way and leave."""
+        self.settle()
+        self._consumer.close()
+
+    def _partitions(self, topic: topics.Topic) -> list[TopicPartition]:
+        name = self._prefix + topic.name
+        found = self._consumer.list_topics(name, timeout=10).topics[name]
+        if found.error is not None or not found.partitions:
+            raise Transient(f"Topic {name} is not there: {found.error}. Create it with `reshelf topics apply`.")
+        return [TopicPartition(name, number, OFFSET_BEGINNING) for number in found.partitions]
+
+    def _take_layouts(self) -> None:
+        for message in self._consumer.consume(500, timeout=0):
+            error = message.error()
+            if error is not None:
+                if error.fatal():
+                    raise Transient(f"Reading layouts failed: {error}")
+            elif message.topic() == self._prefix + topics.DEAD_LETTERS.name:
+                self.tally.dead_letters += 1
+            else:
+                self._take_layout(message)
+
+    def _take_layout(self, message: Message) -> None:
+        key: Key = decode_key(topics.LAYOUTS, message.key())  # type: ignore[assignment]
+        value = message.value()
+        if value is None:
+            self.shelf.drop(key)
+            return
+        try:
+            layout = decoder(Layout)(value)
+        except BadRecord:
+            self.tally.failed += 1
+            return
+        if self.shelf.take(layout):
+            self.tally.layouts += 1
+            self.delays.layout(key, layout.watermarks, time.monotonic())
+            self._note_reflected(layout)
+            self.on_layout(layout)
+
+    def _note_reflected(self, layout: Layout) -> None:
+        for number, position in enumerate(layout.watermarks.get(topics.CLICKS.name, [])):
+            self.tally.reflected[number] = max(position, self.tally.reflected.get(number, 0))
+
+    def _move_catalog(self, now: float) -> None:
+        changes = self.shop.advance(now)
+        for key, item in changes:
+            self._publish_item(key, item)
+        self.tally.catalog_changes += len(changes)
+        if changes:
+            self._set_rows()
+
+    def _publish_item(self, key: str, item: Item | None) -> None:
+        value = None if item is None else encode(catalog_item(item, self._opened_ms))
+        self._produce(topics.CATALOG_ITEMS, encode_key(topics.CATALOG_ITEMS, key), value)
+
+    def _set_rows(self) -> None:
+        self._names = [item.key for item in self.shop.items]
+        self.shelf.set_items({name: row for row, name in enumerate(self._names)})
+
+    def _serve(self, number: int) -> None:
+        """Show pages to visitors and publish what they saw and clicked."""
+        now_ms = _now_ms()
+        views = self.shop.views(number)
+        variant, version, shown = self.shelf.render(views, self.shop.in_stock, now_ms)
+        clicked = self.shop.clicks(views, shown)
+        self.scores.add_views(variant, self._bins[views.unit], clicked.sum(axis=1))
+        ids = [f"{self._run}-{next(self._numbers)}" for _ in range(number)]
+        self._publish_impressions(views, variant, version, shown, ids, now_ms)
+        self._publish_clicks(views, variant, version, shown, clicked, ids, now_ms)
+        self._remember_orders(views, variant, shown, clicked)
+        self.tally.views += number
+
+    def _publish_impressions(
+        self, views: Views, variant: Ints, version: Ints, shown: Ints, ids: list[str], now_ms: int
+    ) -> None:
+        rows = zip(
+            ids,
+            views.unit.tolist(),
+            views.page.tolist(),
+            views.segment.tolist(),
+            variant.tolist(),
+            version.tolist(),
+            shown.tolist(),
+            strict=True,
+        )
+        for view, unit, page, segment, chosen, layout, slots in rows:
+            seen = self.shelf.seen(page, slots, self._names)
+            if seen:
+                name = self.units[unit]
+                event = Impression(
+                    f"i-{view}", now_ms, name, PAGES[page].name, SEGMENTS[segment], view, layout, chosen, seen
+                )
+                self._send(topics.IMPRESSIONS, name, event)
+
+    def _publish_clicks(
+        self, views: Views, variant: Ints, version: Ints, shown: Ints, clicked: Flags, ids: list[str], now_ms: int
+    ) -> None:
+        for view, slot in np.argwhere(clicked).tolist():
+            page, segment, unit = PAGES[views.page[view]], SEGMENTS[views.segment[view]], self.units[views.unit[view]]
+            name, place = self._names[shown[view, slot]], page.slots[slot]
+            origin = ids[view], int(version[view]), int(variant[view])
+            event = Click(f"c-{ids[view]}-{slot}", now_ms, unit, page.name, segment, place, name, *origin)
+            produced = partial(self._clicked, (page.name, segment), time.monotonic())
+            self._send(topics.CLICKS, unit, event, produced)
+
+    def _clicked(self, key: Key, produced: float, error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            self.tally.failed += 1
+            return
+        number, offset = int(message.partition() or 0), int(message.offset() or 0)
+        self.tally.positions[number] = max(offset + 1, self.tally.positions.get(number, 0))
+        self.delays.click(key, number, offset, produced)
+
+    def _remember_orders(self, views: Views, variant: Ints, shown: Ints, clicked: Flags) -> None:
+        view, slot = np.nonzero(clicked)
+        self._push(self.shop.orders(view, shown[view, slot]), views.unit, arms(variant))
+        self._push(self.shop.organic(views), views.unit, np.full(len(variant), NO_ARM))
+
+    def _push(self, orders: Orders, units: Ints, arm: Ints) -> None:
+        for view, row, due, quantity, amount in zip(
+            orders.view.tolist(),
+            orders.row.tolist(),
+            orders.due.tolist(),
+            orders.quantity.tolist(),
+            orders.amount.tolist(),
+            strict=True,
+        ):
+            entry = (
+                due,
+                next(self._numbers),
+                int(units[view]),
+                int(arm[view]),
+                self._names[row],
+                quantity,
+                amount,
+                row,
+            )
+            heapq.heappush(self._orders, entry)
+
+    def _place_orders(self, now: float) -> None:
+        while self._orders and self._orders[0][0] <= now:
+            _, number, unit, arm, item, quantity, amount, _ = heapq.heappop(self._orders)
+            order = f"{self._run}-{number}"
+            line = PurchaseLine(item, quantity, amount)
+            event = Purchase(f"p-{order}", _now_ms(), self.units[unit], order, "EUR", [line])
+            self._send(topics.PURCHASES, self.units[unit], event)
+            self.scores.add_order(arm, int(self._bins[unit]), amount)
+
+    def _send(self, topic: topics.Topic, unit: str, event: msgspec.Struct, on_delivery: Any = None) -> None:
+        self.tally.events += 1
+        self._produce(topic, unit.encode(), encode(event), on_delivery)
+
+    def _produce(self, topic: topics.Topic, key: bytes, value: bytes | None, on_delivery: Any = None) -> None:
+        while True:
+            try:
+                self._producer.produce(
+                    self._prefix + topic.name, value, key, on_delivery=on_delivery or self._delivered
+                )
+                return
+            except BufferError:
+                self._producer.poll(0.1)
+
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            self.tally.failed += 1
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,291 @@
+"""The demonstration shop: its model, its renderer, its scores, and its traffic through a real broker."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.request import urlopen
+
+import numpy as np
+import orjson
+import pytest
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policy.assignment import choose
+from reshelf.demo.catalog import candidates, catalog_item, fallback, page_rules
+from reshelf.demo.picture import Picture, summary
+from reshelf.demo.scores import HOLDOUT, LEARNED, Delays, Scores, arms, unit_bins
+from reshelf.demo.screen import line, screen
+from reshelf.demo.shelf import NO_SLOT, Shelf
+from reshelf.demo.shop import HOME, PAGES, SEGMENTS, WIDTH, Shop, ShopSettings, Views
+from reshelf.demo.traffic import Traffic
+from reshelf.demo.web import window
+from reshelf.demo.words import DEPARTMENTS
+from schemas.codec import decoder, encode, encode_key
+from schemas.errors import BadSettings
+from schemas.messages import BASELINE, FALLBACK, CatalogItem, Layout
+from schemas.topics import BY_NAME, CATALOG_ITEMS, CLICKS, IMPRESSIONS, LAYOUTS, PURCHASES
+from streams.clients import confluent_consumer_config, confluent_producer_config
+from streams.settings import KafkaSettings
+
+SMALL = ShopSettings(units=2_000, delay=0.05)
+NOW_MS = 1_700_000_000_000
+
+
+def shop(seed: int = 1, settings: ShopSettings = SMALL) -> Shop:
+    return Shop(settings, np.random.default_rng(seed))
+
+
+def layout_of(model: Shop, page: int, segment: str, version: int, **changes: Any) -> Layout:
+    """A layout whose two slates and baseline are rotations of the page's candidates."""
+    slots = PAGES[page].slots
+    names = [model.items[row].key for row in candidates(PAGES[page].name, model.items)]
+    baseline, *slates = (dict(zip(slots, names[turn:], strict=False)) for turn in range(3))
+    fields: dict[str, Any] = {
+        "page": PAGES[page].name, "segment": segment, "version": version,
+        "produced_at": NOW_MS, "expires_at": NOW_MS + 600_000,
+        "epoch": 0, "template": "default", "policy": "thompson", "settings_digest": "", "rules_version": 1,
+        "parameters_version": 0, "catalog_position": [], "watermarks": {}, "holdout_share": 0.1, "holdout_salt": "h",
+        "baseline": baseline, "slates": slates, "propensities": {slot: {slates[0][slot]: 0.5} for slot in slots},
+    }  # fmt: skip
+    return Layout(**fields | changes)
+
+
+def shelf_of(model: Shop) -> Shelf:
+    made = Shelf(choose, [f"u{number}" for number in range(model.settings.units)], fallback(model))
+    made.set_items({item.key: item.row for item in model.items})
+    return made
+
+
+def views_of(model: Shop, page: int, segment: int, count: int = 200) -> Views:
+    """Visitors of one segment who scroll to the end of one page."""
+    unit = np.flatnonzero(model.unit_segment == segment)[:count]
+    ones = np.ones(len(unit), dtype=np.int64)
+    return Views(unit, ones * segment, ones * page, ones * len(PAGES[page].slots))
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_seed_says_everything(seed: int) -> None:
+    one, two = shop(seed), shop(seed)
+    for now in (5.0, 20.0, 60.0):
+        assert [key for key, _ in one.advance(now)] == [key for key, _ in two.advance(now)]
+    assert [item.product for item in one.items] == [item.product for item in two.items]
+    assert np.array_equal(one.attraction, two.attraction)
+    assert np.array_equal(one.views(50).unit, two.views(50).unit)
+    assert not np.array_equal(one.attraction, shop(seed + 10).attraction)
+
+
+def test_items_have_words_of_their_own() -> None:
+    items = shop().items
+    titles = {item.product.title for item in items}
+    assert len(titles) == len(items) == SMALL.items
+    assert {item.product.category for item in items} == {department.name for department in DEPARTMENTS}
+    assert all(item.product.title in item.product.description for item in items)
+
+
+def test_stock_and_arrivals_keep_the_tables_whole() -> None:
+    model = shop()
+    gone: set[str] = set()
+    for second in range(1, 400):
+        changes = model.advance(float(second))
+        gone |= {key for key, item in changes if item is None}
+        keys = [item.key for item in model.items]
+        assert len(set(keys)) == len(keys) == SMALL.items
+        assert not gone & set(keys)
+        assert all(model.in_stock[item.row] == item.available for item in model.items)
+    assert len(gone) > 30
+    assert 0 < sum(not item.available for item in model.items) < 10
+
+
+def test_tastes_differ_and_drift() -> None:
+    model = shop()
+    before = model.attraction.copy()
+    assert np.corrcoef(before[0], before[1])[0, 1] < 0.9
+    for second in range(120):
+        model.advance(float(second))
+    assert not np.array_equal(before, model.attraction)
+    assert 0.005 <= model.attraction.min() <= model.attraction.max() <= 0.09
+
+
+def test_alike_arms_are_alike() -> None:
+    model = shop(settings=ShopSettings(units=100, alike=True))
+    model.advance(50.0)
+    assert len(np.unique(model.attraction)) == len(np.unique(model.purchase)) == 1
+
+
+def test_catalog_and_pages_fit_the_contract() -> None:
+    model = shop()
+    for item in model.items:
+        message = catalog_item(item, NOW_MS)
+        assert decoder(CatalogItem)(encode(message)) == message
+    for rules, page in zip(page_rules(1), PAGES, strict=True):
+        assert tuple(rules.slots) == page.slots
+        assert len(candidates(page.name, model.items)) >= 2 * len(page.slots)
+
+
+def test_without_a_layout_the_fallback_is_shown() -> None:
+    model = shop()
+    variant, version, shown = shelf_of(model).render(views_of(model, HOME, 0), model.in_stock, NOW_MS)
+    assert set(variant.tolist()) == {FALLBACK}
+    assert set(version.tolist()) == {0}
+    assert np.array_equal(shown, np.tile(fallback(model)[HOME], (len(shown), 1)))
+
+
+def test_each_visitor_sees_what_the_contract_says() -> None:
+    model = shop()
+    made = shelf_of(model)
+    layout = layout_of(model, HOME, SEGMENTS[0], 7)
+    made.take(layout)
+    views = views_of(model, HOME, 0)
+    variant, version, shown = made.render(views, model.in_stock, NOW_MS)
+    for unit, chosen, rows in zip(views.unit.tolist(), variant.tolist(), shown.tolist(), strict=True):
+        expected, slate = choose(layout, f"u{unit}")
+        assert chosen == expected
+        assert [model.items[row].key for row in rows] == [slate[slot] for slot in PAGES[HOME].slots]
+    assert set(variant.tolist()) == {BASELINE, 0, 1}
+    assert set(version.tolist()) == {7}
+
+
+def test_newest_version_wins_and_everyone_is_the_way_out() -> None:
+    model = shop()
+    made = shelf_of(model)
+    assert made.take(layout_of(model, HOME, "*", 5))
+    assert not made.take(layout_of(model, HOME, "*", 5))
+    assert not made.take(layout_of(model, HOME, "*", 4))
+    found = made.layout(HOME, 1, NOW_MS)
+    assert found is not None
+    assert (found.segment, found.version) == ("*", 5)
+    made.take(layout_of(model, HOME, SEGMENTS[1], 2, expires_at=NOW_MS))
+    assert made.layout(HOME, 1, NOW_MS - 1) is made.layouts["home", SEGMENTS[1]]
+    assert made.layout(HOME, 1, NOW_MS) is found
+    made.drop(("home", "*"))
+    assert made.layout(HOME, 1, NOW_MS) is None
+
+
+def test_sold_out_and_unseen_slots_are_left_out() -> None:
+    model = shop()
+    made = shelf_of(model)
+    views = views_of(model, HOME, 0, 20)
+    first = fallback(model)[HOME][0]
+    model.in_stock[first] = False
+    shallow = Views(views.unit, views.segment, views.page, np.full(20, 4))
+    _, _, shown = made.render(shallow, model.in_stock, NOW_MS)
+    assert (shown[:, 0] == NO_SLOT).all()
+    assert (shown[:, 1:4] != NO_SLOT).all()
+    assert (shown[:, 4:] == NO_SLOT).all()
+    assert not model.clicks(shallow, shown)[shown == NO_SLOT].any()
+
+
+@given(st.lists(st.tuples(st.integers(-2, 15), st.integers(0, 255), st.integers(0, 5)), max_size=50))
+def test_scores_count_every_view_once(views: list[tuple[int, int, int]]) -> None:
+    scores = Scores()
+    table = np.array(views, dtype=np.int64).reshape(-1, 3)
+    scores.add_views(table[:, 0], table[:, 1], table[:, 2])
+    for arm, mine in ((LEARNED, table[:, 0] >= 0), (HOLDOUT, table[:, 0] == BASELINE)):
+        assert scores.views[arm].sum() == mine.sum()
+        assert scores.clicks[arm].sum() == table[mine, 2].sum()
+
+
+def test_arms_and_bins() -> None:
+    assert arms(np.array([-2, -1, 0, 15])).tolist() == [-1, HOLDOUT, LEARNED, LEARNED]
+    bins = unit_bins([f"v{number}" for number in range(5_000)])
+    assert bins.min() >= 0
+    assert len(np.unique(bins)) == 256
+
+
+def test_a_click_is_reflected_by_the_first_layout_past_it() -> None:
+    delays = Delays()
+    key = ("home", "cooks")
+    for offset, sent in ((3, 10.0), (4, 10.5)):
+        delays.click(key, 1, offset, sent)
+    delays.layout(("home", "readers"), {CLICKS.name: [0, 9]}, 10.6)
+    delays.layout(key, {CLICKS.name: [9, 4]}, 11.0)
+    delays.layout(key, {CLICKS.name: [9, 5]}, 12.0)
+    assert list(delays.recent) == [1.0, 1.5]
+    assert delays.quantiles_ms()["p50"] == 1250.0
+
+
+@pytest.fixture
+def traffic(broker: str, prefix: str, make_topics: Callable[..., None]) -> Iterator[Traffic]:
+    make_topics(broker)
+    made = Traffic(shop(), KafkaSettings(bootstrap=broker, prefix=prefix), choose, rate=400.0, run="t")
+    made.open()
+    yield made
+    made.close()
+
+
+def records(kafka: KafkaSettings, name: str) -> list[Any]:
+    """All messages in a topic, checked against its schema."""
+    consumer = Consumer(confluent_consumer_config(kafka, "test-reader") | {"enable.partition.eof": True})
+    places = [TopicPartition(kafka.prefix + name, number, OFFSET_BEGINNING) for number in range(4)]
+    consumer.assign(places)
+    message, unread, found = BY_NAME[name].message, 4, []
+    assert message is not None
+    while unread:
+        for record in consumer.consume(1000, timeout=0.2):
+            unread -= record.error() is not None
+            if record.error() is None and (value := record.value()) is not None:
+                found.append(decoder(message)(value))
+    consumer.close()
+    return found
+
+
+def test_traffic_through_the_topics(traffic: Traffic, broker: str, prefix: str) -> None:
+    """The shop publishes what its visitors do, and shows the layouts that arrive."""
+    kafka = KafkaSettings(bootstrap=broker, prefix=prefix)
+    now_ms = time.time_ns() // 1_000_000
+    layout = layout_of(
+        traffic.shop, HOME, SEGMENTS[0], 3, expires_at=now_ms + 60_000, watermarks={CLICKS.name: [0, 0, 0, 0]}
+    )
+    producer = Producer(confluent_producer_config(kafka))
+    producer.produce(prefix + LAYOUTS.name, encode(layout), encode_key(LAYOUTS, layout.page, layout.segment))
+    producer.flush()
+    end = time.monotonic() + 30
+    while time.monotonic() < end and not (
+        traffic.tally.views > 2_000 and traffic.tally.layouts and traffic.scores.orders.sum()
+    ):
+        traffic.step()
+        time.sleep(0.01)
+    picture = Picture(traffic, "test shop").at(12.0)
+    traffic.settle()
+    impressions, clicks = records(kafka, IMPRESSIONS.name), records(kafka, CLICKS.name)
+    purchases = records(kafka, PURCHASES.name)
+    assert len(impressions) + len(clicks) + len(purchases) == traffic.tally.events
+    assert len({event.event_id for event in impressions + clicks + purchases}) == traffic.tally.events
+    assert {event.variant for event in impressions} == {FALLBACK, BASELINE, 0, 1}
+    shown = {(e.page_view_id, slot.slot, slot.item) for e in impressions for slot in e.slots}
+    assert {(e.page_view_id, e.slot, e.item) for e in clicks} <= shown
+    for event in impressions:
+        if event.layout_version:
+            assert (event.page, event.segment, event.layout_version) == ("home", SEGMENTS[0], 3)
+            assert event.variant == choose(layout, event.unit).variant
+    assert len(records(kafka, CATALOG_ITEMS.name)) >= SMALL.items
+    assert picture["pages"][0]["shelves"][SEGMENTS[0]]["version"] == 3
+    assert "events/s" in line(picture)
+    assert screen(picture, "") is not None
+
+
+def test_the_summary_is_json_before_anything_is_known(traffic: Traffic) -> None:
+    told = orjson.loads(orjson.dumps(summary(traffic)))
+    assert told["uplift"] is None
+    assert set(told) == {
+        "events", "layouts", "ctr_learned", "ctr_holdout", "uplift", "uplift_low", "uplift_high", "click_to_layout_ms",
+        "dead_letters",
+    }  # fmt: skip
+
+
+def test_the_window_serves_one_page_and_the_picture() -> None:
+    with window(0) as server:
+        server.picture = b'{"elapsed": 1}'
+        page = urlopen(server.address).read().decode()
+        assert "http" not in page.replace("http-equiv", "")
+        assert urlopen(server.address + "picture.json").read() == b'{"elapsed": 1}'
+        with pytest.raises(BadSettings, match="--port"), window(server.server_port):
+            pass
+
+
+def test_width_holds_every_page() -> None:
+    assert WIDTH == max(len(page.slots) for page in PAGES) == 12
