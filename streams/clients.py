@@ -71,6 +71,7 @@ def confluent_consumer_config(kafka: KafkaSettings, group: str) -> ClientConfig:
         "enable.auto.offset.store": False,
         "session.timeout.ms": round(kafka.session_timeout_s * 1000),
         "fetch.wait.max.ms": 100,
+        "fetch.queue.backoff.ms": 10,
     }
 
 

@@ -58,13 +58,18 @@ class Partition:
         return Batch(self.tp, start, end, self.generation, records)
 
     def deliver(self, delivery: Delivery) -> None:
+        self._settle()
         self._pending.append(delivery)
 
     def committable(self) -> int | None:
         """The position to commit, None when it has not moved since the last commit."""
+        self._settle()
+        return None if self.acked == self.committed else self.acked
+
+    def _settle(self) -> None:
+        """Let go of batches that are acknowledged; at every delivery, or memory would grow between commits."""
         while self._pending and self._pending[0].acked:
             self.acked = self._pending.popleft().value.end
-        return None if self.acked == self.committed else self.acked
 
     def rewind(self, position: int) -> None:
         """Make everything delivered void and read again from `position`."""
@@ -78,10 +83,6 @@ class Partition:
         for delivery in self._pending:
             delivery.generation_id = VOID
         self._pending.clear()
-
-    @property
-    def pending(self) -> int:
-        return len(self._pending)
 
 
 class Ledger:
