@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from confluent_kafka.admin import AdminClient
@@ -41,7 +42,7 @@ def test_redis_never_evicts_and_keeps_nothing(redis: Redis) -> None:
 def test_redis_goes_on_from_its_folder_under_the_same_address(tmp_path: Path) -> None:
     with embedded_redis(folder=tmp_path, appendonly=True) as url, Redis.from_url(url) as client:
         client.set("kept", "yes")
-    port = int(url.rsplit(":", 1)[1].split("/")[0])
+    port = _port(url)
     with embedded_redis(folder=tmp_path, appendonly=True, port=port) as again, Redis.from_url(again) as client:
         assert (again, client.get("kept")) == (url, b"yes")
 
@@ -62,7 +63,7 @@ def test_server_dies_with_a_killed_parent() -> None:
 
 
 def test_failed_start_shows_the_last_words(redis_url: str) -> None:
-    port = int(redis_url.rsplit(":", 1)[1].split("/")[0])
+    port = _port(redis_url)
     with pytest.raises(ServerFailed, match=r"(?s)embedded Redis did not start on .*in use"), embedded_redis(port=port):
         pass
 
@@ -86,6 +87,12 @@ def test_process_that_ignores_the_signal_is_killed(tmp_path: Path, monkeypatch: 
 def test_two_at_once_do_not_meet() -> None:
     with embedded_broker() as one, embedded_broker() as two:
         assert one != two
+
+
+def _port(url: str) -> int:
+    port = urlsplit(url).port
+    assert port is not None
+    return port
 
 
 def _listens(address: str) -> bool:

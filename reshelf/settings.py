@@ -1,0 +1,244 @@
+"""All settings: environment over a TOML file over defaults, each value with its origin.
+
+The groups belong to the rooms that use them; here they are put together, read
+once, checked whole, and handed on as one immutable value.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import json
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
+
+from schemas.errors import BadSettings
+from streams.settings import (
+    AttributionSettings,
+    FoldSettings,
+    Group,
+    KafkaSettings,
+    LayoutSettings,
+    LearnerSettings,
+    RedisSettings,
+)
+
+PREFIX = "RESHELF_"
+FILE_VARIABLE = "RESHELF_SETTINGS"
+DEFAULT_FILE = Path("reshelf.toml")
+DEFAULT = "default"
+REDACTED = "********"
+
+Values = dict[str, Any]
+
+
+class Settings(BaseSettings):
+    """Every setting of every part; made by `load_settings`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
+    redis: RedisSettings = Field(default_factory=RedisSettings)
+    fold: FoldSettings = Field(default_factory=FoldSettings)
+    learner: LearnerSettings = Field(default_factory=LearnerSettings)
+    attribution: AttributionSettings = Field(default_factory=AttributionSettings)
+    layouts: LayoutSettings = Field(default_factory=LayoutSettings)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what is passed: `load_settings` asks the sources itself, to know where a value came from."""
+        return (init_settings,)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Settings, and for each key (`kafka.bootstrap`) that has no default value where it came from."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+    def origin(self, key: str) -> str:
+        """Where the value of a key came from, in words."""
+        return self.origins.get(key, DEFAULT)
+
+
+def load_settings(file: Path | None = None, overrides: Mapping[str, Any] | None = None, why: str = "") -> Loaded:
+    """Read and check all settings.
+
+    `file` defaults to what RESHELF_SETTINGS names, else to `reshelf.toml` where it
+    exists.  `overrides` (`{"kafka.bootstrap": ...}`) win over everything; `why`
+    names them as an origin.  Raises `BadSettings` naming every wrong key.
+    """
+    path = file or (Path(named) if (named := os.environ.get(FILE_VARIABLE)) else None)
+    if path is None and DEFAULT_FILE.is_file():
+        path = DEFAULT_FILE
+    layers = [(_from_file(path), f"file {path}"), (_from_environment(), "environment"), (_nested(overrides or {}), why)]
+    values: Values = {}
+    origins: dict[str, str] = {}
+    for layer, source in layers:
+        for key, value in _flat(layer):
+            origins[key] = f"environment {variable(key)}" if source == "environment" else source
+            _put(values, key, value)
+    try:
+        return Loaded(Settings(**values), origins)
+    except ValidationError as error:
+        lines = [_complaint(detail, origins) for detail in error.errors()]
+        raise BadSettings("wrong settings\n  " + "\n  ".join(lines)) from None
+
+
+def fields() -> Iterator[tuple[str, FieldInfo]]:
+    """Every key (`kafka.bootstrap`) with its declaration, in order."""
+    for group, declared in Settings.model_fields.items():
+        for name, field in _group(declared).model_fields.items():
+            yield f"{group}.{name}", field
+
+
+def variable(key: str) -> str:
+    """The environment variable of a key."""
+    return PREFIX + key.upper().replace(".", "__")
+
+
+def shown(loaded: Loaded) -> list[tuple[str, Any, str]]:
+    """(key, value without secrets, origin) of every setting."""
+    return [(key, _redacted(_value(loaded.settings, key)), loaded.origin(key)) for key, _ in fields()]
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """Variables with which a child process has exactly these settings, secrets included."""
+    return {variable(key): _text(_value(settings, key)) for key, _ in fields()}
+
+
+def template() -> str:
+    """A TOML file with every key, its meaning and its default, all commented out."""
+    head = "# Settings of Reshelf.  The environment wins over this file: kafka.bootstrap is RESHELF_KAFKA__BOOTSTRAP.\n"
+    return head + "".join(_template_group(name, _group(field)) for name, field in Settings.model_fields.items())
+
+
+def _template_group(name: str, group: type[Group]) -> str:
+    about = inspect.cleandoc(group.__doc__ or "").splitlines()[0]
+    lines = ["", f"# {about}", f"[{name}]"]
+    for key, field in group.model_fields.items():
+        lines += [f"# {field.description}"] if field.description else []
+        if _is_secret(field):
+            lines.append(f"# A secret: better in the environment, {variable(f'{name}.{key}')}.")
+        lines.append(f"# {key} = {_toml(field.get_default(call_default_factory=True))}")
+    return "\n".join(lines) + "\n"
+
+
+def _from_file(path: Path | None) -> Values:
+    if path is None:
+        return {}
+    if not path.is_file():
+        raise BadSettings(f"settings file: expected a TOML file, got {path}, which is not there")
+    try:
+        return TomlConfigSettingsSource(Settings, toml_file=path)()
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadSettings(f"settings file {path}: expected TOML, got: {error}") from None
+
+
+def _from_environment() -> Values:
+    try:
+        values: Values = EnvSettingsSource(Settings)()
+    except SettingsError as error:
+        raise BadSettings(f"environment: {error}") from None
+    for name, value in os.environ.items():
+        first, *rest = name.removeprefix(PREFIX).lower().split("__")
+        if name.startswith(PREFIX) and name != FILE_VARIABLE and first not in Settings.model_fields:
+            _put(values, ".".join([first, *rest]), value)
+    return values
+
+
+def _complaint(detail: ErrorDetails, origins: Mapping[str, str]) -> str:
+    key = ".".join(str(part) for part in detail["loc"])
+    key = key if key in origins else next((at for at in origins if at.startswith(key + ".")), key)
+    origin = origins.get(key, DEFAULT)
+    known = dict(fields())
+    if detail["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+        return f"{key}: no such setting" + (f"; did you mean {near[0]}?" if near else "") + f" (from {origin})"
+    secret = key in known and _is_secret(known[key])
+    got = REDACTED if secret else repr(_redacted(detail["input"]))
+    expected = re.sub("^(Input|String) should (be )?", "", detail["msg"])
+    return f"{key}: expected {expected}, got {got} (from {origin})"
+
+
+def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{before}{name}.")
+        else:
+            yield before + name, value
+
+
+def _nested(flat: Mapping[str, Any]) -> Values:
+    values: Values = {}
+    for key, value in flat.items():
+        _put(values, key, value)
+    return values
+
+
+def _put(values: Values, key: str, value: Any) -> None:
+    *groups, name = key.split(".")
+    for group in groups:
+        inner = values.get(group)
+        values[group] = inner if isinstance(inner, dict) else {}
+        values = values[group]
+    values[name] = value
+
+
+def _group(field: FieldInfo) -> type[Group]:
+    group = field.annotation
+    assert isinstance(group, type)
+    assert issubclass(group, Group)
+    return group
+
+
+def _value(settings: Settings, key: str) -> Any:
+    group, name = key.split(".")
+    return getattr(getattr(settings, group), name)
+
+
+def _is_secret(field: FieldInfo) -> bool:
+    return field.annotation is SecretStr
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, SecretStr):
+        return REDACTED if value.get_secret_value() else ""
+    if isinstance(value, str):
+        return re.sub("://[^@/]*@", f"://{REDACTED}@", value)
+    return value
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _toml(value: Any) -> str:
+    return json.dumps(value.get_secret_value() if isinstance(value, SecretStr) else value)

@@ -1,0 +1,107 @@
+"""Environment over file over defaults; wrong settings are named with origin and remedy."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from reshelf.settings import Settings, as_environment, fields, load_settings, shown, template, variable
+from schemas.errors import BadSettings
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No settings but those of the test."""
+    monkeypatch.chdir(tmp_path)
+    for key, _ in fields():
+        monkeypatch.delenv(variable(key), raising=False)
+    monkeypatch.delenv("RESHELF_SETTINGS", raising=False)
+
+
+def test_environment_over_file_over_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("reshelf.toml").write_text('[kafka]\nbootstrap = "file:1"\npartitions = 7\n')
+    monkeypatch.setenv("RESHELF_KAFKA__BOOTSTRAP", "environment:1")
+    loaded = load_settings()
+    assert (loaded.settings.kafka.bootstrap, loaded.settings.kafka.partitions) == ("environment:1", 7)
+    assert loaded.settings.redis == Settings().redis
+    assert loaded.origin("kafka.bootstrap") == "environment RESHELF_KAFKA__BOOTSTRAP"
+    assert loaded.origin("kafka.partitions") == "file reshelf.toml"
+    assert loaded.origin("redis.url") == "default"
+
+
+def test_overrides_win_and_say_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESHELF_KAFKA__BOOTSTRAP", "environment:1")
+    loaded = load_settings(overrides={"kafka.bootstrap": "own:1"}, why="--embedded")
+    assert (loaded.settings.kafka.bootstrap, loaded.origin("kafka.bootstrap")) == ("own:1", "--embedded")
+
+
+def test_named_file_wins_over_the_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).write_text(f'[kafka]\nprefix = "{name}-"\n')
+    monkeypatch.setenv("RESHELF_SETTINGS", str(tmp_path / "a"))
+    assert load_settings().settings.kafka.prefix == "a-"
+    assert load_settings(tmp_path / "b").settings.kafka.prefix == "b-"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("RESHELF_KAFKA__PARTITIONS", "0", r"kafka\.partitions: expected greater than or equal to 1, got '0' \(from"),
+        ("RESHELF_KAFKA__BOOTSTRP", "x", r"kafka\.bootstrp: no such setting; did you mean kafka\.bootstrap\? \(from"),
+        ("RESHELF_KAFAK__BOOTSTRAP", "x", r"kafak\.bootstrap: no such setting; did you mean kafka\.bootstrap\?"),
+        ("RESHELF_FOLD__CURRENCY", "euro", r"fold\.currency: expected .*pattern '\^\[A-Z\]\{3\}\$', got 'euro'"),
+        ("RESHELF_KAFKA", "3", r"kafka: expected a valid dictionary"),
+        ("RESHELF_KAFKA", "{", r"environment: "),
+        ("RESHELF_REDIS__URL", "http://me:secret@x", r"got 'http://\*+@x'"),
+    ],
+)
+def test_wrong_settings_are_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(BadSettings, match=message) as caught:
+        load_settings()
+    assert "secret" not in str(caught.value)
+
+
+def test_all_wrong_keys_are_told_at_once() -> None:
+    Path("reshelf.toml").write_text("[kafka]\npartitions = 0\n[learner]\nrecent = -1\n")
+    with pytest.raises(BadSettings, match=r"(?s)kafka\.partitions.*file reshelf\.toml.*learner\.recent"):
+        load_settings()
+
+
+@pytest.mark.parametrize("content", [b"[kafka", b"\xff"])
+def test_a_file_that_is_not_toml(content: bytes) -> None:
+    Path("reshelf.toml").write_bytes(content)
+    with pytest.raises(BadSettings, match=r"settings file reshelf\.toml: expected TOML"):
+        load_settings()
+
+
+def test_a_named_file_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(BadSettings, match="which is not there"):
+        load_settings(tmp_path / "absent.toml")
+
+
+def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESHELF_KAFKA__PASSWORD", "s3cret")
+    monkeypatch.setenv("RESHELF_REDIS__URL", "rediss://me:s3cret@host:1/0")
+    assert "s3cret" not in str(shown(load_settings()))
+
+
+def test_a_child_gets_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("reshelf.toml").write_text('[redis]\npassword = "p"\n[learner]\nadvance_s = 0.5\naccept_loss = true\n')
+    loaded = load_settings()
+    for name, value in as_environment(loaded.settings).items():
+        monkeypatch.setenv(name, value)
+    Path("reshelf.toml").unlink()
+    assert load_settings().settings == loaded.settings
+
+
+def test_template_holds_every_key_with_its_default() -> None:
+    commented = template()
+    bare = "\n".join(line.removeprefix("# ") if " = " in line else line for line in commented.splitlines())
+    read = tomllib.loads(bare)
+    assert [f"{group}.{key}" for group, keys in read.items() for key in keys] == [key for key, _ in fields()]
+    Path("reshelf.toml").write_text(bare)
+    assert load_settings().settings == Settings()
+    assert tomllib.loads(commented) == {group: {} for group in read}
