@@ -49,7 +49,7 @@ class RedisSettings(Group):
     ca_file: str = ""
     cert_file: str = ""
     key_file: str = ""
-    namespace: str = Field("live", pattern=r"^[a-z0-9-]{1,32}$", description="Name of the state; a replay uses another one.")
+    namespace: str = Field("live", pattern=r"^[a-z0-9-]{1,32}$", description="Name of the state.")
     groups: int = Field(16, ge=1, le=1024, description="State groups; fixed when the namespace is created.")
 
 
@@ -57,12 +57,12 @@ class FoldSettings(Group):
     """What shapes the fold.  A digest of it is in the namespace's manifest."""
 
     currency: str = Field("EUR", pattern="^[A-Z]{3}$", description="Currency of all amounts; others are dead-lettered.")
-    amount_cap: int = Field(1_000_000, ge=1, le=10_000_000, description="A purchase line counts for at most this, minor units.")
+    amount_cap: int = Field(1_000_000, ge=1, le=10_000_000, description="A purchase line counts for at most this.")
     bucket_ms: NotNegative = Field(DAY_MS, description="Width of a time bucket; 0 keeps one bucket for all time.")
-    bucket_life_ms: Positive = Field(90 * DAY_MS, description="A bucket is dropped so long after its end, by the log's time.")
-    late_ms: NotNegative = Field(2 * DAY_MS, description="Append minus event time beyond this is late; 0 accepts any lateness.")
-    early_ms: NotNegative = Field(5 * 60_000, description="Event time after append time beyond this is refused; 0 accepts any.")
-    duplicate_window: Positive = Field(100_000, description="An event_id seen in so many preceding offsets is a duplicate.")
+    bucket_life_ms: Positive = Field(90 * DAY_MS, description="A bucket is dropped so long after its end.")
+    late_ms: NotNegative = Field(2 * DAY_MS, description="Lateness beyond this is refused; 0 accepts any.")
+    early_ms: NotNegative = Field(5 * 60_000, description="Earliness beyond this is refused; 0 accepts any.")
+    duplicate_window: Positive = Field(100_000, description="Offsets in which an event_id is a duplicate.")
     max_keys: Positive = Field(2_000, description="Distinct pages and segments per source partition and bucket.")
     max_items: Positive = Field(50_000, description="Distinct items of pages per source partition and bucket.")
     max_slots: Positive = Field(2_000, description="Distinct slots of pages per source partition and bucket.")
@@ -72,7 +72,7 @@ class LearnerSettings(Group):
     """How the learner runs; none of it changes what is in the state."""
 
     advance_s: float = Field(1.0, gt=0, description="Groups that no batch touched are moved along so often.")
-    alarm_share: float = Field(0.05, gt=0, le=1, description="Share of unfit records among recent ones that raises an alarm.")
+    alarm_share: float = Field(0.05, gt=0, le=1, description="Share of unfit records that raises an alarm.")
     stop_share: float = Field(0.9, gt=0, le=1, description="Share of unfit records at which the worker stops.")
     recent: Positive = Field(10_000, description="How many records count as recent for both shares.")
     accept_loss: bool = Field(False, description="Go on when the log begins after the watermark (records are gone).")
@@ -83,7 +83,7 @@ class AttributionSettings(Group):
 
     grace_ms: NotNegative = Field(5_000, description="Clicks appended so long after a purchase still count for it.")
     window_ms: Positive = Field(7 * DAY_MS, description="Click to purchase at most, for pages that declare none.")
-    max_clicks: Positive = Field(200_000, description="Clicks remembered per partition: a purchase sees at most so many before it.")
+    max_clicks: Positive = Field(200_000, description="Clicks before a purchase that it may be credited to.")
     clock_skew_ms: NotNegative = Field(1_000, description="Brokers' clocks differ from ours by at most this.")
 
 
@@ -94,8 +94,8 @@ class LayoutSettings(Group):
     life_ms: Positive = Field(10 * 60_000, description="A layout expires so long after it was produced.")
     epoch_ms: Positive = Field(DAY_MS, description="Random numbers and variants rotate with the epoch.")
     holdout_share: float = Field(0.1, ge=0, lt=1, description="Share of units that always get the baseline.")
-    holdout_salt: str = Field("holdout-1", min_length=1, max_length=64, description="Decides who is in the holdout; change it to draw anew.")
-    half_life_ms: NotNegative = Field(0, description="Older buckets weigh less, half after so long; 0 weighs all alike.")
-    click_rate: float = Field(0.02, gt=0, lt=1, description="Prior mean of the click rate of an item that is looked at.")
+    holdout_salt: str = Field("holdout-1", min_length=1, max_length=64, description="Decides who is in the holdout.")
+    half_life_ms: NotNegative = Field(0, description="Buckets so old weigh half; 0: all weigh alike.")
+    click_rate: float = Field(0.02, gt=0, lt=1, description="Prior click rate of an item that is looked at.")
     strength: float = Field(50.0, gt=0, description="Weight of that prior, in examined impressions.")
     budget: float = Field(0.5, gt=0, le=1, description="Share of a worker's time that composing may take.")

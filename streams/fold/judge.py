@@ -20,6 +20,7 @@ from streams.fold.window import RecentWindow
 from streams.records import Record
 from streams.settings import FoldSettings
 
+Marks = tuple[bool, bool, bool]
 _DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError)
 
 
@@ -70,22 +71,27 @@ class Judge:
         self._message = topic.message
         self._settings = settings
         self._forgettable = topic is CLICKS
+        self._life = settings.bucket_ms and settings.bucket_ms + settings.bucket_life_ms
+        self.newest = 0
+        """The largest append time so far (ms); a worker that resumes sets it from its watermark."""
         self._ids = RecentWindow(settings.duplicate_window)
         self._views = RecentWindow(settings.duplicate_window)
         self._units = RecentWindow(settings.duplicate_window)
         self._orders = RecentWindow(settings.duplicate_window)
-        self._accept: Callable[[Judged, Record, Any], None] = self._event
+        self._mark: Callable[[Any, int], Marks] = _no_marks
         if topic is IMPRESSIONS:
-            self._accept = self._impression
+            self._mark = self._mark_impression
         elif topic is CONVERSIONS:
-            self._accept = self._conversion
+            self._mark = self._mark_conversion
 
     def judge(self, records: Sequence[Record]) -> Judged:
         """The verdicts on `records`, which continue what was judged before."""
         judged = Judged()
-        decode, seen, accept = self._decode, self._ids.seen, self._accept
+        decode, seen, mark = self._decode, self._ids.seen, self._mark
+        width, by_click = self._settings.bucket_ms, self._message is Conversion
         for record in records:
             value = record.value
+            self.newest = max(self.newest, record.timestamp)
             if value is None and self._forgettable and record.key:
                 judged.forgotten.append(record.offset)
                 continue
@@ -95,38 +101,28 @@ class Judge:
                 bad = bad_record(value, error)
                 judged.rejected.append(Rejected(record, bad.reason, bad.detail))
                 continue
-            if seen(event.event_id, record.offset):
-                judged.duplicates.append(record.offset)
+            offset = record.offset
+            marks = mark(event, offset)
+            if seen(event.event_id, offset):
+                judged.duplicates.append(offset)
                 continue
-            accept(judged, record, event)
+            time_ms = event.clicked_at if by_click else event.occurred_at
+            unfit = self._unfit(record, event, time_ms)
+            if unfit is None:
+                bucket = time_ms - time_ms % width if width else 0
+                judged.accepted.append(Accepted(offset, bucket, event, *marks))
+            else:
+                judged.rejected.append(unfit)
         return judged
 
-    def _impression(self, judged: Judged, record: Record, event: Impression) -> None:
-        new_view = not self._views.seen(event.page_view_id, record.offset)
-        new_unit = not self._units.seen(f"{event.page}\n{event.unit}", record.offset)
-        unfit = self._unfit(record, event, event.occurred_at)
-        if unfit:
-            judged.rejected.append(unfit)
-        else:
-            bucket = bucket_of(event.occurred_at, self._settings.bucket_ms)
-            judged.accepted.append(Accepted(record.offset, bucket, event, new_view, new_unit, False))
+    def _mark_impression(self, event: Impression, offset: int) -> Marks:
+        """Noted for every decoded record, duplicates too: what a warm-up sees must not depend on what came before it."""
+        new_view = not self._views.seen(event.page_view_id, offset)
+        new_unit = not self._units.seen(f"{event.page}\n{event.unit}", offset)
+        return new_view, new_unit, False
 
-    def _event(self, judged: Judged, record: Record, event: Any) -> None:
-        unfit = self._unfit(record, event, event.occurred_at)
-        if unfit:
-            judged.rejected.append(unfit)
-        else:
-            bucket = bucket_of(event.occurred_at, self._settings.bucket_ms)
-            judged.accepted.append(Accepted(record.offset, bucket, event, False, False, False))
-
-    def _conversion(self, judged: Judged, record: Record, event: Conversion) -> None:
-        new_order = not self._orders.seen(f"{event.page}\n{event.order_id}", record.offset)
-        unfit = self._unfit(record, event, event.clicked_at) or self._foreign(record, event)
-        if unfit:
-            judged.rejected.append(unfit)
-        else:
-            bucket = bucket_of(event.clicked_at, self._settings.bucket_ms)
-            judged.accepted.append(Accepted(record.offset, bucket, event, False, False, new_order))
+    def _mark_conversion(self, event: Conversion, offset: int) -> Marks:
+        return False, False, not self._orders.seen(f"{event.page}\n{event.order_id}", offset)
 
     def _unfit(self, record: Record, event: Any, time_ms: int) -> Rejected | None:
         """Why the record breaks a rule that all events share, if it does."""
@@ -138,10 +134,12 @@ class Judge:
             return Rejected(record, "early", f"event time is {-lateness} ms after append time, limit {limits.early_ms}")
         if limits.late_ms and lateness > limits.late_ms and self._message is not Conversion:
             return Rejected(record, "late", f"append time is {lateness} ms after event time, limit {limits.late_ms}")
+        if self._life and bucket_of(time_ms, limits.bucket_ms) + self._life < self.newest:
+            return Rejected(record, "late", f"append time is {lateness} ms after event time: its bucket is gone")
+        if self._message is Conversion and event.currency != limits.currency:
+            return Rejected(record, "currency", f"expected amounts in {limits.currency}, got {event.currency}")
         return None
 
-    def _foreign(self, record: Record, event: Conversion) -> Rejected | None:
-        expected = self._settings.currency
-        if event.currency == expected:
-            return None
-        return Rejected(record, "currency", f"expected amounts in {expected}, got {event.currency}")
+
+def _no_marks(_: Any, __: int) -> Marks:
+    return False, False, False

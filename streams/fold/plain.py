@@ -34,12 +34,15 @@ class PlainFold:
         self._counts: dict[tuple[Any, ...], list[int]] = {}
         self._quota: dict[tuple[TopicPartition, int], set[int]] = defaultdict(set)
         self._append_time = 0
+        self._newest = 0
         self.rejected: dict[tuple[str, int, int], str] = {}
 
     def read(self, tp: TopicPartition, records: Iterable[Record]) -> None:
         """Fold one partition's records, from the first to the last."""
         seen: dict[str, int] = {}
+        self._newest = 0
         for record in records:
+            self._newest = max(self._newest, record.timestamp)
             self._append_time = max(self._append_time, record.timestamp)
             verdict = self._one(tp, record, seen)
             if verdict not in ("applied", "duplicate", "forgotten"):
@@ -73,9 +76,9 @@ class PlainFold:
             event: Any = decoder(topic.message)(record.value)  # type: ignore[arg-type]
         except BadRecord as bad:
             return bad.reason
+        marks = self._marks(seen, event, record.offset)
         if self._recent(seen, f"id {event.event_id}", record.offset):
             return "duplicate"
-        marks = self._marks(seen, event, record.offset)
         time_ms = event.clicked_at if topic is CONVERSIONS else event.occurred_at
         bucket = bucket_of(time_ms, self._settings.bucket_ms)
         reason = self._unfit(record, event, time_ms) or self._over_quota(tp, bucket, event)
@@ -105,9 +108,12 @@ class PlainFold:
             return "key"
         if limits.early_ms and lateness < -limits.early_ms:
             return "early"
-        if isinstance(event, Conversion):
-            return "" if event.currency == limits.currency else "currency"
-        return "late" if limits.late_ms and lateness > limits.late_ms else ""
+        if limits.late_ms and lateness > limits.late_ms and not isinstance(event, Conversion):
+            return "late"
+        span = limits.bucket_ms + limits.bucket_life_ms
+        if limits.bucket_ms and bucket_of(time_ms, limits.bucket_ms) + span < self._newest:
+            return "late"
+        return "currency" if isinstance(event, Conversion) and event.currency != limits.currency else ""
 
     def _over_quota(self, tp: TopicPartition, bucket: int, event: Any) -> str:
         known = self._quota[tp, bucket]

@@ -73,13 +73,15 @@ class PartitionFold:
         self._judge = Judge(BY_NAME[tp.topic], fold)
         self._quota = Quota(fold)
         self._folder = Folder(fold, lambda page, segment: group_of(page, segment, store.groups))
+        self._bucket_span = fold.bucket_ms + fold.bucket_life_ms if fold.bucket_ms else 2**62
         self._home = home_group(tp, store.groups)
-        self._marks = marks
         self._checks = sorted(set(marks), key=lambda mark: mark.offset)
         self._last: Record | None = None
         self.floors = [mark.offset for mark in marks]
+        self._first = min(self.floors)
         self._mark = min(marks, key=lambda mark: mark.offset)
-        self._prepared_mark = Watermark(self._mark.offset, max(mark.append_time for mark in marks))
+        self._prepared_mark = self._mark
+        self._judge.newest = self._mark.append_time
 
     @staticmethod
     async def resume(tp: TopicPartition, store: Store, start: int, fold: FoldSettings, bury: Bury) -> PartitionFold:
@@ -96,7 +98,11 @@ class PartitionFold:
         return min(self.floors)
 
     def prepare(self, batch: Batch) -> Prepared:
-        """Judge a batch that continues the one before; pure computation."""
+        """Judge a batch that continues the one before; pure computation.
+
+        What lies below every floor only warms the windows up; verdicts on it may
+        be wrong, so it must not touch the quota.
+        """
         self._check_log(batch)
         judged = self._judge.judge(batch.records)
         prepared = Prepared(
@@ -106,7 +112,8 @@ class PartitionFold:
             duplicates=judged.duplicates,
             forgotten=judged.forgotten,
         )
-        self._admit(judged.accepted, prepared)
+        self._admit([one for one in judged.accepted if one.offset >= self._first], prepared)
+        self._quota.drop_before(self._judge.newest - self._bucket_span)
         return prepared
 
     async def commit(self, prepared: Prepared) -> set[tuple[str, str]]:
@@ -125,12 +132,22 @@ class PartitionFold:
         self._mark = prepared.watermark
         return changed
 
+    async def skip_to(self, first: int) -> None:
+        """Give up what lies below `first`, which the log does not hold any more."""
+        moves = [
+            Move(group, floor, Watermark(first, self._mark.append_time))
+            for group, floor in enumerate(self.floors)
+            if floor < first
+        ]
+        await self._settle(moves)
+        self._first = first
+        self._mark = self._prepared_mark = Watermark(first, self._mark.append_time)
+        self._checks = [mark for mark in self._checks if mark.offset > first]
+
     async def advance(self) -> None:
         """Move idle groups along and verify the others; raises `Rewind` and `Transient` as `commit` does."""
         position = self._mark.offset
-        moves = [Move(group, floor, self._mark) for group, floor in enumerate(self.floors) if floor < position]
-        moves += [Move(group, floor, self._marks[group]) for group, floor in enumerate(self.floors) if floor == position]
-        await self._settle(moves)
+        await self._settle([Move(group, at, self._mark) for group, at in enumerate(self.floors) if at <= position])
 
     def _moves(self, prepared: Prepared) -> list[Move]:
         """The moves of the groups that have not taken the batch over and that it touches."""
@@ -157,10 +174,7 @@ class PartitionFold:
                 raise Rewind(self.tp, stands, move.expected)
             self.floors[move.group] = stands
             if stands == move.watermark.offset:
-                self._marks[move.group] = move.watermark
                 done.append(move)
-            else:
-                self._marks[move.group] = Watermark(stands, move.watermark.append_time)
         return done
 
     def _admit(self, accepted: list[Accepted], prepared: Prepared) -> None:
@@ -182,9 +196,8 @@ class PartitionFold:
     def _advance_mark(self, batch: Batch) -> Watermark:
         mark = self._prepared_mark
         if batch.records:
-            newest = max(record.timestamp for record in batch.records)
-            passed = mark.passed(batch.records[-1], batch.end)
-            mark = Watermark(batch.end, max(newest, mark.append_time), passed.last_time, passed.last_sum)
+            last = batch.records[-1]
+            mark = Watermark(batch.end, self._judge.newest, last.timestamp, fingerprint(last))
         else:
             mark = mark.moved(batch.end)
         self._prepared_mark = mark

@@ -14,11 +14,12 @@ import orjson
 from streams.fold.deltas import TableKey, Traffic
 from streams.records import TopicPartition
 from streams.settings import FoldSettings
-from streams.state.keys import GroupKeys
+from streams.state.keys import GroupKeys, home_group
 from streams.state.store import Store, carried_out
 from streams.state.watermark import Watermark
 
 _SCRIPT = files("streams.state").joinpath("expire.lua").read_text()
+_QUOTA_SCRIPT = files("streams.state").joinpath("expire_quota.lua").read_text()
 _ARRAYS = ("items", "slots", "sold", "sales", "delays", "bins", "revision", *(f"cells{block}" for block in range(16)))
 
 
@@ -42,7 +43,20 @@ async def expire(store: Store, fold: FoldSettings, partitions: list[TopicPartiti
         for bucket in sorted(map(int, await carried_out(lambda k=keys: store.redis.smembers(k.buckets)))):  # type: ignore[misc]
             if is_expired(bucket, append_time, fold):
                 dropped += await _drop(store, keys, bucket)
+    for tp in partitions:
+        await _drop_quota(store, fold, tp)
     return dropped
+
+
+async def _drop_quota(store: Store, fold: FoldSettings, tp: TopicPartition) -> None:
+    """A quota goes when its own partition has passed the bucket's life: no record can need it any more."""
+    if not fold.bucket_ms:
+        return
+    keys = store.keys[home_group(tp, store.groups)]
+    buckets = sorted(map(int, await carried_out(lambda: store.redis.smembers(keys.quotas(tp)))))
+    names = [keys.watermark(tp), keys.quotas(tp), *(keys.quota(tp, bucket) for bucket in buckets)]
+    life = fold.bucket_ms + fold.bucket_life_ms
+    await carried_out(lambda: store.redis.eval(_QUOTA_SCRIPT, len(names), *names, life, *buckets))
 
 
 async def _drop(store: Store, keys: GroupKeys, bucket: int) -> int:
@@ -55,9 +69,6 @@ async def _drop(store: Store, keys: GroupKeys, bucket: int) -> int:
 
 
 def _names(keys: GroupKeys, bucket: int, member: bytes) -> list[str]:
-    kind, *rest = orjson.loads(member)
-    if kind == "quota":
-        return [keys.quota(TopicPartition(*rest), bucket)]
-    page, segment, traffic = rest
+    _, page, segment, traffic = orjson.loads(member)
     key = TableKey(page, segment, bucket, Traffic(traffic))
     return [keys.table(array, key) for array in _ARRAYS]

@@ -45,8 +45,12 @@ class GroupKeys:
     def quota(self, tp: TopicPartition, bucket: int) -> str:
         return f"{self.base}quota:{bucket}:{tp.topic}:{tp.partition}"
 
+    def quotas(self, tp: TopicPartition) -> str:
+        """A set of the buckets for which a partition has a quota."""
+        return f"{self.base}quotas:{tp.topic}:{tp.partition}"
+
     def index(self, bucket: int) -> str:
-        """A set of the names of all keys of a bucket in this group."""
+        """A set of the tables of a bucket in this group."""
         return f"{self.base}index:{bucket}"
 
     def table(self, kind: str, key: TableKey) -> str:

@@ -101,8 +101,7 @@ async def table_keys(redis: Redis, keys: GroupKeys, kind: str = "table") -> list
     found = []
     for bucket in sorted(map(int, await carried_out(lambda: redis.smembers(keys.buckets)))):
         for name in await carried_out(lambda b=bucket: redis.smembers(keys.index(b))):  # type: ignore[misc]
-            listed, *key = orjson.loads(name)
+            listed, page, segment, traffic = orjson.loads(name)
             if listed == kind:
-                page, segment, traffic = key
                 found.append(TableKey(page, segment, bucket, Traffic(traffic)))
     return found

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-import orjson
 from redis.asyncio import Redis
 from redis.exceptions import (
     BusyLoadingError,
@@ -76,7 +75,7 @@ class Store:
     async def quota(self, tp: TopicPartition) -> dict[int, bytes]:
         """The admitted name codes of a partition by bucket."""
         keys = self.keys[home_group(tp, self.groups)]
-        buckets = sorted(int(bucket) for bucket in await carried_out(lambda: self.redis.smembers(keys.buckets)))
+        buckets = sorted(int(bucket) for bucket in await carried_out(lambda: self.redis.smembers(keys.quotas(tp))))
         if not buckets:
             return {}
         stored = await carried_out(lambda: self.redis.mget([keys.quota(tp, bucket) for bucket in buckets]))
@@ -110,8 +109,7 @@ class Store:
             operations.add_group(move.delta, self.known)
         for bucket, codes in (move.names or {}).items():
             operations.add("append", keys.quota(tp, bucket), codes)
-            operations.add("join", keys.buckets, str(bucket))
-            operations.add("join", keys.index(bucket), orjson.dumps(["quota", tp.topic, tp.partition]))
+            operations.add("join", keys.quotas(tp), str(bucket))
         for verdict, amount in (move.tally or {}).items():
             operations.add("tally", keys.tally(tp), f"{verdict}={amount}")
         names = [keys.watermark(tp), *operations.keys]

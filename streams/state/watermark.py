@@ -22,10 +22,6 @@ class Watermark:
     last_time: int = -1
     last_sum: int = 0
 
-    def passed(self, record: Record, end: int) -> Watermark:
-        """The watermark at `end` when `record` is the last one before it."""
-        return Watermark(end, max(self.append_time, record.timestamp), record.timestamp, fingerprint(record))
-
     def moved(self, end: int) -> Watermark:
         """The watermark at `end` when no record lies between."""
         return Watermark(end, self.append_time, self.last_time, self.last_sum)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -109,3 +110,42 @@ def logs(draw: st.DrawFn, partitions: int = 2, most: int = 25) -> Log:
                 time_ms += draw(_names([0, 1, 200, 1_500]))
             log[TopicPartition(topic, partition)] = records
     return log
+
+
+def example_log(seed: int, records: int, partitions: int = 2) -> Log:
+    """A log of ordinary events with some duplicates and poison; the broker gives offsets and times."""
+    chance = random.Random(seed)
+    log: Log = {}
+    for topic in TOPICS:
+        for partition in range(partitions):
+            tp = TopicPartition(topic, partition)
+            log[tp] = [_ordinary(chance, topic, offset) for offset in range(records)]
+    return log
+
+
+def _ordinary(chance: random.Random, topic: str, offset: int) -> LoggedRecord:
+    if chance.random() < 0.03:
+        return LoggedRecord(offset, 0, b"u", chance.choice([None, b"{", b'{"event_id":"x"}', b"\xff"]))
+    unit = f"u{chance.randrange(40)}"
+    common: dict[str, Any] = {
+        "event_id": f"{topic}-{chance.randrange(1_000)}",
+        "occurred_at": 1_700_000_000_000 + offset,
+        "unit": unit,
+        "page": chance.choice(["home", "category"]),
+        "segment": chance.choice(["a", "b", "c"]),
+        "layout_version": 1,
+        "variant": chance.choice([-2, -1, 0, 1, 2, 3]),
+    }
+    place = {"slot": f"s{chance.randrange(5)}", "item": f"i{chance.randrange(30)}"}
+    view = f"v{chance.randrange(300)}"
+    event: Any
+    if topic == TOPICS[0]:
+        event = Impression(**common, page_view_id=view, slots=[SlotItem(**place), SlotItem("s9", "i1")])
+    elif topic == TOPICS[1]:
+        event = Click(**common, **place, page_view_id=view)
+    else:
+        sale: dict[str, Any] = {"purchase_id": "p", "line": 0, "click_id": "c", "quantity": 1, "currency": "EUR"}
+        times: dict[str, Any] = {"clicked_at": common["occurred_at"], "delay": chance.randrange(10**7)}
+        order = {"order_id": f"o{chance.randrange(200)}", "amount": chance.randrange(1_000)}
+        event = Conversion(**common, **place, **sale, **times, **order)
+    return LoggedRecord(offset, 0, unit.encode(), msgspec.json.encode(event))

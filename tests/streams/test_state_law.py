@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
@@ -186,6 +186,6 @@ def assert_law(url: str, log: Log, seed: int, steps: int) -> None:
 
 
 @given(log=logs(), seed=st.integers(0, 2**32))
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate])
 def test_state_is_the_plain_fold_whatever_happens(redis: SyncRedis, redis_url: str, log: Log, seed: int) -> None:
     assert_law(redis_url, log, seed, steps=120)

@@ -1,0 +1,273 @@
+"""The learner as a Faust app: batches in, state and layout requests out.
+
+While Redis works on one batch the next one is already being judged.  Batches
+are committed one after another, because all partitions of a worker share its
+copies of the directories.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import faust
+
+from schemas.codec import encode_key
+from schemas.dead_letters import DeadLetter
+from schemas.errors import StateAttention
+from schemas.topics import CLICKS, CONVERSIONS, DEAD_LETTERS, IMPRESSIONS, LAYOUT_REQUESTS
+from streams.clients import redis_client
+from streams.fold.deltas import WHOLE_PAGE
+from streams.fold.judge import Rejected
+from streams.learner.alarm import UnfitAlarm
+from streams.learner.partition import PartitionFold, Prepared, Rewind
+from streams.namespace import log_bounds, open_namespace
+from streams.outlet import Outgoing, Outlet
+from streams.patience import Patience
+from streams.records import Batch, TopicPartition
+from streams.settings import FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
+from streams.state.expiry import expire
+from streams.state.manifest import Manifest
+from streams.state.store import Store
+from streams.transport import BatchApp, create_app, end_process, reader, subscription
+
+log = logging.getLogger("reshelf")
+TOPICS = (IMPRESSIONS, CLICKS, CONVERSIONS)
+_REQUEST_PAUSE_S = 0.02
+_EXPIRE_PAUSE_S = 60.0
+
+
+class Learner:
+    """The partitions that this worker owns, and what it does with them."""
+
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        store: Store,
+        manifest: Manifest,
+        outlet: Outlet,
+        fold: FoldSettings,
+        settings: LearnerSettings,
+    ) -> None:
+        self.app: BatchApp
+        self._kafka = kafka
+        self._store = store
+        self._manifest = manifest
+        self._outlet = outlet
+        self._fold = fold
+        self._settings = settings
+        self._parts: dict[TopicPartition, PartitionFold] = {}
+        self._alarms: dict[TopicPartition, UnfitAlarm] = {}
+        self._changed: set[tuple[str, str]] = set()
+        self._committing = asyncio.Lock()
+        self._patience = Patience()
+
+    # Ownership
+
+    async def resume(self, tps: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Where to read each partition from: so far before the state that duplicates are known."""
+        topics = sorted({tp.topic for tp in tps})
+        bounds = await self._patience.until_done(lambda: asyncio.to_thread(log_bounds, self._kafka, topics))
+        assert bounds is not None
+        return {tp: await self._take_up(tp, *bounds[tp.topic][tp.partition]) for tp in sorted(tps)}
+
+    async def revoked(self, tps: frozenset[TopicPartition]) -> None:
+        """Forget partitions that went to another worker."""
+        for tp in tps:
+            self._parts.pop(tp, None)
+
+    async def _take_up(self, tp: TopicPartition, first: int, end: int) -> int:
+        position = await self._patience.until_done(lambda: self._position(tp, first, end))
+        assert position is not None
+        return position
+
+    async def _position(self, tp: TopicPartition, first: int, end: int) -> int:
+        start = self._manifest.starts[tp.topic][tp.partition]
+        part = await PartitionFold.resume(tp, self._store, start, self._fold, self._bury)
+        if part.applied > end:
+            raise StateAttention(
+                f"the state has applied {tp} up to offset {part.applied}, but the log ends at {end}: "
+                "the topic was deleted and made again, or this is another cluster. "
+                "Point kafka.bootstrap at the right cluster, or set redis.namespace to a new name and replay."
+            )
+        if part.applied < first:
+            await self._accept_loss(part, first)
+        self._parts[tp] = part
+        return max(first, part.applied - self._fold.duplicate_window)
+
+    async def _accept_loss(self, part: PartitionFold, first: int) -> None:
+        lost = f"the log of {part.tp} begins at {first}, the state stands at {part.applied}: {first - part.applied}"
+        if not self._settings.accept_loss:
+            raise StateAttention(
+                f"{lost} offsets were deleted before they were applied. Replay an archive into a new namespace, "
+                "or set learner.accept_loss = true to go on without them."
+            )
+        log.error("%s offsets are lost; going on as learner.accept_loss says", lost)
+        await part.skip_to(first)
+
+    # Batches
+
+    async def learn(self, stream: Any) -> None:
+        """The agent: prepare each batch while the one before is being committed."""
+        committing: asyncio.Task[None] | None = None
+        async for event in stream.noack().events():
+            batch: Batch = event.value
+            part = self._parts.get(batch.tp)
+            prepared = self._prepare(part, batch) if part and reader(self.app).is_current(batch) else None
+            if committing is not None:
+                await committing
+            if part is None or prepared is None:
+                event.ack()
+                continue
+            committing = asyncio.create_task(self._guarded(self._commit(part, prepared, event)))
+            await asyncio.sleep(0)
+
+    def _prepare(self, part: PartitionFold, batch: Batch) -> Prepared:
+        prepared = part.prepare(batch)
+        alarm = self._alarms.setdefault(batch.tp, UnfitAlarm(batch.tp, self._settings))
+        last = prepared.rejected[-1].detail if prepared.rejected else ""
+        alarm.note(len(batch.records), len(prepared.rejected), last)
+        return prepared
+
+    def _wanted(self, part: PartitionFold, batch: Batch) -> bool:
+        return self._parts.get(part.tp) is part and reader(self.app).is_current(batch)
+
+    async def _commit(self, part: PartitionFold, prepared: Prepared, event: Any) -> None:
+        wanted = lambda: self._wanted(part, prepared.batch)  # noqa: E731
+        try:
+            async with self._committing:
+                changed = await self._patience.until_done(lambda: part.commit(prepared), wanted)
+        except Rewind as behind:
+            await self._rewind(part, behind)
+        else:
+            for page, segment in changed or ():
+                self._changed |= {(page, segment), (page, WHOLE_PAGE)}
+        event.ack()
+
+    async def _rewind(self, part: PartitionFold, behind: Rewind) -> None:
+        if self._parts.get(part.tp) is not part:
+            return
+        log.warning("%s; reading again from there.", behind)
+        self._parts.pop(part.tp)
+        positions = await self.resume(frozenset([part.tp]))
+        await reader(self.app).rewind(part.tp, positions[part.tp])
+
+    async def _bury(self, tp: TopicPartition, rejected: Sequence[Rejected]) -> None:
+        letters = [_letter(tp, one) for one in rejected]
+        await self._outlet.publish(
+            Outgoing(DEAD_LETTERS.name, letter.key, letter.value, letter.to_headers()) for letter in letters
+        )
+
+    # Beside the batches
+
+    async def advance(self) -> None:
+        """Move idle groups along and notice a rollback of Redis, about once a second."""
+        while True:
+            await asyncio.sleep(self._settings.advance_s)
+            for part in list(self._parts.values()):
+                await self._advance(part)
+
+    async def _advance(self, part: PartitionFold) -> None:
+        try:
+            async with self._committing:
+                if self._parts.get(part.tp) is part:
+                    await self._patience.until_done(part.advance)
+        except Rewind as behind:
+            await self._rewind(part, behind)
+
+    async def request_layouts(self) -> None:
+        """Say which keys changed, each once in a short while."""
+        while True:
+            await asyncio.sleep(_REQUEST_PAUSE_S)
+            changed, self._changed = self._changed, set()
+            keys = [encode_key(LAYOUT_REQUESTS, *key) for key in sorted(changed)]
+            requests = [Outgoing(LAYOUT_REQUESTS.name, key, None) for key in keys]
+            await self._patience.until_done(partial(self._outlet.publish, requests))
+
+    async def drop_expired(self) -> None:
+        """Drop buckets beyond their life, once a minute."""
+        tps = [TopicPartition(topic, p) for topic, starts in self._manifest.starts.items() for p in range(len(starts))]
+        while True:
+            await asyncio.sleep(_EXPIRE_PAUSE_S)
+            async with self._committing:
+                await self._patience.until_done(lambda: expire(self._store, self._fold, tps))
+
+    async def _guarded(self, step: Coroutine[Any, Any, None]) -> None:
+        try:
+            await step
+        except Exception as error:  # noqa: BLE001  whatever it was, the process must not go on without it
+            self.app.wiring.on_error(error)
+
+    def start_tasks(self) -> list[asyncio.Task[None]]:
+        return [
+            asyncio.create_task(self._guarded(task()))
+            for task in (self.advance, self.request_layouts, self.drop_expired)
+        ]
+
+
+def _letter(tp: TopicPartition, one: Rejected) -> DeadLetter:
+    record = one.record
+    return DeadLetter(
+        topic=tp.topic,
+        partition=tp.partition,
+        offset=record.offset,
+        reason=one.reason,
+        detail=one.detail,
+        key=record.key,
+        value=record.value,
+        headers=tuple(record.headers),
+    )
+
+
+def learner_app(
+    kafka: KafkaSettings,
+    redis: RedisSettings,
+    fold: FoldSettings,
+    settings: LearnerSettings,
+    on_error: Callable[[Exception], None] = end_process,
+) -> Callable[[], Awaitable[faust.App]]:
+    """A function that makes the learner's app in the event loop that will run it."""
+
+    async def make() -> faust.App:
+        client = redis_client(redis)
+        manifest = await Patience().until_done(lambda: open_namespace(kafka, client, redis, fold))
+        assert manifest is not None
+        store = Store(client, redis.namespace, redis.groups)
+        outlet = Outlet(kafka)
+        learner = Learner(kafka, store, manifest, outlet, fold, settings)
+        learner.app = create_app(
+            f"learner-{redis.namespace}",
+            kafka,
+            logical=lambda name: name.removeprefix(kafka.prefix),
+            resume=learner.resume,
+            on_revoked=learner.revoked,
+            on_error=on_error,
+        )
+        _wire(learner, kafka, [outlet.close, client.aclose])
+        return learner.app
+
+    return make
+
+
+def _wire(learner: Learner, kafka: KafkaSettings, closers: Sequence[Callable[[], Awaitable[None]]]) -> None:
+    app = learner.app
+    app.agent(subscription(app, [kafka.prefix + topic.name for topic in TOPICS]), name="learn")(learner.learn)
+    tasks: list[asyncio.Task[None]] = []
+
+    async def beside() -> None:
+        tasks.extend(learner.start_tasks())
+        log.info("Learning as %s.", app.conf.id)
+
+    async def close(*_: Any, **__: Any) -> None:
+        for task in tasks:
+            task.cancel()
+        for closer in closers:
+            with suppress(Exception):
+                await closer()
+
+    app.task(beside)
+    app.on_before_shutdown.connect(close)

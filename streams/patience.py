@@ -1,0 +1,40 @@
+"""Waiting for a broker or Redis that is away: say so once, back off, go on."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from schemas.errors import Transient
+
+T = TypeVar("T")
+log = logging.getLogger("reshelf")
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 2.0
+
+
+class Patience:
+    """Carries calls out until they succeed; one per part of a worker."""
+
+    def __init__(self) -> None:
+        self._away = False
+
+    async def until_done(self, call: Callable[[], Awaitable[T]], wanted: Callable[[], bool] = lambda: True) -> T | None:
+        """The result of `call`, tried again after each `Transient`; None once it is not `wanted` any more."""
+        wait = _FIRST_WAIT_S
+        while wanted():
+            try:
+                result = await call()
+            except Transient as error:
+                if not self._away:
+                    log.warning("%s. Waiting; work goes on where it was.", str(error).rstrip("."))
+                self._away = True
+                await asyncio.sleep(wait)
+                wait = min(2 * wait, _LONGEST_WAIT_S)
+            else:
+                if self._away:
+                    log.info("Answered again, going on.")
+                self._away = False
+                return result
+        return None

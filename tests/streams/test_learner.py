@@ -1,0 +1,140 @@
+"""The learner as a running app: over both brokers, with a restart and a rollback of Redis."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition as KafkaPartition
+from redis import Redis as SyncRedis
+
+from schemas import dead_letters
+from schemas.topics import DEAD_LETTERS
+from streams.clients import confluent_consumer_config, confluent_producer_config, redis_client
+from streams.fold.plain import PlainFold
+from streams.learner.agent import learner_app
+from streams.namespace import log_bounds
+from streams.records import TopicPartition
+from streams.settings import FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
+from streams.state import export, manifest
+from streams.state.store import Store
+from tests.streams.logs import TOPICS, LoggedRecord, example_log
+
+FOLD = FoldSettings(late_ms=0, early_ms=0, bucket_ms=0, duplicate_window=50, amount_cap=500)
+
+
+def publish(kafka: KafkaSettings, log: dict[TopicPartition, list[LoggedRecord]]) -> None:
+    producer = Producer(dict(confluent_producer_config(kafka)))
+    for tp, records in log.items():
+        for record in records:
+            producer.produce(kafka.prefix + tp.topic, record.value, record.key, tp.partition)
+    assert producer.flush(20) == 0
+
+
+def read_all(kafka: KafkaSettings, topics: tuple[str, ...]) -> dict[TopicPartition, list[LoggedRecord]]:
+    """All records of topics, as the broker stamped them."""
+    bounds = log_bounds(kafka, topics)
+    consumer = Consumer(dict(confluent_consumer_config(kafka, f"{kafka.prefix}check")))
+    log: dict[TopicPartition, list[LoggedRecord]] = {}
+    for topic, pairs in bounds.items():
+        for partition, (first, end) in enumerate(pairs):
+            records = log[TopicPartition(topic, partition)] = []
+            consumer.assign([KafkaPartition(kafka.prefix + topic, partition, first)])
+            while first + len(records) < end:
+                message = consumer.poll(10)
+                assert message is not None and message.error() is None
+                headers = tuple(message.headers() or ())
+                stamp = message.timestamp()[1]
+                records.append(LoggedRecord(message.offset(), stamp, message.key(), message.value(), headers))
+    consumer.close()
+    return log
+
+
+class Running:
+    """A learner running in this event loop until it is stopped."""
+
+    def __init__(self, kafka: KafkaSettings, redis: RedisSettings) -> None:
+        self.make = learner_app(kafka, redis, FOLD, LearnerSettings(advance_s=0.1), self.failed)
+        self.errors: list[Exception] = []
+
+    def failed(self, error: Exception) -> None:
+        self.errors.append(error)
+
+    async def __aenter__(self) -> Running:
+        self.app: Any = await self.make()
+        await self.app.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.app.stop()
+        assert not self.errors
+
+
+async def drained(kafka: KafkaSettings, redis: RedisSettings) -> None:
+    """Wait until every group has passed the end of every partition."""
+    bounds = await asyncio.to_thread(log_bounds, kafka, TOPICS)
+    client = redis_client(redis)
+    store = Store(client, redis.namespace, redis.groups)
+    for topic, pairs in bounds.items():
+        for partition, (first, end) in enumerate(pairs):
+            while min(w.offset for w in await store.watermarks(TopicPartition(topic, partition), first)) < end:
+                await asyncio.sleep(0.02)
+    await client.aclose()
+
+
+async def exported(redis: RedisSettings) -> list[list[Any]]:
+    client = redis_client(redis)
+    made = await manifest.read(client, redis.namespace)
+    rows = await export.rows(Store(client, redis.namespace, redis.groups), made)
+    await client.aclose()
+    return rows
+
+
+@pytest.fixture
+def kafka_settings(any_broker: str, prefix: str, make_topics: Callable[..., None]) -> KafkaSettings:
+    kafka = KafkaSettings(bootstrap=any_broker, prefix=prefix, partitions=2, session_timeout_s=3)
+    make_topics(any_broker, partitions=2)
+    return kafka
+
+
+def roll_back(redis: SyncRedis, snapshot: dict[bytes, bytes], group: str) -> None:
+    for name in redis.scan_iter(f"reshelf:{{live:{group}}}:*"):
+        redis.delete(name)
+    for name, content in snapshot.items():
+        if name.startswith(f"reshelf:{{live:{group}}}".encode()):
+            redis.restore(name, 0, content, replace=True)
+
+
+def test_running_learner_equals_the_plain_fold(
+    kafka_settings: KafkaSettings, redis: SyncRedis, redis_url: str
+) -> None:
+    kafka, store = kafka_settings, RedisSettings(url=redis_url, groups=4)
+    log = example_log(seed=7, records=400)
+    early = {tp: records[:150] for tp, records in log.items()}
+    late = {tp: records[150:] for tp, records in log.items()}
+
+    async def run() -> None:
+        publish(kafka, early)
+        async with Running(kafka, store):
+            await asyncio.wait_for(drained(kafka, store), 30)
+        snapshot = {name: redis.dump(name) for name in redis.scan_iter()}
+        publish(kafka, late)
+        async with Running(kafka, store):
+            await asyncio.wait_for(drained(kafka, store), 30)
+            roll_back(redis, snapshot, "1")
+            roll_back(redis, snapshot, "3")
+            await asyncio.wait_for(drained(kafka, store), 30)
+
+    asyncio.run(run())
+    plain = PlainFold(FOLD)
+    for tp, records in read_all(kafka, TOPICS).items():
+        plain.read(tp, records)
+    assert asyncio.run(exported(store)) == plain.rows()
+    letters = [dead_letters.read(r.headers, r.key, r.value) for r in _buried(kafka)]
+    assert {(one.topic, one.partition, one.offset): one.reason for one in letters} == plain.rejected
+
+
+def _buried(kafka: KafkaSettings) -> list[LoggedRecord]:
+    return [record for records in read_all(kafka, (DEAD_LETTERS.name,)).values() for record in records]
