@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 import faust
@@ -78,34 +78,45 @@ def layouts_app(
     """
 
     async def make() -> faust.App:
-        client = redis_client(redis)
-        patience = Patience()
-        manifest = await patience.until_done(lambda: open_namespace(kafka, client, redis, fold))
-        assert manifest is not None
-        outlet = Outlet(kafka)
-        catalog = Catalog()
-        state = StateReader(client, redis.namespace, redis.groups, manifest.starts)
-        producer = LayoutProducer(catalog, state, Versions(client, redis.namespace, redis.groups), outlet, settings)
-        follower = Follower(kafka, catalog, producer.changed)
-        await patience.until_done(follower.start)
-        await patience.until_done(follower.catch_up)
-        producer.request_partitions = follower.request_partitions
-        worker = _Worker(producer, follower)
-        worker.app = create_app(
-            f"layouts-{redis.namespace}",
-            kafka,
-            logical=lambda name: name.removeprefix(kafka.prefix),
-            resume=worker.resume,
-            on_revoked=worker.revoked,
-            on_error=on_error,
-        )
-        _wire(worker, kafka, [follower.stop, outlet.close, client.aclose])
+        async with AsyncExitStack() as opened:
+            worker = await _worker(opened, kafka, redis, fold, settings)
+            worker.app = create_app(
+                f"layouts-{redis.namespace}",
+                kafka,
+                logical=lambda name: name.removeprefix(kafka.prefix),
+                resume=worker.resume,
+                on_revoked=worker.revoked,
+                on_error=on_error,
+            )
+            _wire(worker, kafka, opened.pop_all())
         return worker.app
 
     return make
 
 
-def _wire(worker: _Worker, kafka: KafkaSettings, closers: list[Callable[[], Awaitable[None]]]) -> None:
+async def _worker(
+    opened: AsyncExitStack, kafka: KafkaSettings, redis: RedisSettings, fold: FoldSettings, settings: LayoutSettings
+) -> _Worker:
+    """A worker that knows what the compacted topics say; `opened` closes what it uses."""
+    patience = Patience()
+    client = redis_client(redis)
+    opened.push_async_callback(client.aclose)
+    manifest = await patience.until_done(lambda: open_namespace(kafka, client, redis, fold))
+    assert manifest is not None
+    outlet = Outlet(kafka)
+    opened.push_async_callback(outlet.close)
+    catalog = Catalog()
+    state = StateReader(client, redis.namespace, redis.groups, manifest.starts)
+    producer = LayoutProducer(catalog, state, Versions(client, redis.namespace, redis.groups), outlet, settings)
+    follower = Follower(kafka, catalog, producer.changed)
+    opened.push_async_callback(follower.stop)
+    await patience.until_done(follower.start)
+    await patience.until_done(follower.catch_up)
+    producer.request_partitions = follower.request_partitions
+    return _Worker(producer, follower)
+
+
+def _wire(worker: _Worker, kafka: KafkaSettings, opened: AsyncExitStack) -> None:
     app = worker.app
     app.agent(subscription(app, [kafka.prefix + LAYOUT_REQUESTS.name]), name="hear")(worker.hear)
     tasks: list[asyncio.Task[None]] = []
@@ -118,9 +129,8 @@ def _wire(worker: _Worker, kafka: KafkaSettings, closers: list[Callable[[], Awai
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for closer in closers:
-            with suppress(Exception):
-                await closer()
+        with suppress(Exception):
+            await opened.aclose()
 
     app.task(beside)
     app.on_before_shutdown.connect(close)

@@ -81,9 +81,7 @@ def compose(
 
 def stamped(layout: Layout, version: int, produced_at: int, life_ms: int) -> Layout:
     """The layout as it is published."""
-    return msgspec.structs.replace(
-        layout, version=version, produced_at=produced_at, expires_at=produced_at + life_ms
-    )
+    return msgspec.structs.replace(layout, version=version, produced_at=produced_at, expires_at=produced_at + life_ms)
 
 
 def _statistics(totals: Totals, page: Page, settings: LayoutSettings) -> Statistics:

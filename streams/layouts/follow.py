@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from schemas.errors import BadSettings, StateAttention, Transient
+from schemas.errors import StateAttention, Transient
 from schemas.topics import LAYOUT_REQUESTS, Topic
 from streams.clients import aiokafka_security, bootstrap_servers
 from streams.layouts.catalog import READ_TOPICS, Catalog, Changes
+from streams.namespace import log_bounds
 from streams.settings import KafkaSettings
 
 POLL_MS = 200
@@ -27,14 +29,17 @@ class Follower:
         self._catalog = catalog
         self._changed = changed
         self._topics = {kafka.prefix + topic.name: topic for topic in READ_TOPICS}
+        self._ends: dict[KafkaPartition, int] = {}
         self._consumer: AIOKafkaConsumer | None = None
 
     async def start(self) -> None:
         """Connect; raises BadSettings when a topic does not exist, Transient when no broker answers."""
+        names = [topic.name for topic in (*READ_TOPICS, LAYOUT_REQUESTS)]
+        bounds = await asyncio.to_thread(log_bounds, self._kafka, names)
         consumer = self._new_consumer()
         try:
             await consumer.start()
-            await self._assign(consumer)
+            self._assign(consumer, bounds)
         except (KafkaError, OSError) as error:
             await consumer.stop()
             raise Transient(f"Kafka at {self._kafka.bootstrap} does not answer: {error}") from error
@@ -44,16 +49,12 @@ class Follower:
         self._consumer = consumer
 
     async def catch_up(self) -> None:
-        """Read until everything that was there at the call is taken over; raises Transient."""
+        """Read until everything that was there when it started is taken over."""
         consumer = self._started()
-        try:
-            ends = await consumer.end_offsets(list(consumer.assignment()))
-        except KafkaError as error:
-            raise Transient(f"Kafka at {self._kafka.bootstrap} does not answer: {error}") from error
-        behind = set(ends)
+        behind = set(self._ends)
         while behind:
             await self._read(consumer)
-            behind = {tp for tp in behind if await consumer.position(tp) < ends[tp]}
+            behind = {tp for tp in behind if await consumer.position(tp) < self._ends[tp]}
 
     async def follow(self) -> None:
         """Read on for ever."""
@@ -80,23 +81,17 @@ class Follower:
             **aiokafka_security(self._kafka),
         )
 
-    async def _assign(self, consumer: AIOKafkaConsumer) -> None:
-        wanted = {**self._topics, self._kafka.prefix + LAYOUT_REQUESTS.name: LAYOUT_REQUESTS}
-        existing = await consumer.topics()
-        missing = sorted(wanted.keys() - existing)
-        if missing:
-            raise BadSettings(
-                f"Topics do not exist at {self._kafka.bootstrap}: {', '.join(missing)}. "
-                "Check kafka.prefix, or create them with `reshelf topics apply`."
-            )
-        partitions = {name: len(consumer.partitions_for_topic(name) or ()) for name in wanted}
-        self.request_partitions = partitions[self._kafka.prefix + LAYOUT_REQUESTS.name]
+    def _assign(self, consumer: AIOKafkaConsumer, bounds: Mapping[str, Sequence[tuple[int, int]]]) -> None:
+        self.request_partitions = len(bounds[LAYOUT_REQUESTS.name])
+        starts: dict[KafkaPartition, int] = {}
         for name, topic in self._topics.items():
-            self._catalog.expect(topic, partitions[name])
-        consumer.assign([KafkaPartition(name, number) for name in self._topics for number in range(partitions[name])])
-        starts = await consumer.beginning_offsets(list(consumer.assignment()))
-        for tp, start in starts.items():
-            consumer.seek(tp, start)
+            self._catalog.expect(topic, len(bounds[topic.name]))
+            for number, (first, end) in enumerate(bounds[topic.name]):
+                starts[KafkaPartition(name, number)] = first
+                self._ends[KafkaPartition(name, number)] = end
+        consumer.assign(list(starts))
+        for tp, first in starts.items():
+            consumer.seek(tp, first)
 
     async def _read(self, consumer: AIOKafkaConsumer) -> Changes:
         try:

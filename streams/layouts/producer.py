@@ -11,10 +11,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 from aiokafka.partitioner import murmur2
 
@@ -98,7 +97,7 @@ class LayoutProducer:
     def own(self, partitions: Iterable[int]) -> None:
         """These partitions of `layout-requests` are ours now; `list_keys` makes their keys due."""
         self._owned = frozenset(partitions)
-        self._schedule.keep(key for key in self._schedule.keys() if self._is_owned(key))
+        self._schedule.keep(key for key in self._schedule.waiting() if self._is_owned(key))
         self._assigned.set()
 
     def disown(self, lost: Iterable[TopicPartition]) -> None:

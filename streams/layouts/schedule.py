@@ -84,7 +84,7 @@ class Schedule:
             return float("inf")
         return max(self._heap[0][0], self._free_at) - now
 
-    def keys(self) -> set[Key]:
+    def waiting(self) -> set[Key]:
         """All keys that wait."""
         return set(self._ready)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from policy.candidates import candidates
 from schemas.codec import encode, encode_key
 from schemas.messages import Candidates, CatalogItem, Layout, PageRules, PolicyParameters
-from schemas.topics import CATALOG_ITEMS, LAYOUTS, PAGE_RULES, POLICY_PARAMETERS
+from schemas.topics import CATALOG_ITEMS, LAYOUTS, PAGE_RULES, POLICY_PARAMETERS, Topic
 from streams.layouts.catalog import Changes, published_of
 from streams.layouts.schedule import Key
 from tests.streams.layout_inputs import Topics, item
@@ -49,7 +51,9 @@ records = st.lists(
 
 
 @given(records)
-def test_candidates_are_those_of_the_newest_records_and_each_change_of_them_is_told(history: list) -> None:
+def test_candidates_are_those_of_the_newest_records_and_each_change_of_them_is_told(
+    history: list[tuple[Topic, bytes, Any]],
+) -> None:
     topics = Topics()
     catalog = topics.catalog
     newest: dict[str, CatalogItem] = {}
@@ -102,7 +106,8 @@ def test_rules_and_parameters_make_their_page_due_when_they_differ() -> None:
     topics = Topics()
     rules, fitted = PageRules("home", 1, ["s"]), PolicyParameters("home", 1, 1, 0.1, 5.0)
     home = Changes(pages={"home"})
-    for topic, value in [(PAGE_RULES, rules), (POLICY_PARAMETERS, fitted)]:
+    declared: list[tuple[Topic, msgspec.Struct]] = [(PAGE_RULES, rules), (POLICY_PARAMETERS, fitted)]
+    for topic, value in declared:
         assert topics.put(topic, b"home", value) == home
         assert not topics.put(topic, b"home", value)
         assert topics.put(topic, b"home", msgspec.structs.replace(value, version=2)) == home
@@ -121,11 +126,13 @@ def layout(version: int, item_shown: str = "i1") -> Layout:
 
 
 def test_a_fingerprint_is_over_what_a_renderer_acts_on() -> None:
-    of = lambda made: published_of(encode(made)).fingerprint  # noqa: E731
+    def of(made: Layout) -> bytes:
+        return published_of(encode(made)).fingerprint
+
     one = layout(1)
     same = msgspec.structs.replace(one, version=2, produced_at=5, rules_version=3, watermarks={"a": [1]})
     assert of(one) == of(same)
-    for field in (
+    changes: list[dict[str, Any]] = [
         {"epoch": 2},
         {"template": "u"},
         {"policy": "greedy"},
@@ -133,7 +140,8 @@ def test_a_fingerprint_is_over_what_a_renderer_acts_on() -> None:
         {"baseline": {}},
         {"slates": [{}]},
         {"propensities": {}},
-    ):
+    ]
+    for field in changes:
         assert of(msgspec.structs.replace(one, **field)) != of(one)
     assert published_of(encode(one)).half_life_at == 200
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from random import Random
 
 import numpy as np
 from hypothesis import given, settings
@@ -35,7 +36,9 @@ tables = st.lists(
     ),
     max_size=6,
 )
-candidate_sets = st.lists(st.sampled_from(ITEMS), max_size=8, unique=True).map(lambda chosen: CandidateSet(tuple(sorted(chosen))))
+candidate_sets = st.lists(st.sampled_from(ITEMS), max_size=8, unique=True).map(
+    lambda chosen: CandidateSet(tuple(sorted(chosen)))
+)
 half_lives = st.sampled_from([0, 700, 1_000, 10_000])
 
 
@@ -50,7 +53,9 @@ def layout(state: list[Table], of: Page, half_life_ms: int = 0, epoch: int = 3, 
 
 
 @given(tables, candidate_sets, half_lives, st.randoms(use_true_random=False))
-def test_the_same_state_gives_the_same_bytes_in_whatever_order_tables_come(state, candidates, half_life, random) -> None:  # type: ignore[no-untyped-def]
+def test_the_same_state_gives_the_same_bytes_in_whatever_order_tables_come(
+    state: list[Table], candidates: CandidateSet, half_life: int, random: Random
+) -> None:
     first = encode(layout(state, page(candidates), half_life))
     random.shuffle(state)
     rows = [CandidateSet(candidates.items), candidates]
@@ -59,7 +64,9 @@ def test_the_same_state_gives_the_same_bytes_in_whatever_order_tables_come(state
 
 
 @given(st.lists(tables, min_size=1, max_size=4), candidate_sets, half_lives)
-def test_totals_moved_along_equal_totals_made_anew(states, candidates, half_life) -> None:  # type: ignore[no-untyped-def]
+def test_totals_moved_along_equal_totals_made_anew(
+    states: list[list[Table]], candidates: CandidateSet, half_life: int
+) -> None:
     cache = TotalsCache()
     for state in [*states, states[0]]:
         kept = cache.totals("key", candidates, SLOTS)

@@ -1,0 +1,333 @@
+"""The layout producer end to end: topics and state in, layouts and their history out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import redis.asyncio
+from confluent_kafka import Consumer, Producer
+from confluent_kafka import TopicPartition as KafkaPartition
+from redis import Redis
+
+from policy.assignment import epoch_of
+from reshelf.servers import embedded_redis, free_port
+from schemas.codec import decoder, encode, encode_key
+from schemas.errors import BadSettings
+from schemas.messages import Candidates, Layout, PageRules, PolicyChoice
+from schemas.topics import CATALOG_ITEMS, LAYOUT_REQUESTS, LAYOUTS, LAYOUTS_HISTORY, PAGE_RULES, Topic
+from streams.clients import confluent_consumer_config, confluent_producer_config
+from streams.fold.deltas import GroupDelta, TableDelta, TableKey, Traffic
+from streams.layouts.app import layouts_app
+from streams.layouts.candidates import CandidateSet
+from streams.layouts.compose import Page, compose, stamped
+from streams.records import TopicPartition
+from streams.settings import FoldSettings, KafkaSettings, LayoutSettings, RedisSettings
+from streams.state.keys import group_of
+from streams.state.reader import StateReader
+from streams.state.store import Move, Store
+from streams.state.watermark import Watermark
+from streams.transport import reader
+from tests.streams.layout_inputs import item
+
+PARTITIONS = 2
+WAIT_S = 30.0
+SLOTS = ["top", "left"]
+ITEMS = [f"i{number}" for number in range(6)]
+RULES = PageRules("home", 1, SLOTS, policy=PolicyChoice(variants=4), candidates=Candidates(categories=["shoes"]))
+CLICKS = TopicPartition("events-clicks", 0)
+GROUPS = 4
+FOLD = FoldSettings()
+
+
+class Shop:
+    """One broker, one Redis: publishes what teams publish, and reads what renderers read."""
+
+    def __init__(self, bootstrap: str, prefix: str, redis_url: str, **layouts: Any) -> None:
+        self.kafka = KafkaSettings(bootstrap=bootstrap, prefix=prefix, session_timeout_s=2.0)
+        self.redis = RedisSettings(url=redis_url, groups=GROUPS)
+        self.layouts = LayoutSettings(**{"refresh_ms": 20, **layouts})
+        self.errors: list[Exception] = []
+        self._producer = Producer(confluent_producer_config(self.kafka))
+        self._readers = {topic.name: self._reader(topic) for topic in (LAYOUTS, LAYOUTS_HISTORY)}
+        self._read: dict[str, list[tuple[bytes, bytes | None]]] = {name: [] for name in self._readers}
+        self._applied: dict[int, int] = {}
+
+    def put(self, topic: Topic, key: bytes, value: msgspec.Struct | None) -> None:
+        self._producer.produce(self.kafka.prefix + topic.name, encode(value) if value else None, key=key)
+        assert self._producer.flush(WAIT_S) == 0
+
+    def stock(self, name: str, **fields: Any) -> None:
+        self.put(CATALOG_ITEMS, name.encode(), item(name, category="shoes", **fields))
+
+    def declare(self, rules: PageRules | None, page: str = "home") -> None:
+        self.put(PAGE_RULES, page.encode(), rules)
+
+    def request(self, page: str, segment: str) -> None:
+        self.put(LAYOUT_REQUESTS, encode_key(LAYOUT_REQUESTS, page, segment), None)
+
+    async def count(self, segment: str, traffic: Traffic, impressions: int, clicks: dict[str, int]) -> None:
+        """Add to the state as the learner does: impressions of each item in each slot, and clicks in the first."""
+        shown = {(name, slot): impressions for name in ITEMS for slot in SLOTS}
+        delta = TableDelta(shown, {(name, SLOTS[0]): count for name, count in clicks.items()})
+        group = group_of("home", segment, GROUPS)
+        at = self._applied.get(group, 0)
+        self._applied[group] = at + 1
+        move = Move(group, at, Watermark(at + 1), GroupDelta({TableKey("home", segment, 0, traffic): delta}))
+        async with redis.asyncio.Redis.from_url(self.redis.url) as client:
+            assert await Store(client, self.redis.namespace, GROUPS).apply(CLICKS, 0, [move]) == [at + 1]
+
+    @contextlib.asynccontextmanager
+    async def working(self) -> AsyncIterator[Any]:
+        app: Any = await layouts_app(self.kafka, self.redis, FOLD, self.layouts, self.errors.append)()
+        await app.start()
+        try:
+            yield app
+        finally:
+            await app.stop()
+            assert self.errors == []
+
+    def seen(self, topic: Topic = LAYOUTS, segment: str = "*", page: str = "home") -> list[bytes | None]:
+        """All values of one key so far, oldest first."""
+        reader, read = self._readers[topic.name], self._read[topic.name]
+        for message in reader.consume(500, 0.05):
+            assert message.error() is None, message.error()
+            read.append((message.key() or b"", message.value()))
+        return [value for key, value in read if key == encode_key(topic, page, segment)]
+
+    def newest(self, segment: str = "*") -> Any:
+        values = self.seen(segment=segment)
+        return decoder(Layout)(values[-1]) if values and values[-1] else None
+
+    async def until(self, holds: Callable[[], Any]) -> Any:
+        end = time.monotonic() + WAIT_S
+        while not (result := holds()):
+            assert not self.errors, self.errors
+            assert time.monotonic() < end, "waited in vain"
+            await asyncio.sleep(0.02)
+        return result
+
+    def _reader(self, topic: Topic) -> Consumer:
+        consumer = Consumer(confluent_consumer_config(self.kafka, f"{self.kafka.prefix}renderer"))
+        consumer.assign([KafkaPartition(self.kafka.prefix + topic.name, number, 0) for number in range(PARTITIONS)])
+        return consumer
+
+    def close(self) -> None:
+        for reader in self._readers.values():
+            reader.close()
+
+
+@pytest.fixture
+def open_shop(prefix: str, redis_url: str, redis: Redis, make_topics: Any) -> Iterator[Callable[..., Shop]]:
+    """A shop on a broker, with a page and items in stock; closed after the test."""
+    shops: list[Shop] = []
+
+    def open_one(bootstrap: str, **layouts: Any) -> Shop:
+        make_topics(bootstrap, PARTITIONS)
+        shop = Shop(bootstrap, prefix, redis_url, **layouts)
+        shops.append(shop)
+        for name in ITEMS:
+            shop.stock(name)
+        shop.declare(RULES)
+        return shop
+
+    yield open_one
+    for shop in shops:
+        shop.close()
+
+
+def test_layouts_follow_the_state_and_equal_their_history(any_broker: str, open_shop: Callable[..., Shop]) -> None:
+    shop = open_shop(any_broker)
+
+    async def run() -> None:
+        await shop.count("new", Traffic.LEARNED, 2_000, {"i3": 400})
+        await shop.count("new", Traffic.HOLDOUT, 2_000, {"i5": 400})
+        async with shop.working():
+            made = await shop.until(lambda: shop.newest("new"))
+            assert made.baseline["top"] == "i5" and made.propensities["top"] == {"i3": 1.0}
+            assert [slate["top"] for slate in made.slates] == ["i3"] * 4
+            assert made.watermarks["events-clicks"][0] == 2
+            await shop.until(shop.newest)
+            await shop.count("new", Traffic.LEARNED, 0, {"i1": 1_500})
+            shop.request("home", "new")
+            await shop.until(lambda: shop.newest("new").propensities["top"] == {"i1": 1.0})
+        for segment in ("new", "*"):
+            values = shop.seen(LAYOUTS, segment)
+            assert values and values == shop.seen(LAYOUTS_HISTORY, segment)
+            versions = [decoder(Layout)(value or b"").version for value in values]
+            assert versions == sorted(set(versions))
+
+    asyncio.run(run())
+
+
+def test_a_published_layout_can_be_made_again_byte_for_byte(broker: str, open_shop: Callable[..., Shop]) -> None:
+    shop = open_shop(broker)
+
+    async def run() -> None:
+        await shop.count("new", Traffic.LEARNED, 100, {"i3": 4, "i2": 9})
+        async with shop.working():
+            made = await shop.until(lambda: shop.newest("new"))
+        async with redis.asyncio.Redis.from_url(shop.redis.url) as client:
+            starts = {"events-impressions": [0, 0], "events-clicks": [0, 0], "events-purchases": [0, 0]}
+            starts["events-conversions"] = [0, 0]
+            state = await StateReader(client, "live", GROUPS, starts).read("home", "new")
+        page = Page(RULES, CandidateSet(tuple(ITEMS)), made.catalog_position)
+        epoch = epoch_of(made.produced_at, "home", "new", shop.layouts.epoch_ms)
+        again = compose("new", state, page, shop.layouts, epoch.number)
+        life = made.expires_at - made.produced_at
+        assert encode(stamped(again, made.version, made.produced_at, life)) == shop.seen(segment="new")[-1]
+        assert sum(made.catalog_position) == len(ITEMS)
+
+    asyncio.run(run())
+
+
+def test_only_what_changed_is_published_again_and_half_its_life_renews_it(
+    broker: str, open_shop: Callable[..., Shop]
+) -> None:
+    shop = open_shop(broker, life_ms=3_000)
+
+    async def run() -> None:
+        async with shop.working():
+            first = await shop.until(shop.newest)
+            for _ in range(5):
+                shop.request("home", "*")
+                await asyncio.sleep(0.03)
+            renewed = await shop.until(lambda: (now := shop.newest()) and now.version > first.version and now)
+            assert renewed.slates == first.slates and renewed.baseline == first.baseline
+            assert renewed.produced_at - first.produced_at >= shop.layouts.life_ms // 2
+            assert len(shop.seen()) == 2
+
+    asyncio.run(run())
+
+
+def test_items_and_pages_come_and_go(broker: str, open_shop: Callable[..., Shop]) -> None:
+    shop = open_shop(broker)
+
+    def shown() -> set[str]:
+        made = shop.newest()
+        return set() if made is None else {name for slate in [made.baseline, *made.slates] for name in slate.values()}
+
+    async def run() -> None:
+        for name in ITEMS[2:]:
+            shop.stock(name, available=False)
+        async with shop.working() as app:
+            await shop.until(lambda: shown() == {"i0", "i1"})
+            shop.stock("i1", available=False)
+            shop.stock("i9")
+            await shop.until(lambda: shown() == {"i0", "i9"})
+            shop.put(CATALOG_ITEMS, b"i9", None)
+            shop.put(CATALOG_ITEMS, b"i0", None)
+            empty = await shop.until(lambda: (now := shop.newest()) and not now.baseline and now)
+            assert empty.slates == [{}] * 4 and empty.propensities == {}
+            shop.declare(msgspec.structs.replace(RULES, version=2, template="wide"))
+            await shop.until(lambda: shop.newest().template == "wide")
+            shop.declare(None)
+            await shop.until(lambda: shop.seen()[-1] is None)
+            shop.declare(RULES)
+            await shop.until(shop.newest)
+            assert app.conf.id == f"{shop.kafka.prefix}layouts-live"
+        versions = [decoder(Layout)(value).version for value in shop.seen() if value]
+        assert versions == sorted(set(versions))
+
+    asyncio.run(run())
+
+
+def test_a_worker_that_starts_again_goes_on_above_what_the_topic_holds(
+    broker: str, open_shop: Callable[..., Shop], redis: Redis
+) -> None:
+    shop = open_shop(broker)
+
+    async def run() -> None:
+        async with shop.working():
+            first = await shop.until(shop.newest)
+        future = msgspec.structs.replace(first, version=10**15, slates=[{}] * 4)
+        shop.put(LAYOUTS, encode_key(LAYOUTS, "home", "*"), future)
+        redis.flushall()
+        async with shop.working():
+            await shop.until(lambda: shop.newest().version == 10**15 + 1)
+        values = len(shop.seen())
+        async with shop.working():
+            await asyncio.sleep(1.0)
+        assert len(shop.seen()) == values, "nothing changed, so nothing is published"
+
+    asyncio.run(run())
+
+
+def test_an_older_layout_on_top_of_a_newer_one_is_overruled(broker: str, open_shop: Callable[..., Shop]) -> None:
+    shop = open_shop(broker)
+
+    async def run() -> None:
+        async with shop.working():
+            made = await shop.until(shop.newest)
+            shop.put(LAYOUTS, encode_key(LAYOUTS, "home", "*"), msgspec.structs.replace(made, version=1))
+            await shop.until(lambda: shop.newest().version > made.version)
+
+    asyncio.run(run())
+
+
+def test_missing_topics_are_named(broker: str, prefix: str, redis_url: str, redis: Redis, make_topics: Any) -> None:
+    make_topics(broker, 1, ("events-impressions", "events-clicks", "events-purchases", "events-conversions"))
+    kafka = KafkaSettings(bootstrap=broker, prefix=prefix)
+    make = layouts_app(kafka, RedisSettings(url=redis_url), FOLD, LayoutSettings())
+    with pytest.raises(BadSettings, match=f"{prefix}catalog-items.*reshelf topics apply"):
+        asyncio.run(make())  # type: ignore[arg-type]
+
+
+def test_redis_goes_away_and_comes_back(broker: str, open_shop: Callable[..., Shop], tmp_path: Path) -> None:
+    port = free_port()
+
+    async def run(first: contextlib.ExitStack, second: contextlib.ExitStack) -> None:
+        serve = functools.partial(embedded_redis, folder=tmp_path, appendonly=True, port=port)
+        url = first.enter_context(serve())
+        shop = open_shop(broker)
+        shop.redis = RedisSettings(url=url, groups=GROUPS)
+        async with shop.working():
+            made = await shop.until(shop.newest)
+            first.close()
+            shop.stock("i7")
+            await asyncio.sleep(0.5)
+            second.enter_context(serve())
+            await shop.until(lambda: shop.newest().version > made.version)
+
+    with contextlib.ExitStack() as second, contextlib.ExitStack() as first:
+        asyncio.run(run(first, second))
+
+
+def test_two_workers_share_the_keys_and_one_takes_over(kafka: str, open_shop: Callable[..., Shop]) -> None:
+    shop = open_shop(kafka)
+    pages = [f"page-{number}" for number in range(8)]
+
+    def complete(version: int) -> bool:
+        newest = [shop.seen(page=page)[-1:] for page in pages]
+        return all(value and value[0] and decoder(Layout)(value[0]).rules_version == version for value in newest)
+
+    async def run() -> None:
+        for page in pages:
+            shop.declare(msgspec.structs.replace(RULES, page=page), page)
+        async with shop.working() as first:
+            async with shop.working() as second:
+                await shop.until(lambda: complete(1) and owned(first) and owned(second))
+                assert owned(first).isdisjoint(owned(second))
+                for page in pages:
+                    shop.declare(msgspec.structs.replace(RULES, page=page, version=2, template="wide"), page)
+                await shop.until(lambda: complete(2))
+            await shop.until(lambda: len(owned(first)) == PARTITIONS)
+            for page in pages:
+                shop.declare(msgspec.structs.replace(RULES, page=page, version=3, template="tall"), page)
+            await shop.until(lambda: complete(3))
+        for page in pages:
+            versions = [decoder(Layout)(value or b"").version for value in shop.seen(page=page)]
+            assert versions == sorted(set(versions))
+
+    asyncio.run(run())
+
+
+def owned(app: Any) -> frozenset[TopicPartition]:
+    return reader(app).owned()
