@@ -14,7 +14,7 @@ from schemas.topics import LAYOUT_REQUESTS
 from streams.clients import redis_client
 from streams.layouts.catalog import Catalog
 from streams.layouts.follow import Follower
-from streams.layouts.producer import LayoutProducer
+from streams.layouts.producer import LayoutMetrics, LayoutProducer
 from streams.layouts.versions import Versions
 from streams.namespace import open_namespace
 from streams.outlet import Outlet
@@ -69,17 +69,19 @@ def layouts_app(
     fold: FoldSettings,
     settings: LayoutSettings,
     on_error: Callable[[Exception], None] = end_process,
+    metrics: LayoutMetrics | None = None,
 ) -> Callable[[], Awaitable[faust.App]]:
     """A function that makes the producer's app in the event loop that will run it.
 
-    It returns when the compacted topics have been read to their ends.  Raises
-    `BadSettings` when a topic is missing, `StateAttention` when the namespace
-    was made with other settings.
+    `metrics` is counted into while the app runs.  The function returns when the
+    compacted topics have been read to their ends.  It raises `BadSettings` when a
+    topic is missing, `StateAttention` when the namespace was made with other settings.
     """
 
     async def make() -> faust.App:
         async with AsyncExitStack() as opened:
-            worker = await _worker(opened, kafka, redis, fold, settings)
+            producer, follower = await _opened(opened, kafka, redis, fold, settings, metrics or LayoutMetrics())
+            worker = _Worker(producer, follower)
             worker.app = create_app(
                 f"layouts-{redis.namespace}",
                 kafka,
@@ -94,10 +96,15 @@ def layouts_app(
     return make
 
 
-async def _worker(
-    opened: AsyncExitStack, kafka: KafkaSettings, redis: RedisSettings, fold: FoldSettings, settings: LayoutSettings
-) -> _Worker:
-    """A worker that knows what the compacted topics say; `opened` closes what it uses."""
+async def _opened(
+    opened: AsyncExitStack,
+    kafka: KafkaSettings,
+    redis: RedisSettings,
+    fold: FoldSettings,
+    settings: LayoutSettings,
+    metrics: LayoutMetrics,
+) -> tuple[LayoutProducer, Follower]:
+    """A producer that knows what the compacted topics say; `opened` closes what it uses."""
     patience = Patience()
     client = redis_client(redis)
     opened.push_async_callback(client.aclose)
@@ -105,15 +112,16 @@ async def _worker(
     assert manifest is not None
     outlet = Outlet(kafka)
     opened.push_async_callback(outlet.close)
-    catalog = Catalog()
+    catalog = Catalog(metrics.unfit)
     state = StateReader(client, redis.namespace, redis.groups, manifest.starts)
-    producer = LayoutProducer(catalog, state, Versions(client, redis.namespace, redis.groups), outlet, settings)
+    versions = Versions(client, redis.namespace, redis.groups)
+    producer = LayoutProducer(catalog, state, versions, outlet, settings, metrics)
     follower = Follower(kafka, catalog, producer.changed)
     opened.push_async_callback(follower.stop)
     await patience.until_done(follower.start)
     await patience.until_done(follower.catch_up)
     producer.request_partitions = follower.request_partitions
-    return _Worker(producer, follower)
+    return producer, follower
 
 
 def _wire(worker: _Worker, kafka: KafkaSettings, opened: AsyncExitStack) -> None:

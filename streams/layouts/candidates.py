@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -17,28 +17,46 @@ NO_LIMIT = 2**31
 MAPS = 256
 
 Rows = NDArray[np.intp]
+Names = tuple[str, ...]
+
+
+class Places(NamedTuple):
+    """Where the counts of a table go: from its rows to candidates', from its flat cells to those of [A, S]."""
+
+    rows: Rows
+    candidates: Rows
+    cells: Rows
+    targets: Rows
 
 
 class CandidateSet:
-    """The items of a page by name, with what is costly to work out for them: hashes and places of tables' rows."""
+    """The items of a page by name, with what is costly to work out for them: hashes, and where tables' counts go."""
 
     def __init__(self, items: tuple[str, ...]) -> None:
         self.items = items
         self.hashes = arm_hashes(items)
         self._places = {item: place for place, item in enumerate(items)}
-        self._maps: dict[tuple[str, ...], tuple[Rows, Rows]] = {}
+        self._maps: dict[tuple[Names, Names, Names], Places] = {}
 
-    def rows(self, items: tuple[str, ...]) -> tuple[Rows, Rows]:
-        """Where a table with rows `items` goes: its rows that are candidates, and the candidates' places."""
-        found = self._maps.get(items)
+    def places(self, items: Names, columns: Names, slots: Names) -> Places:
+        """Where the counts of a table of `items` and `columns` go on a page with `slots`."""
+        key = items, columns, slots
+        found = self._maps.get(key)
         if found is None:
-            found = self._maps[items] = places_of(items, self._places)
+            found = self._maps[key] = self._located(items, columns, slots)
             if len(self._maps) > MAPS:
                 del self._maps[next(iter(self._maps))]
         return found
 
+    def _located(self, items: Names, columns: Names, slots: Names) -> Places:
+        rows, candidates = _common(items, self._places)
+        from_columns, to_slots = _common(columns, {slot: place for place, slot in enumerate(slots)})
+        cells = (rows[:, None] * len(columns) + from_columns).ravel()
+        targets = (candidates[:, None] * len(slots) + to_slots).ravel()
+        return Places(rows, candidates, cells, targets)
 
-def places_of(names: tuple[str, ...], places: Mapping[str, int]) -> tuple[Rows, Rows]:
+
+def _common(names: Names, places: Mapping[str, int]) -> tuple[Rows, Rows]:
     """Positions in `names` of those that have a place, and these places."""
     pairs = [(at, places[name]) for at, name in enumerate(names) if name in places]
     both = np.array(pairs, dtype=np.intp).reshape(-1, 2)

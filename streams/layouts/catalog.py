@@ -87,24 +87,28 @@ def published_of(value: bytes) -> Published:
 
 @dataclass(slots=True)
 class Changes:
-    """What a batch of records changed: pages to compose anew, and keys whose newest layout was overtaken."""
+    """What a batch of records changed: pages to compose anew, and keys whose newest layout was overtaken.
+
+    `unfit` holds why records were skipped.
+    """
 
     pages: set[str] = field(default_factory=set)
     keys: set[Key] = field(default_factory=set)
+    unfit: list[BadRecord] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(self.pages or self.keys)
 
 
 class Catalog:
-    """Everything that layouts are made from beside the counts."""
+    """Everything that layouts are made from beside the counts; skipped records are counted in `unfit` by topic."""
 
-    def __init__(self) -> None:
+    def __init__(self, unfit: Counter[str] | None = None) -> None:
         self.items: dict[str, CatalogItem] = {}
         self.rules: dict[str, PageRules] = {}
         self.parameters: dict[str, PolicyParameters] = {}
         self.published: dict[Key, Published] = {}
-        self.unfit: Counter[str] = Counter()
+        self.unfit = Counter() if unfit is None else unfit
         self.segments: dict[str, set[str]] = {}
         self._logged: dict[Key, int] = {}
         self._positions: dict[TopicPartition, int] = {}
@@ -132,8 +136,9 @@ class Catalog:
         for record in records:
             try:
                 take(decode_key(topic, record.key), record.value, changes)
-            except BadRecord:
+            except BadRecord as error:
                 self.unfit[topic.name] += 1
+                changes.unfit.append(error)
         if records:
             self._positions[TopicPartition(topic.name, partition)] = records[-1].offset + 1
         return changes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer
@@ -18,6 +19,8 @@ from streams.settings import KafkaSettings
 
 POLL_MS = 200
 POLL_RECORDS = 1_000
+
+log = logging.getLogger("reshelf")
 
 
 class Follower:
@@ -107,6 +110,14 @@ class Follower:
             some = self._catalog.take(topic, tp.partition, records)
             changes.pages |= some.pages
             changes.keys |= some.keys
+            if some.unfit:
+                log.warning(
+                    "%s: %d records do not fit and are skipped, what was there before stays; the last, before %d: %s.",
+                    tp,
+                    len(some.unfit),
+                    records[-1].offset + 1,
+                    some.unfit[-1],
+                )
         return changes
 
     def _started(self) -> AIOKafkaConsumer:

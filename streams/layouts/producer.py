@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from aiokafka.partitioner import murmur2
@@ -42,10 +43,9 @@ log = logging.getLogger("reshelf")
 
 @dataclass(slots=True)
 class LayoutMetrics:
-    """Counters since the start; durations are milliseconds in all."""
+    """Counters since the start; durations are milliseconds in all, `unfit` counts skipped records by topic."""
 
     requests: int = 0
-    unfit_requests: int = 0
     composed: int = 0
     unchanged: int = 0
     published: int = 0
@@ -53,6 +53,7 @@ class LayoutMetrics:
     refused: int = 0
     compose_ms: float = 0.0
     publish_ms: float = 0.0
+    unfit: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +74,10 @@ class LayoutProducer:
         versions: Versions,
         outlet: Outlet,
         settings: LayoutSettings,
+        metrics: LayoutMetrics | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self.metrics = LayoutMetrics()
+        self.metrics = metrics or LayoutMetrics()
         self.request_partitions = 1
         self._catalog = catalog
         self._state = state
@@ -111,7 +113,7 @@ class LayoutProducer:
             try:
                 key = Key(*decode_key(LAYOUT_REQUESTS, record.key))
             except BadRecord:
-                self.metrics.unfit_requests += 1
+                self.metrics.unfit[LAYOUT_REQUESTS.name] += 1
             else:
                 self._segments.setdefault(key.page, set()).add(key.segment)
                 self._mark(key)
@@ -215,8 +217,9 @@ class LayoutProducer:
 
     def _mark_again(self, key: Key, epoch: Epoch) -> None:
         """Due without a request when half the life is over or the epoch ends."""
-        at = min(self._renewal(self._catalog.known(key)), epoch.end_ms)
-        self._mark(key, self._clock.steady() + max(at - self._clock.wall(), self._settings.refresh_ms))
+        now, known = self._clock.wall(), self._catalog.known(key)
+        renewal = now + self._settings.life_ms // 2 if key in self._refused else self._renewal(known)
+        self._mark(key, self._clock.steady() + max(0, min(renewal, epoch.end_ms) - now))
 
     async def _publish(self, key: Key, layout: Layout) -> None:
         began = self._clock.steady()

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from policy.posteriors import bucket_weights
 from streams.fold.deltas import Traffic
-from streams.layouts.candidates import CandidateSet, places_of
+from streams.layouts.candidates import CandidateSet
 from streams.state.tables import Table
 
 ONE = 2**20
@@ -46,7 +46,6 @@ class Totals:
     impressions: dict[Traffic, Sums] = field(init=False)
     clicks: dict[Traffic, Sums] = field(init=False)
     conversions: dict[Traffic, Sums] = field(init=False)
-    _columns: dict[str, int] = field(init=False)
     _held: dict[int, tuple[Table, int]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -55,7 +54,6 @@ class Totals:
         self.impressions = {traffic: np.zeros((arms, slots), dtype=np.int64) for traffic in counted}
         self.clicks = {traffic: np.zeros((arms, slots), dtype=np.int64) for traffic in counted}
         self.conversions = {traffic: np.zeros(arms, dtype=np.int64) for traffic in counted}
-        self._columns = {slot: column for column, slot in enumerate(self.slots)}
 
     def move_to(self, tables: Sequence[Table], weight_of: Mapping[int, int]) -> None:
         """Hold exactly these tables: those that went are taken out, those that came or weigh anew are added."""
@@ -69,12 +67,13 @@ class Totals:
         self._held = wanted
 
     def _add(self, table: Table, weight: int) -> None:
-        rows, places = self.candidates.rows(table.items)
-        columns, slots = places_of(table.slots, self._columns)
-        source, target = np.ix_(rows, columns), np.ix_(places, slots)
-        self.impressions[table.traffic][target] += weight * table.impressions[source]
-        self.clicks[table.traffic][target] += weight * table.clicks[source]
-        self.conversions[table.traffic][places] += weight * table.conversions[rows]
+        places = self.candidates.places(table.items, table.slots, self.slots)
+        for sums, counts in (
+            (self.impressions[table.traffic], table.impressions),
+            (self.clicks[table.traffic], table.clicks),
+        ):
+            sums.reshape(-1)[places.targets] += weight * counts.reshape(-1)[places.cells]
+        self.conversions[table.traffic][places.candidates] += weight * table.conversions[places.rows]
 
     @property
     def cells(self) -> int:

@@ -77,15 +77,16 @@ def test_candidates_are_those_of_the_newest_records_and_each_change_of_them_is_t
 def test_a_record_that_does_not_fit_leaves_what_was_there() -> None:
     topics = Topics()
     topics.put(CATALOG_ITEMS, b"i1", item("i1"))
-    for key, value in [
+    unfit: list[tuple[bytes | None, CatalogItem | bytes]] = [
         (b"i1", b"[]"),
         (b"i1", b""),
         (b"i1", item("i2")),
         (None, item("i1")),
         (b"\xff", item("i1")),
         (b"i1", b'{"item": "i1", "title": 3}'),
-    ]:
-        assert not topics.put(CATALOG_ITEMS, key, value)
+    ]
+    for key, value in unfit:
+        assert len(topics.put(CATALOG_ITEMS, key, value).unfit) == 1
     assert topics.catalog.items == {"i1": item("i1")}
     assert topics.catalog.unfit == {CATALOG_ITEMS.name: 6}
     assert topics.catalog.position(CATALOG_ITEMS) == [7]
@@ -106,7 +107,7 @@ def test_rules_and_parameters_make_their_page_due_when_they_differ() -> None:
     topics = Topics()
     rules, fitted = PageRules("home", 1, ["s"]), PolicyParameters("home", 1, 1, 0.1, 5.0)
     home = Changes(pages={"home"})
-    declared: list[tuple[Topic, msgspec.Struct]] = [(PAGE_RULES, rules), (POLICY_PARAMETERS, fitted)]
+    declared: list[tuple[Topic, PageRules | PolicyParameters]] = [(PAGE_RULES, rules), (POLICY_PARAMETERS, fitted)]
     for topic, value in declared:
         assert topics.put(topic, b"home", value) == home
         assert not topics.put(topic, b"home", value)

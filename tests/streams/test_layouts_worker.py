@@ -20,7 +20,7 @@ from redis import Redis
 from policy.assignment import epoch_of
 from reshelf.servers import embedded_redis, free_port
 from schemas.codec import decoder, encode, encode_key
-from schemas.errors import BadSettings
+from schemas.errors import BadSettings, Transient
 from schemas.messages import Candidates, Layout, PageRules, PolicyChoice
 from schemas.topics import CATALOG_ITEMS, LAYOUT_REQUESTS, LAYOUTS, LAYOUTS_HISTORY, PAGE_RULES, Topic
 from streams.clients import confluent_consumer_config, confluent_producer_config
@@ -28,6 +28,8 @@ from streams.fold.deltas import GroupDelta, TableDelta, TableKey, Traffic
 from streams.layouts.app import layouts_app
 from streams.layouts.candidates import CandidateSet
 from streams.layouts.compose import Page, compose, stamped
+from streams.layouts.producer import LayoutMetrics
+from streams.outlet import Outgoing, Outlet
 from streams.records import TopicPartition
 from streams.settings import FoldSettings, KafkaSettings, LayoutSettings, RedisSettings
 from streams.state.keys import group_of
@@ -55,6 +57,7 @@ class Shop:
         self.redis = RedisSettings(url=redis_url, groups=GROUPS)
         self.layouts = LayoutSettings(**{"refresh_ms": 20, **layouts})
         self.errors: list[Exception] = []
+        self.metrics = LayoutMetrics()
         self._producer = Producer(confluent_producer_config(self.kafka))
         self._readers = {topic.name: self._reader(topic) for topic in (LAYOUTS, LAYOUTS_HISTORY)}
         self._read: dict[str, list[tuple[bytes, bytes | None]]] = {name: [] for name in self._readers}
@@ -86,7 +89,7 @@ class Shop:
 
     @contextlib.asynccontextmanager
     async def working(self) -> AsyncIterator[Any]:
-        app: Any = await layouts_app(self.kafka, self.redis, FOLD, self.layouts, self.errors.append)()
+        app: Any = await layouts_app(self.kafka, self.redis, FOLD, self.layouts, self.errors.append, self.metrics)()
         await app.start()
         try:
             yield app
@@ -96,8 +99,8 @@ class Shop:
 
     def seen(self, topic: Topic = LAYOUTS, segment: str = "*", page: str = "home") -> list[bytes | None]:
         """All values of one key so far, oldest first."""
-        reader, read = self._readers[topic.name], self._read[topic.name]
-        for message in reader.consume(500, 0.05):
+        consumer, read = self._readers[topic.name], self._read[topic.name]
+        for message in consumer.consume(500, 0.05):
             assert message.error() is None, message.error()
             read.append((message.key() or b"", message.value()))
         return [value for key, value in read if key == encode_key(topic, page, segment)]
@@ -120,8 +123,8 @@ class Shop:
         return consumer
 
     def close(self) -> None:
-        for reader in self._readers.values():
-            reader.close()
+        for consumer in self._readers.values():
+            consumer.close()
 
 
 @pytest.fixture
@@ -196,13 +199,17 @@ def test_only_what_changed_is_published_again_and_half_its_life_renews_it(
     async def run() -> None:
         async with shop.working():
             first = await shop.until(shop.newest)
+            shop.put(LAYOUT_REQUESTS, b"not json", None)
+            shop.put(PAGE_RULES, b"home", item("home"))
             for _ in range(5):
                 shop.request("home", "*")
                 await asyncio.sleep(0.03)
             renewed = await shop.until(lambda: (now := shop.newest()) and now.version > first.version and now)
             assert renewed.slates == first.slates and renewed.baseline == first.baseline
             assert renewed.produced_at - first.produced_at >= shop.layouts.life_ms // 2
-            assert len(shop.seen()) == 2
+            assert len(shop.seen()) == shop.metrics.published == 2
+            assert shop.metrics.unfit == {"layout-requests": 1, "page-rules": 1}
+            assert shop.metrics.requests == 6 and shop.metrics.composed == shop.metrics.unchanged + 2
 
     asyncio.run(run())
 
@@ -268,6 +275,31 @@ def test_an_older_layout_on_top_of_a_newer_one_is_overruled(broker: str, open_sh
             made = await shop.until(shop.newest)
             shop.put(LAYOUTS, encode_key(LAYOUTS, "home", "*"), msgspec.structs.replace(made, version=1))
             await shop.until(lambda: shop.newest().version > made.version)
+
+    asyncio.run(run())
+
+
+def test_history_alone_holds_what_was_cut_off_between_both_topics(
+    broker: str, open_shop: Callable[..., Shop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = open_shop(broker)
+    publish = Outlet.publish
+    cuts = iter([True, True])
+
+    async def cut(self: Outlet, records: list[Outgoing]) -> list[tuple[int, int]]:
+        if records[0].topic == LAYOUTS.name and next(cuts, False):
+            raise Transient("cut off")
+        return await publish(self, records)
+
+    monkeypatch.setattr(Outlet, "publish", cut)
+
+    async def run() -> None:
+        async with shop.working():
+            await shop.until(shop.newest)
+        history = [decoder(Layout)(value or b"") for value in shop.seen(LAYOUTS_HISTORY)]
+        assert len(history) == 3 and shop.seen() == shop.seen(LAYOUTS_HISTORY)[-1:]
+        assert [made.version for made in history] == sorted({made.version for made in history})
+        assert all(made.slates == history[0].slates for made in history)
 
     asyncio.run(run())
 
