@@ -1,0 +1,25 @@
+"""`reshelf worker`: the stream workers."""
+
+from __future__ import annotations
+
+import click
+
+from reshelf.commands import Front
+
+
+@click.command()
+@click.argument("roles", nargs=-1, type=click.Choice(["learner", "attribution", "layouts"]), metavar="[ROLE]...")
+@click.pass_obj
+def worker(front: Front, roles: tuple[str, ...]) -> int:
+    """Run the stream workers until stopped.
+
+    One ROLE (learner, attribution or layouts) runs in this process; several, or
+    none for all three, run as processes of their own.  When one ends by itself
+    the command ends with status 1, for its supervisor to start it again.
+    """
+    from reshelf.roles import ROLES, run_role, run_roles
+
+    settings = front.settings
+    if len(roles) == 1:
+        return run_role(roles[0], settings, "DEBUG" if front.verbose > 1 else "INFO")
+    return run_roles(roles or ROLES, settings)

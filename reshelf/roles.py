@@ -1,0 +1,83 @@
+"""The parts of a worker, each a process of its own, and the parent that watches them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from types import FrameType
+
+from reshelf.settings import Settings, as_environment
+from schemas.errors import ReshelfError
+from streams.attribution.agent import attribution_app
+from streams.layouts.app import layouts_app
+from streams.learner.agent import learner_app
+from streams.transport import run_app
+
+ROLES = ("learner", "attribution", "layouts")
+_STOP_WAIT_S = 12.0
+_WATCH_S = 0.1
+
+
+class PartEnded(ReshelfError):
+    """A part of the worker ended although nobody asked it to."""
+
+
+def run_role(role: str, settings: Settings, loglevel: str = "INFO") -> int:
+    """Run one part in this process until SIGINT or SIGTERM; the exit status."""
+    s = settings
+    apps = {
+        "learner": lambda: learner_app(s.kafka, s.redis, s.fold, s.learner),
+        "attribution": lambda: attribution_app(s.kafka, s.redis, s.fold, s.learner, s.attribution),
+        "layouts": lambda: layouts_app(s.kafka, s.redis, s.fold, s.layouts),
+    }
+    return run_app(apps[role](), loglevel)
+
+
+def run_roles(roles: Sequence[str], settings: Settings) -> int:
+    """Run parts as processes of their own until SIGINT or SIGTERM.
+
+    Raises `PartEnded` when one ends by itself, after the others were stopped:
+    the supervisor of this process starts all of them again.
+    """
+    stopping = _Stopping()
+    environment = os.environ | as_environment(settings)
+    children = {role: subprocess.Popen(_command(role), env=environment) for role in roles}
+    try:
+        while not stopping.asked:
+            for role, child in children.items():
+                if (status := child.poll()) is not None:
+                    raise PartEnded(f"the {role} ended with status {status}; its last lines above say why")
+            time.sleep(_WATCH_S)
+        return 0
+    finally:
+        _stop(list(children.values()))
+
+
+class _Stopping:
+    def __init__(self) -> None:
+        self.asked = False
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, self._ask)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self.asked = True
+
+
+def _command(role: str) -> list[str]:
+    return [sys.executable, "-m", "reshelf", "worker", role]
+
+
+def _stop(children: Sequence[subprocess.Popen[bytes]]) -> None:
+    for child in children:
+        child.terminate()
+    until = time.monotonic() + _STOP_WAIT_S
+    for child in children:
+        try:
+            child.wait(max(0.1, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
