@@ -1,0 +1,180 @@
+"""The command `reshelf`: which commands there are, and how each of them ends.
+
+A command is imported when it is called, so that help is quick.  Exit status: 0
+done, 1 failed, 2 wrong use or settings, 130 stopped by Ctrl-C, 143 by SIGTERM.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+
+from reshelf.commands import Front
+from schemas.errors import BadSettings, ReshelfError
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("demo:demo", "A synthetic shop whose pages re-shelve themselves while you watch."),
+    "worker": ("worker:worker", "Run the stream workers."),
+    "topics": ("topics:topics", "Create the topics, or list them with what differs."),
+    "publish": ("publish:publish", "Check JSON lines and publish them to a topic."),
+    "layouts": ("layouts:layouts", "Show published layouts."),
+    "state": ("state:state", "Export or digest what was learned."),
+    "import": ("import_:import_", "Import logged data sets."),
+    "schemas": ("schemas:schemas", "Write the message schemas, or check them against the last release."),
+    "doctor": ("doctor:doctor", "Check settings, broker, topics, Redis and clocks."),
+    "settings": ("settings:settings", "Show the settings in effect and where each came from."),
+}
+"""Name: module in `reshelf.commands` and function, and a line of help."""
+
+Remember = Callable[[click.Context, click.Parameter, Any], None]
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the commands that are installed."""
+        return [name for name, (target, _) in COMMANDS.items() if importlib.util.find_spec(_module(target))]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command; the shared options are valid after its name, too."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        target = COMMANDS[cmd_name][0]
+        command: click.Command = getattr(importlib.import_module(_module(target)), target.partition(":")[2])
+        _share_options(command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
+
+
+def _module(target: str) -> str:
+    return f"reshelf.commands.{target.partition(':')[0]}"
+
+
+def _set(name: str) -> Remember:
+    def remember(context: click.Context, _: click.Parameter, value: Any) -> None:
+        if value:
+            setattr(context.obj, name, value)
+
+    return remember
+
+
+def _say_more(context: click.Context, _: click.Parameter, value: int) -> None:
+    if value:
+        context.obj.verbose = value
+        for ours in ("reshelf", "streams"):
+            logging.getLogger(ours).setLevel(logging.INFO)
+    if value > 1:
+        logging.getLogger().setLevel(logging.DEBUG)
+
+
+def _shared_options() -> list[click.Option]:
+    def option(names: Sequence[str], about: str, remember: Remember, **how: Any) -> click.Option:
+        return click.Option(names, help=about, expose_value=False, callback=remember, **how)
+
+    file = click.Path(path_type=Path)
+    return [
+        option(["--settings"], "TOML file with settings.", _set("file"), type=file, metavar="FILE"),
+        option(["--embedded"], "Start broker and Redis for this command alone.", _set("embedded"), is_flag=True),
+        option(["--json"], "Print one JSON object.", _set("json"), is_flag=True),
+        option(["-v", "--verbose"], "Say more on standard error; twice for all.", _say_more, count=True),
+    ]
+
+
+def _share_options(command: click.Command) -> None:
+    taken = {name for parameter in command.params for name in parameter.opts}
+    command.params += [option for option in _shared_options() if taken.isdisjoint(option.opts)]
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            _share_options(inner)
+
+
+class _Root(LazyGroup):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.obj = Front(ctx)
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_Root, params=_shared_options())
+@click.version_option(package_name="reshelf")
+def cli() -> None:
+    """Re-arrange shop pages while they are being shopped.
+
+    Events come in and layouts go out over Kafka; what was learned is in Redis.
+    """
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and give its exit status; errors are told in one line each."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        status = cli.main(
+            args=None if arguments is None else list(arguments), prog_name="reshelf", standalone_mode=False
+        )
+        return status if isinstance(status, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:  # noqa: BLE001 (what has no words of its own is raised again)
+        return _fail(error)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def main() -> NoReturn:
+    """The console script."""
+    sys.exit(run())
+
+
+def _terminate(_: int, __: FrameType | None) -> NoReturn:
+    raise SystemExit(143)
+
+
+def _fail(error: Exception) -> int:
+    """Tell an error that has a cause outside of us; others are mistakes of ours and keep their traceback."""
+    told = _in_words(error)
+    if told is None:
+        raise error
+    click.echo(f"reshelf: {told}", err=True)
+    return 2 if isinstance(error, BadSettings) else 1
+
+
+def _in_words(error: Exception) -> str | None:
+    if isinstance(error, ReshelfError):
+        return str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return _of_clients(error)
+
+
+def _of_clients(error: Exception) -> str | None:
+    """Errors of the client libraries, by name: importing them here would slow every help down."""
+    origins: Mapping[str, str] = {
+        "redis": "Redis: {}. Check redis.url, and the user and password; `reshelf doctor` says more.",
+        "confluent_kafka": "Kafka: {}. Check kafka.bootstrap and the brokers; `reshelf doctor` says more.",
+    }
+    for kind in type(error).__mro__:
+        room = kind.__module__.partition(".")[0]
+        if room in origins or kind.__name__ == "KafkaException":
+            return origins.get(room, origins["confluent_kafka"]).format(error)
+    return None

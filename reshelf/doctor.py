@@ -1,0 +1,161 @@
+"""What is wrong with an installation, and what to do about it."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import redis
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaException, Message, Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from reshelf.settings import Settings
+from reshelf.topics import states
+from schemas.errors import BadSettings, ReshelfError
+from streams.clients import confluent_admin_config, confluent_producer_config, redis_sync_client
+from streams.settings import KafkaSettings
+
+TIMEOUT_S = 10.0
+OLDEST = {"redis": 7, "valkey": 8}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at; `remedy` says what to do unless all is well."""
+
+    about: str
+    state: Literal["ok", "note", "bad"]
+    found: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.state:<4}  {self.about}: {self.found}" + (f"\n      {self.remedy}" if self.remedy else "")
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Look at brokers, topics, Redis and clocks.  What cannot be reached is a finding, never an error."""
+    try:
+        yield from _topics(settings)
+        yield _broker_clock(settings)
+    except ReshelfError as error:
+        yield Finding("broker", "bad", str(error))
+    try:
+        with contextlib.closing(redis_sync_client(settings.redis)) as client:
+            yield from redis_findings(client.info(), _redis_skew_ms(client), settings.attribution.clock_skew_ms)
+    except (redis.RedisError, OSError) as error:
+        yield Finding("Redis", "bad", str(error), "Check redis.url, user and password, and that the server runs.")
+
+
+def redis_findings(info: Mapping[str, Any], skew_ms: float, allowed_ms: int) -> Iterator[Finding]:
+    """Findings from what INFO answers and from the difference of the clocks."""
+    kind = "valkey" if "valkey_version" in info else "redis"
+    version = str(info[f"{kind}_version"])
+    if int(version.partition(".")[0]) < OLDEST[kind]:
+        yield Finding("Redis", "bad", f"{kind} {version}", f"Use Redis 7 or Valkey 8, or newer; this is {version}.")
+    else:
+        yield Finding("Redis", "ok", f"{kind} {version}")
+    yield _eviction(str(info.get("maxmemory_policy", "unknown")))
+    yield _persistence(bool(info.get("aof_enabled")))
+    yield _clock("Redis clock", skew_ms, allowed_ms)
+
+
+def _eviction(policy: str) -> Finding:
+    if policy == "noeviction":
+        return Finding("Redis eviction", "ok", policy)
+    remedy = "Set maxmemory-policy noeviction: a server that drops keys when full loses parts of the state."
+    return Finding("Redis eviction", "bad", policy, remedy)
+
+
+def _persistence(appends: bool) -> Finding:
+    if appends:
+        return Finding("Redis persistence", "ok", "append-only file")
+    remedy = "Set appendonly yes: without it a restart reads the log again from where the last snapshot was."
+    return Finding("Redis persistence", "note", "no append-only file", remedy)
+
+
+def _topics(settings: Settings) -> Iterator[Finding]:
+    found = states(settings.kafka)
+    yield Finding("broker", "ok", f"{settings.kafka.bootstrap} answers")
+    missing = [state.name for state in found if not state.exists]
+    if missing:
+        yield Finding("topics", "bad", f"missing: {', '.join(missing)}", "Run `reshelf topics apply`.")
+    differing = [f"{state.name}: {text}" for state in found if state.exists for text in state.differences]
+    if differing:
+        remedy = "Change the topics with your broker's tools, or the settings to what is meant."
+        yield Finding("topics", "bad", "; ".join(differing), remedy)
+    if not missing and not differing:
+        yield Finding("topics", "ok", f"all {len(found)} are there")
+    if any(state.exists and not state.config for state in found):
+        yield Finding("topic configuration", "note", "the broker tells none", "Check cleanup and retention by hand.")
+
+
+def _broker_clock(settings: Settings) -> Finding:
+    try:
+        skew_ms = _append_time_skew_ms(settings.kafka)
+    except (KafkaException, BadSettings, BufferError) as error:
+        remedy = "Checking needs the right to create and delete a topic; else compare the clocks by hand."
+        return Finding("broker clock", "note", f"not checked: {error}", remedy)
+    if skew_ms is None:
+        remedy = "Late events cannot be told here: good for trying out, not for operation."
+        return Finding("broker clock", "note", "the broker stamps no append time", remedy)
+    return _clock("broker clock", skew_ms, settings.attribution.clock_skew_ms)
+
+
+def _clock(about: str, skew_ms: float, allowed_ms: int) -> Finding:
+    found = f"{skew_ms:+.0f} ms against this machine"
+    if abs(skew_ms) <= allowed_ms:
+        return Finding(about, "ok", found)
+    return Finding(about, "bad", found, f"Let NTP set both clocks: at most {allowed_ms} ms are allowed for.")
+
+
+def _redis_skew_ms(client: redis.Redis) -> float:
+    before = time.time()
+    seconds, micros = client.time()
+    middle = (before + time.time()) / 2
+    return (float(seconds) + float(micros) / 1e6 - middle) * 1000
+
+
+def _append_time_skew_ms(kafka: KafkaSettings) -> float | None:
+    """Broker's append time minus our clock, by one record in a topic made for it; None where none is stamped."""
+    admin = AdminClient(confluent_admin_config(kafka))
+    name = f"{kafka.prefix}doctor-{uuid.uuid4().hex[:8]}"
+    stamp = {"message.timestamp.type": "LogAppendTime"}
+    admin.create_topics([NewTopic(name, 1, kafka.replication, config=stamp)])[name].result(TIMEOUT_S)
+    try:
+        return _stamped_skew_ms(kafka, name)
+    finally:
+        with contextlib.suppress(KafkaException):
+            admin.delete_topics([name])[name].result(TIMEOUT_S)
+
+
+def _stamped_skew_ms(kafka: KafkaSettings, topic: str) -> float | None:
+    producer = Producer(confluent_producer_config(kafka) | {"linger.ms": 0, "message.timeout.ms": TIMEOUT_S * 1000})
+    stamps: list[tuple[int, int]] = []
+    failures: list[KafkaError] = []
+    _send(producer, topic, stamps, failures)  # warms up: leader, connection
+    before = time.time()
+    _send(producer, topic, stamps, failures)
+    middle = (before + time.time()) / 2
+    if failures or len(stamps) < 2:
+        raise KafkaException(failures[0] if failures else KafkaError(KafkaError._TIMED_OUT))
+    kind, stamped = stamps[-1]
+    return stamped - middle * 1000 if kind == TIMESTAMP_LOG_APPEND_TIME else None
+
+
+def _send(producer: Producer, topic: str, stamps: list[tuple[int, int]], failures: list[KafkaError]) -> None:
+    producer.produce(topic, b"clock", on_delivery=_told(stamps, failures))
+    producer.flush(TIMEOUT_S)
+
+
+def _told(stamps: list[tuple[int, int]], failures: list[KafkaError]) -> Callable[[KafkaError | None, Message], None]:
+    def told(error: KafkaError | None, message: Message) -> None:
+        if error is None:
+            stamps.append(message.timestamp())
+        else:
+            failures.append(error)
+
+    return told
