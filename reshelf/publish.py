@@ -9,7 +9,7 @@ import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from schemas.codec import decoder, encode_key
-from schemas.errors import BadRecord, BadSettings, ReshelfError
+from schemas.errors import BadRecord, BadSettings, ReshelfError, Transient
 from schemas.topics import Topic
 from streams.clients import confluent_producer_config
 from streams.settings import KafkaSettings
@@ -72,6 +72,7 @@ def send(lines: BinaryIO, topic: Topic, kafka: KafkaSettings, source: str) -> No
     """
     lines.seek(0)
     producer = Producer(confluent_producer_config(kafka) | {"message.timeout.ms": SEND_TIMEOUT_MS})
+    _require(producer, kafka, topic)
     refused: list[str] = []
     for number, text in _numbered(lines):
         _produce(producer, kafka.prefix + topic.name, record(number, text, topic), refused)
@@ -83,6 +84,17 @@ def send(lines: BinaryIO, topic: Topic, kafka: KafkaSettings, source: str) -> No
     if refused:
         named = [f"{source}, {line}" for line in refused[:SHOWN]]
         raise ReshelfError("\n".join(["not all was published", *named]))
+
+
+def _require(producer: Producer, kafka: KafkaSettings, topic: Topic) -> None:
+    """The topic is there: brokers exist that would create it without its settings."""
+    name = kafka.prefix + topic.name
+    try:
+        known = producer.list_topics(timeout=SEND_TIMEOUT_MS / 1000).topics
+    except KafkaException as error:
+        raise Transient(f"Kafka at {kafka.bootstrap} does not answer: {error.args[0].str()}") from None
+    if name not in known:
+        raise ReshelfError(f"topic {name} is not there; run `reshelf topics apply`, or check kafka.prefix")
 
 
 def _produce(producer: Producer, topic: str, line: Line, refused: list[str]) -> None:

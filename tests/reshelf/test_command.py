@@ -1,0 +1,223 @@
+"""The command line: what it prints, how it ends, and that the deployment files call it rightly."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml
+from confluent_kafka import Consumer, TopicPartition
+
+from reshelf.command import COMMANDS, cli, run
+from reshelf.settings import fields, variable
+from reshelf.topics import apply
+from schemas.codec import encode
+from schemas.messages import CatalogItem
+from streams.settings import KafkaSettings
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No settings but those of the test."""
+    monkeypatch.chdir(tmp_path)
+    for key, _ in fields():
+        monkeypatch.delenv(variable(key), raising=False)
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, broker: str, prefix: str) -> KafkaSettings:
+    """Settings in the environment that point at the embedded broker, topics created."""
+    monkeypatch.setenv("RESHELF_KAFKA__BOOTSTRAP", broker)
+    monkeypatch.setenv("RESHELF_KAFKA__PREFIX", prefix)
+    monkeypatch.setenv("RESHELF_KAFKA__PARTITIONS", "2")
+    settings = KafkaSettings(bootstrap=broker, prefix=prefix, partitions=2)
+    apply(settings)
+    return settings
+
+
+def test_help_lists_commands_without_importing_them() -> None:
+    code = "import sys; from reshelf.command import run; run(['--help']); print('faust' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.endswith("False\n")
+    assert re.search(r"^  doctor +Check settings", done.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize("arguments", [["nothing"], ["topics", "--nothing"], ["publish"], ["--settings"]])
+def test_wrong_use_is_two(arguments: list[str]) -> None:
+    assert run(arguments) == 2
+
+
+def test_wrong_settings_are_two_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RESHELF_KAFKA__PARTITIONS", "none")
+    assert run(["settings"]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "kafka.partitions: expected a valid integer" in told.err
+    assert "Traceback" not in told.err
+
+
+def test_no_broker_is_one(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("RESHELF_KAFKA__BOOTSTRAP", "127.0.0.1:1")
+    monkeypatch.setattr("reshelf.topics.TIMEOUT_S", 1.0)
+    assert run(["topics", "list"]) == 1
+    assert "does not answer" in capsys.readouterr().err
+
+
+def test_a_mistake_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("reshelf.settings.template", broken)
+    with pytest.raises(ZeroDivisionError):
+        run(["settings", "--template"])
+
+
+@pytest.mark.parametrize("arguments", [["--embedded", "--json", "doctor"], ["doctor", "--json", "--embedded"]])
+def test_shared_options_before_and_after(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(arguments) == 0
+    assert json.loads(capsys.readouterr().out)["ok"] is True
+
+
+def test_schemas_export_and_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["schemas", "export", str(tmp_path / "out")]) == 0
+    assert (tmp_path / "out" / "asyncapi.json").is_file()
+    assert run(["schemas", "check"]) == 0
+    assert capsys.readouterr().out.endswith("nothing breaks\n")
+
+
+def test_publish_then_read(here: KafkaSettings, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    item = encode(CatalogItem(item="a", title="A"))
+    lines = tmp_path / "items.jsonl"
+    lines.write_bytes(item + b'\n\n{"key": "b", "value": null}\n')
+    assert run(["publish", str(lines), "--topic", "catalog-items", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"topic": f"{here.prefix}catalog-items", "published": 2}
+    assert sorted(records(here, "catalog-items", 2)) == [(b"a", item), (b"b", None)]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"item": 3}', "line 2: Expected `str`, got `int` - at `$.item`"),
+        ('{"item"', "line 2: Input data was truncated"),
+        ('{"key": ["a", "b"], "value": null}', "line 2: expected item, got ['a', 'b'] - at `$.key`"),
+    ],
+)
+def test_one_bad_line_and_nothing_is_sent(
+    here: KafkaSettings, tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str, message: str
+) -> None:
+    lines = tmp_path / "items.jsonl"
+    lines.write_text('{"key": "b", "value": null}\n' + line)
+    assert run(["publish", str(lines), "--topic", f"{here.prefix}catalog-items"]) == 2
+    assert message in capsys.readouterr().err
+    assert list(records(here, "catalog-items", 1, limit_s=0.5)) == []
+
+
+def test_a_tombstone_without_meaning_is_refused(
+    here: KafkaSettings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = tmp_path / "events.jsonl"
+    lines.write_text('{"key": "u", "value": null}')
+    assert run(["publish", str(lines), "--topic", "events-impressions"]) == 2
+    assert "a null value means nothing in events-impressions" in capsys.readouterr().err
+
+
+def test_a_refused_record_is_named_with_its_line(
+    here: KafkaSettings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = tmp_path / "items.jsonl"
+    lines.write_text("\n" + json.dumps({"item": "a", "title": "A", "more": "x" * 2_000_000}))
+    assert run(["publish", str(lines), "--topic", "catalog-items"]) == 1
+    assert "items.jsonl, line 2: " in capsys.readouterr().err
+
+
+def test_a_missing_topic_is_not_created(
+    here: KafkaSettings, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESHELF_KAFKA__PREFIX", "absent-")
+    lines = tmp_path / "items.jsonl"
+    lines.write_text('{"key": "b", "value": null}')
+    for _ in range(2):
+        assert run(["publish", str(lines), "--topic", "catalog-items"]) == 1
+        assert "absent-catalog-items is not there; run `reshelf topics apply`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["dead-letters", "layout", ""])
+def test_an_unknown_topic_is_two(name: str, tmp_path: Path) -> None:
+    (tmp_path / "f").touch()
+    assert run(["publish", str(tmp_path / "f"), "--topic", name]) == 2
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_has_help(name: str) -> None:
+    if name not in cli.list_commands(click.Context(cli)):
+        pytest.fail(f"no module for {name}")
+    for arguments in ([name], *([name, inner] for inner in inner_names(name))):
+        assert run([*arguments, "--help"]) == 0
+
+
+def test_command_lines_of_the_containers_parse() -> None:
+    ours = {name: service for name, service in services().items() if str(service["image"]).startswith("reshelf:")}
+    assert ours["topics"]["command"] == ["topics", "apply"]
+    for service in ours.values():
+        parse(service["command"])
+
+
+def test_containers_have_pinned_images_and_health() -> None:
+    for name, service in services().items():
+        assert re.search(r":\d+\.\d+\.\d+", service["image"]), name
+        assert "healthcheck" in service or "build" in service, name
+
+
+def test_variables_of_the_containers_exist() -> None:
+    named = {
+        name
+        for service in services().values()
+        for name in service.get("environment", ())
+        if name.startswith("RESHELF_")
+    }
+    assert named
+    assert named <= {variable(key) for key, _ in fields()}
+
+
+def services() -> dict[str, dict[str, Any]]:
+    declared: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    return declared
+
+
+def parse(arguments: list[str]) -> None:
+    """Parse a command line down to its command, and run nothing."""
+    context = cli.make_context("reshelf", list(arguments))
+    command: Any = cli
+    while isinstance(command, click.Group):
+        name, command, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+        assert command is not None
+        context = command.make_context(name, rest, parent=context)
+
+
+def inner_names(name: str) -> list[str]:
+    command = cli.get_command(click.Context(cli), name)
+    return list(command.commands) if isinstance(command, click.Group) else []
+
+
+def records(kafka: KafkaSettings, topic: str, count: int, limit_s: float = 10.0) -> Iterator[tuple[Any, Any]]:
+    """Key and value of up to `count` records of both partitions."""
+    settings = {"bootstrap.servers": kafka.bootstrap, "group.id": "reader", "auto.offset.reset": "earliest"}
+    consumer = Consumer(settings)
+    try:
+        consumer.assign([TopicPartition(kafka.prefix + topic, number, 0) for number in range(kafka.partitions)])
+        for message in consumer.consume(count, timeout=limit_s):
+            if message.error() is None:
+                yield message.key(), message.value()
+    finally:
+        consumer.close()

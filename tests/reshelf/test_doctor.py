@@ -1,0 +1,80 @@
+"""The doctor finds what is wrong and says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from reshelf.doctor import Finding, examine, redis_findings
+from reshelf.settings import Settings
+from reshelf.topics import apply
+from streams.settings import AttributionSettings, KafkaSettings, RedisSettings
+
+GOOD = {"valkey_version": "8.1.0", "redis_version": "7.2.4", "maxmemory_policy": "noeviction", "aof_enabled": 1}
+
+
+def states_by_name(info: Mapping[str, Any], skew_ms: float = 0.0) -> dict[str, str]:
+    return {finding.about: finding.state for finding in redis_findings(info, skew_ms, 1000)}
+
+
+def test_a_good_server_has_no_remedies() -> None:
+    assert set(states_by_name(GOOD).values()) == {"ok"}
+    assert all(not finding.remedy for finding in redis_findings(GOOD, 0, 1000))
+
+
+@pytest.mark.parametrize(
+    ("change", "about", "state"),
+    [
+        ({"valkey_version": "7.2.5"}, "Redis", "bad"),
+        ({"maxmemory_policy": "allkeys-lru"}, "Redis eviction", "bad"),
+        ({"aof_enabled": 0}, "Redis persistence", "note"),
+    ],
+)
+def test_each_fault_is_found_alone(change: dict[str, Any], about: str, state: str) -> None:
+    found = states_by_name({**GOOD, **change})
+    assert {name: what for name, what in found.items() if what != "ok"} == {about: state}
+
+
+def test_redis_needs_version_seven() -> None:
+    old = {"redis_version": "6.2.14", "maxmemory_policy": "noeviction", "aof_enabled": 1}
+    assert states_by_name(old)["Redis"] == "bad"
+    assert states_by_name({**old, "redis_version": "7.0.0"})["Redis"] == "ok"
+
+
+def test_clocks_apart_are_bad_either_way() -> None:
+    assert [states_by_name(GOOD, skew)["Redis clock"] for skew in (-1001, -999, 999, 1001)] == [
+        "bad",
+        "ok",
+        "ok",
+        "bad",
+    ]
+
+
+def test_missing_topics_then_applied(any_broker: str, redis_url: str, prefix: str) -> None:
+    settings = Settings(
+        kafka=KafkaSettings(bootstrap=any_broker, prefix=prefix, partitions=1),
+        redis=RedisSettings(url=redis_url),
+        attribution=AttributionSettings(clock_skew_ms=60_000),
+    )
+    (missing,) = bad(list(examine(settings)))
+    assert "reshelf topics apply" in str(missing)
+    apply(settings.kafka)
+    assert bad(list(examine(settings))) == []
+
+
+def test_real_kafka_tells_its_clock(kafka: str, redis_url: str, prefix: str) -> None:
+    settings = Settings(kafka=KafkaSettings(bootstrap=kafka, prefix=prefix), redis=RedisSettings(url=redis_url))
+    (clock,) = (finding for finding in examine(settings) if finding.about == "broker clock")
+    assert "ms against this machine" in clock.found
+
+
+def test_nothing_there_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reshelf.topics.TIMEOUT_S", 1.0)
+    away = Settings(kafka=KafkaSettings(bootstrap="127.0.0.1:1"), redis=RedisSettings(url="redis://127.0.0.1:1/0"))
+    assert [finding.about for finding in bad(list(examine(away)))] == ["broker", "Redis"]
+
+
+def bad(findings: list[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.state == "bad"]
