@@ -44,9 +44,7 @@ def log_bounds(kafka: KafkaSettings, topics: Sequence[str]) -> dict[str, list[tu
     return bounds
 
 
-def _partitions(
-    kafka: KafkaSettings, topics: Sequence[str], known: Mapping[str, Any]
-) -> Iterator[TopicPartition]:
+def _partitions(kafka: KafkaSettings, topics: Sequence[str], known: Mapping[str, Any]) -> Iterator[TopicPartition]:
     for topic in topics:
         listed = known.get(kafka.prefix + topic)
         if listed is None or not listed.partitions:

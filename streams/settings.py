@@ -43,7 +43,9 @@ class KafkaSettings(Group):
 class RedisSettings(Group):
     """How to reach Redis or Valkey; rediss:// means TLS."""
 
-    url: str = Field("redis://127.0.0.1:6379/0", pattern=r"^(rediss?|unix)://", description="redis://, rediss:// or unix://.")
+    url: str = Field(
+        "redis://127.0.0.1:6379/0", pattern=r"^(rediss?|unix)://", description="redis://, rediss:// or unix://."
+    )
     username: str = ""
     password: SecretStr = SecretStr("")
     ca_file: str = ""

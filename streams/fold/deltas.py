@@ -135,4 +135,3 @@ def _entry(groups: dict[int, GroupDelta], group: int) -> GroupDelta:
     if delta is None:
         delta = groups[group] = GroupDelta()
     return delta
-

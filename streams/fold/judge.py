@@ -116,7 +116,7 @@ class Judge:
         return judged
 
     def _mark_impression(self, event: Impression, offset: int) -> Marks:
-        """Noted for every decoded record, duplicates too: what a warm-up sees must not depend on what came before it."""
+        """Noted for duplicates too: what a warm-up sees must not depend on what came before it."""
         new_view = not self._views.seen(event.page_view_id, offset)
         new_unit = not self._units.seen(f"{event.page}\n{event.unit}", offset)
         return new_view, new_unit, False

@@ -50,7 +50,7 @@ class _Page:
             return False
         items, slots = self.items, self.slots
         if type(event) is Impression:
-            return all([shown.item in items and shown.slot in slots for shown in event.slots])
+            return all(shown.item in items and shown.slot in slots for shown in event.slots)
         return event.item in items and event.slot in slots  # type: ignore[union-attr]
 
     def add(self, names: Iterable[tuple[int, str]]) -> None:

@@ -12,16 +12,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+from redis import exceptions as redis_errors
 from redis.asyncio import Redis
-from redis.exceptions import (
-    BusyLoadingError,
-    ConnectionError,
-    NoScriptError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisError,
-    TimeoutError,
-)
 
 from schemas.errors import Transient
 from streams.fold.deltas import GroupDelta
@@ -30,7 +22,14 @@ from streams.state.keys import GroupKeys, home_group
 from streams.state.operations import Directories, Operations
 from streams.state.watermark import Watermark
 
-_AWAY = (BusyLoadingError, ConnectionError, TimeoutError, OutOfMemoryError, ReadOnlyError, OSError)
+_AWAY = (
+    redis_errors.BusyLoadingError,
+    redis_errors.ConnectionError,
+    redis_errors.OutOfMemoryError,
+    redis_errors.ReadOnlyError,
+    redis_errors.TimeoutError,
+    OSError,
+)
 _SCRIPT = files("streams.state").joinpath("apply.lua").read_text()
 
 
@@ -137,7 +136,7 @@ class Store:
             answers = await self._round_trip([calls[at][1] for at in missing])
             for at, answer in zip(missing, answers, strict=True):
                 replies[at] = answer
-            missing = [at for at in missing if isinstance(replies[at], NoScriptError)]
+            missing = [at for at in missing if isinstance(replies[at], redis_errors.NoScriptError)]
             self._sha = "" if missing else self._sha
         for reply in replies:
             if isinstance(reply, Exception):
@@ -156,7 +155,7 @@ async def carried_out(command: Callable[[], Awaitable[Any]]) -> Any:
     """The reply of a Redis command; `Transient` when Redis is away, full or not a primary."""
     try:
         return await command()
-    except RedisError as error:
+    except redis_errors.RedisError as error:
         raise _translated(error) from error
     except OSError as error:
         raise Transient(f"Redis does not answer: {error}") from error

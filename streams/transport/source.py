@@ -81,8 +81,9 @@ class Source:
         """Records of `partitions` (not empty) in log order, at most POLL_RECORDS in all."""
         fetcher = self.consumer._fetcher
         with fetcher._subscriptions.fetch_context():
-            found = await fetcher.fetched_records(frozenset(partitions), timeout=timeout_s, max_records=POLL_RECORDS)
-        return found  # type: ignore[no-any-return]
+            return await fetcher.fetched_records(  # type: ignore[no-any-return]
+                frozenset(partitions), timeout=timeout_s, max_records=POLL_RECORDS
+            )
 
     def position(self, name: tuple[str, int]) -> int | None:
         """Where the next fetch starts, None when the partition is not assigned or not placed."""

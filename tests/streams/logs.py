@@ -67,7 +67,7 @@ def _event(draw: st.DrawFn, topic: str, time_ms: int) -> tuple[str, Any]:
     if topic == TOPICS[0]:
         places = draw(st.lists(st.builds(SlotItem, slot=_slots, item=_items), min_size=1, max_size=4))
         return unit, Impression(**common, page_view_id=view, slots=places)
-    place = {"slot": draw(_slots), "item": draw(_items)}
+    place: dict[str, Any] = {"slot": draw(_slots), "item": draw(_items)}
     if topic == TOPICS[1]:
         return unit, Click(**common, **place, page_view_id=view)
     delay = draw(_names([0, 999, 1_000, 5_000, 100_000]))
@@ -136,7 +136,7 @@ def _ordinary(chance: random.Random, topic: str, offset: int) -> LoggedRecord:
         "layout_version": 1,
         "variant": chance.choice([-2, -1, 0, 1, 2, 3]),
     }
-    place = {"slot": f"s{chance.randrange(5)}", "item": f"i{chance.randrange(30)}"}
+    place: dict[str, Any] = {"slot": f"s{chance.randrange(5)}", "item": f"i{chance.randrange(30)}"}
     view = f"v{chance.randrange(300)}"
     event: Any
     if topic == TOPICS[0]:
@@ -146,6 +146,6 @@ def _ordinary(chance: random.Random, topic: str, offset: int) -> LoggedRecord:
     else:
         sale: dict[str, Any] = {"purchase_id": "p", "line": 0, "click_id": "c", "quantity": 1, "currency": "EUR"}
         times: dict[str, Any] = {"clicked_at": common["occurred_at"], "delay": chance.randrange(10**7)}
-        order = {"order_id": f"o{chance.randrange(200)}", "amount": chance.randrange(1_000)}
+        order: dict[str, Any] = {"order_id": f"o{chance.randrange(200)}", "amount": chance.randrange(1_000)}
         event = Conversion(**common, **place, **sale, **times, **order)
     return LoggedRecord(offset, 0, unit.encode(), msgspec.json.encode(event))

@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 from redis import Redis as SyncRedis
 
-from schemas.topics import DEAD_LETTERS
 from schemas import dead_letters
+from schemas.topics import DEAD_LETTERS
 from streams.fold.plain import PlainFold
 from streams.settings import FoldSettings, KafkaSettings, RedisSettings
 from tests.streams.logs import TOPICS, example_log

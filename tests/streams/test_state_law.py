@@ -100,7 +100,7 @@ class Worker:
 
     def forget(self, tp: TopicPartition) -> None:
         for known in (self.parts, self.read, self.held):
-            known.pop(tp, None)  # type: ignore[attr-defined]
+            known.pop(tp, None)
 
     async def drain(self) -> None:
         """Read every partition to its end until all groups stand there."""
@@ -128,7 +128,7 @@ class World:
 
     async def snapshot(self, group: int) -> None:
         names = [name async for name in self.redis.scan_iter(f"reshelf:{{law:{group}}}:*")]
-        self.snapshots[group] = {name: await self.redis.dump(name) for name in names}
+        self.snapshots[group] = {name: await self.redis.dump(name) or b"" for name in names}
 
     async def roll_back(self, group: int) -> None:
         stored = self.snapshots.get(group)
