@@ -60,14 +60,22 @@ class OpenBandit:
 
     @property
     def page(self) -> str:
+        """The page that stands for the campaign."""
         return f"obd-{self.campaign}"
 
     @property
+    def stem(self) -> str:
+        """What all event ids of this campaign and policy begin with."""
+        return f"{self.page}-{self.policy}-"
+
+    @property
     def log_file(self) -> Path:
+        """The rows."""
         return self.folder / self.policy / self.campaign / f"{self.campaign}.csv"
 
     @property
     def context_file(self) -> Path:
+        """The items."""
         return self.folder / self.policy / self.campaign / "item_context.csv"
 
     def check(self) -> None:
@@ -102,7 +110,7 @@ class OpenBandit:
 
     def _row(self, number: int, row: list[str], columns: _Columns) -> RowEvents:
         digest = blake2b("\x1f".join(row).encode(), digest_size=6).hexdigest()
-        event_id = f"{self.page}-{self.policy}-{number}-{digest}"
+        event_id = f"{self.stem}{number}-{digest}"
         when = (_time(row[columns.timestamp]) - _EPOCH) // _MILLISECOND
         slot, item = _slot(row[columns.position]), _filled("item_id", row[columns.item_id])
         segment = _filled(self.segment_by, row[columns.segment])[:SEGMENT_LENGTH]

@@ -146,15 +146,16 @@ class Picture:
 def summary(traffic: Traffic) -> dict[str, Any]:
     """The closing figures, for people and for scripts; null is what is not known."""
     clicks = traffic.scores.click_uplift()
+    gain = _interval(clicks.uplift, clicks.low, clicks.high)
     delays = traffic.delays.quantiles_ms()
     return {
         "events": traffic.tally.events,
         "layouts": traffic.tally.layouts,
         "ctr_learned": _known(clicks.ctr_learned),
         "ctr_holdout": _known(clicks.ctr_holdout),
-        "uplift": _known(clicks.uplift),
-        "uplift_low": _known(clicks.low),
-        "uplift_high": _known(clicks.high),
+        "uplift": gain["value"],
+        "uplift_low": gain["low"],
+        "uplift_high": gain["high"],
         "click_to_layout_ms": {"p50": delays.get("p50"), "p99": delays.get("p99")},
         "dead_letters": traffic.tally.dead_letters,
     }

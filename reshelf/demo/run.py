@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import signal
 import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import numpy as np
 import orjson
 from rich.console import Console
 from rich.live import Live
 
-from reshelf.demo.picture import Picture
+from policy.assignment import choose
+from reshelf.demo.picture import Picture, summary
 from reshelf.demo.screen import line, screen
+from reshelf.demo.shop import Shop, ShopSettings
 from reshelf.demo.traffic import TICK_S, Traffic
-from reshelf.demo.web import Window
+from reshelf.demo.web import Window, window
+from reshelf.roles import ROLES
+from reshelf.servers import process
+from reshelf.settings import Settings, as_environment
+from reshelf.topics import apply
 from schemas.errors import ReshelfError
 
 PICTURE_S = 0.5
@@ -26,6 +37,18 @@ LINE_S = 5.0
 LOG_LINES = 15
 
 Show = Callable[[dict[str, Any]], None]
+Workers = Sequence[tuple[str, subprocess.Popen[bytes], Path]]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What was asked for: `seconds` None runs until stopped, `port` None serves no page."""
+
+    seconds: float | None
+    rate: float
+    seed: int
+    alike: bool
+    port: int | None
 
 
 class Stopped(BaseException):
@@ -53,20 +76,60 @@ def stoppable() -> Iterator[None]:
             signal.signal(name, handler)
 
 
+def demonstration(settings: Settings, order: Order, console: Console) -> dict[str, Any]:
+    """Open the shop with workers of its own and show it; returns the closing figures.
+
+    Being Stopped ends it in good order.  Raises `WorkerEnded` when a worker ends before that.
+    """
+    run_id = f"{secrets.token_hex(3)}"
+    own = own_settings(settings, run_id)
+    apply(own.kafka)
+    shop = Shop(ShopSettings(alike=order.alike), np.random.default_rng(order.seed))
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="reshelf-demo-")))
+        page = None if order.port is None else stack.enter_context(window(order.port))
+        workers = [(role, *_worker(stack, role, own, folder)) for role in ROLES]
+        traffic = Traffic(shop, own.kafka, choose, order.rate, run_id)
+        stack.callback(traffic.close)
+        with contextlib.suppress(Stopped):
+            traffic.open()
+            picture = Picture(traffic, f"shop {order.seed}" + (" with items all alike" if order.alike else ""))
+            show = stack.enter_context(shown_on(console, page))
+            run(traffic, picture, show, worker_check(workers), order.seconds)
+        return summary(traffic)
+
+
+def own_settings(settings: Settings, run_id: str) -> Settings:
+    """The settings with topics and a namespace that no other run uses."""
+    kafka = settings.kafka.model_copy(update={"prefix": f"{settings.kafka.prefix}demo-{run_id}-"})
+    redis = settings.redis.model_copy(update={"namespace": f"demo-{run_id}"})
+    return settings.model_copy(update={"kafka": kafka, "redis": redis})
+
+
+def _worker(
+    stack: contextlib.ExitStack, role: str, settings: Settings, folder: Path
+) -> tuple[subprocess.Popen[bytes], Path]:
+    log = folder / f"{role}.log"
+    command = [sys.executable, "-m", "reshelf", "worker", role]
+    return stack.enter_context(process(command, log, as_environment(settings))), log
+
+
 @contextlib.contextmanager
-def shown_on(console: Console, window: Window | None, *, quiet: bool) -> Iterator[Show]:
+def shown_on(console: Console, page: Window | None) -> Iterator[Show]:
     """How a picture is shown: live on a terminal, as a line now and then elsewhere, and in the window."""
     with contextlib.ExitStack() as stack:
-        show = None if quiet else _lines(console)
-        if not quiet and console.is_terminal:
+        if page is not None:
+            console.print(f"The live page is at {page.address}", highlight=False)
+        show = None if console.quiet else _lines(console)
+        if console.is_terminal and not console.quiet:
             live = stack.enter_context(Live(console=console, auto_refresh=False, screen=True))
-            show = _screens(live, window.address if window else "")
+            show = _screens(live, page.address if page else "")
 
         def show_all(picture: dict[str, Any]) -> None:
             if show is not None:
                 show(picture)
-            if window is not None:
-                window.picture = orjson.dumps(picture)
+            if page is not None:
+                page.picture = orjson.dumps(picture)
 
         yield show_all
 
@@ -105,7 +168,7 @@ def run(traffic: Traffic, picture: Picture, show: Show, check: Callable[[], None
         time.sleep(max(0.0, TICK_S - (time.monotonic() - started)))
 
 
-def worker_check(workers: Sequence[tuple[str, subprocess.Popen[bytes], Path]]) -> Callable[[], None]:
+def worker_check(workers: Workers) -> Callable[[], None]:
     """A function that raises WorkerEnded, with the log's last lines, when a worker has ended."""
 
     def check() -> None:

@@ -76,9 +76,13 @@ def _ratio(part: int, whole: int) -> float:
 
 @dataclass(slots=True)
 class Delays:
-    """Click-to-layout delay: from a click's production to the first layout of its page and segment that reflects it."""
+    """Click-to-layout delay: from a click's production to the first layout of its page and segment that reflects it.
+
+    Clicks sent before a page and segment had any layout are left out: they waited for the workers to start.
+    """
 
     recent: deque[float] = field(default_factory=lambda: deque(maxlen=20_000))
+    _begun: dict[Key, float] = field(default_factory=dict)
     _waiting: dict[tuple[Key, int], deque[tuple[int, float]]] = field(default_factory=dict)
 
     def click(self, key: Key, partition: int, offset: int, produced: float) -> None:
@@ -88,10 +92,13 @@ class Delays:
 
     def layout(self, key: Key, watermarks: dict[str, list[int]], received: float) -> None:
         """A layout arrived at `received` seconds; its watermarks say which clicks it reflects."""
+        begun = self._begun.setdefault(key, received)
         for partition, position in enumerate(watermarks.get(CLICKS.name, [])):
             queue = self._waiting.get((key, partition), deque())
             while queue and queue[0][0] < position:
-                self.recent.append(received - queue.popleft()[1])
+                _, produced = queue.popleft()
+                if produced >= begun:
+                    self.recent.append(received - produced)
 
     def quantiles_ms(self) -> dict[str, float]:
         """The median and the 99th percentile, milliseconds; empty before the first."""

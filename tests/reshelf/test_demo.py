@@ -199,6 +199,8 @@ def test_arms_and_bins() -> None:
 def test_a_click_is_reflected_by_the_first_layout_past_it() -> None:
     delays = Delays()
     key = ("home", "cooks")
+    delays.click(key, 1, 2, 8.0)
+    delays.layout(key, {CLICKS.name: [0, 3]}, 9.0)
     for offset, sent in ((3, 10.0), (4, 10.5)):
         delays.click(key, 1, offset, sent)
     delays.layout(("home", "readers"), {CLICKS.name: [0, 9]}, 10.6)

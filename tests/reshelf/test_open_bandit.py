@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from reshelf.imported import Publisher, end_offsets, held_ids
+from reshelf.imported import Publisher, held_ids
 from reshelf.open_bandit import HeldIds, OpenBandit, RowEvents, missing
 from schemas.codec import decoder, encode
 from schemas.errors import BadSettings
 from schemas.messages import CatalogItem, Click, Impression
 from schemas.topics import CLICKS, IMPRESSIONS
+from streams.namespace import log_bounds
 from streams.settings import KafkaSettings
 
 HEADER = ["", "timestamp", "item_id", "position", "click", "propensity_score", "user_feature_0", "user_feature_1"]
@@ -151,8 +152,10 @@ def test_importing_twice_changes_nothing(
     publish(kafka, events[:300])
     assert publish(kafka, events) == 400 + sum(events.click is not None for events in events[300:])
     assert publish(kafka, events) == 0
-    assert sum(end_offsets(kafka, IMPRESSIONS)) == 700
-    assert sum(end_offsets(kafka, CLICKS)) == 100
+    ends = {
+        name: sum(end for _, end in found) for name, found in log_bounds(kafka, [IMPRESSIONS.name, CLICKS.name]).items()
+    }
+    assert ends == {IMPRESSIONS.name: 700, CLICKS.name: 100}
     assert Counter(held_ids(kafka, IMPRESSIONS, "obd-all-bts-")) == Counter(
         event.impression.event_id for event in events
     )
@@ -160,4 +163,4 @@ def test_importing_twice_changes_nothing(
 
 def publish(kafka: KafkaSettings, events: list[RowEvents]) -> int:
     held = [HeldIds(held_ids(kafka, topic, "obd-all-bts-")) for topic in (IMPRESSIONS, CLICKS)]
-    return Publisher(kafka).events(missing(events, *held), lambda: None)
+    return Publisher(kafka).events(missing(events, *held))

@@ -1,0 +1,64 @@
+"""`reshelf demo`: a shop whose pages re-shelve themselves while you watch."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import click
+
+from reshelf.commands import Front
+
+if TYPE_CHECKING:
+    from reshelf.demo.run import Order
+
+
+@click.command()
+@click.option("--seconds", type=click.FloatRange(min=1), help="End after so long.  [default: run until stopped]")
+@click.option(
+    "--rate", type=click.FloatRange(1, 50_000), default=1_500.0, show_default=True, help="Page views a second."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Another number, another shop.")
+@click.option("--alike", is_flag=True, help="All items are equally good: no layout can be better than another.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=8_765, show_default=True, help="Live page; 0 for any.")
+@click.option("--web/--no-web", default=True, help="Serve the live page on the loopback interface.  [default: web]")
+@click.option(
+    "--embedded/--no-embedded",
+    default=True,
+    help="Start broker and Redis for the demonstration, or use those of the settings, "
+    "with topics and a state of its own.  [default: embedded]",
+)
+@click.pass_obj
+def demo(
+    front: Front,
+    seconds: float | None,
+    rate: float,
+    seed: int,
+    alike: bool,
+    port: int,
+    web: bool,
+    embedded: bool,
+) -> None:
+    """Open a synthetic shop: 100,000 visitors, 304 items, three pages, four segments.
+
+    Its web tier and renderer speak to Reshelf over the topics only.  A tenth of
+    the visitors always get the baseline; the rest see learned layouts.  Ctrl-C
+    ends everything that was started.
+    """
+    from reshelf.demo.run import Order, Stopped, stoppable
+
+    front.embedded = embedded
+    with stoppable(), contextlib.suppress(Stopped):
+        _open(front, Order(seconds, rate, seed, alike, port if web else None))
+
+
+def _open(front: Front, order: Order) -> None:
+    from rich.console import Console
+
+    from reshelf.demo.run import demonstration
+    from reshelf.demo.screen import closing
+
+    console = Console(stderr=True, quiet=front.json)
+    console.print("Starting broker, Redis and workers ...", highlight=False)
+    told = demonstration(front.settings, order, console)
+    front.answer(told, closing(told))

@@ -1,0 +1,59 @@
+"""Reading a topic to its end, as it is now."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from uuid import uuid4
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from schemas.errors import Transient
+from streams.clients import confluent_consumer_config
+from streams.settings import KafkaSettings
+
+TIMEOUT_S = 30.0
+BATCH = 5_000
+
+
+@contextlib.contextmanager
+def reader(kafka: KafkaSettings) -> Iterator[Consumer]:
+    """A consumer of no lasting group, which also says where a partition ends."""
+    consumer = Consumer(
+        confluent_consumer_config(kafka, f"{kafka.prefix}reader-{uuid4().hex}") | {"enable.partition.eof": True}
+    )
+    try:
+        yield consumer
+    finally:
+        consumer.close()
+
+
+def partitions(consumer: Consumer, name: str) -> list[TopicPartition]:
+    """The partitions of a topic at their beginnings; raises Transient where there is none."""
+    try:
+        found = consumer.list_topics(name, timeout=TIMEOUT_S).topics[name]
+    except KafkaException as error:
+        raise Transient(f"The broker did not name the partitions of {name}: {error}. Check kafka.bootstrap.") from None
+    if found.error is not None or not found.partitions:
+        raise Transient(f"Topic {name} is not there: {found.error}. Create it with `reshelf topics apply`.")
+    return [TopicPartition(name, number, OFFSET_BEGINNING) for number in sorted(found.partitions)]
+
+
+def to_the_end(consumer: Consumer, places: list[TopicPartition]) -> Iterator[Message]:
+    """All records from `places` on; the last message of a partition is its end-of-partition mark."""
+    consumer.assign(places)
+    unread = {place.partition for place in places}
+    last = time.monotonic()
+    while unread:
+        for message in consumer.consume(BATCH, timeout=0.2):
+            last, error = time.monotonic(), message.error()
+            if error is None:
+                yield message
+            elif error.code() == KafkaError._PARTITION_EOF and message.partition() in unread:
+                unread.discard(message.partition() or 0)
+                yield message
+        if time.monotonic() - last > TIMEOUT_S:
+            raise Transient(
+                f"{places[0].topic} could not be read to its end: silent for {TIMEOUT_S:.0f} s. Try again later."
+            )
