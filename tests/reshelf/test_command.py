@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -89,6 +90,21 @@ def test_shared_options_before_and_after(arguments: list[str], capsys: pytest.Ca
     assert json.loads(capsys.readouterr().out)["ok"] is True
 
 
+def test_servers_end_with_a_terminated_command() -> None:
+    code = "import sys, time, click; from reshelf.command import cli, run\n"
+    code += "@cli.command('hold')\n@click.pass_obj\ndef hold(front):\n"
+    code += "    print(front.settings.kafka.bootstrap, flush=True); time.sleep(600)\n"
+    code += "cli.get_command = lambda *_: hold\nsys.exit(run(['--embedded', 'hold']))"
+    holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    with holder:
+        assert holder.stdout is not None
+        host, port = holder.stdout.readline().split(":")
+        holder.terminate()
+        assert holder.wait(30) == 143
+    with socket.socket() as probe:
+        assert probe.connect_ex((host, int(port))) != 0
+
+
 def test_schemas_export_and_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["schemas", "export", str(tmp_path / "out")]) == 0
     assert (tmp_path / "out" / "asyncapi.json").is_file()
@@ -169,6 +185,7 @@ def test_every_command_has_help(name: str) -> None:
 def test_command_lines_of_the_containers_parse() -> None:
     ours = {name: service for name, service in services().items() if str(service["image"]).startswith("reshelf:")}
     assert ours["topics"]["command"] == ["topics", "apply"]
+    assert {"learner", "attribution", "layouts"} < set(ours)
     for service in ours.values():
         parse(service["command"])
 
