@@ -13,7 +13,7 @@ from reshelf.demo.shop import PAGES, SEGMENTS, Item
 from reshelf.demo.traffic import Traffic
 from schemas.messages import Layout
 
-FRESH_S = 4.0
+FRESH_S = 2.5
 WINDOW_S = 3.0
 
 

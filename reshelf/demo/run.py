@@ -142,7 +142,7 @@ def _screens(live: Live, address: str) -> Show:
 
 
 def _lines(console: Console) -> Show:
-    last = -LINE_S
+    last = 0.0
 
     def show(picture: dict[str, Any]) -> None:
         nonlocal last

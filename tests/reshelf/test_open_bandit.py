@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import csv
+import io
+import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from reshelf.imported import Publisher, held_ids
 from reshelf.open_bandit import HeldIds, OpenBandit, RowEvents, missing
+from reshelf.servers import process
 from schemas.codec import decoder, encode
 from schemas.errors import BadSettings
 from schemas.messages import CatalogItem, Click, Impression
@@ -164,3 +171,78 @@ def test_importing_twice_changes_nothing(
 def publish(kafka: KafkaSettings, events: list[RowEvents]) -> int:
     held = [HeldIds(held_ids(kafka, topic, "obd-all-bts-")) for topic in (IMPRESSIONS, CLICKS)]
     return Publisher(kafka).events(missing(events, *held))
+
+
+@pytest.fixture(scope="module")
+def sample() -> Path:
+    """The sample of the dataset that the package obp ships."""
+    found = find_spec("obp")
+    if found is None or found.origin is None:
+        pytest.skip("obp is not installed: its sample of the Open Bandit Dataset is imported")
+    return Path(found.origin).parent / "dataset" / "obd"
+
+
+def reshelf(*arguments: str, **settings: str) -> str:
+    """What the command line prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", "reshelf", *arguments],
+        env=os.environ | settings,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def counted(folder: Path, policies: tuple[str, ...]) -> list[list[str]]:
+    """The export that the files themselves say, counted by numpy."""
+    rows = []
+    for policy in policies:
+        with (folder / policy / "all" / "all.csv").open(newline="") as source:
+            rows += list(csv.DictReader(source))
+    days = np.array([row["timestamp"][:10] for row in rows], dtype="datetime64[D]").astype("datetime64[ms]").astype(int)
+    segments = [row["user_feature_0"][:6] for row in rows]
+    slots = [str(int(row["position"]) - 1) for row in rows]
+    items = [row["item_id"] for row in rows]
+    names = np.array([*zip(segments, days.astype(str), items, slots, strict=True)])
+    keys, places = np.unique(names, axis=0, return_inverse=True)
+    seen = np.bincount(places.ravel())
+    clicks = np.bincount(places.ravel(), weights=[int(row["click"]) for row in rows]).astype(int)
+    counts = zip(keys.tolist(), seen.tolist(), clicks.tolist(), strict=True)
+    return [["obd-all", *key, str(shown), str(clicked), "0", "0"] for key, shown, clicked in counts]
+
+
+def exported(text: str) -> list[list[str]]:
+    header, *rows = csv.reader(io.StringIO(text))
+    assert header == ["page", "segment", "bucket", "item", "slot", "impressions", "clicks", "conversions", "revenue"]
+    return sorted(rows)
+
+
+def test_state_equals_the_files_to_the_last_count(
+    sample: Path, broker: str, redis_url: str, prefix: str, tmp_path: Path
+) -> None:
+    """Both policies through broker and worker; importing again changes nothing."""
+    namespace = prefix.strip("-")
+    settings = {
+        "RESHELF_KAFKA__BOOTSTRAP": broker, "RESHELF_KAFKA__PREFIX": prefix, "RESHELF_REDIS__URL": redis_url,
+        "RESHELF_REDIS__NAMESPACE": namespace, "RESHELF_FOLD__LATE_MS": "0", "RESHELF_FOLD__EARLY_MS": "0",
+    }  # fmt: skip
+    command = ["import", "obd", str(sample), "--campaign", "all", "--prefix", prefix]
+    first = reshelf(*command, "--policy", "bts", "--json", **settings)
+    assert '"published": 10042' in first
+    with process([sys.executable, "-m", "reshelf", "worker", "learner"], tmp_path / "log", settings):
+        both = reshelf(*command, "--policy", "random", "--export", "csv", **settings)
+        again = reshelf(*command, "--policy", "bts", "--json", **settings)
+        after = reshelf(*command, "--policy", "random", "--export", "csv", **settings)
+    assert exported(both) == sorted(counted(sample, ("bts", "random")))
+    assert '"published": 0' in again
+    assert after == both
+
+
+def test_one_command_does_it_all(sample: Path) -> None:
+    text = reshelf(
+        "import", "obd", str(sample), "--campaign", "all", "--policy", "random", "--embedded", "--export", "csv"
+    )
+    assert exported(text) == sorted(counted(sample, ("random",)))

@@ -1,0 +1,122 @@
+"""`reshelf layouts` against a broker."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from itertools import islice
+
+import pytest
+from confluent_kafka import Producer
+from rich.console import Console
+
+from reshelf.published import follow, heading, newest, slots_table
+from schemas.codec import encode, encode_key
+from schemas.errors import Transient
+from schemas.messages import Layout
+from schemas.topics import LAYOUTS
+from streams.clients import confluent_producer_config
+from streams.settings import KafkaSettings
+
+NOW_MS = time.time_ns() // 1_000_000
+
+
+def layout(segment: str, version: int, expires_at: int = NOW_MS + 600_000) -> Layout:
+    return Layout(
+        page="home",
+        segment=segment,
+        version=version,
+        produced_at=NOW_MS - 1_500,
+        expires_at=expires_at,
+        epoch=1,
+        template="default",
+        policy="thompson",
+        settings_digest="d",
+        rules_version=1,
+        parameters_version=0,
+        catalog_position=[0],
+        watermarks={},
+        holdout_share=0.1,
+        holdout_salt="h",
+        baseline={"home-1": "kettle", "home-2": "tent"},
+        slates=[{"home-1": "tent", "home-2": "kettle"}, {"home-1": "atlas", "home-2": "kettle"}],
+        propensities={"home-1": {"atlas": 0.5, "tent": 0.5}, "home-2": {"kettle": 1.0}},
+    )
+
+
+@pytest.fixture
+def kafka_with_layouts(broker: str, prefix: str, make_topics: Callable[..., None]) -> KafkaSettings:
+    """Newer and older versions in one topic, one key deleted again, and one value that is no layout."""
+    make_topics(broker)
+    kafka = KafkaSettings(bootstrap=broker, prefix=prefix)
+    producer = Producer(confluent_producer_config(kafka))
+    for segment, value in (
+        ("cooks", encode(layout("cooks", 7))),
+        ("cooks", encode(layout("cooks", 9))),
+        ("cooks", encode(layout("cooks", 8))),
+        ("gone", encode(layout("gone", 1))),
+        ("gone", None),
+        ("broken", b"{"),
+        ("*", encode(layout("*", 3, expires_at=NOW_MS - 1))),
+    ):
+        producer.produce(prefix + LAYOUTS.name, value, encode_key(LAYOUTS, "home", segment))
+    assert producer.flush(30) == 0
+    return kafka
+
+
+def reshelf(kafka: KafkaSettings, *arguments: str) -> subprocess.CompletedProcess[str]:
+    settings = {"RESHELF_KAFKA__BOOTSTRAP": kafka.bootstrap, "RESHELF_KAFKA__PREFIX": kafka.prefix}
+    command = [sys.executable, "-m", "reshelf", "layouts", *arguments]
+    return subprocess.run(command, env=os.environ | settings, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_newest_of_each_key_is_kept(kafka_with_layouts: KafkaSettings) -> None:
+    found = newest(kafka_with_layouts)
+    assert {key: one.version for key, one in found.items()} == {("home", "*"): 3, ("home", "cooks"): 9}
+
+
+def test_following_begins_with_what_is_there_and_goes_on(kafka_with_layouts: KafkaSettings) -> None:
+    later = follow(kafka_with_layouts)
+    assert {one.version for one in islice(later, 2)} == {3, 9}
+    producer = Producer(confluent_producer_config(kafka_with_layouts))
+    for version in (5, 10):
+        name = kafka_with_layouts.prefix + LAYOUTS.name
+        producer.produce(name, encode(layout("cooks", version)), encode_key(LAYOUTS, "home", "cooks"))
+    producer.flush(30)
+    assert next(later).version == 10
+
+
+def test_a_layout_reads_well() -> None:
+    text = io.StringIO()
+    Console(file=text, width=100).print(slots_table(layout("cooks", 9)))
+    first, *rows = text.getvalue().splitlines()
+    assert "slot" in first
+    assert [row.split() for row in rows[-2:]] == [
+        ["home-1", "atlas", "50%,", "tent", "50%", "kettle"],
+        ["home-2", "kettle", "100%", "tent"],
+    ]
+    assert "version 9, made 1.5 s ago, expires in 600 s, thompson with 2 variants" in heading(
+        layout("cooks", 9), NOW_MS
+    )
+    assert "expired" in heading(layout("cooks", 9, expires_at=NOW_MS), NOW_MS)
+
+
+def test_command_line(kafka_with_layouts: KafkaSettings) -> None:
+    listed = json.loads(reshelf(kafka_with_layouts, "--json").stdout)["layouts"]
+    assert [(one["page"], one["segment"], one["version"]) for one in listed] == [("home", "*", 3), ("home", "cooks", 9)]
+    shown = reshelf(kafka_with_layouts, "home", "cooks")
+    assert shown.returncode == 0
+    assert "atlas 50%" in shown.stdout
+    missing = reshelf(kafka_with_layouts, "home", "campers")
+    assert missing.returncode == 1
+    assert "no layout for page 'home' and segment 'campers'. Published are: home *, home cooks" in missing.stderr
+
+
+def test_a_missing_topic_says_what_to_do(broker: str) -> None:
+    with pytest.raises(Transient, match="reshelf topics apply"):
+        newest(KafkaSettings(bootstrap=broker, prefix="nothing-here-"))
