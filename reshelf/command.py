@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import": ("import_:import_", "Import logged data sets."),
     "schemas": ("schemas:schemas", "Write the message schemas, or check them against the last release."),
     "doctor": ("doctor:doctor", "Check settings, broker, topics, Redis and clocks."),
+    "bench": ("bench:bench", "Measure how fast Reshelf is on this machine."),
     "settings": ("settings:settings", "Show the settings in effect and where each came from."),
 }
 """Name: module in `reshelf.commands` and function, and a line of help."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from zlib import crc32
 
 from schemas.messages import BASELINE, Click, Conversion, Impression
 from streams.fold.judge import Accepted
 from streams.settings import FoldSettings
 
+K = TypeVar("K")
+V = TypeVar("V")
 BINS = 256
 DELAY_BINS = 32
 WHOLE_PAGE = "*"
@@ -56,6 +58,10 @@ class GroupDelta:
     bins: dict[TableKey, dict[int, list[int]]] = field(default_factory=dict)
 
 
+def _no_counts() -> list[int]:
+    return [0, 0, 0, 0, 0]
+
+
 def traffic_of(variant: int) -> Traffic:
     """The traffic that a variant belongs to."""
     if variant >= 0:
@@ -79,6 +85,7 @@ class Folder:
     def __init__(self, settings: FoldSettings, group_of: Callable[[str, str], int]) -> None:
         self._cap = settings.amount_cap
         self._group_of = group_of
+        self._known: dict[tuple[str, str], tuple[int, int]] = {}
 
     def fold(self, accepted: Iterable[Accepted], floors: list[int] | None = None) -> dict[int, GroupDelta]:
         """Deltas by group; events below a group's floor (offset) are left out for that group."""
@@ -86,15 +93,22 @@ class Folder:
         for one in accepted:
             event = one.event
             traffic = traffic_of(event.variant)
-            group = self._group_of(event.page, event.segment)
+            group, whole = self._groups(event.page, event.segment)
             if floors is None or one.offset >= floors[group]:
                 key = TableKey(event.page, event.segment, one.bucket, traffic)
-                self._count(_entry(groups, group).tables.setdefault(key, TableDelta()), event)
-            group = self._group_of(event.page, WHOLE_PAGE)
-            if floors is None or one.offset >= floors[group]:
+                self._count(_entry(_entry(groups, group, GroupDelta).tables, key, TableDelta), event)
+            if floors is None or one.offset >= floors[whole]:
                 key = TableKey(event.page, WHOLE_PAGE, one.bucket, traffic)
-                self._count_unit(_entry(groups, group).bins.setdefault(key, {}), one)
+                self._count_unit(_entry(_entry(groups, whole, GroupDelta).bins, key, dict), one)
         return groups
+
+    def _groups(self, page: str, segment: str) -> tuple[int, int]:
+        """The groups of a key and of its whole page."""
+        known = self._known.get((page, segment))
+        if known is None:
+            known = self._group_of(page, segment), self._group_of(page, WHOLE_PAGE)
+            self._known[page, segment] = known
+        return known
 
     def _count(self, table: TableDelta, event: Impression | Click | Conversion) -> None:
         if type(event) is Impression:
@@ -118,7 +132,7 @@ class Folder:
         table.delays[delay] = table.delays.get(delay, 0) + 1
 
     def _count_unit(self, bins: dict[int, list[int]], one: Accepted) -> None:
-        counts = bins.setdefault(unit_bin(one.event.unit), [0, 0, 0, 0, 0])
+        counts = _entry(bins, unit_bin(one.event.unit), _no_counts)
         kind = type(one.event)
         if kind is Impression:
             counts[0] += one.new_view
@@ -130,8 +144,8 @@ class Folder:
             counts[4] += min(one.event.amount, self._cap)
 
 
-def _entry(groups: dict[int, GroupDelta], group: int) -> GroupDelta:
-    delta = groups.get(group)
-    if delta is None:
-        delta = groups[group] = GroupDelta()
-    return delta
+def _entry(entries: dict[K, V], key: K, make: Callable[[], V]) -> V:
+    found = entries.get(key)
+    if found is None:
+        found = entries[key] = make()
+    return found

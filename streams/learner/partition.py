@@ -125,10 +125,13 @@ class PartitionFold:
         home = self.floors[self._home]
         await self._bury(self.tp, [one for one in prepared.rejected if one.record.offset >= home])
         changed: set[tuple[str, str]] = set()
-        while moves := self._moves(prepared):
+        moves = self._moves(prepared)
+        while moves:
             for move in await self._settle(moves):
                 if move.delta:
                     changed.update((key.page, key.segment) for key in move.delta.tables)
+            behind = any(self.floors[move.group] < prepared.watermark.offset for move in moves)
+            moves = self._moves(prepared) if behind else []
         self._mark = prepared.watermark
         return changed
 
