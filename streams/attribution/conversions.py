@@ -10,13 +10,15 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from schemas.codec import decoder, encode
 from schemas.errors import BadRecord, Transient
-from schemas.messages import Conversion
 from schemas.topics import CONVERSIONS
+from streams.attribution.core import Decision
 from streams.attribution.published import Standing
 from streams.clients import confluent_consumer_config
 from streams.outlet import Outgoing, Outlet
 from streams.settings import KafkaSettings
 
+PURCHASE_HEADER = "reshelf-purchase"
+"""Offset of the purchase that a conversion was decided for, as a decimal number."""
 _TIMEOUT_S = 10.0
 
 
@@ -35,16 +37,25 @@ class ConversionsLog:
         self._outlet = outlet
         self._partition = partition
 
-    async def publish(self, events: Sequence[Conversion]) -> list[int]:
+    async def publish(self, decisions: Sequence[Decision]) -> list[int]:
         """Publish and wait for the acknowledgements; the offset of each.  Some may stand although it raised."""
         outgoing = [
-            Outgoing(CONVERSIONS.name, event.unit.encode(), encode(event), partition=self._partition)
-            for event in events
+            Outgoing(
+                CONVERSIONS.name,
+                one.event.unit.encode(),
+                encode(one.event),
+                ((PURCHASE_HEADER, str(one.offset).encode()),),
+                self._partition,
+            )
+            for one in decisions
         ]
         return [offset for _, offset in await self._outlet.publish(outgoing)]
 
     async def read(self, start: int) -> tuple[list[Standing], int]:
-        """The decisions from `start` (or the log's beginning, if that is later) to the end, and the end."""
+        """The decisions from `start` (or the log's beginning, if that is later) to the end, and the end.
+
+        A `start` past the end gives an end before it.
+        """
         return await asyncio.to_thread(self._read, start)
 
     def _read(self, start: int) -> tuple[list[Standing], int]:
@@ -55,10 +66,7 @@ class ConversionsLog:
             bounds = consumer.get_watermark_offsets(where, timeout=_TIMEOUT_S)
             if bounds is None:
                 raise Transient("Kafka did not say where events-conversions begins and ends")
-            first, end = bounds
-            if end <= start:
-                return [], end
-            consumer.assign([TopicPartition(where.topic, where.partition, max(first, start))])
+            consumer.assign([TopicPartition(where.topic, where.partition, max(bounds[0], start))])
             return self._to_end(consumer)
         except KafkaException as error:
             raise Transient(f"Kafka does not answer: {error.args[0].str()}") from None
@@ -75,15 +83,19 @@ class ConversionsLog:
                 error = message.error()
                 if error is None:
                     found += _standing(message)
-                elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  its public name
+                elif error.code() == KafkaError._PARTITION_EOF:
                     return found, message.offset() or 0
+                elif error.code() == KafkaError._AUTO_OFFSET_RESET:
+                    return [], 0
                 else:
                     raise KafkaException(error)
 
 
 def _standing(message: Message) -> list[Standing]:
+    """The decision in a record; none where others wrote something that is no decision of ours."""
+    purchase = dict(message.headers() or ()).get(PURCHASE_HEADER, b"")
     try:
         event_id = _decode(message.value() or b"").event_id
-    except BadRecord:
+        return [Standing(message.offset() or 0, int(purchase or b""), event_id)]
+    except (BadRecord, ValueError):
         return []
-    return [Standing(message.offset() or 0, message.timestamp()[1], event_id)]

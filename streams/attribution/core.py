@@ -98,9 +98,9 @@ class PartitionAttribution:
         """Up to where records were taken."""
         return Position(self.clicks.position, self.purchases.position)
 
-    def feed(self, batch: Batch) -> None:
-        """Take in a batch of either topic; raises `StateAttention` when the log is another one."""
-        self.tracks[batch.tp.topic].feed(batch)
+    def feed(self, batch: Batch) -> list[Rejected]:
+        """Take in a batch of either topic; what of it is unfit.  Raises `StateAttention` as `Track.feed`."""
+        return self.tracks[batch.tp.topic].feed(batch)
 
     def decide(self) -> Step:
         """Take what can be taken, at most `STEP_RECORDS` records; an empty step when nothing can."""

@@ -73,11 +73,15 @@ class Track:
             self._last_taken = None
         return self._taken
 
-    def feed(self, batch: Batch) -> None:
-        """Judge what the batch adds; raises `StateAttention` where the log is not the one that was read before."""
+    def feed(self, batch: Batch) -> list[Rejected]:
+        """Judge what the batch adds; what of it is unfit.
+
+        Raises `StateAttention` where the log is not the one that was read before.
+        """
         records = [record for record in batch.records if record.offset >= self.read_to]
         self._verify(records, batch.end)
-        fates = _fates(self._judge.judge(records))
+        judged = self._judge.judge(records)
+        fates = _fates(judged)
         lowest = self.next_offset
         for record in records:
             if record.offset < lowest:
@@ -87,6 +91,7 @@ class Track:
             self.waiting.append(Entry(record, self._time, event, rejected, forgets))
         self.read_to = max(self.read_to, batch.end)
         self._last_read = records[-1] if records else self._last_read
+        return judged.rejected
 
     def ended(self, end: int, time: int) -> None:
         """The log ended at `end` when its broker's clock was past `time`."""

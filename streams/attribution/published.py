@@ -7,50 +7,47 @@ from typing import NamedTuple
 
 
 class Standing(NamedTuple):
-    """A decision found in the topic."""
+    """A decision found in the topic at `offset`, on the purchase at offset `purchase`."""
 
     offset: int
-    append_time: int
+    purchase: int
     event_id: str
 
 
 class Published:
-    """The decisions found from `start` on that no purchase has been matched with yet.
+    """The decisions found from `start` on whose purchases are still to be decided.
 
+    A decision is told by its event_id and the offset of its purchase: an
+    event_id may come again once the window for duplicates is past.
     `resume_at` is what a memory stores: every decision on a purchase that is
     still to be decided lies there or later, whoever published it.
     """
 
     def __init__(self, start: int) -> None:
         self.read_to = start
-        self._standing: dict[str, Standing] = {}
+        self._standing: dict[tuple[str, int], int] = {}
 
     def found(self, decisions: Iterable[Standing], end: int) -> None:
         """Note what was read from `read_to` up to `end`."""
         for decision in decisions:
-            self._standing.setdefault(decision.event_id, decision)
+            self._standing.setdefault((decision.event_id, decision.purchase), decision.offset)
         self.read_to = max(self.read_to, end)
 
-    def stands(self, event_id: str) -> bool:
-        return event_id in self._standing
+    def stands(self, event_id: str, purchase: int) -> bool:
+        return (event_id, purchase) in self._standing
 
     def acknowledged(self, offsets: Sequence[int]) -> bool:
         """Our own publication; False when others wrote in between, so that the topic has to be read."""
-        if not offsets:
-            return True
         if sorted(offsets) != list(range(self.read_to, self.read_to + len(offsets))):
             return False
         self.read_to += len(offsets)
         return True
 
-    def settle(self, event_ids: Iterable[str], before: int) -> None:
-        """Let go of decisions that were made, and of those appended before `before`, which no later purchase can be."""
-        for event_id in event_ids:
-            self._standing.pop(event_id, None)
-        old = [one.event_id for one in self._standing.values() if one.append_time < before]
-        for event_id in old:
-            del self._standing[event_id]
+    def settle(self, purchase: int) -> None:
+        """All purchases below this offset are decided and their decisions acknowledged."""
+        if self._standing:
+            self._standing = {key: offset for key, offset in self._standing.items() if key[1] >= purchase}
 
     @property
     def resume_at(self) -> int:
-        return min((one.offset for one in self._standing.values()), default=self.read_to)
+        return min(self._standing.values(), default=self.read_to)

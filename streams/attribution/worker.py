@@ -13,7 +13,6 @@ from itertools import pairwise
 from typing import Protocol
 
 from schemas.errors import StateAttention
-from schemas.messages import Conversion
 from schemas.topics import CLICKS, CONVERSIONS, PURCHASES
 from streams.attribution.clicks import Position
 from streams.attribution.core import Decision, PartitionAttribution, Step, Windows
@@ -31,12 +30,12 @@ Bounds = Mapping[str, tuple[int, int]]
 class Decisions(Protocol):
     """The partition of events-conversions; see `ConversionsLog`."""
 
-    async def publish(self, events: Sequence[Conversion]) -> list[int]: ...
+    async def publish(self, decisions: Sequence[Decision]) -> list[int]: ...
 
     async def read(self, start: int) -> tuple[list[Standing], int]: ...
 
 
-class Behind(Exception):  # noqa: N818  a turn of events, not an error
+class Behind(Exception):
     """Redis lost writes: open the partition again and read from where it stands."""
 
 
@@ -89,9 +88,9 @@ class PartitionWorker:
         self.core = PartitionAttribution(partition, self._settings, self._fold, self._windows, memories, read_from)
         return read_from
 
-    def feed(self, batch: Batch) -> None:
-        """Take in a batch; `work` does something about it."""
-        self.core.feed(batch)
+    def feed(self, batch: Batch) -> list[Rejected]:
+        """Take in a batch; what of it is unfit.  `work` does something about it."""
+        return self.core.feed(batch)
 
     def ended(self, bounds: Bounds, time_ms: int) -> None:
         """Where the logs ended when every broker's clock was past `time_ms`."""
@@ -114,7 +113,7 @@ class PartitionWorker:
         await self.work()
         if self._unsure:
             await self._catch_up()
-        self._published.settle((), self._passed_time())
+        self._published.settle(self.core.purchases.next_offset)
         self._step = Step(changes=self.core.settle())
         await self._perform(self._step)
         self._step = None
@@ -137,14 +136,14 @@ class PartitionWorker:
         fresh = self._fresh(step)
         if fresh:
             self._unsure = True
-            offsets = await self._decisions.publish([one.event for one in fresh])
+            offsets = await self._decisions.publish(fresh)
             self._unsure = not self._published.acknowledged(offsets)
         self.counts.update(published=len(fresh), skipped=len(step.decisions) - len(fresh))
-        self._published.settle((one.event.event_id for one in step.decisions), self._passed_time())
+        self._published.settle(self.core.purchases.next_offset)
         step.decisions = []
 
     def _fresh(self, step: Step) -> list[Decision]:
-        return [one for one in step.decisions if not self._published.stands(one.event.event_id)]
+        return [one for one in step.decisions if not self._published.stands(one.event.event_id, one.offset)]
 
     async def _heed_others(self, step: Step) -> None:
         """Before publishing: leave alone what another worker has moved past in the meantime."""
@@ -187,9 +186,6 @@ class PartitionWorker:
             )
         self._published.found(found, end)
         self._unsure = False
-
-    def _passed_time(self) -> int:
-        return self.core.purchases.position.append_time - self._settings.clock_skew_ms
 
     def _start(self, topic: str, offset: int, bounds: Bounds) -> int:
         first, end = bounds[topic]

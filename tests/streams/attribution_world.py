@@ -15,6 +15,7 @@ from policy.attribution import LogEntry, plain_attribution
 from schemas.errors import Transient
 from schemas.messages import Click, Conversion, Purchase, PurchaseLine
 from schemas.topics import CLICKS, PURCHASES, Topic
+from streams.attribution.core import Decision
 from streams.attribution.memory import ClickMemory, Starts
 from streams.attribution.published import Standing
 from streams.attribution.worker import Behind, PartitionWorker
@@ -54,8 +55,8 @@ class Logs(NamedTuple):
 
 
 _name = st.sampled_from
-_units = _name(["u1", "u2", "ü3", "u4", "u5"])
-_items = _name(["i1", "i2", "i3"])
+_units = _name(["u1", "u2", "ü3", "u4"])
+_items = _name(["i1", "i2"])
 
 
 @st.composite
@@ -68,24 +69,24 @@ def _click(draw: st.DrawFn, stamp: int) -> tuple[str, Any]:
 
 @st.composite
 def _purchase(draw: st.DrawFn, stamp: int) -> tuple[str, Any]:
-    unit, occurred = draw(_units), max(0, stamp - draw(_name([0, 0, 30, 120, 350, -50, -200])))
+    unit, occurred = draw(_units), max(0, stamp - draw(_name([0, 0, 0, 0, 30, 30, 50, -50, -80, 120, 350, -200])))
     lines = draw(st.lists(st.builds(PurchaseLine, _items, st.just(1), st.integers(0, 99)), min_size=1, max_size=3))
-    currency = draw(_name(["EUR"] * 7 + ["USD"]))
+    currency = draw(_name(["EUR"] * 15 + ["USD"]))
     return unit, Purchase(f"p{draw(st.integers(0, 20))}", occurred, unit, f"o{occurred}", currency, lines)
 
 
 @st.composite
 def _log(draw: st.DrawFn, topic: Topic) -> list[Appended]:
     log, offset, at = [], draw(st.integers(0, 3)), 1_000
-    for _ in range(draw(st.integers(0, 30))):
+    for _ in range(draw(st.integers(0, 8)) * 5):
         stamp = at - draw(_name([0, 0, 0, SKEW_MS]))
         unit, event = draw(_click(stamp) if topic is CLICKS else _purchase(stamp))
-        kind = draw(st.integers(0, 19))
+        kind = draw(st.integers(0, 24))
         value = {0: b"{", 1: None}.get(kind, msgspec.json.encode(event))
         key = b"another" if kind == 2 else unit.encode()
         log.append(Appended(LoggedRecord(offset, stamp, key, value), at))
         offset += draw(_name([1, 1, 1, 1, 4]))
-        at += draw(_name([0, 1, 15, 15, 60, 60, 300]))
+        at += draw(_name([0, 1, 5, 15, 15, 15, 40, 60, 300]))
     return log
 
 
@@ -106,13 +107,17 @@ class World:
         self.logs = logs
         self.chance = chance
         self.now = 1_000
-        self.conversions: list[Conversion] = []
+        self.decisions: list[Decision] = []
         self.buried: dict[int, str] = {}
         self.snapshots: dict[int, dict[bytes, bytes]] = {}
         self.workers: list[Worker] = []
         self.faults = True
         self._meddle = meddle
         self._inside = False
+
+    @property
+    def conversions(self) -> list[Conversion]:
+        return [one.event for one in self.decisions]
 
     def bounds(self) -> dict[str, tuple[int, int]]:
         return {topic.name: (0, self._end(topic.name)) for topic in (CLICKS, PURCHASES)}
@@ -139,7 +144,7 @@ class World:
 
     async def snapshot(self, group: int) -> None:
         names = [name async for name in self.redis.scan_iter(f"reshelf:{{law:a{group}}}:*")]
-        self.snapshots[group] = {name: await self.redis.dump(name) for name in names}
+        self.snapshots[group] = {name: await self.redis.dump(name) or b"" for name in names}
 
     async def roll_back(self, group: int) -> None:
         stored = self.snapshots.get(group)
@@ -173,22 +178,22 @@ class FlakyTopic:
     def __init__(self, world: World) -> None:
         self.world = world
 
-    async def publish(self, events: Sequence[Conversion]) -> list[int]:
+    async def publish(self, decisions: Sequence[Decision]) -> list[int]:
         world = self.world
         await world.command()
-        count = len(world.conversions)
+        count = len(world.decisions)
         if world.lost():
-            world.conversions += events[: world.chance.randint(0, len(events))]
+            world.decisions += decisions[: world.chance.randint(0, len(decisions))]
             raise Transient("no acknowledgement")
-        world.conversions += events
-        offsets = list(range(count, len(world.conversions)))
+        world.decisions += decisions
+        offsets = list(range(count, len(world.decisions)))
         await world.command()
         return offsets
 
     async def read(self, start: int) -> tuple[list[Standing], int]:
         await self.world.command()
-        pairs = list(enumerate(self.world.conversions))[start:]
-        return [Standing(at, self.world.now, event.event_id) for at, event in pairs], len(self.world.conversions)
+        pairs = list(enumerate(self.world.decisions))[start:]
+        return [Standing(at, one.offset, one.event.event_id) for at, one in pairs], len(self.world.decisions)
 
 
 class Worker:

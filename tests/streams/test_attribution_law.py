@@ -52,7 +52,7 @@ async def assert_redis_agrees(worker: Worker) -> None:
 
 
 @given(log=logs(), seed=st.integers(0, 2**32))
-@settings(max_examples=120, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 def test_one_worker_at_a_time_publishes_each_decision_once(
     redis: SyncRedis, redis_url: str, log: Logs, seed: int
 ) -> None:
@@ -63,12 +63,11 @@ def test_one_worker_at_a_time_publishes_each_decision_once(
 
 
 @given(log=logs(), seed=st.integers(0, 2**32))
-@settings(max_examples=120, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 def test_workers_that_do_not_know_of_each_other_decide_alike(
     redis: SyncRedis, redis_url: str, log: Logs, seed: int
 ) -> None:
     world = run(redis_url, log, seed, workers=3, steps=160)
     decisions, buried = expected(log)
-    assert {event.event_id: event for event in world.conversions} == {event.event_id: event for event in decisions}
-    assert all(event in decisions for event in world.conversions)
+    assert set(world.conversions) == set(decisions)
     assert world.buried == buried

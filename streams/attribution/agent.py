@@ -1,0 +1,320 @@
+"""Attribution as a Faust app of its own: clicks and purchases in, conversions out.
+
+Partitions are assigned by range, so that one worker reads the same number of
+both topics.  Where one topic has to wait for the other, the reader pauses it
+instead of the stream: both come through the same reader.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import faust
+from faust.types import TP
+from redis.asyncio import Redis
+
+from schemas.dead_letters import DeadLetter
+from schemas.errors import StateAttention
+from schemas.topics import CLICKS, CONVERSIONS, DEAD_LETTERS, PURCHASES
+from streams.attribution.conversions import ConversionsLog
+from streams.attribution.ends import LogEnds
+from streams.attribution.memory import ClickMemory, Starts
+from streams.attribution.windows import PageWindows, RulesReader
+from streams.attribution.worker import Behind, PartitionWorker
+from streams.clients import redis_client
+from streams.fold.judge import Rejected
+from streams.learner.alarm import UnfitAlarm
+from streams.namespace import open_namespace
+from streams.outlet import Outgoing, Outlet
+from streams.patience import Patience
+from streams.records import Batch, TopicPartition
+from streams.settings import AttributionSettings, FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
+from streams.state.manifest import Manifest
+from streams.transport import RANGE, BatchApp, create_app, end_process, reader, subscription
+
+log = logging.getLogger("reshelf")
+TOPICS = (CLICKS, PURCHASES)
+HELD_RECORDS = 50_000
+"""A topic is paused when so many of its records wait for the other one."""
+_LOOK_S = 0.2
+
+
+@dataclass(slots=True)
+class Part:
+    """A partition number that this worker owns."""
+
+    number: int
+    worker: PartitionWorker
+    alarm: UnfitAlarm
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    paused: set[str] = field(default_factory=set)
+
+
+class Attribution:
+    """The partition numbers that this worker owns, and what it does with them."""
+
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        redis: RedisSettings,
+        fold: FoldSettings,
+        learner: LearnerSettings,
+        settings: AttributionSettings,
+    ) -> None:
+        self.app: BatchApp
+        self.counts: Counter[str] = Counter()
+        self._manifest: Manifest
+        self._kafka = kafka
+        self._redis_settings = redis
+        self._fold = fold
+        self._learner = learner
+        self._settings = settings
+        self._redis: Redis = redis_client(redis)
+        self._outlet = Outlet(kafka)
+        self._ends = LogEnds(kafka)
+        self._windows = PageWindows(settings.window_ms)
+        self._rules = RulesReader(kafka, self._windows)
+        self._parts: dict[int, Part] = {}
+        self._patience = Patience()
+
+    async def start(self) -> None:
+        """Agree with the namespace and read the rules; waits for broker and Redis."""
+        opening = partial(open_namespace, self._kafka, self._redis, self._redis_settings, self._fold)
+        manifest = await self._patience.until_done(opening)
+        assert manifest is not None
+        self._manifest = manifest
+        await self._patience.until_done(self._rules.start)
+
+    async def close(self) -> None:
+        for closer in (self._outlet.close, self._rules.close, self._ends.close, self._redis.aclose):
+            with suppress(Exception):
+                await closer()
+
+    # Ownership
+
+    async def resume(self, tps: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Where to read each partition from: so far before the memory that duplicates are known."""
+        positions: dict[TopicPartition, int] = {}
+        for number in sorted({tp.partition for tp in tps}):
+            wanted = [TopicPartition(topic.name, number) for topic in TOPICS]
+            if not tps.issuperset(wanted):
+                raise StateAttention(
+                    f"expected partition {number} of clicks and of purchases, got {', '.join(map(str, sorted(tps)))}: "
+                    "both topics need the same number of partitions."
+                )
+            await self._let_go(number)
+            opened = await self._patience.until_done(partial(self._open, number))
+            assert opened is not None
+            positions |= {TopicPartition(topic, number): offset for topic, offset in opened.items()}
+        return positions
+
+    async def revoked(self, tps: frozenset[TopicPartition]) -> None:
+        """Forget partitions that went to another worker."""
+        for number in {tp.partition for tp in tps}:
+            await self._let_go(number)
+
+    async def _let_go(self, number: int) -> None:
+        """Forget a partition and wait for what is in work: nothing of it may be published behind a later look."""
+        part = self._parts.pop(number, None)
+        if part is not None:
+            async with part.lock:
+                self.counts.update(part.worker.counts)
+
+    async def _open(self, number: int) -> dict[str, int]:
+        worker = self._worker(number)
+        positions = await worker.open(await self._ends.of(number))
+        alarm = UnfitAlarm(TopicPartition(PURCHASES.name, number), self._learner)
+        self._parts[number] = Part(number, worker, alarm)
+        return positions
+
+    def _worker(self, number: int) -> PartitionWorker:
+        starts = self._manifest.starts
+        redis = self._redis_settings
+        return PartitionWorker(
+            ClickMemory(
+                self._redis,
+                redis.namespace,
+                redis.groups,
+                number,
+                Starts(*(starts[topic.name][number] for topic in (CLICKS, PURCHASES, CONVERSIONS))),
+            ),
+            ConversionsLog(self._kafka, self._outlet, number),
+            partial(self._bury, TopicPartition(PURCHASES.name, number)),
+            self._windows,
+            self._settings,
+            self._fold,
+            self._learner.accept_loss,
+        )
+
+    # Batches
+
+    async def attribute(self, stream: Any) -> None:
+        """The agent: take each batch in and go on as far as it allows."""
+        async for event in stream.noack().events():
+            batch: Batch = event.value
+            part = self._parts.get(batch.tp.partition)
+            if part is not None:
+                async with part.lock:
+                    if self._owns(part) and reader(self.app).is_current(batch):
+                        self._feed(part, batch)
+                        await self._go_on(part, part.worker.work)
+            event.ack()
+
+    def _feed(self, part: Part, batch: Batch) -> None:
+        rejected = part.worker.feed(batch)
+        if batch.tp.topic == PURCHASES.name:
+            part.alarm.note(len(batch.records), len(rejected), rejected[-1].detail if rejected else "")
+
+    def _owns(self, part: Part) -> bool:
+        return self._parts.get(part.number) is part
+
+    async def _go_on(self, part: Part, step: Callable[[], Awaitable[None]]) -> None:
+        """Carry a step out, however long broker or Redis are away; the caller holds the lock."""
+        try:
+            await self._patience.until_done(step, lambda: self._owns(part))
+        except Behind as behind:
+            await self._read_again(part, behind)
+        else:
+            self._throttle(part)
+
+    async def _read_again(self, part: Part, behind: Behind) -> None:
+        if not self._owns(part):
+            return
+        log.warning("Attribution of partition %d: %s; reading again from there.", part.number, behind)
+        self.counts.update(part.worker.counts)
+        positions = await self._patience.until_done(partial(self._open, part.number), lambda: self._owns(part))
+        for topic, offset in (positions or {}).items():
+            await reader(self.app).rewind(TopicPartition(topic, part.number), offset)
+            self._flow(part, topic, True)
+
+    def _throttle(self, part: Part) -> None:
+        """Pause a topic that is far ahead of the other, and let it go on once half of what waited is done."""
+        for topic, track in part.worker.core.tracks.items():
+            if topic not in part.paused and len(track.waiting) > HELD_RECORDS:
+                self._flow(part, topic, False)
+            elif topic in part.paused and len(track.waiting) < HELD_RECORDS // 2:
+                self._flow(part, topic, True)
+
+    def _flow(self, part: Part, topic: str, on: bool) -> None:
+        consumer, name = reader(self.app), TP(self._kafka.prefix + topic, part.number)
+        if on:
+            part.paused.discard(topic)
+            consumer.resume_partitions({name})
+        else:
+            part.paused.add(topic)
+            consumer.pause_partitions({name})
+
+    async def _bury(self, tp: TopicPartition, rejected: Sequence[Rejected]) -> None:
+        letters = (_letter(tp, one) for one in rejected)
+        await self._outlet.publish(
+            Outgoing(DEAD_LETTERS.name, letter.key, letter.value, letter.to_headers()) for letter in letters
+        )
+
+    # Beside the batches
+
+    async def look(self) -> None:
+        """Ask where the logs end when records wait for the other topic: it may hold nothing more."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            for part in list(self._parts.values()):
+                if any(track.waiting for track in part.worker.core.tracks.values()):
+                    async with part.lock:
+                        await self._go_on(part, partial(self._look, part))
+
+    async def _look(self, part: Part) -> None:
+        asked_at = round(time.time() * 1000) - self._settings.clock_skew_ms
+        part.worker.ended(await self._ends.of(part.number), asked_at)
+        await part.worker.work()
+
+    async def settle(self) -> None:
+        """Bring idle groups along and notice a rollback of Redis, about once a second."""
+        while True:
+            await asyncio.sleep(self._learner.advance_s)
+            for part in list(self._parts.values()):
+                async with part.lock:
+                    await self._go_on(part, part.worker.settle)
+
+    async def follow_rules(self) -> None:
+        """Take new page rules in."""
+        while True:
+            await self._patience.until_done(self._rules.follow)
+
+    def totals(self) -> Counter[str]:
+        """What was counted since this worker began: decided, credited, unattributed_…, published, skipped, unfit_…"""
+        return sum((part.worker.counts for part in self._parts.values()), self.counts)
+
+    def tasks(self) -> Iterator[Coroutine[Any, Any, None]]:
+        """What runs beside the agent; an error in one of them ends the process."""
+        for task in (self.look, self.settle, self.follow_rules):
+            yield self._guarded(task())
+
+    async def _guarded(self, step: Coroutine[Any, Any, None]) -> None:
+        try:
+            await step
+        except Exception as error:  # noqa: BLE001  whatever it was, the process must not go on without it
+            self.app.wiring.on_error(error)
+
+
+def _letter(tp: TopicPartition, one: Rejected) -> DeadLetter:
+    record, headers = one.record, tuple(one.record.headers)
+    return DeadLetter(*tp, record.offset, one.reason, one.detail, record.key, record.value, headers)
+
+
+def attribution_app(
+    kafka: KafkaSettings,
+    redis: RedisSettings,
+    fold: FoldSettings,
+    learner: LearnerSettings,
+    settings: AttributionSettings,
+    on_error: Callable[[Exception], None] = end_process,
+) -> Callable[[], Awaitable[faust.App]]:
+    """A function that makes attribution's app in the event loop that will run it."""
+
+    async def make() -> faust.App:
+        attribution = Attribution(kafka, redis, fold, learner, settings)
+        try:
+            await attribution.start()
+        except BaseException:
+            await attribution.close()
+            raise
+        attribution.app = create_app(
+            f"attribution-{redis.namespace}",
+            kafka,
+            logical=lambda name: name.removeprefix(kafka.prefix),
+            resume=attribution.resume,
+            on_revoked=attribution.revoked,
+            assignor=RANGE,
+            on_error=on_error,
+        )
+        _wire(attribution, kafka)
+        return attribution.app
+
+    return make
+
+
+def _wire(attribution: Attribution, kafka: KafkaSettings) -> None:
+    app = attribution.app
+    topics = [kafka.prefix + topic.name for topic in TOPICS]
+    app.agent(subscription(app, topics), name="attribute")(attribution.attribute)
+    tasks: list[asyncio.Task[None]] = []
+
+    async def beside() -> None:
+        tasks.extend(asyncio.create_task(task) for task in attribution.tasks())
+        log.info("Attributing as %s.", app.conf.id)
+
+    async def close(*_: Any, **__: Any) -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await attribution.close()
+
+    app.task(beside)
+    app.on_before_shutdown.connect(close, weak=False)
