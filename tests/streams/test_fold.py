@@ -1,0 +1,164 @@
+"""The pure parts of the fold: windows, quotas, verdicts, deltas, the alarm."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.errors import StateAttention
+from schemas.messages import Click, Impression, SlotItem
+from schemas.topics import BY_NAME, CLICKS, IMPRESSIONS
+from streams.fold.deltas import Folder, Traffic, delay_bin, traffic_of
+from streams.fold.judge import Judge
+from streams.fold.quota import Quota
+from streams.fold.window import RecentWindow
+from streams.learner.alarm import UnfitAlarm
+from streams.records import TopicPartition
+from streams.settings import FoldSettings, LearnerSettings
+from streams.state.keys import group_of
+from tests.streams.logs import FOLD, Log, LoggedRecord, logs
+
+NOW = 1_700_000_000_000
+
+
+def click(event_id: str = "c1", **other: Any) -> Click:
+    fields: dict[str, Any] = {
+        "event_id": event_id,
+        "occurred_at": NOW,
+        "unit": "u",
+        "page": "home",
+        "segment": "s",
+        "slot": "a",
+        "item": "i",
+        "page_view_id": "v",
+        "layout_version": 1,
+        "variant": 0,
+    }
+    return Click(**(fields | other))
+
+
+def record(event: Any, offset: int = 0, timestamp: int = NOW, key: bytes | None = b"u") -> LoggedRecord:
+    return LoggedRecord(offset, timestamp, key, msgspec.json.encode(event))
+
+
+@given(names=st.lists(st.tuples(st.integers(1, 4), st.sampled_from("abc"))), reach=st.integers(1, 6))
+def test_window_is_exact(names: list[tuple[int, str]], reach: int) -> None:
+    window, offset = RecentWindow(reach), 0
+    seen: list[tuple[int, str]] = []
+    for step, name in names:
+        offset += step
+        expected = any(other == name and offset - at <= reach for at, other in seen)
+        assert window.seen(name, offset) == expected
+        seen.append((offset, name))
+
+
+@pytest.mark.parametrize(
+    ("changed", "timestamp", "reason"),
+    [
+        ({}, NOW + 2 * 86_400_000 + 1, "late"),
+        ({}, NOW - 300_001, "early"),
+        ({"unit": "other"}, NOW, "key"),
+    ],
+)
+def test_unfit_clicks_get_a_reason(changed: dict[str, Any], timestamp: int, reason: str) -> None:
+    judged = Judge(CLICKS, FoldSettings()).judge([record(click(**changed), timestamp=timestamp)])
+    assert [one.reason for one in judged.rejected] == [reason]
+    assert judged.accepted == []
+
+
+def test_broken_records_get_a_reason() -> None:
+    values: list[bytes | None] = [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000]
+    records = [LoggedRecord(at, NOW, b"u", value) for at, value in enumerate(values)]
+    judged = Judge(IMPRESSIONS, FoldSettings()).judge(records)
+    assert [one.reason for one in judged.rejected] == ["empty", "malformed", "invalid", "malformed", "invalid"]
+
+
+def test_a_null_click_forgets_and_a_null_impression_does_not_fit() -> None:
+    null = LoggedRecord(3, NOW, b"u", None)
+    assert Judge(CLICKS, FoldSettings()).judge([null]).forgotten == [3]
+    assert [one.reason for one in Judge(IMPRESSIONS, FoldSettings()).judge([null]).rejected] == ["empty"]
+
+
+def test_a_late_event_makes_its_repetition_a_duplicate() -> None:
+    late = record(click(), 0, NOW + 3 * 86_400_000)
+    judged = Judge(CLICKS, FoldSettings()).judge([late, record(click(), 1)])
+    assert (len(judged.rejected), judged.duplicates) == (1, [1])
+
+
+@given(log=logs(partitions=1), cut=st.integers(0, 10))
+def test_verdicts_do_not_depend_on_batches(log: Log, cut: int) -> None:
+    for tp, records in log.items():
+        topic = BY_NAME[tp.topic]
+        whole, parts = Judge(topic, FOLD).judge(records), Judge(topic, FOLD)
+        first, second = parts.judge(records[:cut]), parts.judge(records[cut:])
+        assert whole.accepted == first.accepted + second.accepted
+        assert whole.duplicates == first.duplicates + second.duplicates
+
+
+def test_quota_admits_whole_records_or_nothing() -> None:
+    quota = Quota(FoldSettings(max_items=2, max_slots=9, max_keys=9))
+    assert quota.admit(0, 0, click(item="a"))
+    assert quota.admit(1, 0, _impression("b", "c")) is None
+    assert quota.admit(2, 0, click(item="b")) is not None
+    assert quota.admit(3, 0, click(item="a")) == ()
+    assert quota.admit(4, 0, click(item="c")) is None
+    assert quota.admit(5, 1, click(item="c")), "another bucket has a quota of its own"
+
+
+@given(items=st.lists(st.sampled_from("abcdefg"), max_size=20), read=st.integers(0, 20))
+def test_quota_from_redis_decides_as_the_one_in_memory(items: list[str], read: int) -> None:
+    limits = FoldSettings(max_items=3, max_slots=9, max_keys=9)
+    whole = Quota(limits)
+    names = [whole.admit(at, 0, click(item=item)) for at, item in enumerate(items)]
+    stored = b"".join(new.code.to_bytes(4, "little") for found in names[:read] for new in found or ())
+    again = Quota(limits)
+    again.load(0, stored)
+    decisions = [again.admit(at, 0, click(item=item)) is None for at, item in enumerate(items)]
+    assert decisions == [found is None for found in names], "also for records that lie before what was stored"
+
+
+def _impression(*items: str, variant: int = 0) -> Impression:
+    slots = [SlotItem(f"slot{at}", item) for at, item in enumerate(items)]
+    return Impression("e", NOW, "u", "home", "s", "v", 1, variant, slots)
+
+
+def test_fold_counts_traffic_apart() -> None:
+    assert [traffic_of(variant) for variant in (-2, -1, 0, 15)] == [
+        Traffic.FALLBACK,
+        Traffic.HOLDOUT,
+        Traffic.LEARNED,
+        Traffic.LEARNED,
+    ]
+    shown = [record(msgspec.structs.replace(_impression("a", variant=v), event_id=f"e{v}"), v + 2) for v in (-2, -1, 0)]
+    settings = FoldSettings(bucket_ms=0)
+    judged = Judge(IMPRESSIONS, settings).judge(shown)
+    delta = Folder(settings, lambda page, segment: group_of(page, segment, 1)).fold(judged.accepted)[0]
+    assert {key.traffic: table.impressions for key, table in delta.tables.items()} == {
+        traffic: {("a", "slot0"): 1} for traffic in Traffic
+    }
+
+
+def test_delays_lie_in_doubling_bins() -> None:
+    assert [delay_bin(ms) for ms in (0, 999, 1_000, 1_999, 2_000, 4_000, 2**60)] == [0, 0, 1, 1, 2, 3, 31]
+
+
+def test_nearly_all_unfit_stops_before_the_topic_is_drained() -> None:
+    alarm = UnfitAlarm(TopicPartition("events-clicks", 0), LearnerSettings())
+    alarm.note(900, 900, "bad")
+    with pytest.raises(StateAttention, match="1800 of the last 1800 records of events-clicks/0 do not fit"):
+        alarm.note(900, 900, "bad")
+
+
+def test_some_unfit_raise_an_alarm_and_go_on(caplog: pytest.LogCaptureFixture) -> None:
+    alarm = UnfitAlarm(TopicPartition("events-clicks", 0), LearnerSettings())
+    for _ in range(3):
+        alarm.note(1_000, 100, "bad")
+    assert alarm.raised
+    assert len(caplog.records) == 1
+    for _ in range(30):
+        alarm.note(1_000, 0, "")
+    assert not alarm.raised

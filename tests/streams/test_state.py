@@ -1,0 +1,161 @@
+"""What keeps state and log together: the manifest, the fingerprint, expiry, the reader."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import numpy as np
+import pytest
+from redis import Redis as SyncRedis
+from redis.asyncio import Redis
+
+from schemas.errors import StateAttention, Transient
+from streams.fold.deltas import Traffic
+from streams.fold.judge import Rejected
+from streams.learner.partition import PartitionFold, Rewind
+from streams.records import Batch, TopicPartition
+from streams.settings import FoldSettings
+from streams.state import export
+from streams.state.expiry import expire
+from streams.state.manifest import agree, manifest_of, read
+from streams.state.reader import StateReader
+from streams.state.store import Store
+from tests.streams.logs import LoggedRecord
+from tests.streams.test_fold import NOW, click, record
+
+T = TypeVar("T")
+TP = TopicPartition("events-clicks", 0)
+FOLD = FoldSettings(bucket_ms=1_000, bucket_life_ms=5_000, late_ms=0, duplicate_window=10)
+
+
+async def bury(tp: TopicPartition, rejected: Sequence[Rejected]) -> None:
+    """Nothing to see: these tests look at the state."""
+
+
+def with_redis(url: str, work: Callable[[Redis], Awaitable[T]]) -> T:
+    async def run() -> T:
+        async with Redis.from_url(url) as client:
+            return await work(client)
+
+    return asyncio.run(run())
+
+
+async def apply(store: Store, records: list[LoggedRecord]) -> PartitionFold:
+    part = await PartitionFold.resume(TP, store, 0, FOLD, bury)
+    await part.commit(part.prepare(Batch(TP, records[0].offset, records[-1].offset + 1, 0, records)))
+    return part
+
+
+def test_manifest_refuses_other_settings(redis: SyncRedis, redis_url: str) -> None:
+    made = manifest_of("n", "p-", {"events-clicks": [5, 7]}, 4, FOLD)
+
+    async def work(client: Redis) -> None:
+        assert await agree(client, made) == made
+        later = manifest_of("n", "p-", {"events-clicks": [9, 9]}, 4, FOLD)
+        assert await agree(client, later) == made, "where the log begins now does not matter"
+        other = manifest_of("n", "p-", {"events-clicks": [5, 7]}, 8, FOLD.model_copy(update={"currency": "USD"}))
+        with pytest.raises(StateAttention, match=r"groups is 4 there and 8 here; fold\.currency is 'EUR' there"):
+            await agree(client, other)
+        with pytest.raises(StateAttention, match="no namespace 'absent'"):
+            await read(client, "absent")
+
+    with_redis(redis_url, work)
+
+
+def test_another_log_is_noticed(redis: SyncRedis, redis_url: str) -> None:
+    log = [record(click(f"c{at}"), at) for at in range(5)]
+
+    async def work(client: Redis) -> None:
+        store = Store(client, "n", 2)
+        part = await apply(store, log)
+        await part.advance()
+        part = await PartitionFold.resume(TP, store, 0, FOLD, bury)
+        part.prepare(Batch(TP, 0, 5, 0, log))
+        part = await PartitionFold.resume(TP, store, 0, FOLD, bury)
+        others = [*log[:4], record(click("another"), 4)]
+        with pytest.raises(StateAttention, match="the record at offset 4 differs from the one applied"):
+            part.prepare(Batch(TP, 0, 5, 0, others))
+
+    with_redis(redis_url, work)
+
+
+def test_an_idle_worker_notices_a_rollback(redis: SyncRedis, redis_url: str) -> None:
+    async def work(client: Redis) -> None:
+        part = await apply(Store(client, "n", 2), [record(click(f"c{at}"), at) for at in range(5)])
+        await part.advance()
+        await client.flushall()
+        with pytest.raises(Rewind) as noticed:
+            await part.advance()
+        assert noticed.value.stored == 0
+
+    with_redis(redis_url, work)
+
+
+def test_lost_records_are_skipped_only_on_purpose(redis: SyncRedis, redis_url: str) -> None:
+    async def work(client: Redis) -> None:
+        store = Store(client, "n", 2)
+        part = await PartitionFold.resume(TP, store, 0, FOLD, bury)
+        await part.skip_to(3)
+        assert part.floors == [3, 3]
+        await part.commit(part.prepare(Batch(TP, 3, 4, 0, [record(click("c"), 3)])))
+        assert [mark.offset for mark in await store.watermarks(TP, 0)].count(4) >= 1
+
+    with_redis(redis_url, work)
+
+
+def test_expired_buckets_leave_nothing(redis: SyncRedis, redis_url: str) -> None:
+    old, new = record(click("old"), 0), record(click("new", occurred_at=NOW + 60_000), 1, NOW + 60_000)
+
+    async def work(client: Redis) -> None:
+        store = Store(client, "n", 1)
+        part = await apply(store, [old])
+        before = {key async for key in client.scan_iter()}
+        await part.commit(part.prepare(Batch(TP, 1, 2, 0, [new])))
+        assert await expire(store, FOLD, [TP]) == 1
+        after = {key async for key in client.scan_iter()}
+        bucket = str(NOW - NOW % 1_000).encode()
+        assert any(bucket in key for key in before)
+        assert not any(bucket in key for key in after)
+        manifest = manifest_of("n", "", {TP.topic: [0]}, 1, FOLD)
+        kinds = [row[0] for row in await export.rows(store, manifest)]
+        assert kinds == ["bin", "cell", "quota", "tally"]
+
+    with_redis(redis_url, work)
+
+
+def test_reader_gives_arrays_and_positions(redis: SyncRedis, redis_url: str) -> None:
+    async def work(client: Redis) -> None:
+        store = Store(client, "n", 4)
+        slots = [f"slot{at}" for at in range(9)]
+        log = [record(click(f"c{at}", slot=slots[at], item=f"i{at % 3}"), at) for at in range(9)]
+        part = await apply(store, log)
+        reader = StateReader(client, "n", 4, {TP.topic: [0]})
+        assert await reader.keys() == {("home", "s")}
+        state = await reader.read("home", "s")
+        (table,) = state.tables
+        assert (table.traffic, table.slots, table.items) == (Traffic.LEARNED, tuple(slots), ("i0", "i1", "i2"))
+        assert np.array_equal(table.clicks, np.tile(np.eye(3, dtype=np.int64), 3))
+        assert state.watermarks == {TP.topic: [9]}
+        await part.commit(part.prepare(Batch(TP, 9, 10, 0, [record(click("more", slot="slot0", item="i0"), 9)])))
+        (table,) = (await reader.read("home", "s")).tables
+        assert table.clicks[0, 0] == 2
+
+    with_redis(redis_url, work)
+
+
+def test_redis_away_is_transient(free_port_url: str) -> None:
+    async def work(client: Redis) -> None:
+        with pytest.raises(Transient, match="Redis does not answer"):
+            await Store(client, "n", 1).watermarks(TP, 0)
+
+    with_redis(free_port_url, work)
+
+
+@pytest.fixture
+def free_port_url() -> str:
+    """An address where nothing listens."""
+    from reshelf.servers import free_port
+
+    return f"redis://127.0.0.1:{free_port()}/0"
