@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     "--embedded/--no-embedded",
     default=True,
     help="Start broker and Redis for the demonstration, or use those of the settings, "
-    "with topics and a state of its own.  [default: embedded]",
+    "with topics and a state of its own that are deleted at the end.  [default: embedded]",
 )
 @click.pass_obj
 def demo(
@@ -49,7 +49,7 @@ def demo(
 
     front.embedded = embedded
     with stoppable(), contextlib.suppress(Stopped):
-        _open(front, Order(seconds, rate, seed, alike, port if web else None))
+        _open(front, Order(seconds, rate, seed, alike, port if web else None, embedded))
 
 
 def _open(front: Front, order: Order) -> None:

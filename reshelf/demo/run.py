@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.live import Live
 
 from policy.assignment import choose
+from reshelf.demo.leftovers import remove
 from reshelf.demo.picture import Picture, summary
 from reshelf.demo.screen import line, screen
 from reshelf.demo.shop import Shop, ShopSettings
@@ -34,6 +35,7 @@ from schemas.errors import ReshelfError
 
 PICTURE_S = 0.5
 LINE_S = 5.0
+STOP_S = 2.0
 LOG_LINES = 15
 
 Show = Callable[[dict[str, Any]], None]
@@ -49,6 +51,7 @@ class Order:
     seed: int
     alike: bool
     port: int | None
+    embedded: bool
 
 
 class Stopped(BaseException):
@@ -81,14 +84,17 @@ def demonstration(settings: Settings, order: Order, console: Console) -> dict[st
 
     Being Stopped ends it in good order.  Raises `WorkerEnded` when a worker ends before that.
     """
-    run_id = f"{secrets.token_hex(3)}"
+    run_id = secrets.token_hex(3)
     own = own_settings(settings, run_id)
     apply(own.kafka)
     shop = Shop(ShopSettings(alike=order.alike), np.random.default_rng(order.seed))
     with contextlib.ExitStack() as stack:
+        if not order.embedded:
+            stack.callback(remove, own)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="reshelf-demo-")))
         page = None if order.port is None else stack.enter_context(window(order.port))
         workers = [(role, *_worker(stack, role, own, folder)) for role in ROLES]
+        stack.callback(_stop, workers)
         traffic = Traffic(shop, own.kafka, choose, order.rate, run_id)
         stack.callback(traffic.close)
         with contextlib.suppress(Stopped):
@@ -112,6 +118,19 @@ def _worker(
     log = folder / f"{role}.log"
     command = [sys.executable, "-m", "reshelf", "worker", role]
     return stack.enter_context(process(command, log, as_environment(settings))), log
+
+
+def _stop(workers: Workers) -> None:
+    """All at once, and not for long: nobody reads this state again, and a killed worker does it no harm."""
+    children = [child for _, child, _ in workers if child.poll() is None]
+    for child in children:
+        child.terminate()
+    until = time.monotonic() + STOP_S
+    for child in children:
+        try:
+            child.wait(max(0.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            child.kill()
 
 
 @contextlib.contextmanager
@@ -176,6 +195,6 @@ def worker_check(workers: Workers) -> Callable[[], None]:
             status = child.poll()
             if status is not None:
                 last = "\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES:])
-                raise WorkerEnded(f"The {name} ended with status {status}. Its last lines were:\n{last}")
+                raise WorkerEnded(f"the {name} ended with status {status}. Its last lines were:\n{last}")
 
     return check

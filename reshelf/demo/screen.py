@@ -45,7 +45,7 @@ def closing(summary: dict[str, Any]) -> str:
     uplift = {"value": summary["uplift"], "low": summary["uplift_low"], "high": summary["uplift_high"]}
     return (
         f"{summary['events']} events, {summary['layouts']} layouts, {summary['dead_letters']} dead letters. "
-        f"Learned layouts against the holdout: {_interval(uplift)} clicks per page view."
+        f"Clicks per page view of learned layouts against the holdout: {_interval(uplift)}."
     )
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
@@ -24,6 +29,7 @@ from reshelf.demo.shop import HOME, PAGES, SEGMENTS, WIDTH, Shop, ShopSettings, 
 from reshelf.demo.traffic import Traffic
 from reshelf.demo.web import window
 from reshelf.demo.words import DEPARTMENTS
+from reshelf.roles import ROLES
 from schemas.codec import decoder, encode, encode_key
 from schemas.errors import BadSettings
 from schemas.messages import BASELINE, FALLBACK, CatalogItem, Layout
@@ -291,3 +297,77 @@ def test_the_window_serves_one_page_and_the_picture() -> None:
 
 def test_width_holds_every_page() -> None:
     assert WIDTH == max(len(page.slots) for page in PAGES) == 12
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "reshelf", "demo", "--port", "0", "--rate", "300", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def descendants(pid: int) -> dict[int, str]:
+    """Children, and theirs, with their command lines."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except FileNotFoundError:
+        return {}
+    found = {}
+    for child in map(int, children):
+        found[child] = Path(f"/proc/{child}/cmdline").read_text().replace("\0", " ").strip()
+        found |= descendants(child)
+    return found
+
+
+def with_workers(demo: subprocess.Popen[str]) -> dict[int, str]:
+    """What the demonstration started, once all three workers are there."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        found = descendants(demo.pid)
+        if all(any(line.endswith(f"worker {role}") for line in found.values()) for role in ROLES):
+            return found
+        time.sleep(0.1)
+    demo.kill()
+    raise AssertionError(f"no workers: {demo.communicate()}")
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks at processes in /proc")
+
+
+def test_it_ends_by_itself_with_one_object() -> None:
+    demo = start("--seconds", "3", "--json")
+    out, err = demo.communicate(timeout=120)
+    assert demo.returncode == 0, err
+    told = orjson.loads(out)
+    assert out.count("\n") == 1
+    assert told["events"] > 0
+    assert told["dead_letters"] == 0
+
+
+@needs_proc
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopping_it_ends_all_it_started(number: signal.Signals) -> None:
+    demo = start()
+    started = with_workers(demo)
+    time.sleep(0.5)
+    demo.send_signal(number)
+    _, err = demo.communicate(timeout=60)
+    assert demo.returncode == 0, err
+    assert not [line for pid, line in started.items() if alive(pid)]
+
+
+@needs_proc
+def test_a_worker_that_dies_ends_it_with_its_name() -> None:
+    demo = start()
+    started = with_workers(demo)
+    os.kill(next(pid for pid, line in started.items() if line.endswith("worker learner")), signal.SIGKILL)
+    _, err = demo.communicate(timeout=60)
+    assert demo.returncode == 1
+    assert "learner ended with status -9" in err
+    assert not [line for pid, line in started.items() if alive(pid)]
