@@ -21,7 +21,7 @@ SLOT = msgspec.inspect.type_info(m.Slot)
 plain = settings(derandomize=True, deadline=None, max_examples=60)
 
 
-def values(kind: Any) -> st.SearchStrategy[Any]:
+def values(kind: Any) -> st.SearchStrategy[Any]:  # noqa: C901  one arm for each kind of type
     """Values of an inspected msgspec type, all within its limits; lists and maps stay short."""
     match kind:
         case msgspec.inspect.StrType(pattern=str() as pattern):
