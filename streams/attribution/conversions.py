@@ -76,10 +76,10 @@ class ConversionsLog:
     def _to_end(self, consumer: Consumer) -> tuple[list[Standing], int]:
         found: list[Standing] = []
         while True:
-            messages = consumer.consume(5_000, timeout=_TIMEOUT_S)
-            if not messages:
+            first = consumer.poll(_TIMEOUT_S)
+            if first is None:
                 raise Transient("Kafka sent nothing of events-conversions")
-            for message in messages:
+            for message in (first, *consumer.consume(5_000, timeout=0)):
                 error = message.error()
                 if error is None:
                     found += _standing(message)

@@ -92,17 +92,20 @@ class RulesReader:
 
     def _read(self, wait_s: float) -> list[tuple[bytes | None, bytes | None]]:
         with self._lock:
-            messages = self._consumer.consume(1_000, timeout=wait_s)
-        return [(message.key(), message.value()) for message in messages if self._is_record(message)]
+            first = self._consumer.poll(wait_s)
+            messages = [first, *self._consumer.consume(1_000, timeout=0)] if first else []
+        records = [(message.key(), message.value()) for message in messages if message.error() is None]
+        failures = [message for message in messages if message.error() is not None and not self._at_end(message)]
+        if failures and not records:
+            raise Transient(f"page-rules cannot be read: {failures[0].error()}")
+        return records
 
-    def _is_record(self, message: Message) -> bool:
+    def _at_end(self, message: Message) -> bool:
         error = message.error()
-        if error is None:
-            return True
-        if error.code() == KafkaError._PARTITION_EOF:
-            self._unread.discard(message.partition() or 0)
+        if error is None or error.code() != KafkaError._PARTITION_EOF:
             return False
-        raise Transient(f"page-rules cannot be read: {error.str()}")
+        self._unread.discard(message.partition() or 0)
+        return True
 
     def _close(self) -> None:
         with self._lock:

@@ -1,0 +1,195 @@
+"""Attribution by example: the order of two logs, expiry, and what a worker refuses."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import pytest
+from redis import Redis as SyncRedis
+from redis.asyncio import Redis
+
+from policy.attribution import click_record
+from schemas.errors import StateAttention
+from schemas.messages import Click, PageRules, Purchase, PurchaseLine
+from schemas.topics import CLICKS, PURCHASES
+from streams.attribution.core import Decision
+from streams.attribution.memory import ClickMemory, Starts, pack, unpack
+from streams.attribution.published import Published, Standing
+from streams.attribution.windows import PageWindows
+from streams.attribution.worker import PartitionWorker
+from streams.fold.judge import Rejected
+from streams.records import Batch, TopicPartition
+from streams.settings import AttributionSettings, FoldSettings
+from tests.streams.logs import LoggedRecord
+
+GROUPS = 2
+FOLD = FoldSettings(late_ms=1_000, duplicate_window=10)
+SETTINGS = AttributionSettings(grace_ms=100, window_ms=1_000, max_clicks=50, clock_skew_ms=0)
+
+
+class Topic:
+    """A conversions partition in memory."""
+
+    def __init__(self) -> None:
+        self.decisions: list[Decision] = []
+
+    async def publish(self, decisions: Sequence[Decision]) -> list[int]:
+        self.decisions += decisions
+        return list(range(len(self.decisions) - len(decisions), len(self.decisions)))
+
+    async def read(self, start: int) -> tuple[list[Standing], int]:
+        found = [Standing(at, one.offset, one.event.event_id) for at, one in enumerate(self.decisions)]
+        return found[start:], len(self.decisions)
+
+    @property
+    def credited(self) -> list[tuple[str, str]]:
+        return [(one.event.event_id, one.event.click_id) for one in self.decisions]
+
+
+def click(offset: int, at: int, unit: str = "u", item: str = "i") -> LoggedRecord:
+    event = Click(f"c{offset}", at, unit, "home", "s", "top", item, "v", 1, 0)
+    return LoggedRecord(offset, at, unit.encode(), msgspec.json.encode(event))
+
+
+def purchase(offset: int, at: int, unit: str = "u", item: str = "i") -> LoggedRecord:
+    event = Purchase(f"p{offset}", at, unit, f"o{offset}", "EUR", [PurchaseLine(item, 1, 5)])
+    return LoggedRecord(offset, at, unit.encode(), msgspec.json.encode(event))
+
+
+def batch(topic: Any, *records: LoggedRecord) -> Batch:
+    return Batch(TopicPartition(topic.name, 0), records[0].offset, records[-1].offset + 1, 0, records)
+
+
+async def bury(rejected: Sequence[Rejected]) -> None:
+    assert not rejected
+
+
+async def opened(redis: Redis, topic: Topic, clicks: int = 100, purchases: int = 100) -> PartitionWorker:
+    """A worker over logs that end at the given offsets."""
+    memory = ClickMemory(redis, "example", GROUPS, 0, Starts(0, 0, 0))
+    worker = PartitionWorker(memory, topic, bury, PageWindows(1_000), SETTINGS, FOLD)
+    await worker.open({CLICKS.name: (0, clicks), PURCHASES.name: (0, purchases)})
+    return worker
+
+
+def play(url: str, act: Any) -> None:
+    async def run() -> None:
+        async with Redis.from_url(url) as redis:
+            await act(redis)
+
+    asyncio.run(run())
+
+
+def test_a_purchase_waits_until_the_clicks_are_read_past_its_grace(redis: SyncRedis, redis_url: str) -> None:
+    async def act(redis: Redis) -> None:
+        topic = Topic()
+        worker = await opened(redis, topic)
+        worker.feed(batch(PURCHASES, purchase(0, 5_000)))
+        worker.feed(batch(CLICKS, click(0, 4_900), click(1, 5_100)))
+        await worker.work()
+        assert topic.credited == []
+        worker.feed(batch(CLICKS, click(2, 5_101)))
+        await worker.work()
+        assert topic.credited == [("p0/0", "c0")]
+
+    play(redis_url, act)
+
+
+def test_idle_clicks_count_once_their_broker_is_past_the_grace(redis: SyncRedis, redis_url: str) -> None:
+    async def act(redis: Redis) -> None:
+        topic = Topic()
+        worker = await opened(redis, topic)
+        worker.feed(batch(CLICKS, click(0, 4_900)))
+        worker.feed(batch(PURCHASES, purchase(0, 5_000)))
+        for end, time in ((2, 9_000), (1, 5_100)):
+            worker.ended({CLICKS.name: (0, end), PURCHASES.name: (0, 1)}, time)
+            await worker.work()
+            assert topic.credited == []
+        worker.ended({CLICKS.name: (0, 1), PURCHASES.name: (0, 1)}, 5_101)
+        await worker.work()
+        assert topic.credited == [("p0/0", "c0")]
+
+    play(redis_url, act)
+
+
+def test_memory_forgets_a_unit_and_expires_by_the_time_of_the_log(redis: SyncRedis, redis_url: str) -> None:
+    async def act(redis: Redis) -> None:
+        worker = await opened(redis, Topic())
+        worker.feed(batch(CLICKS, click(0, 5_000, "a"), click(1, 5_000, "b"), LoggedRecord(2, 5_001, b"a", None)))
+        worker.ended({CLICKS.name: (0, 3), PURCHASES.name: (0, 0)}, 6_000)
+        await worker.settle()
+        assert await held(redis) == {1}
+        worker.feed(batch(CLICKS, click(3, 7_101, "c")))
+        worker.ended({CLICKS.name: (0, 4), PURCHASES.name: (0, 0)}, 8_000)
+        await worker.settle()
+        assert await held(redis) == {3}
+
+    play(redis_url, act)
+
+
+async def held(redis: Redis) -> set[int]:
+    """Offsets of the clicks that Redis holds."""
+    loaded = await ClickMemory(redis, "example", GROUPS, 0, Starts(0, 0, 0)).load(range(GROUPS))
+    return {at for each in loaded.values() for unit in "abc" for at in each.memory.of_unit(unit)}
+
+
+def test_a_log_that_is_not_the_one_read_before_is_refused(redis: SyncRedis, redis_url: str) -> None:
+    async def act(redis: Redis) -> None:
+        topic = Topic()
+        worker = await opened(redis, topic)
+        worker.feed(batch(CLICKS, click(0, 5_000), click(1, 5_000)))
+        worker.ended({CLICKS.name: (0, 2), PURCHASES.name: (0, 0)}, 6_000)
+        await worker.settle()
+        with pytest.raises(StateAttention, match="the log ends at 1"):
+            await opened(redis, topic, clicks=1)
+        again = await opened(redis, topic)
+        with pytest.raises(StateAttention, match="deleted and made again"):
+            again.feed(batch(CLICKS, click(0, 5_000), click(1, 5_003)))
+
+    play(redis_url, act)
+
+
+def test_conversions_that_are_gone_are_refused(redis: SyncRedis, redis_url: str) -> None:
+    async def act(redis: Redis) -> None:
+        topic = Topic()
+        worker = await opened(redis, topic)
+        worker.feed(batch(PURCHASES, purchase(0, 5_000)))
+        worker.feed(batch(CLICKS, click(0, 4_900), click(1, 5_101)))
+        await worker.settle()
+        with pytest.raises(StateAttention, match="events-conversions/0 ends at 0"):
+            await opened(redis, Topic())
+
+    play(redis_url, act)
+
+
+def test_a_stored_click_comes_back_as_it_was() -> None:
+    event = Click("c", 7, "ü", "home", "s", "top", "i", "v", 3, -1)
+    record = click_record(event, 11, 9)
+    assert unpack(11, pack("ü", record)) == ("ü", record)
+
+
+def test_published_decisions_hold_the_place_until_their_purchase_is_passed() -> None:
+    published = Published(5)
+    published.found([Standing(6, 40, "a/0"), Standing(8, 41, "b/0")], 9)
+    assert published.stands("a/0", 40)
+    assert not published.stands("a/0", 90)
+    assert published.resume_at == 6
+    published.settle(41)
+    assert published.resume_at == 8
+    published.settle(42)
+    assert published.resume_at == 9
+    assert published.acknowledged([9, 10])
+    assert not published.acknowledged([12])
+    assert published.resume_at == 11
+
+
+def test_windows_follow_the_rules_and_skip_what_does_not_fit() -> None:
+    windows = PageWindows(1_000)
+    rules = PageRules("home", 1, ["top"], attribution_window=5_000)
+    windows.take([(b"home", msgspec.json.encode(rules)), (b"other", b"{")])
+    assert (windows.of("home"), windows.of("other"), windows.longest()) == (5_000, 1_000, 5_000)
+    windows.take([(b"home", None)])
+    assert (windows.of("home"), windows.longest()) == (1_000, 1_000)
