@@ -139,8 +139,8 @@ class World:
             finally:
                 self._inside = False
 
-    def lost(self) -> bool:
-        return self.faults and self.chance.random() < 0.05
+    def lost(self, share: float) -> bool:
+        return self.faults and self.chance.random() < share
 
     async def snapshot(self, group: int) -> None:
         names = [name async for name in self.redis.scan_iter(f"reshelf:{{law:a{group}}}:*")]
@@ -164,7 +164,7 @@ class FlakyMemory(ClickMemory):
     async def _round_trip(self, sha: str, calls: Sequence[tuple[Any, ...]]) -> list[Any]:
         await self.world.command()
         cut = self.world.chance.randint(0, len(calls))
-        if self.world.lost() and cut:
+        if self.world.lost(0.15) and cut:
             await super()._round_trip(sha, calls[:cut])
             raise self.world.chance.choice([Killed(), Transient("cut off")])
         answers = await super()._round_trip(sha, calls)
@@ -182,11 +182,13 @@ class FlakyTopic:
         world = self.world
         await world.command()
         count = len(world.decisions)
-        if world.lost():
+        if world.lost(0.2):
             world.decisions += decisions[: world.chance.randint(0, len(decisions))]
             raise Transient("no acknowledgement")
         world.decisions += decisions
         offsets = list(range(count, len(world.decisions)))
+        if world.lost(0.2):
+            raise Killed
         await world.command()
         return offsets
 
