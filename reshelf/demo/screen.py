@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
@@ -25,9 +24,11 @@ COLOURS = {
 
 def screen(picture: dict[str, Any], address: str) -> RenderableType:
     """The whole screen; the segment on show changes every ten seconds."""
-    return Group(
-        _heading(picture, address), Columns([_figures(picture["figures"]), _arms(picture["figures"])]), _shelf(picture)
-    )
+    figures = Table.grid(expand=True)
+    figures.add_column(ratio=4)
+    figures.add_column(ratio=5)
+    figures.add_row(_figures(picture["figures"]), _arms(picture["figures"]))
+    return Group(_heading(picture, address), figures, _shelf(picture))
 
 
 def line(picture: dict[str, Any]) -> str:
@@ -80,9 +81,10 @@ def _arms(figures: dict[str, Any]) -> Panel:
             f"{arm['clicks_per_view']:.4f}",
             f"{arm['revenue_per_view'] / 100:.3f}",
         )
-    table.add_row()
-    table.add_row("[bold]uplift", "", _coloured(figures["uplift"]), _coloured(figures["revenue_uplift"]))
-    return Panel(table, title="Learned layouts against the holdout", border_style="dim")
+    uplifts = Table.grid(padding=(0, 2))
+    uplifts.add_row("[bold]uplift of clicks", _coloured(figures["uplift"]))
+    uplifts.add_row("[bold]uplift of revenue", _coloured(figures["revenue_uplift"]))
+    return Panel(Group(table, "", uplifts), title="Learned layouts against the holdout", border_style="dim")
 
 
 def _coloured(interval: dict[str, float | None]) -> str:
@@ -94,9 +96,7 @@ def _coloured(interval: dict[str, float | None]) -> str:
 def _interval(interval: dict[str, Any]) -> str:
     if interval["low"] is None or interval["high"] is None:
         return "not known yet"
-    return f"{interval['value']:+.1%} [{interval['low']:+.1%}, {interval['high']:+.1%}]".replace("[", "(").replace(
-        "]", ")"
-    )
+    return f"{interval['value']:+.1%} ({interval['low']:+.1%} to {interval['high']:+.1%})"
 
 
 def _delay(figures: dict[str, Any]) -> str:
@@ -116,7 +116,11 @@ def _shelf(picture: dict[str, Any]) -> Panel:
         table.add_row(*(_card(slot) for slot in slots[begin : begin + page["columns"]]))
     if not slots:
         table.add_row("[dim]no layout yet: the renderer shows its fallback")
-    return Panel(table, title=f"Page {page['name']} for {segment}, as {shelf['guest'] or 'a visitor'} sees it")
+    return Panel(
+        table,
+        title=f"Page {page['name']} for {segment}, as {shelf['guest'] or 'a visitor'} sees it",
+        subtitle="[dim]percent: the share of slates that have the item there",
+    )
 
 
 def _card(slot: dict[str, Any]) -> Panel:
