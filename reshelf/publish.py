@@ -16,6 +16,7 @@ from streams.settings import KafkaSettings
 
 SHOWN = 10
 SEND_TIMEOUT_MS = 30_000
+METADATA_S = 10.0
 
 
 class Line(NamedTuple):
@@ -90,9 +91,12 @@ def _require(producer: Producer, kafka: KafkaSettings, topic: Topic) -> None:
     """The topic is there: brokers exist that would create it without its settings."""
     name = kafka.prefix + topic.name
     try:
-        known = producer.list_topics(timeout=SEND_TIMEOUT_MS / 1000).topics
+        known = producer.list_topics(timeout=METADATA_S).topics
     except KafkaException as error:
-        raise Transient(f"Kafka at {kafka.bootstrap} does not answer: {error.args[0].str()}") from None
+        raise Transient(
+            f"Kafka at {kafka.bootstrap} does not answer: {error.args[0].str()}. "
+            "Check kafka.bootstrap and that the brokers run; nothing was published."
+        ) from None
     if name not in known:
         raise ReshelfError(f"topic {name} is not there; run `reshelf topics apply`, or check kafka.prefix")
 

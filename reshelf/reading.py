@@ -14,6 +14,7 @@ from streams.clients import confluent_consumer_config
 from streams.settings import KafkaSettings
 
 TIMEOUT_S = 30.0
+METADATA_S = 10.0
 BATCH = 5_000
 
 
@@ -32,9 +33,12 @@ def reader(kafka: KafkaSettings) -> Iterator[Consumer]:
 def partitions(consumer: Consumer, name: str) -> list[TopicPartition]:
     """The partitions of a topic at their beginnings; raises Transient where there is none."""
     try:
-        found = consumer.list_topics(name, timeout=TIMEOUT_S).topics[name]
+        found = consumer.list_topics(name, timeout=METADATA_S).topics[name]
     except KafkaException as error:
-        raise Transient(f"The broker did not name the partitions of {name}: {error}. Check kafka.bootstrap.") from None
+        raise Transient(
+            f"Kafka does not answer: no partitions of {name} within {METADATA_S:.0f} s: {error.args[0].str()}. "
+            "Check kafka.bootstrap and that the brokers run."
+        ) from None
     if found.error is not None or not found.partitions:
         raise Transient(f"Topic {name} is not there: {found.error}. Create it with `reshelf topics apply`.")
     return [TopicPartition(name, number, OFFSET_BEGINNING) for number in sorted(found.partitions)]

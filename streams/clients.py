@@ -7,7 +7,9 @@ security are the same wherever a record is written or read.
 from __future__ import annotations
 
 import logging
+import re
 import ssl
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -27,7 +29,26 @@ REDIS_TIMEOUT_S = 5.0
 REDIS_RETRIES = 5
 
 _SECRETS = frozenset({"sasl.password", "ssl.key.password"})
+REPEAT_S = 60.0
 _librdkafka_log = logging.getLogger("reshelf.librdkafka")
+
+
+class Seldom(logging.Filter):
+    """Lets a message that differs in numbers only pass once in REPEAT_S: librdkafka repeats itself at each attempt."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        now, text = time.monotonic(), re.sub(r"\d+", "", record.getMessage())
+        if now - self._said.get(text, -REPEAT_S) < REPEAT_S:
+            return False
+        self._said[text] = now
+        return True
+
+
+_librdkafka_log.addFilter(Seldom())
 
 
 class ClientConfig(dict[str, Any]):
@@ -87,6 +108,7 @@ def _confluent(kafka: KafkaSettings) -> ClientConfig:
             "security.protocol": kafka.security_protocol,
             "client.id": "reshelf",
             "log.connection.close": False,
+            "reconnect.backoff.max.ms": 2_000,
             "log_level": 3,
             "logger": _librdkafka_log,
         }

@@ -59,6 +59,8 @@ def _open(front: Front, order: Order) -> None:
     from reshelf.demo.screen import closing
 
     console = Console(stderr=True, quiet=front.json)
-    console.print("Starting broker, Redis and workers ...", highlight=False)
+    console.print(
+        "Starting broker, Redis and workers ..." if order.embedded else "Starting workers ...", highlight=False
+    )
     told = demonstration(front.settings, order, console)
     front.answer(told, closing(told))

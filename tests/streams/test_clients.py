@@ -1,0 +1,24 @@
+"""What the client libraries say, and how often."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import pytest
+from confluent_kafka import KafkaException, Producer
+
+from streams.clients import confluent_producer_config
+from streams.settings import KafkaSettings
+
+
+def test_a_broker_that_is_away_is_named_once(caplog: pytest.LogCaptureFixture) -> None:
+    """librdkafka tries again several times in these two seconds and would say so each time."""
+    producer = Producer(confluent_producer_config(KafkaSettings(bootstrap="localhost:1")))
+    with caplog.at_level(logging.ERROR, "reshelf.librdkafka"):
+        with pytest.raises(KafkaException):
+            producer.list_topics(timeout=2.0)
+        producer.poll(0)
+        time.sleep(0.1)
+    refused = [record for record in caplog.records if "refused" in record.getMessage()]
+    assert len(refused) == 1
