@@ -4,43 +4,27 @@ Each server is a context manager: it listens on a free loopback port, is ready
 when the block begins and gone when it ends.  Servers die with the process that
 started them, however that one ends, and Ctrl-C in a terminal does not reach
 them, so that whoever uses them can stop first.
-
-Linux ties a child to the *thread* that started it: start servers from a thread
-that lives as long as they shall, best the main one.
 """
 
 from __future__ import annotations
 
 import base64
 import contextlib
-import ctypes
 import logging
 import os
 import shutil
-import signal
 import socket
 import subprocess
-import sys
 import tempfile
-import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from schemas.errors import BadSettings, ReshelfError
-
-ATTEMPTS = 3
-STOP_S = 10.0
-PR_SET_PDEATHSIG = 1
-
-Answers = Callable[[int, subprocess.Popen[bytes]], bool]
-
-
-class ServerFailed(ReshelfError):
-    """A server that was to be started did not come up; its last words are in the message."""
+from reshelf.processes import Answers, Served, ServerFailed, free_port, serving
+from schemas.errors import BadSettings
 
 
 @contextlib.contextmanager
@@ -60,8 +44,8 @@ def embedded_broker(start_s: float = 30.0) -> Iterator[str]:
             return [_broker_binary(), "broker", *listen, *store]
 
         answers = _kafka_answers(identity)
-        with _serving("embedded broker", command, answers, Path(folder), start_s, {"RUST_LOG": "error"}) as port:
-            yield f"127.0.0.1:{port}"
+        with serving("embedded broker", command, answers, Path(folder), start_s, {"RUST_LOG": "error"}) as served:
+            yield served.address
 
 
 @contextlib.contextmanager
@@ -76,125 +60,55 @@ def embedded_redis(
     """
     with tempfile.TemporaryDirectory(prefix="reshelf-redis-") as temporary:
         place = Path(temporary) if folder is None else folder
+        with redis_server(place, appendonly=appendonly, port=port, start_s=start_s) as served:
+            yield f"redis://{served.address}/0"
 
-        def command(chosen: int) -> list[str]:
-            listen = ["--bind", "127.0.0.1", "--port", str(chosen), "--dir", str(place)]
-            keep = ["--appendonly", "yes", "--appendfsync", "always"] if appendonly else ["--appendonly", "no"]
-            return [_redis_binary(), *listen, "--save", "", *keep, "--maxmemory-policy", "noeviction"]
 
-        with _serving("embedded Redis", command, _redis_answers, Path(temporary), start_s, port=port) as chosen:
-            yield f"redis://127.0.0.1:{chosen}/0"
+@contextlib.contextmanager
+def redis_server(folder: Path, *, appendonly: bool, port: int | None = None, start_s: float = 15.0) -> Iterator[Served]:
+    """The server of `embedded_redis`, with its process."""
+
+    def command(chosen: int) -> list[str]:
+        listen = ["--bind", "127.0.0.1", "--port", str(chosen), "--dir", str(folder)]
+        keep = ["--appendonly", "yes", "--appendfsync", "always"] if appendonly else ["--appendonly", "no"]
+        return [_redis_binary(), *listen, "--save", "", *keep, "--maxmemory-policy", "noeviction"]
+
+    with serving("embedded Redis", command, _redis_answers, folder, start_s, port=port) as served:
+        yield served
 
 
 @contextlib.contextmanager
 def real_kafka(home: Path, start_s: float = 90.0) -> Iterator[str]:
     """One node of the Apache Kafka found in `home`, with empty logs; gives `host:port`."""
+    with (
+        tempfile.TemporaryDirectory(prefix="reshelf-kafka-") as temporary,
+        kafka_server(home, Path(temporary), start_s=start_s) as served,
+    ):
+        yield served.address
+
+
+@contextlib.contextmanager
+def kafka_server(home: Path, folder: Path, *, port: int | None = None, start_s: float = 90.0) -> Iterator[Served]:
+    """The server of `real_kafka` with its process; a later one on `folder` and `port` goes on with its logs."""
     storage, server = (home / "bin" / name for name in ("kafka-storage.sh", "kafka-server-start.sh"))
     for script in (storage, server):
         if not script.is_file():
             raise BadSettings(f"KAFKA_HOME: expected a Kafka distribution with bin/{script.name}, got {home}")
-    with tempfile.TemporaryDirectory(prefix="reshelf-kafka-") as temporary:
-        folder = Path(temporary)
-        env = {"KAFKA_HEAP_OPTS": "-Xms256m -Xmx512m", "LOG_DIR": str(folder / "logs")}
-        identity = _identity()
+    env = {"KAFKA_HEAP_OPTS": "-Xms256m -Xmx512m", "LOG_DIR": str(folder / "logs")}
+    named = folder / "cluster-id"
+    if not named.exists():
+        named.write_text(_identity())
+    identity = named.read_text()
 
-        def command(port: int) -> list[str]:
-            properties = folder / f"server-{port}.properties"
-            properties.write_text(_kafka_properties(port, free_port(), folder / f"data-{port}"))
+    def command(chosen: int) -> list[str]:
+        properties = folder / f"server-{chosen}.properties"
+        if not properties.exists():
+            properties.write_text(_kafka_properties(chosen, free_port(), folder / f"data-{chosen}"))
             _format_storage(storage, identity, properties, env)
-            return [str(server), str(properties)]
+        return [str(server), str(properties)]
 
-        with _serving("Apache Kafka", command, _kafka_answers(identity), folder, start_s, env) as port:
-            yield f"127.0.0.1:{port}"
-
-
-def free_port() -> int:
-    """A loopback port that nothing listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-@contextlib.contextmanager
-def process(
-    command: Sequence[str], log: Path, env: Mapping[str, str] | None = None
-) -> Iterator[subprocess.Popen[bytes]]:
-    """A child that writes to `log`, ends with us, and has ended when the block is left."""
-    with log.open("ab") as output:
-        child = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **(env or {})},
-            start_new_session=True,
-            preexec_fn=_die_with_parent(),  # noqa: PLW1509 (two system calls, no lock is taken)
-        )
-    try:
-        yield child
-    finally:
-        _stop(child)
-
-
-@contextlib.contextmanager
-def _serving(
-    name: str,
-    command: Callable[[int], list[str]],
-    answers: Answers,
-    folder: Path,
-    start_s: float,
-    env: Mapping[str, str] | None = None,
-    port: int | None = None,
-) -> Iterator[int]:
-    """The server on a port of its own; a port lost to another program is tried again."""
-    with contextlib.ExitStack() as stack:
-        for attempt in range(1, ATTEMPTS + 1):
-            chosen = free_port() if port is None else port
-            log = folder / f"log-{attempt}.txt"
-            child = stack.enter_context(process(command(chosen), log, env))
-            if _wait(child, chosen, answers, start_s):
-                break
-            if child.poll() is None or attempt == ATTEMPTS:
-                raise ServerFailed(f"{name} did not start on 127.0.0.1:{chosen}; its last words:\n{_tail(log)}")
-        yield chosen
-
-
-def _wait(child: subprocess.Popen[bytes], port: int, answers: Answers, limit_s: float) -> bool:
-    end = time.monotonic() + limit_s
-    while child.poll() is None and time.monotonic() < end:
-        if answers(port, child):
-            return True
-        time.sleep(0.05)
-    return False
-
-
-def _stop(child: subprocess.Popen[bytes]) -> None:
-    if child.poll() is None:
-        child.terminate()
-    try:
-        child.wait(STOP_S)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
-
-
-def _die_with_parent() -> Callable[[], None] | None:
-    if sys.platform != "linux":
-        return None
-    prctl = ctypes.CDLL(None).prctl
-    parent = os.getpid()
-
-    def tie() -> None:
-        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return tie
-
-
-def _tail(log: Path, lines: int = 15) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) or "(it said nothing)"
+    with serving("Apache Kafka", command, _kafka_answers(identity), folder, start_s, env, port) as served:
+        yield served
 
 
 def _redis_answers(port: int, child: subprocess.Popen[bytes]) -> bool:

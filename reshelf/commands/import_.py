@@ -70,7 +70,7 @@ def _learner(settings: Settings) -> Iterator[Callable[[], None]]:
     """A learner beside this process; gives a function that raises when it ended."""
     import tempfile
 
-    from reshelf.servers import process
+    from reshelf.processes import process
     from reshelf.settings import as_environment
     from schemas.errors import ReshelfError
 

@@ -27,8 +27,8 @@ from reshelf.demo.screen import line, screen
 from reshelf.demo.shop import Shop, ShopSettings
 from reshelf.demo.traffic import TICK_S, Traffic
 from reshelf.demo.web import Window, window
+from reshelf.processes import process
 from reshelf.roles import ROLES
-from reshelf.servers import process
 from reshelf.settings import Settings, as_environment
 from reshelf.topics import apply
 from schemas.errors import ReshelfError

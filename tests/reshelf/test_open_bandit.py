@@ -17,7 +17,7 @@ import pytest
 
 from reshelf.imported import Publisher, held_ids
 from reshelf.open_bandit import HeldIds, OpenBandit, RowEvents, missing
-from reshelf.servers import process
+from reshelf.processes import process
 from schemas.codec import decoder, encode
 from schemas.errors import BadSettings
 from schemas.messages import CatalogItem, Click, Impression

@@ -15,7 +15,7 @@ from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from redis import Redis
 
 from policy.attribution import LogEntry, plain_attribution
-from reshelf.servers import process
+from reshelf.processes import process
 from schemas.messages import Click, Conversion, Purchase, PurchaseLine
 from schemas.topics import CLICKS, CONVERSIONS, DEAD_LETTERS, PURCHASES, Topic
 from streams.clients import confluent_consumer_config, confluent_producer_config

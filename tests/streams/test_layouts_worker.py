@@ -18,7 +18,8 @@ from confluent_kafka import TopicPartition as KafkaPartition
 from redis import Redis
 
 from policy.assignment import epoch_of
-from reshelf.servers import embedded_redis, free_port
+from reshelf.processes import free_port
+from reshelf.servers import embedded_redis
 from schemas.codec import decoder, encode, encode_key
 from schemas.errors import BadSettings, Transient
 from schemas.messages import Candidates, Layout, PageRules, PolicyChoice

@@ -156,6 +156,6 @@ def test_redis_away_is_transient(free_port_url: str) -> None:
 @pytest.fixture
 def free_port_url() -> str:
     """An address where nothing listens."""
-    from reshelf.servers import free_port
+    from reshelf.processes import free_port
 
     return f"redis://127.0.0.1:{free_port()}/0"

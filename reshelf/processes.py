@@ -1,0 +1,127 @@
+"""Children of this process: they die with it, and answer before they count as started.
+
+Linux ties a child to the *thread* that started it: start servers from a thread
+that lives as long as they shall, best the main one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from schemas.errors import ReshelfError
+
+ATTEMPTS = 3
+STOP_S = 10.0
+PR_SET_PDEATHSIG = 1
+
+Answers = Callable[[int, subprocess.Popen[bytes]], bool]
+
+
+class ServerFailed(ReshelfError):
+    """A server that was to be started did not come up; its last words are in the message."""
+
+
+class Served(NamedTuple):
+    """A server that answers at `address`, host:port."""
+
+    address: str
+    child: subprocess.Popen[bytes]
+
+
+def free_port() -> int:
+    """A loopback port that nothing listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def process(
+    command: Sequence[str], log: Path, env: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A child that writes to `log`, ends with us, and has ended when the block is left."""
+    with log.open("ab") as output:
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **(env or {})},
+            start_new_session=True,
+            preexec_fn=_die_with_parent(),  # noqa: PLW1509 (two system calls, no lock is taken)
+        )
+    try:
+        yield child
+    finally:
+        _stop(child)
+
+
+@contextlib.contextmanager
+def serving(
+    name: str,
+    command: Callable[[int], list[str]],
+    answers: Answers,
+    folder: Path,
+    start_s: float,
+    env: Mapping[str, str] | None = None,
+    port: int | None = None,
+) -> Iterator[Served]:
+    """The server on a port of its own; a port lost to another program is tried again."""
+    with contextlib.ExitStack() as stack:
+        for attempt in range(1, ATTEMPTS + 1):
+            chosen = free_port() if port is None else port
+            log = folder / f"log-{attempt}.txt"
+            child = stack.enter_context(process(command(chosen), log, env))
+            if _wait(child, chosen, answers, start_s):
+                break
+            if child.poll() is None or attempt == ATTEMPTS:
+                raise ServerFailed(f"{name} did not start on 127.0.0.1:{chosen}; its last words:\n{tail(log)}")
+        yield Served(f"127.0.0.1:{chosen}", child)
+
+
+def _wait(child: subprocess.Popen[bytes], port: int, answers: Answers, limit_s: float) -> bool:
+    end = time.monotonic() + limit_s
+    while child.poll() is None and time.monotonic() < end:
+        if answers(port, child):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _stop(child: subprocess.Popen[bytes]) -> None:
+    if child.poll() is None:
+        child.terminate()
+    try:
+        child.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+def _die_with_parent() -> Callable[[], None] | None:
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None).prctl
+    parent = os.getpid()
+
+    def tie() -> None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return tie
+
+
+def tail(log: Path, lines: int = 15) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) or "(it said nothing)"
