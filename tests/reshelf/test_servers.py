@@ -75,7 +75,7 @@ def test_a_folder_without_kafka_is_named(tmp_path: Path) -> None:
 
 
 def test_process_that_ignores_the_signal_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reshelf.processes.STOP_S, 0.2)
+    monkeypatch.setattr("reshelf.processes.STOP_S", 0.2)
     code = (
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
     )
