@@ -1,0 +1,74 @@
+"""What breaks when: a pure function of a seed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """A way in which something breaks."""
+
+    WORKER_KILLED = "worker killed"
+    WORKER_FROZEN = "worker frozen past its session"
+    WORKER_ADDED = "worker added, then removed"
+    WORKER_STOPPED = "worker stopped"
+    ATTRIBUTION_TORN = "attribution killed before its memory moved"
+    REDIS_RESTARTED = "Redis restarted"
+    REDIS_KILLED = "Redis killed"
+    REDIS_ROLLED_BACK = "Redis restored from an older snapshot"
+    REDIS_FULL = "Redis out of memory"
+    REDIS_FAILED_OVER = "Redis failed over to a lagging replica"
+    LAYOUTS_TORN = "layout producer killed between its topics"
+    BROKER_RESTARTED = "broker restarted"
+    BROKER_KILLED = "broker killed"
+    BROKER_AWAY = "broker unreachable"
+
+
+BROKER_KINDS = frozenset({Kind.LAYOUTS_TORN, Kind.BROKER_RESTARTED, Kind.BROKER_KILLED, Kind.BROKER_AWAY})
+"""Kinds that need a broker with a disk."""
+
+LASTING_S = {
+    Kind.WORKER_FROZEN: 1.5,
+    Kind.WORKER_ADDED: 1.2,
+}
+"""In session timeouts."""
+OTHERS_LAST_S = 3.0
+LONGEST_AWAY_S = 60.0
+AWAY_SHARE = 0.12
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Break at `at` seconds after the first event, heal `lasting` seconds later; `pick` chooses among the possible."""
+
+    at: float
+    lasting: float
+    kind: Kind
+    pick: int
+
+
+def plan(seed: int, kills: int, seconds: float, session_s: float, kinds: Sequence[Kind] = tuple(Kind)) -> list[Fault]:
+    """`kills` faults within `seconds`, in order of time.
+
+    Kinds come from shuffled decks, so each occurs before any occurs again; two in
+    five come together with the one before.
+    """
+    chance = random.Random(seed)
+    kinds_drawn: list[Kind] = []
+    while len(kinds_drawn) < kills:
+        deck = list(kinds)
+        chance.shuffle(deck)
+        kinds_drawn += deck
+    moments = sorted(chance.uniform(0.0, seconds) for _ in range(kills))
+    for at in range(1, kills):
+        if chance.random() < 0.4:
+            moments[at] = min(moments[at - 1] + chance.uniform(0.0, 2.0), seconds)
+    lasting = {kind: share * session_s for kind, share in LASTING_S.items()}
+    lasting[Kind.BROKER_AWAY] = min(LONGEST_AWAY_S, AWAY_SHARE * seconds)
+    return [
+        Fault(moment, lasting.get(kind, OTHERS_LAST_S), kind, chance.randrange(1 << 30))
+        for moment, kind in zip(sorted(moments), kinds_drawn, strict=False)
+    ]

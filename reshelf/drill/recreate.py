@@ -1,0 +1,51 @@
+"""A topic that was deleted and made again must be noticed and refused."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
+
+from reshelf.drill.books import Finding
+from reshelf.drill.stage import Stage
+from reshelf.processes import tail
+from reshelf.topics import apply
+from schemas.topics import CLICKS
+from streams.clients import confluent_admin_config, confluent_producer_config
+
+LIMIT_S = 40.0
+GONE_S = 15.0
+
+
+def check_refusal(stage: Stage) -> Finding:
+    """Make the clicks' topic anew while no worker runs, then start a learner: it has to end with status 1."""
+    _make_anew(stage)
+    member = stage.fleet.add("learner")
+    member.expected = True
+    try:
+        status = member.child.wait(LIMIT_S)
+    except subprocess.TimeoutExpired:
+        status = None
+    said = tail(member.log, 1)
+    finding = Finding("a topic made anew is refused", 1)
+    if status != 1 or CLICKS.name not in said:
+        finding.examples = [f"expected status 1 and a line about {CLICKS.name}, got {status}: {said}"]
+    return finding
+
+
+def _make_anew(stage: Stage) -> None:
+    kafka = stage.settings.kafka
+    name = kafka.prefix + CLICKS.name
+    admin = AdminClient(confluent_admin_config(kafka))
+    for deleted in admin.delete_topics([name]).values():
+        deleted.result(GONE_S)
+    until = time.monotonic() + GONE_S
+    while name in admin.list_topics(timeout=5).topics and time.monotonic() < until:
+        time.sleep(0.1)
+    apply(kafka)
+    producer = Producer(confluent_producer_config(kafka))
+    for number in range(100):
+        producer.produce(name, b"{}", f"unit-{number}".encode())
+    producer.flush(GONE_S)

@@ -1,0 +1,292 @@
+"""One drill from the first event to the last line of the books."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import redis
+from confluent_kafka import KafkaException
+
+from reshelf.drill import books
+from reshelf.drill.faults import Heal, Impossible, inject
+from reshelf.drill.fleet import Fleet
+from reshelf.drill.plan import BROKER_KINDS, Fault, Kind, plan
+from reshelf.drill.recreate import check_refusal
+from reshelf.drill.stage import Stage, servers
+from reshelf.drill.traffic import PAGES, Traffic
+from reshelf.drill.watch import CONVERTED, READERS, Watch, missing
+from reshelf.settings import Settings
+from reshelf.topics import apply
+from schemas.errors import ReshelfError, Transient
+from schemas.topics import CLICKS, CONVERSIONS, DEAD_LETTERS, IMPRESSIONS, LAYOUTS, PURCHASES
+from streams.namespace import log_bounds
+from streams.records import TopicPartition
+
+Say = Callable[[str], None]
+WARM_UP_S = 60.0
+LOOK_S = 0.2
+DRAIN_S = 180.0
+LAYOUT_LIFE_MS = 20_000
+GRACE_MS = 2_000
+FLEET = 2
+ENDS = (IMPRESSIONS, CLICKS, PURCHASES, CONVERSIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What was asked for; `home` is a Kafka distribution, None the embedded broker, which is spared."""
+
+    kills: int
+    seconds: float
+    seed: int
+    rate: float
+    home: Path | None
+
+    @property
+    def kinds(self) -> list[Kind]:
+        """What this broker allows to be broken."""
+        return [kind for kind in Kind if self.home is not None or kind not in BROKER_KINDS]
+
+
+@dataclass(slots=True)
+class Report:
+    """What was broken, how long it took to recover, and what the books say."""
+
+    seed: int
+    events: int = 0
+    unacknowledged: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    impossible: Counter[str] = field(default_factory=Counter)
+    recovery_s: dict[str, dict[str, float]] = field(default_factory=dict)
+    gave_up: list[str] = field(default_factory=list)
+    slowest_stop_s: float = 0.0
+    findings: list[books.Finding] = field(default_factory=list)
+
+    @property
+    def lost(self) -> int:
+        return sum(finding.lost for finding in self.findings)
+
+    @property
+    def double(self) -> int:
+        return sum(finding.double for finding in self.findings)
+
+    @property
+    def equal(self) -> bool:
+        return all(finding.equal for finding in self.findings) and not self.gave_up
+
+
+def own_settings(settings: Settings, seed: int) -> Settings:
+    """The settings with what a drill needs: names of its own, and layouts whose end can be waited for."""
+    return settings.model_copy(
+        update={
+            "kafka": settings.kafka.model_copy(update={"prefix": f"{settings.kafka.prefix}drill-{seed}-"}),
+            "redis": settings.redis.model_copy(update={"namespace": f"drill-{seed}"}),
+            "layouts": settings.layouts.model_copy(update={"life_ms": LAYOUT_LIFE_MS}),
+            "attribution": settings.attribution.model_copy(update={"grace_ms": GRACE_MS}),
+        }
+    )
+
+
+def drill(settings: Settings, order: Order, folder: Path, say: Say) -> Report:
+    """Break, heal, drain and compare; everything that was started has ended afterwards.
+
+    Raises `ReshelfError` when the workers do not start or do not catch up in the end.
+    """
+    own = own_settings(settings, order.seed)
+    with servers(order.home, folder) as (broker, store):
+        kafka = own.kafka.model_copy(update={"bootstrap": broker.address, "security_protocol": "PLAINTEXT"})
+        own = own.model_copy(update={"kafka": kafka, "redis": own.redis.model_copy(update={"url": store.url})})
+        apply(own.kafka)
+        stage = Stage(own, broker, store, Fleet(own, folder, FLEET))
+        return _Drill(stage, order, say).run()
+
+
+class _Drill:
+    def __init__(self, stage: Stage, order: Order, say: Say) -> None:
+        self._stage = stage
+        self._order = order
+        self._say = say
+        self._report = Report(order.seed)
+        settings = stage.settings
+        self._traffic = Traffic(settings.kafka, order.seed, order.rate)
+        self._watch = Watch(settings.redis.namespace, settings.redis.groups, settings.kafka.partitions)
+        self._heals: list[tuple[float, Fault, Heal]] = []
+
+    def run(self) -> Report:
+        fleet, report = self._stage.fleet, self._report
+        with self._closing():
+            self._traffic.open()
+            fleet.open()
+            self._traffic.start()
+            self._until(self._warm, WARM_UP_S, "the workers did not begin to work")
+            self._say(f"{len(fleet.members)} workers have begun; breaking things for {self._order.seconds:.0f} s")
+            self._break()
+            report.unacknowledged = self._traffic.stop(60)
+            report.events = self._traffic.sent
+            self._say(f"{report.events} events sent; waiting until all is applied")
+            ends = self._drain()
+            self._check(ends)
+            stops = list(fleet.close())
+            report.slowest_stop_s = round(max(seconds for _, seconds in stops), 1)
+            if self._order.home is not None:
+                report.findings.append(check_refusal(self._stage))
+        report.gave_up = fleet.gave_up
+        report.recovery_s = self._watch.quantiles()
+        return report
+
+    @contextlib.contextmanager
+    def _closing(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            self._traffic.stop(0)
+            for _ in self._stage.fleet.close():
+                pass
+            for replica in self._stage.replicas:
+                replica.stop(kill=True)
+
+    # Breaking
+
+    def _break(self) -> None:
+        order = self._order
+        session = self._stage.settings.kafka.session_timeout_s
+        agenda = plan(order.seed, order.kills, order.seconds, session, order.kinds)
+        begin = time.monotonic()
+        while agenda or self._heals or time.monotonic() - begin < order.seconds or self._watch.waits:
+            now = time.monotonic()
+            if now - begin > order.seconds + DRAIN_S:
+                break
+            while agenda and agenda[0].at <= now - begin:
+                self._inject(agenda.pop(0), begin)
+            self._heal_due(now)
+            self._tick()
+
+    def _inject(self, fault: Fault, begin: float) -> None:
+        try:
+            heal = inject(self._stage, fault)
+        except Impossible as why:
+            self._report.impossible[fault.kind.value] += 1
+            self._say(f"{time.monotonic() - begin:6.1f} s  not possible now: {fault.kind.value} ({why})")
+            return
+        now = time.monotonic()
+        self._report.faults[fault.kind.value] += 1
+        self._say(f"{now - begin:6.1f} s  {fault.kind.value}")
+        if heal is None:
+            self._watch.healed(fault.kind, now)
+        else:
+            self._heals.append((now + fault.lasting, fault, heal))
+
+    def _heal_due(self, now: float) -> None:
+        waiting, self._heals = self._heals, []
+        for due, fault, heal in waiting:
+            if due > now:
+                self._heals.append((due, fault, heal))
+                continue
+            try:
+                heal()
+            except (redis.RedisError, KafkaException, OSError):
+                self._heals.append((now + 1.0, fault, heal))
+            else:
+                self._watch.healed(fault.kind, time.monotonic())
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        self._stage.fleet.tend(now)
+        self._stage.redis.take_snapshot(now)
+        with contextlib.suppress(redis.RedisError), self._stage.redis.client() as client:
+            self._watch.look(client, self._traffic.ends, now)
+        time.sleep(LOOK_S)
+
+    # Waiting
+
+    def _until(self, holds: Callable[[], bool], limit_s: float, otherwise: str) -> None:
+        until = time.monotonic() + limit_s
+        while not holds():
+            if time.monotonic() > until:
+                said = "\n".join(self._stage.fleet.gave_up[-3:])
+                raise ReshelfError(f"{otherwise} within {limit_s:.0f} s (seed {self._order.seed}). {said}")
+            self._tick()
+
+    def _warm(self) -> bool:
+        with self._stage.redis.client() as client:
+            reached = self._watch.reached(client)
+        return all(mark > 0 for reader in reached for mark in reader.values())
+
+    def _drain(self) -> dict[TopicPartition, int]:
+        """Wait for the readers of what was sent, then for the learner of what attribution made of it."""
+        ends: dict[TopicPartition, int] = {}
+        for readers in (READERS, (*READERS, CONVERTED)):
+            ends = self._ends()
+            self._until(lambda: self._behind(readers, ends) == 0, DRAIN_S, "the workers did not catch up")  # noqa: B023
+        return ends
+
+    def _behind(self, readers: tuple[tuple[str, str], ...], ends: dict[TopicPartition, int]) -> int:
+        with self._stage.redis.client() as client:
+            return missing(self._watch.reached(client, readers), ends)
+
+    def _ends(self) -> dict[TopicPartition, int]:
+        until = time.monotonic() + WARM_UP_S
+        while True:
+            try:
+                bounds = log_bounds(self._stage.settings.kafka, [topic.name for topic in ENDS])
+            except Transient:
+                if time.monotonic() > until:
+                    raise
+                continue
+            return {
+                TopicPartition(t, number): end for t, pairs in bounds.items() for number, (_, end) in enumerate(pairs)
+            }
+
+    # Comparing
+
+    def _check(self, ends: dict[TopicPartition, int]) -> None:
+        settings = self._stage.settings
+        log = books.read(settings.kafka, ENDS)
+        rules = {page: 60_000 * (number + 1) for number, page in enumerate(PAGES)}
+        rows = asyncio.run(books.exported(settings))
+        self._report.findings += [
+            books.check_acknowledged(log, self._traffic.acknowledged),
+            books.check_state(rows, log, settings),
+            books.check_conversions(log, settings, rules),
+            books.check_dead_letters(log, books.read(settings.kafka, [DEAD_LETTERS]), settings),
+            self._layouts(ends),
+        ]
+
+    def _layouts(self, ends: dict[TopicPartition, int]) -> books.Finding:
+        """Layouts whose statistics do not change are renewed at half their life: so long is waited."""
+        until = time.monotonic() + 2 * LAYOUT_LIFE_MS / 1000
+        while True:
+            settings = self._stage.settings
+            found = books.check_layouts(books.read(settings.kafka, [LAYOUTS]), ends, settings.kafka.partitions)
+            if found.equal or time.monotonic() > until:
+                return found
+            for _ in range(5):
+                self._tick()
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """The report as plain values."""
+    return {
+        "seed": report.seed,
+        "events": report.events,
+        "lost": report.lost,
+        "double": report.double,
+        "equal": report.equal,
+        "unacknowledged": report.unacknowledged,
+        "faults": dict(report.faults),
+        "impossible": dict(report.impossible),
+        "recovery_s": report.recovery_s,
+        "slowest_stop_s": report.slowest_stop_s,
+        "gave_up": report.gave_up,
+        "findings": [
+            {"what": f.what, "compared": f.compared, "lost": f.lost, "double": f.double, "examples": f.examples}
+            for f in report.findings
+        ],
+    }
