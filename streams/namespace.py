@@ -16,7 +16,7 @@ from streams.clients import confluent_consumer_config
 from streams.settings import FoldSettings, KafkaSettings, RedisSettings
 from streams.state.manifest import Manifest, agree, manifest_of
 
-_TIMEOUT_S = 10.0
+_TIMEOUT_S = 4.0
 
 
 def log_bounds(kafka: KafkaSettings, topics: Sequence[str]) -> dict[str, list[tuple[int, int]]]:

@@ -26,22 +26,33 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Apache Kafka's folder; without it the embedded broker is used, and nothing happens to it.",
 )
+@click.option("--only", multiple=True, help="Faults whose name contains this; may be repeated.")
 @click.option(
     "--keep", type=click.Path(path_type=Path, file_okay=False), help="Leave the workers' logs in this folder."
 )
 @click.pass_obj
 def drill(
-    front: Front, kills: int, seconds: float | None, seed: int, rate: float, kafka_home: Path | None, keep: Path | None
+    front: Front,
+    kills: int,
+    seconds: float | None,
+    seed: int,
+    rate: float,
+    kafka_home: Path | None,
+    only: tuple[str, ...],
+    keep: Path | None,
 ) -> None:
     """Kill, freeze, restart and roll back everything while events flow; then compare the state with the log.
 
     Starts a broker, Redis and workers of its own.  Ends with status 1 when an event was lost or
     counted twice.
     """
+    from reshelf.drill.plan import Kind
     from reshelf.drill.run import Order, as_json
     from reshelf.drill.run import drill as carry_out
 
-    order = Order(kills, seconds or 6.0 * kills, seed, rate, kafka_home)
+    order = Order(kills, seconds or 6.0 * kills, seed, rate, kafka_home, only)
+    if not order.kinds:
+        raise click.BadParameter(f"no fault has such a name; known are: {', '.join(Kind)}", param_hint="--only")
     if kafka_home is None:
         click.echo("No KAFKA_HOME: the embedded broker is used, and faults of the broker are left out.", err=True)
     with tempfile.TemporaryDirectory(prefix="reshelf-drill-") as temporary:

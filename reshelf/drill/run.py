@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,11 +48,13 @@ class Order:
     seed: int
     rate: float
     home: Path | None
+    only: Sequence[str] = ()
 
     @property
     def kinds(self) -> list[Kind]:
-        """What this broker allows to be broken."""
-        return [kind for kind in Kind if self.home is not None or kind not in BROKER_KINDS]
+        """What this broker allows to be broken, of what was asked for."""
+        possible = [kind for kind in Kind if self.home is not None or kind not in BROKER_KINDS]
+        return [kind for kind in possible if not self.only or any(part in kind for part in self.only)]
 
 
 @dataclass(slots=True)

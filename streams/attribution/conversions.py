@@ -19,7 +19,7 @@ from streams.settings import KafkaSettings
 
 PURCHASE_HEADER = "reshelf-purchase"
 """Offset of the purchase that a conversion was decided for, as a decimal number."""
-_TIMEOUT_S = 10.0
+_TIMEOUT_S = 4.0
 
 
 class _Identified(msgspec.Struct):

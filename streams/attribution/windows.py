@@ -20,7 +20,7 @@ from schemas.topics import PAGE_RULES
 from streams.clients import confluent_consumer_config
 from streams.settings import KafkaSettings
 
-_TIMEOUT_S = 10.0
+_TIMEOUT_S = 4.0
 _decode = decoder(PageRules)
 
 

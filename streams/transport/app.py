@@ -152,9 +152,14 @@ async def _serve(make: Callable[[], Awaitable[faust.App]]) -> int:
     asked = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, asked.set)
-    app = await make()
-    await app.start()
     asking = loop.create_task(asked.wait())
+    starting = loop.create_task(_started(make))
+    await asyncio.wait({asking, starting}, return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():
+        starting.cancel()
+        await asyncio.wait({starting}, timeout=STOP_WAIT_S)
+        return 0
+    app = starting.result()
     ending = loop.create_task(app.wait_until_stopped())
     await asyncio.wait({asking, ending}, return_when=asyncio.FIRST_COMPLETED)
     asking.cancel()
@@ -165,3 +170,9 @@ async def _serve(make: Callable[[], Awaitable[faust.App]]) -> int:
         _report(crash)
         return exit_status(crash)
     return 0
+
+
+async def _started(make: Callable[[], Awaitable[faust.App]]) -> faust.App:
+    app = await make()
+    await app.start()
+    return app

@@ -277,7 +277,7 @@ class BatchConsumer(FaustConsumer):
 
     async def subscribe(self, topics: Iterable[str]) -> None:
         wanted = frozenset(topics)
-        if missing := wanted - await self.source.consumer.topics():
+        if missing := wanted - await self.source.topics():
             error = self.wiring.missing(missing)
             self.wiring.on_error(error)
             raise error

@@ -9,17 +9,21 @@ an attribute in place of its conversion method; nothing is patched for others.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
+from aiokafka.errors import KafkaError
 
+from schemas.errors import Transient
 from streams.clients import aiokafka_security, bootstrap_servers
+from streams.patience import Patience
 from streams.records import Record
 from streams.settings import KafkaSettings
 
+T = TypeVar("T")
 POLL_RECORDS = 5_000
 PARTITION_FETCH_BYTES = 8 * 1024 * 1024
 FETCH_WAIT_MS = 100
@@ -29,6 +33,13 @@ A seek waits for the fetch in flight, so this bounds how long a rewind takes."""
 
 def _as_parsed(_: TopicPartition, record: Record) -> Record:
     return record
+
+
+async def _answered(call: Callable[[], Awaitable[T]]) -> T:
+    try:
+        return await call()
+    except KafkaError as error:
+        raise Transient(f"Kafka does not answer: {error}") from error
 
 
 class _ParsedRecords(OrderedDict[TopicPartition, Any]):
@@ -45,6 +56,7 @@ class Source:
 
     def __init__(self, kafka: KafkaSettings, group: str, assignor: type[AbstractPartitionAssignor]) -> None:
         session_ms = round(kafka.session_timeout_s * 1000)
+        self._patience = Patience()
         self.consumer = AIOKafkaConsumer(
             bootstrap_servers=bootstrap_servers(kafka),
             client_id="reshelf",
@@ -64,8 +76,13 @@ class Source:
         )
 
     async def start(self) -> None:
-        await self.consumer.start()
+        """Connect, however long that takes."""
+        await self._patience.until_done(lambda: _answered(self.consumer.start))
         self.consumer._fetcher._records = _ParsedRecords()
+
+    async def topics(self) -> frozenset[str]:
+        """Names of all topics, however long it takes to hear of them."""
+        return frozenset(await self._patience.until_done(lambda: _answered(self.consumer.topics)) or ())
 
     async def stop(self) -> None:
         await self.consumer.stop()

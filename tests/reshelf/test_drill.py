@@ -1,0 +1,105 @@
+"""The fault drill: its plan, its books, and one of everything on real servers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reshelf.drill.books import Logged, check_acknowledged, check_conversions, check_layouts, compare
+from reshelf.drill.plan import Kind, plan
+from reshelf.drill.run import Order, drill
+from reshelf.settings import Settings
+from schemas.codec import encode_key
+from schemas.messages import Click, Conversion, Layout, Purchase, PurchaseLine
+from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, LAYOUTS, PURCHASES
+from streams.records import TopicPartition
+
+
+@given(st.integers(0, 1_000), st.integers(1, 60), st.floats(10, 1_000))
+def test_a_plan_is_a_function_of_its_seed(seed: int, kills: int, seconds: float) -> None:
+    faults = plan(seed, kills, seconds, 6.0)
+    assert faults == plan(seed, kills, seconds, 6.0)
+    assert len(faults) == kills
+    assert all(0 <= one.at <= seconds for one in faults)
+    assert [one.at for one in faults] == sorted(one.at for one in faults)
+
+
+@given(st.integers(0, 1_000))
+def test_every_kind_occurs_before_any_occurs_again(seed: int) -> None:
+    kinds = [fault.kind for fault in plan(seed, 2 * len(Kind), 100.0, 6.0)]
+    assert set(kinds[: len(Kind)]) == set(kinds[len(Kind) :]) == set(Kind)
+
+
+def test_what_lacks_is_lost_and_what_is_too_much_is_double() -> None:
+    expected = [("cell", "p", "s", 0, 0, "i", "top", 7, 1), ("tally", "clicks", 0, "applied", 9)]
+    got = [("cell", "p", "s", 0, 0, "i", "top", 5, 1), ("tally", "clicks", 0, "applied", 10)]
+    found = compare("rows", expected, got)
+    assert (found.lost, found.double, found.equal) == (2, 1, False)
+    assert compare("rows", expected, expected).equal
+    gone = compare("rows", expected, got[1:])
+    assert (gone.lost, gone.double) == (7, 1)
+
+
+def test_counts_that_differ_behind_the_first_are_found() -> None:
+    assert not compare(
+        "rows", [("cell", "p", "s", 0, 0, "i", "top", 7, 1)], [("cell", "p", "s", 0, 0, "i", "top", 7, 2)]
+    ).equal
+
+
+def test_an_acknowledged_event_that_is_not_in_the_log_is_lost() -> None:
+    log = {TopicPartition(CLICKS.name, 0): [Logged(0, 1, b"u", b'{"event_id":"a","unit":"u"}', ())]}
+    assert check_acknowledged(log, {"a"}).equal
+    assert check_acknowledged(log, {"a", "b"}).lost == 1
+
+
+def test_a_conversion_that_lacks_or_is_surplus_is_found() -> None:
+    now = 1_790_000_000_000
+    click = Click("c", now, "u", "home", "s", "top", "i", "v", 1, 0)
+    purchase = Purchase("p", now + 10, "u", "o", "EUR", [PurchaseLine("i", 1, 500)])
+    settings = Settings()
+    log = {
+        TopicPartition(topic.name, n): list[Logged]() for topic in (CLICKS, PURCHASES, CONVERSIONS) for n in range(4)
+    }
+    log[TopicPartition(CLICKS.name, 0)] = [Logged(0, now, b"u", msgspec.json.encode(click), ())]
+    log[TopicPartition(PURCHASES.name, 0)] = [Logged(0, now + 10, b"u", msgspec.json.encode(purchase), ())]
+    assert check_conversions(log, settings, {"home": 1_000}).lost == 1
+    right = Conversion(
+        "p/0", now + 10, "u", "o", "p", 0, "c", now, 10, "home", "s", "top", "i", 1, 0, 1, 500, "EUR"
+    )  # fmt: skip
+    log[TopicPartition(CONVERSIONS.name, 0)] = [Logged(0, now, b"u", msgspec.json.encode(right), ())] * 2
+    assert check_conversions(log, settings, {"home": 1_000}).equal
+    wrong = msgspec.structs.replace(right, event_id="p/1")
+    log[TopicPartition(CONVERSIONS.name, 1)] = [Logged(0, now, b"u", msgspec.json.encode(wrong), ())]
+    assert check_conversions(log, settings, {"home": 1_000}).double == 1
+
+
+def test_a_version_that_goes_back_and_a_layout_that_is_behind_are_found() -> None:
+    example = Path(__file__).parents[2] / "schemas" / "examples" / "layout.full.json"
+    layout = msgspec.json.decode(example.read_bytes(), type=Layout)
+    pages = [
+        msgspec.structs.replace(layout, page=page, segment="*", watermarks={}) for page in ("home", "garden", "cart")
+    ]
+    place = TopicPartition(LAYOUTS.name, 0)
+    records = [
+        Logged(at, 0, encode_key(LAYOUTS, one.page, "*"), msgspec.json.encode(one), ()) for at, one in enumerate(pages)
+    ]
+    assert check_layouts({place: records}, {}, 4).equal
+    assert check_layouts({place: records}, {TopicPartition(IMPRESSIONS.name, 1): 3}, 4).lost == 3
+    assert check_layouts({place: records[1:]}, {}, 4).lost == 1
+    older = msgspec.structs.replace(pages[0], version=pages[0].version - 1)
+    back = [*records, Logged(9, 0, encode_key(LAYOUTS, "home", "*"), msgspec.json.encode(older), ())]
+    assert check_layouts({place: back}, {}, 4).double == 1
+
+
+@pytest.mark.parametrize("seed", [5])
+def test_one_fault_of_each_kind_loses_nothing(kafka_home: Path, tmp_path: Path, seed: int) -> None:
+    said: list[str] = []
+    report = drill(Settings(), Order(len(Kind), 80.0, seed, 200.0, kafka_home), tmp_path, said.append)
+    assert report.equal, (report, said)
+    assert set(report.faults) | set(report.impossible) == {kind.value for kind in Kind}
+    assert report.faults.total() > len(Kind) // 2
+    assert report.events > 80 * 200 / 2
