@@ -77,5 +77,7 @@ def _text(report: Report) -> str:
         lines.append(f"{finding.what:<46}{finding.compared:>8} compared  {verdict}")
         lines += [f"    {example}" for example in finding.examples]
     lines += [f"a worker gave up: {said}" for said in report.gave_up]
+    lines.append(f"layouts that reached the history alone: {report.torn_layouts}")
+    lines.append(f"slowest end of a worker when asked: {report.slowest_stop_s} s")
     lines.append(f"events {report.events}, lost {report.lost}, double {report.double}, seed {report.seed}")
     return "\n".join(lines)

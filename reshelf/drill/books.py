@@ -17,7 +17,7 @@ from reshelf.settings import Settings
 from schemas import dead_letters
 from schemas.codec import decode_key, decoder
 from schemas.messages import Conversion, Layout
-from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, LAYOUTS, PURCHASES, Topic
+from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, LAYOUTS, LAYOUTS_HISTORY, PURCHASES, Topic
 from streams.clients import redis_client
 from streams.fold.judge import Judge
 from streams.fold.plain import PlainFold
@@ -200,6 +200,15 @@ def check_layouts(log: Log, ends: dict[TopicPartition, int], partitions: int) ->
     behind = [f"layout of {key} is behind" for key, layout in newest.items() if _is_behind(layout, ends, partitions)]
     lacking = [f"no layout for {page} *" for page in PAGES if (page, "*") not in newest]
     return Finding("newest layouts", len(newest), len(behind) + len(lacking), len(back), back + behind + lacking)
+
+
+def torn_layouts(log: Log) -> int:
+    """Layouts that reached the history and never the renderers, because their producer died in between."""
+    found: dict[str, set[tuple[Any, ...]]] = {LAYOUTS.name: set(), LAYOUTS_HISTORY.name: set()}
+    for tp, records in log.items():
+        values = (record.value for record in records if record.value is not None)
+        found[tp.topic] |= {(one.page, one.segment, one.version) for one in map(decoder(Layout), values)}
+    return len(found[LAYOUTS_HISTORY.name] - found[LAYOUTS.name])
 
 
 def _is_behind(layout: Layout, ends: dict[TopicPartition, int], partitions: int) -> bool:

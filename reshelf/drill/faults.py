@@ -19,11 +19,14 @@ from reshelf.drill.fleet import Member
 from reshelf.drill.plan import Fault, Kind
 from reshelf.drill.stage import Stage
 from reshelf.roles import ROLES
-from schemas.topics import LAYOUTS
+from schemas.errors import Transient
+from schemas.topics import CONVERSIONS, LAYOUTS, LAYOUTS_HISTORY, Topic
 from streams.clients import confluent_admin_config
+from streams.namespace import log_bounds
 
 Heal = Callable[[], None]
 REQUEST_S = 5.0
+HIT_S = 4.0
 ROLE_WEIGHTS = (*ROLES, "learner")
 
 
@@ -128,10 +131,12 @@ def _fail_redis_over(stage: Stage, fault: Fault) -> Heal:
 
 def _tear_attribution(stage: Stage, fault: Fault) -> Heal:
     """Redis takes no writes, so what is decided now is published and not remembered; then all attribution dies."""
+    before = _end(stage, CONVERSIONS)
     with stage.redis.client() as client:
-        client.execute_command("CLIENT", "PAUSE", str(round(fault.lasting * 1000) + 2_000), "WRITE")
+        client.execute_command("CLIENT", "PAUSE", str(round((fault.lasting + HIT_S) * 1000)), "WRITE")
 
     def heal() -> None:
+        _wait_for_more(stage, CONVERSIONS, before)
         for member in stage.fleet.of("attribution"):
             stage.fleet.kill(member)
         time.sleep(0.1)
@@ -143,14 +148,31 @@ def _tear_attribution(stage: Stage, fault: Fault) -> Heal:
 
 def _tear_layouts(stage: Stage, fault: Fault) -> Heal:
     """`layouts` takes no writes and `layouts-history` does; then all layout producers die."""
+    before = _end(stage, LAYOUTS_HISTORY)
     _require_copies(stage, "2")
 
     def heal() -> None:
+        _wait_for_more(stage, LAYOUTS_HISTORY, before)
         for member in stage.fleet.of("layouts"):
             stage.fleet.kill(member)
         _require_copies(stage, "1")
 
     return heal
+
+
+def _end(stage: Stage, topic: Topic) -> int:
+    """Records of a topic so far; -1 where no broker answers."""
+    try:
+        return sum(end for _, end in log_bounds(stage.settings.kafka, [topic.name])[topic.name])
+    except Transient:
+        return -1
+
+
+def _wait_for_more(stage: Stage, topic: Topic, before: int) -> None:
+    """The moment to strike: one of two writes has happened."""
+    until = time.monotonic() + HIT_S
+    while _end(stage, topic) <= before and time.monotonic() < until:
+        time.sleep(0.1)
 
 
 def _require_copies(stage: Stage, copies: str) -> None:

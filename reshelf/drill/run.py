@@ -25,7 +25,7 @@ from reshelf.drill.watch import CONVERTED, READERS, Watch, missing
 from reshelf.settings import Settings
 from reshelf.topics import apply
 from schemas.errors import ReshelfError, Transient
-from schemas.topics import CLICKS, CONVERSIONS, DEAD_LETTERS, IMPRESSIONS, LAYOUTS, PURCHASES
+from schemas.topics import CLICKS, CONVERSIONS, DEAD_LETTERS, IMPRESSIONS, LAYOUTS, LAYOUTS_HISTORY, PURCHASES
 from streams.namespace import log_bounds
 from streams.records import TopicPartition
 
@@ -69,6 +69,7 @@ class Report:
     recovery_s: dict[str, dict[str, float]] = field(default_factory=dict)
     gave_up: list[str] = field(default_factory=list)
     slowest_stop_s: float = 0.0
+    torn_layouts: int = 0
     findings: list[books.Finding] = field(default_factory=list)
 
     @property
@@ -260,6 +261,7 @@ class _Drill:
             books.check_dead_letters(log, books.read(settings.kafka, [DEAD_LETTERS]), settings),
             self._layouts(ends),
         ]
+        self._report.torn_layouts = books.torn_layouts(books.read(settings.kafka, [LAYOUTS, LAYOUTS_HISTORY]))
 
     def _layouts(self, ends: dict[TopicPartition, int]) -> books.Finding:
         """Layouts whose statistics do not change are renewed at half their life: so long is waited."""
@@ -286,6 +288,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "impossible": dict(report.impossible),
         "recovery_s": report.recovery_s,
         "slowest_stop_s": report.slowest_stop_s,
+        "torn_layouts": report.torn_layouts,
         "gave_up": report.gave_up,
         "findings": [
             {"what": f.what, "compared": f.compared, "lost": f.lost, "double": f.double, "examples": f.examples}
