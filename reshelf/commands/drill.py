@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Apache Kafka's folder; without it the embedded broker is used, and nothing happens to it.",
 )
+@click.option("--hostile", type=click.IntRange(min=1), help="Instead: so many harmful records, without any server.")
 @click.option("--only", multiple=True, help="Faults whose name contains this; may be repeated.")
 @click.option(
     "--keep", type=click.Path(path_type=Path, file_okay=False), help="Leave the workers' logs in this folder."
@@ -38,6 +39,7 @@ def drill(
     seed: int,
     rate: float,
     kafka_home: Path | None,
+    hostile: int | None,
     only: tuple[str, ...],
     keep: Path | None,
 ) -> None:
@@ -46,6 +48,9 @@ def drill(
     Starts a broker, Redis and workers of its own.  Ends with status 1 when an event was lost or
     counted twice.
     """
+    if hostile is not None:
+        _hostile(front, hostile, seed)
+        return
     from reshelf.drill.plan import Kind
     from reshelf.drill.run import Order, as_json
     from reshelf.drill.run import drill as carry_out
@@ -62,6 +67,20 @@ def drill(
     front.answer(as_json(report), _text(report))
     if not report.equal:
         raise ReshelfError(f"the books do not agree; run it again with --seed {seed}")
+
+
+def _hostile(front: Front, records: int, seed: int) -> None:
+    from dataclasses import asdict
+
+    from reshelf.drill.hostile import hostile
+
+    account = hostile(records, seed, front.settings.fold)
+    lines = [f"{verdict:<12}{number:>10,}" for verdict, number in account.verdicts.most_common()]
+    lines += [f"{'read':<12}{account.read:>10,}", f"distinct names let in: {dict(account.names)}"]
+    lines.append(f"memory grew by {account.grown_mb} MB")
+    front.answer({**asdict(account), "equal": account.equal}, "\n".join(lines))
+    if not account.equal:
+        raise ReshelfError(f"some records got no verdict or two; run it again with --seed {seed}")
 
 
 def _text(report: Report) -> str:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reshelf.drill.books import Logged, check_acknowledged, check_conversions, check_layouts, compare
+from reshelf.drill.hostile import hostile
 from reshelf.drill.plan import Kind, plan
 from reshelf.drill.run import Order, drill
 from reshelf.settings import Settings
@@ -17,6 +18,7 @@ from schemas.codec import encode_key
 from schemas.messages import Click, Conversion, Layout, Purchase, PurchaseLine
 from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, LAYOUTS, PURCHASES
 from streams.records import TopicPartition
+from streams.settings import FoldSettings
 
 
 @given(st.integers(0, 1_000), st.integers(1, 60), st.floats(10, 1_000))
@@ -93,6 +95,16 @@ def test_a_version_that_goes_back_and_a_layout_that_is_behind_are_found() -> Non
     older = msgspec.structs.replace(pages[0], version=pages[0].version - 1)
     back = [*records, Logged(9, 0, encode_key(LAYOUTS, "home", "*"), msgspec.json.encode(older), ())]
     assert check_layouts({place: back}, {}, 4).double == 1
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_each_harmful_record_gets_one_verdict_and_a_flood_of_names_is_bounded(seed: int) -> None:
+    settings = FoldSettings(max_items=300, max_keys=60, max_slots=20)
+    account = hostile(9_000, seed, settings)
+    assert account.read == account.verdicts.total() == 9_000
+    assert {"applied", "duplicate", "malformed", "invalid", "empty", "key", "quota"} <= account.verdicts.keys()
+    once = hostile(9_000, seed, settings.model_copy(update={"bucket_ms": 0}))
+    assert all(names <= 380 for names in once.names.values())
 
 
 @pytest.mark.parametrize("seed", [5])
