@@ -76,8 +76,8 @@ class Outlet:
             self._producer.poll(0.05)
 
     async def close(self) -> None:
-        """Deliver what is waiting, for a few seconds at most, and end."""
-        await asyncio.to_thread(self._producer.flush, 3.0)
+        """Deliver what is waiting, for a second at most, and end."""
+        await asyncio.to_thread(self._producer.flush, 1.0)
         self._closing.set()
         await asyncio.to_thread(self._poller.join)
 

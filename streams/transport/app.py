@@ -18,6 +18,7 @@ import logging
 import os
 import signal
 import tempfile
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,8 @@ log = logging.getLogger("reshelf")
 SCHEME = "batches"
 STREAM_BATCHES = 4
 """Batches that wait in a stream before the reader waits."""
-STOP_WAIT_S = 10.0
+STOP_WAIT_S = 5.0
+"""From the signal to the end of the process at most."""
 COLLECT_AFTER = (50_000, 20, 100)
 """Garbage collector thresholds: each record is an object it tracks, and by default it looks at
 them every 700, which took almost half of a reader's time."""
@@ -102,7 +104,14 @@ def create_app(
         web_enabled=False,
         cython_optimizations=False,
     )
-    app.wiring = Wiring(kafka, logical, resume, on_revoked, on_error or end_process, assignor)
+    report = on_error or end_process
+
+    def told(error: Exception) -> None:
+        """Clients that are being closed complain to whoever still waits for them."""
+        if not app.should_stop:
+            report(error)
+
+    app.wiring = Wiring(kafka, logical, resume, on_revoked, told, assignor)
     return app
 
 
@@ -139,40 +148,59 @@ def run_app(make: Callable[[], Awaitable[faust.App]], loglevel: str = "INFO") ->
     if loglevel != "DEBUG":
         quiet_loggers()
     gc.set_threshold(*COLLECT_AFTER)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        try:
-            return runner.run(_serve(make))
-        except Exception as error:  # noqa: BLE001  the last place that can tell the operator
-            _report(error)
-            return exit_status(error)
+    limit = threading.Timer(STOP_WAIT_S, _end_at_last)
+    limit.daemon = True
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_serve(make, limit))
+    except Exception as error:  # noqa: BLE001  the last place that can tell the operator
+        _report(error)
+        return exit_status(error)
+    finally:
+        limit.cancel()
 
 
-async def _serve(make: Callable[[], Awaitable[faust.App]]) -> int:
+async def _serve(make: Callable[[], Awaitable[faust.App]], limit: threading.Timer) -> int:
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()
+
+    def ask() -> None:
+        if not asked.is_set():
+            limit.start()
+        asked.set()
+
     for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, asked.set)
+        loop.add_signal_handler(name, ask)
     asking = loop.create_task(asked.wait())
-    starting = loop.create_task(_started(make))
-    await asyncio.wait({asking, starting}, return_when=asyncio.FIRST_COMPLETED)
-    if not starting.done():
-        starting.cancel()
-        await asyncio.wait({starting}, timeout=STOP_WAIT_S)
+    making = loop.create_task(_awaited(make()))
+    await asyncio.wait({asking, making}, return_when=asyncio.FIRST_COMPLETED)
+    if not making.done():
+        making.cancel()
         return 0
-    app = starting.result()
-    ending = loop.create_task(app.wait_until_stopped())
-    await asyncio.wait({asking, ending}, return_when=asyncio.FIRST_COMPLETED)
+    app = making.result()
+    running = loop.create_task(_running(app))
+    await asyncio.wait({asking, running}, return_when=asyncio.FIRST_COMPLETED)
     asking.cancel()
     crash = app.crash_reason
-    await asyncio.wait_for(app.stop(), STOP_WAIT_S)
-    ending.cancel()
+    await app.stop()
+    running.cancel()
     if crash is not None:
         _report(crash)
         return exit_status(crash)
     return 0
 
 
-async def _started(make: Callable[[], Awaitable[faust.App]]) -> faust.App:
-    app = await make()
+def _end_at_last() -> None:
+    """Whatever hangs while the application stops, the process ends: what is unfinished is in the log."""
+    log.error("Not stopped in good order within %.0f s, so ending now. Nothing is lost: the log has it.", STOP_WAIT_S)
+    logging.shutdown()
+    os._exit(1)
+
+
+async def _awaited(app: Awaitable[faust.App]) -> faust.App:
+    return await app
+
+
+async def _running(app: faust.App) -> None:
     await app.start()
-    return app
+    await app.wait_until_stopped()

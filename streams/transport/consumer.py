@@ -31,8 +31,8 @@ from streams.transport.wiring import Wiring
 
 READ_WAIT_S = 0.2
 """A read without records returns after so long; gaps at the end of a log show then."""
-COMMIT_WAIT_S = 2.0
-FINISH_WAIT_S = 4.0
+COMMIT_WAIT_S = 1.0
+FINISH_WAIT_S = 2.0
 """Batches in work get so long to be acknowledged at a rebalance or stop."""
 
 

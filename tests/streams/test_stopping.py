@@ -1,0 +1,79 @@
+"""A worker ends when it is asked to, whatever it is doing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import pytest
+
+LIMIT_S = 20.0
+_HANGS = """
+import asyncio, sys
+from streams.transport import app
+app.STOP_WAIT_S = 0.5
+async def make():
+    print("making", flush=True)
+    while True:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            pass
+sys.exit(app.run_app(make))
+"""
+
+
+def ended(child: subprocess.Popen[str]) -> tuple[int, str]:
+    child.send_signal(signal.SIGTERM)
+    said, _ = child.communicate(timeout=LIMIT_S)
+    return child.returncode, said
+
+
+def start(command: list[str], **settings: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, *command],
+        env=os.environ | settings,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_what_hangs_is_ended_and_says_so() -> None:
+    child = start(["-c", _HANGS])
+    assert child.stdout is not None
+    assert child.stdout.readline() == "making\n"
+    status, said = ended(child)
+    assert status == 1
+    assert "Not stopped in good order" in said
+
+
+@pytest.mark.parametrize("role", ["learner", "attribution", "layouts"])
+@pytest.mark.parametrize("after_s", [1.0, 1.6, 2.2])
+def test_a_worker_that_is_still_starting_ends_quietly(
+    role: str, after_s: float, broker: str, redis_url: str, prefix: str, make_topics: Callable[..., None]
+) -> None:
+    make_topics(broker)
+    child = start(
+        ["-m", "reshelf", "worker", role],
+        RESHELF_KAFKA__BOOTSTRAP=broker,
+        RESHELF_KAFKA__PREFIX=prefix,
+        RESHELF_REDIS__URL=redis_url,
+        RESHELF_REDIS__NAMESPACE=prefix.strip("-"),
+    )
+    time.sleep(after_s)
+    status, said = ended(child)
+    assert status in (0, 143), said
+    assert "Traceback" not in said
+
+
+def test_a_worker_that_waits_for_its_broker_ends() -> None:
+    child = start(["-m", "reshelf", "worker", "learner"], RESHELF_KAFKA__BOOTSTRAP="127.0.0.1:1")
+    time.sleep(3.0)
+    status, said = ended(child)
+    assert status == 0, said
+    assert "Traceback" not in said
