@@ -59,7 +59,7 @@ class FoldSettings(Group):
     """What shapes the fold.  A digest of it is in the namespace's manifest."""
 
     currency: str = Field("EUR", pattern="^[A-Z]{3}$", description="Currency of all amounts; others are dead-lettered.")
-    amount_cap: int = Field(1_000_000, ge=1, le=10_000_000, description="A purchase line counts for at most this.")
+    amount_cap: int = Field(1_000_000, ge=1, le=1_300_000, description="A purchase line counts for at most this.")
     bucket_ms: NotNegative = Field(DAY_MS, description="Width of a time bucket; 0 keeps one bucket for all time.")
     bucket_life_ms: Positive = Field(90 * DAY_MS, description="A bucket is dropped so long after its end.")
     late_ms: NotNegative = Field(2 * DAY_MS, description="Lateness beyond this is refused; 0 accepts any.")
@@ -75,7 +75,7 @@ class LearnerSettings(Group):
 
     advance_s: float = Field(1.0, gt=0, description="Groups that no batch touched are moved along so often.")
     alarm_share: float = Field(0.05, gt=0, le=1, description="Share of unfit records that raises an alarm.")
-    stop_share: float = Field(0.9, gt=0, le=1, description="Share of unfit records at which the worker stops.")
+    stop_share: float = Field(0.9, gt=0, le=2, description="Share of unfit records to stop at; above 1: never.")
     recent: Positive = Field(10_000, description="How many records count as recent for both shares.")
     accept_loss: bool = Field(False, description="Go on when the log begins after the watermark (records are gone).")
 

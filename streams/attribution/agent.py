@@ -21,7 +21,6 @@ import faust
 from faust.types import TP
 from redis.asyncio import Redis
 
-from schemas.dead_letters import DeadLetter
 from schemas.errors import StateAttention
 from schemas.topics import CLICKS, CONVERSIONS, DEAD_LETTERS, PURCHASES
 from streams.attribution.conversions import ConversionsLog
@@ -171,7 +170,7 @@ class Attribution:
     def _feed(self, part: Part, batch: Batch) -> None:
         rejected = part.worker.feed(batch)
         if batch.tp.topic == PURCHASES.name:
-            part.alarm.note(len(batch.records), len(rejected), rejected[-1].detail if rejected else "")
+            part.alarm.note(len(batch.records), len(rejected), rejected[-1].reason if rejected else "")
 
     def _owns(self, part: Part) -> bool:
         return self._parts.get(part.number) is part
@@ -213,7 +212,7 @@ class Attribution:
             consumer.pause_partitions({name})
 
     async def _bury(self, tp: TopicPartition, rejected: Sequence[Rejected]) -> None:
-        letters = (_letter(tp, one) for one in rejected)
+        letters = (one.letter(tp) for one in rejected)
         await self._outlet.publish(
             Outgoing(DEAD_LETTERS.name, letter.key, letter.value, letter.to_headers()) for letter in letters
         )
@@ -261,11 +260,6 @@ class Attribution:
             await step
         except Exception as error:  # noqa: BLE001  whatever it was, the process must not go on without it
             self.app.wiring.on_error(error)
-
-
-def _letter(tp: TopicPartition, one: Rejected) -> DeadLetter:
-    record, headers = one.record, tuple(one.record.headers)
-    return DeadLetter(*tp, record.offset, one.reason, one.detail, record.key, record.value, headers)
 
 
 def attribution_app(

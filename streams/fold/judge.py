@@ -14,12 +14,15 @@ from typing import Any, NamedTuple
 import msgspec
 
 from schemas.codec import bad_record
+from schemas.dead_letters import DeadLetter
 from schemas.messages import Conversion, Impression
 from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, Topic
 from streams.fold.window import RecentWindow
-from streams.records import Record
+from streams.records import Record, TopicPartition
 from streams.settings import FoldSettings
 
+LARGEST_LETTER = 900_000
+"""Bytes; producers and topics take 1,000,000 with what a letter adds."""
 Marks = tuple[bool, bool, bool]
 _DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError)
 
@@ -41,6 +44,16 @@ class Rejected(NamedTuple):
     record: Record
     reason: str
     detail: str
+
+    def letter(self, tp: TopicPartition) -> DeadLetter:
+        """What is buried: the record whole, or without its content where that is too much for one record more."""
+        record, detail = self.record, self.detail
+        key, value, headers = record.key, record.value, tuple(record.headers)
+        size = len(key or b"") + len(value or b"") + sum(len(name) + len(text or b"") for name, text in headers)
+        if size > LARGEST_LETTER:
+            detail = f"{detail} (its {size} bytes do not fit into a letter: read them at its offset)"
+            key, value, headers = (key or b"")[:1_000], None, ()
+        return DeadLetter(*tp, record.offset, self.reason, detail, key, value, headers)
 
 
 @dataclass(slots=True)

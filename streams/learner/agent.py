@@ -17,7 +17,6 @@ from typing import Any
 import faust
 
 from schemas.codec import encode_key
-from schemas.dead_letters import DeadLetter
 from schemas.errors import StateAttention
 from schemas.topics import CLICKS, CONVERSIONS, DEAD_LETTERS, IMPRESSIONS, LAYOUT_REQUESTS
 from streams.clients import redis_client
@@ -129,8 +128,8 @@ class Learner:
     def _prepare(self, part: PartitionFold, batch: Batch) -> Prepared:
         prepared = part.prepare(batch)
         alarm = self._alarms.setdefault(batch.tp, UnfitAlarm(batch.tp, self._settings))
-        last = prepared.rejected[-1].detail if prepared.rejected else ""
-        alarm.note(len(batch.records), len(prepared.rejected), last)
+        last = prepared.rejected[-1].reason if prepared.rejected else ""
+        alarm.note(part.fresh(batch), len(prepared.rejected), last)
         return prepared
 
     def _wanted(self, part: PartitionFold, batch: Batch) -> bool:
@@ -157,7 +156,7 @@ class Learner:
         await reader(self.app).rewind(part.tp, positions[part.tp])
 
     async def _bury(self, tp: TopicPartition, rejected: Sequence[Rejected]) -> None:
-        letters = [_letter(tp, one) for one in rejected]
+        letters = [one.letter(tp) for one in rejected]
         await self._outlet.publish(
             Outgoing(DEAD_LETTERS.name, letter.key, letter.value, letter.to_headers()) for letter in letters
         )
@@ -184,6 +183,8 @@ class Learner:
         while True:
             await asyncio.sleep(_REQUEST_PAUSE_S)
             changed, self._changed = self._changed, set()
+            if not changed:
+                continue
             keys = [encode_key(LAYOUT_REQUESTS, *key) for key in sorted(changed)]
             requests = [Outgoing(LAYOUT_REQUESTS.name, key, None) for key in keys]
             await self._patience.until_done(partial(self._outlet.publish, requests))
@@ -207,20 +208,6 @@ class Learner:
             asyncio.create_task(self._guarded(task()))
             for task in (self.advance, self.request_layouts, self.drop_expired)
         ]
-
-
-def _letter(tp: TopicPartition, one: Rejected) -> DeadLetter:
-    record = one.record
-    return DeadLetter(
-        topic=tp.topic,
-        partition=tp.partition,
-        offset=record.offset,
-        reason=one.reason,
-        detail=one.detail,
-        key=record.key,
-        value=record.value,
-        headers=tuple(record.headers),
-    )
 
 
 def learner_app(

@@ -44,7 +44,8 @@ class UnfitAlarm:
         if share >= self._settings.stop_share and self._records >= min(_LEAST_TO_STOP, self._settings.recent):
             raise StateAttention(
                 f"{self._unfit} of the last {self._records} records of {self._tp} do not fit (the last one: {reason}): "
-                "expected events of this topic. Check what is published there; the rest of the topic was left alone."
+                "expected events of this topic. Check what is published there; the rest of the topic was left alone. "
+                "To bury them all and go on, set learner.stop_share above 1."
             )
         if share >= self._settings.alarm_share and not self.raised and self._records >= 100:
             log.error("%.1f %% of recent records of %s are unfit, the last one: %s", 100 * share, self._tp, reason)

@@ -92,6 +92,12 @@ class PartitionFold:
             partition._quota.load(bucket, codes)
         return partition
 
+    def fresh(self, batch: Batch) -> int:
+        """How many records of the batch are not there for warming up alone."""
+        if batch.start >= self._first:
+            return len(batch.records)
+        return sum(record.offset >= self._first for record in batch.records)
+
     @property
     def applied(self) -> int:
         """Every group has taken over all records below this offset."""
@@ -108,7 +114,7 @@ class PartitionFold:
         prepared = Prepared(
             batch,
             self._advance_mark(batch),
-            rejected=judged.rejected,
+            rejected=[one for one in judged.rejected if one.record.offset >= self._first],
             duplicates=judged.duplicates,
             forgotten=judged.forgotten,
         )

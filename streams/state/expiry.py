@@ -14,13 +14,17 @@ import orjson
 from streams.fold.deltas import TableKey, Traffic
 from streams.records import TopicPartition
 from streams.settings import FoldSettings
+from streams.state.directory import names_in
 from streams.state.keys import GroupKeys, home_group
 from streams.state.store import Store, carried_out
+from streams.state.tables import blocks_for
 from streams.state.watermark import Watermark
 
 _SCRIPT = files("streams.state").joinpath("expire.lua").read_text()
 _QUOTA_SCRIPT = files("streams.state").joinpath("expire_quota.lua").read_text()
-_ARRAYS = ("items", "slots", "sold", "sales", "delays", "bins", "revision", *(f"cells{block}" for block in range(16)))
+_ARRAYS = ("items", "slots", "sold", "sales", "delays", "bins", "revision")
+_SPARE_BLOCKS = 16
+"""Blocks of cells that are dropped beyond those of the slots that were listed: some may have come since."""
 
 
 def is_expired(bucket: int, append_time: int, fold: FoldSettings) -> bool:
@@ -62,13 +66,21 @@ async def _drop_quota(store: Store, fold: FoldSettings, tp: TopicPartition) -> N
 async def _drop(store: Store, keys: GroupKeys, bucket: int) -> int:
     index = keys.index(bucket)
     members = sorted(await carried_out(lambda: store.redis.smembers(index)))
-    arrays = [name for member in members for name in _names(keys, bucket, member)]
+    tables = [_table(bucket, member) for member in members]
+    listed = [keys.table("slots", key) for key in tables]
+    stored = await carried_out(lambda: store.redis.mget(listed)) if listed else []
+    slots = [len(names_in(content)) for content in stored]
+    arrays = [name for key, count in zip(tables, slots, strict=True) for name in _names(keys, key, count)]
     store.known.forget(arrays)
     names = [index, keys.buckets, *arrays]
     return int(await carried_out(lambda: store.redis.eval(_SCRIPT, len(names), *names, len(members), bucket)))
 
 
-def _names(keys: GroupKeys, bucket: int, member: bytes) -> list[str]:
+def _table(bucket: int, member: bytes) -> TableKey:
     _, page, segment, traffic = orjson.loads(member)
-    key = TableKey(page, segment, bucket, Traffic(traffic))
-    return [keys.table(array, key) for array in _ARRAYS]
+    return TableKey(page, segment, bucket, Traffic(traffic))
+
+
+def _names(keys: GroupKeys, key: TableKey, slots: int) -> list[str]:
+    cells = (f"cells{block}" for block in range(blocks_for(slots) + _SPARE_BLOCKS))
+    return [keys.table(array, key) for array in (*_ARRAYS, *cells)]

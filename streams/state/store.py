@@ -15,13 +15,20 @@ from typing import Any
 from redis import exceptions as redis_errors
 from redis.asyncio import Redis
 
-from schemas.errors import Transient
+from schemas.errors import BadSettings, Transient
 from streams.fold.deltas import GroupDelta
 from streams.records import TopicPartition
 from streams.state.keys import GroupKeys, home_group
 from streams.state.operations import Directories, Operations
 from streams.state.watermark import Watermark
 
+_REFUSED = (
+    redis_errors.AuthenticationError,
+    redis_errors.AuthenticationWrongNumberOfArgsError,
+    redis_errors.AuthorizationError,
+    redis_errors.NoPermissionError,
+)
+_PASSING = ("MISCONF", "NOREPLICAS", "BUSY", "MASTERDOWN", "CLUSTERDOWN")
 _AWAY = (
     redis_errors.BusyLoadingError,
     redis_errors.ConnectionError,
@@ -162,4 +169,8 @@ async def carried_out(command: Callable[[], Awaitable[Any]]) -> Any:
 
 
 def _translated(error: Exception) -> Exception:
+    if isinstance(error, _REFUSED):
+        return BadSettings(f"Redis refuses: {error}. Check redis.username, redis.password and that user's rights.")
+    if isinstance(error, redis_errors.ResponseError) and str(error).startswith(_PASSING):
+        return Transient(f"Redis takes no writes now: {error}")
     return Transient(f"Redis does not answer: {error}") if isinstance(error, _AWAY) else error

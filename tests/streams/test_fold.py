@@ -13,7 +13,7 @@ from schemas.errors import StateAttention
 from schemas.messages import Click, Impression, SlotItem
 from schemas.topics import BY_NAME, CLICKS, IMPRESSIONS
 from streams.fold.deltas import Folder, Traffic, delay_bin, traffic_of
-from streams.fold.judge import Judge
+from streams.fold.judge import Judge, Rejected
 from streams.fold.quota import Quota
 from streams.fold.window import RecentWindow
 from streams.learner.alarm import UnfitAlarm
@@ -162,3 +162,14 @@ def test_some_unfit_raise_an_alarm_and_go_on(caplog: pytest.LogCaptureFixture) -
     for _ in range(30):
         alarm.note(1_000, 0, "")
     assert not alarm.raised
+
+
+def test_a_record_too_large_for_a_letter_is_buried_without_its_content() -> None:
+    tp = TopicPartition("events-clicks", 3)
+    record = LoggedRecord(7, 1, b"u", b"x" * 1_000_100, (("own", b"1"),))
+    letter = Rejected(record, "malformed", "no JSON").letter(tp)
+    assert (letter.topic, letter.partition, letter.offset, letter.reason) == ("events-clicks", 3, 7, "malformed")
+    assert (letter.key, letter.value, letter.headers) == (b"u", None, ())
+    assert "1000105 bytes" in letter.detail
+    whole = Rejected(LoggedRecord(7, 1, b"u", b"x" * 1_000, (("own", b"1"),)), "malformed", "no JSON").letter(tp)
+    assert (whole.value, whole.headers) == (b"x" * 1_000, (("own", b"1"),))

@@ -9,9 +9,10 @@ from typing import TypeVar
 import numpy as np
 import pytest
 from redis import Redis as SyncRedis
+from redis import exceptions as redis_errors
 from redis.asyncio import Redis
 
-from schemas.errors import StateAttention, Transient
+from schemas.errors import BadSettings, StateAttention, Transient
 from streams.fold.deltas import Traffic
 from streams.fold.judge import Rejected
 from streams.learner.partition import PartitionFold, Rewind
@@ -21,7 +22,7 @@ from streams.state import export
 from streams.state.expiry import expire
 from streams.state.manifest import agree, manifest_of, read
 from streams.state.reader import StateReader
-from streams.state.store import Store
+from streams.state.store import Store, carried_out
 from tests.streams.logs import LoggedRecord
 from tests.streams.test_fold import NOW, click, record
 
@@ -106,13 +107,15 @@ def test_lost_records_are_skipped_only_on_purpose(redis: SyncRedis, redis_url: s
 
 
 def test_expired_buckets_leave_nothing(redis: SyncRedis, redis_url: str) -> None:
-    old, new = record(click("old"), 0), record(click("new", occurred_at=NOW + 60_000), 1, NOW + 60_000)
+    many = 130  # of slots: more blocks of cells than any table here usually has
+    old = [record(click(f"old{at}", slot=f"slot{at}"), at) for at in range(many)]
+    new = record(click("new", occurred_at=NOW + 60_000), many, NOW + 60_000)
 
     async def work(client: Redis) -> None:
         store = Store(client, "n", 1)
-        part = await apply(store, [old])
+        part = await apply(store, old)
         before = {key async for key in client.scan_iter()}
-        await part.commit(part.prepare(Batch(TP, 1, 2, 0, [new])))
+        await part.commit(part.prepare(Batch(TP, many, many + 1, 0, [new])))
         assert await expire(store, FOLD, [TP]) == 1
         after = {key async for key in client.scan_iter()}
         bucket = str(NOW - NOW % 1_000).encode()
@@ -159,3 +162,22 @@ def free_port_url() -> str:
     from reshelf.processes import free_port
 
     return f"redis://127.0.0.1:{free_port()}/0"
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (redis_errors.AuthenticationError("invalid username-password pair"), BadSettings),
+        (redis_errors.NoPermissionError("this user may not run it"), BadSettings),
+        (redis_errors.ResponseError("NOREPLICAS Not enough good replicas to write."), Transient),
+        (redis_errors.ResponseError("MISCONF Errors writing to the AOF file"), Transient),
+        (redis_errors.ConnectionError("refused"), Transient),
+        (redis_errors.ResponseError("ERR unknown command"), redis_errors.ResponseError),
+    ],
+)
+def test_an_error_of_redis_says_what_to_do(error: Exception, expected: type[Exception]) -> None:
+    async def fail() -> None:
+        raise error
+
+    with pytest.raises(expected):
+        asyncio.run(carried_out(fail))
