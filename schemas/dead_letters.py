@@ -2,8 +2,10 @@
 
 A dead letter keeps the key, the value and the headers of its record byte for
 byte and in order; what Reshelf adds are five headers at the end.  So a letter can
-be looked at with any Kafka tool and published again as it was, once the cause
-is mended.
+be looked at with any Kafka tool.  A record near the broker's size limit is put
+aside without its content: topic, partition and offset say where it lies.  Once
+the cause is mended, publish an event again under a new `event_id`: the old one
+counts as a duplicate while it is within the window.
 """
 
 from __future__ import annotations
