@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from redis.asyncio import Redis
 
 from schemas.errors import BadSettings, Transient
-from schemas.topics import EVENT_TOPICS
+from schemas.topics import EVENT_TOPICS, Topic
 from streams.clients import confluent_consumer_config
 from streams.settings import FoldSettings, KafkaSettings, RedisSettings
 from streams.state.manifest import Manifest, agree, manifest_of
@@ -71,11 +71,17 @@ def _ends(consumer: Consumer, told: Mapping[TopicPartition, tuple[int, int]]) ->
     return ends
 
 
-async def open_namespace(kafka: KafkaSettings, redis: Redis, settings: RedisSettings, fold: FoldSettings) -> Manifest:
+async def open_namespace(
+    kafka: KafkaSettings, redis: Redis, settings: RedisSettings, fold: FoldSettings, outputs: Sequence[Topic] = ()
+) -> Manifest:
     """The manifest of `settings.namespace`, which is created if it is new.
 
-    Raises `StateAttention` when the namespace was made with other topics or settings.
+    `outputs` are the topics that the caller writes; a broker that makes topics by
+    itself would make them with the wrong clean-up.
+    Raises `BadSettings` when a topic is missing, and `StateAttention` when the
+    namespace was made with other topics or settings.
     """
-    bounds = await asyncio.to_thread(log_bounds, kafka, [topic.name for topic in EVENT_TOPICS])
-    starts = {topic: [first for first, _ in pairs] for topic, pairs in bounds.items()}
+    names = {topic.name: topic for topic in (*EVENT_TOPICS, *outputs)}
+    bounds = await asyncio.to_thread(log_bounds, kafka, list(names))
+    starts = {topic.name: [first for first, _ in bounds[topic.name]] for topic in EVENT_TOPICS}
     return await agree(redis, manifest_of(settings.namespace, kafka.prefix, starts, settings.groups, fold))

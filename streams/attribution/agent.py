@@ -86,7 +86,7 @@ class Attribution:
 
     async def start(self) -> None:
         """Agree with the namespace and read the rules; waits for broker and Redis."""
-        opening = partial(open_namespace, self._kafka, self._redis, self._redis_settings, self._fold)
+        opening = partial(open_namespace, self._kafka, self._redis, self._redis_settings, self._fold, (DEAD_LETTERS,))
         manifest = await self._patience.until_done(opening)
         assert manifest is not None
         self._manifest = manifest

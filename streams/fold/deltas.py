@@ -17,6 +17,8 @@ V = TypeVar("V")
 BINS = 256
 DELAY_BINS = 32
 WHOLE_PAGE = "*"
+KNOWN_KEYS = 100_000
+"""Keys whose groups a folder remembers."""
 
 
 class Traffic(IntEnum):
@@ -106,6 +108,8 @@ class Folder:
         """The groups of a key and of its whole page."""
         known = self._known.get((page, segment))
         if known is None:
+            if len(self._known) >= KNOWN_KEYS:
+                self._known.clear()
             known = self._group_of(page, segment), self._group_of(page, WHOLE_PAGE)
             self._known[page, segment] = known
         return known

@@ -13,6 +13,7 @@ later than it still needs.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -24,6 +25,7 @@ from schemas.messages import Click, Conversion, Impression
 from streams.settings import FoldSettings
 
 KEY, ITEM, SLOT = 0, 1, 2
+OPEN_BUCKETS = 8
 Event = Impression | Click | Conversion
 
 
@@ -71,34 +73,45 @@ def name_code(kind: int, page: str, name: str) -> int:
 
 
 class Quota:
-    """The names that one partition has brought, per bucket, against the limits."""
+    """The names that one partition has brought, per bucket, against the limits.
+
+    Only the buckets used lately are kept open; the others wait as packed codes.
+    """
 
     def __init__(self, settings: FoldSettings) -> None:
         self._limits = (settings.max_keys, settings.max_items, settings.max_slots)
-        self._buckets: dict[int, _Bucket] = {}
+        self._open: OrderedDict[int, _Bucket] = OrderedDict()
+        self._packed: dict[int, bytes] = {}
 
     def load(self, bucket: int, stored: bytes) -> None:
         """Take over what Redis holds for a bucket: little-endian uint32 codes."""
-        known = self._buckets.setdefault(bucket, _Bucket())
-        codes = np.unique(np.frombuffer(stored, dtype="<u4"))
-        known.codes.update(codes.tolist())
-        for kind in (KEY, ITEM, SLOT):
-            known.taken[kind] = int(np.count_nonzero(codes & 3 == kind))
+        self._packed[bucket] = stored
 
     def drop_before(self, bucket: int) -> None:
         """Forget buckets that start before `bucket`: no fit record can come for them."""
-        for old in [start for start in self._buckets if start < bucket]:
-            del self._buckets[old]
+        for held in (self._open, self._packed):
+            for old in [start for start in held if start < bucket]:
+                del held[old]
 
     def admit(self, offset: int, bucket: int, event: Event) -> Sequence[NewName] | None:
         """The names that the event newly brings, once admitted; None when it exceeds the quota."""
-        known = self._buckets.get(bucket)
+        known = self._open.get(bucket)
         if known is None:
-            known = self._buckets[bucket] = _Bucket()
+            known = self._reopened(bucket)
         page = known.pages.get(event.page)
         if page is not None and page.holds(event):
             return ()
         return self._admit_new(known, offset, bucket, event)
+
+    def _reopened(self, bucket: int) -> _Bucket:
+        """The bucket, open; the one that was opened longest ago makes room."""
+        if len(self._open) >= OPEN_BUCKETS:
+            oldest, packed = self._open.popitem(last=False)
+            self._packed[oldest] = np.array(sorted(packed.codes), dtype="<u4").tobytes()
+        codes = np.unique(np.frombuffer(self._packed.pop(bucket, b""), dtype="<u4"))
+        taken = [int(np.count_nonzero(codes & 3 == kind)) for kind in (KEY, ITEM, SLOT)]
+        known = self._open[bucket] = _Bucket(set(codes.tolist()), taken)
+        return known
 
     def _admit_new(self, known: _Bucket, offset: int, bucket: int, event: Event) -> Sequence[NewName] | None:
         names = set(names_of(event))

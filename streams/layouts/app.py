@@ -10,7 +10,7 @@ from typing import Any
 
 import faust
 
-from schemas.topics import LAYOUT_REQUESTS
+from schemas.topics import LAYOUT_REQUESTS, LAYOUTS_HISTORY
 from streams.clients import redis_client
 from streams.layouts.catalog import Catalog
 from streams.layouts.follow import Follower
@@ -108,7 +108,7 @@ async def _opened(
     patience = Patience()
     client = redis_client(redis)
     opened.push_async_callback(client.aclose)
-    manifest = await patience.until_done(lambda: open_namespace(kafka, client, redis, fold))
+    manifest = await patience.until_done(lambda: open_namespace(kafka, client, redis, fold, (LAYOUTS_HISTORY,)))
     assert manifest is not None
     outlet = Outlet(kafka)
     opened.push_async_callback(outlet.close)

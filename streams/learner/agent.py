@@ -16,8 +16,9 @@ from typing import Any
 
 import faust
 
-from schemas.codec import encode_key
+from schemas.codec import encode, encode_key
 from schemas.errors import StateAttention
+from schemas.messages import LayoutRequest
 from schemas.topics import CLICKS, CONVERSIONS, DEAD_LETTERS, IMPRESSIONS, LAYOUT_REQUESTS
 from streams.clients import redis_client
 from streams.fold.deltas import WHOLE_PAGE
@@ -30,12 +31,13 @@ from streams.patience import Patience
 from streams.records import Batch, TopicPartition
 from streams.settings import FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
 from streams.state.expiry import expire
-from streams.state.manifest import Manifest
+from streams.state.manifest import Manifest, agree
 from streams.state.store import Store
 from streams.transport import BatchApp, create_app, end_process, reader, subscription
 
 log = logging.getLogger("reshelf")
 TOPICS = (IMPRESSIONS, CLICKS, CONVERSIONS)
+OUTPUTS = (DEAD_LETTERS, LAYOUT_REQUESTS)
 _REQUEST_PAUSE_S = 0.02
 _EXPIRE_PAUSE_S = 60.0
 
@@ -64,6 +66,7 @@ class Learner:
         self._changed: set[tuple[str, str]] = set()
         self._committing = asyncio.Lock()
         self._patience = Patience()
+        self._asking = Patience()
 
     # Ownership
 
@@ -85,7 +88,7 @@ class Learner:
         return position
 
     async def _position(self, tp: TopicPartition, first: int, end: int) -> int:
-        start = self._manifest.starts[tp.topic][tp.partition]
+        start = self._start(tp)
         part = await PartitionFold.resume(tp, self._store, start, self._fold, self._bury)
         if part.applied > end:
             raise StateAttention(
@@ -97,6 +100,15 @@ class Learner:
             await self._accept_loss(part, first)
         self._parts[tp] = part
         return max(first, part.applied - self._fold.duplicate_window)
+
+    def _start(self, tp: TopicPartition) -> int:
+        starts = self._manifest.starts[tp.topic]
+        if tp.partition >= len(starts):
+            raise StateAttention(
+                f"{tp} is not in namespace {self._manifest.namespace!r}, which was made with {len(starts)} partitions "
+                "of the topic: partitions were added. Set redis.namespace to a new name and replay the log into it."
+            )
+        return starts[tp.partition]
 
     async def _accept_loss(self, part: PartitionFold, first: int) -> None:
         lost = f"the log of {part.tp} begins at {first}, the state stands at {part.applied}: {first - part.applied}"
@@ -152,8 +164,10 @@ class Learner:
             return
         log.warning("%s; reading again from there.", behind)
         self._parts.pop(part.tp)
+        await self._patience.until_done(lambda: agree(self._store.redis, self._manifest))
         positions = await self.resume(frozenset([part.tp]))
-        await reader(self.app).rewind(part.tp, positions[part.tp])
+        if not await reader(self.app).rewind(part.tp, positions[part.tp]):
+            self._parts.pop(part.tp, None)
 
     async def _bury(self, tp: TopicPartition, rejected: Sequence[Rejected]) -> None:
         letters = [one.letter(tp) for one in rejected]
@@ -167,8 +181,10 @@ class Learner:
         """Move idle groups along and notice a rollback of Redis, about once a second."""
         while True:
             await asyncio.sleep(self._settings.advance_s)
+            owned = reader(self.app).owned()
             for part in list(self._parts.values()):
-                await self._advance(part)
+                if part.tp in owned:
+                    await self._advance(part)
 
     async def _advance(self, part: PartitionFold) -> None:
         try:
@@ -185,9 +201,11 @@ class Learner:
             changed, self._changed = self._changed, set()
             if not changed:
                 continue
-            keys = [encode_key(LAYOUT_REQUESTS, *key) for key in sorted(changed)]
-            requests = [Outgoing(LAYOUT_REQUESTS.name, key, None) for key in keys]
-            await self._patience.until_done(partial(self._outlet.publish, requests))
+            requests = [
+                Outgoing(LAYOUT_REQUESTS.name, encode_key(LAYOUT_REQUESTS, *key), encode(LayoutRequest(*key)))
+                for key in sorted(changed)
+            ]
+            await self._asking.until_done(partial(self._outlet.publish, requests))
 
     async def drop_expired(self) -> None:
         """Drop buckets beyond their life, once a minute."""
@@ -221,7 +239,7 @@ def learner_app(
 
     async def make() -> faust.App:
         client = redis_client(redis)
-        manifest = await Patience().until_done(lambda: open_namespace(kafka, client, redis, fold))
+        manifest = await Patience().until_done(lambda: open_namespace(kafka, client, redis, fold, OUTPUTS))
         assert manifest is not None
         store = Store(client, redis.namespace, redis.groups)
         outlet = Outlet(kafka)

@@ -77,6 +77,7 @@ class PartitionFold:
         self._home = home_group(tp, store.groups)
         self._checks = sorted(set(marks), key=lambda mark: mark.offset)
         self._last: Record | None = None
+        self._next: int | None = None
         self.floors = [mark.offset for mark in marks]
         self._first = min(self.floors)
         self._mark = min(marks, key=lambda mark: mark.offset)
@@ -109,6 +110,9 @@ class PartitionFold:
         What lies below every floor only warms the windows up; verdicts on it may
         be wrong, so it must not touch the quota.
         """
+        if self._next not in (None, batch.start):
+            raise RuntimeError(f"expected the batch of {self.tp} that begins at {self._next}, got {batch.start}")
+        self._next = batch.end
         self._check_log(batch)
         judged = self._judge.judge(batch.records)
         prepared = Prepared(

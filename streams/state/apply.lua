@@ -12,6 +12,9 @@ local offset = stored and string.match(stored, '^(%d+):') or ARGV[2]
 if offset ~= ARGV[1] then
   return {0, offset}
 end
+if tonumber(string.match(ARGV[3], '^%d+')) < tonumber(offset) then
+  return redis.error_reply('WATERMARK would go back')
+end
 
 local other = {2}
 for i = 4, #ARGV, 3 do

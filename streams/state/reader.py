@@ -43,7 +43,7 @@ class StateReader:
             for topic, offsets in starts.items()
             for partition, start in enumerate(offsets)
         ]
-        self._cache: dict[TableKey, tuple[bytes, Table]] = {}
+        self._cache: dict[tuple[str, str], dict[TableKey, tuple[bytes, Table]]] = {}
 
     async def keys(self) -> set[tuple[str, str]]:
         """All (page, segment) that have counts."""
@@ -59,8 +59,10 @@ class StateReader:
         stored = await carried_out(lambda: self._redis.mget(names))
         count = len(self._partitions)
         live = {key: revision for key, revision in zip(tables, stored[count:], strict=True) if revision}
-        await self._refresh(keys, live)
-        return KeyState(tuple(self._cache[key][1] for key in live), self._watermarks(stored[:count]))
+        known = await self._refresh(keys, live, self._cache.pop((page, segment), {}))
+        if known:
+            self._cache[page, segment] = known
+        return KeyState(tuple(table for _, table in known.values()), self._watermarks(stored[:count]))
 
     def _watermarks(self, stored: Sequence[bytes | None]) -> dict[str, list[int]]:
         watermarks: dict[str, list[int]] = {}
@@ -68,10 +70,13 @@ class StateReader:
             watermarks.setdefault(tp.topic, []).append(Watermark.decode(text, start).offset)
         return watermarks
 
-    async def _refresh(self, keys: GroupKeys, live: Mapping[TableKey, bytes]) -> None:
-        changed = [key for key, revision in live.items() if self._cache.get(key, (b"",))[0] != revision]
-        for key, table in zip(changed, await read_tables(self._redis.mget, keys, changed), strict=True):
-            self._cache[key] = (live[key], table)
+    async def _refresh(
+        self, keys: GroupKeys, live: Mapping[TableKey, bytes], known: Mapping[TableKey, tuple[bytes, Table]]
+    ) -> dict[TableKey, tuple[bytes, Table]]:
+        """The live tables by revision: as known where that has not changed, else read now."""
+        changed = [key for key, revision in live.items() if known.get(key, (b"",))[0] != revision]
+        read = dict(zip(changed, await read_tables(self._redis.mget, keys, changed), strict=True))
+        return {key: (revision, read[key]) if key in read else known[key] for key, revision in live.items()}
 
 
 async def read_tables(
@@ -80,7 +85,7 @@ async def read_tables(
     """The tables of one group.
 
     Two reads: directories and sums, then the cells, whose number the slots tell.
-    Rows that appear between both only add counts, never move one.
+    Rows that appear between both are left out until the next read.
     """
     if not tables:
         return []

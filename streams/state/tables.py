@@ -37,12 +37,17 @@ class Table:
 
 
 def decode_table(key: TableKey, parts: Sequence[bytes | None]) -> Table:
-    """A table from its stored parts: items, slots, sold, sales, delays, then the blocks of cells."""
+    """A table from its stored parts: items, slots, sold, sales, delays, then the blocks of cells.
+
+    Only rows of listed items count: cells are read a moment later and may hold rows
+    of items that came since, which the items known by sales alone must not take.
+    """
     items, slots, sold = names_in(parts[0]), names_in(parts[1]), names_in(parts[2])
     row_of = {name: row for row, name in enumerate(items)}
     for name in sold:
         row_of.setdefault(name, len(row_of))
-    cells = _cells(parts[5:], len(row_of), len(slots))
+    cells = np.zeros((len(row_of), len(slots), 2), dtype=np.int64)
+    cells[: len(items)] = _cells(parts[5:], len(items), len(slots))
     sales = np.zeros((len(row_of), SALE_FIELDS), dtype=np.int64)
     sales[[row_of[name] for name in sold]] = decode_sums(parts[3], len(sold), SALE_FIELDS)
     return Table(

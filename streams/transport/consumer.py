@@ -18,7 +18,7 @@ from typing import Any, cast
 
 import faust
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
 from faust.transport.consumer import Consumer as FaustConsumer
 from faust.transport.drivers.aiokafka import Transport as FaustTransport
 from faust.types import TP, ConsumerMessage
@@ -145,7 +145,7 @@ class BatchConsumer(FaustConsumer):
             return []
         try:
             found = await self.source.fetch(readable, READ_WAIT_S)
-        except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
+        except OffsetOutOfRangeError as error:
             await self._out_of_range(error)
             return []
         return [message for name in readable if (message := self._message(name, found.get(name, []))) is not None]

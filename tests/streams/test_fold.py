@@ -173,3 +173,17 @@ def test_a_record_too_large_for_a_letter_is_buried_without_its_content() -> None
     assert "1000105 bytes" in letter.detail
     whole = Rejected(LoggedRecord(7, 1, b"u", b"x" * 1_000, (("own", b"1"),)), "malformed", "no JSON").letter(tp)
     assert (whole.value, whole.headers) == (b"x" * 1_000, (("own", b"1"),))
+
+
+def test_a_packed_bucket_of_the_quota_answers_as_an_open_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = FoldSettings(max_keys=2, max_items=3, max_slots=3)
+    events = [click(f"c{at}", segment=f"s{at % 3}", item=f"i{at % 7}", slot=f"l{at % 2}") for at in range(400)]
+
+    def verdicts() -> list[object]:
+        quota = Quota(settings)
+        return [quota.admit(at, at % 13, event) for at, event in enumerate(events)]
+
+    packing = verdicts()
+    monkeypatch.setattr("streams.fold.quota.OPEN_BUCKETS", 100)
+    assert packing == verdicts()
+    assert None in packing

@@ -23,7 +23,7 @@ from reshelf.servers import embedded_redis
 from schemas.codec import decoder, encode, encode_key
 from schemas.errors import BadSettings, Transient
 from schemas.messages import Candidates, Layout, PageRules, PolicyChoice
-from schemas.topics import CATALOG_ITEMS, LAYOUT_REQUESTS, LAYOUTS, LAYOUTS_HISTORY, PAGE_RULES, Topic
+from schemas.topics import CATALOG_ITEMS, EVENT_TOPICS, LAYOUT_REQUESTS, LAYOUTS, LAYOUTS_HISTORY, PAGE_RULES, Topic
 from streams.clients import confluent_consumer_config, confluent_producer_config
 from streams.fold.deltas import GroupDelta, TableDelta, TableKey, Traffic
 from streams.layouts.app import layouts_app
@@ -306,7 +306,7 @@ def test_history_alone_holds_what_was_cut_off_between_both_topics(
 
 
 def test_missing_topics_are_named(broker: str, prefix: str, redis_url: str, redis: Redis, make_topics: Any) -> None:
-    make_topics(broker, 1, ("events-impressions", "events-clicks", "events-purchases", "events-conversions"))
+    make_topics(broker, 1, (*(topic.name for topic in EVENT_TOPICS), LAYOUTS_HISTORY.name))
     kafka = KafkaSettings(bootstrap=broker, prefix=prefix)
     make = layouts_app(kafka, RedisSettings(url=redis_url), FOLD, LayoutSettings())
     with pytest.raises(BadSettings, match=f"{prefix}catalog-items.*reshelf topics apply"):

@@ -1,4 +1,4 @@
-"""The learner as a running app: over both brokers, with a restart and a rollback of Redis."""
+"""The learner as a running app: over both brokers, with a restart, a rollback and a loss of Redis."""
 
 from __future__ import annotations
 
@@ -127,6 +127,8 @@ def test_running_learner_equals_the_plain_fold(kafka_settings: KafkaSettings, re
             await asyncio.wait_for(drained(kafka, store), 30)
             roll_back(redis, snapshot, "1")
             roll_back(redis, snapshot, "3")
+            await asyncio.wait_for(drained(kafka, store), 30)
+            redis.flushdb()
             await asyncio.wait_for(drained(kafka, store), 30)
 
     asyncio.run(run())

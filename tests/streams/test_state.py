@@ -13,7 +13,7 @@ from redis import exceptions as redis_errors
 from redis.asyncio import Redis
 
 from schemas.errors import BadSettings, StateAttention, Transient
-from streams.fold.deltas import Traffic
+from streams.fold.deltas import TableKey, Traffic
 from streams.fold.judge import Rejected
 from streams.learner.partition import PartitionFold, Rewind
 from streams.records import Batch, TopicPartition
@@ -21,8 +21,11 @@ from streams.settings import FoldSettings
 from streams.state import export
 from streams.state.expiry import expire
 from streams.state.manifest import agree, manifest_of, read
+from streams.state.operations import BLOCK
 from streams.state.reader import StateReader
-from streams.state.store import Store, carried_out
+from streams.state.store import Move, Store, carried_out
+from streams.state.tables import decode_table
+from streams.state.watermark import Watermark
 from tests.streams.logs import LoggedRecord
 from tests.streams.test_fold import NOW, click, record
 
@@ -144,6 +147,35 @@ def test_reader_gives_arrays_and_positions(redis: SyncRedis, redis_url: str) -> 
         await part.commit(part.prepare(Batch(TP, 9, 10, 0, [record(click("more", slot="slot0", item="i0"), 9)])))
         (table,) = (await reader.read("home", "s")).tables
         assert table.clicks[0, 0] == 2
+
+    with_redis(redis_url, work)
+
+
+def test_a_torn_read_credits_no_wrong_item() -> None:
+    key = TableKey("home", "s", 0, Traffic.LEARNED)
+    cells = np.arange(2 * BLOCK * 2, dtype=">u4").tobytes()
+    names = [b'00000001"a",', b'00000001"x",', b'00000001"sold",']
+    table = decode_table(key, [*names, None, None, cells])
+    assert table.items == ("a", "sold")
+    assert table.impressions.tolist() == [[0], [0]] and table.clicks.tolist() == [[1], [0]]
+
+
+def test_no_script_lowers_a_watermark(redis: SyncRedis, redis_url: str) -> None:
+    async def work(client: Redis) -> None:
+        store = Store(client, "n", 1)
+        assert await store.apply(TP, 0, [Move(0, 0, Watermark(5))]) == [5]
+        with pytest.raises(redis_errors.ResponseError, match="WATERMARK would go back"):
+            await store.apply(TP, 0, [Move(0, 5, Watermark(4))])
+        assert [mark.offset for mark in await store.watermarks(TP, 0)] == [5]
+
+    with_redis(redis_url, work)
+
+
+def test_a_batch_that_leaves_a_gap_is_refused(redis: SyncRedis, redis_url: str) -> None:
+    async def work(client: Redis) -> None:
+        part = await apply(Store(client, "n", 1), [record(click("a"), 0)])
+        with pytest.raises(RuntimeError, match="begins at 1, got 2"):
+            part.prepare(Batch(TP, 2, 3, 0, [record(click("b"), 2)]))
 
     with_redis(redis_url, work)
 
