@@ -181,7 +181,8 @@ def test_a_packed_bucket_of_the_quota_answers_as_an_open_one(monkeypatch: pytest
 
     def verdicts() -> list[object]:
         quota = Quota(settings)
-        return [quota.admit(at, at % 13, event) for at, event in enumerate(events)]
+        admitted = [quota.admit(at, at % 13, event) for at, event in enumerate(events)]
+        return [names if names is None else list(names) for names in admitted]
 
     packing = verdicts()
     monkeypatch.setattr("streams.fold.quota.OPEN_BUCKETS", 100)
