@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError
 
 from schemas.errors import Transient
 from streams.clients import aiokafka_security, bootstrap_servers
@@ -95,12 +96,18 @@ class Source:
     async def fetch(
         self, partitions: Iterable[tuple[str, int]], timeout_s: float
     ) -> dict[tuple[str, int], list[Record]]:
-        """Records of `partitions` (not empty) in log order, at most POLL_RECORDS in all."""
+        """Records of `partitions` (not empty) in log order, at most POLL_RECORDS in all.
+
+        Between an assignment and the first seek aiokafka asks the group where to go on.
+        That the group does not know is no error here, and it may be told only after the
+        seek, when the asking began before a rebalance.
+        """
         fetcher = self.consumer._fetcher
-        with fetcher._subscriptions.fetch_context():
+        with fetcher._subscriptions.fetch_context(), suppress(NoOffsetForPartitionError):
             return await fetcher.fetched_records(  # type: ignore[no-any-return]
                 frozenset(partitions), timeout=timeout_s, max_records=POLL_RECORDS
             )
+        return {}
 
     def position(self, name: tuple[str, int]) -> int | None:
         """Where the next fetch starts, None when the partition is not assigned or not placed."""

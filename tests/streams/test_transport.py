@@ -12,6 +12,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aiokafka.consumer.fetcher import FetchError
+from aiokafka.errors import NoOffsetForPartitionError
+from aiokafka.structs import TopicPartition as FetchPartition
 from confluent_kafka import Consumer as KafkaConsumer
 from confluent_kafka import Producer
 from confluent_kafka import TopicPartition as KafkaPartition
@@ -206,6 +209,26 @@ def test_a_rewind_while_flowing_reads_again_exactly_from_there(broker: str, pref
     assert contiguous(worker.of(TP0, 2))
     assert worker.values(TP0, 2) == [b"%d" % n for n in range(0, 2000, 2)][102:]
     assert committed(kafka, 0) == 1000
+
+
+def test_that_the_group_knows_no_position_is_not_an_error(broker: str, prefix: str, make_topics: Any) -> None:
+    """What aiokafka asked before a rebalance may be answered after the seek that followed it."""
+    kafka = settings(broker, prefix)
+    make_topics(broker, 1, (CLICKS,))
+
+    async def run() -> Worker:
+        worker = Worker(kafka)
+        async with running(worker):
+            await until(lambda: worker.asked)
+            fetcher, tp = worker.reader.source.consumer._fetcher, FetchPartition(prefix + CLICKS, 0)
+            await until(lambda: worker.reader.source.position(tp) is not None)
+            fetcher._records[tp] = FetchError(error=NoOffsetForPartitionError(tp), backoff=0)
+            produce(kafka, [b"1", b"2"], partitions=1)
+            await until(lambda: len(worker.values(TP0)) == 2)
+            assert tp not in fetcher._records
+        return worker
+
+    assert asyncio.run(run()).values(TP0) == [b"1", b"2"]
 
 
 def test_batches_that_wait_in_the_stream_are_void_after_a_rewind(broker: str, prefix: str, make_topics: Any) -> None:
