@@ -16,7 +16,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from reshelf.settings import Settings
 from reshelf.topics import states
 from schemas.errors import BadSettings, ReshelfError
-from streams.clients import confluent_admin_config, confluent_producer_config, redis_sync_client
+from streams.clients import confluent_admin_config, confluent_producer_config, redis_servers
 from streams.settings import KafkaSettings
 
 TIMEOUT_S = 10.0
@@ -44,37 +44,39 @@ def examine(settings: Settings) -> Iterator[Finding]:
     except ReshelfError as error:
         yield Finding("broker", "bad", str(error))
     try:
-        with contextlib.closing(redis_sync_client(settings.redis)) as client:
-            yield from redis_findings(client.info(), _redis_skew_ms(client), settings.attribution.clock_skew_ms)
+        with redis_servers(settings.redis) as servers:
+            for name, client in servers.items():
+                skew_ms = _redis_skew_ms(client)
+                yield from redis_findings(client.info(), skew_ms, settings.attribution.clock_skew_ms, name)
     except (redis.RedisError, OSError) as error:
         yield Finding("Redis", "bad", str(error), "Check redis.url, user and password, and that the server runs.")
 
 
-def redis_findings(info: Mapping[str, Any], skew_ms: float, allowed_ms: int) -> Iterator[Finding]:
+def redis_findings(info: Mapping[str, Any], skew_ms: float, allowed_ms: int, name: str = "Redis") -> Iterator[Finding]:
     """Findings from what INFO answers and from the difference of the clocks."""
     kind = "valkey" if "valkey_version" in info else "redis"
     version = str(info[f"{kind}_version"])
     if int(version.partition(".")[0]) < OLDEST[kind]:
-        yield Finding("Redis", "bad", f"{kind} {version}", f"Use Redis 7 or Valkey 8, or newer; this is {version}.")
+        yield Finding(name, "bad", f"{kind} {version}", f"Use Redis 7 or Valkey 8, or newer; this is {version}.")
     else:
-        yield Finding("Redis", "ok", f"{kind} {version}")
-    yield _eviction(str(info.get("maxmemory_policy", "unknown")))
-    yield _persistence(bool(info.get("aof_enabled")))
-    yield _clock("Redis clock", skew_ms, allowed_ms)
+        yield Finding(name, "ok", f"{kind} {version}")
+    yield _eviction(name, str(info.get("maxmemory_policy", "unknown")))
+    yield _persistence(name, bool(info.get("aof_enabled")))
+    yield _clock(f"{name} clock", skew_ms, allowed_ms)
 
 
-def _eviction(policy: str) -> Finding:
+def _eviction(name: str, policy: str) -> Finding:
     if policy == "noeviction":
-        return Finding("Redis eviction", "ok", policy)
+        return Finding(f"{name} eviction", "ok", policy)
     remedy = "Set maxmemory-policy noeviction: a server that drops keys when full loses parts of the state."
-    return Finding("Redis eviction", "bad", policy, remedy)
+    return Finding(f"{name} eviction", "bad", policy, remedy)
 
 
-def _persistence(appends: bool) -> Finding:
+def _persistence(name: str, appends: bool) -> Finding:
     if appends:
-        return Finding("Redis persistence", "ok", "append-only file")
+        return Finding(f"{name} persistence", "ok", "append-only file")
     remedy = "Set appendonly yes: without it a restart reads the log again from where the last snapshot was."
-    return Finding("Redis persistence", "note", "no append-only file", remedy)
+    return Finding(f"{name} persistence", "note", "no append-only file", remedy)
 
 
 def _topics(settings: Settings) -> Iterator[Finding]:

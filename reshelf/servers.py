@@ -17,7 +17,7 @@ import socket
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from confluent_kafka import KafkaException
@@ -65,13 +65,15 @@ def embedded_redis(
 
 
 @contextlib.contextmanager
-def redis_server(folder: Path, *, appendonly: bool, port: int | None = None, start_s: float = 15.0) -> Iterator[Served]:
-    """The server of `embedded_redis`, with its process."""
+def redis_server(
+    folder: Path, *, appendonly: bool, port: int | None = None, start_s: float = 15.0, options: Sequence[str] = ()
+) -> Iterator[Served]:
+    """The server of `embedded_redis`, with its process; `options` are added to its command line."""
 
     def command(chosen: int) -> list[str]:
         listen = ["--bind", "127.0.0.1", "--port", str(chosen), "--dir", str(folder)]
         keep = ["--appendonly", "yes", "--appendfsync", "always"] if appendonly else ["--appendonly", "no"]
-        return [_redis_binary(), *listen, "--save", "", *keep, "--maxmemory-policy", "noeviction"]
+        return [_redis_binary(), *listen, "--save", "", *keep, "--maxmemory-policy", "noeviction", *options]
 
     with serving("embedded Redis", command, _redis_answers, folder, start_s, port=port) as served:
         yield served

@@ -10,8 +10,9 @@ import logging
 import re
 import ssl
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from typing import Any, cast
 
 import redis
 import redis.asyncio
@@ -176,14 +177,35 @@ def redis_client(settings: RedisSettings) -> redis.asyncio.Redis:
     A command that is retried may have been applied before its reply was lost; scripts
     that compare and set the watermark make that harmless.
     """
-    backoff = ExponentialWithJitterBackoff(base=0.02, cap=1.0)
-    return redis.asyncio.Redis.from_url(
-        settings.url, retry=AsyncRetry(backoff, REDIS_RETRIES), **_redis_arguments(settings)
-    )
+    retry = AsyncRetry(ExponentialWithJitterBackoff(base=0.02, cap=1.0), REDIS_RETRIES)
+    arguments = _redis_arguments(settings)
+    if settings.cluster:
+        # It answers to the same calls, as long as the keys of each lie in one slot.
+        return cast(redis.asyncio.Redis, redis.asyncio.RedisCluster.from_url(settings.url, retry=retry, **arguments))
+    return redis.asyncio.Redis.from_url(settings.url, retry=retry, **arguments)
+
+
+@contextmanager
+def redis_servers(settings: RedisSettings) -> Iterator[dict[str, redis.Redis]]:
+    """A client for each server that takes writes, by its name: "Redis", or each primary of a cluster."""
+    if not settings.cluster:
+        with redis_sync_client(settings) as client:
+            yield {"Redis": client}
+        return
+    try:
+        cluster = redis.RedisCluster.from_url(settings.url, **_redis_arguments(settings))
+    except redis.exceptions.RedisClusterException as error:
+        raise redis.ConnectionError(str(error)) from error
+    with closing(cluster):
+        yield {f"Redis {node.name}": cluster.get_redis_connection(node) for node in _primaries(cluster)}
+
+
+def _primaries(cluster: redis.RedisCluster) -> list[Any]:
+    return cluster.get_primaries()  # type: ignore[no-untyped-call, no-any-return]
 
 
 def redis_sync_client(settings: RedisSettings) -> redis.Redis:
-    """As redis_client, for commands and tools that do not run in an event loop."""
+    """As redis_client for one server, for commands and tools that do not run in an event loop."""
     backoff = ExponentialWithJitterBackoff(base=0.02, cap=1.0)
     return redis.Redis.from_url(settings.url, retry=Retry(backoff, REDIS_RETRIES), **_redis_arguments(settings))
 
@@ -197,6 +219,13 @@ def _redis_arguments(settings: RedisSettings) -> dict[str, Any]:
         "socket_keepalive": True,
         "retry_on_error": [redis.ConnectionError, redis.TimeoutError],
     }
+    if settings.cluster:
+        del arguments["retry_on_error"]
+        if not settings.url.startswith(("redis://", "rediss://")):
+            raise BadSettings(
+                f"redis.cluster needs redis.url to name a node, redis://host:port or rediss://host:port; "
+                f"got {settings.url!r}."
+            )
     if settings.url.startswith("unix://"):
         del arguments["socket_connect_timeout"], arguments["socket_keepalive"]
     if settings.username:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError
 
 from policy.attribution import ClickRecord
 from schemas.topics import CLICKS, PURCHASES
@@ -99,7 +99,7 @@ class ClickMemory:
         """Only the offsets at which groups stand: clicks, purchases."""
         pipeline = self._redis.pipeline(transaction=False)
         for group in groups:
-            pipeline.mget(self._keys[group][:2])
+            pipeline.execute_command("MGET", *self._keys[group][:2])
         replies = await carried_out(pipeline.execute)
         return {
             group: (
@@ -147,14 +147,14 @@ class ClickMemory:
             if missing:
                 del self._shas[script]
         for reply in replies:
-            if isinstance(reply, RedisError | OSError):
+            if isinstance(reply, Exception):
                 raise translated(reply)
         return replies
 
     async def _round_trip(self, sha: str, calls: Sequence[tuple[Any, ...]]) -> list[Any]:
         pipeline = self._redis.pipeline(transaction=False)
         for call in calls:
-            pipeline.evalsha(sha, 4, *call)
+            pipeline.execute_command("EVALSHA", sha, 4, *call)
         answers: list[Any] = await carried_out(lambda: pipeline.execute(raise_on_error=False))
         return answers
 

@@ -30,6 +30,10 @@ _REFUSED = (
 )
 _PASSING = ("MISCONF", "NOREPLICAS", "BUSY", "MASTERDOWN", "CLUSTERDOWN")
 _AWAY = (
+    redis_errors.AskError,
+    redis_errors.ClusterError,
+    redis_errors.RedisClusterException,
+    redis_errors.TryAgainError,
     redis_errors.BusyLoadingError,
     redis_errors.ConnectionError,
     redis_errors.OutOfMemoryError,
@@ -153,7 +157,7 @@ class Store:
     async def _round_trip(self, arguments: Sequence[list[Any]]) -> list[Any]:
         pipeline = self.redis.pipeline(transaction=False)
         for call in arguments:
-            pipeline.evalsha(self._sha, *call)
+            pipeline.execute_command("EVALSHA", self._sha, *call)
         answers: list[Any] = await carried_out(lambda: pipeline.execute(raise_on_error=False))
         return answers
 
@@ -162,7 +166,7 @@ async def carried_out(command: Callable[[], Awaitable[Any]]) -> Any:
     """The reply of a Redis command; `Transient` when Redis is away, full or not a primary."""
     try:
         return await command()
-    except redis_errors.RedisError as error:
+    except (redis_errors.RedisError, redis_errors.RedisClusterException) as error:
         raise _translated(error) from error
     except OSError as error:
         raise Transient(f"Redis does not answer: {error}") from error

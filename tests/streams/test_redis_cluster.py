@@ -1,0 +1,71 @@
+"""The state on a Redis Cluster: groups on all shards, and a primary that dies."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reshelf.redis_cluster import RedisCluster, redis_cluster
+from schemas.errors import Transient
+from streams.clients import redis_client, redis_servers
+from streams.records import TopicPartition
+from streams.settings import RedisSettings
+from streams.state.store import Move, Store
+from streams.state.watermark import Watermark
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+GROUPS = 16
+TP = TopicPartition("events-clicks", 0)
+WAIT_S = 30.0
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[RedisCluster]:
+    with redis_cluster(tmp_path) as started:
+        yield started
+
+
+async def moved(store: Store, end: int) -> list[int]:
+    """Move every group to `end` from wherever it is, as a worker does after a rewind."""
+    found = await store.watermarks(TP, 0)
+    moves = [Move(group, mark.offset, Watermark(end)) for group, mark in enumerate(found) if mark.offset < end]
+    await store.apply(TP, 0, moves)
+    return [mark.offset for mark in await store.watermarks(TP, 0)]
+
+
+async def persistently_moved(store: Store, end: int) -> list[int]:
+    deadline = asyncio.get_running_loop().time() + WAIT_S
+    while True:
+        try:
+            return await moved(store, end)
+        except Transient:
+            assert asyncio.get_running_loop().time() < deadline, "the cluster did not come back"
+            await asyncio.sleep(0.1)
+
+
+def test_state_is_on_every_shard_and_goes_on_when_a_primary_dies(cluster: RedisCluster) -> None:
+    settings = RedisSettings(url=cluster.url, cluster=True, groups=GROUPS)
+
+    async def run() -> None:
+        client = redis_client(settings)
+        try:
+            store = Store(client, "shelf", GROUPS)
+            assert await moved(store, 5) == [5] * GROUPS
+            with redis_servers(settings) as servers:
+                assert len(servers) == 3
+                assert all(server.dbsize() for server in servers.values())
+            killed = cluster.kill_primary(1)
+            assert await persistently_moved(store, 9) == [9] * GROUPS
+            killed.start()
+            cluster.settle()
+            assert killed.port not in {node.port for node in cluster.primaries()}
+            assert await persistently_moved(store, 12) == [12] * GROUPS
+        finally:
+            await client.aclose()
+
+    asyncio.run(run())
