@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "worker": ("worker:worker", "Run the stream workers."),
     "topics": ("topics:topics", "Create the topics, or list them with what differs."),
     "publish": ("publish:publish", "Check JSON lines and publish them to a topic."),
+    "forget": ("forget:forget", "Drop what is kept about a unit."),
     "layouts": ("layouts:layouts", "Show published layouts."),
     "state": ("state:state", "Export or digest what was learned."),
     "import": ("import_:import_", "Import logged data sets."),

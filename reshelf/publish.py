@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from io import BytesIO
 from typing import Any, BinaryIO, NamedTuple
 
 import msgspec
@@ -10,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from schemas.codec import decoder, encode_key
 from schemas.errors import BadRecord, BadSettings, ReshelfError, Transient
-from schemas.topics import Topic
+from schemas.topics import CLICKS, Topic
 from streams.clients import confluent_producer_config
 from streams.settings import KafkaSettings
 
@@ -85,6 +86,16 @@ def send(lines: BinaryIO, topic: Topic, kafka: KafkaSettings, source: str) -> No
     if refused:
         named = [f"{source}, {line}" for line in refused[:SHOWN]]
         raise ReshelfError("\n".join(["not all was published", *named]))
+
+
+def forget(units: Sequence[str], kafka: KafkaSettings) -> None:
+    """Ask attribution to drop the clicks of units.
+
+    Raises `BadSettings` for a name no event can have, `ReshelfError` when not all was published.
+    """
+    lines = BytesIO(b"\n".join(msgspec.json.encode({"key": unit, "value": None}) for unit in units))
+    check(lines, CLICKS, "UNIT")
+    send(lines, CLICKS, kafka, "UNIT")
 
 
 def _require(producer: Producer, kafka: KafkaSettings, topic: Topic) -> None:

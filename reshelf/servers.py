@@ -90,8 +90,20 @@ def real_kafka(home: Path, start_s: float = 90.0) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def kafka_server(home: Path, folder: Path, *, port: int | None = None, start_s: float = 90.0) -> Iterator[Served]:
-    """The server of `real_kafka` with its process; a later one on `folder` and `port` goes on with its logs."""
+def kafka_server(
+    home: Path,
+    folder: Path,
+    *,
+    port: int | None = None,
+    start_s: float = 90.0,
+    properties: Sequence[str] = (),
+    scram: Sequence[str] = (),
+) -> Iterator[Served]:
+    """The server of `real_kafka` with its process; a later one on `folder` and `port` goes on with its logs.
+
+    `properties` are lines that count over ours; `scram` are users as Kafka's
+    storage tool takes them: `SCRAM-SHA-512=[name=…,password=…]`.
+    """
     storage, server = (home / "bin" / name for name in ("kafka-storage.sh", "kafka-server-start.sh"))
     for script in (storage, server):
         if not script.is_file():
@@ -103,11 +115,11 @@ def kafka_server(home: Path, folder: Path, *, port: int | None = None, start_s: 
     identity = named.read_text()
 
     def command(chosen: int) -> list[str]:
-        properties = folder / f"server-{chosen}.properties"
-        if not properties.exists():
-            properties.write_text(_kafka_properties(chosen, free_port(), folder / f"data-{chosen}"))
-            _format_storage(storage, identity, properties, env)
-        return [str(server), str(properties)]
+        file = folder / f"server-{chosen}.properties"
+        if not file.exists():
+            file.write_text(_kafka_properties(chosen, free_port(), folder / f"data-{chosen}", properties))
+            _format_storage(storage, identity, file, env, scram)
+        return [str(server), str(file)]
 
     with serving("Apache Kafka", command, _kafka_answers(identity), folder, start_s, env, port) as served:
         yield served
@@ -166,7 +178,7 @@ def _not_installed(what: str) -> BadSettings:
     return BadSettings(f"--embedded: no {what} is installed here; run: pip install 'reshelf[embedded]'")
 
 
-def _kafka_properties(port: int, controller: int, data: Path) -> str:
+def _kafka_properties(port: int, controller: int, data: Path, more: Sequence[str]) -> str:
     replicas = (
         "offsets.topic.replication.factor",
         "transaction.state.log.replication.factor",
@@ -188,12 +200,16 @@ def _kafka_properties(port: int, controller: int, data: Path) -> str:
         "group.initial.rebalance.delay.ms=0",
         "group.min.session.timeout.ms=1000",
         *(f"{key}=1" for key in replicas),
+        *more,
     ]
     return "\n".join(lines) + "\n"
 
 
-def _format_storage(script: Path, identity: str, properties: Path, env: Mapping[str, str]) -> None:
+def _format_storage(
+    script: Path, identity: str, properties: Path, env: Mapping[str, str], scram: Sequence[str]
+) -> None:
     command = [str(script), "format", "-t", identity, "-c", str(properties), "--standalone"]
+    command += [part for user in scram for part in ("--add-scram", user)]
     done = subprocess.run(command, env={**os.environ, **env}, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise ServerFailed(f"{' '.join(command)} failed; its last words:\n{(done.stdout + done.stderr)[-2000:]}")
+        raise ServerFailed(f"{script} format failed; its last words:\n{(done.stdout + done.stderr)[-2000:]}")

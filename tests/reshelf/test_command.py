@@ -121,6 +121,21 @@ def test_publish_then_read(here: KafkaSettings, tmp_path: Path, capsys: pytest.C
     assert sorted(records(here, "catalog-items", 2)) == [(b"a", item), (b"b", None)]
 
 
+def test_forget_publishes_a_null_under_the_key_of_each_unit(
+    here: KafkaSettings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["forget", "unit-1", 'a "quoted" one', "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"units": 2}
+    assert sorted(records(here, "events-clicks", 2)) == [(b'a "quoted" one', None), (b"unit-1", None)]
+
+
+def test_a_unit_without_a_name_is_refused_before_any_is_forgotten(
+    here: KafkaSettings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["forget", "unit-1", ""]) == 2
+    assert "expected unit, got ['']" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
