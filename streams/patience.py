@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from schemas.errors import Transient
 
@@ -15,7 +15,12 @@ _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 2.0
 
 
 class Patience:
-    """Carries calls out until they succeed; one per part of a worker."""
+    """Carries calls out until they succeed; one per part of a worker.
+
+    `waiting` says how many calls of this process wait for something that is away.
+    """
+
+    waiting: ClassVar[int] = 0
 
     def __init__(self) -> None:
         self._away = False
@@ -23,18 +28,31 @@ class Patience:
     async def until_done(self, call: Callable[[], Awaitable[T]], wanted: Callable[[], bool] = lambda: True) -> T | None:
         """The result of `call`, tried again after each `Transient`; None once it is not `wanted` any more."""
         wait = _FIRST_WAIT_S
-        while wanted():
-            try:
-                result = await call()
-            except Transient as error:
-                if not self._away:
-                    log.warning("%s. Waiting; work goes on where it was.", str(error).rstrip("."))
-                self._away = True
-                await asyncio.sleep(wait)
-                wait = min(2 * wait, _LONGEST_WAIT_S)
-            else:
-                if self._away:
-                    log.info("Answered again, going on.")
-                self._away = False
-                return result
+        waits = False
+        try:
+            while wanted():
+                try:
+                    result = await call()
+                except Transient as error:
+                    if not waits:
+                        Patience.waiting += 1
+                    waits = True
+                    self._say_away(error)
+                    await asyncio.sleep(wait)
+                    wait = min(2 * wait, _LONGEST_WAIT_S)
+                else:
+                    self._say_back()
+                    return result
+        finally:
+            Patience.waiting -= waits
         return None
+
+    def _say_away(self, error: Transient) -> None:
+        if not self._away:
+            log.warning("%s. Waiting; work goes on where it was.", str(error).rstrip("."))
+        self._away = True
+
+    def _say_back(self) -> None:
+        if self._away:
+            log.info("Answered again, going on.")
+        self._away = False

@@ -38,6 +38,7 @@ class KafkaSettings(Group):
     cert_file: str = Field("", description="PEM file with the client's certificate.")
     key_file: str = Field("", description="PEM file with the client's private key.")
     session_timeout_s: float = Field(6.0, gt=0, description="A worker silent for so long loses its partitions.")
+    stuck_s: float = Field(60.0, gt=0, description="A worker without progress for so long, for no reason, ends.")
 
 
 class RedisSettings(Group):

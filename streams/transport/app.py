@@ -33,6 +33,8 @@ from faust.types import AgentT, TopicT
 from schemas.errors import BadSettings, ReshelfError
 from streams.clients import bootstrap_servers, quiet_loggers
 from streams.settings import KafkaSettings
+from streams.transport.consumer import reader
+from streams.transport.watchdog import Watchdog
 from streams.transport.wiring import ROUND_ROBIN, OnError, Resume, Revoked, Wiring
 
 log = logging.getLogger("reshelf")
@@ -203,4 +205,6 @@ async def _awaited(app: Awaitable[faust.App]) -> faust.App:
 
 async def _running(app: faust.App) -> None:
     await app.start()
-    await app.wait_until_stopped()
+    consumer = reader(app)
+    with Watchdog(consumer.progress, consumer.wiring.kafka.stuck_s, consumer.wiring.on_error):
+        await app.wait_until_stopped()

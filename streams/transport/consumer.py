@@ -24,6 +24,7 @@ from faust.transport.drivers.aiokafka import Transport as FaustTransport
 from faust.types import TP, ConsumerMessage
 
 from schemas.errors import StateAttention, Transient
+from streams.patience import Patience
 from streams.records import Batch, Record, TopicPartition
 from streams.transport.ledger import VOID, Delivery, Ledger, Partition
 from streams.transport.source import Source
@@ -61,6 +62,7 @@ class BatchConsumer(FaustConsumer):
         self.ledger = Ledger()
         self._source: Source | None = None
         self._commit_lock = asyncio.Lock()
+        self._turns = 0
 
     # What agents use
 
@@ -87,6 +89,11 @@ class BatchConsumer(FaustConsumer):
         self.ledger.owned[name].rewind(position)
         return True
 
+    def progress(self) -> object:
+        """Something that changes as long as the reader gets on, or has a reason not to."""
+        excused = Patience.waiting or not self.flow_active or self.source.joining
+        return object() if excused else self._turns
+
     async def bounds(self, tps: Iterable[TopicPartition]) -> dict[TopicPartition, tuple[int, int]]:
         """First position and end (of committed records) of owned partitions; raises Transient.
 
@@ -111,6 +118,7 @@ class BatchConsumer(FaustConsumer):
                 if not self.flow_active:
                     await self.wait(self.can_resume_flow)  # type: ignore[arg-type]
                     continue
+                self._turns += 1
                 await self._place()
                 for message in await self._read():
                     await self._deliver(message)

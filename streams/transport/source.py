@@ -93,6 +93,11 @@ class Source:
         """The group's generation that this member belongs to."""
         return int(self.consumer._coordinator.generation)
 
+    @property
+    def joining(self) -> bool:
+        """Whether the group is sharing out its partitions; a fetch waits for that."""
+        return bool(self.consumer._subscription.reassignment_in_progress)
+
     async def fetch(
         self, partitions: Iterable[tuple[str, int]], timeout_s: float
     ) -> dict[tuple[str, int], list[Record]]:

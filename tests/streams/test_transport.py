@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from aiokafka.consumer.fetcher import FetchError
 from aiokafka.errors import NoOffsetForPartitionError
 from aiokafka.structs import TopicPartition as FetchPartition
@@ -379,11 +380,16 @@ def test_a_missing_topic_names_the_remedy(broker: str, prefix: str, make_topics:
 
 
 PROGRAM = """
-import sys
+import asyncio, sys, time
+from schemas.errors import Transient
+from streams.patience import Patience
 from streams.settings import KafkaSettings
 from streams.transport import create_app, run_app, subscription
 
-kafka = KafkaSettings(bootstrap=sys.argv[1], prefix=sys.argv[2], session_timeout_s=2.0)
+kafka = KafkaSettings(bootstrap=sys.argv[1], prefix=sys.argv[2], session_timeout_s=2.0, stuck_s=2.0)
+
+async def away():
+    raise Transient("Redis does not answer")
 
 async def resume(tps):
     return dict.fromkeys(tps, 0)
@@ -399,6 +405,12 @@ async def make():
         async for batch in stream:
             if b"bad" in [record.value for record in batch.records]:
                 raise RuntimeError("cannot go on")
+            if b"block" in [record.value for record in batch.records]:
+                time.sleep(600)
+            if b"hang" in [record.value for record in batch.records]:
+                await asyncio.sleep(600)
+            if b"away" in [record.value for record in batch.records]:
+                await Patience().until_done(away)
             print("applied", batch.end, flush=True)
 
     return app
@@ -423,6 +435,46 @@ def test_an_error_that_escapes_an_agent_ends_the_process(broker: str, prefix: st
     assert "cannot go on" in errors
     assert output == ""
     assert committed(kafka, 0) < 0
+
+
+@pytest.mark.parametrize(("value", "said"), [(b"block", "event loop"), (b"hang", "batches in work")])
+def test_a_worker_that_is_stuck_ends_itself(
+    value: bytes, said: str, broker: str, prefix: str, make_topics: Any
+) -> None:
+    kafka = settings(broker, prefix)
+    make_topics(broker, 1, (CLICKS,))
+    with start_program(kafka) as program:
+        produce_until_ended(kafka, program, value)
+        output, errors = program.communicate(timeout=WAIT_S)
+    assert program.returncode == 1
+    assert "Stuck: the" in errors
+    assert said in errors
+    assert len(errors.splitlines()) == 1
+    assert output == ""
+
+
+def test_waiting_for_redis_or_for_records_is_not_being_stuck(broker: str, prefix: str, make_topics: Any) -> None:
+    kafka = settings(broker, prefix)
+    make_topics(broker, 1, (CLICKS,))
+    with start_program(kafka) as program:
+        assert program.stdout is not None
+        produce(kafka, [b"good"], partitions=1)
+        assert program.stdout.readline() == "applied 1\n"
+        time.sleep(3)
+        for _ in range(12):
+            produce(kafka, [b"away"], partitions=1)
+            time.sleep(0.25)
+        assert program.poll() is None
+        program.send_signal(signal.SIGTERM)
+        program.communicate(timeout=WAIT_S)
+
+
+def produce_until_ended(kafka: KafkaSettings, program: subprocess.Popen[str], value: bytes) -> None:
+    """A batch for each, until the stream is full and the reader waits."""
+    deadline = time.monotonic() + WAIT_S
+    while program.poll() is None and time.monotonic() < deadline:
+        produce(kafka, [value], partitions=1)
+        time.sleep(0.1)
 
 
 def test_sigterm_commits_what_is_applied_and_leaves_the_group(broker: str, prefix: str, make_topics: Any) -> None:
