@@ -73,8 +73,8 @@ class RedisCluster:
 
     @property
     def url(self) -> str:
-        """The address of a node that runs."""
-        return next(f"redis://127.0.0.1:{node.port}/0" for node in self.nodes if node.runs)
+        """The address of the cluster, all its nodes named."""
+        return "redis://" + ",".join(f"127.0.0.1:{node.port}" for node in self.nodes)
 
     def start(self) -> None:
         """Start all nodes and join them; raises ServerFailed when they do not agree in time."""
@@ -93,9 +93,7 @@ class RedisCluster:
 
     def settle(self) -> None:
         """Wait until every node runs, agrees, and each shard has a primary and a replica in step."""
-        _until(
-            "the cluster to settle", lambda: all(map(_well, self.nodes)) and len(self.primaries()) == self._primaries
-        )
+        _until("the cluster to settle", self._settled)
 
     def _settled(self) -> bool:
         return all(map(_well, self.nodes)) and len(self.primaries()) == self._primaries

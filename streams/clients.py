@@ -181,7 +181,10 @@ def redis_client(settings: RedisSettings) -> redis.asyncio.Redis:
     arguments = _redis_arguments(settings)
     if settings.cluster:
         # It answers to the same calls, as long as the keys of each lie in one slot.
-        return cast(redis.asyncio.Redis, redis.asyncio.RedisCluster.from_url(settings.url, retry=retry, **arguments))
+        first, others = _cluster_nodes(settings.url)
+        nodes = [redis.asyncio.cluster.ClusterNode(*node) for node in others]
+        cluster = redis.asyncio.RedisCluster.from_url(first, startup_nodes=nodes, retry=retry, **arguments)
+        return cast(redis.asyncio.Redis, cluster)
     return redis.asyncio.Redis.from_url(settings.url, retry=retry, **arguments)
 
 
@@ -192,12 +195,24 @@ def redis_servers(settings: RedisSettings) -> Iterator[dict[str, redis.Redis]]:
         with redis_sync_client(settings) as client:
             yield {"Redis": client}
         return
+    arguments = _redis_arguments(settings)
+    first, others = _cluster_nodes(settings.url)
+    nodes = [redis.cluster.ClusterNode(*node) for node in others]  # type: ignore[no-untyped-call]
     try:
-        cluster = redis.RedisCluster.from_url(settings.url, **_redis_arguments(settings))
+        cluster = redis.RedisCluster.from_url(first, startup_nodes=nodes, **arguments)
     except redis.exceptions.RedisClusterException as error:
         raise redis.ConnectionError(str(error)) from error
     with closing(cluster):
         yield {f"Redis {node.name}": cluster.get_redis_connection(node) for node in _primaries(cluster)}
+
+
+def _cluster_nodes(url: str) -> tuple[str, list[tuple[str, int]]]:
+    """The address of the first node that a URL names, and host and port of the others."""
+    first, *others = url.split(",")
+    nodes = [part.rpartition(":") for part in others]
+    if any(not host or not port.isdigit() for host, _, port in nodes):
+        raise BadSettings(f"redis.url names nodes after the first as host:port, comma between them; got {url!r}.")
+    return first, [(host, int(port)) for host, _, port in nodes]
 
 
 def _primaries(cluster: redis.RedisCluster) -> list[Any]:
@@ -223,7 +238,7 @@ def _redis_arguments(settings: RedisSettings) -> dict[str, Any]:
         del arguments["retry_on_error"]
         if not settings.url.startswith(("redis://", "rediss://")):
             raise BadSettings(
-                f"redis.cluster needs redis.url to name a node, redis://host:port or rediss://host:port; "
+                f"redis.cluster needs redis.url to name nodes, redis://host:port,host:port or rediss://; "
                 f"got {settings.url!r}."
             )
     if settings.url.startswith("unix://"):

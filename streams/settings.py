@@ -52,7 +52,7 @@ class RedisSettings(Group):
     ca_file: str = ""
     cert_file: str = ""
     key_file: str = ""
-    cluster: bool = Field(False, description="Whether `url` names a node of a Redis Cluster.")
+    cluster: bool = Field(False, description="Whether `url` names nodes of a Redis Cluster, host:port with commas.")
     namespace: str = Field("live", pattern=r"^[a-z0-9-]{1,32}$", description="Name of the state.")
     groups: int = Field(16, ge=1, le=1024, description="State groups; fixed when the namespace is created.")
 
