@@ -34,7 +34,7 @@ def run_role(role: str, settings: Settings, loglevel: str = "INFO") -> int:
         "attribution": lambda: attribution_app(s.kafka, s.redis, s.fold, s.learner, s.attribution),
         "layouts": lambda: layouts_app(s.kafka, s.redis, s.fold, s.layouts),
     }
-    return run_app(apps[role](), loglevel)
+    return run_app(apps[role](), s.health, loglevel)
 
 
 def run_roles(roles: Sequence[str], settings: Settings) -> int:
@@ -44,8 +44,10 @@ def run_roles(roles: Sequence[str], settings: Settings) -> int:
     the supervisor of this process starts all of them again.
     """
     stopping = _Stopping()
-    environment = os.environ | as_environment(settings)
-    children = {role: subprocess.Popen(_command(role), env=environment) for role in roles}
+    children = {
+        role: subprocess.Popen(_command(role), env=os.environ | as_environment(_of_part(settings, number)))
+        for number, role in enumerate(roles)
+    }
     try:
         while not stopping.asked:
             for role, child in children.items():
@@ -65,6 +67,14 @@ class _Stopping:
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self.asked = True
+
+
+def _of_part(settings: Settings, number: int) -> Settings:
+    """Each part tells of its health on a port of its own."""
+    port = settings.health.port
+    if not port:
+        return settings
+    return settings.model_copy(update={"health": settings.health.model_copy(update={"port": port + number})})
 
 
 def _command(role: str) -> list[str]:

@@ -34,6 +34,7 @@ from streams.settings import (
     AttributionSettings,
     FoldSettings,
     Group,
+    HealthSettings,
     KafkaSettings,
     LayoutSettings,
     LearnerSettings,
@@ -56,6 +57,7 @@ class Settings(BaseSettings):
 
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)
     redis: RedisSettings = Field(default_factory=RedisSettings)
+    health: HealthSettings = Field(default_factory=HealthSettings)
     fold: FoldSettings = Field(default_factory=FoldSettings)
     learner: LearnerSettings = Field(default_factory=LearnerSettings)
     attribution: AttributionSettings = Field(default_factory=AttributionSettings)

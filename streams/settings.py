@@ -41,6 +41,15 @@ class KafkaSettings(Group):
     stuck_s: float = Field(60.0, gt=0, description="A worker without progress for so long, for no reason, ends.")
 
 
+class HealthSettings(Group):
+    """Where a worker says how it is: GET /live and /ready."""
+
+    port: int = Field(0, ge=0, le=65_535, description="Port; several roles take it and the next ones. 0: none.")
+    host: str = Field("127.0.0.1", min_length=1, description="Address to listen at; beyond loopback with a token only.")
+    token: SecretStr = Field(SecretStr(""), description="Asked for as `Authorization: Bearer ...` where set.")
+    max_lag: Positive = Field(100_000, description="Not ready with more records than this to apply.")
+
+
 class RedisSettings(Group):
     """How to reach Redis or Valkey; rediss:// means TLS."""
 

@@ -32,8 +32,9 @@ from faust.types import AgentT, TopicT
 
 from schemas.errors import BadSettings, ReshelfError
 from streams.clients import bootstrap_servers, quiet_loggers
-from streams.settings import KafkaSettings
+from streams.settings import HealthSettings, KafkaSettings
 from streams.transport.consumer import reader
+from streams.transport.health import HealthServer, Vitals
 from streams.transport.watchdog import Watchdog
 from streams.transport.wiring import ROUND_ROBIN, OnError, Resume, Revoked, Wiring
 
@@ -140,11 +141,13 @@ def _report(error: BaseException) -> None:
         log.critical("Stopped by an unexpected error: %r", error, exc_info=error)
 
 
-def run_app(make: Callable[[], Awaitable[faust.App]], loglevel: str = "INFO") -> int:
+def run_app(
+    make: Callable[[], Awaitable[faust.App]], health: HealthSettings | None = None, loglevel: str = "INFO"
+) -> int:
     """Make and run an application until SIGINT or SIGTERM; returns the exit status.
 
-    `make` runs in the event loop that the application will live in, so it may open
-    clients and check the state first.
+    `health` says where it tells how it is.  `make` runs in the event loop that the
+    application will live in, so it may open clients and check the state first.
     """
     logging.getLogger("reshelf").setLevel(loglevel)
     if loglevel != "DEBUG":
@@ -154,7 +157,7 @@ def run_app(make: Callable[[], Awaitable[faust.App]], loglevel: str = "INFO") ->
     limit.daemon = True
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_serve(make, limit))
+            return runner.run(_serve(make, health or HealthSettings(), limit))
     except Exception as error:  # noqa: BLE001  the last place that can tell the operator
         _report(error)
         return exit_status(error)
@@ -162,7 +165,13 @@ def run_app(make: Callable[[], Awaitable[faust.App]], loglevel: str = "INFO") ->
         limit.cancel()
 
 
-async def _serve(make: Callable[[], Awaitable[faust.App]], limit: threading.Timer) -> int:
+async def _serve(make: Callable[[], Awaitable[faust.App]], health: HealthSettings, limit: threading.Timer) -> int:
+    vitals = Vitals(health.max_lag)
+    async with HealthServer(health, vitals):
+        return await _until_asked(make, vitals, limit)
+
+
+async def _until_asked(make: Callable[[], Awaitable[faust.App]], vitals: Vitals, limit: threading.Timer) -> int:
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()
 
@@ -180,6 +189,7 @@ async def _serve(make: Callable[[], Awaitable[faust.App]], limit: threading.Time
         making.cancel()
         return 0
     app = making.result()
+    vitals.consumer = reader(app)
     running = loop.create_task(_running(app))
     await asyncio.wait({asking, running}, return_when=asyncio.FIRST_COMPLETED)
     asking.cancel()

@@ -108,7 +108,7 @@ class BatchConsumer(FaustConsumer):
             raise Transient(
                 f"Kafka did not say where partitions begin and end: {error!r}. Is the broker up?"
             ) from error
-        return {tp: (first[name], max(end[name], self.source.seen(name))) for tp, name in names.items()}
+        return {tp: (first[name], max(end[name], self.source.end(name) or 0)) for tp, name in names.items()}
 
     # Reading
 
@@ -267,6 +267,10 @@ class BatchConsumer(FaustConsumer):
         return any(not message.acked and message.generation_id != VOID for message in self._unacked_messages)
 
     # Life cycle and the rest of what Faust asks of a consumer
+
+    @property
+    def connected(self) -> bool:
+        return self._source is not None
 
     @property
     def source(self) -> Source:

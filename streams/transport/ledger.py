@@ -66,6 +66,11 @@ class Partition:
         self._settle()
         return None if self.acked == self.committed else self.acked
 
+    def reached(self) -> int | None:
+        """Everything below this position is acknowledged; None before the partition is placed."""
+        self._settle()
+        return self._pending[0].value.start if self._pending else self.position
+
     def _settle(self) -> None:
         """Let go of batches that are acknowledged; at every delivery, or memory would grow between commits."""
         while self._pending and self._pending[0].acked:

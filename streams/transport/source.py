@@ -119,10 +119,10 @@ class Source:
         state = self._state(name)
         return state.position if state is not None and state.has_valid_position else None
 
-    def seen(self, name: tuple[str, int]) -> int:
-        """The end of committed records as the last fetch said it; 0 before the first."""
+    def end(self, name: tuple[str, int]) -> int | None:
+        """The end of committed records as the last fetch said it; None before the first."""
         state = self._state(name)
-        return (state.lso or 0) if state is not None else 0
+        return None if state is None else state.lso
 
     def _state(self, name: tuple[str, int]) -> Any:
         subscription = self.consumer._subscription.subscription

@@ -1,0 +1,145 @@
+"""`/live` and `/ready` of a worker, for whatever supervises it.
+
+Live: the event loop answers and the reader got on lately, or has a reason not to.
+Ready: partitions are shared out and placed, nothing that the worker needs is away,
+and it is not far behind the log.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from types import TracebackType
+
+from aiohttp import web
+
+from schemas.errors import BadSettings
+from streams.patience import Patience
+from streams.settings import HealthSettings
+from streams.transport.consumer import BatchConsumer
+
+SHORTEST_TOKEN = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What a worker answers; `lag` counts records, by partition, that are not applied yet."""
+
+    live: bool
+    ready: bool
+    reasons: tuple[str, ...]
+    lag: Mapping[str, int]
+
+
+class Vitals:
+    """Looks at a worker from within its event loop; `consumer` is None while the worker starts."""
+
+    def __init__(self, max_lag: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.consumer: BatchConsumer | None = None
+        self._max_lag = max_lag
+        self._clock = clock
+        self._last: object = None
+        self._since = clock()
+
+    def health(self) -> Health:
+        """How the worker is now."""
+        if self.consumer is None:
+            return Health(True, False, ("starting",), {})
+        live = self._gets_on(self.consumer)
+        lag = lags(self.consumer)
+        reasons = [] if live else [f"the reader has not moved for {_still_s(self.consumer):g} s or longer"]
+        if Patience.waiting:
+            reasons.append("Kafka or Redis is away")
+        if not self.consumer.connected or self.consumer.source.joining or not self.consumer.flow_active:
+            reasons.append("the group is sharing out its partitions")
+        elif lag is None:
+            reasons.append("state and positions are being loaded")
+        elif (behind := sum(lag.values())) > self._max_lag:
+            reasons.append(f"{behind} records behind the log, at most {self._max_lag} allowed (health.max_lag)")
+        return Health(live, not reasons, tuple(reasons), lag or {})
+
+    def _gets_on(self, consumer: BatchConsumer) -> bool:
+        now, progress = self._clock(), consumer.progress() if consumer.connected else object()
+        if progress != self._last:
+            self._last, self._since = progress, now
+        return now - self._since < _still_s(consumer)
+
+
+def _still_s(consumer: BatchConsumer) -> float:
+    """Half of what the watchdog waits: a supervisor hears of it before the worker ends."""
+    return consumer.wiring.kafka.stuck_s / 2
+
+
+def lags(consumer: BatchConsumer) -> dict[str, int] | None:
+    """Records of owned partitions that are not applied; None until all are placed and have been read once."""
+    found = {}
+    for name, part in consumer.ledger.owned.items():
+        reached, end = part.reached(), consumer.source.end(name)
+        if reached is None or end is None:
+            return None
+        found[str(part.tp)] = max(0, end - reached)
+    return found
+
+
+class HealthServer:
+    """Serves while its block runs, where `settings` name a port.
+
+    Raises BadSettings for an address that cannot be used, or one beyond this machine without a token.
+    """
+
+    def __init__(self, settings: HealthSettings, vitals: Vitals) -> None:
+        self._settings = settings
+        self._vitals = vitals
+        self._token = settings.token.get_secret_value()
+        self._runner: web.AppRunner | None = None
+        if settings.port and not _loopback(settings.host) and len(self._token) < SHORTEST_TOKEN:
+            raise BadSettings(
+                f"health.host {settings.host} can be reached from elsewhere: expected health.token with at least "
+                f"{SHORTEST_TOKEN} characters, got {len(self._token)}. Set a token, or use 127.0.0.1."
+            )
+
+    async def __aenter__(self) -> None:
+        if not self._settings.port:
+            return
+        app = web.Application()
+        app.router.add_get("/live", self._live)
+        app.router.add_get("/ready", self._ready)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.5)
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, self._settings.host, self._settings.port).start()
+        except (OSError, OverflowError) as error:
+            await self._runner.cleanup()
+            raise BadSettings(
+                f"health: expected a free port, got {self._settings.host}:{self._settings.port}: {error}. "
+                "Set health.port to another, or to 0 for none."
+            ) from None
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _live(self, request: web.Request) -> web.Response:
+        return self._answer(request, lambda health: health.live)
+
+    async def _ready(self, request: web.Request) -> web.Response:
+        return self._answer(request, lambda health: health.ready)
+
+    def _answer(self, request: web.Request, well: Callable[[Health], bool]) -> web.Response:
+        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if self._token and not hmac.compare_digest(given.encode(), self._token.encode()):
+            return web.json_response({"error": "expected the header Authorization: Bearer <health.token>"}, status=401)
+        health = self._vitals.health()
+        return web.json_response(asdict(health), status=200 if well(health) else 503)
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

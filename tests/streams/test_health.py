@@ -1,0 +1,158 @@
+"""What a worker answers when it is asked how it is."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from reshelf.processes import free_port
+from reshelf.servers import redis_server
+from schemas.errors import BadSettings
+from streams.settings import HealthSettings, KafkaSettings, RedisSettings
+from streams.transport import reader
+from streams.transport.health import HealthServer, Vitals
+from tests.streams.logs import example_log
+from tests.streams.test_learner import Running, drained, publish
+
+WAIT_S = 40.0
+TOKEN = "a-token-of-some-length"
+
+
+def asked(port: int, path: str, token: str = TOKEN) -> tuple[int, dict[str, Any]]:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers={"Authorization": f"Bearer {token}"})
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def awaited(port: int, path: str, status: int) -> dict[str, Any]:
+    """What is answered once it comes with `status`."""
+    until, said = time.monotonic() + WAIT_S, None
+    while time.monotonic() < until:
+        try:
+            said = asked(port, path)
+        except OSError as error:
+            said = (0, {"error": str(error)})
+        if said[0] == status:
+            return said[1]
+        time.sleep(0.1)
+    raise AssertionError(f"{path} never answered {status}; the last answer was {said}")
+
+
+@pytest.mark.parametrize("role", ["learner", "attribution", "layouts"])
+def test_a_worker_is_ready_once_it_works_and_not_while_redis_is_away(
+    role: str, broker: str, prefix: str, make_topics: Callable[..., None], tmp_path: Path
+) -> None:
+    make_topics(broker)
+    port = free_port()
+    with redis_server(tmp_path, appendonly=False) as redis:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "reshelf", "worker", role],
+            env=os.environ
+            | {
+                "RESHELF_KAFKA__BOOTSTRAP": broker,
+                "RESHELF_KAFKA__PREFIX": prefix,
+                "RESHELF_REDIS__URL": f"redis://{redis.address}/0",
+                "RESHELF_HEALTH__PORT": str(port),
+                "RESHELF_HEALTH__TOKEN": TOKEN,
+            },
+        )
+        try:
+            ready = awaited(port, "/ready", 200)
+            assert ready["live"] and ready["reasons"] == []
+            assert ready["lag"] and set(ready["lag"].values()) == {0}
+            assert asked(port, "/live")[0] == 200
+            assert asked(port, "/ready", token="something else")[0] == 401
+            redis.child.kill()
+            if role == "learner":
+                assert "Kafka or Redis is away" in awaited(port, "/ready", 503)["reasons"]
+            assert asked(port, "/live")[0] == 200
+        finally:
+            child.terminate()
+            child.wait(20)
+
+
+def test_a_worker_that_waits_for_redis_is_live_and_starting(broker: str, prefix: str) -> None:
+    port = free_port()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "reshelf", "worker", "learner"],
+        env=os.environ
+        | {
+            "RESHELF_KAFKA__BOOTSTRAP": broker,
+            "RESHELF_KAFKA__PREFIX": prefix,
+            "RESHELF_REDIS__URL": f"redis://127.0.0.1:{free_port()}/0",
+            "RESHELF_HEALTH__PORT": str(port),
+        },
+    )
+    try:
+        assert awaited(port, "/ready", 503)["reasons"] == ["starting"]
+        assert asked(port, "/live")[0] == 200
+    finally:
+        child.terminate()
+        child.wait(20)
+
+
+def test_what_is_not_applied_is_lag(
+    broker: str, redis: Redis, redis_url: str, prefix: str, make_topics: Callable[..., None]
+) -> None:
+    kafka = KafkaSettings(bootstrap=broker, prefix=prefix, partitions=2)
+    store = RedisSettings(url=redis_url, namespace=prefix.strip("-"))
+    make_topics(broker, partitions=2)
+    log = example_log(seed=3, records=200)
+
+    async def run() -> None:
+        async with Running(kafka, store) as running:
+            vitals = Vitals(max_lag=10)
+            vitals.consumer = reader(running.app)
+            publish(kafka, log)
+            await drained(kafka, store)
+            await until(lambda: vitals.health().ready)
+            redis.execute_command("CLIENT", "PAUSE", "2000", "WRITE")
+            publish(kafka, log)
+            await until(lambda: "records behind the log" in " ".join(vitals.health().reasons))
+            await until(lambda: vitals.health().ready)
+
+    asyncio.run(run())
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(WAIT_S):
+        while not holds():
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "shop.example"])
+def test_an_address_beyond_this_machine_needs_a_token(host: str) -> None:
+    vitals = Vitals(1)
+    with pytest.raises(BadSettings, match=r"health\.token"):
+        HealthServer(HealthSettings(port=1, host=host), vitals)
+    HealthServer(HealthSettings(port=1, host=host, token=TOKEN), vitals)  # type: ignore[arg-type]
+    HealthServer(HealthSettings(port=1, host="127.0.0.1"), vitals)
+
+
+def test_a_port_that_is_taken_is_said_to_be() -> None:
+    port = free_port()
+
+    async def twice() -> None:
+        async with (
+            HealthServer(HealthSettings(port=port), Vitals(1)),
+            HealthServer(HealthSettings(port=port), Vitals(1)),
+        ):
+            pass
+
+    with pytest.raises(BadSettings, match=r"health\.port"):
+        asyncio.run(twice())
