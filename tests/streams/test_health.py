@@ -94,7 +94,7 @@ def test_a_worker_that_waits_for_redis_is_live_and_starting(broker: str, prefix:
         | {
             "RESHELF_KAFKA__BOOTSTRAP": broker,
             "RESHELF_KAFKA__PREFIX": prefix,
-            "RESHELF_REDIS__URL": f"redis://127.0.0.1:{free_port()}/0",
+            "RESHELF_REDIS__URL": "redis://127.0.0.1:1/0",
             "RESHELF_HEALTH__PORT": str(port),
         },
     )
@@ -121,7 +121,7 @@ def test_what_is_not_applied_is_lag(
             publish(kafka, log)
             await drained(kafka, store)
             await until(lambda: vitals.health().ready)
-            redis.execute_command("CLIENT", "PAUSE", "2000", "WRITE")
+            redis.execute_command("CLIENT", "PAUSE", "2000", "WRITE")  # type: ignore[no-untyped-call]
             publish(kafka, log)
             await until(lambda: "records behind the log" in " ".join(vitals.health().reasons))
             await until(lambda: vitals.health().ready)
@@ -140,18 +140,18 @@ def test_an_address_beyond_this_machine_needs_a_token(host: str) -> None:
     vitals = Vitals(1)
     with pytest.raises(BadSettings, match=r"health\.token"):
         HealthServer(HealthSettings(port=1, host=host), vitals)
-    HealthServer(HealthSettings(port=1, host=host, token=TOKEN), vitals)  # type: ignore[arg-type]
+    HealthServer(HealthSettings(port=1, host=host, token=TOKEN), vitals)
     HealthServer(HealthSettings(port=1, host="127.0.0.1"), vitals)
 
 
 def test_a_port_that_is_taken_is_said_to_be() -> None:
     port = free_port()
 
+    def server() -> HealthServer:
+        return HealthServer(HealthSettings(port=port), Vitals(1))
+
     async def twice() -> None:
-        async with (
-            HealthServer(HealthSettings(port=port), Vitals(1)),
-            HealthServer(HealthSettings(port=port), Vitals(1)),
-        ):
+        async with server(), server():
             pass
 
     with pytest.raises(BadSettings, match=r"health\.port"):
