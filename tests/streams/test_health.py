@@ -86,7 +86,10 @@ def test_a_worker_is_ready_once_it_works_and_not_while_redis_is_away(
             child.wait(20)
 
 
-def test_a_worker_that_waits_for_redis_is_live_and_starting(broker: str, prefix: str) -> None:
+def test_a_worker_that_waits_for_redis_is_live_and_starting(
+    broker: str, prefix: str, make_topics: Callable[..., None]
+) -> None:
+    make_topics(broker)
     port = free_port()
     child = subprocess.Popen(
         [sys.executable, "-m", "reshelf", "worker", "learner"],
