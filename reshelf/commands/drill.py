@@ -77,6 +77,7 @@ def _hostile(front: Front, records: int, seed: int) -> None:
     account = hostile(records, seed, front.settings.fold)
     lines = [f"{verdict:<12}{number:>10,}" for verdict, number in account.verdicts.most_common()]
     lines += [f"{'read':<12}{account.read:>10,}", f"distinct names let in: {dict(account.names)}"]
+    lines.append(f"clicks kept for attribution: {account.clicks_kept}")
     lines.append(f"memory grew by {account.grown_mb} MB")
     front.answer({**asdict(account), "equal": account.equal}, "\n".join(lines))
     if not account.equal:

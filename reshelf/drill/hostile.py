@@ -1,4 +1,4 @@
-"""Records that mean harm, through decoding, rules and fold: each has to be accounted for.
+"""Records that mean harm, through decoding, rules, fold and attribution: each has to be accounted for.
 
 Valid events are damaged in every way that producers, networks and people
 manage; some are left whole but name ever new things, to flood the state.
@@ -16,13 +16,16 @@ from itertools import islice
 import msgspec
 
 from reshelf.drill.books import Logged
-from schemas.messages import Click, Conversion, Impression, SlotItem
-from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, Topic
+from schemas.messages import Click, Conversion, Impression, Purchase, PurchaseLine, SlotItem
+from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, PURCHASES, Topic
+from streams.attribution.clicks import GroupMemory, Position
+from streams.attribution.core import PartitionAttribution
+from streams.attribution.windows import PageWindows
 from streams.clients import redis_client
 from streams.fold.deltas import Folder
 from streams.learner.partition import PartitionFold
 from streams.records import Batch, TopicPartition
-from streams.settings import FoldSettings, RedisSettings
+from streams.settings import HOUR_MS, AttributionSettings, FoldSettings, RedisSettings
 from streams.state.keys import group_of
 from streams.state.store import Store
 from streams.state.watermark import Watermark
@@ -30,7 +33,8 @@ from streams.state.watermark import Watermark
 BATCH = 2_000
 GROUPS = 16
 BEGIN_MS = 1_790_000_000_000
-TOPICS = (IMPRESSIONS, CLICKS, CONVERSIONS)
+TOPICS = (IMPRESSIONS, CLICKS, CONVERSIONS, PURCHASES)
+MAX_CLICKS = 5_000
 DEEP = 3_000
 LONG = 100_000
 
@@ -46,6 +50,7 @@ class Account:
     verdicts: Counter[str] = field(default_factory=Counter)
     names: Counter[str] = field(default_factory=Counter)
     cells: Counter[str] = field(default_factory=Counter)
+    clicks_kept: int = 0
     grown_mb: float = 0.0
 
     @property
@@ -55,12 +60,15 @@ class Account:
 
 
 def hostile(records: int, seed: int, settings: FoldSettings) -> Account:
-    """Send `records` damaged records through each step that a learner takes before Redis."""
+    """Send `records` damaged records through each step that a worker takes before Redis."""
     account, chance = Account(), random.Random(seed)
     before = _resident_mb()
     for number, topic in enumerate(TOPICS):
         share = records // len(TOPICS) + (number < records % len(TOPICS))
-        _one_topic(topic, share, chance, settings, account)
+        if topic is PURCHASES:
+            _purchases(share, chance, settings, account)
+        else:
+            _one_topic(topic, share, chance, settings, account)
     account.grown_mb = round(_resident_mb() - before, 1)
     return account
 
@@ -84,6 +92,33 @@ def _one_topic(topic: Topic, records: int, chance: random.Random, settings: Fold
             account.cells[topic.name] += sum(len(t.impressions) + len(t.clicks) for t in delta.tables.values())
 
 
+def _purchases(records: int, chance: random.Random, settings: FoldSettings, account: Account) -> None:
+    """Purchases, with as many clicks before them; a purchase has one line, so lines decided are records."""
+    memories = {group: GroupMemory(Position(Watermark(0), Watermark(0)), {}) for group in range(GROUPS)}
+    rules, windows = AttributionSettings(max_clicks=MAX_CLICKS), PageWindows(HOUR_MS)
+    attribution = PartitionAttribution(0, rules, settings, windows, memories, {CLICKS.name: 0, PURCHASES.name: 0})
+    logs = {topic: damaged(topic, records, chance) for topic in (CLICKS, PURCHASES)}
+    for start in range(0, records, BATCH):
+        for topic, log in logs.items():
+            some = list(islice(log, BATCH))
+            attribution.feed(Batch(TopicPartition(topic.name, 0), start, start + len(some), 0, some))
+        account.read += len(some)
+        _decide(attribution, account)
+    for track in attribution.tracks.values():
+        track.ended(records, BEGIN_MS + records + 2 * rules.grace_ms)
+    _decide(attribution, account)
+    account.clicks_kept = sum(len(memory) for memory in attribution.memories.values())
+
+
+def _decide(attribution: PartitionAttribution, account: Account) -> None:
+    while (step := attribution.decide()).records:
+        for name, number in step.counts.items():
+            if name in ("decided", "duplicate") or name.startswith("unfit_"):
+                account.verdicts[name.removeprefix("unfit_")] += number
+        for change in step.changes:
+            attribution.written(change)
+
+
 def damaged(topic: Topic, records: int, chance: random.Random) -> Iterator[Logged]:
     """Records with offsets from 0; a tenth is whole, another tenth whole but full of new names."""
     for offset in range(records):
@@ -105,6 +140,8 @@ def _event(topic: Topic, chance: random.Random, unit: str, event_id: str, names:
     if topic is IMPRESSIONS:
         slots = [SlotItem(f"slot-{place}", f"{item}-{place}") for place in range(3)]
         return Impression(event_id, at, unit, page, segment, event_id, 1, 0, slots)
+    if topic is PURCHASES:
+        return Purchase(event_id, at, unit, event_id, "EUR", [PurchaseLine(f"item-{chance.randrange(50)}", 1, 100)])
     if topic is CLICKS:
         return Click(event_id, at, unit, page, segment, "slot-1", item, event_id, 1, 0)
     return Conversion(

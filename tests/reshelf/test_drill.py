@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reshelf.drill.books import Logged, check_acknowledged, check_conversions, check_layouts, compare
-from reshelf.drill.hostile import hostile
+from reshelf.drill.hostile import MAX_CLICKS, hostile
 from reshelf.drill.plan import Kind, plan
 from reshelf.drill.run import Order, drill
 from reshelf.settings import Settings
@@ -100,9 +100,19 @@ def test_a_version_that_goes_back_and_a_layout_that_is_behind_are_found() -> Non
 @pytest.mark.parametrize("seed", [1, 2])
 def test_each_harmful_record_gets_one_verdict_and_a_flood_of_names_is_bounded(seed: int) -> None:
     settings = FoldSettings(max_items=300, max_keys=60, max_slots=20)
-    account = hostile(9_000, seed, settings)
-    assert account.read == account.verdicts.total() == 9_000
-    assert {"applied", "duplicate", "malformed", "invalid", "empty", "key", "quota"} <= account.verdicts.keys()
+    account = hostile(12_000, seed, settings)
+    assert account.read == account.verdicts.total() == 12_000
+    assert 0 < account.clicks_kept <= MAX_CLICKS
+    assert {
+        "applied",
+        "duplicate",
+        "malformed",
+        "invalid",
+        "empty",
+        "key",
+        "quota",
+        "decided",
+    } <= account.verdicts.keys()
     once = hostile(9_000, seed, settings.model_copy(update={"bucket_ms": 0}))
     assert all(names <= 380 for names in once.names.values())
 
