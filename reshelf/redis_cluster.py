@@ -112,7 +112,8 @@ class RedisCluster:
     def take_over(self, pick: int) -> None:
         """A replica takes its primary's place by force: what had not reached it is lost."""
         among = [node for node in self.nodes if node.runs and _info(node).get("role") == "slave"]
-        among[pick % len(among)].asked("CLUSTER", "FAILOVER", "TAKEOVER")
+        if among:
+            among[pick % len(among)].asked("CLUSTER", "FAILOVER", "TAKEOVER")
 
     def stop(self, *, kill: bool = True) -> None:
         for node in self.nodes:

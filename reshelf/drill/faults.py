@@ -18,6 +18,7 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 from reshelf.drill.fleet import Member
 from reshelf.drill.plan import Fault, Kind
 from reshelf.drill.stage import Stage
+from reshelf.drill.stores import ClusterStore
 from reshelf.roles import ROLES
 from schemas.errors import Transient
 from schemas.topics import CONVERSIONS, LAYOUTS, LAYOUTS_HISTORY, Topic
@@ -94,9 +95,19 @@ def _restart_redis(stage: Stage, fault: Fault) -> None:
     stage.redis.start()
 
 
-def _kill_redis(stage: Stage, fault: Fault) -> None:
-    stage.redis.stop(kill=True)
-    stage.redis.start()
+def _kill_redis(stage: Stage, fault: Fault) -> Heal | None:
+    if isinstance(stage.store, ClusterStore):
+        return _kill_primary(stage.store, fault)
+    stage.store.stop(kill=True)
+    stage.store.start()
+    return None
+
+
+def _kill_primary(store: ClusterStore, fault: Fault) -> Heal:
+    if not store.cluster.primaries():
+        raise Impossible("no primary runs")
+    killed = store.cluster.kill_primary(fault.pick)
+    return lambda: None if killed.runs else killed.start()
 
 
 def _roll_redis_back(stage: Stage, fault: Fault) -> None:
@@ -105,18 +116,23 @@ def _roll_redis_back(stage: Stage, fault: Fault) -> None:
 
 
 def _fill_redis(stage: Stage, fault: Fault) -> Heal:
-    with stage.redis.client() as client:
-        client.config_set("maxmemory", "1mb")
+    with stage.store.servers() as servers:
+        for server in servers:
+            server.config_set("maxmemory", "1mb")
 
     def heal() -> None:
-        with stage.redis.client() as client:
-            client.config_set("maxmemory", "0")
+        with stage.store.servers() as servers:
+            for server in servers:
+                server.config_set("maxmemory", "0")
 
     return heal
 
 
-def _fail_redis_over(stage: Stage, fault: Fault) -> Heal:
-    """The replica loses its primary's stream some seconds before it has to take over."""
+def _fail_redis_over(stage: Stage, fault: Fault) -> Heal | None:
+    """The replica loses its primary's stream some seconds before it has to take over; in a cluster, it takes over."""
+    if isinstance(stage.store, ClusterStore):
+        stage.store.cluster.take_over(fault.pick)
+        return None
     replica = stage.redis.replica()
     stage.replicas.append(replica)
     with replica.client() as client:
@@ -132,16 +148,18 @@ def _fail_redis_over(stage: Stage, fault: Fault) -> Heal:
 def _tear_attribution(stage: Stage, fault: Fault) -> Heal:
     """Redis takes no writes, so what is decided now is published and not remembered; then all attribution dies."""
     before = _end(stage, CONVERSIONS)
-    with stage.redis.client() as client:
-        client.execute_command("CLIENT", "PAUSE", str(round((fault.lasting + HIT_S) * 1000)), "WRITE")
+    with stage.store.servers() as servers:
+        for server in servers:
+            server.client_pause(round((fault.lasting + HIT_S) * 1000), all=False)
 
     def heal() -> None:
         _wait_for_more(stage, CONVERSIONS, before)
         for member in stage.fleet.of("attribution"):
             stage.fleet.kill(member)
         time.sleep(0.1)
-        with stage.redis.client() as client:
-            client.execute_command("CLIENT", "UNPAUSE")
+        with stage.store.servers() as servers:
+            for server in servers:
+                server.client_unpause()
 
     return heal
 

@@ -29,6 +29,10 @@ class Kind(StrEnum):
 
 BROKER_KINDS = frozenset({Kind.LAYOUTS_TORN, Kind.BROKER_RESTARTED, Kind.BROKER_KILLED, Kind.BROKER_AWAY})
 """Kinds that need a broker with a disk."""
+ONE_REDIS_KINDS = frozenset({Kind.REDIS_RESTARTED, Kind.REDIS_ROLLED_BACK})
+"""Kinds that a cluster does not go through as a whole."""
+WORKER_KINDS = frozenset({Kind.WORKER_KILLED, Kind.WORKER_FROZEN, Kind.WORKER_ADDED, Kind.WORKER_STOPPED})
+"""Kinds that leave broker and Redis alone."""
 
 LASTING_S = {
     Kind.WORKER_FROZEN: 1.5,

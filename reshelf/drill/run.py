@@ -5,11 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import redis
 from confluent_kafka import KafkaException
@@ -17,9 +14,13 @@ from confluent_kafka import KafkaException
 from reshelf.drill import books
 from reshelf.drill.faults import Heal, Impossible, inject
 from reshelf.drill.fleet import Fleet
-from reshelf.drill.plan import BROKER_KINDS, Fault, Kind, plan
+from reshelf.drill.plan import Fault, plan
 from reshelf.drill.recreate import check_refusal
-from reshelf.drill.stage import Stage, servers
+from reshelf.drill.report import Order, Report
+from reshelf.drill.samples import Samples, Use
+from reshelf.drill.slow import slow_redis, throttle_readers
+from reshelf.drill.stage import Broker, GivenBroker, Stage, running
+from reshelf.drill.stores import ClusterStore, GivenStore, RedisServer, Store
 from reshelf.drill.traffic import PAGES, Traffic
 from reshelf.drill.watch import CONVERTED, READERS, Watch, missing
 from reshelf.settings import Settings
@@ -37,52 +38,6 @@ LAYOUT_LIFE_MS = 20_000
 GRACE_MS = 2_000
 FLEET = 2
 ENDS = (IMPRESSIONS, CLICKS, PURCHASES, CONVERSIONS)
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What was asked for; `home` is a Kafka distribution, None the embedded broker, which is spared."""
-
-    kills: int
-    seconds: float
-    seed: int
-    rate: float
-    home: Path | None
-    only: Sequence[str] = ()
-
-    @property
-    def kinds(self) -> list[Kind]:
-        """What this broker allows to be broken, of what was asked for."""
-        possible = [kind for kind in Kind if self.home is not None or kind not in BROKER_KINDS]
-        return [kind for kind in possible if not self.only or any(part in kind for part in self.only)]
-
-
-@dataclass(slots=True)
-class Report:
-    """What was broken, how long it took to recover, and what the books say."""
-
-    seed: int
-    events: int = 0
-    unacknowledged: int = 0
-    faults: Counter[str] = field(default_factory=Counter)
-    impossible: Counter[str] = field(default_factory=Counter)
-    recovery_s: dict[str, dict[str, float]] = field(default_factory=dict)
-    gave_up: list[str] = field(default_factory=list)
-    slowest_stop_s: float = 0.0
-    torn_layouts: int = 0
-    findings: list[books.Finding] = field(default_factory=list)
-
-    @property
-    def lost(self) -> int:
-        return sum(finding.lost for finding in self.findings)
-
-    @property
-    def double(self) -> int:
-        return sum(finding.double for finding in self.findings)
-
-    @property
-    def equal(self) -> bool:
-        return all(finding.equal for finding in self.findings) and not self.gave_up
 
 
 def own_settings(settings: Settings, seed: int) -> Settings:
@@ -103,12 +58,26 @@ def drill(settings: Settings, order: Order, folder: Path, say: Say) -> Report:
     Raises `ReshelfError` when the workers do not start or do not catch up in the end.
     """
     own = own_settings(settings, order.seed)
-    with servers(order.home, folder) as (broker, store):
-        kafka = own.kafka.model_copy(update={"bootstrap": broker.address, "security_protocol": "PLAINTEXT"})
-        own = own.model_copy(update={"kafka": kafka, "redis": own.redis.model_copy(update={"url": store.url})})
+    broker, store = _servers(own, order, folder)
+    with running(broker, store), contextlib.ExitStack() as slowness:
+        kafka, redis_settings = broker.settings(own.kafka), store.settings(own.redis)
+        if order.redis_delay_s and isinstance(store, RedisServer):
+            port = slowness.enter_context(slow_redis(lambda: store.port or 0, order.redis_delay_s))
+            redis_settings = redis_settings.model_copy(update={"url": f"redis://127.0.0.1:{port}/0"})
+        if order.read_bytes_per_s and order.home is not None:
+            throttle_readers(order.home, broker.address, order.read_bytes_per_s)
+        own = own.model_copy(update={"kafka": kafka, "redis": redis_settings})
         apply(own.kafka)
         stage = Stage(own, broker, store, Fleet(own, folder, FLEET))
         return _Drill(stage, order, say).run()
+
+
+def _servers(settings: Settings, order: Order, folder: Path) -> tuple[Broker, Store]:
+    if order.given:
+        return GivenBroker(settings.kafka), GivenStore(settings.redis)
+    (folder / "kafka").mkdir()
+    store = ClusterStore(folder / "redis") if order.cluster else RedisServer(folder / "redis")
+    return Broker(order.home, folder / "kafka"), store
 
 
 class _Drill:
@@ -120,6 +89,7 @@ class _Drill:
         settings = stage.settings
         self._traffic = Traffic(settings.kafka, order.seed, order.rate)
         self._watch = Watch(settings.redis.namespace, settings.redis.groups, settings.kafka.partitions)
+        self._samples = Samples()
         self._heals: list[tuple[float, Fault, Heal]] = []
 
     def run(self) -> Report:
@@ -142,6 +112,10 @@ class _Drill:
                 report.findings.append(check_refusal(self._stage))
         report.gave_up = fleet.gave_up
         report.recovery_s = self._watch.quantiles()
+        report.latency_s, report.most_behind = self._samples.latency_s(), self._samples.most_behind
+        if self._order.soak:
+            report.uses = self._samples.uses()
+            report.findings.append(_growth(report.uses))
         return report
 
     @contextlib.contextmanager
@@ -202,9 +176,11 @@ class _Drill:
     def _tick(self) -> None:
         now = time.monotonic()
         self._stage.fleet.tend(now)
-        self._stage.redis.take_snapshot(now)
-        with contextlib.suppress(redis.RedisError), self._stage.redis.client() as client:
-            self._watch.look(client, self._traffic.ends, now)
+        self._stage.store.take_snapshot(now)
+        with contextlib.suppress(redis.RedisError):
+            reached, ends = self._watch.reached(self._stage.store.read), self._traffic.ends
+            self._watch.look(reached, ends, now)
+            self._samples.look(self._stage.fleet.members, reached, ends, now)
         time.sleep(LOOK_S)
 
     # Waiting
@@ -218,8 +194,7 @@ class _Drill:
             self._tick()
 
     def _warm(self) -> bool:
-        with self._stage.redis.client() as client:
-            reached = self._watch.reached(client)
+        reached = self._watch.reached(self._stage.store.read)
         return all(mark > 0 for reader in reached for mark in reader.values())
 
     def _drain(self) -> dict[TopicPartition, int]:
@@ -231,8 +206,10 @@ class _Drill:
         return ends
 
     def _behind(self, readers: tuple[tuple[str, str], ...], ends: dict[TopicPartition, int]) -> int:
-        with self._stage.redis.client() as client:
-            return missing(self._watch.reached(client, readers), ends)
+        try:
+            return missing(self._watch.reached(self._stage.store.read, readers), ends)
+        except redis.RedisError:
+            return 1
 
     def _ends(self) -> dict[TopicPartition, int]:
         until = time.monotonic() + WARM_UP_S
@@ -275,23 +252,8 @@ class _Drill:
                 self._tick()
 
 
-def as_json(report: Report) -> dict[str, Any]:
-    """The report as plain values."""
-    return {
-        "seed": report.seed,
-        "events": report.events,
-        "lost": report.lost,
-        "double": report.double,
-        "equal": report.equal,
-        "unacknowledged": report.unacknowledged,
-        "faults": dict(report.faults),
-        "impossible": dict(report.impossible),
-        "recovery_s": report.recovery_s,
-        "slowest_stop_s": report.slowest_stop_s,
-        "torn_layouts": report.torn_layouts,
-        "gave_up": report.gave_up,
-        "findings": [
-            {"what": f.what, "compared": f.compared, "lost": f.lost, "double": f.double, "examples": f.examples}
-            for f in report.findings
-        ],
-    }
+def _growth(uses: list[Use]) -> books.Finding:
+    """Workers of a soak must not need more and more."""
+    finding = books.Finding("memory and files of the workers stay flat", len(uses))
+    finding.examples = [f"{use.worker} grew: {use.memory_mb} MB, {use.files} files" for use in uses if not use.flat]
+    return finding

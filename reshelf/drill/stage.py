@@ -1,24 +1,25 @@
-"""What can be broken: a broker, Redis with its snapshots, and a fleet of workers."""
+"""What takes part: a broker, what keeps the state, and a fleet of workers."""
 
 from __future__ import annotations
 
 import contextlib
-import shutil
 import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import redis
+from confluent_kafka.admin import AdminClient
 
 from reshelf.drill.fleet import Fleet
+from reshelf.drill.stores import RedisServer, Store
 from reshelf.processes import Served
-from reshelf.servers import embedded_broker, kafka_server, redis_server
+from reshelf.servers import embedded_broker, kafka_server
 from reshelf.settings import Settings
+from streams.clients import confluent_admin_config
+from streams.settings import KafkaSettings
 
-SNAPSHOT_S = 8.0
-SNAPSHOTS_KEPT = 3
+ADMIN_S = 15.0
 
 
 class Broker:
@@ -31,6 +32,10 @@ class Broker:
         self._stack = contextlib.ExitStack()
         self._child: Served | None = None
         self.address = ""
+
+    def settings(self, kafka: KafkaSettings) -> KafkaSettings:
+        """The settings by which workers find it."""
+        return kafka.model_copy(update={"bootstrap": self.address, "security_protocol": "PLAINTEXT"})
 
     def start(self) -> None:
         """Start it, or start it again under the same address."""
@@ -55,94 +60,33 @@ class Broker:
             self._child.child.wait()
 
 
-class RedisServer:
-    """A server whose every answered write is on disk; `snapshots` are copies of earlier moments."""
+class GivenBroker(Broker):
+    """Somebody's broker: nothing is done to it, and in the end the drill's own topics are taken away."""
 
-    def __init__(self, folder: Path) -> None:
-        self._base = folder
-        self._numbers = 0
-        self._folder = self._fresh()
-        self._stack = contextlib.ExitStack()
-        self._served: Served | None = None
-        self._snapshot_at = 0.0
-        self.snapshots: list[Path] = []
-        self.port: int | None = None
+    def __init__(self, kafka: KafkaSettings) -> None:
+        super().__init__(None, Path())
+        self._kafka = kafka
+        self.address = kafka.bootstrap
 
-    @property
-    def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
-
-    @property
-    def child_ended(self) -> bool:
-        return self._served is None or self._served.child.poll() is not None
-
-    def client(self) -> redis.Redis:
-        """A client for the one who breaks it: short waits, no second attempt."""
-        assert self.port is not None
-        return redis.Redis(port=self.port, socket_timeout=3, socket_connect_timeout=1)
+    def settings(self, kafka: KafkaSettings) -> KafkaSettings:
+        return kafka
 
     def start(self) -> None:
-        """Start it, or start it again under the same address."""
-        self._served = self._stack.enter_context(redis_server(self._folder, appendonly=True, port=self.port))
-        self.port = int(self._served.address.rpartition(":")[2])
+        self._clear()
 
-    def stop(self, *, kill: bool) -> None:
-        """End it."""
-        if kill and self._served is not None and not self.child_ended:
-            self._served.child.kill()
-            self._served.child.wait()
-        self._stack.close()
+    def stop(self) -> None:
+        self._clear()
 
-    def take_snapshot(self, now: float) -> None:
-        """Copy the files now and then; a write that is under way is cut off, as after a crash."""
-        if now - self._snapshot_at < SNAPSHOT_S or self.child_ended:
+    def _clear(self) -> None:
+        admin = AdminClient(confluent_admin_config(self._kafka))
+        own = [name for name in admin.list_topics(timeout=ADMIN_S).topics if name.startswith(self._kafka.prefix)]
+        if not own:
             return
-        self._snapshot_at = now
-        with contextlib.suppress(OSError, shutil.Error):
-            target = self._fresh()
-            shutil.copytree(self._folder / "appendonlydir", target / "appendonlydir")
-            self.snapshots.append(target)
-            for old in self.snapshots[:-SNAPSHOTS_KEPT]:
-                shutil.rmtree(old, ignore_errors=True)
-            self.snapshots = self.snapshots[-SNAPSHOTS_KEPT:]
-
-    def restore(self) -> bool:
-        """Go back to the oldest snapshot kept; False where there is none."""
-        if not self.snapshots:
-            return False
-        self.stop(kill=True)
-        self._folder = self._fresh()
-        shutil.copytree(self.snapshots[0], self._folder, dirs_exist_ok=True)
-        self.start()
-        return True
-
-    def replica(self) -> RedisServer:
-        """A second server that has copied this one."""
-        other = RedisServer(self._base / f"replica-{time.monotonic_ns()}")
-        other.start()
-        with other.client() as client:
-            client.replicaof("127.0.0.1", str(self.port))
-            until = time.monotonic() + 10
-            while client.info("replication").get("master_link_status") != "up":
-                if time.monotonic() > until:
-                    other.stop(kill=True)
-                    raise OSError("the replica did not come up")
-                time.sleep(0.05)
-        return other
-
-    def become(self, other: RedisServer) -> None:
-        """The other takes this one's place and address."""
-        self.stop(kill=True)
-        with other.client() as client:
-            client.execute_command("REPLICAOF", "NO", "ONE")
-            client.config_set("port", str(self.port))
-        self._stack, self._served, self._folder = other._stack, other._served, other._folder
-
-    def _fresh(self) -> Path:
-        self._numbers += 1
-        folder = self._base / str(self._numbers)
-        folder.mkdir(parents=True)
-        return folder
+        for deleted in admin.delete_topics(own, operation_timeout=ADMIN_S).values():
+            deleted.result(ADMIN_S)
+        until = time.monotonic() + ADMIN_S
+        while set(own) & set(admin.list_topics(timeout=ADMIN_S).topics) and time.monotonic() < until:
+            time.sleep(0.1)
 
 
 @dataclass(slots=True)
@@ -151,20 +95,24 @@ class Stage:
 
     settings: Settings
     broker: Broker
-    redis: RedisServer
+    store: Store
     fleet: Fleet
     replicas: list[RedisServer] = field(default_factory=list)
 
+    @property
+    def redis(self) -> RedisServer:
+        """The one server, where there is one that may be broken."""
+        assert isinstance(self.store, RedisServer)
+        return self.store
+
 
 @contextlib.contextmanager
-def servers(home: Path | None, folder: Path) -> Iterator[tuple[Broker, RedisServer]]:
-    """Broker and Redis, started; both are gone when the block ends."""
-    broker, store = Broker(home, folder / "kafka"), RedisServer(folder / "redis")
-    (folder / "kafka").mkdir()
+def running(broker: Broker, store: Store) -> Iterator[None]:
+    """Both are started, and gone when the block ends."""
     try:
         broker.start()
         store.start()
-        yield broker, store
+        yield
     finally:
         store.stop(kill=True)
         broker.stop()

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-
-import redis
 
 from reshelf.drill.plan import Kind
 from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, PURCHASES
@@ -21,6 +20,8 @@ READERS = ((IMPRESSIONS.name, ""), (CLICKS.name, ""), (CLICKS.name, "a"), (PURCH
 CONVERTED = (CONVERSIONS.name, "")
 
 Ends = dict[TopicPartition, int]
+Read = Callable[[Sequence[str]], list[Any]]
+"""The values of keys in Redis."""
 
 
 @dataclass(slots=True)
@@ -48,11 +49,8 @@ class Watch:
         """The fault is over; from now on the time runs."""
         self._waiting.append(_Waiting(kind, now))
 
-    def look(self, client: redis.Redis, ends: Ends, now: float) -> None:
+    def look(self, reached: list[Ends], ends: Ends, now: float) -> None:
         """Compare the state with what was acknowledged up to each target."""
-        if not self._waiting:
-            return
-        reached = self.reached(client)
         still = []
         for one in self._waiting:
             if not one.target and now >= one.healed_at + TARGET_S:
@@ -63,7 +61,7 @@ class Watch:
                 still.append(one)
         self._waiting = still
 
-    def reached(self, client: redis.Redis, readers: tuple[tuple[str, str], ...] = READERS) -> list[Ends]:
+    def reached(self, read: Read, readers: tuple[tuple[str, str], ...] = READERS) -> list[Ends]:
         """The lowest watermark of each partition, by reader."""
         places = [(t, g, p) for t, g in readers for p in range(self._partitions)]
         names = [
@@ -71,8 +69,7 @@ class Watch:
             for topic, kind, partition in places
             for group in range(self._groups)
         ]
-        stored: Any = client.mget(names)
-        marks = [Watermark.decode(text, 0).offset for text in stored]
+        marks = [Watermark.decode(text, 0).offset for text in read(names)]
         found: dict[tuple[str, str], Ends] = {reader: {} for reader in readers}
         for number, (topic, kind, partition) in enumerate(places):
             lowest = min(marks[number * self._groups : (number + 1) * self._groups])

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from reshelf.drill.books import Logged, check_acknowledged, check_conversions, check_layouts, compare
 from reshelf.drill.hostile import MAX_CLICKS, hostile
 from reshelf.drill.plan import Kind, plan
-from reshelf.drill.run import Order, drill
+from reshelf.drill.report import Order
+from reshelf.drill.run import drill
 from reshelf.settings import Settings
 from schemas.codec import encode_key
 from schemas.messages import Click, Conversion, Layout, Purchase, PurchaseLine

@@ -1,0 +1,91 @@
+"""Slow neighbours: a Redis that answers late, and a broker that hands out little."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from schemas.errors import ReshelfError
+
+CHUNK = 65_536
+WAITING_CHUNKS = 64
+QUOTA_S = 60.0
+
+
+class _Proxy:
+    """Hands bytes on in order; what comes from the server is held back for `delay_s`."""
+
+    def __init__(self, port: Callable[[], int], delay_s: float) -> None:
+        self._port = port
+        self._delay_s = delay_s
+
+    async def serve(self, inward: asyncio.StreamReader, outward: asyncio.StreamWriter) -> None:
+        try:
+            answers, asking = await asyncio.open_connection("127.0.0.1", self._port())
+        except OSError:
+            outward.close()
+            return
+        await asyncio.gather(self._hand_on(inward, asking, 0.0), self._hand_on(answers, outward, self._delay_s))
+
+    async def _hand_on(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, delay_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(WAITING_CHUNKS)
+
+        async def write() -> None:
+            while True:
+                due, chunk = await waiting.get()
+                await asyncio.sleep(max(0.0, due - loop.time()))
+                if not chunk:
+                    break
+                target.write(chunk)
+                await target.drain()
+
+        writing = loop.create_task(write())
+        try:
+            while not writing.done():
+                chunk = await source.read(CHUNK)
+                await waiting.put((loop.time() + delay_s, chunk))
+                if not chunk:
+                    break
+            await writing
+        except OSError:
+            writing.cancel()
+        finally:
+            target.close()
+
+
+@contextlib.contextmanager
+def slow_redis(port: Callable[[], int], delay_s: float) -> Iterator[int]:
+    """A port on which the Redis at `port()` answers `delay_s` later."""
+    loop = asyncio.new_event_loop()
+    server = loop.run_until_complete(asyncio.start_server(_Proxy(port, delay_s).serve, "127.0.0.1", 0))
+    thread = threading.Thread(target=loop.run_forever, name="slow-redis", daemon=True)
+    thread.start()
+    try:
+        yield int(server.sockets[0].getsockname()[1])
+    finally:
+        server.close()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        _let_go(loop)
+
+
+def _let_go(loop: asyncio.AbstractEventLoop) -> None:
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+    loop.close()
+
+
+def throttle_readers(home: Path, bootstrap: str, bytes_per_s: int) -> None:
+    """Let each client read at most `bytes_per_s` from each broker."""
+    command = [str(home / "bin" / "kafka-configs.sh"), "--bootstrap-server", bootstrap, "--alter"]
+    command += ["--add-config", f"consumer_byte_rate={bytes_per_s}", "--entity-type", "clients", "--entity-default"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=QUOTA_S, check=False)
+    if done.returncode:
+        raise ReshelfError(f"Kafka took no quota: {(done.stdout + done.stderr).strip()[-300:]}")
