@@ -99,7 +99,8 @@ class _Drill:
             fleet.open()
             self._traffic.start()
             self._until(self._warm, WARM_UP_S, "the workers did not begin to work")
-            self._say(f"{len(fleet.members)} workers have begun; breaking things for {self._order.seconds:.0f} s")
+            doing = "watching them" if self._order.soak else "breaking things"
+            self._say(f"{len(fleet.members)} workers have begun; {doing} for {self._order.seconds:.0f} s")
             self._break()
             report.unacknowledged = self._traffic.stop(60)
             report.events = self._traffic.sent

@@ -7,6 +7,7 @@ import contextlib
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 from schemas.errors import ReshelfError
@@ -61,25 +62,23 @@ class _Proxy:
 @contextlib.contextmanager
 def slow_redis(port: Callable[[], int], delay_s: float) -> Iterator[int]:
     """A port on which the Redis at `port()` answers `delay_s` later."""
-    loop = asyncio.new_event_loop()
-    server = loop.run_until_complete(asyncio.start_server(_Proxy(port, delay_s).serve, "127.0.0.1", 0))
-    thread = threading.Thread(target=loop.run_forever, name="slow-redis", daemon=True)
+    opened: Future[tuple[int, Callable[[], object]]] = Future()
+
+    async def serve() -> None:
+        over, loop = asyncio.Event(), asyncio.get_running_loop()
+        async with await asyncio.start_server(_Proxy(port, delay_s).serve, "127.0.0.1", 0) as server:
+            listening = int(server.sockets[0].getsockname()[1])
+            opened.set_result((listening, lambda: loop.call_soon_threadsafe(over.set)))
+            await over.wait()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="slow-redis", daemon=True)
     thread.start()
+    listening, end = opened.result()
     try:
-        yield int(server.sockets[0].getsockname()[1])
+        yield listening
     finally:
-        server.close()
-        loop.call_soon_threadsafe(loop.stop)
+        end()
         thread.join()
-        _let_go(loop)
-
-
-def _let_go(loop: asyncio.AbstractEventLoop) -> None:
-    tasks = asyncio.all_tasks(loop)
-    for task in tasks:
-        task.cancel()
-    loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-    loop.close()
 
 
 def throttle_readers(home: Path, bootstrap: str, bytes_per_s: int) -> None:

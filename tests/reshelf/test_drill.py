@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from reshelf.drill.books import Logged, check_acknowledged, check_conversions, check_layouts, compare
 from reshelf.drill.hostile import MAX_CLICKS, hostile
-from reshelf.drill.plan import Kind, plan
+from reshelf.drill.plan import WORKER_KINDS, Kind, plan
 from reshelf.drill.report import Order
 from reshelf.drill.run import drill
+from reshelf.drill.samples import Sample, Samples
 from reshelf.settings import Settings
 from schemas.codec import encode_key
 from schemas.messages import Click, Conversion, Layout, Purchase, PurchaseLine
@@ -126,3 +127,45 @@ def test_one_fault_of_each_kind_loses_nothing(kafka_home: Path, tmp_path: Path, 
     assert set(report.faults) | set(report.impossible) == {kind.value for kind in Kind}
     assert report.faults.total() > len(Kind) // 2
     assert report.events > 80 * 200 / 2
+
+
+def test_a_cluster_whose_primaries_die_loses_nothing(tmp_path: Path) -> None:
+    said: list[str] = []
+    order = Order(3, 24.0, 3, 200.0, None, only=("Redis killed", "Redis failed over", "worker killed"), cluster=True)
+    report = drill(Settings(), order, tmp_path, said.append)
+    assert report.equal, (report, said)
+    assert report.faults.total() >= 2
+
+
+def test_a_redis_that_answers_late_loses_nothing(tmp_path: Path) -> None:
+    said: list[str] = []
+    order = Order(0, 15.0, 4, 200.0, None, redis_delay_s=0.1)
+    report = drill(Settings(), order, tmp_path, said.append)
+    assert report.equal, (report, said)
+    assert report.latency_s["p50"] > 0.2
+    assert {use.worker.split()[0] for use in report.uses} == {"learner", "attribution", "layouts"}
+
+
+@pytest.mark.parametrize("order", [Order(1, 1, 1, 1, None, given=True), Order(1, 1, 1, 1, Path(), given=True)])
+def test_given_servers_are_left_alone(order: Order) -> None:
+    assert set(order.kinds) == WORKER_KINDS
+
+
+def test_a_process_that_grows_is_told_from_one_that_does_not() -> None:
+    samples = Samples()
+    samples.processes["steady", 1] = [Sample(float(at), 100.0 + at % 3, 20) for at in range(100)]
+    samples.processes["grows", 2] = [Sample(float(at), 100.0 + at, 20) for at in range(100)]
+    samples.processes["leaks", 3] = [Sample(float(at), 100.0, 20 + at) for at in range(100)]
+    samples.processes["brief", 4] = [Sample(0.0, 100.0, 20)]
+    uses = {use.worker: use for use in samples.uses()}
+    assert {name: use.flat for name, use in uses.items()} == {"steady 1": True, "grows 2": False, "leaks 3": False}
+    assert uses["grows 2"].slope_mb_per_h == pytest.approx(3_600)
+
+
+def test_latency_is_from_acknowledged_to_passed_by_all_readers() -> None:
+    samples, tp = Samples(), TopicPartition(CLICKS.name, 0)
+    samples.look([], [{tp: 0}, {tp: 0}], {tp: 5}, 1.0)
+    samples.look([], [{tp: 5}, {tp: 4}], {tp: 9}, 2.0)
+    assert samples.latency_s() == {}
+    samples.look([], [{tp: 5}, {tp: 5}], {tp: 9}, 4.5)
+    assert samples.latency_s() == {"p50": 3.5, "p99": 3.5, "max": 3.5}
