@@ -64,8 +64,8 @@ def drill(settings: Settings, order: Order, folder: Path, say: Say) -> Report:
         if order.redis_delay_s and isinstance(store, RedisServer):
             port = slowness.enter_context(slow_redis(lambda: store.port or 0, order.redis_delay_s))
             redis_settings = redis_settings.model_copy(update={"url": f"redis://127.0.0.1:{port}/0"})
-        if order.read_bytes_per_s and order.home is not None:
-            throttle_readers(order.home, broker.address, order.read_bytes_per_s)
+        if order.read_bytes_per_s:
+            throttle_readers(broker.address, order.read_bytes_per_s)
         own = own.model_copy(update={"kafka": kafka, "redis": redis_settings})
         apply(own.kafka)
         stage = Stage(own, broker, store, Fleet(own, folder, FLEET))
