@@ -9,7 +9,7 @@ from collections import deque
 from typing import Any
 
 import msgspec
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from schemas.codec import encode, encode_key
 from schemas.messages import Candidates, CatalogItem, Click, Impression, PageRules, Purchase, PurchaseLine, SlotItem
@@ -81,9 +81,7 @@ class Traffic:
         self.sent += 1
         if dice < POISON:
             topic = chance.choice((IMPRESSIONS, CLICKS, PURCHASES))
-            self._send(
-                topic, f"unit-{chance.randrange(UNITS)}", chance.choice((b"{", b"[]", b'{"unit": 7}', b"\xff")), ""
-            )
+            self._send(topic, f"unit-{chance.randrange(UNITS)}", chance.choice(POISONS), "")
         elif dice < POISON + DUPLICATES and self._recent:
             self._send(*chance.choice(self._recent))
         elif dice < POISON + DUPLICATES + FORGET:
@@ -136,6 +134,15 @@ class Traffic:
                 return
             except BufferError:
                 self._producer.poll(0.1)
+            except KafkaException as error:
+                if not error.args[0].fatal():
+                    raise
+                self._replace_producer()
+
+    def _replace_producer(self) -> None:
+        """An idempotent producer that met a fatal error, a sequence that a broker lost, can send nothing any more."""
+        self._producer.flush(1)
+        self._producer = Producer(confluent_producer_config(self._kafka))
 
 
 def _item(chance: random.Random) -> str:
