@@ -36,6 +36,8 @@ LOOK_S = 0.2
 DRAIN_S = 180.0
 LAYOUT_LIFE_MS = 20_000
 GRACE_MS = 2_000
+DUPLICATE_WINDOW = 10_000
+"""Offsets; small enough for the windows to turn over, and to be full long before memory is compared."""
 FLEET = 2
 ENDS = (IMPRESSIONS, CLICKS, PURCHASES, CONVERSIONS)
 
@@ -46,6 +48,7 @@ def own_settings(settings: Settings, seed: int) -> Settings:
         update={
             "kafka": settings.kafka.model_copy(update={"prefix": f"{settings.kafka.prefix}drill-{seed}-"}),
             "redis": settings.redis.model_copy(update={"namespace": f"drill-{seed}"}),
+            "fold": settings.fold.model_copy(update={"duplicate_window": DUPLICATE_WINDOW}),
             "layouts": settings.layouts.model_copy(update={"life_ms": LAYOUT_LIFE_MS}),
             "attribution": settings.attribution.model_copy(update={"grace_ms": GRACE_MS}),
         }
