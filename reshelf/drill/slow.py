@@ -32,7 +32,8 @@ class _Proxy:
         except OSError:
             outward.close()
             return
-        await asyncio.gather(self._hand_on(inward, asking, 0.0), self._hand_on(answers, outward, self._delay_s))
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(self._hand_on(inward, asking, 0.0), self._hand_on(answers, outward, self._delay_s))
 
     async def _hand_on(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, delay_s: float) -> None:
         loop = asyncio.get_running_loop()
@@ -56,8 +57,9 @@ class _Proxy:
                     break
             await writing
         except OSError:
-            writing.cancel()
+            pass
         finally:
+            writing.cancel()
             target.close()
 
 
