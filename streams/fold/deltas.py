@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import NamedTuple, TypeVar
+from operator import attrgetter
+from typing import NamedTuple
 from zlib import crc32
 
-from schemas.messages import BASELINE, Click, Conversion, Impression
+from schemas.messages import BASELINE, Click, Conversion, Impression, SlotItem
 from streams.fold.judge import Accepted
 from streams.settings import FoldSettings
 
-K = TypeVar("K")
-V = TypeVar("V")
 BINS = 256
 DELAY_BINS = 32
 WHOLE_PAGE = "*"
+_CELL = attrgetter("item", "slot")
 KNOWN_KEYS = 100_000
 """Keys whose groups a folder remembers."""
 
@@ -47,6 +48,11 @@ class TableDelta:
     sales: dict[str, list[int]] = field(default_factory=dict)
     delays: dict[int, int] = field(default_factory=dict)
 
+    @property
+    def touched(self) -> bool:
+        """Whether anything was added."""
+        return bool(self.impressions or self.clicks or self.sales)
+
 
 @dataclass(slots=True)
 class GroupDelta:
@@ -60,8 +66,14 @@ class GroupDelta:
     bins: dict[TableKey, dict[int, list[int]]] = field(default_factory=dict)
 
 
-def _no_counts() -> list[int]:
-    return [0, 0, 0, 0, 0]
+class _Place(NamedTuple):
+    """Where events of one key, bucket and variant go; `shown` is counted when the batch is through."""
+
+    group: int
+    whole: int
+    table: TableDelta
+    bins: dict[int, list[int]]
+    shown: list[SlotItem]
 
 
 def traffic_of(variant: int) -> Traffic:
@@ -92,17 +104,33 @@ class Folder:
     def fold(self, accepted: Iterable[Accepted], floors: list[int] | None = None) -> dict[int, GroupDelta]:
         """Deltas by group; events below a group's floor (offset) are left out for that group."""
         groups: dict[int, GroupDelta] = {}
+        places: dict[tuple[str, str, int, int], _Place] = {}
         for one in accepted:
-            event = one.event
-            traffic = traffic_of(event.variant)
-            group, whole = self._groups(event.page, event.segment)
-            if floors is None or one.offset >= floors[group]:
-                key = TableKey(event.page, event.segment, one.bucket, traffic)
-                self._count(_entry(_entry(groups, group, GroupDelta).tables, key, TableDelta), event)
-            if floors is None or one.offset >= floors[whole]:
-                key = TableKey(event.page, WHOLE_PAGE, one.bucket, traffic)
-                self._count_unit(_entry(_entry(groups, whole, GroupDelta).bins, key, dict), one)
+            offset, bucket, event = one[0], one[1], one[2]
+            name = (event.page, event.segment, bucket, event.variant)
+            place = places.get(name)
+            if place is None:
+                place = places[name] = self._place(groups, *name)
+            if floors is None or offset >= floors[place.group]:
+                self._count(place, event)
+            if floors is None or offset >= floors[place.whole]:
+                self._count_unit(place.bins, one)
+        _close(groups, places.values())
         return groups
+
+    def _place(self, groups: dict[int, GroupDelta], page: str, segment: str, bucket: int, variant: int) -> _Place:
+        """Where events of a key, bucket and variant are counted."""
+        traffic = traffic_of(variant)
+        group, whole = self._groups(page, segment)
+        tables = groups.setdefault(group, GroupDelta()).tables
+        bins = groups.setdefault(whole, GroupDelta()).bins
+        return _Place(
+            group,
+            whole,
+            tables.setdefault(TableKey(page, segment, bucket, traffic), TableDelta()),
+            bins.setdefault(TableKey(page, WHOLE_PAGE, bucket, traffic), {}),
+            [],
+        )
 
     def _groups(self, page: str, segment: str) -> tuple[int, int]:
         """The groups of a key and of its whole page."""
@@ -114,17 +142,14 @@ class Folder:
             self._known[page, segment] = known
         return known
 
-    def _count(self, table: TableDelta, event: Impression | Click | Conversion) -> None:
+    def _count(self, place: _Place, event: Impression | Click | Conversion) -> None:
         if type(event) is Impression:
-            impressions = table.impressions
-            for shown in event.slots:
-                cell = (shown.item, shown.slot)
-                impressions[cell] = impressions.get(cell, 0) + 1
+            place.shown.extend(event.slots)
         elif type(event) is Click:
-            cell = (event.item, event.slot)
-            table.clicks[cell] = table.clicks.get(cell, 0) + 1
+            clicks, cell = place.table.clicks, (event.item, event.slot)
+            clicks[cell] = clicks.get(cell, 0) + 1
         else:
-            self._count_sale(table, event)  # type: ignore[arg-type]
+            self._count_sale(place.table, event)  # type: ignore[arg-type]
 
     def _count_sale(self, table: TableDelta, event: Conversion) -> None:
         amount = min(event.amount, self._cap)
@@ -136,7 +161,10 @@ class Folder:
         table.delays[delay] = table.delays.get(delay, 0) + 1
 
     def _count_unit(self, bins: dict[int, list[int]], one: Accepted) -> None:
-        counts = _entry(bins, unit_bin(one.event.unit), _no_counts)
+        at = unit_bin(one.event.unit)
+        counts = bins.get(at)
+        if counts is None:
+            counts = bins[at] = [0, 0, 0, 0, 0]
         kind = type(one.event)
         if kind is Impression:
             counts[0] += one.new_view
@@ -148,8 +176,14 @@ class Folder:
             counts[4] += min(one.event.amount, self._cap)
 
 
-def _entry(entries: dict[K, V], key: K, make: Callable[[], V]) -> V:
-    found = entries.get(key)
-    if found is None:
-        found = entries[key] = make()
-    return found
+def _close(groups: dict[int, GroupDelta], places: Iterable[_Place]) -> None:
+    """Count the cells that were shown, and drop what nothing was added to."""
+    for place in places:
+        impressions = place.table.impressions
+        for cell, count in Counter(map(_CELL, place.shown)).items():
+            impressions[cell] = impressions.get(cell, 0) + count
+    for group, delta in list(groups.items()):
+        delta.tables = {key: table for key, table in delta.tables.items() if table.touched}
+        delta.bins = {key: bins for key, bins in delta.bins.items() if bins}
+        if not (delta.tables or delta.bins):
+            del groups[group]

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import NamedTuple
 from zlib import crc32
 
@@ -26,6 +27,8 @@ from streams.settings import FoldSettings
 
 KEY, ITEM, SLOT = 0, 1, 2
 OPEN_BUCKETS = 8
+_ITEM = attrgetter("item")
+_SLOT = attrgetter("slot")
 Event = Impression | Click | Conversion
 
 
@@ -52,7 +55,7 @@ class _Page:
             return False
         items, slots = self.items, self.slots
         if type(event) is Impression:
-            return all(shown.item in items and shown.slot in slots for shown in event.slots)
+            return items.issuperset(map(_ITEM, event.slots)) and slots.issuperset(map(_SLOT, event.slots))
         return event.item in items and event.slot in slots  # type: ignore[union-attr]
 
     def add(self, names: Iterable[tuple[int, str]]) -> None:
