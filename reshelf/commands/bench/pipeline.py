@@ -1,23 +1,16 @@
-"""`reshelf bench`: measurements that anyone can run again."""
+"""`reshelf bench pipeline`: events per second from the log into the state."""
 
 from __future__ import annotations
-
-import os
-import platform
 
 import click
 
 from reshelf.commands import Front
+from reshelf.commands.bench.options import broker, machine, rounds
 
 
-@click.group()
-def bench() -> None:
-    """Measure how fast Reshelf is on this machine."""
-
-
-@bench.command()
+@click.command()
 @click.option("--events", default=200_000, show_default=True, help="Events of each round.")
-@click.option("--rounds", default=3, show_default=True, help="Rounds that count, after one that warms up.")
+@rounds
 @click.option("--slots", default=(1, 12), multiple=True, show_default=True, help="Slots of an event; may be repeated.")
 @click.pass_obj
 def pipeline(front: Front, events: int, rounds: int, slots: tuple[int, ...]) -> None:
@@ -36,7 +29,5 @@ def pipeline(front: Front, events: int, rounds: int, slots: tuple[int, ...]) -> 
         own = settings.model_copy(update={"kafka": alone, "redis": space})
         apply(own.kafka)
         found.append(summary(measure(own, events, size, rounds)))
-    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
-    broker = "embedded" if front.embedded else settings.kafka.bootstrap
     lines = [f"{one['slots']:>3} slots: {one['events_per_s']:,} events/s" for one in found]
-    front.answer({"machine": machine, "broker": broker, "pipeline": found}, "\n".join(lines))
+    front.answer({"machine": machine(), "broker": broker(front), "pipeline": found}, "\n".join(lines))

@@ -1,0 +1,67 @@
+"""What a layout costs a page renderer: microseconds for each call of the reference one.
+
+Decoding happens once for each layout received.  Choosing the variant and reading
+the slate's slots happen for each page view; no call leaves the process.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import cycle, islice
+
+from bench.pages import Size, layout, slot_names
+from policy.assignment import choose
+from schemas.codec import decoder, encode
+from schemas.messages import Layout
+
+UNITS = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class Renderer:
+    """Medians over the rounds, microseconds for each call."""
+
+    items: int
+    slots: int
+    variants: int
+    layout_bytes: int
+    decode_us: float
+    choose_us: float
+    slate_us: float
+    rounds: int
+
+
+def measure(size: Size, calls: int, rounds: int) -> Renderer:
+    """Time `calls` of each step, `rounds` times after one round that does not count."""
+    made = layout(size)
+    value, decode, slots = encode(made), decoder(Layout), slot_names(size.slots)
+    units = list(islice(cycle([f"unit-{number}" for number in range(UNITS)]), calls))
+    slates = list(islice(cycle([choose(made, unit).slate for unit in units[:UNITS]]), calls))
+
+    def decoding() -> None:
+        for _ in units:
+            decode(value)
+
+    def choosing() -> None:
+        for unit in units:
+            choose(made, unit)
+
+    def reading() -> None:
+        for slate in slates:
+            for slot in slots:
+                slate.get(slot)
+
+    decode_us, choose_us, slate_us = (_per_call_us(step, calls, rounds) for step in (decoding, choosing, reading))
+    return Renderer(size.items, size.slots, size.variants, len(value), decode_us, choose_us, slate_us, rounds)
+
+
+def _per_call_us(step: Callable[[], None], calls: int, rounds: int) -> float:
+    times = []
+    for _ in range(rounds + 1):
+        began = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - began)
+    return round(statistics.median(times[1:]) / calls * 1e6, 3)

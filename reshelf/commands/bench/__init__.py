@@ -1,0 +1,23 @@
+"""`reshelf bench`: measurements that anyone can run again."""
+
+from __future__ import annotations
+
+import click
+
+from reshelf.commands.bench.pipeline import pipeline
+from reshelf.commands.bench.renderer import renderer
+from reshelf.commands.bench.scale import scale
+
+__all__ = ["bench"]
+
+
+@click.group()
+def bench() -> None:
+    """Measure how fast Reshelf is on this machine.
+
+    Each measurement warms up first and answers with medians over its rounds.
+    """
+
+
+for measurement in (pipeline, scale, renderer):
+    bench.add_command(measurement)

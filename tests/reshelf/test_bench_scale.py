@@ -1,0 +1,56 @@
+"""`reshelf bench scale` and `reshelf bench renderer`, small."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from reshelf.command import cli
+from reshelf.commands import Front
+from reshelf.commands.bench.renderer import renderer
+from reshelf.commands.bench.scale import scale
+
+
+def run(command: click.Command, *arguments: str) -> Any:
+    front = Front(click.Context(cli), json=True)
+    done = CliRunner().invoke(command, arguments, obj=front, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return json.loads(done.output)
+
+
+def test_renderer_times_each_step() -> None:
+    told = run(renderer, "--items", "40", "--calls", "200", "--rounds", "3")
+    assert told["machine"] and told["broker"] == "none"
+    found = told["renderer"]
+    assert (found["items"], found["slots"], found["variants"], found["rounds"]) == (40, 12, 16, 3)
+    assert all(found[name] > 0 for name in ("layout_bytes", "decode_us", "choose_us", "slate_us"))
+
+
+@pytest.fixture(scope="module")
+def measured() -> Any:
+    sizes = ("--keys", "10", "--keys", "300", "--items", "20", "--items", "200", "--slots", "3", "--slots", "8")
+    return run(scale, *sizes, "--events", "1000", "--rounds", "3")
+
+
+def test_scale_has_a_row_for_each_size(measured: Any) -> None:
+    assert [row["keys"] for row in measured["by_keys"]] == [10, 300]
+    assert [(row["items"], row["slots"]) for row in measured["by_items"]] == [(20, 12), (200, 12)]
+    assert [(row["items"], row["slots"]) for row in measured["by_slots"]] == [(1_000, 3), (1_000, 8)]
+    rows = [*measured["by_keys"], *measured["by_items"], *measured["by_slots"]]
+    assert all(value > 0 for row in rows for value in row.values())
+
+
+def test_scale_names_machine_growth_and_the_large_page(measured: Any) -> None:
+    assert measured["machine"] and measured["redis"] == "embedded"
+    assert measured["layout_ms_1000x12x16"] > 0
+    assert 1_000 * 12 * 8 <= measured["redis_bytes_1000x12"] < 1_000 * 12 * 8 * 2, "two counts of four bytes a cell"
+    assert measured["growth"]["keys"]["keys"] == 30.0
+    assert measured["growth"]["items"]["redis_bytes"] > 1
+
+
+def test_events_on_ten_keys_cost_the_same_beside_many(measured: Any) -> None:
+    assert measured["growth"]["keys"]["hot_us"] < 3, "the bound is wide: other work may share the machine"
