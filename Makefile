@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test clean
+.PHONY: bench demo test clean
 
 demo: $(VENV)/.demo
 	$(BIN)/reshelf demo
@@ -24,6 +24,14 @@ $(VENV)/.demo: pyproject.toml constraints.txt
 $(VENV)/.test: $(VENV)/.demo
 	$(PIP) --editable '.[embedded,test]'
 	$(PIP) --no-deps obp
+	touch $@
+
+# Peers to measure against.  Quix Streams asks for older libraries than it needs, so it comes without them.
+bench: $(VENV)/.bench
+
+$(VENV)/.bench: $(VENV)/.demo
+	$(PIP) --editable '.[embedded,bench]'
+	$(PIP) --no-deps quixstreams
 	touch $@
 
 clean:

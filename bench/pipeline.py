@@ -1,130 +1,78 @@
-"""Events per second from the log into the state, by a learner with everything on.
+"""Events per second from the log into the state, everything on, beside others at the same job.
 
-The topic is filled first.  Then a learner starts in a process of its own, and
-the time runs from the first batch that it applied to the last one.
+The topic is filled first.  In each round every contender reads it once from its
+beginning; the order turns from round to round, and the first round warms up.
 """
 
 from __future__ import annotations
 
-import asyncio
-import os
-import random
-import signal
 import statistics
-import subprocess
-import sys
-import time
-from dataclasses import asdict, dataclass
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-import msgspec
-from confluent_kafka import Producer
+from bench.log import fill
+from bench.peers import BATCHES
+from bench.race import Contender, rate
+from reshelf.settings import Settings
 
-from reshelf.settings import Settings, as_environment
-from schemas.errors import ReshelfError
-from schemas.messages import Impression, SlotItem
-from schemas.topics import IMPRESSIONS
-from streams.clients import confluent_producer_config, redis_client
-from streams.records import TopicPartition
-from streams.settings import KafkaSettings
-from streams.state.store import Store
+OURS = Contender("reshelf")
+_TAKEN = {"faust": 1, "faust_take": 1_000, "quix": 10_000, "bytewax": 5_000}
+"""Events for each script of the peers other than the bare loop."""
+LIMIT_S = 10.0
+"""Slower contenders are timed over so much of the log as they do in this time."""
 
-_LOOK_S = 0.02
-_LIMIT_S = 300.0
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """One size of event: medians over the rounds."""
+    """One size of event: medians over the rounds; `rates` in events per second by contender."""
 
     slots: int
     events: int
     bytes_per_event: int
-    events_per_s: float
-    slot_impressions_per_s: float
     rounds: int
+    rates: dict[str, int]
+    bare_batch: int | None
+
+    @property
+    def events_per_s(self) -> int:
+        return self.rates[OURS.name]
+
+    @property
+    def slot_impressions_per_s(self) -> int:
+        return self.events_per_s * self.slots
+
+    def ratios(self) -> dict[str, float]:
+        """Our rate against each peer's."""
+        others = {name: found for name, found in self.rates.items() if not name.startswith(OURS.name)}
+        return {name: round(self.events_per_s / found, 2) for name, found in others.items()}
 
 
-def fill(kafka: KafkaSettings, events: int, slots: int, seed: int) -> int:
-    """Publish impressions of `slots` slots now; the mean size of one in bytes."""
-    chance = random.Random(seed)
-    producer = Producer(dict(confluent_producer_config(kafka)) | {"queue.buffering.max.messages": 1_000_000})
-    size = 0
-    for number in range(events):
-        unit = f"unit-{chance.randrange(50_000)}"
-        value = msgspec.json.encode(_impression(chance, f"{seed}-{slots}-{number}", unit, slots))
-        size += len(value)
-        producer.produce(kafka.prefix + IMPRESSIONS.name, value, unit.encode())
-        if number % 1_000 == 0:
-            producer.poll(0)
-    if producer.flush(60):
-        raise ReshelfError("the broker did not take all events within 60 s")
-    return size // events
+def measure(
+    settings: Settings, events: int, slots: int, rounds: int, peers: Sequence[str], workers: Sequence[int], say: Say
+) -> Pipeline:
+    """Fill the topic and time everyone `rounds` times; `say` is told each figure as it comes."""
+    size = fill(settings.kafka, events, slots, seed=slots)
+
+    def timed(contender: Contender) -> float:
+        own = settings.redis.model_copy(update={"namespace": f"bench-{uuid.uuid4().hex[:12]}"})
+        found = rate(contender, settings.model_copy(update={"redis": own}), events, LIMIT_S)
+        say(f"{slots} slots: {contender.name} {found:,.0f} events/s")
+        return found
+
+    batch = max(BATCHES, key=lambda size: timed(Contender("bare", size))) if "bare" in peers else None
+    ours = [Contender("reshelf" if count == 1 else f"reshelf_{count}_workers", workers=count) for count in workers]
+    others = [Contender(name, batch if name == "bare" and batch else _TAKEN[name]) for name in peers]
+    rates = _rounds([*ours, *others], rounds, timed)
+    return Pipeline(slots, events, size, rounds, rates, batch)
 
 
-def _impression(chance: random.Random, event_id: str, unit: str, slots: int) -> Impression:
-    return Impression(
-        event_id=event_id,
-        occurred_at=time.time_ns() // 1_000_000,
-        unit=unit,
-        page=chance.choice(["home", "category", "cart"]),
-        segment=f"segment-{chance.randrange(5)}",
-        page_view_id=event_id,
-        layout_version=1,
-        variant=chance.randrange(16),
-        slots=[SlotItem(f"slot-{place}", f"item-{chance.randrange(300)}") for place in range(slots)],
-    )
-
-
-def measure(settings: Settings, events: int, slots: int, rounds: int) -> Pipeline:
-    """Fill, apply and time `rounds` times, into one namespace; the first round warms up and does not count."""
-    rates, size = [], 0
+def _rounds(everyone: list[Contender], rounds: int, timed: Callable[[Contender], float]) -> dict[str, int]:
+    found: dict[str, list[float]] = {one.name: [] for one in everyone}
     for turn in range(rounds + 1):
-        size = fill(settings.kafka, events, slots, seed=turn)
-        rates.append(_applied(settings, events * (turn + 1)))
-    rate = statistics.median(rates[1:])
-    return Pipeline(slots, events, size, round(rate), round(rate * slots), rounds)
-
-
-def _applied(settings: Settings, end: int) -> float:
-    """Run a learner until the watermarks add up to `end`; events per second."""
-    command = [sys.executable, "-m", "reshelf", "worker", "learner"]
-    worker = subprocess.Popen(command, env=os.environ | as_environment(settings))
-    try:
-        return asyncio.run(_rate(settings, end, worker))
-    finally:
-        worker.send_signal(signal.SIGTERM)
-        worker.wait(20)
-
-
-async def _rate(settings: Settings, end: int, worker: subprocess.Popen[bytes]) -> float:
-    client, partitions = redis_client(settings.redis), settings.kafka.partitions
-    store = Store(client, settings.redis.namespace, settings.redis.groups)
-    try:
-        return await _watched(store, partitions, end, worker)
-    finally:
-        await client.aclose()
-
-
-async def _watched(store: Store, partitions: int, end: int, worker: subprocess.Popen[bytes]) -> float:
-    first: tuple[float, int] | None = None
-    until = time.monotonic() + _LIMIT_S
-    before = await _position(store, partitions)
-    while time.monotonic() < until and worker.poll() is None:
-        now, at = time.perf_counter(), await _position(store, partitions)
-        if first is None and at > before:
-            first = (now, at)
-        if at >= end and first is not None:
-            return (at - first[1]) / max(now - first[0], 1e-9)
-        await asyncio.sleep(_LOOK_S)
-    raise ReshelfError(f"the learner did not reach offset {end} in {_LIMIT_S:.0f} s; its lines above say why")
-
-
-async def _position(store: Store, partitions: int) -> int:
-    """Records that some group has taken over, of all partitions."""
-    marks = [await store.watermarks(TopicPartition(IMPRESSIONS.name, at), 0) for at in range(partitions)]
-    return sum(max(mark.offset for mark in groups) for groups in marks)
-
-
-def summary(found: Pipeline) -> dict[str, object]:
-    """The result as plain values."""
-    return asdict(found)
+        at = turn % len(everyone)
+        for one in everyone[at:] + everyone[:at]:
+            found[one.name].append(timed(one))
+    return {name: round(statistics.median(rates[1:])) for name, rates in found.items()}

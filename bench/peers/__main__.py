@@ -1,0 +1,13 @@
+"""Runs one peer: `python -m bench.peers NAME BATCH`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from bench.peers import PEERS
+from reshelf.settings import load_settings
+
+name, batch = sys.argv[1], int(sys.argv[2])
+settings = load_settings(None).settings
+importlib.import_module(PEERS[name]).run(settings.kafka, settings.redis, settings.fold, batch)
