@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
 from operator import attrgetter
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
 from schemas.messages import BASELINE, Click, Conversion, Impression, SlotItem
 from streams.fold.judge import Accepted
 from streams.settings import FoldSettings
+
+if TYPE_CHECKING:
+    from streams.fold.compiled import Taken
 
 BINS = 256
 DELAY_BINS = 32
@@ -20,6 +23,8 @@ WHOLE_PAGE = "*"
 _CELL = attrgetter("item", "slot")
 KNOWN_KEYS = 100_000
 """Keys whose groups a folder remembers."""
+PlaceName = tuple[str, str, int, int]
+"""Page, segment, bucket and variant."""
 
 
 class Traffic(IntEnum):
@@ -101,10 +106,12 @@ class Folder:
         self._group_of = group_of
         self._known: dict[tuple[str, str], tuple[int, int]] = {}
 
-    def fold(self, accepted: Iterable[Accepted], floors: list[int] | None = None) -> dict[int, GroupDelta]:
+    def fold(
+        self, accepted: Iterable[Accepted], floors: list[int] | None = None, taken: Taken | None = None
+    ) -> dict[int, GroupDelta]:
         """Deltas by group; events below a group's floor (offset) are left out for that group."""
         groups: dict[int, GroupDelta] = {}
-        places: dict[tuple[str, str, int, int], _Place] = {}
+        places: dict[PlaceName, _Place] = {}
         for one in accepted:
             offset, bucket, event = one[0], one[1], one[2]
             name = (event.page, event.segment, bucket, event.variant)
@@ -115,13 +122,25 @@ class Folder:
                 self._count(place, event)
             if floors is None or offset >= floors[place.whole]:
                 self._count_unit(place.bins, one)
+        if taken:
+            self._add_taken(groups, taken, floors)
         _close(groups, places.values())
         return groups
+
+    def _add_taken(self, groups: dict[int, GroupDelta], taken: Taken, floors: list[int] | None) -> None:
+        """What the shortcut has counted; impressions alone."""
+        for name, cells, units in taken.counted(floors):
+            place = self._place(groups, *name)
+            place.table.impressions = _sum(place.table.impressions, cells)
+            for at, (views, new_units, *_) in units.items():
+                counts = place.bins.setdefault(at, [0, 0, 0, 0, 0])
+                counts[0] += views
+                counts[1] += new_units
 
     def _place(self, groups: dict[int, GroupDelta], page: str, segment: str, bucket: int, variant: int) -> _Place:
         """Where events of a key, bucket and variant are counted."""
         traffic = traffic_of(variant)
-        group, whole = self._groups(page, segment)
+        group, whole = self.groups(page, segment)
         tables = groups.setdefault(group, GroupDelta()).tables
         bins = groups.setdefault(whole, GroupDelta()).bins
         return _Place(
@@ -132,7 +151,7 @@ class Folder:
             [],
         )
 
-    def _groups(self, page: str, segment: str) -> tuple[int, int]:
+    def groups(self, page: str, segment: str) -> tuple[int, int]:
         """The groups of a key and of its whole page."""
         known = self._known.get((page, segment))
         if known is None:
@@ -174,6 +193,14 @@ class Folder:
         else:
             counts[3] += one.new_order
             counts[4] += min(one.event.amount, self._cap)
+
+
+def _sum(one: dict[tuple[str, str], int], other: dict[tuple[str, str], int]) -> dict[tuple[str, str], int]:
+    if not one:
+        return other
+    for cell, count in other.items():
+        one[cell] = one.get(cell, 0) + count
+    return one
 
 
 def _close(groups: dict[int, GroupDelta], places: Iterable[_Place]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -17,9 +17,12 @@ from schemas.codec import bad_record
 from schemas.dead_letters import DeadLetter
 from schemas.messages import Conversion, Impression
 from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, Topic
-from streams.fold.window import RecentWindow
+from streams.fold.shortcut import BUILT, make_shortcut, taken_by, window
 from streams.records import Record, TopicPartition
 from streams.settings import FoldSettings
+
+if TYPE_CHECKING:
+    from streams.fold.compiled import Shortcut, Taken
 
 LARGEST_LETTER = 900_000
 """Bytes; producers and topics take 1,000,000 with what a letter adds."""
@@ -58,9 +61,13 @@ class Rejected(NamedTuple):
 
 @dataclass(slots=True)
 class Judged:
-    """The verdicts on consecutive records, by kind, each in the order of the log."""
+    """The verdicts on consecutive records, by kind, each in the order of the log.
+
+    `taken` are those that the shortcut accepted; `accepted` the others.
+    """
 
     accepted: list[Accepted] = field(default_factory=list)
+    taken: Taken | None = None
     rejected: list[Rejected] = field(default_factory=list)
     duplicates: list[int] = field(default_factory=list)
     forgotten: list[int] = field(default_factory=list)
@@ -75,10 +82,11 @@ class Judge:
     """Judges the records of one partition of an event topic, in order of their offsets.
 
     To be fed from `duplicate_window` offsets before the first verdict that is
-    used; the verdicts on those warm-up records are to be thrown away.
+    used; the verdicts on those warm-up records are to be thrown away.  With `built`
+    the compiled shortcut takes what is plain.
     """
 
-    def __init__(self, topic: Topic, settings: FoldSettings) -> None:
+    def __init__(self, topic: Topic, settings: FoldSettings, built: bool = BUILT) -> None:
         assert topic.message is not None
         self._decode: Callable[[Any], Any] = msgspec.json.Decoder(topic.message).decode
         self._message = topic.message
@@ -87,46 +95,65 @@ class Judge:
         self._life = settings.bucket_ms and settings.bucket_ms + settings.bucket_life_ms
         self.newest = 0
         """The largest append time so far (ms); a worker that resumes sets it from its watermark."""
-        self._ids = RecentWindow(settings.duplicate_window)
-        self._views = RecentWindow(settings.duplicate_window)
-        self._units = RecentWindow(settings.duplicate_window)
-        self._orders = RecentWindow(settings.duplicate_window)
+        self._ids, self._views, self._units, self._orders = (window(settings.duplicate_window, built) for _ in range(4))
+        self._built = built and topic is IMPRESSIONS
+        self._shortcut: Shortcut | None = self._new_shortcut()
         self._mark: Callable[[Any, int], Marks] = _no_marks
         if topic is IMPRESSIONS:
             self._mark = self._mark_impression
         elif topic is CONVERSIONS:
             self._mark = self._mark_conversion
 
-    def judge(self, records: Sequence[Record]) -> Judged:
-        """The verdicts on `records`, which continue what was judged before."""
+    def judge(self, records: Sequence[Record], first: int = 0) -> Judged:
+        """The verdicts on `records`, which continue what was judged before.
+
+        Nobody asks about those below offset `first`, so the shortcut only warms up with them.
+        """
         judged = Judged()
-        decode, seen, mark = self._decode, self._ids.seen, self._mark
-        width, by_click = self._settings.bucket_ms, self._message is Conversion
-        for record in records:
-            value = record.value
-            self.newest = max(self.newest, record.timestamp)
-            if value is None and self._forgettable and record.key:
-                judged.forgotten.append(record.offset)
-                continue
-            try:
-                event = decode(value)
-            except _DECODE_ERRORS as error:
-                bad = bad_record(value, error)
-                judged.rejected.append(Rejected(record, bad.reason, bad.detail))
-                continue
-            offset = record.offset
-            marks = mark(event, offset)
-            if seen(event.event_id, offset):
-                judged.duplicates.append(offset)
-                continue
-            time_ms = event.clicked_at if by_click else event.occurred_at
-            unfit = self._unfit(record, event, time_ms)
-            if unfit is None:
-                bucket = time_ms - time_ms % width if width else 0
-                judged.accepted.append(Accepted(offset, bucket, event, *marks))
-            else:
-                judged.rejected.append(unfit)
+        if self._shortcut is None:
+            for record in records:
+                self._one(record, judged)
+            return judged
+        judged.taken = taken = taken_by(self._shortcut)
+        listed, at = list(records), 0
+        while at < len(listed):
+            at = self._shortcut.take(listed, at, first, self.newest, taken, judged.duplicates)
+            self.newest = self._shortcut.newest
+            if at < len(listed):
+                self._one(listed[at], judged)
+                at += 1
         return judged
+
+    def learn(self, one: Accepted, group: int, whole: int) -> None:
+        """The quota has admitted an event of the groups of its key and of its page: the shortcut may take such ones."""
+        if self._shortcut is not None and not self._shortcut.learn(one.bucket, one.event, group, whole):
+            self._shortcut = self._new_shortcut()
+
+    def _new_shortcut(self) -> Shortcut | None:
+        return make_shortcut(self._settings, self._ids, self._views, self._units) if self._built else None
+
+    def _one(self, record: Record, judged: Judged) -> None:
+        value, offset = record.value, record.offset
+        self.newest = max(self.newest, record.timestamp)
+        if value is None and self._forgettable and record.key:
+            judged.forgotten.append(offset)
+            return
+        try:
+            event = self._decode(value)
+        except _DECODE_ERRORS as error:
+            bad = bad_record(value, error)
+            judged.rejected.append(Rejected(record, bad.reason, bad.detail))
+            return
+        marks = self._mark(event, offset)
+        if self._ids.seen(event.event_id, offset):
+            judged.duplicates.append(offset)
+            return
+        time_ms = event.clicked_at if self._message is Conversion else event.occurred_at
+        unfit = self._unfit(record, event, time_ms)
+        if unfit is None:
+            judged.accepted.append(Accepted(offset, bucket_of(time_ms, self._settings.bucket_ms), event, *marks))
+        else:
+            judged.rejected.append(unfit)
 
     def _mark_impression(self, event: Impression, offset: int) -> Marks:
         """Noted for duplicates too: what a warm-up sees must not depend on what came before it."""

@@ -11,17 +11,22 @@ from array import array
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from schemas.errors import StateAttention
 from schemas.topics import BY_NAME
 from streams.fold.deltas import Folder, GroupDelta
 from streams.fold.judge import Accepted, Judge, Rejected
 from streams.fold.quota import NewName, Quota
+from streams.fold.shortcut import BUILT
 from streams.records import Batch, Record, TopicPartition
 from streams.settings import FoldSettings
 from streams.state.keys import group_of, home_group
 from streams.state.store import Move, Store
 from streams.state.watermark import Watermark, fingerprint
+
+if TYPE_CHECKING:
+    from streams.fold.compiled import Taken
 
 Bury = Callable[[TopicPartition, Sequence[Rejected]], Awaitable[None]]
 
@@ -37,10 +42,14 @@ class Rewind(Exception):
 
 @dataclass(slots=True)
 class Prepared:
-    """A judged batch; verdicts are final, whatever happens on the way to the state."""
+    """A judged batch; verdicts are final, whatever happens on the way to the state.
+
+    `taken` are events accepted by the shortcut, `accepted` those that were not taken.
+    """
 
     batch: Batch
     watermark: Watermark
+    taken: Taken | None = None
     accepted: list[Accepted] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     duplicates: list[int] = field(default_factory=list)
@@ -51,10 +60,12 @@ class Prepared:
         """How many records at or above `floor` got which verdict."""
         if floor <= self.batch.start:
             verdicts = Counter(one.reason for one in self.rejected)
-            verdicts.update(applied=len(self.accepted), duplicate=len(self.duplicates), forgotten=len(self.forgotten))
+            applied = len(self.accepted) + (len(self.taken) if self.taken else 0)
+            verdicts.update(applied=applied, duplicate=len(self.duplicates), forgotten=len(self.forgotten))
         else:
             verdicts = Counter(one.reason for one in self.rejected if one.record.offset >= floor)
             verdicts["applied"] = sum(one.offset >= floor for one in self.accepted)
+            verdicts["applied"] += self.taken.since(floor) if self.taken else 0
             verdicts["duplicate"] = sum(offset >= floor for offset in self.duplicates)
             verdicts["forgotten"] = sum(offset >= floor for offset in self.forgotten)
         return +verdicts
@@ -64,13 +75,20 @@ class PartitionFold:
     """Applies one partition; made by `resume`, thrown away by a rewind or revocation."""
 
     def __init__(
-        self, tp: TopicPartition, store: Store, start: int, marks: list[Watermark], fold: FoldSettings, bury: Bury
+        self,
+        tp: TopicPartition,
+        store: Store,
+        start: int,
+        marks: list[Watermark],
+        fold: FoldSettings,
+        bury: Bury,
+        built: bool = BUILT,
     ) -> None:
         self.tp = tp
         self.start = start
         self._store = store
         self._bury = bury
-        self._judge = Judge(BY_NAME[tp.topic], fold)
+        self._judge = Judge(BY_NAME[tp.topic], fold, built)
         self._quota = Quota(fold)
         self._folder = Folder(fold, lambda page, segment: group_of(page, segment, store.groups))
         self._bucket_span = fold.bucket_ms + fold.bucket_life_ms if fold.bucket_ms else 2**62
@@ -85,10 +103,12 @@ class PartitionFold:
         self._judge.newest = self._mark.append_time
 
     @staticmethod
-    async def resume(tp: TopicPartition, store: Store, start: int, fold: FoldSettings, bury: Bury) -> PartitionFold:
+    async def resume(
+        tp: TopicPartition, store: Store, start: int, fold: FoldSettings, bury: Bury, built: bool = BUILT
+    ) -> PartitionFold:
         """Take a partition up where the state stands; `start` is the namespace's start offset."""
         marks = await store.watermarks(tp, start)
-        partition = PartitionFold(tp, store, start, marks, fold, bury)
+        partition = PartitionFold(tp, store, start, marks, fold, bury, built)
         for bucket, codes in (await store.quota(tp)).items():
             partition._quota.load(bucket, codes)
         return partition
@@ -114,10 +134,11 @@ class PartitionFold:
             raise RuntimeError(f"expected the batch of {self.tp} that begins at {self._next}, got {batch.start}")
         self._next = batch.end
         self._check_log(batch)
-        judged = self._judge.judge(batch.records)
+        judged = self._judge.judge(batch.records, self._first)
         prepared = Prepared(
             batch,
             self._advance_mark(batch),
+            judged.taken,
             rejected=[one for one in judged.rejected if one.record.offset >= self._first],
             duplicates=judged.duplicates,
             forgotten=judged.forgotten,
@@ -166,7 +187,7 @@ class PartitionFold:
         """The moves of the groups that have not taken the batch over and that it touches."""
         end = prepared.watermark.offset
         floors = self.floors if max(self.floors) > prepared.batch.start else None
-        deltas = self._folder.fold(prepared.accepted, floors)
+        deltas = self._folder.fold(prepared.accepted, floors, prepared.taken)
         touched = {group for group in deltas if self.floors[group] < end}
         if self.floors[self._home] < end:
             touched.add(self._home)
@@ -201,6 +222,7 @@ class PartitionFold:
             else:
                 keep(one)
                 prepared.names.extend(names)
+                self._judge.learn(one, *self._folder.groups(one.event.page, one.event.segment))
         if refused:
             detail = f"{self.tp} brings more distinct names than fold.max_keys, max_items or max_slots allow"
             records = [record for record in prepared.batch.records if record.offset in refused]

@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from schemas.errors import Transient
 from streams.fold.judge import Rejected
 from streams.fold.plain import PlainFold
+from streams.fold.shortcut import BUILT
 from streams.learner.partition import PartitionFold, Prepared, Rewind
 from streams.records import Batch, TopicPartition
 from streams.state import export
@@ -50,9 +51,10 @@ class FlakyStore(Store):
 
 
 class Worker:
-    """A worker that may share its partitions with others without knowing."""
+    """A worker that may share its partitions with others without knowing; with or without the compiled shortcut."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, built: bool = BUILT) -> None:
+        self.built = built
         self.world = world
         self.store = FlakyStore(world.redis, "law", GROUPS)
         self.parts: dict[TopicPartition, PartitionFold] = {}
@@ -61,7 +63,7 @@ class Worker:
 
     async def part(self, tp: TopicPartition) -> PartitionFold:
         if tp not in self.parts:
-            part = await PartitionFold.resume(tp, self.store, 0, FOLD, self.world.bury)
+            part = await PartitionFold.resume(tp, self.store, 0, FOLD, self.world.bury, self.built)
             self.parts[tp] = part
             self.read[tp] = max(0, part.applied - FOLD.duplicate_window)
         return self.parts[tp]
@@ -145,7 +147,7 @@ class World:
 
 async def live(world: World, chance: random.Random, steps: int) -> None:
     """Random workers, steps and faults."""
-    workers = [Worker(world) for _ in range(3)]
+    workers = [Worker(world, built) for built in (BUILT, BUILT, False)]
     partitions = list(world.log)
     for _ in range(steps):
         worker, tp, group = chance.choice(workers), chance.choice(partitions), chance.randrange(GROUPS)

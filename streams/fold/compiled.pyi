@@ -1,0 +1,29 @@
+from streams.fold import window
+from streams.fold.deltas import PlaceName
+from streams.records import Record
+from streams.settings import FoldSettings
+
+class RecentWindow(window.RecentWindow): ...
+
+class Taken:
+    def __init__(self, shortcut: Shortcut) -> None: ...
+    def __len__(self) -> int: ...
+    def since(self, floor: int) -> int: ...
+    def counted(
+        self, floors: list[int] | None
+    ) -> list[tuple[PlaceName, dict[tuple[str, str], int], dict[int, list[int]]]]: ...
+
+class Shortcut:
+    newest: int
+    def __init__(
+        self,
+        limits: dict[str, dict[str, int]],
+        fold: FoldSettings,
+        ids: window.RecentWindow,
+        views: window.RecentWindow,
+        units: window.RecentWindow,
+    ) -> None: ...
+    def learn(self, bucket: int, event: object, group: int, whole: int) -> bool: ...
+    def take(
+        self, records: list[Record], at: int, first: int, newest: int, taken: Taken, duplicates: list[int]
+    ) -> int: ...

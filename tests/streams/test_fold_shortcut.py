@@ -1,0 +1,182 @@
+"""The compiled shortcut gives the same answers as the judge, the quota and the folder in Python."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.topics import IMPRESSIONS
+from streams.fold import shortcut
+from streams.fold.judge import Rejected
+from streams.learner.partition import PartitionFold, Prepared
+from streams.records import Batch, TopicPartition
+from streams.settings import FoldSettings
+from streams.state.store import Store
+from streams.state.watermark import Watermark
+from tests.streams.logs import FOLD, LoggedRecord, logs
+
+GROUPS = 3
+TP = TopicPartition(IMPRESSIONS.name, 0)
+NOW = 1_700_000_000_000
+ROOMY = FoldSettings(duplicate_window=50)
+
+pytestmark = pytest.mark.skipif(
+    not shortcut.BUILT, reason="streams.fold.compiled was not built: is there a C compiler and Python's headers?"
+)
+
+
+async def bury(_: TopicPartition, __: Sequence[Rejected]) -> None:
+    """Nothing is committed here."""
+
+
+def partition(fold: FoldSettings, built: bool, first: int = 0) -> PartitionFold:
+    store = Store(None, "shortcut", GROUPS)  # type: ignore[arg-type]
+    return PartitionFold(TP, store, 0, [Watermark(first)] * GROUPS, fold, bury, built)
+
+
+def told(part: PartitionFold, prepared: Prepared, floor: int) -> Any:
+    """All that a batch leads to."""
+    deltas = part._folder.fold(prepared.accepted, None, prepared.taken)
+    above = part._folder.fold(prepared.accepted, [floor, 0, floor + 2], prepared.taken)
+    reasons = sorted((one.record.offset, one.reason, one.detail) for one in prepared.rejected)
+    verdicts = (prepared.duplicates, prepared.forgotten, reasons, prepared.names)
+    return verdicts, prepared.watermark, prepared.tally(0), prepared.tally(floor), deltas, above
+
+
+def assert_same(fold: FoldSettings, records: list[LoggedRecord], size: int, first: int = 0) -> int:
+    """Feed both, batch by batch; how many events the shortcut took."""
+    with_it, without = partition(fold, True, first), partition(fold, False, first)
+    taken, start = 0, records[0].offset if records else 0
+    for at in range(0, len(records), size):
+        cut = records[at : at + size]
+        batch = Batch(TP, start, cut[-1].offset + 1, 0, cut)
+        start = batch.end
+        one, other = with_it.prepare(batch), without.prepare(batch)
+        floor = cut[len(cut) // 2].offset
+        assert told(with_it, one, floor) == told(without, other, floor)
+        taken += len(one.taken or ())
+    return taken
+
+
+@given(log=logs(partitions=1, most=40), size=st.integers(1, 9), first=st.integers(0, 20))
+def test_any_log_in_any_batches_from_anywhere(log: Any, size: int, first: int) -> None:
+    assert_same(FOLD, log[TP], size, first)
+
+
+def impression(number: int, **other: Any) -> dict[str, Any]:
+    fields = {
+        "event_id": f"e{number}",
+        "occurred_at": NOW,
+        "unit": f"u{number % 7}",
+        "page": "home",
+        "segment": f"s{number % 2}",
+        "page_view_id": f"v{number % 50}",
+        "layout_version": 1,
+        "variant": number % 4 - 2,
+        "slots": [{"slot": f"slot{at}", "item": f"i{(number + at) % 5}"} for at in range(3)],
+    }
+    return fields | other
+
+
+def record(offset: int, value: bytes, unit: str) -> LoggedRecord:
+    return LoggedRecord(offset, NOW, unit.encode(), value)
+
+
+def test_plain_impressions_of_known_names_are_all_taken() -> None:
+    events = [impression(number) for number in range(400)]
+    records = [record(at, json.dumps(event).encode(), event["unit"]) for at, event in enumerate(events)]
+    assert assert_same(ROOMY, records, 100) == 300, "all but the first batch, which brings the names"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"event_id": "x" * 128},
+        {"event_id": "x" * 129},
+        {"event_id": ""},
+        {"unit": "x" * 129},
+        {"page_view_id": "é" * 128},
+        {"occurred_at": 0},
+        {"occurred_at": 4_102_444_800_001},
+        {"occurred_at": NOW + 300_001},
+        {"occurred_at": -1},
+        {"occurred_at": 1.0},
+        {"occurred_at": float(NOW)},
+        {"occurred_at": str(NOW)},
+        {"layout_version": 2**53},
+        {"layout_version": 2**53 + 1},
+        {"layout_version": 10**18},
+        {"layout_version": 10**30},
+        {"layout_version": True},
+        {"variant": 255},
+        {"variant": 256},
+        {"variant": -2},
+        {"variant": -3},
+        {"variant": None},
+        {"slots": []},
+        {"slots": [{"slot": "slot0", "item": "i0"}] * 64},
+        {"slots": [{"slot": "slot0", "item": "i0"}] * 65},
+        {"slots": [{"slot": "slot0"}]},
+        {"slots": [{"slot": "slot0", "item": "i0", "more": 1}]},
+        {"slots": {"slot": "slot0", "item": "i0"}},
+        {"page": "home\\u0041"},
+        {"page": 'home"'},
+        {"segment": "sé"},
+        {"more": {"deep": [1, 2]}},
+    ],
+)
+@pytest.mark.parametrize("separators", [(",", ":"), (" , ", " :\n")])
+def test_limits_and_forms(changed: dict[str, Any], separators: tuple[str, str]) -> None:
+    events = [impression(number) for number in range(20)] + [impression(20, **changed), impression(21)]
+    values = [json.dumps(event, separators=separators, ensure_ascii=False) for event in events]
+    records = [record(at, values[at].encode(), event["unit"]) for at, event in enumerate(events)]
+    assert assert_same(ROOMY, records, 20) >= 1
+
+
+@given(seed=st.integers(0, 2**32), cuts=st.integers(1, 3))
+def test_damaged_bytes(seed: int, cuts: int) -> None:
+    chance = random.Random(seed)
+    records = []
+    for number in range(30):
+        event = impression(number)
+        value = bytearray(json.dumps(dict(chance.sample(list(event.items()), 9))).encode())
+        for _ in range(cuts if number > 10 and chance.random() < 0.7 else 0):
+            at = chance.randrange(len(value))
+            value[at : at + chance.randint(0, 2)] = bytes(chance.choices(b'{}[]",:\\ 019-eE.\x00\x1f\x7f\xc3', k=1))
+        records.append(record(number, bytes(value), event["unit"]))
+    assert_same(ROOMY, records, 10)
+
+
+def test_a_full_shortcut_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    part = partition(ROOMY, True)
+    made = part._judge._shortcut
+    events = [impression(number) for number in range(20)]
+    records = [record(at, json.dumps(event).encode(), event["unit"]) for at, event in enumerate(events)]
+
+    class Full:
+        newest = NOW
+
+        def learn(self, *_: Any) -> bool:
+            return False
+
+        def take(self, _: Any, at: int, *__: Any) -> int:
+            return at
+
+    monkeypatch.setattr(part._judge, "_shortcut", Full())
+    monkeypatch.setattr("streams.fold.judge.taken_by", lambda _: None)
+    part.prepare(Batch(TP, 0, 20, 0, records))
+    assert part._judge._shortcut is not made and not isinstance(part._judge._shortcut, Full)
+
+
+@given(names=st.lists(st.tuples(st.integers(1, 4), st.text(max_size=40))), reach=st.integers(1, 6))
+def test_windows_agree(names: list[tuple[int, str]], reach: int) -> None:
+    one, other, offset = shortcut.window(reach, True), shortcut.window(reach, False), 0
+    for step, name in names:
+        offset += step
+        assert one.seen(name, offset) == other.seen(name, offset)
