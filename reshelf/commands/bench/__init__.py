@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from reshelf.commands.bench.latency import latency
 from reshelf.commands.bench.pipeline import pipeline
 from reshelf.commands.bench.renderer import renderer
 from reshelf.commands.bench.scale import scale
@@ -19,5 +20,5 @@ def bench() -> None:
     """
 
 
-for measurement in (pipeline, scale, renderer):
+for measurement in (pipeline, latency, scale, renderer):
     bench.add_command(measurement)

@@ -1,0 +1,202 @@
+"""From a click to a layout that knows of it, with a learner and a layout worker as processes of their own.
+
+A renderer in this process notes when each layout came; a click counts from the
+moment it is sent to the moment a layout of its page and segment is here whose
+watermarks are past the click's place in the log.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.latency_delays import Latency, Window, delays_s, summary
+from bench.latency_traffic import Shop, Traffic, clicks_between
+from bench.latency_view import View, rendering
+from reshelf.drill.stage import GivenBroker
+from reshelf.drill.stores import GivenStore
+from reshelf.drill.watch import Watch, missing
+from reshelf.processes import process, tail
+from reshelf.settings import Settings, as_environment
+from reshelf.topics import apply
+from schemas.errors import ReshelfError
+from schemas.topics import CLICKS, IMPRESSIONS
+from streams.clients import redis_servers
+from streams.layouts.schedule import Key
+from streams.namespace import log_bounds
+from streams.records import TopicPartition
+from streams.state.keys import PREFIX
+
+ROLES = ("learner", "layouts")
+LIMIT_S = 5.0
+"""A click that is in no layout after so long counts as unseen."""
+READY_S, CATCH_UP_S = 60.0, 120.0
+LOOK_S = 0.25
+_SOURCES = (IMPRESSIONS.name, CLICKS.name)
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Events a second, seconds of a window that count and of the stream before them, and how often all is repeated."""
+
+    rates: Sequence[int]
+    seconds: float
+    warm_up_s: float
+    rounds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A worker process and what it says."""
+
+    child: subprocess.Popen[bytes]
+    log: Path
+
+    def cpu_s(self) -> float:
+        """Processor time that it has used so far, all threads, in seconds."""
+        text = Path(f"/proc/{self.child.pid}/stat").read_text()
+        after_name = text.rpartition(")")[2].split()
+        return (int(after_name[11]) + int(after_name[12])) / _TICKS_PER_S
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """Where things stood at a moment."""
+
+    at: float
+    sent: int
+    cpu_s: Mapping[str, float]
+
+
+def own_settings(settings: Settings, run: str) -> Settings:
+    """The settings with topics and a namespace that no other run uses."""
+    kafka = settings.kafka.model_copy(update={"prefix": f"{settings.kafka.prefix}bench-latency-{run}-"})
+    redis = settings.redis.model_copy(update={"namespace": f"bench-latency-{run}"})
+    health = settings.health.model_copy(update={"port": 0})
+    return settings.model_copy(update={"kafka": kafka, "redis": redis, "health": health})
+
+
+def measure(settings: Settings, shop: Shop, order: Order, *, leave_clean: bool = True) -> list[Latency]:
+    """Each rate in turn, `order.rounds` times over; with `leave_clean` topics and state are gone afterwards.
+
+    Raises `ReshelfError` when a worker ends, does not begin or does not catch up.
+    """
+    run = secrets.token_hex(3)
+    own = own_settings(settings, run)
+    with contextlib.ExitStack() as stack:
+        if leave_clean:
+            stack.callback(_clear, own)
+        apply(own.kafka)
+        traffic = Traffic(own.kafka, shop, run)
+        traffic.open()
+        view = stack.enter_context(rendering(own.kafka))
+        workers = stack.enter_context(_workers(own))
+        bench = _Bench(own, order, traffic, view, workers)
+        bench.wait_for_layouts(shop.keys())
+        windows: dict[int, list[Window]] = {rate: [] for rate in order.rates}
+        for _ in range(order.rounds):
+            for rate, found in windows.items():
+                found.append(bench.window(rate))
+        return [summary(rate, found, LIMIT_S) for rate, found in windows.items()]
+
+
+def _clear(own: Settings) -> None:
+    GivenBroker(own.kafka).stop()
+    with redis_servers(own.redis) as servers:
+        for server in servers.values():
+            for name in server.scan_iter(f"{PREFIX}{{{own.redis.namespace}*", count=1_000):
+                server.unlink(name)
+
+
+@contextlib.contextmanager
+def _workers(settings: Settings) -> Iterator[dict[str, Worker]]:
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="reshelf-bench-")))
+        found = {}
+        for role in ROLES:
+            log = folder / f"{role}.log"
+            command = [sys.executable, "-m", "reshelf", "worker", role]
+            found[role] = Worker(stack.enter_context(process(command, log, as_environment(settings))), log)
+        yield found
+
+
+class _Bench:
+    """Everything that takes part."""
+
+    def __init__(
+        self, settings: Settings, order: Order, traffic: Traffic, view: View, workers: Mapping[str, Worker]
+    ) -> None:
+        self._settings = settings
+        self._order = order
+        self._traffic = traffic
+        self._view = view
+        self._workers = workers
+        redis, partitions = settings.redis, settings.kafka.partitions
+        self._watch = Watch(redis.namespace, redis.groups, partitions)
+        self._store = GivenStore(redis)
+
+    def wait_for_layouts(self, keys: Sequence[Key]) -> None:
+        """Wait until each page and segment has a layout."""
+        until = time.monotonic() + READY_S
+        while lacking := sum(key not in self._view.sightings for key in keys):
+            self._check()
+            if time.monotonic() > until:
+                raise ReshelfError(f"{lacking} of {len(keys)} pages and segments have no layout after {READY_S:.0f} s")
+            time.sleep(LOOK_S)
+
+    def window(self, rate: int) -> Window:
+        """One stretch of a rate: what came before and comes after does not count, but the stream is as steady."""
+        self._traffic.start(rate)
+        self._traffic.publish_until(time.perf_counter() + self._order.warm_up_s)
+        begin = self._mark()
+        self._traffic.publish_until(begin.at + self._order.seconds)
+        end = self._mark()
+        self._stream_on(begin.at, end.at)
+        self._traffic.settle()
+        clicks = list(clicks_between(self._traffic.clicks, begin.at, end.at))
+        delays = delays_s(clicks, self._view.sightings, LIMIT_S)
+        self._catch_up()
+        self._traffic.clicks.clear()
+        self._view.forget()
+        lasted = end.at - begin.at
+        cpu = {role: 100 * (end.cpu_s[role] - begin.cpu_s[role]) / lasted for role in ROLES}
+        return Window((end.sent - begin.sent) / lasted, delays, cpu["learner"], cpu["layouts"])
+
+    def _mark(self) -> _Mark:
+        self._check()
+        return _Mark(
+            time.perf_counter(), self._traffic.sent, {role: worker.cpu_s() for role, worker in self._workers.items()}
+        )
+
+    def _stream_on(self, begin: float, end: float) -> None:
+        """Until every click of the window was seen, or its time is over."""
+        while (now := time.perf_counter()) < end + LIMIT_S:
+            self._traffic.publish_until(now + LOOK_S)
+            if all(self._view.reflects(click) for click in clicks_between(self._traffic.clicks, begin, end)):
+                return
+
+    def _catch_up(self) -> None:
+        """Wait until the learner has applied everything, so that the next window starts without a backlog."""
+        bounds = log_bounds(self._settings.kafka, _SOURCES)
+        ends = {TopicPartition(name, at): end for name in _SOURCES for at, (_, end) in enumerate(bounds[name])}
+        until = time.monotonic() + CATCH_UP_S
+        while left := missing(self._watch.reached(self._store.read, ((IMPRESSIONS.name, ""), (CLICKS.name, ""))), ends):
+            self._check()
+            if time.monotonic() > until:
+                raise ReshelfError(f"the learner is still {left} offsets behind after {CATCH_UP_S:.0f} s of quiet")
+            time.sleep(LOOK_S)
+
+    def _check(self) -> None:
+        self._view.check()
+        for role, worker in self._workers.items():
+            if (status := worker.child.poll()) is not None:
+                raise ReshelfError(f"the {role} ended with status {status}. Its last lines were:\n{tail(worker.log)}")
