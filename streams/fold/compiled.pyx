@@ -10,9 +10,9 @@ Names are known by a keyed hash of 128 bits.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc, realloc
+from libc.stdlib cimport free, malloc, qsort, realloc
 from libc.string cimport memcmp, memcpy, memset
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 
 import os
 import zlib
@@ -33,6 +33,7 @@ cdef extern from *:
     """
     uint64_t folded(uint64_t a, uint64_t b) noexcept nogil
     uint64_t word(const char *at) noexcept nogil
+    void expect "__builtin_prefetch"(const void *at) noexcept nogil
 
 cdef struct Name:
     uint64_t high
@@ -171,6 +172,11 @@ cdef class RecentWindow:
         """Note `name` at `offset` (offsets never go down) and say whether it is recent."""
         cdef bytes text = name.encode("utf-8", "surrogatepass")
         return bool(self.note(_name(PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text)), offset))
+
+    cdef inline void expect(self, Name name) noexcept:
+        """The name will be noted soon: its places are far apart in memory."""
+        expect(&self.newer.entries[name.high & <uint64_t>self.newer.mask])
+        expect(&self.older.entries[name.high & <uint64_t>self.older.mask])
 
     cdef int note(self, Name name, int64_t offset) except -1:
         cdef int64_t block = offset // self.reach, last
@@ -423,7 +429,7 @@ cdef class Taken:
         return 0
 
     def counted(self, list floors):
-        """What they add, as [(page, segment, bucket, variant), {(item, slot): impressions}, {bin: [views, units]}].
+        """What they add, as [(page, segment, bucket, variant), Cells, {bin: [views, units, 0, 0, 0]}].
 
         `variant` stands for its traffic; bins are those of the page and come with one of its
         segments.  Where `floors` (by group) are given, events below a group's are left out for it.
@@ -454,27 +460,160 @@ cdef class Taken:
         cdef dict found = {}, whole = {}
         cdef Py_ssize_t at
         cdef Entry *entry
-        cdef uint64_t cell
-        cdef dict counts
+        cdef uint64_t number
+        cdef Cells some
         cdef list rows = []
+        for at in range(self.count):
+            number = self.ones[at].place
+            if number not in found:
+                found[number] = Cells(shortcut)
         for at in range(cells.mask + 1):
             entry = &cells.entries[at]
             if entry.value != UNKNOWN:
-                cell = entry.name.low
-                counts = _inner(found, cell >> (2 * NAME_BITS))
-                item = shortcut.texts[(cell >> NAME_BITS) & ((1 << NAME_BITS) - 1)]
-                counts[(item, shortcut.texts[cell & ((1 << NAME_BITS) - 1)])] = entry.value
+                some = found[entry.name.low >> (2 * NAME_BITS)]
+                some.add(entry.name.low & ((<uint64_t>1 << (2 * NAME_BITS)) - 1), entry.value)
         for at in range(bins.mask + 1):
             entry = &bins.entries[at]
             if entry.value != UNKNOWN:
-                counts = _inner(whole, entry.name.low >> 8)
-                counts[entry.name.low & 255] = [entry.value >> 32, entry.value & 0xFFFFFFFF, 0, 0, 0]
-        for at in range(self.count):
-            found.setdefault(self.ones[at].place, {})
-        for number, counts in found.items():
-            place = shortcut.places[<int32_t>number]
-            rows.append((shortcut.keys[number], counts, whole.pop(place.page * 4 + place.traffic, {})))
+                _inner(whole, entry.name.low >> 8)[entry.name.low & 255] = [
+                    entry.value >> 32, entry.value & 0xFFFFFFFF, 0, 0, 0
+                ]
+        for key, value in found.items():
+            place = shortcut.places[<int32_t>key]
+            rows.append((shortcut.keys[key], value, whole.pop(place.page * 4 + place.traffic, {})))
         return rows
+
+
+cdef struct Count:
+    uint64_t place
+    uint64_t amount
+
+
+cdef class Cells:
+    """Impressions by item and slot of one table, by the numbers of a shortcut's names."""
+
+    cdef Shortcut shortcut
+    cdef Count *counts
+    cdef Py_ssize_t size, room
+
+    def __cinit__(self, Shortcut shortcut):
+        self.shortcut = shortcut
+
+    def __dealloc__(self):
+        free(self.counts)
+
+    def __len__(self):
+        return self.size
+
+    def counted(self):
+        """As {(item, slot): impressions}."""
+        cdef Py_ssize_t at
+        cdef dict found = {}
+        for at in range(self.size):
+            found[self._item(at), self._slot(at)] = self.counts[at].amount
+        return found
+
+    cdef inline str _item(self, Py_ssize_t at):
+        return self.shortcut.texts[self.counts[at].place >> NAME_BITS]
+
+    cdef inline str _slot(self, Py_ssize_t at):
+        return self.shortcut.texts[self.counts[at].place & ((1 << NAME_BITS) - 1)]
+
+    cdef int add(self, uint64_t place, uint64_t amount) except -1:
+        if self.size == self.room:
+            self.room = self.room * 2 or 64
+            self.counts = <Count *>realloc(self.counts, self.room * sizeof(Count))
+            if self.counts == NULL:
+                raise MemoryError
+        self.counts[self.size].place, self.counts[self.size].amount = place, amount
+        self.size += 1
+        return 0
+
+
+cdef class _Places:
+    """Places in blocks of cells, with amounts."""
+
+    cdef Count *counts
+    cdef Py_ssize_t size
+    cdef uint64_t width
+
+    def __cinit__(self, Py_ssize_t most, uint64_t width):
+        self.counts = <Count *>malloc((most + 1) * sizeof(Count))
+        self.width = width
+        if self.counts == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.counts)
+
+    cdef inline void add(self, uint64_t row, uint64_t column, int which, uint64_t amount) noexcept:
+        cdef uint64_t place = (row * self.width + column % self.width) * 2 + which
+        self.counts[self.size].place = (column // self.width) << 32 | place
+        self.counts[self.size].amount = amount
+        self.size += 1
+
+    cdef int add_all(self, dict counts, items, slots, int which) except -1:
+        for (item, slot), amount in counts.items():
+            column = slots.row(slot)
+            self.add(items.row(item), column, which, amount)
+        return 0
+
+    cdef int add_cells(self, Cells cells, items, slots) except -1:
+        cdef Shortcut shortcut = cells.shortcut
+        cdef Py_ssize_t at
+        cdef uint64_t item, slot
+        shortcut.new_rows()
+        for at in range(cells.size):
+            slot = cells.counts[at].place & ((1 << NAME_BITS) - 1)
+            item = cells.counts[at].place >> NAME_BITS
+            if shortcut.rows[slot] == UNKNOWN:
+                shortcut.rows[slot] = slots.row(shortcut.texts[slot])
+            if shortcut.rows[item] == UNKNOWN:
+                shortcut.rows[item] = items.row(shortcut.texts[item])
+            self.add(shortcut.rows[item], shortcut.rows[slot], 0, cells.counts[at].amount)
+        return 0
+
+    cdef list packed(self):
+        """[(block, payload)]: places and amounts as little-endian uint32, by rising places."""
+        cdef Py_ssize_t at = 0, end = 0, kept
+        cdef list found = []
+        qsort(self.counts, self.size, sizeof(Count), _by_place)
+        while at < self.size:
+            end, kept = at, at
+            while end < self.size and self.counts[end].place >> 32 == self.counts[at].place >> 32:
+                if end > at and self.counts[end].place == self.counts[kept].place:
+                    self.counts[kept].amount += self.counts[end].amount
+                elif end > at:
+                    kept += 1
+                    self.counts[kept] = self.counts[end]
+                end += 1
+            found.append((self.counts[at].place >> 32, self._payload(at, kept + 1)))
+            at = end
+        return found
+
+    cdef bytes _payload(self, Py_ssize_t begin, Py_ssize_t end):
+        cdef bytes payload = PyBytes_FromStringAndSize(NULL, (end - begin) * 8)
+        cdef uint32_t *words = <uint32_t *>PyBytes_AS_STRING(payload)
+        cdef Py_ssize_t at
+        for at in range(begin, end):
+            words[0], words[1] = <uint32_t>self.counts[at].place, <uint32_t>self.counts[at].amount
+            words += 2
+        return payload
+
+
+cdef int _by_place(const void *one, const void *other) noexcept nogil:
+    cdef uint64_t a = (<const Count *>one).place, b = (<const Count *>other).place
+    return (a > b) - (a < b)
+
+
+def packed_cells(Cells cells, dict impressions, dict clicks, items, slots, uint64_t width):
+    """As `streams.state.operations.packed_cells`."""
+    cdef _Places places = _Places(len(impressions) + len(clicks) + (cells.size if cells is not None else 0), width)
+    places.add_all(impressions, items, slots, 0)
+    places.add_all(clicks, items, slots, 1)
+    if cells is not None:
+        places.add_cells(cells, items, slots)
+    return places.packed()
 
 
 cdef inline dict _inner(dict outer, uint64_t key):
@@ -511,6 +650,8 @@ cdef class Shortcut:
     cdef Py_ssize_t room
     cdef list keys
     cdef list texts
+    cdef int64_t *rows
+    cdef Py_ssize_t row_room
 
     def __init__(self, dict limits, fold, RecentWindow ids, RecentWindow views, RecentWindow units):
         self.limits = limits
@@ -524,6 +665,18 @@ cdef class Shortcut:
 
     def __dealloc__(self):
         free(self.places)
+        free(self.rows)
+
+    cdef int new_rows(self) except -1:
+        """A place for the row of each name, none of them known."""
+        cdef Py_ssize_t size = len(self.texts)
+        if size > self.row_room:
+            self.row_room = size * 2
+            self.rows = <int64_t *>realloc(self.rows, self.row_room * sizeof(int64_t))
+            if self.rows == NULL:
+                raise MemoryError
+        memset(self.rows, 0xFF, size * sizeof(int64_t))
+        return 0
 
     def learn(self, int64_t bucket, event, int group, int whole):
         """The quota has admitted an impression: its names are plain from now on.  False when there is no more room."""
@@ -579,6 +732,8 @@ cdef class Shortcut:
         cdef bytes value, key
         cdef int64_t offset, timestamp
         cdef Event event
+        if taken.shortcut is not self:
+            raise ValueError("expected what this shortcut takes, got that of another")
         self.newest = newest
         while at < end:
             record = records[at]
@@ -613,13 +768,19 @@ cdef class Shortcut:
         cdef int32_t new_view, new_unit
         cdef One *one
         cdef Name page = _name(event.page.at, event.page.size)
+        cdef Name view = _name(event.page_view_id.at, event.page_view_id.size)
+        cdef Name unit = self._unit_of_page(event)
+        cdef Name ident = _name(event.event_id.at, event.event_id.size)
+        self.views.expect(view)
+        self.units.expect(unit)
+        self.ids.expect(ident)
         if counts:
             place = self._place(event, page, taken)
             if place == UNKNOWN:
                 return 0
-        new_view = not self.views.note(_name(event.page_view_id.at, event.page_view_id.size), offset)
-        new_unit = not self.units.note(self._unit_of_page(event), offset)
-        if self.ids.note(_name(event.event_id.at, event.event_id.size), offset):
+        new_view = not self.views.note(view, offset)
+        new_unit = not self.units.note(unit, offset)
+        if self.ids.note(ident, offset):
             duplicates.append(offset)
         elif counts:
             one = &taken.ones[taken.count]

@@ -15,7 +15,7 @@ from streams.fold.judge import Accepted
 from streams.settings import FoldSettings
 
 if TYPE_CHECKING:
-    from streams.fold.compiled import Taken
+    from streams.fold.compiled import Cells, Taken
 
 BINS = 256
 DELAY_BINS = 32
@@ -46,17 +46,21 @@ class TableKey(NamedTuple):
 
 @dataclass(slots=True)
 class TableDelta:
-    """What a batch adds to a table; cells are keyed by (item, slot), sales by item."""
+    """What a batch adds to a table; cells are keyed by (item, slot), sales by item.
+
+    `taken` are impressions that the shortcut counted, beside the others.
+    """
 
     impressions: dict[tuple[str, str], int] = field(default_factory=dict)
     clicks: dict[tuple[str, str], int] = field(default_factory=dict)
     sales: dict[str, list[int]] = field(default_factory=dict)
     delays: dict[int, int] = field(default_factory=dict)
+    taken: Cells | None = None
 
     @property
     def touched(self) -> bool:
         """Whether anything was added."""
-        return bool(self.impressions or self.clicks or self.sales)
+        return bool(self.impressions or self.clicks or self.sales or self.taken)
 
 
 @dataclass(slots=True)
@@ -131,7 +135,7 @@ class Folder:
         """What the shortcut has counted; impressions alone."""
         for name, cells, units in taken.counted(floors):
             place = self._place(groups, *name)
-            place.table.impressions = _sum(place.table.impressions, cells)
+            place.table.taken = cells
             for at, (views, new_units, *_) in units.items():
                 counts = place.bins.setdefault(at, [0, 0, 0, 0, 0])
                 counts[0] += views
@@ -193,14 +197,6 @@ class Folder:
         else:
             counts[3] += one.new_order
             counts[4] += min(one.event.amount, self._cap)
-
-
-def _sum(one: dict[tuple[str, str], int], other: dict[tuple[str, str], int]) -> dict[tuple[str, str], int]:
-    if not one:
-        return other
-    for cell, count in other.items():
-        one[cell] = one.get(cell, 0) + count
-    return one
 
 
 def _close(groups: dict[int, GroupDelta], places: Iterable[_Place]) -> None:

@@ -24,9 +24,11 @@ from streams.settings import FoldSettings
 if TYPE_CHECKING:
     from streams.fold.compiled import Shortcut, Taken
 
+Admit = Callable[["Accepted"], bool]
 LARGEST_LETTER = 900_000
 """Bytes; producers and topics take 1,000,000 with what a letter adds."""
 Marks = tuple[bool, bool, bool]
+_TOO_MANY_NAMES = "the partition brings more distinct names than fold.max_keys, max_items or max_slots allow"
 _DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError)
 
 
@@ -98,41 +100,45 @@ class Judge:
         self._ids, self._views, self._units, self._orders = (window(settings.duplicate_window, built) for _ in range(4))
         self._built = built and topic is IMPRESSIONS
         self._shortcut: Shortcut | None = self._new_shortcut()
+        self._full = False
         self._mark: Callable[[Any, int], Marks] = _no_marks
         if topic is IMPRESSIONS:
             self._mark = self._mark_impression
         elif topic is CONVERSIONS:
             self._mark = self._mark_conversion
 
-    def judge(self, records: Sequence[Record], first: int = 0) -> Judged:
+    def judge(self, records: Sequence[Record], first: int = 0, admit: Admit | None = None) -> Judged:
         """The verdicts on `records`, which continue what was judged before.
 
-        Nobody asks about those below offset `first`, so the shortcut only warms up with them.
+        Those below offset `first` only warm the windows up.  `admit` may turn an event
+        away because of its names; it is asked about each one that the shortcut does not know.
         """
         judged = Judged()
+        if self._full:
+            self._shortcut, self._full = self._new_shortcut(), False
         if self._shortcut is None:
             for record in records:
-                self._one(record, judged)
+                self._one(record, judged, first, admit)
             return judged
-        judged.taken = taken = taken_by(self._shortcut)
         listed, at = list(records), 0
+        judged.taken = taken = taken_by(self._shortcut)
         while at < len(listed):
             at = self._shortcut.take(listed, at, first, self.newest, taken, judged.duplicates)
             self.newest = self._shortcut.newest
             if at < len(listed):
-                self._one(listed[at], judged)
+                self._one(listed[at], judged, first, admit)
                 at += 1
         return judged
 
     def learn(self, one: Accepted, group: int, whole: int) -> None:
         """The quota has admitted an event of the groups of its key and of its page: the shortcut may take such ones."""
         if self._shortcut is not None and not self._shortcut.learn(one.bucket, one.event, group, whole):
-            self._shortcut = self._new_shortcut()
+            self._full = True
 
     def _new_shortcut(self) -> Shortcut | None:
         return make_shortcut(self._settings, self._ids, self._views, self._units) if self._built else None
 
-    def _one(self, record: Record, judged: Judged) -> None:
+    def _one(self, record: Record, judged: Judged, first: int, admit: Admit | None) -> None:
         value, offset = record.value, record.offset
         self.newest = max(self.newest, record.timestamp)
         if value is None and self._forgettable and record.key:
@@ -142,16 +148,26 @@ class Judge:
             event = self._decode(value)
         except _DECODE_ERRORS as error:
             bad = bad_record(value, error)
-            judged.rejected.append(Rejected(record, bad.reason, bad.detail))
+            if offset >= first:
+                judged.rejected.append(Rejected(record, bad.reason, bad.detail))
             return
         marks = self._mark(event, offset)
         if self._ids.seen(event.event_id, offset):
             judged.duplicates.append(offset)
             return
+        if offset >= first:
+            self._weigh(record, Accepted(offset, 0, event, *marks), judged, admit)
+
+    def _weigh(self, record: Record, one: Accepted, judged: Judged, admit: Admit | None) -> None:
+        """Accept an event that is no duplicate, or say why not."""
+        event = one.event
         time_ms = event.clicked_at if self._message is Conversion else event.occurred_at
+        one = one._replace(bucket=bucket_of(time_ms, self._settings.bucket_ms))
         unfit = self._unfit(record, event, time_ms)
+        if unfit is None and admit is not None and not admit(one):
+            unfit = Rejected(record, "quota", _TOO_MANY_NAMES)
         if unfit is None:
-            judged.accepted.append(Accepted(offset, bucket_of(time_ms, self._settings.bucket_ms), event, *marks))
+            judged.accepted.append(one)
         else:
             judged.rejected.append(unfit)
 

@@ -1,8 +1,8 @@
 """One partition of an event topic on its way into the state.
 
-`prepare` judges a batch and is pure computation; `commit` sends dead letters,
-folds, applies, and settles what other workers or a rollback of Redis did in
-the meantime.  The next batch may be prepared while one is being committed.
+`prepare` judges and folds a batch and is pure computation; `commit` sends dead
+letters, applies, and settles what other workers or a rollback of Redis did in the
+meantime.  The next batch may be prepared while one is being committed.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from array import array
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from schemas.errors import StateAttention
@@ -45,6 +46,7 @@ class Prepared:
     """A judged batch; verdicts are final, whatever happens on the way to the state.
 
     `taken` are events accepted by the shortcut, `accepted` those that were not taken.
+    `deltas` is what they add, by group, where no group has taken any of them over.
     """
 
     batch: Batch
@@ -55,6 +57,7 @@ class Prepared:
     duplicates: list[int] = field(default_factory=list)
     forgotten: list[int] = field(default_factory=list)
     names: list[NewName] = field(default_factory=list)
+    deltas: dict[int, GroupDelta] = field(default_factory=dict)
 
     def tally(self, floor: int) -> Counter[str]:
         """How many records at or above `floor` got which verdict."""
@@ -125,7 +128,7 @@ class PartitionFold:
         return min(self.floors)
 
     def prepare(self, batch: Batch) -> Prepared:
-        """Judge a batch that continues the one before; pure computation.
+        """Judge and fold a batch that continues the one before; pure computation.
 
         What lies below every floor only warms the windows up; verdicts on it may
         be wrong, so it must not touch the quota.
@@ -134,17 +137,20 @@ class PartitionFold:
             raise RuntimeError(f"expected the batch of {self.tp} that begins at {self._next}, got {batch.start}")
         self._next = batch.end
         self._check_log(batch)
-        judged = self._judge.judge(batch.records, self._first)
+        names: list[NewName] = []
+        judged = self._judge.judge(batch.records, self._first, partial(self._admit, names))
         prepared = Prepared(
             batch,
             self._advance_mark(batch),
             judged.taken,
-            rejected=[one for one in judged.rejected if one.record.offset >= self._first],
-            duplicates=judged.duplicates,
-            forgotten=judged.forgotten,
+            judged.accepted,
+            judged.rejected,
+            judged.duplicates,
+            judged.forgotten,
+            names,
         )
-        self._admit([one for one in judged.accepted if one.offset >= self._first], prepared)
         self._quota.drop_before(self._judge.newest - self._bucket_span)
+        prepared.deltas = self._folder.fold(prepared.accepted, None, prepared.taken)
         return prepared
 
     async def commit(self, prepared: Prepared) -> set[tuple[str, str]]:
@@ -186,8 +192,9 @@ class PartitionFold:
     def _moves(self, prepared: Prepared) -> list[Move]:
         """The moves of the groups that have not taken the batch over and that it touches."""
         end = prepared.watermark.offset
-        floors = self.floors if max(self.floors) > prepared.batch.start else None
-        deltas = self._folder.fold(prepared.accepted, floors, prepared.taken)
+        deltas = prepared.deltas
+        if max(self.floors) > prepared.batch.start:
+            deltas = self._folder.fold(prepared.accepted, self.floors, prepared.taken)
         touched = {group for group in deltas if self.floors[group] < end}
         if self.floors[self._home] < end:
             touched.add(self._home)
@@ -211,22 +218,14 @@ class PartitionFold:
                 done.append(move)
         return done
 
-    def _admit(self, accepted: list[Accepted], prepared: Prepared) -> None:
-        """Hold the accepted events against the quota."""
-        admit, keep = self._quota.admit, prepared.accepted.append
-        refused: set[int] = set()
-        for one in accepted:
-            names = admit(one.offset, one.bucket, one.event)
-            if names is None:
-                refused.add(one.offset)
-            else:
-                keep(one)
-                prepared.names.extend(names)
-                self._judge.learn(one, *self._folder.groups(one.event.page, one.event.segment))
-        if refused:
-            detail = f"{self.tp} brings more distinct names than fold.max_keys, max_items or max_slots allow"
-            records = [record for record in prepared.batch.records if record.offset in refused]
-            prepared.rejected.extend(Rejected(record, "quota", detail) for record in records)
+    def _admit(self, brought: list[NewName], one: Accepted) -> bool:
+        """Hold an event against the quota; the names that it brings are added to `brought`."""
+        names = self._quota.admit(one.offset, one.bucket, one.event)
+        if names is None:
+            return False
+        brought.extend(names)
+        self._judge.learn(one, *self._folder.groups(one.event.page, one.event.segment))
+        return True
 
     def _advance_mark(self, batch: Batch) -> Watermark:
         mark = self._prepared_mark

@@ -7,6 +7,7 @@ was carried out.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -41,6 +42,8 @@ _AWAY = (
     redis_errors.TimeoutError,
     OSError,
 )
+AT_ONCE = 4
+"""Moves in one round trip."""
 _SCRIPT = files("streams.state").joinpath("apply.lua").read_text()
 
 
@@ -96,7 +99,18 @@ class Store:
 
         A move was applied exactly if the answer is its watermark's offset and
         it was expected; every other answer says where the group really stands.
+        A few go at a time, so that Redis works on them while the next are encoded.
         """
+        some = [moves[at : at + AT_ONCE] for at in range(0, len(moves), AT_ONCE)]
+        ends = await asyncio.gather(*(self._apply(tp, start, part) for part in some), return_exceptions=True)
+        stands = []
+        for end in ends:
+            if isinstance(end, BaseException):
+                raise end
+            stands += end
+        return stands
+
+    async def _apply(self, tp: TopicPartition, start: int, moves: Sequence[Move]) -> list[int]:
         stands = [-1] * len(moves)
         waiting = list(range(len(moves)))
         while waiting:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -13,16 +14,22 @@ from hypothesis import strategies as st
 
 from schemas.topics import IMPRESSIONS
 from streams.fold import shortcut
+from streams.fold.deltas import GroupDelta
 from streams.fold.judge import Rejected
 from streams.learner.partition import PartitionFold, Prepared
 from streams.records import Batch, TopicPartition
 from streams.settings import FoldSettings
+from streams.state.directory import Directory
+from streams.state.operations import packed_cells
 from streams.state.store import Store
 from streams.state.watermark import Watermark
 from tests.streams.logs import FOLD, LoggedRecord, logs
 
 GROUPS = 3
 TP = TopicPartition(IMPRESSIONS.name, 0)
+if shortcut.BUILT:
+    from streams.fold import compiled
+
 NOW = 1_700_000_000_000
 ROOMY = FoldSettings(duplicate_window=50)
 
@@ -42,11 +49,19 @@ def partition(fold: FoldSettings, built: bool, first: int = 0) -> PartitionFold:
 
 def told(part: PartitionFold, prepared: Prepared, floor: int) -> Any:
     """All that a batch leads to."""
-    deltas = part._folder.fold(prepared.accepted, None, prepared.taken)
     above = part._folder.fold(prepared.accepted, [floor, 0, floor + 2], prepared.taken)
     reasons = sorted((one.record.offset, one.reason, one.detail) for one in prepared.rejected)
     verdicts = (prepared.duplicates, prepared.forgotten, reasons, prepared.names)
-    return verdicts, prepared.watermark, prepared.tally(0), prepared.tally(floor), deltas, above
+    return verdicts, prepared.watermark, prepared.tally(0), prepared.tally(floor), plain(prepared.deltas), plain(above)
+
+
+def plain(deltas: dict[int, GroupDelta]) -> Any:
+    """Deltas with all impressions in one place."""
+    for delta in deltas.values():
+        for table in delta.tables.values():
+            shown = Counter(table.impressions) + Counter(table.taken.counted() if table.taken else {})
+            table.impressions, table.taken = dict(shown), None
+    return deltas
 
 
 def assert_same(fold: FoldSettings, records: list[LoggedRecord], size: int, first: int = 0) -> int:
@@ -91,7 +106,7 @@ def record(offset: int, value: bytes, unit: str) -> LoggedRecord:
 def test_plain_impressions_of_known_names_are_all_taken() -> None:
     events = [impression(number) for number in range(400)]
     records = [record(at, json.dumps(event).encode(), event["unit"]) for at, event in enumerate(events)]
-    assert assert_same(ROOMY, records, 100) == 300, "all but the first batch, which brings the names"
+    assert assert_same(ROOMY, records, 100) == 396, "all but the first four, which bring the names"
 
 
 @pytest.mark.parametrize(
@@ -153,25 +168,54 @@ def test_damaged_bytes(seed: int, cuts: int) -> None:
     assert_same(ROOMY, records, 10)
 
 
-def test_a_full_shortcut_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    part = partition(ROOMY, True)
-    made = part._judge._shortcut
-    events = [impression(number) for number in range(20)]
+_cells = st.dictionaries(st.tuples(st.sampled_from("abcdefg"), st.sampled_from("pqrstu")), st.integers(1, 2**31))
+
+
+@given(shown=_cells, clicked=_cells, taken=st.integers(0, 30), known=st.lists(st.sampled_from("gfedab"), unique=True))
+def test_cells_are_packed_alike(shown: Any, clicked: Any, taken: int, known: list[str]) -> None:
+    events = [impression(0), *(impression(number, page="home", segment="s0", variant=1) for number in range(taken))]
     records = [record(at, json.dumps(event).encode(), event["unit"]) for at, event in enumerate(events)]
+    part = partition(ROOMY, True)
+    part.prepare(Batch(TP, 0, 1, 0, records[:1]))
+    prepared = part.prepare(Batch(TP, 1, len(records), 0, records[1:]))
+    found = [table.taken for delta in prepared.deltas.values() for table in delta.tables.values() if table.taken]
+    packed = []
+    for pack in (compiled.packed_cells, packed_cells):
+        items, slots = Directory(), Directory()
+        for name in known:
+            items.row(name)
+        blocks = pack(found[0] if found else None, shown, clicked, items, slots, 4)
+        named = {(row, column): (item, slot) for item, row in items.rows.items() for slot, column in slots.rows.items()}
+        packed.append(dict(_unpacked(blocks, named)))
+        assert all(
+            payload == b"".join(sorted(_pairs(payload), key=lambda pair: _place(bytes(pair)))) for _, payload in blocks
+        )
+    assert packed[0] == packed[1]
 
-    class Full:
-        newest = NOW
 
-        def learn(self, *_: Any) -> bool:
-            return False
+def _pairs(payload: bytes) -> list[bytes]:
+    return [payload[at : at + 8] for at in range(0, len(payload), 8)]
 
-        def take(self, _: Any, at: int, *__: Any) -> int:
-            return at
 
-    monkeypatch.setattr(part._judge, "_shortcut", Full())
-    monkeypatch.setattr("streams.fold.judge.taken_by", lambda _: None)
-    part.prepare(Batch(TP, 0, 20, 0, records))
-    assert part._judge._shortcut is not made and not isinstance(part._judge._shortcut, Full)
+def _place(pair: bytes) -> int:
+    return int.from_bytes(pair[:4], "little")
+
+
+def _unpacked(blocks: list[tuple[int, bytes]], named: dict[tuple[int, int], tuple[str, str]]) -> Iterator[Any]:
+    for block, payload in blocks:
+        for pair in _pairs(payload):
+            row, rest = divmod(_place(pair), 8)
+            yield (*named[row, block * 4 + rest // 2], rest % 2), int.from_bytes(pair[4:], "little")
+
+
+def test_a_full_shortcut_is_made_anew_before_the_next_batch() -> None:
+    events = [impression(number) for number in range(60)]
+    records = [record(at, json.dumps(event).encode(), event["unit"]) for at, event in enumerate(events)]
+    part, taken = partition(ROOMY, True), []
+    for at in range(0, 60, 20):
+        taken.append(len(part.prepare(Batch(TP, at, at + 20, 0, records[at : at + 20])).taken or ()))
+        part._judge._full = at == 0
+    assert taken == [16, 16, 20]
 
 
 @given(names=st.lists(st.tuples(st.integers(1, 4), st.text(max_size=40))), reach=st.integers(1, 6))
