@@ -41,7 +41,7 @@ from streams.transport.wiring import ROUND_ROBIN, OnError, Resume, Revoked, Wiri
 log = logging.getLogger("reshelf")
 
 SCHEME = "batches"
-STREAM_BATCHES = 4
+STREAM_BATCHES = 2
 """Batches that wait in a stream before the reader waits."""
 STOP_WAIT_S = 5.0
 """From the signal to the end of the process at most."""

@@ -25,7 +25,7 @@ from streams.records import Record
 from streams.settings import KafkaSettings
 
 T = TypeVar("T")
-POLL_RECORDS = 5_000
+POLL_RECORDS = 20_000
 PARTITION_FETCH_BYTES = 8 * 1024 * 1024
 FETCH_WAIT_MS = 100
 """A broker answers a fetch after so long without data; with data it answers at once.
