@@ -28,6 +28,8 @@ class Front:
     context: click.Context
     file: Path | None = None
     embedded: bool = False
+    kafka_home: Path | None = None
+    """Where Apache Kafka lies that is started in place of the embedded broker."""
     json: bool = False
     verbose: int = 0
 
@@ -55,12 +57,13 @@ class Front:
         click.echo(json.dumps(content, ensure_ascii=False, default=str) if self.json else text)
 
     def _start(self) -> dict[str, Any]:
-        from reshelf.servers import embedded_broker, embedded_redis
+        from reshelf.servers import embedded_broker, embedded_redis, real_kafka
 
+        broker = real_kafka(self.kafka_home) if self.kafka_home else embedded_broker()
         open_to_all = {"username": "", "password": "", "ca_file": "", "cert_file": "", "key_file": ""}
         bare = {f"{group}.{key}": value for group in ("kafka", "redis") for key, value in open_to_all.items()}
         return bare | {
-            "kafka.bootstrap": self.context.with_resource(embedded_broker()),
+            "kafka.bootstrap": self.context.with_resource(broker),
             "kafka.security_protocol": "PLAINTEXT",
             "kafka.replication": 1,
             "redis.url": self.context.with_resource(embedded_redis()),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reshelf.commands import Front
-from reshelf.commands.bench.options import AT_LEAST_ONE, SLOTS, broker, machine, rounds
+from reshelf.commands.bench.options import AT_LEAST_ONE, SLOTS, broker, machine, own_servers, rounds
 
 if TYPE_CHECKING:
     from bench.latency_delays import Latency
@@ -17,6 +17,7 @@ KEPT_UP = 0.98
 
 
 @click.command()
+@own_servers
 @click.option("--rate", type=AT_LEAST_ONE, multiple=True, default=(1_000, 5_000, 20_000), show_default=True)
 @click.option("--seconds", type=click.FloatRange(min=0.1), default=15.0, show_default=True, help="What counts.")
 @click.option(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -19,6 +20,27 @@ rounds = click.option(
 )
 
 
+def _start(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    front: Front = context.obj
+    if value is None:
+        return
+    front.embedded = True
+    if value == "kafka":
+        home = os.environ.get("KAFKA_HOME")
+        if not home:
+            raise click.UsageError("--broker kafka starts the Apache Kafka that KAFKA_HOME names, and it names none.")
+        front.kafka_home = Path(home)
+
+
+own_servers = click.option(
+    "--broker",
+    type=click.Choice(["embedded", "kafka"]),
+    callback=_start,
+    expose_value=False,
+    help="Start a Redis and this broker for the measurement alone; kafka is the one in KAFKA_HOME.",
+)
+
+
 def machine() -> str:
     """What figures were measured on."""
     return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
@@ -26,4 +48,6 @@ def machine() -> str:
 
 def broker(front: Front) -> str:
     """Which broker took part."""
+    if front.kafka_home:
+        return "Apache Kafka, one node"
     return "embedded" if front.embedded else front.settings.kafka.bootstrap

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reshelf.commands import Front
-from reshelf.commands.bench.options import AT_LEAST_ONE, SLOTS, broker, machine, rounds
+from reshelf.commands.bench.options import AT_LEAST_ONE, SLOTS, broker, machine, own_servers, rounds
 
 if TYPE_CHECKING:
     from bench.pipeline import Pipeline
@@ -16,6 +16,7 @@ PEERS = ("bare", "faust_take", "faust", "quix", "bytewax")
 
 
 @click.command()
+@own_servers
 @click.option("--events", type=AT_LEAST_ONE, default=400_000, show_default=True, help="Events in the log.")
 @rounds
 @click.option("--slots", type=SLOTS, default=(1, 12), multiple=True, show_default=True, help="Slots of an event.")
