@@ -216,10 +216,11 @@ class PolicyParameters(Struct, frozen=True):
 
 
 class LayoutRequest(Struct, frozen=True):
-    """The statistics of a page and segment changed; the record's key says it all."""
+    """The statistics of a page and segment changed; the record's key says which."""
 
     page: Page
     segment: Segment
+    clicked: Annotated[bool, Meta(description="By a click or purchase, and not by impressions alone.")] = False
 
 
 class Layout(Struct, frozen=True):

@@ -19,9 +19,9 @@ from functools import lru_cache
 from aiokafka.partitioner import murmur2
 
 from policy.assignment import Epoch, epoch_of
-from schemas.codec import decode_key, encode, encode_key
+from schemas.codec import decode_key, decoder, encode, encode_key
 from schemas.errors import BadRecord, StateAttention
-from schemas.messages import Layout
+from schemas.messages import Layout, LayoutRequest
 from schemas.topics import CATALOG_ITEMS, LAYOUT_REQUESTS, LAYOUTS, LAYOUTS_HISTORY
 from streams.fold.deltas import WHOLE_PAGE
 from streams.layouts.catalog import Catalog, Changes, Published, published_of
@@ -39,6 +39,7 @@ AT_ONCE = 8
 """Keys that wait for Redis or the broker at the same time."""
 
 log = logging.getLogger("reshelf")
+_decode_request = decoder(LayoutRequest)
 
 
 @dataclass(slots=True)
@@ -112,11 +113,12 @@ class LayoutProducer:
         for record in batch.records:
             try:
                 key = Key(*decode_key(LAYOUT_REQUESTS, record.key))
+                clicked = _decode_request(record.value).clicked if record.value else False
             except BadRecord:
                 self.metrics.unfit[LAYOUT_REQUESTS.name] += 1
             else:
                 self._segments.setdefault(key.page, set()).add(key.segment)
-                self._mark(key)
+                self._mark(key, urgent=clicked)
 
     def changed(self, changes: Changes) -> None:
         """Make what the compacted topics changed due."""
@@ -142,9 +144,9 @@ class LayoutProducer:
         known = self._segments.get(page, set()) | self._catalog.segments.get(page, set())
         return {Key(page, segment) for segment in known | {WHOLE_PAGE}}
 
-    def _mark(self, key: Key, at: float | None = None) -> None:
+    def _mark(self, key: Key, at: float | None = None, urgent: bool = False) -> None:
         if self._is_owned(key):
-            self._schedule.mark(key, self._clock.steady() if at is None else at)
+            self._schedule.mark(key, self._clock.steady() if at is None else at, urgent)
             self._wake.set()
 
     def _is_owned(self, key: Key) -> bool:

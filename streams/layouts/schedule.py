@@ -1,8 +1,9 @@
 """Which key is composed next: a pure object, the time comes in with every call.
 
 Laws: a key is not taken twice within the refresh interval; of the keys that may
-be taken, the one that could have been taken for longest goes first, so none
-starves; and composing takes at most its share of the time, whatever is due.
+be taken, the one that could have been taken for longest goes first, where an
+urgent one counts as if it had waited HEAD_START_MS more, so none starves; and
+composing takes at most its share of the time, whatever is due.
 """
 
 from __future__ import annotations
@@ -11,12 +12,31 @@ import heapq
 from collections.abc import Iterable
 from typing import NamedTuple
 
+HEAD_START_MS = 2_000.0
+"""An urgent key goes before others that have waited for so much longer."""
+
 
 class Key(NamedTuple):
     """What a layout is for."""
 
     page: str
     segment: str
+
+
+class Mark(NamedTuple):
+    """From when on a key may be taken, and whether before others."""
+
+    ready: float
+    urgent: bool
+
+    @property
+    def rank(self) -> float:
+        """Lower goes first."""
+        return self.ready - HEAD_START_MS if self.urgent else self.ready
+
+    def joined(self, other: Mark) -> Mark:
+        """The earlier time, and urgent if one of them is."""
+        return Mark(min(self.ready, other.ready), self.urgent or other.urgent)
 
 
 class Schedule:
@@ -28,39 +48,44 @@ class Schedule:
     def __init__(self, refresh_ms: float, budget: float) -> None:
         self._refresh = refresh_ms
         self._budget = budget
-        self._ready: dict[Key, float] = {}
-        self._heap: list[tuple[float, int, Key]] = []
+        self._waiting: dict[Key, Mark] = {}
+        self._later: list[tuple[float, int, Key, Mark]] = []
+        self._ready: list[tuple[float, int, Key, Mark]] = []
         self._taken: dict[Key, float] = {}
-        self._running: dict[Key, float] = {}
+        self._running: dict[Key, Mark | None] = {}
         self._free_at = float("-inf")
         self._marks = 0
 
-    def mark(self, key: Key, at: float) -> None:
+    def mark(self, key: Key, at: float, urgent: bool = False) -> None:
         """The key is due at `at`, or as soon after as its refresh interval allows; an earlier mark stays."""
         if key in self._running:
-            self._running[key] = min(at, self._running[key])
+            before = self._running[key]
+            self._running[key] = Mark(at, urgent).joined(before) if before else Mark(at, urgent)
             return
-        ready = max(at, self._taken.get(key, float("-inf")) + self._refresh)
-        if ready < self._ready.get(key, float("inf")):
-            self._ready[key] = ready
+        mark = Mark(max(at, self._taken.get(key, float("-inf")) + self._refresh), urgent)
+        known = self._waiting.get(key)
+        if known is not None:
+            mark = mark.joined(known)
+        if mark != known:
+            self._waiting[key] = mark
             self._marks += 1
-            heapq.heappush(self._heap, (ready, self._marks, key))
+            heapq.heappush(self._later, (mark.ready, self._marks, key, mark))
 
     def take(self, now: float) -> Key | None:
         """The next key to compose, or None; it is not handed out again until it is `finished`."""
         if self.wait(now) > 0:
             return None
-        key = heapq.heappop(self._heap)[2]
-        del self._ready[key]
+        key = heapq.heappop(self._ready)[2]
+        del self._waiting[key]
         self._taken[key] = now
-        self._running[key] = float("inf")
+        self._running[key] = None
         return key
 
     def finished(self, key: Key) -> None:
         """The composition of a taken key ended, well or not; what was marked meanwhile is due now."""
         again = self._running.pop(key)
-        if again < float("inf"):
-            self.mark(key, again)
+        if again is not None:
+            self.mark(key, *again)
 
     def spent(self, ended: float, duration: float) -> None:
         """Composing took `duration` until `ended`: rest in proportion."""
@@ -69,24 +94,31 @@ class Schedule:
     def keep(self, keys: Iterable[Key]) -> None:
         """Forget all keys but these."""
         kept = set(keys)
-        self._ready = {key: ready for key, ready in self._ready.items() if key in kept}
+        self._waiting = {key: mark for key, mark in self._waiting.items() if key in kept}
         self._taken = {key: taken for key, taken in self._taken.items() if key in kept}
-        self._heap = [entry for entry in self._heap if self._ready.get(entry[2]) == entry[0]]
-        heapq.heapify(self._heap)
         for key in self._running.keys() - kept:
-            self._running[key] = float("inf")
+            self._running[key] = None
 
     def wait(self, now: float) -> float:
         """How long `take` will answer None if nothing more is marked or finished; infinite when nothing waits."""
-        while self._heap and self._ready.get(self._heap[0][2]) != self._heap[0][0]:
-            heapq.heappop(self._heap)
-        if not self._heap:
-            return float("inf")
-        return max(self._heap[0][0], self._free_at) - now
+        self._drop_old(self._later)
+        while self._later and self._later[0][0] <= now:
+            _, number, key, mark = heapq.heappop(self._later)
+            heapq.heappush(self._ready, (mark.rank, number, key, mark))
+            self._drop_old(self._later)
+        self._drop_old(self._ready)
+        if self._ready:
+            return max(now, self._free_at) - now
+        return max(self._later[0][0], self._free_at) - now if self._later else float("inf")
+
+    def _drop_old(self, heap: list[tuple[float, int, Key, Mark]]) -> None:
+        """Take marks off the top that others replaced."""
+        while heap and self._waiting.get(heap[0][2]) != heap[0][3]:
+            heapq.heappop(heap)
 
     def waiting(self) -> set[Key]:
         """All keys that wait."""
-        return set(self._ready)
+        return set(self._waiting)
 
     @property
     def running(self) -> int:

@@ -39,6 +39,8 @@ log = logging.getLogger("reshelf")
 TOPICS = (IMPRESSIONS, CLICKS, CONVERSIONS)
 OUTPUTS = (DEAD_LETTERS, LAYOUT_REQUESTS)
 _REQUEST_PAUSE_S = 0.02
+_QUIET_PAUSE_S = 0.25
+"""Keys that nobody clicked are asked for so often: impressions alone move a posterior slowly."""
 _EXPIRE_PAUSE_S = 60.0
 
 
@@ -63,7 +65,7 @@ class Learner:
         self._settings = settings
         self._parts: dict[TopicPartition, PartitionFold] = {}
         self._alarms: dict[TopicPartition, UnfitAlarm] = {}
-        self._changed: set[tuple[str, str]] = set()
+        self._changed: dict[tuple[str, str], bool] = {}
         self._committing = asyncio.Lock()
         self._patience = Patience()
         self._asking = Patience()
@@ -156,8 +158,13 @@ class Learner:
             await self._rewind(part, behind)
         else:
             for page, segment in changed or ():
-                self._changed |= {(page, segment), (page, WHOLE_PAGE)}
+                self._note(page, segment, clicked=part.tp.topic != IMPRESSIONS.name)
         event.ack()
+
+    def _note(self, page: str, segment: str, *, clicked: bool) -> None:
+        """The key wants a layout, soon when it was clicked, and so does the whole page in its time."""
+        self._changed[page, segment] = clicked or self._changed.get((page, segment), False)
+        self._changed.setdefault((page, WHOLE_PAGE), False)
 
     async def _rewind(self, part: PartitionFold, behind: Rewind) -> None:
         if self._parts.get(part.tp) is not part:
@@ -195,15 +202,20 @@ class Learner:
             await self._rewind(part, behind)
 
     async def request_layouts(self) -> None:
-        """Say which keys changed, each once in a short while."""
+        """Say which keys changed, each once in a short while: soon after a click, in their time after impressions."""
+        quiet = 0.0
         while True:
             await asyncio.sleep(_REQUEST_PAUSE_S)
-            changed, self._changed = self._changed, set()
-            if not changed:
+            quiet += _REQUEST_PAUSE_S
+            wanted = self._changed if quiet >= _QUIET_PAUSE_S else _clicked(self._changed)
+            if wanted is self._changed:
+                quiet = 0.0
+            if not wanted:
                 continue
+            self._changed = {key: clicked for key, clicked in self._changed.items() if key not in wanted}
             requests = [
-                Outgoing(LAYOUT_REQUESTS.name, encode_key(LAYOUT_REQUESTS, *key), encode(LayoutRequest(*key)))
-                for key in sorted(changed)
+                Outgoing(LAYOUT_REQUESTS.name, encode_key(LAYOUT_REQUESTS, *key), encode(LayoutRequest(*key, clicked)))
+                for key, clicked in sorted(wanted.items())
             ]
             await self._asking.until_done(partial(self._outlet.publish, requests))
 
@@ -226,6 +238,10 @@ class Learner:
             asyncio.create_task(self._guarded(task()))
             for task in (self.advance, self.request_layouts, self.drop_expired)
         ]
+
+
+def _clicked(changed: Mapping[tuple[str, str], bool]) -> dict[tuple[str, str], bool]:
+    return {key: True for key, clicked in changed.items() if clicked}
 
 
 def learner_app(
@@ -251,6 +267,7 @@ def learner_app(
             resume=learner.resume,
             on_revoked=learner.revoked,
             on_error=on_error,
+            linger_s=settings.linger_ms / 1000,
         )
         _wire(learner, kafka, [outlet.close, client.aclose])
         return learner.app

@@ -80,6 +80,7 @@ def create_app(
     on_revoked: Revoked,
     assignor: type[AbstractPartitionAssignor] = ROUND_ROBIN,
     on_error: OnError | None = None,
+    linger_s: float = 0.0,
 ) -> BatchApp:
     """An application that reads as consumer group `kafka.prefix + name`.
 
@@ -87,6 +88,7 @@ def create_app(
     resume: where to read partitions from, asked after every assignment.
     on_revoked: told which partitions went to another worker.
     on_error: told of what the transport cannot heal; by default the process ends.
+    linger_s: seconds to rest after a read that brought little; events then wait so much longer at most.
     Raises BadSettings when the security settings cannot be used.
     """
     app = BatchApp(
@@ -114,7 +116,7 @@ def create_app(
         if not app.should_stop:
             report(error)
 
-    app.wiring = Wiring(kafka, logical, resume, on_revoked, told, assignor)
+    app.wiring = Wiring(kafka, logical, resume, on_revoked, told, assignor, linger_s)
     return app
 
 

@@ -32,6 +32,8 @@ from streams.transport.wiring import Wiring
 
 READ_WAIT_S = 0.2
 """A read without records returns after so long; gaps at the end of a log show then."""
+FEW_RECORDS = 1_000
+"""A read that brings fewer is little: each batch costs as much as a thousand events."""
 COMMIT_WAIT_S = 1.0
 FINISH_WAIT_S = 2.0
 """Batches in work get so long to be acknowledged at a rebalance or stop."""
@@ -120,8 +122,11 @@ class BatchConsumer(FaustConsumer):
                     continue
                 self._turns += 1
                 await self._place()
-                for message in await self._read():
+                messages = await self._read()
+                for message in messages:
                     await self._deliver(message)
+                if messages and self.wiring.linger_s and sum(map(_size, messages)) < FEW_RECORDS:
+                    await asyncio.sleep(self.wiring.linger_s)
         except asyncio.CancelledError:
             if not self.app.should_stop:
                 raise
@@ -336,6 +341,10 @@ class BatchConsumer(FaustConsumer):
 
     def key_partition(self, topic: str, key: bytes | None, partition: int | None = None) -> Any:
         raise NotImplementedError("Producers choose partitions.")
+
+
+def _size(message: ConsumerMessage) -> int:
+    return len(cast(Delivery, message).value.records)
 
 
 class Transport(FaustTransport):

@@ -28,7 +28,10 @@ OnError = Callable[[Exception], None]
 
 @dataclass(frozen=True)
 class Wiring:
-    """Callbacks run in the application's event loop; names are without the settings' prefix."""
+    """Callbacks run in the application's event loop; names are without the settings' prefix.
+
+    After a read that brought little the reader rests for `linger_s`, so that the next one brings more.
+    """
 
     kafka: KafkaSettings
     logical: Callable[[str], str]
@@ -36,6 +39,7 @@ class Wiring:
     on_revoked: Revoked
     on_error: OnError
     assignor: type[AbstractPartitionAssignor] = ROUND_ROBIN
+    linger_s: float = 0.0
 
     def missing(self, topics: Iterable[str]) -> BadSettings:
         names = ", ".join(sorted(topics))

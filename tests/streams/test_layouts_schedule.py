@@ -8,12 +8,12 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.layouts.schedule import Key, Schedule
+from streams.layouts.schedule import HEAD_START_MS, Key, Schedule
 
 KEYS = [Key("home", str(number)) for number in range(5)]
 REFRESH = 200
 
-marks = st.tuples(st.just("mark"), st.sampled_from(KEYS), st.integers(0, 500))
+marks = st.tuples(st.sampled_from(["mark", "press"]), st.sampled_from(KEYS), st.integers(0, 500))
 steps = st.lists(
     st.one_of(
         marks,
@@ -34,8 +34,8 @@ def test_a_key_is_taken_once_per_interval_never_twice_at_once_and_only_when_mark
     wanted: dict[Key, float] = {}
     running: set[Key] = set()
     for verb, key, amount in history:
-        if verb == "mark":
-            schedule.mark(key, now + amount)
+        if verb in ("mark", "press"):
+            schedule.mark(key, now + amount, urgent=verb == "press")
             wanted[key] = min(now + amount, wanted.get(key, float("inf")))
         elif verb == "pass":
             now += amount
@@ -105,3 +105,24 @@ def test_keys_that_went_elsewhere_are_forgotten() -> None:
     schedule.finished(KEYS[0])
     assert schedule.take(1000) == KEYS[3]
     assert schedule.take(1000) is None
+
+
+def test_an_urgent_key_goes_first_but_not_before_what_waits_much_longer() -> None:
+    schedule = Schedule(REFRESH, 1.0)
+    schedule.mark(KEYS[0], 0)
+    schedule.mark(KEYS[1], 10)
+    schedule.mark(KEYS[2], HEAD_START_MS + 5, urgent=True)
+    schedule.mark(KEYS[3], 20, urgent=True)
+    late = HEAD_START_MS + 100
+    assert [schedule.take(late) for _ in range(4)] == [KEYS[3], KEYS[0], KEYS[2], KEYS[1]]
+
+
+def test_a_key_becomes_urgent_while_it_waits_or_runs() -> None:
+    schedule = Schedule(REFRESH, 1.0)
+    for at, key in enumerate(KEYS[:3]):
+        schedule.mark(key, at)
+    schedule.mark(KEYS[2], 50, urgent=True)
+    assert schedule.take(100) == KEYS[2]
+    schedule.mark(KEYS[2], 110, urgent=True)
+    schedule.finished(KEYS[2])
+    assert [schedule.take(300) for _ in range(4)] == [KEYS[2], KEYS[0], KEYS[1], None]
