@@ -54,7 +54,7 @@ class Sink:
         names = [self._keys.watermark(WRITTEN), *operations.keys]
         expected, self._written = self._written, self._written + len(accepted)
         move = (expected, 0, Watermark(self._written).encode())
-        self._connection.send_command("EVALSHA", self._sha, len(names), *names, *move, *operations.args)
+        self._connection.send_command("EVALSHA", self._sha, len(names), *names, *move, *operations.packed())
         self._sent = operations
 
     def settle(self) -> None:

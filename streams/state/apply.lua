@@ -2,7 +2,9 @@
 --
 -- KEYS[1]  watermark; the other keys as the operations name them
 -- ARGV[1]  expected offset          ARGV[2]  offset where none is stored
--- ARGV[3]  the new watermark        then operations of three: verb, index into KEYS, payload
+-- ARGV[3]  the new watermark
+-- ARGV[4]  operations as a msgpack array, three elements each: verb, index into KEYS, bytes of payload
+-- ARGV[5]  the payloads, one behind the other
 --
 -- Replies {1} applied; {0, offset} another offset is stored;
 -- {2, index, content, ...} these directories hold other names than expected.
@@ -16,13 +18,21 @@ if tonumber(string.match(ARGV[3], '^%d+')) < tonumber(offset) then
   return redis.error_reply('WATERMARK would go back')
 end
 
+-- from here on the third element is the payload itself
+local steps, taken = cmsgpack.unpack(ARGV[4]), 0
+for i = 3, #steps, 3 do
+  local size = steps[i]
+  steps[i] = string.sub(ARGV[5], taken + 1, taken + size)
+  taken = taken + size
+end
+
 local other = {2}
-for i = 4, #ARGV, 3 do
-  if ARGV[i] == 'name' then
-    local key = KEYS[tonumber(ARGV[i + 1])]
+for i = 1, #steps, 3 do
+  if steps[i] == 'name' then
+    local key, expected = KEYS[steps[i + 1]], string.sub(steps[i + 2], 1, 8)
     local token = redis.call('GETRANGE', key, 0, 7)
-    if token ~= string.sub(ARGV[i + 2], 1, 8) and not (token == '' and string.sub(ARGV[i + 2], 1, 8) == '00000000') then
-      other[#other + 1] = tonumber(ARGV[i + 1])
+    if token ~= expected and not (token == '' and expected == '00000000') then
+      other[#other + 1] = steps[i + 1]
       other[#other + 1] = redis.call('GET', key) or ''
     end
   end
@@ -121,8 +131,16 @@ local verbs = {
     redis.call('HINCRBY', key, verdict, amount)
   end,
 }
-for i = 4, #ARGV, 3 do
-  verbs[ARGV[i]](KEYS[tonumber(ARGV[i + 1])], ARGV[i + 2])
+local i = 1
+while i <= #steps do
+  local verb, key = steps[i], KEYS[steps[i + 1]]
+  if verb == 'unless' then
+    -- two steps follow that list a table: only needed where it is new
+    i = i + (call('EXISTS', key) == 1 and 9 or 3)
+  else
+    verbs[verb](key, steps[i + 2])
+    i = i + 3
+  end
 end
 redis.call('SET', KEYS[1], ARGV[3])
 return {1}

@@ -13,6 +13,7 @@ import struct
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import orjson
 
 from streams.fold.deltas import GroupDelta, TableDelta, TableKey
@@ -57,11 +58,12 @@ class Directories:
 
 
 class Operations:
-    """The keys and arguments of one call of the apply script."""
+    """The keys and the packed operations of one call of the apply script."""
 
     def __init__(self, keys: GroupKeys) -> None:
         self.keys: list[str] = []
-        self.args: list[Any] = []
+        self._steps: list[Any] = []
+        self._payloads: list[bytes] = []
         self.directories: dict[str, Directory] = {}
         self._names = keys
         self._places: dict[str, int] = {}
@@ -72,7 +74,13 @@ class Operations:
         if place is None:
             self.keys.append(key)
             place = self._places[key] = len(self.keys) + 1
-        self.args += (verb, place, payload)
+        content = payload.encode() if isinstance(payload, str) else payload
+        self._steps += (verb, place, len(content))
+        self._payloads.append(content)
+
+    def packed(self) -> tuple[bytes, bytes]:
+        """All operations and their payloads as two arguments: each argument costs a client as much as a step."""
+        return msgspec.msgpack.encode(self._steps), b"".join(self._payloads)
 
     def key_at(self, place: int) -> str:
         """The key that the script calls KEYS[place]."""
@@ -93,6 +101,8 @@ class Operations:
 
     def _add_table(self, key: TableKey, table: TableDelta, known: Directories) -> None:
         names = self._names
+        self._list_new(names.table("revision", key), key, "table")
+        self.add("tick", names.table("revision", key))
         if table.impressions or table.clicks or table.taken:
             items = self._directory(names.table("items", key), known)
             slots = self._directory(names.table("slots", key), known)
@@ -104,15 +114,16 @@ class Operations:
             sums = _rows(((sold.row(item), sale) for item, sale in table.sales.items()), SALE_FIELDS)
             self.add("sum", names.table("sales", key), sums)
             self.add("count", names.table("delays", key), _pack(table.delays))
-        self._index(key, "table")
 
     def _add_bins(self, key: TableKey, bins: Mapping[int, list[int]]) -> None:
-        self.add("sum", self._names.table("bins", key), _rows(bins.items(), BIN_FIELDS))
-        self._index(key, "bins")
+        array = self._names.table("bins", key)
+        self._list_new(array, key, "bins")
+        self.add("sum", array, _rows(bins.items(), BIN_FIELDS))
 
-    def _index(self, key: TableKey, kind: str) -> None:
+    def _list_new(self, array: str, key: TableKey, kind: str) -> None:
+        """Where `array` does not exist yet, the table is new to the index."""
         name = orjson.dumps([kind, key.page, key.segment, int(key.traffic)])
-        self.add("tick", self._names.table("revision", key))
+        self.add("unless", array)
         self.add("join", self._names.buckets, str(key.bucket))
         self.add("join", self._names.index(key.bucket), name)
 

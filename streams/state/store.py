@@ -137,7 +137,7 @@ class Store:
         for verdict, amount in (move.tally or {}).items():
             operations.add("tally", keys.tally(tp), f"{verdict}={amount}")
         names = [keys.watermark(tp), *operations.keys]
-        return operations, [len(names), *names, move.expected, start, move.watermark.encode(), *operations.args]
+        return operations, [len(names), *names, move.expected, start, move.watermark.encode(), *operations.packed()]
 
     def _settle(self, operations: Operations, move: Move, reply: list[Any]) -> int:
         if reply[0] == 1:
