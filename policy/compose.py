@@ -85,14 +85,18 @@ class Composition:
     propensities: dict[str, dict[str, float]]
 
 
-def compose(statistics: Statistics, choice: PolicyChoice, page: str, segment: str, epoch: int) -> Composition:
+def compose(
+    statistics: Statistics, choice: PolicyChoice, page: str, segment: str, epoch: int, z: Floats | None = None
+) -> Composition:
     """The composition for `page` and `segment` in `epoch`: the same arguments always give the same.
 
+    `z` are the `click_normals` of just these names, where the caller has kept them.
     With fewer items than slots, the slots least looked at stay empty; with no
     items, all do, and `propensities` is empty.
     """
     beta = posterior(statistics.impressions, statistics.clicks, statistics.examination, statistics.prior)
-    z = click_normals(page, segment, statistics.hashes, choice.variants, epoch)
+    if z is None:
+        z = click_normals(page, segment, statistics.hashes, choice.variants, epoch)
     scores = POLICIES[choice.name](beta, z, choice.exploration)
     filled = slates(scores, statistics.examination, statistics.hashes)
     return Composition(

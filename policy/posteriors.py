@@ -43,7 +43,7 @@ def posterior(impressions: Counts, clicks: Counts, examination: Floats, prior: P
     visitor clicks twice, an impression is lost) leave the prior's share of `b`.
     """
     clicked = clicks.sum(axis=1, dtype=np.float64)
-    examined = impressions @ examination
+    examined = np.einsum("as,s->a", impressions, examination)
     missed = np.maximum(0.0, examined - clicked)
     a = prior.click_rate * prior.strength + clicked
     b = (1.0 - prior.click_rate) * prior.strength + missed

@@ -56,7 +56,8 @@ def compose(
     if totals is None:
         totals = Totals(page.candidates, tuple(rules.slots))
     totals.move_to(state.tables, weights(state.tables, settings.half_life_ms))
-    composition = slates_of(_statistics(totals, page, settings), rules.policy, rules.page, segment, epoch)
+    z = totals.normals(rules.page, segment, rules.policy.variants, epoch)
+    composition = slates_of(_statistics(totals, page, settings), rules.policy, rules.page, segment, epoch, z)
     return Layout(
         page=rules.page,
         segment=segment,

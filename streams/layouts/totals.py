@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policy.posteriors import bucket_weights
+from policy.sampling import Floats, click_normals
 from streams.fold.deltas import Traffic
 from streams.layouts.candidates import CandidateSet
 from streams.state.tables import Table
@@ -46,6 +47,7 @@ class Totals:
     impressions: dict[Traffic, Sums] = field(init=False)
     clicks: dict[Traffic, Sums] = field(init=False)
     conversions: dict[Traffic, Sums] = field(init=False)
+    _drawn: tuple[tuple[str, str, int, int], Floats] | None = field(init=False, default=None)
     _held: dict[int, tuple[Table, int]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -75,29 +77,35 @@ class Totals:
             sums.reshape(-1)[places.targets] += weight * counts.reshape(-1)[places.cells]
         self.conversions[table.traffic][places.candidates] += weight * table.conversions[places.rows]
 
+    def normals(self, page: str, segment: str, variants: int, epoch: int) -> Floats:
+        """The candidates' `policy.sampling.click_normals`: as long as the names are the same, so are they."""
+        names = page, segment, variants, epoch
+        if self._drawn is None or self._drawn[0] != names:
+            self._drawn = names, click_normals(page, segment, self.candidates.hashes, variants, epoch)
+        return self._drawn[1]
+
     @property
     def cells(self) -> int:
-        return 4 * len(self.candidates.items) * len(self.slots)
+        drawn = self._drawn[1].size if self._drawn else 0
+        return 4 * len(self.candidates.items) * len(self.slots) + drawn
 
 
 class TotalsCache:
     """The totals of keys that were asked for lately, up to `limit` cells of eight bytes in all."""
 
-    def __init__(self, limit: int = 8_000_000) -> None:
+    def __init__(self, limit: int = 16_000_000) -> None:
         self._limit = limit
         self._cells = 0
-        self._kept: OrderedDict[Hashable, Totals] = OrderedDict()
+        self._kept: OrderedDict[Hashable, tuple[Totals, int]] = OrderedDict()
 
     def totals(self, key: Hashable, candidates: CandidateSet, slots: tuple[str, ...]) -> Totals:
         """What is kept for the key if it is for these candidates and slots, else empty totals."""
-        found = self._kept.pop(key, None)
-        if found is not None and (found.candidates is not candidates or found.slots != slots):
-            self._cells -= found.cells
-            found = None
-        if found is None:
+        found, cells = self._kept.pop(key, (None, 0))
+        self._cells -= cells
+        if found is None or found.candidates is not candidates or found.slots != slots:
             found = Totals(candidates, slots)
-            self._cells += found.cells
-        self._kept[key] = found
+        self._kept[key] = found, found.cells
+        self._cells += found.cells
         while self._cells > self._limit and len(self._kept) > 1:
-            self._cells -= self._kept.popitem(last=False)[1].cells
+            self._cells -= self._kept.popitem(last=False)[1][1]
         return found

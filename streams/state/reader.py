@@ -43,6 +43,7 @@ class StateReader:
             for topic, offsets in starts.items()
             for partition, start in enumerate(offsets)
         ]
+        self._buckets: dict[int, frozenset[int]] = {}
         self._cache: dict[tuple[str, str], dict[TableKey, tuple[bytes, Table]]] = {}
 
     async def keys(self) -> set[tuple[str, str]]:
@@ -51,18 +52,34 @@ class StateReader:
 
     async def read(self, page: str, segment: str) -> KeyState:
         """The counts of one key with the log position they reflect."""
-        keys = self._groups[group_of(page, segment, len(self._groups))]
-        buckets = await carried_out(lambda: self._redis.smembers(keys.buckets))
-        tables = [TableKey(page, segment, int(bucket), traffic) for bucket in sorted(buckets) for traffic in Traffic]
-        names = [keys.watermark(tp) for tp, _ in self._partitions]
-        names += [keys.table("revision", key) for key in tables]
-        stored = await carried_out(lambda: self._redis.mget(names))
+        group = group_of(page, segment, len(self._groups))
+        keys = self._groups[group]
+        tables, stored = await self._revisions(group, page, segment)
         count = len(self._partitions)
         live = {key: revision for key, revision in zip(tables, stored[count:], strict=True) if revision}
         known = await self._refresh(keys, live, self._cache.pop((page, segment), {}))
         if known:
             self._cache[page, segment] = known
         return KeyState(tuple(table for _, table in known.values()), self._watermarks(stored[:count]))
+
+    async def _revisions(self, group: int, page: str, segment: str) -> tuple[list[TableKey], list[bytes | None]]:
+        """The tables that there may be; the watermarks, and behind them the revision of each table.
+
+        One round trip as long as the group's buckets are those of the last time.
+        """
+        keys = self._groups[group]
+        while True:
+            buckets = self._buckets.get(group, frozenset())
+            tables = [TableKey(page, segment, bucket, traffic) for bucket in sorted(buckets) for traffic in Traffic]
+            names = [keys.watermark(tp) for tp, _ in self._partitions]
+            names += [keys.table("revision", key) for key in tables]
+            pipeline = self._redis.pipeline(transaction=False)
+            pipeline.smembers(keys.buckets)
+            pipeline.mget(names)
+            listed, stored = await carried_out(pipeline.execute)
+            self._buckets[group] = frozenset(map(int, listed))
+            if self._buckets[group] == buckets:
+                return tables, stored
 
     def _watermarks(self, stored: Sequence[bytes | None]) -> dict[str, list[int]]:
         watermarks: dict[str, list[int]] = {}
@@ -75,30 +92,40 @@ class StateReader:
     ) -> dict[TableKey, tuple[bytes, Table]]:
         """The live tables by revision: as known where that has not changed, else read now."""
         changed = [key for key, revision in live.items() if known.get(key, (b"",))[0] != revision]
-        read = dict(zip(changed, await read_tables(self._redis.mget, keys, changed), strict=True))
+        blocks = {key: blocks_for(len(table.slots)) for key, (_, table) in known.items()}
+        read = dict(zip(changed, await read_tables(self._redis.mget, keys, changed, blocks), strict=True))
         return {key: (revision, read[key]) if key in read else known[key] for key, revision in live.items()}
 
 
 async def read_tables(
-    mget: Callable[[list[str]], Awaitable[Any]], keys: GroupKeys, tables: Sequence[TableKey]
+    mget: Callable[[list[str]], Awaitable[Any]],
+    keys: GroupKeys,
+    tables: Sequence[TableKey],
+    expected: Mapping[TableKey, int] | None = None,
 ) -> list[Table]:
     """The tables of one group.
 
-    Two reads: directories and sums, then the cells, whose number the slots tell.
-    Rows that appear between both are left out until the next read.
+    One read where `expected` says how many blocks of cells a table has; where there
+    are more, which the slots tell, a second one for these.  Rows that appear between
+    both are left out until the next read.
     """
     if not tables:
         return []
-    names = [keys.table(part, key) for key in tables for part in _PARTS]
-    heads = await carried_out(lambda: mget(names))
-    rows = [heads[at : at + len(_PARTS)] for at in range(0, len(heads), len(_PARTS))]
-    blocks = [blocks_for(len(names_in(row[1]))) for row in rows]
-    names = [keys.table(f"cells{at}", key) for key, count in zip(tables, blocks, strict=True) for at in range(count)]
-    cells = iter(await carried_out(lambda: mget(names)) if names else ())
+    have = [(expected or {}).get(key, 0) for key in tables]
+    names = [name for key, count in zip(tables, have, strict=True) for name in _names(keys, key, count)]
+    values = iter(await carried_out(lambda: mget(names)))
+    parts = [[next(values) for _ in range(len(_PARTS) + count)] for count in have]
+    lacking = [range(count, blocks_for(len(names_in(part[1])))) for count, part in zip(have, parts, strict=True)]
+    names = [keys.table(f"cells{at}", key) for key, more in zip(tables, lacking, strict=True) for at in more]
+    values = iter(await carried_out(lambda: mget(names)) if names else ())
     return [
-        decode_table(key, [*row, *(next(cells) for _ in range(count))])
-        for key, row, count in zip(tables, rows, blocks, strict=True)
+        decode_table(key, part + [next(values) for _ in more])
+        for key, part, more in zip(tables, parts, lacking, strict=True)
     ]
+
+
+def _names(keys: GroupKeys, key: TableKey, blocks: int) -> list[str]:
+    return [keys.table(part, key) for part in (*_PARTS, *(f"cells{at}" for at in range(blocks)))]
 
 
 async def table_keys(redis: Redis, keys: GroupKeys, kind: str = "table") -> list[TableKey]:
