@@ -63,8 +63,12 @@ def measure(
         return found
 
     batch = max(BATCHES, key=lambda size: timed(Contender("bare", size))) if "bare" in peers else None
-    ours = [Contender("reshelf" if count == 1 else f"reshelf_{count}_workers", workers=count) for count in workers]
-    others = [Contender(name, batch if name == "bare" and batch else _TAKEN[name]) for name in peers]
+    ours = [OURS, *(Contender(f"reshelf_{count}_workers", workers=count) for count in workers if count > 1)]
+    if "python" in peers:
+        ours.append(Contender("reshelf_python", compiled=False))
+    others = [
+        Contender(name, batch if name == "bare" and batch else _TAKEN[name]) for name in peers if name != "python"
+    ]
     rates = _rounds([*ours, *others], rounds, timed)
     return Pipeline(slots, events, size, rounds, rates, batch)
 

@@ -32,11 +32,12 @@ _STOP_LIMIT_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """`batch` 0 is Reshelf itself, by so many `workers`; the others see `bench.peers`."""
+    """`batch` 0 is Reshelf itself, by so many `workers`, compiled or in Python alone; for others see `bench.peers`."""
 
     name: str
     batch: int = 0
     workers: int = 1
+    compiled: bool = True
 
     def command(self) -> list[str]:
         if self.batch:
@@ -71,7 +72,8 @@ def rate(contender: Contender, settings: Settings, events: int, limit_s: float) 
 
 @contextmanager
 def _running(contender: Contender, settings: Settings) -> Iterator[list[subprocess.Popen[bytes]]]:
-    environment = os.environ | as_environment(settings)
+    learner = settings.learner.model_copy(update={"compiled": contender.compiled})
+    environment = os.environ | as_environment(settings.model_copy(update={"learner": learner}))
     quiet = subprocess.DEVNULL if contender.batch else None
     processes = [
         subprocess.Popen(contender.command(), env=environment, stdout=quiet, stderr=quiet)

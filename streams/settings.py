@@ -85,6 +85,7 @@ class LearnerSettings(Group):
     """How the learner runs; none of it changes what is in the state."""
 
     linger_ms: NotNegative = Field(30, description="Few events wait so long for more, which saves work; 0: never.")
+    compiled: bool = Field(True, description="Take the compiled shortcut of the fold, where it was built.")
     advance_s: float = Field(1.0, gt=0, description="Groups that no batch touched are moved along so often.")
     alarm_share: float = Field(0.05, gt=0, le=1, description="Share of unfit records that raises an alarm.")
     stop_share: float = Field(0.9, gt=0, le=2, description="Share of unfit records to stop at; above 1: never.")

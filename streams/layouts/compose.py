@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 
 import msgspec
@@ -37,6 +38,7 @@ class Page:
     parameters: PolicyParameters | None = None
 
 
+@lru_cache
 def settings_digest(settings: LayoutSettings) -> str:
     """A short digest of the settings that decide what a layout says."""
     shape = settings.model_dump(include=set(SHAPING))

@@ -35,7 +35,7 @@ from streams.records import Batch, TopicPartition
 from streams.settings import LayoutSettings
 from streams.state.reader import KeyState, StateReader
 
-AT_ONCE = 8
+AT_ONCE = 16
 """Keys that wait for Redis or the broker at the same time."""
 
 log = logging.getLogger("reshelf")

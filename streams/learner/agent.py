@@ -23,6 +23,7 @@ from schemas.topics import CLICKS, CONVERSIONS, DEAD_LETTERS, IMPRESSIONS, LAYOU
 from streams.clients import redis_client
 from streams.fold.deltas import WHOLE_PAGE
 from streams.fold.judge import Rejected
+from streams.fold.shortcut import BUILT
 from streams.learner.alarm import UnfitAlarm
 from streams.learner.partition import PartitionFold, Prepared, Rewind
 from streams.namespace import log_bounds, open_namespace
@@ -91,7 +92,8 @@ class Learner:
 
     async def _position(self, tp: TopicPartition, first: int, end: int) -> int:
         start = self._start(tp)
-        part = await PartitionFold.resume(tp, self._store, start, self._fold, self._bury)
+        built = BUILT and self._settings.compiled
+        part = await PartitionFold.resume(tp, self._store, start, self._fold, self._bury, built)
         if part.applied > end:
             raise StateAttention(
                 f"the state has applied {tp} up to offset {part.applied}, but the log ends at {end}: "

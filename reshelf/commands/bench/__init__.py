@@ -7,7 +7,9 @@ import click
 from reshelf.commands.bench.latency import latency
 from reshelf.commands.bench.pipeline import pipeline
 from reshelf.commands.bench.renderer import renderer
+from reshelf.commands.bench.replay import replay
 from reshelf.commands.bench.scale import scale
+from reshelf.commands.bench.stages import stages
 
 __all__ = ["bench"]
 
@@ -20,5 +22,5 @@ def bench() -> None:
     """
 
 
-for measurement in (pipeline, latency, scale, renderer):
+for measurement in (pipeline, stages, latency, replay, scale, renderer):
     bench.add_command(measurement)

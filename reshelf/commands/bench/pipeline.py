@@ -12,7 +12,7 @@ from reshelf.commands.bench.options import AT_LEAST_ONE, SLOTS, broker, machine,
 if TYPE_CHECKING:
     from bench.pipeline import Pipeline
 
-PEERS = ("bare", "faust_take", "faust", "quix", "bytewax")
+PEERS = ("python", "bare", "faust_take", "faust", "quix", "bytewax")
 
 
 @click.command()
@@ -26,7 +26,7 @@ PEERS = ("bare", "faust_take", "faust", "quix", "bytewax")
     default=("bare",),
     multiple=True,
     show_default=True,
-    help="Who does the same job beside it; quix and bytewax need the extra `bench`.",
+    help="Who does the same job beside it: python is Reshelf with nothing compiled; `make bench` installs the others.",
 )
 @click.option(
     "--workers", type=AT_LEAST_ONE, default=(1,), multiple=True, show_default=True, help="Learners at the same time."
@@ -54,7 +54,7 @@ def pipeline(
         alone = settings.kafka.model_copy(update={"prefix": f"{settings.kafka.prefix}bench-{size}-"})
         own = settings.model_copy(update={"kafka": alone})
         apply(own.kafka)
-        found.append(measure(own, events, size, rounds, chosen, sorted({1, *workers}), _say))
+        found.append(measure(own, events, size, rounds, chosen, sorted(set(workers)), _say))
     content: dict[str, Any] = {
         "machine": machine(),
         "broker": broker(front),

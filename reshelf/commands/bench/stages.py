@@ -1,0 +1,39 @@
+"""`reshelf bench stages`: what each step from the log to the state costs."""
+
+from __future__ import annotations
+
+import click
+
+from reshelf.commands import Front
+from reshelf.commands.bench.options import SLOTS, broker, machine, own_servers
+
+
+@click.command()
+@own_servers
+@click.option("--slots", type=SLOTS, default=(1, 12), multiple=True, show_default=True, help="Slots of an event.")
+@click.pass_obj
+def stages(front: Front, slots: tuple[int, ...]) -> None:
+    """Microseconds for an event in each step from the log to the state.
+
+    Give it a broker and Redis of its own: it writes to topics of its own there.
+    """
+    import asyncio
+    from dataclasses import asdict
+
+    from bench.log import fill
+    from bench.stages import EVENTS, measure
+    from reshelf.topics import apply
+
+    found = {}
+    for size in slots:
+        settings = front.settings
+        kafka = settings.kafka.model_copy(update={"prefix": f"{settings.kafka.prefix}stages-{size}-"})
+        redis = settings.redis.model_copy(update={"namespace": f"stages-{size}"})
+        apply(kafka)
+        fill(kafka, EVENTS, size, seed=size)
+        found[size] = asyncio.run(measure(settings.model_copy(update={"kafka": kafka, "redis": redis}), EVENTS))
+    content = [{"slots": size, "stages": [asdict(one) for one in rows]} for size, rows in found.items()]
+    lines = [f"{'':<34}" + "".join(f"{size:>4} slots" for size in found)]
+    for rows in zip(*found.values(), strict=True):
+        lines.append(f"{rows[0].name:<34}" + "".join(f"{one.us:>10.2f}" for one in rows))
+    front.answer({"machine": machine(), "broker": broker(front), "events": content}, "\n".join(lines))
