@@ -15,7 +15,7 @@ test: $(VENV)/.test
 	$(BIN)/lint-imports
 	$(BIN)/pytest
 
-$(VENV)/.demo: pyproject.toml constraints.txt
+$(VENV)/.demo: pyproject.toml constraints.txt streams/fold/compiled.pyx
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --editable '.[embedded]'
 	touch $@

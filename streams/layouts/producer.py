@@ -37,6 +37,10 @@ from streams.state.reader import KeyState, StateReader
 
 AT_ONCE = 16
 """Keys that wait for Redis or the broker at the same time."""
+WHOLE_PAGE_MS = 2_000.0
+"""The layout of a whole page waits so long after a change: it is read from all segments."""
+LIST_MS = 10_000.0
+"""Segments that other workers hear of are looked up so often."""
 
 log = logging.getLogger("reshelf")
 _decode_request = decoder(LayoutRequest)
@@ -91,6 +95,7 @@ class LayoutProducer:
         self._patience = Patience()
         self._owned: frozenset[int] = frozenset()
         self._segments: dict[str, set[str]] = {}
+        self._listed_at = float("-inf")
         self._refused: set[Key] = set()
         self._wake = asyncio.Event()
         self._assigned = asyncio.Event()
@@ -118,7 +123,8 @@ class LayoutProducer:
                 self.metrics.unfit[LAYOUT_REQUESTS.name] += 1
             else:
                 self._segments.setdefault(key.page, set()).add(key.segment)
-                self._mark(key, urgent=clicked)
+                rest = WHOLE_PAGE_MS if key.segment == WHOLE_PAGE else 0.0
+                self._mark(key, self._clock.steady() + rest, urgent=clicked)
 
     def changed(self, changes: Changes) -> None:
         """Make what the compacted topics changed due."""
@@ -133,12 +139,16 @@ class LayoutProducer:
         while True:
             await self._assigned.wait()
             self._assigned.clear()
-            counted = await self._patience.until_done(self._state.keys)
-            for page, segment in counted or ():
-                self._segments.setdefault(page, set()).add(segment)
+            await self._patience.until_done(self._list_segments)
             for page in self._catalog.rules.keys() | self._catalog.segments.keys():
                 for key in self._keys_of(page):
                     self._mark(key)
+
+    async def _list_segments(self) -> None:
+        """Learn of segments whose requests go to other workers."""
+        self._listed_at = self._clock.steady()
+        for page, segment in await self._state.keys():
+            self._segments.setdefault(page, set()).add(segment)
 
     def _keys_of(self, page: str) -> set[Key]:
         known = self._segments.get(page, set()) | self._catalog.segments.get(page, set())
@@ -186,7 +196,7 @@ class LayoutProducer:
 
     async def refresh(self, key: Key) -> None:
         """Compose a key once, and publish its layout or tombstone if there is need; raises Transient."""
-        state = await self._state.read(*key)
+        state = await self._read(key)
         if key.page not in self._catalog.rules:
             await self._withdraw(key)
             return
@@ -200,6 +210,14 @@ class LayoutProducer:
         else:
             self.metrics.unchanged += 1
         self._mark_again(key, epoch)
+
+    async def _read(self, key: Key) -> KeyState:
+        """What a layout is made from: counts of its segment, or those of all segments for the whole page."""
+        if key.segment != WHOLE_PAGE:
+            return await self._state.read(*key)
+        if self._clock.steady() - self._listed_at > LIST_MS:
+            await self._list_segments()
+        return await self._state.read_page(key.page, self._segments.get(key.page, set()) | {WHOLE_PAGE})
 
     def _compose(self, key: Key, state: KeyState, epoch: Epoch) -> Layout:
         began = self._clock.steady()

@@ -6,7 +6,7 @@ when its revision changed since it was read last.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +62,12 @@ class StateReader:
             self._cache[page, segment] = known
         return KeyState(tuple(table for _, table in known.values()), self._watermarks(stored[:count]))
 
+    async def read_page(self, page: str, segments: Iterable[str]) -> KeyState:
+        """The counts of some segments of a page together, with the log position that all of them reflect."""
+        states = [await self.read(page, segment) for segment in sorted(segments)]
+        tables = tuple(table for state in states for table in state.tables)
+        return KeyState(tables, _least([state.watermarks for state in states]))
+
     async def _revisions(self, group: int, page: str, segment: str) -> tuple[list[TableKey], list[bytes | None]]:
         """The tables that there may be; the watermarks, and behind them the revision of each table.
 
@@ -95,6 +101,13 @@ class StateReader:
         blocks = {key: blocks_for(len(table.slots)) for key, (_, table) in known.items()}
         read = dict(zip(changed, await read_tables(self._redis.mget, keys, changed, blocks), strict=True))
         return {key: (revision, read[key]) if key in read else known[key] for key, revision in live.items()}
+
+
+def _least(watermarks: Sequence[dict[str, list[int]]]) -> dict[str, list[int]]:
+    return {
+        topic: [min(offsets) for offsets in zip(*(one[topic] for one in watermarks), strict=True)]
+        for topic in watermarks[0]
+    }
 
 
 async def read_tables(

@@ -171,6 +171,25 @@ def test_layouts_follow_the_state_and_equal_their_history(any_broker: str, open_
     asyncio.run(run())
 
 
+def test_the_whole_page_is_made_from_all_its_segments(
+    broker: str, open_shop: Callable[..., Shop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.layouts.producer.WHOLE_PAGE_MS", 50.0)
+    shop = open_shop(broker)
+
+    async def run() -> None:
+        await shop.count("new", Traffic.LEARNED, 2_000, {"i3": 300})
+        await shop.count("old", Traffic.LEARNED, 2_000, {"i3": 200, "i1": 300})
+        async with shop.working():
+            await shop.until(lambda: (now := shop.newest()) and now.propensities["top"] == {"i3": 1.0})
+            assert shop.newest().watermarks["events-clicks"][0] <= 2
+            await shop.count("old", Traffic.LEARNED, 0, {"i1": 1_000})
+            shop.request("home", "*")
+            await shop.until(lambda: shop.newest().propensities["top"] == {"i1": 1.0})
+
+    asyncio.run(run())
+
+
 def test_a_published_layout_can_be_made_again_byte_for_byte(broker: str, open_shop: Callable[..., Shop]) -> None:
     shop = open_shop(broker)
 
