@@ -71,7 +71,12 @@ end
 -- Where many are, a stretch of the array is read, changed and written back: up to three times as fast.
 -- Sums always go this way, because Lua's numbers are exact to 53 bits only.
 local function add_many(key, width, payload)
+  if payload == '' then return end
   local stretch, first, offset, at, words = '>' .. rep('I4', WORDS), -WORDS, 0, 1, nil
+  -- Made long enough at once: a string that grows bit by bit is given twice the room.
+  local last = read('<I4', payload, #payload - 4 * width - 3) * width
+  local needed = (last - last % WORDS) * 4 + BYTES
+  if call('STRLEN', key) < needed then call('SETRANGE', key, needed - 1, '\0') end
   while at <= #payload do
     local count, given = numbers(payload, at)
     for i = 1, count, width + 1 do
@@ -95,7 +100,7 @@ local function add_many(key, width, payload)
     end
     at = at + count * 4
   end
-  if words then call('SETRANGE', key, offset, write(stretch, unpack(words, 1, WORDS))) end
+  call('SETRANGE', key, offset, write(stretch, unpack(words, 1, WORDS)))
 end
 
 local function add(key, payload)
