@@ -29,7 +29,7 @@ from streams.state.operations import Directories, Operations
 from streams.state.store import Store
 from streams.state.watermark import Watermark
 from streams.transport.app import COLLECT_AFTER
-from streams.transport.source import POLL_RECORDS, Source
+from streams.transport.source import Source
 from streams.transport.wiring import ROUND_ROBIN
 
 _WAIT_S = 1.0
@@ -151,7 +151,3 @@ def _per_event(batches: Batches, step: Callable[[Batch], object]) -> float:
 
 def _median_us(seconds: Sequence[float]) -> float:
     return round(statistics.median(seconds) * 1e6, 2)
-
-
-EVENTS = 5 * POLL_RECORDS
-"""So many give every partition some batches."""

@@ -6,6 +6,7 @@ when its revision changed since it was read last.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -71,7 +72,7 @@ class StateReader:
     async def _revisions(self, group: int, page: str, segment: str) -> tuple[list[TableKey], list[bytes | None]]:
         """The tables that there may be; the watermarks, and behind them the revision of each table.
 
-        One round trip as long as the group's buckets are those of the last time.
+        One wait as long as the group's buckets are those of the last time.
         """
         keys = self._groups[group]
         while True:
@@ -79,10 +80,11 @@ class StateReader:
             tables = [TableKey(page, segment, bucket, traffic) for bucket in sorted(buckets) for traffic in Traffic]
             names = [keys.watermark(tp) for tp, _ in self._partitions]
             names += [keys.table("revision", key) for key in tables]
-            pipeline = self._redis.pipeline(transaction=False)
-            pipeline.smembers(keys.buckets)
-            pipeline.mget(names)
-            listed, stored = await carried_out(pipeline.execute)
+            # Side by side and not in a pipeline: a cluster's takes no MGET.
+            listed, stored = await asyncio.gather(
+                carried_out(lambda: self._redis.smembers(keys.buckets)),
+                carried_out(lambda: self._redis.mget(names)),  # noqa: B023  awaited within the turn
+            )
             self._buckets[group] = frozenset(map(int, listed))
             if self._buckets[group] == buckets:
                 return tables, stored

@@ -99,7 +99,7 @@ def test_each_rate_is_measured_and_nothing_is_left(
     assert told["machine"] and told["broker"] == broker
     assert [row["events_per_s"] for row in told["rates"]] == [100, 300]
     for row in told["rates"]:
-        assert row["reached_per_s"] == pytest.approx(row["events_per_s"], rel=0.2)
+        assert row["reached_per_s"] == pytest.approx(row["events_per_s"], rel=0.5)
         assert 0 < row["p50_ms"] <= row["p99_ms"] <= row["max_ms"] <= 5_000
         assert row["clicks"] >= 4 and 2 * row["unseen"] <= row["clicks"]
         assert row["learner_cpu"] > 0 and row["layouts_cpu"] > 0

@@ -5,14 +5,15 @@ from __future__ import annotations
 import click
 
 from reshelf.commands import Front
-from reshelf.commands.bench.options import SLOTS, broker, machine, own_servers
+from reshelf.commands.bench.options import AT_LEAST_ONE, SLOTS, broker, machine, own_servers
 
 
 @click.command()
 @own_servers
 @click.option("--slots", type=SLOTS, default=(1, 12), multiple=True, show_default=True, help="Slots of an event.")
+@click.option("--events", type=AT_LEAST_ONE, default=100_000, show_default=True, help="Events in the log.")
 @click.pass_obj
-def stages(front: Front, slots: tuple[int, ...]) -> None:
+def stages(front: Front, slots: tuple[int, ...], events: int) -> None:
     """Microseconds for an event in each step from the log to the state.
 
     Give it a broker and Redis of its own: it writes to topics of its own there.
@@ -21,7 +22,7 @@ def stages(front: Front, slots: tuple[int, ...]) -> None:
     from dataclasses import asdict
 
     from bench.log import fill
-    from bench.stages import EVENTS, measure
+    from bench.stages import measure
     from reshelf.topics import apply
 
     found = {}
@@ -30,8 +31,8 @@ def stages(front: Front, slots: tuple[int, ...]) -> None:
         kafka = settings.kafka.model_copy(update={"prefix": f"{settings.kafka.prefix}stages-{size}-"})
         redis = settings.redis.model_copy(update={"namespace": f"stages-{size}"})
         apply(kafka)
-        fill(kafka, EVENTS, size, seed=size)
-        found[size] = asyncio.run(measure(settings.model_copy(update={"kafka": kafka, "redis": redis}), EVENTS))
+        fill(kafka, events, size, seed=size)
+        found[size] = asyncio.run(measure(settings.model_copy(update={"kafka": kafka, "redis": redis}), events))
     content = [{"slots": size, "stages": [asdict(one) for one in rows]} for size, rows in found.items()]
     lines = [f"{'':<34}" + "".join(f"{size:>4} slots" for size in found)]
     for rows in zip(*found.values(), strict=True):
