@@ -21,6 +21,7 @@ from pathlib import Path
 from bench.latency_delays import Latency, Window, delays_s, summary
 from bench.latency_traffic import Shop, Traffic, clicks_between
 from bench.latency_view import View, rendering
+from bench.race import forget
 from reshelf.drill.stage import GivenBroker
 from reshelf.drill.stores import GivenStore
 from reshelf.drill.watch import Watch, missing
@@ -33,7 +34,6 @@ from streams.clients import redis_servers
 from streams.layouts.schedule import Key
 from streams.namespace import log_bounds
 from streams.records import TopicPartition
-from streams.state.keys import PREFIX
 
 ROLES = ("learner", "layouts")
 LIMIT_S = 5.0
@@ -113,8 +113,7 @@ def _clear(own: Settings) -> None:
     GivenBroker(own.kafka).stop()
     with redis_servers(own.redis) as servers:
         for server in servers.values():
-            for name in server.scan_iter(f"{PREFIX}{{{own.redis.namespace}*", count=1_000):
-                server.unlink(name)
+            forget(server, own.redis.namespace)
 
 
 @contextlib.contextmanager

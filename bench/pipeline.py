@@ -7,16 +7,14 @@ beginning; the order turns from round to round, and the first round warms up.
 from __future__ import annotations
 
 import statistics
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bench.log import fill
 from bench.peers import BATCHES
-from bench.race import Contender, rate
+from bench.race import OURS, Contender, rate
 from reshelf.settings import Settings
 
-OURS = Contender("reshelf")
 _TAKEN = {"faust": 1, "faust_take": 1_000, "quix": 10_000, "bytewax": 5_000}
 """Events for each script of the peers other than the bare loop."""
 LIMIT_S = 10.0
@@ -57,8 +55,7 @@ def measure(
     size = fill(settings.kafka, events, slots, seed=slots)
 
     def timed(contender: Contender) -> float:
-        own = settings.redis.model_copy(update={"namespace": f"bench-{uuid.uuid4().hex[:12]}"})
-        found = rate(contender, settings.model_copy(update={"redis": own}), events, LIMIT_S)
+        found = rate(contender, settings, events, LIMIT_S)
         say(f"{slots} slots: {contender.name} {found:,.0f} events/s")
         return found
 

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from schemas.errors import ReshelfError
 from schemas.topics import IMPRESSIONS
 from streams.clients import redis_sync_client
 from streams.records import TopicPartition
-from streams.state.keys import GroupKeys, home_group
+from streams.state.keys import PREFIX, GroupKeys, home_group
 from streams.state.watermark import Watermark
 
 _LOOK_S = 0.01
@@ -53,11 +54,17 @@ class Contender:
         return [GroupKeys(space, home_group(tp, groups)).watermark(tp) for tp in parts]
 
 
+OURS = Contender("reshelf")
+
+
 def rate(contender: Contender, settings: Settings, events: int, limit_s: float) -> float:
     """Events per second over the whole log of `events`, or over the first `limit_s` seconds of work.
 
-    Raises ReshelfError when the contender ends or does not begin.
+    The contender writes into a namespace of its own, which is gone afterwards.
+    Raises ReshelfError when it ends or does not begin.
     """
+    own = settings.redis.model_copy(update={"namespace": f"bench-{uuid.uuid4().hex[:12]}"})
+    settings = settings.model_copy(update={"redis": own})
     client: Any = redis_sync_client(settings.redis)
     with client, _running(contender, settings) as processes:
         try:
@@ -67,7 +74,7 @@ def rate(contender: Contender, settings: Settings, events: int, limit_s: float) 
                 process.send_signal(signal.SIGTERM)
             for process in processes:
                 process.wait(_STOP_LIMIT_S)
-            _forget(client, settings.redis.namespace)
+            forget(client, own.namespace)
 
 
 @contextmanager
@@ -114,6 +121,7 @@ def _position(client: Any, names: Sequence[str]) -> int:
     return sum(Watermark.decode(text, 0).offset for text in client.mget(names))
 
 
-def _forget(client: Any, namespace: str) -> None:
-    for name in client.scan_iter(f"reshelf:{{{namespace}*", count=1_000):
-        client.unlink(name)
+def forget(server: Any, namespace: str) -> None:
+    """Delete from one server whatever belongs to a namespace."""
+    for name in server.scan_iter(f"{PREFIX}{{{namespace}*", count=1_000):
+        server.unlink(name)

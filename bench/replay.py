@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import statistics
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.log import fill
-from bench.race import Contender, rate
+from bench.race import OURS, rate
 from reshelf.settings import Settings
 
 _LIMIT_S = 300.0
@@ -30,8 +29,7 @@ def measure(settings: Settings, events: int, slots: int, rounds: int, say: Calla
     fill(settings.kafka, events, slots, seed=slots)
     rates = []
     for _ in range(rounds + 1):
-        own = settings.redis.model_copy(update={"namespace": f"replay-{uuid.uuid4().hex[:12]}"})
-        rates.append(rate(Contender("reshelf"), settings.model_copy(update={"redis": own}), events, _LIMIT_S))
+        rates.append(rate(OURS, settings, events, _LIMIT_S))
         say(f"{slots} slots: {rates[-1]:,.0f} events/s")
     median = statistics.median(rates[1:])
     return Replay(slots, events, rounds, round(median), round(median * slots))

@@ -170,8 +170,7 @@ cdef class RecentWindow:
 
     def seen(self, str name not None, int64_t offset):
         """Note `name` at `offset` (offsets never go down) and say whether it is recent."""
-        cdef bytes text = name.encode("utf-8", "surrogatepass")
-        return bool(self.note(_name(PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text)), offset))
+        return bool(self.note(_of(name), offset))
 
     cdef inline void expect(self, Name name) noexcept:
         """The name will be noted soon: its places are far apart in memory."""
@@ -437,7 +436,6 @@ cdef class Taken:
         cdef Table cells = Table(), bins = Table()
         cdef Py_ssize_t at
         cdef uint64_t cell
-        cdef int32_t place_at
         cdef Place *place
         cdef One *one
         cdef uint64_t *next_cell = self.cells

@@ -156,13 +156,12 @@ class Judge:
             judged.duplicates.append(offset)
             return
         if offset >= first:
-            self._weigh(record, Accepted(offset, 0, event, *marks), judged, admit)
+            self._weigh(record, event, marks, judged, admit)
 
-    def _weigh(self, record: Record, one: Accepted, judged: Judged, admit: Admit | None) -> None:
+    def _weigh(self, record: Record, event: Any, marks: Marks, judged: Judged, admit: Admit | None) -> None:
         """Accept an event that is no duplicate, or say why not."""
-        event = one.event
         time_ms = event.clicked_at if self._message is Conversion else event.occurred_at
-        one = one._replace(bucket=bucket_of(time_ms, self._settings.bucket_ms))
+        one = Accepted(record.offset, bucket_of(time_ms, self._settings.bucket_ms), event, *marks)
         unfit = self._unfit(record, event, time_ms)
         if unfit is None and admit is not None and not admit(one):
             unfit = Rejected(record, "quota", _TOO_MANY_NAMES)

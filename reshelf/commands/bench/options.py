@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from reshelf.commands import Front
+    from reshelf.settings import Settings
 
 AT_LEAST_ONE = click.IntRange(min=1)
 SLOTS = click.IntRange(1, 64)
@@ -44,6 +45,15 @@ own_servers = click.option(
 def machine() -> str:
     """What figures were measured on."""
     return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
+
+
+def with_own_topics(settings: Settings, name: str) -> Settings:
+    """The settings with topics of the measurement's own, which are created."""
+    from reshelf.topics import apply
+
+    kafka = settings.kafka.model_copy(update={"prefix": f"{settings.kafka.prefix}{name}-"})
+    apply(kafka)
+    return settings.model_copy(update={"kafka": kafka})
 
 
 def broker(front: Front) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reshelf.commands import Front
-from reshelf.commands.bench.options import AT_LEAST_ONE, SLOTS, broker, machine, own_servers, rounds
+from reshelf.commands.bench.options import AT_LEAST_ONE, SLOTS, broker, machine, own_servers, rounds, with_own_topics
 
 if TYPE_CHECKING:
     from bench.pipeline import Pipeline
@@ -46,14 +46,11 @@ def pipeline(
     it writes to topics of its own there.
     """
     from bench.pipeline import measure
-    from reshelf.topics import apply
 
-    settings, chosen = front.settings, _chosen(peers)
+    chosen = _chosen(peers)
     found = []
     for size in slots:
-        alone = settings.kafka.model_copy(update={"prefix": f"{settings.kafka.prefix}bench-{size}-"})
-        own = settings.model_copy(update={"kafka": alone})
-        apply(own.kafka)
+        own = with_own_topics(front.settings, f"bench-{size}")
         found.append(measure(own, events, size, rounds, chosen, sorted(set(workers)), _say))
     content: dict[str, Any] = {
         "machine": machine(),

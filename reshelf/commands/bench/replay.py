@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from reshelf.commands import Front
-from reshelf.commands.bench.options import AT_LEAST_ONE, SLOTS, broker, machine, own_servers, rounds
+from reshelf.commands.bench.options import AT_LEAST_ONE, SLOTS, broker, machine, own_servers, rounds, with_own_topics
 
 
 @click.command()
@@ -22,14 +22,10 @@ def replay(front: Front, events: int, rounds: int, slots: tuple[int, ...]) -> No
     from dataclasses import asdict
 
     from bench.replay import measure
-    from reshelf.topics import apply
 
     found = []
     for size in slots:
-        settings = front.settings
-        kafka = settings.kafka.model_copy(update={"prefix": f"{settings.kafka.prefix}replay-{size}-"})
-        apply(kafka)
-        own = settings.model_copy(update={"kafka": kafka})
+        own = with_own_topics(front.settings, f"replay-{size}")
         found.append(measure(own, events, size, rounds, lambda text: click.echo(text, err=True)))
     lines = [
         f"{one.slots:>3} slots: {one.events_per_s:,} events/s, {one.slot_impressions_per_s:,} slot impressions/s"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from reshelf.commands import Front
-from reshelf.commands.bench.options import AT_LEAST_ONE, SLOTS, broker, machine, own_servers
+from reshelf.commands.bench.options import AT_LEAST_ONE, SLOTS, broker, machine, own_servers, with_own_topics
 
 
 @click.command()
@@ -23,16 +23,13 @@ def stages(front: Front, slots: tuple[int, ...], events: int) -> None:
 
     from bench.log import fill
     from bench.stages import measure
-    from reshelf.topics import apply
 
     found = {}
     for size in slots:
-        settings = front.settings
-        kafka = settings.kafka.model_copy(update={"prefix": f"{settings.kafka.prefix}stages-{size}-"})
-        redis = settings.redis.model_copy(update={"namespace": f"stages-{size}"})
-        apply(kafka)
-        fill(kafka, events, size, seed=size)
-        found[size] = asyncio.run(measure(settings.model_copy(update={"kafka": kafka, "redis": redis}), events))
+        own = with_own_topics(front.settings, f"stages-{size}")
+        redis = own.redis.model_copy(update={"namespace": f"stages-{size}"})
+        fill(own.kafka, events, size, seed=size)
+        found[size] = asyncio.run(measure(own.model_copy(update={"redis": redis}), events))
     content = [{"slots": size, "stages": [asdict(one) for one in rows]} for size, rows in found.items()]
     lines = [f"{'':<34}" + "".join(f"{size:>4} slots" for size in found)]
     for rows in zip(*found.values(), strict=True):
