@@ -180,13 +180,16 @@ async def carried_out(command: Callable[[], Awaitable[Any]]) -> Any:
     """The reply of a Redis command; `Transient` when Redis is away, full or not a primary."""
     try:
         return await command()
-    except (redis_errors.RedisError, redis_errors.RedisClusterException) as error:
+    except (redis_errors.RedisError, redis_errors.RedisClusterException, AttributeError) as error:
         raise _translated(error) from error
     except OSError as error:
         raise Transient(f"Redis does not answer: {error}") from error
 
 
 def _translated(error: Exception) -> Exception:
+    # redis-py's cluster client closes the connections of a node that it gives up, also under a command being sent.
+    if isinstance(error, AttributeError):
+        return Transient("Redis does not answer: its connection was closed") if error.obj is None else error
     if isinstance(error, _REFUSED):
         return BadSettings(f"Redis refuses: {error}. Check redis.username, redis.password and that user's rights.")
     if isinstance(error, redis_errors.ResponseError) and str(error).startswith(_PASSING):

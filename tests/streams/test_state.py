@@ -204,6 +204,8 @@ def free_port_url() -> str:
         (redis_errors.ResponseError("NOREPLICAS Not enough good replicas to write."), Transient),
         (redis_errors.ResponseError("MISCONF Errors writing to the AOF file"), Transient),
         (redis_errors.ConnectionError("refused"), Transient),
+        (AttributeError("'NoneType' object has no attribute 'writelines'", name="writelines", obj=None), Transient),
+        (AttributeError("'Store' object has no attribute 'nothing'", name="nothing", obj=Store), AttributeError),
         (redis_errors.ResponseError("ERR unknown command"), redis_errors.ResponseError),
     ],
 )
