@@ -13,7 +13,7 @@ test: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 4 --dist worksteal
 
 $(VENV)/.demo: pyproject.toml constraints.txt streams/fold/compiled.pyx
 	$(PYTHON) -m venv $(VENV)

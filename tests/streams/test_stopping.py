@@ -73,7 +73,8 @@ def test_a_worker_that_is_still_starting_ends_quietly(
 
 def test_a_worker_that_waits_for_its_broker_ends() -> None:
     child = start(["-m", "reshelf", "worker", "learner"], RESHELF_KAFKA__BOOTSTRAP="127.0.0.1:1")
-    time.sleep(3.0)
+    assert child.stdout is not None
+    assert child.stdout.readline()
     status, said = ended(child)
     assert status == 0, said
     assert "Traceback" not in said
