@@ -44,6 +44,12 @@ Quantity = Annotated[int, Meta(ge=1, le=1_000_000)]
 Currency = Annotated[str, Meta(min_length=3, max_length=3, pattern="^[A-Z]{3}$", description="ISO 4217 code.")]
 Offset = Annotated[int, Meta(ge=0, le=2**53)]
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
+Weight = Annotated[float, Meta(ge=-100.0, le=100.0)]
+NotNegative = Annotated[float, Meta(ge=0.0, le=1e15)]
+Strength = Annotated[float, Meta(gt=0.0, le=1e9, description="Prior weight of a factor around 1, in expected clicks.")]
+TextWeights = Annotated[
+    bytes, Meta(max_length=8_192, description="Little-endian float16, one for each dimension of a text vector.")
+]
 Text = Annotated[str, Meta(max_length=10_000)]
 Label = Annotated[str, Meta(max_length=256)]
 
@@ -140,6 +146,7 @@ class CatalogItem(Struct, frozen=True):
     currency: Currency = "EUR"
     available: bool = True
     created_at: Millis = 0
+    margin: Annotated[Share, Meta(description="Part of the price that the shop earns by a sale.")] = 1.0
     tags: Annotated[list[Label], Meta(max_length=64)] = []
     attributes: Annotated[dict[Label, Label], Meta(max_length=64)] = {}
 
@@ -168,14 +175,24 @@ class Candidates(Struct, frozen=True):
     reserve: Annotated[int, Meta(ge=0, le=10_000)] = 100
 
 
+PolicyName = Literal["thompson", "greedy", "uniform", "ucb", "epsilon-greedy", "baseline"]
+
+
 class PolicyChoice(Struct, frozen=True):
     """How a page's slates are chosen."""
 
-    name: Literal["thompson", "greedy", "uniform"] = "thompson"
+    name: PolicyName = "thompson"
     variants: Annotated[int, Meta(ge=1, le=256)] = 16
     exploration: Annotated[
         float, Meta(ge=0.0, le=10.0, description="Scale of the posterior's spread; 1 is exact Thompson sampling.")
     ] = 1.0
+    epsilon: Annotated[Share, Meta(description="Share of slots that epsilon-greedy fills at random.")] = 0.1
+    exploration_slates: Annotated[
+        int, Meta(ge=0, le=128, description="Further slates, drawn uniformly each epoch, for evaluation.")
+    ] = 0
+    shadow: Annotated[
+        PolicyName | Literal[""], Meta(description="A policy whose slates are recorded in the history, not served.")
+    ] = ""
 
 
 class PageRules(Struct, frozen=True):
@@ -204,8 +221,44 @@ class PageRules(Struct, frozen=True):
             raise ValueError("Expected `slots` to name each slot once")
 
 
+class SegmentFit(Struct, frozen=True):
+    """What sets a segment apart from its page, on the logit scale of attractiveness.
+
+    `share` is the segment's part of the expected clicks that `arms` of the page
+    were added up from: as much of them is the segment's own.
+    """
+
+    base: Weight = 0.0
+    weights: dict[Label, Weight] = {}
+    text: TextWeights = b""
+    share: Share = 0.0
+
+
+class Sales(Struct, frozen=True):
+    """What is known of purchases on a page before an item's own are looked at.
+
+    `delays` is the share of purchases that come within 1, 2, 4, ... seconds after
+    the click, and `maturity` the share that has come by now, for the clicks of each
+    time bucket; a bucket that is not named counts as the youngest one that is.
+    """
+
+    conversion_rate: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.02
+    strength: Annotated[float, Meta(gt=0.0, le=1e9, description="Prior weight of the rate, in clicks.")] = 50.0
+    amount: Annotated[float, Meta(ge=0.0, le=1e12, description="Mean of a purchase line, minor units.")] = 0.0
+    deviation: Annotated[float, Meta(ge=0.0, le=1e12, description="Standard deviation of a purchase line.")] = 0.0
+    delays: Annotated[list[Share], Meta(max_length=32)] = []
+    maturity: dict[Label, Share] = {}
+
+
 class PolicyParameters(Struct, frozen=True):
-    """What was fitted for a page: priors and the examination of its slots."""
+    """What was fitted for a page: priors, what its visitors look at, and what they are interested in.
+
+    The prior mean of an arm's attractiveness is, on the logit scale, that of
+    `click_rate` plus weight times value over the arm's features (see
+    `policy.features`) plus `text` times the arm's vector, each with the segment's own
+    part; and then what `arms` says of its clicks in the other segments.
+    `strength` is the weight of the page's base rate where nothing else is known.
+    """
 
     page: Page
     version: Version
@@ -213,6 +266,25 @@ class PolicyParameters(Struct, frozen=True):
     click_rate: Annotated[float, Meta(gt=0.0, lt=1.0, description="Prior mean of attractiveness.")]
     strength: Annotated[float, Meta(gt=0.0, le=1e9, description="Prior weight, in examined impressions.")]
     examination: dict[Slot, Share] = {}
+    scales: Annotated[
+        dict[Label, tuple[float, float]], Meta(description="Centre and width of each feature that is a quantity.")
+    ] = {}
+    weights: dict[Label, Weight] = {}
+    text_model: Label = ""
+    text: TextWeights = b""
+    segments: dict[Segment, SegmentFit] = {}
+    arms: Annotated[
+        dict[Item, tuple[NotNegative, NotNegative]],
+        Meta(description="Clicks of each arm on the whole page, and how many its features let expect."),
+    ] = {}
+    arm_strength: Strength = 4.0
+    segment_strength: Strength = 4.0
+    sales: Sales = Sales()
+
+    def __post_init__(self) -> None:
+        sizes = {len(one.text) for one in self.segments.values()} | {len(self.text)}
+        if len(sizes - {0}) > 1 or any(size % 2 for size in sizes):
+            raise ValueError(f"Expected `text` to hold as many float16 everywhere, got {sorted(sizes)} bytes")
 
 
 class LayoutRequest(Struct, frozen=True):
@@ -252,4 +324,9 @@ class Layout(Struct, frozen=True):
     propensities: dict[Slot, dict[Item, Share]]
     relaxed: Annotated[
         list[Label], Meta(description="Rules that could not hold, in the order they were given up.")
+    ] = []
+    shadow_policy: Label = ""
+    shadow: Annotated[
+        list[dict[Slot, Item]],
+        Meta(max_length=256, description="Slates of a policy that is not served; in the history only."),
     ] = []
