@@ -69,8 +69,15 @@ def _lost(old: Json, new: Json) -> Iterator[str]:
             if field not in now.get("properties", {}):
                 loss = "old readers require it" if field in required else "what writers put there is lost"
                 yield f"{at}: the field was removed; {loss}"
-            elif "default" in schema and schema["default"] != now["properties"][field].get("default"):
+            elif "default" in schema and not _says(now["properties"][field].get("default"), schema["default"]):
                 yield f"{at}: the default changed; records that leave it out change their meaning"
+
+
+def _says(now: Any, was: Any) -> bool:
+    """Whether a default is what it was; fields that came into an object have defaults of their own."""
+    if isinstance(was, dict) and isinstance(now, dict):
+        return all(name in now and _says(now[name], value) for name, value in was.items())
+    return bool(now == was)
 
 
 def _pairs(old: Json, new: Json) -> Iterator[tuple[str, Json, Json]]:

@@ -36,6 +36,12 @@ def values(kind: Any) -> st.SearchStrategy[Any]:  # noqa: C901  one arm for each
             return st.booleans()
         case msgspec.inspect.LiteralType():
             return st.sampled_from(kind.values)
+        case msgspec.inspect.UnionType():
+            return st.one_of(*map(values, kind.types))
+        case msgspec.inspect.TupleType():
+            return st.tuples(*map(values, kind.item_types))
+        case msgspec.inspect.BytesType():
+            return st.binary(min_size=4, max_size=4)
         case msgspec.inspect.ListType():
             size = kind.min_length or 0
             return st.lists(values(kind.item_type), min_size=size, max_size=size + 3, unique=kind.item_type == SLOT)

@@ -125,7 +125,8 @@ BREAKING: dict[str, tuple[Change, str]] = {
     ),
     "choice removed": (
         put("page-rules/$defs/PolicyChoice/properties/name/enum", ["greedy", "thompson"]),
-        "page-rules.json $.policy.name: old records are refused: written as uniform, read as one of greedy, thompson",
+        "page-rules.json $.policy.name: old records are refused: "
+        "written as baseline, epsilon-greedy, ucb, uniform, read as one of greedy, thompson",
     ),
     "unknown fields refused": (
         put("click/additionalProperties", False),
@@ -195,7 +196,11 @@ HARMLESS: dict[str, Change] = {
     "limit dropped for what shops write": put("impression/properties/slots/maxItems", ...),
     "integer became number": put("click/properties/variant/type", "number"),
     "required field became optional": optional("click", "segment"),
-    "choice added": put("page-rules/$defs/PolicyChoice/properties/name/enum", ["greedy", "thompson", "ucb", "uniform"]),
+    "choice added": put(
+        "page-rules/$defs/PolicyChoice/properties/name/enum",
+        ["baseline", "best", "epsilon-greedy", "greedy", "thompson", "ucb", "uniform"],
+    ),
+    "object default with one more field": put("page-rules/properties/policy/default/patience", 3),
     "choice became any text": put(
         "page-rules/$defs/PolicyChoice/properties/name", {"type": "string", "default": "thompson"}
     ),
