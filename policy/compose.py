@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policy.posteriors import Counts, Floats, Prior, posterior
-from policy.sampling import Hashes, arm_hashes, click_normals
-from policy.scoring import POLICIES, baseline
+from policy.reward import Worth, sale_normals
+from policy.sampling import Hashes, arm_hashes, click_normals, normals
+from policy.scoring import POLICIES, Belief, Random, baseline
 from policy.slates import EMPTY, propensities, slates
-from schemas.messages import PolicyChoice
+from schemas.messages import PolicyChoice, PolicyName
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,7 +23,9 @@ class Statistics:
     `impressions` and `clicks` [A, S] are learned traffic, the `holdout_` ones
     [A, S] and `holdout_conversions` [A] the holdout's own; counts may be
     weighted by age.  `examination` is float64[S], `hashes` from
-    `policy.sampling.arm_hashes`.
+    `policy.sampling.arm_hashes`.  `prior` may be one for each arm; the baseline
+    starts from `base`, which is the same for all.  Without a `worth` a click on any
+    arm is worth the same.
     """
 
     items: Sequence[str]
@@ -35,6 +38,8 @@ class Statistics:
     holdout_conversions: NDArray[np.int64] | Floats
     examination: Floats
     prior: Prior
+    base: Prior
+    worth: Worth | None = None
 
     def __post_init__(self) -> None:
         arms, slots = len(self.items), len(self.slots)
@@ -65,7 +70,9 @@ class Statistics:
             self.holdout_clicks[eligible],
             self.holdout_conversions[eligible],
             self.examination,
-            self.prior,
+            self.prior.only(eligible),
+            self.base,
+            self.worth and self.worth.only(eligible),
         )
 
     @classmethod
@@ -73,16 +80,21 @@ class Statistics:
         """The statistics of a page that nobody has seen yet."""
         nothing = np.zeros((len(items), len(slots)), dtype=np.int64)
         none = np.zeros(len(items), dtype=np.int64)
-        return cls(items, slots, arm_hashes(items), nothing, nothing, nothing, nothing, none, examination, prior)
+        return cls(items, slots, arm_hashes(items), nothing, nothing, nothing, nothing, none, examination, prior, prior)
 
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """Slates as a layout carries them: slot to item; a slot without an arm is left out."""
+    """Slates as a layout carries them: slot to item; a slot without an arm is left out.
+
+    The last `exploration_slates` of the slates are drawn uniformly; `shadow` are the
+    slates of the policy that is watched and not served.
+    """
 
     baseline: dict[str, str]
     slates: list[dict[str, str]]
     propensities: dict[str, dict[str, float]]
+    shadow: list[dict[str, str]]
 
 
 def compose(
@@ -95,15 +107,34 @@ def compose(
     items, all do, and `propensities` is empty.
     """
     beta = posterior(statistics.impressions, statistics.clicks, statistics.examination, statistics.prior)
-    if z is None:
-        z = click_normals(page, segment, statistics.hashes, choice.variants, epoch)
-    scores = POLICIES[choice.name](beta, z, choice.exploration)
-    filled = slates(scores, statistics.examination, statistics.hashes)
+    belief = Belief(beta, statistics.worth)
+    random = _random(statistics, choice, page, segment, epoch, z)
+
+    def filled(name: PolicyName) -> NDArray[np.int32]:
+        scores = POLICIES[name](belief, random, choice, len(statistics.slots))
+        return slates(scores, statistics.examination, statistics.hashes)
+
+    served = filled(choice.name)
+    if choice.exploration_slates:
+        among = normals(page, segment, statistics.hashes, "exploration", choice.exploration_slates, epoch)
+        served = np.concatenate([served, slates(among, statistics.examination, statistics.hashes)])
     return Composition(
         baseline=_named(_baseline_slate(statistics), statistics),
-        slates=[_named(row, statistics) for row in filled.tolist()],
-        propensities=_named_propensities(filled, statistics),
+        slates=[_named(row, statistics) for row in served.tolist()],
+        propensities=_named_propensities(served, statistics),
+        shadow=[_named(row, statistics) for row in filled(choice.shadow).tolist()] if choice.shadow else [],
     )
+
+
+def _random(
+    statistics: Statistics, choice: PolicyChoice, page: str, segment: str, epoch: int, z: Floats | None
+) -> Random:
+    hashes = statistics.hashes
+    if z is None:
+        z = click_normals(page, segment, hashes, choice.variants, epoch)
+    if statistics.worth is None:
+        return Random(z)
+    return Random(z, sale_normals(page, segment, hashes, choice.variants, epoch))
 
 
 def _baseline_slate(statistics: Statistics) -> list[int]:
@@ -112,7 +143,7 @@ def _baseline_slate(statistics: Statistics) -> list[int]:
         statistics.holdout_clicks,
         statistics.holdout_conversions,
         statistics.examination,
-        statistics.prior,
+        statistics.base,
     )
     rows: list[list[int]] = slates(score[:, None], statistics.examination, statistics.hashes).tolist()
     return rows[0]

@@ -1,4 +1,11 @@
-"""How likely a slot is looked at."""
+"""How likely a slot is looked at: a sensible curve to start from, and the one that clicks tell.
+
+The position-based model (Richardson, Dominowska and Ragno 2007) says that a
+click is a look times an attraction: clicks of row r in slot s are about
+impressions[r, s] * look[s] * attraction[r].  Only products are seen, so looks
+are told apart from attractions by arms that stand in several slots: the variants
+of a layout see to that.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +13,16 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from policy.posteriors import Counts, Floats
+
+CURVE_CLICKS = 30.0
+"""Expected clicks in a slot that weigh as much as the curve started from."""
+ROW_CLICKS = 2.0
+ROUNDS = 200
+CLOSE = 1e-6
+LEAST = 1e-3
+"""No slot is taken to be looked at less: a slot without clicks would make its arms' clicks priceless."""
 
 
 def examination(slots: Sequence[str], fitted: Mapping[str, float]) -> NDArray[np.float64]:
@@ -22,4 +39,37 @@ def examination(slots: Sequence[str], fitted: Mapping[str, float]) -> NDArray[np
         if slot in fitted:
             curve[position] = fitted[slot]
     np.clip(curve, 0.0, 1.0, out=curve)
+    return curve
+
+
+def fit_examination(impressions: Counts, clicks: Counts, start: Floats, weight: float = CURVE_CLICKS) -> Floats:
+    """The curve, float64[S] with largest value 1, from counts [R, S] of any rows (arms of segments, say).
+
+    Maximises the Poisson likelihood of the model with a Gamma prior around
+    `start` that weighs `weight` expected clicks in each slot, and one around the
+    mean for each row, in turns: given one factor the other has a closed form.
+    EM over the hidden looks (Chuklin, Markov and de Rijke 2015, "Click models for
+    web search", section 4.1.2) climbs to the same place, but moves by the share
+    of looks that end in a click, so takes hundreds of times as many rounds at
+    click rates of a percent.  Where no arm changes its slot, `start` is the answer.
+    """
+    shown, clicked = np.asarray(impressions, dtype=np.float64), np.asarray(clicks, dtype=np.float64)
+    first = np.clip(np.asarray(start, dtype=np.float64), LEAST, 1.0)
+    curve = first / first.max() if len(first) else first
+    total = clicked.sum()
+    if total <= 0.0 or not len(first):
+        return curve
+    first = curve.copy()
+    by_row, by_slot = clicked.sum(axis=1), clicked.sum(axis=0)
+    for _ in range(ROUNDS):
+        looks = shown @ curve
+        mean = total / max(looks.sum(), 1e-12)
+        attraction = (by_row + ROW_CLICKS) / (looks + ROW_CLICKS / mean)
+        expected = attraction @ shown
+        moved = (by_slot + weight) / (expected + weight / first)
+        moved = np.clip(moved / moved.max(), LEAST, 1.0)
+        near = np.abs(moved - curve).max() < CLOSE
+        curve = moved
+        if near:
+            break
     return curve

@@ -15,10 +15,14 @@ SMALLEST = 1e-9
 
 
 class Prior(NamedTuple):
-    """The base rate: mean attractiveness, in (0, 1), and its weight in examined impressions, above 0."""
+    """Mean attractiveness, in (0, 1), and its weight in examined impressions, above 0: of all arms or float64[A]."""
 
-    click_rate: float
-    strength: float
+    click_rate: float | Floats
+    strength: float | Floats
+
+    def only(self, eligible: NDArray[np.bool_]) -> Prior:
+        """The same without the arms where `eligible`, bool[A], is false."""
+        return Prior(*(value[eligible] if isinstance(value, np.ndarray) else value for value in self))
 
 
 class Beta(NamedTuple):

@@ -1,50 +1,121 @@
 """How arms are scored, by the name of the policy.
 
 A score is compared within a variant and has no unit of its own.  A further
-policy is a function of this shape and a row in `POLICIES`.
+policy is a function of this shape, a name in the contract and a row in `POLICIES`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import betaincinv, ndtr
 
 from policy.posteriors import Beta, Counts, Floats, Prior, posterior
+from policy.reward import Worth
 from policy.sampling import beta_draws
+from schemas.messages import PolicyChoice
 
 HOLDOUT_CLICKS = 50.0
+UPPER = 1.645
+"""UCB looks at this many standard normal deviations above the middle: with exploration 1, the 95 % quantile."""
+
+
+class Belief(NamedTuple):
+    """What is known of A arms: attractiveness, and what a click is worth where that matters."""
+
+    beta: Beta
+    worth: Worth | None = None
+
+    @property
+    def mean(self) -> Floats:
+        """Expected value of a look, float64[A]."""
+        means: Floats = self.beta.mean if self.worth is None else self.beta.mean * self.worth.mean
+        return means
+
+
+class Random(NamedTuple):
+    """Standard normals of the stages: `click` float64[2, A, V], `sale` float64[3, A, V] where there is a worth."""
+
+    click: Floats
+    sale: Floats | None = None
 
 
 class Policy(Protocol):
-    """Scores per arm and variant, float64[A, V], from the posterior and normals z, float64[2, A, V].
+    """Scores per arm and variant, float64[A, V], for a page with so many slots."""
 
-    `exploration` scales the posterior's spread; 1 is exact Thompson sampling.
-    """
-
-    def __call__(self, beta: Beta, z: Floats, exploration: float) -> Floats: ...
+    def __call__(self, belief: Belief, random: Random, choice: PolicyChoice, slots: int) -> Floats: ...
 
 
-def thompson(beta: Beta, z: Floats, exploration: float) -> Floats:
-    """One draw from each arm's posterior per variant (Thompson 1933)."""
-    return beta_draws(beta.a, beta.b, z, exploration)
+def thompson(belief: Belief, random: Random, choice: PolicyChoice, slots: int) -> Floats:
+    """One draw from each arm's posterior per variant (Thompson 1933), its spread scaled by `exploration`."""
+    drawn = beta_draws(belief.beta.a, belief.beta.b, random.click, choice.exploration)
+    if belief.worth is not None:
+        assert random.sale is not None
+        drawn *= belief.worth.draws(random.sale, choice.exploration)
+    return drawn
 
 
-def greedy(beta: Beta, z: Floats, exploration: float) -> Floats:
+def greedy(belief: Belief, random: Random, choice: PolicyChoice, slots: int) -> Floats:
     """The posterior mean, in every variant alike."""
-    means: Floats = np.repeat(beta.mean[:, None], z.shape[2], axis=1)
-    return means
+    return _alike(belief.mean, random)
 
 
-def uniform(beta: Beta, z: Floats, exploration: float) -> Floats:
+def ucb(belief: Belief, random: Random, choice: PolicyChoice, slots: int) -> Floats:
+    """An upper quantile of the posterior, in every variant alike.
+
+    Bayes-UCB (Kaufmann, Cappé and Garivier 2012) with a fixed level in place of one
+    that grows with time: Phi(1.645 * exploration), 95 % for exploration 1.
+    """
+    level = float(ndtr(UPPER * choice.exploration))
+    upper: Floats = np.asarray(betaincinv(belief.beta.a, belief.beta.b, level), dtype=np.float64)
+    return _alike(upper if belief.worth is None else upper * belief.worth.mean, random)
+
+
+def epsilon_greedy(belief: Belief, random: Random, choice: PolicyChoice, slots: int) -> Floats:
+    """The posterior mean, but each of the best `slots` arms gives way with probability epsilon to a random other."""
+    scores = _alike(belief.mean, random)
+    # Equals are told apart by their normals, so that the order of arms in the input does not matter.
+    best = np.lexsort((random.click[0, :, 0], -belief.mean))[: min(slots, len(scores))]
+    gives_way = ndtr(random.click[1]) < choice.epsilon
+    candidates = random.click[0].copy()
+    candidates[best] = -np.inf
+    for variant in range(scores.shape[1]):
+        leaving = best[gives_way[best, variant]]
+        coming = np.argsort(-candidates[:, variant], kind="stable")[: min(len(leaving), len(scores) - len(best))]
+        leaving = leaving[: len(coming)]
+        scores[coming, variant] = belief.mean[leaving]
+        scores[leaving, variant] = -1.0
+    return scores
+
+
+def uniform(belief: Belief, random: Random, choice: PolicyChoice, slots: int) -> Floats:
     """All arms alike: the normals themselves order them."""
-    order: Floats = z[0]
+    order: Floats = random.click[0]
     return order
 
 
-POLICIES: Mapping[str, Policy] = {"thompson": thompson, "greedy": greedy, "uniform": uniform}
+def log_rates(belief: Belief, random: Random, choice: PolicyChoice, slots: int) -> Floats:
+    """log click rate + log conversion rate, in every variant alike: the usual ranking, as a policy of its own."""
+    score = np.log(belief.beta.mean)
+    return _alike(score if belief.worth is None else score + np.log(belief.worth.buying.mean), random)
+
+
+POLICIES: Mapping[str, Policy] = {
+    "thompson": thompson,
+    "greedy": greedy,
+    "uniform": uniform,
+    "ucb": ucb,
+    "epsilon-greedy": epsilon_greedy,
+    "baseline": log_rates,
+}
+
+
+def _alike(scores: Floats, random: Random) -> Floats:
+    repeated: Floats = np.repeat(scores[:, None], random.click.shape[2], axis=1)
+    return repeated
 
 
 def baseline(

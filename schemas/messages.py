@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 
 BASELINE = -1
 FALLBACK = -2
+MOST_SLATES = 256
 
 EventId = Annotated[str, Meta(min_length=1, max_length=128, description="Unique per event; the same on every retry.")]
 Unit = Annotated[
@@ -47,6 +48,7 @@ Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Weight = Annotated[float, Meta(ge=-100.0, le=100.0)]
 NotNegative = Annotated[float, Meta(ge=0.0, le=1e15)]
 Strength = Annotated[float, Meta(gt=0.0, le=1e9, description="Prior weight of a factor around 1, in expected clicks.")]
+Doubt = Annotated[float, Meta(ge=0.0, le=1e6, description="Variance of what the weights say, logit scale.")]
 TextWeights = Annotated[
     bytes, Meta(max_length=8_192, description="Little-endian float16, one for each dimension of a text vector.")
 ]
@@ -146,9 +148,9 @@ class CatalogItem(Struct, frozen=True):
     currency: Currency = "EUR"
     available: bool = True
     created_at: Millis = 0
-    margin: Annotated[Share, Meta(description="Part of the price that the shop earns by a sale.")] = 1.0
     tags: Annotated[list[Label], Meta(max_length=64)] = []
     attributes: Annotated[dict[Label, Label], Meta(max_length=64)] = {}
+    margin: Annotated[Share, Meta(description="Part of the price that the shop earns by a sale.")] = 1.0
 
 
 class CatalogEmbedding(Struct, frozen=True):
@@ -194,6 +196,10 @@ class PolicyChoice(Struct, frozen=True):
         PolicyName | Literal[""], Meta(description="A policy whose slates are recorded in the history, not served.")
     ] = ""
 
+    def __post_init__(self) -> None:
+        if self.variants + self.exploration_slates > MOST_SLATES:
+            raise ValueError(f"Expected `variants` and `exploration_slates` to be at most {MOST_SLATES} together")
+
 
 class PageRules(Struct, frozen=True):
     """A page as merchandisers declare it."""
@@ -232,6 +238,7 @@ class SegmentFit(Struct, frozen=True):
     weights: dict[Label, Weight] = {}
     text: TextWeights = b""
     share: Share = 0.0
+    doubt: Doubt = 0.0
 
 
 class Sales(Struct, frozen=True):
@@ -279,6 +286,7 @@ class PolicyParameters(Struct, frozen=True):
     ] = {}
     arm_strength: Strength = 4.0
     segment_strength: Strength = 4.0
+    doubt: Doubt = 0.0
     sales: Sales = Sales()
 
     def __post_init__(self) -> None:

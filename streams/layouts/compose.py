@@ -102,4 +102,5 @@ def _statistics(totals: Totals, page: Page, settings: LayoutSettings) -> Statist
         holdout_conversions=totals.conversions[holdout] / ONE,
         examination=examination(page.rules.slots, fitted.examination if fitted else {}),
         prior=prior,
+        base=prior,
     )

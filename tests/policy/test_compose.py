@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 
 from policy.compose import Statistics, compose
 from policy.examination import examination
-from policy.posteriors import Prior, posterior
+from policy.posteriors import Beta, Prior, posterior
+from policy.reward import Worth
 from policy.sampling import arm_hashes, click_normals
-from policy.scoring import POLICIES, baseline
+from policy.scoring import POLICIES, Belief, Random, baseline
 from policy.slates import propensities, slates
-from schemas.messages import PolicyChoice
+from schemas.messages import PolicyChoice, PolicyName
 
 PRIOR = Prior(0.02, 50.0)
 SLOTS = ["top", "left", "right", "foot"]
 LOOKED_AT = examination(SLOTS, {"right": 0.9})
-PolicyName = Literal["thompson", "greedy", "uniform"]
-NAMES: list[PolicyName] = ["thompson", "greedy", "uniform"]
+NAMES: list[PolicyName] = ["thompson", "greedy", "uniform", "ucb", "epsilon-greedy", "baseline"]
 
 
 def a_page(arms: int, seed: int = 0, slots: list[str] = SLOTS) -> Statistics:
@@ -189,7 +189,7 @@ def test_scaling_all_scores_changes_no_slate(scale: int) -> None:
     beta = posterior(page.impressions, page.clicks, page.examination, PRIOR)
     z = click_normals("home", "*", page.hashes, 8, 1)
     for name in ("greedy", "uniform"):
-        scores = POLICIES[name](beta, z, 1.0)
+        scores = POLICIES[name](Belief(beta), Random(z), PolicyChoice(), len(page.slots))
         assert (slates(scores * scale, LOOKED_AT, page.hashes) == slates(scores, LOOKED_AT, page.hashes)).all()
 
 
@@ -248,3 +248,60 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
         replace(page, clicks=page.clicks[:2])
     with pytest.raises(ValueError, match="items: expected each once, got 1 repeated"):
         replace(page, items=["a", "b", "a"])
+
+
+def test_ucb_prefers_what_is_less_known_among_equal_means() -> None:
+    beta = Beta(np.array([2.0, 200.0]), np.array([98.0, 9_800.0]))
+    z = click_normals("home", "*", arm_hashes(["a", "b"]), 4, 1)
+    scores = POLICIES["ucb"](Belief(beta), Random(z), PolicyChoice(), 1)
+    assert (scores[0] > scores[1]).all()
+    assert POLICIES["ucb"](Belief(beta), Random(z), PolicyChoice(exploration=0.0), 1)[0, 0] < beta.mean[0] * 1.01
+
+
+@given(st.floats(0, 1), st.integers(1, 30))
+def test_epsilon_is_the_share_of_slots_that_are_not_the_best(epsilon: float, arms: int) -> None:
+    page = a_page(arms)
+    greedy = compose(page, PolicyChoice(name="greedy", variants=1), "home", "*", 1).slates[0]
+    found = compose(page, PolicyChoice(name="epsilon-greedy", variants=256, epsilon=epsilon), "home", "*", 1)
+    changed = np.mean([slate[slot] != item for slate in found.slates for slot, item in greedy.items()])
+    if arms >= 8:
+        assert changed == pytest.approx(epsilon, abs=0.08)
+    assert all(set(slate) == set(greedy) for slate in found.slates)
+
+
+def test_exploration_slates_are_uniform_and_count_in_the_propensities() -> None:
+    page = a_page(5)
+    choice = PolicyChoice(name="greedy", variants=1, exploration_slates=128)
+    found = compose(page, choice, "home", "*", 1)
+    assert len(found.slates) == 129
+    assert found.slates[0] == compose(page, PolicyChoice(name="greedy", variants=1), "home", "*", 1).slates[0]
+    shares = [found.propensities["top"].get(item, 0.0) for item in page.items]
+    assert min(shares) > 0.1
+
+
+@given(st.sampled_from(NAMES), st.sampled_from(NAMES))
+def test_a_shadow_is_what_that_policy_would_serve_and_changes_nothing(name: PolicyName, shadow: PolicyName) -> None:
+    page = a_page(7)
+    alone = compose(page, PolicyChoice(name=name), "home", "*", 1)
+    watched = compose(page, PolicyChoice(name=name, shadow=shadow), "home", "*", 1)
+    assert watched.shadow == compose(page, PolicyChoice(name=shadow), "home", "*", 1).slates
+    assert replace(watched, shadow=[]) == alone
+
+
+def test_what_a_click_is_worth_decides_among_equals() -> None:
+    page = a_page(4)
+    alike = replace(page, impressions=np.full((4, 4), 9_000), clicks=np.full((4, 4), 300))
+    paid = Worth(
+        Beta(np.full(4, 50.0), np.full(4, 950.0)), np.array([1.0, 9.0, 1.0, 1.0]), np.zeros(4), 0.0, np.ones(4)
+    )
+    for name in ("thompson", "greedy", "ucb"):
+        found = compose(replace(alike, worth=paid), PolicyChoice(name=name), "home", "*", 1)
+        assert {slate["top"] for slate in found.slates} == {page.items[1]}
+
+
+def test_each_arm_may_have_a_prior_of_its_own() -> None:
+    empty = Statistics.empty([f"item-{n}" for n in range(3)], SLOTS, LOOKED_AT, PRIOR)
+    page = replace(empty, prior=Prior(np.array([0.01, 0.2, 0.01]), np.full(3, 1_000.0)))
+    assert compose(page, PolicyChoice(), "home", "*", 1).slates[0]["top"] == page.items[1]
+    eligible = np.array([False, True, True])
+    assert compose(page.only(eligible), PolicyChoice(), "home", "*", 1).slates[0]["top"] == page.items[1]

@@ -1,0 +1,192 @@
+"""What is fitted to a page's counts comes close to the truth behind them, and to what was known without any."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import betaincinv, logit
+
+from policy.examination import LEAST, examination, fit_examination
+from policy.features import Features, describe
+from policy.fitting import Described, PageCounts, fit_page
+from policy.posteriors import Beta, posterior
+from policy.priors import arm_priors, interest, packed, strength_of, unpacked
+from policy.strength import fit_strength
+from schemas.codec import decoder, encode
+from schemas.messages import CatalogItem, PolicyParameters
+from tests.policy.fitted_world import World, world
+
+BASE = 0.02, 50.0
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def fitted(those: World, counts: PageCounts, *, text: bool) -> PolicyParameters:
+    return fit_page("home", counts, those.described(text=text), 1, BASE)
+
+
+def posteriors(those: World, counts: PageCounts, parameters: PolicyParameters, *, text: bool) -> list[Beta]:
+    looks, described = examination(counts.slots, parameters.examination), those.described(text=text)
+    found = []
+    for row, segment in enumerate(counts.segments):
+        priors = arm_priors(parameters, segment, counts.items, described.features, described.vectors)
+        found.append(posterior(counts.impressions[row], counts.clicks[row], looks, priors.prior))
+    return found
+
+
+@settings(max_examples=15)
+@given(SEEDS, st.integers(2, 10))
+def test_examination_is_found_again_from_many_views(seed: int, slots: int) -> None:
+    rng = np.random.default_rng(seed)
+    looks = np.sort(rng.uniform(0.2, 1.0, slots))[::-1]
+    looks /= looks[0]
+    attraction = rng.uniform(0.005, 0.05, 80)
+    shown = rng.poisson(20_000, (80, slots))
+    clicked = rng.binomial(shown, attraction[:, None] * looks)
+    start = examination([str(n) for n in range(slots)], {})
+    assert np.abs(fit_examination(shown, clicked, start) - looks).max() < 0.06
+
+
+@given(SEEDS)
+def test_arms_that_never_change_their_slot_leave_the_curve_as_it_was(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    start = examination(["a", "b", "c", "d"], {})
+    shown = np.diag(rng.integers(1_000, 100_000, 4))
+    clicked = rng.binomial(shown, 0.03 * start)
+    assert fit_examination(shown, clicked, start) == pytest.approx(start, abs=0.12)
+
+
+@pytest.mark.parametrize("slots", [0, 1, 3])
+def test_without_clicks_the_curve_is_the_one_started_from(slots: int) -> None:
+    start = examination([str(n) for n in range(slots)], {})
+    assert fit_examination(np.zeros((0, slots)), np.zeros((0, slots)), start) == pytest.approx(start)
+    assert fit_examination(np.full((2, slots), 10), np.zeros((2, slots)), start) == pytest.approx(start)
+
+
+@given(SEEDS, st.sampled_from([0, 1, 1e9]))
+def test_absurd_counts_give_a_curve_all_the_same(seed: int, most: float) -> None:
+    rng = np.random.default_rng(seed)
+    shown, clicked = rng.uniform(0, most, (3, 4)), rng.uniform(0, 2 * most, (3, 4))
+    curve = fit_examination(shown, clicked, examination(["a", "b", "c", "d"], {}))
+    assert np.isfinite(curve).all()
+    assert curve.min() >= LEAST
+    assert curve.max() <= 1.0
+
+
+@pytest.mark.parametrize("shape", [1.0, 5.0, 40.0])
+def test_strength_is_found_again(shape: float) -> None:
+    rng = np.random.default_rng(5)
+    expected = rng.uniform(2.0, 60.0, 4_000)
+    found = fit_strength(rng.poisson(expected * rng.gamma(shape, 1 / shape, 4_000)).astype(float), expected)
+    assert found == pytest.approx(shape, rel=0.2)
+    assert fit_strength(np.zeros(0), np.zeros(0)) == pytest.approx(4.0, rel=0.1)
+
+
+@pytest.mark.parametrize("text", [False, True])
+@pytest.mark.parametrize("views", [1.0, 10.0, 200.0])
+def test_intervals_cover_the_truth_as_often_as_they_say(views: float, text: bool) -> None:
+    covered = []
+    for seed in range(4):
+        those = world(np.random.default_rng(seed))
+        counts = those.counts(np.random.default_rng(seed + 100), views)
+        for row, beta in enumerate(posteriors(those, counts, fitted(those, counts, text=text), text=text)):
+            low, high = betaincinv(beta.a, beta.b, 0.025), betaincinv(beta.a, beta.b, 0.975)
+            covered.append((low <= those.truth[row]) & (those.truth[row] <= high))
+    assert 0.91 <= np.mean(covered) <= 0.98
+
+
+def test_text_tells_items_apart_that_nobody_has_seen() -> None:
+    those = world(np.random.default_rng(3))
+    counts = those.counts(np.random.default_rng(4), 100.0, arms=90)
+    parameters = fitted(those, counts, text=True)
+    nothing = Features((), np.zeros((len(those.items), 0)))
+    agreement = [
+        np.corrcoef(logit(interest(parameters, segment, nothing, those.vectors)[90:]), logit(row[90:]))[0, 1]
+        for segment, row in zip(those.segments, those.truth, strict=True)
+    ]
+    assert np.mean(agreement) > 0.7
+
+
+def test_a_segment_that_was_not_fitted_starts_where_the_page_stands() -> None:
+    those = world(np.random.default_rng(3))
+    counts = those.counts(np.random.default_rng(4), 200.0)
+    parameters = fitted(those, counts, text=True)
+    described = those.described(text=True)
+    stranger = arm_priors(parameters, "new", counts.items, described.features, described.vectors).prior
+    page = logit(those.truth).mean(axis=0)
+    assert np.corrcoef(logit(stranger.click_rate), page)[0, 1] > 0.9
+
+
+@given(SEEDS, st.integers(0, 4), st.integers(0, 6), st.integers(1, 3), st.sampled_from([0, 1, 1_000, 10**9]))
+@settings(max_examples=60)
+def test_any_counts_give_parameters_that_can_be_published(
+    seed: int, segments: int, items: int, slots: int, most: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    shape = segments, items, slots
+    counts = PageCounts(
+        [f"s{n}" for n in range(segments)],
+        [f"i{n}" for n in range(items)],
+        [f"p{n}" for n in range(slots)],
+        rng.integers(0, most + 1, shape).astype(float),
+        rng.integers(0, most + 1, shape).astype(float),
+    )
+    vectors = rng.normal(size=(items, 4)) * rng.integers(0, 2)
+    described = Described(Features(("price",), rng.normal(size=(items, 1))), {"price": (1.0, 2.0)}, vectors, "m")
+    parameters = fit_page("home", counts, described, 1, BASE)
+    assert decoder(PolicyParameters)(encode(parameters)) == parameters
+    assert fit_page("home", counts, described, 1, BASE) == parameters
+    priors = arm_priors(parameters, "s0", counts.items, described.features, vectors)
+    assert np.isfinite(priors.prior.click_rate).all()
+    assert np.isfinite(priors.prior.strength).all()
+
+
+def test_without_any_counts_the_base_rate_is_what_was_started_from() -> None:
+    nothing = PageCounts(["s"], ["i"], ["p"], np.zeros((1, 1, 1)), np.zeros((1, 1, 1)))
+    parameters = fit_page("home", nothing, Described(Features((), np.zeros((1, 0))), {}), 1, BASE)
+    assert parameters.click_rate == pytest.approx(BASE[0])
+    assert (parameters.arms, parameters.weights) == ({}, {})
+
+
+@given(st.floats(1e-4, 0.2), st.floats(0.01, 2.0))
+def test_strength_gives_the_spread_that_was_asked_for(mean: float, spread: float) -> None:
+    weight = strength_of(np.array(mean), spread)
+    variance = mean * (1 - mean) / (weight + 1)
+    assert variance / mean**2 == pytest.approx(min(spread, (1 - mean) / mean / 2), rel=1e-6)
+
+
+def test_the_whole_page_has_no_other_segments_to_learn_from() -> None:
+    parameters = PolicyParameters("home", 1, 1, 0.02, 50.0, arms={"a": (90.0, 30.0)})
+    features = Features((), np.zeros((1, 0)))
+    assert arm_priors(parameters, "*", ["a"], features).factor == pytest.approx(1.0)
+    assert arm_priors(parameters, "new", ["a"], features).factor > 2.0
+
+
+def test_vectors_of_another_size_and_what_is_not_a_number_are_left_out() -> None:
+    parameters = PolicyParameters("home", 1, 1, 0.02, 50.0, text=packed(np.array([1.0, np.nan])))
+    features = Features((), np.zeros((2, 0)))
+    assert interest(parameters, "s", features, np.ones((2, 3))) == pytest.approx([0.02, 0.02])
+    assert interest(parameters, "s", features, np.ones((2, 2)))[0] > 0.04
+    assert unpacked(packed(np.array([np.inf, 2.0]))).tolist() == [0.0, 2.0]
+
+
+def item(name: str, **facts: object) -> CatalogItem:
+    return CatalogItem(name, name, **facts)  # type: ignore[arg-type]
+
+
+def test_features_of_later_items_are_on_the_scale_of_the_fit() -> None:
+    first = [item(str(n), price=100 * (n + 1), category="shoes" if n % 2 else "hats", brand="one") for n in range(6)]
+    features, scales = describe(first, 0)
+    assert features.names == ("price", "category=hats", "category=shoes", "brand=one")
+    assert features.values[:, 1:3].sum(axis=1).tolist() == [1.0] * 6
+    later, _ = describe([first[3], None, item("x", price=10**12)], 0, features.names, scales)
+    assert later.values[0] == pytest.approx(features.values[3])
+    assert later.values[1].tolist() == [0.0] * 4
+    assert later.values[2][0] == pytest.approx(4.0)
+
+
+def test_what_does_not_tell_items_apart_is_no_feature() -> None:
+    features, _ = describe([item("a", price=5, category="c"), item("b", price=5, category="d")], 0)
+    assert features.names == ()
+    assert describe([], 0)[0].values.shape == (0, 0)
