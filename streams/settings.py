@@ -113,4 +113,10 @@ class LayoutSettings(Group):
     half_life_ms: NotNegative = Field(0, description="Buckets so old weigh half; 0: all weigh alike.")
     click_rate: float = Field(0.02, gt=0, lt=1, description="Prior click rate of an item that is looked at.")
     strength: float = Field(50.0, gt=0, description="Weight of that prior, in examined impressions.")
+    click_value: float = Field(1.0, ge=0, description="Worth of a click by itself.")
+    sale_value: float = Field(
+        0.0,
+        ge=0,
+        description="Worth of a minor unit of margin sold through a click, on the same scale; 0: clicks alone.",
+    )
     budget: float = Field(0.5, gt=0, le=1, description="Share of a worker's time that composing may take.")

@@ -48,6 +48,10 @@ class CandidateSet:
                 del self._maps[next(iter(self._maps))]
         return found
 
+    def rows(self, items: Names) -> tuple[Rows, Rows]:
+        """Positions in `items` of those that are candidates, and their places here."""
+        return _common(items, self._places)
+
     def _located(self, items: Names, columns: Names, slots: Names) -> Places:
         rows, candidates = _common(items, self._places)
         from_columns, to_slots = _common(columns, {slot: place for place, slot in enumerate(slots)})
@@ -64,28 +68,26 @@ def _common(names: Names, places: Mapping[str, int]) -> tuple[Rows, Rows]:
 
 
 def facts(item: CatalogItem | None) -> Any:
-    """What of an item decides where it may be shown; None where it may not be at all."""
+    """What of an item decides where it may be shown and what is expected of it; None where it may not be at all."""
     if item is None or not item.available:
         return None
-    return item.category, item.brand, item.tags, item.created_at
+    return item.category, item.brand, item.tags, item.created_at, item.price, item.margin
 
 
 class Shelf:
-    """The candidates of one page.
-
-    Priors are the same for all items of a page so far, so `policy.candidates`
-    ranks by age where more match than the limit.
-    """
+    """The candidates of one page; `revision` grows with every change of an item that may be one."""
 
     def __init__(self, declared: Candidates, items: Mapping[str, CatalogItem]) -> None:
+        self.revision = 0
         self._declared = declared
         self._listed = frozenset(declared.items)
         self._filters = msgspec.structs.replace(declared, items=[], limit=NO_LIMIT)
-        self._found: dict[str, CatalogItem] = {}
+        self._means: Mapping[str, float] = {}
         self._set: CandidateSet | None = None
+        self._stale = True
         among = [items[name] for name in declared.items if name in items] if declared.items else items.values()
         fitting = candidates(among, self._filters, {})
-        self._found = {name: items[name] for name in fitting}
+        self._found: dict[str, CatalogItem] = {name: items[name] for name in fitting}
 
     def replace(self, name: str, item: CatalogItem | None) -> bool:
         """Take over an item that changed; whether the page's candidates may have changed."""
@@ -93,14 +95,28 @@ class Shelf:
             self._found[name] = item
         elif self._found.pop(name, None) is None:
             return False
-        self._set = None
+        self.revision += 1
+        self._stale = True
         return True
 
     def candidates(self) -> CandidateSet:
-        """The candidates now: the same object until they change."""
-        if self._set is None:
-            self._set = CandidateSet(tuple(candidates(self._found.values(), self._declared, {})))
+        """The candidates now: the same object as long as they are the same items."""
+        if self._set is None or self._stale:
+            names = tuple(candidates(self._found.values(), self._declared, self._means))
+            if self._set is None or self._set.items != names:
+                self._set = CandidateSet(names)
+            self._stale = False
         return self._set
+
+    @property
+    def crowded(self) -> Mapping[str, CatalogItem]:
+        """All items that fit, where they are more than may be candidates; else none."""
+        return self._found if len(self._found) > self._declared.limit else {}
+
+    def rank(self, means: Mapping[str, float]) -> None:
+        """Prior means by which the best are chosen where the page is crowded."""
+        self._means = means
+        self._stale = True
 
     def _fits(self, item: CatalogItem) -> bool:
         if self._listed and item.item not in self._listed:

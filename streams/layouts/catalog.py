@@ -14,12 +14,15 @@ from hashlib import blake2b
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from schemas.codec import decode_key, decoder
 from schemas.errors import BadRecord
 from schemas.messages import CatalogItem, PageRules, PolicyParameters
 from schemas.topics import CATALOG_ITEMS, LAYOUTS, PAGE_RULES, POLICY_PARAMETERS, Topic
+from streams.fold.deltas import WHOLE_PAGE
 from streams.layouts.candidates import CandidateSet, Shelf, facts
+from streams.layouts.known import Known, known
 from streams.layouts.schedule import Key
 from streams.records import Record, TopicPartition
 
@@ -113,6 +116,7 @@ class Catalog:
         self._logged: dict[Key, int] = {}
         self._positions: dict[TopicPartition, int] = {}
         self._shelves: dict[str, Shelf] = {}
+        self._described: dict[str, tuple[tuple[PolicyParameters, CandidateSet, int], Known]] = {}
         self._take: dict[str, Callable[[tuple[str, ...], bytes | None, Changes], None]] = {
             CATALOG_ITEMS.name: self._take_item,
             PAGE_RULES.name: self._take_rules,
@@ -146,6 +150,17 @@ class Catalog:
     def candidates(self, page: str) -> CandidateSet:
         """The items that the page may show now, in the merchant's order; the same object until they change."""
         return self._shelves[page].candidates()
+
+    def described(self, page: str) -> Known | None:
+        """What is known of the page's candidates: the same object until they or the parameters change."""
+        parameters, shelf = self.parameters.get(page), self._shelves[page]
+        if parameters is None:
+            return None
+        candidates, found = shelf.candidates(), self._described.get(page)
+        state = parameters, candidates, shelf.revision
+        if found is None or found[0] != state:
+            found = self._described[page] = state, known(parameters, candidates, self.items)
+        return found[1]
 
     def remember(self, key: Key, published: Published) -> None:
         """Take over what is about to come on the topic, unless something newer is known."""
@@ -181,17 +196,34 @@ class Catalog:
         self.rules[page] = new
         if old is None or old.candidates != new.candidates:
             self._shelves[page] = Shelf(new.candidates, self.items)
+            self._rank(page)
 
     def _take_parameters(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
         (page,) = key
         new = None if value is None else _named(decoder(PolicyParameters)(value), "page", page)
         if new == self.parameters.get(page):
             return
+        old = self.parameters.get(page)
+        if new is not None and old is not None and new.version < old.version:
+            raise BadRecord("stale", f"expected a version after {old.version}, got {new.version}")
         changes.pages.add(page)
         if new is None:
             del self.parameters[page]
         else:
             self.parameters[page] = new
+        self._rank(page)
+
+    def _rank(self, page: str) -> None:
+        """Where more items fit than may be candidates, those go first that visitors are likely to be interested in."""
+        shelf, parameters = self._shelves.get(page), self.parameters.get(page)
+        if shelf is None or not shelf.crowded:
+            return
+        if parameters is None:
+            shelf.rank({})
+            return
+        everything = CandidateSet(tuple(shelf.crowded))
+        means = known(parameters, everything, shelf.crowded).priors(WHOLE_PAGE, everything).prior.click_rate
+        shelf.rank(dict(zip(everything.items, np.broadcast_to(means, len(everything.items)).tolist(), strict=True)))
 
     def _take_layout(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
         name = Key(*key)

@@ -6,36 +6,57 @@ version and times are put in afterwards, when the layout is published.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 
 import msgspec
+import numpy as np
 
 from policy.compose import Statistics
 from policy.compose import compose as slates_of
 from policy.examination import examination
-from policy.posteriors import Prior
-from schemas.messages import Layout, PageRules, PolicyParameters
+from policy.reward import Worth
+from policy.reward import worth as worth_of
+from schemas.messages import Layout, PageRules, PolicyParameters, Sales
 from streams.fold.deltas import Traffic
 from streams.layouts.candidates import CandidateSet
+from streams.layouts.known import Known, base, sold
 from streams.layouts.totals import ONE, Totals, weights
 from streams.settings import LayoutSettings
 from streams.state.reader import KeyState
+from streams.state.tables import Table
 
-SHAPING = ("epoch_ms", "holdout_share", "holdout_salt", "half_life_ms", "click_rate", "strength")
+SHAPING = (
+    "epoch_ms",
+    "holdout_share",
+    "holdout_salt",
+    "half_life_ms",
+    "click_rate",
+    "strength",
+    "click_value",
+    "sale_value",
+)
 """Settings that decide what a layout says."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page as declared and fitted, with the items it may show; `position` is that of catalog-items."""
+    """A page as declared, with the items it may show and what is known of them once it was fitted.
+
+    `position` is that of catalog-items.
+    """
 
     rules: PageRules
     candidates: CandidateSet
     position: Sequence[int]
-    parameters: PolicyParameters | None = None
+    known: Known | None = None
+
+    @property
+    def parameters(self) -> PolicyParameters | None:
+        """What was fitted for the page."""
+        return self.known.parameters if self.known else None
 
 
 @lru_cache
@@ -57,9 +78,11 @@ def compose(
     rules, parameters = page.rules, page.parameters
     if totals is None:
         totals = Totals(page.candidates, tuple(rules.slots))
-    totals.move_to(state.tables, weights(state.tables, settings.half_life_ms))
+    weight_of = weights(state.tables, settings.half_life_ms)
+    totals.move_to(state.tables, weight_of)
     z = totals.normals(rules.page, segment, rules.policy.variants, epoch)
-    composition = slates_of(_statistics(totals, page, settings), rules.policy, rules.page, segment, epoch, z)
+    statistics = _statistics(totals, page, settings, segment, _worth(state.tables, weight_of, page, settings))
+    composition = slates_of(statistics, rules.policy, rules.page, segment, epoch, z)
     return Layout(
         page=rules.page,
         segment=segment,
@@ -79,6 +102,8 @@ def compose(
         baseline=composition.baseline,
         slates=composition.slates,
         propensities=composition.propensities,
+        shadow_policy=rules.policy.shadow,
+        shadow=composition.shadow,
     )
 
 
@@ -87,9 +112,14 @@ def stamped(layout: Layout, version: int, produced_at: int, life_ms: int) -> Lay
     return msgspec.structs.replace(layout, version=version, produced_at=produced_at, expires_at=produced_at + life_ms)
 
 
-def _statistics(totals: Totals, page: Page, settings: LayoutSettings) -> Statistics:
+def unshadowed(layout: Layout) -> Layout:
+    """The layout as renderers need it: without the slates that are only watched."""
+    return msgspec.structs.replace(layout, shadow_policy="", shadow=[])
+
+
+def _statistics(totals: Totals, page: Page, settings: LayoutSettings, segment: str, worth: Worth | None) -> Statistics:
     fitted = page.parameters
-    prior = Prior(fitted.click_rate, fitted.strength) if fitted else Prior(settings.click_rate, settings.strength)
+    usual = base(fitted, settings.click_rate, settings.strength)
     learned, holdout = Traffic.LEARNED, Traffic.HOLDOUT
     return Statistics(
         items=page.candidates.items,
@@ -101,6 +131,18 @@ def _statistics(totals: Totals, page: Page, settings: LayoutSettings) -> Statist
         holdout_clicks=totals.clicks[holdout] / ONE,
         holdout_conversions=totals.conversions[holdout] / ONE,
         examination=examination(page.rules.slots, fitted.examination if fitted else {}),
-        prior=prior,
-        base=prior,
+        prior=totals.prior(page.known, segment) if page.known else usual,
+        base=usual,
+        worth=worth,
     )
+
+
+def _worth(tables: Sequence[Table], weight_of: Mapping[int, int], page: Page, settings: LayoutSettings) -> Worth | None:
+    """What a click is worth, where sales count; without, every click is worth the same."""
+    if not settings.sale_value:
+        return None
+    sales = page.parameters.sales if page.parameters else Sales()
+    shares = {bucket: weight / ONE for bucket, weight in weight_of.items()}
+    margins = page.known.margins if page.known else np.ones(len(page.candidates.items))
+    own = sold(tables, shares, sales, page.candidates)
+    return worth_of(own, sales, settings.click_value, settings.sale_value * margins)

@@ -25,7 +25,7 @@ from schemas.messages import Layout, LayoutRequest
 from schemas.topics import CATALOG_ITEMS, LAYOUT_REQUESTS, LAYOUTS, LAYOUTS_HISTORY
 from streams.fold.deltas import WHOLE_PAGE
 from streams.layouts.catalog import Catalog, Changes, Published, published_of
-from streams.layouts.compose import Page, compose, stamped
+from streams.layouts.compose import Page, compose, stamped, unshadowed
 from streams.layouts.schedule import Key, Schedule
 from streams.layouts.totals import TotalsCache
 from streams.layouts.versions import Versions
@@ -223,7 +223,7 @@ class LayoutProducer:
         began = self._clock.steady()
         catalog = self._catalog
         rules, candidates = catalog.rules[key.page], catalog.candidates(key.page)
-        page = Page(rules, candidates, catalog.position(CATALOG_ITEMS), catalog.parameters.get(key.page))
+        page = Page(rules, candidates, catalog.position(CATALOG_ITEMS), catalog.described(key.page))
         totals = self._totals.totals(key, candidates, tuple(rules.slots))
         layout = compose(key.segment, state, page, self._settings, epoch.number, totals)
         ended = self._clock.steady()
@@ -245,10 +245,12 @@ class LayoutProducer:
         began = self._clock.steady()
         version = await self._versions.next(*key, self._catalog.known(key).version)
         layout = stamped(layout, version, self._clock.wall(), self._settings.life_ms)
-        value = encode(layout)
+        recorded = value = encode(layout)
+        if layout.shadow:
+            value = encode(unshadowed(layout))
         try:
-            for topic in (LAYOUTS_HISTORY, LAYOUTS):
-                await self._outlet.publish([Outgoing(topic.name, encode_key(topic, *key), value)])
+            for topic, content in ((LAYOUTS_HISTORY, recorded), (LAYOUTS, value)):
+                await self._outlet.publish([Outgoing(topic.name, encode_key(topic, *key), content)])
         except StateAttention as error:
             self._refuse(key, error, len(value))
             return

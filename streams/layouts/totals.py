@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from policy.posteriors import bucket_weights
+from policy.posteriors import Prior, bucket_weights
 from policy.sampling import Floats, click_normals
 from streams.fold.deltas import Traffic
 from streams.layouts.candidates import CandidateSet
+from streams.layouts.known import Known
 from streams.state.tables import Table
 
 ONE = 2**20
@@ -48,6 +49,7 @@ class Totals:
     clicks: dict[Traffic, Sums] = field(init=False)
     conversions: dict[Traffic, Sums] = field(init=False)
     _drawn: tuple[tuple[str, str, int, int], Floats] | None = field(init=False, default=None)
+    _prior: tuple[Known, Prior] | None = field(init=False, default=None)
     _held: dict[int, tuple[Table, int]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -83,6 +85,12 @@ class Totals:
         if self._drawn is None or self._drawn[0] != names:
             self._drawn = names, click_normals(page, segment, self.candidates.hashes, variants, epoch)
         return self._drawn[1]
+
+    def prior(self, known: Known, segment: str) -> Prior:
+        """The candidates' priors for the segment: as long as the same is known, so are they."""
+        if self._prior is None or self._prior[0] is not known:
+            self._prior = known, known.priors(segment, self.candidates).prior
+        return self._prior[1]
 
     @property
     def cells(self) -> int:

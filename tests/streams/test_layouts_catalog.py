@@ -92,13 +92,20 @@ def test_a_record_that_does_not_fit_leaves_what_was_there() -> None:
     assert topics.catalog.position(CATALOG_ITEMS) == [7]
 
 
-def test_a_change_of_words_or_price_makes_no_page_due() -> None:
+def test_a_change_of_words_makes_no_page_due_and_one_of_price_changes_what_is_known_alone() -> None:
     topics = Topics()
     topics.put(PAGE_RULES, b"home", PageRules("home", 1, ["s"]))
     topics.put(CATALOG_ITEMS, b"i1", item("i1"))
-    kept = topics.catalog.candidates("home")
-    assert not topics.put(CATALOG_ITEMS, b"i1", item("i1", price=5, description="new words"))
+    fitted = PolicyParameters("home", 1, 1, 0.1, 5.0, scales={"price": (2.0, 1.0)}, weights={"price": 0.5})
+    topics.put(POLICY_PARAMETERS, b"home", fitted)
+    kept, known = topics.catalog.candidates("home"), topics.catalog.described("home")
+    assert known is not None
+    assert not topics.put(CATALOG_ITEMS, b"i1", item("i1", description="new words"))
+    assert topics.catalog.described("home") is known
+    assert topics.put(CATALOG_ITEMS, b"i1", item("i1", price=500, description="new words")).pages == {"home"}
     assert topics.catalog.candidates("home") is kept
+    dearer = topics.catalog.described("home")
+    assert dearer is not None and dearer.features.values[0, 0] > known.features.values[0, 0]
     assert topics.put(CATALOG_ITEMS, b"i1", item("i1", available=False)).pages == {"home"}
     assert topics.catalog.candidates("home").items == ()
 
@@ -114,6 +121,28 @@ def test_rules_and_parameters_make_their_page_due_when_they_differ() -> None:
         assert topics.put(topic, b"home", msgspec.structs.replace(value, version=2)) == home
         assert topics.put(topic, b"home", None) == home
         assert not topics.put(topic, b"home", None)
+
+
+def test_parameters_older_than_those_known_are_refused() -> None:
+    topics = Topics()
+    fitted = PolicyParameters("home", 5, 1, 0.1, 5.0)
+    topics.put(POLICY_PARAMETERS, b"home", fitted)
+    stale = topics.put(POLICY_PARAMETERS, b"home", msgspec.structs.replace(fitted, version=4, click_rate=0.5))
+    malformed = topics.put(POLICY_PARAMETERS, b"home", b'{"page":"home","version":9,"click_rate":"high"}')
+    assert [error.reason for error in (*stale.unfit, *malformed.unfit)] == ["stale", "invalid"]
+    assert topics.catalog.parameters["home"] == fitted
+
+
+def test_where_more_items_fit_than_may_be_candidates_the_likeliest_are_kept() -> None:
+    topics = Topics()
+    for number in range(6):
+        topics.put(CATALOG_ITEMS, b"i%d" % number, item(f"i{number}", category="abc"[number % 3]))
+    topics.put(PAGE_RULES, b"home", PageRules("home", 1, ["s"], candidates=Candidates(limit=2, reserve=0)))
+    for best, version in (("b", 1), ("c", 2)):
+        weights = {f"category={best}": 1.0}
+        topics.put(POLICY_PARAMETERS, b"home", PolicyParameters("home", version, 1, 0.1, 5.0, weights=weights))
+        kept = topics.catalog.candidates("home").items
+        assert {topics.catalog.items[name].category for name in kept} == {best}
 
 
 def layout(version: int, item_shown: str = "i1") -> Layout:

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.codec import decoder, encode
-from schemas.messages import Layout, PageRules, PolicyChoice, PolicyParameters
+from schemas.messages import CatalogItem, Layout, PageRules, PolicyChoice, PolicyParameters, Sales
 from streams.fold.deltas import Traffic
 from streams.layouts.candidates import CandidateSet
-from streams.layouts.compose import Page, compose, settings_digest, stamped
+from streams.layouts.compose import Page, compose, settings_digest, stamped, unshadowed
+from streams.layouts.known import known, sold
 from streams.layouts.totals import Totals, TotalsCache, weights
 from streams.settings import LayoutSettings
 from streams.state.reader import KeyState
@@ -127,7 +128,8 @@ def test_no_candidates_and_no_data() -> None:
 
 def test_a_layout_names_what_it_was_made_from() -> None:
     fitted = PolicyParameters("home", 12, 1, 0.1, 5.0, {"left": 1.0})
-    made = stamped(layout([], page(CandidateSet(ITEMS), parameters=fitted)), 99, 1_000, 600)
+    candidates = CandidateSet(ITEMS)
+    made = stamped(layout([], page(candidates, known=known(fitted, candidates, {}))), 99, 1_000, 600)
     assert (made.version, made.produced_at, made.expires_at) == (99, 1_000, 1_600)
     assert (made.page, made.segment, made.epoch, made.template, made.policy) == ("home", "new", 3, "wide", "thompson")
     assert (made.rules_version, made.parameters_version, made.catalog_position) == (7, 12, [5, 9])
@@ -163,3 +165,55 @@ def test_the_cache_keeps_within_its_limit() -> None:
     assert cache.totals(0, candidates, SLOTS) is not made[0]
     assert cache.totals(4, candidates, ("top",)) is not made[4]
     assert np.all(made[4].impressions[Traffic.LEARNED] == 0)
+
+
+def test_priors_decide_where_nothing_was_seen_and_give_way_to_clicks() -> None:
+    candidates = CandidateSet(ITEMS)
+    items = {name: CatalogItem(name, name, category="hats" if name == "i5" else "shoes") for name in ITEMS}
+    fitted = PolicyParameters("home", 1, 1, 0.01, 50.0, weights={"category=hats": 3.0}, segment_strength=500.0)
+    known_page = page(candidates, known=known(fitted, candidates, items))
+    assert {slate["top"] for slate in layout([], known_page).slates} == {"i5"}
+    seen = table(0, Traffic.LEARNED, ITEMS, SLOTS)
+    seen.impressions[:] = 10_000_000
+    seen.clicks[:] = 50_000
+    seen.clicks[2] = 9_000_000
+    assert {slate["top"] for slate in layout([seen], known_page).slates} == {"i2"}
+
+
+def test_where_sales_count_margins_and_purchases_decide() -> None:
+    candidates = CandidateSet(ITEMS[:3])
+    seen = table(0, Traffic.LEARNED, ITEMS[:3], SLOTS)
+    seen.impressions[:] = 100_000
+    seen.clicks[:] = 3_000
+    seen.conversions[:] = 900
+    seen.revenue[:] = 900 * 5_000
+    seen.squares[:] = 900 * 5_000**2
+    items = {name: CatalogItem(name, name, margin=0.9 if name == "i1" else 0.1) for name in ITEMS}
+    fitted = PolicyParameters("home", 1, 1, 0.01, 50.0)
+    settings = LayoutSettings(click_value=0.0, sale_value=0.01)
+    here = page(candidates, known=known(fitted, candidates, items))
+    made = compose("new", KeyState((seen,), MARKS), here, settings, 3)
+    assert {slate["top"] for slate in made.slates} == {"i1"}
+    seen.conversions[2] = 30_000
+    seen.revenue[2] = 30_000 * 9_000
+    seen.squares[2] = 30_000 * 9_000**2
+    made = compose("new", KeyState((seen,), MARKS), page(candidates), settings, 3)
+    assert {slate["top"] for slate in made.slates} == {"i2"}
+
+
+def test_young_clicks_count_by_the_share_of_purchases_that_has_come() -> None:
+    candidates = CandidateSet(ITEMS[:1])
+    seen = [table(bucket, Traffic.LEARNED, ITEMS[:1], SLOTS, seed=1) for bucket in (0, 1_000, 2_000)]
+    clicks = float(seen[0].clicks.sum())
+    sales = Sales(maturity={"0": 1.0, "1000": 0.5})
+    assert sold(seen, dict.fromkeys((0, 1_000, 2_000), 1.0), sales, candidates).clicks == clicks * 2.0
+    assert sold(seen, dict.fromkeys((0, 1_000, 2_000), 1.0), Sales(), candidates).clicks == clicks * 3.0
+
+
+def test_renderers_get_no_shadow() -> None:
+    candidates = CandidateSet(ITEMS)
+    rules = PageRules("home", 7, list(SLOTS), policy=PolicyChoice(variants=4, shadow="greedy"))
+    made = layout([], Page(rules, candidates, [5, 9]))
+    assert (made.shadow_policy, len(made.shadow)) == ("greedy", 4)
+    assert (unshadowed(made).shadow_policy, unshadowed(made).shadow) == ("", [])
+    assert unshadowed(made).slates == made.slates
