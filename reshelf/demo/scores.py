@@ -13,7 +13,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from policy.evaluation import Uplift, uplift
+from policy.evaluation.uplift import Uplift, uplift
 from reshelf.demo.shelf import Key
 from reshelf.demo.shop import Ints
 from schemas.messages import BASELINE

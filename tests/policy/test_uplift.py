@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from policy.evaluation import uplift
+from policy.evaluation.uplift import uplift
 
 BINS = arrays(np.int64, (8, 2), elements=st.integers(0, 1_000))
 NOTHING = np.zeros((8, 2), dtype=np.int64)

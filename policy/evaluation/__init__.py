@@ -1,0 +1,1 @@
+"""What a policy is worth: estimated from logs of another one, and measured against the holdout."""

@@ -1,0 +1,124 @@
+"""Logged decisions as arrays: what was shown, how likely it was, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policy.evaluation.ratio import Floats, Ints
+
+Slates = NDArray[np.int64]
+EMPTY = -1
+
+
+class Lacking(NamedTuple):
+    """Share of the target's probability that the logging policy never shows, [...].
+
+    `items`: of (slot, item); `prefixes`: of the slots from the first to each one
+    together, averaged over slots; `slates`: of all slots together.
+    """
+
+    items: Floats
+    prefixes: Floats
+    slates: Floats
+
+
+class Comparison(NamedTuple):
+    """How likely two policies are to show each of V slates of S slots, [V, S].
+
+    `logged` and `target`: the item in the slot; `logged_prefix` and
+    `target_prefix`: the items of this slot and all before it together.
+    """
+
+    logged: Floats
+    target: Floats
+    logged_prefix: Floats
+    target_prefix: Floats
+    lacking: Lacking
+
+    def at(self, rows: NDArray[np.bool_] | Ints) -> Comparison:
+        """Some rows; what a policy lacks as a whole is said of each of them."""
+        logged, target, logged_prefix, target_prefix = self.logged, self.target, self.logged_prefix, self.target_prefix
+        lacking = Lacking(*(np.broadcast_to(share, len(logged))[rows] for share in self.lacking))
+        return Comparison(logged[rows], target[rows], logged_prefix[rows], target_prefix[rows], lacking)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decisions:
+    """N page views with S slots in rendered order; a bandit of one slot has S = 1.
+
+    `bins` int64[N] are those of the units, `reward` float64[N, S] what each slot
+    earned, `chances` how likely what was shown was, [N, S] each, with what the log
+    lacks at each page view, [N].  `expected` and `expected_target` [N, S] are what a
+    model says that the slot earns with what was shown, and on average with what
+    the target would show; `nan` without a model.
+    """
+
+    bins: Ints
+    reward: Floats
+    chances: Comparison
+    expected: Floats
+    expected_target: Floats
+
+    def __post_init__(self) -> None:
+        for name, found in (*zip(self.chances._fields[:4], self.chances[:4], strict=True), *self._models()):
+            if found.shape != self.reward.shape:
+                raise ValueError(f"{name}: expected shape {self.reward.shape}, got {found.shape}")
+        if not (self.chances.logged_prefix > 0.0).all():
+            raise ValueError("logged_prefix: expected probabilities above 0 for what was shown, got 0")
+
+    def _models(self) -> tuple[tuple[str, Floats], ...]:
+        return ("expected", self.expected), ("expected_target", self.expected_target)
+
+    @classmethod
+    def of_actions(
+        cls, bins: Ints, reward: Floats, logged: Floats, target: Floats, expected: Floats, expected_target: Floats
+    ) -> Decisions:
+        """Decisions of one slot, all [N], where the log supports the target wholly."""
+        shown, wanted, none = logged[:, None], target[:, None], np.zeros(len(bins))
+        chances = Comparison(shown, wanted, shown, wanted, Lacking(none, none, none))
+        return cls(bins, reward[:, None], chances, expected[:, None], expected_target[:, None])
+
+    def only(self, rows: NDArray[np.bool_] | Ints) -> Decisions:
+        """Some of the page views."""
+        return Decisions(
+            self.bins[rows],
+            self.reward[rows],
+            self.chances.at(rows),
+            self.expected[rows],
+            self.expected_target[rows],
+        )
+
+
+def compare(logged: Slates, chance: Floats, target: Slates, target_chance: Floats) -> Comparison:
+    """The logging policy's slates int64[V, S] against the target's int64[W, S].
+
+    Rows are the logging policy's slates.  Slates are item codes, -1 where a slot is empty; each policy shows one of its
+    slates with the chances float64[V] and float64[W], which add up to 1.  Exact,
+    since a policy is its slates.
+    """
+    same = logged[:, None, :] == logged[None, :, :]
+    matched = logged[:, None, :] == target[None, :, :]
+    prefix = np.logical_and.accumulate(matched, axis=2)
+    return Comparison(
+        logged=_chance_of(same, chance),
+        target=_chance_of(matched, target_chance),
+        logged_prefix=_chance_of(np.logical_and.accumulate(same, axis=2), chance),
+        target_prefix=_chance_of(prefix, target_chance),
+        lacking=_lacking(matched, prefix, chance, target_chance),
+    )
+
+
+def _chance_of(shown: NDArray[np.bool_], chance: Floats) -> Floats:
+    total: Floats = np.einsum("vws,w->vs", shown, chance)
+    return total
+
+
+def _lacking(matched: NDArray[np.bool_], prefix: NDArray[np.bool_], chance: Floats, target_chance: Floats) -> Lacking:
+    """Shares of the target's probability, as arrays without axes."""
+    shown = chance > 0.0
+    items, prefixes = (target_chance @ ~one[shown].any(axis=0) for one in (matched, prefix))
+    return Lacking(np.asarray(items.mean()), np.asarray(prefixes.mean()), np.asarray(prefixes[-1]))

@@ -1,0 +1,186 @@
+"""What a target policy would have earned per page view, from decisions that another policy made.
+
+Every estimator turns each page view into a numerator, a denominator and a weight,
+and ends in a `Ratio`, so that its statistic can be merged, its interval is
+clustered by unit, and a further estimator is one function and a row in
+`ESTIMATORS`.  Rewards of a page are the sum over its slots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from policy.evaluation.decisions import Decisions
+from policy.evaluation.ratio import BINS, Floats, Ratio
+
+CLIP = 10.0
+UNSUPPORTED = 0.01
+"""The largest share of the target's probability that the log may lack."""
+
+
+class Terms(NamedTuple):
+    """What each page view adds, float64[N] each."""
+
+    numerator: Floats
+    denominator: Floats
+    weight: Floats
+
+
+Rule = Callable[[Decisions], Terms]
+
+
+def replay(decisions: Decisions) -> Terms:
+    """Page views on which both policies agree: Li, Chu, Langford and Wang (2011), algorithm 2.
+
+    Unbiased where the log was drawn uniformly.  A target that draws agrees with the
+    probability of what was shown.
+    """
+    agree = decisions.chances.target_prefix[:, -1]
+    return Terms(agree * _earned(decisions), agree, agree)
+
+
+def ips(decisions: Decisions, clip: float = np.inf) -> Terms:
+    """Inverse propensity scoring of whole slates: Horvitz and Thompson (1952).
+
+    With a `clip` weights count for at most that (Bottou et al. 2013, section 4.4):
+    less variance, and too low a value where it matters.
+    """
+    weight = np.minimum(_whole_weight(decisions), clip)
+    return Terms(weight * _earned(decisions), np.ones(len(weight)), weight)
+
+
+def snips(decisions: Decisions) -> Terms:
+    """Self-normalised inverse propensity scoring: Swaminathan and Joachims (2015), eq. 8."""
+    weight = _whole_weight(decisions)
+    return Terms(weight * _earned(decisions), weight, weight)
+
+
+def direct(decisions: Decisions) -> Terms:
+    """The model's word alone: the direct method of Dudík, Langford and Li (2011), eq. 1."""
+    ones = np.ones(len(decisions.bins))
+    return Terms(decisions.expected_target.sum(axis=1), ones, ones)
+
+
+def doubly_robust(decisions: Decisions) -> Terms:
+    """The model, corrected by what it missed: Dudík, Langford and Li (2011), eq. 3, slot by slot.
+
+    Weights are those of items in slots.  Where the log lacks what the target
+    shows, the model's word stands uncorrected: that part is extrapolated.
+    """
+    weight = decisions.chances.target / decisions.chances.logged
+    corrected = decisions.expected_target + weight * (decisions.reward - decisions.expected)
+    return Terms(corrected.sum(axis=1), np.ones(len(weight)), weight.mean(axis=1))
+
+
+def item_position(decisions: Decisions) -> Terms:
+    """Weights of items in slots: Li, Abbasi-Yadkori, Kveton, Muthukrishnan, Vinay and Wen (2018), section 4.2.
+
+    Right where a slot's reward depends on its own item alone.
+    """
+    weight = decisions.chances.target / decisions.chances.logged
+    return Terms((weight * decisions.reward).sum(axis=1), np.ones(len(weight)), weight.mean(axis=1))
+
+
+def interaction(decisions: Decisions) -> Terms:
+    """Reward-interaction weights: McInerney, Brost, Chandar, Mehrotra and Carterette (2020), eq. 5.
+
+    Right where a slot's reward depends on its own item and those before it.
+    """
+    weight = decisions.chances.target_prefix / decisions.chances.logged_prefix
+    return Terms((weight * decisions.reward).sum(axis=1), np.ones(len(weight)), weight.mean(axis=1))
+
+
+def _whole_weight(decisions: Decisions) -> Floats:
+    weight: Floats = decisions.chances.target_prefix[:, -1] / decisions.chances.logged_prefix[:, -1]
+    return weight
+
+
+def _earned(decisions: Decisions) -> Floats:
+    earned: Floats = decisions.reward.sum(axis=1)
+    return earned
+
+
+@dataclass(frozen=True, slots=True)
+class Estimator:
+    """A rule, and of which probability the log must not lack more than `UNSUPPORTED`.
+
+    `extrapolates`: it has a model for what is lacking, and is not refused.
+    """
+
+    rule: Rule
+    needs: Literal["items", "prefixes", "slates"]
+    extrapolates: bool = False
+
+
+ESTIMATORS: Mapping[str, Estimator] = {
+    "replay": Estimator(replay, "slates"),
+    "ips": Estimator(ips, "slates"),
+    "clipped": Estimator(partial(ips, clip=CLIP), "slates"),
+    "snips": Estimator(snips, "slates"),
+    "direct": Estimator(direct, "items", extrapolates=True),
+    "doubly-robust": Estimator(doubly_robust, "items", extrapolates=True),
+    "item-position": Estimator(item_position, "items"),
+    "interaction": Estimator(interaction, "prefixes"),
+}
+
+
+class Estimate(NamedTuple):
+    """A value per page view with its interval; `refused` says why there is none.
+
+    `lacking` is the share of the target's probability that the log cannot
+    support; `effective_size` counts page views of equal weight.
+    """
+
+    estimator: str
+    value: float
+    low: float
+    high: float
+    effective_size: float
+    lacking: float
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """All that an estimator keeps of a log: two of the same estimator are merged by adding."""
+
+    estimator: str
+    ratio: Ratio
+    lacking: Floats
+    """Float64[2]: the sum of what page views lack, and their number."""
+
+    @classmethod
+    def of(cls, estimator: str, decisions: Decisions, size: int = BINS) -> Evidence:
+        """What some decisions say."""
+        known = ESTIMATORS[estimator]
+        ratio = Ratio.of(decisions.bins, *known.rule(decisions), size=size)
+        share = getattr(decisions.chances.lacking, known.needs)
+        return cls(estimator, ratio, np.array([share.sum(), len(share)]))
+
+    def __add__(self, other: Evidence) -> Evidence:
+        if self.estimator != other.estimator:
+            raise ValueError(f"expected evidence of {self.estimator}, got that of {other.estimator}")
+        return Evidence(self.estimator, self.ratio + other.ratio, self.lacking + other.lacking)
+
+    def estimate(self, level: float = 0.95) -> Estimate:
+        """The estimate, or the reason why there is none."""
+        lacked, views = self.lacking.tolist()
+        share, size = (lacked / views if views else np.nan), self.ratio.effective_size
+        refused = self._refusal(share)
+        value, low, high = (np.nan,) * 3 if refused else self.ratio.interval(level)
+        return Estimate(self.estimator, value, low, high, size, share, refused)
+
+    def _refusal(self, lacking: float) -> str:
+        known = ESTIMATORS[self.estimator]
+        if lacking > UNSUPPORTED and not known.extrapolates:
+            return (
+                f"the log never shows {lacking:.1%} of what the policy would show ({known.needs} of slots; at most "
+                f"{UNSUPPORTED:.0%} may lack). Set policy.exploration_slates in the page's rules and log again, "
+                "or take doubly-robust, whose model fills the gap"
+            )
+        return "" if self.ratio.filled else "the log has no page views that this estimator can use"

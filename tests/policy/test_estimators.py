@@ -1,0 +1,353 @@
+"""Off-policy estimators: exact where the truth can be summed, merging, refusing, and equal to other implementations."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from policy.evaluation.decisions import Comparison, Decisions, compare
+from policy.evaluation.estimators import ESTIMATORS, Evidence, Terms
+from policy.evaluation.ratio import Ratio
+from policy.evaluation.reward_model import FOLDS, expected_reward
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+SLOTS = 3
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def permutations(random: np.random.Generator, slates: int, items: int) -> Ints:
+    return np.stack([random.permutation(items)[:SLOTS] for _ in range(slates)]).astype(np.int64)
+
+
+def chances(random: np.random.Generator, slates: int) -> Floats:
+    found: Floats = random.dirichlet(np.ones(slates))
+    return found
+
+
+def views_of(comparison: Comparison, shown: Ints, random: np.random.Generator, reward: Floats) -> Decisions:
+    """Page views that were shown the slates `shown`."""
+    unknown = np.full(reward.shape, np.nan)
+    return Decisions(random.integers(0, 256, len(shown)), reward, comparison.at(shown), unknown, unknown)
+
+
+@given(SEEDS)
+def test_weighted_by_their_chances_all_slates_give_the_target_value_exactly(seed: int) -> None:
+    """The sum over what may be shown of its chance and its weighted reward is the target's value: no noise at all."""
+    random = np.random.default_rng(seed)
+    logged = permutations(random, 12, 4)
+    target = logged[random.integers(0, 12, 5)]
+    chance, target_chance = chances(random, 12), chances(random, 5)
+    found = compare(logged, chance, target, target_chance)
+    assert max(map(float, found.lacking)) == 0.0
+    own = random.random((4, SLOTS))
+    behind = random.random((4, 4, SLOTS))
+    places = np.arange(SLOTS)
+
+    def additive(slates: Ints) -> Floats:
+        found: Floats = own[slates, places]
+        return found
+
+    def cascading(slates: Ints) -> Floats:
+        before = np.concatenate([slates[:, :1], slates[:, :-1]], axis=1)
+        found: Floats = own[slates, places] + behind[before, slates, places]
+        return found
+
+    for name, reward in (("item-position", additive), ("interaction", cascading), ("ips", cascading)):
+        decisions = views_of(found, np.arange(12), random, reward(logged))
+        terms = ESTIMATORS[name].rule(decisions)
+        assert chance @ terms.numerator == pytest.approx(target_chance @ reward(target).sum(axis=1))
+        assert chance @ terms.weight == pytest.approx(1.0)
+
+
+@given(SEEDS)
+def test_a_doubly_robust_estimate_is_right_with_any_model(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    logged, chance = permutations(random, 10, 4), chances(random, 10)
+    target, target_chance = logged[:3], chances(random, 3)
+    found = compare(logged, chance, target, target_chance)
+    truth, model, places = random.random((4, SLOTS)), random.random((4, SLOTS)), np.arange(SLOTS)
+    base = views_of(found, np.arange(10), random, truth[logged, places])
+    by_slot = target_chance @ model[target, places]
+    decisions = replace(base, expected=model[logged, places], expected_target=np.tile(by_slot, (10, 1)))
+    expected = target_chance @ truth[target, places].sum(axis=1)
+    assert chance @ ESTIMATORS["doubly-robust"].rule(decisions).numerator == pytest.approx(expected)
+
+
+@given(SEEDS)
+def test_what_is_lacking_is_what_plain_sets_say(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    logged, target = permutations(random, 4, 5), permutations(random, 6, 5)
+    found = compare(logged, chances(random, 4), target, np.full(6, 1 / 6))
+    prefixes = {tuple(slate[:length]) for slate in logged.tolist() for length in range(1, SLOTS + 1)}
+    items = [{slate[slot] for slate in logged.tolist()} for slot in range(SLOTS)]
+    wanted = target.tolist()
+    assert found.lacking.items == pytest.approx(
+        np.mean([slate[slot] not in items[slot] for slate in wanted for slot in range(SLOTS)])
+    )
+    assert found.lacking.prefixes == pytest.approx(
+        np.mean([tuple(slate[: slot + 1]) not in prefixes for slate in wanted for slot in range(SLOTS)])
+    )
+    assert found.lacking.slates == pytest.approx(np.mean([tuple(slate) not in prefixes for slate in wanted]))
+
+
+def a_log(random: np.random.Generator, views: int = 400, target: Ints | None = None) -> Decisions:
+    logged = permutations(random, 6, 4)
+    found = compare(logged, np.full(6, 1 / 6), logged[:2] if target is None else target, np.full(2, 0.5))
+    shown = random.integers(0, 6, views)
+    base = views_of(found, shown, random, random.binomial(1, 0.1, (views, SLOTS)).astype(np.float64))
+    tenth = np.full(base.reward.shape, 0.1)
+    return replace(base, expected=tenth, expected_target=tenth)
+
+
+@pytest.mark.parametrize("name", list(ESTIMATORS))
+@given(seed=SEEDS, cut=st.integers(0, 400))
+def test_evidence_of_parts_added_is_that_of_the_whole(name: str, seed: int, cut: int) -> None:
+    decisions = a_log(np.random.default_rng(seed))
+    parts = [decisions.only(np.arange(cut)), decisions.only(np.arange(cut, 400))]
+    merged, whole = Evidence.of(name, parts[0]) + Evidence.of(name, parts[1]), Evidence.of(name, decisions)
+    assert merged.ratio.sums == pytest.approx(whole.ratio.sums)
+    assert merged.estimate()[1:6] == pytest.approx(whole.estimate()[1:6], nan_ok=True)
+
+
+def test_a_target_that_the_log_does_not_show_is_refused_with_a_remedy() -> None:
+    strange = np.array([[9, 1, 2], [9, 2, 1]])
+    decisions = a_log(np.random.default_rng(1), target=strange)
+    for name, estimator in ESTIMATORS.items():
+        found = Evidence.of(name, decisions).estimate()
+        assert found.lacking > 1 / 3 - 1e-9
+        if estimator.extrapolates:
+            assert not found.refused
+            assert found.low <= found.value <= found.high
+        else:
+            assert "exploration_slates" in found.refused
+            assert np.isnan(found.value)
+
+
+def test_without_page_views_there_is_no_estimate() -> None:
+    found = Evidence.of("ips", a_log(np.random.default_rng(1)).only(np.arange(0))).estimate()
+    assert found.refused
+    assert np.isnan(found.value)
+
+
+def test_a_probability_of_nought_for_what_was_shown_is_an_error() -> None:
+    with pytest.raises(ValueError, match="logged_prefix: expected probabilities above 0"):
+        Decisions.of_actions(np.zeros(1, dtype=np.int64), *(np.zeros(1),) * 5)
+
+
+def test_an_estimate_covers_as_often_as_it_says_although_few_units_buy() -> None:
+    """Lognormal amounts of 1 in 50 page views, and units that come again and again."""
+    random = np.random.default_rng(5)
+    covered, bootstrapped = [], []
+    mean = 0.02 * np.exp(3.0 + 0.5 * 0.8**2)
+    for _ in range(400):
+        bins = np.repeat(random.integers(0, 256, 1_500), random.integers(1, 5, 1_500))
+        amounts = random.binomial(1, 0.02, len(bins)) * random.lognormal(3.0, 0.8, len(bins))
+        ones = np.ones(len(bins))
+        ratio = Ratio.of(bins, amounts, ones, ones)
+        found, other = ratio.interval(), ratio.bootstrap(random, draws=400)
+        covered.append(found.low <= mean <= found.high)
+        bootstrapped.append(other.low <= mean <= other.high)
+    assert 0.93 <= np.mean(covered) <= 0.975
+    assert np.mean(bootstrapped) <= np.mean(covered)
+
+
+def test_units_that_come_often_are_one_observation_each() -> None:
+    random = np.random.default_rng(6)
+    bins, clicks = random.integers(0, 256, 2_000), random.binomial(1, 0.1, 2_000).astype(np.float64)
+    ones = np.ones(2_000)
+    once = Ratio.of(bins, clicks, ones, ones)
+    often = Ratio.of(np.tile(bins, 9), np.tile(clicks, 9), np.tile(ones, 9), np.tile(ones, 9))
+    assert often.interval() == pytest.approx(once.interval())
+
+
+def test_the_model_has_not_seen_the_units_that_it_judges() -> None:
+    random = np.random.default_rng(7)
+    impressions = np.full((FOLDS, 2, SLOTS), 1_000.0)
+    reward = random.random((FOLDS, 2, SLOTS)) * 100
+    examination = np.array([1.0, 0.5, 0.25])
+    found = expected_reward(impressions, reward, examination)
+    changed = reward.copy()
+    changed[1] *= 7.0
+    again = expected_reward(impressions, changed, examination)
+    assert again[1] == pytest.approx(found[1])
+    assert (again[0] > found[0]).all()
+    assert found[:, :, 1] == pytest.approx(found[:, :, 0] * 0.5)
+
+
+# Beside the estimators of obp 0.4.1, whose own code runs here
+
+
+def test_clipped_weights_count_for_at_most_the_clip() -> None:
+    _, actions, reward, logging, target, _ = bandit_rows(4)
+    rows = np.arange(len(actions))
+    logged, wanted = logging[rows, actions], target[rows, actions]
+    decisions = Decisions.of_actions(np.zeros_like(actions), reward, logged, wanted, reward, reward)
+    weights = [min(10.0, one / other) for one, other in zip(wanted, logged, strict=True)]
+    assert max(weights) == 10.0
+    assert value(ESTIMATORS["clipped"].rule(decisions)) == pytest.approx(np.dot(weights, reward) / len(rows))
+
+
+@pytest.fixture(scope="module")
+def obp() -> Iterator[dict[str, Any]]:
+    """Its estimators; what they import for other purposes, and for checking input, is stood in for."""
+    spec = find_spec("obp")
+    if spec is None or spec.origin is None:
+        pytest.skip("obp is not installed")
+    stand_ins: dict[str, Any] = {
+        name: mock.MagicMock(__spec__=ModuleSpec(name, None))
+        for name in ("torch", "pandas", "sklearn", "sklearn.utils")
+        if find_spec(name.partition(".")[0]) is None
+    }
+    if "torch" in stand_ins:
+        stand_ins["torch"].Tensor = type("Tensor", (), {})
+    package = ModuleType("obp.ope")
+    package.__path__ = [str(Path(spec.origin).parent / "ope")]
+    with mock.patch.dict(sys.modules, stand_ins | {"obp.ope": package}):
+        one, slates = (importlib.import_module(f"obp.ope.{name}") for name in ("estimators", "estimators_slate"))
+        checks = {name: lambda **_: None for name in vars(slates) if name.startswith("check_")}
+        with mock.patch.dict(vars(slates), checks):
+            yield vars(one) | vars(slates)
+
+
+def bandit_rows(seed: int) -> tuple[Ints, Ints, Floats, Floats, Floats, Floats]:
+    """Bins, actions, rewards, logging and target distributions, and a model: N rows, 5 actions."""
+    random = np.random.default_rng(seed)
+    logging, target = random.dirichlet(np.ones(5), 700), random.dirichlet(np.ones(5), 700)
+    actions = (logging.cumsum(axis=1) > random.random(700)[:, None]).argmax(axis=1)
+    rewards = random.binomial(1, 0.2, 700).astype(np.float64)
+    return random.integers(0, 256, 700), actions, rewards, logging, target, random.random((700, 5))
+
+
+def value(terms: Terms) -> float:
+    return Ratio.of(np.zeros(len(terms.numerator), dtype=np.int64), *terms).value
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_bandit_estimates_equal_those_of_obp(obp: dict[str, Any], seed: int) -> None:
+    bins, actions, reward, logging, target, model = bandit_rows(seed)
+    rows = np.arange(len(actions))
+    decisions = Decisions.of_actions(
+        bins, reward, logging[rows, actions], target[rows, actions], model[rows, actions], (target * model).sum(axis=1)
+    )
+    theirs = {
+        "reward": reward,
+        "action": actions,
+        "position": np.zeros(len(rows), dtype=int),
+        "pscore": logging[rows, actions],
+        "action_dist": target[:, :, None],
+        "estimated_rewards_by_reg_model": model[:, :, None],
+    }
+    for name, estimator in (
+        ("ips", obp["InverseProbabilityWeighting"]()),
+        ("snips", obp["SelfNormalizedInverseProbabilityWeighting"]()),
+        ("direct", obp["DirectMethod"]()),
+        ("doubly-robust", obp["DoublyRobust"]()),
+    ):
+        expected = estimator.estimate_policy_value(**theirs)
+        assert value(ESTIMATORS[name].rule(decisions)) == pytest.approx(expected, abs=1e-9), name
+
+
+def test_the_replay_estimate_equals_that_of_obp(obp: dict[str, Any]) -> None:
+    bins, actions, reward, _, target, _ = bandit_rows(3)
+    best = np.zeros((len(actions), 5))
+    best[np.arange(len(actions)), target.argmax(axis=1)] = 1.0
+    shown = best[np.arange(len(actions)), actions]
+    decisions = Decisions.of_actions(bins, reward, np.full(len(bins), 0.2), shown, reward, reward)
+    expected = obp["ReplayMethod"]().estimate_policy_value(
+        reward=reward, action=actions, position=np.zeros(len(bins), dtype=int), action_dist=best[:, :, None]
+    )
+    assert value(ESTIMATORS["replay"].rule(decisions)) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_slate_estimates_equal_those_of_obp(obp: dict[str, Any], seed: int) -> None:
+    random = np.random.default_rng(seed)
+    logged = permutations(random, 8, 4)
+    found = compare(logged, np.full(8, 1 / 8), logged[:3], np.full(3, 1 / 3))
+    shown = random.integers(0, 8, 500)
+    decisions = views_of(found, shown, random, random.binomial(1, 0.2, (500, SLOTS)).astype(np.float64))
+    rows = {
+        "slate_id": np.repeat(np.arange(500), SLOTS),
+        "reward": decisions.reward.ravel(),
+        "position": np.tile(np.arange(SLOTS), 500),
+    }
+    whole = {
+        name: np.repeat(one[:, -1], SLOTS)
+        for name, one in (
+            ("pscore", decisions.chances.logged_prefix),
+            ("evaluation_policy_pscore", decisions.chances.target_prefix),
+        )
+    }
+    by_item = {
+        "pscore_item_position": decisions.chances.logged.ravel(),
+        "evaluation_policy_pscore_item_position": decisions.chances.target.ravel(),
+    }
+    cascade = {
+        "pscore_cascade": decisions.chances.logged_prefix.ravel(),
+        "evaluation_policy_pscore_cascade": decisions.chances.target_prefix.ravel(),
+    }
+    for name, estimator, probabilities in (
+        ("ips", "SlateStandardIPS", whole),
+        ("item-position", "SlateIndependentIPS", by_item),
+        ("interaction", "SlateRewardInteractionIPS", cascade),
+    ):
+        expected = obp[estimator](len_list=SLOTS).estimate_policy_value(**rows, **probabilities)
+        assert value(ESTIMATORS[name].rule(decisions)) == pytest.approx(expected, abs=1e-9), name
+
+
+# The Open Bandit Dataset's sample, both ways
+
+
+def open_bandit(policy: str) -> list[tuple[str, str, float, float]]:
+    """Item, position, click and propensity of each row of campaign all."""
+    spec = find_spec("obp")
+    if spec is None or spec.origin is None:
+        pytest.skip("obp is not installed")
+    path = Path(spec.origin).parent / "dataset" / "obd" / policy / "all" / "all.csv"
+    with path.open(newline="") as source:
+        return [
+            (row["item_id"], row["position"], float(row["click"]), float(row["propensity_score"]))
+            for row in csv.DictReader(source)
+        ]
+
+
+def choices(policy: str) -> dict[tuple[str, str], float]:
+    """How often a policy shows each item in each position, over the time of its log."""
+    if policy == "random":
+        return {(item, position): 1 / 80 for item, position, _, _ in open_bandit(policy)}
+    rows = open_bandit(policy)
+    shown, views = dict[tuple[str, str], int](), dict[str, int]()
+    for item, position, _, _ in rows:
+        shown[item, position] = shown.get((item, position), 0) + 1
+        views[position] = views.get(position, 0) + 1
+    return {key: count / views[key[1]] for key, count in shown.items()}
+
+
+@pytest.mark.parametrize(("logged", "target"), [("random", "bts"), ("bts", "random")])
+def test_each_policy_of_the_open_bandit_sample_is_valued_from_the_log_of_the_other(logged: str, target: str) -> None:
+    rows, chance = open_bandit(logged), choices(target)
+    column = np.array([[click, propensity, chance.get((item, place), 0.0)] for item, place, click, propensity in rows])
+    # Each row is a visitor of its own.
+    bins = np.arange(len(rows), dtype=np.int64) % 256
+    unknown = np.full(len(rows), np.nan)
+    decisions = Decisions.of_actions(bins, column[:, 0], column[:, 1], column[:, 2], unknown, unknown)
+    rate = np.mean([click for _, _, click, _ in open_bandit(target)])
+    for name in ("ips", "snips"):
+        found = Evidence.of(name, decisions).estimate()
+        assert found.low <= rate <= found.high, name
