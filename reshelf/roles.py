@@ -13,11 +13,12 @@ from types import FrameType
 from reshelf.settings import Settings, as_environment
 from schemas.errors import ReshelfError
 from streams.attribution.agent import attribution_app
+from streams.fitter.app import fitter_app
 from streams.layouts.app import layouts_app
 from streams.learner.agent import learner_app
 from streams.transport import run_app
 
-ROLES = ("learner", "attribution", "layouts")
+ROLES = ("learner", "attribution", "fitter", "layouts")
 _STOP_WAIT_S = 12.0
 _WATCH_S = 0.1
 
@@ -32,6 +33,7 @@ def run_role(role: str, settings: Settings, loglevel: str = "INFO") -> int:
     apps = {
         "learner": lambda: learner_app(s.kafka, s.redis, s.fold, s.learner),
         "attribution": lambda: attribution_app(s.kafka, s.redis, s.fold, s.learner, s.attribution),
+        "fitter": lambda: fitter_app(s.kafka, s.redis, s.fold, s.layouts, s.fitter),
         "layouts": lambda: layouts_app(s.kafka, s.redis, s.fold, s.layouts),
     }
     return run_app(apps[role](), s.health, loglevel)

@@ -32,6 +32,7 @@ from pydantic_settings import (
 from schemas.errors import BadSettings
 from streams.settings import (
     AttributionSettings,
+    FitterSettings,
     FoldSettings,
     Group,
     HealthSettings,
@@ -62,6 +63,7 @@ class Settings(BaseSettings):
     learner: LearnerSettings = Field(default_factory=LearnerSettings)
     attribution: AttributionSettings = Field(default_factory=AttributionSettings)
     layouts: LayoutSettings = Field(default_factory=LayoutSettings)
+    fitter: FitterSettings = Field(default_factory=FitterSettings)
 
     @classmethod
     def settings_customise_sources(

@@ -120,3 +120,9 @@ class LayoutSettings(Group):
         description="Worth of a minor unit of margin sold through a click, on the same scale; 0: clicks alone.",
     )
     budget: float = Field(0.5, gt=0, le=1, description="Share of a worker's time that composing may take.")
+
+
+class FitterSettings(Group):
+    """How often the parameters of pages are fitted."""
+
+    every_s: float = Field(10.0, gt=0, description="A page is fitted at most so often, when its counts changed.")

@@ -8,13 +8,15 @@ from reshelf.commands import Front
 
 
 @click.command()
-@click.argument("roles", nargs=-1, type=click.Choice(["learner", "attribution", "layouts"]), metavar="[ROLE]...")
+@click.argument(
+    "roles", nargs=-1, type=click.Choice(["learner", "attribution", "fitter", "layouts"]), metavar="[ROLE]..."
+)
 @click.pass_obj
 def worker(front: Front, roles: tuple[str, ...]) -> int:
     """Run the stream workers until stopped.
 
-    One ROLE (learner, attribution or layouts) runs in this process; several, or
-    none for all three, run as processes of their own.  When one ends by itself
+    One ROLE (learner, attribution, fitter or layouts) runs in this process; several, or
+    none for all four, run as processes of their own.  When one ends by itself
     the command ends with status 1, for its supervisor to start it again.
     """
     from reshelf.roles import ROLES, run_role, run_roles

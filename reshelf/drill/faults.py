@@ -16,10 +16,9 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from reshelf.drill.fleet import Member
-from reshelf.drill.plan import Fault, Kind
+from reshelf.drill.plan import DRILLED, Fault, Kind
 from reshelf.drill.stage import Stage
 from reshelf.drill.stores import ClusterStore
-from reshelf.roles import ROLES
 from schemas.errors import Transient
 from schemas.topics import CONVERSIONS, LAYOUTS, LAYOUTS_HISTORY, Topic
 from streams.clients import confluent_admin_config
@@ -28,7 +27,7 @@ from streams.namespace import log_bounds
 Heal = Callable[[], None]
 REQUEST_S = 5.0
 HIT_S = 4.0
-ROLE_WEIGHTS = (*ROLES, "learner")
+ROLE_WEIGHTS = (*DRILLED, "learner")
 
 
 class Impossible(Exception):

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from reshelf.drill.plan import DRILLED
 from reshelf.processes import process, tail
-from reshelf.roles import ROLES
 from reshelf.settings import Settings, as_environment
 
 AGAIN_S = 1.0
@@ -38,7 +38,7 @@ class Fleet:
         self.gave_up: list[str] = []
         """What workers said that ended by themselves."""
         self._folder = folder
-        self._wanted = dict.fromkeys(ROLES, size)
+        self._wanted = dict.fromkeys(DRILLED, size)
         self._due: list[tuple[float, str]] = []
         self._numbers = 0
 

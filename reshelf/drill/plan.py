@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+DRILLED = ("learner", "attribution", "layouts")
+"""Roles that are broken; the fitter keeps nothing that could be lost."""
+
 
 class Kind(StrEnum):
     """A way in which something breaks."""

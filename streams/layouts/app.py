@@ -120,7 +120,7 @@ async def _opened(
     opened.push_async_callback(follower.stop)
     await patience.until_done(follower.start)
     await patience.until_done(follower.catch_up)
-    producer.request_partitions = follower.request_partitions
+    producer.request_partitions = follower.partitions[LAYOUT_REQUESTS.name]
     return producer, follower
 
 

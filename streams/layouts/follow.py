@@ -24,20 +24,29 @@ log = logging.getLogger("reshelf")
 
 
 class Follower:
-    """Keeps a `Catalog` in step with its topics; a reader of its own, in no group."""
+    """Keeps a `Catalog` in step with its topics; a reader of its own, in no group.
 
-    def __init__(self, kafka: KafkaSettings, catalog: Catalog, changed: Callable[[Changes], None]) -> None:
-        self.request_partitions = 0
+    `partitions` says how many each topic has, and layout-requests.
+    """
+
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        catalog: Catalog,
+        changed: Callable[[Changes], None],
+        topics: Sequence[Topic] = READ_TOPICS,
+    ) -> None:
+        self.partitions: dict[str, int] = {}
         self._kafka = kafka
         self._catalog = catalog
         self._changed = changed
-        self._topics = {kafka.prefix + topic.name: topic for topic in READ_TOPICS}
+        self._topics = {kafka.prefix + topic.name: topic for topic in topics}
         self._ends: dict[KafkaPartition, int] = {}
         self._consumer: AIOKafkaConsumer | None = None
 
     async def start(self) -> None:
         """Connect; raises BadSettings when a topic does not exist, Transient when no broker answers."""
-        names = [topic.name for topic in (*READ_TOPICS, LAYOUT_REQUESTS)]
+        names = [topic.name for topic in (*self._topics.values(), LAYOUT_REQUESTS)]
         bounds = await asyncio.to_thread(log_bounds, self._kafka, names)
         consumer = self._new_consumer()
         try:
@@ -85,7 +94,7 @@ class Follower:
         )
 
     def _assign(self, consumer: AIOKafkaConsumer, bounds: Mapping[str, Sequence[tuple[int, int]]]) -> None:
-        self.request_partitions = len(bounds[LAYOUT_REQUESTS.name])
+        self.partitions = {name: len(pairs) for name, pairs in bounds.items()}
         starts: dict[KafkaPartition, int] = {}
         for name, topic in self._topics.items():
             self._catalog.expect(topic, len(bounds[topic.name]))

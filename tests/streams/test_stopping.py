@@ -52,7 +52,7 @@ def test_what_hangs_is_ended_and_says_so() -> None:
     assert "Not stopped in good order" in said
 
 
-@pytest.mark.parametrize("role", ["learner", "attribution", "layouts"])
+@pytest.mark.parametrize("role", ["learner", "attribution", "fitter", "layouts"])
 @pytest.mark.parametrize("after_s", [1.0, 1.6, 2.2])
 def test_a_worker_that_is_still_starting_ends_quietly(
     role: str, after_s: float, broker: str, redis_url: str, prefix: str, make_topics: Callable[..., None]

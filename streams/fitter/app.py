@@ -1,0 +1,232 @@
+"""The fitter as a Faust application."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from operator import is_
+from typing import Any
+
+import faust
+import msgspec
+from aiokafka.partitioner import murmur2
+
+from schemas.codec import encode, encode_key
+from schemas.messages import PageRules, PolicyParameters
+from schemas.topics import CATALOG_ITEMS, PAGE_RULES, POLICY_PARAMETERS
+from streams.clients import redis_client
+from streams.fitter.page import PageState, fit, start_of
+from streams.layouts.catalog import Catalog
+from streams.layouts.follow import Follower
+from streams.namespace import open_namespace
+from streams.outlet import Outgoing, Outlet
+from streams.patience import Patience
+from streams.records import TopicPartition
+from streams.settings import FitterSettings, FoldSettings, KafkaSettings, LayoutSettings, RedisSettings
+from streams.state.reader import StateReader
+from streams.state.tables import Table
+from streams.transport import BatchApp, create_app, end_process, reader, subscription
+
+READ_TOPICS = (CATALOG_ITEMS, PAGE_RULES, POLICY_PARAMETERS)
+
+log = logging.getLogger("reshelf")
+
+
+@dataclass(slots=True)
+class FitterMetrics:
+    """Counters since the start; `fit_ms` is in all."""
+
+    fitted: int = 0
+    unchanged: int = 0
+    failed: int = 0
+    fit_ms: float = 0.0
+
+
+class Fitter:
+    """The pages that this worker owns, and their fits."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        state: StateReader,
+        outlet: Outlet,
+        layouts: LayoutSettings,
+        fold: FoldSettings,
+        settings: FitterSettings,
+        metrics: FitterMetrics | None = None,
+    ) -> None:
+        self.app: BatchApp
+        self.partitions = 1
+        self.metrics = metrics or FitterMetrics()
+        self._catalog = catalog
+        self._state = state
+        self._outlet = outlet
+        self._layouts = layouts
+        self._fold = fold
+        self._settings = settings
+        self._patience = Patience()
+        self._owned: frozenset[int] = frozenset()
+        self._fitted: dict[str, tuple[Any, ...]] = {}
+
+    async def resume(self, tps: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """The end of each partition: what the records say is read beside."""
+        bounds = await self._patience.until_done(lambda: reader(self.app).bounds(tps))
+        self._owned = frozenset(tp.partition for tp in reader(self.app).owned())
+        return {tp: end for tp, (_, end) in (bounds or {}).items()}
+
+    async def revoked(self, tps: frozenset[TopicPartition]) -> None:
+        self._owned -= {tp.partition for tp in tps}
+
+    async def hear(self, stream: Any) -> None:
+        """The agent: ownership is all that this subscription is for."""
+        async for event in stream.noack().events():
+            event.ack()
+
+    async def fit_pages(self) -> None:
+        """For ever: fit the owned pages one after another, each once in a while."""
+        while True:
+            began = time.monotonic()
+            segments = await self._patience.until_done(self._segments)
+            for page in sorted(self._catalog.rules):
+                if segments and self._is_owned(page):
+                    await self._fit(page, segments.get(page, ()))
+            await asyncio.sleep(max(0.1, self._settings.every_s - (time.monotonic() - began)))
+
+    async def _segments(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for page, segment in sorted(await self._state.keys()):
+            found.setdefault(page, []).append(segment)
+        return found
+
+    def _is_owned(self, page: str) -> bool:
+        return partition_of(page, self.partitions) in self._owned
+
+    async def _fit(self, page: str, segments: Any) -> None:
+        tables = await self._patience.until_done(lambda: self._read(page, segments), lambda: self._is_owned(page))
+        rules = self._catalog.rules.get(page)
+        if rules is None or not tables:
+            return
+        seen = (rules, *(table for those in tables.values() for table in those))
+        if _same(self._fitted.get(page, ()), seen):
+            self.metrics.unchanged += 1
+            return
+        self._fitted[page] = seen
+        now_ms, began = time.time_ns() // 1_000_000, time.perf_counter()
+        try:
+            fitted = await asyncio.to_thread(self._fitted_to, rules, tables, now_ms)
+        except (ArithmeticError, ValueError) as error:
+            self.metrics.failed += 1
+            log.error("No fit for page %s, the parameters it has stay: %s", page, error)
+            return
+        self.metrics.fit_ms += 1000 * (time.perf_counter() - began)
+        await self._patience.until_done(lambda: self._publish(fitted, now_ms), lambda: self._is_owned(page))
+
+    def _fitted_to(self, rules: PageRules, tables: Mapping[str, Sequence[Table]], now_ms: int) -> PolicyParameters:
+        catalog = self._catalog
+        names = {name for those in tables.values() for table in those for name in table.items}
+        items = {name: item for name in names if (item := catalog.items.get(name)) is not None}
+        others = [one for name, one in sorted(catalog.parameters.copy().items()) if name != rules.page]
+        start = start_of(rules, others, self._layouts)
+        return fit(PageState(rules, tables, items, {}), start, self._layouts, self._fold, now_ms)
+
+    async def _read(self, page: str, segments: list[str]) -> dict[str, tuple[Table, ...]]:
+        return {segment: (await self._state.read(page, segment)).tables for segment in segments}
+
+    async def _publish(self, fitted: PolicyParameters, now_ms: int) -> None:
+        known = self._catalog.parameters.get(fitted.page)
+        version = max(now_ms, known.version + 1 if known else 0)
+        value = encode(msgspec.structs.replace(fitted, version=version))
+        await self._outlet.publish(
+            [Outgoing(POLICY_PARAMETERS.name, encode_key(POLICY_PARAMETERS, fitted.page), value)]
+        )
+        self.metrics.fitted += 1
+
+
+def _same(before: tuple[Any, ...], now: tuple[Any, ...]) -> bool:
+    """Whether these are the very objects of the last time: a table that changed is read anew."""
+    return len(before) == len(now) and all(map(is_, before, now))
+
+
+def partition_of(page: str, partitions: int) -> int:
+    """The partition of a page as Java's default partitioner chooses it."""
+    hashed: int = murmur2(encode_key(PAGE_RULES, page))
+    return (hashed & 0x7FFFFFFF) % partitions
+
+
+def fitter_app(
+    kafka: KafkaSettings,
+    redis: RedisSettings,
+    fold: FoldSettings,
+    layouts: LayoutSettings,
+    settings: FitterSettings,
+    on_error: Callable[[Exception], None] = end_process,
+    metrics: FitterMetrics | None = None,
+) -> Callable[[], Awaitable[faust.App]]:
+    """A function that makes the fitter's app in the event loop that will run it.
+
+    It returns when the compacted topics have been read to their ends.  It raises
+    `BadSettings` when a topic is missing, `StateAttention` when the namespace was
+    made with other settings.
+    """
+
+    async def make() -> faust.App:
+        async with AsyncExitStack() as opened:
+            patience = Patience()
+            client = redis_client(redis)
+            opened.push_async_callback(client.aclose)
+            manifest = await patience.until_done(
+                lambda: open_namespace(kafka, client, redis, fold, (POLICY_PARAMETERS,))
+            )
+            assert manifest is not None
+            outlet = Outlet(kafka)
+            opened.push_async_callback(outlet.close)
+            catalog = Catalog()
+            state = StateReader(client, redis.namespace, redis.groups, manifest.starts)
+            fitter = Fitter(catalog, state, outlet, layouts, fold, settings, metrics)
+            follower = Follower(kafka, catalog, lambda changes: None, READ_TOPICS)
+            opened.push_async_callback(follower.stop)
+            await patience.until_done(follower.start)
+            await patience.until_done(follower.catch_up)
+            fitter.partitions = follower.partitions[PAGE_RULES.name]
+            fitter.app = create_app(
+                f"fitter-{redis.namespace}",
+                kafka,
+                logical=lambda name: name.removeprefix(kafka.prefix),
+                resume=fitter.resume,
+                on_revoked=fitter.revoked,
+                on_error=on_error,
+            )
+            _wire(fitter, follower, kafka, opened.pop_all())
+        return fitter.app
+
+    return make
+
+
+def _wire(fitter: Fitter, follower: Follower, kafka: KafkaSettings, opened: AsyncExitStack) -> None:
+    app = fitter.app
+    app.agent(subscription(app, [kafka.prefix + PAGE_RULES.name]), name="hear")(fitter.hear)
+    tasks: list[asyncio.Task[None]] = []
+
+    async def guarded(step: Awaitable[None]) -> None:
+        try:
+            await step
+        except Exception as error:  # noqa: BLE001  whatever it was, the process must not go on without it
+            app.wiring.on_error(error)
+
+    async def beside() -> None:
+        tasks.extend(asyncio.create_task(guarded(step)) for step in (follower.follow(), fitter.fit_pages()))
+        log.info("Fitting as %s.", app.conf.id)
+
+    async def close(*_: Any, **__: Any) -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        with suppress(Exception):
+            await opened.aclose()
+
+    app.task(beside)
+    app.on_before_shutdown.connect(close)

@@ -1,0 +1,128 @@
+"""From the tables of a page's segments to its parameters: a pure function."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from policy.examination import examination
+from policy.features import describe
+from policy.fitting import Described, PageCounts, fit_page
+from policy.posteriors import Floats
+from policy.reward import Sold, delay_curve, fit_sales, matured
+from schemas.messages import CatalogItem, PageRules, PolicyParameters, Sales
+from streams.fold.deltas import DELAY_BINS, Traffic
+from streams.layouts.candidates import CandidateSet
+from streams.layouts.known import sold
+from streams.layouts.totals import ONE, Totals, weights
+from streams.settings import FoldSettings, LayoutSettings
+from streams.state.tables import Table
+
+MOST_SEGMENTS = 200
+"""Segments that are fitted: the most shown; a page's others are taken for its average."""
+PAGES_WEIGHT = 1.0
+"""The base rate and curve of the settings count as so many pages."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PageState:
+    """What a page is fitted from: its tables by segment, what the catalog knows, vectors [A, D] by item."""
+
+    rules: PageRules
+    tables: Mapping[str, Sequence[Table]]
+    items: Mapping[str, CatalogItem]
+    vectors: Mapping[str, Floats]
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where the fit of a page begins: base rate, its strength in examined impressions, examination by slot."""
+
+    click_rate: float
+    strength: float
+    curve: Mapping[str, float]
+
+
+def start_of(rules: PageRules, others: Sequence[PolicyParameters], settings: LayoutSettings) -> Start:
+    """What is known of all pages: the geometric mean of their base rates, and looks by position.
+
+    A page that starts there knows its visitors' habits before any of them came.
+    """
+    logs = [np.log(one.click_rate) for one in others] + [np.log(settings.click_rate)] * round(PAGES_WEIGHT)
+    usual = examination(rules.slots, {})
+    total, weight = PAGES_WEIGHT * usual, np.full(len(rules.slots), PAGES_WEIGHT)
+    for one in others:
+        looks = np.array(list(one.examination.values()))[: len(total)]
+        total[: len(looks)] += looks
+        weight[: len(looks)] += 1.0
+    return Start(float(np.exp(np.mean(logs))), settings.strength, dict(zip(rules.slots, total / weight, strict=True)))
+
+
+def fit(state: PageState, start: Start, layouts: LayoutSettings, fold: FoldSettings, now_ms: int) -> PolicyParameters:
+    """The parameters of a page as of `now_ms`; `version` is 0."""
+    tables = _shown_most(state.tables)
+    everything = [table for those in tables.values() for table in those]
+    names = CandidateSet(tuple(sorted({name for table in everything for name in table.items})))
+    slots, weight_of = tuple(state.rules.slots), weights(everything, layouts.half_life_ms)
+    totals = [_totals(names, slots, those, weight_of) for those in tables.values()]
+    shape = len(totals), len(names.items), len(slots)
+    counts = PageCounts(
+        list(tables),
+        names.items,
+        slots,
+        np.array([one.impressions[Traffic.LEARNED] for one in totals], dtype=np.float64).reshape(shape) / ONE,
+        np.array([one.clicks[Traffic.LEARNED] for one in totals], dtype=np.float64).reshape(shape) / ONE,
+    )
+    sales = _sales(everything, weight_of, names, fold, now_ms)
+    described = _described(state, names, now_ms)
+    base = start.click_rate, start.strength
+    return fit_page(state.rules.page, counts, described, now_ms, base, start.curve, sales)
+
+
+def _shown_most(tables: Mapping[str, Sequence[Table]]) -> dict[str, list[Table]]:
+    """The learned tables of the segments that were shown most, by name."""
+    learned = {segment: [one for one in those if one.traffic is Traffic.LEARNED] for segment, those in tables.items()}
+    shown = {segment: sum(int(one.impressions.sum()) for one in those) for segment, those in learned.items()}
+    most = sorted((segment for segment in shown if shown[segment]), key=lambda name: (-shown[name], name))
+    return {segment: learned[segment] for segment in sorted(most[:MOST_SEGMENTS])}
+
+
+def _totals(
+    names: CandidateSet, slots: tuple[str, ...], tables: Sequence[Table], weight_of: Mapping[int, int]
+) -> Totals:
+    totals = Totals(names, slots)
+    totals.move_to(tables, weight_of)
+    return totals
+
+
+def _described(state: PageState, names: CandidateSet, now_ms: int) -> Described:
+    items = [state.items.get(name) for name in names.items]
+    features, scales = describe(items, now_ms)
+    if not state.vectors:
+        return Described(features, scales)
+    size = len(next(iter(state.vectors.values())))
+    nothing = np.zeros(size)
+    vectors = np.array([state.vectors.get(name, nothing) for name in names.items]).reshape(-1, size)
+    return Described(features, scales, vectors, state.model)
+
+
+def _sales(
+    tables: Sequence[Table], weight_of: Mapping[int, int], names: CandidateSet, fold: FoldSettings, now_ms: int
+) -> Sales:
+    """What is usual for purchases, with their delays and how far the clicks of each bucket have matured."""
+    buckets = sorted({table.bucket for table in tables})
+    delays = np.zeros((len(buckets), DELAY_BINS))
+    for table in tables:
+        delays[buckets.index(table.bucket)] += table.delays
+    youngest = np.array([max(0, now_ms - (bucket + fold.bucket_ms)) for bucket in buckets], dtype=np.float64)
+    curve = delay_curve(delays, youngest)
+    maturity = {
+        str(bucket): round(matured(curve, max(0, now_ms - bucket), young), 5) if fold.bucket_ms else 1.0
+        for bucket, young in zip(buckets, youngest.tolist(), strict=True)
+    }
+    shares = {bucket: weight / ONE for bucket, weight in weight_of.items()}
+    together = sold(tables, shares, Sales(maturity=maturity), names)
+    return fit_sales(Sold(*together), curve, maturity)

@@ -1,0 +1,156 @@
+"""The fitter: parameters from tables as a pure function, and as a worker between Redis and its topic."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from confluent_kafka import Consumer
+
+from policy.examination import examination
+from policy.priors import interest
+from schemas.codec import decoder, encode
+from schemas.messages import CatalogItem, PageRules, PolicyParameters
+from schemas.topics import PAGE_RULES, POLICY_PARAMETERS
+from streams.fitter.app import FitterMetrics, fitter_app
+from streams.fitter.page import MOST_SEGMENTS, PageState, fit, start_of
+from streams.fold.deltas import Traffic
+from streams.layouts.candidates import CandidateSet
+from streams.layouts.known import known
+from streams.settings import FitterSettings, FoldSettings, LayoutSettings
+from streams.state.tables import Table
+from tests.streams.layout_inputs import table
+from tests.streams.test_layouts_worker import FOLD, Shop, open_shop  # noqa: F401  a fixture
+
+DAY_MS = 86_400_000
+LAYOUTS, SLOTS = LayoutSettings(), ("top", "left", "right")
+ITEMS = tuple(f"i{number}" for number in range(30))
+RULES = PageRules("home", 7, list(SLOTS))
+FOLDED = FoldSettings()
+
+
+def stocked() -> dict[str, CatalogItem]:
+    return {
+        name: CatalogItem(name, name, category="hats" if at % 2 else "shoes", price=1_000 * (at + 1))
+        for at, name in enumerate(ITEMS)
+    }
+
+
+def seen(seed: int = 0, bucket: int = 0, hats: float = 1.0) -> Table:
+    """Clicks by a known curve; hats are clicked so many times as often."""
+    rng = np.random.default_rng(seed)
+    one = table(bucket, Traffic.LEARNED, ITEMS, SLOTS, seed)
+    looks = np.array([1.0, 0.8, 0.3])
+    rates = np.where(np.arange(len(ITEMS)) % 2, 0.02 * hats, 0.02)
+    one.impressions[:] = 4_000
+    one.clicks[:] = rng.binomial(4_000, rates[:, None] * looks)
+    return one
+
+
+def fitted(tables: dict[str, list[Table]], fold: FoldSettings = FOLDED, now_ms: int = 1_000) -> PolicyParameters:
+    start = start_of(RULES, [], LAYOUTS)
+    return fit(PageState(RULES, tables, stocked(), {}), start, LAYOUTS, fold, now_ms)
+
+
+def test_looks_and_interests_are_found_in_the_tables() -> None:
+    parameters = fitted({"plain": [seen(1)], "hatters": [seen(2, hats=2.5)]})
+    assert parameters.examination["left"] == pytest.approx(0.8, abs=0.08)
+    assert parameters.examination["right"] == pytest.approx(0.3, abs=0.06)
+    candidates = CandidateSet(ITEMS)
+    features = known(parameters, candidates, stocked()).features
+    plain, hatters = (interest(parameters, segment, features, None) for segment in ("plain", "hatters"))
+    assert hatters[1::2].mean() > 1.7 * hatters[::2].mean()
+    assert plain[1::2].mean() == pytest.approx(plain[::2].mean(), rel=0.25)
+
+
+def test_the_same_tables_give_the_same_parameters_in_any_order() -> None:
+    tables = {"a": [seen(1), seen(3, bucket=DAY_MS)], "b": [seen(2)]}
+    turned = {"b": [seen(2)], "a": [seen(3, bucket=DAY_MS), seen(1)]}
+    assert encode(fitted(tables)) == encode(fitted(turned))
+
+
+def test_holdout_and_fallback_teach_nothing() -> None:
+    other = [table(0, traffic, ITEMS, SLOTS, 5) for traffic in (Traffic.HOLDOUT, Traffic.FALLBACK)]
+    assert fitted({"a": [seen(1), *other]}) == fitted({"a": [seen(1)]})
+
+
+def test_a_page_with_very_many_segments_is_fitted_to_those_shown_most() -> None:
+    small = table(0, Traffic.LEARNED, ITEMS[:2], SLOTS, 1)
+    tables = {f"s{number}": [small] for number in range(MOST_SEGMENTS + 5)} | {"zz": [seen(1)]}
+    segments = fitted(tables).segments
+    assert len(segments) == MOST_SEGMENTS
+    assert "zz" in segments
+
+
+def test_young_buckets_have_matured_less_and_slow_purchases_say_so() -> None:
+    now = 10 * DAY_MS
+    tables = [seen(number, bucket=number * DAY_MS) for number in range(10)]
+    for one in tables:
+        one.delays[:] = 0
+        one.delays[18] = 40  # about two days
+    sales = fitted({"a": tables}, FoldSettings(bucket_ms=DAY_MS), now).sales
+    assert sales.maturity["0"] == pytest.approx(1.0)
+    assert sales.maturity[str(9 * DAY_MS)] < 0.3
+    assert sales.delays[16] < 0.1 < 0.9 < sales.delays[19]
+
+
+def test_a_new_page_starts_from_what_the_others_learned() -> None:
+    others = [PolicyParameters(f"p{n}", 1, 1, 0.002, 90.0, {"x": 1.0, "y": 0.2, "z": 0.1}) for n in range(9)]
+    start = start_of(RULES, others, LAYOUTS)
+    assert start.click_rate == pytest.approx(0.002, rel=0.4)
+    assert start.curve["left"] < 0.3
+    alone = start_of(RULES, [], LAYOUTS)
+    assert alone.click_rate == pytest.approx(LAYOUTS.click_rate)
+    assert list(alone.curve.values()) == pytest.approx(examination(SLOTS, {}).tolist())
+
+
+def test_the_worker_fits_what_changed_and_layouts_take_it(
+    broker: str,
+    open_shop: Callable[..., Shop],  # noqa: F811
+) -> None:
+    shop, metrics = open_shop(broker), FitterMetrics()
+    read = shop._reader(POLICY_PARAMETERS)
+
+    async def fits() -> list[PolicyParameters]:
+        found: list[PolicyParameters] = []
+        until = time.monotonic() + 20
+        while not found:
+            assert time.monotonic() < until
+            messages = await asyncio.to_thread(consumed, read)
+            found = [decoder(PolicyParameters)(value) for value in messages]
+        return found
+
+    async def run() -> None:
+        errors: list[Exception] = []
+        app: Any = await fitter_app(
+            shop.kafka, shop.redis, FOLD, shop.layouts, FitterSettings(every_s=0.2), errors.append, metrics
+        )()
+        await app.start()
+        try:
+            await shop.count("new", Traffic.LEARNED, 1_000, {"i1": 40, "i2": 10})
+            first = (await fits())[-1]
+            assert first.arms["i1"][0] == 40
+            await asyncio.sleep(1.0)
+            assert consumed(read) == [], "nothing changed, nothing is fitted"
+            async with shop.working():
+                await shop.until(lambda: (made := shop.newest("new")) and made.parameters_version == first.version)
+            await shop.count("new", Traffic.LEARNED, 1_000, {"i1": 1, "i2": 500})
+            second = (await fits())[-1]
+            assert second.version > first.version
+            assert second.arms["i2"][0] == 510
+            shop.put(PAGE_RULES, b"home", None)
+        finally:
+            await app.stop()
+        assert errors == []
+
+    asyncio.run(run())
+    assert metrics.failed == 0
+    assert metrics.fitted >= 2
+
+
+def consumed(consumer: Consumer) -> list[bytes]:
+    return [value for message in consumer.consume(100, 0.1) if (value := message.value())]
