@@ -30,6 +30,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "forget": ("forget:forget", "Drop what is kept about a unit."),
     "layouts": ("layouts:layouts", "Show published layouts."),
     "state": ("state:state", "Export or digest what was learned."),
+    "evaluate": ("evaluate:evaluate", "Estimate what another policy would have earned, from the decision log."),
+    "log": ("log:log", "Export the decision log for other tools."),
     "import": ("import_:import_", "Import logged data sets."),
     "schemas": ("schemas:schemas", "Write the message schemas, or check them against the last release."),
     "doctor": ("doctor:doctor", "Check settings, broker, topics, Redis and clocks."),

@@ -168,12 +168,12 @@ class Evidence:
         return Evidence(self.estimator, self.ratio + other.ratio, self.lacking + other.lacking)
 
     def estimate(self, level: float = 0.95) -> Estimate:
-        """The estimate, or the reason why there is none."""
+        """The estimate, or the reason why there is none; rewards are not negative, so neither is the lower bound."""
         lacked, views = self.lacking.tolist()
         share, size = (lacked / views if views else np.nan), self.ratio.effective_size
         refused = self._refusal(share)
         value, low, high = (np.nan,) * 3 if refused else self.ratio.interval(level)
-        return Estimate(self.estimator, value, low, high, size, share, refused)
+        return Estimate(self.estimator, value, max(0.0, low), high, size, share, refused)
 
     def _refusal(self, lacking: float) -> str:
         known = ESTIMATORS[self.estimator]

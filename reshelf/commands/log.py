@@ -1,0 +1,46 @@
+"""`reshelf log`: the decision log for other tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from reshelf.commands import Front
+from schemas.errors import BadSettings
+
+
+@click.group()
+def log() -> None:
+    """Export the decision log for other tools."""
+
+
+@log.command()
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["parquet", "open-bandit"]),
+    default="parquet",
+    show_default=True,
+    help="One Parquet file, or a folder in the form of the Open Bandit Dataset.",
+)
+@click.option("--page", help="One page alone; needed for open-bandit where there are several.")
+@click.pass_obj
+def export(front: Front, target: Path, form: str, page: str | None) -> None:
+    """Write what was shown, how likely it was and what came of it to TARGET.
+
+    Impressions, clicks and conversions are joined with the layouts that they came
+    from.  Parquet has a row for each slot that was seen, and needs the extra
+    `archive`; docs/evaluation.md describes the columns.  open-bandit writes
+    TARGET/POLICY/PAGE/PAGE.csv and item_context.csv, as that dataset has them.
+    """
+    from reshelf.decisions import export as form_of
+    from reshelf.decisions.evaluate import Evaluator
+
+    if front.embedded:
+        raise BadSettings("--embedded: a broker that just started has no log. Use the settings of a running one.")
+    found = Evaluator(front.settings).log
+    written = form_of.write_parquet if form == "parquet" else form_of.write_open_bandit
+    content = {**written(found, target, page), "left_out": found.left_out}
+    front.answer(content, "\n".join(f"{name}: {value}" for name, value in content.items()))

@@ -1,0 +1,136 @@
+"""A page's decisions as the arrays that estimators take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policy.evaluation.decisions import EMPTY, Comparison, Decisions, Lacking, Slates, compare
+from policy.evaluation.reward_model import FOLDS, expected_reward, fold_of
+from policy.examination import examination
+from reshelf.decisions.join import View
+from schemas.messages import BASELINE, Layout
+from streams.fold.deltas import unit_bin
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Slate = Mapping[str, str]
+Target = Callable[[Layout], Sequence[Slate]]
+"""The slates, equally likely, that a policy would have shown in a layout's place."""
+Reward = Literal["clicks", "orders", "revenue"]
+REWARDS: tuple[Reward, ...] = "clicks", "orders", "revenue"
+
+
+class PageLog(NamedTuple):
+    """The page views of one page, N, with what came of them; `shown` int64[N, S] are item codes.
+
+    `chances` [N, S] compares the policy that was served with the target;
+    `wanted[layout]` are the target's slates and `of` int64[N] the layout of each view.
+    """
+
+    slots: list[str]
+    bins: Ints
+    shown: Ints
+    rewards: dict[Reward, Floats]
+    chances: Comparison
+    wanted: list[Slates]
+    of: Ints
+    items: int
+
+    def decisions(self, reward: Reward, curve: Floats | None = None) -> Decisions:
+        """The decisions with one of the rewards; `curve` [S] is the examination, by default the usual one."""
+        looked_at = examination(self.slots, {}) if curve is None else curve
+        folds, earned = fold_of(self.bins), self.rewards[reward]
+        rendered = np.ones_like(earned)
+        model = expected_reward(self._sums(folds, rendered), self._sums(folds, earned), looked_at)
+        model = np.concatenate([model, np.zeros_like(model[:, :1])], axis=1)
+        places = np.arange(len(self.slots))
+        wanted = np.array([model[:, slates, places].mean(axis=1) for slates in self.wanted])
+        expected = model[folds[:, None], self.shown, places]
+        return Decisions(self.bins, earned, self.chances, expected, wanted[self.of, folds])
+
+    def _sums(self, folds: Ints, values: Floats) -> Floats:
+        """Sums by fold, item and slot."""
+        sums = np.zeros((FOLDS, self.items, len(self.slots)))
+        filled = self.shown != EMPTY
+        rows, columns = np.nonzero(filled)
+        np.add.at(sums, (folds[rows], self.shown[filled], columns), values[filled])
+        return sums
+
+
+def page_log(views: Sequence[View], target: Target) -> PageLog:
+    """The arrays of at least one view, all of one page.
+
+    The policy that was served shows the holdout's share the baseline, and the
+    others each slate with equal chances.
+    """
+    layouts = {id(view.layout): view.layout for view in views}
+    slots = _slots(layouts.values())
+    codes: dict[str, int] = {}
+    served = {name: _coded([*one.slates, one.baseline], slots, codes) for name, one in layouts.items()}
+    wanted = {name: _coded(target(one), slots, codes) for name, one in layouts.items()}
+    compared = [
+        compare(served[name], _served_chances(one), wanted[name], _even(len(wanted[name])))
+        for name, one in layouts.items()
+    ]
+    starts = dict(zip(layouts, np.cumsum([0, *(len(slates) for slates in served.values())]).tolist(), strict=False))
+    rows = np.array([starts[id(view.layout)] + _row(view) for view in views], dtype=np.int64)
+    number = {name: at for at, name in enumerate(layouts)}
+    return PageLog(
+        slots=slots,
+        bins=np.array([unit_bin(view.unit) for view in views], dtype=np.int64),
+        shown=np.concatenate(list(served.values()))[rows],
+        rewards=_rewards(views, slots),
+        chances=_stacked(compared).at(rows),
+        wanted=list(wanted.values()),
+        of=np.array([number[id(view.layout)] for view in views], dtype=np.int64),
+        items=len(codes),
+    )
+
+
+def _slots(layouts: Iterable[Layout]) -> list[str]:
+    """In rendered order, as the propensities have them."""
+    return list(dict.fromkeys(slot for one in layouts for slot in (*one.propensities, *one.baseline)))
+
+
+def _coded(slates: Sequence[Slate], slots: Sequence[str], codes: dict[str, int]) -> Slates:
+    """Int64[V, S]; `codes` grows by items that are new."""
+    rows = [
+        [codes.setdefault(slate[slot], len(codes)) if slot in slate else EMPTY for slot in slots] for slate in slates
+    ]
+    return np.array(rows, dtype=np.int64).reshape(len(slates), len(slots))
+
+
+def _served_chances(layout: Layout) -> Floats:
+    """Of each slate, and of the baseline behind them."""
+    share, slates = layout.holdout_share, len(layout.slates)
+    return np.array([(1.0 - share) / slates] * slates + [share])
+
+
+def _even(slates: int) -> Floats:
+    return np.full(slates, 1.0 / slates)
+
+
+def _row(view: View) -> int:
+    return len(view.layout.slates) if view.variant == BASELINE else view.variant
+
+
+def _stacked(compared: Sequence[Comparison]) -> Comparison:
+    sizes = [len(one.logged) for one in compared]
+    lacking = Lacking(
+        *(np.repeat(np.array(shares), sizes) for shares in zip(*(c.lacking for c in compared), strict=True))
+    )
+    logged, target, logged_prefix, target_prefix = (np.concatenate([one[at] for one in compared]) for at in range(4))
+    return Comparison(logged, target, logged_prefix, target_prefix, lacking)
+
+
+def _rewards(views: Sequence[View], slots: Sequence[str]) -> dict[Reward, Floats]:
+    place = {slot: at for at, slot in enumerate(slots)}
+    sums = np.zeros((len(REWARDS), len(views), len(slots)))
+    for row, view in enumerate(views):
+        for slot, outcome in view.outcomes.items():
+            sums[:, row, place[slot]] = outcome.clicks, outcome.orders, outcome.revenue
+    return dict(zip(REWARDS, sums, strict=True))

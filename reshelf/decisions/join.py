@@ -1,0 +1,128 @@
+"""Impressions, clicks and conversions joined with the layouts that they came from: a pure function."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from schemas.messages import BASELINE, FALLBACK, Click, Conversion, Impression, Layout
+from streams.fold.deltas import WHOLE_PAGE
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of one slot of a page view; `revenue` in minor units."""
+
+    clicks: int = 0
+    orders: int = 0
+    revenue: int = 0
+
+
+@dataclass(slots=True)
+class View:
+    """One page view; `outcomes` are those of the slots that were seen, by slot."""
+
+    view: str
+    unit: str
+    segment: str
+    occurred_at: int
+    layout: Layout
+    variant: int
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+
+    @property
+    def slate(self) -> Mapping[str, str]:
+        """What was shown, slot to item."""
+        return self.layout.baseline if self.variant == BASELINE else self.layout.slates[self.variant]
+
+
+class DecisionLog(NamedTuple):
+    """Page views in the order of their time, and how many records were left out, by reason."""
+
+    views: list[View]
+    left_out: dict[str, int]
+
+    def pages(self) -> dict[str, list[View]]:
+        """The views by page."""
+        found: dict[str, list[View]] = {}
+        for view in self.views:
+            found.setdefault(view.layout.page, []).append(view)
+        return dict(sorted(found.items()))
+
+
+def join(events: Iterable[Any], layouts: Iterable[Layout], amount_cap: int) -> DecisionLog:
+    """The decision log of events that the learner accepts, each once, in any order.
+
+    A page view without a layout in the history, or of the renderer's own fallback,
+    has no propensities and is left out.  So is a slot in which the renderer showed
+    another item than the layout says.  A click belongs to the page view that it
+    names, a conversion to its click; amounts are capped as in the state.
+    """
+    joined = _Joined({(one.page, one.segment, one.version): one for one in layouts}, amount_cap)
+    by_kind: dict[type, list[Any]] = {Impression: [], Click: [], Conversion: []}
+    for event in events:
+        by_kind[type(event)].append(event)
+    for impression in by_kind[Impression]:
+        joined.impression(impression)
+    for click in by_kind[Click]:
+        joined.click(click)
+    for conversion in by_kind[Conversion]:
+        joined.conversion(conversion)
+    views = sorted(joined.views.values(), key=lambda view: (view.occurred_at, view.view))
+    return DecisionLog(views, dict(sorted(joined.left_out.items())))
+
+
+class _Joined:
+    def __init__(self, layouts: Mapping[tuple[str, str, int], Layout], amount_cap: int) -> None:
+        self.views: dict[tuple[str, str], View] = {}
+        self.left_out: Counter[str] = Counter()
+        self._layouts = layouts
+        self._cap = amount_cap
+        self._clicked: dict[str, Outcome] = {}
+
+    def impression(self, event: Impression) -> None:
+        key = event.page, event.page_view_id
+        view = self.views.get(key) or self._view(event)
+        if view is None:
+            return
+        self.views[key] = view
+        for shown in event.slots:
+            if view.slate.get(shown.slot) == shown.item:
+                view.outcomes.setdefault(shown.slot, Outcome())
+            else:
+                self.left_out["slot not as in the layout"] += 1
+
+    def _view(self, event: Impression) -> View | None:
+        if event.variant == FALLBACK:
+            self.left_out["page view of the renderer's fallback"] += 1
+            return None
+        layout = self._layouts.get((event.page, event.segment, event.layout_version)) or self._layouts.get(
+            (event.page, WHOLE_PAGE, event.layout_version)
+        )
+        if layout is None:
+            self.left_out["page view without its layout in the history"] += 1
+            return None
+        if event.variant >= len(layout.slates) or (event.variant == BASELINE and not layout.holdout_share):
+            self.left_out["page view of a variant that its layout has not"] += 1
+            return None
+        return View(event.page_view_id, event.unit, event.segment, event.occurred_at, layout, event.variant)
+
+    def click(self, event: Click) -> None:
+        view = self.views.get((event.page, event.page_view_id))
+        outcome = view.outcomes.get(event.slot) if view and view.slate.get(event.slot) == event.item else None
+        if outcome is None:
+            fallback = event.variant == FALLBACK
+            self.left_out["click on the renderer's fallback" if fallback else "click without its page view"] += 1
+            return
+        outcome.clicks += 1
+        self._clicked[event.event_id] = outcome
+
+    def conversion(self, event: Conversion) -> None:
+        outcome = self._clicked.get(event.click_id)
+        if outcome is None:
+            self.left_out["conversion without its click"] += 1
+            return
+        outcome.orders += 1
+        outcome.revenue += min(event.amount, self._cap)

@@ -1,0 +1,309 @@
+"""The decision log: joined, composed again, evaluated and exported."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from confluent_kafka import Producer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from policy.assignment import choose
+from policy.evaluation.estimators import ESTIMATORS, Evidence
+from policy.evaluation.ratio import Ratio
+from reshelf.command import run
+from reshelf.decisions.arrays import REWARDS, page_log
+from reshelf.decisions.export import COLUMNS, rows
+from reshelf.decisions.join import DecisionLog, join
+from reshelf.decisions.recompose import Past, Recomposer
+from reshelf.open_bandit import OpenBandit
+from schemas.codec import encode, encode_key
+from schemas.messages import BASELINE, Candidates, Click, Conversion, Impression, Layout, PageRules, SlotItem
+from schemas.topics import CATALOG_ITEMS, CLICKS, CONVERSIONS, IMPRESSIONS, LAYOUTS_HISTORY, PAGE_RULES, Topic
+from streams.clients import confluent_producer_config
+from streams.fold.deltas import TableKey
+from streams.fold.judge import Judge
+from streams.fold.plain import PlainFold
+from streams.records import TopicPartition
+from streams.settings import FoldSettings, KafkaSettings, LayoutSettings
+from streams.state.export import table_rows
+from tests.streams.layout_inputs import Topics, item
+from tests.streams.logs import FOLD, Log, logs
+
+HOUR = 3_600_000
+NOW = 1_790_000_000_000
+SLOTS = ["top", "side"]
+ITEMS = ["a", "b", "c"]
+SLATES = [{"top": one, "side": other} for one, other in product(ITEMS, ITEMS) if one != other]
+Kinds = dict[Topic, list[tuple[str, Any]]]
+
+
+def a_layout(version: int, watermarks: dict[str, list[int]] | None = None, **changes: Any) -> Layout:
+    shares = {slot: {name: sum(s[slot] == name for s in SLATES) / len(SLATES) for name in ITEMS} for slot in SLOTS}
+    layout = Layout(
+        page="home", segment="cooks", version=version, produced_at=NOW, expires_at=NOW + HOUR, epoch=version,
+        template="default", policy="thompson", settings_digest="d", rules_version=1, parameters_version=0,
+        catalog_position=[3], watermarks=watermarks or {}, holdout_share=0.25, holdout_salt="h",
+        baseline=SLATES[0], slates=SLATES, propensities=shares, shadow_policy="greedy", shadow=[SLATES[1]],
+    )  # fmt: skip
+    return msgspec.structs.replace(layout, **changes)
+
+
+def visits(layouts: list[Layout], units: int, seed: int = 1) -> list[Any]:
+    """Impressions, clicks and conversions of visitors who like item c, as the contract says."""
+    chance, events = random.Random(seed), list[Any]()
+    for number in range(units):
+        layout, unit = layouts[number % len(layouts)], f"u{number // 2}"
+        variant, slate = choose(layout, unit)
+        common: dict[str, Any] = {"unit": unit, "page": "home", "segment": "cooks", "variant": variant}
+        common |= {"occurred_at": NOW, "layout_version": layout.version}
+        seen = [SlotItem(slot, name) for slot, name in slate.items()]
+        events.append(Impression(**common, event_id=f"i{number}", page_view_id=f"v{number}", slots=seen))
+        for at, (slot, name) in enumerate(slate.items()):
+            if chance.random() < (0.5 if name == "c" else 0.1) / (1 + at):
+                place: dict[str, Any] = {"slot": slot, "item": name}
+                events.append(Click(**common, **place, event_id=f"c{number}-{at}", page_view_id=f"v{number}"))
+                if chance.random() < 0.5:
+                    sale: dict[str, Any] = {"order_id": f"o{number}", "purchase_id": "p", "line": 0, "quantity": 1}
+                    times: dict[str, Any] = {"clicked_at": NOW, "delay": 0, "amount": 700, "currency": "EUR"}
+                    conversion = {**common, **place, **sale, **times, "click_id": f"c{number}-{at}"}
+                    events.append(Conversion(event_id=f"s{number}-{at}", **conversion))
+    return events
+
+
+LAYOUTS = [a_layout(1), a_layout(2)]
+EVENTS = visits(LAYOUTS, 600)
+
+
+def joined(events: list[Any] = EVENTS) -> DecisionLog:
+    return join(events, LAYOUTS, 1_000_000)
+
+
+def sums(log: DecisionLog) -> list[tuple[str, dict[str, tuple[int, int, int]]]]:
+    found = {}
+    for view in log.views:
+        outcomes = view.outcomes.items()
+        found[view.view] = {slot: (one.clicks, one.orders, one.revenue) for slot, one in outcomes}
+    return list(found.items())
+
+
+# Joining
+
+
+@given(st.randoms(use_true_random=False))
+@settings(max_examples=10)
+def test_the_order_of_events_does_not_matter(chance: random.Random) -> None:
+    shuffled = list(EVENTS)
+    chance.shuffle(shuffled)
+    assert sums(joined(shuffled)) == sums(joined())
+
+
+def test_nothing_is_lost_on_the_way() -> None:
+    log = joined()
+    kinds = [sum(type(event) is kind for event in EVENTS) for kind in (Impression, Click, Conversion)]
+    outcomes = [outcome for view in log.views for outcome in view.outcomes.values()]
+    counted = [len(log.views), sum(one.clicks for one in outcomes), sum(one.orders for one in outcomes)]
+    assert counted == kinds
+    assert sum(one.revenue for one in outcomes) == 700 * kinds[2]
+    assert log.left_out == {}
+
+
+def test_what_has_no_layout_is_left_out_and_counted() -> None:
+    seen, other = EVENTS[0], [SlotItem("top", "z")]
+    replace = msgspec.structs.replace
+    changed = [
+        replace(seen, page_view_id="x1", layout_version=9),
+        replace(seen, page_view_id="x2", variant=-2),
+        replace(seen, page_view_id="x3", variant=200),
+        replace(seen, page_view_id="x4", slots=other),
+    ]
+    click = Click("c", NOW, "u", "home", "cooks", "top", "a", "nowhere", 1, 0)
+    log = joined([*changed, click, replace(click, event_id="d", variant=-2)])
+    assert log.left_out == {
+        "click on the renderer's fallback": 1,
+        "click without its page view": 1,
+        "page view of a variant that its layout has not": 1,
+        "page view of the renderer's fallback": 1,
+        "page view without its layout in the history": 1,
+        "slot not as in the layout": 1,
+    }
+    assert [view.view for view in log.views] == ["x4"]
+
+
+def test_a_visitor_whose_segment_has_no_layout_is_found_in_that_of_the_whole_page() -> None:
+    whole = a_layout(3, segment="*")
+    log = join([msgspec.structs.replace(EVENTS[0], layout_version=3, segment="new")], [whole], 1)
+    assert [(view.layout.segment, view.segment) for view in log.views] == [("*", "new")]
+
+
+# Estimating
+
+
+def test_what_was_served_is_worth_what_it_earned() -> None:
+    views = joined().views
+    log = page_log(views, lambda layout: layout.slates)
+    learned = np.array([view.variant != BASELINE for view in views])
+    for reward in REWARDS:
+        earned = log.rewards[reward].sum(axis=1)
+        found = Evidence.of("snips", log.decisions(reward)).estimate()
+        own = Ratio.of(log.bins[learned], earned[learned], np.ones(learned.sum()), np.ones(learned.sum())).interval()
+        assert found.low <= own.value <= found.high
+
+
+def test_every_estimator_finds_that_the_visitors_like_item_c() -> None:
+    best, worst = ({"top": "c", "side": "a"}, {"top": "a", "side": "b"})
+    values = []
+    for slate in (best, worst):
+        log = page_log(joined(visits(LAYOUTS, 6_000)).views, lambda layout, slate=slate: [slate])  # type: ignore[misc]
+        decisions = log.decisions("clicks")
+        found = {name: Evidence.of(name, decisions).estimate(0.999) for name in ESTIMATORS}
+        assert not any(one.refused for one in found.values())
+        values.append(found)
+    for name in ESTIMATORS:
+        if name != "direct":
+            assert values[0][name].low < 0.55 < values[0][name].high, name
+            assert values[1][name].low < 0.15 < values[1][name].high, name
+        assert values[0][name].value > 2 * values[1][name].value
+
+
+# Composing again
+
+
+OPEN = FOLD.model_copy(update={"max_keys": 1_000, "max_items": 1_000, "max_slots": 1_000, "bucket_life_ms": 10**9})
+
+
+@given(logs(), st.randoms(use_true_random=False))
+@settings(max_examples=30)
+def test_the_past_is_what_a_fold_of_the_log_until_then_gives(log: Log, chance: random.Random) -> None:
+    topics = {topic.name: topic for topic in (IMPRESSIONS, CLICKS, CONVERSIONS)}
+    accepted = {tp: Judge(topics[tp.topic], OPEN, built=False).judge(records).accepted for tp, records in log.items()}
+    pasts: dict[tuple[str, str], Past] = {}
+    for _ in range(3):
+        ends = {tp: chance.randrange(0, 40) for tp in log}
+        plain = PlainFold(OPEN)
+        for tp, records in log.items():
+            plain.read(tp, [record for record in records if record.offset < ends[tp]])
+        watermarks = {name: [ends[TopicPartition(name, number)] for number in range(2)] for name in topics}
+        keys = {(one.event.page, one.event.segment) for some in accepted.values() for one in some}
+        found: list[list[Any]] = []
+        for key in keys:
+            own = {tp: [o for o in some if (o.event.page, o.event.segment) == key] for tp, some in accepted.items()}
+            past = pasts.setdefault(key, Past(own, OPEN))
+            for table in past.at(watermarks).tables:
+                found.extend(table_rows(TableKey(*key, table.bucket, table.traffic), table))
+        assert sorted(found) == [row for row in plain.rows() if row[0] in ("cell", "sale", "delay")]
+
+
+def test_a_layout_is_composed_again_with_another_policy() -> None:
+    topics = Topics()
+    for name in ITEMS:
+        topics.put(CATALOG_ITEMS, name.encode(), item(name))
+    topics.put(PAGE_RULES, b"home", PageRules("home", 1, SLOTS, candidates=Candidates(items=ITEMS)))
+    records = [
+        Recorded(offset, event.unit.encode(), encode(event))
+        for offset, event in enumerate(event for event in EVENTS if type(event) is Click)
+    ]
+    log = {TopicPartition(CLICKS.name, 0): Judge(CLICKS, FoldSettings(late_ms=0, early_ms=0)).judge(records).accepted}
+
+    def greedy(choice: Any) -> Any:
+        return msgspec.structs.replace(choice, name="greedy")
+
+    recomposer = Recomposer(log, topics.catalog, FoldSettings(), LayoutSettings(), greedy)
+    before, after = (recomposer.again(a_layout(5, {CLICKS.name: [end]})) for end in (0, len(records)))
+    assert after.policy == "greedy"
+    assert {slate["top"] for slate in after.slates} == {"c"}
+    assert after.slates != before.slates
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    offset: int
+    key: bytes
+    value: bytes
+    timestamp: int = NOW
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+# Exporting
+
+
+def test_each_row_has_the_propensity_of_its_layout() -> None:
+    found = list(rows(joined().views))
+    assert all(set(row) == set(COLUMNS) for row in found)
+    for row in found:
+        expected = 1.0 if row["variant"] == BASELINE else LAYOUTS[0].propensities[row["slot"]][row["item"]]
+        assert row["propensity"] == expected
+        assert SLOTS[row["position"]] == row["slot"]
+
+
+# The commands, on a broker
+
+
+@pytest.fixture
+def shop(broker: str, prefix: str, make_topics: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> KafkaSettings:
+    """A broker whose topics hold a page, its layouts and visits; commands find it in their environment."""
+    make_topics(broker)
+    kafka = KafkaSettings(bootstrap=broker, prefix=prefix)
+    names: dict[type, Topic] = {Impression: IMPRESSIONS, Click: CLICKS, Conversion: CONVERSIONS}
+    messages: Kinds = {LAYOUTS_HISTORY: [("", one) for one in LAYOUTS], PAGE_RULES: [], CATALOG_ITEMS: []}
+    messages[PAGE_RULES].append(("home", PageRules("home", 1, SLOTS, candidates=Candidates(items=ITEMS))))
+    messages[CATALOG_ITEMS] += [(name, item(name)) for name in ITEMS]
+    for event in EVENTS:
+        messages.setdefault(names[type(event)], []).append((event.unit, event))
+    producer = Producer(confluent_producer_config(kafka))
+    for topic, some in messages.items():
+        for name, message in some:
+            key = encode_key(topic, "home", "cooks") if topic is LAYOUTS_HISTORY else name.encode()
+            producer.produce(prefix + topic.name, encode(message), key, timestamp=NOW)
+    assert producer.flush(30) == 0
+    monkeypatch.setenv("RESHELF_KAFKA__BOOTSTRAP", broker)
+    monkeypatch.setenv("RESHELF_KAFKA__PREFIX", prefix)
+    return kafka
+
+
+def test_a_log_is_evaluated_and_exported(
+    shop: KafkaSettings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told(*arguments: str) -> dict[str, Any]:
+        assert run([*arguments, "--json"]) == 0
+        found: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return found
+
+    for policy in ("shadow", "uniform"):
+        page = told("evaluate", "--policy", policy)["pages"]["home"]
+        assert (page["views"], page["layouts"]) == (600, 2)
+        assert [found["estimator"] for found in page["estimates"]["clicks"]] == list(ESTIMATORS)
+        assert not any(found["refused"] for found in page["estimates"]["clicks"])
+    assert run(["evaluate", "--policy", "greedy"]) == 0
+    assert "item-position" in capsys.readouterr().out
+
+    written = told("log", "export", str(tmp_path / "log.parquet"))
+    table = pq.read_table(tmp_path / "log.parquet")
+    assert table.column_names == list(COLUMNS)
+    assert table.to_pylist() == list(rows(joined().views))
+    assert written["rows"] == table.num_rows == 1_200
+
+    written = told("log", "export", str(tmp_path), "--format", "open-bandit")
+    data = OpenBandit(tmp_path, "home", "thompson", "user_feature_0")
+    with data.log_file.open(newline="") as file:
+        clicked = sum(int(row["click"]) for row in csv.DictReader(file))
+    learned = [view for view in joined().views if view.variant != BASELINE]
+    assert clicked == sum(outcome.clicks > 0 for view in learned for outcome in view.outcomes.values())
+    assert written["rows"] == 2 * len(learned)
+    assert len(list(data.catalog())) == len(ITEMS)
+
+
+def test_mistakes_are_told_in_words(shop: KafkaSettings, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["evaluate", "--policy", "best"]) == 2
+    assert "--policy: expected one of served" in capsys.readouterr().err
+    assert run(["evaluate", "--policy", "served", "--page", "away"]) == 1
+    assert "no page view of away" in capsys.readouterr().err
