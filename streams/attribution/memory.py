@@ -20,8 +20,7 @@ from schemas.topics import CLICKS, PURCHASES
 from streams.attribution.clicks import GroupMemory, Position
 from streams.attribution.core import Change
 from streams.state.keys import PREFIX
-from streams.state.store import _translated as translated
-from streams.state.store import carried_out
+from streams.state.store import carried_out, translated
 from streams.state.watermark import Watermark
 
 _FOLDER = files("streams.attribution")

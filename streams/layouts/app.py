@@ -22,6 +22,7 @@ from streams.patience import Patience
 from streams.records import TopicPartition
 from streams.settings import FoldSettings, KafkaSettings, LayoutSettings, RedisSettings
 from streams.state.reader import StateReader
+from streams.state.together import Together
 from streams.transport import BatchApp, create_app, end_process, reader, subscription
 
 log = logging.getLogger("reshelf")
@@ -113,8 +114,9 @@ async def _opened(
     outlet = Outlet(kafka)
     opened.push_async_callback(outlet.close)
     catalog = Catalog(metrics.unfit)
-    state = StateReader(client, redis.namespace, redis.groups, manifest.starts)
-    versions = Versions(client, redis.namespace, redis.groups)
+    together = Together(client)
+    state = StateReader(client, redis.namespace, redis.groups, manifest.starts, together)
+    versions = Versions(together, redis.namespace, redis.groups)
     producer = LayoutProducer(catalog, state, versions, outlet, settings, metrics)
     follower = Follower(kafka, catalog, producer.changed)
     opened.push_async_callback(follower.stop)

@@ -44,7 +44,12 @@ class _Content(msgspec.Struct, frozen=True):
     propensities: msgspec.Raw
 
 
+class _Version(msgspec.Struct, frozen=True):
+    version: int
+
+
 _decode_content = decoder(_Content)
+_decode_version = decoder(_Version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,14 +238,14 @@ class Catalog:
                 changes.keys.add(name)
             self.remember(name, replace(known, live=False))
             return
-        seen = published_of(value)
-        if seen.version < self._logged.get(name, 0):
+        version = _decode_version(value).version
+        if version < self._logged.get(name, 0):
             changes.keys.add(name)
             self.remember(name, replace(known, live=True, lost=True))
             return
-        self._logged[name] = seen.version
-        if seen.version > known.version:
-            self.remember(name, seen)
+        if version > known.version:
+            self.remember(name, published_of(value))
+        self._logged[name] = version
 
 
 def _named(message: Any, field_name: str, name: str) -> Any:

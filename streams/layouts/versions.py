@@ -10,10 +10,8 @@ from __future__ import annotations
 from importlib.resources import files
 from urllib.parse import quote
 
-from redis.asyncio import Redis
-
 from streams.state.keys import GroupKeys, group_of
-from streams.state.store import carried_out
+from streams.state.together import Together
 
 _SCRIPT = files("streams.layouts").joinpath("version.lua").read_text()
 
@@ -27,10 +25,10 @@ def version_key(namespace: str, groups: int, page: str, segment: str) -> str:
 class Versions:
     """The versions of a namespace."""
 
-    def __init__(self, redis: Redis, namespace: str, groups: int) -> None:
+    def __init__(self, together: Together, namespace: str, groups: int) -> None:
         self._namespace = namespace
         self._groups = groups
-        self._script = redis.register_script(_SCRIPT)
+        self._together = together
 
     async def next(self, page: str, segment: str, seen: int) -> int:
         """max(stored + 1, `seen` + 1, Redis's time in ms), and store it.
@@ -39,5 +37,5 @@ class Versions:
         which does no harm.
         """
         key = version_key(self._namespace, self._groups, page, segment)
-        version: int = await carried_out(lambda: self._script(keys=[key], args=[seen]))
-        return version
+        (version,) = await self._together.ask(("EVAL", _SCRIPT, 1, key, seen))
+        return int(version)

@@ -40,7 +40,7 @@ log = logging.getLogger("reshelf")
 TOPICS = (IMPRESSIONS, CLICKS, CONVERSIONS)
 OUTPUTS = (DEAD_LETTERS, LAYOUT_REQUESTS)
 _REQUEST_PAUSE_S = 0.02
-_QUIET_PAUSE_S = 0.25
+_QUIET_PAUSE_S = 2.0
 """Keys that nobody clicked are asked for so often: impressions alone move a posterior slowly."""
 _EXPIRE_PAUSE_S = 60.0
 

@@ -6,7 +6,6 @@ when its revision changed since it was read last.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +19,7 @@ from streams.state.directory import names_in
 from streams.state.keys import GroupKeys, group_of
 from streams.state.store import carried_out
 from streams.state.tables import Table, blocks_for, decode_table
+from streams.state.together import Together
 from streams.state.watermark import Watermark
 
 _PARTS = ("items", "slots", "sold", "sales", "delays")
@@ -34,10 +34,21 @@ class KeyState:
 
 
 class StateReader:
-    """Reads keys of a namespace; `starts` are the manifest's start offsets of each event topic's partitions."""
+    """Reads keys of a namespace; `starts` are the manifest's start offsets of each event topic's partitions.
 
-    def __init__(self, redis: Redis, namespace: str, groups: int, starts: Mapping[str, Sequence[int]]) -> None:
+    `together` shares round trips with others that use the same client.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        namespace: str,
+        groups: int,
+        starts: Mapping[str, Sequence[int]],
+        together: Together | None = None,
+    ) -> None:
         self._redis = redis
+        self._together = together or Together(redis)
         self._groups = [GroupKeys(namespace, group) for group in range(groups)]
         self._partitions = [
             (TopicPartition(topic, partition), start)
@@ -80,14 +91,15 @@ class StateReader:
             tables = [TableKey(page, segment, bucket, traffic) for bucket in sorted(buckets) for traffic in Traffic]
             names = [keys.watermark(tp) for tp, _ in self._partitions]
             names += [keys.table("revision", key) for key in tables]
-            # Side by side and not in a pipeline: a cluster's takes no MGET.
-            listed, stored = await asyncio.gather(
-                carried_out(lambda: self._redis.smembers(keys.buckets)),
-                carried_out(lambda: self._redis.mget(names)),  # noqa: B023  awaited within the turn
-            )
+            listed, stored = await self._together.ask(("SMEMBERS", keys.buckets), ("MGET", *names))
             self._buckets[group] = frozenset(map(int, listed))
             if self._buckets[group] == buckets:
                 return tables, stored
+
+    async def _mget(self, names: Sequence[str]) -> list[bytes | None]:
+        (stored,) = await self._together.ask(("MGET", *names))
+        found: list[bytes | None] = stored
+        return found
 
     def _watermarks(self, stored: Sequence[bytes | None]) -> dict[str, list[int]]:
         watermarks: dict[str, list[int]] = {}
@@ -101,7 +113,7 @@ class StateReader:
         """The live tables by revision: as known where that has not changed, else read now."""
         changed = [key for key, revision in live.items() if known.get(key, (b"",))[0] != revision]
         blocks = {key: blocks_for(len(table.slots)) for key, (_, table) in known.items()}
-        read = dict(zip(changed, await read_tables(self._redis.mget, keys, changed, blocks), strict=True))
+        read = dict(zip(changed, await read_tables(self._mget, keys, changed, blocks), strict=True))
         return {key: (revision, read[key]) if key in read else known[key] for key, revision in live.items()}
 
 

@@ -165,7 +165,7 @@ class Store:
             self._sha = "" if missing else self._sha
         for reply in replies:
             if isinstance(reply, Exception):
-                raise _translated(reply)
+                raise translated(reply)
         return replies
 
     async def _round_trip(self, arguments: Sequence[list[Any]]) -> list[Any]:
@@ -181,12 +181,13 @@ async def carried_out(command: Callable[[], Awaitable[Any]]) -> Any:
     try:
         return await command()
     except (redis_errors.RedisError, redis_errors.RedisClusterException, AttributeError) as error:
-        raise _translated(error) from error
+        raise translated(error) from error
     except OSError as error:
         raise Transient(f"Redis does not answer: {error}") from error
 
 
-def _translated(error: Exception) -> Exception:
+def translated(error: Exception) -> Exception:
+    """What an error of the Redis client means for a worker: `Transient`, `BadSettings`, or the error itself."""
     # redis-py's cluster client closes the connections of a node that it gives up, also under a command being sent.
     if isinstance(error, AttributeError):
         return Transient("Redis does not answer: its connection was closed") if error.obj is None else error

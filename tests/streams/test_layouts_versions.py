@@ -12,6 +12,7 @@ import redis.asyncio
 from redis import Redis
 
 from streams.layouts.versions import Versions, version_key
+from streams.state.together import Together
 
 FAR = 10**15
 """A version in the far future: above any time in milliseconds."""
@@ -21,7 +22,7 @@ FAR = 10**15
 async def opened(url: str, *, owners: int) -> AsyncIterator[list[Versions]]:
     async with contextlib.AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(redis.asyncio.Redis.from_url(url)) for _ in range(owners)]
-        yield [Versions(client, "live", 16) for client in clients]
+        yield [Versions(Together(client), "live", 16) for client in clients]
 
 
 def test_concurrent_owners_get_different_versions_and_each_sees_its_own_grow(redis_url: str, redis: Redis) -> None:
