@@ -1,0 +1,40 @@
+"""How an experiment stands: uplifts, whether the split can be trusted, and which guard-rails it crossed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from policy.experiments.sample_ratio import SampleRatio, sample_ratio
+from policy.experiments.sequence import METRICS, Sides, Uplift, uplift
+
+GUARD_LEVEL = 0.99
+
+
+class Health(NamedTuple):
+    """`crossed` maps an outcome to the uplift whose upper bound lies below the loss that is borne."""
+
+    uplifts: dict[str, Uplift]
+    sample_ratio: SampleRatio
+    crossed: dict[str, Uplift]
+
+    @property
+    def guard_rail(self) -> str:
+        """Which guard-rails were crossed, in words; empty: none."""
+        return "; ".join(f"{name} {one.low:+.1%} to {one.high:+.1%}" for name, one in self.crossed.items())
+
+
+def health(
+    sides: Sides, holdout_share: float, borne: Mapping[str, float], level: float = 0.95, before: Sides | None = None
+) -> Health:
+    """The health of an experiment; `borne` says for each outcome which relative loss is borne (1: any).
+
+    A guard-rail is crossed with evidence: when at a level of `GUARD_LEVEL` the
+    always-valid interval of the uplift lies wholly below the loss, and not while the
+    split itself is in doubt.
+    """
+    split = sample_ratio(sides, holdout_share)
+    found = {name: uplift(sides, column, level, before) for name, column in METRICS.items()}
+    certain = {name: uplift(sides, column, GUARD_LEVEL, before) for name, column in METRICS.items()}
+    crossed = {name: one for name, one in certain.items() if not split.alarm and one.high < -borne.get(name, 1.0)}
+    return Health(found, split, crossed)
