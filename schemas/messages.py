@@ -13,6 +13,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from schemas.rules import Rule
+
 BASELINE = -1
 FALLBACK = -2
 MOST_SLATES = 256
@@ -151,6 +153,9 @@ class CatalogItem(Struct, frozen=True):
     tags: Annotated[list[Label], Meta(max_length=64)] = []
     attributes: Annotated[dict[Label, Label], Meta(max_length=64)] = {}
     margin: Annotated[Share, Meta(description="Part of the price that the shop earns by a sale.")] = 1.0
+    available_from: Annotated[Millis, Meta(description="May be shown from then on; 0: always.")] = 0
+    available_until: Annotated[Millis, Meta(description="May be shown until then; 0: for ever.")] = 0
+    complements: Annotated[list[Item], Meta(max_length=64, description="Items that go with this one.")] = []
 
 
 class CatalogEmbedding(Struct, frozen=True):
@@ -221,10 +226,19 @@ class PageRules(Struct, frozen=True):
     attribution_window: Annotated[
         int, Meta(ge=1_000, le=7_776_000_000, description="Click to purchase, milliseconds.")
     ] = 604_800_000
+    blocks: Annotated[
+        list[Item], Meta(max_length=256, description="Content blocks: arms beside the items of the catalog.")
+    ] = []
+    rules: Annotated[list[Rule], Meta(max_length=256, description="Of two that cannot both hold, the first does.")] = []
+    author: Annotated[Label, Meta(description="Who published this version.")] = ""
+    reason: Annotated[Label, Meta(description="Why this version was published.")] = ""
+    published_at: Millis = 0
 
     def __post_init__(self) -> None:
         if len(set(self.slots)) < len(self.slots):
             raise ValueError("Expected `slots` to name each slot once")
+        if len({rule.name for rule in self.rules}) < len(self.rules):
+            raise ValueError("Expected `rules` to have a name each")
 
 
 class SegmentFit(Struct, frozen=True):
@@ -288,6 +302,9 @@ class PolicyParameters(Struct, frozen=True):
     segment_strength: Strength = 4.0
     doubt: Doubt = 0.0
     sales: Sales = Sales()
+    pacing: Annotated[
+        dict[Label, Share], Meta(description="Share of slates that each sponsored rule gets, by its name.")
+    ] = {}
 
     def __post_init__(self) -> None:
         sizes = {len(one.text) for one in self.segments.values()} | {len(self.text)}
@@ -333,6 +350,7 @@ class Layout(Struct, frozen=True):
     relaxed: Annotated[
         list[Label], Meta(description="Rules that could not hold, in the order they were given up.")
     ] = []
+    decided_at: Annotated[Millis, Meta(description="The time that campaigns and stock were looked at for.")] = 0
     shadow_policy: Label = ""
     shadow: Annotated[
         list[dict[Slot, Item]],

@@ -1,0 +1,104 @@
+"""What merchandisers ask of a page's slates: one type for each kind of rule, told apart by `kind`.
+
+A rule has a name, unique on its page, by which layouts say that it had to be
+relaxed; it may be for some segments only, and for a time only.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+Name = Annotated[str, Meta(min_length=1, max_length=64, description="Unique on the page.")]
+Named = Annotated[str, Meta(min_length=1, max_length=128)]
+Label = Annotated[str, Meta(min_length=1, max_length=256)]
+Slots = Annotated[list[Annotated[str, Meta(min_length=1, max_length=64)]], Meta(max_length=64)]
+Moment = Annotated[int, Meta(ge=0, le=4_102_444_800_000, description="Milliseconds since 1970-01-01 UTC.")]
+Part = Annotated[float, Meta(ge=0.0, le=1.0)]
+Attribute = Literal["brand", "category"]
+FOR_EVER = 4_102_444_800_000
+
+
+class Match(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which arms a rule is about: all that pass every filter that is set; an empty one is about all arms."""
+
+    items: Annotated[list[Named], Meta(max_length=10_000)] = []
+    categories: Annotated[list[Label], Meta(max_length=256)] = []
+    brands: Annotated[list[Label], Meta(max_length=256)] = []
+    tags: Annotated[list[Label], Meta(max_length=256)] = []
+    newer_than_days: Annotated[float, Meta(ge=0.0, le=36_500.0, description="0: of any age.")] = 0.0
+
+
+class _Rule(Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True):
+    name: Name
+    segments: Annotated[list[Annotated[str, Meta(min_length=1, max_length=64)]], Meta(max_length=1_000)] = []
+    starts_at: Moment = 0
+    ends_at: Moment = FOR_EVER
+
+
+class Pin(_Rule, frozen=True, kw_only=True, tag="pin"):
+    """The item stands in the slot, in every slate."""
+
+    item: Named
+    slot: Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class Boost(_Rule, frozen=True, kw_only=True, tag="boost"):
+    """Scores of these arms are multiplied: above 1 lifts, below 1 buries, 0 keeps them off the page."""
+
+    match: Match
+    factor: Annotated[float, Meta(ge=0.0, le=1_000.0)]
+
+
+class Cap(_Rule, frozen=True, kw_only=True, tag="cap"):
+    """At most so many of these arms in a slate: all together, or for each brand or category by itself."""
+
+    match: Match = Match()
+    by: Attribute | Literal["all"] = "all"
+    most: Annotated[int, Meta(ge=0, le=64)]
+
+
+class Spacing(_Rule, frozen=True, kw_only=True, tag="spacing"):
+    """Arms of one brand or category stand at least so many positions apart; 2: not next to each other."""
+
+    by: Attribute
+    distance: Annotated[int, Meta(ge=2, le=64)]
+
+
+class Exposure(_Rule, frozen=True, kw_only=True, tag="exposure"):
+    """One of these arms is in at least the share `least` of slates; each of them in at most the share `most`."""
+
+    match: Match
+    least: Part = 0.0
+    most: Part = 1.0
+
+
+class Place(_Rule, frozen=True, kw_only=True, tag="place"):
+    """These arms may stand in these slots alone; with `reserved`, the slots take no others."""
+
+    match: Match
+    slots: Slots
+    reserved: bool = False
+
+
+class Sponsored(_Rule, frozen=True, kw_only=True, tag="sponsored"):
+    """The slot goes to the best of these arms in as many slates as its impressions of the day allow.
+
+    `impressions` is what was sold for a day on the whole page; the share of slates
+    is worked out anew with each fit from what was shown so far.
+    """
+
+    match: Match
+    slot: Annotated[str, Meta(min_length=1, max_length=64)]
+    impressions: Annotated[int, Meta(ge=1, le=1_000_000_000)]
+
+
+class Complements(_Rule, frozen=True, kw_only=True, tag="complements"):
+    """Next to an item, those that the catalog names as its complements score so many times as much."""
+
+    factor: Annotated[float, Meta(gt=1.0, le=1_000.0)] = 2.0
+
+
+Rule = Pin | Boost | Cap | Spacing | Exposure | Place | Sponsored | Complements
+KINDS: tuple[type[Rule], ...] = (Pin, Boost, Cap, Spacing, Exposure, Place, Sponsored, Complements)
