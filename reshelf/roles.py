@@ -34,7 +34,7 @@ def run_role(role: str, settings: Settings, loglevel: str = "INFO") -> int:
         "learner": lambda: learner_app(s.kafka, s.redis, s.fold, s.learner),
         "attribution": lambda: attribution_app(s.kafka, s.redis, s.fold, s.learner, s.attribution),
         "fitter": lambda: fitter_app(s.kafka, s.redis, s.fold, s.layouts, s.fitter),
-        "layouts": lambda: layouts_app(s.kafka, s.redis, s.fold, s.layouts),
+        "layouts": lambda: layouts_app(s.kafka, s.redis, s.fold, s.layouts, experiment=s.experiment),
     }
     return run_app(apps[role](), s.health, loglevel)
 

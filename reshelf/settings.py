@@ -32,6 +32,7 @@ from pydantic_settings import (
 from schemas.errors import BadSettings
 from streams.settings import (
     AttributionSettings,
+    ExperimentSettings,
     FitterSettings,
     FoldSettings,
     Group,
@@ -63,6 +64,7 @@ class Settings(BaseSettings):
     learner: LearnerSettings = Field(default_factory=LearnerSettings)
     attribution: AttributionSettings = Field(default_factory=AttributionSettings)
     layouts: LayoutSettings = Field(default_factory=LayoutSettings)
+    experiment: ExperimentSettings = Field(default_factory=ExperimentSettings)
     fitter: FitterSettings = Field(default_factory=FitterSettings)
 
     @classmethod

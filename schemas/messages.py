@@ -356,3 +356,10 @@ class Layout(Struct, frozen=True):
         list[dict[Slot, Item]],
         Meta(max_length=256, description="Slates of a policy that is not served; in the history only."),
     ] = []
+    experiment_since: Annotated[
+        Millis, Meta(description="The experiment of learned against holdout counts what happened since then.")
+    ] = 0
+    guard_rail: Annotated[
+        str,
+        Meta(max_length=256, description="The loss for which all visitors get the baseline; empty: they do not."),
+    ] = ""

@@ -126,3 +126,17 @@ class FitterSettings(Group):
     """How often the parameters of pages are fitted."""
 
     every_s: float = Field(10.0, gt=0, description="A page is fitted at most so often, when its counts changed.")
+
+
+class ExperimentSettings(Group):
+    """The experiment of learned layouts against the holdout, and when a page goes back to its baseline."""
+
+    since_ms: NotNegative = Field(0, description="Counts whole buckets from this time on, milliseconds since 1970.")
+    before_ms: NotNegative = Field(
+        0, description="From here to since_ms both sides were served alike: a pre-period; 0: there is none."
+    )
+    fallback: bool = Field(True, description="Whether a page whose loss is certain goes back to its baseline.")
+    check_s: float = Field(60.0, gt=0, description="Guard-rails are looked at so often.")
+    borne_clicks: float = Field(0.05, ge=0, le=1, description="Relative loss of clicks per page view that is borne.")
+    borne_orders: float = Field(0.1, ge=0, le=1, description="The same for orders; 1: any loss.")
+    borne_revenue: float = Field(0.1, ge=0, le=1, description="The same for revenue.")

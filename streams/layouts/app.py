@@ -14,13 +14,14 @@ from schemas.topics import LAYOUT_REQUESTS, LAYOUTS_HISTORY
 from streams.clients import redis_client
 from streams.layouts.catalog import Catalog
 from streams.layouts.follow import Follower
+from streams.layouts.guard import Guard
 from streams.layouts.producer import LayoutMetrics, LayoutProducer
 from streams.layouts.versions import Versions
 from streams.namespace import open_namespace
 from streams.outlet import Outlet
 from streams.patience import Patience
 from streams.records import TopicPartition
-from streams.settings import FoldSettings, KafkaSettings, LayoutSettings, RedisSettings
+from streams.settings import ExperimentSettings, FoldSettings, KafkaSettings, LayoutSettings, RedisSettings
 from streams.state.reader import StateReader
 from streams.state.together import Together
 from streams.transport import BatchApp, create_app, end_process, reader, subscription
@@ -31,10 +32,11 @@ log = logging.getLogger("reshelf")
 class _Worker:
     """A producer between its agent and its topics."""
 
-    def __init__(self, producer: LayoutProducer, follower: Follower) -> None:
+    def __init__(self, producer: LayoutProducer, follower: Follower, watch: Coroutine[Any, Any, None]) -> None:
         self.app: BatchApp
         self.producer = producer
         self.follower = follower
+        self._watch = watch
         self._patience = Patience()
 
     async def resume(self, tps: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
@@ -61,7 +63,7 @@ class _Worker:
             self.app.wiring.on_error(error)
 
     def tasks(self) -> list[Coroutine[Any, Any, None]]:
-        return [self.follower.follow(), self.producer.list_keys(), self.producer.produce()]
+        return [self.follower.follow(), self.producer.list_keys(), self.producer.produce(), self._watch]
 
 
 def layouts_app(
@@ -71,6 +73,7 @@ def layouts_app(
     settings: LayoutSettings,
     on_error: Callable[[Exception], None] = end_process,
     metrics: LayoutMetrics | None = None,
+    experiment: ExperimentSettings | None = None,
 ) -> Callable[[], Awaitable[faust.App]]:
     """A function that makes the producer's app in the event loop that will run it.
 
@@ -81,8 +84,8 @@ def layouts_app(
 
     async def make() -> faust.App:
         async with AsyncExitStack() as opened:
-            producer, follower = await _opened(opened, kafka, redis, fold, settings, metrics or LayoutMetrics())
-            worker = _Worker(producer, follower)
+            counted, guarded = metrics or LayoutMetrics(), experiment or ExperimentSettings()
+            worker = await _opened(opened, kafka, redis, fold, settings, counted, guarded)
             worker.app = create_app(
                 f"layouts-{redis.namespace}",
                 kafka,
@@ -104,8 +107,9 @@ async def _opened(
     fold: FoldSettings,
     settings: LayoutSettings,
     metrics: LayoutMetrics,
-) -> tuple[LayoutProducer, Follower]:
-    """A producer that knows what the compacted topics say; `opened` closes what it uses."""
+    experiment: ExperimentSettings,
+) -> _Worker:
+    """A worker that knows what the compacted topics say; `opened` closes what it uses."""
     patience = Patience()
     client = redis_client(redis)
     opened.push_async_callback(client.aclose)
@@ -117,13 +121,15 @@ async def _opened(
     together = Together(client)
     state = StateReader(client, redis.namespace, redis.groups, manifest.starts, together)
     versions = Versions(together, redis.namespace, redis.groups)
-    producer = LayoutProducer(catalog, state, versions, outlet, settings, metrics)
+    guard = Guard(client, redis, experiment, settings)
+    producer = LayoutProducer(catalog, state, versions, outlet, settings, metrics, finish=guard.applied)
     follower = Follower(kafka, catalog, producer.changed)
     opened.push_async_callback(follower.stop)
     await patience.until_done(follower.start)
     await patience.until_done(follower.catch_up)
     producer.request_partitions = follower.partitions[LAYOUT_REQUESTS.name]
-    return producer, follower
+    guard.recall(catalog.published)
+    return _Worker(producer, follower, guard.watch(catalog, producer.changed, metrics))
 
 
 def _wire(worker: _Worker, kafka: KafkaSettings, opened: AsyncExitStack) -> None:

@@ -42,6 +42,8 @@ class _Content(msgspec.Struct, frozen=True):
     baseline: msgspec.Raw
     slates: msgspec.Raw
     propensities: msgspec.Raw
+    experiment_since: int = 0
+    guard_rail: str = ""
 
 
 class _Version(msgspec.Struct, frozen=True):
@@ -58,6 +60,7 @@ class Published:
 
     `live` is False where there is none or a tombstone; `lost` says that an older
     version came after it on the topic, so that it has to be published again.
+    `guard_rail` says why the page fell back in the experiment of that time.
     """
 
     version: int
@@ -66,6 +69,8 @@ class Published:
     fingerprint: bytes = b""
     live: bool = True
     lost: bool = False
+    experiment_since: int = 0
+    guard_rail: str = ""
 
     @property
     def half_life_at(self) -> int:
@@ -90,7 +95,14 @@ def published_of(value: bytes) -> Published:
     digest = blake2b(b"%d" % content.epoch, digest_size=16)
     for part in acted_on:
         digest.update(b"\n" + bytes(part))
-    return Published(content.version, content.produced_at, content.expires_at, digest.digest())
+    return Published(
+        content.version,
+        content.produced_at,
+        content.expires_at,
+        digest.digest(),
+        experiment_since=content.experiment_since,
+        guard_rail=content.guard_rail,
+    )
 
 
 @dataclass(slots=True)

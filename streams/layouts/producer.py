@@ -48,7 +48,10 @@ _decode_request = decoder(LayoutRequest)
 
 @dataclass(slots=True)
 class LayoutMetrics:
-    """Counters since the start; durations are milliseconds in all, `unfit` counts skipped records by topic."""
+    """Counters since the start; durations are milliseconds in all, `unfit` counts skipped records by topic.
+
+    `fallen` is how many pages show their baseline to all, now.
+    """
 
     requests: int = 0
     composed: int = 0
@@ -56,6 +59,7 @@ class LayoutMetrics:
     published: int = 0
     withdrawn: int = 0
     refused: int = 0
+    fallen: int = 0
     compose_ms: float = 0.0
     publish_ms: float = 0.0
     unfit: Counter[str] = field(default_factory=Counter)
@@ -81,6 +85,7 @@ class LayoutProducer:
         settings: LayoutSettings,
         metrics: LayoutMetrics | None = None,
         clock: Clock | None = None,
+        finish: Callable[[Layout], Layout] = lambda layout: layout,
     ) -> None:
         self.metrics = metrics or LayoutMetrics()
         self.request_partitions = 1
@@ -90,6 +95,7 @@ class LayoutProducer:
         self._outlet = outlet
         self._settings = settings
         self._clock = clock or Clock()
+        self._finish = finish
         self._schedule = Schedule(settings.refresh_ms, settings.budget)
         self._totals = TotalsCache()
         self._patience = Patience()
@@ -230,7 +236,7 @@ class LayoutProducer:
         self._schedule.spent(ended, ended - began)
         self.metrics.composed += 1
         self.metrics.compose_ms += ended - began
-        return layout
+        return self._finish(layout)
 
     def _renewal(self, known: Published) -> int:
         return min(known.half_life_at, known.produced_at + self._settings.life_ms // 2)

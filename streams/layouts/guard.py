@@ -1,0 +1,89 @@
+"""A page whose learned layouts lose for certain goes back to its baseline.
+
+It stays there until a new experiment begins (`experiment.since_ms` moves), also
+when workers start again: its layouts say so, and each worker reads them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+from redis.asyncio import Redis
+
+from schemas.messages import Layout
+from streams.experiment import health_of, read_bins
+from streams.layouts.catalog import Catalog, Changes, Published
+from streams.layouts.producer import LayoutMetrics
+from streams.layouts.schedule import Key
+from streams.patience import Patience
+from streams.settings import ExperimentSettings, LayoutSettings, RedisSettings
+
+log = logging.getLogger("reshelf")
+
+
+class Guard:
+    """Which pages fell back, and why."""
+
+    def __init__(
+        self, client: Redis, redis: RedisSettings, settings: ExperimentSettings, layouts: LayoutSettings
+    ) -> None:
+        self.fallen: dict[str, str] = {}
+        self._client = client
+        self._redis = redis
+        self._settings = settings
+        self._share = layouts.holdout_share
+        self._patience = Patience()
+
+    async def watch(self, catalog: Catalog, changed: Callable[[Changes], None], metrics: LayoutMetrics) -> None:
+        """For ever: look at the guard-rails of all declared pages, and have those that fell composed again."""
+        while True:
+            fallen = await self._patience.until_done(lambda: self.check(list(catalog.rules), catalog.published))
+            metrics.fallen = len(self.fallen)
+            if fallen:
+                changed(Changes(pages=fallen))
+            await asyncio.sleep(self._settings.check_s)
+
+    async def check(self, pages: Iterable[str], published: Mapping[Key, Published]) -> set[str]:
+        """The pages that fell since the last call; raises Transient."""
+        before = set(self.fallen)
+        self.recall(published)
+        if self._settings.fallback and self._share > 0.0:
+            for page in pages:
+                if page not in self.fallen:
+                    await self._look_at(page)
+        return set(self.fallen) - before
+
+    def recall(self, published: Mapping[Key, Published]) -> None:
+        """Take over what layouts of this experiment say already."""
+        for key, one in published.items():
+            if self._settings.fallback and one.guard_rail and one.experiment_since == self._settings.since_ms:
+                self.fallen.setdefault(key.page, one.guard_rail)
+
+    async def _look_at(self, page: str) -> None:
+        bins = await read_bins(self._client, self._redis.namespace, self._redis.groups, page)
+        reason = health_of(bins, self._settings, self._share).guard_rail
+        if reason:
+            self.fallen[page] = reason
+            log.error(
+                "Page %s goes back to its baseline, as learned layouts lose: %s. When the cause is mended, "
+                "set experiment.since_ms to begin a new experiment.",
+                page,
+                reason,
+            )
+
+    def applied(self, layout: Layout) -> Layout:
+        """The layout, or for a page that fell one that shows the baseline to all."""
+        since, reason = self._settings.since_ms, self.fallen.get(layout.page, "")
+        if not reason:
+            return msgspec.structs.replace(layout, experiment_since=since)
+        return msgspec.structs.replace(
+            layout,
+            policy="baseline",
+            slates=[layout.baseline],
+            propensities={slot: {item: 1.0} for slot, item in layout.baseline.items()},
+            experiment_since=since,
+            guard_rail=reason[:256],
+        )

@@ -1,0 +1,171 @@
+"""Guard-rails: a page that loses for certain shows its baseline to all, and stays there until a new experiment."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+import redis.asyncio
+from redis import Redis
+
+from policy.experiments.sequence import CLICKS, VIEWS
+from reshelf.command import run
+from schemas.messages import Layout
+from schemas.topics import EVENT_TOPICS
+from streams.experiment import read_bins, sides
+from streams.fold.deltas import GroupDelta, TableDelta, TableKey, Traffic
+from streams.layouts.catalog import Published
+from streams.layouts.guard import Guard
+from streams.layouts.schedule import Key
+from streams.records import TopicPartition
+from streams.settings import ExperimentSettings, FoldSettings, LayoutSettings, RedisSettings
+from streams.state.keys import group_of
+from streams.state.manifest import agree, manifest_of
+from streams.state.store import Move, Store
+from streams.state.watermark import Watermark
+from tests.streams.test_layouts_worker import Shop, open_shop
+
+__all__ = ["open_shop"]
+
+GROUPS = 4
+CLICKED = TopicPartition("events-clicks", 0)
+SHARE = LayoutSettings(holdout_share=0.5)
+
+
+def counts(rate: float, seed: int) -> dict[int, list[int]]:
+    """Page views, units, clicks, orders and revenue of each bin; one in ten clicks is an order."""
+    random = np.random.default_rng(seed)
+    clicks = random.poisson(rate * 400, 256).tolist()
+    return {at: [400, 100, number, number // 10, number * 50] for at, number in enumerate(clicks)}
+
+
+async def count(settings: RedisSettings, page: str, at: int, rates: dict[Traffic, float], bucket: int = 0) -> None:
+    """Add to the state as the learner does; `at` is how often the page's group was added to before."""
+    delta = GroupDelta({TableKey(page, "a", bucket, Traffic.LEARNED): TableDelta({("i", "s"): 1})})
+    delta.bins = {TableKey(page, "*", bucket, side): counts(rate, seed=at + side) for side, rate in rates.items()}
+    move = Move(group_of(page, "*", GROUPS), at, Watermark(at + 1), delta)
+    async with redis.asyncio.Redis.from_url(settings.url) as client:
+        assert await Store(client, settings.namespace, GROUPS).apply(CLICKED, 0, [move]) == [at + 1]
+
+
+def settings_of(url: str) -> RedisSettings:
+    return RedisSettings(url=url, groups=GROUPS)
+
+
+WORSE = {Traffic.LEARNED: 0.05, Traffic.HOLDOUT: 0.1, Traffic.FALLBACK: 0.5}
+ALIKE = {Traffic.LEARNED: 0.1, Traffic.HOLDOUT: 0.1}
+
+
+def test_bins_are_read_as_they_were_counted(redis: Redis, redis_url: str) -> None:
+    async def read() -> Any:
+        await count(settings_of(redis_url), "home", 0, WORSE)
+        await count(settings_of(redis_url), "home", 1, WORSE, bucket=86_400_000)
+        async with redis_async(redis_url) as client:
+            return await read_bins(client, "live", GROUPS, "home"), await read_bins(client, "live", GROUPS, "away")
+
+    found, none = asyncio.run(read())
+    assert none == {}
+    both, later = sides(found, 0), sides(found, 1)
+    earlier = sides(found, 0, until=1)
+    assert both.learned[:, VIEWS].tolist() == [800] * 256
+    assert later.learned[:, CLICKS].tolist() == [row[CLICKS] for row in counts(0.05, 1).values()]
+    assert (earlier.holdout + later.holdout).tolist() == both.holdout.tolist()
+
+
+def redis_async(url: str) -> redis.asyncio.Redis:
+    return redis.asyncio.Redis.from_url(url)
+
+
+def a_layout(page: str) -> Layout:
+    return Layout(
+        page=page, segment="a", version=1, produced_at=1, expires_at=2, epoch=1, template="t", policy="thompson",
+        settings_digest="d", rules_version=1, parameters_version=0, catalog_position=[], watermarks={},
+        holdout_share=0.5, holdout_salt="h", baseline={"top": "x"}, slates=[{"top": "y"}, {"top": "z"}],
+        propensities={"top": {"y": 0.5, "z": 0.5}},
+    )  # fmt: skip
+
+
+def test_a_page_that_loses_for_certain_falls_and_others_do_not(redis: Redis, redis_url: str) -> None:
+    async def look(settings: ExperimentSettings) -> tuple[Guard, set[str]]:
+        async with redis_async(redis_url) as client:
+            guard = Guard(client, settings_of(redis_url), settings, SHARE)
+            return guard, await guard.check(["home", "good", "new"], {})
+
+    asyncio.run(count(settings_of(redis_url), "home", 0, WORSE))
+    asyncio.run(count(settings_of(redis_url), "good", int(group_of("home", "*", 4) == group_of("good", "*", 4)), ALIKE))
+    guard, fallen = asyncio.run(look(ExperimentSettings()))
+    assert fallen == {"home"}
+    layout = guard.applied(a_layout("home"))
+    assert layout.slates == [layout.baseline] == [{"top": "x"}]
+    assert layout.propensities == {"top": {"x": 1.0}}
+    assert (layout.policy, layout.guard_rail[:8]) == ("baseline", "clicks -")
+    assert guard.applied(a_layout("good")) == a_layout("good")
+    for forgiving in ({"fallback": False}, {"since_ms": 5}, dict.fromkeys(BORNE, 1.0)):
+        assert asyncio.run(look(ExperimentSettings.model_validate(forgiving)))[1] == set()
+
+
+BORNE = ("borne_clicks", "borne_orders", "borne_revenue")
+
+
+def test_what_fell_stays_so_until_a_new_experiment(redis_url: str) -> None:
+    fell = Published(1, experiment_since=3, guard_rail="clicks -9.0% to -6.0%")
+    for since, expected in ((3, {"home": fell.guard_rail}), (4, {})):
+        guard = Guard(redis_async(redis_url), settings_of(redis_url), ExperimentSettings(since_ms=since), SHARE)
+        guard.recall({Key("home", "a"): fell, Key("good", "a"): Published(1)})
+        assert guard.fallen == expected
+        assert guard.applied(a_layout("good")) == msgspec.structs.replace(a_layout("good"), experiment_since=since)
+
+
+def test_the_worker_announces_the_fall_and_remembers_it(broker: str, open_shop: Callable[..., Shop]) -> None:
+    shop = open_shop(broker, holdout_share=0.5)
+
+    async def run_shop() -> None:
+        await count(shop.redis, "home", 0, WORSE)
+        async with shop.working():
+            fell = await shop.until(lambda: (found := shop.newest()) and found.guard_rail and found)
+            assert fell.slates == [fell.baseline]
+            assert shop.metrics.fallen == 1
+        async with redis_async(shop.redis.url) as client:
+            await client.flushall()
+        published = len(shop.seen())
+        async with shop.working():
+            shop.request("home", "*")
+            await shop.until(lambda: shop.metrics.unchanged > 0)
+            assert len(shop.seen()) == published
+
+    asyncio.run(run_shop())
+
+
+def test_the_status_of_an_experiment(
+    redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def prepare() -> None:
+        starts = {topic.name: [0, 0] for topic in EVENT_TOPICS}
+        async with redis_async(redis_url) as client:
+            await agree(client, manifest_of("live", "reshelf-", starts, GROUPS, FoldSettings()))
+        await count(settings_of(redis_url), "home", 0, WORSE)
+
+    asyncio.run(prepare())
+    monkeypatch.setenv("RESHELF_REDIS__URL", redis_url)
+    monkeypatch.setenv("RESHELF_LAYOUTS__HOLDOUT_SHARE", "0.5")
+    assert run(["experiment", "status", "--json"]) == 0
+    page = json.loads(capsys.readouterr().out)["pages"]["home"]
+    assert page["uplift"]["clicks"]["low"] < -0.5 < page["uplift"]["clicks"]["high"]
+    assert page["guard_rail"].startswith("clicks")
+    assert page["sample_ratio"] == {
+        "learned": 25_600,
+        "holdout": 25_600,
+        "expected": 0.5,
+        "p_value": 1.0,
+        "alarm": False,
+    }
+    monkeypatch.setenv("RESHELF_LAYOUTS__HOLDOUT_SHARE", "0.1")
+    assert run(["experiment", "status", "home"]) == 0
+    assert "SAMPLE RATIO MISMATCH" in capsys.readouterr().out
+    assert run(["experiment", "status", "away"]) == 1
+    assert "page 'away' has no counts" in capsys.readouterr().err
