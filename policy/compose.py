@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from policy.filling import Filled, fill
 from policy.posteriors import Counts, Floats, Prior, posterior
 from policy.reward import Worth, sale_normals
-from policy.sampling import Hashes, arm_hashes, click_normals, normals
+from policy.rules import Bound
+from policy.sampling import Hashes, arm_hashes, click_normals, uniforms
 from policy.scoring import POLICIES, Belief, Random, baseline
-from policy.slates import EMPTY, propensities, slates
+from policy.slates import EMPTY, propensities
 from schemas.messages import PolicyChoice, PolicyName
 
 
@@ -95,35 +97,68 @@ class Composition:
     slates: list[dict[str, str]]
     propensities: dict[str, dict[str, float]]
     shadow: list[dict[str, str]]
+    relaxed: list[str]
 
 
 def compose(
-    statistics: Statistics, choice: PolicyChoice, page: str, segment: str, epoch: int, z: Floats | None = None
+    statistics: Statistics,
+    choice: PolicyChoice,
+    page: str,
+    segment: str,
+    epoch: int,
+    z: Floats | None = None,
+    bound: Bound | None = None,
 ) -> Composition:
     """The composition for `page` and `segment` in `epoch`: the same arguments always give the same.
 
-    `z` are the `click_normals` of just these names, where the caller has kept them.
-    With fewer items than slots, the slots least looked at stay empty; with no
-    items, all do, and `propensities` is empty.
+    `z` are the `click_normals` of just these names, where the caller has kept them;
+    `bound` are the rules, which hold in baseline and shadow too as far as they are
+    about single slates.  With fewer items than slots, the slots least looked at stay
+    empty; with no items, all do, and `propensities` is empty.
     """
-    beta = posterior(statistics.impressions, statistics.clicks, statistics.examination, statistics.prior)
-    belief = Belief(beta, statistics.worth)
-    random = _random(statistics, choice, page, segment, epoch, z)
+    names = page, segment, str(epoch)
+    rules = bound or Bound(np.ones(len(statistics.items), dtype=np.bool_), np.ones(len(statistics.items)))
+    scores = _Scores(statistics, choice, page, segment, epoch, z)
 
-    def filled(name: PolicyName) -> NDArray[np.int32]:
-        scores = POLICIES[name](belief, random, choice, len(statistics.slots))
-        return slates(scores, statistics.examination, statistics.hashes)
+    def filled(score: Floats, rules: Bound) -> Filled:
+        return fill(score, statistics.examination, statistics.hashes, rules, names)
 
-    served = filled(choice.name)
-    if choice.exploration_slates:
-        among = normals(page, segment, statistics.hashes, "exploration", choice.exploration_slates, epoch)
-        served = np.concatenate([served, slates(among, statistics.examination, statistics.hashes)])
+    served = filled(scores.served(), rules)
+    baseline = filled(_baseline_scores(statistics)[:, None], rules.for_all())
+    shadow = filled(scores.of(choice.shadow), rules).slates.tolist() if choice.shadow else []
     return Composition(
-        baseline=_named(_baseline_slate(statistics), statistics),
-        slates=[_named(row, statistics) for row in served.tolist()],
-        propensities=_named_propensities(served, statistics),
-        shadow=[_named(row, statistics) for row in filled(choice.shadow).tolist()] if choice.shadow else [],
+        baseline=_named(baseline.slates[0].tolist(), statistics),
+        slates=[_named(row, statistics) for row in served.slates.tolist()],
+        propensities=_named_propensities(served.slates, statistics),
+        shadow=[_named(row, statistics) for row in shadow],
+        relaxed=list(served.relaxed),
     )
+
+
+class _Scores:
+    """What policies say of the arms."""
+
+    def __init__(
+        self, statistics: Statistics, choice: PolicyChoice, page: str, segment: str, epoch: int, z: Floats | None
+    ) -> None:
+        beta = posterior(statistics.impressions, statistics.clicks, statistics.examination, statistics.prior)
+        self._belief = Belief(beta, statistics.worth)
+        self._choice = choice
+        self._slots = len(statistics.slots)
+        self._names = page, segment, statistics.hashes
+        self._epoch = epoch
+        self._random = _random(statistics, choice, page, segment, epoch, z)
+
+    def of(self, name: PolicyName) -> Floats:
+        """Scores [A, V] of a policy."""
+        return POLICIES[name](self._belief, self._random, self._choice, self._slots)
+
+    def served(self) -> Floats:
+        """Those of the page's policy, and uniform ones for its exploration slates behind them."""
+        scores, count = self.of(self._choice.name), self._choice.exploration_slates
+        if not count:
+            return scores
+        return np.concatenate([scores, uniforms(*self._names, "exploration", count, self._epoch)], axis=1)
 
 
 def _random(
@@ -137,16 +172,14 @@ def _random(
     return Random(z, sale_normals(page, segment, hashes, choice.variants, epoch))
 
 
-def _baseline_slate(statistics: Statistics) -> list[int]:
-    score = baseline(
+def _baseline_scores(statistics: Statistics) -> Floats:
+    return baseline(
         statistics.holdout_impressions,
         statistics.holdout_clicks,
         statistics.holdout_conversions,
         statistics.examination,
         statistics.base,
     )
-    rows: list[list[int]] = slates(score[:, None], statistics.examination, statistics.hashes).tolist()
-    return rows[0]
 
 
 def _named(row: Sequence[int], statistics: Statistics) -> dict[str, str]:

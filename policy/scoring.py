@@ -44,7 +44,7 @@ class Random(NamedTuple):
 
 
 class Policy(Protocol):
-    """Scores per arm and variant, float64[A, V], for a page with so many slots."""
+    """Scores per arm and variant, float64[A, V], 0 or more, for a page with so many slots."""
 
     def __call__(self, belief: Belief, random: Random, choice: PolicyChoice, slots: int) -> Floats: ...
 
@@ -87,20 +87,20 @@ def epsilon_greedy(belief: Belief, random: Random, choice: PolicyChoice, slots: 
         coming = np.argsort(-candidates[:, variant], kind="stable")[: min(len(leaving), len(scores) - len(best))]
         leaving = leaving[: len(coming)]
         scores[coming, variant] = belief.mean[leaving]
-        scores[leaving, variant] = -1.0
+        scores[leaving, variant] = 0.0
     return scores
 
 
 def uniform(belief: Belief, random: Random, choice: PolicyChoice, slots: int) -> Floats:
-    """All arms alike: the normals themselves order them."""
-    order: Floats = random.click[0]
+    """All arms alike: what is drawn for them orders them."""
+    order: Floats = ndtr(random.click[0])
     return order
 
 
 def log_rates(belief: Belief, random: Random, choice: PolicyChoice, slots: int) -> Floats:
-    """log click rate + log conversion rate, in every variant alike: the usual ranking, as a policy of its own."""
-    score = np.log(belief.beta.mean)
-    return _alike(score if belief.worth is None else score + np.log(belief.worth.buying.mean), random)
+    """Click rate times conversion rate, in every variant alike: the usual ranking, as a policy of its own."""
+    rate = belief.beta.mean
+    return _alike(rate if belief.worth is None else rate * belief.worth.buying.mean, random)
 
 
 POLICIES: Mapping[str, Policy] = {
@@ -125,7 +125,7 @@ def baseline(
     examination: Floats,
     prior: Prior,
 ) -> Floats:
-    """The holdout's score per arm, float64[A]: log click rate + log conversion rate.
+    """The holdout's score per arm, float64[A]: click rate times conversion rate, which orders as log + log does.
 
     All from the holdout's own counts: impressions and clicks [A, S],
     conversions [A].  Click rates are smoothed to the base rate with the prior's
@@ -136,5 +136,5 @@ def baseline(
     overall = (conversions.sum(dtype=np.float64) + 1.0) / (clicked.sum() + HOLDOUT_CLICKS)
     converting = (conversions + overall * HOLDOUT_CLICKS) / (clicked + HOLDOUT_CLICKS)
     clicking = posterior(impressions, clicks, examination, prior).mean
-    score: Floats = np.log(clicking) + np.log(converting)
+    score: Floats = clicking * converting
     return score

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from policy.examination import examination
@@ -13,6 +14,7 @@ from policy.fitting import Described, PageCounts, fit_page
 from policy.posteriors import Floats
 from policy.reward import Sold, delay_curve, fit_sales, matured
 from schemas.messages import CatalogItem, PageRules, PolicyParameters, Sales
+from streams.fitter.pacing import pacing
 from streams.fold.deltas import DELAY_BINS, Traffic
 from streams.layouts.candidates import CandidateSet
 from streams.layouts.known import sold
@@ -79,7 +81,9 @@ def fit(state: PageState, start: Start, layouts: LayoutSettings, fold: FoldSetti
     sales = _sales(everything, weight_of, names, fold, now_ms)
     described = _described(state, names, now_ms)
     base = start.click_rate, start.strength
-    return fit_page(state.rules.page, counts, described, now_ms, base, start.curve, sales)
+    fitted = fit_page(state.rules.page, counts, described, now_ms, base, start.curve, sales)
+    paced = pacing(state.rules, state.tables, state.items, fold, now_ms)
+    return msgspec.structs.replace(fitted, pacing=paced)
 
 
 def _shown_most(tables: Mapping[str, Sequence[Table]]) -> dict[str, list[Table]]:

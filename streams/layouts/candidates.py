@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -71,14 +71,18 @@ def facts(item: CatalogItem | None) -> Any:
     """What of an item decides where it may be shown and what is expected of it; None where it may not be at all."""
     if item is None or not item.available:
         return None
-    return item.category, item.brand, item.tags, item.created_at, item.price, item.margin
+    return (
+        (item.category, item.brand, item.tags, item.created_at, item.complements),
+        (item.price, item.margin, item.available_from, item.available_until),
+    )
 
 
 class Shelf:
-    """The candidates of one page; `revision` grows with every change of an item that may be one."""
+    """The candidates of one page, content blocks among them; `revision` grows with every change of an item."""
 
-    def __init__(self, declared: Candidates, items: Mapping[str, CatalogItem]) -> None:
+    def __init__(self, declared: Candidates, items: Mapping[str, CatalogItem], blocks: Sequence[str] = ()) -> None:
         self.revision = 0
+        self._blocks = frozenset(blocks)
         self._declared = declared
         self._listed = frozenset(declared.items)
         self._filters = msgspec.structs.replace(declared, items=[], limit=NO_LIMIT)
@@ -102,7 +106,8 @@ class Shelf:
     def candidates(self) -> CandidateSet:
         """The candidates now: the same object as long as they are the same items."""
         if self._set is None or self._stale:
-            names = tuple(candidates(self._found.values(), self._declared, self._means))
+            found = candidates(self._found.values(), self._declared, self._means)
+            names = tuple(sorted({*found, *self._blocks}))
             if self._set is None or self._set.items != names:
                 self._set = CandidateSet(names)
             self._stale = False

@@ -168,6 +168,10 @@ class Catalog:
         """The items that the page may show now, in the merchant's order; the same object until they change."""
         return self._shelves[page].candidates()
 
+    def revision(self, page: str) -> int:
+        """Changes with every item that may be a candidate of the page."""
+        return self._shelves[page].revision
+
     def described(self, page: str) -> Known | None:
         """What is known of the page's candidates: the same object until they or the parameters change."""
         parameters, shelf = self.parameters.get(page), self._shelves[page]
@@ -211,8 +215,8 @@ class Catalog:
             return
         old = self.rules.get(page)
         self.rules[page] = new
-        if old is None or old.candidates != new.candidates:
-            self._shelves[page] = Shelf(new.candidates, self.items)
+        if old is None or (old.candidates, old.blocks) != (new.candidates, new.blocks):
+            self._shelves[page] = Shelf(new.candidates, self.items, new.blocks)
             self._rank(page)
 
     def _take_parameters(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:

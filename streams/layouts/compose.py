@@ -7,7 +7,7 @@ version and times are put in afterwards, when the layout is published.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
 
@@ -19,7 +19,7 @@ from policy.compose import compose as slates_of
 from policy.examination import examination
 from policy.reward import Worth
 from policy.reward import worth as worth_of
-from schemas.messages import Layout, PageRules, PolicyParameters, Sales
+from schemas.messages import CatalogItem, Layout, PageRules, PolicyParameters, Sales
 from streams.fold.deltas import Traffic
 from streams.layouts.candidates import CandidateSet
 from streams.layouts.known import Known, base, sold
@@ -45,13 +45,16 @@ SHAPING = (
 class Page:
     """A page as declared, with the items it may show and what is known of them once it was fitted.
 
-    `position` is that of catalog-items.
+    `position` is that of catalog-items, `items` are those of the catalog, and
+    `revision` changes with every one of them that may be shown here.
     """
 
     rules: PageRules
     candidates: CandidateSet
     position: Sequence[int]
     known: Known | None = None
+    items: Mapping[str, CatalogItem] = field(default_factory=dict)
+    revision: int = 0
 
     @property
     def parameters(self) -> PolicyParameters | None:
@@ -67,9 +70,17 @@ def settings_digest(settings: LayoutSettings) -> str:
 
 
 def compose(
-    segment: str, state: KeyState, page: Page, settings: LayoutSettings, epoch: int, totals: Totals | None = None
+    segment: str,
+    state: KeyState,
+    page: Page,
+    settings: LayoutSettings,
+    epoch: int,
+    totals: Totals | None = None,
+    now_ms: int = 0,
 ) -> Layout:
     """The layout of a page for a segment in an epoch; version and times are 0 (see `stamped`).
+
+    Campaigns and stock are looked at for `now_ms`, which the layout names.
 
     `totals` may be those of an earlier call for the same candidates and slots;
     they are moved along and change nothing but the time it takes.  Without
@@ -82,7 +93,8 @@ def compose(
     totals.move_to(state.tables, weight_of)
     z = totals.normals(rules.page, segment, rules.policy.variants, epoch)
     statistics = _statistics(totals, page, settings, segment, _worth(state.tables, weight_of, page, settings))
-    composition = slates_of(statistics, rules.policy, rules.page, segment, epoch, z)
+    bound = totals.bound(page, segment, now_ms)
+    composition = slates_of(statistics, rules.policy, rules.page, segment, epoch, z, bound)
     return Layout(
         page=rules.page,
         segment=segment,
@@ -102,6 +114,8 @@ def compose(
         baseline=composition.baseline,
         slates=composition.slates,
         propensities=composition.propensities,
+        relaxed=composition.relaxed,
+        decided_at=now_ms,
         shadow_policy=rules.policy.shadow,
         shadow=composition.shadow,
     )

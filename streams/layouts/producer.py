@@ -208,14 +208,14 @@ class LayoutProducer:
             return
         now = self._clock.wall()
         epoch = epoch_of(now, *key, self._settings.epoch_ms)
-        layout = self._compose(key, state, epoch)
+        layout, changes_at = self._compose(key, state, epoch, now)
         known = self._catalog.known(key)
         fingerprint = published_of(encode(layout)).fingerprint
         if not known.live or known.lost or fingerprint != known.fingerprint or now >= self._renewal(known):
             await self._publish(key, layout)
         else:
             self.metrics.unchanged += 1
-        self._mark_again(key, epoch)
+        self._mark_again(key, min(epoch.end_ms, changes_at))
 
     async def _read(self, key: Key) -> KeyState:
         """What a layout is made from: counts of its segment, or those of all segments for the whole page."""
@@ -225,27 +225,29 @@ class LayoutProducer:
             await self._list_segments()
         return await self._state.read_page(key.page, self._segments.get(key.page, set()) | {WHOLE_PAGE})
 
-    def _compose(self, key: Key, state: KeyState, epoch: Epoch) -> Layout:
+    def _compose(self, key: Key, state: KeyState, epoch: Epoch, now: int) -> tuple[Layout, int]:
+        """The layout as of `now`, and when it changes by itself, both in milliseconds."""
         began = self._clock.steady()
         catalog = self._catalog
         rules, candidates = catalog.rules[key.page], catalog.candidates(key.page)
-        page = Page(rules, candidates, catalog.position(CATALOG_ITEMS), catalog.described(key.page))
+        position, revision = catalog.position(CATALOG_ITEMS), catalog.revision(key.page)
+        page = Page(rules, candidates, position, catalog.described(key.page), catalog.items, revision)
         totals = self._totals.totals(key, candidates, tuple(rules.slots))
-        layout = compose(key.segment, state, page, self._settings, epoch.number, totals)
+        layout = compose(key.segment, state, page, self._settings, epoch.number, totals, now)
         ended = self._clock.steady()
         self._schedule.spent(ended, ended - began)
         self.metrics.composed += 1
         self.metrics.compose_ms += ended - began
-        return self._finish(layout)
+        return self._finish(layout), totals.changes_at
 
     def _renewal(self, known: Published) -> int:
         return min(known.half_life_at, known.produced_at + self._settings.life_ms // 2)
 
-    def _mark_again(self, key: Key, epoch: Epoch) -> None:
-        """Due without a request when half the life is over or the epoch ends."""
+    def _mark_again(self, key: Key, changes_at: int) -> None:
+        """Due without a request when half the life is over, or when it changes by itself."""
         now, known = self._clock.wall(), self._catalog.known(key)
         renewal = now + self._settings.life_ms // 2 if key in self._refused else self._renewal(known)
-        self._mark(key, self._clock.steady() + max(0, min(renewal, epoch.end_ms) - now))
+        self._mark(key, self._clock.steady() + max(0, min(renewal, changes_at) - now))
 
     async def _publish(self, key: Key, layout: Layout) -> None:
         began = self._clock.steady()

@@ -23,6 +23,7 @@ from reshelf.servers import embedded_redis
 from schemas.codec import decoder, encode, encode_key
 from schemas.errors import BadSettings, Transient
 from schemas.messages import Candidates, Layout, PageRules, PolicyChoice
+from schemas.rules import Pin
 from schemas.topics import CATALOG_ITEMS, EVENT_TOPICS, LAYOUT_REQUESTS, LAYOUTS, LAYOUTS_HISTORY, PAGE_RULES, Topic
 from streams.clients import confluent_consumer_config, confluent_producer_config
 from streams.fold.deltas import GroupDelta, TableDelta, TableKey, Traffic
@@ -203,7 +204,7 @@ def test_a_published_layout_can_be_made_again_byte_for_byte(broker: str, open_sh
             state = await StateReader(client, "live", GROUPS, starts).read("home", "new")
         page = Page(RULES, CandidateSet(tuple(ITEMS)), made.catalog_position)
         epoch = epoch_of(made.produced_at, "home", "new", shop.layouts.epoch_ms)
-        again = compose("new", state, page, shop.layouts, epoch.number)
+        again = compose("new", state, page, shop.layouts, epoch.number, now_ms=made.decided_at)
         life = made.expires_at - made.produced_at
         assert encode(stamped(again, made.version, made.produced_at, life)) == shop.seen(segment="new")[-1]
         assert sum(made.catalog_position) == len(ITEMS)
@@ -384,3 +385,38 @@ def test_two_workers_share_the_keys_and_one_takes_over(kafka: str, open_shop: Ca
 
 def owned(app: Any) -> frozenset[TopicPartition]:
     return reader(app).owned()
+
+
+def test_rules_hold_in_published_layouts_and_campaigns_come_and_go_by_themselves(
+    broker: str, open_shop: Callable[..., Shop]
+) -> None:
+    shop = open_shop(broker)
+
+    async def run() -> None:
+        now = time.time_ns() // 1_000_000
+        campaign = Pin(name="week", item="i2", slot="top", starts_at=now + 5_000, ends_at=now + 7_000)
+        shop.declare(
+            msgspec.structs.replace(
+                RULES,
+                version=RULES.version + 1,
+                blocks=["guide"],
+                rules=[
+                    campaign,
+                    Pin(name="guide", item="guide", slot=SLOTS[-1]),
+                    Pin(name="gone", item="x", slot="top"),
+                ],
+            )
+        )
+        async with shop.working():
+            first = await shop.until(lambda: (made := shop.newest()) and made.rules_version > RULES.version and made)
+            assert {slate[SLOTS[-1]] for slate in [first.baseline, *first.slates]} == {"guide"}
+            assert first.propensities[SLOTS[-1]] == {"guide": 1.0}
+            assert first.relaxed == ["pin gone: nothing it names is available"]
+            pinned = await shop.until(
+                lambda: (made := shop.newest()) and made.propensities["top"] == {"i2": 1.0} and made
+            )
+            assert campaign.starts_at <= pinned.decided_at < campaign.ends_at
+            over = await shop.until(lambda: (made := shop.newest()) and made.decided_at >= campaign.ends_at and made)
+            assert over.slates == first.slates
+
+    asyncio.run(run())

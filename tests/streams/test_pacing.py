@@ -1,0 +1,61 @@
+"""A sponsored slot gets what was sold for the day, spread over it, whatever the traffic does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.messages import PageRules
+from schemas.rules import Match, Sponsored
+from streams.fitter.pacing import BEGINNING, DAY_MS, pacing
+from streams.fold.deltas import Traffic
+from streams.settings import FoldSettings
+from streams.state.tables import Table
+from tests.streams.layout_inputs import table
+
+FOLD = FoldSettings(bucket_ms=DAY_MS)
+TODAY = 100 * DAY_MS
+
+
+def rules(impressions: int, **fields: int) -> PageRules:
+    rule = Sponsored(name="ad", match=Match(items=["paid"]), slot="top", impressions=impressions, **fields)  # type: ignore[arg-type]
+    return PageRules("home", 1, ["top"], rules=[rule])
+
+
+def shown(bucket: int, paid: int, others: int) -> Table:
+    one = table(bucket, Traffic.LEARNED, ["paid", "other"], ["top"])
+    one.impressions[:, 0] = paid, others
+    return one
+
+
+def share(tables: list[Table], at: float, impressions: int) -> float:
+    return pacing(rules(impressions), {"s": tables}, {}, FOLD, TODAY + round(at * DAY_MS))["ad"]
+
+
+@pytest.mark.parametrize("sold", [0.05, 0.3, 0.5])
+@given(st.integers(0, 99))
+def test_a_day_ends_with_what_was_sold_although_traffic_swings(sold: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    traffic = rng.integers(500, 1_500, 288) * (1.0 + 0.6 * np.sin(np.arange(288) / 45.8 + rng.uniform(0, 6)))
+    wanted, paid, others = round(sold * traffic.sum()), 0, 0
+    before = shown(TODAY - DAY_MS, 0, round(traffic.sum() * 1.1))
+    for step, views in enumerate(traffic):
+        now = share([before, shown(TODAY, paid, others)], step / 288, wanted)
+        extra = rng.binomial(int(views), now)
+        paid, others = paid + int(extra), others + int(views - extra)
+    assert paid == pytest.approx(wanted, rel=0.1)
+
+
+def test_what_is_used_up_gets_nothing_and_what_cannot_be_reached_gets_all() -> None:
+    assert share([shown(TODAY, 500, 500)], 0.5, 500) == 0.0
+    assert share([shown(TODAY, 5, 995)], 0.5, 9_000) == 1.0
+
+
+def test_without_any_traffic_yet_a_little_is_tried() -> None:
+    assert share([], 0.01, 100) == BEGINNING
+
+
+def test_rules_of_another_time_are_not_paced() -> None:
+    assert pacing(rules(9, starts_at=TODAY), {}, {}, FOLD, TODAY - 1) == {}
