@@ -180,7 +180,7 @@ class Evidence:
         if lacking > UNSUPPORTED and not known.extrapolates:
             return (
                 f"the log never shows {lacking:.1%} of what the policy would show ({known.needs} of slots; at most "
-                f"{UNSUPPORTED:.0%} may lack). Set policy.exploration_slates in the page's rules and log again, "
-                "or take doubly-robust, whose model fills the gap"
+                f"{UNSUPPORTED:.0%} may lack). Raise policy.variants in the page's rules, or for policies far from the "
+                "one that is served set policy.exploration_slates, and log again; doubly-robust has a model instead"
             )
         return "" if self.ratio.filled else "the log has no page views that this estimator can use"

@@ -1,0 +1,69 @@
+"""`reshelf bench ope`: whether the intervals of evaluation and experiments keep their word."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import click
+
+from reshelf.commands import Front
+from reshelf.commands.bench.options import AT_LEAST_ONE, machine
+
+
+@click.command()
+@click.option("--logs", type=AT_LEAST_ONE, default=1_000, show_default=True, help="Simulated logs, and experiments.")
+@click.option("--variants", type=click.IntRange(1, 256), default=64, show_default=True, help="Slates of a layout.")
+@click.option(
+    "--exploration-slates", type=click.IntRange(0, 128), default=0, show_default=True, help="Uniform ones beside them."
+)
+@click.option("--views", type=AT_LEAST_ONE, default=12_000, show_default=True, help="Page views of each log.")
+@click.option("--looks", type=AT_LEAST_ONE, default=60, show_default=True, help="Looks at each experiment.")
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.pass_obj
+def ope(front: Front, logs: int, variants: int, exploration_slates: int, views: int, looks: int, seed: int) -> None:
+    """Coverage of 95 % intervals over simulated logs of our layouts, and false alarms of who always looks.
+
+    Needs neither broker nor Redis.  The targets are near the policy that is served,
+    but for the last.  Widths are beside those of a log that the target served itself.
+    """
+    from bench.coverage import coverage, false_alarms, summary
+    from bench.ope import Plan
+
+    plan = Plan(variants=variants, exploration_slates=exploration_slates, views=views)
+    with _progress("logs", logs) as advance:
+        told = summary(coverage(logs, seed, plan, advance))
+    with _progress("experiments", logs) as advance:
+        alarms = false_alarms(logs, looks, seed, advance)
+    content = {"machine": machine(), "logs": logs, "variants": variants, "exploration_slates": exploration_slates}
+    content |= {**told, "false_alarm_rate": max(alarms.values()), "false_alarms": alarms, "looks": looks}
+    front.answer(content, _text(content))
+
+
+def _text(content: dict[str, Any]) -> str:
+    lines = [
+        f"coverage of clicks {content['coverage_click']:.1%}, of revenue {content['coverage_revenue']:.1%}, "
+        f"refused {content['refusal_rate']:.1%}, false alarms {content['false_alarm_rate']:.1%}",
+        *(
+            f"  {one['policy']} {one['exploration']} {one['reward']} {one['estimator']}: coverage {one['coverage']}, "
+            f"refused {one['refusal_rate']}, lacking {one['lacking']}, width {one['width_to_on_policy']}"
+            for one in content["targets"]
+        ),
+    ]
+    return "\n".join(lines)
+
+
+@contextlib.contextmanager
+def _progress(what: str, total: int) -> Iterator[Callable[[], None]]:
+    """A function to call for each one done; on a terminal it moves a bar."""
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda: bar.advance(task)
