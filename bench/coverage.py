@@ -82,13 +82,14 @@ def coverage(logs: int, seed: int, plan: Plan, on_log: Callable[[], None] = lamb
 def summary(tallies: dict[Key, Tally]) -> dict[str, Any]:
     """The smallest coverage of any default for targets near the one served, and every figure beside it.
 
-    An estimate that extrapolates more than the others may is not counted: it says so itself.
+    A default that is refused on most logs is offered on too few to be counted.
     """
     near = {key: tally for key, tally in tallies.items() if key.target.near}
-    counted = {reward: [t.coverage for key, t in near.items() if key.reward == reward] for reward in REWARDS}
+    offered = {key: tally for key, tally in near.items() if 2 * tally.refused <= tally.logs}
+    counted = {reward: [t.coverage for key, t in offered.items() if key.reward == reward] for reward in REWARDS}
     refusals = [tally.refused / tally.logs for key, tally in near.items() if key.estimator == DEFAULTS[0]]
     return {
-        **{f"coverage_{reward}": round(float(np.nanmin(found)), 4) for reward, found in counted.items()},
+        **{f"coverage_{reward}": round(min(found, default=np.nan), 4) for reward, found in counted.items()},
         "refusal_rate": round(float(np.mean(refusals)), 4),
         "targets": [
             {**key.target._asdict(), "reward": key.reward, "estimator": key.estimator, **tally.told()}

@@ -1,9 +1,10 @@
 """How often off-policy intervals hold what they should: simulated logs of our own layouts, whose truth is known.
 
-A page is arranged by Thompson sampling with V variants, a holdout and a pinned item;
-layouts are made anew from what visitors did, and visitors differ in taste and
-return.  A target policy is valued from that log.  Its true value is known, as it is
-the mean over the log's layouts of what its slates earn.
+A page is arranged by Thompson sampling with V variants, a holdout, and rules: a pin, a
+cap by brand, a distance between categories, a boost, and a floor for new items.
+Layouts are made anew from what visitors did, and visitors differ in taste and return.
+A target policy is valued from that log.  Its true value is known, as it is the mean
+over the log's layouts of what its slates earn.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policy.compose import Statistics, compose
-from policy.evaluation.decisions import Decisions, Slates, compare
+from policy.evaluation.decisions import EMPTY, Decisions, Slates, compare
 from policy.evaluation.estimators import Estimate, Evidence
 from policy.evaluation.ratio import BINS, Interval, Ratio
 from policy.evaluation.reward_model import FOLDS, expected_reward, fold_of
 from policy.examination import examination
 from policy.posteriors import Prior
+from policy.rules import Bound, Capped, Exposed, Pinned, Spaced
 from schemas.messages import PolicyChoice, PolicyName
 
 Floats = NDArray[np.float64]
@@ -65,8 +67,24 @@ class Target(NamedTuple):
 TARGETS = Target("thompson", 0.7), Target("thompson", 0.4), Target("greedy"), Target("uniform", near=False)
 
 
+def rules(plan: Plan) -> Bound:
+    """The rules of the page, which hold for every policy on it."""
+    items = np.arange(plan.items)
+    return Bound(
+        eligible=items >= 0,
+        factor=np.where(items == 1, 1.2, 1.0),
+        pinned=(Pinned("pin", items == 0, 1, 1.0),),
+        capped=(Capped("brand", (items % 6).astype(np.int32), 2),),
+        spaced=(Spaced("category", (items % 5).astype(np.int32), 2),),
+        exposed=(Exposed("new", items >= plan.items - 3, 0.1, 1.0),),
+    )
+
+
 class World(NamedTuple):
-    """What is true of a page: attractiveness, conversion and price by item, examination by slot, and its visitors."""
+    """What is true of a page: attractiveness, conversion and price by item, examination by slot, and its visitors.
+
+    Behind the items stands what an empty slot earns, which is nothing.
+    """
 
     attraction: Floats
     conversion: Floats
@@ -87,9 +105,9 @@ class World(NamedTuple):
 def world(random: np.random.Generator, plan: Plan) -> World:
     """A page drawn at random: click rates of 0.5 to 10 %, one in thirty clicks buys."""
     return World(
-        attraction=np.clip(random.beta(1.5, 40.0, plan.items), 0.005, 0.1),
-        conversion=random.beta(3.0, 87.0, plan.items),
-        price=random.lognormal(8.0, 0.5, plan.items),
+        attraction=np.append(np.clip(random.beta(1.5, 40.0, plan.items), 0.005, 0.1), 0.0),
+        conversion=np.append(random.beta(3.0, 87.0, plan.items), 0.0),
+        price=np.append(random.lognormal(8.0, 0.5, plan.items), 0.0),
         looked_at=np.power(1.0 + np.arange(plan.slots), -random.uniform(0.3, 0.8)),
         activity=random.gamma(ACTIVITY, 1.0, plan.units),
         eagerness=random.gamma(4.0, 0.25, plan.units),
@@ -132,17 +150,18 @@ def simulated(random: np.random.Generator, world: World, plan: Plan, targets: Se
     statistics = Statistics.empty(items, slots, examination(slots, {}), PRIOR)
     drawn = random.random((plan.epochs, plan.units))
     often = world.activity / world.activity.sum()
-    seed = str(random.integers(2**31))
+    seed, bound = str(random.integers(2**31)), rules(plan)
     for number in range(plan.layouts):
         epoch = number * plan.epochs // plan.layouts
-        made = compose(statistics, plan.policy(), seed, "*", epoch)
+        made = compose(statistics, plan.policy(), seed, "*", epoch, bound=bound)
         served = coded([*made.slates, made.baseline], plan)
         units = random.choice(plan.units, plan.views // plan.layouts, p=often)
         variants = (drawn[epoch][units] * (len(served) - 1)).astype(np.int64)
         rows = np.where(world.held[units], len(served) - 1, variants)
         wanted = []
         for target in targets:
-            other = compose(statistics, plan.policy(target.policy, target.exploration), seed, "*", epoch)
+            asked = plan.policy(target.policy, target.exploration)
+            other = compose(statistics, asked, seed, "*", epoch, bound=bound)
             wanted.append(coded(other.slates[: plan.variants], plan))
         part = Part(show(random, world, units, rows, served), served, wanted, statistics)
         yield part
@@ -150,22 +169,18 @@ def simulated(random: np.random.Generator, world: World, plan: Plan, targets: Se
 
 
 def coded(slates: Sequence[dict[str, str]], plan: Plan) -> Slates:
-    """Int64[V, S]; the first item is pinned to the second slot, as a merchant would."""
-    found = np.array([[int(slate[f"s{at}"][1:]) for at in range(plan.slots)] for slate in slates], dtype=np.int64)
-    moved = found[:, 1].copy()
-    rows, columns = np.nonzero(found == 0)
-    found[rows, columns] = moved[rows]
-    found[:, 1] = 0
-    return found
+    """Int64[V, S], -1 for an empty slot."""
+    rows = [[int(slate[f"s{at}"][1:]) if f"s{at}" in slate else EMPTY for at in range(plan.slots)] for slate in slates]
+    return np.array(rows, dtype=np.int64)
 
 
 def learned(statistics: Statistics, shown: Shown, held: NDArray[np.bool_]) -> Statistics:
     """What the layout producer knows after these page views."""
 
     def counts(side: NDArray[np.bool_], values: Floats) -> Ints:
-        sums = np.zeros(statistics.impressions.shape, dtype=np.int64)
+        sums = np.zeros((len(statistics.items) + 1, len(statistics.slots)), dtype=np.int64)
         np.add.at(sums, (shown.slates[side], np.arange(len(statistics.slots))), values[side].astype(np.int64))
-        return sums
+        return sums[:-1]
 
     side, clicked = held[shown.unit], shown.earned["click"]
     seen = np.ones_like(clicked)
@@ -200,13 +215,15 @@ def value(
 
 
 def _model(world: World, parts: Sequence[Part], reward: Reward, plan: Plan) -> Floats:
-    sums = np.zeros((2, FOLDS, plan.items, plan.slots))
+    sums = np.zeros((2, FOLDS, plan.items + 1, plan.slots))
     for part in parts:
         folds = fold_of(world.bins[part.shown.unit])[:, None]
         place = folds, part.shown.slates, np.arange(plan.slots)
         np.add.at(sums[0], place, 1.0)
         np.add.at(sums[1], place, part.shown.earned[reward])
-    return expected_reward(sums[0], sums[1], parts[0].statistics.examination)
+    model = expected_reward(sums[0], sums[1], parts[0].statistics.examination)
+    model[:, EMPTY] = 0.0
+    return model
 
 
 def _decisions(world: World, part: Part, target: int, reward: Reward, model: Floats) -> Decisions:

@@ -120,8 +120,11 @@ class Recomposer:
         if key not in self._pasts:
             self._pasts[key] = Past(self._of(key), self.fold), Totals(candidates, tuple(rules.slots))
         past, totals = self._pasts[key]
-        page = Page(rules, candidates, self.catalog.position(CATALOG_ITEMS), self.catalog.described(layout.page))
-        return compose(layout.segment, past.at(layout.watermarks), page, self.settings, layout.epoch, totals)
+        position, revision = self.catalog.position(CATALOG_ITEMS), self.catalog.revision(layout.page)
+        described, items = self.catalog.described(layout.page), self.catalog.items
+        page = Page(rules, candidates, position, described, items, revision)
+        state, when = past.at(layout.watermarks), layout.decided_at or layout.produced_at
+        return compose(layout.segment, state, page, self.settings, layout.epoch, totals, when)
 
     def _of(self, key: Key) -> Log:
         page, segment = key
