@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "state": ("state:state", "Export or digest what was learned."),
     "evaluate": ("evaluate:evaluate", "Estimate what another policy would have earned, from the decision log."),
     "experiment": ("experiment:experiment", "How the learned layouts do against the holdout."),
+    "report": ("report:report", "Write experiments, posteriors and policies as one page of HTML."),
     "log": ("log:log", "Export the decision log for other tools."),
     "import": ("import_:import_", "Import logged data sets."),
     "schemas": ("schemas:schemas", "Write the message schemas, or check them against the last release."),

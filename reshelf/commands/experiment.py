@@ -88,7 +88,8 @@ def _show(page: str, health: Health, share: float) -> None:
     table = Table(f"{page}, per page view", "learned", "holdout", "uplift", "from", "to", box=None)
     for name, one in health.uplifts.items():
         rates = (f"{one.learned:.4g}", f"{one.holdout:.4g}")
-        table.add_row(name, *rates, *(_signed(value) for value in (one.uplift, one.low, one.high)))
+        bounds = (_signed(one.low), _signed(one.high)) if math.isfinite(one.high) else ("-", "-")
+        table.add_row(name, *rates, _signed(one.uplift), *bounds)
     Console(highlight=False).print(table)
     click.echo(
         f"units: {split.learned:,} learned, {split.holdout:,} holdout, expected {share:.1%} in it, "
