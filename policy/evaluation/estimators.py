@@ -133,7 +133,8 @@ class Estimate(NamedTuple):
     """A value per page view with its interval; `refused` says why there is none.
 
     `lacking` is the share of the target's probability that the log cannot
-    support; `effective_size` counts page views of equal weight.
+    support, and `extrapolated` that a model stands in for more of it than is borne;
+    `effective_size` counts page views of equal weight.
     """
 
     estimator: str
@@ -142,6 +143,7 @@ class Estimate(NamedTuple):
     high: float
     effective_size: float
     lacking: float
+    extrapolated: bool = False
     refused: str = ""
 
 
@@ -173,7 +175,8 @@ class Evidence:
         share, size = (lacked / views if views else np.nan), self.ratio.effective_size
         refused = self._refusal(share)
         value, low, high = (np.nan,) * 3 if refused else self.ratio.interval(level)
-        return Estimate(self.estimator, value, max(0.0, low), high, size, share, refused)
+        extrapolated = not refused and share > UNSUPPORTED
+        return Estimate(self.estimator, value, max(0.0, low), high, size, share, extrapolated, refused)
 
     def _refusal(self, lacking: float) -> str:
         known = ESTIMATORS[self.estimator]

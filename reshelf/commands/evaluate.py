@@ -58,9 +58,8 @@ def _table(told: dict[str, Any]) -> RenderableType:
             table.add_row(f"{reward} {side}", *_bounds(found))
         for found in told["estimates"][reward]:
             values = ("refused", "", "") if found["refused"] else _bounds(found)
-            table.add_row(
-                f"  {found['estimator']}", *values, f"{found['effective_size']:,.0f}", f"{found['lacking']:.1%}"
-            )
+            lacking = f"{found['lacking']:.1%}" + (" extrapolated" if found["extrapolated"] else "")
+            table.add_row(f"  {found['estimator']}", *values, f"{found['effective_size']:,.0f}", lacking)
     return table
 
 

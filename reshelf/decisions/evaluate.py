@@ -135,8 +135,8 @@ def _mean(log: PageLog, reward: Reward, rows: NDArray[np.bool_], level: float) -
 def told(estimate: Estimate) -> dict[str, Any]:
     """As JSON has it: what is unknown is null."""
     content = estimate._asdict()
-    name, refused = content.pop("estimator"), content.pop("refused")
-    return {"estimator": name, **_numbers(content), "refused": refused}
+    words = {name: content.pop(name) for name in ("estimator", "extrapolated", "refused")}
+    return {**words, **_numbers(content)}
 
 
 def _numbers(content: dict[str, float]) -> dict[str, float | None]:

@@ -106,7 +106,7 @@ def _posteriors(arms: Sequence[Arm]) -> str:
 
 def _policies(page: str, answers: Sequence[Mapping[str, Any]]) -> str:
     rows = [
-        [str(answer["policy"]), reward, found["estimator"], *_bounds(found), f"{found['lacking'] or 0.0:.1%}"]
+        [str(answer["policy"]), reward, found["estimator"], *_bounds(found), _lacking(found)]
         for answer in answers
         if page in answer["pages"]
         for reward, estimates in answer["pages"][page]["estimates"].items()
@@ -117,6 +117,10 @@ def _policies(page: str, answers: Sequence[Mapping[str, Any]]) -> str:
         return ""
     head = ["policy", "per page view", "estimator", "value", "from", "to", "lacking in the log"]
     return f'<div class="panel"><h3>What policies would have earned</h3>{_table(head, rows, words=3)}</div>'
+
+
+def _lacking(found: Mapping[str, Any]) -> str:
+    return f"{found['lacking'] or 0.0:.1%}" + (", extrapolated" if found["extrapolated"] else "")
 
 
 def _bounds(found: Mapping[str, Any]) -> list[str]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bench.coverage import coverage, false_alarms
 from bench.ope import DEFAULTS, TARGETS, Plan, simulated, value, world
+from bench.open_bandit import rows, swapped
 from reshelf.command import run
 
 SMALL = Plan(items=12, slots=4, units=1_500, views=4_000, layouts=4)
@@ -39,8 +42,35 @@ def test_who_looks_is_seldom_fooled() -> None:
     assert max(false_alarms(40, 20, seed=3).values()) <= 0.075
 
 
-def test_the_command_answers_with_one_object(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["bench", "ope", "--json", "--logs", "2", "--views", "1000", "--looks", "3"]) == 0
+@pytest.fixture
+def open_bandit() -> Path:
+    """The sample of the Open Bandit Dataset that its package holds."""
+    spec = find_spec("obp")
+    if spec is None or spec.origin is None:
+        pytest.skip("obp is not installed")
+    return Path(spec.origin).parent / "dataset" / "obd"
+
+
+def test_each_policy_of_the_open_bandit_sample_is_valued_from_the_log_of_the_other(open_bandit: Path) -> None:
+    for found in swapped(open_bandit):
+        assert found.agree, found
+        assert found.estimates[0].value == pytest.approx(by_hand(open_bandit, found.logged, found.target))
+
+
+def by_hand(folder: Path, logged: str, target: str) -> float:
+    """Inverse propensity scoring row by row."""
+    log, shares = rows(folder, logged), rows(folder, target).shares()
+    weighted = [
+        click * shares.get(place, 0.0) / propensity
+        for place, click, propensity in zip(log.places, log.clicks, log.propensities, strict=True)
+    ]
+    return float(np.mean(weighted))
+
+
+def test_the_command_answers_with_one_object(open_bandit: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--logs", "2", "--views", "1000", "--looks", "3", "--open-bandit", str(open_bandit)]
+    assert run(["bench", "ope", "--json", *arguments]) == 0
     told = json.loads(capsys.readouterr().out)
     assert {"coverage_click", "coverage_revenue", "false_alarm_rate", "refusal_rate"} <= set(told)
+    assert [found["agree"] for found in told["open_bandit"]] == [True, True]
     assert len(told["targets"]) == len(TARGETS) * 2 * len(DEFAULTS)

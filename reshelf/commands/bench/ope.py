@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from reshelf.commands import Front
 from reshelf.commands.bench.options import AT_LEAST_ONE, machine
+
+if TYPE_CHECKING:
+    from bench.open_bandit import Swapped
 
 
 @click.command()
@@ -22,8 +26,23 @@ from reshelf.commands.bench.options import AT_LEAST_ONE, machine
 @click.option("--views", type=AT_LEAST_ONE, default=12_000, show_default=True, help="Page views of each log.")
 @click.option("--looks", type=AT_LEAST_ONE, default=60, show_default=True, help="Looks at each experiment.")
 @click.option("--seed", type=int, default=1, show_default=True)
+@click.option(
+    "--open-bandit",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder of the Open Bandit Dataset: value each of its policies from the log of the other, too.",
+)
 @click.pass_obj
-def ope(front: Front, logs: int, variants: int, exploration_slates: int, views: int, looks: int, seed: int) -> None:
+def ope(
+    front: Front,
+    logs: int,
+    variants: int,
+    exploration_slates: int,
+    views: int,
+    looks: int,
+    seed: int,
+    open_bandit: Path | None,
+) -> None:
     """Coverage of 95 % intervals over simulated logs of our layouts, and false alarms of who always looks.
 
     Needs neither broker nor Redis.  The targets are near the policy that is served,
@@ -31,6 +50,9 @@ def ope(front: Front, logs: int, variants: int, exploration_slates: int, views: 
     """
     from bench.coverage import coverage, false_alarms, summary
     from bench.ope import Plan
+    from bench.open_bandit import swapped
+
+    both_ways = [_swapped(one) for one in swapped(open_bandit)] if open_bandit else []
 
     plan = Plan(variants=variants, exploration_slates=exploration_slates, views=views)
     with _progress("logs", logs) as advance:
@@ -39,7 +61,16 @@ def ope(front: Front, logs: int, variants: int, exploration_slates: int, views: 
         alarms = false_alarms(logs, looks, seed, advance)
     content = {"machine": machine(), "logs": logs, "variants": variants, "exploration_slates": exploration_slates}
     content |= {**told, "false_alarm_rate": max(alarms.values()), "false_alarms": alarms, "looks": looks}
+    content |= {"open_bandit": both_ways} if open_bandit else {}
     front.answer(content, _text(content))
+
+
+def _swapped(one: Swapped) -> dict[str, Any]:
+    estimates = [
+        {"estimator": found.estimator, "value": found.value, "low": found.low, "high": found.high}
+        for found in one.estimates
+    ]
+    return {"logged": one.logged, "target": one.target, **one.own._asdict(), "estimates": estimates, "agree": one.agree}
 
 
 def _text(content: dict[str, Any]) -> str:
@@ -50,6 +81,12 @@ def _text(content: dict[str, Any]) -> str:
             f"  {one['policy']} {one['exploration']} {one['reward']} {one['estimator']}: coverage {one['coverage']}, "
             f"refused {one['refusal_rate']}, lacking {one['lacking']}, width {one['width_to_on_policy']}"
             for one in content["targets"]
+        ),
+        *(
+            f"  Open Bandit, {one['target']} from the log of {one['logged']}: {found['estimator']} "
+            f"{found['value']:.2%} ({found['low']:.2%} to {found['high']:.2%}), own click rate {one['value']:.2%}"
+            for one in content.get("open_bandit", ())
+            for found in one["estimates"]
         ),
     ]
     return "\n".join(lines)
