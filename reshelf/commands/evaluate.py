@@ -21,9 +21,29 @@ if TYPE_CHECKING:
 )
 @click.option("--exploration", type=click.FloatRange(0.0, 10.0), help="Instead of that in the page's rules.")
 @click.option("--page", help="One page alone.")
+@click.option("--follow", is_flag=True, help="Go on while events flow; served, holdout and shadow alone.")
+@click.option(
+    "--settle-s",
+    type=click.FloatRange(0.0),
+    default=1_800.0,
+    show_default=True,
+    help="With --follow: outcomes of a page view are waited for so long, by the time of the log.",
+)
+@click.option(
+    "--every-s", type=click.FloatRange(0.1), default=60.0, show_default=True, help="With --follow: told so often."
+)
 @click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True, help="Of the intervals.")
 @click.pass_obj
-def evaluate(front: Front, policy: str, exploration: float | None, page: str | None, level: float) -> None:
+def evaluate(
+    front: Front,
+    policy: str,
+    exploration: float | None,
+    page: str | None,
+    follow: bool,
+    settle_s: float,
+    every_s: float,
+    level: float,
+) -> None:
     """Estimate what a policy would have earned per page view, without serving it.
 
     Joins the events with the layouts that they came from, and compares what these
@@ -32,12 +52,19 @@ def evaluate(front: Front, policy: str, exploration: float | None, page: str | N
     the settings of --settings.  An estimator is refused where the log lacks more than
     1 % of what the policy would show.  docs/evaluation.md says which to trust when.
     """
-    from reshelf.decisions.evaluate import POLICIES, Evaluator, Question
+    from reshelf.decisions.evaluate import POLICIES, RECORDED, Evaluator, Question
 
     if policy not in POLICIES:
         raise BadSettings(f"--policy: expected one of {', '.join(POLICIES)}, got {policy!r}.")
     if front.embedded:
         raise BadSettings("--embedded: a broker that just started has no log. Use the settings of a running one.")
+    if follow:
+        if policy not in RECORDED:
+            raise BadSettings(
+                f"--follow: expected one of {', '.join(RECORDED)}, which the history holds, got {policy!r}."
+            )
+        _follow(front, policy, page, settle_s, every_s, level)
+        return
     answer = Evaluator(front.settings).answer(Question(policy, exploration, page, level))
     if front.json:
         front.answer(answer, "")
@@ -49,14 +76,34 @@ def evaluate(front: Front, policy: str, exploration: float | None, page: str | N
         click.echo(f"left out: {count:,} × {reason}")
 
 
+def _follow(front: Front, policy: str, page: str | None, settle_s: float, every_s: float, level: float) -> None:
+    """Tell the estimates whenever page views have settled; with --json one object a line."""
+    import json
+
+    from reshelf.decisions.evaluate import recorded
+    from reshelf.decisions.follow import Running, follow
+
+    running = Running(recorded(policy), front.settings.fold, round(settle_s * 1_000))
+    for found in follow(front.settings.kafka, running, every_s):
+        answer = {"policy": policy, **found.answer(level)}
+        answer["pages"] = {name: told for name, told in answer["pages"].items() if page in (None, name)}
+        if front.json:
+            click.echo(json.dumps(answer))
+            continue
+        for name, told in answer["pages"].items():
+            click.echo(f"{name}: {told['views']:,} page views have settled, policy {policy}")
+            _show(_table(told))
+
+
 def _table(told: dict[str, Any]) -> RenderableType:
     from rich.table import Table
 
     table = Table("per page view", "value", "from", "to", "effective views", "lacking", box=None)
-    for reward, sides in told["served"].items():
-        for side, found in sides.items():
-            table.add_row(f"{reward} {side}", *_bounds(found))
-        for found in told["estimates"][reward]:
+    for reward, estimates in told["estimates"].items():
+        table.add_row(reward)
+        for side, found in told.get("served", {}).get(reward, {}).items():
+            table.add_row(f"  ({side} traffic)", *_bounds(found))
+        for found in estimates:
             values = ("refused", "", "") if found["refused"] else _bounds(found)
             lacking = f"{found['lacking']:.1%}" + (" extrapolated" if found["extrapolated"] else "")
             table.add_row(f"  {found['estimator']}", *values, f"{found['effective_size']:,.0f}", lacking)

@@ -65,12 +65,8 @@ class Evaluator:
         return {"policy": question.policy, "level": question.level, "left_out": self.log.left_out, "pages": told}
 
     def _target(self, question: Question) -> Target:
-        if question.policy == "served":
-            return lambda layout: layout.slates
-        if question.policy == "holdout":
-            return lambda layout: [layout.baseline]
-        if question.policy == "shadow":
-            return _shadow
+        if question.policy in RECORDED:
+            return recorded(question.policy)
         return _composed_again(
             Recomposer(
                 self._events,
@@ -80,6 +76,13 @@ class Evaluator:
                 question.choice,
             )
         )
+
+
+def recorded(policy: str) -> Target:
+    """The slates of a policy that the history holds: one of `RECORDED`."""
+    if policy == "served":
+        return lambda layout: layout.slates
+    return _shadow if policy == "shadow" else lambda layout: [layout.baseline]
 
 
 def _shadow(layout: Layout) -> list[dict[str, str]]:

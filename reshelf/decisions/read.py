@@ -73,10 +73,11 @@ def _by_partition(kafka: KafkaSettings, topic: Topic) -> Iterator[tuple[int, lis
         messages = [message for message in to_the_end(consumer, places) if message.error() is None]
     messages.sort(key=lambda message: (message.partition() or 0, message.offset() or 0))
     for partition, some in groupby(messages, key=lambda message: message.partition() or 0):
-        yield partition, [_read(message) for message in some]
+        yield partition, [read_of(message) for message in some]
 
 
-def _read(message: Message) -> Read:
+def read_of(message: Message) -> Read:
+    """A message as the judge takes it."""
     key, value = message.key(), message.value()
     return Read(
         message.offset() or 0,

@@ -24,7 +24,9 @@ from policy.evaluation.ratio import Ratio
 from reshelf.command import run
 from reshelf.decisions.arrays import REWARDS, page_log
 from reshelf.decisions.export import COLUMNS, rows
+from reshelf.decisions.follow import Progress, Running, follow
 from reshelf.decisions.join import DecisionLog, join
+from reshelf.decisions.read import Read
 from reshelf.decisions.recompose import Past, Recomposer
 from reshelf.open_bandit import OpenBandit
 from schemas.codec import encode, encode_key
@@ -307,3 +309,76 @@ def test_mistakes_are_told_in_words(shop: KafkaSettings, capsys: pytest.CaptureF
     assert "--policy: expected one of served" in capsys.readouterr().err
     assert run(["evaluate", "--policy", "served", "--page", "away"]) == 1
     assert "no page view of away" in capsys.readouterr().err
+
+
+# While events flow
+
+
+def recorded_events(events: list[Any]) -> dict[Topic, list[Read]]:
+    """Events as records of one partition each, and the layouts before them."""
+    names: dict[type, Topic] = {Impression: IMPRESSIONS, Click: CLICKS, Conversion: CONVERSIONS}
+    found: dict[Topic, list[Read]] = {LAYOUTS_HISTORY: []}
+    for at, layout in enumerate(LAYOUTS):
+        found[LAYOUTS_HISTORY].append(Read(at, NOW, b"", encode(layout)))
+    for event in events:
+        records = found.setdefault(names[type(event)], [])
+        records.append(Read(len(records), NOW, event.unit.encode(), encode(event)))
+    return found
+
+
+def later(events: list[Any]) -> list[Any]:
+    """Each page view a second after the one before, with its outcomes."""
+    moved = []
+    for event in events:
+        time_ms = NOW + 1_000 * int(event.event_id[1:].partition("-")[0])
+        field = {"clicked_at": time_ms} if type(event) is Conversion else {}
+        moved.append(msgspec.structs.replace(event, occurred_at=time_ms, **field))
+    return moved
+
+
+@given(st.lists(st.integers(1, 250), max_size=4), st.randoms(use_true_random=False))
+@settings(max_examples=10)
+def test_following_counts_each_page_view_once_however_it_settles(cuts: list[int], chance: random.Random) -> None:
+    events = later(EVENTS)
+    running = Running(lambda layout: layout.shadow, FoldSettings(late_ms=0, early_ms=0), settle_ms=5_000)
+    for topic, records in recorded_events(events).items():
+        running.take(topic, 0, records)
+    for cut in sorted(cuts):
+        running.settle(NOW + cut * 1_000 + chance.randrange(1_000))
+    running.settle(NOW + 10**7)
+    assert not running.settle(NOW + 10**7)
+    log = page_log(joined(events).views, lambda layout: layout.shadow)
+    assert running.views == {"home": 600}
+    for reward, name in product(REWARDS, ("item-position", "snips", "replay")):
+        whole, parts = Evidence.of(name, log.decisions(reward)), running.evidence["home", reward, name]
+        assert parts.estimate()[1:6] == pytest.approx(whole.estimate()[1:6])
+
+
+def test_what_may_still_be_clicked_waits() -> None:
+    running = Running(lambda layout: layout.slates, FoldSettings(late_ms=0, early_ms=0), settle_ms=5_000)
+    records = recorded_events(later(EVENTS))
+    running.take(LAYOUTS_HISTORY, 0, records[LAYOUTS_HISTORY])
+    running.take(IMPRESSIONS, 0, records[IMPRESSIONS])
+    assert running.settle(NOW + 10_000)
+    assert running.views == {"home": 5}
+
+
+def test_progress_is_that_of_the_slowest_partition() -> None:
+    one, other = TopicPartition("a", 0), TopicPartition("b", 0)
+    progress = Progress([one, other])
+    progress.read(one, 50)
+    assert progress.at(99) is None
+    progress.read(other, 40)
+    assert progress.at(99) == 40
+    progress.ended(other)
+    assert progress.at(99) == 50
+    progress.ended(one)
+    assert progress.at(99) == 99
+
+
+def test_a_log_is_followed(shop: KafkaSettings) -> None:
+    running = Running(lambda layout: layout.shadow, FoldSettings(late_ms=0, early_ms=0), settle_ms=60_000)
+    found = next(follow(shop, running, 0.2, now_ms=lambda: NOW + 120_000)).answer(0.95)
+    assert found["pages"]["home"]["views"] == 600
+    assert len(found["pages"]["home"]["estimates"]["revenue"]) == len(ESTIMATORS)
+    assert run(["evaluate", "--policy", "greedy", "--follow"]) == 2
