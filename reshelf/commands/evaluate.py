@@ -80,10 +80,9 @@ def _follow(front: Front, policy: str, page: str | None, settle_s: float, every_
     """Tell the estimates whenever page views have settled; with --json one object a line."""
     import json
 
-    from reshelf.decisions.evaluate import recorded
     from reshelf.decisions.follow import Running, follow
 
-    running = Running(recorded(policy), front.settings.fold, round(settle_s * 1_000))
+    running = Running(policy, front.settings.fold, round(settle_s * 1_000))
     for found in follow(front.settings.kafka, running, every_s):
         answer = {"policy": policy, **found.answer(level)}
         answer["pages"] = {name: told for name, told in answer["pages"].items() if page in (None, name)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -16,7 +17,7 @@ from reshelf.decisions.arrays import REWARDS, PageLog, Reward, Target, page_log
 from reshelf.decisions.join import DecisionLog, View, join
 from reshelf.decisions.recompose import Recomposer
 from reshelf.settings import Settings
-from schemas.errors import BadSettings, ReshelfError
+from schemas.errors import ReshelfError
 from schemas.messages import BASELINE, Layout, PolicyChoice, PolicyName
 
 RECORDED = ("served", "holdout", "shadow")
@@ -60,6 +61,12 @@ class Evaluator:
                 f"no page view of {question.page or 'any page'} belongs to a layout of the history; left out were "
                 f"{self.log.left_out or 'none'}. Check kafka.prefix, and that renderers report layout_version."
             )
+        pages = {page: some for page, views in pages.items() if (some := answerable(question.policy, views))}
+        if not pages:
+            raise ReshelfError(
+                "--policy shadow: no page view is of a layout whose history holds slates of a shadow policy. "
+                "Set policy.shadow in the page's rules, or name a policy to be composed again."
+            )
         target = self._target(question)
         told = {page: evaluated(page_log(views, target), views, question.level) for page, views in pages.items()}
         return {"policy": question.policy, "level": question.level, "left_out": self.log.left_out, "pages": told}
@@ -80,18 +87,17 @@ class Evaluator:
 
 def recorded(policy: str) -> Target:
     """The slates of a policy that the history holds: one of `RECORDED`."""
-    if policy == "served":
-        return lambda layout: layout.slates
-    return _shadow if policy == "shadow" else lambda layout: [layout.baseline]
+    slates: Mapping[str, Target] = {
+        "served": lambda layout: layout.slates,
+        "holdout": lambda layout: [layout.baseline],
+        "shadow": lambda layout: layout.shadow,
+    }
+    return slates[policy]
 
 
-def _shadow(layout: Layout) -> list[dict[str, str]]:
-    if not layout.shadow:
-        raise BadSettings(
-            f"--policy shadow: expected slates of a shadow policy in the history, got none in version {layout.version} "
-            f"of {layout.page} for {layout.segment}. Set policy.shadow in the page's rules, or name a policy."
-        )
-    return layout.shadow
+def answerable(policy: str, views: Sequence[View]) -> list[View]:
+    """The page views of layouts that hold what the policy would have shown: a shadow is not always watched."""
+    return [view for view in views if policy != "shadow" or view.layout.shadow]
 
 
 def _composed_again(recomposer: Recomposer) -> Target:

@@ -17,8 +17,8 @@ from typing import Any
 from confluent_kafka import KafkaError, Message
 
 from policy.evaluation.estimators import ESTIMATORS, Evidence
-from reshelf.decisions.arrays import REWARDS, Reward, Target, page_log
-from reshelf.decisions.evaluate import told
+from reshelf.decisions.arrays import REWARDS, Reward, page_log
+from reshelf.decisions.evaluate import answerable, recorded, told
 from reshelf.decisions.join import View, join
 from reshelf.decisions.read import FOLDED, Read, read_of
 from reshelf.reading import BATCH, partitions, reader
@@ -36,12 +36,12 @@ Name = tuple[str, Reward, str]
 
 
 class Running:
-    """The evidence on a target so far, and the events that have not settled."""
+    """The evidence on a policy of the history so far, and the events that have not settled."""
 
-    def __init__(self, target: Target, fold: FoldSettings, settle_ms: int) -> None:
+    def __init__(self, policy: str, fold: FoldSettings, settle_ms: int) -> None:
         self.evidence: dict[Name, Evidence] = {}
         self.views: Counter[str] = Counter()
-        self._target = target
+        self._policy = policy
         self._fold = fold
         self._settle = settle_ms
         self._judges: dict[TopicPartition, Judge] = {}
@@ -93,7 +93,10 @@ class Running:
             del self._layouts[key]
 
     def _count(self, page: str, views: Sequence[View]) -> None:
-        log = page_log(views, self._target)
+        views = answerable(self._policy, views)
+        if not views:
+            return
+        log = page_log(views, recorded(self._policy))
         self.views[page] += len(views)
         for reward in REWARDS:
             decisions = log.decisions(reward)

@@ -23,6 +23,7 @@ from policy.evaluation.estimators import ESTIMATORS, Evidence
 from policy.evaluation.ratio import Ratio
 from reshelf.command import run
 from reshelf.decisions.arrays import REWARDS, page_log
+from reshelf.decisions.evaluate import answerable
 from reshelf.decisions.export import COLUMNS, rows
 from reshelf.decisions.follow import Progress, Running, follow
 from reshelf.decisions.join import DecisionLog, join
@@ -304,6 +305,12 @@ def test_a_log_is_evaluated_and_exported(
     assert len(list(data.catalog())) == len(ITEMS)
 
 
+def test_layouts_without_a_shadow_do_not_answer_for_it() -> None:
+    views = join(EVENTS, [LAYOUTS[0], a_layout(2, shadow=[])], 1).views
+    assert {view.layout.version for view in answerable("shadow", views)} == {1}
+    assert answerable("served", views) == views
+
+
 def test_mistakes_are_told_in_words(shop: KafkaSettings, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["evaluate", "--policy", "best"]) == 2
     assert "--policy: expected one of served" in capsys.readouterr().err
@@ -340,7 +347,7 @@ def later(events: list[Any]) -> list[Any]:
 @settings(max_examples=10)
 def test_following_counts_each_page_view_once_however_it_settles(cuts: list[int], chance: random.Random) -> None:
     events = later(EVENTS)
-    running = Running(lambda layout: layout.shadow, FoldSettings(late_ms=0, early_ms=0), settle_ms=5_000)
+    running = Running("shadow", FoldSettings(late_ms=0, early_ms=0), settle_ms=5_000)
     for topic, records in recorded_events(events).items():
         running.take(topic, 0, records)
     for cut in sorted(cuts):
@@ -355,7 +362,7 @@ def test_following_counts_each_page_view_once_however_it_settles(cuts: list[int]
 
 
 def test_what_may_still_be_clicked_waits() -> None:
-    running = Running(lambda layout: layout.slates, FoldSettings(late_ms=0, early_ms=0), settle_ms=5_000)
+    running = Running("served", FoldSettings(late_ms=0, early_ms=0), settle_ms=5_000)
     records = recorded_events(later(EVENTS))
     running.take(LAYOUTS_HISTORY, 0, records[LAYOUTS_HISTORY])
     running.take(IMPRESSIONS, 0, records[IMPRESSIONS])
@@ -377,7 +384,7 @@ def test_progress_is_that_of_the_slowest_partition() -> None:
 
 
 def test_a_log_is_followed(shop: KafkaSettings) -> None:
-    running = Running(lambda layout: layout.shadow, FoldSettings(late_ms=0, early_ms=0), settle_ms=60_000)
+    running = Running("shadow", FoldSettings(late_ms=0, early_ms=0), settle_ms=60_000)
     found = next(follow(shop, running, 0.2, now_ms=lambda: NOW + 120_000)).answer(0.95)
     assert found["pages"]["home"]["views"] == 600
     assert len(found["pages"]["home"]["estimates"]["revenue"]) == len(ESTIMATORS)
