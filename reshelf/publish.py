@@ -88,6 +88,19 @@ def send(lines: BinaryIO, topic: Topic, kafka: KafkaSettings, source: str) -> No
         raise ReshelfError("\n".join(["not all was published", *named]))
 
 
+def deliver(kafka: KafkaSettings, topic: Topic, records: Sequence[tuple[bytes, bytes]]) -> None:
+    """Publish (key, value) pairs and wait until all are acknowledged; raises `ReshelfError` when one is not."""
+    producer = Producer(confluent_producer_config(kafka) | {"message.timeout.ms": SEND_TIMEOUT_MS})
+    _require(producer, kafka, topic)
+    refused: list[str] = []
+    for number, (key, value) in enumerate(records, 1):
+        _produce(producer, kafka.prefix + topic.name, Line(number, key, value), refused)
+    while producer.flush(1.0):
+        pass
+    if refused:
+        raise ReshelfError("\n".join([f"not all was published to {topic.name}", *refused[:SHOWN]]))
+
+
 def forget(units: Sequence[str], kafka: KafkaSettings) -> None:
     """Ask attribution to drop the clicks of units.
 

@@ -29,7 +29,7 @@ class Parties:
     readers: tuple[str, ...]
 
 
-OURS = frozenset({"attribution", "learner", "encoder worker", "fitter", "layout producer", "every worker"})
+OURS = frozenset({"attribution", "console", "learner", "encoder worker", "fitter", "layout producer", "every worker"})
 PARTIES: dict[str, Parties] = {
     "events-impressions": Parties(("web tier",), ("learner",)),
     "events-clicks": Parties(("web tier",), ("attribution", "learner")),
@@ -38,6 +38,7 @@ PARTIES: dict[str, Parties] = {
     "catalog-items": Parties(("catalog team",), ("encoder worker", "layout producer")),
     "catalog-embeddings": Parties(("encoder worker",), ("layout producer",)),
     "page-rules": Parties(("merchandisers",), ("attribution", "layout producer")),
+    "page-rules-history": Parties(("merchandisers",), ("console",)),
     "policy-parameters": Parties(("fitter",), ("layout producer", "fitter")),
     "layout-requests": Parties(("learner",), ("layout producer",)),
     "layouts": Parties(("layout producer",), ("layout producer", "page renderers")),

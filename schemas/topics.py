@@ -68,6 +68,14 @@ PAGE_RULES = Topic(
     "Pages as merchandisers declare them.",
     tombstone="the page is no longer arranged",
 )
+PAGE_RULES_HISTORY = Topic(
+    "page-rules-history",
+    "page",
+    m.PageRules,
+    "delete",
+    -1,
+    "Every published version of a page: who, when and why.",
+)
 POLICY_PARAMETERS = Topic(
     "policy-parameters",
     "page",
@@ -102,6 +110,7 @@ TOPICS: tuple[Topic, ...] = (
     CATALOG_ITEMS,
     CATALOG_EMBEDDINGS,
     PAGE_RULES,
+    PAGE_RULES_HISTORY,
     POLICY_PARAMETERS,
     LAYOUT_REQUESTS,
     LAYOUTS,

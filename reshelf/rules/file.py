@@ -1,0 +1,122 @@
+"""A file of pages and their rules: YAML (or JSON), one page or a list of pages, checked with line and reason."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Any, NamedTuple
+
+import msgspec
+import yaml
+
+from policy.rule_checks import problems
+from schemas.errors import BadSettings
+from schemas.messages import PageRules
+
+OURS = ("version", "author", "reason", "published_at")
+"""Fields that publishing fills in."""
+SHOWN = 20
+
+
+class Wrong(NamedTuple):
+    """A line of a file (from 1) and what is wrong there."""
+
+    line: int
+    text: str
+
+
+def read(text: str, source: str) -> list[PageRules]:
+    """The pages of a file, version 0 each; raises `BadSettings` that names each line and reason."""
+    pages, wrong = check(text)
+    if wrong:
+        more = f"\n(and {len(wrong) - SHOWN} more)" if len(wrong) > SHOWN else ""
+        lines = [f"{source}, line {line}: {said}" for line, said in wrong[:SHOWN]]
+        raise BadSettings("\n".join(["rules do not fit", *lines]) + more)
+    return pages
+
+
+def check(text: str) -> tuple[list[PageRules], list[Wrong]]:
+    """The pages that fit, and all that is wrong with the others."""
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        return [], [Wrong(mark.line + 1 if mark else 1, f"not YAML: {getattr(error, 'problem', error)}")]
+    if root is None:
+        return [], [Wrong(1, "expected a page or a list of pages, got nothing")]
+    several = isinstance(content, list)
+    nodes = root.value if isinstance(root, yaml.SequenceNode) else [root]
+    pages, wrong = list[PageRules](), list[Wrong]()
+    for node, one in zip(nodes, content if several else [content], strict=True):
+        page, found = _page(node, one)
+        wrong += found
+        if page is not None:
+            pages.append(page)
+            if page.page in {earlier.page for earlier in pages[:-1]}:
+                wrong.append(Wrong(_line(node), f"page {page.page!r} is in the file twice"))
+    return pages, sorted(wrong)
+
+
+def written(pages: list[PageRules]) -> str:
+    """Pages as a file that `read` takes: what was left out in it stays out."""
+    plain = [_short(msgspec.to_builtins(page), msgspec.to_builtins(PageRules("", 0, ["x"]))) for page in pages]
+    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+
+
+def _short(page: dict[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
+    always = ("page", "slots")
+    kept = {
+        name: value for name, value in page.items() if name in always or (name not in OURS and value != usual.get(name))
+    }
+    kept["rules"] = [{name: value for name, value in rule.items() if _is_said(name, value)} for rule in page["rules"]]
+    return {name: value for name, value in kept.items() if value not in ([], {})}
+
+
+def _is_said(name: str, value: Any) -> bool:
+    unsaid = {"starts_at": 0, "ends_at": 4_102_444_800_000, "segments": []}
+    return not (name in unsaid and unsaid[name] == value)
+
+
+def _page(node: yaml.Node, content: Any) -> tuple[PageRules | None, list[Wrong]]:
+    if not isinstance(content, dict):
+        return None, [Wrong(_line(node), f"expected a page with `page` and `slots`, got {type(content).__name__}")]
+    given = [name for name in OURS if name in content]
+    if given:
+        return None, [Wrong(_line(_at(node, given[0])), f"`{given[0]}` is filled in when the rules are published")]
+    try:
+        page: PageRules = msgspec.convert(_millis(content) | {"version": 0}, PageRules)
+    except msgspec.ValidationError as error:
+        said, _, path = str(error).partition(" - at `$.")
+        return None, [Wrong(_line(_at(node, path.rstrip("`"))), f"{said}{' at ' + path.rstrip('`') if path else ''}")]
+    return page, [Wrong(_line(_at(node, path)), said) for path, said in problems(page)]
+
+
+def _millis(value: Any) -> Any:
+    """Dates and times, which YAML knows, as milliseconds; without a zone they are UTC."""
+    if isinstance(value, datetime):
+        return round((value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp() * 1000)
+    if isinstance(value, date):
+        return _millis(datetime(value.year, value.month, value.day, tzinfo=UTC))
+    if isinstance(value, dict):
+        return {key: _millis(one) for key, one in value.items()}
+    return [_millis(one) for one in value] if isinstance(value, list) else value
+
+
+def _at(node: yaml.Node, path: str) -> yaml.Node:
+    """The deepest node that a path like `rules[2].slot` leads to."""
+    for step in re.findall(r"[^.\[\]]+", path):
+        found = None
+        if isinstance(node, yaml.MappingNode):
+            found = next((value for key, value in node.value if key.value == step), None)
+        elif isinstance(node, yaml.SequenceNode) and step.isdigit() and int(step) < len(node.value):
+            found = node.value[int(step)]
+        if found is None:
+            return node
+        node = found
+    return node
+
+
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1

@@ -1,0 +1,91 @@
+"""Rules on their topics: the newest of each page, all versions of one, and publishing another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from reshelf.publish import deliver
+from reshelf.reading import partitions, reader, to_the_end
+from schemas.codec import decoder, encode, encode_key
+from schemas.errors import BadRecord, BadSettings
+from schemas.messages import PageRules
+from schemas.topics import PAGE_RULES, PAGE_RULES_HISTORY, Topic
+from streams.settings import KafkaSettings
+
+_decode = decoder(PageRules)
+AS_DECLARED = {"version": 0, "author": "", "reason": "", "published_at": 0}
+
+
+def newest(kafka: KafkaSettings) -> dict[str, PageRules]:
+    """The rules of each page now, by name; raises Transient where the topic cannot be read."""
+    found: dict[str, PageRules] = {}
+    for key, rules in _all(kafka, PAGE_RULES):
+        if rules is None:
+            found.pop(key, None)
+        else:
+            found[key] = rules
+    return dict(sorted(found.items()))
+
+
+def history(kafka: KafkaSettings, page: str) -> list[PageRules]:
+    """All versions of a page that are still kept, oldest first."""
+    versions = {rules.version: rules for key, rules in _all(kafka, PAGE_RULES_HISTORY) if rules and key == page}
+    now = newest(kafka).get(page)
+    if now is not None:
+        versions.setdefault(now.version, now)
+    return [versions[version] for version in sorted(versions)]
+
+
+def publish(kafka: KafkaSettings, pages: list[PageRules], author: str, reason: str, now_ms: int) -> list[PageRules]:
+    """Publish what differs from the newest as further versions; gives what was published.
+
+    The history is written first, so that no version is in force that it lacks.
+    """
+    known = newest(kafka)
+    made = [_version(page, known.get(page.page), author, reason, now_ms) for page in pages]
+    changed = [page for page in made if page is not None]
+    for topic in (PAGE_RULES_HISTORY, PAGE_RULES):
+        deliver(kafka, topic, [(encode_key(topic, page.page), encode(page)) for page in changed])
+    return changed
+
+
+def roll_back(kafka: KafkaSettings, page: str, version: int | None, author: str, reason: str, now_ms: int) -> PageRules:
+    """Publish an earlier version (None: the one before the newest) once more, as the newest.
+
+    Raises `BadSettings` where there is none.
+    """
+    versions = history(kafka, page)
+    wanted = version if version is not None else (versions[-2].version if len(versions) > 1 else 0)
+    found = next((one for one in versions if one.version == wanted), None)
+    if found is None:
+        kept = ", ".join(str(one.version) for one in versions) or "none"
+        raise BadSettings(
+            f"no version {wanted or 'before the newest'} of page {page!r} to go back to; kept are: {kept}"
+        )
+    told = f"back to version {found.version}" + (f": {reason}" if reason else "")
+    published = publish(kafka, [found], author, told[:256], now_ms)
+    return published[0] if published else versions[-1]
+
+
+def _version(page: PageRules, known: PageRules | None, author: str, reason: str, now_ms: int) -> PageRules | None:
+    if known is not None and _declared(known) == _declared(page):
+        return None
+    version = known.version + 1 if known else 1
+    return msgspec.structs.replace(page, version=version, author=author, reason=reason, published_at=now_ms)
+
+
+def _declared(page: PageRules) -> PageRules:
+    return msgspec.structs.replace(page, **AS_DECLARED)
+
+
+def _all(kafka: KafkaSettings, topic: Topic) -> Iterator[tuple[str, PageRules | None]]:
+    with reader(kafka) as consumer:
+        for message in to_the_end(consumer, partitions(consumer, kafka.prefix + topic.name)):
+            key, value = message.key(), message.value()
+            if message.error() is None and key is not None:
+                try:
+                    yield key.decode(), _decode(value) if value else None
+                except (BadRecord, UnicodeDecodeError):
+                    continue

@@ -1,0 +1,122 @@
+"""Rules from a file to the topic and back, as merchandisers use them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reshelf.command import run
+from reshelf.rules.file import check, read, written
+from schemas.errors import BadSettings
+from schemas.messages import PageRules
+from schemas.rules import Exposure, Match, Pin
+
+FILE = """
+- page: home
+  slots: [hero, a, b]
+  candidates:
+    categories: [shoes]
+  rules:
+    - {kind: pin, name: week, item: sku-1, slot: hero, starts_at: 2026-12-01, ends_at: 2026-12-08T06:00:00+01:00}
+    - kind: exposure
+      name: new
+      match: {newer_than_days: 14}
+      least: 0.25
+- page: cart
+  slots: [x]
+"""
+
+
+def test_a_file_is_read_dates_and_all() -> None:
+    home, cart = read(FILE, "rules.yaml")
+    assert (home.page, cart.page, home.candidates.categories) == ("home", "cart", ["shoes"])
+    pin, new = home.rules
+    assert isinstance(pin, Pin) and (pin.starts_at, pin.ends_at) == (1_796_083_200_000, 1_796_706_000_000)
+    assert new == Exposure(name="new", match=Match(newer_than_days=14.0), least=0.25)
+    assert read(written([home, cart]), "again") == [home, cart]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "said"),
+    [
+        ("slot: hero", "slot: heroo", 7, "expected one of the page's slots (hero, a, b), got 'heroo'"),
+        ("least: 0.25", "least: 25", 11, "Expected `float` <= 1.0 at rules[1].least"),
+        ("kind: exposure", "kind: exposures", 8, "Invalid value 'exposures' at rules[1].kind"),
+        ("name: new", "name: week", 2, "Expected `rules` to have a name each"),
+        ("categories: [shoes]", "categories: shoes", 5, "Expected `array`, got `str` at candidates.categories"),
+        ("page: cart", "page: home", 12, "page 'home' is in the file twice"),
+        ("slots: [x]", "slots: [x", 14, "not YAML: expected ',' or ']', but got '<stream end>'"),
+        ("slots: [x]", "slots: [x]\n  version: 3", 14, "`version` is filled in when the rules are published"),
+        ("slots: [x]", "slots: [x, x]", 12, "Expected `slots` to name each slot once"),
+        ("newer_than_days: 14", "newer: 14", 10, "Object contains unknown field `newer` at rules[1].match"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_told_with_its_line(old: str, new: str, line: int, said: str) -> None:
+    _, wrong = check(FILE.replace(old, new))
+    assert (line, said) in [(one.line, one.text) for one in wrong]
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_read_or_refused_in_words(text: str) -> None:
+    try:
+        assert read(text, "f")
+    except BadSettings as error:
+        assert "f, line " in str(error)
+
+
+def test_contradictory_pins_are_found_unless_they_never_meet() -> None:
+    pins = "rules: [{kind: pin, name: a, item: i, slot: x%s}, {kind: pin, name: b, item: j, slot: x%s}]"
+    page = "page: p\nslots: [x]\n" + pins
+    assert "already taken by pin 'a'" in check(page % ("", ""))[1][0].text
+    assert not check(page % (", ends_at: 5", ", starts_at: 5"))[1]
+    assert not check(page % (", segments: [s]", ", segments: [t]"))[1]
+
+
+def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, object]:
+    assert run(["rules", *arguments, "--json"]) == 0
+    answer: dict[str, object] = json.loads(capsys.readouterr().out)
+    return answer
+
+
+def test_publish_change_roll_back(
+    broker: str,
+    prefix: str,
+    make_topics: Callable[..., None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    make_topics(broker)
+    monkeypatch.setenv("RESHELF_KAFKA__BOOTSTRAP", broker)
+    monkeypatch.setenv("RESHELF_KAFKA__PREFIX", prefix)
+    file = tmp_path / "rules.yaml"
+    file.write_text(FILE)
+    assert told(capsys, "check", str(file)) == {"pages": 2, "rules": 2}
+    first = told(capsys, "apply", str(file), "--author", "mira", "--reason", "shoe week")
+    assert [one["version"] for one in first["published"]] == [1, 1]  # type: ignore[attr-defined]
+    assert told(capsys, "apply", str(file)) == {"published": []}
+    file.write_text(FILE.replace("least: 0.25", "least: 0.5"))
+    second = told(capsys, "apply", str(file), "--author", "tom")
+    assert [(one["page"], one["version"]) for one in second["published"]] == [("home", 2)]  # type: ignore[attr-defined]
+    back = told(capsys, "rollback", "home", "--author", "mira", "--reason", "too much")
+    assert (back["version"], back["reason"]) == (3, "back to version 1: too much")
+    versions = told(capsys, "history", "home")["versions"]
+    assert [(one["version"], one["author"]) for one in versions] == [(1, "mira"), (2, "tom"), (3, "mira")]  # type: ignore[attr-defined]
+    in_force = told(capsys, "show", "home")
+    assert in_force["rules"][1]["least"] == 0.25  # type: ignore[index]
+    assert run(["rules", "rollback", "home", "--to", "9"]) == 2
+    assert "kept are: 1, 2, 3" in capsys.readouterr().err
+    assert run(["rules", "show", "nowhere"]) == 1
+    file.write_text("page: p\nslots: []")
+    assert run(["rules", "apply", str(file)]) == 2
+    assert "line 2" in capsys.readouterr().err
+
+
+def test_what_is_written_is_what_was_read() -> None:
+    page = PageRules("p", 7, ["x"], rules=[Pin(name="a", item="i", slot="x", segments=["s"])], author="a")
+    assert read(written([page]), "f") == [PageRules("p", 0, ["x"], rules=page.rules)]
