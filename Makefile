@@ -15,7 +15,7 @@ test: $(VENV)/.test
 	$(BIN)/lint-imports
 	$(BIN)/pytest --numprocesses 4 --dist worksteal
 
-$(VENV)/.demo: pyproject.toml constraints.txt streams/fold/compiled.pyx
+$(VENV)/.demo: pyproject.toml constraints.txt streams/fold/compiled.pyx policy/scan.pyx
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --editable '.[embedded]'
 	touch $@

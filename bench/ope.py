@@ -22,6 +22,7 @@ from policy.evaluation.estimators import Estimate, Evidence
 from policy.evaluation.ratio import BINS, Interval, Ratio
 from policy.evaluation.reward_model import FOLDS, expected_reward, fold_of
 from policy.examination import examination
+from policy.filling import Rules
 from policy.posteriors import Prior
 from policy.rules import Bound, Capped, Exposed, Pinned, Spaced
 from schemas.messages import PolicyChoice, PolicyName
@@ -150,10 +151,11 @@ def simulated(random: np.random.Generator, world: World, plan: Plan, targets: Se
     statistics = Statistics.empty(items, slots, examination(slots, {}), PRIOR)
     drawn = random.random((plan.epochs, plan.units))
     often = world.activity / world.activity.sum()
-    seed, bound = str(random.integers(2**31)), rules(plan)
+    seed = str(random.integers(2**31))
+    bound = Rules.of(rules(plan), statistics.hashes, len(statistics.slots))
     for number in range(plan.layouts):
         epoch = number * plan.epochs // plan.layouts
-        made = compose(statistics, plan.policy(), seed, "*", epoch, bound=bound)
+        made = compose(statistics, plan.policy(), seed, "*", epoch, rules=bound)
         served = coded([*made.slates, made.baseline], plan)
         units = random.choice(plan.units, plan.views // plan.layouts, p=often)
         variants = (drawn[epoch][units] * (len(served) - 1)).astype(np.int64)
@@ -161,7 +163,7 @@ def simulated(random: np.random.Generator, world: World, plan: Plan, targets: Se
         wanted = []
         for target in targets:
             asked = plan.policy(target.policy, target.exploration)
-            other = compose(statistics, asked, seed, "*", epoch, bound=bound)
+            other = compose(statistics, asked, seed, "*", epoch, rules=bound)
             wanted.append(coded(other.slates[: plan.variants], plan))
         part = Part(show(random, world, units, rows, served), served, wanted, statistics)
         yield part

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from policy.filling import Filled, fill
+from policy.filling import Filled, Prepared, Rules, fill
 from policy.posteriors import Counts, Floats, Prior, posterior
 from policy.reward import Worth, sale_normals
-from policy.rules import Bound
 from policy.sampling import Hashes, arm_hashes, click_normals, uniforms
 from policy.scoring import POLICIES, Belief, Random, baseline
 from policy.slates import EMPTY, propensities
@@ -107,25 +106,25 @@ def compose(
     segment: str,
     epoch: int,
     z: Floats | None = None,
-    bound: Bound | None = None,
+    rules: Rules | None = None,
 ) -> Composition:
     """The composition for `page` and `segment` in `epoch`: the same arguments always give the same.
 
     `z` are the `click_normals` of just these names, where the caller has kept them;
-    `bound` are the rules, which hold in baseline and shadow too as far as they are
-    about single slates.  With fewer items than slots, the slots least looked at stay
+    `rules` hold in the baseline too as far as they are about single slates.  With
+    fewer items than slots, the slots least looked at stay
     empty; with no items, all do, and `propensities` is empty.
     """
     names = page, segment, str(epoch)
-    rules = bound or Bound(np.ones(len(statistics.items), dtype=np.bool_), np.ones(len(statistics.items)))
+    rules = rules or Rules.none(statistics.hashes, len(statistics.slots))
     scores = _Scores(statistics, choice, page, segment, epoch, z)
 
-    def filled(score: Floats, rules: Bound) -> Filled:
+    def filled(score: Floats, rules: Prepared) -> Filled:
         return fill(score, statistics.examination, statistics.hashes, rules, names)
 
-    served = filled(scores.served(), rules)
-    baseline = filled(_baseline_scores(statistics)[:, None], rules.for_all())
-    shadow = filled(scores.of(choice.shadow), rules).slates.tolist() if choice.shadow else []
+    served = filled(scores.served(), rules.several)
+    baseline = filled(_baseline_scores(statistics)[:, None], rules.single)
+    shadow = filled(scores.of(choice.shadow), rules.several).slates.tolist() if choice.shadow else []
     return Composition(
         baseline=_named(baseline.slates[0].tolist(), statistics),
         slates=[_named(row, statistics) for row in served.slates.tolist()],

@@ -11,21 +11,20 @@ that cannot both hold, the first declared does.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from policy.greedy import Greedy, Limits
 from policy.rules import NO_CODE, Bools, Bound, Capped, Exposed, Floats, Pinned, Placed, Spaced, shown_in
 from policy.sampling import Hashes
 from policy.slates import EMPTY, slates
 
 Rows = NDArray[np.int32]
-SLACK = 48
-"""Arms beyond four for each slot that a variant chooses from, before it looks at all."""
+Places = NDArray[np.intp]
 ROUNDS = 3
 """How often slates are filled again for exposure to hold."""
-GIVING_WAY = 4
-"""Spacing, caps, exposure, places: in this order, one after another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,222 +35,150 @@ class Filled:
     relaxed: tuple[str, ...] = ()
 
 
-def fill(scores: Floats, examination: Floats, hashes: Hashes, bound: Bound, names: tuple[str, ...]) -> Filled:
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Rules made ready for slates, with `canonical` int[A], the order of arms in which they were made."""
+
+    bound: Bound
+    canonical: Places
+    limits: Limits
+
+    @classmethod
+    def of(cls, bound: Bound, hashes: Hashes, slots: int) -> Prepared:
+        """For arms with these hashes in so many slots.
+
+        Arms in the order of their hashes: among equals the first goes first, and scans
+        run through memory.
+        """
+        canonical = np.argsort(hashes, kind="stable")
+        ordered = bound.ordered(canonical)
+        return cls(ordered, canonical, Limits(ordered, slots))
+
+
+class Rules(NamedTuple):
+    """Rules of a page: for its slates, and for a single one (the baseline), of which there are no shares."""
+
+    several: Prepared
+    single: Prepared
+
+    @classmethod
+    def of(cls, bound: Bound, hashes: Hashes, slots: int) -> Rules:
+        """For arms with these hashes in so many slots."""
+        return cls(Prepared.of(bound, hashes, slots), Prepared.of(bound.for_all(), hashes, slots))
+
+    @classmethod
+    def none(cls, hashes: Hashes, slots: int) -> Rules:
+        """No rules at all."""
+        return cls.of(Bound(np.ones(len(hashes), dtype=np.bool_), np.ones(len(hashes))), hashes, slots)
+
+
+def fill(scores: Floats, examination: Floats, hashes: Hashes, rules: Prepared, names: tuple[str, ...]) -> Filled:
     """Slates from scores [A, V], 0 or more, and examination [S] of slots in rendered order.
 
     `names` (page, segment, epoch) decide how shares of slates are rounded.  Without
     rules this is `policy.slates.slates`.  Equal scores are ordered by hash.
     """
-    usable = np.where(bound.eligible[:, None], scores * bound.factor[:, None], -np.inf)
+    bound, canonical = rules.bound, rules.canonical
+    usable = np.where(bound.eligible[:, None], scores[canonical] * bound.factor[:, None], -np.inf)
     if bound.plain or not len(usable):
-        return Filled(slates(usable, examination, hashes), bound.idle)
-    work = _Filling(usable, examination, hashes, bound, names)
-    found = work.fill()
+        found = slates(usable, examination, hashes[canonical])
+        return Filled(_renamed(found, canonical), bound.idle)
+    work = _Filling(usable, examination, rules, names)
+    work.fill(np.arange(scores.shape[1]))
     for _ in range(ROUNDS):
-        if not work.correct_exposure(found):
+        changed = work.correct_exposure()
+        if not len(changed):
             break
-        found = work.fill()
-    return Filled(found, (*bound.idle, *work.told(found)))
+        work.fill(changed)
+    return Filled(_renamed(work.slates, canonical), (*bound.idle, *work.told(work.slates)))
+
+
+def _renamed(found: Rows, canonical: Places) -> Rows:
+    """Arms by their number before they were put in order."""
+    return np.append(canonical, EMPTY)[found].astype(np.int32)
 
 
 class _Filling:
-    def __init__(
-        self,
-        scores: Floats,
-        examination: Floats,
-        hashes: Hashes,
-        bound: Bound,
-        names: tuple[str, ...],
-    ) -> None:
-        self._scores = np.nan_to_num(scores, nan=-np.inf, posinf=np.finfo(np.float64).max, neginf=-np.inf)
-        self._order = np.argsort(-examination, kind="stable")
-        self._looks = examination
-        self._hashes = hashes
-        self._bound = bound
+    def __init__(self, scores: Floats, examination: Floats, rules: Prepared, names: tuple[str, ...]) -> None:
+        usable = np.nan_to_num(scores, nan=-np.inf, posinf=np.finfo(np.float64).max, neginf=-np.inf)
+        self._scores = np.ascontiguousarray(usable.T)
+        self._order = np.argsort(-examination, kind="stable").astype(np.int32)
+        self._bound = rules.bound
+        self._places = rules.limits.places
         self._names = names
-        self._variants = scores.shape[1]
-        self._banned = np.zeros(scores.shape, dtype=np.bool_)
-        self._wanted: list[tuple[int, int, int]] = []
-        self._canonical = np.argsort(hashes, kind="stable")
-        self._short = self._shortlist()
-
-    # Filling once
-
-    def fill(self) -> Rows:
-        """All slates from the beginning, with what exposure bans and wants by now."""
-        self._slates = np.full((self._variants, len(self._looks)), EMPTY, dtype=np.int32)
-        self._used = np.zeros(self._scores.shape, dtype=np.bool_)
-        self._counts = [
-            np.zeros((self._variants, int(cap.codes.max(initial=0)) + 1), dtype=np.int32) for cap in self._bound.capped
-        ]
+        self._variants, self._arms = self._scores.shape
+        self._banned = np.zeros(self._scores.shape, dtype=np.bool_)
+        self._greedy = Greedy(self._scores, self._order, rules.limits)
+        self._fixed = np.full((self._variants, len(examination)), EMPTY, dtype=np.int32)
         self._place_pins()
-        for arm, variant, slot in self._wanted:
-            if self._slates[variant, slot] == EMPTY and not self._used[arm, variant]:
-                self._put(np.array([variant]), slot, np.array([arm]))
-        for slot in self._order.tolist():
-            self._fill_slot(slot)
-        return self._slates
+        self.slates = self._fixed.copy()
+
+    def fill(self, variants: Places) -> None:
+        """The slates of variants from the beginning, with what exposure bans and wants by now."""
+        self.slates[variants] = self._fixed[variants]
+        self._greedy.fill(self.slates, self._banned, variants)
 
     def _place_pins(self) -> None:
         for pin in self._bound.pinned:
-            count = self._asked(pin)
-            candidates = np.where(pin.arms[:, None] & ~self._used, self._scores, -np.inf)
-            best = candidates[self._canonical].argmax(axis=0)
-            arms = self._canonical[best]
-            score = candidates[arms, np.arange(self._variants)]
-            free = (self._slates[:, pin.slot] == EMPTY) & (score > -np.inf)
-            variants = np.flatnonzero(free)
-            variants = variants[np.argsort(-score[variants], kind="stable")][:count]
-            self._put(variants, pin.slot, arms[variants])
-
-    def _fill_slot(self, slot: int) -> None:
-        open_ = np.flatnonzero(self._slates[:, slot] == EMPTY)
-        if not len(open_):
-            return
-        arms = self._short[open_]
-        chosen = self._best(open_, slot, arms)
-        lacking = np.flatnonzero(chosen == EMPTY)
-        if len(lacking):
-            everyone = np.broadcast_to(self._canonical, (len(lacking), len(self._canonical)))
-            chosen[lacking] = self._best(open_[lacking], slot, everyone)
-            for giving in range(1, GIVING_WAY + 1):
-                lacking = np.flatnonzero(chosen == EMPTY)
-                if not len(lacking):
-                    break
-                chosen[lacking] = self._best(open_[lacking], slot, everyone[: len(lacking)], giving)
-        placed = chosen != EMPTY
-        self._put(open_[placed], slot, chosen[placed])
-
-    def _best(self, variants: NDArray[np.intp], slot: int, arms: NDArray[np.intp], giving_way: int = 0) -> Rows:
-        """The best allowed of `arms` [W, K] for each of `variants` [W], or -1; earlier ones among equals."""
-        score = self._scores[arms, variants[:, None]]
-        allowed = (score > -np.inf) & ~self._used[arms, variants[:, None]]
-        if giving_way < 1:
-            allowed &= self._is_spaced(variants, slot, arms)
-        if giving_way < 2:
-            allowed &= self._is_below_caps(variants, arms)
-        if giving_way < 3:
-            allowed &= ~self._banned[arms, variants[:, None]]
-        if giving_way < 4:
-            allowed &= self._is_in_place(slot)[arms]
-        if self._bound.complements:
-            score = score * self._beside(variants, slot)[np.arange(len(variants))[:, None], arms]
-        score = np.where(allowed, score, -np.inf)
-        best = score.argmax(axis=1)
-        rows = np.arange(len(variants))
-        return np.where(allowed[rows, best], arms[rows, best], EMPTY).astype(np.int32)
-
-    def _is_spaced(self, variants: NDArray[np.intp], slot: int, arms: NDArray[np.intp]) -> Bools:
-        allowed = np.ones(arms.shape, dtype=np.bool_)
-        for rule in self._bound.spaced:
-            codes = rule.codes[arms]
-            for near in range(max(0, slot - rule.distance + 1), min(len(self._looks), slot + rule.distance)):
-                placed = self._slates[variants, near]
-                if near != slot and (placed != EMPTY).any():
-                    there = np.where(placed == EMPTY, NO_CODE, rule.codes[placed])
-                    allowed &= (codes != there[:, None]) | (codes == NO_CODE)
-        return allowed
-
-    def _is_below_caps(self, variants: NDArray[np.intp], arms: NDArray[np.intp]) -> Bools:
-        allowed = np.ones(arms.shape, dtype=np.bool_)
-        for rule, counts in zip(self._bound.capped, self._counts, strict=True):
-            codes = rule.codes[arms]
-            allowed &= (codes == NO_CODE) | (counts[variants[:, None], codes] < rule.most)
-        return allowed
-
-    def _is_in_place(self, slot: int) -> Bools:
-        allowed = np.ones(len(self._scores), dtype=np.bool_)
-        for rule in self._bound.placed:
-            if not rule.slots[slot]:
-                allowed &= ~rule.arms
-            elif rule.reserved:
-                allowed &= rule.arms
-        return allowed
-
-    def _beside(self, variants: NDArray[np.intp], slot: int) -> Floats:
-        """Factors [W, A] by what stands next to the slot."""
-        factor = np.ones((len(variants), len(self._scores)))
-        for near in (slot - 1, slot + 1):
-            if 0 <= near < len(self._looks):
-                for row, arm in enumerate(self._slates[variants, near].tolist()):
-                    factor[row, list(self._bound.complements.get(arm, ()))] = self._bound.together
-        return factor
-
-    def _put(self, variants: NDArray[np.intp], slot: int, arms: NDArray[np.intp] | Rows) -> None:
-        self._slates[variants, slot] = arms
-        self._used[arms, variants] = True
-        for rule, counts in zip(self._bound.capped, self._counts, strict=True):
-            codes = rule.codes[arms]
-            counted = codes != NO_CODE
-            np.add.at(counts, (variants[counted], codes[counted]), 1)
-
-    def _shortlist(self) -> NDArray[np.intp]:
-        """The best arms of each variant, best first, [V, K], among equals by hash.
-
-        An allowed arm among them beats every arm that is not, so nothing is missed
-        unless none of them is allowed.
-        """
-        ordered = self._scores[self._canonical]
-        size = min(len(ordered), 4 * len(self._looks) + SLACK)
-        if size < len(ordered):
-            cut = np.partition(ordered, len(ordered) - size, axis=0)[len(ordered) - size]
-            contenders = np.flatnonzero((ordered >= cut[None, :]).any(axis=1))
-            ordered, canonical = ordered[contenders], self._canonical[contenders]
-        else:
-            canonical = self._canonical
-        order = np.argsort(-ordered, axis=0, kind="stable")[:size]
-        return np.asarray(canonical[order].T)
+            arms = np.flatnonzero(pin.arms)
+            there = (self._fixed[:, None, :] == arms[:, None]).any(axis=2)
+            candidates = np.where(there, -np.inf, self._scores[:, arms])
+            best = candidates.argmax(axis=1)
+            score = candidates[np.arange(self._variants), best]
+            variants = np.flatnonzero((self._fixed[:, pin.slot] == EMPTY) & (score > -np.inf))
+            variants = variants[np.argsort(-score[variants], kind="stable")][: self._asked(pin)]
+            self._fixed[variants, pin.slot] = arms[best[variants]]
 
     # Exposure over all slates
 
-    def correct_exposure(self, found: Rows) -> bool:
-        """Note what has to be banned or wanted for shares to hold; whether anything has."""
-        changed = False
+    def correct_exposure(self) -> Places:
+        """Note what has to be banned or wanted for shares to hold; the variants to fill again."""
+        changed = np.zeros(self._variants, dtype=np.bool_)
         for rule in self._bound.exposed:
-            changed |= self._lower(rule.arms, rule.most, found)
-            changed |= self._raise(rule.name, rule.arms, rule.least, found)
-        return changed
+            changed |= self._lower(rule)
+            changed |= self._raise(rule)
+        return np.flatnonzero(changed)
 
-    def _lower(self, arms: Bools, most: float, found: Rows) -> bool:
+    def _lower(self, rule: Exposed) -> Bools:
         """Keep an arm that is in too many slates for those in which it scores best."""
-        limit, changed = int(np.floor(most * self._variants + 1e-9)), False
+        limit = int(np.floor(rule.most * self._variants + 1e-9))
+        changed = np.zeros(self._variants, dtype=np.bool_)
         if limit >= self._variants:
-            return False
-        for arm in np.unique(found[found != EMPTY]).tolist():
-            holding = np.flatnonzero((found == arm).any(axis=1))
-            if arms[arm] and len(holding) > limit:
-                keeping = holding[np.argsort(-self._scores[arm, holding], kind="stable")][:limit]
-                banned = np.ones(self._variants, dtype=np.bool_)
-                banned[keeping] = False
-                changed |= bool((banned & ~self._banned[arm]).any())
-                self._banned[arm] |= banned
+            return changed
+        shown = self.slates[self.slates != EMPTY]
+        counts = np.bincount(shown, minlength=self._arms) * rule.arms
+        for arm in np.flatnonzero(counts > limit).tolist():
+            holding = np.flatnonzero((self.slates == arm).any(axis=1))
+            keeping = holding[np.argsort(-self._scores[holding, arm], kind="stable")][:limit]
+            banned = np.ones(self._variants, dtype=np.bool_)
+            banned[keeping] = False
+            banned &= ~(self._fixed == arm).any(axis=1)
+            changed[holding] |= (banned & ~self._banned[:, arm])[holding]
+            self._banned[:, arm] |= banned
         return changed
 
-    def _raise(self, name: str, arms: Bools, least: float, found: Rows) -> bool:
-        """Give the slot least looked at, of those it may have, to the best such arm where that costs least."""
-        needed = int(np.ceil(least * self._variants - 1e-9))
-        has = np.array([bool(arms[row[row != EMPTY]].any()) for row in found])
-        if needed <= int(has.sum()):
-            return False
-        score = np.where(arms[:, None] & ~self._banned, self._scores, -np.inf)[self._canonical]
-        best = self._canonical[score.argmax(axis=0)]
-        value = score.max(axis=0)
-        value[has] = -np.inf
-        taken = {(variant, slot) for _, variant, slot in self._wanted}
-        changed = False
-        for variant in np.argsort(-value, kind="stable")[: needed - int(has.sum())].tolist():
-            arm = int(best[variant])
-            slots = [slot for slot in self._order[::-1].tolist() if self._may_stand(arm, slot, variant, taken)]
-            if value[variant] > -np.inf and slots:
-                self._wanted.append((arm, variant, slots[0]))
-                taken.add((variant, slots[0]))
-                changed = True
+    def _raise(self, rule: Exposed) -> Bools:
+        """Give the slot least looked at, of those it may have, to the best such arm where it scores best."""
+        changed = np.zeros(self._variants, dtype=np.bool_)
+        has = (rule.arms[self.slates] & (self.slates != EMPTY)).any(axis=1)
+        lacking = int(np.ceil(rule.least * self._variants - 1e-9)) - int(has.sum())
+        if lacking <= 0:
+            return changed
+        arms = np.flatnonzero(rule.arms)
+        if not len(arms):
+            return changed
+        score = np.where(self._banned[:, arms], -np.inf, self._scores[:, arms])
+        best = arms[score.argmax(axis=1)]
+        value = np.where(has, -np.inf, score.max(axis=1))
+        for variant in np.argsort(-value, kind="stable")[:lacking].tolist():
+            free = [slot for slot in self._order[::-1].tolist() if self._is_free(variant, slot, int(best[variant]))]
+            if value[variant] > -np.inf and free:
+                self._fixed[variant, free[0]] = best[variant]
+                changed[variant] = True
         return changed
 
-    def _may_stand(self, arm: int, slot: int, variant: int, taken: set[tuple[int, int]]) -> bool:
-        if (variant, slot) in taken or any(pin.slot == slot for pin in self._bound.pinned):
-            return False
-        return bool(self._is_in_place(slot)[arm])
+    def _is_free(self, variant: int, slot: int, arm: int) -> bool:
+        return bool(self._fixed[variant, slot] == EMPTY and self._places[slot, arm])
 
     # Telling
 

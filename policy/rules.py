@@ -74,8 +74,8 @@ class Bound:
     """Rules for A arms and S slots in rendered order.
 
     `eligible` bool[A] are the arms that may be shown now, `factor` float64[A]
-    multiplies scores; `complements` maps an arm to its complements, which score
-    `together` times as much beside it.  `until` is when all this next changes by
+    multiplies scores; `complements` int32[A, C] are those of each arm, -1 for none,
+    which score `together` times as much beside it.  `until` is when all this next changes by
     itself, in milliseconds.
     """
 
@@ -86,10 +86,26 @@ class Bound:
     spaced: tuple[Spaced, ...] = ()
     exposed: tuple[Exposed, ...] = ()
     placed: tuple[Placed, ...] = ()
-    complements: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    complements: Codes = field(default_factory=lambda: np.zeros((0, 0), dtype=np.int32))
     together: float = 1.0
     idle: tuple[str, ...] = ()
     until: int | None = None
+
+    def ordered(self, order: NDArray[np.intp]) -> Bound:
+        """The same for arms in another order, int[A]."""
+        to = np.empty(len(order) + 1, dtype=np.int32)
+        to[order], to[-1] = np.arange(len(order)), NO_CODE
+        return replace(
+            self,
+            eligible=self.eligible[order],
+            factor=self.factor[order],
+            pinned=tuple(pin._replace(arms=pin.arms[order]) for pin in self.pinned),
+            capped=tuple(rule._replace(codes=rule.codes[order]) for rule in self.capped),
+            spaced=tuple(rule._replace(codes=rule.codes[order]) for rule in self.spaced),
+            exposed=tuple(rule._replace(arms=rule.arms[order]) for rule in self.exposed),
+            placed=tuple(rule._replace(arms=rule.arms[order]) for rule in self.placed),
+            complements=to[self.complements[order]] if len(self.complements) else self.complements,
+        )
 
     def for_all(self) -> Bound:
         """The rules that hold in every single slate: without shares of slates."""
@@ -99,7 +115,7 @@ class Bound:
     @property
     def plain(self) -> bool:
         """Whether slates may be filled from scores alone."""
-        return not (self.pinned or self.capped or self.spaced or self.exposed or self.placed or self.complements)
+        return not (self.pinned or self.capped or self.spaced or self.exposed or self.placed or self.complements.size)
 
 
 def bind(
@@ -136,7 +152,7 @@ class _Binding:
         self._spaced: list[Spaced] = []
         self._exposed: list[Exposed] = []
         self._placed: list[Placed] = []
-        self._complements: dict[int, tuple[int, ...]] = {}
+        self._complements = np.zeros((len(arms.eligible), 0), dtype=np.int32)
         self._together = 1.0
         self._idle: list[str] = []
 
@@ -261,13 +277,17 @@ class _Arms:
         labels = ["" if item is None else getattr(item, by) for item in self._items]
         return np.array([known.setdefault(one, len(known)) if one else NO_CODE for one in labels], dtype=np.int32)
 
-    def complements(self) -> dict[int, tuple[int, ...]]:
+    def complements(self) -> Codes:
+        """The complements of each arm among the arms, int32[A, C], -1 where there are fewer."""
         places = {name: place for place, name in enumerate(self._names)}
-        return {
-            place: found
-            for place, item in enumerate(self._items)
-            if item is not None and (found := tuple(places[one] for one in item.complements if one in places))
-        }
+        found = [
+            [places[one] for one in item.complements if one in places] if item is not None else []
+            for item in self._items
+        ]
+        table = np.full((len(found), max(map(len, found), default=0)), NO_CODE, dtype=np.int32)
+        for arm, those in enumerate(found):
+            table[arm, : len(those)] = those
+        return table
 
 
 def _available(item: CatalogItem, now_ms: int) -> bool:

@@ -93,7 +93,7 @@ def compose(
     totals.move_to(state.tables, weight_of)
     z = totals.normals(rules.page, segment, rules.policy.variants, epoch)
     statistics = _statistics(totals, page, settings, segment, _worth(state.tables, weight_of, page, settings))
-    bound = totals.bound(page, segment, now_ms)
+    bound = totals.rules(page, segment, now_ms)
     composition = slates_of(statistics, rules.policy, rules.page, segment, epoch, z, bound)
     return Layout(
         page=rules.page,

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from policy.filling import Rules
 from policy.posteriors import Prior, bucket_weights
-from policy.rules import Bound, bind
+from policy.rules import bind
 from policy.sampling import Floats, click_normals
 from schemas.messages import PageRules
 from schemas.rules import FOR_EVER
@@ -57,7 +58,7 @@ class Totals:
     conversions: dict[Traffic, Sums] = field(init=False)
     _drawn: tuple[tuple[str, str, int, int], Floats] | None = field(init=False, default=None)
     _prior: tuple[Known, Prior] | None = field(init=False, default=None)
-    _bound: tuple[tuple[PageRules, int, Mapping[str, float]], int, Bound] | None = field(init=False, default=None)
+    _bound: tuple[tuple[PageRules, int, Mapping[str, float]], int, Rules] | None = field(init=False, default=None)
     _held: dict[int, tuple[Table, int]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -100,20 +101,20 @@ class Totals:
             self._prior = known, known.priors(segment, self.candidates).prior
         return self._prior[1]
 
-    def bound(self, page: Page, segment: str, now_ms: int) -> Bound:
+    def rules(self, page: Page, segment: str, now_ms: int) -> Rules:
         """The page's rules bound to the candidates: as long as rules, items and moment are the same, so are they."""
         pacing = page.parameters.pacing if page.parameters else {}
         names = page.rules, page.revision, pacing
         kept = self._bound
-        if kept is None or kept[0] != names or not kept[1] <= now_ms < (kept[2].until or FOR_EVER):
+        if kept is None or kept[0] != names or not kept[1] <= now_ms < self.changes_at:
             made = bind(page.rules, self.candidates.items, page.items, segment, now_ms, pacing)
-            self._bound = kept = names, now_ms, made
+            self._bound = kept = names, now_ms, Rules.of(made, self.candidates.hashes, len(self.slots))
         return kept[2]
 
     @property
     def changes_at(self) -> int:
         """When the rules bound last change by themselves, milliseconds."""
-        return (self._bound[2].until if self._bound else None) or FOR_EVER
+        return (self._bound[2].several.bound.until if self._bound else None) or FOR_EVER
 
     @property
     def cells(self) -> int:

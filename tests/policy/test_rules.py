@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policy.examination import examination
-from policy.filling import Filled, fill
+from policy.filling import Filled, Prepared, fill
+from policy.greedy import BUILT, Greedy, Limits
 from policy.rules import bind, next_change, shown_in
 from policy.sampling import arm_hashes
 from policy.slates import slates
@@ -61,7 +62,7 @@ def filled(
     page = PageRules("home", 1, list(SLOTS), rules=list(rules), blocks=list(blocks))
     bound = bind(page, names, known, segment, NOW, pacing)
     scores = np.random.default_rng(seed).uniform(0.1, 1.0, (len(names), variants))
-    found = fill(scores, LOOKS, arm_hashes(names), bound, NAMES)
+    found = fill(scores, LOOKS, arm_hashes(names), Prepared.of(bound, arm_hashes(names), 5), NAMES)
     return found, [[names[arm] if arm >= 0 else "" for arm in row] for row in found.slates.tolist()]
 
 
@@ -166,7 +167,8 @@ def test_the_order_of_items_does_not_matter(rules: list[Rule], random: Any, seed
     rows = []
     for names in (list(catalog), order):
         bound = bind(page, names, catalog, "s", NOW, {rule.name: 0.5 for rule in rules})
-        made = fill(np.array([scores[name] for name in names]), LOOKS, arm_hashes(names), bound, NAMES)
+        hashes = arm_hashes(names)
+        made = fill(np.array([scores[name] for name in names]), LOOKS, hashes, Prepared.of(bound, hashes, 5), NAMES)
         rows.append(([[names[arm] if arm >= 0 else "" for arm in row] for row in made.slates.tolist()], made.relaxed))
     assert rows[0] == rows[1]
 
@@ -175,7 +177,8 @@ def test_a_shortlist_misses_nothing() -> None:
     many = {f"x{at}": CatalogItem(f"x{at}", "x", brand="one" if at < 600 else "two") for at in range(800)}
     page = PageRules("home", 1, list(SLOTS), rules=[Cap(name="cap", by="brand", most=2)])
     scores = np.linspace(2.0, 1.0, 800)[:, None] * np.ones(3)
-    found = fill(scores, LOOKS, arm_hashes(list(many)), bind(page, list(many), many, "s", NOW), NAMES)
+    hashes = arm_hashes(list(many))
+    found = fill(scores, LOOKS, hashes, Prepared.of(bind(page, list(many), many, "s", NOW), hashes, 5), NAMES)
     assert set(found.slates[0].tolist()) == {0, 1, 2, 600, 601}
     assert found.relaxed == ("cap cap: not in 3 of 3 slates",)
 
@@ -286,3 +289,28 @@ def test_contradictory_rules_give_way_in_order_and_are_told() -> None:
 def test_fewer_items_than_slots_leave_the_slots_least_looked_at_empty(count: int) -> None:
     _, rows = filled([Cap(name="c", most=9)], stocked(count))
     assert all(len([name for name in row if name]) == count for row in rows)
+
+
+@pytest.mark.skipif(not BUILT, reason="no C compiler was at hand when this was installed")
+@settings(max_examples=150)
+@given(rule_lists, st.integers(1, 24), st.integers(1, 9), st.integers(0, 1_000))
+def test_the_scan_and_numpy_fill_alike(rules: list[Rule], count: int, variants: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    catalog = {
+        name: msgspec.structs.replace(item, complements=rng.choice(ITEMS, 2).tolist())
+        for name, item in stocked(count).items()
+    }
+    page = PageRules("home", 1, list(SLOTS), rules=rules)
+    bound = bind(page, list(catalog), catalog, "s", NOW, {})
+    scores = rng.integers(0, 6, (variants, count)).astype(float)
+    scores[scores == 0] = -np.inf
+    fixed = np.full((variants, len(SLOTS)), -1, dtype=np.int32)
+    fixed[0, 1] = rng.integers(count)
+    banned = rng.random((variants, count)) < 0.2
+    order = np.argsort(-LOOKS, kind="stable").astype(np.int32)
+    made = []
+    for built in (True, False):
+        slates_ = fixed.copy()
+        Greedy(scores, order, Limits(bound, 5), built).fill(slates_, banned, np.arange(variants))
+        made.append(slates_.tolist())
+    assert made[0] == made[1]

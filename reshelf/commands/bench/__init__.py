@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from reshelf.commands.bench.latency import latency
+from reshelf.commands.bench.layout import layout
 from reshelf.commands.bench.ope import ope
 from reshelf.commands.bench.pipeline import pipeline
 from reshelf.commands.bench.renderer import renderer
@@ -23,5 +24,5 @@ def bench() -> None:
     """
 
 
-for measurement in (pipeline, stages, latency, replay, scale, renderer, ope):
+for measurement in (pipeline, stages, latency, replay, scale, layout, renderer, ope):
     bench.add_command(measurement)

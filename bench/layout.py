@@ -1,0 +1,97 @@
+"""How long a layout takes with every kind of rule on: the pure part, on one core."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass, replace
+
+import msgspec
+import numpy as np
+
+from bench.pages import PAGE, SEGMENT, Size, page, state
+from schemas.messages import CatalogItem, PolicyParameters
+from schemas.rules import Boost, Cap, Complements, Exposure, Match, Pin, Place, Rule, Spacing, Sponsored
+from streams.layouts.compose import Page, compose
+from streams.layouts.known import known
+from streams.layouts.totals import Totals
+from streams.settings import LayoutSettings
+
+NOW_MS = 1_790_000_000_000
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Milliseconds of one layout: medians over the rounds, and how many rules had to be relaxed."""
+
+    items: int
+    slots: int
+    variants: int
+    median_ms: float
+    without_rules_ms: float
+    relaxed: int
+
+
+def rules_for(size: Size) -> list[Rule]:
+    """One rule of each kind, and more of those that stores have many of."""
+    slots = [f"slot-{number:02d}" for number in range(size.slots)]
+    return [
+        Pin(name="pin", item="item-000007", slot=slots[1 % size.slots]),
+        Boost(name="lift", match=Match(tags=["sale"]), factor=1.3),
+        Boost(name="bury", match=Match(brands=["brand-3"]), factor=0.5),
+        Boost(name="off", match=Match(categories=["category-9"]), factor=0.0),
+        Cap(name="brands", by="brand", most=2),
+        Cap(name="sale", match=Match(tags=["sale"]), most=4),
+        Spacing(name="mixed", by="category", distance=2),
+        Exposure(name="new", match=Match(newer_than_days=7.0), least=0.5),
+        Exposure(name="room", match=Match(), most=0.75),
+        Place(name="low", match=Match(categories=["category-5"]), slots=slots[size.slots // 2 :]),
+        Sponsored(name="paid", match=Match(brands=["brand-1"]), slot=slots[-1], impressions=10_000),
+        Complements(name="together", factor=1.5),
+    ]
+
+
+def measure(size: Size, rounds: int) -> Timing:
+    """Layouts of a page whose counts change a little from one to the next, as a worker makes them."""
+    bare, ruled = page(size), _ruled(page(size), size)
+    with_rules, relaxed = _timed(ruled, size, rounds)
+    without, _ = _timed(bare, size, rounds)
+    return Timing(size.items, size.slots, size.variants, with_rules, without, relaxed)
+
+
+def _timed(of: Page, size: Size, rounds: int) -> tuple[float, int]:
+    totals, settings = Totals(of.candidates, tuple(of.rules.slots)), LayoutSettings()
+    first, took, relaxed = state(size, 1), list[float](), 0
+    for turn in range(rounds + 3):
+        changed = first.tables[0].clicks.copy()
+        changed[turn % size.items, turn % size.slots] += 1
+        now = replace(first, tables=(replace(first.tables[0], clicks=changed), first.tables[1]))
+        began = time.perf_counter()
+        made = compose(SEGMENT, now, of, settings, 1, totals, NOW_MS)
+        took.append(1000 * (time.perf_counter() - began))
+        relaxed = len(made.relaxed)
+    return round(statistics.median(took[3:]), 3), relaxed
+
+
+def _ruled(bare: Page, size: Size) -> Page:
+    rng = np.random.default_rng(3)
+    items = {
+        name: CatalogItem(
+            name,
+            name,
+            category=f"category-{rng.integers(20)}",
+            brand=f"brand-{rng.integers(40)}",
+            tags=["sale"] if rng.random() < 0.2 else [],
+            created_at=NOW_MS - int(rng.integers(1, 400)) * DAY_MS,
+            complements=[f"item-{rng.integers(size.items):06d}"],
+        )
+        for name in bare.candidates.items
+    }
+    fitted = PolicyParameters(PAGE, 1, NOW_MS, 0.02, 50.0, pacing={"paid": 0.3}, weights={"category=category-1": 0.4})
+    return replace(
+        bare,
+        rules=msgspec.structs.replace(bare.rules, rules=rules_for(size)),
+        items=items,
+        known=known(fitted, bare.candidates, items),
+    )
