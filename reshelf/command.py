@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "topics": ("topics:topics", "Create the topics, or list them with what differs."),
     "publish": ("publish:publish", "Check JSON lines and publish them to a topic."),
     "forget": ("forget:forget", "Drop what is kept about a unit."),
+    "explain": ("explain:explain", "Say why a layout is as it is."),
     "rules": ("rules:rules", "Check, publish and roll back what merchandisers ask of pages."),
     "layouts": ("layouts:layouts", "Show published layouts."),
     "state": ("state:state", "Export or digest what was learned."),

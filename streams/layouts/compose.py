@@ -89,10 +89,8 @@ def compose(
     rules, parameters = page.rules, page.parameters
     if totals is None:
         totals = Totals(page.candidates, tuple(rules.slots))
-    weight_of = weights(state.tables, settings.half_life_ms)
-    totals.move_to(state.tables, weight_of)
+    statistics = statistics_of(segment, state, page, settings, totals)
     z = totals.normals(rules.page, segment, rules.policy.variants, epoch)
-    statistics = _statistics(totals, page, settings, segment, _worth(state.tables, weight_of, page, settings))
     bound = totals.rules(page, segment, now_ms)
     composition = slates_of(statistics, rules.policy, rules.page, segment, epoch, z, bound)
     return Layout(
@@ -131,7 +129,11 @@ def unshadowed(layout: Layout) -> Layout:
     return msgspec.structs.replace(layout, shadow_policy="", shadow=[])
 
 
-def _statistics(totals: Totals, page: Page, settings: LayoutSettings, segment: str, worth: Worth | None) -> Statistics:
+def statistics_of(segment: str, state: KeyState, page: Page, settings: LayoutSettings, totals: Totals) -> Statistics:
+    """What is known of the page's candidates for a segment; `totals` are moved along to the state's tables."""
+    weight_of = weights(state.tables, settings.half_life_ms)
+    totals.move_to(state.tables, weight_of)
+    worth = _worth(state.tables, weight_of, page, settings)
     fitted = page.parameters
     usual = base(fitted, settings.click_rate, settings.strength)
     learned, holdout = Traffic.LEARNED, Traffic.HOLDOUT

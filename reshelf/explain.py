@@ -1,0 +1,125 @@
+"""An explanation from live topics and state, for people and scripts."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from policy.assignment import epoch_of
+from reshelf.decisions import read
+from reshelf.settings import Settings
+from schemas.errors import ReshelfError
+from schemas.topics import CATALOG_ITEMS
+from streams.clients import redis_client
+from streams.fold.deltas import WHOLE_PAGE
+from streams.layouts.compose import Page
+from streams.layouts.explain import Arm, Explanation, explain
+from streams.state import manifest
+from streams.state.reader import KeyState, StateReader
+
+LISTED = 20
+
+
+def explained(settings: Settings, page: str, segment: str, now_ms: int) -> Explanation:
+    """What the layout of a page and segment is made from now; raises `ReshelfError` where the page is not declared."""
+    catalog = read.catalog(settings.kafka)
+    if page not in catalog.rules:
+        raise ReshelfError(f"page {page!r} is not declared; declared are: {', '.join(sorted(catalog.rules)) or 'none'}")
+    made = Page(
+        catalog.rules[page],
+        catalog.candidates(page),
+        catalog.position(CATALOG_ITEMS),
+        catalog.described(page),
+        catalog.items,
+        catalog.revision(page),
+    )
+    state = asyncio.run(_state(settings, page, segment))
+    epoch = epoch_of(now_ms, page, segment, settings.layouts.epoch_ms)
+    return explain(segment, state, made, settings.layouts, epoch.number, now_ms)
+
+
+async def _state(settings: Settings, page: str, segment: str) -> KeyState:
+    client = redis_client(settings.redis)
+    try:
+        made = await manifest.read(client, settings.redis.namespace)
+        reader = StateReader(client, settings.redis.namespace, settings.redis.groups, made.starts)
+        if segment != WHOLE_PAGE:
+            return await reader.read(page, segment)
+        return await reader.read_page(page, {one for name, one in await reader.keys() if name == page} | {WHOLE_PAGE})
+    finally:
+        await client.aclose()
+
+
+def arm_of(explanation: Explanation, item: str) -> Arm:
+    """One arm; raises `ReshelfError` where the item is no candidate of the page."""
+    found = next((arm for arm in explanation.arms if arm.item == item), None)
+    if found is None:
+        raise ReshelfError(
+            f"{item!r} is no candidate of page {explanation.layout.page!r}: it is not in the catalog, not available, "
+            "or the page's candidates leave it out (`reshelf rules show`)"
+        )
+    return found
+
+
+def as_json(explanation: Explanation, item: str | None) -> dict[str, Any]:
+    """The explanation as plain values; of one item alone where it is named."""
+    arms = [arm_of(explanation, item)] if item else explanation.arms
+    return {
+        "page": explanation.layout.page,
+        "segment": explanation.layout.segment,
+        "epoch": explanation.layout.epoch,
+        "policy": explanation.layout.policy,
+        "examination": explanation.examination,
+        "relaxed": explanation.layout.relaxed,
+        "arms": [msgspec.to_builtins(arm) for arm in arms],
+    }
+
+
+def listing(explanation: Explanation) -> RenderableType:
+    """The likeliest arms, one a line."""
+    table = Table("item", "seen", "clicks", "prior", "click rate", "95 %", "slots", "rules", box=None)
+    for arm in explanation.arms[:LISTED]:
+        places = ", ".join(f"{slot} {share:.0%}" for slot, share in arm.slots.items())
+        table.add_row(
+            arm.item,
+            f"{arm.impressions:,.0f}",
+            f"{arm.clicks:,.0f}",
+            f"{arm.prior.click_rate:.2%}",
+            f"{arm.click_rate:.2%}",
+            f"{arm.low:.2%} - {arm.high:.2%}",
+            places or "-",
+            "; ".join(arm.rules),
+        )
+    left = len(explanation.arms) - LISTED
+    relaxed = [f"relaxed: {text}" for text in explanation.layout.relaxed]
+    return Group(table, *([f"and {left} more items"] if left > 0 else []), *relaxed)
+
+
+def story(arm: Arm) -> str:
+    """One arm in words."""
+    prior = arm.prior
+    parts = ", ".join(f"{name} {part:+.2f}" for name, part in prior.features.items())
+    lines = [
+        f"{arm.item}",
+        f"seen       {arm.impressions:,.0f} times, {arm.examined:,.0f} of them looked at; {arm.clicks:,.0f} clicks",
+        f"prior      {prior.click_rate:.3%}, weighing {prior.strength:,.0f} looks: the page's {prior.base:.3%}"
+        + (f", features {parts}" if parts else "")
+        + (f", text {prior.text:+.2f}" if prior.text else "")
+        + (f", times {prior.factor:.2f} by clicks in other segments" if prior.factor != 1.0 else ""),
+        f"click rate {arm.click_rate:.3%}, 95 % between {arm.low:.3%} and {arm.high:.3%}",
+        f"draws      {', '.join(f'{draw:.2%}' for draw in arm.draws)}",
+    ]
+    if arm.value:
+        value = arm.value
+        lines.append(
+            f"value      {value.total:.3g} a click: {value.click:g} + {value.purchase_rate:.2%} "
+            f"x {value.amount:,.0f} x {value.earned:g}"
+        )
+    places = ", ".join(f"{slot} in {share:.0%} of slates" for slot, share in arm.slots.items()) or "in no slate"
+    lines.append(f"stands     {places}" + (f"; {arm.baseline} in the baseline" if arm.baseline else ""))
+    lines += [f"rule       {text}" for text in arm.rules]
+    return "\n".join(lines)

@@ -1,0 +1,188 @@
+"""Why an item stands where it stands: everything that a layout was made from, item by item."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from policy.compose import Statistics
+from policy.posteriors import Beta, Floats, interval, posterior
+from policy.priors import unpacked
+from policy.rules import NO_CODE, Bound, bind
+from policy.sampling import beta_draws
+from schemas.messages import Layout, PolicyParameters
+from streams.layouts.compose import Page, compose, statistics_of
+from streams.layouts.known import Known
+from streams.layouts.totals import Totals
+from streams.settings import LayoutSettings
+from streams.state.reader import KeyState
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """Where the click rate starts and how much that weighs; what it comes from.
+
+    `features` are the parts that features add on the logit scale, `text` that of the
+    text vector; `factor` is what clicks in the page's other segments make of it.
+    """
+
+    click_rate: float
+    strength: float
+    base: float
+    features: Mapping[str, float]
+    text: float
+    factor: float
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What a click is worth: its own value, the chance of a purchase and the mean margin of one, in minor units."""
+
+    click: float
+    purchase_rate: float
+    amount: float
+    earned: float
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """An item: counts, prior, click rate once looked at with its 95 % interval, a draw for each slate, places, rules.
+
+    `examined` are impressions weighted by how likely their slots are looked at.
+    """
+
+    item: str
+    impressions: float
+    examined: float
+    clicks: float
+    prior: Prior
+    click_rate: float
+    low: float
+    high: float
+    value: Value | None
+    draws: Sequence[float]
+    slots: Mapping[str, float]
+    baseline: str
+    rules: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A layout as it would be made now, and its arms, the likeliest to be clicked first."""
+
+    layout: Layout
+    examination: Mapping[str, float]
+    arms: Sequence[Arm]
+
+
+def explain(
+    segment: str, state: KeyState, page: Page, settings: LayoutSettings, epoch: int, now_ms: int
+) -> Explanation:
+    """Make the layout of a page for a segment and say for each candidate what went into it."""
+    totals = Totals(page.candidates, tuple(page.rules.slots))
+    layout = compose(segment, state, page, settings, epoch, totals, now_ms)
+    statistics = statistics_of(segment, state, page, settings, totals)
+    beta = posterior(statistics.impressions, statistics.clicks, statistics.examination, statistics.prior)
+    pacing = page.parameters.pacing if page.parameters else {}
+    bound = bind(page.rules, statistics.items, page.items, segment, now_ms, pacing)
+    z = totals.normals(page.rules.page, segment, page.rules.policy.variants, epoch)
+    made = _Made(layout, statistics, beta, bound, beta_draws(beta.a, beta.b, z, page.rules.policy.exploration))
+    priors = _priors(statistics, page.known, segment, page)
+    arms = [made.arm(row, priors[row]) for row in np.argsort(-beta.mean, kind="stable").tolist()]
+    curve = dict(zip(statistics.slots, statistics.examination.tolist(), strict=True))
+    return Explanation(layout, curve, arms)
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    layout: Layout
+    statistics: Statistics
+    beta: Beta
+    bound: Bound
+    draws: Floats
+
+    def arm(self, row: int, prior: Prior) -> Arm:
+        statistics, item = self.statistics, self.statistics.items[row]
+        low, high = interval(self.beta.a[row : row + 1], self.beta.b[row : row + 1])
+        shares = {slot: those[item] for slot, those in self.layout.propensities.items() if item in those}
+        return Arm(
+            item=item,
+            impressions=float(statistics.impressions[row].sum()),
+            examined=float(statistics.impressions[row] @ statistics.examination),
+            clicks=float(statistics.clicks[row].sum()),
+            prior=prior,
+            click_rate=float(self.beta.mean[row]),
+            low=float(low[0]),
+            high=float(high[0]),
+            value=self._value(row),
+            draws=[round(float(draw), 6) for draw in self.draws[row]],
+            slots=shares,
+            baseline=next((slot for slot, shown in self.layout.baseline.items() if shown == item), ""),
+            rules=list(_said(self.bound, row, statistics.slots)),
+        )
+
+    def _value(self, row: int) -> Value | None:
+        worth = self.statistics.worth
+        if worth is None:
+            return None
+        rate, amount = float(worth.buying.mean[row]), float(worth.amount[row])
+        return Value(worth.click, rate, amount, float(worth.earned[row]), float(worth.mean[row]))
+
+
+def _priors(statistics: Statistics, known: Known | None, segment: str, page: Page) -> list[Prior]:
+    arms = len(statistics.items)
+    means, weights = (np.broadcast_to(value, arms).tolist() for value in statistics.prior)
+    if known is None:
+        return [Prior(mean, weight, mean, {}, 0.0, 1.0) for mean, weight in zip(means, weights, strict=True)]
+    found = known.priors(segment, page.candidates)
+    parts, text = _parts(known, segment)
+    return [
+        Prior(means[row], weights[row], known.parameters.click_rate, parts[row], text[row], float(found.factor[row]))
+        for row in range(arms)
+    ]
+
+
+def _parts(known: Known, segment: str) -> tuple[list[dict[str, float]], list[float]]:
+    """What each feature adds for each arm, and what the text adds, on the logit scale."""
+    parameters: PolicyParameters = known.parameters
+    fit = parameters.segments.get(segment)
+    own = fit.weights if fit else {}
+    weights = [parameters.weights.get(name, 0.0) + own.get(name, 0.0) for name in known.features.names]
+    products = known.features.values * np.array(weights, dtype=np.float64)
+    parts = [
+        {name: round(part, 4) for name, part in zip(known.features.names, row, strict=True) if abs(part) > 5e-5}
+        for row in products.tolist()
+    ]
+    if fit and fit.base:
+        for row in parts:
+            row["segment"] = round(fit.base, 4)
+    text = np.zeros(len(parts))
+    if known.vectors is not None:
+        for packed in (parameters.text, fit.text if fit else b""):
+            if len(one := unpacked(packed)) == known.vectors.shape[1]:
+                text = text + known.vectors @ one
+    return parts, [round(float(part), 4) for part in text]
+
+
+def _said(bound: Bound, row: int, slots: Sequence[str]) -> list[str]:
+    """What each rule does to an arm, in words."""
+    said = [] if bound.eligible[row] else ["may not be shown now: stock, dates, or a boost with factor 0"]
+    if bound.factor[row] != 1.0:
+        said.append(f"score times {bound.factor[row]:g} by boosts")
+    for pin in bound.pinned:
+        if pin.arms[row]:
+            how = "pinned" if pin.share >= 1.0 else f"sponsored in {pin.share:.0%} of slates"
+            said.append(f"{how} in {slots[pin.slot]} by {pin.name}")
+    said += [f"counts for cap {rule.name}, at most {rule.most}" for rule in bound.capped if rule.codes[row] != NO_CODE]
+    said += [f"kept {rule.distance} apart by {rule.name}" for rule in bound.spaced if rule.codes[row] != NO_CODE]
+    said += [
+        f"in {rule.least:.0%} to {rule.most:.0%} of slates by {rule.name}" for rule in bound.exposed if rule.arms[row]
+    ]
+    for place in bound.placed:
+        if place.arms[row]:
+            where = ", ".join(slot for slot, allowed in zip(slots, place.slots.tolist(), strict=True) if allowed)
+            said.append(f"only in {where or 'no slot'} by {place.name}")
+    return said

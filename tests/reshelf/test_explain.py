@@ -1,0 +1,125 @@
+"""Explanations: true to the layout that they explain, from arrays and from a running shop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from policy.posteriors import interval
+from reshelf.command import run
+from reshelf.explain import arm_of, explained, listing, story
+from reshelf.settings import Settings
+from schemas.errors import ReshelfError
+from schemas.messages import CatalogItem, PageRules, PolicyChoice, PolicyParameters, SegmentFit
+from schemas.rules import Boost, Match, Pin
+from streams.fold.deltas import Traffic
+from streams.layouts.candidates import CandidateSet
+from streams.layouts.compose import Page, compose
+from streams.layouts.explain import explain
+from streams.layouts.known import known
+from streams.namespace import open_namespace
+from streams.settings import LayoutSettings
+from streams.state.reader import KeyState
+from tests.streams.layout_inputs import table
+from tests.streams.test_layouts_worker import FOLD, Shop, open_shop  # noqa: F401  a fixture
+
+ITEMS, SLOTS = tuple(f"i{number}" for number in range(8)), ("top", "left", "right")
+
+
+def page() -> Page:
+    rules = PageRules(
+        "home",
+        3,
+        list(SLOTS),
+        policy=PolicyChoice(variants=4),
+        rules=[Pin(name="p", item="i4", slot="left"), Boost(name="b", match=Match(items=["i5"]), factor=2.0)],
+    )
+    items = {name: CatalogItem(name, name, category="hats" if at % 2 else "shoes") for at, name in enumerate(ITEMS)}
+    fitted = PolicyParameters(
+        "home",
+        1,
+        1,
+        0.02,
+        50.0,
+        weights={"category=hats": 0.5},
+        segments={"new": SegmentFit(base=0.1, weights={"category=hats": 0.25})},
+        arms={"i3": (40.0, 10.0)},
+    )
+    candidates = CandidateSet(ITEMS)
+    return Page(rules, candidates, [5], known(fitted, candidates, items), items)
+
+
+def test_an_explanation_is_of_the_layout_that_would_be_made() -> None:
+    state = KeyState((table(0, Traffic.LEARNED, ITEMS, SLOTS, 3),), {})
+    settings = LayoutSettings(sale_value=0.01)
+    found = explain("new", state, page(), settings, 3, 9)
+    assert found.layout == compose("new", state, page(), settings, 3, now_ms=9)
+    assert [arm.item for arm in sorted(found.arms, key=lambda arm: -arm.click_rate)] == [arm.item for arm in found.arms]
+    counts = state.tables[0]
+    for arm in found.arms:
+        row = ITEMS.index(arm.item)
+        assert arm.impressions == counts.impressions[row].sum()
+        assert arm.clicks == counts.clicks[row].sum()
+        a = arm.prior.click_rate * arm.prior.strength + arm.clicks
+        b = (1 - arm.prior.click_rate) * arm.prior.strength + max(0.0, arm.examined - arm.clicks)
+        low, high = interval(np.array([a]), np.array([b]))
+        assert (arm.click_rate, arm.low, arm.high) == pytest.approx((a / (a + b), low[0], high[0]))
+        assert arm.slots == {
+            slot: those[arm.item] for slot, those in found.layout.propensities.items() if arm.item in those
+        }
+        assert len(arm.draws) == 4 and arm.value is not None
+    by_name = {arm.item: arm for arm in found.arms}
+    assert by_name["i1"].prior.features == {"category=hats": 0.75, "segment": 0.1}
+    assert by_name["i3"].prior.factor > 2.0 > by_name["i1"].prior.factor == 1.0
+    assert by_name["i4"].rules == ["pinned in left by p"]
+    assert by_name["i5"].rules == ["score times 2 by boosts"]
+
+
+def test_without_parameters_the_prior_is_the_base_rate() -> None:
+    bare = Page(PageRules("home", 1, list(SLOTS)), CandidateSet(ITEMS), [])
+    arm = explain("new", KeyState((), {}), bare, LayoutSettings(), 3, 0).arms[0]
+    assert (arm.prior.click_rate, arm.prior.features, arm.value) == (LayoutSettings().click_rate, {}, None)
+
+
+def test_a_running_shop_is_explained(
+    broker: str,
+    open_shop: Callable[..., Shop],  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shop = open_shop(broker)
+
+    async def count() -> None:
+        import redis.asyncio
+
+        async with redis.asyncio.Redis.from_url(shop.redis.url) as client:
+            await open_namespace(shop.kafka, client, shop.redis, FOLD)
+        await shop.count("new", Traffic.LEARNED, 100, {"i3": 4, "i2": 9})
+
+    asyncio.run(count())
+    settings = Settings(kafka=shop.kafka, redis=shop.redis, fold=FOLD, layouts=shop.layouts)
+    for segment, clicks in (("new", 9.0), ("*", 9.0), ("stranger", 0.0)):
+        arm = arm_of(explained(settings, "home", segment, 1_790_000_000_000), "i2")
+        assert arm.clicks == clicks
+        assert "i2" in story(arm)
+    assert listing(explained(settings, "home", "new", 1_790_000_000_000))
+    with pytest.raises(ReshelfError, match="'nowhere' is not declared; declared are: home"):
+        explained(settings, "nowhere", "new", 0)
+    for name, value in (
+        ("KAFKA__BOOTSTRAP", shop.kafka.bootstrap),
+        ("KAFKA__PREFIX", shop.kafka.prefix),
+        ("REDIS__URL", shop.redis.url),
+        ("REDIS__GROUPS", str(shop.redis.groups)),
+    ):
+        monkeypatch.setenv(f"RESHELF_{name}", value)
+    assert run(["explain", "home", "new", "i2", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [arm["item"] for arm in told["arms"]] == ["i2"]
+    assert run(["explain", "home", "new"]) == 0
+    assert "i2" in capsys.readouterr().out
+    assert run(["explain", "home", "new", "unknown"]) == 1
+    assert "no candidate" in capsys.readouterr().err
