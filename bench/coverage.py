@@ -82,7 +82,8 @@ def coverage(logs: int, seed: int, plan: Plan, on_log: Callable[[], None] = lamb
 def summary(tallies: dict[Key, Tally]) -> dict[str, Any]:
     """The smallest coverage of any default for targets near the one served, and every figure beside it.
 
-    A default that is refused on most logs is offered on too few to be counted.
+    A default that is refused on most logs is offered on too few to be counted;
+    `refusal_rate` is that of the first.
     """
     near = {key: tally for key, tally in tallies.items() if key.target.near}
     offered = {key: tally for key, tally in near.items() if 2 * tally.refused <= tally.logs}

@@ -21,7 +21,7 @@ from policy.evaluation.decisions import EMPTY, Decisions, Slates, compare
 from policy.evaluation.estimators import Estimate, Evidence
 from policy.evaluation.ratio import BINS, Interval, Ratio
 from policy.evaluation.reward_model import FOLDS, expected_reward, fold_of
-from policy.examination import examination
+from policy.examination import examination, fit_examination
 from policy.filling import Rules
 from policy.posteriors import Prior
 from policy.rules import Bound, Capped, Exposed, Pinned, Spaced
@@ -31,7 +31,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Reward = Literal["click", "revenue"]
 
-DEFAULTS = ("item-position", "doubly-robust")
+DEFAULTS = ("position-based", "item-position", "doubly-robust")
 """The estimators that are offered first for pages."""
 HOLDOUT = 0.1
 PRIOR = Prior(0.03, 60.0)
@@ -45,7 +45,7 @@ class Plan:
 
     items: int = 30
     slots: int = 6
-    variants: int = 64
+    variants: int = 16
     exploration_slates: int = 0
     units: int = 3_000
     views: int = 12_000
@@ -216,27 +216,38 @@ def value(
     return Valued(truth, estimates, _on_policy(random, world, parts, target, reward))
 
 
-def _model(world: World, parts: Sequence[Part], reward: Reward, plan: Plan) -> Floats:
-    sums = np.zeros((2, FOLDS, plan.items + 1, plan.slots))
+class Model(NamedTuple):
+    """What the evaluator fits to a log: examination [S], and expected rewards [K, A, S]."""
+
+    curve: Floats
+    expected: Floats
+
+
+def _model(world: World, parts: Sequence[Part], reward: Reward, plan: Plan) -> Model:
+    sums = np.zeros((3, FOLDS, plan.items + 1, plan.slots))
     for part in parts:
-        folds = fold_of(world.bins[part.shown.unit])[:, None]
-        place = folds, part.shown.slates, np.arange(plan.slots)
-        np.add.at(sums[0], place, 1.0)
-        np.add.at(sums[1], place, part.shown.earned[reward])
-    model = expected_reward(sums[0], sums[1], parts[0].statistics.examination)
-    model[:, EMPTY] = 0.0
-    return model
+        place = fold_of(world.bins[part.shown.unit])[:, None], part.shown.slates, np.arange(plan.slots)
+        earned = part.shown.earned
+        for total, values in zip(sums, (np.ones_like(earned[reward]), earned["click"], earned[reward]), strict=True):
+            np.add.at(total, place, values)
+    shown, clicks = sums[:2, :, :-1].sum(axis=1)
+    curve = fit_examination(shown, clicks, parts[0].statistics.examination)
+    expected = expected_reward(sums[0], sums[2], curve)
+    expected[:, EMPTY] = 0.0
+    return Model(curve, expected)
 
 
-def _decisions(world: World, part: Part, target: int, reward: Reward, model: Floats) -> Decisions:
+def _decisions(world: World, part: Part, target: int, reward: Reward, model: Model) -> Decisions:
     served, wanted, shown = part.served, part.wanted[target], part.shown
     variants = len(served) - 1
     chance = np.array([(1.0 - HOLDOUT) / variants] * variants + [HOLDOUT])
-    chances = compare(served, chance, wanted, np.full(len(wanted), 1.0 / len(wanted))).at(shown.row)
+    chances = compare(served, chance, wanted, np.full(len(wanted), 1.0 / len(wanted)), model.curve).at(shown.row)
     bins = world.bins[shown.unit]
     folds, places = fold_of(bins), np.arange(served.shape[1])
-    expected = model[folds[:, None], shown.slates, places]
-    return Decisions(bins, shown.earned[reward], chances, expected, model[:, wanted, places].mean(axis=1)[folds])
+    expected = model.expected[folds[:, None], shown.slates, places]
+    return Decisions(
+        bins, shown.earned[reward], chances, expected, model.expected[:, wanted, places].mean(axis=1)[folds]
+    )
 
 
 def _on_policy(

@@ -18,12 +18,14 @@ class Lacking(NamedTuple):
     """Share of the target's probability that the logging policy never shows, [...].
 
     `items`: of (slot, item); `prefixes`: of the slots from the first to each one
-    together, averaged over slots; `slates`: of all slots together.
+    together, averaged over slots; `slates`: of all slots together; `anywhere`: of looks
+    at items, in whichever slot.
     """
 
     items: Floats
     prefixes: Floats
     slates: Floats
+    anywhere: Floats
 
 
 class Comparison(NamedTuple):
@@ -31,19 +33,28 @@ class Comparison(NamedTuple):
 
     `logged` and `target`: the item in the slot; `logged_prefix` and
     `target_prefix`: the items of this slot and all before it together.
+    `logged_anywhere` and `target_anywhere`: how often a visitor looks at the slot's
+    item, in whichever slot it stands.
     """
 
     logged: Floats
     target: Floats
     logged_prefix: Floats
     target_prefix: Floats
+    logged_anywhere: Floats
+    target_anywhere: Floats
     lacking: Lacking
 
     def at(self, rows: NDArray[np.bool_] | Ints) -> Comparison:
         """Some rows; what a policy lacks as a whole is said of each of them."""
-        logged, target, logged_prefix, target_prefix = self.logged, self.target, self.logged_prefix, self.target_prefix
-        lacking = Lacking(*(np.broadcast_to(share, len(logged))[rows] for share in self.lacking))
-        return Comparison(logged[rows], target[rows], logged_prefix[rows], target_prefix[rows], lacking)
+        views = len(self.logged)
+        lacking = Lacking(*(np.broadcast_to(share, views)[rows] for share in self.lacking))
+        return Comparison._make([*(one[rows] for one in self.probabilities), lacking])
+
+    @property
+    def probabilities(self) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats]:
+        """All but what is lacking, in the order of the fields."""
+        return self[:6]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,7 +75,7 @@ class Decisions:
     expected_target: Floats
 
     def __post_init__(self) -> None:
-        for name, found in (*zip(self.chances._fields[:4], self.chances[:4], strict=True), *self._models()):
+        for name, found in (*zip(self.chances._fields[:6], self.chances.probabilities, strict=True), *self._models()):
             if found.shape != self.reward.shape:
                 raise ValueError(f"{name}: expected shape {self.reward.shape}, got {found.shape}")
         if not (self.chances.logged_prefix > 0.0).all():
@@ -79,7 +90,7 @@ class Decisions:
     ) -> Decisions:
         """Decisions of one slot, all [N], where the log supports the target wholly."""
         shown, wanted, none = logged[:, None], target[:, None], np.zeros(len(bins))
-        chances = Comparison(shown, wanted, shown, wanted, Lacking(none, none, none))
+        chances = Comparison(shown, wanted, shown, wanted, shown, wanted, Lacking(none, none, none, none))
         return cls(bins, reward[:, None], chances, expected[:, None], expected_target[:, None])
 
     def only(self, rows: NDArray[np.bool_] | Ints) -> Decisions:
@@ -93,23 +104,40 @@ class Decisions:
         )
 
 
-def compare(logged: Slates, chance: Floats, target: Slates, target_chance: Floats) -> Comparison:
+def compare(logged: Slates, chance: Floats, target: Slates, target_chance: Floats, curve: Floats) -> Comparison:
     """The logging policy's slates int64[V, S] against the target's int64[W, S].
 
-    Rows are the logging policy's slates.  Slates are item codes, -1 where a slot is empty; each policy shows one of its
-    slates with the chances float64[V] and float64[W], which add up to 1.  Exact,
-    since a policy is its slates.
+    Rows are the logging policy's slates.  Slates are item codes, -1 where a slot is
+    empty; each policy shows one of its slates with the chances float64[V] and
+    float64[W], which add up to 1.  Exact, since a policy is its slates; but looks
+    rest on `curve`, float64[S], the probability that each slot is looked at.
     """
     same = logged[:, None, :] == logged[None, :, :]
     matched = logged[:, None, :] == target[None, :, :]
     prefix = np.logical_and.accumulate(matched, axis=2)
+    size = 2 + int(max(logged.max(initial=EMPTY), target.max(initial=EMPTY)))
+    looks, wanted = _looks(logged, chance, curve, size), _looks(target, target_chance, curve, size)
     return Comparison(
         logged=_chance_of(same, chance),
         target=_chance_of(matched, target_chance),
         logged_prefix=_chance_of(np.logical_and.accumulate(same, axis=2), chance),
         target_prefix=_chance_of(prefix, target_chance),
-        lacking=_lacking(matched, prefix, chance, target_chance),
+        logged_anywhere=looks[logged],
+        target_anywhere=wanted[logged],
+        lacking=Lacking(*_lacking(matched, prefix, chance, target_chance), _unseen(looks, wanted)),
     )
+
+
+def _looks(slates: Slates, chance: Floats, curve: Floats, size: int) -> Floats:
+    """How often each item is looked at, float64[size]; the last one stands for empty slots."""
+    weights = chance[:, None] * curve
+    places = np.where(slates == EMPTY, size - 1, slates)
+    return np.bincount(places.ravel(), weights.ravel(), size).astype(np.float64)
+
+
+def _unseen(looks: Floats, wanted: Floats) -> Floats:
+    total = wanted[:-1].sum()
+    return np.asarray(wanted[:-1][looks[:-1] == 0.0].sum() / total if total > 0.0 else 0.0)
 
 
 def _chance_of(shown: NDArray[np.bool_], chance: Floats) -> Floats:
@@ -117,8 +145,10 @@ def _chance_of(shown: NDArray[np.bool_], chance: Floats) -> Floats:
     return total
 
 
-def _lacking(matched: NDArray[np.bool_], prefix: NDArray[np.bool_], chance: Floats, target_chance: Floats) -> Lacking:
-    """Shares of the target's probability, as arrays without axes."""
+def _lacking(
+    matched: NDArray[np.bool_], prefix: NDArray[np.bool_], chance: Floats, target_chance: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Shares of the target's probability, of items, prefixes and slates, as arrays without axes."""
     shown = chance > 0.0
     items, prefixes = (target_chance @ ~one[shown].any(axis=0) for one in (matched, prefix))
-    return Lacking(np.asarray(items.mean()), np.asarray(prefixes.mean()), np.asarray(prefixes[-1]))
+    return np.asarray(items.mean()), np.asarray(prefixes.mean()), np.asarray(prefixes[-1])

@@ -23,6 +23,14 @@ UNSUPPORTED = 0.01
 """The largest share of the target's probability that the log may lack."""
 
 
+NEEDS = {
+    "items": "items in slots",
+    "prefixes": "slots up to each one together",
+    "slates": "whole slates",
+    "anywhere": "items in any slot",
+}
+
+
 class Terms(NamedTuple):
     """What each page view adds, float64[N] each."""
 
@@ -47,7 +55,7 @@ def replay(decisions: Decisions) -> Terms:
 def ips(decisions: Decisions, clip: float = np.inf) -> Terms:
     """Inverse propensity scoring of whole slates: Horvitz and Thompson (1952).
 
-    With a `clip` weights count for at most that (Bottou et al. 2013, section 4.4):
+    With a `clip` weights count for at most that (Bottou et al. 2013):
     less variance, and too low a value where it matters.
     """
     weight = np.minimum(_whole_weight(decisions), clip)
@@ -55,19 +63,19 @@ def ips(decisions: Decisions, clip: float = np.inf) -> Terms:
 
 
 def snips(decisions: Decisions) -> Terms:
-    """Self-normalised inverse propensity scoring: Swaminathan and Joachims (2015), eq. 8."""
+    """Self-normalised inverse propensity scoring: Swaminathan and Joachims (2015)."""
     weight = _whole_weight(decisions)
     return Terms(weight * _earned(decisions), weight, weight)
 
 
 def direct(decisions: Decisions) -> Terms:
-    """The model's word alone: the direct method of Dudík, Langford and Li (2011), eq. 1."""
+    """The model's word alone: the direct method of Dudík, Langford and Li (2011)."""
     ones = np.ones(len(decisions.bins))
     return Terms(decisions.expected_target.sum(axis=1), ones, ones)
 
 
 def doubly_robust(decisions: Decisions) -> Terms:
-    """The model, corrected by what it missed: Dudík, Langford and Li (2011), eq. 3, slot by slot.
+    """The model, corrected by what it missed: Dudík, Langford and Li (2011), slot by slot.
 
     Weights are those of items in slots.  Where the log lacks what the target
     shows, the model's word stands uncorrected: that part is extrapolated.
@@ -78,16 +86,27 @@ def doubly_robust(decisions: Decisions) -> Terms:
 
 
 def item_position(decisions: Decisions) -> Terms:
-    """Weights of items in slots: Li, Abbasi-Yadkori, Kveton, Muthukrishnan, Vinay and Wen (2018), section 4.2.
+    """Weights of items in slots: Li, Abbasi-Yadkori, Kveton, Muthukrishnan, Vinay and Wen (2018).
 
-    Right where a slot's reward depends on its own item alone.
+    "Offline evaluation of ranking policies with click models".  Right where a slot's
+    reward depends on its own item alone.
     """
     weight = decisions.chances.target / decisions.chances.logged
     return Terms((weight * decisions.reward).sum(axis=1), np.ones(len(weight)), weight.mean(axis=1))
 
 
+def position_based(decisions: Decisions) -> Terms:
+    """Weights of items in any slot, by how often they are looked at: the same paper's, for the position-based model.
+
+    Right where an item earns by being looked at, wherever it stands.  It needs only
+    that the log shows an item at all, and the slots' examination.
+    """
+    weight = decisions.chances.target_anywhere / decisions.chances.logged_anywhere
+    return Terms((weight * decisions.reward).sum(axis=1), np.ones(len(weight)), weight.mean(axis=1))
+
+
 def interaction(decisions: Decisions) -> Terms:
-    """Reward-interaction weights: McInerney, Brost, Chandar, Mehrotra and Carterette (2020), eq. 5.
+    """Reward-interaction weights: McInerney, Brost, Chandar, Mehrotra and Carterette (2020).
 
     Right where a slot's reward depends on its own item and those before it.
     """
@@ -113,7 +132,7 @@ class Estimator:
     """
 
     rule: Rule
-    needs: Literal["items", "prefixes", "slates"]
+    needs: Literal["items", "prefixes", "slates", "anywhere"]
     extrapolates: bool = False
 
 
@@ -125,6 +144,7 @@ ESTIMATORS: Mapping[str, Estimator] = {
     "direct": Estimator(direct, "items", extrapolates=True),
     "doubly-robust": Estimator(doubly_robust, "items", extrapolates=True),
     "item-position": Estimator(item_position, "items"),
+    "position-based": Estimator(position_based, "anywhere"),
     "interaction": Estimator(interaction, "prefixes"),
 }
 
@@ -182,7 +202,7 @@ class Evidence:
         known = ESTIMATORS[self.estimator]
         if lacking > UNSUPPORTED and not known.extrapolates:
             return (
-                f"the log never shows {lacking:.1%} of what the policy would show ({known.needs} of slots; at most "
+                f"the log never shows {lacking:.1%} of what the policy would show ({NEEDS[known.needs]}; at most "
                 f"{UNSUPPORTED:.0%} may lack). Raise policy.variants in the page's rules, or for policies far from the "
                 "one that is served set policy.exploration_slates, and log again; doubly-robust has a model instead"
             )

@@ -83,16 +83,18 @@ class Ratio:
     def interval(self, level: float = 0.95) -> Interval:
         """The interval for the ratio, corrected for skewness.
 
-        Hall (1992), "On the removal of skewness by transformation", eq. 3: with
+        Hall (1992), "On the removal of skewness by transformation": with
         few purchases, or few rows that carry most weight, the upper bound lies
         further out than the lower one.  Student's t stands in for the normal
-        quantile.  With fewer than two filled bins, or no spread, nothing bounds it.
+        quantile, with as many degrees of freedom as the spread of the squared residuals
+        leaves (Satterthwaite 1946): a few bins that outweigh the others tell less than
+        many.  With fewer than two filled bins, or no spread, nothing bounds it.
         """
         if self.filled < 2 or not self.error > 0.0:
             return Interval(self.value, -np.inf, np.inf)
         residuals = self.residuals()
         skewness = float((residuals**3).sum() / (residuals**2).sum() ** 1.5)
-        reach = float(stdtrit(self.filled - 1, (1.0 + level) / 2.0))
+        reach = float(stdtrit(_freedom(residuals, self.filled), (1.0 + level) / 2.0))
         value, error = self.value, self.error
         return Interval(value, value - error * _skewed(reach, skewness), value - error * _skewed(-reach, skewness))
 
@@ -110,6 +112,13 @@ class Ratio:
 
 def _error(residuals: Floats, filled: int) -> float:
     return float(np.sqrt(filled / (filled - 1) * (residuals @ residuals)))
+
+
+def _freedom(residuals: Floats, filled: int) -> float:
+    """Degrees of freedom of the variance's estimate: `filled` - 1 for normal residuals, fewer for heavy tails."""
+    squares = residuals**2
+    spread = float(squares @ squares - squares.sum() ** 2 / filled)
+    return max(1.0, min(filled - 1.0, 2.0 * float(squares.sum()) ** 2 / spread)) if spread > 0.0 else filled - 1.0
 
 
 def _skewed(reach: float, skewness: float) -> float:

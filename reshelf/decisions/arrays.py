@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from policy.evaluation.decisions import EMPTY, Comparison, Decisions, Lacking, Slates, compare
 from policy.evaluation.reward_model import FOLDS, expected_reward, fold_of
-from policy.examination import examination
+from policy.examination import examination, fit_examination
 from reshelf.decisions.join import View
 from schemas.messages import BASELINE, Layout
 from streams.fold.deltas import unit_bin
@@ -27,11 +27,14 @@ REWARDS: tuple[Reward, ...] = "clicks", "orders", "revenue"
 class PageLog(NamedTuple):
     """The page views of one page, N, with what came of them; `shown` int64[N, S] are item codes.
 
+    `curve` [S] is the slots' examination, fitted to this log.
+
     `chances` [N, S] compares the policy that was served with the target;
     `wanted[layout]` are the target's slates and `of` int64[N] the layout of each view.
     """
 
     slots: list[str]
+    curve: Floats
     bins: Ints
     shown: Ints
     rewards: dict[Reward, Floats]
@@ -40,25 +43,26 @@ class PageLog(NamedTuple):
     of: Ints
     items: int
 
-    def decisions(self, reward: Reward, curve: Floats | None = None) -> Decisions:
-        """The decisions with one of the rewards; `curve` [S] is the examination, by default the usual one."""
-        looked_at = examination(self.slots, {}) if curve is None else curve
-        folds, earned = fold_of(self.bins), self.rewards[reward]
-        rendered = np.ones_like(earned)
-        model = expected_reward(self._sums(folds, rendered), self._sums(folds, earned), looked_at)
+    def decisions(self, reward: Reward) -> Decisions:
+        """The decisions with one of the rewards."""
+        earned, places = self.rewards[reward], np.arange(len(self.slots))
+        folds = fold_of(self.bins)
+        model = expected_reward(self._by_fold(folds, np.ones(earned.shape)), self._by_fold(folds, earned), self.curve)
         model = np.concatenate([model, np.zeros_like(model[:, :1])], axis=1)
-        places = np.arange(len(self.slots))
         wanted = np.array([model[:, slates, places].mean(axis=1) for slates in self.wanted])
         expected = model[folds[:, None], self.shown, places]
         return Decisions(self.bins, earned, self.chances, expected, wanted[self.of, folds])
 
-    def _sums(self, folds: Ints, values: Floats) -> Floats:
+    def _by_fold(self, folds: Ints, values: Floats) -> Floats:
         """Sums by fold, item and slot."""
-        sums = np.zeros((FOLDS, self.items, len(self.slots)))
-        filled = self.shown != EMPTY
-        rows, columns = np.nonzero(filled)
-        np.add.at(sums, (folds[rows], self.shown[filled], columns), values[filled])
-        return sums
+        return np.stack([sums_by_item(self.shown[folds == k], values[folds == k], self.items) for k in range(FOLDS)])
+
+
+def sums_by_item(shown: Ints, values: Floats, items: int) -> Floats:
+    """Sums of values [N, S] by item and slot, float64[items, S]; empty slots are left out."""
+    sums, filled = np.zeros((items, shown.shape[1])), shown != EMPTY
+    np.add.at(sums, (shown[filled], np.nonzero(filled)[1]), values[filled])
+    return sums
 
 
 def page_log(views: Sequence[View], target: Target) -> PageLog:
@@ -68,22 +72,25 @@ def page_log(views: Sequence[View], target: Target) -> PageLog:
     others each slate with equal chances.
     """
     layouts = {id(view.layout): view.layout for view in views}
-    slots = _slots(layouts.values())
-    codes: dict[str, int] = {}
+    slots, codes = _slots(layouts.values()), dict[str, int]()
     served = {name: _coded([*one.slates, one.baseline], slots, codes) for name, one in layouts.items()}
     wanted = {name: _coded(target(one), slots, codes) for name, one in layouts.items()}
-    compared = [
-        compare(served[name], _served_chances(one), wanted[name], _even(len(wanted[name])))
-        for name, one in layouts.items()
-    ]
     starts = dict(zip(layouts, np.cumsum([0, *(len(slates) for slates in served.values())]).tolist(), strict=False))
     rows = np.array([starts[id(view.layout)] + _row(view) for view in views], dtype=np.int64)
+    shown, rewards = np.concatenate(list(served.values()))[rows], _rewards(views, slots)
+    seen, clicks = (sums_by_item(shown, values, len(codes)) for values in (np.ones(shown.shape), rewards["clicks"]))
+    curve = fit_examination(seen, clicks, examination(slots, {}))
+    compared = [
+        compare(served[name], _served_chances(one), wanted[name], _even(len(wanted[name])), curve)
+        for name, one in layouts.items()
+    ]
     number = {name: at for at, name in enumerate(layouts)}
     return PageLog(
         slots=slots,
+        curve=curve,
         bins=np.array([unit_bin(view.unit) for view in views], dtype=np.int64),
-        shown=np.concatenate(list(served.values()))[rows],
-        rewards=_rewards(views, slots),
+        shown=shown,
+        rewards=rewards,
         chances=_stacked(compared).at(rows),
         wanted=list(wanted.values()),
         of=np.array([number[id(view.layout)] for view in views], dtype=np.int64),
@@ -123,8 +130,8 @@ def _stacked(compared: Sequence[Comparison]) -> Comparison:
     lacking = Lacking(
         *(np.repeat(np.array(shares), sizes) for shares in zip(*(c.lacking for c in compared), strict=True))
     )
-    logged, target, logged_prefix, target_prefix = (np.concatenate([one[at] for one in compared]) for at in range(4))
-    return Comparison(logged, target, logged_prefix, target_prefix, lacking)
+    columns = zip(*(one.probabilities for one in compared), strict=True)
+    return Comparison._make([*(np.concatenate(column) for column in columns), lacking])
 
 
 def _rewards(views: Sequence[View], slots: Sequence[str]) -> dict[Reward, Floats]:

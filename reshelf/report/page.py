@@ -15,6 +15,9 @@ from policy.experiments.sequence import Uplift
 from reshelf.report.charts import Bar, Bounds, band, bars
 from reshelf.report.gather import Arm, PageReport, Slot
 
+FOR_PAGES = ("position-based", "item-position", "doubly-robust")
+"""The estimators that suit pages of many slots."""
+
 
 class Report(NamedTuple):
     """Made at `made_at`, milliseconds; `answers` are those of `reshelf.decisions.evaluate`, `notes` say what lacks."""
@@ -111,7 +114,7 @@ def _policies(page: str, answers: Sequence[Mapping[str, Any]]) -> str:
         if page in answer["pages"]
         for reward, estimates in answer["pages"][page]["estimates"].items()
         for found in estimates
-        if found["estimator"] in ("item-position", "doubly-robust")
+        if found["estimator"] in FOR_PAGES
     ]
     if not rows:
         return ""

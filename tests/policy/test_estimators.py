@@ -27,6 +27,7 @@ from policy.evaluation.reward_model import FOLDS, expected_reward
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 SLOTS = 3
+CURVE = np.array([1.0, 0.5, 0.4])
 SEEDS = st.integers(0, 2**32 - 1)
 
 
@@ -52,7 +53,7 @@ def test_weighted_by_their_chances_all_slates_give_the_target_value_exactly(seed
     logged = permutations(random, 12, 4)
     target = logged[random.integers(0, 12, 5)]
     chance, target_chance = chances(random, 12), chances(random, 5)
-    found = compare(logged, chance, target, target_chance)
+    found = compare(logged, chance, target, target_chance, CURVE)
     assert max(map(float, found.lacking)) == 0.0
     own = random.random((4, SLOTS))
     behind = random.random((4, 4, SLOTS))
@@ -67,11 +68,21 @@ def test_weighted_by_their_chances_all_slates_give_the_target_value_exactly(seed
         found: Floats = own[slates, places] + behind[before, slates, places]
         return found
 
-    for name, reward in (("item-position", additive), ("interaction", cascading), ("ips", cascading)):
+    def looked_at(slates: Ints) -> Floats:
+        found: Floats = own[slates, 0] * CURVE
+        return found
+
+    for name, reward in (
+        ("position-based", looked_at),
+        ("item-position", additive),
+        ("interaction", cascading),
+        ("ips", cascading),
+    ):
         decisions = views_of(found, np.arange(12), random, reward(logged))
         terms = ESTIMATORS[name].rule(decisions)
         assert chance @ terms.numerator == pytest.approx(target_chance @ reward(target).sum(axis=1))
-        assert chance @ terms.weight == pytest.approx(1.0)
+        if name != "position-based":
+            assert chance @ terms.weight == pytest.approx(1.0)
 
 
 @given(SEEDS)
@@ -79,7 +90,7 @@ def test_a_doubly_robust_estimate_is_right_with_any_model(seed: int) -> None:
     random = np.random.default_rng(seed)
     logged, chance = permutations(random, 10, 4), chances(random, 10)
     target, target_chance = logged[:3], chances(random, 3)
-    found = compare(logged, chance, target, target_chance)
+    found = compare(logged, chance, target, target_chance, CURVE)
     truth, model, places = random.random((4, SLOTS)), random.random((4, SLOTS)), np.arange(SLOTS)
     base = views_of(found, np.arange(10), random, truth[logged, places])
     by_slot = target_chance @ model[target, places]
@@ -92,7 +103,7 @@ def test_a_doubly_robust_estimate_is_right_with_any_model(seed: int) -> None:
 def test_what_is_lacking_is_what_plain_sets_say(seed: int) -> None:
     random = np.random.default_rng(seed)
     logged, target = permutations(random, 4, 5), permutations(random, 6, 5)
-    found = compare(logged, chances(random, 4), target, np.full(6, 1 / 6))
+    found = compare(logged, chances(random, 4), target, np.full(6, 1 / 6), CURVE)
     prefixes = {tuple(slate[:length]) for slate in logged.tolist() for length in range(1, SLOTS + 1)}
     items = [{slate[slot] for slate in logged.tolist()} for slot in range(SLOTS)]
     wanted = target.tolist()
@@ -102,12 +113,17 @@ def test_what_is_lacking_is_what_plain_sets_say(seed: int) -> None:
     assert found.lacking.prefixes == pytest.approx(
         np.mean([tuple(slate[: slot + 1]) not in prefixes for slate in wanted for slot in range(SLOTS)])
     )
+    shown = {item for slate in logged.tolist() for item in slate}
+    looks = [(look, item) for slate in wanted for look, item in zip(CURVE, slate, strict=True)]
+    assert found.lacking.anywhere == pytest.approx(
+        sum(look for look, item in looks if item not in shown) / sum(look for look, _ in looks)
+    )
     assert found.lacking.slates == pytest.approx(np.mean([tuple(slate) not in prefixes for slate in wanted]))
 
 
 def a_log(random: np.random.Generator, views: int = 400, target: Ints | None = None) -> Decisions:
     logged = permutations(random, 6, 4)
-    found = compare(logged, np.full(6, 1 / 6), logged[:2] if target is None else target, np.full(2, 0.5))
+    found = compare(logged, np.full(6, 1 / 6), logged[:2] if target is None else target, np.full(2, 0.5), CURVE)
     shown = random.integers(0, 6, views)
     base = views_of(found, shown, random, random.binomial(1, 0.1, (views, SLOTS)).astype(np.float64))
     tenth = np.full(base.reward.shape, 0.1)
@@ -125,7 +141,7 @@ def test_evidence_of_parts_added_is_that_of_the_whole(name: str, seed: int, cut:
 
 
 def test_a_target_that_the_log_does_not_show_is_refused_with_a_remedy() -> None:
-    strange = np.array([[9, 1, 2], [9, 2, 1]])
+    strange = np.array([[9, 8, 2], [9, 2, 8]])
     decisions = a_log(np.random.default_rng(1), target=strange)
     for name, estimator in ESTIMATORS.items():
         found = Evidence.of(name, decisions).estimate()
@@ -278,7 +294,7 @@ def test_the_replay_estimate_equals_that_of_obp(obp: dict[str, Any]) -> None:
 def test_slate_estimates_equal_those_of_obp(obp: dict[str, Any], seed: int) -> None:
     random = np.random.default_rng(seed)
     logged = permutations(random, 8, 4)
-    found = compare(logged, np.full(8, 1 / 8), logged[:3], np.full(3, 1 / 3))
+    found = compare(logged, np.full(8, 1 / 8), logged[:3], np.full(3, 1 / 3), CURVE)
     shown = random.integers(0, 8, 500)
     decisions = views_of(found, shown, random, random.binomial(1, 0.2, (500, SLOTS)).astype(np.float64))
     rows = {

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--logs", type=AT_LEAST_ONE, default=1_000, show_default=True, help="Simulated logs, and experiments.")
-@click.option("--variants", type=click.IntRange(1, 256), default=64, show_default=True, help="Slates of a layout.")
+@click.option("--variants", type=click.IntRange(1, 256), default=16, show_default=True, help="Slates of a layout.")
 @click.option(
     "--exploration-slates", type=click.IntRange(0, 128), default=0, show_default=True, help="Uniform ones beside them."
 )
