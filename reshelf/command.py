@@ -24,6 +24,7 @@ from schemas.errors import BadSettings, ReshelfError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("demo:demo", "A synthetic shop whose pages re-shelve themselves while you watch."),
+    "console": ("console:console", "Pages in a browser: the shop, arms, experiments, pipeline, and rules."),
     "worker": ("worker:worker", "Run the stream workers."),
     "topics": ("topics:topics", "Create the topics, or list them with what differs."),
     "publish": ("publish:publish", "Check JSON lines and publish them to a topic."),

@@ -32,6 +32,7 @@ from pydantic_settings import (
 from schemas.errors import BadSettings
 from streams.settings import (
     AttributionSettings,
+    ConsoleSettings,
     ExperimentSettings,
     FitterSettings,
     FoldSettings,
@@ -66,6 +67,7 @@ class Settings(BaseSettings):
     layouts: LayoutSettings = Field(default_factory=LayoutSettings)
     experiment: ExperimentSettings = Field(default_factory=ExperimentSettings)
     fitter: FitterSettings = Field(default_factory=FitterSettings)
+    console: ConsoleSettings = Field(default_factory=ConsoleSettings)
 
     @classmethod
     def settings_customise_sources(

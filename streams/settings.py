@@ -50,6 +50,14 @@ class HealthSettings(Group):
     max_lag: Positive = Field(100_000, description="Not ready with more records than this to apply.")
 
 
+class ConsoleSettings(Group):
+    """Where the console listens, and who may look."""
+
+    port: int = Field(8765, ge=0, le=65_535, description="Port; 0 takes a free one.")
+    host: str = Field("127.0.0.1", min_length=1, description="Address to listen at; beyond loopback with a token only.")
+    token: SecretStr = Field(SecretStr(""), description="Asked for once in each browser, where set.")
+
+
 class RedisSettings(Group):
     """How to reach Redis or Valkey; rediss:// means TLS."""
 

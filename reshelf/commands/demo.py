@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 )
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Another number, another shop.")
 @click.option("--alike", is_flag=True, help="All items are equally good: no layout can be better than another.")
-@click.option("--port", type=click.IntRange(0, 65_535), default=8_765, show_default=True, help="Live page; 0 for any.")
-@click.option("--web/--no-web", default=True, help="Serve the live page on the loopback interface.  [default: web]")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), default=8_765, show_default=True, help="Of the console; 0 for any."
+)
+@click.option("--web/--no-web", default=True, help="Serve the console on the loopback interface.  [default: web]")
 @click.option(
     "--embedded/--no-embedded",
     default=True,

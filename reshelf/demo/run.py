@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,6 @@ from types import FrameType
 from typing import Any
 
 import numpy as np
-import orjson
 from rich.console import Console
 from rich.live import Live
 
@@ -26,13 +26,13 @@ from reshelf.demo.picture import Picture, summary
 from reshelf.demo.screen import line, screen
 from reshelf.demo.shop import Shop, ShopSettings
 from reshelf.demo.traffic import TICK_S, Traffic
-from reshelf.demo.web import Window, window
 from reshelf.processes import process
 from reshelf.roles import ROLES
 from reshelf.settings import Settings, as_environment
 from reshelf.topics import apply
-from schemas.errors import ReshelfError
+from schemas.errors import BadSettings, ReshelfError
 
+HOST = "127.0.0.1"
 PICTURE_S = 0.5
 LINE_S = 5.0
 STOP_S = 2.0
@@ -44,7 +44,7 @@ Workers = Sequence[tuple[str, subprocess.Popen[bytes], Path]]
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What was asked for: `seconds` None runs until stopped, `port` None serves no page."""
+    """What was asked for: `seconds` None runs until stopped, `port` None serves no console."""
 
     seconds: float | None
     rate: float
@@ -92,15 +92,18 @@ def demonstration(settings: Settings, order: Order, console: Console) -> dict[st
         if not order.embedded:
             stack.callback(remove, own)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="reshelf-demo-")))
-        page = None if order.port is None else stack.enter_context(window(order.port))
         workers = [(role, *_worker(stack, role, own, folder)) for role in ROLES]
+        address = "" if order.port is None else console_address(order.port)
+        if address:
+            port = address.rstrip("/").rpartition(":")[2]
+            workers.append(("console", *_started(stack, ["console", "--port", port], own, folder)))
         stack.callback(_stop, workers)
         traffic = Traffic(shop, own.kafka, choose, order.rate, run_id)
         stack.callback(traffic.close)
         with contextlib.suppress(Stopped):
             traffic.open()
             picture = Picture(traffic, f"shop {order.seed}" + (" with items all alike" if order.alike else ""))
-            show = stack.enter_context(shown_on(console, page))
+            show = stack.enter_context(shown_on(console, address))
             run(traffic, picture, show, worker_check(workers), order.seconds)
         return summary(traffic)
 
@@ -112,11 +115,30 @@ def own_settings(settings: Settings, run_id: str) -> Settings:
     return settings.model_copy(update={"kafka": kafka, "redis": redis})
 
 
+def console_address(port: int) -> str:
+    """Where the console will be; port 0 takes a free one.  Raises BadSettings where the port is taken."""
+    try:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((HOST, port))
+            return f"http://{HOST}:{probe.getsockname()[1]}/"
+    except OSError as error:
+        raise BadSettings(
+            f"--port: expected a free port on {HOST}, got {port}: {error.strerror}. Use --port 0 for any."
+        ) from None
+
+
 def _worker(
     stack: contextlib.ExitStack, role: str, settings: Settings, folder: Path
 ) -> tuple[subprocess.Popen[bytes], Path]:
-    log = folder / f"{role}.log"
-    command = [sys.executable, "-m", "reshelf", "worker", role]
+    return _started(stack, ["worker", role], settings, folder)
+
+
+def _started(
+    stack: contextlib.ExitStack, arguments: Sequence[str], settings: Settings, folder: Path
+) -> tuple[subprocess.Popen[bytes], Path]:
+    log = folder / f"{'-'.join(arguments)}.log"
+    command = [sys.executable, "-m", "reshelf", *arguments]
     return stack.enter_context(process(command, log, as_environment(settings))), log
 
 
@@ -134,23 +156,17 @@ def _stop(workers: Workers) -> None:
 
 
 @contextlib.contextmanager
-def shown_on(console: Console, page: Window | None) -> Iterator[Show]:
-    """How a picture is shown: live on a terminal, as a line now and then elsewhere, and in the window."""
-    with contextlib.ExitStack() as stack:
-        if page is not None:
-            console.print(f"The live page is at {page.address}", highlight=False)
-        show = None if console.quiet else _lines(console)
-        if console.is_terminal and not console.quiet:
-            live = stack.enter_context(Live(console=console, auto_refresh=False, screen=True))
-            show = _screens(live, page.address if page else "")
-
-        def show_all(picture: dict[str, Any]) -> None:
-            if show is not None:
-                show(picture)
-            if page is not None:
-                page.picture = orjson.dumps(picture)
-
-        yield show_all
+def shown_on(console: Console, address: str) -> Iterator[Show]:
+    """How a picture is shown: live on a terminal, as a line now and then elsewhere, not at all where it is quiet."""
+    if address:
+        console.print(f"The console is at {address}", highlight=False)
+    if console.quiet:
+        yield lambda picture: None
+    elif console.is_terminal:
+        with Live(console=console, auto_refresh=False, screen=True) as live:
+            yield _screens(live, address)
+    else:
+        yield _lines(console)
 
 
 def _screens(live: Live, address: str) -> Show:

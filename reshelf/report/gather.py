@@ -10,15 +10,13 @@ import numpy as np
 from policy.examination import examination
 from policy.experiments.health import Health
 from policy.experiments.sequence import METRICS, Uplift, uplift
-from policy.posteriors import interval, posterior
+from reshelf.beliefs import beliefs
 from reshelf.settings import Settings
 from schemas.messages import PageRules
 from streams.clients import redis_client
 from streams.experiment import BucketBins, health_of, read_bins, sides
 from streams.fold.deltas import WHOLE_PAGE, Traffic
 from streams.layouts.catalog import Catalog
-from streams.layouts.known import base
-from streams.layouts.totals import ONE, Totals, weights
 from streams.state import manifest
 from streams.state.reader import KeyState, StateReader
 
@@ -110,19 +108,10 @@ def over_time(bins: BucketBins, since: int, width: int, level: float) -> dict[st
 
 
 def _arms(catalog: Catalog, state: KeyState, rules: PageRules, settings: Settings) -> tuple[list[Arm], int]:
-    candidates, known = catalog.candidates(rules.page), catalog.described(rules.page)
-    totals = Totals(candidates, tuple(rules.slots))
-    totals.move_to(state.tables, weights(state.tables, settings.layouts.half_life_ms))
-    curve = examination(rules.slots, known.parameters.examination if known else {})
-    impressions, clicks = totals.impressions[Traffic.LEARNED] / ONE, totals.clicks[Traffic.LEARNED] / ONE
-    usual = base(known.parameters if known else None, settings.layouts.click_rate, settings.layouts.strength)
-    prior = totals.prior(known, WHOLE_PAGE) if known else usual
-    beta = posterior(impressions, clicks, curve, prior)
-    low, high = interval(beta.a, beta.b)
-    before = np.broadcast_to(np.asarray(prior.click_rate), beta.a.shape)
-    best = np.argsort(-beta.mean, kind="stable")[:ARMS].tolist()
-    columns = (before, low, beta.mean, high, clicks.sum(axis=1), impressions @ curve)
-    return [Arm(candidates.items[at], *(float(one[at]) for one in columns)) for at in best], len(candidates.items)
+    found = beliefs(catalog, state, rules, WHOLE_PAGE, settings.layouts)
+    best = np.argsort(-found.mean, kind="stable")[:ARMS].tolist()
+    columns = (found.prior, found.low, found.mean, found.high, found.clicks, found.examined)
+    return [Arm(found.items[at], *(float(one[at]) for one in columns)) for at in best], len(found.items)
 
 
 def _slots(catalog: Catalog, state: KeyState, rules: PageRules) -> list[Slot]:

@@ -86,7 +86,7 @@ class ClickMemory:
         self.partition = partition
         self._redis = redis
         self._starts = starts
-        self._keys = [_keys(namespace, group, partition) for group in range(groups)]
+        self._keys = [memory_keys(namespace, group, partition) for group in range(groups)]
         self._shas: dict[str, str] = {}
 
     async def load(self, groups: Sequence[int]) -> dict[int, Loaded]:
@@ -158,7 +158,8 @@ class ClickMemory:
         return answers
 
 
-def _keys(namespace: str, group: int, partition: int) -> tuple[str, str, str, str]:
+def memory_keys(namespace: str, group: int, partition: int) -> tuple[str, str, str, str]:
+    """The keys of a partition in a group: watermarks of clicks and purchases, end of conversions, clicks."""
     base = f"{PREFIX}{{{namespace}:a{group}}}:"
     return (
         f"{base}wm:{CLICKS.name}:{partition}",

@@ -95,7 +95,7 @@ class HealthServer:
         self._vitals = vitals
         self._token = settings.token.get_secret_value()
         self._runner: web.AppRunner | None = None
-        if settings.port and not _loopback(settings.host) and len(self._token) < SHORTEST_TOKEN:
+        if settings.port and not is_loopback(settings.host) and len(self._token) < SHORTEST_TOKEN:
             raise BadSettings(
                 f"health.host {settings.host} can be reached from elsewhere: expected health.token with at least "
                 f"{SHORTEST_TOKEN} characters, got {len(self._token)}. Set a token, or use 127.0.0.1."
@@ -138,7 +138,8 @@ class HealthServer:
         return web.json_response(asdict(health), status=200 if well(health) else 503)
 
 
-def _loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine alone."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

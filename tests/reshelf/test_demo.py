@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
 import numpy as np
 import orjson
@@ -22,12 +23,12 @@ from hypothesis import strategies as st
 from policy.assignment import choose
 from reshelf.demo.catalog import candidates, catalog_item, fallback, page_rules
 from reshelf.demo.picture import Picture, summary
+from reshelf.demo.run import console_address
 from reshelf.demo.scores import HOLDOUT, LEARNED, Delays, Scores, arms, unit_bins
 from reshelf.demo.screen import line, screen
 from reshelf.demo.shelf import NO_SLOT, Shelf
 from reshelf.demo.shop import HOME, PAGES, SEGMENTS, WIDTH, Shop, ShopSettings, Views
 from reshelf.demo.traffic import Traffic
-from reshelf.demo.web import window
 from reshelf.demo.words import DEPARTMENTS
 from reshelf.roles import ROLES
 from schemas.codec import decoder, encode, encode_key
@@ -285,14 +286,10 @@ def test_the_summary_is_json_before_anything_is_known(traffic: Traffic) -> None:
     }  # fmt: skip
 
 
-def test_the_window_serves_one_page_and_the_picture() -> None:
-    with window(0) as server:
-        server.picture = b'{"elapsed": 1}'
-        page = urlopen(server.address).read().decode()
-        assert "http" not in page.replace("http-equiv", "")
-        assert urlopen(server.address + "picture.json").read() == b'{"elapsed": 1}'
-        with pytest.raises(BadSettings, match="--port"), window(server.server_port):
-            pass
+def test_a_port_that_is_taken_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(BadSettings, match="--port"):
+        console_address(taken.getsockname()[1])
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", console_address(0))
 
 
 def test_width_holds_every_page() -> None:

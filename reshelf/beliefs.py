@@ -1,0 +1,78 @@
+"""What is believed of a page's arms for a segment, as people want to see it: prior, posterior, data."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policy.examination import examination
+from policy.posteriors import interval, posterior
+from schemas.messages import PageRules
+from streams.fold.deltas import Traffic
+from streams.layouts.catalog import Catalog
+from streams.layouts.known import base
+from streams.layouts.totals import ONE, Totals, weights
+from streams.settings import LayoutSettings
+from streams.state.reader import KeyState
+
+Floats = NDArray[np.float64]
+
+
+class Beliefs(NamedTuple):
+    """A arms in the order of the page's candidates, float64[A] each, and the examination of its slots, float64[S].
+
+    `prior` is the mean that attractiveness starts from and `strength` its weight;
+    `low`, `mean`, `high` are the posterior with its 95 % interval; `shown` are
+    impressions and `examined` those that were probably looked at.
+    """
+
+    items: tuple[str, ...]
+    prior: Floats
+    strength: Floats
+    low: Floats
+    mean: Floats
+    high: Floats
+    clicks: Floats
+    shown: Floats
+    examined: Floats
+    sold: Floats
+    examination: Floats
+
+
+def beliefs(
+    catalog: Catalog,
+    state: KeyState,
+    rules: PageRules,
+    segment: str,
+    settings: LayoutSettings,
+    totals: Totals | None = None,
+) -> Beliefs:
+    """What the layout producer believes of the arms, from learned traffic alone.
+
+    `totals` may be those of an earlier call for the same page and segment.
+    """
+    candidates, known = catalog.candidates(rules.page), catalog.described(rules.page)
+    totals = totals or Totals(candidates, tuple(rules.slots))
+    totals.move_to(state.tables, weights(state.tables, settings.half_life_ms))
+    parameters = known.parameters if known else None
+    curve = examination(rules.slots, parameters.examination if parameters else {})
+    impressions, clicks = totals.impressions[Traffic.LEARNED] / ONE, totals.clicks[Traffic.LEARNED] / ONE
+    usual = base(parameters, settings.click_rate, settings.strength)
+    prior = totals.prior(known, segment) if known else usual
+    beta = posterior(impressions, clicks, curve, prior)
+    low, high = interval(beta.a, beta.b)
+    return Beliefs(
+        items=candidates.items,
+        prior=np.broadcast_to(np.asarray(prior.click_rate), beta.a.shape),
+        strength=np.broadcast_to(np.asarray(prior.strength), beta.a.shape),
+        low=low,
+        mean=beta.mean,
+        high=high,
+        clicks=clicks.sum(axis=1),
+        shown=impressions.sum(axis=1),
+        examined=impressions @ curve,
+        sold=totals.conversions[Traffic.LEARNED] / ONE,
+        examination=curve,
+    )

@@ -1,0 +1,99 @@
+"""Who may ask the console, and what a browser may do with its answers.
+
+On the loopback interface without a token only names of this machine are answered,
+so that no foreign page can reach the console under a name of its own (DNS
+rebinding).  What writes has to come from the console's own pages: it names the
+origin, and carries a header that a form of another site cannot set.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Awaitable, Callable
+from hashlib import sha256
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from schemas.errors import BadSettings
+from streams.settings import ConsoleSettings
+from streams.transport.health import SHORTEST_TOKEN, is_loopback
+
+COOKIE = "reshelf-console"
+OURS = "X-Reshelf-Console"
+"""A request that writes carries this header."""
+OPEN = ("/login", "/static/")
+"""What can be had without a token: the page that asks for it."""
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-cache",
+}
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Guard:
+    """Checks every request; raises BadSettings for an address beyond this machine without a token."""
+
+    def __init__(self, settings: ConsoleSettings) -> None:
+        self.token = settings.token.get_secret_value()
+        if not is_loopback(settings.host) and len(self.token) < SHORTEST_TOKEN:
+            raise BadSettings(
+                f"console.host {settings.host} can be reached from elsewhere: expected console.token with at least "
+                f"{SHORTEST_TOKEN} characters, got {len(self.token)}. Set a token, or use 127.0.0.1."
+            )
+
+    @property
+    def pass_(self) -> str:
+        """What a browser shows once it has named the token; it does not tell the token."""
+        return sha256(f"console {self.token}".encode()).hexdigest()
+
+    def knows(self, token: str) -> bool:
+        """Whether this is the token."""
+        return hmac.compare_digest(token.encode(), self.token.encode())
+
+    @web.middleware
+    async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        response = self._refused(request) or await _answered(request, handler)
+        response.headers.update(HEADERS)
+        return response
+
+    def _refused(self, request: web.Request) -> web.StreamResponse | None:
+        name = urlsplit(f"//{request.host}").hostname or ""
+        if not self.token and not is_loopback(name):
+            return _error(403, f"without a token only names of this machine are answered, got {name!r}")
+        if request.method not in ("GET", "HEAD") and not _ours(request):
+            return _error(403, "expected a request of the console's own pages")
+        if self.token and not self._may(request):
+            if request.path.startswith("/api/"):
+                return _error(401, "expected the token: open /login in a browser, or send Authorization: Bearer ...")
+            return web.Response(status=303, headers={"Location": "/login"})
+        return None
+
+    def _may(self, request: web.Request) -> bool:
+        if request.path.startswith(OPEN):
+            return True
+        given = request.headers.get("Authorization", "")
+        if given.startswith("Bearer "):
+            return self.knows(given.removeprefix("Bearer "))
+        return hmac.compare_digest(request.cookies.get(COOKIE, "").encode(), self.pass_.encode())
+
+
+async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        return _error(error.status, error.text or error.reason)
+
+
+def _ours(request: web.Request) -> bool:
+    origin = request.headers.get("Origin")
+    return OURS in request.headers and (origin is None or urlsplit(origin).netloc == request.host)
+
+
+def _error(status: int, text: str) -> web.Response:
+    return web.json_response({"error": text}, status=status)

@@ -1,0 +1,97 @@
+// Which page is open, and the round of asking for its content.
+
+import { arms } from "./arms.js";
+import { drawing, element, say } from "./dom.js";
+import { pipeline } from "./pipeline.js";
+import { shop } from "./shop.js";
+
+const views = { shop, arms, pipeline };
+const main = document.getElementById("main"), tabs = document.getElementById("tabs"), status = document.getElementById("status");
+let shown = null, round = 0, pages = {};
+
+// The address after # is the page's name and what was chosen on it.
+function address() {
+  const [name, query] = location.hash.slice(1).split("?");
+  return { name: name in views ? name : "shop", query: Object.fromEntries(new URLSearchParams(query)) };
+}
+
+export function go(name, query) {
+  location.hash = `${name}?${new URLSearchParams(query)}`;
+}
+
+function chosen(query) {
+  const page = query.page in pages ? query.page : Object.keys(pages)[0] ?? "";
+  const segments = pages[page] ?? ["*"];
+  return { ...query, page, segment: segments.includes(query.segment) ? query.segment : segments[0] };
+}
+
+function signal(state, text) {
+  status.dataset.state = state;
+  say(status.lastElementChild, text);
+}
+
+async function ask(path, query) {
+  const answer = await fetch(`/api/${path}?${new URLSearchParams(query)}`);
+  if (answer.status === 401) location.href = "/login";
+  const content = await answer.json();
+  if (!answer.ok) throw new Error(content.error);
+  return { content, tag: answer.headers.get("ETag") };
+}
+
+function open() {
+  const { name, query } = address(), view = views[name];
+  const now = { ...chosen(query), pages, go: change => go(name, { ...query, page: now.page, segment: now.segment, ...change }) };
+  main.replaceChildren();
+  document.title = `${view.title} · Reshelf`;
+  for (const tab of tabs.children) {
+    if (tab.dataset.name === name) tab.setAttribute("aria-current", "page"); else tab.removeAttribute("aria-current");
+    tab.href = `#${tab.dataset.name}?${new URLSearchParams({ page: now.page, segment: now.segment })}`;
+  }
+  shown = { view, now, update: view.open(main, now), tag: "" };
+  look(++round);
+}
+
+async function look(mine) {
+  const begin = performance.now(), { view, now } = shown;
+  if (!document.hidden && view.content) {
+    try {
+      const { content, tag } = await ask(view.content, view.query(now));
+      if (mine !== round) return;
+      signal("live", "live");
+      if (tag !== shown.tag) shown.update(content);
+      shown.tag = tag;
+    } catch (error) {
+      if (mine !== round) return;
+      signal("gone", error instanceof TypeError ? "the console does not answer" : error.message.slice(0, 60));
+    }
+  }
+  setTimeout(() => mine === round && look(mine), Math.max(50, view.every - (performance.now() - begin)));
+}
+
+async function learnPages() {
+  try {
+    const { content } = await ask("pages", {});
+    const before = JSON.stringify(pages);
+    pages = content.pages;
+    if (JSON.stringify(pages) !== before || !shown) open();
+  } catch {
+    signal("gone", "the console does not answer");
+  }
+  setTimeout(learnPages, Object.keys(pages).length ? 5000 : 500);
+}
+
+for (const [name, view] of Object.entries(views)) {
+  const icon = drawing("svg", { viewBox: "0 0 20 20", "aria-hidden": "true" }, drawing("path", { d: view.icon }));
+  const tab = element("a", "", [icon, element("span", "", view.title)]);
+  tab.dataset.name = name;
+  tab.href = `#${name}`;
+  tabs.append(tab);
+}
+
+addEventListener("hashchange", open);
+addEventListener("keydown", event => {
+  const busy = event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, select, textarea");
+  const tab = busy ? null : tabs.children[Number(event.key) - 1];
+  if (tab) tab.click();
+});
+learnPages();

@@ -1,0 +1,181 @@
+"""The console's server: its pages, and the content of each as JSON.
+
+A page asks for its content about twice a second, in place of a stream that stays
+open: it comes back by itself after sleep, proxies and restarts, and a browser tab
+that is not looked at asks for nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from hashlib import blake2b
+from importlib.resources import files
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from reshelf.console.arms import arms
+from reshelf.console.guard import COOKIE, Guard
+from reshelf.console.pipeline import pipeline
+from reshelf.console.shop import shop
+from reshelf.console.sight import Sight, State, sight
+from reshelf.settings import Settings
+from schemas.errors import BadSettings, ReshelfError
+from schemas.messages import PageRules
+from streams.fold.deltas import WHOLE_PAGE
+from streams.settings import ConsoleSettings
+
+KINDS = {".css": "text/css", ".js": "text/javascript", ".html": "text/html", ".svg": "image/svg+xml"}
+LONGEST = 64
+BODY_BYTES = 2_000_000
+
+Answer = Callable[[web.Request], Awaitable[Any]]
+
+
+class Console:
+    """Answers for what a `Sight` sees."""
+
+    def __init__(self, seen: Sight, guard: Guard) -> None:
+        self._seen = seen
+        self._guard = guard
+
+    def app(self) -> web.Application:
+        """The application with all its addresses."""
+        app = web.Application(middlewares=[self._guard.check], client_max_size=BODY_BYTES)
+        app.router.add_get("/", _page("index.html"))
+        app.router.add_get("/login", _page("login.html"))
+        app.router.add_post("/login", self._login)
+        app.router.add_get("/static/{name}", _static)
+        for name, answer in self._answers().items():
+            app.router.add_get(f"/api/{name}", _told(answer))
+        return app
+
+    def _answers(self) -> Mapping[str, Answer]:
+        return {"pages": self._pages, "shop": self._shop, "arms": self._arms, "pipeline": self._pipeline}
+
+    async def _login(self, request: web.Request) -> web.Response:
+        given = (await _body(request)).get("token")
+        if not self._guard.token or not isinstance(given, str) or not self._guard.knows(given):
+            await asyncio.sleep(0.5)
+            raise web.HTTPForbidden(text="that is not the token")
+        response = web.json_response({})
+        secure = request.secure or request.headers.get("X-Forwarded-Proto") == "https"
+        response.set_cookie(COOKIE, self._guard.pass_, httponly=True, samesite="Strict", secure=secure)
+        return response
+
+    async def _pages(self, request: web.Request) -> dict[str, Any]:
+        return {"namespace": self._seen.settings.redis.namespace, "pages": self._seen.pages()}
+
+    async def _shop(self, request: web.Request) -> dict[str, Any]:
+        unit = request.query.get("unit", "visitor-1")[:128] or "visitor-1"
+        return shop(self._seen, self._rules(request).page, _segment(request), unit, _now_ms())
+
+    async def _arms(self, request: web.Request) -> dict[str, Any]:
+        return await arms(self._seen, self._state(), self._rules(request), _segment(request))
+
+    async def _pipeline(self, request: web.Request) -> dict[str, Any]:
+        return pipeline(self._seen)
+
+    def _rules(self, request: web.Request) -> PageRules:
+        page = request.query.get("page", "")
+        rules = self._seen.catalog.rules.get(page)
+        if rules is None:
+            declared = ", ".join(sorted(self._seen.catalog.rules)) or "none yet"
+            raise web.HTTPNotFound(text=f"no page {page!r} is declared. Declared are: {declared}")
+        return rules
+
+    def _state(self) -> State:
+        if self._seen.state is None:
+            raise web.HTTPServiceUnavailable(text="no worker has made the state yet: start `reshelf worker`")
+        return self._seen.state
+
+
+@contextlib.asynccontextmanager
+async def served(settings: Settings, ended: asyncio.Future[None]) -> AsyncIterator[str]:
+    """Serve at the address that is given while the block runs; `ended` fails when the console cannot go on.
+
+    Raises BadSettings for an address that cannot be used and for topics that are
+    missing, Transient where no broker answers.
+    """
+    guard = Guard(settings.console)
+
+    def failed(error: BaseException) -> None:
+        if not ended.done():
+            ended.set_exception(error)
+
+    async with contextlib.AsyncExitStack() as stack:
+        seen = await stack.enter_async_context(sight(settings, failed))
+        runner = web.AppRunner(Console(seen, guard).app(), access_log=None, handle_signals=False, shutdown_timeout=0.5)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        yield await _listen(runner, settings.console)
+
+
+async def _listen(runner: web.AppRunner, settings: ConsoleSettings) -> str:
+    site = web.TCPSite(runner, settings.host, settings.port)
+    try:
+        await site.start()
+    except (OSError, OverflowError) as error:
+        raise BadSettings(
+            f"console: expected a free port, got {settings.host}:{settings.port}: {error}. "
+            "Set console.port to another, or to 0 for any."
+        ) from None
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{runner.addresses[0][1]}/"
+
+
+def _told(answer: Answer) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """The answer as JSON; what the browser has already is not sent again."""
+
+    async def handle(request: web.Request) -> web.Response:
+        try:
+            content = await answer(request)
+        except ReshelfError as error:
+            return web.json_response({"error": str(error)}, status=503)
+        body = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+        tag = blake2b(body, digest_size=12).hexdigest()
+        if request.headers.get("If-None-Match") == f'"{tag}"':
+            return web.Response(status=304, headers={"ETag": f'"{tag}"'})
+        return web.Response(body=body, content_type="application/json", headers={"ETag": f'"{tag}"'})
+
+    return handle
+
+
+def _page(name: str) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def handle(request: web.Request) -> web.Response:
+        return _file(name)
+
+    return handle
+
+
+async def _static(request: web.Request) -> web.Response:
+    return _file(request.match_info["name"])
+
+
+def _file(name: str) -> web.Response:
+    place, kind = files("reshelf.console").joinpath("static", name), KINDS.get("." + name.rpartition(".")[2])
+    if "/" in name or kind is None or not place.is_file():
+        raise web.HTTPNotFound(text=f"there is no {name}")
+    return web.Response(body=place.read_bytes(), content_type=kind, charset="utf-8")
+
+
+async def _body(request: web.Request) -> dict[str, Any]:
+    try:
+        content = orjson.loads(await request.read())
+    except orjson.JSONDecodeError:
+        content = None
+    if not isinstance(content, dict):
+        raise web.HTTPBadRequest(text="expected a JSON object")
+    return content
+
+
+def _segment(request: web.Request) -> str:
+    return request.query.get("segment", WHOLE_PAGE)[:LONGEST] or WHOLE_PAGE
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
