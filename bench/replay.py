@@ -1,16 +1,18 @@
-"""Events per second from a whole topic into a fresh namespace, by one learner with everything on."""
+"""Events per second from a whole topic into a fresh namespace, as `reshelf replay` does it."""
 
 from __future__ import annotations
 
 import statistics
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.log import fill
-from bench.race import OURS, rate
+from bench.race import forget
+from reshelf.replay import Order, run
 from reshelf.settings import Settings
-
-_LIMIT_S = 300.0
+from streams.clients import redis_servers
+from streams.replay.source import KafkaSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,23 @@ def measure(settings: Settings, events: int, slots: int, rounds: int, say: Calla
     fill(settings.kafka, events, slots, seed=slots)
     rates = []
     for _ in range(rounds + 1):
-        rates.append(rate(OURS, settings, events, _LIMIT_S))
+        rates.append(_rate(settings))
         say(f"{slots} slots: {rates[-1]:,.0f} events/s")
     median = statistics.median(rates[1:])
     return Replay(slots, events, rounds, round(median), round(median * slots))
+
+
+def _rate(settings: Settings) -> float:
+    """Into a namespace of its own, which is gone afterwards."""
+    namespace = f"bench-{uuid.uuid4().hex[:12]}"
+    try:
+        done = run(settings, KafkaSource(settings.kafka), Order("beginning", "end", namespace), lambda total: _nobody)
+        return done.applied.read / done.seconds
+    finally:
+        with redis_servers(settings.redis) as servers:
+            for server in servers.values():
+                forget(server, namespace)
+
+
+def _nobody(count: int) -> None:
+    """Nobody watches."""

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from policy.assignment import epoch_of
 from reshelf.decisions import read
+from reshelf.live import live
 from reshelf.settings import Settings
 from schemas.errors import ReshelfError
 from schemas.topics import CATALOG_ITEMS
@@ -37,7 +38,7 @@ def explained(settings: Settings, page: str, segment: str, now_ms: int) -> Expla
         catalog.items,
         catalog.revision(page),
     )
-    state = asyncio.run(_state(settings, page, segment))
+    state = asyncio.run(_state(live(settings), page, segment))
     epoch = epoch_of(now_ms, page, segment, settings.layouts.epoch_ms)
     return explain(segment, state, made, settings.layouts, epoch.number, now_ms)
 

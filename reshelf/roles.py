@@ -7,16 +7,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from types import FrameType
 
+import faust
+
+from reshelf.live import named, waited_for, watch
 from reshelf.settings import Settings, as_environment
 from schemas.errors import ReshelfError
 from streams.attribution.agent import attribution_app
 from streams.fitter.app import fitter_app
 from streams.layouts.app import layouts_app
 from streams.learner.agent import learner_app
-from streams.transport import run_app
+from streams.transport import end_process, run_app
 
 ROLES = ("learner", "attribution", "fitter", "layouts")
 _STOP_WAIT_S = 12.0
@@ -28,15 +31,30 @@ class PartEnded(ReshelfError):
 
 
 def run_role(role: str, settings: Settings, loglevel: str = "INFO") -> int:
-    """Run one part in this process until SIGINT or SIGTERM; the exit status."""
-    s = settings
-    apps = {
-        "learner": lambda: learner_app(s.kafka, s.redis, s.fold, s.learner),
-        "attribution": lambda: attribution_app(s.kafka, s.redis, s.fold, s.learner, s.attribution),
-        "fitter": lambda: fitter_app(s.kafka, s.redis, s.fold, s.layouts, s.fitter),
-        "layouts": lambda: layouts_app(s.kafka, s.redis, s.fold, s.layouts, experiment=s.experiment),
-    }
-    return run_app(apps[role](), s.health, loglevel)
+    """Run one part in this process until SIGINT or SIGTERM; the exit status.
+
+    It ends with status 1 when its namespace's name comes to stand for another.
+    """
+
+    async def make() -> faust.App:
+        name = settings.redis
+        namespace = await waited_for(name)
+        watch(name, namespace, end_process)
+        return await _app(role, named(settings, namespace))()
+
+    return run_app(make, settings.health, loglevel)
+
+
+def _app(role: str, s: Settings) -> Callable[[], Awaitable[faust.App]]:
+    match role:
+        case "learner":
+            return learner_app(s.kafka, s.redis, s.fold, s.learner)
+        case "attribution":
+            return attribution_app(s.kafka, s.redis, s.fold, s.learner, s.attribution)
+        case "fitter":
+            return fitter_app(s.kafka, s.redis, s.fold, s.layouts, s.fitter)
+        case _:
+            return layouts_app(s.kafka, s.redis, s.fold, s.layouts, experiment=s.experiment)
 
 
 def run_roles(roles: Sequence[str], settings: Settings) -> int:

@@ -12,7 +12,26 @@ from schemas.errors import BadSettings
 
 @click.group()
 def log() -> None:
-    """Export the decision log for other tools."""
+    """Export the decision log for other tools, or archive the event topics."""
+
+
+@log.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.pass_obj
+def archive(front: Front, folder: Path) -> None:
+    """Write the event topics, as far as the log holds them, to FOLDER as Parquet files.
+
+    `reshelf replay --archive FOLDER` reads them again, after the topics have dropped
+    them.  Needs the extra `archive`.  Example: reshelf log archive november
+    """
+    from schemas.topics import EVENT_TOPICS
+    from streams.replay.archive import write
+    from streams.replay.source import KafkaSource
+
+    source, names = KafkaSource(front.settings.kafka, headers=True), [topic.name for topic in EVENT_TOPICS]
+    counts = write(source, folder, source.bounds(names))
+    total = sum(counts.values())
+    front.answer({"folder": str(folder), "files": counts, "records": total}, f"{total:,} records are in {folder}")
 
 
 @log.command()

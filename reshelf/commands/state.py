@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def state() -> None:
-    """Export or digest what was learned."""
+    """Export, digest or compare what was learned; switch workers to another namespace."""
 
 
 @state.command()
@@ -35,37 +35,74 @@ def export(front: Front, form: str) -> None:
 
 
 @state.command()
+@click.argument("namespace", required=False)
 @click.pass_obj
-def digest(front: Front) -> None:
-    """Print the SHA-256 of the canonical export: equal for two replays of one stretch of log."""
+def digest(front: Front, namespace: str | None) -> None:
+    """Print the SHA-256 of the canonical export of NAMESPACE, or of the live one.
+
+    It is equal for two replays of one stretch of log.
+    """
+    from reshelf.live import live
+    from reshelf.state import rows
     from streams.state import export as canonical
 
-    rows = asyncio.run(_rows(front.settings))
-    found = canonical.digest(rows)
-    front.answer({"namespace": front.settings.redis.namespace, "digest": found, "rows": len(rows)}, found)
+    settings = live(front.settings) if namespace is None else front.settings
+    name = namespace or settings.redis.namespace
+    found = asyncio.run(rows(settings, name))
+    digest = canonical.digest(found)
+    front.answer({"namespace": name, "digest": digest, "rows": len(found)}, digest)
+
+
+@state.command()
+@click.argument("one")
+@click.argument("other")
+@click.pass_obj
+def diff(front: Front, one: str, other: str) -> int:
+    """Compare two namespaces, count for count; exit status 1 where they differ.
+
+    Where they have read to different places in the log they differ: replay to the
+    same place first.
+    """
+    from reshelf.state import compared
+
+    found = compared(front.settings, one, other)
+    lines = [f"only in {one}: {row}" for row in found.only_one] + [
+        f"only in {other}: {row}" for row in found.only_other
+    ]
+    text = "\n".join([*lines, f"{found.equal} rows are equal, {found.differing} differ"])
+    content = {"equal": found.equal, "differing": found.differing, "only": [found.only_one, found.only_other]}
+    front.answer(content, text)
+    return int(found.differing > 0)
+
+
+@state.command()
+@click.argument("namespace")
+@click.option("--max-behind", default=100_000, show_default=True, help="Refuse one that lacks more records.")
+@click.pass_obj
+def swap(front: Front, namespace: str, max_behind: int) -> None:
+    """Switch live workers to NAMESPACE: the name in redis.namespace stands for it from now on.
+
+    Workers notice within a second, end with status 1 and use it once their
+    supervisor has started them again.  Nothing is lost: NAMESPACE has watermarks of
+    its own and goes on from there.  To switch back, name the old one.
+    """
+    from reshelf.state import swapped
+
+    before = swapped(front.settings, namespace, max_behind)
+    name = front.settings.redis.namespace
+    front.answer({"name": name, "before": before, "now": namespace}, f"{name}: {before} before, {namespace} now")
 
 
 def exported(settings: Settings, form: str) -> bytes:
     """The export of the namespace in the settings as `jsonl` or `csv`; raises `StateAttention` without one."""
+    from reshelf.live import live
+    from reshelf.state import rows
     from streams.state import export as canonical
 
-    rows = asyncio.run(_rows(settings))
+    settings = live(settings)
+    found = asyncio.run(rows(settings, settings.redis.namespace))
     if form == "jsonl":
-        return canonical.lines(rows)
+        return canonical.lines(found)
     text = io.StringIO()
-    canonical.write_csv(rows, text)
+    canonical.write_csv(found, text)
     return text.getvalue().encode()
-
-
-async def _rows(settings: Settings) -> list[list[Any]]:
-    from streams.clients import redis_client
-    from streams.state import export as canonical
-    from streams.state import manifest
-    from streams.state.store import Store
-
-    client = redis_client(settings.redis)
-    try:
-        made = await manifest.read(client, settings.redis.namespace)
-        return await canonical.rows(Store(client, made.namespace, made.groups), made)
-    finally:
-        await client.aclose()

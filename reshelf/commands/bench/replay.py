@@ -15,7 +15,7 @@ from reshelf.commands.bench.options import AT_LEAST_ONE, SLOTS, broker, machine,
 @click.option("--slots", type=SLOTS, default=(1, 12), multiple=True, show_default=True, help="Slots of an event.")
 @click.pass_obj
 def replay(front: Front, events: int, rounds: int, slots: tuple[int, ...]) -> None:
-    """Events per second from a whole topic into a fresh namespace, by one learner with everything on.
+    """Events per second from a whole topic into a fresh namespace, as `reshelf replay` does it.
 
     Give it a broker and Redis of its own: it writes to topics of its own there.
     """

@@ -1,0 +1,68 @@
+"""`reshelf replay`: build the state of a stretch of log anew."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reshelf.commands import Front
+
+if TYPE_CHECKING:
+    from streams.replay.source import Source
+
+
+@click.command()
+@click.option("--into", "namespace", required=True, help="A namespace of its own, which workers do not use.")
+@click.option("--from", "begin", default="beginning", show_default=True, help="beginning, an offset, or a time.")
+@click.option("--to", "end", default="end", show_default=True, help="end, an offset, or a time.")
+@click.option("--archive", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Read from files.")
+@click.pass_obj
+def replay(front: Front, namespace: str, begin: str, end: str, archive: Path | None) -> None:
+    """Rebuild the state from the event topics into a namespace of its own, while the live one serves.
+
+    Conversions are taken as they were decided.  A replay that was stopped goes on
+    when the same command is given again.  Afterwards: `reshelf state diff`,
+    `reshelf state digest` and `reshelf state swap`.  With --settings the fold may
+    be shaped differently.  Example: reshelf replay --from 2026-11-01 --into november
+    """
+    from reshelf.replay import Order, as_json, run
+
+    settings = front.settings
+    source = _source(front, archive)
+    with _progress(front) as begin_progress:
+        done = run(settings, source, Order(begin, end, namespace), begin_progress)
+    told = as_json(done)
+    gone = [f"{count:,} records of {place} were deleted before the log begins" for place, count in done.gone.items()]
+    text = f"{told['records']:,} records in {told['seconds']} s, {told['records_per_s']:,}/s, are in {namespace!r}"
+    front.answer(told, "\n".join([*gone, text]))
+
+
+def _source(front: Front, archive: Path | None) -> Source:
+    if archive is not None:
+        from streams.replay.archive import ArchiveSource
+
+        return ArchiveSource(archive)
+    from streams.replay.source import KafkaSource
+
+    return KafkaSource(front.settings.kafka)
+
+
+@contextlib.contextmanager
+def _progress(front: Front) -> Iterator[Callable[[int], Callable[[int], None]]]:
+    """A bar on a terminal, with the rate and the time left."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.speed:,.0f}/s"), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=front.json or not console.is_terminal) as progress:
+
+        def begin(total: int) -> Callable[[int], None]:
+            task = progress.add_task("replay", total=total)
+            return lambda count: progress.advance(task, count)
+
+        yield begin

@@ -1,0 +1,175 @@
+"""`reshelf replay`: from words on a command line to a namespace."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from redis.asyncio import Redis
+
+from reshelf.settings import Settings
+from schemas.errors import BadSettings
+from schemas.topics import CLICKS, CONVERSIONS, EVENT_TOPICS, IMPRESSIONS
+from streams.clients import redis_client
+from streams.records import TopicPartition
+from streams.replay.run import Applied, replay
+from streams.replay.source import Source, Span
+from streams.state import keys
+from streams.state.manifest import Manifest, agree, manifest_of, read
+from streams.state.store import Store, carried_out
+
+FOLDED = tuple(topic.name for topic in (IMPRESSIONS, CLICKS, CONVERSIONS))
+ALL = tuple(topic.name for topic in EVENT_TOPICS)
+LARGEST_OFFSET = 10**11
+"""Whole numbers from here on are milliseconds since 1970."""
+
+Starts = dict[str, list[int]]
+Begin = Callable[[int], Callable[[int], None]]
+"""Told how many records there are to read; gives what is told of each step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """From where to where, into which namespace."""
+
+    begin: str
+    end: str
+    namespace: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What a replay did; `gone` are records that the log does not hold any more, by partition."""
+
+    namespace: str
+    applied: Applied
+    seconds: float
+    gone: Mapping[str, int]
+    starts: Starts
+    ends: Starts
+
+
+def run(settings: Settings, source: Source, order: Order, begin: Begin) -> Replayed:
+    """Replay a stretch of log into a namespace; one that was begun goes on where it stands.
+
+    Raises `BadSettings` where the order makes no sense or the namespace is another's.
+    """
+    return asyncio.run(_run(settings, source, order, begin))
+
+
+async def _run(settings: Settings, source: Source, order: Order, begin: Begin) -> Replayed:
+    bounds = source.bounds(ALL)
+    starts, ends = (_places(source, bounds, word, side) for side, word in enumerate((order.begin, order.end)))
+    client = redis_client(settings.redis)
+    try:
+        await _refuse_live(client, settings, order.namespace)
+        manifest = await _opened(client, settings, order.namespace, starts)
+        store = Store(client, order.namespace, settings.redis.groups)
+        wanted = {tp: max(end, starts[tp]) for tp, end in ends.items() if tp.topic in FOLDED}
+        left = await _left(store, manifest, wanted)
+        began = time.monotonic()
+        applied = await replay(source, store, manifest, wanted, settings.fold, begin(left))
+        gone = {str(tp): first for tp, (first, _) in bounds.items() if first and starts[tp] == first}
+        return Replayed(
+            order.namespace, applied, time.monotonic() - began, gone, manifest.starts, _listed(wanted, FOLDED)
+        )
+    finally:
+        await client.aclose()
+
+
+async def _refuse_live(client: Redis, settings: Settings, namespace: str) -> None:
+    if namespace == settings.redis.namespace:
+        raise BadSettings(
+            f"--into: {namespace!r} is the namespace that workers use (redis.namespace). Name another one, "
+            "and switch them over with `reshelf state swap` afterwards."
+        )
+
+
+async def _opened(client: Redis, settings: Settings, namespace: str, starts: Mapping[TopicPartition, int]) -> Manifest:
+    listed = _listed(starts, ALL)
+    wanted = manifest_of(namespace, settings.kafka.prefix, listed, settings.redis.groups, settings.fold)
+    made = await agree(client, wanted)
+    if made.starts != listed:
+        raise BadSettings(
+            f"--into: namespace {namespace!r} was begun from other offsets ({made.starts}, now {listed}). "
+            "Give the same --from to go on, or another name."
+        )
+    return made
+
+
+async def _left(store: Store, manifest: Manifest, ends: Mapping[TopicPartition, int]) -> int:
+    total = 0
+    for tp, end in ends.items():
+        marks = await store.watermarks(tp, manifest.starts[tp.topic][tp.partition])
+        total += max(0, end - min(mark.offset for mark in marks))
+    return total
+
+
+def _places(source: Source, bounds: Mapping[TopicPartition, Span], word: str, side: int) -> dict[TopicPartition, int]:
+    """What `beginning`, `end`, an offset or a time is in each partition, within what there is."""
+    name = ("--from", "--to")[side]
+    if word in ("beginning", "end"):
+        if (word == "beginning") == bool(side):
+            raise BadSettings(f"{name}: expected an offset, a time or {('beginning', 'end')[side]!r}, got {word!r}")
+        return {tp: span[side] for tp, span in bounds.items()}
+    number = _number(name, word)
+    if number >= LARGEST_OFFSET:
+        found = source.at_time(ALL, number)
+        return {tp: found.get(tp, span[1]) for tp, span in bounds.items()}
+    return {tp: min(max(number, span[0]), span[1]) for tp, span in bounds.items()}
+
+
+def _number(name: str, word: str) -> int:
+    if word.isdigit():
+        return int(word)
+    try:
+        when = datetime.fromisoformat(word)
+    except ValueError:
+        raise BadSettings(
+            f"{name}: expected beginning, end, an offset, milliseconds since 1970 or a time like "
+            f"2026-12-01T06:00:00+01:00; got {word!r}"
+        ) from None
+    return round((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def _listed(places: Mapping[TopicPartition, int], topics: tuple[str, ...]) -> Starts:
+    found: Starts = {topic: [] for topic in topics}
+    for tp in sorted(places):
+        if tp.topic in found:
+            found[tp.topic].append(places[tp])
+    return found
+
+
+async def behind(settings: Settings, namespace: str, source: Source) -> int:
+    """How many records of the log a namespace has not applied; raises `StateAttention` without one."""
+    client = redis_client(settings.redis)
+    try:
+        made = await read(client, namespace)
+        ends = {tp: end for tp, (_, end) in source.bounds(FOLDED).items()}
+        return await _left(Store(client, namespace, made.groups), made, ends)
+    finally:
+        await client.aclose()
+
+
+async def exists(client: Redis, namespace: str) -> bool:
+    """Whether there is a namespace of that name."""
+    return bool(await carried_out(lambda: client.exists(keys.manifest(namespace))))
+
+
+def as_json(done: Replayed) -> dict[str, Any]:
+    """The outcome as plain values."""
+    rate = done.applied.read / done.seconds if done.seconds else 0.0
+    return {
+        "namespace": done.namespace,
+        "records": done.applied.read,
+        "verdicts": dict(done.applied.verdicts),
+        "seconds": round(done.seconds, 2),
+        "records_per_s": round(rate),
+        "gone": dict(done.gone),
+        "starts": done.starts,
+        "ends": done.ends,
+    }

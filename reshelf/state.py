@@ -1,0 +1,80 @@
+"""Namespaces side by side: their canonical rows, what differs, and which of them is live."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from reshelf.replay import behind
+from reshelf.settings import Settings
+from schemas.errors import BadSettings
+from streams.clients import redis_client
+from streams.replay.source import KafkaSource
+from streams.state import export, manifest
+from streams.state.alias import switch
+from streams.state.store import Store
+
+SHOWN = 10
+Row = list[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Rows that both have, how many do not agree, and the first of those of each side."""
+
+    equal: int
+    differing: int
+    only_one: list[Row]
+    only_other: list[Row]
+
+
+async def rows(settings: Settings, namespace: str) -> list[Row]:
+    """The canonical export of a namespace; raises `StateAttention` where there is none."""
+    client = redis_client(settings.redis)
+    try:
+        made = await manifest.read(client, namespace)
+        return await export.rows(Store(client, namespace, made.groups), made)
+    finally:
+        await client.aclose()
+
+
+def compared(settings: Settings, one: str, other: str) -> Compared:
+    """Two namespaces, row for row."""
+
+    async def both() -> tuple[list[Row], list[Row]]:
+        return await rows(settings, one), await rows(settings, other)
+
+    first, second = ({tuple(row) for row in those} for those in asyncio.run(both()))
+    left, right = sorted(first - second, key=str), sorted(second - first, key=str)
+    shown = [[list(row) for row in those[:SHOWN]] for those in (left, right)]
+    return Compared(len(first & second), max(len(left), len(right)), *shown)
+
+
+def swapped(settings: Settings, namespace: str, max_behind: int) -> str:
+    """Let the settings' name stand for a namespace; gives the one before.
+
+    Raises `BadSettings` where the workers' settings do not fit it or it lacks too
+    much of the log, `StateAttention` where there is none of that name.
+    """
+    return asyncio.run(_swapped(settings, namespace, max_behind))
+
+
+async def _swapped(settings: Settings, namespace: str, max_behind: int) -> str:
+    client = redis_client(settings.redis)
+    try:
+        made = await manifest.read(client, namespace)
+        if made.fold != settings.fold.model_dump() or made.groups != settings.redis.groups:
+            raise BadSettings(
+                f"namespace {namespace!r} was made with other settings than these (redis.groups or fold): "
+                "put them into the workers' settings first, or they will refuse it"
+            )
+        lag = await behind(settings, namespace, KafkaSource(settings.kafka))
+        if lag > max_behind:
+            raise BadSettings(
+                f"namespace {namespace!r} lacks {lag:,} records of the log: replay into it again, "
+                "or allow it with --max-behind"
+            )
+        return await switch(client, settings.redis.namespace, namespace)
+    finally:
+        await client.aclose()

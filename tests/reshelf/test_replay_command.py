@@ -1,0 +1,142 @@
+"""`reshelf replay`, `state diff` and `state swap` beside live workers, as an operator uses them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from reshelf.command import run
+from reshelf.processes import process, tail
+from reshelf.settings import Settings, as_environment
+from streams.records import TopicPartition
+from streams.settings import FoldSettings, KafkaSettings, RedisSettings
+from tests.streams.logs import example_log
+from tests.streams.test_learner import publish
+
+WAIT_S = 40.0
+
+
+@pytest.fixture
+def shop(
+    broker: str, redis: Redis, redis_url: str, prefix: str, make_topics: Callable[..., None], monkeypatch: Any
+) -> Settings:
+    """Topics with a log in them, and the settings in the environment."""
+    make_topics(broker)
+    kafka = KafkaSettings(bootstrap=broker, prefix=prefix)
+    publish(kafka, example_log(3, 80, partitions=4))
+    fold = FoldSettings(late_ms=0, early_ms=0, bucket_ms=0, amount_cap=500)
+    settings = Settings(kafka=kafka, redis=RedisSettings(url=redis_url), fold=fold)
+    for name, value in as_environment(settings).items():
+        monkeypatch.setenv(name, value)
+    return settings
+
+
+def told(capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0) -> Any:
+    assert run([*arguments, "--json"]) == status, capsys.readouterr()
+    return json.loads(capsys.readouterr().out)
+
+
+def until(holds: Callable[[], bool], child: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + WAIT_S
+    while not holds():
+        assert child.poll() is None and time.monotonic() < end, tail(log)
+        time.sleep(0.2)
+
+
+def test_workers_go_over_to_a_replayed_namespace_and_lose_nothing(
+    shop: Settings, redis: Redis, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = told(capsys, "replay", "--into", "one")
+    assert first["records"] > 0 and first["gone"] == {}
+    assert told(capsys, "replay", "--into", "one")["records"] == 0
+    told(capsys, "replay", "--into", "two", "--to", "20")
+    apart = told(capsys, "state", "diff", "one", "two", status=1)
+    assert apart["differing"] > 0
+    told(capsys, "replay", "--into", "two")
+    assert told(capsys, "state", "diff", "one", "two")["differing"] == 0
+    digests = [told(capsys, "state", "digest", name)["digest"] for name in ("one", "two")]
+    assert digests[0] == digests[1]
+
+    command, log = [sys.executable, "-m", "reshelf", "worker", "learner"], tmp_path / "log"
+    with process(command, log, as_environment(shop)) as child:
+        until(lambda: redis.exists("reshelf:{live}:manifest") == 1, child, log)
+        until(lambda: _same(capsys, "live", "one"), child, log)
+        assert told(capsys, "state", "swap", "one") == {"name": "live", "before": "live", "now": "one"}
+        assert child.wait(WAIT_S) == 1
+        assert "stands for namespace 'one' now" in tail(log)
+    publish(shop.kafka, {tp: records[-3:] for tp, records in example_log(3, 80, partitions=4).items()})
+    with process(command, log, as_environment(shop)) as child:
+        until(
+            lambda: told(capsys, "replay", "--into", "three")["records"] >= 0 and _same(capsys, "one", "three"),
+            child,
+            log,
+        )
+    assert told(capsys, "state", "digest")["namespace"] == "one"
+    assert told(capsys, "state", "swap", "live", "--max-behind", "9999")["before"] == "one"
+
+
+def _caught_up(capsys: pytest.CaptureFixture[str]) -> bool:
+    """Whether the namespace that workers use now equals a replay of the whole log."""
+    told(capsys, "replay", "--into", "three")
+    return _same(capsys, "one", "three")
+
+
+def _same(capsys: pytest.CaptureFixture[str], one: str, other: str) -> bool:
+    status = run(["state", "diff", one, other, "--json"])
+    capsys.readouterr()
+    return status == 0
+
+
+def test_an_archive_stands_in_for_a_log_that_is_gone(
+    shop: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = told(capsys, "log", "archive", str(tmp_path / "kept"))
+    told(capsys, "replay", "--into", "one")
+    done = told(capsys, "replay", "--into", "two", "--archive", str(tmp_path / "kept"))
+    assert done["records"] <= kept["records"]
+    assert told(capsys, "state", "diff", "one", "two")["differing"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--into", "live"], "is the namespace that workers use"),
+        (["--into", "x", "--from", "yesterday"], "expected beginning, end, an offset"),
+        (["--into", "x", "--from", "end"], "--from: expected an offset, a time or 'beginning'"),
+    ],
+)
+def test_orders_that_make_no_sense_are_refused(
+    shop: Settings, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    assert run(["replay", *arguments]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_namespace_that_does_not_fit_is_not_switched_to(
+    shop: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told(capsys, "replay", "--into", "early", "--to", "5")
+    assert run(["state", "swap", "early", "--max-behind", "0"]) == 2
+    assert "lacks" in capsys.readouterr().err
+    assert run(["replay", "--into", "early", "--from", "3"]) == 2
+    assert "was begun from other offsets" in capsys.readouterr().err
+    monkeypatch.setenv("RESHELF_FOLD__AMOUNT_CAP", "7")
+    assert run(["state", "swap", "early"]) == 2
+    assert "other settings" in capsys.readouterr().err
+    assert run(["state", "swap", "nowhere"]) == 1
+
+
+def test_places_are_of_the_log(shop: Settings) -> None:
+    from reshelf.replay import FOLDED
+    from streams.replay.source import KafkaSource
+
+    bounds = KafkaSource(shop.kafka).bounds(FOLDED)
+    assert bounds[TopicPartition(FOLDED[0], 0)][1] > 0

@@ -1,0 +1,150 @@
+"""Replay: the same bytes as the live state, from the topics and from an archive, whatever interrupts it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from redis import Redis as SyncRedis
+from redis.asyncio import Redis
+
+from schemas.errors import BadSettings, Transient
+from streams.fold.plain import PlainFold
+from streams.records import TopicPartition
+from streams.replay.archive import ArchiveSource, write
+from streams.replay.run import replay
+from streams.replay.source import KafkaSource, Logged, Span
+from streams.settings import KafkaSettings
+from streams.state import export, manifest
+from streams.state.alias import resolve, switch
+from streams.state.store import Store
+from tests.streams.logs import FOLD, TOPICS, Log, example_log, logs
+from tests.streams.test_learner import FOLD as PLAIN
+from tests.streams.test_learner import publish, read_all
+
+
+class Cut(Exception):
+    """The process was killed here."""
+
+
+class Memory:
+    """A log in memory, handed out in runs of some size; it breaks off after so many runs."""
+
+    def __init__(self, log: Log, size: int = 3, breaks_after: int = 10**9) -> None:
+        self.log = log
+        self._size = size
+        self._left = breaks_after
+
+    def bounds(self, topics: object) -> dict[TopicPartition, Span]:
+        return {tp: (0, records[-1].offset + 1 if records else 0) for tp, records in self.log.items()}
+
+    def at_time(self, topics: object, time_ms: int) -> dict[TopicPartition, int]:
+        raise NotImplementedError
+
+    def records(self, spans: Mapping[TopicPartition, Span]) -> Iterator[tuple[TopicPartition, list[Logged]]]:
+        for tp, (first, end) in spans.items():
+            some = [Logged(r.offset, r.timestamp, r.key, r.value) for r in self.log[tp] if first <= r.offset < end]
+            for at in range(0, len(some), self._size):
+                if self._left == 0:
+                    raise Transient("gone")
+                self._left -= 1
+                yield tp, some[at : at + self._size]
+
+
+async def rebuilt(redis_url: str, sources: list[Memory], groups: int = 3) -> list[list[object]]:
+    """The canonical rows after a replay that each source but the last breaks off."""
+    log = sources[0].log
+    ends = {tp: end for tp, (_, end) in sources[0].bounds(()).items()}
+    topics = sorted({tp.topic for tp in log})
+    starts = {topic: [0] * sum(tp.topic == topic for tp in log) for topic in topics}
+    async with Redis.from_url(redis_url) as client:
+        await client.flushall()
+        made = await manifest.agree(client, manifest.manifest_of("n", "", starts, groups, FOLD))
+        for source in sources:
+            try:
+                await replay(source, Store(client, "n", groups), made, ends, FOLD)
+            except Transient:
+                continue
+        return await export.rows(Store(client, "n", groups), made)
+
+
+@settings(max_examples=12)
+@given(logs(), st.integers(1, 7), st.lists(st.integers(0, 9), max_size=3))
+def test_a_replay_that_was_killed_again_and_again_is_the_plain_fold(
+    redis_url: str, log: Log, size: int, breaks: list[int]
+) -> None:
+    sources = [Memory(log, size + at, after) for at, after in enumerate([*breaks, 10**9])]
+    plain = PlainFold(FOLD)
+    for tp, records in log.items():
+        plain.read(tp, records)
+    assert asyncio.run(rebuilt(redis_url, sources)) == [list(row) for row in plain.rows()]
+
+
+def test_topics_and_their_archive_give_the_same_state(
+    any_broker: str, redis: SyncRedis, redis_url: str, prefix: str, make_topics: Callable[..., None], tmp_path: Path
+) -> None:
+    make_topics(any_broker)
+    kafka = KafkaSettings(bootstrap=any_broker, prefix=prefix)
+    publish(kafka, example_log(7, 60, partitions=4))
+    source = KafkaSource(kafka)
+    bounds = source.bounds(TOPICS)
+    write(source, tmp_path / "kept", bounds)
+    kept = ArchiveSource(tmp_path / "kept")
+    plain = PlainFold(PLAIN)
+    for tp, records in read_all(kafka, TOPICS).items():
+        plain.read(tp, records)
+    ends = {tp: end for tp, (_, end) in bounds.items()}
+
+    async def run() -> None:
+        async with Redis.from_url(redis_url) as client:
+            for name, one in (("topics", source), ("kept", kept)):
+                starts = {topic: [0] * 4 for topic in TOPICS}
+                made = await manifest.agree(client, manifest.manifest_of(name, prefix, starts, 4, PLAIN))
+                told: list[int] = []
+                done = await replay(one, Store(client, name, 4), made, ends, PLAIN, told.append)
+                assert done.read == sum(told) == sum(end for end in ends.values())
+                assert await export.rows(Store(client, name, 4), made) == [list(row) for row in plain.rows()]
+                again = await replay(one, Store(client, name, 4), made, ends, PLAIN)
+                assert again.read == 0
+
+    asyncio.run(run())
+    with pytest.raises(BadSettings, match="holds an archive already"):
+        write(source, tmp_path / "kept", bounds)
+    with pytest.raises(BadSettings, match="holds no archive"):
+        ArchiveSource(tmp_path)
+
+
+def test_a_time_is_found_in_the_log(kafka: str, prefix: str, make_topics: Callable[..., None], tmp_path: Path) -> None:
+    make_topics(kafka)
+    settings_ = KafkaSettings(bootstrap=kafka, prefix=prefix)
+    publish(settings_, example_log(7, 60, partitions=4))
+    log = read_all(settings_, TOPICS)
+    source = KafkaSource(settings_)
+    write(source, tmp_path / "kept", source.bounds(TOPICS))
+    middle = sorted(record.timestamp for records in log.values() for record in records)[40]
+    expected = {
+        tp: next((record.offset for record in records if record.timestamp >= middle), len(records))
+        for tp, records in log.items()
+    }
+    assert source.at_time(TOPICS, middle) == expected
+    assert ArchiveSource(tmp_path / "kept").at_time(TOPICS, middle) == expected
+
+
+def test_a_name_leads_to_a_namespace_in_one_step(redis: SyncRedis, redis_url: str) -> None:
+    async def run() -> None:
+        async with Redis.from_url(redis_url) as client:
+            assert await resolve(client, "live") == "live"
+            assert await switch(client, "live", "second") == "live"
+            assert await resolve(client, "live") == "second"
+            assert await switch(client, "live", "third") == "second"
+            await switch(client, "fourth", "fifth")
+            with pytest.raises(BadSettings, match="'fourth' itself stands for 'fifth'"):
+                await switch(client, "live", "fourth")
+            assert await switch(client, "live", "live") == "third"
+            assert await resolve(client, "live") == "live"
+
+    asyncio.run(run())
