@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("demo:demo", "A synthetic shop whose pages re-shelve themselves while you watch."),
     "console": ("console:console", "Pages in a browser: the shop, arms, experiments, pipeline, and rules."),
     "worker": ("worker:worker", "Run the stream workers."),
+    "edge": ("edge:edge", "Serve layouts and take events over HTTP, for web tiers without Kafka."),
     "topics": ("topics:topics", "Create the topics, or list them with what differs."),
     "publish": ("publish:publish", "Check JSON lines and publish them to a topic."),
     "forget": ("forget:forget", "Drop what is kept about a unit."),

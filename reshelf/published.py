@@ -24,7 +24,7 @@ def newest(kafka: KafkaSettings) -> dict[Key, Layout]:
     with reader(kafka) as consumer:
         for message in to_the_end(consumer, partitions(consumer, kafka.prefix + LAYOUTS.name)):
             if message.error() is None:
-                _keep(found, message)
+                keep(found, message)
     return dict(sorted(found.items()))
 
 
@@ -35,15 +35,15 @@ def follow(kafka: KafkaSettings) -> Iterator[Layout]:
         places = partitions(consumer, kafka.prefix + LAYOUTS.name)
         for message in to_the_end(consumer, places):
             if message.error() is None:
-                _keep(found, message)
+                keep(found, message)
         yield from found.values()
         while True:
             for message in consumer.consume(500, timeout=0.2):
-                if message.error() is None and (layout := _keep(found, message)):
+                if message.error() is None and (layout := keep(found, message)):
                     yield layout
 
 
-def _keep(found: dict[Key, Layout], message: Message) -> Layout | None:
+def keep(found: dict[Key, Layout], message: Message) -> Layout | None:
     """The message's layout where it is newer than what was found; a tombstone takes its key away."""
     try:
         key = decode_key(LAYOUTS, message.key())

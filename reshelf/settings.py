@@ -29,6 +29,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from reshelf.edge.settings import EdgeSettings
 from schemas.errors import BadSettings
 from streams.settings import (
     AttributionSettings,
@@ -68,6 +69,7 @@ class Settings(BaseSettings):
     experiment: ExperimentSettings = Field(default_factory=ExperimentSettings)
     fitter: FitterSettings = Field(default_factory=FitterSettings)
     console: ConsoleSettings = Field(default_factory=ConsoleSettings)
+    edge: EdgeSettings = Field(default_factory=EdgeSettings)
 
     @classmethod
     def settings_customise_sources(

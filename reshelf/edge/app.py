@@ -1,0 +1,171 @@
+"""The HTTP application: what each path answers."""
+
+from __future__ import annotations
+
+import hmac
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import orjson
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from reshelf.edge.intake import Record, Refusal, check, parse
+from reshelf.edge.limits import Limiter
+from reshelf.edge.openapi import document
+from reshelf.edge.settings import EdgeSettings, check_token
+from reshelf.edge.shelf import Answer, Shelf
+from schemas.errors import BadRecord
+from schemas.messages import FALLBACK
+
+JSON = "application/json"
+LONGEST_NAME = 128
+
+
+class Sends(Protocol):
+    """Publishes records and gives those that were not."""
+
+    async def send(self, records: list[Record]) -> list[Refusal]: ...
+
+
+class Reads(Protocol):
+    """How the reader of layouts is."""
+
+    @property
+    def live(self) -> bool: ...
+    @property
+    def ready(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the application is made of; `now` is the wall clock in seconds."""
+
+    settings: EdgeSettings
+    shelf: Shelf
+    feed: Reads
+    sender: Sends
+    now: Callable[[], float] = time.time
+
+
+def application(parts: Parts) -> Starlette:
+    """The application; raises BadSettings for an open address without a token."""
+    edge = _Edge(parts)
+    return Starlette(
+        routes=[
+            Route("/layouts/{page}/{segment}", edge.layout),
+            Route("/events", edge.events, methods=["POST"]),
+            Route("/openapi.json", edge.openapi),
+            Route("/live", edge.live),
+            Route("/ready", edge.ready),
+        ]
+    )
+
+
+class _Edge:
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._token = check_token(parts.settings).encode()
+        burst = max(parts.settings.events_per_s, parts.settings.max_events)
+        self._limiter = Limiter(parts.settings.events_per_s, burst)
+        self._document = orjson.dumps(document(parts.settings))
+
+    async def layout(self, request: Request) -> Response:
+        """The slate of one visitor, or a whole layout."""
+        if self._token and not self._allowed(request):
+            return _unauthorized()
+        unit = request.query_params.get("unit")
+        if unit is not None and not 0 < len(unit) <= LONGEST_NAME:
+            return _error(400, f"unit: expected 1 to {LONGEST_NAME} characters, got {len(unit)}")
+        names = request.path_params
+        found = self._parts.shelf.answer(names["page"], names["segment"], unit, int(self._parts.now() * 1000))
+        if found is None:
+            return _json(404, {"error": "no layout that is still good: show your own fallback", "variant": FALLBACK})
+        return _tagged(found, request.headers.get("if-none-match"))
+
+    async def events(self, request: Request) -> Response:
+        """Check a batch and publish what fits."""
+        if self._token and not self._allowed(request):
+            return _unauthorized()
+        try:
+            body = await _body(request, self._parts.settings.max_bytes)
+            elements = parse(body)
+        except _TooLarge:
+            return _error(413, f"expected a body of at most {self._parts.settings.max_bytes} bytes (edge.max_bytes)")
+        except BadRecord as error:
+            return _error(400, f'expected {{"events": [...]}}: {error.detail}')
+        if len(elements) > (most := self._parts.settings.max_events):
+            return _error(413, f"expected at most {most} events (edge.max_events), got {len(elements)}")
+        client = request.client.host if request.client else ""
+        if wait := self._limiter.wait_s(client, len(elements), self._parts.now()):
+            return _too_many(wait)
+        records, refusals = check(elements)
+        refusals += await self._parts.sender.send(records)
+        refusals.sort(key=lambda refusal: refusal.index)
+        return _json(200, {"accepted": len(elements) - len(refusals), "errors": [_told(one) for one in refusals]})
+
+    async def openapi(self, _: Request) -> Response:
+        """The description of all this."""
+        return Response(self._document, media_type=JSON)
+
+    async def live(self, _: Request) -> Response:
+        """Whether layouts are still read."""
+        live = self._parts.feed.live
+        return _json(200 if live else 503, {"live": live})
+
+    async def ready(self, _: Request) -> Response:
+        """Whether the layouts topic was read to its end."""
+        ready = self._parts.feed.ready
+        return _json(200 if ready else 503, {"ready": ready, "layouts": len(self._parts.shelf)})
+
+    def _allowed(self, request: Request) -> bool:
+        given = request.headers.get("authorization", "").removeprefix("Bearer ")
+        return hmac.compare_digest(given.encode(), self._token)
+
+
+class _TooLarge(Exception):
+    pass
+
+
+async def _body(request: Request, most: int) -> bytes:
+    """The body; a larger one is not read to its end."""
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > most:
+            raise _TooLarge
+    return bytes(body)
+
+
+def _tagged(answer: Answer, known: str | None) -> Response:
+    headers = {"ETag": answer.etag, "Cache-Control": "private, no-cache"}
+    if known is not None and answer.etag in known:
+        return Response(status_code=304, headers=headers)
+    return Response(answer.body, media_type=JSON, headers=headers)
+
+
+def _told(refusal: Refusal) -> dict[str, Any]:
+    return {"index": refusal.index, "reason": refusal.reason, "detail": refusal.detail, "retry": refusal.retry}
+
+
+def _json(status: int, content: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
+    return Response(orjson.dumps(content), status, headers, JSON)
+
+
+def _error(status: int, detail: str) -> Response:
+    return _json(status, {"error": detail})
+
+
+def _unauthorized() -> Response:
+    content = {"error": "expected the header Authorization: Bearer <edge.token>"}
+    return _json(401, content, {"WWW-Authenticate": "Bearer"})
+
+
+def _too_many(wait_s: float) -> Response:
+    content = {"error": "too many events a second from this address (edge.events_per_s)"}
+    return _json(429, content, {"Retry-After": str(math.ceil(wait_s))})

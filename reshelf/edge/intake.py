@@ -1,0 +1,74 @@
+"""A batch of events as it came over HTTP to records, each checked by itself."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from schemas.codec import bad_record, decoder, encode, encode_key
+from schemas.errors import BadRecord
+from schemas.topics import CLICKS, IMPRESSIONS, PURCHASES, Topic
+
+KINDS: dict[str, Topic] = {"impression": IMPRESSIONS, "click": CLICKS, "purchase": PURCHASES}
+
+
+class Batch(msgspec.Struct):
+    """The body of POST /events."""
+
+    events: list[msgspec.Raw]
+
+
+class Kind(msgspec.Struct):
+    """What kind of event an element of a batch is; its other fields are the event's."""
+
+    kind: str
+
+
+class Record(NamedTuple):
+    """An event to send, and its place in the batch."""
+
+    number: int
+    topic: Topic
+    key: bytes
+    value: bytes
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Why the event at `index` was not published; `retry`: sending it again may help."""
+
+    index: int
+    reason: str
+    detail: str
+    retry: bool = False
+
+
+def parse(body: bytes) -> list[msgspec.Raw]:
+    """The elements of a batch; raises BadRecord where the body is no batch."""
+    batch: Batch = decoder(Batch)(body)
+    return batch.events
+
+
+def check(elements: list[msgspec.Raw]) -> tuple[list[Record], list[Refusal]]:
+    """Records of the events that fit, and a refusal for each that does not."""
+    records: list[Record] = []
+    refusals: list[Refusal] = []
+    for index, element in enumerate(elements):
+        try:
+            records.append(_record(index, bytes(element)))
+        except BadRecord as error:
+            refusals.append(Refusal(index, error.reason, error.detail))
+    return records, refusals
+
+
+def _record(index: int, element: bytes) -> Record:
+    try:
+        kind = msgspec.json.decode(element, type=Kind).kind
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise bad_record(element, error) from None
+    topic = KINDS.get(kind)
+    if topic is None:
+        raise BadRecord("kind", f"expected one of {', '.join(KINDS)}, got {kind[:80]!r} - at `$.kind`")
+    assert topic.message is not None
+    event: Any = decoder(topic.message)(element)
+    return Record(index, topic, encode_key(topic, event.unit), encode(event))

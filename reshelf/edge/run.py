@@ -1,0 +1,57 @@
+"""Serve until stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+
+from reshelf.edge.app import Parts, application
+from reshelf.edge.feed import Feed
+from reshelf.edge.sender import Sender
+from reshelf.edge.settings import EdgeSettings, check_token
+from reshelf.edge.shelf import Shelf
+from schemas.errors import BadSettings
+from streams.settings import KafkaSettings
+
+CLOSE_S = 5
+
+
+@contextlib.contextmanager
+def edge(kafka: KafkaSettings, settings: EdgeSettings) -> Iterator[tuple[uvicorn.Server, socket.socket]]:
+    """A server and the socket it will listen at, with reader and producer running while the block does.
+
+    Raises BadSettings for an address that cannot be used, Transient where the topic cannot be reached.
+    """
+    check_token(settings)
+    with _listen(settings) as listener, Sender(kafka) as sender, Feed(kafka, shelf := Shelf()) as feed:
+        app = application(Parts(settings, shelf, feed, sender))
+        yield server(app), listener
+
+
+def server(app: object) -> uvicorn.Server:
+    """One process of uvicorn, as the edge runs."""
+    config = uvicorn.Config(
+        app,  # type: ignore[arg-type]  # any ASGI application
+        http="httptools",
+        loop="uvloop",
+        lifespan="off",
+        ws="none",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=CLOSE_S,
+    )
+    return uvicorn.Server(config)
+
+
+def _listen(settings: EdgeSettings) -> socket.socket:
+    try:
+        return socket.create_server((settings.host, settings.port), backlog=1024)
+    except OSError as error:
+        raise BadSettings(
+            f"edge: expected a free port, got {settings.host}:{settings.port}: {error.strerror or error}. "
+            "Set edge.port to another, or to 0 for any."
+        ) from None

@@ -1,0 +1,217 @@
+"""`reshelf edge` over HTTP, against a broker."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import requests
+import schemathesis
+from confluent_kafka import Producer
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from policy.assignment import choose
+from reshelf.edge.intake import check, parse
+from reshelf.edge.limits import Limiter
+from reshelf.edge.settings import EdgeSettings, check_token
+from reshelf.edge.shelf import Shelf
+from reshelf.reading import partitions, reader, to_the_end
+from schemas.codec import encode, encode_key
+from schemas.errors import BadRecord, BadSettings
+from schemas.messages import BASELINE, FALLBACK, Layout
+from schemas.topics import CLICKS, LAYOUTS
+from streams.clients import confluent_producer_config
+from streams.settings import KafkaSettings
+from tests.reshelf.test_layouts_command import NOW_MS, layout
+
+CLICK: dict[str, Any] = {
+    "kind": "click",
+    "event_id": "c-1",
+    "occurred_at": NOW_MS,
+    "unit": "u-1",
+    "page": "home",
+    "segment": "cooks",
+    "slot": "home-1",
+    "item": "tent",
+    "page_view_id": "v-1",
+    "layout_version": 9,
+    "variant": 0,
+}
+
+
+def shelf_of(*layouts: Layout) -> Shelf:
+    shelf = Shelf()
+    for one in layouts:
+        shelf.take(_Message(one))  # type: ignore[arg-type]  # what it reads of a message
+    return shelf
+
+
+class _Message:
+    def __init__(self, one: Layout) -> None:
+        self._layout = one
+
+    def key(self) -> bytes:
+        return encode_key(LAYOUTS, self._layout.page, self._layout.segment)
+
+    def value(self) -> bytes:
+        return encode(self._layout)
+
+
+@settings(max_examples=40)
+@given(unit=st.text(min_size=1, max_size=20))
+def test_a_visitor_is_shown_what_the_reference_chooses(unit: str) -> None:
+    one = layout("cooks", 9)
+    found = shelf_of(one).answer("home", "cooks", unit, NOW_MS)
+    assert found is not None
+    told = json.loads(found.body)
+    assert (told["variant"], told["slate"]) == choose(one, unit)
+    assert told["variant"] in (BASELINE, 0, 1)
+
+
+def test_another_version_or_variant_has_another_tag() -> None:
+    shelf = shelf_of(layout("cooks", 9), layout("*", 9))
+    tags = {shelf.answer("home", segment, None, NOW_MS) for segment in ("cooks", "campers")}
+    tags |= {shelf.answer("home", "cooks", f"u{number}", NOW_MS) for number in range(100)}
+    tags |= {shelf_of(layout("cooks", 10)).answer("home", "cooks", None, NOW_MS)}
+    assert len({one.etag for one in tags if one}) == len(tags) == 6
+
+
+def test_an_expired_layout_is_not_served() -> None:
+    shelf = shelf_of(layout("*", 9, expires_at=NOW_MS + 1))
+    assert shelf.answer("home", "cooks", "u", NOW_MS) is not None
+    assert shelf.answer("home", "cooks", "u", NOW_MS + 1) is None
+    assert shelf.answer("other", "cooks", "u", NOW_MS) is None
+
+
+@given(costs=st.lists(st.tuples(st.integers(1, 10), st.floats(0, 2)), max_size=50))
+def test_nobody_gets_more_than_the_rate_allows(costs: list[tuple[int, float]]) -> None:
+    limiter, now, taken = Limiter(rate=5.0, burst=10.0), 0.0, 0
+    for cost, pause in costs:
+        now += pause
+        if not limiter.wait_s("client", cost, now):
+            taken += cost
+    assert taken <= 10 + 5 * now + 1e-6
+
+
+def test_who_waits_as_told_is_let_in() -> None:
+    limiter = Limiter(rate=5.0, burst=10.0)
+    assert limiter.wait_s("one", 10, 0.0) == 0
+    wait = limiter.wait_s("one", 4, 0.0)
+    assert wait == pytest.approx(0.8)
+    assert limiter.wait_s("other", 10, 0.0) == 0
+    assert limiter.wait_s("one", 4, wait) == 0
+
+
+def test_events_that_do_not_fit_are_told_one_by_one() -> None:
+    wrong = [CLICK | {"kind": "view"}, CLICK | {"variant": 999}, 3, {"event_id": "x"}]
+    records, refusals = check(parse(json.dumps({"events": [CLICK, *wrong]}).encode()))
+    assert [(record.number, record.key) for record in records] == [(0, b"u-1")]
+    assert [(one.index, one.reason) for one in refusals] == [(1, "kind"), *((at, "invalid") for at in (2, 3, 4))]
+    assert "`$.variant`" in refusals[1].detail
+    for body in (b"", b"[]", b"{", b'{"events": 3}'):
+        with pytest.raises(BadRecord):
+            parse(body)
+
+
+def test_an_open_address_needs_a_token() -> None:
+    with pytest.raises(BadSettings, match=r"edge\.token with at least 16 characters, got 0"):
+        check_token(EdgeSettings(host="0.0.0.0"))
+    assert check_token(EdgeSettings(host="0.0.0.0", token="0123456789abcdef")) == "0123456789abcdef"
+
+
+@pytest.fixture
+def served(broker: str, prefix: str, make_topics: Callable[..., None]) -> Iterator[tuple[str, KafkaSettings]]:
+    """The address of a running edge with two layouts, and its broker."""
+    make_topics(broker)
+    kafka = KafkaSettings(bootstrap=broker, prefix=prefix)
+    producer = Producer(confluent_producer_config(kafka))
+    for one in (layout("cooks", 9), layout("*", 3)):
+        producer.produce(prefix + LAYOUTS.name, encode(one), encode_key(LAYOUTS, "home", one.segment))
+    assert producer.flush(30) == 0
+    chosen = {
+        "RESHELF_KAFKA__BOOTSTRAP": broker,
+        "RESHELF_KAFKA__PREFIX": prefix,
+        "RESHELF_EDGE__TOKEN": "a-token-for-tests",
+        "RESHELF_EDGE__MAX_EVENTS": "10",
+        "RESHELF_EDGE__MAX_BYTES": "500000",
+    }
+    command = [sys.executable, "-m", "reshelf", "edge", "--port", "0", "--json"]
+    process = subprocess.Popen(command, env=os.environ | chosen, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        address = json.loads(process.stdout.readline())["address"].rstrip("/")
+        _until_ready(address)
+        yield address, kafka
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(20)
+        process.stdout.close()
+
+
+def _until_ready(address: str) -> None:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            if requests.get(f"{address}/ready", timeout=5).json()["layouts"] == 2:
+                return
+        except requests.ConnectionError:
+            pass
+        time.sleep(0.05)
+    raise AssertionError("the edge did not become ready")
+
+
+def test_layouts_and_events_over_http(served: tuple[str, KafkaSettings]) -> None:
+    address, kafka = served
+    client = requests.Session()
+    assert client.get(f"{address}/layouts/home/cooks").status_code == 401
+    client.headers["Authorization"] = "Bearer a-token-for-tests"
+    first = client.get(f"{address}/layouts/home/cooks", params={"unit": "u-1"})
+    assert (first.json()["version"], first.json()["segment"]) == (9, "cooks")
+    again = client.get(f"{address}/layouts/home/cooks?unit=u-1", headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert client.get(f"{address}/layouts/home/campers").json()["segment"] == "*"
+    missing = client.get(f"{address}/layouts/other/cooks")
+    assert (missing.status_code, missing.json()["variant"]) == (404, FALLBACK)
+    batch = [CLICK, CLICK | {"slot": ""}, CLICK | {"event_id": "c2"}]
+    answer = client.post(f"{address}/events", json={"events": batch})
+    assert answer.json()["accepted"] == 2
+    assert [one["index"] for one in answer.json()["errors"]] == [1]
+    assert _published(kafka) == ["c-1", "c2"]
+    assert client.post(f"{address}/events", json={"events": [CLICK] * 11}).status_code == 413
+    assert client.post(f"{address}/events", data=b" " * 500_001).status_code == 413
+    assert client.post(f"{address}/events", data=b"{").status_code == 400
+
+
+def _published(kafka: KafkaSettings) -> list[str]:
+    with reader(kafka) as consumer:
+        found = to_the_end(consumer, partitions(consumer, kafka.prefix + CLICKS.name))
+        values: list[Any] = [json.loads(message.value() or b"") for message in found if message.error() is None]
+    assert all("kind" not in value for value in values)
+    return sorted(value["event_id"] for value in values)
+
+
+def test_the_edge_keeps_to_its_openapi_document(served: tuple[str, KafkaSettings]) -> None:
+    address, _ = served
+    document = requests.get(f"{address}/openapi.json", timeout=5).json()
+    schema = schemathesis.openapi.from_dict(document)
+    schema.config.update(base_url=address)
+    tried = []
+    for found in schema.get_all_operations():
+        operation: Any = found.ok()  # type: ignore[union-attr]
+
+        @given(case=operation.as_strategy())
+        @settings(max_examples=8, suppress_health_check=list(HealthCheck))
+        def keeps(case: Any) -> None:
+            case.call_and_validate(headers={"Authorization": "Bearer a-token-for-tests"})
+
+        keeps()
+        tried.append(operation.path)
+    assert tried == ["/layouts/{page}/{segment}", "/events", "/live", "/ready"]
