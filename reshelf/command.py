@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "layouts": ("layouts:layouts", "Show published layouts."),
     "state": ("state:state", "Export, digest or compare what was learned, or switch workers to another namespace."),
     "replay": ("replay:replay", "Rebuild the state from the log into a namespace of its own."),
+    "runs": ("runs:runs", "List and compare records of replays, evaluations and tunings."),
     "evaluate": ("evaluate:evaluate", "Estimate what another policy would have earned, from the decision log."),
     "experiment": ("experiment:experiment", "How the learned layouts do against the holdout."),
     "report": ("report:report", "Write experiments, posteriors and policies as one page of HTML."),

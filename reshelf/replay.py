@@ -19,6 +19,7 @@ from streams.records import TopicPartition
 from streams.replay.run import Applied, replay
 from streams.replay.source import Source, Span
 from streams.state import keys
+from streams.state.alias import resolve
 from streams.state.manifest import Manifest, agree, manifest_of, read
 from streams.state.store import Store, carried_out
 
@@ -82,10 +83,10 @@ async def _run(settings: Settings, source: Source, order: Order, begin: Begin) -
 
 
 async def _refuse_live(client: Redis, settings: Settings, namespace: str) -> None:
-    if namespace == settings.redis.namespace:
+    if namespace in (settings.redis.namespace, await resolve(client, settings.redis.namespace)):
         raise BadSettings(
-            f"--into: {namespace!r} is the namespace that workers use (redis.namespace). Name another one, "
-            "and switch them over with `reshelf state swap` afterwards."
+            f"--into: {namespace!r} is the namespace that workers use (redis.namespace, or what it stands for). "
+            "Name another, and switch them over with `reshelf state swap` afterwards."
         )
 
 

@@ -43,6 +43,7 @@ from streams.settings import (
     LayoutSettings,
     LearnerSettings,
     RedisSettings,
+    RunsSettings,
 )
 
 PREFIX = "RESHELF_"
@@ -70,6 +71,7 @@ class Settings(BaseSettings):
     fitter: FitterSettings = Field(default_factory=FitterSettings)
     console: ConsoleSettings = Field(default_factory=ConsoleSettings)
     edge: EdgeSettings = Field(default_factory=EdgeSettings)
+    runs: RunsSettings = Field(default_factory=RunsSettings)
 
     @classmethod
     def settings_customise_sources(
@@ -134,7 +136,12 @@ def variable(key: str) -> str:
 
 def shown(loaded: Loaded) -> list[tuple[str, Any, str]]:
     """(key, value without secrets, origin) of every setting."""
-    return [(key, _redacted(_value(loaded.settings, key)), loaded.origin(key)) for key, _ in fields()]
+    return [(key, value, loaded.origin(key)) for key, value in shown_values(loaded.settings)]
+
+
+def shown_values(settings: Settings) -> list[tuple[str, Any]]:
+    """(key, value without secrets) of every setting."""
+    return [(key, _redacted(_value(settings, key))) for key, _ in fields()]
 
 
 def as_environment(settings: Settings) -> dict[str, str]:

@@ -6,13 +6,17 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+from redis.asyncio import Redis
+
 from reshelf.replay import behind
 from reshelf.settings import Settings
 from schemas.errors import BadSettings
 from streams.clients import redis_client
+from streams.records import TopicPartition
 from streams.replay.source import KafkaSource
-from streams.state import export, manifest
-from streams.state.alias import switch
+from streams.state import export, keys, manifest
+from streams.state.alias import resolve, switch
 from streams.state.store import Store
 
 SHOWN = 10
@@ -69,6 +73,7 @@ async def _swapped(settings: Settings, namespace: str, max_behind: int) -> str:
                 f"namespace {namespace!r} was made with other settings than these (redis.groups or fold): "
                 "put them into the workers' settings first, or they will refuse it"
             )
+        await _check_start(client, settings, made)
         lag = await behind(settings, namespace, KafkaSource(settings.kafka))
         if lag > max_behind:
             raise BadSettings(
@@ -78,3 +83,24 @@ async def _swapped(settings: Settings, namespace: str, max_behind: int) -> str:
         return await switch(client, settings.redis.namespace, namespace)
     finally:
         await client.aclose()
+
+
+async def _check_start(client: Redis, settings: Settings, made: manifest.Manifest) -> None:
+    """Attribution in a namespace that begins later would not find decisions of before, and make them again."""
+    name = settings.redis.namespace
+    stored = await client.get(keys.manifest(await resolve(client, name)))
+    if stored is None:
+        return
+    begun = msgspec.json.decode(stored, type=manifest.Manifest).starts
+    log = KafkaSource(settings.kafka).bounds(list(made.starts))
+    late = [
+        f"{topic}/{partition} begins at {start}, expected at most {max(first, before)}"
+        for topic, starts in made.starts.items()
+        for partition, (start, before) in enumerate(zip(starts, begun.get(topic, []), strict=False))
+        if start > max(first := log.get(TopicPartition(topic, partition), (0, 0))[0], before)
+    ]
+    if late:
+        raise BadSettings(
+            f"namespace {made.namespace!r} begins later in the log than the one that {name!r} stands for: {late[0]}"
+            f"{' and others' if late[1:] else ''}. Replay --from beginning to switch workers to the result."
+        )

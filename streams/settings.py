@@ -148,3 +148,9 @@ class ExperimentSettings(Group):
     borne_clicks: float = Field(0.05, ge=0, le=1, description="Relative loss of clicks per page view that is borne.")
     borne_orders: float = Field(0.1, ge=0, le=1, description="The same for orders; 1: any loss.")
     borne_revenue: float = Field(0.1, ge=0, le=1, description="The same for revenue.")
+
+
+class RunsSettings(Group):
+    """Where records of replays, evaluations and tunings are kept."""
+
+    folder: str = Field("", description="A folder, for `reshelf runs`; empty: none are kept.")

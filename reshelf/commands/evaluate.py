@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -53,6 +54,7 @@ def evaluate(
     1 % of what the policy would show.  docs/evaluation.md says which to trust when.
     """
     from reshelf.decisions.evaluate import POLICIES, RECORDED, Evaluator, Question
+    from reshelf.runs import record
 
     if policy not in POLICIES:
         raise BadSettings(f"--policy: expected one of {', '.join(POLICIES)}, got {policy!r}.")
@@ -65,7 +67,11 @@ def evaluate(
             )
         _follow(front, policy, page, settle_s, every_s, level)
         return
-    answer = Evaluator(front.settings).answer(Question(policy, exploration, page, level))
+    began = time.monotonic()
+    evaluator = Evaluator(front.settings)
+    answer = evaluator.answer(Question(policy, exploration, page, level))
+    asked = {"policy": policy, "exploration": exploration, "page": page, "level": level}
+    record("evaluate", front.settings, asked, _read(answer), answer, time.monotonic() - began)
     if front.json:
         front.answer(answer, "")
         return
@@ -74,6 +80,11 @@ def evaluate(
         _show(_table(told))
     for reason, count in answer["left_out"].items():
         click.echo(f"left out: {count:,} × {reason}")
+
+
+def _read(answer: dict[str, Any]) -> dict[str, Any]:
+    """What of the log an answer is based on, by page."""
+    return {page: {"views": told["views"], "layouts": told["layouts"]} for page, told in answer["pages"].items()}
 
 
 def _follow(front: Front, policy: str, page: str | None, settle_s: float, every_s: float, level: float) -> None:

@@ -30,12 +30,15 @@ def replay(front: Front, namespace: str, begin: str, end: str, archive: Path | N
     be shaped differently.  Example: reshelf replay --from 2026-11-01 --into november
     """
     from reshelf.replay import Order, as_json, run
+    from reshelf.runs import record
 
     settings = front.settings
     source = _source(front, archive)
     with _progress(front) as begin_progress:
         done = run(settings, source, Order(begin, end, namespace), begin_progress)
     told = as_json(done)
+    asked = {"from": begin, "to": end, "into": namespace, "archive": archive and str(archive)}
+    record("replay", settings, asked, {"starts": done.starts, "ends": done.ends}, told, done.seconds)
     gone = [f"{count:,} records of {place} were deleted before the log begins" for place, count in done.gone.items()]
     text = f"{told['records']:,} records in {told['seconds']} s, {told['records_per_s']:,}/s, are in {namespace!r}"
     front.answer(told, "\n".join([*gone, text]))

@@ -134,6 +134,27 @@ def test_a_namespace_that_does_not_fit_is_not_switched_to(
     assert run(["state", "swap", "nowhere"]) == 1
 
 
+def test_what_is_served_is_neither_replayed_into_nor_left_for_a_later_part_of_the_log(
+    shop: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RESHELF_RUNS__FOLDER", str(tmp_path))
+    told(capsys, "replay", "--into", "one")
+    told(capsys, "state", "swap", "one")
+    assert run(["replay", "--into", "one"]) == 2
+    assert "is the namespace that workers use" in capsys.readouterr().err
+    told(capsys, "replay", "--into", "late", "--from", "5")
+    assert run(["state", "swap", "late"]) == 2
+    assert "begins at 5, expected at most 0" in capsys.readouterr().err
+    assert told(capsys, "state", "swap", "one")["now"] == "one"
+    kept = told(capsys, "runs", "list", "--kind", "replay")["runs"]
+    assert {(one["asked"]["into"], one["asked"]["from"]) for one in kept} == {("one", "beginning"), ("late", "5")}
+    late = next(one for one in kept if one["asked"]["into"] == "late")
+    assert late["log"]["starts"]["events-clicks"] == [5, 5, 5, 5]
+    assert told(capsys, "runs", "show", late["id"]) == late
+    found = told(capsys, "runs", "compare", *(one["id"] for one in kept))["differences"]
+    assert sorted(found["asked.from"]) == ["5", "beginning"]
+
+
 def test_places_are_of_the_log(shop: Settings) -> None:
     from reshelf.replay import FOLDED
     from streams.replay.source import KafkaSource
