@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from reshelf.commands.bench.edge import edge
 from reshelf.commands.bench.latency import latency
 from reshelf.commands.bench.layout import layout
 from reshelf.commands.bench.ope import ope
@@ -24,5 +25,5 @@ def bench() -> None:
     """
 
 
-for measurement in (pipeline, stages, latency, replay, scale, layout, renderer, ope):
+for measurement in (pipeline, stages, latency, replay, scale, layout, renderer, ope, edge):
     bench.add_command(measurement)

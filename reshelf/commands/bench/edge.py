@@ -1,0 +1,33 @@
+"""`reshelf bench edge`: layouts a second over HTTP."""
+
+from __future__ import annotations
+
+import click
+
+from reshelf.commands import Front
+from reshelf.commands.bench.options import AT_LEAST_ONE, SLOTS, machine, rounds
+
+
+@click.command()
+@click.option("--slots", type=SLOTS, default=12, show_default=True, help="Slots of the page.")
+@click.option("--seconds", type=AT_LEAST_ONE, default=3, show_default=True, help="Length of a round for each server.")
+@rounds
+@click.pass_obj
+def edge(front: Front, slots: int, seconds: int, rounds: int) -> None:
+    """Layouts a second from the HTTP edge, beside a bare route of Starlette that answers a constant.
+
+    It needs the program wrk, and neither broker nor Redis.
+
+    Example: reshelf bench edge --seconds 5
+    """
+    from dataclasses import asdict
+
+    from bench.edge import measure
+    from bench.pages import Size
+
+    found = measure(Size(200, slots), seconds, rounds)
+    text = (
+        f"{found.per_s:,} layouts/s, p99 {found.p99_ms} ms with all connections busy; "
+        f"a bare route {found.bare_per_s:,}/s: x{found.ratio}"
+    )
+    front.answer({"machine": machine(), "broker": "none", "edge": asdict(found)}, text)

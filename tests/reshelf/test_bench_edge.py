@@ -1,0 +1,40 @@
+"""`reshelf bench edge`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from bench.edge import Run, parse
+from schemas.errors import Transient
+
+PRINTED = """
+  Latency Distribution
+     99%    2.50ms
+Requests/sec:  12034.56
+"""
+
+
+def test_the_figures_of_wrk_are_read() -> None:
+    assert parse(PRINTED) == Run(12034.56, 2.5)
+    assert parse(PRINTED.replace("2.50ms", "900us")) == Run(12034.56, 0.9)
+    with pytest.raises(Transient, match="answered with 200"):
+        parse(PRINTED + "Non-2xx or 3xx responses: 3")
+    with pytest.raises(Transient, match="expected the figures"):
+        parse("")
+
+
+def test_command_line() -> None:
+    command = [sys.executable, "-m", "reshelf", "bench", "edge", "--seconds", "1", "--rounds", "1", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    if shutil.which("wrk") is None:
+        assert done.returncode == 2
+        assert "expected the program wrk" in done.stderr
+        return
+    found = json.loads(done.stdout)["edge"]
+    assert found["per_s"] > 1_000
+    assert 0.3 < found["ratio"] < 1.2
