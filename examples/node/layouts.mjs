@@ -1,0 +1,51 @@
+// What a page renderer in JavaScript does with layouts: keep the newest, choose a slate, know when to fall back.
+// The same as policy/assignment.py; policy/vectors.json holds examples for both.
+
+import { createHash } from "node:crypto";
+
+export const BASELINE = -1;
+export const FALLBACK = -2;
+
+/** A fraction in [0, 1): the first 53 bits of SHA-256 over the parts, joined by a line feed. */
+export function unitHash(...parts) {
+  const digest = createHash("sha256").update(parts.join("\n"), "utf8").digest();
+  return Number(digest.readBigUInt64BE(0) >> 11n) / 2 ** 53;
+}
+
+/** Whether the unit always gets the baseline. */
+export function inHoldout(unit, salt, share) {
+  return unitHash(unit, salt) < share;
+}
+
+/** The unit's variant, 0 to variants - 1. */
+export function variantOf(unit, page, epoch, variants) {
+  return Math.floor(variants * unitHash(unit, page, String(epoch)));
+}
+
+/** The newest layouts of the `layouts` topic. */
+export class Layouts {
+  #held = new Map();
+
+  /** Take one record: key and value as text, null deletes; an older version changes nothing. */
+  take(key, value) {
+    const place = JSON.stringify(JSON.parse(key));
+    if (value === null) {
+      this.#held.delete(place);
+      return;
+    }
+    const layout = JSON.parse(value);
+    const held = this.#held.get(place);
+    if (held === undefined || layout.version > held.version) this.#held.set(place, layout);
+  }
+
+  /** What `unit` is shown: variant, version and slate; `fallback` where no layout is still good. */
+  show(page, segment, unit, nowMs, fallback) {
+    const layout = this.#held.get(JSON.stringify([page, segment])) ?? this.#held.get(JSON.stringify([page, "*"]));
+    if (layout === undefined || layout.expires_at <= nowMs) return { variant: FALLBACK, version: 0, slate: fallback };
+    if (inHoldout(unit, layout.holdout_salt, layout.holdout_share)) {
+      return { variant: BASELINE, version: layout.version, slate: layout.baseline };
+    }
+    const variant = variantOf(unit, layout.page, layout.epoch, layout.slates.length);
+    return { variant, version: layout.version, slate: layout.slates[variant] };
+  }
+}

@@ -1,0 +1,83 @@
+"""The renderer in `examples/node` against the published vectors and the Python reference."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from policy.assignment import choose
+from policy.vectors import published
+from schemas.codec import encode, encode_key
+from schemas.messages import FALLBACK, Layout
+from schemas.topics import LAYOUTS
+from tests.reshelf.test_layouts_command import NOW_MS, layout
+
+FOLDER = Path(__file__).parents[2] / "examples" / "node"
+UNITS = [f"unit-{number}" for number in range(300)] + ["größe", "客人", "😀"]
+FALLBACK_SLATE = {"home-1": "own"}
+
+
+def node(script: str, given: Any) -> Any:
+    """What a script prints as JSON; it finds its input in `given`."""
+    program = shutil.which("node")
+    if program is None:
+        pytest.skip("Node is not installed: the renderer in JavaScript is not tested")
+    head = 'import * as m from "./layouts.mjs"; import { readFileSync } from "node:fs";'
+    text = f'{head} const given = JSON.parse(readFileSync(0, "utf8")); console.log(JSON.stringify({script}));'
+    done = subprocess.run(
+        [program, "--input-type=module", "-e", text],
+        cwd=FOLDER,
+        input=json.dumps(given),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+def test_the_published_vectors_hold() -> None:
+    vectors = json.loads(published())
+    hashes = node("given.unit_hash.map(v => m.unitHash(...v.parts))", vectors)
+    assert hashes == [vector["hash"] for vector in vectors["unit_hash"]]
+    holdout = node("given.in_holdout.map(v => m.inHoldout(v.unit, v.salt, v.share))", vectors)
+    assert holdout == [vector["holdout"] for vector in vectors["in_holdout"]]
+    variants = node("given.variant_of.map(v => m.variantOf(v.unit, v.page, v.epoch, v.variants))", vectors)
+    assert variants == [vector["variant"] for vector in vectors["variant_of"]]
+
+
+def shown(records: list[Layout | None], segment: str, now_ms: int) -> list[dict[str, Any]]:
+    """What each unit is shown after the records (None: a tombstone for "cooks")."""
+    pairs = [
+        (encode_key(LAYOUTS, "home", "cooks" if one is None else one.segment).decode(), one and encode(one).decode())
+        for one in records
+    ]
+    given = {"pairs": pairs, "units": UNITS, "segment": segment, "now": now_ms, "fallback": FALLBACK_SLATE}
+    script = (
+        "(() => { const l = new m.Layouts(); for (const [k, v] of given.pairs) l.take(k, v);"
+        " return given.units.map(u => l.show('home', given.segment, u, given.now, given.fallback)); })()"
+    )
+    found: list[dict[str, Any]] = node(script, given)
+    return found
+
+
+def test_visitors_are_shown_what_the_reference_chooses() -> None:
+    newest = layout("cooks", 9)
+    found = shown([layout("cooks", 7), newest, layout("cooks", 8)], "cooks", NOW_MS)
+    chosen = [choose(newest, unit) for unit in UNITS]
+    assert [(one["variant"], one["slate"]) for one in found] == [(one.variant, one.slate) for one in chosen]
+    assert {one["version"] for one in found} == {9}
+    assert {one["variant"] for one in found} == {-1, 0, 1}
+
+
+def test_the_whole_page_and_then_the_fallback_stand_in() -> None:
+    whole = layout("*", 3)
+    assert {one["version"] for one in shown([layout("cooks", 9), None, whole], "cooks", NOW_MS)} == {3}
+    own = {"variant": FALLBACK, "version": 0, "slate": FALLBACK_SLATE}
+    assert shown([whole], "cooks", whole.expires_at) == [own] * len(UNITS)
+    assert shown([], "cooks", NOW_MS) == [own] * len(UNITS)
