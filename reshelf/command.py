@@ -25,6 +25,7 @@ from schemas.errors import BadSettings, ReshelfError
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("demo:demo", "A synthetic shop whose pages re-shelve themselves while you watch."),
     "console": ("console:console", "Pages in a browser: the shop, arms, experiments, pipeline, and rules."),
+    "init": ("init:init", "Write a commented settings file."),
     "worker": ("worker:worker", "Run the stream workers."),
     "edge": ("edge:edge", "Serve layouts and take events over HTTP, for web tiers without Kafka."),
     "topics": ("topics:topics", "Create the topics, or list them with what differs."),
