@@ -26,6 +26,7 @@ from streams.fold.judge import Rejected
 from streams.fold.shortcut import BUILT
 from streams.learner.alarm import UnfitAlarm
 from streams.learner.partition import PartitionFold, Prepared, Rewind
+from streams.metrics import COUNTERS
 from streams.namespace import log_bounds, open_namespace
 from streams.outlet import Outgoing, Outlet
 from streams.patience import Patience
@@ -159,6 +160,8 @@ class Learner:
         except Rewind as behind:
             await self._rewind(part, behind)
         else:
+            for verdict, count in prepared.tally(prepared.batch.start).items() if changed is not None else ():
+                COUNTERS.add("reshelf_records_total", part.tp.topic, verdict, by=count)
             for page, segment in changed or ():
                 self._note(page, segment, clicked=part.tp.topic != IMPRESSIONS.name)
         event.ack()
@@ -172,6 +175,7 @@ class Learner:
         if self._parts.get(part.tp) is not part:
             return
         log.warning("%s; reading again from there.", behind)
+        COUNTERS.add("reshelf_rewinds_total", part.tp.topic)
         self._parts.pop(part.tp)
         await self._patience.until_done(lambda: agree(self._store.redis, self._manifest))
         positions = await self.resume(frozenset([part.tp]))

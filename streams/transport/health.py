@@ -17,6 +17,7 @@ from types import TracebackType
 from aiohttp import web
 
 from schemas.errors import BadSettings
+from streams.metrics import COUNTERS, exposition, of_health
 from streams.patience import Patience
 from streams.settings import HealthSettings
 from streams.transport.consumer import BatchConsumer
@@ -107,6 +108,7 @@ class HealthServer:
         app = web.Application()
         app.router.add_get("/live", self._live)
         app.router.add_get("/ready", self._ready)
+        app.router.add_get("/metrics", self._metrics)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.5)
         await self._runner.setup()
         try:
@@ -130,10 +132,20 @@ class HealthServer:
     async def _ready(self, request: web.Request) -> web.Response:
         return self._answer(request, lambda health: health.ready)
 
-    def _answer(self, request: web.Request, well: Callable[[Health], bool]) -> web.Response:
+    async def _metrics(self, request: web.Request) -> web.Response:
+        if not self._may(request):
+            return _unknown()
+        health = self._vitals.health()
+        samples = [*of_health(health.live, health.ready, health.lag), *COUNTERS.samples()]
+        return web.Response(text=exposition(samples), headers={"Content-Type": "text/plain; version=0.0.4"})
+
+    def _may(self, request: web.Request) -> bool:
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        if self._token and not hmac.compare_digest(given.encode(), self._token.encode()):
-            return web.json_response({"error": "expected the header Authorization: Bearer <health.token>"}, status=401)
+        return not self._token or hmac.compare_digest(given.encode(), self._token.encode())
+
+    def _answer(self, request: web.Request, well: Callable[[Health], bool]) -> web.Response:
+        if not self._may(request):
+            return _unknown()
         health = self._vitals.health()
         return web.json_response(asdict(health), status=200 if well(health) else 503)
 
@@ -144,3 +156,7 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _unknown() -> web.Response:
+    return web.json_response({"error": "expected the header Authorization: Bearer <health.token>"}, status=401)

@@ -39,6 +39,13 @@ def asked(port: int, path: str, token: str = TOKEN) -> tuple[int, dict[str, Any]
         return error.code, json.load(error)
 
 
+def metrics(port: int) -> str:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    with urllib.request.urlopen(request, timeout=5) as response:
+        text: str = response.read().decode()
+        return text
+
+
 def awaited(port: int, path: str, status: int) -> dict[str, Any]:
     """What is answered once it comes with `status`."""
     until, said = time.monotonic() + WAIT_S, None
@@ -77,6 +84,8 @@ def test_a_worker_is_ready_once_it_works_and_not_while_redis_is_away(
             assert ready["lag"] and set(ready["lag"].values()) == {0}
             assert asked(port, "/live")[0] == 200
             assert asked(port, "/ready", token="something else")[0] == 401
+            assert asked(port, "/metrics", token="something else")[0] == 401
+            assert "reshelf_ready 1\n" in metrics(port)
             redis.child.kill()
             if role == "learner":
                 assert "Kafka or Redis is away" in awaited(port, "/ready", 503)["reasons"]
