@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: bench demo test clean
+.PHONY: bench demo docs test clean
 
 demo: $(VENV)/.demo
 	$(BIN)/reshelf demo
@@ -14,6 +14,10 @@ test: $(VENV)/.test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest --numprocesses 4 --dist worksteal
+
+# The reference of the command line, from the commands themselves.
+docs: $(VENV)/.demo
+	$(BIN)/python -m reshelf.reference docs/commands.md
 
 $(VENV)/.demo: pyproject.toml constraints.txt streams/fold/compiled.pyx policy/scan.pyx
 	$(PYTHON) -m venv $(VENV)

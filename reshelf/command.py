@@ -50,6 +50,17 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 """Name: module in `reshelf.commands` and function, and a line of help."""
 
+TASKS: dict[str, tuple[str, ...]] = {
+    "See it": ("demo", "console", "layouts", "explain"),
+    "Set up": ("init", "settings", "topics", "doctor", "schemas"),
+    "Run": ("worker", "edge", "publish", "forget", "import"),
+    "Arrange pages": ("rules",),
+    "Judge": ("experiment", "evaluate", "report", "log", "runs"),
+    "Look after the state": ("state", "replay"),
+    "Test and measure": ("drill", "bench"),
+}
+"""Commands by what somebody wants to do; each is in one of them."""
+
 Remember = Callable[[click.Context, click.Parameter, Any], None]
 
 
@@ -70,9 +81,11 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
+        """List the commands by task, without importing them."""
+        there = self.list_commands(ctx)
+        for task, names in TASKS.items():
+            with formatter.section(task):
+                formatter.write_dl([(name, COMMANDS[name][1]) for name in names if name in there])
 
 
 def _module(target: str) -> str:

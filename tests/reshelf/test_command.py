@@ -14,9 +14,10 @@ from typing import Any
 import click
 import pytest
 import yaml
+from click.testing import CliRunner
 from confluent_kafka import Consumer, TopicPartition
 
-from reshelf.command import COMMANDS, cli, run
+from reshelf.command import COMMANDS, TASKS, cli, run
 from reshelf.settings import fields, variable
 from reshelf.topics import apply
 from schemas.codec import encode
@@ -253,3 +254,10 @@ def records(kafka: KafkaSettings, topic: str, count: int, limit_s: float = 10.0)
                 yield message.key(), message.value()
     finally:
         consumer.close()
+
+
+def test_each_command_is_listed_under_one_task() -> None:
+    listed = [name for names in TASKS.values() for name in names]
+    assert sorted(listed) == sorted(COMMANDS)
+    said = CliRunner().invoke(cli, ["--help"]).output
+    assert all(f"{task}:" in said for task in TASKS)
