@@ -25,6 +25,7 @@ from streams.state.store import Store, carried_out
 
 FOLDED = tuple(topic.name for topic in (IMPRESSIONS, CLICKS, CONVERSIONS))
 ALL = tuple(topic.name for topic in EVENT_TOPICS)
+BEGINNING = "beginning"
 LARGEST_OFFSET = 10**11
 """Whole numbers from here on are milliseconds since 1970."""
 
@@ -68,7 +69,7 @@ async def _run(settings: Settings, source: Source, order: Order, begin: Begin) -
     client = redis_client(settings.redis)
     try:
         await _refuse_live(client, settings, order.namespace)
-        manifest = await _opened(client, settings, order.namespace, starts)
+        manifest = await _opened(client, settings, order.namespace, order.begin, starts)
         store = Store(client, order.namespace, settings.redis.groups)
         wanted = {tp: max(end, starts[tp]) for tp, end in ends.items() if tp.topic in FOLDED}
         left = await _left(store, manifest, wanted)
@@ -90,11 +91,15 @@ async def _refuse_live(client: Redis, settings: Settings, namespace: str) -> Non
         )
 
 
-async def _opened(client: Redis, settings: Settings, namespace: str, starts: Mapping[TopicPartition, int]) -> Manifest:
+async def _opened(
+    client: Redis, settings: Settings, namespace: str, begin: str, starts: Mapping[TopicPartition, int]
+) -> Manifest:
     listed = _listed(starts, ALL)
     wanted = manifest_of(namespace, settings.kafka.prefix, listed, settings.redis.groups, settings.fold)
     made = await agree(client, wanted)
-    if made.starts != listed:
+    # The log's beginning moves with retention: a replay that was begun there goes on all the same.
+    moved = begin == BEGINNING and all(a >= b for t in ALL for a, b in zip(listed[t], made.starts[t], strict=True))
+    if made.starts != listed and not moved:
         raise BadSettings(
             f"--into: namespace {namespace!r} was begun from other offsets ({made.starts}, now {listed}). "
             "Give the same --from to go on, or another name."

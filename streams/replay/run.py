@@ -50,6 +50,11 @@ async def replay(
         parts[tp] = await PartitionFold.resume(tp, store, start, fold, _bury_nothing, BUILT)
     spans: dict[TopicPartition, Span] = {}
     for tp, part in parts.items():
+        if part.applied < min(first[tp][0], ends[tp]):
+            raise StateAttention(
+                f"the log of {tp} begins at {first[tp][0]} and the replay stands at {part.applied}: what lies between "
+                "was deleted before it was applied. Replay into another namespace, or from an archive."
+            )
         if part.applied < ends[tp]:
             # Windows warm up on what lies before, as far as there is any.
             spans[tp] = max(first[tp][0], part.applied - fold.duplicate_window), ends[tp]

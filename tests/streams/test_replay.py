@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
-from schemas.errors import BadSettings, Transient
+from schemas.errors import BadSettings, StateAttention, Transient
 from streams.fold.plain import PlainFold
 from streams.records import TopicPartition
 from streams.replay.archive import ArchiveSource, write
@@ -22,13 +22,9 @@ from streams.settings import KafkaSettings
 from streams.state import export, manifest
 from streams.state.alias import resolve, switch
 from streams.state.store import Store
-from tests.streams.logs import FOLD, TOPICS, Log, example_log, logs
+from tests.streams.logs import FOLD, TOPICS, Log, LoggedRecord, example_log, logs
 from tests.streams.test_learner import FOLD as PLAIN
 from tests.streams.test_learner import publish, read_all
-
-
-class Cut(Exception):
-    """The process was killed here."""
 
 
 class Memory:
@@ -82,6 +78,18 @@ def test_a_replay_that_was_killed_again_and_again_is_the_plain_fold(
     for tp, records in log.items():
         plain.read(tp, records)
     assert asyncio.run(rebuilt(redis_url, sources)) == [list(row) for row in plain.rows()]
+
+
+def test_what_was_deleted_before_it_was_applied_is_told(redis_url: str) -> None:
+    tp = TopicPartition(TOPICS[1], 0)
+    log: Log = {tp: [LoggedRecord(offset, 1_000 + offset, b"u", b"{}") for offset in range(9)]}
+
+    class Cut(Memory):
+        def bounds(self, topics: object) -> dict[TopicPartition, Span]:
+            return {tp: (4, 9)}
+
+    with pytest.raises(StateAttention, match="begins at 4 and the replay stands at 0"):
+        asyncio.run(rebuilt(redis_url, [Cut(log)]))
 
 
 def test_topics_and_their_archive_give_the_same_state(
