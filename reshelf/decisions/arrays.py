@@ -69,9 +69,10 @@ def page_log(views: Sequence[View], target: Target) -> PageLog:
     """The arrays of at least one view, all of one page.
 
     The policy that was served shows the holdout's share the baseline, and the
-    others each slate with equal chances.
+    others each slate with equal chances.  `target` is asked in the order of versions.
     """
-    layouts = {id(view.layout): view.layout for view in views}
+    unsorted = {id(view.layout): view.layout for view in views}
+    layouts = dict(sorted(unsorted.items(), key=lambda pair: pair[1].version))
     slots, codes = _slots(layouts.values()), dict[str, int]()
     served = {name: _coded([*one.slates, one.baseline], slots, codes) for name, one in layouts.items()}
     wanted = {name: _coded(target(one), slots, codes) for name, one in layouts.items()}

@@ -48,8 +48,9 @@ class Evaluator:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._events = read.events(settings.kafka, settings.fold)
-        listed = (one.event for accepted in self._events.values() for one in accepted)
-        self.log: DecisionLog = join(listed, read.history(settings.kafka), settings.fold.amount_cap)
+        listed = [one.event for accepted in self._events.values() for one in accepted]
+        shown = {(event.page, event.layout_version) for event in listed}
+        self.log: DecisionLog = join(listed, read.history(settings.kafka, shown), settings.fold.amount_cap)
 
     def answer(self, question: Question) -> dict[str, Any]:
         """The estimates of each page, as JSON has them; raises ReshelfError where the log has nothing to go by."""

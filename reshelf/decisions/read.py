@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from collections.abc import Container, Iterator, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from confluent_kafka import Message
+from msgspec import Struct
 
 from reshelf.reading import partitions, reader, to_the_end
 from schemas.codec import decoder
@@ -18,6 +19,7 @@ from streams.layouts.catalog import READ_TOPICS, Catalog
 from streams.records import TopicPartition
 from streams.settings import FoldSettings, KafkaSettings
 
+RUN = 10_000
 FOLDED = (IMPRESSIONS, CLICKS, CONVERSIONS)
 Log = dict[TopicPartition, list[Accepted]]
 
@@ -32,6 +34,13 @@ class Read(NamedTuple):
     headers: Sequence[tuple[str, bytes]] = ()
 
 
+class Named(Struct, frozen=True):
+    """Which layout a record of the history is."""
+
+    page: str
+    version: int
+
+
 def events(kafka: KafkaSettings, fold: FoldSettings) -> Log:
     """What the topics hold that the learner accepts, by partition, in the order of the log.
 
@@ -39,21 +48,23 @@ def events(kafka: KafkaSettings, fold: FoldSettings) -> Log:
     """
     found: Log = {}
     for topic in FOLDED:
-        for partition, records in _by_partition(kafka, topic):
-            accepted = Judge(topic, fold, built=False).judge(records).accepted
-            found[TopicPartition(topic.name, partition)] = accepted
+        judges: dict[int, Judge] = {}
+        for partition, records in _runs(kafka, topic):
+            judge = judges.setdefault(partition, Judge(topic, fold, built=False))
+            found.setdefault(TopicPartition(topic.name, partition), []).extend(judge.judge(records).accepted)
     return found
 
 
-def history(kafka: KafkaSettings) -> list[Layout]:
-    """Every layout of the history that can be read."""
-    decode, found = decoder(Layout), []
-    for _, records in _by_partition(kafka, LAYOUTS_HISTORY):
+def history(kafka: KafkaSettings, wanted: Container[tuple[str, int]]) -> list[Layout]:
+    """The layouts of the history whose page and version are wanted; a record that cannot be read is skipped."""
+    name_of, decode, found = decoder(Named), decoder(Layout), []
+    for _, records in _runs(kafka, LAYOUTS_HISTORY):
         for record in records:
-            try:
-                found.append(decode(record.value or b""))
-            except BadRecord:
-                continue
+            with suppress(BadRecord):
+                value = record.value or b""
+                name = name_of(value)
+                if (name.page, name.version) in wanted:
+                    found.append(decode(value))
     return found
 
 
@@ -61,19 +72,24 @@ def catalog(kafka: KafkaSettings) -> Catalog:
     """Items, pages and parameters as the compacted topics have them now."""
     found = Catalog()
     for topic in READ_TOPICS:
-        for partition, records in _by_partition(kafka, topic):
+        for partition, records in _runs(kafka, topic):
             found.expect(topic, partition + 1)
             found.take(topic, partition, records)
     return found
 
 
-def _by_partition(kafka: KafkaSettings, topic: Topic) -> Iterator[tuple[int, list[Read]]]:
+def _runs(kafka: KafkaSettings, topic: Topic) -> Iterator[tuple[int, list[Read]]]:
+    """The records of a topic as it is now, some of one partition at a time, each partition in order."""
     with reader(kafka) as consumer:
-        places = partitions(consumer, kafka.prefix + topic.name)
-        messages = [message for message in to_the_end(consumer, places) if message.error() is None]
-    messages.sort(key=lambda message: (message.partition() or 0, message.offset() or 0))
-    for partition, some in groupby(messages, key=lambda message: message.partition() or 0):
-        yield partition, [read_of(message) for message in some]
+        runs: dict[int, list[Read]] = {}
+        for message in to_the_end(consumer, partitions(consumer, kafka.prefix + topic.name)):
+            partition = message.partition() or 0
+            run = runs.setdefault(partition, [])
+            if message.error() is None:
+                run.append(read_of(message))
+            if run and (len(run) == RUN or message.error() is not None):
+                yield partition, run
+                runs[partition] = []
 
 
 def read_of(message: Message) -> Read:
