@@ -79,6 +79,7 @@ class Evaluator:
             Recomposer(
                 self._events,
                 read.catalog(self._settings.kafka),
+                read.parameters(self._settings.kafka),
                 self._settings.fold,
                 self._settings.layouts,
                 question.choice,

@@ -12,8 +12,8 @@ from msgspec import Struct
 from reshelf.reading import partitions, reader, to_the_end
 from schemas.codec import decoder
 from schemas.errors import BadRecord
-from schemas.messages import Layout
-from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, LAYOUTS_HISTORY, Topic
+from schemas.messages import Layout, PolicyParameters
+from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, LAYOUTS_HISTORY, POLICY_PARAMETERS, Topic
 from streams.fold.judge import Accepted, Judge
 from streams.layouts.catalog import READ_TOPICS, Catalog
 from streams.records import TopicPartition
@@ -75,6 +75,17 @@ def catalog(kafka: KafkaSettings) -> Catalog:
         for partition, records in _runs(kafka, topic):
             found.expect(topic, partition + 1)
             found.take(topic, partition, records)
+    return found
+
+
+def parameters(kafka: KafkaSettings) -> dict[str, list[PolicyParameters]]:
+    """All parameters of each page that compaction has left."""
+    decode, found = decoder(PolicyParameters), dict[str, list[PolicyParameters]]()
+    for _, records in _runs(kafka, POLICY_PARAMETERS):
+        for record in records:
+            with suppress(BadRecord):
+                fit = decode(record.value or b"")
+                found.setdefault(fit.page, []).append(fit)
     return found
 
 

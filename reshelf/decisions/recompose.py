@@ -10,12 +10,14 @@ import msgspec
 import numpy as np
 
 from reshelf.decisions.read import Log
-from schemas.messages import Layout, PageRules, PolicyChoice
+from schemas.messages import Layout, PageRules, PolicyChoice, PolicyParameters
 from schemas.topics import CATALOG_ITEMS
 from streams.fold.deltas import DELAY_BINS, WHOLE_PAGE, Folder, TableDelta, TableKey
 from streams.fold.judge import Accepted
+from streams.layouts.candidates import CandidateSet
 from streams.layouts.catalog import Catalog
 from streams.layouts.compose import Page, compose
+from streams.layouts.known import Known, known
 from streams.layouts.totals import Totals
 from streams.records import TopicPartition
 from streams.settings import FoldSettings, LayoutSettings
@@ -96,16 +98,20 @@ def _next(watermarks: Mapping[str, Sequence[int]], tp: TopicPartition) -> int:
 class Recomposer:
     """Composes layouts of the history again, each from the counts that it was made from.
 
-    Rules, items and parameters are those of `catalog`, the newest; `chosen` turns
-    a page's policy into the one that is asked about.
+    Rules and items are those of `catalog`, the newest.  `parameters` are all that can
+    be read of each page; a layout gets those that it was made with, or the newest
+    before, never later ones: these were fitted to what the policy is to be judged by.
+    `chosen` turns a page's policy into the one that is asked about.
     """
 
     log: Log
     catalog: Catalog
+    parameters: Mapping[str, Sequence[PolicyParameters]]
     fold: FoldSettings
     settings: LayoutSettings
     chosen: Choice
     _pasts: dict[Key, tuple[Past, Totals]] = field(default_factory=dict)
+    _known: dict[tuple[str, int], Known] = field(default_factory=dict)
 
     def knows(self, page: str) -> bool:
         """Whether the page is still declared."""
@@ -121,10 +127,20 @@ class Recomposer:
             self._pasts[key] = Past(self._of(key), self.fold), Totals(candidates, tuple(rules.slots))
         past, totals = self._pasts[key]
         position, revision = self.catalog.position(CATALOG_ITEMS), self.catalog.revision(layout.page)
-        described, items = self.catalog.described(layout.page), self.catalog.items
-        page = Page(rules, candidates, position, described, items, revision)
+        page = Page(rules, candidates, position, self._fitted(layout, candidates), self.catalog.items, revision)
         state, when = past.at(layout.watermarks), layout.decided_at or layout.produced_at
         return compose(layout.segment, state, page, self.settings, layout.epoch, totals, when)
+
+    def _fitted(self, layout: Layout, candidates: CandidateSet) -> Known | None:
+        """What was known of the candidates with the layout's parameters, or the newest before them."""
+        fits = [fit for fit in self.parameters.get(layout.page, ()) if fit.version <= layout.parameters_version]
+        if not fits:
+            return None
+        newest = max(fits, key=lambda fit: fit.version)
+        key = layout.page, newest.version
+        if key not in self._known:
+            self._known[key] = known(newest, candidates, self.catalog.items)
+        return self._known[key]
 
     def _of(self, key: Key) -> Log:
         page, segment = key

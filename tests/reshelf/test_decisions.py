@@ -31,8 +31,27 @@ from reshelf.decisions.read import Read
 from reshelf.decisions.recompose import Past, Recomposer
 from reshelf.open_bandit import OpenBandit
 from schemas.codec import encode, encode_key
-from schemas.messages import BASELINE, Candidates, Click, Conversion, Impression, Layout, PageRules, SlotItem
-from schemas.topics import CATALOG_ITEMS, CLICKS, CONVERSIONS, IMPRESSIONS, LAYOUTS_HISTORY, PAGE_RULES, Topic
+from schemas.messages import (
+    BASELINE,
+    Candidates,
+    Click,
+    Conversion,
+    Impression,
+    Layout,
+    PageRules,
+    PolicyParameters,
+    SlotItem,
+)
+from schemas.topics import (
+    CATALOG_ITEMS,
+    CLICKS,
+    CONVERSIONS,
+    IMPRESSIONS,
+    LAYOUTS_HISTORY,
+    PAGE_RULES,
+    POLICY_PARAMETERS,
+    Topic,
+)
 from streams.clients import confluent_producer_config
 from streams.fold.deltas import TableKey
 from streams.fold.judge import Judge
@@ -221,11 +240,24 @@ def test_a_layout_is_composed_again_with_another_policy() -> None:
     def greedy(choice: Any) -> Any:
         return msgspec.structs.replace(choice, name="greedy")
 
-    recomposer = Recomposer(log, topics.catalog, FoldSettings(), LayoutSettings(), greedy)
+    recomposer = Recomposer(log, topics.catalog, {}, FoldSettings(), LayoutSettings(), greedy)
     before, after = (recomposer.again(a_layout(5, {CLICKS.name: [end]})) for end in (0, len(records)))
     assert after.policy == "greedy"
     assert {slate["top"] for slate in after.slates} == {"c"}
     assert after.slates != before.slates
+
+
+def test_parameters_that_were_fitted_later_are_not_used() -> None:
+    topics = Topics()
+    for name in ITEMS:
+        topics.put(CATALOG_ITEMS, name.encode(), item(name))
+    topics.put(PAGE_RULES, b"home", PageRules("home", 1, SLOTS, candidates=Candidates(items=ITEMS)))
+    fits = [PolicyParameters("home", version, NOW, 0.05, 50.0) for version in (30, 10, 20)]
+    for fit in fits:
+        topics.put(POLICY_PARAMETERS, b"home", fit)
+    recomposer = Recomposer({}, topics.catalog, {"home": fits}, FoldSettings(), LayoutSettings(), lambda choice: choice)
+    used = [recomposer.again(a_layout(5, parameters_version=made)).parameters_version for made in (0, 10, 25, 30)]
+    assert used == [0, 10, 20, 30]
 
 
 class Recorded(msgspec.Struct, frozen=True):
