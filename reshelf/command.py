@@ -24,7 +24,7 @@ from schemas.errors import BadSettings, ReshelfError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("demo:demo", "A synthetic shop whose pages re-shelve themselves while you watch."),
-    "console": ("console:console", "Pages in a browser: the shop, arms, experiments, pipeline, and rules."),
+    "console": ("console:console", "Pages in a browser: shop, arms, experiment, pipeline, explanations, rules."),
     "init": ("init:init", "Write a commented settings file."),
     "worker": ("worker:worker", "Run the stream workers."),
     "edge": ("edge:edge", "Serve layouts and take events over HTTP, for web tiers without Kafka."),

@@ -19,10 +19,13 @@ import orjson
 from aiohttp import web
 
 from reshelf.console.arms import arms
+from reshelf.console.experiment import experiment
 from reshelf.console.guard import COOKIE, Guard
 from reshelf.console.pipeline import pipeline
+from reshelf.console.rules import Overtaken, checked, published, shown, taken_back
 from reshelf.console.shop import shop
 from reshelf.console.sight import Sight, State, sight
+from reshelf.console.why import why
 from reshelf.settings import Settings
 from schemas.errors import BadSettings, ReshelfError
 from schemas.messages import PageRules
@@ -34,6 +37,7 @@ LONGEST = 64
 BODY_BYTES = 2_000_000
 
 Answer = Callable[[web.Request], Awaitable[Any]]
+Write = Callable[[Sight, Mapping[str, Any]], dict[str, Any]]
 
 
 class Console:
@@ -52,10 +56,34 @@ class Console:
         app.router.add_get("/static/{name}", _static)
         for name, answer in self._answers().items():
             app.router.add_get(f"/api/{name}", _told(answer))
+        for name, write in (("check", checked), ("publish", published), ("roll-back", taken_back)):
+            app.router.add_post(f"/api/rules/{name}", self._written(write))
         return app
 
     def _answers(self) -> Mapping[str, Answer]:
-        return {"pages": self._pages, "shop": self._shop, "arms": self._arms, "pipeline": self._pipeline}
+        return {
+            "pages": self._pages,
+            "shop": self._shop,
+            "arms": self._arms,
+            "experiment": self._experiment,
+            "pipeline": self._pipeline,
+            "why": self._why,
+            "rules": self._shown_rules,
+        }
+
+    def _written(self, write: Write) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def handle(request: web.Request) -> web.Response:
+            body = await _body(request)
+            try:
+                return web.json_response(await asyncio.to_thread(write, self._seen, body))
+            except Overtaken as error:
+                raise web.HTTPConflict(text=str(error)) from None
+            except BadSettings as error:
+                raise web.HTTPBadRequest(text=str(error)) from None
+            except ReshelfError as error:
+                raise web.HTTPServiceUnavailable(text=str(error)) from None
+
+        return handle
 
     async def _login(self, request: web.Request) -> web.Response:
         given = (await _body(request)).get("token")
@@ -76,6 +104,17 @@ class Console:
 
     async def _arms(self, request: web.Request) -> dict[str, Any]:
         return await arms(self._seen, self._state(), self._rules(request), _segment(request))
+
+    async def _experiment(self, request: web.Request) -> dict[str, Any]:
+        return await experiment(self._seen, self._state(), self._rules(request).page, _now_ms())
+
+    async def _why(self, request: web.Request) -> dict[str, Any]:
+        asked = request.query.get("slot", ""), request.query.get("item", "")
+        rules = self._rules(request)
+        return dict(await why(self._seen, self._state(), rules, _segment(request), asked, _now_ms()))
+
+    async def _shown_rules(self, request: web.Request) -> dict[str, Any]:
+        return await asyncio.to_thread(shown, self._seen, self._rules(request))
 
     async def _pipeline(self, request: web.Request) -> dict[str, Any]:
         return pipeline(self._seen)

@@ -20,7 +20,15 @@ CANDIDATES = {
 def page_rules(version: int) -> list[PageRules]:
     """The pages; a purchase counts for a click up to ten minutes before it."""
     return [
-        PageRules(page.name, version, list(page.slots), candidates=CANDIDATES[page.name], attribution_window=WINDOW_MS)
+        PageRules(
+            page.name,
+            version,
+            list(page.slots),
+            candidates=CANDIDATES[page.name],
+            attribution_window=WINDOW_MS,
+            author="demo",
+            reason="the shop opens",
+        )
         for page in PAGES
     ]
 

@@ -84,8 +84,9 @@ class Traffic:
     def open(self) -> None:
         """Publish the pages and the catalog, and subscribe to the layouts."""
         self._consumer.assign([*self._partitions(topics.LAYOUTS), *self._partitions(topics.DEAD_LETTERS)])
-        for rules in page_rules(self._opened_ms):
-            self._produce(topics.PAGE_RULES, encode_key(topics.PAGE_RULES, rules.page), encode(rules))
+        for rules in page_rules(1):
+            for topic in (topics.PAGE_RULES_HISTORY, topics.PAGE_RULES):
+                self._produce(topic, encode_key(topic, rules.page), encode(rules))
         for item in self.shop.items:
             self._publish_item(item.key, item)
         self._set_rows()

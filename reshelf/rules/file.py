@@ -13,10 +13,12 @@ import yaml
 from policy.rule_checks import problems
 from schemas.errors import BadSettings
 from schemas.messages import PageRules
+from schemas.rules import Match
 
 OURS = ("version", "author", "reason", "published_at")
 """Fields that publishing fills in."""
 SHOWN = 20
+NO_MATCH = msgspec.to_builtins(Match())
 
 
 class Wrong(NamedTuple):
@@ -68,10 +70,22 @@ def written(pages: list[PageRules]) -> str:
 def _short(page: dict[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
     always = ("page", "slots")
     kept = {
-        name: value for name, value in page.items() if name in always or (name not in OURS and value != usual.get(name))
+        name: _differing(value, usual.get(name))
+        for name, value in page.items()
+        if name in always or (name not in OURS and value != usual.get(name))
     }
-    kept["rules"] = [{name: value for name, value in rule.items() if _is_said(name, value)} for rule in page["rules"]]
+    kept["rules"] = [
+        {name: _differing(value, NO_MATCH) for name, value in rule.items() if _is_said(name, value)}
+        for rule in page["rules"]
+    ]
     return {name: value for name, value in kept.items() if value not in ([], {})}
+
+
+def _differing(value: Any, usual: Any) -> Any:
+    """Of a group of fields, those that differ from the usual ones."""
+    if not isinstance(value, dict) or not isinstance(usual, dict):
+        return value
+    return {name: one for name, one in value.items() if one != usual.get(name)}
 
 
 def _is_said(name: str, value: Any) -> bool:

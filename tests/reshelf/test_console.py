@@ -205,6 +205,41 @@ def browser(shop: str) -> Iterator[Any]:
         chromium.close()
 
 
+def until(browser: Any, expression: str, seconds: float = 30.0) -> None:
+    """Wait for something to be true in the page; the pages allow no script that waits for it there."""
+    end = time.monotonic() + seconds
+    while not browser.evaluate(f"() => {expression}"):
+        assert time.monotonic() < end, expression
+        time.sleep(0.1)
+
+
+def publish_a_pin(browser: Any) -> None:
+    """A rule that was published in the browser shows up in the next layout, and in the history."""
+    browser.locator("#rules-text").wait_for()
+    until(browser, "document.getElementById('rules-text').value.includes('slots:')")
+    page = browser.locator("[aria-label=Page] [aria-pressed=true]").inner_text()
+    browser.get_by_role("button", name="+ Pin").click()
+    text = browser.locator("#rules-text").input_value()
+    browser.locator("#rules-text").fill(text.replace("ITEM", "no-such-thing").replace("kind: pin", "kind: pine"))
+    browser.get_by_role("button", name="Check").click()
+    browser.get_by_text(re.compile(r"line \d+: .*pine")).wait_for()
+    item = browser.evaluate(
+        "async page => (await (await fetch(`/api/shop?page=${page}&segment=*`)).json()).slots.at(-1).item", page
+    )
+    browser.locator("#rules-text").fill(text.replace("ITEM", item))
+    browser.get_by_label("Your name").fill("mira")
+    browser.get_by_label("Why").fill("shoe week")
+    browser.get_by_role("button", name="Publish").click()
+    browser.get_by_text("Published as version 2.").wait_for(timeout=20_000)
+    assert "mira" in browser.locator(".history summary").first.inner_text()
+    browser.locator("nav a").first.click()
+    until(browser, f"document.querySelector('.card a')?.href.includes('item={item}') ?? false")
+    browser.locator("nav a").nth(5).click()
+    browser.locator(".history summary").nth(1).click()
+    browser.get_by_role("button", name="Go back to this").click()
+    browser.get_by_text("Published as version 3.").wait_for(timeout=20_000)
+
+
 def test_the_pages_in_a_browser(browser: Any) -> None:
     """Each page has content, the shop changes while traffic flows, and all is reached by keyboard and on a phone."""
     browser.locator(".card").first.wait_for(timeout=60_000)
@@ -222,12 +257,23 @@ def test_the_pages_in_a_browser(browser: Any) -> None:
     assert clicks[0] > 0
 
     browser.keyboard.press("3")
+    browser.get_by_text("Visitors arrive in the holdout as often as they should.").wait_for(timeout=30_000)
+    assert browser.locator(".outcome b").count() == 3
+
+    browser.keyboard.press("4")
     browser.get_by_text("events-impressions").wait_for(timeout=30_000)
-    browser.wait_for_function("document.querySelector('.tile b').textContent.replace(',', '') > 0", timeout=30_000)
+    until(browser, "document.querySelector('.tile b').textContent.replace(',', '') > 0")
     assert re.search(r"[\d.]+ MB", browser.locator(".tile").nth(5).inner_text())
 
+    browser.keyboard.press("5")
+    browser.get_by_text("Where it stands").wait_for(timeout=30_000)
+    assert browser.locator(".picks [aria-pressed=true]").count() == 1
+
+    browser.keyboard.press("6")
+    publish_a_pin(browser)
+
     browser.set_viewport_size({"width": 390, "height": 844})
-    for key in "123":
+    for key in "123456":
         browser.keyboard.press(key)
         browser.locator("h1").wait_for()
         assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -2,10 +2,13 @@
 
 import { arms } from "./arms.js";
 import { drawing, element, say } from "./dom.js";
+import { experiment } from "./experiment.js";
 import { pipeline } from "./pipeline.js";
+import { rules } from "./rules.js";
 import { shop } from "./shop.js";
+import { why } from "./why.js";
 
-const views = { shop, arms, pipeline };
+const views = { shop, arms, experiment, pipeline, why, rules };
 const main = document.getElementById("main"), tabs = document.getElementById("tabs"), status = document.getElementById("status");
 let shown = null, round = 0, pages = {};
 

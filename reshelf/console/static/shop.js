@@ -7,12 +7,12 @@ const FRESH_MS = 4000, NEW_MS = 120_000, LATER_MS = 5000, MOVE_MS = 550;
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 function cardOf(slot, oldest) {
-  const share = element("i"), was = element("p", "was small soft cut"), place = element("span", "place");
+  const link = element("a", "", slot.title), share = element("i"), was = element("p", "was small soft cut"), place = element("span", "place");
   const facts = element("p", "facts small", [element("span", "soft cut", slot.category || "content"), element("b", "", money(slot.price, slot.currency || "EUR"))]);
   const picture = element("div", "picture", [art(slot.category, slot.title), place]);
   if (slot.created_at > oldest + LATER_MS && Date.now() - slot.created_at < NEW_MS) picture.append(element("span", "tag new", "new"));
-  const made = element("article", "card", [picture, element("div", "words", [element("h3", "", slot.title), facts, element("div", "meter", share), was])]);
-  return { made, share, was, place, item: slot.item };
+  const made = element("article", "card", [picture, element("div", "words", [element("h3", "", link), facts, element("div", "meter", share), was])]);
+  return { made, share, was, place, link, item: slot.item };
 }
 
 function emptyCard() {
@@ -62,7 +62,7 @@ export const shop = {
     label.htmlFor = "unit";
     const told = element("p", "soft small facts-line"), notes = element("div", "notes"), grid = element("div", "shelf"), log = element("ol", "log");
     grid.setAttribute("aria-live", "off");
-    const changes = panel("What changed for this visitor", log);
+    const changes = panel("What changed", log, "for this visitor");
     changes.classList.add("changes");
     root.append(
       element("div", "head", [element("h1", "", `Page ${now.page || "…"}`), told]),
@@ -78,15 +78,15 @@ export const shop = {
       say(told, facts(content));
       notes.replaceChildren(...noticesOf(content));
       const changed = new Map(content.changes.filter(one => Date.now() - one.at < FRESH_MS).map(one => [one.slot, one.before]).reverse());
-      const now = content.slots.map(slot => slot.item).join("\n");
-      if (now !== order || !cards.length) {
+      const standing = content.slots.map(slot => slot.item).join("\n");
+      if (standing !== order || !cards.length) {
         const oldest = Math.min(...content.slots.filter(slot => slot.created_at).map(slot => slot.created_at));
         const held = new Map(cards.filter(card => card.item).map(card => [card.item, card]));
         cards = content.slots.map(slot => slot.item ? held.get(slot.item) ?? cardOf(slot, oldest) : emptyCard());
         move(grid, cards);
-        order = now;
+        order = standing;
       }
-      content.slots.forEach((slot, at) => dress(cards[at], slot, at, changed));
+      content.slots.forEach((slot, at) => dress(cards[at], slot, at, changed, now));
       if (!content.slots.length) grid.replaceChildren(element("p", "empty", content.version ? "This page has no slots." : "No layout has been published for this page yet."));
       const newest = JSON.stringify(content.changes[0] ?? null);
       if (newest !== latest) log.replaceChildren(...content.changes.map(changeRow));
@@ -96,13 +96,14 @@ export const shop = {
   },
 };
 
-function dress(card, slot, at, changed) {
+function dress(card, slot, at, changed, now) {
   say(card.place, String(at + 1));
   if (!card.item) return;
   card.share.style.width = `${slot.share * 100}%`;
   const fresh = changed.has(slot.slot);
   card.made.classList.toggle("fresh", fresh);
   card.made.dataset.slot = slot.slot;
+  card.link.href = `#why?${new URLSearchParams({ page: now.page, segment: now.segment, slot: slot.slot, item: slot.item })}`;
   say(card.was, fresh && changed.get(slot.slot) ? `was ${changed.get(slot.slot)}` : `in ${percent(slot.share, 0)} of the slates`);
 }
 

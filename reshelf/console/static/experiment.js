@@ -1,0 +1,82 @@
+// Learned layouts against the holdout: uplift over time with intervals that hold whenever one looks.
+
+import { interval } from "./chart.js";
+import { choice, clock, element, gain, number, panel, percent, say, table } from "./dom.js";
+
+const outcomes = ["clicks", "orders", "revenue"];
+
+function verdict(one) {
+  if (one.high === null) return ["too few outcomes yet to say anything", "soft"];
+  if (one.low > 0) return ["learned layouts are better, for certain", "good"];
+  if (one.high < 0) return ["learned layouts are worse, for certain", "bad"];
+  return ["a difference is not certain yet", "soft"];
+}
+
+function outcomeTile(name, one) {
+  const [said, kind] = verdict(one), bounds = one.high === null ? "–" : `${gain(one.low)} to ${gain(one.high)}`;
+  return element("section", "panel tile outcome", [
+    element("h2", "", `Uplift of ${name}`), element("b", `number ${kind === "soft" ? "" : kind}`, one.high === null ? "–" : gain(one.uplift)),
+    element("p", "small number-left", bounds), element("p", `small ${kind}`, said)]);
+}
+
+function chart(name, points) {
+  const { made, low, high } = interval(points);
+  made.setAttribute("aria-label", `Uplift of ${name} over time`);
+  if (!points.length) return [element("p", "empty", "Nothing to draw yet.")];
+  const zero = high > low ? high / (high - low) * 100 : 0, mark = element("span", "zero-mark small soft", "no difference");
+  mark.style.top = `${zero}%`;
+  const scale = element("div", "scale small soft", [element("span", "", gain(high, 0)), element("span", "", gain(low, 0))]);
+  return [
+    element("div", "plot", [scale, element("div", "", [made, mark])]),
+    element("div", "plot-time small soft", [element("span", "", clock(points[0][0])), element("span", "", clock(points.at(-1)[0]))])];
+}
+
+function split(ratio) {
+  const share = ratio.holdout / Math.max(1, ratio.learned + ratio.holdout);
+  const said = ratio.alarm ? element("p", "notice bad", "Sample ratio mismatch: trust no figure of this experiment until its cause is found.")
+    : element("p", "notice", "Visitors arrive in the holdout as often as they should.");
+  return [said, table(["", "Units", "Share"], [["learned", number(ratio.learned), percent(1 - share, 2)], ["holdout", number(ratio.holdout), percent(share, 2)], ["expected in the holdout", "", percent(ratio.expected, 2)], ["p value", "", number(ratio.p_value, 3)]])];
+}
+
+function rails(content) {
+  const rows = outcomes.map(name => {
+    const one = content.uplift[name], borne = content.borne[name];
+    const state = borne >= 1 ? element("span", "tag", "any loss is borne") : one.high === null ? element("span", "tag", "not known yet")
+      : one.high < -borne ? element("span", "tag bad", "crossed") : one.low > -borne ? element("span", "tag on", "held for certain") : element("span", "tag on", "not crossed");
+    return [name, state, borne >= 1 ? "–" : gain(-borne, 0), one.high === null ? "–" : gain(one.low)];
+  });
+  const note = content.guard_rail ? element("p", "notice bad", `Crossed: ${content.guard_rail}.${content.fallback ? " The page goes back to its baseline." : ""}`) : "";
+  return [note, table(["Outcome", "Guard-rail", "Loss that is borne", "Worst that is possible"], rows, 2)];
+}
+
+export const experiment = {
+  title: "Experiment", content: "experiment", every: 2000,
+  icon: "M8 3h4 M9 3v5l-5 8a1 1 0 0 0 1 1h10a1 1 0 0 0 1-1l-5-8V3 M6.5 13h7",
+  query: now => ({ page: now.page }),
+
+  open(root, now) {
+    let outcome = now.outcome ?? "clicks";
+    const told = element("p", "soft small"), tiles = element("div", "tiles three"), drawn = element("div"), sides = element("div"), ratio = element("div"), guards = element("div");
+    root.append(
+      element("div", "head", [element("h1", "", `Experiment on ${now.page || "…"}`), told]),
+      element("div", "tools", [
+        choice("Page", Object.keys(now.pages), now.page, page => now.go({ page, outcome })),
+        choice("Outcome", outcomes, outcome, name => now.go({ outcome: name }))]),
+      tiles, panel(`Uplift of ${outcome} over time`, drawn, "always-valid 95 % interval: look as often as you like"),
+      panel("Per page view", sides), element("div", "two", [panel("Split of visitors", ratio), panel("Guard-rails", guards)]));
+
+    return content => {
+      if (!content.known) { tiles.replaceChildren(element("p", "empty panel", "No page view has been counted yet.")); return; }
+      say(told, `learned layouts against the holdout that always gets the baseline${content.since ? `, since ${clock(content.since)}` : ""}`);
+      tiles.replaceChildren(...outcomes.map(name => outcomeTile(name, content.uplift[name])));
+      drawn.replaceChildren(...chart(outcome, content.over_time[outcome]));
+      const rate = (name, value) => name === "revenue" ? `${content.currency} ${number(value / 100, 3)}` : number(value, 4);
+      sides.replaceChildren(table(["Outcome", "Learned", "Holdout", "Uplift", "From", "To"], outcomes.map(name => {
+        const one = content.uplift[name];
+        return [name, rate(name, one.learned), rate(name, one.holdout), gain(one.uplift), one.high === null ? "–" : gain(one.low), gain(one.high)];
+      })));
+      ratio.replaceChildren(...split(content.sample_ratio));
+      guards.replaceChildren(...rails(content));
+    };
+  },
+};
