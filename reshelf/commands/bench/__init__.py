@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from reshelf.commands.bench.decisions import decisions
 from reshelf.commands.bench.edge import edge
 from reshelf.commands.bench.latency import latency
 from reshelf.commands.bench.layout import layout
@@ -25,5 +26,5 @@ def bench() -> None:
     """
 
 
-for measurement in (pipeline, stages, latency, replay, scale, layout, renderer, ope, edge):
+for measurement in (pipeline, stages, latency, replay, scale, layout, renderer, ope, edge, decisions):
     bench.add_command(measurement)

@@ -1,0 +1,133 @@
+"""Runs of learners on shops of many seeds, and what they say: regret, ratios to the best peer, coverage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import stdtrit
+
+from bench.decisions.peers import PEERS, learner
+from policy.posteriors import Floats, interval
+from policy.simulation.learned import Learned, Setup
+from policy.simulation.race import opened, race
+from policy.simulation.shop import Shape, Shop
+
+OURS = "reshelf"
+DEFAULTS = Setup()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A learner with its settings, in a kind of shop; without `text` it gets no vectors."""
+
+    name: str
+    shape: Shape
+    text: bool
+    options: tuple[tuple[str, float], ...] = ()
+    corrected: bool = True
+    delay: int = 0
+    setup: Setup = DEFAULTS
+
+
+class Run(NamedTuple):
+    """Clicks lost by a seed's page views so far, at each checkpoint; `covered` for beliefs with intervals."""
+
+    regret: tuple[float, ...]
+    uniform: tuple[float, ...]
+    covered: tuple[float, ...]
+
+
+class Mean(NamedTuple):
+    """A mean over seeds with its 95 % interval (Student's t)."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def run(entry: Entry, seed: int, checkpoints: tuple[int, ...]) -> Run:
+    """One race."""
+    shop = opened(entry.shape, seed, checkpoints[-1])
+    if entry.name != OURS:
+        peer = learner(entry.name, entry.shape, entry.corrected, seed, dict(entry.options), text=entry.text)
+        return Run(*race(shop, peer, checkpoints, entry.delay), covered=())
+    covered: list[float] = []
+    ours = Learned(entry.shape, replace(entry.setup, text=entry.text))
+    course = race(shop, ours, checkpoints, entry.delay, lambda: covered.append(coverage(shop, ours)))
+    return Run(*course, covered=tuple(covered))
+
+
+def coverage(shop: Shop, ours: Learned, level: float = 0.95) -> float:
+    """The share of all segments' arms whose interval of this level holds their true attractiveness."""
+    offer = shop.offer()
+    inside = []
+    for truth, beta in zip(shop.attraction[:, offer.rows], ours.beliefs(offer), strict=True):
+        low, high = interval(beta.a, beta.b, level)
+        inside.append(((low <= truth) & (truth <= high)).mean())
+    return float(np.mean(inside))
+
+
+def runs(
+    tasks: Sequence[tuple[Entry, int]],
+    checkpoints: tuple[int, ...],
+    processes: int,
+    done: Callable[[], None] = lambda: None,
+) -> dict[tuple[Entry, int], Run]:
+    """All tasks, in parallel processes; `done` is called after each."""
+    found = {}
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        waiting = {pool.submit(run, entry, seed, checkpoints): (entry, seed) for entry, seed in tasks}
+        for future in as_completed(waiting):
+            found[waiting[future]] = future.result()
+            done()
+    return found
+
+
+def peers(shape: Shape, names: Iterable[str], *, text: bool) -> list[Entry]:
+    """Each peer with each of its settings, with examination-corrected clicks and without."""
+    return [
+        Entry(name, shape, text, tuple(sorted(options.items())), corrected)
+        for name in names
+        for options in PEERS[name].settings
+        for corrected in (True, False)
+    ]
+
+
+def best_settings(tuned: Mapping[tuple[Entry, int], Run]) -> dict[Entry, tuple[int, ...]]:
+    """Of each peer, with and without correction, the settings that lost least at some checkpoint: which ones."""
+    regret = mean_regret(tuned)
+    chosen: dict[Entry, tuple[int, ...]] = {}
+    for kind in dict.fromkeys((entry.name, entry.corrected) for entry in regret):
+        rivals = [entry for entry in regret if (entry.name, entry.corrected) == kind]
+        for at in range(len(regret[rivals[0]])):
+            best = min(rivals, key=lambda entry: regret[entry][at])
+            chosen[best] = (*chosen.get(best, ()), at)
+    return chosen
+
+
+def mean_regret(found: Mapping[tuple[Entry, int], Run]) -> dict[Entry, Floats]:
+    """Mean regret over seeds at each checkpoint."""
+    entries = dict.fromkeys(entry for entry, _ in found)
+    return {
+        entry: np.mean([one.regret for (other, _), one in found.items() if other == entry], axis=0) for entry in entries
+    }
+
+
+def mean_of(values: Sequence[float] | Floats) -> Mean:
+    """Mean and interval of values that are independent."""
+    numbers = np.asarray(values, dtype=np.float64)
+    mean = float(numbers.mean())
+    if len(numbers) < 2:
+        return Mean(mean, -np.inf, np.inf)
+    reach = float(stdtrit(len(numbers) - 1, 0.975) * numbers.std(ddof=1) / np.sqrt(len(numbers)))
+    return Mean(mean, mean - reach, mean + reach)
+
+
+def ratio_of(ours: Sequence[float], theirs: Sequence[float]) -> Mean:
+    """The geometric mean of ratios within seeds, with its interval."""
+    return Mean(*np.exp(mean_of(np.log(np.asarray(ours) / np.asarray(theirs)))).tolist())

@@ -1,0 +1,72 @@
+"""Most popular: click rates over all segments, smoothed; and the same by segment with a share of chance."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bench.decisions.trials import Feed, Options, Rows, cells
+from policy.simulation.shop import Offer, Seen, Shape
+
+VARIANTS = 16
+
+
+class MostPopular:
+    """The items most clicked per trial on the whole page, the same for everybody."""
+
+    def __init__(self, shape: Shape, corrected: bool, seed: int, options: Options, *, text: bool) -> None:
+        self._feed = Feed(shape, corrected, seed)
+        self._prior = options["trials"]
+        self._tries, self._clicks = np.zeros(0), np.zeros(0)
+
+    def observe(self, seen: Seen) -> None:
+        """See `Learner`."""
+        counted = cells(self._feed.trials(seen))
+        self._widen(int(counted.rows.max(initial=-1)) + 1)
+        np.add.at(self._tries, counted.rows, counted.tries)
+        np.add.at(self._clicks, counted.rows, counted.clicks)
+
+    def slates(self, offer: Offer) -> Rows:
+        """See `Learner`."""
+        self._widen(int(offer.rows.max()) + 1)
+        usual = (self._clicks.sum() + 1.0) / (self._tries.sum() + 50.0)
+        rates = (self._clicks + usual * self._prior) / (self._tries + self._prior)
+        scores = np.broadcast_to(rates[offer.rows], (self._feed.shape.segments, 1, len(offer.rows)))
+        return self._feed.placed(scores, offer)
+
+    def _widen(self, size: int) -> None:
+        more = max(0, size - len(self._tries))
+        self._tries, self._clicks = np.pad(self._tries, (0, more)), np.pad(self._clicks, (0, more))
+
+
+class EpsilonGreedy:
+    """The click rates of each segment by itself; each slot goes to chance with probability epsilon."""
+
+    def __init__(self, shape: Shape, corrected: bool, seed: int, options: Options, *, text: bool) -> None:
+        self._feed = Feed(shape, corrected, seed)
+        self._epsilon, self._prior = options["epsilon"], options["trials"]
+        self._counts = np.zeros((2, shape.segments, 0))
+
+    def observe(self, seen: Seen) -> None:
+        """See `Learner`."""
+        counted = cells(self._feed.trials(seen))
+        self._widen(int(counted.rows.max(initial=-1)) + 1)
+        np.add.at(self._counts[0], (counted.segments, counted.rows), counted.tries)
+        np.add.at(self._counts[1], (counted.segments, counted.rows), counted.clicks)
+
+    def slates(self, offer: Offer) -> Rows:
+        """See `Learner`."""
+        self._widen(int(offer.rows.max()) + 1)
+        tries, clicks = self._counts
+        usual = (clicks.sum() + 1.0) / (tries.sum() + 50.0)
+        rates = ((clicks + usual * self._prior) / (tries + self._prior))[:, None, offer.rows]
+        shape = (len(tries), VARIANTS, len(offer.rows))
+        slates = self._feed.placed(np.broadcast_to(rates, shape), offer)
+        rng = self._feed.rng
+        chance = self._feed.placed(rng.random(shape), offer)
+        # A random item that is in the slate already stays where it is.
+        free = ~(chance[..., :, None] == slates[..., None, :]).any(axis=3)
+        return np.where(free & (rng.random(slates.shape) < self._epsilon), chance, slates)
+
+    def _widen(self, size: int) -> None:
+        more = max(0, size - self._counts.shape[2])
+        self._counts = np.pad(self._counts, ((0, 0), (0, 0), (0, more)))

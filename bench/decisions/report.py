@@ -1,0 +1,171 @@
+"""A whole contest: peers are tuned, then they and the policy race on the same seeds."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
+
+from bench.decisions.contest import (
+    DEFAULTS,
+    OURS,
+    Entry,
+    Run,
+    best_settings,
+    mean_of,
+    mean_regret,
+    peers,
+    ratio_of,
+    runs,
+)
+from bench.decisions.peers import PEERS
+from policy.simulation.learned import Setup
+from policy.simulation.shop import Shape
+
+TUNING_SEEDS = 1_000
+"""Seeds of tuning begin here: no shop is both tuned on and raced in."""
+
+
+class Field(NamedTuple):
+    """A kind of shop, and whether text vectors are known there."""
+
+    shape: Shape
+    text: bool
+
+    @property
+    def name(self) -> str:
+        """How it is called in reports."""
+        return f"{self.shape.visitors}, {'with' if self.text else 'without'} embeddings"
+
+
+@dataclass(slots=True)
+class Contest:
+    """What is run: `margin` is how many times the best peer's regret a peer may lose in tuning to race on."""
+
+    fields: Sequence[Field]
+    names: Sequence[str]
+    checkpoints: tuple[int, ...]
+    seeds: int
+    tuning_seeds: int
+    processes: int
+    delay: int
+    margin: float = 1.3
+    setup: Setup = DEFAULTS
+    say: Callable[[str, int, int], None] = lambda what, done, total: None
+    found: dict[tuple[Entry, int], Run] = field(default_factory=dict)
+    tuned: dict[tuple[Entry, int], Run] = field(default_factory=dict)
+
+    def hold(self) -> dict[str, Any]:
+        """Run all of it; the answer has plain values alone."""
+        tuning = range(TUNING_SEEDS, TUNING_SEEDS + self.tuning_seeds)
+        entries = [entry for one in self.fields for entry in peers(one.shape, self.names, text=one.text)]
+        self.tuned = self._run("tuning peers", {entry: self._reach(entry) for entry in entries}, tuning)
+        reach = dict.fromkeys(self._ours(), len(self.checkpoints))
+        for one in self.fields:
+            reach |= self._qualified(one)
+        self.found = self._run("racing", reach, range(self.seeds))
+        return {
+            "page_views": list(self.checkpoints),
+            "seeds": self.seeds,
+            "regret": {one.name: self._regrets(one) for one in self.fields},
+            "ratio_to_best_peer": {one.name: self._ratios(one) for one in self.fields},
+            "ratio_of_delayed": {one.name: self._delayed(one) for one in self.fields if self.delay},
+            "coverage": {one.name: self._covered(one) for one in self.fields},
+        }
+
+    def _ours(self) -> list[Entry]:
+        delays = (0, self.delay) if self.delay else (0,)
+        return [
+            Entry(OURS, one.shape, one.text, delay=delay, setup=self.setup) for one in self.fields for delay in delays
+        ]
+
+    def _reach(self, entry: Entry) -> int:
+        return 1 if PEERS[entry.name].costly else len(self.checkpoints)
+
+    def _tuned(self, one: Field) -> dict[tuple[Entry, int], Run]:
+        return {(e, seed): run for (e, seed), run in self.tuned.items() if (e.shape, e.text) == one}
+
+    def _qualified(self, one: Field) -> dict[Entry, int]:
+        """The best settings of each peer, and to how many checkpoints they race."""
+        tuned = self._tuned(one)
+        regret, reach = mean_regret(tuned), {}
+        for entry, checkpoints in best_settings(tuned).items():
+            fit = [at for at in checkpoints if at == 0 or regret[entry][at] <= self.margin * self._least(tuned, at)]
+            if fit:
+                reach[entry] = max(fit) + 1
+        return reach
+
+    def _least(self, tuned: dict[tuple[Entry, int], Run], at: int) -> float:
+        return min(float(lost[at]) for lost in mean_regret(tuned).values() if len(lost) > at)
+
+    def _run(self, what: str, reach: dict[Entry, int], seeds: Sequence[int]) -> dict[tuple[Entry, int], Run]:
+        """Those that go furthest first, so that no process is left with a long one at the end."""
+        found: dict[tuple[Entry, int], Run] = {}
+        total = len(reach) * len(seeds)
+        for far in sorted(set(reach.values()), reverse=True):
+            tasks = [(entry, seed) for entry, length in reach.items() if length == far for seed in seeds]
+            before = len(found)
+            tell = partial(self._tell, what, itertools.count(before + 1), total)
+            found |= runs(tasks, self.checkpoints[:far], self.processes, tell)
+        return found
+
+    def _tell(self, what: str, done: Iterator[int], total: int) -> None:
+        self.say(what, next(done), total)
+
+    def _lost(self, entry: Entry, at: int) -> list[float]:
+        """Regret by seed, in order, as far as it was raced."""
+        found = sorted((seed, run.regret) for (other, seed), run in self.found.items() if other == entry)
+        return [regret[at] for _, regret in found if len(regret) > at]
+
+    def _racers(self, one: Field) -> list[Entry]:
+        return [e for e in dict.fromkeys(e for e, _ in self.found) if (e.shape, e.text) == one and not e.delay]
+
+    def _regrets(self, one: Field) -> dict[str, dict[str, Any]]:
+        """By checkpoint and learner; with the seeds of tuning where that was all."""
+        found: dict[str, dict[str, Any]] = {str(views): {} for views in self.checkpoints}
+        tuned, racers = mean_regret(self._tuned(one)), self._racers(one)
+        for at, views in enumerate(self.checkpoints):
+            for entry in [e for e in racers if self._lost(e, at)]:
+                rows = found[str(views)]
+                row = mean_of(self._lost(entry, at))._asdict() | {"seeds": self.seeds, "settings": dict(entry.options)}
+                if _label(entry) not in rows or row["mean"] < rows[_label(entry)]["mean"]:
+                    rows[_label(entry)] = row
+            for entry in sorted(tuned, key=lambda e: tuned[e][min(at, len(tuned[e]) - 1)]):
+                if len(tuned[entry]) > at:
+                    row = {"mean": float(tuned[entry][at]), "seeds": self.tuning_seeds, "settings": dict(entry.options)}
+                    found[str(views)].setdefault(_label(entry), row)
+            chance = [run.uniform[at] for (e, _), run in self.found.items() if e == self._own(one)]
+            found[str(views)]["uniform"] = mean_of(chance)._asdict() | {"seeds": self.seeds}
+        return found
+
+    def _own(self, one: Field, delay: int = 0) -> Entry:
+        return Entry(OURS, one.shape, one.text, delay=delay, setup=self.setup)
+
+    def _ratios(self, one: Field) -> dict[str, dict[str, Any]]:
+        found = {}
+        for at, views in enumerate(self.checkpoints):
+            rivals = {
+                e: mean_of(self._lost(e, at)).mean for e in self._racers(one) if e.name != OURS and self._lost(e, at)
+            }
+            if rivals:
+                best = min(rivals, key=lambda entry: rivals[entry])
+                ratio = ratio_of(self._lost(self._own(one), at), self._lost(best, at))
+                found[str(views)] = ratio._asdict() | {"peer": _label(best), "settings": dict(best.options)}
+        return found
+
+    def _delayed(self, one: Field) -> dict[str, dict[str, float]]:
+        late, own = self._own(one, self.delay), self._own(one)
+        return {
+            str(views): ratio_of(self._lost(late, at), self._lost(own, at))._asdict()
+            for at, views in enumerate(self.checkpoints)
+        }
+
+    def _covered(self, one: Field) -> dict[str, dict[str, float]]:
+        shares = [run.covered for (entry, _), run in self.found.items() if entry == self._own(one)]
+        return {str(views): mean_of([s[at] for s in shares])._asdict() for at, views in enumerate(self.checkpoints)}
+
+
+def _label(entry: Entry) -> str:
+    return entry.name if entry.corrected else f"{entry.name}, uncorrected"

@@ -1,0 +1,72 @@
+"""How peers are fed: one trial for each slot that was shown, or that was likely looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policy.posteriors import Floats
+from policy.simulation.shop import Offer, Seen, Shape
+
+Rows = NDArray[np.intp]
+
+
+class Trials(NamedTuple):
+    """N shown items: segment, row and reward (0 or 1) of each."""
+
+    segments: Rows
+    rows: Rows
+    rewards: Rows
+
+
+class Feed:
+    """Turns page views into trials.
+
+    Where `corrected`, a trial without a click is kept with the chance that its slot is
+    looked at, by the shop's true curve: what is left is a sample of looks.  So a peer
+    that knows no slots learns attractiveness, as well as anybody could tell it.
+    """
+
+    def __init__(self, shape: Shape, corrected: bool, seed: int) -> None:
+        self.shape = shape
+        self.rng = np.random.default_rng([seed, 1])
+        self.curve = shape.click_model().curve if corrected else np.ones(shape.slots)
+
+    def trials(self, seen: Seen) -> Trials:
+        """The trials of a batch, in the order of page views."""
+        kept = seen.clicked | (self.rng.random(seen.clicked.shape) < self.curve)
+        segments = np.broadcast_to(seen.segments[:, None], kept.shape)
+        return Trials(segments[kept], seen.shown[kept], seen.clicked[kept].astype(np.intp))
+
+    def placed(self, scores: Floats, offer: Offer) -> Rows:
+        """Slates, int[G, V, S], from scores [G, V, A] of the offer's items: the best where most is looked at.
+
+        Equals are ordered by chance.
+        """
+        shaken = scores + 1e-12 * self.rng.random(scores.shape)
+        best = np.argsort(-shaken, axis=2)[:, :, : self.shape.slots]
+        return offer.rows[best]
+
+
+class Cells(NamedTuple):
+    """Trials counted by segment and row: of both [C], with tries and clicks."""
+
+    segments: Rows
+    rows: Rows
+    tries: Rows
+    clicks: Rows
+
+
+def cells(trials: Trials) -> Cells:
+    """The same trials, each pair of segment and row once."""
+    width = int(trials.rows.max(initial=0)) + 1
+    keys, place = np.unique(trials.segments * width + trials.rows, return_inverse=True)
+    clicks = np.bincount(place, weights=trials.rewards, minlength=len(keys)).astype(np.intp)
+    return Cells(keys // width, keys % width, np.bincount(place, minlength=len(keys)), clicks)
+
+
+Options = Mapping[str, float]
+"""The settings that a peer is tuned over."""

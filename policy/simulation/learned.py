@@ -1,0 +1,162 @@
+"""The policy that the layout producer runs, as a learner in a race: the same fit, priors and slates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policy.compose import Statistics, compose
+from policy.examination import examination
+from policy.features import Features, describe
+from policy.fitting import Described, PageCounts, fit_page
+from policy.posteriors import Beta, Floats, Prior, bucket_weights, posterior
+from policy.priors import arm_priors
+from policy.sampling import arm_hashes
+from policy.simulation.shop import DAY_MS, Offer, Seen, Shape
+from schemas.messages import CatalogItem, PolicyChoice, PolicyParameters
+
+PAGE = "home"
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What of the settings of rules, layouts and fitter matters to the regret; without `text` no vector is looked at.
+
+    `fit_views` page views pass between fits at least; 0 fits before each layout.
+    """
+
+    choice: PolicyChoice = field(default_factory=PolicyChoice)
+    click_rate: float = 0.02
+    strength: float = 50.0
+    half_life_days: float = 0.0
+    fit_views: int = 0
+    text: bool = True
+    fitted: bool = True
+
+
+@dataclass(slots=True)
+class Learned:
+    """Counts by day, the parameters fitted to them, and the slates of all segments."""
+
+    shape: Shape
+    setup: Setup
+    segments: list[str] = field(init=False)
+    slots: list[str] = field(init=False)
+    parameters: PolicyParameters | None = field(init=False, default=None)
+    _counts: list[Floats] = field(init=False, default_factory=list)
+    _known: list[CatalogItem] = field(init=False, default_factory=list)
+    _vectors: Floats = field(init=False)
+    _day: int = field(init=False, default=0)
+    _since_fit: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        self.segments = [f"s{segment}" for segment in range(self.shape.segments)]
+        self.slots = [f"p{slot}" for slot in range(self.shape.slots)]
+        self._vectors = np.zeros((0, self.shape.size))
+
+    def observe(self, seen: Seen) -> None:
+        """Add impressions and clicks to the day's."""
+        while len(self._counts) <= self._day:
+            self._counts.append(self._nothing())
+        size = int(seen.shown.max(initial=-1)) + 1
+        self._widen(size)
+        cells = (seen.segments[:, None], seen.shown, np.arange(self.shape.slots)[None, :])
+        np.add.at(self._counts[self._day][0], cells, 1.0)
+        np.add.at(self._counts[self._day][1], cells, seen.clicked)
+        self._since_fit += len(seen.segments)
+
+    def slates(self, offer: Offer) -> NDArray[np.intp]:
+        """See `Learner`."""
+        self._meet(offer)
+        counts = self._weighted()
+        if self.setup.fitted and self._since_fit > self.setup.fit_views:
+            self._fit(counts, offer.now_ms)
+        hashes = arm_hashes([item.item for item in offer.items])
+        place = {item.item: row for item, row in zip(offer.items, offer.rows.tolist(), strict=True)}
+        chosen: list[list[list[int]]] = []
+        for segment, prior in zip(self.segments, self._priors(offer), strict=True):
+            at = len(chosen)
+            statistics = self._statistics(offer, counts[:, at][:, offer.rows], prior, hashes)
+            found = compose(statistics, self.setup.choice, PAGE, segment, offer.day)
+            chosen.append([[place[slate[slot]] for slot in self.slots] for slate in found.slates])
+        return np.array(chosen, dtype=np.intp)
+
+    def beliefs(self, offer: Offer) -> list[Beta]:
+        """What is known of each arm's attractiveness, by segment."""
+        self._meet(offer)
+        counts = self._weighted()
+        return [
+            posterior(counts[0, at, offer.rows], counts[1, at, offer.rows], self._looks(), prior)
+            for at, prior in enumerate(self._priors(offer))
+        ]
+
+    def _priors(self, offer: Offer) -> list[Prior]:
+        parameters = self.parameters
+        if parameters is None:
+            return [Prior(self.setup.click_rate, self.setup.strength)] * len(self.segments)
+        names = [item.item for item in offer.items]
+        labels = sorted({*parameters.weights}.union(*(fit.weights for fit in parameters.segments.values())))
+        features, _ = describe(offer.items, parameters.fitted_at, labels, parameters.scales)
+        vectors = offer.vectors if self.setup.text else None
+        return [arm_priors(parameters, segment, names, features, vectors).prior for segment in self.segments]
+
+    def _statistics(self, offer: Offer, counts: Floats, prior: Prior, hashes: NDArray[np.uint64]) -> Statistics:
+        nothing = np.zeros_like(counts[0])
+        return Statistics(
+            items=[item.item for item in offer.items],
+            slots=self.slots,
+            hashes=hashes,
+            impressions=counts[0],
+            clicks=counts[1],
+            holdout_impressions=nothing,
+            holdout_clicks=nothing,
+            holdout_conversions=nothing[:, 0],
+            examination=self._looks(),
+            prior=prior,
+            base=Prior(self.setup.click_rate, self.setup.strength),
+        )
+
+    def _looks(self) -> Floats:
+        return examination(self.slots, self.parameters.examination if self.parameters else {})
+
+    def _fit(self, counts: Floats, now_ms: int) -> None:
+        """As the fitter does it: from all items that were ever shown."""
+        shown = np.flatnonzero(counts[0].any(axis=(0, 2)))
+        features, scales = describe([self._known[row] for row in shown.tolist()], now_ms)
+        vectors = self._vectors[shown] if self.setup.text else None
+        table = PageCounts(
+            self.segments, [self._known[row].item for row in shown.tolist()], self.slots, *counts[:, :, shown]
+        )
+        described = Described(
+            Features(features.names, features.values), scales, vectors, "text" if self.setup.text else ""
+        )
+        self.parameters = fit_page(PAGE, table, described, now_ms, (self.setup.click_rate, self.setup.strength))
+        self._since_fit = 0
+
+    def _meet(self, offer: Offer) -> None:
+        """Remember what the catalog says of items; their rows only ever grow."""
+        self._day = offer.day
+        for row, item, vector in zip(offer.rows.tolist(), offer.items, offer.vectors, strict=True):
+            if row == len(self._known):
+                self._known.append(item)
+                self._vectors = np.concatenate([self._vectors, vector[None]])
+        self._widen(len(self._known))
+
+    def _nothing(self) -> Floats:
+        return np.zeros((2, self.shape.segments, len(self._known), self.shape.slots))
+
+    def _widen(self, size: int) -> None:
+        for at, counts in enumerate(self._counts):
+            if counts.shape[2] < size:
+                self._counts[at] = np.pad(counts, ((0, 0), (0, 0), (0, size - counts.shape[2]), (0, 0)))
+
+    def _weighted(self) -> Floats:
+        """Impressions and clicks of all days, weighted by their age, float64[2, G, U, S]."""
+        if not self._counts:
+            return self._nothing()
+        days = np.arange(len(self._counts), dtype=np.int64) * DAY_MS
+        shares = bucket_weights(days, int(days[-1]), int(self.setup.half_life_days * DAY_MS))
+        total: Floats = np.tensordot(shares, np.stack(self._counts), axes=1)
+        return total

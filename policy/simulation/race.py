@@ -1,0 +1,92 @@
+"""Serving what a learner chooses, batch by batch as the layout producer does, and counting what is lost."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policy.simulation.shop import Offer, Seen, Shape, Shop
+
+LEAST_BATCH, MOST_BATCH = 250, 5_000
+SHARE = 30
+"""Slates are renewed after 1 / SHARE more page views, between the two limits."""
+
+
+class Learner(Protocol):
+    """What takes part in a race."""
+
+    def observe(self, seen: Seen) -> None:
+        """Take page views in, with the purchases that came meanwhile."""
+        ...
+
+    def slates(self, offer: Offer) -> NDArray[np.intp]:
+        """Rows of the offer for each segment, variant and slot, int[G, V, S]; variants are equally likely."""
+        ...
+
+
+class Course(NamedTuple):
+    """Clicks lost until each checkpoint, and what uniform slates would have lost."""
+
+    regret: tuple[float, ...]
+    uniform: tuple[float, ...]
+
+
+def opened(shape: Shape, seed: int, views: int) -> Shop:
+    """The shop of a seed: alike for all learners, visitors' chances apart from the world's."""
+    world, visits = np.random.default_rng(seed).spawn(2)
+    return Shop(shape, world, visits, days=views // shape.views_per_day + 1)
+
+
+def batches(views: int, day: int, checkpoints: Sequence[int]) -> Iterator[int]:
+    """Sizes of batches, `views` in all; none reaches over a day's end or a checkpoint."""
+    done = 0
+    while done < views:
+        size = min(max(done // SHARE, LEAST_BATCH), MOST_BATCH)
+        ends = [(done // day + 1) * day, views, *(at for at in checkpoints if at > done)]
+        size = min(size, min(ends) - done)
+        done += size
+        yield size
+
+
+def race(
+    shop: Shop,
+    learner: Learner,
+    checkpoints: Sequence[int],
+    delay: int = 0,
+    look: Callable[[], None] = lambda: None,
+) -> Course:
+    """The regret of a learner up to each of the ascending checkpoints (page views).
+
+    What happened is known to the learner `delay` page views later, or at the end
+    of the batch.  `look` is called at each checkpoint.
+    """
+    waiting: deque[tuple[int, Seen]] = deque()
+    lost, by_chance = 0.0, 0.0
+    found: list[tuple[float, float]] = []
+    for size in batches(checkpoints[-1], shop.shape.views_per_day, checkpoints):
+        offer = shop.offer()
+        slates = learner.slates(offer)
+        regret, chance = shop.regret(slates), shop.regret(_any(offer, slates.shape))
+        seen = shop.serve(slates, size)
+        views = np.bincount(seen.segments, minlength=len(slates))
+        lost, by_chance = lost + float(views @ regret), by_chance + float(views @ chance)
+        waiting.append((shop.views, seen))
+        while waiting and waiting[0][0] + delay <= shop.views:
+            learner.observe(waiting.popleft()[1])
+        if shop.views in checkpoints:
+            found.append((lost, by_chance))
+            look()
+    regrets, chances = zip(*found, strict=True)
+    return Course(regrets, chances)
+
+
+def _any(offer: Offer, shape: tuple[int, ...]) -> NDArray[np.intp]:
+    """Slates that hold each item as often as any other."""
+    segments, _, slots = shape
+    size = len(offer.rows)
+    places = (np.arange(size)[:, None] + np.arange(slots)) % size
+    return np.broadcast_to(offer.rows[places], (segments, size, slots))

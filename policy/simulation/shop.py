@@ -1,0 +1,200 @@
+"""A shop with segments, items that come and go, interest partly told by text, drift, and purchases that come late."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+
+from policy.posteriors import Floats
+from policy.simulation.visits import Cascade, Kinds, PositionBased, Visitors
+from schemas.messages import CatalogItem
+
+DAY_MS = 86_400_000
+START_MS = 1_700_000_000_000
+KINDS = 8
+LOWEST, HIGHEST, USUAL = 0.005, 0.05, 0.016
+SPREAD = 0.6
+"""Standard deviation of attractiveness on the logit scale."""
+PAGE_TEXT, SEGMENT_TEXT, KIND, ITEM, PAIR = np.sqrt([0.25, 0.25, 0.1, 0.25, 0.15])
+"""Parts of that spread: told by an item's text alike and by segment, by its kind, the item's own, the pair's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What kind of shop: `new` is the share of items replaced each day, `drift` that of the own part renewed."""
+
+    segments: int = 20
+    items: int = 200
+    slots: int = 8
+    size: int = 16
+    views_per_day: int = 30_000
+    new: float = 0.05
+    drift: float = 0.02
+    visitors: Literal["position", "cascade"] = "position"
+    sales: float = 0.05
+    delay_days: float = 0.25
+
+    def click_model(self) -> Visitors:
+        """How visitors look and click; the curve is not the one that learners start from."""
+        if self.visitors == "cascade":
+            return Cascade(self.slots)
+        return PositionBased(np.asarray((1.0 + np.arange(self.slots)) ** -0.8, dtype=np.float64))
+
+
+class Offer(NamedTuple):
+    """What may be shown now: rows of the A items among all that ever are, what the catalog says, vectors [A, D]."""
+
+    now_ms: int
+    day: int
+    rows: NDArray[np.intp]
+    items: list[CatalogItem]
+    vectors: Floats
+
+
+class Seen(NamedTuple):
+    """N page views: segment [N], variant [N], rows shown [N, S] and clicked, bool[N, S]; and purchases that came.
+
+    `sold` is int64[P, 3]: segment, row, amount in minor units.
+    """
+
+    segments: NDArray[np.intp]
+    variants: NDArray[np.intp]
+    shown: NDArray[np.intp]
+    clicked: NDArray[np.bool_]
+    sold: NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class Shop:
+    """The state of a shop; `world` draws what it is, alike for all learners, and `visits` what visitors do."""
+
+    shape: Shape
+    world: np.random.Generator
+    visits: np.random.Generator
+    days: int = 10
+    views: int = 0
+    visitors: Visitors = field(init=False)
+    items: list[CatalogItem] = field(init=False)
+    vectors: Floats = field(init=False)
+    kinds: Kinds = field(init=False)
+    attraction: Floats = field(init=False)
+    _told: Floats = field(init=False)
+    _own: Floats = field(init=False)
+    _active: NDArray[np.intp] = field(init=False)
+    _shares: Floats = field(init=False)
+    _selling: Floats = field(init=False)
+    _bought: list[NDArray[np.int64]] = field(init=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        shape, rng = self.shape, self.world
+        everything = shape.items + round(shape.new * shape.items) * self.days
+        self.visitors = shape.click_model()
+        self.kinds = rng.integers(0, KINDS, everything)
+        self.vectors = _vectors(rng, self.kinds, shape.size)
+        self._told = _told(rng, shape.segments, self.vectors, self.kinds)
+        self._own = rng.normal(size=(shape.segments + 1, everything))
+        self._selling = shape.sales * rng.gamma(4.0, 0.25, everything)
+        self._shares = rng.dirichlet(np.full(shape.segments, 4.0))
+        prices = np.exp(rng.normal(8.0, 0.7, everything)).astype(int) + 1
+        self.items = [
+            CatalogItem(
+                item=f"i{row:04}", title=f"i{row:04}", category=f"c{kind}", price=price, created_at=self._born(row)
+            )
+            for row, (kind, price) in enumerate(zip(self.kinds.tolist(), prices.tolist(), strict=True))
+        ]
+        self._active = np.arange(shape.items)
+        self._settle()
+
+    @property
+    def day(self) -> int:
+        """Days since the shop opened."""
+        return self.views // self.shape.views_per_day
+
+    @property
+    def now_ms(self) -> int:
+        """The time, milliseconds since 1970."""
+        return START_MS + self.views * DAY_MS // self.shape.views_per_day
+
+    def offer(self) -> Offer:
+        """What may be shown now."""
+        rows = self._active
+        return Offer(self.now_ms, self.day, rows, [self.items[row] for row in rows.tolist()], self.vectors[rows])
+
+    def regret(self, slates: Kinds) -> Floats:
+        """Expected clicks per page view that slates [G, V, S] lose against the best ones, float64[G]."""
+        attraction = self.attraction[:, self._active]
+        best = self._active[self.visitors.best(attraction, self.kinds[self._active])]
+        return self._worth(best[:, None, :]) - self._worth(slates)
+
+    def serve(self, slates: Kinds, views: int) -> Seen:
+        """So many page views, each with one of its segment's slates [G, V, S] (rows) by chance."""
+        rng = self.visits
+        segments = rng.choice(len(self._shares), size=views, p=self._shares)
+        variants = rng.integers(0, slates.shape[1], views)
+        shown = slates[segments, variants]
+        clicked = self.visitors.clicks(rng, self.attraction[segments[:, None], shown], self.kinds[shown])
+        at, slot = np.nonzero(clicked)
+        self._buy(self.views + at, segments[at], shown[at, slot])
+        before, self.views = self.day, self.views + views
+        for _ in range(self.day - before):
+            self._pass_a_day()
+        return Seen(segments, variants, shown, clicked, self._arrived())
+
+    def _born(self, row: int) -> int:
+        each = max(1, round(self.shape.new * self.shape.items))
+        return START_MS + DAY_MS * ((row - self.shape.items) // each + 1 if row >= self.shape.items else -1 - row % 200)
+
+    def _settle(self) -> None:
+        """Work attractiveness out, float64[G, U]."""
+        score = logit(USUAL) + SPREAD * (self._told + ITEM * self._own[-1] + PAIR * self._own[:-1])
+        self.attraction = np.clip(expit(score), LOWEST, HIGHEST)
+
+    def _pass_a_day(self) -> None:
+        """The oldest items give way to new ones, and what is an item's own moves; its spread stays as it is."""
+        new = round(self.shape.new * self.shape.items)
+        latest = int(self._active.max(initial=-1)) + 1
+        self._active = np.append(self._active[new:], np.arange(latest, latest + new))
+        moved = self.world.normal(size=self._own.shape)
+        self._own = np.sqrt(1.0 - self.shape.drift) * self._own + np.sqrt(self.shape.drift) * moved
+        self._settle()
+
+    def _worth(self, slates: Kinds) -> Floats:
+        groups, variants, slots = slates.shape
+        attraction = self.attraction[np.arange(groups)[:, None, None], slates].reshape(-1, slots)
+        found = self.visitors.expected(attraction, self.kinds[slates].reshape(-1, slots))
+        return np.asarray(found.reshape(groups, variants).mean(axis=1), dtype=np.float64)
+
+    def _buy(self, at: NDArray[np.intp], segments: NDArray[np.intp], rows: NDArray[np.intp]) -> None:
+        """Some clicks end in a purchase, after a while."""
+        buys = self.visits.random(len(rows)) < self._selling[rows]
+        wait = self.visits.exponential(self.shape.delay_days * self.shape.views_per_day, int(buys.sum()))
+        amounts = np.array([self.items[row].price for row in rows[buys].tolist()], dtype=np.int64)
+        due = (at[buys] + wait).astype(np.int64)
+        self._bought.append(np.stack([due, segments[buys], rows[buys], amounts], axis=1))
+
+    def _arrived(self) -> NDArray[np.int64]:
+        waiting = np.concatenate(self._bought) if self._bought else np.zeros((0, 4), dtype=np.int64)
+        come = waiting[:, 0] <= self.views
+        self._bought = [waiting[~come]]
+        return waiting[come, 1:]
+
+
+def _vectors(rng: np.random.Generator, kinds: Kinds, size: int) -> Floats:
+    """Text vectors of length 1: items of a kind lie near each other."""
+    raw = 0.7 * rng.normal(size=(KINDS, size))[kinds] + rng.normal(size=(len(kinds), size))
+    return np.asarray(raw / np.linalg.norm(raw, axis=1, keepdims=True), dtype=np.float64)
+
+
+def _told(rng: np.random.Generator, segments: int, vectors: Floats, kinds: Kinds) -> Floats:
+    """What text and kind tell of attractiveness, float64[G, U], in units of its spread."""
+
+    def unit(values: Floats) -> Floats:
+        return np.asarray((values - values.mean(axis=0)) / values.std(axis=0), dtype=np.float64)
+
+    size = vectors.shape[1]
+    alike = PAGE_TEXT * unit(vectors @ rng.normal(size=(size, 1))) + KIND * unit(rng.normal(size=(KINDS, 1))[kinds])
+    return np.asarray((alike + SEGMENT_TEXT * unit(vectors @ rng.normal(size=(size, segments)))).T, dtype=np.float64)

@@ -1,0 +1,123 @@
+"""`reshelf bench decisions`: what is lost until it is learned what sells, beside other libraries."""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from typing import Any
+
+import click
+
+from reshelf.commands import Front
+from reshelf.commands.bench.options import AT_LEAST_ONE
+
+PEERS = {
+    "most-popular": "",
+    "epsilon-greedy": "",
+    "mabwiser-ts": "mabwiser",
+    "mabwiser-linucb": "mabwiser",
+    "mabwiser-lints": "mabwiser",
+    "pybandits-ts": "pybandits",
+    "vw-cb-explore-adf": "vowpalwabbit",
+    "vw-ccb-explore-adf": "vowpalwabbit",
+}
+"""Peer and the package that it needs."""
+
+
+@click.command()
+@click.option("--seeds", type=click.IntRange(min=2), default=10, show_default=True, help="Shops that are raced in.")
+@click.option("--tuning-seeds", type=AT_LEAST_ONE, default=2, show_default=True, help="Shops that peers are tuned on.")
+@click.option(
+    "--views",
+    type=AT_LEAST_ONE,
+    default=(30_000, 300_000),
+    multiple=True,
+    show_default=True,
+    help="Page views after which regret is told.",
+)
+@click.option(
+    "--visitors",
+    type=click.Choice(["position", "cascade"]),
+    default=("position", "cascade"),
+    multiple=True,
+    show_default=True,
+    help="How they look and click: as the model has it, or otherwise.",
+)
+@click.option(
+    "--peers", type=click.Choice([*PEERS, "all", "none"]), default=("all",), multiple=True, help="Who races beside it."
+)
+@click.option(
+    "--delay", type=click.IntRange(min=0), default=1_000, show_default=True, help="Page views that delayed news waits."
+)
+@click.option("--processes", type=AT_LEAST_ONE, default=1, show_default=True, help="Races at the same time.")
+@click.pass_obj
+def decisions(
+    front: Front,
+    seeds: int,
+    tuning_seeds: int,
+    views: tuple[int, ...],
+    visitors: tuple[str, ...],
+    peers: tuple[str, ...],
+    delay: int,
+    processes: int,
+) -> None:
+    """Regret of the policy, and of other libraries at their best, in simulated shops.
+
+    Needs no servers. `make bench` installs the peers. All of it takes hours of one
+    core; fewer seeds, views or peers take less. See docs/decisions.md.
+
+    Example: reshelf bench decisions --seeds 2 --views 2000 --peers most-popular
+    """
+    from bench.decisions.report import Contest, Field
+    from policy.simulation.shop import Shape
+
+    kinds = [Shape(visitors=kind) for kind in dict.fromkeys(visitors)]  # type: ignore[arg-type]
+    contest = Contest(
+        fields=[Field(shape, text) for shape in kinds for text in (True, False)],
+        names=_chosen(peers),
+        checkpoints=tuple(sorted(set(views))),
+        seeds=seeds,
+        tuning_seeds=tuning_seeds,
+        processes=processes,
+        delay=delay,
+        say=_say,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        content = contest.hold()
+    front.answer(content, _text(content))
+
+
+def _chosen(peers: tuple[str, ...]) -> list[str]:
+    if "none" in peers:
+        return []
+    names = [name for name in PEERS if name in peers or "all" in peers]
+    missing = sorted({PEERS[name] for name in names if PEERS[name] and not importlib.util.find_spec(PEERS[name])})
+    if missing:
+        raise click.UsageError(
+            f"--peers: {', '.join(missing)} is not installed. `make bench` installs what the peers need; "
+            "`--peers most-popular --peers epsilon-greedy` needs nothing."
+        )
+    return names
+
+
+def _say(what: str, done: int, total: int) -> None:
+    if click.get_text_stream("stderr").isatty():
+        click.echo(f"\r{what}: {done} of {total}", err=True, nl=done == total)
+
+
+def _text(content: dict[str, Any]) -> str:
+    lines = []
+    for name, by_views in content["regret"].items():
+        for views, rows in by_views.items():
+            lines.append(f"{name}, {int(views):,} page views")
+            for learner, row in sorted(rows.items(), key=lambda pair: pair[1]["mean"]):
+                reach = f" ({row['low']:,.0f} to {row['high']:,.0f})" if "low" in row else f" ({row['seeds']} seeds)"
+                lines.append(f"  {learner:<34}{row['mean']:>10,.0f} clicks lost{reach}")
+            for key, word in (("ratio_to_best_peer", "to the best peer"), ("ratio_of_delayed", "of delayed updates")):
+                ratio = content[key].get(name, {}).get(views)
+                if ratio:
+                    lines.append(f"  ratio {word}: {ratio['mean']:.3f} ({ratio['low']:.3f} to {ratio['high']:.3f})")
+            share = content["coverage"][name][views]
+            lines.append(f"  95 % intervals hold the truth in {share['mean']:.1%}")
+    return "\n".join(lines)

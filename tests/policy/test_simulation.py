@@ -1,0 +1,116 @@
+"""A simulated shop is what it says it is, and a race in it counts what is lost."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from policy.simulation.learned import Learned, Setup
+from policy.simulation.race import batches, opened, race
+from policy.simulation.shop import HIGHEST, LOWEST, Offer, Seen, Shape
+from policy.simulation.visits import Cascade, PositionBased, Visitors
+from schemas.messages import PolicyChoice
+
+SEEDS = st.integers(0, 2**32 - 1)
+SMALL = Shape(segments=3, items=20, slots=4, size=4, views_per_day=500, new=0.1)
+MODELS: list[Visitors] = [PositionBased(np.array([1.0, 0.6, 0.3])), Cascade(3)]
+
+
+class Knowing:
+    """A learner that is told the truth: nothing can be lost."""
+
+    def __init__(self, shop: object) -> None:
+        self.shop = shop
+
+    def observe(self, seen: Seen) -> None:
+        """Nothing is left to learn."""
+
+    def slates(self, offer: Offer) -> np.ndarray[tuple[int, ...], np.dtype[np.intp]]:
+        """The best slate of each segment."""
+        shop = self.shop
+        best = shop.visitors.best(shop.attraction[:, offer.rows], shop.kinds[offer.rows])  # type: ignore[attr-defined]
+        return np.asarray(offer.rows[best][:, None, :], dtype=np.intp)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=["position", "cascade"])
+def test_clicks_come_as_often_as_expected(model: Visitors) -> None:
+    rng = np.random.default_rng(1)
+    attraction = np.tile([0.3, 0.5, 0.2], (200_000, 1))
+    kinds = np.tile([0, 0, 1], (200_000, 1))
+    found = model.clicks(rng, attraction, kinds).sum(axis=1).mean()
+    assert found == pytest.approx(model.expected(attraction[:1], kinds[:1])[0], abs=0.01)
+
+
+@given(SEEDS, st.sampled_from(MODELS))
+def test_the_best_slate_is_better_than_any_other(seed: int, model: Visitors) -> None:
+    rng = np.random.default_rng(seed)
+    attraction, kinds = rng.uniform(0.001, 0.05, (1, 8)), rng.integers(0, 3, 8)
+    best = model.best(attraction, kinds)[0]
+    assert len(set(best.tolist())) == 3
+    other = rng.permutation(8)[:3]
+
+    def worth(rows: np.ndarray[tuple[int, ...], np.dtype[np.intp]]) -> float:
+        return float(model.expected(attraction[:, rows], kinds[None, rows])[0])
+
+    # The cascade's is chosen slot by slot, which may miss a little.
+    assert worth(best) >= worth(other) * (1.0 if isinstance(model, PositionBased) else 0.98) - 1e-12
+
+
+@settings(max_examples=20)
+@given(SEEDS)
+def test_items_come_and_go_and_click_rates_stay_within_bounds(seed: int) -> None:
+    shop = opened(SMALL, seed, 1_500)
+    first = shop.offer()
+    race(shop, Knowing(shop), [1_500])
+    last = shop.offer()
+    assert len(last.rows) == len(first.rows)
+    assert len(set(last.rows.tolist()) & set(first.rows.tolist())) == 14
+    assert shop.attraction.min() >= LOWEST
+    assert shop.attraction.max() <= HIGHEST
+
+
+@pytest.mark.parametrize("visitors", ["position", "cascade"])
+def test_who_knows_the_truth_loses_nothing_and_who_learns_loses_less_than_chance(visitors: str) -> None:
+    shape = Shape(segments=3, items=20, slots=4, size=4, views_per_day=4_000, visitors=visitors)  # type: ignore[arg-type]
+    shop = opened(shape, 4, 8_000)
+    assert race(shop, Knowing(shop), [8_000]).regret[0] == pytest.approx(0.0, abs=1e-9)
+    course = race(opened(shape, 4, 8_000), Learned(shape, Setup()), [4_000, 8_000])
+    assert 0.0 < course.regret[0] < course.regret[1] < 0.7 * course.uniform[1]
+
+
+def test_the_same_seed_gives_the_same_race() -> None:
+    courses = [race(opened(SMALL, 7, 1_000), Learned(SMALL, Setup()), [1_000]) for _ in range(2)]
+    assert courses[0] == courses[1]
+
+
+def test_chance_loses_what_uniform_slates_lose() -> None:
+    setup = Setup(PolicyChoice(name="uniform", variants=256))
+    course = race(opened(SMALL, 3, 2_000), Learned(SMALL, setup), [2_000])
+    assert course.regret[0] == pytest.approx(course.uniform[0], rel=0.06)
+
+
+def test_news_that_is_late_is_learned_late() -> None:
+    setup = Setup(PolicyChoice(name="greedy"), fitted=False)
+    late = race(opened(SMALL, 5, 2_000), Learned(SMALL, setup), [2_000], delay=2_000)
+    assert late.regret[0] > race(opened(SMALL, 5, 2_000), Learned(SMALL, setup), [2_000]).regret[0]
+
+
+@given(st.integers(1, 50_000), st.integers(100, 40_000), st.lists(st.integers(1, 50_000), max_size=3))
+def test_batches_end_at_days_and_checkpoints(views: int, day: int, checkpoints: list[int]) -> None:
+    ends = np.cumsum(list(batches(views, day, checkpoints)))
+    assert ends[-1] == views
+    assert set(range(day, views, day)) <= set(ends.tolist())
+    assert {at for at in checkpoints if at < views} <= set(ends.tolist())
+
+
+def test_purchases_come_after_their_clicks_and_all_of_them_in_the_end() -> None:
+    shape = Shape(segments=2, items=8, slots=4, size=4, views_per_day=1_000, new=0.0, sales=0.5, delay_days=1.0)
+    shop = opened(shape, 1, 20_000)
+    slates = shop.offer().rows[np.arange(8).reshape(2, 1, 4)]
+    counts = [(seen.clicked.sum(), len(seen.sold)) for seen in (shop.serve(slates, 500) for _ in range(40))]
+    clicks, sales = np.array(counts).sum(axis=0)
+    assert counts[0][1] < counts[0][0] * 0.5
+    assert sales == pytest.approx(clicks * 0.5, rel=0.5)
+    assert sales > 0

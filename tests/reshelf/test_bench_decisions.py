@@ -1,0 +1,68 @@
+"""`reshelf bench decisions`, small: the peers that need no library, and the form of the answer."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.decisions.contest import mean_of, ratio_of
+from bench.decisions.peers import PEERS
+from bench.decisions.trials import Feed, cells
+from policy.simulation.race import opened
+from policy.simulation.shop import Shape
+from reshelf.command import run
+from reshelf.commands.bench.decisions import PEERS as OFFERED
+
+
+def test_contest_answers_with_regret_and_ratios(capsys: pytest.CaptureFixture[str]) -> None:
+    few = ["--seeds", "2", "--tuning-seeds", "1", "--views", "400", "--views", "800", "--visitors", "position"]
+    peers = ["--peers", "most-popular", "--peers", "epsilon-greedy", "--delay", "300"]
+    assert run(["bench", "decisions", "--json", *few, *peers]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    for field in ("position, with embeddings", "position, without embeddings"):
+        for views in ("400", "800"):
+            rows = answer["regret"][field][views]
+            assert {"reshelf", "uniform", "most-popular", "epsilon-greedy, uncorrected"} <= set(rows)
+            ratio = answer["ratio_to_best_peer"][field][views]
+            assert 0.0 < ratio["low"] <= ratio["mean"] <= ratio["high"]
+            assert ratio["peer"].split(",")[0] in ("most-popular", "epsilon-greedy")
+            assert answer["ratio_of_delayed"][field][views]["mean"] > 0.0
+            assert 0.5 < answer["coverage"][field][views]["mean"] <= 1.0
+
+
+def test_without_peers_there_is_no_ratio(capsys: pytest.CaptureFixture[str]) -> None:
+    few = ["--seeds", "2", "--views", "300", "--visitors", "cascade", "--peers", "none", "--delay", "0"]
+    assert run(["bench", "decisions", *few]) == 0
+    assert "ratio" not in capsys.readouterr().out
+
+
+def test_every_peer_is_offered() -> None:
+    assert list(OFFERED) == list(PEERS)
+
+
+def test_corrected_trials_are_a_sample_of_looks() -> None:
+    shape = Shape(segments=2, items=10, slots=5, size=4)
+    shop = opened(shape, 1, 20_000)
+    slates = np.stack([shop.offer().rows[:5][None]] * 2)
+    seen = shop.serve(slates, 20_000)
+    trials = Feed(shape, corrected=True, seed=1).trials(seen)
+    kept = np.bincount(trials.rows, minlength=5)[:5] / 20_000
+    assert kept == pytest.approx(shop.visitors.curve, abs=0.03)
+    assert trials.rewards.sum() == seen.clicked.sum()
+    counted = cells(trials)
+    assert (counted.tries.sum(), counted.clicks.sum()) == (len(trials.rows), trials.rewards.sum())
+
+
+@given(st.lists(st.floats(1.0, 1e4), min_size=2, max_size=12), st.floats(0.1, 3.0))
+def test_a_constant_ratio_is_found_without_doubt(theirs: list[float], ratio: float) -> None:
+    found = ratio_of([ratio * one for one in theirs], theirs)
+    assert found.mean == pytest.approx(ratio)
+    assert (found.low, found.high) == pytest.approx((ratio, ratio), rel=1e-6)
+
+
+def test_one_value_says_nothing_of_its_spread() -> None:
+    assert mean_of([3.0]) == (3.0, -np.inf, np.inf)
