@@ -191,7 +191,8 @@ class PolicyChoice(Struct, frozen=True):
     name: PolicyName = "thompson"
     variants: Annotated[int, Meta(ge=1, le=256)] = 16
     exploration: Annotated[
-        float, Meta(ge=0.0, le=10.0, description="Scale of the posterior's spread; 1 is exact Thompson sampling.")
+        float,
+        Meta(ge=0.0, le=10.0, description="Scale of the spread of draws, times `layouts.exploration` of the settings."),
     ] = 1.0
     epsilon: Annotated[Share, Meta(description="Share of slots that epsilon-greedy fills at random.")] = 0.1
     exploration_slates: Annotated[

@@ -121,6 +121,9 @@ class LayoutSettings(Group):
     half_life_ms: NotNegative = Field(0, description="Buckets so old weigh half; 0: all weigh alike.")
     click_rate: float = Field(0.02, gt=0, lt=1, description="Prior click rate of an item that is looked at.")
     strength: float = Field(50.0, gt=0, description="Weight of that prior, in examined impressions.")
+    exploration: float = Field(
+        0.5, ge=0, le=10, description="Spread of draws against that of the posterior; pages scale it by their own."
+    )
     click_value: float = Field(1.0, ge=0, description="Worth of a click by itself.")
     sale_value: float = Field(
         0.0,

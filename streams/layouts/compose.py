@@ -19,7 +19,7 @@ from policy.compose import compose as slates_of
 from policy.examination import examination
 from policy.reward import Worth
 from policy.reward import worth as worth_of
-from schemas.messages import CatalogItem, Layout, PageRules, PolicyParameters, Sales
+from schemas.messages import CatalogItem, Layout, PageRules, PolicyChoice, PolicyParameters, Sales
 from streams.fold.deltas import Traffic
 from streams.layouts.candidates import CandidateSet
 from streams.layouts.known import Known, base, sold
@@ -35,6 +35,7 @@ SHAPING = (
     "half_life_ms",
     "click_rate",
     "strength",
+    "exploration",
     "click_value",
     "sale_value",
 )
@@ -92,7 +93,7 @@ def compose(
     statistics = statistics_of(segment, state, page, settings, totals)
     z = totals.normals(rules.page, segment, rules.policy.variants, epoch)
     bound = totals.rules(page, segment, now_ms)
-    composition = slates_of(statistics, rules.policy, rules.page, segment, epoch, z, bound)
+    composition = slates_of(statistics, choice_of(page, settings), rules.page, segment, epoch, z, bound)
     return Layout(
         page=rules.page,
         segment=segment,
@@ -117,6 +118,12 @@ def compose(
         shadow_policy=rules.policy.shadow,
         shadow=composition.shadow,
     )
+
+
+def choice_of(page: Page, settings: LayoutSettings) -> PolicyChoice:
+    """The page's policy with the exploration that its own scale makes of the settings' one."""
+    choice = page.rules.policy
+    return msgspec.structs.replace(choice, exploration=choice.exploration * settings.exploration)
 
 
 def stamped(layout: Layout, version: int, produced_at: int, life_ms: int) -> Layout:
