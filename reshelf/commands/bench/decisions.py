@@ -49,6 +49,9 @@ PEERS = {
 @click.option(
     "--delay", type=click.IntRange(min=0), default=1_000, show_default=True, help="Page views that delayed news waits."
 )
+@click.option(
+    "--exploration", type=click.FloatRange(0, 10), default=0.5, show_default=True, help="Of the policy, as in layouts."
+)
 @click.option("--processes", type=AT_LEAST_ONE, default=1, show_default=True, help="Races at the same time.")
 @click.pass_obj
 def decisions(
@@ -59,6 +62,7 @@ def decisions(
     visitors: tuple[str, ...],
     peers: tuple[str, ...],
     delay: int,
+    exploration: float,
     processes: int,
 ) -> None:
     """Regret of the policy, and of other libraries at their best, in simulated shops.
@@ -69,7 +73,9 @@ def decisions(
     Example: reshelf bench decisions --seeds 2 --views 2000 --peers most-popular
     """
     from bench.decisions.report import Contest, Field
+    from policy.simulation.learned import Setup
     from policy.simulation.shop import Shape
+    from schemas.messages import PolicyChoice
 
     kinds = [Shape(visitors=kind) for kind in dict.fromkeys(visitors)]  # type: ignore[arg-type]
     contest = Contest(
@@ -80,6 +86,7 @@ def decisions(
         tuning_seeds=tuning_seeds,
         processes=processes,
         delay=delay,
+        setup=Setup(choice=PolicyChoice(exploration=exploration)),
         say=_say,
     )
     with warnings.catch_warnings():
