@@ -29,8 +29,18 @@ sys.exit(app.run_app(make))
 
 def ended(child: subprocess.Popen[str]) -> tuple[int, str]:
     child.send_signal(signal.SIGTERM)
-    said, _ = child.communicate(timeout=LIMIT_S)
+    said = finished(child)
     return child.returncode, said
+
+
+def finished(child: subprocess.Popen[str]) -> str:
+    """What a child said that ends by itself; one that does not is killed."""
+    try:
+        return child.communicate(timeout=LIMIT_S)[0]
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.communicate()
+        raise
 
 
 def start(command: list[str], **settings: str) -> subprocess.Popen[str]:
@@ -50,6 +60,26 @@ def test_what_hangs_is_ended_and_says_so() -> None:
     status, said = ended(child)
     assert status == 1
     assert "Not stopped in good order" in said
+
+
+def test_an_end_asked_for_during_the_imports_is_not_lost() -> None:
+    command = """
+import signal, sys, os, importlib.abc
+class Slow(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "reshelf.roles":
+            try:
+                os.kill(os.getpid(), signal.SIGTERM)
+            except BaseException:
+                pass
+        return None
+sys.meta_path.insert(0, Slow())
+from reshelf.command import run
+sys.exit(run(["worker", "learner"]))
+"""
+    child = start(["-c", command], RESHELF_KAFKA__BOOTSTRAP="127.0.0.1:1")
+    said = finished(child)
+    assert child.returncode == 143, said
 
 
 @pytest.mark.parametrize("role", ["learner", "attribution", "fitter", "layouts"])
