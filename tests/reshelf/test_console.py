@@ -263,7 +263,7 @@ def test_the_pages_in_a_browser(browser: Any) -> None:
 
     browser.keyboard.press("3")
     browser.get_by_text("Visitors arrive in the holdout as often as they should.").wait_for(timeout=30_000)
-    assert browser.locator(".outcome b").count() == 3
+    until(browser, "document.querySelectorAll('.outcome b').length == 3")
 
     browser.keyboard.press("4")
     browser.get_by_text("events-impressions").wait_for(timeout=30_000)

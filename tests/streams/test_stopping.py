@@ -97,7 +97,8 @@ def test_a_worker_that_is_still_starting_ends_quietly(
     )
     time.sleep(after_s)
     status, said = ended(child)
-    assert status in (0, 143), said
+    # On a slow machine Python itself may still be starting: then the signal ends it as it ends any program.
+    assert status in (0, 143, -signal.SIGTERM), said
     assert "Traceback" not in said
 
 
