@@ -159,12 +159,18 @@ class CatalogItem(Struct, frozen=True):
 
 
 class CatalogEmbedding(Struct, frozen=True):
-    """An item's text as a vector; `content_hash` says of which text."""
+    """An item's text as a vector; `content_hash` says of which text.
+
+    The vector is `scale` times the numbers in `vector`.  Vectors can be compared
+    where `model` and `revision` are the same.
+    """
 
     item: Item
     model: Label
     content_hash: Label
     vector: Annotated[list[float], Meta(min_length=1, max_length=4096)]
+    revision: Label = ""
+    scale: Annotated[float, Meta(gt=0.0, le=1e9)] = 1.0
 
 
 class Candidates(Struct, frozen=True):

@@ -1,0 +1,1 @@
+"""Catalog text to vectors: what changed is encoded once and published on catalog-embeddings."""

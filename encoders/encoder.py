@@ -1,0 +1,113 @@
+"""Texts to vectors, as many at once as the device takes.
+
+The next texts are turned into tokens on another thread while the device works.
+A batch that does not fit into memory is halved; a text that fails by itself is
+told with its reason and holds up no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from encoders.batches import Rows, batches
+from encoders.model import TextModel, token_ids
+from encoders.wire import Vectors
+
+CHUNK = 2_048
+BUDGET = {"cpu": 4_096, "cuda": 131_072}
+"""Tokens of a batch, with padding."""
+
+Tokens = dict[int, list[int]]
+
+
+@dataclass(slots=True)
+class Encoded:
+    """Vectors float32[N, D] in the order of the texts, and by row why a text has none: its vector is all 0."""
+
+    vectors: Vectors
+    failed: dict[int, str] = field(default_factory=dict)
+    truncated: int = 0
+
+
+class Encoder:
+    """A model with a token budget, which shrinks when memory runs out."""
+
+    def __init__(self, model: TextModel, budget: int | None = None) -> None:
+        self.model = model
+        self.budget = budget or BUDGET[model.device.type]
+        self._dimensions = int(model.network.config.hidden_size)
+
+    def encode(self, texts: Sequence[str]) -> Encoded:
+        """The vectors of `texts`."""
+        found = Encoded(np.zeros((len(texts), self._dimensions), dtype=np.float32))
+        with ThreadPoolExecutor(1, "tokens") as ahead:
+            starts = range(0, len(texts), CHUNK)
+            coming = [ahead.submit(self._tokens, texts, start, found.failed) for start in starts]
+            for chunk in coming:
+                self._encode(chunk.result(), found)
+        for row in np.flatnonzero(~np.isfinite(found.vectors).all(axis=1) | ~found.vectors.any(axis=1)).tolist():
+            found.vectors[row] = 0.0
+            found.failed.setdefault(row, "expected a vector of finite numbers, got none")
+        return found
+
+    def _tokens(self, texts: Sequence[str], start: int, failed: dict[int, str]) -> Tokens:
+        rows = range(start, min(start + CHUNK, len(texts)))
+        try:
+            return dict(zip(rows, token_ids(self.model, [texts[row] for row in rows]), strict=True))
+        except Exception:  # noqa: BLE001 (one text spoils them all: each by itself)
+            return {row: ids for row in rows if (ids := self._alone(texts[row], row, failed)) is not None}
+
+    def _alone(self, text: str, row: int, failed: dict[int, str]) -> list[int] | None:
+        try:
+            return token_ids(self.model, [text])[0]
+        except Exception as error:  # noqa: BLE001 (whatever it was, the others go on)
+            failed[row] = f"the tokenizer refused the text: {error}"[:300]
+            return None
+
+    def _encode(self, tokens: Tokens, found: Encoded) -> None:
+        rows = list(tokens)
+        found.truncated += sum(len(ids) >= self.model.recipe.longest for ids in tokens.values())
+        waiting: list[tuple[Rows, torch.Tensor]] = []
+        for batch in batches([len(tokens[row]) for row in rows], self.budget):
+            waiting += self._run([rows[at] for at in batch], tokens, found.failed)
+        for done, vectors in waiting:
+            found.vectors[done] = vectors.cpu().numpy()
+
+    def _run(self, rows: list[int], tokens: Tokens, failed: dict[int, str]) -> Iterator[tuple[Rows, torch.Tensor]]:
+        try:
+            vectors = self.model.forward(*self._padded([tokens[row] for row in rows]))
+        except RuntimeError as error:
+            if len(rows) == 1:
+                failed[rows[0]] = f"the model failed: {error}"[:300]
+                return
+            self._spare(error, len(rows) * len(tokens[rows[0]]))
+            half = len(rows) // 2
+        else:
+            yield np.array(rows, dtype=np.intp), vectors
+            return
+        yield from self._run(rows[:half], tokens, failed)
+        yield from self._run(rows[half:], tokens, failed)
+
+    def _spare(self, error: RuntimeError, size: int) -> None:
+        """Memory was too small: later batches are halved, too."""
+        if isinstance(error, torch.OutOfMemoryError) or "memory" in str(error):
+            self.budget = max(self.model.recipe.longest, min(self.budget, size) // 2)
+            if self.model.device.type == "cuda":
+                torch.cuda.empty_cache()
+
+    def _padded(self, ids: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Ids and mask, int64[B, T], on the device; from pinned memory the copy does not wait."""
+        device, width = self.model.device, max(map(len, ids))
+        table = np.full((2, len(ids), width), self.model.tokenizer.pad_token_id or 0, dtype=np.int64)
+        table[1] = np.arange(width) < np.array([len(one) for one in ids])[:, None]
+        for row, one in enumerate(ids):
+            table[0, row, : len(one)] = one
+        both = torch.from_numpy(table)
+        if device.type == "cuda":
+            both = both.pin_memory().to(device, non_blocking=True)
+        return both[0], both[1]

