@@ -75,7 +75,9 @@ def load(name: str = "", device: str = "auto", dtype: str = "auto") -> TextModel
         network = AutoModel.from_pretrained(folder, local_files_only=True, dtype=kind, attn_implementation="sdpa")
     except (OSError, ValueError) as error:
         raise BadSettings(f"encoder.model: expected a text encoder of transformers in {folder}, got: {error}") from None
-    return TextModel(name or folder.parent.name, fingerprint(folder), recipe, tokenizer, network.to(where).eval(), where, kind)
+    return TextModel(
+        name or folder.parent.name, fingerprint(folder), recipe, tokenizer, network.to(where).eval(), where, kind
+    )
 
 
 def read_recipe(folder: Path) -> Recipe:

@@ -18,7 +18,7 @@ LARGEST = 127
 
 
 def embedding(item: str, model: str, revision: str, content_hash: str, vector: Vectors) -> CatalogEmbedding:
-    """The message for a vector, float32[D], of finite numbers that are not all 0; each is off by half a step at most."""
+    """The message for a vector, float32[D], of finite numbers that are not all 0; each is off by half a `scale`."""
     scale = float(np.abs(vector).max()) / LARGEST
     numbers: Any = np.rint(vector / scale).astype(np.int8).tolist()
     return CatalogEmbedding(item, model, content_hash, numbers, revision, scale)

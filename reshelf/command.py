@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("init:init", "Write a commented settings file."),
     "worker": ("worker:worker", "Run the stream workers."),
     "edge": ("edge:edge", "Serve layouts and take events over HTTP, for web tiers without Kafka."),
+    "encoder": ("encoder:encoder", "Turn the texts of changed items into vectors."),
     "topics": ("topics:topics", "Create the topics, or list them with what differs."),
     "publish": ("publish:publish", "Check JSON lines and publish them to a topic."),
     "forget": ("forget:forget", "Drop what is kept about a unit."),
@@ -53,7 +54,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 TASKS: dict[str, tuple[str, ...]] = {
     "See it": ("demo", "console", "layouts", "explain"),
     "Set up": ("init", "settings", "topics", "doctor", "schemas"),
-    "Run": ("worker", "edge", "publish", "forget", "import"),
+    "Run": ("worker", "encoder", "edge", "publish", "forget", "import"),
     "Arrange pages": ("rules",),
     "Judge": ("experiment", "evaluate", "report", "log", "runs"),
     "Look after the state": ("state", "replay"),

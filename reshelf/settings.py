@@ -30,6 +30,7 @@ from pydantic_settings import (
 )
 
 from reshelf.edge.settings import EdgeSettings
+from reshelf.encoding.settings import EncoderSettings
 from schemas.errors import BadSettings
 from streams.settings import (
     AttributionSettings,
@@ -71,6 +72,7 @@ class Settings(BaseSettings):
     fitter: FitterSettings = Field(default_factory=FitterSettings)
     console: ConsoleSettings = Field(default_factory=ConsoleSettings)
     edge: EdgeSettings = Field(default_factory=EdgeSettings)
+    encoder: EncoderSettings = Field(default_factory=EncoderSettings)
     runs: RunsSettings = Field(default_factory=RunsSettings)
 
     @classmethod

@@ -1,0 +1,168 @@
+"""The encoder worker: reads the catalog, encodes what changed, publishes vectors.
+
+It keeps nothing of its own.  On start it reads the published vectors, then the
+catalog, both to their ends, and only then encodes what differs: so a text is not
+encoded again after a crash once its vector is on the topic, and none is missed.
+One worker is enough; of two, both would publish the same vectors.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from confluent_kafka import Message
+
+from encoders.changes import Changes, Origin, Task
+from encoders.encoder import Encoded, Encoder
+from encoders.log import Inlet, Outlet, headers_of
+from encoders.wire import embedding
+from schemas.codec import decode_key, decoder, encode
+from schemas.dead_letters import DeadLetter
+from schemas.errors import BadRecord
+from schemas.messages import CatalogEmbedding, CatalogItem
+from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS
+
+IDLE_S = 0.2
+
+log = logging.getLogger("reshelf")
+
+
+@dataclass(slots=True)
+class Counts:
+    """What the worker did since it started; `skipped` records had a text that is encoded already."""
+
+    encoded: int = 0
+    skipped: int = 0
+    deleted: int = 0
+    truncated: int = 0
+    failed: int = 0
+    model_s: float = 0.0
+
+
+class Worker:
+    """`batch` texts at most go to the model at once, and of another model's vectors `per_s` a second are renewed."""
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        inlet: Inlet,
+        outlet: Outlet,
+        batch: int = 256,
+        per_s: float = 200.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.counts = Counts()
+        self._encoder, self._inlet, self._outlet = encoder, inlet, outlet
+        self._changes = Changes(encoder.model.name, encoder.model.revision)
+        self._batch, self._per_s, self._clock = batch, per_s, clock
+        self._allowed, self._looked = 0.0, clock()
+        self._told: dict[int, int] = {}
+        self._dirty = False
+
+    @property
+    def waiting(self) -> int:
+        """Texts that are still to be encoded."""
+        return len(self._changes.changed) + len(self._changes.outdated)
+
+    def start(self) -> None:
+        """Read both topics to their ends; raises `Transient` where one is missing."""
+        for message in self._inlet.to_the_end(CATALOG_EMBEDDINGS):
+            self._take_vector(message)
+        self._told = self._inlet.committed(CATALOG_ITEMS)
+        for message in self._inlet.to_the_end(CATALOG_ITEMS):
+            self._take_item(message)
+        for item in self._changes.orphans():
+            self._delete(item)
+        log.info("%d vectors are there, %d texts to encode.", len(self._changes.published), self.waiting)
+
+    def step(self) -> None:
+        """Take over what came, encode a batch, publish it; waits for records only where nothing is to be done."""
+        for message in self._inlet.more(0.0 if self._changes.changed else IDLE_S if not self.waiting else 0.01):
+            self._take_item(message)
+        tasks = self._changes.next(self._batch, self._allowance())
+        if tasks:
+            self._publish(tasks, self._encode(tasks))
+        if self._dirty:
+            self._outlet.flush()
+            self._dirty = self.waiting > 0
+            if not self._dirty:
+                self._inlet.commit()
+
+    def _encode(self, tasks: Sequence[Task]) -> Encoded:
+        began = time.perf_counter()
+        found = self._encoder.encode([task.text for task in tasks])
+        self.counts.model_s += time.perf_counter() - began
+        self.counts.truncated += found.truncated
+        return found
+
+    def _publish(self, tasks: Sequence[Task], found: Encoded) -> None:
+        self._dirty = True
+        model = self._encoder.model
+        for row, (task, vector) in enumerate(zip(tasks, found.vectors, strict=True)):
+            if row in found.failed:
+                self._refuse(task, found.failed[row])
+                continue
+            message = embedding(task.item, model.name, model.revision, task.content_hash, vector)
+            self._outlet.send(CATALOG_EMBEDDINGS, task.item.encode(), encode(message))
+            self._changes.done(task)
+            self.counts.encoded += 1
+
+    def _refuse(self, task: Task, reason: str) -> None:
+        """The item gets no vector, and loses that of its former text."""
+        self.counts.failed += 1
+        if self._changes.published.pop(task.item, None) is not None:
+            self._delete(task.item)
+        key = task.item.encode()
+        self._bury(DeadLetter(CATALOG_ITEMS.name, task.partition, task.offset, "invalid", reason, key))
+
+    def _delete(self, item: str) -> None:
+        self._dirty = True
+        self.counts.deleted += 1
+        self._outlet.send(CATALOG_EMBEDDINGS, item.encode(), None)
+
+    def _bury(self, letter: DeadLetter) -> None:
+        """Put a record aside, once: a worker before this one has told of those before its position."""
+        self._dirty = True
+        if letter.offset >= self._told.get(letter.partition, 0):
+            self._outlet.bury(letter)
+
+    def _take_vector(self, message: Message) -> None:
+        value = message.value()
+        try:
+            (item,) = decode_key(CATALOG_EMBEDDINGS, message.key())
+            told = None if value is None else decoder(CatalogEmbedding)(value)
+        except BadRecord as error:
+            log.warning("A vector on %s is not readable and will be made again: %s", message.topic(), error)
+            return
+        self._changes.found(item, told and Origin(told.model, told.revision, told.content_hash))
+
+    def _take_item(self, message: Message) -> None:
+        partition, offset = message.partition() or 0, message.offset() or 0
+        key, value, before = message.key(), message.value(), self._changes.skipped
+        try:
+            (item,) = decode_key(CATALOG_ITEMS, key)
+            told = None if value is None else decoder(CatalogItem)(value)
+            if told is not None and told.item != item:
+                raise BadRecord("key", f"expected `item` to be the record's key {item!r}, got {told.item!r}")
+        except BadRecord as error:
+            told_by = headers_of(message)
+            self._bury(
+                DeadLetter(CATALOG_ITEMS.name, partition, offset, error.reason, error.detail, key, value, told_by)
+            )
+            return
+        self._dirty = True
+        if self._changes.take(item, told, partition, offset):
+            self._delete(item)
+        self.counts.skipped += self._changes.skipped - before
+
+    def _allowance(self) -> int:
+        """How many vectors of another model may be renewed now."""
+        now = self._clock()
+        self._allowed = min(self._allowed + (now - self._looked) * self._per_s, max(self._per_s, 1.0))
+        self._looked = now
+        count = min(int(self._allowed), self._batch, len(self._changes.outdated))
+        self._allowed -= count
+        return count

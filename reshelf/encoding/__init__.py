@@ -1,0 +1,1 @@
+"""The encoder worker as a command: its settings, its clients, and its end."""

@@ -1,0 +1,67 @@
+"""The encoder worker with the clients of the settings, until it is told to stop."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from reshelf.settings import Settings
+from schemas.errors import BadSettings
+from streams.clients import confluent_consumer_config, confluent_producer_config
+
+if TYPE_CHECKING:
+    from encoders.worker import Worker
+
+MISSING = (
+    "the encoder needs torch and transformers, which are not installed. Install the extra: "
+    "pip install 'reshelf[encoders]'. Everything else works without; new items then start at the page's base rate."
+)
+
+
+@contextmanager
+def encoder_worker(settings: Settings) -> Iterator[Worker]:
+    """A worker that knows both topics to their ends; raises `BadSettings` without the extra `encoders`."""
+    try:
+        import torch  # noqa: F401
+        import transformers  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise BadSettings(f"{error.name}: {MISSING}") from None
+    from encoders.encoder import Encoder
+    from encoders.log import Inlet, Outlet
+    from encoders.model import load
+    from encoders.worker import Worker
+
+    s, kafka = settings.encoder, settings.kafka
+    encoder = Encoder(load(s.model, s.device, s.dtype), s.budget or None)
+    inlet = Inlet(confluent_consumer_config(kafka, f"{kafka.prefix}encoder"), kafka.prefix)
+    try:
+        worker = Worker(encoder, inlet, Outlet(confluent_producer_config(kafka), kafka.prefix), s.batch, s.renew_per_s)
+        worker.start()
+        yield worker
+    finally:
+        inlet.close()
+
+
+def run(settings: Settings, once: bool) -> dict[str, Any]:
+    """Encode until SIGINT or SIGTERM, or with `once` until nothing is left; what was done."""
+    stopped = _stopping()
+    with encoder_worker(settings) as worker:
+        worker.step()
+        while not stopped() and not (once and not worker.waiting):
+            worker.step()
+        return dataclasses.asdict(worker.counts)
+
+
+def _stopping() -> Callable[[], bool]:
+    asked: list[int] = []
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, ask)
+    return lambda: bool(asked)
