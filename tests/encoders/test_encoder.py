@@ -1,0 +1,118 @@
+"""Texts to vectors with the model in the package."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from encoders.encoder import Encoder
+from encoders.model import Recipe, TextModel, fingerprint, load, read_recipe, token_ids
+from schemas.errors import BadSettings
+
+TEXTS = ["Waterproof jacket for kids", "Children's rain coat", "Blender, 800 W", "防水ジャケット", "Куртка", ""]
+
+
+def reference(model: TextModel, text: str) -> np.ndarray:
+    """One text by itself, without padding: the mean of its tokens, of length 1."""
+    with torch.no_grad():
+        states = model.network(input_ids=torch.tensor(token_ids(model, [text]))).last_hidden_state[0]
+    mean = states.mean(0)
+    return np.asarray(mean / mean.norm())
+
+
+def test_vectors_are_those_of_each_text_by_itself(model: TextModel) -> None:
+    texts = [*TEXTS, *(" ".join(TEXTS[:3] * count) for count in range(1, 20))]
+    found = Encoder(model, budget=100).encode(texts)
+    assert found.failed == {}
+    cosines = [float(vector @ reference(model, text)) for text, vector in zip(texts, found.vectors, strict=True)]
+    assert min(cosines) > 0.9999
+    assert np.allclose(np.linalg.norm(found.vectors, axis=1), 1.0, atol=1e-5)
+
+
+def test_alike_texts_have_like_vectors(model: TextModel) -> None:
+    coat, rain_coat, blender = Encoder(model).encode(TEXTS[:3]).vectors
+    assert coat @ rain_coat > 0.5 > coat @ blender + 0.3
+
+
+def test_a_long_text_loses_its_end_alone(model: TextModel) -> None:
+    start = "rain coat " * 200
+    found = Encoder(model).encode([start + "blender " * 300, start + "lamp " * 300])
+    assert found.truncated == 2
+    assert found.vectors[0] @ found.vectors[1] > 0.9999
+
+
+def test_a_text_that_breaks_the_tokenizer_does_not_stop_the_others(model: TextModel) -> None:
+    found = Encoder(model).encode(["coat", "bad \ud800", "lamp"])
+    assert list(found.failed) == [1]
+    assert "tokenizer" in found.failed[1]
+    assert not found.vectors[1].any()
+    assert np.allclose(found.vectors[2], Encoder(model).encode(["lamp"]).vectors[0], atol=1e-5)
+
+
+def test_memory_that_runs_out_halves_the_batch(model: TextModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    forward, sizes = TextModel.forward, list[int]()
+
+    def small(self: TextModel, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(ids))
+        if len(ids) > 3:
+            raise torch.OutOfMemoryError("out of memory")
+        return forward(self, ids, mask)
+
+    monkeypatch.setattr(TextModel, "forward", small)
+    encoder = Encoder(model, budget=4_096)
+    found = encoder.encode(TEXTS * 2)
+    assert found.failed == {}
+    assert encoder.budget < 4_096
+    assert max(sizes) == 12
+    assert np.allclose(found.vectors[:6], found.vectors[6:], atol=1e-5)
+
+
+def test_a_text_that_the_model_cannot_take_is_told(model: TextModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    forward = TextModel.forward
+
+    def picky(self: TextModel, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        if (ids == int(self.tokenizer.convert_tokens_to_ids("poison"))).any():
+            raise RuntimeError("device-side assert")
+        return forward(self, ids, mask)
+
+    monkeypatch.setattr(TextModel, "forward", picky)
+    found = Encoder(model).encode(["coat", "poison", "lamp", "jacket"])
+    assert list(found.failed) == [1]
+    assert [bool(vector.any()) for vector in found.vectors] == [True, False, True, True]
+
+
+def write(folder: Path, name: str, content: object) -> None:
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text(json.dumps(content))
+
+
+def test_pooling_is_read_from_the_models_files(tmp_path: Path) -> None:
+    assert read_recipe(tmp_path) == Recipe("mean", True, 8_192)
+    write(tmp_path, "config.json", {"max_position_embeddings": 512})
+    write(tmp_path, "1_Pooling/config.json", {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False})
+    write(tmp_path, "modules.json", [{"type": "x.Transformer", "path": ""}, {"type": "x.Pooling", "path": "1_Pooling"}])
+    assert read_recipe(tmp_path) == Recipe("cls", False, 512)
+    write(tmp_path, "1_Pooling/config.json", {"pooling_mode_max_tokens": True})
+    with pytest.raises(BadSettings, match="expected mean or CLS pooling"):
+        read_recipe(tmp_path)
+    write(tmp_path, "modules.json", [{"type": "x.Dense", "path": "2_Dense"}])
+    with pytest.raises(BadSettings, match="Dense"):
+        read_recipe(tmp_path)
+
+
+def test_the_fingerprint_changes_with_weights_and_pooling(tmp_path: Path) -> None:
+    write(tmp_path, "model.safetensors", 1)
+    first = fingerprint(tmp_path)
+    write(tmp_path, "model.safetensors", 2)
+    second = fingerprint(tmp_path)
+    write(tmp_path, "1_Pooling/config.json", {})
+    assert len({first, second, fingerprint(tmp_path)}) == 3
+
+
+def test_a_folder_without_a_model_is_an_error_of_the_settings(tmp_path: Path) -> None:
+    with pytest.raises(BadSettings, match=r"encoder\.model"):
+        load(str(tmp_path))
