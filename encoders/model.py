@@ -24,7 +24,7 @@ Pooling = Literal["mean", "cls"]
 LONGEST = 8_192
 SHAPING = ("config.json", "modules.json", "sentence_bert_config.json", "tokenizer.json", "vocab.txt")
 
-transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+transformers_logging.disable_progress_bar()
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from reshelf.servers import embedded_broker, embedded_redis, real_kafka
 from schemas.topics import TOPICS
 
 NO_KAFKA = "KAFKA_HOME is not set: tests on real Apache Kafka are skipped"
-MISSING_PARTS = ("KAFKA_HOME", "Java", "Chromium", "Node")
+MISSING_PARTS = ("KAFKA_HOME", "Java", "Chromium", "Node", "torch")
 
 hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("fixed")

@@ -41,6 +41,8 @@ def test_the_matrix_grows_and_stays_whole() -> None:
         embeddings.take(item, message(item, "1", number))
     embeddings.take(ITEMS[3], None)
     vectors, known = embeddings.matrix(ITEMS)
-    assert (vectors.dtype, vectors.shape, vectors.flags["C_CONTIGUOUS"]) == (np.float32, (100, 2), True)
+    assert vectors.dtype == np.float32
+    assert vectors.shape == (100, 2)
+    assert vectors.flags["C_CONTIGUOUS"]
     assert np.flatnonzero(~known).tolist() == [3]
     assert vectors[4:, 0].tolist() == [number / 2 for number in range(4, 100)]
