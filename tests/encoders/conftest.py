@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-torch = pytest.importorskip("torch", reason="torch is not installed: tests of the encoder are skipped")
-
-from encoders.model import TextModel, load  # noqa: E402
+NO_TORCH = "torch is not installed: tests of the encoder are skipped (extra `encoders`)"
 
 
 @pytest.fixture(scope="session")
-def model() -> TextModel:
+def model() -> Any:
     """MiniLM on the CPU."""
+    torch = pytest.importorskip("torch", reason=NO_TORCH)
+    from encoders.model import load
+
     torch.set_num_threads(1)
     return load(device="cpu")
