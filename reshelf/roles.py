@@ -30,13 +30,16 @@ class PartEnded(ReshelfError):
     """A part of the worker ended although nobody asked it to."""
 
 
-def run_role(role: str, settings: Settings, loglevel: str = "INFO") -> int:
+def run_role(role: str, settings: Settings, loglevel: str = "INFO", asked: Callable[[], bool] = lambda: False) -> int:
     """Run one part in this process until SIGINT or SIGTERM; the exit status.
 
-    It ends with status 1 when its namespace's name comes to stand for another.
+    `asked` says whether SIGTERM came before anybody heard it.  It ends with status 1
+    when its namespace's name comes to stand for another.
     """
 
     async def make() -> faust.App:
+        if asked():
+            os.kill(os.getpid(), signal.SIGTERM)
         name = settings.redis
         namespace = await waited_for(name)
         watch(name, namespace, end_process)
