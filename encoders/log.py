@@ -5,6 +5,7 @@ Clients come configured from outside; this room knows no settings.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -37,12 +38,14 @@ class Inlet:
         """Every record up to the present end; then `more` goes on from there."""
         places = self.partitions(topic)
         self._consumer.assign(places)
-        unread = {place.partition for place in places}
+        unread, last = {place.partition for place in places}, time.monotonic()
         while unread:
-            messages = self._consumer.consume(BATCH, timeout=WAIT_S)
-            if not messages:
+            if time.monotonic() - last > WAIT_S:
                 raise Transient(f"{places[0].topic} could not be read to its end: silent for {WAIT_S:.0f} s.")
-            for message in messages:
+            for message in self._consumer.consume(BATCH, timeout=0.05):
+                last = time.monotonic()
+                if message.topic() != places[0].topic:
+                    continue  # a mark of the topic before, on its way when this one was assigned
                 if _ended(message):
                     unread.discard(message.partition() or 0)
                 else:

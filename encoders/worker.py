@@ -112,7 +112,6 @@ class Worker:
 
     def _refuse(self, task: Task, reason: str) -> None:
         """The item gets no vector, and loses that of its former text."""
-        self.counts.failed += 1
         if self._changes.published.pop(task.item, None) is not None:
             self._delete(task.item)
         key = task.item.encode()
@@ -126,6 +125,7 @@ class Worker:
     def _bury(self, letter: DeadLetter) -> None:
         """Put a record aside, once: a worker before this one has told of those before its position."""
         self._dirty = True
+        self.counts.failed += 1
         if letter.offset >= self._told.get(letter.partition, 0):
             self._outlet.bury(letter)
 

@@ -48,20 +48,24 @@ def encoder_worker(settings: Settings) -> Iterator[Worker]:
 
 def run(settings: Settings, once: bool) -> dict[str, Any]:
     """Encode until SIGINT or SIGTERM, or with `once` until nothing is left; what was done."""
-    stopped = _stopping()
-    with encoder_worker(settings) as worker:
+    with _stopping() as stopped, encoder_worker(settings) as worker:
         worker.step()
         while not stopped() and not (once and not worker.waiting):
             worker.step()
         return dataclasses.asdict(worker.counts)
 
 
-def _stopping() -> Callable[[], bool]:
+@contextmanager
+def _stopping() -> Iterator[Callable[[], bool]]:
+    """Whether SIGINT or SIGTERM came within the block."""
     asked: list[int] = []
 
     def ask(number: int, frame: FrameType | None) -> None:
         asked.append(number)
 
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, ask)
-    return lambda: bool(asked)
+    before = {name: signal.signal(name, ask) for name in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
