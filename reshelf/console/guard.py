@@ -15,9 +15,8 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from schemas.errors import BadSettings
+from streams.access import is_loopback, required_token
 from streams.settings import ConsoleSettings
-from streams.transport.health import SHORTEST_TOKEN, is_loopback
 
 COOKIE = "reshelf-console"
 OURS = "X-Reshelf-Console"
@@ -40,12 +39,7 @@ class Guard:
     """Checks every request; raises BadSettings for an address beyond this machine without a token."""
 
     def __init__(self, settings: ConsoleSettings) -> None:
-        self.token = settings.token.get_secret_value()
-        if not is_loopback(settings.host) and len(self.token) < SHORTEST_TOKEN:
-            raise BadSettings(
-                f"console.host {settings.host} can be reached from elsewhere: expected console.token with at least "
-                f"{SHORTEST_TOKEN} characters, got {len(self.token)}. Set a token, or use 127.0.0.1."
-            )
+        self.token = required_token("console", settings.host, settings.token)
 
     @property
     def pass_(self) -> str:

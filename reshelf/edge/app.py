@@ -18,10 +18,11 @@ from starlette.routing import Route
 from reshelf.edge.intake import Record, Refusal, check, parse
 from reshelf.edge.limits import Limiter
 from reshelf.edge.openapi import document
-from reshelf.edge.settings import EdgeSettings, check_token
+from reshelf.edge.settings import EdgeSettings
 from reshelf.edge.shelf import Answer, Shelf
 from schemas.errors import BadRecord
 from schemas.messages import FALLBACK
+from streams.access import required_token
 
 JSON = "application/json"
 LONGEST_NAME = 128
@@ -70,7 +71,7 @@ def application(parts: Parts) -> Starlette:
 class _Edge:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._token = check_token(parts.settings).encode()
+        self._token = required_token("edge", parts.settings.host, parts.settings.token).encode()
         burst = max(parts.settings.events_per_s, parts.settings.max_events)
         self._limiter = Limiter(parts.settings.events_per_s, burst)
         self._document = orjson.dumps(document(parts.settings))

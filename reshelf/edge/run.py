@@ -11,9 +11,10 @@ import uvicorn
 from reshelf.edge.app import Parts, application
 from reshelf.edge.feed import Feed
 from reshelf.edge.sender import Sender
-from reshelf.edge.settings import EdgeSettings, check_token
+from reshelf.edge.settings import EdgeSettings
 from reshelf.edge.shelf import Shelf
 from schemas.errors import BadSettings
+from streams.access import required_token
 from streams.settings import KafkaSettings
 
 CLOSE_S = 5
@@ -25,7 +26,7 @@ def edge(kafka: KafkaSettings, settings: EdgeSettings) -> Iterator[tuple[uvicorn
 
     Raises BadSettings for an address that cannot be used, Transient where the topic cannot be reached.
     """
-    check_token(settings)
+    required_token("edge", settings.host, settings.token)
     with _listen(settings) as listener, Sender(kafka) as sender, Feed(kafka, shelf := Shelf()) as feed:
         app = application(Parts(settings, shelf, feed, sender))
         yield server(app), listener

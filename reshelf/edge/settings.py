@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
-
 from pydantic import Field, SecretStr
 
-from schemas.errors import BadSettings
 from streams.settings import Group, Positive
-
-SHORTEST_TOKEN = 16
 
 
 class EdgeSettings(Group):
@@ -21,21 +16,3 @@ class EdgeSettings(Group):
     max_bytes: Positive = Field(1_048_576, description="A larger body of POST /events is refused.")
     max_events: Positive = Field(1_000, description="More events in one POST are refused.")
     events_per_s: Positive = Field(20_000, description="Events a second that one client address may send.")
-
-
-def check_token(settings: EdgeSettings) -> str:
-    """The token, empty where none is asked for; raises BadSettings for an open address without one."""
-    token = settings.token.get_secret_value()
-    if not _loopback(settings.host) and len(token) < SHORTEST_TOKEN:
-        raise BadSettings(
-            f"edge.host {settings.host} can be reached from elsewhere: expected edge.token with at least "
-            f"{SHORTEST_TOKEN} characters, got {len(token)}. Set a token, or use 127.0.0.1."
-        )
-    return token
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -8,7 +8,6 @@ and it is not far behind the log.
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -17,12 +16,11 @@ from types import TracebackType
 from aiohttp import web
 
 from schemas.errors import BadSettings
+from streams.access import required_token
 from streams.metrics import COUNTERS, exposition, of_health
 from streams.patience import Patience
 from streams.settings import HealthSettings
 from streams.transport.consumer import BatchConsumer
-
-SHORTEST_TOKEN = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +92,8 @@ class HealthServer:
     def __init__(self, settings: HealthSettings, vitals: Vitals) -> None:
         self._settings = settings
         self._vitals = vitals
-        self._token = settings.token.get_secret_value()
+        self._token = required_token("health", settings.host, settings.token) if settings.port else ""
         self._runner: web.AppRunner | None = None
-        if settings.port and not is_loopback(settings.host) and len(self._token) < SHORTEST_TOKEN:
-            raise BadSettings(
-                f"health.host {settings.host} can be reached from elsewhere: expected health.token with at least "
-                f"{SHORTEST_TOKEN} characters, got {len(self._token)}. Set a token, or use 127.0.0.1."
-            )
 
     async def __aenter__(self) -> None:
         if not self._settings.port:
@@ -148,14 +141,6 @@ class HealthServer:
             return _unknown()
         health = self._vitals.health()
         return web.json_response(asdict(health), status=200 if well(health) else 503)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine alone."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _unknown() -> web.Response:

@@ -17,17 +17,18 @@ import schemathesis
 from confluent_kafka import Producer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from policy.assignment import choose
 from reshelf.edge.intake import check, parse
 from reshelf.edge.limits import Limiter
-from reshelf.edge.settings import EdgeSettings, check_token
 from reshelf.edge.shelf import Shelf
 from reshelf.reading import partitions, reader, to_the_end
 from schemas.codec import encode, encode_key
 from schemas.errors import BadRecord, BadSettings
 from schemas.messages import BASELINE, FALLBACK, Layout
 from schemas.topics import CLICKS, LAYOUTS
+from streams.access import required_token
 from streams.clients import confluent_producer_config
 from streams.settings import KafkaSettings
 from tests.reshelf.test_layouts_command import NOW_MS, layout
@@ -123,8 +124,8 @@ def test_events_that_do_not_fit_are_told_one_by_one() -> None:
 
 def test_an_open_address_needs_a_token() -> None:
     with pytest.raises(BadSettings, match=r"edge\.token with at least 16 characters, got 0"):
-        check_token(EdgeSettings(host="0.0.0.0"))
-    assert check_token(EdgeSettings(host="0.0.0.0", token="0123456789abcdef")) == "0123456789abcdef"
+        required_token("edge", "0.0.0.0", SecretStr(""))
+    assert required_token("edge", "0.0.0.0", SecretStr("0123456789abcdef")) == "0123456789abcdef"
 
 
 @pytest.fixture
