@@ -12,13 +12,13 @@ import numpy as np
 from bench.pages import PAGE, SEGMENT, Size, page, state
 from schemas.messages import CatalogItem, PolicyParameters
 from schemas.rules import Boost, Cap, Complements, Exposure, Match, Pin, Place, Rule, Spacing, Sponsored
+from schemas.topics import DAY_MS
 from streams.layouts.compose import Page, compose
 from streams.layouts.known import known
 from streams.layouts.totals import Totals
 from streams.settings import LayoutSettings
 
 NOW_MS = 1_790_000_000_000
-DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)

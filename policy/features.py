@@ -14,14 +14,13 @@ from math import log1p
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from policy.posteriors import Floats
 from schemas.messages import CatalogItem
+from schemas.topics import DAY_MS
 
-Floats = NDArray[np.float64]
 Scales = Mapping[str, tuple[float, float]]
 
-DAY_MS = 86_400_000
 MOST_LABELS = 24
 """Labels of one kind that get a feature: the most frequent."""
 LEAST_ITEMS = 2

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policy.greedy import Greedy, Limits
-from policy.rules import NO_CODE, Bools, Bound, Capped, Exposed, Floats, Pinned, Placed, Spaced, shown_in
+from policy.posteriors import Floats
+from policy.rules import NO_CODE, Bools, Bound, Capped, Exposed, Pinned, Placed, Spaced, shown_in
 from policy.sampling import Hashes
 from policy.slates import EMPTY, slates
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from policy.rules import NO_CODE, Bools, Bound, Codes, Floats
+from policy.posteriors import Floats
+from policy.rules import NO_CODE, Bools, Bound, Codes
 from policy.slates import EMPTY
 
 try:

@@ -14,15 +14,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from policy.posteriors import Floats
 from policy.sampling import hash64
 from schemas import rules as declared
 from schemas.messages import CatalogItem, PageRules
+from schemas.topics import DAY_MS
 
 Bools = NDArray[np.bool_]
 Codes = NDArray[np.int32]
-Floats = NDArray[np.float64]
 
-DAY_MS = 86_400_000
 NO_CODE = -1
 
 

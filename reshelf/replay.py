@@ -18,10 +18,9 @@ from streams.clients import redis_client
 from streams.records import TopicPartition
 from streams.replay.run import Applied, replay
 from streams.replay.source import Source, Span
-from streams.state import keys
 from streams.state.alias import resolve
 from streams.state.manifest import Manifest, agree, manifest_of, read
-from streams.state.store import Store, carried_out
+from streams.state.store import Store
 
 FOLDED = tuple(topic.name for topic in (IMPRESSIONS, CLICKS, CONVERSIONS))
 ALL = tuple(topic.name for topic in EVENT_TOPICS)
@@ -159,11 +158,6 @@ async def behind(settings: Settings, namespace: str, source: Source) -> int:
         return await _left(Store(client, namespace, made.groups), made, ends)
     finally:
         await client.aclose()
-
-
-async def exists(client: Redis, namespace: str) -> bool:
-    """Whether there is a namespace of that name."""
-    return bool(await carried_out(lambda: client.exists(keys.manifest(namespace))))
 
 
 def as_json(done: Replayed) -> dict[str, Any]:

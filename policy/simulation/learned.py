@@ -14,8 +14,9 @@ from policy.fitting import Described, PageCounts, fit_page
 from policy.posteriors import Beta, Floats, Prior, bucket_weights, posterior
 from policy.priors import arm_priors
 from policy.sampling import arm_hashes
-from policy.simulation.shop import DAY_MS, Offer, Seen, Shape
+from policy.simulation.shop import Offer, Seen, Shape
 from schemas.messages import CatalogItem, PolicyChoice, PolicyParameters
+from schemas.topics import DAY_MS
 
 PAGE = "home"
 

@@ -12,8 +12,8 @@ from scipy.special import expit, logit
 from policy.posteriors import Floats
 from policy.simulation.visits import Cascade, Kinds, PositionBased, Visitors
 from schemas.messages import CatalogItem
+from schemas.topics import DAY_MS
 
-DAY_MS = 86_400_000
 START_MS = 1_700_000_000_000
 KINDS = 8
 LOWEST, HIGHEST, USUAL = 0.005, 0.05, 0.016

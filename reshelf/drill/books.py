@@ -18,13 +18,10 @@ from schemas import dead_letters
 from schemas.codec import decode_key, decoder
 from schemas.messages import Conversion, Layout
 from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, LAYOUTS, LAYOUTS_HISTORY, PURCHASES, Topic
-from streams.clients import redis_client
 from streams.fold.judge import Judge
 from streams.fold.plain import PlainFold
 from streams.records import TopicPartition
 from streams.settings import KafkaSettings
-from streams.state import export, manifest
-from streams.state.store import Store
 
 FOLDED = (IMPRESSIONS, CLICKS, CONVERSIONS)
 SHOWN = 5
@@ -75,16 +72,6 @@ def _logged(message: Message) -> Logged:
     headers: Any = message.headers() or ()
     key, value = message.key(), message.value()
     return Logged(int(message.offset() or 0), message.timestamp()[1], key, value, tuple(headers))
-
-
-async def exported(settings: Settings) -> list[list[Any]]:
-    """The canonical export of the state."""
-    client = redis_client(settings.redis)
-    try:
-        made = await manifest.read(client, settings.redis.namespace)
-        return await export.rows(Store(client, settings.redis.namespace, settings.redis.groups), made)
-    finally:
-        await client.aclose()
 
 
 def check_acknowledged(log: Log, acknowledged: set[str]) -> Finding:

@@ -24,6 +24,7 @@ from reshelf.drill.stores import ClusterStore, GivenStore, RedisServer, Store
 from reshelf.drill.traffic import PAGES, Traffic
 from reshelf.drill.watch import CONVERTED, READERS, Watch, missing
 from reshelf.settings import Settings
+from reshelf.state import rows
 from reshelf.topics import apply
 from schemas.errors import ReshelfError, Transient
 from schemas.topics import CLICKS, CONVERSIONS, DEAD_LETTERS, IMPRESSIONS, LAYOUTS, LAYOUTS_HISTORY, PURCHASES
@@ -234,10 +235,10 @@ class _Drill:
         settings = self._stage.settings
         log = books.read(settings.kafka, ENDS)
         rules = {page: 60_000 * (number + 1) for number, page in enumerate(PAGES)}
-        rows = asyncio.run(books.exported(settings))
+        exported = asyncio.run(rows(settings, settings.redis.namespace))
         self._report.findings += [
             books.check_acknowledged(log, self._traffic.acknowledged),
-            books.check_state(rows, log, settings),
+            books.check_state(exported, log, settings),
             books.check_conversions(log, settings, rules),
             books.check_dead_letters(log, books.read(settings.kafka, [DEAD_LETTERS]), settings),
             self._layouts(ends),

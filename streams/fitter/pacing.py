@@ -9,10 +9,9 @@ import numpy as np
 from policy.rules import bind
 from schemas.messages import CatalogItem, PageRules
 from schemas.rules import Boost, Sponsored
-from streams.settings import FoldSettings
+from streams.settings import DAY_MS, FoldSettings
 from streams.state.tables import Table
 
-DAY_MS = 86_400_000
 EARLY = 0.02
 """Before this part of the day is over, what it shows is no forecast."""
 BEGINNING = 0.1

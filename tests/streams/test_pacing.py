@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from schemas.messages import PageRules
 from schemas.rules import Match, Sponsored
-from streams.fitter.pacing import BEGINNING, DAY_MS, pacing
+from streams.fitter.pacing import BEGINNING, pacing
 from streams.fold.deltas import Traffic
-from streams.settings import FoldSettings
+from streams.settings import DAY_MS, FoldSettings
 from streams.state.tables import Table
 from tests.streams.layout_inputs import table
 
