@@ -7,13 +7,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from policy.examination import examination
 from policy.posteriors import interval, posterior
 from schemas.messages import PageRules
 from streams.fold.deltas import Traffic
 from streams.layouts.catalog import Catalog
-from streams.layouts.known import base
-from streams.layouts.totals import ONE, Totals, weights
+from streams.layouts.compose import statistics_of
+from streams.layouts.totals import ONE, Totals
 from streams.settings import LayoutSettings
 from streams.state.reader import KeyState
 
@@ -53,18 +52,14 @@ def beliefs(
 
     `totals` may be those of an earlier call for the same page and segment.
     """
-    candidates, known = catalog.candidates(rules.page), catalog.described(rules.page)
-    totals = totals or Totals(candidates, tuple(rules.slots))
-    totals.move_to(state.tables, weights(state.tables, settings.half_life_ms))
-    parameters = known.parameters if known else None
-    curve = examination(rules.slots, parameters.examination if parameters else {})
-    impressions, clicks = totals.impressions[Traffic.LEARNED] / ONE, totals.clicks[Traffic.LEARNED] / ONE
-    usual = base(parameters, settings.click_rate, settings.strength)
-    prior = totals.prior(known, segment) if known else usual
+    page = catalog.page(rules.page)
+    totals = totals or Totals(page.candidates, tuple(rules.slots))
+    known = statistics_of(segment, state, page, settings, totals)
+    impressions, clicks, curve, prior = known.impressions, known.clicks, known.examination, known.prior
     beta = posterior(impressions, clicks, curve, prior)
     low, high = interval(beta.a, beta.b)
     return Beliefs(
-        items=candidates.items,
+        items=page.candidates.items,
         prior=np.broadcast_to(np.asarray(prior.click_rate), beta.a.shape),
         strength=np.broadcast_to(np.asarray(prior.strength), beta.a.shape),
         low=low,

@@ -14,10 +14,8 @@ from reshelf.decisions import read
 from reshelf.live import live
 from reshelf.settings import Settings
 from schemas.errors import ReshelfError
-from schemas.topics import CATALOG_ITEMS
 from streams.clients import redis_client
 from streams.fold.deltas import WHOLE_PAGE
-from streams.layouts.compose import Page
 from streams.layouts.explain import Arm, Explanation, explain
 from streams.state import manifest
 from streams.state.reader import KeyState, StateReader
@@ -30,17 +28,9 @@ def explained(settings: Settings, page: str, segment: str, now_ms: int) -> Expla
     catalog = read.catalog(settings.kafka)
     if page not in catalog.rules:
         raise ReshelfError(f"page {page!r} is not declared; declared are: {', '.join(sorted(catalog.rules)) or 'none'}")
-    made = Page(
-        catalog.rules[page],
-        catalog.candidates(page),
-        catalog.position(CATALOG_ITEMS),
-        catalog.described(page),
-        catalog.items,
-        catalog.revision(page),
-    )
     state = asyncio.run(_state(live(settings), page, segment))
     epoch = epoch_of(now_ms, page, segment, settings.layouts.epoch_ms)
-    return explain(segment, state, made, settings.layouts, epoch.number, now_ms)
+    return explain(segment, state, catalog.page(page), settings.layouts, epoch.number, now_ms)
 
 
 async def _state(settings: Settings, page: str, segment: str) -> KeyState:

@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import redis
 import redis.asyncio
+from aiokafka.partitioner import murmur2
 from faust.auth import SASLCredentials, SSLCredentials
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 from redis.asyncio.retry import Retry as AsyncRetry
@@ -169,6 +170,12 @@ def _ssl_context(kafka: KafkaSettings) -> ssl.SSLContext:
             "Check kafka.ca_file, kafka.cert_file and kafka.key_file."
         ) from None
     return context
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """The partition of a record's key, as Java's default partitioner and every producer here choose it."""
+    hashed: int = murmur2(key)
+    return (hashed & 0x7FFFFFFF) % partitions
 
 
 def redis_client(settings: RedisSettings) -> redis.asyncio.Redis:

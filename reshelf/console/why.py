@@ -10,8 +10,6 @@ from policy.assignment import epoch_of
 from reshelf.console.shop import card, rendered
 from reshelf.console.sight import Sight, State
 from schemas.messages import PageRules
-from schemas.topics import CATALOG_ITEMS
-from streams.layouts.compose import Page
 from streams.layouts.explain import explain
 
 OTHERS = 12
@@ -26,16 +24,8 @@ async def why(sight: Sight, state: State, rules: PageRules, segment: str, asked:
     layout that was published a moment ago may differ a little.
     """
     catalog, page, settings = sight.catalog, rules.page, sight.settings.layouts
-    made = Page(
-        rules,
-        catalog.candidates(page),
-        catalog.position(CATALOG_ITEMS),
-        catalog.described(page),
-        catalog.items,
-        catalog.revision(page),
-    )
     epoch = epoch_of(now_ms, page, segment, settings.epoch_ms)
-    found = explain(segment, await state.of(page, segment), made, settings, epoch.number, now_ms)
+    found = explain(segment, await state.of(page, segment), catalog.page(page), settings, epoch.number, now_ms)
     slot = asked[0] if asked[0] in rules.slots else rules.slots[0]
     arms = sorted(found.arms, key=lambda arm: -arm.slots.get(slot, 0.0))
     standing = [arm for arm in arms if slot in arm.slots]

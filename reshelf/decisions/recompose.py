@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 import numpy as np
 
 from reshelf.decisions.read import Log
-from schemas.messages import Layout, PageRules, PolicyChoice, PolicyParameters
-from schemas.topics import CATALOG_ITEMS
+from schemas.messages import Layout, PolicyChoice, PolicyParameters
 from streams.fold.deltas import DELAY_BINS, WHOLE_PAGE, Folder, TableDelta, TableKey
 from streams.fold.judge import Accepted
 from streams.layouts.candidates import CandidateSet
 from streams.layouts.catalog import Catalog
-from streams.layouts.compose import Page, compose
+from streams.layouts.compose import compose
 from streams.layouts.known import Known, known
 from streams.layouts.totals import Totals
 from streams.records import TopicPartition
@@ -120,14 +119,13 @@ class Recomposer:
     def again(self, layout: Layout) -> Layout:
         """The layout with the chosen policy; ask in the order of versions, so that the log is read once."""
         key = layout.page, layout.segment
-        rules: PageRules = self.catalog.rules[layout.page]
-        rules = msgspec.structs.replace(rules, policy=self.chosen(rules.policy))
-        candidates = self.catalog.candidates(layout.page)
+        declared = self.catalog.page(layout.page)
+        candidates = declared.candidates
+        rules = msgspec.structs.replace(declared.rules, policy=self.chosen(declared.rules.policy))
         if key not in self._pasts:
             self._pasts[key] = Past(self._of(key), self.fold), Totals(candidates, tuple(rules.slots))
         past, totals = self._pasts[key]
-        position, revision = self.catalog.position(CATALOG_ITEMS), self.catalog.revision(layout.page)
-        page = Page(rules, candidates, position, self._fitted(layout, candidates), self.catalog.items, revision)
+        page = replace(declared, rules=rules, known=self._fitted(layout, candidates))
         state, when = past.at(layout.watermarks), layout.decided_at or layout.produced_at
         return compose(layout.segment, state, page, self.settings, layout.epoch, totals, when)
 

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -37,7 +37,7 @@ from streams.patience import Patience
 from streams.records import Batch, TopicPartition
 from streams.settings import AttributionSettings, FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
 from streams.state.manifest import Manifest
-from streams.transport import RANGE, BatchApp, create_app, end_process, reader, subscription
+from streams.transport import RANGE, BatchApp, create_app, end_process, reader, run_beside, subscription
 
 log = logging.getLogger("reshelf")
 TOPICS = (CLICKS, PURCHASES)
@@ -250,16 +250,9 @@ class Attribution:
         """What was counted since this worker began: decided, credited, unattributed_…, published, skipped, unfit_…"""
         return sum((part.worker.counts for part in self._parts.values()), self.counts)
 
-    def tasks(self) -> Iterator[Coroutine[Any, Any, None]]:
-        """What runs beside the agent; an error in one of them ends the process."""
-        for task in (self.look, self.settle, self.follow_rules):
-            yield self._guarded(task())
-
-    async def _guarded(self, step: Coroutine[Any, Any, None]) -> None:
-        try:
-            await step
-        except Exception as error:  # noqa: BLE001  whatever it was, the process must not go on without it
-            self.app.wiring.on_error(error)
+    def tasks(self) -> list[Coroutine[Any, Any, None]]:
+        """What runs beside the agent."""
+        return [self.look(), self.settle(), self.follow_rules()]
 
 
 def attribution_app(
@@ -288,27 +281,9 @@ def attribution_app(
             assignor=RANGE,
             on_error=on_error,
         )
-        _wire(attribution, kafka)
+        topics = [kafka.prefix + topic.name for topic in TOPICS]
+        attribution.app.agent(subscription(attribution.app, topics), name="attribute")(attribution.attribute)
+        run_beside(attribution.app, attribution.tasks, [attribution.close], "Attributing")
         return attribution.app
 
     return make
-
-
-def _wire(attribution: Attribution, kafka: KafkaSettings) -> None:
-    app = attribution.app
-    topics = [kafka.prefix + topic.name for topic in TOPICS]
-    app.agent(subscription(app, topics), name="attribute")(attribution.attribute)
-    tasks: list[asyncio.Task[None]] = []
-
-    async def beside() -> None:
-        tasks.extend(asyncio.create_task(task) for task in attribution.tasks())
-        log.info("Attributing as %s.", app.conf.id)
-
-    async def close(*_: Any, **__: Any) -> None:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await attribution.close()
-
-    app.task(beside)
-    app.on_before_shutdown.connect(close, weak=False)

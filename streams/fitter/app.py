@@ -6,19 +6,18 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from operator import is_
 from typing import Any
 
 import faust
 import msgspec
-from aiokafka.partitioner import murmur2
 
 from schemas.codec import encode, encode_key
 from schemas.messages import PageRules, PolicyParameters
 from schemas.topics import CATALOG_ITEMS, PAGE_RULES, POLICY_PARAMETERS
-from streams.clients import redis_client
+from streams.clients import partition_of, redis_client
 from streams.fitter.page import PageState, fit, start_of
 from streams.layouts.catalog import Catalog
 from streams.layouts.follow import Follower
@@ -29,7 +28,7 @@ from streams.records import TopicPartition
 from streams.settings import FitterSettings, FoldSettings, KafkaSettings, LayoutSettings, RedisSettings
 from streams.state.reader import StateReader
 from streams.state.tables import Table
-from streams.transport import BatchApp, create_app, end_process, reader, subscription
+from streams.transport import BatchApp, create_app, end_process, reader, run_beside, subscription
 
 READ_TOPICS = (CATALOG_ITEMS, PAGE_RULES, POLICY_PARAMETERS)
 
@@ -103,7 +102,7 @@ class Fitter:
         return found
 
     def _is_owned(self, page: str) -> bool:
-        return partition_of(page, self.partitions) in self._owned
+        return partition_of(encode_key(PAGE_RULES, page), self.partitions) in self._owned
 
     async def _fit(self, page: str, segments: Any) -> None:
         tables = await self._patience.until_done(lambda: self._read(page, segments), lambda: self._is_owned(page))
@@ -151,12 +150,6 @@ def _same(before: tuple[Any, ...], now: tuple[Any, ...]) -> bool:
     return len(before) == len(now) and all(map(is_, before, now))
 
 
-def partition_of(page: str, partitions: int) -> int:
-    """The partition of a page as Java's default partitioner chooses it."""
-    hashed: int = murmur2(encode_key(PAGE_RULES, page))
-    return (hashed & 0x7FFFFFFF) % partitions
-
-
 def fitter_app(
     kafka: KafkaSettings,
     redis: RedisSettings,
@@ -200,33 +193,9 @@ def fitter_app(
                 on_revoked=fitter.revoked,
                 on_error=on_error,
             )
-            _wire(fitter, follower, kafka, opened.pop_all())
+            app, topic = fitter.app, kafka.prefix + PAGE_RULES.name
+            app.agent(subscription(app, [topic]), name="hear")(fitter.hear)
+            run_beside(app, lambda: [follower.follow(), fitter.fit_pages()], [opened.pop_all().aclose], "Fitting")
         return fitter.app
 
     return make
-
-
-def _wire(fitter: Fitter, follower: Follower, kafka: KafkaSettings, opened: AsyncExitStack) -> None:
-    app = fitter.app
-    app.agent(subscription(app, [kafka.prefix + PAGE_RULES.name]), name="hear")(fitter.hear)
-    tasks: list[asyncio.Task[None]] = []
-
-    async def guarded(step: Awaitable[None]) -> None:
-        try:
-            await step
-        except Exception as error:  # noqa: BLE001  whatever it was, the process must not go on without it
-            app.wiring.on_error(error)
-
-    async def beside() -> None:
-        tasks.extend(asyncio.create_task(guarded(step)) for step in (follower.follow(), fitter.fit_pages()))
-        log.info("Fitting as %s.", app.conf.id)
-
-    async def close(*_: Any, **__: Any) -> None:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        with suppress(Exception):
-            await opened.aclose()
-
-    app.task(beside)
-    app.on_before_shutdown.connect(close)

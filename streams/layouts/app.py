@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from typing import Any
 
 import faust
@@ -24,9 +22,7 @@ from streams.records import TopicPartition
 from streams.settings import ExperimentSettings, FoldSettings, KafkaSettings, LayoutSettings, RedisSettings
 from streams.state.reader import StateReader
 from streams.state.together import Together
-from streams.transport import BatchApp, create_app, end_process, reader, subscription
-
-log = logging.getLogger("reshelf")
+from streams.transport import BatchApp, create_app, end_process, reader, run_beside, subscription
 
 
 class _Worker:
@@ -53,14 +49,6 @@ class _Worker:
         async for event in stream.noack().events():
             self.producer.request(event.value)
             event.ack()
-
-    async def guarded(self, step: Coroutine[Any, Any, None]) -> None:
-        try:
-            await step
-        except ExceptionGroup as group:
-            self.app.wiring.on_error(group.exceptions[0])
-        except Exception as error:  # noqa: BLE001  whatever it was, the process must not go on without it
-            self.app.wiring.on_error(error)
 
     def tasks(self) -> list[Coroutine[Any, Any, None]]:
         return [self.follower.follow(), self.producer.list_keys(), self.producer.produce(), self._watch]
@@ -94,7 +82,9 @@ def layouts_app(
                 on_revoked=worker.revoked,
                 on_error=on_error,
             )
-            _wire(worker, kafka, opened.pop_all())
+            app, topic = worker.app, kafka.prefix + LAYOUT_REQUESTS.name
+            app.agent(subscription(app, [topic]), name="hear")(worker.hear)
+            run_beside(app, worker.tasks, [opened.pop_all().aclose], "Composing layouts")
         return worker.app
 
     return make
@@ -130,23 +120,3 @@ async def _opened(
     producer.request_partitions = follower.partitions[LAYOUT_REQUESTS.name]
     guard.recall(catalog.published)
     return _Worker(producer, follower, guard.watch(catalog, producer.changed, metrics))
-
-
-def _wire(worker: _Worker, kafka: KafkaSettings, opened: AsyncExitStack) -> None:
-    app = worker.app
-    app.agent(subscription(app, [kafka.prefix + LAYOUT_REQUESTS.name]), name="hear")(worker.hear)
-    tasks: list[asyncio.Task[None]] = []
-
-    async def beside() -> None:
-        tasks.extend(asyncio.create_task(worker.guarded(task)) for task in worker.tasks())
-        log.info("Composing layouts as %s.", app.conf.id)
-
-    async def close(*_: Any, **__: Any) -> None:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        with suppress(Exception):
-            await opened.aclose()
-
-    app.task(beside)
-    app.on_before_shutdown.connect(close)

@@ -22,6 +22,7 @@ from schemas.messages import CatalogItem, PageRules, PolicyParameters
 from schemas.topics import CATALOG_ITEMS, LAYOUTS, PAGE_RULES, POLICY_PARAMETERS, Topic
 from streams.fold.deltas import WHOLE_PAGE
 from streams.layouts.candidates import CandidateSet, Shelf, facts
+from streams.layouts.compose import Page
 from streams.layouts.known import Known, known
 from streams.layouts.schedule import Key
 from streams.records import Record, TopicPartition
@@ -168,9 +169,16 @@ class Catalog:
         """The items that the page may show now, in the merchant's order; the same object until they change."""
         return self._shelves[page].candidates()
 
-    def revision(self, page: str) -> int:
-        """Changes with every item that may be a candidate of the page."""
-        return self._shelves[page].revision
+    def page(self, name: str) -> Page:
+        """A declared page with all that its layouts are made from beside the counts."""
+        return Page(
+            self.rules[name],
+            self.candidates(name),
+            self.position(CATALOG_ITEMS),
+            self.described(name),
+            self.items,
+            self._shelves[name].revision,
+        )
 
     def described(self, page: str) -> Known | None:
         """What is known of the page's candidates: the same object until they or the parameters change."""

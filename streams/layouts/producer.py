@@ -16,16 +16,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from aiokafka.partitioner import murmur2
-
 from policy.assignment import Epoch, epoch_of
 from schemas.codec import decode_key, decoder, encode, encode_key
 from schemas.errors import BadRecord, StateAttention
 from schemas.messages import Layout, LayoutRequest
-from schemas.topics import CATALOG_ITEMS, LAYOUT_REQUESTS, LAYOUTS, LAYOUTS_HISTORY
+from schemas.topics import LAYOUT_REQUESTS, LAYOUTS, LAYOUTS_HISTORY
+from streams.clients import partition_of
 from streams.fold.deltas import WHOLE_PAGE
 from streams.layouts.catalog import Catalog, Changes, Published, published_of
-from streams.layouts.compose import Page, compose, stamped, unshadowed
+from streams.layouts.compose import compose, stamped, unshadowed
 from streams.layouts.schedule import Key, Schedule
 from streams.layouts.totals import TotalsCache
 from streams.layouts.versions import Versions
@@ -166,7 +165,7 @@ class LayoutProducer:
             self._wake.set()
 
     def _is_owned(self, key: Key) -> bool:
-        return partition_of(key, self.request_partitions) in self._owned
+        return _partition(key, self.request_partitions) in self._owned
 
     # Doing it
 
@@ -228,11 +227,8 @@ class LayoutProducer:
     def _compose(self, key: Key, state: KeyState, epoch: Epoch, now: int) -> tuple[Layout, int]:
         """The layout as of `now`, and when it changes by itself, both in milliseconds."""
         began = self._clock.steady()
-        catalog = self._catalog
-        rules, candidates = catalog.rules[key.page], catalog.candidates(key.page)
-        position, revision = catalog.position(CATALOG_ITEMS), catalog.revision(key.page)
-        page = Page(rules, candidates, position, catalog.described(key.page), catalog.items, revision)
-        totals = self._totals.totals(key, candidates, tuple(rules.slots))
+        page = self._catalog.page(key.page)
+        totals = self._totals.totals(key, page.candidates, tuple(page.rules.slots))
         layout = compose(key.segment, state, page, self._settings, epoch.number, totals, now)
         ended = self._clock.steady()
         self._schedule.spent(ended, ended - began)
@@ -284,10 +280,8 @@ class LayoutProducer:
 
 
 @lru_cache(maxsize=100_000)
-def partition_of(key: Key, partitions: int) -> int:
-    """The partition of a key as Java's default partitioner chooses it."""
-    hashed: int = murmur2(encode_key(LAYOUT_REQUESTS, *key))
-    return (hashed & 0x7FFFFFFF) % partitions
+def _partition(key: Key, partitions: int) -> int:
+    return partition_of(encode_key(LAYOUT_REQUESTS, *key), partitions)
 
 
 async def _woken(event: asyncio.Event, timeout_s: float | None) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -35,7 +34,7 @@ from streams.settings import FoldSettings, KafkaSettings, LearnerSettings, Redis
 from streams.state.expiry import expire
 from streams.state.manifest import Manifest, agree
 from streams.state.store import Store
-from streams.transport import BatchApp, create_app, end_process, reader, subscription
+from streams.transport import BatchApp, create_app, end_process, guarded, reader, run_beside, subscription
 
 log = logging.getLogger("reshelf")
 TOPICS = (IMPRESSIONS, CLICKS, CONVERSIONS)
@@ -139,7 +138,7 @@ class Learner:
             if part is None or prepared is None:
                 event.ack()
                 continue
-            committing = asyncio.create_task(self._guarded(self._commit(part, prepared, event)))
+            committing = asyncio.create_task(guarded(self.app, self._commit(part, prepared, event)))
             await asyncio.sleep(0)
 
     def _prepare(self, part: PartitionFold, batch: Batch) -> Prepared:
@@ -233,17 +232,9 @@ class Learner:
             async with self._committing:
                 await self._patience.until_done(lambda: expire(self._store, self._fold, tps))
 
-    async def _guarded(self, step: Coroutine[Any, Any, None]) -> None:
-        try:
-            await step
-        except Exception as error:  # noqa: BLE001  whatever it was, the process must not go on without it
-            self.app.wiring.on_error(error)
-
-    def start_tasks(self) -> list[asyncio.Task[None]]:
-        return [
-            asyncio.create_task(self._guarded(task()))
-            for task in (self.advance, self.request_layouts, self.drop_expired)
-        ]
+    def tasks(self) -> list[Coroutine[Any, Any, None]]:
+        """What runs beside the agent."""
+        return [self.advance(), self.request_layouts(), self.drop_expired()]
 
 
 def _clicked(changed: Mapping[tuple[str, str], bool]) -> dict[tuple[str, str], bool]:
@@ -275,27 +266,9 @@ def learner_app(
             on_error=on_error,
             linger_s=settings.linger_ms / 1000,
         )
-        _wire(learner, kafka, [outlet.close, client.aclose])
+        topics = [kafka.prefix + topic.name for topic in TOPICS]
+        learner.app.agent(subscription(learner.app, topics), name="learn")(learner.learn)
+        run_beside(learner.app, learner.tasks, [outlet.close, client.aclose], "Learning")
         return learner.app
 
     return make
-
-
-def _wire(learner: Learner, kafka: KafkaSettings, closers: Sequence[Callable[[], Awaitable[None]]]) -> None:
-    app = learner.app
-    app.agent(subscription(app, [kafka.prefix + topic.name for topic in TOPICS]), name="learn")(learner.learn)
-    tasks: list[asyncio.Task[None]] = []
-
-    async def beside() -> None:
-        tasks.extend(learner.start_tasks())
-        log.info("Learning as %s.", app.conf.id)
-
-    async def close(*_: Any, **__: Any) -> None:
-        for task in tasks:
-            task.cancel()
-        for closer in closers:
-            with suppress(Exception):
-                await closer()
-
-    app.task(beside)
-    app.on_before_shutdown.connect(close)
