@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
+import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
@@ -19,7 +20,7 @@ POLL_RECORDS = 20_000
 SILENT_S = 30.0
 
 
-class Logged(NamedTuple):
+class Logged(msgspec.Struct, frozen=True, gc=False):
     """A record of the log."""
 
     offset: int
@@ -72,27 +73,28 @@ class KafkaSource:
 
     def records(self, spans: Mapping[TopicPartition, Span]) -> Iterator[tuple[TopicPartition, list[Logged]]]:
         """One partition after another: a record whose partition is known need not be asked for it."""
-        for tp, (first, end) in spans.items():
-            consumer = self._consumer()
-            try:
+        consumer = self._consumer()
+        try:
+            for tp, (first, end) in spans.items():
                 consumer.assign([KafkaPartition(self._kafka.prefix + tp.topic, tp.partition, first)])
-                for run in self._runs(consumer, end):
+                for run in self._runs(consumer, first, end):
                     yield tp, run
-            finally:
-                consumer.close()
+        finally:
+            consumer.close()
 
-    def _runs(self, consumer: Consumer, end: int) -> Iterator[list[Logged]]:
-        last, ended = time.monotonic(), False
-        while not ended:
-            messages = consumer.consume(POLL_RECORDS, 0.5)
+    def _runs(self, consumer: Consumer, at: int, end: int) -> Iterator[list[Logged]]:
+        """Never asks for more than there is: a full answer comes at once, a short one after its time."""
+        last = time.monotonic()
+        while at < end:
+            messages = consumer.consume(min(POLL_RECORDS, end - at), 0.5)
             ended = any(_is_end(message) for message in messages[-1:])
-            some = [message for message in messages if message.value() is not None or message.error() is None]
-            run = _logged(some, self._headers)
-            if run and run[-1].offset >= end - 1:
-                ended = True
-                run = [one for one in run if one.offset < end]
+            run = _logged([message for message in messages if message.error() is None], self._headers)
+            if run:
+                at, run = run[-1].offset + 1, [one for one in run if one.offset < end]
             if run:
                 yield run
+            if ended:
+                return
             if messages:
                 last = time.monotonic()
             elif time.monotonic() - last > SILENT_S:
