@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import eigh
 from scipy.special import expit, logit
 
 from policy.examination import examination, fit_examination
@@ -202,9 +203,19 @@ def _directions(vectors: Floats) -> Floats:
     known = centred[np.abs(vectors).sum(axis=1) > 0.0]
     if len(known) < 2:
         return np.zeros((vectors.shape[1], 0))
-    _, sizes, axes = np.linalg.svd(known, full_matrices=False)
-    kept = min(DIRECTIONS, int((sizes > sizes[0] * 1e-3).sum()) if sizes[0] > 0 else 0)
-    return np.asarray(axes[:kept].T * (np.sqrt(len(known)) / max(sizes[0], 1e-12)), dtype=np.float64)
+    sizes, axes = _principal(known)
+    kept = int((sizes > sizes[0] * 1e-3).sum()) if sizes[0] > 0 else 0
+    return np.asarray(axes[:, :kept] * (np.sqrt(len(known)) / max(sizes[0], 1e-12)), dtype=np.float64)
+
+
+def _principal(rows: Floats) -> tuple[Floats, Floats]:
+    """The largest singular values, at most `DIRECTIONS`, with their right axes [D, T]."""
+    count, size = rows.shape
+    if count <= size:
+        _, sizes, axes = np.linalg.svd(rows, full_matrices=False)
+        return sizes[:DIRECTIONS], axes[:DIRECTIONS].T
+    squares, columns = eigh(rows.T @ rows, subset_by_index=(max(0, size - DIRECTIONS), size - 1))
+    return np.sqrt(np.maximum(squares[::-1], 0.0)), columns[:, ::-1]
 
 
 def _named(names: Sequence[str], weights: Floats) -> dict[str, float]:

@@ -370,3 +370,6 @@ class Layout(Struct, frozen=True):
         str,
         Meta(max_length=256, description="The loss for which all visitors get the baseline; empty: they do not."),
     ] = ""
+    embeddings_position: Annotated[
+        list[Offset], Meta(description="Next offset of each catalog-embeddings partition.")
+    ] = []

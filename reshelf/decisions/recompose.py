@@ -16,7 +16,7 @@ from streams.fold.judge import Accepted
 from streams.layouts.candidates import CandidateSet
 from streams.layouts.catalog import Catalog
 from streams.layouts.compose import compose
-from streams.layouts.known import Known, known
+from streams.layouts.known import Known
 from streams.layouts.totals import Totals
 from streams.records import TopicPartition
 from streams.settings import FoldSettings, LayoutSettings
@@ -97,7 +97,7 @@ def _next(watermarks: Mapping[str, Sequence[int]], tp: TopicPartition) -> int:
 class Recomposer:
     """Composes layouts of the history again, each from the counts that it was made from.
 
-    Rules and items are those of `catalog`, the newest.  `parameters` are all that can
+    Rules, items and their vectors are those of `catalog`, the newest.  `parameters` are all that can
     be read of each page; a layout gets those that it was made with, or the newest
     before, never later ones: these were fitted to what the policy is to be judged by.
     `chosen` turns a page's policy into the one that is asked about.
@@ -137,7 +137,7 @@ class Recomposer:
         newest = max(fits, key=lambda fit: fit.version)
         key = layout.page, newest.version
         if key not in self._known:
-            self._known[key] = known(newest, candidates, self.catalog.items)
+            self._known[key] = self.catalog.known_by(newest, candidates)
         return self._known[key]
 
     def _of(self, key: Key) -> Log:

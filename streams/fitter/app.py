@@ -15,8 +15,9 @@ import faust
 import msgspec
 
 from schemas.codec import encode, encode_key
+from schemas.errors import StateAttention
 from schemas.messages import PageRules, PolicyParameters
-from schemas.topics import CATALOG_ITEMS, PAGE_RULES, POLICY_PARAMETERS
+from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, PAGE_RULES, POLICY_PARAMETERS
 from streams.clients import partition_of, redis_client
 from streams.fitter.page import PageState, fit, start_of
 from streams.layouts.catalog import Catalog
@@ -30,7 +31,7 @@ from streams.state.reader import StateReader
 from streams.state.tables import Table
 from streams.transport import BatchApp, create_app, end_process, reader, run_beside, subscription
 
-READ_TOPICS = (CATALOG_ITEMS, PAGE_RULES, POLICY_PARAMETERS)
+READ_TOPICS = (CATALOG_ITEMS, CATALOG_EMBEDDINGS, PAGE_RULES, POLICY_PARAMETERS)
 
 log = logging.getLogger("reshelf")
 
@@ -109,14 +110,15 @@ class Fitter:
         rules = self._catalog.rules.get(page)
         if rules is None or not tables:
             return
-        seen = (rules, *(table for those in tables.values() for table in those))
+        seen = (rules, self._catalog.embeddings.generation, *(table for those in tables.values() for table in those))
         if _same(self._fitted.get(page, ()), seen):
             self.metrics.unchanged += 1
             return
         self._fitted[page] = seen
         now_ms, began = time.time_ns() // 1_000_000, time.perf_counter()
+        state = self._state_of(rules, tables)
         try:
-            fitted = await asyncio.to_thread(self._fitted_to, rules, tables, now_ms)
+            fitted = await asyncio.to_thread(self._fitted_to, state, now_ms)
         except (ArithmeticError, ValueError) as error:
             self.metrics.failed += 1
             log.error("No fit for page %s, the parameters it has stay: %s", page, error)
@@ -124,13 +126,19 @@ class Fitter:
         self.metrics.fit_ms += 1000 * (time.perf_counter() - began)
         await self._patience.until_done(lambda: self._publish(fitted, now_ms), lambda: self._is_owned(page))
 
-    def _fitted_to(self, rules: PageRules, tables: Mapping[str, Sequence[Table]], now_ms: int) -> PolicyParameters:
-        catalog = self._catalog
-        names = {name for those in tables.values() for table in those for name in table.items}
+    def _state_of(self, rules: PageRules, tables: Mapping[str, Sequence[Table]]) -> PageState:
+        """What the catalog says now: copied, because the fit goes on beside it."""
+        catalog, generation = self._catalog, self._catalog.embeddings.generation
+        names = sorted({name for those in tables.values() for table in those for name in table.items})
         items = {name: item for name in names if (item := catalog.items.get(name)) is not None}
-        others = [one for name, one in sorted(catalog.parameters.copy().items()) if name != rules.page]
-        start = start_of(rules, others, self._layouts)
-        return fit(PageState(rules, tables, items, {}), start, self._layouts, self._fold, now_ms)
+        matrix, has = catalog.embeddings.matrix(names, generation)
+        vectors = {name: matrix[row] for row, name in enumerate(names) if has[row]}
+        return PageState(rules, tables, items, vectors, generation.name if generation else "")
+
+    def _fitted_to(self, state: PageState, now_ms: int) -> PolicyParameters:
+        others = [one for name, one in sorted(self._catalog.parameters.copy().items()) if name != state.rules.page]
+        start = start_of(state.rules, others, self._layouts)
+        return fit(state, start, self._layouts, self._fold, now_ms)
 
     async def _read(self, page: str, segments: list[str]) -> dict[str, tuple[Table, ...]]:
         return {segment: (await self._state.read(page, segment)).tables for segment in segments}
@@ -139,9 +147,13 @@ class Fitter:
         known = self._catalog.parameters.get(fitted.page)
         version = max(now_ms, known.version + 1 if known else 0)
         value = encode(msgspec.structs.replace(fitted, version=version))
-        await self._outlet.publish(
-            [Outgoing(POLICY_PARAMETERS.name, encode_key(POLICY_PARAMETERS, fitted.page), value)]
-        )
+        key = encode_key(POLICY_PARAMETERS, fitted.page)
+        try:
+            await self._outlet.publish([Outgoing(POLICY_PARAMETERS.name, key, value)])
+        except StateAttention as error:
+            self.metrics.failed += 1
+            log.error("No parameters for page %s, of %d bytes: %s", fitted.page, len(value), error)
+            return
         self.metrics.fitted += 1
 
 

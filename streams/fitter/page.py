@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
@@ -11,12 +11,12 @@ import numpy as np
 from policy.examination import examination
 from policy.features import describe
 from policy.fitting import Described, PageCounts, fit_page
-from policy.posteriors import Floats
 from policy.reward import Sold, delay_curve, fit_sales, matured
 from schemas.messages import CatalogItem, PageRules, PolicyParameters, Sales
 from streams.fitter.pacing import pacing
 from streams.fold.deltas import DELAY_BINS, Traffic
 from streams.layouts.candidates import CandidateSet
+from streams.layouts.embeddings import Vectors, filled
 from streams.layouts.known import sold
 from streams.layouts.totals import ONE, Totals, weights
 from streams.settings import FoldSettings, LayoutSettings
@@ -30,12 +30,12 @@ PAGES_WEIGHT = 1.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PageState:
-    """What a page is fitted from: its tables by segment, what the catalog knows, vectors [A, D] by item."""
+    """What a page is fitted from: its tables by segment, what the catalog knows, float32[D] by item of one model."""
 
     rules: PageRules
     tables: Mapping[str, Sequence[Table]]
     items: Mapping[str, CatalogItem]
-    vectors: Mapping[str, Floats]
+    vectors: Mapping[str, Vectors] = field(default_factory=dict)
     model: str = ""
 
 
@@ -105,11 +105,11 @@ def _totals(
 def _described(state: PageState, names: CandidateSet, now_ms: int) -> Described:
     items = [state.items.get(name) for name in names.items]
     features, scales = describe(items, now_ms)
-    if not state.vectors:
+    has = np.array([name in state.vectors for name in names.items], dtype=np.bool_)
+    if not has.any():
         return Described(features, scales)
-    size = len(next(iter(state.vectors.values())))
-    nothing = np.zeros(size)
-    vectors = np.array([state.vectors.get(name, nothing) for name in names.items]).reshape(-1, size)
+    nothing = np.zeros_like(next(iter(state.vectors.values())))
+    vectors = filled(np.stack([state.vectors.get(name, nothing) for name in names.items]), has)
     return Described(features, scales, vectors, state.model)
 
 

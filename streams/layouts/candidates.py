@@ -103,6 +103,11 @@ class Shelf:
         self._stale = True
         return True
 
+    def touch(self, name: str) -> bool:
+        """What is known of an item changed beside its record; whether it may be shown on the page."""
+        self.revision += name in self._found
+        return name in self._found
+
     def candidates(self) -> CandidateSet:
         """The candidates now: the same object as long as they are the same items."""
         if self._set is None or self._stale:

@@ -1,4 +1,4 @@
-"""What the compacted topics say: items, pages, fitted parameters, published layouts.
+"""What the compacted topics say: items, their vectors, pages, fitted parameters, published layouts.
 
 The newest record of a key counts; a null value removes it.  A record that does
 not fit is counted and skipped, and what was there before stays.  The same
@@ -18,16 +18,17 @@ import numpy as np
 
 from schemas.codec import decode_key, decoder
 from schemas.errors import BadRecord
-from schemas.messages import CatalogItem, PageRules, PolicyParameters
-from schemas.topics import CATALOG_ITEMS, LAYOUTS, PAGE_RULES, POLICY_PARAMETERS, Topic
+from schemas.messages import CatalogEmbedding, CatalogItem, PageRules, PolicyParameters
+from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, LAYOUTS, PAGE_RULES, POLICY_PARAMETERS, Topic
 from streams.fold.deltas import WHOLE_PAGE
 from streams.layouts.candidates import CandidateSet, Shelf, facts
 from streams.layouts.compose import Page
+from streams.layouts.embeddings import Embeddings, filled
 from streams.layouts.known import Known, known
 from streams.layouts.schedule import Key
 from streams.records import Record, TopicPartition
 
-READ_TOPICS = (CATALOG_ITEMS, PAGE_RULES, POLICY_PARAMETERS, LAYOUTS)
+READ_TOPICS = (CATALOG_ITEMS, CATALOG_EMBEDDINGS, PAGE_RULES, POLICY_PARAMETERS, LAYOUTS)
 
 
 class _Content(msgspec.Struct, frozen=True):
@@ -126,6 +127,7 @@ class Catalog:
 
     def __init__(self, unfit: Counter[str] | None = None) -> None:
         self.items: dict[str, CatalogItem] = {}
+        self.embeddings = Embeddings()
         self.rules: dict[str, PageRules] = {}
         self.parameters: dict[str, PolicyParameters] = {}
         self.published: dict[Key, Published] = {}
@@ -137,6 +139,7 @@ class Catalog:
         self._described: dict[str, tuple[tuple[PolicyParameters, CandidateSet, int], Known]] = {}
         self._take: dict[str, Callable[[tuple[str, ...], bytes | None, Changes], None]] = {
             CATALOG_ITEMS.name: self._take_item,
+            CATALOG_EMBEDDINGS.name: self._take_embedding,
             PAGE_RULES.name: self._take_rules,
             POLICY_PARAMETERS.name: self._take_parameters,
             LAYOUTS.name: self._take_layout,
@@ -178,6 +181,7 @@ class Catalog:
             self.described(name),
             self.items,
             self._shelves[name].revision,
+            self.position(CATALOG_EMBEDDINGS),
         )
 
     def described(self, page: str) -> Known | None:
@@ -188,8 +192,14 @@ class Catalog:
         candidates, found = shelf.candidates(), self._described.get(page)
         state = parameters, candidates, shelf.revision
         if found is None or found[0] != state:
-            found = self._described[page] = state, known(parameters, candidates, self.items)
+            found = self._described[page] = state, self.known_by(parameters, candidates)
         return found[1]
+
+    def known_by(self, parameters: PolicyParameters, candidates: CandidateSet) -> Known:
+        """What items say of candidates, and their vectors of the model that the parameters were fitted to."""
+        generation = self.embeddings.named(parameters.text_model)
+        vectors = filled(*self.embeddings.matrix(candidates.items, generation))
+        return known(parameters, candidates, self.items, vectors)
 
     def remember(self, key: Key, published: Published) -> None:
         """Take over what is about to come on the topic, unless something newer is known."""
@@ -211,6 +221,15 @@ class Catalog:
             self.items[name] = new
         if facts(old) != facts(new):
             changes.pages.update(page for page, shelf in self._shelves.items() if shelf.replace(name, new))
+
+    def _take_embedding(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
+        """A page changes by a vector of the model that its parameters were fitted to, and by no other."""
+        (name,) = key
+        new = None if value is None else _named(decoder(CatalogEmbedding)(value), "item", name)
+        changed = self.embeddings.take(name, new)
+        for page, parameters in self.parameters.items():
+            if parameters.text_model in changed and page in self._shelves and self._shelves[page].touch(name):
+                changes.pages.add(page)
 
     def _take_rules(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
         (page,) = key
@@ -251,7 +270,7 @@ class Catalog:
             shelf.rank({})
             return
         everything = CandidateSet(tuple(shelf.crowded))
-        means = known(parameters, everything, shelf.crowded).priors(WHOLE_PAGE, everything).prior.click_rate
+        means = self.known_by(parameters, everything).priors(WHOLE_PAGE, everything).prior.click_rate
         shelf.rank(dict(zip(everything.items, np.broadcast_to(means, len(everything.items)).tolist(), strict=True)))
 
     def _take_layout(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:

@@ -46,8 +46,9 @@ SHAPING = (
 class Page:
     """A page as declared, with the items it may show and what is known of them once it was fitted.
 
-    `position` is that of catalog-items, `items` are those of the catalog, and
-    `revision` changes with every one of them that may be shown here.
+    `position` is that of catalog-items and `embeddings_position` of catalog-embeddings,
+    `items` are those of the catalog, and `revision` changes with every one of them that
+    may be shown here and with its vector.
     """
 
     rules: PageRules
@@ -56,6 +57,7 @@ class Page:
     known: Known | None = None
     items: Mapping[str, CatalogItem] = field(default_factory=dict)
     revision: int = 0
+    embeddings_position: Sequence[int] = ()
 
     @property
     def parameters(self) -> PolicyParameters | None:
@@ -107,6 +109,7 @@ def compose(
         rules_version=rules.version,
         parameters_version=parameters.version if parameters else 0,
         catalog_position=list(page.position),
+        embeddings_position=list(page.embeddings_position),
         watermarks=state.watermarks,
         holdout_share=settings.holdout_share,
         holdout_salt=settings.holdout_salt,

@@ -1,8 +1,8 @@
 """Vectors of item texts, by item, as one matrix.
 
 Vectors of two models or revisions cannot be compared, so one generation is in use
-at a time: the one that most vectors are of.  Until an item's vector is renewed it
-has none.
+at a time: a page is fitted to the one that most vectors are of, and its layouts keep
+to the one that its parameters name.  Until an item's vector is renewed it has none.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from policy.posteriors import Floats
 from schemas.messages import CatalogEmbedding
 
 Vectors = NDArray[np.float32]
 NOTHING = 0
 FIRST_ROWS = 64
+LONGEST_NAME = 256
 
 
 class Generation(NamedTuple):
@@ -26,6 +28,11 @@ class Generation(NamedTuple):
     model: str
     revision: str
     size: int
+
+    @property
+    def name(self) -> str:
+        """How parameters name it; of a very long one the end, which holds the revision."""
+        return f"{self.model}@{self.revision}"[-LONGEST_NAME:]
 
 
 class Embeddings:
@@ -40,9 +47,16 @@ class Embeddings:
         """The one that most items have, the last by name among equals; None without vectors."""
         return max(self._tables, key=lambda one: (len(self._tables[one].rows), one), default=None)
 
-    def take(self, item: str, told: CatalogEmbedding | None) -> None:
-        """Take over an item's vector; None deletes it."""
+    def named(self, name: str) -> Generation | None:
+        """The one that parameters name; None where no item has a vector of it."""
+        return max(
+            (one for one in self._tables if one.name == name), key=lambda one: len(self._tables[one].rows), default=None
+        )
+
+    def take(self, item: str, told: CatalogEmbedding | None) -> set[str]:
+        """Take over an item's vector; None deletes it.  Names the generations that this changes."""
         before = self._held.pop(item, None)
+        changed = set() if before is None else {before.name}
         if before is not None:
             self._tables[before].remove(item)
             if not self._tables[before].rows:
@@ -52,13 +66,27 @@ class Embeddings:
             table = self._tables.setdefault(generation, _Table(generation.size))
             table.put(item, np.array(told.vector, dtype=np.float32) * np.float32(told.scale))
             self._held[item] = generation
+            changed.add(generation.name)
+        return changed
 
-    def matrix(self, items: Sequence[str]) -> tuple[Vectors, NDArray[np.bool_]]:
+    def matrix(self, items: Sequence[str], generation: Generation | None) -> tuple[Vectors, NDArray[np.bool_]]:
         """Vectors float32[A, D] of `items` and which have one, bool[A]; those without have 0 everywhere."""
-        generation = self.generation
         table = _Table(0) if generation is None else self._tables[generation]
         at = np.array([table.rows.get(item, NOTHING) for item in items], dtype=np.intp)
         return table.vectors[at], at != NOTHING
+
+
+def filled(vectors: Vectors, has: NDArray[np.bool_]) -> Floats | None:
+    """Vectors float64[A, D], with the mean of the others for items that have none; None where no item has one.
+
+    So what says nothing of itself, a content block or an item not yet encoded, is
+    taken for the average of the items beside it.
+    """
+    if not has.any():
+        return None
+    exact = vectors.astype(np.float64)
+    exact[~has] = exact[has].mean(axis=0)
+    return exact
 
 
 class _Table:

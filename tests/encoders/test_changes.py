@@ -107,7 +107,7 @@ def test_a_vector_is_read_as_it_was_published(numbers: list[float], size: float)
     sent = embedding("a", "m", "1", "h", vector)
     embeddings = Embeddings()
     embeddings.take("a", decoder(CatalogEmbedding)(encode(sent)))
-    found, known = embeddings.matrix(["b", "a"])
+    found, known = embeddings.matrix(["b", "a"], embeddings.generation)
     assert known.tolist() == [False, True]
     assert not found[0].any()
     assert np.abs(found[1] - vector).max() <= sent.scale * 0.5001 + 1e-6 * np.abs(vector).max()

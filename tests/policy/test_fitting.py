@@ -10,7 +10,7 @@ from scipy.special import betaincinv, logit
 
 from policy.examination import LEAST, examination, fit_examination
 from policy.features import Features, describe
-from policy.fitting import Described, PageCounts, fit_page
+from policy.fitting import DIRECTIONS, Described, PageCounts, _directions, fit_page
 from policy.posteriors import Beta, posterior
 from policy.priors import arm_priors, interest, packed, strength_of, unpacked
 from policy.strength import fit_strength
@@ -190,3 +190,20 @@ def test_what_does_not_tell_items_apart_is_no_feature() -> None:
     features, _ = describe([item("a", price=5, category="c"), item("b", price=5, category="d")], 0)
     assert features.names == ()
     assert describe([], 0)[0].values.shape == (0, 0)
+
+
+@settings(max_examples=20)
+@given(SEEDS, st.sampled_from([(60, 7), (7, 60), (50, 40), (41, 41)]))
+def test_directions_are_those_in_which_vectors_differ_most(seed: int, shape: tuple[int, int]) -> None:
+    count, size = shape
+    rng = np.random.default_rng(seed)
+    vectors = 0.3 + rng.normal(size=shape) * np.linspace(3.0, 0.5, size)
+    directions = _directions(vectors)
+    values = (vectors - vectors.mean(axis=0)) @ directions
+    sizes = np.sqrt(np.square(values).mean(axis=0))
+    assert directions.shape == (size, min(DIRECTIONS, size, count - 1))
+    assert sizes[0] == pytest.approx(1.0)
+    assert sizes.tolist() == sorted(sizes.tolist(), reverse=True)
+    assert values.T @ values == pytest.approx(np.diag(count * np.square(sizes)), abs=1e-6 * count)
+    best = np.linalg.svd(vectors - vectors.mean(axis=0), compute_uv=False)[: len(sizes)]
+    assert sizes == pytest.approx(best / best[0])

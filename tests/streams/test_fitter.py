@@ -14,12 +14,13 @@ from confluent_kafka import Consumer
 from policy.examination import examination
 from policy.priors import interest
 from schemas.codec import decoder, encode
-from schemas.messages import CatalogItem, PageRules, PolicyParameters
-from schemas.topics import PAGE_RULES, POLICY_PARAMETERS
+from schemas.messages import CatalogEmbedding, CatalogItem, PageRules, PolicyParameters
+from schemas.topics import CATALOG_EMBEDDINGS, PAGE_RULES, POLICY_PARAMETERS
 from streams.fitter.app import FitterMetrics, fitter_app
 from streams.fitter.page import MOST_SEGMENTS, PageState, fit, start_of
 from streams.fold.deltas import Traffic
 from streams.layouts.candidates import CandidateSet
+from streams.layouts.embeddings import filled
 from streams.layouts.known import known
 from streams.settings import FitterSettings, FoldSettings, LayoutSettings
 from streams.state.tables import Table
@@ -53,7 +54,7 @@ def seen(seed: int = 0, bucket: int = 0, hats: float = 1.0) -> Table:
 
 def fitted(tables: dict[str, list[Table]], fold: FoldSettings = FOLDED, now_ms: int = 1_000) -> PolicyParameters:
     start = start_of(RULES, [], LAYOUTS)
-    return fit(PageState(RULES, tables, stocked(), {}), start, LAYOUTS, fold, now_ms)
+    return fit(PageState(RULES, tables, stocked()), start, LAYOUTS, fold, now_ms)
 
 
 def test_looks_and_interests_are_found_in_the_tables() -> None:
@@ -71,6 +72,24 @@ def test_the_same_tables_give_the_same_parameters_in_any_order() -> None:
     tables = {"a": [seen(1), seen(3, bucket=DAY_MS)], "b": [seen(2)]}
     turned = {"b": [seen(2)], "a": [seen(3, bucket=DAY_MS), seen(1)]}
     assert encode(fitted(tables)) == encode(fitted(turned))
+
+
+def test_what_texts_say_is_found_and_told_of_an_item_that_nobody_saw() -> None:
+    rng = np.random.default_rng(5)
+    vectors = {name: rng.normal(size=8).astype(np.float32) for name in ITEMS[:-2]}
+    liked = np.array([vectors[name][0] if name in vectors else 0.0 for name in ITEMS])
+    one = seen(1)
+    one.clicks[:] = rng.binomial(4_000, 0.02 * np.exp(0.5 * liked)[:, None] * np.array([1.0, 0.8, 0.3]))
+    start = start_of(RULES, [], LAYOUTS)
+    state = PageState(RULES, {"a": [one]}, stocked(), vectors, "m@r")
+    parameters = fit(state, start, LAYOUTS, FOLDED, 1_000)
+    assert parameters.text_model == "m@r"
+    strangers = CandidateSet(("high", "low", "none"))
+    told = filled(np.array([[2.0] + [0.0] * 7, [-2.0] + [0.0] * 7, [0.0] * 8], np.float32), np.array([1, 1, 0], bool))
+    high, low, average = known(parameters, strangers, {}, told).priors("a", strangers).interest
+    assert high > 3.0 * low
+    assert low < average < high
+    assert fit(PageState(RULES, {"a": [one]}, stocked()), start, LAYOUTS, FOLDED, 1_000).text_model == ""
 
 
 def test_holdout_and_fallback_teach_nothing() -> None:
@@ -114,6 +133,9 @@ def test_the_worker_fits_what_changed_and_layouts_take_it(
 ) -> None:
     shop, metrics = open_shop(broker), FitterMetrics()
     read = shop._reader(POLICY_PARAMETERS)
+    for number in range(3):
+        vector = CatalogEmbedding(f"i{number}", "m", "h", [number, 1.0], "r")
+        shop.put(CATALOG_EMBEDDINGS, vector.item.encode(), vector)
 
     async def fits() -> list[PolicyParameters]:
         found: list[PolicyParameters] = []
@@ -134,6 +156,7 @@ def test_the_worker_fits_what_changed_and_layouts_take_it(
             await shop.count("new", Traffic.LEARNED, 1_000, {"i1": 40, "i2": 10})
             first = (await fits())[-1]
             assert first.arms["i1"][0] == 40
+            assert (first.text_model, len(first.text)) == ("m@r", 4)
             await asyncio.sleep(1.0)
             assert consumed(read) == [], "nothing changed, nothing is fitted"
             async with shop.working():
@@ -142,6 +165,13 @@ def test_the_worker_fits_what_changed_and_layouts_take_it(
             second = (await fits())[-1]
             assert second.version > first.version
             assert second.arms["i2"][0] == 510
+            shop.put(CATALOG_EMBEDDINGS, b"i0", CatalogEmbedding("i0", "m", "h", [1.0], "next"))
+            await asyncio.sleep(0.5)
+            assert consumed(read) == [], "most vectors are still of the model before"
+            for number in (1, 2):
+                vector = CatalogEmbedding(f"i{number}", "m", "h", [1.0, number], "next")
+                shop.put(CATALOG_EMBEDDINGS, vector.item.encode(), vector)
+            assert {one.text_model for one in await fits()} <= {"m@next"}
             shop.put(PAGE_RULES, b"home", None)
         finally:
             await app.stop()

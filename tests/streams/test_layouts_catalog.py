@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.candidates import candidates
+from policy.priors import packed
 from schemas.codec import encode, encode_key
-from schemas.messages import Candidates, CatalogItem, Layout, PageRules, PolicyParameters
-from schemas.topics import CATALOG_ITEMS, LAYOUTS, PAGE_RULES, POLICY_PARAMETERS, Topic
+from schemas.messages import Candidates, CatalogEmbedding, CatalogItem, Layout, PageRules, PolicyParameters
+from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, LAYOUTS, PAGE_RULES, POLICY_PARAMETERS, Topic
 from streams.layouts.catalog import Changes, published_of
 from streams.layouts.schedule import Key
 from tests.streams.layout_inputs import Topics, item
@@ -143,6 +145,61 @@ def test_where_more_items_fit_than_may_be_candidates_the_likeliest_are_kept() ->
         topics.put(POLICY_PARAMETERS, b"home", PolicyParameters("home", version, 1, 0.1, 5.0, weights=weights))
         kept = topics.catalog.candidates("home").items
         assert {topics.catalog.items[name].category for name in kept} == {best}
+
+
+def vector(name: str, revision: str, *numbers: float) -> CatalogEmbedding:
+    return CatalogEmbedding(name, "m", "h", list(numbers), revision)
+
+
+def texts(revision: str, version: int, *weights: float) -> PolicyParameters:
+    return PolicyParameters("home", version, 1, 0.1, 5.0, text_model=f"m@{revision}", text=packed(np.array(weights)))
+
+
+def test_a_page_keeps_to_the_model_of_its_parameters_and_changes_by_no_other() -> None:
+    topics = Topics()
+    topics.put(PAGE_RULES, b"home", PageRules("home", 1, ["s"], candidates=Candidates(items=["i1", "i2", "i3"])))
+    for name in ("i1", "i2", "i3", "i4"):
+        topics.put(CATALOG_ITEMS, name.encode(), item(name))
+    assert not topics.put(CATALOG_EMBEDDINGS, b"i1", vector("i1", "old", 1.0, 0.0))
+    topics.put(POLICY_PARAMETERS, b"home", texts("old", 1, 1.0, 0.0))
+
+    def used() -> list[list[float]] | None:
+        known = topics.catalog.described("home")
+        assert known is not None
+        return None if known.vectors is None else known.vectors.tolist()
+
+    assert used() == [[1.0, 0.0]] * 3
+    assert topics.put(CATALOG_EMBEDDINGS, b"i2", vector("i2", "old", 0.0, 1.0)).pages == {"home"}
+    assert used() == [[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]]
+    assert not topics.put(CATALOG_EMBEDDINGS, b"i3", vector("i3", "new", 7.0, 7.0))
+    assert not topics.put(CATALOG_EMBEDDINGS, b"i4", vector("i4", "old", 7.0, 7.0)), "no candidate"
+    assert topics.put(CATALOG_EMBEDDINGS, b"i1", vector("i1", "new", 7.0, 0.0)).pages == {"home"}
+    assert used() == [[0.0, 1.0]] * 3
+    topics.put(POLICY_PARAMETERS, b"home", texts("new", 2, 1.0, 0.0))
+    assert used() == [[7.0, 0.0], [7.0, 3.5], [7.0, 7.0]]
+    topics.put(CATALOG_EMBEDDINGS, b"i1", None)
+    topics.put(CATALOG_EMBEDDINGS, b"i3", None)
+    assert used() is None
+    assert topics.catalog.page("home").embeddings_position == [7]
+
+
+@given(st.permutations(range(12)), st.integers(0, 12))
+def test_the_order_of_items_and_vectors_makes_no_difference(order: list[int], cut: int) -> None:
+    topics, parameters = Topics(), texts("r", 1, 0.5, -1.0)
+    for at, number in enumerate(order):
+        name = ITEMS[number % 6]
+        if number < 6:
+            topics.put(CATALOG_ITEMS, name.encode(), item(name))
+        else:
+            topics.put(CATALOG_EMBEDDINGS, name.encode(), vector(name, "r", number, 1.0))
+        if at == cut:
+            topics.put(PAGE_RULES, b"home", PageRules("home", 1, ["s"]))
+            topics.put(POLICY_PARAMETERS, b"home", parameters)
+            topics.catalog.described("home")
+    if cut < 12:
+        known = topics.catalog.described("home")
+        assert known is not None and known.vectors is not None
+        assert known.vectors.tolist() == [[number, 1.0] for number in range(6, 12)]
 
 
 def layout(version: int, item_shown: str = "i1") -> Layout:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.messages import CatalogEmbedding
-from streams.layouts.embeddings import Embeddings
+from streams.layouts.embeddings import Embeddings, Generation, filled
 
 ITEMS = [f"i{number}" for number in range(100)]
 told = st.tuples(st.sampled_from(ITEMS[:8]), st.sampled_from(["", "1", "2"]), st.integers(1, 9))
@@ -27,7 +27,7 @@ def test_old_and_new_vectors_are_never_mixed(history: list[tuple[str, str, int]]
             newest[item] = revision, number
     sizes = {revision: sum(of == revision for of, _ in newest.values()) for revision in ("1", "2")}
     used = max(sizes, key=lambda revision: (sizes[revision], revision))
-    vectors, known = embeddings.matrix(ITEMS[:8])
+    vectors, known = embeddings.matrix(ITEMS[:8], embeddings.generation)
     assert [item for item, has in zip(ITEMS, known, strict=False) if has] == [
         item for item in ITEMS[:8] if newest.get(item, ("", 0))[0] == used
     ]
@@ -40,9 +40,27 @@ def test_the_matrix_grows_and_stays_whole() -> None:
     for number, item in enumerate(ITEMS):
         embeddings.take(item, message(item, "1", number))
     embeddings.take(ITEMS[3], None)
-    vectors, known = embeddings.matrix(ITEMS)
+    vectors, known = embeddings.matrix(ITEMS, embeddings.generation)
     assert vectors.dtype == np.float32
     assert vectors.shape == (100, 2)
     assert vectors.flags["C_CONTIGUOUS"]
     assert np.flatnonzero(~known).tolist() == [3]
     assert vectors[4:, 0].tolist() == [number / 2 for number in range(4, 100)]
+
+
+def test_what_has_no_vector_is_taken_for_the_average_of_the_others() -> None:
+    embeddings = Embeddings()
+    assert filled(*embeddings.matrix(ITEMS[:3], embeddings.generation)) is None
+    for item, number in (("i0", 2), ("i2", 6)):
+        embeddings.take(item, message(item, "1", number))
+    found = filled(*embeddings.matrix(ITEMS[:3], embeddings.generation))
+    assert found is not None and found.tolist() == [[1.0, 0.5], [2.0, 0.5], [3.0, 0.5]]
+
+
+def test_a_generation_is_found_by_the_name_that_parameters_have_for_it() -> None:
+    embeddings, long = Embeddings(), ("folder/" * 60)[-256:]
+    assert embeddings.take("a", CatalogEmbedding("a", long, "h", [1.0], "r1")) == {Generation(long, "r1", 1).name}
+    named = embeddings.named(Generation(long, "r1", 1).name)
+    assert named is not None and named.revision == "r1"
+    assert embeddings.named(Generation(long, "r2", 1).name) is None
+    assert embeddings.take("a", CatalogEmbedding("a", "m", "h", [1.0], "r2")) == {named.name, "m@r2"}

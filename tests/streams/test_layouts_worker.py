@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 import redis.asyncio
 from confluent_kafka import Consumer, Producer
@@ -18,18 +19,29 @@ from confluent_kafka import TopicPartition as KafkaPartition
 from redis import Redis
 
 from policy.assignment import epoch_of
+from policy.priors import packed
+from reshelf.decisions import read
 from reshelf.processes import free_port
 from reshelf.servers import embedded_redis
 from schemas.codec import decoder, encode, encode_key
 from schemas.errors import BadSettings, Transient
-from schemas.messages import Candidates, Layout, PageRules, PolicyChoice
+from schemas.messages import Candidates, CatalogEmbedding, Layout, PageRules, PolicyChoice, PolicyParameters
 from schemas.rules import Pin
-from schemas.topics import CATALOG_ITEMS, EVENT_TOPICS, LAYOUT_REQUESTS, LAYOUTS, LAYOUTS_HISTORY, PAGE_RULES, Topic
+from schemas.topics import (
+    CATALOG_EMBEDDINGS,
+    CATALOG_ITEMS,
+    EVENT_TOPICS,
+    LAYOUT_REQUESTS,
+    LAYOUTS,
+    LAYOUTS_HISTORY,
+    PAGE_RULES,
+    POLICY_PARAMETERS,
+    Topic,
+)
 from streams.clients import confluent_consumer_config, confluent_producer_config
 from streams.fold.deltas import GroupDelta, TableDelta, TableKey, Traffic
 from streams.layouts.app import layouts_app
-from streams.layouts.candidates import CandidateSet
-from streams.layouts.compose import Page, compose, stamped
+from streams.layouts.compose import compose, stamped
 from streams.layouts.producer import LayoutMetrics
 from streams.outlet import Outgoing, Outlet
 from streams.records import TopicPartition
@@ -193,21 +205,28 @@ def test_the_whole_page_is_made_from_all_its_segments(
 
 def test_a_published_layout_can_be_made_again_byte_for_byte(broker: str, open_shop: Callable[..., Shop]) -> None:
     shop = open_shop(broker)
+    for number, name in enumerate(ITEMS):
+        vector = CatalogEmbedding(name, "m", "h", [number, 1.0], "r")
+        shop.put(CATALOG_EMBEDDINGS, name.encode(), vector)
+    text = packed(np.array([0.5, 0.0]))
+    sure = PolicyParameters("home", 3, 1, 0.05, 500.0, text_model="m@r", text=text, segment_strength=500.0)
+    shop.put(POLICY_PARAMETERS, b"home", msgspec.structs.replace(sure, arm_strength=500.0))
 
     async def run() -> None:
         await shop.count("new", Traffic.LEARNED, 100, {"i3": 4, "i2": 9})
         async with shop.working():
             made = await shop.until(lambda: shop.newest("new"))
+            assert made.propensities["top"].keys() <= {"i4", "i5"}, "the text says more than so few clicks"
         async with redis.asyncio.Redis.from_url(shop.redis.url) as client:
             starts = {"events-impressions": [0, 0], "events-clicks": [0, 0], "events-purchases": [0, 0]}
             starts["events-conversions"] = [0, 0]
             state = await StateReader(client, "live", GROUPS, starts).read("home", "new")
-        page = Page(RULES, CandidateSet(tuple(ITEMS)), made.catalog_position)
+        page = read.catalog(shop.kafka).page("home")
         epoch = epoch_of(made.produced_at, "home", "new", shop.layouts.epoch_ms)
         again = compose("new", state, page, shop.layouts, epoch.number, now_ms=made.decided_at)
         life = made.expires_at - made.produced_at
         assert encode(stamped(again, made.version, made.produced_at, life)) == shop.seen(segment="new")[-1]
-        assert sum(made.catalog_position) == len(ITEMS)
+        assert sum(made.catalog_position) == sum(made.embeddings_position) == len(ITEMS)
 
     asyncio.run(run())
 
