@@ -15,9 +15,10 @@ test: $(VENV)/.test
 	$(BIN)/lint-imports
 	$(BIN)/pytest --numprocesses 4 --dist worksteal
 
-# The reference of the command line, from the commands themselves.
+# The references of commands and metrics, from the commands and the table themselves.
 docs: $(VENV)/.demo
 	$(BIN)/python -m reshelf.reference docs/commands.md
+	$(BIN)/python -m streams.metrics.page docs/metrics.md
 
 $(VENV)/.demo: pyproject.toml constraints.txt streams/fold/compiled.pyx policy/scan.pyx
 	$(PYTHON) -m venv $(VENV)

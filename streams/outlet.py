@@ -11,8 +11,11 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from schemas.dead_letters import DeadLetter
 from schemas.errors import StateAttention, Transient
+from schemas.topics import DEAD_LETTERS
 from streams.clients import confluent_producer_config
+from streams.metrics import REGISTRY
 from streams.settings import KafkaSettings
 
 Headers = Sequence[tuple[str, bytes]]
@@ -52,6 +55,13 @@ class Outlet:
         for at, record in enumerate(outgoing):
             await self._produce(record, deliveries.callback(at))
         return await deliveries.all
+
+    async def bury(self, letters: Iterable[DeadLetter]) -> None:
+        """Put records aside, and count them by reason; raises as `publish` does."""
+        told = list(letters)
+        await self.publish(Outgoing(DEAD_LETTERS.name, one.key, one.value, one.to_headers()) for one in told)
+        for one in told:
+            REGISTRY.add("reshelf_dead_letters_total", one.topic, one.reason)
 
     async def _produce(self, record: Outgoing, on_delivery: Any) -> None:
         options: dict[str, Any] = {} if record.partition < 0 else {"partition": record.partition}

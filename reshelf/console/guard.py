@@ -63,7 +63,7 @@ class Guard:
         if request.method not in ("GET", "HEAD") and not _ours(request):
             return _error(403, "expected a request of the console's own pages")
         if self.token and not self._may(request):
-            if request.path.startswith("/api/"):
+            if request.path.startswith(("/api/", "/metrics")):
                 return _error(401, "expected the token: open /login in a browser, or send Authorization: Bearer ...")
             return web.Response(status=303, headers={"Location": "/login"})
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 
@@ -39,7 +40,8 @@ class WatchedCatalog(Catalog):
     """A catalog that also keeps whole layouts."""
 
     def __init__(self, past: Past) -> None:
-        super().__init__()
+        self.unfit: Counter[str] = Counter()
+        super().__init__(self._skipped)
         self._past = past
 
     def take(self, topic: Topic, partition: int, records: Sequence[Record]) -> Changes:
@@ -48,6 +50,9 @@ class WatchedCatalog(Catalog):
                 with contextlib.suppress(BadRecord):
                     self._keep(record)
         return super().take(topic, partition, records)
+
+    def _skipped(self, topic: str) -> None:
+        self.unfit[topic] += 1
 
     def _keep(self, record: Record) -> None:
         if record.value is None:

@@ -21,6 +21,7 @@ from aiohttp import web
 from reshelf.console.arms import arms
 from reshelf.console.experiment import experiment
 from reshelf.console.guard import COOKIE, Guard
+from reshelf.console.metrics import counted, of_pulse
 from reshelf.console.pipeline import pipeline
 from reshelf.console.rules import Overtaken, checked, published, shown, taken_back
 from reshelf.console.shop import shop
@@ -30,6 +31,7 @@ from reshelf.settings import Settings
 from schemas.errors import BadSettings, ReshelfError
 from schemas.messages import PageRules
 from streams.fold.deltas import WHOLE_PAGE
+from streams.metrics import CONTENT_TYPE, REGISTRY, exposition
 from streams.settings import ConsoleSettings
 
 KINDS = {".css": "text/css", ".js": "text/javascript", ".html": "text/html", ".svg": "image/svg+xml"}
@@ -49,9 +51,10 @@ class Console:
 
     def app(self) -> web.Application:
         """The application with all its addresses."""
-        app = web.Application(middlewares=[self._guard.check], client_max_size=BODY_BYTES)
+        app = web.Application(middlewares=[counted, self._guard.check], client_max_size=BODY_BYTES)
         app.router.add_get("/", _page("index.html"))
         app.router.add_get("/login", _page("login.html"))
+        app.router.add_get("/metrics", self._metrics)
         app.router.add_post("/login", self._login)
         app.router.add_get("/static/{name}", _static)
         for name, answer in self._answers().items():
@@ -94,6 +97,10 @@ class Console:
         secure = request.secure or request.headers.get("X-Forwarded-Proto") == "https"
         response.set_cookie(COOKIE, self._guard.pass_, httponly=True, samesite="Strict", secure=secure)
         return response
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        samples = (*of_pulse(self._seen.pulse), *REGISTRY.samples())
+        return web.Response(text=exposition(samples), headers={"Content-Type": CONTENT_TYPE})
 
     async def _pages(self, request: web.Request) -> dict[str, Any]:
         return {"namespace": self._seen.settings.redis.namespace, "pages": self._seen.pages()}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hmac
 import math
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -23,9 +24,12 @@ from reshelf.edge.shelf import Answer, Shelf
 from schemas.errors import BadRecord
 from schemas.messages import FALLBACK
 from streams.access import required_token
+from streams.metrics import CONTENT_TYPE, REGISTRY, Sample, exposition
 
 JSON = "application/json"
 LONGEST_NAME = 128
+
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Sends(Protocol):
@@ -59,8 +63,9 @@ def application(parts: Parts) -> Starlette:
     edge = _Edge(parts)
     return Starlette(
         routes=[
-            Route("/layouts/{page}/{segment}", edge.layout),
-            Route("/events", edge.events, methods=["POST"]),
+            Route("/layouts/{page}/{segment}", _counted("layouts", edge.layout)),
+            Route("/events", _counted("events", edge.events), methods=["POST"]),
+            Route("/metrics", edge.metrics),
             Route("/openapi.json", edge.openapi),
             Route("/live", edge.live),
             Route("/ready", edge.ready),
@@ -107,12 +112,20 @@ class _Edge:
             return _too_many(wait)
         records, refusals = check(elements)
         refusals += await self._parts.sender.send(records)
+        _tell(len(elements), refusals)
         refusals.sort(key=lambda refusal: refusal.index)
         return _json(200, {"accepted": len(elements) - len(refusals), "errors": [_told(one) for one in refusals]})
 
     async def openapi(self, _: Request) -> Response:
         """The description of all this."""
         return Response(self._document, media_type=JSON)
+
+    async def metrics(self, request: Request) -> Response:
+        """What the edge tells Prometheus."""
+        if self._token and not self._allowed(request):
+            return _unauthorized()
+        samples = (Sample("reshelf_edge_layouts", (), len(self._parts.shelf)), *REGISTRY.samples())
+        return Response(exposition(samples), headers={"Content-Type": CONTENT_TYPE})
 
     async def live(self, _: Request) -> Response:
         """Whether layouts are still read."""
@@ -127,6 +140,22 @@ class _Edge:
     def _allowed(self, request: Request) -> bool:
         given = request.headers.get("authorization", "").removeprefix("Bearer ")
         return hmac.compare_digest(given.encode(), self._token)
+
+
+def _counted(route: str, answer: Endpoint) -> Endpoint:
+    async def handle(request: Request) -> Response:
+        response = await answer(request)
+        REGISTRY.add("reshelf_http_requests_total", route, str(response.status_code))
+        return response
+
+    return handle
+
+
+def _tell(events: int, refusals: Sequence[Refusal]) -> None:
+    """Count the events of a batch by what became of them."""
+    for reason, count in Counter(one.reason for one in refusals).items():
+        REGISTRY.add("reshelf_edge_events_total", reason, by=count)
+    REGISTRY.add("reshelf_edge_events_total", "accepted", by=events - len(refusals))
 
 
 class _TooLarge(Exception):

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from reshelf.encoding.health import EncoderVitals, answering
 from reshelf.settings import Settings
 from schemas.errors import BadSettings
 from streams.clients import confluent_consumer_config, confluent_producer_config
@@ -48,9 +49,12 @@ def encoder_worker(settings: Settings) -> Iterator[Worker]:
 
 def run(settings: Settings, once: bool) -> dict[str, Any]:
     """Encode until SIGINT or SIGTERM, or with `once` until nothing is left; what was done."""
-    with _stopping() as stopped, encoder_worker(settings) as worker:
+    vitals = EncoderVitals(settings.kafka.stuck_s)
+    with _stopping() as stopped, answering(settings.health, vitals), encoder_worker(settings) as worker:
+        vitals.worker = worker
         worker.step()
         while not stopped() and not (once and not worker.waiting):
+            vitals.stepped()
             worker.step()
         return dataclasses.asdict(worker.counts)
 

@@ -31,8 +31,9 @@ from streams.attribution.worker import Behind, PartitionWorker
 from streams.clients import redis_client
 from streams.fold.judge import Rejected
 from streams.learner.alarm import UnfitAlarm
+from streams.metrics import REGISTRY
 from streams.namespace import open_namespace
-from streams.outlet import Outgoing, Outlet
+from streams.outlet import Outlet
 from streams.patience import Patience
 from streams.records import Batch, TopicPartition
 from streams.settings import AttributionSettings, FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
@@ -189,6 +190,7 @@ class Attribution:
             return
         log.warning("Attribution of partition %d: %s; reading again from there.", part.number, behind)
         self.counts.update(part.worker.counts)
+        REGISTRY.add("reshelf_rewinds_total", PURCHASES.name)
         positions = await self._patience.until_done(partial(self._open, part.number), lambda: self._owns(part))
         for topic, offset in (positions or {}).items():
             await reader(self.app).rewind(TopicPartition(topic, part.number), offset)
@@ -212,10 +214,7 @@ class Attribution:
             consumer.pause_partitions({name})
 
     async def _bury(self, tp: TopicPartition, rejected: Sequence[Rejected]) -> None:
-        letters = (one.letter(tp) for one in rejected)
-        await self._outlet.publish(
-            Outgoing(DEAD_LETTERS.name, letter.key, letter.value, letter.to_headers()) for letter in letters
-        )
+        await self._outlet.bury(one.letter(tp) for one in rejected)
 
     # Beside the batches
 
@@ -240,6 +239,7 @@ class Attribution:
             for part in list(self._parts.values()):
                 async with part.lock:
                     await self._go_on(part, part.worker.settle)
+            REGISTRY.put("reshelf_purchase_lines_total", self._decided())
 
     async def follow_rules(self) -> None:
         """Take new page rules in."""
@@ -249,6 +249,11 @@ class Attribution:
     def totals(self) -> Counter[str]:
         """What was counted since this worker began: decided, credited, unattributed_…, published, skipped, unfit_…"""
         return sum((part.worker.counts for part in self._parts.values()), self.counts)
+
+    def _decided(self) -> dict[tuple[str, ...], float]:
+        return {
+            (name,): count for name, count in self.totals().items() if name.startswith(("credited", "unattributed"))
+        }
 
     def tasks(self) -> list[Coroutine[Any, Any, None]]:
         """What runs beside the agent."""

@@ -7,7 +7,6 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from operator import is_
 from typing import Any
 
@@ -22,6 +21,7 @@ from streams.clients import partition_of, redis_client
 from streams.fitter.page import PageState, fit, start_of
 from streams.layouts.catalog import Catalog
 from streams.layouts.follow import Follower
+from streams.metrics import REGISTRY, Registry
 from streams.namespace import open_namespace
 from streams.outlet import Outgoing, Outlet
 from streams.patience import Patience
@@ -36,16 +36,6 @@ READ_TOPICS = (CATALOG_ITEMS, CATALOG_EMBEDDINGS, PAGE_RULES, POLICY_PARAMETERS)
 log = logging.getLogger("reshelf")
 
 
-@dataclass(slots=True)
-class FitterMetrics:
-    """Counters since the start; `fit_ms` is in all."""
-
-    fitted: int = 0
-    unchanged: int = 0
-    failed: int = 0
-    fit_ms: float = 0.0
-
-
 class Fitter:
     """The pages that this worker owns, and their fits."""
 
@@ -57,11 +47,11 @@ class Fitter:
         layouts: LayoutSettings,
         fold: FoldSettings,
         settings: FitterSettings,
-        metrics: FitterMetrics | None = None,
+        metrics: Registry = REGISTRY,
     ) -> None:
         self.app: BatchApp
         self.partitions = 1
-        self.metrics = metrics or FitterMetrics()
+        self._metrics = metrics
         self._catalog = catalog
         self._state = state
         self._outlet = outlet
@@ -112,18 +102,18 @@ class Fitter:
             return
         seen = (rules, self._catalog.embeddings.generation, *(table for those in tables.values() for table in those))
         if _same(self._fitted.get(page, ()), seen):
-            self.metrics.unchanged += 1
+            self._metrics.add("reshelf_fits_total", "unchanged")
             return
         self._fitted[page] = seen
-        now_ms, began = time.time_ns() // 1_000_000, time.perf_counter()
+        now_ms = time.time_ns() // 1_000_000
         state = self._state_of(rules, tables)
         try:
-            fitted = await asyncio.to_thread(self._fitted_to, state, now_ms)
+            with self._metrics.timed("reshelf_fit_seconds"):
+                fitted = await asyncio.to_thread(self._fitted_to, state, now_ms)
         except (ArithmeticError, ValueError) as error:
-            self.metrics.failed += 1
+            self._metrics.add("reshelf_fits_total", "failed")
             log.error("No fit for page %s, the parameters it has stay: %s", page, error)
             return
-        self.metrics.fit_ms += 1000 * (time.perf_counter() - began)
         await self._patience.until_done(lambda: self._publish(fitted, now_ms), lambda: self._is_owned(page))
 
     def _state_of(self, rules: PageRules, tables: Mapping[str, Sequence[Table]]) -> PageState:
@@ -151,10 +141,10 @@ class Fitter:
         try:
             await self._outlet.publish([Outgoing(POLICY_PARAMETERS.name, key, value)])
         except StateAttention as error:
-            self.metrics.failed += 1
+            self._metrics.add("reshelf_fits_total", "failed")
             log.error("No parameters for page %s, of %d bytes: %s", fitted.page, len(value), error)
             return
-        self.metrics.fitted += 1
+        self._metrics.add("reshelf_fits_total", "fitted")
 
 
 def _same(before: tuple[Any, ...], now: tuple[Any, ...]) -> bool:
@@ -169,7 +159,7 @@ def fitter_app(
     layouts: LayoutSettings,
     settings: FitterSettings,
     on_error: Callable[[Exception], None] = end_process,
-    metrics: FitterMetrics | None = None,
+    metrics: Registry = REGISTRY,
 ) -> Callable[[], Awaitable[faust.App]]:
     """A function that makes the fitter's app in the event loop that will run it.
 

@@ -13,8 +13,9 @@ from streams.clients import redis_client
 from streams.layouts.catalog import Catalog
 from streams.layouts.follow import Follower
 from streams.layouts.guard import Guard
-from streams.layouts.producer import LayoutMetrics, LayoutProducer
+from streams.layouts.producer import LayoutProducer
 from streams.layouts.versions import Versions
+from streams.metrics import REGISTRY, Registry
 from streams.namespace import open_namespace
 from streams.outlet import Outlet
 from streams.patience import Patience
@@ -60,7 +61,7 @@ def layouts_app(
     fold: FoldSettings,
     settings: LayoutSettings,
     on_error: Callable[[Exception], None] = end_process,
-    metrics: LayoutMetrics | None = None,
+    metrics: Registry = REGISTRY,
     experiment: ExperimentSettings | None = None,
 ) -> Callable[[], Awaitable[faust.App]]:
     """A function that makes the producer's app in the event loop that will run it.
@@ -72,8 +73,8 @@ def layouts_app(
 
     async def make() -> faust.App:
         async with AsyncExitStack() as opened:
-            counted, guarded = metrics or LayoutMetrics(), experiment or ExperimentSettings()
-            worker = await _opened(opened, kafka, redis, fold, settings, counted, guarded)
+            guarded = experiment or ExperimentSettings()
+            worker = await _opened(opened, kafka, redis, fold, settings, metrics, guarded)
             worker.app = create_app(
                 f"layouts-{redis.namespace}",
                 kafka,
@@ -96,7 +97,7 @@ async def _opened(
     redis: RedisSettings,
     fold: FoldSettings,
     settings: LayoutSettings,
-    metrics: LayoutMetrics,
+    metrics: Registry,
     experiment: ExperimentSettings,
 ) -> _Worker:
     """A worker that knows what the compacted topics say; `opened` closes what it uses."""
@@ -107,7 +108,7 @@ async def _opened(
     assert manifest is not None
     outlet = Outlet(kafka)
     opened.push_async_callback(outlet.close)
-    catalog = Catalog(metrics.unfit)
+    catalog = Catalog(lambda topic: metrics.add("reshelf_unfit_records_total", topic))
     together = Together(client)
     state = StateReader(client, redis.namespace, redis.groups, manifest.starts, together)
     versions = Versions(together, redis.namespace, redis.groups)

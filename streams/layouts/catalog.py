@@ -7,7 +7,6 @@ records in any cut give the same contents.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
@@ -123,15 +122,15 @@ class Changes:
 
 
 class Catalog:
-    """Everything that layouts are made from beside the counts; skipped records are counted in `unfit` by topic."""
+    """Everything that layouts are made from beside the counts; `unfit` is told the topic of each skipped record."""
 
-    def __init__(self, unfit: Counter[str] | None = None) -> None:
+    def __init__(self, unfit: Callable[[str], None] = lambda topic: None) -> None:
         self.items: dict[str, CatalogItem] = {}
         self.embeddings = Embeddings()
         self.rules: dict[str, PageRules] = {}
         self.parameters: dict[str, PolicyParameters] = {}
         self.published: dict[Key, Published] = {}
-        self.unfit = Counter() if unfit is None else unfit
+        self._unfit = unfit
         self.segments: dict[str, set[str]] = {}
         self._logged: dict[Key, int] = {}
         self._positions: dict[TopicPartition, int] = {}
@@ -162,7 +161,7 @@ class Catalog:
             try:
                 take(decode_key(topic, record.key), record.value, changes)
             except BadRecord as error:
-                self.unfit[topic.name] += 1
+                self._unfit(topic.name)
                 changes.unfit.append(error)
         if records:
             self._positions[TopicPartition(topic.name, partition)] = records[-1].offset + 1

@@ -9,15 +9,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from math import isfinite
 
 import msgspec
 from redis.asyncio import Redis
 
+from policy.experiments.health import Health
 from schemas.messages import Layout
 from streams.experiment import health_of, read_bins
 from streams.layouts.catalog import Catalog, Changes, Published
-from streams.layouts.producer import LayoutMetrics
 from streams.layouts.schedule import Key
+from streams.metrics import Registry
+from streams.metrics.table import MOST_PAGES
 from streams.patience import Patience
 from streams.settings import ExperimentSettings, LayoutSettings, RedisSettings
 
@@ -36,12 +39,13 @@ class Guard:
         self._settings = settings
         self._share = layouts.holdout_share
         self._patience = Patience()
+        self._found: dict[str, Health] = {}
 
-    async def watch(self, catalog: Catalog, changed: Callable[[Changes], None], metrics: LayoutMetrics) -> None:
+    async def watch(self, catalog: Catalog, changed: Callable[[Changes], None], metrics: Registry) -> None:
         """For ever: look at the guard-rails of all declared pages, and have those that fell composed again."""
         while True:
             fallen = await self._patience.until_done(lambda: self.check(list(catalog.rules), catalog.published))
-            metrics.fallen = len(self.fallen)
+            self._tell(metrics)
             if fallen:
                 changed(Changes(pages=fallen))
             await asyncio.sleep(self._settings.check_s)
@@ -49,6 +53,7 @@ class Guard:
     async def check(self, pages: Iterable[str], published: Mapping[Key, Published]) -> set[str]:
         """The pages that fell since the last call; raises Transient."""
         before = set(self.fallen)
+        self._found = {}
         self.recall(published)
         if self._settings.fallback and self._share > 0.0:
             for page in pages:
@@ -64,7 +69,8 @@ class Guard:
 
     async def _look_at(self, page: str) -> None:
         bins = await read_bins(self._client, self._redis.namespace, self._redis.groups, page)
-        reason = health_of(bins, self._settings, self._share).guard_rail
+        found = self._found[page] = health_of(bins, self._settings, self._share)
+        reason = found.guard_rail
         if reason:
             self.fallen[page] = reason
             log.error(
@@ -73,6 +79,21 @@ class Guard:
                 page,
                 reason,
             )
+
+    def _tell(self, metrics: Registry) -> None:
+        told = {page: self._found[page] for page in sorted(self._found)[:MOST_PAGES]}
+        metrics.put("reshelf_pages_on_baseline", {(): len(self.fallen)})
+        metrics.put("reshelf_sample_ratio_alarm", {(page,): one.sample_ratio.alarm for page, one in told.items()})
+        metrics.put(
+            "reshelf_uplift_ratio",
+            {
+                (page, outcome, bound): value
+                for page, one in told.items()
+                for outcome, gain in one.uplifts.items()
+                if isfinite(gain.high)
+                for bound, value in (("low", gain.low), ("estimate", gain.uplift), ("high", gain.high))
+            },
+        )
 
     def applied(self, layout: Layout) -> Layout:
         """The layout, or for a page that fell one that shows the baseline to all."""

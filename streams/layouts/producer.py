@@ -11,12 +11,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 
 from policy.assignment import Epoch, epoch_of
+from policy.entropy import entropy
 from schemas.codec import decode_key, decoder, encode, encode_key
 from schemas.errors import BadRecord, StateAttention
 from schemas.messages import Layout, LayoutRequest
@@ -28,6 +28,7 @@ from streams.layouts.compose import compose, stamped, unshadowed
 from streams.layouts.schedule import Key, Schedule
 from streams.layouts.totals import TotalsCache
 from streams.layouts.versions import Versions
+from streams.metrics import REGISTRY, Registry
 from streams.outlet import Outgoing, Outlet
 from streams.patience import Patience
 from streams.records import Batch, TopicPartition
@@ -43,25 +44,6 @@ LIST_MS = 10_000.0
 
 log = logging.getLogger("reshelf")
 _decode_request = decoder(LayoutRequest)
-
-
-@dataclass(slots=True)
-class LayoutMetrics:
-    """Counters since the start; durations are milliseconds in all, `unfit` counts skipped records by topic.
-
-    `fallen` is how many pages show their baseline to all, now.
-    """
-
-    requests: int = 0
-    composed: int = 0
-    unchanged: int = 0
-    published: int = 0
-    withdrawn: int = 0
-    refused: int = 0
-    fallen: int = 0
-    compose_ms: float = 0.0
-    publish_ms: float = 0.0
-    unfit: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +64,11 @@ class LayoutProducer:
         versions: Versions,
         outlet: Outlet,
         settings: LayoutSettings,
-        metrics: LayoutMetrics | None = None,
+        metrics: Registry = REGISTRY,
         clock: Clock | None = None,
         finish: Callable[[Layout], Layout] = lambda layout: layout,
     ) -> None:
-        self.metrics = metrics or LayoutMetrics()
+        self._metrics = metrics
         self.request_partitions = 1
         self._catalog = catalog
         self._state = state
@@ -119,13 +101,13 @@ class LayoutProducer:
 
     def request(self, batch: Batch) -> None:
         """Make the keys of a batch of `layout-requests` due."""
-        self.metrics.requests += len(batch.records)
+        self._metrics.add("reshelf_layout_requests_total", by=len(batch.records))
         for record in batch.records:
             try:
                 key = Key(*decode_key(LAYOUT_REQUESTS, record.key))
                 clicked = _decode_request(record.value).clicked if record.value else False
             except BadRecord:
-                self.metrics.unfit[LAYOUT_REQUESTS.name] += 1
+                self._metrics.add("reshelf_unfit_records_total", LAYOUT_REQUESTS.name)
             else:
                 self._segments.setdefault(key.page, set()).add(key.segment)
                 rest = WHOLE_PAGE_MS if key.segment == WHOLE_PAGE else 0.0
@@ -213,7 +195,7 @@ class LayoutProducer:
         if not known.live or known.lost or fingerprint != known.fingerprint or now >= self._renewal(known):
             await self._publish(key, layout)
         else:
-            self.metrics.unchanged += 1
+            self._metrics.add("reshelf_layouts_total", "unchanged")
         self._mark_again(key, min(epoch.end_ms, changes_at))
 
     async def _read(self, key: Key) -> KeyState:
@@ -232,8 +214,7 @@ class LayoutProducer:
         layout = compose(key.segment, state, page, self._settings, epoch.number, totals, now)
         ended = self._clock.steady()
         self._schedule.spent(ended, ended - began)
-        self.metrics.composed += 1
-        self.metrics.compose_ms += ended - began
+        self._metrics.observe("reshelf_layout_compose_seconds", value=(ended - began) / 1000)
         return self._finish(layout), totals.changes_at
 
     def _renewal(self, known: Published) -> int:
@@ -260,8 +241,14 @@ class LayoutProducer:
             return
         self._catalog.remember(key, published_of(value))
         self._refused.discard(key)
-        self.metrics.published += 1
-        self.metrics.publish_ms += self._clock.steady() - began
+        self._tell(layout, self._clock.steady() - began)
+
+    def _tell(self, layout: Layout, took_ms: float) -> None:
+        self._metrics.add("reshelf_layouts_total", "published")
+        self._metrics.observe("reshelf_layout_publish_seconds", value=took_ms / 1000)
+        if len(layout.slates) > 1:
+            spread = entropy(layout.propensities, len(layout.slates))
+            self._metrics.observe("reshelf_layout_entropy_ratio", value=spread)
 
     async def _withdraw(self, key: Key) -> None:
         """The page is not declared: renderers use their fallback."""
@@ -269,11 +256,11 @@ class LayoutProducer:
         if known.live:
             await self._outlet.publish([Outgoing(LAYOUTS.name, encode_key(LAYOUTS, *key), None)])
             self._catalog.remember(key, Published(known.version, live=False))
-            self.metrics.withdrawn += 1
+            self._metrics.add("reshelf_layouts_total", "withdrawn")
 
     def _refuse(self, key: Key, error: Exception, size: int) -> None:
         """One page that cannot be published must not hold up the others."""
-        self.metrics.refused += 1
+        self._metrics.add("reshelf_layouts_total", "refused")
         if key not in self._refused:
             self._refused.add(key)
             log.error("No layout for %s, of %d bytes: %s", list(key), size, error)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -25,7 +26,7 @@ from streams.fold.judge import Rejected
 from streams.fold.shortcut import BUILT
 from streams.learner.alarm import UnfitAlarm
 from streams.learner.partition import PartitionFold, Prepared, Rewind
-from streams.metrics import COUNTERS
+from streams.metrics import REGISTRY
 from streams.namespace import log_bounds, open_namespace
 from streams.outlet import Outgoing, Outlet
 from streams.patience import Patience
@@ -142,7 +143,8 @@ class Learner:
             await asyncio.sleep(0)
 
     def _prepare(self, part: PartitionFold, batch: Batch) -> Prepared:
-        prepared = part.prepare(batch)
+        with REGISTRY.timed("reshelf_fold_seconds", batch.tp.topic):
+            prepared = part.prepare(batch)
         alarm = self._alarms.setdefault(batch.tp, UnfitAlarm(batch.tp, self._settings))
         last = prepared.rejected[-1].reason if prepared.rejected else ""
         alarm.note(part.fresh(batch), len(prepared.rejected), last)
@@ -159,8 +161,8 @@ class Learner:
         except Rewind as behind:
             await self._rewind(part, behind)
         else:
-            for verdict, count in prepared.tally(prepared.batch.start).items() if changed is not None else ():
-                COUNTERS.add("reshelf_records_total", part.tp.topic, verdict, by=count)
+            if changed is not None:
+                _tell(part, prepared)
             for page, segment in changed or ():
                 self._note(page, segment, clicked=part.tp.topic != IMPRESSIONS.name)
         event.ack()
@@ -174,7 +176,7 @@ class Learner:
         if self._parts.get(part.tp) is not part:
             return
         log.warning("%s; reading again from there.", behind)
-        COUNTERS.add("reshelf_rewinds_total", part.tp.topic)
+        REGISTRY.add("reshelf_rewinds_total", part.tp.topic)
         self._parts.pop(part.tp)
         await self._patience.until_done(lambda: agree(self._store.redis, self._manifest))
         positions = await self.resume(frozenset([part.tp]))
@@ -182,10 +184,7 @@ class Learner:
             self._parts.pop(part.tp, None)
 
     async def _bury(self, tp: TopicPartition, rejected: Sequence[Rejected]) -> None:
-        letters = [one.letter(tp) for one in rejected]
-        await self._outlet.publish(
-            Outgoing(DEAD_LETTERS.name, letter.key, letter.value, letter.to_headers()) for letter in letters
-        )
+        await self._outlet.bury(one.letter(tp) for one in rejected)
 
     # Beside the batches
 
@@ -235,6 +234,15 @@ class Learner:
     def tasks(self) -> list[Coroutine[Any, Any, None]]:
         """What runs beside the agent."""
         return [self.advance(), self.request_layouts(), self.drop_expired()]
+
+
+def _tell(part: PartitionFold, prepared: Prepared) -> None:
+    """Count a batch that is in the state now."""
+    topic, records = part.tp.topic, prepared.batch.records
+    for verdict, count in prepared.tally(prepared.batch.start).items():
+        REGISTRY.add("reshelf_records_total", topic, verdict, by=count)
+    if fresh := part.fresh(prepared.batch):
+        REGISTRY.observe("reshelf_event_age_seconds", topic, value=time.time() - records[-fresh].timestamp / 1000)
 
 
 def _clicked(changed: Mapping[tuple[str, str], bool]) -> dict[tuple[str, str], bool]:

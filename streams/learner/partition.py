@@ -20,6 +20,7 @@ from streams.fold.deltas import Folder, GroupDelta
 from streams.fold.judge import Accepted, Judge, Rejected
 from streams.fold.quota import NewName, Quota
 from streams.fold.shortcut import BUILT
+from streams.metrics import REGISTRY
 from streams.records import Batch, Record, TopicPartition
 from streams.settings import FoldSettings
 from streams.state.keys import group_of, home_group
@@ -164,7 +165,9 @@ class PartitionFold:
         changed: set[tuple[str, str]] = set()
         moves = self._moves(prepared)
         while moves:
-            for move in await self._settle(moves):
+            with REGISTRY.timed("reshelf_script_seconds"):
+                done = await self._settle(moves)
+            for move in done:
                 if move.delta:
                     changed.update((key.page, key.segment) for key in move.delta.tables)
             behind = any(self.floors[move.group] < prepared.watermark.offset for move in moves)

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import hmac
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from types import TracebackType
+from typing import Protocol
 
 from aiohttp import web
 
 from schemas.errors import BadSettings
 from streams.access import required_token
-from streams.metrics import COUNTERS, exposition, of_health
+from streams.metrics import CONTENT_TYPE, REGISTRY, Sample, exposition
 from streams.patience import Patience
 from streams.settings import HealthSettings
 from streams.transport.consumer import BatchConsumer
@@ -31,6 +32,13 @@ class Health:
     ready: bool
     reasons: tuple[str, ...]
     lag: Mapping[str, int]
+
+
+class Tells(Protocol):
+    """What a health server asks."""
+
+    def health(self) -> Health: ...
+    def samples(self) -> Iterable[Sample]: ...
 
 
 class Vitals:
@@ -60,11 +68,23 @@ class Vitals:
             reasons.append(f"{behind} records behind the log, at most {self._max_lag} allowed (health.max_lag)")
         return Health(live, not reasons, tuple(reasons), lag or {})
 
+    def samples(self) -> list[Sample]:
+        """What the worker tells Prometheus."""
+        return [*of_health(self.health()), Sample("reshelf_waiting", (), Patience.waiting), *REGISTRY.samples()]
+
     def _gets_on(self, consumer: BatchConsumer) -> bool:
         now, progress = self._clock(), consumer.progress() if consumer.connected else object()
         if progress != self._last:
             self._last, self._since = progress, now
         return now - self._since < _still_s(consumer)
+
+
+def of_health(health: Health) -> list[Sample]:
+    """What `/live` and `/ready` say, as samples."""
+    behind = [
+        Sample("reshelf_lag_records", tuple(name.rsplit("/", 1)), count) for name, count in sorted(health.lag.items())
+    ]
+    return [Sample("reshelf_live", (), health.live), Sample("reshelf_ready", (), health.ready), *behind]
 
 
 def _still_s(consumer: BatchConsumer) -> float:
@@ -89,7 +109,7 @@ class HealthServer:
     Raises BadSettings for an address that cannot be used, or one beyond this machine without a token.
     """
 
-    def __init__(self, settings: HealthSettings, vitals: Vitals) -> None:
+    def __init__(self, settings: HealthSettings, vitals: Tells) -> None:
         self._settings = settings
         self._vitals = vitals
         self._token = required_token("health", settings.host, settings.token) if settings.port else ""
@@ -128,9 +148,7 @@ class HealthServer:
     async def _metrics(self, request: web.Request) -> web.Response:
         if not self._may(request):
             return _unknown()
-        health = self._vitals.health()
-        samples = [*of_health(health.live, health.ready, health.lag), *COUNTERS.samples()]
-        return web.Response(text=exposition(samples), headers={"Content-Type": "text/plain; version=0.0.4"})
+        return web.Response(text=exposition(self._vitals.samples()), headers={"Content-Type": CONTENT_TYPE})
 
     def _may(self, request: web.Request) -> bool:
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")

@@ -152,12 +152,13 @@ def test_with_a_token_everything_asks_for_it() -> None:
         ("GET", "/", {}),
         ("GET", "/login", {}),
         ("GET", "/api/pages", {}),
+        ("GET", "/metrics", {}),
         ("GET", "/api/pages", {"Authorization": "Bearer wrong"}),
         ("GET", "/api/pages", {"Authorization": f"Bearer {TOKEN}"}),
         ("GET", "/api/pages", {"Cookie": cookie}),
         ("GET", "/api/pages", {"Cookie": "reshelf-console=" + TOKEN}),
         ("GET", "/", {"Host": "shop.example", "Cookie": cookie}),
-    ) == [303, 200, 401, 401, 200, 200, 401, 200]
+    ) == [303, 200, 401, 401, 401, 200, 200, 401, 200]
 
 
 def test_beyond_this_machine_a_token_is_needed() -> None:
@@ -269,6 +270,10 @@ def test_the_pages_in_a_browser(browser: Any) -> None:
     browser.get_by_text("events-impressions").wait_for(timeout=30_000)
     until(browser, "document.querySelector('.tile b').textContent.replace(',', '') > 0")
     assert re.search(r"[\d.]+ MB", browser.locator(".tile").nth(5).inner_text())
+
+    told = browser.evaluate("async () => await (await fetch('/metrics')).text()")
+    assert 'reshelf_workers{role="learner"} 1\n' in told and "reshelf_redis_memory_bytes{" in told
+    assert 'reshelf_http_requests_total{route="/api/arms",status="200"} ' in told
 
     browser.keyboard.press("5")
     browser.get_by_text("Where it stands").wait_for(timeout=30_000)

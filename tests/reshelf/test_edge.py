@@ -189,6 +189,11 @@ def test_layouts_and_events_over_http(served: tuple[str, KafkaSettings]) -> None
     assert client.post(f"{address}/events", json={"events": [CLICK] * 11}).status_code == 413
     assert client.post(f"{address}/events", data=b" " * 500_001).status_code == 413
     assert client.post(f"{address}/events", data=b"{").status_code == 400
+    told = client.get(f"{address}/metrics").text
+    assert 'reshelf_http_requests_total{route="layouts",status="304"} 1\n' in told
+    assert 'reshelf_edge_events_total{result="accepted"} 2\n' in told
+    assert "reshelf_edge_layouts 2\n" in told
+    assert requests.get(f"{address}/metrics", timeout=5).status_code == 401
 
 
 def _published(kafka: KafkaSettings) -> list[str]:

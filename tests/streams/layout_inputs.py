@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -55,7 +56,8 @@ class Topics:
     """Feeds messages to a catalog as if read from one partition."""
 
     def __init__(self) -> None:
-        self.catalog = Catalog()
+        self.unfit: Counter[str] = Counter()
+        self.catalog = Catalog(lambda topic: self.unfit.update([topic]))
         self._next: dict[str, int] = {}
 
     def put(self, topic: Topic, key: bytes | None, value: msgspec.Struct | bytes | None) -> Changes:

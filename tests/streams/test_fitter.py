@@ -16,12 +16,13 @@ from policy.priors import interest
 from schemas.codec import decoder, encode
 from schemas.messages import CatalogEmbedding, CatalogItem, PageRules, PolicyParameters
 from schemas.topics import CATALOG_EMBEDDINGS, PAGE_RULES, POLICY_PARAMETERS
-from streams.fitter.app import FitterMetrics, fitter_app
+from streams.fitter.app import fitter_app
 from streams.fitter.page import MOST_SEGMENTS, PageState, fit, start_of
 from streams.fold.deltas import Traffic
 from streams.layouts.candidates import CandidateSet
 from streams.layouts.embeddings import filled
 from streams.layouts.known import known
+from streams.metrics import Registry
 from streams.settings import FitterSettings, FoldSettings, LayoutSettings
 from streams.state.tables import Table
 from tests.streams.layout_inputs import table
@@ -131,7 +132,7 @@ def test_the_worker_fits_what_changed_and_layouts_take_it(
     broker: str,
     open_shop: Callable[..., Shop],  # noqa: F811
 ) -> None:
-    shop, metrics = open_shop(broker), FitterMetrics()
+    shop, metrics = open_shop(broker), Registry()
     read = shop._reader(POLICY_PARAMETERS)
     for number in range(3):
         vector = CatalogEmbedding(f"i{number}", "m", "h", [number, 1.0], "r")
@@ -178,8 +179,8 @@ def test_the_worker_fits_what_changed_and_layouts_take_it(
         assert errors == []
 
     asyncio.run(run())
-    assert metrics.failed == 0
-    assert metrics.fitted >= 2
+    assert metrics.value("reshelf_fits_total", "failed") == 0
+    assert metrics.value("reshelf_fits_total", "fitted") >= 2
 
 
 def consumed(consumer: Consumer) -> list[bytes]:

@@ -129,13 +129,14 @@ def test_the_worker_announces_the_fall_and_remembers_it(broker: str, open_shop: 
         async with shop.working():
             fell = await shop.until(lambda: (found := shop.newest()) and found.guard_rail and found)
             assert fell.slates == [fell.baseline]
-            assert shop.metrics.fallen == 1
+            assert shop.metrics.value("reshelf_pages_on_baseline") == 1
+            assert shop.metrics.value("reshelf_uplift_ratio", "home", "clicks", "high") < 0.0
         async with redis_async(shop.redis.url) as client:
             await client.flushall()
         published = len(shop.seen())
         async with shop.working():
             shop.request("home", "*")
-            await shop.until(lambda: shop.metrics.unchanged > 0)
+            await shop.until(lambda: shop.metrics.value("reshelf_layouts_total", "unchanged") > 0)
             assert len(shop.seen()) == published
 
     asyncio.run(run_shop())

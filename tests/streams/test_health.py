@@ -20,6 +20,7 @@ from redis import Redis
 from reshelf.processes import free_port
 from reshelf.servers import redis_server
 from schemas.errors import BadSettings
+from streams.metrics import exposition
 from streams.settings import HealthSettings, KafkaSettings, RedisSettings
 from streams.transport import reader
 from streams.transport.health import HealthServer, Vitals
@@ -133,6 +134,11 @@ def test_what_is_not_applied_is_lag(
             publish(kafka, log)
             await drained(kafka, store)
             await until(lambda: vitals.health().ready)
+            told = exposition(vitals.samples())
+            for name in ("reshelf_fold_seconds", "reshelf_event_age_seconds"):
+                assert f'{name}_count{{topic="events-impressions"}} ' in told
+            assert "reshelf_script_seconds_count " in told and "reshelf_waiting 0\n" in told
+            assert 'reshelf_dead_letters_total{topic="events-clicks",reason=' in told
             redis.execute_command("CLIENT", "PAUSE", "2000", "WRITE")  # type: ignore[no-untyped-call]
             publish(kafka, log)
             await until(lambda: "records behind the log" in " ".join(vitals.health().reasons))

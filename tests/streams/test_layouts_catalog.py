@@ -73,7 +73,7 @@ def test_candidates_are_those_of_the_newest_records_and_each_change_of_them_is_t
             assert changes.pages == {"home"}
         before = after
     assert catalog.items == newest
-    assert catalog.unfit[CATALOG_ITEMS.name] == sum(value == b"{not json" for _, _, value in history)
+    assert topics.unfit[CATALOG_ITEMS.name] == sum(value == b"{not json" for _, _, value in history)
 
 
 def test_a_record_that_does_not_fit_leaves_what_was_there() -> None:
@@ -90,7 +90,7 @@ def test_a_record_that_does_not_fit_leaves_what_was_there() -> None:
     for key, value in unfit:
         assert len(topics.put(CATALOG_ITEMS, key, value).unfit) == 1
     assert topics.catalog.items == {"i1": item("i1")}
-    assert topics.catalog.unfit == {CATALOG_ITEMS.name: 6}
+    assert topics.unfit == {CATALOG_ITEMS.name: 6}
     assert topics.catalog.position(CATALOG_ITEMS) == [7]
 
 

@@ -42,7 +42,7 @@ from streams.clients import confluent_consumer_config, confluent_producer_config
 from streams.fold.deltas import GroupDelta, TableDelta, TableKey, Traffic
 from streams.layouts.app import layouts_app
 from streams.layouts.compose import compose, stamped
-from streams.layouts.producer import LayoutMetrics
+from streams.metrics import Registry
 from streams.outlet import Outgoing, Outlet
 from streams.records import TopicPartition
 from streams.settings import FoldSettings, KafkaSettings, LayoutSettings, RedisSettings
@@ -71,7 +71,7 @@ class Shop:
         self.redis = RedisSettings(url=redis_url, groups=GROUPS)
         self.layouts = LayoutSettings(**{"refresh_ms": 20, **layouts})
         self.errors: list[Exception] = []
-        self.metrics = LayoutMetrics()
+        self.metrics = Registry()
         self._producer = Producer(confluent_producer_config(self.kafka))
         self._readers = {topic.name: self._reader(topic) for topic in (LAYOUTS, LAYOUTS_HISTORY)}
         self._read: dict[str, list[tuple[bytes, bytes | None]]] = {name: [] for name in self._readers}
@@ -247,10 +247,13 @@ def test_only_what_changed_is_published_again_and_half_its_life_renews_it(
             renewed = await shop.until(lambda: (now := shop.newest()) and now.version > first.version and now)
             assert renewed.slates == first.slates and renewed.baseline == first.baseline
             assert renewed.produced_at - first.produced_at >= shop.layouts.life_ms // 2
-            await shop.until(lambda: shop.metrics.published == 2)  # counted once its record is acknowledged
+            told = shop.metrics.value
+            await shop.until(lambda: told("reshelf_layouts_total", "published") == 2)  # once it is acknowledged
             assert len(shop.seen()) == 2
-            assert shop.metrics.unfit == {"layout-requests": 1, "page-rules": 1}
-            assert shop.metrics.requests == 6 and shop.metrics.composed == shop.metrics.unchanged + 2
+            assert [told("reshelf_unfit_records_total", name) for name in ("layout-requests", "page-rules")] == [1, 1]
+            assert told("reshelf_layout_requests_total") == 6
+            assert told("reshelf_layout_compose_seconds") == told("reshelf_layouts_total", "unchanged") + 2
+            assert told("reshelf_layout_entropy_ratio") == told("reshelf_layout_publish_seconds") == 2
 
     asyncio.run(run())
 

@@ -1,0 +1,42 @@
+"""The page of metrics, written from their table: `make docs`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from streams.metrics.table import METRICS, Metric
+
+HEAD = """# Metrics
+
+Prometheus's text form under `GET /metrics`:
+
+| process | where | asks for |
+|---|---|---|
+| workers, encoder | `health.port`, where it is set; several roles in one command take the next ports | `health.token` |
+| console | the console's own port | `console.token` |
+| edge | the edge's own port | `edge.token` |
+
+Where a token is set it is asked for as `Authorization: Bearer ...`. A family that has
+nothing to tell yet is left out. What the alerts mean and what to do is in `docs/operating.md`.
+"""
+
+
+def written() -> str:
+    """All metrics by who tells them, as Markdown."""
+    return HEAD + "".join(_part(told_by) for told_by in dict.fromkeys(one.told_by for one in METRICS.values()))
+
+
+def _part(told_by: str) -> str:
+    rows = [_row(metric) for metric in METRICS.values() if metric.told_by == told_by]
+    table = ["| name | kind | labels | meaning | what to do |", "|---|---|---|---|---|", *rows]
+    return "\n".join(["", f"## {told_by.capitalize()}", "", *table]) + "\n"
+
+
+def _row(metric: Metric) -> str:
+    labels = ", ".join(metric.labels)
+    return f"| `{metric.name}` | {metric.kind} | {labels} | {metric.meaning} | {metric.remedy} |"
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(written(), encoding="utf-8")
