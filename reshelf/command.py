@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "replay": ("replay:replay", "Rebuild the state from the log into a namespace of its own."),
     "runs": ("runs:runs", "List and compare records of replays, evaluations and tunings."),
     "evaluate": ("evaluate:evaluate", "Estimate what another policy would have earned, from the decision log."),
+    "tune": ("tune:tune", "Race settings of the policy in simulated shops, and rank them."),
     "experiment": ("experiment:experiment", "How the learned layouts do against the holdout."),
     "report": ("report:report", "Write experiments, posteriors and policies as one page of HTML."),
     "log": ("log:log", "Export the decision log for other tools."),
@@ -56,7 +57,7 @@ TASKS: dict[str, tuple[str, ...]] = {
     "Set up": ("init", "settings", "topics", "doctor", "schemas"),
     "Run": ("worker", "encoder", "edge", "publish", "forget", "import"),
     "Arrange pages": ("rules",),
-    "Judge": ("experiment", "evaluate", "report", "log", "runs"),
+    "Judge": ("experiment", "evaluate", "tune", "report", "log", "runs"),
     "Look after the state": ("state", "replay"),
     "Test and measure": ("drill", "bench"),
 }

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import stdtrit
 
 from bench.decisions.peers import PEERS, learner
 from policy.posteriors import Floats, interval
 from policy.simulation.learned import Learned, Setup
 from policy.simulation.race import opened, race
 from policy.simulation.shop import Shape, Shop
+from reshelf.parallel import mapped
 
 OURS = "reshelf"
 DEFAULTS = Setup()
@@ -40,14 +39,6 @@ class Run(NamedTuple):
     regret: tuple[float, ...]
     uniform: tuple[float, ...]
     covered: tuple[float, ...]
-
-
-class Mean(NamedTuple):
-    """A mean over seeds with its 95 % interval (Student's t)."""
-
-    mean: float
-    low: float
-    high: float
 
 
 def run(entry: Entry, seed: int, checkpoints: tuple[int, ...]) -> Run:
@@ -79,13 +70,12 @@ def runs(
     done: Callable[[], None] = lambda: None,
 ) -> dict[tuple[Entry, int], Run]:
     """All tasks, in parallel processes; `done` is called after each."""
-    found = {}
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        waiting = {pool.submit(run, entry, seed, checkpoints): (entry, seed) for entry, seed in tasks}
-        for future in as_completed(waiting):
-            found[waiting[future]] = future.result()
-            done()
-    return found
+    found = mapped(partial(_run, checkpoints=checkpoints), tasks, processes, done)
+    return dict(zip(tasks, found, strict=True))
+
+
+def _run(task: tuple[Entry, int], checkpoints: tuple[int, ...]) -> Run:
+    return run(*task, checkpoints)
 
 
 def peers(shape: Shape, names: Iterable[str], *, text: bool) -> list[Entry]:
@@ -116,18 +106,3 @@ def mean_regret(found: Mapping[tuple[Entry, int], Run]) -> dict[Entry, Floats]:
     return {
         entry: np.mean([one.regret for (other, _), one in found.items() if other == entry], axis=0) for entry in entries
     }
-
-
-def mean_of(values: Sequence[float] | Floats) -> Mean:
-    """Mean and interval of values that are independent."""
-    numbers = np.asarray(values, dtype=np.float64)
-    mean = float(numbers.mean())
-    if len(numbers) < 2:
-        return Mean(mean, -np.inf, np.inf)
-    reach = float(stdtrit(len(numbers) - 1, 0.975) * numbers.std(ddof=1) / np.sqrt(len(numbers)))
-    return Mean(mean, mean - reach, mean + reach)
-
-
-def ratio_of(ours: Sequence[float], theirs: Sequence[float]) -> Mean:
-    """The geometric mean of ratios within seeds, with its interval."""
-    return Mean(*np.exp(mean_of(np.log(np.asarray(ours) / np.asarray(theirs)))).tolist())

@@ -14,14 +14,13 @@ from bench.decisions.contest import (
     Entry,
     Run,
     best_settings,
-    mean_of,
     mean_regret,
     peers,
-    ratio_of,
     runs,
 )
 from bench.decisions.peers import PEERS
 from policy.simulation.learned import Setup
+from policy.simulation.means import mean_of, ratio_of
 from policy.simulation.shop import Shape
 
 TUNING_SEEDS = 1_000

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from reshelf.commands import Front
+from reshelf.commands.progress import progress
 
 if TYPE_CHECKING:
     from streams.replay.source import Source
@@ -34,7 +33,7 @@ def replay(front: Front, namespace: str, begin: str, end: str, archive: Path | N
 
     settings = front.settings
     source = _source(front, archive)
-    with _progress(front) as begin_progress:
+    with progress(front, "replay", ",.0f") as begin_progress:
         done = run(settings, source, Order(begin, end, namespace), begin_progress)
     told = as_json(done)
     asked = {"from": begin, "to": end, "into": namespace, "archive": archive and str(archive)}
@@ -52,20 +51,3 @@ def _source(front: Front, archive: Path | None) -> Source:
     from streams.replay.source import KafkaSource
 
     return KafkaSource(front.settings.kafka)
-
-
-@contextlib.contextmanager
-def _progress(front: Front) -> Iterator[Callable[[int], Callable[[int], None]]]:
-    """A bar on a terminal, with the rate and the time left."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.speed:,.0f}/s"), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=front.json or not console.is_terminal) as progress:
-
-        def begin(total: int) -> Callable[[int], None]:
-            task = progress.add_task("replay", total=total)
-            return lambda count: progress.advance(task, count)
-
-        yield begin

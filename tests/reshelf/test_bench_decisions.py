@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.decisions.contest import mean_of, ratio_of
 from bench.decisions.peers import PEERS
 from bench.decisions.trials import Feed, cells
+from policy.simulation.means import mean_of, ratio_of
 from policy.simulation.race import opened
 from policy.simulation.shop import Shape
 from reshelf.command import run

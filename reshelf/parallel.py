@@ -1,0 +1,50 @@
+"""The same work on many tasks, in processes of their own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from multiprocessing import get_context
+from typing import TypeVar
+
+Task = TypeVar("Task")
+Found = TypeVar("Found")
+
+THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
+
+
+def mapped(
+    work: Callable[[Task], Found], tasks: Sequence[Task], processes: int, done: Callable[[], None] = lambda: None
+) -> list[Found]:
+    """What `work` gives for each task, in the order of tasks; `done` is called after each.
+
+    With any number of processes the same: each has one thread of linear algebra.
+    What a task raises is raised here, and no other is begun.
+    """
+    pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"))
+    try:
+        with _one_thread():
+            waiting = [pool.submit(work, task) for task in tasks]
+            for future in as_completed(waiting):
+                future.result()
+                done()
+        return [future.result() for future in waiting]
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """More threads than cores wait for each other; a process reads these when it starts."""
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
