@@ -68,7 +68,7 @@ def run_roles(roles: Sequence[str], settings: Settings) -> int:
     """
     stopping = _Stopping()
     children = {
-        role: subprocess.Popen(_command(role), env=os.environ | as_environment(_of_part(settings, number)))
+        role: subprocess.Popen(_command(role), env=os.environ | as_environment(of_part(settings, number)))
         for number, role in enumerate(roles)
     }
     try:
@@ -92,8 +92,8 @@ class _Stopping:
         self.asked = True
 
 
-def _of_part(settings: Settings, number: int) -> Settings:
-    """Each part tells of its health on a port of its own."""
+def of_part(settings: Settings, number: int) -> Settings:
+    """The settings of a part: each tells of its health on a port of its own."""
     port = settings.health.port
     if not port:
         return settings

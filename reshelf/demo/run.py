@@ -27,7 +27,7 @@ from reshelf.demo.screen import line, screen
 from reshelf.demo.shop import Shop, ShopSettings
 from reshelf.demo.traffic import TICK_S, Traffic
 from reshelf.processes import process
-from reshelf.roles import ROLES
+from reshelf.roles import ROLES, of_part
 from reshelf.settings import Settings, as_environment
 from reshelf.topics import apply
 from schemas.errors import BadSettings, ReshelfError
@@ -92,7 +92,7 @@ def demonstration(settings: Settings, order: Order, console: Console) -> dict[st
         if not order.embedded:
             stack.callback(remove, own)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="reshelf-demo-")))
-        workers = [(role, *_worker(stack, role, own, folder)) for role in ROLES]
+        workers = [(role, *_worker(stack, role, of_part(own, at), folder)) for at, role in enumerate(ROLES)]
         address = "" if order.port is None else console_address(order.port)
         if address:
             port = address.rstrip("/").rpartition(":")[2]

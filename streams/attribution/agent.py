@@ -84,6 +84,7 @@ class Attribution:
         self._rules = RulesReader(kafka, self._windows)
         self._parts: dict[int, Part] = {}
         self._patience = Patience()
+        REGISTRY.add("reshelf_rewinds_total", PURCHASES.name, by=0)
 
     async def start(self) -> None:
         """Agree with the namespace and read the rules; waits for broker and Redis."""

@@ -52,6 +52,8 @@ class Fitter:
         self.app: BatchApp
         self.partitions = 1
         self._metrics = metrics
+        for result in ("fitted", "unchanged", "failed"):
+            metrics.add("reshelf_fits_total", result, by=0)
         self._catalog = catalog
         self._state = state
         self._outlet = outlet

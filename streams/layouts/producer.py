@@ -69,6 +69,8 @@ class LayoutProducer:
         finish: Callable[[Layout], Layout] = lambda layout: layout,
     ) -> None:
         self._metrics = metrics
+        for result in ("published", "unchanged", "withdrawn", "refused"):
+            metrics.add("reshelf_layouts_total", result, by=0)
         self.request_partitions = 1
         self._catalog = catalog
         self._state = state

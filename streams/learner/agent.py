@@ -71,6 +71,8 @@ class Learner:
         self._committing = asyncio.Lock()
         self._patience = Patience()
         self._asking = Patience()
+        for topic in TOPICS:
+            REGISTRY.add("reshelf_rewinds_total", topic.name, by=0)
 
     # Ownership
 

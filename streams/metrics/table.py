@@ -94,7 +94,7 @@ _ALL = (
         "learner",
         ("topic", "verdict"),
         "Records judged: applied, duplicate, forgotten, or the reason why they were put aside.",
-        "Many put aside: look at dead-letters for what producers send. Many duplicates: a producer repeats itself.",
+        "Many put aside: look at dead letters for what producers send. Many duplicates: a producer repeats itself.",
     ),
     Metric(
         "reshelf_dead_letters_total",
@@ -286,7 +286,7 @@ _ALL = (
         "gauge",
         "console",
         ("role",),
-        "Workers in the consumer group of each role.",
+        "Workers in the consumer group of each role. The embedded broker names none.",
         "0: start one.",
     ),
     Metric(

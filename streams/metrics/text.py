@@ -37,19 +37,23 @@ def of_process() -> list[Sample]:
 
 def _lines(name: str, labels: tuple[tuple[str, str], ...], value: float | Distribution) -> Iterator[str]:
     if not isinstance(value, Distribution):
-        yield f"{name}{_braced(labels)} {value:.17g}"
+        yield f"{name}{_braced(labels)} {_number(value)}"
         return
     passed = 0
     for bound, count in zip((*(f"{bound:g}" for bound in value.bounds), "+Inf"), value.counts, strict=True):
         passed += count
         yield f"{name}_bucket{_braced((*labels, ('le', bound)))} {passed}"
-    yield f"{name}_sum{_braced(labels)} {value.total:.17g}"
+    yield f"{name}_sum{_braced(labels)} {_number(value.total)}"
     yield f"{name}_count{_braced(labels)} {passed}"
 
 
 def _braced(labels: Iterable[tuple[str, str]]) -> str:
     told = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels)
     return f"{{{told}}}" if told else ""
+
+
+def _number(value: float) -> str:
+    return repr(float(value)).removesuffix(".0")
 
 
 def _escaped(text: str) -> str:

@@ -272,7 +272,7 @@ def test_the_pages_in_a_browser(browser: Any) -> None:
     assert re.search(r"[\d.]+ MB", browser.locator(".tile").nth(5).inner_text())
 
     told = browser.evaluate("async () => await (await fetch('/metrics')).text()")
-    assert 'reshelf_workers{role="learner"} 1\n' in told and "reshelf_redis_memory_bytes{" in told
+    assert 'reshelf_state_lag_records{topic="events-clicks",' in told and "reshelf_redis_memory_bytes{" in told
     assert 'reshelf_http_requests_total{route="/api/arms",status="200"} ' in told
 
     browser.keyboard.press("5")
