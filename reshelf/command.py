@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 import click
 
 from reshelf.commands import Front
+from reshelf.logs import TEXT
 from schemas.errors import BadSettings, ReshelfError
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -149,7 +150,7 @@ def cli() -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and give its exit status; errors are told in one line each."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.basicConfig(level=logging.WARNING, format=TEXT, stream=sys.stderr)
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
         status = cli.main(

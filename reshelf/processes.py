@@ -23,6 +23,8 @@ from schemas.errors import ReshelfError
 ATTEMPTS = 3
 STOP_S = 10.0
 PR_SET_PDEATHSIG = 1
+FOR_PEOPLE = "RESHELF_LOG__FORMAT"
+"""A child of ours is asked for words: its last lines are shown when it ends."""
 
 Answers = Callable[[int, subprocess.Popen[bytes]], bool]
 
@@ -57,7 +59,7 @@ def process(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **(env or {})},
+            env={**os.environ, **(env or {}), FOR_PEOPLE: "text"},
             start_new_session=True,
             preexec_fn=_die_with_parent(),  # noqa: PLW1509 (two system calls, no lock is taken)
         )

@@ -43,6 +43,7 @@ from streams.settings import (
     KafkaSettings,
     LayoutSettings,
     LearnerSettings,
+    LogSettings,
     RedisSettings,
     RunsSettings,
 )
@@ -74,6 +75,7 @@ class Settings(BaseSettings):
     edge: EdgeSettings = Field(default_factory=EdgeSettings)
     encoder: EncoderSettings = Field(default_factory=EncoderSettings)
     runs: RunsSettings = Field(default_factory=RunsSettings)
+    log: LogSettings = Field(default_factory=LogSettings)
 
     @classmethod
     def settings_customise_sources(

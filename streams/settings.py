@@ -153,6 +153,14 @@ class ExperimentSettings(Group):
     borne_revenue: float = Field(0.1, ge=0, le=1, description="The same for revenue.")
 
 
+class LogSettings(Group):
+    """How log lines on standard error look."""
+
+    format: Literal["auto", "json", "text"] = Field(
+        "auto", description="json: one object a line; text: for people; auto: text on a terminal, else json."
+    )
+
+
 class RunsSettings(Group):
     """Where records of replays, evaluations and tunings are kept."""
 

@@ -41,11 +41,13 @@ class Front:
     @cached_property
     def loaded(self) -> Loaded:
         """All settings with the origin of each; raises `BadSettings`."""
+        from reshelf.logs import arrange
         from reshelf.settings import load_settings
 
+        found = load_settings(self.file)
+        arrange(found.settings.log.format)
         if not self.embedded:
-            return load_settings(self.file)
-        load_settings(self.file)
+            return found
         loaded = load_settings(self.file, self._start(), "--embedded")
         from reshelf.topics import apply
 

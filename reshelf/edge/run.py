@@ -41,6 +41,7 @@ def server(app: object) -> uvicorn.Server:
         lifespan="off",
         ws="none",
         access_log=False,
+        log_config=None,
         log_level="warning",
         server_header=False,
         timeout_graceful_shutdown=CLOSE_S,
