@@ -1,4 +1,4 @@
-"""JSON Schema for every message, and one AsyncAPI document, written from the types.
+"""JSON Schema for every message, one AsyncAPI document, and types for TypeScript, written from the types.
 
 The files are checked in beside the code (`schemas/generated`), so that a reader
 of the repository and a team in another language see the contract without Python.
@@ -16,11 +16,12 @@ from typing import Any
 
 import msgspec
 
-from schemas import asyncapi
+from schemas import asyncapi, typescript
 from schemas.topics import TOPICS
 
 GENERATED = Path(__file__).parent / "generated"
 RELEASED = Path(__file__).parent / "released"
+TYPES = "messages.d.ts"
 EXAMPLES = Path(__file__).parent / "examples"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -46,22 +47,25 @@ def json_schema(message: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def documents() -> dict[str, bytes]:
-    """Every file of the export: its name and its bytes."""
-    types = messages()
-    _, components = msgspec.json.schema_components(list(types.values()), ref_template="#/components/schemas/{name}")
-    files = {name: json_schema(message) for name, message in types.items()}
-    files["asyncapi"] = asyncapi.document(_clean(components))
+    """Every JSON document of the export: its name and its bytes."""
+    files = {name: json_schema(message) for name, message in messages().items()}
+    files["asyncapi"] = asyncapi.document(_components())
     return {f"{name}.json": _pretty(content) for name, content in files.items()}
 
 
+def declarations() -> bytes:
+    """The file TYPES: all messages as types for TypeScript."""
+    return typescript.declarations(_components()).encode()
+
+
 def write(folder: Path | str) -> list[Path]:
-    """Write all documents to `folder`, made if missing; gives the paths written.
+    """Write all documents and TYPES to `folder`, made if missing; gives the paths written.
 
     Raises OSError where the folder cannot be written.
     """
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
-    files = documents()
+    files = documents() | {TYPES: declarations()}
     for name, content in files.items():
         (target / name).write_bytes(content)
     return [target / name for name in files]
@@ -70,6 +74,13 @@ def write(folder: Path | str) -> list[Path]:
 def read(folder: Path | str) -> dict[str, bytes]:
     """The JSON documents that lie in `folder`, as `documents` gives them."""
     return {path.name: path.read_bytes() for path in sorted(Path(folder).glob("*.json"))}
+
+
+def _components() -> dict[str, Any]:
+    types = list(messages().values())
+    _, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    found: dict[str, Any] = _clean(components)
+    return found
 
 
 def _pretty(content: dict[str, Any]) -> bytes:

@@ -18,7 +18,10 @@ def schemas() -> None:
 @click.argument("folder", required=False, type=click.Path(file_okay=False, path_type=Path))
 @click.pass_obj
 def export_(front: Front, folder: Path | None) -> None:
-    """Write JSON Schemas and the AsyncAPI document to FOLDER (default: the package's own)."""
+    """Write JSON Schemas, the AsyncAPI document and TypeScript types to FOLDER (default: the package's own).
+
+    Example: reshelf schemas export contract
+    """
     from schemas.export import GENERATED, write
 
     written = write(folder or GENERATED)
@@ -28,7 +31,10 @@ def export_(front: Front, folder: Path | None) -> None:
 @schemas.command("check")
 @click.pass_obj
 def check(front: Front) -> int:
-    """Fail where the present messages break readers or writers of the last release."""
+    """Fail where the present messages break readers or writers of the last release.
+
+    Example: reshelf schemas check
+    """
     from schemas.compatibility import check_released
 
     broken = check_released()

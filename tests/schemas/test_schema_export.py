@@ -18,7 +18,8 @@ DOCUMENT: dict[str, Any] = json.loads(export.documents()["asyncapi.json"])
 
 def test_checked_in_files_are_those_that_the_types_give() -> None:
     assert export.read(export.GENERATED) == export.documents(), "run `reshelf schemas export` and commit the files"
-    assert {path.suffix for path in export.GENERATED.iterdir()} == {".json"}
+    assert (export.GENERATED / export.TYPES).read_bytes() == export.declarations(), "run `reshelf schemas export`"
+    assert {path.name for path in export.GENERATED.iterdir()} == {*export.documents(), export.TYPES}
 
 
 def test_writing_twice_gives_the_same_bytes(tmp_path: Path) -> None:

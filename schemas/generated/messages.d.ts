@@ -1,0 +1,476 @@
+// Written by `reshelf schemas export` from the message types. Do not edit.
+
+/** Slots of one page view that a visitor really saw. */
+export interface Impression {
+  /** Unique per event; the same on every retry. */
+  event_id: string;
+  /** Milliseconds since 1970-01-01 UTC. */
+  occurred_at: number;
+  /** Sticky pseudonym of a visitor; the record's key. */
+  unit: string;
+  /** The page, as named in page-rules. */
+  page: string;
+  /** The segment, as named by the web tier; '*' is the whole page. */
+  segment: string;
+  /** One rendering of a page for one visitor. */
+  page_view_id: string;
+  /** Grows with every publication. */
+  layout_version: number;
+  /** 0..V-1 a slate of the layout, -1 the holdout's baseline, -2 the renderer's own fallback. */
+  variant: number;
+  slots: SlotItem[];
+}
+
+/** An item that was visible in a slot. */
+export interface SlotItem {
+  /** An addressable place, unique on its page. */
+  slot: string;
+  /** The arm: an item of the catalog or a content block. */
+  item: string;
+}
+
+/** A visitor clicked the item in a slot. */
+export interface Click {
+  /** Unique per event; the same on every retry. */
+  event_id: string;
+  /** Milliseconds since 1970-01-01 UTC. */
+  occurred_at: number;
+  /** Sticky pseudonym of a visitor; the record's key. */
+  unit: string;
+  /** The page, as named in page-rules. */
+  page: string;
+  /** The segment, as named by the web tier; '*' is the whole page. */
+  segment: string;
+  /** An addressable place, unique on its page. */
+  slot: string;
+  /** The arm: an item of the catalog or a content block. */
+  item: string;
+  /** One rendering of a page for one visitor. */
+  page_view_id: string;
+  /** Grows with every publication. */
+  layout_version: number;
+  /** 0..V-1 a slate of the layout, -1 the holdout's baseline, -2 the renderer's own fallback. */
+  variant: number;
+}
+
+/** An order that a visitor placed. */
+export interface Purchase {
+  /** Unique per event; the same on every retry. */
+  event_id: string;
+  /** Milliseconds since 1970-01-01 UTC. */
+  occurred_at: number;
+  /** Sticky pseudonym of a visitor; the record's key. */
+  unit: string;
+  /** Unique per event; the same on every retry. */
+  order_id: string;
+  /** ISO 4217 code. */
+  currency: string;
+  lines: PurchaseLine[];
+}
+
+/** One line of an order; `amount` is the line's total. */
+export interface PurchaseLine {
+  /** The arm: an item of the catalog or a content block. */
+  item: string;
+  quantity: number;
+  /** Money in minor units. */
+  amount: number;
+}
+
+/** A purchase line credited to a click; `event_id` is derived from purchase and line. */
+export interface Conversion {
+  event_id: string;
+  /** Milliseconds since 1970-01-01 UTC. */
+  occurred_at: number;
+  /** Sticky pseudonym of a visitor; the record's key. */
+  unit: string;
+  /** Unique per event; the same on every retry. */
+  order_id: string;
+  /** Unique per event; the same on every retry. */
+  purchase_id: string;
+  line: number;
+  /** Unique per event; the same on every retry. */
+  click_id: string;
+  /** Milliseconds since 1970-01-01 UTC. */
+  clicked_at: number;
+  /** Purchase minus click, in milliseconds of event time. */
+  delay: number;
+  /** The page, as named in page-rules. */
+  page: string;
+  /** The segment, as named by the web tier; '*' is the whole page. */
+  segment: string;
+  /** An addressable place, unique on its page. */
+  slot: string;
+  /** The arm: an item of the catalog or a content block. */
+  item: string;
+  /** Grows with every publication. */
+  layout_version: number;
+  /** 0..V-1 a slate of the layout, -1 the holdout's baseline, -2 the renderer's own fallback. */
+  variant: number;
+  quantity: number;
+  /** Money in minor units. */
+  amount: number;
+  /** ISO 4217 code. */
+  currency: string;
+}
+
+/** An item as the catalog team writes it; a null value deletes it. */
+export interface CatalogItem {
+  /** The arm: an item of the catalog or a content block. */
+  item: string;
+  title: string;
+  description?: string;
+  category?: string;
+  brand?: string;
+  /** Money in minor units. */
+  price?: number;
+  /** ISO 4217 code. */
+  currency?: string;
+  available?: boolean;
+  /** Milliseconds since 1970-01-01 UTC. */
+  created_at?: number;
+  tags?: string[];
+  attributes?: Record<string, string>;
+  /** Part of the price that the shop earns by a sale. */
+  margin?: number;
+  /** May be shown from then on; 0: always. */
+  available_from?: number;
+  /** May be shown until then; 0: for ever. */
+  available_until?: number;
+  /** Items that go with this one. */
+  complements?: string[];
+}
+
+/**
+ * An item's text as a vector; `content_hash` says of which text.
+ *
+ * The vector is `scale` times the numbers in `vector`.  Vectors can be compared
+ * where `model` and `revision` are the same.
+ */
+export interface CatalogEmbedding {
+  /** The arm: an item of the catalog or a content block. */
+  item: string;
+  model: string;
+  content_hash: string;
+  vector: number[];
+  revision?: string;
+  scale?: number;
+}
+
+/** A page as merchandisers declare it. */
+export interface PageRules {
+  /** The page, as named in page-rules. */
+  page: string;
+  /** Grows with every publication. */
+  version: number;
+  /** Slots in rendered order, each once. */
+  slots: string[];
+  template?: string;
+  candidates?: Candidates;
+  policy?: PolicyChoice;
+  /** Click to purchase, milliseconds. */
+  attribution_window?: number;
+  /** Content blocks: arms beside the items of the catalog. */
+  blocks?: string[];
+  /** Of two that cannot both hold, the first does. */
+  rules?: (Pin | Boost | Cap | Spacing | Exposure | Place | Sponsored | Complements)[];
+  /** Who published this version. */
+  author?: string;
+  /** Why this version was published. */
+  reason?: string;
+  /** Milliseconds since 1970-01-01 UTC. */
+  published_at?: number;
+}
+
+/**
+ * Which catalog items may be placed: all that match every filter that is set.
+ *
+ * An empty list sets no filter.  Where more than `limit` match, the best by
+ * prior mean are kept, and `reserve` places go to the newest items.
+ */
+export interface Candidates {
+  items?: string[];
+  categories?: string[];
+  brands?: string[];
+  tags?: string[];
+  limit?: number;
+  reserve?: number;
+}
+
+/** How a page's slates are chosen. */
+export interface PolicyChoice {
+  name?: "baseline" | "epsilon-greedy" | "greedy" | "thompson" | "ucb" | "uniform";
+  variants?: number;
+  /** Scale of the spread of draws, times `layouts.exploration` of the settings. */
+  exploration?: number;
+  /** Share of slots that epsilon-greedy fills at random. */
+  epsilon?: number;
+  /** Further slates, drawn uniformly each epoch, for evaluation. */
+  exploration_slates?: number;
+  /** A policy whose slates are recorded in the history, not served. */
+  shadow?: "baseline" | "epsilon-greedy" | "greedy" | "thompson" | "ucb" | "uniform" | "";
+}
+
+/** The item stands in the slot, in every slate. */
+export interface Pin {
+  kind: "pin";
+  /** Unique on the page. */
+  name: string;
+  segments?: string[];
+  /** Milliseconds since 1970-01-01 UTC. */
+  starts_at?: number;
+  /** Milliseconds since 1970-01-01 UTC. */
+  ends_at?: number;
+  item: string;
+  slot: string;
+}
+
+/** Scores of these arms are multiplied: above 1 lifts, below 1 buries, 0 keeps them off the page. */
+export interface Boost {
+  kind: "boost";
+  /** Unique on the page. */
+  name: string;
+  segments?: string[];
+  /** Milliseconds since 1970-01-01 UTC. */
+  starts_at?: number;
+  /** Milliseconds since 1970-01-01 UTC. */
+  ends_at?: number;
+  match: Match;
+  factor: number;
+}
+
+/** Which arms a rule is about: all that pass every filter that is set; an empty one is about all arms. */
+export interface Match {
+  items?: string[];
+  categories?: string[];
+  brands?: string[];
+  tags?: string[];
+  /** 0: of any age. */
+  newer_than_days?: number;
+}
+
+/** At most so many of these arms in a slate: all together, or for each brand or category by itself. */
+export interface Cap {
+  kind: "cap";
+  /** Unique on the page. */
+  name: string;
+  segments?: string[];
+  /** Milliseconds since 1970-01-01 UTC. */
+  starts_at?: number;
+  /** Milliseconds since 1970-01-01 UTC. */
+  ends_at?: number;
+  match?: Match;
+  by?: "brand" | "category" | "all";
+  most: number;
+}
+
+/** Arms of one brand or category stand at least so many positions apart; 2: not next to each other. */
+export interface Spacing {
+  kind: "spacing";
+  /** Unique on the page. */
+  name: string;
+  segments?: string[];
+  /** Milliseconds since 1970-01-01 UTC. */
+  starts_at?: number;
+  /** Milliseconds since 1970-01-01 UTC. */
+  ends_at?: number;
+  by: "brand" | "category";
+  distance: number;
+}
+
+/** One of these arms is in at least the share `least` of slates; each of them in at most the share `most`. */
+export interface Exposure {
+  kind: "exposure";
+  /** Unique on the page. */
+  name: string;
+  segments?: string[];
+  /** Milliseconds since 1970-01-01 UTC. */
+  starts_at?: number;
+  /** Milliseconds since 1970-01-01 UTC. */
+  ends_at?: number;
+  match: Match;
+  least?: number;
+  most?: number;
+}
+
+/** These arms may stand in these slots alone; with `reserved`, the slots take no others. */
+export interface Place {
+  kind: "place";
+  /** Unique on the page. */
+  name: string;
+  segments?: string[];
+  /** Milliseconds since 1970-01-01 UTC. */
+  starts_at?: number;
+  /** Milliseconds since 1970-01-01 UTC. */
+  ends_at?: number;
+  match: Match;
+  slots: string[];
+  reserved?: boolean;
+}
+
+/**
+ * The slot goes to the best of these arms in as many slates as its impressions of the day allow.
+ *
+ * `impressions` is what was sold for a day on the whole page; the share of slates
+ * is worked out anew with each fit from what was shown so far.
+ */
+export interface Sponsored {
+  kind: "sponsored";
+  /** Unique on the page. */
+  name: string;
+  segments?: string[];
+  /** Milliseconds since 1970-01-01 UTC. */
+  starts_at?: number;
+  /** Milliseconds since 1970-01-01 UTC. */
+  ends_at?: number;
+  match: Match;
+  slot: string;
+  impressions: number;
+}
+
+/** Next to an item, those that the catalog names as its complements score so many times as much. */
+export interface Complements {
+  kind: "complements";
+  /** Unique on the page. */
+  name: string;
+  segments?: string[];
+  /** Milliseconds since 1970-01-01 UTC. */
+  starts_at?: number;
+  /** Milliseconds since 1970-01-01 UTC. */
+  ends_at?: number;
+  factor?: number;
+}
+
+/**
+ * What was fitted for a page: priors, what its visitors look at, and what they are interested in.
+ *
+ * The prior mean of an arm's attractiveness is, on the logit scale, that of
+ * `click_rate` plus weight times value over the arm's features (see
+ * `policy.features`) plus `text` times the arm's vector, each with the segment's own
+ * part; and then what `arms` says of its clicks in the other segments.
+ * `strength` is the weight of the page's base rate where nothing else is known.
+ */
+export interface PolicyParameters {
+  /** The page, as named in page-rules. */
+  page: string;
+  /** Grows with every publication. */
+  version: number;
+  /** Milliseconds since 1970-01-01 UTC. */
+  fitted_at: number;
+  /** Prior mean of attractiveness. */
+  click_rate: number;
+  /** Prior weight, in examined impressions. */
+  strength: number;
+  examination?: Record<string, number>;
+  /** Centre and width of each feature that is a quantity. */
+  scales?: Record<string, [number, number]>;
+  weights?: Record<string, number>;
+  text_model?: string;
+  /** Little-endian float16, one for each dimension of a text vector. */
+  text?: string;
+  segments?: Record<string, SegmentFit>;
+  /** Clicks of each arm on the whole page, and how many its features let expect. */
+  arms?: Record<string, [number, number]>;
+  /** Prior weight of a factor around 1, in expected clicks. */
+  arm_strength?: number;
+  /** Prior weight of a factor around 1, in expected clicks. */
+  segment_strength?: number;
+  /** Variance of what the weights say, logit scale. */
+  doubt?: number;
+  sales?: Sales;
+  /** Share of slates that each sponsored rule gets, by its name. */
+  pacing?: Record<string, number>;
+}
+
+/**
+ * What sets a segment apart from its page, on the logit scale of attractiveness.
+ *
+ * `share` is the segment's part of the expected clicks that `arms` of the page
+ * were added up from: as much of them is the segment's own.
+ */
+export interface SegmentFit {
+  base?: number;
+  weights?: Record<string, number>;
+  /** Little-endian float16, one for each dimension of a text vector. */
+  text?: string;
+  share?: number;
+  /** Variance of what the weights say, logit scale. */
+  doubt?: number;
+}
+
+/**
+ * What is known of purchases on a page before an item's own are looked at.
+ *
+ * `delays` is the share of purchases that come within 1, 2, 4, ... seconds after
+ * the click, and `maturity` the share that has come by now, for the clicks of each
+ * time bucket; a bucket that is not named counts as the youngest one that is.
+ */
+export interface Sales {
+  conversion_rate?: number;
+  /** Prior weight of the rate, in clicks. */
+  strength?: number;
+  /** Mean of a purchase line, minor units. */
+  amount?: number;
+  /** Standard deviation of a purchase line. */
+  deviation?: number;
+  delays?: number[];
+  maturity?: Record<string, number>;
+}
+
+/** The statistics of a page and segment changed; the record's key says which. */
+export interface LayoutRequest {
+  /** The page, as named in page-rules. */
+  page: string;
+  /** The segment, as named by the web tier; '*' is the whole page. */
+  segment: string;
+  /** By a click or purchase, and not by impressions alone. */
+  clicked?: boolean;
+}
+
+/**
+ * The slates of one page for one segment.
+ *
+ * A slate maps slot to item; a slot without an item is left to the renderer.
+ * `propensities[slot][item]` is the share of variants with the item in the
+ * slot: the exact probability for a visitor outside the holdout.  `watermarks`
+ * maps a topic to the next offset of each partition that the layout reflects.
+ */
+export interface Layout {
+  /** The page, as named in page-rules. */
+  page: string;
+  /** The segment, as named by the web tier; '*' is the whole page. */
+  segment: string;
+  /** Grows with every publication. */
+  version: number;
+  /** Milliseconds since 1970-01-01 UTC. */
+  produced_at: number;
+  /** Milliseconds since 1970-01-01 UTC. */
+  expires_at: number;
+  epoch: number;
+  template: string;
+  policy: string;
+  settings_digest: string;
+  /** Grows with every publication. */
+  rules_version: number;
+  /** Grows with every publication. */
+  parameters_version: number;
+  /** Next offset of each catalog-items partition. */
+  catalog_position: number[];
+  watermarks: Record<string, number[]>;
+  holdout_share: number;
+  holdout_salt: string;
+  baseline: Record<string, string>;
+  slates: Record<string, string>[];
+  propensities: Record<string, Record<string, number>>;
+  /** Rules that could not hold, in the order they were given up. */
+  relaxed?: string[];
+  /** The time that campaigns and stock were looked at for. */
+  decided_at?: number;
+  shadow_policy?: string;
+  /** Slates of a policy that is not served; in the history only. */
+  shadow?: Record<string, string>[];
+  /** The experiment of learned against holdout counts what happened since then. */
+  experiment_since?: number;
+  /** The loss for which all visitors get the baseline; empty: they do not. */
+  guard_rail?: string;
+}
