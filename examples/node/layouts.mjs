@@ -3,42 +3,49 @@
 
 import { createHash } from "node:crypto";
 
+/** @typedef {import("../../schemas/generated/messages.js").Layout} Layout */
+/** @typedef {Record<string, string>} Slate slot to item */
+
 export const BASELINE = -1;
 export const FALLBACK = -2;
 
-/** A fraction in [0, 1): the first 53 bits of SHA-256 over the parts, joined by a line feed. */
+/** A fraction in [0, 1): the first 53 bits of SHA-256 over the parts, joined by a line feed. @param {string[]} parts */
 export function unitHash(...parts) {
   const digest = createHash("sha256").update(parts.join("\n"), "utf8").digest();
   return Number(digest.readBigUInt64BE(0) >> 11n) / 2 ** 53;
 }
 
-/** Whether the unit always gets the baseline. */
+/** Whether the unit always gets the baseline. @param {string} unit @param {string} salt @param {number} share */
 export function inHoldout(unit, salt, share) {
   return unitHash(unit, salt) < share;
 }
 
-/** The unit's variant, 0 to variants - 1. */
+/** The unit's variant, 0 to variants - 1. @param {string} unit @param {string} page @param {number} epoch @param {number} variants */
 export function variantOf(unit, page, epoch, variants) {
   return Math.floor(variants * unitHash(unit, page, String(epoch)));
 }
 
 /** The newest layouts of the `layouts` topic. */
 export class Layouts {
+  /** @type {Map<string, Layout>} */
   #held = new Map();
 
-  /** Take one record: key and value as text, null deletes; an older version changes nothing. */
+  /** Take one record: key and value as text, null deletes; an older version changes nothing.
+   * @param {string} key @param {string | null} value */
   take(key, value) {
     const place = JSON.stringify(JSON.parse(key));
     if (value === null) {
       this.#held.delete(place);
       return;
     }
+    /** @type {Layout} */
     const layout = JSON.parse(value);
     const held = this.#held.get(place);
     if (held === undefined || layout.version > held.version) this.#held.set(place, layout);
   }
 
-  /** What `unit` is shown: variant, version and slate; `fallback` where no layout is still good. */
+  /** What `unit` is shown: variant, version and slate; `fallback` where no layout is still good.
+   * @param {string} page @param {string} segment @param {string} unit @param {number} nowMs @param {Slate} fallback */
   show(page, segment, unit, nowMs, fallback) {
     const layout = this.#held.get(JSON.stringify([page, segment])) ?? this.#held.get(JSON.stringify([page, "*"]));
     if (layout === undefined || layout.expires_at <= nowMs) return { variant: FALLBACK, version: 0, slate: fallback };

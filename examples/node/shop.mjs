@@ -1,0 +1,134 @@
+// A small web tier: shows pages as their layouts say, and publishes what visitors saw, clicked and bought.
+
+import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { Events, connect, follow } from "./kafka.mjs";
+import { Layouts } from "./layouts.mjs";
+
+const BROKERS = process.env.RESHELF_KAFKA__BOOTSTRAP ?? "127.0.0.1:9092";
+const PREFIX = process.env.RESHELF_KAFKA__PREFIX ?? "reshelf-";
+const PORT = Number(process.env.PORT ?? 8790);
+const MOST_BYTES = 65_536;
+const SCRIPT = readFileSync(new URL("../web/visible.js", import.meta.url));
+/** What a page shows without a layout: slot to item. @type {Record<string, Record<string, string>>} */
+const FALLBACK = JSON.parse(process.env.FALLBACK ?? '{"home": {"home-1": "bestseller", "home-2": "novelty"}}');
+
+const layouts = new Layouts();
+const kafka = connect(BROKERS);
+const events = new Events(kafka, PREFIX);
+
+/** What is wrong with a request, for its sender. */
+class Wrong extends Error {}
+
+/** @param {string} text */
+function escaped(text) {
+  return text.replace(/[&<>"']/g, (one) => `&#${one.charCodeAt(0)};`);
+}
+
+/** A page of HTML; slots that the slate leaves out are filled from the fallback.
+ * @param {string} page @param {string} segment @param {string} unit */
+function shown(page, segment, unit) {
+  const fallback = FALLBACK[page] ?? {};
+  const { variant, version, slate } = layouts.show(page, segment, unit, Date.now(), fallback);
+  const slots = Object.entries({ ...fallback, ...slate }).map(
+    ([slot, item]) => `<a href="#" data-slot="${escaped(slot)}" data-item="${escaped(item)}">${escaped(item)}</a>`,
+  );
+  const data = { page, segment, view: randomUUID(), version: String(version), variant: String(variant) };
+  const attributes = Object.entries(data).map(([name, value]) => `data-${name}="${escaped(value)}"`);
+  return `<!doctype html><title>${escaped(page)}</title><link rel="icon" href="data:,">
+<style>a { display: block; margin: 1em; padding: 6em 2em; border: 1px solid }</style>
+<main ${attributes.join(" ")}>${slots.join("")}</main><script type="module" src="/visible.js"></script>`;
+}
+
+/** An event as the browser tells it, with what the browser is not trusted with.
+ * @param {any} told @param {string} unit @returns {import("./kafka.mjs").Outgoing} */
+function observed(told, unit) {
+  if (typeof told !== "object" || told === null) throw new Wrong("expected events as objects");
+  const { event_id, page, segment, page_view_id, layout_version, variant } = told;
+  const origin = { event_id, occurred_at: Date.now(), unit, page, segment, page_view_id, layout_version, variant };
+  if (told.kind === "click") return { topic: "events-clicks", event: { ...origin, slot: told.slot, item: told.item } };
+  if (told.kind === "impression") return { topic: "events-impressions", event: { ...origin, slots: told.slots } };
+  throw new Wrong("expected events of the kinds impression and click");
+}
+
+/** An order, when it was placed; its id makes the event's, so that placing it again counts once.
+ * @param {any} order @param {string} unit @returns {import("./kafka.mjs").Outgoing} */
+function bought(order, unit) {
+  if (typeof order !== "object" || order === null) throw new Wrong("expected an order as an object");
+  const { order_id, currency, lines } = order;
+  const event = { event_id: `p-${order_id}`, occurred_at: Date.now(), unit, order_id, currency, lines };
+  return { topic: "events-purchases", event };
+}
+
+/** @param {import("node:http").IncomingMessage} request */
+async function body(request) {
+  let text = "";
+  for await (const part of request.setEncoding("utf8")) {
+    text += part;
+    if (text.length > MOST_BYTES) throw new Wrong(`expected at most ${MOST_BYTES} characters`);
+  }
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Wrong("expected JSON");
+  }
+}
+
+/** @param {import("node:http").IncomingMessage} request */
+function unitOf(request) {
+  const cookie = /(?:^|;\s*)unit=([^;]+)/.exec(request.headers.cookie ?? "");
+  return cookie === null ? null : decodeURIComponent(cookie[1]);
+}
+
+/** @param {import("node:http").IncomingMessage} request @param {string} unit @returns {Promise<[number, string, string | Buffer]>} */
+async function answer(request, unit) {
+  const { pathname, searchParams } = new URL(`http://localhost${request.url}`);
+  if (request.method === "POST" && pathname === "/events") {
+    const told = await body(request);
+    if (!Array.isArray(told)) throw new Wrong("expected a list of events");
+    await events.send(told.map((one) => observed(one, unit)));
+    return [204, "text/plain", ""];
+  }
+  if (request.method === "POST" && pathname === "/orders") {
+    await events.send([bought(await body(request), unit)]);
+    return [204, "text/plain", ""];
+  }
+  if (request.method !== "GET") return [405, "text/plain", "expected GET, or POST to /events or /orders"];
+  if (pathname === "/visible.js") return [200, "text/javascript", SCRIPT];
+  const page = decodeURIComponent(pathname.slice(1)) || "home";
+  return [200, "text/html; charset=utf-8", shown(page, searchParams.get("segment") ?? "*", unit)];
+}
+
+const server = createServer(async (request, response) => {
+  /** @type {Record<string, string>} */
+  const headers = { "cache-control": "no-store" };
+  try {
+    let unit = unitOf(request);
+    if (unit === null) {
+      unit = randomUUID();
+      headers["set-cookie"] = `unit=${unit}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax`;
+    }
+    const [status, type, content] = await answer(request, unit);
+    response.writeHead(status, { ...headers, "content-type": type }).end(content);
+  } catch (error) {
+    const wrong = error instanceof Wrong || error instanceof URIError;
+    if (!wrong) console.error(error);
+    response.writeHead(wrong ? 400 : 503).end(wrong ? error.message : "events could not be published");
+  }
+});
+
+await events.open();
+const reader = await follow(kafka, PREFIX, layouts);
+server.listen(PORT, "127.0.0.1", () => {
+  const address = server.address();
+  const port = address !== null && typeof address === "object" ? address.port : PORT;
+  console.log(`Serving at http://127.0.0.1:${port}/home?segment=*`);
+});
+for (const signal of ["SIGINT", "SIGTERM"]) {
+  process.once(signal, async () => {
+    server.close();
+    await Promise.allSettled([reader.stop(), events.close()]);
+    process.exit(0);
+  });
+}

@@ -1,0 +1,165 @@
+"""A small web tier: shows pages as their layouts say, and publishes what visitors saw, clicked and bought."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from html import escape
+from pathlib import Path
+from urllib.parse import quote, unquote
+from uuid import uuid4
+
+import msgspec
+import uvicorn
+from confluent_kafka import KafkaException
+from kafka import Events, Follower, Layouts, Outgoing
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from schemas.messages import Click, Impression, Purchase, PurchaseLine, SlotItem
+from schemas.topics import CLICKS, IMPRESSIONS, PURCHASES
+
+BOOTSTRAP = os.environ.get("RESHELF_KAFKA__BOOTSTRAP", "127.0.0.1:9092")
+PREFIX = os.environ.get("RESHELF_KAFKA__PREFIX", "reshelf-")
+PORT = int(os.environ.get("PORT", "8790"))
+SCRIPT = Path(__file__).parents[1] / "web" / "visible.js"
+YEAR_S = 31_536_000
+FALLBACK: dict[str, dict[str, str]] = json.loads(
+    os.environ.get("FALLBACK", '{"home": {"home-1": "bestseller", "home-2": "novelty"}}')
+)
+"""What a page shows without a layout: slot to item."""
+PAGE = """<!doctype html><title>{title}</title><link rel="icon" href="data:,">
+<style>a {{ display: block; margin: 1em; padding: 6em 2em; border: 1px solid }}</style>
+<main {data}>{slots}</main><script type="module" src="/visible.js"></script>"""
+
+layouts = Layouts()
+events = Events(BOOTSTRAP, PREFIX)
+
+
+class Seen(msgspec.Struct, tag="impression", tag_field="kind"):
+    """An impression as the browser tells it: without unit and time, which it is not trusted with."""
+
+    event_id: str
+    page: str
+    segment: str
+    page_view_id: str
+    layout_version: int
+    variant: int
+    slots: list[SlotItem]
+
+
+class Clicked(msgspec.Struct, tag="click", tag_field="kind"):
+    """A click as the browser tells it."""
+
+    event_id: str
+    page: str
+    segment: str
+    page_view_id: str
+    layout_version: int
+    variant: int
+    slot: str
+    item: str
+
+
+class Order(msgspec.Struct):
+    """An order as the checkout tells it."""
+
+    order_id: str
+    currency: str
+    lines: list[PurchaseLine]
+
+
+def observed(told: Seen | Clicked, unit: str, now_ms: int) -> Outgoing:
+    """The event of what a browser told."""
+    about = msgspec.structs.asdict(told) | {"occurred_at": now_ms, "unit": unit}
+    if isinstance(told, Seen):
+        return Outgoing(IMPRESSIONS, msgspec.convert(about, Impression))
+    return Outgoing(CLICKS, msgspec.convert(about, Click))
+
+
+def bought(order: Order, unit: str, now_ms: int) -> Outgoing:
+    """The event of an order; the order's id makes the event's, so that placing it again counts once."""
+    about = msgspec.structs.asdict(order) | {"event_id": f"p-{order.order_id}", "occurred_at": now_ms, "unit": unit}
+    return Outgoing(PURCHASES, msgspec.convert(about, Purchase))
+
+
+def shown(page: str, segment: str, unit: str, now_ms: int) -> str:
+    """A page of HTML; slots that the slate leaves out are filled from the fallback."""
+    fallback = FALLBACK.get(page, {})
+    version, (variant, slate) = layouts.show(page, segment, unit, now_ms, fallback)
+    data = {"page": page, "segment": segment, "view": uuid4().hex, "version": version, "variant": variant}
+    slots = [
+        f'<a href="#" data-slot="{escape(slot)}" data-item="{escape(item)}">{escape(item)}</a>'
+        for slot, item in (fallback | dict(slate)).items()
+    ]
+    attributes = " ".join(f'data-{name}="{escape(str(value))}"' for name, value in data.items())
+    return PAGE.format(title=escape(page), data=attributes, slots="".join(slots))
+
+
+async def show(request: Request) -> Response:
+    """A page for the visitor of the cookie; a new visitor gets one."""
+    known = request.cookies.get("unit")
+    unit = unquote(known) if known else uuid4().hex
+    page, segment = request.path_params["page"], request.query_params.get("segment", "*")
+    answer = HTMLResponse(shown(page, segment, unit, _now_ms()), headers={"Cache-Control": "no-store"})
+    if known is None:
+        answer.set_cookie("unit", quote(unit), max_age=YEAR_S, httponly=True, samesite="lax")
+    return answer
+
+
+async def take(request: Request) -> Response:
+    """Publish what a visitor saw and clicked, or bought; 400 for what is wrong, 503 for what to send again."""
+    unit = unquote(request.cookies.get("unit", ""))
+    body = await request.body()
+    try:
+        if request.url.path == "/orders":
+            outgoing = [bought(msgspec.json.decode(body, type=Order), unit, _now_ms())]
+        else:
+            told = msgspec.json.decode(body, type=list[Seen | Clicked])
+            outgoing = [observed(one, unit, _now_ms()) for one in told]
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        return PlainTextResponse(str(error), 400)
+    try:
+        await events.send(outgoing)
+    except (KafkaException, BufferError):
+        return PlainTextResponse("events could not be published", 503)
+    return Response(status_code=204)
+
+
+async def script(_: Request) -> Response:
+    """What reports visible slots from the browser."""
+    return FileResponse(SCRIPT, media_type="text/javascript")
+
+
+@asynccontextmanager
+async def opened(_: Starlette) -> AsyncIterator[None]:
+    """Serve once the layouts were read."""
+    with events, Follower(BOOTSTRAP, PREFIX, layouts):
+        print(f"Serving at http://127.0.0.1:{PORT}/home?segment=*", flush=True)
+        yield
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+app = Starlette(
+    lifespan=opened,
+    routes=[
+        Route("/visible.js", script),
+        Route("/events", take, methods=["POST"]),
+        Route("/orders", take, methods=["POST"]),
+        Route("/{page}", show),
+    ],
+)
+
+if __name__ == "__main__":
+    # Bound before anything else, so that nobody is turned away once the address is printed.
+    with socket.create_server(("127.0.0.1", PORT)) as listener:
+        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])

@@ -1,0 +1,215 @@
+"""The web tiers in `examples/`, in Python and in JavaScript: the same pages, the same events, on any broker."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from html import unescape
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+import pytest
+import requests
+from confluent_kafka import Message, Producer
+
+from policy.assignment import choose
+from reshelf.processes import free_port
+from reshelf.reading import partitions, reader, to_the_end
+from schemas import export
+from schemas.codec import decoder, encode, encode_key
+from schemas.messages import FALLBACK, Click, Impression, Layout, Purchase, PurchaseLine, SlotItem
+from schemas.topics import CLICKS, IMPRESSIONS, LAYOUTS, PURCHASES, Topic
+from streams.clients import confluent_producer_config, partition_of
+from streams.settings import KafkaSettings
+from tests.reshelf.test_console import CHROMIUM, FLAGS
+from tests.reshelf.test_layouts_command import NOW_MS, layout
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+PARTITIONS = 4
+OWN = {"home-1": "own", "home-2": "own", "home-3": '<own> & "quoted"'}
+NAMES = {"page": "home", "segment": "cooks", "page_view_id": "v-1", "layout_version": 9, "variant": 1}
+UNITS = [f"unit-{number}" for number in range(20)] + ["größe", "客人", "a;b=c d"]
+LINE = {"item": "tent", "quantity": 2, "amount": 4_990}
+
+
+@dataclass(frozen=True)
+class Tier:
+    """A running web tier and the broker it speaks to."""
+
+    address: str
+    kafka: KafkaSettings
+
+    def get(self, path: str, unit: str | None = None) -> requests.Response:
+        cookies = {} if unit is None else {"unit": quote(unit)}
+        return requests.get(self.address + path, cookies=cookies, timeout=10)
+
+    def post(self, path: str, content: Any, unit: str = "unit-1") -> requests.Response:
+        return requests.post(self.address + path, json=content, cookies={"unit": quote(unit)}, timeout=20)
+
+    def records(self, topic: Topic) -> list[Message]:
+        with reader(self.kafka) as consumer:
+            places = partitions(consumer, self.kafka.prefix + topic.name)
+            return [message for message in to_the_end(consumer, places) if message.error() is None]
+
+
+def command_of(name: str) -> list[str]:
+    if name == "python":
+        return [sys.executable, str(EXAMPLES / "python" / "shop.py")]
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("Node is not installed: the web tier in JavaScript is not tested")
+    if not (EXAMPLES / "node" / "node_modules" / "kafkajs").is_dir():
+        pytest.skip("Node's packages are not installed: run `npm ci` in examples/node")
+    return [node, str(EXAMPLES / "node" / "shop.mjs")]
+
+
+def publish(kafka: KafkaSettings, layouts: list[Layout]) -> None:
+    producer = Producer(confluent_producer_config(kafka))
+    for one in layouts:
+        producer.produce(kafka.prefix + LAYOUTS.name, encode(one), encode_key(LAYOUTS, one.page, one.segment))
+    assert producer.flush(30) == 0
+
+
+@pytest.fixture(params=["python", "node"])
+def tier(
+    request: pytest.FixtureRequest, any_broker: str, prefix: str, make_topics: Callable[..., None]
+) -> Iterator[Tier]:
+    """A web tier that has read a few layouts, many enough that they come compressed."""
+    command = command_of(request.param)
+    make_topics(any_broker, PARTITIONS)
+    kafka = KafkaSettings(bootstrap=any_broker, prefix=prefix)
+    past = msgspec.structs.replace(layout("*", 5, expires_at=NOW_MS), page="past")
+    publish(kafka, [layout("cooks", version) for version in (*range(1, 9), 10, 9)] + [layout("*", 3), past])
+    port = free_port()
+    chosen = {"RESHELF_KAFKA__BOOTSTRAP": any_broker, "RESHELF_KAFKA__PREFIX": prefix, "PORT": str(port)}
+    environment = os.environ | chosen | {"FALLBACK": json.dumps({"past": OWN})}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    with process.stdout as printed:
+        try:
+            assert "Serving" in printed.readline()
+            yield Tier(f"http://127.0.0.1:{port}", kafka)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            status = process.wait(20)
+    assert status in (0, -signal.SIGTERM)
+
+
+def told(page: str) -> tuple[int, int, dict[str, str]]:
+    """Version, variant and slate of a page of HTML."""
+    version, variant = (int(re.findall(rf'data-{name}="(-?\d+)"', page)[0]) for name in ("version", "variant"))
+    found = re.findall(r'data-slot="([^"]*)" data-item="([^"]*)"', page)
+    return version, variant, {unescape(slot): unescape(item) for slot, item in found}
+
+
+def event(kind: str, **fields: Any) -> dict[str, Any]:
+    return {"kind": kind, **NAMES, **fields}
+
+
+def test_pages_are_shown_and_events_published_as_the_contract_says(tier: Tier) -> None:
+    newest = layout("cooks", 10)
+    for unit in UNITS:
+        choice = choose(newest, unit)
+        assert told(tier.get("/home?segment=cooks", unit).text) == (10, choice.variant, dict(choice.slate))
+    assert told(tier.get("/home?segment=campers", "unit-1").text)[0] == 3
+    assert told(tier.get("/past", "unit-1").text) == (0, FALLBACK, OWN)
+    assert told(tier.get("/unknown").text) == (0, FALLBACK, {})
+    visitor = tier.get("/home").cookies["unit"] or ""
+    assert len(visitor) >= 32
+    assert "unit" not in tier.get("/home", visitor).cookies
+
+    for at, unit in enumerate(UNITS):
+        seen = event("impression", event_id=f"i-{at}", slots=[{"slot": "home-1", "item": "tent"}])
+        clicked = event("click", event_id=f"c-{at}", slot="home-1", item="tent")
+        assert tier.post("/events", [seen, clicked], unit).status_code == 204
+    order = {"order_id": "o-1", "currency": "EUR", "lines": [LINE]}
+    assert tier.post("/orders", order, "größe").status_code == 204
+    for wrong in ([event("view")], {"no": "list"}, [3]):
+        assert tier.post("/events", wrong).status_code == 400
+    check_events(tier)
+
+
+def check_events(tier: Tier) -> None:
+    found = {topic.name: tier.records(topic) for topic in (IMPRESSIONS, CLICKS, PURCHASES)}
+    for messages in found.values():
+        for message in messages:
+            assert message.partition() == partition_of(message.key() or b"", PARTITIONS)
+    impressions = [decoder(Impression)(message.value() or b"") for message in found[IMPRESSIONS.name]]
+    clicks = [decoder(Click)(message.value() or b"") for message in found[CLICKS.name]]
+    purchases = [decoder(Purchase)(message.value() or b"") for message in found[PURCHASES.name]]
+    assert {one.unit for one in impressions} == {one.unit for one in clicks} == set(UNITS)
+    assert [one.slots for one in impressions] == [[SlotItem("home-1", "tent")]] * len(UNITS)
+    assert {message.key() for message in found[CLICKS.name]} == {unit.encode() for unit in UNITS}
+    assert {abs(one.occurred_at - NOW_MS) < 600_000 for one in clicks} == {True}
+    origin = {"page": "home", "segment": "cooks", "page_view_id": "v-1", "layout_version": 9, "variant": 1}
+    assert [{name: getattr(one, name) for name in origin} for one in clicks] == [origin] * len(UNITS)
+    assert [(one.event_id, one.order_id, one.unit, one.lines) for one in purchases] == [
+        ("p-o-1", "o-1", "größe", [PurchaseLine("tent", 2, 4_990)])
+    ]
+
+
+@pytest.mark.parametrize("any_broker", ["broker"], indirect=True)
+@pytest.mark.parametrize("tier", ["python"], indirect=True)
+def test_a_browser_reports_what_was_really_seen(tier: Tier) -> None:
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed: the report of visible slots is not tested in a browser")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        tab = chromium.new_page(viewport={"width": 600, "height": 300})
+        tab.goto(f"{tier.address}/past")
+        with tab.expect_response(lambda answer: answer.url.endswith("/events")):
+            pass
+        assert [slots for _, slots in seen_by(tier)] == [["home-1"]], "the others are below the fold"
+        tab.evaluate("scrollTo(0, document.body.scrollHeight)")
+        with tab.expect_response(lambda answer: answer.url.endswith("/events")):
+            pass
+        with tab.expect_response(lambda answer: answer.url.endswith("/events")):
+            tab.click("[data-slot=home-3]")
+        chromium.close()
+    events = seen_by(tier)
+    assert {slot for _, slots in events for slot in slots} == {"home-1", "home-3"}, "home-2 was only passed by"
+    assert len({event_id for event_id, _ in events}) == len(events)
+    clicks = [decoder(Click)(message.value() or b"") for message in tier.records(CLICKS)]
+    assert [(one.slot, one.item, one.variant, one.layout_version) for one in clicks] == [
+        ("home-3", OWN["home-3"], FALLBACK, 0)
+    ]
+
+
+def seen_by(tier: Tier) -> list[tuple[str, list[str]]]:
+    """Event ids and slots of the impressions, in the order of their partition."""
+    events = [decoder(Impression)(message.value() or b"") for message in tier.records(IMPRESSIONS)]
+    return [(one.event_id, [slot.slot for slot in one.slots]) for one in events]
+
+
+def test_types_hold_for_the_code_in_javascript_and_for_all_examples(tmp_path: Path) -> None:
+    checker = EXAMPLES / "node" / "node_modules" / ".bin" / "tsc"
+    if not checker.exists():
+        pytest.skip("Node's packages are not installed: run `npm ci` in examples/node")
+    names = {stem: message.__name__ for stem, message in export.messages().items()}
+    lines = [f'import type {{ {", ".join(names.values())} }} from "{export.GENERATED / "messages.js"}";']
+    for number, path in enumerate(sorted(export.EXAMPLES.glob("*.json"))):
+        lines.append(f"export const e{number}: {names[path.name.split('.')[0]]} = {path.read_text(encoding='utf-8')};")
+    right = tmp_path / "right.mts"
+    right.write_text("\n".join(lines), encoding="utf-8")
+    wrong = tmp_path / "wrong.mts"
+    wrong.write_text("\n".join([lines[0], "export const e: SlotItem = { slot: 3 };"]).replace("Click", "SlotItem", 1))
+    assert types(checker, str(right)) == ""
+    assert "error TS2" in types(checker, str(wrong))
+    assert types(checker, "--project", str(EXAMPLES / "node")) == ""
+
+
+def types(checker: Path, *arguments: str) -> str:
+    strict = () if "--project" in arguments else ("--noEmit", "--strict", "--target", "es2022", "--module", "nodenext")
+    done = subprocess.run([str(checker), *strict, *arguments], capture_output=True, text=True, timeout=60, check=False)
+    return done.stdout
