@@ -473,4 +473,6 @@ export interface Layout {
   experiment_since?: number;
   /** The loss for which all visitors get the baseline; empty: they do not. */
   guard_rail?: string;
+  /** Next offset of each catalog-embeddings partition. */
+  embeddings_position?: number[];
 }
