@@ -18,6 +18,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from reshelf.commands import Front
 from reshelf.logs import TEXT
@@ -50,12 +51,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "drill": ("drill:drill", "Break everything while events flow, then check that nothing was lost or doubled."),
     "bench": ("bench:bench", "Measure how fast Reshelf is on this machine."),
     "settings": ("settings:settings", "Show the settings in effect and where each came from."),
+    "completion": ("completion:completion", "Let the tab key complete commands, options and values."),
 }
 """Name: module in `reshelf.commands` and function, and a line of help."""
 
 TASKS: dict[str, tuple[str, ...]] = {
     "See it": ("demo", "console", "layouts", "explain"),
-    "Set up": ("init", "settings", "topics", "doctor", "schemas"),
+    "Set up": ("init", "settings", "topics", "doctor", "schemas", "completion"),
     "Run": ("worker", "encoder", "edge", "publish", "forget", "import"),
     "Arrange pages": ("rules",),
     "Judge": ("experiment", "evaluate", "tune", "report", "log", "runs"),
@@ -82,6 +84,13 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(importlib.import_module(_module(target)), target.partition(":")[2])
         _share_options(command)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Names of commands, without importing them; after a dash the options."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        names = (name for name in self.list_commands(ctx) if name.startswith(incomplete))
+        return [CompletionItem(name, help=COMMANDS[name][1]) for name in names]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands by task, without importing them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from inspect import cleandoc
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ import click
 from reshelf.command import TASKS, cli
 
 WIDTH = 100
+EXAMPLE = "Example: "
 SHARED = ("--settings", "--embedded", "--json", "--verbose", "--help")
 
 
@@ -52,11 +54,16 @@ def _usage(context: click.Context) -> Iterator[str]:
 
 
 def _text(command: click.Command) -> Iterator[str]:
-    """The help, a line for each paragraph with an empty one between two."""
-    for at, part in enumerate((command.help or "").split("\n\n")):
+    """The help, a line for each paragraph with an empty one between two; what keeps its lines is a block of code."""
+    for at, part in enumerate(cleandoc(command.help or "").split("\n\n")):
         if at:
             yield ""
-        yield " ".join(part.split())
+        if part.startswith("\b\n"):
+            yield from ("```", *part.splitlines()[1:], "```")
+        elif part.startswith(EXAMPLE):
+            yield f"{EXAMPLE}`{' '.join(part.removeprefix(EXAMPLE).split())}`"
+        else:
+            yield " ".join(part.split())
 
 
 def _options(command: click.Command, context: click.Context) -> Iterator[str]:

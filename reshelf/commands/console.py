@@ -23,6 +23,8 @@ def console(front: Front, port: int | None) -> None:
 
     It shows what topics and Redis hold and writes nothing but rules.  It listens on
     the loopback interface; another console.host needs a console.token.
+
+    Example: reshelf console --port 8765
     """
     if front.embedded:
         raise BadSettings("--embedded: servers that just started have nothing to show. Try `reshelf demo`.")

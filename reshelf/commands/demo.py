@@ -46,6 +46,8 @@ def demo(
     Its web tier and renderer speak to Reshelf over the topics only.  A tenth of
     the visitors always get the baseline; the rest see learned layouts.  Ctrl-C
     ends everything that was started.
+
+    Example: reshelf demo --seconds 90 --seed 2
     """
     from reshelf.demo.run import Order, Stopped, stoppable
 

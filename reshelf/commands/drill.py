@@ -62,6 +62,8 @@ def drill(
     Starts a broker, Redis and workers of its own; topics and keys have names of their own where
     --given names other servers, and are removed there before and after.  Ends with status 1 when an event was lost or
     counted twice.
+
+    Example: reshelf drill --kills 12 --seconds 80
     """
     if hostile is not None:
         _hostile(front, hostile, seed)

@@ -52,6 +52,8 @@ def evaluate(
     hold is composed again for each layout, from the counts of that time and with
     the settings of --settings.  An estimator is refused where the log lacks more than
     1 % of what the policy would show.  docs/evaluation.md says which to trust when.
+
+    Example: reshelf evaluate --policy greedy --page home
     """
     from reshelf.decisions.evaluate import POLICIES, RECORDED, Evaluator, Question
     from reshelf.runs import record

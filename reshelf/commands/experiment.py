@@ -30,6 +30,8 @@ def status(front: Front, page: str | None, level: float) -> None:
 
     Also says whether units arrive in the holdout as often as they should, and which
     guard-rails were crossed.  docs/evaluation.md explains each figure.
+
+    Example: reshelf experiment status home
     """
     if front.embedded:
         raise BadSettings("--embedded: a Redis that just started has no state. Use the settings of a running one.")

@@ -22,7 +22,9 @@ def explain(front: Front, page: str, segment: str, item: str | None) -> None:
 
     Counts, prior and where it came from, click rate with its interval, a draw for
     each slate, what a click is worth, and what each rule did; as of now, from the
-    topics and the state.  Example: reshelf explain home hikers sku-1001
+    topics and the state.
+
+    Example: reshelf explain home hikers sku-1001
     """
     if front.embedded:
         raise BadSettings("--embedded: servers that just started have nothing to explain. Use the settings of a shop.")

@@ -16,6 +16,8 @@ def forget(front: Front, units: tuple[str, ...]) -> None:
     A record with the unit as its key and no value is published to events-clicks;
     attribution acts on it when it gets there, and on every replay.  Counts are kept:
     they hold no units.  Events themselves stay in the log until its retention ends.
+
+    Example: reshelf forget unit-17
     """
     from reshelf.publish import forget as ask_to_forget
 

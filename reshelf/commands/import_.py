@@ -41,6 +41,8 @@ def obd(
     clicked, a click, at the time of the row.  They count as learned traffic of
     layout 0.  What the topics hold already is left out, so importing again
     changes nothing.  With --embedded and --export one command does it all.
+
+    Example: reshelf import obd obd-folder --campaign all --policy random --embedded
     """
     from reshelf.importing import own_settings, publish
     from reshelf.open_bandit import OpenBandit

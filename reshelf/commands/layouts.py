@@ -26,6 +26,8 @@ def layouts(front: Front, page: str | None, segment: str | None, follow: bool) -
     """List the newest layouts, or show the one of PAGE and SEGMENT.
 
     SEGMENT '*' is the layout for segments that have none of their own.
+
+    Example: reshelf layouts home cooks --follow
     """
     if front.embedded:
         raise BadSettings("--embedded: a broker that just started has no layouts. Use the settings of a running one.")

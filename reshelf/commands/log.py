@@ -22,7 +22,9 @@ def archive(front: Front, folder: Path) -> None:
     """Write the event topics, as far as the log holds them, to FOLDER as Parquet files.
 
     `reshelf replay --archive FOLDER` reads them again, after the topics have dropped
-    them.  Needs the extra `archive`.  Example: reshelf log archive november
+    them.  Needs the extra `archive`.
+
+    Example: reshelf log archive november
     """
     from schemas.topics import EVENT_TOPICS
     from streams.replay.archive import write
@@ -53,6 +55,8 @@ def export(front: Front, target: Path, form: str, page: str | None) -> None:
     from.  Parquet has a row for each slot that was seen, and needs the extra
     `archive`; docs/evaluation.md describes the columns.  open-bandit writes
     TARGET/POLICY/PAGE/PAGE.csv and item_context.csv, as that dataset has them.
+
+    Example: reshelf log export decisions.parquet
     """
     from reshelf.decisions import export as form_of
     from reshelf.decisions.evaluate import Evaluator

@@ -13,9 +13,15 @@ from schemas.errors import BadSettings
 from schemas.topics import BY_NAME, Topic
 
 
+def _names(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
+    return [name for name, topic in BY_NAME.items() if topic.message is not None and name.startswith(begun)]
+
+
 @click.command()
 @click.argument("file", type=click.File("rb"))
-@click.option("--topic", "name", required=True, help="Name of the topic, with or without the prefix.")
+@click.option(
+    "--topic", "name", required=True, shell_complete=_names, help="Name of the topic, with or without the prefix."
+)
 @click.pass_obj
 def publish(front: Front, file: BinaryIO, name: str) -> None:
     """Check every line of FILE ("-" for standard input), then publish them.
@@ -23,6 +29,8 @@ def publish(front: Front, file: BinaryIO, name: str) -> None:
     A line is one message as JSON.  To delete (an item, a page) or to forget a
     unit, write {"key": "NAME", "value": null}; for topics with the key page,
     segment write {"key": ["PAGE", "SEGMENT"], "value": null}.
+
+    Example: reshelf publish catalog.jsonl --topic catalog-items
     """
     from reshelf.publish import check, send
 

@@ -26,7 +26,9 @@ def replay(front: Front, namespace: str, begin: str, end: str, archive: Path | N
     Conversions are taken as they were decided.  A replay that was stopped goes on
     when the same command is given again.  Afterwards: `reshelf state diff`,
     `reshelf state digest` and `reshelf state swap`.  With --settings the fold may
-    be shaped differently.  Example: reshelf replay --from 2026-11-01 --into november
+    be shaped differently.
+
+    Example: reshelf replay --from 2026-11-01 --into november
     """
     from reshelf.replay import Order, as_json, run
     from reshelf.runs import record

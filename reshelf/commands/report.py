@@ -37,6 +37,8 @@ def report(front: Front, target: Path, page: str | None, policies: tuple[str, ..
     """Write uplift over time, posteriors, examination, policies and the experiment's health to TARGET.
 
     The file is HTML with all it needs inside, so it opens without a network.
+
+    Example: reshelf report report.html --page home
     """
     from reshelf.decisions.evaluate import POLICIES as KNOWN
     from reshelf.report.page import html

@@ -22,7 +22,9 @@ def rules() -> None:
     """Check, publish and roll back the rules of pages.
 
     A file is YAML: a page, or a list of pages, with slots, candidates, policy and
-    rules.  Example: reshelf rules check home.yaml
+    rules.
+
+    Example: reshelf rules check home.yaml
     """
 
 
@@ -30,7 +32,10 @@ def rules() -> None:
 @click.argument("file", type=click.File("r"))
 @click.pass_obj
 def check(front: Front, file: TextIO) -> None:
-    """Check FILE ("-" for standard input) and publish nothing: each line that does not fit, with the reason."""
+    """Check FILE ("-" for standard input) and publish nothing: each line that does not fit, with the reason.
+
+    Example: reshelf rules check home.yaml
+    """
     from reshelf.rules.file import read
 
     pages = read(file.read(), file.name)
@@ -44,7 +49,10 @@ def check(front: Front, file: TextIO) -> None:
 @REASON
 @click.pass_obj
 def apply(front: Front, file: TextIO, author: str | None, reason: str) -> None:
-    """Check FILE and publish the pages in it that differ from what is in force, as further versions."""
+    """Check FILE and publish the pages in it that differ from what is in force, as further versions.
+
+    Example: reshelf rules apply home.yaml --author mira --reason "shoe week"
+    """
     from reshelf.rules.file import read
     from reshelf.rules.topic import publish
 
@@ -58,7 +66,10 @@ def apply(front: Front, file: TextIO, author: str | None, reason: str) -> None:
 @rules.command("list")
 @click.pass_obj
 def list_(front: Front) -> None:
-    """The pages and what is in force for them."""
+    """The pages and what is in force for them.
+
+    Example: reshelf rules list
+    """
     from reshelf.rules.topic import newest
 
     pages = list(newest(front.settings.kafka).values())
@@ -70,7 +81,10 @@ def list_(front: Front) -> None:
 @click.argument("page")
 @click.pass_obj
 def show(front: Front, page: str) -> None:
-    """What is in force for PAGE, as a file to edit and apply again."""
+    """What is in force for PAGE, as a file to edit and apply again.
+
+    Example: reshelf rules show home
+    """
     import msgspec
 
     from reshelf.rules.file import written
@@ -83,7 +97,10 @@ def show(front: Front, page: str) -> None:
 @click.argument("page")
 @click.pass_obj
 def history(front: Front, page: str) -> None:
-    """The versions of PAGE: who published each, when and why."""
+    """The versions of PAGE: who published each, when and why.
+
+    Example: reshelf rules history home
+    """
     from reshelf.rules.topic import history as versions_of
 
     versions = versions_of(front.settings.kafka, page)
@@ -98,7 +115,10 @@ def history(front: Front, page: str) -> None:
 @REASON
 @click.pass_obj
 def rollback(front: Front, page: str, version: int | None, author: str | None, reason: str) -> None:
-    """Put an earlier version of PAGE in force again."""
+    """Put an earlier version of PAGE in force again.
+
+    Example: reshelf rules rollback home --author mira --reason "shoe week is over"
+    """
     from reshelf.rules.topic import roll_back
 
     made = roll_back(front.settings.kafka, page, version, author or getpass.getuser(), reason, _now_ms())

@@ -23,7 +23,10 @@ def runs() -> None:
 @click.option("--kind", help="One kind alone.")
 @click.pass_obj
 def list_(front: Front, kind: str | None) -> None:
-    """List the runs kept in `runs.folder`, the oldest first."""
+    """List the runs kept in `runs.folder`, the oldest first.
+
+    Example: reshelf runs list --kind evaluation
+    """
     import msgspec
 
     found = [run for run in _kept(front) if kind in (None, run.kind)]
@@ -35,7 +38,10 @@ def list_(front: Front, kind: str | None) -> None:
 @click.argument("run")
 @click.pass_obj
 def show(front: Front, run: str) -> None:
-    """Show one run; the beginning of its id is enough."""
+    """Show one run; the beginning of its id is enough.
+
+    Example: reshelf runs show RUN
+    """
     import msgspec
 
     from reshelf.runs import find
@@ -50,7 +56,10 @@ def show(front: Front, run: str) -> None:
 @click.argument("other")
 @click.pass_obj
 def compare(front: Front, one: str, other: str) -> None:
-    """Say in what two runs differ."""
+    """Say in what two runs differ.
+
+    Example: reshelf runs compare ONE OTHER
+    """
     from reshelf.runs import differences, find
 
     kept = _kept(front)

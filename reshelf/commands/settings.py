@@ -11,7 +11,10 @@ from reshelf.commands import Front
 @click.option("--template", is_flag=True, help="Print a TOML file with every setting, explained and commented out.")
 @click.pass_obj
 def settings(front: Front, template: bool) -> None:
-    """Show the settings in effect, without secrets, and where each came from."""
+    """Show the settings in effect, without secrets, and where each came from.
+
+    Example: reshelf settings --template
+    """
     from reshelf import settings as all_settings
 
     if template:

@@ -30,6 +30,8 @@ def export(front: Front, form: str) -> None:
     page, segment, bucket (its start, in milliseconds), item, slot, impressions,
     clicks, conversions, revenue, with all traffic together; conversions and
     revenue are known by item, so they stand on a line with an empty slot.
+
+    Example: reshelf state export --format csv
     """
     sys.stdout.buffer.write(exported(front.settings, form))
 
@@ -41,6 +43,8 @@ def digest(front: Front, namespace: str | None) -> None:
     """Print the SHA-256 of the canonical export of NAMESPACE, or of the live one.
 
     It is equal for two replays of one stretch of log.
+
+    Example: reshelf state digest november
     """
     from reshelf.live import live
     from reshelf.state import rows
@@ -62,6 +66,8 @@ def diff(front: Front, one: str, other: str) -> int:
 
     Where they have read to different places in the log they differ: replay to the
     same place first.
+
+    Example: reshelf state diff live november
     """
     from reshelf.state import compared
 
@@ -85,6 +91,8 @@ def swap(front: Front, namespace: str, max_behind: int) -> None:
     Workers notice within a second, end with status 1 and use it once their
     supervisor has started them again.  Nothing is lost: NAMESPACE has watermarks of
     its own and goes on from there.  To switch back, name the old one.
+
+    Example: reshelf state swap november
     """
     from reshelf.state import swapped
 

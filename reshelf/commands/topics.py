@@ -24,7 +24,10 @@ def topics() -> None:
 @OLD_DATA
 @click.pass_obj
 def apply_(front: Front, imported: bool) -> None:
-    """Create the topics that are missing; what exists is left as it is."""
+    """Create the topics that are missing; what exists is left as it is.
+
+    Example: reshelf topics apply
+    """
     done = apply(front.settings.kafka, imported=imported)
     made = [f"created {name}" for name in done.created] or ["nothing to create"]
     differing = [line for state in done.topics for line in _differences(state)]
@@ -35,7 +38,10 @@ def apply_(front: Front, imported: bool) -> None:
 @OLD_DATA
 @click.pass_obj
 def list_(front: Front, imported: bool) -> None:
-    """List the topics, and where they differ from what they should be."""
+    """List the topics, and where they differ from what they should be.
+
+    Example: reshelf topics list
+    """
     found = states(front.settings.kafka, imported=imported)
     front.answer(_content(found), "\n".join(line for state in found for line in _lines(state)))
 

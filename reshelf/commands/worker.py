@@ -20,6 +20,8 @@ def worker(front: Front, roles: tuple[str, ...]) -> int:
     One ROLE (learner, attribution, fitter or layouts) runs in this process; several, or
     none for all four, run as processes of their own.  When one ends by itself
     the command ends with status 1, for its supervisor to start it again.
+
+    Example: reshelf worker learner attribution
     """
     # Client libraries catch everything around some of their imports, and the event loop around its
     # callbacks: an exit raised there would be lost, so SIGTERM is only noted until the loop hears it.

@@ -21,12 +21,12 @@ OURS = {name: service for name, service in SERVICES.items() if "build" in servic
 
 def parsed(command: click.Command, arguments: list[str], parent: click.Context | None = None) -> None:
     """Parse a command line down to its last command; raises UsageError where it is wrong."""
-    context = command.make_context(command.name, list(arguments), parent=parent)
-    if isinstance(command, click.Group):
-        rest = [*context._protected_args, *context.args]
-        _, inner, left = command.resolve_command(context, rest)
-        assert inner is not None
-        parsed(inner, left, context)
+    with command.make_context(command.name, list(arguments), parent=parent) as context:
+        if isinstance(command, click.Group):
+            rest = [*context._protected_args, *context.args]
+            _, inner, left = command.resolve_command(context, rest)
+            assert inner is not None
+            parsed(inner, left, context)
 
 
 @pytest.mark.parametrize("name", OURS)

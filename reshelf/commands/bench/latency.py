@@ -49,6 +49,8 @@ def latency(
     Rates take turns, and each warms up before it counts.  A click that is in no layout
     after 5 s is counted as unseen, and as 5 s in the figures.  Topics and state are the
     measurement's own, and are deleted afterwards.
+
+    Example: reshelf bench latency --broker embedded --rate 1000
     """
     from dataclasses import asdict
 

@@ -19,6 +19,8 @@ def layout(front: Front, items: tuple[int, ...], slots: int, variants: int, roun
 
     Counts change a little from one layout to the next, as in a worker. `median_ms`
     is that of the first number of items.
+
+    Example: reshelf bench layout --items 1000 --slots 12
     """
     from dataclasses import asdict
 

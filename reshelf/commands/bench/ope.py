@@ -47,6 +47,8 @@ def ope(
 
     Needs neither broker nor Redis.  The targets are near the policy that is served,
     but for the last.  Widths are beside those of a log that the target served itself.
+
+    Example: reshelf bench ope --logs 20
     """
     from bench.coverage import coverage, false_alarms, summary
     from bench.ope import Plan

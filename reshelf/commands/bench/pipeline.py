@@ -44,6 +44,8 @@ def pipeline(
 
     Options may be repeated. Give it a broker and Redis of its own (or --embedded):
     it writes to topics of its own there.
+
+    Example: reshelf bench pipeline --broker embedded --peers none
     """
     from bench.pipeline import measure
 

@@ -19,6 +19,8 @@ def renderer(front: Front, items: int, slots: int, variants: int, calls: int, ro
     """Microseconds to decode a layout, to choose a variant and to read a slate, in the reference renderer.
 
     Nothing is started: it needs neither broker nor Redis.
+
+    Example: reshelf bench renderer --items 1000
     """
     from dataclasses import asdict
 

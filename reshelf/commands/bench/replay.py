@@ -18,6 +18,8 @@ def replay(front: Front, events: int, rounds: int, slots: tuple[int, ...]) -> No
     """Events per second from a whole topic into a fresh namespace, as `reshelf replay` does it.
 
     Give it a broker and Redis of its own: it writes to topics of its own there.
+
+    Example: reshelf bench replay --broker embedded
     """
     from dataclasses import asdict
 

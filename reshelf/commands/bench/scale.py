@@ -27,6 +27,8 @@ def scale(
 
     It starts a Redis of its own and needs no broker. Keys are measured with 100
     items in 12 slots, items with 12 slots, slots with 1,000 items; sizes may be repeated.
+
+    Example: reshelf bench scale
     """
     import asyncio
 

@@ -17,6 +17,8 @@ def stages(front: Front, slots: tuple[int, ...], events: int) -> None:
     """Microseconds for an event in each step from the log to the state.
 
     Give it a broker and Redis of its own: it writes to topics of its own there.
+
+    Example: reshelf bench stages --broker embedded
     """
     import asyncio
     from dataclasses import asdict
