@@ -34,10 +34,14 @@ class Entry:
 
 
 class Run(NamedTuple):
-    """Clicks lost by a seed's page views so far, at each checkpoint; `covered` for beliefs with intervals."""
+    """Clicks lost by a seed's page views so far, at each checkpoint, and of these by items in their first day.
+
+    `covered` is for beliefs with intervals.
+    """
 
     regret: tuple[float, ...]
     uniform: tuple[float, ...]
+    first_day: tuple[float, ...]
     covered: tuple[float, ...]
 
 

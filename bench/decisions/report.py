@@ -20,7 +20,7 @@ from bench.decisions.contest import (
 )
 from bench.decisions.peers import PEERS
 from policy.simulation.learned import Setup
-from policy.simulation.means import mean_of, ratio_of
+from policy.simulation.means import mean_of, ratio_of, ratio_of_sums
 from policy.simulation.shop import Shape
 
 TUNING_SEEDS = 1_000
@@ -72,6 +72,8 @@ class Contest:
             "ratio_to_best_peer": {one.name: self._ratios(one) for one in self.fields},
             "ratio_of_delayed": {one.name: self._delayed(one) for one in self.fields if self.delay},
             "coverage": {one.name: self._covered(one) for one in self.fields},
+            "first_day_regret": {one.name: self._first_day(one) for one in self.fields},
+            "first_day_regret_ratio": self._saved(),
         }
 
     def _ours(self) -> list[Entry]:
@@ -164,6 +166,26 @@ class Contest:
     def _covered(self, one: Field) -> dict[str, dict[str, float]]:
         shares = [run.covered for (entry, _), run in self.found.items() if entry == self._own(one)]
         return {str(views): mean_of([s[at] for s in shares])._asdict() for at, views in enumerate(self.checkpoints)}
+
+    def _young(self, one: Field, at: int) -> list[float]:
+        """Clicks lost by items in their first day, by seed, in order."""
+        found = sorted((seed, run.first_day) for (entry, seed), run in self.found.items() if entry == self._own(one))
+        return [lost[at] for _, lost in found]
+
+    def _first_day(self, one: Field) -> dict[str, dict[str, float]]:
+        return {str(views): mean_of(self._young(one, at))._asdict() for at, views in enumerate(self.checkpoints)}
+
+    def _saved(self) -> dict[str, dict[str, dict[str, float]]]:
+        """What items in their first day lose with text vectors, over what they lose without, by kind of visitors."""
+        shapes = {one.shape for one in self.fields if one.text} & {one.shape for one in self.fields if not one.text}
+        found: dict[str, dict[str, dict[str, float]]] = {}
+        for shape in sorted(shapes, key=lambda shape: shape.visitors):
+            for at, views in enumerate(self.checkpoints):
+                told, untold = self._young(Field(shape, True), at), self._young(Field(shape, False), at)
+                if sum(untold) > max(untold):
+                    ratio = ratio_of_sums(told, untold)._asdict()
+                    found.setdefault(shape.visitors, {})[str(views)] = ratio
+        return found
 
 
 def _label(entry: Entry) -> str:

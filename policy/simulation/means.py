@@ -32,3 +32,10 @@ def mean_of(values: Sequence[float] | Floats) -> Mean:
 def ratio_of(ours: Sequence[float], theirs: Sequence[float]) -> Mean:
     """The geometric mean of ratios within seeds, with its interval."""
     return Mean(*np.exp(mean_of(np.log(np.asarray(ours) / np.asarray(theirs)))).tolist())
+
+
+def ratio_of_sums(ours: Sequence[float], theirs: Sequence[float]) -> Mean:
+    """The ratio of sums over seeds, which may hold 0 in some, with its interval (jackknife; Quenouille 1956)."""
+    one, other, count = np.asarray(ours, dtype=np.float64), np.asarray(theirs, dtype=np.float64), len(ours)
+    without = (one.sum() - one) / (other.sum() - other)
+    return mean_of(count * one.sum() / other.sum() - (count - 1) * without)

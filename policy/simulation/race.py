@@ -29,10 +29,14 @@ class Learner(Protocol):
 
 
 class Course(NamedTuple):
-    """Clicks lost until each checkpoint, and what uniform slates would have lost."""
+    """Clicks lost until each checkpoint, what uniform slates would have lost, and those lost by new items.
+
+    `first_day` is the part of the regret that items in their first day are to blame for.
+    """
 
     regret: tuple[float, ...]
     uniform: tuple[float, ...]
+    first_day: tuple[float, ...]
 
 
 def opened(shape: Shape, seed: int, views: int) -> Shop:
@@ -65,23 +69,23 @@ def race(
     of the batch.  `look` is called at each checkpoint.
     """
     waiting: deque[tuple[int, Seen]] = deque()
-    lost, by_chance = 0.0, 0.0
-    found: list[tuple[float, float]] = []
+    lost = np.zeros(3)
+    found: list[list[float]] = []
     for size in batches(checkpoints[-1], shop.shape.views_per_day, checkpoints):
         offer = shop.offer()
         slates = learner.slates(offer)
         regret, chance = shop.regret(slates), shop.regret(_any(offer, slates.shape))
+        young = shop.blame(slates)[:, shop.fresh()].sum(axis=1)
         seen = shop.serve(slates, size)
         views = np.bincount(seen.segments, minlength=len(slates))
-        lost, by_chance = lost + float(views @ regret), by_chance + float(views @ chance)
+        lost += np.stack([regret, chance, young]) @ views
         waiting.append((shop.views, seen))
         while waiting and waiting[0][0] + delay <= shop.views:
             learner.observe(waiting.popleft()[1])
         if shop.views in checkpoints:
-            found.append((lost, by_chance))
+            found.append(lost.tolist())
             look()
-    regrets, chances = zip(*found, strict=True)
-    return Course(regrets, chances)
+    return Course(*zip(*found, strict=True))
 
 
 def _any(offer: Offer, shape: tuple[int, ...]) -> NDArray[np.intp]:

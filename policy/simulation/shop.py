@@ -130,6 +130,25 @@ class Shop:
         best = self._active[self.visitors.best(attraction, self.kinds[self._active])]
         return self._worth(best[:, None, :]) - self._worth(slates)
 
+    def blame(self, slates: Kinds) -> Floats:
+        """Which items that regret is for, float64[G, A] over the offer: it adds up to the regret by positions.
+
+        An item is to blame for the looks that it gets too many or too few against the
+        best slates, each worth by how much it differs from the least attractive item there.
+        """
+        groups, variants, _ = slates.shape
+        attraction, looks = self.attraction[:, self._active], self.visitors.curve
+        best = self.visitors.best(attraction, self.kinds[self._active])
+        given, due = np.zeros((groups, len(self.items))), np.zeros_like(attraction)
+        np.add.at(given, (np.arange(groups)[:, None, None], slates), looks / variants)
+        np.put_along_axis(due, best, np.broadcast_to(looks, best.shape), axis=1)
+        least = np.take_along_axis(attraction, best, axis=1).min(axis=1, keepdims=True)
+        return np.asarray((attraction - least) * (due - given[:, self._active]), dtype=np.float64)
+
+    def fresh(self) -> NDArray[np.bool_]:
+        """Which items of the offer came less than a day ago."""
+        return np.array([self.now_ms - self.items[row].created_at < DAY_MS for row in self._active.tolist()])
+
     def serve(self, slates: Kinds, views: int) -> Seen:
         """So many page views, each with one of its segment's slates [G, V, S] (rows) by chance."""
         rng = self.visits

@@ -71,6 +71,37 @@ def test_items_come_and_go_and_click_rates_stay_within_bounds(seed: int) -> None
     assert shop.attraction.max() <= HIGHEST
 
 
+@settings(max_examples=20)
+@given(SEEDS)
+def test_blame_of_items_adds_up_to_the_regret(seed: int) -> None:
+    shop, rng = opened(SMALL, seed, 1_500), np.random.default_rng(seed)
+    for _ in range(3):
+        slates = np.stack([[rng.permutation(shop.offer().rows)[:4] for _ in range(2)] for _ in range(3)])
+        assert shop.blame(slates).sum(axis=1) == pytest.approx(shop.regret(slates))
+        shop.serve(slates, 500)
+    assert shop.blame(Knowing(shop).slates(shop.offer())) == pytest.approx(0.0)
+
+
+def test_items_are_new_for_a_day() -> None:
+    shop = opened(SMALL, 1, 2_000)
+    slates = shop.offer().rows[np.arange(12).reshape(3, 1, 4)]
+    counts = []
+    for _ in range(6):
+        counts.append(int(shop.fresh().sum()))
+        shop.serve(slates, 250)
+    assert counts == [0, 0, 2, 2, 2, 2]
+    assert shop.offer().rows[shop.fresh()].tolist() == shop.offer().rows[-2:].tolist()
+
+
+def test_who_knows_no_texts_loses_more_by_new_items() -> None:
+    shape = Shape(segments=2, items=40, slots=4, size=4, views_per_day=3_000, new=0.3)
+    told, untold = (
+        race(opened(shape, 1, 12_000), Learned(shape, Setup(text=text, fit_views=1_000)), [12_000]).first_day[0]
+        for text in (True, False)
+    )
+    assert 0.0 < told < untold
+
+
 @pytest.mark.parametrize("visitors", ["position", "cascade"])
 def test_who_knows_the_truth_loses_nothing_and_who_learns_loses_less_than_chance(visitors: str) -> None:
     shape = Shape(segments=3, items=20, slots=4, size=4, views_per_day=4_000, visitors=visitors)  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bench.decisions.peers import PEERS
 from bench.decisions.trials import Feed, cells
-from policy.simulation.means import mean_of, ratio_of
+from policy.simulation.means import mean_of, ratio_of, ratio_of_sums
 from policy.simulation.race import opened
 from policy.simulation.shop import Shape
 from reshelf.command import run
@@ -32,6 +32,8 @@ def test_contest_answers_with_regret_and_ratios(capsys: pytest.CaptureFixture[st
             assert ratio["peer"].split(",")[0] in ("most-popular", "epsilon-greedy")
             assert answer["ratio_of_delayed"][field][views]["mean"] > 0.0
             assert 0.5 < answer["coverage"][field][views]["mean"] <= 1.0
+            assert answer["first_day_regret"][field][views]["mean"] == 0.0, "on the first day no item is new"
+    assert answer["first_day_regret_ratio"] == {}
 
 
 def test_without_peers_there_is_no_ratio(capsys: pytest.CaptureFixture[str]) -> None:
@@ -62,6 +64,7 @@ def test_a_constant_ratio_is_found_without_doubt(theirs: list[float], ratio: flo
     found = ratio_of([ratio * one for one in theirs], theirs)
     assert found.mean == pytest.approx(ratio)
     assert (found.low, found.high) == pytest.approx((ratio, ratio), rel=1e-6)
+    assert ratio_of_sums([ratio * one for one in theirs], theirs) == pytest.approx(found, rel=1e-6)
 
 
 def test_one_value_says_nothing_of_its_spread() -> None:

@@ -127,4 +127,13 @@ def _text(content: dict[str, Any]) -> str:
                     lines.append(f"  ratio {word}: {ratio['mean']:.3f} ({ratio['low']:.3f} to {ratio['high']:.3f})")
             share = content["coverage"][name][views]
             lines.append(f"  95 % intervals hold the truth in {share['mean']:.1%}")
+            lines.append(
+                f"  {content['first_day_regret'][name][views]['mean']:,.1f} clicks lost by items in their first day"
+            )
+    for visitors, by_views in content["first_day_regret_ratio"].items():
+        for views, ratio in by_views.items():
+            lines.append(
+                f"{visitors}, {int(views):,} page views: items in their first day lose {ratio['mean']:.2f} times "
+                f"as much with embeddings as without ({ratio['low']:.2f} to {ratio['high']:.2f})"
+            )
     return "\n".join(lines)
