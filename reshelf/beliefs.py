@@ -11,7 +11,7 @@ from policy.posteriors import interval, posterior
 from schemas.messages import PageRules
 from streams.fold.deltas import Traffic
 from streams.layouts.catalog import Catalog
-from streams.layouts.compose import statistics_of
+from streams.layouts.compose import Page, statistics_of
 from streams.layouts.totals import ONE, Totals
 from streams.settings import LayoutSettings
 from streams.state.reader import KeyState
@@ -52,8 +52,14 @@ def beliefs(
 
     `totals` may be those of an earlier call for the same page and segment.
     """
-    page = catalog.page(rules.page)
-    totals = totals or Totals(page.candidates, tuple(rules.slots))
+    return beliefs_of(catalog.page(rules.page), state, segment, settings, totals)
+
+
+def beliefs_of(
+    page: Page, state: KeyState, segment: str, settings: LayoutSettings, totals: Totals | None = None
+) -> Beliefs:
+    """The same of a page with any candidates."""
+    totals = totals or Totals(page.candidates, tuple(page.rules.slots))
     known = statistics_of(segment, state, page, settings, totals)
     impressions, clicks, curve, prior = known.impressions, known.clicks, known.examination, known.prior
     beta = posterior(impressions, clicks, curve, prior)

@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "publish": ("publish:publish", "Check JSON lines and publish them to a topic."),
     "forget": ("forget:forget", "Drop what is kept about a unit."),
     "explain": ("explain:explain", "Say why a layout is as it is."),
+    "ask": ("ask:ask", "Find items by what a question means, ranked by what a segment clicks."),
     "rules": ("rules:rules", "Check, publish and roll back what merchandisers ask of pages."),
     "layouts": ("layouts:layouts", "Show published layouts."),
     "state": ("state:state", "Export, digest or compare what was learned, or switch workers to another namespace."),
@@ -56,7 +57,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Name: module in `reshelf.commands` and function, and a line of help."""
 
 TASKS: dict[str, tuple[str, ...]] = {
-    "See it": ("demo", "console", "layouts", "explain"),
+    "See it": ("demo", "console", "layouts", "explain", "ask"),
     "Set up": ("init", "settings", "topics", "doctor", "schemas", "completion"),
     "Run": ("worker", "encoder", "edge", "publish", "forget", "import"),
     "Arrange pages": ("rules",),

@@ -14,8 +14,10 @@ from reshelf.decisions import read
 from reshelf.live import live
 from reshelf.settings import Settings
 from schemas.errors import ReshelfError
+from schemas.messages import PageRules
 from streams.clients import redis_client
 from streams.fold.deltas import WHOLE_PAGE
+from streams.layouts.catalog import Catalog
 from streams.layouts.explain import Arm, Explanation, explain
 from streams.state import manifest
 from streams.state.reader import KeyState, StateReader
@@ -26,14 +28,21 @@ LISTED = 20
 def explained(settings: Settings, page: str, segment: str, now_ms: int) -> Explanation:
     """What the layout of a page and segment is made from now; raises `ReshelfError` where the page is not declared."""
     catalog = read.catalog(settings.kafka)
-    if page not in catalog.rules:
-        raise ReshelfError(f"page {page!r} is not declared; declared are: {', '.join(sorted(catalog.rules)) or 'none'}")
-    state = asyncio.run(_state(live(settings), page, segment))
+    declared(catalog, page)
+    state = asyncio.run(state_of(live(settings), page, segment))
     epoch = epoch_of(now_ms, page, segment, settings.layouts.epoch_ms)
     return explain(segment, state, catalog.page(page), settings.layouts, epoch.number, now_ms)
 
 
-async def _state(settings: Settings, page: str, segment: str) -> KeyState:
+def declared(catalog: Catalog, page: str) -> PageRules:
+    """The page as declared; raises `ReshelfError` where it is not."""
+    if page not in catalog.rules:
+        raise ReshelfError(f"page {page!r} is not declared; declared are: {', '.join(sorted(catalog.rules)) or 'none'}")
+    return catalog.rules[page]
+
+
+async def state_of(settings: Settings, page: str, segment: str) -> KeyState:
+    """What is counted now for a page and segment; '*' is the whole page."""
     client = redis_client(settings.redis)
     try:
         made = await manifest.read(client, settings.redis.namespace)

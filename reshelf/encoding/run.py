@@ -10,11 +10,13 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from reshelf.encoding.health import EncoderVitals, answering
+from reshelf.encoding.settings import EncoderSettings
 from reshelf.settings import Settings
 from schemas.errors import BadSettings
 from streams.clients import confluent_consumer_config, confluent_producer_config
 
 if TYPE_CHECKING:
+    from encoders.encoder import Encoder
     from encoders.worker import Worker
 
 MISSING = (
@@ -23,21 +25,27 @@ MISSING = (
 )
 
 
-@contextmanager
-def encoder_worker(settings: Settings) -> Iterator[Worker]:
-    """A worker that knows both topics to their ends; raises `BadSettings` without the extra `encoders`."""
+def text_encoder(settings: EncoderSettings) -> Encoder:
+    """The model of the settings; raises `BadSettings` without the extra `encoders`."""
     try:
         import torch  # noqa: F401
         import transformers  # noqa: F401
     except ModuleNotFoundError as error:
         raise BadSettings(f"{error.name}: {MISSING}") from None
     from encoders.encoder import Encoder
-    from encoders.log import Inlet, Outlet
     from encoders.model import load
+
+    return Encoder(load(settings.model, settings.device, settings.dtype), settings.budget or None)
+
+
+@contextmanager
+def encoder_worker(settings: Settings) -> Iterator[Worker]:
+    """A worker that knows both topics to their ends; raises `BadSettings` without the extra `encoders`."""
+    s, kafka = settings.encoder, settings.kafka
+    encoder = text_encoder(s)
+    from encoders.log import Inlet, Outlet
     from encoders.worker import Worker
 
-    s, kafka = settings.encoder, settings.kafka
-    encoder = Encoder(load(s.model, s.device, s.dtype), s.budget or None)
     inlet = Inlet(confluent_consumer_config(kafka, f"{kafka.prefix}encoder"), kafka.prefix)
     try:
         worker = Worker(encoder, inlet, Outlet(confluent_producer_config(kafka), kafka.prefix), s.batch, s.renew_per_s)

@@ -1,0 +1,119 @@
+"""Questions to items: exact, told apart by clicks, and asked of a running shop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reshelf.asking import Question, nearest, ranked
+from reshelf.beliefs import beliefs_of
+from reshelf.command import run
+from schemas.messages import CatalogItem, PageRules
+from schemas.topics import CATALOG_ITEMS
+from streams.fold.deltas import Traffic
+from streams.layouts.candidates import CandidateSet
+from streams.layouts.compose import Page
+from streams.namespace import open_namespace
+from streams.settings import LayoutSettings
+from streams.state.reader import KeyState
+from tests.encoders.conftest import NO_TORCH
+from tests.streams.layout_inputs import table
+from tests.streams.test_layouts_worker import FOLD, ITEMS, Shop, open_shop  # noqa: F401  a fixture
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 30), st.integers(1, 40))
+def test_the_nearest_are_those_with_the_largest_cosine(seed: int, count: int, most: int) -> None:
+    rng = np.random.default_rng(seed)
+    vectors, question = rng.normal(size=(count, 5)).astype(np.float32), rng.normal(size=5).astype(np.float32)
+    has = rng.random(count) < 0.7
+    vectors[~has] = 0.0
+    rows, cosines = nearest(vectors, has, question, most)
+    exact = {
+        row: float(vectors[row] @ question / np.linalg.norm(vectors[row]) / np.linalg.norm(question))
+        for row in np.flatnonzero(has).tolist()
+    }
+    assert rows.tolist() == sorted(exact, key=lambda row: -exact[row])[:most]
+    assert cosines == pytest.approx([exact[row] for row in rows.tolist()], abs=1e-5)
+
+
+def test_clicks_order_what_means_nearly_the_same_and_no_more_than_they_may() -> None:
+    items = ("a", "b", "c")
+    counts = table(0, Traffic.LEARNED, items, ("top",))
+    counts.impressions[:] = 10_000
+    counts.clicks[:, 0] = [100, 300, 900]
+    page = Page(PageRules("home", 1, ["top"]), CandidateSet(items), [1])
+    found = beliefs_of(page, KeyState((counts,), {}), "*", LayoutSettings())
+    similarity = np.array([0.8, 0.75, 0.2])
+
+    def order(clicks: float, count: int = 3) -> list[str]:
+        question = Question("?", "home", clicks=clicks, count=count)
+        return [items[row] for row, _ in ranked(found, similarity, 0.02, question)]
+
+    assert order(0.0) == ["a", "b", "c"]
+    assert order(0.1) == ["b", "a", "c"]
+    assert order(9.0) == ["c", "b", "a"]
+    assert order(0.1, count=2) == ["b", "a"]
+
+
+TEXTS = {
+    "i0": "Waterproof jacket for kids",
+    "i1": "Children's rain coat, waterproof",
+    "i2": "Blender with glass jar",
+    "i3": "Desk lamp",
+    "i4": "Leather belt",
+}
+
+
+def test_a_shop_is_asked(
+    broker: str,
+    open_shop: Callable[..., Shop],  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip("torch", reason=NO_TORCH)
+    shop = open_shop(broker)
+    for name, title in TEXTS.items():
+        shop.put(CATALOG_ITEMS, name.encode(), CatalogItem(name, title, category="shoes"))
+    shop.put(CATALOG_ITEMS, b"i5", CatalogItem("i5", "Waterproof jacket for kids", available=False))
+
+    async def count() -> None:
+        import redis.asyncio
+
+        async with redis.asyncio.Redis.from_url(shop.redis.url) as client:
+            await open_namespace(shop.kafka, client, shop.redis, FOLD)
+        await shop.count("new", Traffic.LEARNED, 2_000, dict.fromkeys(ITEMS, 20) | {"i1": 400})
+
+    asyncio.run(count())
+    for name, value in (
+        ("KAFKA__BOOTSTRAP", shop.kafka.bootstrap),
+        ("KAFKA__PREFIX", shop.kafka.prefix),
+        ("REDIS__URL", shop.redis.url),
+        ("REDIS__GROUPS", str(shop.redis.groups)),
+    ):
+        monkeypatch.setenv(f"RESHELF_{name}", value)
+    question = ["ask", "waterproof jacket for kids", "--page", "home"]
+    assert run(question) == 1
+    assert "Run `reshelf encoder`" in capsys.readouterr().err
+    assert run(["encoder", "--once", "--json"]) == 0
+    capsys.readouterr()
+
+    def asked(*more: str) -> list[str]:
+        assert run([*question, "--json", *more]) == 0
+        return [one["item"] for one in json.loads(capsys.readouterr().out)["items"]]
+
+    by_meaning = asked("--segment", "new", "--clicks", "0", "--count", "4")
+    assert (by_meaning[:2], len(by_meaning)) == (["i0", "i1"], 4)
+    by_clicks = asked("--segment", "new")
+    assert (by_clicks[:2], sorted(by_clicks)) == (["i1", "i0"], list(TEXTS))
+    assert run(question) == 0
+    assert "Children's" in capsys.readouterr().out
+    assert run(["ask", "shoes", "--page", "nowhere"]) == 1
+    assert "declared are: home" in capsys.readouterr().err
+    assert run(["ask", " ", "--page", "home"]) == 2
+    assert "expected some words" in capsys.readouterr().err
