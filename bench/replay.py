@@ -41,7 +41,9 @@ def _rate(settings: Settings) -> float:
     """Into a namespace of its own, which is gone afterwards."""
     namespace = f"bench-{uuid.uuid4().hex[:12]}"
     try:
-        done = run(settings, KafkaSource(settings.kafka), Order("beginning", "end", namespace), lambda total: _nobody)
+        done = run(
+            settings, KafkaSource(settings.kafka), Order("beginning", "end", namespace), lambda total, what: _nobody
+        )
         return done.applied.read / done.seconds
     finally:
         with redis_servers(settings.redis) as servers:

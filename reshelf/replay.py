@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from redis.asyncio import Redis
 
+from reshelf.progress import Begin
 from reshelf.settings import Settings
 from schemas.errors import BadSettings
-from schemas.topics import CLICKS, CONVERSIONS, EVENT_TOPICS, IMPRESSIONS
+from schemas.topics import CLICKS, CONVERSIONS, EVENT_TOPICS, IMPRESSIONS, PURCHASES
+from streams.attribution.windows import PageWindows, RulesReader
 from streams.clients import redis_client
 from streams.records import TopicPartition
+from streams.replay.reattribute import Reattributed, Rule
 from streams.replay.run import Applied, replay
 from streams.replay.source import Source, Span
 from streams.state.alias import resolve
@@ -29,17 +32,16 @@ LARGEST_OFFSET = 10**11
 """Whole numbers from here on are milliseconds since 1970."""
 
 Starts = dict[str, list[int]]
-Begin = Callable[[int], Callable[[int], None]]
-"""Told how many records there are to read; gives what is told of each step."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """From where to where, into which namespace."""
+    """From where to where, into which namespace; with `windows` purchases are attributed anew by them."""
 
     begin: str
     end: str
     namespace: str
+    windows: PageWindows | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +67,19 @@ def run(settings: Settings, source: Source, order: Order, begin: Begin) -> Repla
 async def _run(settings: Settings, source: Source, order: Order, begin: Begin) -> Replayed:
     bounds = source.bounds(ALL)
     starts, ends = (_places(source, bounds, word, side) for side, word in enumerate((order.begin, order.end)))
+    if order.windows:
+        source = _reattributed(settings, source, order.windows, starts, ends, begin)
+        for tp, span in source.bounds([CONVERSIONS.name]).items():
+            starts[tp], ends[tp] = span
     client = redis_client(settings.redis)
     try:
         await _refuse_live(client, settings, order.namespace)
-        manifest = await _opened(client, settings, order.namespace, order.begin, starts)
+        manifest = await _opened(client, settings, order, starts)
         store = Store(client, order.namespace, settings.redis.groups)
         wanted = {tp: max(end, starts[tp]) for tp, end in ends.items() if tp.topic in FOLDED}
         left = await _left(store, manifest, wanted)
         began = time.monotonic()
-        applied = await replay(source, store, manifest, wanted, settings.fold, begin(left))
+        applied = await replay(source, store, manifest, wanted, settings.fold, begin(left, "replay"))
         gone = {str(tp): first for tp, (first, _) in bounds.items() if first and starts[tp] == first}
         return Replayed(
             order.namespace, applied, time.monotonic() - began, gone, manifest.starts, _listed(wanted, FOLDED)
@@ -90,11 +96,49 @@ async def _refuse_live(client: Redis, settings: Settings, namespace: str) -> Non
         )
 
 
-async def _opened(
-    client: Redis, settings: Settings, namespace: str, begin: str, starts: Mapping[TopicPartition, int]
-) -> Manifest:
-    listed = _listed(starts, ALL)
-    wanted = manifest_of(namespace, settings.kafka.prefix, listed, settings.redis.groups, settings.fold)
+def windows(settings: Settings, window_ms: int | None) -> PageWindows:
+    """The windows that pages declare now, or `window_ms` for all of them."""
+    found = PageWindows(window_ms or settings.attribution.window_ms)
+    if not window_ms:
+        asyncio.run(_declared(settings, found))
+    return found
+
+
+async def _declared(settings: Settings, found: PageWindows) -> None:
+    reader = RulesReader(settings.kafka, found)
+    try:
+        await reader.start()
+    finally:
+        await reader.close()
+
+
+def _reattributed(
+    settings: Settings,
+    source: Source,
+    windows: PageWindows,
+    starts: Mapping[TopicPartition, int],
+    ends: Mapping[TopicPartition, int],
+    begin: Begin,
+) -> Reattributed:
+    now_ms = round(time.time() * 1000) - settings.attribution.clock_skew_ms
+    spans = {tp: (starts[tp], max(end, starts[tp])) for tp, end in ends.items() if tp.topic == PURCHASES.name}
+    rule = Rule(settings.attribution, settings.fold, windows, now_ms)
+    return Reattributed(source, rule, spans, lambda total: begin(total, "attribution"))
+
+
+def _shape(settings: Settings, windows: PageWindows | None) -> dict[str, int]:
+    """What decided conversions depend on, beside the log and the fold."""
+    if windows is None:
+        return {}
+    own = settings.attribution
+    shape = {"grace_ms": own.grace_ms, "max_clicks": own.max_clicks, "window_ms": windows.of("")}
+    return shape | {f"window of {page}": window for page, window in windows.declared().items()}
+
+
+async def _opened(client: Redis, settings: Settings, order: Order, starts: Mapping[TopicPartition, int]) -> Manifest:
+    namespace, begin, listed = order.namespace, order.begin, _listed(starts, ALL)
+    shape = _shape(settings, order.windows)
+    wanted = manifest_of(namespace, settings.kafka.prefix, listed, settings.redis.groups, settings.fold, shape)
     made = await agree(client, wanted)
     # The log's beginning moves with retention: a replay that was begun there goes on all the same.
     moved = begin == BEGINNING and all(a >= b for t in ALL for a, b in zip(listed[t], made.starts[t], strict=True))

@@ -73,6 +73,11 @@ async def _swapped(settings: Settings, namespace: str, max_behind: int) -> str:
                 f"namespace {namespace!r} was made with other settings than these (redis.groups or fold): "
                 "put them into the workers' settings first, or they will refuse it"
             )
+        if made.attribution:
+            raise BadSettings(
+                f"namespace {namespace!r} holds conversions that were decided anew, and workers would go on with those "
+                "of events-conversions. Replay without --reattribute into another to switch to that."
+            )
         await _check_start(client, settings, made)
         lag = await behind(settings, namespace, KafkaSource(settings.kafka))
         if lag > max_behind:

@@ -6,7 +6,7 @@ The answer depends on the seeds alone, not on the number of processes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from policy.simulation.race import opened, race
 from policy.simulation.search import Among, Between, Space, Trial, Value, drawn, grid
 from policy.simulation.shop import Shape
 from reshelf.parallel import mapped
+from reshelf.progress import Begin
 from reshelf.settings import load_settings
 from schemas.errors import BadSettings
 from schemas.messages import PolicyChoice
@@ -30,9 +31,6 @@ OF_PAGES = ("name", "variants", "exploration", "epsilon", "exploration_slates")
 TRIED = tuple([f"layouts.{name}" for name in OF_LAYOUTS] + [f"policy.{name}" for name in OF_PAGES])
 """Settings that matter to what is lost: those of `layouts`, and the policy of a page's rules."""
 WHOLE = ("layouts.half_life_ms", "policy.variants", "policy.exploration_slates")
-
-Begin = Callable[[int], Callable[[int], None]]
-"""Told how many races there are; gives what is told of each step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +128,7 @@ def tune(plan: Plan, file: Path | None, tried: Sequence[Trial], begin: Begin) ->
 def _raced(plan: Plan, setups: Mapping[Trial, Setup], seeds: Sequence[int], begin: Begin) -> dict[Trial, list[float]]:
     """Clicks lost by each trial in the shop of each seed."""
     races = [_Race(setup, seed, plan) for setup in setups.values() for seed in seeds]
-    advance = begin(len(races))
+    advance = begin(len(races), "races")
     found = mapped(_lost, races, min(plan.processes, len(races)), lambda: advance(1))
     return {trial: found[at * len(seeds) : (at + 1) * len(seeds)] for at, trial in enumerate(setups)}
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reshelf.commands import Front
-from reshelf.commands.progress import progress
+from reshelf.progress import progress
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -74,7 +74,7 @@ def tune(front: Front, /, space: tuple[str, ...], samples: int, processes: int |
     settings = load_settings(front.file).settings
     tried = trials(declared(space), samples, seed)
     began = time.monotonic()
-    with progress(front, "races") as begin:
+    with progress(front.json) as begin:
         content = raced(_plan(plan, seed, processes or len(os.sched_getaffinity(0))), front.file, tried, begin)
     asked = {"try": list(space), "samples": samples, "first_seed": seed, **plan}
     record("tune", settings, asked, {"simulated": content["shop"]}, content, time.monotonic() - began)

@@ -35,11 +35,12 @@ class Windows(Protocol):
 
 
 class Decision(NamedTuple):
-    """A purchase line credited to a click, made at `offset` of the purchases."""
+    """A purchase line credited to a click, made at `offset` of the purchases, by when `appended_at` was the latest."""
 
     group: int
     offset: int
     event: Conversion
+    appended_at: int
 
 
 class Change(NamedTuple):
@@ -180,7 +181,7 @@ class PartitionAttribution:
                 step.counts["unattributed_" + _why(line.item, clicks)] += 1
             else:
                 step.counts["credited"] += 1
-                step.decisions.append(Decision(group, offset, conversion(purchase, number, click)))
+                step.decisions.append(Decision(group, offset, conversion(purchase, number, click), entry.time))
 
     def _changes(self, groups: Iterable[int]) -> list[Change]:
         reached = self.position

@@ -35,6 +35,10 @@ class PageWindows:
     def of(self, page: str) -> int:
         return self._declared.get(page.encode(), self._default)
 
+    def declared(self) -> dict[str, int]:
+        """Those that pages declare."""
+        return {page.decode(): window for page, window in sorted(self._declared.items())}
+
     def longest(self) -> int:
         """The longest window of any page."""
         return self._longest

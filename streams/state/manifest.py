@@ -14,10 +14,15 @@ from streams.state import keys
 from streams.state.store import carried_out
 
 FOLD_VERSION = 1
+AS_PUBLISHED = "as published"
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """`starts` maps each event topic to the first offset of each partition that the state covers."""
+    """`starts` maps each event topic to the first offset of each partition that the state covers.
+
+    `attribution` says how conversions were decided where that was done for this
+    namespace; it is empty where they are those of events-conversions.
+    """
 
     namespace: str
     topics: dict[str, int]
@@ -26,10 +31,16 @@ class Manifest(msgspec.Struct, frozen=True):
     fold_version: int
     fold: dict[str, int | str]
     digest: str
+    attribution: dict[str, int] = {}
 
 
 def manifest_of(
-    namespace: str, prefix: str, starts: Mapping[str, Sequence[int]], groups: int, fold: FoldSettings
+    namespace: str,
+    prefix: str,
+    starts: Mapping[str, Sequence[int]],
+    groups: int,
+    fold: FoldSettings,
+    attribution: Mapping[str, int] | None = None,
 ) -> Manifest:
     """The manifest of a namespace over topics that begin at `starts`; topic names get the prefix."""
     shape: dict[str, int | str] = fold.model_dump()
@@ -41,6 +52,7 @@ def manifest_of(
         fold_version=FOLD_VERSION,
         fold=shape,
         digest=sha256(msgspec.json.encode([FOLD_VERSION, groups, shape], order="sorted")).hexdigest()[:16],
+        attribution=dict(attribution or {}),
     )
 
 
@@ -78,6 +90,7 @@ def _differences(stored: Manifest, wanted: Manifest) -> list[str]:
         ("topics", stored.topics, wanted.topics),
         ("groups", stored.groups, wanted.groups),
         ("fold version", stored.fold_version, wanted.fold_version),
+        ("attribution", stored.attribution or AS_PUBLISHED, wanted.attribution or AS_PUBLISHED),
     ]
     names = sorted(stored.fold.keys() | wanted.fold.keys())
     pairs += [(f"fold.{name}", stored.fold.get(name), wanted.fold.get(name)) for name in names]

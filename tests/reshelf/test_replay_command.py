@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import sys
 import time
@@ -16,9 +17,14 @@ from redis import Redis
 from reshelf.command import run
 from reshelf.processes import process, tail
 from reshelf.settings import Settings, as_environment
+from schemas.topics import CONVERSIONS, PURCHASES
+from streams.attribution.windows import PageWindows
 from streams.records import TopicPartition
-from streams.settings import FoldSettings, KafkaSettings, RedisSettings
+from streams.replay.reattribute import Reattributed, Rule
+from streams.replay.source import KafkaSource
+from streams.settings import AttributionSettings, FoldSettings, KafkaSettings, RedisSettings
 from tests.streams.logs import example_log
+from tests.streams.test_attribution_agent import shop as clicks_and_purchases
 from tests.streams.test_learner import publish
 
 WAIT_S = 40.0
@@ -33,7 +39,23 @@ def shop(
     kafka = KafkaSettings(bootstrap=broker, prefix=prefix)
     publish(kafka, example_log(3, 80, partitions=4))
     fold = FoldSettings(late_ms=0, early_ms=0, bucket_ms=0, amount_cap=500)
-    settings = Settings(kafka=kafka, redis=RedisSettings(url=redis_url), fold=fold)
+    return in_environment(Settings(kafka=kafka, redis=RedisSettings(url=redis_url), fold=fold), monkeypatch)
+
+
+@pytest.fixture
+def bare(
+    broker: str, redis: Redis, redis_url: str, prefix: str, make_topics: Callable[..., None], monkeypatch: Any
+) -> Settings:
+    """Empty topics, and the settings in the environment."""
+    make_topics(broker)
+    kafka, redis_ = KafkaSettings(bootstrap=broker, prefix=prefix), RedisSettings(url=redis_url)
+    return in_environment(
+        Settings(kafka=kafka, redis=redis_, attribution=AttributionSettings(grace_ms=100)), monkeypatch
+    )
+
+
+def in_environment(settings: Settings, monkeypatch: Any) -> Settings:
+    """Commands and workers will have these settings."""
     for name, value in as_environment(settings).items():
         monkeypatch.setenv(name, value)
     return settings
@@ -105,11 +127,38 @@ def test_an_archive_stands_in_for_a_log_that_is_gone(
     assert told(capsys, "state", "diff", "one", "two")["differing"] == 0
 
 
+def test_conversions_decided_again_equal_those_that_were_published(
+    bare: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clicks_and_purchases(bare.kafka, random.Random(5), 300, 0)
+    source = KafkaSource(bare.kafka)
+    everything = source.bounds([PURCHASES.name])
+    rule = Rule(bare.attribution, bare.fold, PageWindows(bare.attribution.window_ms), 2**60)
+    wanted = Reattributed(source, rule, everything).bounds([CONVERSIONS.name])
+    assert sum(end for _, end in wanted.values()) > 50
+    with process([sys.executable, "-m", "reshelf", "worker", "attribution"], log := tmp_path / "log") as child:
+        until(lambda: source.bounds([CONVERSIONS.name]) == wanted, child, log)
+    told(capsys, "replay", "--into", "one")
+    again = told(capsys, "replay", "--into", "two", "--reattribute")
+    assert again["ends"]["events-conversions"] == [wanted[tp][1] for tp in sorted(wanted)]
+    assert told(capsys, "state", "diff", "one", "two")["equal"] > 0
+    assert told(capsys, "state", "digest", "one")["digest"] == told(capsys, "state", "digest", "two")["digest"]
+    assert told(capsys, "replay", "--into", "two", "--reattribute")["records"] == 0
+    short = told(capsys, "replay", "--into", "three", "--reattribute", "--window-ms", "1")
+    assert short["records"] < again["records"]
+    assert run(["state", "swap", "two"]) == 2
+    assert "conversions that were decided anew" in capsys.readouterr().err
+    for wrong in (["--into", "two"], ["--into", "two", "--reattribute", "--window-ms", "9"]):
+        assert run(["replay", *wrong]) == 1
+        assert "made with other settings: attribution is" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["--into", "live"], "is the namespace that workers use"),
         (["--into", "x", "--from", "yesterday"], "expected beginning, end, an offset"),
+        (["--into", "x", "--window-ms", "5"], "add --reattribute"),
         (["--into", "x", "--from", "end"], "--from: expected an offset, a time or 'beginning'"),
     ],
 )
@@ -157,7 +206,6 @@ def test_what_is_served_is_neither_replayed_into_nor_left_for_a_later_part_of_th
 
 def test_places_are_of_the_log(shop: Settings) -> None:
     from reshelf.replay import FOLDED
-    from streams.replay.source import KafkaSource
 
     bounds = KafkaSource(shop.kafka).bounds(FOLDED)
     assert bounds[TopicPartition(FOLDED[0], 0)][1] > 0

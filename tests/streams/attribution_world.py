@@ -272,12 +272,12 @@ class Worker:
 
 def expected(logs: Logs) -> tuple[list[Conversion], dict[int, str]]:
     """The decisions and the buried purchases by the plain rule over both whole logs."""
-    clicks, _ = _entries(logs.clicks, CLICKS)
-    purchases, buried = _entries(logs.purchases, PURCHASES)
+    clicks, _ = entries(logs.clicks, CLICKS)
+    purchases, buried = entries(logs.purchases, PURCHASES)
     return plain_attribution(clicks, purchases, Pages().of, SETTINGS.grace_ms, SETTINGS.max_clicks), buried
 
 
-def _entries(log: list[Appended], topic: Topic) -> tuple[list[LogEntry[Any]], dict[int, str]]:
+def entries(log: list[Appended], topic: Topic) -> tuple[list[LogEntry[Any]], dict[int, str]]:
     judged = Judge(topic, FOLD).judge([one.record for one in log])
     events = {one.offset: one.event for one in judged.accepted}
     buried = {one.record.offset: one.reason for one in judged.rejected}

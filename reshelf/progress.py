@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from reshelf.commands import Front
+Begin = Callable[[int, str], Callable[[int], None]]
+"""Told how many steps of what there are; gives what is told of each."""
 
 
 @contextmanager
-def progress(front: Front, what: str, speed: str = "") -> Iterator[Callable[[int], Callable[[int], None]]]:
-    """A function that is told a total, and gives what is told of each step.
+def progress(hidden: bool, speed: str = "") -> Iterator[Begin]:
+    """Draws a bar with the time left on a terminal, elsewhere or where `hidden` nothing.
 
-    It draws a bar with the time left on a terminal, elsewhere and with `--json` nothing.
     `speed` is a format of steps per second.
     """
     from rich.console import Console
@@ -21,10 +21,9 @@ def progress(front: Front, what: str, speed: str = "") -> Iterator[Callable[[int
     console = Console(stderr=True)
     columns: list[ProgressColumn] = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
     columns += [TextColumn(f"{{task.speed:{speed}}}/s")] if speed else []
-    hidden = front.json or not console.is_terminal
-    with Progress(*columns, TimeRemainingColumn(), console=console, disable=hidden) as shown:
+    with Progress(*columns, TimeRemainingColumn(), console=console, disable=hidden or not console.is_terminal) as shown:
 
-        def begin(total: int) -> Callable[[int], None]:
+        def begin(total: int, what: str) -> Callable[[int], None]:
             task = shown.add_task(what, total=total)
             return lambda count: shown.advance(task, count)
 

@@ -1,0 +1,97 @@
+"""Conversions decided anew are those of the plain rule, wherever the reading of them begins and ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from policy.attribution import plain_attribution
+from schemas.messages import Conversion
+from schemas.topics import CLICKS, CONVERSIONS, PURCHASES
+from streams.records import TopicPartition
+from streams.replay.reattribute import Reattributed, Rule
+from streams.replay.source import Logged, Span
+from tests.streams.attribution_world import FOLD, PARTITION, SETTINGS, Logs, Pages, entries, expected, logs
+
+RULE = Rule(SETTINGS, FOLD, Pages(), 10**9)
+CONVERSIONS_HERE = TopicPartition(CONVERSIONS.name, PARTITION)
+PURCHASES_HERE = TopicPartition(PURCHASES.name, PARTITION)
+
+
+class Kept:
+    """Logs in memory, handed out in runs of some size."""
+
+    def __init__(self, logs: Logs, size: int) -> None:
+        self._logs = logs
+        self._size = size
+
+    def bounds(self, topics: object) -> dict[TopicPartition, Span]:
+        """Both logs begin at 0 and end after their last record."""
+        ends = {
+            topic.name: [one.record.offset + 1 for one in self._logs.of(topic.name)] for topic in (CLICKS, PURCHASES)
+        }
+        return {TopicPartition(topic, PARTITION): (0, max(those, default=0)) for topic, those in ends.items()}
+
+    def at_time(self, topics: object, time_ms: int) -> dict[TopicPartition, int]:
+        """Not asked here."""
+        raise NotImplementedError
+
+    def records(self, spans: Mapping[TopicPartition, Span]) -> Iterator[tuple[TopicPartition, list[Logged]]]:
+        """Runs of one partition."""
+        for tp, (first, end) in spans.items():
+            records = [one.record for one in self._logs.of(tp.topic) if first <= one.record.offset < end]
+            some = [Logged(one.offset, one.timestamp, one.key, one.value) for one in records]
+            for at in range(0, len(some), self._size):
+                yield tp, some[at : at + self._size]
+
+
+def decided(source: Reattributed) -> list[Logged]:
+    """All conversions of the partition."""
+    return [one for _, run in source.records(source.bounds([CONVERSIONS.name])) for one in run]
+
+
+def events(records: list[Logged]) -> list[Conversion]:
+    """Their contents."""
+    return [msgspec.json.decode(one.value or b"", type=Conversion) for one in records]
+
+
+@settings(max_examples=30)
+@given(logs(), st.integers(1, 9), st.integers(0, 9), st.integers(0, 9))
+def test_they_are_those_of_the_plain_rule_and_a_part_is_that_part(log: Logs, size: int, first: int, more: int) -> None:
+    kept = Kept(log, size)
+    source = Reattributed(kept, RULE, kept.bounds(()))
+    found = decided(source)
+    assert events(found) == expected(log)[0]
+    assert [one.offset for one in found] == list(range(len(found)))
+    assert all(one.key == event.unit.encode() for one, event in zip(found, events(found), strict=True))
+    part = source.records({CONVERSIONS_HERE: (first, first + more)})
+    assert [one for _, run in part for one in run] == found[first : first + more]
+
+
+@settings(max_examples=15)
+@given(logs(), st.integers(1, 9), st.integers(0, 40), st.integers(0, 40))
+def test_purchases_outside_the_span_are_not_decided(log: Logs, size: int, first: int, more: int) -> None:
+    kept = Kept(log, size)
+    end = kept.bounds(())[PURCHASES_HERE][1]
+    span = min(first, end), min(first + more, end)
+    source = Reattributed(kept, RULE, {PURCHASES_HERE: span})
+    clicks, _ = entries(log.clicks, CLICKS)
+    purchases = [one for one in entries(log.purchases, PURCHASES)[0] if span[0] <= one.offset < span[1]]
+    plain = plain_attribution(clicks, purchases, Pages().of, SETTINGS.grace_ms, SETTINGS.max_clicks)
+    # Clocks of brokers step back here: what was appended before the span is not known to one that begins there.
+    mine = {one.event_id for one in events(decided(source))}
+    assert mine <= {f"{one.message.event_id}/{at}" for one in purchases if one.message for at in range(9)}
+    if span[0] == 0:
+        assert mine == {one.event_id for one in plain}
+
+
+@settings(max_examples=15)
+@given(logs(), st.integers(1, 9), st.integers(0, 3_000))
+def test_decisions_of_later_are_not_made_before_the_grace_is_over(log: Logs, size: int, after: int) -> None:
+    kept = Kept(log, size)
+    early = decided(Reattributed(kept, Rule(SETTINGS, FOLD, Pages(), 1_000 + after), kept.bounds(())))
+    whole = decided(Reattributed(kept, RULE, kept.bounds(())))
+    assert early == whole[: len(early)]
