@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: bench demo docs node-packages test clean
+.PHONY: bench demo docs node-packages test wheel clean
 
 demo: $(VENV)/.demo
 	$(BIN)/reshelf demo
@@ -30,6 +30,10 @@ $(VENV)/.test: $(VENV)/.demo
 	$(PIP) --editable '.[embedded,test]'
 	$(PIP) --no-deps obp
 	touch $@
+
+# A package to install elsewhere: dist/reshelf-*.whl.
+wheel: $(VENV)/.demo
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 
 # The web tier in JavaScript is tested where its packages can be had; the tests say so where they cannot.
 node-packages:

@@ -1,0 +1,85 @@
+"""What the documents say, where it can be checked: links, commands, settings, partitions, and both languages."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from reshelf.command import cli
+from reshelf.settings import fields
+from streams.clients import partition_of
+from tests.deploy.test_compose import parsed
+
+ROOT = Path(__file__).parents[2]
+ENGLISH, CHINESE = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md"))
+FILES = (".md", ".yml", ".yaml", ".json", ".py")
+PAGES = sorted([ROOT / "README.md", ROOT / "README.zh-CN.md", ROOT / "examples" / "README.md", *ROOT.glob("docs/*.md")])
+
+
+def blocks(text: str) -> list[str]:
+    return re.findall(r"^```\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def code(text: str) -> list[str]:
+    """What stands between backticks, blocks left out."""
+    return re.findall(r"`([^`\n]+)`", re.sub(r"^```\n.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL))
+
+
+def outline(text: str) -> list[str]:
+    """How headings, lists, tables and pictures follow each other; words do not matter."""
+    marks = re.findall(r"^(#+ |- |\| |!\[|```)", text, re.MULTILINE)
+    return [mark.strip() for mark in marks]
+
+
+def test_both_languages_say_the_same_in_the_same_order() -> None:
+    assert blocks(CHINESE) == blocks(ENGLISH)
+    assert sorted(code(CHINESE)) == sorted(code(ENGLISH))
+    assert outline(CHINESE) == outline(ENGLISH)
+    figures = re.compile(r"\d[\d,.]*\d %|\d+,\d{3}")
+    assert figures.findall(CHINESE) == figures.findall(ENGLISH)
+
+
+def test_every_page_is_named_in_the_readme_and_is_there() -> None:
+    named = set(re.findall(r"docs/[\w-]+\.md", ENGLISH))
+    assert {f"docs/{path.name}" for path in ROOT.glob("docs/*.md")} == named
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_that_a_page_names_are_there(page: Path) -> None:
+    rooms = ("docs", "schemas", "policy", "encoders", "streams", "reshelf", "bench", "examples", "deploy", "tests")
+    for name in code(page.read_text(encoding="utf-8")):
+        if re.fullmatch(rf"({'|'.join(rooms)})/[\w/.-]+", name):
+            assert (ROOT / name).exists(), f"{page.name} names {name}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_settings_that_a_page_names_are_known(page: Path) -> None:
+    known = {key for key, _ in fields()}
+    groups = {key.partition(".")[0] for key in known}
+    for name in code(page.read_text(encoding="utf-8")):
+        key = name.partition(" =")[0]
+        if re.fullmatch(rf"({'|'.join(groups)})\.[a-z_]+", key) and not key.endswith(
+            ("_total", ".md", ".yml", ".json")
+        ):
+            assert key in known, f"{page.name} names the setting {key}"
+
+
+def test_commands_of_the_readme_are_command_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("catalog.jsonl", "home.yaml"):
+        (tmp_path / name).touch()
+    lines = [line for block in blocks(ENGLISH) for line in block.splitlines() if line.startswith("reshelf ")]
+    assert len(lines) >= 5
+    for line in lines + [one for one in code(ENGLISH) if re.match(r"reshelf (demo|drill|bench) -?", one)]:
+        parsed(cli, shlex.split(line, comments=True)[1:])
+
+
+def test_partitions_that_producers_compare_with_are_right() -> None:
+    text = (ROOT / "docs" / "producing.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(.+?)` \| (\d+) \| (\d+) \|$", text, re.MULTILINE)
+    assert len(rows) >= 5
+    for key, of_four, of_twelve in rows:
+        assert (partition_of(key.encode(), 4), partition_of(key.encode(), 12)) == (int(of_four), int(of_twelve))
