@@ -30,6 +30,11 @@ if TYPE_CHECKING:
     help="Start broker and Redis for the demonstration, or use those of the settings, "
     "with topics and a state of its own that are deleted at the end.  [default: embedded]",
 )
+@click.option(
+    "--traffic-only",
+    is_flag=True,
+    help="Open no workers and no console: pages, catalog and visitors come to the topics of the settings.",
+)
 @click.pass_obj
 def demo(
     front: Front,
@@ -40,6 +45,7 @@ def demo(
     port: int,
     web: bool,
     embedded: bool,
+    traffic_only: bool,
 ) -> None:
     """Open a synthetic shop: 100,000 visitors, 304 items, three pages, four segments.
 
@@ -51,9 +57,10 @@ def demo(
     """
     from reshelf.demo.run import Order, Stopped, stoppable
 
-    front.embedded = embedded
+    front.embedded = embedded = embedded and not traffic_only
+    shown_at = port if web and not traffic_only else None
     with stoppable(), contextlib.suppress(Stopped):
-        _open(front, Order(seconds, rate, seed, alike, port if web else None, embedded))
+        _open(front, Order(seconds, rate, seed, alike, shown_at, embedded, not traffic_only))
 
 
 def _open(front: Front, order: Order) -> None:
@@ -63,8 +70,7 @@ def _open(front: Front, order: Order) -> None:
     from reshelf.demo.screen import closing
 
     console = Console(stderr=True, quiet=front.json)
-    console.print(
-        "Starting broker, Redis and workers ..." if order.embedded else "Starting workers ...", highlight=False
-    )
+    what = "broker, Redis and workers" if order.embedded else "workers" if order.workers else "traffic"
+    console.print(f"Starting {what} ...", highlight=False)
     told = demonstration(front.settings, order, console)
     front.answer(told, closing(told))

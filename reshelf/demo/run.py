@@ -44,7 +44,10 @@ Workers = Sequence[tuple[str, subprocess.Popen[bytes], Path]]
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What was asked for: `seconds` None runs until stopped, `port` None serves no console."""
+    """What was asked for: `seconds` None runs until stopped, `port` None serves no console.
+
+    Without `workers` the visitors come to topics on which others work already.
+    """
 
     seconds: float | None
     rate: float
@@ -52,6 +55,7 @@ class Order:
     alike: bool
     port: int | None
     embedded: bool
+    workers: bool = True
 
 
 class Stopped(BaseException):
@@ -80,24 +84,16 @@ def stoppable() -> Iterator[None]:
 
 
 def demonstration(settings: Settings, order: Order, console: Console) -> dict[str, Any]:
-    """Open the shop with workers of its own and show it; returns the closing figures.
+    """Open the shop, with workers of its own where they are wanted, and show it; returns the closing figures.
 
     Being Stopped ends it in good order.  Raises `WorkerEnded` when a worker ends before that.
     """
     run_id = secrets.token_hex(3)
-    own = own_settings(settings, run_id)
-    apply(own.kafka)
+    own = own_settings(settings, run_id) if order.workers else settings
     shop = Shop(ShopSettings(alike=order.alike), np.random.default_rng(order.seed))
     with contextlib.ExitStack() as stack:
-        if not order.embedded:
-            stack.callback(remove, own)
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="reshelf-demo-")))
-        workers = [(role, *_worker(stack, role, of_part(own, at), folder)) for at, role in enumerate(ROLES)]
         address = "" if order.port is None else console_address(order.port)
-        if address:
-            port = address.rstrip("/").rpartition(":")[2]
-            workers.append(("console", *_started(stack, ["console", "--port", port], own, folder)))
-        stack.callback(_stop, workers)
+        workers = _opened(stack, own, order, address) if order.workers else []
         traffic = Traffic(shop, own.kafka, choose, order.rate, run_id)
         stack.callback(traffic.close)
         with contextlib.suppress(Stopped):
@@ -106,6 +102,20 @@ def demonstration(settings: Settings, order: Order, console: Console) -> dict[st
             show = stack.enter_context(shown_on(console, address))
             run(traffic, picture, show, worker_check(workers), order.seconds)
         return summary(traffic)
+
+
+def _opened(stack: contextlib.ExitStack, own: Settings, order: Order, address: str) -> Workers:
+    """Topics, workers and console of the demonstration alone."""
+    apply(own.kafka)
+    if not order.embedded:
+        stack.callback(remove, own)
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="reshelf-demo-")))
+    workers = [(role, *_worker(stack, role, of_part(own, at), folder)) for at, role in enumerate(ROLES)]
+    if address:
+        port = address.rstrip("/").rpartition(":")[2]
+        workers.append(("console", *_started(stack, ["console", "--port", port], own, folder)))
+    stack.callback(_stop, workers)
+    return workers
 
 
 def own_settings(settings: Settings, run_id: str) -> Settings:

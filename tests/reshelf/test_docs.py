@@ -11,7 +11,7 @@ import pytest
 from reshelf.command import cli
 from reshelf.settings import fields
 from streams.clients import partition_of
-from tests.deploy.test_compose import parsed
+from tests.deploy.manifests import parsed
 
 ROOT = Path(__file__).parents[2]
 ENGLISH, CHINESE = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md"))

@@ -16,7 +16,7 @@ import pytest
 
 from reshelf.command import cli
 from reshelf.reference import EXAMPLE, written
-from tests.deploy.test_compose import parsed
+from tests.deploy.manifests import parsed
 
 FILE = Path(__file__).parents[2] / "docs" / "commands.md"
 

@@ -32,7 +32,8 @@ TOKEN = "a-token-of-some-length"
 
 
 def asked(port: int, path: str, token: str = TOKEN) -> tuple[int, dict[str, Any]]:
-    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers={"Authorization": f"Bearer {token}"})
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=headers)
     try:
         with urllib.request.urlopen(request, timeout=5) as answer:
             return answer.status, json.load(answer)
@@ -85,7 +86,8 @@ def test_a_worker_is_ready_once_it_works_and_not_while_redis_is_away(
             assert ready["lag"] and set(ready["lag"].values()) == {0}
             assert asked(port, "/live")[0] == 200
             assert asked(port, "/ready", token="something else")[0] == 401
-            assert asked(port, "/metrics", token="something else")[0] == 401
+            assert asked(port, "/metrics", token="something else")[0] == asked(port, "/metrics", token="")[0] == 401
+            assert asked(port, "/ready", token="") == (200, {"live": True, "ready": True})
             assert "reshelf_ready 1\n" in metrics(port)
             redis.child.kill()
             if role == "learner":
