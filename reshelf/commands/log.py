@@ -17,12 +17,19 @@ def log() -> None:
 
 @log.command()
 @click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["parquet", "jsonl"]),
+    default="parquet",
+    show_default=True,
+    help="parquet is smaller and needs the extra `archive`; jsonl is for any tool.",
+)
 @click.pass_obj
-def archive(front: Front, folder: Path) -> None:
-    """Write the event topics, as far as the log holds them, to FOLDER as Parquet files.
+def archive(front: Front, folder: Path, form: str) -> None:
+    """Write the event topics, as far as the log holds them, to FOLDER, a file for each partition.
 
-    `reshelf replay --archive FOLDER` reads them again, after the topics have dropped
-    them.  Needs the extra `archive`.
+    `reshelf replay --archive FOLDER` reads them again, after the topics have dropped them.
 
     Example: reshelf log archive november
     """
@@ -31,7 +38,7 @@ def archive(front: Front, folder: Path) -> None:
     from streams.replay.source import KafkaSource
 
     source, names = KafkaSource(front.settings.kafka, headers=True), [topic.name for topic in EVENT_TOPICS]
-    counts = write(source, folder, source.bounds(names))
+    counts = write(source, folder, source.bounds(names), form)
     total = sum(counts.values())
     front.answer({"folder": str(folder), "files": counts, "records": total}, f"{total:,} records are in {folder}")
 

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from schemas.errors import BadSettings, StateAttention, Transient
 from streams.fold.plain import PlainFold
 from streams.records import TopicPartition
-from streams.replay.archive import ArchiveSource, write
+from streams.replay.archive import FORMS, ArchiveSource, write
 from streams.replay.run import replay
 from streams.replay.source import KafkaSource, Logged, Span
 from streams.settings import KafkaSettings
@@ -49,6 +49,21 @@ class Memory:
                     raise Transient("gone")
                 self._left -= 1
                 yield tp, some[at : at + self._size]
+
+
+class WithHeaders(Memory):
+    """The same with the headers of records."""
+
+    def __init__(self, source: Memory) -> None:
+        super().__init__(source.log)
+
+    def records(self, spans: Mapping[TopicPartition, Span]) -> Iterator[tuple[TopicPartition, list[Logged]]]:
+        for tp in spans:
+            yield tp, [Logged(*_parts(one)) for one in self.log[tp]]
+
+
+def _parts(one: LoggedRecord) -> tuple[int, int, bytes | None, bytes | None, tuple[tuple[str, bytes], ...]]:
+    return one.offset, one.timestamp, one.key, one.value, tuple(one.headers)
 
 
 async def rebuilt(redis_url: str, sources: list[Memory], groups: int = 3) -> list[list[object]]:
@@ -101,7 +116,9 @@ def test_topics_and_their_archive_give_the_same_state(
     source = KafkaSource(kafka)
     bounds = source.bounds(TOPICS)
     write(source, tmp_path / "kept", bounds)
-    kept = ArchiveSource(tmp_path / "kept")
+    write(source, tmp_path / "lines", bounds, "jsonl")
+    kept, lines = ArchiveSource(tmp_path / "kept"), ArchiveSource(tmp_path / "lines")
+    assert kept.bounds(TOPICS) == lines.bounds(TOPICS) == bounds
     plain = PlainFold(PLAIN)
     for tp, records in read_all(kafka, TOPICS).items():
         plain.read(tp, records)
@@ -109,7 +126,7 @@ def test_topics_and_their_archive_give_the_same_state(
 
     async def run() -> None:
         async with Redis.from_url(redis_url) as client:
-            for name, one in (("topics", source), ("kept", kept)):
+            for name, one in (("topics", source), ("kept", kept), ("lines", lines)):
                 starts = {topic: [0] * 4 for topic in TOPICS}
                 made = await manifest.agree(client, manifest.manifest_of(name, prefix, starts, 4, PLAIN))
                 told: list[int] = []
@@ -123,6 +140,42 @@ def test_topics_and_their_archive_give_the_same_state(
     with pytest.raises(BadSettings, match="holds an archive already"):
         write(source, tmp_path / "kept", bounds)
     with pytest.raises(BadSettings, match="holds no archive"):
+        ArchiveSource(tmp_path)
+
+
+@settings(max_examples=12)
+@given(logs(), st.integers(1, 7), st.lists(st.tuples(st.text(max_size=3), st.binary(max_size=3)), max_size=2))
+def test_either_archive_holds_every_byte(
+    tmp_path_factory: pytest.TempPathFactory, log: Log, size: int, headers: list[tuple[str, bytes]]
+) -> None:
+    folder = tmp_path_factory.mktemp("kept")
+    odd = [
+        LoggedRecord(0, 5, b"\xff", None, headers),
+        LoggedRecord(3, 6, None, b"\xfe{"),
+        LoggedRecord(4, 7, b"", b""),
+    ]
+    source = Memory(log | {TopicPartition("odd-0", 2): odd}, size)
+    everything = source.bounds(())
+    for form in FORMS:
+        counts = write(WithHeaders(source), folder / form, everything, form)
+        kept = ArchiveSource(folder / form)
+        assert sum(counts.values()) == sum(map(len, source.log.values()))
+        found: dict[TopicPartition, list[Logged]] = {tp: [] for tp in source.log}
+        for tp, run in kept.records(everything):
+            found[tp] += run
+        assert found == {tp: [Logged(*_parts(one)) for one in records] for tp, records in source.log.items()}
+        for tp, span in kept.bounds(sorted({tp.topic for tp in source.log})).items():
+            records = source.log[tp]
+            assert span == ((records[0].offset, records[-1].offset + 1) if records else (0, 0))
+
+
+def test_a_damaged_line_and_two_archives_are_told(tmp_path: Path) -> None:
+    file = tmp_path / "events-clicks-0.jsonl"
+    file.write_text('{"offset": 1, "timestamp": 2, "key": null, "value": null}\n{"offset": 2, "tim')
+    with pytest.raises(BadSettings, match=r"events-clicks-0\.jsonl, line 2: expected a record of the log"):
+        ArchiveSource(tmp_path).bounds(["events-clicks"])
+    (tmp_path / "events-clicks-0.parquet").touch()
+    with pytest.raises(BadSettings, match="holds two archives"):
         ArchiveSource(tmp_path)
 
 
