@@ -25,6 +25,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from bench.pace import paced
 from bench.pages import PAGE, SEGMENT, Size, layout
 from reshelf.edge.app import Parts, application
 from reshelf.edge.intake import Record, Refusal
@@ -39,14 +40,16 @@ HOST = "127.0.0.1"
 FAR_MS = 4_000_000_000_000
 START_S = 20.0
 CONNECTIONS = 16
+RATE = 1_000
 MILLIS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """Medians over the rounds; `p99_ms` with all connections busy."""
+    """Medians over the rounds; `busy_p99_ms` with all connections busy, `p99_ms` at `RATE` requests a second."""
 
     per_s: int
+    busy_p99_ms: float
     p99_ms: float
     bare_per_s: int
     ratio: float
@@ -62,7 +65,7 @@ class Run:
 
 
 def measure(size: Size, seconds: int, rounds: int) -> Edge:
-    """Both servers by turns for `seconds`, `rounds` times after one that does not count.
+    """Both servers by turns for `seconds`, then the edge at a steady rate; one round goes before and does not count.
 
     Raises BadSettings where wrk is missing.
     """
@@ -70,11 +73,15 @@ def measure(size: Size, seconds: int, rounds: int) -> Edge:
     if wrk is None:
         raise BadSettings("bench edge: expected the program wrk, found none. Install it: `apt-get install wrk`.")
     with _served("edge", size) as own, _served("bare", size) as bare, as_file(files("bench") / "edge.lua") as script:
-        pairs = [[_run(wrk, str(script), port, seconds) for port in (own, bare)] for _ in range(rounds + 1)][1:]
+        pairs, calm = [], []
+        for _ in range(rounds + 1):
+            pairs.append([_run(wrk, str(script), port, seconds) for port in (own, bare)])
+            calm.append(_calm(own, seconds))
+    pairs, calm = pairs[1:], calm[1:]
     per_s, bare_per_s = (round(statistics.median(pair[at].per_s for pair in pairs)) for at in (0, 1))
-    p99_ms = round(statistics.median(pair[0].p99_ms for pair in pairs), 2)
+    busy = statistics.median(pair[0].p99_ms for pair in pairs)
     ratio = statistics.median(pair[0].per_s / pair[1].per_s for pair in pairs)
-    return Edge(per_s, p99_ms, bare_per_s, round(ratio, 2), rounds)
+    return Edge(per_s, round(busy, 2), round(statistics.median(calm), 2), bare_per_s, round(ratio, 2), rounds)
 
 
 def parse(text: str) -> Run:
@@ -92,6 +99,12 @@ def _run(wrk: str, script: str, port: int, seconds: int) -> Run:
     address = f"http://{HOST}:{port}/layouts/{PAGE}/{SEGMENT}"
     command = [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", script, address]
     return parse(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def _calm(port: int, seconds: int) -> float:
+    """The 99th percentile at RATE requests a second, milliseconds."""
+    took = paced(HOST, port, lambda number: f"/layouts/{PAGE}/{SEGMENT}?unit=unit-{number}", RATE, seconds, CONNECTIONS)
+    return statistics.quantiles(took, n=100)[98]
 
 
 @contextlib.contextmanager

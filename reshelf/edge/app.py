@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
-import math
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -16,18 +14,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from reshelf.edge.answers import JSON, allowed, as_json, error, too_many, unauthorized
 from reshelf.edge.intake import Record, Refusal, check, parse
 from reshelf.edge.limits import Limiter
 from reshelf.edge.openapi import document
 from reshelf.edge.settings import EdgeSettings
-from reshelf.edge.shelf import Answer, Shelf
+from reshelf.edge.shelf import Shelf
+from reshelf.edge.slates import Slates
 from schemas.errors import BadRecord
-from schemas.messages import FALLBACK
 from streams.access import required_token
 from streams.metrics import CONTENT_TYPE, REGISTRY, Sample, exposition
-
-JSON = "application/json"
-LONGEST_NAME = 128
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -63,7 +59,7 @@ def application(parts: Parts) -> Starlette:
     edge = _Edge(parts)
     return Starlette(
         routes=[
-            Route("/layouts/{page}/{segment}", _counted("layouts", edge.layout)),
+            Route("/layouts/{page}/{segment}", edge.slates, methods=["GET"]),
             Route("/events", _counted("events", edge.events), methods=["POST"]),
             Route("/metrics", edge.metrics),
             Route("/openapi.json", edge.openapi),
@@ -77,44 +73,32 @@ class _Edge:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._token = required_token("edge", parts.settings.host, parts.settings.token).encode()
+        self.slates = Slates(parts.shelf, self._token, parts.now)
         burst = max(parts.settings.events_per_s, parts.settings.max_events)
         self._limiter = Limiter(parts.settings.events_per_s, burst)
         self._document = orjson.dumps(document(parts.settings))
 
-    async def layout(self, request: Request) -> Response:
-        """The slate of one visitor, or a whole layout."""
-        if self._token and not self._allowed(request):
-            return _unauthorized()
-        unit = request.query_params.get("unit")
-        if unit is not None and not 0 < len(unit) <= LONGEST_NAME:
-            return _error(400, f"unit: expected 1 to {LONGEST_NAME} characters, got {len(unit)}")
-        names = request.path_params
-        found = self._parts.shelf.answer(names["page"], names["segment"], unit, int(self._parts.now() * 1000))
-        if found is None:
-            return _json(404, {"error": "no layout that is still good: show your own fallback", "variant": FALLBACK})
-        return _tagged(found, request.headers.get("if-none-match"))
-
     async def events(self, request: Request) -> Response:
         """Check a batch and publish what fits."""
-        if self._token and not self._allowed(request):
-            return _unauthorized()
+        if not allowed(request.headers.raw, self._token):
+            return unauthorized()
         try:
             body = await _body(request, self._parts.settings.max_bytes)
             elements = parse(body)
         except _TooLarge:
-            return _error(413, f"expected a body of at most {self._parts.settings.max_bytes} bytes (edge.max_bytes)")
-        except BadRecord as error:
-            return _error(400, f'expected {{"events": [...]}}: {error.detail}')
+            return error(413, f"expected a body of at most {self._parts.settings.max_bytes} bytes (edge.max_bytes)")
+        except BadRecord as refused:
+            return error(400, f'expected {{"events": [...]}}: {refused.detail}')
         if len(elements) > (most := self._parts.settings.max_events):
-            return _error(413, f"expected at most {most} events (edge.max_events), got {len(elements)}")
+            return error(413, f"expected at most {most} events (edge.max_events), got {len(elements)}")
         client = request.client.host if request.client else ""
         if wait := self._limiter.wait_s(client, len(elements), self._parts.now()):
-            return _too_many(wait)
+            return too_many(wait)
         records, refusals = check(elements)
         refusals += await self._parts.sender.send(records)
         _tell(len(elements), refusals)
         refusals.sort(key=lambda refusal: refusal.index)
-        return _json(200, {"accepted": len(elements) - len(refusals), "errors": [_told(one) for one in refusals]})
+        return as_json(200, {"accepted": len(elements) - len(refusals), "errors": [_told(one) for one in refusals]})
 
     async def openapi(self, _: Request) -> Response:
         """The description of all this."""
@@ -122,24 +106,20 @@ class _Edge:
 
     async def metrics(self, request: Request) -> Response:
         """What the edge tells Prometheus."""
-        if self._token and not self._allowed(request):
-            return _unauthorized()
+        if not allowed(request.headers.raw, self._token):
+            return unauthorized()
         samples = (Sample("reshelf_edge_layouts", (), len(self._parts.shelf)), *REGISTRY.samples())
         return Response(exposition(samples), headers={"Content-Type": CONTENT_TYPE})
 
     async def live(self, _: Request) -> Response:
         """Whether layouts are still read."""
         live = self._parts.feed.live
-        return _json(200 if live else 503, {"live": live})
+        return as_json(200 if live else 503, {"live": live})
 
     async def ready(self, _: Request) -> Response:
         """Whether the layouts topic was read to its end."""
         ready = self._parts.feed.ready
-        return _json(200 if ready else 503, {"ready": ready, "layouts": len(self._parts.shelf)})
-
-    def _allowed(self, request: Request) -> bool:
-        given = request.headers.get("authorization", "").removeprefix("Bearer ")
-        return hmac.compare_digest(given.encode(), self._token)
+        return as_json(200 if ready else 503, {"ready": ready, "layouts": len(self._parts.shelf)})
 
 
 def _counted(route: str, answer: Endpoint) -> Endpoint:
@@ -172,30 +152,5 @@ async def _body(request: Request, most: int) -> bytes:
     return bytes(body)
 
 
-def _tagged(answer: Answer, known: str | None) -> Response:
-    headers = {"ETag": answer.etag, "Cache-Control": "private, no-cache"}
-    if known is not None and answer.etag in known:
-        return Response(status_code=304, headers=headers)
-    return Response(answer.body, media_type=JSON, headers=headers)
-
-
 def _told(refusal: Refusal) -> dict[str, Any]:
     return {"index": refusal.index, "reason": refusal.reason, "detail": refusal.detail, "retry": refusal.retry}
-
-
-def _json(status: int, content: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
-    return Response(orjson.dumps(content), status, headers, JSON)
-
-
-def _error(status: int, detail: str) -> Response:
-    return _json(status, {"error": detail})
-
-
-def _unauthorized() -> Response:
-    content = {"error": "expected the header Authorization: Bearer <edge.token>"}
-    return _json(401, content, {"WWW-Authenticate": "Bearer"})
-
-
-def _too_many(wait_s: float) -> Response:
-    content = {"error": "too many events a second from this address (edge.events_per_s)"}
-    return _json(429, content, {"Retry-After": str(math.ceil(wait_s))})

@@ -9,6 +9,7 @@ import orjson
 from confluent_kafka import Message
 
 from policy.assignment import Choice, choose
+from reshelf.edge.answers import JSON, RawHeaders
 from reshelf.published import Key, keep
 from schemas.codec import encode
 from schemas.messages import Layout
@@ -18,10 +19,12 @@ EVERYONE = "*"
 
 
 class Answer(NamedTuple):
-    """A body of JSON with its entity tag."""
+    """A body of JSON with its entity tag, and the headers to send with it, or without it where it is known."""
 
     body: bytes
-    etag: str
+    etag: bytes
+    headers: RawHeaders
+    unchanged: RawHeaders
 
 
 class Shelf:
@@ -64,9 +67,9 @@ class Shelf:
 
 
 def _answer(layout: Layout, choice: Choice | None, name: int | str) -> Answer:
-    etag = f'"{zlib.crc32(layout.segment.encode()):08x}-{layout.version}-{name}"'
+    etag = f'"{zlib.crc32(layout.segment.encode()):08x}-{layout.version}-{name}"'.encode()
     if choice is None:
-        return Answer(encode(layout), etag)
+        return _tagged(encode(layout), etag)
     told = {
         "page": layout.page,
         "segment": layout.segment,
@@ -75,4 +78,10 @@ def _answer(layout: Layout, choice: Choice | None, name: int | str) -> Answer:
         "variant": choice.variant,
         "slate": dict(choice.slate),
     }
-    return Answer(orjson.dumps(told), etag)
+    return _tagged(orjson.dumps(told), etag)
+
+
+def _tagged(body: bytes, etag: bytes) -> Answer:
+    unchanged = ((b"etag", etag), (b"cache-control", b"private, no-cache"))
+    about = ((b"content-length", str(len(body)).encode()), (b"content-type", JSON.encode()))
+    return Answer(body, etag, (*about, *unchanged), unchanged)

@@ -37,4 +37,5 @@ def test_command_line() -> None:
         return
     found = json.loads(done.stdout)["edge"]
     assert found["per_s"] > 100 and found["bare_per_s"] > 100
+    assert found["p99_ms"] > 0
     assert found["ratio"] == pytest.approx(found["per_s"] / found["bare_per_s"], abs=0.01)

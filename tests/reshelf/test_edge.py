@@ -18,11 +18,13 @@ from confluent_kafka import Producer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
+from starlette.datastructures import QueryParams
 
 from policy.assignment import choose
 from reshelf.edge.intake import check, parse
 from reshelf.edge.limits import Limiter
 from reshelf.edge.shelf import Shelf
+from reshelf.edge.slates import unit_of
 from reshelf.reading import partitions, reader, to_the_end
 from schemas.codec import encode, encode_key
 from schemas.errors import BadRecord, BadSettings
@@ -75,6 +77,16 @@ def test_a_visitor_is_shown_what_the_reference_chooses(unit: str) -> None:
     told = json.loads(found.body)
     assert (told["variant"], told["slate"]) == choose(one, unit)
     assert told["variant"] in (BASELINE, 0, 1)
+
+
+@given(
+    query=st.one_of(
+        st.binary(max_size=30),
+        st.lists(st.sampled_from([b"unit", b"=", b"&", b"+", b"%41", b"%E5%AE%A2", b"%", b"x", b"\xe9"])).map(b"".join),
+    )
+)
+def test_a_query_is_read_as_starlette_reads_it(query: bytes) -> None:
+    assert unit_of(query) == QueryParams(query).get("unit")
 
 
 def test_another_version_or_variant_has_another_tag() -> None:

@@ -22,12 +22,12 @@ def edge(front: Front, slots: int, seconds: int, rounds: int) -> None:
     """
     from dataclasses import asdict
 
-    from bench.edge import measure
+    from bench.edge import RATE, measure
     from bench.pages import Size
 
     found = measure(Size(200, slots), seconds, rounds)
     text = (
-        f"{found.per_s:,} layouts/s, p99 {found.p99_ms} ms with all connections busy; "
-        f"a bare route {found.bare_per_s:,}/s: x{found.ratio}"
+        f"{found.per_s:,} layouts/s, p99 {found.busy_p99_ms} ms with all connections busy; "
+        f"a bare route {found.bare_per_s:,}/s: x{found.ratio}; p99 {found.p99_ms} ms at {RATE:,}/s"
     )
     front.answer({"machine": machine(), "broker": "none", "edge": asdict(found)}, text)

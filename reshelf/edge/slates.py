@@ -1,0 +1,63 @@
+"""GET /layouts/PAGE/SEGMENT, straight from what the server hands over.
+
+A request object with its parsed query and a response object cost more than the answer
+itself, so they are made for the rare cases alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import parse_qsl
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from reshelf.edge.answers import allowed, as_json, error, header, unauthorized
+from reshelf.edge.shelf import Answer, Shelf
+from schemas.messages import FALLBACK
+from streams.metrics import REGISTRY
+
+LONGEST_NAME = 128
+UNIT = b"unit="
+
+
+class Slates:
+    """The ASGI endpoint; `now` is the wall clock in seconds, an empty `token` asks for none."""
+
+    def __init__(self, shelf: Shelf, token: bytes, now: Callable[[], float]) -> None:
+        self._shelf = shelf
+        self._token = token
+        self._now = now
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        found = self._found(scope)
+        if isinstance(found, Response):
+            REGISTRY.add("reshelf_http_requests_total", "layouts", str(found.status_code))
+            await found(scope, receive, send)
+            return
+        known = header(scope["headers"], b"if-none-match")
+        same = bool(known) and found.etag in known
+        REGISTRY.add("reshelf_http_requests_total", "layouts", "304" if same else "200")
+        headers = found.unchanged if same else found.headers
+        await send({"type": "http.response.start", "status": 304 if same else 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if same else found.body})
+
+    def _found(self, scope: Scope) -> Answer | Response:
+        """The slate of one visitor, or a whole layout; a response where there is none to give."""
+        if self._token and not allowed(scope["headers"], self._token):
+            return unauthorized()
+        unit = unit_of(scope["query_string"])
+        if unit is not None and not 0 < len(unit) <= LONGEST_NAME:
+            return error(400, f"unit: expected 1 to {LONGEST_NAME} characters, got {len(unit)}")
+        names = scope["path_params"]
+        found = self._shelf.answer(names["page"], names["segment"], unit, int(self._now() * 1000))
+        if found is None:
+            return as_json(404, {"error": "no layout that is still good: show your own fallback", "variant": FALLBACK})
+        return found
+
+
+def unit_of(query: bytes) -> str | None:
+    """The last `unit` of a query string; None where it has none."""
+    if query.startswith(UNIT) and query.isascii() and not any(mark in query for mark in (b"%", b"+", b"&")):
+        return query[len(UNIT) :].decode()
+    return dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)).get("unit")
