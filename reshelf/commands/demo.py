@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reshelf.commands import Front
+from schemas.errors import BadSettings
 
 if TYPE_CHECKING:
     from reshelf.demo.run import Order
@@ -35,6 +36,12 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Open no workers and no console: pages, catalog and visitors come to the topics of the settings.",
 )
+@click.option(
+    "--encoder/--no-encoder",
+    default=None,
+    help="Encode item texts, so that new items start where similar ones stand.  "
+    "[default: where the extra encoders is installed]",
+)
 @click.pass_obj
 def demo(
     front: Front,
@@ -46,6 +53,7 @@ def demo(
     web: bool,
     embedded: bool,
     traffic_only: bool,
+    encoder: bool | None,
 ) -> None:
     """Open a synthetic shop: 100,000 visitors, 304 items, three pages, four segments.
 
@@ -59,8 +67,18 @@ def demo(
 
     front.embedded = embedded = embedded and not traffic_only
     shown_at = port if web and not traffic_only else None
+    encodes = not traffic_only and _encodes(encoder)
     with stoppable(), contextlib.suppress(Stopped):
-        _open(front, Order(seconds, rate, seed, alike, shown_at, embedded, not traffic_only))
+        _open(front, Order(seconds, rate, seed, alike, shown_at, embedded, not traffic_only, encodes))
+
+
+def _encodes(asked: bool | None) -> bool:
+    """Whether item texts are to be encoded; raises `BadSettings` where that is asked for and cannot be done."""
+    from reshelf.encoding.run import MISSING, installed
+
+    if asked and not installed():
+        raise BadSettings(f"--encoder: {MISSING}")
+    return installed() if asked is None else asked
 
 
 def _open(front: Front, order: Order) -> None:
@@ -68,9 +86,12 @@ def _open(front: Front, order: Order) -> None:
 
     from reshelf.demo.run import demonstration
     from reshelf.demo.screen import closing
+    from reshelf.encoding.run import WITHOUT
 
     console = Console(stderr=True, quiet=front.json)
     what = "broker, Redis and workers" if order.embedded else "workers" if order.workers else "traffic"
     console.print(f"Starting {what} ...", highlight=False)
+    if order.workers and not order.encoder:
+        console.print(f"No item texts are encoded. {WITHOUT}", highlight=False)
     told = demonstration(front.settings, order, console)
     front.answer(told, closing(told))

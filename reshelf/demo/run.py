@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -37,6 +37,9 @@ PICTURE_S = 0.5
 LINE_S = 5.0
 STOP_S = 2.0
 LOG_LINES = 15
+NO_MORE: Mapping[str, str] = {}
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+"""The encoder takes no more than one core from the others."""
 
 Show = Callable[[dict[str, Any]], None]
 Workers = Sequence[tuple[str, subprocess.Popen[bytes], Path]]
@@ -46,7 +49,8 @@ Workers = Sequence[tuple[str, subprocess.Popen[bytes], Path]]
 class Order:
     """What was asked for: `seconds` None runs until stopped, `port` None serves no console.
 
-    Without `workers` the visitors come to topics on which others work already.
+    Without `workers` the visitors come to topics on which others work already; with
+    `encoder` one is among the workers.
     """
 
     seconds: float | None
@@ -56,6 +60,7 @@ class Order:
     port: int | None
     embedded: bool
     workers: bool = True
+    encoder: bool = False
 
 
 class Stopped(BaseException):
@@ -114,6 +119,8 @@ def _opened(stack: contextlib.ExitStack, own: Settings, order: Order, address: s
     if address:
         port = address.rstrip("/").rpartition(":")[2]
         workers.append(("console", *_started(stack, ["console", "--port", port], own, folder)))
+    if order.encoder:
+        workers.append(("encoder", *_started(stack, ["encoder"], own, folder, ONE_THREAD)))
     stack.callback(_stop, workers)
     return workers
 
@@ -145,11 +152,15 @@ def _worker(
 
 
 def _started(
-    stack: contextlib.ExitStack, arguments: Sequence[str], settings: Settings, folder: Path
+    stack: contextlib.ExitStack,
+    arguments: Sequence[str],
+    settings: Settings,
+    folder: Path,
+    env: Mapping[str, str] = NO_MORE,
 ) -> tuple[subprocess.Popen[bytes], Path]:
     log = folder / f"{'-'.join(arguments)}.log"
     command = [sys.executable, "-m", "reshelf", *arguments]
-    return stack.enter_context(process(command, log, as_environment(settings))), log
+    return stack.enter_context(process(command, log, {**as_environment(settings), **env})), log
 
 
 def _stop(workers: Workers) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,19 +20,22 @@ if TYPE_CHECKING:
     from encoders.encoder import Encoder
     from encoders.worker import Worker
 
+WITHOUT = "Everything else works without: a new item starts where its category, brand, price and age put it."
 MISSING = (
     "the encoder needs torch and transformers, which are not installed. Install the extra: "
-    "pip install 'reshelf[encoders]'. Everything else works without; new items then start at the page's base rate."
+    f"pip install 'reshelf[encoders]'. {WITHOUT}"
 )
+
+
+def installed() -> bool:
+    """Whether the extra `encoders` is there."""
+    return all(importlib.util.find_spec(name) for name in ("torch", "transformers"))
 
 
 def text_encoder(settings: EncoderSettings) -> Encoder:
     """The model of the settings; raises `BadSettings` without the extra `encoders`."""
-    try:
-        import torch  # noqa: F401
-        import transformers  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise BadSettings(f"{error.name}: {MISSING}") from None
+    if not installed():
+        raise BadSettings(MISSING)
     from encoders.encoder import Encoder
     from encoders.model import load
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import signal
@@ -297,7 +298,8 @@ def test_width_holds_every_page() -> None:
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "reshelf", "demo", "--port", "0", "--rate", "300", *arguments]
+    """A demonstration; without the encoder, which takes long to start, unless it is asked for."""
+    command = [sys.executable, "-m", "reshelf", "demo", "--port", "0", "--rate", "300", "--no-encoder", *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -314,12 +316,13 @@ def descendants(pid: int) -> dict[int, str]:
     return found
 
 
-def with_workers(demo: subprocess.Popen[str]) -> dict[int, str]:
-    """What the demonstration started, once all three workers are there."""
+def with_workers(demo: subprocess.Popen[str], *more: str) -> dict[int, str]:
+    """What the demonstration started, once all workers and the other commands are there."""
     end = time.monotonic() + 60
     while time.monotonic() < end:
         found = descendants(demo.pid)
-        if all(any(line.endswith(f"worker {role}") for line in found.values()) for role in ROLES):
+        wanted = [*(f"worker {role}" for role in ROLES), *more]
+        if all(any(line.endswith(f"reshelf {name}") for line in found.values()) for name in wanted):
             return found
         time.sleep(0.1)
     demo.kill()
@@ -345,6 +348,18 @@ def test_it_ends_by_itself_with_one_object() -> None:
     assert out.count("\n") == 1
     assert told["events"] > 0
     assert told["dead_letters"] == 0
+
+
+@needs_proc
+def test_item_texts_are_encoded_where_that_can_be_done() -> None:
+    demo = start("--encoder", "--seconds", "1")
+    if importlib.util.find_spec("torch") is None:
+        assert demo.wait(60) == 2
+        assert "reshelf[encoders]" in demo.communicate()[1]
+        return
+    with_workers(demo, "encoder")
+    _, err = demo.communicate(timeout=120)
+    assert (demo.returncode, "No item texts" in err) == (0, False), err
 
 
 @needs_proc

@@ -52,6 +52,9 @@ PEERS = {
 @click.option(
     "--exploration", type=click.FloatRange(0, 10), default=0.5, show_default=True, help="Of the policy, as in layouts."
 )
+@click.option(
+    "--new", type=click.FloatRange(0, 1), default=0.05, show_default=True, help="Share of items replaced each day."
+)
 @click.option("--processes", type=AT_LEAST_ONE, default=1, show_default=True, help="Races at the same time.")
 @click.pass_obj
 def decisions(
@@ -63,6 +66,7 @@ def decisions(
     peers: tuple[str, ...],
     delay: int,
     exploration: float,
+    new: float,
     processes: int,
 ) -> None:
     """Regret of the policy, and of other libraries at their best, in simulated shops.
@@ -77,7 +81,7 @@ def decisions(
     from policy.simulation.shop import Shape
     from schemas.messages import PolicyChoice
 
-    kinds = [Shape(visitors=kind) for kind in dict.fromkeys(visitors)]  # type: ignore[arg-type]
+    kinds = [Shape(visitors=kind, new=new) for kind in dict.fromkeys(visitors)]  # type: ignore[arg-type]
     contest = Contest(
         fields=[Field(shape, text) for shape in kinds for text in (True, False)],
         names=_chosen(peers),
