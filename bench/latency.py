@@ -94,7 +94,7 @@ def measure(settings: Settings, shop: Shop, order: Order, *, leave_clean: bool =
     own = own_settings(settings, run)
     with contextlib.ExitStack() as stack:
         if leave_clean:
-            stack.callback(_clear, own)
+            stack.callback(clear, own)
         apply(own.kafka)
         traffic = Traffic(own.kafka, shop, run)
         traffic.open()
@@ -109,7 +109,8 @@ def measure(settings: Settings, shop: Shop, order: Order, *, leave_clean: bool =
         return [summary(rate, found, LIMIT_S) for rate, found in windows.items()]
 
 
-def _clear(own: Settings) -> None:
+def clear(own: Settings) -> None:
+    """Delete topics and state of a measurement."""
     GivenBroker(own.kafka).stop()
     with redis_servers(own.redis) as servers:
         for server in servers.values():

@@ -21,6 +21,7 @@ import pytest
 import requests
 from confluent_kafka import Message, Producer
 
+from bench.browser import CHROMIUM, FLAGS
 from policy.assignment import choose
 from reshelf.processes import free_port
 from reshelf.reading import partitions, reader, to_the_end
@@ -30,7 +31,6 @@ from schemas.messages import FALLBACK, Click, Impression, Layout, Purchase, Purc
 from schemas.topics import CLICKS, IMPRESSIONS, LAYOUTS, PURCHASES, Topic
 from streams.clients import confluent_producer_config, partition_of
 from streams.settings import KafkaSettings
-from tests.reshelf.test_console import CHROMIUM, FLAGS
 from tests.reshelf.test_layouts_command import NOW_MS, layout
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

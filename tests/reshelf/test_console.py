@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from confluent_kafka import Producer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.browser import CHROMIUM, FLAGS
 from policy.assignment import choose
 from reshelf.console.guard import OURS, Guard
 from reshelf.console.letters import Letters
@@ -29,11 +29,6 @@ from schemas.topics import DEAD_LETTERS
 from streams.layouts.schedule import Key
 from streams.settings import ConsoleSettings, KafkaSettings
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
 TOKEN = "a-token-of-some-length"
 ITEMS = st.dictionaries(st.sampled_from(["s1", "s2", "s3"]), st.sampled_from("abcde"))
 

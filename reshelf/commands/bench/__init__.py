@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from reshelf.commands.bench.console import console
 from reshelf.commands.bench.decisions import decisions
 from reshelf.commands.bench.edge import edge
 from reshelf.commands.bench.latency import latency
@@ -26,5 +27,5 @@ def bench() -> None:
     """
 
 
-for measurement in (pipeline, stages, latency, replay, scale, layout, renderer, ope, edge, decisions):
+for measurement in (pipeline, stages, latency, replay, scale, layout, renderer, ope, edge, console, decisions):
     bench.add_command(measurement)
