@@ -2,7 +2,7 @@
 
 Each replay, evaluation, tuning and fine-tuning leaves one JSON file in
 `runs.folder`.  A file is written whole under another name first, so that a
-reader never meets half of one.
+reader never meets half of one.  Where MLflow is installed, it is kept in its form, too.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from uuid import uuid4
 import msgspec
 
 from reshelf.settings import Settings, shown_values
+from reshelf.tracking import track
 from schemas.errors import BadSettings
 
 
@@ -67,7 +68,7 @@ def record(
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f".{run.id}.part"
     part.write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=2) + b"\n")
-    part.replace(folder / f"{run.id}.json")
+    track(run, part.replace(folder / f"{run.id}.json"))
     return run
 
 

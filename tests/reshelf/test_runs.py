@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reshelf.runs import differences, find, kept, record, settings_digest
 from reshelf.settings import Settings
+from reshelf.tracking import numbers
 from schemas.errors import BadSettings
 from streams.settings import KafkaSettings, LayoutSettings, RunsSettings
 
@@ -26,6 +31,42 @@ def test_a_run_is_read_as_it_was_kept(tmp_path: Path) -> None:
     assert told["asked.tries"] == [3, 4]
     assert told["results.best.scale"] == [0.5, 0.25]
     assert "log.clicks/0" not in told
+
+
+NESTED = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(NESTED)
+def test_only_finite_numbers_are_metrics(values: object) -> None:
+    for name, number in numbers({"a": values}):
+        assert math.isfinite(number)
+        assert re.fullmatch(r"a[\w\-./ ]*", name)
+
+
+def test_a_run_is_kept_for_mlflow_too(tmp_path: Path) -> None:
+    """Read back by its own library."""
+    mlflow = pytest.importorskip("mlflow", reason="mlflow-skinny is not installed")
+    settings = Settings(runs=RunsSettings(folder=str(tmp_path / "runs")))
+    results = {"regret": {"mean": 3.5, "low": float("-inf")}, "ranking": [{"mean": 1.0}, {"mean": 2.0}], "best": "a"}
+    made = [record("tune", settings, {"tries": at, "try": ["a=1,2"]}, {}, results, 2.5) for at in range(2)]
+    client = mlflow.MlflowClient(tracking_uri=(tmp_path / "runs" / "mlruns").as_uri())
+    experiment = client.get_experiment_by_name("reshelf-tune")
+    found = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    for run in made:
+        assert run is not None
+        kept_ = found.pop(run.id)
+        assert kept_.data.params == {"tries": str(run.asked["tries"]), "try": "['a=1,2']"}
+        assert kept_.data.metrics == {"regret.mean": 3.5, "ranking.0.mean": 1.0, "ranking.1.mean": 2.0}
+        assert {"code", "settings"} <= set(kept_.data.tags)
+        assert (kept_.info.status, kept_.info.end_time - kept_.info.start_time) == ("FINISHED", 2_500)
+        artifacts = [one.path for one in client.list_artifacts(kept_.info.run_id)]
+        assert artifacts == [f"{run.id}.json"]
+    assert not found
+    assert len(kept(tmp_path / "runs")) == len(made)
 
 
 def test_nothing_is_kept_without_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
