@@ -24,9 +24,10 @@ docs: $(VENV)/.demo
 	$(BIN)/python -m streams.metrics.page docs/metrics.md
 
 $(VENV)/.demo: pyproject.toml constraints.txt streams/fold/compiled.pyx policy/scan.pyx
-	$(PYTHON) -m venv $(VENV)
-	$(PIP) --editable '.[embedded]'
-	touch $@
+	@echo "Installing into $(VENV): a minute or two, once ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) --editable '.[embedded]'
+	@touch $@
 
 $(VENV)/.encoders: $(VENV)/.demo
 	$(PIP) --editable '.[embedded,encoders]'

@@ -1,0 +1,72 @@
+"""What a wheel holds and asks for, told from pyproject.toml without building one."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+ROOMS = [pattern.rstrip("*") for pattern in PROJECT["tool"]["setuptools"]["packages"]["find"]["include"]]
+EXTRAS: dict[str, list[str]] = PROJECT["project"]["optional-dependencies"]
+NEEDED: list[str] = PROJECT["project"]["dependencies"]
+BROUGHT = {"pydantic-core"}
+"""pydantic asks for the one version that fits it."""
+FOR_USE = ("archive", "embedded", "encoders")
+PINNED = {
+    line.partition("==")[0].lower().replace("_", "-")
+    for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+}
+
+
+def name_of(requirement: str) -> str:
+    return re.split(r"[\[<>=]", requirement)[0].lower()
+
+
+def test_every_file_of_a_room_is_packed() -> None:
+    patterns = PROJECT["tool"]["setuptools"]["package-data"]["*"]
+    built = (".py", ".so", ".c", ".pyc")
+    left = [
+        str(path.relative_to(ROOT))
+        for room in ROOMS
+        for path in (ROOT / room).rglob("*")
+        if path.is_file() and not path.name.endswith(built) and not any(fnmatch(path.name, one) for one in patterns)
+    ]
+    assert left == []
+    folders = {path.parent for room in ROOMS for path in (ROOT / room).rglob("*.py")}
+    assert [str(folder) for folder in folders if not (folder / "__init__.py").exists()] == []
+
+
+@pytest.mark.parametrize("requirement", NEEDED + [one for extra in FOR_USE for one in EXTRAS[extra]])
+def test_what_is_needed_has_a_range_and_a_pin(requirement: str) -> None:
+    assert re.search(r"(==|>=)\d", requirement)
+    assert name_of(requirement) in PINNED
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_what_is_imported_is_asked_for(room: str) -> None:
+    known = {name_of(one) for one in [*NEEDED, *(one for extra in EXTRAS.values() for one in extra)]} | BROUGHT
+    owners = packages_distributions()
+    for path in (ROOT / room).rglob("*.py"):
+        for module in imported(ast.parse(path.read_text(encoding="utf-8"))):
+            if module not in sys.stdlib_module_names and module not in ROOMS and module in owners:
+                found = {owner.lower().replace("_", "-") for owner in owners[module]}
+                assert found & known, f"{path.relative_to(ROOT)} imports {module}"
+
+
+def imported(tree: ast.Module) -> Iterator[str]:
+    """Names of the top packages that a module imports, at its head or later."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (one.name.partition(".")[0] for one in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]
