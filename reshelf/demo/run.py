@@ -120,7 +120,7 @@ def _opened(stack: contextlib.ExitStack, own: Settings, order: Order, address: s
         port = address.rstrip("/").rpartition(":")[2]
         workers.append(("console", *_started(stack, ["console", "--port", port], own, folder)))
     if order.encoder:
-        workers.append(("encoder", *_started(stack, ["encoder"], own, folder, ONE_THREAD)))
+        workers.append(("encoder", *_started(stack, ["encoder"], of_part(own, len(ROLES)), folder, ONE_THREAD)))
     stack.callback(_stop, workers)
     return workers
 

@@ -240,7 +240,7 @@ class Attribution:
             for part in list(self._parts.values()):
                 async with part.lock:
                     await self._go_on(part, part.worker.settle)
-            REGISTRY.put("reshelf_purchase_lines_total", self._decided())
+            _tell(self.totals())
 
     async def follow_rules(self) -> None:
         """Take new page rules in."""
@@ -248,17 +248,29 @@ class Attribution:
             await self._patience.until_done(self._rules.follow)
 
     def totals(self) -> Counter[str]:
-        """What was counted since this worker began: decided, credited, unattributed_…, published, skipped, unfit_…"""
-        return sum((part.worker.counts for part in self._parts.values()), self.counts)
+        """What was counted since this worker began.
 
-    def _decided(self) -> dict[tuple[str, ...], float]:
-        return {
-            (name,): count for name, count in self.totals().items() if name.startswith(("credited", "unattributed"))
-        }
+        Of purchases: applied, duplicate, unfit_…; of lines: decided, credited, unattributed_…, published, skipped.
+        """
+        return sum((part.worker.counts for part in self._parts.values()), self.counts)
 
     def tasks(self) -> list[Coroutine[Any, Any, None]]:
         """What runs beside the agent."""
         return [self.look(), self.settle(), self.follow_rules()]
+
+
+def _tell(totals: Mapping[str, int]) -> None:
+    """Purchases by verdict, and their lines by what they were credited to."""
+    lines: dict[tuple[str, ...], float] = {
+        (name,): count for name, count in totals.items() if name.startswith(("credited", "unattributed"))
+    }
+    records: dict[tuple[str, ...], float] = {
+        (PURCHASES.name, name.removeprefix("unfit_")): count
+        for name, count in totals.items()
+        if name in ("applied", "duplicate") or name.startswith("unfit_")
+    }
+    REGISTRY.put("reshelf_purchase_lines_total", lines)
+    REGISTRY.put("reshelf_records_total", records)
 
 
 def attribution_app(

@@ -171,6 +171,7 @@ class PartitionAttribution:
         if offset < memory.position.purchases.offset:
             return
         self._touched.add(group)
+        step.counts["applied"] += 1
         floor = self.clicks.next_offset - self._settings.max_clicks
         clicks = [click for at, click in memory.of_unit(purchase.unit).items() if at >= floor]
         for number, line in enumerate(purchase.lines):

@@ -91,7 +91,7 @@ _ALL = (
     Metric(
         "reshelf_records_total",
         "counter",
-        "learner",
+        "learner, attribution",
         ("topic", "verdict"),
         "Records judged: applied, duplicate, forgotten, or the reason why they were put aside.",
         "Many put aside: look at dead letters for what producers send. Many duplicates: a producer repeats itself.",

@@ -11,10 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.entropy import entropy
-from streams.metrics import METRICS, Registry, Sample, exposition
+from schemas.topics import PURCHASES
+from streams.attribution.agent import _tell
+from streams.metrics import METRICS, REGISTRY, Registry, Sample, exposition
 from streams.metrics.page import written
 from streams.transport.health import Health, of_health
 
+VERDICTS = ("applied", "duplicate", "late")
 AGE = "reshelf_event_age_seconds"
 
 
@@ -87,6 +90,22 @@ def test_names_follow_the_convention() -> None:
         assert sorted(one.bounds) == list(one.bounds)
         assert not {"unit", "item", "segment", "le"} & set(one.labels)
         assert one.meaning.endswith(".") and one.remedy.endswith(".")
+
+
+def test_purchases_are_told_by_verdict_and_their_lines_by_what_they_were_credited_to() -> None:
+    _tell({"applied": 3, "duplicate": 1, "unfit_late": 2, "decided": 4, "credited": 1, "unattributed_no_click": 3})
+    records = {verdict: REGISTRY.value("reshelf_records_total", PURCHASES.name, verdict) for verdict in VERDICTS}
+    assert records == {"applied": 3, "duplicate": 1, "late": 2}
+    lines = [REGISTRY.value("reshelf_purchase_lines_total", one) for one in ("credited", "unattributed_no_click")]
+    assert lines == [1, 3]
+    _tell({})
+    assert REGISTRY.value("reshelf_records_total", PURCHASES.name, "applied") == 0
+
+
+def test_every_metric_is_told_somewhere() -> None:
+    places = [place for room in ("streams", "reshelf") for place in Path(room).rglob("*.py")]
+    told = "".join(place.read_text(encoding="utf-8") for place in places if place.name != "table.py")
+    assert [name for name in METRICS if f'"{name}"' not in told] == []
 
 
 def test_the_page_is_what_the_table_says() -> None:
