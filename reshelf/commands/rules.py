@@ -40,7 +40,9 @@ def check(front: Front, file: TextIO) -> None:
 
     pages = read(file.read(), file.name)
     total = sum(len(page.rules) for page in pages)
-    front.answer({"pages": len(pages), "rules": total}, f"{len(pages)} pages with {total} rules fit")
+    front.answer(
+        {"pages": len(pages), "rules": total}, f"all fits: {', '.join(page.page for page in pages)}; rules: {total}"
+    )
 
 
 @rules.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -9,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from reshelf.command import cli
+from reshelf.publish import check
+from reshelf.rules.file import read
 from reshelf.settings import fields
+from schemas.topics import CATALOG_ITEMS
 from streams.clients import partition_of
 from tests.deploy.manifests import parsed
 
@@ -67,14 +71,22 @@ def test_settings_that_a_page_names_are_known(page: Path) -> None:
             assert key in known, f"{page.name} names the setting {key}"
 
 
-def test_commands_of_the_readme_are_command_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in ("catalog.jsonl", "home.yaml"):
-        (tmp_path / name).touch()
+def test_commands_of_the_readme_are_command_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
     lines = [line for block in blocks(ENGLISH) for line in block.splitlines() if line.startswith("reshelf ")]
     assert len(lines) >= 5
     for line in lines + [one for one in code(ENGLISH) if re.match(r"reshelf (demo|drill|bench) -?", one)]:
         parsed(cli, shlex.split(line, comments=True)[1:])
+
+
+def test_the_shop_of_the_readme_fits_together() -> None:
+    folder = ROOT / "examples" / "shop"
+    with (folder / "catalog.jsonl").open("rb") as lines:
+        assert check(lines, CATALOG_ITEMS, "catalog.jsonl") >= 12
+        lines.seek(0)
+        categories = {json.loads(line)["category"] for line in lines}
+    (page,) = read((folder / "home.yaml").read_text(encoding="utf-8"), "home.yaml")
+    assert set(page.candidates.categories) == categories
 
 
 def test_partitions_that_producers_compare_with_are_right() -> None:
