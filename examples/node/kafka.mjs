@@ -69,7 +69,7 @@ export async function follow(kafka, prefix, layouts) {
   const topic = `${prefix}layouts`;
   const unread = await ends(kafka, topic);
   // A group of its own: every renderer reads all partitions, from the beginning.
-  const consumer = kafka.consumer({ groupId: `${prefix}renderer-${randomUUID()}`, sessionTimeout: 10000, maxWaitTimeInMs: 100 });
+  const consumer = kafka.consumer({ groupId: `${prefix}renderer-${randomUUID()}`, sessionTimeout: 6000, heartbeatInterval: 1500, maxWaitTimeInMs: 100 });
   // Who hears of no more layouts must not go on as if nothing had changed: end, and be started again.
   consumer.on(consumer.events.CRASH, ({ payload }) => {
     if (!payload.restart) setImmediate(() => { throw payload.error; });

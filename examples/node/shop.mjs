@@ -106,6 +106,7 @@ const server = createServer(async (request, response) => {
   try {
     let unit = unitOf(request);
     if (unit === null) {
+      if (request.method === "POST") throw new Wrong("expected the cookie that pages set");
       unit = randomUUID();
       headers["set-cookie"] = `unit=${unit}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax`;
     }

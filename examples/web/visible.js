@@ -17,6 +17,7 @@ let seen = []; // slots that no event lists yet
 let waiting = []; // events that the web tier has not confirmed
 let number = 0;
 const timers = new Map();
+const unseen = new Set(page.querySelectorAll("[data-slot]"));
 
 const placed = (element) => ({ slot: element.dataset.slot, item: element.dataset.item });
 
@@ -46,6 +47,7 @@ const watcher = new IntersectionObserver(
       if (intersectionRatio < SHARE) continue;
       const note = () => {
         watcher.unobserve(target);
+        unseen.delete(target);
         seen.push(placed(target));
       };
       timers.set(target, setTimeout(note, LASTING_MS));
@@ -54,8 +56,16 @@ const watcher = new IntersectionObserver(
   { threshold: [SHARE] },
 );
 
-for (const element of page.querySelectorAll("[data-slot]")) {
-  watcher.observe(element);
+/** Tell of each slot that was not seen yet whether it is in view now. */
+function watch() {
+  for (const element of unseen) {
+    watcher.unobserve(element);
+    watcher.observe(element);
+  }
+}
+
+watch();
+for (const element of unseen) {
   element.addEventListener("click", () => {
     number += 1;
     waiting.push({ kind: "click", event_id: `c-${origin.page_view_id}-${number}`, ...origin, ...placed(element) });
@@ -64,7 +74,9 @@ for (const element of page.querySelectorAll("[data-slot]")) {
 }
 setInterval(send, SEND_MS);
 document.addEventListener("visibilitychange", () => {
-  if (document.visibilityState === "hidden") {
+  if (document.visibilityState === "visible") {
+    watch();
+  } else {
     for (const timer of timers.values()) clearTimeout(timer);
     send();
   }

@@ -135,6 +135,7 @@ def test_pages_are_shown_and_events_published_as_the_contract_says(tier: Tier) -
     assert tier.post("/orders", order, "größe").status_code == 204
     for wrong in ([event("view")], {"no": "list"}, [3]):
         assert tier.post("/events", wrong).status_code == 400
+    assert requests.post(f"{tier.address}/events", json=[seen], timeout=20).status_code == 400, "no cookie"
     check_events(tier)
 
 
