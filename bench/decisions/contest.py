@@ -11,6 +11,7 @@ import numpy as np
 
 from bench.decisions.peers import PEERS, learner
 from policy.posteriors import Floats, interval
+from policy.simulation.flicker import Flicker, Watched
 from policy.simulation.learned import Learned, Setup
 from policy.simulation.race import opened, race
 from policy.simulation.shop import Shape, Shop
@@ -36,13 +37,14 @@ class Entry:
 class Run(NamedTuple):
     """Clicks lost by a seed's page views so far, at each checkpoint, and of these by items in their first day.
 
-    `covered` is for beliefs with intervals.
+    `covered` is for beliefs with intervals, `flicker` since the checkpoint before for the policy alone.
     """
 
     regret: tuple[float, ...]
     uniform: tuple[float, ...]
     first_day: tuple[float, ...]
-    covered: tuple[float, ...]
+    covered: tuple[float, ...] = ()
+    flicker: tuple[Flicker, ...] = ()
 
 
 def run(entry: Entry, seed: int, checkpoints: tuple[int, ...]) -> Run:
@@ -50,11 +52,18 @@ def run(entry: Entry, seed: int, checkpoints: tuple[int, ...]) -> Run:
     shop = opened(entry.shape, seed, checkpoints[-1])
     if entry.name != OURS:
         peer = learner(entry.name, entry.shape, entry.corrected, seed, dict(entry.options), text=entry.text)
-        return Run(*race(shop, peer, checkpoints, entry.delay), covered=())
+        return Run(*race(shop, peer, checkpoints, entry.delay))
     covered: list[float] = []
+    flicker: list[Flicker] = []
     ours = Learned(entry.shape, replace(entry.setup, text=entry.text))
-    course = race(shop, ours, checkpoints, entry.delay, lambda: covered.append(coverage(shop, ours)))
-    return Run(*course, covered=tuple(covered))
+    watched = Watched(ours)
+
+    def look() -> None:
+        covered.append(coverage(shop, ours))
+        flicker.append(watched.told())
+
+    course = race(shop, watched, checkpoints, entry.delay, look)
+    return Run(*course, covered=tuple(covered), flicker=tuple(flicker))
 
 
 def coverage(shop: Shop, ours: Learned, level: float = 0.95) -> float:

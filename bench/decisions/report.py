@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from bench.decisions.contest import (
     DEFAULTS,
     OURS,
@@ -19,6 +21,7 @@ from bench.decisions.contest import (
     runs,
 )
 from bench.decisions.peers import PEERS
+from policy.simulation.flicker import Flicker
 from policy.simulation.learned import Setup
 from policy.simulation.means import mean_of, ratio_of, ratio_of_sums
 from policy.simulation.shop import Shape
@@ -72,6 +75,7 @@ class Contest:
             "ratio_to_best_peer": {one.name: self._ratios(one) for one in self.fields},
             "ratio_of_delayed": {one.name: self._delayed(one) for one in self.fields if self.delay},
             "coverage": {one.name: self._covered(one) for one in self.fields},
+            "flicker": {one.name: self._flicker(one) for one in self.fields},
             "first_day_regret": {one.name: self._first_day(one) for one in self.fields},
             "first_day_regret_ratio": self._saved(),
         }
@@ -160,6 +164,17 @@ class Contest:
         late, own = self._own(one, self.delay), self._own(one)
         return {
             str(views): ratio_of(self._lost(late, at), self._lost(own, at))._asdict()
+            for at, views in enumerate(self.checkpoints)
+        }
+
+    def _flicker(self, one: Field) -> dict[str, dict[str, Any]]:
+        """Shares of slots that change per refresh; None where no refresh was of that kind."""
+        runs = [run.flicker for (entry, _), run in self.found.items() if entry == self._own(one)]
+        return {
+            str(views): {
+                kind: None if any(np.isnan(shares)) else mean_of(shares)._asdict()
+                for kind, shares in zip(Flicker._fields, zip(*(run[at] for run in runs), strict=True), strict=True)
+            }
             for at, views in enumerate(self.checkpoints)
         }
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from policy.simulation.flicker import Watched, changed
 from policy.simulation.learned import Learned, Setup
 from policy.simulation.race import batches, opened, race
 from policy.simulation.shop import HIGHEST, LOWEST, Offer, Seen, Shape
@@ -114,6 +115,22 @@ def test_who_knows_the_truth_loses_nothing_and_who_learns_loses_less_than_chance
 def test_the_same_seed_gives_the_same_race() -> None:
     courses = [race(opened(SMALL, 7, 1_000), Learned(SMALL, Setup()), [1_000]) for _ in range(2)]
     assert courses[0] == courses[1]
+
+
+def test_nothing_changes_at_constant_state_and_more_on_a_new_day_than_by_learning() -> None:
+    watched = Watched(Learned(SMALL, Setup()))
+    race(opened(SMALL, 7, 3_000), watched, [3_000])
+    found = watched.told()
+    assert found.constant == 0.0
+    assert 0.0 < found.learning < found.new_day < 1.0
+    assert all(np.isnan(share) for share in watched.told())
+
+
+def test_another_item_in_one_of_four_slots_is_a_fourth() -> None:
+    before = np.arange(8).reshape(1, 2, 4)
+    after = before.copy()
+    after[0, :, 1] = 9
+    assert changed(before, after) == 0.25
 
 
 def test_chance_loses_what_uniform_slates_lose() -> None:

@@ -32,6 +32,10 @@ def test_contest_answers_with_regret_and_ratios(capsys: pytest.CaptureFixture[st
             assert ratio["peer"].split(",")[0] in ("most-popular", "epsilon-greedy")
             assert answer["ratio_of_delayed"][field][views]["mean"] > 0.0
             assert 0.5 < answer["coverage"][field][views]["mean"] <= 1.0
+            flicker = answer["flicker"][field][views]
+            assert flicker["constant"] == {"mean": 0.0, "low": 0.0, "high": 0.0}
+            assert 0.0 < flicker["learning"]["mean"] < 1.0
+            assert flicker["new_day"] is None
             assert answer["first_day_regret"][field][views]["mean"] == 0.0, "on the first day no item is new"
     assert answer["first_day_regret_ratio"] == {}
 

@@ -131,6 +131,9 @@ def _text(content: dict[str, Any]) -> str:
                     lines.append(f"  ratio {word}: {ratio['mean']:.3f} ({ratio['low']:.3f} to {ratio['high']:.3f})")
             share = content["coverage"][name][views]
             lines.append(f"  95 % intervals hold the truth in {share['mean']:.1%}")
+            changes = content["flicker"][name][views].items()
+            told = [f"{kind.replace('_', ' ')} {found['mean']:.1%}" for kind, found in changes if found]
+            lines.append(f"  slots that change per refresh: {', '.join(told)}")
             lines.append(
                 f"  {content['first_day_regret'][name][views]['mean']:,.1f} clicks lost by items in their first day"
             )
