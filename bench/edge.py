@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import re
 import shutil
 import socket
 import statistics
 import subprocess
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -41,27 +43,55 @@ FAR_MS = 4_000_000_000_000
 START_S = 20.0
 CONNECTIONS = 16
 RATE = 1_000
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 MILLIS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """Medians over the rounds; `busy_p99_ms` with all connections busy, `p99_ms` at `RATE` requests a second."""
+    """Medians over the rounds; `busy_p99_ms` with all connections busy, `p99_ms` at `RATE` requests a second.
+
+    The figures by CPU are requests for each second of the server's own processor time: what one core
+    answers when nobody else wants it.
+    """
 
     per_s: int
     busy_p99_ms: float
     p99_ms: float
     bare_per_s: int
     ratio: float
+    per_cpu_s: int
+    bare_per_cpu_s: int
+    cpu_ratio: float
     rounds: int
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one run of wrk found."""
+    """What one run of wrk found, and the processor time that the server took, seconds."""
 
     per_s: float
     p99_ms: float
+    requests: int
+    cpu_s: float = 0.0
+
+    @property
+    def per_cpu_s(self) -> float:
+        """Requests for each second of processor time."""
+        return self.requests / max(self.cpu_s, 1 / TICKS_PER_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A server in a process of its own."""
+
+    port: int
+    process: int
+
+    def cpu_s(self) -> float:
+        """Processor time that it took so far."""
+        fields = Path(f"/proc/{self.process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
 
 
 def measure(size: Size, seconds: int, rounds: int) -> Edge:
@@ -75,13 +105,26 @@ def measure(size: Size, seconds: int, rounds: int) -> Edge:
     with _served("edge", size) as own, _served("bare", size) as bare, as_file(files("bench") / "edge.lua") as script:
         pairs, calm = [], []
         for _ in range(rounds + 1):
-            pairs.append([_run(wrk, str(script), port, seconds) for port in (own, bare)])
-            calm.append(_calm(own, seconds))
-    pairs, calm = pairs[1:], calm[1:]
-    per_s, bare_per_s = (round(statistics.median(pair[at].per_s for pair in pairs)) for at in (0, 1))
-    busy = statistics.median(pair[0].p99_ms for pair in pairs)
-    ratio = statistics.median(pair[0].per_s / pair[1].per_s for pair in pairs)
-    return Edge(per_s, round(busy, 2), round(statistics.median(calm), 2), bare_per_s, round(ratio, 2), rounds)
+            pairs.append((_run(wrk, str(script), own, seconds), _run(wrk, str(script), bare, seconds)))
+            calm.append(_calm(own.port, seconds))
+    return _summary(pairs[1:], calm[1:])
+
+
+def _summary(pairs: Sequence[tuple[Run, Run]], calm: Sequence[float]) -> Edge:
+    def middle(of: Callable[[Run, Run], float]) -> float:
+        return statistics.median(of(own, bare) for own, bare in pairs)
+
+    return Edge(
+        per_s=round(middle(lambda own, _: own.per_s)),
+        busy_p99_ms=round(middle(lambda own, _: own.p99_ms), 2),
+        p99_ms=round(statistics.median(calm), 2),
+        bare_per_s=round(middle(lambda _, bare: bare.per_s)),
+        ratio=round(middle(lambda own, bare: own.per_s / bare.per_s), 2),
+        per_cpu_s=round(middle(lambda own, _: own.per_cpu_s)),
+        bare_per_cpu_s=round(middle(lambda _, bare: bare.per_cpu_s)),
+        cpu_ratio=round(middle(lambda own, bare: own.per_cpu_s / bare.per_cpu_s), 2),
+        rounds=len(pairs),
+    )
 
 
 def parse(text: str) -> Run:
@@ -90,15 +133,18 @@ def parse(text: str) -> Run:
         raise Transient(f"bench edge: expected every request to be answered with 200, got:\n{text}")
     rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
     slowest = re.search(r"99%\s+([\d.]+)(us|ms|s)", text)
-    if rate is None or slowest is None:
+    requests = re.search(r"(\d+) requests in", text)
+    if rate is None or slowest is None or requests is None:
         raise Transient(f"bench edge: expected the figures of wrk, got:\n{text}")
-    return Run(float(rate[1]), round(float(slowest[1]) * MILLIS[slowest[2]], 3))
+    return Run(float(rate[1]), round(float(slowest[1]) * MILLIS[slowest[2]], 3), int(requests[1]))
 
 
-def _run(wrk: str, script: str, port: int, seconds: int) -> Run:
-    address = f"http://{HOST}:{port}/layouts/{PAGE}/{SEGMENT}"
+def _run(wrk: str, script: str, served: Served, seconds: int) -> Run:
+    address = f"http://{HOST}:{served.port}/layouts/{PAGE}/{SEGMENT}"
     command = [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", script, address]
-    return parse(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    before = served.cpu_s()
+    found = parse(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return replace(found, cpu_s=served.cpu_s() - before)
 
 
 def _calm(port: int, seconds: int) -> float:
@@ -108,15 +154,14 @@ def _calm(port: int, seconds: int) -> float:
 
 
 @contextlib.contextmanager
-def _served(kind: str, size: Size) -> Iterator[int]:
-    """The port of a server in a process of its own."""
+def _served(kind: str, size: Size) -> Iterator[Served]:
     with socket.create_server((HOST, 0), backlog=1024) as listener:
         port: int = listener.getsockname()[1]
         process = multiprocessing.get_context("fork").Process(target=_serve, args=(kind, size, listener), daemon=True)
         process.start()
     try:
         _until_open(port)
-        yield port
+        yield Served(port, process.pid or 0)
     finally:
         process.terminate()
         process.join()

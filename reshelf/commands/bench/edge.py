@@ -28,6 +28,7 @@ def edge(front: Front, slots: int, seconds: int, rounds: int) -> None:
     found = measure(Size(200, slots), seconds, rounds)
     text = (
         f"{found.per_s:,} layouts/s, p99 {found.busy_p99_ms} ms with all connections busy; "
-        f"a bare route {found.bare_per_s:,}/s: x{found.ratio}; p99 {found.p99_ms} ms at {RATE:,}/s"
+        f"a bare route {found.bare_per_s:,}/s: x{found.ratio}; p99 {found.p99_ms} ms at {RATE:,}/s; "
+        f"by the server's processor time {found.per_cpu_s:,} a second, x{found.cpu_ratio}"
     )
     front.answer({"machine": machine(), "broker": "none", "edge": asdict(found)}, text)
