@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Another number, another shop.")
 @click.option("--alike", is_flag=True, help="All items are equally good: no layout can be better than another.")
 @click.option(
-    "--port", type=click.IntRange(0, 65_535), default=8_765, show_default=True, help="Of the console; 0 for any."
+    "--port",
+    type=click.IntRange(0, 65_535),
+    help="Of the console; 0 for any.  [default: 8765, or any where that is taken]",
 )
 @click.option("--web/--no-web", default=True, help="Serve the console on the loopback interface.  [default: web]")
 @click.option(
@@ -49,7 +51,7 @@ def demo(
     rate: float,
     seed: int,
     alike: bool,
-    port: int,
+    port: int | None,
     web: bool,
     embedded: bool,
     traffic_only: bool,
@@ -63,10 +65,10 @@ def demo(
 
     Example: reshelf demo --seconds 90 --seed 2
     """
-    from reshelf.demo.run import Order, Stopped, stoppable
+    from reshelf.demo.run import Order, Stopped, stoppable, usual_port
 
     front.embedded = embedded = embedded and not traffic_only
-    shown_at = port if web and not traffic_only else None
+    shown_at = (usual_port() if port is None else port) if web and not traffic_only else None
     encodes = not traffic_only and _encodes(encoder)
     with stoppable(), contextlib.suppress(Stopped):
         _open(front, Order(seconds, rate, seed, alike, shown_at, embedded, not traffic_only, encodes))

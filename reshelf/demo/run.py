@@ -33,6 +33,7 @@ from reshelf.topics import apply
 from schemas.errors import BadSettings, ReshelfError
 
 HOST = "127.0.0.1"
+USUAL_PORT = 8_765
 PICTURE_S = 0.5
 LINE_S = 5.0
 STOP_S = 2.0
@@ -130,6 +131,15 @@ def own_settings(settings: Settings, run_id: str) -> Settings:
     kafka = settings.kafka.model_copy(update={"prefix": f"{settings.kafka.prefix}demo-{run_id}-"})
     redis = settings.redis.model_copy(update={"namespace": f"demo-{run_id}"})
     return settings.model_copy(update={"kafka": kafka, "redis": redis})
+
+
+def usual_port() -> int:
+    """The console's port, or 0 for any where that is taken."""
+    try:
+        console_address(USUAL_PORT)
+    except BadSettings:
+        return 0
+    return USUAL_PORT
 
 
 def console_address(port: int) -> str:

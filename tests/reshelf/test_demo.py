@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import re
@@ -24,7 +25,7 @@ from hypothesis import strategies as st
 from policy.assignment import choose
 from reshelf.demo.catalog import candidates, catalog_item, fallback, page_rules
 from reshelf.demo.picture import Picture, summary
-from reshelf.demo.run import console_address
+from reshelf.demo.run import USUAL_PORT, console_address, usual_port
 from reshelf.demo.scores import HOLDOUT, LEARNED, Delays, Scores, arms, unit_bins
 from reshelf.demo.screen import line, screen
 from reshelf.demo.shelf import NO_SLOT, Shelf
@@ -291,6 +292,11 @@ def test_a_port_that_is_taken_is_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(BadSettings, match="--port"):
         console_address(taken.getsockname()[1])
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", console_address(0))
+    with socket.socket() as taken:
+        with contextlib.suppress(OSError):  # by somebody else it is as good
+            taken.bind(("127.0.0.1", USUAL_PORT))
+            taken.listen()
+        assert usual_port() == 0
 
 
 def test_width_holds_every_page() -> None:
