@@ -84,6 +84,12 @@ class FoldSettings(Group):
     late_ms: NotNegative = Field(2 * DAY_MS, description="Lateness beyond this is refused; 0 accepts any.")
     early_ms: NotNegative = Field(5 * 60_000, description="Earliness beyond this is refused; 0 accepts any.")
     duplicate_window: Positive = Field(100_000, description="Offsets in which an event_id is a duplicate.")
+    unit_impressions: NotNegative = Field(
+        2_000, description="Impressions of a unit that count on a day, within duplicate_window offsets; 0: any number."
+    )
+    unit_clicks: NotNegative = Field(
+        100, description="Clicks of a unit that count on a day, within duplicate_window offsets; 0: any number."
+    )
     max_keys: Positive = Field(2_000, description="Distinct pages and segments per source partition and bucket.")
     max_items: Positive = Field(50_000, description="Distinct items of pages per source partition and bucket.")
     max_slots: Positive = Field(2_000, description="Distinct slots of pages per source partition and bucket.")

@@ -18,7 +18,7 @@ from schemas import dead_letters
 from schemas.codec import decode_key, decoder
 from schemas.messages import Conversion, Layout
 from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, LAYOUTS, LAYOUTS_HISTORY, PURCHASES, Topic
-from streams.fold.judge import Judge
+from streams.fold.judge import FORGOTTEN, Judge
 from streams.fold.plain import PlainFold
 from streams.records import TopicPartition
 from streams.settings import KafkaSettings
@@ -145,7 +145,7 @@ def _entries(records: list[Logged], topic: Topic, settings: Settings) -> list[Lo
     if topic is PURCHASES:
         events = {at: event for at, event in events.items() if event.currency == settings.fold.currency}
     times = accumulate((record.timestamp for record in records), max)
-    forgotten = frozenset(judged.forgotten)
+    forgotten = frozenset(judged.aside[FORGOTTEN])
     return [
         LogEntry(
             record.offset, time, (record.key or b"").decode(), events.get(record.offset), record.offset in forgotten

@@ -88,7 +88,7 @@ def _one_topic(topic: Topic, records: int, chance: random.Random, settings: Fold
         account.read += len(some)
         account.verdicts.update(prepared.tally(0))
         account.names[topic.name] += len(prepared.names)
-        for delta in folder.fold(prepared.accepted).values():
+        for delta in folder.fold(prepared.judged.accepted).values():
             account.cells[topic.name] += sum(len(t.impressions) + len(t.clicks) for t in delta.tables.values())
 
 

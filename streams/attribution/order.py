@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from schemas.errors import StateAttention
 from schemas.topics import Topic
-from streams.fold.judge import Judge, Judged, Rejected
+from streams.fold.judge import FORGOTTEN, Judge, Judged, Rejected
 from streams.records import Batch, Record
 from streams.settings import FoldSettings
 from streams.state.watermark import Watermark, fingerprint
@@ -142,6 +142,6 @@ def _fates(judged: Judged) -> dict[int, tuple[Any, Rejected | None, bool]]:
         fates[accepted.offset] = (accepted.event, None, False)
     for rejected in judged.rejected:
         fates[rejected.record.offset] = (None, rejected, False)
-    for offset in judged.forgotten:
+    for offset in judged.aside[FORGOTTEN]:
         fates[offset] = (None, None, True)
     return fates

@@ -4,6 +4,7 @@ from streams.records import Record
 from streams.settings import FoldSettings
 
 class RecentWindow(window.RecentWindow): ...
+class BlockCount(window.BlockCount): ...
 
 class Taken:
     def __init__(self, shortcut: Shortcut) -> None: ...
@@ -25,10 +26,11 @@ class Shortcut:
         ids: window.RecentWindow,
         views: window.RecentWindow,
         units: window.RecentWindow,
+        brought: window.BlockCount,
     ) -> None: ...
     def learn(self, bucket: int, event: object, group: int, whole: int) -> bool: ...
     def take(
-        self, records: list[Record], at: int, first: int, newest: int, taken: Taken, duplicates: list[int]
+        self, records: list[Record], at: int, first: int, newest: int, taken: Taken, aside: dict[str, list[int]]
     ) -> int: ...
 
 def packed_cells(

@@ -51,6 +51,7 @@ cdef enum:
     MOST_SLOTS = 64
     MOST_BYTES = 255
     UNKNOWN = -1
+    DAY_MS = 86_400_000
 
 cdef uint64_t[4] _keys
 cdef uint32_t[256] _crc
@@ -188,6 +189,37 @@ cdef class RecentWindow:
             last = self.older.get(name)
         self.newer.put(name, offset)
         return last != UNKNOWN and offset - last <= self.reach
+
+
+cdef class BlockCount:
+    """As `streams.fold.window.BlockCount`."""
+
+    cdef int64_t reach
+    cdef int64_t block
+    cdef Table counts
+
+    def __init__(self, int64_t reach):
+        self.reach, self.block = reach, -1
+        self.counts = Table()
+
+    def more(self, bytes key not None, int64_t day, int64_t offset):
+        """Note one more of `key` on `day` at `offset` (offsets never go down); how many there are by now."""
+        return self.note(self.name(_name(PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key)), day), offset)
+
+    cdef inline Name name(self, Name key, int64_t day) noexcept:
+        return _within(<uint64_t>day, key)
+
+    cdef inline void expect(self, Name name) noexcept:
+        expect(&self.counts.entries[name.high & <uint64_t>self.counts.mask])
+
+    cdef int64_t note(self, Name name, int64_t offset) except -1:
+        cdef int64_t block = offset // self.reach, count
+        if block != self.block:
+            self.counts, self.block = Table(), block
+        count = self.counts.get(name)
+        count = 1 if count == UNKNOWN else count + 1
+        self.counts.put(name, count)
+        return count
 
 
 # Reading
@@ -641,8 +673,9 @@ cdef class Shortcut:
 
     cdef readonly int64_t newest
     cdef Limits limits
-    cdef int64_t width, life, late, early
+    cdef int64_t width, life, late, early, most
     cdef RecentWindow ids, views, units
+    cdef BlockCount brought
     cdef Table known_places, known_pages, known_names
     cdef Place *places
     cdef Py_ssize_t room
@@ -651,11 +684,14 @@ cdef class Shortcut:
     cdef int64_t *rows
     cdef Py_ssize_t row_room
 
-    def __init__(self, dict limits, fold, RecentWindow ids, RecentWindow views, RecentWindow units):
+    def __init__(
+        self, dict limits, fold, RecentWindow ids, RecentWindow views, RecentWindow units, BlockCount brought
+    ):
         self.limits = limits
         self.width, self.life = fold.bucket_ms, fold.bucket_ms and fold.bucket_ms + fold.bucket_life_ms
         self.late, self.early = fold.late_ms, fold.early_ms
-        self.ids, self.views, self.units = ids, views, units
+        self.most = fold.unit_impressions
+        self.ids, self.views, self.units, self.brought = ids, views, units, brought
         self.known_places, self.known_pages, self.known_names = Table(), Table(), Table()
         self.keys, self.texts = [], []
         if self.limits.slots.most > MOST_SLOTS or self.limits.page.most + self.limits.unit.most > MOST_BYTES:
@@ -720,16 +756,17 @@ cdef class Shortcut:
             self.texts.append(text)
         return 0
 
-    def take(self, list records, Py_ssize_t at, int64_t first, int64_t newest, Taken taken, list duplicates):
+    def take(self, list records, Py_ssize_t at, int64_t first, int64_t newest, Taken taken, dict aside):
         """Judge records from place `at` on up to one that is not plain; the place of that one.
 
-        Those below offset `first` are noted in the windows alone.  Duplicates are listed by
-        offset.  `newest` is the largest append time (ms) before, and the attribute the one after.
+        Those below offset `first` are noted in the windows alone.  Offsets of what does not count
+        are added to `aside`, by verdict.  `newest` is the largest append time (ms) before, and the attribute the one after.
         """
         cdef Py_ssize_t end = len(records)
         cdef bytes value, key
         cdef int64_t offset, timestamp
         cdef Event event
+        cdef list duplicates = aside["duplicate"], robots = aside["robot"]
         if taken.shortcut is not self:
             raise ValueError("expected what this shortcut takes, got that of another")
         self.newest = newest
@@ -743,7 +780,7 @@ cdef class Shortcut:
                 break
             if not self._fit(&event, key, timestamp):
                 break
-            if not self._judge(&event, offset, offset >= first, taken, duplicates):
+            if not self._judge(&event, offset, timestamp, offset >= first, taken, duplicates, robots):
                 break
             self.newest = max(self.newest, timestamp)
             at += 1
@@ -761,14 +798,21 @@ cdef class Shortcut:
     cdef inline int64_t _bucket(self, Event *event) noexcept:
         return event.occurred_at - event.occurred_at % self.width if self.width else 0
 
-    cdef int _judge(self, Event *event, int64_t offset, bint counts, Taken taken, list duplicates) except -1:
+    cdef int _judge(
+        self, Event *event, int64_t offset, int64_t timestamp, bint counts, Taken taken, list duplicates, list robots
+    ) except -1:
         cdef int64_t place = UNKNOWN
+        cdef bint robot = False
         cdef int32_t new_view, new_unit
         cdef One *one
         cdef Name page = _name(event.page.at, event.page.size)
         cdef Name view = _name(event.page_view_id.at, event.page_view_id.size)
         cdef Name unit = self._unit_of_page(event)
         cdef Name ident = _name(event.event_id.at, event.event_id.size)
+        cdef Name owner
+        if self.most:
+            owner = self.brought.name(_name(event.unit.at, event.unit.size), timestamp // DAY_MS)
+            self.brought.expect(owner)
         self.views.expect(view)
         self.units.expect(unit)
         self.ids.expect(ident)
@@ -776,10 +820,14 @@ cdef class Shortcut:
             place = self._place(event, page, taken)
             if place == UNKNOWN:
                 return 0
+        if self.most:
+            robot = self.brought.note(owner, offset) > self.most
         new_view = not self.views.note(view, offset)
         new_unit = not self.units.note(unit, offset)
         if self.ids.note(ident, offset):
             duplicates.append(offset)
+        elif counts and robot:
+            robots.append(offset)
         elif counts:
             one = &taken.ones[taken.count]
             one.offset, one.place, one.cells = offset, <int32_t>place, event.shown

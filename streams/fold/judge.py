@@ -1,4 +1,4 @@
-"""What becomes of each record: accepted, a duplicate, or unfit with a reason.
+"""What becomes of each record: accepted, put aside, or unfit with a reason.
 
 A verdict depends on the partition's log and the fold settings alone.  It is
 made once for an offset and kept with the batch, so that folding again after a
@@ -16,8 +16,8 @@ import msgspec
 from schemas.codec import bad_record
 from schemas.dead_letters import DeadLetter
 from schemas.messages import Conversion, Impression
-from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, Topic
-from streams.fold.shortcut import BUILT, make_shortcut, taken_by, window
+from schemas.topics import CLICKS, CONVERSIONS, DAY_MS, IMPRESSIONS, Topic
+from streams.fold.shortcut import BUILT, block_count, make_shortcut, taken_by, window
 from streams.records import Record, TopicPartition
 from streams.settings import FoldSettings
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from streams.fold.compiled import Shortcut, Taken
 
 Admit = Callable[["Accepted"], bool]
+DUPLICATE, FORGOTTEN, ROBOT, REPEATED = "duplicate", "forgotten", "robot", "repeated"
+ASIDE = (DUPLICATE, FORGOTTEN, ROBOT, REPEATED)
+"""Why a record is put aside: it is nothing for a dead letter, and does not count."""
 LARGEST_LETTER = 900_000
 """Bytes; producers and topics take 1,000,000 with what a letter adds."""
 Marks = tuple[bool, bool, bool]
@@ -65,14 +68,13 @@ class Rejected(NamedTuple):
 class Judged:
     """The verdicts on consecutive records, by kind, each in the order of the log.
 
-    `taken` are those that the shortcut accepted; `accepted` the others.
+    `taken` are those that the shortcut accepted; `accepted` the others.  `aside` holds offsets by verdict.
     """
 
     accepted: list[Accepted] = field(default_factory=list)
     taken: Taken | None = None
     rejected: list[Rejected] = field(default_factory=list)
-    duplicates: list[int] = field(default_factory=list)
-    forgotten: list[int] = field(default_factory=list)
+    aside: dict[str, list[int]] = field(default_factory=lambda: {verdict: [] for verdict in ASIDE})
 
 
 def bucket_of(time_ms: int, bucket_ms: int) -> int:
@@ -93,11 +95,13 @@ class Judge:
         self._decode: Callable[[Any], Any] = msgspec.json.Decoder(topic.message).decode
         self._message = topic.message
         self._settings = settings
-        self._forgettable = topic is CLICKS
         self._life = settings.bucket_ms and settings.bucket_ms + settings.bucket_life_ms
         self.newest = 0
         """The largest append time so far (ms); a worker that resumes sets it from its watermark."""
         self._ids, self._views, self._units, self._orders = (window(settings.duplicate_window, built) for _ in range(4))
+        self._brought = block_count(settings.duplicate_window, built)
+        self._clicked = window(settings.duplicate_window, built) if topic is CLICKS else None
+        self._most = {IMPRESSIONS: settings.unit_impressions, CLICKS: settings.unit_clicks}.get(topic, 0)
         self._built = built and topic is IMPRESSIONS
         self._shortcut: Shortcut | None = self._new_shortcut()
         self._full = False
@@ -123,7 +127,7 @@ class Judge:
         listed, at = list(records), 0
         judged.taken = taken = taken_by(self._shortcut)
         while at < len(listed):
-            at = self._shortcut.take(listed, at, first, self.newest, taken, judged.duplicates)
+            at = self._shortcut.take(listed, at, first, self.newest, taken, judged.aside)
             self.newest = self._shortcut.newest
             if at < len(listed):
                 self._one(listed[at], judged, first, admit)
@@ -136,13 +140,16 @@ class Judge:
             self._full = True
 
     def _new_shortcut(self) -> Shortcut | None:
-        return make_shortcut(self._settings, self._ids, self._views, self._units) if self._built else None
+        if not self._built:
+            return None
+        return make_shortcut(self._settings, self._ids, self._views, self._units, self._brought)
 
     def _one(self, record: Record, judged: Judged, first: int, admit: Admit | None) -> None:
         value, offset = record.value, record.offset
         self.newest = max(self.newest, record.timestamp)
-        if value is None and self._forgettable and record.key:
-            judged.forgotten.append(offset)
+        robot = self._is_robot(record)
+        if value is None and self._clicked is not None and record.key:
+            judged.aside[FORGOTTEN].append(offset)
             return
         try:
             event = self._decode(value)
@@ -152,23 +159,40 @@ class Judge:
                 judged.rejected.append(Rejected(record, bad.reason, bad.detail))
             return
         marks = self._mark(event, offset)
+        repeated = self._is_repeated(record, event)
         if self._ids.seen(event.event_id, offset):
-            judged.duplicates.append(offset)
+            judged.aside[DUPLICATE].append(offset)
             return
         if offset >= first:
-            self._weigh(record, event, marks, judged, admit)
+            noise = ROBOT if robot else REPEATED if repeated else None
+            self._weigh(record, event, marks, noise, judged, admit)
 
-    def _weigh(self, record: Record, event: Any, marks: Marks, judged: Judged, admit: Admit | None) -> None:
+    def _weigh(
+        self, record: Record, event: Any, marks: Marks, noise: str | None, judged: Judged, admit: Admit | None
+    ) -> None:
         """Accept an event that is no duplicate, or say why not."""
         time_ms = event.clicked_at if self._message is Conversion else event.occurred_at
         one = Accepted(record.offset, bucket_of(time_ms, self._settings.bucket_ms), event, *marks)
-        unfit = self._unfit(record, event, time_ms)
-        if unfit is None and admit is not None and not admit(one):
-            unfit = Rejected(record, "quota", _TOO_MANY_NAMES)
-        if unfit is None:
-            judged.accepted.append(one)
-        else:
+        if unfit := self._unfit(record, event, time_ms):
             judged.rejected.append(unfit)
+        elif noise:
+            judged.aside[noise].append(record.offset)
+        elif admit is not None and not admit(one):
+            judged.rejected.append(Rejected(record, "quota", _TOO_MANY_NAMES))
+        else:
+            judged.accepted.append(one)
+
+    def _is_robot(self, record: Record) -> bool:
+        """Whether its key has brought more than a person would; records of every kind are counted."""
+        if not self._most:
+            return False
+        return self._brought.more(record.key or b"", record.timestamp // DAY_MS, record.offset) > self._most
+
+    def _is_repeated(self, record: Record, event: Any) -> bool:
+        """Whether its unit clicked on this slot of this page view lately; noted for duplicates too."""
+        if self._clicked is None or record.key != event.unit.encode():
+            return False
+        return self._clicked.seen(f"{event.page}\n{event.unit}\n{event.page_view_id}\n{event.slot}", record.offset)
 
     def _mark_impression(self, event: Impression, offset: int) -> Marks:
         """Noted for duplicates too: what a warm-up sees must not depend on what came before it."""

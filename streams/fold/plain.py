@@ -6,7 +6,7 @@ must equal, row for row (`streams.state.export`).
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 from zlib import crc32
@@ -16,9 +16,9 @@ import numpy as np
 from schemas.codec import decoder
 from schemas.errors import BadRecord
 from schemas.messages import Click, Conversion, Impression
-from schemas.topics import BY_NAME, CLICKS, CONVERSIONS
+from schemas.topics import BY_NAME, CLICKS, CONVERSIONS, DAY_MS, IMPRESSIONS, Topic
 from streams.fold.deltas import delay_bin, traffic_of, unit_bin
-from streams.fold.judge import bucket_of
+from streams.fold.judge import ASIDE, bucket_of
 from streams.fold.quota import KEY, name_code, names_of
 from streams.records import Record, TopicPartition
 from streams.settings import FoldSettings
@@ -34,6 +34,7 @@ class PlainFold:
         self._counts: dict[tuple[Any, ...], list[int]] = {}
         self._quota: dict[tuple[TopicPartition, int], set[int]] = defaultdict(set)
         self._append_time = 0
+        self._brought: Counter[tuple[int, bytes, int]] = Counter()
         self._newest = 0
         self.rejected: dict[tuple[str, int, int], str] = {}
 
@@ -41,11 +42,12 @@ class PlainFold:
         """Fold one partition's records, from the first to the last."""
         seen: dict[str, int] = {}
         self._newest = 0
+        self._brought = Counter()
         for record in records:
             self._newest = max(self._newest, record.timestamp)
             self._append_time = max(self._append_time, record.timestamp)
             verdict = self._one(tp, record, seen)
-            if verdict not in ("applied", "duplicate", "forgotten"):
+            if verdict not in ("applied", *ASIDE):
                 self.rejected[tp.topic, tp.partition, record.offset] = verdict
             self._add("tally", (tp.topic, tp.partition, verdict), (1,))
 
@@ -69,6 +71,7 @@ class PlainFold:
 
     def _one(self, tp: TopicPartition, record: Record, seen: dict[str, int]) -> str:
         topic = BY_NAME[tp.topic]
+        robot = self._robot(topic, record)
         if record.value is None and topic is CLICKS and record.key:
             return "forgotten"
         try:
@@ -77,11 +80,13 @@ class PlainFold:
         except BadRecord as bad:
             return bad.reason
         marks = self._marks(seen, event, record.offset)
+        repeated = isinstance(event, Click) and self._repeated(seen, event, record)
         if self._recent(seen, f"id {event.event_id}", record.offset):
             return "duplicate"
         time_ms = event.clicked_at if topic is CONVERSIONS else event.occurred_at
         bucket = bucket_of(time_ms, self._settings.bucket_ms)
-        reason = self._unfit(record, event, time_ms) or self._over_quota(tp, bucket, event)
+        noise = "robot" if robot else "repeated" if repeated else ""
+        reason = self._unfit(record, event, time_ms) or noise or self._over_quota(tp, bucket, event)
         if reason:
             return reason
         self._count(event, bucket, marks)
@@ -91,6 +96,17 @@ class PlainFold:
         last = seen.get(name)
         seen[name] = offset
         return last is not None and offset - last <= self._settings.duplicate_window
+
+    def _robot(self, topic: Topic, record: Record) -> bool:
+        limits = {IMPRESSIONS: self._settings.unit_impressions, CLICKS: self._settings.unit_clicks}
+        brought = record.offset // self._settings.duplicate_window, record.key or b"", record.timestamp // DAY_MS
+        self._brought[brought] += 1
+        return 0 < limits.get(topic, 0) < self._brought[brought]
+
+    def _repeated(self, seen: dict[str, int], event: Click, record: Record) -> bool:
+        if record.key != event.unit.encode():
+            return False
+        return self._recent(seen, f"click {event.page}\n{event.unit}\n{event.page_view_id}\n{event.slot}", record.offset)
 
     def _marks(self, seen: dict[str, int], event: Any, offset: int) -> tuple[int, int, int]:
         """Whether page view, unit and order are new lately."""

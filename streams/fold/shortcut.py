@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from schemas.messages import Impression, SlotItem
-from streams.fold.window import RecentWindow
+from streams.fold.window import BlockCount, RecentWindow
 from streams.settings import FoldSettings
 
 if TYPE_CHECKING:
@@ -32,9 +32,16 @@ def window(reach: int, built: bool = BUILT) -> RecentWindow:
     return compiled.RecentWindow(reach) if built else RecentWindow(reach)
 
 
-def make_shortcut(fold: FoldSettings, ids: RecentWindow, views: RecentWindow, units: RecentWindow) -> Shortcut:
-    """A shortcut that knows no names yet, beside a judge with these windows."""
-    return compiled.Shortcut(_limits(Impression) | _limits(SlotItem), fold, ids, views, units)
+def block_count(reach: int, built: bool = BUILT) -> BlockCount:
+    """A count of the kind that a shortcut shares."""
+    return compiled.BlockCount(reach) if built else BlockCount(reach)
+
+
+def make_shortcut(
+    fold: FoldSettings, ids: RecentWindow, views: RecentWindow, units: RecentWindow, brought: BlockCount
+) -> Shortcut:
+    """A shortcut that knows no names yet, beside a judge with these windows and this count."""
+    return compiled.Shortcut(_limits(Impression) | _limits(SlotItem), fold, ids, views, units, brought)
 
 
 def taken_by(shortcut: Shortcut) -> Taken:

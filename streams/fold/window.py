@@ -36,3 +36,26 @@ class RecentWindow:
         self._older = self._newer if block == self._block + 1 else {}
         self._newer = {}
         self._block = block
+
+
+class BlockCount:
+    """Counts what each key brings on a day, within blocks of `reach` offsets of one partition.
+
+    A block begins where its offset is a multiple of `reach`, so the count at an offset depends
+    on the partition's log alone, provided that it was fed from `reach` offsets before it.
+    """
+
+    __slots__ = ("_block", "_counts", "_reach")
+
+    def __init__(self, reach: int) -> None:
+        self._reach = reach
+        self._block = -1
+        self._counts: dict[tuple[bytes, int], int] = {}
+
+    def more(self, key: bytes, day: int, offset: int) -> int:
+        """Note one more of `key` on `day` at `offset` (offsets never go down); how many there are by now."""
+        block = offset // self._reach
+        if block != self._block:
+            self._counts, self._block = {}, block
+        count = self._counts[key, day] = self._counts.get((key, day), 0) + 1
+        return count

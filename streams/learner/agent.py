@@ -148,8 +148,8 @@ class Learner:
         with REGISTRY.timed("reshelf_fold_seconds", batch.tp.topic):
             prepared = part.prepare(batch)
         alarm = self._alarms.setdefault(batch.tp, UnfitAlarm(batch.tp, self._settings))
-        last = prepared.rejected[-1].reason if prepared.rejected else ""
-        alarm.note(part.fresh(batch), len(prepared.rejected), last)
+        last = prepared.judged.rejected[-1].reason if prepared.judged.rejected else ""
+        alarm.note(part.fresh(batch), len(prepared.judged.rejected), last)
         return prepared
 
     def _wanted(self, part: PartitionFold, batch: Batch) -> bool:

@@ -12,12 +12,11 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
 
 from schemas.errors import StateAttention
 from schemas.topics import BY_NAME
 from streams.fold.deltas import Folder, GroupDelta
-from streams.fold.judge import Accepted, Judge, Rejected
+from streams.fold.judge import Accepted, Judge, Judged, Rejected
 from streams.fold.quota import NewName, Quota
 from streams.fold.shortcut import BUILT
 from streams.metrics import REGISTRY
@@ -26,9 +25,6 @@ from streams.settings import FoldSettings
 from streams.state.keys import group_of, home_group
 from streams.state.store import Move, Store
 from streams.state.watermark import Watermark, fingerprint
-
-if TYPE_CHECKING:
-    from streams.fold.compiled import Taken
 
 Bury = Callable[[TopicPartition, Sequence[Rejected]], Awaitable[None]]
 
@@ -46,32 +42,28 @@ class Rewind(Exception):
 class Prepared:
     """A judged batch; verdicts are final, whatever happens on the way to the state.
 
-    `taken` are events accepted by the shortcut, `accepted` those that were not taken.
     `deltas` is what they add, by group, where no group has taken any of them over.
     """
 
     batch: Batch
     watermark: Watermark
-    taken: Taken | None = None
-    accepted: list[Accepted] = field(default_factory=list)
-    rejected: list[Rejected] = field(default_factory=list)
-    duplicates: list[int] = field(default_factory=list)
-    forgotten: list[int] = field(default_factory=list)
+    judged: Judged
     names: list[NewName] = field(default_factory=list)
     deltas: dict[int, GroupDelta] = field(default_factory=dict)
 
     def tally(self, floor: int) -> Counter[str]:
         """How many records at or above `floor` got which verdict."""
+        judged = self.judged
         if floor <= self.batch.start:
-            verdicts = Counter(one.reason for one in self.rejected)
-            applied = len(self.accepted) + (len(self.taken) if self.taken else 0)
-            verdicts.update(applied=applied, duplicate=len(self.duplicates), forgotten=len(self.forgotten))
+            verdicts = Counter(one.reason for one in judged.rejected)
+            verdicts["applied"] = len(judged.accepted) + (len(judged.taken) if judged.taken else 0)
+            verdicts.update({verdict: len(offsets) for verdict, offsets in judged.aside.items()})
         else:
-            verdicts = Counter(one.reason for one in self.rejected if one.record.offset >= floor)
-            verdicts["applied"] = sum(one.offset >= floor for one in self.accepted)
-            verdicts["applied"] += self.taken.since(floor) if self.taken else 0
-            verdicts["duplicate"] = sum(offset >= floor for offset in self.duplicates)
-            verdicts["forgotten"] = sum(offset >= floor for offset in self.forgotten)
+            verdicts = Counter(one.reason for one in judged.rejected if one.record.offset >= floor)
+            verdicts["applied"] = sum(one.offset >= floor for one in judged.accepted)
+            verdicts["applied"] += judged.taken.since(floor) if judged.taken else 0
+            aside = judged.aside.items()
+            verdicts.update({verdict: sum(at >= floor for at in offsets) for verdict, offsets in aside})
         return +verdicts
 
 
@@ -140,18 +132,9 @@ class PartitionFold:
         self._check_log(batch)
         names: list[NewName] = []
         judged = self._judge.judge(batch.records, self._first, partial(self._admit, names))
-        prepared = Prepared(
-            batch,
-            self._advance_mark(batch),
-            judged.taken,
-            judged.accepted,
-            judged.rejected,
-            judged.duplicates,
-            judged.forgotten,
-            names,
-        )
+        prepared = Prepared(batch, self._advance_mark(batch), judged, names)
         self._quota.drop_before(self._judge.newest - self._bucket_span)
-        prepared.deltas = self._folder.fold(prepared.accepted, None, prepared.taken)
+        prepared.deltas = self._folder.fold(prepared.judged.accepted, None, prepared.judged.taken)
         return prepared
 
     async def commit(self, prepared: Prepared) -> set[tuple[str, str]]:
@@ -161,7 +144,7 @@ class PartitionFold:
         `Transient` when Redis or the broker is away: then call again.
         """
         home = self.floors[self._home]
-        await self._bury(self.tp, [one for one in prepared.rejected if one.record.offset >= home])
+        await self._bury(self.tp, [one for one in prepared.judged.rejected if one.record.offset >= home])
         changed: set[tuple[str, str]] = set()
         moves = self._moves(prepared)
         while moves:
@@ -197,7 +180,7 @@ class PartitionFold:
         end = prepared.watermark.offset
         deltas = prepared.deltas
         if max(self.floors) > prepared.batch.start:
-            deltas = self._folder.fold(prepared.accepted, self.floors, prepared.taken)
+            deltas = self._folder.fold(prepared.judged.accepted, self.floors, prepared.judged.taken)
         touched = {group for group in deltas if self.floors[group] < end}
         if self.floors[self._home] < end:
             touched.add(self._home)

@@ -13,7 +13,7 @@ from streams.settings import FoldSettings
 from streams.state import keys
 from streams.state.store import carried_out
 
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 AS_PUBLISHED = "as published"
 
 

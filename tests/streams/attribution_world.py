@@ -19,7 +19,7 @@ from streams.attribution.core import Decision
 from streams.attribution.memory import ClickMemory, Starts
 from streams.attribution.published import Standing
 from streams.attribution.worker import Behind, PartitionWorker
-from streams.fold.judge import Judge, Rejected
+from streams.fold.judge import FORGOTTEN, Judge, Rejected
 from streams.records import Batch, TopicPartition
 from streams.settings import AttributionSettings, FoldSettings
 from tests.streams.logs import LoggedRecord
@@ -286,7 +286,7 @@ def entries(log: list[Appended], topic: Topic) -> tuple[list[LogEntry[Any]], dic
             del events[offset]
             buried[offset] = "currency"
     times = accumulate((one.record.timestamp for one in log), max)
-    forgotten = set(judged.forgotten)
+    forgotten = set(judged.aside[FORGOTTEN])
     entries = [
         LogEntry(
             one.record.offset,

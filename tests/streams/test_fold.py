@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from schemas.errors import StateAttention
 from schemas.messages import Click, Impression, SlotItem
-from schemas.topics import BY_NAME, CLICKS, IMPRESSIONS
+from schemas.topics import BY_NAME, CLICKS, DAY_MS, IMPRESSIONS
 from streams.fold.deltas import Folder, Traffic, delay_bin, traffic_of
-from streams.fold.judge import Judge, Rejected
+from streams.fold.judge import ASIDE, DUPLICATE, FORGOTTEN, REPEATED, ROBOT, Judge, Rejected
 from streams.fold.quota import Quota
+from streams.fold.shortcut import BUILT, block_count
 from streams.fold.window import RecentWindow
 from streams.learner.alarm import UnfitAlarm
 from streams.records import TopicPartition
@@ -79,14 +80,54 @@ def test_broken_records_get_a_reason() -> None:
 
 def test_a_null_click_forgets_and_a_null_impression_does_not_fit() -> None:
     null = LoggedRecord(3, NOW, b"u", None)
-    assert Judge(CLICKS, FoldSettings()).judge([null]).forgotten == [3]
+    assert Judge(CLICKS, FoldSettings()).judge([null]).aside[FORGOTTEN] == [3]
     assert [one.reason for one in Judge(IMPRESSIONS, FoldSettings()).judge([null]).rejected] == ["empty"]
 
 
 def test_a_late_event_makes_its_repetition_a_duplicate() -> None:
     late = record(click(), 0, NOW + 3 * 86_400_000)
     judged = Judge(CLICKS, FoldSettings()).judge([late, record(click(), 1)])
-    assert (len(judged.rejected), judged.duplicates) == (1, [1])
+    assert (len(judged.rejected), judged.aside[DUPLICATE]) == (1, [1])
+
+
+@given(brought=st.lists(st.tuples(st.integers(1, 4), st.sampled_from([b"a", b"b"]), st.integers(0, 1))))
+def test_a_count_is_of_a_key_a_day_and_a_block(brought: list[tuple[int, bytes, int]]) -> None:
+    for built in {False, BUILT}:
+        count, offset = block_count(5, built), 0
+        noted: list[tuple[int, bytes, int]] = []
+        for step, key, day in brought:
+            offset += step
+            noted.append((offset // 5, key, day))
+            assert count.more(key, day, offset) == noted.count(noted[-1])
+
+
+def test_a_unit_that_clicks_more_than_people_do_is_a_robot() -> None:
+    limits = FoldSettings(unit_clicks=3, duplicate_window=10, bucket_ms=0)
+    clicks = [record(click(f"c{at}", page_view_id=f"v{at}"), at) for at in range(12)]
+    other = record(click("other", unit="o"), 12, key=b"o")
+    judged = Judge(CLICKS, limits).judge([*clicks, other])
+    assert judged.aside[ROBOT] == list(range(3, 10)), "a new block counts anew"
+    assert [one.offset for one in judged.accepted] == [0, 1, 2, 10, 11, 12]
+    tomorrow = [record(click("c", occurred_at=NOW + DAY_MS), 5, NOW + DAY_MS)]
+    assert Judge(CLICKS, limits).judge(clicks[:5] + tomorrow).aside[ROBOT] == [3, 4], "a new day counts anew"
+    unlimited = FoldSettings(unit_clicks=0, duplicate_window=10, bucket_ms=0)
+    assert not Judge(CLICKS, unlimited).judge(clicks).aside[ROBOT]
+
+
+def test_a_unit_that_is_shown_more_than_people_are_is_a_robot() -> None:
+    limits = FoldSettings(unit_impressions=2, bucket_ms=0)
+    shown = [record(msgspec.structs.replace(_impression("a"), event_id=f"e{at}"), at) for at in range(4)]
+    for built in {False, BUILT}:
+        assert Judge(IMPRESSIONS, limits, built).judge(shown).aside[ROBOT] == [2, 3]
+
+
+def test_a_slot_of_a_page_view_is_clicked_once() -> None:
+    again = [record(click("c1"), 0), record(click("c2"), 1), record(click("c3", slot="b"), 2)]
+    judged = Judge(CLICKS, FoldSettings()).judge([*again, record(click("c1"), 3), record(click("c4"), 4)])
+    assert (judged.aside[REPEATED], judged.aside[DUPLICATE]) == ([1, 4], [3])
+    assert [one.offset for one in judged.accepted] == [0, 2]
+    another = record(click("c5", unit="o"), 5, key=b"u")
+    assert Judge(CLICKS, FoldSettings()).judge([another, record(click(), 6)]).aside[REPEATED] == []
 
 
 @given(log=logs(partitions=1), cut=st.integers(0, 10))
@@ -96,7 +137,7 @@ def test_verdicts_do_not_depend_on_batches(log: Log, cut: int) -> None:
         whole, parts = Judge(topic, FOLD).judge(records), Judge(topic, FOLD)
         first, second = parts.judge(records[:cut]), parts.judge(records[cut:])
         assert whole.accepted == first.accepted + second.accepted
-        assert whole.duplicates == first.duplicates + second.duplicates
+        assert whole.aside == {why: first.aside[why] + second.aside[why] for why in ASIDE}
 
 
 def test_quota_admits_whole_records_or_nothing() -> None:

@@ -49,9 +49,10 @@ def partition(fold: FoldSettings, built: bool, first: int = 0) -> PartitionFold:
 
 def told(part: PartitionFold, prepared: Prepared, floor: int) -> Any:
     """All that a batch leads to."""
-    above = part._folder.fold(prepared.accepted, [floor, 0, floor + 2], prepared.taken)
-    reasons = sorted((one.record.offset, one.reason, one.detail) for one in prepared.rejected)
-    verdicts = (prepared.duplicates, prepared.forgotten, reasons, prepared.names)
+    judged = prepared.judged
+    above = part._folder.fold(judged.accepted, [floor, 0, floor + 2], judged.taken)
+    reasons = sorted((one.record.offset, one.reason, one.detail) for one in judged.rejected)
+    verdicts = (judged.aside, reasons, prepared.names)
     return verdicts, prepared.watermark, prepared.tally(0), prepared.tally(floor), plain(prepared.deltas), plain(above)
 
 
@@ -75,7 +76,7 @@ def assert_same(fold: FoldSettings, records: list[LoggedRecord], size: int, firs
         one, other = with_it.prepare(batch), without.prepare(batch)
         floor = cut[len(cut) // 2].offset
         assert told(with_it, one, floor) == told(without, other, floor)
-        taken += len(one.taken or ())
+        taken += len(one.judged.taken or ())
     return taken
 
 
@@ -107,6 +108,13 @@ def test_plain_impressions_of_known_names_are_all_taken() -> None:
     events = [impression(number) for number in range(400)]
     records = [record(at, json.dumps(event).encode(), event["unit"]) for at, event in enumerate(events)]
     assert assert_same(ROOMY, records, 100) == 396, "all but the first four, which bring the names"
+
+
+@given(units=st.lists(st.integers(0, 3), min_size=20, max_size=60), size=st.integers(1, 20))
+def test_robots_are_told_alike(units: list[int], size: int) -> None:
+    events = [impression(number, unit=f"u{unit}") for number, unit in enumerate(units)]
+    records = [record(at, json.dumps(event).encode(), event["unit"]) for at, event in enumerate(events)]
+    assert_same(FoldSettings(duplicate_window=12, unit_impressions=3), records, size)
 
 
 @pytest.mark.parametrize(
@@ -213,7 +221,7 @@ def test_a_full_shortcut_is_made_anew_before_the_next_batch() -> None:
     records = [record(at, json.dumps(event).encode(), event["unit"]) for at, event in enumerate(events)]
     part, taken = partition(ROOMY, True), []
     for at in range(0, 60, 20):
-        taken.append(len(part.prepare(Batch(TP, at, at + 20, 0, records[at : at + 20])).taken or ()))
+        taken.append(len(part.prepare(Batch(TP, at, at + 20, 0, records[at : at + 20])).judged.taken or ()))
         part._judge._full = at == 0
     assert taken == [16, 16, 20]
 
