@@ -61,6 +61,7 @@ def _table(size: Size, traffic: Traffic, seed: int) -> Table:
     clicks = chance.binomial(impressions, 0.05)
     sold = chance.binomial(clicks.sum(axis=1), 0.1)
     return Table(
+        segment=SEGMENT,
         bucket=0,
         traffic=traffic,
         items=item_names(size.items),

@@ -312,6 +312,9 @@ class PolicyParameters(Struct, frozen=True):
     pacing: Annotated[
         dict[Label, Share], Meta(description="Share of slates that each sponsored rule gets, by its name.")
     ] = {}
+    left_out: Annotated[
+        list[Segment], Meta(description="Segments whose clicks are implausible: they teach no other.")
+    ] = []
 
     def __post_init__(self) -> None:
         sizes = {len(one.text) for one in self.segments.values()} | {len(self.text)}

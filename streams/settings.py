@@ -143,6 +143,9 @@ class FitterSettings(Group):
     """How often the parameters of pages are fitted."""
 
     every_s: float = Field(10.0, gt=0, description="A page is fitted at most so often, when its counts changed.")
+    implausible_times: float = Field(
+        10.0, ge=0, description="A segment clicked on so much more than the median one teaches no other; 0: all teach."
+    )
 
 
 class ExperimentSettings(Group):

@@ -58,7 +58,7 @@ class _Counts:
             for item, sums in self.sales.items():
                 sales[items[item]] = sums
             self._made = Table(
-                key.bucket, key.traffic, tuple(items), tuple(slots), cells[:, :, 0], cells[:, :, 1],
+                key.segment, key.bucket, key.traffic, tuple(items), tuple(slots), cells[:, :, 0], cells[:, :, 1],
                 sales[:, 0], sales[:, 1], sales[:, 2], np.array(self.delays, dtype=np.int64),
             )  # fmt: skip
         return self._made

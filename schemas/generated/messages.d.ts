@@ -380,6 +380,8 @@ export interface PolicyParameters {
   sales?: Sales;
   /** Share of slates that each sponsored rule gets, by its name. */
   pacing?: Record<string, number>;
+  /** Segments whose clicks are implausible: they teach no other. */
+  left_out?: string[];
 }
 
 /**

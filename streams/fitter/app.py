@@ -130,7 +130,7 @@ class Fitter:
     def _fitted_to(self, state: PageState, now_ms: int) -> PolicyParameters:
         others = [one for name, one in sorted(self._catalog.parameters.copy().items()) if name != state.rules.page]
         start = start_of(state.rules, others, self._layouts)
-        return fit(state, start, self._layouts, self._fold, now_ms)
+        return fit(state, start, self._layouts, self._fold, now_ms, self._settings.implausible_times)
 
     async def _read(self, page: str, segments: list[str]) -> dict[str, tuple[Table, ...]]:
         return {segment: (await self._state.read(page, segment)).tables for segment in segments}

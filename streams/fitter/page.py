@@ -11,6 +11,7 @@ import numpy as np
 from policy.examination import examination
 from policy.features import describe
 from policy.fitting import Described, PageCounts, fit_page
+from policy.noise import implausible
 from policy.reward import Sold, delay_curve, fit_sales, matured
 from schemas.messages import CatalogItem, PageRules, PolicyParameters, Sales
 from streams.fitter.pacing import pacing
@@ -63,9 +64,16 @@ def start_of(rules: PageRules, others: Sequence[PolicyParameters], settings: Lay
     return Start(float(np.exp(np.mean(logs))), settings.strength, dict(zip(rules.slots, total / weight, strict=True)))
 
 
-def fit(state: PageState, start: Start, layouts: LayoutSettings, fold: FoldSettings, now_ms: int) -> PolicyParameters:
-    """The parameters of a page as of `now_ms`; `version` is 0."""
-    tables = _shown_most(state.tables)
+def fit(
+    state: PageState, start: Start, layouts: LayoutSettings, fold: FoldSettings, now_ms: int, times: float = 0.0
+) -> PolicyParameters:
+    """The parameters of a page as of `now_ms`; `version` is 0.
+
+    `times`: how much more than the median segment one may be clicked on (`policy.noise`).
+    """
+    shown = _shown_most(state.tables)
+    left_out = _left_out(shown, start.click_rate, times)
+    tables = {segment: those for segment, those in shown.items() if segment not in left_out}
     everything = [table for those in tables.values() for table in those]
     names = CandidateSet(tuple(sorted({name for table in everything for name in table.items})))
     slots, weight_of = tuple(state.rules.slots), weights(everything, layouts.half_life_ms)
@@ -83,7 +91,7 @@ def fit(state: PageState, start: Start, layouts: LayoutSettings, fold: FoldSetti
     base = start.click_rate, start.strength
     fitted = fit_page(state.rules.page, counts, described, now_ms, base, start.curve, sales)
     paced = pacing(state.rules, state.tables, state.items, fold, now_ms)
-    return msgspec.structs.replace(fitted, pacing=paced)
+    return msgspec.structs.replace(fitted, pacing=paced, left_out=left_out)
 
 
 def _shown_most(tables: Mapping[str, Sequence[Table]]) -> dict[str, list[Table]]:
@@ -92,6 +100,14 @@ def _shown_most(tables: Mapping[str, Sequence[Table]]) -> dict[str, list[Table]]
     shown = {segment: sum(int(one.impressions.sum()) for one in those) for segment, those in learned.items()}
     most = sorted((segment for segment in shown if shown[segment]), key=lambda name: (-shown[name], name))
     return {segment: learned[segment] for segment in sorted(most[:MOST_SEGMENTS])}
+
+
+def _left_out(tables: Mapping[str, Sequence[Table]], usual: float, times: float) -> list[str]:
+    """The segments whose clicks are hardly people's."""
+    clicks = [sum(float(one.clicks.sum()) for one in those) for those in tables.values()]
+    shown = [sum(float(one.impressions.sum()) for one in those) for those in tables.values()]
+    found = implausible(np.array(clicks), np.array(shown), usual, times)
+    return [segment for segment, out in zip(tables, found, strict=True) if out]
 
 
 def _totals(

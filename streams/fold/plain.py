@@ -106,7 +106,9 @@ class PlainFold:
     def _repeated(self, seen: dict[str, int], event: Click, record: Record) -> bool:
         if record.key != event.unit.encode():
             return False
-        return self._recent(seen, f"click {event.page}\n{event.unit}\n{event.page_view_id}\n{event.slot}", record.offset)
+        return self._recent(
+            seen, f"click {event.page}\n{event.unit}\n{event.page_view_id}\n{event.slot}", record.offset
+        )
 
     def _marks(self, seen: dict[str, int], event: Any, offset: int) -> tuple[int, int, int]:
         """Whether page view, unit and order are new lately."""

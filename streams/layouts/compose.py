@@ -20,7 +20,7 @@ from policy.examination import examination
 from policy.reward import Worth
 from policy.reward import worth as worth_of
 from schemas.messages import CatalogItem, Layout, PageRules, PolicyChoice, PolicyParameters, Sales
-from streams.fold.deltas import Traffic
+from streams.fold.deltas import WHOLE_PAGE, Traffic
 from streams.layouts.candidates import CandidateSet
 from streams.layouts.known import Known, base, sold
 from streams.layouts.totals import ONE, Totals, weights
@@ -140,11 +140,16 @@ def unshadowed(layout: Layout) -> Layout:
 
 
 def statistics_of(segment: str, state: KeyState, page: Page, settings: LayoutSettings, totals: Totals) -> Statistics:
-    """What is known of the page's candidates for a segment; `totals` are moved along to the state's tables."""
-    weight_of = weights(state.tables, settings.half_life_ms)
-    totals.move_to(state.tables, weight_of)
-    worth = _worth(state.tables, weight_of, page, settings)
+    """What is known of the page's candidates for a segment; `totals` are moved along to the state's tables.
+
+    A segment learns from its own clicks, whoever made them; the whole page not from those left out.
+    """
     fitted = page.parameters
+    left_out = fitted.left_out if fitted and segment == WHOLE_PAGE else ()
+    tables = [table for table in state.tables if table.segment not in left_out]
+    weight_of = weights(tables, settings.half_life_ms)
+    totals.move_to(tables, weight_of)
+    worth = _worth(tables, weight_of, page, settings)
     usual = base(fitted, settings.click_rate, settings.strength)
     learned, holdout = Traffic.LEARNED, Traffic.HOLDOUT
     return Statistics(

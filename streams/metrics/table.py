@@ -93,7 +93,7 @@ _ALL = (
         "counter",
         "learner, attribution",
         ("topic", "verdict"),
-        "Records judged: applied, duplicate, forgotten, or the reason why they were put aside.",
+        "Records judged: applied, duplicate, forgotten, robot, repeated, or why they are dead letters.",
         "Many put aside: look at dead letters for what producers send. Many duplicates: a producer repeats itself.",
     ),
     Metric(

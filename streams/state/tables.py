@@ -17,13 +17,14 @@ Counts = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The counts of one page, segment, bucket and traffic.
+    """The counts of one page, segment, bucket and traffic; it names all but its page.
 
     `impressions` and `clicks` are [items, slots]; `conversions`, `revenue`
     (minor units) and `squares` (of the capped amounts) are [items]; `delays`
     is [32], see `streams.fold.deltas.delay_bin`.
     """
 
+    segment: str
     bucket: int
     traffic: Traffic
     items: tuple[str, ...]
@@ -51,6 +52,7 @@ def decode_table(key: TableKey, parts: Sequence[bytes | None]) -> Table:
     sales = np.zeros((len(row_of), SALE_FIELDS), dtype=np.int64)
     sales[[row_of[name] for name in sold]] = decode_sums(parts[3], len(sold), SALE_FIELDS)
     return Table(
+        segment=key.segment,
         bucket=key.bucket,
         traffic=key.traffic,
         items=tuple(row_of),

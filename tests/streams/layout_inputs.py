@@ -31,7 +31,13 @@ def item(name: str, **fields: Any) -> CatalogItem:
 
 
 def table(
-    bucket: int, traffic: Traffic, items: Sequence[str], slots: Sequence[str], seed: int = 0, most: int = 1_000
+    bucket: int,
+    traffic: Traffic,
+    items: Sequence[str],
+    slots: Sequence[str],
+    seed: int = 0,
+    most: int = 1_000,
+    segment: str = "s",
 ) -> Table:
     """A table with random counts; clicks are about a twentieth of impressions."""
     rng = np.random.default_rng(seed)
@@ -39,6 +45,7 @@ def table(
     clicks = rng.binomial(impressions, 0.05)
     sold = rng.binomial(clicks.sum(axis=1), 0.1)
     return Table(
+        segment=segment,
         bucket=bucket,
         traffic=traffic,
         items=tuple(items),

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from confluent_kafka import Consumer
@@ -91,6 +92,24 @@ def test_what_texts_say_is_found_and_told_of_an_item_that_nobody_saw() -> None:
     assert high > 3.0 * low
     assert low < average < high
     assert fit(PageState(RULES, {"a": [one]}, stocked()), start, LAYOUTS, FOLDED, 1_000).text_model == ""
+
+
+def robots(item: str) -> Table:
+    """A segment in which one item is clicked whenever it is shown."""
+    one = table(0, Traffic.LEARNED, ITEMS, SLOTS, 9, segment="robots")
+    one.clicks[:] = 0
+    one.impressions[:] = 0
+    one.impressions[ITEMS.index(item)] = one.clicks[ITEMS.index(item)] = 500
+    return one
+
+
+def test_a_segment_of_robots_teaches_the_others_nothing() -> None:
+    people = {name: [seen(at)] for at, name in enumerate(("a", "b", "c"))}
+    start, state = start_of(RULES, [], LAYOUTS), PageState(RULES, people | {"robots": [robots("i3")]}, stocked())
+    parameters = fit(state, start, LAYOUTS, FOLDED, 1_000, times=10.0)
+    assert parameters.left_out == ["robots"]
+    assert parameters == msgspec.structs.replace(fitted(people), left_out=["robots"])
+    assert fit(state, start, LAYOUTS, FOLDED, 1_000, times=0.0).arms["i3"][0] > 2 * parameters.arms["i3"][0]
 
 
 def test_holdout_and_fallback_teach_nothing() -> None:

@@ -210,6 +210,19 @@ def test_young_clicks_count_by_the_share_of_purchases_that_has_come() -> None:
     assert sold(seen, dict.fromkeys((0, 1_000, 2_000), 1.0), Sales(), candidates).clicks == clicks * 3.0
 
 
+def test_the_whole_page_learns_nothing_from_segments_left_out() -> None:
+    people, robots = (table(0, Traffic.LEARNED, ITEMS, SLOTS, seed, segment=f"s{seed}") for seed in (1, 2))
+    candidates = CandidateSet(ITEMS)
+    parameters = PolicyParameters("home", 1, 1, 0.02, 50.0, left_out=["s2"])
+    of = page(candidates, known=known(parameters, candidates, {}))
+    whole, without = (
+        compose("*", KeyState(tables, {}), of, LayoutSettings(), 3) for tables in ((people, robots), (people,))
+    )
+    assert whole == without
+    own = compose("s2", KeyState((robots,), {}), of, LayoutSettings(), 3)
+    assert own != compose("s2", KeyState((), {}), of, LayoutSettings(), 3), "its own layouts follow its own clicks"
+
+
 def test_renderers_get_no_shadow() -> None:
     candidates = CandidateSet(ITEMS)
     rules = PageRules("home", 7, list(SLOTS), policy=PolicyChoice(variants=4, shadow="greedy"))

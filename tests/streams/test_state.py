@@ -144,7 +144,9 @@ def test_reader_gives_arrays_and_positions(redis: SyncRedis, redis_url: str) -> 
         assert (table.traffic, table.slots, table.items) == (Traffic.LEARNED, tuple(slots), ("i0", "i1", "i2"))
         assert np.array_equal(table.clicks, np.tile(np.eye(3, dtype=np.int64), 3))
         assert state.watermarks == {TP.topic: [9]}
-        await part.commit(part.prepare(Batch(TP, 9, 10, 0, [record(click("more", slot="slot0", item="i0", page_view_id="w"), 9)])))
+        await part.commit(
+            part.prepare(Batch(TP, 9, 10, 0, [record(click("more", slot="slot0", item="i0", page_view_id="w"), 9)]))
+        )
         (table,) = (await reader.read("home", "s")).tables
         assert table.clicks[0, 0] == 2
 
