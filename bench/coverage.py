@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.ope import DEFAULTS, TARGETS, Plan, Reward, Target, Valued, simulated, value, world
-from policy.evaluation.ratio import BINS
+from policy.assignment import BINS
 from policy.experiments.sample_ratio import sample_ratio
 from policy.experiments.sequence import METRICS, Sides, uplift
 

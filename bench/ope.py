@@ -16,10 +16,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from policy.assignment import BINS
 from policy.compose import Statistics, compose
 from policy.evaluation.decisions import EMPTY, Decisions, Slates, compare
 from policy.evaluation.estimators import Estimate, Evidence
-from policy.evaluation.ratio import BINS, Interval, Ratio
+from policy.evaluation.ratio import Interval, Ratio
 from policy.evaluation.reward_model import FOLDS, expected_reward, fold_of
 from policy.examination import examination, fit_examination
 from policy.filling import Rules

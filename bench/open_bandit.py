@@ -14,9 +14,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from policy.assignment import BINS
 from policy.evaluation.decisions import Decisions
 from policy.evaluation.estimators import Estimate, Evidence
-from policy.evaluation.ratio import BINS, Interval, Ratio
+from policy.evaluation.ratio import Interval, Ratio
 from reshelf.open_bandit import OpenBandit
 
 Floats = NDArray[np.float64]

@@ -8,11 +8,18 @@ implementation.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha256
+from itertools import accumulate
 from typing import NamedTuple
+from zlib import crc32
 
 from schemas.messages import BASELINE, Layout
+
+BINS = 256
+"""Bins of units: their sums are what intervals are clustered by, and a branch has whole bins."""
 
 
 class Choice(NamedTuple):
@@ -55,11 +62,62 @@ def variant_of(unit: str, page: str, epoch: int, variants: int) -> int:
     return int(variants * unit_hash(unit, page, str(epoch)))
 
 
+def unit_bin(unit: str) -> int:
+    """The bin of a unit, 0..255: CRC-32 of its UTF-8, modulo 256."""
+    return crc32(unit.encode()) % BINS
+
+
+def branch_of(unit_bin: int, salt: str, shares: Sequence[float]) -> int:
+    """The branch of a bin of units: the first whose share, added to those before it, is above hash of (salt, bin).
+
+    The last takes what is left.  All units of a bin have the same branch on every
+    page that uses the salt, until it changes.
+    """
+    drawn = unit_hash(salt, str(unit_bin))
+    reached = (at for at, end in enumerate(accumulate(shares)) if drawn < end)
+    return min(next(reached, len(shares) - 1), len(shares) - 1)
+
+
+@lru_cache
+def branches_of_bins(salt: str, shares: tuple[float, ...]) -> tuple[int, ...]:
+    """The branch of each of the bins of units."""
+    return tuple(branch_of(one, salt, shares) for one in range(BINS))
+
+
+def slates_for(layout: Layout, unit: str) -> range:
+    """The numbers of the slates that the unit may get outside the holdout, equally likely."""
+    if not layout.branches:
+        return range(len(layout.slates))
+    shares = tuple(one.share for one in layout.branches)
+    branch = branches_of_bins(layout.branch_salt, shares)[unit_bin(unit)]
+    first = sum(one.variants for one in layout.branches[:branch])
+    return range(first, first + layout.branches[branch].variants)
+
+
+def own_slates(layout: Layout) -> list[dict[str, str]]:
+    """The slates of the page's own policy, equally likely; the others are those of policies on trial."""
+    return layout.slates[: layout.branches[0].variants] if layout.branches else layout.slates
+
+
+def slate_chances(layout: Layout) -> list[float]:
+    """The probability of each slate for a unit outside the holdout of which nothing else is known.
+
+    A branch has the share of the bins that fell to it, which is not quite the share
+    it was to have; within it, slates are equally likely.
+    """
+    if not layout.branches:
+        return [1.0 / len(layout.slates)] * len(layout.slates)
+    bins = Counter(branches_of_bins(layout.branch_salt, tuple(one.share for one in layout.branches)))
+    chances = [bins[at] / BINS / one.variants for at, one in enumerate(layout.branches)]
+    return [chance for chance, one in zip(chances, layout.branches, strict=True) for _ in range(one.variants)]
+
+
 def choose(layout: Layout, unit: str) -> Choice:
     """What the renderer of `layout` shows to `unit`; slots that the slate lacks are the renderer's own."""
     if in_holdout(unit, layout.holdout_salt, layout.holdout_share):
         return Choice(BASELINE, layout.baseline)
-    variant = variant_of(unit, layout.page, layout.epoch, len(layout.slates))
+    slates = slates_for(layout, unit)
+    variant = slates[variant_of(unit, layout.page, layout.epoch, len(slates))]
     return Choice(variant, layout.slates[variant])
 
 

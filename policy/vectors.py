@@ -7,11 +7,12 @@ import sys
 from importlib.resources import files
 from typing import Any
 
-from policy.assignment import epoch_of, in_holdout, unit_hash, variant_of
+from policy.assignment import branch_of, epoch_of, in_holdout, unit_bin, unit_hash, variant_of
 
 UNITS = ("visitor-1", "visitor-2", "0", "a b", "Ünïcode-Besucher", "訪問者", "🛒", "e\u0301", "\u00e9", "x" * 128)
 PAGES = (("home", 20_000), ("obd-all", 0), ("Männer/Schuhe", 20_780))
 SALT, SHARE = "holdout-1", 0.1
+BRANCHES = "branches-1", (0.5, 0.3, 0.2)
 SEGMENTS = ("*", "new", "Stammkunden")
 DAY_MS = 86_400_000
 NOW_MS = 1_795_392_000_000
@@ -43,6 +44,16 @@ def vectors() -> dict[str, Any]:
             for unit in UNITS
             for page, epoch in PAGES
             for variants in (1, 16, 255)
+        ],
+        "branch_of": [
+            {
+                "unit": unit,
+                "bin": unit_bin(unit),
+                "salt": BRANCHES[0],
+                "shares": list(BRANCHES[1]),
+                "branch": branch_of(unit_bin(unit), *BRANCHES),
+            }
+            for unit in UNITS
         ],
         "epoch_of": [
             {

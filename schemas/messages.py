@@ -213,6 +213,19 @@ class PolicyChoice(Struct, frozen=True):
             raise ValueError(f"Expected `variants` and `exploration_slates` to be at most {MOST_SLATES} together")
 
 
+MAIN = "main"
+"""The branch of the units that no other takes."""
+LEAST_MAIN = 0.1
+
+
+class Branch(Struct, frozen=True):
+    """A policy on trial: some of a page's units get its slates, always the same units."""
+
+    name: Annotated[Label, Meta(min_length=1, description="Not `main`, which is the page's own policy.")]
+    share: Annotated[float, Meta(gt=0.0, lt=1.0, description="Of the units outside the holdout.")]
+    policy: PolicyChoice
+
+
 class PageRules(Struct, frozen=True):
     """A page as merchandisers declare it."""
 
@@ -237,6 +250,12 @@ class PageRules(Struct, frozen=True):
         list[Item], Meta(max_length=256, description="Content blocks: arms beside the items of the catalog.")
     ] = []
     rules: Annotated[list[Rule], Meta(max_length=256, description="Of two that cannot both hold, the first does.")] = []
+    branches: Annotated[
+        list[Branch], Meta(max_length=7, description="Policies on trial beside the page's own, which has the rest.")
+    ] = []
+    branch_salt: Annotated[
+        Label, Meta(min_length=1, description="Decides which units each branch gets; a new trial takes a new one.")
+    ] = "branches-1"
     author: Annotated[Label, Meta(description="Who published this version.")] = ""
     reason: Annotated[Label, Meta(description="Why this version was published.")] = ""
     published_at: Millis = 0
@@ -246,6 +265,14 @@ class PageRules(Struct, frozen=True):
             raise ValueError("Expected `slots` to name each slot once")
         if len({rule.name for rule in self.rules}) < len(self.rules):
             raise ValueError("Expected `rules` to have a name each")
+        names = {MAIN, *(one.name for one in self.branches)}
+        if len(names) <= len(self.branches):
+            raise ValueError(f"Expected `branches` to have a name each, other than {MAIN!r}")
+        if sum(one.share for one in self.branches) > 1.0 - LEAST_MAIN + 1e-9:
+            raise ValueError(f"Expected the shares of `branches` to leave {LEAST_MAIN} to the page's own policy")
+        choices = [self.policy, *(one.policy for one in self.branches)]
+        if sum(one.variants + one.exploration_slates for one in choices) > MOST_SLATES:
+            raise ValueError(f"Expected the slates of `policy` and `branches` to be at most {MOST_SLATES} together")
 
 
 class SegmentFit(Struct, frozen=True):
@@ -330,6 +357,15 @@ class LayoutRequest(Struct, frozen=True):
     clicked: Annotated[bool, Meta(description="By a click or purchase, and not by impressions alone.")] = False
 
 
+class LayoutBranch(Struct, frozen=True):
+    """So many consecutive slates of a layout, for a share of the units outside the holdout."""
+
+    name: Label
+    policy: Label
+    share: Share
+    variants: Annotated[int, Meta(ge=1, le=256)]
+
+
 class Layout(Struct, frozen=True):
     """The slates of one page for one segment.
 
@@ -376,3 +412,8 @@ class Layout(Struct, frozen=True):
     embeddings_position: Annotated[
         list[Offset], Meta(description="Next offset of each catalog-embeddings partition.")
     ] = []
+    branches: Annotated[
+        list[LayoutBranch],
+        Meta(description="Who gets which slates, in their order, `main` first; none: all slates are for all units."),
+    ] = []
+    branch_salt: Label = ""

@@ -25,6 +25,33 @@ export function variantOf(unit, page, epoch, variants) {
   return Math.floor(variants * unitHash(unit, page, String(epoch)));
 }
 
+/** CRC-32 of the unit's UTF-8, modulo 256. @param {string} unit */
+export function unitBin(unit) {
+  let rest = 0xffffffff;
+  for (const byte of Buffer.from(unit, "utf8")) {
+    rest ^= byte;
+    for (let bit = 0; bit < 8; bit += 1) rest = (rest >>> 1) ^ (rest & 1 ? 0xedb88320 : 0);
+  }
+  return ~rest & 255;
+}
+
+/** The branch of a bin of units: a policy on trial has a share of the bins. @param {number} bin @param {string} salt @param {number[]} shares */
+export function branchOf(bin, salt, shares) {
+  const drawn = unitHash(salt, String(bin));
+  let end = 0;
+  const found = shares.findIndex((share) => drawn < (end += share));
+  return found < 0 ? shares.length - 1 : found;
+}
+
+/** The first of the unit's slates, and how many there are. @param {Layout} layout @param {string} unit */
+function slatesFor(layout, unit) {
+  const branches = layout.branches ?? [];
+  if (branches.length === 0) return { first: 0, count: layout.slates.length };
+  const branch = branchOf(unitBin(unit), layout.branch_salt ?? "", branches.map((one) => one.share));
+  const first = branches.slice(0, branch).reduce((sum, one) => sum + one.variants, 0);
+  return { first, count: branches[branch].variants };
+}
+
 /** The newest layouts of the `layouts` topic. */
 export class Layouts {
   /** @type {Map<string, Layout>} */
@@ -52,7 +79,8 @@ export class Layouts {
     if (inHoldout(unit, layout.holdout_salt, layout.holdout_share)) {
       return { variant: BASELINE, version: layout.version, slate: layout.baseline };
     }
-    const variant = variantOf(unit, layout.page, layout.epoch, layout.slates.length);
+    const { first, count } = slatesFor(layout, unit);
+    const variant = first + variantOf(unit, layout.page, layout.epoch, count);
     return { variant, version: layout.version, slate: layout.slates[variant] };
   }
 }

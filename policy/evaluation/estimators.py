@@ -15,8 +15,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from policy.assignment import BINS
 from policy.evaluation.decisions import Decisions
-from policy.evaluation.ratio import BINS, Floats, Ratio
+from policy.evaluation.ratio import Floats, Ratio
 
 CLIP = 10.0
 UNSUPPORTED = 0.01

@@ -2,7 +2,7 @@
 
 The unit is the observation: page views of one visitor depend on each other,
 visitors in different bins do not, so sums are kept by bin of units (see
-`streams.fold.deltas.unit_bin`).  The statistic is small, is added to row by row
+`policy.assignment.unit_bin`).  The statistic is small, is added to row by row
 or batch by batch, and two of them are merged by adding.
 """
 
@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
+from policy.assignment import BINS
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-BINS = 256
 NUMERATOR, DENOMINATOR, WEIGHT, SQUARED = range(4)
 
 

@@ -111,7 +111,7 @@ def _adjusted(errors: list[Floats], before: Sides | None, column: int) -> tuple[
     """By how much the pre-period moves the log ratio, and the errors that remain; none where it says too little."""
     if before is None or not all(_enough(side, column) for side in before):
         return 0.0, errors
-    both = _rate(before.learned + before.holdout, column)
+    both = _rate(np.concatenate(before), column)
     past = [_errors(side, column, both) for side in before]
     centred = [one - one.mean() for one in past]
     slope = sum(one @ other for one, other in zip(errors, centred, strict=True)) / sum(one @ one for one in centred)

@@ -1,24 +1,30 @@
-"""`reshelf experiment`: learned layouts against the holdout."""
+"""`reshelf experiment`: learned layouts against the holdout, and policies on trial against the page's own."""
 
 from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from reshelf.commands import Front
 from schemas.errors import BadSettings, ReshelfError
+from schemas.messages import MAIN
 
 if TYPE_CHECKING:
     from policy.experiments.health import Health
+    from policy.experiments.sample_ratio import SampleRatio
+    from policy.experiments.sequence import Uplift
+    from policy.experiments.trial import Trial
     from reshelf.settings import Settings
+    from schemas.messages import PageRules
 
 
 @click.group()
 def experiment() -> None:
-    """How the learned layouts do against the holdout."""
+    """How the learned layouts do against the holdout, and policies on trial against the page's own."""
 
 
 @experiment.command()
@@ -40,6 +46,54 @@ def status(front: Front, page: str | None, level: float) -> None:
     if not front.json:
         for name, one in found.items():
             _show(name, one, front.settings.layouts.holdout_share)
+
+
+@experiment.command()
+@click.argument("page")
+@click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True, help="Of the intervals.")
+@click.pass_obj
+def branches(front: Front, page: str, level: float) -> None:
+    """Uplift of each policy on trial on PAGE (`branches` in its file) over the page's own policy.
+
+    Counts from experiment.since_ms on: set it to when the trial began.
+
+    Example: reshelf experiment branches home
+    """
+    from reshelf.rules import topic
+
+    if front.embedded:
+        raise BadSettings("--embedded: a Redis that just started has no state. Use the settings of a running one.")
+    rules = topic.newest(front.settings.kafka).get(page)
+    if rules is None or not rules.branches:
+        raise ReshelfError(f"page {page!r} has no policies on trial. Name some in its file, as `branches`.")
+    found = asyncio.run(_trials(front.settings, rules, level))
+    told = {name: {"views": one.views, **_plain(one.uplifts, one.sample_ratio)} for name, one in found.items()}
+    front.answer({"level": level, "page": page, "branches": told}, "")
+    if not front.json:
+        for name, one in found.items():
+            _table(f"{page}, per page view", (name, MAIN), one.uplifts)
+            _split(one.sample_ratio, name, MAIN)
+
+
+async def _trials(settings: Settings, rules: PageRules, level: float) -> dict[str, Trial]:
+    """How each branch of a page does."""
+    from policy.experiments.trial import trials
+    from streams.clients import redis_client
+    from streams.experiment import read_bins, sides
+    from streams.layouts.branches import shares_of
+    from streams.state import manifest
+
+    asked = settings.experiment
+    client = redis_client(settings.redis)
+    try:
+        made = await manifest.read(client, settings.redis.namespace)
+        bins = await read_bins(client, made.namespace, made.groups, rules.page)
+    finally:
+        await client.aclose()
+    before = sides(bins, asked.before_ms, asked.since_ms).learned if asked.before_ms else None
+    shares = shares_of(rules)
+    found = trials(sides(bins, asked.since_ms).learned, rules.branch_salt, list(shares.values()), level, before)
+    return dict(zip([name for name in shares if name != MAIN], found, strict=True))
 
 
 async def _healths(settings: Settings, page: str | None, level: float) -> dict[str, Health]:
@@ -70,35 +124,45 @@ async def _healths(settings: Settings, page: str | None, level: float) -> dict[s
 
 def told(health: Health) -> dict[str, Any]:
     """As JSON has it: what is unknown is null."""
-    uplifts = {
-        name: {key: value if math.isfinite(value) else None for key, value in one._asdict().items()}
-        for name, one in health.uplifts.items()
-    }
-    split = health.sample_ratio
+    return {**_plain(health.uplifts, health.sample_ratio), "guard_rail": health.guard_rail}
+
+
+def _plain(uplifts: Mapping[str, Uplift], split: SampleRatio) -> dict[str, Any]:
     return {
-        "uplift": uplifts,
+        "uplift": {
+            name: {key: value if math.isfinite(value) else None for key, value in one._asdict().items()}
+            for name, one in uplifts.items()
+        },
         "sample_ratio": {**split._asdict(), "alarm": split.alarm},
-        "guard_rail": health.guard_rail,
     }
 
 
 def _show(page: str, health: Health, share: float) -> None:
+    _table(f"{page}, per page view", ("learned", "holdout"), health.uplifts)
+    _split(health.sample_ratio, "learned", "holdout", share)
+    if health.guard_rail:
+        click.echo(f"GUARD-RAIL CROSSED: {health.guard_rail}")
+
+
+def _table(title: str, sides: tuple[str, str], uplifts: Mapping[str, Uplift]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    split = health.sample_ratio
-    table = Table(f"{page}, per page view", "learned", "holdout", "uplift", "from", "to", box=None)
-    for name, one in health.uplifts.items():
+    table = Table(title, *sides, "uplift", "from", "to", box=None)
+    for name, one in uplifts.items():
         rates = (f"{one.learned:.4g}", f"{one.holdout:.4g}")
         bounds = (_signed(one.low), _signed(one.high)) if math.isfinite(one.high) else ("-", "-")
         table.add_row(name, *rates, _signed(one.uplift), *bounds)
     Console(highlight=False).print(table)
+
+
+def _split(split: SampleRatio, one: str, other: str, share: float | None = None) -> None:
+    """How units came to both sides; `share` is what was expected on the other, else on the first."""
+    expected = f"{share:.1%} in the {other}" if share is not None else f"{split.expected:.1%} in {one}"
     click.echo(
-        f"units: {split.learned:,} learned, {split.holdout:,} holdout, expected {share:.1%} in it, "
+        f"units: {split.learned:,} {one}, {split.holdout:,} {other}, expected {expected}, "
         f"p = {split.p_value:.3g}" + (": SAMPLE RATIO MISMATCH, trust no figure" if split.alarm else "")
     )
-    if health.guard_rail:
-        click.echo(f"GUARD-RAIL CROSSED: {health.guard_rail}")
 
 
 def _signed(value: float) -> str:

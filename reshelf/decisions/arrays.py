@@ -8,12 +8,12 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from policy.assignment import slate_chances, unit_bin
 from policy.evaluation.decisions import EMPTY, Comparison, Decisions, Lacking, Slates, compare
 from policy.evaluation.reward_model import FOLDS, expected_reward, fold_of
 from policy.examination import examination, fit_examination
 from reshelf.decisions.join import View
 from schemas.messages import BASELINE, Layout
-from streams.fold.deltas import unit_bin
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -69,7 +69,7 @@ def page_log(views: Sequence[View], target: Target) -> PageLog:
     """The arrays of at least one view, all of one page.
 
     The policy that was served shows the holdout's share the baseline, and the
-    others each slate with equal chances.  `target` is asked in the order of versions.
+    others each slate with its chances.  `target` is asked in the order of versions.
     """
     unsorted = {id(view.layout): view.layout for view in views}
     layouts = dict(sorted(unsorted.items(), key=lambda pair: pair[1].version))
@@ -114,8 +114,8 @@ def _coded(slates: Sequence[Slate], slots: Sequence[str], codes: dict[str, int])
 
 def _served_chances(layout: Layout) -> Floats:
     """Of each slate, and of the baseline behind them."""
-    share, slates = layout.holdout_share, len(layout.slates)
-    return np.array([(1.0 - share) / slates] * slates + [share])
+    share = layout.holdout_share
+    return np.array([(1.0 - share) * chance for chance in slate_chances(layout)] + [share])
 
 
 def _even(slates: int) -> Floats:

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from policy.assignment import own_slates
 from policy.evaluation.estimators import ESTIMATORS, Estimate, Evidence
 from policy.evaluation.ratio import Ratio
 from reshelf.decisions import read
@@ -90,7 +91,7 @@ class Evaluator:
 def recorded(policy: str) -> Target:
     """The slates of a policy that the history holds: one of `RECORDED`."""
     slates: Mapping[str, Target] = {
-        "served": lambda layout: layout.slates,
+        "served": own_slates,
         "holdout": lambda layout: [layout.baseline],
         "shadow": lambda layout: layout.shadow,
     }

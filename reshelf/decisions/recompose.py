@@ -121,7 +121,7 @@ class Recomposer:
         key = layout.page, layout.segment
         declared = self.catalog.page(layout.page)
         candidates = declared.candidates
-        rules = msgspec.structs.replace(declared.rules, policy=self.chosen(declared.rules.policy))
+        rules = msgspec.structs.replace(declared.rules, policy=self.chosen(declared.rules.policy), branches=[])
         if key not in self._pasts:
             self._pasts[key] = Past(self._of(key), self.fold), Totals(candidates, tuple(rules.slots))
         past, totals = self._pasts[key]

@@ -104,7 +104,10 @@ class Shelf:
 
     def _variants_of(self, layout: Layout, place: tuple[int, int], units: Ints) -> Ints:
         """The variant of each unit, remembered for as long as the layout's terms hold."""
-        terms = (layout.segment, layout.epoch, len(layout.slates), layout.holdout_share, layout.holdout_salt)
+        terms = (
+            *(layout.segment, layout.epoch, len(layout.slates), layout.holdout_share, layout.holdout_salt),
+            *(layout.branch_salt, *layout.branches),
+        )
         held = self._variants.get(place)
         if held is None or held[0] != terms:
             held = self._variants[place] = terms, np.full(len(self._units), _UNKNOWN, dtype=np.int16)

@@ -174,6 +174,10 @@ export interface PageRules {
   blocks?: string[];
   /** Of two that cannot both hold, the first does. */
   rules?: (Pin | Boost | Cap | Spacing | Exposure | Place | Sponsored | Complements)[];
+  /** Policies on trial beside the page's own, which has the rest. */
+  branches?: Branch[];
+  /** Decides which units each branch gets; a new trial takes a new one. */
+  branch_salt?: string;
   /** Who published this version. */
   author?: string;
   /** Why this version was published. */
@@ -341,6 +345,15 @@ export interface Complements {
   factor?: number;
 }
 
+/** A policy on trial: some of a page's units get its slates, always the same units. */
+export interface Branch {
+  /** Not `main`, which is the page's own policy. */
+  name: string;
+  /** Of the units outside the holdout. */
+  share: number;
+  policy: PolicyChoice;
+}
+
 /**
  * What was fitted for a page: priors, what its visitors look at, and what they are interested in.
  *
@@ -477,4 +490,15 @@ export interface Layout {
   guard_rail?: string;
   /** Next offset of each catalog-embeddings partition. */
   embeddings_position?: number[];
+  /** Who gets which slates, in their order, `main` first; none: all slates are for all units. */
+  branches?: LayoutBranch[];
+  branch_salt?: string;
+}
+
+/** So many consecutive slates of a layout, for a share of the units outside the holdout. */
+export interface LayoutBranch {
+  name: string;
+  policy: string;
+  share: number;
+  variants: number;
 }

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
-from zlib import crc32
 
+from policy.assignment import unit_bin
 from schemas.messages import BASELINE, Click, Conversion, Impression, SlotItem
 from streams.fold.judge import Accepted
 from streams.settings import FoldSettings
@@ -17,7 +17,6 @@ from streams.settings import FoldSettings
 if TYPE_CHECKING:
     from streams.fold.compiled import Cells, Taken
 
-BINS = 256
 DELAY_BINS = 32
 WHOLE_PAGE = "*"
 _CELL = attrgetter("item", "slot")
@@ -90,11 +89,6 @@ def traffic_of(variant: int) -> Traffic:
     if variant >= 0:
         return Traffic.LEARNED
     return Traffic.HOLDOUT if variant == BASELINE else Traffic.FALLBACK
-
-
-def unit_bin(unit: str) -> int:
-    """The bin of a unit, 0..255: intervals are clustered by it."""
-    return crc32(unit.encode()) & 255
 
 
 def delay_bin(delay_ms: int) -> int:

@@ -13,11 +13,12 @@ from zlib import crc32
 
 import numpy as np
 
+from policy.assignment import unit_bin
 from schemas.codec import decoder
 from schemas.errors import BadRecord
 from schemas.messages import Click, Conversion, Impression
 from schemas.topics import BY_NAME, CLICKS, CONVERSIONS, DAY_MS, IMPRESSIONS, Topic
-from streams.fold.deltas import delay_bin, traffic_of, unit_bin
+from streams.fold.deltas import delay_bin, traffic_of
 from streams.fold.judge import ASIDE, bucket_of
 from streams.fold.quota import KEY, name_code, names_of
 from streams.records import Record, TopicPartition

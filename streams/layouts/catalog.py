@@ -43,6 +43,8 @@ class _Content(msgspec.Struct, frozen=True):
     baseline: msgspec.Raw
     slates: msgspec.Raw
     propensities: msgspec.Raw
+    branches: msgspec.Raw = msgspec.Raw(b"[]")
+    branch_salt: str = ""
     experiment_since: int = 0
     guard_rail: str = ""
 
@@ -92,6 +94,8 @@ def published_of(value: bytes) -> Published:
         content.baseline,
         content.slates,
         content.propensities,
+        content.branches,
+        content.branch_salt.encode(),
     )
     digest = blake2b(b"%d" % content.epoch, digest_size=16)
     for part in acted_on:

@@ -14,13 +14,14 @@ from hashlib import sha256
 import msgspec
 import numpy as np
 
-from policy.compose import Statistics
+from policy.compose import Composition, Statistics
 from policy.compose import compose as slates_of
 from policy.examination import examination
 from policy.reward import Worth
 from policy.reward import worth as worth_of
 from schemas.messages import CatalogItem, Layout, PageRules, PolicyChoice, PolicyParameters, Sales
 from streams.fold.deltas import WHOLE_PAGE, Traffic
+from streams.layouts.branches import most_variants, with_branches
 from streams.layouts.candidates import CandidateSet
 from streams.layouts.known import Known, base, sold
 from streams.layouts.totals import ONE, Totals, weights
@@ -93,10 +94,16 @@ def compose(
     if totals is None:
         totals = Totals(page.candidates, tuple(rules.slots))
     statistics = statistics_of(segment, state, page, settings, totals)
-    z = totals.normals(rules.page, segment, rules.policy.variants, epoch)
+    z = totals.normals(rules.page, segment, most_variants(rules), epoch)
     bound = totals.rules(page, segment, now_ms)
-    composition = slates_of(statistics, choice_of(page, settings), rules.page, segment, epoch, z, bound)
-    return Layout(
+
+    def made_by(choice: PolicyChoice) -> Composition:
+        return slates_of(
+            statistics, explored(choice, settings), rules.page, segment, epoch, z[..., : choice.variants], bound
+        )
+
+    composition = made_by(rules.policy)
+    layout = Layout(
         page=rules.page,
         segment=segment,
         version=0,
@@ -121,11 +128,11 @@ def compose(
         shadow_policy=rules.policy.shadow,
         shadow=composition.shadow,
     )
+    return with_branches(layout, rules, made_by) if rules.branches else layout
 
 
-def choice_of(page: Page, settings: LayoutSettings) -> PolicyChoice:
-    """The page's policy with the exploration that its own scale makes of the settings' one."""
-    choice = page.rules.policy
+def explored(choice: PolicyChoice, settings: LayoutSettings) -> PolicyChoice:
+    """The policy with the exploration that its own scale makes of the settings' one."""
     return msgspec.structs.replace(choice, exploration=choice.exploration * settings.exploration)
 
 

@@ -13,7 +13,7 @@ from policy.priors import unpacked
 from policy.rules import NO_CODE, Bound, bind
 from policy.sampling import beta_draws
 from schemas.messages import Layout, PolicyParameters
-from streams.layouts.compose import Page, choice_of, compose, statistics_of
+from streams.layouts.compose import Page, compose, explored, statistics_of
 from streams.layouts.known import Known
 from streams.layouts.totals import Totals
 from streams.settings import LayoutSettings
@@ -89,7 +89,7 @@ def explain(
     pacing = page.parameters.pacing if page.parameters else {}
     bound = bind(page.rules, statistics.items, page.items, segment, now_ms, pacing)
     z = totals.normals(page.rules.page, segment, page.rules.policy.variants, epoch)
-    draws = beta_draws(beta.a, beta.b, z, choice_of(page, settings).exploration)
+    draws = beta_draws(beta.a, beta.b, z, explored(page.rules.policy, settings).exploration)
     made = _Made(layout, statistics, beta, bound, draws)
     priors = _priors(statistics, page.known, segment, page)
     arms = [made.arm(row, priors[row]) for row in np.argsort(-beta.mean, kind="stable").tolist()]

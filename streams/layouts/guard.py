@@ -105,6 +105,7 @@ class Guard:
             policy="baseline",
             slates=[layout.baseline],
             propensities={slot: {item: 1.0} for slot, item in layout.baseline.items()},
+            branches=[],
             experiment_since=since,
             guard_rail=reason[:256],
         )

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.fold.deltas import BINS, DELAY_BINS, TableKey, Traffic
+from policy.assignment import BINS
+from streams.fold.deltas import DELAY_BINS, TableKey, Traffic
 from streams.state.directory import names_in
 from streams.state.operations import BIN_FIELDS, BLOCK, SALE_FIELDS
 

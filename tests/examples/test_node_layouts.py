@@ -8,12 +8,13 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from policy.assignment import choose
 from policy.vectors import published
 from schemas.codec import encode, encode_key
-from schemas.messages import FALLBACK, Layout
+from schemas.messages import FALLBACK, Layout, LayoutBranch
 from schemas.topics import LAYOUTS
 from tests.reshelf.test_layouts_command import NOW_MS, layout
 
@@ -49,6 +50,8 @@ def test_the_published_vectors_hold() -> None:
     assert holdout == [vector["holdout"] for vector in vectors["in_holdout"]]
     variants = node("given.variant_of.map(v => m.variantOf(v.unit, v.page, v.epoch, v.variants))", vectors)
     assert variants == [vector["variant"] for vector in vectors["variant_of"]]
+    branches = node("given.branch_of.map(v => [m.unitBin(v.unit), m.branchOf(v.bin, v.salt, v.shares)])", vectors)
+    assert branches == [[vector["bin"], vector["branch"]] for vector in vectors["branch_of"]]
 
 
 def shown(records: list[Layout | None], segment: str, now_ms: int) -> list[dict[str, Any]]:
@@ -73,6 +76,15 @@ def test_visitors_are_shown_what_the_reference_chooses() -> None:
     assert [(one["variant"], one["slate"]) for one in found] == [(one.variant, one.slate) for one in chosen]
     assert {one["version"] for one in found} == {9}
     assert {one["variant"] for one in found} == {-1, 0, 1}
+
+
+def test_units_of_a_branch_are_shown_its_slates() -> None:
+    slates = [{"home-1": f"i{number}"} for number in range(5)]
+    branches = [LayoutBranch("main", "thompson", 0.6, 3), LayoutBranch("ucb", "ucb", 0.4, 2)]
+    tried = msgspec.structs.replace(layout("cooks", 9), slates=slates, branches=branches, branch_salt="b-1")
+    chosen = [choose(tried, unit) for unit in UNITS]
+    assert [(one["variant"], one["slate"]) for one in shown([tried], "cooks", NOW_MS)] == chosen
+    assert {one.variant for one in chosen} == {-1, 0, 1, 2, 3, 4}
 
 
 def test_the_whole_page_and_then_the_fallback_stand_in() -> None:

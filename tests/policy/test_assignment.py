@@ -7,14 +7,25 @@ from collections import Counter
 from collections.abc import Callable
 from hashlib import sha256
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare, kstest
 
-from policy.assignment import choose, epoch_of, in_holdout, unit_hash, variant_of
+from policy.assignment import (
+    BINS,
+    branch_of,
+    choose,
+    epoch_of,
+    in_holdout,
+    slate_chances,
+    unit_bin,
+    unit_hash,
+    variant_of,
+)
 from policy.vectors import published, rendered
-from schemas.messages import BASELINE, Layout
+from schemas.messages import BASELINE, Layout, LayoutBranch
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 UNITS = [f"unit-{number}" for number in range(20_000)]
@@ -112,3 +123,46 @@ def test_the_vectors_show_both_sides_of_the_holdout_and_names_beyond_ascii() -> 
     shown = json.loads(published())
     assert {vector["holdout"] for vector in shown["in_holdout"]} == {True, False}
     assert any(not vector["parts"][0].isascii() for vector in shown["unit_hash"])
+
+
+def tried(salt: str = "b-1") -> Layout:
+    branches = [
+        LayoutBranch("main", "thompson", 0.5, 1),
+        LayoutBranch("ucb", "ucb", 0.3, 1),
+        LayoutBranch("g", "g", 0.2, 2),
+    ]
+    return msgspec.structs.replace(layout(0.1), branches=branches, branch_salt=salt)
+
+
+def test_a_unit_keeps_its_branch_over_epochs_and_pages_until_the_salt_changes() -> None:
+    def branches(of: Layout) -> list[int]:
+        return [min(2, choose(of, unit).variant) for unit in UNITS[:2_000]]
+
+    first = branches(tried())
+    other = branches(msgspec.structs.replace(tried(), epoch=8, page="other"))
+    assert first == other
+    moved = branches(tried("b-2"))
+    assert sum(one != two for one, two in zip(first, moved, strict=True)) > 500
+    assert Counter(one < 0 for one in first) == Counter(one < 0 for one in moved), "the holdout has a salt of its own"
+
+
+def test_slates_come_as_often_as_their_chances_say() -> None:
+    of = tried()
+    chances = slate_chances(of)
+    assert sum(chances) == pytest.approx(1.0, abs=1e-12)
+    variants = Counter(choose(of, unit).variant for unit in UNITS)
+    learned = sum(variants[at] for at in range(4))
+    assert chisquare([variants[at] for at in range(4)], [chance * learned for chance in chances]).pvalue > 0.001
+    assert slate_chances(layout(0.1)) == [0.25] * 4
+
+
+@given(st.lists(st.floats(0.01, 0.3), min_size=1, max_size=3), st.text(max_size=5))
+def test_a_branch_has_about_its_share_of_the_bins(shares: list[float], salt: str) -> None:
+    whole = [1.0 - sum(shares), *shares]
+    bins = Counter(branch_of(one, salt, whole) for one in range(BINS))
+    assert set(bins) <= set(range(len(whole)))
+    assert all(abs(bins[at] / BINS - share) < 0.2 for at, share in enumerate(whole))
+
+
+def test_bins_of_units_are_even() -> None:
+    assert chisquare(list(Counter(unit_bin(unit) for unit in UNITS).values())).pvalue > 0.001

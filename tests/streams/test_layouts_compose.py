@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from random import Random
 
+import msgspec
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from policy.assignment import own_slates, slate_chances
 from schemas.codec import decoder, encode
-from schemas.messages import CatalogItem, Layout, PageRules, PolicyChoice, PolicyParameters, Sales
+from schemas.messages import Branch, CatalogItem, Layout, PageRules, PolicyChoice, PolicyParameters, Sales
 from streams.fold.deltas import Traffic
 from streams.layouts.candidates import CandidateSet
 from streams.layouts.compose import Page, compose, settings_digest, stamped, unshadowed
@@ -45,7 +47,7 @@ half_lives = st.sampled_from([0, 700, 1_000, 10_000])
 
 def page(candidates: CandidateSet, slots: tuple[str, ...] = SLOTS, **fields: object) -> Page:
     rules = PageRules("home", 7, list(slots), template="wide", policy=PolicyChoice(variants=4))
-    return Page(rules, candidates, [5, 9], **fields)  # type: ignore[arg-type]
+    return Page(fields.pop("rules", rules), candidates, [5, 9], **fields)  # type: ignore[arg-type]
 
 
 def layout(state: list[Table], of: Page, half_life_ms: int = 0, epoch: int = 3, totals: Totals | None = None) -> Layout:
@@ -230,3 +232,27 @@ def test_renderers_get_no_shadow() -> None:
     assert (made.shadow_policy, len(made.shadow)) == ("greedy", 4)
     assert (unshadowed(made).shadow_policy, unshadowed(made).shadow) == ("", [])
     assert unshadowed(made).slates == made.slates
+
+
+@given(tables, candidate_sets)
+def test_branches_get_slates_of_their_own_policy_beside_those_of_the_page(
+    state: list[Table], candidates: CandidateSet
+) -> None:
+    alone = page(candidates)
+    choices = {"upper": PolicyChoice("ucb", variants=1), "more": PolicyChoice(variants=6, exploration_slates=2)}
+    branches = [Branch(name, 0.25, choice) for name, choice in choices.items()]
+    tried = page(candidates, rules=msgspec.structs.replace(alone.rules, branches=branches))
+    made, own = layout(state, tried), layout(state, alone)
+    assert [(one.name, one.share, one.variants) for one in made.branches] == [
+        ("main", 0.5, 4), ("upper", 0.25, 1), ("more", 0.25, 8)
+    ]  # fmt: skip
+    assert own_slates(made) == own.slates
+    upper = layout(state, page(candidates, rules=msgspec.structs.replace(alone.rules, policy=choices["upper"])))
+    assert made.slates[4:5] == upper.slates
+    assert made.slates[5:9] == own.slates, "the same policy draws the same numbers"
+    assert made.baseline == own.baseline
+    chances = slate_chances(made)
+    for slot, shares in made.propensities.items():
+        for item, share in shares.items():
+            alike = sum(chance for chance, slate in zip(chances, made.slates, strict=True) if slate.get(slot) == item)
+            assert abs(share - alike) < 1e-12

@@ -1,0 +1,68 @@
+"""Policies on trial against the page's own: each branch has whole bins of units, so bins are what is compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import betaln
+
+from policy.assignment import branches_of_bins
+from policy.experiments.sample_ratio import CONCENTRATION, SampleRatio
+from policy.experiments.sequence import METRICS, UNITS, VIEWS, Bins, Sides, Uplift, uplift
+
+
+class Trial(NamedTuple):
+    """A branch against the page's own policy (`holdout` of an uplift is that of the latter), over its bins."""
+
+    views: int
+    uplifts: dict[str, Uplift]
+    sample_ratio: SampleRatio
+
+
+def trials(
+    learned: Bins, salt: str, shares: Sequence[float], level: float = 0.95, before: Bins | None = None
+) -> list[Trial]:
+    """How each branch but the first does against the first.
+
+    `learned` are the counts of the units outside the holdout, int64[256, 5]; `shares`
+    are those of all branches.  Units were given to branches by bin (see
+    `policy.assignment.branch_of`), so two branches never share one, and the variance of
+    a rate over its own bins is that of a trial randomised by cluster.  `before` holds
+    the same bins in a time in which all were served alike.  With few bins nothing is said.
+    """
+    branches = np.array(branches_of_bins(salt, tuple(shares)))
+    found = []
+    for at in range(1, len(shares)):
+        own, first = branches == at, branches == 0
+        past = None if before is None else Sides(before[own], before[first])
+        sides = Sides(learned[own], learned[first])
+        uplifts = {name: uplift(sides, column, level, past) for name, column in METRICS.items()}
+        found.append(Trial(int(learned[own][:, VIEWS].sum()), uplifts, sample_ratio(sides)))
+    return found
+
+
+def sample_ratio(sides: Sides) -> SampleRatio:
+    """Whether units arrive in a branch as often as its bins say; valid at any time.
+
+    As `policy.experiments.sample_ratio.sample_ratio`, but a bin is on one side alone:
+    the dispersion is that of units over the bins of a side.
+    """
+    units = [side[:, UNITS].astype(np.float64) for side in sides]
+    own, first = (int(one.sum()) for one in units)
+    share = len(units[0]) / (len(units[0]) + len(units[1])) if any(map(len, units)) else 0.0
+    if not own + first or not 0.0 < share < 1.0:
+        return SampleRatio(own, first, share, 1.0)
+    size = 1.0 / max(1.0, *(_dispersion(one) for one in units))
+    prior = CONCENTRATION * share, CONCENTRATION * (1.0 - share)
+    mixture = betaln(prior[0] + own * size, prior[1] + first * size) - betaln(*prior)
+    expected = size * (own * np.log(share) + first * np.log1p(-share))
+    return SampleRatio(own, first, share, float(np.exp(min(0.0, expected - mixture))))
+
+
+def _dispersion(units: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
+    """Variance of the units of a bin over their mean."""
+    if len(units) < 2 or not units.mean() > 0.0:
+        return 1.0
+    return float(units.var(ddof=1) / units.mean())

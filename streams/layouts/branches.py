@@ -1,0 +1,46 @@
+"""Policies on trial: the slates of each branch of a page's units in one layout."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from policy.assignment import slate_chances
+from policy.compose import Composition
+from schemas.messages import MAIN, Layout, LayoutBranch, PageRules, PolicyChoice
+
+
+def most_variants(rules: PageRules) -> int:
+    """The most variants that a policy of the page draws.  All draw with the same numbers, as far as they go."""
+    return max(one.variants for one in (rules.policy, *(branch.policy for branch in rules.branches)))
+
+
+def shares_of(rules: PageRules) -> dict[str, float]:
+    """The share of the units outside the holdout that each branch is to have, the page's own policy first."""
+    return {MAIN: 1.0 - sum(one.share for one in rules.branches)} | {one.name: one.share for one in rules.branches}
+
+
+def with_branches(layout: Layout, rules: PageRules, made_by: Callable[[PolicyChoice], Composition]) -> Layout:
+    """The layout of the page's own policy with the slates of its branches behind, and exact propensities of all."""
+    made = {one.name: made_by(one.policy) for one in rules.branches}
+    policies = {MAIN: layout.policy} | {one.name: one.policy.name for one in rules.branches}
+    sizes = {MAIN: len(layout.slates)} | {name: len(one.slates) for name, one in made.items()}
+    whole = msgspec.structs.replace(
+        layout,
+        slates=[*layout.slates, *(slate for one in made.values() for slate in one.slates)],
+        branches=[LayoutBranch(name, policies[name], share, sizes[name]) for name, share in shares_of(rules).items()],
+        branch_salt=rules.branch_salt,
+        relaxed=list(dict.fromkeys([*layout.relaxed, *(name for one in made.values() for name in one.relaxed)])),
+    )
+    return msgspec.structs.replace(whole, propensities=_mixed(whole, rules.slots))
+
+
+def _mixed(layout: Layout, slots: Sequence[str]) -> Mapping[str, dict[str, float]]:
+    """For each slot the chance of each item, over all slates."""
+    found: dict[str, dict[str, float]] = {slot: defaultdict(float) for slot in slots}
+    for slate, chance in zip(layout.slates, slate_chances(layout), strict=True):
+        for slot, item in slate.items():
+            found[slot][item] += chance
+    return {slot: {item: min(1.0, share) for item, share in items.items()} for slot, items in found.items() if items}
