@@ -64,7 +64,8 @@ def _click(draw: st.DrawFn, stamp: int) -> tuple[str, Any]:
     unit, occurred = draw(_units), max(0, stamp - draw(_name([0, 0, 20, 90, 350, -50, -200])))
     event_id = f"c{draw(st.integers(0, 30))}"
     page, item, slot = draw(_name(["home", "other"])), draw(_items), draw(_name(["top", "left"]))
-    return unit, Click(event_id, occurred, unit, page, "s", slot, item, "v", 3, draw(st.integers(-2, 2)))
+    view = f"v{draw(st.integers(0, 9))}"
+    return unit, Click(event_id, occurred, unit, page, "s", slot, item, view, 3, draw(st.integers(-2, 2)))
 
 
 @st.composite

@@ -50,7 +50,7 @@ class Topic:
 
 
 def click(offset: int, at: int, unit: str = "u", item: str = "i") -> LoggedRecord:
-    event = Click(f"c{offset}", at, unit, "home", "s", "top", item, "v", 1, 0)
+    event = Click(f"c{offset}", at, unit, "home", "s", "top", item, f"v{offset}", 1, 0)
     return LoggedRecord(offset, at, unit.encode(), msgspec.json.encode(event))
 
 

@@ -56,7 +56,7 @@ def shop(kafka: KafkaSettings, chance: random.Random, events: int, start: int) -
         event: Any
         if chance.random() < 0.6:
             topic = CLICKS
-            event = Click(f"c{number}", occurred, unit, "home", "s", "top", item, "v", 1, 0)
+            event = Click(f"c{number}", occurred, unit, "home", "s", "top", item, f"v{number}", 1, 0)
         else:
             topic = PURCHASES
             lines = [PurchaseLine(item, 1, 500), PurchaseLine("i0", 2, 900)]
