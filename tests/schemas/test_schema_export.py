@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from schemas import asyncapi, export
+from schemas import asyncapi, export, typescript
 from schemas.dead_letters import HEADERS, REASONS
 from schemas.topics import BY_NAME, TOPICS
 
@@ -34,6 +34,26 @@ def test_json_schema_is_valid_by_its_metaschema(name: str) -> None:
     schema = json.loads(export.documents()[f"{name}.json"])
     assert schema["$schema"] == export.DIALECT
     jsonschema.Draft202012Validator.check_schema(schema)
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        ({"type": "array", "items": {"anyOf": [{"$ref": "#/x/A"}, {"type": "null"}]}}, "(A | null)[]"),
+        (
+            {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "integer"}}},
+            "Record<string, number[]>",
+        ),
+        ({"type": "array", "prefixItems": [{"type": "number"}, {"enum": ["a"]}]}, '[number, "a"]'),
+    ],
+)
+def test_a_schema_has_its_type_in_typescript(schema: dict[str, Any], expected: str) -> None:
+    assert typescript.type_of(schema) == expected
+
+
+def test_a_schema_without_a_type_in_typescript_is_told() -> None:
+    with pytest.raises(ValueError, match="got the schema"):
+        typescript.type_of({"type": "object"})
 
 
 def references(node: object) -> list[str]:
