@@ -125,13 +125,15 @@ def bind(
     segment: str,
     now_ms: int,
     pacing: Mapping[str, float] | None = None,
+    learned: Mapping[str, Sequence[str]] | None = None,
 ) -> Bound:
     """The rules of a page that hold for a segment at `now_ms`, for arms named `items`.
 
     `pacing` is the share of slates of each sponsored rule; one without gets none.
+    `learned` are complements of items beside those that the catalog names.
     """
     known = [catalog.get(item) for item in items]
-    binding = _Binding(page, _Arms(items, known, now_ms), pacing or {})
+    binding = _Binding(page, _Arms(items, known, now_ms), pacing or {}, learned or {})
     for rule in page.rules:
         if _holds(rule, segment, now_ms):
             binding.take(rule)
@@ -141,10 +143,13 @@ def bind(
 class _Binding:
     """Rules on their way into arrays."""
 
-    def __init__(self, page: PageRules, arms: _Arms, pacing: Mapping[str, float]) -> None:
+    def __init__(
+        self, page: PageRules, arms: _Arms, pacing: Mapping[str, float], learned: Mapping[str, Sequence[str]]
+    ) -> None:
         self._page = page
         self._arms = arms
         self._pacing = pacing
+        self._learned = learned
         self._slots = {slot: place for place, slot in enumerate(page.slots)}
         self._factor = np.ones(len(arms.eligible))
         self._pinned: list[Pinned] = []
@@ -165,7 +170,8 @@ class _Binding:
             case declared.Exposure():
                 self._exposed.append(Exposed(rule.name, self._arms.matching(rule.match), rule.least, rule.most))
             case declared.Complements():
-                self._complements, self._together = self._arms.complements(), rule.factor
+                self._complements = self._arms.complements(self._learned if rule.learned else {})
+                self._together = rule.factor
             case _:
                 self._limit(rule)
 
@@ -277,12 +283,14 @@ class _Arms:
         labels = ["" if item is None else getattr(item, by) for item in self._items]
         return np.array([known.setdefault(one, len(known)) if one else NO_CODE for one in labels], dtype=np.int32)
 
-    def complements(self) -> Codes:
-        """The complements of each arm among the arms, int32[A, C], -1 where there are fewer."""
+    def complements(self, learned: Mapping[str, Sequence[str]]) -> Codes:
+        """The complements of each arm among the arms, int32[A, C], -1 where there are fewer: named, then learned."""
         places = {name: place for place, name in enumerate(self._names)}
         found = [
-            [places[one] for one in item.complements if one in places] if item is not None else []
-            for item in self._items
+            [places[one] for one in dict.fromkeys((*named, *learned.get(name, ()))) if one in places]
+            for name, named in zip(
+                self._names, (() if item is None else item.complements for item in self._items), strict=True
+            )
         ]
         table = np.full((len(found), max(map(len, found), default=0)), NO_CODE, dtype=np.int32)
         for arm, those in enumerate(found):

@@ -342,6 +342,10 @@ class PolicyParameters(Struct, frozen=True):
     left_out: Annotated[
         list[Segment], Meta(description="Segments whose clicks are implausible: they teach no other.")
     ] = []
+    complements: Annotated[
+        dict[Item, list[Item]],
+        Meta(description="Items that are bought in one order more often than by chance, the surest first."),
+    ] = {}
 
     def __post_init__(self) -> None:
         sizes = {len(one.text) for one in self.segments.values()} | {len(self.text)}

@@ -95,9 +95,15 @@ class Sponsored(_Rule, frozen=True, kw_only=True, tag="sponsored"):
 
 
 class Complements(_Rule, frozen=True, kw_only=True, tag="complements"):
-    """Next to an item, those that the catalog names as its complements score so many times as much."""
+    """Next to an item, its complements score so many times as much."""
 
     factor: Annotated[float, Meta(gt=1.0, le=1_000.0)] = 2.0
+    learned: Annotated[
+        bool,
+        Meta(
+            description="Whether what is often bought in one order goes together, too, beside what the catalog names."
+        ),
+    ] = True
 
 
 Rule = Pin | Boost | Cap | Spacing | Exposure | Place | Sponsored | Complements

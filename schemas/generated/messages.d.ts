@@ -332,7 +332,7 @@ export interface Sponsored {
   impressions: number;
 }
 
-/** Next to an item, those that the catalog names as its complements score so many times as much. */
+/** Next to an item, its complements score so many times as much. */
 export interface Complements {
   kind: "complements";
   /** Unique on the page. */
@@ -343,6 +343,8 @@ export interface Complements {
   /** Milliseconds since 1970-01-01 UTC. */
   ends_at?: number;
   factor?: number;
+  /** Whether what is often bought in one order goes together, too, beside what the catalog names. */
+  learned?: boolean;
 }
 
 /** A policy on trial: some of a page's units get its slates, always the same units. */
@@ -395,6 +397,8 @@ export interface PolicyParameters {
   pacing?: Record<string, number>;
   /** Segments whose clicks are implausible: they teach no other. */
   left_out?: string[];
+  /** Items that are bought in one order more often than by chance, the surest first. */
+  complements?: Record<string, string[]>;
 }
 
 /**

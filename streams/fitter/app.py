@@ -16,9 +16,11 @@ import msgspec
 from schemas.codec import encode, encode_key
 from schemas.errors import StateAttention
 from schemas.messages import PageRules, PolicyParameters
+from schemas.rules import Complements
 from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, PAGE_RULES, POLICY_PARAMETERS
 from streams.clients import partition_of, redis_client
 from streams.fitter.page import PageState, fit, start_of
+from streams.fitter.purchases import PurchaseReader
 from streams.layouts.catalog import Catalog
 from streams.layouts.follow import Follower
 from streams.metrics import REGISTRY, Registry
@@ -44,6 +46,7 @@ class Fitter:
         catalog: Catalog,
         state: StateReader,
         outlet: Outlet,
+        purchases: PurchaseReader,
         layouts: LayoutSettings,
         fold: FoldSettings,
         settings: FitterSettings,
@@ -57,6 +60,7 @@ class Fitter:
         self._catalog = catalog
         self._state = state
         self._outlet = outlet
+        self._purchases = purchases
         self._layouts = layouts
         self._fold = fold
         self._settings = settings
@@ -102,7 +106,13 @@ class Fitter:
         rules = self._catalog.rules.get(page)
         if rules is None or not tables:
             return
-        seen = (rules, self._catalog.embeddings.generation, *(table for those in tables.values() for table in those))
+        bought = self._purchases.seen if learns_complements(rules) else None
+        seen = (
+            rules,
+            self._catalog.embeddings.generation,
+            bought,
+            *(table for those in tables.values() for table in those),
+        )
         if _same(self._fitted.get(page, ()), seen):
             self._metrics.add("reshelf_fits_total", "unchanged")
             return
@@ -130,7 +140,16 @@ class Fitter:
     def _fitted_to(self, state: PageState, now_ms: int) -> PolicyParameters:
         others = [one for name, one in sorted(self._catalog.parameters.copy().items()) if name != state.rules.page]
         start = start_of(state.rules, others, self._layouts)
-        return fit(state, start, self._layouts, self._fold, now_ms, self._settings.implausible_times)
+        fitted = fit(state, start, self._layouts, self._fold, now_ms, self._settings.implausible_times)
+        if not learns_complements(state.rules):
+            return fitted
+        shown = {name for those in state.tables.values() for table in those for name in table.items}
+        return msgspec.structs.replace(fitted, complements=self._purchases.complements(shown))
+
+    async def follow_purchases(self) -> None:
+        """For ever: count what is bought together."""
+        while True:
+            await self._patience.until_done(self._purchases.follow)
 
     async def _read(self, page: str, segments: list[str]) -> dict[str, tuple[Table, ...]]:
         return {segment: (await self._state.read(page, segment)).tables for segment in segments}
@@ -147,6 +166,11 @@ class Fitter:
             log.error("No parameters for page %s, of %d bytes: %s", fitted.page, len(value), error)
             return
         self._metrics.add("reshelf_fits_total", "fitted")
+
+
+def learns_complements(rules: PageRules) -> bool:
+    """Whether a rule of the page asks what is bought together."""
+    return any(isinstance(rule, Complements) and rule.learned for rule in rules.rules)
 
 
 def _same(before: tuple[Any, ...], now: tuple[Any, ...]) -> bool:
@@ -183,7 +207,10 @@ def fitter_app(
             opened.push_async_callback(outlet.close)
             catalog = Catalog()
             state = StateReader(client, redis.namespace, redis.groups, manifest.starts)
-            fitter = Fitter(catalog, state, outlet, layouts, fold, settings, metrics)
+            purchases = PurchaseReader(kafka, fold)
+            opened.push_async_callback(purchases.close)
+            await patience.until_done(purchases.start)
+            fitter = Fitter(catalog, state, outlet, purchases, layouts, fold, settings, metrics)
             follower = Follower(kafka, catalog, lambda changes: None, READ_TOPICS)
             opened.push_async_callback(follower.stop)
             await patience.until_done(follower.start)
@@ -199,7 +226,8 @@ def fitter_app(
             )
             app, topic = fitter.app, kafka.prefix + PAGE_RULES.name
             app.agent(subscription(app, [topic]), name="hear")(fitter.hear)
-            run_beside(app, lambda: [follower.follow(), fitter.fit_pages()], [opened.pop_all().aclose], "Fitting")
+            tasks = follower.follow, fitter.follow_purchases, fitter.fit_pages
+            run_beside(app, lambda: [task() for task in tasks], [opened.pop_all().aclose], "Fitting")
         return fitter.app
 
     return make

@@ -86,8 +86,8 @@ def explain(
     layout = compose(segment, state, page, settings, epoch, totals, now_ms)
     statistics = statistics_of(segment, state, page, settings, totals)
     beta = posterior(statistics.impressions, statistics.clicks, statistics.examination, statistics.prior)
-    pacing = page.parameters.pacing if page.parameters else {}
-    bound = bind(page.rules, statistics.items, page.items, segment, now_ms, pacing)
+    pacing, learned = (page.parameters.pacing, page.parameters.complements) if page.parameters else ({}, {})
+    bound = bind(page.rules, statistics.items, page.items, segment, now_ms, pacing, learned)
     z = totals.normals(page.rules.page, segment, page.rules.policy.variants, epoch)
     draws = beta_draws(beta.a, beta.b, z, explored(page.rules.policy, settings).exploration)
     made = _Made(layout, statistics, beta, bound, draws)

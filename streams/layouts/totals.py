@@ -19,7 +19,6 @@ from policy.filling import Rules
 from policy.posteriors import Prior, bucket_weights
 from policy.rules import bind
 from policy.sampling import Floats, click_normals
-from schemas.messages import PageRules
 from schemas.rules import FOR_EVER
 from streams.fold.deltas import Traffic
 from streams.layouts.candidates import CandidateSet
@@ -58,7 +57,7 @@ class Totals:
     conversions: dict[Traffic, Sums] = field(init=False)
     _drawn: tuple[tuple[str, str, int, int], Floats] | None = field(init=False, default=None)
     _prior: tuple[Known, Prior] | None = field(init=False, default=None)
-    _bound: tuple[tuple[PageRules, int, Mapping[str, float]], int, Rules] | None = field(init=False, default=None)
+    _bound: tuple[tuple[Hashable | Mapping[str, object], ...], int, Rules] | None = field(init=False, default=None)
     _held: dict[int, tuple[Table, int]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -103,11 +102,12 @@ class Totals:
 
     def rules(self, page: Page, segment: str, now_ms: int) -> Rules:
         """The page's rules bound to the candidates: as long as rules, items and moment are the same, so are they."""
-        pacing = page.parameters.pacing if page.parameters else {}
-        names = page.rules, page.revision, pacing
+        fitted = page.parameters
+        pacing, learned = (fitted.pacing, fitted.complements) if fitted else ({}, {})
+        names = page.rules, page.revision, pacing, learned
         kept = self._bound
         if kept is None or kept[0] != names or not kept[1] <= now_ms < self.changes_at:
-            made = bind(page.rules, self.candidates.items, page.items, segment, now_ms, pacing)
+            made = bind(page.rules, self.candidates.items, page.items, segment, now_ms, pacing, learned)
             self._bound = kept = names, now_ms, Rules.of(made, self.candidates.hashes, len(self.slots))
         return kept[2]
 

@@ -276,6 +276,19 @@ def test_complements_come_next_to_each_other() -> None:
     assert sum("i7" in (row[0], row[2]) for row in beside) == 64 > apart
 
 
+@given(st.dictionaries(st.sampled_from(ITEMS), st.lists(st.sampled_from(ITEMS), max_size=4)), st.booleans())
+def test_learned_complements_stand_behind_those_of_the_catalog(learned: dict[str, list[str]], wanted: bool) -> None:
+    catalog = stocked(8) | {"i3": CatalogItem("i3", "i3", complements=["i7", "gone", "i2"])}
+    page = PageRules("home", 1, list(SLOTS), rules=[Complements(name="together", learned=wanted)])
+    names = [*catalog, "unknown"]
+    bound = bind(page, names, catalog, "s", NOW, {}, learned | {"unknown": ["i1"]})
+    for name, row in zip(names, bound.complements.tolist(), strict=True):
+        named = ["i7", "i2"] if name == "i3" else []
+        added = (["i1"] if name == "unknown" else learned.get(name, [])) if wanted else []
+        expected = dict.fromkeys(one for one in (*named, *added) if one in names)
+        assert [names[arm] for arm in row if arm >= 0] == list(expected)
+
+
 def test_contradictory_rules_give_way_in_order_and_are_told() -> None:
     one_brand = {name: CatalogItem(name, name, brand="b") for name in ITEMS[:8]}
     rules: list[Rule] = [Spacing(name="mixed", by="brand", distance=2), Cap(name="few", by="brand", most=4)]

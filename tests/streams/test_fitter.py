@@ -15,8 +15,9 @@ from confluent_kafka import Consumer
 from policy.examination import examination
 from policy.priors import interest
 from schemas.codec import decoder, encode
-from schemas.messages import CatalogEmbedding, CatalogItem, PageRules, PolicyParameters
-from schemas.topics import CATALOG_EMBEDDINGS, PAGE_RULES, POLICY_PARAMETERS
+from schemas.messages import CatalogEmbedding, CatalogItem, PageRules, PolicyParameters, Purchase, PurchaseLine
+from schemas.rules import Complements
+from schemas.topics import CATALOG_EMBEDDINGS, PAGE_RULES, POLICY_PARAMETERS, PURCHASES
 from streams.fitter.app import fitter_app
 from streams.fitter.page import MOST_SEGMENTS, PageState, fit, start_of
 from streams.fold.deltas import Traffic
@@ -28,6 +29,7 @@ from streams.settings import FitterSettings, FoldSettings, LayoutSettings
 from streams.state.tables import Table
 from tests.streams.layout_inputs import table
 from tests.streams.test_layouts_worker import FOLD, Shop, open_shop  # noqa: F401  a fixture
+from tests.streams.test_layouts_worker import RULES as SHOP_RULES
 
 DAY_MS = 86_400_000
 LAYOUTS, SLOTS = LayoutSettings(), ("top", "left", "right")
@@ -157,6 +159,20 @@ def test_the_worker_fits_what_changed_and_layouts_take_it(
         vector = CatalogEmbedding(f"i{number}", "m", "h", [number, 1.0], "r")
         shop.put(CATALOG_EMBEDDINGS, vector.item.encode(), vector)
 
+    shop.declare(msgspec.structs.replace(SHOP_RULES, version=2, rules=[Complements(name="with it")]))
+    orders = iter(range(1_000))
+
+    def buy(*items: str, times: int) -> None:
+        for number in [next(orders) for _ in range(times)]:
+            lines = [PurchaseLine(name, 1, 500) for name in items]
+            bought = Purchase(f"p{number}", time.time_ns() // 1_000_000, f"u{number}", f"o{number}", "EUR", lines)
+            for _ in range(2):
+                shop.put(PURCHASES, bought.unit.encode(), bought)
+
+    buy("i0", "i1", times=8)
+    buy("i2", "i3", times=2)
+    buy("i4", times=20)
+
     async def fits() -> list[PolicyParameters]:
         found: list[PolicyParameters] = []
         until = time.monotonic() + 20
@@ -176,6 +192,7 @@ def test_the_worker_fits_what_changed_and_layouts_take_it(
             await shop.count("new", Traffic.LEARNED, 1_000, {"i1": 40, "i2": 10})
             first = (await fits())[-1]
             assert first.arms["i1"][0] == 40
+            assert first.complements == {"i0": ["i1"], "i1": ["i0"]}, "orders count once, and two may be chance"
             assert (first.text_model, len(first.text)) == ("m@r", 4)
             await asyncio.sleep(1.0)
             assert consumed(read) == [], "nothing changed, nothing is fitted"
@@ -185,6 +202,13 @@ def test_the_worker_fits_what_changed_and_layouts_take_it(
             second = (await fits())[-1]
             assert second.version > first.version
             assert second.arms["i2"][0] == 510
+            buy("i2", "i3", times=8)
+            third = (await fits())[-1]
+            while "i2" not in third.complements:
+                third = (await fits())[-1]
+            assert third.complements["i2"] == ["i3"]
+            await asyncio.sleep(0.5)
+            consumed(read)
             shop.put(CATALOG_EMBEDDINGS, b"i0", CatalogEmbedding("i0", "m", "h", [1.0], "next"))
             await asyncio.sleep(0.5)
             assert consumed(read) == [], "most vectors are still of the model before"

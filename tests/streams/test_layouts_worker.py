@@ -26,7 +26,7 @@ from reshelf.servers import embedded_redis
 from schemas.codec import decoder, encode, encode_key
 from schemas.errors import BadSettings, Transient
 from schemas.messages import Candidates, CatalogEmbedding, Layout, PageRules, PolicyChoice, PolicyParameters
-from schemas.rules import Pin
+from schemas.rules import Complements, Pin
 from schemas.topics import (
     CATALOG_EMBEDDINGS,
     CATALOG_ITEMS,
@@ -210,13 +210,16 @@ def test_a_published_layout_can_be_made_again_byte_for_byte(broker: str, open_sh
         shop.put(CATALOG_EMBEDDINGS, name.encode(), vector)
     text = packed(np.array([0.5, 0.0]))
     sure = PolicyParameters("home", 3, 1, 0.05, 500.0, text_model="m@r", text=text, segment_strength=500.0)
-    shop.put(POLICY_PARAMETERS, b"home", msgspec.structs.replace(sure, arm_strength=500.0))
+    together = {"i4": ["i1"], "i5": ["i1"]}
+    shop.put(POLICY_PARAMETERS, b"home", msgspec.structs.replace(sure, arm_strength=500.0, complements=together))
+    shop.declare(msgspec.structs.replace(RULES, version=2, rules=[Complements(name="with it", factor=1_000.0)]))
 
     async def run() -> None:
         await shop.count("new", Traffic.LEARNED, 100, {"i3": 4, "i2": 9})
         async with shop.working():
             made = await shop.until(lambda: shop.newest("new"))
             assert made.propensities["top"].keys() <= {"i4", "i5"}, "the text says more than so few clicks"
+            assert made.propensities["left"] == {"i1": 1.0}, "it is bought with either"
         async with redis.asyncio.Redis.from_url(shop.redis.url) as client:
             starts = {"events-impressions": [0, 0], "events-clicks": [0, 0], "events-purchases": [0, 0]}
             starts["events-conversions"] = [0, 0]
