@@ -9,6 +9,7 @@ from itertools import combinations
 from typing import TypeVar
 
 import numpy as np
+from scipy.special import chdtri
 
 from policy.posteriors import Floats
 
@@ -18,8 +19,8 @@ MOST_ITEMS = 32
 """Items of an order that are looked at: larger orders say little of what goes with what."""
 LEAST_ORDERS = 3
 """Orders that two items have to share."""
-CERTAIN = 10.83
-"""The 99.9 % quantile of chi-squared with one degree of freedom."""
+DOUBT = 0.01
+"""Chance that any pair of items is taken for complements although all are bought independently."""
 MOST = 4
 """Complements of an item."""
 
@@ -50,8 +51,9 @@ def complements(baskets: Baskets, among: Collection[str], most: int = MOST) -> d
     """For each of these items those of them that it is bought with more often than by chance, the surest first.
 
     Two items go together where they share at least `LEAST_ORDERS` orders, more than if
-    they were bought independently, and the likelihood ratio of that (`surprise`)
-    is above `CERTAIN`.  Items without any are left out.
+    they were bought independently, and the likelihood ratio of that (`surprise`) is above
+    the quantile of chi-squared that leaves `DOUBT` over all pairs of these items together
+    (Bonferroni).  Items without any are left out.
     """
     known = set(among)
     found = [
@@ -69,9 +71,10 @@ def complements(baskets: Baskets, among: Collection[str], most: int = MOST) -> d
     )
     sure = surprise(both, ones, others, float(baskets.orders))
     sure[both * baskets.orders <= ones * others] = 0.0
+    certain = chdtri(1.0, DOUBT / max(1, len(known) * (len(known) - 1) // 2))
     beside: dict[str, list[tuple[float, str]]] = {}
     for (one, other, _), much in zip(found, sure.tolist(), strict=True):
-        if much > CERTAIN:
+        if much > certain:
             beside.setdefault(one, []).append((-much, other))
             beside.setdefault(other, []).append((-much, one))
     return {one: [name for _, name in sorted(those)[:most]] for one, those in sorted(beside.items())}

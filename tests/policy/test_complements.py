@@ -60,6 +60,17 @@ def test_what_everybody_buys_goes_with_nothing() -> None:
     assert complements(counted(orders), "abcd") == {}
 
 
+def test_of_many_pairs_that_chance_made_none_is_taken_and_one_that_it_did_not_is() -> None:
+    rng = np.random.default_rng(2)
+    chances = 1.0 / np.arange(1, 301)
+    names = [f"i{number}" for number in range(300)]
+    drawn = (rng.choice(300, size=rng.integers(1, 6), p=chances / chances.sum()) for _ in range(10_000))
+    orders = [[names[number] for number in order] for order in drawn]
+    assert complements(counted(orders), names) == {}
+    orders += [["i200", "i250"]] * 12
+    assert complements(counted(orders), names) == {"i200": ["i250"], "i250": ["i200"]}
+
+
 def test_the_surest_come_first_and_very_large_orders_say_nothing() -> None:
     orders = [["a", "b"]] * 20 + [["a", "c"]] * 8 + [["x"], ["y"]] * 100
     found = complements(counted(orders), ["a", "b", "c", "x", "y"])
