@@ -24,7 +24,7 @@ docs: $(VENV)/.demo
 	$(BIN)/python -m reshelf.reference docs/commands.md
 	$(BIN)/python -m streams.metrics.page docs/metrics.md
 
-$(VENV)/.demo: pyproject.toml constraints.txt streams/fold/compiled.pyx policy/scan.pyx
+$(VENV)/.demo: pyproject.toml constraints.txt streams/fold/compiled.pyx $(wildcard streams/fold/*.pxi) policy/scan.pyx
 	@echo "Installing into $(VENV): a minute or two, once ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) --editable '.[embedded]'

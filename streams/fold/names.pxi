@@ -1,0 +1,210 @@
+# Names as keyed hashes, tables by name, and what was seen or brought lately.
+
+cdef extern from *:
+    """
+    #include <stdint.h>
+    #include <string.h>
+    static inline uint64_t folded(uint64_t a, uint64_t b) {
+        unsigned __int128 product = (unsigned __int128)a * b;
+        return (uint64_t)product ^ (uint64_t)(product >> 64);
+    }
+    static inline uint64_t word(const char *at) {
+        uint64_t value;
+        memcpy(&value, at, 8);
+        return value;
+    }
+    """
+    uint64_t folded(uint64_t a, uint64_t b) noexcept nogil
+    uint64_t word(const char *at) noexcept nogil
+    void expect "__builtin_prefetch"(const void *at) noexcept nogil
+
+cdef struct Name:
+    uint64_t high
+    uint64_t low
+
+cdef struct Entry:
+    Name name
+    int64_t value
+
+cdef struct Text:
+    const char *at
+    Py_ssize_t size
+
+cdef enum:
+    MOST_SLOTS = 64
+    MOST_BYTES = 255
+    UNKNOWN = -1
+    DAY_MS = 86_400_000
+
+cdef uint64_t[4] _keys
+cdef uint32_t[256] _crc
+
+
+cdef void _make_constants():
+    cdef bytes chance = os.urandom(32)
+    cdef int at
+    for at in range(4):
+        _keys[at] = word(PyBytes_AS_STRING(chance) + 8 * at) | 1
+    for at in range(256):
+        # The table of CRC-32 out of CRC-32 itself: that of one byte, without what zlib turns over.
+        _crc[at] = zlib.crc32(bytes([at])) ^ zlib.crc32(b"\0")
+
+
+_make_constants()
+
+
+cdef inline Name _name(const char *at, Py_ssize_t size) noexcept nogil:
+    """Two lanes of folded multiplication over 16 bytes at a time, under keys of this process."""
+    cdef Name name
+    cdef uint64_t first, second
+    cdef char[16] rest
+    name.high, name.low = _keys[0] ^ <uint64_t>size, _keys[1]
+    while size >= 16:
+        first, second = word(at), word(at + 8)
+        name.high = folded(name.high ^ first, _keys[2] ^ second)
+        name.low = folded(name.low ^ second, _keys[3] ^ first)
+        at += 16
+        size -= 16
+    memset(rest, 0, 16)
+    memcpy(rest, at, size)
+    first, second = word(rest), word(rest + 8)
+    name.high = folded(name.high ^ first, _keys[2] ^ second)
+    name.low = folded(name.low ^ second, _keys[3] ^ first)
+    name.high = folded(name.high ^ _keys[1], name.low ^ _keys[2])
+    return name
+
+
+cdef inline Name _within(uint64_t outer, Name name) noexcept nogil:
+    """The name of a name inside something numbered."""
+    name.high = folded(name.high ^ outer, _keys[3])
+    name.low = folded(name.low ^ _keys[2], outer ^ _keys[0])
+    return name
+
+
+cdef class Table:
+    """Numbers by name; open addressing at most half full."""
+
+    cdef Entry *entries
+    cdef Py_ssize_t mask
+    cdef Py_ssize_t used
+
+    def __cinit__(self):
+        self._allot(64)
+
+    def __dealloc__(self):
+        free(self.entries)
+
+    cdef int _allot(self, Py_ssize_t capacity) except -1:
+        cdef Py_ssize_t at
+        self.entries = <Entry *>malloc(capacity * sizeof(Entry))
+        if self.entries == NULL:
+            raise MemoryError
+        for at in range(capacity):
+            self.entries[at].value = UNKNOWN
+        self.mask = capacity - 1
+        self.used = 0
+        return 0
+
+    cdef inline Entry *find(self, Name name) noexcept:
+        """The entry of a name, or the free one where it belongs."""
+        cdef Py_ssize_t at = <Py_ssize_t>(name.high & <uint64_t>self.mask)
+        cdef Entry *entry = &self.entries[at]
+        while entry.value != UNKNOWN and (entry.name.low != name.low or entry.name.high != name.high):
+            at = (at + 1) & self.mask
+            entry = &self.entries[at]
+        return entry
+
+    cdef inline int64_t get(self, Name name) noexcept:
+        return self.find(name).value
+
+    cdef int put(self, Name name, int64_t value) except -1:
+        cdef Entry *entry = self.find(name)
+        if entry.value == UNKNOWN:
+            entry.name = name
+            self.used += 1
+        entry.value = value
+        if self.used * 2 > self.mask:
+            self._grow()
+        return 0
+
+    cdef int _grow(self) except -1:
+        cdef Entry *before = self.entries
+        cdef Py_ssize_t at, capacity = self.mask + 1
+        cdef Py_ssize_t used = self.used
+        self._allot(capacity * 2)
+        for at in range(capacity):
+            if before[at].value != UNKNOWN:
+                self.find(before[at].name)[0] = before[at]
+        self.used = used
+        free(before)
+        return 0
+
+
+cdef class RecentWindow:
+    """As `streams.fold.window.RecentWindow`, in a fifth of the memory."""
+
+    cdef int64_t reach
+    cdef int64_t block
+    cdef Table newer
+    cdef Table older
+
+    def __init__(self, int64_t reach):
+        self.reach, self.block = reach, -1
+        self.newer, self.older = Table(), Table()
+
+    def seen(self, str name not None, int64_t offset):
+        """Note `name` at `offset` (offsets never go down) and say whether it is recent."""
+        return bool(self.note(_of(name), offset))
+
+    cdef inline void expect(self, Name name) noexcept:
+        """The name will be noted soon: its places are far apart in memory."""
+        expect(&self.newer.entries[name.high & <uint64_t>self.newer.mask])
+        expect(&self.older.entries[name.high & <uint64_t>self.older.mask])
+
+    cdef int note(self, Name name, int64_t offset) except -1:
+        cdef int64_t block = offset // self.reach, last
+        if block != self.block:
+            self.older = self.newer if block == self.block + 1 else Table()
+            self.newer = Table()
+            self.block = block
+        last = self.newer.get(name)
+        if last == UNKNOWN:
+            last = self.older.get(name)
+        self.newer.put(name, offset)
+        return last != UNKNOWN and offset - last <= self.reach
+
+
+cdef class BlockCount:
+    """As `streams.fold.window.BlockCount`."""
+
+    cdef int64_t reach
+    cdef int64_t block
+    cdef Table counts
+
+    def __init__(self, int64_t reach):
+        self.reach, self.block = reach, -1
+        self.counts = Table()
+
+    def more(self, bytes key not None, int64_t day, int64_t offset):
+        """Note one more of `key` on `day` at `offset` (offsets never go down); how many there are by now."""
+        return self.note(self.name(_name(PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key)), day), offset)
+
+    cdef inline Name name(self, Name key, int64_t day) noexcept:
+        return _within(<uint64_t>day, key)
+
+    cdef inline void expect(self, Name name) noexcept:
+        expect(&self.counts.entries[name.high & <uint64_t>self.counts.mask])
+
+    cdef int64_t note(self, Name name, int64_t offset) except -1:
+        cdef int64_t block = offset // self.reach, count
+        if block != self.block:
+            self.counts, self.block = Table(), block
+        count = self.counts.get(name)
+        count = 1 if count == UNKNOWN else count + 1
+        self.counts.put(name, count)
+        return count
+
+
+cdef inline Name _of(str text):
+    cdef bytes encoded = text.encode("utf-8", "surrogatepass")
+    return _name(PyBytes_AS_STRING(encoded), PyBytes_GET_SIZE(encoded))

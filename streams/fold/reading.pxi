@@ -1,0 +1,179 @@
+# A plain impression read from its JSON, without an object.
+
+cdef struct Limit:
+    int64_t least
+    int64_t most
+
+cdef struct Limits:
+    Limit event_id
+    Limit occurred_at
+    Limit unit
+    Limit page
+    Limit segment
+    Limit page_view_id
+    Limit layout_version
+    Limit variant
+    Limit slots
+    Limit slot
+    Limit item
+
+cdef struct Event:
+    Text event_id
+    Text unit
+    Text page
+    Text segment
+    Text page_view_id
+    int64_t occurred_at
+    int64_t variant
+    int shown
+    Text[MOST_SLOTS] slots
+    Text[MOST_SLOTS] items
+
+cdef struct Cursor:
+    const char *at
+    const char *end
+
+
+cdef inline bint _fits(int64_t value, Limit limit) noexcept nogil:
+    return limit.least <= value <= limit.most
+
+
+cdef inline void _skip(Cursor *cursor) noexcept nogil:
+    while cursor.at < cursor.end and cursor.at[0] in (32, 10, 13, 9):
+        cursor.at += 1
+
+
+cdef inline bint _takes(Cursor *cursor, char wanted) noexcept nogil:
+    """Go past one character and the space around it, if it is there."""
+    _skip(cursor)
+    if cursor.at == cursor.end or cursor.at[0] != wanted:
+        return False
+    cursor.at += 1
+    _skip(cursor)
+    return True
+
+
+cdef inline bint _text(Cursor *cursor, Text *text) noexcept nogil:
+    """A string of plain ASCII; the cursor is at its first quote."""
+    cdef const char *at = cursor.at
+    cdef unsigned char one
+    if at == cursor.end or at[0] != 34:
+        return False
+    at += 1
+    text.at = at
+    while at < cursor.end:
+        one = <unsigned char>at[0]
+        if one == 34:
+            text.size = at - text.at
+            cursor.at = at + 1
+            return True
+        if one < 32 or one > 126 or one == 92:
+            return False
+        at += 1
+    return False
+
+
+cdef inline bint _limited(Cursor *cursor, Text *text, Limit limit) noexcept nogil:
+    return _text(cursor, text) and _fits(text.size, limit)
+
+
+cdef inline bint _number(Cursor *cursor, int64_t *number, Limit limit) noexcept nogil:
+    """An integer of at most 18 digits as JSON writes it."""
+    cdef bint minus = cursor.at < cursor.end and cursor.at[0] == 45
+    cdef const char *first = cursor.at + minus
+    cdef const char *at = first
+    cdef int64_t value = 0
+    while at < cursor.end and 48 <= at[0] <= 57:
+        if at - first == 18:
+            return False
+        value = value * 10 + (at[0] - 48)
+        at += 1
+    if at == first or (first[0] == 48 and (minus or at - first > 1)):
+        return False
+    if at == cursor.end or at[0] not in (44, 125, 32, 10, 13, 9):
+        return False
+    cursor.at = at
+    number[0] = -value if minus else value
+    return _fits(number[0], limit)
+
+
+cdef inline bint _is(Text *text, const char *name, Py_ssize_t size) noexcept nogil:
+    return text.size == size and memcmp(text.at, name, size) == 0
+
+
+cdef bint _shown(Cursor *cursor, Event *event, Limits *limits) noexcept nogil:
+    """The list of slots and items."""
+    cdef Text key
+    cdef int have
+    event.shown = 0
+    if not _takes(cursor, 91):
+        return False
+    while event.shown < MOST_SLOTS:
+        if not _takes(cursor, 123):
+            return False
+        have = 0
+        while have < 3:
+            if not (_text(cursor, &key) and _takes(cursor, 58)):
+                return False
+            if _is(&key, b"slot", 4) and not have & 1:
+                if not _limited(cursor, &event.slots[event.shown], limits.slot):
+                    return False
+                have |= 1
+            elif _is(&key, b"item", 4) and not have & 2:
+                if not _limited(cursor, &event.items[event.shown], limits.item):
+                    return False
+                have |= 2
+            else:
+                return False
+            if have < 3 and not _takes(cursor, 44):
+                return False
+        if not _takes(cursor, 125):
+            return False
+        event.shown += 1
+        if not _takes(cursor, 44):
+            return _takes(cursor, 93) and _fits(event.shown, limits.slots)
+    return False
+
+
+cdef int _field(Cursor *cursor, Text *key, Event *event, Limits *limits) noexcept nogil:
+    """Read the value of a field; the field's bit, or 0 for anything that is not plain."""
+    cdef int64_t version
+    if _is(key, b"event_id", 8):
+        return 1 if _limited(cursor, &event.event_id, limits.event_id) else 0
+    if _is(key, b"occurred_at", 11):
+        return 2 if _number(cursor, &event.occurred_at, limits.occurred_at) else 0
+    if _is(key, b"unit", 4):
+        return 4 if _limited(cursor, &event.unit, limits.unit) else 0
+    if _is(key, b"page", 4):
+        return 8 if _limited(cursor, &event.page, limits.page) else 0
+    if _is(key, b"segment", 7):
+        return 16 if _limited(cursor, &event.segment, limits.segment) else 0
+    if _is(key, b"page_view_id", 12):
+        return 32 if _limited(cursor, &event.page_view_id, limits.page_view_id) else 0
+    if _is(key, b"layout_version", 14):
+        return 64 if _number(cursor, &version, limits.layout_version) else 0
+    if _is(key, b"variant", 7):
+        return 128 if _number(cursor, &event.variant, limits.variant) else 0
+    if _is(key, b"slots", 5):
+        return 256 if _shown(cursor, event, limits) else 0
+    return 0
+
+
+cdef bint _impression(const char *at, Py_ssize_t size, Event *event, Limits *limits) noexcept nogil:
+    """Whether these bytes are a plain impression; then `event` points into them."""
+    cdef Cursor cursor
+    cdef Text key
+    cdef int have = 0, bit
+    cursor.at, cursor.end = at, at + size
+    if not _takes(&cursor, 123):
+        return False
+    while have < 511:
+        if not (_text(&cursor, &key) and _takes(&cursor, 58)):
+            return False
+        bit = _field(&cursor, &key, event, limits)
+        if bit == 0 or have & bit:
+            return False
+        have |= bit
+        if have < 511 and not _takes(&cursor, 44):
+            return False
+    return _takes(&cursor, 125) and cursor.at == cursor.end
