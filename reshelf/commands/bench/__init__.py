@@ -7,6 +7,7 @@ import click
 from reshelf.commands.bench.console import console
 from reshelf.commands.bench.decisions import decisions
 from reshelf.commands.bench.edge import edge
+from reshelf.commands.bench.encode import encode
 from reshelf.commands.bench.latency import latency
 from reshelf.commands.bench.layout import layout
 from reshelf.commands.bench.ope import ope
@@ -27,5 +28,5 @@ def bench() -> None:
     """
 
 
-for measurement in (pipeline, stages, latency, replay, scale, layout, renderer, ope, edge, console, decisions):
+for measurement in (pipeline, stages, latency, replay, scale, layout, renderer, ope, edge, console, decisions, encode):
     bench.add_command(measurement)
