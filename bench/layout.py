@@ -13,8 +13,9 @@ from bench.pages import PAGE, SEGMENT, Size, page, state
 from schemas.messages import CatalogItem, PolicyParameters
 from schemas.rules import Boost, Cap, Complements, Exposure, Match, Pin, Place, Rule, Spacing, Sponsored
 from schemas.topics import DAY_MS
-from streams.layouts.compose import Page, compose
+from streams.layouts.compose import compose
 from streams.layouts.known import known
+from streams.layouts.page import Page
 from streams.layouts.totals import Totals
 from streams.settings import LayoutSettings
 

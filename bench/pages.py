@@ -9,7 +9,8 @@ import numpy as np
 from schemas.messages import Layout, PageRules, PolicyChoice
 from streams.fold.deltas import DELAY_BINS, Traffic
 from streams.layouts.candidates import CandidateSet
-from streams.layouts.compose import Page, compose, stamped
+from streams.layouts.compose import compose, stamped
+from streams.layouts.page import Page
 from streams.settings import LayoutSettings
 from streams.state.reader import KeyState
 from streams.state.tables import Table

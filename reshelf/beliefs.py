@@ -11,7 +11,8 @@ from policy.posteriors import interval, posterior
 from schemas.messages import PageRules
 from streams.fold.deltas import Traffic
 from streams.layouts.catalog import Catalog
-from streams.layouts.compose import Page, statistics_of
+from streams.layouts.compose import statistics_of
+from streams.layouts.page import Page
 from streams.layouts.totals import ONE, Totals
 from streams.settings import LayoutSettings
 from streams.state.reader import KeyState

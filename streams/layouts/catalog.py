@@ -21,9 +21,9 @@ from schemas.messages import CatalogEmbedding, CatalogItem, PageRules, PolicyPar
 from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, LAYOUTS, PAGE_RULES, POLICY_PARAMETERS, Topic
 from streams.fold.deltas import WHOLE_PAGE
 from streams.layouts.candidates import CandidateSet, Shelf, facts
-from streams.layouts.compose import Page
 from streams.layouts.embeddings import Embeddings, filled
 from streams.layouts.known import Known, known
+from streams.layouts.page import Page
 from streams.layouts.schedule import Key
 from streams.records import Record, TopicPartition
 

@@ -7,7 +7,6 @@ version and times are put in afterwards, when the layout is published.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
 
@@ -19,11 +18,11 @@ from policy.compose import compose as slates_of
 from policy.examination import examination
 from policy.reward import Worth
 from policy.reward import worth as worth_of
-from schemas.messages import CatalogItem, Layout, PageRules, PolicyChoice, PolicyParameters, Sales
+from schemas.messages import Layout, PolicyChoice, Sales
 from streams.fold.deltas import WHOLE_PAGE, Traffic
 from streams.layouts.branches import most_variants, with_branches
-from streams.layouts.candidates import CandidateSet
-from streams.layouts.known import Known, base, sold
+from streams.layouts.known import base, sold
+from streams.layouts.page import Page
 from streams.layouts.totals import ONE, Totals, weights
 from streams.settings import LayoutSettings
 from streams.state.reader import KeyState
@@ -41,29 +40,6 @@ SHAPING = (
     "sale_value",
 )
 """Settings that decide what a layout says."""
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A page as declared, with the items it may show and what is known of them once it was fitted.
-
-    `position` is that of catalog-items and `embeddings_position` of catalog-embeddings,
-    `items` are those of the catalog, and `revision` changes with every one of them that
-    may be shown here and with its vector.
-    """
-
-    rules: PageRules
-    candidates: CandidateSet
-    position: Sequence[int]
-    known: Known | None = None
-    items: Mapping[str, CatalogItem] = field(default_factory=dict)
-    revision: int = 0
-    embeddings_position: Sequence[int] = ()
-
-    @property
-    def parameters(self) -> PolicyParameters | None:
-        """What was fitted for the page."""
-        return self.known.parameters if self.known else None
 
 
 @lru_cache

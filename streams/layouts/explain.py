@@ -13,8 +13,9 @@ from policy.priors import unpacked
 from policy.rules import NO_CODE, Bound, bind
 from policy.sampling import beta_draws
 from schemas.messages import Layout, PolicyParameters
-from streams.layouts.compose import Page, compose, explored, statistics_of
+from streams.layouts.compose import compose, explored, statistics_of
 from streams.layouts.known import Known
+from streams.layouts.page import Page
 from streams.layouts.totals import Totals
 from streams.settings import LayoutSettings
 from streams.state.reader import KeyState

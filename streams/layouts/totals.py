@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +22,8 @@ from schemas.rules import FOR_EVER
 from streams.fold.deltas import Traffic
 from streams.layouts.candidates import CandidateSet
 from streams.layouts.known import Known
+from streams.layouts.page import Page
 from streams.state.tables import Table
-
-if TYPE_CHECKING:
-    from streams.layouts.compose import Page
 
 ONE = 2**20
 """Weight 1 in the fixed point of weights."""

@@ -18,7 +18,7 @@ from schemas.messages import CatalogItem, PageRules
 from schemas.topics import CATALOG_ITEMS
 from streams.fold.deltas import Traffic
 from streams.layouts.candidates import CandidateSet
-from streams.layouts.compose import Page
+from streams.layouts.page import Page
 from streams.namespace import open_namespace
 from streams.settings import LayoutSettings
 from streams.state.reader import KeyState

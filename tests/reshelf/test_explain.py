@@ -18,9 +18,10 @@ from schemas.messages import CatalogItem, PageRules, PolicyChoice, PolicyParamet
 from schemas.rules import Boost, Match, Pin
 from streams.fold.deltas import Traffic
 from streams.layouts.candidates import CandidateSet
-from streams.layouts.compose import Page, compose
+from streams.layouts.compose import compose
 from streams.layouts.explain import explain
 from streams.layouts.known import known
+from streams.layouts.page import Page
 from streams.namespace import open_namespace
 from streams.settings import LayoutSettings
 from streams.state.reader import KeyState

@@ -15,8 +15,9 @@ from schemas.codec import decoder, encode
 from schemas.messages import Branch, CatalogItem, Layout, PageRules, PolicyChoice, PolicyParameters, Sales
 from streams.fold.deltas import Traffic
 from streams.layouts.candidates import CandidateSet
-from streams.layouts.compose import Page, compose, settings_digest, stamped, unshadowed
+from streams.layouts.compose import compose, settings_digest, stamped, unshadowed
 from streams.layouts.known import known, sold
+from streams.layouts.page import Page
 from streams.layouts.totals import Totals, TotalsCache, weights
 from streams.settings import LayoutSettings
 from streams.state.reader import KeyState

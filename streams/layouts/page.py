@@ -1,0 +1,33 @@
+"""What layouts of a page are made from, beside the counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from schemas.messages import CatalogItem, PageRules, PolicyParameters
+from streams.layouts.candidates import CandidateSet
+from streams.layouts.known import Known
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page as declared, with the items it may show and what is known of them once it was fitted.
+
+    `position` is that of catalog-items and `embeddings_position` of catalog-embeddings,
+    `items` are those of the catalog, and `revision` changes with every one of them that
+    may be shown here and with its vector.
+    """
+
+    rules: PageRules
+    candidates: CandidateSet
+    position: Sequence[int]
+    known: Known | None = None
+    items: Mapping[str, CatalogItem] = field(default_factory=dict)
+    revision: int = 0
+    embeddings_position: Sequence[int] = ()
+
+    @property
+    def parameters(self) -> PolicyParameters | None:
+        """What was fitted for the page."""
+        return self.known.parameters if self.known else None
