@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from typing import TypeVar
 
 Task = TypeVar("Task")
@@ -21,8 +21,9 @@ def mapped(
     """What `work` gives for each task, in the order of tasks; `done` is called after each.
 
     With any number of processes the same: each has one thread of linear algebra.
-    What a task raises is raised here, and no other is begun.
+    What a task raises is raised here, and ends the others.
     """
+    others = active_children()
     pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"))
     try:
         with _one_thread():
@@ -31,6 +32,12 @@ def mapped(
                 future.result()
                 done()
         return [future.result() for future in waiting]
+    except BaseException:
+        # Nobody waits for what they would find, least of all who stopped the command.
+        for process in active_children():
+            if process not in others:
+                process.terminate()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 
