@@ -226,14 +226,14 @@ def publish_a_pin(browser: Any) -> None:
     browser.get_by_label("Your name").fill("mira")
     browser.get_by_label("Why").fill("shoe week")
     browser.get_by_role("button", name="Publish").click()
-    browser.get_by_text("Published as version 2.").wait_for(timeout=20_000)
+    browser.get_by_text("Published as version 2.").wait_for(timeout=60_000)
     assert "mira" in browser.locator(".history summary").first.inner_text()
     browser.locator("nav a").first.click()
     until(browser, f"document.querySelector('.card a')?.href.includes('item={item}') ?? false")
     browser.locator("nav a").nth(5).click()
     browser.locator(".history summary").nth(1).click()
     browser.get_by_role("button", name="Go back to this").click()
-    browser.get_by_text("Published as version 3.").wait_for(timeout=20_000)
+    browser.get_by_text("Published as version 3.").wait_for(timeout=60_000)
 
 
 def test_the_pages_in_a_browser(browser: Any) -> None:
