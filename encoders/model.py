@@ -51,13 +51,16 @@ class TextModel:
     @torch.inference_mode()
     def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Vectors float32[B, D] for token ids and mask, int64[B, T] each, on the model's device."""
+        pooled = self.pooled(ids, mask)
+        return torch.nn.functional.normalize(pooled, dim=1) if self.recipe.normalised else pooled
+
+    def pooled(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """The same before normalisation, with gradients where they are asked for."""
         states = self.network(input_ids=ids, attention_mask=mask).last_hidden_state.float()
         if self.recipe.pooling == "cls":
-            pooled = states[:, 0]
-        else:
-            weights = mask.unsqueeze(-1).to(states.dtype)
-            pooled = (states * weights).sum(1) / weights.sum(1)
-        return torch.nn.functional.normalize(pooled, dim=1) if self.recipe.normalised else pooled
+            return states[:, 0]
+        weights = mask.unsqueeze(-1).to(states.dtype)
+        return (states * weights).sum(1) / weights.sum(1)
 
 
 def load(name: str = "", device: str = "auto", dtype: str = "auto") -> TextModel:

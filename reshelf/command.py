@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "worker": ("worker:worker", "Run the stream workers."),
     "edge": ("edge:edge", "Serve layouts and take events over HTTP, for web tiers without Kafka."),
     "encoder": ("encoder:encoder", "Turn the texts of changed items into vectors."),
+    "finetune": ("finetune:finetune", "Tune the text model on what visitors clicked one after the other."),
     "topics": ("topics:topics", "Create the topics, or list them with what differs."),
     "publish": ("publish:publish", "Check JSON lines and publish them to a topic."),
     "forget": ("forget:forget", "Drop what is kept about a unit."),
@@ -59,7 +60,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 TASKS: dict[str, tuple[str, ...]] = {
     "See it": ("demo", "console", "layouts", "explain", "ask"),
     "Set up": ("init", "settings", "topics", "doctor", "schemas", "completion"),
-    "Run": ("worker", "encoder", "edge", "publish", "forget", "import"),
+    "Run": ("worker", "encoder", "finetune", "edge", "publish", "forget", "import"),
     "Arrange pages": ("rules",),
     "Judge": ("experiment", "evaluate", "tune", "report", "log", "runs"),
     "Look after the state": ("state", "replay"),
