@@ -15,10 +15,6 @@ import faust
 from reshelf.live import named, waited_for, watch
 from reshelf.settings import Settings, as_environment
 from schemas.errors import ReshelfError
-from streams.attribution.agent import attribution_app
-from streams.fitter.app import fitter_app
-from streams.layouts.app import layouts_app
-from streams.learner.agent import learner_app
 from streams.transport import end_process, run_app
 
 ROLES = ("learner", "attribution", "fitter", "layouts")
@@ -49,14 +45,23 @@ def run_role(role: str, settings: Settings, loglevel: str = "INFO", asked: Calla
 
 
 def _app(role: str, s: Settings) -> Callable[[], Awaitable[faust.App]]:
+    """A part's app; what the others import takes half a second that it need not wait for."""
     match role:
         case "learner":
+            from streams.learner.agent import learner_app
+
             return learner_app(s.kafka, s.redis, s.fold, s.learner)
         case "attribution":
+            from streams.attribution.agent import attribution_app
+
             return attribution_app(s.kafka, s.redis, s.fold, s.learner, s.attribution)
         case "fitter":
+            from streams.fitter.app import fitter_app
+
             return fitter_app(s.kafka, s.redis, s.fold, s.layouts, s.fitter)
         case _:
+            from streams.layouts.app import layouts_app
+
             return layouts_app(s.kafka, s.redis, s.fold, s.layouts, experiment=s.experiment)
 
 

@@ -32,7 +32,7 @@ from streams.namespace import log_bounds
 from streams.records import TopicPartition
 
 Say = Callable[[str], None]
-WARM_UP_S = 60.0
+WARM_UP_S = 120.0
 LOOK_S = 0.2
 DRAIN_S = 180.0
 LAYOUT_LIFE_MS = 20_000

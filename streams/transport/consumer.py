@@ -253,7 +253,8 @@ class BatchConsumer(FaustConsumer):
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         try:
-            await asyncio.wait_for(self.source.commit(cast(Mapping[tuple[str, int], int], offsets)), COMMIT_WAIT_S)
+            async with asyncio.timeout(COMMIT_WAIT_S):
+                await self.source.commit(cast(Mapping[tuple[str, int], int], offsets))
         except (TimeoutError, KafkaError) as error:
             self.log.info("Positions not committed, a later commit will: %r", error)
             return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.machinery import ModuleSpec
@@ -233,7 +234,8 @@ def obp() -> Iterator[dict[str, Any]]:
         stand_ins["torch"].Tensor = type("Tensor", (), {})
     package = ModuleType("obp.ope")
     package.__path__ = [str(Path(spec.origin).parent / "ope")]
-    with mock.patch.dict(sys.modules, stand_ins | {"obp.ope": package}):
+    with mock.patch.dict(sys.modules, stand_ins | {"obp.ope": package}), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its docstrings, when Python compiles it for the first time
         one, slates = (importlib.import_module(f"obp.ope.{name}") for name in ("estimators", "estimators_slate"))
         checks = {name: lambda **_: None for name in vars(slates) if name.startswith("check_")}
         with mock.patch.dict(vars(slates), checks):

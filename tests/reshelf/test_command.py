@@ -13,7 +13,6 @@ from typing import Any
 
 import click
 import pytest
-import yaml
 from click.testing import CliRunner
 from confluent_kafka import Consumer, TopicPartition
 
@@ -196,46 +195,6 @@ def test_every_command_has_help(name: str) -> None:
         pytest.fail(f"no module for {name}")
     for arguments in ([name], *([name, inner] for inner in inner_names(name))):
         assert run([*arguments, "--help"]) == 0
-
-
-def test_command_lines_of_the_containers_parse() -> None:
-    ours = {name: service for name, service in services().items() if str(service["image"]).startswith("reshelf:")}
-    assert ours["topics"]["command"] == ["topics", "apply"]
-    assert {"learner", "attribution", "layouts"} < set(ours)
-    for service in ours.values():
-        parse(service["command"])
-
-
-def test_containers_have_pinned_images_and_health() -> None:
-    for name, service in services().items():
-        assert re.search(r":\d+\.\d+\.\d+", service["image"]), name
-        assert "healthcheck" in service or "build" in service, name
-
-
-def test_variables_of_the_containers_exist() -> None:
-    named = {
-        name
-        for service in services().values()
-        for name in service.get("environment", ())
-        if name.startswith("RESHELF_")
-    }
-    assert named
-    assert named <= {variable(key) for key, _ in fields()}
-
-
-def services() -> dict[str, dict[str, Any]]:
-    declared: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-    return declared
-
-
-def parse(arguments: list[str]) -> None:
-    """Parse a command line down to its command, and run nothing."""
-    context = cli.make_context("reshelf", list(arguments))
-    command: Any = cli
-    while isinstance(command, click.Group):
-        name, command, rest = command.resolve_command(context, [*context._protected_args, *context.args])
-        assert command is not None
-        context = command.make_context(name, rest, parent=context)
 
 
 def inner_names(name: str) -> list[str]:

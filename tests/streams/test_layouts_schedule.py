@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.layouts.producer import _woken
 from streams.layouts.schedule import HEAD_START_MS, Key, Schedule
 
 KEYS = [Key("home", str(number)) for number in range(5)]
@@ -126,3 +129,24 @@ def test_a_key_becomes_urgent_while_it_waits_or_runs() -> None:
     schedule.mark(KEYS[2], 110, urgent=True)
     schedule.finished(KEYS[2])
     assert [schedule.take(300) for _ in range(4)] == [KEYS[2], KEYS[0], KEYS[1], None]
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_a_producer_that_is_cancelled_while_it_is_woken_ends(turns: int) -> None:
+    async def run() -> None:
+        event = asyncio.Event()
+
+        async def wait_for_ever() -> None:
+            while True:
+                await _woken(event, 60.0)
+                event.clear()
+
+        waiting = asyncio.create_task(wait_for_ever())
+        await asyncio.sleep(0.01)
+        event.set()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        waiting.cancel()
+        assert await asyncio.wait([waiting], timeout=5.0) == ({waiting}, set())
+
+    asyncio.run(run())
