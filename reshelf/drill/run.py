@@ -33,6 +33,7 @@ from streams.records import TopicPartition
 
 Say = Callable[[str], None]
 WARM_UP_S = 120.0
+FLAT = "memory and files of the workers stay flat"
 LOOK_S = 0.2
 DRAIN_S = 180.0
 LAYOUT_LIFE_MS = 20_000
@@ -259,6 +260,6 @@ class _Drill:
 
 def _growth(uses: list[Use]) -> books.Finding:
     """Workers of a soak must not need more and more."""
-    finding = books.Finding("memory and files of the workers stay flat", len(uses))
+    finding = books.Finding(FLAT, len(uses))
     finding.examples = [f"{use.worker} grew: {use.memory_mb} MB, {use.files} files" for use in uses if not use.flat]
     return finding

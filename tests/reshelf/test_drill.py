@@ -15,7 +15,7 @@ from reshelf.drill.books import Logged, check_acknowledged, check_conversions, c
 from reshelf.drill.hostile import MAX_CLICKS, hostile
 from reshelf.drill.plan import WORKER_KINDS, Kind, plan
 from reshelf.drill.report import Order
-from reshelf.drill.run import drill
+from reshelf.drill.run import FLAT, drill
 from reshelf.drill.samples import Sample, Samples
 from reshelf.drill.slow import slow_redis
 from reshelf.settings import Settings
@@ -151,9 +151,12 @@ def test_a_slow_redis_answers_late(redis_url: str) -> None:
 
 def test_slow_neighbours_lose_nothing(kafka_home: Path, tmp_path: Path) -> None:
     said: list[str] = []
-    order = Order(0, 10.0, 4, 400.0, kafka_home, redis_delay_s=0.1, read_bytes_per_s=150_000)
+    order = Order(0, 10.0, 4, 400.0, kafka_home, redis_delay_s=0.1, read_bytes_per_s=300_000)
     report = drill(Settings(), order, tmp_path, said.append)
-    assert report.equal, (report, said)
+    # Ten seconds tell nothing of whether a worker grows.
+    findings = [one for one in report.findings if one.what != FLAT]
+    assert findings and all(one.equal for one in findings), (report, said)
+    assert not report.gave_up
     assert report.latency_s.keys() == {"p50", "p99", "max"}
     assert {use.worker.split()[0] for use in report.uses} == {"learner", "attribution", "layouts"}
 
