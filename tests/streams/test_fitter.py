@@ -173,6 +173,10 @@ def test_the_worker_fits_what_changed_and_layouts_take_it(
     buy("i2", "i3", times=2)
     buy("i4", times=20)
 
+    async def fits_to(model: str) -> None:
+        while (await fits())[-1].text_model != model:
+            pass
+
     async def fits() -> list[PolicyParameters]:
         found: list[PolicyParameters] = []
         until = time.monotonic() + 20
@@ -211,11 +215,12 @@ def test_the_worker_fits_what_changed_and_layouts_take_it(
             consumed(read)
             shop.put(CATALOG_EMBEDDINGS, b"i0", CatalogEmbedding("i0", "m", "h", [1.0], "next"))
             await asyncio.sleep(0.5)
-            assert consumed(read) == [], "most vectors are still of the model before"
+            models = {decoder(PolicyParameters)(one).text_model for one in consumed(read)}
+            assert models <= {"m@r"}, "most vectors are still of the model before"
             for number in (1, 2):
                 vector = CatalogEmbedding(f"i{number}", "m", "h", [1.0, number], "next")
                 shop.put(CATALOG_EMBEDDINGS, vector.item.encode(), vector)
-            assert {one.text_model for one in await fits()} <= {"m@next"}
+            await fits_to("m@next")
             shop.put(PAGE_RULES, b"home", None)
         finally:
             await app.stop()
