@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -149,6 +149,15 @@ def test_a_new_page_starts_from_what_the_others_learned() -> None:
     assert list(alone.curve.values()) == pytest.approx(examination(SLOTS, {}).tolist())
 
 
+async def last_fit(
+    fits: Callable[[], Awaitable[list[PolicyParameters]]], holds: Callable[[PolicyParameters], bool]
+) -> PolicyParameters:
+    """The first of the fits that come of which this holds."""
+    while not holds(last := (await fits())[-1]):
+        pass
+    return last
+
+
 def test_the_worker_fits_what_changed_and_layouts_take_it(
     broker: str,
     open_shop: Callable[..., Shop],  # noqa: F811
@@ -172,10 +181,6 @@ def test_the_worker_fits_what_changed_and_layouts_take_it(
     buy("i0", "i1", times=8)
     buy("i2", "i3", times=2)
     buy("i4", times=20)
-
-    async def fits_to(model: str) -> None:
-        while (await fits())[-1].text_model != model:
-            pass
 
     async def fits() -> list[PolicyParameters]:
         found: list[PolicyParameters] = []
@@ -207,9 +212,7 @@ def test_the_worker_fits_what_changed_and_layouts_take_it(
             assert second.version > first.version
             assert second.arms["i2"][0] == 510
             buy("i2", "i3", times=8)
-            third = (await fits())[-1]
-            while "i2" not in third.complements:
-                third = (await fits())[-1]
+            third = await last_fit(fits, lambda one: "i2" in one.complements)
             assert third.complements["i2"] == ["i3"]
             await asyncio.sleep(0.5)
             consumed(read)
@@ -220,7 +223,7 @@ def test_the_worker_fits_what_changed_and_layouts_take_it(
             for number in (1, 2):
                 vector = CatalogEmbedding(f"i{number}", "m", "h", [1.0, number], "next")
                 shop.put(CATALOG_EMBEDDINGS, vector.item.encode(), vector)
-            await fits_to("m@next")
+            await last_fit(fits, lambda one: one.text_model == "m@next")
             shop.put(PAGE_RULES, b"home", None)
         finally:
             await app.stop()
