@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from encoders.batches import Rows, batches
-from encoders.model import TextModel, token_ids
+from encoders.model import TextModel, padded, token_ids
 from encoders.wire import Vectors
 
 CHUNK = 2_048
@@ -84,7 +84,7 @@ class Encoder:
 
     def _run(self, rows: list[int], tokens: Tokens, failed: dict[int, str]) -> Iterator[tuple[Rows, torch.Tensor]]:
         try:
-            vectors = self.model.forward(*self._padded([tokens[row] for row in rows]))
+            vectors = self.model.forward(*padded(self.model, [tokens[row] for row in rows]))
         except RuntimeError as error:
             if len(rows) == 1:
                 failed[rows[0]] = f"the model failed: {error}"[:300]
@@ -103,18 +103,6 @@ class Encoder:
             self.budget = max(self.model.recipe.longest, min(self.budget, size) // 2)
             if self.model.device.type == "cuda":
                 torch.cuda.empty_cache()
-
-    def _padded(self, ids: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Ids and mask, int64[B, T], on the device; from pinned memory the copy does not wait."""
-        device, width = self.model.device, max(map(len, ids))
-        table = np.full((2, len(ids), width), self.model.tokenizer.pad_token_id or 0, dtype=np.int64)
-        table[1] = np.arange(width) < np.array([len(one) for one in ids])[:, None]
-        for row, one in enumerate(ids):
-            table[0, row, : len(one)] = one
-        both = torch.from_numpy(table)
-        if device.type == "cuda":
-            both = both.pin_memory().to(device, non_blocking=True)
-        return both[0], both[1]
 
 
 def _cores() -> int:

@@ -14,6 +14,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging as transformers_logging
@@ -143,6 +144,18 @@ def _device(device: str) -> torch.device:
 
 def _json(path: Path, default: Any) -> Any:
     return json.loads(path.read_text()) if path.is_file() else default
+
+
+def padded(model: TextModel, ids: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ids and mask, int64[B, T], on the device; from pinned memory the copy does not wait."""
+    table = np.full((2, len(ids), max(map(len, ids))), model.tokenizer.pad_token_id or 0, dtype=np.int64)
+    table[1] = np.arange(table.shape[2]) < np.array([len(one) for one in ids])[:, None]
+    for row, one in enumerate(ids):
+        table[0, row, : len(one)] = one
+    both = torch.from_numpy(table)
+    if model.device.type == "cuda":
+        both = both.pin_memory().to(model.device, non_blocking=True)
+    return both[0], both[1]
 
 
 def token_ids(model: TextModel, texts: Sequence[str]) -> list[list[int]]:

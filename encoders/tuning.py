@@ -20,7 +20,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 
 from encoders.encoder import Encoder
-from encoders.model import TextModel, token_ids
+from encoders.model import TextModel, padded, token_ids
 
 BESIDE = ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json")
 TEMPERATURE = 0.05
@@ -143,11 +143,7 @@ def shortened(text: str, rng: np.random.Generator) -> str:
 def _vectors(model: TextModel, texts: Sequence[str], plan: Plan) -> torch.Tensor:
     """Vectors of length 1 with their gradients."""
     ids = [one[: plan.longest] for one in token_ids(model, texts)]
-    width = max(map(len, ids))
-    pad = model.tokenizer.pad_token_id or 0
-    table = torch.tensor([one + [pad] * (width - len(one)) for one in ids], device=model.device)
-    mask = torch.tensor([[1] * len(one) + [0] * (width - len(one)) for one in ids], device=model.device)
-    return torch.nn.functional.normalize(model.pooled(table, mask), dim=1)
+    return torch.nn.functional.normalize(model.pooled(*padded(model, ids)), dim=1)
 
 
 def _adapters(network: Any) -> dict[str, torch.Tensor]:

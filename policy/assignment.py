@@ -75,7 +75,7 @@ def branch_of(unit_bin: int, salt: str, shares: Sequence[float]) -> int:
     """
     drawn = unit_hash(salt, str(unit_bin))
     reached = (at for at, end in enumerate(accumulate(shares)) if drawn < end)
-    return min(next(reached, len(shares) - 1), len(shares) - 1)
+    return next(reached, len(shares) - 1)
 
 
 @lru_cache
@@ -84,12 +84,15 @@ def branches_of_bins(salt: str, shares: tuple[float, ...]) -> tuple[int, ...]:
     return tuple(branch_of(one, salt, shares) for one in range(BINS))
 
 
+def _branches(layout: Layout) -> tuple[int, ...]:
+    return branches_of_bins(layout.branch_salt, tuple(one.share for one in layout.branches))
+
+
 def slates_for(layout: Layout, unit: str) -> range:
     """The numbers of the slates that the unit may get outside the holdout, equally likely."""
     if not layout.branches:
         return range(len(layout.slates))
-    shares = tuple(one.share for one in layout.branches)
-    branch = branches_of_bins(layout.branch_salt, shares)[unit_bin(unit)]
+    branch = _branches(layout)[unit_bin(unit)]
     first = sum(one.variants for one in layout.branches[:branch])
     return range(first, first + layout.branches[branch].variants)
 
@@ -107,7 +110,7 @@ def slate_chances(layout: Layout) -> list[float]:
     """
     if not layout.branches:
         return [1.0 / len(layout.slates)] * len(layout.slates)
-    bins = Counter(branches_of_bins(layout.branch_salt, tuple(one.share for one in layout.branches)))
+    bins = Counter(_branches(layout))
     chances = [bins[at] / BINS / one.variants for at, one in enumerate(layout.branches)]
     return [chance for chance, one in zip(chances, layout.branches, strict=True) for _ in range(one.variants)]
 

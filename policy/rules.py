@@ -246,7 +246,7 @@ class _Arms:
         self._names = names
         self._items = items
         self._now = now_ms
-        self.eligible = np.array([item is None or _available(item, now_ms) for item in items], dtype=np.bool_)
+        self.eligible = np.array([item is None or available(item, now_ms) for item in items], dtype=np.bool_)
 
     def named(self, name: str) -> Bools:
         return np.array([one == name for one in self._names], dtype=np.bool_) & self.eligible
@@ -298,7 +298,8 @@ class _Arms:
         return table
 
 
-def _available(item: CatalogItem, now_ms: int) -> bool:
+def available(item: CatalogItem, now_ms: int) -> bool:
+    """Whether an item is in stock and its time has come and is not over at `now_ms`."""
     return (
         item.available and item.available_from <= now_ms and (not item.available_until or now_ms < item.available_until)
     )

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from policy.posteriors import Floats
-from reshelf.beliefs import Beliefs, beliefs_of
+from policy.rules import available
+from reshelf.beliefs import Beliefs, beliefs
 from reshelf.decisions import read
 from reshelf.encoding.run import text_encoder
 from reshelf.explain import declared, state_of
 from reshelf.live import live
 from reshelf.settings import Settings
 from schemas.errors import BadSettings, ReshelfError
-from schemas.messages import CatalogItem
 from streams.layouts.candidates import CandidateSet
 from streams.layouts.catalog import Catalog
 from streams.layouts.embeddings import Generation, Vectors
@@ -85,7 +85,7 @@ def answers(settings: Settings, question: Question, now_ms: int) -> list[Answer]
     if generation is None:
         raise ReshelfError("no item has a vector yet. Run `reshelf encoder`, or `reshelf encoder --once`, first.")
     asked = _encoded(settings, question.text, generation)
-    names = [name for name, item in sorted(catalog.items.items()) if _may_be_had(item, now_ms)]
+    names = [name for name, item in sorted(catalog.items.items()) if available(item, now_ms)]
     rows, cosines = nearest(*catalog.embeddings.matrix(names, generation), asked, NEAREST)
     cosine_of = {names[row]: float(cosine) for row, cosine in zip(rows.tolist(), cosines.tolist(), strict=True)}
     candidates = CandidateSet(tuple(sorted(cosine_of)))
@@ -93,7 +93,7 @@ def answers(settings: Settings, question: Question, now_ms: int) -> list[Answer]
     known = catalog.known_by(parameters, candidates) if parameters else None
     page = replace(catalog.page(rules.page), candidates=candidates, known=known)
     state = asyncio.run(state_of(live(settings), rules.page, question.segment))
-    found = beliefs_of(page, state, question.segment, settings.layouts)
+    found = beliefs(page, state, question.segment, settings.layouts)
     usual = parameters.click_rate if parameters else settings.layouts.click_rate
     similarity = np.array([cosine_of[name] for name in found.items])
     return [_answer(catalog, found, row, cosine_of, score) for row, score in ranked(found, similarity, usual, question)]
@@ -122,10 +122,6 @@ def _encoded(settings: Settings, text: str, generation: Generation) -> Vectors:
         raise ReshelfError(f"the question cannot be encoded: {found.failed[0]}")
     asked: Vectors = found.vectors[0]
     return asked
-
-
-def _may_be_had(item: CatalogItem, now_ms: int) -> bool:
-    return item.available and item.available_from <= now_ms and not 0 < item.available_until <= now_ms
 
 
 def _answer(catalog: Catalog, found: Beliefs, row: int, cosine_of: dict[str, float], score: float) -> Answer:

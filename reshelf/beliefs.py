@@ -5,19 +5,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from policy.posteriors import interval, posterior
-from schemas.messages import PageRules
+from policy.posteriors import Floats, interval, posterior
 from streams.fold.deltas import Traffic
-from streams.layouts.catalog import Catalog
 from streams.layouts.compose import statistics_of
 from streams.layouts.page import Page
 from streams.layouts.totals import ONE, Totals
 from streams.settings import LayoutSettings
 from streams.state.reader import KeyState
-
-Floats = NDArray[np.float64]
 
 
 class Beliefs(NamedTuple):
@@ -42,24 +37,12 @@ class Beliefs(NamedTuple):
 
 
 def beliefs(
-    catalog: Catalog,
-    state: KeyState,
-    rules: PageRules,
-    segment: str,
-    settings: LayoutSettings,
-    totals: Totals | None = None,
+    page: Page, state: KeyState, segment: str, settings: LayoutSettings, totals: Totals | None = None
 ) -> Beliefs:
-    """What the layout producer believes of the arms, from learned traffic alone.
+    """What the layout producer believes of the page's candidates, from learned traffic alone.
 
     `totals` may be those of an earlier call for the same page and segment.
     """
-    return beliefs_of(catalog.page(rules.page), state, segment, settings, totals)
-
-
-def beliefs_of(
-    page: Page, state: KeyState, segment: str, settings: LayoutSettings, totals: Totals | None = None
-) -> Beliefs:
-    """The same of a page with any candidates."""
     totals = totals or Totals(page.candidates, tuple(page.rules.slots))
     known = statistics_of(segment, state, page, settings, totals)
     impressions, clicks, curve, prior = known.impressions, known.clicks, known.examination, known.prior

@@ -17,6 +17,7 @@ from typing import Any, cast
 import redis
 import redis.asyncio
 from aiokafka.partitioner import murmur2
+from confluent_kafka import KafkaError, Message
 from faust.auth import SASLCredentials, SSLCredentials
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 from redis.asyncio.retry import Retry as AsyncRetry
@@ -96,6 +97,15 @@ def confluent_consumer_config(kafka: KafkaSettings, group: str) -> ClientConfig:
         "fetch.wait.max.ms": 100,
         "fetch.queue.backoff.ms": 10,
     }
+
+
+def ends_partition(message: Message, unread: set[int]) -> bool:
+    """Whether a message marks the end of a partition, which then leaves `unread`."""
+    error = message.error()
+    if error is None or error.code() != KafkaError._PARTITION_EOF:
+        return False
+    unread.discard(message.partition() or 0)
+    return True
 
 
 def confluent_admin_config(kafka: KafkaSettings) -> ClientConfig:

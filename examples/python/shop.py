@@ -42,8 +42,8 @@ layouts = Layouts()
 events = Events(BOOTSTRAP, PREFIX)
 
 
-class Seen(msgspec.Struct, tag="impression", tag_field="kind"):
-    """An impression as the browser tells it: without unit and time, which it is not trusted with."""
+class Told(msgspec.Struct, tag_field="kind"):
+    """What the browser tells of every event: without unit and time, which it is not trusted with."""
 
     event_id: str
     page: str
@@ -51,18 +51,17 @@ class Seen(msgspec.Struct, tag="impression", tag_field="kind"):
     page_view_id: str
     layout_version: int
     variant: int
+
+
+class Seen(Told, tag="impression"):
+    """An impression as the browser tells it."""
+
     slots: list[SlotItem]
 
 
-class Clicked(msgspec.Struct, tag="click", tag_field="kind"):
+class Clicked(Told, tag="click"):
     """A click as the browser tells it."""
 
-    event_id: str
-    page: str
-    segment: str
-    page_view_id: str
-    layout_version: int
-    variant: int
     slot: str
     item: str
 

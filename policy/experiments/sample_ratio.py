@@ -41,12 +41,19 @@ def sample_ratio(sides: Sides, holdout_share: float) -> SampleRatio:
     totals = int(learned.sum()), int(held.sum())
     if not sum(totals) or not 0.0 < holdout_share < 1.0:
         return SampleRatio(*totals, holdout_share, 1.0)
-    size = 1.0 / _dispersion(sides)
-    prior = CONCENTRATION * holdout_share, CONCENTRATION * (1.0 - holdout_share)
-    counts = totals[1] * size, totals[0] * size
+    return SampleRatio(*totals, holdout_share, mixture_p_value(totals[1], totals[0], holdout_share, _dispersion(sides)))
+
+
+def mixture_p_value(units: int, others: int, share: float, dispersion: float) -> float:
+    """How likely it is at most, looked at at any time, that `units` came where `share` of them all was expected.
+
+    Counts weigh less by their dispersion, 1 or more.
+    """
+    counts = units / dispersion, others / dispersion
+    prior = CONCENTRATION * share, CONCENTRATION * (1.0 - share)
     mixture = betaln(prior[0] + counts[0], prior[1] + counts[1]) - betaln(*prior)
-    expected = counts[0] * np.log(holdout_share) + counts[1] * np.log1p(-holdout_share)
-    return SampleRatio(*totals, holdout_share, float(np.exp(min(0.0, expected - mixture))))
+    expected = counts[0] * np.log(share) + counts[1] * np.log1p(-share)
+    return float(np.exp(min(0.0, expected - mixture)))
 
 
 def _dispersion(sides: Sides) -> float:

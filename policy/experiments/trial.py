@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import betaln
 
 from policy.assignment import branches_of_bins
-from policy.experiments.sample_ratio import CONCENTRATION, SampleRatio
+from policy.experiments.sample_ratio import SampleRatio, mixture_p_value
 from policy.experiments.sequence import METRICS, UNITS, VIEWS, Bins, Sides, Uplift, uplift
 
 
@@ -54,11 +53,8 @@ def sample_ratio(sides: Sides) -> SampleRatio:
     share = len(units[0]) / (len(units[0]) + len(units[1])) if any(map(len, units)) else 0.0
     if not own + first or not 0.0 < share < 1.0:
         return SampleRatio(own, first, share, 1.0)
-    size = 1.0 / max(1.0, *(_dispersion(one) for one in units))
-    prior = CONCENTRATION * share, CONCENTRATION * (1.0 - share)
-    mixture = betaln(prior[0] + own * size, prior[1] + first * size) - betaln(*prior)
-    expected = size * (own * np.log(share) + first * np.log1p(-share))
-    return SampleRatio(own, first, share, float(np.exp(min(0.0, expected - mixture))))
+    dispersion = max(1.0, *(_dispersion(one) for one in units))
+    return SampleRatio(own, first, share, mixture_p_value(own, first, share, dispersion))
 
 
 def _dispersion(units: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:

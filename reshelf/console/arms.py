@@ -37,7 +37,7 @@ async def believed(sight: Sight, state: State, rules: PageRules, segment: str) -
     """The beliefs on a page's arms for a segment; sums are kept from one call to the next."""
     counts = await state.of(rules.page, segment)
     totals = state.totals.totals((rules.page, segment), sight.catalog.candidates(rules.page), tuple(rules.slots))
-    return beliefs(sight.catalog, counts, rules, segment, sight.settings.layouts, totals)
+    return beliefs(sight.catalog.page(rules.page), counts, segment, sight.settings.layouts, totals)
 
 
 def _placed(items: tuple[str, ...], layout: Layout | None) -> list[float]:

@@ -108,7 +108,7 @@ def over_time(bins: BucketBins, since: int, width: int, level: float) -> dict[st
 
 
 def _arms(catalog: Catalog, state: KeyState, rules: PageRules, settings: Settings) -> tuple[list[Arm], int]:
-    found = beliefs(catalog, state, rules, WHOLE_PAGE, settings.layouts)
+    found = beliefs(catalog.page(rules.page), state, WHOLE_PAGE, settings.layouts)
     best = np.argsort(-found.mean, kind="stable")[:ARMS].tolist()
     columns = (found.prior, found.low, found.mean, found.high, found.clicks, found.examined)
     return [Arm(found.items[at], *(float(one[at]) for one in columns)) for at in best], len(found.items)

@@ -11,13 +11,13 @@ import asyncio
 import threading
 from collections.abc import Iterable
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
 from schemas.codec import decoder
 from schemas.errors import BadRecord, BadSettings, Transient
 from schemas.messages import PageRules
 from schemas.topics import PAGE_RULES
-from streams.clients import confluent_consumer_config
+from streams.clients import confluent_consumer_config, ends_partition
 from streams.settings import KafkaSettings
 
 _TIMEOUT_S = 4.0
@@ -99,17 +99,12 @@ class RulesReader:
             first = self._consumer.poll(wait_s)
             messages = [first, *self._consumer.consume(1_000, timeout=0)] if first else []
         records = [(message.key(), message.value()) for message in messages if message.error() is None]
-        failures = [message for message in messages if message.error() is not None and not self._at_end(message)]
+        failures = [
+            message for message in messages if message.error() is not None and not ends_partition(message, self._unread)
+        ]
         if failures and not records:
             raise Transient(f"page-rules cannot be read: {failures[0].error()}")
         return records
-
-    def _at_end(self, message: Message) -> bool:
-        error = message.error()
-        if error is None or error.code() != KafkaError._PARTITION_EOF:
-            return False
-        self._unread.discard(message.partition() or 0)
-        return True
 
     def _close(self) -> None:
         with self._lock:

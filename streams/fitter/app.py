@@ -19,7 +19,7 @@ from schemas.messages import PageRules, PolicyParameters
 from schemas.rules import Complements
 from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, PAGE_RULES, POLICY_PARAMETERS
 from streams.clients import partition_of, redis_client
-from streams.fitter.page import PageState, fit, start_of
+from streams.fitter.page import PageState, fit, items_of, start_of
 from streams.fitter.purchases import PurchaseReader
 from streams.layouts.catalog import Catalog
 from streams.layouts.follow import Follower
@@ -131,7 +131,7 @@ class Fitter:
     def _state_of(self, rules: PageRules, tables: Mapping[str, Sequence[Table]]) -> PageState:
         """What the catalog says now: copied, because the fit goes on beside it."""
         catalog, generation = self._catalog, self._catalog.embeddings.generation
-        names = sorted({name for those in tables.values() for table in those for name in table.items})
+        names = items_of(tables)
         items = {name: item for name in names if (item := catalog.items.get(name)) is not None}
         matrix, has = catalog.embeddings.matrix(names, generation)
         vectors = {name: matrix[row] for row, name in enumerate(names) if has[row]}
@@ -143,8 +143,7 @@ class Fitter:
         fitted = fit(state, start, self._layouts, self._fold, now_ms, self._settings.implausible_times)
         if not learns_complements(state.rules):
             return fitted
-        shown = {name for those in state.tables.values() for table in those for name in table.items}
-        return msgspec.structs.replace(fitted, complements=self._purchases.complements(shown))
+        return msgspec.structs.replace(fitted, complements=self._purchases.complements(items_of(state.tables)))
 
     async def follow_purchases(self) -> None:
         """For ever: count what is bought together."""

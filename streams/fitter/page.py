@@ -49,6 +49,11 @@ class Start:
     curve: Mapping[str, float]
 
 
+def items_of(tables: Mapping[str, Sequence[Table]]) -> list[str]:
+    """The items of these tables, in order."""
+    return sorted({name for those in tables.values() for table in those for name in table.items})
+
+
 def start_of(rules: PageRules, others: Sequence[PolicyParameters], settings: LayoutSettings) -> Start:
     """What is known of all pages: the geometric mean of their base rates, and looks by position.
 
@@ -75,7 +80,7 @@ def fit(
     left_out = _left_out(shown, start.click_rate, times)
     tables = {segment: those for segment, those in shown.items() if segment not in left_out}
     everything = [table for those in tables.values() for table in those]
-    names = CandidateSet(tuple(sorted({name for table in everything for name in table.items})))
+    names = CandidateSet(tuple(items_of(tables)))
     slots, weight_of = tuple(state.rules.slots), weights(everything, layouts.half_life_ms)
     totals = [_totals(names, slots, those, weight_of) for those in tables.values()]
     shape = len(totals), len(names.items), len(slots)

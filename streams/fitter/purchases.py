@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from policy.complements import Baskets, complements
 from schemas.errors import Transient
 from schemas.topics import PURCHASES
-from streams.clients import confluent_consumer_config
+from streams.clients import confluent_consumer_config, ends_partition
 from streams.fold.judge import Judge
 from streams.namespace import log_bounds
 from streams.replay.source import Logged
@@ -78,20 +78,15 @@ class PurchaseReader:
     def _read(self) -> None:
         with self._reading:
             messages = self._consumer.consume(_RECORDS, _WAIT_S) if self._consumer else []
-        failures = [message for message in messages if message.error() is not None and not self._at_end(message)]
+        failures = [
+            message for message in messages if message.error() is not None and not ends_partition(message, self._unread)
+        ]
         with self._counting:
             self._count([message for message in messages if message.error() is None])
         if any(error is not None and error.code() == KafkaError._AUTO_OFFSET_RESET for error in map(_error, failures)):
             self._start()
         elif failures and len(failures) == len(messages):
             raise Transient(f"events-purchases cannot be read: {failures[0].error()}")
-
-    def _at_end(self, message: Message) -> bool:
-        error = message.error()
-        if error is None or error.code() != KafkaError._PARTITION_EOF:
-            return False
-        self._unread.discard(message.partition() or 0)
-        return True
 
     def _count(self, messages: Sequence[Message]) -> None:
         """Each partition's records, in the order of the log, through its judge."""

@@ -24,15 +24,14 @@ def shares_of(rules: PageRules) -> dict[str, float]:
 
 def with_branches(layout: Layout, rules: PageRules, made_by: Callable[[PolicyChoice], Composition]) -> Layout:
     """The layout of the page's own policy with the slates of its branches behind, and exact propensities of all."""
-    made = {one.name: made_by(one.policy) for one in rules.branches}
-    policies = {MAIN: layout.policy} | {one.name: one.policy.name for one in rules.branches}
-    sizes = {MAIN: len(layout.slates)} | {name: len(one.slates) for name, one in made.items()}
+    made = [(one, made_by(one.policy)) for one in rules.branches]
+    main = LayoutBranch(MAIN, layout.policy, shares_of(rules)[MAIN], len(layout.slates))
     whole = msgspec.structs.replace(
         layout,
-        slates=[*layout.slates, *(slate for one in made.values() for slate in one.slates)],
-        branches=[LayoutBranch(name, policies[name], share, sizes[name]) for name, share in shares_of(rules).items()],
+        slates=[*layout.slates, *(slate for _, its in made for slate in its.slates)],
+        branches=[main, *(LayoutBranch(one.name, one.policy.name, one.share, len(its.slates)) for one, its in made)],
         branch_salt=rules.branch_salt,
-        relaxed=list(dict.fromkeys([*layout.relaxed, *(name for one in made.values() for name in one.relaxed)])),
+        relaxed=list(dict.fromkeys([*layout.relaxed, *(name for _, its in made for name in its.relaxed)])),
     )
     return msgspec.structs.replace(whole, propensities=_mixed(whole, rules.slots))
 

@@ -10,7 +10,7 @@ import numpy as np
 from policy.compose import Statistics
 from policy.posteriors import Beta, Floats, interval, posterior
 from policy.priors import unpacked
-from policy.rules import NO_CODE, Bound, bind
+from policy.rules import NO_CODE, Bound
 from policy.sampling import beta_draws
 from schemas.messages import Layout, PolicyParameters
 from streams.layouts.compose import compose, explored, statistics_of
@@ -87,8 +87,7 @@ def explain(
     layout = compose(segment, state, page, settings, epoch, totals, now_ms)
     statistics = statistics_of(segment, state, page, settings, totals)
     beta = posterior(statistics.impressions, statistics.clicks, statistics.examination, statistics.prior)
-    pacing, learned = (page.parameters.pacing, page.parameters.complements) if page.parameters else ({}, {})
-    bound = bind(page.rules, statistics.items, page.items, segment, now_ms, pacing, learned)
+    bound = page.bound(segment, now_ms)
     z = totals.normals(page.rules.page, segment, page.rules.policy.variants, epoch)
     draws = beta_draws(beta.a, beta.b, z, explored(page.rules.policy, settings).exploration)
     made = _Made(layout, statistics, beta, bound, draws)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from policy.rules import Bound, bind
 from schemas.messages import CatalogItem, PageRules, PolicyParameters
 from streams.layouts.candidates import CandidateSet
 from streams.layouts.known import Known
@@ -31,3 +32,12 @@ class Page:
     def parameters(self) -> PolicyParameters | None:
         """What was fitted for the page."""
         return self.known.parameters if self.known else None
+
+    @property
+    def rule_parameters(self) -> tuple[Mapping[str, float], Mapping[str, Sequence[str]]]:
+        """What was fitted for its rules: pacing of sponsored ones, and learned complements."""
+        return (self.parameters.pacing, self.parameters.complements) if self.parameters else ({}, {})
+
+    def bound(self, segment: str, now_ms: int) -> Bound:
+        """Its rules bound to its candidates."""
+        return bind(self.rules, self.candidates.items, self.items, segment, now_ms, *self.rule_parameters)

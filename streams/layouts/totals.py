@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from policy.filling import Rules
 from policy.posteriors import Prior, bucket_weights
-from policy.rules import bind
 from policy.sampling import Floats, click_normals
 from schemas.rules import FOR_EVER
 from streams.fold.deltas import Traffic
@@ -99,13 +98,11 @@ class Totals:
 
     def rules(self, page: Page, segment: str, now_ms: int) -> Rules:
         """The page's rules bound to the candidates: as long as rules, items and moment are the same, so are they."""
-        fitted = page.parameters
-        pacing, learned = (fitted.pacing, fitted.complements) if fitted else ({}, {})
-        names = page.rules, page.revision, pacing, learned
+        names = page.rules, page.revision, *page.rule_parameters
         kept = self._bound
         if kept is None or kept[0] != names or not kept[1] <= now_ms < self.changes_at:
-            made = bind(page.rules, self.candidates.items, page.items, segment, now_ms, pacing, learned)
-            self._bound = kept = names, now_ms, Rules.of(made, self.candidates.hashes, len(self.slots))
+            made = Rules.of(page.bound(segment, now_ms), self.candidates.hashes, len(self.slots))
+            self._bound = kept = names, now_ms, made
         return kept[2]
 
     @property

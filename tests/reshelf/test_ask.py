@@ -12,14 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reshelf.asking import Question, nearest, ranked
-from reshelf.beliefs import beliefs_of
+from reshelf.beliefs import beliefs
 from reshelf.command import run
 from schemas.messages import CatalogItem, PageRules
 from schemas.topics import CATALOG_ITEMS
 from streams.fold.deltas import Traffic
 from streams.layouts.candidates import CandidateSet
 from streams.layouts.page import Page
-from streams.namespace import open_namespace
 from streams.settings import LayoutSettings
 from streams.state.reader import KeyState
 from tests.encoders.conftest import NO_TORCH
@@ -48,7 +47,7 @@ def test_clicks_order_what_means_nearly_the_same_and_no_more_than_they_may() -> 
     counts.impressions[:] = 10_000
     counts.clicks[:, 0] = [100, 300, 900]
     page = Page(PageRules("home", 1, ["top"]), CandidateSet(items), [1])
-    found = beliefs_of(page, KeyState((counts,), {}), "*", LayoutSettings())
+    found = beliefs(page, KeyState((counts,), {}), "*", LayoutSettings())
     similarity = np.array([0.8, 0.75, 0.2])
 
     def order(clicks: float, count: int = 3) -> list[str]:
@@ -83,20 +82,11 @@ def test_a_shop_is_asked(
     shop.put(CATALOG_ITEMS, b"i5", CatalogItem("i5", "Waterproof jacket for kids", available=False))
 
     async def count() -> None:
-        import redis.asyncio
-
-        async with redis.asyncio.Redis.from_url(shop.redis.url) as client:
-            await open_namespace(shop.kafka, client, shop.redis, FOLD)
+        await shop.open_namespace()
         await shop.count("new", Traffic.LEARNED, 2_000, dict.fromkeys(ITEMS, 20) | {"i1": 400})
 
     asyncio.run(count())
-    for name, value in (
-        ("KAFKA__BOOTSTRAP", shop.kafka.bootstrap),
-        ("KAFKA__PREFIX", shop.kafka.prefix),
-        ("REDIS__URL", shop.redis.url),
-        ("REDIS__GROUPS", str(shop.redis.groups)),
-    ):
-        monkeypatch.setenv(f"RESHELF_{name}", value)
+    shop.in_environment(monkeypatch)
     question = ["ask", "waterproof jacket for kids", "--page", "home"]
     assert run(question) == 1
     assert "Run `reshelf encoder`" in capsys.readouterr().err

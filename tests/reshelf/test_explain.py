@@ -22,7 +22,6 @@ from streams.layouts.compose import compose
 from streams.layouts.explain import explain
 from streams.layouts.known import known
 from streams.layouts.page import Page
-from streams.namespace import open_namespace
 from streams.settings import LayoutSettings
 from streams.state.reader import KeyState
 from tests.streams.layout_inputs import table
@@ -95,10 +94,7 @@ def test_a_running_shop_is_explained(
     shop = open_shop(broker)
 
     async def count() -> None:
-        import redis.asyncio
-
-        async with redis.asyncio.Redis.from_url(shop.redis.url) as client:
-            await open_namespace(shop.kafka, client, shop.redis, FOLD)
+        await shop.open_namespace()
         await shop.count("new", Traffic.LEARNED, 100, {"i3": 4, "i2": 9})
 
     asyncio.run(count())
@@ -110,13 +106,7 @@ def test_a_running_shop_is_explained(
     assert listing(explained(settings, "home", "new", 1_790_000_000_000))
     with pytest.raises(ReshelfError, match="'nowhere' is not declared; declared are: home"):
         explained(settings, "nowhere", "new", 0)
-    for name, value in (
-        ("KAFKA__BOOTSTRAP", shop.kafka.bootstrap),
-        ("KAFKA__PREFIX", shop.kafka.prefix),
-        ("REDIS__URL", shop.redis.url),
-        ("REDIS__GROUPS", str(shop.redis.groups)),
-    ):
-        monkeypatch.setenv(f"RESHELF_{name}", value)
+    shop.in_environment(monkeypatch)
     assert run(["explain", "home", "new", "i2", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert [arm["item"] for arm in told["arms"]] == ["i2"]

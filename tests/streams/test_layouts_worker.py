@@ -43,6 +43,7 @@ from streams.fold.deltas import GroupDelta, TableDelta, TableKey, Traffic
 from streams.layouts.app import layouts_app
 from streams.layouts.compose import compose, stamped
 from streams.metrics import Registry
+from streams.namespace import open_namespace
 from streams.outlet import Outgoing, Outlet
 from streams.records import TopicPartition
 from streams.settings import FoldSettings, KafkaSettings, LayoutSettings, RedisSettings
@@ -89,6 +90,21 @@ class Shop:
 
     def request(self, page: str, segment: str) -> None:
         self.put(LAYOUT_REQUESTS, encode_key(LAYOUT_REQUESTS, page, segment), None)
+
+    def in_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Commands take its servers from now on."""
+        for name, value in (
+            ("KAFKA__BOOTSTRAP", self.kafka.bootstrap),
+            ("KAFKA__PREFIX", self.kafka.prefix),
+            ("REDIS__URL", self.redis.url),
+            ("REDIS__GROUPS", str(self.redis.groups)),
+        ):
+            monkeypatch.setenv(f"RESHELF_{name}", value)
+
+    async def open_namespace(self) -> None:
+        """Begin the state, as the first worker does."""
+        async with redis.asyncio.Redis.from_url(self.redis.url) as client:
+            await open_namespace(self.kafka, client, self.redis, FOLD)
 
     async def count(self, segment: str, traffic: Traffic, impressions: int, clicks: dict[str, int]) -> None:
         """Add to the state as the learner does: impressions of each item in each slot, and clicks in the first."""
