@@ -29,7 +29,9 @@ from streams.transport import BatchApp, create_app, end_process, reader, run_bes
 class _Worker:
     """A producer between its agent and its topics."""
 
-    def __init__(self, producer: LayoutProducer, follower: Follower, watch: Coroutine[Any, Any, None]) -> None:
+    def __init__(
+        self, producer: LayoutProducer, follower: Follower, watch: Callable[[], Coroutine[Any, Any, None]]
+    ) -> None:
         self.app: BatchApp
         self.producer = producer
         self.follower = follower
@@ -52,7 +54,7 @@ class _Worker:
             event.ack()
 
     def tasks(self) -> list[Coroutine[Any, Any, None]]:
-        return [self.follower.follow(), self.producer.list_keys(), self.producer.produce(), self._watch]
+        return [self.follower.follow(), self.producer.list_keys(), self.producer.produce(), self._watch()]
 
 
 def layouts_app(
@@ -120,4 +122,4 @@ async def _opened(
     await patience.until_done(follower.catch_up)
     producer.request_partitions = follower.partitions[LAYOUT_REQUESTS.name]
     guard.recall(catalog.published)
-    return _Worker(producer, follower, guard.watch(catalog, producer.changed, metrics))
+    return _Worker(producer, follower, lambda: guard.watch(catalog, producer.changed, metrics))

@@ -32,6 +32,7 @@ from faust.types import AgentT, TopicT
 
 from schemas.errors import BadSettings, ReshelfError
 from streams.clients import bootstrap_servers, quiet_loggers
+from streams.ending import ended
 from streams.settings import HealthSettings, KafkaSettings
 from streams.transport.consumer import reader
 from streams.transport.health import HealthServer, Vitals
@@ -188,7 +189,7 @@ async def _until_asked(make: Callable[[], Awaitable[faust.App]], vitals: Vitals,
     making = loop.create_task(_awaited(make()))
     await asyncio.wait({asking, making}, return_when=asyncio.FIRST_COMPLETED)
     if not making.done():
-        making.cancel()
+        await ended([making])
         return 0
     app = making.result()
     vitals.consumer = reader(app)

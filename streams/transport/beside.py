@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
+from streams.ending import ended
 from streams.transport.app import BatchApp
 
 log = logging.getLogger("reshelf")
@@ -39,9 +40,7 @@ def run_beside(
         log.info("%s as %s.", doing, app.conf.id)
 
     async def end(*_: Any, **__: Any) -> None:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await ended(tasks)
         for close in closers:
             with suppress(Exception):
                 await close()

@@ -8,6 +8,7 @@ an attribute in place of its conversion method; nothing is patched for others.
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
@@ -17,9 +18,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError
+from aiokafka.protocol.group import LeaveGroupRequest
 
 from schemas.errors import Transient
 from streams.clients import aiokafka_security, bootstrap_servers
+from streams.ending import ended
 from streams.patience import Patience
 from streams.records import Record
 from streams.settings import KafkaSettings
@@ -30,6 +33,8 @@ PARTITION_FETCH_BYTES = 8 * 1024 * 1024
 FETCH_WAIT_MS = 100
 """A broker answers a fetch after so long without data; with data it answers at once.
 A seek waits for the fetch in flight, so this bounds how long a rewind takes."""
+
+_LEAVE_WAIT_S = 0.5
 
 
 def _as_parsed(_: TopicPartition, record: Record) -> Record:
@@ -86,7 +91,25 @@ class Source:
         return frozenset(await self._patience.until_done(lambda: _answered(self.consumer.topics)) or ())
 
     async def stop(self) -> None:
+        await self._give_up_joining()
         await self.consumer.stop()
+
+    async def _give_up_joining(self) -> None:
+        """Take back a request to join that the group has not answered: aiokafka would wait for the answer.
+
+        On another connection, as a broker reads nothing more from one that it owes an answer.  A broker
+        older than Kafka 2.2 has told no id to leave with: it waits out the session.
+        """
+        coordinator = self.consumer._coordinator
+        if not self.joining or coordinator is None or coordinator.coordinator_id is None:
+            return
+        await ended([coordinator._coordination_task])
+        if coordinator.member_id:
+            request = LeaveGroupRequest(coordinator.group_id, coordinator.member_id)
+            with suppress(KafkaError, TimeoutError):
+                async with asyncio.timeout(_LEAVE_WAIT_S):
+                    await self.consumer._client.send(coordinator.coordinator_id, request)
+            coordinator.reset_generation()
 
     @property
     def generation(self) -> int:

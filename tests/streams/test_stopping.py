@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -10,6 +11,8 @@ import time
 from collections.abc import Callable
 
 import pytest
+
+from streams.ending import ended as tasks_ended
 
 LIMIT_S = 20.0
 _HANGS = """
@@ -100,6 +103,28 @@ def test_a_worker_that_is_still_starting_ends_quietly(
     # On a slow machine Python itself may still be starting: then the signal ends it as it ends any program.
     assert status in (0, 143, -signal.SIGTERM), said
     assert "Traceback" not in said
+
+
+def test_a_task_that_loses_its_cancellation_is_asked_again() -> None:
+    lost = 0
+
+    async def deaf() -> None:
+        nonlocal lost
+        while lost < 2:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                lost += 1
+        await asyncio.sleep(60)
+
+    async def run() -> bool:
+        task = asyncio.create_task(deaf())
+        await asyncio.sleep(0)
+        await tasks_ended([task, asyncio.create_task(asyncio.sleep(0))])
+        return task.cancelled()
+
+    assert asyncio.run(run())
+    assert lost == 2
 
 
 def test_a_worker_that_waits_for_its_broker_ends() -> None:

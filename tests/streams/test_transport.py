@@ -490,6 +490,35 @@ def test_sigterm_commits_what_is_applied_and_leaves_the_group(broker: str, prefi
     assert committed(kafka, 0) == 3
 
 
+@pytest.mark.parametrize(("server", "session_s"), [("broker", 2.0), ("kafka", 25.0)])
+def test_a_worker_that_is_stopped_while_it_joins_waits_for_nobody_and_leaves(
+    server: str, session_s: float, request: pytest.FixtureRequest, prefix: str, make_topics: Any
+) -> None:
+    """The embedded broker gives a member its id late, so it waits a session for the one that left."""
+    bootstrap = request.getfixturevalue(server)
+    kafka = settings(bootstrap, prefix).model_copy(update={"session_timeout_s": session_s})
+    make_topics(bootstrap, 1, (CLICKS,))
+
+    async def run() -> tuple[float, float]:
+        first, second = Worker(kafka), Worker(kafka)
+        starting = asyncio.create_task(first.app.start())
+        await until(lambda: first.reader.connected and first.reader.source.consumer._coordinator)
+        await until(lambda: first.reader.source.consumer._coordinator.coordinator_id is not None)
+        await asyncio.sleep(0.1)
+        assert first.reader.source.joining
+        began = time.monotonic()
+        await first.app.stop()
+        stopped = time.monotonic()
+        await asyncio.wait([starting])
+        async with running(second):
+            await until(lambda: second.asked)
+        return stopped - began, time.monotonic() - stopped
+
+    stop_s, join_s = asyncio.run(run())
+    assert stop_s < 2.0
+    assert join_s < 15.0
+
+
 def test_errors_before_the_start_end_with_their_status() -> None:
     async def refuse() -> Any:
         raise BadSettings("no")
