@@ -6,7 +6,6 @@ overlaps them.  The script's time is Redis's own count of it.
 
 from __future__ import annotations
 
-import gc
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -28,7 +27,6 @@ from streams.records import Batch, Record, TopicPartition
 from streams.state.operations import Directories, Operations
 from streams.state.store import Store
 from streams.state.watermark import Watermark
-from streams.transport.app import COLLECT_AFTER
 from streams.transport.source import Source
 from streams.transport.wiring import ROUND_ROBIN
 
@@ -47,7 +45,6 @@ class Stage:
 
 async def measure(settings: Settings, events: int) -> list[Stage]:
     """The stages for the impressions that are in the topic."""
-    gc.set_threshold(*COLLECT_AFTER)
     fetch, batches = await _fetched(settings, events)
     client = redis_client(settings.redis)
     async with client:

@@ -13,7 +13,6 @@ async def learn(stream):
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -46,9 +45,6 @@ STREAM_BATCHES = 2
 """Batches that wait in a stream before the reader waits."""
 STOP_WAIT_S = 5.0
 """From the signal to the end of the process at most."""
-COLLECT_AFTER = (50_000, 20, 100)
-"""Garbage collector thresholds: each record is an object it tracks, and by default it looks at
-them every 700, which took almost half of a reader's time."""
 
 TRANSPORTS.aliases[SCHEME] = "streams.transport.consumer:Transport"
 
@@ -155,7 +151,6 @@ def run_app(
     logging.getLogger("reshelf").setLevel(loglevel)
     if loglevel != "DEBUG":
         quiet_loggers()
-    gc.set_threshold(*COLLECT_AFTER)
     limit = threading.Timer(STOP_WAIT_S, _end_at_last)
     limit.daemon = True
     try:
