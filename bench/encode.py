@@ -1,4 +1,8 @@
-"""Texts a second of the encoder and of sentence-transformers: same texts, model, device and run."""
+"""Texts a second of the encoder and of sentence-transformers: same texts, model, device and run.
+
+The texts go in parts, and each part through everyone in turn, so that whatever else
+the machine does meets all of them alike.
+"""
 
 from __future__ import annotations
 
@@ -6,34 +10,40 @@ import os
 import resource
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
 
-from encoders.encoder import Encoder
-from encoders.model import TextModel, folder_of, load
+from encoders.encoder import CHUNK, Encoder
+from encoders.model import folder_of, load
 from encoders.wire import Vectors
 from reshelf.asking import nearest
 from reshelf.demo.words import DEPARTMENTS, product
 from streams.layouts.embeddings import Vectors as Matrix
 
+PEER = "sentence-transformers"
 PEER_BATCHES = {"cpu": (16, 32, 64, 128), "cuda": (128, 256, 512, 1_024)}
+DTYPES = {"cpu": ("float32", "int8"), "cuda": ("float16", "bfloat16")}
+"""Numbers of the encoder; the first are its default."""
 TUNED_ON = 400
 TUNED_SHARE = 0.25
 MOST_SENTENCES = 8
 SEARCHED = 100_000
 
+Encode = Callable[[Sequence[str]], Vectors]
+Say = Callable[[str], None]
 
-class Rate(NamedTuple):
-    """Seconds that all texts took, in each round."""
 
-    seconds: list[float]
+@dataclass(slots=True)
+class Contender:
+    """Who encodes, how long all texts took it so far, and its cosines to the peer's vectors."""
 
-    def a_second(self, texts: int) -> float:
-        """Texts a second in the median round."""
-        return texts / float(np.median(self.seconds))
+    encode: Encode
+    seconds: float = 0.0
+    cosines: list[Vectors] = field(default_factory=list)
 
 
 def product_texts(count: int, seed: int = 1) -> list[str]:
@@ -50,36 +60,73 @@ def product_texts(count: int, seed: int = 1) -> list[str]:
 _SENTENCES = [f"{use} {promise}." for one in DEPARTMENTS for use in one.uses for promise in one.promises]
 
 
-def measure(count: int, rounds: int, device: str, model: str, say: Callable[[str], None]) -> dict[str, Any]:
-    """Both in turns, `rounds` times; the peer with the batch size that is fastest on a part of the texts."""
-    texts = product_texts(count)
-    ours = load(model, device)
+def measure(count: int, rounds: int, device: str, model: str, limit_s: float, say: Say) -> dict[str, Any]:
+    """All texts `rounds` times by the encoder and by the peer, with the batch size that is fastest on a part.
+
+    No part is begun after `limit_s` seconds: then `texts` is less than `count`.
+    """
+    texts, ours = product_texts(count), load(model, device)
+    kind = ours.device.type
     encoder = Encoder(ours)
     say("warming up")
-    part = texts[: min(TUNED_ON, max(1, round(TUNED_SHARE * count)))]
-    encoder.encode(part)
+    few = texts[: min(TUNED_ON, max(1, round(TUNED_SHARE * count)))]
+    encoder.encode(few)
     alone = _peak_mb()
-    peer = SentenceTransformer(str(folder_of(model)), device=ours.device.type)
-    batch = _best_batch(peer, part, PEER_BATCHES[ours.device.type], say)
-    own, other, cosine = Rate([]), Rate([]), 1.0
-    for turn in range(rounds):
-        say(f"round {turn + 1} of {rounds}")
-        found = _timed(own, lambda: encoder.encode(texts).vectors, ours)
-        reference = _timed(other, lambda: _peers(peer, texts, batch), ours)
-        cosine = min(cosine, _least_cosine(found, reference))
+    peer = SentenceTransformer(str(folder_of(model)), device=kind)
+    batch, seconds = _best_batch(peer, few, PEER_BATCHES[kind], say)
+    say(f"about {3 * rounds * count * seconds / len(few) / 60:.0f} minutes")
+    usual, *others = DTYPES[kind]
+    everyone = {
+        usual: Contender(_of(encoder)),
+        PEER: Contender(lambda part: _peers(peer, part, batch)),
+        **{dtype: Contender(_of(Encoder(load(model, device, dtype)))) for dtype in others},
+    }
+    done = _race(everyone, texts * rounds, time.monotonic() + limit_s, say)
+    rates = {name: done / one.seconds for name, one in everyone.items()}
     return {
         "device": _name_of(ours.device),
         "threads": os.cpu_count(),
         "model": f"{ours.name}@{ours.revision}",
-        "texts": count,
-        "texts_a_second": round(own.a_second(count), 1),
-        "sentence_transformers_texts_a_second": round(other.a_second(count), 1),
+        "texts": min(count, done),
+        "rounds": round(done / count, 2),
+        "texts_a_second": round(rates[usual], 1),
+        "sentence_transformers_texts_a_second": round(rates[PEER], 1),
         "sentence_transformers_batch": batch,
-        "ratio_to_sentence_transformers": round(own.a_second(count) / other.a_second(count), 3),
-        "min_cosine": round(cosine, 6),
-        "memory_mb": {"encoder": alone, "both": _peak_mb()},
+        "ratio_to_sentence_transformers": round(rates[usual] / rates[PEER], 3),
+        "min_cosine": _row(everyone[usual], done, rates[PEER])["min_cosine"],
+        "dtypes": {name: _row(one, done, rates[PEER]) for name, one in everyone.items() if name != PEER},
+        "memory_mb": {"encoder": alone, "all": _peak_mb()},
         "nearest_of_100k_ms": round(_search_ms(), 1),
     }
+
+
+def _race(everyone: dict[str, Contender], texts: Sequence[str], until: float, say: Say) -> int:
+    """Each part through everyone, who begins changing from part to part; how many texts were done."""
+    done, names = 0, list(everyone)
+    while done < len(texts) and (done == 0 or time.monotonic() < until):
+        part = texts[done : done + CHUNK]
+        turn = done // CHUNK % len(names)
+        found = {name: _timed(everyone[name], part) for name in names[turn:] + names[:turn]}
+        for name, vectors in found.items():
+            everyone[name].cosines.append(_cosines(vectors, found[PEER]))
+        done += len(part)
+        rates = ", ".join(f"{name} {done / one.seconds:,.0f}" for name, one in everyone.items())
+        say(f"{done:,} of {len(texts):,} texts; texts a second: {rates}")
+    return done
+
+
+def _row(one: Contender, done: int, peer: float) -> dict[str, float]:
+    cosines = np.concatenate(one.cosines)
+    return {
+        "texts_a_second": round(done / one.seconds, 1),
+        "ratio_to_sentence_transformers": round(done / one.seconds / peer, 3),
+        "min_cosine": round(float(cosines.min()), 6),
+        "mean_cosine": round(float(cosines.mean()), 6),
+    }
+
+
+def _of(encoder: Encoder) -> Encode:
+    return lambda part: encoder.encode(part).vectors
 
 
 def _peers(peer: SentenceTransformer, texts: Sequence[str], batch: int) -> Vectors:
@@ -87,9 +134,8 @@ def _peers(peer: SentenceTransformer, texts: Sequence[str], batch: int) -> Vecto
     return np.asarray(found, dtype=np.float32)
 
 
-def _best_batch(
-    peer: SentenceTransformer, texts: Sequence[str], sizes: Sequence[int], say: Callable[[str], None]
-) -> int:
+def _best_batch(peer: SentenceTransformer, texts: Sequence[str], sizes: Sequence[int], say: Say) -> tuple[int, float]:
+    """The fastest batch size, and the seconds that `texts` take with it."""
     _peers(peer, texts[: sizes[0]], sizes[0])
     took = {}
     for size in sizes:
@@ -97,21 +143,21 @@ def _best_batch(
         began = time.perf_counter()
         _peers(peer, texts, size)
         took[size] = time.perf_counter() - began
-    return min(took, key=lambda size: took[size])
+    best = min(took, key=lambda size: took[size])
+    return best, took[best]
 
 
-def _timed(rate: Rate, run: Callable[[], Vectors], model: TextModel) -> Vectors:
+def _timed(one: Contender, part: Sequence[str]) -> Vectors:
+    """The vectors come to the CPU, so a GPU has ended its work."""
     began = time.perf_counter()
-    found = run()
-    if model.device.type == "cuda":
-        torch.cuda.synchronize()
-    rate.seconds.append(time.perf_counter() - began)
+    found = one.encode(part)
+    one.seconds += time.perf_counter() - began
     return found
 
 
-def _least_cosine(found: Vectors, reference: Vectors) -> float:
+def _cosines(found: Vectors, reference: Vectors) -> Vectors:
     lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(reference, axis=1)
-    return float(((found * reference).sum(axis=1) / lengths).min())
+    return np.asarray((found * reference).sum(axis=1) / lengths, dtype=np.float32)
 
 
 def _search_ms() -> float:

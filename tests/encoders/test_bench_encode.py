@@ -1,4 +1,4 @@
-"""`reshelf bench encode`, small: the same vectors as sentence-transformers, and the form of the answer."""
+"""`reshelf bench encode`, small: the same vectors as sentence-transformers, and updates through the worker."""
 
 from __future__ import annotations
 
@@ -18,3 +18,19 @@ def test_both_encode_the_same_texts_to_the_same_vectors(capsys: pytest.CaptureFi
     assert told["min_cosine"] > 0.999
     assert told["ratio_to_sentence_transformers"] > 0.0
     assert told["texts"] == 8
+    assert list(told["dtypes"]) == ["float32", "int8"]
+    assert 0.98 < told["dtypes"]["int8"]["min_cosine"] < told["dtypes"]["float32"]["min_cosine"]
+
+
+def test_of_updates_exactly_the_changed_texts_are_encoded(
+    broker: str, prefix: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("torch", reason=NO_TORCH)
+    pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed (extra `bench`)")
+    monkeypatch.setenv("RESHELF_KAFKA__BOOTSTRAP", broker)
+    monkeypatch.setenv("RESHELF_KAFKA__PREFIX", prefix)
+    assert run(["bench", "encode", "--updates", "200", "--device", "cpu", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["texts_changed"] == told["texts_encoded"] == 10
+    assert told["exactly_the_changed"] is True
+    assert (told["missed"], told["needless"], told["encoded_again_by_a_new_worker"]) == (0, 0, 0)

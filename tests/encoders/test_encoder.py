@@ -120,3 +120,27 @@ def test_the_fingerprint_changes_with_weights_and_pooling(tmp_path: Path) -> Non
 def test_a_folder_without_a_model_is_an_error_of_the_settings(tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match=r"encoder\.model"):
         load(str(tmp_path))
+
+
+def test_int8_is_near_float32_and_has_a_revision_of_its_own(model: TextModel) -> None:
+    small = load(device="cpu", dtype="int8")
+    assert small.name == model.name
+    assert small.revision == f"{model.revision}-int8"
+    texts = [*TEXTS[:5], *(" ".join(TEXTS[:3] * count) for count in range(1, 8))]
+    exact, found = Encoder(model).encode(texts), Encoder(small).encode(texts)
+    assert found.failed == {}
+    cosines = (exact.vectors * found.vectors).sum(axis=1)
+    assert cosines.min() > 0.985
+    assert cosines.max() < 0.9999, "these are not whole numbers"
+
+
+def test_in_int8_a_vector_does_not_depend_on_the_texts_beside_it() -> None:
+    small = load(device="cpu", dtype="int8")
+    together, alone = Encoder(small).encode(TEXTS[:4]).vectors, [Encoder(small).encode([text]) for text in TEXTS[:4]]
+    assert min(float(one @ two.vectors[0]) for one, two in zip(together, alone, strict=True)) > 0.9999
+
+
+def test_int8_is_for_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with pytest.raises(BadSettings, match="int8"):
+        load(device="cuda", dtype="int8")
