@@ -77,7 +77,8 @@ class Contest:
             "coverage": {one.name: self._covered(one) for one in self.fields},
             "flicker": {one.name: self._flicker(one) for one in self.fields},
             "first_day_regret": {one.name: self._first_day(one) for one in self.fields},
-            "first_day_regret_ratio": self._saved(),
+            "first_day_regret_ratio": self._saved(self._young),
+            "first_day_regret_ratio_since": self._saved(self._young_since),
         }
 
     def _ours(self) -> list[Entry]:
@@ -190,13 +191,19 @@ class Contest:
     def _first_day(self, one: Field) -> dict[str, dict[str, float]]:
         return {str(views): mean_of(self._young(one, at))._asdict() for at, views in enumerate(self.checkpoints)}
 
-    def _saved(self) -> dict[str, dict[str, dict[str, float]]]:
+    def _young_since(self, one: Field, at: int) -> list[float]:
+        """The same since the checkpoint before."""
+        until = self._young(one, at)
+        before = self._young(one, at - 1) if at else [0.0] * len(until)
+        return [now - then for now, then in zip(until, before, strict=True)]
+
+    def _saved(self, lost: Callable[[Field, int], list[float]]) -> dict[str, dict[str, dict[str, float]]]:
         """What items in their first day lose with text vectors, over what they lose without, by kind of visitors."""
         shapes = {one.shape for one in self.fields if one.text} & {one.shape for one in self.fields if not one.text}
         found: dict[str, dict[str, dict[str, float]]] = {}
         for shape in sorted(shapes, key=lambda shape: shape.visitors):
             for at, views in enumerate(self.checkpoints):
-                told, untold = self._young(Field(shape, True), at), self._young(Field(shape, False), at)
+                told, untold = lost(Field(shape, True), at), lost(Field(shape, False), at)
                 if sum(untold) > max(untold):
                     ratio = ratio_of_sums(told, untold)._asdict()
                     found.setdefault(shape.visitors, {})[str(views)] = ratio

@@ -19,13 +19,16 @@ KINDS = 8
 LOWEST, HIGHEST, USUAL = 0.005, 0.05, 0.016
 SPREAD = 0.6
 """Standard deviation of attractiveness on the logit scale."""
-PAGE_TEXT, SEGMENT_TEXT, KIND, ITEM, PAIR = np.sqrt([0.25, 0.25, 0.1, 0.25, 0.15])
-"""Parts of that spread: told by an item's text alike and by segment, by its kind, the item's own, the pair's own."""
+KIND, ITEM, PAIR = 0.2, 0.5, 0.3
+"""Parts of the variance that text does not tell: of an item's kind, its own, and that of item and segment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What kind of shop: `new` is the share of items replaced each day, `drift` that of the own part renewed."""
+    """What kind of shop: `new` is the share of items replaced each day, `drift` that of the own part renewed.
+
+    `told` is the share of attractiveness's variance that texts tell, half of it alike for all segments.
+    """
 
     segments: int = 20
     items: int = 200
@@ -34,6 +37,7 @@ class Shape:
     views_per_day: int = 30_000
     new: float = 0.05
     drift: float = 0.02
+    told: float = 0.5
     visitors: Literal["position", "cascade"] = "position"
     sales: float = 0.05
     delay_days: float = 0.25
@@ -95,7 +99,7 @@ class Shop:
         self.visitors = shape.click_model()
         self.kinds = rng.integers(0, KINDS, everything)
         self.vectors = _vectors(rng, self.kinds, shape.size)
-        self._told = _told(rng, shape.segments, self.vectors, self.kinds)
+        self._told = _told(rng, shape, self.vectors, self.kinds)
         self._own = rng.normal(size=(shape.segments + 1, everything))
         self._selling = shape.sales * rng.gamma(4.0, 0.25, everything)
         self._shares = rng.dirichlet(np.full(shape.segments, 4.0))
@@ -169,7 +173,8 @@ class Shop:
 
     def _settle(self) -> None:
         """Work attractiveness out, float64[G, U]."""
-        score = logit(USUAL) + SPREAD * (self._told + ITEM * self._own[-1] + PAIR * self._own[:-1])
+        item, pair = np.sqrt((1.0 - self.shape.told) * np.array([ITEM, PAIR]))
+        score = logit(USUAL) + SPREAD * (self._told + item * self._own[-1] + pair * self._own[:-1])
         self.attraction = np.clip(expit(score), LOWEST, HIGHEST)
 
     def _pass_a_day(self) -> None:
@@ -208,12 +213,13 @@ def _vectors(rng: np.random.Generator, kinds: Kinds, size: int) -> Floats:
     return np.asarray(raw / np.linalg.norm(raw, axis=1, keepdims=True), dtype=np.float64)
 
 
-def _told(rng: np.random.Generator, segments: int, vectors: Floats, kinds: Kinds) -> Floats:
+def _told(rng: np.random.Generator, shape: Shape, vectors: Floats, kinds: Kinds) -> Floats:
     """What text and kind tell of attractiveness, float64[G, U], in units of its spread."""
 
     def unit(values: Floats) -> Floats:
         return np.asarray((values - values.mean(axis=0)) / values.std(axis=0), dtype=np.float64)
 
+    text, kind = np.sqrt(shape.told / 2.0), np.sqrt((1.0 - shape.told) * KIND)
     size = vectors.shape[1]
-    alike = PAGE_TEXT * unit(vectors @ rng.normal(size=(size, 1))) + KIND * unit(rng.normal(size=(KINDS, 1))[kinds])
-    return np.asarray((alike + SEGMENT_TEXT * unit(vectors @ rng.normal(size=(size, segments)))).T, dtype=np.float64)
+    alike = text * unit(vectors @ rng.normal(size=(size, 1))) + kind * unit(rng.normal(size=(KINDS, 1))[kinds])
+    return np.asarray((alike + text * unit(vectors @ rng.normal(size=(size, shape.segments)))).T, dtype=np.float64)

@@ -162,3 +162,15 @@ def test_purchases_come_after_their_clicks_and_all_of_them_in_the_end() -> None:
     assert counts[0][1] < counts[0][0] * 0.5
     assert sales == pytest.approx(clicks * 0.5, rel=0.5)
     assert sales > 0
+
+
+@pytest.mark.parametrize("told", [0.0, 0.5, 0.8, 1.0])
+def test_texts_tell_as_much_as_they_should(told: float) -> None:
+    shop = opened(Shape(segments=3, items=4_000, size=8, told=told), 1, 1)
+    inside = (shop.attraction > LOWEST) & (shop.attraction < HIGHEST)
+    known = np.concatenate([shop.vectors, np.ones((len(shop.vectors), 1))], axis=1)
+    for attraction, kept in zip(shop.attraction, inside, strict=True):
+        score = np.log(attraction / (1.0 - attraction))[kept]
+        left = score - known[kept] @ np.linalg.lstsq(known[kept], score, rcond=None)[0]
+        # Items of a kind have like vectors, so texts tell of kinds, too.
+        assert 1.0 - left.var() / score.var() == pytest.approx(told + 0.07 * (1.0 - told), abs=0.1)

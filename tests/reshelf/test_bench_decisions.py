@@ -46,6 +46,18 @@ def test_without_peers_there_is_no_ratio(capsys: pytest.CaptureFixture[str]) -> 
     assert "ratio" not in capsys.readouterr().out
 
 
+def test_first_days_are_compared_from_one_checkpoint_to_the_next(capsys: pytest.CaptureFixture[str]) -> None:
+    shop = ["--segments", "2", "--items", "20", "--daily", "300", "--new", "0.5", "--text-share", "0.8"]
+    views = ["--seeds", "2", "--views", "600", "--views", "900", "--visitors", "position"]
+    assert run(["bench", "decisions", "--json", *shop, *views, "--peers", "none", "--delay", "0"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    until, since = (answer[f"first_day_regret_ratio{name}"]["position"] for name in ("", "_since"))
+    assert since["600"] == until["600"]
+    lost = [answer["first_day_regret"][f"position, {how} embeddings"] for how in ("with", "without")]
+    told, untold = (one["900"]["mean"] - one["600"]["mean"] for one in lost)
+    assert since["900"]["low"] < told / untold < since["900"]["high"]
+
+
 def test_every_peer_is_offered() -> None:
     assert list(OFFERED) == list(PEERS)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -55,6 +56,16 @@ PEERS = {
 @click.option(
     "--new", type=click.FloatRange(0, 1), default=0.05, show_default=True, help="Share of items replaced each day."
 )
+@click.option(
+    "--text-share",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="Part of what makes items attractive that their texts tell.",
+)
+@click.option("--segments", type=AT_LEAST_ONE, default=20, show_default=True, help="Segments of a shop.")
+@click.option("--items", type=click.IntRange(min=10), default=200, show_default=True, help="Items of a shop at a time.")
+@click.option("--daily", type=AT_LEAST_ONE, default=30_000, show_default=True, help="Page views of a day.")
 @click.option("--processes", type=AT_LEAST_ONE, default=1, show_default=True, help="Races at the same time.")
 @click.pass_obj
 def decisions(
@@ -67,6 +78,10 @@ def decisions(
     delay: int,
     exploration: float,
     new: float,
+    text_share: float,
+    segments: int,
+    items: int,
+    daily: int,
     processes: int,
 ) -> None:
     """Regret of the policy, and of other libraries at their best, in simulated shops.
@@ -81,7 +96,8 @@ def decisions(
     from policy.simulation.shop import Shape
     from schemas.messages import PolicyChoice
 
-    kinds = [Shape(visitors=kind, new=new) for kind in dict.fromkeys(visitors)]  # type: ignore[arg-type]
+    shape = Shape(segments=segments, items=items, views_per_day=daily, new=new, told=text_share)
+    kinds = [replace(shape, visitors=kind) for kind in dict.fromkeys(visitors)]  # type: ignore[arg-type]
     contest = Contest(
         fields=[Field(shape, text) for shape in kinds for text in (True, False)],
         names=_chosen(peers),
@@ -137,10 +153,11 @@ def _text(content: dict[str, Any]) -> str:
             lines.append(
                 f"  {content['first_day_regret'][name][views]['mean']:,.1f} clicks lost by items in their first day"
             )
-    for visitors, by_views in content["first_day_regret_ratio"].items():
-        for views, ratio in by_views.items():
-            lines.append(
-                f"{visitors}, {int(views):,} page views: items in their first day lose {ratio['mean']:.2f} times "
-                f"as much with embeddings as without ({ratio['low']:.2f} to {ratio['high']:.2f})"
-            )
+    for key, since in (("first_day_regret_ratio", ""), ("first_day_regret_ratio_since", " since the number before")):
+        for visitors, by_views in content[key].items():
+            for views, ratio in by_views.items():
+                lines.append(
+                    f"{visitors}, {int(views):,} page views{since}: items in their first day lose {ratio['mean']:.2f} "
+                    f"times as much with embeddings as without ({ratio['low']:.2f} to {ratio['high']:.2f})"
+                )
     return "\n".join(lines)
