@@ -1,13 +1,13 @@
 """From a click to a layout that knows of it, with a learner and a layout worker as processes of their own.
 
-A renderer in this process notes when each layout came; a click counts from the
-moment it is sent to the moment a layout of its page and segment is here whose
-watermarks are past the click's place in the log.
+A renderer in this process notes when each layout came, the layout worker what became
+of each key that was due: `bench.latency_delays` says what counts.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import secrets
 import subprocess
@@ -18,9 +18,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.latency_delays import Latency, Window, delays_s, summary
+from bench.latency_delays import Latency, Window, summary, told
 from bench.latency_traffic import Shop, Traffic, clicks_between
 from bench.latency_view import View, rendering
+from bench.latency_worker import Reading
 from bench.race import forget
 from reshelf.drill.stage import GivenBroker
 from reshelf.drill.stores import GivenStore
@@ -35,7 +36,6 @@ from streams.layouts.schedule import Key
 from streams.namespace import log_bounds
 from streams.records import TopicPartition
 
-ROLES = ("learner", "layouts")
 LIMIT_S = 5.0
 """A click that is in no layout after so long counts as unseen."""
 READY_S, CATCH_UP_S = 60.0, 120.0
@@ -99,8 +99,11 @@ def measure(settings: Settings, shop: Shop, order: Order, *, leave_clean: bool =
         traffic = Traffic(own.kafka, shop, run)
         traffic.open()
         view = stack.enter_context(rendering(own.kafka))
-        workers = stack.enter_context(_workers(own))
-        bench = _Bench(own, order, traffic, view, workers)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="reshelf-bench-")))
+        decided = folder / "decided"
+        decided.touch()
+        workers = stack.enter_context(_workers(own, folder, decided))
+        bench = _Bench(own, order, traffic, view, workers, Reading(decided))
         bench.wait_for_layouts(shop.keys())
         windows: dict[int, list[Window]] = {rate: [] for rate in order.rates}
         for _ in range(order.rounds):
@@ -118,13 +121,13 @@ def clear(own: Settings) -> None:
 
 
 @contextlib.contextmanager
-def _workers(settings: Settings) -> Iterator[dict[str, Worker]]:
+def _workers(settings: Settings, folder: Path, decided: Path) -> Iterator[dict[str, Worker]]:
+    """A learner, and a layout worker that writes what it decides; their logs lie in the folder."""
+    modules = {"learner": ("reshelf", "worker", "learner"), "layouts": ("bench.latency_worker", str(decided))}
     with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="reshelf-bench-")))
         found = {}
-        for role in ROLES:
-            log = folder / f"{role}.log"
-            command = [sys.executable, "-m", "reshelf", "worker", role]
+        for role, module in modules.items():
+            log, command = folder / f"{role}.log", [sys.executable, "-m", *module]
             found[role] = Worker(stack.enter_context(process(command, log, as_environment(settings))), log)
         yield found
 
@@ -133,7 +136,13 @@ class _Bench:
     """Everything that takes part."""
 
     def __init__(
-        self, settings: Settings, order: Order, traffic: Traffic, view: View, workers: Mapping[str, Worker]
+        self,
+        settings: Settings,
+        order: Order,
+        traffic: Traffic,
+        view: View,
+        workers: Mapping[str, Worker],
+        reading: Reading,
     ) -> None:
         self._settings = settings
         self._order = order
@@ -143,6 +152,7 @@ class _Bench:
         redis, partitions = settings.redis, settings.kafka.partitions
         self._watch = Watch(redis.namespace, redis.groups, partitions)
         self._store = GivenStore(redis)
+        self._reading = reading
 
     def wait_for_layouts(self, keys: Sequence[Key]) -> None:
         """Wait until each page and segment has a layout."""
@@ -162,14 +172,15 @@ class _Bench:
         end = self._mark()
         self._stream_on(begin.at, end.at)
         self._traffic.settle()
-        clicks = list(clicks_between(self._traffic.clicks, begin.at, end.at))
-        delays = delays_s(clicks, self._view.sightings, LIMIT_S)
+        self._view.decided(self._reading.more())
+        clicks = told(clicks_between(self._traffic.clicks, begin.at, end.at), self._view.seen(), LIMIT_S)
+        composed = self._view.decided_between(begin.at, end.at)
         self._catch_up()
         self._traffic.clicks.clear()
         self._view.forget()
         lasted = end.at - begin.at
-        cpu = {role: 100 * (end.cpu_s[role] - begin.cpu_s[role]) / lasted for role in ROLES}
-        return Window((end.sent - begin.sent) / lasted, delays, cpu["learner"], cpu["layouts"])
+        cpu = {role: 100 * (end.cpu_s[role] - begin.cpu_s[role]) / lasted for role in self._workers}
+        return Window((end.sent - begin.sent) / lasted, clicks, composed / lasted, cpu["learner"], cpu["layouts"])
 
     def _mark(self) -> _Mark:
         self._check()
@@ -178,10 +189,12 @@ class _Bench:
         )
 
     def _stream_on(self, begin: float, end: float) -> None:
-        """Until every click of the window was seen, or its time is over."""
+        """Until all is told of every click of the window, or its time is over."""
         while (now := time.perf_counter()) < end + LIMIT_S:
             self._traffic.publish_until(now + LOOK_S)
-            if all(self._view.reflects(click) for click in clicks_between(self._traffic.clicks, begin, end)):
+            self._view.decided(self._reading.more())
+            some = told(clicks_between(self._traffic.clicks, begin, end), self._view.seen(), math.inf)
+            if not any(math.isinf(one.delay_s) for one in some):
                 return
 
     def _catch_up(self) -> None:

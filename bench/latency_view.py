@@ -1,20 +1,21 @@
-"""A page renderer that notes when each layout reached it."""
+"""A page renderer that notes when each layout reached it, and when each was asked for after a click."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 from confluent_kafka import Consumer, Message
 
-from bench.latency_delays import SentClick, Sighting
+from bench.latency_delays import Decision, Seen, Sighting
 from reshelf.reading import partitions
 from schemas.codec import decode_key, decoder
 from schemas.errors import ReshelfError
-from schemas.topics import CLICKS, LAYOUTS
+from schemas.messages import LayoutRequest
+from schemas.topics import CLICKS, LAYOUT_REQUESTS, LAYOUTS
 from streams.clients import confluent_consumer_config
 from streams.layouts.schedule import Key
 from streams.settings import KafkaSettings
@@ -28,6 +29,7 @@ class _Reflected(msgspec.Struct, frozen=True):
 
 
 _decode = decoder(_Reflected)
+_decode_request = decoder(LayoutRequest)
 
 
 class View:
@@ -35,19 +37,34 @@ class View:
 
     def __init__(self, consumer: Consumer) -> None:
         self.sightings: dict[Key, list[Sighting]] = {}
+        self._asked_at: dict[Key, list[float]] = {}
+        self._decisions: dict[Key, list[Decision]] = {}
         self._consumer = consumer
         self._stopping = threading.Event()
         self._failed: Exception | None = None
 
-    def reflects(self, click: SentClick) -> bool:
-        """Whether the newest layout of the click's page and segment has it."""
-        seen = self.sightings.get(click.key)
-        return seen is not None and seen[-1].reflects(click)
+    def decided(self, some: Iterable[tuple[Key, Decision]]) -> None:
+        """Note what the layout worker decided since, in its order."""
+        for key, decision in some:
+            self._decisions.setdefault(key, []).append(decision)
+
+    def seen(self) -> dict[Key, Seen]:
+        """All that was noted so far, as it is now."""
+        return {
+            key: Seen(tuple(self._asked_at.get(key, ())), tuple(decisions), tuple(self.sightings.get(key, ())))
+            for key, decisions in self._decisions.items()
+        }
+
+    def decided_between(self, begin: float, end: float) -> int:
+        """How many layouts were composed in that time."""
+        return sum(begin <= one.done_at < end for some in self._decisions.values() for one in some)
 
     def forget(self) -> None:
-        """Keep the newest of each page and segment only."""
+        """Keep the newest layout of each page and segment only."""
         for seen in self.sightings.values():
             del seen[:-1]
+        self._asked_at.clear()
+        self._decisions.clear()
 
     def check(self) -> None:
         """Raise what ended the reading, if anything did."""
@@ -73,6 +90,10 @@ class View:
         if error is not None:
             if error.fatal():
                 raise ReshelfError(str(error))
+        elif value is not None and (message.topic() or "").endswith(LAYOUT_REQUESTS.name):
+            request = _decode_request(value)
+            if request.clicked:
+                self._asked_at.setdefault(Key(request.page, request.segment), []).append(received_at)
         elif value is not None:
             layout = _decode(value)
             seen = self.sightings.setdefault(Key(*decode_key(LAYOUTS, message.key())), [])
@@ -85,7 +106,8 @@ def rendering(kafka: KafkaSettings) -> Iterator[View]:
     """A renderer that follows the layouts from their beginning until the block is left."""
     consumer = Consumer(confluent_consumer_config(kafka, f"{kafka.prefix}renderer"))
     try:
-        consumer.assign(partitions(consumer, kafka.prefix + LAYOUTS.name))
+        topics = LAYOUTS, LAYOUT_REQUESTS
+        consumer.assign([one for topic in topics for one in partitions(consumer, kafka.prefix + topic.name)])
         view = View(consumer)
         thread = threading.Thread(target=view.run, name="renderer", daemon=True)
         thread.start()

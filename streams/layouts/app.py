@@ -13,7 +13,7 @@ from streams.clients import redis_client
 from streams.layouts.catalog import Catalog
 from streams.layouts.follow import Follower
 from streams.layouts.guard import Guard
-from streams.layouts.producer import LayoutProducer
+from streams.layouts.producer import Decided, LayoutProducer
 from streams.layouts.versions import Versions
 from streams.metrics import REGISTRY, Registry
 from streams.namespace import open_namespace
@@ -65,18 +65,20 @@ def layouts_app(
     on_error: Callable[[Exception], None] = end_process,
     metrics: Registry = REGISTRY,
     experiment: ExperimentSettings | None = None,
+    tell: Callable[[Decided], None] = lambda decided: None,
 ) -> Callable[[], Awaitable[faust.App]]:
     """A function that makes the producer's app in the event loop that will run it.
 
-    `metrics` is counted into while the app runs.  The function returns when the
-    compacted topics have been read to their ends.  It raises `BadSettings` when a
-    topic is missing, `StateAttention` when the namespace was made with other settings.
+    `metrics` is counted into while the app runs, and `tell` hears what became of each key
+    that was due.  The function returns when the compacted topics have been read to their
+    ends.  It raises `BadSettings` when a topic is missing, `StateAttention` when the
+    namespace was made with other settings.
     """
 
     async def make() -> faust.App:
         async with AsyncExitStack() as opened:
             guarded = experiment or ExperimentSettings()
-            worker = await _opened(opened, kafka, redis, fold, settings, metrics, guarded)
+            worker = await _opened(opened, kafka, redis, fold, settings, metrics, guarded, tell)
             worker.app = create_app(
                 f"layouts-{redis.namespace}",
                 kafka,
@@ -101,6 +103,7 @@ async def _opened(
     settings: LayoutSettings,
     metrics: Registry,
     experiment: ExperimentSettings,
+    tell: Callable[[Decided], None],
 ) -> _Worker:
     """A worker that knows what the compacted topics say; `opened` closes what it uses."""
     patience = Patience()
@@ -115,7 +118,7 @@ async def _opened(
     state = StateReader(client, redis.namespace, redis.groups, manifest.starts, together)
     versions = Versions(together, redis.namespace, redis.groups)
     guard = Guard(client, redis, experiment, settings)
-    producer = LayoutProducer(catalog, state, versions, outlet, settings, metrics, finish=guard.applied)
+    producer = LayoutProducer(catalog, state, versions, outlet, settings, metrics, finish=guard.applied, tell=tell)
     follower = Follower(kafka, catalog, producer.changed)
     opened.push_async_callback(follower.stop)
     await patience.until_done(follower.start)

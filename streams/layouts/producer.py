@@ -11,10 +11,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 from policy.assignment import Epoch, epoch_of
 from policy.entropy import entropy
@@ -49,10 +50,28 @@ _decode_request = decoder(LayoutRequest)
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The time in milliseconds: `wall` since 1970, `steady` never set back."""
+    """Times in milliseconds: since 1970, of a clock that is never set back, and of a processor that this thread had."""
 
     wall: Callable[[], int] = lambda: time.time_ns() // 1_000_000
     steady: Callable[[], float] = lambda: time.perf_counter() * 1000
+    busy: Callable[[], float] = lambda: time.thread_time() * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What became of a key that was due: `result` as in reshelf_layouts_total.
+
+    Its turn came, its counts were read, its layout was composed, and it was done with at these
+    milliseconds of the steady clock.
+    """
+
+    key: Key
+    watermarks: Mapping[str, Sequence[int]]
+    result: Literal["published", "unchanged", "refused"]
+    taken_at: float
+    read_at: float
+    composed_at: float
+    done_at: float
 
 
 class LayoutProducer:
@@ -68,6 +87,7 @@ class LayoutProducer:
         metrics: Registry = REGISTRY,
         clock: Clock | None = None,
         finish: Callable[[Layout], Layout] = lambda layout: layout,
+        tell: Callable[[Decided], None] = lambda decided: None,
     ) -> None:
         self._metrics = metrics
         for result in ("published", "unchanged", "withdrawn", "refused"):
@@ -80,6 +100,7 @@ class LayoutProducer:
         self._settings = settings
         self._clock = clock or Clock()
         self._finish = finish
+        self._tell = tell
         self._schedule = Schedule(settings.refresh_ms, settings.budget)
         self._totals = TotalsCache()
         self._patience = Patience()
@@ -186,19 +207,25 @@ class LayoutProducer:
 
     async def refresh(self, key: Key) -> None:
         """Compose a key once, and publish its layout or tombstone if there is need; raises Transient."""
+        taken_at = self._clock.steady()
         state = await self._read(key)
+        read_at = self._clock.steady()
         if key.page not in self._catalog.rules:
             await self._withdraw(key)
             return
         now = self._clock.wall()
         epoch = epoch_of(now, *key, self._settings.epoch_ms)
         layout, changes_at = self._compose(key, state, epoch, now)
+        composed_at = self._clock.steady()
         known = self._catalog.known(key)
         fingerprint = published_of(encode(layout)).fingerprint
         if not known.live or known.lost or fingerprint != known.fingerprint or now >= self._renewal(known):
-            await self._publish(key, layout)
+            result: Literal["published", "unchanged", "refused"] = await self._publish(key, layout)
         else:
-            self._metrics.add("reshelf_layouts_total", "unchanged")
+            result = "unchanged"
+        self._metrics.add("reshelf_layouts_total", result)
+        times = taken_at, read_at, composed_at, self._clock.steady()
+        self._tell(Decided(key, state.watermarks, result, *times))
         self._mark_again(key, min(epoch.end_ms, changes_at))
 
     async def _read(self, key: Key) -> KeyState:
@@ -211,12 +238,13 @@ class LayoutProducer:
 
     def _compose(self, key: Key, state: KeyState, epoch: Epoch, now: int) -> tuple[Layout, int]:
         """The layout as of `now`, and when it changes by itself, both in milliseconds."""
-        began = self._clock.steady()
+        began, busy = self._clock.steady(), self._clock.busy()
         page = self._catalog.page(key.page)
         totals = self._totals.totals(key, page.candidates, tuple(page.rules.slots))
         layout = compose(key.segment, state, page, self._settings, epoch.number, totals, now)
         ended = self._clock.steady()
-        self._schedule.spent(ended, ended - began)
+        # Where others have the processor meanwhile, resting for that too would leave it to them for good.
+        self._schedule.spent(ended, self._clock.busy() - busy)
         self._metrics.observe("reshelf_layout_compose_seconds", value=(ended - began) / 1000)
         return self._finish(layout), totals.changes_at
 
@@ -229,7 +257,7 @@ class LayoutProducer:
         renewal = now + self._settings.life_ms // 2 if key in self._refused else self._renewal(known)
         self._mark(key, self._clock.steady() + max(0, min(renewal, changes_at) - now))
 
-    async def _publish(self, key: Key, layout: Layout) -> None:
+    async def _publish(self, key: Key, layout: Layout) -> Literal["published", "refused"]:
         began = self._clock.steady()
         version = await self._versions.next(*key, self._catalog.known(key).version)
         layout = stamped(layout, version, self._clock.wall(), self._settings.life_ms)
@@ -241,13 +269,13 @@ class LayoutProducer:
                 await self._outlet.publish([Outgoing(topic.name, encode_key(topic, *key), content)])
         except StateAttention as error:
             self._refuse(key, error, len(value))
-            return
+            return "refused"
         self._catalog.remember(key, published_of(value))
         self._refused.discard(key)
-        self._tell(layout, self._clock.steady() - began)
+        self._measure(layout, self._clock.steady() - began)
+        return "published"
 
-    def _tell(self, layout: Layout, took_ms: float) -> None:
-        self._metrics.add("reshelf_layouts_total", "published")
+    def _measure(self, layout: Layout, took_ms: float) -> None:
         self._metrics.observe("reshelf_layout_publish_seconds", value=took_ms / 1000)
         if len(layout.slates) > 1:
             spread = entropy(layout.propensities, len(layout.slates))
@@ -263,7 +291,6 @@ class LayoutProducer:
 
     def _refuse(self, key: Key, error: Exception, size: int) -> None:
         """One page that cannot be published must not hold up the others."""
-        self._metrics.add("reshelf_layouts_total", "refused")
         if key not in self._refused:
             self._refused.add(key)
             log.error("No layout for %s, of %d bytes: %s", list(key), size, error)

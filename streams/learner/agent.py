@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -40,7 +41,6 @@ from streams.transport import BatchApp, create_app, end_process, guarded, reader
 log = logging.getLogger("reshelf")
 TOPICS = (IMPRESSIONS, CLICKS, CONVERSIONS)
 OUTPUTS = (DEAD_LETTERS, LAYOUT_REQUESTS)
-_REQUEST_PAUSE_S = 0.02
 _QUIET_PAUSE_S = 2.0
 """Keys that nobody clicked are asked for so often: impressions alone move a posterior slowly."""
 _EXPIRE_PAUSE_S = 60.0
@@ -68,6 +68,7 @@ class Learner:
         self._parts: dict[TopicPartition, PartitionFold] = {}
         self._alarms: dict[TopicPartition, UnfitAlarm] = {}
         self._changed: dict[tuple[str, str], bool] = {}
+        self._clicked = asyncio.Event()
         self._committing = asyncio.Lock()
         self._patience = Patience()
         self._asking = Patience()
@@ -173,6 +174,8 @@ class Learner:
         """The key wants a layout, soon when it was clicked, and so does the whole page in its time."""
         self._changed[page, segment] = clicked or self._changed.get((page, segment), False)
         self._changed.setdefault((page, WHOLE_PAGE), False)
+        if clicked:
+            self._clicked.set()
 
     async def _rewind(self, part: PartitionFold, behind: Rewind) -> None:
         if self._parts.get(part.tp) is not part:
@@ -208,14 +211,17 @@ class Learner:
             await self._rewind(part, behind)
 
     async def request_layouts(self) -> None:
-        """Say which keys changed, each once in a short while: soon after a click, in their time after impressions."""
-        quiet = 0.0
+        """Say which keys changed: at once after a click, and together in their time after impressions."""
+        loop = asyncio.get_running_loop()
+        quiet_at = loop.time() + _QUIET_PAUSE_S
         while True:
-            await asyncio.sleep(_REQUEST_PAUSE_S)
-            quiet += _REQUEST_PAUSE_S
-            wanted = self._changed if quiet >= _QUIET_PAUSE_S else _clicked(self._changed)
-            if wanted is self._changed:
-                quiet = 0.0
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(quiet_at):
+                    await self._clicked.wait()
+            self._clicked.clear()
+            wanted = _clicked(self._changed)
+            if loop.time() >= quiet_at:
+                wanted, quiet_at = self._changed, loop.time() + _QUIET_PAUSE_S
             if not wanted:
                 continue
             self._changed = {key: clicked for key, clicked in self._changed.items() if key not in wanted}
@@ -275,6 +281,7 @@ def learner_app(
             on_revoked=learner.revoked,
             on_error=on_error,
             linger_s=settings.linger_ms / 1000,
+            rest_s={IMPRESSIONS.name: settings.impressions_ms / 1000},
         )
         topics = [kafka.prefix + topic.name for topic in TOPICS]
         learner.app.agent(subscription(learner.app, topics), name="learn")(learner.learn)

@@ -18,7 +18,7 @@ import os
 import signal
 import tempfile
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,7 @@ def create_app(
     assignor: type[AbstractPartitionAssignor] = ROUND_ROBIN,
     on_error: OnError | None = None,
     linger_s: float = 0.0,
+    rest_s: Mapping[str, float] | None = None,
 ) -> BatchApp:
     """An application that reads as consumer group `kafka.prefix + name`.
 
@@ -86,6 +87,8 @@ def create_app(
     on_revoked: told which partitions went to another worker.
     on_error: told of what the transport cannot heal; by default the process ends.
     linger_s: seconds to rest after a read that brought little; events then wait so much longer at most.
+    rest_s: for topics that can wait, by name without the prefix: seconds that a partition is left alone
+        after a read that brought little of it.
     Raises BadSettings when the security settings cannot be used.
     """
     app = BatchApp(
@@ -113,7 +116,7 @@ def create_app(
         if not app.should_stop:
             report(error)
 
-    app.wiring = Wiring(kafka, logical, resume, on_revoked, told, assignor, linger_s)
+    app.wiring = Wiring(kafka, logical, resume, on_revoked, told, assignor, linger_s, rest_s or {})
     return app
 
 

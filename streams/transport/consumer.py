@@ -152,16 +152,34 @@ class BatchConsumer(FaustConsumer):
                 self.ledger.owned[name].place(positions[tp])
 
     async def _read(self) -> list[ConsumerMessage]:
+        wait_s = self._wake()
         readable = self.ledger.readable(self._active_partitions)
         if not readable:
-            await asyncio.sleep(READ_WAIT_S / 20)
+            await asyncio.sleep(min(wait_s, READ_WAIT_S / 20))
             return []
         try:
-            found = await self.source.fetch(readable, READ_WAIT_S)
+            found = await self.source.fetch(readable, wait_s)
         except OffsetOutOfRangeError as error:
             await self._out_of_range(error)
             return []
         return [message for name in readable if (message := self._message(name, found.get(name, []))) is not None]
+
+    def _wake(self) -> float:
+        """Read on where a rest is over; seconds until the next one is, READ_WAIT_S at most."""
+        now = self.loop.time()
+        resting = self.ledger.resting()
+        for name in [name for name, until in resting.items() if until <= now]:
+            del resting[name]
+            self.ledger.owned[name].rests_until = None
+            self.source.go_on(name)
+        return min([READ_WAIT_S, *(until - now for until in resting.values())])
+
+    def _rest(self, name: tuple[str, int], part: Partition, batch: Batch) -> None:
+        """Leave a partition that can wait alone after it was read to its end: a fetch now would bring very little."""
+        rest_s = self.wiring.rest_s.get(part.tp.topic, 0.0)
+        if rest_s and len(batch.records) < FEW_RECORDS and batch.end >= (self.source.end(name) or 0):
+            part.rests_until = self.loop.time() + rest_s
+            self.source.pause(name)
 
     def _message(self, name: tuple[str, int], records: list[Record]) -> ConsumerMessage | None:
         """What was read of a partition as one message; no await between the fetch and here."""
@@ -171,6 +189,7 @@ class BatchConsumer(FaustConsumer):
             return None
         message = self._to_message(TP(*name), batch)
         part.deliver(cast(Delivery, message))
+        self._rest(name, part, batch)
         return message
 
     async def _deliver(self, message: ConsumerMessage) -> None:

@@ -30,6 +30,7 @@ class Partition:
 
     `position` is where the next batch starts, None until the application said where
     to resume.  `acked` is the position up to which every batch is acknowledged.
+    `rests_until` is when to read on, in seconds of the event loop, where it is left alone for a while.
     """
 
     def __init__(self, tp: TopicPartition, generation: int) -> None:
@@ -39,11 +40,12 @@ class Partition:
         self.acked: int | None = None
         self.committed: int | None = None
         self.halted = False
+        self.rests_until: float | None = None
         self._pending: deque[Delivery] = deque()
 
     @property
     def readable(self) -> bool:
-        return self.position is not None and not self.halted
+        return self.position is not None and not self.halted and self.rests_until is None
 
     def place(self, position: int) -> None:
         """Read on from `position`; nothing has been delivered yet."""
@@ -129,6 +131,10 @@ class Ledger:
 
     def readable(self, names: Iterable[tuple[str, int]]) -> frozenset[tuple[str, int]]:
         return frozenset(name for name in names if name in self.owned and self.owned[name].readable)
+
+    def resting(self) -> dict[tuple[str, int], float]:
+        """The partitions that are left alone, and until when."""
+        return {name: part.rests_until for name, part in self.owned.items() if part.rests_until is not None}
 
     def named(self, tp: TopicPartition) -> tuple[str, int] | None:
         return self._by_logical.get(tp)

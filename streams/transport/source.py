@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
-from aiokafka.errors import KafkaError, NoOffsetForPartitionError
+from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError
 from aiokafka.protocol.group import LeaveGroupRequest
 
 from schemas.errors import Transient
@@ -156,6 +156,16 @@ class Source:
     def seek(self, name: tuple[str, int], position: int) -> None:
         """Read on from `position`, dropping what was fetched; raises IllegalStateError if not assigned."""
         self.consumer.seek(TopicPartition(*name), position)
+
+    def pause(self, name: tuple[str, int]) -> None:
+        """Fetch nothing of a partition until `go_on`; one that is not ours any more is let be."""
+        with suppress(IllegalStateError):
+            self.consumer.pause(TopicPartition(*name))
+
+    def go_on(self, name: tuple[str, int]) -> None:
+        """Fetch a partition again."""
+        with suppress(IllegalStateError):
+            self.consumer.resume(TopicPartition(*name))
 
     async def commit(self, positions: Mapping[tuple[str, int], int]) -> None:
         """Store positions with the group; raises KafkaError, also when a partition is not ours any more."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
@@ -31,6 +31,7 @@ class Wiring:
     """Callbacks run in the application's event loop; names are without the settings' prefix.
 
     After a read that brought little the reader rests for `linger_s`, so that the next one brings more.
+    `rest_s` maps a topic to how long a partition of it is left alone after it was read to its end.
     """
 
     kafka: KafkaSettings
@@ -40,6 +41,7 @@ class Wiring:
     on_error: OnError
     assignor: type[AbstractPartitionAssignor] = ROUND_ROBIN
     linger_s: float = 0.0
+    rest_s: Mapping[str, float] = field(default_factory=dict)
 
     def missing(self, topics: Iterable[str]) -> BadSettings:
         names = ", ".join(sorted(topics))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import click
+import msgspec
 import pytest
 from click.testing import CliRunner
 from confluent_kafka.admin import AdminClient
@@ -13,12 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis import Redis
 
-from bench.latency_delays import SentClick, Sighting, Window, delays_s, summary
+from bench.latency_delays import STAGES, Decision, Seen, SentClick, Sighting, Told, Window, summary, told
 from bench.latency_traffic import BURST, Pace, Shop
+from bench.latency_worker import Reading
 from reshelf.command import cli
 from reshelf.commands import Front
 from reshelf.commands.bench.latency import latency
 from schemas.errors import ReshelfError
+from streams.layouts.producer import Decided
 from streams.layouts.schedule import Key
 
 HOME, CART = Key("home", "new"), Key("cart", "new")
@@ -28,37 +32,89 @@ def sighting(at: float, *positions: int) -> Sighting:
     return Sighting(at, round(at * 1000), positions)
 
 
+def decision(at: float, *positions: int, changed: bool = True) -> Decision:
+    """Taken 30 ms before it was done, read after 10 ms and composed after 20."""
+    return Decision(positions, changed, at - 0.03, at - 0.02, at - 0.01, at)
+
+
 def test_a_click_counts_from_its_sending_to_the_first_layout_past_its_offset() -> None:
     clicks = [SentClick(HOME, 1, 7, 10.0), SentClick(HOME, 0, 7, 10.0)]
-    seen = {HOME: [sighting(9.0, 7, 6), sighting(10.1, 7, 7), sighting(10.2, 8, 7), sighting(10.4, 9, 8)]}
-    assert delays_s(clicks, seen, 5.0) == pytest.approx([0.4, 0.2])
+    positions = [(9.0, 7, 6), (10.1, 7, 7), (10.2, 8, 7), (10.4, 9, 8)]
+    seen = Seen([], [decision(*one) for one in positions], [sighting(at + 0.05, *places) for at, *places in positions])
+    assert [one.delay_s for one in told(clicks, {HOME: seen}, 5.0)] == pytest.approx([0.45, 0.25])
 
 
 def test_a_click_that_only_other_layouts_or_late_ones_reflect_is_not_seen() -> None:
     clicks = [SentClick(HOME, 0, 7, 10.0), SentClick(CART, 0, 7, 10.0), SentClick(CART, 3, 7, 10.0)]
-    seen = {CART: [sighting(15.5, 8)]}
-    assert delays_s(clicks, seen, 5.0) == [math.inf] * 3
+    seen = {CART: Seen([], [decision(15.4, 8)], [sighting(15.5, 8)])}
+    assert told(clicks, seen, 5.0) == [Told(True, math.inf)] * 3
+    assert told(clicks[1:2], {CART: Seen([], [decision(10.1, 8)])}, 5.0) == [Told(True, math.inf)]
 
 
-@given(st.lists(st.integers(0, 50), max_size=20), st.integers(0, 50))
-def test_the_first_sighting_is_found_as_by_looking_at_each(positions: list[int], offset: int) -> None:
-    seen = [sighting(10.0 + number, position) for number, position in enumerate(sorted(positions))]
-    sent = SentClick(HOME, 0, offset, 10.0)
-    expected = next((one.received_at - 10.0 for one in seen if one.reflects(sent)), math.inf)
-    assert delays_s([sent], {HOME: seen}, math.inf) == [expected]
+def test_a_click_whose_layout_was_decided_to_stay_is_told_apart() -> None:
+    seen = Seen([], [decision(10.2, 8, changed=False), decision(11.0, 9)], [sighting(11.1, 9)])
+    (one,) = told([SentClick(HOME, 0, 7, 10.0)], {HOME: seen}, 5.0)
+    assert not one.changed
+    assert one.delay_s == pytest.approx(0.2)
+    (late,) = told([SentClick(HOME, 0, 7, 10.0)], {HOME: seen}, 0.1)
+    assert late == Told(True, math.inf)
+
+
+def test_stages_of_a_click_add_up_to_its_delay() -> None:
+    click, made = SentClick(HOME, 0, 7, 10.0), [decision(10.2, 8)]
+    for asked, first in (([9.0, 10.1, 10.15], 0.1), ([9.0], 0.17), ([10.18], 0.17)):
+        (one,) = told([click], {HOME: Seen(asked, made, [sighting(10.25, 8)])}, 5.0)
+        assert one.stages == pytest.approx([first, 0.17 - first, 0.01, 0.01, 0.06])
+        assert sum(one.stages) == pytest.approx(one.delay_s)
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.booleans()), max_size=20), st.integers(0, 50))
+def test_what_becomes_of_a_click_is_found_as_by_looking_at_each(made: list[tuple[int, bool]], offset: int) -> None:
+    """Positions may fall back, as they do when Redis loses writes."""
+    made_at = [(10.1 + number, position, changed) for number, (position, changed) in enumerate(made)]
+    seen = Seen(
+        [],
+        [decision(at, position, changed=changed) for at, position, changed in made_at],
+        [sighting(at, position) for at, position, changed in made_at if changed],
+    )
+    first = next(((at, changed) for at, position, changed in made_at if position > offset), None)
+    (one,) = told([SentClick(HOME, 0, offset, 10.0)], {HOME: seen}, math.inf)
+    at, changed = (math.inf, True) if first is None else first
+    assert one.changed is changed
+    assert one.delay_s == pytest.approx(at - 10.0)
+
+
+def test_a_worker_is_read_a_line_at_a_time(tmp_path: Path) -> None:
+    file = tmp_path / "decided"
+    made = Decided(HOME, {"events-clicks": [3, 4]}, "unchanged", 1000.0, 2000.0, 3000.0, 4000.0)
+    line = msgspec.json.encode(made) + b"\n"
+    file.write_bytes(line + line[:9])
+    reading = Reading(file)
+    assert reading.more() == [(HOME, Decision([3, 4], False, 1.0, 2.0, 3.0, 4.0))]
+    assert reading.more() == []
+    file.write_bytes(line + line)
+    assert len(reading.more()) == 1
+
+
+def window(reached: float, delays: list[float], unchanged: list[float], cpu: float) -> Window:
+    clicks = [Told(True, one, [one / 5] * 5 if one < math.inf else ()) for one in delays]
+    return Window(reached, [*clicks, *(Told(False, one, [one / 4] * 4) for one in unchanged)], 40.0, cpu, 20.0)
 
 
 def test_a_summary_has_medians_of_rounds_and_counts_the_unseen_at_the_limit() -> None:
     windows = [
-        Window(100.0, [0.1] * 9 + [math.inf], 10.0, 20.0),
-        Window(98.0, [0.2], 30.0, 20.0),
-        Window(99.0, [0.3], 20.0, 20.0),
+        window(100.0, [0.1] * 9 + [math.inf], [0.5], 10.0),
+        window(98.0, [0.2], [], 30.0),
+        window(99.0, [0.3], [0.7], 20.0),
     ]
     found = summary(100, windows, 5.0)
-    assert (found.p50_ms, found.max_ms, found.clicks, found.unseen, found.rounds) == (200.0, 5_000.0, 12, 1, 3)
+    assert (found.p50_ms, found.max_ms, found.clicks, found.unseen, found.rounds) == (200.0, 5_000.0, 14, 1, 3)
+    assert (found.unchanged, found.unchanged_p50_ms, found.unchanged_p99_ms) == (2, 600.0, 600.0)
     assert (found.reached_per_s, found.learner_cpu, found.layouts_cpu) == (99.0, 20.0, 20.0)
+    assert found.composed_per_s == 40.0
+    assert found.stages_ms["received"] == pytest.approx([20.0, 58.0])
     with pytest.raises(ReshelfError, match="no click"):
-        summary(100, [Window(1.0, [], 0.0, 0.0)], 5.0)
+        summary(100, [window(1.0, [], [0.1], 0.0)], 5.0)
 
 
 @given(st.floats(1, 50_000), st.lists(st.floats(0, 0.5), max_size=50))
@@ -95,13 +151,14 @@ def test_each_rate_is_measured_and_nothing_is_left(
     front = Front(click.Context(cli), json=True)
     done = CliRunner().invoke(latency, [*sizes, *times], obj=front, catch_exceptions=False)
     assert done.exit_code == 0, done.output
-    told = json.loads(done.output)
-    assert told["machine"] and told["broker"] == broker
-    assert [row["events_per_s"] for row in told["rates"]] == [100, 300]
-    for row in told["rates"]:
+    answer = json.loads(done.output)
+    assert answer["machine"] and answer["broker"] == broker
+    assert [row["events_per_s"] for row in answer["rates"]] == [100, 300]
+    for row in answer["rates"]:
         assert row["reached_per_s"] == pytest.approx(row["events_per_s"], rel=0.5)
         assert 0 < row["p50_ms"] <= row["p99_ms"] <= row["max_ms"] <= 5_000
-        assert row["clicks"] >= 4 and 2 * row["unseen"] <= row["clicks"]
+        assert row["clicks"] >= 4 and 2 * row["unseen"] <= row["clicks"] and row["unchanged"] < row["clicks"]
+        assert list(row["stages_ms"]) == list(STAGES) and row["composed_per_s"] > 0
         assert row["learner_cpu"] > 0 and row["layouts_cpu"] > 0
     assert not list(redis.scan_iter("*bench-latency*"))
     left = AdminClient({"bootstrap.servers": broker}).list_topics(timeout=10).topics

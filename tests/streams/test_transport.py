@@ -111,11 +111,13 @@ def settings(bootstrap: str, prefix: str) -> KafkaSettings:
     return KafkaSettings(bootstrap=bootstrap, prefix=prefix, session_timeout_s=2.0)
 
 
-def produce(kafka: KafkaSettings, values: Sequence[bytes | None], partitions: int = 2, start: int = 0) -> None:
-    """Write values round the partitions of the clicks topic, under the key b"k"."""
+def produce(
+    kafka: KafkaSettings, values: Sequence[bytes | None], partitions: int = 2, start: int = 0, topic: str = CLICKS
+) -> None:
+    """Write values round the partitions of a topic, under the key b"k"."""
     producer = Producer(confluent_producer_config(kafka))
     for number, value in enumerate(values, start):
-        producer.produce(kafka.prefix + CLICKS, value, key=b"k", partition=number % partitions)
+        producer.produce(kafka.prefix + topic, value, key=b"k", partition=number % partitions)
     assert producer.flush(WAIT_S) == 0
 
 
@@ -210,6 +212,35 @@ def test_a_rewind_while_flowing_reads_again_exactly_from_there(broker: str, pref
     assert contiguous(worker.of(TP0, 2))
     assert worker.values(TP0, 2) == [b"%d" % n for n in range(0, 2000, 2)][102:]
     assert committed(kafka, 0) == 1000
+
+
+def test_a_topic_that_can_wait_comes_in_few_batches_and_holds_up_no_other(
+    broker: str, prefix: str, make_topics: Any
+) -> None:
+    kafka, rest_s, views = settings(broker, prefix), 1.0, TopicPartition("events-impressions", 0)
+    make_topics(broker, 1, (CLICKS, views.topic))
+    produce(kafka, [b"first"], 1, topic=views.topic)
+    arrived: list[tuple[float, TopicPartition]] = []
+
+    async def trickle() -> Worker:
+        worker = Worker(kafka, (CLICKS, views.topic), rest_s={views.topic: rest_s})
+        worker.body = lambda batch: arrived.append((time.monotonic(), batch.tp))
+        async with running(worker):
+            await until(lambda: worker.count() == 1)
+            for number in range(5):
+                produce(kafka, [b"later"], 1, topic=views.topic)
+                produce(kafka, [b"click"], 1)
+                await until(lambda: len(worker.records(TP0)) > number)  # noqa: B023  awaited at once
+            await until(lambda: len(worker.records(views)) == 6)
+            await worker.reader.rewind(views, 0)
+            await until(lambda: len(worker.records(views, 1)) == 6)
+        return worker
+
+    worker = asyncio.run(trickle())
+    assert worker.errors == []
+    assert contiguous(worker.of(views, 0)) and contiguous(worker.of(views, 1))
+    first, second = [at for at, tp in arrived if tp == views][:2]
+    assert second - first > 0.9 * rest_s
 
 
 def test_that_the_group_knows_no_position_is_not_an_error(broker: str, prefix: str, make_topics: Any) -> None:

@@ -47,8 +47,11 @@ def latency(
     One learner and one layout worker run as processes; 19 of 20 events are
     impressions of one slot, the others clicks, spread evenly over pages and segments.
     Rates take turns, and each warms up before it counts.  A click that is in no layout
-    after 5 s is counted as unseen, and as 5 s in the figures.  Topics and state are the
-    measurement's own, and are deleted afterwards.
+    after 5 s is counted as unseen, and as 5 s in the figures.  Clicks after which the
+    layout was composed and found to be as it was are counted apart.  The second line is
+    where the time went: until the key was asked for, its turn came, its counts were read,
+    its layout was composed, and a renderer had it.  Topics and state are the measurement's
+    own, and are deleted afterwards.
 
     Example: reshelf bench latency --broker embedded --rate 1000
     """
@@ -66,8 +69,10 @@ def latency(
 
 def _line(one: Latency) -> str:
     behind = f"; reached {one.reached_per_s:,.0f}/s only" if one.reached_per_s < KEPT_UP * one.events_per_s else ""
+    stages = ", ".join(f"{name} {p50:,.0f} / {p99:,.0f}" for name, (p50, p99) in one.stages_ms.items())
     return (
         f"{one.events_per_s:>6,} events/s: click to layout {one.p50_ms:,.0f} / {one.p99_ms:,.0f} ms (p50 / p99), "
-        f"{one.max_ms:,.0f} ms at most; {one.unseen:,} of {one.clicks:,} clicks unseen; "
-        f"CPU of learner {one.learner_cpu:.0f} %, of layouts {one.layouts_cpu:.0f} %{behind}"
+        f"{one.max_ms:,.0f} ms at most; of {one.clicks:,} clicks {one.unchanged:,} changed no layout, "
+        f"{one.unseen:,} were unseen; {one.composed_per_s:,.0f} layouts/s; "
+        f"CPU of learner {one.learner_cpu:.0f} %, of layouts {one.layouts_cpu:.0f} %{behind}\n    {stages}"
     )
