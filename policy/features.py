@@ -24,8 +24,8 @@ Scales = Mapping[str, tuple[float, float]]
 MOST_LABELS = 24
 """Labels of one kind that get a feature: the most frequent."""
 LEAST_ITEMS = 2
-FURTHEST = 4.0
-"""Quantities further than so many widths from the centre count as that."""
+FURTHEST = 2.0
+"""Quantities further than so many widths from the centre count as that: new items are furthest by age, all alike."""
 
 
 class Features(NamedTuple):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.special import betaincinv, logit
 
 from policy.examination import LEAST, examination, fit_examination
-from policy.features import Features, describe
+from policy.features import FURTHEST, Features, describe
 from policy.fitting import DIRECTIONS, Described, PageCounts, _directions, fit_page
 from policy.posteriors import Beta, posterior
 from policy.priors import arm_priors, interest, packed, strength_of, unpacked
@@ -183,7 +183,7 @@ def test_features_of_later_items_are_on_the_scale_of_the_fit() -> None:
     later, _ = describe([first[3], None, item("x", price=10**12)], 0, features.names, scales)
     assert later.values[0] == pytest.approx(features.values[3])
     assert later.values[1].tolist() == [0.0] * 4
-    assert later.values[2][0] == pytest.approx(4.0)
+    assert later.values[2][0] == pytest.approx(FURTHEST)
 
 
 def test_what_does_not_tell_items_apart_is_no_feature() -> None:
@@ -207,3 +207,11 @@ def test_directions_are_those_in_which_vectors_differ_most(seed: int, shape: tup
     assert values.T @ values == pytest.approx(np.diag(count * np.square(sizes)), abs=1e-6 * count)
     best = np.linalg.svd(vectors - vectors.mean(axis=0), compute_uv=False)[: len(sizes)]
     assert sizes == pytest.approx(best / best[0])
+
+
+def test_how_new_items_differ_by_age_is_bounded_by_what_ages_of_others_tell() -> None:
+    day = 86_400_000
+    many = [item(str(n), price=100, created_at=day * n) for n in range(1, 200)]
+    _, scales = describe(many, 200 * day)
+    new, _ = describe([item("new", created_at=200 * day)], 200 * day, ["age"], scales)
+    assert new.values.tolist() == [[-FURTHEST]]
