@@ -29,6 +29,13 @@ def home_group(tp: TopicPartition, groups: int) -> int:
     return crc32(str(tp).encode()) % groups
 
 
+@lru_cache(maxsize=100_000)
+def _table(key: TableKey) -> str:
+    """What the names of a table's arrays end in; a batch asks for it several times for each table."""
+    page, segment = quote(key.page, safe=""), quote(key.segment, safe="")
+    return f":{key.bucket}:{page}:{segment}:{int(key.traffic)}"
+
+
 class GroupKeys:
     """The keys of one state group of a namespace."""
 
@@ -55,8 +62,7 @@ class GroupKeys:
 
     def table(self, kind: str, key: TableKey) -> str:
         """One array of a table; `kind` is items, slots, sold, sales, delays, bins, revision or cells<block>."""
-        page, segment = quote(key.page, safe=""), quote(key.segment, safe="")
-        return f"{self.base}{kind}:{key.bucket}:{page}:{segment}:{int(key.traffic)}"
+        return f"{self.base}{kind}{_table(key)}"
 
 
 def manifest(namespace: str) -> str:
