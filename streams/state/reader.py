@@ -6,6 +6,7 @@ when its revision changed since it was read last.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -76,7 +77,7 @@ class StateReader:
 
     async def read_page(self, page: str, segments: Iterable[str]) -> KeyState:
         """The counts of some segments of a page together, with the log position that all of them reflect."""
-        states = [await self.read(page, segment) for segment in sorted(segments)]
+        states = await asyncio.gather(*(self.read(page, segment) for segment in sorted(segments)))
         tables = tuple(table for state in states for table in state.tables)
         return KeyState(tables, _least([state.watermarks for state in states]))
 
