@@ -64,6 +64,7 @@ def _beside(front: Front, texts: int, rounds: int, device: str, model: str, limi
     from bench.encode import measure
 
     content = {"machine": machine(), **measure(texts, rounds, device, model, limit_s, _say)}
+    _say("")
     front.answer(content, _text(content))
 
 
@@ -74,6 +75,7 @@ def _updates(front: Front, updates: int, changed: int, device: str, model: str) 
 
     settings = with_own_topics(front.settings, "updates")
     found = measure(settings.kafka, Encoder(load(model, device)), updates, changed, _say)
+    _say("")
     front.answer(
         {"machine": machine(), "broker": broker(front), **found},
         f"{updates:,} updates, {changed:,} texts changed, {found['texts_encoded']:,} encoded "
