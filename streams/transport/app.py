@@ -195,12 +195,17 @@ async def _until_asked(make: Callable[[], Awaitable[faust.App]], vitals: Vitals,
     await asyncio.wait({asking, running}, return_when=asyncio.FIRST_COMPLETED)
     asking.cancel()
     crash = app.crash_reason
-    await app.stop()
-    running.cancel()
+    await stop(app, running)
     if crash is not None:
         _report(crash)
         return exit_status(crash)
     return 0
+
+
+async def stop(app: faust.App, running: asyncio.Task[Any]) -> None:
+    """Stop an application that a task runs or still starts: what begins after the stop would never end."""
+    await ended([running])
+    await app.stop()
 
 
 def _end_at_last() -> None:

@@ -25,6 +25,7 @@ from streams.clients import confluent_consumer_config, confluent_producer_config
 from streams.records import Batch, TopicPartition
 from streams.settings import KafkaSettings
 from streams.transport import ROUND_ROBIN, create_app, reader, run_app, subscription
+from streams.transport.app import stop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -538,9 +539,8 @@ def test_a_worker_that_is_stopped_while_it_joins_waits_for_nobody_and_leaves(
         await asyncio.sleep(0.1)
         assert first.reader.source.joining
         began = time.monotonic()
-        await first.app.stop()
+        await stop(first.app, starting)
         stopped = time.monotonic()
-        await asyncio.wait([starting])
         async with running(second):
             await until(lambda: second.asked)
         return stopped - began, time.monotonic() - stopped
