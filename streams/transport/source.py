@@ -65,7 +65,7 @@ class Source:
         self._patience = Patience()
         self.consumer = AIOKafkaConsumer(
             bootstrap_servers=bootstrap_servers(kafka),
-            client_id="reshelf",
+            client_id=group,
             group_id=group,
             partition_assignment_strategy=[assignor],
             enable_auto_commit=False,
