@@ -6,6 +6,7 @@ reasons are listed again at the end of the run.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 from collections import Counter
@@ -28,6 +29,7 @@ hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None, d
 hypothesis.settings.load_profile("fixed")
 
 MakeTopics = Callable[..., None]
+_KAFKA = pytest.StashKey[str]()
 _prefixes = (f"t{os.getpid()}-{number}-" for number in itertools.count())
 
 
@@ -61,9 +63,23 @@ def kafka_home() -> Path:
     pytest.skip(NO_KAFKA)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Where tests run in several processes, these share one Kafka: each would warm up a Java of its own."""
+    config: pytest.Config = node.config
+    if _KAFKA not in config.stash and (home := os.environ.get("KAFKA_HOME")):
+        started = contextlib.ExitStack()
+        config.add_cleanup(started.close)
+        config.stash[_KAFKA] = started.enter_context(real_kafka(Path(home)))
+    node.workerinput["kafka"] = config.stash.get(_KAFKA, None)
+
+
 @pytest.fixture(scope="session")
-def kafka(kafka_home: Path) -> Iterator[str]:
+def kafka(request: pytest.FixtureRequest, kafka_home: Path) -> Iterator[str]:
     """The address of a real Kafka shared by all tests of the run."""
+    if shared := getattr(request.config, "workerinput", {}).get("kafka"):
+        yield shared
+        return
     with real_kafka(kafka_home) as bootstrap:
         yield bootstrap
 

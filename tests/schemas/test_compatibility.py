@@ -241,7 +241,7 @@ SAME_PLACE = {
 }
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(derandomize=True, deadline=None, max_examples=150)
 @given(st.lists(st.sampled_from(sorted(HARMLESS)), unique=True), st.sampled_from(sorted(BREAKING)))
 def test_breaking_change_is_found_among_harmless_ones(harmless: list[str], breaking: str) -> None:
     change, sentence = BREAKING[breaking]

@@ -52,7 +52,7 @@ async def assert_redis_agrees(worker: Worker) -> None:
 
 
 @given(log=logs(), seed=st.integers(0, 2**32))
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(max_examples=35, suppress_health_check=list(HealthCheck))
 def test_one_worker_at_a_time_publishes_each_decision_once(
     redis: SyncRedis, redis_url: str, log: Logs, seed: int
 ) -> None:
@@ -63,7 +63,7 @@ def test_one_worker_at_a_time_publishes_each_decision_once(
 
 
 @given(log=logs(), seed=st.integers(0, 2**32))
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(max_examples=35, suppress_health_check=list(HealthCheck))
 def test_workers_that_do_not_know_of_each_other_decide_alike(
     redis: SyncRedis, redis_url: str, log: Logs, seed: int
 ) -> None:
