@@ -18,8 +18,6 @@ import redis
 import redis.asyncio
 from aiokafka.partitioner import murmur2
 from confluent_kafka import KafkaError, Message
-from faust.auth import SASLCredentials, SSLCredentials
-from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
@@ -137,27 +135,16 @@ def _confluent(kafka: KafkaSettings) -> ClientConfig:
     return config | {name: path for name, path in files.items() if path}
 
 
-def faust_credentials(kafka: KafkaSettings) -> SASLCredentials | SSLCredentials | None:
-    """What Faust's `broker_credentials` takes; None for PLAINTEXT.
-
-    Raises BadSettings when a certificate file cannot be read.
-    """
-    protocol = kafka.security_protocol
-    if protocol == "PLAINTEXT":
-        return None
-    if protocol == "SSL":
-        return SSLCredentials(_ssl_context(kafka))
-    return SASLCredentials(
-        username=kafka.username,
-        password=kafka.password.get_secret_value(),
-        mechanism=kafka.sasl_mechanism,
-        ssl_context=_ssl_context(kafka) if protocol == "SASL_SSL" else None,
-    )
-
-
 def aiokafka_security(kafka: KafkaSettings) -> dict[str, Any]:
-    """The security arguments of aiokafka's clients; raises BadSettings as faust_credentials."""
-    return dict(credentials_to_aiokafka_auth(faust_credentials(kafka)))
+    """The security arguments of aiokafka's clients; raises BadSettings when a certificate file cannot be read."""
+    arguments: dict[str, Any] = {"security_protocol": kafka.security_protocol}
+    if kafka.security_protocol in ("SSL", "SASL_SSL"):
+        arguments["ssl_context"] = _ssl_context(kafka)
+    if kafka.security_protocol.startswith("SASL_"):
+        arguments["sasl_mechanism"] = kafka.sasl_mechanism
+        arguments["sasl_plain_username"] = kafka.username
+        arguments["sasl_plain_password"] = kafka.password.get_secret_value()
+    return arguments
 
 
 def bootstrap_servers(kafka: KafkaSettings) -> list[str]:
