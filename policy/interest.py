@@ -28,6 +28,9 @@ PRIOR_FEATURES = 2.0
 PRIOR_SQUARE = 0.1
 """The ridge begins as if so many weights had been seen whose squares add up to so much."""
 STEEPEST = 50.0
+CLOSE = 1e-4
+TOGETHER = 32
+"""Rows that are fitted at once: as many as keep their arrays small."""
 
 
 class Interest(NamedTuple):
@@ -57,12 +60,13 @@ def fit_interest(
     products = values.T @ values / len(values)
     for _ in range(RIDGE_ROUNDS):
         certain = np.zeros_like(weights)
-        for row in range(len(clicks)):
-            weights[row], spread = _newton(
-                values, clicks[row], trials[row], offset[row], ridge[groups], strength, weights[row]
+        for first in range(0, len(clicks), TOGETHER):
+            rows = slice(first, first + TOGETHER)
+            weights[rows], spread = _newton(
+                values, clicks[rows], trials[rows], offset[rows], ridge[groups], strength, weights[rows]
             )
-            certain[row] = 1.0 - ridge[groups] * np.diag(spread)
-            doubt[row] = (spread * products).sum()
+            certain[rows] = 1.0 - ridge[groups] * np.diagonal(spread, axis1=1, axis2=2)
+            doubt[rows] = np.einsum("gfh,fh->g", spread, products)
         for group in range(len(ridge)):
             those = groups == group
             known, square = certain[:, those].sum(), np.square(weights[:, those]).sum()
@@ -73,18 +77,18 @@ def fit_interest(
 def _newton(
     values: Floats, clicks: Floats, trials: Floats, offset: Floats, ridge: Floats, strength: float, start: Floats
 ) -> tuple[Floats, Floats]:
-    """The weights of one row, and their covariance [F, F]."""
-    weights, curvature = start.copy(), np.diag(ridge)
+    """The weights of some rows [R, F], and their covariances [R, F, F]."""
+    weights, curvature = start.copy(), np.broadcast_to(np.diag(ridge), (len(start), len(ridge), len(ridge)))
     for _ in range(NEWTON_ROUNDS):
-        rate = expit(np.clip(offset + values @ weights, -STEEPEST, STEEPEST))
+        rate = expit(np.clip(offset + weights @ values.T, -STEEPEST, STEEPEST))
         expected = trials * rate
         damped = 1.0 / (1.0 + expected / strength)
-        slope = values.T @ (damped * (clicks - expected)) - ridge * weights
-        curvature = (values * (damped * expected * (1.0 - rate))[:, None]).T @ values
-        curvature[np.diag_indices_from(curvature)] += ridge
-        step = np.linalg.solve(curvature, slope)
-        step *= min(1.0, FURTHEST_STEP / max(np.abs(step).max(), 1e-12))
-        weights += step
-        if np.abs(step).max() < 1e-4:
+        slope = (damped * (clicks - expected)) @ values - ridge * weights
+        weighted = values.T[None] * (damped * expected * (1.0 - rate))[:, None]
+        curvature = weighted @ values + np.diag(ridge)
+        step = np.linalg.solve(curvature, slope[..., None])[..., 0]
+        furthest = np.abs(step).max(axis=1, keepdims=True)
+        weights += step * np.minimum(1.0, FURTHEST_STEP / np.maximum(furthest, 1e-12))
+        if furthest.max() < CLOSE:
             break
     return weights, np.asarray(np.linalg.inv(curvature), dtype=np.float64)

@@ -20,6 +20,8 @@ from schemas.messages import PolicyParameters, SegmentFit
 
 LOWEST, HIGHEST = 1e-6, 0.9
 WHOLE_PAGE = "*"
+MOST_DOUBT = 1.0
+"""More doubt than this about weights says nothing of their mean."""
 _STRANGER = SegmentFit()
 
 
@@ -61,15 +63,19 @@ def arm_priors(
     Of an arm's clicks on the page, the part that is the segment's own by its share
     of the traffic is left out, because the posterior counts it; the whole page has
     no others.  Mean and relative variance of the two factors give mean and
-    strength of the Beta.
+    strength of the Beta.  The interest is that of the likeliest weights times the
+    mean of a log-normal factor whose logarithm has mean 0 and the variance of what
+    is doubtful about them, exp(variance / 2): else arms that were hardly shown, of
+    which most is in doubt, would be thought too little of.
     """
-    means = interest(parameters, segment, features, vectors)
     known = np.array([parameters.arms.get(item, (0.0, 0.0)) for item in items], dtype=np.float64).reshape(-1, 2)
     fit = parameters.segments.get(segment, _STRANGER)
     own = 1.0 if segment == WHOLE_PAGE else fit.share
     clicks, expected = ((1.0 - own) * known).T
     weight = 1.0 / (1.0 / parameters.arm_strength + parameters.doubt)
     factor = (weight + clicks) / (weight + expected)
+    doubt = fit.doubt + parameters.doubt * weight / (weight + expected)
+    means = interest(parameters, segment, features, vectors) * np.exp(np.minimum(doubt, MOST_DOUBT) / 2.0)
     mean = np.clip(means * factor, LOWEST, HIGHEST)
     # What an arm's other clicks correct is also what was doubtful about its features.
     spread = 1.0 / (weight + clicks) + 1.0 / parameters.segment_strength + fit.doubt

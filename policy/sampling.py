@@ -68,13 +68,16 @@ def click_normals(page: str, segment: str, hashes: Hashes, variants: int, epoch:
     return np.stack([normals(page, segment, hashes, stage, variants, epoch) for stage in CLICK_STAGES])
 
 
-def gamma_draws(shape: Floats, z: Floats) -> Floats:
+def gamma_draws(shape: Floats, z: Floats, scale: float = 1.0) -> Floats:
     """Gamma(shape, 1) draws from standard normals, not below 0 (Wilson and Hilferty 1931).
 
-    shape * max(0, 1 - 1 / (9 shape) + z / (3 sqrt(shape)))**3.
+    With c = scale**2 / (9 shape): shape * max(0, 1 - c + sqrt(c) z)**3.  That is
+    scale**2 times a draw of Gamma(shape / scale**2, 1): the same mean, `scale` times
+    the deviation.  Without the scale in the first c a small shape would be drawn too
+    low, and what little is known of would never be tried.
     """
-    root = z / (3.0 * np.sqrt(shape))
-    root += 1.0 - 1.0 / (9.0 * shape)
+    root = z * (scale / (3.0 * np.sqrt(shape)))
+    root += 1.0 - scale**2 / (9.0 * shape)
     np.maximum(root, 0.0, out=root)
     draws: Floats = shape * (root * root * root)
     return draws
@@ -86,9 +89,9 @@ def beta_draws(a: Floats, b: Floats, z: Floats, scale: float = 1.0) -> Floats:
     A ratio of two gamma draws.  For a >= 1 its quantiles above the median are
     within 3 % of the exact ones; taking b itself for the second gamma falls
     short by 4 % at a = 1, b = 49 and by more where b is smaller.  `scale`
-    multiplies the normals: 0 gives the middle of the posterior, 1 its spread.
+    multiplies the deviation and leaves the mean: 0 gives the mean, 1 the posterior.
     """
-    hits = gamma_draws(a[:, None], z[0] * scale)
-    total = hits + gamma_draws(b[:, None], z[1] * scale)
+    hits = gamma_draws(a[:, None], z[0], scale)
+    total = hits + gamma_draws(b[:, None], z[1], scale)
     middle = np.broadcast_to((a / (a + b))[:, None], total.shape)
     return np.divide(hits, total, out=middle.copy(), where=total > 0.0)

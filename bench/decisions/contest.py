@@ -12,12 +12,13 @@ import numpy as np
 from bench.decisions.peers import PEERS, learner
 from policy.posteriors import Floats, interval
 from policy.simulation.flicker import Flicker, Watched
+from policy.simulation.informed import Informed
 from policy.simulation.learned import Learned, Setup
 from policy.simulation.race import opened, race
 from policy.simulation.shop import Shape, Shop
 from reshelf.parallel import mapped
 
-OURS = "reshelf"
+OURS, INFORMED = "reshelf", "informed"
 DEFAULTS = Setup()
 
 
@@ -50,6 +51,8 @@ class Run(NamedTuple):
 def run(entry: Entry, seed: int, checkpoints: tuple[int, ...]) -> Run:
     """One race."""
     shop = opened(entry.shape, seed, checkpoints[-1])
+    if entry.name == INFORMED:
+        return Run(*race(shop, Informed(shop, entry.setup.choice.exploration, seed), checkpoints, entry.delay))
     if entry.name != OURS:
         peer = learner(entry.name, entry.shape, entry.corrected, seed, dict(entry.options), text=entry.text)
         return Run(*race(shop, peer, checkpoints, entry.delay))

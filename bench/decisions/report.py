@@ -12,6 +12,7 @@ import numpy as np
 
 from bench.decisions.contest import (
     DEFAULTS,
+    INFORMED,
     OURS,
     Entry,
     Run,
@@ -44,7 +45,10 @@ class Field(NamedTuple):
 
 @dataclass(slots=True)
 class Contest:
-    """What is run: `margin` is how many times the best peer's regret a peer may lose in tuning to race on."""
+    """What is run: `margin` is how many times the best peer's regret a peer may lose in tuning to race on.
+
+    With `bound` the informed learner races too, where its model of visitors is right.
+    """
 
     fields: Sequence[Field]
     names: Sequence[str]
@@ -54,6 +58,7 @@ class Contest:
     processes: int
     delay: int
     margin: float = 1.3
+    bound: bool = False
     setup: Setup = DEFAULTS
     say: Callable[[str, int, int], None] = lambda what, done, total: None
     found: dict[tuple[Entry, int], Run] = field(default_factory=dict)
@@ -64,7 +69,7 @@ class Contest:
         tuning = range(TUNING_SEEDS, TUNING_SEEDS + self.tuning_seeds)
         entries = [entry for one in self.fields for entry in peers(one.shape, self.names, text=one.text)]
         self.tuned = self._run("tuning peers", {entry: self._reach(entry) for entry in entries}, tuning)
-        reach = dict.fromkeys(self._ours(), len(self.checkpoints))
+        reach = dict.fromkeys([*self._ours(), *self._bounds().values()], len(self.checkpoints))
         for one in self.fields:
             reach |= self._qualified(one)
         self.found = self._run("racing", reach, range(self.seeds))
@@ -73,6 +78,7 @@ class Contest:
             "seeds": self.seeds,
             "regret": {one.name: self._regrets(one) for one in self.fields},
             "ratio_to_best_peer": {one.name: self._ratios(one) for one in self.fields},
+            "ratio_of_bound": {one.name: self._ratios(one, bound) for one, bound in self._bounds().items()},
             "ratio_of_delayed": {one.name: self._delayed(one) for one in self.fields if self.delay},
             "coverage": {one.name: self._covered(one) for one in self.fields},
             "flicker": {one.name: self._flicker(one) for one in self.fields},
@@ -86,6 +92,10 @@ class Contest:
         return [
             Entry(OURS, one.shape, one.text, delay=delay, setup=self.setup) for one in self.fields for delay in delays
         ]
+
+    def _bounds(self) -> dict[Field, Entry]:
+        fit = [one for one in self.fields if self.bound and one.text and one.shape.visitors == "position"]
+        return {one: Entry(INFORMED, one.shape, one.text, setup=self.setup) for one in fit}
 
     def _reach(self, entry: Entry) -> int:
         return 1 if PEERS[entry.name].costly else len(self.checkpoints)
@@ -149,15 +159,15 @@ class Contest:
     def _own(self, one: Field, delay: int = 0) -> Entry:
         return Entry(OURS, one.shape, one.text, delay=delay, setup=self.setup)
 
-    def _ratios(self, one: Field) -> dict[str, dict[str, Any]]:
+    def _ratios(self, one: Field, own: Entry | None = None) -> dict[str, dict[str, Any]]:
         found = {}
         for at, views in enumerate(self.checkpoints):
             rivals = {
-                e: mean_of(self._lost(e, at)).mean for e in self._racers(one) if e.name != OURS and self._lost(e, at)
+                e: mean_of(self._lost(e, at)).mean for e in self._racers(one) if e.name in PEERS and self._lost(e, at)
             }
             if rivals:
                 best = min(rivals, key=lambda entry: rivals[entry])
-                ratio = ratio_of(self._lost(self._own(one), at), self._lost(best, at))
+                ratio = ratio_of(self._lost(own or self._own(one), at), self._lost(best, at))
                 found[str(views)] = ratio._asdict() | {"peer": _label(best), "settings": dict(best.options)}
         return found
 

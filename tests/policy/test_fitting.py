@@ -12,14 +12,15 @@ from policy.examination import LEAST, examination, fit_examination
 from policy.features import FURTHEST, Features, describe
 from policy.fitting import DIRECTIONS, Described, PageCounts, _directions, fit_page
 from policy.posteriors import Beta, posterior
-from policy.priors import arm_priors, interest, packed, strength_of, unpacked
+from policy.priors import MOST_DOUBT, arm_priors, interest, packed, strength_of, unpacked
 from policy.strength import fit_strength
 from schemas.codec import decoder, encode
-from schemas.messages import CatalogItem, PolicyParameters
+from schemas.messages import CatalogItem, PolicyParameters, SegmentFit
 from tests.policy.fitted_world import World, world
 
 BASE = 0.02, 50.0
 SEEDS = st.integers(0, 2**32 - 1)
+DRAWN = np.random.default_rng(1).normal(size=100_000)
 
 
 def fitted(those: World, counts: PageCounts, *, text: bool) -> PolicyParameters:
@@ -161,6 +162,19 @@ def test_the_whole_page_has_no_other_segments_to_learn_from() -> None:
     features = Features((), np.zeros((1, 0)))
     assert arm_priors(parameters, "*", ["a"], features).factor == pytest.approx(1.0)
     assert arm_priors(parameters, "new", ["a"], features).factor > 2.0
+
+
+@given(st.floats(0.0, 0.9), st.floats(0.0, 0.9))
+def test_what_is_in_doubt_is_worth_the_mean_of_what_it_may_be(page: float, own: float) -> None:
+    features = Features((), np.zeros((2, 0)))
+    segments = {"s": SegmentFit(doubt=own)}
+    known = {"seen": (9e6, 9e6)}
+    parameters = PolicyParameters("home", 1, 1, 0.002, 50.0, segments=segments, arms=known, doubt=page)
+    seen, fresh = arm_priors(parameters, "s", ["seen", "fresh"], features).prior.click_rate  # type: ignore[misc]
+    # An arm's own clicks take the doubt away that is the page's.
+    assert seen == pytest.approx(0.002 * np.exp(DRAWN * np.sqrt(own)).mean(), rel=0.01)
+    doubt = min(page + own, MOST_DOUBT)
+    assert fresh == pytest.approx(0.002 * np.exp(DRAWN * np.sqrt(doubt)).mean(), rel=0.01)
 
 
 def test_vectors_of_another_size_and_what_is_not_a_number_are_left_out() -> None:

@@ -88,12 +88,22 @@ def test_every_draw_is_a_probability(a: float, b: float, hit: float, miss: float
     assert 0.0 <= draw[0, 0] <= 1.0
 
 
-@given(st.floats(1, 1e4), st.floats(1, 1e4), st.floats(-3, 3), st.floats(-3, 3))
-def test_no_exploration_gives_the_same_middle_to_all_variants(a: float, b: float, hit: float, miss: float) -> None:
+@given(st.floats(0.01, 1e4), st.floats(1, 1e4), st.floats(-3, 3), st.floats(-3, 3))
+def test_no_exploration_gives_the_mean_to_all_variants(a: float, b: float, hit: float, miss: float) -> None:
     z = np.array([[[hit, -hit]], [[miss, 0.0]]])
     drawn = beta_draws(np.array([a]), np.array([b]), z, 0.0)[0]
     assert drawn[0] == drawn[1]
-    assert drawn[0] == pytest.approx(betaincinv(a, b, 0.5), rel=0.05)
+    assert drawn[0] == pytest.approx(a / (a + b))
+
+
+@pytest.mark.parametrize("scale", [0.1, 0.25, 0.5, 1.0])
+@pytest.mark.parametrize(("a", "b"), [(1, 49), (4, 200), (40, 1_000)])
+def test_exploration_scales_the_deviation_and_leaves_the_mean(a: float, b: float, scale: float) -> None:
+    z = np.random.default_rng(2).standard_normal((2, 1, 200_000))
+    draws = beta_draws(np.array([a], float), np.array([b], float), z, scale)[0]
+    mean, deviation = a / (a + b), np.sqrt(a * b / (a + b + 1)) / (a + b)
+    assert draws.mean() == pytest.approx(mean, rel=0.01)
+    assert draws.std() == pytest.approx(scale * deviation, rel=0.04)
 
 
 def test_no_arms_have_no_numbers() -> None:

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import logit
 
 from policy.simulation.flicker import Watched, changed
+from policy.simulation.informed import Informed
 from policy.simulation.learned import Learned, Setup
 from policy.simulation.race import batches, opened, race
 from policy.simulation.shop import HIGHEST, LOWEST, Offer, Seen, Shape
@@ -110,6 +112,19 @@ def test_who_knows_the_truth_loses_nothing_and_who_learns_loses_less_than_chance
     assert race(shop, Knowing(shop), [8_000]).regret[0] == pytest.approx(0.0, abs=1e-9)
     course = race(opened(shape, 4, 8_000), Learned(shape, Setup()), [4_000, 8_000])
     assert 0.0 < course.regret[0] < course.regret[1] < 0.7 * course.uniform[1]
+
+
+def test_who_is_told_how_the_shop_was_made_covers_its_truth() -> None:
+    covered = []
+    for seed in range(4):
+        shop = opened(SMALL, seed, 2_000)
+        informed = Informed(shop, 0.25, seed)
+        course = race(shop, informed, [2_000])
+        assert course.regret[0] < course.uniform[0]
+        rows = shop.offer().rows
+        off = logit(shop.attraction[:, rows]) - informed.mean[:, rows]
+        covered.append(np.abs(off) < 1.96 * np.sqrt(informed.variance[:, rows]))
+    assert 0.9 < np.mean(covered) < 0.99
 
 
 def test_the_same_seed_gives_the_same_race() -> None:

@@ -20,7 +20,7 @@ from reshelf.commands.bench.decisions import PEERS as OFFERED
 
 def test_contest_answers_with_regret_and_ratios(capsys: pytest.CaptureFixture[str]) -> None:
     few = ["--seeds", "2", "--tuning-seeds", "1", "--views", "400", "--views", "800", "--visitors", "position"]
-    peers = ["--peers", "most-popular", "--peers", "epsilon-greedy", "--delay", "300"]
+    peers = ["--peers", "most-popular", "--peers", "epsilon-greedy", "--delay", "300", "--bound"]
     assert run(["bench", "decisions", "--json", *few, *peers]) == 0
     answer = json.loads(capsys.readouterr().out)
     for field in ("position, with embeddings", "position, without embeddings"):
@@ -38,6 +38,10 @@ def test_contest_answers_with_regret_and_ratios(capsys: pytest.CaptureFixture[st
             assert flicker["new_day"] is None
             assert answer["first_day_regret"][field][views]["mean"] == 0.0, "on the first day no item is new"
     assert answer["first_day_regret_ratio"] == {}
+    assert list(answer["ratio_of_bound"]) == ["position, with embeddings"]
+    bound = answer["ratio_of_bound"]["position, with embeddings"]["800"]
+    assert 0.0 < bound["low"] <= bound["mean"] <= bound["high"]
+    assert "informed" in answer["regret"]["position, with embeddings"]["800"]
 
 
 def test_without_peers_there_is_no_ratio(capsys: pytest.CaptureFixture[str]) -> None:

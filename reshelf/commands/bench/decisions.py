@@ -51,7 +51,7 @@ PEERS = {
     "--delay", type=click.IntRange(min=0), default=1_000, show_default=True, help="Page views that delayed news waits."
 )
 @click.option(
-    "--exploration", type=click.FloatRange(0, 10), default=0.5, show_default=True, help="Of the policy, as in layouts."
+    "--exploration", type=click.FloatRange(0, 10), default=0.25, show_default=True, help="Of the policy, as in layouts."
 )
 @click.option(
     "--new", type=click.FloatRange(0, 1), default=0.05, show_default=True, help="Share of items replaced each day."
@@ -66,6 +66,9 @@ PEERS = {
 @click.option("--segments", type=AT_LEAST_ONE, default=20, show_default=True, help="Segments of a shop.")
 @click.option("--items", type=click.IntRange(min=10), default=200, show_default=True, help="Items of a shop at a time.")
 @click.option("--daily", type=AT_LEAST_ONE, default=30_000, show_default=True, help="Page views of a day.")
+@click.option(
+    "--bound", is_flag=True, help="Race a learner that is told how the shops were made: no prior can be better."
+)
 @click.option("--processes", type=AT_LEAST_ONE, default=1, show_default=True, help="Races at the same time.")
 @click.pass_obj
 def decisions(
@@ -82,6 +85,7 @@ def decisions(
     segments: int,
     items: int,
     daily: int,
+    bound: bool,
     processes: int,
 ) -> None:
     """Regret of the policy, and of other libraries at their best, in simulated shops.
@@ -106,6 +110,7 @@ def decisions(
         tuning_seeds=tuning_seeds,
         processes=processes,
         delay=delay,
+        bound=bound,
         setup=Setup(choice=PolicyChoice(exploration=exploration)),
         say=_say,
     )
@@ -141,7 +146,11 @@ def _text(content: dict[str, Any]) -> str:
             for learner, row in sorted(rows.items(), key=lambda pair: pair[1]["mean"]):
                 reach = f" ({row['low']:,.0f} to {row['high']:,.0f})" if "low" in row else f" ({row['seeds']} seeds)"
                 lines.append(f"  {learner:<34}{row['mean']:>10,.0f} clicks lost{reach}")
-            for key, word in (("ratio_to_best_peer", "to the best peer"), ("ratio_of_delayed", "of delayed updates")):
+            for key, word in (
+                ("ratio_to_best_peer", "to the best peer"),
+                ("ratio_of_bound", "of the informed to the best peer"),
+                ("ratio_of_delayed", "of delayed updates"),
+            ):
                 ratio = content[key].get(name, {}).get(views)
                 if ratio:
                     lines.append(f"  ratio {word}: {ratio['mean']:.3f} ({ratio['low']:.3f} to {ratio['high']:.3f})")
