@@ -21,6 +21,11 @@ include "names.pxi"
 include "reading.pxi"
 include "counting.pxi"
 
+cdef enum:
+    # Records that are judged in one go; few where the next may well not be plain.
+    FEW_ROWS = 16
+    MOST_ROWS = 1_024
+
 
 cdef class Shortcut:
     """Judges plain impressions of one partition, beside a `Judge` whose windows it shares.
@@ -40,6 +45,11 @@ cdef class Shortcut:
     cdef list texts
     cdef int64_t *rows
     cdef Py_ssize_t row_room
+    cdef list kept
+    cdef Row[MOST_ROWS] gathered
+    cdef int64_t[MOST_ROWS] duplicates
+    cdef int64_t[MOST_ROWS] robots
+    cdef Py_ssize_t doubled, brought_much
 
     def __init__(
         self, dict limits, fold, RecentWindow ids, RecentWindow views, RecentWindow units, BlockCount brought
@@ -95,7 +105,7 @@ cdef class Shortcut:
             self.known_pages.put(name, number)
         return number
 
-    cdef inline Name _place_name(self, int64_t page, int traffic, Name segment) noexcept:
+    cdef inline Name _place_name(self, int64_t page, int traffic, Name segment) noexcept nogil:
         return _within(<uint64_t>(page * 4 + traffic), segment)
 
     cdef int _make_room(self) except -1:
@@ -119,45 +129,82 @@ cdef class Shortcut:
         Those below offset `first` are noted in the windows alone.  Offsets of what does not count
         are added to `aside`, by verdict.  `newest` is the largest append time (ms) before, and the attribute the one after.
         """
-        cdef Py_ssize_t end = len(records)
-        cdef bytes value, key
-        cdef int64_t offset, timestamp
-        cdef Event event
-        cdef list duplicates = aside["duplicate"], robots = aside["robot"]
+        cdef Py_ssize_t end = len(records), ahead = FEW_ROWS, gathered, judged
         if taken.shortcut is not self:
             raise ValueError("expected what this shortcut takes, got that of another")
         self.newest = newest
         while at < end:
-            record = records[at]
-            payload, owner = record.value, record.key
-            if not (PyBytes_CheckExact(payload) and PyBytes_CheckExact(owner)):
+            gathered = self._gather(records, at, min(at + ahead, end))
+            with nogil:
+                judged = self._take(gathered, first, taken)
+            self._put_aside(aside)
+            at += judged
+            if judged < gathered or gathered < ahead:
                 break
-            value, key, offset, timestamp = payload, owner, record.offset, record.timestamp
-            if not _impression(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), &event, &self.limits):
-                break
-            if not self._fit(&event, key, timestamp):
-                break
-            if not self._judge(&event, offset, timestamp, offset >= first, taken, duplicates, robots):
-                break
-            self.newest = max(self.newest, timestamp)
-            at += 1
+            ahead = MOST_ROWS
         return at
 
-    cdef bint _fit(self, Event *event, bytes key, int64_t timestamp) noexcept:
-        cdef int64_t lateness = timestamp - event.occurred_at
-        cdef int64_t newest = max(self.newest, timestamp)
-        if not _is(&event.unit, PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key)):
+    cdef Py_ssize_t _gather(self, list records, Py_ssize_t at, Py_ssize_t end) except -1:
+        """Where the bytes of records lie, up to one that has none; how many.  They are kept as long."""
+        cdef Py_ssize_t count = 0
+        cdef Row *row
+        self.kept = kept = []
+        while at < end:
+            record = records[at]
+            value, key = record.value, record.key
+            if not (PyBytes_CheckExact(value) and PyBytes_CheckExact(key)):
+                break
+            kept.append(value)
+            kept.append(key)
+            row = &self.gathered[count]
+            row.value = Text(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
+            row.key = Text(PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key))
+            row.offset, row.timestamp = record.offset, record.timestamp
+            count += 1
+            at += 1
+        return count
+
+    cdef Py_ssize_t _take(self, Py_ssize_t gathered, int64_t first, Taken taken) except -1 nogil:
+        """How many of those gathered are plain, up to one that is not.  Other threads run meanwhile."""
+        cdef Py_ssize_t at
+        cdef Row *row
+        cdef Event event
+        self.doubled = self.brought_much = 0
+        for at in range(gathered):
+            row = &self.gathered[at]
+            if not _impression(row.value.at, row.value.size, &event, &self.limits):
+                return at
+            if not self._fit(&event, row):
+                return at
+            if not self._judge(&event, row.offset, row.timestamp, row.offset >= first, taken):
+                return at
+            self.newest = max(self.newest, row.timestamp)
+        return gathered
+
+    cdef int _put_aside(self, dict aside) except -1:
+        cdef Py_ssize_t at
+        cdef list duplicates = aside["duplicate"], robots = aside["robot"]
+        for at in range(self.doubled):
+            duplicates.append(self.duplicates[at])
+        for at in range(self.brought_much):
+            robots.append(self.robots[at])
+        return 0
+
+    cdef bint _fit(self, Event *event, Row *row) noexcept nogil:
+        cdef int64_t lateness = row.timestamp - event.occurred_at
+        cdef int64_t newest = max(self.newest, row.timestamp)
+        if not _is(&event.unit, row.key.at, row.key.size):
             return False
         if (self.early and -lateness > self.early) or (self.late and lateness > self.late):
             return False
         return not self.life or self._bucket(event) + self.life >= newest
 
-    cdef inline int64_t _bucket(self, Event *event) noexcept:
+    cdef inline int64_t _bucket(self, Event *event) noexcept nogil:
         return event.occurred_at - event.occurred_at % self.width if self.width else 0
 
     cdef int _judge(
-        self, Event *event, int64_t offset, int64_t timestamp, bint counts, Taken taken, list duplicates, list robots
-    ) except -1:
+        self, Event *event, int64_t offset, int64_t timestamp, bint counts, Taken taken
+    ) except -1 nogil:
         cdef int64_t place = UNKNOWN
         cdef bint robot = False
         cdef int32_t new_view, new_unit
@@ -182,9 +229,11 @@ cdef class Shortcut:
         new_view = not self.views.note(view, offset)
         new_unit = not self.units.note(unit, offset)
         if self.ids.note(ident, offset):
-            duplicates.append(offset)
+            self.duplicates[self.doubled] = offset
+            self.doubled += 1
         elif counts and robot:
-            robots.append(offset)
+            self.robots[self.brought_much] = offset
+            self.brought_much += 1
         elif counts:
             one = &taken.ones[taken.count]
             one.offset, one.place, one.cells = offset, <int32_t>place, event.shown
@@ -193,7 +242,7 @@ cdef class Shortcut:
             taken.cell_count += event.shown
         return 1
 
-    cdef int64_t _place(self, Event *event, Name page_name, Taken taken) except? -2:
+    cdef int64_t _place(self, Event *event, Name page_name, Taken taken) except? -2 nogil:
         """The place of an event; its cells are written behind those taken.  UNKNOWN where a name is."""
         cdef int64_t page = self.known_pages.get(_within(<uint64_t>self._bucket(event), page_name))
         cdef int64_t place, item, slot
@@ -214,10 +263,10 @@ cdef class Shortcut:
             taken.cells[taken.cell_count + step] = (<uint64_t>item << NAME_BITS) | <uint64_t>slot
         return place
 
-    cdef inline int64_t _number_of(self, uint64_t where, Text *text) noexcept:
+    cdef inline int64_t _number_of(self, uint64_t where, Text *text) noexcept nogil:
         return self.known_names.get(_within(where, _name(text.at, text.size)))
 
-    cdef Name _unit_of_page(self, Event *event) noexcept:
+    cdef Name _unit_of_page(self, Event *event) noexcept nogil:
         """The name that `Judge` notes: page, line feed, unit."""
         cdef char[MOST_BYTES + 1] both
         memcpy(both, event.page.at, event.page.size)

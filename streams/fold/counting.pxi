@@ -43,7 +43,7 @@ cdef class Taken:
             found += self.ones[at].offset >= floor
         return found
 
-    cdef int make_room(self, int cells) except -1:
+    cdef int make_room(self, int cells) except -1 nogil:
         if self.count == self.room:
             self.room = self.room * 2 or 1_024
             self.ones = <One *>realloc(self.ones, self.room * sizeof(One))
@@ -51,7 +51,8 @@ cdef class Taken:
             self.cell_room = (self.cell_room + cells) * 2
             self.cells = <uint64_t *>realloc(self.cells, self.cell_room * sizeof(uint64_t))
         if self.ones == NULL or self.cells == NULL:
-            raise MemoryError
+            with gil:
+                raise MemoryError
         return 0
 
     def counted(self, list floors):

@@ -94,18 +94,19 @@ cdef class Table:
     def __dealloc__(self):
         free(self.entries)
 
-    cdef int _allot(self, Py_ssize_t capacity) except -1:
+    cdef int _allot(self, Py_ssize_t capacity) except -1 nogil:
         cdef Py_ssize_t at
         self.entries = <Entry *>malloc(capacity * sizeof(Entry))
         if self.entries == NULL:
-            raise MemoryError
+            with gil:
+                raise MemoryError
         for at in range(capacity):
             self.entries[at].value = UNKNOWN
         self.mask = capacity - 1
         self.used = 0
         return 0
 
-    cdef inline Entry *find(self, Name name) noexcept:
+    cdef inline Entry *find(self, Name name) noexcept nogil:
         """The entry of a name, or the free one where it belongs."""
         cdef Py_ssize_t at = <Py_ssize_t>(name.high & <uint64_t>self.mask)
         cdef Entry *entry = &self.entries[at]
@@ -114,10 +115,10 @@ cdef class Table:
             entry = &self.entries[at]
         return entry
 
-    cdef inline int64_t get(self, Name name) noexcept:
+    cdef inline int64_t get(self, Name name) noexcept nogil:
         return self.find(name).value
 
-    cdef int put(self, Name name, int64_t value) except -1:
+    cdef int put(self, Name name, int64_t value) except -1 nogil:
         cdef Entry *entry = self.find(name)
         if entry.value == UNKNOWN:
             entry.name = name
@@ -127,7 +128,7 @@ cdef class Table:
             self._grow()
         return 0
 
-    cdef int _grow(self) except -1:
+    cdef int _grow(self) except -1 nogil:
         cdef Entry *before = self.entries
         cdef Py_ssize_t at, capacity = self.mask + 1
         cdef Py_ssize_t used = self.used
@@ -156,16 +157,17 @@ cdef class RecentWindow:
         """Note `name` at `offset` (offsets never go down) and say whether it is recent."""
         return bool(self.note(_of(name), offset))
 
-    cdef inline void expect(self, Name name) noexcept:
+    cdef inline void expect(self, Name name) noexcept nogil:
         """The name will be noted soon: its places are far apart in memory."""
         expect(&self.newer.entries[name.high & <uint64_t>self.newer.mask])
         expect(&self.older.entries[name.high & <uint64_t>self.older.mask])
 
-    cdef int note(self, Name name, int64_t offset) except -1:
+    cdef int note(self, Name name, int64_t offset) except -1 nogil:
         cdef int64_t block = offset // self.reach, last
         if block != self.block:
-            self.older = self.newer if block == self.block + 1 else Table()
-            self.newer = Table()
+            with gil:
+                self.older = self.newer if block == self.block + 1 else Table()
+                self.newer = Table()
             self.block = block
         last = self.newer.get(name)
         if last == UNKNOWN:
@@ -189,16 +191,18 @@ cdef class BlockCount:
         """Note one more of `key` on `day` at `offset` (offsets never go down); how many there are by now."""
         return self.note(self.name(_name(PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key)), day), offset)
 
-    cdef inline Name name(self, Name key, int64_t day) noexcept:
+    cdef inline Name name(self, Name key, int64_t day) noexcept nogil:
         return _within(<uint64_t>day, key)
 
-    cdef inline void expect(self, Name name) noexcept:
+    cdef inline void expect(self, Name name) noexcept nogil:
         expect(&self.counts.entries[name.high & <uint64_t>self.counts.mask])
 
-    cdef int64_t note(self, Name name, int64_t offset) except -1:
+    cdef int64_t note(self, Name name, int64_t offset) except -1 nogil:
         cdef int64_t block = offset // self.reach, count
         if block != self.block:
-            self.counts, self.block = Table(), block
+            with gil:
+                self.counts = Table()
+            self.block = block
         count = self.counts.get(name)
         count = 1 if count == UNKNOWN else count + 1
         self.counts.put(name, count)

@@ -29,6 +29,12 @@ cdef struct Event:
     Text[MOST_SLOTS] slots
     Text[MOST_SLOTS] items
 
+cdef struct Row:
+    Text value
+    Text key
+    int64_t offset
+    int64_t timestamp
+
 cdef struct Cursor:
     const char *at
     const char *end
