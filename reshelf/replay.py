@@ -65,11 +65,11 @@ def run(settings: Settings, source: Source, order: Order, begin: Begin) -> Repla
 
 
 async def _run(settings: Settings, source: Source, order: Order, begin: Begin) -> Replayed:
-    bounds = source.bounds(ALL)
+    bounds = await asyncio.to_thread(source.bounds, ALL)
     starts, ends = (_places(source, bounds, word, side) for side, word in enumerate((order.begin, order.end)))
     if order.windows:
         source = _reattributed(settings, source, order.windows, starts, ends, begin)
-        for tp, span in source.bounds([CONVERSIONS.name]).items():
+        for tp, span in (await asyncio.to_thread(source.bounds, [CONVERSIONS.name])).items():
             starts[tp], ends[tp] = span
     client = redis_client(settings.redis)
     try:

@@ -37,7 +37,7 @@ def archive(front: Front, folder: Path, form: str) -> None:
     from streams.replay.archive import write
     from streams.replay.source import KafkaSource
 
-    source, names = KafkaSource(front.settings.kafka, headers=True), [topic.name for topic in EVENT_TOPICS]
+    source, names = KafkaSource(front.settings.kafka), [topic.name for topic in EVENT_TOPICS]
     counts = write(source, folder, source.bounds(names), form)
     total = sum(counts.values())
     front.answer({"folder": str(folder), "files": counts, "records": total}, f"{total:,} records are in {folder}")

@@ -15,7 +15,7 @@ from typing import Any
 from schemas.errors import BadSettings
 from streams.records import TopicPartition
 from streams.replay import json_lines, parquet
-from streams.replay.source import Logged, Source, Span
+from streams.replay.source import Logged, Runs, Source, Span
 
 FORMS: Mapping[str, ModuleType] = {form.SUFFIX: form for form in (parquet, json_lines)}
 """Each has a `Writer`, `runs` and `offsets`; the name is that of its files' suffix."""
@@ -71,7 +71,7 @@ class ArchiveSource:
             found[tp] = next(later, end)
         return found
 
-    def records(self, spans: Mapping[TopicPartition, Span]) -> Iterator[tuple[TopicPartition, list[Logged]]]:
+    def records(self, spans: Mapping[TopicPartition, Span]) -> Runs:
         for tp, (first, end) in spans.items():
             for run in self._runs(tp):
                 some = [one for one in run if first <= one.offset < end]

@@ -18,7 +18,7 @@ from schemas.topics import CLICKS, CONVERSIONS, PURCHASES
 from streams.attribution.clicks import GroupMemory, Position
 from streams.attribution.core import Decision, PartitionAttribution, Windows
 from streams.records import Batch, TopicPartition
-from streams.replay.source import Logged, Source, Span
+from streams.replay.source import Logged, Runs, Source, Span
 from streams.settings import AttributionSettings, FoldSettings
 from streams.state.watermark import Watermark
 
@@ -64,7 +64,7 @@ class Reattributed:
     def at_time(self, topics: Sequence[str], time_ms: int) -> dict[TopicPartition, int]:
         return self._source.at_time([topic for topic in topics if topic != CONVERSIONS.name], time_ms)
 
-    def records(self, spans: Mapping[TopicPartition, Span]) -> Iterator[tuple[TopicPartition, list[Logged]]]:
+    def records(self, spans: Mapping[TopicPartition, Span]) -> Runs:
         for tp, span in spans.items():
             if tp.topic == CONVERSIONS.name:
                 yield from ((tp, run) for run in self._conversions(tp.partition, span))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -13,7 +15,7 @@ from streams.fold.shortcut import BUILT
 from streams.learner.partition import PartitionFold, Prepared, Rewind
 from streams.patience import Patience
 from streams.records import Batch, TopicPartition
-from streams.replay.source import Logged, Source, Span
+from streams.replay.source import Runs, Source, Span
 from streams.settings import FoldSettings
 from streams.state.manifest import Manifest
 from streams.state.store import Store
@@ -44,7 +46,7 @@ async def replay(
     Dead letters are not written again.  Raises `Transient` when the source is away,
     `StateAttention` when Redis lost what was applied: run it again to go on.
     """
-    parts, first = {}, source.bounds(sorted({tp.topic for tp in ends}))
+    parts, first = {}, await asyncio.to_thread(source.bounds, sorted({tp.topic for tp in ends}))
     for tp in sorted(ends):
         start = manifest.starts[tp.topic][tp.partition]
         parts[tp] = await PartitionFold.resume(tp, store, start, fold, _bury_nothing, BUILT)
@@ -58,9 +60,10 @@ async def replay(
         if part.applied < ends[tp]:
             # Windows warm up on what lies before, as far as there is any.
             spans[tp] = max(first[tp][0], part.applied - fold.duplicate_window), ends[tp]
-    work = _Work(parts, spans, ends, tell)
-    async for tp, records in _beside(source.records(spans)):
-        await work.take(tp, records)
+    work = _Work(parts, tell)
+    async with aclosing(_beside(_prepared(source.records(spans), spans, parts))) as batches:
+        async for tp, prepared in batches:
+            await work.commit(parts[tp], prepared)
     await work.finish()
     return Applied(work.read, dict(work.verdicts))
 
@@ -69,46 +72,39 @@ async def _bury_nothing(tp: TopicPartition, rejected: Sequence[Rejected]) -> Non
     """The live workers have written them."""
 
 
-class _Work:
-    """The next batch is prepared while Redis works on the one before."""
+def _prepared(
+    records: Runs, spans: Mapping[TopicPartition, Span], parts: Mapping[TopicPartition, PartitionFold]
+) -> Generator[tuple[TopicPartition, Prepared], None, None]:
+    """The records as prepared batches, each read while the one before is prepared; then what holds none."""
+    at = {tp: first for tp, (first, _) in spans.items()}
+    with ThreadPoolExecutor(1) as reading:
+        coming = reading.submit(next, records, None)
+        try:
+            while (found := coming.result()) is not None:
+                coming = reading.submit(next, records, None)
+                tp, run = found
+                batch = Batch(tp, at[tp], run[-1].offset + 1, 0, run)
+                at[tp] = batch.end
+                yield tp, parts[tp].prepare(batch)
+        finally:
+            reading.submit(records.close).result()
+    for tp, (_, end) in spans.items():
+        if at[tp] < end:
+            yield tp, parts[tp].prepare(Batch(tp, at[tp], end, 0, []))
 
-    def __init__(
-        self,
-        parts: Mapping[TopicPartition, PartitionFold],
-        spans: Mapping[TopicPartition, Span],
-        ends: Mapping[TopicPartition, int],
-        tell: Tell,
-    ) -> None:
+
+class _Work:
+    """What was applied so far."""
+
+    def __init__(self, parts: Mapping[TopicPartition, PartitionFold], tell: Tell) -> None:
         self.read = 0
         self.verdicts: dict[str, int] = {}
         self._parts = parts
-        self._ends = ends
         self._tell = tell
         self._patience = Patience()
-        self._at = {tp: first for tp, (first, _) in spans.items()}
-        self._committing: asyncio.Task[None] | None = None
 
-    async def take(self, tp: TopicPartition, records: list[Logged]) -> None:
-        await self._prepare(Batch(tp, self._at[tp], records[-1].offset + 1, 0, records))
-
-    async def finish(self) -> None:
-        """What is left to the ends holds no records; then all groups are moved there."""
-        for tp, at in self._at.items():
-            if at < self._ends[tp]:
-                await self._prepare(Batch(tp, at, self._ends[tp], 0, []))
-        await self._committed()
-        for part in self._parts.values():
-            await self._patience.until_done(part.advance)
-
-    async def _prepare(self, batch: Batch) -> None:
-        part = self._parts[batch.tp]
-        prepared = part.prepare(batch)
-        self._at[batch.tp] = batch.end
-        await self._committed()
-        self._committing = asyncio.create_task(self._commit(part, prepared))
-        await asyncio.sleep(0)
-
-    async def _commit(self, part: PartitionFold, prepared: Prepared) -> None:
+    async def commit(self, part: PartitionFold, prepared: Prepared) -> None:
+        """Carry a batch into the state; meanwhile the next ones are read and prepared."""
         fresh, floor = part.fresh(prepared.batch), part.applied
         try:
             await self._patience.until_done(lambda: part.commit(prepared))
@@ -119,17 +115,21 @@ class _Work:
         self.read += fresh
         self._tell(fresh)
 
-    async def _committed(self) -> None:
-        if self._committing is not None:
-            await self._committing
-            self._committing = None
+    async def finish(self) -> None:
+        """Move all groups to the ends."""
+        for part in self._parts.values():
+            await self._patience.until_done(part.advance)
 
 
-async def _beside(items: Iterator[T]) -> AsyncIterator[T]:
+async def _beside(items: Generator[T, None, None]) -> AsyncGenerator[T, None]:
     """The items, each made in a thread while the one before is worked on."""
     loop = asyncio.get_running_loop()
     end = object()
     coming = loop.run_in_executor(None, next, items, end)
-    while (item := await coming) is not end:
-        coming = loop.run_in_executor(None, next, items, end)
-        yield item  # type: ignore[misc]
+    try:
+        while (item := await coming) is not end:
+            coming = loop.run_in_executor(None, next, items, end)
+            yield item  # type: ignore[misc]
+    finally:
+        await asyncio.wait([coming])
+        await loop.run_in_executor(None, items.close)

@@ -1,27 +1,33 @@
-"""Where a replay reads from: the topics, by librdkafka."""
+"""Where a replay reads from: the topics, as workers read them but in no group."""
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from typing import Protocol
 
+import confluent_kafka
 import msgspec
-from confluent_kafka import Consumer, KafkaError, KafkaException
-from confluent_kafka import TopicPartition as KafkaPartition
+import uvloop
+from aiokafka import AIOKafkaConsumer
+from aiokafka import TopicPartition as KafkaPartition
+from aiokafka.errors import KafkaError
 
 from schemas.errors import Transient
-from streams.clients import confluent_consumer_config
+from streams.clients import aiokafka_security, bootstrap_servers, confluent_consumer_config
 from streams.namespace import log_bounds
-from streams.records import TopicPartition
+from streams.parsed import fetched, hand_on_parsed
+from streams.records import Record, TopicPartition
 from streams.settings import KafkaSettings
 
-POLL_RECORDS = 20_000
+PARTITION_FETCH_BYTES = 8 * 1024 * 1024
+FETCH_WAIT_S = 0.5
 SILENT_S = 30.0
 
 
 class Logged(msgspec.Struct, frozen=True, gc=False):
-    """A record of the log."""
+    """A record of the log that was kept elsewhere."""
 
     offset: int
     timestamp: int
@@ -33,6 +39,9 @@ class Logged(msgspec.Struct, frozen=True, gc=False):
 Span = tuple[int, int]
 """First offset and the one after the last."""
 
+Runs = Generator[tuple[TopicPartition, Sequence[Record]], None, None]
+"""Runs of one partition, in the order of their offsets; to be closed by the thread that reads them."""
+
 
 class Source(Protocol):
     """Records of event topics, however they are kept."""
@@ -43,16 +52,15 @@ class Source(Protocol):
     def at_time(self, topics: Sequence[str], time_ms: int) -> dict[TopicPartition, int]:
         """The first offset of each partition that was appended at `time_ms` or later."""
 
-    def records(self, spans: Mapping[TopicPartition, Span]) -> Iterator[tuple[TopicPartition, list[Logged]]]:
-        """All records of these spans: runs of one partition, in the order of their offsets."""
+    def records(self, spans: Mapping[TopicPartition, Span]) -> Runs:
+        """All records of these spans."""
 
 
 class KafkaSource:
-    """The topics of the settings; with `headers` records have theirs, which no verdict depends on."""
+    """The topics of the settings."""
 
-    def __init__(self, kafka: KafkaSettings, *, headers: bool = False) -> None:
+    def __init__(self, kafka: KafkaSettings) -> None:
         self._kafka = kafka
-        self._headers = headers
 
     def bounds(self, topics: Sequence[str]) -> dict[TopicPartition, Span]:
         found = log_bounds(self._kafka, list(topics))
@@ -61,64 +69,78 @@ class KafkaSource:
     def at_time(self, topics: Sequence[str], time_ms: int) -> dict[TopicPartition, int]:
         """Asks the broker's index; where nothing was appended since, the partition's end."""
         bounds = self.bounds(topics)
-        consumer = self._consumer()
+        consumer = confluent_kafka.Consumer(confluent_consumer_config(self._kafka, f"{self._kafka.prefix}replay"))
         try:
-            asked = [KafkaPartition(self._kafka.prefix + tp.topic, tp.partition, time_ms) for tp in bounds]
+            asked = [
+                confluent_kafka.TopicPartition(self._kafka.prefix + tp.topic, tp.partition, time_ms) for tp in bounds
+            ]
             told = consumer.offsets_for_times(asked, timeout=SILENT_S)
-        except KafkaException as error:
+        except confluent_kafka.KafkaException as error:
             raise Transient(f"Kafka does not say where {time_ms} is: {error.args[0].str()}") from None
         finally:
             consumer.close()
         return {tp: one.offset if one.offset >= 0 else bounds[tp][1] for tp, one in zip(bounds, told, strict=True)}
 
-    def records(self, spans: Mapping[TopicPartition, Span]) -> Iterator[tuple[TopicPartition, list[Logged]]]:
-        """One partition after another: a record whose partition is known need not be asked for it."""
-        consumer = self._consumer()
-        try:
-            for tp, (first, end) in spans.items():
-                consumer.assign([KafkaPartition(self._kafka.prefix + tp.topic, tp.partition, first)])
-                for run in self._runs(consumer, first, end):
-                    yield tp, run
-        finally:
-            consumer.close()
+    def records(self, spans: Mapping[TopicPartition, Span]) -> Runs:
+        """One partition after another, by the parser of the workers; for a thread without an event loop."""
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            consumer = runner.run(self._started())
+            try:
+                for tp, (first, end) in spans.items():
+                    name = KafkaPartition(self._kafka.prefix + tp.topic, tp.partition)
+                    runner.run(_place(consumer, name, first))
+                    for run in _runs(runner, consumer, name, first, end):
+                        yield tp, run
+            finally:
+                runner.run(consumer.stop())
 
-    def _runs(self, consumer: Consumer, at: int, end: int) -> Iterator[list[Logged]]:
-        """Never asks for more than there is: a full answer comes at once, a short one after its time."""
-        last = time.monotonic()
-        while at < end:
-            messages = consumer.consume(min(POLL_RECORDS, end - at), 0.5)
-            ended = any(_is_end(message) for message in messages[-1:])
-            run = _logged([message for message in messages if message.error() is None], self._headers)
-            if run:
-                at, run = run[-1].offset + 1, [one for one in run if one.offset < end]
-            if run:
-                yield run
-            if ended:
-                return
-            if messages:
-                last = time.monotonic()
-            elif time.monotonic() - last > SILENT_S:
-                raise Transient(f"Kafka sent nothing for {SILENT_S:.0f} s; run the same command again to go on")
-
-    def _consumer(self) -> Consumer:
-        config = confluent_consumer_config(self._kafka, f"{self._kafka.prefix}replay")
-        return Consumer(
-            config | {"enable.partition.eof": True, "queued.max.messages.kbytes": 131_072, "fetch.wait.max.ms": 50}
+    async def _started(self) -> AIOKafkaConsumer:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=bootstrap_servers(self._kafka),
+            client_id=f"{self._kafka.prefix}replay",
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+            fetch_max_wait_ms=50,
+            max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
+            **aiokafka_security(self._kafka),
         )
+        try:
+            await consumer.start()
+        except (KafkaError, OSError) as error:
+            await consumer.stop()
+            raise Transient(f"Kafka at {self._kafka.bootstrap} does not answer: {error}") from error
+        hand_on_parsed(consumer)
+        return consumer
 
 
-def _is_end(message: Any) -> bool:
-    """Whether a message says that the partition ends here; raises `Transient` for other errors."""
-    error = message.error()
-    if error is not None and error.code() != KafkaError._PARTITION_EOF:
-        raise Transient(f"Kafka: {error.str()}")
-    return error is not None
+def _runs(
+    runner: asyncio.Runner, consumer: AIOKafkaConsumer, name: KafkaPartition, at: int, end: int
+) -> Iterator[Sequence[Record]]:
+    """What there is of a partition in [at, end)."""
+    last = time.monotonic()
+    while at < end:
+        run, position = runner.run(_read(consumer, name))
+        if position > at:
+            at, last = position, time.monotonic()
+        elif time.monotonic() - last > SILENT_S:
+            raise Transient(f"Kafka sent nothing for {SILENT_S:.0f} s; run the same command again to go on")
+        if position > end:
+            run = [one for one in run if one.offset < end]
+        if run:
+            yield run
 
 
-def _logged(messages: Sequence[Any], headers: bool) -> list[Logged]:
-    offsets = [message.offset() for message in messages]
-    times = [message.timestamp()[1] for message in messages]
-    keys, values = [message.key() for message in messages], [message.value() for message in messages]
-    if not headers:
-        return list(map(Logged, offsets, times, keys, values))
-    return list(map(Logged, offsets, times, keys, values, (tuple(message.headers() or ()) for message in messages)))
+async def _place(consumer: AIOKafkaConsumer, name: KafkaPartition, first: int) -> None:
+    consumer.assign([name])
+    consumer.seek(name, first)
+
+
+async def _read(consumer: AIOKafkaConsumer, name: KafkaPartition) -> tuple[list[Record], int]:
+    """What comes next of the partition, and where the one after begins."""
+    try:
+        found = await fetched(consumer, [name], FETCH_WAIT_S)
+        return found.get(name, []), await consumer.position(name)
+    except KafkaError as error:
+        raise Transient(f"Kafka: {error}") from error

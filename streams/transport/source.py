@@ -1,21 +1,13 @@
-"""The aiokafka consumer behind the transport.
-
-aiokafka builds a dataclass for each record, a quarter to a third of all its time.
-The records that its parser yields already have what `streams.records.Record` asks
-for, so they are handed on as they are: each parser instance of *this* consumer gets
-an attribute in place of its conversion method; nothing is patched for others.
-"""
+"""The aiokafka consumer behind the transport."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
 from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError
 from aiokafka.protocol.group import LeaveGroupRequest
@@ -23,12 +15,12 @@ from aiokafka.protocol.group import LeaveGroupRequest
 from schemas.errors import Transient
 from streams.clients import aiokafka_security, bootstrap_servers
 from streams.ending import ended
+from streams.parsed import fetched, hand_on_parsed
 from streams.patience import Patience
 from streams.records import Record
 from streams.settings import KafkaSettings
 
 T = TypeVar("T")
-POLL_RECORDS = 20_000
 PARTITION_FETCH_BYTES = 8 * 1024 * 1024
 FETCH_WAIT_MS = 100
 """A broker answers a fetch after so long without data; with data it answers at once.
@@ -37,24 +29,11 @@ A seek waits for the fetch in flight, so this bounds how long a rewind takes."""
 _LEAVE_WAIT_S = 0.5
 
 
-def _as_parsed(_: TopicPartition, record: Record) -> Record:
-    return record
-
-
 async def _answered(call: Callable[[], Awaitable[T]]) -> T:
     try:
         return await call()
     except KafkaError as error:
         raise Transient(f"Kafka does not answer: {error}") from error
-
-
-class _ParsedRecords(OrderedDict[TopicPartition, Any]):
-    """Where the fetcher keeps fetched data: a result put here yields its records unconverted."""
-
-    def __setitem__(self, tp: TopicPartition, result: Any) -> None:
-        if type(result) is FetchResult:
-            result._partition_records._consumer_record = _as_parsed
-        super().__setitem__(tp, result)
 
 
 class Source:
@@ -84,7 +63,7 @@ class Source:
     async def start(self) -> None:
         """Connect, however long that takes."""
         await self._patience.until_done(lambda: _answered(self.consumer.start))
-        self.consumer._fetcher._records = _ParsedRecords()
+        hand_on_parsed(self.consumer)
 
     async def topics(self) -> frozenset[str]:
         """Names of all topics, however long it takes to hear of them."""
@@ -130,11 +109,8 @@ class Source:
         That the group does not know is no error here, and it may be told only after the
         seek, when the asking began before a rebalance.
         """
-        fetcher = self.consumer._fetcher
-        with fetcher._subscriptions.fetch_context(), suppress(NoOffsetForPartitionError):
-            return await fetcher.fetched_records(  # type: ignore[no-any-return]
-                frozenset(partitions), timeout=timeout_s, max_records=POLL_RECORDS
-            )
+        with suppress(NoOffsetForPartitionError):
+            return await fetched(self.consumer, partitions, timeout_s)
         return {}
 
     def position(self, name: tuple[str, int]) -> int | None:

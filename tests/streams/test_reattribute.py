@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import msgspec
 from hypothesis import given, settings
@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from policy.attribution import plain_attribution
 from schemas.messages import Conversion
 from schemas.topics import CLICKS, CONVERSIONS, PURCHASES
-from streams.records import TopicPartition
+from streams.records import Record, TopicPartition
 from streams.replay.reattribute import Reattributed, Rule
-from streams.replay.source import Logged, Span
+from streams.replay.source import Logged, Runs, Span
 from tests.streams.attribution_world import FOLD, PARTITION, SETTINGS, Logs, Pages, entries, expected, logs
 
 RULE = Rule(SETTINGS, FOLD, Pages(), 10**9)
@@ -39,7 +39,7 @@ class Kept:
         """Not asked here."""
         raise NotImplementedError
 
-    def records(self, spans: Mapping[TopicPartition, Span]) -> Iterator[tuple[TopicPartition, list[Logged]]]:
+    def records(self, spans: Mapping[TopicPartition, Span]) -> Runs:
         """Runs of one partition."""
         for tp, (first, end) in spans.items():
             records = [one.record for one in self._logs.of(tp.topic) if first <= one.record.offset < end]
@@ -48,12 +48,12 @@ class Kept:
                 yield tp, some[at : at + self._size]
 
 
-def decided(source: Reattributed) -> list[Logged]:
+def decided(source: Reattributed) -> list[Record]:
     """All conversions of the partition."""
     return [one for _, run in source.records(source.bounds([CONVERSIONS.name])) for one in run]
 
 
-def events(records: list[Logged]) -> list[Conversion]:
+def events(records: list[Record]) -> list[Conversion]:
     """Their contents."""
     return [msgspec.json.decode(one.value or b"", type=Conversion) for one in records]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -14,10 +14,10 @@ from redis.asyncio import Redis
 
 from schemas.errors import BadSettings, StateAttention, Transient
 from streams.fold.plain import PlainFold
-from streams.records import TopicPartition
+from streams.records import Record, TopicPartition
 from streams.replay.archive import FORMS, ArchiveSource, write
 from streams.replay.run import replay
-from streams.replay.source import KafkaSource, Logged, Span
+from streams.replay.source import KafkaSource, Logged, Runs, Span
 from streams.settings import KafkaSettings
 from streams.state import export, manifest
 from streams.state.alias import resolve, switch
@@ -41,7 +41,7 @@ class Memory:
     def at_time(self, topics: object, time_ms: int) -> dict[TopicPartition, int]:
         raise NotImplementedError
 
-    def records(self, spans: Mapping[TopicPartition, Span]) -> Iterator[tuple[TopicPartition, list[Logged]]]:
+    def records(self, spans: Mapping[TopicPartition, Span]) -> Runs:
         for tp, (first, end) in spans.items():
             some = [Logged(r.offset, r.timestamp, r.key, r.value) for r in self.log[tp] if first <= r.offset < end]
             for at in range(0, len(some), self._size):
@@ -57,7 +57,7 @@ class WithHeaders(Memory):
     def __init__(self, source: Memory) -> None:
         super().__init__(source.log)
 
-    def records(self, spans: Mapping[TopicPartition, Span]) -> Iterator[tuple[TopicPartition, list[Logged]]]:
+    def records(self, spans: Mapping[TopicPartition, Span]) -> Runs:
         for tp in spans:
             yield tp, [Logged(*_parts(one)) for one in self.log[tp]]
 
@@ -160,7 +160,7 @@ def test_either_archive_holds_every_byte(
         counts = write(WithHeaders(source), folder / form, everything, form)
         kept = ArchiveSource(folder / form)
         assert sum(counts.values()) == sum(map(len, source.log.values()))
-        found: dict[TopicPartition, list[Logged]] = {tp: [] for tp in source.log}
+        found: dict[TopicPartition, list[Record]] = {tp: [] for tp in source.log}
         for tp, run in kept.records(everything):
             found[tp] += run
         assert found == {tp: [Logged(*_parts(one)) for one in records] for tp, records in source.log.items()}

@@ -20,8 +20,8 @@ from aiokafka.record._crecords import DefaultRecordBatch, DefaultRecordBatchBuil
 from faust.transport.consumer import Consumer as FaustConsumer
 from faust.transport.drivers import TRANSPORTS
 
+from streams.parsed import ParsedRecords
 from streams.transport.consumer import BatchConsumer, Transport
-from streams.transport.source import _ParsedRecords
 
 VERSIONS = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0", "mode-streaming": "0.7.1"}
 
@@ -162,7 +162,7 @@ def test_a_parser_can_be_told_to_hand_records_on() -> None:
 
     tp = ("topic", 0)
     parser = PartitionRecords(tp, Memory(), [], 0, None, None, True, 1)
-    kept = _ParsedRecords()
+    kept = ParsedRecords()
     kept[tp] = FetchResult(tp, assignment=None, partition_records=parser, backoff=0.1)
     assert isinstance(kept, OrderedDict)
     assert [type(record).__name__ for record in parser] == ["DefaultRecord", "DefaultRecord"]
