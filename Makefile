@@ -17,7 +17,7 @@ test: $(VENV)/.test node-packages
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest --numprocesses 4 --dist worksteal
+	$(BIN)/pytest --numprocesses 3 --dist worksteal
 
 # The references of commands and metrics, from the commands and the table themselves.
 docs: $(VENV)/.demo

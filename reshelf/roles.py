@@ -33,36 +33,38 @@ def run_role(role: str, settings: Settings, loglevel: str = "INFO", asked: Calla
     when its namespace's name comes to stand for another.
     """
 
+    app_of = _imported(role)
+
     async def make() -> faust.App:
         if asked():
             os.kill(os.getpid(), signal.SIGTERM)
         name = settings.redis
         namespace = await waited_for(name)
         watch(name, namespace, end_process)
-        return await _app(role, named(settings, namespace))()
+        return await app_of(named(settings, namespace))()
 
     return run_app(make, settings.health, loglevel)
 
 
-def _app(role: str, s: Settings) -> Callable[[], Awaitable[faust.App]]:
-    """A part's app; what the others import takes half a second that it need not wait for."""
+def _imported(role: str) -> Callable[[Settings], Callable[[], Awaitable[faust.App]]]:
+    """How a part's app is made of settings; what the others import takes half a second that it need not wait for."""
     match role:
         case "learner":
             from streams.learner.agent import learner_app
 
-            return learner_app(s.kafka, s.redis, s.fold, s.learner)
+            return lambda s: learner_app(s.kafka, s.redis, s.fold, s.learner)
         case "attribution":
             from streams.attribution.agent import attribution_app
 
-            return attribution_app(s.kafka, s.redis, s.fold, s.learner, s.attribution)
+            return lambda s: attribution_app(s.kafka, s.redis, s.fold, s.learner, s.attribution)
         case "fitter":
             from streams.fitter.app import fitter_app
 
-            return fitter_app(s.kafka, s.redis, s.fold, s.layouts, s.fitter)
+            return lambda s: fitter_app(s.kafka, s.redis, s.fold, s.layouts, s.fitter)
         case _:
             from streams.layouts.app import layouts_app
 
-            return layouts_app(s.kafka, s.redis, s.fold, s.layouts, experiment=s.experiment)
+            return lambda s: layouts_app(s.kafka, s.redis, s.fold, s.layouts, experiment=s.experiment)
 
 
 def run_roles(roles: Sequence[str], settings: Settings) -> int:

@@ -1,22 +1,33 @@
-"""Ending tasks for certain."""
+"""Ending tasks for certain.
+
+Asking once is not enough: `asyncio.wait_for` of Python 3.11, through which redis-py sends
+and Faust's supervisors wait, loses a cancellation that comes together with what it waits for.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 _AGAIN_S = 0.1
 
 
 async def ended(tasks: Collection[asyncio.Task[Any]]) -> None:
-    """Cancel tasks until they have ended, whatever their results.
-
-    Asking once is not enough: `asyncio.wait_for` of Python 3.11, through which redis-py
-    sends, loses a cancellation that comes together with what it waits for.
-    """
+    """Cancel tasks until they have ended, whatever their results."""
     left = {task for task in tasks if not task.done()}
     while left:
         for task in left:
             task.cancel()
         _, left = await asyncio.wait(left, timeout=_AGAIN_S)
+
+
+async def alone(main: Coroutine[Any, Any, T]) -> T:
+    """What `main` gives, once every other task of the loop has ended too."""
+    try:
+        return await main
+    finally:
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            await ended(others)

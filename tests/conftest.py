@@ -25,7 +25,7 @@ from schemas.topics import TOPICS
 NO_KAFKA = "KAFKA_HOME is not set: tests on real Apache Kafka are skipped"
 MISSING_PARTS = ("KAFKA_HOME", "Java", "Chromium", "Node", "torch")
 
-hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None, database=None)
+hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None, database=None, max_examples=60)
 hypothesis.settings.load_profile("fixed")
 
 MakeTopics = Callable[..., None]

@@ -31,7 +31,7 @@ from faust.types import AgentT, TopicT
 
 from schemas.errors import BadSettings, ReshelfError
 from streams.clients import bootstrap_servers, quiet_loggers
-from streams.ending import ended
+from streams.ending import alone, ended
 from streams.settings import HealthSettings, KafkaSettings
 from streams.transport.consumer import reader
 from streams.transport.health import HealthServer, Vitals
@@ -158,7 +158,7 @@ def run_app(
     limit.daemon = True
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_serve(make, health or HealthSettings(), limit))
+            return runner.run(alone(_serve(make, health or HealthSettings(), limit)))
     except Exception as error:  # noqa: BLE001  the last place that can tell the operator
         _report(error)
         return exit_status(error)

@@ -27,7 +27,7 @@ from streams.transport.health import HealthServer, Vitals
 from tests.streams.logs import example_log
 from tests.streams.test_learner import Running, drained, publish
 
-WAIT_S = 40.0
+WAIT_S = 90.0
 TOKEN = "a-token-of-some-length"
 
 

@@ -12,9 +12,10 @@ from collections.abc import Callable
 
 import pytest
 
+from streams.ending import alone
 from streams.ending import ended as tasks_ended
 
-LIMIT_S = 20.0
+LIMIT_S = 60.0
 _HANGS = """
 import asyncio, sys
 from streams.transport import app
@@ -125,6 +126,25 @@ def test_a_task_that_loses_its_cancellation_is_asked_again() -> None:
 
     assert asyncio.run(run())
     assert lost == 2
+
+
+def test_what_a_task_starts_while_it_is_ended_is_ended_too() -> None:
+    others: list[asyncio.Task[None]] = []
+
+    async def restarts() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            if len(others) < 3:
+                others.append(asyncio.create_task(restarts()))
+
+    async def run() -> int:
+        others.append(asyncio.create_task(restarts()))
+        await asyncio.sleep(0)
+        return 7
+
+    assert asyncio.run(alone(run())) == 7
+    assert len(others) == 3 and all(task.done() for task in others)
 
 
 def test_a_worker_that_waits_for_its_broker_ends() -> None:
