@@ -22,11 +22,9 @@ from confluent_kafka import TopicPartition as KafkaPartition
 
 from schemas.errors import BadSettings, StateAttention
 from streams.clients import confluent_consumer_config, confluent_producer_config
-from streams.ending import alone
 from streams.records import Batch, TopicPartition
 from streams.settings import KafkaSettings
 from streams.transport import ROUND_ROBIN, create_app, reader, run_app, subscription
-from streams.transport.app import stop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -521,36 +519,6 @@ def test_sigterm_commits_what_is_applied_and_leaves_the_group(broker: str, prefi
         _, errors = program.communicate(timeout=WAIT_S)
     assert (program.returncode, errors) == (0, "")
     assert committed(kafka, 0) == 3
-
-
-@pytest.mark.parametrize(("server", "session_s"), [("broker", 2.0), ("kafka", 25.0)])
-def test_a_worker_that_is_stopped_while_it_joins_waits_for_nobody_and_leaves(
-    server: str, session_s: float, request: pytest.FixtureRequest, prefix: str, make_topics: Any
-) -> None:
-    """The embedded broker gives a member its id late, so it waits a session for the one that left."""
-    bootstrap = request.getfixturevalue(server)
-    kafka = settings(bootstrap, prefix).model_copy(update={"session_timeout_s": session_s})
-    make_topics(bootstrap, 1, (CLICKS,))
-
-    async def run() -> tuple[bool, float, float]:
-        first, second = Worker(kafka), Worker(kafka)
-        starting = asyncio.create_task(first.app.start())
-        await until(lambda: first.reader.connected and first.reader.source.consumer._coordinator)
-        await until(lambda: first.reader.source.consumer._coordinator.coordinator_id is not None)
-        await asyncio.sleep(0.1)
-        assert first.reader.source.joining
-        began = time.monotonic()
-        joining = first.reader.source.consumer._coordinator._coordination_task
-        await stop(first.app, starting)
-        stopped = time.monotonic()
-        async with running(second):
-            await until(lambda: second.asked)
-        return joining.cancelled(), stopped - began, time.monotonic() - stopped
-
-    given_up, stop_s, join_s = asyncio.run(alone(run()))
-    assert given_up
-    assert stop_s < 10.0
-    assert join_s < 30.0
 
 
 def test_errors_before_the_start_end_with_their_status() -> None:
