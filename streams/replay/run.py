@@ -122,14 +122,15 @@ class _Work:
 
 
 async def _beside(items: Generator[T, None, None]) -> AsyncGenerator[T, None]:
-    """The items, each made in a thread while the one before is worked on."""
+    """The items, each made in a thread of its own while the one before is worked on."""
     loop = asyncio.get_running_loop()
     end = object()
-    coming = loop.run_in_executor(None, next, items, end)
-    try:
-        while (item := await coming) is not end:
-            coming = loop.run_in_executor(None, next, items, end)
-            yield item  # type: ignore[misc]
-    finally:
-        await asyncio.wait([coming])
-        await loop.run_in_executor(None, items.close)
+    with ThreadPoolExecutor(1) as making:
+        coming = loop.run_in_executor(making, next, items, end)
+        try:
+            while (item := await coming) is not end:
+                coming = loop.run_in_executor(making, next, items, end)
+                yield item  # type: ignore[misc]
+        finally:
+            # After what is being made, also where nobody waits for that any more.
+            await loop.run_in_executor(making, items.close)

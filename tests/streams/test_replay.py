@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import threading
+import time
+from collections.abc import Callable, Generator, Mapping
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
@@ -16,7 +19,7 @@ from schemas.errors import BadSettings, StateAttention, Transient
 from streams.fold.plain import PlainFold
 from streams.records import Record, TopicPartition
 from streams.replay.archive import FORMS, ArchiveSource, write
-from streams.replay.run import replay
+from streams.replay.run import _beside, replay
 from streams.replay.source import KafkaSource, Logged, Runs, Span
 from streams.settings import KafkaSettings
 from streams.state import export, manifest
@@ -209,3 +212,31 @@ def test_a_name_leads_to_a_namespace_in_one_step(redis: SyncRedis, redis_url: st
             assert await resolve(client, "live") == "live"
 
     asyncio.run(run())
+
+
+def test_who_is_interrupted_while_records_are_read_hears_of_nothing_else() -> None:
+    reading, closed = threading.Event(), threading.Event()
+
+    def slow() -> Generator[int, None, None]:
+        try:
+            while True:
+                reading.set()
+                time.sleep(0.2)
+                yield 1
+        finally:
+            closed.set()
+
+    async def follow() -> None:
+        async with aclosing(_beside(slow())) as items:
+            async for _ in items:
+                pass
+
+    async def run() -> None:
+        following = asyncio.create_task(follow())
+        await asyncio.to_thread(reading.wait)
+        following.cancel()
+        await following
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(run())
+    assert closed.is_set()
