@@ -135,7 +135,21 @@ def _confluent(kafka: KafkaSettings) -> ClientConfig:
     return config | {name: path for name, path in files.items() if path}
 
 
-def aiokafka_security(kafka: KafkaSettings) -> dict[str, Any]:
+def aiokafka_consumer_config(kafka: KafkaSettings) -> dict[str, Any]:
+    """Arguments of an aiokafka consumer that reads committed records and never moves on its own.
+
+    Raises BadSettings when a certificate file cannot be read.
+    """
+    return {
+        "bootstrap_servers": bootstrap_servers(kafka),
+        "enable_auto_commit": False,
+        "auto_offset_reset": "none",
+        "isolation_level": "read_committed",
+        **_aiokafka_security(kafka),
+    }
+
+
+def _aiokafka_security(kafka: KafkaSettings) -> dict[str, Any]:
     """The security arguments of aiokafka's clients; raises BadSettings when a certificate file cannot be read."""
     arguments: dict[str, Any] = {"security_protocol": kafka.security_protocol}
     if kafka.security_protocol in ("SSL", "SASL_SSL"):

@@ -18,6 +18,7 @@ from aiokafka.consumer.fetcher import FetchResult
 from streams.records import Record
 
 POLL_RECORDS = 20_000
+PARTITION_FETCH_BYTES = 8 * 1024 * 1024
 
 
 class ParsedRecords(OrderedDict[TopicPartition, Any]):

@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from schemas.errors import StateAttention, Transient
 from schemas.topics import LAYOUT_REQUESTS, Topic
-from streams.clients import aiokafka_security, bootstrap_servers
+from streams.clients import aiokafka_consumer_config
 from streams.layouts.catalog import READ_TOPICS, Catalog, Changes
 from streams.namespace import log_bounds
 from streams.settings import KafkaSettings
@@ -82,15 +82,11 @@ class Follower:
 
     def _new_consumer(self) -> AIOKafkaConsumer:
         return AIOKafkaConsumer(
-            bootstrap_servers=bootstrap_servers(self._kafka),
             client_id="reshelf-layouts",
             group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-            isolation_level="read_committed",
             fetch_max_wait_ms=POLL_MS,
             max_partition_fetch_bytes=4 * 1024 * 1024,
-            **aiokafka_security(self._kafka),
+            **aiokafka_consumer_config(self._kafka),
         )
 
     def _assign(self, consumer: AIOKafkaConsumer, bounds: Mapping[str, Sequence[tuple[int, int]]]) -> None:

@@ -15,13 +15,12 @@ from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.errors import KafkaError
 
 from schemas.errors import Transient
-from streams.clients import aiokafka_security, bootstrap_servers, confluent_consumer_config
+from streams.clients import aiokafka_consumer_config, confluent_consumer_config
 from streams.namespace import log_bounds
-from streams.parsed import fetched, hand_on_parsed
+from streams.parsed import PARTITION_FETCH_BYTES, fetched, hand_on_parsed
 from streams.records import Record, TopicPartition
 from streams.settings import KafkaSettings
 
-PARTITION_FETCH_BYTES = 8 * 1024 * 1024
 FETCH_WAIT_S = 0.5
 SILENT_S = 30.0
 
@@ -96,15 +95,11 @@ class KafkaSource:
 
     async def _started(self) -> AIOKafkaConsumer:
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=bootstrap_servers(self._kafka),
             client_id=f"{self._kafka.prefix}replay",
             group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-            isolation_level="read_committed",
             fetch_max_wait_ms=50,
             max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
-            **aiokafka_security(self._kafka),
+            **aiokafka_consumer_config(self._kafka),
         )
         try:
             await consumer.start()

@@ -13,15 +13,14 @@ from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionE
 from aiokafka.protocol.group import LeaveGroupRequest
 
 from schemas.errors import Transient
-from streams.clients import aiokafka_security, bootstrap_servers
+from streams.clients import aiokafka_consumer_config
 from streams.ending import ended
-from streams.parsed import fetched, hand_on_parsed
+from streams.parsed import PARTITION_FETCH_BYTES, fetched, hand_on_parsed
 from streams.patience import Patience
 from streams.records import Record
 from streams.settings import KafkaSettings
 
 T = TypeVar("T")
-PARTITION_FETCH_BYTES = 8 * 1024 * 1024
 FETCH_WAIT_MS = 100
 """A broker answers a fetch after so long without data; with data it answers at once.
 A seek waits for the fetch in flight, so this bounds how long a rewind takes."""
@@ -43,13 +42,9 @@ class Source:
         session_ms = round(kafka.session_timeout_s * 1000)
         self._patience = Patience()
         self.consumer = AIOKafkaConsumer(
-            bootstrap_servers=bootstrap_servers(kafka),
             client_id=group,
             group_id=group,
             partition_assignment_strategy=[assignor],
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-            isolation_level="read_committed",
             fetch_min_bytes=1,
             fetch_max_wait_ms=FETCH_WAIT_MS,
             max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
@@ -57,7 +52,7 @@ class Source:
             heartbeat_interval_ms=max(session_ms // 4, 1),
             rebalance_timeout_ms=session_ms,
             request_timeout_ms=max(10_000, 2 * session_ms),
-            **aiokafka_security(kafka),
+            **aiokafka_consumer_config(kafka),
         )
 
     async def start(self) -> None:
