@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 
 from reshelf.command import cli
 from reshelf.publish import check
@@ -20,7 +21,7 @@ from tests.deploy.manifests import parsed
 ROOT = Path(__file__).parents[2]
 ENGLISH, CHINESE = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md"))
 FILES = (".md", ".yml", ".yaml", ".json", ".py")
-PAGES = sorted([ROOT / "README.md", ROOT / "README.zh-CN.md", ROOT / "examples" / "README.md", *ROOT.glob("docs/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), ROOT / "examples" / "README.md", *ROOT.glob("docs/*.md")])
 
 
 def blocks(text: str) -> list[str]:
@@ -57,6 +58,13 @@ def test_files_that_a_page_names_are_there(page: Path) -> None:
     for name in code(page.read_text(encoding="utf-8")):
         if re.fullmatch(rf"({'|'.join(rooms)})/[\w/.-]+", name):
             assert (ROOT / name).exists(), f"{page.name} names {name}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_profiles_that_a_page_names_are_those_of_docker_compose(page: Path) -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"].values()
+    known = {profile for service in services for profile in service.get("profiles", [])}
+    assert set(re.findall(r"--profile (\w+)", page.read_text(encoding="utf-8"))) <= known
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
