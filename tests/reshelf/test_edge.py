@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -21,8 +23,11 @@ from pydantic import SecretStr
 from starlette.datastructures import QueryParams
 
 from policy.assignment import choose
-from reshelf.edge.intake import check, parse
+from reshelf.edge.app import Parts, application
+from reshelf.edge.intake import Record, Refusal, check, parse
 from reshelf.edge.limits import Limiter
+from reshelf.edge.run import server
+from reshelf.edge.settings import EdgeSettings
 from reshelf.edge.shelf import Shelf
 from reshelf.edge.slates import unit_of
 from reshelf.reading import partitions, reader, to_the_end
@@ -132,6 +137,34 @@ def test_events_that_do_not_fit_are_told_one_by_one() -> None:
     for body in (b"", b"[]", b"{", b'{"events": 3}'):
         with pytest.raises(BadRecord):
             parse(body)
+
+
+class _Away:
+    """Stands for broker and topic where nothing is to be published."""
+
+    live = ready = True
+
+    async def send(self, records: list[Record]) -> list[Refusal]:
+        return [Refusal(record.number, "broker", "away", retry=True) for record in records]
+
+
+def test_who_sends_too_much_over_http_is_told_when_to_come_again() -> None:
+    limits = EdgeSettings(max_events=10, events_per_s=4)
+    clock = iter([100.0, 100.5, 102.0])
+    edge = server(application(Parts(limits, Shelf(), _Away(), _Away(), now=lambda: next(clock))))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=edge.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            address = f"http://127.0.0.1:{listener.getsockname()[1]}/events"
+            answers = [requests.post(address, json={"events": [CLICK] * 10}, timeout=10) for _ in range(3)]
+        finally:
+            edge.should_exit = True
+            thread.join(20)
+    assert [one.status_code for one in answers] == [200, 429, 429]
+    # Ten tokens are asked for: two are there after half a second, eight after two.
+    assert [one.headers.get("Retry-After") for one in answers] == [None, "2", "1"]
+    assert "edge.events_per_s" in answers[1].json()["error"]
 
 
 def test_an_open_address_needs_a_token() -> None:
