@@ -1,13 +1,10 @@
-"""The console: what it remembers, whom it answers, and its pages in a real browser."""
+"""The console: what it remembers and whom it answers."""
 
 from __future__ import annotations
 
 import asyncio
-import re
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,12 +13,10 @@ from confluent_kafka import Producer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.browser import CHROMIUM, FLAGS
 from policy.assignment import choose
 from reshelf.console.guard import OURS, Guard
 from reshelf.console.letters import Letters
 from reshelf.console.past import Past
-from reshelf.processes import free_port
 from schemas.dead_letters import DeadLetter
 from schemas.errors import BadSettings
 from schemas.messages import Layout
@@ -160,125 +155,3 @@ def test_beyond_this_machine_a_token_is_needed() -> None:
     with pytest.raises(BadSettings, match=r"console\.token"):
         Guard(ConsoleSettings(host="0.0.0.0", token="short"))
     Guard(ConsoleSettings(host="0.0.0.0", token=TOKEN))
-
-
-@pytest.fixture
-def shop() -> Iterator[str]:
-    """The address of the console of a demonstration."""
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed: the console's pages are not tested in a browser")
-    port = free_port()
-    command = [sys.executable, "-m", "reshelf", "demo", "--port", str(port), "--rate", "300", "--json"]
-    demo = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        yield f"http://127.0.0.1:{port}/"
-    finally:
-        demo.terminate()
-        demo.wait(30)
-
-
-@pytest.fixture
-def browser(shop: str) -> Iterator[Any]:
-    """A tab that is at the console once that answers; it fails the test when it says anything on its console."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        tab = chromium.new_page(viewport={"width": 1360, "height": 900})
-        end = time.monotonic() + 60
-        while time.monotonic() < end:
-            try:
-                tab.goto(shop)
-                break
-            except Exception:  # noqa: BLE001  the console has not come up yet
-                time.sleep(0.2)
-        said: list[str] = []
-        tab.on("console", lambda message: said.append(message.text) if "503" not in message.text else None)
-        tab.on("pageerror", lambda error: said.append(str(error)))
-        tab.on("request", lambda one: said.append(one.url) if not one.url.startswith((shop, "data:")) else None)
-        yield tab
-        assert not said
-        chromium.close()
-
-
-def until(browser: Any, expression: str, seconds: float = 30.0) -> None:
-    """Wait for something to be true in the page; the pages allow no script that waits for it there."""
-    end = time.monotonic() + seconds
-    while not browser.evaluate(f"() => {expression}"):
-        assert time.monotonic() < end, expression
-        time.sleep(0.1)
-
-
-def publish_a_pin(browser: Any) -> None:
-    """A rule that was published in the browser shows up in the next layout, and in the history."""
-    browser.locator("#rules-text").wait_for()
-    until(browser, "document.getElementById('rules-text').value.includes('slots:')")
-    page = browser.locator("[aria-label=Page] [aria-pressed=true]").inner_text()
-    browser.get_by_role("button", name="+ Pin").click()
-    text = browser.locator("#rules-text").input_value()
-    browser.locator("#rules-text").fill(text.replace("ITEM", "no-such-thing").replace("kind: pin", "kind: pine"))
-    browser.get_by_role("button", name="Check").click()
-    browser.get_by_text(re.compile(r"line \d+: .*pine")).wait_for()
-    item = browser.evaluate(
-        "async page => (await (await fetch(`/api/shop?page=${page}&segment=*`)).json()).slots.at(-1).item", page
-    )
-    browser.locator("#rules-text").fill(text.replace("ITEM", item))
-    browser.get_by_label("Your name").fill("mira")
-    browser.get_by_label("Why").fill("shoe week")
-    browser.get_by_role("button", name="Publish").click()
-    browser.get_by_text("Published as version 2.").wait_for(timeout=60_000)
-    assert "mira" in browser.locator(".history summary").first.inner_text()
-    browser.locator("nav a").first.click()
-    until(browser, f"document.querySelector('.card a')?.href.includes('item={item}') ?? false")
-    browser.locator("nav a").nth(5).click()
-    browser.locator(".history summary").nth(1).click()
-    browser.get_by_role("button", name="Go back to this").click()
-    browser.get_by_text("Published as version 3.").wait_for(timeout=60_000)
-
-
-def test_the_pages_in_a_browser(browser: Any) -> None:
-    """Each page has content, the shop changes while traffic flows, and all is reached by keyboard and on a phone."""
-    browser.locator(".card").first.wait_for(timeout=60_000)
-    assert browser.locator(".card h3").count() >= 4
-    browser.locator(".log li .slot").first.wait_for(timeout=60_000)
-
-    browser.keyboard.press("2")
-    browser.locator(".row[role=row] .axis").first.wait_for(timeout=30_000)
-    browser.get_by_role("button", name="Clicks").click()
-    clicks = [0]
-    for _ in range(60):
-        clicks = [
-            int(text.replace(",", ""))
-            for text in browser.locator(".pool .row:not([hidden]) .cell:nth-child(5)").all_inner_texts()
-        ]
-        if clicks and clicks[0] > 0 and clicks == sorted(clicks, reverse=True):
-            break
-        browser.wait_for_timeout(500)
-    assert clicks[0] > 0
-    assert clicks == sorted(clicks, reverse=True)
-
-    browser.keyboard.press("3")
-    browser.get_by_text("Visitors arrive in the holdout as often as they should.").wait_for(timeout=30_000)
-    until(browser, "document.querySelectorAll('.outcome b').length == 3")
-
-    browser.keyboard.press("4")
-    browser.get_by_text("events-impressions").wait_for(timeout=30_000)
-    until(browser, "document.querySelector('.tile b').textContent.replace(',', '') > 0")
-    assert re.search(r"[\d.]+ MB", browser.locator(".tile").nth(5).inner_text())
-
-    told = browser.evaluate("async () => await (await fetch('/metrics')).text()")
-    assert 'reshelf_state_lag_records{topic="events-clicks",' in told and "reshelf_redis_memory_bytes{" in told
-    assert 'reshelf_http_requests_total{route="/api/arms",status="200"} ' in told
-
-    browser.keyboard.press("5")
-    browser.get_by_text("Where it stands").wait_for(timeout=30_000)
-    assert browser.locator(".picks [aria-pressed=true]").count() == 1
-
-    browser.keyboard.press("6")
-    publish_a_pin(browser)
-
-    browser.set_viewport_size({"width": 390, "height": 844})
-    for key in "123456":
-        browser.keyboard.press(key)
-        browser.locator("h1").wait_for()
-        assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -92,6 +92,11 @@ for (const [name, view] of Object.entries(views)) {
 }
 
 addEventListener("hashchange", open);
+// What stands after # names a page, so this link is followed here.
+document.querySelector(".skip").addEventListener("click", event => {
+  event.preventDefault();
+  main.focus();
+});
 addEventListener("keydown", event => {
   const busy = event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, select, textarea");
   const tab = busy ? null : tabs.children[Number(event.key) - 1];

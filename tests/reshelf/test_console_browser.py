@@ -1,0 +1,247 @@
+"""The pages of the console in a real browser, while a demonstration's shoppers come."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
+
+from bench.browser import CHROMIUM, FLAGS
+from reshelf.processes import free_port
+from schemas.topics import CLICKS
+
+VIEWS = {
+    "Shop": ".card h3",
+    "Arms": ".pool .row:not([hidden]) .axis",
+    "Experiment": ".outcome b",
+    "Pipeline": ".partitions i",
+    "Why": ".picks [aria-pressed=true]",
+    "Rules": ".history summary",
+}
+"""The pages in the order of their keys, and what each has once its data is there."""
+COLOURS = """() => {
+  // Channels from 0 to 1, and how opaque.
+  const parsed = text => {
+    const [red, green, blue, alpha = 1] = text.match(/-?[\\d.]+(e-?\\d+)?/g).map(Number);
+    return [...[red, green, blue].map(one => text.startsWith("color(") ? one : one / 255), alpha];
+  };
+  const over = (above, below) => below.map((one, at) => above[3] * above[at] + (1 - above[3]) * one);
+  const behind = node => node
+    ? over(parsed(getComputedStyle(node).backgroundColor), behind(node.parentElement)) : [1, 1, 1];
+  const light = rgb => rgb.map(one => one <= .04045 ? one / 12.92 : ((one + .055) / 1.055) ** 2.4)
+    .reduce((sum, one, at) => sum + one * [.2126, .7152, .0722][at], 0);
+  const told = [...document.querySelectorAll("body, body *")].filter(node =>
+    !node.closest("svg, noscript, :disabled, .skip") && node.checkVisibility({ opacityProperty: true })
+    && [...node.childNodes].some(child => child.nodeType === 3 && child.data.trim()));
+  return {
+    paper: light(behind(document.body)),
+    pale: told.map(node => {
+      const under = behind(node), text = over(parsed(getComputedStyle(node).color), under);
+      const [one, other] = [light(under), light(text)];
+      return [(Math.max(one, other) + .05) / (Math.min(one, other) + .05), node.textContent.trim().slice(0, 40)];
+    }).filter(([contrast]) => contrast < 4.5), texts: told.length,
+  };
+}"""
+"""How light the page is (0 to 1), and the texts whose contrast is less than WCAG's level AA asks for."""
+
+
+@pytest.fixture
+def shop(broker: str, redis_url: str, prefix: str) -> Iterator[str]:
+    """The address of the console of a demonstration, once it answers."""
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed: the console's pages are not tested in a browser")
+    address = f"http://127.0.0.1:{free_port()}/"
+    command = [sys.executable, "-m", "reshelf", "demo", "--no-embedded", "--port", address[17:-1]]
+    servers = {"RESHELF_KAFKA__BOOTSTRAP": broker, "RESHELF_KAFKA__PREFIX": prefix, "RESHELF_REDIS__URL": redis_url}
+    demo = subprocess.Popen(
+        [*command, "--rate", "300", "--json"],
+        env=os.environ | servers, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        end = time.monotonic() + 60
+        while time.monotonic() < end and demo.poll() is None:
+            with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=5):
+                break
+            time.sleep(0.2)
+        yield address
+    finally:
+        demo.terminate()
+        demo.wait(30)
+
+
+@pytest.fixture
+def browser(shop: str) -> Iterator[Any]:
+    """A tab that is at the console; it fails the test when the page says or does anything that it should not."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        tab = chromium.new_page(viewport={"width": 1360, "height": 900})
+        said: list[str] = []
+        # An answer that the state is not there yet is told by the browser as an error.
+        tab.on("console", lambda one: said.append(one.text) if "a status of 503" not in one.text else None)
+        tab.on("pageerror", lambda error: said.append(str(error)))
+        tab.on("request", lambda one: said.append(one.url) if not one.url.startswith((shop, "data:")) else None)
+        tab.goto(shop)
+        yield tab
+        assert not said
+        chromium.close()
+
+
+def until(browser: Any, expression: str, seconds: float = 30.0) -> None:
+    """Wait for something to be true in the page; the pages allow no script that waits for it there."""
+    end = time.monotonic() + seconds
+    while not browser.evaluate(f"() => {expression}"):
+        assert time.monotonic() < end, expression
+        time.sleep(0.1)
+
+
+def publish_a_pin(browser: Any) -> None:
+    """A rule that was published in the browser shows up in the next layout, and in the history."""
+    browser.locator("#rules-text").wait_for()
+    until(browser, "document.getElementById('rules-text').value.includes('slots:')")
+    page = browser.locator("[aria-label=Page] [aria-pressed=true]").inner_text()
+    browser.get_by_role("button", name="+ Pin").click()
+    text = browser.locator("#rules-text").input_value()
+    browser.locator("#rules-text").fill(text.replace("ITEM", "no-such-thing").replace("kind: pin", "kind: pine"))
+    browser.get_by_role("button", name="Check").click()
+    browser.get_by_text(re.compile(r"line \d+: .*pine")).wait_for()
+    item = browser.evaluate(
+        "async page => (await (await fetch(`/api/shop?page=${page}&segment=*`)).json()).slots.at(-1).item", page
+    )
+    browser.locator("#rules-text").fill(text.replace("ITEM", item))
+    browser.get_by_label("Your name").fill("mira")
+    browser.get_by_label("Why").fill("shoe week")
+    browser.get_by_role("button", name="Publish").click()
+    browser.get_by_text("Published as version 2.").wait_for(timeout=60_000)
+    assert "mira" in browser.locator(".history summary").first.inner_text()
+    browser.locator("nav a").first.click()
+    until(browser, f"document.querySelector('.card a')?.href.includes('item={item}') ?? false")
+    browser.locator("nav a").nth(5).click()
+    browser.locator(".history summary").nth(1).click()
+    browser.get_by_role("button", name="Go back to this").click()
+    browser.get_by_text("Published as version 3.").wait_for(timeout=60_000)
+
+
+def opened(browser: Any, title: str) -> None:
+    """Open a page by its key and wait for its data."""
+    browser.keyboard.press(str(1 + list(VIEWS).index(title)))
+    until(browser, f"document.title === '{title} · Reshelf'")
+    browser.locator(f"main {VIEWS[title]}").first.wait_for(timeout=60_000)
+
+
+def focused(browser: Any) -> str:
+    """The text of what has the focus, which is drawn around it and in sight."""
+    until(browser, "document.activeElement.getBoundingClientRect().left >= 0")
+    assert browser.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+    text: str = browser.evaluate("document.activeElement.textContent")
+    return text
+
+
+def walk_by_keyboard(browser: Any) -> None:
+    """Tab goes through the navigation in its order, Enter follows it, and what skips it stays on the page."""
+    seen = []
+    for _ in range(2 + len(VIEWS)):
+        browser.keyboard.press("Tab")
+        seen.append(focused(browser))
+    assert seen == ["Skip to content", "Reshelf", *VIEWS]
+    browser.keyboard.press("Shift+Tab")
+    browser.keyboard.press("Enter")
+    until(browser, "document.title === 'Why · Reshelf'")
+    for _ in range(len(VIEWS)):
+        browser.keyboard.press("Shift+Tab")
+    assert focused(browser) == "Skip to content"
+    browser.keyboard.press("Enter")
+    until(browser, "document.activeElement.id === 'main'")
+    assert browser.title() == "Why · Reshelf"
+
+
+def look_into_a_dead_letter(browser: Any, broker: str, prefix: str) -> None:
+    """A record that is no click is put aside, and the page shows it whole, opened by keyboard."""
+    (topic,) = (
+        name
+        for name in AdminClient({"bootstrap.servers": broker}).list_topics(timeout=10).topics
+        if name.startswith(prefix) and name.endswith(CLICKS.name)
+    )
+    producer = Producer({"bootstrap.servers": broker})
+    producer.produce(topic, b"no click \xff", b"u-unfit")
+    assert producer.flush(10) == 0
+    summary = browser.locator(".letter summary").first
+    summary.wait_for(timeout=30_000)
+    summary.focus()
+    browser.keyboard.press("Enter")
+    assert browser.locator(".letter[open] pre").inner_text() == "no click \\xff"
+    assert "u-unfit" in browser.locator(".letter[open] dl").inner_text()
+
+
+def look_in_the_dark_and_on_a_phone(browser: Any) -> None:
+    """Every page, with its data: texts stand out in both schemes, and nothing is wider than a phone."""
+    for width, height in ((1360, 900), (390, 844)):
+        browser.set_viewport_size({"width": width, "height": height})
+        for title in VIEWS:
+            opened(browser, title)
+            assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth"), (title, width)
+            for scheme in ("light", "dark"):
+                browser.emulate_media(color_scheme=scheme)
+                found = browser.evaluate(COLOURS)
+                assert (found["paper"] < 0.05) == (scheme == "dark")
+                assert found["texts"] > 10 and found["pale"] == [], (title, scheme)
+
+
+def test_the_pages_in_a_browser(browser: Any, broker: str, prefix: str) -> None:
+    """Each page has content, the shop changes while traffic flows, and all is reached by keyboard and on a phone."""
+    until(browser, f"document.querySelectorAll('nav a').length === {len(VIEWS)}")
+    walk_by_keyboard(browser)
+    browser.keyboard.press("1")
+    browser.locator(".card").first.wait_for(timeout=60_000)
+    assert browser.locator(".card h3").count() >= 4
+    browser.locator(".log li .slot").first.wait_for(timeout=60_000)
+
+    browser.keyboard.press("2")
+    browser.locator(".row[role=row] .axis").first.wait_for(timeout=30_000)
+    browser.get_by_role("button", name="Clicks").click()
+    clicks = [0]
+    for _ in range(60):
+        clicks = [
+            int(text.replace(",", ""))
+            for text in browser.locator(".pool .row:not([hidden]) .cell:nth-child(5)").all_inner_texts()
+        ]
+        if clicks and clicks[0] > 0 and clicks == sorted(clicks, reverse=True):
+            break
+        browser.wait_for_timeout(500)
+    assert clicks[0] > 0
+    assert clicks == sorted(clicks, reverse=True)
+
+    browser.keyboard.press("3")
+    browser.get_by_text("Visitors arrive in the holdout as often as they should.").wait_for(timeout=30_000)
+    until(browser, "document.querySelectorAll('.outcome b').length == 3")
+
+    browser.keyboard.press("4")
+    browser.get_by_text("events-impressions").wait_for(timeout=30_000)
+    until(browser, "document.querySelector('.tile b').textContent.replace(',', '') > 0")
+    assert re.search(r"[\d.]+ MB", browser.locator(".tile").nth(5).inner_text())
+
+    look_into_a_dead_letter(browser, broker, prefix)
+
+    told = browser.evaluate("async () => await (await fetch('/metrics')).text()")
+    assert 'reshelf_state_lag_records{topic="events-clicks",' in told and "reshelf_redis_memory_bytes{" in told
+    assert 'reshelf_http_requests_total{route="/api/arms",status="200"} ' in told
+
+    browser.keyboard.press("5")
+    browser.get_by_text("Where it stands").wait_for(timeout=30_000)
+    assert browser.locator(".picks [aria-pressed=true]").count() == 1
+
+    browser.keyboard.press("6")
+    publish_a_pin(browser)
+
+    look_in_the_dark_and_on_a_phone(browser)
