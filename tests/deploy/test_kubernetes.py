@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,7 @@ FOLDER = ROOT / "deploy" / "kubernetes"
 KUSTOMIZATION: Node = yaml.safe_load((FOLDER / "kustomization.yaml").read_text(encoding="utf-8"))
 FILES = [*KUSTOMIZATION["resources"], "secret.example.yaml"]
 OBJECTS = [one for file in FILES for one in documents(FOLDER / file)]
+PROMETHEUS: Node = yaml.safe_load((FOLDER / "prometheus.yaml").read_text(encoding="utf-8"))
 VERSIONS = ("1.30", "1.34")
 
 
@@ -104,6 +106,42 @@ def test_what_is_scaled_by_lag_exists_and_is_never_more_than_partitions() -> Non
     assert rule["name"]["as"] == metric["external"]["metric"]["name"]
     assert rule["seriesQuery"].partition("{")[0] in METRICS
     assert rule["metricsQuery"] == f"sum({rule['seriesQuery']})"
+
+
+def scraped(pod: Node) -> dict[str, str] | None:
+    """The labels that Prometheus's settings give a pod; None where it is left out."""
+    marks = pod["metadata"]
+    found = {"__meta_kubernetes_pod_ip": "10.1.2.3"}
+    for kind in ("annotation", "label"):
+        for name, value in marks.get(f"{kind}s", {}).items():
+            found[f"__meta_kubernetes_pod_{kind}_" + re.sub(r"\W", "_", name)] = value
+    (job,) = PROMETHEUS["scrape_configs"]
+    for rule in job["relabel_configs"]:
+        text = ";".join(found.get(name, "") for name in rule["source_labels"])
+        match = re.fullmatch(rule.get("regex", "(.*)"), text)
+        if rule.get("action") == "keep" and match is None:
+            return None
+        if "target_label" in rule and match is not None:
+            found[rule["target_label"]] = match.expand(rule.get("replacement", "$1").replace("$", "\\"))
+    return found
+
+
+def test_prometheus_finds_every_part_and_names_it_as_the_autoscaler_asks() -> None:
+    asked = PROMETHEUS["scrape_configs"][0]["kubernetes_sd_configs"][0]["namespaces"]["names"]
+    assert asked == [KUSTOMIZATION["namespace"]]
+    found = {name: scraped(pod) for name, pod in PODS.items()}
+    assert found.pop("topics") is None
+    for name, container in containers():
+        if labels := found.get(name):
+            assert labels["role"] == name
+            assert labels["__address__"] == f"10.1.2.3:{container['ports'][0]['containerPort']}"
+    assert None not in found.values()
+
+
+def test_budgets_are_for_what_runs_more_than_once() -> None:
+    scaled = {one["spec"]["scaleTargetRef"]["name"] for one in of_kind("HorizontalPodAutoscaler").values()}
+    several = {name for name, one in of_kind("Deployment").items() if one["spec"].get("replicas", 1) > 1}
+    assert set(of_kind("PodDisruptionBudget")) == several | scaled
 
 
 def test_images_are_those_that_are_named_for_the_registry() -> None:

@@ -33,6 +33,7 @@ COMMANDS = [
     ["check", "rules", "rules.yml"],
     ["test", "rules", "rules_test.yml"],
     ["check", "config", "--syntax-only", "prometheus.yml"],
+    ["check", "config", "--syntax-only", "../kubernetes/prometheus.yaml"],
 ]
 
 
