@@ -27,6 +27,7 @@ from streams.fold.judge import Rejected
 from streams.fold.shortcut import BUILT
 from streams.learner.alarm import UnfitAlarm
 from streams.learner.partition import PartitionFold, Prepared, Rewind
+from streams.learner.wanted import Wanted
 from streams.metrics import REGISTRY
 from streams.namespace import log_bounds, open_namespace
 from streams.outlet import Outgoing, Outlet
@@ -41,8 +42,10 @@ from streams.transport import BatchApp, create_app, end_process, guarded, reader
 log = logging.getLogger("reshelf")
 TOPICS = (IMPRESSIONS, CLICKS, CONVERSIONS)
 OUTPUTS = (DEAD_LETTERS, LAYOUT_REQUESTS)
-_QUIET_PAUSE_S = 2.0
-"""Keys that nobody clicked are asked for so often: impressions alone move a posterior slowly."""
+_SEEN_REST_S = 2.0
+"""Keys that nobody clicks are asked for at most so often: impressions alone move a posterior slowly."""
+_LOOK_S = 0.5
+"""Seen keys are looked through so often, so that requests for them go together."""
 _EXPIRE_PAUSE_S = 60.0
 
 
@@ -67,7 +70,7 @@ class Learner:
         self._settings = settings
         self._parts: dict[TopicPartition, PartitionFold] = {}
         self._alarms: dict[TopicPartition, UnfitAlarm] = {}
-        self._changed: dict[tuple[str, str], bool] = {}
+        self._keys = Wanted(_SEEN_REST_S)
         self._clicked = asyncio.Event()
         self._committing = asyncio.Lock()
         self._patience = Patience()
@@ -172,8 +175,8 @@ class Learner:
 
     def _note(self, page: str, segment: str, *, clicked: bool) -> None:
         """The key wants a layout, soon when it was clicked, and so does the whole page in its time."""
-        self._changed[page, segment] = clicked or self._changed.get((page, segment), False)
-        self._changed.setdefault((page, WHOLE_PAGE), False)
+        self._keys.note((page, segment), clicked=clicked)
+        self._keys.note((page, WHOLE_PAGE), clicked=False)
         if clicked:
             self._clicked.set()
 
@@ -213,18 +216,17 @@ class Learner:
     async def request_layouts(self) -> None:
         """Say which keys changed: at once after a click, and together in their time after impressions."""
         loop = asyncio.get_running_loop()
-        quiet_at = loop.time() + _QUIET_PAUSE_S
+        look_at = loop.time() + _LOOK_S
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout_at(quiet_at):
+                async with asyncio.timeout_at(look_at):
                     await self._clicked.wait()
             self._clicked.clear()
-            wanted = _clicked(self._changed)
-            if loop.time() >= quiet_at:
-                wanted, quiet_at = self._changed, loop.time() + _QUIET_PAUSE_S
-            if not wanted:
-                continue
-            self._changed = {key: clicked for key, clicked in self._changed.items() if key not in wanted}
+            now = loop.time()
+            wanted = dict.fromkeys(self._keys.take(now), True)
+            if now >= look_at:
+                wanted |= dict.fromkeys(self._keys.take_seen(now), False)
+                look_at = now + _LOOK_S
             requests = [
                 Outgoing(LAYOUT_REQUESTS.name, encode_key(LAYOUT_REQUESTS, *key), encode(LayoutRequest(*key, clicked)))
                 for key, clicked in sorted(wanted.items())
@@ -251,10 +253,6 @@ def _tell(part: PartitionFold, prepared: Prepared) -> None:
         REGISTRY.add("reshelf_records_total", topic, verdict, by=count)
     if fresh := part.fresh(prepared.batch):
         REGISTRY.observe("reshelf_event_age_seconds", topic, value=time.time() - records[-fresh].timestamp / 1000)
-
-
-def _clicked(changed: Mapping[tuple[str, str], bool]) -> dict[tuple[str, str], bool]:
-    return {key: True for key, clicked in changed.items() if clicked}
 
 
 def learner_app(
