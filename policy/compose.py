@@ -182,6 +182,8 @@ def _baseline_scores(statistics: Statistics) -> Floats:
 
 
 def _named(row: Sequence[int], statistics: Statistics) -> dict[str, str]:
+    if EMPTY not in row:
+        return dict(zip(statistics.slots, map(statistics.items.__getitem__, row), strict=True))
     return {slot: statistics.items[arm] for slot, arm in zip(statistics.slots, row, strict=True) if arm != EMPTY}
 
 

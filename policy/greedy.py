@@ -9,22 +9,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from policy.compiled import BUILT, scan
 from policy.posteriors import Floats
 from policy.rules import NO_CODE, Bools, Bound, Codes
 from policy.slates import EMPTY
 
-try:
-    from policy import scan
-except ImportError:
-    BUILT = False
-else:
-    BUILT = True
-
 Rows = NDArray[np.int32]
 Places = NDArray[np.intp]
 
-SLACK = 48
-"""Arms in a shortlist beyond four for each slot."""
+LISTED, SLACK = 2, 8
+"""Arms in a list of the best: so many for each slot, and some more."""
 GIVING_WAY = 4
 """Kinds of rules that give way: spacing, caps, exposure, places, in this order."""
 
@@ -54,7 +48,7 @@ class Greedy:
         self._built = built
         self._counts = np.zeros((len(limits.capped), int(limits.capped.max(initial=0)) + 1), dtype=np.int32)
         self._closed = np.zeros(scores.shape[1], dtype=np.uint8)
-        self._short = self._shortlist(len(order)) if built else np.zeros((0, 0), dtype=np.int32)
+        self._short = np.zeros(LISTED * len(order) + SLACK, dtype=np.int32)
 
     def fill(self, slates: Rows, banned: Bools, variants: Places) -> None:
         """Fill what is empty in the rows `variants` of `slates` int32[V, S], in place.
@@ -67,7 +61,6 @@ class Greedy:
                 slates,
                 self._scores,
                 banned.view(np.uint8),
-                self._short,
                 variants,
                 self._order,
                 self._limits.capped,
@@ -80,21 +73,11 @@ class Greedy:
                 self._counts,
                 self._closed,
                 self._limits.all_arms,
+                self._short,
             )
         else:
             for variant in variants.tolist():
                 self._fill(slates[variant], self._scores[variant], banned[variant])
-
-    def _shortlist(self, slots: int) -> Rows:
-        """The best arms of each variant, int32[V, K], best first."""
-        arms = self._scores.shape[1]
-        size = min(arms, 4 * slots + SLACK)
-        best = np.argpartition(-self._scores, size - 1, axis=1)[:, :size] if size < arms else self._everyone()
-        worth = np.take_along_axis(self._scores, best, axis=1)
-        return np.take_along_axis(best, np.argsort(-worth, axis=1), axis=1).astype(np.int32)
-
-    def _everyone(self) -> Places:
-        return np.tile(np.arange(self._scores.shape[1]), (len(self._scores), 1))
 
     def _fill(self, slate: Rows, scores: Floats, banned: Bools) -> None:
         """One slate [S], with numpy."""

@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from policy.compiled import BUILT, scan
+
 Floats = NDArray[np.float64]
 Hashes = NDArray[np.uint64]
 
@@ -83,14 +85,19 @@ def gamma_draws(shape: Floats, z: Floats, scale: float = 1.0) -> Floats:
     return draws
 
 
-def beta_draws(a: Floats, b: Floats, z: Floats, scale: float = 1.0) -> Floats:
+def beta_draws(a: Floats, b: Floats, z: Floats, scale: float = 1.0, built: bool = BUILT) -> Floats:
     """Draws from Beta(a, b) per arm, float64[A, V], with z float64[2, A, V].
 
     A ratio of two gamma draws.  For a >= 1 its quantiles above the median are
     within 3 % of the exact ones; taking b itself for the second gamma falls
     short by 4 % at a = 1, b = 49 and by more where b is smaller.  `scale`
     multiplies the deviation and leaves the mean: 0 gives the mean, 1 the posterior.
+    `built` says whether the compiled code does it, which gives the same bits sooner.
     """
+    if built:
+        made = np.empty(z.shape[1:])
+        scan.beta(made, np.ascontiguousarray(a), np.ascontiguousarray(b), np.ascontiguousarray(z), scale)
+        return made
     hits = gamma_draws(a[:, None], z[0], scale)
     total = hits + gamma_draws(b[:, None], z[1], scale)
     middle = np.broadcast_to((a / (a + b))[:, None], total.shape)

@@ -5,7 +5,6 @@ def fill(
     slates: NDArray[np.int32],
     scores: NDArray[np.float64],
     banned: NDArray[np.uint8],
-    short: NDArray[np.int32],
     variants: NDArray[np.intp],
     order: NDArray[np.int32],
     capped: NDArray[np.int32],
@@ -18,4 +17,19 @@ def fill(
     counts: NDArray[np.int32],
     shut: NDArray[np.uint8],
     all_arms: NDArray[np.int32],
+    short: NDArray[np.int32],
+) -> None: ...
+def top(
+    slates: NDArray[np.int32],
+    scores: NDArray[np.float64],
+    canonical: NDArray[np.intp],
+    order: NDArray[np.intp],
+    best: NDArray[np.float64],
+) -> None: ...
+def beta(
+    draws: NDArray[np.float64],
+    a: NDArray[np.float64],
+    b: NDArray[np.float64],
+    z: NDArray[np.float64],
+    scale: float,
 ) -> None: ...

@@ -80,6 +80,10 @@ class Published:
         """When half of its life is over, milliseconds."""
         return (self.produced_at + self.expires_at) // 2
 
+    def stamped(self, version: int, produced_at: int, expires_at: int) -> Published:
+        """The same content as it is published."""
+        return replace(self, version=version, produced_at=produced_at, expires_at=expires_at)
+
 
 NOTHING = Published(0, live=False)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from schemas.errors import StateAttention, Transient
-from schemas.topics import LAYOUT_REQUESTS, Topic
+from schemas.topics import LAYOUT_REQUESTS, LAYOUTS, Topic
 from streams.clients import aiokafka_consumer_config
 from streams.layouts.catalog import READ_TOPICS, Catalog, Changes
 from streams.namespace import log_bounds
@@ -19,6 +20,8 @@ from streams.settings import KafkaSettings
 
 POLL_MS = 200
 POLL_RECORDS = 1_000
+LAYOUTS_REST_S = 0.25
+"""Published layouts are read so often: most are this worker's own, and a fetch for each costs as much as composing."""
 
 log = logging.getLogger("reshelf")
 
@@ -65,16 +68,27 @@ class Follower:
         consumer = self._started()
         behind = set(self._ends)
         while behind:
-            await self._read(consumer)
+            self._take(await self._fetch(consumer, POLL_MS))
             behind = {tp for tp in behind if await consumer.position(tp) < self._ends[tp]}
 
     async def follow(self) -> None:
-        """Read on for ever."""
-        consumer = self._started()
+        """Read on for ever: layouts now and then, all else as soon as it is there."""
+        consumer, loop = self._started(), asyncio.get_running_loop()
+        layouts = [tp for tp in self._ends if self._topics[tp.topic] is LAYOUTS]
         while True:
-            changes = await self._read(consumer)
-            if changes:
-                self._changed(changes)
+            found = await self._fetch(consumer, POLL_MS)
+            self._tell(self._take(found))
+            if found.keys().isdisjoint(layouts):
+                continue
+            consumer.pause(*layouts)
+            rested_at = loop.time() + LAYOUTS_REST_S
+            while (left := rested_at - loop.time()) > 0.0:
+                self._tell(self._take(await self._fetch(consumer, 1 + int(1000 * left))))
+            consumer.resume(*layouts)
+
+    def _tell(self, changes: Changes) -> None:
+        if changes:
+            self._changed(changes)
 
     async def stop(self) -> None:
         if self._consumer is not None:
@@ -101,14 +115,18 @@ class Follower:
         for tp, first in starts.items():
             consumer.seek(tp, first)
 
-    async def _read(self, consumer: AIOKafkaConsumer) -> Changes:
+    async def _fetch(self, consumer: AIOKafkaConsumer, wait_ms: int) -> Mapping[KafkaPartition, Sequence[Any]]:
         try:
-            found = await consumer.getmany(timeout_ms=POLL_MS, max_records=POLL_RECORDS)
+            found: Mapping[KafkaPartition, Sequence[Any]]
+            found = await consumer.getmany(timeout_ms=wait_ms, max_records=POLL_RECORDS)
         except OffsetOutOfRangeError as error:
             raise StateAttention(
                 f"A compacted topic does not go on where it was read last ({error}): it was deleted or cut. "
                 "Start the worker again: it then reads the topic from its beginning."
             ) from None
+        return found
+
+    def _take(self, found: Mapping[KafkaPartition, Sequence[Any]]) -> Changes:
         changes = Changes()
         for tp, records in found.items():
             topic: Topic = self._topics[tp.topic]

@@ -218,9 +218,9 @@ class LayoutProducer:
         layout, changes_at = self._compose(key, state, epoch, now)
         composed_at = self._clock.steady()
         known = self._catalog.known(key)
-        fingerprint = published_of(encode(layout)).fingerprint
-        if not known.live or known.lost or fingerprint != known.fingerprint or now >= self._renewal(known):
-            result: Literal["published", "unchanged", "refused"] = await self._publish(key, layout)
+        made = published_of(encode(layout))
+        if not known.live or known.lost or made.fingerprint != known.fingerprint or now >= self._renewal(known):
+            result: Literal["published", "unchanged", "refused"] = await self._publish(key, layout, made)
         else:
             result = "unchanged"
         self._metrics.add("reshelf_layouts_total", result)
@@ -257,7 +257,7 @@ class LayoutProducer:
         renewal = now + self._settings.life_ms // 2 if key in self._refused else self._renewal(known)
         self._mark(key, self._clock.steady() + max(0, min(renewal, changes_at) - now))
 
-    async def _publish(self, key: Key, layout: Layout) -> Literal["published", "refused"]:
+    async def _publish(self, key: Key, layout: Layout, made: Published) -> Literal["published", "refused"]:
         began = self._clock.steady()
         version = await self._versions.next(*key, self._catalog.known(key).version)
         layout = stamped(layout, version, self._clock.wall(), self._settings.life_ms)
@@ -270,7 +270,7 @@ class LayoutProducer:
         except StateAttention as error:
             self._refuse(key, error, len(value))
             return "refused"
-        self._catalog.remember(key, published_of(value))
+        self._catalog.remember(key, made.stamped(layout.version, layout.produced_at, layout.expires_at))
         self._refused.discard(key)
         self._measure(layout, self._clock.steady() - began)
         return "published"

@@ -54,7 +54,7 @@ class Totals:
     _drawn: tuple[tuple[str, str, int, int], Floats] | None = field(init=False, default=None)
     _prior: tuple[Known, Prior] | None = field(init=False, default=None)
     _bound: tuple[tuple[Hashable | Mapping[str, object], ...], int, Rules] | None = field(init=False, default=None)
-    _held: dict[int, tuple[Table, int]] = field(init=False, default_factory=dict)
+    _held: dict[tuple[int, Traffic], tuple[Table, int]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         arms, slots = len(self.candidates.items), len(self.slots)
@@ -64,24 +64,51 @@ class Totals:
         self.conversions = {traffic: np.zeros(arms, dtype=np.int64) for traffic in counted}
 
     def move_to(self, tables: Sequence[Table], weight_of: Mapping[int, int]) -> None:
-        """Hold exactly these tables: those that went are taken out, those that came or weigh anew are added."""
-        wanted = {id(table): (table, weight_of[table.bucket]) for table in tables if table.traffic in self.impressions}
+        """Hold exactly these tables: those that went are taken out, those that came or weigh anew are added.
+
+        A table most often comes in the place of one with other counts of the same names.
+        """
+        wanted = {
+            (at, table.traffic): (table, weight_of[table.bucket])
+            for at, table in enumerate(tables)
+            if table.traffic in self.impressions
+        }
         for name, (table, weight) in self._held.items():
-            if wanted.get(name, (table, 0))[1] != weight:
+            if name not in wanted:
                 self._add(table, -weight)
         for name, (table, weight) in wanted.items():
-            if self._held.get(name, (table, 0))[1] != weight:
+            before, weighed = self._held.get(name, (None, 0))
+            if before is None:
+                self._add(table, weight)
+            elif weighed == weight and (before.items, before.slots) == (table.items, table.slots):
+                self._add_difference(before, table, weight)
+            else:
+                self._add(before, -weighed)
                 self._add(table, weight)
         self._held = wanted
 
     def _add(self, table: Table, weight: int) -> None:
         places = self.candidates.places(table.items, table.slots, self.slots)
-        for sums, counts in (
-            (self.impressions[table.traffic], table.impressions),
-            (self.clicks[table.traffic], table.clicks),
-        ):
+        for sums, counts in self._sums_of(table):
             sums.reshape(-1)[places.targets] += weight * counts.reshape(-1)[places.cells]
         self.conversions[table.traffic][places.candidates] += weight * table.conversions[places.rows]
+
+    def _add_difference(self, before: Table, table: Table, weight: int) -> None:
+        """Only the cells that changed, which are few where a table was read again."""
+        if before is table:
+            return
+        places = self.candidates.places(table.items, table.slots, self.slots)
+        for (sums, counts), (_, old) in zip(self._sums_of(table), self._sums_of(before), strict=True):
+            gained = (counts - old).reshape(-1)[places.cells]
+            changed = np.flatnonzero(gained)
+            sums.reshape(-1)[places.targets[changed]] += weight * gained[changed]
+        gained = (table.conversions - before.conversions)[places.rows]
+        self.conversions[table.traffic][places.candidates] += weight * gained
+
+    def _sums_of(self, table: Table) -> tuple[tuple[Sums, Sums], tuple[Sums, Sums]]:
+        """Sums [A, S] of impressions and clicks, each with the table's own."""
+        of = table.traffic
+        return (self.impressions[of], table.impressions), (self.clicks[of], table.clicks)
 
     def normals(self, page: str, segment: str, variants: int, epoch: int) -> Floats:
         """The candidates' `policy.sampling.click_normals`: as long as the names are the same, so are they."""

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from policy.compiled import BUILT
 from policy.examination import examination
 from policy.filling import Filled, Prepared, fill
-from policy.greedy import BUILT, Greedy, Limits
+from policy.greedy import Greedy, Limits
 from policy.rules import bind, next_change, shown_in
 from policy.sampling import arm_hashes
 from policy.slates import slates
@@ -37,7 +38,7 @@ LOOKS = examination(SLOTS, {"b": 0.9})
 NAMES = ("home", "s", "1")
 DAY_MS = 86_400_000
 NOW = 1_000 * DAY_MS
-ITEMS = [f"i{number}" for number in range(24)]
+ITEMS = [f"i{number}" for number in range(90)]
 
 
 def stocked(count: int = 24, **fields: Any) -> dict[str, CatalogItem]:
@@ -306,7 +307,7 @@ def test_fewer_items_than_slots_leave_the_slots_least_looked_at_empty(count: int
 
 @pytest.mark.skipif(not BUILT, reason="no C compiler was at hand when this was installed")
 @settings(max_examples=150)
-@given(rule_lists, st.integers(1, 24), st.integers(1, 9), st.integers(0, 1_000))
+@given(rule_lists, st.integers(1, 90), st.integers(1, 9), st.integers(0, 1_000))
 def test_the_scan_and_numpy_fill_alike(rules: list[Rule], count: int, variants: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     catalog = {
