@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import msgspec
@@ -62,9 +63,9 @@ class CandidateSet:
 
 def _common(names: Names, places: Mapping[str, int]) -> tuple[Rows, Rows]:
     """Positions in `names` of those that have a place, and these places."""
-    pairs = [(at, places[name]) for at, name in enumerate(names) if name in places]
-    both = np.array(pairs, dtype=np.intp).reshape(-1, 2)
-    return both[:, 0], both[:, 1]
+    found = np.fromiter(map(places.get, names, repeat(-1)), dtype=np.intp, count=len(names))
+    at = np.flatnonzero(found >= 0)
+    return at, found[at]
 
 
 def facts(item: CatalogItem | None) -> Any:
