@@ -24,7 +24,7 @@ from schemas.topics import TOPICS
 
 NO_KAFKA = "KAFKA_HOME is not set: tests on real Apache Kafka are skipped"
 
-hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None, database=None, max_examples=60)
+hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None, database=None, max_examples=40)
 hypothesis.settings.load_profile("fixed")
 
 MakeTopics = Callable[..., None]
