@@ -42,7 +42,7 @@ from streams.transport import BatchApp, create_app, end_process, guarded, reader
 log = logging.getLogger("reshelf")
 TOPICS = (IMPRESSIONS, CLICKS, CONVERSIONS)
 OUTPUTS = (DEAD_LETTERS, LAYOUT_REQUESTS)
-_SEEN_REST_S = 2.0
+_SEEN_REST_S = 5.0
 """Keys that nobody clicks are asked for at most so often: impressions alone move a posterior slowly."""
 _LOOK_S = 0.5
 """Seen keys are looked through so often, so that requests for them go together."""
