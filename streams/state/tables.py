@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +44,7 @@ def decode_table(key: TableKey, parts: Sequence[bytes | None]) -> Table:
     Only rows of listed items count: cells are read a moment later and may hold rows
     of items that came since, which the items known by sales alone must not take.
     """
-    items, slots, sold = _names_in(parts[0]), _names_in(parts[1]), _names_in(parts[2])
+    items, slots, sold = names_in(parts[0]), names_in(parts[1]), names_in(parts[2])
     row_of = {name: row for row, name in enumerate(items)}
     for name in sold:
         row_of.setdefault(name, len(row_of))
@@ -57,8 +56,8 @@ def decode_table(key: TableKey, parts: Sequence[bytes | None]) -> Table:
         segment=key.segment,
         bucket=key.bucket,
         traffic=key.traffic,
-        items=items if len(row_of) == len(items) else tuple(row_of),
-        slots=slots,
+        items=tuple(row_of),
+        slots=tuple(slots),
         impressions=cells[:, :, 0],
         clicks=cells[:, :, 1],
         conversions=sales[:, 0],
@@ -66,12 +65,6 @@ def decode_table(key: TableKey, parts: Sequence[bytes | None]) -> Table:
         squares=sales[:, 2],
         delays=_counts(parts[4], DELAY_BINS),
     )
-
-
-@lru_cache(maxsize=4_096)
-def _names_in(stored: bytes | None) -> tuple[str, ...]:
-    """Names seldom change from one read to the next, and are then the same object."""
-    return tuple(names_in(stored))
 
 
 def blocks_for(slots: int) -> int:
