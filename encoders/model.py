@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from transformers import AutoModel, AutoTokenizer
+from transformers.activations import GELUActivation
 from transformers.utils import logging as transformers_logging
 
 from encoders.int8 import in_int8
@@ -82,10 +83,27 @@ def load(name: str = "", device: str = "auto", dtype: str = "auto") -> TextModel
         network = AutoModel.from_pretrained(folder, local_files_only=True, dtype=kind, attn_implementation="sdpa")
     except (OSError, ValueError) as error:
         raise BadSettings(f"encoder.model: expected a text encoder of transformers in {folder}, got: {error}") from None
-    network, revision = network.to(where).eval(), fingerprint(folder)
+    network, revision = _in_place(network.to(where).eval()), fingerprint(folder)
     if dtype == INT8:
         network, revision = in_int8(network), f"{revision}-{INT8}"
     return TextModel(name or folder.parent.name, revision, recipe, tokenizer, network, where, kind)
+
+
+def _in_place(network: Any) -> Any:
+    """The same network, whose GELU overwrites its input where no gradients are asked for.
+
+    On a CPU a new table of that size costs more than the function.
+    """
+    for part in network.modules():
+        if isinstance(part, GELUActivation) and part.act is torch.nn.functional.gelu:
+            part.act = _gelu
+    return network
+
+
+def _gelu(inputs: torch.Tensor) -> torch.Tensor:
+    if torch.is_inference_mode_enabled():
+        return torch.ops.aten.gelu_(inputs)
+    return torch.nn.functional.gelu(inputs)
 
 
 def read_recipe(folder: Path) -> Recipe:
