@@ -6,6 +6,8 @@ without, numpy does the same for all variants at once, some times slower.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,10 +47,26 @@ class Greedy:
         self._scores = scores
         self._order = order
         self._limits = limits
-        self._built = built
         self._counts = np.zeros((len(limits.capped), int(limits.capped.max(initial=0)) + 1), dtype=np.int32)
-        self._closed = np.zeros(scores.shape[1], dtype=np.uint8)
-        self._short = np.zeros(LISTED * len(order) + SLACK, dtype=np.int32)
+        self._built = self._compiled() if built else None
+
+    def _compiled(self) -> Any:
+        limits, (_, arms) = self._limits, self._scores.shape
+        return scan.Filling(
+            self._scores,
+            self._order,
+            limits.capped,
+            limits.most,
+            limits.spaced,
+            limits.distances,
+            limits.places.view(np.uint8),
+            limits.complements,
+            limits.together,
+            limits.all_arms,
+            self._counts,
+            np.zeros(arms, dtype=np.uint8),
+            np.zeros(LISTED * len(self._order) + SLACK, dtype=np.int32),
+        )
 
     def fill(self, slates: Rows, banned: Bools, variants: Places) -> None:
         """Fill what is empty in the rows `variants` of `slates` int32[V, S], in place.
@@ -56,25 +74,8 @@ class Greedy:
         `banned` bool[V, A] are arms that exposure keeps from a variant.  Where no arm is
         allowed, rules give way kind by kind; a slot for which there is none stays empty.
         """
-        if self._built:
-            scan.fill(
-                slates,
-                self._scores,
-                banned.view(np.uint8),
-                variants,
-                self._order,
-                self._limits.capped,
-                self._limits.most,
-                self._limits.spaced,
-                self._limits.distances,
-                self._limits.places.view(np.uint8),
-                self._limits.complements,
-                self._limits.together,
-                self._counts,
-                self._closed,
-                self._limits.all_arms,
-                self._short,
-            )
+        if self._built is not None:
+            self._built.fill(slates, banned.view(np.uint8), variants)
         else:
             for variant in variants.tolist():
                 self._fill(slates[variant], self._scores[variant], banned[variant])
@@ -116,7 +117,7 @@ class Greedy:
         return EMPTY
 
     def _is_apart(self, slate: Rows, slot: int) -> Bools:
-        apart = np.ones(len(self._closed), dtype=np.bool_)
+        apart = np.ones(self._scores.shape[1], dtype=np.bool_)
         for codes, distance in zip(self._limits.spaced, self._limits.distances.tolist(), strict=True):
             for near in range(max(0, slot - distance + 1), min(len(slate), slot + distance)):
                 if near != slot and slate[near] != EMPTY:

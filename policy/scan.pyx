@@ -12,227 +12,180 @@ cdef enum:
     BANNED = 2
 
 
-def fill(
-    int32_t[:, ::1] slates,
-    const double[:, ::1] scores,
-    const uint8_t[:, ::1] banned,
-    const Py_ssize_t[::1] variants,
-    const int32_t[::1] order,
-    const int32_t[:, ::1] capped,
-    const int32_t[::1] most,
-    const int32_t[:, ::1] spaced,
-    const int32_t[::1] distances,
-    const uint8_t[:, ::1] places,
-    const int32_t[:, ::1] complements,
-    double together,
-    int32_t[:, ::1] counts,
-    uint8_t[::1] shut,
-    const int32_t[::1] all_arms,
-    int32_t[::1] short,
-):
-    """`policy.greedy`: fill what is empty (-1) in the rows `variants` of `slates` [V, S], in place.
+cdef class Filling:
+    """`policy.greedy`: the slates of one composition, filled in place.
 
-    `scores` and `banned` are [V, A]; `capped` and `spaced` are codes [R, A] and
-    [Q, A], -1 for none, with their limits; `places` [S, A] says where arms may stand;
-    `complements` [A, C] are arms, -1 for none.  `counts` [R, codes] and `shut` [A]
-    are room to work in: why an arm may not come any more, a bit for each reason.
-    `all_arms` counts from 0 to A - 1.
-
-    In `short` are the best arms that may still come, wherever: as caps only fill up, none outside
-    it can come to be better, but for complements of neighbours, which are looked at besides.
-    Where none in it may stand in a slot, it is made anew, then all arms are looked at.
+    `scores` are [V, A] and `order` [S] the slots, first the one most looked at; `capped` and
+    `spaced` are codes [R, A] and [Q, A], -1 for none, with their limits `most` and
+    `distances`; `places` [S, A] says where arms may stand; `complements` [A, C] are arms, -1
+    for none, whose scores are multiplied by `together` beside their arm; `everyone` counts from
+    0 to A - 1.  `counts` [R, codes], `shut` [A] and `leading` are room to work in.
     """
-    cdef Py_ssize_t at, place, variant, slot, listed
-    cdef int32_t chosen
-    cdef int giving
-    for at in range(variants.shape[0]):
-        variant = variants[at]
-        listed = 0
-        _begin(slates, scores, banned, variant, capped, counts, shut)
-        for place in range(order.shape[0]):
-            slot = order[place]
-            if slates[variant, slot] >= 0:
-                continue
-            chosen = -1
-            for giving in range(-2, 5):
-                if giving == -1:
-                    listed = _list(short, scores, variant, capped, most, counts, shut)
-                if giving < 0:
-                    chosen = _best(
-                        slates, scores, short, listed, variant, slot, capped, most, spaced, distances, places,
-                        complements, together, counts, shut, 0,
-                    )
-                else:
-                    chosen = _best(
-                        slates, scores, all_arms, all_arms.shape[0], variant, slot, capped, most, spaced, distances,
-                        places, complements, together, counts, shut, giving,
-                    )
+
+    cdef const double[:, ::1] scores
+    cdef const int32_t[::1] order, most, distances, everyone
+    cdef const int32_t[:, ::1] capped, spaced, complements
+    cdef const uint8_t[:, ::1] places
+    cdef double together
+    cdef int32_t[:, ::1] slates, counts
+    cdef int32_t[::1] leading
+    # Why an arm may not come any more, a bit for each reason.
+    cdef uint8_t[::1] shut
+    cdef Py_ssize_t variant
+
+    def __init__(
+        self, scores, order, capped, most, spaced, distances, places, complements, together, everyone, counts, shut,
+        leading
+    ):
+        self.scores, self.order = scores, order
+        self.capped, self.most = capped, most
+        self.spaced, self.distances = spaced, distances
+        self.places = places
+        self.complements, self.together = complements, together
+        self.everyone = everyone
+        self.counts, self.shut, self.leading = counts, shut, leading
+
+    def fill(self, int32_t[:, ::1] slates, const uint8_t[:, ::1] banned, const Py_ssize_t[::1] variants):
+        """Fill what is empty (-1) in the rows `variants` of `slates` [V, S]; `banned` is [V, A].
+
+        In `leading` are the best arms that may still come, wherever: as caps only fill up, none outside
+        it can come to be better, but for complements of neighbours, which are looked at besides.
+        Where none in it may stand in a slot, it is made anew, then all arms are looked at.
+        """
+        cdef Py_ssize_t at, place, slot, listed
+        cdef int32_t chosen
+        cdef int giving
+        self.slates = slates
+        for at in range(variants.shape[0]):
+            self.variant = variants[at]
+            listed = 0
+            self._begin(banned)
+            for place in range(self.order.shape[0]):
+                slot = self.order[place]
+                if slates[self.variant, slot] >= 0:
+                    continue
+                chosen = -1
+                for giving in range(-2, 5):
+                    if giving == -1:
+                        listed = self._list()
+                    if giving < 0:
+                        chosen = self._best(self.leading, listed, slot, 0)
+                    else:
+                        chosen = self._best(self.everyone, self.everyone.shape[0], slot, giving)
+                    if chosen >= 0:
+                        break
                 if chosen >= 0:
-                    break
-            if chosen >= 0:
-                slates[variant, slot] = chosen
-                _count(chosen, capped, counts, shut)
+                    slates[self.variant, slot] = chosen
+                    self._count(chosen)
 
+    cdef void _begin(self, const uint8_t[:, ::1] banned) noexcept:
+        """Nothing used but what stands in the slate already."""
+        cdef Py_ssize_t arm, rule, slot
+        for arm in range(self.shut.shape[0]):
+            self.shut[arm] = (GONE if self.scores[self.variant, arm] == -INFINITY else 0) | (
+                BANNED if banned[self.variant, arm] else 0
+            )
+        for rule in range(self.counts.shape[0]):
+            for slot in range(self.counts.shape[1]):
+                self.counts[rule, slot] = 0
+        for slot in range(self.slates.shape[1]):
+            if self.slates[self.variant, slot] >= 0:
+                self._count(self.slates[self.variant, slot])
 
-cdef Py_ssize_t _list(
-    int32_t[::1] short,
-    const double[:, ::1] scores,
-    Py_ssize_t variant,
-    const int32_t[:, ::1] capped,
-    const int32_t[::1] most,
-    int32_t[:, ::1] counts,
-    uint8_t[::1] shut,
-) noexcept:
-    """Put the best arms into `short` that neither exposure nor caps keep off, best first; how many."""
-    cdef Py_ssize_t place, found = 0, room = short.shape[0]
-    cdef int32_t arm
-    cdef double worth
-    for arm in range(<int32_t>scores.shape[1]):
-        worth = scores[variant, arm]
-        if found == room and worth <= scores[variant, short[room - 1]]:
-            continue
-        if shut[arm] or _is_full(arm, capped, most, counts):
-            continue
-        place = found if found < room else room - 1
-        while place > 0 and scores[variant, short[place - 1]] < worth:
-            short[place] = short[place - 1]
-            place -= 1
-        short[place] = arm
-        if found < room:
-            found += 1
-    return found
+    cdef void _count(self, int32_t arm) noexcept:
+        cdef Py_ssize_t rule
+        self.shut[arm] |= GONE
+        for rule in range(self.capped.shape[0]):
+            if self.capped[rule, arm] >= 0:
+                self.counts[rule, self.capped[rule, arm]] += 1
 
-
-cdef void _begin(
-    int32_t[:, ::1] slates,
-    const double[:, ::1] scores,
-    const uint8_t[:, ::1] banned,
-    Py_ssize_t variant,
-    const int32_t[:, ::1] capped,
-    int32_t[:, ::1] counts,
-    uint8_t[::1] shut,
-) noexcept:
-    """Nothing used but what stands in the slate already."""
-    cdef Py_ssize_t arm, rule, slot
-    for arm in range(shut.shape[0]):
-        shut[arm] = (GONE if scores[variant, arm] == -INFINITY else 0) | (BANNED if banned[variant, arm] else 0)
-    for rule in range(counts.shape[0]):
-        for slot in range(counts.shape[1]):
-            counts[rule, slot] = 0
-    for slot in range(slates.shape[1]):
-        if slates[variant, slot] >= 0:
-            _count(slates[variant, slot], capped, counts, shut)
-
-
-cdef void _count(int32_t arm, const int32_t[:, ::1] capped, int32_t[:, ::1] counts, uint8_t[::1] shut) noexcept:
-    cdef Py_ssize_t rule
-    shut[arm] |= GONE
-    for rule in range(capped.shape[0]):
-        if capped[rule, arm] >= 0:
-            counts[rule, capped[rule, arm]] += 1
-
-
-cdef bint _is_full(
-    int32_t arm, const int32_t[:, ::1] capped, const int32_t[::1] most, int32_t[:, ::1] counts
-) noexcept:
-    cdef Py_ssize_t rule
-    for rule in range(capped.shape[0]):
-        if capped[rule, arm] >= 0 and counts[rule, capped[rule, arm]] >= most[rule]:
-            return True
-    return False
-
-
-cdef int32_t _best(
-    int32_t[:, ::1] slates,
-    const double[:, ::1] scores,
-    const int32_t[::1] arms,
-    Py_ssize_t listed,
-    Py_ssize_t variant,
-    Py_ssize_t slot,
-    const int32_t[:, ::1] capped,
-    const int32_t[::1] most,
-    const int32_t[:, ::1] spaced,
-    const int32_t[::1] distances,
-    const uint8_t[:, ::1] places,
-    const int32_t[:, ::1] complements,
-    double together,
-    int32_t[:, ::1] counts,
-    uint8_t[::1] shut,
-    int giving,
-) noexcept:
-    """The best of the `listed` first arms allowed with so many kinds of rules given way, the lower number among equals; or -1.
-
-    With none given way, complements of what stands next to the slot are among them if any is, and lifted.
-    """
-    cdef int32_t arm, best = -1
-    cdef Py_ssize_t at, beside, column
-    cdef double worth, highest = -INFINITY
-    cdef uint8_t refused = GONE | (BANNED if giving < 3 else 0)
-    for at in range(listed):
-        arm = arms[at]
-        worth = scores[variant, arm]
-        if worth < highest or (worth == highest and (best < arm or worth == -INFINITY)):
-            continue
-        if not shut[arm] & refused and _fits(
-            slates, arm, variant, slot, capped, most, spaced, distances, places, counts, giving
-        ):
-            best, highest = arm, worth
-    if giving > 0 or best < 0:
-        return best
-    for beside in range(max(0, slot - 1), min(slates.shape[1], slot + 2)):
-        if beside == slot or slates[variant, beside] < 0:
-            continue
-        for column in range(complements.shape[1]):
-            arm = complements[slates[variant, beside], column]
-            if arm < 0 or shut[arm] & refused:
+    cdef Py_ssize_t _list(self) noexcept:
+        """Put the best arms into `leading` that neither exposure nor caps keep off, best first; how many."""
+        cdef Py_ssize_t place, found = 0, room = self.leading.shape[0]
+        cdef int32_t arm
+        cdef double worth
+        cdef const double[::1] scores = self.scores[self.variant]
+        cdef int32_t[::1] leading = self.leading
+        for arm in range(<int32_t>scores.shape[0]):
+            worth = scores[arm]
+            if found == room and worth <= scores[leading[room - 1]]:
                 continue
-            worth = scores[variant, arm] * together
-            if arm == best:
-                highest = worth
-            elif worth > highest or (worth == highest and arm < best):
-                if _fits(slates, arm, variant, slot, capped, most, spaced, distances, places, counts, giving):
-                    best, highest = arm, worth
-    return best
+            if self.shut[arm] or self._is_full(arm):
+                continue
+            place = found if found < room else room - 1
+            while place > 0 and scores[leading[place - 1]] < worth:
+                leading[place] = leading[place - 1]
+                place -= 1
+            leading[place] = arm
+            if found < room:
+                found += 1
+        return found
 
+    cdef int32_t _best(self, const int32_t[::1] arms, Py_ssize_t listed, Py_ssize_t slot, int giving) noexcept:
+        """The best of the `listed` first arms with so many kinds of rules given way, the lower number among equals; or -1.
 
-cdef bint _fits(
-    int32_t[:, ::1] slates,
-    int32_t arm,
-    Py_ssize_t variant,
-    Py_ssize_t slot,
-    const int32_t[:, ::1] capped,
-    const int32_t[::1] most,
-    const int32_t[:, ::1] spaced,
-    const int32_t[::1] distances,
-    const uint8_t[:, ::1] places,
-    int32_t[:, ::1] counts,
-    int giving,
-) noexcept:
-    """Whether places, caps and spacing let the arm into the slot, as far as they have not given way."""
-    if giving < 4 and not places[slot, arm]:
-        return False
-    if giving < 2 and _is_full(arm, capped, most, counts):
-        return False
-    return giving > 0 or not _is_near(slates, variant, slot, arm, spaced, distances)
+        With none given way, complements of what stands next to the slot are among them if any is, and lifted.
+        """
+        cdef int32_t arm, best = -1
+        cdef Py_ssize_t at
+        cdef double worth, highest = -INFINITY
+        cdef uint8_t refused = GONE | (BANNED if giving < 3 else 0)
+        for at in range(listed):
+            arm = arms[at]
+            worth = self.scores[self.variant, arm]
+            if worth < highest or (worth == highest and (best < arm or worth == -INFINITY)):
+                continue
+            if not self.shut[arm] & refused and self._fits(arm, slot, giving):
+                best, highest = arm, worth
+        return best if giving > 0 or best < 0 else self._lifted(best, slot)
 
+    cdef int32_t _lifted(self, int32_t best, Py_ssize_t slot) noexcept:
+        """`best`, or a complement of what stands next to the slot that is better when it is lifted."""
+        cdef int32_t arm
+        cdef Py_ssize_t beside, column
+        cdef double worth, highest = self.scores[self.variant, best]
+        for beside in range(max(0, slot - 1), min(self.slates.shape[1], slot + 2)):
+            if beside == slot or self.slates[self.variant, beside] < 0:
+                continue
+            for column in range(self.complements.shape[1]):
+                arm = self.complements[self.slates[self.variant, beside], column]
+                if arm < 0 or self.shut[arm]:
+                    continue
+                worth = self.scores[self.variant, arm] * self.together
+                if arm == best:
+                    highest = worth
+                elif worth > highest or (worth == highest and arm < best):
+                    if self._fits(arm, slot, 0):
+                        best, highest = arm, worth
+        return best
 
-cdef bint _is_near(
-    int32_t[:, ::1] slates,
-    Py_ssize_t variant,
-    Py_ssize_t slot,
-    int32_t arm,
-    const int32_t[:, ::1] spaced,
-    const int32_t[::1] distances,
-) noexcept:
-    cdef Py_ssize_t rule, near, first, last
-    for rule in range(spaced.shape[0]):
-        if spaced[rule, arm] < 0:
-            continue
-        first, last = max(0, slot - distances[rule] + 1), min(slates.shape[1], slot + distances[rule])
-        for near in range(first, last):
-            if near != slot and slates[variant, near] >= 0 and spaced[rule, slates[variant, near]] == spaced[rule, arm]:
+    cdef bint _fits(self, int32_t arm, Py_ssize_t slot, int giving) noexcept:
+        """Whether places, caps and spacing let the arm into the slot, as far as they have not given way."""
+        if giving < 4 and not self.places[slot, arm]:
+            return False
+        if giving < 2 and self._is_full(arm):
+            return False
+        return giving > 0 or not self._is_near(arm, slot)
+
+    cdef bint _is_full(self, int32_t arm) noexcept:
+        cdef Py_ssize_t rule
+        for rule in range(self.capped.shape[0]):
+            if self.capped[rule, arm] >= 0 and self.counts[rule, self.capped[rule, arm]] >= self.most[rule]:
                 return True
-    return False
+        return False
+
+    cdef bint _is_near(self, int32_t arm, Py_ssize_t slot) noexcept:
+        cdef Py_ssize_t rule, near, first, last
+        cdef int32_t there
+        for rule in range(self.spaced.shape[0]):
+            if self.spaced[rule, arm] < 0:
+                continue
+            first, last = max(0, slot - self.distances[rule] + 1), min(self.slates.shape[1], slot + self.distances[rule])
+            for near in range(first, last):
+                there = self.slates[self.variant, near]
+                if near != slot and there >= 0 and self.spaced[rule, there] == self.spaced[rule, arm]:
+                    return True
+        return False
 
 
 def top(
