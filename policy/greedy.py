@@ -6,8 +6,6 @@ without, numpy does the same for all variants at once, some times slower.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -50,7 +48,7 @@ class Greedy:
         self._counts = np.zeros((len(limits.capped), int(limits.capped.max(initial=0)) + 1), dtype=np.int32)
         self._built = self._compiled() if built else None
 
-    def _compiled(self) -> Any:
+    def _compiled(self) -> scan.Filling:
         limits, (_, arms) = self._limits, self._scores.shape
         return scan.Filling(
             self._scores,
