@@ -13,7 +13,7 @@ into lists and can commit past a batch that is still in work.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import faust
@@ -65,6 +65,7 @@ class BatchConsumer(FaustConsumer):
         self._source: Source | None = None
         self._commit_lock = asyncio.Lock()
         self._turns = 0
+        self._reads_on_at: float | None = None
 
     # What agents use
 
@@ -125,8 +126,7 @@ class BatchConsumer(FaustConsumer):
                 messages = await self._read()
                 for message in messages:
                     await self._deliver(message)
-                if messages and self.wiring.linger_s and sum(map(_size, messages)) < FEW_RECORDS:
-                    await asyncio.sleep(self.wiring.linger_s)
+                await self._linger()
         except asyncio.CancelledError:
             if not self.app.should_stop:
                 raise
@@ -162,24 +162,57 @@ class BatchConsumer(FaustConsumer):
         except OffsetOutOfRangeError as error:
             await self._out_of_range(error)
             return []
-        return [message for name in readable if (message := self._message(name, found.get(name, []))) is not None]
+        names = sorted(readable, key=self._patience_of)
+        messages = [message for name in names if (message := self._message(name, found.get(name, []))) is not None]
+        self._hold(messages)
+        return messages
+
+    def _hold(self, messages: Sequence[ConsumerMessage]) -> None:
+        """Fetch nothing for a while after a read that brought little, so that the next one brings all until then.
+
+        What were fetched meanwhile would be the first records to come, and the others would wait for another turn.
+        """
+        few = bool(messages) and sum(map(_size, messages)) < FEW_RECORDS
+        self._reads_on_at = self.loop.time() + self.wiring.linger_s if few and self.wiring.linger_s else None
+        self.source.hurry(self._reads_on_at is not None)
+        if self._reads_on_at is not None:
+            for name in self.ledger.owned:
+                self.source.pause(name)
+
+    async def _linger(self) -> None:
+        """Wait until it is time, and read on with all partitions but those that rest for longer."""
+        if self._reads_on_at is None:
+            return
+        await asyncio.sleep(self._reads_on_at - self.loop.time())
+        self._reads_on_at = None
+        for name, part in self.ledger.owned.items():
+            if part.rests_until is None:
+                self.source.go_on(name)
 
     def _wake(self) -> float:
-        """Read on where a rest is over; seconds until the next one is, READ_WAIT_S at most."""
+        """Read on with the partition whose rest was over first; seconds until the next one is, READ_WAIT_S at most.
+
+        One at a time: several batches of topics that can wait would hold up the others together.
+        """
         now = self.loop.time()
         resting = self.ledger.resting()
-        for name in [name for name, until in resting.items() if until <= now]:
-            del resting[name]
-            self.ledger.owned[name].rests_until = None
-            self.source.go_on(name)
-        return min([READ_WAIT_S, *(until - now for until in resting.values())])
+        first = min(resting, key=lambda name: resting[name], default=None)
+        if first is not None and resting[first] <= now:
+            del resting[first]
+            self.ledger.owned[first].rests_until = None
+            self.source.go_on(first)
+        return max(0.0, min([READ_WAIT_S, *(until - now for until in resting.values())]))
 
     def _rest(self, name: tuple[str, int], part: Partition, batch: Batch) -> None:
         """Leave a partition that can wait alone after it was read to its end: a fetch now would bring very little."""
-        rest_s = self.wiring.rest_s.get(part.tp.topic, 0.0)
+        rest_s = self._patience_of(name)
         if rest_s and len(batch.records) < FEW_RECORDS and batch.end >= (self.source.end(name) or 0):
             part.rests_until = self.loop.time() + rest_s
             self.source.pause(name)
+
+    def _patience_of(self, name: tuple[str, int]) -> float:
+        """How long records of the partition can wait; what can wait for longer goes behind the others."""
+        return self.wiring.rest_s.get(self.wiring.logical(name[0]), 0.0)
 
     def _message(self, name: tuple[str, int], records: list[Record]) -> ConsumerMessage | None:
         """What was read of a partition as one message; no await between the fetch and here."""

@@ -24,6 +24,8 @@ T = TypeVar("T")
 FETCH_WAIT_MS = 100
 """A broker answers a fetch after so long without data; with data it answers at once.
 A seek waits for the fetch in flight, so this bounds how long a rewind takes."""
+BRISK_WAIT_MS = 5
+"""The same where records come all the time: what is read next waits for the fetch that is under way."""
 
 _LEAVE_WAIT_S = 0.5
 
@@ -132,6 +134,10 @@ class Source:
         """Fetch nothing of a partition until `go_on`; one that is not ours any more is let be."""
         with suppress(IllegalStateError):
             self.consumer.pause(TopicPartition(*name))
+
+    def hurry(self, brisk: bool) -> None:
+        """Have the broker answer fetches without data soon, from the next fetch on, or in its usual time."""
+        self.consumer._fetcher._fetch_max_wait_ms = BRISK_WAIT_MS if brisk else FETCH_WAIT_MS
 
     def go_on(self, name: tuple[str, int]) -> None:
         """Fetch a partition again."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -241,6 +242,31 @@ def test_a_topic_that_can_wait_comes_in_few_batches_and_holds_up_no_other(
     assert contiguous(worker.of(views, 0)) and contiguous(worker.of(views, 1))
     first, second = [at for at, tp in arrived if tp == views][:2]
     assert second - first > 0.9 * rest_s
+
+
+def test_a_partition_without_records_holds_up_no_other(
+    broker: str, prefix: str, make_topics: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One fetch is under way at a time; one for the idle partition alone must not be waited for each time."""
+    kafka, long_s = settings(broker, prefix), 0.6
+    monkeypatch.setattr("streams.transport.source.FETCH_WAIT_MS", round(1000 * long_s))
+    make_topics(broker, 2, (CLICKS,))
+    took: list[float] = []
+    producer = Producer(confluent_producer_config(kafka))
+
+    async def trickle() -> Worker:
+        worker = Worker(kafka, linger_s=0.02)
+        async with running(worker):
+            for number in range(20):
+                producer.produce(kafka.prefix + CLICKS, b"click", partition=0)
+                assert producer.flush(WAIT_S) == 0
+                began = time.monotonic()
+                await until(lambda: worker.count() > number)  # noqa: B023  awaited at once
+                took.append(time.monotonic() - began)
+        return worker
+
+    assert asyncio.run(trickle()).errors == []
+    assert statistics.median(took) < 0.3 * long_s
 
 
 def test_that_the_group_knows_no_position_is_not_an_error(broker: str, prefix: str, make_topics: Any) -> None:
