@@ -18,6 +18,9 @@ from streams.clients import confluent_producer_config
 from streams.metrics import REGISTRY
 from streams.settings import KafkaSettings
 
+LINGER_MS = 1
+"""Whoever publishes waits for the broker's answer, so records wait little for others."""
+
 Headers = Sequence[tuple[str, bytes]]
 
 
@@ -37,7 +40,7 @@ class Outlet:
 
     def __init__(self, kafka: KafkaSettings) -> None:
         self._prefix = kafka.prefix
-        self._producer = Producer(dict(confluent_producer_config(kafka)))
+        self._producer = Producer(dict(confluent_producer_config(kafka) | {"linger.ms": LINGER_MS}))
         self._closing = threading.Event()
         self._poller = threading.Thread(target=self._poll, name="outlet", daemon=True)
         self._poller.start()

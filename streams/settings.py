@@ -100,7 +100,7 @@ class LearnerSettings(Group):
 
     linger_ms: NotNegative = Field(30, description="Few events wait so long for more, which saves work; 0: never.")
     impressions_ms: NotNegative = Field(
-        200, description="Few impressions wait so long for more: they are many, and each moves little; 0: as others."
+        500, description="Few impressions wait so long for more: they are many, and each moves little; 0: as others."
     )
     compiled: bool = Field(True, description="Take the compiled shortcut of the fold, where it was built.")
     advance_s: float = Field(1.0, gt=0, description="Groups that no batch touched are moved along so often.")
@@ -122,7 +122,7 @@ class AttributionSettings(Group):
 class LayoutSettings(Group):
     """How layouts are composed and published."""
 
-    refresh_ms: Positive = Field(100, description="A key is composed again at most once in this time.")
+    refresh_ms: Positive = Field(50, description="A key is composed again at most once in this time.")
     life_ms: Positive = Field(10 * 60_000, description="A layout expires so long after it was produced.")
     epoch_ms: Positive = Field(DAY_MS, description="Random numbers and variants rotate with the epoch.")
     holdout_share: float = Field(0.1, ge=0, lt=1, description="Share of units that always get the baseline.")

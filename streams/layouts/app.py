@@ -25,6 +25,9 @@ from streams.state.reader import StateReader
 from streams.state.together import Together
 from streams.transport import BatchApp, create_app, end_process, reader, run_beside, subscription
 
+REQUESTS_LINGER_S = 0.02
+"""After a read of requests the next rests so long: a fetch for each costs as much as composing."""
+
 
 class _Worker:
     """A producer between its agent and its topics."""
@@ -86,6 +89,7 @@ def layouts_app(
                 resume=worker.resume,
                 on_revoked=worker.revoked,
                 on_error=on_error,
+                linger_s=REQUESTS_LINGER_S,
             )
             app, topic = worker.app, kafka.prefix + LAYOUT_REQUESTS.name
             app.agent(subscription(app, [topic]), name="hear")(worker.hear)

@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
+from zlib import crc32
 
 from policy.assignment import Epoch, epoch_of
 from policy.entropy import entropy
@@ -37,10 +38,11 @@ from streams.records import Batch, TopicPartition
 from streams.settings import LayoutSettings
 from streams.state.reader import KeyState, StateReader
 
-AT_ONCE = 16
+AT_ONCE = 64
 """Keys that wait for Redis or the broker at the same time."""
 WHOLE_PAGE_MS = 2_000.0
-"""The layout of a whole page waits so long after a change: it is read from all segments."""
+"""The layout of a whole page waits so long after a change, and up to as long again by its name:
+it is read from all segments, and those of all pages at once would hold up the others."""
 LIST_MS = 10_000.0
 """Segments that other workers hear of are looked up so often."""
 
@@ -134,8 +136,7 @@ class LayoutProducer:
                 self._metrics.add("reshelf_unfit_records_total", LAYOUT_REQUESTS.name)
             else:
                 self._segments.setdefault(key.page, set()).add(key.segment)
-                rest = WHOLE_PAGE_MS if key.segment == WHOLE_PAGE else 0.0
-                self._mark(key, self._clock.steady() + rest, urgent=clicked)
+                self._mark(key, self._clock.steady() + _rest_ms(key), urgent=clicked)
 
     def changed(self, changes: Changes) -> None:
         """Make what the compacted topics changed due."""
@@ -294,6 +295,11 @@ class LayoutProducer:
         if key not in self._refused:
             self._refused.add(key)
             log.error("No layout for %s, of %d bytes: %s", list(key), size, error)
+
+
+def _rest_ms(key: Key) -> float:
+    """How long a key waits after it was asked for."""
+    return WHOLE_PAGE_MS * (1.0 + crc32(key.page.encode()) / 2**32) if key.segment == WHOLE_PAGE else 0.0
 
 
 @lru_cache(maxsize=100_000)

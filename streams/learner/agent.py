@@ -46,6 +46,8 @@ _SEEN_REST_S = 5.0
 """Keys that nobody clicks are asked for at most so often: impressions alone move a posterior slowly."""
 _LOOK_S = 0.5
 """Seen keys are looked through so often, so that requests for them go together."""
+_ASK_REST_S = 0.02
+"""Requests are at least so far apart: what is clicked meanwhile goes together."""
 _EXPIRE_PAUSE_S = 60.0
 
 
@@ -232,6 +234,7 @@ class Learner:
                 for key, clicked in sorted(wanted.items())
             ]
             await self._asking.until_done(partial(self._outlet.publish, requests))
+            await asyncio.sleep(_ASK_REST_S)
 
     async def drop_expired(self) -> None:
         """Drop buckets beyond their life, once a minute."""

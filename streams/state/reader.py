@@ -6,7 +6,6 @@ when its revision changed since it was read last.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -76,8 +75,11 @@ class StateReader:
         return KeyState(tuple(table for _, table in known.values()), self._watermarks(stored[:count]))
 
     async def read_page(self, page: str, segments: Iterable[str]) -> KeyState:
-        """The counts of some segments of a page together, with the log position that all of them reflect."""
-        states = await asyncio.gather(*(self.read(page, segment) for segment in sorted(segments)))
+        """The counts of some segments of a page together, with the log position that all of them reflect.
+
+        One after another, so that reads of single keys come in between.
+        """
+        states = [await self.read(page, segment) for segment in sorted(segments)]
         tables = tuple(table for state in states for table in state.tables)
         return KeyState(tables, _least([state.watermarks for state in states]))
 
