@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import msgspec
 from confluent_kafka import KafkaError, Message, Producer
 
 from bench.latency_delays import SentClick
@@ -40,6 +41,8 @@ CLICK_EVERY = 20
 HOLDOUT_EVERY = 10
 UNITS = 50_000
 FLUSH_S = 60.0
+IMPRESSIONS_LINGER_MS = 50
+"""Impressions are sent together, as busy web servers do: else this one takes as much of the broker as all workers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,19 +104,25 @@ class Traffic:
         self._chance = random.Random(run)
         self._keys, self._slots = shop.keys(), slot_names(shop.slots)
         self._items = {page: shop.item_names(page) for page in shop.page_names}
-        self._producer = Producer(confluent_producer_config(kafka))
+        config = confluent_producer_config(kafka)
+        self._producer = Producer(config)
+        self._impressions = Producer(config | {"linger.ms": IMPRESSIONS_LINGER_MS})
         self._refused: KafkaError | None = None
         self._pace = Pace(0.0, 0.0)
         self._shown = self._impression(self._keys[0])
 
     def open(self) -> None:
-        """Declare pages and items, and show each page to each segment once."""
+        """Declare pages and items, and show each item to each segment, so that counts have their full size."""
         for page, items in self._items.items():
             self._produce(PAGE_RULES.name, encode_key(PAGE_RULES, page), encode(self._shop.rules(page)))
             for name in items:
                 self._produce(CATALOG_ITEMS.name, encode_key(CATALOG_ITEMS, name), encode(CatalogItem(name, name)))
         for key in self._keys:
-            self._show(self._impression(key))
+            names = self._items[key.page]
+            for at in range(0, len(names), len(self._slots)):
+                shown = [SlotItem(*pair) for pair in zip(self._slots, names[at : at + len(self._slots)], strict=False)]
+                for variant in (0, BASELINE):
+                    self._show(msgspec.structs.replace(self._impression(key), variant=variant, slots=shown))
         self.settle()
 
     def start(self, rate: float) -> None:
@@ -126,11 +135,12 @@ class Traffic:
             for _ in range(self._pace.take(now)):
                 self._one()
             self._producer.poll(0)
+            self._impressions.poll(0)
             time.sleep(TICK_S)
 
     def settle(self) -> None:
         """Wait until the broker has all; raises `ReshelfError` where it refused or did not take an event."""
-        left = self._producer.flush(FLUSH_S)
+        left = self._producer.flush(FLUSH_S) + self._impressions.flush(FLUSH_S)
         if left or self._refused is not None:
             raise ReshelfError(f"the broker did not take all events: {self._refused or f'{left} still wait'}")
 
@@ -151,7 +161,7 @@ class Traffic:
     def _show(self, event: Impression) -> None:
         self._shown = event
         self.sent += 1
-        self._produce(IMPRESSIONS.name, event.unit.encode(), encode(event))
+        self._produce(IMPRESSIONS.name, event.unit.encode(), encode(event), producer=self._impressions)
 
     def _click(self, on: Impression) -> None:
         event_id, (shown,) = f"{self._run}-{self.sent}", on.slots
@@ -180,13 +190,16 @@ class Traffic:
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         self._refused = error or self._refused
 
-    def _produce(self, topic: str, key: bytes, value: bytes, on_delivery: Any = None) -> None:
+    def _produce(
+        self, topic: str, key: bytes, value: bytes, on_delivery: Any = None, producer: Producer | None = None
+    ) -> None:
+        producer = producer or self._producer
         while True:
             try:
-                self._producer.produce(self._prefix + topic, value, key, on_delivery=on_delivery or self._delivered)
+                producer.produce(self._prefix + topic, value, key, on_delivery=on_delivery or self._delivered)
                 return
             except BufferError:
-                self._producer.poll(0.1)
+                producer.poll(0.1)
 
 
 def clicks_between(clicks: list[SentClick], begin: float, end: float) -> Iterator[SentClick]:

@@ -14,6 +14,7 @@ import faust
 import msgspec
 
 from bench.latency_delays import Decision
+from reshelf.command import collect_rarely
 from reshelf.settings import load_settings
 from schemas.topics import CLICKS
 from streams.layouts.app import layouts_app
@@ -52,6 +53,7 @@ def _teller(file: BinaryIO) -> Callable[[Decided], None]:
 
 def main(file: Path) -> int:
     """Work until SIGTERM; the exit status."""
+    collect_rarely()
     s = load_settings().settings
     with file.open("ab", buffering=0) as opened:
 

@@ -189,8 +189,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def main() -> NoReturn:
     """The console script."""
-    gc.set_threshold(*_COLLECT_AFTER)
+    collect_rarely()
     sys.exit(run())
+
+
+def collect_rarely() -> None:
+    """Let the garbage collector look at this process's objects as often as is right for one that reads records."""
+    gc.set_threshold(*_COLLECT_AFTER)
 
 
 def _terminate(_: int, __: FrameType | None) -> NoReturn:
