@@ -9,7 +9,7 @@ an attribute in place of its conversion method; nothing is patched for others.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -22,17 +22,22 @@ PARTITION_FETCH_BYTES = 8 * 1024 * 1024
 
 
 class ParsedRecords(OrderedDict[TopicPartition, Any]):
-    """Where the fetcher keeps fetched data: a result put here yields its records unconverted."""
+    """Where the fetcher keeps fetched data: a result put here yields its records unconverted, and `came` is told."""
+
+    def __init__(self, came: Callable[[], None] = lambda: None) -> None:
+        super().__init__()
+        self._came = came
 
     def __setitem__(self, tp: TopicPartition, result: Any) -> None:
         if type(result) is FetchResult:
             result._partition_records._consumer_record = _as_parsed
+            self._came()
         super().__setitem__(tp, result)
 
 
-def hand_on_parsed(consumer: AIOKafkaConsumer) -> None:
-    """Let a consumer that was just started hand on what its parser yields."""
-    consumer._fetcher._records = ParsedRecords()
+def hand_on_parsed(consumer: AIOKafkaConsumer, came: Callable[[], None] = lambda: None) -> None:
+    """Let a consumer that was just started hand on what its parser yields; `came` hears of each partition's data."""
+    consumer._fetcher._records = ParsedRecords(came)
 
 
 async def fetched(

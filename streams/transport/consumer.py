@@ -174,7 +174,6 @@ class BatchConsumer(FaustConsumer):
         """
         few = bool(messages) and sum(map(_size, messages)) < FEW_RECORDS
         self._reads_on_at = self.loop.time() + self.wiring.linger_s if few and self.wiring.linger_s else None
-        self.source.hurry(self._reads_on_at is not None)
         if self._reads_on_at is not None:
             for name in self.ledger.owned:
                 self.source.pause(name)

@@ -24,8 +24,11 @@ T = TypeVar("T")
 FETCH_WAIT_MS = 100
 """A broker answers a fetch after so long without data; with data it answers at once.
 A seek waits for the fetch in flight, so this bounds how long a rewind takes."""
-BRISK_WAIT_MS = 5
-"""The same where records come all the time: what is read next waits for the fetch that is under way."""
+BRIEF_WAIT_MS = 5
+"""The same for the fetch that follows data.  aiokafka has one under way for a broker, and this one is sent
+before the data is read, so without the partitions that it came of: they wait for its end."""
+BRIEF_S = 0.02
+"""By then that fetch has been sent."""
 
 _LEAVE_WAIT_S = 0.5
 
@@ -60,7 +63,7 @@ class Source:
     async def start(self) -> None:
         """Connect, however long that takes."""
         await self._patience.until_done(lambda: _answered(self.consumer.start))
-        hand_on_parsed(self.consumer)
+        hand_on_parsed(self.consumer, self._came)
 
     async def topics(self) -> frozenset[str]:
         """Names of all topics, however long it takes to hear of them."""
@@ -110,6 +113,14 @@ class Source:
             return await fetched(self.consumer, partitions, timeout_s)
         return {}
 
+    def _came(self) -> None:
+        """Data came: let the next fetch be brief."""
+        self._wait_for(BRIEF_WAIT_MS)
+        asyncio.get_running_loop().call_later(BRIEF_S, self._wait_for, FETCH_WAIT_MS)
+
+    def _wait_for(self, ms: int) -> None:
+        self.consumer._fetcher._fetch_max_wait_ms = ms
+
     def position(self, name: tuple[str, int]) -> int | None:
         """Where the next fetch starts, None when the partition is not assigned or not placed."""
         state = self._state(name)
@@ -134,10 +145,6 @@ class Source:
         """Fetch nothing of a partition until `go_on`; one that is not ours any more is let be."""
         with suppress(IllegalStateError):
             self.consumer.pause(TopicPartition(*name))
-
-    def hurry(self, brisk: bool) -> None:
-        """Have the broker answer fetches without data soon, from the next fetch on, or in its usual time."""
-        self.consumer._fetcher._fetch_max_wait_ms = BRISK_WAIT_MS if brisk else FETCH_WAIT_MS
 
     def go_on(self, name: tuple[str, int]) -> None:
         """Fetch a partition again."""
