@@ -161,7 +161,7 @@ class Traffic:
     def _show(self, event: Impression) -> None:
         self._shown = event
         self.sent += 1
-        self._produce(IMPRESSIONS.name, event.unit.encode(), encode(event), producer=self._impressions)
+        self._produce(IMPRESSIONS.name, event.unit.encode(), encode(event))
 
     def _click(self, on: Impression) -> None:
         event_id, (shown,) = f"{self._run}-{self.sent}", on.slots
@@ -190,10 +190,8 @@ class Traffic:
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         self._refused = error or self._refused
 
-    def _produce(
-        self, topic: str, key: bytes, value: bytes, on_delivery: Any = None, producer: Producer | None = None
-    ) -> None:
-        producer = producer or self._producer
+    def _produce(self, topic: str, key: bytes, value: bytes, on_delivery: Any = None) -> None:
+        producer = self._impressions if topic == IMPRESSIONS.name else self._producer
         while True:
             try:
                 producer.produce(self._prefix + topic, value, key, on_delivery=on_delivery or self._delivered)

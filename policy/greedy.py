@@ -46,7 +46,7 @@ class Greedy:
         self._order = order
         self._limits = limits
         self._counts = np.zeros((len(limits.capped), int(limits.capped.max(initial=0)) + 1), dtype=np.int32)
-        self._built = self._compiled() if built else None
+        self._filling = self._compiled() if built else None
 
     def _compiled(self) -> scan.Filling:
         limits, (_, arms) = self._limits, self._scores.shape
@@ -72,8 +72,8 @@ class Greedy:
         `banned` bool[V, A] are arms that exposure keeps from a variant.  Where no arm is
         allowed, rules give way kind by kind; a slot for which there is none stays empty.
         """
-        if self._built is not None:
-            self._built.fill(slates, banned.view(np.uint8), variants)
+        if self._filling is not None:
+            self._filling.fill(slates, banned.view(np.uint8), variants)
         else:
             for variant in variants.tolist():
                 self._fill(slates[variant], self._scores[variant], banned[variant])

@@ -162,7 +162,7 @@ class BatchConsumer(FaustConsumer):
         except OffsetOutOfRangeError as error:
             await self._out_of_range(error)
             return []
-        names = sorted(readable, key=self._patience_of)
+        names = sorted(readable, key=self._rest_of)
         messages = [message for name in names if (message := self._message(name, found.get(name, []))) is not None]
         self._hold(messages)
         return messages
@@ -204,12 +204,12 @@ class BatchConsumer(FaustConsumer):
 
     def _rest(self, name: tuple[str, int], part: Partition, batch: Batch) -> None:
         """Leave a partition that can wait alone after it was read to its end: a fetch now would bring very little."""
-        rest_s = self._patience_of(name)
+        rest_s = self._rest_of(name)
         if rest_s and len(batch.records) < FEW_RECORDS and batch.end >= (self.source.end(name) or 0):
             part.rests_until = self.loop.time() + rest_s
             self.source.pause(name)
 
-    def _patience_of(self, name: tuple[str, int]) -> float:
+    def _rest_of(self, name: tuple[str, int]) -> float:
         """How long records of the partition can wait; what can wait for longer goes behind the others."""
         return self.wiring.rest_s.get(self.wiring.logical(name[0]), 0.0)
 
