@@ -26,8 +26,9 @@ from streams.layouts.embeddings import Vectors as Matrix
 
 PEER = "sentence-transformers"
 PEER_BATCHES = {"cpu": (16, 32, 64, 128), "cuda": (128, 256, 512, 1_024)}
-DTYPES = {"cpu": ("float32", "int8"), "cuda": ("float16", "bfloat16")}
-"""Numbers of the encoder; the first are its default."""
+DTYPES = {"cpu": ("float32", "bfloat16", "int8"), "cuda": ("float16", "bfloat16")}
+EXACT = "float32"
+"""The peer's numbers if it is told nothing: what cosines are to."""
 TUNED_ON = 400
 TUNED_SHARE = 0.25
 MOST_SENTENCES = 8
@@ -63,23 +64,21 @@ _SENTENCES = [f"{use} {promise}." for one in DEPARTMENTS for use in one.uses for
 def measure(count: int, rounds: int, device: str, model: str, limit_s: float, say: Say) -> dict[str, Any]:
     """All texts `rounds` times by the encoder and by the peer, with the batch size that is fastest on a part.
 
+    Where the encoder's usual numbers are not float32, the peer also goes in the same ones.
     No part is begun after `limit_s` seconds: then `texts` is less than `count`.
     """
     texts, ours = product_texts(count), load(model, device)
-    kind = ours.device.type
+    kind, usual = ours.device.type, str(ours.dtype).removeprefix("torch.")
     encoder = Encoder(ours)
     say("warming up")
     few = texts[: min(TUNED_ON, max(1, round(TUNED_SHARE * count)))]
     encoder.encode(few)
     alone = _peak_mb()
-    peer = SentenceTransformer(str(folder_of(model)), device=kind)
-    batch, seconds = _best_batch(peer, few, PEER_BATCHES[kind], say)
-    say(f"about {3 * rounds * count * seconds / len(few) / 60:.0f} minutes")
-    usual, *others = DTYPES[kind]
+    peers = {dtype: _Peer(model, kind, dtype, few, say) for dtype in dict.fromkeys((EXACT, usual))}
     everyone = {
         usual: Contender(_of(encoder)),
-        PEER: Contender(lambda part: _peers(peer, part, batch)),
-        **{dtype: Contender(_of(Encoder(load(model, device, dtype)))) for dtype in others},
+        **{_name(dtype): Contender(peer) for dtype, peer in peers.items()},
+        **{dtype: Contender(_of(Encoder(load(model, device, dtype)))) for dtype in DTYPES[kind] if dtype != usual},
     }
     done = _race(everyone, texts * rounds, time.monotonic() + limit_s, say)
     rates = {name: done / one.seconds for name, one in everyone.items()}
@@ -91,8 +90,9 @@ def measure(count: int, rounds: int, device: str, model: str, limit_s: float, sa
         "rounds": round(done / count, 2),
         "texts_a_second": round(rates[usual], 1),
         "sentence_transformers_texts_a_second": round(rates[PEER], 1),
-        "sentence_transformers_batch": batch,
+        "sentence_transformers_batch": peers[EXACT].batch,
         "ratio_to_sentence_transformers": round(rates[usual] / rates[PEER], 3),
+        "ratio_in_the_same_numbers": round(rates[usual] / rates[_name(usual)], 3),
         "min_cosine": _row(everyone[usual], done, rates[PEER])["min_cosine"],
         "dtypes": {name: _row(one, done, rates[PEER]) for name, one in everyone.items() if name != PEER},
         "memory_mb": {"encoder": alone, "all": _peak_mb()},
@@ -129,22 +129,30 @@ def _of(encoder: Encoder) -> Encode:
     return lambda part: encoder.encode(part).vectors
 
 
-def _peers(peer: SentenceTransformer, texts: Sequence[str], batch: int) -> Vectors:
-    found = peer.encode(list(texts), batch_size=batch, normalize_embeddings=True, show_progress_bar=False)
-    return np.asarray(found, dtype=np.float32)
+class _Peer:
+    """sentence-transformers in numbers of `dtype`, with the batch size that is fastest for `few`."""
+
+    def __init__(self, model: str, device: str, dtype: str, few: Sequence[str], say: Say) -> None:
+        numbers = {"dtype": getattr(torch, dtype)}
+        self._model = SentenceTransformer(str(folder_of(model)), device=device, model_kwargs=numbers)
+        took = {}
+        for self.batch in PEER_BATCHES[device]:
+            say(f"{_name(dtype)} with batches of {self.batch}")
+            self(few[: self.batch])
+            began = time.perf_counter()
+            self(few)
+            took[self.batch] = time.perf_counter() - began
+        self.batch = min(took, key=lambda size: took[size])
+
+    def __call__(self, texts: Sequence[str]) -> Vectors:
+        found = self._model.encode(
+            list(texts), batch_size=self.batch, normalize_embeddings=True, show_progress_bar=False
+        )
+        return np.asarray(found, dtype=np.float32)
 
 
-def _best_batch(peer: SentenceTransformer, texts: Sequence[str], sizes: Sequence[int], say: Say) -> tuple[int, float]:
-    """The fastest batch size, and the seconds that `texts` take with it."""
-    _peers(peer, texts[: sizes[0]], sizes[0])
-    took = {}
-    for size in sizes:
-        say(f"the peer with batches of {size}")
-        began = time.perf_counter()
-        _peers(peer, texts, size)
-        took[size] = time.perf_counter() - began
-    best = min(took, key=lambda size: took[size])
-    return best, took[best]
+def _name(dtype: str) -> str:
+    return PEER if dtype == EXACT else f"{PEER} in {dtype}"
 
 
 def _timed(one: Contender, part: Sequence[str]) -> Vectors:

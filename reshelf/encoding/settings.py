@@ -17,7 +17,9 @@ class EncoderSettings(Group):
     )
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dtype: Literal["auto", "float32", "float16", "bfloat16", "int8"] = Field(
-        "auto", description="Numbers of the model; auto: float16 on CUDA, else float32. int8 is for CPUs."
+        "auto",
+        description="Numbers of the model; auto: float16 on CUDA, bfloat16 on CPUs with AMX, else float32. "
+        "int8 is for CPUs.",
     )
     batch: Positive = Field(256, description="Texts that are encoded and published together at most.")
     budget: NotNegative = Field(0, description="Tokens that go through the model at once; 0: as suits the device.")

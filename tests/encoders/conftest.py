@@ -11,9 +11,9 @@ NO_TORCH = "torch is not installed: tests of the encoder are skipped (extra `enc
 
 @pytest.fixture(scope="session")
 def model() -> Any:
-    """MiniLM on the CPU."""
+    """MiniLM on the CPU, in the numbers that its files have."""
     torch = pytest.importorskip("torch", reason=NO_TORCH)
     from encoders.model import load
 
     torch.set_num_threads(1)
-    return load(device="cpu")
+    return load(device="cpu", dtype="float32")

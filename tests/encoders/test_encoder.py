@@ -122,6 +122,20 @@ def test_a_folder_without_a_model_is_an_error_of_the_settings(tmp_path: Path) ->
         load(str(tmp_path))
 
 
+def test_bfloat16_is_as_good_as_float32(model: TextModel) -> None:
+    half = load(device="cpu", dtype="bfloat16")
+    assert half.revision == model.revision
+    texts = [*TEXTS, *(" ".join(TEXTS[:3] * count) for count in range(1, 12))]
+    exact, found = Encoder(model).encode(texts), Encoder(half).encode(texts)
+    assert (exact.vectors * found.vectors).sum(axis=1).min() > 0.9995
+
+
+@pytest.mark.parametrize(("has", "chosen"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_a_cpu_that_multiplies_bfloat16_is_given_it(has: bool, chosen: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": has})
+    assert load(device="cpu").dtype is chosen
+
+
 def test_int8_is_near_float32_and_has_a_revision_of_its_own(model: TextModel) -> None:
     small = load(device="cpu", dtype="int8")
     assert small.name == model.name

@@ -143,7 +143,7 @@ def serve(kafka: KafkaSettings) -> None:
     """A worker in a process of its own, until it is killed."""
     inlet = Inlet(confluent_consumer_config(kafka, f"{kafka.prefix}encoder"), kafka.prefix)
     outlet = Outlet(confluent_producer_config(kafka), kafka.prefix)
-    worker = Worker(Encoder(load(device="cpu")), inlet, outlet, batch=8)
+    worker = Worker(Encoder(load(device="cpu", dtype="float32")), inlet, outlet, batch=8)
     worker.start()
     while True:
         worker.step()
