@@ -6,8 +6,10 @@ import importlib
 import sys
 
 from bench.peers import PEERS
+from reshelf.command import collect_rarely
 from reshelf.settings import load_settings
 
+collect_rarely()  # as our own commands do: what is compared is how they read and write
 name, batch = sys.argv[1], int(sys.argv[2])
 settings = load_settings(None).settings
 importlib.import_module(PEERS[name]).run(settings.kafka, settings.redis, settings.fold, batch)
