@@ -43,7 +43,7 @@ def encode(
 
     Same texts, model, device and run; a row for each kind of numbers. `min_cosine` is over
     all texts, to the other's float32 vectors. Needs the extras encoders and bench; 20,000
-    texts take about a quarter of an hour on two quiet cores.
+    texts take 15 to 30 minutes on two quiet cores.
 
     With --updates items are encoded and then updated through Kafka, and it is told whether
     exactly the changed texts were encoded. It writes to topics of its own; --broker starts
