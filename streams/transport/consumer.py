@@ -13,13 +13,13 @@ into lists and can commit past a batch that is still in work.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 import faust
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
-from faust.transport.consumer import Consumer as FaustConsumer
 from faust.transport.drivers.aiokafka import Transport as FaustTransport
 from faust.types import TP, ConsumerMessage
 
@@ -27,13 +27,11 @@ from schemas.errors import StateAttention, Transient
 from streams.patience import Patience
 from streams.records import Batch, Record, TopicPartition
 from streams.transport.ledger import VOID, Delivery, Ledger, Partition
+from streams.transport.pace import READ_WAIT_S, Pace
 from streams.transport.source import Source
+from streams.transport.unused import Unused
 from streams.transport.wiring import Wiring
 
-READ_WAIT_S = 0.2
-"""A read without records returns after so long; gaps at the end of a log show then."""
-FEW_RECORDS = 1_000
-"""A read that brings fewer is little: each batch costs as much as a thousand events."""
 COMMIT_WAIT_S = 1.0
 FINISH_WAIT_S = 2.0
 """Batches in work get so long to be acknowledged at a rebalance or stop."""
@@ -53,7 +51,7 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
         await self._consumer.guarded(self._consumer.on_partitions_assigned({TP(*tp) for tp in assigned}, generation))
 
 
-class BatchConsumer(FaustConsumer):
+class BatchConsumer(Unused):
     """Faust's consumer service over a Source and a Ledger."""
 
     consumer_stopped_errors = ()
@@ -64,8 +62,8 @@ class BatchConsumer(FaustConsumer):
         self.ledger = Ledger()
         self._source: Source | None = None
         self._commit_lock = asyncio.Lock()
+        self._pace = Pace(self.wiring, self.ledger, time.monotonic)
         self._turns = 0
-        self._reads_on_at: float | None = None
 
     # What agents use
 
@@ -126,7 +124,7 @@ class BatchConsumer(FaustConsumer):
                 messages = await self._read()
                 for message in messages:
                     await self._deliver(message)
-                await self._linger()
+                await self._pace.linger(self.source)
         except asyncio.CancelledError:
             if not self.app.should_stop:
                 raise
@@ -152,7 +150,7 @@ class BatchConsumer(FaustConsumer):
                 self.ledger.owned[name].place(positions[tp])
 
     async def _read(self) -> list[ConsumerMessage]:
-        wait_s = self._wake()
+        wait_s = self._pace.wake(self.source)
         readable = self.ledger.readable(self._active_partitions)
         if not readable:
             await asyncio.sleep(min(wait_s, READ_WAIT_S / 20))
@@ -162,56 +160,10 @@ class BatchConsumer(FaustConsumer):
         except OffsetOutOfRangeError as error:
             await self._out_of_range(error)
             return []
-        names = sorted(readable, key=self._rest_of)
+        names = sorted(readable, key=self._pace.rest_of)
         messages = [message for name in names if (message := self._message(name, found.get(name, []))) is not None]
-        self._hold(messages)
+        self._pace.hold(self.source, [len(cast(Delivery, message).value.records) for message in messages])
         return messages
-
-    def _hold(self, messages: Sequence[ConsumerMessage]) -> None:
-        """Fetch nothing for a while after a read that brought little, so that the next one brings all until then.
-
-        What were fetched meanwhile would be the first records to come, and the others would wait for another turn.
-        """
-        few = bool(messages) and sum(map(_size, messages)) < FEW_RECORDS
-        self._reads_on_at = self.loop.time() + self.wiring.linger_s if few and self.wiring.linger_s else None
-        if self._reads_on_at is not None:
-            for name in self.ledger.owned:
-                self.source.pause(name)
-
-    async def _linger(self) -> None:
-        """Wait until it is time, and read on with all partitions but those that rest for longer."""
-        if self._reads_on_at is None:
-            return
-        await asyncio.sleep(self._reads_on_at - self.loop.time())
-        self._reads_on_at = None
-        for name, part in self.ledger.owned.items():
-            if part.rests_until is None:
-                self.source.go_on(name)
-
-    def _wake(self) -> float:
-        """Read on with the partition whose rest was over first; seconds until the next one is, READ_WAIT_S at most.
-
-        One at a time: several batches of topics that can wait would hold up the others together.
-        """
-        now = self.loop.time()
-        resting = self.ledger.resting()
-        first = min(resting, key=lambda name: resting[name], default=None)
-        if first is not None and resting[first] <= now:
-            del resting[first]
-            self.ledger.owned[first].rests_until = None
-            self.source.go_on(first)
-        return max(0.0, min([READ_WAIT_S, *(until - now for until in resting.values())]))
-
-    def _rest(self, name: tuple[str, int], part: Partition, batch: Batch) -> None:
-        """Leave a partition that can wait alone after it was read to its end: a fetch now would bring very little."""
-        rest_s = self._rest_of(name)
-        if rest_s and len(batch.records) < FEW_RECORDS and batch.end >= (self.source.end(name) or 0):
-            part.rests_until = self.loop.time() + rest_s
-            self.source.pause(name)
-
-    def _rest_of(self, name: tuple[str, int]) -> float:
-        """How long records of the partition can wait; what can wait for longer goes behind the others."""
-        return self.wiring.rest_s.get(self.wiring.logical(name[0]), 0.0)
 
     def _message(self, name: tuple[str, int], records: list[Record]) -> ConsumerMessage | None:
         """What was read of a partition as one message; no await between the fetch and here."""
@@ -221,7 +173,7 @@ class BatchConsumer(FaustConsumer):
             return None
         message = self._to_message(TP(*name), batch)
         part.deliver(cast(Delivery, message))
-        self._rest(name, part, batch)
+        self._pace.rest(self.source, name, part, batch)
         return message
 
     async def _deliver(self, message: ConsumerMessage) -> None:
@@ -261,12 +213,6 @@ class BatchConsumer(FaustConsumer):
             generation_id=self.app.consumer_generation_id,
         )
 
-    def on_buffer_full(self, tp: TP) -> None:
-        """Nothing: a full stream makes the reader wait, which is all the pressure needed."""
-
-    def on_buffer_drop(self, tp: TP) -> None:
-        """Nothing, as on_buffer_full."""
-
     # Ownership
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
@@ -287,9 +233,6 @@ class BatchConsumer(FaustConsumer):
         except Exception as error:
             self.wiring.on_error(error)
             raise
-
-    async def perform_seek(self) -> None:
-        """Nothing: Faust's recovery would go to the group's commits; `_place` asks the application."""
 
     # Acknowledging
 
@@ -369,34 +312,6 @@ class BatchConsumer(FaustConsumer):
 
     def topic_partitions(self, topic: str) -> int | None:
         return len(self.source.consumer.partitions_for_topic(topic) or ()) or None
-
-    def close(self) -> None:
-        """Nothing: on_stop leaves the group."""
-
-    async def _getmany(self, active_partitions: Any, timeout: float) -> Any:
-        raise NotImplementedError("Batches are read by _read.")
-
-    async def seek_to_committed(self) -> Mapping[TP, int]:
-        raise NotImplementedError("Positions come from the application.")
-
-    async def _seek(self, partition: TP, offset: int) -> None:
-        raise NotImplementedError("Call rewind.")
-
-    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
-        raise NotImplementedError("Call rewind.")
-
-    async def create_topic(self, *args: Any, **kwargs: Any) -> None:
-        raise NotImplementedError("Topics are made by an administrator.")
-
-    def _new_topicpartition(self, topic: str, partition: int) -> TP:
-        return TP(topic, partition)
-
-    def key_partition(self, topic: str, key: bytes | None, partition: int | None = None) -> Any:
-        raise NotImplementedError("Producers choose partitions.")
-
-
-def _size(message: ConsumerMessage) -> int:
-    return len(cast(Delivery, message).value.records)
 
 
 class Transport(FaustTransport):

@@ -30,7 +30,7 @@ class Partition:
 
     `position` is where the next batch starts, None until the application said where
     to resume.  `acked` is the position up to which every batch is acknowledged.
-    `rests_until` is when to read on, in seconds of the event loop, where it is left alone for a while.
+    `rests_until` is when to read on, in seconds of the reader's clock, where it is left alone for a while.
     """
 
     def __init__(self, tp: TopicPartition, generation: int) -> None:

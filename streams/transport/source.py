@@ -46,6 +46,7 @@ class Source:
     def __init__(self, kafka: KafkaSettings, group: str, assignor: type[AbstractPartitionAssignor]) -> None:
         session_ms = round(kafka.session_timeout_s * 1000)
         self._patience = Patience()
+        self._brief = False
         self.consumer = AIOKafkaConsumer(
             client_id=group,
             group_id=group,
@@ -114,12 +115,14 @@ class Source:
         return {}
 
     def _came(self) -> None:
-        """Data came: let the next fetch be brief."""
-        self._wait_for(BRIEF_WAIT_MS)
-        asyncio.get_running_loop().call_later(BRIEF_S, self._wait_for, FETCH_WAIT_MS)
+        """Data of a partition came: let the next fetch be brief."""
+        if not self._brief:
+            self._let_be(True)
+            asyncio.get_running_loop().call_later(BRIEF_S, self._let_be, False)
 
-    def _wait_for(self, ms: int) -> None:
-        self.consumer._fetcher._fetch_max_wait_ms = ms
+    def _let_be(self, brief: bool) -> None:
+        self._brief = brief
+        self.consumer._fetcher._fetch_max_wait_ms = BRIEF_WAIT_MS if brief else FETCH_WAIT_MS
 
     def position(self, name: tuple[str, int]) -> int | None:
         """Where the next fetch starts, None when the partition is not assigned or not placed."""
