@@ -19,6 +19,9 @@ from policy.posteriors import Counts, Floats
 CURVE_CLICKS = 30.0
 """Expected clicks in a slot that weigh as much as the curve started from."""
 ROW_CLICKS = 2.0
+STEEPER = 0.5
+"""How far the curve may be steeper than the one started from, or less steep: the spread of the logarithm of a power."""
+_POWERS = np.exp(np.linspace(-1.5, 1.5, 61))
 ROUNDS = 200
 CLOSE = 1e-6
 LEAST = 1e-3
@@ -48,6 +51,8 @@ def fit_examination(impressions: Counts, clicks: Counts, start: Floats, weight: 
     Maximises the Poisson likelihood of the model with a Gamma prior around
     `start` that weighs `weight` expected clicks in each slot, and one around the
     mean for each row, in turns: given one factor the other has a closed form.
+    Curves differ most in how steep they are, and a few clicks tell that, so the
+    prior is around that power of `start` which all slots together make likely.
     EM over the hidden looks (Chuklin, Markov and de Rijke 2015, "Click models for
     web search", section 4.1.2) climbs to the same place, but moves by the share
     of looks that end in a click, so takes hundreds of times as many rounds at
@@ -59,17 +64,31 @@ def fit_examination(impressions: Counts, clicks: Counts, start: Floats, weight: 
     total = clicked.sum()
     if total <= 0.0 or not len(first):
         return curve
-    first = curve.copy()
+    powers = curve ** _POWERS[:, None]
     by_row, by_slot = clicked.sum(axis=1), clicked.sum(axis=0)
     for _ in range(ROUNDS):
         looks = shown @ curve
         mean = total / max(looks.sum(), 1e-12)
         attraction = (by_row + ROW_CLICKS) / (looks + ROW_CLICKS / mean)
         expected = attraction @ shown
-        moved = (by_slot + weight) / (expected + weight / first)
+        moved = (by_slot + weight) / (expected + weight / _likely(powers, by_slot, expected))
         moved = np.clip(moved / moved.max(), LEAST, 1.0)
         near = np.abs(moved - curve).max() < CLOSE
         curve = moved
         if near:
             break
     return curve
+
+
+def _likely(powers: Floats, clicks: Floats, expected: Floats) -> Floats:
+    """The mean, by logarithm, of the curves [P, S] given clicks [S] and how many there would be if all were seen.
+
+    Which slots the clicks are in is multinomial.  Not below `LEAST`.
+    """
+    shares = powers * expected
+    shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1e-300)
+    score = np.log(np.maximum(shares, 1e-300)) @ clicks - 0.5 * np.square(np.log(_POWERS) / STEEPER)
+    likely = np.exp(score - score.max())
+    steepness = np.exp((likely @ np.log(_POWERS)) / likely.sum())
+    likeliest: Floats = np.maximum(powers[len(_POWERS) // 2] ** steepness, LEAST)
+    return likeliest

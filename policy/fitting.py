@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import eigh
@@ -15,7 +16,7 @@ from scipy.special import expit, logit
 
 from policy.examination import examination, fit_examination
 from policy.features import Features, Scales
-from policy.interest import fit_interest
+from policy.interest import Groups, fit_interest
 from policy.posteriors import Floats
 from policy.priors import packed, strength_of
 from policy.strength import USUAL, fit_strength
@@ -110,7 +111,7 @@ def fit_page(
         },
         arms={
             item: (round(float(seen), 3), round(float(expected), 3))
-            for item, seen, expected in zip(counts.items, clicks.sum(axis=0), levels.expected, strict=True)
+            for item, seen, expected in zip(counts.items, levels.clicks, levels.expected, strict=True)
             if expected > 0.0
         },
         arm_strength=levels.arm_strength,
@@ -122,11 +123,15 @@ def fit_page(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Levels:
-    """Page weights [K], segment weights [G, K + 1] with the base last, expected clicks [A], shares [G], shapes."""
+    """Page weights [K], segment weights [G, K + 1] with the base last, an arm's clicks [A] and those expected, shapes.
+
+    Clicks are damped (`_damping`); `shares` [G] are those of the segments in what was expected.
+    """
 
     base: float
     page: Floats
     segments: Floats
+    clicks: Floats
     expected: Floats
     shares: Floats
     arm_strength: float
@@ -142,36 +147,84 @@ class _Levels:
         return packed(directions @ weights[named : named + directions.shape[1]])
 
 
+class _Shared(NamedTuple):
+    """What segments have in common: weights [K + 1], their doubt, the arms' own factors [A] and how much these vary."""
+
+    weights: Floats
+    doubt: float
+    strength: float
+    factor: Floats
+
+    @property
+    def weight(self) -> float:
+        """Of an arm's factor being 1, in expected clicks."""
+        return 1.0 / (1.0 / self.strength + self.doubt)
+
+
 def _fit_levels(clicks: Floats, trials: Floats, rate: float, table: _Table) -> _Levels:
     """Page and segment weights in turns with the strengths of what they leave unexplained."""
     ones = np.ones((len(table.values), 1))
     values = np.concatenate([table.values, ones], axis=1)
     groups = np.append(table.groups, BASE)
-    arm, segment = USUAL, USUAL
-    page = np.zeros(values.shape[1])
-    own = np.zeros((len(clicks), values.shape[1]))
-    doubt, doubts, expected = 0.0, np.zeros(len(clicks)), trials * expit(rate)
-    together, tried = clicks.sum(axis=0), trials.sum(axis=0)
+    shared = _Shared(np.zeros(values.shape[1]), 0.0, USUAL, np.ones(len(values)))
+    own, doubts, segment = np.zeros((len(clicks), values.shape[1])), np.zeros(len(clicks)), USUAL
+    expected = trials * expit(rate)
     for _ in range(ROUNDS):
+        damping = _damping(expected * shared.factor, segment)
         # What segments differ by is an offset of the page's fit, and the other way about.
-        mixed = _mixed(values @ own.T, trials)
-        fit = fit_interest(values, groups, together[None], tried[None], rate + mixed[None], arm)
-        page, doubt = fit.weights[0], float(fit.doubt[0])
-        expected = trials * expit(rate + values @ page + (values @ own.T).T)
-        arm = fit_strength(together, expected.sum(axis=0), -doubt)
-        weight = 1.0 / (1.0 / arm + doubt)
-        factor = (weight + together) / (weight + expected.sum(axis=0))
-        offset = np.broadcast_to(rate + values @ page + np.log(factor), trials.shape)
-        fit = fit_interest(values, groups, clicks, trials, offset, segment)
-        own, doubts = fit.weights, fit.doubt
-        expected = trials * expit(rate + values @ page + (values @ own.T).T)
-        others, without = together - clicks, expected.sum(axis=0) - expected
-        factors = (weight + others) / (weight + without)
-        segment = fit_strength(clicks, expected * factors, 1.0 / (weight + others) - doubts[:, None])
-    total = expected.sum()
-    shares = expected.sum(axis=1) / total if total > 0.0 else np.zeros(len(expected))
-    base = float(page[-1])
-    return _Levels(base, page[:-1], own, expected.sum(axis=0), shares, arm, segment, doubt, doubts, table)
+        shared = _fit_shared(values, groups, clicks * damping, trials * damping, rate, own, shared.strength)
+        score = rate + values @ shared.weights
+        offset = np.broadcast_to(score + np.log(shared.factor), trials.shape)
+        own, _, doubts = fit_interest(values, groups, clicks, trials, offset, segment)
+        expected = trials * expit(score + own @ values.T)
+        others, beside = _others(clicks * damping), _others(expected * damping)
+        factors = (shared.weight + others) / (shared.weight + beside)
+        segment = fit_strength(clicks, expected * factors, 1.0 / (shared.weight + others) - doubts[:, None])
+    damping = _damping(expected * shared.factor, segment)
+    seen, expected = clicks * damping, expected * damping
+    shares = expected.sum(axis=1) / max(expected.sum(), 1e-300)
+    *page, base = shared.weights
+    return _Levels(
+        base=float(base),
+        page=np.array(page),
+        segments=own,
+        clicks=seen.sum(axis=0),
+        expected=expected.sum(axis=0),
+        shares=shares,
+        arm_strength=shared.strength,
+        segment_strength=segment,
+        doubt=shared.doubt,
+        doubts=doubts,
+        table=table,
+    )
+
+
+def _damping(expected: Floats, strength: float) -> Floats:
+    """How much the clicks on an arm in a segment count for what all segments share.
+
+    Each such pair has a factor of its own, of shape `strength`: where many clicks tell how
+    large it is, more of them say nothing more of the arm (Williams 1982, as in
+    `policy.interest`).  Policies show an arm most where that factor is large.
+    """
+    return 1.0 / (1.0 + expected / strength)
+
+
+def _fit_shared(
+    values: Floats, groups: Groups, clicks: Floats, trials: Floats, rate: float, own: Floats, strength: float
+) -> _Shared:
+    """From damped counts [G, A], around the segments' own weights [G, K + 1]."""
+    together, tried, scores = clicks.sum(axis=0), trials.sum(axis=0), own @ values.T
+    mixed = rate + _mixed(scores.T, trials)
+    fit = fit_interest(values, groups, together[None], tried[None], mixed[None], strength)
+    weights, doubt = fit.weights[0], float(fit.doubt[0])
+    expected = (trials * expit(rate + values @ weights + scores)).sum(axis=0)
+    found = _Shared(weights, doubt, fit_strength(together, expected, -doubt), expected)
+    return found._replace(factor=(found.weight + together) / (found.weight + expected))
+
+
+def _others(counts: Floats) -> Floats:
+    """What the other segments have of each arm, [G, A]."""
+    return np.asarray(counts.sum(axis=0) - counts, dtype=np.float64)
 
 
 def _mixed(scores: Floats, trials: Floats) -> Floats:

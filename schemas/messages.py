@@ -330,7 +330,10 @@ class PolicyParameters(Struct, frozen=True):
     segments: dict[Segment, SegmentFit] = {}
     arms: Annotated[
         dict[Item, tuple[NotNegative, NotNegative]],
-        Meta(description="Clicks of each arm on the whole page, and how many its features let expect."),
+        Meta(
+            description="Clicks of each arm on the whole page, and how many its features let expect; "
+            "those of a segment count the less, the more it has."
+        ),
     ] = {}
     arm_strength: Strength = 4.0
     segment_strength: Strength = 4.0

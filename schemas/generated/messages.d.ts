@@ -384,7 +384,10 @@ export interface PolicyParameters {
   /** Little-endian float16, one for each dimension of a text vector. */
   text?: string;
   segments?: Record<string, SegmentFit>;
-  /** Clicks of each arm on the whole page, and how many its features let expect. */
+  /**
+   * Clicks of each arm on the whole page, and how many its features let expect; those of a segment count the less,
+   * the more it has.
+   */
   arms?: Record<string, [number, number]>;
   /** Prior weight of a factor around 1, in expected clicks. */
   arm_strength?: number;

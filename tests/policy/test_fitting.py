@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -47,6 +49,16 @@ def test_examination_is_found_again_from_many_views(seed: int, slots: int) -> No
     clicked = rng.binomial(shown, attraction[:, None] * looks)
     start = examination([str(n) for n in range(slots)], {})
     assert np.abs(fit_examination(shown, clicked, start) - looks).max() < 0.06
+
+
+@given(st.floats(0.5, 2.0), st.integers(4, 12))
+def test_few_clicks_tell_how_steep_the_curve_is(steepness: float, slots: int) -> None:
+    start = examination([str(n) for n in range(slots)], {})
+    looks = start**steepness
+    attraction = np.linspace(0.01, 0.05, 40)
+    shown = np.full((40, slots), 40.0)
+    found = fit_examination(shown, shown * attraction[:, None] * looks, start)
+    assert np.abs(found / looks - 1.0).max() < 0.15
 
 
 @given(SEEDS)
@@ -95,6 +107,24 @@ def test_intervals_cover_the_truth_as_often_as_they_say(views: float, text: bool
             low, high = betaincinv(beta.a, beta.b, 0.025), betaincinv(beta.a, beta.b, 0.975)
             covered.append((low <= those.truth[row]) & (those.truth[row] <= high))
     assert 0.91 <= np.mean(covered) <= 0.98
+
+
+def test_what_one_segment_likes_much_promises_others_no_more_than_it_should() -> None:
+    ratios = []
+    for seed in range(6):
+        those, rng = world(np.random.default_rng(seed)), np.random.default_rng(seed + 100)
+        counts = those.counts(rng, 100.0)
+        favourites = np.argsort(-counts.clicks.sum(axis=2) / counts.impressions.sum(axis=2).clip(1.0), axis=1)[:, :4]
+        more = np.zeros_like(counts.impressions)
+        np.put_along_axis(more, favourites[..., None], 4_000.0, axis=1)
+        clicked = rng.binomial(more.astype(int), those.truth[:, :, None] * those.looks)
+        counts = replace(counts, impressions=counts.impressions + more, clicks=counts.clicks + clicked)
+        parameters, described = fitted(those, counts, text=True), those.described(text=True)
+        for row, segment in enumerate(counts.segments):
+            prior = arm_priors(parameters, segment, counts.items, described.features, described.vectors).prior
+            elsewhere = np.setdiff1d(favourites, favourites[row])
+            ratios.append(np.asarray(prior.click_rate)[elsewhere].sum() / those.truth[row, elsewhere].sum())
+    assert 0.93 < np.mean(ratios) < 1.07
 
 
 def test_text_tells_items_apart_that_nobody_has_seen() -> None:

@@ -111,7 +111,14 @@ def test_a_segment_of_robots_teaches_the_others_nothing() -> None:
     parameters = fit(state, start, LAYOUTS, FOLDED, 1_000, times=10.0)
     assert parameters.left_out == ["robots"]
     assert parameters == msgspec.structs.replace(fitted(people), left_out=["robots"])
-    assert fit(state, start, LAYOUTS, FOLDED, 1_000, times=0.0).arms["i3"][0] > 2 * parameters.arms["i3"][0]
+    taught = fit(state, start, LAYOUTS, FOLDED, 1_000, times=0.0)
+    assert factor(taught, "i3") > 3.0 * factor(parameters, "i3")
+
+
+def factor(parameters: PolicyParameters, item: str) -> float:
+    """How many times as often as its features let expect an item is clicked."""
+    clicks, expected = parameters.arms[item]
+    return clicks / expected
 
 
 def test_holdout_and_fallback_teach_nothing() -> None:
@@ -200,7 +207,7 @@ def test_the_worker_fits_what_changed_and_layouts_take_it(
         try:
             await shop.count("new", Traffic.LEARNED, 1_000, {"i1": 40, "i2": 10})
             first = (await fits())[-1]
-            assert first.arms["i1"][0] == 40
+            assert first.arms["i1"][0] > first.arms["i2"][0] > 0.0
             assert first.complements == {"i0": ["i1"], "i1": ["i0"]}, "orders count once, and two may be chance"
             assert (first.text_model, len(first.text)) == ("m@r", 4)
             await asyncio.sleep(1.0)
@@ -210,7 +217,7 @@ def test_the_worker_fits_what_changed_and_layouts_take_it(
             await shop.count("new", Traffic.LEARNED, 1_000, {"i1": 1, "i2": 500})
             second = (await fits())[-1]
             assert second.version > first.version
-            assert second.arms["i2"][0] == 510
+            assert second.arms["i2"][0] > second.arms["i1"][0] > 0.0
             buy("i2", "i3", times=8)
             third = await last_fit(fits, lambda one: "i2" in one.complements)
             assert third.complements["i2"] == ["i3"]
