@@ -131,7 +131,7 @@ class LayoutSettings(Group):
     click_rate: float = Field(0.02, gt=0, lt=1, description="Prior click rate of an item that is looked at.")
     strength: float = Field(50.0, gt=0, description="Weight of that prior, in examined impressions.")
     exploration: float = Field(
-        0.25, ge=0, le=10, description="Spread of draws against that of the posterior; pages scale it by their own."
+        0.33, ge=0, le=10, description="Spread of draws against that of the posterior; pages scale it by their own."
     )
     click_value: float = Field(1.0, ge=0, description="Worth of a click by itself.")
     sale_value: float = Field(

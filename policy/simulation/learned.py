@@ -28,7 +28,7 @@ class Setup:
     `fit_views` page views pass between fits at least; 0 fits before each layout.
     """
 
-    choice: PolicyChoice = field(default_factory=lambda: PolicyChoice(exploration=0.25))
+    choice: PolicyChoice = field(default_factory=lambda: PolicyChoice(exploration=0.33))
     click_rate: float = 0.02
     strength: float = 50.0
     half_life_days: float = 0.0

@@ -67,7 +67,7 @@ def test_what_is_declared_is_read() -> None:
 def test_a_trial_stands_in_for_the_settings_in_effect() -> None:
     setup = setup_of(None, (("layouts.exploration", 0.25), ("policy.exploration", 2.0), ("layouts.strength", 9)))
     assert (setup.choice.exploration, setup.strength, setup.click_rate) == (0.5, 9.0, 0.02)
-    assert setup_of(None, ()).choice.exploration == 0.25
+    assert setup_of(None, ()).choice.exploration == 0.33
 
 
 @pytest.mark.parametrize(

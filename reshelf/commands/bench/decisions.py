@@ -51,7 +51,7 @@ PEERS = {
     "--delay", type=click.IntRange(min=0), default=1_000, show_default=True, help="Page views that delayed news waits."
 )
 @click.option(
-    "--exploration", type=click.FloatRange(0, 10), default=0.25, show_default=True, help="Of the policy, as in layouts."
+    "--exploration", type=click.FloatRange(0, 10), default=0.33, show_default=True, help="Of the policy, as in layouts."
 )
 @click.option(
     "--new", type=click.FloatRange(0, 1), default=0.05, show_default=True, help="Share of items replaced each day."
