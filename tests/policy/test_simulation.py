@@ -97,13 +97,13 @@ def test_items_are_new_for_a_day() -> None:
 
 
 def test_who_knows_no_texts_loses_more_by_new_items() -> None:
-    shape = Shape(segments=2, items=40, slots=4, size=4, views_per_day=3_000, new=0.3)
+    shape = Shape(segments=2, items=40, slots=4, size=4, views_per_day=3_000, new=0.3, told=0.8)
 
     def lost(seed: int, text: bool) -> float:
         learner = Learned(shape, Setup(text=text, fit_views=1_000))
         return race(opened(shape, seed, 12_000), learner, [12_000]).first_day[0]
 
-    told, untold = (sum(lost(seed, text) for seed in range(1, 6)) for text in (True, False))
+    told, untold = (sum(lost(seed, text) for seed in range(1, 13)) for text in (True, False))
     assert 0.0 < told < untold
 
 
