@@ -64,14 +64,15 @@ def fit_examination(impressions: Counts, clicks: Counts, start: Floats, weight: 
     total = clicked.sum()
     if total <= 0.0 or not len(first):
         return curve
-    powers = curve ** _POWERS[:, None]
+    first, powers = curve, curve ** _POWERS[:, None]
     by_row, by_slot = clicked.sum(axis=1), clicked.sum(axis=0)
     for _ in range(ROUNDS):
         looks = shown @ curve
         mean = total / max(looks.sum(), 1e-12)
         attraction = (by_row + ROW_CLICKS) / (looks + ROW_CLICKS / mean)
         expected = attraction @ shown
-        moved = (by_slot + weight) / (expected + weight / _likely(powers, by_slot, expected))
+        likely = np.maximum(first ** _steepness(powers, by_slot, expected), LEAST)
+        moved = (by_slot + weight) / (expected + weight / likely)
         moved = np.clip(moved / moved.max(), LEAST, 1.0)
         near = np.abs(moved - curve).max() < CLOSE
         curve = moved
@@ -80,15 +81,13 @@ def fit_examination(impressions: Counts, clicks: Counts, start: Floats, weight: 
     return curve
 
 
-def _likely(powers: Floats, clicks: Floats, expected: Floats) -> Floats:
-    """The mean, by logarithm, of the curves [P, S] given clicks [S] and how many there would be if all were seen.
+def _steepness(powers: Floats, clicks: Floats, expected: Floats) -> float:
+    """The mean, by logarithm, of `_POWERS` whose curves [P, S] these are.
 
-    Which slots the clicks are in is multinomial.  Not below `LEAST`.
+    It is told by clicks [S] and how many there would be if all were seen: which slots they are in is multinomial.
     """
-    shares = powers * expected
+    shares, logs = powers * expected, np.log(_POWERS)
     shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1e-300)
-    score = np.log(np.maximum(shares, 1e-300)) @ clicks - 0.5 * np.square(np.log(_POWERS) / STEEPER)
+    score = np.log(np.maximum(shares, 1e-300)) @ clicks - 0.5 * np.square(logs / STEEPER)
     likely = np.exp(score - score.max())
-    steepness = np.exp((likely @ np.log(_POWERS)) / likely.sum())
-    likeliest: Floats = np.maximum(powers[len(_POWERS) // 2] ** steepness, LEAST)
-    return likeliest
+    return float(np.exp((likely @ logs) / likely.sum()))

@@ -16,9 +16,9 @@ from scipy.special import expit, logit
 
 from policy.examination import examination, fit_examination
 from policy.features import Features, Scales
-from policy.interest import Groups, fit_interest
+from policy.interest import Groups, damping, fit_interest
 from policy.posteriors import Floats
-from policy.priors import packed, strength_of
+from policy.priors import factor_of, factor_weight, packed, strength_of
 from policy.strength import USUAL, fit_strength
 from schemas.messages import PolicyParameters, Sales, SegmentFit
 
@@ -125,7 +125,8 @@ def fit_page(
 class _Levels:
     """Page weights [K], segment weights [G, K + 1] with the base last, an arm's clicks [A] and those expected, shapes.
 
-    Clicks are damped (`_damping`); `shares` [G] are those of the segments in what was expected.
+    Clicks are damped (`policy.interest.damping`), as each pair of segment and arm has a factor of its own,
+    and policies show an arm most where that is large; `shares` [G] are those of the segments in what was expected.
     """
 
     base: float
@@ -148,17 +149,13 @@ class _Levels:
 
 
 class _Shared(NamedTuple):
-    """What segments have in common: weights [K + 1], their doubt, the arms' own factors [A] and how much these vary."""
+    """What segments have in common: weights [K + 1], their doubt, the arms' own factors [A] with shape and weight."""
 
     weights: Floats
     doubt: float
     strength: float
+    weight: float
     factor: Floats
-
-    @property
-    def weight(self) -> float:
-        """Of an arm's factor being 1, in expected clicks."""
-        return 1.0 / (1.0 / self.strength + self.doubt)
 
 
 def _fit_levels(clicks: Floats, trials: Floats, rate: float, table: _Table) -> _Levels:
@@ -166,27 +163,27 @@ def _fit_levels(clicks: Floats, trials: Floats, rate: float, table: _Table) -> _
     ones = np.ones((len(table.values), 1))
     values = np.concatenate([table.values, ones], axis=1)
     groups = np.append(table.groups, BASE)
-    shared = _Shared(np.zeros(values.shape[1]), 0.0, USUAL, np.ones(len(values)))
+    shared = _Shared(np.zeros(values.shape[1]), 0.0, USUAL, USUAL, np.ones(len(values)))
     own, doubts, segment = np.zeros((len(clicks), values.shape[1])), np.zeros(len(clicks)), USUAL
     expected = trials * expit(rate)
     for _ in range(ROUNDS):
-        damping = _damping(expected * shared.factor, segment)
+        damped = damping(expected * shared.factor, segment)
+        seen = clicks * damped
         # What segments differ by is an offset of the page's fit, and the other way about.
-        shared = _fit_shared(values, groups, clicks * damping, trials * damping, rate, own, shared.strength)
+        shared = _fit_shared(values, groups, seen, trials * damped, rate, own, shared.strength)
         score = rate + values @ shared.weights
         offset = np.broadcast_to(score + np.log(shared.factor), trials.shape)
         own, _, doubts = fit_interest(values, groups, clicks, trials, offset, segment)
         expected = trials * expit(score + own @ values.T)
-        others, beside = _others(clicks * damping), _others(expected * damping)
-        factors = (shared.weight + others) / (shared.weight + beside)
+        others = _others(seen)
+        factors = factor_of(shared.weight, others, _others(expected * damped))
         segment = fit_strength(clicks, expected * factors, 1.0 / (shared.weight + others) - doubts[:, None])
-    damping = _damping(expected * shared.factor, segment)
-    seen, expected = clicks * damping, expected * damping
+    damped = damping(expected * shared.factor, segment)
+    seen, expected = clicks * damped, expected * damped
     shares = expected.sum(axis=1) / max(expected.sum(), 1e-300)
-    *page, base = shared.weights
     return _Levels(
-        base=float(base),
-        page=np.array(page),
+        base=float(shared.weights[-1]),
+        page=shared.weights[:-1],
         segments=own,
         clicks=seen.sum(axis=0),
         expected=expected.sum(axis=0),
@@ -199,16 +196,6 @@ def _fit_levels(clicks: Floats, trials: Floats, rate: float, table: _Table) -> _
     )
 
 
-def _damping(expected: Floats, strength: float) -> Floats:
-    """How much the clicks on an arm in a segment count for what all segments share.
-
-    Each such pair has a factor of its own, of shape `strength`: where many clicks tell how
-    large it is, more of them say nothing more of the arm (Williams 1982, as in
-    `policy.interest`).  Policies show an arm most where that factor is large.
-    """
-    return 1.0 / (1.0 + expected / strength)
-
-
 def _fit_shared(
     values: Floats, groups: Groups, clicks: Floats, trials: Floats, rate: float, own: Floats, strength: float
 ) -> _Shared:
@@ -218,8 +205,9 @@ def _fit_shared(
     fit = fit_interest(values, groups, together[None], tried[None], mixed[None], strength)
     weights, doubt = fit.weights[0], float(fit.doubt[0])
     expected = (trials * expit(rate + values @ weights + scores)).sum(axis=0)
-    found = _Shared(weights, doubt, fit_strength(together, expected, -doubt), expected)
-    return found._replace(factor=(found.weight + together) / (found.weight + expected))
+    arm = fit_strength(together, expected, -doubt)
+    weight = factor_weight(arm, doubt)
+    return _Shared(weights, doubt, arm, weight, factor_of(weight, together, expected))
 
 
 def _others(counts: Floats) -> Floats:

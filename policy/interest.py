@@ -74,6 +74,15 @@ def fit_interest(
     return Interest(weights, ridge, doubt)
 
 
+def damping(expected: Floats, strength: float) -> Floats:
+    """How much less a count says of what it has in common with others, for having a factor of its own.
+
+    The factor has the shape `strength`: where many clicks tell how large it is, more of
+    them say nothing more of the rest (Williams 1982).
+    """
+    return 1.0 / (1.0 + expected / strength)
+
+
 def _newton(
     values: Floats, clicks: Floats, trials: Floats, offset: Floats, ridge: Floats, strength: float, start: Floats
 ) -> tuple[Floats, Floats]:
@@ -82,7 +91,7 @@ def _newton(
     for _ in range(NEWTON_ROUNDS):
         rate = expit(np.clip(offset + weights @ values.T, -STEEPEST, STEEPEST))
         expected = trials * rate
-        damped = 1.0 / (1.0 + expected / strength)
+        damped = damping(expected, strength)
         slope = (damped * (clicks - expected)) @ values - ridge * weights
         weighted = values.T[None] * (damped * expected * (1.0 - rate))[:, None]
         curvature = weighted @ values + np.diag(ridge)

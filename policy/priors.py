@@ -72,14 +72,24 @@ def arm_priors(
     fit = parameters.segments.get(segment, _STRANGER)
     own = 1.0 if segment == WHOLE_PAGE else fit.share
     clicks, expected = ((1.0 - own) * known).T
-    weight = 1.0 / (1.0 / parameters.arm_strength + parameters.doubt)
-    factor = (weight + clicks) / (weight + expected)
+    weight = factor_weight(parameters.arm_strength, parameters.doubt)
+    factor = factor_of(weight, clicks, expected)
     doubt = fit.doubt + parameters.doubt * weight / (weight + expected)
     means = interest(parameters, segment, features, vectors) * np.exp(np.minimum(doubt, MOST_DOUBT) / 2.0)
     mean = np.clip(means * factor, LOWEST, HIGHEST)
     # What an arm's other clicks correct is also what was doubtful about its features.
     spread = 1.0 / (weight + clicks) + 1.0 / parameters.segment_strength + fit.doubt
     return ArmPriors(Prior(mean, strength_of(mean, spread)), means, factor)
+
+
+def factor_weight(strength: float, doubt: float) -> float:
+    """Of an arm's factor being 1, in expected clicks: it varies by its shape and by doubt about its features."""
+    return 1.0 / (1.0 / strength + doubt)
+
+
+def factor_of(weight: float, clicks: Floats, expected: Floats) -> Floats:
+    """The mean of arms' factors given their clicks and how many were expected, float64 of any equal shape."""
+    return (weight + clicks) / (weight + expected)
 
 
 def strength_of(mean: Floats, spread: Floats | float) -> Floats:
