@@ -136,18 +136,19 @@ class _Peer:
         numbers = {"dtype": getattr(torch, dtype)}
         self._model = SentenceTransformer(str(folder_of(model)), device=device, model_kwargs=numbers)
         took = {}
-        for self.batch in PEER_BATCHES[device]:
-            say(f"{_name(dtype)} with batches of {self.batch}")
-            self(few[: self.batch])
+        for size in PEER_BATCHES[device]:
+            say(f"{_name(dtype)} with batches of {size}")
+            self._encode(few[:size], size)
             began = time.perf_counter()
-            self(few)
-            took[self.batch] = time.perf_counter() - began
+            self._encode(few, size)
+            took[size] = time.perf_counter() - began
         self.batch = min(took, key=lambda size: took[size])
 
     def __call__(self, texts: Sequence[str]) -> Vectors:
-        found = self._model.encode(
-            list(texts), batch_size=self.batch, normalize_embeddings=True, show_progress_bar=False
-        )
+        return self._encode(texts, self.batch)
+
+    def _encode(self, texts: Sequence[str], batch: int) -> Vectors:
+        found = self._model.encode(list(texts), batch_size=batch, normalize_embeddings=True, show_progress_bar=False)
         return np.asarray(found, dtype=np.float32)
 
 
