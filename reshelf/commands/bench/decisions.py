@@ -11,6 +11,7 @@ import click
 
 from reshelf.commands import Front
 from reshelf.commands.bench.options import AT_LEAST_ONE
+from streams.settings import LayoutSettings
 
 PEERS = {
     "most-popular": "",
@@ -51,7 +52,11 @@ PEERS = {
     "--delay", type=click.IntRange(min=0), default=1_000, show_default=True, help="Page views that delayed news waits."
 )
 @click.option(
-    "--exploration", type=click.FloatRange(0, 10), default=0.33, show_default=True, help="Of the policy, as in layouts."
+    "--exploration",
+    type=click.FloatRange(0, 10),
+    default=LayoutSettings().exploration,
+    show_default=True,
+    help="Of the policy, as in layouts.",
 )
 @click.option(
     "--new", type=click.FloatRange(0, 1), default=0.05, show_default=True, help="Share of items replaced each day."
