@@ -25,7 +25,7 @@ from schemas.messages import PolicyParameters, Sales, SegmentFit
 DIRECTIONS = 32
 """Directions of the text vectors that weights are fitted in: those in which a page's items differ most."""
 QUANTITY, LABEL, TEXT, BASE = range(4)
-ROUNDS = 2
+ROUNDS = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
