@@ -24,8 +24,8 @@ Groups = NDArray[np.intp]
 NEWTON_ROUNDS = 8
 RIDGE_ROUNDS = 4
 FURTHEST_STEP = 2.0
-PRIOR_FEATURES = 2.0
-PRIOR_SQUARE = 0.1
+PRIOR_FEATURES = 0.5
+PRIOR_SQUARE = 0.025
 """The ridge begins as if so many weights had been seen whose squares add up to so much."""
 STEEPEST = 50.0
 CLOSE = 1e-4
