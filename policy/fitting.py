@@ -26,6 +26,7 @@ DIRECTIONS = 32
 """Directions of the text vectors that weights are fitted in: those in which a page's items differ most."""
 QUANTITY, LABEL, TEXT, BASE = range(4)
 ROUNDS = 4
+"""Turns of page and segments: two stop short, and eight order a simulated shop's arms no better."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
