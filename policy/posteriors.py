@@ -62,6 +62,18 @@ def interval(a: Floats, b: Floats, level: float = 0.95) -> tuple[Floats, Floats]
     return low, high
 
 
+def kept(click_days: Floats, drift: float) -> Floats:
+    """The share of arms' counts that tells of their click rates now, float64 in (0, 1], of the shape of `click_days`.
+
+    These are the ages of an arm's clicks in days, added up.  A rate known from c
+    clicks has the relative variance 1 / c; where its logarithm moves by a variance
+    of `drift` a day, that of c clicks of age t is 1 / c + drift t, as of
+    c / (1 + drift c t) clicks.  What was hardly clicked on is so not forgotten.
+    """
+    share: Floats = 1.0 / (1.0 + drift * np.maximum(click_days, 0.0))
+    return share
+
+
 def bucket_weights(bucket_starts: ArrayLike, now: int, half_life_ms: int) -> Floats:
     """The weight of each time bucket, float64[B] in (0, 1]: half after `half_life_ms`, all 1 where that is 0.
 

@@ -26,7 +26,7 @@ from schemas.errors import BadSettings
 from schemas.messages import PolicyChoice
 from schemas.topics import DAY_MS
 
-OF_LAYOUTS = ("exploration", "click_rate", "strength", "half_life_ms")
+OF_LAYOUTS = ("exploration", "click_rate", "strength", "half_life_ms", "drift")
 OF_PAGES = ("name", "variants", "exploration", "epsilon", "exploration_slates")
 TRIED = tuple([f"layouts.{name}" for name in OF_LAYOUTS] + [f"policy.{name}" for name in OF_PAGES])
 """Settings that matter to what is lost: those of `layouts`, and the policy of a page's rules."""
@@ -96,6 +96,7 @@ def setup_of(file: Path | None, trial: Trial, *, text: bool = True) -> Setup:
         click_rate=own.click_rate,
         strength=own.strength,
         half_life_days=own.half_life_ms / DAY_MS,
+        drift=own.drift,
         text=text,
     )
 

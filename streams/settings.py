@@ -128,6 +128,9 @@ class LayoutSettings(Group):
     holdout_share: float = Field(0.1, ge=0, lt=1, description="Share of units that always get the baseline.")
     holdout_salt: str = Field("holdout-1", min_length=1, max_length=64, description="Decides who is in the holdout.")
     half_life_ms: NotNegative = Field(0, description="Buckets so old weigh half; 0: all weigh alike.")
+    drift: float = Field(
+        0.0, ge=0, le=10, description="Variance by which the logarithm of an item's click rate moves in a day."
+    )
     click_rate: float = Field(0.02, gt=0, lt=1, description="Prior click rate of an item that is looked at.")
     strength: float = Field(50.0, gt=0, description="Weight of that prior, in examined impressions.")
     exploration: float = Field(

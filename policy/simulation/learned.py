@@ -11,7 +11,7 @@ from policy.compose import Statistics, compose
 from policy.examination import examination
 from policy.features import Features, describe
 from policy.fitting import Described, PageCounts, fit_page
-from policy.posteriors import Beta, Floats, Prior, bucket_weights, posterior
+from policy.posteriors import Beta, Floats, Prior, bucket_weights, kept, posterior
 from policy.priors import arm_priors
 from policy.sampling import arm_hashes
 from policy.simulation.shop import Offer, Seen, Shape
@@ -32,6 +32,7 @@ class Setup:
     click_rate: float = 0.02
     strength: float = 50.0
     half_life_days: float = 0.0
+    drift: float = 0.0
     fit_views: int = 0
     text: bool = True
     fitted: bool = True
@@ -77,6 +78,7 @@ class Learned:
         hashes = arm_hashes([item.item for item in offer.items])
         place = {item.item: row for item, row in zip(offer.items, offer.rows.tolist(), strict=True)}
         chosen: list[list[list[int]]] = []
+        counts = self._drifted(counts)
         for segment, prior in zip(self.segments, self._priors(offer), strict=True):
             at = len(chosen)
             statistics = self._statistics(offer, counts[:, at][:, offer.rows], prior, hashes)
@@ -87,7 +89,7 @@ class Learned:
     def beliefs(self, offer: Offer) -> list[Beta]:
         """What is known of each arm's attractiveness, by segment."""
         self._meet(offer)
-        counts = self._weighted()
+        counts = self._drifted(self._weighted())
         return [
             posterior(counts[0, at, offer.rows], counts[1, at, offer.rows], self._looks(), prior)
             for at, prior in enumerate(self._priors(offer))
@@ -152,6 +154,14 @@ class Learned:
         for at, counts in enumerate(self._counts):
             if counts.shape[2] < size:
                 self._counts[at] = np.pad(counts, ((0, 0), (0, 0), (0, size - counts.shape[2]), (0, 0)))
+
+    def _drifted(self, counts: Floats) -> Floats:
+        """As much of the counts, [2, G, U, S], as tells of now."""
+        if not self.setup.drift or not self._counts:
+            return counts
+        ages = np.arange(len(self._counts))[::-1]
+        days = np.tensordot(ages, np.stack([day[1].sum(axis=2) for day in self._counts]), axes=1)
+        return np.asarray(counts * kept(days, self.setup.drift)[:, :, None], dtype=np.float64)
 
     def _weighted(self) -> Floats:
         """Impressions and clicks of all days, weighted by their age, float64[2, G, U, S]."""

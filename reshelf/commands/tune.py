@@ -56,7 +56,7 @@ def tune(front: Front, /, space: tuple[str, ...], samples: int, processes: int |
     """Race settings of the policy in simulated shops, and rank them by the clicks they lose.
 
     Names are layouts.exploration, layouts.click_rate, layouts.strength,
-    layouts.half_life_ms, and of a page's policy: policy.name, policy.variants,
+    layouts.half_life_ms, layouts.drift, and of a page's policy: policy.name, policy.variants,
     policy.exploration, policy.epsilon, policy.exploration_slates.
 
     Those not named are as in the settings, which are raced, too. Needs no servers;

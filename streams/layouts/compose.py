@@ -16,6 +16,7 @@ import numpy as np
 from policy.compose import Composition, Statistics
 from policy.compose import compose as slates_of
 from policy.examination import examination
+from policy.posteriors import kept
 from policy.reward import Worth
 from policy.reward import worth as worth_of
 from schemas.messages import Layout, PolicyChoice, Sales
@@ -33,6 +34,7 @@ SHAPING = (
     "holdout_share",
     "holdout_salt",
     "half_life_ms",
+    "drift",
     "click_rate",
     "strength",
     "exploration",
@@ -134,13 +136,14 @@ def statistics_of(segment: str, state: KeyState, page: Page, settings: LayoutSet
     totals.move_to(tables, weight_of)
     worth = _worth(tables, weight_of, page, settings)
     usual = base(fitted, settings.click_rate, settings.strength)
+    share = kept(totals.click_days(), settings.drift)[:, None] if settings.drift else 1.0
     learned, holdout = Traffic.LEARNED, Traffic.HOLDOUT
     return Statistics(
         items=page.candidates.items,
         slots=totals.slots,
         hashes=page.candidates.hashes,
-        impressions=totals.impressions[learned] / ONE,
-        clicks=totals.clicks[learned] / ONE,
+        impressions=share * (totals.impressions[learned] / ONE),
+        clicks=share * (totals.clicks[learned] / ONE),
         holdout_impressions=totals.impressions[holdout] / ONE,
         holdout_clicks=totals.clicks[holdout] / ONE,
         holdout_conversions=totals.conversions[holdout] / ONE,

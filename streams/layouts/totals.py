@@ -18,6 +18,7 @@ from policy.filling import Rules
 from policy.posteriors import Prior, bucket_weights
 from policy.sampling import Floats, click_normals
 from schemas.rules import FOR_EVER
+from schemas.topics import DAY_MS
 from streams.fold.deltas import Traffic
 from streams.layouts.candidates import CandidateSet
 from streams.layouts.known import Known
@@ -26,6 +27,7 @@ from streams.state.tables import Table
 
 ONE = 2**20
 """Weight 1 in the fixed point of weights."""
+FIRST_DAY = 20_089
 Sums = NDArray[np.int64]
 
 
@@ -51,6 +53,7 @@ class Totals:
     impressions: dict[Traffic, Sums] = field(init=False)
     clicks: dict[Traffic, Sums] = field(init=False)
     conversions: dict[Traffic, Sums] = field(init=False)
+    _dated: Sums = field(init=False)
     _drawn: tuple[tuple[str, str, int, int], Floats] | None = field(init=False, default=None)
     _prior: tuple[Known, Prior] | None = field(init=False, default=None)
     _bound: tuple[tuple[Hashable | Mapping[str, object], ...], int, Rules] | None = field(init=False, default=None)
@@ -62,6 +65,7 @@ class Totals:
         self.impressions = {traffic: np.zeros((arms, slots), dtype=np.int64) for traffic in counted}
         self.clicks = {traffic: np.zeros((arms, slots), dtype=np.int64) for traffic in counted}
         self.conversions = {traffic: np.zeros(arms, dtype=np.int64) for traffic in counted}
+        self._dated = np.zeros((arms, slots), dtype=np.int64)
 
     def move_to(self, tables: Sequence[Table], weight_of: Mapping[int, int]) -> None:
         """Hold exactly these tables: those that went are taken out, those that came or weigh anew are added.
@@ -80,7 +84,7 @@ class Totals:
             before, weighed = self._held.get(name, (None, 0))
             if before is None:
                 self._add(table, weight)
-            elif weighed == weight and (before.items, before.slots) == (table.items, table.slots):
+            elif weighed == weight and _names(before) == _names(table):
                 self._add_difference(before, table, weight)
             else:
                 self._add(before, -weighed)
@@ -89,8 +93,8 @@ class Totals:
 
     def _add(self, table: Table, weight: int) -> None:
         places = self.candidates.places(table.items, table.slots, self.slots)
-        for sums, counts in self._sums_of(table):
-            sums.reshape(-1)[places.targets] += weight * counts.reshape(-1)[places.cells]
+        for sums, counts, times in self._sums_of(table):
+            sums.reshape(-1)[places.targets] += weight * times * counts.reshape(-1)[places.cells]
         self.conversions[table.traffic][places.candidates] += weight * table.conversions[places.rows]
 
     def _add_difference(self, before: Table, table: Table, weight: int) -> None:
@@ -98,17 +102,24 @@ class Totals:
         if before is table:
             return
         places = self.candidates.places(table.items, table.slots, self.slots)
-        for (sums, counts), (_, old) in zip(self._sums_of(table), self._sums_of(before), strict=True):
+        for (sums, counts, times), (_, old, _) in zip(self._sums_of(table), self._sums_of(before), strict=True):
             gained = (counts - old).reshape(-1)[places.cells]
             changed = np.flatnonzero(gained)
-            sums.reshape(-1)[places.targets[changed]] += weight * gained[changed]
+            sums.reshape(-1)[places.targets[changed]] += weight * times * gained[changed]
         gained = (table.conversions - before.conversions)[places.rows]
         self.conversions[table.traffic][places.candidates] += weight * gained
 
-    def _sums_of(self, table: Table) -> tuple[tuple[Sums, Sums], tuple[Sums, Sums]]:
-        """Sums [A, S] of impressions and clicks, each with the table's own."""
+    def _sums_of(self, table: Table) -> list[tuple[Sums, Sums, int]]:
+        """Sums [A, S] of impressions, clicks and dates of clicks, each with the table's own and how often it counts."""
         of = table.traffic
-        return (self.impressions[of], table.impressions), (self.clicks[of], table.clicks)
+        sums = [(self.impressions[of], table.impressions, 1), (self.clicks[of], table.clicks, 1)]
+        return [*sums, (self._dated, table.clicks, _day(table.bucket))] if of is Traffic.LEARNED else sums
+
+    def click_days(self) -> Floats:
+        """The ages of the candidates' learned clicks in days before the newest bucket, added up, float64[A]."""
+        newest = max((_day(table.bucket) for table, _ in self._held.values()), default=0)
+        ages: Floats = (newest * self.clicks[Traffic.LEARNED] - self._dated).sum(axis=1) / ONE
+        return ages
 
     def normals(self, page: str, segment: str, variants: int, epoch: int) -> Floats:
         """The candidates' `policy.sampling.click_normals`: as long as the names are the same, so are they."""
@@ -140,7 +151,16 @@ class Totals:
     @property
     def cells(self) -> int:
         drawn = self._drawn[1].size if self._drawn else 0
-        return 4 * len(self.candidates.items) * len(self.slots) + drawn
+        return 5 * len(self.candidates.items) * len(self.slots) + drawn
+
+
+def _names(table: Table) -> tuple[int, Sequence[str], Sequence[str]]:
+    return _day(table.bucket), table.items, table.slots
+
+
+def _day(bucket: int) -> int:
+    """Days between a bucket and one of 2025: small numbers, so that sums of 10**9 clicks fit."""
+    return bucket // DAY_MS - FIRST_DAY
 
 
 class TotalsCache:

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from policy.assignment import own_slates, slate_chances
 from schemas.codec import decoder, encode
 from schemas.messages import Branch, CatalogItem, Layout, PageRules, PolicyChoice, PolicyParameters, Sales
+from schemas.topics import DAY_MS
 from streams.fold.deltas import Traffic
 from streams.layouts.candidates import CandidateSet
 from streams.layouts.compose import compose, settings_digest, stamped, unshadowed
 from streams.layouts.known import known, sold
 from streams.layouts.page import Page
-from streams.layouts.totals import Totals, TotalsCache, weights
+from streams.layouts.totals import ONE, Totals, TotalsCache, weights
 from streams.settings import LayoutSettings
 from streams.state.reader import KeyState
 from streams.state.tables import Table
@@ -32,7 +33,7 @@ names = st.lists(st.sampled_from([*ITEMS, "gone", "unknown"]), max_size=6, uniqu
 tables = st.lists(
     st.builds(
         table,
-        bucket=st.sampled_from([0, 1_000, 2_000, 50_000]),
+        bucket=st.sampled_from([0, 1_000, 50_000, 3 * DAY_MS]),
         traffic=st.sampled_from(list(Traffic)),
         items=names,
         slots=st.lists(st.sampled_from([*SLOTS, "removed"]), max_size=4, unique=True),
@@ -51,8 +52,15 @@ def page(candidates: CandidateSet, slots: tuple[str, ...] = SLOTS, **fields: obj
     return Page(fields.pop("rules", rules), candidates, [5, 9], **fields)  # type: ignore[arg-type]
 
 
-def layout(state: list[Table], of: Page, half_life_ms: int = 0, epoch: int = 3, totals: Totals | None = None) -> Layout:
-    chosen = LayoutSettings(half_life_ms=half_life_ms)
+def layout(
+    state: list[Table],
+    of: Page,
+    half_life_ms: int = 0,
+    epoch: int = 3,
+    totals: Totals | None = None,
+    drift: float = 0.0,
+) -> Layout:
+    chosen = LayoutSettings(half_life_ms=half_life_ms, drift=drift)
     return compose("new", KeyState(tuple(state), MARKS), of, chosen, epoch, totals)
 
 
@@ -74,8 +82,8 @@ def test_totals_moved_along_equal_totals_made_anew(
     cache = TotalsCache()
     for state in [*states, states[0]]:
         kept = cache.totals("key", candidates, SLOTS)
-        moved = layout(state, page(candidates), half_life, totals=kept)
-        assert encode(moved) == encode(layout(state, page(candidates), half_life))
+        moved = layout(state, page(candidates), half_life, totals=kept, drift=0.1)
+        assert encode(moved) == encode(layout(state, page(candidates), half_life, drift=0.1))
 
 
 @given(tables, candidate_sets)
@@ -91,6 +99,22 @@ def test_totals_are_the_sums_of_what_the_page_may_show(state: list[Table], candi
                         seen[name, slot] += count
         expected = [[seen[name, slot] for slot in SLOTS] for name in candidates.items]
         assert totals.impressions[traffic].tolist() == expected
+
+
+@given(st.lists(tables, min_size=1, max_size=3), candidate_sets)
+def test_ages_of_clicks_are_those_of_their_buckets_days(states: list[list[Table]], candidates: CandidateSet) -> None:
+    totals = Totals(candidates, SLOTS)
+    for state in states:
+        totals.move_to(state, dict.fromkeys((one.bucket for one in state), ONE))
+    days: Counter[str] = Counter()
+    counted = [one for one in states[-1] if one.traffic in totals.clicks]
+    newest = max((one.bucket // DAY_MS for one in counted), default=0)
+    for one in counted:
+        if one.traffic is Traffic.LEARNED:
+            known_slots = [at for at, slot in enumerate(one.slots) if slot in SLOTS]
+            for name, clicks in zip(one.items, one.clicks[:, known_slots].sum(axis=1).tolist(), strict=True):
+                days[name] += clicks * (newest - one.bucket // DAY_MS)
+    assert totals.click_days().tolist() == [days[name] for name in candidates.items]
 
 
 @given(tables, candidate_sets, st.integers(0, 5))
