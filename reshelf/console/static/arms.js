@@ -53,13 +53,15 @@ function curve(slots) {
   return [made, names];
 }
 
+let sort = ["mean", -1];
+
 export const arms = {
   title: "Arms", content: "arms", every: 500,
   icon: "M4 5h8 M4 10h12 M4 15h6 M12 3v4 M16 8v4 M10 13v4",
   query: now => ({ page: now.page, segment: now.segment }),
 
   open(root, now) {
-    let data = null, order = [], sort = ["mean", -1], sought = "", scale = 0;
+    let data = null, order = [], sought = "", scale = 0;
     const rows = [], pool = element("div", "pool"), space = element("div", "space", pool), view = element("div", "arms-view", space);
     view.tabIndex = 0;
     view.setAttribute("role", "table");
