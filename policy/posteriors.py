@@ -70,7 +70,7 @@ def kept(click_days: Floats, drift: float) -> Floats:
     of `drift` a day, that of c clicks of age t is 1 / c + drift t, as of
     c / (1 + drift c t) clicks.  What was hardly clicked on is so not forgotten.
     """
-    share: Floats = 1.0 / (1.0 + drift * np.maximum(click_days, 0.0))
+    share: Floats = 1.0 / (1.0 + drift * click_days)
     return share
 
 

@@ -136,14 +136,14 @@ def statistics_of(segment: str, state: KeyState, page: Page, settings: LayoutSet
     totals.move_to(tables, weight_of)
     worth = _worth(tables, weight_of, page, settings)
     usual = base(fitted, settings.click_rate, settings.strength)
-    share = kept(totals.click_days(), settings.drift)[:, None] if settings.drift else 1.0
+    share = kept(totals.click_days(), settings.drift)[:, None] / ONE if settings.drift else np.array(1.0 / ONE)
     learned, holdout = Traffic.LEARNED, Traffic.HOLDOUT
     return Statistics(
         items=page.candidates.items,
         slots=totals.slots,
         hashes=page.candidates.hashes,
-        impressions=share * (totals.impressions[learned] / ONE),
-        clicks=share * (totals.clicks[learned] / ONE),
+        impressions=share * totals.impressions[learned],
+        clicks=share * totals.clicks[learned],
         holdout_impressions=totals.impressions[holdout] / ONE,
         holdout_clicks=totals.clicks[holdout] / ONE,
         holdout_conversions=totals.conversions[holdout] / ONE,

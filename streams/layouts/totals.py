@@ -28,6 +28,7 @@ from streams.state.tables import Table
 ONE = 2**20
 """Weight 1 in the fixed point of weights."""
 FIRST_DAY = 20_089
+"""Days are counted from 2025 on: small numbers, so that dates of 10**9 clicks add up in 64 bits."""
 Sums = NDArray[np.int64]
 
 
@@ -84,7 +85,7 @@ class Totals:
             before, weighed = self._held.get(name, (None, 0))
             if before is None:
                 self._add(table, weight)
-            elif weighed == weight and _names(before) == _names(table):
+            elif weighed == weight and _place(before) == _place(table):
                 self._add_difference(before, table, weight)
             else:
                 self._add(before, -weighed)
@@ -93,8 +94,10 @@ class Totals:
 
     def _add(self, table: Table, weight: int) -> None:
         places = self.candidates.places(table.items, table.slots, self.slots)
-        for sums, counts, times in self._sums_of(table):
-            sums.reshape(-1)[places.targets] += weight * times * counts.reshape(-1)[places.cells]
+        for counts, into in self._sums_of(table):
+            gained = counts.reshape(-1)[places.cells]
+            for sums, times in into:
+                sums.reshape(-1)[places.targets] += weight * times * gained
         self.conversions[table.traffic][places.candidates] += weight * table.conversions[places.rows]
 
     def _add_difference(self, before: Table, table: Table, weight: int) -> None:
@@ -102,18 +105,21 @@ class Totals:
         if before is table:
             return
         places = self.candidates.places(table.items, table.slots, self.slots)
-        for (sums, counts, times), (_, old, _) in zip(self._sums_of(table), self._sums_of(before), strict=True):
+        for (counts, into), (old, _) in zip(self._sums_of(table), self._sums_of(before), strict=True):
             gained = (counts - old).reshape(-1)[places.cells]
             changed = np.flatnonzero(gained)
-            sums.reshape(-1)[places.targets[changed]] += weight * times * gained[changed]
+            for sums, times in into:
+                sums.reshape(-1)[places.targets[changed]] += weight * times * gained[changed]
         gained = (table.conversions - before.conversions)[places.rows]
         self.conversions[table.traffic][places.candidates] += weight * gained
 
-    def _sums_of(self, table: Table) -> list[tuple[Sums, Sums, int]]:
-        """Sums [A, S] of impressions, clicks and dates of clicks, each with the table's own and how often it counts."""
+    def _sums_of(self, table: Table) -> list[tuple[Sums, list[tuple[Sums, int]]]]:
+        """The table's impressions and clicks, each with the sums [A, S] it goes into and how many times it does."""
         of = table.traffic
-        sums = [(self.impressions[of], table.impressions, 1), (self.clicks[of], table.clicks, 1)]
-        return [*sums, (self._dated, table.clicks, _day(table.bucket))] if of is Traffic.LEARNED else sums
+        clicked = [(self.clicks[of], 1)]
+        if of is Traffic.LEARNED:
+            clicked.append((self._dated, _day(table.bucket)))
+        return [(table.impressions, [(self.impressions[of], 1)]), (table.clicks, clicked)]
 
     def click_days(self) -> Floats:
         """The ages of the candidates' learned clicks in days before the newest bucket, added up, float64[A]."""
@@ -154,12 +160,12 @@ class Totals:
         return 5 * len(self.candidates.items) * len(self.slots) + drawn
 
 
-def _names(table: Table) -> tuple[int, Sequence[str], Sequence[str]]:
+def _place(table: Table) -> tuple[int, Sequence[str], Sequence[str]]:
+    """Where the table's counts go."""
     return _day(table.bucket), table.items, table.slots
 
 
 def _day(bucket: int) -> int:
-    """Days between a bucket and one of 2025: small numbers, so that sums of 10**9 clicks fit."""
     return bucket // DAY_MS - FIRST_DAY
 
 
