@@ -159,7 +159,7 @@ class Learned:
         """As much of the counts, [2, G, U, S], as tells of now."""
         if not self.setup.drift or not self._counts:
             return counts
-        ages = np.arange(len(self._counts))[::-1]
+        ages = np.arange(len(self._counts))[::-1] * self._shares()
         days = np.tensordot(ages, np.stack([day[1].sum(axis=2) for day in self._counts]), axes=1)
         return np.asarray(counts * kept(days, self.setup.drift)[:, :, None], dtype=np.float64)
 
@@ -167,7 +167,10 @@ class Learned:
         """Impressions and clicks of all days, weighted by their age, float64[2, G, U, S]."""
         if not self._counts:
             return self._nothing()
-        days = np.arange(len(self._counts), dtype=np.int64) * DAY_MS
-        shares = bucket_weights(days, int(days[-1]), int(self.setup.half_life_days * DAY_MS))
-        total: Floats = np.tensordot(shares, np.stack(self._counts), axes=1)
+        total: Floats = np.tensordot(self._shares(), np.stack(self._counts), axes=1)
         return total
+
+    def _shares(self) -> Floats:
+        """The weight of each day by its age."""
+        days = np.arange(len(self._counts), dtype=np.int64) * DAY_MS
+        return bucket_weights(days, int(days[-1]), int(self.setup.half_life_days * DAY_MS))

@@ -191,3 +191,15 @@ def test_texts_tell_as_much_as_they_should(told: float) -> None:
         left = score - known[kept] @ np.linalg.lstsq(known[kept], score, rcond=None)[0]
         # Items of a kind have like vectors, so texts tell of kinds, too.
         assert 1.0 - left.var() / score.var() == pytest.approx(told + 0.07 * (1.0 - told), abs=0.1)
+
+
+def test_clicks_that_half_a_life_passed_by_drift_half_as_much() -> None:
+    """As in the layout producer, whose ages of clicks are summed with the weights of their buckets."""
+    learner = Learned(Shape(segments=1, items=3, slots=1), Setup(half_life_days=1.0, drift=0.5, fitted=False))
+    offer = opened(learner.shape, 1, 1_000).offer()
+    one = np.zeros(1, dtype=np.intp)
+    for day, row, clicked in ((0, 0, True), (0, 0, True), (0, 0, True), (0, 0, True), (1, 1, False)):
+        learner.beliefs(offer._replace(day=day))
+        learner.observe(Seen(one, one, np.array([[row]]), np.array([[clicked]]), np.zeros((0, 4), dtype=np.int64)))
+    # Of 4 clicks 2 are left after a half-life, of these 2 / (1 + 0.5 * 2 days); the prior has one.
+    assert learner.beliefs(offer._replace(day=1))[0].a.tolist() == pytest.approx([2.0, 1.0, 1.0])
