@@ -103,12 +103,9 @@ def fit_page(
                 base=round(float(weights[-1]), 5),
                 weights=_named(described.features.names, weights),
                 text=levels.text(weights),
-                share=float(share),
                 doubt=float(doubt),
             )
-            for segment, weights, share, doubt in zip(
-                counts.segments, levels.segments, levels.shares, levels.doubts, strict=True
-            )
+            for segment, weights, doubt in zip(counts.segments, levels.segments, levels.doubts, strict=True)
         },
         arms={
             item: (round(float(seen), 3), round(float(expected), 3))
@@ -127,7 +124,7 @@ class _Levels:
     """Page weights [K], segment weights [G, K + 1] with the base last, an arm's clicks [A] and those expected, shapes.
 
     Clicks are damped (`policy.interest.damping`), as each pair of segment and arm has a factor of its own,
-    and policies show an arm most where that is large; `shares` [G] are those of the segments in what was expected.
+    and policies show an arm most where that is large.
     """
 
     base: float
@@ -135,7 +132,6 @@ class _Levels:
     segments: Floats
     clicks: Floats
     expected: Floats
-    shares: Floats
     arm_strength: float
     segment_strength: float
     doubt: float
@@ -173,22 +169,21 @@ def _fit_levels(clicks: Floats, trials: Floats, rate: float, table: _Table) -> _
         # What segments differ by is an offset of the page's fit, and the other way about.
         shared = _fit_shared(values, groups, seen, trials * damped, rate, own, shared.strength)
         score = rate + values @ shared.weights
-        offset = np.broadcast_to(score + np.log(shared.factor), trials.shape)
-        own, _, doubts = fit_interest(values, groups, clicks, trials, offset, segment)
+        others, expected = _others(seen), trials * expit(score + own @ values.T)
+        # What a segment differs by is seen around what the others say of an arm, which is doubtful.
+        factors, doubt = factor_of(shared.weight, others, _others(expected * damped)), 1.0 / (shared.weight + others)
+        spread = 1.0 / segment + doubt
+        own, _, doubts = fit_interest(values, groups, clicks, trials, score + np.log(factors), 1.0 / spread)
         expected = trials * expit(score + own @ values.T)
-        others = _others(seen)
-        factors = factor_of(shared.weight, others, _others(expected * damped))
-        segment = fit_strength(clicks, expected * factors, 1.0 / (shared.weight + others) - doubts[:, None])
+        segment = fit_strength(clicks, expected * factors, doubt - doubts[:, None])
     damped = damping(expected * shared.factor, segment)
     seen, expected = clicks * damped, expected * damped
-    shares = expected.sum(axis=1) / max(expected.sum(), 1e-300)
     return _Levels(
         base=float(shared.weights[-1]),
         page=shared.weights[:-1],
         segments=own,
         clicks=seen.sum(axis=0),
         expected=expected.sum(axis=0),
-        shares=shares,
         arm_strength=shared.strength,
         segment_strength=segment,
         doubt=shared.doubt,

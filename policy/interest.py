@@ -45,25 +45,25 @@ class Interest(NamedTuple):
 
 
 def fit_interest(
-    values: Floats, groups: Groups, clicks: Floats, trials: Floats, offset: Floats, strength: float
+    values: Floats, groups: Groups, clicks: Floats, trials: Floats, offset: Floats, strength: Floats | float
 ) -> Interest:
     """Weights of features [A, F] for rows of counts [G, A] around `offset` [G, A], logit scale.
 
     Rows share the ridge of each group of features, numbered from 0 in `groups`,
     int[F]; that is what the segments of a page know of each other.
-    `strength` is the shape of an arm's own factor, in expected clicks.
+    `strength` is the shape of an arm's own factor, in expected clicks: of all, or [G, A].
     """
     ridge = np.full(int(groups.max(initial=-1)) + 1, PRIOR_FEATURES / PRIOR_SQUARE)
     weights, doubt = np.zeros((len(clicks), values.shape[1])), np.zeros(len(clicks))
     if not values.size:
         return Interest(weights, ridge, doubt)
-    products = values.T @ values / len(values)
+    products, strengths = values.T @ values / len(values), np.broadcast_to(strength, clicks.shape)
     for _ in range(RIDGE_ROUNDS):
         certain = np.zeros_like(weights)
         for first in range(0, len(clicks), TOGETHER):
             rows = slice(first, first + TOGETHER)
             weights[rows], spread = _newton(
-                values, clicks[rows], trials[rows], offset[rows], ridge[groups], strength, weights[rows]
+                values, clicks[rows], trials[rows], offset[rows], ridge[groups], strengths[rows], weights[rows]
             )
             certain[rows] = 1.0 - ridge[groups] * np.diagonal(spread, axis1=1, axis2=2)
             doubt[rows] = np.einsum("gfh,fh->g", spread, products)
@@ -74,7 +74,7 @@ def fit_interest(
     return Interest(weights, ridge, doubt)
 
 
-def damping(expected: Floats, strength: float) -> Floats:
+def damping(expected: Floats, strength: Floats | float) -> Floats:
     """How much less a count says of what it has in common with others, for having a factor of its own.
 
     The factor has the shape `strength`: where many clicks tell how large it is, more of
@@ -84,7 +84,7 @@ def damping(expected: Floats, strength: float) -> Floats:
 
 
 def _newton(
-    values: Floats, clicks: Floats, trials: Floats, offset: Floats, ridge: Floats, strength: float, start: Floats
+    values: Floats, clicks: Floats, trials: Floats, offset: Floats, ridge: Floats, strength: Floats, start: Floats
 ) -> tuple[Floats, Floats]:
     """The weights of some rows [R, F], and their covariances [R, F, F]."""
     weights, curvature = start.copy(), np.broadcast_to(np.diag(ridge), (len(start), len(ridge), len(ridge)))

@@ -3,7 +3,8 @@
 Three levels, from far to near: the interest model says what the arm's features
 let expect in the segment; the arm's clicks in the page's other segments correct
 that by a factor; what is left is for the segment's own clicks to say.  Each level
-weighs as much as the data showed it deserves.
+weighs as much as the data showed it deserves.  The segment's own clicks are part of
+those of the page, and the posterior counts them: so they are taken off these first.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from scipy.special import expit, logit
 
 from policy.features import Features
+from policy.interest import damping
 from policy.posteriors import Floats, Prior
 from schemas.messages import PolicyParameters, SegmentFit
 
@@ -25,11 +27,19 @@ MOST_DOUBT = 1.0
 _STRANGER = SegmentFit()
 
 
+class Fitted(NamedTuple):
+    """What was fitted for arms: their interest in a segment, clicks on the page and those expected, float64[A] each."""
+
+    interest: Floats
+    clicks: Floats
+    expected: Floats
+
+
 class ArmPriors(NamedTuple):
-    """A prior per arm, and what its mean came from, float64[A]: interest, and the factor that other segments add."""
+    """A prior per arm, and two factors of its mean beside interest, float64[A]: for doubt, and from other segments."""
 
     prior: Prior
-    interest: Floats
+    doubt: Floats
     factor: Floats
 
 
@@ -51,35 +61,56 @@ def interest(parameters: PolicyParameters, segment: str, features: Features, vec
     return means
 
 
-def arm_priors(
+def fitted(
     parameters: PolicyParameters,
     segment: str,
     items: Sequence[str],
     features: Features,
     vectors: Floats | None = None,
-) -> ArmPriors:
-    """The prior of each of `items` for a segment, with `features` [A, F] and `vectors` [A, D] of just these.
-
-    Of an arm's clicks on the page, the part that is the segment's own by its share
-    of the traffic is left out, because the posterior counts it; the whole page has
-    no others.  Mean and relative variance of the two factors give mean and
-    strength of the Beta.  The interest is that of the likeliest weights times the
-    mean of a log-normal factor whose logarithm has mean 0 and the variance of what
-    is doubtful about them, exp(variance / 2): else arms that were hardly shown, of
-    which most is in doubt, would be thought too little of.
-    """
+) -> Fitted:
+    """What the parameters say of each of `items`, with `features` [A, F] and `vectors` [A, D] of just these."""
     known = np.array([parameters.arms.get(item, (0.0, 0.0)) for item in items], dtype=np.float64).reshape(-1, 2)
+    return Fitted(interest(parameters, segment, features, vectors), *known.T)
+
+
+def arm_priors(parameters: PolicyParameters, segment: str, arms: Fitted, clicks: Floats, examined: Floats) -> ArmPriors:
+    """The prior of each arm for a segment, whose own clicks and examined impressions are float64[A].
+
+    Mean and relative variance of interest and factor give mean and strength of the
+    Beta.  The interest is that of the likeliest weights times the mean of a log-normal
+    factor whose logarithm has mean 0 and the variance of what is doubtful about them,
+    exp(variance / 2): else arms that were hardly shown, of which most is in doubt,
+    would be thought too little of.
+    """
     fit = parameters.segments.get(segment, _STRANGER)
-    own = 1.0 if segment == WHOLE_PAGE else fit.share
-    clicks, expected = ((1.0 - own) * known).T
     weight = factor_weight(parameters.arm_strength, parameters.doubt)
-    factor = factor_of(weight, clicks, expected)
+    others, expected = _others(parameters, segment, arms, clicks, examined)
+    factor = factor_of(weight, others, expected)
     doubt = fit.doubt + parameters.doubt * weight / (weight + expected)
-    means = interest(parameters, segment, features, vectors) * np.exp(np.minimum(doubt, MOST_DOUBT) / 2.0)
-    mean = np.clip(means * factor, LOWEST, HIGHEST)
+    doubtful = np.exp(np.minimum(doubt, MOST_DOUBT) / 2.0)
+    mean = np.clip(arms.interest * doubtful * factor, LOWEST, HIGHEST)
     # What an arm's other clicks correct is also what was doubtful about its features.
-    spread = 1.0 / (weight + clicks) + 1.0 / parameters.segment_strength + fit.doubt
-    return ArmPriors(Prior(mean, strength_of(mean, spread)), means, factor)
+    spread = 1.0 / (weight + others) + 1.0 / parameters.segment_strength + fit.doubt
+    return ArmPriors(Prior(mean, strength_of(mean, spread)), doubtful, factor)
+
+
+def _others(
+    parameters: PolicyParameters, segment: str, arms: Fitted, clicks: Floats, examined: Floats
+) -> tuple[Floats, Floats]:
+    """The clicks of the page that are not the segment's own, and those expected, float64[A]; damped as in the fit.
+
+    A segment that was not fitted has none of its own among them, and the whole page no others.
+    """
+    if segment == WHOLE_PAGE:
+        return np.zeros_like(arms.clicks), np.zeros_like(arms.clicks)
+    if segment not in parameters.segments:
+        return arms.clicks, arms.expected
+    weight = factor_weight(parameters.arm_strength, parameters.doubt)
+    expected = examined * arms.interest
+    damped = damping(expected * factor_of(weight, arms.clicks, arms.expected), parameters.segment_strength)
+    # What there is more of than there was in all came after the fit.
+    share = np.minimum(damped, arms.expected / np.maximum(expected, 1e-300))
+    return np.maximum(arms.clicks - share * clicks, 0.0), np.maximum(arms.expected - share * expected, 0.0)
 
 
 def factor_weight(strength: float, doubt: float) -> float:

@@ -276,16 +276,11 @@ class PageRules(Struct, frozen=True):
 
 
 class SegmentFit(Struct, frozen=True):
-    """What sets a segment apart from its page, on the logit scale of attractiveness.
-
-    `share` is the segment's part of the expected clicks that `arms` of the page
-    were added up from: as much of them is the segment's own.
-    """
+    """What sets a segment apart from its page, on the logit scale of attractiveness."""
 
     base: Weight = 0.0
     weights: dict[Label, Weight] = {}
     text: TextWeights = b""
-    share: Share = 0.0
     doubt: Doubt = 0.0
 
 

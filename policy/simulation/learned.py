@@ -12,7 +12,7 @@ from policy.examination import examination
 from policy.features import Features, describe
 from policy.fitting import Described, PageCounts, fit_page
 from policy.posteriors import Beta, Floats, Prior, bucket_weights, kept, posterior
-from policy.priors import arm_priors
+from policy.priors import arm_priors, fitted
 from policy.sampling import arm_hashes
 from policy.simulation.shop import Offer, Seen, Shape
 from schemas.messages import CatalogItem, PolicyChoice, PolicyParameters
@@ -78,8 +78,8 @@ class Learned:
         hashes = arm_hashes([item.item for item in offer.items])
         place = {item.item: row for item, row in zip(offer.items, offer.rows.tolist(), strict=True)}
         chosen: list[list[list[int]]] = []
-        counts = self._drifted(counts)
-        for segment, prior in zip(self.segments, self._priors(offer), strict=True):
+        priors, counts = self._priors(offer, counts), self._drifted(counts)
+        for segment, prior in zip(self.segments, priors, strict=True):
             at = len(chosen)
             statistics = self._statistics(offer, counts[:, at][:, offer.rows], prior, hashes)
             found = compose(statistics, self.setup.choice, PAGE, segment, offer.day)
@@ -89,13 +89,13 @@ class Learned:
     def beliefs(self, offer: Offer) -> list[Beta]:
         """What is known of each arm's attractiveness, by segment."""
         self._meet(offer)
-        counts = self._drifted(self._weighted())
+        priors, counts = self._priors(offer, self._weighted()), self._drifted(self._weighted())
         return [
             posterior(counts[0, at, offer.rows], counts[1, at, offer.rows], self._looks(), prior)
-            for at, prior in enumerate(self._priors(offer))
+            for at, prior in enumerate(priors)
         ]
 
-    def _priors(self, offer: Offer) -> list[Prior]:
+    def _priors(self, offer: Offer, counts: Floats) -> list[Prior]:
         parameters = self.parameters
         if parameters is None:
             return [Prior(self.setup.click_rate, self.setup.strength)] * len(self.segments)
@@ -103,7 +103,11 @@ class Learned:
         labels = sorted({*parameters.weights}.union(*(fit.weights for fit in parameters.segments.values())))
         features, _ = describe(offer.items, parameters.fitted_at, labels, parameters.scales)
         vectors = offer.vectors if self.setup.text else None
-        return [arm_priors(parameters, segment, names, features, vectors).prior for segment in self.segments]
+        examined, clicks = counts[0][:, offer.rows] @ self._looks(), counts[1][:, offer.rows].sum(axis=2)
+        return [
+            arm_priors(parameters, segment, fitted(parameters, segment, names, features, vectors), *own).prior
+            for segment, *own in zip(self.segments, clicks, examined, strict=True)
+        ]
 
     def _statistics(self, offer: Offer, counts: Floats, prior: Prior, hashes: NDArray[np.uint64]) -> Statistics:
         nothing = np.zeros_like(counts[0])

@@ -404,18 +404,12 @@ export interface PolicyParameters {
   complements?: Record<string, string[]>;
 }
 
-/**
- * What sets a segment apart from its page, on the logit scale of attractiveness.
- *
- * `share` is the segment's part of the expected clicks that `arms` of the page
- * were added up from: as much of them is the segment's own.
- */
+/** What sets a segment apart from its page, on the logit scale of attractiveness. */
 export interface SegmentFit {
   base?: number;
   weights?: Record<string, number>;
   /** Little-endian float16, one for each dimension of a text vector. */
   text?: string;
-  share?: number;
   /** Variance of what the weights say, logit scale. */
   doubt?: number;
 }

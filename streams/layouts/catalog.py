@@ -13,7 +13,6 @@ from hashlib import blake2b
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from schemas.codec import decode_key, decoder
 from schemas.errors import BadRecord
@@ -277,8 +276,8 @@ class Catalog:
             shelf.rank({})
             return
         everything = CandidateSet(tuple(shelf.crowded))
-        means = self.known_by(parameters, everything).priors(WHOLE_PAGE, everything).prior.click_rate
-        shelf.rank(dict(zip(everything.items, np.broadcast_to(means, len(everything.items)).tolist(), strict=True)))
+        interest = self.known_by(parameters, everything).fitted(WHOLE_PAGE, everything).interest
+        shelf.rank(dict(zip(everything.items, interest.tolist(), strict=True)))
 
     def _take_layout(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
         name = Key(*key)

@@ -136,6 +136,7 @@ def statistics_of(segment: str, state: KeyState, page: Page, settings: LayoutSet
     totals.move_to(tables, weight_of)
     worth = _worth(tables, weight_of, page, settings)
     usual = base(fitted, settings.click_rate, settings.strength)
+    looks = examination(page.rules.slots, fitted.examination if fitted else {})
     share = kept(totals.click_days(), settings.drift)[:, None] / ONE if settings.drift else np.array(1.0 / ONE)
     learned, holdout = Traffic.LEARNED, Traffic.HOLDOUT
     return Statistics(
@@ -147,8 +148,8 @@ def statistics_of(segment: str, state: KeyState, page: Page, settings: LayoutSet
         holdout_impressions=totals.impressions[holdout] / ONE,
         holdout_clicks=totals.clicks[holdout] / ONE,
         holdout_conversions=totals.conversions[holdout] / ONE,
-        examination=examination(page.rules.slots, fitted.examination if fitted else {}),
-        prior=totals.prior(page.known, segment) if page.known else usual,
+        examination=looks,
+        prior=totals.priors(page.known, segment, looks).prior if page.known else usual,
         base=usual,
         worth=worth,
     )

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from policy.compose import Statistics
-from policy.posteriors import Beta, Floats, interval, posterior
-from policy.priors import unpacked
+from policy.posteriors import Beta, Floats, interval, kept, posterior
+from policy.priors import ArmPriors, unpacked
 from policy.rules import NO_CODE, Bound
 from policy.sampling import beta_draws
 from schemas.messages import Layout, PolicyParameters
+from streams.fold.deltas import Traffic
 from streams.layouts.compose import compose, explored, statistics_of
 from streams.layouts.known import Known
 from streams.layouts.page import Page
-from streams.layouts.totals import Totals
+from streams.layouts.totals import ONE, Totals
 from streams.settings import LayoutSettings
 from streams.state.reader import KeyState
 
@@ -26,7 +27,8 @@ class Prior:
     """Where the click rate starts and how much that weighs; what it comes from.
 
     `features` are the parts that features add on the logit scale, `text` that of the
-    text vector; `factor` is what clicks in the page's other segments make of it.
+    text vector; `doubt` is the factor by which their mean is above the likeliest, as they are doubtful;
+    `factor` is what clicks in the page's other segments make of it.
     """
 
     click_rate: float
@@ -34,6 +36,7 @@ class Prior:
     base: float
     features: Mapping[str, float]
     text: float
+    doubt: float
     factor: float
 
 
@@ -52,13 +55,15 @@ class Value:
 class Arm:
     """An item: counts, prior, click rate once looked at with its 95 % interval, a draw for each slate, places, rules.
 
-    `examined` are impressions weighted by how likely their slots are looked at.
+    `examined` are impressions weighted by how likely their slots are looked at; `kept` is the share of
+    these and of clicks that tells of now, where click rates drift.
     """
 
     item: str
     impressions: float
     examined: float
     clicks: float
+    kept: float
     prior: Prior
     click_rate: float
     low: float
@@ -90,8 +95,9 @@ def explain(
     bound = page.bound(segment, now_ms)
     z = totals.normals(page.rules.page, segment, page.rules.policy.variants, epoch)
     draws = beta_draws(beta.a, beta.b, z, explored(page.rules.policy, settings).exploration)
-    made = _Made(layout, statistics, beta, bound, draws)
-    priors = _priors(statistics, page.known, segment, page)
+    made = _Made(layout, statistics, totals, kept(totals.click_days(), settings.drift), beta, bound, draws)
+    found = totals.priors(page.known, segment, statistics.examination) if page.known else None
+    priors = _priors(statistics, page.known, segment, found)
     arms = [made.arm(row, priors[row]) for row in np.argsort(-beta.mean, kind="stable").tolist()]
     curve = dict(zip(statistics.slots, statistics.examination.tolist(), strict=True))
     return Explanation(layout, curve, arms)
@@ -101,19 +107,23 @@ def explain(
 class _Made:
     layout: Layout
     statistics: Statistics
+    totals: Totals
+    kept: Floats
     beta: Beta
     bound: Bound
     draws: Floats
 
     def arm(self, row: int, prior: Prior) -> Arm:
         statistics, item = self.statistics, self.statistics.items[row]
+        impressions = self.totals.impressions[Traffic.LEARNED][row] / ONE
         low, high = interval(self.beta.a[row : row + 1], self.beta.b[row : row + 1])
         shares = {slot: those[item] for slot, those in self.layout.propensities.items() if item in those}
         return Arm(
             item=item,
-            impressions=float(statistics.impressions[row].sum()),
-            examined=float(statistics.impressions[row] @ statistics.examination),
-            clicks=float(statistics.clicks[row].sum()),
+            impressions=float(impressions.sum()),
+            examined=float(impressions @ statistics.examination),
+            clicks=float(self.totals.clicks[Traffic.LEARNED][row].sum() / ONE),
+            kept=float(self.kept[row]),
             prior=prior,
             click_rate=float(self.beta.mean[row]),
             low=float(low[0]),
@@ -133,16 +143,15 @@ class _Made:
         return Value(worth.click, rate, amount, float(worth.earned[row]), float(worth.mean[row]))
 
 
-def _priors(statistics: Statistics, known: Known | None, segment: str, page: Page) -> list[Prior]:
+def _priors(statistics: Statistics, known: Known | None, segment: str, found: ArmPriors | None) -> list[Prior]:
     arms = len(statistics.items)
     means, weights = (np.broadcast_to(value, arms).tolist() for value in statistics.prior)
-    if known is None:
-        return [Prior(mean, weight, mean, {}, 0.0, 1.0) for mean, weight in zip(means, weights, strict=True)]
-    found = known.priors(segment, page.candidates)
+    if known is None or found is None:
+        return [Prior(mean, weight, mean, {}, 0.0, 1.0, 1.0) for mean, weight in zip(means, weights, strict=True)]
     parts, text = _parts(known, segment)
+    base, doubts, factors = known.parameters.click_rate, found.doubt.tolist(), found.factor.tolist()
     return [
-        Prior(means[row], weights[row], known.parameters.click_rate, parts[row], text[row], float(found.factor[row]))
-        for row in range(arms)
+        Prior(means[row], weights[row], base, parts[row], text[row], doubts[row], factors[row]) for row in range(arms)
     ]
 
 

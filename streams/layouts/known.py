@@ -1,4 +1,4 @@
-"""What is known of a page's candidates beside their counts: features, vectors, margins, and the priors these give."""
+"""What is known of a page's candidates beside their counts: features, vectors, margins, what was fitted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from policy.features import Features, describe
 from policy.posteriors import Floats, Prior
-from policy.priors import ArmPriors, arm_priors
+from policy.priors import Fitted, fitted
 from policy.reward import Sold
 from schemas.messages import CatalogItem, PolicyParameters, Sales
 from streams.fold.deltas import Traffic
@@ -26,9 +26,9 @@ class Known:
     vectors: Floats | None
     margins: Floats
 
-    def priors(self, segment: str, candidates: CandidateSet) -> ArmPriors:
-        """The prior of each candidate for a segment."""
-        return arm_priors(self.parameters, segment, candidates.items, self.features, self.vectors)
+    def fitted(self, segment: str, candidates: CandidateSet) -> Fitted:
+        """What was fitted for each candidate in a segment."""
+        return fitted(self.parameters, segment, candidates.items, self.features, self.vectors)
 
 
 def known(

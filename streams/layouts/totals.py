@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policy.filling import Rules
-from policy.posteriors import Prior, bucket_weights
+from policy.posteriors import bucket_weights
+from policy.priors import ArmPriors, Fitted, arm_priors
 from policy.sampling import Floats, click_normals
 from schemas.rules import FOR_EVER
 from schemas.topics import DAY_MS
@@ -56,7 +57,7 @@ class Totals:
     conversions: dict[Traffic, Sums] = field(init=False)
     _dated: Sums = field(init=False)
     _drawn: tuple[tuple[str, str, int, int], Floats] | None = field(init=False, default=None)
-    _prior: tuple[Known, Prior] | None = field(init=False, default=None)
+    _fitted: tuple[Known, Fitted] | None = field(init=False, default=None)
     _bound: tuple[tuple[Hashable | Mapping[str, object], ...], int, Rules] | None = field(init=False, default=None)
     _held: dict[tuple[int, Traffic], tuple[Table, int]] = field(init=False, default_factory=dict)
 
@@ -134,11 +135,12 @@ class Totals:
             self._drawn = names, click_normals(page, segment, self.candidates.hashes, variants, epoch)
         return self._drawn[1]
 
-    def prior(self, known: Known, segment: str) -> Prior:
-        """The candidates' priors for the segment: as long as the same is known, so are they."""
-        if self._prior is None or self._prior[0] is not known:
-            self._prior = known, known.priors(segment, self.candidates).prior
-        return self._prior[1]
+    def priors(self, known: Known, segment: str, examination: Floats) -> ArmPriors:
+        """The candidates' priors for the segment; what they begin with is kept as long as the same is known."""
+        if self._fitted is None or self._fitted[0] is not known:
+            self._fitted = known, known.fitted(segment, self.candidates)
+        clicks, impressions = self.clicks[Traffic.LEARNED] / ONE, self.impressions[Traffic.LEARNED] / ONE
+        return arm_priors(known.parameters, segment, self._fitted[1], clicks.sum(axis=1), impressions @ examination)
 
     def rules(self, page: Page, segment: str, now_ms: int) -> Rules:
         """The page's rules bound to the candidates: as long as rules, items and moment are the same, so are they."""

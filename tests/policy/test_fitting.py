@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace as replaced
 from scipy.special import betaincinv, logit
 
 from policy.examination import LEAST, examination, fit_examination
 from policy.features import FURTHEST, Features, describe
 from policy.fitting import DIRECTIONS, Described, PageCounts, _directions, fit_page
+from policy.interest import damping
 from policy.posteriors import Beta, posterior
-from policy.priors import MOST_DOUBT, arm_priors, interest, packed, strength_of, unpacked
+from policy.priors import (
+    MOST_DOUBT,
+    ArmPriors,
+    Fitted,
+    arm_priors,
+    factor_of,
+    factor_weight,
+    interest,
+    packed,
+    strength_of,
+    unpacked,
+)
+from policy.priors import fitted as fitted_arms
 from policy.strength import fit_strength
 from schemas.codec import decoder, encode
 from schemas.messages import CatalogItem, PolicyParameters, SegmentFit
@@ -29,13 +44,30 @@ def fitted(those: World, counts: PageCounts, *, text: bool) -> PolicyParameters:
     return fit_page("home", counts, those.described(text=text), 1, BASE)
 
 
+def arms_of(those: World, parameters: PolicyParameters, segment: str, *, text: bool) -> Fitted:
+    described = those.described(text=text)
+    return fitted_arms(parameters, segment, those.items, described.features, described.vectors)
+
+
+def priors(those: World, counts: PageCounts, parameters: PolicyParameters, *, text: bool) -> list[ArmPriors]:
+    examined = counts.impressions @ examination(counts.slots, parameters.examination)
+    clicks = counts.clicks.sum(axis=2)
+    return [
+        arm_priors(parameters, segment, arms_of(those, parameters, segment, text=text), *own)
+        for segment, *own in zip(counts.segments, clicks, examined, strict=True)
+    ]
+
+
 def posteriors(those: World, counts: PageCounts, parameters: PolicyParameters, *, text: bool) -> list[Beta]:
-    looks, described = examination(counts.slots, parameters.examination), those.described(text=text)
-    found = []
-    for row, segment in enumerate(counts.segments):
-        priors = arm_priors(parameters, segment, counts.items, described.features, described.vectors)
-        found.append(posterior(counts.impressions[row], counts.clicks[row], looks, priors.prior))
-    return found
+    looks = examination(counts.slots, parameters.examination)
+    found = priors(those, counts, parameters, text=text)
+    return [posterior(counts.impressions[row], counts.clicks[row], looks, one.prior) for row, one in enumerate(found)]
+
+
+def alone(parameters: PolicyParameters, segment: str, items: Sequence[str]) -> ArmPriors:
+    """The priors of items that have no features and no clicks in the segment."""
+    arms = fitted_arms(parameters, segment, items, Features((), np.zeros((len(items), 0))))
+    return arm_priors(parameters, segment, arms, np.zeros(len(items)), np.zeros(len(items)))
 
 
 @settings(max_examples=15)
@@ -119,11 +151,10 @@ def test_what_one_segment_likes_much_promises_others_no_more_than_it_should() ->
         np.put_along_axis(more, favourites[..., None], 4_000.0, axis=1)
         clicked = rng.binomial(more.astype(int), those.truth[:, :, None] * those.looks)
         counts = replace(counts, impressions=counts.impressions + more, clicks=counts.clicks + clicked)
-        parameters, described = fitted(those, counts, text=True), those.described(text=True)
-        for row, segment in enumerate(counts.segments):
-            prior = arm_priors(parameters, segment, counts.items, described.features, described.vectors).prior
+        parameters = fitted(those, counts, text=True)
+        for row, found in enumerate(priors(those, counts, parameters, text=True)):
             elsewhere = np.setdiff1d(favourites, favourites[row])
-            ratios.append(np.asarray(prior.click_rate)[elsewhere].sum() / those.truth[row, elsewhere].sum())
+            ratios.append(np.asarray(found.prior.click_rate)[elsewhere].sum() / those.truth[row, elsewhere].sum())
     assert 0.93 < np.mean(ratios) < 1.07
 
 
@@ -143,8 +174,8 @@ def test_a_segment_that_was_not_fitted_starts_where_the_page_stands() -> None:
     those = world(np.random.default_rng(3))
     counts = those.counts(np.random.default_rng(4), 200.0)
     parameters = fitted(those, counts, text=True)
-    described = those.described(text=True)
-    stranger = arm_priors(parameters, "new", counts.items, described.features, described.vectors).prior
+    arms, nothing = arms_of(those, parameters, "new", text=True), np.zeros(len(those.items))
+    stranger = arm_priors(parameters, "new", arms, nothing, nothing).prior
     page = logit(those.truth).mean(axis=0)
     assert np.corrcoef(logit(stranger.click_rate), page)[0, 1] > 0.9
 
@@ -168,9 +199,13 @@ def test_any_counts_give_parameters_that_can_be_published(
     parameters = fit_page("home", counts, described, 1, BASE)
     assert decoder(PolicyParameters)(encode(parameters)) == parameters
     assert fit_page("home", counts, described, 1, BASE) == parameters
-    priors = arm_priors(parameters, "s0", counts.items, described.features, vectors)
-    assert np.isfinite(priors.prior.click_rate).all()
-    assert np.isfinite(priors.prior.strength).all()
+    arms, looks = fitted_arms(parameters, "s0", counts.items, described.features, vectors), np.ones(slots)
+    for segment in range(segments):
+        own = counts.clicks[segment].sum(axis=1), counts.impressions[segment] @ looks
+        found = arm_priors(parameters, f"s{segment}", arms, *own)
+        numbers = np.stack([*(np.asarray(number) for number in found.prior), found.doubt, found.factor])
+        assert np.isfinite(numbers).all()
+        assert (numbers > 0.0).all()
 
 
 def test_without_any_counts_the_base_rate_is_what_was_started_from() -> None:
@@ -189,22 +224,61 @@ def test_strength_gives_the_spread_that_was_asked_for(mean: float, spread: float
 
 def test_the_whole_page_has_no_other_segments_to_learn_from() -> None:
     parameters = PolicyParameters("home", 1, 1, 0.02, 50.0, arms={"a": (90.0, 30.0)})
-    features = Features((), np.zeros((1, 0)))
-    assert arm_priors(parameters, "*", ["a"], features).factor == pytest.approx(1.0)
-    assert arm_priors(parameters, "new", ["a"], features).factor > 2.0
+    assert alone(parameters, "*", ["a"]).factor == pytest.approx(1.0)
+    assert alone(parameters, "new", ["a"]).factor > 2.0
 
 
 @given(st.floats(0.0, 0.9), st.floats(0.0, 0.9))
 def test_what_is_in_doubt_is_worth_the_mean_of_what_it_may_be(page: float, own: float) -> None:
-    features = Features((), np.zeros((2, 0)))
     segments = {"s": SegmentFit(doubt=own)}
     known = {"seen": (9e6, 9e6)}
     parameters = PolicyParameters("home", 1, 1, 0.002, 50.0, segments=segments, arms=known, doubt=page)
-    seen, fresh = arm_priors(parameters, "s", ["seen", "fresh"], features).prior.click_rate  # type: ignore[misc]
+    seen, fresh = alone(parameters, "s", ["seen", "fresh"]).prior.click_rate  # type: ignore[misc]
     # An arm's own clicks take the doubt away that is the page's.
     assert seen == pytest.approx(0.002 * np.exp(DRAWN * np.sqrt(own)).mean(), rel=0.01)
     doubt = min(page + own, MOST_DOUBT)
     assert fresh == pytest.approx(0.002 * np.exp(DRAWN * np.sqrt(doubt)).mean(), rel=0.01)
+
+
+@given(SEEDS)
+@settings(max_examples=15)
+def test_a_factor_is_that_of_the_other_segments_clicks_alone(seed: int) -> None:
+    """Of a page whose segments like all alike, whatever one of them clicked on."""
+    rng, items = np.random.default_rng(seed), [f"i{n}" for n in range(12)]
+    looks, rate = rng.integers(0, 2_000, (3, 12)).astype(float), 0.02
+    clicks, strength = rng.poisson(looks * rate).astype(float), 6.0
+    parameters = PolicyParameters("home", 1, 1, rate, 50.0, segments={"s0": SegmentFit()}, segment_strength=strength)
+    weight = factor_weight(parameters.arm_strength, 0.0)
+    sums = np.zeros((2, 12))
+    for _ in range(200):
+        # As the fit does it: a count is damped by what the page's factor lets expect.
+        damped = damping(looks * rate * factor_of(weight, *sums), strength)
+        sums = np.stack([(damped * clicks).sum(axis=0), (damped * looks * rate).sum(axis=0)])
+    arms = {item: (float(seen), float(expected)) for item, seen, expected in zip(items, *sums, strict=True)}
+    parameters = replaced(parameters, arms=arms)
+    of = fitted_arms(parameters, "s0", items, Features((), np.zeros((12, 0))))
+    found = arm_priors(parameters, "s0", of, clicks[0], looks[0])
+    others = ((damped * counts)[1:].sum(axis=0) for counts in (clicks, looks * rate))
+    assert found.factor == pytest.approx(factor_of(weight, *others))
+
+
+@given(st.floats(0.0, 1e4), st.floats(0.0, 1e6), st.floats(1.0, 100.0))
+def test_clicks_that_came_after_the_fit_are_not_taken_off_what_it_saw(
+    clicks: float, looks: float, times: float
+) -> None:
+    """All of an arm's clicks on the page are this segment's: without them it is one that nobody clicked on."""
+    segments = {"s": SegmentFit()}
+    parameters = PolicyParameters("home", 1, 1, 0.02, 50.0, segments=segments, arms={"a": (9.0, 6.0)})
+    arms = fitted_arms(parameters, "s", ["a", "new"], Features((), np.zeros((2, 0))))
+    own = np.array([clicks, clicks]), np.array([looks, looks])
+    found, later = (
+        arm_priors(parameters, "s", arms, *own),
+        arm_priors(parameters, "s", arms, *(times * of for of in own)),
+    )
+    for one in (found, later):
+        assert one.factor[1] == 1.0
+        assert 4.0 / 10.0 <= one.factor[0] <= 13.0 / 4.0
+    assert alone(parameters, "s", ["a"]).factor[0] == pytest.approx(13.0 / 10.0)
 
 
 def test_vectors_of_another_size_and_what_is_not_a_number_are_left_out() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scipy.special import expit, logit
 
 from policy.posteriors import interval
 from reshelf.command import run
@@ -16,6 +17,7 @@ from reshelf.settings import Settings
 from schemas.errors import ReshelfError
 from schemas.messages import CatalogItem, PageRules, PolicyChoice, PolicyParameters, SegmentFit
 from schemas.rules import Boost, Match, Pin
+from schemas.topics import DAY_MS
 from streams.fold.deltas import Traffic
 from streams.layouts.candidates import CandidateSet
 from streams.layouts.compose import compose
@@ -46,7 +48,7 @@ def page() -> Page:
         0.02,
         50.0,
         weights={"category=hats": 0.5},
-        segments={"new": SegmentFit(base=0.1, weights={"category=hats": 0.25})},
+        segments={"new": SegmentFit(base=0.1, weights={"category=hats": 0.25}, doubt=0.2)},
         arms={"i3": (40.0, 10.0)},
     )
     candidates = CandidateSet(ITEMS)
@@ -54,24 +56,27 @@ def page() -> Page:
 
 
 def test_an_explanation_is_of_the_layout_that_would_be_made() -> None:
-    state = KeyState((table(0, Traffic.LEARNED, ITEMS, SLOTS, 3),), {})
-    settings = LayoutSettings(sale_value=0.01)
+    old, counts = (table(at, Traffic.LEARNED, ITEMS, SLOTS, 3) for at in (0, 2 * DAY_MS))
+    state = KeyState((old, counts), {})
+    settings = LayoutSettings(sale_value=0.01, drift=0.1)
     found = explain("new", state, page(), settings, 3, 9)
     assert found.layout == compose("new", state, page(), settings, 3, now_ms=9)
     assert [arm.item for arm in sorted(found.arms, key=lambda arm: -arm.click_rate)] == [arm.item for arm in found.arms]
-    counts = state.tables[0]
     for arm in found.arms:
         row = ITEMS.index(arm.item)
-        assert arm.impressions == counts.impressions[row].sum()
-        assert arm.clicks == counts.clicks[row].sum()
-        a = arm.prior.click_rate * arm.prior.strength + arm.clicks
-        b = (1 - arm.prior.click_rate) * arm.prior.strength + max(0.0, arm.examined - arm.clicks)
+        assert arm.impressions == old.impressions[row].sum() + counts.impressions[row].sum()
+        assert arm.clicks == old.clicks[row].sum() + counts.clicks[row].sum()
+        assert arm.kept == pytest.approx(1.0 / (1.0 + 0.1 * 2.0 * old.clicks[row].sum()))
+        a = arm.prior.click_rate * arm.prior.strength + arm.kept * arm.clicks
+        b = (1 - arm.prior.click_rate) * arm.prior.strength + arm.kept * max(0.0, arm.examined - arm.clicks)
         low, high = interval(np.array([a]), np.array([b]))
         assert (arm.click_rate, arm.low, arm.high) == pytest.approx((a / (a + b), low[0], high[0]))
         assert arm.slots == {
             slot: those[arm.item] for slot, those in found.layout.propensities.items() if arm.item in those
         }
         assert len(arm.draws) == 4 and arm.value is not None
+        parts = logit(arm.prior.base) + sum(arm.prior.features.values())
+        assert arm.prior.click_rate == pytest.approx(expit(parts) * arm.prior.doubt * arm.prior.factor)
     by_name = {arm.item: arm for arm in found.arms}
     assert by_name["i1"].prior.features == {"category=hats": 0.75, "segment": 0.1}
     assert by_name["i3"].prior.factor > 2.0 > by_name["i1"].prior.factor == 1.0

@@ -90,7 +90,7 @@ def test_what_texts_say_is_found_and_told_of_an_item_that_nobody_saw() -> None:
     assert parameters.text_model == "m@r"
     strangers = CandidateSet(("high", "low", "none"))
     told = filled(np.array([[2.0] + [0.0] * 7, [-2.0] + [0.0] * 7, [0.0] * 8], np.float32), np.array([1, 1, 0], bool))
-    high, low, average = known(parameters, strangers, {}, told).priors("a", strangers).interest
+    high, low, average = known(parameters, strangers, {}, told).fitted("a", strangers).interest
     assert high > 3.0 * low
     assert low < average < high
     assert fit(PageState(RULES, {"a": [one]}, stocked()), start, LAYOUTS, FOLDED, 1_000).text_model == ""

@@ -17,7 +17,7 @@ const path = points => points.map(([x, y], at) => `${at ? "L" : "M"}${x.toFixed(
 
 function shapes(arm) {
   const top = Math.min(1, Math.max(arm.high, arm.prior.click_rate * 2, ...arm.draws) * 1.15);
-  const after = density(arm.click_rate, arm.prior.strength + arm.examined, top), before = density(arm.prior.click_rate, arm.prior.strength, top);
+  const after = density(arm.click_rate, arm.prior.strength + arm.kept * arm.examined, top), before = density(arm.prior.click_rate, arm.prior.strength, top);
   const dots = arm.draws.map(draw => drawing("line", { x1: draw / top * WIDTH, x2: draw / top * WIDTH, y1: HEIGHT - 12, y2: HEIGHT, class: "draw" }));
   const made = drawing("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", class: "chart tall", role: "img", "aria-label": "Prior and posterior" }, [
     drawing("path", { d: `${path(after)}L${WIDTH} ${HEIGHT}L0 ${HEIGHT}Z`, class: "wash" }), drawing("path", { d: path(before), class: "before" }), drawing("path", { d: path(after), class: "line" }), ...dots]);
@@ -34,9 +34,10 @@ function steps(arm, content) {
   const chips = element("p", "chips", features.slice(0, 12).map(([name, part]) => element("span", `tag ${part > 0 ? "on" : ""}`, `${name} ×${number(Math.exp(part), 2)}`)));
   const found = [step("The page's base rate", "how often an item here is clicked once it is looked at", percent(prior.base, 2))];
   if (features.length || prior.text) found.push(step("What it is", `features move the odds${prior.text ? `, its text ×${number(Math.exp(prior.text), 2)}` : ""}`, "", chips));
+  if (prior.doubt !== 1) found.push(step("What is in doubt", "what little is known of may be much better", `×${number(prior.doubt, 2)}`));
   if (prior.factor !== 1) found.push(step("Other segments", "what its clicks elsewhere on the page make of that", `×${number(prior.factor, 2)}`));
   found.push(step("Prior", `where it starts; weighs as much as ${number(prior.strength)} looks`, percent(prior.click_rate, 2)));
-  found.push(step("Its own data", `shown ${number(arm.impressions)} times, of which ${number(arm.examined)} were probably looked at`, `${number(arm.clicks)} clicks`));
+  found.push(step("Its own data", `shown ${number(arm.impressions)} times, of which ${number(arm.examined)} were probably looked at${arm.kept < .995 ? `; as rates move, ${percent(arm.kept, 0)} of that tells of now` : ""}`, `${number(arm.clicks)} clicks`));
   found.push(step("Posterior", `between ${percent(arm.low, 2)} and ${percent(arm.high, 2)} with 95 %`, percent(arm.click_rate, 2)));
   if (arm.value) found.push(step("Worth of a click", `${number(arm.value.purchase_rate * 100, 1)} % buy`, number(arm.value.total, 2)));
   const places = Object.entries(arm.slots).sort((a, b) => b[1] - a[1]).map(([slot, share]) => `${slot} ${percent(share, 0)}`).join(" · ");
