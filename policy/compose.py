@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policy.filling import Filled, Prepared, Rules, fill
-from policy.posteriors import Counts, Floats, Prior, posterior
+from policy.posteriors import Beta, Counts, Floats, Prior, posterior
 from policy.reward import Worth, sale_normals
 from policy.sampling import Hashes, arm_hashes, click_normals, uniforms
 from policy.scoring import POLICIES, Belief, Random, baseline
@@ -26,7 +26,8 @@ class Statistics:
     weighted by age.  `examination` is float64[S], `hashes` from
     `policy.sampling.arm_hashes`.  `prior` may be one for each arm; the baseline
     starts from `base`, which is the same for all.  Without a `worth` a click on any
-    arm is worth the same.
+    arm is worth the same.  `kept`, float64[A], is the share of learned counts that
+    tells of click rates now (`policy.posteriors.kept`); without it all do.
     """
 
     items: Sequence[str]
@@ -41,6 +42,7 @@ class Statistics:
     prior: Prior
     base: Prior
     worth: Worth | None = None
+    kept: Floats | None = None
 
     def __post_init__(self) -> None:
         arms, slots = len(self.items), len(self.slots)
@@ -74,7 +76,13 @@ class Statistics:
             self.prior.only(eligible),
             self.base,
             self.worth and self.worth.only(eligible),
+            None if self.kept is None else self.kept[eligible],
         )
+
+    def posterior(self) -> Beta:
+        """What is known of the arms' attractiveness."""
+        kept = 1.0 if self.kept is None else self.kept
+        return posterior(self.impressions, self.clicks, self.examination, self.prior, kept)
 
     @classmethod
     def empty(cls, items: Sequence[str], slots: Sequence[str], examination: Floats, prior: Prior) -> Statistics:
@@ -140,8 +148,7 @@ class _Scores:
     def __init__(
         self, statistics: Statistics, choice: PolicyChoice, page: str, segment: str, epoch: int, z: Floats | None
     ) -> None:
-        beta = posterior(statistics.impressions, statistics.clicks, statistics.examination, statistics.prior)
-        self._belief = Belief(beta, statistics.worth)
+        self._belief = Belief(statistics.posterior(), statistics.worth)
         self._choice = choice
         self._slots = len(statistics.slots)
         self._names = page, segment, statistics.hashes

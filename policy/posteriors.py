@@ -37,8 +37,10 @@ class Beta(NamedTuple):
         return self.a / (self.a + self.b)
 
 
-def posterior(impressions: Counts, clicks: Counts, examination: Floats, prior: Prior) -> Beta:
-    """The posterior of attractiveness from impressions and clicks [A, S] and examination [S].
+def posterior(
+    impressions: Counts, clicks: Counts, examination: Floats, prior: Prior, kept: Floats | float = 1.0
+) -> Beta:
+    """The posterior of attractiveness from a share `kept` of impressions and clicks [A, S], and examination [S].
 
     An impression in a slot that is looked at with probability e counts as e
     examined impressions: the weighting of Lagrée, Vernade and Cappé (2016),
@@ -49,8 +51,8 @@ def posterior(impressions: Counts, clicks: Counts, examination: Floats, prior: P
     clicked = clicks.sum(axis=1, dtype=np.float64)
     examined = np.einsum("as,s->a", impressions, examination)
     missed = np.maximum(0.0, examined - clicked)
-    a = prior.click_rate * prior.strength + clicked
-    b = (1.0 - prior.click_rate) * prior.strength + missed
+    a = prior.click_rate * prior.strength + kept * clicked
+    b = (1.0 - prior.click_rate) * prior.strength + kept * missed
     return Beta(np.maximum(a, SMALLEST), np.maximum(b, SMALLEST))
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from policy.posteriors import Floats, interval, posterior
+from policy.posteriors import Floats, interval
 from streams.fold.deltas import Traffic
 from streams.layouts.compose import statistics_of
 from streams.layouts.page import Page
@@ -46,7 +46,7 @@ def beliefs(
     totals = totals or Totals(page.candidates, tuple(page.rules.slots))
     known = statistics_of(segment, state, page, settings, totals)
     impressions, clicks, curve, prior = known.impressions, known.clicks, known.examination, known.prior
-    beta = posterior(impressions, clicks, curve, prior)
+    beta = known.posterior()
     low, high = interval(beta.a, beta.b)
     return Beliefs(
         items=page.candidates.items,

@@ -11,7 +11,7 @@ from policy.compose import Statistics, compose
 from policy.examination import examination
 from policy.features import Features, describe
 from policy.fitting import Described, PageCounts, fit_page
-from policy.posteriors import Beta, Floats, Prior, bucket_weights, kept, posterior
+from policy.posteriors import Beta, Floats, Prior, bucket_weights, kept
 from policy.priors import arm_priors, fitted
 from policy.sampling import arm_hashes
 from policy.simulation.shop import Offer, Seen, Shape
@@ -75,13 +75,9 @@ class Learned:
         counts = self._weighted()
         if self.setup.fitted and self._since_fit > self.setup.fit_views:
             self._fit(counts, offer.now_ms)
-        hashes = arm_hashes([item.item for item in offer.items])
         place = {item.item: row for item, row in zip(offer.items, offer.rows.tolist(), strict=True)}
         chosen: list[list[list[int]]] = []
-        priors, counts = self._priors(offer, counts), self._drifted(counts)
-        for segment, prior in zip(self.segments, priors, strict=True):
-            at = len(chosen)
-            statistics = self._statistics(offer, counts[:, at][:, offer.rows], prior, hashes)
+        for segment, statistics in zip(self.segments, self._statistics(offer, counts), strict=True):
             found = compose(statistics, self.setup.choice, PAGE, segment, offer.day)
             chosen.append([[place[slate[slot]] for slot in self.slots] for slate in found.slates])
         return np.array(chosen, dtype=np.intp)
@@ -89,11 +85,7 @@ class Learned:
     def beliefs(self, offer: Offer) -> list[Beta]:
         """What is known of each arm's attractiveness, by segment."""
         self._meet(offer)
-        priors, counts = self._priors(offer, self._weighted()), self._drifted(self._weighted())
-        return [
-            posterior(counts[0, at, offer.rows], counts[1, at, offer.rows], self._looks(), prior)
-            for at, prior in enumerate(priors)
-        ]
+        return [statistics.posterior() for statistics in self._statistics(offer, self._weighted())]
 
     def _priors(self, offer: Offer, counts: Floats) -> list[Prior]:
         parameters = self.parameters
@@ -109,21 +101,27 @@ class Learned:
             for segment, *own in zip(self.segments, clicks, examined, strict=True)
         ]
 
-    def _statistics(self, offer: Offer, counts: Floats, prior: Prior, hashes: NDArray[np.uint64]) -> Statistics:
-        nothing = np.zeros_like(counts[0])
-        return Statistics(
-            items=[item.item for item in offer.items],
-            slots=self.slots,
-            hashes=hashes,
-            impressions=counts[0],
-            clicks=counts[1],
-            holdout_impressions=nothing,
-            holdout_clicks=nothing,
-            holdout_conversions=nothing[:, 0],
-            examination=self._looks(),
-            prior=prior,
-            base=Prior(self.setup.click_rate, self.setup.strength),
-        )
+    def _statistics(self, offer: Offer, counts: Floats) -> list[Statistics]:
+        """By segment, from counts [2, G, U, S]."""
+        names, nothing = [item.item for item in offer.items], np.zeros((len(offer.items), self.shape.slots))
+        hashes, kept = arm_hashes(names), self._kept(counts)[:, offer.rows]
+        return [
+            Statistics(
+                items=names,
+                slots=self.slots,
+                hashes=hashes,
+                impressions=counts[0, at, offer.rows],
+                clicks=counts[1, at, offer.rows],
+                holdout_impressions=nothing,
+                holdout_clicks=nothing,
+                holdout_conversions=nothing[:, 0],
+                examination=self._looks(),
+                prior=prior,
+                base=Prior(self.setup.click_rate, self.setup.strength),
+                kept=kept[at],
+            )
+            for at, prior in enumerate(self._priors(offer, counts))
+        ]
 
     def _looks(self) -> Floats:
         return examination(self.slots, self.parameters.examination if self.parameters else {})
@@ -159,13 +157,14 @@ class Learned:
             if counts.shape[2] < size:
                 self._counts[at] = np.pad(counts, ((0, 0), (0, 0), (0, size - counts.shape[2]), (0, 0)))
 
-    def _drifted(self, counts: Floats) -> Floats:
-        """As much of the counts, [2, G, U, S], as tells of now."""
+    def _kept(self, counts: Floats) -> Floats:
+        """The share of the counts [2, G, U, S] that tells of now, float64[G, U]."""
         if not self.setup.drift or not self._counts:
-            return counts
+            return np.ones(counts.shape[1:3])
         ages = np.arange(len(self._counts))[::-1] * self._shares()
-        days = np.tensordot(ages, np.stack([day[1].sum(axis=2) for day in self._counts]), axes=1)
-        return np.asarray(counts * kept(days, self.setup.drift)[:, :, None], dtype=np.float64)
+        return kept(
+            np.tensordot(ages, np.stack([day[1].sum(axis=2) for day in self._counts]), axes=1), self.setup.drift
+        )
 
     def _weighted(self) -> Floats:
         """Impressions and clicks of all days, weighted by their age, float64[2, G, U, S]."""

@@ -137,14 +137,13 @@ def statistics_of(segment: str, state: KeyState, page: Page, settings: LayoutSet
     worth = _worth(tables, weight_of, page, settings)
     usual = base(fitted, settings.click_rate, settings.strength)
     looks = examination(page.rules.slots, fitted.examination if fitted else {})
-    share = kept(totals.click_days(), settings.drift)[:, None] / ONE if settings.drift else np.array(1.0 / ONE)
     learned, holdout = Traffic.LEARNED, Traffic.HOLDOUT
     return Statistics(
         items=page.candidates.items,
         slots=totals.slots,
         hashes=page.candidates.hashes,
-        impressions=share * totals.impressions[learned],
-        clicks=share * totals.clicks[learned],
+        impressions=totals.impressions[learned] / ONE,
+        clicks=totals.clicks[learned] / ONE,
         holdout_impressions=totals.impressions[holdout] / ONE,
         holdout_clicks=totals.clicks[holdout] / ONE,
         holdout_conversions=totals.conversions[holdout] / ONE,
@@ -152,6 +151,7 @@ def statistics_of(segment: str, state: KeyState, page: Page, settings: LayoutSet
         prior=totals.priors(page.known, segment, looks).prior if page.known else usual,
         base=usual,
         worth=worth,
+        kept=kept(totals.click_days(), settings.drift) if settings.drift else None,
     )
 
 

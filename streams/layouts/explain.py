@@ -8,16 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from policy.compose import Statistics
-from policy.posteriors import Beta, Floats, interval, kept, posterior
+from policy.posteriors import Beta, Floats, interval
 from policy.priors import ArmPriors, unpacked
 from policy.rules import NO_CODE, Bound
 from policy.sampling import beta_draws
 from schemas.messages import Layout, PolicyParameters
-from streams.fold.deltas import Traffic
 from streams.layouts.compose import compose, explored, statistics_of
 from streams.layouts.known import Known
 from streams.layouts.page import Page
-from streams.layouts.totals import ONE, Totals
+from streams.layouts.totals import Totals
 from streams.settings import LayoutSettings
 from streams.state.reader import KeyState
 
@@ -91,11 +90,11 @@ def explain(
     totals = Totals(page.candidates, tuple(page.rules.slots))
     layout = compose(segment, state, page, settings, epoch, totals, now_ms)
     statistics = statistics_of(segment, state, page, settings, totals)
-    beta = posterior(statistics.impressions, statistics.clicks, statistics.examination, statistics.prior)
+    beta = statistics.posterior()
     bound = page.bound(segment, now_ms)
     z = totals.normals(page.rules.page, segment, page.rules.policy.variants, epoch)
     draws = beta_draws(beta.a, beta.b, z, explored(page.rules.policy, settings).exploration)
-    made = _Made(layout, statistics, totals, kept(totals.click_days(), settings.drift), beta, bound, draws)
+    made = _Made(layout, statistics, beta, bound, draws)
     found = totals.priors(page.known, segment, statistics.examination) if page.known else None
     priors = _priors(statistics, page.known, segment, found)
     arms = [made.arm(row, priors[row]) for row in np.argsort(-beta.mean, kind="stable").tolist()]
@@ -107,23 +106,20 @@ def explain(
 class _Made:
     layout: Layout
     statistics: Statistics
-    totals: Totals
-    kept: Floats
     beta: Beta
     bound: Bound
     draws: Floats
 
     def arm(self, row: int, prior: Prior) -> Arm:
         statistics, item = self.statistics, self.statistics.items[row]
-        impressions = self.totals.impressions[Traffic.LEARNED][row] / ONE
         low, high = interval(self.beta.a[row : row + 1], self.beta.b[row : row + 1])
         shares = {slot: those[item] for slot, those in self.layout.propensities.items() if item in those}
         return Arm(
             item=item,
-            impressions=float(impressions.sum()),
-            examined=float(impressions @ statistics.examination),
-            clicks=float(self.totals.clicks[Traffic.LEARNED][row].sum() / ONE),
-            kept=float(self.kept[row]),
+            impressions=float(statistics.impressions[row].sum()),
+            examined=float(statistics.impressions[row] @ statistics.examination),
+            clicks=float(statistics.clicks[row].sum()),
+            kept=1.0 if statistics.kept is None else float(statistics.kept[row]),
             prior=prior,
             click_rate=float(self.beta.mean[row]),
             low=float(low[0]),
