@@ -198,6 +198,23 @@ def look_in_the_dark_and_on_a_phone(browser: Any) -> None:
                 assert found["texts"] > 10 and found["pale"] == [], (title, scheme)
 
 
+def keep_what_is_sought(browser: Any) -> None:
+    """Another segment shows the arm that was looked for in the one before."""
+    titles, search = browser.locator(".pool .row:not([hidden]) .cut"), browser.get_by_label("Find an arm")
+    sought = titles.first.inner_text()
+    search.fill(sought)
+    segments = browser.get_by_label("Segment", exact=True)
+    if segments.evaluate("box => box.tagName") == "SELECT":
+        segments.select_option(index=1)
+    else:
+        segments.get_by_role("button").nth(1).click()
+    titles.first.wait_for(timeout=30_000)
+    assert search.input_value() == sought
+    assert set(titles.all_inner_texts()) == {sought}
+    search.fill("")
+    browser.locator("h1").click()
+
+
 def test_the_pages_in_a_browser(browser: Any, broker: str, prefix: str) -> None:
     """Each page has content, the shop changes while traffic flows, and all is reached by keyboard and on a phone."""
     until(browser, f"document.querySelectorAll('nav a').length === {len(VIEWS)}")
@@ -221,6 +238,7 @@ def test_the_pages_in_a_browser(browser: Any, broker: str, prefix: str) -> None:
         browser.wait_for_timeout(500)
     assert clicks[0] > 0
     assert clicks == sorted(clicks, reverse=True)
+    keep_what_is_sought(browser)
 
     browser.keyboard.press("3")
     browser.get_by_text("Visitors arrive in the holdout as often as they should.").wait_for(timeout=30_000)

@@ -53,7 +53,7 @@ function curve(slots) {
   return [made, names];
 }
 
-let sort = ["mean", -1];
+let sort = ["mean", -1], sought = "";
 
 export const arms = {
   title: "Arms", content: "arms", every: 500,
@@ -61,7 +61,7 @@ export const arms = {
   query: now => ({ page: now.page, segment: now.segment }),
 
   open(root, now) {
-    let data = null, order = [], sought = "", scale = 0;
+    let data = null, order = [], scale = 0;
     const rows = [], pool = element("div", "pool"), space = element("div", "space", pool), view = element("div", "arms-view", space);
     view.tabIndex = 0;
     view.setAttribute("role", "table");
@@ -82,7 +82,8 @@ export const arms = {
     search.type = "search";
     search.placeholder = "Find an arm";
     search.setAttribute("aria-label", "Find an arm");
-    search.addEventListener("input", () => { sought = search.value.toLowerCase(); view.scrollTop = 0; arrange(); });
+    search.value = sought;
+    search.addEventListener("input", () => { sought = search.value; view.scrollTop = 0; arrange(); });
     const told = element("p", "soft small"), looks = element("div"), legend = element("p", "legend small soft", [
       element("i", "band"), "95 % interval", element("i", "mean"), "posterior mean", element("i", "prior"), "prior", axis]);
     const slots = panel("How likely each slot is looked at", looks, "fitted from clicks, by position");
@@ -100,7 +101,8 @@ export const arms = {
       if (!data) return;
       const [by, way] = sort, column = data[by];
       order = data.item.map((_, at) => at);
-      if (sought) order = order.filter(at => `${data.title[at]} ${data.item[at]} ${data.category[at]}`.toLowerCase().includes(sought));
+      const words = sought.toLowerCase();
+      if (words) order = order.filter(at => `${data.title[at]} ${data.item[at]} ${data.category[at]}`.toLowerCase().includes(words));
       order.sort((a, b) => way * (by === "title" ? column[a].localeCompare(column[b]) : column[a] - column[b]) || a - b);
       heads.forEach((cell, at) => {
         const here = columns[at][0] === (by === "mean" ? "value" : by);
