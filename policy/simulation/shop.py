@@ -28,6 +28,7 @@ class Shape:
     """What kind of shop: `new` is the share of items replaced each day, `drift` that of the own part renewed.
 
     `told` is the share of attractiveness's variance that texts tell, half of it alike for all segments.
+    Attractiveness is cut off at `LOWEST` and `HIGHEST` where it is `bounded`.
     """
 
     segments: int = 20
@@ -38,6 +39,7 @@ class Shape:
     new: float = 0.05
     drift: float = 0.02
     told: float = 0.5
+    bounded: bool = True
     visitors: Literal["position", "cascade"] = "position"
     sales: float = 0.05
     delay_days: float = 0.25
@@ -175,7 +177,9 @@ class Shop:
         """Work attractiveness out, float64[G, U]."""
         item, pair = np.sqrt((1.0 - self.shape.told) * np.array([ITEM, PAIR]))
         score = logit(USUAL) + SPREAD * (self._told + item * self._own[-1] + pair * self._own[:-1])
-        self.attraction = np.clip(expit(score), LOWEST, HIGHEST)
+        self.attraction = np.asarray(expit(score), dtype=np.float64)
+        if self.shape.bounded:
+            np.clip(self.attraction, LOWEST, HIGHEST, out=self.attraction)
 
     def _pass_a_day(self) -> None:
         """The oldest items give way to new ones, and what is an item's own moves; its spread stays as it is."""

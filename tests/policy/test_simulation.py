@@ -12,7 +12,7 @@ from policy.simulation.flicker import Watched, changed
 from policy.simulation.informed import Informed
 from policy.simulation.learned import Learned, Setup
 from policy.simulation.race import batches, opened, race
-from policy.simulation.shop import HIGHEST, LOWEST, Offer, Seen, Shape
+from policy.simulation.shop import HIGHEST, LOWEST, SPREAD, Offer, Seen, Shape
 from policy.simulation.visits import Cascade, PositionBased, Visitors
 from schemas.messages import PolicyChoice
 
@@ -179,6 +179,14 @@ def test_purchases_come_after_their_clicks_and_all_of_them_in_the_end() -> None:
     assert counts[0][1] < counts[0][0] * 0.5
     assert sales == pytest.approx(clicks * 0.5, rel=0.5)
     assert sales > 0
+
+
+def test_bounds_cut_attractiveness_off_and_change_nothing_between_them() -> None:
+    bounded, free = (opened(Shape(items=2_000, bounded=bound), 1, 1).attraction for bound in (True, False))
+    assert free.min() < LOWEST
+    assert free.max() > HIGHEST
+    assert bounded.tolist() == np.clip(free, LOWEST, HIGHEST).tolist()
+    assert np.log(free / (1.0 - free)).std() == pytest.approx(SPREAD, rel=0.05)
 
 
 @pytest.mark.parametrize("told", [0.0, 0.5, 0.8, 1.0])

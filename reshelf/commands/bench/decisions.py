@@ -68,6 +68,7 @@ PEERS = {
     show_default=True,
     help="Part of what makes items attractive that their texts tell.",
 )
+@click.option("--unbounded", is_flag=True, help="Attractiveness is not cut off at 0.5 and 5 %.")
 @click.option("--segments", type=AT_LEAST_ONE, default=20, show_default=True, help="Segments of a shop.")
 @click.option("--items", type=click.IntRange(min=10), default=200, show_default=True, help="Items of a shop at a time.")
 @click.option("--daily", type=AT_LEAST_ONE, default=30_000, show_default=True, help="Page views of a day.")
@@ -87,6 +88,7 @@ def decisions(
     exploration: float,
     new: float,
     text_share: float,
+    unbounded: bool,
     segments: int,
     items: int,
     daily: int,
@@ -105,7 +107,7 @@ def decisions(
     from policy.simulation.shop import Shape
     from schemas.messages import PolicyChoice
 
-    shape = Shape(segments=segments, items=items, views_per_day=daily, new=new, told=text_share)
+    shape = Shape(segments=segments, items=items, views_per_day=daily, new=new, told=text_share, bounded=not unbounded)
     kinds = [replace(shape, visitors=kind) for kind in dict.fromkeys(visitors)]  # type: ignore[arg-type]
     contest = Contest(
         fields=[Field(shape, text) for shape in kinds for text in (True, False)],
