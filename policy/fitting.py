@@ -103,9 +103,12 @@ def fit_page(
                 base=round(float(weights[-1]), 5),
                 weights=_named(described.features.names, weights),
                 text=levels.text(weights),
+                examined=round(float(own.sum()), 3),
                 doubt=float(doubt),
             )
-            for segment, weights, doubt in zip(counts.segments, levels.segments, levels.doubts, strict=True)
+            for segment, weights, own, doubt in zip(
+                counts.segments, levels.segments, trials, levels.doubts, strict=True
+            )
         },
         arms={
             item: (round(float(seen), 3), round(float(expected), 3))

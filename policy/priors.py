@@ -100,17 +100,16 @@ def _others(
     """The clicks of the page that are not the segment's own, and those expected, float64[A]; damped as in the fit.
 
     A segment that was not fitted has none of its own among them, and the whole page no others.
+    What came since the fit is not among them either: that is so much of each arm's as of all.
     """
     if segment == WHOLE_PAGE:
         return np.zeros_like(arms.clicks), np.zeros_like(arms.clicks)
-    if segment not in parameters.segments:
-        return arms.clicks, arms.expected
     weight = factor_weight(parameters.arm_strength, parameters.doubt)
-    expected = examined * arms.interest
+    part = min(1.0, parameters.segments.get(segment, _STRANGER).examined / max(examined.sum(), 1e-300))
+    own, expected = part * clicks, part * examined * arms.interest
     damped = damping(expected * factor_of(weight, arms.clicks, arms.expected), parameters.segment_strength)
-    # What there is more of than there was in all came after the fit.
     share = np.minimum(damped, arms.expected / np.maximum(expected, 1e-300))
-    return np.maximum(arms.clicks - share * clicks, 0.0), np.maximum(arms.expected - share * expected, 0.0)
+    return np.maximum(arms.clicks - share * own, 0.0), np.maximum(arms.expected - share * expected, 0.0)
 
 
 def factor_weight(strength: float, doubt: float) -> float:

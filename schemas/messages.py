@@ -276,11 +276,15 @@ class PageRules(Struct, frozen=True):
 
 
 class SegmentFit(Struct, frozen=True):
-    """What sets a segment apart from its page, on the logit scale of attractiveness."""
+    """What sets a segment apart from its page, on the logit scale of attractiveness.
+
+    `examined` are the segment's impressions that were probably looked at, of those that were fitted.
+    """
 
     base: Weight = 0.0
     weights: dict[Label, Weight] = {}
     text: TextWeights = b""
+    examined: NotNegative = 0.0
     doubt: Doubt = 0.0
 
 

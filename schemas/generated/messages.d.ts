@@ -404,12 +404,17 @@ export interface PolicyParameters {
   complements?: Record<string, string[]>;
 }
 
-/** What sets a segment apart from its page, on the logit scale of attractiveness. */
+/**
+ * What sets a segment apart from its page, on the logit scale of attractiveness.
+ *
+ * `examined` are the segment's impressions that were probably looked at, of those that were fitted.
+ */
 export interface SegmentFit {
   base?: number;
   weights?: Record<string, number>;
   /** Little-endian float16, one for each dimension of a text vector. */
   text?: string;
+  examined?: number;
   /** Variance of what the weights say, logit scale. */
   doubt?: number;
 }

@@ -247,7 +247,7 @@ def test_a_factor_is_that_of_the_other_segments_clicks_alone(seed: int) -> None:
     rng, items = np.random.default_rng(seed), [f"i{n}" for n in range(12)]
     looks, rate = rng.integers(0, 2_000, (3, 12)).astype(float), 0.02
     clicks, strength = rng.poisson(looks * rate).astype(float), 6.0
-    parameters = PolicyParameters("home", 1, 1, rate, 50.0, segments={"s0": SegmentFit()}, segment_strength=strength)
+    parameters = PolicyParameters("home", 1, 1, rate, 50.0, segment_strength=strength)
     weight = factor_weight(parameters.arm_strength, 0.0)
     sums = np.zeros((2, 12))
     for _ in range(200):
@@ -255,29 +255,26 @@ def test_a_factor_is_that_of_the_other_segments_clicks_alone(seed: int) -> None:
         damped = damping(looks * rate * factor_of(weight, *sums), strength)
         sums = np.stack([(damped * clicks).sum(axis=0), (damped * looks * rate).sum(axis=0)])
     arms = {item: (float(seen), float(expected)) for item, seen, expected in zip(items, *sums, strict=True)}
-    parameters = replaced(parameters, arms=arms)
+    parameters = replaced(parameters, arms=arms, segments={"s0": SegmentFit(examined=float(looks[0].sum()))})
     of = fitted_arms(parameters, "s0", items, Features((), np.zeros((12, 0))))
     found = arm_priors(parameters, "s0", of, clicks[0], looks[0])
     others = ((damped * counts)[1:].sum(axis=0) for counts in (clicks, looks * rate))
     assert found.factor == pytest.approx(factor_of(weight, *others))
+    # Twice as much since then: what the fit knew of the segment is half of it.
+    later = arm_priors(parameters, "s0", of, 2.0 * clicks[0], 2.0 * looks[0])
+    assert later.factor == pytest.approx(found.factor)
+    stranger = arm_priors(parameters, "s1", of, clicks[0], looks[0])
+    assert stranger.factor == pytest.approx(factor_of(weight, *sums))
 
 
-@given(st.floats(0.0, 1e4), st.floats(0.0, 1e6), st.floats(1.0, 100.0))
-def test_clicks_that_came_after_the_fit_are_not_taken_off_what_it_saw(
-    clicks: float, looks: float, times: float
-) -> None:
-    """All of an arm's clicks on the page are this segment's: without them it is one that nobody clicked on."""
-    segments = {"s": SegmentFit()}
+@given(st.floats(0.0, 1e4), st.floats(0.0, 1e6), st.floats(0.0, 1e6))
+def test_no_more_is_taken_off_an_arm_than_the_fit_saw_of_it(clicks: float, looks: float, seen: float) -> None:
+    segments = {"s": SegmentFit(examined=seen)}
     parameters = PolicyParameters("home", 1, 1, 0.02, 50.0, segments=segments, arms={"a": (9.0, 6.0)})
     arms = fitted_arms(parameters, "s", ["a", "new"], Features((), np.zeros((2, 0))))
-    own = np.array([clicks, clicks]), np.array([looks, looks])
-    found, later = (
-        arm_priors(parameters, "s", arms, *own),
-        arm_priors(parameters, "s", arms, *(times * of for of in own)),
-    )
-    for one in (found, later):
-        assert one.factor[1] == 1.0
-        assert 4.0 / 10.0 <= one.factor[0] <= 13.0 / 4.0
+    found = arm_priors(parameters, "s", arms, np.array([clicks, clicks]), np.array([looks, looks]))
+    assert found.factor[1] == 1.0
+    assert 4.0 / 10.0 <= found.factor[0] <= 13.0 / 4.0
     assert alone(parameters, "s", ["a"]).factor[0] == pytest.approx(13.0 / 10.0)
 
 
