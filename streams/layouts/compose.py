@@ -138,17 +138,18 @@ def statistics_of(segment: str, state: KeyState, page: Page, settings: LayoutSet
     usual = base(fitted, settings.click_rate, settings.strength)
     looks = examination(page.rules.slots, fitted.examination if fitted else {})
     learned, holdout = Traffic.LEARNED, Traffic.HOLDOUT
+    impressions, clicks = totals.impressions[learned] / ONE, totals.clicks[learned] / ONE
     return Statistics(
         items=page.candidates.items,
         slots=totals.slots,
         hashes=page.candidates.hashes,
-        impressions=totals.impressions[learned] / ONE,
-        clicks=totals.clicks[learned] / ONE,
+        impressions=impressions,
+        clicks=clicks,
         holdout_impressions=totals.impressions[holdout] / ONE,
         holdout_clicks=totals.clicks[holdout] / ONE,
         holdout_conversions=totals.conversions[holdout] / ONE,
         examination=looks,
-        prior=totals.priors(page.known, segment, looks).prior if page.known else usual,
+        prior=totals.priors(page.known, segment, impressions, clicks, looks).prior if page.known else usual,
         base=usual,
         worth=worth,
         kept=kept(totals.click_days(), settings.drift) if settings.drift else None,

@@ -9,7 +9,7 @@ import numpy as np
 
 from policy.compose import Statistics
 from policy.posteriors import Beta, Floats, interval
-from policy.priors import ArmPriors, unpacked
+from policy.priors import unpacked
 from policy.rules import NO_CODE, Bound
 from policy.sampling import beta_draws
 from schemas.messages import Layout, PolicyParameters
@@ -95,8 +95,7 @@ def explain(
     z = totals.normals(page.rules.page, segment, page.rules.policy.variants, epoch)
     draws = beta_draws(beta.a, beta.b, z, explored(page.rules.policy, settings).exploration)
     made = _Made(layout, statistics, beta, bound, draws)
-    found = totals.priors(page.known, segment, statistics.examination) if page.known else None
-    priors = _priors(statistics, page.known, segment, found)
+    priors = _priors(statistics, page.known, segment, totals)
     arms = [made.arm(row, priors[row]) for row in np.argsort(-beta.mean, kind="stable").tolist()]
     curve = dict(zip(statistics.slots, statistics.examination.tolist(), strict=True))
     return Explanation(layout, curve, arms)
@@ -139,11 +138,12 @@ class _Made:
         return Value(worth.click, rate, amount, float(worth.earned[row]), float(worth.mean[row]))
 
 
-def _priors(statistics: Statistics, known: Known | None, segment: str, found: ArmPriors | None) -> list[Prior]:
+def _priors(statistics: Statistics, known: Known | None, segment: str, totals: Totals) -> list[Prior]:
     arms = len(statistics.items)
     means, weights = (np.broadcast_to(value, arms).tolist() for value in statistics.prior)
-    if known is None or found is None:
+    if known is None:
         return [Prior(mean, weight, mean, {}, 0.0, 1.0, 1.0) for mean, weight in zip(means, weights, strict=True)]
+    found = totals.priors(known, segment, statistics.impressions, statistics.clicks, statistics.examination)
     parts, text = _parts(known, segment)
     base, doubts, factors = known.parameters.click_rate, found.doubt.tolist(), found.factor.tolist()
     return [

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policy.filling import Rules
-from policy.posteriors import bucket_weights
+from policy.posteriors import Counts, bucket_weights
 from policy.priors import ArmPriors, Fitted, arm_priors
 from policy.sampling import Floats, click_normals
 from schemas.rules import FOR_EVER
@@ -135,12 +135,15 @@ class Totals:
             self._drawn = names, click_normals(page, segment, self.candidates.hashes, variants, epoch)
         return self._drawn[1]
 
-    def priors(self, known: Known, segment: str, examination: Floats) -> ArmPriors:
-        """The candidates' priors for the segment; what they begin with is kept as long as the same is known."""
+    def priors(self, known: Known, segment: str, impressions: Counts, clicks: Counts, examination: Floats) -> ArmPriors:
+        """The candidates' priors for the segment with these counts [A, S] of its own.
+
+        What they begin with is kept: as long as the same is known, so is that.
+        """
         if self._fitted is None or self._fitted[0] is not known:
             self._fitted = known, known.fitted(segment, self.candidates)
-        clicks, impressions = self.clicks[Traffic.LEARNED] / ONE, self.impressions[Traffic.LEARNED] / ONE
-        return arm_priors(known.parameters, segment, self._fitted[1], clicks.sum(axis=1), impressions @ examination)
+        own = clicks.sum(axis=1, dtype=np.float64), impressions @ examination
+        return arm_priors(known.parameters, segment, self._fitted[1], *own)
 
     def rules(self, page: Page, segment: str, now_ms: int) -> Rules:
         """The page's rules bound to the candidates: as long as rules, items and moment are the same, so are they."""
