@@ -21,6 +21,7 @@ from schemas.topics import DAY_MS
 
 Scales = Mapping[str, tuple[float, float]]
 
+LABELS = "category", "brand"
 MOST_LABELS = 24
 """Labels of one kind that get a feature: the most frequent."""
 LEAST_ITEMS = 2
@@ -47,9 +48,14 @@ def describe(
     if scales is None:
         scales = {name: scale for name, values in raw.items() if (scale := _scale(values)) is not None}
     if names is None:
-        names = [*scales, *_frequent("category", items), *_frequent("brand", items)]
-    columns = [_column(name, items, raw, scales) for name in names]
-    values = np.stack(columns, axis=1) if columns else np.zeros((len(items), 0))
+        names = [*scales, *(name for kind in LABELS for name in _frequent(kind, items))]
+    values = np.zeros((len(items), len(names)))
+    for at, name in enumerate(names):
+        if name in raw:
+            centre, width = scales.get(name, (0.0, 1.0))
+            values[:, at] = np.nan_to_num(np.clip((raw[name] - centre) / max(width, 1e-9), -FURTHEST, FURTHEST))
+    for kind in LABELS:
+        _mark(values, kind, names, items)
     return Features(tuple(names), values), dict(scales)
 
 
@@ -83,9 +89,9 @@ def _frequent(kind: str, items: Sequence[CatalogItem | None]) -> list[str]:
     return [f"{kind}={label}" for label, count in common if count >= LEAST_ITEMS]
 
 
-def _column(name: str, items: Sequence[CatalogItem | None], raw: Mapping[str, Floats], scales: Scales) -> Floats:
-    if name in raw:
-        centre, width = scales.get(name, (0.0, 1.0))
-        return np.nan_to_num(np.clip((raw[name] - centre) / max(width, 1e-9), -FURTHEST, FURTHEST))
-    kind, _, label = name.partition("=")
-    return np.array([float(item is not None and getattr(item, kind, None) == label) for item in items])
+def _mark(values: Floats, kind: str, names: Sequence[str], items: Sequence[CatalogItem | None]) -> None:
+    """Put 1 where items have a label of this kind."""
+    places = {name.removeprefix(f"{kind}="): at for at, name in enumerate(names) if name.startswith(f"{kind}=")}
+    columns = np.array([-1 if item is None else places.get(getattr(item, kind), -1) for item in items], dtype=np.intp)
+    rows = np.flatnonzero(columns >= 0)
+    values[rows, columns[rows]] = 1.0
