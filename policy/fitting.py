@@ -84,14 +84,14 @@ def fit_page(
     clicks = counts.clicks.sum(axis=2)
     usual, strength = base
     rate = (clicks.sum() + usual * strength) / (trials.sum() + strength)
-    rate = float(np.clip(rate, 1e-6, 0.9))
+    rate = _possible(rate)
     levels = _fit_levels(clicks, trials, float(logit(rate)), _table(described))
     spread = 1.0 / levels.arm_strength + 1.0 / levels.segment_strength + levels.doubt
     return PolicyParameters(
         page=page,
         version=0,
         fitted_at=fitted_at,
-        click_rate=float(expit(logit(rate) + levels.base)),
+        click_rate=_possible(expit(logit(rate) + levels.base)),
         strength=float(strength_of(np.array(rate), spread)),
         examination={slot: round(float(look), 5) for slot, look in zip(counts.slots, looks, strict=True)},
         scales={name: (float(centre), float(width)) for name, (centre, width) in described.scales.items()},
@@ -256,6 +256,11 @@ def _principal(rows: Floats) -> tuple[Floats, Floats]:
         return sizes[:DIRECTIONS], axes[:DIRECTIONS].T
     squares, columns = eigh(rows.T @ rows, subset_by_index=(max(0, size - DIRECTIONS), size - 1))
     return np.sqrt(np.maximum(squares[::-1], 0.0)), columns[:, ::-1]
+
+
+def _possible(rate: float) -> float:
+    """A click rate, not 0 and not 1 however odd the counts are."""
+    return float(np.clip(rate, 1e-6, 0.9))
 
 
 def _named(names: Sequence[str], weights: Floats) -> dict[str, float]:

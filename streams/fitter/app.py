@@ -13,8 +13,8 @@ from typing import Any
 import faust
 import msgspec
 
-from schemas.codec import encode, encode_key
-from schemas.errors import StateAttention
+from schemas.codec import decoder, encode, encode_key
+from schemas.errors import BadRecord, StateAttention
 from schemas.messages import PageRules, PolicyParameters
 from schemas.rules import Complements
 from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, PAGE_RULES, POLICY_PARAMETERS
@@ -36,6 +36,7 @@ from streams.transport import BatchApp, create_app, end_process, reader, run_bes
 READ_TOPICS = (CATALOG_ITEMS, CATALOG_EMBEDDINGS, PAGE_RULES, POLICY_PARAMETERS)
 
 log = logging.getLogger("reshelf")
+_decode = decoder(PolicyParameters)
 
 
 class Fitter:
@@ -159,8 +160,9 @@ class Fitter:
         value = encode(msgspec.structs.replace(fitted, version=version))
         key = encode_key(POLICY_PARAMETERS, fitted.page)
         try:
+            _decode(value)  # What readers would refuse would be the newest of the page all the same.
             await self._outlet.publish([Outgoing(POLICY_PARAMETERS.name, key, value)])
-        except StateAttention as error:
+        except (BadRecord, StateAttention) as error:
             self._metrics.add("reshelf_fits_total", "failed")
             log.error("No parameters for page %s, of %d bytes: %s", fitted.page, len(value), error)
             return

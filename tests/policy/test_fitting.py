@@ -180,10 +180,13 @@ def test_a_segment_that_was_not_fitted_starts_where_the_page_stands() -> None:
     assert np.corrcoef(logit(stranger.click_rate), page)[0, 1] > 0.9
 
 
-@given(SEEDS, st.integers(0, 4), st.integers(0, 6), st.integers(1, 3), st.sampled_from([0, 1, 1_000, 10**9]))
-@settings(max_examples=60)
+MOST = st.sampled_from([0, 1, 10, 1_000, 10**9])
+
+
+@given(SEEDS, st.integers(0, 4), st.integers(0, 6), st.integers(1, 3), MOST, MOST)
+@settings(max_examples=100)
 def test_any_counts_give_parameters_that_can_be_published(
-    seed: int, segments: int, items: int, slots: int, most: int
+    seed: int, segments: int, items: int, slots: int, most: int, clicked: int
 ) -> None:
     rng = np.random.default_rng(seed)
     shape = segments, items, slots
@@ -192,7 +195,7 @@ def test_any_counts_give_parameters_that_can_be_published(
         [f"i{n}" for n in range(items)],
         [f"p{n}" for n in range(slots)],
         rng.integers(0, most + 1, shape).astype(float),
-        rng.integers(0, most + 1, shape).astype(float),
+        rng.integers(0, clicked + 1, shape).astype(float),
     )
     vectors = rng.normal(size=(items, 4)) * rng.integers(0, 2)
     described = Described(Features(("price",), rng.normal(size=(items, 1))), {"price": (1.0, 2.0)}, vectors, "m")
