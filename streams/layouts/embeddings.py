@@ -14,12 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policy.posteriors import Floats
+from schemas.errors import BadRecord
 from schemas.messages import CatalogEmbedding
 
 Vectors = NDArray[np.float32]
 NOTHING = 0
 FIRST_ROWS = 64
 LONGEST_NAME = 256
+LONGEST = 1e4
+"""Encoders' vectors are about 1 long; one beyond this is broken, and would leave the others no say."""
 
 
 class Generation(NamedTuple):
@@ -54,17 +57,21 @@ class Embeddings:
         )
 
     def take(self, item: str, told: CatalogEmbedding | None) -> set[str]:
-        """Take over an item's vector; None deletes it.  Names the generations that this changes."""
+        """Take over an item's vector; None deletes it.  Names the generations that this changes.
+
+        Raises `BadRecord` for a vector that would drown all others.
+        """
+        vector = None if told is None else _checked(told)
         before = self._held.pop(item, None)
         changed = set() if before is None else {before.name}
         if before is not None:
             self._tables[before].remove(item)
             if not self._tables[before].rows:
                 del self._tables[before]
-        if told is not None:
+        if told is not None and vector is not None:
             generation = Generation(told.model, told.revision, len(told.vector))
             table = self._tables.setdefault(generation, _Table(generation.size))
-            table.put(item, np.array(told.vector, dtype=np.float32) * np.float32(told.scale))
+            table.put(item, vector)
             self._held[item] = generation
             changed.add(generation.name)
         return changed
@@ -87,6 +94,16 @@ def filled(vectors: Vectors, has: NDArray[np.bool_]) -> Floats | None:
     exact = vectors.astype(np.float64)
     exact[~has] = exact[has].mean(axis=0)
     return exact
+
+
+def _checked(told: CatalogEmbedding) -> Vectors:
+    """The vector, float32[D]."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        vector: Vectors = np.array(told.vector, dtype=np.float32) * np.float32(told.scale)
+        length = float(np.linalg.norm(vector))
+    if not length <= LONGEST:
+        raise BadRecord("invalid", f"expected a vector of length {LONGEST:g} at most, got {length:g}: see its encoder")
+    return vector
 
 
 class _Table:

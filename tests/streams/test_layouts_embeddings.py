@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.errors import BadRecord
 from schemas.messages import CatalogEmbedding
 from streams.layouts.embeddings import Embeddings, Generation, filled
 
@@ -64,3 +66,13 @@ def test_a_generation_is_found_by_the_name_that_parameters_have_for_it() -> None
     assert named is not None and named.revision == "r1"
     assert embeddings.named(Generation(long, "r2", 1).name) is None
     assert embeddings.take("a", CatalogEmbedding("a", "m", "h", [1.0], "r2")) == {named.name, "m@r2"}
+
+
+@pytest.mark.parametrize(("number", "scale"), [(1e39, 1.0), (-1e39, 1.0), (1e30, 1e9), (1e5, 1.0)])
+def test_a_vector_that_would_drown_all_others_is_refused_and_the_old_one_stays(number: float, scale: float) -> None:
+    embeddings = Embeddings()
+    embeddings.take("i0", message("i0", "1", 4))
+    with pytest.raises(BadRecord, match="expected a vector of length 10000 at most"):
+        embeddings.take("i0", CatalogEmbedding("i0", "m", "h", [number, 1.0], "1", scale))
+    vectors, known = embeddings.matrix(["i0"], embeddings.generation)
+    assert known.all() and vectors.tolist() == [[2.0, 0.5]]
