@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import repeat
 from typing import Any, NamedTuple
 
@@ -79,15 +79,25 @@ def facts(item: CatalogItem | None) -> Any:
 
 
 class Shelf:
-    """The candidates of one page, content blocks among them; `revision` grows with every change of an item."""
+    """The candidates of one page, content blocks among them; `revision` grows with every change of an item.
 
-    def __init__(self, declared: Candidates, items: Mapping[str, CatalogItem], blocks: Sequence[str] = ()) -> None:
+    `interest` says what visitors are likely to think of items: where more fit than may be candidates, by that
+    the best are chosen.
+    """
+
+    def __init__(
+        self,
+        declared: Candidates,
+        items: Mapping[str, CatalogItem],
+        blocks: Sequence[str] = (),
+        interest: Callable[[Names], Mapping[str, float]] = lambda names: {},
+    ) -> None:
         self.revision = 0
         self._blocks = frozenset(blocks)
         self._declared = declared
         self._listed = frozenset(declared.items)
         self._filters = msgspec.structs.replace(declared, items=[], limit=NO_LIMIT)
-        self._means: Mapping[str, float] = {}
+        self._interest = interest
         self._set: CandidateSet | None = None
         self._stale = True
         among = [items[name] for name in declared.items if name in items] if declared.items else items.values()
@@ -98,7 +108,7 @@ class Shelf:
         """Take over an item that changed; whether the page's candidates may have changed."""
         if item is not None and self._fits(item):
             self._found[name] = item
-        elif self._found.pop(name, None) is None:
+        elif self._found.pop(name, None) is None and name not in self._blocks:
             return False
         self.revision += 1
         self._stale = True
@@ -106,28 +116,29 @@ class Shelf:
 
     def touch(self, name: str) -> bool:
         """What is known of an item changed beside its record; whether it may be shown on the page."""
-        self.revision += name in self._found
-        return name in self._found
+        shown = name in self._found or name in self._blocks
+        self.revision += shown
+        self._stale |= shown and self._crowded
+        return shown
 
     def candidates(self) -> CandidateSet:
         """The candidates now: the same object as long as they are the same items."""
         if self._set is None or self._stale:
-            found = candidates(self._found.values(), self._declared, self._means)
+            means = self._interest(tuple(self._found)) if self._crowded else {}
+            found = candidates(self._found.values(), self._declared, means)
             names = tuple(sorted({*found, *self._blocks}))
             if self._set is None or self._set.items != names:
                 self._set = CandidateSet(names)
             self._stale = False
         return self._set
 
-    @property
-    def crowded(self) -> Mapping[str, CatalogItem]:
-        """All items that fit, where they are more than may be candidates; else none."""
-        return self._found if len(self._found) > self._declared.limit else {}
+    def rank(self) -> None:
+        """Let the best be chosen anew: what visitors are likely to think of items changed."""
+        self._stale |= self._crowded
 
-    def rank(self, means: Mapping[str, float]) -> None:
-        """Prior means by which the best are chosen where the page is crowded."""
-        self._means = means
-        self._stale = True
+    @property
+    def _crowded(self) -> bool:
+        return len(self._found) > self._declared.limit
 
     def _fits(self, item: CatalogItem) -> bool:
         if self._listed and item.item not in self._listed:

@@ -7,8 +7,9 @@ records in any cut give the same contents.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
@@ -249,8 +250,7 @@ class Catalog:
         old = self.rules.get(page)
         self.rules[page] = new
         if old is None or (old.candidates, old.blocks) != (new.candidates, new.blocks):
-            self._shelves[page] = Shelf(new.candidates, self.items, new.blocks)
-            self._rank(page)
+            self._shelves[page] = Shelf(new.candidates, self.items, new.blocks, partial(self._interest, page))
 
     def _take_parameters(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
         (page,) = key
@@ -265,19 +265,17 @@ class Catalog:
             del self.parameters[page]
         else:
             self.parameters[page] = new
-        self._rank(page)
+        if page in self._shelves:
+            self._shelves[page].rank()
 
-    def _rank(self, page: str) -> None:
-        """Where more items fit than may be candidates, those go first that visitors are likely to be interested in."""
-        shelf, parameters = self._shelves.get(page), self.parameters.get(page)
-        if shelf is None or not shelf.crowded:
-            return
+    def _interest(self, page: str, names: tuple[str, ...]) -> Mapping[str, float]:
+        """How likely a click on each of these items is on the page, seen by anybody; nothing before it was fitted."""
+        parameters = self.parameters.get(page)
         if parameters is None:
-            shelf.rank({})
-            return
-        everything = CandidateSet(tuple(shelf.crowded))
+            return {}
+        everything = CandidateSet(tuple(sorted(names)))
         interest = self.known_by(parameters, everything).fitted(WHOLE_PAGE, everything).interest
-        shelf.rank(dict(zip(everything.items, interest.tolist(), strict=True)))
+        return dict(zip(everything.items, interest.tolist(), strict=True))
 
     def _take_layout(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
         name = Key(*key)

@@ -202,6 +202,39 @@ def test_the_order_of_items_and_vectors_makes_no_difference(order: list[int], cu
         assert known.vectors.tolist() == [[number, 1.0] for number in range(6, 12)]
 
 
+@given(st.permutations(range(4)), st.permutations(range(6)), st.integers(0, 6))
+def test_which_items_a_crowded_page_has_does_not_depend_on_what_was_read_first(
+    topics_in: list[int], items_in: list[int], looked_at: int
+) -> None:
+    topics, weights = Topics(), {"price": 0.5}
+    fitted = msgspec.structs.replace(texts("r", 1, 1.0, 0.0), scales={"price": (2.0, 1.0)}, weights=weights)
+    chosen = Candidates(limit=3, reserve=1)
+    told: list[list[tuple[Topic, str, Any]]] = [
+        [(PAGE_RULES, "home", PageRules("home", 1, ["s"], candidates=chosen))],
+        [(POLICY_PARAMETERS, "home", fitted)],
+        [(CATALOG_ITEMS, ITEMS[n], item(ITEMS[n], price=n % 3 * 9, created_at=9 - n)) for n in items_in],
+        [(CATALOG_EMBEDDINGS, ITEMS[n], vector(ITEMS[n], "r", -n / 4, 1.0)) for n in items_in if n != 5],
+    ]
+    for at, (topic, name, value) in enumerate(record for each in topics_in for record in told[each]):
+        topics.put(topic, name.encode(), value)
+        if at == looked_at and "home" in topics.catalog.rules:
+            topics.catalog.candidates("home")
+    assert topics.catalog.candidates("home").items == ("i0", "i1", "i2")
+
+
+def test_a_content_block_that_the_catalog_takes_off_makes_its_pages_due() -> None:
+    topics = Topics()
+    voucher = item("voucher", category="blocks")
+    topics.put(CATALOG_ITEMS, b"voucher", voucher)
+    rules = PageRules("home", 1, ["s"], candidates=Candidates(categories=["shoes"]), blocks=["voucher"])
+    topics.put(PAGE_RULES, b"home", rules)
+    before = topics.catalog.page("home")
+    changes = topics.put(CATALOG_ITEMS, b"voucher", msgspec.structs.replace(voucher, available=False))
+    after = topics.catalog.page("home")
+    assert changes.pages == {"home"} and after.revision > before.revision
+    assert after.candidates is before.candidates and not after.bound("s", 1).eligible.any()
+
+
 def layout(version: int, item_shown: str = "i1") -> Layout:
     slate = {"top": item_shown}
     return Layout(
