@@ -157,11 +157,12 @@ def statistics_of(segment: str, state: KeyState, page: Page, settings: LayoutSet
 
 
 def _worth(tables: Sequence[Table], weight_of: Mapping[int, int], page: Page, settings: LayoutSettings) -> Worth | None:
-    """What a click is worth, where sales count; without, every click is worth the same."""
+    """What a click is worth, where sales count; without, or before any, every click is worth the same."""
     if not settings.sale_value:
         return None
     sales = page.parameters.sales if page.parameters else Sales()
     shares = {bucket: weight / ONE for bucket, weight in weight_of.items()}
     margins = page.known.margins if page.known else np.ones(len(page.candidates.items))
     own = sold(tables, shares, sales, page.candidates)
-    return worth_of(own, sales, settings.click_value, settings.sale_value * margins)
+    found = worth_of(own, sales, settings.click_value, settings.sale_value * margins)
+    return found if found.mean.any() else None

@@ -228,6 +228,15 @@ def test_where_sales_count_margins_and_purchases_decide() -> None:
     assert {slate["top"] for slate in made.slates} == {"i2"}
 
 
+def test_before_anything_was_sold_clicks_decide_even_where_they_are_worth_nothing() -> None:
+    seen = table(0, Traffic.LEARNED, ITEMS, SLOTS)
+    seen.conversions[:] = seen.revenue[:] = seen.squares[:] = 0
+    page_of = page(CandidateSet(ITEMS))
+    bare, sales = (LayoutSettings(click_value=0.0, sale_value=value) for value in (0.0, 0.01))
+    by_clicks, made = (compose("new", KeyState((seen,), MARKS), page_of, one, 3) for one in (bare, sales))
+    assert made.slates == by_clicks.slates
+
+
 def test_young_clicks_count_by_the_share_of_purchases_that_has_come() -> None:
     candidates = CandidateSet(ITEMS[:1])
     seen = [table(bucket, Traffic.LEARNED, ITEMS[:1], SLOTS, seed=1) for bucket in (0, 1_000, 2_000)]
