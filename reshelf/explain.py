@@ -19,6 +19,7 @@ from streams.clients import redis_client
 from streams.fold.deltas import WHOLE_PAGE
 from streams.layouts.catalog import Catalog
 from streams.layouts.explain import Arm, Explanation, explain
+from streams.layouts.guard import fallen
 from streams.state import manifest
 from streams.state.reader import KeyState, StateReader
 
@@ -31,7 +32,8 @@ def explained(settings: Settings, page: str, segment: str, now_ms: int) -> Expla
     declared(catalog, page)
     state = asyncio.run(state_of(live(settings), page, segment))
     epoch = epoch_of(now_ms, page, segment, settings.layouts.epoch_ms)
-    return explain(segment, state, catalog.page(page), settings.layouts, epoch.number, now_ms)
+    fell_back = fallen(catalog.published, settings.experiment).get(page, "")
+    return explain(segment, state, catalog.page(page), settings.layouts, epoch.number, now_ms, fell_back)
 
 
 def declared(catalog: Catalog, page: str) -> PageRules:
@@ -73,6 +75,7 @@ def as_json(explanation: Explanation, item: str | None) -> dict[str, Any]:
         "segment": explanation.layout.segment,
         "epoch": explanation.layout.epoch,
         "policy": explanation.layout.policy,
+        "guard_rail": explanation.layout.guard_rail,
         "examination": explanation.examination,
         "relaxed": explanation.layout.relaxed,
         "arms": [msgspec.to_builtins(arm) for arm in arms],
@@ -95,8 +98,9 @@ def listing(explanation: Explanation) -> RenderableType:
             "; ".join(arm.rules),
         )
     left = len(explanation.arms) - LISTED
-    relaxed = [f"relaxed: {text}" for text in explanation.layout.relaxed]
-    return Group(table, *([f"and {left} more items"] if left > 0 else []), *relaxed)
+    notes = [f"and {left} more items"] if left > 0 else []
+    notes += [f"all visitors get the baseline: {reason}"] if (reason := explanation.layout.guard_rail) else []
+    return Group(table, *notes, *(f"relaxed: {text}" for text in explanation.layout.relaxed))
 
 
 def story(arm: Arm) -> str:

@@ -100,9 +100,10 @@ def heading(layout: Layout, now_ms: int) -> str:
     told = row(layout, now_ms)
     life = f"expires in {told['expires_in_s']:.0f} s" if told["expires_in_s"] > 0 else "expired"
     relaxed = f", rules given up: {', '.join(layout.relaxed)}" if layout.relaxed else ""
+    fell_back = f", as a guard-rail was crossed: {layout.guard_rail}" if layout.guard_rail else ""
     return (
         f"{layout.page} for {layout.segment}, version {layout.version}, made {told['age_s']:.1f} s ago, {life}, "
-        f"{layout.policy} with {told['variants']} variants, holdout {layout.holdout_share:.0%}{relaxed}"
+        f"{layout.policy} with {told['variants']} variants, holdout {layout.holdout_share:.0%}{fell_back}{relaxed}"
     )
 
 

@@ -11,6 +11,7 @@ from reshelf.console.shop import card, rendered
 from reshelf.console.sight import Sight, State
 from schemas.messages import PageRules
 from streams.layouts.explain import explain
+from streams.layouts.guard import fallen
 
 OTHERS = 12
 """Arms that are listed beside those in the slot, the likeliest to be clicked."""
@@ -25,7 +26,9 @@ async def why(sight: Sight, state: State, rules: PageRules, segment: str, asked:
     """
     catalog, page, settings = sight.catalog, rules.page, sight.settings.layouts
     epoch = epoch_of(now_ms, page, segment, settings.epoch_ms)
-    found = explain(segment, await state.of(page, segment), catalog.page(page), settings, epoch.number, now_ms)
+    fell_back = fallen(catalog.published, sight.settings.experiment).get(rules.page, "")
+    counted, made_of = await state.of(rules.page, segment), catalog.page(rules.page)
+    found = explain(segment, counted, made_of, settings, epoch.number, now_ms, fell_back)
     slot = asked[0] if asked[0] in rules.slots else rules.slots[0]
     arms = sorted(found.arms, key=lambda arm: -arm.slots.get(slot, 0.0))
     standing = [arm for arm in arms if slot in arm.slots]
@@ -38,6 +41,7 @@ async def why(sight: Sight, state: State, rules: PageRules, segment: str, asked:
         "slots": rules.slots,
         "examination": round(found.examination[slot], 4),
         "policy": found.layout.policy,
+        "guard_rail": found.layout.guard_rail,
         "relaxed": found.layout.relaxed,
         "published": published.version if published else None,
         "standing": [card(arm.item, catalog.items.get(arm.item)) | {"share": arm.slots[slot]} for arm in standing],

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from policy.compose import Statistics
+from policy.matching import NO_CODE
 from policy.posteriors import Beta, Floats, interval
 from policy.priors import unpacked
-from policy.rules import NO_CODE, Bound
+from policy.rules import Bound
 from policy.sampling import beta_draws
 from schemas.messages import Layout, PolicyParameters
 from streams.layouts.compose import compose, explored, statistics_of
+from streams.layouts.guard import guarded
 from streams.layouts.known import Known
 from streams.layouts.page import Page
 from streams.layouts.totals import Totals
@@ -84,11 +86,14 @@ class Explanation:
 
 
 def explain(
-    segment: str, state: KeyState, page: Page, settings: LayoutSettings, epoch: int, now_ms: int
+    segment: str, state: KeyState, page: Page, settings: LayoutSettings, epoch: int, now_ms: int, fell_back: str = ""
 ) -> Explanation:
-    """Make the layout of a page for a segment and say for each candidate what went into it."""
+    """Make the layout of a page for a segment and say for each candidate what went into it.
+
+    `fell_back` says why the page shows its baseline to all, where it does (`streams.layouts.guard`).
+    """
     totals = Totals(page.candidates, tuple(page.rules.slots))
-    layout = compose(segment, state, page, settings, epoch, totals, now_ms)
+    layout = guarded(compose(segment, state, page, settings, epoch, totals, now_ms), 0, fell_back)
     statistics = statistics_of(segment, state, page, settings, totals)
     beta = statistics.posterior()
     bound = page.bound(segment, now_ms)

@@ -63,9 +63,8 @@ class Guard:
 
     def recall(self, published: Mapping[Key, Published]) -> None:
         """Take over what layouts of this experiment say already."""
-        for key, one in published.items():
-            if self._settings.fallback and one.guard_rail and one.experiment_since == self._settings.since_ms:
-                self.fallen.setdefault(key.page, one.guard_rail)
+        for page, reason in fallen(published, self._settings).items():
+            self.fallen.setdefault(page, reason)
 
     async def _look_at(self, page: str) -> None:
         bins = await read_bins(self._client, self._redis.namespace, self._redis.groups, page)
@@ -97,15 +96,30 @@ class Guard:
 
     def applied(self, layout: Layout) -> Layout:
         """The layout, or for a page that fell one that shows the baseline to all."""
-        since, reason = self._settings.since_ms, self.fallen.get(layout.page, "")
-        if not reason:
-            return msgspec.structs.replace(layout, experiment_since=since)
-        return msgspec.structs.replace(
-            layout,
-            policy="baseline",
-            slates=[layout.baseline],
-            propensities={slot: {item: 1.0} for slot, item in layout.baseline.items()},
-            branches=[],
-            experiment_since=since,
-            guard_rail=reason[:256],
-        )
+        return guarded(layout, self._settings.since_ms, self.fallen.get(layout.page, ""))
+
+
+def fallen(published: Mapping[Key, Published], settings: ExperimentSettings) -> dict[str, str]:
+    """The pages whose layouts say that they fell back in this experiment, and why."""
+    if not settings.fallback:
+        return {}
+    return {
+        key.page: one.guard_rail
+        for key, one in published.items()
+        if one.guard_rail and one.experiment_since == settings.since_ms
+    }
+
+
+def guarded(layout: Layout, since_ms: int, reason: str) -> Layout:
+    """The layout of an experiment; with a `reason` to fall back, one that shows the baseline to all."""
+    if not reason:
+        return msgspec.structs.replace(layout, experiment_since=since_ms)
+    return msgspec.structs.replace(
+        layout,
+        policy="baseline",
+        slates=[layout.baseline],
+        propensities={slot: {item: 1.0} for slot, item in layout.baseline.items()},
+        branches=[],
+        experiment_since=since_ms,
+        guard_rail=reason[:256],
+    )

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from rich.console import Console
 from scipy.special import expit, logit
 
 from policy.posteriors import interval
@@ -82,6 +83,19 @@ def test_an_explanation_is_of_the_layout_that_would_be_made() -> None:
     assert by_name["i3"].prior.factor > 2.0 > by_name["i1"].prior.factor == 1.0
     assert by_name["i4"].rules == ["pinned in left by p"]
     assert by_name["i5"].rules == ["score times 2 by boosts"]
+
+
+def test_on_a_page_that_fell_back_the_baseline_is_explained() -> None:
+    state = KeyState((table(0, Traffic.LEARNED, ITEMS, SLOTS, 3),), {})
+    found = explain("new", state, page(), LayoutSettings(), 3, 9, "clicks -9 %")
+    assert (found.layout.policy, found.layout.slates) == ("baseline", [found.layout.baseline])
+    assert {arm.item: arm.slots for arm in found.arms if arm.slots} == {
+        item: {slot: 1.0} for slot, item in found.layout.baseline.items()
+    }
+    console = Console(width=120)
+    with console.capture() as captured:
+        console.print(listing(found))
+    assert "all visitors get the baseline: clicks -9 %" in captured.get()
 
 
 def test_without_parameters_the_prior_is_the_base_rate() -> None:

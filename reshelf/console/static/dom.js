@@ -79,4 +79,12 @@ export function table(head, rows, words = 1) {
   return element("div", "scroll", element("table", "", [element("thead", "", element("tr", "", cells("th", head))), body]));
 }
 
+// Where a layout is not what was declared: the page fell back, or rules could not hold.
+export function exceptions(layout) {
+  const notes = [];
+  if (layout.guard_rail) notes.push(element("p", "notice bad", `All visitors get the baseline, because a guard-rail was crossed: ${layout.guard_rail}.`));
+  if (layout.relaxed?.length) notes.push(element("p", "notice warn", `Rules that could not hold: ${layout.relaxed.join(", ")}.`));
+  return notes;
+}
+
 export const segmentName = name => name === "*" ? "all visitors" : name;

@@ -1,7 +1,7 @@
 // A page of the shop as one visitor sees it; cards move to their new places.
 
 import { art } from "./art.js";
-import { choice, clock, element, money, panel, percent, say, segmentName, span } from "./dom.js";
+import { choice, clock, element, exceptions, money, panel, percent, say, segmentName, span } from "./dom.js";
 
 const FRESH_MS = 4000, NEW_MS = 120_000, LATER_MS = 5000, MOVE_MS = 550;
 const still = matchMedia("(prefers-reduced-motion: reduce)");
@@ -110,7 +110,5 @@ function dress(card, slot, at, changed, now) {
 function noticesOf(content) {
   const notes = [];
   if (content.version && content.of !== content.segment) notes.push(element("p", "notice", `This segment has no layout of its own: it gets that of ${segmentName(content.of)}.`));
-  if (content.guard_rail) notes.push(element("p", "notice bad", `All visitors get the baseline, because a guard-rail was crossed: ${content.guard_rail}.`));
-  if (content.relaxed?.length) notes.push(element("p", "notice warn", `Rules that could not hold: ${content.relaxed.join(", ")}.`));
-  return notes;
+  return [...notes, ...exceptions(content)];
 }

@@ -1,7 +1,7 @@
 // What led to one item in one slot, step by step.
 
 import { art } from "./art.js";
-import { choice, drawing, element, gain, number, panel, percent, say, segmentName } from "./dom.js";
+import { choice, drawing, element, exceptions, gain, number, panel, percent, say, segmentName } from "./dom.js";
 
 const WIDTH = 600, HEIGHT = 150, POINTS = 160;
 
@@ -76,7 +76,7 @@ export const why = {
       if (slots.length !== content.slots.length) slots.replaceChildren(...content.slots.map(name => new Option(name, name)));
       slots.value = content.slot;
       say(told, `${content.policy} · slot ${content.slot} is looked at with probability ${percent(content.examination, 0)} · as of now`);
-      notes.replaceChildren(...(content.relaxed.length ? [element("p", "notice warn", `Rules that could not hold: ${content.relaxed.join(", ")}.`)] : []));
+      notes.replaceChildren(...exceptions(content));
       const lists = JSON.stringify([content.standing, content.others, content.arm?.item]);
       if (lists !== listedFor) {
         standing.replaceChildren(...content.standing.map(one => listed(one, content, now)));
