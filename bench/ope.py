@@ -75,7 +75,7 @@ def rules(plan: Plan) -> Bound:
     return Bound(
         eligible=items >= 0,
         factor=np.where(items == 1, 1.2, 1.0),
-        pinned=(Pinned("pin", items == 0, 1, 1.0),),
+        pinned=(Pinned("pin", "pin", items == 0, 1, 1.0),),
         capped=(Capped("brand", (items % 6).astype(np.int32), 2),),
         spaced=(Spaced("category", (items % 5).astype(np.int32), 2),),
         exposed=(Exposed("new", items >= plan.items - 3, 0.1, 1.0),),

@@ -125,20 +125,24 @@ def compose(
     """
     names = page, segment, str(epoch)
     rules = rules or Rules.none(statistics.hashes, len(statistics.slots))
-    scores = _Scores(statistics, choice, page, segment, epoch, z)
+    scores = _Scores(statistics, choice, page, segment, epoch, z, rules.several.factor)
 
     def filled(score: Floats, rules: Prepared) -> Filled:
         return fill(score, statistics.examination, statistics.hashes, rules, names)
 
     served = filled(scores.served(), rules.several)
-    baseline = filled(_baseline_scores(statistics)[:, None], rules.single)
+    single = filled(_baseline_scores(statistics)[:, None], rules.single)
     shadow = filled(scores.of(choice.shadow), rules.several).slates.tolist() if choice.shadow else []
     return Composition(
-        baseline=_named(baseline.slates[0].tolist(), statistics),
+        baseline=_named(single.slates[0].tolist(), statistics),
         slates=[_named(row, statistics) for row in served.slates.tolist()],
         propensities=_named_propensities(served.slates, statistics),
         shadow=[_named(row, statistics) for row in shadow],
-        relaxed=list(served.relaxed),
+        relaxed=[
+            *rules.several.bound.idle,
+            *served.relaxed,
+            *(f"{rule}: not in the baseline" for rule, _ in single.broken),
+        ],
     )
 
 
@@ -146,9 +150,16 @@ class _Scores:
     """What policies say of the arms."""
 
     def __init__(
-        self, statistics: Statistics, choice: PolicyChoice, page: str, segment: str, epoch: int, z: Floats | None
+        self,
+        statistics: Statistics,
+        choice: PolicyChoice,
+        page: str,
+        segment: str,
+        epoch: int,
+        z: Floats | None,
+        factor: Floats,
     ) -> None:
-        self._belief = Belief(statistics.posterior(), statistics.worth)
+        self._belief = Belief(statistics.posterior(), statistics.worth, factor)
         self._choice = choice
         self._slots = len(statistics.slots)
         self._names = page, segment, statistics.hashes

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policy.greedy import Greedy, Limits
+from policy.matching import NO_CODE, Bools
 from policy.posteriors import Floats
-from policy.rules import NO_CODE, Bools, Bound, Capped, Exposed, Pinned, Placed, Spaced, shown_in
+from policy.rules import Bound, Capped, Exposed, Pinned, Placed, Spaced, shown_in
 from policy.sampling import Hashes
 from policy.slates import EMPTY, slates
 
@@ -30,10 +31,15 @@ ROUNDS = 3
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """Slates int32[V, S], -1 where none, and what was relaxed, in words."""
+    """Slates int32[V, S], -1 where none, and the rules that do not hold, with the number of slates in which."""
 
     slates: Rows
-    relaxed: tuple[str, ...] = ()
+    broken: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def relaxed(self) -> list[str]:
+        """The rules that do not hold, in words."""
+        return [f"{rule}: not in {count} of {len(self.slates)} slates" for rule, count in self.broken]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,13 @@ class Prepared:
         canonical = np.argsort(hashes, kind="stable")
         ordered = bound.ordered(canonical)
         return cls(ordered, canonical, Limits(ordered, slots))
+
+    @property
+    def factor(self) -> Floats:
+        """What scores are multiplied by, 0 for arms that may not be shown, float64[A] in the order given."""
+        factor = np.empty(len(self.canonical))
+        factor[self.canonical] = np.where(self.bound.eligible, self.bound.factor, 0.0)
+        return factor
 
 
 class Rules(NamedTuple):
@@ -83,7 +96,7 @@ def fill(scores: Floats, examination: Floats, hashes: Hashes, rules: Prepared, n
     usable = np.where(bound.eligible[:, None], scores[canonical] * bound.factor[:, None], -np.inf)
     if bound.plain or not len(usable):
         found = slates(usable, examination, hashes[canonical])
-        return Filled(_renamed(found, canonical), bound.idle)
+        return Filled(_renamed(found, canonical))
     work = _Filling(usable, examination, rules, names)
     work.fill(np.arange(scores.shape[1]))
     for _ in range(ROUNDS):
@@ -91,7 +104,7 @@ def fill(scores: Floats, examination: Floats, hashes: Hashes, rules: Prepared, n
         if not len(changed):
             break
         work.fill(changed)
-    return Filled(_renamed(work.slates, canonical), (*bound.idle, *work.told(work.slates)))
+    return Filled(_renamed(work.slates, canonical), work.broken())
 
 
 def _renamed(found: Rows, canonical: Places) -> Rows:
@@ -111,6 +124,9 @@ class _Filling:
         self._banned = np.zeros(self._scores.shape, dtype=np.bool_)
         self._greedy = Greedy(self._scores, self._order, rules.limits)
         self._fixed = np.full((self._variants, len(examination)), EMPTY, dtype=np.int32)
+        self._most = np.full(self._arms, self._variants)
+        for rule in self._bound.exposed:
+            self._most[rule.arms] = np.minimum(self._most[rule.arms], _most(rule, self._variants))
         self._place_pins()
         self.slates = self._fixed.copy()
 
@@ -134,26 +150,20 @@ class _Filling:
 
     def correct_exposure(self) -> Places:
         """Note what has to be banned or wanted for shares to hold; the variants to fill again."""
-        changed = np.zeros(self._variants, dtype=np.bool_)
+        changed = self._lower()
         for rule in self._bound.exposed:
-            changed |= self._lower(rule)
             changed |= self._raise(rule)
         return np.flatnonzero(changed)
 
-    def _lower(self, rule: Exposed) -> Bools:
-        """Keep an arm that is in too many slates for those in which it scores best."""
-        limit = int(np.floor(rule.most * self._variants + 1e-9))
+    def _lower(self) -> Bools:
+        """Keep an arm that is in too many slates for those in which it is fixed or scores best."""
         changed = np.zeros(self._variants, dtype=np.bool_)
-        if limit >= self._variants:
-            return changed
-        shown = self.slates[self.slates != EMPTY]
-        counts = np.bincount(shown, minlength=self._arms) * rule.arms
-        for arm in np.flatnonzero(counts > limit).tolist():
+        for arm in np.flatnonzero(self._shown() > self._most).tolist():
             holding = np.flatnonzero((self.slates == arm).any(axis=1))
-            keeping = holding[np.argsort(-self._scores[holding, arm], kind="stable")][:limit]
-            banned = np.ones(self._variants, dtype=np.bool_)
+            fixed = (self._fixed == arm).any(axis=1)
+            keeping = holding[np.lexsort((-self._scores[holding, arm], ~fixed[holding]))][: self._most[arm]]
+            banned = ~fixed
             banned[keeping] = False
-            banned &= ~(self._fixed == arm).any(axis=1)
             changed[holding] |= (banned & ~self._banned[:, arm])[holding]
             self._banned[:, arm] |= banned
         return changed
@@ -161,38 +171,49 @@ class _Filling:
     def _raise(self, rule: Exposed) -> Bools:
         """Give the slot least looked at, of those it may have, to the best such arm where it scores best."""
         changed = np.zeros(self._variants, dtype=np.bool_)
-        has = (rule.arms[self.slates] & (self.slates != EMPTY)).any(axis=1)
-        lacking = int(np.ceil(rule.least * self._variants - 1e-9)) - int(has.sum())
-        if lacking <= 0:
+        arms, has = np.flatnonzero(rule.arms), self._has(rule, self.slates) | self._has(rule, self._fixed)
+        lacking = _least(rule, self._variants) - int(has.sum())
+        if lacking <= 0 or not len(arms):
             return changed
-        arms = np.flatnonzero(rule.arms)
-        if not len(arms):
-            return changed
-        score = np.where(self._banned[:, arms], -np.inf, self._scores[:, arms])
-        best = arms[score.argmax(axis=1)]
-        value = np.where(has, -np.inf, score.max(axis=1))
-        for variant in np.argsort(-value, kind="stable")[:lacking].tolist():
-            free = [slot for slot in self._order[::-1].tolist() if self._is_free(variant, slot, int(best[variant]))]
-            if value[variant] > -np.inf and free:
-                self._fixed[variant, free[0]] = best[variant]
-                changed[variant] = True
+        room = (self._most - self._shown())[arms]
+        free = (self._fixed == EMPTY) @ self._places[:, arms]
+        open_to = np.where(free & ~self._banned[:, arms] & ~has[:, None], self._scores[:, arms], -np.inf)
+        for _ in range(lacking):
+            open_to[:, room <= 0] = -np.inf
+            variant, best = np.unravel_index(open_to.argmax(), open_to.shape)
+            if open_to[variant, best] == -np.inf:
+                break
+            self._fixed[variant, self._last_free(variant, arms[best])] = arms[best]
+            open_to[variant], changed[variant] = -np.inf, True
+            room[best] -= 1
         return changed
 
-    def _is_free(self, variant: int, slot: int, arm: int) -> bool:
-        return bool(self._fixed[variant, slot] == EMPTY and self._places[slot, arm])
+    def _shown(self) -> Places:
+        """In how many slates each arm is by now, int[A]."""
+        now = np.where(self._fixed == EMPTY, self.slates, self._fixed)
+        return np.bincount(now[now != EMPTY], minlength=self._arms)
+
+    def _last_free(self, variant: np.intp, arm: np.intp) -> int:
+        """The slot least looked at, of those that the arm may have."""
+        free = (self._fixed[variant] == EMPTY) & self._places[:, arm]
+        return int(self._order[free[self._order]][-1])
+
+    def _has(self, rule: Exposed, found: Rows) -> Bools:
+        return np.asarray((rule.arms[found] & (found != EMPTY)).any(axis=1))
 
     # Telling
 
-    def told(self, found: Rows) -> list[str]:
+    def broken(self) -> tuple[tuple[str, int], ...]:
         """The rules that do not hold, with the number of slates in which they do not."""
-        broken = [
-            *(("pin", pin.name, self._unpinned(pin, found)) for pin in self._bound.pinned),
-            *(("spacing", rule.name, int(self._near(rule, found).sum())) for rule in self._bound.spaced),
-            *(("cap", rule.name, int(self._beyond(rule, found).sum())) for rule in self._bound.capped),
-            *(("exposure", rule.name, self._unseen(rule, found)) for rule in self._bound.exposed),
-            *(("place", rule.name, int(self._misplaced(rule, found).sum())) for rule in self._bound.placed),
+        bound, found = self._bound, self.slates
+        counts = [
+            *((f"{pin.kind} {pin.name}", self._unpinned(pin, found)) for pin in bound.pinned),
+            *((f"spacing {rule.name}", int(self._near(rule, found).sum())) for rule in bound.spaced),
+            *((f"cap {rule.name}", int(self._beyond(rule, found).sum())) for rule in bound.capped),
+            *((f"exposure {rule.name}", self._unseen(rule, found)) for rule in bound.exposed),
+            *((f"place {rule.name}", int(self._misplaced(rule, found).sum())) for rule in bound.placed),
         ]
-        return [f"{kind} {name}: not in {count} of {self._variants} slates" for kind, name, count in broken if count]
+        return tuple((rule, count) for rule, count in counts if count)
 
     def _asked(self, pin: Pinned) -> int:
         return self._variants if pin.share >= 1.0 else shown_in(pin.share, self._variants, pin.name, *self._names)
@@ -216,11 +237,9 @@ class _Filling:
 
     def _unseen(self, rule: Exposed, found: Rows) -> int:
         """Slates too few for the floor, or too many for the ceiling of the arm shown most."""
-        shown = found != EMPTY
-        has = (rule.arms[found] & shown).any(axis=1)
-        counts = np.bincount(found[shown], minlength=len(rule.arms))[rule.arms]
-        too_few = int(np.ceil(rule.least * self._variants - 1e-9)) - int(has.sum())
-        return max(0, too_few, int(counts.max(initial=0)) - int(np.floor(rule.most * self._variants + 1e-9)))
+        too_few = _least(rule, self._variants) - int(self._has(rule, found).sum())
+        counts = np.bincount(found[found != EMPTY], minlength=self._arms)[rule.arms]
+        return max(0, too_few, int(counts.max(initial=0)) - _most(rule, self._variants))
 
     def _misplaced(self, rule: Placed, found: Rows) -> Bools:
         arms = rule.arms[found] & (found != EMPTY)
@@ -228,3 +247,13 @@ class _Filling:
         if rule.reserved:
             wrong |= ~arms & (found != EMPTY) & rule.slots
         return np.asarray(wrong.any(axis=1))
+
+
+def _least(rule: Exposed, variants: int) -> int:
+    """The slates of a floor: rounded up."""
+    return int(np.ceil(rule.least * variants - 1e-9))
+
+
+def _most(rule: Exposed, variants: int) -> int:
+    """The slates of a ceiling: rounded down."""
+    return int(np.floor(rule.most * variants + 1e-9))

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policy.compiled import BUILT, scan
+from policy.matching import NO_CODE, Bools, Codes
 from policy.posteriors import Floats
-from policy.rules import NO_CODE, Bools, Bound, Codes
+from policy.rules import Bound
 from policy.slates import EMPTY
 
 Rows = NDArray[np.int32]

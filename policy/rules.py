@@ -7,28 +7,27 @@ available, a slot that the page does not have) is told in `idle`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from policy.matching import NO_CODE, Arms, Bools, Codes
 from policy.posteriors import Floats
 from policy.sampling import hash64
 from schemas import rules as declared
 from schemas.messages import CatalogItem, PageRules
 from schemas.topics import DAY_MS
 
-Bools = NDArray[np.bool_]
-Codes = NDArray[np.int32]
-
-NO_CODE = -1
+_WITHOUT_MATCH = declared.Pin | declared.Spacing | declared.Complements
 
 
 class Pinned(NamedTuple):
-    """An arm that stands in a slot; `share` of the slates have it (a sponsored slot), all for a pin."""
+    """An arm that stands in a slot: of a `sponsored` rule in its `share` of the slates, of a `pin` in all."""
 
+    kind: str
     name: str
     arms: Bools
     slot: int
@@ -109,7 +108,7 @@ class Bound:
 
     def for_all(self) -> Bound:
         """The rules that hold in every single slate: without shares of slates."""
-        pins = tuple(pin for pin in self.pinned if pin.share >= 1.0)
+        pins = tuple(pin for pin in self.pinned if pin.kind == "pin")
         return replace(self, pinned=pins, exposed=())
 
     @property
@@ -133,18 +132,18 @@ def bind(
     `learned` are complements of items beside those that the catalog names.
     """
     known = [catalog.get(item) for item in items]
-    binding = _Binding(page, _Arms(items, known, now_ms), pacing or {}, learned or {})
+    binding = _Binding(page, Arms(items, known, now_ms), pacing or {}, learned or {})
     for rule in page.rules:
         if _holds(rule, segment, now_ms):
             binding.take(rule)
-    return binding.bound(next_change(page, (item for item in known if item is not None), now_ms))
+    return binding.bound(next_change(page, [item for item in known if item is not None], now_ms))
 
 
 class _Binding:
     """Rules on their way into arrays."""
 
     def __init__(
-        self, page: PageRules, arms: _Arms, pacing: Mapping[str, float], learned: Mapping[str, Sequence[str]]
+        self, page: PageRules, arms: Arms, pacing: Mapping[str, float], learned: Mapping[str, Sequence[str]]
     ) -> None:
         self._page = page
         self._arms = arms
@@ -157,7 +156,7 @@ class _Binding:
         self._spaced: list[Spaced] = []
         self._exposed: list[Exposed] = []
         self._placed: list[Placed] = []
-        self._complements = np.zeros((len(arms.eligible), 0), dtype=np.int32)
+        self._complements: Codes | None = None
         self._together = 1.0
         self._idle: list[str] = []
 
@@ -169,13 +168,13 @@ class _Binding:
                 self._factor[self._arms.matching(rule.match)] *= rule.factor
             case declared.Exposure():
                 self._exposed.append(Exposed(rule.name, self._arms.matching(rule.match), rule.least, rule.most))
-            case declared.Complements():
+            case declared.Complements() if self._complements is None:
                 self._complements = self._arms.complements(self._learned if rule.learned else {})
                 self._together = rule.factor
             case _:
                 self._limit(rule)
 
-    def _limit(self, rule: declared.Cap | declared.Spacing | declared.Place) -> None:
+    def _limit(self, rule: declared.Rule) -> None:
         match rule:
             case declared.Cap():
                 codes = self._arms.codes(None if rule.by == "all" else rule.by)
@@ -186,6 +185,8 @@ class _Binding:
             case declared.Place():
                 allowed = np.array([slot in rule.slots for slot in self._page.slots], dtype=np.bool_)
                 self._placed.append(Placed(rule.name, self._arms.matching(rule.match), allowed, rule.reserved))
+            case _:  # Complements after the first.
+                return
 
     def _pin(self, rule: declared.Pin | declared.Sponsored) -> None:
         slot = self._slots.get(rule.slot)
@@ -194,9 +195,9 @@ class _Binding:
         else:
             mask, share = self._arms.matching(rule.match), self._pacing.get(rule.name, 0.0)
         if slot is None or not mask.any():
-            self._idle.append(f"{_kind(rule)} {rule.name}: " + _lacking(slot, rule.slot))
+            self._idle.append(f"{declared.kind_of(type(rule))} {rule.name}: " + _lacking(slot, rule.slot))
         elif share > 0.0:
-            self._pinned.append(Pinned(rule.name, mask, slot, share))
+            self._pinned.append(Pinned(declared.kind_of(type(rule)), rule.name, mask, slot, share))
 
     def bound(self, until: int | None) -> Bound:
         return Bound(
@@ -207,102 +208,30 @@ class _Binding:
             tuple(self._spaced),
             tuple(self._exposed),
             tuple(self._placed),
-            self._complements,
+            np.zeros((len(self._factor), 0), dtype=np.int32) if self._complements is None else self._complements,
             self._together,
             tuple(self._idle),
             until,
         )
 
 
-def _kind(rule: declared.Rule) -> str:
-    return str(type(rule).__struct_config__.tag)
-
-
 def _lacking(slot: int | None, name: str) -> str:
     return f"the page has no slot {name}" if slot is None else "nothing it names is available"
 
 
-def next_change(page: PageRules, items: Iterable[CatalogItem], now_ms: int) -> int | None:
+def next_change(page: PageRules, items: Sequence[CatalogItem], now_ms: int) -> int | None:
     """When a rule or an item next comes or goes by itself, in milliseconds; None where none does."""
     moments = [moment for rule in page.rules for moment in (rule.starts_at, rule.ends_at)]
     moments += [moment for item in items for moment in (item.available_from, item.available_until)]
-    for rule in page.rules:
-        days = (
-            rule.match.newer_than_days if isinstance(rule, declared.Boost | declared.Exposure | declared.Cap) else 0.0
-        )
-        if days:
-            moments += [int(item.created_at + days * DAY_MS) for item in items if item.created_at]
+    ages = {rule.match.newer_than_days for rule in page.rules if not isinstance(rule, _WITHOUT_MATCH)}
+    for days in ages - {0.0}:
+        # An item is new for so long, the last millisecond included.
+        moments += [int(item.created_at + days * DAY_MS) + 1 for item in items if item.created_at]
     return min((moment for moment in moments if now_ms < moment < declared.FOR_EVER), default=None)
 
 
 def _holds(rule: declared.Rule, segment: str, now_ms: int) -> bool:
     return rule.starts_at <= now_ms < rule.ends_at and (not rule.segments or segment in rule.segments)
-
-
-class _Arms:
-    """What rules ask of arms."""
-
-    def __init__(self, names: Sequence[str], items: Sequence[CatalogItem | None], now_ms: int) -> None:
-        self._names = names
-        self._items = items
-        self._now = now_ms
-        self.eligible = np.array([item is None or available(item, now_ms) for item in items], dtype=np.bool_)
-
-    def named(self, name: str) -> Bools:
-        return np.array([one == name for one in self._names], dtype=np.bool_) & self.eligible
-
-    def matching(self, match: declared.Match) -> Bools:
-        found = np.fromiter(map(self._test(match), self._names, self._items), np.bool_, len(self._names))
-        return found & self.eligible
-
-    def _test(self, match: declared.Match) -> Callable[[str, CatalogItem | None], bool]:
-        names, categories, brands, tags = (
-            frozenset(those) for those in (match.items, match.categories, match.brands, match.tags)
-        )
-        since = self._now - match.newer_than_days * DAY_MS if match.newer_than_days else None
-
-        def test(name: str, item: CatalogItem | None) -> bool:
-            if names and name not in names:
-                return False
-            if item is None:
-                return bool(names) or not (categories or brands or tags or since)
-            return (
-                (not categories or item.category in categories)
-                and (not brands or item.brand in brands)
-                and (not tags or not tags.isdisjoint(item.tags))
-                and (since is None or item.created_at >= since)
-            )
-
-        return test
-
-    def codes(self, by: declared.Attribute | None) -> Codes:
-        """A number for each brand or category, int32[A], -1 for arms without one; without `by` all have 0."""
-        if by is None:
-            return np.zeros(len(self._names), dtype=np.int32)
-        known: dict[str, int] = {}
-        labels = ["" if item is None else getattr(item, by) for item in self._items]
-        return np.array([known.setdefault(one, len(known)) if one else NO_CODE for one in labels], dtype=np.int32)
-
-    def complements(self, learned: Mapping[str, Sequence[str]]) -> Codes:
-        """The complements of each arm among the arms, int32[A, C], -1 where there are fewer: named, then learned."""
-        places = {name: place for place, name in enumerate(self._names)}
-        found = [
-            [places[one] for one in dict.fromkeys((*named, *learned.get(name, ()))) if one in places]
-            for name, named in zip(
-                self._names, (() if item is None else item.complements for item in self._items), strict=True
-            )
-        ]
-        table = np.full((len(found), max(map(len, found), default=0)), NO_CODE, dtype=np.int32)
-        for arm, those in enumerate(found):
-            table[arm, : len(those)] = those
-        return table
-
-
-def available(item: CatalogItem, now_ms: int) -> bool:
-    """Whether an item is in stock and its time has come and is not over at `now_ms`."""
-    return (
-        item.available and item.available_from <= now_ms and (not item.available_until or now_ms < item.available_until)
-    )
 
 
 def shown_in(share: float, variants: int, *names: str) -> int:

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv, ndtr
+from scipy.special import betainccinv, ndtr
 
 from policy.posteriors import Beta, Counts, Floats, Prior, posterior
 from policy.reward import Worth
@@ -24,10 +24,14 @@ UPPER = 1.645
 
 
 class Belief(NamedTuple):
-    """What is known of A arms: attractiveness, and what a click is worth where that matters."""
+    """What is known of A arms: attractiveness, and what a click is worth where that matters.
+
+    `factor`, float64[A], is what rules multiply scores by; 0 where an arm may not be shown.
+    """
 
     beta: Beta
     worth: Worth | None = None
+    factor: Floats | None = None
 
     @property
     def mean(self) -> Floats:
@@ -69,24 +73,29 @@ def ucb(belief: Belief, random: Random, choice: PolicyChoice, slots: int) -> Flo
     Bayes-UCB (Kaufmann, Cappé and Garivier 2012) with a fixed level in place of one
     that grows with time: Phi(1.645 * exploration), 95 % for exploration 1.
     """
-    level = float(ndtr(UPPER * choice.exploration))
-    upper: Floats = np.asarray(betaincinv(belief.beta.a, belief.beta.b, level), dtype=np.float64)
+    above = float(ndtr(-UPPER * choice.exploration))
+    upper: Floats = np.asarray(betainccinv(belief.beta.a, belief.beta.b, above), dtype=np.float64)
     return _alike(upper if belief.worth is None else upper * belief.worth.mean, random)
 
 
 def epsilon_greedy(belief: Belief, random: Random, choice: PolicyChoice, slots: int) -> Floats:
-    """The posterior mean, but each of the best `slots` arms gives way with probability epsilon to a random other."""
+    """The posterior mean, but each of the best `slots` arms gives way with probability epsilon to a random other.
+
+    The best are those after the factors of rules, which scores are multiplied by later.
+    """
     scores = _alike(belief.mean, random)
+    factor = np.ones(len(scores)) if belief.factor is None else belief.factor
+    value, shown = belief.mean * factor, int((factor > 0.0).sum())
     # Equals are told apart by their normals, so that the order of arms in the input does not matter.
-    best = np.lexsort((random.click[0, :, 0], -belief.mean))[: min(slots, len(scores))]
+    best = np.lexsort((random.click[0, :, 0], -value))[: min(slots, shown)]
     gives_way = ndtr(random.click[1]) < choice.epsilon
-    candidates = random.click[0].copy()
+    candidates = np.where(factor[:, None] > 0.0, random.click[0], -np.inf)
     candidates[best] = -np.inf
     for variant in range(scores.shape[1]):
         leaving = best[gives_way[best, variant]]
-        coming = np.argsort(-candidates[:, variant], kind="stable")[: min(len(leaving), len(scores) - len(best))]
+        coming = np.argsort(-candidates[:, variant], kind="stable")[: min(len(leaving), shown - len(best))]
         leaving = leaving[: len(coming)]
-        scores[coming, variant] = belief.mean[leaving]
+        scores[coming, variant] = value[leaving] / factor[coming]
         scores[leaving, variant] = 0.0
     return scores
 

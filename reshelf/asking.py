@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
+from policy.matching import available
 from policy.posteriors import Floats
-from policy.rules import available
 from reshelf.beliefs import Beliefs, beliefs
 from reshelf.decisions import read
 from reshelf.encoding.run import text_encoder

@@ -108,3 +108,8 @@ class Complements(_Rule, frozen=True, kw_only=True, tag="complements"):
 
 Rule = Pin | Boost | Cap | Spacing | Exposure | Place | Sponsored | Complements
 KINDS: tuple[type[Rule], ...] = (Pin, Boost, Cap, Spacing, Exposure, Place, Sponsored, Complements)
+
+
+def kind_of(rule: type[Rule]) -> str:
+    """How a file names the kind."""
+    return str(rule.__struct_config__.tag)

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from policy.rules import bind
+from policy.matching import Bools, matching
 from schemas.messages import CatalogItem, PageRules
-from schemas.rules import Boost, Sponsored
+from schemas.rules import Sponsored
 from streams.settings import DAY_MS, FoldSettings
 from streams.state.tables import Table
 
@@ -29,7 +29,8 @@ def pacing(
 
     What is left of the day's impressions over what the slot is expected to have left:
     in the morning as the day before, by and by as the day so far.
-    Days are the time buckets of the state; wider buckets than a day get as many days' impressions.
+    Days are the time buckets of the state; wider buckets than a day get as many days' impressions,
+    and a single bucket for all time, which does not tell what was shown today, none.
     """
     found = {}
     for rule in rules.rules:
@@ -42,32 +43,28 @@ def pacing(
 def _share(
     rule: Sponsored, tables: Sequence[Table], items: Mapping[str, CatalogItem], fold: FoldSettings, now_ms: int
 ) -> float:
-    day = fold.bucket_ms or DAY_MS
+    day = fold.bucket_ms
+    if not day:
+        return 0.0
     start = now_ms - now_ms % day
-    passed = (now_ms - start) / day
     today, before = ([one for one in tables if one.bucket == at] for at in (start, start - day))
-    in_slot = sum(_shown(one, rule.slot, None) for one in today)
+    # Stock and age may have changed since: what was about the rule when the day began was shown for it.
+    served = sum(_shown(one, rule.slot, matching(rule.match, one.items, items, start)) for one in today)
+    left = rule.impressions * day / DAY_MS - served
+    if left <= 0:
+        return 0.0
+    passed = (now_ms - start) / day
     whole = sum(_shown(one, rule.slot, None) for one in before)
     if passed > EARLY:
-        so_far = in_slot / passed
+        so_far = sum(_shown(one, rule.slot, None) for one in today) / passed
         whole = round(passed * so_far + (1.0 - passed) * whole if whole else so_far)
     if not whole:
         return BEGINNING
-    served = sum(_shown(one, rule.slot, _matching(rule, one.items, items, now_ms)) for one in today)
-    left = rule.impressions * day / DAY_MS - served
     return float(np.clip(left / max(1.0, whole * (1.0 - passed)), 0.0, 1.0))
 
 
-def _shown(table: Table, slot: str, rows: np.ndarray[tuple[int], np.dtype[np.bool_]] | None) -> int:
+def _shown(table: Table, slot: str, rows: Bools | None) -> int:
     if slot not in table.slots:
         return 0
     column = table.impressions[:, table.slots.index(slot)]
     return int(column.sum() if rows is None else column[rows].sum())
-
-
-def _matching(
-    rule: Sponsored, names: Sequence[str], items: Mapping[str, CatalogItem], now_ms: int
-) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    marked = PageRules("page", 0, [rule.slot], rules=[Boost(name="marked", match=rule.match, factor=2.0)])
-    matching: np.ndarray[tuple[int], np.dtype[np.bool_]] = bind(marked, names, items, "*", now_ms).factor > 1.0
-    return matching

@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 
 from policy.compose import Statistics, compose
 from policy.examination import examination
+from policy.filling import Rules
 from policy.posteriors import Beta, Prior, posterior
 from policy.reward import Worth
+from policy.rules import bind
 from policy.sampling import arm_hashes, click_normals
 from policy.scoring import POLICIES, Belief, Random, baseline
 from policy.slates import propensities, slates
-from schemas.messages import PolicyChoice, PolicyName
+from schemas.messages import CatalogItem, PageRules, PolicyChoice, PolicyName
+from schemas.rules import Boost, Match, Spacing
 
 PRIOR = Prior(0.02, 50.0)
 SLOTS = ["top", "left", "right", "foot"]
@@ -256,6 +259,8 @@ def test_ucb_prefers_what_is_less_known_among_equal_means() -> None:
     scores = POLICIES["ucb"](Belief(beta), Random(z), PolicyChoice(), 1)
     assert (scores[0] > scores[1]).all()
     assert POLICIES["ucb"](Belief(beta), Random(z), PolicyChoice(exploration=0.0), 1)[0, 0] < beta.mean[0] * 1.01
+    furthest = POLICIES["ucb"](Belief(beta), Random(z), PolicyChoice(exploration=10.0), 1)
+    assert (furthest[0] > furthest[1]).all() and furthest.max() < 1.0
 
 
 @given(st.floats(0, 1), st.integers(1, 30))
@@ -267,6 +272,41 @@ def test_epsilon_is_the_share_of_slots_that_are_not_the_best(epsilon: float, arm
     if arms >= 8:
         assert changed == pytest.approx(epsilon, abs=0.08)
     assert all(set(slate) == set(greedy) for slate in found.slates)
+
+
+@pytest.mark.parametrize("factor", [0.0, 0.3, 20.0])
+def test_epsilon_is_of_the_slots_as_rules_have_them(factor: float) -> None:
+    page = a_page(60)
+    catalog = {name: CatalogItem(name, name) for name in page.items}
+    best = np.argsort(-page.posterior().mean)
+    those = [page.items[arm] for arm in (best[8:12] if factor > 1.0 else best[:12])]
+    rules = PageRules("home", 1, SLOTS, rules=[Boost(name="b", match=Match(items=those), factor=factor)])
+    bound = Rules.of(bind(rules, page.items, catalog, "*", 1), page.hashes, len(SLOTS))
+
+    def made(choice: PolicyChoice) -> list[dict[str, str]]:
+        return compose(page, choice, "home", "*", 1, rules=bound).slates
+
+    greedy = made(PolicyChoice(name="greedy", variants=1))[0]
+    for epsilon in (0.5, 1.0):
+        slates = made(PolicyChoice(name="epsilon-greedy", variants=256, epsilon=epsilon))
+        changed = np.mean([slate[slot] != item for slate in slates for slot, item in greedy.items()])
+        assert changed == pytest.approx(epsilon, abs=0.08)
+
+
+def test_a_rule_that_the_baseline_breaks_is_told() -> None:
+    page = replace(
+        Statistics.empty(["a1", "a2", "b1"], SLOTS[:3], examination(SLOTS[:3], {}), PRIOR),
+        impressions=np.full((3, 3), 1_000),
+        clicks=np.array([[90, 90, 90], [80, 80, 80], [1, 1, 1]]),
+        holdout_impressions=np.full((3, 3), 1_000),
+        holdout_clicks=np.array([[1, 1, 1], [1, 1, 1], [90, 90, 90]]),
+    )
+    catalog = {name: CatalogItem(name, name, brand=name[0]) for name in page.items}
+    rules = PageRules("home", 1, SLOTS[:3], rules=[Spacing(name="mixed", by="brand", distance=2)])
+    bound = Rules.of(bind(rules, page.items, catalog, "*", 1), page.hashes, 3)
+    found = compose(page, PolicyChoice(name="greedy"), "home", "*", 1, rules=bound)
+    assert set(found.slates[0].values()) == set(page.items)
+    assert found.relaxed == ["spacing mixed: not in the baseline"]
 
 
 def test_exploration_slates_are_uniform_and_count_in_the_propensities() -> None:

@@ -16,7 +16,7 @@ from policy.compiled import BUILT
 from policy.examination import examination
 from policy.filling import Filled, Prepared, fill
 from policy.greedy import Greedy, Limits
-from policy.rules import bind, next_change, shown_in
+from policy.rules import Bound, bind, next_change, shown_in
 from policy.sampling import arm_hashes
 from policy.slates import slates
 from schemas.messages import CatalogItem, PageRules
@@ -60,11 +60,22 @@ def filled(
     """The slates, and the names in them; '' where a slot is empty."""
     known = stocked() if catalog is None else catalog
     names = [*known, *blocks]
-    page = PageRules("home", 1, list(SLOTS), rules=list(rules), blocks=list(blocks))
-    bound = bind(page, names, known, segment, NOW, pacing)
+    bound = bound_to(rules, known, blocks, pacing, segment=segment)
     scores = np.random.default_rng(seed).uniform(0.1, 1.0, (len(names), variants))
     found = fill(scores, LOOKS, arm_hashes(names), Prepared.of(bound, arm_hashes(names), 5), NAMES)
     return found, [[names[arm] if arm >= 0 else "" for arm in row] for row in found.slates.tolist()]
+
+
+def bound_to(
+    rules: Sequence[Rule],
+    catalog: dict[str, CatalogItem],
+    blocks: Sequence[str],
+    pacing: dict[str, float] | None = None,
+    now_ms: int = NOW,
+    segment: str = "s",
+) -> Bound:
+    page = PageRules("home", 1, list(SLOTS), rules=list(rules), blocks=list(blocks))
+    return bind(page, [*catalog, *blocks], catalog, segment, now_ms, pacing)
 
 
 matches = st.builds(
@@ -100,7 +111,7 @@ def test_what_was_not_told_as_relaxed_holds(rules: list[Rule], count: int, varia
     found, rows = filled(rules, catalog, variants, seed, {rule.name: 0.5 for rule in rules})
     page = PageRules("home", 1, list(SLOTS), rules=rules)
     bound = bind(page, list(catalog), catalog, "s", NOW, {})
-    relaxed = " ".join(found.relaxed)
+    relaxed = " ".join([*bound.idle, *found.relaxed])
     assert len(rows) == variants
     assert all(len(set(row) - {""}) == len(row) - row.count("") for row in rows), "an arm twice"
     kept_off = {name for name, eligible in zip(catalog, bound.eligible, strict=True) if not eligible}
@@ -181,19 +192,19 @@ def test_a_shortlist_misses_nothing() -> None:
     hashes = arm_hashes(list(many))
     found = fill(scores, LOOKS, hashes, Prepared.of(bind(page, list(many), many, "s", NOW), hashes, 5), NAMES)
     assert set(found.slates[0].tolist()) == {0, 1, 2, 600, 601}
-    assert found.relaxed == ("cap cap: not in 3 of 3 slates",)
+    assert found.relaxed == ["cap cap: not in 3 of 3 slates"]
 
 
 def test_of_two_pins_in_one_slot_the_first_holds_and_the_other_is_told() -> None:
     found, rows = filled([Pin(name="one", item="i3", slot="hero"), Pin(name="two", item="i4", slot="hero")])
     assert {row[0] for row in rows} == {"i3"}
-    assert found.relaxed == ("pin two: not in 8 of 8 slates",)
+    assert found.relaxed == ["pin two: not in 8 of 8 slates"]
 
 
 @pytest.mark.parametrize(("item", "slot"), [("gone", "hero"), ("i1", "gone")])
 def test_a_pin_that_cannot_be_is_told(item: str, slot: str) -> None:
-    found, _ = filled([Pin(name="one", item=item, slot=slot)])
-    assert len(found.relaxed) == 1 and found.relaxed[0].startswith("pin one: ")
+    bound = bound_to([Pin(name="one", item=item, slot=slot)], stocked(), [])
+    assert len(bound.idle) == 1 and bound.idle[0].startswith("pin one: ")
 
 
 def test_boosts_lift_bury_and_keep_off() -> None:
@@ -225,7 +236,7 @@ def test_what_may_not_be_shown_yet_or_any_more_is_not() -> None:
     _, rows = filled([Pin(name="p", item="soon", slot="hero")], catalog)
     assert not {"soon", "over"} & {name for row in rows for name in row}
     page = PageRules("home", 1, list(SLOTS), rules=[Pin(name="p", item="x", slot="hero", starts_at=NOW + 9)])
-    assert next_change(page, catalog.values(), NOW) == NOW + 1
+    assert next_change(page, list(catalog.values()), NOW) == NOW + 1
     assert next_change(page, [], NOW) == NOW + 9
     assert next_change(PageRules("home", 1, ["a"]), [], NOW) is None
 
@@ -233,12 +244,66 @@ def test_what_may_not_be_shown_yet_or_any_more_is_not() -> None:
 def test_an_exposure_floor_gives_new_items_their_share_of_slates() -> None:
     fresh = Match(newer_than_days=0.5)
     without, rows = filled([Boost(name="down", match=fresh, factor=0.01)], variants=16)
-    assert not any("i0" in row for row in rows) and without.relaxed == ()
+    assert not any("i0" in row for row in rows) and without.relaxed == []
     found, rows = filled(
         [Boost(name="down", match=fresh, factor=0.01), Exposure(name="chance", match=fresh, least=0.25)], variants=16
     )
     assert sum("i0" in row for row in rows) == 4
-    assert found.relaxed == ()
+    assert found.relaxed == []
+
+
+def test_floors_that_want_the_same_arm_do_not_show_it_twice() -> None:
+    rules: list[Rule] = [
+        Boost(name="down", match=Match(items=["i1", "i2"]), factor=0.001),
+        Exposure(name="one", match=Match(items=["i1"]), least=0.5),
+        Exposure(name="either", match=Match(items=["i1", "i2"]), least=0.5),
+    ]
+    for seed in range(20):
+        found, rows = filled(rules, seed=seed)
+        assert all(len(set(row)) == len(row) for row in rows)
+        assert sum("i1" in row for row in rows) >= 4 and found.relaxed == []
+
+
+def test_a_floor_keeps_to_the_ceiling_of_its_arms() -> None:
+    those = Match(items=ITEMS[:8])
+    down = Boost(name="down", match=Match(items=ITEMS[1:8]), factor=0.01)
+    found, rows = filled([down, Exposure(name="each", match=those, least=1.0, most=0.25)], variants=16)
+    counts = Counter(name for row in rows for name in row if name in ITEMS[:8])
+    assert found.relaxed == [] and max(counts.values()) == 4
+
+
+def test_a_floor_looks_for_slates_with_room_beside_a_sponsored_slot() -> None:
+    rules: list[Rule] = [
+        Boost(name="down", match=Match(items=["i2", "i3"]), factor=0.01),
+        Place(name="top", match=Match(items=["i2"]), slots=["hero"]),
+        Sponsored(name="ad", match=Match(items=["i3"]), slot="hero", impressions=5),
+        Exposure(name="chance", match=Match(items=["i2"]), least=0.5),
+    ]
+    found, rows = filled(rules, variants=16, pacing={"ad": 0.5})
+    assert found.relaxed == [] and Counter(row[0] for row in rows) == {"i2": 8, "i3": 8}
+
+
+@given(st.sampled_from([1, NOW - 14 * DAY_MS]), st.integers(0, 40 * DAY_MS), st.sampled_from([0.5, 14.0, 1e-3]))
+def test_until_it_changes_a_page_is_bound_alike(created: int, later: int, days: float) -> None:
+    fresh = Match(newer_than_days=days)
+    rules: list[Rule] = [
+        Boost(name="up", match=fresh, factor=2.0),
+        Exposure(name="chance", match=fresh, least=0.5),
+        Place(name="where", match=fresh, slots=["a"]),
+        Sponsored(name="ad", match=fresh, slot="a", impressions=5),
+    ]
+    catalog = {"i0": CatalogItem("i0", "i0", created_at=created)}
+    for rule in rules:
+        now = bound_to([rule], catalog, [], {"ad": 1.0})
+        then = bound_to([rule], catalog, [], {"ad": 1.0}, NOW + later)
+        if now.until is None or NOW + later < now.until:
+            assert told(now) == told(then), rule
+        if now.until is not None:
+            assert told(now) != told(bound_to([rule], catalog, [], {"ad": 1.0}, now.until)), rule
+
+
+def told(bound: Bound) -> str:
+    return str((bound.factor, bound.exposed, bound.placed, bound.pinned))
 
 
 def test_an_exposure_ceiling_spreads_what_everybody_would_show() -> None:
@@ -288,6 +353,23 @@ def test_learned_complements_stand_behind_those_of_the_catalog(learned: dict[str
         added = (["i1"] if name == "unknown" else learned.get(name, [])) if wanted else []
         expected = dict.fromkeys(one for one in (*named, *added) if one in names)
         assert [names[arm] for arm in row if arm >= 0] == list(expected)
+
+
+def test_of_two_complements_rules_the_first_counts() -> None:
+    rules: list[Rule] = [Complements(name="one", factor=50.0), Complements(name="two", factor=1.1, learned=False)]
+    page = PageRules("home", 1, ["a"], rules=rules)
+    bound = bind(page, ["i0", "i1"], stocked(2), "s", NOW, {}, {"i0": ["i1"]})
+    assert bound.together == 50.0 and bound.complements.tolist() == [[1], [-1]]
+
+
+def test_a_sponsored_rule_is_told_as_one_and_never_holds_for_the_holdout() -> None:
+    rules: list[Rule] = [
+        Pin(name="p", item="i0", slot="hero"),
+        Sponsored(name="ad", match=Match(items=["i1"]), slot="hero", impressions=5),
+    ]
+    found, _ = filled(rules, pacing={"ad": 1.0})
+    assert found.relaxed == ["sponsored ad: not in 8 of 8 slates"]
+    assert [pin.name for pin in bound_to(rules, stocked(), [], {"ad": 1.0}).for_all().pinned] == ["p"]
 
 
 def test_contradictory_rules_give_way_in_order_and_are_told() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.messages import PageRules
+from schemas.messages import CatalogItem, PageRules
 from schemas.rules import Match, Sponsored
 from streams.fitter.pacing import BEGINNING, pacing
 from streams.fold.deltas import Traffic
@@ -59,3 +59,20 @@ def test_without_any_traffic_yet_a_little_is_tried() -> None:
 
 def test_rules_of_another_time_are_not_paced() -> None:
     assert pacing(rules(9, starts_at=TODAY), {}, {}, FOLD, TODAY - 1) == {}
+
+
+@pytest.mark.parametrize("at", [0.001, 0.01, 0.5])
+def test_nothing_is_shown_beyond_what_was_sold_however_early_in_the_day(at: float) -> None:
+    assert share([shown(TODAY, 5_000, 45_000)], at, 100) == 0.0
+
+
+def test_what_sells_out_or_grows_old_during_the_day_was_shown_all_the_same() -> None:
+    rule = Sponsored(name="ad", match=Match(brands=["n"], newer_than_days=7.0), slot="top", impressions=1_000)
+    page, now = PageRules("home", 1, ["top"], rules=[rule]), TODAY + DAY_MS // 2
+    tables = {"s": [shown(TODAY - DAY_MS, 0, 4_000), shown(TODAY, 990, 1_010)]}
+    sold_out = CatalogItem("paid", "paid", brand="n", available=False, created_at=TODAY - 7 * DAY_MS + 1)
+    assert pacing(page, tables, {"paid": sold_out}, FOLD, now) == {"ad": 0.005}
+
+
+def test_without_days_nothing_can_be_paced() -> None:
+    assert pacing(rules(100), {"s": [shown(0, 1, 9)]}, {}, FoldSettings(bucket_ms=0), TODAY) == {"ad": 0.0}
