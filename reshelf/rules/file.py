@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
@@ -13,11 +13,12 @@ import yaml
 from policy.rule_checks import problems
 from schemas.errors import BadSettings
 from schemas.messages import PageRules
-from schemas.rules import Match
+from schemas.rules import KINDS, Match, Rule, kind_of
 
 OURS = ("version", "author", "reason", "published_at")
 """Fields that publishing fills in."""
 SHOWN = 20
+DATE = "tag:yaml.org,2002:timestamp"
 NO_MATCH = msgspec.to_builtins(Match())
 
 
@@ -42,10 +43,14 @@ def check(text: str) -> tuple[list[PageRules], list[Wrong]]:
     """The pages that fit, and all that is wrong with the others."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
+        if odd := list(_odd(root, ())):
+            return [], odd
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         return [], [Wrong(mark.line + 1 if mark else 1, f"not YAML: {getattr(error, 'problem', error)}")]
+    except RecursionError:
+        return [], [Wrong(1, "nested too deeply")]
     if root is None:
         return [], [Wrong(1, "expected a page or a list of pages, got nothing")]
     several = isinstance(content, list)
@@ -99,12 +104,71 @@ def _page(node: yaml.Node, content: Any) -> tuple[PageRules | None, list[Wrong]]
     given = [name for name in OURS if name in content]
     if given:
         return None, [Wrong(_line(_at(node, given[0])), f"`{given[0]}` is filled in when the rules are published")]
+    plain = _millis(content) | {"version": 0}
     try:
-        page: PageRules = msgspec.convert(_millis(content) | {"version": 0}, PageRules)
+        page: PageRules = msgspec.convert(plain, PageRules)
     except msgspec.ValidationError as error:
-        said, _, path = str(error).partition(" - at `$.")
-        return None, [Wrong(_line(_at(node, path.rstrip("`"))), f"{said}{' at ' + path.rstrip('`') if path else ''}")]
-    return page, [Wrong(_line(_at(node, path)), said) for path, said in problems(page)]
+        found = list(_unfit(plain)) or [_said(error, "")]
+        return None, [Wrong(_line(_at(node, path)), f"{said} at {path}" if path else said) for path, said in found]
+    unknown = [Wrong(_line(_at(node, path)), said) for path, said in _unknown(plain, msgspec.to_builtins(page), "")]
+    return page, [*unknown, *(Wrong(_line(_at(node, path)), said) for path, said in problems(page))]
+
+
+def _unfit(plain: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Where the page beside its rules does not fit, and where each of these does not, and why."""
+    rules = plain.get("rules")
+    parts: list[tuple[str, Any, Any]] = [("", plain, PageRules)]
+    if isinstance(rules, list):
+        parts = [("", plain | {"rules": []}, PageRules), *((f"rules[{at}]", one, Rule) for at, one in enumerate(rules))]
+    for path, one, kind in parts:
+        try:
+            msgspec.convert(one, kind)
+        except msgspec.ValidationError as error:
+            yield _said(error, path)
+
+
+def _said(error: msgspec.ValidationError, path: str) -> tuple[str, str]:
+    """Where and why, for what stands at `path`."""
+    said, _, inside = str(error).partition(" - at `$")
+    path = (path + inside.rstrip("`")).removeprefix(".")
+    return path, f"{said}, not one of {', '.join(map(kind_of, KINDS))}" if path.endswith(".kind") else said
+
+
+def _unknown(given: Any, known: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Where a field is named that there is not: readers of the topic skip what they do not know, people mistype."""
+    if isinstance(given, dict) and isinstance(known, dict):
+        for name, value in given.items():
+            at = f"{path}.{name}" if path else str(name)
+            if name not in known:
+                yield (
+                    at,
+                    f"there is no field `{name}` here; there are: {', '.join(one for one in known if one not in OURS)}",
+                )
+            else:
+                yield from _unknown(value, known[name], at)
+    elif isinstance(given, list) and isinstance(known, list):
+        for place, (one, other) in enumerate(zip(given, known, strict=False)):
+            yield from _unknown(one, other, f"{path}[{place}]")
+
+
+def _odd(node: yaml.Node | None, above: tuple[yaml.Node, ...]) -> Iterator[Wrong]:
+    """What YAML would take without a word, or fail at: names given twice, dates that are none, loops."""
+    if node in above:
+        yield Wrong(_line(node), "an alias leads back to what it stands in")
+    elif isinstance(node, yaml.ScalarNode) and node.tag == DATE:
+        try:
+            yaml.SafeLoader("").construct_yaml_timestamp(node)
+        except ValueError as error:
+            yield Wrong(_line(node), f"expected a date or time, got {node.value!r}: {error}")
+    elif isinstance(node, yaml.SequenceNode):
+        for one in node.value:
+            yield from _odd(one, (*above, node))
+    elif isinstance(node, yaml.MappingNode):
+        names = [name.value for name, _ in node.value]
+        for at, (name, value) in enumerate(node.value):
+            if isinstance(name, yaml.ScalarNode) and name.value in names[:at]:
+                yield Wrong(_line(name), f"`{name.value}` is given twice")
+            yield from _odd(value, (*above, node))
 
 
 def _millis(value: Any) -> Any:
