@@ -38,7 +38,7 @@ def _of_one(page: PageRules, rule: declared.Rule) -> Iterator[tuple[str, str]]:
         case declared.Place():
             yield from _slots(page, "slots", rule.slots)
         case declared.Exposure():
-            yield from _shares(rule)
+            yield from _shares(page, rule)
         case declared.Spacing() if rule.distance > len(page.slots):
             yield "distance", f"expected at most the number of slots, {len(page.slots)}; got {rule.distance}"
         case _:
@@ -53,7 +53,16 @@ def _slots(page: PageRules, name: str, slots: list[str]) -> Iterator[tuple[str, 
             yield name, f"expected one of the page's slots ({', '.join(page.slots)}), got {slot!r}"
 
 
-def _shares(rule: declared.Exposure) -> Iterator[tuple[str, str]]:
+def _shares(page: PageRules, rule: declared.Exposure) -> Iterator[tuple[str, str]]:
+    slates = page.policy.variants + page.policy.exploration_slates
+    if rule.most * slates < 1.0:
+        yield (
+            "most",
+            (
+                f"expected at least one of the page's {slates} slates, {1.0 / slates:g}, got {rule.most:g}; "
+                "to keep arms off the page use a boost with factor 0"
+            ),
+        )
     if rule.least > rule.most:
         yield "least", f"expected at most `most`, {rule.most}; got {rule.least}"
     if rule.least == 0.0 and rule.most == 1.0:

@@ -29,7 +29,7 @@ def rules() -> None:
 
 
 @rules.command()
-@click.argument("file", type=click.File("r"))
+@click.argument("file", type=click.File("r", encoding="utf-8"))
 @click.pass_obj
 def check(front: Front, file: TextIO) -> None:
     """Check FILE ("-" for standard input) and publish nothing: each line that does not fit, with the reason.
@@ -38,7 +38,7 @@ def check(front: Front, file: TextIO) -> None:
     """
     from reshelf.rules.file import read
 
-    pages = read(file.read(), file.name)
+    pages = read(_text(file), file.name)
     total = sum(len(page.rules) for page in pages)
     front.answer(
         {"pages": len(pages), "rules": total}, f"all fits: {', '.join(page.page for page in pages)}; rules: {total}"
@@ -46,7 +46,7 @@ def check(front: Front, file: TextIO) -> None:
 
 
 @rules.command()
-@click.argument("file", type=click.File("r"))
+@click.argument("file", type=click.File("r", encoding="utf-8"))
 @AUTHOR
 @REASON
 @click.pass_obj
@@ -55,14 +55,19 @@ def apply(front: Front, file: TextIO, author: str | None, reason: str) -> None:
 
     Example: reshelf rules apply home.yaml --author mira --reason "shoe week"
     """
+    from reshelf.decisions.read import catalog
+    from reshelf.rules.doubts import doubts
     from reshelf.rules.file import read
     from reshelf.rules.topic import publish
+    from schemas.topics import CATALOG_ITEMS
 
-    pages = read(file.read(), file.name)
+    pages = read(_text(file), file.name)
     made = publish(front.settings.kafka, pages, author or getpass.getuser(), reason, _now_ms())
     said = [f"{page.page}: version {page.version} with {len(page.rules)} rules" for page in made]
     text = "\n".join(said) or "nothing differs from what is in force"
-    front.answer({"published": [_row(page) for page in made]}, text)
+    items = catalog(front.settings.kafka, [CATALOG_ITEMS]).items if made else {}
+    doubtful = [f"{page.page}: {said}" for page in made for said in doubts(page, items)]
+    front.answer({"published": [_row(page) for page in made], "doubts": doubtful}, "\n".join([text, *doubtful]))
 
 
 @rules.command("list")
@@ -156,3 +161,12 @@ def _line(page: PageRules) -> str:
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+def _text(file: TextIO) -> str:
+    from schemas.errors import BadSettings
+
+    try:
+        return file.read()
+    except UnicodeDecodeError as error:
+        raise BadSettings(f"{file.name}: expected text in UTF-8, got a byte that is none: {error.reason}") from None

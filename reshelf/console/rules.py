@@ -11,10 +11,10 @@ import msgspec
 
 from reshelf.console.sight import Sight
 from reshelf.rules import topic
+from reshelf.rules.doubts import doubts
 from reshelf.rules.file import check, read, written
 from schemas.errors import BadSettings, ReshelfError
 from schemas.messages import PageRules
-from schemas.rules import Pin
 
 SHORTEST = 2
 SIGNED = {"author": "your name", "reason": "a reason"}
@@ -43,7 +43,7 @@ def checked(sight: Sight, body: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "wrong": [{"line": line, "text": said} for line, said in wrong],
         "changes": [] if wrong else [line for page in pages for line in _changes(sight.catalog.rules, page)],
-        "warnings": [said for page in pages for said in _warnings(sight, page)],
+        "warnings": [said for page in pages for said in doubts(page, sight.catalog.items)],
     }
 
 
@@ -89,12 +89,6 @@ def _changes(known: Mapping[str, PageRules], page: PageRules) -> list[str]:
 def _text(page: PageRules) -> str:
     """The page as a file of this one page, which is a list in `written`."""
     return "".join(line[2:] for line in written([page]).splitlines(keepends=True))
-
-
-def _warnings(sight: Sight, page: PageRules) -> list[str]:
-    known = sight.catalog.items.keys() | set(page.blocks)
-    missing = [rule for rule in page.rules if isinstance(rule, Pin) and rule.item not in known]
-    return [f"{rule.name}: the catalog has no item {rule.item}, so the pin waits until it has" for rule in missing]
 
 
 def _version(page: PageRules, before: PageRules | None) -> dict[str, Any]:

@@ -68,10 +68,10 @@ def history(kafka: KafkaSettings, wanted: Container[tuple[str, int]]) -> list[La
     return found
 
 
-def catalog(kafka: KafkaSettings) -> Catalog:
-    """Items, pages and parameters as the compacted topics have them now."""
+def catalog(kafka: KafkaSettings, topics: Sequence[Topic] = READ_TOPICS) -> Catalog:
+    """Items, pages and parameters as the compacted topics have them now, or just what some of them say."""
     found = Catalog()
-    for topic in READ_TOPICS:
+    for topic in topics:
         for partition, records in _runs(kafka, topic):
             found.expect(topic, partition + 1)
             found.take(topic, partition, records)

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reshelf.command import run
+from reshelf.rules.doubts import doubts
 from reshelf.rules.file import check, read, written
 from schemas.errors import BadSettings
-from schemas.messages import PageRules
+from schemas.messages import CatalogItem, PageRules
 from schemas.rules import Exposure, Match, Pin
 
 FILE = """
@@ -46,6 +47,7 @@ def test_a_file_is_read_dates_and_all() -> None:
     [
         ("slot: hero", "slot: heroo", 7, "expected one of the page's slots (hero, a, b), got 'heroo'"),
         ("least: 0.25", "least: 25", 11, "Expected `float` <= 1.0 at rules[1].least"),
+        ("least: 0.25", "least: 0\n      most: 0.05", 12, "expected at least one of the page's 16 slates, 0.0625, got"),
         ("kind: exposure", "kind: exposures", 8, "Invalid value 'exposures', not one of pin, boost, cap"),
         ("name: new", "name: week", 2, "Expected `rules` to have a name each"),
         ("categories: [shoes]", "categories: shoes", 5, "Expected `array`, got `str` at candidates.categories"),
@@ -80,6 +82,29 @@ def test_any_text_is_read_or_refused_in_words(text: str) -> None:
         assert "f, line " in str(error)
 
 
+def test_what_is_no_text_is_refused_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_bytes(FILE.replace("week", "f\u00eate").encode("latin-1"))
+    assert run(["rules", "check", str(file)]) == 2
+    assert "expected text in UTF-8" in capsys.readouterr().err
+
+
+def test_names_that_the_catalog_does_not_have_are_told() -> None:
+    (page,) = read(
+        "{page: p, slots: [x, y], blocks: [guide], candidates: {categories: [kichen, bath]}, rules: ["
+        "{kind: pin, name: week, item: kettel, slot: x}, {kind: pin, name: help, item: guide, slot: y}, "
+        "{kind: boost, name: up, match: {brands: [Nord], tags: [t]}, factor: 2}]}",
+        "f",
+    )
+    catalog = {"kettle": CatalogItem("kettle", "Kettle", category="bath", brand="Nordfell", tags=["t"])}
+    assert doubts(page, catalog) == [
+        "candidates: no item of the catalog fits categories: kichen",
+        "week: the catalog has no item kettel, so the pin waits until it has",
+        "up: no item of the catalog fits brands: Nord",
+    ]
+    assert doubts(page, {}) == []
+
+
 def test_contradictory_pins_are_found_unless_they_never_meet() -> None:
     pins = "rules: [{kind: pin, name: a, item: i, slot: x%s}, {kind: pin, name: b, item: j, slot: x%s}]"
     page = "page: p\nslots: [x]\n" + pins
@@ -110,7 +135,7 @@ def test_publish_change_roll_back(
     assert told(capsys, "check", str(file)) == {"pages": 2, "rules": 2}
     first = told(capsys, "apply", str(file), "--author", "mira", "--reason", "shoe week")
     assert [one["version"] for one in first["published"]] == [1, 1]  # type: ignore[attr-defined]
-    assert told(capsys, "apply", str(file)) == {"published": []}
+    assert told(capsys, "apply", str(file)) == {"published": [], "doubts": []}
     file.write_text(FILE.replace("least: 0.25", "least: 0.5"))
     second = told(capsys, "apply", str(file), "--author", "tom")
     assert [(one["page"], one["version"]) for one in second["published"]] == [("home", 2)]  # type: ignore[attr-defined]

@@ -1,0 +1,42 @@
+"""What a page asks for that the catalog does not have: perhaps not yet, perhaps mistyped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from schemas.messages import Candidates, CatalogItem, PageRules
+from schemas.rules import Match, Pin
+
+NAMES = "items", "categories", "brands", "tags"
+
+
+def doubts(page: PageRules, catalog: Mapping[str, CatalogItem]) -> list[str]:
+    """In words, the names in a page that no item of the catalog has; none where there is no catalog yet."""
+    if not catalog:
+        return []
+    known = _known(page, catalog)
+    found = list(_missing("candidates", page.candidates, known))
+    for rule in page.rules:
+        if isinstance(rule, Pin) and rule.item not in known["items"]:
+            found.append(f"{rule.name}: the catalog has no item {rule.item}, so the pin waits until it has")
+        match = getattr(rule, "match", None)
+        if match is not None:
+            found += _missing(rule.name, match, known)
+    return found
+
+
+def _known(page: PageRules, catalog: Mapping[str, CatalogItem]) -> dict[str, set[str]]:
+    items = catalog.values()
+    return {
+        "items": {*catalog, *page.blocks},
+        "categories": {item.category for item in items},
+        "brands": {item.brand for item in items},
+        "tags": {tag for item in items for tag in item.tags},
+    }
+
+
+def _missing(where: str, named: Candidates | Match, known: Mapping[str, set[str]]) -> Iterator[str]:
+    for kind in NAMES:
+        wanted: Sequence[str] = getattr(named, kind)
+        if missing := [name for name in wanted if name not in known[kind]]:
+            yield f"{where}: no item of the catalog fits {kind}: {', '.join(missing)}"
