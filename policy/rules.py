@@ -21,6 +21,7 @@ from schemas import rules as declared
 from schemas.messages import CatalogItem, PageRules
 from schemas.topics import DAY_MS
 
+NOTHING = "nothing it names is available"
 _WITHOUT_MATCH = declared.Pin | declared.Spacing | declared.Complements
 
 
@@ -167,7 +168,7 @@ class _Binding:
             case declared.Boost():
                 self._factor[self._arms.matching(rule.match)] *= rule.factor
             case declared.Exposure():
-                self._exposed.append(Exposed(rule.name, self._arms.matching(rule.match), rule.least, rule.most))
+                self._expose(rule)
             case declared.Complements() if self._complements is None:
                 self._complements = self._arms.complements(self._learned if rule.learned else {})
                 self._together = rule.factor
@@ -187,6 +188,13 @@ class _Binding:
                 self._placed.append(Placed(rule.name, self._arms.matching(rule.match), allowed, rule.reserved))
             case _:  # Complements after the first.
                 return
+
+    def _expose(self, rule: declared.Exposure) -> None:
+        mask = self._arms.matching(rule.match)
+        if mask.any():
+            self._exposed.append(Exposed(rule.name, mask, rule.least, rule.most))
+        elif rule.least:
+            self._idle.append(f"exposure {rule.name}: {NOTHING}")
 
     def _pin(self, rule: declared.Pin | declared.Sponsored) -> None:
         slot = self._slots.get(rule.slot)
@@ -216,7 +224,7 @@ class _Binding:
 
 
 def _lacking(slot: int | None, name: str) -> str:
-    return f"the page has no slot {name}" if slot is None else "nothing it names is available"
+    return f"the page has no slot {name}" if slot is None else NOTHING
 
 
 def next_change(page: PageRules, items: Sequence[CatalogItem], now_ms: int) -> int | None:

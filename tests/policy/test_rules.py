@@ -207,6 +207,12 @@ def test_a_pin_that_cannot_be_is_told(item: str, slot: str) -> None:
     assert len(bound.idle) == 1 and bound.idle[0].startswith("pin one: ")
 
 
+def test_a_floor_of_what_is_not_there_is_told_even_without_any_items() -> None:
+    chance = Exposure(name="chance", match=Match(brands=["gone"]), least=0.25)
+    for catalog in (stocked(), {}):
+        assert bound_to([chance], catalog, []).idle == ("exposure chance: nothing it names is available",)
+
+
 def test_boosts_lift_bury_and_keep_off() -> None:
     lifted = filled([Boost(name="up", match=Match(items=["i9"]), factor=50.0)])[1]
     assert {row[0] for row in lifted} == {"i9"}
