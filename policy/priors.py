@@ -84,7 +84,7 @@ def arm_priors(parameters: PolicyParameters, segment: str, arms: Fitted, clicks:
     """
     fit = parameters.segments.get(segment, _STRANGER)
     weight = factor_weight(parameters.arm_strength, parameters.doubt)
-    others, expected = _others(parameters, segment, arms, clicks, examined)
+    others, expected = _others(parameters, segment, arms, clicks, examined, weight)
     factor = factor_of(weight, others, expected)
     doubt = fit.doubt + parameters.doubt * weight / (weight + expected)
     doubtful = np.exp(np.minimum(doubt, MOST_DOUBT) / 2.0)
@@ -95,7 +95,7 @@ def arm_priors(parameters: PolicyParameters, segment: str, arms: Fitted, clicks:
 
 
 def _others(
-    parameters: PolicyParameters, segment: str, arms: Fitted, clicks: Floats, examined: Floats
+    parameters: PolicyParameters, segment: str, arms: Fitted, clicks: Floats, examined: Floats, weight: float
 ) -> tuple[Floats, Floats]:
     """The clicks of the page that are not the segment's own, and those expected, float64[A]; damped as in the fit.
 
@@ -104,7 +104,6 @@ def _others(
     """
     if segment == WHOLE_PAGE:
         return np.zeros_like(arms.clicks), np.zeros_like(arms.clicks)
-    weight = factor_weight(parameters.arm_strength, parameters.doubt)
     part = min(1.0, parameters.segments.get(segment, _STRANGER).examined / max(examined.sum(), 1e-300))
     own, expected = part * clicks, part * examined * arms.interest
     damped = damping(expected * factor_of(weight, arms.clicks, arms.expected), parameters.segment_strength)
