@@ -114,7 +114,8 @@ class Attribution:
             await self._let_go(number)
             opened = await self._patience.until_done(partial(self._open, number))
             assert opened is not None
-            positions |= {TopicPartition(topic, number): offset for topic, offset in opened.items()}
+            self._parts[number], offsets = opened
+            positions |= {TopicPartition(topic, number): offset for topic, offset in offsets.items()}
         return positions
 
     async def revoked(self, tps: frozenset[TopicPartition]) -> None:
@@ -129,12 +130,10 @@ class Attribution:
             async with part.lock:
                 self.counts.update(part.worker.counts)
 
-    async def _open(self, number: int) -> dict[str, int]:
+    async def _open(self, number: int) -> tuple[Part, dict[str, int]]:
         worker = self._worker(number)
-        positions = await worker.open(await self._ends.of(number))
-        alarm = UnfitAlarm(TopicPartition(PURCHASES.name, number), self._learner)
-        self._parts[number] = Part(number, worker, alarm)
-        return positions
+        offsets = await worker.open(await self._ends.of(number))
+        return Part(number, worker, UnfitAlarm(TopicPartition(PURCHASES.name, number), self._learner)), offsets
 
     def _worker(self, number: int) -> PartitionWorker:
         starts = self._manifest.starts
@@ -177,6 +176,11 @@ class Attribution:
     def _owns(self, part: Part) -> bool:
         return self._parts.get(part.number) is part
 
+    def _being_read(self) -> list[Part]:
+        """The parts that the reader reads: one may have gone while it was being opened."""
+        owned = reader(self.app).owned()
+        return [part for part in self._parts.values() if TopicPartition(PURCHASES.name, part.number) in owned]
+
     async def _go_on(self, part: Part, step: Callable[[], Awaitable[None]]) -> None:
         """Carry a step out, however long broker or Redis are away; the caller holds the lock."""
         try:
@@ -184,17 +188,23 @@ class Attribution:
         except Behind as behind:
             await self._read_again(part, behind)
         else:
-            self._throttle(part)
+            if self._owns(part):
+                self._throttle(part)
 
     async def _read_again(self, part: Part, behind: Behind) -> None:
         if not self._owns(part):
             return
         log.warning("Attribution of partition %d: %s; reading again from there.", part.number, behind)
-        self.counts.update(part.worker.counts)
         REGISTRY.add("reshelf_rewinds_total", PURCHASES.name)
-        positions = await self._patience.until_done(partial(self._open, part.number), lambda: self._owns(part))
-        for topic, offset in (positions or {}).items():
-            await reader(self.app).rewind(TopicPartition(topic, part.number), offset)
+        opened = await self._patience.until_done(partial(self._open, part.number), lambda: self._owns(part))
+        if opened is None or not self._owns(part):
+            return
+        self.counts.update(part.worker.counts)
+        self._parts[part.number], offsets = opened
+        for topic, offset in offsets.items():
+            if not await reader(self.app).rewind(TopicPartition(topic, part.number), offset):
+                self._parts.pop(part.number, None)
+                return
             self._flow(part, topic, True)
 
     def _throttle(self, part: Part) -> None:
@@ -223,7 +233,7 @@ class Attribution:
         """Ask where the logs end when records wait for the other topic: it may hold nothing more."""
         while True:
             await asyncio.sleep(_LOOK_S)
-            for part in list(self._parts.values()):
+            for part in self._being_read():
                 if any(track.waiting for track in part.worker.core.tracks.values()):
                     async with part.lock:
                         await self._go_on(part, partial(self._look, part))
@@ -237,7 +247,7 @@ class Attribution:
         """Bring idle groups along and notice a rollback of Redis, about once a second."""
         while True:
             await asyncio.sleep(self._learner.advance_s)
-            for part in list(self._parts.values()):
+            for part in self._being_read():
                 async with part.lock:
                     await self._go_on(part, part.worker.settle)
             _tell(self.totals())
