@@ -136,15 +136,17 @@ class Attribution:
         return Part(number, worker, UnfitAlarm(TopicPartition(PURCHASES.name, number), self._learner)), offsets
 
     def _worker(self, number: int) -> PartitionWorker:
-        starts = self._manifest.starts
         redis = self._redis_settings
+        starts = (
+            self._manifest.start(TopicPartition(topic.name, number)) for topic in (CLICKS, PURCHASES, CONVERSIONS)
+        )
         return PartitionWorker(
             ClickMemory(
                 self._redis,
                 redis.namespace,
                 redis.groups,
                 number,
-                Starts(*(starts[topic.name][number] for topic in (CLICKS, PURCHASES, CONVERSIONS))),
+                Starts(*starts),
             ),
             ConversionsLog(self._kafka, self._outlet, number),
             partial(self._bury, TopicPartition(PURCHASES.name, number)),

@@ -100,7 +100,7 @@ class Learner:
         return position
 
     async def _position(self, tp: TopicPartition, first: int, end: int) -> int:
-        start = self._start(tp)
+        start = self._manifest.start(tp)
         built = BUILT and self._settings.compiled
         part = await PartitionFold.resume(tp, self._store, start, self._fold, self._bury, built)
         if part.applied > end:
@@ -113,15 +113,6 @@ class Learner:
             await self._accept_loss(part, first)
         self._parts[tp] = part
         return max(first, part.applied - self._fold.duplicate_window)
-
-    def _start(self, tp: TopicPartition) -> int:
-        starts = self._manifest.starts[tp.topic]
-        if tp.partition >= len(starts):
-            raise StateAttention(
-                f"{tp} is not in namespace {self._manifest.namespace!r}, which was made with {len(starts)} partitions "
-                "of the topic: partitions were added. Set redis.namespace to a new name and replay the log into it."
-            )
-        return starts[tp.partition]
 
     async def _accept_loss(self, part: PartitionFold, first: int) -> None:
         lost = f"the log of {part.tp} begins at {first}, the state stands at {part.applied}: {first - part.applied}"

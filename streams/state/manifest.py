@@ -9,6 +9,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from schemas.errors import StateAttention
+from streams.records import TopicPartition
 from streams.settings import FoldSettings
 from streams.state import keys
 from streams.state.store import carried_out
@@ -32,6 +33,16 @@ class Manifest(msgspec.Struct, frozen=True):
     fold: dict[str, int | str]
     digest: str
     attribution: dict[str, int] = {}
+
+    def start(self, tp: TopicPartition) -> int:
+        """The first offset of a partition that the state covers; `StateAttention` for one that it does not know."""
+        starts = self.starts[tp.topic]
+        if tp.partition >= len(starts):
+            raise StateAttention(
+                f"{tp} is not in namespace {self.namespace!r}, which was made with {len(starts)} partitions "
+                "of the topic: partitions were added. Set redis.namespace to a new name and replay the log into it."
+            )
+        return starts[tp.partition]
 
 
 def manifest_of(

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from schemas.errors import StateAttention
 from schemas.topics import CLICKS, PURCHASES
 from streams.attribution import agent
 from streams.attribution.agent import Attribution
@@ -128,5 +129,15 @@ def test_a_part_that_is_not_ours_once_it_is_open_is_let_be(kafka: KafkaSettings,
             assert attribution._being_read() == [attribution._parts[0]]
             reader.mine = frozenset()
             assert attribution._being_read() == []
+
+    asyncio.run(run())
+
+
+def test_partitions_that_were_added_are_refused_with_what_to_do(kafka: KafkaSettings, redis_url: str) -> None:
+    async def run() -> None:
+        async with attributing(kafka, redis_url) as (attribution, _):
+            added = frozenset(TopicPartition(topic.name, 1) for topic in (CLICKS, PURCHASES))
+            with pytest.raises(StateAttention, match=r"events-clicks/1 is not in namespace 'live'.*redis\.namespace"):
+                await attribution.resume(added)
 
     asyncio.run(run())
