@@ -10,6 +10,8 @@ from zlib import crc32
 from policy.attribution import ClickRecord
 from streams.state.watermark import Watermark
 
+_SPARE = 1_000
+
 
 class Position(NamedTuple):
     """A point in the common order of both logs."""
@@ -40,8 +42,7 @@ class GroupMemory:
         self._by_unit: dict[str, dict[int, ClickRecord]] = {}
         for offset, unit in self._units.items():
             self._by_unit.setdefault(unit, {})[offset] = clicks[offset][1]
-        self._by_time = [(click.occurred_at, offset) for offset, (_, click) in clicks.items()]
-        heapify(self._by_time)
+        self._by_time = self._in_time()
         self._added: set[int] = set()
         self._dropped: list[int] = []
 
@@ -98,3 +99,12 @@ class GroupMemory:
                 self._added.discard(offset)
             else:
                 self._dropped.append(offset)
+        # What was dropped before its time stays behind, and without a time limit it never comes off.
+        if len(self._by_time) > 2 * len(self._units) + _SPARE:
+            self._by_time = self._in_time()
+
+    def _in_time(self) -> list[tuple[int, int]]:
+        """A heap of the clicks that are there, the earliest on top."""
+        heap = [(self._by_unit[unit][offset].occurred_at, offset) for offset, unit in self._units.items()]
+        heapify(heap)
+        return heap

@@ -15,6 +15,7 @@ from policy.attribution import click_record
 from schemas.errors import StateAttention
 from schemas.messages import Click, PageRules, Purchase, PurchaseLine
 from schemas.topics import CLICKS, PURCHASES
+from streams.attribution.clicks import GroupMemory, Position
 from streams.attribution.core import Decision
 from streams.attribution.memory import ClickMemory, Starts, pack, unpack
 from streams.attribution.published import Published, Standing
@@ -23,6 +24,7 @@ from streams.attribution.worker import PartitionWorker
 from streams.fold.judge import Rejected
 from streams.records import Batch, TopicPartition
 from streams.settings import AttributionSettings, FoldSettings
+from streams.state.watermark import Watermark
 from tests.streams.logs import LoggedRecord
 
 GROUPS = 2
@@ -128,6 +130,21 @@ def test_memory_forgets_a_unit_and_expires_by_the_time_of_the_log(redis: SyncRed
         assert await held(redis) == {3}
 
     play(redis_url, act)
+
+
+@pytest.mark.parametrize("drop", ["forget", "expire"])
+def test_what_is_dropped_before_its_time_takes_no_memory(drop: str) -> None:
+    memory = GroupMemory(Position(Watermark(0), Watermark(0)), {})
+    for offset in range(20_000):
+        memory.add("u", click_record(Click("c", offset, "u", "home", "s", "top", "i", "v", 1, 0), offset, offset))
+        if offset % 100 == 0 and drop == "forget":
+            memory.forget("u")
+        elif drop == "expire":
+            memory.expire(offset - 50, 0)
+    assert len(memory) < 100
+    assert len(memory._by_time) < 2_000
+    memory.expire(0, 19_990)
+    assert list(memory.of_unit("u")) == list(range(19_990, 20_000))
 
 
 async def held(redis: Redis) -> set[int]:
