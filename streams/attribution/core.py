@@ -191,7 +191,7 @@ class PartitionAttribution:
         for group in sorted(groups):
             memory = self.memories[group]
             memory.expire(floor, first_time)
-            after = reached if memory.position.before(reached) else memory.position
+            after = memory.position if reached.before(memory.position) else reached
             changes.append(Change(group, memory.position, after, *memory.take_changes()))
         return changes
 

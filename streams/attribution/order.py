@@ -12,6 +12,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -65,12 +66,18 @@ class Track:
 
     @property
     def position(self) -> Watermark:
-        """Up to where records were taken."""
+        """Up to where records were taken.
+
+        Behind the last of them, and not behind what follows it and is no record: how much of that was read
+        differs from worker to worker, and positions must lie in one order.
+        """
         record = self._last_taken
         if record is not None:
             time = self._taken.append_time
             self._taken = Watermark(record.offset + 1, time, record.timestamp, fingerprint(record))
             self._last_taken = None
+        if not self.waiting and self.read_to > max(self._taken.offset, self._taken.empty_to):
+            self._taken = replace(self._taken, empty_to=self.read_to)
         return self._taken
 
     def feed(self, batch: Batch) -> list[Rejected]:

@@ -21,6 +21,7 @@ from streams.attribution.published import Published, Standing
 from streams.fold.judge import Rejected
 from streams.records import Batch
 from streams.settings import AttributionSettings, FoldSettings
+from streams.state.watermark import Watermark
 
 Bury = Callable[[Sequence[Rejected]], Awaitable[None]]
 Bounds = Mapping[str, tuple[int, int]]
@@ -78,8 +79,8 @@ class PartitionWorker:
         loaded = await self._memory.load(range(self._memory.groups))
         lowest = _lowest([each.memory.position for each in loaded.values()])
         read_from = {
-            CLICKS.name: self._start(CLICKS.name, lowest.clicks.offset, bounds),
-            PURCHASES.name: self._start(PURCHASES.name, lowest.purchases.offset, bounds),
+            CLICKS.name: self._start(CLICKS.name, lowest.clicks, bounds),
+            PURCHASES.name: self._start(PURCHASES.name, lowest.purchases, bounds),
         }
         self._published = Published(min(each.conversions for each in loaded.values()))
         await self._catch_up()
@@ -187,8 +188,8 @@ class PartitionWorker:
         self._published.found(found, end)
         self._unsure = False
 
-    def _start(self, topic: str, offset: int, bounds: Bounds) -> int:
-        first, end = bounds[topic]
+    def _start(self, topic: str, mark: Watermark, bounds: Bounds) -> int:
+        offset, (first, end) = mark.offset, bounds[topic]
         where = f"{topic}/{self._memory.partition}"
         if offset > end:
             raise StateAttention(
@@ -196,9 +197,10 @@ class PartitionWorker:
                 "deleted and made again, or this is another cluster. Point kafka.bootstrap at the right cluster, "
                 "or set redis.namespace to a new name."
             )
-        if offset < first and not self._accept_loss:
+        unread = max(offset, mark.empty_to)
+        if unread < first and not self._accept_loss:
             raise StateAttention(
-                f"{first - offset} offsets of {where} were deleted before they were read (expected them from {offset}, "
+                f"{first - unread} offsets of {where} were deleted before they were read (expected them from {unread}, "
                 f"the log begins at {first}). Set learner.accept_loss = true to go on without them."
             )
         return max(first, offset - self._fold.duplicate_window)

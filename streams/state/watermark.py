@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from zlib import crc32
 
 from streams.records import Record
@@ -14,20 +14,23 @@ class Watermark:
 
     `append_time` is the largest append time passed (ms).  `last_time` and
     `last_sum` are append time and CRC-32 of the record just before `offset`;
-    -1 and 0 where none was read.
+    -1 and 0 where none was read.  `empty_to` is set where it is known that no
+    record lies between `offset` and there: transaction markers may.
     """
 
     offset: int
     append_time: int = 0
     last_time: int = -1
     last_sum: int = 0
+    empty_to: int = field(default=0, compare=False)
 
     def moved(self, end: int) -> Watermark:
         """The watermark at `end` when no record lies between."""
         return Watermark(end, self.append_time, self.last_time, self.last_sum)
 
     def encode(self) -> bytes:
-        return f"{self.offset}:{self.append_time}:{self.last_time}:{self.last_sum}".encode()
+        emptiness = f":{self.empty_to}" if self.empty_to > self.offset else ""
+        return f"{self.offset}:{self.append_time}:{self.last_time}:{self.last_sum}{emptiness}".encode()
 
     @staticmethod
     def decode(text: bytes | None, start: int) -> Watermark:

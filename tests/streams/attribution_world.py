@@ -245,12 +245,15 @@ class Worker:
         await self.world.command()
 
     def fetch(self, topic: str, size: int) -> None:
-        """A batch of what was appended by now."""
+        """A batch of what was appended by now; it may have read on to where the next record lies."""
         assert self.part is not None
         start, log = self.read[topic], self.world.logs.of(topic)
-        records = [one.record for one in log if one.at <= self.world.now and one.record.offset >= start][:size]
+        appended = [one.record for one in log if one.at <= self.world.now and one.record.offset >= start]
+        records, rest = appended[:size], appended[size:]
         if records:
             end = records[-1].offset + 1
+            if rest and self.world.chance.random() < 0.5:
+                end = rest[0].offset
             self.part.feed(Batch(TopicPartition(topic, PARTITION), start, end, 0, records))
             self.read[topic] = end
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ from streams.attribution.core import Decision
 from streams.attribution.memory import ClickMemory, Starts, pack, unpack
 from streams.attribution.published import Published, Standing
 from streams.attribution.windows import PageWindows
-from streams.attribution.worker import PartitionWorker
+from streams.attribution.worker import Bounds, PartitionWorker
 from streams.fold.judge import Rejected
 from streams.records import Batch, TopicPartition
 from streams.settings import AttributionSettings, FoldSettings
@@ -69,11 +70,13 @@ async def bury(rejected: Sequence[Rejected]) -> None:
     assert not rejected
 
 
-async def opened(redis: Redis, topic: Topic, clicks: int = 100, purchases: int = 100) -> PartitionWorker:
-    """A worker over logs that end at the given offsets."""
+async def opened(
+    redis: Redis, topic: Topic, clicks: int = 100, purchases: int = 100, bounds: Bounds | None = None
+) -> PartitionWorker:
+    """A worker over logs that end at the given offsets, or begin and end there."""
     memory = ClickMemory(redis, "example", GROUPS, 0, Starts(0, 0, 0))
     worker = PartitionWorker(memory, topic, bury, PageWindows(1_000), SETTINGS, FOLD)
-    await worker.open({CLICKS.name: (0, clicks), PURCHASES.name: (0, purchases)})
+    await worker.open(bounds or {CLICKS.name: (0, clicks), PURCHASES.name: (0, purchases)})
     return worker
 
 
@@ -165,6 +168,29 @@ def test_a_log_that_is_not_the_one_read_before_is_refused(redis: SyncRedis, redi
         again = await opened(redis, topic)
         with pytest.raises(StateAttention, match="deleted and made again"):
             again.feed(batch(CLICKS, click(0, 5_000), click(1, 5_003)))
+
+    play(redis_url, act)
+
+
+def test_a_log_whose_end_holds_no_record_may_be_deleted_up_to_there(redis: SyncRedis, redis_url: str) -> None:
+    async def act(redis: Redis) -> None:
+        topic = Topic()
+        worker = await opened(redis, topic)
+        clicks, purchases = batch(CLICKS, click(0, 5_000)), batch(PURCHASES, purchase(0, 5_000))
+        # Offset 1 is the marker of a transaction.
+        for each in (clicks, purchases):
+            worker.feed(replace(each, end=2))
+        bounds = {CLICKS.name: (2, 2), PURCHASES.name: (2, 2)}
+        worker.ended(bounds, 6_000)
+        await worker.settle()
+        assert worker.core.position.offsets == (1, 1)
+        again = await opened(redis, topic, bounds=bounds)
+        again.feed(batch(CLICKS, click(2, 7_000), click(3, 8_000)))
+        again.feed(batch(PURCHASES, purchase(2, 7_000)))
+        await again.settle()
+        assert topic.credited == [("p0/0", "c0"), ("p2/0", "c2")]
+        with pytest.raises(StateAttention, match=r"2 offsets of events-clicks/0 were deleted .*from 3"):
+            await opened(redis, topic, bounds={CLICKS.name: (5, 5), PURCHASES.name: (3, 3)})
 
     play(redis_url, act)
 
