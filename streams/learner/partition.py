@@ -43,6 +43,7 @@ class Prepared:
     """A judged batch; verdicts are final, whatever happens on the way to the state.
 
     `deltas` is what they add, by group, where no group has taken any of them over.
+    `buried` says that its dead letters are acknowledged.
     """
 
     batch: Batch
@@ -50,6 +51,7 @@ class Prepared:
     judged: Judged
     names: list[NewName] = field(default_factory=list)
     deltas: dict[int, GroupDelta] = field(default_factory=dict)
+    buried: bool = False
 
     def tally(self, floor: int) -> Counter[str]:
         """How many records at or above `floor` got which verdict."""
@@ -143,8 +145,10 @@ class PartitionFold:
         Raises `Rewind` when Redis has lost what this worker applied, and
         `Transient` when Redis or the broker is away: then call again.
         """
-        home = self.floors[self._home]
-        await self._bury(self.tp, [one for one in prepared.judged.rejected if one.record.offset >= home])
+        if not prepared.buried:
+            home = self.floors[self._home]
+            await self._bury(self.tp, [one for one in prepared.judged.rejected if one.record.offset >= home])
+            prepared.buried = True
         changed: set[tuple[str, str]] = set()
         moves = self._moves(prepared)
         while moves:

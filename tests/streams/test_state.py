@@ -28,6 +28,7 @@ from streams.state.tables import decode_table
 from streams.state.watermark import Watermark
 from tests.streams.logs import LoggedRecord
 from tests.streams.test_fold import NOW, click, record
+from tests.streams.test_state_law import FlakyStore
 
 T = TypeVar("T")
 TP = TopicPartition("events-clicks", 0)
@@ -180,6 +181,27 @@ def test_a_batch_that_leaves_a_gap_is_refused(redis: SyncRedis, redis_url: str) 
             part.prepare(Batch(TP, 2, 3, 0, [record(click("b"), 2)]))
 
     with_redis(redis_url, work)
+
+
+def test_a_record_is_buried_once_however_often_redis_is_away(redis: SyncRedis, redis_url: str) -> None:
+    async def work(client: Redis) -> list[int]:
+        buried: list[int] = []
+
+        async def note(tp: TopicPartition, rejected: Sequence[Rejected]) -> None:
+            buried.extend(one.record.offset for one in rejected)
+
+        store = FlakyStore(client, "n", 1)
+        part = await PartitionFold.resume(TP, store, 0, FOLD, note)
+        prepared = part.prepare(Batch(TP, 0, 1, 0, [LoggedRecord(0, NOW, b"u", b"{")]))
+        for _ in range(3):
+            store.lost_reply = True
+            with pytest.raises(Transient):
+                await part.commit(prepared)
+        await part.commit(prepared)
+        assert part.applied == 1
+        return buried
+
+    assert with_redis(redis_url, work) == [0]
 
 
 def test_redis_away_is_transient(free_port_url: str) -> None:
