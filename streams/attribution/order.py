@@ -48,6 +48,7 @@ class Track:
         self._judge = Judge(topic, settings)
         self._checks = sorted({mark for mark in positions if mark.last_time >= 0}, key=_offset)
         self._taken = min(positions, key=_offset)
+        self._judge.newest = self._taken.append_time
         self._last_taken: Record | None = None
         self._last_read: Record | None = None
         self._time = self._taken.append_time

@@ -15,10 +15,11 @@ from redis.asyncio import Redis
 from policy.attribution import click_record
 from schemas.errors import StateAttention
 from schemas.messages import Click, PageRules, Purchase, PurchaseLine
-from schemas.topics import CLICKS, PURCHASES
+from schemas.topics import CLICKS, DAY_MS, PURCHASES
 from streams.attribution.clicks import GroupMemory, Position
 from streams.attribution.core import Decision
 from streams.attribution.memory import ClickMemory, Starts, pack, unpack
+from streams.attribution.order import Track
 from streams.attribution.published import Published, Standing
 from streams.attribution.windows import PageWindows
 from streams.attribution.worker import Bounds, PartitionWorker
@@ -133,6 +134,19 @@ def test_memory_forgets_a_unit_and_expires_by_the_time_of_the_log(redis: SyncRed
         assert await held(redis) == {3}
 
     play(redis_url, act)
+
+
+def test_a_verdict_is_the_same_after_a_restart() -> None:
+    fold = FoldSettings(late_ms=0, early_ms=0, duplicate_window=3)
+    far = 1_000 * DAY_MS
+    log = [purchase(0, far), *(purchase(offset, 5_000) for offset in range(1, 10))]
+    whole = Track(PURCHASES, fold, [Watermark(0)], 0)
+    whole.feed(batch(PURCHASES, *log))
+    for _ in range(8):
+        whole.take()
+    resumed = Track(PURCHASES, fold, [whole.position], 5)
+    resumed.feed(batch(PURCHASES, *log[5:]))
+    assert list(resumed.waiting) == list(whole.waiting)
 
 
 @pytest.mark.parametrize("drop", ["forget", "expire"])
