@@ -11,7 +11,7 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from schemas.dead_letters import DeadLetter, Header
+from schemas.dead_letters import DeadLetter
 from schemas.errors import Transient
 from schemas.topics import DEAD_LETTERS, Topic
 
@@ -106,12 +106,6 @@ class Outlet:
 
     def _told(self, error: KafkaError | None, _: Message) -> None:
         self._error = error or self._error
-
-
-def headers_of(message: Message) -> tuple[Header, ...]:
-    """The record's own headers."""
-    found: Any = message.headers() or ()
-    return tuple((name, content or b"") for name, content in found)
 
 
 def _ended(message: Message) -> bool:

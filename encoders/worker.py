@@ -17,10 +17,10 @@ from confluent_kafka import Message
 
 from encoders.changes import Changes, Origin, Task
 from encoders.encoder import Encoded, Encoder
-from encoders.log import Inlet, Outlet, headers_of
+from encoders.log import Inlet, Outlet
 from encoders.wire import embedding
 from schemas.codec import decode_key, decoder, encode
-from schemas.dead_letters import DeadLetter
+from schemas.dead_letters import DeadLetter, headers_of
 from schemas.errors import BadRecord
 from schemas.messages import CatalogEmbedding, CatalogItem
 from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS

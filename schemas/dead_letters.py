@@ -3,7 +3,8 @@
 A dead letter keeps the key, the value and the headers of its record byte for
 byte and in order; what Reshelf adds are five headers at the end.  So a letter can
 be looked at with any Kafka tool.  A record near the broker's size limit is put
-aside without its content: topic, partition and offset say where it lies.  Once
+aside without its content: topic, partition and offset say where it lies; one with
+a header whose name is not UTF-8 is put aside without its headers.  Once
 the cause is mended, publish an event again under a new `event_id`: the old one
 counts as a duplicate while it is within the window.
 """
@@ -12,10 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import methodcaller
+from typing import Any
 
 from schemas.errors import BadRecord
 
 Header = tuple[str, bytes]
+# Where a name is not UTF-8 confluent-kafka's `Message.headers` returns with an error that is raised later, at any
+# place, if the interpreter calls it directly; called this way it is looked at.
+_headers = methodcaller("headers")
 
 HEADERS: dict[str, str] = {
     "reshelf-topic": "Topic that the record was read from, without the prefix.",
@@ -59,6 +65,15 @@ class DeadLetter:
         told = (self.topic, str(self.partition), str(self.offset), self.reason, self.detail)
         ours = [(name, text.encode(errors="backslashreplace")) for name, text in zip(HEADERS, told, strict=True)]
         return [*self.headers, *ours]
+
+
+def headers_of(message: Any) -> tuple[Header, ...]:
+    """The headers of a confluent-kafka message; none where the name of one is not UTF-8."""
+    try:
+        headers = _headers(message) or ()
+    except (SystemError, UnicodeDecodeError):
+        return ()
+    return tuple((name, content or b"") for name, content in headers)
 
 
 def read(headers: Sequence[Header], key: bytes | None = None, value: bytes | None = None) -> DeadLetter:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterator
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
@@ -89,9 +89,8 @@ class Letters:
 
     def _take(self, message: Message) -> None:
         key, value = message.key(), message.value()
-        headers = cast(list[dead_letters.Header], message.headers() or [])
         try:
-            letter = dead_letters.read(headers, key, value)
+            letter = dead_letters.read(dead_letters.headers_of(message), key, value)
         except BadRecord as error:
             letter = dead_letters.DeadLetter("", 0, 0, "unknown", error.detail, key, value)
         self.reasons[letter.topic, letter.reason] += 1

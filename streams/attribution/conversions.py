@@ -9,6 +9,7 @@ import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from schemas.codec import decoder, encode
+from schemas.dead_letters import headers_of
 from schemas.errors import BadRecord, Transient
 from schemas.topics import CONVERSIONS
 from streams.attribution.core import Decision
@@ -93,7 +94,7 @@ class ConversionsLog:
 
 def _standing(message: Message) -> list[Standing]:
     """The decision in a record; none where others wrote something that is no decision of ours."""
-    purchase = dict(message.headers() or ()).get(PURCHASE_HEADER, b"")
+    purchase = dict(headers_of(message)).get(PURCHASE_HEADER, b"")
     try:
         event_id = _decode(message.value() or b"").event_id
         return [Standing(message.offset() or 0, int(purchase or b""), event_id)]

@@ -19,7 +19,7 @@ from schemas.topics import PURCHASES
 from streams.clients import confluent_consumer_config, ends_partition
 from streams.fold.judge import Judge
 from streams.namespace import log_bounds
-from streams.replay.source import Logged
+from streams.records import Logged
 from streams.settings import FoldSettings, KafkaSettings
 
 READ_BACK = 200_000

@@ -17,7 +17,7 @@ from typing import TypeVar
 import msgspec
 
 from schemas.errors import BadSettings
-from streams.replay.source import Logged
+from streams.records import Logged
 
 RUN = 20_000
 SUFFIX = "jsonl"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.errors import BadSettings
-from streams.replay.source import Logged
+from streams.records import Logged
 
 RUN = 20_000
 SUFFIX = "parquet"

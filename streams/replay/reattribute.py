@@ -17,8 +17,8 @@ from schemas.codec import encode
 from schemas.topics import CLICKS, CONVERSIONS, PURCHASES
 from streams.attribution.clicks import GroupMemory, Position
 from streams.attribution.core import Decision, PartitionAttribution, Windows
-from streams.records import Batch, TopicPartition
-from streams.replay.source import Logged, Runs, Source, Span
+from streams.records import Batch, Logged, TopicPartition
+from streams.replay.source import Runs, Source, Span
 from streams.settings import AttributionSettings, FoldSettings
 from streams.state.watermark import Watermark
 

@@ -8,7 +8,6 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import confluent_kafka
-import msgspec
 import uvloop
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as KafkaPartition
@@ -23,16 +22,6 @@ from streams.settings import KafkaSettings
 
 FETCH_WAIT_S = 0.5
 SILENT_S = 30.0
-
-
-class Logged(msgspec.Struct, frozen=True, gc=False):
-    """A record of the log that was kept elsewhere."""
-
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]] = ()
 
 
 Span = tuple[int, int]
@@ -88,7 +77,7 @@ class KafkaSource:
                 for tp, (first, end) in spans.items():
                     name = KafkaPartition(self._kafka.prefix + tp.topic, tp.partition)
                     runner.run(_place(consumer, name, first))
-                    for run in _runs(runner, consumer, name, first, end):
+                    for run in _runs(runner, self._kafka, consumer, name, first, end):
                         yield tp, run
             finally:
                 runner.run(consumer.stop())
@@ -111,12 +100,12 @@ class KafkaSource:
 
 
 def _runs(
-    runner: asyncio.Runner, consumer: AIOKafkaConsumer, name: KafkaPartition, at: int, end: int
+    runner: asyncio.Runner, kafka: KafkaSettings, consumer: AIOKafkaConsumer, name: KafkaPartition, at: int, end: int
 ) -> Iterator[Sequence[Record]]:
     """What there is of a partition in [at, end)."""
     last = time.monotonic()
     while at < end:
-        run, position = runner.run(_read(consumer, name))
+        run, position = runner.run(_read(kafka, consumer, name))
         if position > at:
             at, last = position, time.monotonic()
         elif time.monotonic() - last > SILENT_S:
@@ -132,10 +121,10 @@ async def _place(consumer: AIOKafkaConsumer, name: KafkaPartition, first: int) -
     consumer.seek(name, first)
 
 
-async def _read(consumer: AIOKafkaConsumer, name: KafkaPartition) -> tuple[list[Record], int]:
+async def _read(kafka: KafkaSettings, consumer: AIOKafkaConsumer, name: KafkaPartition) -> tuple[list[Record], int]:
     """What comes next of the partition, and where the one after begins."""
     try:
-        found = await fetched(consumer, [name], FETCH_WAIT_S)
+        found = await fetched(kafka, consumer, [name], FETCH_WAIT_S)
         return found.get(name, []), await consumer.position(name)
     except KafkaError as error:
         raise Transient(f"Kafka: {error}") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
@@ -15,7 +15,7 @@ from aiokafka.protocol.group import LeaveGroupRequest
 from schemas.errors import Transient
 from streams.clients import aiokafka_consumer_config
 from streams.ending import ended
-from streams.parsed import PARTITION_FETCH_BYTES, fetched, hand_on_parsed
+from streams.parsed import PARTITION_FETCH_BYTES, fetched, hand_on_parsed, position_of, state_of
 from streams.patience import Patience
 from streams.records import Record
 from streams.settings import KafkaSettings
@@ -45,6 +45,7 @@ class Source:
 
     def __init__(self, kafka: KafkaSettings, group: str, assignor: type[AbstractPartitionAssignor]) -> None:
         session_ms = round(kafka.session_timeout_s * 1000)
+        self._kafka = kafka
         self._patience = Patience()
         self._brief = False
         self.consumer = AIOKafkaConsumer(
@@ -111,7 +112,7 @@ class Source:
         seek, when the asking began before a rebalance.
         """
         with suppress(NoOffsetForPartitionError):
-            return await fetched(self.consumer, partitions, timeout_s)
+            return await fetched(self._kafka, self.consumer, partitions, timeout_s)
         return {}
 
     def _came(self) -> None:
@@ -126,19 +127,12 @@ class Source:
 
     def position(self, name: tuple[str, int]) -> int | None:
         """Where the next fetch starts, None when the partition is not assigned or not placed."""
-        state = self._state(name)
-        return state.position if state is not None and state.has_valid_position else None
+        return position_of(self.consumer, name)
 
     def end(self, name: tuple[str, int]) -> int | None:
         """The end of committed records as the last fetch said it; None before the first."""
-        state = self._state(name)
+        state = state_of(self.consumer, name)
         return None if state is None else state.lso
-
-    def _state(self, name: tuple[str, int]) -> Any:
-        subscription = self.consumer._subscription.subscription
-        if subscription is None or subscription.assignment is None:
-            return None
-        return subscription.assignment.state_value(TopicPartition(*name))
 
     def seek(self, name: tuple[str, int], position: int) -> None:
         """Read on from `position`, dropping what was fetched; raises IllegalStateError if not assigned."""
