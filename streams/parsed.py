@@ -59,25 +59,31 @@ def hand_on_parsed(consumer: AIOKafkaConsumer, came: Callable[[], None] = lambda
 
 
 async def fetched(
-    kafka: KafkaSettings, consumer: AIOKafkaConsumer, partitions: Iterable[tuple[str, int]], timeout_s: float
+    kafka: KafkaSettings,
+    consumer: AIOKafkaConsumer,
+    partitions: Iterable[tuple[str, int]],
+    timeout_s: float,
+    most: int = POLL_RECORDS,
 ) -> dict[tuple[str, int], list[Record]]:
-    """Records of `partitions` (not empty) in log order, about POLL_RECORDS in all at most."""
+    """Records of `partitions` (not empty) in log order, about `most` in all."""
     fetcher, names = consumer._fetcher, frozenset(partitions)
     with fetcher._subscriptions.fetch_context():
         found: dict[tuple[str, int], list[Record]]
-        found = await fetcher.fetched_records(names, timeout=timeout_s, max_records=POLL_RECORDS)
+        found = await fetcher.fetched_records(names, timeout=timeout_s, max_records=most)
         for name in fetcher._records.stuck & names:
-            found[name] = [*found.get(name, []), *await _unreadable(kafka, consumer, name)]
+            found[name] = [*found.get(name, []), *await _unreadable(kafka, consumer, name, most)]
         fetcher._records.stuck.clear()
         return found
 
 
-async def _unreadable(kafka: KafkaSettings, consumer: AIOKafkaConsumer, name: tuple[str, int]) -> list[Logged]:
+async def _unreadable(
+    kafka: KafkaSettings, consumer: AIOKafkaConsumer, name: tuple[str, int], most: int
+) -> list[Logged]:
     """What the parser could not read of a partition; the next fetch starts behind it."""
     position = position_of(consumer, name)
     if position is None:
         return []
-    records = await asyncio.to_thread(read_on, kafka, name, position, POLL_RECORDS)
+    records = await asyncio.to_thread(read_on, kafka, name, position, most)
     if not records or position_of(consumer, name) != position:
         return []
     consumer.seek(TopicPartition(*name), records[-1].offset + 1)

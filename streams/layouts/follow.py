@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as KafkaPartition
@@ -16,9 +15,11 @@ from schemas.topics import LAYOUT_REQUESTS, LAYOUTS, Topic
 from streams.clients import aiokafka_consumer_config
 from streams.layouts.catalog import READ_TOPICS, Catalog, Changes
 from streams.namespace import log_bounds
+from streams.parsed import fetched, hand_on_parsed
+from streams.records import Record
 from streams.settings import KafkaSettings
 
-POLL_MS = 200
+POLL_S = 0.2
 POLL_RECORDS = 1_000
 LAYOUTS_REST_S = 0.25
 """Published layouts are read so often: most are this worker's own, and a fetch for each costs as much as composing."""
@@ -61,6 +62,7 @@ class Follower:
         except BaseException:
             await consumer.stop()
             raise
+        hand_on_parsed(consumer)
         self._consumer = consumer
 
     async def catch_up(self) -> None:
@@ -68,7 +70,7 @@ class Follower:
         consumer = self._started()
         behind = set(self._ends)
         while behind:
-            self._take(await self._fetch(consumer, POLL_MS))
+            self._take(await self._fetch(consumer, POLL_S))
             behind = {tp for tp in behind if await consumer.position(tp) < self._ends[tp]}
 
     async def follow(self) -> None:
@@ -76,14 +78,14 @@ class Follower:
         consumer, loop = self._started(), asyncio.get_running_loop()
         layouts = [tp for tp in self._ends if self._topics[tp.topic] is LAYOUTS]
         while True:
-            found = await self._fetch(consumer, POLL_MS)
+            found = await self._fetch(consumer, POLL_S)
             self._tell(self._take(found))
             if found.keys().isdisjoint(layouts):
                 continue
             consumer.pause(*layouts)
             rested_at = loop.time() + LAYOUTS_REST_S
             while (left := rested_at - loop.time()) > 0.0:
-                self._tell(self._take(await self._fetch(consumer, 1 + int(1000 * left))))
+                self._tell(self._take(await self._fetch(consumer, left)))
             consumer.resume(*layouts)
 
     def _tell(self, changes: Changes) -> None:
@@ -98,7 +100,7 @@ class Follower:
         return AIOKafkaConsumer(
             client_id="reshelf-layouts",
             group_id=None,
-            fetch_max_wait_ms=POLL_MS,
+            fetch_max_wait_ms=round(1000 * POLL_S),
             max_partition_fetch_bytes=4 * 1024 * 1024,
             **aiokafka_consumer_config(self._kafka),
         )
@@ -115,28 +117,28 @@ class Follower:
         for tp, first in starts.items():
             consumer.seek(tp, first)
 
-    async def _fetch(self, consumer: AIOKafkaConsumer, wait_ms: int) -> Mapping[KafkaPartition, Sequence[Any]]:
+    async def _fetch(self, consumer: AIOKafkaConsumer, wait_s: float) -> Mapping[tuple[str, int], Sequence[Record]]:
         try:
-            found: Mapping[KafkaPartition, Sequence[Any]]
-            found = await consumer.getmany(timeout_ms=wait_ms, max_records=POLL_RECORDS)
+            return await fetched(self._kafka, consumer, self._ends, wait_s, POLL_RECORDS)
         except OffsetOutOfRangeError as error:
             raise StateAttention(
                 f"A compacted topic does not go on where it was read last ({error}): it was deleted or cut. "
                 "Start the worker again: it then reads the topic from its beginning."
             ) from None
-        return found
 
-    def _take(self, found: Mapping[KafkaPartition, Sequence[Any]]) -> Changes:
+    def _take(self, found: Mapping[tuple[str, int], Sequence[Record]]) -> Changes:
         changes = Changes()
-        for tp, records in found.items():
-            topic: Topic = self._topics[tp.topic]
-            some = self._catalog.take(topic, tp.partition, records)
+        for (name, partition), records in found.items():
+            topic: Topic = self._topics[name]
+            some = self._catalog.take(topic, partition, records)
             changes.pages |= some.pages
             changes.keys |= some.keys
             if some.unfit:
                 log.warning(
-                    "%s: %d records do not fit and are skipped, what was there before stays; the last, before %d: %s.",
-                    tp,
+                    "%s/%d: %d records do not fit and are skipped, what was there before stays; "
+                    "the last, before %d: %s.",
+                    name,
+                    partition,
                     len(some.unfit),
                     records[-1].offset + 1,
                     some.unfit[-1],

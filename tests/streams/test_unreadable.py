@@ -6,6 +6,7 @@ import asyncio
 import struct
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.client import AIOKafkaClient
@@ -16,8 +17,11 @@ from confluent_kafka import Producer
 from redis import Redis
 
 from schemas import dead_letters
-from schemas.topics import CLICKS, DEAD_LETTERS
+from schemas.messages import CatalogItem
+from schemas.topics import CATALOG_ITEMS, CLICKS, DEAD_LETTERS
 from streams.clients import confluent_producer_config
+from streams.layouts.catalog import Catalog
+from streams.layouts.follow import Follower
 from streams.records import TopicPartition
 from streams.replay.source import KafkaSource
 from streams.settings import KafkaSettings, RedisSettings
@@ -33,19 +37,19 @@ def produce(kafka: KafkaSettings, *values: bytes) -> None:
     assert producer.flush(20) == 0
 
 
-async def produce_unreadable(kafka: KafkaSettings, *values: bytes) -> None:
+async def produce_unreadable(kafka: KafkaSettings, *values: bytes, topic: str = TP.topic, key: bytes = b"u") -> None:
     """A batch of which each second record has a header whose name is no UTF-8."""
     builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 1 << 20)
     for at, value in enumerate(values):
-        builder.append(at, 1_700_000_000_000, b"u", value, [("trace!", b"1")] if at % 2 else [])
+        builder.append(at, 1_700_000_000_000, key, value, [("trace!", b"1")] if at % 2 else [])
     batch = bytearray(builder.build().replace(b"trace!", b"trace\xff"))
     batch[17:21] = struct.pack(">I", calc_crc32c(bytes(batch[21:])))
-    name = KafkaPartition(kafka.prefix + TP.topic, TP.partition)
+    name = KafkaPartition(kafka.prefix + topic, 0)
     client = AIOKafkaClient(bootstrap_servers=kafka.bootstrap)
     await client.bootstrap()
     await client.set_topics([name.topic])
     node = client.cluster.leader_for_partition(name)
-    answer = await client.send(node, ProduceRequest(None, -1, 5000, [(name.topic, [(TP.partition, bytes(batch))])]))
+    answer = await client.send(node, ProduceRequest(None, -1, 5000, [(name.topic, [(0, bytes(batch))])]))
     assert answer.topics[0][1][0][1] == 0
     await client.close()
 
@@ -78,3 +82,20 @@ def test_the_learner_buries_it_and_goes_on(kafka: KafkaSettings, redis: Redis, r
     letters = [record for records in read_all(kafka, (DEAD_LETTERS.name,)).values() for record in records]
     found = [dead_letters.read(one.headers, one.key, one.value) for one in letters]
     assert sorted((one.offset, one.value) for one in found) == [(number, b"{%d" % number) for number in range(9)]
+
+
+def test_the_catalog_is_followed_over_it(kafka: KafkaSettings) -> None:
+    items = [msgspec.json.encode(CatalogItem("i", f"title {number}")) for number in range(4)]
+    catalog = Catalog()
+    follower = Follower(kafka, catalog, lambda changes: None)
+
+    async def run() -> None:
+        await produce_unreadable(kafka, *items, topic=CATALOG_ITEMS.name, key=b"i")
+        await follower.start()
+        try:
+            await asyncio.wait_for(follower.catch_up(), 30)
+        finally:
+            await follower.stop()
+
+    asyncio.run(run())
+    assert catalog.items["i"].title == "title 3"
