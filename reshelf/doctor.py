@@ -16,6 +16,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from reshelf.settings import Settings
 from reshelf.topics import states
 from schemas.errors import BadSettings, ReshelfError
+from schemas.topics import CONVERSIONS, PURCHASES, Topic
 from streams.clients import confluent_admin_config, confluent_producer_config, redis_servers
 from streams.settings import KafkaSettings
 
@@ -91,8 +92,26 @@ def _topics(settings: Settings) -> Iterator[Finding]:
         yield Finding("topics", "bad", "; ".join(differing), remedy)
     if not missing and not differing:
         yield Finding("topics", "ok", f"all {len(found)} are there")
+    yield from retention_findings({state.topic: state.config for state in found})
     if any(state.exists and not state.config for state in found):
         yield Finding("topic configuration", "note", "the broker tells none", "Check cleanup and retention by hand.")
+
+
+def retention_findings(configs: Mapping[Topic, Mapping[str, str]]) -> Iterator[Finding]:
+    """Whether decisions are there as long as any purchase of theirs: Kafka deletes purchases by whole segments."""
+    purchases, conversions = configs[PURCHASES], configs[CONVERSIONS]
+    if not {"retention.ms", "segment.ms"} <= purchases.keys() or "retention.ms" not in conversions:
+        return
+    kept, bought = int(conversions["retention.ms"]), int(purchases["retention.ms"])
+    least = bought + int(purchases["segment.ms"])
+    if kept >= 0 and (bought < 0 or kept < least):
+        wanted = str(least) if bought >= 0 else "-1"
+        remedy = (
+            f"Set retention.ms of {CONVERSIONS.name} to {wanted}, if not longer: "
+            "a new namespace publishes decisions again that it does not find."
+        )
+        found = f"kept for {kept} ms, purchases for {bought} ms and a segment of {purchases['segment.ms']} ms"
+        yield Finding("conversions", "bad", found, remedy)
 
 
 def _broker_clock(settings: Settings) -> Finding:

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from reshelf.doctor import Finding, examine, redis_findings
+from reshelf.doctor import Finding, examine, redis_findings, retention_findings
 from reshelf.settings import Settings
 from reshelf.topics import apply
+from schemas.topics import CONVERSIONS, DAY_MS, PURCHASES
 from streams.settings import AttributionSettings, KafkaSettings, RedisSettings
 
 GOOD = {"valkey_version": "8.1.0", "redis_version": "7.2.4", "maxmemory_policy": "noeviction", "aof_enabled": 1}
@@ -50,6 +51,24 @@ def test_clocks_apart_are_bad_either_way() -> None:
         "ok",
         "bad",
     ]
+
+
+@pytest.mark.parametrize(
+    ("conversions", "purchases", "fits"),
+    [(36, 30, False), (37, 30, True), (-1, 30, True), (36, -1, False), (-1, -1, True)],
+)
+def test_conversions_outlive_the_last_segment_of_purchases(conversions: int, purchases: int, fits: bool) -> None:
+    def kept(days: int) -> dict[str, str]:
+        return {"retention.ms": str(days * DAY_MS if days > 0 else -1), "segment.ms": str(7 * DAY_MS)}
+
+    found = list(retention_findings({CONVERSIONS: kept(conversions), PURCHASES: kept(purchases)}))
+    assert [finding.state for finding in found] == ([] if fits else ["bad"])
+
+
+def test_the_table_keeps_conversions_long_enough() -> None:
+    week = {"segment.ms": str(7 * DAY_MS)}
+    configs = {topic: week | {"retention.ms": str(topic.retention_ms)} for topic in (CONVERSIONS, PURCHASES)}
+    assert not list(retention_findings(configs))
 
 
 def test_missing_topics_then_applied(any_broker: str, redis_url: str, prefix: str) -> None:
