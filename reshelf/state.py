@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
-from reshelf.replay import behind
+from reshelf.replay import FOLDED, behind
 from reshelf.settings import Settings
 from schemas.errors import BadSettings
+from streams.attribution.memory import hand_letters_over
 from streams.clients import redis_client
 from streams.records import TopicPartition
 from streams.replay.source import KafkaSource
@@ -55,16 +56,17 @@ def compared(settings: Settings, one: str, other: str) -> Compared:
     return Compared(len(first & second), max(len(left), len(right)), *shown)
 
 
-def swapped(settings: Settings, namespace: str, max_behind: int) -> str:
+def swapped(settings: Settings, namespace: str, max_behind: int, skip_letters: bool = False) -> str:
     """Let the settings' name stand for a namespace; gives the one before.
 
-    Raises `BadSettings` where the workers' settings do not fit it or it lacks too
-    much of the log, `StateAttention` where there is none of that name.
+    Raises `BadSettings` where the workers' settings do not fit it, it lacks too
+    much of the log, or workers have not buried what it has passed (unless `skip_letters`),
+    and `StateAttention` where there is none of that name.
     """
-    return asyncio.run(_swapped(settings, namespace, max_behind))
+    return asyncio.run(_swapped(settings, namespace, max_behind, skip_letters))
 
 
-async def _swapped(settings: Settings, namespace: str, max_behind: int) -> str:
+async def _swapped(settings: Settings, namespace: str, max_behind: int, skip_letters: bool) -> str:
     client = redis_client(settings.redis)
     try:
         made = await manifest.read(client, namespace)
@@ -78,25 +80,54 @@ async def _swapped(settings: Settings, namespace: str, max_behind: int) -> str:
                 f"namespace {namespace!r} holds conversions that were decided anew, and workers would go on with those "
                 "of events-conversions. Replay without --reattribute into another to switch to that."
             )
-        await _check_start(client, settings, made)
+        used = await _used(client, settings)
+        if used is not None:
+            _check_start(settings, made, used)
         lag = await behind(settings, namespace, KafkaSource(settings.kafka))
         if lag > max_behind:
             raise BadSettings(
                 f"namespace {namespace!r} lacks {lag:,} records of the log: replay into it again, "
                 "or allow it with --max-behind"
             )
+        if used is not None and used.namespace != namespace:
+            if not skip_letters:
+                await _check_letters(client, made, used)
+            await hand_letters_over(client, used, made)
         return await switch(client, settings.redis.namespace, namespace)
     finally:
         await client.aclose()
 
 
-async def _check_start(client: Redis, settings: Settings, made: manifest.Manifest) -> None:
+async def _used(client: Redis, settings: Settings) -> manifest.Manifest | None:
+    """The manifest of the namespace that workers use; None where there is none."""
+    stored = await client.get(keys.manifest(await resolve(client, settings.redis.namespace)))
+    return None if stored is None else msgspec.json.decode(stored, type=manifest.Manifest)
+
+
+async def _check_letters(client: Redis, made: manifest.Manifest, used: manifest.Manifest) -> None:
+    """A replay buries nothing, so what it has passed must have been buried by the workers."""
+    passed, buried = await _passed(client, made), await _passed(client, used)
+    left = sum(max(0, offset - buried.get(tp, offset)) for tp, offset in passed.items())
+    if left:
+        raise BadSettings(
+            f"workers have yet to read {left:,} records that {made.namespace!r} has applied, and what is unfit among "
+            "them would never get to dead-letters: let workers catch up first, or do without with --skip-letters"
+        )
+
+
+async def _passed(client: Redis, made: manifest.Manifest) -> dict[TopicPartition, int]:
+    """Up to where each partition was buried, where workers did it: its home group tells."""
+    store, passed = Store(client, made.namespace, made.groups), {}
+    for topic in FOLDED:
+        for partition, start in enumerate(made.starts[topic]):
+            tp = TopicPartition(topic, partition)
+            passed[tp] = (await store.watermarks(tp, start))[keys.home_group(tp, made.groups)].offset
+    return passed
+
+
+def _check_start(settings: Settings, made: manifest.Manifest, used: manifest.Manifest) -> None:
     """Attribution in a namespace that begins later would not find decisions of before, and make them again."""
-    name = settings.redis.namespace
-    stored = await client.get(keys.manifest(await resolve(client, name)))
-    if stored is None:
-        return
-    begun = msgspec.json.decode(stored, type=manifest.Manifest).starts
+    name, begun = settings.redis.namespace, used.starts
     log = KafkaSource(settings.kafka).bounds(list(made.starts))
     late = [
         f"{topic}/{partition} begins at {start}, expected at most {max(first, before)}"

@@ -84,8 +84,9 @@ def diff(front: Front, one: str, other: str) -> int:
 @state.command()
 @click.argument("namespace")
 @click.option("--max-behind", default=100_000, show_default=True, help="Refuse one that lacks more records.")
+@click.option("--skip-letters", is_flag=True, help="Switch though workers have yet to bury what it has passed.")
 @click.pass_obj
-def swap(front: Front, namespace: str, max_behind: int) -> None:
+def swap(front: Front, namespace: str, max_behind: int, skip_letters: bool) -> None:
     """Switch live workers to NAMESPACE: the name in redis.namespace stands for it from now on.
 
     Workers notice within a second, end with status 1 and use it once their
@@ -96,7 +97,7 @@ def swap(front: Front, namespace: str, max_behind: int) -> None:
     """
     from reshelf.state import swapped
 
-    before = swapped(front.settings, namespace, max_behind)
+    before = swapped(front.settings, namespace, max_behind, skip_letters)
     name = front.settings.redis.namespace
     front.answer({"name": name, "before": before, "now": namespace}, f"{name}: {before} before, {namespace} now")
 

@@ -19,7 +19,9 @@ from policy.attribution import ClickRecord
 from schemas.topics import CLICKS, PURCHASES
 from streams.attribution.clicks import GroupMemory, Position
 from streams.attribution.core import Change
-from streams.state.keys import PREFIX
+from streams.records import TopicPartition
+from streams.state.keys import PREFIX, home_group
+from streams.state.manifest import Manifest
 from streams.state.store import carried_out, translated
 from streams.state.watermark import Watermark
 
@@ -86,6 +88,7 @@ class ClickMemory:
         self.partition = partition
         self._redis = redis
         self._starts = starts
+        self._buried = _buried_key(namespace, groups, partition)
         self._keys = [memory_keys(namespace, group, partition) for group in range(groups)]
         self._shas: dict[str, str] = {}
 
@@ -93,6 +96,10 @@ class ClickMemory:
         """Groups as they stand, each read at one point in time."""
         replies = await self._evaluate(_LOAD, [(*self._keys[group],) for group in groups])
         return {group: self._loaded(reply) for group, reply in zip(groups, replies, strict=True)}
+
+    async def buried(self) -> int:
+        """Unfit purchases below this offset were buried in another namespace."""
+        return int(await carried_out(lambda: self._redis.get(self._buried)) or 0)
 
     async def stand(self, groups: Sequence[int]) -> dict[int, tuple[int, int]]:
         """Only the offsets at which groups stand: clicks, purchases."""
@@ -156,6 +163,23 @@ class ClickMemory:
             pipeline.execute_command("EVALSHA", sha, 4, *call)
         answers: list[Any] = await carried_out(lambda: pipeline.execute(raise_on_error=False))
         return answers
+
+
+async def hand_letters_over(redis: Redis, before: Manifest, after: Manifest) -> None:
+    """Let attribution in one namespace leave those unfit purchases alone that were buried in another."""
+    for partition in range(len(before.starts[PURCHASES.name])):
+        home = home_group(TopicPartition(PURCHASES.name, partition), before.groups)
+        passed = memory_keys(before.namespace, home, partition)[1]
+        stored = await carried_out(lambda passed=passed: redis.get(passed))  # type: ignore[misc]
+        if stored is not None:
+            name, offset = _buried_key(after.namespace, after.groups, partition), Watermark.decode(stored, 0).offset
+            await carried_out(lambda name=name, offset=offset: redis.set(name, offset))  # type: ignore[misc]
+
+
+def _buried_key(namespace: str, groups: int, partition: int) -> str:
+    """Where it is kept up to where another namespace has buried the purchases of a partition."""
+    home = home_group(TopicPartition(PURCHASES.name, partition), groups)
+    return f"{PREFIX}{{{namespace}:a{home}}}:buried:{partition}"
 
 
 def memory_keys(namespace: str, group: int, partition: int) -> tuple[str, str, str, str]:

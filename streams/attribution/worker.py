@@ -61,6 +61,7 @@ class PartitionWorker:
         self.counts: Counter[str] = Counter()
         self.core: PartitionAttribution
         self._published: Published
+        self._buried: int
         self._memory = memory
         self._decisions = decisions
         self._bury = bury
@@ -76,6 +77,7 @@ class PartitionWorker:
 
         Raises `StateAttention` where memory and log do not fit together.
         """
+        self._buried = await self._memory.buried()
         loaded = await self._memory.load(range(self._memory.groups))
         lowest = _lowest([each.memory.position for each in loaded.values()])
         read_from = {
@@ -121,7 +123,7 @@ class PartitionWorker:
 
     async def _perform(self, step: Step) -> None:
         if step.rejected:
-            await self._bury(step.rejected)
+            await self._bury([one for one in step.rejected if one.record.offset >= self._buried])
             step.rejected = []
         if step.decisions:
             await self._publish(step)

@@ -185,6 +185,15 @@ def test_a_namespace_that_does_not_fit_is_not_switched_to(
     assert run(["state", "swap", "nowhere"]) == 1
 
 
+def test_what_workers_have_yet_to_bury_is_not_passed_over(shop: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    told(capsys, "replay", "--into", "used", "--to", "5")
+    told(capsys, "state", "swap", "used", "--max-behind", "9999")
+    told(capsys, "replay", "--into", "ahead")
+    assert run(["state", "swap", "ahead"]) == 2
+    assert "would never get to dead-letters" in capsys.readouterr().err
+    assert told(capsys, "state", "swap", "ahead", "--skip-letters")["now"] == "ahead"
+
+
 def test_what_is_served_is_neither_replayed_into_nor_left_for_a_later_part_of_the_log(
     shop: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

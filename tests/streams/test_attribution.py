@@ -15,10 +15,10 @@ from redis.asyncio import Redis
 from policy.attribution import click_record
 from schemas.errors import StateAttention
 from schemas.messages import Click, PageRules, Purchase, PurchaseLine
-from schemas.topics import CLICKS, DAY_MS, PURCHASES
+from schemas.topics import CLICKS, DAY_MS, EVENT_TOPICS, PURCHASES
 from streams.attribution.clicks import GroupMemory, Position
 from streams.attribution.core import Decision
-from streams.attribution.memory import ClickMemory, Starts, pack, unpack
+from streams.attribution.memory import ClickMemory, Starts, hand_letters_over, pack, unpack
 from streams.attribution.order import Track
 from streams.attribution.published import Published, Standing
 from streams.attribution.windows import PageWindows
@@ -26,6 +26,7 @@ from streams.attribution.worker import Bounds, PartitionWorker
 from streams.fold.judge import Rejected
 from streams.records import Batch, TopicPartition
 from streams.settings import AttributionSettings, FoldSettings
+from streams.state.manifest import manifest_of
 from streams.state.watermark import Watermark
 from tests.streams.logs import LoggedRecord
 
@@ -205,6 +206,30 @@ def test_a_log_whose_end_holds_no_record_may_be_deleted_up_to_there(redis: SyncR
         assert topic.credited == [("p0/0", "c0"), ("p2/0", "c2")]
         with pytest.raises(StateAttention, match=r"2 offsets of events-clicks/0 were deleted .*from 3"):
             await opened(redis, topic, bounds={CLICKS.name: (5, 5), PURCHASES.name: (3, 3)})
+
+    play(redis_url, act)
+
+
+def test_another_namespace_buries_what_was_not_buried_yet(redis: SyncRedis, redis_url: str) -> None:
+    async def act(redis: Redis) -> None:
+        letters: list[int] = []
+
+        async def note(rejected: Sequence[Rejected]) -> None:
+            letters.extend(one.record.offset for one in rejected)
+
+        async def attribute(namespace: str, unfit: int) -> None:
+            memory = ClickMemory(redis, namespace, GROUPS, 0, Starts(0, 0, 0))
+            worker = PartitionWorker(memory, Topic(), note, PageWindows(1_000), SETTINGS, FOLD)
+            await worker.open({CLICKS.name: (0, 0), PURCHASES.name: (0, unfit)})
+            worker.feed(batch(PURCHASES, *(LoggedRecord(at, 5_000, b"u", b"{") for at in range(unfit))))
+            worker.ended({CLICKS.name: (0, 0), PURCHASES.name: (0, unfit)}, 6_000)
+            await worker.settle()
+
+        starts = {topic.name: [0] for topic in EVENT_TOPICS}
+        await attribute("old", 2)
+        await hand_letters_over(redis, *(manifest_of(name, "", starts, GROUPS, FOLD) for name in ("old", "new")))
+        await attribute("new", 3)
+        assert letters == [0, 1, 2]
 
     play(redis_url, act)
 
