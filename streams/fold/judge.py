@@ -105,6 +105,7 @@ class Judge:
         self._built = built and topic is IMPRESSIONS
         self._shortcut: Shortcut | None = self._new_shortcut()
         self._full = False
+        self._bucket = -1
         self._mark: Callable[[Any, int], Marks] = _no_marks
         if topic is IMPRESSIONS:
             self._mark = self._mark_impression
@@ -136,7 +137,13 @@ class Judge:
 
     def learn(self, one: Accepted, group: int, whole: int) -> None:
         """The quota has admitted an event of the groups of its key and of its page: the shortcut may take such ones."""
-        if self._shortcut is not None and not self._shortcut.learn(one.bucket, one.event, group, whole):
+        if self._shortcut is None:
+            return
+        if one.bucket > self._bucket:
+            # It knows names by bucket: those of the ones before are hardly met again.
+            self._full = self._full or self._bucket >= 0
+            self._bucket = one.bucket
+        if not self._shortcut.learn(one.bucket, one.event, group, whole):
             self._full = True
 
     def _new_shortcut(self) -> Shortcut | None:

@@ -6,13 +6,14 @@ import json
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.topics import IMPRESSIONS
+from schemas.topics import DAY_MS, IMPRESSIONS
 from streams.fold import shortcut
 from streams.fold.deltas import GroupDelta
 from streams.fold.judge import Rejected
@@ -224,6 +225,21 @@ def test_a_full_shortcut_is_made_anew_before_the_next_batch() -> None:
         taken.append(len(part.prepare(Batch(TP, at, at + 20, 0, records[at : at + 20])).judged.taken or ()))
         part._judge._full = at == 0
     assert taken == [16, 16, 20]
+
+
+def test_names_of_older_buckets_are_dropped_once_a_newer_one_begins() -> None:
+    times = [NOW + day * DAY_MS for day in (0, 0, 1, 1, 0, 1, 2, 2)]
+    records = [
+        LoggedRecord(at, max(times[: at + 1]), b"u", json.dumps(impression(at, unit="u", occurred_at=time)).encode())
+        for at, time in enumerate(times)
+    ]
+    part, shortcuts = partition(ROOMY, True), []
+    for each in records:
+        part.prepare(Batch(TP, each.offset, each.offset + 1, 0, [each]))
+        shortcuts.append(part._judge._shortcut)
+    # The one that saw a newer bucket begin is left behind at the next batch.
+    assert [one is other for one, other in pairwise(shortcuts)] == [True, True, False, True, True, True, False]
+    assert_same(ROOMY, records, 3)
 
 
 @given(names=st.lists(st.tuples(st.integers(1, 4), st.text(max_size=40))), reach=st.integers(1, 6))
