@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,8 +16,9 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from reshelf.settings import Settings
 from reshelf.topics import states
 from schemas.errors import BadSettings, ReshelfError
-from schemas.topics import CONVERSIONS, PURCHASES, Topic
+from schemas.topics import CONVERSIONS, EVENT_TOPICS, PURCHASES, Topic
 from streams.clients import confluent_admin_config, confluent_producer_config, redis_servers
+from streams.namespace import log_bounds
 from streams.settings import KafkaSettings
 
 TIMEOUT_S = 10.0
@@ -86,6 +87,9 @@ def _topics(settings: Settings) -> Iterator[Finding]:
     missing = [state.name for state in found if not state.exists]
     if missing:
         yield Finding("topics", "bad", f"missing: {', '.join(missing)}", "Run `reshelf topics apply`.")
+    else:
+        bounds = log_bounds(settings.kafka, [topic.name for topic in EVENT_TOPICS])
+        yield from window_findings(bounds, settings.fold.duplicate_window)
     differing = [f"{state.name}: {text}" for state in found if state.exists for text in state.differences]
     if differing:
         remedy = "Change the topics with your broker's tools, or the settings to what is meant."
@@ -112,6 +116,24 @@ def retention_findings(configs: Mapping[Topic, Mapping[str, str]]) -> Iterator[F
         )
         found = f"kept for {kept} ms, purchases for {bought} ms and a segment of {purchases['segment.ms']} ms"
         yield Finding("conversions", "bad", found, remedy)
+
+
+def window_findings(bounds: Mapping[str, Sequence[tuple[int, int]]], window: int) -> Iterator[Finding]:
+    """Whether a worker that starts finds the window in which it knows repetitions, or all that there ever was."""
+    short = [
+        f"{topic}/{partition} has {end - first:,}"
+        for topic, pairs in bounds.items()
+        for partition, (first, end) in enumerate(pairs)
+        if first > 0 and end - first < window
+    ]
+    if short:
+        remedy = (
+            "Keep event topics longer: a worker that starts knows no unit, page view or event_id of before them, "
+            "so `units` of experiments depend a little on restarts."
+        )
+        more = f" and {len(short) - 1} others have fewer" if short[1:] else ""
+        found = f"{short[0]} records{more}, fold.duplicate_window is {window:,}"
+        yield Finding("duplicate window", "note", found, remedy)
 
 
 def _broker_clock(settings: Settings) -> Finding:

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
-from reshelf.doctor import Finding, examine, redis_findings, retention_findings
+from reshelf.doctor import Finding, examine, redis_findings, retention_findings, window_findings
 from reshelf.settings import Settings
 from reshelf.topics import apply
 from schemas.topics import CONVERSIONS, DAY_MS, PURCHASES
+from streams.clients import confluent_producer_config
 from streams.settings import AttributionSettings, KafkaSettings, RedisSettings
 
 GOOD = {"valkey_version": "8.1.0", "redis_version": "7.2.4", "maxmemory_policy": "noeviction", "aof_enabled": 1}
@@ -69,6 +72,35 @@ def test_the_table_keeps_conversions_long_enough() -> None:
     week = {"segment.ms": str(7 * DAY_MS)}
     configs = {topic: week | {"retention.ms": str(topic.retention_ms)} for topic in (CONVERSIONS, PURCHASES)}
     assert not list(retention_findings(configs))
+
+
+@pytest.mark.parametrize(
+    ("pairs", "found"),
+    [
+        ([(0, 5), (0, 0)], None),
+        ([(7, 107), (0, 5)], None),
+        ([(0, 5), (7, 106)], "events-clicks/1 has 99 records, fold.duplicate_window is 100"),
+        ([(9, 9), (7, 106)], "events-clicks/0 has 0 records and 1 others have fewer, fold.duplicate_window is 100"),
+    ],
+)
+def test_a_window_that_retention_has_cut_is_told(pairs: list[tuple[int, int]], found: str | None) -> None:
+    findings = list(window_findings({"events-clicks": pairs}, 100))
+    assert [(one.state, one.found) for one in findings] == ([] if found is None else [("note", found)])
+
+
+def test_the_doctor_looks_at_what_retention_has_left(kafka: str, redis_url: str, prefix: str) -> None:
+    settings = Settings(
+        kafka=KafkaSettings(bootstrap=kafka, prefix=prefix, partitions=1), redis=RedisSettings(url=redis_url)
+    )
+    apply(settings.kafka)
+    producer = Producer(dict(confluent_producer_config(settings.kafka)))
+    producer.produce(f"{prefix}events-clicks", b"{}", b"u")
+    producer.flush(20)
+    admin = AdminClient({"bootstrap.servers": kafka})
+    for done in admin.delete_records([TopicPartition(f"{prefix}events-clicks", 0, 1)]).values():
+        done.result(20)
+    (window,) = (finding for finding in examine(settings) if finding.about == "duplicate window")
+    assert window.found.startswith("events-clicks/0 has 0 records, fold")
 
 
 def test_missing_topics_then_applied(any_broker: str, redis_url: str, prefix: str) -> None:
