@@ -33,6 +33,8 @@ from streams.settings import FoldSettings, KafkaSettings
 FOLLOWED = (LAYOUTS_HISTORY, *FOLDED)
 Name = tuple[str, Reward, str]
 """Page, reward and estimator."""
+PageView = tuple[str, str]
+"""Page, and the view's own name."""
 
 
 class Running:
@@ -47,6 +49,7 @@ class Running:
         self._judges: dict[TopicPartition, Judge] = {}
         self._layouts: dict[tuple[str, str, int], Layout] = {}
         self._events: list[Any] = []
+        self._counted: dict[PageView, int] = {}
         self._decode = decoder(Layout)
 
     def take(self, topic: Topic, partition: int, records: Sequence[Read]) -> None:
@@ -68,16 +71,18 @@ class Running:
     def settle(self, reached_ms: int) -> bool:
         """Count the page views that have settled, and say whether there were any.
 
-        Every topic has been read to `reached_ms`.  An impression that comes after its page
-        view has settled counts as another.
+        Every topic has been read to `reached_ms`.  A page view is counted with all that
+        is known of it; what comes of it later, within as long again, is left out.
         """
         before = reached_ms - self._settle
+        waiting = self._uncounted()
         settled = [
             view
-            for view in join(self._events, self._layouts.values(), self._fold.amount_cap).views
+            for view in join(waiting, self._layouts.values(), self._fold.amount_cap).views
             if view.occurred_at < before
         ]
-        self._events = [event for event in self._events if _time(event) >= before]
+        self._counted |= {(view.layout.page, view.view): before for view in settled}
+        self._events = [event for event in self._uncounted() if _time(event) >= before]
         self._forget(before)
         by_page: dict[str, list[View]] = {}
         for view in settled:
@@ -86,11 +91,18 @@ class Running:
             self._count(page, views)
         return bool(settled)
 
+    def _uncounted(self) -> list[Any]:
+        """The events whose page view was not counted; conversions name none and go by their click."""
+        return [
+            event
+            for event in self._events
+            if type(event) is Conversion or (event.page, event.page_view_id) not in self._counted
+        ]
+
     def _forget(self, before: int) -> None:
-        """Layouts that expired before: what was shown of them has settled, unless a renderer was wrong."""
-        expired = [key for key, layout in self._layouts.items() if layout.expires_at < before]
-        for key in expired:
-            del self._layouts[key]
+        """Layouts that expired before, as what was shown of them has settled, and views counted a span before."""
+        self._layouts = {key: layout for key, layout in self._layouts.items() if layout.expires_at >= before}
+        self._counted = {view: at for view, at in self._counted.items() if at >= before - self._settle}
 
     def _count(self, page: str, views: Sequence[View]) -> None:
         views = answerable(self._policy, views)

@@ -1,0 +1,70 @@
+"""Page views that go on while they are being settled are counted once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from policy.evaluation.estimators import Evidence
+from reshelf.decisions.arrays import page_log
+from reshelf.decisions.follow import Running
+from reshelf.decisions.read import Read
+from schemas.codec import encode
+from schemas.messages import Click, Conversion, Impression
+from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, LAYOUTS_HISTORY, Topic
+from streams.settings import FoldSettings
+from tests.reshelf.test_decisions import EVENTS, LAYOUTS, NOW, SLOTS, joined, later
+
+SETTLE_MS = 5_000
+KINDS: dict[type, Topic] = {Impression: IMPRESSIONS, Click: CLICKS, Conversion: CONVERSIONS}
+
+
+def scrolled(events: list[Any], after_ms: int) -> list[Any]:
+    """The second slot of each page view comes into sight so much later, and is clicked on then."""
+    found: list[Any] = []
+    for event in later(events):
+        if type(event) is Impression:
+            for at, shown in enumerate(event.slots):
+                time_ms = event.occurred_at + at * after_ms
+                one = msgspec.structs.replace(
+                    event, event_id=f"{event.event_id}-{at}", occurred_at=time_ms, slots=[shown]
+                )
+                found.append(one)
+            continue
+        time_ms = event.occurred_at + SLOTS.index(event.slot) * after_ms
+        field = {"clicked_at": time_ms} if type(event) is Conversion else {}
+        found.append(msgspec.structs.replace(event, occurred_at=time_ms, **field))
+    return sorted(found, key=lambda event: event.occurred_at)
+
+
+def followed(events: list[Any], cuts: list[int]) -> Running:
+    """What is counted by one who reads on, and settles at each of `cuts`, seconds."""
+    running = Running("served", FoldSettings(late_ms=0, early_ms=0), SETTLE_MS)
+    running.take(LAYOUTS_HISTORY, 0, [Read(at, NOW, b"", encode(one)) for at, one in enumerate(LAYOUTS)])
+    offsets, read = dict.fromkeys(KINDS.values(), 0), 0
+    for cut in [NOW + seconds * 1_000 for seconds in sorted(cuts)] + [NOW + 10**7]:
+        while read < len(events) and events[read].occurred_at <= cut:
+            event, topic = events[read], KINDS[type(events[read])]
+            running.take(topic, 0, [Read(offsets[topic], event.occurred_at, event.unit.encode(), encode(event))])
+            offsets[topic] += 1
+            read += 1
+        running.settle(cut)
+    return running
+
+
+@given(st.lists(st.integers(1, 610), max_size=9))
+@settings(max_examples=10)
+def test_a_page_view_seen_bit_by_bit_is_counted_once_with_its_clicks(cuts: list[int]) -> None:
+    events = scrolled(EVENTS, after_ms=3_000)
+    running = followed(events, cuts)
+    assert running.views == {"home": 600}
+    whole = Evidence.of("ips", page_log(joined(events).views, lambda layout: layout.slates).decisions("clicks"))
+    assert running.evidence["home", "clicks", "ips"].estimate()[1:6] == pytest.approx(whole.estimate()[1:6])
+
+
+def test_what_comes_into_sight_after_a_page_view_was_counted_is_no_other() -> None:
+    assert followed(scrolled(EVENTS, after_ms=8_000), list(range(1, 620, 7))).views == {"home": 600}
