@@ -38,10 +38,25 @@ def sides(bins: Mapping[tuple[int, Traffic], Counts], since: int, until: int | N
     return Sides(totals[Traffic.LEARNED], totals[Traffic.HOLDOUT])
 
 
+def periods(
+    bins: Mapping[tuple[int, Traffic], Counts], settings: ExperimentSettings, bucket_ms: int
+) -> tuple[Sides, Sides | None]:
+    """Both sides in the experiment, and in its pre-period where there is one; of whole buckets, `bucket_ms` wide.
+
+    The bucket that `since_ms` cuts in two is in neither: it holds some of what was served differently.
+    """
+    since, before = settings.since_ms, settings.before_ms
+    return sides(bins, since), sides(bins, before, since - bucket_ms + 1) if before else None
+
+
 def health_of(
-    bins: Mapping[tuple[int, Traffic], Counts], settings: ExperimentSettings, holdout_share: float, level: float = 0.95
+    bins: Mapping[tuple[int, Traffic], Counts],
+    settings: ExperimentSettings,
+    bucket_ms: int,
+    holdout_share: float,
+    level: float = 0.95,
 ) -> Health:
     """How a page's experiment stands."""
-    before = sides(bins, settings.before_ms, settings.since_ms) if settings.before_ms else None
+    during, before = periods(bins, settings, bucket_ms)
     borne = {name: getattr(settings, f"borne_{name}") for name in ("clicks", "orders", "revenue")}
-    return health(sides(bins, settings.since_ms), holdout_share, borne, level, before)
+    return health(during, holdout_share, borne, level, before)

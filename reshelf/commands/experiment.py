@@ -79,20 +79,20 @@ async def _trials(settings: Settings, rules: PageRules, level: float) -> dict[st
     """How each branch of a page does."""
     from policy.experiments.trial import trials
     from streams.clients import redis_client
-    from streams.experiment import read_bins, sides
+    from streams.experiment import periods, read_bins
     from streams.layouts.branches import shares_of
     from streams.state import manifest
 
-    asked = settings.experiment
     client = redis_client(settings.redis)
     try:
         made = await manifest.read(client, settings.redis.namespace)
         bins = await read_bins(client, made.namespace, made.groups, rules.page)
     finally:
         await client.aclose()
-    before = sides(bins, asked.before_ms, asked.since_ms).learned if asked.before_ms else None
+    during, before = periods(bins, settings.experiment, settings.fold.bucket_ms)
     shares = shares_of(rules)
-    found = trials(sides(bins, asked.since_ms).learned, rules.branch_salt, list(shares.values()), level, before)
+    earlier = before.learned if before else None
+    found = trials(during.learned, rules.branch_salt, list(shares.values()), level, earlier)
     return dict(zip([name for name in shares if name != MAIN], found, strict=True))
 
 
@@ -113,7 +113,11 @@ async def _healths(settings: Settings, page: str | None, level: float) -> dict[s
         share = settings.layouts.holdout_share
         return {
             name: health_of(
-                await read_bins(client, made.namespace, made.groups, name), settings.experiment, share, level
+                await read_bins(client, made.namespace, made.groups, name),
+                settings.experiment,
+                settings.fold.bucket_ms,
+                share,
+                level,
             )
             for name in pages
             if page in (None, name)

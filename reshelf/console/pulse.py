@@ -102,7 +102,7 @@ class Pulse:
     async def _measure(self, made: Manifest, page: str) -> None:
         settings = self._settings
         bins = await read_bins(self._redis, made.namespace, made.groups, page)
-        found = health_of(bins, settings.experiment, settings.layouts.holdout_share)
+        found = health_of(bins, settings.experiment, settings.fold.bucket_ms, settings.layouts.holdout_share)
         self.health[page] = found
         kept = self.uplifts.setdefault(page, deque(maxlen=720))
         if any(math.isfinite(one.high) for one in found.uplifts.values()):

@@ -89,7 +89,7 @@ def page_report(
     arms, in_all = _arms(catalog, state, catalog.rules[page], settings)
     return PageReport(
         page=page,
-        health=health_of(bins, settings.experiment, settings.layouts.holdout_share, level),
+        health=health_of(bins, settings.experiment, settings.fold.bucket_ms, settings.layouts.holdout_share, level),
         over_time=over_time(bins, settings.experiment.since_ms, settings.fold.bucket_ms, level),
         arms=arms,
         arms_in_all=in_all,

@@ -121,7 +121,7 @@ async def _opened(
     together = Together(client)
     state = StateReader(client, redis.namespace, redis.groups, manifest.starts, together)
     versions = Versions(together, redis.namespace, redis.groups)
-    guard = Guard(client, redis, experiment, settings)
+    guard = Guard(client, redis, experiment, settings, fold.bucket_ms)
     producer = LayoutProducer(catalog, state, versions, outlet, settings, metrics, finish=guard.applied, tell=tell)
     follower = Follower(kafka, catalog, producer.changed)
     opened.push_async_callback(follower.stop)

@@ -31,13 +31,19 @@ class Guard:
     """Which pages fell back, and why."""
 
     def __init__(
-        self, client: Redis, redis: RedisSettings, settings: ExperimentSettings, layouts: LayoutSettings
+        self,
+        client: Redis,
+        redis: RedisSettings,
+        settings: ExperimentSettings,
+        layouts: LayoutSettings,
+        bucket_ms: int,
     ) -> None:
         self.fallen: dict[str, str] = {}
         self._client = client
         self._redis = redis
         self._settings = settings
         self._share = layouts.holdout_share
+        self._bucket_ms = bucket_ms
         self._patience = Patience()
         self._found: dict[str, Health] = {}
 
@@ -68,7 +74,7 @@ class Guard:
 
     async def _look_at(self, page: str) -> None:
         bins = await read_bins(self._client, self._redis.namespace, self._redis.groups, page)
-        found = self._found[page] = health_of(bins, self._settings, self._share)
+        found = self._found[page] = health_of(bins, self._settings, self._bucket_ms, self._share)
         reason = found.guard_rail
         if reason:
             self.fallen[page] = reason

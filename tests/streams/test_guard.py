@@ -11,13 +11,15 @@ import msgspec
 import numpy as np
 import pytest
 import redis.asyncio
+from hypothesis import given
+from hypothesis import strategies as st
 from redis import Redis
 
 from policy.experiments.sequence import CLICKS, VIEWS
 from reshelf.command import run
 from schemas.messages import Layout
-from schemas.topics import EVENT_TOPICS
-from streams.experiment import read_bins, sides
+from schemas.topics import DAY_MS, EVENT_TOPICS
+from streams.experiment import periods, read_bins, sides
 from streams.fold.deltas import GroupDelta, TableDelta, TableKey, Traffic
 from streams.layouts.catalog import Published
 from streams.layouts.guard import Guard
@@ -27,6 +29,7 @@ from streams.settings import ExperimentSettings, FoldSettings, LayoutSettings, R
 from streams.state.keys import group_of
 from streams.state.manifest import agree, manifest_of
 from streams.state.store import Move, Store
+from streams.state.tables import decode_sums
 from streams.state.watermark import Watermark
 from tests.streams.test_layouts_worker import Shop, open_shop
 
@@ -77,6 +80,17 @@ def test_bins_are_read_as_they_were_counted(redis: Redis, redis_url: str) -> Non
     assert (earlier.holdout + later.holdout).tolist() == both.holdout.tolist()
 
 
+@given(st.integers(1, 12), st.integers(1, 60), st.integers(0, 60))
+def test_no_bucket_of_the_pre_period_reaches_into_the_experiment(width: int, before: int, more: int) -> None:
+    since = before + more
+    bins = {(at, side): decode_sums(None, 256, 5) + at + 1 for at in range(0, 80, width) for side in Traffic}
+    during, earlier = periods(bins, ExperimentSettings(since_ms=since, before_ms=before), width)
+    assert earlier is not None
+    assert during.learned[0, 0] == sum(at + 1 for at, side in bins if side == Traffic.LEARNED and at >= since)
+    whole = [at + 1 for at, side in bins if side == Traffic.HOLDOUT and before <= at and at + width <= since]
+    assert earlier.holdout[0, 0] == sum(whole)
+
+
 def redis_async(url: str) -> redis.asyncio.Redis:
     return redis.asyncio.Redis.from_url(url)
 
@@ -93,7 +107,7 @@ def a_layout(page: str) -> Layout:
 def test_a_page_that_loses_for_certain_falls_and_others_do_not(redis: Redis, redis_url: str) -> None:
     async def look(settings: ExperimentSettings) -> tuple[Guard, set[str]]:
         async with redis_async(redis_url) as client:
-            guard = Guard(client, settings_of(redis_url), settings, SHARE)
+            guard = Guard(client, settings_of(redis_url), settings, SHARE, DAY_MS)
             return guard, await guard.check(["home", "good", "new"], {})
 
     asyncio.run(count(settings_of(redis_url), "home", 0, WORSE))
@@ -115,7 +129,8 @@ BORNE = ("borne_clicks", "borne_orders", "borne_revenue")
 def test_what_fell_stays_so_until_a_new_experiment(redis_url: str) -> None:
     fell = Published(1, experiment_since=3, guard_rail="clicks -9.0% to -6.0%")
     for since, expected in ((3, {"home": fell.guard_rail}), (4, {})):
-        guard = Guard(redis_async(redis_url), settings_of(redis_url), ExperimentSettings(since_ms=since), SHARE)
+        experiment = ExperimentSettings(since_ms=since)
+        guard = Guard(redis_async(redis_url), settings_of(redis_url), experiment, SHARE, DAY_MS)
         guard.recall({Key("home", "a"): fell, Key("good", "a"): Published(1)})
         assert guard.fallen == expected
         assert guard.applied(a_layout("good")) == msgspec.structs.replace(a_layout("good"), experiment_since=since)
