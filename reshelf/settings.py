@@ -120,10 +120,23 @@ def load_settings(file: Path | None = None, overrides: Mapping[str, Any] | None 
             origins[key] = f"environment {variable(key)}" if source == "environment" else source
             _put(values, key, value)
     try:
-        return Loaded(Settings(**values), origins)
+        loaded = Loaded(Settings(**values), origins)
     except ValidationError as error:
         lines = [_complaint(detail, origins) for detail in error.errors()]
         raise BadSettings("wrong settings\n  " + "\n  ".join(lines)) from None
+    _check_together(loaded)
+    return loaded
+
+
+def _check_together(loaded: Loaded) -> None:
+    """Raises BadSettings where keys that are right by themselves do not go together."""
+    since = loaded.settings.experiment.since_ms
+    if since and not loaded.settings.fold.bucket_ms:
+        raise BadSettings(
+            f"experiment.since_ms: expected 0 where fold.bucket_ms is 0, got {since} "
+            f"(from {loaded.origin('experiment.since_ms')}): the one bucket began before, so nothing would count. "
+            "Set it to 0, or set fold.bucket_ms and replay into a new namespace."
+        )
 
 
 def fields() -> Iterator[tuple[str, FieldInfo]]:

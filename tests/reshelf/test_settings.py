@@ -70,6 +70,16 @@ def test_all_wrong_keys_are_told_at_once() -> None:
         load_settings()
 
 
+def test_an_experiment_cannot_begin_within_the_only_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESHELF_EXPERIMENT__SINCE_MS", "1790000000000")
+    assert load_settings().settings.experiment.since_ms == 1_790_000_000_000
+    monkeypatch.setenv("RESHELF_FOLD__BUCKET_MS", "0")
+    with pytest.raises(BadSettings, match=r"since_ms: expected 0 where fold\.bucket_ms is 0, got 1790000000000 \(from"):
+        load_settings()
+    monkeypatch.setenv("RESHELF_EXPERIMENT__SINCE_MS", "0")
+    assert load_settings().settings.fold.bucket_ms == 0
+
+
 @pytest.mark.parametrize("content", [b"[kafka", b"\xff"])
 def test_a_file_that_is_not_toml(content: bytes) -> None:
     Path("reshelf.toml").write_bytes(content)
