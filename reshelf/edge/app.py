@@ -12,7 +12,8 @@ import orjson
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
+from starlette.types import Scope
 
 from reshelf.edge.answers import JSON, allowed, as_json, error, too_many, unauthorized
 from reshelf.edge.intake import Record, Refusal, check, parse
@@ -59,7 +60,7 @@ def application(parts: Parts) -> Starlette:
     edge = _Edge(parts)
     return Starlette(
         routes=[
-            Route("/layouts/{page}/{segment}", edge.slates, methods=["GET"]),
+            _AsWritten("/layouts/{page}/{segment}", edge.slates, methods=["GET"]),
             Route("/events", _counted("events", edge.events), methods=["POST"]),
             Route("/metrics", edge.metrics),
             Route("/openapi.json", edge.openapi),
@@ -67,6 +68,13 @@ def application(parts: Parts) -> Starlette:
             Route("/ready", edge.ready),
         ]
     )
+
+
+class _AsWritten(Route):
+    """Matches the path as the client wrote it: a / within a name, %2F, is not one between names."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        return super().matches({**scope, "path": scope["raw_path"].decode("ascii")})
 
 
 class _Edge:

@@ -7,7 +7,7 @@ itself, so they are made for the rare cases alone.
 from __future__ import annotations
 
 from collections.abc import Callable
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -50,7 +50,8 @@ class Slates:
         if unit is not None and not 0 < len(unit) <= LONGEST_NAME:
             return error(400, f"unit: expected 1 to {LONGEST_NAME} characters, got {len(unit)}")
         names = scope["path_params"]
-        found = self._shelf.answer(names["page"], names["segment"], unit, int(self._now() * 1000))
+        page, segment = unquote(names["page"]), unquote(names["segment"])
+        found = self._shelf.answer(page, segment, unit, int(self._now() * 1000))
         if found is None:
             return as_json(404, {"error": "no layout that is still good: show your own fallback", "variant": FALLBACK})
         return found

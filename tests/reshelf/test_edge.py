@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -11,8 +12,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
 from typing import Any
+from urllib.parse import quote
 
+import msgspec
 import pytest
 import requests
 import schemathesis
@@ -148,23 +152,48 @@ class _Away:
         return [Refusal(record.number, "broker", "away", retry=True) for record in records]
 
 
-def test_who_sends_too_much_over_http_is_told_when_to_come_again() -> None:
-    limits = EdgeSettings(max_events=10, events_per_s=4)
-    clock = iter([100.0, 100.5, 102.0])
-    edge = server(application(Parts(limits, Shelf(), _Away(), _Away(), now=lambda: next(clock))))
+@contextlib.contextmanager
+def running(parts: Parts) -> Iterator[int]:
+    """The port of an edge that runs in this process."""
+    edge = server(application(parts))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=edge.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
-            address = f"http://127.0.0.1:{listener.getsockname()[1]}/events"
-            answers = [requests.post(address, json={"events": [CLICK] * 10}, timeout=10) for _ in range(3)]
+            yield listener.getsockname()[1]
         finally:
             edge.should_exit = True
             thread.join(20)
+
+
+def test_who_sends_too_much_over_http_is_told_when_to_come_again() -> None:
+    limits = EdgeSettings(max_events=10, events_per_s=4)
+    clock = iter([100.0, 100.5, 102.0])
+    with running(Parts(limits, Shelf(), _Away(), _Away(), now=lambda: next(clock))) as port:
+        address = f"http://127.0.0.1:{port}/events"
+        answers = [requests.post(address, json={"events": [CLICK] * 10}, timeout=10) for _ in range(3)]
     assert [one.status_code for one in answers] == [200, 429, 429]
     # Ten tokens are asked for: two are there after half a second, eight after two.
     assert [one.headers.get("Retry-After") for one in answers] == [None, "2", "1"]
     assert "edge.events_per_s" in answers[1].json()["error"]
+
+
+NAMES = st.text(min_size=1, max_size=64) | st.sampled_from(["women/shoes", "/", "%2F", "a/b/c", "a\nb", "?", "..", "*"])
+
+
+@given(names=st.lists(st.tuples(NAMES, NAMES), min_size=1, max_size=20, unique=True))
+@settings(max_examples=10, deadline=None)
+def test_a_layout_is_had_whatever_its_page_and_segment_are_called(names: list[tuple[str, str]]) -> None:
+    shelf = shelf_of(*(msgspec.structs.replace(layout(segment, 9), page=page) for page, segment in names))
+    with (
+        running(Parts(EdgeSettings(), shelf, _Away(), _Away(), now=lambda: NOW_MS / 1_000)) as port,
+        contextlib.closing(HTTPConnection("127.0.0.1", port, timeout=10)) as client,
+    ):
+        for page, segment in names:
+            client.request("GET", f"/layouts/{quote(page, safe='')}/{quote(segment, safe='')}?unit=u")
+            answer = client.getresponse()
+            told = json.loads(answer.read())
+            assert (answer.status, told["page"], told["segment"]) == (200, page, segment)
 
 
 def test_an_open_address_needs_a_token() -> None:
