@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import islice
@@ -89,6 +90,11 @@ def write_parquet(log: DecisionLog, target: Path, page: str | None) -> dict[str,
     return {"file": str(target), "rows": written}
 
 
+def file_name(page: str) -> str:
+    """A file name for each page, of no other folder: all but letters, digits, - and _ is percent-encoded."""
+    return re.sub(r"[^\w-]", lambda mark: "".join(f"%{byte:02X}" for byte in mark[0].encode()), page)
+
+
 def write_open_bandit(log: DecisionLog, target: Path, page: str | None) -> dict[str, Any]:
     """Write TARGET/POLICY/PAGE/PAGE.csv with learned traffic and item_context.csv; says how many rows.
 
@@ -102,7 +108,7 @@ def write_open_bandit(log: DecisionLog, target: Path, page: str | None) -> dict[
         raise BadSettings(f"--page: expected one of {', '.join(sorted(pages))}, as a file holds one page.")
     if len(policies) != 1:
         raise ReshelfError(f"expected page views of one policy, got {', '.join(sorted(policies)) or 'none'}.")
-    (name,), (policy,) = pages, policies
+    (name,), (policy,) = map(file_name, pages), policies
     folder = target / policy / name
     folder.mkdir(parents=True, exist_ok=True)
     found = list(rows(views))

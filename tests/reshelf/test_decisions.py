@@ -24,7 +24,7 @@ from policy.evaluation.ratio import Ratio
 from reshelf.command import run
 from reshelf.decisions.arrays import REWARDS, page_log
 from reshelf.decisions.evaluate import answerable
-from reshelf.decisions.export import COLUMNS, rows
+from reshelf.decisions.export import COLUMNS, file_name, rows, write_open_bandit
 from reshelf.decisions.follow import Progress, Running, follow
 from reshelf.decisions.join import DecisionLog, join
 from reshelf.decisions.read import Read
@@ -278,6 +278,21 @@ def test_each_row_has_the_propensity_of_its_layout() -> None:
         expected = 1.0 if row["variant"] == BASELINE else LAYOUTS[0].propensities[row["slot"]][row["item"]]
         assert row["propensity"] == expected
         assert SLOTS[row["position"]] == row["slot"]
+
+
+@given(st.lists(st.text(min_size=1, max_size=64) | st.sampled_from(["a/b", "a%2Fb", "..", "a.b"]), unique=True))
+def test_each_page_has_a_file_name_of_its_own_in_the_folder(pages: list[str]) -> None:
+    names = {file_name(page) for page in pages}
+    assert len(names) == len(pages)
+    assert all(Path(name).name == name and name not in ("", ".", "..") for name in names)
+
+
+def test_a_page_whose_name_holds_a_slash_is_exported(tmp_path: Path) -> None:
+    events = [msgspec.structs.replace(event, page="women/shoes") for event in EVENTS[:50]]
+    log = join(events, [a_layout(version, page="women/shoes") for version in (1, 2)], 1)
+    told = write_open_bandit(log, tmp_path, None)
+    assert told["rows"] > 0
+    assert OpenBandit(tmp_path, "women%2Fshoes", "thompson", "user_feature_0").log_file.is_file()
 
 
 # The commands, on a broker
