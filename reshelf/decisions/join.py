@@ -56,7 +56,7 @@ def join(events: Iterable[Any], layouts: Iterable[Layout], amount_cap: int) -> D
     """The decision log of events that the learner accepts, each once, in any order.
 
     A page view without a layout in the history, or of the renderer's own fallback,
-    has no propensities and is left out.  So is a slot in which the renderer showed
+    has no propensities and is left out, and so is one whose layout is empty.  So is a slot in which the renderer showed
     another item than the layout says.  A click belongs to the page view that it
     names, a conversion to its click; amounts are capped as in the state.
     """
@@ -103,6 +103,9 @@ class _Joined:
         )
         if layout is None:
             self.left_out["page view without its layout in the history"] += 1
+            return None
+        if not layout.propensities and not layout.baseline:
+            self.left_out["page view of a layout without slots"] += 1
             return None
         if event.variant >= len(layout.slates) or (event.variant == BASELINE and not layout.holdout_share):
             self.left_out["page view of a variant that its layout has not"] += 1

@@ -162,6 +162,16 @@ def test_what_has_no_layout_is_left_out_and_counted() -> None:
     assert [view.view for view in log.views] == ["x4"]
 
 
+def test_layouts_without_slots_are_left_out_of_what_is_followed_too() -> None:
+    empty = a_layout(3, slates=[{}] * 16, baseline={}, propensities={}, shadow=[])
+    seen = msgspec.structs.replace(EVENTS[0], page_view_id="x", event_id="x", layout_version=3, variant=0)
+    assert join([seen], [empty], 1).left_out == {"page view of a layout without slots": 1}
+    running = Running("served", FoldSettings(late_ms=0, early_ms=0), settle_ms=1_000)
+    running.take(LAYOUTS_HISTORY, 0, [Read(0, NOW, None, encode(empty))])
+    running.take(IMPRESSIONS, 0, [Read(0, NOW, b"u", encode(seen))])
+    assert not running.settle(NOW + 10_000)
+
+
 def test_a_visitor_whose_segment_has_no_layout_is_found_in_that_of_the_whole_page() -> None:
     whole = a_layout(3, segment="*")
     log = join([msgspec.structs.replace(EVENTS[0], layout_version=3, segment="new")], [whole], 1)
