@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from policy.assignment import slate_chances
 from schemas.messages import BASELINE, FALLBACK, Click, Conversion, Impression, Layout
 from streams.fold.deltas import WHOLE_PAGE
 
@@ -74,6 +75,13 @@ def join(events: Iterable[Any], layouts: Iterable[Layout], amount_cap: int) -> D
     return DecisionLog(views, dict(sorted(joined.left_out.items())))
 
 
+def _possible(layout: Layout, variant: int) -> bool:
+    """Whether any visitor is shown the variant: a branch of a small share may have none of the bins."""
+    if variant == BASELINE:
+        return layout.holdout_share > 0.0
+    return layout.holdout_share < 1.0 and variant < len(layout.slates) and slate_chances(layout)[variant] > 0.0
+
+
 class _Joined:
     def __init__(self, layouts: Mapping[tuple[str, str, int], Layout], amount_cap: int) -> None:
         self.views: dict[tuple[str, str], View] = {}
@@ -107,7 +115,7 @@ class _Joined:
         if not layout.propensities and not layout.baseline:
             self.left_out["page view of a layout without slots"] += 1
             return None
-        if event.variant >= len(layout.slates) or (event.variant == BASELINE and not layout.holdout_share):
+        if not _possible(layout, event.variant):
             self.left_out["page view of a variant that its layout has not"] += 1
             return None
         return View(event.page_view_id, event.unit, event.segment, event.occurred_at, layout, event.variant)

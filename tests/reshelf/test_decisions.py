@@ -18,7 +18,7 @@ from confluent_kafka import Producer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policy.assignment import choose
+from policy.assignment import branches_of_bins, choose
 from policy.evaluation.estimators import ESTIMATORS, Evidence
 from policy.evaluation.ratio import Ratio
 from reshelf.command import run
@@ -38,6 +38,7 @@ from schemas.messages import (
     Conversion,
     Impression,
     Layout,
+    LayoutBranch,
     PageRules,
     PolicyParameters,
     SlotItem,
@@ -170,6 +171,19 @@ def test_layouts_without_slots_are_left_out_of_what_is_followed_too() -> None:
     running.take(LAYOUTS_HISTORY, 0, [Read(0, NOW, None, encode(empty))])
     running.take(IMPRESSIONS, 0, [Read(0, NOW, b"u", encode(seen))])
     assert not running.settle(NOW + 10_000)
+
+
+def test_a_variant_that_no_visitor_can_have_is_left_out() -> None:
+    branches = [LayoutBranch("main", "thompson", 0.998, 5), LayoutBranch("rare", "greedy", 0.002, 1)]
+    salts = (f"s{number}" for number in range(200))
+    salt = next(one for one in salts if branches_of_bins(one, (0.998, 0.002)).count(1) == 0)
+    layout = a_layout(3, branches=branches, branch_salt=salt)
+    events = visits([layout], 50)
+    wrong = msgspec.structs.replace(events[0], event_id="x", page_view_id="x", variant=5)
+    log = join([*events, wrong], [layout], 1_000_000)
+    assert log.left_out == {"page view of a variant that its layout has not": 1}
+    assert page_log(log.views, lambda one: one.slates).decisions("clicks").reward.shape == (50, 2)
+    assert join([wrong], [a_layout(3, holdout_share=1.0)], 1).left_out == log.left_out
 
 
 def test_a_visitor_whose_segment_has_no_layout_is_found_in_that_of_the_whole_page() -> None:
