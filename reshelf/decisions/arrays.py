@@ -79,8 +79,7 @@ def page_log(views: Sequence[View], target: Target) -> PageLog:
     starts = dict(zip(layouts, np.cumsum([0, *(len(slates) for slates in served.values())]).tolist(), strict=False))
     rows = np.array([starts[id(view.layout)] + _row(view) for view in views], dtype=np.int64)
     shown, rewards = np.concatenate(list(served.values()))[rows], _rewards(views, slots)
-    seen, clicks = (sums_by_item(shown, values, len(codes)) for values in (np.ones(shown.shape), rewards["clicks"]))
-    curve = fit_examination(seen, clicks, examination(slots, {}))
+    curve = _curve([view.segment for view in views], shown, rewards["clicks"], examination(slots, {}))
     compared = [
         compare(served[name], _served_chances(one), wanted[name], _even(len(wanted[name])), curve)
         for name, one in layouts.items()
@@ -97,6 +96,20 @@ def page_log(views: Sequence[View], target: Target) -> PageLog:
         of=np.array([number[id(view.layout)] for view in views], dtype=np.int64),
         items=len(codes),
     )
+
+
+def _curve(segments: Sequence[str], shown: Ints, clicks: Floats, start: Floats) -> Floats:
+    """The slots' examination, from clicks [N, S] on what was shown to visitors of these segments.
+
+    Its rows are items by segment, as in a fit of the page: each segment is shown first what it
+    likes, and for items alone that looks as if nobody looked further down.
+    """
+    names = {name: at for at, name in enumerate(dict.fromkeys(segments))}
+    own = np.array([names[segment] for segment in segments])[:, None]
+    arms, rows = np.unique(shown * len(names) + own, return_inverse=True)
+    rows = np.where(shown == EMPTY, EMPTY, rows.reshape(shown.shape))
+    seen, clicked = (sums_by_item(rows, values, len(arms)) for values in (np.ones(shown.shape), clicks))
+    return fit_examination(seen, clicked, start)
 
 
 def _slots(layouts: Iterable[Layout]) -> list[str]:

@@ -26,7 +26,7 @@ from reshelf.decisions.arrays import REWARDS, page_log
 from reshelf.decisions.evaluate import answerable
 from reshelf.decisions.export import COLUMNS, file_name, rows, write_open_bandit
 from reshelf.decisions.follow import Progress, Running, follow
-from reshelf.decisions.join import DecisionLog, join
+from reshelf.decisions.join import DecisionLog, Outcome, View, join
 from reshelf.decisions.read import Read
 from reshelf.decisions.recompose import Past, Recomposer
 from reshelf.open_bandit import OpenBandit
@@ -204,6 +204,21 @@ def test_what_was_served_is_worth_what_it_earned() -> None:
         found = Evidence.of("snips", log.decisions(reward)).estimate()
         own = Ratio.of(log.bins[learned], earned[learned], np.ones(learned.sum()), np.ones(learned.sum())).interval()
         assert found.low <= own.value <= found.high
+
+
+def test_a_page_whose_segments_are_each_shown_what_they_like_does_not_seem_steep() -> None:
+    """All slots are looked at alike; each segment clicks five times as often on its own item, mostly shown first."""
+    views = []
+    for segment, liked, other in (("one", "a", "b"), ("two", "b", "a")):
+        slates = [{"top": liked, "side": other}] * 9 + [{"top": other, "side": liked}]
+        layout = a_layout(1, segment=segment, slates=slates, propensities={"top": {}, "side": {}})
+        for number in range(2_000):
+            view = View(f"{segment}{number}", f"u{number}", segment, NOW, layout, number % 10)
+            often = {liked: 2, other: 10}
+            view.outcomes = {slot: Outcome(number // 10 % often[name] == 0) for slot, name in view.slate.items()}
+            views.append(view)
+    top, side = page_log(views, lambda layout: layout.slates).curve
+    assert side / top == pytest.approx(1.0, abs=0.1)
 
 
 def test_every_estimator_finds_that_the_visitors_like_item_c() -> None:
