@@ -104,19 +104,29 @@ class Decisions:
         )
 
 
-def compare(logged: Slates, chance: Floats, target: Slates, target_chance: Floats, curve: Floats) -> Comparison:
+def compare(
+    logged: Slates,
+    chance: Floats,
+    target: Slates,
+    target_chance: Floats,
+    curve: Floats,
+    filled: NDArray[np.bool_] | None = None,
+) -> Comparison:
     """The logging policy's slates int64[V, S] against the target's int64[W, S].
 
     Rows are the logging policy's slates.  Slates are item codes, -1 where a slot is
     empty; each policy shows one of its slates with the chances float64[V] and
     float64[W], which add up to 1.  Exact, since a policy is its slates; but looks
-    rest on `curve`, float64[S], the probability that each slot is looked at.
+    rest on `curve`, float64[S], the probability that each slot is looked at.  It is a
+    guess where the log never fills a slot, bool[S], so looks there are lacking; None: it
+    fills all.
     """
     same = logged[:, None, :] == logged[None, :, :]
     matched = logged[:, None, :] == target[None, :, :]
     prefix = np.logical_and.accumulate(matched, axis=2)
     size = 2 + int(max(logged.max(initial=EMPTY), target.max(initial=EMPTY)))
     looks, wanted = _looks(logged, chance, curve, size), _looks(target, target_chance, curve, size)
+    backed = wanted if filled is None else _looks(target, target_chance, curve * filled, size)
     return Comparison(
         logged=_chance_of(same, chance),
         target=_chance_of(matched, target_chance),
@@ -124,7 +134,7 @@ def compare(logged: Slates, chance: Floats, target: Slates, target_chance: Float
         target_prefix=_chance_of(prefix, target_chance),
         logged_anywhere=looks[logged],
         target_anywhere=wanted[logged],
-        lacking=Lacking(*_lacking(matched, prefix, chance, target_chance), _unseen(looks, wanted)),
+        lacking=Lacking(*_lacking(matched, prefix, chance, target_chance), _unseen(looks, wanted, backed)),
     )
 
 
@@ -135,9 +145,11 @@ def _looks(slates: Slates, chance: Floats, curve: Floats, size: int) -> Floats:
     return np.bincount(places.ravel(), weights.ravel(), size).astype(np.float64)
 
 
-def _unseen(looks: Floats, wanted: Floats) -> Floats:
+def _unseen(looks: Floats, wanted: Floats, backed: Floats) -> Floats:
+    """Share of the looks that are wanted of items that the log never shows, or beyond those that it backs."""
     total = wanted[:-1].sum()
-    return np.asarray(wanted[:-1][looks[:-1] == 0.0].sum() / total if total > 0.0 else 0.0)
+    missing = np.where(looks == 0.0, wanted, wanted - backed)[:-1]
+    return np.asarray(missing.sum() / total if total > 0.0 else 0.0)
 
 
 def _chance_of(shown: NDArray[np.bool_], chance: Floats) -> Floats:

@@ -73,15 +73,17 @@ def page_log(views: Sequence[View], target: Target) -> PageLog:
     """
     unsorted = {id(view.layout): view.layout for view in views}
     layouts = dict(sorted(unsorted.items(), key=lambda pair: pair[1].version))
-    slots, codes = _slots(layouts.values()), dict[str, int]()
+    wished = {name: target(one) for name, one in layouts.items()}
+    slots, codes = _slots(list(layouts.values()), wished.values()), dict[str, int]()
     served = {name: _coded([*one.slates, one.baseline], slots, codes) for name, one in layouts.items()}
-    wanted = {name: _coded(target(one), slots, codes) for name, one in layouts.items()}
+    wanted = {name: _coded(slates, slots, codes) for name, slates in wished.items()}
     starts = dict(zip(layouts, np.cumsum([0, *(len(slates) for slates in served.values())]).tolist(), strict=False))
     rows = np.array([starts[id(view.layout)] + _row(view) for view in views], dtype=np.int64)
     shown, rewards = np.concatenate(list(served.values()))[rows], _rewards(views, slots)
     curve = _curve([view.segment for view in views], shown, rewards["clicks"], examination(slots, {}))
+    filled = (shown != EMPTY).any(axis=0)
     compared = [
-        compare(served[name], _served_chances(one), wanted[name], _even(len(wanted[name])), curve)
+        compare(served[name], _served_chances(one), wanted[name], _even(len(wanted[name])), curve, filled)
         for name, one in layouts.items()
     ]
     number = {name: at for at, name in enumerate(layouts)}
@@ -112,9 +114,10 @@ def _curve(segments: Sequence[str], shown: Ints, clicks: Floats, start: Floats) 
     return fit_examination(seen, clicked, start)
 
 
-def _slots(layouts: Iterable[Layout]) -> list[str]:
-    """In rendered order, as the propensities have them."""
-    return list(dict.fromkeys(slot for one in layouts for slot in (*one.propensities, *one.baseline)))
+def _slots(layouts: Sequence[Layout], wanted: Iterable[Sequence[Slate]]) -> list[str]:
+    """In rendered order, as the newest layout has them; then those that older ones had, or the target alone fills."""
+    served = (slot for one in reversed(layouts) for slot in (*one.propensities, *one.baseline))
+    return list(dict.fromkeys([*served, *(slot for slates in wanted for slate in slates for slot in slate)]))
 
 
 def _coded(slates: Sequence[Slate], slots: Sequence[str], codes: dict[str, int]) -> Slates:

@@ -221,6 +221,23 @@ def test_a_page_whose_segments_are_each_shown_what_they_like_does_not_seem_steep
     assert side / top == pytest.approx(1.0, abs=0.1)
 
 
+def test_a_slot_that_the_log_does_not_have_is_lacking() -> None:
+    log = page_log(joined().views, lambda layout: [{**slate, "third": "c"} for slate in layout.slates[:2]])
+    assert log.slots == [*SLOTS, "third"]
+    decisions = log.decisions("clicks")
+    for name in ESTIMATORS:
+        found = Evidence.of(name, decisions).estimate()
+        assert found.lacking > 0.2
+        assert found.refused or found.extrapolated
+
+
+def test_slots_stand_as_in_the_newest_layout() -> None:
+    newest = [{"hero": name, **slate} for name, slate in zip("cbcbaa", SLATES, strict=False)]
+    shares = {"hero": dict.fromkeys(ITEMS, 1 / 3), **LAYOUTS[0].propensities}
+    layouts = [LAYOUTS[0], a_layout(2, slates=newest, propensities=shares, baseline=newest[0])]
+    assert page_log(join(EVENTS, layouts, 1).views, lambda layout: layout.slates).slots == ["hero", *SLOTS]
+
+
 def test_every_estimator_finds_that_the_visitors_like_item_c() -> None:
     best, worst = ({"top": "c", "side": "a"}, {"top": "a", "side": "b"})
     values = []
