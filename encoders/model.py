@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Literal
@@ -86,10 +86,20 @@ def load(name: str = "", device: str = "auto", dtype: str = "auto") -> TextModel
         network = AutoModel.from_pretrained(folder, local_files_only=True, dtype=kind, attn_implementation=attention)
     except (OSError, ValueError) as error:
         raise BadSettings(f"encoder.model: expected a text encoder of transformers in {folder}, got: {error}") from None
+    recipe = replace(recipe, longest=min(recipe.longest, _positions(network)))
     network, revision = _in_place(network.to(where).eval()), fingerprint(folder)
     if dtype == INT8:
         network, revision = in_int8(network), f"{revision}-{INT8}"
     return TextModel(name or folder.parent.name, revision, recipe, tokenizer, network, where, kind)
+
+
+def _positions(network: Any) -> int:
+    """How many tokens have a position: models of RoBERTa's kind count from behind that of padding."""
+    table = getattr(getattr(network, "embeddings", None), "position_embeddings", None)
+    if not isinstance(table, torch.nn.Embedding):
+        return LONGEST
+    positions: int = table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1)
+    return positions
 
 
 def _in_place(network: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from schemas.errors import BadSettings
 from tests.encoders.conftest import NO_TORCH
 
 torch = pytest.importorskip("torch", reason=NO_TORCH)
+transformers = pytest.importorskip("transformers", reason=NO_TORCH)
 
 from encoders.encoder import Encoder  # noqa: E402
-from encoders.model import Recipe, TextModel, fingerprint, load, read_recipe, token_ids  # noqa: E402
+from encoders.model import Recipe, TextModel, fingerprint, folder_of, load, read_recipe, token_ids  # noqa: E402
 
 TEXTS = ["Waterproof jacket for kids", "Children's rain coat", "Blender, 800 W", "防水ジャケット", "Куртка", ""]
 
@@ -47,6 +49,22 @@ def test_a_long_text_loses_its_end_alone(model: TextModel) -> None:
     found = Encoder(model).encode([start + "blender " * 300, start + "lamp " * 300])
     assert found.truncated == 2
     assert found.vectors[0] @ found.vectors[1] > 0.9999
+
+
+@pytest.mark.parametrize(("kind", "longest"), [("Roberta", 18), ("XLMRoberta", 18), ("Bert", 20)])
+def test_a_text_loses_its_end_where_the_model_has_no_more_positions(kind: str, longest: int, tmp_path: Path) -> None:
+    """Models of RoBERTa's kind keep two of their 20 positions for padding."""
+    for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json"):
+        shutil.copy(folder_of("") / name, tmp_path / name)
+    sizes = {"vocab_size": 31_000, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1}
+    sizes |= {"num_attention_heads": 2, "max_position_embeddings": 20, "pad_token_id": 1}
+    config = getattr(transformers, f"{kind}Config")(**sizes)
+    getattr(transformers, f"{kind}Model")(config).save_pretrained(tmp_path)
+    own = load(str(tmp_path), "cpu", "float32")
+    found = Encoder(own).encode(["word " * count for count in range(10, 30)])
+    assert own.recipe.longest == longest
+    assert found.failed == {}
+    assert found.truncated == sum(count + 2 >= longest for count in range(10, 30))
 
 
 def test_a_text_that_breaks_the_tokenizer_does_not_stop_the_others(model: TextModel) -> None:
