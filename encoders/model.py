@@ -27,7 +27,8 @@ from schemas.errors import BadSettings
 Pooling = Literal["mean", "cls"]
 LONGEST = 8_192
 INT8 = "int8"
-SHAPING = ("config.json", "modules.json", "sentence_bert_config.json", "tokenizer.json", "vocab.txt")
+SHAPING = ("*.safetensors", "*.bin", "**/*.json", "**/*.txt", "**/*.model")
+"""Weights beside what tokenizers, pooling and the model itself are told, as patterns of files."""
 
 transformers_logging.disable_progress_bar()
 
@@ -137,10 +138,8 @@ def read_recipe(folder: Path) -> Recipe:
 def fingerprint(folder: Path) -> str:
     """48 bits over everything in `folder` that shapes a vector, in hexadecimal."""
     digest = blake2b(digest_size=6)
-    weights = sorted(path.name for kind in ("*.safetensors", "*.bin") for path in folder.glob(kind))
-    for name in (*SHAPING, "1_Pooling/config.json", *weights):
-        if (folder / name).is_file():
-            digest.update(name.encode() + b"\0" + (folder / name).read_bytes())
+    for path in sorted(path for kind in SHAPING for path in folder.glob(kind) if path.is_file()):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 

@@ -126,13 +126,16 @@ def test_pooling_is_read_from_the_models_files(tmp_path: Path) -> None:
         read_recipe(tmp_path)
 
 
-def test_the_fingerprint_changes_with_weights_and_pooling(tmp_path: Path) -> None:
-    write(tmp_path, "model.safetensors", 1)
-    first = fingerprint(tmp_path)
-    write(tmp_path, "model.safetensors", 2)
-    second = fingerprint(tmp_path)
-    write(tmp_path, "1_Pooling/config.json", {})
-    assert len({first, second, fingerprint(tmp_path)}) == 3
+def test_the_fingerprint_changes_with_all_that_shapes_a_vector(tmp_path: Path) -> None:
+    found = [fingerprint(tmp_path)]
+    tokenizer = ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json", "merges.txt", "spiece.model")
+    for name in ("model.safetensors", "config.json", "1_Pooling/config.json", "2_Pooling/config.json", *tokenizer):
+        for content in (1, 2):
+            write(tmp_path, name, content)
+            found.append(fingerprint(tmp_path))
+    assert len(set(found)) == len(found)
+    write(tmp_path, "README.md", "of the model")
+    assert fingerprint(tmp_path) == found[-1]
 
 
 def test_a_folder_without_a_model_is_an_error_of_the_settings(tmp_path: Path) -> None:
