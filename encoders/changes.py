@@ -36,12 +36,14 @@ class Changes:
     """The tasks of a model and revision.
 
     `changed` holds items whose text is new, in the order they came; `outdated` those
-    whose vector is of the same text but another model or revision.
+    whose vector is of the same text but another model or revision.  What was refused is
+    not tried again until the text is another.
     """
 
     model: str
     revision: str
     published: dict[str, Origin] = field(default_factory=dict)
+    refused: dict[str, Origin] = field(default_factory=dict)
     changed: dict[str, Task] = field(default_factory=dict)
     outdated: dict[str, Task] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
@@ -60,12 +62,13 @@ class Changes:
         self.outdated.pop(item, None)
         if told is None:
             self.seen.discard(item)
+            self.refused.pop(item, None)
             return self.published.pop(item, None) is not None
         self.seen.add(item)
         text = text_of(told)
         task = Task(item, text, content_hash(text), partition, offset)
         origin = self.published.get(item)
-        if origin == self.origin(task):
+        if self.origin(task) in (origin, self.refused.get(item)):
             self.skipped += 1
         elif origin is not None and origin.content_hash == task.content_hash:
             self.outdated[item] = task
@@ -90,6 +93,12 @@ class Changes:
     def done(self, task: Task) -> None:
         """Its vector is published."""
         self.published[task.item] = self.origin(task)
+        self.refused.pop(task.item, None)
+
+    def refuse(self, task: Task) -> bool:
+        """It gets no vector; whether that of its former text is to be deleted."""
+        self.refused[task.item] = self.origin(task)
+        return self.published.pop(task.item, None) is not None
 
     def origin(self, task: Task) -> Origin:
         return Origin(self.model, self.revision, task.content_hash)

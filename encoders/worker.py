@@ -32,7 +32,7 @@ log = logging.getLogger("reshelf")
 
 @dataclass(slots=True)
 class Counts:
-    """What the worker did since it started; `skipped` records had a text that is encoded already."""
+    """What the worker did since it started; `skipped` records had a text that was encoded or refused already."""
 
     encoded: int = 0
     skipped: int = 0
@@ -112,7 +112,7 @@ class Worker:
 
     def _refuse(self, task: Task, reason: str) -> None:
         """The item gets no vector, and loses that of its former text."""
-        if self._changes.published.pop(task.item, None) is not None:
+        if self._changes.refuse(task):
             self._delete(task.item)
         key = task.item.encode()
         self._bury(DeadLetter(CATALOG_ITEMS.name, task.partition, task.offset, "invalid", reason, key))

@@ -54,6 +54,26 @@ def test_after_any_history_the_vectors_are_those_of_the_newest_texts(history: li
     assert vectors == {name: content_hash(text_of(item)) for name, item in newest.items()}
 
 
+@given(steps)
+def test_a_refused_text_is_tried_once_however_often_the_item_changes(history: list[CatalogItem | str | None]) -> None:
+    """The model refuses all that is warm."""
+    changes, tried, texts = Changes("m", "1"), dict[str, str](), dict[str, str]()
+    for offset, step in enumerate([*history, None]):
+        if step is None:
+            for task in changes.next(1_000, 1_000):
+                assert tried.get(task.item) != task.content_hash
+                tried[task.item] = task.content_hash
+                changes.refuse(task) if "warm" in task.text else changes.done(task)
+        elif isinstance(step, str):
+            changes.take(step, None, 0, offset)
+            tried.pop(step, None)
+            texts.pop(step, None)
+        else:
+            changes.take(step.item, step, 0, offset)
+            texts[step.item] = text_of(step)
+    assert changes.published.keys() == {name for name, text in texts.items() if "warm" not in text}
+
+
 def test_another_revision_renews_the_newest_first_and_after_changed_texts() -> None:
     coats = [CatalogItem(name, "Coat") for name in "abc"]
     changes = Changes("m", "2")

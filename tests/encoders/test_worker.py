@@ -9,6 +9,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -126,6 +127,27 @@ def test_what_is_unfit_is_put_aside_once_and_stops_nothing(settings: KafkaSettin
     found = read_all(settings, (DEAD_LETTERS.name,)).values()
     letters = [dead_letters.read(one.headers, one.key, one.value) for part in found for one in part]
     assert Counter(letter.key for letter in letters) == {b"a": 1, b"b": 1}
+
+
+def test_a_text_that_the_model_refuses_is_put_aside_once_though_its_price_changes(
+    settings: KafkaSettings, make_worker: MakeWorker, model: TextModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward, poison = TextModel.forward, int(model.tokenizer.convert_tokens_to_ids("poison"))
+
+    def picky(self: TextModel, ids: Any, mask: Any) -> Any:
+        if (ids == poison).any():
+            raise RuntimeError("device-side assert")
+        return forward(self, ids, mask)
+
+    monkeypatch.setattr(TextModel, "forward", picky)
+    worker = make_worker()
+    for price in range(4):
+        publish(settings, [CatalogItem("a", "poison", price=price), CatalogItem("b", "Coat", price=price)])
+        until_done(worker)
+    assert (worker.counts.failed, worker.counts.encoded, worker.counts.skipped) == (1, 1, 6)
+    publish(settings, [CatalogItem("a", "Lamp")])
+    until_done(worker)
+    assert sorted(item for item, _ in vectors(settings)) == ["a", "b"]
 
 
 def test_another_revision_encodes_all_again(
