@@ -15,6 +15,7 @@ from policy.evaluation.estimators import ESTIMATORS, Estimate, Evidence
 from policy.evaluation.ratio import Ratio
 from reshelf.decisions import read
 from reshelf.decisions.arrays import REWARDS, PageLog, Reward, Target, page_log
+from reshelf.decisions.clock import Clock
 from reshelf.decisions.join import DecisionLog, View, join
 from reshelf.decisions.recompose import Recomposer
 from reshelf.settings import Settings
@@ -48,7 +49,8 @@ class Evaluator:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._events = read.events(settings.kafka, settings.fold)
+        self._clock = Clock()
+        self._events = read.events(settings.kafka, settings.fold, self._clock)
         listed = [one.event for accepted in self._events.values() for one in accepted]
         shown = {(event.page, event.layout_version) for event in listed}
         self.log: DecisionLog = join(listed, read.history(settings.kafka, shown), settings.fold.amount_cap)
@@ -79,6 +81,7 @@ class Evaluator:
         return _composed_again(
             Recomposer(
                 self._events,
+                self._clock,
                 read.catalog(self._settings.kafka),
                 read.parameters(self._settings.kafka),
                 self._settings.fold,

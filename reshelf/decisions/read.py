@@ -9,6 +9,7 @@ from typing import NamedTuple
 from confluent_kafka import Message
 from msgspec import Struct
 
+from reshelf.decisions.clock import Clock
 from reshelf.reading import partitions, reader, to_the_end
 from schemas.codec import decoder
 from schemas.errors import BadRecord
@@ -41,8 +42,8 @@ class Named(Struct, frozen=True):
     version: int
 
 
-def events(kafka: KafkaSettings, fold: FoldSettings) -> Log:
-    """What the topics hold that the learner accepts, by partition, in the order of the log.
+def events(kafka: KafkaSettings, fold: FoldSettings, clock: Clock | None = None) -> Log:
+    """What the topics hold that the learner accepts, by partition, in the order of the log; `clock` is told its time.
 
     Quotas of names are left out: a name too many is still a decision.
     """
@@ -51,7 +52,10 @@ def events(kafka: KafkaSettings, fold: FoldSettings) -> Log:
         judges: dict[int, Judge] = {}
         for partition, records in _runs(kafka, topic):
             judge = judges.setdefault(partition, Judge(topic, fold, built=False))
-            found.setdefault(TopicPartition(topic.name, partition), []).extend(judge.judge(records).accepted)
+            tp = TopicPartition(topic.name, partition)
+            found.setdefault(tp, []).extend(judge.judge(records).accepted)
+            if clock:
+                clock.read(tp, records)
     return found
 
 

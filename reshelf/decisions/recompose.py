@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import msgspec
 import numpy as np
 
+from reshelf.decisions.clock import Clock, Watermarks, next_offset
 from reshelf.decisions.read import Log
 from schemas.messages import Layout, PolicyChoice, PolicyParameters
 from streams.fold.deltas import DELAY_BINS, WHOLE_PAGE, Folder, TableDelta, TableKey
@@ -20,6 +21,7 @@ from streams.layouts.known import Known
 from streams.layouts.totals import Totals
 from streams.records import TopicPartition
 from streams.settings import FoldSettings, LayoutSettings
+from streams.state.expiry import is_expired
 from streams.state.reader import KeyState
 from streams.state.tables import Table
 
@@ -67,16 +69,18 @@ class _Counts:
 class Past:
     """The state of one layout's key as it was at a position of the log; asked in the order of the log."""
 
-    def __init__(self, events: Mapping[TopicPartition, Sequence[Accepted]], fold: FoldSettings) -> None:
+    def __init__(self, events: Mapping[TopicPartition, Sequence[Accepted]], fold: FoldSettings, clock: Clock) -> None:
         self._events = events
+        self._fold = fold
+        self._clock = clock
         self._offsets = {tp: [one.offset for one in accepted] for tp, accepted in events.items()}
         self._folder = Folder(fold, lambda page, segment: 0)
         self._counts: dict[TableKey, _Counts] = {}
         self._reached: dict[TopicPartition, int] = {}
 
-    def at(self, watermarks: Mapping[str, Sequence[int]]) -> KeyState:
-        """The tables that hold what lies before the watermarks (topic to next offset of each partition)."""
-        ends = {tp: bisect_left(self._offsets[tp], _next(watermarks, tp)) for tp in self._events}
+    def at(self, watermarks: Watermarks) -> KeyState:
+        """The tables that hold what lies before the watermarks, without those beyond their life by then."""
+        ends = {tp: bisect_left(self._offsets[tp], next_offset(watermarks, tp)) for tp in self._events}
         if any(end < self._reached.get(tp, 0) for tp, end in ends.items()):
             self._counts, self._reached = {}, {}
         for tp, end in ends.items():
@@ -84,13 +88,10 @@ class Past:
                 for key, delta in group.tables.items():
                     self._counts.setdefault(key, _Counts()).add(delta)
         self._reached = ends
-        tables = tuple(counts.table(key) for key, counts in sorted(self._counts.items()))
+        now = self._clock.at(watermarks)
+        kept = (key for key in sorted(self._counts) if not is_expired(key.bucket, now, self._fold))
+        tables = tuple(self._counts[key].table(key) for key in kept)
         return KeyState(tables, {topic: list(offsets) for topic, offsets in watermarks.items()})
-
-
-def _next(watermarks: Mapping[str, Sequence[int]], tp: TopicPartition) -> int:
-    offsets = watermarks.get(tp.topic, ())
-    return offsets[tp.partition] if tp.partition < len(offsets) else 0
 
 
 @dataclass(slots=True)
@@ -104,6 +105,7 @@ class Recomposer:
     """
 
     log: Log
+    clock: Clock
     catalog: Catalog
     parameters: Mapping[str, Sequence[PolicyParameters]]
     fold: FoldSettings
@@ -123,7 +125,7 @@ class Recomposer:
         candidates = declared.candidates
         rules = msgspec.structs.replace(declared.rules, policy=self.chosen(declared.rules.policy), branches=[])
         if key not in self._pasts:
-            self._pasts[key] = Past(self._of(key), self.fold), Totals(candidates, tuple(rules.slots))
+            self._pasts[key] = Past(self._of(key), self.fold, self.clock), Totals(candidates, tuple(rules.slots))
         past, totals = self._pasts[key]
         page = replace(declared, rules=rules, known=self._fitted(layout, candidates))
         state, when = past.at(layout.watermarks), layout.decided_at or layout.produced_at

@@ -23,6 +23,7 @@ from policy.evaluation.estimators import ESTIMATORS, Evidence
 from policy.evaluation.ratio import Ratio
 from reshelf.command import run
 from reshelf.decisions.arrays import REWARDS, page_log
+from reshelf.decisions.clock import Clock
 from reshelf.decisions.evaluate import answerable
 from reshelf.decisions.export import COLUMNS, file_name, rows, write_open_bandit
 from reshelf.decisions.follow import Progress, Running, follow
@@ -257,18 +258,21 @@ def test_every_estimator_finds_that_the_visitors_like_item_c() -> None:
 # Composing again
 
 
-OPEN = FOLD.model_copy(update={"max_keys": 1_000, "max_items": 1_000, "max_slots": 1_000, "bucket_life_ms": 10**9})
+MANY = FOLD.model_copy(update={"max_keys": 1_000, "max_items": 1_000, "max_slots": 1_000})
 
 
 @given(logs(), st.randoms(use_true_random=False))
 @settings(max_examples=30)
 def test_the_past_is_what_a_fold_of_the_log_until_then_gives(log: Log, chance: random.Random) -> None:
     topics = {topic.name: topic for topic in (IMPRESSIONS, CLICKS, CONVERSIONS)}
-    accepted = {tp: Judge(topics[tp.topic], OPEN, built=False).judge(records).accepted for tp, records in log.items()}
+    accepted = {tp: Judge(topics[tp.topic], MANY, built=False).judge(records).accepted for tp, records in log.items()}
     pasts: dict[tuple[str, str], Past] = {}
+    clock = Clock()
+    for tp, records in log.items():
+        clock.read(tp, records)
     for _ in range(3):
         ends = {tp: chance.randrange(0, 40) for tp in log}
-        plain = PlainFold(OPEN)
+        plain = PlainFold(MANY)
         for tp, records in log.items():
             plain.read(tp, [record for record in records if record.offset < ends[tp]])
         watermarks = {name: [ends[TopicPartition(name, number)] for number in range(2)] for name in topics}
@@ -276,7 +280,7 @@ def test_the_past_is_what_a_fold_of_the_log_until_then_gives(log: Log, chance: r
         found: list[list[Any]] = []
         for key in keys:
             own = {tp: [o for o in some if (o.event.page, o.event.segment) == key] for tp, some in accepted.items()}
-            past = pasts.setdefault(key, Past(own, OPEN))
+            past = pasts.setdefault(key, Past(own, MANY, clock))
             for table in past.at(watermarks).tables:
                 found.extend(table_rows(TableKey(*key, table.bucket, table.traffic), table))
         assert sorted(found) == [row for row in plain.rows() if row[0] in ("cell", "sale", "delay")]
@@ -296,7 +300,7 @@ def test_a_layout_is_composed_again_with_another_policy() -> None:
     def greedy(choice: Any) -> Any:
         return msgspec.structs.replace(choice, name="greedy")
 
-    recomposer = Recomposer(log, topics.catalog, {}, FoldSettings(), LayoutSettings(), greedy)
+    recomposer = Recomposer(log, Clock(), topics.catalog, {}, FoldSettings(), LayoutSettings(), greedy)
     before, after = (recomposer.again(a_layout(5, {CLICKS.name: [end]})) for end in (0, len(records)))
     assert after.policy == "greedy"
     assert {slate["top"] for slate in after.slates} == {"c"}
@@ -311,7 +315,9 @@ def test_parameters_that_were_fitted_later_are_not_used() -> None:
     fits = [PolicyParameters("home", version, NOW, 0.05, 50.0) for version in (30, 10, 20)]
     for fit in fits:
         topics.put(POLICY_PARAMETERS, b"home", fit)
-    recomposer = Recomposer({}, topics.catalog, {"home": fits}, FoldSettings(), LayoutSettings(), lambda choice: choice)
+    recomposer = Recomposer(
+        {}, Clock(), topics.catalog, {"home": fits}, FoldSettings(), LayoutSettings(), lambda choice: choice
+    )
     used = [recomposer.again(a_layout(5, parameters_version=made)).parameters_version for made in (0, 10, 25, 30)]
     assert used == [0, 10, 20, 30]
 
