@@ -140,6 +140,8 @@ async def _opened(client: Redis, settings: Settings, order: Order, starts: Mappi
     shape = _shape(settings, order.windows)
     wanted = manifest_of(namespace, settings.kafka.prefix, listed, settings.redis.groups, settings.fold, shape)
     made = await agree(client, wanted)
+    if order.windows:
+        _refuse_renumbered(namespace, made.starts, listed)
     # The log's beginning moves with retention: a replay that was begun there goes on all the same.
     moved = begin == BEGINNING and all(a >= b for t in ALL for a, b in zip(listed[t], made.starts[t], strict=True))
     if made.starts != listed and not moved:
@@ -148,6 +150,17 @@ async def _opened(client: Redis, settings: Settings, order: Order, starts: Mappi
             "Give the same --from to go on, or another name."
         )
     return made
+
+
+def _refuse_renumbered(namespace: str, begun: Starts, now: Starts) -> None:
+    """Decided anew, conversions are numbered over the whole log: where its beginning is gone, so are their places."""
+    had, has = ({topic: starts[topic] for topic in (CLICKS.name, PURCHASES.name)} for starts in (begun, now))
+    if had != has:
+        raise BadSettings(
+            f"--into: namespace {namespace!r} was begun with --reattribute over clicks and purchases from {had}, "
+            f"now they begin at {has}, so conversions would be counted from another one. Name another namespace, "
+            "or replay an archive that still has them (--archive)."
+        )
 
 
 async def _left(store: Store, manifest: Manifest, ends: Mapping[TopicPartition, int]) -> int:

@@ -7,21 +7,24 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from redis import Redis
 
+from reshelf import replay
 from reshelf.command import run
 from reshelf.processes import process, tail
+from reshelf.replay import Order
 from reshelf.settings import Settings, as_environment
-from schemas.topics import CONVERSIONS, PURCHASES
+from schemas.errors import BadSettings
+from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, PURCHASES, Topic
 from streams.attribution.windows import PageWindows
 from streams.records import TopicPartition
 from streams.replay.reattribute import Reattributed, Rule
-from streams.replay.source import KafkaSource
+from streams.replay.source import KafkaSource, Span
 from streams.settings import AttributionSettings, FoldSettings, KafkaSettings, RedisSettings
 from tests.streams.logs import example_log
 from tests.streams.test_attribution_agent import shop as clicks_and_purchases
@@ -153,6 +156,39 @@ def test_conversions_decided_again_equal_those_that_were_published(
     for wrong in (["--into", "two"], ["--into", "two", "--reattribute", "--window-ms", "9"]):
         assert run(["replay", *wrong]) == 1
         assert "made with other settings: attribution is" in capsys.readouterr().err
+
+
+class Shortened(KafkaSource):
+    """The same topics after retention took the first records of one."""
+
+    def __init__(self, settings: Settings, topic: Topic) -> None:
+        super().__init__(settings.kafka)
+        self._topic = topic
+
+    def bounds(self, topics: Sequence[str]) -> dict[TopicPartition, Span]:
+        """Two records fewer in each partition."""
+        found = super().bounds(topics)
+        return {
+            tp: (min(first + 2, end), end) if tp.topic == self._topic.name else (first, end)
+            for tp, (first, end) in found.items()
+        }
+
+
+def test_deciding_again_does_not_go_on_where_the_log_has_lost_what_it_counted_from(bare: Settings) -> None:
+    clicks_and_purchases(bare.kafka, random.Random(5), 100, 0)
+    again = Order("beginning", "end", "two", PageWindows(bare.attribution.window_ms))
+
+    def quiet(total: int, what: str) -> Callable[[int], None]:
+        return lambda count: None
+
+    replay.run(bare, KafkaSource(bare.kafka), again, quiet)
+    for topic in (CLICKS, PURCHASES):
+        with pytest.raises(BadSettings, match=r"--reattribute over clicks and purchases from .*Name another namespace"):
+            replay.run(bare, Shortened(bare, topic), again, quiet)
+    replay.run(bare, Shortened(bare, IMPRESSIONS), again, quiet)
+    as_published = Order("beginning", "end", "one")
+    for source in (KafkaSource(bare.kafka), Shortened(bare, CLICKS)):
+        replay.run(bare, source, as_published, quiet)
 
 
 @pytest.mark.parametrize(
