@@ -196,8 +196,9 @@ class Evidence:
         share, size = (lacked / views if views else np.nan), self.ratio.effective_size
         refused = self._refusal(share)
         value, low, high = (np.nan,) * 3 if refused else self.ratio.interval(level)
+        low = low if refused else max(0.0, low)
         extrapolated = not refused and share > UNSUPPORTED
-        return Estimate(self.estimator, value, max(0.0, low), high, size, share, extrapolated, refused)
+        return Estimate(self.estimator, value, low, high, size, share, extrapolated, refused)
 
     def _refusal(self, lacking: float) -> str:
         known = ESTIMATORS[self.estimator]

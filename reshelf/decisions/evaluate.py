@@ -144,7 +144,7 @@ def _mean(log: PageLog, reward: Reward, rows: NDArray[np.bool_], level: float) -
     earned = log.rewards[reward][rows].sum(axis=1)
     ones = np.ones(len(earned))
     value, low, high = Ratio.of(log.bins[rows], earned, ones, ones).interval(level)
-    return _numbers({"value": value, "low": max(0.0, low), "high": high})
+    return _numbers({"value": value, "low": max(0.0, low) if rows.any() else np.nan, "high": high})
 
 
 def told(estimate: Estimate) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from policy.evaluation.ratio import Ratio
 from reshelf.command import run
 from reshelf.decisions.arrays import REWARDS, page_log
 from reshelf.decisions.clock import Clock
-from reshelf.decisions.evaluate import answerable
+from reshelf.decisions.evaluate import answerable, evaluated
 from reshelf.decisions.export import COLUMNS, file_name, rows, write_open_bandit
 from reshelf.decisions.follow import Progress, Running, follow
 from reshelf.decisions.join import DecisionLog, Outcome, View, join
@@ -237,6 +237,16 @@ def test_slots_stand_as_in_the_newest_layout() -> None:
     shares = {"hero": dict.fromkeys(ITEMS, 1 / 3), **LAYOUTS[0].propensities}
     layouts = [LAYOUTS[0], a_layout(2, slates=newest, propensities=shares, baseline=newest[0])]
     assert page_log(join(EVENTS, layouts, 1).views, lambda layout: layout.slates).slots == ["hero", *SLOTS]
+
+
+def test_what_is_unknown_is_null() -> None:
+    views = [view for view in joined().views if view.variant != BASELINE]
+    log = page_log(views, lambda layout: [{"top": "unheard", "side": "of"}])
+    found = evaluated(log, views, 0.95)
+    assert found["served"]["clicks"]["holdout"] == {"value": None, "low": None, "high": None}
+    refused = [one for one in found["estimates"]["clicks"] if one["refused"]]
+    assert len(refused) == len(ESTIMATORS) - 2
+    assert all((one["value"], one["low"], one["high"]) == (None, None, None) for one in refused)
 
 
 def test_every_estimator_finds_that_the_visitors_like_item_c() -> None:
