@@ -19,9 +19,12 @@ class Limiter:
         self._clients: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def wait_s(self, client: str, cost: int, now_s: float) -> float:
-        """Take `cost` tokens and give 0, or take none and give the seconds until they will be there."""
+        """Take `cost` tokens and give 0, or take none and give the seconds until they will be there.
+
+        A clock that steps back takes nothing away.
+        """
         tokens, seen = self._clients.pop(client, (self._burst, now_s))
-        tokens = min(self._burst, tokens + (now_s - seen) * self._rate)
+        tokens = min(self._burst, tokens + max(0.0, now_s - seen) * self._rate)
         wait = max(0.0, (cost - tokens) / self._rate)
         self._clients[client] = (tokens if wait else tokens - cost, now_s)
         if len(self._clients) > MOST_CLIENTS:

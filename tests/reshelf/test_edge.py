@@ -123,6 +123,13 @@ def test_nobody_gets_more_than_the_rate_allows(costs: list[tuple[int, float]]) -
     assert taken <= 10 + 5 * now + 1e-6
 
 
+@given(asked=st.lists(st.tuples(st.integers(1, 10), st.floats(0, 1e9)), max_size=20))
+def test_a_clock_that_is_set_back_makes_nobody_wait_longer(asked: list[tuple[int, float]]) -> None:
+    limiter = Limiter(rate=5.0, burst=10.0)
+    for cost, now in asked:
+        assert limiter.wait_s("client", cost, now) <= cost / 5.0
+
+
 def test_who_waits_as_told_is_let_in() -> None:
     limiter = Limiter(rate=5.0, burst=10.0)
     assert limiter.wait_s("one", 10, 0.0) == 0
