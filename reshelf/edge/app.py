@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import orjson
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import Scope
@@ -95,6 +95,8 @@ class _Edge:
             elements = parse(body)
         except _TooLarge:
             return error(413, f"expected a body of at most {self._parts.settings.max_bytes} bytes (edge.max_bytes)")
+        except ClientDisconnect:
+            return error(400, "expected the whole body, got a part of it")
         except BadRecord as refused:
             return error(400, f'expected {{"events": [...]}}: {refused.detail}')
         if len(elements) > (most := self._parts.settings.max_events):

@@ -41,6 +41,7 @@ from schemas.messages import BASELINE, FALLBACK, Layout
 from schemas.topics import CLICKS, LAYOUTS
 from streams.access import required_token
 from streams.clients import confluent_producer_config
+from streams.metrics import REGISTRY
 from streams.settings import KafkaSettings
 from tests.reshelf.test_layouts_command import NOW_MS, layout
 
@@ -183,6 +184,19 @@ def test_who_sends_too_much_over_http_is_told_when_to_come_again() -> None:
     # Ten tokens are asked for: two are there after half a second, eight after two.
     assert [one.headers.get("Retry-After") for one in answers] == [None, "2", "1"]
     assert "edge.events_per_s" in answers[1].json()["error"]
+
+
+def test_who_hangs_up_in_the_middle_of_a_body_makes_no_noise(caplog: pytest.LogCaptureFixture) -> None:
+    counted = ("reshelf_http_requests_total", "events", "400")
+    before = REGISTRY.value(*counted)
+    with running(Parts(EdgeSettings(), Shelf(), _Away(), _Away())) as port:
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(b'POST /events HTTP/1.1\r\nHost: a\r\nContent-Length: 200\r\n\r\n{"events": [')
+        deadline = time.monotonic() + 10
+        while REGISTRY.value(*counted) == before and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert requests.get(f"http://127.0.0.1:{port}/live", timeout=5).status_code == 200
+    assert [one.message for one in caplog.records if one.levelname == "ERROR"] == []
 
 
 NAMES = st.text(min_size=1, max_size=64) | st.sampled_from(["women/shoes", "/", "%2F", "a/b/c", "a\nb", "?", "..", "*"])
