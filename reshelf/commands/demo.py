@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 @click.option(
     "--traffic-only",
     is_flag=True,
-    help="Open no workers and no console: pages, catalog and visitors come to the topics of the settings.",
+    help="Open no workers and no console: catalog and visitors come to the topics of the settings, and the pages "
+    "that are not declared there; those that are stay as they are.",
 )
 @click.option(
     "--encoder/--no-encoder",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from reshelf.demo.shop import PAGES, WIDTH, Ints, Item, Shop
+from schemas.errors import BadSettings
 from schemas.messages import Candidates, CatalogItem, PageRules
 
 WINDOW_MS = 10 * 60_000
@@ -17,20 +18,29 @@ CANDIDATES = {
 }
 
 
-def page_rules(version: int) -> list[PageRules]:
-    """The pages; a purchase counts for a click up to ten minutes before it."""
+def page_rules() -> list[PageRules]:
+    """The pages, not yet numbered; a purchase counts for a click up to ten minutes before it."""
     return [
         PageRules(
             page.name,
-            version,
+            0,
             list(page.slots),
             candidates=CANDIDATES[page.name],
             attribution_window=WINDOW_MS,
-            author="demo",
-            reason="the shop opens",
         )
         for page in PAGES
     ]
+
+
+def check_declared(declared: Mapping[str, PageRules]) -> None:
+    """Raise `BadSettings` where a page that is declared already has slots that the shop's visitors do not know."""
+    for page in PAGES:
+        if page.name in declared and (other := set(declared[page.name].slots) - set(page.slots)):
+            raise BadSettings(
+                f"page {page.name!r} is declared with slots that the demonstration's visitors do not know: expected "
+                f"some of {page.slots[0]} to {page.slots[-1]}, got {', '.join(sorted(other))}. Nothing was published: "
+                "give the demonstration topics of its own, by another kafka.prefix and redis.namespace."
+            )
 
 
 def catalog_item(item: Item, opened_ms: int) -> CatalogItem:

@@ -8,7 +8,7 @@ as variant -2; a slot whose item is out of stock it leaves out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,12 @@ class Shelf:
         self._rows = dict(rows)
         self._tables.clear()
         self._shown.clear()
+
+    def set_slots(self, page: int, declared: Collection[str]) -> None:
+        """Tell which slots a page has: its fallback fills no others."""
+        others = [at for at, slot in enumerate(PAGES[page].slots) if slot not in declared]
+        self._fallback[page, others] = NO_SLOT
+        self._tables.clear()
 
     def take(self, layout: Layout) -> bool:
         """Keep a layout if it is newer than the one held; True where it was."""

@@ -10,6 +10,7 @@ P(click) = examination[page, slot] * attraction[segment, item] * eagerness[unit]
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -118,6 +119,8 @@ class Shop:
         self.rng = rng
         self.now = 0.0
         self._titles: set[str] = set()
+        self._known: set[str] = set()
+        self._departments = np.arange(settings.items) % len(DEPARTMENTS)
         self._made = 0
         self.items = [self._new_item(row, _tags(row, settings)) for row in range(settings.items)]
         self._draw_visitors()
@@ -128,8 +131,10 @@ class Shop:
 
     def _new_item(self, row: int, tags: list[str]) -> Item:
         self._made += 1
-        words = product(DEPARTMENTS[row % len(DEPARTMENTS)], self.rng, self._titles)
-        return Item(row, f"{words.category}-{self._made:04d}", words, tags, arrived=self.now)
+        words = product(DEPARTMENTS[self._departments[row]], self.rng, self._titles)
+        key = f"{words.category}-{self._made:04d}"
+        self._known.add(key)
+        return Item(row, key, words, tags, arrived=self.now)
 
     def _draw_visitors(self) -> None:
         count = self.settings.units
@@ -155,14 +160,34 @@ class Shop:
 
     def _set_rates(self) -> None:
         """Attraction and purchase chance by segment and item, and who is in stock."""
-        departments = np.arange(self.settings.items) % len(DEPARTMENTS)
-        score = self._quality + self._whim + (self._affinity + self._mood)[:, departments]
+        score = self._quality + self._whim + (self._affinity + self._mood)[:, self._departments]
         score = np.zeros_like(score) if self.settings.alike else score
         self.attraction: Floats = np.clip(self.settings.base_rate * np.exp(score), 0.005, 0.09)
-        self.purchase: Floats = np.full(self.settings.items, 0.08)
+        self.purchase: Floats = np.full(len(self.items), 0.08)
         if not self.settings.alike:
             self.purchase = np.clip(0.08 * np.sqrt(3_000 / self.price), 0.03, 0.2)
         self.in_stock: Flags = np.array([item.available for item in self.items])
+
+    def take_in(self, keys: Iterable[str]) -> bool:
+        """Give visitors a taste for items that are not the shop's own, as they have for those; True where one is new.
+
+        They are never sold out and never leave, and the shop does not publish them.
+        """
+        new = [key for key in keys if key not in self._known]
+        if not new:
+            return False
+        settings, rng, count = self.settings, self.rng, len(new)
+        self._departments = np.append(self._departments, rng.integers(len(DEPARTMENTS), size=count))
+        for key in new:
+            self._known.add(key)
+            row = len(self.items)
+            department = DEPARTMENTS[self._departments[row]]
+            self.items.append(Item(row, key, Product(key, "", department.name, "", department.price), []))
+        self._quality = np.append(self._quality, rng.normal(0.0, settings.quality, size=count))
+        self._whim = np.hstack([self._whim, rng.normal(0.0, settings.whim, size=(len(SEGMENTS), count))])
+        self.price = np.append(self.price, [item.product.price for item in self.items[-count:]])
+        self._set_rates()
+        return True
 
     def advance(self, now: float) -> list[tuple[str, Item | None]]:
         """Move the shop to `now`; returns the catalog changes as (item key, item or None for gone)."""

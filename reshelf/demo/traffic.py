@@ -18,10 +18,11 @@ import msgspec
 import numpy as np
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Producer, TopicPartition
 
-from reshelf.demo.catalog import catalog_item, fallback, page_rules
+from reshelf.demo.catalog import catalog_item, check_declared, fallback, page_rules
 from reshelf.demo.scores import Delays, Scores, arms, unit_bins
 from reshelf.demo.shelf import Choose, Key, Shelf
 from reshelf.demo.shop import PAGES, SEGMENTS, Flags, Ints, Item, Orders, Shop, Views
+from reshelf.rules.topic import newest, publish
 from schemas import topics
 from schemas.codec import decode_key, decoder, encode, encode_key
 from schemas.errors import BadRecord, Transient
@@ -32,6 +33,7 @@ from streams.settings import KafkaSettings
 TICK_S = 0.02
 CATALOG_S = 1.0
 NO_ARM = -1
+PAGE_NAMES = frozenset(page.name for page in PAGES)
 
 
 @dataclass(slots=True)
@@ -71,6 +73,7 @@ class Traffic:
         self.on_layout: Callable[[Layout], None] = lambda layout: None
         self._bins = unit_bins(self.units)
         self._run = run
+        self._kafka = kafka
         self._prefix = kafka.prefix
         self._numbers = count()
         self._orders: list[tuple[float, int, int, int, str, int, int, int]] = []
@@ -82,11 +85,12 @@ class Traffic:
         self._catalog_at = 0.0
 
     def open(self) -> None:
-        """Publish the pages and the catalog, and subscribe to the layouts."""
+        """Publish the pages and the catalog, and subscribe to the layouts.
+
+        Raises `BadSettings` where a page is declared otherwise than the shop's visitors can see it.
+        """
         self._consumer.assign([*self._partitions(topics.LAYOUTS), *self._partitions(topics.DEAD_LETTERS)])
-        for rules in page_rules(1):
-            for topic in (topics.PAGE_RULES_HISTORY, topics.PAGE_RULES):
-                self._produce(topic, encode_key(topic, rules.page), encode(rules))
+        self._declare()
         for item in self.shop.items:
             self._publish_item(item.key, item)
         self._set_rows()
@@ -95,6 +99,16 @@ class Traffic:
                 "The broker did not take the catalog within 30 s. Check kafka.bootstrap and that the topics exist."
             )
         self._begin = time.monotonic()
+
+    def _declare(self) -> None:
+        """Publish the pages; one that is declared already stays as it is."""
+        declared = newest(self._kafka)
+        check_declared(declared)
+        wanted = [rules for rules in page_rules() if rules.page not in declared]
+        publish(self._kafka, wanted, "demo", "the shop opens", self._opened_ms)
+        for number, page in enumerate(PAGES):
+            if page.name in declared:
+                self.shelf.set_slots(number, declared[page.name].slots)
 
     def step(self) -> None:
         """Do what is due by now: layouts in, stock moves, page views, orders."""
@@ -150,9 +164,17 @@ class Traffic:
             return
         if self.shelf.take(layout):
             self.tally.layouts += 1
+            if layout.page in PAGE_NAMES:
+                self._take_in(layout)
             self.delays.layout(key, layout.watermarks, time.monotonic())
             self._note_reflected(layout)
             self.on_layout(layout)
+
+    def _take_in(self, layout: Layout) -> None:
+        """What others put into the catalog is on the pages, too."""
+        named = {item for slate in (layout.baseline, *layout.slates) for item in slate.values()}
+        if self.shop.take_in(sorted(named)):
+            self._set_rows()
 
     def _note_reflected(self, layout: Layout) -> None:
         for number, position in enumerate(layout.watermarks.get(topics.CLICKS.name, [])):

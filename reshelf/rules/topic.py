@@ -41,11 +41,13 @@ def history(kafka: KafkaSettings, page: str) -> list[PageRules]:
 def publish(kafka: KafkaSettings, pages: list[PageRules], author: str, reason: str, now_ms: int) -> list[PageRules]:
     """Publish what differs from the newest as further versions; gives what was published.
 
-    The history is written first, so that no version is in force that it lacks.
+    The history is written first, so that no version is in force that it lacks, and
+    no number is given twice, even where `page-rules` was lost.
     """
-    known = newest(kafka)
-    made = [_version(page, known.get(page.page), author, reason, now_ms) for page in pages]
-    changed = [page for page in made if page is not None]
+    known, numbers = newest(kafka), _last_versions(kafka)
+    differing = [page for page in pages if page.page not in known or _declared(known[page.page]) != _declared(page)]
+    told = {"author": author, "reason": reason, "published_at": now_ms}
+    changed = [msgspec.structs.replace(page, version=numbers.get(page.page, 0) + 1, **told) for page in differing]
     for topic in (PAGE_RULES_HISTORY, PAGE_RULES):
         deliver(kafka, topic, [(encode_key(topic, page.page), encode(page)) for page in changed])
     return changed
@@ -69,11 +71,12 @@ def roll_back(kafka: KafkaSettings, page: str, version: int | None, author: str,
     return published[0] if published else versions[-1]
 
 
-def _version(page: PageRules, known: PageRules | None, author: str, reason: str, now_ms: int) -> PageRules | None:
-    if known is not None and _declared(known) == _declared(page):
-        return None
-    version = known.version + 1 if known else 1
-    return msgspec.structs.replace(page, version=version, author=author, reason=reason, published_at=now_ms)
+def _last_versions(kafka: KafkaSettings) -> dict[str, int]:
+    last: dict[str, int] = {}
+    for topic in (PAGE_RULES_HISTORY, PAGE_RULES):
+        for page, rules in _all(kafka, topic):
+            last[page] = max(last.get(page, 0), rules.version if rules else 0)
+    return last
 
 
 def _declared(page: PageRules) -> PageRules:

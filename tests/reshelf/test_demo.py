@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import orjson
 import pytest
@@ -33,9 +34,10 @@ from reshelf.demo.shop import HOME, PAGES, SEGMENTS, WIDTH, Shop, ShopSettings, 
 from reshelf.demo.traffic import Traffic
 from reshelf.demo.words import DEPARTMENTS
 from reshelf.roles import ROLES
+from reshelf.rules.topic import history, newest, publish
 from schemas.codec import decoder, encode, encode_key
 from schemas.errors import BadSettings
-from schemas.messages import BASELINE, FALLBACK, CatalogItem, Layout
+from schemas.messages import BASELINE, FALLBACK, CatalogItem, Layout, PageRules
 from schemas.topics import BY_NAME, CATALOG_ITEMS, CLICKS, IMPRESSIONS, LAYOUTS, PURCHASES
 from streams.clients import confluent_consumer_config, confluent_producer_config
 from streams.settings import KafkaSettings
@@ -130,7 +132,7 @@ def test_catalog_and_pages_fit_the_contract() -> None:
     for item in model.items:
         message = catalog_item(item, NOW_MS)
         assert decoder(CatalogItem)(encode(message)) == message
-    for rules, page in zip(page_rules(1), PAGES, strict=True):
+    for rules, page in zip(page_rules(), PAGES, strict=True):
         assert tuple(rules.slots) == page.slots
         assert len(candidates(page.name, model.items)) >= 2 * len(page.slots)
 
@@ -244,6 +246,12 @@ def records(kafka: KafkaSettings, name: str) -> list[Any]:
     return found
 
 
+def send_layout(kafka: KafkaSettings, layout: Layout) -> None:
+    producer = Producer(confluent_producer_config(kafka))
+    producer.produce(kafka.prefix + LAYOUTS.name, encode(layout), encode_key(LAYOUTS, layout.page, layout.segment))
+    producer.flush()
+
+
 def test_traffic_through_the_topics(traffic: Traffic, broker: str, prefix: str) -> None:
     """The shop publishes what its visitors do, and shows the layouts that arrive."""
     kafka = KafkaSettings(bootstrap=broker, prefix=prefix)
@@ -251,9 +259,7 @@ def test_traffic_through_the_topics(traffic: Traffic, broker: str, prefix: str) 
     layout = layout_of(
         traffic.shop, HOME, SEGMENTS[0], 3, expires_at=now_ms + 60_000, watermarks={CLICKS.name: [0, 0, 0, 0]}
     )
-    producer = Producer(confluent_producer_config(kafka))
-    producer.produce(prefix + LAYOUTS.name, encode(layout), encode_key(LAYOUTS, layout.page, layout.segment))
-    producer.flush()
+    send_layout(kafka, layout)
     end = time.monotonic() + 30
     while time.monotonic() < end and not (
         traffic.tally.views > 2_000 and traffic.tally.layouts and traffic.scores.orders.sum()
@@ -277,6 +283,64 @@ def test_traffic_through_the_topics(traffic: Traffic, broker: str, prefix: str) 
     assert picture["pages"][0]["shelves"][SEGMENTS[0]]["version"] == 3
     assert "events/s" in line(picture)
     assert screen(picture, "") is not None
+
+
+def declared_before(kafka: KafkaSettings, slots: list[str]) -> PageRules:
+    (home,) = publish(kafka, [PageRules("home", 0, slots)], "mira", "first page", NOW_MS)
+    return home
+
+
+def test_a_page_that_is_declared_already_stays_as_it_is(
+    broker: str, prefix: str, make_topics: Callable[..., None]
+) -> None:
+    make_topics(broker)
+    kafka = KafkaSettings(bootstrap=broker, prefix=prefix)
+    home = declared_before(kafka, ["home-1", "home-2"])
+    traffic = Traffic(shop(), kafka, choose, rate=400.0, run="t")
+    traffic.open()
+    layout = layout_of(traffic.shop, HOME, "*", 3, expires_at=2 * NOW_MS)
+    layout = msgspec.structs.replace(layout, baseline={"home-1": "kettle", "home-2": "mug"})
+    send_layout(kafka, layout)
+    end = time.monotonic() + 30
+    while time.monotonic() < end and not traffic.scores.views[HOLDOUT].sum():
+        traffic.step()
+        time.sleep(0.01)
+    traffic.close()
+    assert history(kafka, "home") == [home]
+    assert {page.version for page in newest(kafka).values()} == {1}
+    shown = [event for event in records(kafka, IMPRESSIONS.name) if event.page == "home"]
+    assert {slot.item for event in shown if event.variant == BASELINE for slot in event.slots} == {"kettle", "mug"}
+
+
+def test_a_page_with_other_slots_is_refused(broker: str, prefix: str, make_topics: Callable[..., None]) -> None:
+    make_topics(broker)
+    kafka = KafkaSettings(bootstrap=broker, prefix=prefix)
+    home = declared_before(kafka, ["hero", "home-1"])
+    traffic = Traffic(shop(), kafka, choose, rate=400.0, run="t")
+    with pytest.raises(BadSettings, match="got hero"):
+        traffic.open()
+    traffic.close()
+    assert newest(kafka) == {"home": home}
+
+
+def test_the_fallback_fills_no_slot_that_a_page_has_not() -> None:
+    model = shop()
+    made = shelf_of(model)
+    made.set_slots(HOME, ["home-1", "home-3"])
+    _, _, shown = made.render(views_of(model, HOME, 0), model.in_stock, NOW_MS)
+    assert np.flatnonzero(shown[0] != NO_SLOT).tolist() == [0, 2]
+
+
+def test_items_of_others_are_liked_and_neither_sold_out_nor_published() -> None:
+    model = shop()
+    own = {item.key for item in model.items}
+    assert model.take_in(["kettle", "mug"])
+    assert not model.take_in(["kettle", *own])
+    changed = {key for second in range(1, 400) for key, _ in model.advance(float(second))}
+    assert not changed & {"kettle", "mug"}
+    assert [item.key for item in model.items[SMALL.items :]] == ["kettle", "mug"]
+    assert model.attraction.shape[1] == len(model.price) == len(model.in_stock) == SMALL.items + 2
+    assert not model.take_in(changed), "what has left the catalog does not come back"
 
 
 def test_the_summary_is_json_before_anything_is_known(traffic: Traffic) -> None:

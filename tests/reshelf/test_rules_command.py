@@ -7,15 +7,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reshelf.command import run
 from reshelf.rules.doubts import doubts
 from reshelf.rules.file import check, read, written
+from reshelf.rules.topic import history, newest, publish
+from schemas.codec import encode_key
 from schemas.errors import BadSettings
 from schemas.messages import CatalogItem, PageRules
 from schemas.rules import Exposure, Match, Pin
+from schemas.topics import PAGE_RULES
+from streams.clients import confluent_producer_config
+from streams.settings import KafkaSettings
 
 FILE = """
 - page: home
@@ -151,6 +157,20 @@ def test_publish_change_roll_back(
     file.write_text("page: p\nslots: []")
     assert run(["rules", "apply", str(file)]) == 2
     assert "line 2" in capsys.readouterr().err
+
+
+def test_numbers_go_on_where_the_history_stands(broker: str, prefix: str, make_topics: Callable[..., None]) -> None:
+    make_topics(broker)
+    kafka = KafkaSettings(bootstrap=broker, prefix=prefix)
+    for slots in (["a"], ["a", "b"]):
+        publish(kafka, [PageRules("home", 0, slots)], "mira", "", 1)
+    lost = Producer(confluent_producer_config(kafka))
+    lost.produce(prefix + PAGE_RULES.name, None, encode_key(PAGE_RULES, "home"))
+    lost.flush()
+    assert newest(kafka) == {}
+    (again,) = publish(kafka, [PageRules("home", 0, ["a"])], "mira", "", 1)
+    assert again.version == 3
+    assert [one.version for one in history(kafka, "home")] == [1, 2, 3]
 
 
 def test_what_is_written_is_what_was_read() -> None:
