@@ -54,7 +54,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "log": ("log:log", "Export the decision log for other tools."),
     "import": ("import_:import_", "Import logged data sets."),
     "schemas": ("schemas:schemas", "Write the message schemas, or check them against the last release."),
-    "doctor": ("doctor:doctor", "Check settings, broker, topics, Redis and clocks."),
+    "doctor": ("doctor:doctor", "Check settings, broker, topics, Redis, clocks and workers."),
     "drill": ("drill:drill", "Break everything while events flow, then check that nothing was lost or doubled."),
     "bench": ("bench:bench", "Measure how fast Reshelf is on this machine."),
     "settings": ("settings:settings", "Show the settings in effect and where each came from."),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,15 +14,22 @@ import redis
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaException, Message, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from reshelf.console.standing import standings
+from reshelf.live import live
+from reshelf.published import latest
+from reshelf.roles import ROLES
 from reshelf.settings import Settings
-from reshelf.topics import states
-from schemas.errors import BadSettings, ReshelfError
+from reshelf.topics import PARTITIONS, TopicState, states
+from schemas.errors import BadSettings, ReshelfError, StateAttention
 from schemas.topics import CONVERSIONS, EVENT_TOPICS, PURCHASES, Topic
-from streams.clients import confluent_admin_config, confluent_producer_config, redis_servers
+from streams.clients import confluent_admin_config, confluent_producer_config, redis_client, redis_servers
 from streams.namespace import log_bounds
 from streams.settings import KafkaSettings
+from streams.state import manifest
 
 TIMEOUT_S = 10.0
+ATTEMPTS = 4
+SOON = (KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS)
 OLDEST = {"redis": 7, "valkey": 8}
 
 
@@ -39,12 +47,32 @@ class Finding:
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Look at brokers, topics, Redis and clocks.  What cannot be reached is a finding, never an error."""
+    """Look at brokers, topics, Redis, clocks and workers.  What cannot be reached is a finding, never an error."""
+    answers = [(yield from _broker(settings)), (yield from _redis(settings))]
+    if not all(answers):
+        return
+    try:
+        yield from _work(live(settings))
+    except (ReshelfError, KafkaException) as error:
+        yield Finding("workers", "note", f"not looked at: {_words(error)}", "Mend what is said above first.")
+
+
+def _broker(settings: Settings) -> Generator[Finding, None, bool]:
     try:
         yield from _topics(settings)
         yield _broker_clock(settings)
-    except ReshelfError as error:
-        yield Finding("broker", "bad", str(error))
+    except (ReshelfError, KafkaException) as error:
+        remedy = "Check kafka.bootstrap, and kafka.security_protocol with user, password and certificate files."
+        yield Finding("broker", "bad", _words(error), remedy if isinstance(error, KafkaException) else "")
+        return False
+    return True
+
+
+def _words(error: Exception) -> str:
+    return str(error.args[0].str()) if isinstance(error, KafkaException) else str(error)
+
+
+def _redis(settings: Settings) -> Generator[Finding, None, bool]:
     try:
         with redis_servers(settings.redis) as servers:
             for name, client in servers.items():
@@ -52,6 +80,11 @@ def examine(settings: Settings) -> Iterator[Finding]:
                 yield from redis_findings(client.info(), skew_ms, settings.attribution.clock_skew_ms, name)
     except (redis.RedisError, OSError) as error:
         yield Finding("Redis", "bad", str(error), "Check redis.url, user and password, and that the server runs.")
+        return False
+    except BadSettings as error:
+        yield Finding("Redis", "bad", str(error))
+        return False
+    return True
 
 
 def redis_findings(info: Mapping[str, Any], skew_ms: float, allowed_ms: int, name: str = "Redis") -> Iterator[Finding]:
@@ -92,8 +125,7 @@ def _topics(settings: Settings) -> Iterator[Finding]:
         yield from window_findings(bounds, settings.fold.duplicate_window)
     differing = [f"{state.name}: {text}" for state in found if state.exists for text in state.differences]
     if differing:
-        remedy = "Change the topics with your broker's tools, or the settings to what is meant."
-        yield Finding("topics", "bad", "; ".join(differing), remedy)
+        yield Finding("topics", "bad", "; ".join(differing), _remedy(found))
     if not missing and not differing:
         yield Finding("topics", "ok", f"all {len(found)} are there")
     yield from retention_findings({state.topic: state.config for state in found})
@@ -134,6 +166,96 @@ def window_findings(bounds: Mapping[str, Sequence[tuple[int, int]]], window: int
         more = f" and {len(short) - 1} others have fewer" if short[1:] else ""
         found = f"{short[0]} records{more}, fold.duplicate_window is {window:,}"
         yield Finding("duplicate window", "note", found, remedy)
+
+
+def _remedy(found: Sequence[TopicState]) -> str:
+    """What to do about topics that differ."""
+    texts = [(state, text) for state in found if state.exists for text in state.differences]
+    counts = {state.partitions for state, text in texts if text.startswith(PARTITIONS)}
+    said = []
+    if counts:
+        back = f"to {counts.pop()}" if len(counts) == 1 else "to what the event topics have"
+        said.append(
+            f"Set kafka.partitions back {back}: event topics cannot be given more partitions, as units would move "
+            "(docs/producing.md); for another number take a new kafka.prefix and redis.namespace."
+        )
+    if any(not text.startswith(PARTITIONS) for _, text in texts):
+        said.append("Change the topics with your broker's tools, or the settings to what is meant.")
+    return " ".join(said)
+
+
+def _work(settings: Settings) -> Iterator[Finding]:
+    """Whether workers are there and keep up with the log, and whether layouts live; of the namespace that is live."""
+    admin = AdminClient(confluent_admin_config(settings.kafka))
+    behind = asyncio.run(_behind(settings, admin))
+    if behind is None:
+        found = f"none has run yet for namespace {settings.redis.namespace!r}"
+        yield Finding("workers", "note", found, "Run `reshelf worker`.")
+        return
+    absent = _absent(settings, admin)
+    yield _workers(absent)
+    yield _lag(behind, settings.health.max_lag, "learner" in absent or "attribution" in absent)
+    yield from _layouts(settings.kafka)
+
+
+async def _behind(settings: Settings, admin: AdminClient) -> int | None:
+    """Records of the log that the state lacks; None where there is no state yet."""
+    client = redis_client(settings.redis)
+    try:
+        made = await manifest.read(client, settings.redis.namespace)
+        return sum(one.lag for one in await standings(admin, client, settings.kafka.prefix, made))
+    except StateAttention:
+        return None
+    finally:
+        await client.aclose()
+
+
+def _absent(settings: Settings, admin: AdminClient) -> list[str]:
+    """The roles whose consumer group has no member."""
+    groups = {f"{settings.kafka.prefix}{role}-{settings.redis.namespace}": role for role in ROLES}
+    return [role for name, role in groups.items() if not _members(admin, name)]
+
+
+def _members(admin: AdminClient, group: str) -> int:
+    for _ in range(ATTEMPTS):
+        try:
+            return len(admin.describe_consumer_groups([group])[group].result(TIMEOUT_S).members)
+        except KafkaException as error:
+            last = error
+            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+                return 0
+            if error.args[0].code() not in SOON:
+                break
+            time.sleep(0.5)  # a cluster that has known no group yet answers so at first
+    raise last
+
+
+def _workers(absent: Sequence[str]) -> Finding:
+    if not absent:
+        return Finding("workers", "ok", "all parts run")
+    remedy = f"Run `reshelf worker {' '.join(absent)}`: they go on where the state stands."
+    return Finding("workers", "note", f"none runs as {', '.join(absent)}", remedy)
+
+
+def _lag(behind: int, most: int, alone: bool) -> Finding:
+    found = f"{behind:,} records behind the log"
+    if behind <= (0 if alone else most):
+        return Finding("state", "ok", found)
+    remedy = "Start the workers that are missing." if alone else "Add learners, at most one for each partition."
+    return Finding("state", "note", found, f"{remedy} docs/operating.md says more, under ReshelfLag.")
+
+
+def _layouts(kafka: KafkaSettings) -> Iterator[Finding]:
+    newest = latest(kafka)
+    if newest is None:
+        yield Finding("layouts", "note", "none is published", "Declare a page: `reshelf rules apply FILE`.")
+        return
+    left_s = newest.expires_at / 1000 - time.time()
+    if left_s > 0:
+        yield Finding("layouts", "ok", f"the newest expires in {left_s:.0f} s")
+        return
+    remedy = "Renderers show their own fallback. Run `reshelf worker layouts`; where one runs, see its log."
+    yield Finding("layouts", "note", f"all have expired, the newest {-left_s:,.0f} s ago", remedy)
 
 
 def _broker_clock(settings: Settings) -> Finding:

@@ -8,7 +8,7 @@ from typing import Any
 from confluent_kafka import Message
 from rich.table import Table
 
-from reshelf.reading import partitions, reader, to_the_end
+from reshelf.reading import METADATA_S, partitions, reader, to_the_end
 from schemas.codec import decode_key, decoder
 from schemas.errors import BadRecord
 from schemas.messages import Layout
@@ -26,6 +26,20 @@ def newest(kafka: KafkaSettings) -> dict[Key, Layout]:
             if message.error() is None:
                 keep(found, message)
     return dict(sorted(found.items()))
+
+
+def latest(kafka: KafkaSettings) -> Layout | None:
+    """The layout that was published last, whatever its key: the ends of the topic alone are read."""
+    last: dict[Key, Layout] = {}
+    with reader(kafka) as consumer:
+        places = partitions(consumer, kafka.prefix + LAYOUTS.name)
+        for place in places:
+            first, end = consumer.get_watermark_offsets(place, timeout=METADATA_S)
+            place.offset = max(first, end - 1)
+        for message in to_the_end(consumer, places):
+            if message.error() is None:
+                keep(last, message)
+    return max(last.values(), key=lambda layout: layout.produced_at, default=None)
 
 
 def follow(kafka: KafkaSettings) -> Iterator[Layout]:

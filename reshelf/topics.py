@@ -21,6 +21,7 @@ from streams.clients import confluent_admin_config
 from streams.settings import KafkaSettings
 
 TIMEOUT_S = 15.0
+PARTITIONS = "partitions"
 DELETE_RETENTION_MS = 7 * 86_400_000
 
 
@@ -143,7 +144,7 @@ def _state(
         if key in config and config[key] != value
     ]
     if len(partitions) != kafka.partitions:
-        differences.insert(0, f"partitions: expected {kafka.partitions}, got {len(partitions)}")
+        differences.insert(0, f"{PARTITIONS}: expected {kafka.partitions}, got {len(partitions)}")
     if copies < kafka.replication:
         differences.append(f"replication: expected {kafka.replication}, got {copies}")
     return TopicState(topic, name, len(partitions), copies, config, tuple(differences))

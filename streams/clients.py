@@ -7,6 +7,7 @@ security are the same wherever a record is written or read.
 from __future__ import annotations
 
 import logging
+import os
 import re
 import ssl
 import time
@@ -112,6 +113,7 @@ def confluent_admin_config(kafka: KafkaSettings) -> ClientConfig:
 
 
 def _confluent(kafka: KafkaSettings) -> ClientConfig:
+    _check_security(kafka)
     config = ClientConfig(
         {
             "bootstrap.servers": kafka.bootstrap,
@@ -133,6 +135,21 @@ def _confluent(kafka: KafkaSettings) -> ClientConfig:
         "ssl.key.location": kafka.key_file,
     }
     return config | {name: path for name, path in files.items() if path}
+
+
+def _check_security(kafka: KafkaSettings) -> None:
+    """Raise BadSettings for what librdkafka would refuse in words of its own."""
+    needed = {"kafka.username": kafka.username, "kafka.password": kafka.password.get_secret_value()}
+    missing = [name for name, value in needed.items() if not value]
+    if kafka.security_protocol.startswith("SASL_") and missing:
+        raise BadSettings(
+            f"kafka.security_protocol is {kafka.security_protocol}: expected kafka.username and kafka.password, "
+            f"got no {' and no '.join(missing)}. Set them, or another kafka.security_protocol."
+        )
+    files = {"kafka.ca_file": kafka.ca_file, "kafka.cert_file": kafka.cert_file, "kafka.key_file": kafka.key_file}
+    for name, path in files.items():
+        if path and not os.access(path, os.R_OK):
+            raise BadSettings(f"{name}: expected a PEM file that can be read, got {path!r}, which cannot. Check it.")
 
 
 def aiokafka_consumer_config(kafka: KafkaSettings) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from reshelf.commands import Front
 @click.command()
 @click.pass_obj
 def doctor(front: Front) -> int:
-    """Check settings, broker, topics, Redis and clocks, and say what to do.
+    """Check settings, broker, topics, Redis, clocks and workers, and say what to do.
 
     Example: reshelf doctor
     """

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
+from redis import Redis
 
 from reshelf.doctor import Finding, examine, redis_findings, retention_findings, window_findings
+from reshelf.publish import deliver
 from reshelf.settings import Settings
 from reshelf.topics import apply
-from schemas.topics import CONVERSIONS, DAY_MS, PURCHASES
+from schemas.codec import encode, encode_key
+from schemas.topics import CONVERSIONS, DAY_MS, EVENT_TOPICS, LAYOUTS, PURCHASES
 from streams.clients import confluent_producer_config
 from streams.settings import AttributionSettings, KafkaSettings, RedisSettings
+from streams.state import keys, manifest
+from tests.reshelf.test_layouts_command import layout
+from tests.streams.logs import example_log
+from tests.streams.test_learner import publish
 
 GOOD = {"valkey_version": "8.1.0", "redis_version": "7.2.4", "maxmemory_policy": "noeviction", "aof_enabled": 1}
 
@@ -125,6 +135,75 @@ def test_nothing_there_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("reshelf.topics.TIMEOUT_S", 1.0)
     away = Settings(kafka=KafkaSettings(bootstrap="127.0.0.1:1"), redis=RedisSettings(url="redis://127.0.0.1:1/0"))
     assert [finding.about for finding in bad(list(examine(away)))] == ["broker", "Redis"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"security_protocol": "SASL_SSL", "username": "u"}, "got no kafka.password"),
+        ({"security_protocol": "SSL", "ca_file": "/nowhere.pem"}, "kafka.ca_file: expected a PEM file"),
+        ({"security_protocol": "SSL", "ca_file": __file__}, "ssl.ca.location"),
+    ],
+)
+def test_security_that_cannot_be_used_is_a_finding_and_redis_is_looked_at(
+    redis_url: str, wrong: dict[str, Any], said: str
+) -> None:
+    settings = Settings(kafka=KafkaSettings(bootstrap="127.0.0.1:1", **wrong), redis=RedisSettings(url=redis_url))
+    found = list(examine(settings))
+    (broker,) = bad(found)
+    assert broker.about == "broker" and said in broker.found
+    assert "Redis" in [finding.about for finding in found]
+
+
+def test_partitions_are_never_to_be_added(any_broker: str, redis_url: str, prefix: str) -> None:
+    kafka = KafkaSettings(bootstrap=any_broker, prefix=prefix, partitions=1)
+    apply(kafka)
+    settings = Settings(kafka=kafka.model_copy(update={"partitions": 2}), redis=RedisSettings(url=redis_url))
+    topics = next(finding for finding in bad(list(examine(settings))) if finding.about == "topics")
+    assert topics.remedy.startswith("Set kafka.partitions back to 1: event topics cannot be given more")
+    assert "broker's tools" not in topics.remedy
+
+
+def test_a_state_that_nobody_works_on_is_told(any_broker: str, redis: Redis, redis_url: str, prefix: str) -> None:
+    kafka = KafkaSettings(bootstrap=any_broker, prefix=prefix, partitions=1)
+    settings = Settings(kafka=kafka, redis=RedisSettings(url=redis_url))
+    apply(kafka)
+    assert about(settings, "workers").found == "none has run yet for namespace 'live'"
+    worked_on(settings, redis)
+    publish(kafka, example_log(3, 80, partitions=1))
+    workers, state, layouts = (about(settings, name) for name in ("workers", "state", "layouts"))
+    assert workers.remedy.startswith("Run `reshelf worker learner attribution fitter layouts`")
+    assert (state.state, layouts.found) == ("note", "none is published")
+    assert not state.found.startswith("0 ")
+
+
+def test_layouts_that_expired_are_told(any_broker: str, redis_url: str, prefix: str, redis: Redis) -> None:
+    kafka = KafkaSettings(bootstrap=any_broker, prefix=prefix, partitions=1)
+    settings = Settings(kafka=kafka, redis=RedisSettings(url=redis_url))
+    apply(kafka)
+    worked_on(settings, redis)
+    now_ms = time.time_ns() // 1_000_000
+    publish_layouts(kafka, now_ms - 60_000, now_ms - 5_000)
+    assert re.fullmatch("all have expired, the newest [0-9]+ s ago", about(settings, "layouts").found)
+    publish_layouts(kafka, now_ms + 60_000)
+    assert about(settings, "layouts").state == "ok"
+
+
+def worked_on(settings: Settings, redis: Redis) -> None:
+    """A namespace of one partition each, as a worker leaves it that has read nothing."""
+    starts = {topic.name: [0] for topic in EVENT_TOPICS}
+    made = manifest.manifest_of("live", settings.kafka.prefix, starts, settings.redis.groups, settings.fold)
+    redis.set(keys.manifest("live"), msgspec.json.encode(made))
+
+
+def publish_layouts(kafka: KafkaSettings, *expire_ms: int) -> None:
+    for at_ms in expire_ms:
+        made = msgspec.structs.replace(layout("cooks", at_ms, at_ms), produced_at=at_ms - 600_000)
+        deliver(kafka, LAYOUTS, [(encode_key(LAYOUTS, "home", "cooks"), encode(made))])
+
+
+def about(settings: Settings, name: str) -> Finding:
+    return next(finding for finding in examine(settings) if finding.about == name)
 
 
 def bad(findings: list[Finding]) -> list[Finding]:
