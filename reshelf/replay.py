@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from streams.records import TopicPartition
 from streams.replay.reattribute import Reattributed, Rule
 from streams.replay.run import Applied, replay
 from streams.replay.source import Source, Span
+from streams.settings import NAMESPACE
 from streams.state.alias import resolve
 from streams.state.manifest import Manifest, agree, manifest_of, read
 from streams.state.store import Store
@@ -61,7 +63,14 @@ def run(settings: Settings, source: Source, order: Order, begin: Begin) -> Repla
 
     Raises `BadSettings` where the order makes no sense or the namespace is another's.
     """
+    require_name("--into", order.namespace)
     return asyncio.run(_run(settings, source, order, begin))
+
+
+def require_name(what: str, namespace: str) -> None:
+    """Raise `BadSettings` for a name that redis.namespace would not take."""
+    if not re.fullmatch(NAMESPACE, namespace):
+        raise BadSettings(f"{what}: expected 1 to 32 of a to z, 0 to 9 and -, got {namespace!r}. Choose another name.")
 
 
 async def _run(settings: Settings, source: Source, order: Order, begin: Begin) -> Replayed:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
-from reshelf.replay import FOLDED, behind
+from reshelf.replay import FOLDED, behind, require_name
 from reshelf.settings import Settings
 from schemas.errors import BadSettings
 from streams.attribution.memory import hand_letters_over
@@ -63,6 +63,7 @@ def swapped(settings: Settings, namespace: str, max_behind: int, skip_letters: b
     much of the log, or workers have not buried what it has passed (unless `skip_letters`),
     and `StateAttention` where there is none of that name.
     """
+    require_name("NAMESPACE", namespace)
     return asyncio.run(_swapped(settings, namespace, max_behind, skip_letters))
 
 

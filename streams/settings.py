@@ -6,12 +6,16 @@ them whole and never reads the environment itself.
 
 from __future__ import annotations
 
+import contextlib
 from typing import Annotated, Literal
+from urllib.parse import parse_qs, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
+NAMESPACE = r"^[a-z0-9-]{1,32}$"
 
 Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
@@ -69,9 +73,34 @@ class RedisSettings(Group):
     ca_file: str = ""
     cert_file: str = ""
     key_file: str = ""
-    cluster: bool = Field(False, description="Whether `url` names nodes of a Redis Cluster, host:port with commas.")
-    namespace: str = Field("live", pattern=r"^[a-z0-9-]{1,32}$", description="Name of the state.")
+    cluster: bool = Field(
+        False,
+        description="Whether `url` names nodes of a Redis Cluster, host:port with commas.",
+        validate_default=True,
+    )
+    namespace: str = Field("live", pattern=NAMESPACE, description="Name of the state.")
     groups: int = Field(16, ge=1, le=1024, description="State groups; fixed when the namespace is created.")
+
+    @field_validator("url")
+    @classmethod
+    def _readable(cls, url: str) -> str:
+        """What redis-py would fail on, or silently read as database 0."""
+        user, at, hosts = url.rpartition("@")
+        parts = urlsplit(user + at + hosts.partition(",")[0])
+        database = parse_qs(parts.query).get("db", [parts.path.strip("/")])[0]
+        if parts.scheme == "unix":
+            return url
+        with contextlib.suppress(ValueError):
+            if parts.port != 0 and (not database or database.isdecimal()):
+                return url
+        raise PydanticCustomError("redis_url", "redis://host:port/database, with a port up to 65535 and a number last")
+
+    @field_validator("cluster")
+    @classmethod
+    def _alone(cls, cluster: bool, info: ValidationInfo) -> bool:
+        if not cluster and "," in info.data.get("url", "").rpartition("@")[2]:
+            raise PydanticCustomError("redis_cluster", "true, as redis.url names several nodes")
+        return cluster
 
 
 class FoldSettings(Group):

@@ -83,7 +83,13 @@ def diff(front: Front, one: str, other: str) -> int:
 
 @state.command()
 @click.argument("namespace")
-@click.option("--max-behind", default=100_000, show_default=True, help="Refuse one that lacks more records.")
+@click.option(
+    "--max-behind",
+    type=click.IntRange(min=0),
+    default=100_000,
+    show_default=True,
+    help="Refuse one that lacks more records.",
+)
 @click.option("--skip-letters", is_flag=True, help="Switch though workers have yet to bury what it has passed.")
 @click.pass_obj
 def swap(front: Front, namespace: str, max_behind: int, skip_letters: bool) -> None:

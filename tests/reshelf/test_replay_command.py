@@ -195,6 +195,7 @@ def test_deciding_again_does_not_go_on_where_the_log_has_lost_what_it_counted_fr
     ("arguments", "said"),
     [
         (["--into", "live"], "is the namespace that workers use"),
+        (["--into", "bad name"], "--into: expected 1 to 32 of a to z, 0 to 9 and -, got 'bad name'"),
         (["--into", "x", "--from", "yesterday"], "expected beginning, end, an offset"),
         (["--into", "x", "--window-ms", "5"], "add --reattribute"),
         (["--into", "x", "--from", "end"], "--from: expected an offset, a time or 'beginning'"),
@@ -219,6 +220,11 @@ def test_a_namespace_that_does_not_fit_is_not_switched_to(
     assert run(["state", "swap", "early"]) == 2
     assert "other settings" in capsys.readouterr().err
     assert run(["state", "swap", "nowhere"]) == 1
+    capsys.readouterr()
+    assert run(["state", "swap", "bad name"]) == 2
+    assert "NAMESPACE: expected 1 to 32" in capsys.readouterr().err
+    assert run(["state", "swap", "early", "--max-behind", "-5"]) == 2
+    assert "-5 is not in the range" in capsys.readouterr().err
 
 
 def test_what_workers_have_yet_to_bury_is_not_passed_over(shop: Settings, capsys: pytest.CaptureFixture[str]) -> None:

@@ -55,6 +55,11 @@ def test_named_file_wins_over_the_variable(monkeypatch: pytest.MonkeyPatch, tmp_
         ("RESHELF_KAFKA", "3", r"kafka: expected a valid dictionary"),
         ("RESHELF_KAFKA", "{", r"environment: "),
         ("RESHELF_REDIS__URL", "http://me:secret@x", r"got 'http://\*+@x'"),
+        ("RESHELF_REDIS__URL", "redis://:secret@h:99999/0", r"redis\.url: expected redis://host:port/database .*65535"),
+        ("RESHELF_REDIS__URL", "redis://h:abc/0", r"redis\.url: expected .*got 'redis://h:abc/0' \(from environment"),
+        ("RESHELF_REDIS__URL", "redis://h:1/abc", r"redis\.url: expected .* a number last"),
+        ("RESHELF_REDIS__URL", "redis://h:1?db=abc", r"redis\.url: expected .* a number last"),
+        ("RESHELF_REDIS__URL", "redis://h:1,i:2", r"redis\.cluster: expected true, as redis\.url names several nodes"),
     ],
 )
 def test_wrong_settings_are_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str) -> None:
@@ -62,6 +67,18 @@ def test_wrong_settings_are_named(monkeypatch: pytest.MonkeyPatch, name: str, va
     with pytest.raises(BadSettings, match=message) as caught:
         load_settings()
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["redis://h", "redis://h:1/", "redis://me:a,b@[::1]:1/3", "rediss://h:1?db=2", "unix:///tmp/r.sock?db=1"],
+)
+def test_addresses_of_redis_are_taken(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("RESHELF_REDIS__URL", url)
+    assert load_settings().settings.redis.url == url
+    monkeypatch.setenv("RESHELF_REDIS__URL", "redis://h:1,i:2")
+    monkeypatch.setenv("RESHELF_REDIS__CLUSTER", "true")
+    assert load_settings().settings.redis.cluster
 
 
 def test_all_wrong_keys_are_told_at_once() -> None:
