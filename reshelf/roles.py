@@ -75,18 +75,28 @@ def run_roles(roles: Sequence[str], settings: Settings) -> int:
     """
     stopping = _Stopping()
     children = {
-        role: subprocess.Popen(_command(role), env=os.environ | as_environment(of_part(settings, number)))
+        # Ctrl-C reaches a process group: the parts are told by us, once they listen.
+        role: subprocess.Popen(
+            _command(role), env=os.environ | as_environment(of_part(settings, number)), process_group=0
+        )
         for number, role in enumerate(roles)
     }
     try:
         while not stopping.asked:
             for role, child in children.items():
                 if (status := child.poll()) is not None:
-                    raise PartEnded(f"the {role} ended with status {status}; its last lines above say why")
+                    raise PartEnded(_ending(role, status))
             time.sleep(_WATCH_S)
         return 0
     finally:
         _stop(list(children.values()))
+
+
+def _ending(role: str, status: int) -> str:
+    if status >= 0:
+        return f"the {role} ended with status {status}; its last lines above say why"
+    killed = f"the {role} was killed by {signal.Signals(-status).name}, and not by us"
+    return f"{killed}: see whether memory ran out (the kernel's log says so), and start the worker again"
 
 
 class _Stopping:

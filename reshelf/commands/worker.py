@@ -24,12 +24,13 @@ def worker(front: Front, roles: tuple[str, ...]) -> int:
     Example: reshelf worker learner attribution
     """
     # Client libraries catch everything around some of their imports, and the event loop around its
-    # callbacks: an exit raised there would be lost, so SIGTERM is only noted until the loop hears it.
+    # callbacks: an exit raised there would be lost, so a signal is only noted until the loop hears it.
     asked: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda number, frame: asked.append(number))
     from reshelf.roles import ROLES, run_role, run_roles
 
     settings = front.settings
     if len(roles) == 1:
         return run_role(roles[0], settings, "DEBUG" if front.verbose > 1 else "INFO", lambda: bool(asked))
-    return 143 if asked else run_roles(roles or ROLES, settings)
+    return 128 + asked[0] if asked else run_roles(roles or ROLES, settings)

@@ -55,7 +55,11 @@ def test_named_file_wins_over_the_variable(monkeypatch: pytest.MonkeyPatch, tmp_
         ("RESHELF_KAFKA", "3", r"kafka: expected a valid dictionary"),
         ("RESHELF_KAFKA", "{", r"environment: "),
         ("RESHELF_REDIS__URL", "http://me:secret@x", r"got 'http://\*+@x'"),
-        ("RESHELF_REDIS__URL", "redis://:secret@h:99999/0", r"redis\.url: expected redis://host:port/database .*65535"),
+        (
+            "RESHELF_REDIS__URL",
+            "redis://:secret@h:99999/0",
+            r"redis\.url: expected redis://host:port/data.*65535",
+        ),
         ("RESHELF_REDIS__URL", "redis://h:abc/0", r"redis\.url: expected .*got 'redis://h:abc/0' \(from environment"),
         ("RESHELF_REDIS__URL", "redis://h:1/abc", r"redis\.url: expected .* a number last"),
         ("RESHELF_REDIS__URL", "redis://h:1?db=abc", r"redis\.url: expected .* a number last"),

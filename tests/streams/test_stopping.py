@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -47,13 +48,14 @@ def finished(child: subprocess.Popen[str]) -> str:
         raise
 
 
-def start(command: list[str], **settings: str) -> subprocess.Popen[str]:
+def start(command: list[str], process_group: int | None = None, **settings: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, *command],
         env=os.environ | settings,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        process_group=process_group,
     )
 
 
@@ -66,21 +68,22 @@ def test_what_hangs_is_ended_and_says_so() -> None:
     assert "Not stopped in good order" in said
 
 
-def test_an_end_asked_for_during_the_imports_is_not_lost() -> None:
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_an_end_asked_for_during_the_imports_is_not_lost(name: str) -> None:
     command = """
 import signal, sys, os, importlib.abc
 class Slow(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
         if name == "reshelf.roles":
             try:
-                os.kill(os.getpid(), signal.SIGTERM)
+                os.kill(os.getpid(), signal.NAME)
             except BaseException:
                 pass
         return None
 sys.meta_path.insert(0, Slow())
 from reshelf.command import run
 sys.exit(run(["worker", "learner"]))
-"""
+""".replace("NAME", name)
     child = start(["-c", command], RESHELF_KAFKA__BOOTSTRAP="127.0.0.1:1")
     said = finished(child)
     assert child.returncode == 0, said
@@ -104,6 +107,39 @@ def test_a_worker_that_is_still_starting_ends_quietly(
     # On a slow machine Python itself may still be starting: then the signal ends it as it ends any program.
     assert status in (0, 143, -signal.SIGTERM), said
     assert "Traceback" not in said
+
+
+def parts_of(pid: int) -> list[int]:
+    return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
+def started_with_parts() -> tuple[subprocess.Popen[str], list[int]]:
+    """A worker in a process group of its own as a terminal starts it, and its two parts."""
+    child = start(
+        ["-m", "reshelf", "worker", "learner", "layouts"], RESHELF_KAFKA__BOOTSTRAP="127.0.0.1:1", process_group=0
+    )
+    end = time.monotonic() + LIMIT_S
+    while len(parts := parts_of(child.pid)) < 2 and time.monotonic() < end:
+        time.sleep(0.05)
+    return child, parts
+
+
+@pytest.mark.parametrize("after_s", [0.2, 0.6, 1.0])
+def test_ctrl_c_ends_all_parts_quietly(after_s: float) -> None:
+    child, _ = started_with_parts()
+    time.sleep(after_s)
+    os.killpg(child.pid, signal.SIGINT)
+    said = finished(child)
+    assert child.returncode in (0, 130), said
+    assert "Traceback" not in said and "KeyboardInterrupt" not in said
+
+
+def test_a_part_that_is_killed_is_told_with_the_signal() -> None:
+    child, parts = started_with_parts()
+    os.kill(parts[0], signal.SIGKILL)
+    said = finished(child)
+    assert child.returncode == 1
+    assert "reshelf: the learner was killed by SIGKILL, and not by us: see whether memory ran out" in said
 
 
 def test_a_task_that_loses_its_cancellation_is_asked_again() -> None:
