@@ -12,6 +12,7 @@ from rich.table import Table
 from policy.assignment import epoch_of
 from reshelf.decisions import read
 from reshelf.live import live
+from reshelf.rules.topic import undeclared
 from reshelf.settings import Settings
 from schemas.errors import ReshelfError
 from schemas.messages import PageRules
@@ -39,7 +40,7 @@ def explained(settings: Settings, page: str, segment: str, now_ms: int) -> Expla
 def declared(catalog: Catalog, page: str) -> PageRules:
     """The page as declared; raises `ReshelfError` where it is not."""
     if page not in catalog.rules:
-        raise ReshelfError(f"page {page!r} is not declared; declared are: {', '.join(sorted(catalog.rules)) or 'none'}")
+        raise undeclared(page, catalog.rules)
     return catalog.rules[page]
 
 

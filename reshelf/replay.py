@@ -154,8 +154,10 @@ async def _opened(client: Redis, settings: Settings, order: Order, starts: Mappi
     # The log's beginning moves with retention: a replay that was begun there goes on all the same.
     moved = begin == BEGINNING and all(a >= b for t in ALL for a, b in zip(listed[t], made.starts[t], strict=True))
     if made.starts != listed and not moved:
+        topic = next(t for t in ALL if made.starts[t] != listed[t])
+        then, now = (", ".join(map(str, starts[topic])) for starts in (made.starts, listed))
         raise BadSettings(
-            f"--into: namespace {namespace!r} was begun from other offsets ({made.starts}, now {listed}). "
+            f"--into: namespace {namespace!r} was begun from other offsets ({topic} at {then}, now at {now}). "
             "Give the same --from to go on, or another name."
         )
     return made

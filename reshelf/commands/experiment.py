@@ -42,8 +42,10 @@ def status(front: Front, page: str | None, level: float) -> None:
     if front.embedded:
         raise BadSettings("--embedded: a Redis that just started has no state. Use the settings of a running one.")
     found = asyncio.run(_healths(front.settings, page, level))
-    front.answer({"level": level, "pages": {name: told(one) for name, one in found.items()}}, "")
-    if not front.json:
+    pages = {name: told(one) for name, one in found.items()}
+    if front.json or not pages:
+        front.answer({"level": level, "pages": pages}, "no page has counts yet: events come in by way of the learner")
+    else:
         for name, one in found.items():
             _show(name, one, front.settings.layouts.holdout_share)
 
@@ -67,9 +69,10 @@ def branches(front: Front, page: str, level: float) -> None:
     if rules is None or not rules.branches:
         raise ReshelfError(f"page {page!r} has no policies on trial. Name some in its file, as `branches`.")
     found = asyncio.run(_trials(front.settings, rules, level))
-    told = {name: {"views": one.views, **_plain(one.uplifts, one.sample_ratio)} for name, one in found.items()}
-    front.answer({"level": level, "page": page, "branches": told}, "")
-    if not front.json:
+    if front.json:
+        told = {name: {"views": one.views, **_plain(one.uplifts, one.sample_ratio)} for name, one in found.items()}
+        front.answer({"level": level, "page": page, "branches": told}, "")
+    else:
         for name, one in found.items():
             _table(f"{page}, per page view", (name, MAIN), one.uplifts)
             _split(one.sample_ratio, name, MAIN)

@@ -31,6 +31,9 @@ def explain(front: Front, page: str, segment: str, item: str | None) -> None:
     from reshelf.explain import arm_of, as_json, explained, listing, story
 
     found = explained(front.settings, page, segment, time.time_ns() // 1_000_000)
+    if not any(arm.impressions for arm in found.arms):
+        told = f"no item of page {page!r} was seen in segment {segment!r} yet: all of this is what is known before"
+        click.echo(f"note: {told}", err=True)
     if front.json:
         click.echo(json.dumps(as_json(found, item), ensure_ascii=False))
     elif item:

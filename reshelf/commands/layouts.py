@@ -34,6 +34,10 @@ def layouts(front: Front, page: str | None, segment: str | None, follow: bool) -
     from reshelf import published
 
     if follow:
+        there = published.newest(front.settings.kafka).values()
+        if not any(_wanted(layout, page, segment) for layout in there):
+            asked = " for ".join(filter(None, (page, segment))) or "any page"
+            click.echo(f"No layout of {asked} is published. Waiting for one.", err=True)
         for layout in published.follow(front.settings.kafka):
             if _wanted(layout, page, segment):
                 _tell(front, layout, whole=segment is not None)
@@ -43,6 +47,9 @@ def layouts(front: Front, page: str | None, segment: str | None, follow: bool) -
         _tell(front, _only(found, page, segment), whole=True)
         return
     some = [layout for layout in found.values() if _wanted(layout, page, segment)]
+    if page is not None and found and not some:
+        pages = ", ".join(dict.fromkeys(layout.page for layout in found.values()))
+        raise ReshelfError(f"no layouts of page {page!r}. Published are those of: {pages}.")
     if front.json:
         click.echo(json.dumps({"layouts": [published.row(layout, _now_ms()) for layout in some]}))
     elif some:

@@ -41,7 +41,8 @@ def publish(front: Front, file: BinaryIO, name: str) -> None:
         shutil.copyfileobj(file, lines)
         total = check(lines, topic, file.name)
         send(lines, topic, kafka, file.name)
-    front.answer({"topic": kafka.prefix + topic.name, "published": total}, f"{total} published to {topic.name}")
+    empty = "" if total else f": {file.name} is empty"
+    front.answer({"topic": kafka.prefix + topic.name, "published": total}, f"{total} published to {topic.name}{empty}")
 
 
 def _topic(name: str, prefix: str) -> Topic:

@@ -61,6 +61,11 @@ def _made(settings: Settings, page: str | None, policies: tuple[str, ...], level
     from schemas.errors import ReshelfError
 
     found = asyncio.run(pages(settings, read.catalog(settings.kafka), page, level))
+    if not found:
+        raise ReshelfError(
+            f"{'no page has' if page is None else f'page {page!r} has no'} counts, so nothing was written. "
+            "`reshelf experiment status` shows the pages that have some."
+        )
     answers, notes = [], []
     if policies:
         evaluator = Evaluator(settings)

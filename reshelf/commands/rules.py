@@ -108,11 +108,8 @@ def history(front: Front, page: str) -> None:
 
     Example: reshelf rules history home
     """
-    from reshelf.rules.topic import history as versions_of
-
-    versions = versions_of(front.settings.kafka, page)
-    lines = [_line(one) for one in versions]
-    front.answer({"versions": [_row(one) for one in versions]}, "\n".join(lines) or f"page {page!r} was never declared")
+    versions = _versions(front, page)
+    front.answer({"versions": [_row(one) for one in versions]}, "\n".join(map(_line, versions)))
 
 
 @rules.command()
@@ -128,17 +125,28 @@ def rollback(front: Front, page: str, version: int | None, author: str | None, r
     """
     from reshelf.rules.topic import roll_back
 
-    made = roll_back(front.settings.kafka, page, version, author or getpass.getuser(), reason, _now_ms())
-    front.answer(_row(made), f"{page}: version {made.version}, {made.reason}")
+    _versions(front, page)
+    now_ms = _now_ms()
+    made = roll_back(front.settings.kafka, page, version, author or getpass.getuser(), reason, now_ms)
+    same = "" if made.published_at == now_ms else "nothing differs from what is in force: "
+    front.answer(_row(made), f"{same}{page}: version {made.version}, {made.reason}")
+
+
+def _versions(front: Front, page: str) -> list[PageRules]:
+    from reshelf.rules.topic import history, newest, undeclared
+
+    versions = history(front.settings.kafka, page)
+    if not versions:
+        raise undeclared(page, newest(front.settings.kafka))
+    return versions
 
 
 def _in_force(front: Front, page: str) -> PageRules:
-    from reshelf.rules.topic import newest
-    from schemas.errors import ReshelfError
+    from reshelf.rules.topic import newest, undeclared
 
     pages = newest(front.settings.kafka)
     if page not in pages:
-        raise ReshelfError(f"page {page!r} is not declared; declared are: {', '.join(pages) or 'none'}")
+        raise undeclared(page, pages)
     return pages[page]
 
 

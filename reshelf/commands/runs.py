@@ -13,6 +13,8 @@ from schemas.errors import BadSettings
 if TYPE_CHECKING:
     from reshelf.runs import Run
 
+KINDS = ("replay", "evaluate", "tune", "finetune")
+
 
 @click.group()
 def runs() -> None:
@@ -20,12 +22,12 @@ def runs() -> None:
 
 
 @runs.command(name="list")
-@click.option("--kind", help="One kind alone.")
+@click.option("--kind", type=click.Choice(KINDS), help="One kind alone.")
 @click.pass_obj
 def list_(front: Front, kind: str | None) -> None:
     """List the runs kept in `runs.folder`, the oldest first.
 
-    Example: reshelf runs list --kind evaluation
+    Example: reshelf runs list --kind evaluate
     """
     import msgspec
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from reshelf.publish import deliver
 from reshelf.reading import partitions, reader, to_the_end
 from schemas.codec import decoder, encode, encode_key
-from schemas.errors import BadRecord, BadSettings
+from schemas.errors import BadRecord, BadSettings, ReshelfError
 from schemas.messages import PageRules
 from schemas.topics import PAGE_RULES, PAGE_RULES_HISTORY, Topic
 from streams.settings import KafkaSettings
@@ -53,10 +53,16 @@ def publish(kafka: KafkaSettings, pages: list[PageRules], author: str, reason: s
     return changed
 
 
+def undeclared(page: str, declared: Iterable[str]) -> ReshelfError:
+    """The error of a page that nobody declared."""
+    return ReshelfError(f"page {page!r} is not declared; declared are: {', '.join(sorted(declared)) or 'none'}")
+
+
 def roll_back(kafka: KafkaSettings, page: str, version: int | None, author: str, reason: str, now_ms: int) -> PageRules:
     """Publish an earlier version (None: the one before the newest) once more, as the newest.
 
-    Raises `BadSettings` where there is none.
+    Gives what is in force then, published before `now_ms` where nothing differed.  Raises
+    `BadSettings` where there is no such version.
     """
     versions = history(kafka, page)
     wanted = version if version is not None else (versions[-2].version if len(versions) > 1 else 0)

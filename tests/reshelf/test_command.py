@@ -12,16 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 import pytest
 from click.testing import CliRunner
 from confluent_kafka import Consumer, TopicPartition
+from redis import Redis
 
 from reshelf.command import COMMANDS, TASKS, cli, run
 from reshelf.settings import fields, variable
 from reshelf.topics import apply
 from schemas.codec import encode
 from schemas.messages import CatalogItem
-from streams.settings import KafkaSettings
+from schemas.topics import EVENT_TOPICS
+from streams.settings import FoldSettings, KafkaSettings
+from streams.state import keys
+from streams.state.manifest import manifest_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -119,6 +124,23 @@ def test_publish_then_read(here: KafkaSettings, tmp_path: Path, capsys: pytest.C
     assert run(["publish", str(lines), "--topic", "catalog-items", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"topic": f"{here.prefix}catalog-items", "published": 2}
     assert sorted(records(here, "catalog-items", 2)) == [(b"a", item), (b"b", None)]
+
+
+def test_an_empty_file_is_told(here: KafkaSettings, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = tmp_path / "items.jsonl"
+    lines.write_text("\n")
+    assert run(["publish", str(lines), "--topic", "catalog-items"]) == 0
+    assert capsys.readouterr().out == f"0 published to catalog-items: {lines} is empty\n"
+
+
+def test_a_state_without_counts_is_told(
+    redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RESHELF_REDIS__URL", redis_url)
+    starts = {topic.name: [0] for topic in EVENT_TOPICS}
+    redis.set(keys.manifest("live"), msgspec.json.encode(manifest_of("live", "", starts, 16, FoldSettings())))
+    assert run(["experiment", "status"]) == 0
+    assert capsys.readouterr().out.startswith("no page has counts yet")
 
 
 def test_forget_publishes_a_null_under_the_key_of_each_unit(

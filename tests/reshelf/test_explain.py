@@ -130,6 +130,11 @@ def test_a_running_shop_is_explained(
     told = json.loads(capsys.readouterr().out)
     assert [arm["item"] for arm in told["arms"]] == ["i2"]
     assert run(["explain", "home", "new"]) == 0
-    assert "i2" in capsys.readouterr().out
+    told_of = capsys.readouterr()
+    assert "i2" in told_of.out and not told_of.err
+    assert run(["explain", "home", "stranger", "--json"]) == 0
+    told_of = capsys.readouterr()
+    assert json.loads(told_of.out)["segment"] == "stranger"
+    assert "note: no item of page 'home' was seen in segment 'stranger' yet" in told_of.err
     assert run(["explain", "home", "new", "unknown"]) == 1
     assert "no candidate" in capsys.readouterr().err

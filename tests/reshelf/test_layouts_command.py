@@ -69,10 +69,10 @@ def kafka_with_layouts(broker: str, prefix: str, make_topics: Callable[..., None
     return kafka
 
 
-def reshelf(kafka: KafkaSettings, *arguments: str) -> subprocess.CompletedProcess[str]:
-    settings = {"RESHELF_KAFKA__BOOTSTRAP": kafka.bootstrap, "RESHELF_KAFKA__PREFIX": kafka.prefix}
+def reshelf(kafka: KafkaSettings, *arguments: str, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
+    env = os.environ | {"RESHELF_KAFKA__BOOTSTRAP": kafka.bootstrap, "RESHELF_KAFKA__PREFIX": kafka.prefix}
     command = [sys.executable, "-m", "reshelf", "layouts", *arguments]
-    return subprocess.run(command, env=os.environ | settings, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=timeout_s, check=False)
 
 
 def test_the_newest_of_each_key_is_kept(kafka_with_layouts: KafkaSettings) -> None:
@@ -115,6 +115,15 @@ def test_command_line(kafka_with_layouts: KafkaSettings) -> None:
     missing = reshelf(kafka_with_layouts, "home", "campers")
     assert missing.returncode == 1
     assert "no layout for page 'home' and segment 'campers'. Published are: home *, home cooks" in missing.stderr
+
+
+def test_a_page_without_layouts_is_told(kafka_with_layouts: KafkaSettings) -> None:
+    unknown = reshelf(kafka_with_layouts, "typo")
+    assert unknown.returncode == 1
+    assert "no layouts of page 'typo'. Published are those of: home" in unknown.stderr
+    with pytest.raises(subprocess.TimeoutExpired) as waiting:
+        reshelf(kafka_with_layouts, "home", "nosuch", "--follow", timeout_s=8)
+    assert waiting.value.stderr == b"No layout of home for nosuch is published. Waiting for one.\n"
 
 
 def test_a_missing_topic_says_what_to_do(broker: str) -> None:

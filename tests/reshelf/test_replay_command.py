@@ -215,7 +215,9 @@ def test_a_namespace_that_does_not_fit_is_not_switched_to(
     assert run(["state", "swap", "early", "--max-behind", "0"]) == 2
     assert "lacks" in capsys.readouterr().err
     assert run(["replay", "--into", "early", "--from", "3"]) == 2
-    assert "was begun from other offsets" in capsys.readouterr().err
+    assert "was begun from other offsets (events-impressions at 0, 0, 0, 0, now at 3, 3, 3, 3)" in (
+        capsys.readouterr().err
+    )
     monkeypatch.setenv("RESHELF_FOLD__AMOUNT_CAP", "7")
     assert run(["state", "swap", "early"]) == 2
     assert "other settings" in capsys.readouterr().err

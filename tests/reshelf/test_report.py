@@ -146,6 +146,16 @@ def test_the_page_is_whole_and_needs_no_network(shop: None, tmp_path: Path, caps
     assert "2,304 units learned, 256 in the holdout of 10.0%" in text
 
 
+def test_a_page_without_counts_overwrites_nothing(
+    shop: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "report.html"
+    target.write_text("as it was")
+    assert run(["report", str(target), "--page", "nosuch"]) == 1
+    assert "page 'nosuch' has no counts, so nothing was written" in capsys.readouterr().err
+    assert target.read_text() == "as it was"
+
+
 def test_an_unknown_policy_is_told_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["report", str(tmp_path / "r.html"), "--policy", "best"]) == 2
     assert "--policy: expected some of served" in capsys.readouterr().err

@@ -151,6 +151,12 @@ def test_publish_change_roll_back(
     assert [(one["version"], one["author"]) for one in versions] == [(1, "mira"), (2, "tom"), (3, "mira")]  # type: ignore[attr-defined]
     in_force = told(capsys, "show", "home")
     assert in_force["rules"][1]["least"] == 0.25  # type: ignore[index]
+    capsys.readouterr()
+    assert run(["rules", "rollback", "home", "--to", "1"]) == 0
+    assert "nothing differs from what is in force: home: version 3, back to version 1" in capsys.readouterr().out
+    for command in ("rollback", "history", "show"):
+        assert run(["rules", command, "hom"]) == 1
+        assert "page 'hom' is not declared; declared are: cart, home" in capsys.readouterr().err
     assert run(["rules", "rollback", "home", "--to", "9"]) == 2
     assert "kept are: 1, 2, 3" in capsys.readouterr().err
     assert run(["rules", "show", "nowhere"]) == 1

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reshelf.command import run as command
 from reshelf.runs import differences, find, kept, record, settings_digest
 from reshelf.settings import Settings
 from reshelf.tracking import numbers
@@ -67,6 +68,15 @@ def test_a_run_is_kept_for_mlflow_too(tmp_path: Path) -> None:
         assert artifacts == [f"{run.id}.json"]
     assert not found
     assert len(kept(tmp_path / "runs")) == len(made)
+
+
+def test_kinds_are_those_that_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RESHELF_RUNS__FOLDER", str(tmp_path))
+    assert command(["runs", "list", "--kind", "evaluation"]) == 2
+    assert "'replay', 'evaluate', 'tune', 'finetune'" in capsys.readouterr().err
+    assert command(["runs", "list", "--kind", "evaluate"]) == 0
 
 
 def test_nothing_is_kept_without_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
