@@ -39,9 +39,11 @@ def status(front: Front, page: str | None, level: float) -> None:
 
     Example: reshelf experiment status home
     """
+    from reshelf.live import live
+
     if front.embedded:
         raise BadSettings("--embedded: a Redis that just started has no state. Use the settings of a running one.")
-    found = asyncio.run(_healths(front.settings, page, level))
+    found = asyncio.run(_healths(live(front.settings), page, level))
     pages = {name: told(one) for name, one in found.items()}
     if front.json or not pages:
         front.answer({"level": level, "pages": pages}, "no page has counts yet: events come in by way of the learner")
@@ -61,6 +63,7 @@ def branches(front: Front, page: str, level: float) -> None:
 
     Example: reshelf experiment branches home
     """
+    from reshelf.live import live
     from reshelf.rules import topic
 
     if front.embedded:
@@ -68,7 +71,7 @@ def branches(front: Front, page: str, level: float) -> None:
     rules = topic.newest(front.settings.kafka).get(page)
     if rules is None or not rules.branches:
         raise ReshelfError(f"page {page!r} has no policies on trial. Name some in its file, as `branches`.")
-    found = asyncio.run(_trials(front.settings, rules, level))
+    found = asyncio.run(_trials(live(front.settings), rules, level))
     if front.json:
         told = {name: {"views": one.views, **_plain(one.uplifts, one.sample_ratio)} for name, one in found.items()}
         front.answer({"level": level, "page": page, "branches": told}, "")

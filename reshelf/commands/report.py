@@ -41,13 +41,14 @@ def report(front: Front, target: Path, page: str | None, policies: tuple[str, ..
     Example: reshelf report report.html --page home
     """
     from reshelf.decisions.evaluate import POLICIES as KNOWN
+    from reshelf.live import live
     from reshelf.report.page import html
 
     if front.embedded:
         raise BadSettings("--embedded: servers that just started have no state. Use the settings of running ones.")
     if unknown := sorted(set(policies) - set(KNOWN)):
         raise BadSettings(f"--policy: expected some of {', '.join(KNOWN)}, got {', '.join(unknown)}.")
-    made = _made(front.settings, page, policies if log else (), level)
+    made = _made(live(front.settings), page, policies if log else (), level)
     target.write_text(html(made), encoding="utf-8")
     told = {"file": str(target), "pages": [one.page for one in made.pages], "notes": list(made.notes)}
     front.answer(told, "\n".join([f"{target}: {len(made.pages)} pages", *made.notes]))

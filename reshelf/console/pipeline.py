@@ -16,7 +16,8 @@ def pipeline(sight: Sight) -> dict[str, Any]:
     pulse = sight.pulse
     beats = list(pulse.beats)
     return {
-        "namespace": sight.settings.redis.namespace,
+        "name": sight.settings.redis.namespace,
+        "namespace": sight.namespace,
         "state": sight.state is not None,
         "away": pulse.away,
         "beats": [_moment(beats, at) for at in range(1, len(beats))],

@@ -73,6 +73,13 @@ class Pulse:
         except (Transient, KafkaException, RedisError, OSError) as error:
             self.away = str(error)
 
+    def forget(self) -> None:
+        """Begin anew: what comes is of another state."""
+        self.beats.clear()
+        self.health.clear()
+        self.uplifts.clear()
+        self._servers_at, self._experiment_at = -SERVERS_S, -EXPERIMENT_S
+
     async def beat(self, made: Manifest, pages: Iterable[str]) -> None:
         """One look at log and state."""
         self.standings = await standings(self._admin, self._redis, self._settings.kafka.prefix, made)
@@ -80,7 +87,7 @@ class Pulse:
         now = time.monotonic()
         if now - self._servers_at >= SERVERS_S:
             self._servers_at = now
-            self.workers, self.servers = await asyncio.to_thread(lambda: (self._groups(), self._redis_servers()))
+            self.workers, self.servers = await asyncio.to_thread(lambda: (self._groups(made), self._redis_servers()))
         if now - self._experiment_at >= EXPERIMENT_S:
             self._experiment_at = now
             for page in sorted(pages)[:EXPERIMENTS]:
@@ -108,10 +115,9 @@ class Pulse:
         if any(math.isfinite(one.high) for one in found.uplifts.values()):
             kept.append((time.time_ns() // 1_000_000, found))
 
-    def _groups(self) -> list[dict[str, Any]]:
+    def _groups(self, made: Manifest) -> list[dict[str, Any]]:
         """The workers of each role, as the broker knows them."""
-        kafka, namespace = self._settings.kafka, self._settings.redis.namespace
-        names = {f"{kafka.prefix}{role}-{namespace}": role for role in ROLES}
+        names = {f"{self._settings.kafka.prefix}{role}-{made.namespace}": role for role in ROLES}
         found = self._admin.describe_consumer_groups(list(names), request_timeout=TIMEOUT_S)
         return [_group(names[name], done) for name, done in found.items()]
 

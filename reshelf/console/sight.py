@@ -27,6 +27,7 @@ from streams.layouts.schedule import Key
 from streams.layouts.totals import TotalsCache
 from streams.records import Record
 from streams.state import manifest
+from streams.state.alias import resolve
 from streams.state.manifest import Manifest
 from streams.state.reader import KeyState, StateReader
 
@@ -105,15 +106,26 @@ class Sight:
             for page in sorted(self.catalog.rules)
         }
 
+    @property
+    def namespace(self) -> str:
+        """The namespace that is looked at: what the name in the settings stands for."""
+        return self.settings.redis.namespace if self.state is None else self.state.made.namespace
+
     async def look(self) -> None:
-        """One round: is there a state, how far has it come, what was put aside."""
-        if self.state is None:
-            with contextlib.suppress(StateAttention):
-                made = await manifest.read(self.redis, self.settings.redis.namespace)
-                self.state = State(made, StateReader(self.redis, made.namespace, made.groups, made.starts))
+        """One round: which state is it, how far has it come, what was put aside."""
+        namespace = await resolve(self.redis, self.settings.redis.namespace)
+        if self.state is None or self.state.made.namespace != namespace:
+            self.pulse.forget()
+            self.state = await self._state_of(namespace)
         if self.state is not None:
             await self.pulse.beat(self.state.made, self.catalog.rules)
         await asyncio.to_thread(self.letters.read)
+
+    async def _state_of(self, namespace: str) -> State | None:
+        with contextlib.suppress(StateAttention):
+            made = await manifest.read(self.redis, namespace)
+            return State(made, StateReader(self.redis, made.namespace, made.groups, made.starts))
+        return None
 
     async def watch(self) -> None:
         """Look about once a second, for ever; what is away for a while is waited for."""

@@ -103,7 +103,7 @@ class Console:
         return web.Response(text=exposition(samples), headers={"Content-Type": CONTENT_TYPE})
 
     async def _pages(self, request: web.Request) -> dict[str, Any]:
-        return {"namespace": self._seen.settings.redis.namespace, "pages": self._seen.pages()}
+        return {"namespace": self._seen.namespace, "pages": self._seen.pages()}
 
     async def _shop(self, request: web.Request) -> dict[str, Any]:
         unit = request.query.get("unit", "visitor-1")[:128] or "visitor-1"

@@ -12,17 +12,24 @@ from aiohttp import ClientSession, web
 from confluent_kafka import Producer
 from hypothesis import given
 from hypothesis import strategies as st
+from redis import Redis
 
 from policy.assignment import choose
 from reshelf.console.guard import OURS, Guard
 from reshelf.console.letters import Letters
 from reshelf.console.past import Past
+from reshelf.console.pipeline import pipeline
+from reshelf.console.sight import Sight
+from reshelf.settings import Settings
 from schemas.dead_letters import DeadLetter
 from schemas.errors import BadSettings
 from schemas.messages import Layout
-from schemas.topics import DEAD_LETTERS
+from schemas.topics import DEAD_LETTERS, EVENT_TOPICS
+from streams.clients import redis_client
 from streams.layouts.schedule import Key
-from streams.settings import ConsoleSettings, KafkaSettings
+from streams.settings import ConsoleSettings, FoldSettings, KafkaSettings, RedisSettings
+from streams.state.alias import switch
+from streams.state.manifest import agree, manifest_of
 
 TOKEN = "a-token-of-some-length"
 ITEMS = st.dictionaries(st.sampled_from(["s1", "s2", "s3"]), st.sampled_from("abcde"))
@@ -87,6 +94,33 @@ def test_letters_are_told_whole(broker: str, prefix: str, make_topics: Callable[
     }  # fmt: skip
     (late,) = [one for one in told["last"] if one["reason"] == "late"]
     assert (late["place"], late["key"], late["value"], late["headers"]) == ("2:41", "u1", "\\xff{", [["trace", "7"]])
+
+
+def test_the_console_looks_where_the_name_leads(
+    broker: str, prefix: str, make_topics: Callable[..., None], redis: Redis, redis_url: str
+) -> None:
+    make_topics(broker)
+    settings = Settings(kafka=KafkaSettings(bootstrap=broker, prefix=prefix), redis=RedisSettings(url=redis_url))
+
+    async def looked() -> list[dict[str, Any]]:
+        async with redis_client(settings.redis) as client:
+            for name in ("live", "again"):
+                starts = {topic.name: [0] * 4 for topic in EVENT_TOPICS}
+                await agree(client, manifest_of(name, prefix, starts, 16, FoldSettings()))
+            seen, found = Sight(settings, client), []
+            for namespace in ("live", "again", "not-there"):
+                await switch(client, "live", namespace)
+                for _ in range(2):
+                    await seen.look()
+                found.append(pipeline(seen))
+            seen.letters.close()
+            return found
+
+    before, after, nowhere = asyncio.run(looked())
+    assert (before["name"], before["namespace"]) == ("live", "live")
+    assert (after["name"], after["namespace"]) == ("live", "again")
+    assert [len(one["beats"]) for one in (before, after, nowhere)] == [1, 1, 0]
+    assert not nowhere["state"]
 
 
 def statuses(settings: ConsoleSettings, *asked: tuple[str, str, dict[str, str]]) -> list[int]:

@@ -29,6 +29,7 @@ from streams.clients import confluent_producer_config
 from streams.fold.deltas import GroupDelta, TableDelta, TableKey, Traffic
 from streams.records import TopicPartition
 from streams.settings import FoldSettings, KafkaSettings
+from streams.state.alias import alias_key
 from streams.state.keys import group_of
 from streams.state.manifest import agree, manifest_of
 from streams.state.store import Move, Store
@@ -154,6 +155,17 @@ def test_a_page_without_counts_overwrites_nothing(
     assert run(["report", str(target), "--page", "nosuch"]) == 1
     assert "page 'nosuch' has no counts, so nothing was written" in capsys.readouterr().err
     assert target.read_text() == "as it was"
+
+
+def test_state_is_read_where_the_name_leads(
+    shop: None, redis: Redis, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    redis.set(alias_key("before"), "live")
+    monkeypatch.setenv("RESHELF_REDIS__NAMESPACE", "before")
+    assert run(["experiment", "status", "--json"]) == 0
+    assert list(json.loads(capsys.readouterr().out)["pages"]) == ["home"]
+    assert run(["report", str(tmp_path / "report.html"), "--no-log"]) == 0
+    assert "State live, made" in (tmp_path / "report.html").read_text()
 
 
 def test_an_unknown_policy_is_told_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

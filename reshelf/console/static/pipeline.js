@@ -74,7 +74,8 @@ export const pipeline = {
 
     return content => {
       const beats = content.beats, now = beats.at(-1) ?? { events: 0, lag: 0, age_ms: 0, layouts: 0 }, over = name => beats.map(one => [one.at, one[name]]);
-      say(told, `state ${content.namespace} · ${number(content.pages)} pages · ${number(content.items)} items · ${number(content.layouts)} layouts in force`);
+      const swapped = content.namespace === content.name ? "" : `, which ${content.name} stands for`;
+      say(told, `state ${content.namespace}${swapped} · ${number(content.pages)} pages · ${number(content.items)} items · ${number(content.layouts)} layouts in force`);
       away.replaceChildren(...noticesOf(content));
       tiles.events.show(number(now.events), over("events"));
       tiles.lag.show(number(now.lag), over("lag"));
