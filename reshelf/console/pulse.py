@@ -140,9 +140,11 @@ def _assigned(member: Any) -> int:
 
 
 def _server(name: str, info: Mapping[str, Any]) -> dict[str, Any]:
+    valkey = info.get("valkey_version", "")
     return {
         "name": name,
-        "version": str(info.get("valkey_version") or info.get("redis_version", "")),
+        "kind": "Valkey" if valkey else "Redis",
+        "version": str(valkey or info.get("redis_version", "")),
         "used": int(info.get("used_memory", 0)),
         "peak": int(info.get("used_memory_peak", 0)),
         "limit": int(info.get("maxmemory", 0)),

@@ -22,7 +22,7 @@ from reshelf.console.arms import arms
 from reshelf.console.experiment import experiment
 from reshelf.console.guard import COOKIE, Guard
 from reshelf.console.metrics import counted, of_pulse
-from reshelf.console.pipeline import pipeline
+from reshelf.console.pipeline import pipeline, warnings
 from reshelf.console.rules import Overtaken, checked, published, shown, taken_back
 from reshelf.console.shop import shop
 from reshelf.console.sight import Sight, State, sight
@@ -103,7 +103,11 @@ class Console:
         return web.Response(text=exposition(samples), headers={"Content-Type": CONTENT_TYPE})
 
     async def _pages(self, request: web.Request) -> dict[str, Any]:
-        return {"namespace": self._seen.namespace, "pages": self._seen.pages()}
+        return {
+            "namespace": self._seen.namespace,
+            "pages": self._seen.pages(),
+            "warnings": warnings(self._seen, _now_ms()),
+        }
 
     async def _shop(self, request: web.Request) -> dict[str, Any]:
         unit = request.query.get("unit", "visitor-1")[:128] or "visitor-1"
@@ -124,7 +128,7 @@ class Console:
         return await asyncio.to_thread(shown, self._seen, self._rules(request))
 
     async def _pipeline(self, request: web.Request) -> dict[str, Any]:
-        return pipeline(self._seen)
+        return pipeline(self._seen, _now_ms())
 
     def _rules(self, request: web.Request) -> PageRules:
         page = request.query.get("page", "")

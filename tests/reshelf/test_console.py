@@ -18,18 +18,20 @@ from policy.assignment import choose
 from reshelf.console.guard import OURS, Guard
 from reshelf.console.letters import Letters
 from reshelf.console.past import Past
-from reshelf.console.pipeline import pipeline
-from reshelf.console.sight import Sight
+from reshelf.console.pipeline import pipeline, warnings
+from reshelf.console.pulse import Beat
+from reshelf.console.sight import Sight, State
 from reshelf.settings import Settings
 from schemas.dead_letters import DeadLetter
 from schemas.errors import BadSettings
-from schemas.messages import Layout
+from schemas.messages import Layout, PageRules
 from schemas.topics import DEAD_LETTERS, EVENT_TOPICS
 from streams.clients import redis_client
 from streams.layouts.schedule import Key
 from streams.settings import ConsoleSettings, FoldSettings, KafkaSettings, RedisSettings
 from streams.state.alias import switch
 from streams.state.manifest import agree, manifest_of
+from streams.state.reader import StateReader
 
 TOKEN = "a-token-of-some-length"
 ITEMS = st.dictionaries(st.sampled_from(["s1", "s2", "s3"]), st.sampled_from("abcde"))
@@ -112,7 +114,7 @@ def test_the_console_looks_where_the_name_leads(
                 await switch(client, "live", namespace)
                 for _ in range(2):
                     await seen.look()
-                found.append(pipeline(seen))
+                found.append(pipeline(seen, 0))
             seen.letters.close()
             return found
 
@@ -121,6 +123,23 @@ def test_the_console_looks_where_the_name_leads(
     assert (after["name"], after["namespace"]) == ("live", "again")
     assert [len(one["beats"]) for one in (before, after, nowhere)] == [1, 1, 0]
     assert not nowhere["state"]
+
+
+def test_a_warning_tells_of_no_worker_old_layouts_and_waiting_events() -> None:
+    seen, now = Sight(Settings(), redis_client(RedisSettings())), 2**40 + 1
+    assert [one.split(":")[0] for one in warnings(seen, now)] == ["no state yet"]
+    manifest = manifest_of("live", "", {}, 16, FoldSettings())
+    seen.state = State(manifest, StateReader(seen.redis, "live", 16, {}))
+    seen.catalog.rules["home"] = PageRules("home", 1, ["s1"])
+    seen.past.take(layout_of(1, [{"s1": "a"}]))
+    seen.pulse.workers = [{"role": "learner", "state": "empty"}, {"role": "layouts", "state": "stable"}]
+    seen.pulse.beats.extend(Beat(at, 9, 1, 8, 40_000, 0) for at in range(9))
+    told = warnings(seen, now)
+    assert [one.split(":")[0] for one in told] == ["no worker runs", "1 of 1 layouts expired", "8 events wait"]
+    assert "learner" in told[0] and "layouts" not in told[0]
+    seen.pulse.workers.clear()
+    seen.pulse.beats.append(Beat(9, 9, 9, 0, 0, 0))
+    assert warnings(seen, now - 2) == []
 
 
 def statuses(settings: ConsoleSettings, *asked: tuple[str, str, dict[str, str]]) -> list[int]:

@@ -10,7 +10,7 @@ import { why } from "./why.js";
 
 const views = { shop, arms, experiment, pipeline, why, rules };
 const main = document.getElementById("main"), tabs = document.getElementById("tabs"), status = document.getElementById("status");
-let shown = null, round = 0, pages = {};
+let shown = null, round = 0, pages = {}, warnings = [];
 
 // The address after # is the page's name and what was chosen on it.
 function address() {
@@ -28,9 +28,16 @@ function chosen(query) {
   return { ...query, page, segment: segments.includes(query.segment) ? query.segment : segments[0] };
 }
 
-function signal(state, text) {
+// The head of every page has the first words of the first warning; the page Pipeline says more.
+function signal(state, text, more = text) {
   status.dataset.state = state;
+  status.title = more;
   say(status.lastElementChild, text);
+}
+
+function signalled() {
+  if (warnings.length) signal("warned", warnings[0].split(":")[0], warnings.join("\n"));
+  else signal("live", "live");
 }
 
 async function ask(path, query) {
@@ -60,12 +67,12 @@ async function look(mine) {
     try {
       const { content, tag } = await ask(view.content, view.query(now));
       if (mine !== round) return;
-      signal("live", "live");
+      signalled();
       if (tag !== shown.tag) shown.update(content);
       shown.tag = tag;
     } catch (error) {
       if (mine !== round) return;
-      signal("gone", error instanceof TypeError ? "the console does not answer" : error.message.slice(0, 60));
+      signal("gone", error instanceof TypeError ? "the console does not answer" : error.message);
     }
   }
   setTimeout(() => mine === round && look(mine), Math.max(50, view.every - (performance.now() - begin)));
@@ -76,6 +83,7 @@ async function learnPages() {
     const { content } = await ask("pages", {});
     const before = JSON.stringify(pages);
     pages = content.pages;
+    warnings = content.warnings;
     if (JSON.stringify(pages) !== before || !shown) open();
   } catch {
     signal("gone", "the console does not answer");

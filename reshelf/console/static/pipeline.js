@@ -4,7 +4,7 @@ import { line } from "./chart.js";
 import { bytes, clock, element, number, panel, say, span, table } from "./dom.js";
 
 function tile(title, note) {
-  const value = element("b", "number"), chart = element("div"), under = element("p", "soft small cut", note);
+  const value = element("b", "number"), chart = element("div"), under = element("p", "soft small", note);
   const made = element("section", "panel tile", [element("h2", "", title), value, under, chart]);
   return { made, show: (text, points, said = note) => { say(value, text); say(under, said); if (points) chart.replaceChildren(line(points)); } };
 }
@@ -40,7 +40,7 @@ function workerRows(workers) {
 
 function serverRows(servers) {
   return servers.map(one => [
-    one.name, `${one.version}${one.persisted ? "" : ", no append-only file"}`, bytes(one.used), bytes(one.peak), one.limit ? bytes(one.limit) : "none", number(one.commands_per_s)]);
+    one.name.replace("Redis", one.kind), `${one.version}${one.persisted ? "" : ", no append-only file"}`, bytes(one.used), bytes(one.peak), one.limit ? bytes(one.limit) : "none", number(one.commands_per_s)]);
 }
 
 function letter(one) {
@@ -61,14 +61,14 @@ export const pipeline = {
     const tiles = {
       events: tile("Events per second", "appended to the event topics"), lag: tile("Lag", "records not applied yet"),
       age: tile("Age", "of the oldest event that waits"), layouts: tile("Layouts per second", "published"),
-      letters: tile("Dead letters", "put aside"), memory: tile("Redis memory", ""),
+      letters: tile("Dead letters", "put aside"), memory: tile("Memory", ""),
     };
-    const told = element("p", "soft small"), away = element("div"), logs = element("div"), workers = element("div"), servers = element("div"), reasons = element("div"), last = element("div", "letters");
+    const told = element("p", "soft small"), warnings = element("div", "said"), logs = element("div"), workers = element("div"), servers = element("div"), reasons = element("div"), last = element("div", "letters");
     root.append(
-      element("div", "head", [element("h1", "", "Pipeline"), told]), away,
+      element("div", "head", [element("h1", "", "Pipeline"), told]), warnings,
       element("div", "tiles", Object.values(tiles).map(one => one.made)),
       panel("Log and watermarks", logs, "a bar is a partition; filled as far as every state group has applied it"),
-      element("div", "two", [panel("Workers", workers, "as the broker knows them"), panel("Redis", servers)]),
+      element("div", "two", [panel("Workers", workers, "as the broker knows them"), panel("Redis or Valkey", servers)]),
       panel("Dead letters by reason", reasons), panel("The last dead letters", last, "open one to look inside"));
     let held = "";
 
@@ -76,14 +76,14 @@ export const pipeline = {
       const beats = content.beats, now = beats.at(-1) ?? { events: 0, lag: 0, age_ms: 0, layouts: 0 }, over = name => beats.map(one => [one.at, one[name]]);
       const swapped = content.namespace === content.name ? "" : `, which ${content.name} stands for`;
       say(told, `state ${content.namespace}${swapped} · ${number(content.pages)} pages · ${number(content.items)} items · ${number(content.layouts)} layouts in force`);
-      away.replaceChildren(...noticesOf(content));
+      warnings.replaceChildren(...content.warnings.map(text => element("p", `notice ${text === content.away ? "bad" : "warn"}`, text)));
       tiles.events.show(number(now.events), over("events"));
       tiles.lag.show(number(now.lag), over("lag"));
       tiles.age.show(span(now.age_ms), over("age_ms"));
       tiles.layouts.show(number(now.layouts, 1), over("layouts"));
       tiles.letters.show(number(content.letters.total), null, content.letters.reasons.length ? `most often: ${content.letters.reasons[0].reason}` : "nothing was unfit");
       const used = content.servers.reduce((sum, one) => sum + one.used, 0);
-      tiles.memory.show(content.servers.length ? bytes(used) : "–", null, content.servers.map(one => `peak ${bytes(one.peak)}`).join(", "));
+      tiles.memory.show(content.servers.length ? bytes(used) : "–", null, content.servers.map(one => `${one.kind}, peak ${bytes(one.peak)}`).join(", "));
       logs.replaceChildren(table(["Topic", "Partitions", "End of the log", "Applied", "Behind", "Reflects until"], partitions(content.standings), 2));
       workers.replaceChildren(table(["Role", "State", "Workers", "Partitions"], workerRows(content.workers), 2));
       servers.replaceChildren(table(["Server", "Version", "Used", "Peak", "Limit", "Commands/s"], serverRows(content.servers), 2));
@@ -97,8 +97,3 @@ export const pipeline = {
     };
   },
 };
-
-function noticesOf(content) {
-  if (content.away) return [element("p", "notice bad", content.away)];
-  return content.state ? [] : [element("p", "notice warn", "No worker has made the state yet: start `reshelf worker`.")];
-}
