@@ -21,22 +21,21 @@ function rowOf() {
 }
 
 function fill(row, data, arm, top) {
-  const place = value => `${Math.min(100, value / top * 100).toFixed(2)}%`;
+  const place = value => `${(value / top * 100).toFixed(2)}%`;
   say(row.title, data.title[arm]);
   row.title.title = data.item[arm];
   row.dot.style.background = `hsl(${hueOf(data.category[arm])} 45% 55%)`;
   row.low.style.left = place(data.low[arm]);
-  row.low.style.width = `${Math.max(.3, (Math.min(top, data.high[arm]) - Math.min(top, data.low[arm])) / top * 100).toFixed(2)}%`;
+  row.low.style.width = `${Math.max(.3, (data.high[arm] - data.low[arm]) / top * 100).toFixed(2)}%`;
   row.mean.style.left = place(data.mean[arm]);
   row.prior.style.left = place(data.prior[arm]);
   const texts = [percent(data.mean[arm], 2), percent(data.prior[arm], 2), number(data.clicks[arm]), number(data.examined[arm]), number(data.sold[arm]), data.placed[arm] ? percent(data.placed[arm], 0) : ""];
   texts.forEach((text, at) => say(row.cells[at + 2], text));
 }
 
-// The scale ends where nearly all intervals do: an arm without data would squeeze the others.
+// The scale holds the longest interval, with a little room.
 function scaleOf(data) {
-  const ends = [...data.high].sort((a, b) => a - b);
-  const top = Math.max(1e-4, ends[Math.floor((ends.length - 1) * .95)] ?? 0) * 1.15;
+  const top = data.high.reduce((most, high) => Math.max(most, high), 1e-4) * 1.02;
   const step = 10 ** Math.floor(Math.log10(top));
   return Math.ceil(top / step * 2) / 2 * step;
 }

@@ -5,15 +5,17 @@ import { choice, clock, element, gain, number, panel, percent, say, table } from
 
 const outcomes = ["clicks", "orders", "revenue"];
 
-function verdict(one) {
+// While the split of visitors is off, no outcome is called good or bad.
+function verdict(one, trusted) {
+  if (!trusted) return ["not to be trusted, as said above", "soft"];
   if (one.high === null) return ["too few outcomes yet to say anything", "soft"];
   if (one.low > 0) return ["learned layouts are better, for certain", "good"];
   if (one.high < 0) return ["learned layouts are worse, for certain", "bad"];
   return ["a difference is not certain yet", "soft"];
 }
 
-function outcomeTile(name, one) {
-  const [said, kind] = verdict(one), bounds = one.high === null ? "–" : `${gain(one.low)} to ${gain(one.high)}`;
+function outcomeTile(name, one, trusted) {
+  const [said, kind] = verdict(one, trusted), bounds = one.high === null ? "–" : `${gain(one.low)} to ${gain(one.high)}`;
   return element("section", "panel tile outcome", [
     element("h2", "", `Uplift of ${name}`), element("b", `number ${kind === "soft" ? "" : kind}`, one.high === null ? "–" : gain(one.uplift)),
     element("p", "small number-left", bounds), element("p", `small ${kind}`, said)]);
@@ -25,6 +27,7 @@ function chart(name, points) {
   if (!points.length) return [element("p", "empty", "Nothing to draw yet.")];
   const zero = high > low ? high / (high - low) * 100 : 0, mark = element("span", "zero-mark small soft", "no difference");
   mark.style.top = `${zero}%`;
+  mark.classList.toggle("above", zero > 50);
   const scale = element("div", "scale small soft", [element("span", "", gain(high, 0)), element("span", "", gain(low, 0))]);
   return [
     element("div", "plot", [scale, element("div", "", [made, mark])]),
@@ -33,16 +36,17 @@ function chart(name, points) {
 
 function split(ratio) {
   const share = ratio.holdout / Math.max(1, ratio.learned + ratio.holdout);
-  const said = ratio.alarm ? element("p", "notice bad", "Sample ratio mismatch: trust no figure of this experiment until its cause is found.")
+  const said = ratio.alarm ? element("p", "notice bad", "Visitors do not arrive in the holdout as often as they should.")
     : element("p", "notice", "Visitors arrive in the holdout as often as they should.");
-  return [said, table(["", "Units", "Share"], [["learned", number(ratio.learned), percent(1 - share, 2)], ["holdout", number(ratio.holdout), percent(share, 2)], ["expected in the holdout", "", percent(ratio.expected, 2)], ["p value", "", number(ratio.p_value, 3)]])];
+  return [said, table(["", "Units", "Share"], [["learned", number(ratio.learned), percent(1 - share, 2)], ["holdout", number(ratio.holdout), percent(share, 2)], ["expected in the holdout", "", percent(ratio.expected, 2)], ["p value", "", ratio.p_value < .001 ? "below 0.001" : number(ratio.p_value, 3)]])];
 }
 
 function rails(content) {
+  const held = content.sample_ratio.alarm ? "tag" : "tag on";
   const rows = outcomes.map(name => {
     const one = content.uplift[name], borne = content.borne[name];
     const state = borne >= 1 ? element("span", "tag", "any loss is borne") : one.high === null ? element("span", "tag", "not known yet")
-      : one.high < -borne ? element("span", "tag bad", "crossed") : one.low > -borne ? element("span", "tag on", "held for certain") : element("span", "tag on", "not crossed");
+      : one.high < -borne ? element("span", "tag bad", "crossed") : one.low > -borne ? element("span", held, "held for certain") : element("span", held, "not crossed");
     return [name, state, borne >= 1 ? "–" : gain(-borne, 0), one.high === null ? "–" : gain(one.low)];
   });
   const note = content.guard_rail ? element("p", "notice bad", `Crossed: ${content.guard_rail}.${content.fallback ? " The page goes back to its baseline." : ""}`) : "";
@@ -56,19 +60,21 @@ export const experiment = {
 
   open(root, now) {
     let outcome = now.outcome ?? "clicks";
-    const told = element("p", "soft small"), tiles = element("div", "tiles three"), drawn = element("div"), sides = element("div"), ratio = element("div"), guards = element("div");
+    const told = element("p", "soft small"), mismatch = element("div", "said"), tiles = element("div", "tiles three"), drawn = element("div"), sides = element("div"), ratio = element("div"), guards = element("div");
     root.append(
       element("div", "head", [element("h1", "", `Experiment on ${now.page || "…"}`), told]),
       element("div", "tools", [
         choice("Page", Object.keys(now.pages), now.page, page => now.go({ page, outcome })),
         choice("Outcome", outcomes, outcome, name => now.go({ outcome: name }))]),
-      tiles, panel(`Uplift of ${outcome} over time`, drawn, "always-valid 95 % interval: look as often as you like"),
+      mismatch, tiles, panel(`Uplift of ${outcome} over time`, drawn, "always-valid 95 % interval: look as often as you like"),
       panel("Per page view", sides), element("div", "two", [panel("Split of visitors", ratio), panel("Guard-rails", guards)]));
 
     return content => {
       if (!content.known) { tiles.replaceChildren(element("p", "empty panel", "No page view has been counted yet.")); return; }
       say(told, `learned layouts against the holdout that always gets the baseline${content.since ? `, since ${clock(content.since)}` : ""}`);
-      tiles.replaceChildren(...outcomes.map(name => outcomeTile(name, content.uplift[name])));
+      const trusted = !content.sample_ratio.alarm;
+      mismatch.replaceChildren(...trusted ? [] : [element("p", "notice bad", "Sample ratio mismatch: trust no figure of this experiment until its cause is found.")]);
+      tiles.replaceChildren(...outcomes.map(name => outcomeTile(name, content.uplift[name], trusted)));
       drawn.replaceChildren(...chart(outcome, content.over_time[outcome]));
       const rate = (name, value) => name === "revenue" ? `${content.currency} ${number(value / 100, 3)}` : number(value, 4);
       sides.replaceChildren(table(["Outcome", "Learned", "Holdout", "Uplift", "From", "To"], outcomes.map(name => {

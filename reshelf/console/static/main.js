@@ -1,7 +1,8 @@
 // Which page is open, and the round of asking for its content.
 
+import { contentOf } from "./answer.js";
 import { arms } from "./arms.js";
-import { drawing, element, say } from "./dom.js";
+import { drawing, element, say, segmentName } from "./dom.js";
 import { experiment } from "./experiment.js";
 import { pipeline } from "./pipeline.js";
 import { rules } from "./rules.js";
@@ -14,8 +15,8 @@ let shown = null, round = 0, pages = {}, warnings = [];
 
 // The address after # is the page's name and what was chosen on it.
 function address() {
-  const [name, query] = location.hash.slice(1).split("?");
-  return { name: name in views ? name : "shop", query: Object.fromEntries(new URLSearchParams(query)) };
+  const [asked, query] = location.hash.slice(1).split("?");
+  return { asked, name: asked in views ? asked : "shop", query: Object.fromEntries(new URLSearchParams(query)) };
 }
 
 export function go(name, query) {
@@ -29,6 +30,15 @@ function chosen(query) {
 }
 
 // The head of every page has the first words of the first warning; the page Pipeline says more.
+// What the address asks for and is not there.
+function lacking(asked, name, query, now) {
+  const said = [];
+  if (asked && asked !== name) said.push(`The console has no page ${asked}; this is ${views[name].title}.`);
+  if (query.page && query.page !== now.page) said.push(`There is no page ${query.page}; this is ${now.page}.`);
+  else if (query.segment && query.segment !== now.segment) said.push(`Page ${now.page} has no segment ${query.segment}; this is ${segmentName(now.segment)}.`);
+  return said;
+}
+
 function signal(state, text, more = text) {
   status.dataset.state = state;
   status.title = more;
@@ -43,13 +53,11 @@ function signalled() {
 async function ask(path, query) {
   const answer = await fetch(`/api/${path}?${new URLSearchParams(query)}`);
   if (answer.status === 401) location.href = "/login";
-  const content = await answer.json();
-  if (!answer.ok) throw new Error(content.error);
-  return { content, tag: answer.headers.get("ETag") };
+  return { content: await contentOf(answer), tag: answer.headers.get("ETag") };
 }
 
 function open() {
-  const { name, query } = address(), view = views[name];
+  const { asked, name, query } = address(), view = views[name];
   const now = { ...chosen(query), pages, go: change => go(name, { ...query, page: now.page, segment: now.segment, ...change }) };
   main.replaceChildren();
   document.title = `${view.title} · Reshelf`;
@@ -58,6 +66,11 @@ function open() {
     tab.href = `#${tab.dataset.name}?${new URLSearchParams({ page: now.page, segment: now.segment })}`;
   }
   shown = { view, now, update: view.open(main, now), tag: "" };
+  const lacks = Object.keys(pages).length ? lacking(asked, name, query, now) : [];
+  if (lacks.length) {
+    main.prepend(...lacks.map(text => element("p", "notice warn", text)));
+    history.replaceState(null, "", `#${name}?${new URLSearchParams({ ...query, page: now.page, segment: now.segment })}`);
+  }
   look(++round);
 }
 

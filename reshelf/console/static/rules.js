@@ -1,5 +1,6 @@
 // Rules of a page: edit, check, publish, go back.  Who, when and why is kept with every version.
 
+import { contentOf } from "./answer.js";
 import { choice, day, element, number, panel, say } from "./dom.js";
 
 const today = (days = 0) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
@@ -13,9 +14,7 @@ const templates = {
 
 async function send(path, body) {
   const answer = await fetch(`/api/rules/${path}`, { method: "POST", headers: { "Content-Type": "application/json", "X-Reshelf-Console": "1" }, body: JSON.stringify(body) });
-  const content = await answer.json();
-  if (!answer.ok) throw new Error(content.error);
-  return content;
+  return contentOf(answer);
 }
 
 function withRule(text, lines) {

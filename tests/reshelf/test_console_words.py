@@ -1,0 +1,121 @@
+"""What the console's pages say in a browser when not all is well; the answers of its server are made up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from bench.browser import CHROMIUM, browser
+
+HOST = "http://console.test/"
+PAGES: dict[str, Any] = {"pages": {"cart": ["*"], "home": ["cooks", "*"]}, "warnings": []}
+FEW = {"uplift": 0.4, "low": None, "high": None, "learned": 0.02, "holdout": 0.01}
+MUCH = {"uplift": 1.5, "low": 1.2, "high": 1.9, "learned": 0.2, "holdout": 0.08}
+SPLIT: dict[str, Any] = {"learned": 38_309, "holdout": 3_395, "expected": 0.1, "p_value": 2e-17, "alarm": True}
+EXPERIMENT: dict[str, Any] = {
+    "page": "home", "known": True, "level": 0.95, "currency": "EUR", "fallback": True, "since": 0, "guard_rail": "",
+    "borne": {"clicks": 0.05, "orders": 0.1, "revenue": 0.1}, "sample_ratio": SPLIT,
+    "uplift": {"clicks": MUCH, "orders": FEW, "revenue": FEW},
+    "over_time": {"clicks": [[at, 1.5, 1.2, 1.9] for at in (0, 60_000)], "orders": [], "revenue": []},
+}  # fmt: skip
+ARMS: dict[str, Any] = {
+    "item": ["can", "pot", "new"], "title": ["Can", "Pot", "New"], "category": ["a", "b", "b"], "fitted_at": 1,
+    "low": [0.08, 0.01, 0.001], "mean": [0.087, 0.02, 0.03], "high": [0.094, 0.03, 0.4], "prior": [0.02, 0.02, 0.02],
+    "clicks": [900, 50, 0], "examined": [9_000, 2_500, 0], "sold": [9, 0, 0], "placed": [1.0, 0.5, 0.0], "slots": [],
+}  # fmt: skip
+RULES: dict[str, Any] = {"text": "page: home\n", "version": 1, "rules": [], "history": []}
+
+
+@pytest.fixture
+def tab() -> Iterator[Any]:
+    """A tab of a browser."""
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed: the console's pages are not tested in a browser")
+    with browser() as chromium:
+        made = chromium.new_page(viewport={"width": 1280, "height": 900})
+        made.set_default_timeout(10_000)
+        yield made
+
+
+def opened(tab: Any, place: str, answers: Mapping[str, Any]) -> None:
+    """Open a page of a console that answers like this; a text is the answer of a server that failed."""
+    static = files("reshelf.console").joinpath("static")
+
+    def answer(route: Any) -> None:
+        path = urlsplit(route.request.url).path
+        if not path.startswith("/api/"):
+            route.fulfill(path=str(static / (path.removeprefix("/static/").strip("/") or "index.html")))
+        elif isinstance(content := ({"pages": PAGES} | answers).get(path.removeprefix("/api/"), "none"), str):
+            route.fulfill(status=500, content_type="text/plain", body=content)
+        else:
+            route.fulfill(content_type="application/json", body=json.dumps(content))
+
+    tab.route("**/*", answer)
+    tab.goto(HOST + place)
+
+
+def test_what_is_wrong_stands_at_the_top_of_every_page(tab: Any) -> None:
+    warned = PAGES | {"warnings": ["no worker runs: start one", "8 events wait: the oldest for 60 s"]}
+    opened(tab, "#rules?page=home", {"pages": warned, "rules": RULES})
+    tab.get_by_text("no worker runs", exact=True).wait_for()
+    assert tab.locator("#status").get_attribute("data-state") == "warned"
+    assert "8 events wait" in tab.locator("#status").get_attribute("title")
+
+
+def test_a_split_that_is_off_is_told_before_any_figure(tab: Any) -> None:
+    opened(tab, "#experiment?page=home", {"experiment": EXPERIMENT})
+    tab.locator(".outcome").first.wait_for()
+    mismatch = tab.get_by_text("Sample ratio mismatch: trust no figure")
+    assert mismatch.bounding_box()["y"] < tab.locator(".outcome").first.bounding_box()["y"]
+    assert tab.locator(".outcome .good, .tag.on").count() == 0
+    assert tab.get_by_text("below 0.001").count() == 1
+    zero, times = (tab.locator(name).bounding_box() for name in (".zero-mark", ".plot-time"))
+    assert zero["y"] + zero["height"] <= times["y"]
+
+
+def test_a_split_that_holds_leaves_the_verdict(tab: Any) -> None:
+    split = SPLIT | {"alarm": False, "p_value": 0.4}
+    opened(tab, "#experiment?page=home", {"experiment": EXPERIMENT | {"sample_ratio": split}})
+    tab.get_by_text("learned layouts are better, for certain").wait_for()
+    assert tab.locator("b.good").count() == 1
+    assert tab.get_by_text("Sample ratio mismatch").count() == 0
+
+
+def test_the_scale_of_arms_holds_every_interval(tab: Any) -> None:
+    opened(tab, "#arms?page=home&segment=cooks", {"arms": ARMS})
+    scale = tab.get_by_text("scale: 0 to").inner_text()
+    assert float(scale.removeprefix("scale: 0 to ").removesuffix(" %")) >= 100 * max(ARMS["high"])
+    for axis in tab.locator(".pool .row:not([hidden]) .axis").all():
+        around = axis.bounding_box()
+        for name in ("i.band", "i.mean"):
+            inside = axis.locator(name).bounding_box()
+            assert inside["x"] + inside["width"] <= around["x"] + around["width"]
+
+
+@pytest.mark.parametrize(
+    ("place", "said", "after"),
+    [
+        ("#arms?page=nosuch", "There is no page nosuch; this is cart.", "#arms?page=cart&segment=*"),
+        (
+            "#arms?page=home&segment=nosuch",
+            "Page home has no segment nosuch; this is cooks.",
+            "#arms?page=home&segment=cooks",
+        ),
+        ("#nosuch?page=home", "The console has no page nosuch; this is Shop.", "#shop?page=home&segment=cooks"),
+    ],
+)
+def test_an_address_that_leads_nowhere_is_put_right(tab: Any, place: str, said: str, after: str) -> None:
+    opened(tab, place, {"arms": ARMS})
+    tab.get_by_text(said).wait_for()
+    assert tab.url == HOST + after
+
+
+def test_a_server_that_fails_is_told_in_words(tab: Any) -> None:
+    opened(tab, "#rules?page=home", {"rules": RULES, "rules/check": "500 Internal Server Error"})
+    tab.get_by_role("button", name="Check").click()
+    tab.get_by_text("The console failed with status 500; its log says why.").wait_for()
