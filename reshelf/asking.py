@@ -22,6 +22,7 @@ from reshelf.encoding.run import text_encoder
 from reshelf.explain import declared, state_of
 from reshelf.live import live
 from reshelf.settings import Settings
+from reshelf.tables import table
 from schemas.errors import BadSettings, ReshelfError
 from streams.layouts.candidates import CandidateSet
 from streams.layouts.catalog import Catalog
@@ -101,12 +102,12 @@ def answers(settings: Settings, question: Question, now_ms: int) -> list[Answer]
 
 def listing(found: Sequence[Answer]) -> Table:
     """Answers, the best first, one a line."""
-    table = Table("item", "title", "category", "price", "similarity", "click rate", "95 %", "score", box=None)
+    head = ("item", "price", "similarity", "click rate", "95 %", "score", "title", "category")
+    rows = []
     for one in found:
         told = f"{one.click_rate:.2%}", f"{one.low:.2%} - {one.high:.2%}", f"{one.score:.2f}"
-        price, similarity = f"{one.price / 100:,.2f}", f"{one.similarity:.2f}"
-        table.add_row(one.item, one.title, one.category, price, similarity, *told)
-    return table
+        rows.append((one.item, f"{one.price / 100:,.2f}", f"{one.similarity:.2f}", *told, one.title, one.category))
+    return table(head, rows, spare=2)
 
 
 def _encoded(settings: Settings, text: str, generation: Generation) -> Vectors:

@@ -7,13 +7,13 @@ from typing import Any
 
 import msgspec
 from rich.console import Group, RenderableType
-from rich.table import Table
 
 from policy.assignment import epoch_of
 from reshelf.decisions import read
 from reshelf.live import live
 from reshelf.rules.topic import undeclared
 from reshelf.settings import Settings
+from reshelf.tables import table
 from schemas.errors import ReshelfError
 from schemas.messages import PageRules
 from streams.clients import redis_client
@@ -85,23 +85,28 @@ def as_json(explanation: Explanation, item: str | None) -> dict[str, Any]:
 
 def listing(explanation: Explanation) -> RenderableType:
     """The likeliest arms, one a line."""
-    table = Table("item", "seen", "clicks", "prior", "click rate", "95 %", "slots", "rules", box=None)
-    for arm in explanation.arms[:LISTED]:
-        places = ", ".join(f"{slot} {share:.0%}" for slot, share in arm.slots.items())
-        table.add_row(
-            arm.item,
-            f"{arm.impressions:,.0f}",
-            f"{arm.clicks:,.0f}",
-            f"{arm.prior.click_rate:.2%}",
-            f"{arm.click_rate:.2%}",
-            f"{arm.low:.2%} - {arm.high:.2%}",
-            places or "-",
-            "; ".join(arm.rules),
-        )
+    head = ["item", "seen", "clicks", "prior", "click rate", "95 %", "slots", "rules"]
+    rows = [_row(arm) for arm in explanation.arms[:LISTED]]
+    if not any(row[-1] for row in rows):
+        head, rows = head[:-1], [row[:-1] for row in rows]
     left = len(explanation.arms) - LISTED
     notes = [f"and {left} more items"] if left > 0 else []
     notes += [f"all visitors get the baseline: {reason}"] if (reason := explanation.layout.guard_rail) else []
-    return Group(table, *notes, *(f"relaxed: {text}" for text in explanation.layout.relaxed))
+    return Group(table(head, rows, spare=len(head) - 6), *notes, *(f"relaxed: {text}" for text in explanation.layout.relaxed))
+
+
+def _row(arm: Arm) -> tuple[str, ...]:
+    places = ", ".join(f"{slot} {share:.0%}" for slot, share in arm.slots.items())
+    return (
+        arm.item,
+        f"{arm.impressions:,.0f}",
+        f"{arm.clicks:,.0f}",
+        f"{arm.prior.click_rate:.2%}",
+        f"{arm.click_rate:.2%}",
+        f"{arm.low:.2%} - {arm.high:.2%}",
+        places or "-",
+        "; ".join(arm.rules),
+    )
 
 
 def story(arm: Arm) -> str:

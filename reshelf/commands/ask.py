@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
 
 import click
 
@@ -45,7 +44,6 @@ def ask(front: Front, question: str, page: str, segment: str, count: int, clicks
         told = {"question": question, "page": page, "segment": segment, "items": [one._asdict() for one in found]}
         click.echo(json.dumps(told, ensure_ascii=False))
         return
-    from rich.console import Console
+    from reshelf.tables import show
 
-    console: Any = Console(highlight=False)
-    console.print(listing(found))
+    show(listing(found))

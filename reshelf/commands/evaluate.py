@@ -57,6 +57,7 @@ def evaluate(
     """
     from reshelf.decisions.evaluate import POLICIES, RECORDED, Evaluator, Question
     from reshelf.runs import record
+    from reshelf.tables import show
 
     if policy not in POLICIES:
         raise BadSettings(f"--policy: expected one of {', '.join(POLICIES)}, got {policy!r}.")
@@ -77,9 +78,10 @@ def evaluate(
     if front.json:
         front.answer(answer, "")
         return
+    currency = front.settings.fold.currency
     for name, told in answer["pages"].items():
         click.echo(f"{name}: {told['views']:,} page views of {told['layouts']:,} layouts, policy {policy}")
-        _show(_table(told))
+        show(_table(told, currency))
     for reason, count in answer["left_out"].items():
         click.echo(f"left out: {count:,} × {reason}")
 
@@ -94,6 +96,7 @@ def _follow(front: Front, policy: str, page: str | None, settle_s: float, every_
     import json
 
     from reshelf.decisions.follow import Running, follow
+    from reshelf.tables import show
 
     running = Running(policy, front.settings.fold, round(settle_s * 1_000))
     for found in follow(front.settings.kafka, running, every_s):
@@ -104,29 +107,26 @@ def _follow(front: Front, policy: str, page: str | None, settle_s: float, every_
             continue
         for name, told in answer["pages"].items():
             click.echo(f"{name}: {told['views']:,} page views have settled, policy {policy}")
-            _show(_table(told))
+            show(_table(told, front.settings.fold.currency))
 
 
-def _table(told: dict[str, Any]) -> RenderableType:
-    from rich.table import Table
+def _table(told: dict[str, Any], currency: str) -> RenderableType:
+    from reshelf.tables import table
 
-    table = Table("per page view", "value", "from", "to", "effective views", "lacking", box=None)
+    rows: list[tuple[str, ...]] = []
     for reward, estimates in told["estimates"].items():
-        table.add_row(reward)
+        rows.append((reward, "", "", "", "", ""))
         for side, found in told.get("served", {}).get(reward, {}).items():
-            table.add_row(f"  ({side} traffic)", *_bounds(found))
+            rows.append((f"  ({side} traffic)", *_bounds(reward, found, currency), "", ""))
         for found in estimates:
-            values = ("refused", "", "") if found["refused"] else _bounds(found)
+            values = ("refused", "", "") if found["refused"] else _bounds(reward, found, currency)
             lacking = f"{found['lacking']:.1%}" + (" extrapolated" if found["extrapolated"] else "")
-            table.add_row(f"  {found['estimator']}", *values, f"{found['effective_size']:,.0f}", lacking)
-    return table
+            rows.append((f"  {found['estimator']}", *values, f"{found['effective_size']:,.0f}", lacking))
+    return table(("per page view", "value", "from", "to", "effective views", "lacking"), rows)
 
 
-def _bounds(found: dict[str, float | None]) -> tuple[str, ...]:
-    return tuple("-" if (value := found[name]) is None else f"{value:.4g}" for name in ("value", "low", "high"))
+def _bounds(reward: str, found: dict[str, float | None], currency: str) -> tuple[str, ...]:
+    from reshelf.outcomes import outcome
 
-
-def _show(what: RenderableType) -> None:
-    from rich.console import Console
-
-    Console(highlight=False).print(what)
+    values = (found[name] for name in ("value", "low", "high"))
+    return tuple("-" if value is None else outcome(reward, value, currency) for value in values)

@@ -49,7 +49,7 @@ def status(front: Front, page: str | None, level: float) -> None:
         front.answer({"level": level, "pages": pages}, "no page has counts yet: events come in by way of the learner")
     else:
         for name, one in found.items():
-            _show(name, one, front.settings.layouts.holdout_share)
+            _show(name, one, front.settings)
 
 
 @experiment.command()
@@ -77,7 +77,7 @@ def branches(front: Front, page: str, level: float) -> None:
         front.answer({"level": level, "page": page, "branches": told}, "")
     else:
         for name, one in found.items():
-            _table(f"{page}, per page view", (name, MAIN), one.uplifts)
+            _table(f"{page}, per page view", (name, MAIN), one.uplifts, front.settings.fold.currency)
             _split(one.sample_ratio, name, MAIN)
 
 
@@ -147,23 +147,23 @@ def _plain(uplifts: Mapping[str, Uplift], split: SampleRatio) -> dict[str, Any]:
     }
 
 
-def _show(page: str, health: Health, share: float) -> None:
-    _table(f"{page}, per page view", ("learned", "holdout"), health.uplifts)
-    _split(health.sample_ratio, "learned", "holdout", share)
+def _show(page: str, health: Health, settings: Settings) -> None:
+    _table(f"{page}, per page view", ("learned", "holdout"), health.uplifts, settings.fold.currency)
+    _split(health.sample_ratio, "learned", "holdout", settings.layouts.holdout_share)
     if health.guard_rail:
         click.echo(f"GUARD-RAIL CROSSED: {health.guard_rail}")
 
 
-def _table(title: str, sides: tuple[str, str], uplifts: Mapping[str, Uplift]) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def _table(title: str, sides: tuple[str, str], uplifts: Mapping[str, Uplift], currency: str) -> None:
+    from reshelf.outcomes import outcome
+    from reshelf.tables import show, table
 
-    table = Table(title, *sides, "uplift", "from", "to", box=None)
+    rows = []
     for name, one in uplifts.items():
-        rates = (f"{one.learned:.4g}", f"{one.holdout:.4g}")
+        rates = (outcome(name, one.learned, currency), outcome(name, one.holdout, currency))
         bounds = (_signed(one.low), _signed(one.high)) if math.isfinite(one.high) else ("-", "-")
-        table.add_row(name, *rates, _signed(one.uplift), *bounds)
-    Console(highlight=False).print(table)
+        rows.append((name, *rates, _signed(one.uplift), *bounds))
+    show(table((title, *sides, "uplift", "from", "to"), rows))
 
 
 def _split(split: SampleRatio, one: str, other: str, share: float | None = None) -> None:

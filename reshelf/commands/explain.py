@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
 
 import click
 
@@ -39,7 +38,6 @@ def explain(front: Front, page: str, segment: str, item: str | None) -> None:
     elif item:
         click.echo(story(arm_of(found, item)))
     else:
-        from rich.console import Console
+        from reshelf.tables import show
 
-        console: Any = Console(highlight=False)
-        console.print(listing(found))
+        show(listing(found))

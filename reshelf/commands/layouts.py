@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,8 +12,6 @@ from reshelf.commands import Front
 from schemas.errors import BadSettings, ReshelfError
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from schemas.messages import Layout
 
 
@@ -32,6 +30,7 @@ def layouts(front: Front, page: str | None, segment: str | None, follow: bool) -
     if front.embedded:
         raise BadSettings("--embedded: a broker that just started has no layouts. Use the settings of a running one.")
     from reshelf import published
+    from reshelf.tables import show
 
     if follow:
         there = published.newest(front.settings.kafka).values()
@@ -53,7 +52,7 @@ def layouts(front: Front, page: str | None, segment: str | None, follow: bool) -
     if front.json:
         click.echo(json.dumps({"layouts": [published.row(layout, _now_ms()) for layout in some]}))
     elif some:
-        _show(published.listing(some, _now_ms()))
+        show(published.listing(some, _now_ms()))
     else:
         click.echo("No layouts yet: declare pages in page-rules, and run `reshelf worker`.", err=True)
 
@@ -75,6 +74,7 @@ def _wanted(layout: Layout, page: str | None, segment: str | None) -> bool:
 
 def _tell(front: Front, layout: Layout, *, whole: bool) -> None:
     from reshelf import published
+    from reshelf.tables import show
     from schemas.codec import encode
 
     if front.json:
@@ -82,14 +82,7 @@ def _tell(front: Front, layout: Layout, *, whole: bool) -> None:
         return
     click.echo(published.heading(layout, _now_ms()))
     if whole:
-        _show(published.slots_table(layout))
-
-
-def _show(what: RenderableType) -> None:
-    from rich.console import Console
-
-    console: Any = Console(highlight=False)
-    console.print(what)
+        show(published.slots_table(layout))
 
 
 def _now_ms() -> int:

@@ -75,4 +75,5 @@ def _made(settings: Settings, page: str | None, policies: tuple[str, ...], level
                 answers.append(evaluator.answer(Question(policy, page=page, level=level)))
             except ReshelfError as error:
                 notes.append(f"Policy {policy} was not valued: {error}")
-    return Report(time.time_ns() // 1_000_000, settings.redis.namespace, level, found, answers, notes)
+    names = settings.redis.namespace, settings.fold.currency
+    return Report(time.time_ns() // 1_000_000, *names, level, found, answers, notes)

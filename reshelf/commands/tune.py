@@ -81,9 +81,9 @@ def tune(front: Front, /, space: tuple[str, ...], samples: int, processes: int |
     if front.json:
         front.answer(content, "")
         return
-    from rich.console import Console
+    from reshelf.tables import show
 
-    Console(highlight=False).print(_table(content))
+    show(_table(content))
     if again := content["best_again"]:
         click.echo(f"The first again, in other shops: {_reach(again['ratio_to_current'], '.3f')} times as much as now.")
 

@@ -45,11 +45,16 @@ class Scale(NamedTuple):
         return round(self.start + min(1.0, max(0.0, share)) * (self.end - self.start), 1)
 
 
-def band(points: Sequence[Bounds], title: str) -> str:
-    """A line with its band over time (milliseconds), in per cent; points without bounds are left out."""
+def band(points: Sequence[Bounds], title: str, since: float) -> str:
+    """A line with its band over time (milliseconds), in per cent; points without bounds are left out.
+
+    A single point is told in words: it holds what was counted since `since`.
+    """
     known = [point for point in points if all(map(math.isfinite, point))]
     if not known:
         return '<p class="soft">Not enough outcomes yet.</p>'
+    if len(known) == 1:
+        return f"<p>{_told(known[0])} since {_day(since)}</p>"
     height, most = 190, max(0.05, *(abs(value) for point in known for value in point[1:]))
     across = Scale(known[0].at, known[-1].at, LEFT, WIDTH - RIGHT)
     up = Scale(-min(most, 1.0), min(most, 2.0), height - BOTTOM, TOP)

@@ -25,8 +25,9 @@ ARMS = 40
 
 
 class Point(NamedTuple):
-    """The uplift of what was counted up to the end of a time bucket, milliseconds."""
+    """The uplift of what was counted from the beginning of a time bucket to the end of one, milliseconds."""
 
+    since: int
     until: int
     uplift: Uplift
 
@@ -102,7 +103,7 @@ def over_time(bins: BucketBins, since: int, width: int, level: float) -> dict[st
     starts = sorted({bucket for bucket, _ in bins if bucket >= since})
     totals = [(start + width, sides(bins, since, start + 1)) for start in starts]
     return {
-        name: [Point(until, uplift(total, column, level)) for until, total in totals]
+        name: [Point(starts[0], until, uplift(total, column, level)) for until, total in totals]
         for name, column in METRICS.items()
     }
 

@@ -12,18 +12,23 @@ from typing import Any, NamedTuple
 
 from policy.experiments.health import Health
 from policy.experiments.sequence import Uplift
+from reshelf.outcomes import outcome
 from reshelf.report.charts import Bar, Bounds, band, bars
-from reshelf.report.gather import Arm, PageReport, Slot
+from reshelf.report.gather import Arm, PageReport, Point, Slot
 
 FOR_PAGES = ("position-based", "item-position", "doubly-robust")
 """The estimators that suit pages of many slots."""
 
 
 class Report(NamedTuple):
-    """Made at `made_at`, milliseconds; `answers` are those of `reshelf.decisions.evaluate`, `notes` say what lacks."""
+    """Made at `made_at`, milliseconds; money is in `currency`.
+
+    `answers` are those of `reshelf.decisions.evaluate`, `notes` say what lacks.
+    """
 
     made_at: int
     namespace: str
+    currency: str
     level: float
     pages: Sequence[PageReport]
     answers: Sequence[Mapping[str, Any]]
@@ -40,29 +45,32 @@ def html(report: Report) -> str:
         level=f"{report.level:.0%}",
         notes="".join(f'<p class="soft">{escape(note)}</p>' for note in report.notes),
         contents="".join(f'<a href="#{escape(one.page)}">{escape(one.page)}</a> ' for one in report.pages),
-        pages="".join(_page(one, report.answers) for one in report.pages) or "<p>No declared page has counts yet.</p>",
+        pages="".join(_page(one, report) for one in report.pages) or "<p>No declared page has counts yet.</p>",
     )
 
 
-def _page(one: PageReport, answers: Sequence[Mapping[str, Any]]) -> str:
-    lines = "".join(
-        f"<h3>Uplift of {name}</h3>"
-        + band([Bounds(float(at), up.uplift, up.low, up.high) for at, up in points], f"Uplift of {name}")
-        for name, points in one.over_time.items()
-    )
+def _page(one: PageReport, report: Report) -> str:
+    lines = "".join(uplift_over_time(name, points, report.made_at) for name, points in one.over_time.items())
     return (
-        f'<section id="{escape(one.page)}"><h2>{escape(one.page)}</h2>{_health(one.health)}'
+        f'<section id="{escape(one.page)}"><h2>{escape(one.page)}</h2>{_health(one.health, report.currency)}'
         f'<div class="panels"><div class="panel">{lines}</div>'
         f'<div class="panel"><h3>Examination of slots</h3>{_examination(one.slots)}'
         f"<h3>Attractiveness of {len(one.arms)} of {one.arms_in_all} items</h3>{_posteriors(one.arms)}</div></div>"
-        f"{_policies(one.page, answers)}</section>"
+        f"{_policies(one.page, report)}</section>"
     )
 
 
-def _health(health: Health) -> str:
+def uplift_over_time(name: str, points: Sequence[Point], made_at: int) -> str:
+    """The last time bucket goes on: what it holds is known up to now alone."""
+    title = f"Uplift of {name}"
+    bounds = [Bounds(float(min(until, made_at)), uplift.uplift, uplift.low, uplift.high) for _, until, uplift in points]
+    return f"<h3>{title}</h3>" + band(bounds, title, points[0].since if points else made_at)
+
+
+def _health(health: Health, currency: str) -> str:
     split = health.sample_ratio
     rows = [
-        [name, f"{up.learned:.5g}", f"{up.holdout:.5g}", _signed(up.uplift), *_interval(up)]
+        [name, *(outcome(name, one, currency) for one in (up.learned, up.holdout)), _signed(up.uplift), *_interval(up)]
         for name, up in health.uplifts.items()
     ]
     units = (
@@ -107,10 +115,10 @@ def _posteriors(arms: Sequence[Arm]) -> str:
     return bars(rows, "Posterior with its interval; the tick is the prior")
 
 
-def _policies(page: str, answers: Sequence[Mapping[str, Any]]) -> str:
+def _policies(page: str, report: Report) -> str:
     rows = [
-        [str(answer["policy"]), reward, found["estimator"], *_bounds(found), _lacking(found)]
-        for answer in answers
+        [str(answer["policy"]), reward, found["estimator"], *_bounds(reward, found, report.currency), _lacking(found)]
+        for answer in report.answers
         if page in answer["pages"]
         for reward, estimates in answer["pages"][page]["estimates"].items()
         for found in estimates
@@ -126,10 +134,11 @@ def _lacking(found: Mapping[str, Any]) -> str:
     return f"{found['lacking'] or 0.0:.1%}" + (", extrapolated" if found["extrapolated"] else "")
 
 
-def _bounds(found: Mapping[str, Any]) -> list[str]:
+def _bounds(reward: str, found: Mapping[str, Any], currency: str) -> list[str]:
     if found["refused"]:
         return ["refused", "", ""]
-    return ["–" if found[name] is None else f"{found[name]:.5g}" for name in ("value", "low", "high")]
+    values = (found[name] for name in ("value", "low", "high"))
+    return ["–" if value is None else outcome(reward, value, currency) for value in values]
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> str:

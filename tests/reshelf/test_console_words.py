@@ -14,8 +14,8 @@ from bench.browser import CHROMIUM, browser
 
 HOST = "http://console.test/"
 PAGES: dict[str, Any] = {"pages": {"cart": ["*"], "home": ["cooks", "*"]}, "warnings": []}
-FEW = {"uplift": 0.4, "low": None, "high": None, "learned": 0.02, "holdout": 0.01}
-MUCH = {"uplift": 1.5, "low": 1.2, "high": 1.9, "learned": 0.2, "holdout": 0.08}
+FEW: dict[str, Any] = {"uplift": 0.4, "low": None, "high": None, "learned": 0.02, "holdout": 0.01}
+MUCH: dict[str, Any] = {"uplift": 1.5, "low": 1.2, "high": 1.9, "learned": 0.2, "holdout": 0.08}
 SPLIT: dict[str, Any] = {"learned": 38_309, "holdout": 3_395, "expected": 0.1, "p_value": 2e-17, "alarm": True}
 EXPERIMENT: dict[str, Any] = {
     "page": "home", "known": True, "level": 0.95, "currency": "EUR", "fallback": True, "since": 0, "guard_rail": "",
@@ -50,7 +50,7 @@ def opened(tab: Any, place: str, answers: Mapping[str, Any]) -> None:
         path = urlsplit(route.request.url).path
         if not path.startswith("/api/"):
             route.fulfill(path=str(static / (path.removeprefix("/static/").strip("/") or "index.html")))
-        elif isinstance(content := ({"pages": PAGES} | answers).get(path.removeprefix("/api/"), "none"), str):
+        elif isinstance(content := {"pages": PAGES, **answers}.get(path.removeprefix("/api/"), "none"), str):
             route.fulfill(status=500, content_type="text/plain", body=content)
         else:
             route.fulfill(content_type="application/json", body=json.dumps(content))
@@ -60,7 +60,7 @@ def opened(tab: Any, place: str, answers: Mapping[str, Any]) -> None:
 
 
 def test_what_is_wrong_stands_at_the_top_of_every_page(tab: Any) -> None:
-    warned = PAGES | {"warnings": ["no worker runs: start one", "8 events wait: the oldest for 60 s"]}
+    warned = {**PAGES, "warnings": ["no worker runs: start one", "8 events wait: the oldest for 60 s"]}
     opened(tab, "#rules?page=home", {"pages": warned, "rules": RULES})
     tab.get_by_text("no worker runs", exact=True).wait_for()
     assert tab.locator("#status").get_attribute("data-state") == "warned"
@@ -84,6 +84,13 @@ def test_a_split_that_holds_leaves_the_verdict(tab: Any) -> None:
     tab.get_by_text("learned layouts are better, for certain").wait_for()
     assert tab.locator("b.good").count() == 1
     assert tab.get_by_text("Sample ratio mismatch").count() == 0
+
+
+@pytest.mark.parametrize(("currency", "shown"), [("EUR", "EUR 0.144"), ("JPY", "JPY 14.360")])
+def test_revenue_is_in_the_currency(tab: Any, currency: str, shown: str) -> None:
+    uplift = EXPERIMENT["uplift"] | {"revenue": FEW | {"learned": 14.36}}
+    opened(tab, "#experiment?page=home", {"experiment": EXPERIMENT | {"currency": currency, "uplift": uplift}})
+    tab.get_by_text(shown, exact=True).wait_for()
 
 
 def test_the_scale_of_arms_holds_every_interval(tab: Any) -> None:

@@ -19,12 +19,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis import Redis
 
+from policy.experiments.sequence import Uplift
 from reshelf.command import run
 from reshelf.report.charts import WIDTH, Bar, Bounds, band, bars
-from reshelf.report.gather import over_time
+from reshelf.report.gather import Point, over_time
+from reshelf.report.page import uplift_over_time
 from schemas.codec import encode
 from schemas.messages import Candidates, PageRules
-from schemas.topics import CATALOG_ITEMS, EVENT_TOPICS, PAGE_RULES
+from schemas.topics import CATALOG_ITEMS, DAY_MS, EVENT_TOPICS, PAGE_RULES
 from streams.clients import confluent_producer_config
 from streams.fold.deltas import GroupDelta, TableDelta, TableKey, Traffic
 from streams.records import TopicPartition
@@ -67,11 +69,11 @@ FIGURES = st.floats(-1.0, 50.0) | st.sampled_from([math.nan, math.inf, -1.0])
 
 @given(st.lists(st.builds(Bounds, st.floats(0.0, 2e12), FIGURES, FIGURES, FIGURES), max_size=8))
 def test_every_point_lies_in_the_drawing(points: list[Bounds]) -> None:
-    drawn = band(sorted(points), "uplift")
+    drawn = band(sorted(points), "uplift", 0.0)
     places = [float(number) for number in re.findall(r'(?:cx|cy|x1|x2|y1|y2)="([^"]+)"', drawn)]
     assert all(0.0 <= place <= WIDTH for place in places)
     known = [point for point in points if all(map(math.isfinite, point))]
-    assert drawn.count("<circle") == len(known)
+    assert drawn.count("<circle") == (len(known) if len(known) > 1 else 0)
 
 
 @given(st.text(max_size=40), st.floats(0.0, 1.0))
@@ -86,8 +88,14 @@ def test_uplift_over_time_adds_buckets_up_from_the_experiments_beginning() -> No
     bins = {(start, traffic): counts for start in (0, 10, 20) for traffic in (Traffic.LEARNED, Traffic.HOLDOUT)}
     bins[20, Traffic.LEARNED] = counts * np.array([1, 1, 4, 4, 4])
     found = over_time(bins, 10, 10, 0.95)["clicks"]
-    assert [point.until for point in found] == [20, 30]
+    assert [(point.since, point.until) for point in found] == [(10, 20), (10, 30)]
     assert [round(point.uplift.learned, 3) for point in found] == [1.0, 2.5]
+
+
+def test_no_time_lies_ahead_of_the_report() -> None:
+    up, now = Uplift(0.2, 0.1, 1.0, 0.5, 1.5), DAY_MS * 3 // 2
+    drawn = uplift_over_time("clicks", [Point(0, DAY_MS, up), Point(0, 2 * DAY_MS, up)], now)
+    assert "1970-01-02 12:00" in drawn and "1970-01-03" not in drawn
 
 
 @pytest.fixture
@@ -143,7 +151,8 @@ def test_the_page_is_whole_and_needs_no_network(shop: None, tmp_path: Path, caps
     assert all(link.startswith("#") for link in parser.links)
     assert "url(" not in text and "@import" not in text
     assert "<b>item</b>" not in text
-    assert "prior 2.00%" in text and "<title>Uplift of clicks:" in text
+    assert "prior 2.00%" in text and "EUR 0." in text
+    assert re.search(r"<h3>Uplift of clicks</h3><p>[^<]+ since 1970-01-01 00:00</p>", text)
     assert "2,304 units learned, 256 in the holdout of 10.0%" in text
 
 

@@ -27,7 +27,10 @@ export function number(value, digits = 0) {
 
 export const percent = (value, digits = 1) => value === null || !Number.isFinite(value) ? "–" : `${number(value * 100, digits)} %`;
 export const gain = (value, digits = 1) => value === null || !Number.isFinite(value) ? "–" : `${value > 0 ? "+" : value < 0 ? "−" : ""}${number(Math.abs(value) * 100, digits)} %`;
-export const money = (minor, currency) => minor === null ? "" : new Intl.NumberFormat("en", { style: "currency", currency }).format(minor / 100);
+const moneyFormat = currency => new Intl.NumberFormat("en", { style: "currency", currency });
+// From minor units to the currency's own.
+export const major = (minor, currency) => minor / 10 ** moneyFormat(currency).resolvedOptions().maximumFractionDigits;
+export const money = (minor, currency) => minor === null ? "" : moneyFormat(currency).format(major(minor, currency));
 export const clock = at => new Date(at).toLocaleTimeString("en-GB");
 export const day = at => new Date(at).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
 

@@ -1,7 +1,7 @@
 // Learned layouts against the holdout: uplift over time with intervals that hold whenever one looks.
 
 import { interval } from "./chart.js";
-import { choice, clock, element, gain, number, panel, percent, say, table } from "./dom.js";
+import { choice, clock, element, gain, major, number, panel, percent, say, table } from "./dom.js";
 
 const outcomes = ["clicks", "orders", "revenue"];
 
@@ -76,7 +76,7 @@ export const experiment = {
       mismatch.replaceChildren(...trusted ? [] : [element("p", "notice bad", "Sample ratio mismatch: trust no figure of this experiment until its cause is found.")]);
       tiles.replaceChildren(...outcomes.map(name => outcomeTile(name, content.uplift[name], trusted)));
       drawn.replaceChildren(...chart(outcome, content.over_time[outcome]));
-      const rate = (name, value) => name === "revenue" ? `${content.currency} ${number(value / 100, 3)}` : number(value, 4);
+      const rate = (name, value) => name === "revenue" ? `${content.currency} ${number(major(value, content.currency), 3)}` : number(value, 4);
       sides.replaceChildren(table(["Outcome", "Learned", "Holdout", "Uplift", "From", "To"], outcomes.map(name => {
         const one = content.uplift[name];
         return [name, rate(name, one.learned), rate(name, one.holdout), gain(one.uplift), one.high === null ? "–" : gain(one.low), gain(one.high)];
