@@ -110,5 +110,13 @@ def differences(one: Run, other: Run) -> list[tuple[str, Any, Any]]:
 def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in values.items():
-        flat |= _flat(value, f"{before}{name}.") if isinstance(value, Mapping) else {before + name: value}
+        inner = _by_name(value) if isinstance(value, list) else value
+        flat |= _flat(inner, f"{before}{name}.") if isinstance(inner, Mapping) else {before + name: value}
     return flat
+
+
+def _by_name(values: list[Any]) -> Mapping[str, Any] | None:
+    """The parts of a list by estimator, or by place where they have none; None where values are plain."""
+    if not values or not all(isinstance(value, Mapping) for value in values):
+        return None
+    return {str(value.get("estimator", at)): value for at, value in enumerate(values)}

@@ -60,7 +60,7 @@ def export(front: Front, target: Path, form: str, page: str | None) -> None:
 
     Impressions, clicks and conversions are joined with the layouts that they came
     from.  Parquet has a row for each slot that was seen, and needs the extra
-    `archive`; docs/evaluation.md describes the columns.  open-bandit writes
+    `archive`; docs/evaluation.md describes the columns.  A file that is there stays.  open-bandit writes
     TARGET/POLICY/PAGE/PAGE.csv and item_context.csv, as that dataset has them.
 
     Example: reshelf log export decisions.parquet
@@ -68,6 +68,8 @@ def export(front: Front, target: Path, form: str, page: str | None) -> None:
     from reshelf.decisions import export as form_of
     from reshelf.decisions.evaluate import Evaluator
 
+    if form == "parquet" and target.exists():
+        raise BadSettings(f"export: expected a new file, got {target}, which is there already. Name another.")
     if front.embedded:
         raise BadSettings("--embedded: a broker that just started has no log. Use the settings of a running one.")
     found = Evaluator(front.settings).log

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from reshelf.runs import Run
 
 KINDS = ("replay", "evaluate", "tune", "finetune")
+LONGEST = 60
+"""Characters of a value that a comparison shows; `runs show` and --json have it whole."""
 
 
 @click.group()
@@ -32,7 +34,9 @@ def list_(front: Front, kind: str | None) -> None:
     import msgspec
 
     found = [run for run in _kept(front) if kind in (None, run.kind)]
-    lines = [f"{run.id}  {run.finished_at}  {run.seconds:,.1f} s  settings {run.settings}" for run in found]
+    lines = [
+        f"{run.id}  {run.finished_at}  {run.seconds:,.1f} s  settings {run.settings}  {_asked(run)}" for run in found
+    ]
     front.answer({"runs": [msgspec.to_builtins(run) for run in found]}, "\n".join(lines) or "no runs")
 
 
@@ -67,7 +71,17 @@ def compare(front: Front, one: str, other: str) -> None:
     kept = _kept(front)
     found = differences(find(kept, one), find(kept, other))
     content: dict[str, Any] = {"differences": {name: [had, has] for name, had, has in found}}
-    front.answer(content, "\n".join(f"{name}: {had} | {has}" for name, had, has in found) or "equal")
+    front.answer(content, "\n".join(f"{name}: {_short(had)} | {_short(has)}" for name, had, has in found) or "equal")
+
+
+def _asked(run: Run) -> str:
+    """The options that were given, or have a default that says something."""
+    return ", ".join(f"{name}={value}" for name, value in run.asked.items() if value not in (None, False, ""))
+
+
+def _short(value: Any) -> str:
+    text = f"{value:.5g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
 def _kept(front: Front) -> list[Run]:

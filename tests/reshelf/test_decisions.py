@@ -414,6 +414,9 @@ def test_a_log_is_evaluated_and_exported(
     assert table.to_pylist() == list(rows(joined().views))
     assert written["rows"] == table.num_rows == 1_200
 
+    assert run(["log", "export", str(tmp_path / "log.parquet")]) == 2
+    assert "log.parquet, which is there already. Name another." in capsys.readouterr().err
+
     written = told("log", "export", str(tmp_path), "--format", "open-bandit")
     data = OpenBandit(tmp_path, "home", "thompson", "user_feature_0")
     with data.log_file.open(newline="") as file:

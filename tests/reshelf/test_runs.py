@@ -34,6 +34,27 @@ def test_a_run_is_read_as_it_was_kept(tmp_path: Path) -> None:
     assert "log.clicks/0" not in told
 
 
+def test_runs_are_told_apart_and_compared_in_plain_values(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings(runs=RunsSettings(folder=str(tmp_path)))
+    monkeypatch.setenv("RESHELF_RUNS__FOLDER", str(tmp_path))
+    made = [
+        record(
+            "evaluate", settings, {"policy": policy, "page": None}, {},
+            {"clicks": [{"estimator": "ips", "value": value, "refused": "why " * 99}, {"estimator": "snips"}]},
+        )
+        for policy, value in (("greedy", 0.123456789), ("served", None))
+    ]  # fmt: skip
+    assert command(["runs", "list"]) == 0
+    told = capsys.readouterr().out
+    assert "policy=greedy" in told and "policy=served" in told and "page" not in told
+    assert command(["runs", "compare", *(one.id for one in made if one)]) == 0
+    told = capsys.readouterr().out
+    assert "results.clicks.ips.value: 0.12346 | None\n" in told
+    assert "{" not in told and "snips" not in told and max(map(len, told.splitlines())) < 160
+
+
 NESTED = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats() | st.text(max_size=3),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
