@@ -81,7 +81,7 @@ def _health(health: Health, currency: str) -> str:
     crossed = f"Guard-rail crossed: {health.guard_rail}." if health.guard_rail else ""
     alarms = "".join(f'<p class="bad">{escape(text)}</p>' for text in (warning, crossed) if text)
     head = ["per page view", "learned", "holdout", "uplift", "from", "to"]
-    return f'<div class="panel"><h3>Experiment</h3>{_table(head, rows)}<p class="soft">{units}</p>{alarms}</div>'
+    return f'<div class="panel"><h3>Experiment</h3>{alarms}{_table(head, rows)}<p class="soft">{units}</p></div>'
 
 
 def _examination(slots: Sequence[Slot]) -> str:
