@@ -26,7 +26,8 @@ def warnings(sight: Sight, now_ms: int) -> list[str]:
 def _without_workers(sight: Sight) -> Iterator[str]:
     idle = [one["role"] for one in sight.pulse.workers if one["state"] in ("empty", "dead")]
     if idle:
-        yield f"no worker runs: the broker knows of none for {', '.join(idle)}; start `reshelf worker`"
+        who = "worker" if len(idle) == len(sight.pulse.workers) else " or ".join(idle)
+        yield f"no {who} runs: the broker knows of none; start `reshelf worker`"
 
 
 def _expired(sight: Sight, now_ms: int) -> Iterator[str]:
