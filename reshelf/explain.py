@@ -92,7 +92,9 @@ def listing(explanation: Explanation) -> RenderableType:
     left = len(explanation.arms) - LISTED
     notes = [f"and {left} more items"] if left > 0 else []
     notes += [f"all visitors get the baseline: {reason}"] if (reason := explanation.layout.guard_rail) else []
-    return Group(table(head, rows, spare=len(head) - 6), *notes, *(f"relaxed: {text}" for text in explanation.layout.relaxed))
+    return Group(
+        table(head, rows, spare=len(head) - 6), *notes, *(f"relaxed: {text}" for text in explanation.layout.relaxed)
+    )
 
 
 def _row(arm: Arm) -> tuple[str, ...]:
