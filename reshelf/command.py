@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import importlib
 import importlib.util
+import json
 import logging
 import os
 import signal
@@ -73,6 +74,11 @@ TASKS: dict[str, tuple[str, ...]] = {
 }
 """Commands by what somebody wants to do; each is in one of them."""
 
+LASTING = ("demo", "console", "worker", "edge", "encoder", "drill")
+"""They go on while a broker is away: what its client says of that matters to their operator."""
+
+_librdkafka = logging.getLogger("reshelf.librdkafka")
+
 Remember = Callable[[click.Context, click.Parameter, Any], None]
 
 
@@ -124,6 +130,7 @@ def _say_more(context: click.Context, _: click.Parameter, value: int) -> None:
         context.obj.verbose = value
         for ours in ("reshelf", "streams"):
             logging.getLogger(ours).setLevel(logging.INFO)
+        _librdkafka.setLevel(logging.NOTSET)
     if value > 1:
         logging.getLogger().setLevel(logging.DEBUG)
 
@@ -154,6 +161,15 @@ class _Root(LazyGroup):
         ctx.obj = Front(ctx)
         return super().parse_args(ctx, args)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Commands that end by themselves say in one line what failed: the client's own lines come with -v alone."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name not in LASTING and not ctx.obj.verbose:
+            _librdkafka.setLevel(logging.CRITICAL)
+        return name, command, rest
+
 
 @click.group(cls=_Root, params=_shared_options())
 @click.version_option(package_name="reshelf")
@@ -168,13 +184,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and give its exit status; errors are told in one line each."""
     logging.basicConfig(level=logging.WARNING, format=TEXT, stream=sys.stderr)
     before = signal.signal(signal.SIGTERM, _terminate)
+    given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        status = cli.main(
-            args=None if arguments is None else list(arguments), prog_name="reshelf", standalone_mode=False
-        )
+        status = cli.main(args=given, prog_name="reshelf", standalone_mode=False)
         return status if isinstance(status, int) else 0
     except click.ClickException as error:
         error.show()
+        _tell_script(given, error.format_message())
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return 130
@@ -182,9 +198,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:  # noqa: BLE001 (what has no words of its own is raised again)
-        return _fail(error)
+        return _fail(error, given)
     finally:
         signal.signal(signal.SIGTERM, before)
+        _librdkafka.setLevel(logging.NOTSET)
 
 
 def main() -> NoReturn:
@@ -202,12 +219,19 @@ def _terminate(_: int, __: FrameType | None) -> NoReturn:
     raise SystemExit(143)
 
 
-def _fail(error: Exception) -> int:
+def _tell_script(given: Sequence[str], told: str) -> None:
+    """The one object of `--json`, which is there when a command fails, too."""
+    if "--json" in given:
+        click.echo(json.dumps({"error": told}, ensure_ascii=False))
+
+
+def _fail(error: Exception, given: Sequence[str]) -> int:
     """Tell an error that has a cause outside of us; others are mistakes of ours and keep their traceback."""
     told = _in_words(error)
     if told is None:
         raise error
     click.echo(f"reshelf: {told}", err=True)
+    _tell_script(given, told)
     return 2 if isinstance(error, BadSettings) else 1
 
 
@@ -222,11 +246,12 @@ def _in_words(error: Exception) -> str | None:
 def _of_clients(error: Exception) -> str | None:
     """Errors of the client libraries, by name: importing them here would slow every help down."""
     origins: Mapping[str, str] = {
-        "redis": "Redis: {}. Check redis.url, and the user and password; `reshelf doctor` says more.",
+        "redis": "Redis: {}. Check redis.url, redis.username and redis.password; `reshelf doctor` says more.",
         "confluent_kafka": "Kafka: {}. Check kafka.bootstrap and the brokers; `reshelf doctor` says more.",
     }
     for kind in type(error).__mro__:
         room = kind.__module__.partition(".")[0]
         if room in origins or kind.__name__ == "KafkaException":
-            return origins.get(room, origins["confluent_kafka"]).format(error)
+            said = error.args[0].str() if kind.__name__ == "KafkaException" else str(error)
+            return origins.get(room, origins["confluent_kafka"]).format(said.rstrip("."))
     return None

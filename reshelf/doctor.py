@@ -26,6 +26,7 @@ from streams.clients import confluent_admin_config, confluent_producer_config, r
 from streams.namespace import log_bounds
 from streams.settings import KafkaSettings
 from streams.state import manifest
+from streams.state.store import translated
 
 TIMEOUT_S = 10.0
 ATTEMPTS = 4
@@ -78,8 +79,12 @@ def _redis(settings: Settings) -> Generator[Finding, None, bool]:
             for name, client in servers.items():
                 skew_ms = _redis_skew_ms(client)
                 yield from redis_findings(client.info(), skew_ms, settings.attribution.clock_skew_ms, name)
+    except redis.AuthenticationError as error:
+        yield Finding("Redis", "bad", str(translated(error)))
+        return False
     except (redis.RedisError, OSError) as error:
-        yield Finding("Redis", "bad", str(error), "Check redis.url, user and password, and that the server runs.")
+        remedy = "Check redis.url (rediss:// where the server speaks TLS, redis:// where not), redis.username and "
+        yield Finding("Redis", "bad", str(error), f"{remedy}redis.password, and that the server runs.")
         return False
     except BadSettings as error:
         yield Finding("Redis", "bad", str(error))

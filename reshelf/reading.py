@@ -37,7 +37,7 @@ def partitions(consumer: Consumer, name: str) -> list[TopicPartition]:
     except KafkaException as error:
         raise Transient(
             f"Kafka does not answer: no partitions of {name} within {METADATA_S:.0f} s: {error.args[0].str()}. "
-            "Check kafka.bootstrap and that the brokers run."
+            "Check kafka.bootstrap and that the brokers run; `reshelf doctor` says more."
         ) from None
     if found.error is not None or not found.partitions:
         raise Transient(f"Topic {name} is not there: {found.error}. Create it with `reshelf topics apply`.")

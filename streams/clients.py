@@ -28,6 +28,7 @@ from streams.settings import KafkaSettings, RedisSettings
 
 HEALTH_CHECK_S = 15
 REDIS_TIMEOUT_S = 5.0
+REDIS_CONNECT_S = 2.0
 REDIS_RETRIES = 5
 
 _SECRETS = frozenset({"sasl.password", "ssl.key.password"})
@@ -265,7 +266,7 @@ def _redis_arguments(settings: RedisSettings) -> dict[str, Any]:
         "decode_responses": False,
         "health_check_interval": HEALTH_CHECK_S,
         "socket_timeout": REDIS_TIMEOUT_S,
-        "socket_connect_timeout": REDIS_TIMEOUT_S,
+        "socket_connect_timeout": REDIS_CONNECT_S,
         "socket_keepalive": True,
         "retry_on_error": [redis.ConnectionError, redis.TimeoutError],
     }

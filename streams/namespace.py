@@ -35,7 +35,10 @@ def log_bounds(kafka: KafkaSettings, topics: Sequence[str]) -> dict[str, list[tu
         told = {tp: consumer.get_watermark_offsets(tp, timeout=_TIMEOUT_S) for tp in _partitions(kafka, topics, known)}
         ends = _ends(consumer, told)
     except KafkaException as error:
-        raise Transient(f"Kafka at {kafka.bootstrap} does not answer: {error.args[0].str()}") from None
+        raise Transient(
+            f"Kafka at {kafka.bootstrap} does not answer: {error.args[0].str()}. "
+            "Check kafka.bootstrap and that the brokers run; `reshelf doctor` says more."
+        ) from None
     finally:
         consumer.close()
     bounds: dict[str, list[tuple[int, int]]] = {topic: [] for topic in topics}

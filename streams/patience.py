@@ -1,9 +1,10 @@
-"""Waiting for a broker or Redis that is away: say so once, back off, go on."""
+"""Waiting for a broker or Redis that is away: say so now and then, back off, go on."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import ClassVar, TypeVar
 
@@ -12,6 +13,7 @@ from schemas.errors import Transient
 T = TypeVar("T")
 log = logging.getLogger("reshelf")
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 2.0
+REPEAT_S = 60.0
 
 
 class Patience:
@@ -23,7 +25,7 @@ class Patience:
     waiting: ClassVar[int] = 0
 
     def __init__(self) -> None:
-        self._away = False
+        self._said: float | None = None
 
     async def until_done(self, call: Callable[[], Awaitable[T]], wanted: Callable[[], bool] = lambda: True) -> T | None:
         """The result of `call`, tried again after each `Transient`; None once it is not `wanted` any more."""
@@ -48,11 +50,12 @@ class Patience:
         return None
 
     def _say_away(self, error: Transient) -> None:
-        if not self._away:
+        now = time.monotonic()
+        if self._said is None or now - self._said >= REPEAT_S:
+            self._said = now
             log.warning("%s. Waiting; work goes on where it was.", str(error).rstrip("."))
-        self._away = True
 
     def _say_back(self) -> None:
-        if self._away:
+        if self._said is not None:
             log.info("Answered again, going on.")
-        self._away = False
+        self._said = None

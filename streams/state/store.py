@@ -29,6 +29,7 @@ _REFUSED = (
     redis_errors.AuthorizationError,
     redis_errors.NoPermissionError,
 )
+_UNAUTHENTICATED = ("Authentication required", "already authenticated")
 _PASSING = ("MISCONF", "NOREPLICAS", "BUSY", "MASTERDOWN", "CLUSTERDOWN")
 _AWAY = (
     redis_errors.AskError,
@@ -183,16 +184,30 @@ async def carried_out(command: Callable[[], Awaitable[Any]]) -> Any:
     except (redis_errors.RedisError, redis_errors.RedisClusterException, AttributeError) as error:
         raise translated(error) from error
     except OSError as error:
-        raise Transient(f"Redis does not answer: {error}") from error
+        raise away(error) from error
 
 
 def translated(error: Exception) -> Exception:
     """What an error of the Redis client means for a worker: `Transient`, `BadSettings`, or the error itself."""
     # redis-py's cluster client closes the connections of a node that it gives up, also under a command being sent.
     if isinstance(error, AttributeError):
-        return Transient("Redis does not answer: its connection was closed") if error.obj is None else error
+        return away("its connection was closed") if error.obj is None else error
+    if isinstance(error, redis_errors.AuthenticationError) and any(said in str(error) for said in _UNAUTHENTICATED):
+        return BadSettings(
+            "Redis asks for a password. Set redis.password (best as RESHELF_REDIS__PASSWORD), and redis.username where "
+            "the user is not the default one."
+        )
     if isinstance(error, _REFUSED):
-        return BadSettings(f"Redis refuses: {error}. Check redis.username, redis.password and that user's rights.")
+        said = str(error).rstrip(".")
+        return BadSettings(f"Redis refuses: {said}. Check redis.username, redis.password and that user's rights.")
     if isinstance(error, redis_errors.ResponseError) and str(error).startswith(_PASSING):
         return Transient(f"Redis takes no writes now: {error}")
-    return Transient(f"Redis does not answer: {error}") if isinstance(error, _AWAY) else error
+    return away(error) if isinstance(error, _AWAY) else error
+
+
+def away(why: object) -> Transient:
+    """The error of a Redis that does not answer."""
+    return Transient(
+        f"Redis does not answer: {str(why).rstrip('.')}. Check redis.url (rediss:// where the server speaks TLS, "
+        "redis:// where not) and that it runs; `reshelf doctor` says more."
+    )

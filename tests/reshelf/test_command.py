@@ -80,6 +80,33 @@ def test_no_broker_is_one(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     assert "does not answer" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["--json", "topics", "list"], 1, "Kafka at 127.0.0.1:1 does not answer"),
+        (["rules", "list", "--json"], 1, "Kafka does not answer: no partitions"),
+        (["topics", "list", "--nothing", "--json"], 2, "No such option"),
+        (["settings", "--settings", "nowhere.toml", "--json"], 2, "expected a TOML file"),
+    ],
+)
+def test_a_failure_is_one_object_for_scripts_and_one_line_for_people(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    arguments: list[str],
+    status: int,
+    said: str,
+) -> None:
+    monkeypatch.setenv("RESHELF_KAFKA__BOOTSTRAP", "127.0.0.1:1")
+    monkeypatch.setattr("reshelf.topics.TIMEOUT_S", 1.0)
+    monkeypatch.setattr("reshelf.reading.METADATA_S", 1.0)
+    assert run(arguments) == status
+    told = capsys.readouterr()
+    assert said in json.loads(told.out)["error"]
+    assert said in told.err
+    assert not caplog.records
+
+
 def test_a_mistake_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -12,10 +13,12 @@ from redis import Redis as SyncRedis
 from redis import exceptions as redis_errors
 from redis.asyncio import Redis
 
+from reshelf.servers import redis_server
 from schemas.errors import BadSettings, StateAttention, Transient
 from streams.fold.deltas import TableKey, Traffic
 from streams.fold.judge import Rejected
 from streams.learner.partition import PartitionFold, Rewind
+from streams.patience import Patience
 from streams.records import Batch, TopicPartition
 from streams.settings import FoldSettings
 from streams.state import export
@@ -206,10 +209,40 @@ def test_a_record_is_buried_once_however_often_redis_is_away(redis: SyncRedis, r
 
 def test_redis_away_is_transient(free_port_url: str) -> None:
     async def work(client: Redis) -> None:
-        with pytest.raises(Transient, match="Redis does not answer"):
+        with pytest.raises(Transient, match=r"(?s)Redis does not answer.*rediss:// where the server speaks TLS"):
             await Store(client, "n", 1).watermarks(TP, 0)
 
     with_redis(free_port_url, work)
+
+
+def test_redis_that_asks_for_a_password_says_so(tmp_path: Path) -> None:
+    async def work(client: Redis) -> None:
+        with pytest.raises(BadSettings, match=r"Redis asks for a password\. Set redis\.password"):
+            await Store(client, "n", 1).watermarks(TP, 0)
+
+    with redis_server(tmp_path, appendonly=False) as served:
+        with SyncRedis.from_url(f"redis://{served.address}/0") as client:
+            client.config_set("requirepass", "secret")
+        with_redis(f"redis://{served.address}/0", work)
+        with pytest.raises(BadSettings, match=r"user is disabled\. Check redis\.username"):
+            with_redis(f"redis://:wrong@{served.address}/0", lambda client: Store(client, "n", 1).watermarks(TP, 0))
+
+
+@pytest.mark.parametrize(("repeat_s", "told"), [(60.0, 1), (0.0, 3)])
+def test_waiting_is_told_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, repeat_s: float, told: int
+) -> None:
+    monkeypatch.setattr("streams.patience.REPEAT_S", repeat_s)
+    answers = iter([False, False, False, True])
+
+    async def call() -> bool:
+        if not next(answers):
+            raise Transient("Redis does not answer.")
+        return True
+
+    assert asyncio.run(Patience().until_done(call))
+    waiting = [one for one in caplog.messages if one == "Redis does not answer. Waiting; work goes on where it was."]
+    assert len(waiting) == told
 
 
 @pytest.fixture
