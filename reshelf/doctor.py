@@ -268,7 +268,7 @@ def _broker_clock(settings: Settings) -> Finding:
         skew_ms = _append_time_skew_ms(settings.kafka)
     except (KafkaException, BadSettings, BufferError) as error:
         remedy = "Checking needs the right to create and delete a topic; else compare the clocks by hand."
-        return Finding("broker clock", "note", f"not checked: {error}", remedy)
+        return Finding("broker clock", "note", f"not checked: {_words(error)}", remedy)
     if skew_ms is None:
         remedy = "Late events cannot be told here: good for trying out, not for operation."
         return Finding("broker clock", "note", "the broker stamps no append time", remedy)

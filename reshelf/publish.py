@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
 from typing import Any, BinaryIO, NamedTuple
@@ -63,7 +64,7 @@ def record(number: int, text: bytes, topic: Topic) -> Line:
     if not topic.tombstone:
         raise BadRecord("tombstone", f"expected a message: a null value means nothing in {topic.name}")
     if not all(key) or (len(key) == 2) != (topic.key == "page, segment"):
-        raise BadRecord("key", f"expected {topic.key}, got {list(key)} - at `$.key`")
+        raise BadRecord("key", f"expected {topic.key}, got {json.dumps(key)} - at `$.key`")
     return Line(number, encode_key(topic, *key), None)
 
 

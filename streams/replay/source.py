@@ -94,7 +94,10 @@ class KafkaSource:
             await consumer.start()
         except (KafkaError, OSError) as error:
             await consumer.stop()
-            raise Transient(f"Kafka at {self._kafka.bootstrap} does not answer: {error}") from error
+            raise Transient(
+                f"Kafka at {self._kafka.bootstrap} does not answer: {error}. "
+                "Check kafka.bootstrap and that the brokers run; `reshelf doctor` says more."
+            ) from error
         hand_on_parsed(consumer)
         return consumer
 

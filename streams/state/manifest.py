@@ -98,11 +98,16 @@ async def read(redis: Redis, namespace: str) -> Manifest:
 
 def _differences(stored: Manifest, wanted: Manifest) -> list[str]:
     pairs: list[tuple[str, object, object]] = [
-        ("topics", stored.topics, wanted.topics),
         ("groups", stored.groups, wanted.groups),
         ("fold version", stored.fold_version, wanted.fold_version),
-        ("attribution", stored.attribution or AS_PUBLISHED, wanted.attribution or AS_PUBLISHED),
+        ("attribution", _rules(stored.attribution), _rules(wanted.attribution)),
     ]
+    topics = sorted(stored.topics.keys() | wanted.topics.keys())
+    pairs += [(f"partitions of {name}", stored.topics.get(name, 0), wanted.topics.get(name, 0)) for name in topics]
     names = sorted(stored.fold.keys() | wanted.fold.keys())
     pairs += [(f"fold.{name}", stored.fold.get(name), wanted.fold.get(name)) for name in names]
     return [f"{name} is {had!r} there and {has!r} here" for name, had, has in pairs if had != has]
+
+
+def _rules(attribution: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in attribution.items()) or AS_PUBLISHED

@@ -37,7 +37,9 @@ async def _answered(call: Callable[[], Awaitable[T]]) -> T:
     try:
         return await call()
     except KafkaError as error:
-        raise Transient(f"Kafka does not answer: {error}") from error
+        raise Transient(
+            f"Kafka does not answer: {error}. Check kafka.bootstrap and the brokers; `reshelf doctor` says more."
+        ) from error
 
 
 class Source:

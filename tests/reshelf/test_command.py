@@ -182,7 +182,7 @@ def test_a_unit_without_a_name_is_refused_before_any_is_forgotten(
     here: KafkaSettings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["forget", "unit-1", ""]) == 2
-    assert "expected unit, got ['']" in capsys.readouterr().err
+    assert 'expected unit, got [""]' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_a_unit_without_a_name_is_refused_before_any_is_forgotten(
     [
         ('{"item": 3}', "line 2: Expected `str`, got `int` - at `$.item`"),
         ('{"item"', "line 2: Input data was truncated"),
-        ('{"key": ["a", "b"], "value": null}', "line 2: expected item, got ['a', 'b'] - at `$.key`"),
+        ('{"key": ["a", "b"], "value": null}', 'line 2: expected item, got ["a", "b"] - at `$.key`'),
     ],
 )
 def test_one_bad_line_and_nothing_is_sent(

@@ -207,6 +207,15 @@ def test_a_record_is_buried_once_however_often_redis_is_away(redis: SyncRedis, r
     assert with_redis(redis_url, work) == [0]
 
 
+def test_topics_with_other_partitions_are_named(redis: SyncRedis, redis_url: str) -> None:
+    async def work(client: Redis) -> None:
+        await agree(client, manifest_of("n", "", {"events-clicks": [0]}, 4, FOLD))
+        with pytest.raises(StateAttention, match="other settings: partitions of events-clicks is 1 there and 2 here"):
+            await agree(client, manifest_of("n", "", {"events-clicks": [0, 0]}, 4, FOLD))
+
+    with_redis(redis_url, work)
+
+
 def test_redis_away_is_transient(free_port_url: str) -> None:
     async def work(client: Redis) -> None:
         with pytest.raises(Transient, match=r"(?s)Redis does not answer.*rediss:// where the server speaks TLS"):
