@@ -20,8 +20,8 @@ from redis.exceptions import RedisError
 
 from policy.experiments.health import Health
 from reshelf.console.past import Past
-from reshelf.console.standing import TIMEOUT_S, Standing, standings
 from reshelf.settings import Settings
+from reshelf.standing import TIMEOUT_S, Standing, standings
 from schemas.errors import Transient
 from schemas.topics import PURCHASES
 from streams.clients import confluent_admin_config, redis_servers

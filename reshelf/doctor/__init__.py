@@ -1,0 +1,40 @@
+"""What is wrong with an installation, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+
+from confluent_kafka import KafkaException
+
+from reshelf.doctor.clock import broker_clock
+from reshelf.doctor.finding import Finding, words
+from reshelf.doctor.server import look_at_redis, redis_findings
+from reshelf.doctor.topics import look_at_topics, retention_findings, window_findings
+from reshelf.doctor.work import look_at_work
+from reshelf.live import live
+from reshelf.settings import Settings
+from schemas.errors import ReshelfError
+
+__all__ = ["Finding", "examine", "redis_findings", "retention_findings", "window_findings"]
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Look at brokers, topics, Redis, clocks and workers.  What cannot be reached is a finding, never an error."""
+    answers = [(yield from _broker(settings)), (yield from look_at_redis(settings))]
+    if not all(answers):
+        return
+    try:
+        yield from look_at_work(live(settings))
+    except (ReshelfError, KafkaException) as error:
+        yield Finding("workers", "note", f"not looked at: {words(error)}", "Mend what is said above first.")
+
+
+def _broker(settings: Settings) -> Generator[Finding, None, bool]:
+    try:
+        yield from look_at_topics(settings)
+        yield broker_clock(settings)
+    except (ReshelfError, KafkaException) as error:
+        remedy = "Check kafka.bootstrap, and kafka.security_protocol with user, password and certificate files."
+        yield Finding("broker", "bad", words(error), remedy if isinstance(error, KafkaException) else "")
+        return False
+    return True

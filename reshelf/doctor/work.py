@@ -1,0 +1,98 @@
+"""Whether workers run and keep up, and whether layouts live."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+
+from reshelf.doctor.finding import Finding
+from reshelf.published import latest
+from reshelf.roles import ROLES
+from reshelf.settings import Settings
+from reshelf.standing import standings
+from schemas.errors import StateAttention
+from streams.clients import confluent_admin_config, redis_client
+from streams.settings import KafkaSettings
+from streams.state import manifest
+
+TIMEOUT_S = 10.0
+ATTEMPTS = 4
+SOON = (KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS)
+
+
+def look_at_work(settings: Settings) -> Iterator[Finding]:
+    """Whether workers are there and keep up with the log, and whether layouts live; of the namespace that is live."""
+    admin = AdminClient(confluent_admin_config(settings.kafka))
+    behind = asyncio.run(_behind(settings, admin))
+    if behind is None:
+        found = f"none has run yet for namespace {settings.redis.namespace!r}"
+        yield Finding("workers", "note", found, "Run `reshelf worker`.")
+        return
+    absent = _absent(settings, admin)
+    yield _workers(absent)
+    yield _lag(behind, settings.health.max_lag, "learner" in absent or "attribution" in absent)
+    yield from _layouts(settings.kafka)
+
+
+async def _behind(settings: Settings, admin: AdminClient) -> int | None:
+    """Records of the log that the state lacks; None where there is no state yet."""
+    client = redis_client(settings.redis)
+    try:
+        made = await manifest.read(client, settings.redis.namespace)
+        return sum(one.lag for one in await standings(admin, client, settings.kafka.prefix, made))
+    except StateAttention:
+        return None
+    finally:
+        await client.aclose()
+
+
+def _absent(settings: Settings, admin: AdminClient) -> list[str]:
+    """The roles whose consumer group has no member."""
+    groups = {f"{settings.kafka.prefix}{role}-{settings.redis.namespace}": role for role in ROLES}
+    return [role for name, role in groups.items() if not _members(admin, name)]
+
+
+def _members(admin: AdminClient, group: str) -> int:
+    for _ in range(ATTEMPTS):
+        try:
+            return len(admin.describe_consumer_groups([group])[group].result(TIMEOUT_S).members)
+        except KafkaException as error:
+            last = error
+            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+                return 0
+            if error.args[0].code() not in SOON:
+                break
+            time.sleep(0.5)  # a cluster that has known no group yet answers so at first
+    raise last
+
+
+def _workers(absent: Sequence[str]) -> Finding:
+    if not absent:
+        return Finding("workers", "ok", "all parts run")
+    remedy = f"Run `reshelf worker {' '.join(absent)}`: they go on where the state stands."
+    return Finding("workers", "note", f"none runs as {', '.join(absent)}", remedy)
+
+
+def _lag(behind: int, most: int, alone: bool) -> Finding:
+    found = f"{behind:,} records behind the log"
+    if behind <= (0 if alone else most):
+        return Finding("state", "ok", found)
+    remedy = "Start the workers that are missing." if alone else "Add learners, at most one for each partition."
+    return Finding("state", "note", found, f"{remedy} docs/operating.md says more, under ReshelfLag.")
+
+
+def _layouts(kafka: KafkaSettings) -> Iterator[Finding]:
+    newest = latest(kafka)
+    if newest is None:
+        yield Finding("layouts", "note", "none is published", "Declare a page: `reshelf rules apply FILE`.")
+        return
+    left_s = newest.expires_at / 1000 - time.time()
+    if left_s > 0:
+        yield Finding("layouts", "ok", f"the newest expires in {left_s:.0f} s")
+        return
+    remedy = "Renderers show their own fallback. Run `reshelf worker layouts`; where one runs, see its log."
+    yield Finding("layouts", "note", f"all have expired, the newest {-left_s:,.0f} s ago", remedy)
