@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 
 import msgspec
@@ -11,6 +12,14 @@ from schemas.errors import BadRecord
 from schemas.topics import CLICKS, IMPRESSIONS, PURCHASES, Topic
 
 KINDS: dict[str, Topic] = {"impression": IMPRESSIONS, "click": CLICKS, "purchase": PURCHASES}
+
+OPENED = re.compile(rb'\s*\{\s*"events"\s*:\s*\[')
+MARK = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{},]', re.DOTALL)
+CLOSED = re.compile(rb"\s*\}\s*")
+"""How the elements of a batch begin, what can part them (a whole string cannot), and how they end.
+
+A string without an end is one, too: else each quote in it would be looked at to the end of the body.
+"""
 
 
 class Batch(msgspec.Struct):
@@ -44,9 +53,37 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 def parse(body: bytes) -> list[msgspec.Raw]:
-    """The elements of a batch; raises BadRecord where the body is no batch."""
-    batch: Batch = decoder(Batch)(body)
-    return batch.events
+    """The elements of a batch; raises BadRecord where the body is no batch.
+
+    One element that cannot be decoded (half of a surrogate pair, say, or a thousand brackets)
+    does not spoil the others, so that it can be refused by itself.
+    """
+    try:
+        batch: Batch = decoder(Batch)(body)
+        return batch.events
+    except BadRecord:
+        if (found := _split(body)) is None:
+            raise
+        return found
+
+
+def _split(body: bytes) -> list[msgspec.Raw] | None:
+    """The elements of a batch by its brackets and commas alone; None where these are not those of a batch."""
+    if (opened := OPENED.match(body)) is None:
+        return None
+    found, depth, start = list[msgspec.Raw](), 0, opened.end()
+    for mark in MARK.finditer(body, start):
+        sign = mark[0]
+        if depth == 0 and sign in b",]}":
+            found.append(msgspec.Raw(body[start : mark.start()]))
+            start = mark.end()
+            if sign != b",":
+                return found if sign == b"]" and CLOSED.fullmatch(body, start) else None
+        elif sign in b"[{":
+            depth += 1
+        elif sign in b"]}":
+            depth -= 1
+    return None
 
 
 def check(elements: list[msgspec.Raw]) -> tuple[list[Record], list[Refusal]]:

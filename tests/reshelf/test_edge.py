@@ -151,6 +151,41 @@ def test_events_that_do_not_fit_are_told_one_by_one() -> None:
             parse(body)
 
 
+UNREADABLE = [
+    json.dumps(CLICK | {"unit": "\ud800"}).encode(),
+    json.dumps(CLICK).encode().replace(b"tent", b"t\xff"),
+    json.dumps(CLICK)[:-1].encode() + b', "x":' + b"[" * 20_000 + b"]" * 20_000 + b"}",
+    b'{"kind": "click", "unit": }',
+]
+READABLE = [json.dumps(CLICK | {"unit": unit}).encode() for unit in ("u", 'a"]}, {"', "\\", '\\"', "\U0001f6d2", "],[")]
+
+
+@given(st.lists(st.sampled_from(READABLE + UNREADABLE), max_size=6))
+def test_an_event_that_cannot_be_read_spoils_no_other(elements: list[bytes]) -> None:
+    records, refusals = check(parse(b' {"events" : [\n' + b" , ".join(elements) + b"]}\n"))
+    assert [one.number for one in records] == [at for at, one in enumerate(elements) if one in READABLE]
+    assert [one.value for one in records] == [
+        record.value for one in elements if one in READABLE for record in check([msgspec.Raw(one)])[0]
+    ]
+    assert [one.index for one in refusals] == [at for at, one in enumerate(elements) if one in UNREADABLE]
+
+
+@given(st.sampled_from(UNREADABLE), st.integers(1, 12))
+def test_a_batch_that_is_cut_off_is_none(element: bytes, cut: int) -> None:
+    body = b'{"events": [' + READABLE[0] + b"," + element + b"]}"
+    with pytest.raises(BadRecord):
+        parse(body[:-cut])
+    with pytest.raises(BadRecord):
+        parse(body + b"]}"[:cut])
+
+
+def test_a_long_string_without_an_end_is_soon_refused() -> None:
+    began = time.process_time()
+    with pytest.raises(BadRecord):
+        parse(b'{"events":["' + b'\\"' * 500_000)
+    assert time.process_time() - began < 2.0
+
+
 class _Away:
     """Stands for broker and topic where nothing is to be published."""
 
