@@ -85,6 +85,8 @@ def as_json(explanation: Explanation, item: str | None) -> dict[str, Any]:
 
 def listing(explanation: Explanation) -> RenderableType:
     """The likeliest arms, one a line."""
+    if not explanation.arms:
+        return "the page has no candidates: no available item of the catalog fits them (`reshelf rules show`)"
     head = ["item", "seen", "clicks", "prior", "click rate", "95 %", "slots", "rules"]
     rows = [_row(arm) for arm in explanation.arms[:LISTED]]
     if not any(row[-1] for row in rows):

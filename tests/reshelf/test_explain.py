@@ -98,6 +98,12 @@ def test_on_a_page_that_fell_back_the_baseline_is_explained() -> None:
     assert "all visitors get the baseline: clicks -9 %" in captured.get()
 
 
+def test_a_page_without_candidates_is_told_in_words() -> None:
+    bare = Page(PageRules("home", 1, list(SLOTS)), CandidateSet(()), [])
+    found = explain("new", KeyState((), {}), bare, LayoutSettings(), 3, 0)
+    assert str(listing(found)).startswith("the page has no candidates: ")
+
+
 def test_without_parameters_the_prior_is_the_base_rate() -> None:
     bare = Page(PageRules("home", 1, list(SLOTS)), CandidateSet(ITEMS), [])
     arm = explain("new", KeyState((), {}), bare, LayoutSettings(), 3, 0).arms[0]
