@@ -17,7 +17,6 @@ from reshelf.settings import Settings, as_environment
 from schemas.errors import ReshelfError
 from streams.transport import end_process, run_app
 
-ROLES = ("learner", "attribution", "fitter", "layouts")
 _STOP_WAIT_S = 12.0
 _WATCH_S = 0.1
 

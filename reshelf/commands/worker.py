@@ -28,7 +28,8 @@ def worker(front: Front, roles: tuple[str, ...]) -> int:
     asked: list[int] = []
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda number, frame: asked.append(number))
-    from reshelf.roles import ROLES, run_role, run_roles
+    from reshelf.parts import ROLES
+    from reshelf.roles import run_role, run_roles
 
     settings = front.settings
     if len(roles) == 1:

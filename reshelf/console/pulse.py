@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 
 from policy.experiments.health import Health
 from reshelf.console.past import Past
+from reshelf.parts import groups_of
 from reshelf.settings import Settings
 from reshelf.standing import TIMEOUT_S, Standing, standings
 from schemas.errors import Transient
@@ -33,7 +34,6 @@ SERVERS_S = 3.0
 EXPERIMENT_S = 5.0
 EXPERIMENTS = 50
 """Pages whose uplift is kept over time."""
-ROLES = ("learner", "attribution", "fitter", "layouts")
 
 
 class Beat(NamedTuple):
@@ -117,7 +117,7 @@ class Pulse:
 
     def _groups(self, made: Manifest) -> list[dict[str, Any]]:
         """The workers of each role, as the broker knows them."""
-        names = {f"{self._settings.kafka.prefix}{role}-{made.namespace}": role for role in ROLES}
+        names = groups_of(self._settings.kafka.prefix, made.namespace)
         found = self._admin.describe_consumer_groups(list(names), request_timeout=TIMEOUT_S)
         return [_group(names[name], done) for name, done in found.items()]
 

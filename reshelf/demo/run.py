@@ -26,8 +26,9 @@ from reshelf.demo.picture import Picture, summary
 from reshelf.demo.screen import line, screen
 from reshelf.demo.shop import Shop, ShopSettings
 from reshelf.demo.traffic import TICK_S, Traffic
+from reshelf.parts import ROLES
 from reshelf.processes import process
-from reshelf.roles import ROLES, of_part
+from reshelf.roles import of_part
 from reshelf.settings import Settings, as_environment
 from reshelf.topics import apply
 from schemas.errors import BadSettings, ReshelfError

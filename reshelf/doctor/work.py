@@ -10,8 +10,8 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from reshelf.doctor.finding import Finding
+from reshelf.parts import groups_of
 from reshelf.published import latest
-from reshelf.roles import ROLES
 from reshelf.settings import Settings
 from reshelf.standing import standings
 from schemas.errors import StateAttention
@@ -52,7 +52,7 @@ async def _behind(settings: Settings, admin: AdminClient) -> int | None:
 
 def _absent(settings: Settings, admin: AdminClient) -> list[str]:
     """The roles whose consumer group has no member."""
-    groups = {f"{settings.kafka.prefix}{role}-{settings.redis.namespace}": role for role in ROLES}
+    groups = groups_of(settings.kafka.prefix, settings.redis.namespace)
     return [role for name, role in groups.items() if not _members(admin, name)]
 
 

@@ -33,7 +33,7 @@ from reshelf.demo.shelf import NO_SLOT, Shelf
 from reshelf.demo.shop import HOME, PAGES, SEGMENTS, WIDTH, Shop, ShopSettings, Views
 from reshelf.demo.traffic import Traffic
 from reshelf.demo.words import DEPARTMENTS
-from reshelf.roles import ROLES
+from reshelf.parts import ROLES
 from reshelf.rules.topic import history, newest, publish
 from schemas.codec import decoder, encode, encode_key
 from schemas.errors import BadSettings
