@@ -108,7 +108,12 @@ def history(front: Front, page: str) -> None:
 
     Example: reshelf rules history home
     """
-    versions = _versions(front, page)
+    from reshelf.rules.topic import history as versions_of
+    from reshelf.rules.topic import newest, undeclared
+
+    versions = versions_of(front.settings.kafka, page)
+    if not versions:
+        raise undeclared(page, newest(front.settings.kafka))
     front.answer({"versions": [_row(one) for one in versions]}, "\n".join(map(_line, versions)))
 
 
@@ -125,20 +130,10 @@ def rollback(front: Front, page: str, version: int | None, author: str | None, r
     """
     from reshelf.rules.topic import roll_back
 
-    _versions(front, page)
     now_ms = _now_ms()
     made = roll_back(front.settings.kafka, page, version, author or getpass.getuser(), reason, now_ms)
     same = "" if made.published_at == now_ms else "nothing differs from what is in force: "
     front.answer(_row(made), f"{same}{page}: version {made.version}, {made.reason}")
-
-
-def _versions(front: Front, page: str) -> list[PageRules]:
-    from reshelf.rules.topic import history, newest, undeclared
-
-    versions = history(front.settings.kafka, page)
-    if not versions:
-        raise undeclared(page, newest(front.settings.kafka))
-    return versions
 
 
 def _in_force(front: Front, page: str) -> PageRules:

@@ -20,13 +20,7 @@ AS_DECLARED = {"version": 0, "author": "", "reason": "", "published_at": 0}
 
 def newest(kafka: KafkaSettings) -> dict[str, PageRules]:
     """The rules of each page now, by name; raises Transient where the topic cannot be read."""
-    found: dict[str, PageRules] = {}
-    for key, rules in _all(kafka, PAGE_RULES):
-        if rules is None:
-            found.pop(key, None)
-        else:
-            found[key] = rules
-    return dict(sorted(found.items()))
+    return _newest(_all(kafka, PAGE_RULES))
 
 
 def history(kafka: KafkaSettings, page: str) -> list[PageRules]:
@@ -44,7 +38,8 @@ def publish(kafka: KafkaSettings, pages: list[PageRules], author: str, reason: s
     The history is written first, so that no version is in force that it lacks, and
     no number is given twice, even where `page-rules` was lost.
     """
-    known, numbers = newest(kafka), _last_versions(kafka)
+    told_now = list(_all(kafka, PAGE_RULES))
+    known, numbers = _newest(told_now), _last_versions([*_all(kafka, PAGE_RULES_HISTORY), *told_now])
     differing = [page for page in pages if page.page not in known or _declared(known[page.page]) != _declared(page)]
     told = {"author": author, "reason": reason, "published_at": now_ms}
     changed = [msgspec.structs.replace(page, version=numbers.get(page.page, 0) + 1, **told) for page in differing]
@@ -62,13 +57,15 @@ def roll_back(kafka: KafkaSettings, page: str, version: int | None, author: str,
     """Publish an earlier version (None: the one before the newest) once more, as the newest.
 
     Gives what is in force then, published before `now_ms` where nothing differed.  Raises
-    `BadSettings` where there is no such version.
+    `BadSettings` where there is no such version, and `ReshelfError` where nobody declared the page.
     """
     versions = history(kafka, page)
+    if not versions:
+        raise undeclared(page, newest(kafka))
     wanted = version if version is not None else (versions[-2].version if len(versions) > 1 else 0)
     found = next((one for one in versions if one.version == wanted), None)
     if found is None:
-        kept = ", ".join(str(one.version) for one in versions) or "none"
+        kept = ", ".join(str(one.version) for one in versions)
         raise BadSettings(
             f"no version {wanted or 'before the newest'} of page {page!r} to go back to; kept are: {kept}"
         )
@@ -77,11 +74,20 @@ def roll_back(kafka: KafkaSettings, page: str, version: int | None, author: str,
     return published[0] if published else versions[-1]
 
 
-def _last_versions(kafka: KafkaSettings) -> dict[str, int]:
+def _newest(records: Iterable[tuple[str, PageRules | None]]) -> dict[str, PageRules]:
+    found: dict[str, PageRules] = {}
+    for page, rules in records:
+        if rules is None:
+            found.pop(page, None)
+        else:
+            found[page] = rules
+    return dict(sorted(found.items()))
+
+
+def _last_versions(records: Iterable[tuple[str, PageRules | None]]) -> dict[str, int]:
     last: dict[str, int] = {}
-    for topic in (PAGE_RULES_HISTORY, PAGE_RULES):
-        for page, rules in _all(kafka, topic):
-            last[page] = max(last.get(page, 0), rules.version if rules else 0)
+    for page, rules in records:
+        last[page] = max(last.get(page, 0), rules.version if rules else 0)
     return last
 
 
