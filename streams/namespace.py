@@ -35,16 +35,21 @@ def log_bounds(kafka: KafkaSettings, topics: Sequence[str]) -> dict[str, list[tu
         told = {tp: consumer.get_watermark_offsets(tp, timeout=_TIMEOUT_S) for tp in _partitions(kafka, topics, known)}
         ends = _ends(consumer, told)
     except KafkaException as error:
-        raise Transient(
-            f"Kafka at {kafka.bootstrap} does not answer: {error.args[0].str()}. "
-            "Check kafka.bootstrap and that the brokers run; `reshelf doctor` says more."
-        ) from None
+        raise unanswered(kafka, error.args[0].str()) from None
     finally:
         consumer.close()
     bounds: dict[str, list[tuple[int, int]]] = {topic: [] for topic in topics}
     for tp, (first, _) in told.items():
         bounds[tp.topic.removeprefix(kafka.prefix)].append((first, ends[tp.topic, tp.partition]))
     return bounds
+
+
+def unanswered(kafka: KafkaSettings, why: object) -> Transient:
+    """The error of brokers that do not answer."""
+    return Transient(
+        f"Kafka at {kafka.bootstrap} does not answer: {why}. "
+        "Check kafka.bootstrap and that the brokers run; `reshelf doctor` says more."
+    )
 
 
 def _partitions(kafka: KafkaSettings, topics: Sequence[str], known: Mapping[str, Any]) -> Iterator[TopicPartition]:

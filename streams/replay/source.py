@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.errors import Transient
 from streams.clients import aiokafka_consumer_config, confluent_consumer_config
-from streams.namespace import log_bounds
+from streams.namespace import log_bounds, unanswered
 from streams.parsed import PARTITION_FETCH_BYTES, fetched, hand_on_parsed
 from streams.records import Record, TopicPartition
 from streams.settings import KafkaSettings
@@ -94,10 +94,7 @@ class KafkaSource:
             await consumer.start()
         except (KafkaError, OSError) as error:
             await consumer.stop()
-            raise Transient(
-                f"Kafka at {self._kafka.bootstrap} does not answer: {error}. "
-                "Check kafka.bootstrap and that the brokers run; `reshelf doctor` says more."
-            ) from error
+            raise unanswered(self._kafka, error) from error
         hand_on_parsed(consumer)
         return consumer
 
