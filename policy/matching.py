@@ -24,7 +24,7 @@ def available(item: CatalogItem, now_ms: int) -> bool:
     )
 
 
-def matching(match: declared.Match, items: Sequence[str], catalog: Mapping[str, CatalogItem], now_ms: int) -> Bools:
+def about(match: declared.Match, items: Sequence[str], catalog: Mapping[str, CatalogItem], now_ms: int) -> Bools:
     """Which of `items` a rule is about at `now_ms`, bool[A], whether or not they may be shown."""
     return Arms(items, [catalog.get(item) for item in items], now_ms).about(match)
 

@@ -56,13 +56,8 @@ def _slots(page: PageRules, name: str, slots: list[str]) -> Iterator[tuple[str, 
 def _shares(page: PageRules, rule: declared.Exposure) -> Iterator[tuple[str, str]]:
     slates = page.policy.variants + page.policy.exploration_slates
     if rule.most * slates < 1.0:
-        yield (
-            "most",
-            (
-                f"expected at least one of the page's {slates} slates, {1.0 / slates:g}, got {rule.most:g}; "
-                "to keep arms off the page use a boost with factor 0"
-            ),
-        )
+        least = f"expected at least one of the page's {slates} slates, {1.0 / slates:g}, got {rule.most:g}"
+        yield "most", f"{least}; to keep arms off the page use a boost with factor 0"
     if rule.least > rule.most:
         yield "least", f"expected at most `most`, {rule.most}; got {rule.least}"
     if rule.least == 0.0 and rule.most == 1.0:

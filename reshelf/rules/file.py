@@ -140,10 +140,8 @@ def _unknown(given: Any, known: Any, path: str) -> Iterator[tuple[str, str]]:
         for name, value in given.items():
             at = f"{path}.{name}" if path else str(name)
             if name not in known:
-                yield (
-                    at,
-                    f"there is no field `{name}` here; there are: {', '.join(one for one in known if one not in OURS)}",
-                )
+                fields = ", ".join(one for one in known if one not in OURS)
+                yield at, f"there is no field `{name}` here; there are: {fields}"
             else:
                 yield from _unknown(value, known[name], at)
     elif isinstance(given, list) and isinstance(known, list):

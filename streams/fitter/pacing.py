@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from policy.matching import Bools, matching
+from policy.matching import Bools, about
 from schemas.messages import CatalogItem, PageRules
 from schemas.rules import Sponsored
 from streams.settings import DAY_MS, FoldSettings
@@ -49,7 +49,7 @@ def _share(
     start = now_ms - now_ms % day
     today, before = ([one for one in tables if one.bucket == at] for at in (start, start - day))
     # Stock and age may have changed since: what was about the rule when the day began was shown for it.
-    served = sum(_shown(one, rule.slot, matching(rule.match, one.items, items, start)) for one in today)
+    served = sum(_shown(one, rule.slot, about(rule.match, one.items, items, start)) for one in today)
     left = rule.impressions * day / DAY_MS - served
     if left <= 0:
         return 0.0

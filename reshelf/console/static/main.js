@@ -29,7 +29,6 @@ function chosen(query) {
   return { ...query, page, segment: segments.includes(query.segment) ? query.segment : segments[0] };
 }
 
-// The head of every page has the first words of the first warning; the page Pipeline says more.
 // What the address asks for and is not there.
 function lacking(asked, name, query, now) {
   const said = [];
@@ -45,6 +44,7 @@ function signal(state, text, more = text) {
   say(status.lastElementChild, text);
 }
 
+// The head of every page has the first words of the first warning; the page Pipeline says more.
 function signalled() {
   if (warnings.length) signal("warned", warnings[0].split(":")[0], warnings.join("\n"));
   else signal("live", "live");
