@@ -21,10 +21,10 @@ test: $(VENV)/.test node-packages
 
 # The references of commands and metrics, from the commands and the table themselves.
 docs: $(VENV)/.demo
-	$(BIN)/python -m reshelf.reference docs/commands.md
+	$(BIN)/python -m reshelf.cli.reference docs/commands.md
 	$(BIN)/python -m streams.metrics.page docs/metrics.md
 
-$(VENV)/.demo: pyproject.toml constraints.txt streams/fold/compiled.pyx $(wildcard streams/fold/*.pxi) policy/scan.pyx
+$(VENV)/.demo: pyproject.toml constraints.txt streams/fold/fast/compiled.pyx $(wildcard streams/fold/fast/*.pxi) policy/slates/scan.pyx
 	@echo "Installing into $(VENV): a minute or two, once ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) --editable '.[embedded]'

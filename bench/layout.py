@@ -13,10 +13,10 @@ from bench.pages import PAGE, SEGMENT, Size, page, state
 from schemas.messages import CatalogItem, PolicyParameters
 from schemas.rules import Boost, Cap, Complements, Exposure, Match, Pin, Place, Rule, Spacing, Sponsored
 from schemas.topics import DAY_MS
+from streams.catalog.item_features import known
+from streams.catalog.page import Page
+from streams.catalog.weighted_counts import Totals
 from streams.layouts.compose import compose
-from streams.layouts.known import known
-from streams.layouts.page import Page
-from streams.layouts.totals import Totals
 from streams.settings import LayoutSettings
 
 NOW_MS = 1_790_000_000_000

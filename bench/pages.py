@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from schemas.messages import Layout, PageRules, PolicyChoice
+from streams.catalog.candidates import CandidateSet
+from streams.catalog.page import Page
 from streams.fold.deltas import DELAY_BINS, Traffic
-from streams.layouts.candidates import CandidateSet
 from streams.layouts.compose import compose, stamped
-from streams.layouts.page import Page
 from streams.settings import LayoutSettings
+from streams.state.arrays.tables import Table
 from streams.state.reader import KeyState
-from streams.state.tables import Table
 
 PAGE, SEGMENT = "home", "readers"
 LIFE_MS = 600_000

@@ -1,5 +1,5 @@
 """`python -m reshelf` is `reshelf`: child processes are started so."""
 
-from reshelf.command import main
+from reshelf.cli.main import main
 
 main()

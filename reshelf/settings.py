@@ -29,8 +29,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from reshelf.edge.settings import EdgeSettings
-from reshelf.encoding.settings import EncoderSettings
+from reshelf.edge_settings import EdgeSettings
+from reshelf.encoder_settings import EncoderSettings
 from schemas.errors import BadSettings
 from streams.settings import (
     AttributionSettings,

@@ -309,7 +309,7 @@ class PolicyParameters(Struct, frozen=True):
 
     The prior mean of an arm's attractiveness is, on the logit scale, that of
     `click_rate` plus weight times value over the arm's features (see
-    `policy.features`) plus `text` times the arm's vector, each with the segment's own
+    `policy.model.features`) plus `text` times the arm's vector, each with the segment's own
     part; and then what `arms` says of its clicks in the other segments.
     `strength` is the weight of the page's base rate where nothing else is known.
     """

@@ -19,7 +19,7 @@ import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 from redis import Redis
 
-from reshelf.servers import embedded_broker, embedded_redis, real_kafka
+from reshelf.processes.servers import embedded_broker, embedded_redis, real_kafka
 from schemas.topics import TOPICS
 
 NO_KAFKA = "KAFKA_HOME is not set: tests on real Apache Kafka are skipped"

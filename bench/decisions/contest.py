@@ -10,13 +10,14 @@ from typing import NamedTuple
 import numpy as np
 
 from bench.decisions.peers import PEERS, learner
-from policy.posteriors import Floats, interval
+from policy.arrays import Floats
+from policy.model.posteriors import interval
 from policy.simulation.flicker import Flicker, Watched
 from policy.simulation.informed import Informed
 from policy.simulation.learned import Learned, Setup
 from policy.simulation.race import opened, race
 from policy.simulation.shop import Shape, Shop
-from reshelf.parallel import mapped
+from reshelf.processes.parallel import mapped
 
 OURS, INFORMED = "reshelf", "informed"
 DEFAULTS = Setup()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.decisions.trials import Feed, Options, Rows, cells
+from bench.decisions.trials import Feed, Options, cells
+from policy.arrays import Indices
 from policy.simulation.shop import Offer, Seen, Shape
 
 VARIANTS = 16
@@ -25,7 +26,7 @@ class MostPopular:
         np.add.at(self._tries, counted.rows, counted.tries)
         np.add.at(self._clicks, counted.rows, counted.clicks)
 
-    def slates(self, offer: Offer) -> Rows:
+    def slates(self, offer: Offer) -> Indices:
         """See `Learner`."""
         self._widen(int(offer.rows.max()) + 1)
         usual = (self._clicks.sum() + 1.0) / (self._tries.sum() + 50.0)
@@ -53,7 +54,7 @@ class EpsilonGreedy:
         np.add.at(self._counts[0], (counted.segments, counted.rows), counted.tries)
         np.add.at(self._counts[1], (counted.segments, counted.rows), counted.clicks)
 
-    def slates(self, offer: Offer) -> Rows:
+    def slates(self, offer: Offer) -> Indices:
         """See `Learner`."""
         self._widen(int(offer.rows.max()) + 1)
         tries, clicks = self._counts

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from mabwiser.mab import MAB, LearningPolicy
 
-from bench.decisions.trials import Feed, Options, Rows
-from policy.posteriors import Floats
+from bench.decisions.trials import Feed, Options
+from policy.arrays import Floats, Indices
 from policy.simulation.shop import KINDS, Offer, Seen, Shape
 
 VARIANTS = 4
@@ -36,7 +36,7 @@ class _Linear:
         learn(trials.segments, trials.rewards, self._contexts[trials.rows])
         self._fitted = True
 
-    def slates(self, offer: Offer) -> Rows:
+    def slates(self, offer: Offer) -> Indices:
         """See `Learner`."""
         self._meet(offer)
         shape = (self._feed.shape.segments, self.variants, len(offer.rows))

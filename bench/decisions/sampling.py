@@ -6,7 +6,8 @@ import numpy as np
 from mabwiser.mab import MAB, LearningPolicy
 from pybandits.smab import SmabBernoulli
 
-from bench.decisions.trials import Feed, Options, Rows
+from bench.decisions.trials import Feed, Options
+from policy.arrays import Indices
 from policy.simulation.shop import Offer, Seen, Shape
 
 VARIANTS = 4
@@ -30,7 +31,7 @@ class MabwiserSampling:
             if here.any():
                 bandit.partial_fit(trials.rows[here], trials.rewards[here])
 
-    def slates(self, offer: Offer) -> Rows:
+    def slates(self, offer: Offer) -> Indices:
         """See `Learner`."""
         self._offer(set(offer.rows.tolist()))
         scores = np.empty((len(self._bandits), VARIANTS, len(offer.rows)))
@@ -76,7 +77,7 @@ class PybanditsSampling:
             if pairs:
                 bandit.update(actions=[name for name, _ in pairs], rewards=[reward for _, reward in pairs])
 
-    def slates(self, offer: Offer) -> Rows:
+    def slates(self, offer: Offer) -> Indices:
         """See `Learner`."""
         names = [str(row) for row in offer.rows.tolist()]
         self._offer(names)

@@ -6,20 +6,17 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from policy.posteriors import Floats
+from policy.arrays import Floats, Indices
 from policy.simulation.shop import Offer, Seen, Shape
-
-Rows = NDArray[np.intp]
 
 
 class Trials(NamedTuple):
     """N shown items: segment, row and reward (0 or 1) of each."""
 
-    segments: Rows
-    rows: Rows
-    rewards: Rows
+    segments: Indices
+    rows: Indices
+    rewards: Indices
 
 
 class Feed:
@@ -41,7 +38,7 @@ class Feed:
         segments = np.broadcast_to(seen.segments[:, None], kept.shape)
         return Trials(segments[kept], seen.shown[kept], seen.clicked[kept].astype(np.intp))
 
-    def placed(self, scores: Floats, offer: Offer) -> Rows:
+    def placed(self, scores: Floats, offer: Offer) -> Indices:
         """Slates, int[G, V, S], from scores [G, V, A] of the offer's items: the best where most is looked at.
 
         Equals are ordered by chance.
@@ -54,10 +51,10 @@ class Feed:
 class Cells(NamedTuple):
     """Trials counted by segment and row: of both [C], with tries and clicks."""
 
-    segments: Rows
-    rows: Rows
-    tries: Rows
-    clicks: Rows
+    segments: Indices
+    rows: Indices
+    tries: Indices
+    clicks: Indices
 
 
 def cells(trials: Trials) -> Cells:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 from vowpalwabbit import Workspace
 
-from bench.decisions.trials import Feed, Options, Rows, cells
+from bench.decisions.trials import Feed, Options, cells
+from policy.arrays import Indices
 from policy.simulation.shop import Offer, Seen, Shape
 
 VARIANTS = 16
@@ -48,7 +49,7 @@ class CbExploreAdf(_Vowpal):
                     label = f"0:{cost}:{1.0 / times:.8f} {self._actions[row]}"
                     self._workspace.learn([f"shared |s s{segment}", label])
 
-    def slates(self, offer: Offer) -> Rows:
+    def slates(self, offer: Offer) -> Indices:
         """See `Learner`."""
         actions = self._meet(offer)
         rng = self._feed.rng
@@ -80,7 +81,7 @@ class CcbExploreAdf(_Vowpal):
             ]
             self._workspace.learn([f"ccb shared |s s{segment}", *actions, *slots])
 
-    def slates(self, offer: Offer) -> Rows:
+    def slates(self, offer: Offer) -> Indices:
         """See `Learner`."""
         actions = [f"ccb action {action}" for action in self._meet(offer)]
         slots = [f"ccb slot |p p{at}" for at in range(self._feed.shape.slots)]

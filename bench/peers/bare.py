@@ -6,7 +6,7 @@ from confluent_kafka import Consumer, Message
 
 from bench.peers.sink import Sink, decode
 from schemas.topics import IMPRESSIONS
-from streams.clients import confluent_consumer_config
+from streams.kafka.clients import confluent_consumer_config
 from streams.settings import FoldSettings, KafkaSettings, RedisSettings
 
 

@@ -9,13 +9,13 @@ from typing import Any
 import msgspec
 
 from schemas.messages import Impression
-from streams.clients import redis_sync_client
 from streams.fold.deltas import Folder
 from streams.fold.judge import Accepted, bucket_of
-from streams.records import TopicPartition
+from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings, RedisSettings
+from streams.state.arrays.operations import Directories, Operations
+from streams.state.connection.client import redis_sync_client
 from streams.state.keys import GroupKeys
-from streams.state.operations import Directories, Operations
 from streams.state.watermark import Watermark
 
 WRITTEN = TopicPartition("written", 0)

@@ -8,9 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from policy.evaluation.ratio import Floats, Ints
+from policy.arrays import Floats, Ints
 
-Slates = NDArray[np.int64]
 EMPTY = -1
 
 
@@ -105,16 +104,16 @@ class Decisions:
 
 
 def compare(
-    logged: Slates,
+    logged: Ints,
     chance: Floats,
-    target: Slates,
+    target: Ints,
     target_chance: Floats,
     curve: Floats,
     filled: NDArray[np.bool_] | None = None,
 ) -> Comparison:
     """The logging policy's slates int64[V, S] against the target's int64[W, S].
 
-    Rows are the logging policy's slates.  Slates are item codes, -1 where a slot is
+    Rows are the logging policy's slates.  Ints are item codes, -1 where a slot is
     empty; each policy shows one of its slates with the chances float64[V] and
     float64[W], which add up to 1.  Exact, since a policy is its slates; but looks
     rest on `curve`, float64[S], the probability that each slot is looked at.  It is a
@@ -138,7 +137,7 @@ def compare(
     )
 
 
-def _looks(slates: Slates, chance: Floats, curve: Floats, size: int) -> Floats:
+def _looks(slates: Ints, chance: Floats, curve: Floats, size: int) -> Floats:
     """How often each item is looked at, float64[size]; the last one stands for empty slots."""
     weights = chance[:, None] * curve
     places = np.where(slates == EMPTY, size - 1, slates)

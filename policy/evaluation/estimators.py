@@ -15,9 +15,10 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from policy.arrays import Floats
 from policy.assignment import BINS
 from policy.evaluation.decisions import Decisions
-from policy.evaluation.ratio import Floats, Ratio
+from policy.evaluation.ratio import Ratio
 
 CLIP = 10.0
 UNSUPPORTED = 0.01

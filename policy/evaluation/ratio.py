@@ -12,13 +12,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import stdtrit
 
+from policy.arrays import Floats, Ints
 from policy.assignment import BINS
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 NUMERATOR, DENOMINATOR, WEIGHT, SQUARED = range(4)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from policy.evaluation.ratio import Floats, Ints
+from policy.arrays import Floats, Ints
 
 FOLDS = 4
 STRENGTH = 100.0
@@ -26,7 +26,7 @@ def expected_reward(impressions: Floats, reward: Floats, examination: Floats) ->
 
     `impressions` and `reward` are sums [K, A, S], `examination` [S].  An item earns
     the same wherever it is looked at (the position-based model; see
-    `policy.posteriors.posterior`), shrunk to the mean of all items.
+    `policy.model.posteriors.posterior`), shrunk to the mean of all items.
     """
     others = impressions.sum(axis=0) - impressions, reward.sum(axis=0) - reward
     examined, earned = np.einsum("kas,s->ka", others[0], examination), others[1].sum(axis=2)

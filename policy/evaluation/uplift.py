@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-Bins = NDArray[np.int64]
+from policy.arrays import Ints
 
 
 class Uplift(NamedTuple):
@@ -24,7 +23,7 @@ class Uplift(NamedTuple):
     high: float
 
 
-def uplift(learned: Bins, holdout: Bins, level: float = 0.95) -> Uplift:
+def uplift(learned: Ints, holdout: Ints, level: float = 0.95) -> Uplift:
     """The uplift from page views and clicks per bin, int64[B, 2], units being in bins by hash.
 
     Page views of one visitor depend on each other, visitors in different bins
@@ -46,16 +45,16 @@ def uplift(learned: Bins, holdout: Bins, level: float = 0.95) -> Uplift:
     return Uplift(ctr_learned, ctr_holdout, float(gain), low, high)
 
 
-def _rate(bins: Bins) -> float:
+def _rate(bins: Ints) -> float:
     views, clicks = bins.sum(axis=0).tolist()
     return clicks / views if views else np.nan
 
 
-def _filled(bins: Bins) -> int:
+def _filled(bins: Ints) -> int:
     return int(np.count_nonzero(bins[:, 0]))
 
 
-def _log_variance(bins: Bins) -> float:
+def _log_variance(bins: Ints) -> float:
     """Variance of the logarithm of clicks per view; needs clicks and two filled bins."""
     views, clicks = bins[:, 0].astype(np.float64), bins[:, 1].astype(np.float64)
     filled = _filled(bins)

@@ -10,10 +10,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Bins = NDArray[np.int64]
-Floats = NDArray[np.float64]
+from policy.arrays import Floats, Ints
 
 SCALE = 0.1
 """Size of the effects, on the scale of the log ratio, that the sequence is tuned to find early."""
@@ -41,10 +39,10 @@ class Uplift(NamedTuple):
 
 
 class Sides(NamedTuple):
-    """Bins of units, int64[B, 5] each: page views, units, clicks, orders, revenue."""
+    """Ints of units, int64[B, 5] each: page views, units, clicks, orders, revenue."""
 
-    learned: Bins
-    holdout: Bins
+    learned: Ints
+    holdout: Ints
 
 
 def uplift(sides: Sides, column: int, level: float = 0.95, before: Sides | None = None) -> Uplift:
@@ -85,18 +83,18 @@ def always_valid_reach(variance: float, alpha: float, scale: float = SCALE) -> f
     return float(np.sqrt(variance * (variance + mixed) / mixed * odds))
 
 
-def _rate(bins: Bins, column: int) -> float:
+def _rate(bins: Ints, column: int) -> float:
     views, outcome = bins[:, VIEWS].sum(), bins[:, column].sum()
     return float(outcome / views) if views else np.nan
 
 
-def _enough(bins: Bins, column: int) -> bool:
+def _enough(bins: Ints, column: int) -> bool:
     """Revenue comes in orders: these are counted."""
     outcomes = bins[:, ORDERS if column == REVENUE else column].sum()
     return bool(outcomes >= FEWEST and bins[:, column].sum() > 0 and np.count_nonzero(bins[:, VIEWS]) >= FEWEST_BINS)
 
 
-def _errors(bins: Bins, column: int, rate: float) -> Floats:
+def _errors(bins: Ints, column: int, rate: float) -> Floats:
     """What each bin adds to the error of the logarithm of the rate, float64[B]."""
     views, outcome = bins[:, VIEWS].astype(np.float64), bins[:, column].astype(np.float64)
     errors: Floats = (outcome - rate * views) / max(rate * views.sum(), 1e-300)

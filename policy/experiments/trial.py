@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from policy.arrays import Ints
 from policy.assignment import branches_of_bins
 from policy.experiments.sample_ratio import SampleRatio, mixture_p_value
-from policy.experiments.sequence import METRICS, UNITS, VIEWS, Bins, Sides, Uplift, uplift
+from policy.experiments.sequence import METRICS, UNITS, VIEWS, Sides, Uplift, uplift
 
 
 class Trial(NamedTuple):
@@ -21,7 +22,7 @@ class Trial(NamedTuple):
 
 
 def trials(
-    learned: Bins, salt: str, shares: Sequence[float], level: float = 0.95, before: Bins | None = None
+    learned: Ints, salt: str, shares: Sequence[float], level: float = 0.95, before: Ints | None = None
 ) -> list[Trial]:
     """How each branch but the first does against the first.
 

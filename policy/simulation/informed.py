@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from policy.posteriors import Floats
+from policy.arrays import Floats
 from policy.simulation.shop import ITEM, KIND, KINDS, PAIR, SPREAD, USUAL, Offer, Seen, Shop
 
 ROUNDS = 3

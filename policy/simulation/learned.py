@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from policy.compose import Statistics, compose
-from policy.examination import examination
-from policy.features import Features, describe
-from policy.fitting import Described, PageCounts, fit_page
-from policy.posteriors import Beta, Floats, Prior, bucket_weights, kept
-from policy.priors import arm_priors, fitted
-from policy.sampling import arm_hashes
+from policy.arrays import Floats
+from policy.hashes import arm_hashes
+from policy.model.examination import examination
+from policy.model.features import Features, describe
+from policy.model.fitting import Described, PageCounts, fit_page
+from policy.model.posteriors import Beta, Prior, bucket_weights, kept
+from policy.model.priors import arm_priors, fitted
 from policy.simulation.shop import Offer, Seen, Shape
+from policy.slates.composition import Statistics, compose
 from schemas.messages import CatalogItem, PolicyChoice, PolicyParameters
 from schemas.topics import DAY_MS
 

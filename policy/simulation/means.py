@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import stdtrit
 
-from policy.posteriors import Floats
+from policy.arrays import Floats
 
 
 class Mean(NamedTuple):

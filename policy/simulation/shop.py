@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from policy.posteriors import Floats
-from policy.simulation.visits import Cascade, Kinds, PositionBased, Visitors
+from policy.arrays import Floats, Indices
+from policy.simulation.visits import Cascade, PositionBased, Visitors
 from schemas.messages import CatalogItem
 from schemas.topics import DAY_MS
 
@@ -86,7 +86,7 @@ class Shop:
     visitors: Visitors = field(init=False)
     items: list[CatalogItem] = field(init=False)
     vectors: Floats = field(init=False)
-    kinds: Kinds = field(init=False)
+    kinds: Indices = field(init=False)
     attraction: Floats = field(init=False)
     _told: Floats = field(init=False)
     _own: Floats = field(init=False)
@@ -130,13 +130,13 @@ class Shop:
         rows = self._active
         return Offer(self.now_ms, self.day, rows, [self.items[row] for row in rows.tolist()], self.vectors[rows])
 
-    def regret(self, slates: Kinds) -> Floats:
+    def regret(self, slates: Indices) -> Floats:
         """Expected clicks per page view that slates [G, V, S] lose against the best ones, float64[G]."""
         attraction = self.attraction[:, self._active]
         best = self._active[self.visitors.best(attraction, self.kinds[self._active])]
         return self._worth(best[:, None, :]) - self._worth(slates)
 
-    def blame(self, slates: Kinds) -> Floats:
+    def blame(self, slates: Indices) -> Floats:
         """Which items that regret is for, float64[G, A] over the offer: it adds up to the regret by positions.
 
         An item is to blame for the looks that it gets too many or too few against the
@@ -155,7 +155,7 @@ class Shop:
         """Which items of the offer came less than a day ago."""
         return np.array([self.now_ms - self.items[row].created_at < DAY_MS for row in self._active.tolist()])
 
-    def serve(self, slates: Kinds, views: int) -> Seen:
+    def serve(self, slates: Indices, views: int) -> Seen:
         """So many page views, each with one of its segment's slates [G, V, S] (rows) by chance."""
         rng = self.visits
         segments = rng.choice(len(self._shares), size=views, p=self._shares)
@@ -190,7 +190,7 @@ class Shop:
         self._own = np.sqrt(1.0 - self.shape.drift) * self._own + np.sqrt(self.shape.drift) * moved
         self._settle()
 
-    def _worth(self, slates: Kinds) -> Floats:
+    def _worth(self, slates: Indices) -> Floats:
         groups, variants, slots = slates.shape
         attraction = self.attraction[np.arange(groups)[:, None, None], slates].reshape(-1, slots)
         found = self.visitors.expected(attraction, self.kinds[slates].reshape(-1, slots))
@@ -211,13 +211,13 @@ class Shop:
         return waiting[come, 1:]
 
 
-def _vectors(rng: np.random.Generator, kinds: Kinds, size: int) -> Floats:
+def _vectors(rng: np.random.Generator, kinds: Indices, size: int) -> Floats:
     """Text vectors of length 1: items of a kind lie near each other."""
     raw = 0.7 * rng.normal(size=(KINDS, size))[kinds] + rng.normal(size=(len(kinds), size))
     return np.asarray(raw / np.linalg.norm(raw, axis=1, keepdims=True), dtype=np.float64)
 
 
-def _told(rng: np.random.Generator, shape: Shape, vectors: Floats, kinds: Kinds) -> Floats:
+def _told(rng: np.random.Generator, shape: Shape, vectors: Floats, kinds: Indices) -> Floats:
     """What text and kind tell of attractiveness, float64[G, U], in units of its spread."""
 
     def unit(values: Floats) -> Floats:

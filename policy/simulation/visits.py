@@ -11,9 +11,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from policy.posteriors import Floats
-
-Kinds = NDArray[np.intp]
+from policy.arrays import Floats, Indices
 
 
 class Visitors(Protocol):
@@ -24,15 +22,15 @@ class Visitors(Protocol):
         """How likely each slot is looked at where clicks are rare, float64[S]."""
         ...
 
-    def expected(self, attraction: Floats, kinds: Kinds) -> Floats:
+    def expected(self, attraction: Floats, kinds: Indices) -> Floats:
         """Expected clicks of each page view, float64[N]."""
         ...
 
-    def clicks(self, rng: np.random.Generator, attraction: Floats, kinds: Kinds) -> NDArray[np.bool_]:
+    def clicks(self, rng: np.random.Generator, attraction: Floats, kinds: Indices) -> NDArray[np.bool_]:
         """What is clicked, bool[N, S]."""
         ...
 
-    def best(self, attraction: Floats, kinds: Kinds) -> Kinds:
+    def best(self, attraction: Floats, kinds: Indices) -> Indices:
         """The arms, int[G, S], that bring most clicks, from attraction [G, A] and kinds [A]."""
         ...
 
@@ -47,15 +45,15 @@ class PositionBased(NamedTuple):
         """The looks."""
         return self.looks
 
-    def expected(self, attraction: Floats, kinds: Kinds) -> Floats:
+    def expected(self, attraction: Floats, kinds: Indices) -> Floats:
         """See `Visitors`."""
         return np.asarray(attraction @ self.looks, dtype=np.float64)
 
-    def clicks(self, rng: np.random.Generator, attraction: Floats, kinds: Kinds) -> NDArray[np.bool_]:
+    def clicks(self, rng: np.random.Generator, attraction: Floats, kinds: Indices) -> NDArray[np.bool_]:
         """See `Visitors`."""
         return rng.random(attraction.shape) < attraction * self.looks
 
-    def best(self, attraction: Floats, kinds: Kinds) -> Kinds:
+    def best(self, attraction: Floats, kinds: Indices) -> Indices:
         """The most attractive where most is looked at."""
         chosen = np.empty((len(attraction), len(self.looks)), dtype=np.intp)
         chosen[:, np.argsort(-self.looks, kind="stable")] = np.argsort(-attraction, axis=1)[:, : len(self.looks)]
@@ -80,11 +78,11 @@ class Cascade(NamedTuple):
         """See `Visitors`."""
         return np.asarray(self.without_click ** np.arange(self.slots), dtype=np.float64)
 
-    def _bored(self, attraction: Floats, kinds: Kinds) -> Floats:
+    def _bored(self, attraction: Floats, kinds: Indices) -> Floats:
         above = np.tril(kinds[:, :, None] == kinds[:, None, :], -1).sum(axis=2)
         return np.asarray(attraction * self.boredom**above, dtype=np.float64)
 
-    def expected(self, attraction: Floats, kinds: Kinds) -> Floats:
+    def expected(self, attraction: Floats, kinds: Indices) -> Floats:
         """See `Visitors`."""
         chances, looked, found = self._bored(attraction, kinds), np.ones(len(attraction)), np.zeros(len(attraction))
         for chance in chances.T:
@@ -92,7 +90,7 @@ class Cascade(NamedTuple):
             looked = looked * (self.without_click * (1.0 - chance) + self.after_click * chance)
         return found
 
-    def clicks(self, rng: np.random.Generator, attraction: Floats, kinds: Kinds) -> NDArray[np.bool_]:
+    def clicks(self, rng: np.random.Generator, attraction: Floats, kinds: Indices) -> NDArray[np.bool_]:
         """See `Visitors`."""
         chances, looks = self._bored(attraction, kinds), np.ones(len(attraction), dtype=np.bool_)
         clicked = np.zeros(attraction.shape, dtype=np.bool_)
@@ -102,7 +100,7 @@ class Cascade(NamedTuple):
             looks = looks & (rng.random(len(looks)) < stays)
         return clicked
 
-    def best(self, attraction: Floats, kinds: Kinds) -> Kinds:
+    def best(self, attraction: Floats, kinds: Indices) -> Indices:
         """Chosen from the top down, each the most attractive after what is above it."""
         chosen = np.empty((len(attraction), self.slots), dtype=np.intp)
         left, rows = attraction.copy(), np.arange(len(attraction))

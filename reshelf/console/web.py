@@ -18,15 +18,15 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from reshelf.console.arms import arms
-from reshelf.console.experiment import experiment
-from reshelf.console.guard import COOKIE, Guard
-from reshelf.console.metrics import counted, of_pulse
-from reshelf.console.pipeline import pipeline, warnings
-from reshelf.console.rules import Overtaken, checked, published, shown, taken_back
-from reshelf.console.shop import shop
-from reshelf.console.sight import Sight, State, sight
-from reshelf.console.why import why
+from reshelf.console.access_control import COOKIE, Guard
+from reshelf.console.live_view import Sight, State, sight
+from reshelf.console.views.arms import arms
+from reshelf.console.views.experiment import experiment
+from reshelf.console.views.explanation import why
+from reshelf.console.views.metrics import counted, of_pulse
+from reshelf.console.views.pipeline import pipeline, warnings
+from reshelf.console.views.rules import Overtaken, checked, published, shown, taken_back
+from reshelf.console.views.shop import shop
 from reshelf.settings import Settings
 from schemas.errors import BadSettings, ReshelfError
 from schemas.messages import PageRules

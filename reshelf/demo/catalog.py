@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from reshelf.demo.shop import PAGES, WIDTH, Ints, Item, Shop
+from policy.arrays import Ints
+from reshelf.demo.shop import PAGES, WIDTH, Item, Shop
 from schemas.errors import BadSettings
 from schemas.messages import Candidates, CatalogItem, PageRules
 

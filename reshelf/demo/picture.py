@@ -7,8 +7,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from reshelf.demo.renderer import Key
 from reshelf.demo.scores import HOLDOUT, LEARNED
-from reshelf.demo.shelf import Key
 from reshelf.demo.shop import PAGES, SEGMENTS, Item
 from reshelf.demo.traffic import Traffic
 from schemas.messages import Layout

@@ -21,16 +21,16 @@ from rich.console import Console
 from rich.live import Live
 
 from policy.assignment import choose
-from reshelf.demo.leftovers import remove
+from reshelf.demo.cleanup import remove
 from reshelf.demo.picture import Picture, summary
 from reshelf.demo.screen import line, screen
 from reshelf.demo.shop import Shop, ShopSettings
 from reshelf.demo.traffic import TICK_S, Traffic
-from reshelf.parts import ROLES
-from reshelf.processes import process
-from reshelf.roles import of_part
+from reshelf.processes.children import process
+from reshelf.processes.parts import ROLES
+from reshelf.processes.roles import of_part
 from reshelf.settings import Settings, as_environment
-from reshelf.topics import apply
+from reshelf.topics.admin import apply
 from schemas.errors import BadSettings, ReshelfError
 
 HOST = "127.0.0.1"

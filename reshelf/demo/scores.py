@@ -13,9 +13,9 @@ from hashlib import blake2b
 
 import numpy as np
 
+from policy.arrays import Ints
 from policy.evaluation.uplift import Uplift, uplift
-from reshelf.demo.shelf import Key
-from reshelf.demo.shop import Ints
+from reshelf.demo.renderer import Key
 from schemas.messages import BASELINE
 from schemas.topics import CLICKS
 

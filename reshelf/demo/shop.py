@@ -14,13 +14,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from policy.arrays import Bools, Floats, Ints
 from reshelf.demo.words import DEPARTMENTS, Product, product
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 
 SEGMENTS = ("gardeners", "cooks", "campers", "readers")
 SEGMENT_SHARES = (0.35, 0.30, 0.20, 0.15)
@@ -166,7 +162,7 @@ class Shop:
         self.purchase: Floats = np.full(len(self.items), 0.08)
         if not self.settings.alike:
             self.purchase = np.clip(0.08 * np.sqrt(3_000 / self.price), 0.03, 0.2)
-        self.in_stock: Flags = np.array([item.available for item in self.items])
+        self.in_stock: Bools = np.array([item.available for item in self.items])
 
     def take_in(self, keys: Iterable[str]) -> bool:
         """Give visitors a taste for items that are not the shop's own, as they have for those; True where one is new.
@@ -236,7 +232,7 @@ class Shop:
         rows = (scroll[:, None] < _REACH[page]).sum(axis=1)
         return Views(unit, self.unit_segment[unit], page, rows * _COLUMNS[page])
 
-    def clicks(self, views: Views, shown: Ints) -> Flags:
+    def clicks(self, views: Views, shown: Ints) -> Bools:
         """Which of the shown item rows (views × slots, -1 for an empty slot) are clicked."""
         chance = self.attraction[views.segment[:, None], shown] * self.examination[views.page]
         chance *= self.eagerness[views.unit][:, None]

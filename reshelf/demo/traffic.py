@@ -18,16 +18,17 @@ import msgspec
 import numpy as np
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Producer, TopicPartition
 
+from policy.arrays import Bools, Ints
 from reshelf.demo.catalog import catalog_item, check_declared, fallback, page_rules
+from reshelf.demo.renderer import Choose, Key, Shelf
 from reshelf.demo.scores import Delays, Scores, arms, unit_bins
-from reshelf.demo.shelf import Choose, Key, Shelf
-from reshelf.demo.shop import PAGES, SEGMENTS, Flags, Ints, Item, Orders, Shop, Views
+from reshelf.demo.shop import PAGES, SEGMENTS, Item, Orders, Shop, Views
 from reshelf.rules.topic import newest, publish
 from schemas import topics
 from schemas.codec import decode_key, decoder, encode, encode_key
 from schemas.errors import BadRecord, Transient
 from schemas.messages import Click, Impression, Layout, Purchase, PurchaseLine
-from streams.clients import confluent_consumer_config, confluent_producer_config
+from streams.kafka.clients import confluent_consumer_config, confluent_producer_config
 from streams.settings import KafkaSettings
 
 TICK_S = 0.02
@@ -232,7 +233,7 @@ class Traffic:
                 self._send(topics.IMPRESSIONS, name, event)
 
     def _publish_clicks(
-        self, views: Views, variant: Ints, version: Ints, shown: Ints, clicked: Flags, ids: list[str], now_ms: int
+        self, views: Views, variant: Ints, version: Ints, shown: Ints, clicked: Bools, ids: list[str], now_ms: int
     ) -> None:
         for view, slot in np.argwhere(clicked).tolist():
             page, segment, unit = PAGES[views.page[view]], SEGMENTS[views.segment[view]], self.units[views.unit[view]]
@@ -250,7 +251,7 @@ class Traffic:
         self.tally.positions[number] = max(offset + 1, self.tally.positions.get(number, 0))
         self.delays.click(key, number, offset, produced)
 
-    def _remember_orders(self, views: Views, variant: Ints, shown: Ints, clicked: Flags) -> None:
+    def _remember_orders(self, views: Views, variant: Ints, shown: Ints, clicked: Bools) -> None:
         view, slot = np.nonzero(clicked)
         self._push(self.shop.orders(view, shown[view, slot]), views.unit, arms(variant))
         self._push(self.shop.organic(views), views.unit, np.full(len(variant), NO_ARM))

@@ -11,7 +11,7 @@ from reshelf.doctor.finding import Finding, words
 from reshelf.doctor.server import look_at_redis, redis_findings
 from reshelf.doctor.topics import look_at_topics, retention_findings, window_findings
 from reshelf.doctor.work import look_at_work
-from reshelf.live import live
+from reshelf.processes.alias import live
 from reshelf.settings import Settings
 from schemas.errors import ReshelfError
 

@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from reshelf.doctor.finding import Finding, clock, words
 from reshelf.settings import Settings
 from schemas.errors import BadSettings
-from streams.clients import confluent_admin_config, confluent_producer_config
+from streams.kafka.clients import confluent_admin_config, confluent_producer_config
 from streams.settings import KafkaSettings
 
 TIMEOUT_S = 10.0

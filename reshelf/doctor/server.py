@@ -11,8 +11,8 @@ import redis
 from reshelf.doctor.finding import Finding, clock
 from reshelf.settings import Settings
 from schemas.errors import BadSettings
-from streams.clients import redis_servers
-from streams.state.store import translated
+from streams.state.connection.client import redis_servers
+from streams.state.connection.errors import translated
 
 OLDEST = {"redis": 7, "valkey": 8}
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from reshelf.doctor.finding import Finding
 from reshelf.settings import Settings
-from reshelf.topics import PARTITIONS, TopicState, states
+from reshelf.topics.admin import PARTITIONS, TopicState, states
 from schemas.errors import Transient
 from schemas.topics import CONVERSIONS, EVENT_TOPICS, PURCHASES, Topic
-from streams.namespace import log_bounds
+from streams.kafka.bounds import log_bounds
 from streams.settings import KafkaSettings
 
 ATTEMPTS = 4

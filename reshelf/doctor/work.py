@@ -10,14 +10,15 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from reshelf.doctor.finding import Finding
-from reshelf.parts import groups_of
-from reshelf.published import latest
+from reshelf.inspect.lag import standings
+from reshelf.inspect.layouts_topic import latest
+from reshelf.processes.parts import groups_of
 from reshelf.settings import Settings
-from reshelf.standing import standings
 from schemas.errors import StateAttention
-from streams.clients import confluent_admin_config, redis_client
+from streams.kafka.clients import confluent_admin_config
 from streams.settings import KafkaSettings
 from streams.state import manifest
+from streams.state.connection.client import redis_client
 
 TIMEOUT_S = 10.0
 ATTEMPTS = 4

@@ -15,14 +15,14 @@ import redis
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
-from reshelf.drill.fleet import Member
 from reshelf.drill.plan import DRILLED, Fault, Kind
-from reshelf.drill.stage import Stage
-from reshelf.drill.stores import ClusterStore
+from reshelf.drill.setup.environment import Stage
+from reshelf.drill.setup.stores import ClusterStore
+from reshelf.drill.setup.workers import Member
 from schemas.errors import Transient
 from schemas.topics import CONVERSIONS, LAYOUTS, LAYOUTS_HISTORY, Topic
-from streams.clients import confluent_admin_config
-from streams.namespace import log_bounds
+from streams.kafka.bounds import log_bounds
+from streams.kafka.clients import confluent_admin_config
 
 Heal = Callable[[], None]
 REQUEST_S = 5.0

@@ -8,12 +8,12 @@ import time
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
-from reshelf.drill.books import Finding
-from reshelf.drill.stage import Stage
-from reshelf.processes import tail
-from reshelf.topics import apply
+from reshelf.drill.setup.environment import Stage
+from reshelf.drill.verify import Finding
+from reshelf.processes.children import tail
+from reshelf.topics.admin import apply
 from schemas.topics import CLICKS
-from streams.clients import confluent_admin_config, confluent_producer_config
+from streams.kafka.clients import confluent_admin_config, confluent_producer_config
 
 LIMIT_S = 40.0
 GONE_S = 15.0

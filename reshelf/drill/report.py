@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reshelf.drill.books import Finding
 from reshelf.drill.plan import BROKER_KINDS, ONE_REDIS_KINDS, WORKER_KINDS, Kind
 from reshelf.drill.samples import Use
+from reshelf.drill.verify import Finding
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""One drill from the first event to the last line of the books."""
+"""One drill from the first event to the last line of the report."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from pathlib import Path
 import redis
 from confluent_kafka import KafkaException
 
-from reshelf.drill import books
+from reshelf.drill import verify
 from reshelf.drill.faults import Heal, Impossible, inject
-from reshelf.drill.fleet import Fleet
 from reshelf.drill.plan import Fault, plan
 from reshelf.drill.recreate import check_refusal
 from reshelf.drill.report import Order, Report
 from reshelf.drill.samples import Samples, Use
+from reshelf.drill.setup.environment import Broker, GivenBroker, Stage, running
+from reshelf.drill.setup.stores import ClusterStore, GivenStore, RedisServer, Store
+from reshelf.drill.setup.workers import Fleet
 from reshelf.drill.slow import slow_redis, throttle_readers
-from reshelf.drill.stage import Broker, GivenBroker, Stage, running
-from reshelf.drill.stores import ClusterStore, GivenStore, RedisServer, Store
 from reshelf.drill.traffic import PAGES, Traffic
 from reshelf.drill.watch import CONVERTED, READERS, Watch, missing
+from reshelf.namespaces.state import rows
 from reshelf.settings import Settings
-from reshelf.state import rows
-from reshelf.topics import apply
+from reshelf.topics.admin import apply
 from schemas.errors import ReshelfError, Transient
 from schemas.topics import CLICKS, CONVERSIONS, DEAD_LETTERS, IMPRESSIONS, LAYOUTS, LAYOUTS_HISTORY, PURCHASES
-from streams.namespace import log_bounds
-from streams.records import TopicPartition
+from streams.kafka.bounds import log_bounds
+from streams.kafka.records import TopicPartition
 
 Say = Callable[[str], None]
 WARM_UP_S = 120.0
@@ -234,32 +234,32 @@ class _Drill:
 
     def _check(self, ends: dict[TopicPartition, int]) -> None:
         settings = self._stage.settings
-        log = books.read(settings.kafka, ENDS)
+        log = verify.read(settings.kafka, ENDS)
         rules = {page: 60_000 * (number + 1) for number, page in enumerate(PAGES)}
         exported = asyncio.run(rows(settings, settings.redis.namespace))
         self._report.findings += [
-            books.check_acknowledged(log, self._traffic.acknowledged),
-            books.check_state(exported, log, settings),
-            books.check_conversions(log, settings, rules),
-            books.check_dead_letters(log, books.read(settings.kafka, [DEAD_LETTERS]), settings),
+            verify.check_acknowledged(log, self._traffic.acknowledged),
+            verify.check_state(exported, log, settings),
+            verify.check_conversions(log, settings, rules),
+            verify.check_dead_letters(log, verify.read(settings.kafka, [DEAD_LETTERS]), settings),
             self._layouts(ends),
         ]
-        self._report.torn_layouts = books.torn_layouts(books.read(settings.kafka, [LAYOUTS, LAYOUTS_HISTORY]))
+        self._report.torn_layouts = verify.torn_layouts(verify.read(settings.kafka, [LAYOUTS, LAYOUTS_HISTORY]))
 
-    def _layouts(self, ends: dict[TopicPartition, int]) -> books.Finding:
+    def _layouts(self, ends: dict[TopicPartition, int]) -> verify.Finding:
         """Layouts whose statistics do not change are renewed at half their life: so long is waited."""
         until = time.monotonic() + 2 * LAYOUT_LIFE_MS / 1000
         while True:
             settings = self._stage.settings
-            found = books.check_layouts(books.read(settings.kafka, [LAYOUTS]), ends, settings.kafka.partitions)
+            found = verify.check_layouts(verify.read(settings.kafka, [LAYOUTS]), ends, settings.kafka.partitions)
             if found.equal or time.monotonic() > until:
                 return found
             for _ in range(5):
                 self._tick()
 
 
-def _growth(uses: list[Use]) -> books.Finding:
+def _growth(uses: list[Use]) -> verify.Finding:
     """Workers of a soak must not need more and more."""
-    finding = books.Finding(FLAT, len(uses))
+    finding = verify.Finding(FLAT, len(uses))
     finding.examples = [f"{use.worker} grew: {use.memory_mb} MB, {use.files} files" for use in uses if not use.flat]
     return finding

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from reshelf.drill.fleet import Member
+from reshelf.drill.setup.workers import Member
 from reshelf.drill.watch import Ends, missing
 
 SAMPLE_S = 2.0

@@ -14,8 +14,8 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from schemas.codec import encode, encode_key
 from schemas.messages import Candidates, CatalogItem, Click, Impression, PageRules, Purchase, PurchaseLine, SlotItem
 from schemas.topics import CATALOG_ITEMS, CLICKS, IMPRESSIONS, PAGE_RULES, PURCHASES, Topic
-from streams.clients import confluent_producer_config
-from streams.records import TopicPartition
+from streams.kafka.clients import confluent_producer_config
+from streams.kafka.records import TopicPartition
 from streams.settings import DAY_MS, KafkaSettings
 
 TICK_S = 0.02

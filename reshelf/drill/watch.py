@@ -10,7 +10,7 @@ from typing import Any
 
 from reshelf.drill.plan import Kind
 from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, PURCHASES
-from streams.records import TopicPartition
+from streams.kafka.records import TopicPartition
 from streams.state.watermark import Watermark
 
 TARGET_S = 1.0

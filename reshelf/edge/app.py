@@ -17,11 +17,11 @@ from starlette.types import Scope
 
 from reshelf.edge.answers import JSON, allowed, as_json, error, too_many, unauthorized
 from reshelf.edge.intake import Record, Refusal, check, parse
+from reshelf.edge.layout_cache import Shelf
 from reshelf.edge.limits import Limiter
 from reshelf.edge.openapi import document
-from reshelf.edge.settings import EdgeSettings
-from reshelf.edge.shelf import Shelf
 from reshelf.edge.slates import Slates
+from reshelf.edge_settings import EdgeSettings
 from schemas.errors import BadRecord
 from streams.access import required_token
 from streams.metrics import CONTENT_TYPE, REGISTRY, Sample, exposition

@@ -7,9 +7,9 @@ from typing import Self
 
 from confluent_kafka import KafkaError, Message
 
-from reshelf.edge.shelf import Shelf
-from reshelf.reading import partitions, reader
+from reshelf.edge.layout_cache import Shelf
 from schemas.topics import LAYOUTS
+from streams.kafka.reader import partitions, reader
 from streams.settings import KafkaSettings
 
 BATCH = 500

@@ -10,9 +10,9 @@ import uvicorn
 
 from reshelf.edge.app import Parts, application
 from reshelf.edge.feed import Feed
+from reshelf.edge.layout_cache import Shelf
 from reshelf.edge.sender import Sender
-from reshelf.edge.settings import EdgeSettings
-from reshelf.edge.shelf import Shelf
+from reshelf.edge_settings import EdgeSettings
 from schemas.errors import BadSettings
 from streams.access import required_token
 from streams.settings import KafkaSettings

@@ -10,7 +10,7 @@ from typing import Self
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from reshelf.edge.intake import Record, Refusal
-from streams.clients import confluent_producer_config
+from streams.kafka.clients import confluent_producer_config
 from streams.settings import KafkaSettings
 
 SEND_TIMEOUT_MS = 10_000

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from reshelf.edge.answers import allowed, as_json, error, header, unauthorized
-from reshelf.edge.shelf import Answer, Shelf
+from reshelf.edge.layout_cache import Answer, Shelf
 from schemas.messages import FALLBACK
 from streams.metrics import REGISTRY
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 import yaml
 
-from policy.rule_checks import problems
+from policy.rules.checks import problems
 from schemas.errors import BadSettings
 from schemas.messages import PageRules
 from schemas.rules import KINDS, Match, Rule, kind_of

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from reshelf.publish import deliver
-from reshelf.reading import partitions, reader, to_the_end
+from reshelf.topics.publish import deliver
 from schemas.codec import decoder, encode, encode_key
 from schemas.errors import BadRecord, BadSettings, ReshelfError
 from schemas.messages import PageRules
 from schemas.topics import PAGE_RULES, PAGE_RULES_HISTORY, Topic
+from streams.kafka.reader import partitions, reader, to_the_end
 from streams.settings import KafkaSettings
 
 _decode = decoder(PageRules)

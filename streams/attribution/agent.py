@@ -24,20 +24,20 @@ from redis.asyncio import Redis
 from schemas.errors import StateAttention
 from schemas.topics import CLICKS, CONVERSIONS, DEAD_LETTERS, PURCHASES
 from streams.attribution.conversions import ConversionsLog
-from streams.attribution.ends import LogEnds
-from streams.attribution.memory import ClickMemory, Starts
 from streams.attribution.windows import PageWindows, RulesReader
 from streams.attribution.worker import Behind, PartitionWorker
-from streams.clients import redis_client
+from streams.fold.alarm import UnfitAlarm
 from streams.fold.judge import Rejected
-from streams.learner.alarm import UnfitAlarm
+from streams.kafka.bounds import LogEnds
+from streams.kafka.producer import Outlet
+from streams.kafka.records import Batch, TopicPartition
 from streams.metrics import REGISTRY
-from streams.namespace import open_namespace
-from streams.outlet import Outlet
-from streams.patience import Patience
-from streams.records import Batch, TopicPartition
+from streams.retry import Patience
 from streams.settings import AttributionSettings, FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
+from streams.state.clicks.memory import ClickMemory, Starts
+from streams.state.connection.client import redis_client
 from streams.state.manifest import Manifest
+from streams.state.namespace import open_namespace
 from streams.transport import RANGE, BatchApp, create_app, end_process, reader, run_beside, subscription
 
 log = logging.getLogger("reshelf")

@@ -14,8 +14,8 @@ from schemas.errors import BadRecord, Transient
 from schemas.topics import CONVERSIONS
 from streams.attribution.core import Decision
 from streams.attribution.published import Standing
-from streams.clients import confluent_consumer_config
-from streams.outlet import Outgoing, Outlet
+from streams.kafka.clients import confluent_consumer_config
+from streams.kafka.producer import Outgoing, Outlet
 from streams.settings import KafkaSettings
 
 PURCHASE_HEADER = "reshelf-purchase"

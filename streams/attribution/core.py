@@ -16,11 +16,11 @@ from typing import NamedTuple, Protocol
 from policy.attribution import ClickRecord, attribute, click_record, conversion
 from schemas.messages import Conversion, Purchase
 from schemas.topics import CLICKS, PURCHASES
-from streams.attribution.clicks import GroupMemory, Position, group_of_unit
 from streams.attribution.order import Entry, Track, in_order
 from streams.fold.judge import Rejected
-from streams.records import Batch, Record, TopicPartition
+from streams.kafka.records import Batch, Record, TopicPartition
 from streams.settings import AttributionSettings, FoldSettings
+from streams.state.clicks.group import Change, GroupMemory, Position, group_of_unit
 from streams.state.keys import home_group
 
 STEP_RECORDS = 5_000
@@ -41,16 +41,6 @@ class Decision(NamedTuple):
     offset: int
     event: Conversion
     appended_at: int
-
-
-class Change(NamedTuple):
-    """What one group's memory in Redis is to become, if it is at `expected`."""
-
-    group: int
-    expected: Position
-    after: Position
-    added: list[tuple[str, ClickRecord]]
-    dropped: list[int]
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from schemas.errors import StateAttention
 from schemas.topics import Topic
 from streams.fold.judge import FORGOTTEN, Judge, Judged, Rejected
-from streams.records import Batch, Record
+from streams.kafka.records import Batch, Record
 from streams.settings import FoldSettings
 from streams.state.watermark import Watermark, fingerprint
 

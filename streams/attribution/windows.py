@@ -17,7 +17,7 @@ from schemas.codec import decoder
 from schemas.errors import BadRecord, BadSettings, Transient
 from schemas.messages import PageRules
 from schemas.topics import PAGE_RULES
-from streams.clients import confluent_consumer_config, ends_partition
+from streams.kafka.clients import confluent_consumer_config, ends_partition
 from streams.settings import KafkaSettings
 
 _TIMEOUT_S = 4.0

@@ -8,24 +8,23 @@ moved past is found again in events-conversions and not published twice.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import Protocol
 
 from schemas.errors import StateAttention
 from schemas.topics import CLICKS, CONVERSIONS, PURCHASES
-from streams.attribution.clicks import Position
 from streams.attribution.core import Decision, PartitionAttribution, Step, Windows
-from streams.attribution.memory import ClickMemory
 from streams.attribution.published import Published, Standing
 from streams.fold.judge import Rejected
-from streams.records import Batch
+from streams.kafka.bounds import Bounds
+from streams.kafka.records import Batch
 from streams.settings import AttributionSettings, FoldSettings
+from streams.state.clicks.group import Position
+from streams.state.clicks.memory import ClickMemory
 from streams.state.watermark import Watermark
 
 Bury = Callable[[Sequence[Rejected]], Awaitable[None]]
-Bounds = Mapping[str, tuple[int, int]]
-"""First offset and end of the partition, by topic."""
 
 
 class Decisions(Protocol):

@@ -18,19 +18,20 @@ from schemas.errors import BadRecord, StateAttention
 from schemas.messages import PageRules, PolicyParameters
 from schemas.rules import Complements
 from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, PAGE_RULES, POLICY_PARAMETERS
-from streams.clients import partition_of, redis_client
+from streams.catalog.follower import Follower
+from streams.catalog.view import Catalog
 from streams.fitter.page import PageState, fit, items_of, start_of
 from streams.fitter.purchases import PurchaseReader
-from streams.layouts.catalog import Catalog
-from streams.layouts.follow import Follower
+from streams.kafka.clients import partition_of
+from streams.kafka.producer import Outgoing, Outlet
+from streams.kafka.records import TopicPartition
 from streams.metrics import REGISTRY, Registry
-from streams.namespace import open_namespace
-from streams.outlet import Outgoing, Outlet
-from streams.patience import Patience
-from streams.records import TopicPartition
+from streams.retry import Patience
 from streams.settings import FitterSettings, FoldSettings, KafkaSettings, LayoutSettings, RedisSettings
+from streams.state.arrays.tables import Table
+from streams.state.connection.client import redis_client
+from streams.state.namespace import open_namespace
 from streams.state.reader import StateReader
-from streams.state.tables import Table
 from streams.transport import BatchApp, create_app, end_process, reader, run_beside, subscription
 
 READ_TOPICS = (CATALOG_ITEMS, CATALOG_EMBEDDINGS, PAGE_RULES, POLICY_PARAMETERS)

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from policy.matching import Bools, about
+from policy.arrays import Bools
+from policy.rules.matching import about
 from schemas.messages import CatalogItem, PageRules
 from schemas.rules import Sponsored
 from streams.settings import DAY_MS, FoldSettings
-from streams.state.tables import Table
+from streams.state.arrays.tables import Table
 
 EARLY = 0.02
 """Before this part of the day is over, what it shows is no forecast."""

@@ -8,20 +8,21 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 
-from policy.examination import examination
-from policy.features import describe
-from policy.fitting import Described, PageCounts, fit_page
-from policy.noise import implausible
-from policy.reward import Sold, delay_curve, fit_sales, matured
+from policy.arrays import Vectors
+from policy.model.examination import examination
+from policy.model.features import describe
+from policy.model.fitting import Described, PageCounts, fit_page
+from policy.model.outliers import implausible
+from policy.model.reward import Sold, delay_curve, fit_sales, matured
 from schemas.messages import CatalogItem, PageRules, PolicyParameters, Sales
+from streams.catalog.candidates import CandidateSet
+from streams.catalog.embeddings import filled
+from streams.catalog.item_features import sold
+from streams.catalog.weighted_counts import ONE, Totals, weights
 from streams.fitter.pacing import pacing
 from streams.fold.deltas import DELAY_BINS, Traffic
-from streams.layouts.candidates import CandidateSet
-from streams.layouts.embeddings import Vectors, filled
-from streams.layouts.known import sold
-from streams.layouts.totals import ONE, Totals, weights
 from streams.settings import FoldSettings, LayoutSettings
-from streams.state.tables import Table
+from streams.state.arrays.tables import Table
 
 MOST_SEGMENTS = 200
 """Segments that are fitted: the most shown; a page's others are taken for its average."""
@@ -74,7 +75,7 @@ def fit(
 ) -> PolicyParameters:
     """The parameters of a page as of `now_ms`; `version` is 0.
 
-    `times`: how much more than the median segment one may be clicked on (`policy.noise`).
+    `times`: how much more than the median segment one may be clicked on (`policy.model.outliers`).
     """
     shown = _shown_most(state.tables)
     left_out = _left_out(shown, start.click_rate, times)

@@ -13,13 +13,13 @@ from collections.abc import Collection, Sequence
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
-from policy.complements import Baskets, complements
+from policy.model.complements import Baskets, complements
 from schemas.errors import Transient
 from schemas.topics import PURCHASES
-from streams.clients import confluent_consumer_config, ends_partition
 from streams.fold.judge import Judge
-from streams.namespace import log_bounds
-from streams.records import Logged
+from streams.kafka.bounds import log_bounds
+from streams.kafka.clients import confluent_consumer_config, ends_partition
+from streams.kafka.records import Logged
 from streams.settings import FoldSettings, KafkaSettings
 
 READ_BACK = 200_000

@@ -15,7 +15,7 @@ from streams.fold.judge import Accepted
 from streams.settings import FoldSettings
 
 if TYPE_CHECKING:
-    from streams.fold.compiled import Cells, Taken
+    from streams.fold.fast.compiled import Cells, Taken
 
 DELAY_BINS = 32
 WHOLE_PAGE = "*"

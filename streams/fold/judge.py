@@ -17,12 +17,12 @@ from schemas.codec import bad_record
 from schemas.dead_letters import DeadLetter
 from schemas.messages import Conversion, Impression
 from schemas.topics import CLICKS, CONVERSIONS, DAY_MS, IMPRESSIONS, Topic
-from streams.fold.shortcut import BUILT, block_count, make_shortcut, taken_by, window
-from streams.records import Record, TopicPartition
+from streams.fold.fast.path import BUILT, block_count, make_shortcut, taken_by, window
+from streams.kafka.records import Record, TopicPartition
 from streams.settings import FoldSettings
 
 if TYPE_CHECKING:
-    from streams.fold.compiled import Shortcut, Taken
+    from streams.fold.fast.compiled import Shortcut, Taken
 
 Admit = Callable[["Accepted"], bool]
 DUPLICATE, FORGOTTEN, ROBOT, REPEATED = "duplicate", "forgotten", "robot", "repeated"

@@ -21,7 +21,7 @@ from schemas.topics import BY_NAME, CLICKS, CONVERSIONS, DAY_MS, IMPRESSIONS, To
 from streams.fold.deltas import delay_bin, traffic_of
 from streams.fold.judge import ASIDE, bucket_of
 from streams.fold.quota import KEY, name_code, names_of
-from streams.records import Record, TopicPartition
+from streams.kafka.records import Record, TopicPartition
 from streams.settings import FoldSettings
 
 Row = list[Any]

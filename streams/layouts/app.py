@@ -9,20 +9,20 @@ from typing import Any
 import faust
 
 from schemas.topics import LAYOUT_REQUESTS, LAYOUTS_HISTORY
-from streams.clients import redis_client
-from streams.layouts.catalog import Catalog
-from streams.layouts.follow import Follower
-from streams.layouts.guard import Guard
+from streams.catalog.follower import Follower
+from streams.catalog.view import Catalog
+from streams.kafka.producer import Outlet
+from streams.kafka.records import TopicPartition
+from streams.layouts.guard_rail import Guard
 from streams.layouts.producer import Decided, LayoutProducer
-from streams.layouts.versions import Versions
 from streams.metrics import REGISTRY, Registry
-from streams.namespace import open_namespace
-from streams.outlet import Outlet
-from streams.patience import Patience
-from streams.records import TopicPartition
+from streams.retry import Patience
 from streams.settings import ExperimentSettings, FoldSettings, KafkaSettings, LayoutSettings, RedisSettings
+from streams.state.connection.client import redis_client
+from streams.state.connection.pipelined import Together
+from streams.state.layout_versions import Versions
+from streams.state.namespace import open_namespace
 from streams.state.reader import StateReader
-from streams.state.together import Together
 from streams.transport import BatchApp, create_app, end_process, reader, run_beside, subscription
 
 REQUESTS_LINGER_S = 0.02

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from policy.assignment import slate_chances
-from policy.compose import Composition
+from policy.slates.composition import Composition
 from schemas.messages import MAIN, Layout, LayoutBranch, PageRules, PolicyChoice
 
 

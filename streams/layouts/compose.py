@@ -13,21 +13,21 @@ from hashlib import sha256
 import msgspec
 import numpy as np
 
-from policy.compose import Composition, Statistics
-from policy.compose import compose as slates_of
-from policy.examination import examination
-from policy.posteriors import kept
-from policy.reward import Worth
-from policy.reward import worth as worth_of
+from policy.model.examination import examination
+from policy.model.posteriors import kept
+from policy.model.reward import Worth
+from policy.model.reward import worth as worth_of
+from policy.slates.composition import Composition, Statistics
+from policy.slates.composition import compose as slates_of
 from schemas.messages import Layout, PolicyChoice, Sales
+from streams.catalog.item_features import base, sold
+from streams.catalog.page import Page
+from streams.catalog.weighted_counts import ONE, Totals, weights
 from streams.fold.deltas import WHOLE_PAGE, Traffic
 from streams.layouts.branches import most_variants, with_branches
-from streams.layouts.known import base, sold
-from streams.layouts.page import Page
-from streams.layouts.totals import ONE, Totals, weights
 from streams.settings import LayoutSettings
+from streams.state.arrays.tables import Table
 from streams.state.reader import KeyState
-from streams.state.tables import Table
 
 SHAPING = (
     "epoch_ms",

@@ -7,18 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from policy.compose import Statistics
-from policy.matching import NO_CODE
-from policy.posteriors import Beta, Floats, interval
-from policy.priors import unpacked
-from policy.rules import Bound
-from policy.sampling import beta_draws
+from policy.arrays import Floats
+from policy.model.posteriors import Beta, interval
+from policy.model.priors import unpacked
+from policy.rules.compiled import Bound
+from policy.rules.matching import NO_CODE
+from policy.slates.composition import Statistics
+from policy.slates.sampling import beta_draws
 from schemas.messages import Layout, PolicyParameters
+from streams.catalog.item_features import Known
+from streams.catalog.page import Page
+from streams.catalog.weighted_counts import Totals
 from streams.layouts.compose import compose, explored, statistics_of
-from streams.layouts.guard import guarded
-from streams.layouts.known import Known
-from streams.layouts.page import Page
-from streams.layouts.totals import Totals
+from streams.layouts.guard_rail import guarded
 from streams.settings import LayoutSettings
 from streams.state.reader import KeyState
 
@@ -90,7 +91,7 @@ def explain(
 ) -> Explanation:
     """Make the layout of a page for a segment and say for each candidate what went into it.
 
-    `fell_back` says why the page shows its baseline to all, where it does (`streams.layouts.guard`).
+    `fell_back` says why the page shows its baseline to all, where it does (`streams.layouts.guard_rail`).
     """
     totals = Totals(page.candidates, tuple(page.rules.slots))
     layout = guarded(compose(segment, state, page, settings, epoch, totals, now_ms), 0, fell_back)

@@ -19,23 +19,25 @@ from typing import Literal
 from zlib import crc32
 
 from policy.assignment import Epoch, epoch_of
-from policy.entropy import entropy
+from policy.slates.entropy import entropy
 from schemas.codec import decode_key, decoder, encode, encode_key
 from schemas.errors import BadRecord, StateAttention
 from schemas.messages import Layout, LayoutRequest
 from schemas.topics import LAYOUT_REQUESTS, LAYOUTS, LAYOUTS_HISTORY
-from streams.clients import partition_of
+from streams.catalog.latest_layout import Published, published_of
+from streams.catalog.page import Key
+from streams.catalog.view import Catalog, Changes
+from streams.catalog.weighted_counts import TotalsCache
 from streams.fold.deltas import WHOLE_PAGE
-from streams.layouts.catalog import Catalog, Changes, Published, published_of
+from streams.kafka.clients import partition_of
+from streams.kafka.producer import Outgoing, Outlet
+from streams.kafka.records import Batch, TopicPartition
 from streams.layouts.compose import compose, stamped, unshadowed
-from streams.layouts.schedule import Key, Schedule
-from streams.layouts.totals import TotalsCache
-from streams.layouts.versions import Versions
+from streams.layouts.schedule import Schedule
 from streams.metrics import REGISTRY, Registry
-from streams.outlet import Outgoing, Outlet
-from streams.patience import Patience
-from streams.records import Batch, TopicPartition
+from streams.retry import Patience
 from streams.settings import LayoutSettings
+from streams.state.layout_versions import Versions
 from streams.state.reader import KeyState, StateReader
 
 AT_ONCE = 64

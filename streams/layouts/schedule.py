@@ -12,15 +12,10 @@ import heapq
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from streams.catalog.page import Key
+
 HEAD_START_MS = 2_000.0
 """An urgent key goes before others that have waited for so much longer."""
-
-
-class Key(NamedTuple):
-    """What a layout is for."""
-
-    page: str
-    segment: str
 
 
 class Mark(NamedTuple):

@@ -21,21 +21,22 @@ from schemas.codec import encode, encode_key
 from schemas.errors import StateAttention
 from schemas.messages import LayoutRequest
 from schemas.topics import CLICKS, CONVERSIONS, DEAD_LETTERS, IMPRESSIONS, LAYOUT_REQUESTS
-from streams.clients import redis_client
+from streams.fold.alarm import UnfitAlarm
 from streams.fold.deltas import WHOLE_PAGE
+from streams.fold.fast.path import BUILT
 from streams.fold.judge import Rejected
-from streams.fold.shortcut import BUILT
-from streams.learner.alarm import UnfitAlarm
-from streams.learner.partition import PartitionFold, Prepared, Rewind
-from streams.learner.wanted import Wanted
+from streams.kafka.bounds import log_bounds
+from streams.kafka.producer import Outgoing, Outlet
+from streams.kafka.records import Batch, TopicPartition
+from streams.learner.layout_requests import Wanted
 from streams.metrics import REGISTRY
-from streams.namespace import log_bounds, open_namespace
-from streams.outlet import Outgoing, Outlet
-from streams.patience import Patience
-from streams.records import Batch, TopicPartition
+from streams.retry import Patience
 from streams.settings import FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
+from streams.state.connection.client import redis_client
 from streams.state.expiry import expire
 from streams.state.manifest import Manifest, agree
+from streams.state.namespace import open_namespace
+from streams.state.partition import PartitionFold, Prepared, Rewind
 from streams.state.store import Store
 from streams.transport import BatchApp, create_app, end_process, guarded, reader, run_beside, subscription
 

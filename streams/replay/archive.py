@@ -13,9 +13,9 @@ from types import ModuleType
 from typing import Any
 
 from schemas.errors import BadSettings
-from streams.records import Logged, TopicPartition
+from streams.kafka.log_source import Runs, Source, Span
+from streams.kafka.records import Logged, TopicPartition
 from streams.replay import json_lines, parquet
-from streams.replay.source import Runs, Source, Span
 
 FORMS: Mapping[str, ModuleType] = {form.SUFFIX: form for form in (parquet, json_lines)}
 """Each has a `Writer`, `runs` and `offsets`; the name is that of its files' suffix."""

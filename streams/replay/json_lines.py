@@ -17,7 +17,7 @@ from typing import TypeVar
 import msgspec
 
 from schemas.errors import BadSettings
-from streams.records import Logged
+from streams.kafka.records import Logged
 
 RUN = 20_000
 SUFFIX = "jsonl"

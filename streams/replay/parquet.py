@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.errors import BadSettings
-from streams.records import Logged
+from streams.kafka.records import Logged
 
 RUN = 20_000
 SUFFIX = "parquet"

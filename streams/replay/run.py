@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from schemas.errors import StateAttention
+from streams.fold.fast.path import BUILT
 from streams.fold.judge import Rejected
-from streams.fold.shortcut import BUILT
-from streams.learner.partition import PartitionFold, Prepared, Rewind
-from streams.patience import Patience
-from streams.records import Batch, TopicPartition
-from streams.replay.source import Runs, Source, Span
+from streams.kafka.log_source import Runs, Source, Span
+from streams.kafka.records import Batch, TopicPartition
+from streams.retry import Patience
 from streams.settings import FoldSettings
 from streams.state.manifest import Manifest
+from streams.state.partition import PartitionFold, Prepared, Rewind
 from streams.state.store import Store
 
 T = TypeVar("T")

@@ -11,8 +11,8 @@ from __future__ import annotations
 from redis.asyncio import Redis
 
 from schemas.errors import BadSettings
+from streams.state.connection.errors import carried_out
 from streams.state.keys import PREFIX
-from streams.state.store import carried_out
 
 
 def alias_key(name: str) -> str:

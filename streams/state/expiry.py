@@ -12,12 +12,13 @@ from importlib.resources import files
 import orjson
 
 from streams.fold.deltas import TableKey, Traffic
-from streams.records import TopicPartition
+from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings
-from streams.state.directory import names_in
+from streams.state.arrays.directory import names_in
+from streams.state.arrays.tables import blocks_for
+from streams.state.connection.errors import carried_out
 from streams.state.keys import GroupKeys, home_group
-from streams.state.store import Store, carried_out
-from streams.state.tables import blocks_for
+from streams.state.store import Store
 from streams.state.watermark import Watermark
 
 _SCRIPT = files("streams.state").joinpath("expire.lua").read_text()

@@ -25,14 +25,15 @@ import numpy as np
 import orjson
 
 from streams.fold.deltas import TableKey
-from streams.records import TopicPartition
+from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings
+from streams.state.arrays.tables import Table, decode_bins
+from streams.state.connection.errors import carried_out
 from streams.state.expiry import is_expired, reached
 from streams.state.keys import GroupKeys, home_group
 from streams.state.manifest import Manifest
 from streams.state.reader import read_tables, table_keys
-from streams.state.store import Store, carried_out
-from streams.state.tables import Table, decode_bins
+from streams.state.store import Store
 
 Row = list[Any]
 CSV_COLUMNS = ("page", "segment", "bucket", "item", "slot", "impressions", "clicks", "conversions", "revenue")

@@ -13,7 +13,7 @@ from zlib import crc32
 import orjson
 
 from streams.fold.deltas import TableKey
-from streams.records import TopicPartition
+from streams.kafka.records import TopicPartition
 
 PREFIX = "reshelf:"
 

@@ -9,10 +9,10 @@ import msgspec
 from redis.asyncio import Redis
 
 from schemas.errors import StateAttention
-from streams.records import TopicPartition
+from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings
 from streams.state import keys
-from streams.state.store import carried_out
+from streams.state.connection.errors import carried_out
 
 FOLD_VERSION = 2
 AS_PUBLISHED = "as published"

@@ -14,12 +14,12 @@ import orjson
 from redis.asyncio import Redis
 
 from streams.fold.deltas import TableKey, Traffic
-from streams.records import TopicPartition
-from streams.state.directory import names_in
+from streams.kafka.records import TopicPartition
+from streams.state.arrays.directory import names_in
+from streams.state.arrays.tables import Table, blocks_for, decode_table
+from streams.state.connection.errors import carried_out
+from streams.state.connection.pipelined import Together
 from streams.state.keys import GroupKeys, group_of
-from streams.state.store import carried_out
-from streams.state.tables import Table, blocks_for, decode_table
-from streams.state.together import Together
 from streams.state.watermark import Watermark
 
 _PARTS = ("items", "slots", "sold", "sales", "delays")

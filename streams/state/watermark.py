@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from zlib import crc32
 
-from streams.records import Record
+from streams.kafka.records import Record
 
 
 @dataclass(frozen=True, slots=True)

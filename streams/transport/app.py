@@ -30,8 +30,8 @@ from faust.transport.drivers import TRANSPORTS
 from faust.types import AgentT, TopicT
 
 from schemas.errors import BadSettings, ReshelfError
-from streams.clients import bootstrap_servers, quiet_loggers
-from streams.ending import alone, ended
+from streams.cancellation import alone, ended
+from streams.kafka.clients import bootstrap_servers, quiet_loggers
 from streams.settings import HealthSettings, KafkaSettings
 from streams.transport.consumer import reader
 from streams.transport.health import HealthServer, Vitals

@@ -24,12 +24,12 @@ from faust.transport.drivers.aiokafka import Transport as FaustTransport
 from faust.types import TP, ConsumerMessage
 
 from schemas.errors import StateAttention, Transient
-from streams.patience import Patience
-from streams.records import Batch, Record, TopicPartition
+from streams.kafka.records import Batch, Record, TopicPartition
+from streams.retry import Patience
+from streams.transport.faust_stubs import Unused
 from streams.transport.ledger import VOID, Delivery, Ledger, Partition
 from streams.transport.pace import READ_WAIT_S, Pace
 from streams.transport.source import Source
-from streams.transport.unused import Unused
 from streams.transport.wiring import Wiring
 
 COMMIT_WAIT_S = 1.0

@@ -19,7 +19,7 @@ from aiohttp import web
 from schemas.errors import BadSettings
 from streams.access import required_token
 from streams.metrics import CONTENT_TYPE, REGISTRY, Sample, exposition
-from streams.patience import Patience
+from streams.retry import Patience
 from streams.settings import HealthSettings
 from streams.transport.consumer import BatchConsumer
 

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from streams.records import Batch, Record, TopicPartition
+from streams.kafka.records import Batch, Record, TopicPartition
 
 VOID = -2
 """Group generation of a message that no stream may process any more."""

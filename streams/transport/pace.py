@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from streams.records import Batch
+from streams.kafka.records import Batch
 from streams.transport.ledger import Ledger, Partition
 from streams.transport.source import Source
 from streams.transport.wiring import Wiring

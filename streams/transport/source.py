@@ -13,11 +13,11 @@ from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionE
 from aiokafka.protocol.group import LeaveGroupRequest
 
 from schemas.errors import Transient
-from streams.clients import aiokafka_consumer_config
-from streams.ending import ended
-from streams.parsed import PARTITION_FETCH_BYTES, fetched, hand_on_parsed, position_of, state_of
-from streams.patience import Patience
-from streams.records import Record
+from streams.cancellation import ended
+from streams.kafka.clients import aiokafka_consumer_config
+from streams.kafka.parsed import PARTITION_FETCH_BYTES, fetched, hand_on_parsed, position_of, state_of
+from streams.kafka.records import Record
+from streams.retry import Patience
 from streams.settings import KafkaSettings
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 
 from schemas.errors import BadSettings
-from streams.records import TopicPartition
+from streams.kafka.records import TopicPartition
 from streams.settings import KafkaSettings
 
 ROUND_ROBIN: type[AbstractPartitionAssignor] = RoundRobinPartitionAssignor

@@ -10,7 +10,7 @@ import click
 import pytest
 import yaml
 
-from reshelf.command import cli
+from reshelf.cli.main import cli
 from reshelf.settings import Settings, load_settings
 
 ROOT = Path(__file__).parents[2]

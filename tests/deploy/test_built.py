@@ -48,7 +48,7 @@ def told(folder: Path, *command: str) -> str:
 def test_the_installed_command_runs_with_its_compiled_parts_and_writes_settings(
     installed: Path, tmp_path: Path
 ) -> None:
-    modules = "reshelf", "policy.scan", "streams.fold.compiled"
+    modules = "reshelf", "policy.slates.scan", "streams.fold.fast.compiled"
     ask = "import sys, importlib; print(*(importlib.import_module(name).__file__ for name in sys.argv[1:]))"
     places = told(tmp_path, str(installed / "bin/python"), "-c", ask, *modules).split()
     assert len(places) == len(modules)

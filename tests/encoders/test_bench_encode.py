@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from reshelf.command import run
+from reshelf.cli.main import run
 from tests.encoders.conftest import NO_TORCH
 
 

@@ -15,7 +15,7 @@ from encoders.text import content_hash, text_of
 from encoders.wire import embedding
 from schemas.codec import decoder, encode
 from schemas.messages import CatalogEmbedding, CatalogItem
-from streams.layouts.embeddings import Embeddings
+from streams.catalog.embeddings import Embeddings
 
 ITEMS = ["a", "b", "c"]
 items = st.builds(

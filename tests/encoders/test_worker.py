@@ -14,13 +14,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from reshelf.command import run
-from reshelf.publish import deliver
+from reshelf.cli.main import run
+from reshelf.topics.publish import deliver
 from schemas import dead_letters
 from schemas.codec import decoder, encode
 from schemas.messages import CatalogEmbedding, CatalogItem
 from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, DEAD_LETTERS, Topic
-from streams.clients import confluent_consumer_config, confluent_producer_config
+from streams.kafka.clients import confluent_consumer_config, confluent_producer_config
 from streams.settings import KafkaSettings
 from tests.encoders.conftest import NO_TORCH
 from tests.streams.test_learner import read_all

@@ -21,15 +21,15 @@ import pytest
 import requests
 from confluent_kafka import Message, Producer
 
-from bench.browser import CHROMIUM, FLAGS
+from bench.web.browser import CHROMIUM, FLAGS
 from policy.assignment import choose
-from reshelf.processes import free_port
-from reshelf.reading import partitions, reader, to_the_end
+from reshelf.processes.children import free_port
 from schemas import export
 from schemas.codec import decoder, encode, encode_key
 from schemas.messages import FALLBACK, Click, Impression, Layout, Purchase, PurchaseLine, SlotItem
 from schemas.topics import CLICKS, IMPRESSIONS, LAYOUTS, PURCHASES, Topic
-from streams.clients import confluent_producer_config, partition_of
+from streams.kafka.clients import confluent_producer_config, partition_of
+from streams.kafka.reader import partitions, reader, to_the_end
 from streams.settings import KafkaSettings
 from tests.reshelf.test_layouts_command import NOW_MS, layout
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from policy.examination import examination
-from policy.features import Features
-from policy.fitting import Described, PageCounts
-from policy.posteriors import Floats
+from policy.arrays import Floats
+from policy.model.examination import examination
+from policy.model.features import Features
+from policy.model.fitting import Described, PageCounts
 
 
 @dataclass(frozen=True)

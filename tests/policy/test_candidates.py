@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.candidates import candidates
+from policy.slates.candidates import candidates
 from schemas.messages import Candidates, CatalogItem
 
 BOOT = CatalogItem("boot", "Boot", category="shoes", brand="north", tags=["winter", "new"])

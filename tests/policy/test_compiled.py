@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.compiled import BUILT
-from policy.sampling import arm_hashes, beta_draws
-from policy.slates import slates
+from policy.hashes import arm_hashes
+from policy.slates.arrangement import slates
+from policy.slates.compiled import BUILT
+from policy.slates.sampling import beta_draws
 
 pytestmark = pytest.mark.skipif(not BUILT, reason="no C compiler was at hand when this was installed")
 seeds = st.integers(0, 2**32 - 1)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chi2_contingency
 
-from policy.complements import LEAST_ORDERS, MOST, Baskets, complements, surprise
+from policy.model.complements import LEAST_ORDERS, MOST, Baskets, complements, surprise
 
 ORDERS = st.lists(st.lists(st.sampled_from("abcdefg"), max_size=6), max_size=60)
 

@@ -12,15 +12,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from policy.compose import Statistics, compose
-from policy.examination import examination
-from policy.filling import Rules
-from policy.posteriors import Beta, Prior, posterior
-from policy.reward import Worth
-from policy.rules import bind
-from policy.sampling import arm_hashes, click_normals
-from policy.scoring import POLICIES, Belief, Random, baseline
-from policy.slates import propensities, slates
+from policy.hashes import arm_hashes
+from policy.model.examination import examination
+from policy.model.posteriors import Beta, Prior, posterior
+from policy.model.reward import Worth
+from policy.rules.compiled import bind
+from policy.slates.arrangement import propensities, slates
+from policy.slates.composition import Statistics, compose
+from policy.slates.fill import Rules
+from policy.slates.sampling import click_normals
+from policy.slates.scoring import POLICIES, Belief, Random, baseline
 from schemas.messages import CatalogItem, PageRules, PolicyChoice, PolicyName
 from schemas.rules import Boost, Match, Spacing
 

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace as replaced
 from scipy.special import betaincinv, logit
 
-from policy.examination import LEAST, examination, fit_examination
-from policy.features import FURTHEST, Features, describe
-from policy.fitting import DIRECTIONS, Described, PageCounts, _directions, fit_page
-from policy.interest import damping
-from policy.posteriors import Beta, posterior
-from policy.priors import (
+from policy.model.examination import LEAST, examination, fit_examination
+from policy.model.features import FURTHEST, Features, describe
+from policy.model.fitting import DIRECTIONS, Described, PageCounts, _directions, fit_page
+from policy.model.interest import damping
+from policy.model.posteriors import Beta, posterior
+from policy.model.priors import (
     MOST_DOUBT,
     ArmPriors,
     Fitted,
@@ -29,8 +29,8 @@ from policy.priors import (
     strength_of,
     unpacked,
 )
-from policy.priors import fitted as fitted_arms
-from policy.strength import fit_strength
+from policy.model.priors import fitted as fitted_arms
+from policy.model.strength import fit_strength
 from schemas.codec import decoder, encode
 from schemas.messages import CatalogItem, PolicyParameters, SegmentFit
 from tests.policy.fitted_world import World, world

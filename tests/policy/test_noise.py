@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.noise import implausible
+from policy.model.outliers import implausible
 
 _counts = st.lists(st.tuples(st.integers(0, 10**6), st.floats(0.0, 1.0)), min_size=1, max_size=20)
 

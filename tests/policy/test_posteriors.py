@@ -10,8 +10,8 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from scipy.stats import beta as exact_beta
 
-from policy.examination import examination
-from policy.posteriors import Prior, bucket_weights, interval, kept, posterior
+from policy.model.examination import examination
+from policy.model.posteriors import Prior, bucket_weights, interval, kept, posterior
 
 COUNTS = arrays(np.int64, (3, 4), elements=st.integers(0, 10**9))
 PRIORS = st.builds(Prior, st.floats(1e-6, 1 - 1e-6), st.floats(1e-3, 1e6))

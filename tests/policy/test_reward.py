@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.reward import SECOND_MS, Sold, delay_curve, fit_sales, matured, sale_normals, worth
-from policy.sampling import arm_hashes
+from policy.hashes import arm_hashes
+from policy.model.reward import SECOND_MS, Sold, delay_curve, fit_sales, matured, worth
+from policy.slates.sampling import sale_normals, worth_draws
 from schemas.messages import Sales
 
 USUAL = Sales(conversion_rate=0.05, strength=40.0, amount=5_000.0, deviation=2_000.0)
@@ -34,7 +35,7 @@ def test_without_purchases_a_click_is_worth_what_is_usual() -> None:
 def test_a_worth_is_finite_and_not_below_a_clicks_own(lines: float, clicks: float, amount: float) -> None:
     found = worth(sold(lines, amount, clicks), USUAL, 3.0, np.ones(1))
     z = sale_normals("home", "s", arm_hashes(["a"]), 8, 1)
-    for values in (found.mean, found.draws(z, 1.0)):
+    for values in (found.mean, worth_draws(found, z, 1.0)):
         assert np.isfinite(values).all()
         assert (values >= 3.0).all()
 
@@ -49,7 +50,7 @@ def test_many_purchases_speak_for_themselves() -> None:
     found = worth(sold(10_000.0, 800.0, 100_000.0), USUAL, 0.0, np.array([0.5]))
     assert found.mean == pytest.approx([0.1 * 800.0 * 0.5], rel=0.01)
     z = sale_normals("home", "s", arm_hashes(["a"]), 64, 1)
-    assert found.draws(z, 1.0) == pytest.approx(np.full((1, 64), 40.0), rel=0.1)
+    assert worth_draws(found, z, 1.0) == pytest.approx(np.full((1, 64), 40.0), rel=0.1)
 
 
 def test_squared_amounts_are_the_spread_of_lines() -> None:

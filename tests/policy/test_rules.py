@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policy.compiled import BUILT
-from policy.examination import examination
-from policy.filling import Filled, Prepared, fill
-from policy.greedy import Greedy, Limits
-from policy.rules import Bound, bind, next_change, shown_in
-from policy.sampling import arm_hashes
-from policy.slates import slates
+from policy.hashes import arm_hashes
+from policy.model.examination import examination
+from policy.rules.compiled import Bound, bind, next_change, shown_in
+from policy.slates.arrangement import slates
+from policy.slates.compiled import BUILT
+from policy.slates.fill import Filled, Prepared, fill
+from policy.slates.greedy import Greedy, Limits
 from schemas.messages import CatalogItem, PageRules
 from schemas.rules import (
     Boost,

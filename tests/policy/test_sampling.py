@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from scipy.special import betaincinv
 from scipy.stats import kstest
 
-from policy.sampling import arm_hashes, beta_draws, click_normals, normals, uniforms
+from policy.hashes import arm_hashes
+from policy.slates.sampling import beta_draws, click_normals, normals, uniforms
 
 ITEMS = [f"item-{number}" for number in range(2_000)]
 HASHES = arm_hashes(ITEMS)
@@ -64,7 +65,7 @@ def test_the_uniforms_are_the_same_on_every_machine() -> None:
     drawn = uniforms("home", "Stammkunden", arm_hashes(["shoe", "Hüte"]), "click", 3, 20_780)
     assert drawn.tolist() == PINNED
     script = (
-        "from policy.sampling import arm_hashes, uniforms;"
+        "from policy.hashes import arm_hashes;from policy.slates.sampling import uniforms;"
         "print(uniforms('home', 'Stammkunden', arm_hashes(['shoe', 'H\\u00fcte']), 'click', 3, 20_780).tolist())"
     )
     other = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

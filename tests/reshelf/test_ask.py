@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reshelf.asking import Question, nearest, ranked
-from reshelf.beliefs import beliefs
-from reshelf.command import run
+from reshelf.cli.main import run
+from reshelf.inspect.posterior_summary import beliefs
+from reshelf.inspect.search import Question, nearest, ranked
 from schemas.messages import CatalogItem, PageRules
 from schemas.topics import CATALOG_ITEMS
+from streams.catalog.candidates import CandidateSet
+from streams.catalog.page import Page
 from streams.fold.deltas import Traffic
-from streams.layouts.candidates import CandidateSet
-from streams.layouts.page import Page
 from streams.settings import LayoutSettings
 from streams.state.reader import KeyState
 from tests.encoders.conftest import NO_TORCH

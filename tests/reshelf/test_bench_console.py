@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from bench.browser import CHROMIUM
+from bench.web.browser import CHROMIUM
 
 
 def test_the_page_asks_twice_a_second_and_its_cost_is_told() -> None:

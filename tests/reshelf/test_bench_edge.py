@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from bench.edge import Run, parse
+from bench.web.edge import Run, parse
 from schemas.errors import Transient
 
 PRINTED = """

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.coverage import coverage, false_alarms
-from bench.ope import DEFAULTS, TARGETS, Plan, simulated, value, world
-from bench.open_bandit import rows, swapped
-from reshelf.command import run
+from bench.evaluation.coverage import coverage, false_alarms
+from bench.evaluation.estimates import DEFAULTS, TARGETS, Plan, simulated, value, world
+from bench.evaluation.open_bandit import rows, swapped
+from reshelf.cli.main import run
 
 SMALL = Plan(items=12, slots=4, units=1_500, views=4_000, layouts=4)
 

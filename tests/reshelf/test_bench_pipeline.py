@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner
 from redis import Redis
 
-from bench.log import impressions
+from bench.events.log import impressions
 from bench.peers.sink import WRITTEN, Sink
-from reshelf.command import cli
-from streams.fold.shortcut import BUILT
+from reshelf.cli.main import cli
+from streams.fold.fast.path import BUILT
 from streams.settings import FoldSettings, RedisSettings
 from streams.state.keys import GroupKeys
 

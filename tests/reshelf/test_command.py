@@ -18,9 +18,9 @@ from click.testing import CliRunner
 from confluent_kafka import Consumer, TopicPartition
 from redis import Redis
 
-from reshelf.command import COMMANDS, TASKS, cli, run
+from reshelf.cli.main import COMMANDS, TASKS, cli, run
 from reshelf.settings import fields, variable
-from reshelf.topics import apply
+from reshelf.topics.admin import apply
 from schemas.codec import encode
 from schemas.messages import CatalogItem
 from schemas.topics import EVENT_TOPICS
@@ -51,7 +51,7 @@ def here(monkeypatch: pytest.MonkeyPatch, broker: str, prefix: str) -> KafkaSett
 
 
 def test_help_lists_commands_without_importing_them() -> None:
-    code = "import sys; from reshelf.command import run; run(['--help']); print('faust' in sys.modules)"
+    code = "import sys; from reshelf.cli.main import run; run(['--help']); print('faust' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.endswith("False\n")
     assert re.search(r"^  doctor +Check settings", done.stdout, re.MULTILINE)
@@ -75,7 +75,7 @@ def test_wrong_settings_are_two_in_one_line(
 
 def test_no_broker_is_one(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("RESHELF_KAFKA__BOOTSTRAP", "127.0.0.1:1")
-    monkeypatch.setattr("reshelf.topics.TIMEOUT_S", 1.0)
+    monkeypatch.setattr("reshelf.topics.admin.TIMEOUT_S", 1.0)
     assert run(["topics", "list"]) == 1
     assert "does not answer" in capsys.readouterr().err
 
@@ -98,8 +98,8 @@ def test_a_failure_is_one_object_for_scripts_and_one_line_for_people(
     said: str,
 ) -> None:
     monkeypatch.setenv("RESHELF_KAFKA__BOOTSTRAP", "127.0.0.1:1")
-    monkeypatch.setattr("reshelf.topics.TIMEOUT_S", 1.0)
-    monkeypatch.setattr("reshelf.reading.METADATA_S", 1.0)
+    monkeypatch.setattr("reshelf.topics.admin.TIMEOUT_S", 1.0)
+    monkeypatch.setattr("streams.kafka.reader.METADATA_S", 1.0)
     assert run(arguments) == status
     told = capsys.readouterr()
     assert said in json.loads(told.out)["error"]
@@ -123,7 +123,7 @@ def test_shared_options_before_and_after(arguments: list[str], capsys: pytest.Ca
 
 
 def test_servers_end_with_a_terminated_command() -> None:
-    code = "import sys, time, click; from reshelf.command import cli, run\n"
+    code = "import sys, time, click; from reshelf.cli.main import cli, run\n"
     code += "@cli.command('hold')\n@click.pass_obj\ndef hold(front):\n"
     code += "    print(front.settings.kafka.bootstrap, flush=True); time.sleep(600)\n"
     code += "cli.get_command = lambda *_: hold\nsys.exit(run(['--embedded', 'hold']))"

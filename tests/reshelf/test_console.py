@@ -15,21 +15,21 @@ from hypothesis import strategies as st
 from redis import Redis
 
 from policy.assignment import choose
-from reshelf.console.guard import OURS, Guard
-from reshelf.console.letters import Letters
-from reshelf.console.past import Past
-from reshelf.console.pipeline import pipeline, warnings
-from reshelf.console.pulse import Beat
-from reshelf.console.sight import Sight, State
+from reshelf.console.access_control import OURS, Guard
+from reshelf.console.dead_letters import Letters
+from reshelf.console.layout_history import Past
+from reshelf.console.live_view import Sight, State
+from reshelf.console.monitor import Beat
+from reshelf.console.views.pipeline import pipeline, warnings
 from reshelf.settings import Settings
 from schemas.dead_letters import DeadLetter
 from schemas.errors import BadSettings
 from schemas.messages import Layout, PageRules
 from schemas.topics import DEAD_LETTERS, EVENT_TOPICS
-from streams.clients import redis_client
-from streams.layouts.schedule import Key
+from streams.catalog.page import Key
 from streams.settings import ConsoleSettings, FoldSettings, KafkaSettings, RedisSettings
 from streams.state.alias import switch
+from streams.state.connection.client import redis_client
 from streams.state.manifest import agree, manifest_of
 from streams.state.reader import StateReader
 

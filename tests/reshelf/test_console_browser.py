@@ -16,8 +16,8 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
-from bench.browser import CHROMIUM, FLAGS
-from reshelf.processes import free_port
+from bench.web.browser import CHROMIUM, FLAGS
+from reshelf.processes.children import free_port
 from schemas.topics import CLICKS
 
 VIEWS = {

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from bench.browser import CHROMIUM, browser
+from bench.web.browser import CHROMIUM, browser
 
 HOST = "http://console.test/"
 PAGES: dict[str, Any] = {"pages": {"cart": ["*"], "home": ["cooks", "*"]}, "warnings": []}

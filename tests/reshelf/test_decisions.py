@@ -21,16 +21,15 @@ from hypothesis import strategies as st
 from policy.assignment import branches_of_bins, choose
 from policy.evaluation.estimators import ESTIMATORS, Evidence
 from policy.evaluation.ratio import Ratio
-from reshelf.command import run
-from reshelf.decisions.arrays import REWARDS, page_log
-from reshelf.decisions.clock import Clock
-from reshelf.decisions.evaluate import answerable, evaluated
-from reshelf.decisions.export import COLUMNS, file_name, rows, write_open_bandit
-from reshelf.decisions.follow import Progress, Running, follow
-from reshelf.decisions.join import DecisionLog, Outcome, View, join
-from reshelf.decisions.read import Read
-from reshelf.decisions.recompose import Past, Recomposer
-from reshelf.open_bandit import OpenBandit
+from reshelf.cli.main import run
+from reshelf.datasets.open_bandit import OpenBandit
+from reshelf.evaluation.arrays import REWARDS, page_log
+from reshelf.evaluation.clock import Clock
+from reshelf.evaluation.evaluate import answerable, evaluated
+from reshelf.evaluation.export import COLUMNS, file_name, rows, write_open_bandit
+from reshelf.evaluation.follow import Progress, Running, follow
+from reshelf.evaluation.join import DecisionLog, Outcome, View, join
+from reshelf.evaluation.recompose import Past, Recomposer
 from schemas.codec import encode, encode_key
 from schemas.messages import (
     BASELINE,
@@ -54,11 +53,12 @@ from schemas.topics import (
     POLICY_PARAMETERS,
     Topic,
 )
-from streams.clients import confluent_producer_config
 from streams.fold.deltas import TableKey
 from streams.fold.judge import Judge
 from streams.fold.plain import PlainFold
-from streams.records import TopicPartition
+from streams.kafka.clients import confluent_producer_config
+from streams.kafka.reader import Read
+from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings, KafkaSettings, LayoutSettings
 from streams.state.export import table_rows
 from tests.streams.layout_inputs import Topics, item

@@ -26,20 +26,20 @@ from hypothesis import strategies as st
 from policy.assignment import choose
 from reshelf.demo.catalog import candidates, catalog_item, fallback, page_rules
 from reshelf.demo.picture import Picture, summary
+from reshelf.demo.renderer import NO_SLOT, Shelf
 from reshelf.demo.run import USUAL_PORT, console_address, usual_port
 from reshelf.demo.scores import HOLDOUT, LEARNED, Delays, Scores, arms, unit_bins
 from reshelf.demo.screen import line, screen
-from reshelf.demo.shelf import NO_SLOT, Shelf
 from reshelf.demo.shop import HOME, PAGES, SEGMENTS, WIDTH, Shop, ShopSettings, Views
 from reshelf.demo.traffic import Traffic
 from reshelf.demo.words import DEPARTMENTS
-from reshelf.parts import ROLES
+from reshelf.processes.parts import ROLES
 from reshelf.rules.topic import history, newest, publish
 from schemas.codec import decoder, encode, encode_key
 from schemas.errors import BadSettings
 from schemas.messages import BASELINE, FALLBACK, CatalogItem, Layout, PageRules
 from schemas.topics import BY_NAME, CATALOG_ITEMS, CLICKS, IMPRESSIONS, LAYOUTS, PURCHASES
-from streams.clients import confluent_consumer_config, confluent_producer_config
+from streams.kafka.clients import confluent_consumer_config, confluent_producer_config
 from streams.settings import KafkaSettings
 
 SMALL = ShopSettings(units=2_000, delay=0.05)

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from reshelf.command import cli
-from reshelf.publish import check
+from reshelf.cli.main import cli
 from reshelf.rules.file import read
 from reshelf.settings import fields
+from reshelf.topics.publish import check
 from schemas.topics import CATALOG_ITEMS
-from streams.clients import partition_of
+from streams.kafka.clients import partition_of
 from tests.deploy.manifests import parsed
 
 ROOT = Path(__file__).parents[2]

@@ -14,12 +14,12 @@ from confluent_kafka.admin import AdminClient
 from redis import Redis
 
 from reshelf.doctor import Finding, examine, redis_findings, retention_findings, window_findings
-from reshelf.publish import deliver
 from reshelf.settings import Settings
-from reshelf.topics import apply
+from reshelf.topics.admin import apply
+from reshelf.topics.publish import deliver
 from schemas.codec import encode, encode_key
 from schemas.topics import CONVERSIONS, DAY_MS, EVENT_TOPICS, LAYOUTS, PURCHASES
-from streams.clients import confluent_producer_config
+from streams.kafka.clients import confluent_producer_config
 from streams.settings import AttributionSettings, KafkaSettings, RedisSettings
 from streams.state import keys, manifest
 from tests.reshelf.test_layouts_command import layout
@@ -132,7 +132,7 @@ def test_real_kafka_tells_its_clock(kafka: str, redis_url: str, prefix: str) -> 
 
 
 def test_nothing_there_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reshelf.topics.TIMEOUT_S", 1.0)
+    monkeypatch.setattr("reshelf.topics.admin.TIMEOUT_S", 1.0)
     away = Settings(kafka=KafkaSettings(bootstrap="127.0.0.1:1"), redis=RedisSettings(url="redis://127.0.0.1:1/0"))
     assert [finding.about for finding in bad(list(examine(away)))] == ["broker", "Redis"]
 

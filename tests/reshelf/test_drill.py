@@ -11,18 +11,18 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reshelf.drill.books import Logged, check_acknowledged, check_conversions, check_layouts, compare
-from reshelf.drill.hostile import MAX_CLICKS, hostile
+from reshelf.drill.fuzz import MAX_CLICKS, hostile
 from reshelf.drill.plan import WORKER_KINDS, Kind, plan
 from reshelf.drill.report import Order
 from reshelf.drill.run import FLAT, drill
 from reshelf.drill.samples import Sample, Samples
 from reshelf.drill.slow import slow_redis
+from reshelf.drill.verify import Logged, check_acknowledged, check_conversions, check_layouts, compare
 from reshelf.settings import Settings
 from schemas.codec import encode_key
 from schemas.messages import Click, Conversion, Layout, Purchase, PurchaseLine
 from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, LAYOUTS, PURCHASES
-from streams.records import TopicPartition
+from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings
 
 

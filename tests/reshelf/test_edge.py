@@ -29,18 +29,18 @@ from starlette.datastructures import QueryParams
 from policy.assignment import choose
 from reshelf.edge.app import Parts, application
 from reshelf.edge.intake import Record, Refusal, check, parse
+from reshelf.edge.layout_cache import Shelf
 from reshelf.edge.limits import Limiter
 from reshelf.edge.run import server
-from reshelf.edge.settings import EdgeSettings
-from reshelf.edge.shelf import Shelf
 from reshelf.edge.slates import unit_of
-from reshelf.reading import partitions, reader, to_the_end
+from reshelf.edge_settings import EdgeSettings
 from schemas.codec import encode, encode_key
 from schemas.errors import BadRecord, BadSettings
 from schemas.messages import BASELINE, FALLBACK, Layout
 from schemas.topics import CLICKS, LAYOUTS
 from streams.access import required_token
-from streams.clients import confluent_producer_config
+from streams.kafka.clients import confluent_producer_config
+from streams.kafka.reader import partitions, reader, to_the_end
 from streams.metrics import REGISTRY
 from streams.settings import KafkaSettings
 from tests.reshelf.test_layouts_command import NOW_MS, layout

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from reshelf.encoding.health import EncoderVitals, answering
-from reshelf.processes import free_port
+from reshelf.processes.children import free_port
+from reshelf.processes.encoder_health import EncoderVitals, answering
 from schemas.errors import BadSettings
 from streams.settings import HealthSettings
 

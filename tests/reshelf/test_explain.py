@@ -11,20 +11,20 @@ import pytest
 from rich.console import Console
 from scipy.special import expit, logit
 
-from policy.posteriors import interval
-from reshelf.command import run
-from reshelf.explain import arm_of, explained, listing, story
+from policy.model.posteriors import interval
+from reshelf.cli.main import run
+from reshelf.inspect.explain import arm_of, explained, listing, story
 from reshelf.settings import Settings
 from schemas.errors import ReshelfError
 from schemas.messages import CatalogItem, PageRules, PolicyChoice, PolicyParameters, SegmentFit
 from schemas.rules import Boost, Match, Pin
 from schemas.topics import DAY_MS
+from streams.catalog.candidates import CandidateSet
+from streams.catalog.item_features import known
+from streams.catalog.page import Page
 from streams.fold.deltas import Traffic
-from streams.layouts.candidates import CandidateSet
 from streams.layouts.compose import compose
 from streams.layouts.explain import explain
-from streams.layouts.known import known
-from streams.layouts.page import Page
 from streams.settings import LayoutSettings
 from streams.state.reader import KeyState
 from tests.streams.layout_inputs import table

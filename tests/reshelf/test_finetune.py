@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reshelf.command import run
-from reshelf.finetuning import paired
-from reshelf.publish import deliver
+from reshelf.cli.main import run
+from reshelf.evaluation.finetuning import paired
+from reshelf.topics.publish import deliver
 from schemas.codec import decoder, encode
 from schemas.messages import CatalogEmbedding, CatalogItem, Click, Conversion
 from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, CLICKS

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policy.evaluation.estimators import Evidence
-from reshelf.decisions.arrays import page_log
-from reshelf.decisions.follow import Running
-from reshelf.decisions.read import Read
+from reshelf.evaluation.arrays import page_log
+from reshelf.evaluation.follow import Running
 from schemas.codec import encode
 from schemas.messages import Click, Conversion, Impression
 from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, LAYOUTS_HISTORY, Topic
+from streams.kafka.reader import Read
 from streams.settings import FoldSettings
 from tests.reshelf.test_decisions import EVENTS, LAYOUTS, NOW, SLOTS, joined, later
 

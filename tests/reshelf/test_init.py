@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reshelf.command import run
+from reshelf.cli.main import run
 from reshelf.settings import load_settings
 
 

@@ -15,12 +15,12 @@ import pytest
 from confluent_kafka import Producer
 from rich.console import Console
 
-from reshelf.published import follow, heading, newest, slots_table
+from reshelf.inspect.layouts_topic import follow, heading, newest, slots_table
 from schemas.codec import encode, encode_key
 from schemas.errors import Transient
 from schemas.messages import Layout
 from schemas.topics import LAYOUTS
-from streams.clients import confluent_producer_config
+from streams.kafka.clients import confluent_producer_config
 from streams.settings import KafkaSettings
 
 NOW_MS = time.time_ns() // 1_000_000

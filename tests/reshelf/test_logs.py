@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reshelf.logs import JsonLines
+from reshelf.terminal.logs import JsonLines
 
 
 @given(st.text() | st.just("\ud800"), st.text(min_size=1))

@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reshelf.imported import Publisher, held_ids
-from reshelf.open_bandit import HeldIds, OpenBandit, RowEvents, missing
-from reshelf.processes import process
+from reshelf.datasets.imported import Publisher, held_ids
+from reshelf.datasets.open_bandit import HeldIds, OpenBandit, RowEvents, missing
+from reshelf.processes.children import process
 from schemas.codec import decoder, encode
 from schemas.errors import BadSettings
 from schemas.messages import CatalogItem, Click, Impression
 from schemas.topics import CLICKS, IMPRESSIONS
-from streams.namespace import log_bounds
+from streams.kafka.bounds import log_bounds
 from streams.settings import KafkaSettings
 
 HEADER = ["", "timestamp", "item_id", "position", "click", "propensity_score", "user_feature_0", "user_feature_1"]

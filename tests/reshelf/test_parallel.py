@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from reshelf.parallel import THREADS, mapped
+from reshelf.processes.parallel import THREADS, mapped
 
 
 def threads(name: str) -> str | None:

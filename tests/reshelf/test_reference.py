@@ -14,8 +14,8 @@ from pathlib import Path
 import click
 import pytest
 
-from reshelf.command import cli
-from reshelf.reference import EXAMPLE, written
+from reshelf.cli.main import cli
+from reshelf.cli.reference import EXAMPLE, written
 from tests.deploy.manifests import parsed
 
 FILE = Path(__file__).parents[2] / "docs" / "commands.md"
@@ -62,7 +62,7 @@ def assert_parses(arguments: list[str], folder: Path) -> None:
 def completed(line: str) -> list[str]:
     """What the tab key offers at the end of a line."""
     asked = {"_RESHELF_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
-    command = [sys.executable, "-c", "from reshelf.command import main; main()"]
+    command = [sys.executable, "-c", "from reshelf.cli.main import main; main()"]
     done = subprocess.run(command, env=os.environ | asked, capture_output=True, text=True, timeout=30, check=True)
     return [one.partition(",")[2] for one in done.stdout.splitlines()]
 

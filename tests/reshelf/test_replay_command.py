@@ -14,17 +14,17 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from reshelf import replay
-from reshelf.command import run
-from reshelf.processes import process, tail
-from reshelf.replay import Order
+from reshelf.cli.main import run
+from reshelf.namespaces import replay
+from reshelf.namespaces.replay import Order
+from reshelf.processes.children import process, tail
 from reshelf.settings import Settings, as_environment
 from schemas.errors import BadSettings
 from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, PURCHASES, Topic
+from streams.attribution.reattribute import Reattributed, Rule
 from streams.attribution.windows import PageWindows
-from streams.records import TopicPartition
-from streams.replay.reattribute import Reattributed, Rule
-from streams.replay.source import KafkaSource, Span
+from streams.kafka.log_source import KafkaSource, Span
+from streams.kafka.records import TopicPartition
 from streams.settings import AttributionSettings, FoldSettings, KafkaSettings, RedisSettings
 from tests.streams.logs import example_log
 from tests.streams.test_attribution_agent import shop as clicks_and_purchases
@@ -260,7 +260,7 @@ def test_what_is_served_is_neither_replayed_into_nor_left_for_a_later_part_of_th
 
 
 def test_places_are_of_the_log(shop: Settings) -> None:
-    from reshelf.replay import FOLDED
+    from reshelf.namespaces.replay import FOLDED
 
     bounds = KafkaSource(shop.kafka).bounds(FOLDED)
     assert bounds[TopicPartition(FOLDED[0], 0)][1] > 0

@@ -20,22 +20,22 @@ from hypothesis import strategies as st
 from redis import Redis
 
 from policy.experiments.sequence import Uplift
-from reshelf.command import run
-from reshelf.report.charts import WIDTH, Bar, Bounds, band, bars
-from reshelf.report.gather import Point, over_time
-from reshelf.report.page import uplift_over_time
+from reshelf.cli.main import run
+from reshelf.inspect.report.charts import WIDTH, Bar, Bounds, band, bars
+from reshelf.inspect.report.gather import Point, over_time
+from reshelf.inspect.report.page import uplift_over_time
 from schemas.codec import encode
 from schemas.messages import Candidates, PageRules
 from schemas.topics import CATALOG_ITEMS, DAY_MS, EVENT_TOPICS, PAGE_RULES
-from streams.clients import confluent_producer_config
 from streams.fold.deltas import GroupDelta, TableDelta, TableKey, Traffic
-from streams.records import TopicPartition
+from streams.kafka.clients import confluent_producer_config
+from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings, KafkaSettings
 from streams.state.alias import alias_key
+from streams.state.arrays.tables import decode_sums
 from streams.state.keys import group_of
 from streams.state.manifest import agree, manifest_of
 from streams.state.store import Move, Store
-from streams.state.tables import decode_sums
 from streams.state.watermark import Watermark
 from tests.streams.layout_inputs import item
 

@@ -11,16 +11,16 @@ from confluent_kafka import Producer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reshelf.command import run
-from reshelf.rules.doubts import doubts
+from reshelf.cli.main import run
 from reshelf.rules.file import check, read, written
+from reshelf.rules.lint import doubts
 from reshelf.rules.topic import history, newest, publish
 from schemas.codec import encode_key
 from schemas.errors import BadSettings
 from schemas.messages import CatalogItem, PageRules
 from schemas.rules import Exposure, Match, Pin
 from schemas.topics import PAGE_RULES
-from streams.clients import confluent_producer_config
+from streams.kafka.clients import confluent_producer_config
 from streams.settings import KafkaSettings
 
 FILE = """

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reshelf.command import run as command
-from reshelf.runs import differences, find, kept, record, settings_digest
+from reshelf.cli.main import run as command
+from reshelf.evaluation.records.mlflow_files import numbers
+from reshelf.evaluation.records.store import differences, find, kept, record, settings_digest
 from reshelf.settings import Settings
-from reshelf.tracking import numbers
 from schemas.errors import BadSettings
 from streams.settings import KafkaSettings, LayoutSettings, RunsSettings
 

@@ -16,14 +16,14 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from redis import Redis
 
-from reshelf.processes import ServerFailed, process
-from reshelf.servers import embedded_broker, embedded_redis, real_kafka
+from reshelf.processes.children import ServerFailed, process
+from reshelf.processes.servers import embedded_broker, embedded_redis, real_kafka
 from schemas.errors import BadSettings
 
 HOLDER = """
 import time
 from collections.abc import Callable
-from reshelf.servers import embedded_broker, embedded_redis
+from reshelf.processes.servers import embedded_broker, embedded_redis
 with embedded_broker() as broker, embedded_redis() as redis:
     print(broker, redis, flush=True)
     time.sleep(600)
@@ -75,7 +75,7 @@ def test_a_folder_without_kafka_is_named(tmp_path: Path) -> None:
 
 
 def test_process_that_ignores_the_signal_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reshelf.processes.STOP_S", 0.2)
+    monkeypatch.setattr("reshelf.processes.children.STOP_S", 0.2)
     code = (
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
     )

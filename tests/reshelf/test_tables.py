@@ -7,8 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
-from reshelf.outcomes import outcome
-from reshelf.tables import show, table
+from reshelf.inspect.money import outcome
+from reshelf.terminal.tables import show, table
 
 ROWS = [("four-season-sleeping-bag-0001", "1,234", "home-1 25 %, home-2 50 %", "pinned by summer sale")] * 3
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from reshelf.topics import apply, states, wanted_config
+from reshelf.topics.admin import apply, states, wanted_config
 from schemas.errors import ReshelfError, Transient
 from schemas.topics import BY_NAME, EVENT_TOPICS, TOPICS
 from streams.settings import KafkaSettings
@@ -51,7 +51,7 @@ def test_more_copies_than_brokers_is_refused(kafka: str, prefix: str) -> None:
 
 
 def test_no_broker_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reshelf.topics.TIMEOUT_S", 1.0)
+    monkeypatch.setattr("reshelf.topics.admin.TIMEOUT_S", 1.0)
     with pytest.raises(Transient, match=r"Kafka at 127\.0\.0\.1:1 does not answer"):
         states(KafkaSettings(bootstrap="127.0.0.1:1"))
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from policy.simulation.search import Among, Between
-from reshelf.command import run
-from reshelf.tuning import declared, setup_of, trials
+from reshelf.cli.main import run
+from reshelf.evaluation.tuning import declared, setup_of, trials
 from schemas.errors import BadSettings
 
 SHOP = ["--segments", "2", "--items", "16", "--slots", "4", "--views", "1500", "--seeds", "2"]

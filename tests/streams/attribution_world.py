@@ -16,12 +16,12 @@ from schemas.errors import Transient
 from schemas.messages import Click, Conversion, Purchase, PurchaseLine
 from schemas.topics import CLICKS, PURCHASES, Topic
 from streams.attribution.core import Decision
-from streams.attribution.memory import ClickMemory, Starts
 from streams.attribution.published import Standing
 from streams.attribution.worker import Behind, PartitionWorker
 from streams.fold.judge import FORGOTTEN, Judge, Rejected
-from streams.records import Batch, TopicPartition
+from streams.kafka.records import Batch, TopicPartition
 from streams.settings import AttributionSettings, FoldSettings
+from streams.state.clicks.memory import ClickMemory, Starts
 from tests.streams.logs import LoggedRecord
 
 GROUPS, PARTITION, SKEW_MS = 3, 1, 30

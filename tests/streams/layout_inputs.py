@@ -12,9 +12,9 @@ import numpy as np
 
 from schemas.messages import CatalogItem
 from schemas.topics import Topic
+from streams.catalog.view import Catalog, Changes
 from streams.fold.deltas import DELAY_BINS, Traffic
-from streams.layouts.catalog import Catalog, Changes
-from streams.state.tables import Table
+from streams.state.arrays.tables import Table
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import msgspec
 from hypothesis import strategies as st
 
 from schemas.messages import Click, Conversion, Impression, SlotItem
-from streams.records import TopicPartition
+from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings
 
 FOLD = FoldSettings(

@@ -16,16 +16,17 @@ from policy.attribution import click_record
 from schemas.errors import StateAttention
 from schemas.messages import Click, PageRules, Purchase, PurchaseLine
 from schemas.topics import CLICKS, DAY_MS, EVENT_TOPICS, PURCHASES
-from streams.attribution.clicks import GroupMemory, Position
 from streams.attribution.core import Decision
-from streams.attribution.memory import ClickMemory, Starts, hand_letters_over, pack, unpack
 from streams.attribution.order import Track
 from streams.attribution.published import Published, Standing
 from streams.attribution.windows import PageWindows
-from streams.attribution.worker import Bounds, PartitionWorker
+from streams.attribution.worker import PartitionWorker
 from streams.fold.judge import Rejected
-from streams.records import Batch, TopicPartition
+from streams.kafka.bounds import Bounds
+from streams.kafka.records import Batch, TopicPartition
 from streams.settings import AttributionSettings, FoldSettings
+from streams.state.clicks.group import GroupMemory, Position
+from streams.state.clicks.memory import ClickMemory, Starts, hand_letters_over, pack, unpack
 from streams.state.manifest import manifest_of
 from streams.state.watermark import Watermark
 from tests.streams.logs import LoggedRecord

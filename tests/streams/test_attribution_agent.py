@@ -15,10 +15,10 @@ from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from redis import Redis
 
 from policy.attribution import LogEntry, plain_attribution
-from reshelf.processes import process
+from reshelf.processes.children import process
 from schemas.messages import Click, Conversion, Purchase, PurchaseLine
 from schemas.topics import CLICKS, CONVERSIONS, DEAD_LETTERS, PURCHASES, Topic
-from streams.clients import confluent_consumer_config, confluent_producer_config
+from streams.kafka.clients import confluent_consumer_config, confluent_producer_config
 from streams.settings import AttributionSettings, FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
 
 PARTITIONS, GROUPS, WAIT_S = 2, 3, 60.0

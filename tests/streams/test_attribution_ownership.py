@@ -16,7 +16,7 @@ from schemas.topics import CLICKS, PURCHASES
 from streams.attribution import agent
 from streams.attribution.agent import Attribution
 from streams.attribution.worker import Behind
-from streams.records import Batch, TopicPartition
+from streams.kafka.records import Batch, TopicPartition
 from streams.settings import AttributionSettings, FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
 from tests.streams.test_attribution import click
 

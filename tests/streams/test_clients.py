@@ -8,7 +8,7 @@ import time
 import pytest
 from confluent_kafka import KafkaException, Producer
 
-from streams.clients import confluent_producer_config
+from streams.kafka.clients import confluent_producer_config
 from streams.settings import KafkaSettings
 
 

@@ -13,21 +13,21 @@ import numpy as np
 import pytest
 from confluent_kafka import Consumer
 
-from policy.examination import examination
-from policy.priors import interest
+from policy.model.examination import examination
+from policy.model.priors import interest
 from schemas.codec import decoder, encode
 from schemas.messages import CatalogEmbedding, CatalogItem, PageRules, PolicyParameters, Purchase, PurchaseLine
 from schemas.rules import Complements
 from schemas.topics import CATALOG_EMBEDDINGS, PAGE_RULES, POLICY_PARAMETERS, PURCHASES
+from streams.catalog.candidates import CandidateSet
+from streams.catalog.embeddings import filled
+from streams.catalog.item_features import known
 from streams.fitter.app import fitter_app
 from streams.fitter.page import MOST_SEGMENTS, PageState, fit, start_of
 from streams.fold.deltas import Traffic
-from streams.layouts.candidates import CandidateSet
-from streams.layouts.embeddings import filled
-from streams.layouts.known import known
 from streams.metrics import Registry
 from streams.settings import FitterSettings, FoldSettings, LayoutSettings
-from streams.state.tables import Table
+from streams.state.arrays.tables import Table
 from tests.streams.layout_inputs import table
 from tests.streams.test_layouts_worker import FOLD, Shop, open_shop  # noqa: F401  a fixture
 from tests.streams.test_layouts_worker import RULES as SHOP_RULES

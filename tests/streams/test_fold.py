@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from schemas.errors import StateAttention
 from schemas.messages import Click, Impression, SlotItem
 from schemas.topics import BY_NAME, CLICKS, DAY_MS, IMPRESSIONS
+from streams.fold.alarm import UnfitAlarm
 from streams.fold.deltas import Folder, Traffic, delay_bin, traffic_of
+from streams.fold.fast.path import BUILT, block_count
 from streams.fold.judge import ASIDE, DUPLICATE, FORGOTTEN, REPEATED, ROBOT, Judge, Rejected
 from streams.fold.quota import Quota
-from streams.fold.shortcut import BUILT, block_count
 from streams.fold.window import RecentWindow
-from streams.learner.alarm import UnfitAlarm
-from streams.records import TopicPartition
+from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings, LearnerSettings
 from streams.state.keys import group_of
 from tests.streams.logs import FOLD, Log, LoggedRecord, logs

@@ -14,14 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.topics import DAY_MS, IMPRESSIONS
-from streams.fold import shortcut
 from streams.fold.deltas import GroupDelta
+from streams.fold.fast import path as shortcut
 from streams.fold.judge import Rejected
-from streams.learner.partition import PartitionFold, Prepared
-from streams.records import Batch, TopicPartition
+from streams.kafka.records import Batch, TopicPartition
 from streams.settings import FoldSettings
-from streams.state.directory import Directory
-from streams.state.operations import packed_cells
+from streams.state.arrays.directory import Directory
+from streams.state.arrays.operations import packed_cells
+from streams.state.partition import PartitionFold, Prepared
 from streams.state.store import Store
 from streams.state.watermark import Watermark
 from tests.streams.logs import FOLD, LoggedRecord, logs
@@ -29,7 +29,7 @@ from tests.streams.logs import FOLD, LoggedRecord, logs
 GROUPS = 3
 TP = TopicPartition(IMPRESSIONS.name, 0)
 if shortcut.BUILT:
-    from streams.fold import compiled
+    from streams.fold.fast import compiled
 
 NOW = 1_700_000_000_000
 ROOMY = FoldSettings(duplicate_window=50)

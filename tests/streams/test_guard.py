@@ -16,20 +16,20 @@ from hypothesis import strategies as st
 from redis import Redis
 
 from policy.experiments.sequence import CLICKS, VIEWS
-from reshelf.command import run
+from reshelf.cli.main import run
 from schemas.messages import Layout
 from schemas.topics import DAY_MS, EVENT_TOPICS
-from streams.experiment import periods, read_bins, sides
+from streams.catalog.latest_layout import Published
+from streams.catalog.page import Key
 from streams.fold.deltas import GroupDelta, TableDelta, TableKey, Traffic
-from streams.layouts.catalog import Published
-from streams.layouts.guard import Guard
-from streams.layouts.schedule import Key
-from streams.records import TopicPartition
+from streams.kafka.records import TopicPartition
+from streams.layouts.guard_rail import Guard
 from streams.settings import ExperimentSettings, FoldSettings, LayoutSettings, RedisSettings
+from streams.state.arrays.experiment_bins import periods, read_bins, sides
+from streams.state.arrays.tables import decode_sums
 from streams.state.keys import group_of
 from streams.state.manifest import agree, manifest_of
 from streams.state.store import Move, Store
-from streams.state.tables import decode_sums
 from streams.state.watermark import Watermark
 from tests.streams.test_layouts_worker import Shop, open_shop
 

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from reshelf.processes import free_port
-from reshelf.servers import redis_server
+from reshelf.processes.children import free_port
+from reshelf.processes.servers import redis_server
 from schemas.errors import BadSettings
 from streams.metrics import exposition
 from streams.settings import HealthSettings, KafkaSettings, RedisSettings

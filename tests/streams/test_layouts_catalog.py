@@ -9,13 +9,14 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.candidates import candidates
-from policy.priors import packed
+from policy.model.priors import packed
+from policy.slates.candidates import candidates
 from schemas.codec import encode, encode_key
 from schemas.messages import Candidates, CatalogEmbedding, CatalogItem, Layout, PageRules, PolicyParameters
 from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, LAYOUTS, PAGE_RULES, POLICY_PARAMETERS, Topic
-from streams.layouts.catalog import Changes, published_of
-from streams.layouts.schedule import Key
+from streams.catalog.latest_layout import published_of
+from streams.catalog.page import Key
+from streams.catalog.view import Changes
 from tests.streams.layout_inputs import Topics, item
 
 ITEMS = [f"i{number}" for number in range(6)]

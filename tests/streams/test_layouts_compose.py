@@ -14,15 +14,15 @@ from policy.assignment import own_slates, slate_chances
 from schemas.codec import decoder, encode
 from schemas.messages import Branch, CatalogItem, Layout, PageRules, PolicyChoice, PolicyParameters, Sales
 from schemas.topics import DAY_MS
+from streams.catalog.candidates import CandidateSet
+from streams.catalog.item_features import known, sold
+from streams.catalog.page import Page
+from streams.catalog.weighted_counts import ONE, Totals, TotalsCache, weights
 from streams.fold.deltas import Traffic
-from streams.layouts.candidates import CandidateSet
 from streams.layouts.compose import compose, settings_digest, stamped, unshadowed
-from streams.layouts.known import known, sold
-from streams.layouts.page import Page
-from streams.layouts.totals import ONE, Totals, TotalsCache, weights
 from streams.settings import LayoutSettings
+from streams.state.arrays.tables import Table
 from streams.state.reader import KeyState
-from streams.state.tables import Table
 from tests.streams.layout_inputs import table
 
 SLOTS = ("top", "left", "right")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.errors import BadRecord
 from schemas.messages import CatalogEmbedding
-from streams.layouts.embeddings import Embeddings, Generation, filled
+from streams.catalog.embeddings import Embeddings, Generation, filled
 
 ITEMS = [f"i{number}" for number in range(100)]
 told = st.tuples(st.sampled_from(ITEMS[:8]), st.sampled_from(["", "1", "2"]), st.integers(1, 9))

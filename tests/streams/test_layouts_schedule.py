@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.catalog.page import Key
 from streams.layouts.producer import _woken
-from streams.layouts.schedule import HEAD_START_MS, Key, Schedule
+from streams.layouts.schedule import HEAD_START_MS, Schedule
 
 KEYS = [Key("home", str(number)) for number in range(5)]
 REFRESH = 200

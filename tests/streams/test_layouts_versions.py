@@ -11,8 +11,8 @@ import pytest
 import redis.asyncio
 from redis import Redis
 
-from streams.layouts.versions import Versions, version_key
-from streams.state.together import Together
+from streams.state.connection.pipelined import Together
+from streams.state.layout_versions import Versions, version_key
 
 FAR = 10**15
 """A version in the far future: above any time in milliseconds."""

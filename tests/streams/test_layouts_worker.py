@@ -19,10 +19,9 @@ from confluent_kafka import TopicPartition as KafkaPartition
 from redis import Redis
 
 from policy.assignment import epoch_of
-from policy.priors import packed
-from reshelf.decisions import read
-from reshelf.processes import free_port
-from reshelf.servers import embedded_redis
+from policy.model.priors import packed
+from reshelf.processes.children import free_port
+from reshelf.processes.servers import embedded_redis
 from schemas.codec import decoder, encode, encode_key
 from schemas.errors import BadSettings, Transient
 from schemas.messages import Candidates, CatalogEmbedding, Layout, PageRules, PolicyChoice, PolicyParameters
@@ -38,16 +37,17 @@ from schemas.topics import (
     POLICY_PARAMETERS,
     Topic,
 )
-from streams.clients import confluent_consumer_config, confluent_producer_config
+from streams.catalog.snapshot import read_catalog
 from streams.fold.deltas import GroupDelta, TableDelta, TableKey, Traffic
+from streams.kafka.clients import confluent_consumer_config, confluent_producer_config
+from streams.kafka.producer import Outgoing, Outlet
+from streams.kafka.records import TopicPartition
 from streams.layouts.app import layouts_app
 from streams.layouts.compose import compose, stamped
 from streams.metrics import Registry
-from streams.namespace import open_namespace
-from streams.outlet import Outgoing, Outlet
-from streams.records import TopicPartition
 from streams.settings import FoldSettings, KafkaSettings, LayoutSettings, RedisSettings
 from streams.state.keys import group_of
+from streams.state.namespace import open_namespace
 from streams.state.reader import StateReader
 from streams.state.store import Move, Store
 from streams.state.watermark import Watermark
@@ -240,7 +240,7 @@ def test_a_published_layout_can_be_made_again_byte_for_byte(broker: str, open_sh
             starts = {"events-impressions": [0, 0], "events-clicks": [0, 0], "events-purchases": [0, 0]}
             starts["events-conversions"] = [0, 0]
             state = await StateReader(client, "live", GROUPS, starts).read("home", "new")
-        page = read.catalog(shop.kafka).page("home")
+        page = read_catalog(shop.kafka).page("home")
         epoch = epoch_of(made.produced_at, "home", "new", shop.layouts.epoch_ms)
         again = compose("new", state, page, shop.layouts, epoch.number, now_ms=made.decided_at)
         life = made.expires_at - made.produced_at

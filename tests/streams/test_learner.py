@@ -13,13 +13,14 @@ from redis import Redis as SyncRedis
 
 from schemas import dead_letters
 from schemas.topics import DEAD_LETTERS
-from streams.clients import confluent_consumer_config, confluent_producer_config, redis_client
 from streams.fold.plain import PlainFold
+from streams.kafka.bounds import log_bounds
+from streams.kafka.clients import confluent_consumer_config, confluent_producer_config
+from streams.kafka.records import TopicPartition
 from streams.learner.agent import learner_app
-from streams.namespace import log_bounds
-from streams.records import TopicPartition
 from streams.settings import FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
 from streams.state import export, manifest
+from streams.state.connection.client import redis_client
 from streams.state.store import Store
 from tests.streams.logs import TOPICS, LoggedRecord, example_log
 

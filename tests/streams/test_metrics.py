@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.entropy import entropy
+from policy.slates.entropy import entropy
 from schemas.topics import PURCHASES
 from streams.attribution.agent import _tell
 from streams.metrics import METRICS, REGISTRY, Registry, Sample, exposition

@@ -12,7 +12,7 @@ from schemas.rules import Match, Sponsored
 from streams.fitter.pacing import BEGINNING, pacing
 from streams.fold.deltas import Traffic
 from streams.settings import DAY_MS, FoldSettings
-from streams.state.tables import Table
+from streams.state.arrays.tables import Table
 from tests.streams.layout_inputs import table
 
 FOLD = FoldSettings(bucket_ms=DAY_MS)

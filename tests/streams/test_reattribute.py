@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from policy.attribution import plain_attribution
 from schemas.messages import Conversion
 from schemas.topics import CLICKS, CONVERSIONS, PURCHASES
-from streams.records import Logged, Record, TopicPartition
-from streams.replay.reattribute import Reattributed, Rule
-from streams.replay.source import Runs, Span
+from streams.attribution.reattribute import Reattributed, Rule
+from streams.kafka.log_source import Runs, Span
+from streams.kafka.records import Logged, Record, TopicPartition
 from tests.streams.attribution_world import FOLD, PARTITION, SETTINGS, Logs, Pages, entries, expected, logs
 
 RULE = Rule(SETTINGS, FOLD, Pages(), 10**9)

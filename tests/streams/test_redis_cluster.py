@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
-from reshelf.redis_cluster import RedisCluster, redis_cluster
+from reshelf.processes.redis_cluster import RedisCluster, redis_cluster
 from schemas.errors import Transient
-from streams.clients import redis_client, redis_servers
-from streams.records import TopicPartition
+from streams.kafka.records import TopicPartition
 from streams.settings import RedisSettings
+from streams.state.connection.client import redis_client, redis_servers
 from streams.state.store import Move, Store
 from streams.state.watermark import Watermark
 

@@ -17,10 +17,10 @@ from redis.asyncio import Redis
 
 from schemas.errors import BadSettings, StateAttention, Transient
 from streams.fold.plain import PlainFold
-from streams.records import Logged, Record, TopicPartition
+from streams.kafka.log_source import KafkaSource, Runs, Span
+from streams.kafka.records import Logged, Record, TopicPartition
 from streams.replay.archive import FORMS, ArchiveSource, write
 from streams.replay.run import _beside, replay
-from streams.replay.source import KafkaSource, Runs, Span
 from streams.settings import KafkaSettings
 from streams.state import export, manifest
 from streams.state.alias import resolve, switch

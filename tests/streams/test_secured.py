@@ -13,13 +13,13 @@ import pytest
 import redis as redis_library
 from pydantic import SecretStr
 
-from reshelf.processes import free_port
-from reshelf.servers import kafka_server, redis_server
-from reshelf.topics import apply
+from reshelf.processes.children import free_port
+from reshelf.processes.servers import kafka_server, redis_server
+from reshelf.topics.admin import apply
 from schemas.errors import ReshelfError
-from streams.clients import redis_client, redis_servers
-from streams.records import TopicPartition
+from streams.kafka.records import TopicPartition
 from streams.settings import KafkaSettings, RedisSettings
+from streams.state.connection.client import redis_client, redis_servers
 from streams.state.store import Move, Store
 from streams.state.watermark import Watermark
 from tests.streams.test_transport import CLICKS, TP0, Worker, produce, running, until

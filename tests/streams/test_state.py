@@ -13,21 +13,22 @@ from redis import Redis as SyncRedis
 from redis import exceptions as redis_errors
 from redis.asyncio import Redis
 
-from reshelf.servers import redis_server
+from reshelf.processes.servers import redis_server
 from schemas.errors import BadSettings, StateAttention, Transient
 from streams.fold.deltas import TableKey, Traffic
 from streams.fold.judge import Rejected
-from streams.learner.partition import PartitionFold, Rewind
-from streams.patience import Patience
-from streams.records import Batch, TopicPartition
+from streams.kafka.records import Batch, TopicPartition
+from streams.retry import Patience
 from streams.settings import FoldSettings
 from streams.state import export
+from streams.state.arrays.operations import BLOCK
+from streams.state.arrays.tables import decode_table
+from streams.state.connection.errors import carried_out
 from streams.state.expiry import expire
 from streams.state.manifest import agree, manifest_of, read
-from streams.state.operations import BLOCK
+from streams.state.partition import PartitionFold, Rewind
 from streams.state.reader import StateReader
-from streams.state.store import Move, Store, carried_out
-from streams.state.tables import decode_table
+from streams.state.store import Move, Store
 from streams.state.watermark import Watermark
 from tests.streams.logs import LoggedRecord
 from tests.streams.test_fold import NOW, click, record
@@ -241,7 +242,7 @@ def test_redis_that_asks_for_a_password_says_so(tmp_path: Path) -> None:
 def test_waiting_is_told_now_and_then(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, repeat_s: float, told: int
 ) -> None:
-    monkeypatch.setattr("streams.patience.REPEAT_S", repeat_s)
+    monkeypatch.setattr("streams.retry.REPEAT_S", repeat_s)
     answers = iter([False, False, False, True])
 
     async def call() -> bool:
@@ -257,7 +258,7 @@ def test_waiting_is_told_now_and_then(
 @pytest.fixture
 def free_port_url() -> str:
     """An address where nothing listens."""
-    from reshelf.processes import free_port
+    from reshelf.processes.children import free_port
 
     return f"redis://127.0.0.1:{free_port()}/0"
 

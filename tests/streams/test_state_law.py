@@ -14,14 +14,14 @@ from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
 from schemas.errors import Transient
+from streams.fold.fast.path import BUILT
 from streams.fold.judge import Rejected
 from streams.fold.plain import PlainFold
-from streams.fold.shortcut import BUILT
-from streams.learner.partition import PartitionFold, Prepared, Rewind
-from streams.records import Batch, TopicPartition
+from streams.kafka.records import Batch, TopicPartition
 from streams.state import export
 from streams.state.expiry import expire
 from streams.state.manifest import manifest_of
+from streams.state.partition import PartitionFold, Prepared, Rewind
 from streams.state.store import Store
 from tests.streams.logs import FOLD, Log, logs
 

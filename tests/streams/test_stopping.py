@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from streams.ending import alone
-from streams.ending import ended as tasks_ended
+from streams.cancellation import alone
+from streams.cancellation import ended as tasks_ended
 
 LIMIT_S = 60.0
 _HANGS = """
@@ -74,14 +74,14 @@ def test_an_end_asked_for_during_the_imports_is_not_lost(name: str) -> None:
 import signal, sys, os, importlib.abc
 class Slow(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
-        if name == "reshelf.roles":
+        if name == "reshelf.processes.roles":
             try:
                 os.kill(os.getpid(), signal.NAME)
             except BaseException:
                 pass
         return None
 sys.meta_path.insert(0, Slow())
-from reshelf.command import run
+from reshelf.cli.main import run
 sys.exit(run(["worker", "learner"]))
 """.replace("NAME", name)
     child = start(["-c", command], RESHELF_KAFKA__BOOTSTRAP="127.0.0.1:1")

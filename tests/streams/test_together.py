@@ -12,9 +12,9 @@ from redis import Redis
 from redis.asyncio import Redis as Client
 from redis.exceptions import ResponseError
 
-from reshelf.processes import free_port
+from reshelf.processes.children import free_port
 from schemas.errors import Transient
-from streams.state.together import MOST, Together
+from streams.state.connection.pipelined import MOST, Together
 
 
 @settings(max_examples=25)

@@ -22,8 +22,8 @@ from confluent_kafka import Producer
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from schemas.errors import BadSettings, StateAttention
-from streams.clients import confluent_consumer_config, confluent_producer_config
-from streams.records import Batch, TopicPartition
+from streams.kafka.clients import confluent_consumer_config, confluent_producer_config
+from streams.kafka.records import Batch, TopicPartition
 from streams.settings import KafkaSettings
 from streams.transport import ROUND_ROBIN, create_app, reader, run_app, subscription
 
@@ -439,7 +439,7 @@ def test_a_missing_topic_names_the_remedy(broker: str, prefix: str, make_topics:
 PROGRAM = """
 import asyncio, sys, time
 from schemas.errors import Transient
-from streams.patience import Patience
+from streams.retry import Patience
 from streams.settings import KafkaSettings
 from streams.transport import create_app, run_app, subscription
 

@@ -20,7 +20,7 @@ from aiokafka.record._crecords import DefaultRecordBatch, DefaultRecordBatchBuil
 from faust.transport.consumer import Consumer as FaustConsumer
 from faust.transport.drivers import TRANSPORTS
 
-from streams.parsed import ParsedRecords
+from streams.kafka.parsed import ParsedRecords
 from streams.transport.consumer import BatchConsumer, Transport
 
 VERSIONS = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0", "mode-streaming": "0.7.1"}

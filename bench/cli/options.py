@@ -1,0 +1,64 @@
+"""What the measurements share: their options, and the words for where they ran."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reshelf.cli.front import AT_LEAST_ONE
+
+if TYPE_CHECKING:
+    from reshelf.cli.front import Front
+    from reshelf.settings import Settings
+
+SLOTS = click.IntRange(1, 64)
+
+rounds = click.option(
+    "--rounds", type=AT_LEAST_ONE, default=3, show_default=True, help="Rounds that count, after one that warms up."
+)
+
+
+def _start(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    front: Front = context.obj
+    if value is None:
+        return
+    front.embedded = True
+    if value == "kafka":
+        home = os.environ.get("KAFKA_HOME")
+        if not home:
+            raise click.UsageError("--broker kafka starts the Apache Kafka that KAFKA_HOME names, and it names none.")
+        front.kafka_home = Path(home)
+
+
+own_servers = click.option(
+    "--broker",
+    type=click.Choice(["embedded", "kafka"]),
+    callback=_start,
+    expose_value=False,
+    help="Start a Redis and this broker for the measurement alone; kafka is the one in KAFKA_HOME.",
+)
+
+
+def machine() -> str:
+    """What figures were measured on."""
+    return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
+
+
+def with_own_topics(settings: Settings, name: str) -> Settings:
+    """The settings with topics of the measurement's own, which are created."""
+    from reshelf.topics.admin import apply
+
+    kafka = settings.kafka.model_copy(update={"prefix": f"{settings.kafka.prefix}{name}-"})
+    apply(kafka)
+    return settings.model_copy(update={"kafka": kafka})
+
+
+def broker(front: Front) -> str:
+    """Which broker took part."""
+    if front.kafka_home:
+        return "Apache Kafka, one node"
+    return "embedded" if front.embedded else front.settings.kafka.bootstrap

@@ -1,0 +1,1 @@
+"""How fast item texts become vectors."""

@@ -1,0 +1,1 @@
+"""How fast events get from the log into the state."""

@@ -1,0 +1,127 @@
+"""Who is timed, and how: from the first events that are seen in Redis to the last.
+
+A contender runs in processes of its own, reads one topic from its beginning and
+writes into a namespace of its own.  How far it is, is read from the watermarks.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from bench.peers.sink import WRITTEN
+from reshelf.settings import Settings, as_environment
+from schemas.errors import ReshelfError
+from schemas.topics import IMPRESSIONS
+from streams.kafka.records import TopicPartition
+from streams.state.connection.client import redis_sync_client
+from streams.state.keys import PREFIX, GroupKeys, home_group
+from streams.state.watermark import Watermark
+
+_LOOK_S = 0.01
+_START_LIMIT_S = 60.0
+_STOP_LIMIT_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """`batch` 0 is Reshelf itself, by so many `workers`, compiled or in Python alone; for others see `bench.peers`."""
+
+    name: str
+    batch: int = 0
+    workers: int = 1
+    compiled: bool = True
+
+    def command(self) -> list[str]:
+        if self.batch:
+            return [sys.executable, "-m", "bench.peers", self.name, str(self.batch)]
+        return [sys.executable, "-m", "reshelf", "worker", "learner"]
+
+    def marks(self, settings: Settings) -> list[str]:
+        """Keys of the watermarks that add up to the events written."""
+        space, groups = settings.redis.namespace, settings.redis.groups
+        if self.batch:
+            return [GroupKeys(space, 0).watermark(WRITTEN)]
+        parts = [TopicPartition(IMPRESSIONS.name, at) for at in range(settings.kafka.partitions)]
+        return [GroupKeys(space, home_group(tp, groups)).watermark(tp) for tp in parts]
+
+
+OURS = Contender("reshelf")
+
+
+def rate(contender: Contender, settings: Settings, events: int, limit_s: float) -> float:
+    """Events per second over the whole log of `events`, or over the first `limit_s` seconds of work.
+
+    The contender writes into a namespace of its own, which is gone afterwards.
+    Raises ReshelfError when it ends or does not begin.
+    """
+    own = settings.redis.model_copy(update={"namespace": f"bench-{uuid.uuid4().hex[:12]}"})
+    settings = settings.model_copy(update={"redis": own})
+    client: Any = redis_sync_client(settings.redis)
+    with client, _running(contender, settings) as processes:
+        try:
+            return _watched(client, contender, settings, processes, events, limit_s)
+        finally:
+            for process in processes:
+                process.send_signal(signal.SIGTERM)
+            for process in processes:
+                process.wait(_STOP_LIMIT_S)
+            forget(client, own.namespace)
+
+
+@contextmanager
+def _running(contender: Contender, settings: Settings) -> Iterator[list[subprocess.Popen[bytes]]]:
+    learner = settings.learner.model_copy(update={"compiled": contender.compiled})
+    environment = os.environ | as_environment(settings.model_copy(update={"learner": learner}))
+    quiet = subprocess.DEVNULL if contender.batch else None
+    processes = [
+        subprocess.Popen(contender.command(), env=environment, stdout=quiet, stderr=quiet)
+        for _ in range(contender.workers)
+    ]
+    try:
+        yield processes
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def _watched(
+    client: Any,
+    contender: Contender,
+    settings: Settings,
+    processes: Sequence[subprocess.Popen[bytes]],
+    events: int,
+    limit_s: float,
+) -> float:
+    names = contender.marks(settings)
+    first: tuple[float, int] | None = None
+    began = time.perf_counter()
+    while all(process.poll() is None for process in processes):
+        now, at = time.perf_counter(), _position(client, names)
+        if first is None and at:
+            first = (now, at)
+        if first is not None and now > first[0] and (at >= events or now - first[0] > limit_s):
+            return (at - first[1]) / (now - first[0])
+        if first is None and now - began > _START_LIMIT_S:
+            raise ReshelfError(f"{contender.name} wrote nothing in {_START_LIMIT_S:.0f} s")
+        time.sleep(_LOOK_S)
+    raise ReshelfError(f"{contender.name} ended before its work was done; run {' '.join(contender.command())} to see")
+
+
+def _position(client: Any, names: Sequence[str]) -> int:
+    return sum(Watermark.decode(text, 0).offset for text in client.mget(names))
+
+
+def forget(server: Any, namespace: str) -> None:
+    """Delete from one server whatever belongs to a namespace."""
+    for name in server.scan_iter(f"{PREFIX}{{{namespace}*", count=1_000):
+        server.unlink(name)

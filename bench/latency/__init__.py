@@ -1,0 +1,1 @@
+"""How long it takes from a click to a layout that shows it."""

@@ -1,0 +1,223 @@
+"""How long clicks took to come back as layouts: pure functions of what was noted on all sides.
+
+A click is told by the first layout that was decided past its place in the log.
+Where that was published, the time runs until a renderer has it.  Where it was as
+the one before, renderers have had the right one all along: such clicks are counted
+apart, with the time until that was decided.  All times are seconds of one steady clock.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from typing import TypeVar
+
+import numpy as np
+
+from schemas.errors import ReshelfError
+from streams.catalog.page import Key
+
+STAGES = ("asked", "turn", "read", "composed", "received")
+"""From the click to the request for its key; to the key's turn; to its counts; to its layout; to a renderer."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentClick:
+    """A click that the broker took at this place of events-clicks; `produced_at` is when it was sent."""
+
+    key: Key
+    partition: int
+    offset: int
+    produced_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A layout that reached a renderer; `positions` are the next offsets of events-clicks that it reflects."""
+
+    received_at: float
+    version: int
+    positions: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A layout that was composed, and published if `changed`; `positions` as in Sighting.
+
+    Its turn came, its counts were there, it was composed and its publication acknowledged at these times.
+    """
+
+    positions: Sequence[int]
+    changed: bool
+    taken_at: float
+    read_at: float
+    composed_at: float
+    done_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was noted of one page and segment, each in the order of time."""
+
+    asked_at: Sequence[float] = ()
+    decisions: Sequence[Decision] = ()
+    sightings: Sequence[Sighting] = ()
+
+
+NOTHING = Seen()
+T = TypeVar("T", Decision, Sighting)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What became of a click: how long until its layout was received, or decided to be as it was.
+
+    Infinite where that took too long.  `stages` are the parts of it that STAGES names;
+    where nothing had to be published there is no last one.
+    """
+
+    changed: bool
+    delay_s: float
+    stages: Sequence[float] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What one counted stretch of a rate showed: clicks, layouts composed a second, and CPU in percent of one core."""
+
+    reached_per_s: float
+    clicks: Sequence[Told]
+    composed_per_s: float
+    learner_cpu: float
+    layouts_cpu: float
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """One rate: `max_ms` and numbers of clicks over all rounds, the rest medians over the rounds.
+
+    p50, p99 and maximum are of the clicks that changed their layout, or were not
+    decided in time (`unseen`).  The latter weigh as if they had come at the limit: a
+    lower bound, where leaving them out would flatter.  `unchanged` clicks found their
+    layout as it was; half and all but 1 % of them were decided within `unchanged_p50_ms` and
+    `unchanged_p99_ms`.  `stages_ms` are p50 and p99 of each stage of clicks that changed a layout.
+    """
+
+    events_per_s: int
+    reached_per_s: float
+    p50_ms: float
+    p99_ms: float
+    max_ms: float
+    clicks: int
+    unchanged: int
+    unseen: int
+    unchanged_p50_ms: float
+    unchanged_p99_ms: float
+    stages_ms: Mapping[str, Sequence[float]]
+    composed_per_s: float
+    learner_cpu: float
+    layouts_cpu: float
+    rounds: int
+
+
+def told(clicks: Iterable[SentClick], seen: Mapping[Key, Seen], limit_s: float) -> list[Told]:
+    """What became of each click within `limit_s` of it."""
+    found = _Finder(seen)
+    return [_within(found.told(click), limit_s) for click in clicks]
+
+
+def _within(one: Told, limit_s: float) -> Told:
+    return one if one.delay_s <= limit_s else Told(True, math.inf)
+
+
+class _Finder:
+    """Finds the first that is past a click's offset, by the largest offsets that were reached up to each."""
+
+    def __init__(self, seen: Mapping[Key, Seen]) -> None:
+        self._seen = seen
+        self._reached: dict[tuple[int, int], list[int]] = {}
+
+    def told(self, click: SentClick) -> Told:
+        seen = self._seen.get(click.key, NOTHING)
+        decision = self._first(seen.decisions, click)
+        if decision is None:
+            return Told(True, math.inf)
+        asked = _first_after(seen.asked_at, click.produced_at, decision.taken_at)
+        times = [click.produced_at, asked, decision.taken_at, decision.read_at, decision.composed_at]
+        if not decision.changed:
+            return Told(False, decision.done_at - click.produced_at, _steps(times))
+        sighting = self._first(seen.sightings, click)
+        if sighting is None:
+            return Told(True, math.inf)
+        return Told(True, sighting.received_at - click.produced_at, _steps([*times, sighting.received_at]))
+
+    def _first(self, some: Sequence[T], click: SentClick) -> T | None:
+        place = id(some), click.partition
+        if place not in self._reached:
+            self._reached[place] = list(accumulate((_position(one, click.partition) for one in some), max))
+        at = bisect_right(self._reached[place], click.offset)
+        return some[at] if at < len(some) else None
+
+
+def _first_after(times: Sequence[float], begin: float, at_most: float) -> float:
+    """The first of `times` from `begin` on, `at_most` where that is earlier."""
+    at = bisect_left(times, begin)
+    return min(times[at], at_most) if at < len(times) else at_most
+
+
+def _steps(times: Sequence[float]) -> list[float]:
+    return [end - begin for begin, end in pairwise(times)]
+
+
+def _position(one: Decision | Sighting, partition: int) -> int:
+    return one.positions[partition] if partition < len(one.positions) else 0
+
+
+def summary(rate: int, windows: Sequence[Window], limit_s: float) -> Latency:
+    """The rounds of a rate put together; raises `ReshelfError` where in a round no click changed a layout."""
+    changed = [[one.delay_s for one in window.clicks if one.changed] for window in windows]
+    if not all(changed):
+        raise ReshelfError(
+            f"in a round at {rate} events/s no click changed a layout: expected some; raise --seconds or --rate"
+        )
+    rest = [[one.delay_s for one in window.clicks if not one.changed] for window in windows]
+    quantiles = [_quantiles_ms(delays, limit_s) for delays in changed]
+    quiet = [_quantiles_ms(delays, limit_s) for delays in rest if delays]
+    return Latency(
+        events_per_s=rate,
+        reached_per_s=_median([window.reached_per_s for window in windows]),
+        p50_ms=_median([p50 for p50, _, _ in quantiles]),
+        p99_ms=_median([p99 for _, p99, _ in quantiles]),
+        max_ms=round(max(most for _, _, most in quantiles), 1),
+        clicks=sum(len(window.clicks) for window in windows),
+        unchanged=sum(map(len, rest)),
+        unseen=sum(math.isinf(delay) for delays in changed for delay in delays),
+        unchanged_p50_ms=_median([p50 for p50, _, _ in quiet]) if quiet else 0.0,
+        unchanged_p99_ms=_median([p99 for _, p99, _ in quiet]) if quiet else 0.0,
+        stages_ms=_stages_ms(windows),
+        composed_per_s=_median([window.composed_per_s for window in windows]),
+        learner_cpu=_median([window.learner_cpu for window in windows]),
+        layouts_cpu=_median([window.layouts_cpu for window in windows]),
+        rounds=len(windows),
+    )
+
+
+def _stages_ms(windows: Sequence[Window]) -> dict[str, list[float]]:
+    stages = [one.stages for window in windows for one in window.clicks if len(one.stages) == len(STAGES)]
+    if not stages:
+        return {}
+    found = np.quantile(np.array(stages) * 1000, [0.5, 0.99], axis=0).T.round(1)
+    return dict(zip(STAGES, found.tolist(), strict=True))
+
+
+def _quantiles_ms(delays: Sequence[float], limit_s: float) -> tuple[float, float, float]:
+    p50, p99, most = np.quantile(np.minimum(delays, limit_s), [0.5, 0.99, 1.0]) * 1000
+    return float(p50), float(p99), float(most)
+
+
+def _median(values: Sequence[float]) -> float:
+    return round(statistics.median(values), 1)

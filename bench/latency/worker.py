@@ -1,0 +1,67 @@
+"""A layout worker that writes down what became of each key that was due: `python -m bench.latency_worker FILE`.
+
+It is the worker of `reshelf worker layouts`, with the settings of its environment.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import BinaryIO
+
+import faust
+import msgspec
+
+from bench.latency.delays import Decision
+from reshelf.cli.main import collect_rarely
+from reshelf.settings import load_settings
+from schemas.topics import CLICKS
+from streams.catalog.page import Key
+from streams.layouts.app import layouts_app
+from streams.layouts.producer import Decided
+from streams.transport import run_app
+
+
+class Reading:
+    """What a worker writes, a little at a time."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._at = 0
+
+    def more(self) -> list[tuple[Key, Decision]]:
+        """What was written since it was asked last; what is just being written comes the next time."""
+        with self._file.open("rb") as opened:
+            opened.seek(self._at)
+            whole, _, _ = opened.read().rpartition(b"\n")
+        self._at += len(whole) + 1 if whole else 0
+        return [_decision(msgspec.json.decode(line, type=Decided)) for line in whole.splitlines()]
+
+
+def _decision(one: Decided) -> tuple[Key, Decision]:
+    times = [at / 1000 for at in (one.taken_at, one.read_at, one.composed_at, one.done_at)]
+    return one.key, Decision(one.watermarks.get(CLICKS.name, ()), one.result != "unchanged", *times)
+
+
+def _teller(file: BinaryIO) -> Callable[[Decided], None]:
+    def tell(decided: Decided) -> None:
+        file.write(msgspec.json.encode(decided) + b"\n")
+
+    return tell
+
+
+def main(file: Path) -> int:
+    """Work until SIGTERM; the exit status."""
+    collect_rarely()
+    s = load_settings().settings
+    with file.open("ab", buffering=0) as opened:
+
+        def make() -> Awaitable[faust.App]:
+            return layouts_app(s.kafka, s.redis, s.fold, s.layouts, experiment=s.experiment, tell=_teller(opened))()
+
+        return run_app(make, s.health)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

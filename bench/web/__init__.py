@@ -1,0 +1,1 @@
+"""How fast the edge, the console and a renderer answer."""

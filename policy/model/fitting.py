@@ -1,0 +1,269 @@
+"""From the counts of all segments of a page to its parameters: examination, interest, strengths, sales.
+
+One function of arrays; the same counts give the same parameters.  A page with
+little data gets parameters that are little more than what it started from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from scipy.linalg import eigh
+from scipy.special import expit, logit
+
+from policy.arrays import Floats, Indices
+from policy.model.examination import examination, fit_examination
+from policy.model.features import Features, Scales
+from policy.model.interest import damping, fit_interest
+from policy.model.priors import factor_of, factor_weight, packed, strength_of
+from policy.model.strength import USUAL, fit_strength
+from schemas.messages import PolicyParameters, Sales, SegmentFit
+
+DIRECTIONS = 32
+"""Directions of the text vectors that weights are fitted in: those in which a page's items differ most."""
+QUANTITY, LABEL, TEXT, BASE = range(4)
+ROUNDS = 4
+"""Turns of page and segments: two stop short, and eight order a simulated shop's arms no better."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PageCounts:
+    """Counts of learned traffic: G segments, A items, S slots in rendered order; may be weighted by age.
+
+    `impressions` and `clicks` are [G, A, S].
+    """
+
+    segments: Sequence[str]
+    items: Sequence[str]
+    slots: Sequence[str]
+    impressions: Floats
+    clicks: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Described:
+    """What is known of a page's items: features [A, F] with their scales, text vectors [A, D] of a model."""
+
+    features: Features
+    scales: Scales
+    vectors: Floats | None = None
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Table:
+    """Values [A, K] that weights are fitted for, their groups, and how text directions lie in vectors [D, T]."""
+
+    values: Floats
+    groups: np.ndarray[tuple[int], np.dtype[np.intp]]
+    named: int
+    directions: Floats
+
+
+def fit_page(
+    page: str,
+    counts: PageCounts,
+    described: Described,
+    fitted_at: int,
+    base: tuple[float, float],
+    curve: Mapping[str, float] | None = None,
+    sales: Sales | None = None,
+) -> PolicyParameters:
+    """The parameters of a page; `version` is 0.
+
+    `base` is the click rate to start from and its strength in examined impressions,
+    and `curve` the examination to start from (what is known of all pages).
+    """
+    start = examination(counts.slots, curve or {})
+    rows = (-1, len(counts.slots))
+    looks = fit_examination(counts.impressions.reshape(rows), counts.clicks.reshape(rows), start)
+    trials = counts.impressions @ looks
+    clicks = counts.clicks.sum(axis=2)
+    usual, strength = base
+    rate = (clicks.sum() + usual * strength) / (trials.sum() + strength)
+    rate = _possible(rate)
+    levels = _fit_levels(clicks, trials, float(logit(rate)), _table(described))
+    spread = 1.0 / levels.arm_strength + 1.0 / levels.segment_strength + levels.doubt
+    return PolicyParameters(
+        page=page,
+        version=0,
+        fitted_at=fitted_at,
+        click_rate=_possible(expit(logit(rate) + levels.base)),
+        strength=float(strength_of(np.array(rate), spread)),
+        examination={slot: round(float(look), 5) for slot, look in zip(counts.slots, looks, strict=True)},
+        scales={name: (float(centre), float(width)) for name, (centre, width) in described.scales.items()},
+        weights=_named(described.features.names, levels.page),
+        text_model=described.model if described.vectors is not None else "",
+        text=levels.text(levels.page),
+        segments={
+            segment: SegmentFit(
+                base=round(float(weights[-1]), 5),
+                weights=_named(described.features.names, weights),
+                text=levels.text(weights),
+                examined=round(float(own.sum()), 3),
+                doubt=float(doubt),
+            )
+            for segment, weights, own, doubt in zip(
+                counts.segments, levels.segments, trials, levels.doubts, strict=True
+            )
+        },
+        arms={
+            item: (round(float(seen), 3), round(float(expected), 3))
+            for item, seen, expected in zip(counts.items, levels.clicks, levels.expected, strict=True)
+            if expected > 0.0
+        },
+        arm_strength=levels.arm_strength,
+        segment_strength=levels.segment_strength,
+        doubt=levels.doubt,
+        sales=sales or Sales(),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Levels:
+    """Page weights [K], segment weights [G, K + 1] with the base last, an arm's clicks [A] and those expected, shapes.
+
+    Clicks are damped (`policy.model.interest.damping`), as each pair of segment and arm has a factor of its own,
+    and policies show an arm most where that is large.
+    """
+
+    base: float
+    page: Floats
+    segments: Floats
+    clicks: Floats
+    expected: Floats
+    arm_strength: float
+    segment_strength: float
+    doubt: float
+    doubts: Floats
+    table: _Table
+
+    def text(self, weights: Floats) -> bytes:
+        named, directions = self.table.named, self.table.directions
+        if not directions.size:
+            return b""
+        return packed(directions @ weights[named : named + directions.shape[1]])
+
+
+class _Shared(NamedTuple):
+    """What segments have in common: weights [K + 1], their doubt, the arms' own factors [A] with shape and weight."""
+
+    weights: Floats
+    doubt: float
+    strength: float
+    weight: float
+    factor: Floats
+
+
+def _fit_levels(clicks: Floats, trials: Floats, rate: float, table: _Table) -> _Levels:
+    """Page and segment weights in turns with the strengths of what they leave unexplained."""
+    ones = np.ones((len(table.values), 1))
+    values = np.concatenate([table.values, ones], axis=1)
+    groups = np.append(table.groups, BASE)
+    shared = _Shared(np.zeros(values.shape[1]), 0.0, USUAL, USUAL, np.ones(len(values)))
+    own, doubts, segment = np.zeros((len(clicks), values.shape[1])), np.zeros(len(clicks)), USUAL
+    expected = trials * expit(rate)
+    for _ in range(ROUNDS):
+        damped = damping(expected * shared.factor, segment)
+        seen = clicks * damped
+        # What segments differ by is an offset of the page's fit, and the other way about.
+        shared = _fit_shared(values, groups, seen, trials * damped, rate, own, shared.strength)
+        score = rate + values @ shared.weights
+        others, expected = _others(seen), trials * expit(score + own @ values.T)
+        # What a segment differs by is seen around what the others say of an arm, which is doubtful.
+        factors, doubt = factor_of(shared.weight, others, _others(expected * damped)), 1.0 / (shared.weight + others)
+        spread = 1.0 / segment + doubt
+        own, _, doubts = fit_interest(values, groups, clicks, trials, score + np.log(factors), 1.0 / spread)
+        expected = trials * expit(score + own @ values.T)
+        segment = fit_strength(clicks, expected * factors, doubt - doubts[:, None])
+    damped = damping(expected * shared.factor, segment)
+    seen, expected = clicks * damped, expected * damped
+    return _Levels(
+        base=float(shared.weights[-1]),
+        page=shared.weights[:-1],
+        segments=own,
+        clicks=seen.sum(axis=0),
+        expected=expected.sum(axis=0),
+        arm_strength=shared.strength,
+        segment_strength=segment,
+        doubt=shared.doubt,
+        doubts=doubts,
+        table=table,
+    )
+
+
+def _fit_shared(
+    values: Floats, groups: Indices, clicks: Floats, trials: Floats, rate: float, own: Floats, strength: float
+) -> _Shared:
+    """From damped counts [G, A], around the segments' own weights [G, K + 1]."""
+    together, tried, scores = clicks.sum(axis=0), trials.sum(axis=0), own @ values.T
+    mixed = rate + _mixed(scores.T, trials)
+    fit = fit_interest(values, groups, together[None], tried[None], mixed[None], strength)
+    weights, doubt = fit.weights[0], float(fit.doubt[0])
+    expected = (trials * expit(rate + values @ weights + scores)).sum(axis=0)
+    arm = fit_strength(together, expected, -doubt)
+    weight = factor_weight(arm, doubt)
+    return _Shared(weights, doubt, arm, weight, factor_of(weight, together, expected))
+
+
+def _others(counts: Floats) -> Floats:
+    """What the other segments have of each arm, [G, A]."""
+    return np.asarray(counts.sum(axis=0) - counts, dtype=np.float64)
+
+
+def _mixed(scores: Floats, trials: Floats) -> Floats:
+    """The mean over segments of [A, G] scores by where each arm was shown, float64[A]."""
+    shown = trials.T
+    total = shown.sum(axis=1)
+    mean: Floats = np.divide((scores * shown).sum(axis=1), total, out=np.zeros(len(total)), where=total > 0.0)
+    return mean
+
+
+def _table(described: Described) -> _Table:
+    """Features beside the directions of the vectors, with the group of each."""
+    features, vectors = described.features, described.vectors
+    groups = [LABEL if "=" in name else QUANTITY for name in features.names]
+    directions = np.zeros((0, 0)) if vectors is None else _directions(vectors)
+    values = features.values
+    if vectors is not None and directions.size:
+        values = np.concatenate([values, vectors @ directions], axis=1)
+        groups += [TEXT] * directions.shape[1]
+    return _Table(values, np.array(groups, dtype=np.intp), len(features.names), directions)
+
+
+def _directions(vectors: Floats) -> Floats:
+    """Principal directions of the vectors, float64[D, T], scaled so that the first has values of size 1.
+
+    The mean is not taken off: it ends up in the base rate.
+    """
+    centred = vectors - vectors.mean(axis=0) if len(vectors) else vectors
+    known = centred[np.abs(vectors).sum(axis=1) > 0.0]
+    if len(known) < 2:
+        return np.zeros((vectors.shape[1], 0))
+    sizes, axes = _principal(known)
+    kept = int((sizes > sizes[0] * 1e-3).sum()) if sizes[0] > 0 else 0
+    return np.asarray(axes[:, :kept] * (np.sqrt(len(known)) / max(sizes[0], 1e-12)), dtype=np.float64)
+
+
+def _principal(rows: Floats) -> tuple[Floats, Floats]:
+    """The largest singular values, at most `DIRECTIONS`, with their right axes [D, T]."""
+    count, size = rows.shape
+    if count <= size:
+        _, sizes, axes = np.linalg.svd(rows, full_matrices=False)
+        return sizes[:DIRECTIONS], axes[:DIRECTIONS].T
+    squares, columns = eigh(rows.T @ rows, subset_by_index=(max(0, size - DIRECTIONS), size - 1))
+    return np.sqrt(np.maximum(squares[::-1], 0.0)), columns[:, ::-1]
+
+
+def _possible(rate: float) -> float:
+    """A click rate, not 0 and not 1 however odd the counts are."""
+    return float(np.clip(rate, 1e-6, 0.9))
+
+
+def _named(names: Sequence[str], weights: Floats) -> dict[str, float]:
+    return {
+        name: round(float(weight), 5) for name, weight in zip(names, weights, strict=False) if abs(weight) >= 0.5e-5
+    }

@@ -1,0 +1,138 @@
+"""Where an arm's attractiveness starts: from fitted parameters to one Beta prior per arm.
+
+Three levels, from far to near: the interest model says what the arm's features
+let expect in the segment; the arm's clicks in the page's other segments correct
+that by a factor; what is left is for the segment's own clicks to say.  Each level
+weighs as much as the data showed it deserves.  The segment's own clicks are part of
+those of the page, and the posterior counts them: so they are taken off these first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import expit, logit
+
+from policy.arrays import Floats
+from policy.model.features import Features
+from policy.model.interest import damping
+from policy.model.posteriors import Prior
+from schemas.messages import PolicyParameters, SegmentFit
+
+LOWEST, HIGHEST = 1e-6, 0.9
+WHOLE_PAGE = "*"
+MOST_DOUBT = 1.0
+"""More doubt than this about weights says nothing of their mean."""
+_STRANGER = SegmentFit()
+
+
+class Fitted(NamedTuple):
+    """What was fitted for arms: their interest in a segment, clicks on the page and those expected, float64[A] each."""
+
+    interest: Floats
+    clicks: Floats
+    expected: Floats
+
+
+class ArmPriors(NamedTuple):
+    """A prior per arm, and two factors of its mean beside interest, float64[A]: for doubt, and from other segments."""
+
+    prior: Prior
+    doubt: Floats
+    factor: Floats
+
+
+def interest(parameters: PolicyParameters, segment: str, features: Features, vectors: Floats | None) -> Floats:
+    """The mean attractiveness that features [A, F] and text vectors [A, D] let expect, float64[A] in (0, 1).
+
+    A segment that was not fitted is taken for the page's average.  Vectors of
+    another size than the fitted weights, which are of another model, are left out.
+    """
+    fit = parameters.segments.get(segment, _STRANGER)
+    weights = [parameters.weights.get(name, 0.0) + fit.weights.get(name, 0.0) for name in features.names]
+    score = logit(parameters.click_rate) + fit.base + features.values @ np.array(weights, dtype=np.float64)
+    if vectors is not None:
+        for packed in (parameters.text, fit.text):
+            text = unpacked(packed)
+            if len(text) == vectors.shape[1]:
+                score = score + vectors @ text
+    means: Floats = np.clip(expit(score), LOWEST, HIGHEST)
+    return means
+
+
+def fitted(
+    parameters: PolicyParameters,
+    segment: str,
+    items: Sequence[str],
+    features: Features,
+    vectors: Floats | None = None,
+) -> Fitted:
+    """What the parameters say of each of `items`, with `features` [A, F] and `vectors` [A, D] of just these."""
+    known = np.array([parameters.arms.get(item, (0.0, 0.0)) for item in items], dtype=np.float64).reshape(-1, 2)
+    return Fitted(interest(parameters, segment, features, vectors), *known.T)
+
+
+def arm_priors(parameters: PolicyParameters, segment: str, arms: Fitted, clicks: Floats, examined: Floats) -> ArmPriors:
+    """The prior of each arm for a segment, whose own clicks and examined impressions are float64[A].
+
+    Mean and relative variance of interest and factor give mean and strength of the
+    Beta.  The interest is that of the likeliest weights times the mean of a log-normal
+    factor whose logarithm has mean 0 and the variance of what is doubtful about them,
+    exp(variance / 2): else arms that were hardly shown, of which most is in doubt,
+    would be thought too little of.
+    """
+    fit = parameters.segments.get(segment, _STRANGER)
+    weight = factor_weight(parameters.arm_strength, parameters.doubt)
+    others, expected = _others(parameters, segment, arms, clicks, examined, weight)
+    factor = factor_of(weight, others, expected)
+    doubt = fit.doubt + parameters.doubt * weight / (weight + expected)
+    doubtful = np.exp(np.minimum(doubt, MOST_DOUBT) / 2.0)
+    mean = np.clip(arms.interest * doubtful * factor, LOWEST, HIGHEST)
+    # What an arm's other clicks correct is also what was doubtful about its features.
+    spread = 1.0 / (weight + others) + 1.0 / parameters.segment_strength + fit.doubt
+    return ArmPriors(Prior(mean, strength_of(mean, spread)), doubtful, factor)
+
+
+def _others(
+    parameters: PolicyParameters, segment: str, arms: Fitted, clicks: Floats, examined: Floats, weight: float
+) -> tuple[Floats, Floats]:
+    """The clicks of the page that are not the segment's own, and those expected, float64[A]; damped as in the fit.
+
+    A segment that was not fitted has none of its own among them, and the whole page no others.
+    What came since the fit is not among them either: that is so much of each arm's as of all.
+    """
+    if segment == WHOLE_PAGE:
+        return np.zeros_like(arms.clicks), np.zeros_like(arms.clicks)
+    part = min(1.0, parameters.segments.get(segment, _STRANGER).examined / max(examined.sum(), 1e-300))
+    own, expected = part * clicks, part * examined * arms.interest
+    damped = damping(expected * factor_of(weight, arms.clicks, arms.expected), parameters.segment_strength)
+    share = np.minimum(damped, arms.expected / np.maximum(expected, 1e-300))
+    return np.maximum(arms.clicks - share * own, 0.0), np.maximum(arms.expected - share * expected, 0.0)
+
+
+def factor_weight(strength: float, doubt: float) -> float:
+    """Of an arm's factor being 1, in expected clicks: it varies by its shape and by doubt about its features."""
+    return 1.0 / (1.0 / strength + doubt)
+
+
+def factor_of(weight: float, clicks: Floats, expected: Floats) -> Floats:
+    """The mean of arms' factors given their clicks and how many were expected, float64 of any equal shape."""
+    return (weight + clicks) / (weight + expected)
+
+
+def strength_of(mean: Floats, spread: Floats | float) -> Floats:
+    """The weight a + b of the Beta with this mean whose variance is `spread` times the mean squared."""
+    weight: Floats = np.maximum((1.0 - mean) / (mean * spread) - 1.0, 1.0)
+    return weight
+
+
+def packed(weights: Floats) -> bytes:
+    """Text weights as they are published: little-endian float16."""
+    return np.asarray(weights, dtype="<f2").tobytes()
+
+
+def unpacked(content: bytes) -> Floats:
+    """Text weights, float64[D]; what is not a number counts as 0."""
+    return np.nan_to_num(np.frombuffer(content, dtype="<f2").astype(np.float64), posinf=0.0, neginf=0.0)

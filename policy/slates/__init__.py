@@ -1,0 +1,1 @@
+"""From beliefs to slates: candidates, scores, draws, and which arm goes into which slot."""

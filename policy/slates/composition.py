@@ -1,0 +1,214 @@
+"""A page's slates, baseline and propensities from its statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policy.arrays import Counts, Floats, Hashes
+from policy.hashes import arm_hashes
+from policy.model.posteriors import Beta, Prior, posterior
+from policy.model.reward import Worth
+from policy.slates.arrangement import EMPTY, propensities
+from policy.slates.fill import Filled, Prepared, Rules, fill
+from policy.slates.sampling import click_normals, sale_normals, uniforms
+from policy.slates.scoring import POLICIES, Belief, Random, baseline
+from schemas.messages import PolicyChoice, PolicyName
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Statistics:
+    """What a page and segment's slates are made from: A eligible items, S slots in rendered order.
+
+    `impressions` and `clicks` [A, S] are learned traffic, the `holdout_` ones
+    [A, S] and `holdout_conversions` [A] the holdout's own; counts may be
+    weighted by age.  `examination` is float64[S], `hashes` from
+    `policy.slates.sampling.arm_hashes`.  `prior` may be one for each arm; the baseline
+    starts from `base`, which is the same for all.  Without a `worth` a click on any
+    arm is worth the same.  `kept`, float64[A], is the share of learned counts that
+    tells of click rates now (`policy.model.posteriors.kept`); without it all do.
+    """
+
+    items: Sequence[str]
+    slots: Sequence[str]
+    hashes: Hashes
+    impressions: Counts
+    clicks: Counts
+    holdout_impressions: Counts
+    holdout_clicks: Counts
+    holdout_conversions: NDArray[np.int64] | Floats
+    examination: Floats
+    prior: Prior
+    base: Prior
+    worth: Worth | None = None
+    kept: Floats | None = None
+
+    def __post_init__(self) -> None:
+        arms, slots = len(self.items), len(self.slots)
+        if len(set(self.items)) < arms:
+            raise ValueError(f"items: expected each once, got {arms - len(set(self.items))} repeated")
+        for name, expected in (
+            ("hashes", (arms,)),
+            ("impressions", (arms, slots)),
+            ("clicks", (arms, slots)),
+            ("holdout_impressions", (arms, slots)),
+            ("holdout_clicks", (arms, slots)),
+            ("holdout_conversions", (arms,)),
+            ("examination", (slots,)),
+        ):
+            shape = getattr(self, name).shape
+            if shape != expected:
+                raise ValueError(f"{name}: expected shape {expected}, got {shape}")
+
+    def only(self, eligible: NDArray[np.bool_]) -> Statistics:
+        """The same without the items where `eligible`, bool[A], is false."""
+        return Statistics(
+            [self.items[row] for row in np.flatnonzero(eligible).tolist()],
+            self.slots,
+            self.hashes[eligible],
+            self.impressions[eligible],
+            self.clicks[eligible],
+            self.holdout_impressions[eligible],
+            self.holdout_clicks[eligible],
+            self.holdout_conversions[eligible],
+            self.examination,
+            self.prior.only(eligible),
+            self.base,
+            self.worth and self.worth.only(eligible),
+            None if self.kept is None else self.kept[eligible],
+        )
+
+    def posterior(self) -> Beta:
+        """What is known of the arms' attractiveness."""
+        kept = 1.0 if self.kept is None else self.kept
+        return posterior(self.impressions, self.clicks, self.examination, self.prior, kept)
+
+    @classmethod
+    def empty(cls, items: Sequence[str], slots: Sequence[str], examination: Floats, prior: Prior) -> Statistics:
+        """The statistics of a page that nobody has seen yet."""
+        nothing = np.zeros((len(items), len(slots)), dtype=np.int64)
+        none = np.zeros(len(items), dtype=np.int64)
+        return cls(items, slots, arm_hashes(items), nothing, nothing, nothing, nothing, none, examination, prior, prior)
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """Slates as a layout carries them: slot to item; a slot without an arm is left out.
+
+    The last `exploration_slates` of the slates are drawn uniformly; `shadow` are the
+    slates of the policy that is watched and not served.
+    """
+
+    baseline: dict[str, str]
+    slates: list[dict[str, str]]
+    propensities: dict[str, dict[str, float]]
+    shadow: list[dict[str, str]]
+    relaxed: list[str]
+
+
+def compose(
+    statistics: Statistics,
+    choice: PolicyChoice,
+    page: str,
+    segment: str,
+    epoch: int,
+    z: Floats | None = None,
+    rules: Rules | None = None,
+) -> Composition:
+    """The composition for `page` and `segment` in `epoch`: the same arguments always give the same.
+
+    `z` are the `click_normals` of just these names, where the caller has kept them;
+    `rules` hold in the baseline too as far as they are about single slates.  With
+    fewer items than slots, the slots least looked at stay
+    empty; with no items, all do, and `propensities` is empty.
+    """
+    names = page, segment, str(epoch)
+    rules = rules or Rules.none(statistics.hashes, len(statistics.slots))
+    scores = _Scores(statistics, choice, page, segment, epoch, z, rules.several.factor)
+
+    def filled(score: Floats, rules: Prepared) -> Filled:
+        return fill(score, statistics.examination, statistics.hashes, rules, names)
+
+    served = filled(scores.served(), rules.several)
+    single = filled(_baseline_scores(statistics)[:, None], rules.single)
+    shadow = filled(scores.of(choice.shadow), rules.several).slates.tolist() if choice.shadow else []
+    return Composition(
+        baseline=_named(single.slates[0].tolist(), statistics),
+        slates=[_named(row, statistics) for row in served.slates.tolist()],
+        propensities=_named_propensities(served.slates, statistics),
+        shadow=[_named(row, statistics) for row in shadow],
+        relaxed=[
+            *rules.several.bound.idle,
+            *served.relaxed,
+            *(f"{rule}: not in the baseline" for rule, _ in single.broken),
+        ],
+    )
+
+
+class _Scores:
+    """What policies say of the arms."""
+
+    def __init__(
+        self,
+        statistics: Statistics,
+        choice: PolicyChoice,
+        page: str,
+        segment: str,
+        epoch: int,
+        z: Floats | None,
+        factor: Floats,
+    ) -> None:
+        self._belief = Belief(statistics.posterior(), statistics.worth, factor)
+        self._choice = choice
+        self._slots = len(statistics.slots)
+        self._names = page, segment, statistics.hashes
+        self._epoch = epoch
+        self._random = _random(statistics, choice, page, segment, epoch, z)
+
+    def of(self, name: PolicyName) -> Floats:
+        """Scores [A, V] of a policy."""
+        return POLICIES[name](self._belief, self._random, self._choice, self._slots)
+
+    def served(self) -> Floats:
+        """Those of the page's policy, and uniform ones for its exploration slates behind them."""
+        scores, count = self.of(self._choice.name), self._choice.exploration_slates
+        if not count:
+            return scores
+        return np.concatenate([scores, uniforms(*self._names, "exploration", count, self._epoch)], axis=1)
+
+
+def _random(
+    statistics: Statistics, choice: PolicyChoice, page: str, segment: str, epoch: int, z: Floats | None
+) -> Random:
+    hashes = statistics.hashes
+    if z is None:
+        z = click_normals(page, segment, hashes, choice.variants, epoch)
+    if statistics.worth is None:
+        return Random(z)
+    return Random(z, sale_normals(page, segment, hashes, choice.variants, epoch))
+
+
+def _baseline_scores(statistics: Statistics) -> Floats:
+    return baseline(
+        statistics.holdout_impressions,
+        statistics.holdout_clicks,
+        statistics.holdout_conversions,
+        statistics.examination,
+        statistics.base,
+    )
+
+
+def _named(row: Sequence[int], statistics: Statistics) -> dict[str, str]:
+    if EMPTY not in row:
+        return dict(zip(statistics.slots, map(statistics.items.__getitem__, row), strict=True))
+    return {slot: statistics.items[arm] for slot, arm in zip(statistics.slots, row, strict=True) if arm != EMPTY}
+
+
+def _named_propensities(filled: NDArray[np.int32], statistics: Statistics) -> dict[str, dict[str, float]]:
+    shares: Mapping[str, dict[int, float]] = dict(zip(statistics.slots, propensities(filled), strict=True))
+    return {
+        slot: {statistics.items[arm]: share for arm, share in arms.items()} for slot, arms in shares.items() if arms
+    }

@@ -1,0 +1,241 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
+"""What is done for each arm and variant in one pass: the same numbers and slates as numpy's, without many small arrays.
+
+Products and sums are not contracted (see pyproject.toml), which would round differently.
+"""
+
+from libc.math cimport INFINITY, sqrt
+from libc.stdint cimport int32_t, uint8_t
+
+cdef enum:
+    GONE = 1
+    BANNED = 2
+
+
+cdef class Filling:
+    """`policy.slates.arrangement.greedy`: the slates of one composition, filled in place.
+
+    `scores` are [V, A] and `order` [S] the slots, first the one most looked at; `capped` and
+    `spaced` are codes [R, A] and [Q, A], -1 for none, with their limits `most` and
+    `distances`; `places` [S, A] says where arms may stand; `complements` [A, C] are arms, -1
+    for none, whose scores are multiplied by `together` beside their arm; `everyone` counts from
+    0 to A - 1.  `counts` [R, codes], `shut` [A] and `leading` are room to work in.
+    """
+
+    cdef const double[:, ::1] scores
+    cdef const int32_t[::1] order, most, distances, everyone
+    cdef const int32_t[:, ::1] capped, spaced, complements
+    cdef const uint8_t[:, ::1] places
+    cdef double together
+    cdef int32_t[:, ::1] slates, counts
+    cdef int32_t[::1] leading
+    # Why an arm may not come any more, a bit for each reason.
+    cdef uint8_t[::1] shut
+    cdef Py_ssize_t variant
+
+    def __init__(
+        self, scores, order, capped, most, spaced, distances, places, complements, together, everyone, counts, shut,
+        leading
+    ):
+        self.scores, self.order = scores, order
+        self.capped, self.most = capped, most
+        self.spaced, self.distances = spaced, distances
+        self.places = places
+        self.complements, self.together = complements, together
+        self.everyone = everyone
+        self.counts, self.shut, self.leading = counts, shut, leading
+
+    def fill(self, int32_t[:, ::1] slates, const uint8_t[:, ::1] banned, const Py_ssize_t[::1] variants):
+        """Fill what is empty (-1) in the rows `variants` of `slates` [V, S]; `banned` is [V, A].
+
+        In `leading` are the best arms that may still come, wherever: as caps only fill up, none outside
+        it can come to be better, but for complements of neighbours, which are looked at besides.
+        Where none in it may stand in a slot, it is made anew, then all arms are looked at.
+        """
+        cdef Py_ssize_t at, place, slot, listed
+        cdef int32_t chosen
+        cdef int giving
+        self.slates = slates
+        for at in range(variants.shape[0]):
+            self.variant = variants[at]
+            listed = 0
+            self._begin(banned)
+            for place in range(self.order.shape[0]):
+                slot = self.order[place]
+                if slates[self.variant, slot] >= 0:
+                    continue
+                chosen = -1
+                for giving in range(-2, 5):
+                    if giving == -1:
+                        listed = self._list()
+                    if giving < 0:
+                        chosen = self._best(self.leading, listed, slot, 0)
+                    else:
+                        chosen = self._best(self.everyone, self.everyone.shape[0], slot, giving)
+                    if chosen >= 0:
+                        break
+                if chosen >= 0:
+                    slates[self.variant, slot] = chosen
+                    self._count(chosen)
+
+    cdef void _begin(self, const uint8_t[:, ::1] banned) noexcept:
+        """Nothing used but what stands in the slate already."""
+        cdef Py_ssize_t arm, rule, slot
+        for arm in range(self.shut.shape[0]):
+            self.shut[arm] = (GONE if self.scores[self.variant, arm] == -INFINITY else 0) | (
+                BANNED if banned[self.variant, arm] else 0
+            )
+        for rule in range(self.counts.shape[0]):
+            for slot in range(self.counts.shape[1]):
+                self.counts[rule, slot] = 0
+        for slot in range(self.slates.shape[1]):
+            if self.slates[self.variant, slot] >= 0:
+                self._count(self.slates[self.variant, slot])
+
+    cdef void _count(self, int32_t arm) noexcept:
+        cdef Py_ssize_t rule
+        self.shut[arm] |= GONE
+        for rule in range(self.capped.shape[0]):
+            if self.capped[rule, arm] >= 0:
+                self.counts[rule, self.capped[rule, arm]] += 1
+
+    cdef Py_ssize_t _list(self) noexcept:
+        """Put the best arms into `leading` that neither exposure nor caps keep off, best first; how many."""
+        cdef Py_ssize_t place, found = 0, room = self.leading.shape[0]
+        cdef int32_t arm
+        cdef double worth
+        cdef const double[::1] scores = self.scores[self.variant]
+        cdef int32_t[::1] leading = self.leading
+        for arm in range(<int32_t>scores.shape[0]):
+            worth = scores[arm]
+            if found == room and worth <= scores[leading[room - 1]]:
+                continue
+            if self.shut[arm] or self._is_full(arm):
+                continue
+            place = found if found < room else room - 1
+            while place > 0 and scores[leading[place - 1]] < worth:
+                leading[place] = leading[place - 1]
+                place -= 1
+            leading[place] = arm
+            if found < room:
+                found += 1
+        return found
+
+    cdef int32_t _best(self, const int32_t[::1] arms, Py_ssize_t listed, Py_ssize_t slot, int giving) noexcept:
+        """The best of the `listed` first arms with so many kinds of rules given way, the lower number among equals; or -1.
+
+        With none given way, complements of what stands next to the slot are among them if any is, and lifted.
+        """
+        cdef int32_t arm, best = -1
+        cdef Py_ssize_t at
+        cdef double worth, highest = -INFINITY
+        cdef uint8_t refused = GONE | (BANNED if giving < 3 else 0)
+        for at in range(listed):
+            arm = arms[at]
+            worth = self.scores[self.variant, arm]
+            if worth < highest or (worth == highest and (best < arm or worth == -INFINITY)):
+                continue
+            if not self.shut[arm] & refused and self._fits(arm, slot, giving):
+                best, highest = arm, worth
+        return best if giving > 0 or best < 0 else self._lifted(best, slot)
+
+    cdef int32_t _lifted(self, int32_t best, Py_ssize_t slot) noexcept:
+        """`best`, or a complement of what stands next to the slot that is better when it is lifted."""
+        cdef int32_t arm
+        cdef Py_ssize_t beside, column
+        cdef double worth, highest = self.scores[self.variant, best]
+        for beside in range(max(0, slot - 1), min(self.slates.shape[1], slot + 2)):
+            if beside == slot or self.slates[self.variant, beside] < 0:
+                continue
+            for column in range(self.complements.shape[1]):
+                arm = self.complements[self.slates[self.variant, beside], column]
+                if arm < 0 or self.shut[arm]:
+                    continue
+                worth = self.scores[self.variant, arm] * self.together
+                if arm == best:
+                    highest = worth
+                elif worth > highest or (worth == highest and arm < best):
+                    if self._fits(arm, slot, 0):
+                        best, highest = arm, worth
+        return best
+
+    cdef bint _fits(self, int32_t arm, Py_ssize_t slot, int giving) noexcept:
+        """Whether places, caps and spacing let the arm into the slot, as far as they have not given way."""
+        if giving < 4 and not self.places[slot, arm]:
+            return False
+        if giving < 2 and self._is_full(arm):
+            return False
+        return giving > 0 or not self._is_near(arm, slot)
+
+    cdef bint _is_full(self, int32_t arm) noexcept:
+        cdef Py_ssize_t rule
+        for rule in range(self.capped.shape[0]):
+            if self.capped[rule, arm] >= 0 and self.counts[rule, self.capped[rule, arm]] >= self.most[rule]:
+                return True
+        return False
+
+    cdef bint _is_near(self, int32_t arm, Py_ssize_t slot) noexcept:
+        cdef Py_ssize_t rule, near, first, last
+        cdef int32_t there
+        for rule in range(self.spaced.shape[0]):
+            if self.spaced[rule, arm] < 0:
+                continue
+            first, last = max(0, slot - self.distances[rule] + 1), min(self.slates.shape[1], slot + self.distances[rule])
+            for near in range(first, last):
+                there = self.slates[self.variant, near]
+                if near != slot and there >= 0 and self.spaced[rule, there] == self.spaced[rule, arm]:
+                    return True
+        return False
+
+
+def top(
+    int32_t[:, ::1] slates,
+    const double[:, ::1] scores,
+    const Py_ssize_t[::1] canonical,
+    const Py_ssize_t[::1] order,
+    double[::1] best,
+):
+    """`policy.slates.arrangement.slates` from `scores` [A, V] into `slates` [V, S], filled with -1.
+
+    Of equal scores the arm that is first in `canonical` goes first; `order` are the slots to be
+    filled, the first with the best; `best` [slots to be filled] is room to work in.
+    """
+    cdef Py_ssize_t variant, at, arm, place, found, most = order.shape[0]
+    cdef double score
+    for variant in range(slates.shape[0]):
+        found = 0
+        for at in range(canonical.shape[0]):
+            arm = canonical[at]
+            score = scores[arm, variant]
+            # What is not a number compares as false, too.
+            if not score > -INFINITY or (found == most and score <= best[most - 1]):
+                continue
+            place = found if found < most else most - 1
+            while place > 0 and best[place - 1] < score:
+                best[place] = best[place - 1]
+                slates[variant, order[place]] = slates[variant, order[place - 1]]
+                place -= 1
+            best[place] = score
+            slates[variant, order[place]] = <int32_t>arm
+            if found < most:
+                found += 1
+
+
+def beta(
+    double[:, ::1] draws, const double[::1] a, const double[::1] b, const double[:, :, ::1] z, double scale
+):
+    """`policy.slates.sampling.beta_draws` into `draws` [A, V], in the same order of operations, so to the last bit."""
+    cdef Py_ssize_t arm, variant
+    cdef double wide_a, wide_b, low_a, low_b, hits, total, root, middle
+    for arm in range(draws.shape[0]):
+        wide_a, wide_b = scale / (3.0 * sqrt(a[arm])), scale / (3.0 * sqrt(b[arm]))
+        low_a, low_b = 1.0 - scale * scale / (9.0 * a[arm]), 1.0 - scale * scale / (9.0 * b[arm])
+        middle = a[arm] / (a[arm] + b[arm])
+        for variant in range(draws.shape[1]):
+            root = z[0, arm, variant] * wide_a + low_a
+            root = root if root > 0.0 else 0.0
+            hits = a[arm] * (root * root * root)
+            root = z[1, arm, variant] * wide_b + low_b
+            root = root if root > 0.0 else 0.0
+            total = hits + b[arm] * (root * root * root)
+            draws[arm, variant] = hits / total if total > 0.0 else middle

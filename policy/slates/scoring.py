@@ -1,0 +1,150 @@
+"""How arms are scored, by the name of the policy.
+
+A score is compared within a variant and has no unit of its own.  A further
+policy is a function of this shape, a name in the contract and a row in `POLICIES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import betainccinv, ndtr
+
+from policy.arrays import Counts, Floats
+from policy.model.posteriors import Beta, Prior, posterior
+from policy.model.reward import Worth
+from policy.slates.sampling import beta_draws, worth_draws
+from schemas.messages import PolicyChoice
+
+HOLDOUT_CLICKS = 50.0
+UPPER = 1.645
+"""UCB looks at this many standard normal deviations above the middle: with exploration 1, the 95 % quantile."""
+
+
+class Belief(NamedTuple):
+    """What is known of A arms: attractiveness, and what a click is worth where that matters.
+
+    `factor`, float64[A], is what rules multiply scores by; 0 where an arm may not be shown.
+    """
+
+    beta: Beta
+    worth: Worth | None = None
+    factor: Floats | None = None
+
+    @property
+    def mean(self) -> Floats:
+        """Expected value of a look, float64[A]."""
+        means: Floats = self.beta.mean if self.worth is None else self.beta.mean * self.worth.mean
+        return means
+
+
+class Random(NamedTuple):
+    """Standard normals of the stages: `click` float64[2, A, V], `sale` float64[3, A, V] where there is a worth."""
+
+    click: Floats
+    sale: Floats | None = None
+
+
+class Policy(Protocol):
+    """Scores per arm and variant, float64[A, V], 0 or more, for a page with so many slots."""
+
+    def __call__(self, belief: Belief, random: Random, choice: PolicyChoice, slots: int) -> Floats: ...
+
+
+def thompson(belief: Belief, random: Random, choice: PolicyChoice, slots: int) -> Floats:
+    """One draw from each arm's posterior per variant (Thompson 1933), its spread scaled by `exploration`."""
+    drawn = beta_draws(belief.beta.a, belief.beta.b, random.click, choice.exploration)
+    if belief.worth is not None:
+        assert random.sale is not None
+        drawn *= worth_draws(belief.worth, random.sale, choice.exploration)
+    return drawn
+
+
+def greedy(belief: Belief, random: Random, choice: PolicyChoice, slots: int) -> Floats:
+    """The posterior mean, in every variant alike."""
+    return _alike(belief.mean, random)
+
+
+def ucb(belief: Belief, random: Random, choice: PolicyChoice, slots: int) -> Floats:
+    """An upper quantile of the posterior, in every variant alike.
+
+    Bayes-UCB (Kaufmann, Cappé and Garivier 2012) with a fixed level in place of one
+    that grows with time: Phi(1.645 * exploration), 95 % for exploration 1.
+    """
+    above = float(ndtr(-UPPER * choice.exploration))
+    upper: Floats = np.asarray(betainccinv(belief.beta.a, belief.beta.b, above), dtype=np.float64)
+    return _alike(upper if belief.worth is None else upper * belief.worth.mean, random)
+
+
+def epsilon_greedy(belief: Belief, random: Random, choice: PolicyChoice, slots: int) -> Floats:
+    """The posterior mean, but each of the best `slots` arms gives way with probability epsilon to a random other.
+
+    The best are those after the factors of rules, which scores are multiplied by later.
+    """
+    scores = _alike(belief.mean, random)
+    factor = np.ones(len(scores)) if belief.factor is None else belief.factor
+    value, shown = belief.mean * factor, int((factor > 0.0).sum())
+    # Equals are told apart by their normals, so that the order of arms in the input does not matter.
+    best = np.lexsort((random.click[0, :, 0], -value))[: min(slots, shown)]
+    gives_way = ndtr(random.click[1]) < choice.epsilon
+    candidates = np.where(factor[:, None] > 0.0, random.click[0], -np.inf)
+    candidates[best] = -np.inf
+    for variant in range(scores.shape[1]):
+        leaving = best[gives_way[best, variant]]
+        coming = np.argsort(-candidates[:, variant], kind="stable")[: min(len(leaving), shown - len(best))]
+        leaving = leaving[: len(coming)]
+        scores[coming, variant] = value[leaving] / factor[coming]
+        scores[leaving, variant] = 0.0
+    return scores
+
+
+def uniform(belief: Belief, random: Random, choice: PolicyChoice, slots: int) -> Floats:
+    """All arms alike: what is drawn for them orders them."""
+    order: Floats = ndtr(random.click[0])
+    return order
+
+
+def log_rates(belief: Belief, random: Random, choice: PolicyChoice, slots: int) -> Floats:
+    """Click rate times conversion rate, in every variant alike: the usual ranking, as a policy of its own."""
+    rate = belief.beta.mean
+    return _alike(rate if belief.worth is None else rate * belief.worth.buying.mean, random)
+
+
+POLICIES: Mapping[str, Policy] = {
+    "thompson": thompson,
+    "greedy": greedy,
+    "uniform": uniform,
+    "ucb": ucb,
+    "epsilon-greedy": epsilon_greedy,
+    "baseline": log_rates,
+}
+
+
+def _alike(scores: Floats, random: Random) -> Floats:
+    repeated: Floats = np.repeat(scores[:, None], random.click.shape[2], axis=1)
+    return repeated
+
+
+def baseline(
+    impressions: Counts,
+    clicks: Counts,
+    conversions: NDArray[np.int64] | Floats,
+    examination: Floats,
+    prior: Prior,
+) -> Floats:
+    """The holdout's score per arm, float64[A]: click rate times conversion rate, which orders as log + log does.
+
+    All from the holdout's own counts: impressions and clicks [A, S],
+    conversions [A].  Click rates are smoothed to the base rate with the prior's
+    strength, conversion rates to the holdout's overall rate with
+    `HOLDOUT_CLICKS` clicks.
+    """
+    clicked = clicks.sum(axis=1, dtype=np.float64)
+    overall = (conversions.sum(dtype=np.float64) + 1.0) / (clicked.sum() + HOLDOUT_CLICKS)
+    converting = (conversions + overall * HOLDOUT_CLICKS) / (clicked + HOLDOUT_CLICKS)
+    clicking = posterior(impressions, clicks, examination, prior).mean
+    score: Floats = clicking * converting
+    return score

@@ -1,0 +1,1 @@
+"""Commands that put data into topics or take it out."""

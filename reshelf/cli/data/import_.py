@@ -1,0 +1,117 @@
+"""`reshelf import`: logged data sets through the topics."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reshelf.cli.front import Front
+
+if TYPE_CHECKING:
+    from reshelf.datasets.open_bandit import OpenBandit
+    from reshelf.settings import Settings
+
+
+@click.group("import")
+def import_() -> None:
+    """Import logged data sets."""
+
+
+@import_.command()
+@click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
+@click.option("--campaign", required=True, help="all, men or women.")
+@click.option("--policy", required=True, help="bts or random: which of the two logged policies.")
+@click.option(
+    "--segment-by", default="user_feature_0", show_default=True, help="Column whose beginning is the segment."
+)
+@click.option("--prefix", help="Topics for this data alone.  [default: the settings' prefix and obd-CAMPAIGN-]")
+@click.option("--export", type=click.Choice(["csv"]), help="Wait until the state holds all, then print its counts.")
+@click.pass_obj
+def obd(
+    front: Front, directory: Path, campaign: str, policy: str, segment_by: str, prefix: str | None, export: str | None
+) -> None:
+    """Import the Open Bandit Dataset from DIR, which holds bts/ and random/.
+
+    Each row is an impression of one slot on page obd-CAMPAIGN and, where it was
+    clicked, a click, at the time of the row.  They count as learned traffic of
+    layout 0.  What the topics hold already is left out, so importing again
+    changes nothing.  With --embedded and --export one command does it all.
+
+    Example: reshelf import obd obd-folder --campaign all --policy random --embedded
+    """
+    from reshelf.datasets.importing import own_settings, publish
+    from reshelf.datasets.open_bandit import OpenBandit
+
+    data = OpenBandit(directory, campaign, policy, segment_by)
+    data.check()
+    settings = own_settings(front.settings, prefix, campaign)
+    with _progress(data) as on_row:
+        counts = publish(settings.kafka, data, on_row)
+    if export is None:
+        front.answer({**counts, "prefix": settings.kafka.prefix}, _told(settings, counts))
+        return
+    _export(front, settings, export)
+
+
+def _export(front: Front, settings: Settings, form: str) -> None:
+    from reshelf.cli.state.state import exported
+    from reshelf.datasets.importing import wait_until_applied
+
+    with _learner(settings) if front.embedded else contextlib.nullcontext(_nothing) as check:
+        wait_until_applied(settings, check)
+        sys.stdout.buffer.write(exported(settings, form))
+
+
+@contextlib.contextmanager
+def _learner(settings: Settings) -> Iterator[Callable[[], None]]:
+    """A learner beside this process; gives a function that raises when it ended."""
+    import tempfile
+
+    from reshelf.processes.children import process
+    from reshelf.settings import as_environment
+    from schemas.errors import ReshelfError
+
+    with tempfile.TemporaryDirectory(prefix="reshelf-import-") as folder:
+        log = Path(folder) / "learner.log"
+        with process([sys.executable, "-m", "reshelf", "worker", "learner"], log, as_environment(settings)) as child:
+
+            def check() -> None:
+                if (status := child.poll()) is not None:
+                    raise ReshelfError(
+                        f"the learner ended with status {status}:\n{log.read_text(errors='replace')[-2000:]}"
+                    )
+
+            yield check
+
+
+def _nothing() -> None:
+    """There is no child to look after."""
+
+
+@contextlib.contextmanager
+def _progress(data: OpenBandit) -> Iterator[Callable[[], None]]:
+    """A function to call for each row; on a terminal it moves a bar."""
+    if not sys.stderr.isatty():
+        yield _nothing
+        return
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+
+    columns = SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn()
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(f"rows of {data.log_file.name}", total=None)
+        yield lambda: bar.advance(task)
+
+
+def _told(settings: Settings, counts: dict[str, int]) -> str:
+    return (
+        f"{counts['rows']} rows with {counts['clicks']} clicks read, {counts['published']} events published to "
+        f"{settings.kafka.prefix}events-*. To learn from them run\n"
+        f"  RESHELF_KAFKA__PREFIX={settings.kafka.prefix} RESHELF_REDIS__NAMESPACE={settings.redis.namespace} "
+        f"RESHELF_FOLD__LATE_MS=0 RESHELF_FOLD__EARLY_MS=0 reshelf worker learner"
+    )

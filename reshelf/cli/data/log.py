@@ -1,0 +1,78 @@
+"""`reshelf log`: the decision log for other tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from reshelf.cli.front import Front
+from schemas.errors import BadSettings
+
+
+@click.group()
+def log() -> None:
+    """Export the decision log for other tools, or archive the event topics."""
+
+
+@log.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["parquet", "jsonl"]),
+    default="parquet",
+    show_default=True,
+    help="parquet is smaller and needs the extra `archive`; jsonl is for any tool.",
+)
+@click.pass_obj
+def archive(front: Front, folder: Path, form: str) -> None:
+    """Write the event topics, as far as the log holds them, to FOLDER, a file for each partition.
+
+    `reshelf replay --archive FOLDER` reads them again, after the topics have dropped them.
+
+    Example: reshelf log archive november
+    """
+    from schemas.topics import EVENT_TOPICS
+    from streams.kafka.log_source import KafkaSource
+    from streams.replay.archive import write
+
+    source, names = KafkaSource(front.settings.kafka), [topic.name for topic in EVENT_TOPICS]
+    counts = write(source, folder, source.bounds(names), form)
+    total = sum(counts.values())
+    front.answer({"folder": str(folder), "files": counts, "records": total}, f"{total:,} records are in {folder}")
+
+
+@log.command()
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["parquet", "open-bandit"]),
+    default="parquet",
+    show_default=True,
+    help="One Parquet file, or a folder in the form of the Open Bandit Dataset.",
+)
+@click.option("--page", help="One page alone; needed for open-bandit where there are several.")
+@click.pass_obj
+def export(front: Front, target: Path, form: str, page: str | None) -> None:
+    """Write what was shown, how likely it was and what came of it to TARGET.
+
+    Impressions, clicks and conversions are joined with the layouts that they came
+    from.  Parquet has a row for each slot that was seen, and needs the extra
+    `archive`; docs/evaluation.md describes the columns.  A file that is there stays.  open-bandit writes
+    TARGET/POLICY/PAGE/PAGE.csv and item_context.csv, as that dataset has them.
+
+    Example: reshelf log export decisions.parquet
+    """
+    from reshelf.evaluation import export as form_of
+    from reshelf.evaluation.evaluate import Evaluator
+
+    if form == "parquet" and target.exists():
+        raise BadSettings(f"export: expected a new file, got {target}, which is there already. Name another.")
+    if front.embedded:
+        raise BadSettings("--embedded: a broker that just started has no log. Use the settings of a running one.")
+    found = Evaluator(front.settings).log
+    written = form_of.write_parquet if form == "parquet" else form_of.write_open_bandit
+    content = {**written(found, target, page), "left_out": found.left_out}
+    front.answer(content, "\n".join(f"{name}: {value}" for name, value in content.items()))

@@ -1,0 +1,53 @@
+"""`reshelf publish`: JSON lines, checked whole, then sent."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from typing import BinaryIO, cast
+
+import click
+
+from reshelf.cli.front import Front
+from schemas.errors import BadSettings
+from schemas.topics import BY_NAME, Topic
+
+
+def _names(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
+    return [name for name, topic in BY_NAME.items() if topic.message is not None and name.startswith(begun)]
+
+
+@click.command()
+@click.argument("file", type=click.File("rb"))
+@click.option(
+    "--topic", "name", required=True, shell_complete=_names, help="Name of the topic, with or without the prefix."
+)
+@click.pass_obj
+def publish(front: Front, file: BinaryIO, name: str) -> None:
+    """Check every line of FILE ("-" for standard input), then publish them.
+
+    A line is one message as JSON.  To delete (an item, a page) or to forget a
+    unit, write {"key": "NAME", "value": null}; for topics with the key page,
+    segment write {"key": ["PAGE", "SEGMENT"], "value": null}.
+
+    Example: reshelf publish catalog.jsonl --topic catalog-items
+    """
+    from reshelf.topics.publish import check, send
+
+    kafka = front.settings.kafka
+    topic = _topic(name, kafka.prefix)
+    with tempfile.SpooledTemporaryFile(max_size=16 * 1024 * 1024) as spool:
+        lines = cast(BinaryIO, spool)
+        shutil.copyfileobj(file, lines)
+        total = check(lines, topic, file.name)
+        send(lines, topic, kafka, file.name)
+    empty = "" if total else f": {file.name} is empty"
+    front.answer({"topic": kafka.prefix + topic.name, "published": total}, f"{total} published to {topic.name}{empty}")
+
+
+def _topic(name: str, prefix: str) -> Topic:
+    topic = BY_NAME.get(name) or BY_NAME.get(name.removeprefix(prefix))
+    if topic is None or topic.message is None:
+        names = ", ".join(known for known, entry in BY_NAME.items() if entry.message is not None)
+        raise BadSettings(f"--topic: expected one of {names}; got {name}")
+    return topic

@@ -1,0 +1,1 @@
+"""Commands that judge: experiments, estimates, tuning, reports and records of runs."""

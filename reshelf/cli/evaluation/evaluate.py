@@ -1,0 +1,132 @@
+"""`reshelf evaluate`: what another policy would have earned."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from reshelf.cli.front import Front
+from schemas.errors import BadSettings
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+@click.command()
+@click.option(
+    "--policy",
+    required=True,
+    help="served, holdout or shadow, whose slates the history holds; or thompson, greedy, ... composed again.",
+)
+@click.option("--exploration", type=click.FloatRange(0.0, 10.0), help="Instead of that in the page's rules.")
+@click.option("--page", help="One page alone.")
+@click.option("--follow", is_flag=True, help="Go on while events flow; served, holdout and shadow alone.")
+@click.option(
+    "--settle-s",
+    type=click.FloatRange(0.0),
+    default=1_800.0,
+    show_default=True,
+    help="With --follow: outcomes of a page view are waited for so long, by the time of the log.",
+)
+@click.option(
+    "--every-s", type=click.FloatRange(0.1), default=60.0, show_default=True, help="With --follow: told so often."
+)
+@click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True, help="Of the intervals.")
+@click.pass_obj
+def evaluate(
+    front: Front,
+    policy: str,
+    exploration: float | None,
+    page: str | None,
+    follow: bool,
+    settle_s: float,
+    every_s: float,
+    level: float,
+) -> None:
+    """Estimate what a policy would have earned per page view, without serving it.
+
+    Joins the events with the layouts that they came from, and compares what these
+    showed with what the policy would have shown.  A policy that the history does not
+    hold is composed again for each layout, from the counts of that time and with
+    the settings of --settings.  An estimator is refused where the log lacks more than
+    1 % of what the policy would show.  docs/evaluation.md says which to trust when.
+
+    Example: reshelf evaluate --policy greedy --page home
+    """
+    from reshelf.evaluation.evaluate import POLICIES, RECORDED, Evaluator, Question
+    from reshelf.evaluation.records.store import record
+    from reshelf.terminal.tables import show
+
+    if policy not in POLICIES:
+        raise BadSettings(f"--policy: expected one of {', '.join(POLICIES)}, got {policy!r}.")
+    if front.embedded:
+        raise BadSettings("--embedded: a broker that just started has no log. Use the settings of a running one.")
+    if follow:
+        if policy not in RECORDED:
+            raise BadSettings(
+                f"--follow: expected one of {', '.join(RECORDED)}, which the history holds, got {policy!r}."
+            )
+        _follow(front, policy, page, settle_s, every_s, level)
+        return
+    began = time.monotonic()
+    evaluator = Evaluator(front.settings)
+    answer = evaluator.answer(Question(policy, exploration, page, level))
+    asked = {"policy": policy, "exploration": exploration, "page": page, "level": level}
+    record("evaluate", front.settings, asked, _read(answer), answer, time.monotonic() - began)
+    if front.json:
+        front.answer(answer, "")
+        return
+    currency = front.settings.fold.currency
+    for name, told in answer["pages"].items():
+        click.echo(f"{name}: {told['views']:,} page views of {told['layouts']:,} layouts, policy {policy}")
+        show(_table(told, currency))
+    for reason, count in answer["left_out"].items():
+        click.echo(f"left out: {count:,} × {reason}")
+
+
+def _read(answer: dict[str, Any]) -> dict[str, Any]:
+    """What of the log an answer is based on, by page."""
+    return {page: {"views": told["views"], "layouts": told["layouts"]} for page, told in answer["pages"].items()}
+
+
+def _follow(front: Front, policy: str, page: str | None, settle_s: float, every_s: float, level: float) -> None:
+    """Tell the estimates whenever page views have settled; with --json one object a line."""
+    import json
+
+    from reshelf.evaluation.follow import Running, follow
+    from reshelf.terminal.tables import show
+
+    running = Running(policy, front.settings.fold, round(settle_s * 1_000))
+    for found in follow(front.settings.kafka, running, every_s):
+        answer = {"policy": policy, **found.answer(level)}
+        answer["pages"] = {name: told for name, told in answer["pages"].items() if page in (None, name)}
+        if front.json:
+            click.echo(json.dumps(answer))
+            continue
+        for name, told in answer["pages"].items():
+            click.echo(f"{name}: {told['views']:,} page views have settled, policy {policy}")
+            show(_table(told, front.settings.fold.currency))
+
+
+def _table(told: dict[str, Any], currency: str) -> RenderableType:
+    from reshelf.terminal.tables import table
+
+    rows: list[tuple[str, ...]] = []
+    for reward, estimates in told["estimates"].items():
+        rows.append((reward, "", "", "", "", ""))
+        for side, found in told.get("served", {}).get(reward, {}).items():
+            rows.append((f"  ({side} traffic)", *_bounds(reward, found, currency), "", ""))
+        for found in estimates:
+            values = ("refused", "", "") if found["refused"] else _bounds(reward, found, currency)
+            lacking = f"{found['lacking']:.1%}" + (" extrapolated" if found["extrapolated"] else "")
+            rows.append((f"  {found['estimator']}", *values, f"{found['effective_size']:,.0f}", lacking))
+    return table(("per page view", "value", "from", "to", "effective views", "lacking"), rows)
+
+
+def _bounds(reward: str, found: dict[str, float | None], currency: str) -> tuple[str, ...]:
+    from reshelf.inspect.money import outcome
+
+    values = (found[name] for name in ("value", "low", "high"))
+    return tuple("-" if value is None else outcome(reward, value, currency) for value in values)

@@ -1,0 +1,165 @@
+"""`reshelf experiment`: learned layouts against the holdout, and policies on trial against the page's own."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import click
+
+from reshelf.cli.front import Front
+from reshelf.inspect.experiment import _plain, told
+from schemas.errors import BadSettings, ReshelfError
+from schemas.messages import MAIN
+
+if TYPE_CHECKING:
+    from policy.experiments.health import Health
+    from policy.experiments.sample_ratio import SampleRatio
+    from policy.experiments.sequence import Uplift
+    from policy.experiments.trial import Trial
+    from reshelf.settings import Settings
+    from schemas.messages import PageRules
+
+
+@click.group()
+def experiment() -> None:
+    """How the learned layouts do against the holdout, and policies on trial against the page's own."""
+
+
+@experiment.command()
+@click.argument("page", required=False)
+@click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True, help="Of the intervals.")
+@click.pass_obj
+def status(front: Front, page: str | None, level: float) -> None:
+    """Uplift per page view of each page, or of PAGE, with intervals that hold whenever you look.
+
+    Also says whether units arrive in the holdout as often as they should, and which
+    guard-rails were crossed.  docs/evaluation.md explains each figure.
+
+    Example: reshelf experiment status home
+    """
+    from reshelf.processes.alias import live
+
+    if front.embedded:
+        raise BadSettings("--embedded: a Redis that just started has no state. Use the settings of a running one.")
+    found = asyncio.run(_healths(live(front.settings), page, level))
+    pages = {name: told(one) for name, one in found.items()}
+    if front.json or not pages:
+        front.answer({"level": level, "pages": pages}, "no page has counts yet: events come in by way of the learner")
+    else:
+        for name, one in found.items():
+            _show(name, one, front.settings)
+
+
+@experiment.command()
+@click.argument("page")
+@click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True, help="Of the intervals.")
+@click.pass_obj
+def branches(front: Front, page: str, level: float) -> None:
+    """Uplift of each policy on trial on PAGE (`branches` in its file) over the page's own policy.
+
+    Counts from experiment.since_ms on: set it to when the trial began.
+
+    Example: reshelf experiment branches home
+    """
+    from reshelf.processes.alias import live
+    from reshelf.rules import topic
+
+    if front.embedded:
+        raise BadSettings("--embedded: a Redis that just started has no state. Use the settings of a running one.")
+    rules = topic.newest(front.settings.kafka).get(page)
+    if rules is None or not rules.branches:
+        raise ReshelfError(f"page {page!r} has no policies on trial. Name some in its file, as `branches`.")
+    found = asyncio.run(_trials(live(front.settings), rules, level))
+    if front.json:
+        told = {name: {"views": one.views, **_plain(one.uplifts, one.sample_ratio)} for name, one in found.items()}
+        front.answer({"level": level, "page": page, "branches": told}, "")
+    else:
+        for name, one in found.items():
+            _table(f"{page}, per page view", (name, MAIN), one.uplifts, front.settings.fold.currency)
+            _split(one.sample_ratio, name, MAIN)
+
+
+async def _trials(settings: Settings, rules: PageRules, level: float) -> dict[str, Trial]:
+    """How each branch of a page does."""
+    from policy.experiments.trial import trials
+    from streams.layouts.branches import shares_of
+    from streams.state import manifest
+    from streams.state.arrays.experiment_bins import periods, read_bins
+    from streams.state.connection.client import redis_client
+
+    client = redis_client(settings.redis)
+    try:
+        made = await manifest.read(client, settings.redis.namespace)
+        bins = await read_bins(client, made.namespace, made.groups, rules.page)
+    finally:
+        await client.aclose()
+    during, before = periods(bins, settings.experiment, settings.fold.bucket_ms)
+    shares = shares_of(rules)
+    earlier = before.learned if before else None
+    found = trials(during.learned, rules.branch_salt, list(shares.values()), level, earlier)
+    return dict(zip([name for name in shares if name != MAIN], found, strict=True))
+
+
+async def _healths(settings: Settings, page: str | None, level: float) -> dict[str, Health]:
+    """The experiment of each page that has counts, or of one; raises ReshelfError where there is none."""
+    from streams.state import manifest
+    from streams.state.arrays.experiment_bins import health_of, read_bins
+    from streams.state.connection.client import redis_client
+    from streams.state.reader import StateReader
+
+    client = redis_client(settings.redis)
+    try:
+        made = await manifest.read(client, settings.redis.namespace)
+        reader = StateReader(client, made.namespace, made.groups, made.starts)
+        pages = sorted({name for name, _ in await reader.keys()})
+        if page not in (None, *pages):
+            raise ReshelfError(f"page {page!r} has no counts. Pages that have: {', '.join(pages) or 'none'}.")
+        share = settings.layouts.holdout_share
+        return {
+            name: health_of(
+                await read_bins(client, made.namespace, made.groups, name),
+                settings.experiment,
+                settings.fold.bucket_ms,
+                share,
+                level,
+            )
+            for name in pages
+            if page in (None, name)
+        }
+    finally:
+        await client.aclose()
+
+
+def _show(page: str, health: Health, settings: Settings) -> None:
+    _table(f"{page}, per page view", ("learned", "holdout"), health.uplifts, settings.fold.currency)
+    _split(health.sample_ratio, "learned", "holdout", settings.layouts.holdout_share)
+    if health.guard_rail:
+        click.echo(f"GUARD-RAIL CROSSED: {health.guard_rail}")
+
+
+def _table(title: str, sides: tuple[str, str], uplifts: Mapping[str, Uplift], currency: str) -> None:
+    from reshelf.inspect.money import outcome
+    from reshelf.terminal.tables import show, table
+
+    rows = []
+    for name, one in uplifts.items():
+        rates = (outcome(name, one.learned, currency), outcome(name, one.holdout, currency))
+        bounds = (_signed(one.low), _signed(one.high)) if math.isfinite(one.high) else ("-", "-")
+        rows.append((name, *rates, _signed(one.uplift), *bounds))
+    show(table((title, *sides, "uplift", "from", "to"), rows))
+
+
+def _split(split: SampleRatio, one: str, other: str, share: float | None = None) -> None:
+    """How units came to both sides; `share` is what was expected on the other, else on the first."""
+    expected = f"{share:.1%} in the {other}" if share is not None else f"{split.expected:.1%} in {one}"
+    click.echo(
+        f"units: {split.learned:,} {one}, {split.holdout:,} {other}, expected {expected}, "
+        f"p = {split.p_value:.3g}" + (": SAMPLE RATIO MISMATCH, trust no figure" if split.alarm else "")
+    )
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.1%}" if math.isfinite(value) else "-"

@@ -1,0 +1,79 @@
+"""`reshelf report`: one page of HTML that opens anywhere."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reshelf.cli.front import Front
+from schemas.errors import BadSettings
+from streams.catalog.snapshot import read_catalog
+
+if TYPE_CHECKING:
+    from reshelf.inspect.report.page import Report
+    from reshelf.settings import Settings
+
+POLICIES = ("served", "holdout", "greedy")
+
+
+@click.command()
+@click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--page", help="One page alone.")
+@click.option(
+    "--policy",
+    "policies",
+    multiple=True,
+    default=POLICIES,
+    show_default=True,
+    help="To be valued; give it again for more.",
+)
+@click.option("--log/--no-log", default=True, show_default=True, help="Read the event topics, to value policies.")
+@click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True, help="Of the intervals.")
+@click.pass_obj
+def report(front: Front, target: Path, page: str | None, policies: tuple[str, ...], log: bool, level: float) -> None:
+    """Write uplift over time, posteriors, examination, policies and the experiment's health to TARGET.
+
+    The file is HTML with all it needs inside, so it opens without a network.
+
+    Example: reshelf report report.html --page home
+    """
+    from reshelf.evaluation.evaluate import POLICIES as KNOWN
+    from reshelf.inspect.report.page import html
+    from reshelf.processes.alias import live
+
+    if front.embedded:
+        raise BadSettings("--embedded: servers that just started have no state. Use the settings of running ones.")
+    if unknown := sorted(set(policies) - set(KNOWN)):
+        raise BadSettings(f"--policy: expected some of {', '.join(KNOWN)}, got {', '.join(unknown)}.")
+    made = _made(live(front.settings), page, policies if log else (), level)
+    target.write_text(html(made), encoding="utf-8")
+    told = {"file": str(target), "pages": [one.page for one in made.pages], "notes": list(made.notes)}
+    front.answer(told, "\n".join([f"{target}: {len(made.pages)} pages", *made.notes]))
+
+
+def _made(settings: Settings, page: str | None, policies: tuple[str, ...], level: float) -> Report:
+    from reshelf.evaluation.evaluate import Evaluator, Question
+    from reshelf.inspect.report.gather import pages
+    from reshelf.inspect.report.page import Report
+    from schemas.errors import ReshelfError
+
+    found = asyncio.run(pages(settings, read_catalog(settings.kafka), page, level))
+    if not found:
+        raise ReshelfError(
+            f"{'no page has' if page is None else f'page {page!r} has no'} counts, so nothing was written. "
+            "`reshelf experiment status` shows the pages that have some."
+        )
+    answers, notes = [], []
+    if policies:
+        evaluator = Evaluator(settings)
+        for policy in policies:
+            try:
+                answers.append(evaluator.answer(Question(policy, page=page, level=level)))
+            except ReshelfError as error:
+                notes.append(f"Policy {policy} was not valued: {error}")
+    names = settings.redis.namespace, settings.fold.currency
+    return Report(time.time_ns() // 1_000_000, *names, level, found, answers, notes)

@@ -1,0 +1,93 @@
+"""`reshelf runs`: what was tried, and what came of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from reshelf.cli.front import Front
+from schemas.errors import BadSettings
+
+if TYPE_CHECKING:
+    from reshelf.evaluation.records.run import Run
+
+KINDS = ("replay", "evaluate", "tune", "finetune")
+LONGEST = 60
+"""Characters of a value that a comparison shows; `runs show` and --json have it whole."""
+
+
+@click.group()
+def runs() -> None:
+    """List and compare records of replay, evaluate, tune and finetune."""
+
+
+@runs.command(name="list")
+@click.option("--kind", type=click.Choice(KINDS), help="One kind alone.")
+@click.pass_obj
+def list_(front: Front, kind: str | None) -> None:
+    """List the runs kept in `runs.folder`, the oldest first.
+
+    Example: reshelf runs list --kind evaluate
+    """
+    import msgspec
+
+    found = [run for run in _kept(front) if kind in (None, run.kind)]
+    lines = [
+        f"{run.id}  {run.finished_at}  {run.seconds:,.1f} s  settings {run.settings}  {_asked(run)}" for run in found
+    ]
+    front.answer({"runs": [msgspec.to_builtins(run) for run in found]}, "\n".join(lines) or "no runs")
+
+
+@runs.command()
+@click.argument("run")
+@click.pass_obj
+def show(front: Front, run: str) -> None:
+    """Show one run; the beginning of its id is enough.
+
+    Example: reshelf runs show RUN
+    """
+    import msgspec
+
+    from reshelf.evaluation.records.store import find
+
+    found = find(_kept(front), run)
+    text = msgspec.json.format(msgspec.json.encode(found), indent=2).decode()
+    front.answer(msgspec.to_builtins(found), text)
+
+
+@runs.command()
+@click.argument("one")
+@click.argument("other")
+@click.pass_obj
+def compare(front: Front, one: str, other: str) -> None:
+    """Say in what two runs differ.
+
+    Example: reshelf runs compare ONE OTHER
+    """
+    from reshelf.evaluation.records.store import differences, find
+
+    kept = _kept(front)
+    found = differences(find(kept, one), find(kept, other))
+    content: dict[str, Any] = {"differences": {name: [had, has] for name, had, has in found}}
+    front.answer(content, "\n".join(f"{name}: {_short(had)} | {_short(has)}" for name, had, has in found) or "equal")
+
+
+def _asked(run: Run) -> str:
+    """The options that were given, or have a default that says something."""
+    return ", ".join(f"{name}={value}" for name, value in run.asked.items() if value not in (None, False, ""))
+
+
+def _short(value: Any) -> str:
+    text = f"{value:.5g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def _kept(front: Front) -> list[Run]:
+    from reshelf.evaluation.records.store import kept
+
+    folder = front.settings.runs.folder
+    if not folder:
+        raise BadSettings("runs.folder is empty: no runs are kept. Set it to a folder.")
+    return kept(Path(folder))

@@ -1,0 +1,112 @@
+"""`reshelf tune`: which settings of the policy lose least in simulated shops."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from reshelf.cli.front import AT_LEAST_ONE, Front
+from reshelf.terminal.progress import progress
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from reshelf.evaluation.tuning import Plan
+
+SHARE = click.FloatRange(0, 1)
+
+
+@click.command()
+@click.option(
+    "--try",
+    "space",
+    multiple=True,
+    required=True,
+    metavar="NAME=VALUES",
+    help="What to try: NAME=1,2,3 or NAME=LOW..HIGH, which needs --samples.",
+)
+@click.option("--samples", type=click.IntRange(min=0), default=0, help="So many drawn at random; 0: all combinations.")
+@click.option("--views", type=AT_LEAST_ONE, default=30_000, show_default=True, help="Page views of a race.")
+@click.option("--seeds", type=click.IntRange(min=2), default=5, show_default=True, help="Shops that each is raced in.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The first shop's.")
+@click.option("--delay", type=click.IntRange(min=0), default=0, show_default=True, help="Page views that news waits.")
+@click.option("--segments", type=AT_LEAST_ONE, default=20, show_default=True, help="Kinds of visitors.")
+@click.option("--items", type=click.IntRange(min=2), default=200, show_default=True, help="Candidates of the page.")
+@click.option("--slots", type=AT_LEAST_ONE, default=8, show_default=True, help="Slots of the page.")
+@click.option("--views-per-day", type=AT_LEAST_ONE, default=30_000, show_default=True, help="Page views of a day.")
+@click.option("--new", type=SHARE, default=0.05, show_default=True, help="Share of items replaced each day.")
+@click.option(
+    "--drift", type=SHARE, default=0.02, show_default=True, help="Share of what is an item's own renewed each day."
+)
+@click.option(
+    "--visitors",
+    type=click.Choice(["position", "cascade"]),
+    default="position",
+    show_default=True,
+    help="How they look and click: as the model has it, or otherwise.",
+)
+@click.option("--embeddings/--no-embeddings", "text", default=True, show_default=True, help="Whether texts are known.")
+@click.option("--processes", type=AT_LEAST_ONE, help="Races at the same time; as many as there are cores if not given.")
+@click.pass_obj
+def tune(front: Front, /, space: tuple[str, ...], samples: int, processes: int | None, seed: int, **plan: Any) -> None:
+    """Race settings of the policy in simulated shops, and rank them by the clicks they lose.
+
+    Names are layouts.exploration, layouts.click_rate, layouts.strength,
+    layouts.half_life_ms, layouts.drift, and of a page's policy: policy.name, policy.variants,
+    policy.exploration, policy.epsilon, policy.exploration_slates.
+
+    Those not named are as in the settings, which are raced, too. Needs no servers;
+    a race of 30,000 page views takes some ten seconds of a core. See docs/tuning.md.
+
+    Example: reshelf tune --try layouts.exploration=0.25,0.5,1 --segments 4
+    """
+    from reshelf.evaluation.records.store import record
+    from reshelf.evaluation.tuning import declared, trials
+    from reshelf.evaluation.tuning import tune as raced
+    from reshelf.settings import load_settings
+
+    if plan["items"] <= plan["slots"]:
+        raise click.UsageError(f"--items: expected more than the {plan['slots']} slots, got {plan['items']}")
+    settings = load_settings(front.file).settings
+    tried = trials(declared(space), samples, seed)
+    began = time.monotonic()
+    with progress(front.json) as begin:
+        content = raced(_plan(plan, seed, processes or len(os.sched_getaffinity(0))), front.file, tried, begin)
+    asked = {"try": list(space), "samples": samples, "first_seed": seed, **plan}
+    record("tune", settings, asked, {"simulated": content["shop"]}, content, time.monotonic() - began)
+    if front.json:
+        front.answer(content, "")
+        return
+    from reshelf.terminal.tables import show
+
+    show(_table(content))
+    if again := content["best_again"]:
+        click.echo(f"The first again, in other shops: {_reach(again['ratio_to_current'], '.3f')} times as much as now.")
+
+
+def _plan(given: dict[str, Any], seed: int, processes: int) -> Plan:
+    from policy.simulation.shop import Shape
+    from reshelf.evaluation.tuning import Plan
+
+    own = ("views", "seeds", "delay", "text")
+    shape = Shape(**{name: value for name, value in given.items() if name not in own})
+    return Plan(shape, first_seed=seed, processes=processes, **{name: given[name] for name in own})
+
+
+def _table(content: dict[str, Any]) -> Table:
+    from rich.table import Table
+
+    table = Table("", "clicks lost", "of what is lost now", "settings", box=None)
+    for rank, row in enumerate(content["ranking"], 1):
+        settings = ", ".join(f"{name}={value}" for name, value in row["settings"].items()) or "as they are now"
+        table.add_row(str(rank), _reach(row["regret"], ",.0f"), _reach(row["ratio_to_current"], ".3f"), settings)
+    return table
+
+
+def _reach(found: dict[str, float] | None, form: str) -> str:
+    if found is None:
+        return "-"
+    return f"{found['mean']:{form}} ({found['low']:{form}} to {found['high']:{form}})"

@@ -1,0 +1,264 @@
+"""The command `reshelf`: which commands there are, and how each of them ends.
+
+A command is imported when it is called, so that help is quick.  Exit status: 0
+done, 1 failed, 2 wrong use or settings, 130 stopped by Ctrl-C, 143 by SIGTERM.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import importlib.util
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+from click.shell_completion import CompletionItem
+
+from reshelf.cli.front import Front
+from reshelf.terminal.logs import TEXT
+from schemas.errors import BadSettings, ReshelfError
+
+_COLLECT_AFTER = (50_000, 20, 100)
+"""Garbage collector thresholds: each record is an object it tracks, and by default it looks at
+them every 700, which took almost half of a reader's time."""
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("run.demo:demo", "A synthetic shop whose pages re-shelve themselves while you watch."),
+    "console": ("run.console:console", "Pages in a browser: shop, arms, experiment, pipeline, explanations, rules."),
+    "init": ("setup.init:init", "Write a commented settings file."),
+    "worker": ("run.worker:worker", "Run the stream workers."),
+    "edge": ("run.edge:edge", "Serve layouts and take events over HTTP, for web tiers without Kafka."),
+    "encoder": ("run.encoder:encoder", "Turn the texts of changed items into vectors."),
+    "finetune": ("data.finetune:finetune", "Tune the text model on what visitors clicked one after the other."),
+    "topics": ("setup.topics:topics", "Create the topics, or list them with what differs."),
+    "publish": ("data.publish:publish", "Check JSON lines and publish them to a topic."),
+    "forget": ("data.forget:forget", "Drop what is kept about a unit."),
+    "explain": ("pages.explain:explain", "Say why a layout is as it is."),
+    "ask": ("pages.ask:ask", "Find items by what a question means, ranked by what a segment clicks."),
+    "rules": ("pages.rules:rules", "Check, publish and roll back what merchandisers ask of pages."),
+    "layouts": ("pages.layouts:layouts", "Show published layouts."),
+    "state": (
+        "state.state:state",
+        "Export, digest or compare what was learned, or switch workers to another namespace.",
+    ),
+    "replay": ("state.replay:replay", "Rebuild the state from the log into a namespace of its own."),
+    "runs": ("evaluation.runs:runs", "List and compare records of replays, evaluations and tunings."),
+    "evaluate": (
+        "evaluation.evaluate:evaluate",
+        "Estimate what another policy would have earned, from the decision log.",
+    ),
+    "tune": ("evaluation.tune:tune", "Race settings of the policy in simulated shops, and rank them."),
+    "experiment": ("evaluation.experiment:experiment", "How the learned layouts do against the holdout."),
+    "report": ("evaluation.report:report", "Write experiments, posteriors and policies as one page of HTML."),
+    "log": ("data.log:log", "Export the decision log for other tools."),
+    "import": ("data.import_:import_", "Import logged data sets."),
+    "schemas": ("setup.schemas:schemas", "Write the message schemas, or check them against the last release."),
+    "doctor": ("setup.doctor:doctor", "Check settings, broker, topics, Redis, clocks and workers."),
+    "drill": ("run.drill:drill", "Break everything while events flow, then check that nothing was lost or doubled."),
+    "bench": ("bench.cli:bench", "Measure how fast Reshelf is on this machine."),
+    "settings": ("setup.settings:settings", "Show the settings in effect and where each came from."),
+    "completion": ("setup.completion:completion", "Let the tab key complete commands, options and values."),
+}
+"""Name: module in `reshelf.cli.front` and function, and a line of help."""
+
+TASKS: dict[str, tuple[str, ...]] = {
+    "See it": ("demo", "console", "layouts", "explain", "ask"),
+    "Set up": ("init", "settings", "topics", "doctor", "schemas", "completion"),
+    "Run": ("worker", "encoder", "finetune", "edge", "publish", "forget", "import"),
+    "Arrange pages": ("rules",),
+    "Judge": ("experiment", "evaluate", "tune", "report", "log", "runs"),
+    "Look after the state": ("state", "replay"),
+    "Test and measure": ("drill", "bench"),
+}
+"""Commands by what somebody wants to do; each is in one of them."""
+
+LASTING = ("demo", "console", "worker", "edge", "encoder", "drill")
+"""They go on while a broker is away: what its client says of that matters to their operator."""
+
+_librdkafka = logging.getLogger("reshelf.librdkafka")
+
+Remember = Callable[[click.Context, click.Parameter, Any], None]
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the commands that are installed."""
+        return [name for name, (target, _) in COMMANDS.items() if importlib.util.find_spec(_module(target))]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command; the shared options are valid after its name, too."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        target = COMMANDS[cmd_name][0]
+        command: click.Command = getattr(importlib.import_module(_module(target)), target.partition(":")[2])
+        _share_options(command)
+        return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Names of commands, without importing them; after a dash the options."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        names = (name for name in self.list_commands(ctx) if name.startswith(incomplete))
+        return [CompletionItem(name, help=COMMANDS[name][1]) for name in names]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands by task, without importing them."""
+        there = self.list_commands(ctx)
+        for task, names in TASKS.items():
+            with formatter.section(task):
+                formatter.write_dl([(name, COMMANDS[name][1]) for name in names if name in there])
+
+
+def _module(target: str) -> str:
+    module = target.partition(":")[0]
+    return module if module.startswith("bench.") else f"reshelf.cli.{module}"
+
+
+def _set(name: str) -> Remember:
+    def remember(context: click.Context, _: click.Parameter, value: Any) -> None:
+        if value:
+            setattr(context.obj, name, value)
+
+    return remember
+
+
+def _say_more(context: click.Context, _: click.Parameter, value: int) -> None:
+    if value:
+        context.obj.verbose = value
+        for ours in ("reshelf", "streams"):
+            logging.getLogger(ours).setLevel(logging.INFO)
+        _librdkafka.setLevel(logging.NOTSET)
+    if value > 1:
+        logging.getLogger().setLevel(logging.DEBUG)
+
+
+def _shared_options() -> list[click.Option]:
+    def option(names: Sequence[str], about: str, remember: Remember, **how: Any) -> click.Option:
+        return click.Option(names, help=about, expose_value=False, callback=remember, **how)
+
+    file = click.Path(path_type=Path)
+    return [
+        option(["--settings"], "TOML file with settings.", _set("file"), type=file, metavar="FILE"),
+        option(["--embedded"], "Start broker and Redis for this command alone.", _set("embedded"), is_flag=True),
+        option(["--json"], "Print one JSON object.", _set("json"), is_flag=True),
+        option(["-v", "--verbose"], "Say more on standard error; twice for all.", _say_more, count=True),
+    ]
+
+
+def _share_options(command: click.Command) -> None:
+    taken = {name for parameter in command.params for name in parameter.opts}
+    command.params += [option for option in _shared_options() if taken.isdisjoint(option.opts)]
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            _share_options(inner)
+
+
+class _Root(LazyGroup):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.obj = Front(ctx)
+        return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Commands that end by themselves say in one line what failed: the client's own lines come with -v alone."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name not in LASTING and not ctx.obj.verbose:
+            _librdkafka.setLevel(logging.CRITICAL)
+        return name, command, rest
+
+
+@click.group(cls=_Root, params=_shared_options())
+@click.version_option(package_name="reshelf")
+def cli() -> None:
+    """Re-arrange shop pages while they are being shopped.
+
+    Events come in and layouts go out over Kafka; what was learned is in Redis.
+    """
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and give its exit status; errors are told in one line each."""
+    logging.basicConfig(level=logging.WARNING, format=TEXT, stream=sys.stderr)
+    before = signal.signal(signal.SIGTERM, _terminate)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        status = cli.main(args=given, prog_name="reshelf", standalone_mode=False)
+        return status if isinstance(status, int) else 0
+    except click.ClickException as error:
+        error.show()
+        _tell_script(given, error.format_message())
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:  # noqa: BLE001 (what has no words of its own is raised again)
+        return _fail(error, given)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        _librdkafka.setLevel(logging.NOTSET)
+
+
+def main() -> NoReturn:
+    """The console script."""
+    collect_rarely()
+    sys.exit(run())
+
+
+def collect_rarely() -> None:
+    """Let the garbage collector look at this process's objects as often as is right for one that reads records."""
+    gc.set_threshold(*_COLLECT_AFTER)
+
+
+def _terminate(_: int, __: FrameType | None) -> NoReturn:
+    raise SystemExit(143)
+
+
+def _tell_script(given: Sequence[str], told: str) -> None:
+    """The one object of `--json`, which is there when a command fails, too."""
+    if "--json" in given:
+        click.echo(json.dumps({"error": told}, ensure_ascii=False))
+
+
+def _fail(error: Exception, given: Sequence[str]) -> int:
+    """Tell an error that has a cause outside of us; others are mistakes of ours and keep their traceback."""
+    told = _in_words(error)
+    if told is None:
+        raise error
+    click.echo(f"reshelf: {told}", err=True)
+    _tell_script(given, told)
+    return 2 if isinstance(error, BadSettings) else 1
+
+
+def _in_words(error: Exception) -> str | None:
+    if isinstance(error, ReshelfError):
+        return str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return _of_clients(error)
+
+
+def _of_clients(error: Exception) -> str | None:
+    """Errors of the client libraries, by name: importing them here would slow every help down."""
+    origins: Mapping[str, str] = {
+        "redis": "Redis: {}. Check redis.url, redis.username and redis.password; `reshelf doctor` says more.",
+        "confluent_kafka": "Kafka: {}. Check kafka.bootstrap and the brokers; `reshelf doctor` says more.",
+    }
+    for kind in type(error).__mro__:
+        room = kind.__module__.partition(".")[0]
+        if room in origins or kind.__name__ == "KafkaException":
+            said = error.args[0].str() if kind.__name__ == "KafkaException" else str(error)
+            return origins.get(room, origins["confluent_kafka"]).format(said.rstrip("."))
+    return None

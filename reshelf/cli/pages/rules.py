@@ -1,0 +1,175 @@
+"""`reshelf rules`: what merchandisers ask of a page."""
+
+from __future__ import annotations
+
+import getpass
+import time
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from reshelf.cli.front import Front
+
+if TYPE_CHECKING:
+    from schemas.messages import PageRules
+
+AUTHOR = click.option("--author", default=None, help="Who publishes this.  [default: the user of this machine]")
+REASON = click.option("--reason", default="", help="Why, for the history.")
+
+
+@click.group()
+def rules() -> None:
+    """Check, publish and roll back the rules of pages.
+
+    A file is YAML: a page, or a list of pages, with slots, candidates, policy and
+    rules.
+
+    Example: reshelf rules check home.yaml
+    """
+
+
+@rules.command()
+@click.argument("file", type=click.File("r", encoding="utf-8"))
+@click.pass_obj
+def check(front: Front, file: TextIO) -> None:
+    """Check FILE ("-" for standard input) and publish nothing: each line that does not fit, with the reason.
+
+    Example: reshelf rules check home.yaml
+    """
+    from reshelf.rules.file import read
+
+    pages = read(_text(file), file.name)
+    total = sum(len(page.rules) for page in pages)
+    front.answer(
+        {"pages": len(pages), "rules": total}, f"all fits: {', '.join(page.page for page in pages)}; rules: {total}"
+    )
+
+
+@rules.command()
+@click.argument("file", type=click.File("r", encoding="utf-8"))
+@AUTHOR
+@REASON
+@click.pass_obj
+def apply(front: Front, file: TextIO, author: str | None, reason: str) -> None:
+    """Check FILE and publish the pages in it that differ from what is in force, as further versions.
+
+    Example: reshelf rules apply home.yaml --author mira --reason "shoe week"
+    """
+    from reshelf.rules.file import read
+    from reshelf.rules.lint import doubts
+    from reshelf.rules.topic import publish
+    from schemas.topics import CATALOG_ITEMS
+    from streams.catalog.snapshot import read_catalog
+
+    pages = read(_text(file), file.name)
+    made = publish(front.settings.kafka, pages, author or getpass.getuser(), reason, _now_ms())
+    said = [f"{page.page}: version {page.version} with {len(page.rules)} rules" for page in made]
+    text = "\n".join(said) or "nothing differs from what is in force"
+    items = read_catalog(front.settings.kafka, [CATALOG_ITEMS]).items if made else {}
+    doubtful = [f"{page.page}: {said}" for page in made for said in doubts(page, items)]
+    front.answer({"published": [_row(page) for page in made], "doubts": doubtful}, "\n".join([text, *doubtful]))
+
+
+@rules.command("list")
+@click.pass_obj
+def list_(front: Front) -> None:
+    """The pages and what is in force for them.
+
+    Example: reshelf rules list
+    """
+    from reshelf.rules.topic import newest
+
+    pages = list(newest(front.settings.kafka).values())
+    lines = [_line(page) for page in pages]
+    front.answer({"pages": [_row(page) for page in pages]}, "\n".join(lines) or "no page is declared")
+
+
+@rules.command()
+@click.argument("page")
+@click.pass_obj
+def show(front: Front, page: str) -> None:
+    """What is in force for PAGE, as a file to edit and apply again.
+
+    Example: reshelf rules show home
+    """
+    import msgspec
+
+    from reshelf.rules.file import written
+
+    found = _in_force(front, page)
+    front.answer(msgspec.to_builtins(found), written([found]).rstrip())
+
+
+@rules.command()
+@click.argument("page")
+@click.pass_obj
+def history(front: Front, page: str) -> None:
+    """The versions of PAGE: who published each, when and why.
+
+    Example: reshelf rules history home
+    """
+    from reshelf.rules.topic import history as versions_of
+    from reshelf.rules.topic import newest, undeclared
+
+    versions = versions_of(front.settings.kafka, page)
+    if not versions:
+        raise undeclared(page, newest(front.settings.kafka))
+    front.answer({"versions": [_row(one) for one in versions]}, "\n".join(map(_line, versions)))
+
+
+@rules.command()
+@click.argument("page")
+@click.option("--to", "version", type=click.IntRange(min=1), help="Which version.  [default: the one before]")
+@AUTHOR
+@REASON
+@click.pass_obj
+def rollback(front: Front, page: str, version: int | None, author: str | None, reason: str) -> None:
+    """Put an earlier version of PAGE in force again.
+
+    Example: reshelf rules rollback home --author mira --reason "shoe week is over"
+    """
+    from reshelf.rules.topic import roll_back
+
+    now_ms = _now_ms()
+    made = roll_back(front.settings.kafka, page, version, author or getpass.getuser(), reason, now_ms)
+    same = "" if made.published_at == now_ms else "nothing differs from what is in force: "
+    front.answer(_row(made), f"{same}{page}: version {made.version}, {made.reason}")
+
+
+def _in_force(front: Front, page: str) -> PageRules:
+    from reshelf.rules.topic import newest, undeclared
+
+    pages = newest(front.settings.kafka)
+    if page not in pages:
+        raise undeclared(page, pages)
+    return pages[page]
+
+
+def _row(page: PageRules) -> dict[str, object]:
+    return {
+        "page": page.page,
+        "version": page.version,
+        "rules": [rule.name for rule in page.rules],
+        "author": page.author,
+        "reason": page.reason,
+        "published_at": page.published_at,
+    }
+
+
+def _line(page: PageRules) -> str:
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(page.published_at / 1000)) if page.published_at else "-"
+    why = f": {page.reason}" if page.reason else ""
+    return f"{page.page:<20} version {page.version:>4}  {len(page.rules):>3} rules  {when}  {page.author}{why}"
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _text(file: TextIO) -> str:
+    from schemas.errors import BadSettings
+
+    try:
+        return file.read()
+    except UnicodeDecodeError as error:
+        raise BadSettings(f"{file.name}: expected text in UTF-8, got a byte that is none: {error.reason}") from None

@@ -1,0 +1,53 @@
+"""`reshelf console`: what is going on, in a browser."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING
+
+import click
+
+from reshelf.cli.front import Front
+from schemas.errors import BadSettings
+
+if TYPE_CHECKING:
+    from reshelf.settings import Settings
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(0, 65_535), help="Port to listen at; 0 for any.  [default: console.port]")
+@click.pass_obj
+def console(front: Front, port: int | None) -> None:
+    """Serve the console until stopped, and print its address.
+
+    It shows what topics and Redis hold and writes nothing but rules.  It listens on
+    the loopback interface; another console.host needs a console.token.
+
+    Example: reshelf console --port 8765
+    """
+    if front.embedded:
+        raise BadSettings("--embedded: servers that just started have nothing to show. Try `reshelf demo`.")
+    settings = front.settings
+    if port is not None:
+        settings = settings.model_copy(update={"console": settings.console.model_copy(update={"port": port})})
+    asyncio.run(_serve(front, settings))
+
+
+async def _serve(front: Front, settings: Settings) -> None:
+    from reshelf.console.web import served
+    from streams.kafka.clients import quiet_loggers
+
+    quiet_loggers(("aiokafka", "kafka"))
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[None] = loop.create_future()
+
+    def stop() -> None:
+        if not ended.done():
+            ended.set_result(None)
+
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stop)
+    async with served(settings, ended) as address:
+        front.answer({"address": address}, f"The console is at {address}")
+        await ended

@@ -1,0 +1,100 @@
+"""`reshelf demo`: a shop whose pages re-shelve themselves while you watch."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import click
+
+from reshelf.cli.front import Front
+from schemas.errors import BadSettings
+
+if TYPE_CHECKING:
+    from reshelf.demo.run import Order
+
+
+@click.command()
+@click.option("--seconds", type=click.FloatRange(min=1), help="End after so long.  [default: run until stopped]")
+@click.option(
+    "--rate", type=click.FloatRange(1, 50_000), default=1_500.0, show_default=True, help="Page views a second."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Another number, another shop.")
+@click.option("--alike", is_flag=True, help="All items are equally good: no layout can be better than another.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    help="Of the console; 0 for any.  [default: 8765, or any where that is taken]",
+)
+@click.option("--web/--no-web", default=True, help="Serve the console on the loopback interface.  [default: web]")
+@click.option(
+    "--embedded/--no-embedded",
+    default=True,
+    help="Start broker and Redis for the demonstration, or use those of the settings, "
+    "with topics and a state of its own that are deleted at the end.  [default: embedded]",
+)
+@click.option(
+    "--traffic-only",
+    is_flag=True,
+    help="Open no workers and no console: catalog and visitors come to the topics of the settings, and the pages "
+    "that are not declared there; those that are stay as they are.",
+)
+@click.option(
+    "--encoder/--no-encoder",
+    default=None,
+    help="Encode item texts, so that new items start where similar ones stand.  "
+    "[default: where the extra encoders is installed]",
+)
+@click.pass_obj
+def demo(
+    front: Front,
+    seconds: float | None,
+    rate: float,
+    seed: int,
+    alike: bool,
+    port: int | None,
+    web: bool,
+    embedded: bool,
+    traffic_only: bool,
+    encoder: bool | None,
+) -> None:
+    """Open a synthetic shop: 100,000 visitors, 304 items, three pages, four segments.
+
+    Its web tier and renderer speak to Reshelf over the topics only.  A tenth of
+    the visitors always get the baseline; the rest see learned layouts.  Ctrl-C
+    ends everything that was started.
+
+    Example: reshelf demo --seconds 90 --seed 2
+    """
+    from reshelf.demo.run import Order, Stopped, stoppable, usual_port
+
+    front.embedded = embedded = embedded and not traffic_only
+    shown_at = (usual_port() if port is None else port) if web and not traffic_only else None
+    encodes = not traffic_only and _encodes(encoder)
+    with stoppable(), contextlib.suppress(Stopped):
+        _open(front, Order(seconds, rate, seed, alike, shown_at, embedded, not traffic_only, encodes))
+
+
+def _encodes(asked: bool | None) -> bool:
+    """Whether item texts are to be encoded; raises `BadSettings` where that is asked for and cannot be done."""
+    from reshelf.processes.encoder import MISSING, installed
+
+    if asked and not installed():
+        raise BadSettings(f"--encoder: {MISSING}")
+    return installed() if asked is None else asked
+
+
+def _open(front: Front, order: Order) -> None:
+    from rich.console import Console
+
+    from reshelf.demo.run import demonstration
+    from reshelf.demo.screen import closing
+    from reshelf.processes.encoder import WITHOUT
+
+    console = Console(stderr=True, quiet=front.json)
+    what = "broker, Redis and workers" if order.embedded else "workers" if order.workers else "traffic"
+    console.print(f"Starting {what} ...", highlight=False)
+    if order.workers and not order.encoder:
+        console.print(f"No item texts are encoded. {WITHOUT}", highlight=False)
+    told = demonstration(front.settings, order, console)
+    front.answer(told, closing(told))

@@ -1,0 +1,148 @@
+"""`reshelf drill`: break everything while events flow, then check the books."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reshelf.cli.front import Front
+from schemas.errors import ReshelfError
+
+if TYPE_CHECKING:
+    from reshelf.drill.report import Report
+
+
+@click.command()
+@click.option(
+    "--kills",
+    type=click.IntRange(min=0),
+    default=16,
+    show_default=True,
+    help="Faults; 0 is a soak.",
+)
+@click.option("--seconds", type=click.FloatRange(min=5), default=None, help="For so long.  [default: 6 for each fault]")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Another number, other faults.")
+@click.option("--rate", type=click.FloatRange(min=1), default=300.0, show_default=True, help="Events a second.")
+@click.option(
+    "--kafka-home",
+    envvar="KAFKA_HOME",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Apache Kafka's folder; without it the embedded broker is used, and nothing happens to it.",
+)
+@click.option("--hostile", type=click.IntRange(min=1), help="Instead: so many harmful records, without any server.")
+@click.option("--cluster", is_flag=True, help="Keep the state in a Redis Cluster: three primaries, three replicas.")
+@click.option("--given", is_flag=True, help="Use the broker and the Redis of the settings, and break workers alone.")
+@click.option("--redis-delay-ms", type=click.IntRange(0, 2_000), default=0, help="Redis answers so much later.")
+@click.option("--read-kb-per-s", type=click.IntRange(min=0), default=0, help="Kafka hands each client so much at most.")
+@click.option("--only", multiple=True, help="Faults whose name contains this; may be repeated.")
+@click.option(
+    "--keep", type=click.Path(path_type=Path, file_okay=False), help="Leave the workers' logs in this folder."
+)
+@click.pass_obj
+def drill(
+    front: Front,
+    kills: int,
+    seconds: float | None,
+    seed: int,
+    rate: float,
+    kafka_home: Path | None,
+    hostile: int | None,
+    cluster: bool,
+    given: bool,
+    redis_delay_ms: int,
+    read_kb_per_s: int,
+    only: tuple[str, ...],
+    keep: Path | None,
+) -> None:
+    """Kill, freeze, restart and roll back everything while events flow; then compare the state with the log.
+
+    Starts a broker, Redis and workers of its own; topics and keys have names of their own where
+    --given names other servers, and are removed there before and after.  Ends with status 1 when an event was lost or
+    counted twice.
+
+    Example: reshelf drill --kills 12 --seconds 80
+    """
+    if hostile is not None:
+        _hostile(front, hostile, seed)
+        return
+    from reshelf.drill.plan import Kind
+    from reshelf.drill.report import Order, as_json
+    from reshelf.drill.run import drill as carry_out
+
+    _check(cluster, given, redis_delay_ms, read_kb_per_s, kafka_home)
+    order = Order(
+        kills=kills,
+        seconds=seconds or max(60.0, 6.0 * kills),
+        seed=seed,
+        rate=rate,
+        home=None if given else kafka_home,
+        only=only,
+        cluster=cluster,
+        given=given,
+        redis_delay_s=redis_delay_ms / 1000,
+        read_bytes_per_s=1000 * read_kb_per_s,
+    )
+    if not order.kinds:
+        raise click.BadParameter(f"no fault has such a name; known are: {', '.join(Kind)}", param_hint="--only")
+    if kafka_home is None and not given:
+        click.echo("No KAFKA_HOME: the embedded broker is used, and faults of the broker are left out.", err=True)
+    with tempfile.TemporaryDirectory(prefix="reshelf-drill-") as temporary:
+        folder = keep or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        report = carry_out(front.settings, order, folder, lambda text: click.echo(text, err=True))
+    front.answer(as_json(report), _text(report))
+    if not report.equal:
+        raise ReshelfError(f"the books do not agree; run it again with --seed {seed}")
+
+
+def _check(cluster: bool, given: bool, redis_delay_ms: int, read_kb_per_s: int, kafka_home: Path | None) -> None:
+    if given and (cluster or redis_delay_ms or read_kb_per_s):
+        raise click.UsageError("--given leaves servers as they are: use it without --cluster and without slowness")
+    if cluster and redis_delay_ms:
+        raise click.UsageError("--redis-delay-ms works for one Redis, not for --cluster")
+    if read_kb_per_s and kafka_home is None:
+        raise click.UsageError("--read-kb-per-s needs a real Kafka: set --kafka-home")
+
+
+def _hostile(front: Front, records: int, seed: int) -> None:
+    from dataclasses import asdict
+
+    from reshelf.drill.fuzz import hostile
+
+    account = hostile(records, seed, front.settings.fold)
+    lines = [f"{verdict:<12}{number:>10,}" for verdict, number in account.verdicts.most_common()]
+    lines += [f"{'read':<12}{account.read:>10,}", f"distinct names let in: {dict(account.names)}"]
+    lines.append(f"clicks kept for attribution: {account.clicks_kept}")
+    lines.append(f"memory grew by {account.grown_mb} MB")
+    front.answer({**asdict(account), "equal": account.equal}, "\n".join(lines))
+    if not account.equal:
+        raise ReshelfError(f"some records got no verdict or two; run it again with --seed {seed}")
+
+
+def _text(report: Report) -> str:
+    lines = [f"{'fault':<46}{'times':>6}{'recovered after, s: p50':>26}{'max':>7}"]
+    for kind, times in sorted(report.faults.items()):
+        took = report.recovery_s.get(kind, {})
+        lines.append(f"{kind:<46}{times:>6}{took.get('p50', '-'):>26}{took.get('max', '-'):>7}")
+    for kind, times in sorted(report.impossible.items()):
+        lines.append(f"{kind:<46}{times:>6} not possible at that moment")
+    lines.append("")
+    for finding in report.findings:
+        verdict = "equal" if finding.equal else f"{finding.lost} lost, {finding.double} double"
+        lines.append(f"{finding.what:<46}{finding.compared:>8} compared  {verdict}")
+        lines += [f"    {example}" for example in finding.examples]
+    lines += [f"a worker gave up: {said}" for said in report.gave_up]
+    for use in report.uses:
+        memory, files = use.memory_mb, use.files
+        lines.append(
+            f"{use.worker:<20} {memory[0]:>7} to {memory[1]:>7} MB ({use.slope_mb_per_h:+} MB/h), "
+            f"{files[0]} to {files[1]} files"
+        )
+    lines.append(f"applied after, s: {report.latency_s}; furthest behind: {report.most_behind} records")
+    lines.append(f"layouts that reached the history alone: {report.torn_layouts}")
+    lines.append(f"slowest end of a worker when asked: {report.slowest_stop_s} s")
+    lines.append(f"events {report.events}, lost {report.lost}, double {report.double}, seed {report.seed}")
+    return "\n".join(lines)

@@ -1,0 +1,37 @@
+"""`reshelf worker`: the stream workers."""
+
+from __future__ import annotations
+
+import signal
+
+import click
+
+from reshelf.cli.front import Front
+
+
+@click.command()
+@click.argument(
+    "roles", nargs=-1, type=click.Choice(["learner", "attribution", "fitter", "layouts"]), metavar="[ROLE]..."
+)
+@click.pass_obj
+def worker(front: Front, roles: tuple[str, ...]) -> int:
+    """Run the stream workers until stopped.
+
+    One ROLE (learner, attribution, fitter or layouts) runs in this process; several, or
+    none for all four, run as processes of their own.  When one ends by itself
+    the command ends with status 1, for its supervisor to start it again.
+
+    Example: reshelf worker learner attribution
+    """
+    # Client libraries catch everything around some of their imports, and the event loop around its
+    # callbacks: an exit raised there would be lost, so a signal is only noted until the loop hears it.
+    asked: list[int] = []
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda number, frame: asked.append(number))
+    from reshelf.processes.parts import ROLES
+    from reshelf.processes.roles import run_role, run_roles
+
+    settings = front.settings
+    if len(roles) == 1:
+        return run_role(roles[0], settings, "DEBUG" if front.verbose > 1 else "INFO", lambda: bool(asked))
+    return 128 + asked[0] if asked else run_roles(roles or ROLES, settings)

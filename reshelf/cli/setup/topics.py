@@ -1,0 +1,71 @@
+"""`reshelf topics`: create what is missing, list what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from reshelf.cli.front import Front
+from reshelf.topics.admin import TopicState, apply, states
+
+OLD_DATA = click.option(
+    "--imported", is_flag=True, help="For a prefix that holds old data: times as written, nothing deleted by age."
+)
+
+
+@click.group()
+def topics() -> None:
+    """Create the topics, or list them with what differs."""
+
+
+@topics.command("apply")
+@OLD_DATA
+@click.pass_obj
+def apply_(front: Front, imported: bool) -> None:
+    """Create the topics that are missing; what exists is left as it is.
+
+    Example: reshelf topics apply
+    """
+    done = apply(front.settings.kafka, imported=imported)
+    made = [f"created {name}" for name in done.created] or ["nothing to create"]
+    differing = [line for state in done.topics for line in _differences(state)]
+    front.answer({"created": list(done.created), **_content(done.topics)}, "\n".join(made + differing))
+
+
+@topics.command("list")
+@OLD_DATA
+@click.pass_obj
+def list_(front: Front, imported: bool) -> None:
+    """List the topics, and where they differ from what they should be.
+
+    Example: reshelf topics list
+    """
+    found = states(front.settings.kafka, imported=imported)
+    front.answer(_content(found), "\n".join(line for state in found for line in _lines(state)))
+
+
+def _content(found: Sequence[TopicState]) -> dict[str, Any]:
+    return {
+        "topics": [
+            {
+                "name": state.name,
+                "key": state.topic.key,
+                "cleanup": state.topic.cleanup,
+                "partitions": state.partitions,
+                "replication": state.replication,
+                "differences": list(state.differences),
+            }
+            for state in found
+        ]
+    }
+
+
+def _lines(state: TopicState) -> list[str]:
+    size = f"{state.partitions} partitions, {state.replication} copies" if state.exists else "missing"
+    return [f"{state.name:<36} key: {state.topic.key:<14} {state.topic.cleanup:<8} {size}", *_differences(state)]
+
+
+def _differences(state: TopicState) -> list[str]:
+    return [f"  {state.name}: {difference}" for difference in state.differences] if state.exists else []

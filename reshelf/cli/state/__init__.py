@@ -1,0 +1,1 @@
+"""Commands about namespaces of the state."""

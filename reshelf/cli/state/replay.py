@@ -1,0 +1,72 @@
+"""`reshelf replay`: build the state of a stretch of log anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from reshelf.cli.front import Front
+from reshelf.terminal.progress import progress
+
+if TYPE_CHECKING:
+    from streams.kafka.log_source import Source
+
+
+@click.command()
+@click.option("--into", "namespace", required=True, help="A namespace of its own, which workers do not use.")
+@click.option("--from", "begin", default="beginning", show_default=True, help="beginning, an offset, or a time.")
+@click.option("--to", "end", default="end", show_default=True, help="end, an offset, or a time.")
+@click.option("--archive", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Read from files.")
+@click.option("--reattribute", is_flag=True, help="Decide again which clicks purchases are credited to.")
+@click.option(
+    "--window-ms", type=click.IntRange(min=1), help="With --reattribute: click to purchase at most, on all pages."
+)
+@click.pass_obj
+def replay(
+    front: Front,
+    namespace: str,
+    begin: str,
+    end: str,
+    archive: Path | None,
+    reattribute: bool,
+    window_ms: int | None,
+) -> None:
+    """Rebuild the state from the event topics into a namespace of its own, while the live one serves.
+
+    Conversions are taken as they were decided, or with --reattribute decided again
+    by the settings and the windows that pages declare now.  A replay that was stopped goes on
+    when the same command is given again.  Afterwards: `reshelf state diff`,
+    `reshelf state digest` and `reshelf state swap`.  With --settings the fold may
+    be shaped differently.
+
+    Example: reshelf replay --from 2026-11-01 --into november
+    """
+    from reshelf.evaluation.records.store import record
+    from reshelf.namespaces.replay import Order, as_json, run, windows
+
+    if window_ms and not reattribute:
+        raise click.UsageError("--window-ms: windows matter to purchases that are decided again: add --reattribute")
+    settings = front.settings
+    source = _source(front, archive)
+    anew = windows(settings, window_ms) if reattribute else None
+    with progress(front.json, ",.0f") as begin_progress:
+        done = run(settings, source, Order(begin, end, namespace, anew), begin_progress)
+    told = as_json(done)
+    asked: dict[str, Any] = {"from": begin, "to": end, "into": namespace, "archive": archive and str(archive)}
+    asked |= {"reattribute": reattribute, "window_ms": window_ms}
+    record("replay", settings, asked, {"starts": done.starts, "ends": done.ends}, told, done.seconds)
+    gone = [f"{count:,} records of {place} were deleted before the log begins" for place, count in done.gone.items()]
+    text = f"{told['records']:,} records in {told['seconds']} s, {told['records_per_s']:,}/s, are in {namespace!r}"
+    front.answer(told, "\n".join([*gone, text]))
+
+
+def _source(front: Front, archive: Path | None) -> Source:
+    if archive is not None:
+        from streams.replay.archive import ArchiveSource
+
+        return ArchiveSource(archive)
+    from streams.kafka.log_source import KafkaSource
+
+    return KafkaSource(front.settings.kafka)

@@ -1,0 +1,170 @@
+"""What the console sees: topics that it follows, and the state in Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+
+from redis.asyncio import Redis
+
+from reshelf.console.dead_letters import Letters
+from reshelf.console.layout_history import Past
+from reshelf.console.monitor import Pulse
+from reshelf.settings import Settings
+from schemas.codec import decode_key, decoder
+from schemas.errors import BadRecord, StateAttention
+from schemas.messages import Layout
+from schemas.topics import LAYOUTS, Topic
+from streams.catalog.follower import Follower
+from streams.catalog.page import Key
+from streams.catalog.view import Catalog, Changes
+from streams.catalog.weighted_counts import TotalsCache
+from streams.fold.deltas import WHOLE_PAGE
+from streams.kafka.records import Record
+from streams.state import manifest
+from streams.state.alias import resolve
+from streams.state.connection.client import redis_client
+from streams.state.manifest import Manifest
+from streams.state.reader import KeyState, StateReader
+
+LOOK_S = 1.0
+SEGMENTS_S = 5.0
+
+_decode = decoder(Layout)
+
+
+class WatchedCatalog(Catalog):
+    """A catalog that also keeps whole layouts."""
+
+    def __init__(self, past: Past) -> None:
+        self.unfit: Counter[str] = Counter()
+        super().__init__(self._skipped)
+        self._past = past
+
+    def take(self, topic: Topic, partition: int, records: Sequence[Record]) -> Changes:
+        if topic is LAYOUTS:
+            for record in records:
+                with contextlib.suppress(BadRecord):
+                    self._keep(record)
+        return super().take(topic, partition, records)
+
+    def _skipped(self, topic: str) -> None:
+        self.unfit[topic] += 1
+
+    def _keep(self, record: Record) -> None:
+        if record.value is None:
+            self._past.drop(Key(*decode_key(LAYOUTS, record.key)))
+        else:
+            self._past.take(_decode(record.value))
+
+
+@dataclass(slots=True)
+class State:
+    """A namespace that a worker has made, and how to read it."""
+
+    made: Manifest
+    reader: StateReader
+    totals: TotalsCache = field(default_factory=TotalsCache)
+    segments: dict[str, set[str]] = field(default_factory=dict)
+    listed_at: float = -SEGMENTS_S
+
+    async def of(self, page: str, segment: str) -> KeyState:
+        """The counts of a page and segment; '*' is the whole page."""
+        if segment != WHOLE_PAGE:
+            return await self.reader.read(page, segment)
+        await self._list()
+        return await self.reader.read_page(page, self.segments.get(page, set()) | {WHOLE_PAGE})
+
+    async def _list(self) -> None:
+        if time.monotonic() - self.listed_at >= SEGMENTS_S:
+            self.listed_at = time.monotonic()
+            self.segments = {}
+            for page, segment in await self.reader.keys():
+                self.segments.setdefault(page, set()).add(segment)
+
+
+class Sight:
+    """All that pages are made from; `state` is None until a worker has made the namespace."""
+
+    def __init__(self, settings: Settings, redis: Redis) -> None:
+        self.settings = settings
+        self.redis = redis
+        self.past = Past()
+        self.catalog = WatchedCatalog(self.past)
+        self.letters = Letters(settings.kafka)
+        self.pulse = Pulse(settings, redis, self.past)
+        self.state: State | None = None
+
+    def pages(self) -> dict[str, list[str]]:
+        """Declared pages with their segments, '*' last."""
+        return {
+            page: [*sorted(self.catalog.segments.get(page, set()) - {WHOLE_PAGE}), WHOLE_PAGE]
+            for page in sorted(self.catalog.rules)
+        }
+
+    @property
+    def namespace(self) -> str:
+        """The namespace that is looked at: what the name in the settings stands for."""
+        return self.settings.redis.namespace if self.state is None else self.state.made.namespace
+
+    async def look(self) -> None:
+        """One round: which state is it, how far has it come, what was put aside."""
+        namespace = await resolve(self.redis, self.settings.redis.namespace)
+        if self.state is None or self.state.made.namespace != namespace:
+            self.pulse.forget()
+            self.state = await self._state_of(namespace)
+        if self.state is not None:
+            await self.pulse.beat(self.state.made, self.catalog.rules)
+        await asyncio.to_thread(self.letters.read)
+
+    async def _state_of(self, namespace: str) -> State | None:
+        with contextlib.suppress(StateAttention):
+            made = await manifest.read(self.redis, namespace)
+            return State(made, StateReader(self.redis, made.namespace, made.groups, made.starts))
+        return None
+
+    async def watch(self) -> None:
+        """Look about once a second, for ever; what is away for a while is waited for."""
+        while True:
+            begin = time.monotonic()
+            await self.pulse.patiently(self.look)
+            await asyncio.sleep(max(0.1, LOOK_S - (time.monotonic() - begin)))
+
+
+@contextlib.asynccontextmanager
+async def sight(settings: Settings, failed: Callable[[BaseException], None]) -> AsyncIterator[Sight]:
+    """Follow the topics while the block runs; `failed` is told of what ends that.
+
+    Raises BadSettings where topics are missing, Transient where no broker answers.
+    """
+    client = redis_client(settings.redis)
+    seen = Sight(settings, client)
+    follower = Follower(settings.kafka, seen.catalog, lambda changes: None)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(client.aclose)
+        stack.callback(seen.letters.close)
+        stack.push_async_callback(follower.stop)
+        await follower.start()
+        await follower.catch_up()
+        stack.push_async_callback(_ended, [_begun(step, failed) for step in (follower.follow(), seen.watch())])
+        yield seen
+
+
+def _begun(step: Coroutine[None, None, None], failed: Callable[[BaseException], None]) -> asyncio.Task[None]:
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            failed(error)
+
+    task = asyncio.create_task(step)
+    task.add_done_callback(ended)
+    return task
+
+
+async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,155 @@
+"""How the pipeline runs: events in, how far the state has come, workers, Redis.
+
+One look a second is kept for some minutes, so that a page that is opened shows what
+was before.  The same goes for uplifts, whose intervals hold at all times together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from policy.experiments.health import Health
+from reshelf.console.layout_history import Past
+from reshelf.inspect.lag import TIMEOUT_S, Standing, standings
+from reshelf.processes.parts import groups_of
+from reshelf.settings import Settings
+from schemas.errors import Transient
+from schemas.topics import PURCHASES
+from streams.kafka.clients import confluent_admin_config
+from streams.state.arrays.experiment_bins import health_of, read_bins
+from streams.state.connection.client import redis_servers
+from streams.state.manifest import Manifest
+
+BEATS = 300
+SERVERS_S = 3.0
+EXPERIMENT_S = 5.0
+EXPERIMENTS = 50
+"""Pages whose uplift is kept over time."""
+
+
+class Beat(NamedTuple):
+    """One look: time in milliseconds, log ends and applied records in all, lag, age of what is applied, layouts."""
+
+    at: int
+    events: int
+    applied: int
+    lag: int
+    age_ms: int
+    layouts: int
+
+
+class Pulse:
+    """Looks when it is told to; `away` says what did not answer the last time."""
+
+    def __init__(self, settings: Settings, redis: Redis, past: Past) -> None:
+        self.beats: deque[Beat] = deque(maxlen=BEATS)
+        self.standings: list[Standing] = []
+        self.workers: list[dict[str, Any]] = []
+        self.servers: list[dict[str, Any]] = []
+        self.health: dict[str, Health] = {}
+        self.uplifts: dict[str, deque[tuple[int, Health]]] = {}
+        self.away = ""
+        self._settings = settings
+        self._redis = redis
+        self._past = past
+        self._admin = AdminClient(confluent_admin_config(settings.kafka))
+        self._servers_at = -SERVERS_S
+        self._experiment_at = -EXPERIMENT_S
+
+    async def patiently(self, look: Callable[[], Awaitable[None]]) -> None:
+        """Look; what is away is remembered in words."""
+        try:
+            await look()
+            self.away = ""
+        except (Transient, KafkaException, RedisError, OSError) as error:
+            self.away = str(error)
+
+    def forget(self) -> None:
+        """Begin anew: what comes is of another state."""
+        self.beats.clear()
+        self.health.clear()
+        self.uplifts.clear()
+        self._servers_at, self._experiment_at = -SERVERS_S, -EXPERIMENT_S
+
+    async def beat(self, made: Manifest, pages: Iterable[str]) -> None:
+        """One look at log and state."""
+        self.standings = await standings(self._admin, self._redis, self._settings.kafka.prefix, made)
+        self.beats.append(self._beat())
+        now = time.monotonic()
+        if now - self._servers_at >= SERVERS_S:
+            self._servers_at = now
+            self.workers, self.servers = await asyncio.to_thread(lambda: (self._groups(made), self._redis_servers()))
+        if now - self._experiment_at >= EXPERIMENT_S:
+            self._experiment_at = now
+            for page in sorted(pages)[:EXPERIMENTS]:
+                await self._measure(made, page)
+
+    def _beat(self) -> Beat:
+        now = time.time_ns() // 1_000_000
+        learned = [one for one in self.standings if one.topic != PURCHASES.name]
+        behind = [now - one.append_time for one in learned if one.lag and one.append_time]
+        return Beat(
+            at=now,
+            events=sum(one.end for one in self.standings),
+            applied=sum(one.applied for one in learned),
+            lag=sum(one.lag for one in learned),
+            age_ms=max(behind, default=0),
+            layouts=self._past.taken,
+        )
+
+    async def _measure(self, made: Manifest, page: str) -> None:
+        settings = self._settings
+        bins = await read_bins(self._redis, made.namespace, made.groups, page)
+        found = health_of(bins, settings.experiment, settings.fold.bucket_ms, settings.layouts.holdout_share)
+        self.health[page] = found
+        kept = self.uplifts.setdefault(page, deque(maxlen=720))
+        if any(math.isfinite(one.high) for one in found.uplifts.values()):
+            kept.append((time.time_ns() // 1_000_000, found))
+
+    def _groups(self, made: Manifest) -> list[dict[str, Any]]:
+        """The workers of each role, as the broker knows them."""
+        names = groups_of(self._settings.kafka.prefix, made.namespace)
+        found = self._admin.describe_consumer_groups(list(names), request_timeout=TIMEOUT_S)
+        return [_group(names[name], done) for name, done in found.items()]
+
+    def _redis_servers(self) -> list[dict[str, Any]]:
+        with redis_servers(self._settings.redis) as servers:
+            return [_server(name, client.info()) for name, client in servers.items()]
+
+
+def _group(role: str, done: Any) -> dict[str, Any]:
+    try:
+        told = done.result(TIMEOUT_S)
+    except KafkaException as error:
+        return {"role": role, "state": str(error.args[0].str()), "members": []}
+    members = [{"host": member.host, "partitions": _assigned(member)} for member in told.members]
+    return {"role": role, "state": told.state.name.lower(), "members": members}
+
+
+def _assigned(member: Any) -> int:
+    return len(member.assignment.topic_partitions) if member.assignment else 0
+
+
+def _server(name: str, info: Mapping[str, Any]) -> dict[str, Any]:
+    valkey = info.get("valkey_version", "")
+    return {
+        "name": name,
+        "kind": "Valkey" if valkey else "Redis",
+        "version": str(valkey or info.get("redis_version", "")),
+        "used": int(info.get("used_memory", 0)),
+        "peak": int(info.get("used_memory_peak", 0)),
+        "limit": int(info.get("maxmemory", 0)),
+        "policy": str(info.get("maxmemory_policy", "")),
+        "persisted": bool(info.get("aof_enabled", 0)),
+        "commands_per_s": int(info.get("instantaneous_ops_per_sec", 0)),
+    }

@@ -1,0 +1,51 @@
+"""What is believed of each arm of a page, in columns: a thousand arms are sent twice a second."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from reshelf.console.live_view import Sight, State
+from reshelf.console.views.shop import rendered
+from reshelf.inspect.posterior_summary import Beliefs, beliefs
+from schemas.messages import Layout, PageRules
+
+
+async def arms(sight: Sight, state: State, rules: PageRules, segment: str) -> dict[str, Any]:
+    """Columns of equal length, and the slots with how likely each is looked at."""
+    found, layout = await believed(sight, state, rules, segment), rendered(sight, rules.page, segment)[1]
+    items = [sight.catalog.items.get(name) for name in found.items]
+    return {
+        "page": rules.page,
+        "segment": segment,
+        "item": found.items,
+        "title": [item.title if item else name for item, name in zip(items, found.items, strict=True)],
+        "category": [item.category if item else "" for item in items],
+        **{name: np.round(getattr(found, name), 6) for name in ("prior", "low", "mean", "high")},
+        **{name: np.round(getattr(found, name), 1) for name in ("strength", "clicks", "shown", "examined", "sold")},
+        "placed": _placed(found.items, layout),
+        "slots": [
+            {"slot": slot, "examination": round(float(share), 4)}
+            for slot, share in zip(rules.slots, found.examination, strict=True)
+        ],
+        "fitted_at": parameters.fitted_at if (parameters := sight.catalog.parameters.get(rules.page)) else None,
+    }
+
+
+async def believed(sight: Sight, state: State, rules: PageRules, segment: str) -> Beliefs:
+    """The beliefs on a page's arms for a segment; sums are kept from one call to the next."""
+    counts = await state.of(rules.page, segment)
+    totals = state.totals.totals((rules.page, segment), sight.catalog.candidates(rules.page), tuple(rules.slots))
+    return beliefs(sight.catalog.page(rules.page), counts, segment, sight.settings.layouts, totals)
+
+
+def _placed(items: tuple[str, ...], layout: Layout | None) -> list[float]:
+    """The share of slates that have each item somewhere."""
+    if layout is None:
+        return [0.0] * len(items)
+    shares: dict[str, float] = {}
+    for by_item in layout.propensities.values():
+        for item, share in by_item.items():
+            shares[item] = shares.get(item, 0.0) + share
+    return [round(shares.get(item, 0.0), 4) for item in items]

@@ -1,0 +1,50 @@
+"""Learned layouts against the holdout, as a page shows it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from policy.experiments.sequence import METRICS, Uplift
+from reshelf.console.live_view import Sight, State
+from reshelf.inspect.experiment import told
+from reshelf.inspect.report.gather import over_time
+from streams.state.arrays.experiment_bins import read_bins
+
+MOMENTS = 240
+"""Points of a line, at most."""
+
+
+async def experiment(sight: Sight, state: State, page: str, now_ms: int) -> dict[str, Any]:
+    """How the experiment of a page stands, and its uplifts over time: by time bucket, then as the console saw them."""
+    settings, pulse = sight.settings, sight.pulse
+    health = pulse.health.get(page)
+    if health is None:
+        return {"page": page, "known": False}
+    bins = await read_bins(sight.redis, state.made.namespace, state.made.groups, page)
+    by_bucket = over_time(bins, settings.experiment.since_ms, settings.fold.bucket_ms, 0.95)
+    seen = pulse.uplifts.get(page, ())
+    begin = seen[0][0] if seen else now_ms
+    lines = {
+        name: [(one.until, one.uplift) for one in by_bucket[name] if one.until < begin]
+        + [(at, found.uplifts[name]) for at, found in seen]
+        for name in METRICS
+    }
+    return {
+        "page": page,
+        "known": True,
+        "level": 0.95,
+        "currency": settings.fold.currency,
+        "fallback": settings.experiment.fallback,
+        "since": settings.experiment.since_ms,
+        "borne": {name: getattr(settings.experiment, f"borne_{name}") for name in METRICS},
+        "over_time": {name: _line(points) for name, points in lines.items()},
+        **told(health),
+    }
+
+
+def _line(points: Iterable[tuple[int, Uplift]]) -> list[list[float]]:
+    known = [[at, one.uplift, one.low, one.high] for at, one in points if math.isfinite(one.high)]
+    step = max(1, math.ceil(len(known) / MOMENTS))
+    return known[::-step][::-1]

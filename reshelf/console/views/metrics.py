@@ -1,0 +1,35 @@
+"""What the console tells Prometheus: how log, state, workers and Redis look from beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+
+from aiohttp import web
+
+from reshelf.console.monitor import Pulse
+from streams.metrics import REGISTRY, Sample
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def of_pulse(pulse: Pulse) -> Iterator[Sample]:
+    """The last look at everything."""
+    yield Sample("reshelf_console_away", (), bool(pulse.away))
+    for one in pulse.standings:
+        yield Sample("reshelf_state_lag_records", (one.topic, str(one.partition)), one.lag)
+    if pulse.beats:
+        yield Sample("reshelf_state_age_seconds", (), pulse.beats[-1].age_ms / 1000)
+    for worker in pulse.workers:
+        yield Sample("reshelf_workers", (worker["role"],), len(worker["members"]))
+    for server in pulse.servers:
+        yield Sample("reshelf_redis_memory_bytes", (server["name"],), server["used"])
+        yield Sample("reshelf_redis_memory_limit_bytes", (server["name"],), server["limit"])
+
+
+@web.middleware
+async def counted(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Count requests by the pattern of their address."""
+    response = await handler(request)
+    resource = request.match_info.route.resource
+    REGISTRY.add("reshelf_http_requests_total", resource.canonical if resource else "unknown", str(response.status))
+    return response

@@ -1,0 +1,107 @@
+"""Merchandisers' rules: shown, checked, published, taken back.  The only thing that the console writes."""
+
+from __future__ import annotations
+
+import difflib
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from reshelf.console.live_view import Sight
+from reshelf.rules import topic
+from reshelf.rules.file import check, read, written
+from reshelf.rules.lint import doubts
+from schemas.errors import BadSettings, ReshelfError
+from schemas.messages import PageRules
+
+SHORTEST = 2
+SIGNED = {"author": "your name", "reason": "a reason"}
+
+
+class Overtaken(ReshelfError):
+    """Somebody else published in the meantime."""
+
+
+def shown(sight: Sight, page: PageRules) -> dict[str, Any]:
+    """What is in force for a page, as a text to edit, and its history, newest first; reads the topics to their ends."""
+    history = topic.history(sight.settings.kafka, page.page)
+    return {
+        "page": page.page,
+        "version": page.version,
+        "text": _text(page),
+        "rules": msgspec.to_builtins(page.rules),
+        "segments": sorted(sight.catalog.segments.get(page.page, ())),
+        "history": [_version(history[at], history[at - 1] if at else None) for at in reversed(range(len(history)))],
+    }
+
+
+def checked(sight: Sight, body: Mapping[str, Any]) -> dict[str, Any]:
+    """What is wrong with `text`, what it would change, and what one should know before."""
+    pages, wrong = check(str(body.get("text", "")))
+    return {
+        "wrong": [{"line": line, "text": said} for line, said in wrong],
+        "changes": [] if wrong else [line for page in pages for line in _changes(sight.catalog.rules, page)],
+        "warnings": [said for page in pages for said in doubts(page, sight.catalog.items)],
+    }
+
+
+def published(sight: Sight, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Publish `text`, made from `version` of `page`, by `author` for `reason`; ReshelfError if it does not fit."""
+    author, reason = _signed(body, "author", "reason")
+    pages = read(str(body.get("text", "")), "the text")
+    now = topic.newest(sight.settings.kafka).get(str(body.get("page", "")))
+    if now is not None and now.version != body.get("version"):
+        raise Overtaken(
+            f"{now.author or 'somebody'} published version {now.version} meanwhile: expected to change version "
+            f"{body.get('version')}. Open the page again and make the change there."
+        )
+    made = topic.publish(sight.settings.kafka, pages, author, reason, _now_ms())
+    return {"published": [{"page": page.page, "version": page.version} for page in made]}
+
+
+def taken_back(sight: Sight, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Publish an earlier `version` of `page` once more; raises ReshelfError where there is none."""
+    author, reason = _signed(body, "author")
+    page, version = body.get("page"), body.get("version")
+    if not isinstance(page, str) or not isinstance(version, int):
+        raise BadSettings(f"expected a page and a version to go back to, got {page!r} and {version!r}")
+    made = topic.roll_back(sight.settings.kafka, page, version, author, reason, _now_ms())
+    return {"published": [{"page": made.page, "version": made.version}]}
+
+
+def _signed(body: Mapping[str, Any], *needed: str) -> tuple[str, str]:
+    """Who and why; raises BadSettings where one that is needed is missing."""
+    said = {name: str(body.get(name, "")).strip()[:256] for name in ("author", "reason")}
+    for name in needed:
+        if len(said[name]) < SHORTEST:
+            raise BadSettings(f"expected {SIGNED[name]} for the history, got {said[name]!r}")
+    return said["author"], said["reason"]
+
+
+def _changes(known: Mapping[str, PageRules], page: PageRules) -> list[str]:
+    """The lines that come and go, with what stands around them."""
+    before = _text(known[page.page]).splitlines() if page.page in known else []
+    return list(difflib.unified_diff(before, _text(page).splitlines(), lineterm="", n=1))[2:]
+
+
+def _text(page: PageRules) -> str:
+    """The page as a file of this one page, which is a list in `written`."""
+    return "".join(line[2:] for line in written([page]).splitlines(keepends=True))
+
+
+def _version(page: PageRules, before: PageRules | None) -> dict[str, Any]:
+    known = {before.page: before} if before else {}
+    return {
+        "version": page.version,
+        "author": page.author,
+        "reason": page.reason,
+        "published_at": page.published_at,
+        "rules": len(page.rules),
+        "changes": _changes(known, page) if before else [],
+    }
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

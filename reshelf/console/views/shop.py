@@ -1,0 +1,81 @@
+"""A page as a visitor sees it now, and what changed for this visitor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from policy.assignment import choose
+from reshelf.console.live_view import Sight
+from schemas.messages import BASELINE, FALLBACK, CatalogItem, Layout
+from streams.catalog.page import Key
+from streams.fold.deltas import WHOLE_PAGE
+
+CHANGES = 40
+
+
+def shop(sight: Sight, page: str, segment: str, unit: str, now_ms: int) -> dict[str, Any]:
+    """The page's slots with the items that stand there, and the latest changes, newest first."""
+    key, layout = rendered(sight, page, segment)
+    told: dict[str, Any] = {"page": page, "segment": segment, "unit": unit, "slots": [], "changes": []}
+    if layout is None or layout.expires_at <= now_ms:
+        return told | {"variant": FALLBACK, "version": 0, "of": ""}
+    variant, slate = choose(layout, unit)
+    rules = sight.catalog.rules.get(page)
+    slots = rules.slots if rules else list(slate)
+    return told | {
+        "variant": variant,
+        "variants": len(layout.slates),
+        "holdout": variant == BASELINE,
+        "version": layout.version,
+        "produced_at": layout.produced_at,
+        "expires_at": layout.expires_at,
+        "of": key.segment,
+        "policy": layout.policy,
+        "relaxed": layout.relaxed,
+        "guard_rail": layout.guard_rail,
+        "slots": [_slot(sight, layout, slot, slate.get(slot, "")) for slot in slots],
+        "changes": list(_changes(sight, key, unit)),
+    }
+
+
+def rendered(sight: Sight, page: str, segment: str) -> tuple[Key, Layout | None]:
+    """The layout that a renderer takes for a segment: its own, else that of '*'."""
+    for name in (segment, WHOLE_PAGE):
+        layout = sight.past.newest.get(Key(page, name))
+        if layout is not None:
+            return Key(page, name), layout
+    return Key(page, segment), None
+
+
+def card(item: str, known: CatalogItem | None) -> dict[str, Any]:
+    """What people want to see of an item; one that the catalog does not have is a content block or gone."""
+    if known is None:
+        return {"item": item, "title": item, "category": "", "price": None, "currency": "", "brand": ""}
+    return {
+        "item": item,
+        "title": known.title,
+        "category": known.category,
+        "price": known.price,
+        "currency": known.currency,
+        "brand": known.brand,
+    }
+
+
+def _slot(sight: Sight, layout: Layout, slot: str, item: str) -> dict[str, Any]:
+    known = sight.catalog.items.get(item)
+    return card(item, known) | {
+        "slot": slot,
+        "share": layout.propensities.get(slot, {}).get(item, 0.0),
+        "created_at": known.created_at if known else 0,
+    }
+
+
+def _changes(sight: Sight, key: Key, unit: str) -> Iterator[dict[str, Any]]:
+    items = sight.catalog.items
+
+    def title(item: str) -> str:
+        return items[item].title if item in items else item
+
+    for change in sight.past.changes(key, unit)[:CHANGES]:
+        yield change._asdict() | {"before": title(change.before), "after": title(change.after)}

@@ -1,0 +1,95 @@
+"""Old data through the topics: which ids they hold already, and the rest published with its own time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+from confluent_kafka import KafkaError, Message, Producer
+
+from schemas.codec import encode, encode_key
+from schemas.errors import Transient
+from schemas.messages import CatalogItem, Click, Impression, PageRules
+from schemas.topics import CATALOG_ITEMS, CLICKS, IMPRESSIONS, PAGE_RULES, Topic
+from streams.kafka.clients import confluent_producer_config
+from streams.kafka.reader import partitions, reader, to_the_end
+from streams.settings import KafkaSettings
+
+TIMEOUT_S = 30.0
+
+
+class _Identified(msgspec.Struct):
+    event_id: str = ""
+
+
+def held_ids(kafka: KafkaSettings, topic: Topic, stem: str) -> Iterator[str]:
+    """The event ids in a topic, as it is now, that begin with `stem`."""
+    with reader(kafka) as consumer:
+        places = partitions(consumer, kafka.prefix + topic.name)
+        wanted = stem.encode()
+        for message in to_the_end(consumer, places):
+            value = message.value()
+            if message.error() is None and value is not None and wanted in value:
+                name = _event_id(value)
+                if name.startswith(stem):
+                    yield name
+
+
+def _event_id(value: bytes) -> str:
+    try:
+        return msgspec.json.decode(value, type=_Identified).event_id
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+
+
+class Publisher:
+    """Publishes with each record's own time; the first failure is raised as Transient."""
+
+    def __init__(self, kafka: KafkaSettings) -> None:
+        self._prefix = kafka.prefix
+        self._producer = Producer(confluent_producer_config(kafka))
+        self._failure = ""
+
+    def events(self, events: Iterable[Impression | Click]) -> int:
+        """Publish events at their event time; returns how many.  All are acknowledged on return."""
+        total = 0
+        for event in events:
+            topic = IMPRESSIONS if isinstance(event, Impression) else CLICKS
+            self._send(topic, event.unit.encode(), encode(event), event.occurred_at)
+            total += 1
+        self.flush()
+        return total
+
+    def page(self, rules: PageRules, items: Iterable[CatalogItem]) -> None:
+        """Publish a page and its items."""
+        self._send(PAGE_RULES, encode_key(PAGE_RULES, rules.page), encode(rules))
+        for item in items:
+            self._send(CATALOG_ITEMS, encode_key(CATALOG_ITEMS, item.item), encode(item))
+        self.flush()
+
+    def flush(self) -> None:
+        """Wait until all is acknowledged."""
+        left = self._producer.flush(TIMEOUT_S)
+        if left and not self._failure:
+            self._failure = f"{left} records were not acknowledged within {TIMEOUT_S:.0f} s"
+        self._raise()
+
+    def _send(self, topic: Topic, key: bytes, value: bytes, timestamp: int = 0) -> None:
+        while True:
+            try:
+                self._producer.produce(
+                    self._prefix + topic.name, value, key, timestamp=timestamp, on_delivery=self._delivered
+                )
+                break
+            except BufferError:
+                self._producer.poll(0.1)
+        self._producer.poll(0)
+        self._raise()
+
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None and not self._failure:
+            self._failure = f"{message.topic()} refused a record: {error}"
+
+    def _raise(self) -> None:
+        if self._failure:
+            raise Transient(f"{self._failure}. Import again: what is in already is left out.")

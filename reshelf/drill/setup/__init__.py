@@ -1,0 +1,1 @@
+"""What a drill runs against: broker, stores and workers of its own."""

@@ -1,0 +1,118 @@
+"""What takes part: a broker, what keeps the state, and a fleet of workers."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from confluent_kafka.admin import AdminClient
+
+from reshelf.drill.setup.stores import RedisServer, Store
+from reshelf.drill.setup.workers import Fleet
+from reshelf.processes.children import Served
+from reshelf.processes.servers import embedded_broker, kafka_server
+from reshelf.settings import Settings
+from streams.kafka.clients import confluent_admin_config
+from streams.settings import KafkaSettings
+
+ADMIN_S = 15.0
+
+
+class Broker:
+    """Apache Kafka that comes back with its logs, or the embedded broker, which cannot (`durable` is False)."""
+
+    def __init__(self, home: Path | None, folder: Path) -> None:
+        self.durable = home is not None
+        self._home = home
+        self._folder = folder
+        self._stack = contextlib.ExitStack()
+        self._child: Served | None = None
+        self.address = ""
+
+    def settings(self, kafka: KafkaSettings) -> KafkaSettings:
+        """The settings by which workers find it."""
+        return kafka.model_copy(update={"bootstrap": self.address, "security_protocol": "PLAINTEXT"})
+
+    def start(self) -> None:
+        """Start it, or start it again under the same address."""
+        if self._home is None:
+            self.address = self._stack.enter_context(embedded_broker())
+            return
+        port = int(self.address.rpartition(":")[2]) if self.address else None
+        self._child = self._stack.enter_context(kafka_server(self._home, self._folder, port=port))
+        self.address = self._child.address
+
+    def stop(self) -> None:
+        """End it in good order."""
+        self.signal(signal.SIGCONT)
+        self._stack.close()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send its process a signal; SIGKILL is waited for."""
+        if self._child is None or self._child.child.poll() is not None:
+            return
+        self._child.child.send_signal(number)
+        if number == signal.SIGKILL:
+            self._child.child.wait()
+
+
+class GivenBroker(Broker):
+    """Somebody's broker: nothing is done to it, and in the end the drill's own topics are taken away."""
+
+    def __init__(self, kafka: KafkaSettings) -> None:
+        super().__init__(None, Path())
+        self._kafka = kafka
+        self.address = kafka.bootstrap
+
+    def settings(self, kafka: KafkaSettings) -> KafkaSettings:
+        return kafka
+
+    def start(self) -> None:
+        self._clear()
+
+    def stop(self) -> None:
+        self._clear()
+
+    def _clear(self) -> None:
+        admin = AdminClient(confluent_admin_config(self._kafka))
+        own = [name for name in admin.list_topics(timeout=ADMIN_S).topics if name.startswith(self._kafka.prefix)]
+        if not own:
+            return
+        for deleted in admin.delete_topics(own, operation_timeout=ADMIN_S).values():
+            deleted.result(ADMIN_S)
+        until = time.monotonic() + ADMIN_S
+        while set(own) & set(admin.list_topics(timeout=ADMIN_S).topics) and time.monotonic() < until:
+            time.sleep(0.1)
+
+
+@dataclass(slots=True)
+class Stage:
+    """All that takes part; `settings` are those of the workers."""
+
+    settings: Settings
+    broker: Broker
+    store: Store
+    fleet: Fleet
+    replicas: list[RedisServer] = field(default_factory=list)
+
+    @property
+    def redis(self) -> RedisServer:
+        """The one server, where there is one that may be broken."""
+        assert isinstance(self.store, RedisServer)
+        return self.store
+
+
+@contextlib.contextmanager
+def running(broker: Broker, store: Store) -> Iterator[None]:
+    """Both are started, and gone when the block ends."""
+    try:
+        broker.start()
+        store.start()
+        yield
+    finally:
+        store.stop(kill=True)
+        broker.stop()

@@ -1,0 +1,206 @@
+"""The books after a drill: what Redis and the topics hold against what the log alone says they must."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+from confluent_kafka import Message
+
+from policy.attribution import LogEntry, plain_attribution
+from reshelf.drill.traffic import PAGES
+from reshelf.settings import Settings
+from schemas import dead_letters
+from schemas.codec import decode_key, decoder
+from schemas.messages import Conversion, Layout
+from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, LAYOUTS, LAYOUTS_HISTORY, PURCHASES, Topic
+from streams.fold.judge import FORGOTTEN, Judge
+from streams.fold.plain import PlainFold
+from streams.kafka.reader import partitions, reader, to_the_end
+from streams.kafka.records import TopicPartition
+from streams.settings import KafkaSettings
+
+FOLDED = (IMPRESSIONS, CLICKS, CONVERSIONS)
+SHOWN = 5
+
+
+class Logged(NamedTuple):
+    """A record as the broker keeps it."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+
+
+@dataclass(slots=True)
+class Finding:
+    """What was compared, how much is missing, how much is too much, and examples of both."""
+
+    what: str
+    compared: int
+    lost: int = 0
+    double: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    @property
+    def equal(self) -> bool:
+        return not (self.lost or self.double or self.examples)
+
+
+Log = dict[TopicPartition, list[Logged]]
+
+
+def read(kafka: KafkaSettings, topics: Sequence[Topic]) -> Log:
+    """All committed records of topics."""
+    log: Log = {}
+    with reader(kafka) as consumer:
+        for topic in topics:
+            places = partitions(consumer, kafka.prefix + topic.name)
+            log |= {TopicPartition(topic.name, place.partition): [] for place in places}
+            for message in to_the_end(consumer, places):
+                if message.error() is None:
+                    log[TopicPartition(topic.name, int(message.partition() or 0))].append(_logged(message))
+    return log
+
+
+def _logged(message: Message) -> Logged:
+    headers: Any = message.headers() or ()
+    key, value = message.key(), message.value()
+    return Logged(int(message.offset() or 0), message.timestamp()[1], key, value, tuple(headers))
+
+
+def check_acknowledged(log: Log, acknowledged: set[str]) -> Finding:
+    """Every event that the broker acknowledged is in the log."""
+    found = {_event_id(record) for records in log.values() for record in records}
+    lost = acknowledged - found
+    return Finding("acknowledged events in the log", len(acknowledged), len(lost), 0, sorted(lost)[:SHOWN])
+
+
+def _event_id(record: Logged) -> str:
+    _, found, rest = (record.value or b"").partition(b'"event_id":"')
+    return rest.partition(b'"')[0].decode() if found else ""
+
+
+def check_state(rows: list[list[Any]], log: Log, settings: Settings) -> Finding:
+    """The state equals the plain fold, row for row."""
+    plain = _folded(log, settings)
+    return compare("state against the plain fold", [tuple(row) for row in plain.rows()], [tuple(row) for row in rows])
+
+
+def _folded(log: Log, settings: Settings) -> PlainFold:
+    plain, names = PlainFold(settings.fold), {topic.name for topic in FOLDED}
+    for tp, records in log.items():
+        if tp.topic in names:
+            plain.read(tp, records)
+    return plain
+
+
+def compare(what: str, expected: list[tuple[Any, ...]], got: list[tuple[Any, ...]]) -> Finding:
+    """Rows of names followed by counts: too little is lost, too much is double."""
+    lacking, surplus = sorted(set(expected) - set(got), key=str), sorted(set(got) - set(expected), key=str)
+    wanted, held = _sum(lacking), _sum(surplus)
+    lost = sum(max(0, wanted[key] - held[key]) for key in wanted.keys() | held.keys())
+    double = sum(max(0, held[key] - wanted[key]) for key in wanted.keys() | held.keys())
+    examples = [f"expected {row}" for row in lacking[:SHOWN]] + [f"got {row}" for row in surplus[:SHOWN]]
+    return Finding(what, len(expected), lost, double, examples)
+
+
+_NAMES = {"cell": 7, "sale": 6, "delay": 6, "bin": 5, "quota": 4, "tally": 4}
+"""How many of a row's leading fields are its name."""
+
+
+def _sum(rows: list[tuple[Any, ...]]) -> Counter[tuple[Any, ...]]:
+    return Counter({row[: _NAMES[row[0]]]: int(row[_NAMES[row[0]]]) for row in rows})
+
+
+def check_conversions(log: Log, settings: Settings, windows: dict[str, int]) -> Finding:
+    """The conversions are those of a plain attribution, whatever was published twice."""
+    expected: dict[str, Conversion] = {}
+    for number in range(settings.kafka.partitions):
+        clicks, purchases = (
+            _entries(log[TopicPartition(topic.name, number)], topic, settings) for topic in (CLICKS, PURCHASES)
+        )
+        rule = settings.attribution
+        decided = plain_attribution(clicks, purchases, windows.__getitem__, rule.grace_ms, rule.max_clicks)
+        expected |= {one.event_id: one for one in decided}
+    decode = decoder(Conversion)
+    records = [record for tp, those in log.items() if tp.topic == CONVERSIONS.name for record in those]
+    published = {(one := decode(record.value)).event_id: one for record in records if record.value}
+    lost, double = expected.keys() - published.keys(), published.keys() - expected.keys()
+    differ = [key for key in expected.keys() & published.keys() if expected[key] != published[key]]
+    examples = [f"lacking {key}" for key in sorted(lost)[:SHOWN]] + [f"surplus {key}" for key in sorted(double)[:SHOWN]]
+    examples += [f"differing {key}" for key in sorted(differ)[:SHOWN]]
+    return Finding("conversions against a plain attribution", len(expected), len(lost), len(double), examples)
+
+
+def _entries(records: list[Logged], topic: Topic, settings: Settings) -> list[LogEntry[Any]]:
+    """The log as the plain rule takes it: what is unfit or a duplicate only holds its place."""
+    judged = Judge(topic, settings.fold).judge(records)
+    events = {one.offset: one.event for one in judged.accepted}
+    if topic is PURCHASES:
+        events = {at: event for at, event in events.items() if event.currency == settings.fold.currency}
+    times = accumulate((record.timestamp for record in records), max)
+    forgotten = frozenset(judged.aside[FORGOTTEN])
+    return [
+        LogEntry(
+            record.offset, time, (record.key or b"").decode(), events.get(record.offset), record.offset in forgotten
+        )
+        for record, time in zip(records, times, strict=True)
+    ]
+
+
+def check_dead_letters(log: Log, letters: Log, settings: Settings) -> Finding:
+    """Each unfit record is buried with its reason, and nothing else is."""
+    expected = dict(_folded(log, settings).rejected)
+    for tp, records in log.items():
+        if tp.topic == PURCHASES.name:
+            expected |= {(*tp, offset): reason for offset, reason in _unfit_purchases(records, settings).items()}
+    buried = [dead_letters.read(one.headers, one.key, one.value) for records in letters.values() for one in records]
+    found = {(one.topic, one.partition, one.offset): one.reason for one in buried}
+    lost, double = expected.items() - found.items(), found.items() - expected.items()
+    examples = [f"lacking {one}" for one in sorted(lost)[:SHOWN]] + [f"surplus {one}" for one in sorted(double)[:SHOWN]]
+    return Finding("unfit records in the dead letters", len(expected), len(lost), len(double), examples)
+
+
+def _unfit_purchases(records: list[Logged], settings: Settings) -> dict[int, str]:
+    judged = Judge(PURCHASES, settings.fold).judge(records)
+    unfit = {one.record.offset: one.reason for one in judged.rejected}
+    foreign = {one.offset: "currency" for one in judged.accepted if one.event.currency != settings.fold.currency}
+    return unfit | foreign
+
+
+def check_layouts(log: Log, ends: dict[TopicPartition, int], partitions: int) -> Finding:
+    """The newest record of each key has the highest version, and reflects the log to its end."""
+    decode, newest, highest = decoder(Layout), dict[tuple[str, ...], Layout](), Counter[tuple[str, ...]]()
+    for tp, records in log.items():
+        for record in records if tp.topic == LAYOUTS.name else ():
+            key = decode_key(LAYOUTS, record.key)
+            if record.value is not None:
+                newest[key] = decode(record.value)
+                highest[key] = max(highest[key], newest[key].version)
+    back = [f"version of {key} went back" for key, layout in newest.items() if layout.version < highest[key]]
+    behind = [f"layout of {key} is behind" for key, layout in newest.items() if _is_behind(layout, ends, partitions)]
+    lacking = [f"no layout for {page} *" for page in PAGES if (page, "*") not in newest]
+    return Finding("newest layouts", len(newest), len(behind) + len(lacking), len(back), back + behind + lacking)
+
+
+def torn_layouts(log: Log) -> int:
+    """Layouts that reached the history and never the renderers, because their producer died in between."""
+    found: dict[str, set[tuple[Any, ...]]] = {LAYOUTS.name: set(), LAYOUTS_HISTORY.name: set()}
+    for tp, records in log.items():
+        values = (record.value for record in records if record.value is not None)
+        found[tp.topic] |= {(one.page, one.segment, one.version) for one in map(decoder(Layout), values)}
+    return len(found[LAYOUTS_HISTORY.name] - found[LAYOUTS.name])
+
+
+def _is_behind(layout: Layout, ends: dict[TopicPartition, int], partitions: int) -> bool:
+    return any(
+        layout.watermarks.get(topic.name, [0] * partitions)[number] < ends.get(TopicPartition(topic.name, number), 0)
+        for topic in FOLDED
+        for number in range(partitions)
+    )

@@ -1,0 +1,87 @@
+"""The newest layouts in memory, and what a visitor is shown of them."""
+
+from __future__ import annotations
+
+import zlib
+from typing import NamedTuple
+
+import orjson
+from confluent_kafka import Message
+
+from policy.assignment import Choice, choose
+from reshelf.edge.answers import JSON, RawHeaders
+from reshelf.inspect.layouts_topic import Key, keep
+from schemas.codec import encode
+from schemas.messages import Layout
+
+WHOLE = "all"
+EVERYONE = "*"
+
+
+class Answer(NamedTuple):
+    """A body of JSON with its entity tag, and the headers to send with it, or without it where it is known."""
+
+    body: bytes
+    etag: bytes
+    headers: RawHeaders
+    unchanged: RawHeaders
+
+
+class Shelf:
+    """Filled by one thread, read by another; a body is written once for each variant of a layout."""
+
+    def __init__(self) -> None:
+        self._layouts: dict[Key, Layout] = {}
+        self._answers: dict[Key, tuple[Layout, dict[int | str, Answer]]] = {}
+
+    def __len__(self) -> int:
+        return len(self._layouts)
+
+    def take(self, message: Message) -> None:
+        """Keep the layout of a record where it is newer; a tombstone takes its key away."""
+        keep(self._layouts, message)
+
+    def answer(self, page: str, segment: str, unit: str | None, now_ms: int) -> Answer | None:
+        """The slate that `unit` is shown, or the whole layout where no unit is named.
+
+        A segment without a layout gets the one of `*`.  None where there is no
+        layout or it has expired: the visitor gets the renderer's own fallback.
+        """
+        layout = self._layouts.get((page, segment)) or self._layouts.get((page, EVERYONE))
+        if layout is None or layout.expires_at <= now_ms:
+            return None
+        answers = self._answers_of(layout)
+        choice = None if unit is None else choose(layout, unit)
+        name = WHOLE if choice is None else choice.variant
+        found = answers.get(name)
+        if found is None:
+            found = answers[name] = _answer(layout, choice, name)
+        return found
+
+    def _answers_of(self, layout: Layout) -> dict[int | str, Answer]:
+        key = (layout.page, layout.segment)
+        held = self._answers.get(key)
+        if held is None or held[0] is not layout:
+            held = self._answers[key] = (layout, {})
+        return held[1]
+
+
+def _answer(layout: Layout, choice: Choice | None, name: int | str) -> Answer:
+    etag = f'"{zlib.crc32(layout.segment.encode()):08x}-{layout.version}-{name}"'.encode()
+    if choice is None:
+        return _tagged(encode(layout), etag)
+    told = {
+        "page": layout.page,
+        "segment": layout.segment,
+        "version": layout.version,
+        "expires_at": layout.expires_at,
+        "variant": choice.variant,
+        "slate": dict(choice.slate),
+    }
+    return _tagged(orjson.dumps(told), etag)
+
+
+def _tagged(body: bytes, etag: bytes) -> Answer:
+    unchanged = ((b"etag", etag), (b"cache-control", b"private, no-cache"))
+    about = ((b"content-length", str(len(body)).encode()), (b"content-type", JSON.encode()))
+    return Answer(body, etag, (*about, *unchanged), unchanged)

@@ -1,1 +1,0 @@
-"""The encoder worker as a command: its settings, its clients, and its end."""

@@ -1,0 +1,42 @@
+"""How far the time of the log had come at each place in it, which is what buckets expire by."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+
+from streams.kafka.records import Record, TopicPartition
+
+Watermarks = Mapping[str, Sequence[int]]
+"""Topic to the next offset of each partition."""
+
+
+class Clock:
+    """The largest append time of the records before a place."""
+
+    def __init__(self) -> None:
+        self._steps: dict[TopicPartition, tuple[array[int], array[int]]] = {}
+
+    def read(self, tp: TopicPartition, records: Iterable[Record]) -> None:
+        """Take over records of a partition, which continue those before."""
+        offsets, times = self._steps.setdefault(tp, (array("q"), array("q")))
+        for record in records:
+            if not times or record.timestamp > times[-1]:
+                offsets.append(record.offset)
+                times.append(record.timestamp)
+
+    def at(self, watermarks: Watermarks) -> int:
+        """The time that was reached by then, milliseconds; 0 before the first record."""
+        return max((self._before(tp, next_offset(watermarks, tp)) for tp in self._steps), default=0)
+
+    def _before(self, tp: TopicPartition, offset: int) -> int:
+        offsets, times = self._steps[tp]
+        passed = bisect_left(offsets, offset)
+        return times[passed - 1] if passed else 0
+
+
+def next_offset(watermarks: Watermarks, tp: TopicPartition) -> int:
+    """The first offset of a partition that watermarks have not passed."""
+    offsets = watermarks.get(tp.topic, ())
+    return offsets[tp.partition] if tp.partition < len(offsets) else 0

@@ -1,0 +1,187 @@
+"""The same estimates while events flow: page views are counted once they have settled, and never read again.
+
+A page view has settled when its outcomes had time to come, by the time of the log.
+What is kept of those that have is the estimators' evidence alone, which merges by
+adding; the rest waits in memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from confluent_kafka import KafkaError, Message
+
+from policy.evaluation.estimators import ESTIMATORS, Evidence
+from reshelf.evaluation.arrays import REWARDS, Reward, page_log
+from reshelf.evaluation.decision_log import FOLDED
+from reshelf.evaluation.evaluate import answerable, recorded, told
+from reshelf.evaluation.join import View, join
+from schemas.codec import decoder
+from schemas.errors import BadRecord
+from schemas.messages import Conversion, Layout
+from schemas.topics import BY_NAME, LAYOUTS_HISTORY, Topic
+from streams.fold.judge import Judge
+from streams.kafka.reader import BATCH, Read, partitions, read_of, reader
+from streams.kafka.records import TopicPartition
+from streams.settings import FoldSettings, KafkaSettings
+
+FOLLOWED = (LAYOUTS_HISTORY, *FOLDED)
+Name = tuple[str, Reward, str]
+"""Page, reward and estimator."""
+PageView = tuple[str, str]
+"""Page, and the view's own name."""
+
+
+class Running:
+    """The evidence on a policy of the history so far, and the events that have not settled."""
+
+    def __init__(self, policy: str, fold: FoldSettings, settle_ms: int) -> None:
+        self.evidence: dict[Name, Evidence] = {}
+        self.views: Counter[str] = Counter()
+        self._policy = policy
+        self._fold = fold
+        self._settle = settle_ms
+        self._judges: dict[TopicPartition, Judge] = {}
+        self._layouts: dict[tuple[str, str, int], Layout] = {}
+        self._events: list[Any] = []
+        self._counted: dict[PageView, int] = {}
+        self._decode = decoder(Layout)
+
+    def take(self, topic: Topic, partition: int, records: Sequence[Read]) -> None:
+        """Take over records of one partition, which continue those before."""
+        if topic is LAYOUTS_HISTORY:
+            self._take_layouts(records)
+            return
+        tp = TopicPartition(topic.name, partition)
+        if tp not in self._judges:
+            self._judges[tp] = Judge(topic, self._fold, built=False)
+        self._events += [one.event for one in self._judges[tp].judge(records).accepted]
+
+    def _take_layouts(self, records: Iterable[Read]) -> None:
+        for record in records:
+            with contextlib.suppress(BadRecord):
+                layout = self._decode(record.value or b"")
+                self._layouts[layout.page, layout.segment, layout.version] = layout
+
+    def settle(self, reached_ms: int) -> bool:
+        """Count the page views that have settled, and say whether there were any.
+
+        Every topic has been read to `reached_ms`.  A page view is counted with all that
+        is known of it; what comes of it later, within as long again, is left out.
+        """
+        before = reached_ms - self._settle
+        waiting = self._uncounted()
+        settled = [
+            view
+            for view in join(waiting, self._layouts.values(), self._fold.amount_cap).views
+            if view.occurred_at < before
+        ]
+        self._counted |= {(view.layout.page, view.view): before for view in settled}
+        self._events = [event for event in self._uncounted() if _time(event) >= before]
+        self._forget(before)
+        by_page: dict[str, list[View]] = {}
+        for view in settled:
+            by_page.setdefault(view.layout.page, []).append(view)
+        for page, views in by_page.items():
+            self._count(page, views)
+        return bool(settled)
+
+    def _uncounted(self) -> list[Any]:
+        """The events whose page view was not counted; conversions name none and go by their click."""
+        return [
+            event
+            for event in self._events
+            if type(event) is Conversion or (event.page, event.page_view_id) not in self._counted
+        ]
+
+    def _forget(self, before: int) -> None:
+        """Layouts that expired before, as what was shown of them has settled, and views counted a span before."""
+        self._layouts = {key: layout for key, layout in self._layouts.items() if layout.expires_at >= before}
+        self._counted = {view: at for view, at in self._counted.items() if at >= before - self._settle}
+
+    def _count(self, page: str, views: Sequence[View]) -> None:
+        views = answerable(self._policy, views)
+        if not views:
+            return
+        log = page_log(views, recorded(self._policy))
+        self.views[page] += len(views)
+        for reward in REWARDS:
+            decisions = log.decisions(reward)
+            for estimator in ESTIMATORS:
+                name, more = (page, reward, estimator), Evidence.of(estimator, decisions)
+                self.evidence[name] = self.evidence[name] + more if name in self.evidence else more
+
+    def answer(self, level: float) -> dict[str, Any]:
+        """The estimates so far, as JSON has them."""
+        pages: dict[str, Any] = {page: {"views": views, "estimates": {}} for page, views in self.views.items()}
+        for (page, reward, _), evidence in self.evidence.items():
+            pages[page]["estimates"].setdefault(reward, []).append(told(evidence.estimate(level)))
+        return {"level": level, "pages": pages}
+
+
+def _time(event: Any) -> int:
+    """When an event's page view is settled by: conversions belong to their click."""
+    return int(event.clicked_at if type(event) is Conversion else event.occurred_at)
+
+
+class Progress:
+    """How far all partitions have been read together, in the time of the log."""
+
+    def __init__(self, places: Iterable[TopicPartition]) -> None:
+        self._reached: dict[TopicPartition, float] = dict.fromkeys(places, -math.inf)
+
+    def read(self, tp: TopicPartition, append_time: int) -> None:
+        """A record of this time was read."""
+        self._reached[tp] = append_time
+
+    def ended(self, tp: TopicPartition) -> None:
+        """The partition was read to its end."""
+        self._reached[tp] = math.inf
+
+    def at(self, now_ms: int) -> int | None:
+        """The time that every partition has been read to; `now_ms` where all ended, None before all were heard of."""
+        least = min(self._reached.values())
+        if least == -math.inf:
+            return None
+        return now_ms if least == math.inf else int(least)
+
+
+def follow(
+    kafka: KafkaSettings, running: Running, every_s: float, now_ms: Callable[[], int] = lambda: time.time_ns() // 10**6
+) -> Iterator[Running]:
+    """Read from the beginning and on without end; yields after each time that page views settled."""
+    with reader(kafka) as consumer:
+        places = [place for topic in FOLLOWED for place in partitions(consumer, kafka.prefix + topic.name)]
+        consumer.assign(places)
+        progress = Progress(_place(kafka, place.topic, place.partition) for place in places)
+        due = time.monotonic() + every_s
+        while True:
+            _take(kafka, running, progress, consumer.consume(BATCH, timeout=0.2))
+            reached = progress.at(now_ms()) if time.monotonic() >= due else None
+            if reached is not None:
+                due = time.monotonic() + every_s
+                if running.settle(reached):
+                    yield running
+
+
+def _take(kafka: KafkaSettings, running: Running, progress: Progress, messages: Sequence[Message]) -> None:
+    batches: dict[TopicPartition, list[Read]] = {}
+    for message in messages:
+        tp, error = _place(kafka, message.topic() or "", message.partition() or 0), message.error()
+        if error is None:
+            record = read_of(message)
+            batches.setdefault(tp, []).append(record)
+            progress.read(tp, record.timestamp)
+        elif error.code() == KafkaError._PARTITION_EOF:
+            progress.ended(tp)
+    for tp, records in batches.items():
+        running.take(BY_NAME[tp.topic], tp.partition, records)
+
+
+def _place(kafka: KafkaSettings, topic: str, partition: int) -> TopicPartition:
+    return TopicPartition(topic.removeprefix(kafka.prefix), partition)

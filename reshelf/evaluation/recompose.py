@@ -1,0 +1,154 @@
+"""The layouts that another policy, or other settings, would have made from what was known at the time."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import msgspec
+import numpy as np
+
+from reshelf.evaluation.clock import Clock, Watermarks, next_offset
+from reshelf.evaluation.decision_log import Log
+from schemas.messages import Layout, PolicyChoice, PolicyParameters
+from streams.catalog.candidates import CandidateSet
+from streams.catalog.item_features import Known
+from streams.catalog.view import Catalog
+from streams.catalog.weighted_counts import Totals
+from streams.fold.deltas import DELAY_BINS, WHOLE_PAGE, Folder, TableDelta, TableKey
+from streams.fold.judge import Accepted
+from streams.kafka.records import TopicPartition
+from streams.layouts.compose import compose
+from streams.settings import FoldSettings, LayoutSettings
+from streams.state.arrays.tables import Table
+from streams.state.expiry import is_expired
+from streams.state.reader import KeyState
+
+Key = tuple[str, str]
+Choice = Callable[[PolicyChoice], PolicyChoice]
+
+
+@dataclass(slots=True)
+class _Counts:
+    """The counts of one table so far; `table` is made anew only after they changed."""
+
+    cells: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+    sales: dict[str, list[int]] = field(default_factory=dict)
+    delays: list[int] = field(default_factory=lambda: [0] * DELAY_BINS)
+    _made: Table | None = None
+
+    def add(self, delta: TableDelta) -> None:
+        self._made = None
+        for at, counts in enumerate((delta.impressions, delta.clicks)):
+            for cell, count in counts.items():
+                self.cells.setdefault(cell, [0, 0])[at] += count
+        for item, more in delta.sales.items():
+            had = self.sales.setdefault(item, [0, 0, 0])
+            had[:] = [one + other for one, other in zip(had, more, strict=True)]
+        for at, count in delta.delays.items():
+            self.delays[at] += count
+
+    def table(self, key: TableKey) -> Table:
+        if self._made is None:
+            items = {item: row for row, item in enumerate(dict.fromkeys([*(c[0] for c in self.cells), *self.sales]))}
+            slots = {slot: column for column, slot in enumerate(dict.fromkeys(cell[1] for cell in self.cells))}
+            cells = np.zeros((len(items), len(slots), 2), dtype=np.int64)
+            for (item, slot), counts in self.cells.items():
+                cells[items[item], slots[slot]] = counts
+            sales = np.zeros((len(items), 3), dtype=np.int64)
+            for item, sums in self.sales.items():
+                sales[items[item]] = sums
+            self._made = Table(
+                key.segment, key.bucket, key.traffic, tuple(items), tuple(slots), cells[:, :, 0], cells[:, :, 1],
+                sales[:, 0], sales[:, 1], sales[:, 2], np.array(self.delays, dtype=np.int64),
+            )  # fmt: skip
+        return self._made
+
+
+class Past:
+    """The state of one layout's key as it was at a position of the log; asked in the order of the log."""
+
+    def __init__(self, events: Mapping[TopicPartition, Sequence[Accepted]], fold: FoldSettings, clock: Clock) -> None:
+        self._events = events
+        self._fold = fold
+        self._clock = clock
+        self._offsets = {tp: [one.offset for one in accepted] for tp, accepted in events.items()}
+        self._folder = Folder(fold, lambda page, segment: 0)
+        self._counts: dict[TableKey, _Counts] = {}
+        self._reached: dict[TopicPartition, int] = {}
+
+    def at(self, watermarks: Watermarks) -> KeyState:
+        """The tables that hold what lies before the watermarks, without those beyond their life by then."""
+        ends = {tp: bisect_left(self._offsets[tp], next_offset(watermarks, tp)) for tp in self._events}
+        if any(end < self._reached.get(tp, 0) for tp, end in ends.items()):
+            self._counts, self._reached = {}, {}
+        for tp, end in ends.items():
+            for group in self._folder.fold(self._events[tp][self._reached.get(tp, 0) : end]).values():
+                for key, delta in group.tables.items():
+                    self._counts.setdefault(key, _Counts()).add(delta)
+        self._reached = ends
+        now = self._clock.at(watermarks)
+        kept = (key for key in sorted(self._counts) if not is_expired(key.bucket, now, self._fold))
+        tables = tuple(self._counts[key].table(key) for key in kept)
+        return KeyState(tables, {topic: list(offsets) for topic, offsets in watermarks.items()})
+
+
+@dataclass(slots=True)
+class Recomposer:
+    """Composes layouts of the history again, each from the counts that it was made from.
+
+    Rules, items and their vectors are those of `catalog`, the newest.  `parameters` are all that can
+    be read of each page; a layout gets those that it was made with, or the newest
+    before, never later ones: these were fitted to what the policy is to be judged by.
+    `chosen` turns a page's policy into the one that is asked about.
+    """
+
+    log: Log
+    clock: Clock
+    catalog: Catalog
+    parameters: Mapping[str, Sequence[PolicyParameters]]
+    fold: FoldSettings
+    settings: LayoutSettings
+    chosen: Choice
+    _pasts: dict[Key, tuple[Past, Totals]] = field(default_factory=dict)
+    _known: dict[tuple[str, int], Known] = field(default_factory=dict)
+
+    def knows(self, page: str) -> bool:
+        """Whether the page is still declared."""
+        return page in self.catalog.rules
+
+    def again(self, layout: Layout) -> Layout:
+        """The layout with the chosen policy; ask in the order of versions, so that the log is read once."""
+        key = layout.page, layout.segment
+        declared = self.catalog.page(layout.page)
+        candidates = declared.candidates
+        rules = msgspec.structs.replace(declared.rules, policy=self.chosen(declared.rules.policy), branches=[])
+        if key not in self._pasts:
+            self._pasts[key] = Past(self._of(key), self.fold, self.clock), Totals(candidates, tuple(rules.slots))
+        past, totals = self._pasts[key]
+        page = replace(declared, rules=rules, known=self._fitted(layout, candidates))
+        state, when = past.at(layout.watermarks), layout.decided_at or layout.produced_at
+        return compose(layout.segment, state, page, self.settings, layout.epoch, totals, when)
+
+    def _fitted(self, layout: Layout, candidates: CandidateSet) -> Known | None:
+        """What was known of the candidates with the layout's parameters, or the newest before them."""
+        fits = [fit for fit in self.parameters.get(layout.page, ()) if fit.version <= layout.parameters_version]
+        if not fits:
+            return None
+        newest = max(fits, key=lambda fit: fit.version)
+        key = layout.page, newest.version
+        if key not in self._known:
+            self._known[key] = self.catalog.known_by(newest, candidates)
+        return self._known[key]
+
+    def _of(self, key: Key) -> Log:
+        page, segment = key
+        return {
+            tp: [
+                one
+                for one in accepted
+                if one.event.page == page and (segment == WHOLE_PAGE or one.event.segment == segment)
+            ]
+            for tp, accepted in self.log.items()
+        }

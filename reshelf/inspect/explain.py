@@ -1,0 +1,141 @@
+"""An explanation from live topics and state, for people and scripts."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+from rich.console import Group, RenderableType
+
+from policy.assignment import epoch_of
+from reshelf.processes.alias import live
+from reshelf.rules.topic import undeclared
+from reshelf.settings import Settings
+from reshelf.terminal.tables import table
+from schemas.errors import ReshelfError
+from schemas.messages import PageRules
+from streams.catalog.snapshot import read_catalog
+from streams.catalog.view import Catalog
+from streams.fold.deltas import WHOLE_PAGE
+from streams.layouts.explain import Arm, Explanation, explain
+from streams.layouts.guard_rail import fallen
+from streams.state import manifest
+from streams.state.connection.client import redis_client
+from streams.state.reader import KeyState, StateReader
+
+LISTED = 20
+
+
+def explained(settings: Settings, page: str, segment: str, now_ms: int) -> Explanation:
+    """What the layout of a page and segment is made from now; raises `ReshelfError` where the page is not declared."""
+    catalog = read_catalog(settings.kafka)
+    declared(catalog, page)
+    state = asyncio.run(state_of(live(settings), page, segment))
+    epoch = epoch_of(now_ms, page, segment, settings.layouts.epoch_ms)
+    fell_back = fallen(catalog.published, settings.experiment).get(page, "")
+    return explain(segment, state, catalog.page(page), settings.layouts, epoch.number, now_ms, fell_back)
+
+
+def declared(catalog: Catalog, page: str) -> PageRules:
+    """The page as declared; raises `ReshelfError` where it is not."""
+    if page not in catalog.rules:
+        raise undeclared(page, catalog.rules)
+    return catalog.rules[page]
+
+
+async def state_of(settings: Settings, page: str, segment: str) -> KeyState:
+    """What is counted now for a page and segment; '*' is the whole page."""
+    client = redis_client(settings.redis)
+    try:
+        made = await manifest.read(client, settings.redis.namespace)
+        reader = StateReader(client, settings.redis.namespace, settings.redis.groups, made.starts)
+        if segment != WHOLE_PAGE:
+            return await reader.read(page, segment)
+        return await reader.read_page(page, {one for name, one in await reader.keys() if name == page} | {WHOLE_PAGE})
+    finally:
+        await client.aclose()
+
+
+def arm_of(explanation: Explanation, item: str) -> Arm:
+    """One arm; raises `ReshelfError` where the item is no candidate of the page."""
+    found = next((arm for arm in explanation.arms if arm.item == item), None)
+    if found is None:
+        raise ReshelfError(
+            f"{item!r} is no candidate of page {explanation.layout.page!r}: it is not in the catalog, not available, "
+            "or the page's candidates leave it out (`reshelf rules show`)"
+        )
+    return found
+
+
+def as_json(explanation: Explanation, item: str | None) -> dict[str, Any]:
+    """The explanation as plain values; of one item alone where it is named."""
+    arms = [arm_of(explanation, item)] if item else explanation.arms
+    return {
+        "page": explanation.layout.page,
+        "segment": explanation.layout.segment,
+        "epoch": explanation.layout.epoch,
+        "policy": explanation.layout.policy,
+        "guard_rail": explanation.layout.guard_rail,
+        "examination": explanation.examination,
+        "relaxed": explanation.layout.relaxed,
+        "arms": [msgspec.to_builtins(arm) for arm in arms],
+    }
+
+
+def listing(explanation: Explanation) -> RenderableType:
+    """The likeliest arms, one a line."""
+    if not explanation.arms:
+        return "the page has no candidates: no available item of the catalog fits them (`reshelf rules show`)"
+    head = ["item", "seen", "clicks", "prior", "click rate", "95 %", "slots", "rules"]
+    rows = [_row(arm) for arm in explanation.arms[:LISTED]]
+    if not any(row[-1] for row in rows):
+        head, rows = head[:-1], [row[:-1] for row in rows]
+    left = len(explanation.arms) - LISTED
+    notes = [f"and {left} more items"] if left > 0 else []
+    notes += [f"all visitors get the baseline: {reason}"] if (reason := explanation.layout.guard_rail) else []
+    return Group(
+        table(head, rows, spare=len(head) - 6), *notes, *(f"relaxed: {text}" for text in explanation.layout.relaxed)
+    )
+
+
+def _row(arm: Arm) -> tuple[str, ...]:
+    places = ", ".join(f"{slot} {share:.0%}" for slot, share in arm.slots.items())
+    return (
+        arm.item,
+        f"{arm.impressions:,.0f}",
+        f"{arm.clicks:,.0f}",
+        f"{arm.prior.click_rate:.2%}",
+        f"{arm.click_rate:.2%}",
+        f"{arm.low:.2%} - {arm.high:.2%}",
+        places or "-",
+        "; ".join(arm.rules),
+    )
+
+
+def story(arm: Arm) -> str:
+    """One arm in words."""
+    prior = arm.prior
+    parts = ", ".join(f"{name} {part:+.2f}" for name, part in prior.features.items())
+    lines = [
+        f"{arm.item}",
+        f"seen       {arm.impressions:,.0f} times, {arm.examined:,.0f} of them looked at; {arm.clicks:,.0f} clicks"
+        + (f"; {arm.kept:.0%} of that tells of now" if arm.kept < 0.995 else ""),
+        f"prior      {prior.click_rate:.3%}, weighing {prior.strength:,.0f} looks: the page's {prior.base:.3%}"
+        + (f", features {parts}" if parts else "")
+        + (f", text {prior.text:+.2f}" if prior.text else "")
+        + (f", times {prior.doubt:.2f} for what is in doubt" if prior.doubt != 1.0 else "")
+        + (f", times {prior.factor:.2f} by clicks in other segments" if prior.factor != 1.0 else ""),
+        f"click rate {arm.click_rate:.3%}, 95 % between {arm.low:.3%} and {arm.high:.3%}",
+        f"draws      {', '.join(f'{draw:.2%}' for draw in arm.draws)}",
+    ]
+    if arm.value:
+        value = arm.value
+        lines.append(
+            f"value      {value.total:.3g} a click: {value.click:g} + {value.purchase_rate:.2%} "
+            f"x {value.amount:,.0f} x {value.earned:g}"
+        )
+    places = ", ".join(f"{slot} in {share:.0%} of slates" for slot, share in arm.slots.items()) or "in no slate"
+    lines.append(f"stands     {places}" + (f"; {arm.baseline} in the baseline" if arm.baseline else ""))
+    lines += [f"rule       {text}" for text in arm.rules]
+    return "\n".join(lines)

@@ -1,0 +1,72 @@
+"""How far the state has come with each partition of the log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from confluent_kafka import TopicPartition as Place
+from confluent_kafka.admin import AdminClient, OffsetSpec
+from redis.asyncio import Redis
+
+from schemas.topics import PURCHASES
+from streams.kafka.records import TopicPartition
+from streams.state.clicks.memory import memory_keys
+from streams.state.connection.errors import carried_out
+from streams.state.keys import GroupKeys
+from streams.state.manifest import Manifest
+from streams.state.watermark import Watermark
+
+TIMEOUT_S = 5.0
+
+
+class Standing(NamedTuple):
+    """A partition: end of the log, lowest watermark of all state groups, and the append time that it has passed."""
+
+    topic: str
+    partition: int
+    end: int
+    applied: int
+    append_time: int
+
+    @property
+    def lag(self) -> int:
+        """Records that some state group has not applied."""
+        return max(0, self.end - self.applied)
+
+
+async def standings(admin: AdminClient, redis: Redis, prefix: str, made: Manifest) -> list[Standing]:
+    """Every partition of the event topics; purchases stand where attribution is, the others where the learner is."""
+    tps = [TopicPartition(topic, number) for topic, starts in made.starts.items() for number in range(len(starts))]
+    ends = await asyncio.to_thread(_ends, admin, prefix, tps)
+    marks = await asyncio.gather(*(_marks(redis, made, group, tps) for group in range(made.groups)))
+    return [_standing(tp, ends.get(tp, 0), [of_group[at] for of_group in marks]) for at, tp in enumerate(tps)]
+
+
+def _ends(admin: AdminClient, prefix: str, tps: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+    newest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+    asked = {Place(prefix + tp.topic, tp.partition): newest for tp in tps}
+    found = admin.list_offsets(asked, request_timeout=TIMEOUT_S)
+    return {
+        TopicPartition(place.topic.removeprefix(prefix), place.partition): done.result(TIMEOUT_S).offset
+        for place, done in found.items()
+    }
+
+
+async def _marks(redis: Redis, made: Manifest, group: int, tps: Sequence[TopicPartition]) -> list[Watermark]:
+    """The watermarks of one state group: the learner's, for purchases those of attribution's group of that number."""
+    keys = GroupKeys(made.namespace, group)
+    learned = [keys.watermark(tp) for tp in tps if tp.topic != PURCHASES.name]
+    bought = [memory_keys(made.namespace, group, tp.partition)[1] for tp in tps if tp.topic == PURCHASES.name]
+    # Two commands: on a cluster the groups of learner and attribution lie apart.
+    answers = [iter(await carried_out(lambda names=names: redis.mget(names))) for names in (learned, bought)]  # type: ignore[misc]
+    return [
+        Watermark.decode(next(answers[tp.topic == PURCHASES.name]), made.starts[tp.topic][tp.partition]) for tp in tps
+    ]
+
+
+def _standing(tp: TopicPartition, end: int, marks: Sequence[Watermark]) -> Standing:
+    lowest = min(mark.offset for mark in marks)
+    # A broker may name the beginning of its last batch as the end: the log is at least as long as was read.
+    return Standing(tp.topic, tp.partition, max(end, lowest), lowest, min(mark.append_time for mark in marks))

@@ -1,0 +1,130 @@
+"""Layouts as the topic holds them, for people and scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from confluent_kafka import Message
+from rich.table import Table
+
+from schemas.codec import decode_key, decoder
+from schemas.errors import BadRecord
+from schemas.messages import Layout
+from schemas.topics import LAYOUTS
+from streams.kafka.reader import METADATA_S, partitions, reader, to_the_end
+from streams.settings import KafkaSettings
+
+Key = tuple[str, ...]
+
+
+def newest(kafka: KafkaSettings) -> dict[Key, Layout]:
+    """The newest layout of each page and segment; raises Transient where the topic cannot be read."""
+    found: dict[Key, Layout] = {}
+    with reader(kafka) as consumer:
+        for message in to_the_end(consumer, partitions(consumer, kafka.prefix + LAYOUTS.name)):
+            if message.error() is None:
+                keep(found, message)
+    return dict(sorted(found.items()))
+
+
+def latest(kafka: KafkaSettings) -> Layout | None:
+    """The layout that was published last, whatever its key: the ends of the topic alone are read."""
+    last: dict[Key, Layout] = {}
+    with reader(kafka) as consumer:
+        places = partitions(consumer, kafka.prefix + LAYOUTS.name)
+        for place in places:
+            first, end = consumer.get_watermark_offsets(place, timeout=METADATA_S)
+            place.offset = max(first, end - 1)
+        for message in to_the_end(consumer, places):
+            if message.error() is None:
+                keep(last, message)
+    return max(last.values(), key=lambda layout: layout.produced_at, default=None)
+
+
+def follow(kafka: KafkaSettings) -> Iterator[Layout]:
+    """The newest layouts, then every later version as it is published, without end."""
+    found: dict[Key, Layout] = {}
+    with reader(kafka) as consumer:
+        places = partitions(consumer, kafka.prefix + LAYOUTS.name)
+        for message in to_the_end(consumer, places):
+            if message.error() is None:
+                keep(found, message)
+        yield from found.values()
+        while True:
+            for message in consumer.consume(500, timeout=0.2):
+                if message.error() is None and (layout := keep(found, message)):
+                    yield layout
+
+
+def keep(found: dict[Key, Layout], message: Message) -> Layout | None:
+    """The message's layout where it is newer than what was found; a tombstone takes its key away."""
+    try:
+        key = decode_key(LAYOUTS, message.key())
+        value = message.value()
+        if value is None:
+            found.pop(key, None)
+            return None
+        layout: Layout = decoder(Layout)(value)
+    except BadRecord:
+        return None
+    held = found.get(key)
+    if held is not None and held.version >= layout.version:
+        return None
+    found[key] = layout
+    return layout
+
+
+def row(layout: Layout, now_ms: int) -> dict[str, Any]:
+    """What a list says of a layout."""
+    return {
+        "page": layout.page,
+        "segment": layout.segment,
+        "version": layout.version,
+        "age_s": round((now_ms - layout.produced_at) / 1000, 1),
+        "expires_in_s": round((layout.expires_at - now_ms) / 1000, 1),
+        "policy": layout.policy,
+        "variants": len(layout.slates),
+        "slots": len(layout.propensities),
+    }
+
+
+def listing(layouts: list[Layout], now_ms: int) -> Table:
+    """All layouts, one a line."""
+    table = Table("page", "segment", "version", "age", "expires in", "policy", "variants", "slots", box=None)
+    for layout in layouts:
+        told = row(layout, now_ms)
+        age, left = f"{told['age_s']:.0f} s", f"{told['expires_in_s']:.0f} s" if told["expires_in_s"] > 0 else "expired"
+        cells = (
+            told["page"],
+            told["segment"],
+            told["version"],
+            age,
+            left,
+            told["policy"],
+            told["variants"],
+            told["slots"],
+        )
+        table.add_row(*map(str, cells))
+    return table
+
+
+def heading(layout: Layout, now_ms: int) -> str:
+    """One line about a layout."""
+    told = row(layout, now_ms)
+    life = f"expires in {told['expires_in_s']:.0f} s" if told["expires_in_s"] > 0 else "expired"
+    relaxed = f", rules given up: {', '.join(layout.relaxed)}" if layout.relaxed else ""
+    fell_back = f", as a guard-rail was crossed: {layout.guard_rail}" if layout.guard_rail else ""
+    return (
+        f"{layout.page} for {layout.segment}, version {layout.version}, made {told['age_s']:.1f} s ago, {life}, "
+        f"{layout.policy} with {told['variants']} variants, holdout {layout.holdout_share:.0%}{fell_back}{relaxed}"
+    )
+
+
+def slots_table(layout: Layout) -> Table:
+    """Slots by items: how likely each item is in a slot for a visitor outside the holdout, and the baseline."""
+    table = Table("slot", "items and how likely they are", "baseline", box=None)
+    for slot in dict.fromkeys([*layout.baseline, *layout.propensities]):
+        shares = sorted(layout.propensities.get(slot, {}).items(), key=lambda pair: (-pair[1], pair[0]))
+        table.add_row(slot, ", ".join(f"{item} {share:.0%}" for item, share in shares), layout.baseline.get(slot, "-"))
+    return table

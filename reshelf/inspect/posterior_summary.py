@@ -1,0 +1,64 @@
+"""What is believed of a page's arms for a segment, as people want to see it: prior, posterior, data."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from policy.arrays import Floats
+from policy.model.posteriors import interval
+from streams.catalog.page import Page
+from streams.catalog.weighted_counts import ONE, Totals
+from streams.fold.deltas import Traffic
+from streams.layouts.compose import statistics_of
+from streams.settings import LayoutSettings
+from streams.state.reader import KeyState
+
+
+class Beliefs(NamedTuple):
+    """A arms in the order of the page's candidates, float64[A] each, and the examination of its slots, float64[S].
+
+    `prior` is the mean that attractiveness starts from and `strength` its weight;
+    `low`, `mean`, `high` are the posterior with its 95 % interval; `shown` are
+    impressions and `examined` those that were probably looked at.
+    """
+
+    items: tuple[str, ...]
+    prior: Floats
+    strength: Floats
+    low: Floats
+    mean: Floats
+    high: Floats
+    clicks: Floats
+    shown: Floats
+    examined: Floats
+    sold: Floats
+    examination: Floats
+
+
+def beliefs(
+    page: Page, state: KeyState, segment: str, settings: LayoutSettings, totals: Totals | None = None
+) -> Beliefs:
+    """What the layout producer believes of the page's candidates, from learned traffic alone.
+
+    `totals` may be those of an earlier call for the same page and segment.
+    """
+    totals = totals or Totals(page.candidates, tuple(page.rules.slots))
+    known = statistics_of(segment, state, page, settings, totals)
+    impressions, clicks, curve, prior = known.impressions, known.clicks, known.examination, known.prior
+    beta = known.posterior()
+    low, high = interval(beta.a, beta.b)
+    return Beliefs(
+        items=page.candidates.items,
+        prior=np.broadcast_to(np.asarray(prior.click_rate), beta.a.shape),
+        strength=np.broadcast_to(np.asarray(prior.strength), beta.a.shape),
+        low=low,
+        mean=beta.mean,
+        high=high,
+        clicks=clicks.sum(axis=1),
+        shown=impressions.sum(axis=1),
+        examined=impressions @ curve,
+        sold=totals.conversions[Traffic.LEARNED] / ONE,
+        examination=curve,
+    )

@@ -1,0 +1,161 @@
+"""The report as HTML: a pure function of what was gathered."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from html import escape
+from importlib.resources import files
+from string import Template
+from typing import Any, NamedTuple
+
+from policy.experiments.health import Health
+from policy.experiments.sequence import Uplift
+from reshelf.inspect.money import outcome
+from reshelf.inspect.report.charts import Bar, Bounds, band, bars
+from reshelf.inspect.report.gather import Arm, PageReport, Point, Slot
+
+FOR_PAGES = ("position-based", "item-position", "doubly-robust")
+"""The estimators that suit pages of many slots."""
+
+
+class Report(NamedTuple):
+    """Made at `made_at`, milliseconds; money is in `currency`.
+
+    `answers` are those of `reshelf.evaluation.evaluate`, `notes` say what lacks.
+    """
+
+    made_at: int
+    namespace: str
+    currency: str
+    level: float
+    pages: Sequence[PageReport]
+    answers: Sequence[Mapping[str, Any]]
+    notes: Sequence[str]
+
+
+def html(report: Report) -> str:
+    """The whole page, with style and drawings inside."""
+    template = Template(files("reshelf.inspect.report").joinpath("report.html").read_text(encoding="utf-8"))
+    made = datetime.fromtimestamp(report.made_at / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return template.substitute(
+        namespace=escape(report.namespace),
+        made=made,
+        level=f"{report.level:.0%}",
+        notes="".join(f'<p class="soft">{escape(note)}</p>' for note in report.notes),
+        contents="".join(f'<a href="#{escape(one.page)}">{escape(one.page)}</a> ' for one in report.pages),
+        pages="".join(_page(one, report) for one in report.pages) or "<p>No declared page has counts yet.</p>",
+    )
+
+
+def _page(one: PageReport, report: Report) -> str:
+    lines = "".join(uplift_over_time(name, points, report.made_at) for name, points in one.over_time.items())
+    return (
+        f'<section id="{escape(one.page)}"><h2>{escape(one.page)}</h2>{_health(one.health, report.currency)}'
+        f'<div class="panels"><div class="panel">{lines}</div>'
+        f'<div class="panel"><h3>Examination of slots</h3>{_examination(one.slots)}'
+        f"<h3>Attractiveness of {len(one.arms)} of {one.arms_in_all} items</h3>{_posteriors(one.arms)}</div></div>"
+        f"{_policies(one.page, report)}</section>"
+    )
+
+
+def uplift_over_time(name: str, points: Sequence[Point], made_at: int) -> str:
+    """The last time bucket goes on: what it holds is known up to now alone."""
+    title = f"Uplift of {name}"
+    bounds = [Bounds(float(min(until, made_at)), uplift.uplift, uplift.low, uplift.high) for _, until, uplift in points]
+    return f"<h3>{title}</h3>" + band(bounds, title, points[0].since if points else made_at)
+
+
+def _health(health: Health, currency: str) -> str:
+    split = health.sample_ratio
+    rows = [
+        [name, *(outcome(name, one, currency) for one in (up.learned, up.holdout)), _signed(up.uplift), *_interval(up)]
+        for name, up in health.uplifts.items()
+    ]
+    units = (
+        f"{split.learned:,} units learned, {split.holdout:,} in the holdout of {split.expected:.1%}, "
+        f"p = {split.p_value:.3g}."
+    )
+    warning = "Sample ratio mismatch: trust no figure of this experiment." if split.alarm else ""
+    crossed = f"Guard-rail crossed: {health.guard_rail}." if health.guard_rail else ""
+    alarms = "".join(f'<p class="bad">{escape(text)}</p>' for text in (warning, crossed) if text)
+    head = ["per page view", "learned", "holdout", "uplift", "from", "to"]
+    return f'<div class="panel"><h3>Experiment</h3>{alarms}{_table(head, rows)}<p class="soft">{units}</p></div>'
+
+
+def _examination(slots: Sequence[Slot]) -> str:
+    rows = [
+        Bar(
+            one.name,
+            0.0,
+            one.examination,
+            one.examination,
+            one.examination,
+            f"{one.click_rate:.2%} clicks per impression",
+        )
+        for one in slots
+    ]
+    return bars(rows, "Probability that a slot is looked at", "{:.0%}")
+
+
+def _posteriors(arms: Sequence[Arm]) -> str:
+    rows = [
+        Bar(
+            one.item,
+            one.low,
+            one.mean,
+            one.high,
+            one.prior,
+            f"{one.item}: {one.mean:.2%} ({one.low:.2%} to {one.high:.2%}), prior {one.prior:.2%}, "
+            f"{one.clicks:,.0f} clicks of {one.examined:,.0f} examined",
+        )
+        for one in arms
+    ]
+    return bars(rows, "Posterior with its interval; the tick is the prior")
+
+
+def _policies(page: str, report: Report) -> str:
+    rows = [
+        [str(answer["policy"]), reward, found["estimator"], *_bounds(reward, found, report.currency), _lacking(found)]
+        for answer in report.answers
+        if page in answer["pages"]
+        for reward, estimates in answer["pages"][page]["estimates"].items()
+        for found in estimates
+        if found["estimator"] in FOR_PAGES
+    ]
+    if not rows:
+        return ""
+    head = ["policy", "per page view", "estimator", "value", "from", "to", "lacking in the log"]
+    return f'<div class="panel"><h3>What policies would have earned</h3>{_table(head, rows, words=3)}</div>'
+
+
+def _lacking(found: Mapping[str, Any]) -> str:
+    return f"{found['lacking'] or 0.0:.1%}" + (", extrapolated" if found["extrapolated"] else "")
+
+
+def _bounds(reward: str, found: Mapping[str, Any], currency: str) -> list[str]:
+    if found["refused"]:
+        return ["refused", "", ""]
+    values = (found[name] for name in ("value", "low", "high"))
+    return ["–" if value is None else outcome(reward, value, currency) for value in values]
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> str:
+    """The first `words` columns are text, the others numbers."""
+
+    def cells(tag: str, row: Sequence[str]) -> str:
+        return "".join(
+            f"<{tag}{'' if at < words else ' class=number'}>{escape(cell)}</{tag}>" for at, cell in enumerate(row)
+        )
+
+    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
+    return f"<table><thead><tr>{cells('th', head)}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _interval(one: Uplift) -> tuple[str, str]:
+    return (_signed(one.low), _signed(one.high)) if math.isfinite(one.high) else ("–", "–")
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.1%}" if math.isfinite(value) else "–"

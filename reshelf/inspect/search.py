@@ -1,0 +1,134 @@
+"""Questions to items: which are nearest by meaning, and of these, what a segment clicks.
+
+Every vector is looked at: one product of the matrix with the question.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.table import Table
+
+from policy.arrays import Floats, Vectors
+from policy.rules.matching import available
+from reshelf.inspect.explain import declared, state_of
+from reshelf.inspect.posterior_summary import Beliefs, beliefs
+from reshelf.processes.alias import live
+from reshelf.processes.encoder import text_encoder
+from reshelf.settings import Settings
+from reshelf.terminal.tables import table
+from schemas.errors import BadSettings, ReshelfError
+from streams.catalog.candidates import CandidateSet
+from streams.catalog.embeddings import Generation
+from streams.catalog.snapshot import read_catalog
+from streams.catalog.view import Catalog
+
+NEAREST = 100
+"""So many items nearest by meaning are ranked by what is clicked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A text, where it is asked, and how much of similarity a click rate e times the page's counts for."""
+
+    text: str
+    page: str
+    segment: str = "*"
+    count: int = 10
+    clicks: float = 0.1
+
+
+class Answer(NamedTuple):
+    """An item: cosine to the question, click rate in the segment with its 95 % interval, what orders it."""
+
+    item: str
+    title: str
+    category: str
+    price: int
+    similarity: float
+    click_rate: float
+    low: float
+    high: float
+    clicks: float
+    score: float
+
+
+def nearest(
+    vectors: Vectors, has: NDArray[np.bool_], question: Vectors, most: int
+) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Rows of the vectors [A, D] with the largest cosine to `question` [D], largest first, and their cosines.
+
+    Exact; rows that have no vector are left out.
+    """
+    lengths = np.sqrt(np.einsum("ad,ad->a", vectors, vectors)) * np.linalg.norm(question)
+    cosines = np.divide(vectors @ question, lengths, out=np.full(len(vectors), -np.inf, np.float32), where=has)
+    most = min(most, int(has.sum()))
+    best = np.argpartition(-cosines, most - 1)[:most] if most else np.arange(0)
+    best = best[np.lexsort((best, -cosines[best]))]
+    return best, cosines[best]
+
+
+def ranked(found: Beliefs, similarity: Floats, usual: float, question: Question) -> list[tuple[int, float]]:
+    """Rows of `found` with their score: similarity plus what the segment's clicks add; the best `count`."""
+    scores = similarity + question.clicks * np.log(found.mean / usual)
+    return [(row, float(scores[row])) for row in np.argsort(-scores, kind="stable")[: question.count].tolist()]
+
+
+def answers(settings: Settings, question: Question, now_ms: int) -> list[Answer]:
+    """The items that answer a question best; raises `ReshelfError` without a page or vectors."""
+    catalog = read_catalog(settings.kafka)
+    rules, generation = declared(catalog, question.page), catalog.embeddings.generation
+    if generation is None:
+        raise ReshelfError("no item has a vector yet. Run `reshelf encoder`, or `reshelf encoder --once`, first.")
+    asked = _encoded(settings, question.text, generation)
+    names = [name for name, item in sorted(catalog.items.items()) if available(item, now_ms)]
+    rows, cosines = nearest(*catalog.embeddings.matrix(names, generation), asked, NEAREST)
+    cosine_of = {names[row]: float(cosine) for row, cosine in zip(rows.tolist(), cosines.tolist(), strict=True)}
+    candidates = CandidateSet(tuple(sorted(cosine_of)))
+    parameters = catalog.parameters.get(rules.page)
+    known = catalog.known_by(parameters, candidates) if parameters else None
+    page = replace(catalog.page(rules.page), candidates=candidates, known=known)
+    state = asyncio.run(state_of(live(settings), rules.page, question.segment))
+    found = beliefs(page, state, question.segment, settings.layouts)
+    usual = parameters.click_rate if parameters else settings.layouts.click_rate
+    similarity = np.array([cosine_of[name] for name in found.items])
+    return [_answer(catalog, found, row, cosine_of, score) for row, score in ranked(found, similarity, usual, question)]
+
+
+def listing(found: Sequence[Answer]) -> Table:
+    """Answers, the best first, one a line."""
+    head = ("item", "price", "similarity", "click rate", "95 %", "score", "title", "category")
+    rows = []
+    for one in found:
+        told = f"{one.click_rate:.2%}", f"{one.low:.2%} - {one.high:.2%}", f"{one.score:.2f}"
+        rows.append((one.item, f"{one.price / 100:,.2f}", f"{one.similarity:.2f}", *told, one.title, one.category))
+    return table(head, rows, spare=2)
+
+
+def _encoded(settings: Settings, text: str, generation: Generation) -> Vectors:
+    encoder = text_encoder(settings.encoder)
+    model = encoder.model
+    if (model.name, model.revision) != (generation.model, generation.revision):
+        raise BadSettings(
+            f"encoder.model: expected the model of most vectors, {generation.name}, got {model.name}@{model.revision}. "
+            "Set encoder.model to it, or let `reshelf encoder` renew the vectors first."
+        )
+    found = encoder.encode([text])
+    if found.failed:
+        raise ReshelfError(f"the question cannot be encoded: {found.failed[0]}")
+    asked: Vectors = found.vectors[0]
+    return asked
+
+
+def _answer(catalog: Catalog, found: Beliefs, row: int, cosine_of: dict[str, float], score: float) -> Answer:
+    item = catalog.items[found.items[row]]
+    mean, low, high = (round(float(one[row]), 6) for one in (found.mean, found.low, found.high))
+    similarity, clicks = round(cosine_of[item.item], 4), float(found.clicks[row])
+    return Answer(
+        item.item, item.title, item.category, item.price, similarity, mean, low, high, clicks, round(score, 4)
+    )

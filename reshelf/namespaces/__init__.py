@@ -1,0 +1,1 @@
+"""Namespaces of the state side by side: replayed, compared, exported, swapped."""

@@ -1,0 +1,243 @@
+"""`reshelf replay`: from words on a command line to a namespace."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from redis.asyncio import Redis
+
+from reshelf.settings import Settings
+from reshelf.terminal.progress import Begin
+from schemas.errors import BadSettings
+from schemas.topics import CLICKS, CONVERSIONS, EVENT_TOPICS, IMPRESSIONS, PURCHASES
+from streams.attribution.reattribute import Reattributed, Rule
+from streams.attribution.windows import PageWindows, RulesReader
+from streams.kafka.log_source import Source, Span
+from streams.kafka.records import TopicPartition
+from streams.replay.run import Applied, replay
+from streams.settings import NAMESPACE
+from streams.state.alias import resolve
+from streams.state.connection.client import redis_client
+from streams.state.manifest import Manifest, agree, manifest_of, read
+from streams.state.store import Store
+
+FOLDED = tuple(topic.name for topic in (IMPRESSIONS, CLICKS, CONVERSIONS))
+ALL = tuple(topic.name for topic in EVENT_TOPICS)
+BEGINNING = "beginning"
+LARGEST_OFFSET = 10**11
+"""Whole numbers from here on are milliseconds since 1970."""
+
+Starts = dict[str, list[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """From where to where, into which namespace; with `windows` purchases are attributed anew by them."""
+
+    begin: str
+    end: str
+    namespace: str
+    windows: PageWindows | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What a replay did; `gone` are records that the log does not hold any more, by partition."""
+
+    namespace: str
+    applied: Applied
+    seconds: float
+    gone: Mapping[str, int]
+    starts: Starts
+    ends: Starts
+
+
+def run(settings: Settings, source: Source, order: Order, begin: Begin) -> Replayed:
+    """Replay a stretch of log into a namespace; one that was begun goes on where it stands.
+
+    Raises `BadSettings` where the order makes no sense or the namespace is another's.
+    """
+    require_name("--into", order.namespace)
+    return asyncio.run(_run(settings, source, order, begin))
+
+
+def require_name(what: str, namespace: str) -> None:
+    """Raise `BadSettings` for a name that redis.namespace would not take."""
+    if not re.fullmatch(NAMESPACE, namespace):
+        raise BadSettings(f"{what}: expected 1 to 32 of a to z, 0 to 9 and -, got {namespace!r}. Choose another name.")
+
+
+async def _run(settings: Settings, source: Source, order: Order, begin: Begin) -> Replayed:
+    bounds = await asyncio.to_thread(source.bounds, ALL)
+    starts, ends = (_places(source, bounds, word, side) for side, word in enumerate((order.begin, order.end)))
+    if order.windows:
+        source = _reattributed(settings, source, order.windows, starts, ends, begin)
+        for tp, span in (await asyncio.to_thread(source.bounds, [CONVERSIONS.name])).items():
+            starts[tp], ends[tp] = span
+    client = redis_client(settings.redis)
+    try:
+        await _refuse_live(client, settings, order.namespace)
+        manifest = await _opened(client, settings, order, starts)
+        store = Store(client, order.namespace, settings.redis.groups)
+        wanted = {tp: max(end, starts[tp]) for tp, end in ends.items() if tp.topic in FOLDED}
+        left = await _left(store, manifest, wanted)
+        began = time.monotonic()
+        applied = await replay(source, store, manifest, wanted, settings.fold, begin(left, "replay"))
+        gone = {str(tp): first for tp, (first, _) in bounds.items() if first and starts[tp] == first}
+        return Replayed(
+            order.namespace, applied, time.monotonic() - began, gone, manifest.starts, _listed(wanted, FOLDED)
+        )
+    finally:
+        await client.aclose()
+
+
+async def _refuse_live(client: Redis, settings: Settings, namespace: str) -> None:
+    if namespace in (settings.redis.namespace, await resolve(client, settings.redis.namespace)):
+        raise BadSettings(
+            f"--into: {namespace!r} is the namespace that workers use (redis.namespace, or what it stands for). "
+            "Name another, and switch them over with `reshelf state swap` afterwards."
+        )
+
+
+def windows(settings: Settings, window_ms: int | None) -> PageWindows:
+    """The windows that pages declare now, or `window_ms` for all of them."""
+    found = PageWindows(window_ms or settings.attribution.window_ms)
+    if not window_ms:
+        asyncio.run(_declared(settings, found))
+    return found
+
+
+async def _declared(settings: Settings, found: PageWindows) -> None:
+    reader = RulesReader(settings.kafka, found)
+    try:
+        await reader.start()
+    finally:
+        await reader.close()
+
+
+def _reattributed(
+    settings: Settings,
+    source: Source,
+    windows: PageWindows,
+    starts: Mapping[TopicPartition, int],
+    ends: Mapping[TopicPartition, int],
+    begin: Begin,
+) -> Reattributed:
+    now_ms = round(time.time() * 1000) - settings.attribution.clock_skew_ms
+    spans = {tp: (starts[tp], max(end, starts[tp])) for tp, end in ends.items() if tp.topic == PURCHASES.name}
+    rule = Rule(settings.attribution, settings.fold, windows, now_ms)
+    return Reattributed(source, rule, spans, lambda total: begin(total, "attribution"))
+
+
+def _shape(settings: Settings, windows: PageWindows | None) -> dict[str, int]:
+    """What decided conversions depend on, beside the log and the fold."""
+    if windows is None:
+        return {}
+    own = settings.attribution
+    shape = {"grace_ms": own.grace_ms, "max_clicks": own.max_clicks, "window_ms": windows.of("")}
+    return shape | {f"window of {page}": window for page, window in windows.declared().items()}
+
+
+async def _opened(client: Redis, settings: Settings, order: Order, starts: Mapping[TopicPartition, int]) -> Manifest:
+    namespace, begin, listed = order.namespace, order.begin, _listed(starts, ALL)
+    shape = _shape(settings, order.windows)
+    wanted = manifest_of(namespace, settings.kafka.prefix, listed, settings.redis.groups, settings.fold, shape)
+    made = await agree(client, wanted)
+    if order.windows:
+        _refuse_renumbered(namespace, made.starts, listed)
+    # The log's beginning moves with retention: a replay that was begun there goes on all the same.
+    moved = begin == BEGINNING and all(a >= b for t in ALL for a, b in zip(listed[t], made.starts[t], strict=True))
+    if made.starts != listed and not moved:
+        topic = next(t for t in ALL if made.starts[t] != listed[t])
+        then, now = (", ".join(map(str, starts[topic])) for starts in (made.starts, listed))
+        raise BadSettings(
+            f"--into: namespace {namespace!r} was begun from other offsets ({topic} at {then}, now at {now}). "
+            "Give the same --from to go on, or another name."
+        )
+    return made
+
+
+def _refuse_renumbered(namespace: str, begun: Starts, now: Starts) -> None:
+    """Decided anew, conversions are numbered over the whole log: where its beginning is gone, so are their places."""
+    had, has = ({topic: starts[topic] for topic in (CLICKS.name, PURCHASES.name)} for starts in (begun, now))
+    if had != has:
+        raise BadSettings(
+            f"--into: namespace {namespace!r} was begun with --reattribute over clicks and purchases from {had}, "
+            f"now they begin at {has}, so conversions would be counted from another one. Name another namespace, "
+            "or replay an archive that still has them (--archive)."
+        )
+
+
+async def _left(store: Store, manifest: Manifest, ends: Mapping[TopicPartition, int]) -> int:
+    total = 0
+    for tp, end in ends.items():
+        marks = await store.watermarks(tp, manifest.starts[tp.topic][tp.partition])
+        total += max(0, end - min(mark.offset for mark in marks))
+    return total
+
+
+def _places(source: Source, bounds: Mapping[TopicPartition, Span], word: str, side: int) -> dict[TopicPartition, int]:
+    """What `beginning`, `end`, an offset or a time is in each partition, within what there is."""
+    name = ("--from", "--to")[side]
+    if word in ("beginning", "end"):
+        if (word == "beginning") == bool(side):
+            raise BadSettings(f"{name}: expected an offset, a time or {('beginning', 'end')[side]!r}, got {word!r}")
+        return {tp: span[side] for tp, span in bounds.items()}
+    number = _number(name, word)
+    if number >= LARGEST_OFFSET:
+        found = source.at_time(ALL, number)
+        return {tp: found.get(tp, span[1]) for tp, span in bounds.items()}
+    return {tp: min(max(number, span[0]), span[1]) for tp, span in bounds.items()}
+
+
+def _number(name: str, word: str) -> int:
+    if word.isdigit():
+        return int(word)
+    try:
+        when = datetime.fromisoformat(word)
+    except ValueError:
+        raise BadSettings(
+            f"{name}: expected beginning, end, an offset, milliseconds since 1970 or a time like "
+            f"2026-12-01T06:00:00+01:00; got {word!r}"
+        ) from None
+    return round((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def _listed(places: Mapping[TopicPartition, int], topics: tuple[str, ...]) -> Starts:
+    found: Starts = {topic: [] for topic in topics}
+    for tp in sorted(places):
+        if tp.topic in found:
+            found[tp.topic].append(places[tp])
+    return found
+
+
+async def behind(settings: Settings, namespace: str, source: Source) -> int:
+    """How many records of the log a namespace has not applied; raises `StateAttention` without one."""
+    client = redis_client(settings.redis)
+    try:
+        made = await read(client, namespace)
+        ends = {tp: end for tp, (_, end) in source.bounds(FOLDED).items()}
+        return await _left(Store(client, namespace, made.groups), made, ends)
+    finally:
+        await client.aclose()
+
+
+def as_json(done: Replayed) -> dict[str, Any]:
+    """The outcome as plain values."""
+    rate = done.applied.read / done.seconds if done.seconds else 0.0
+    return {
+        "namespace": done.namespace,
+        "records": done.applied.read,
+        "verdicts": dict(done.applied.verdicts),
+        "seconds": round(done.seconds, 2),
+        "records_per_s": round(rate),
+        "gone": dict(done.gone),
+        "starts": done.starts,
+        "ends": done.ends,
+    }

@@ -1,0 +1,143 @@
+"""Namespaces side by side: their canonical rows, what differs, and which of them is live."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+
+from reshelf.namespaces.replay import FOLDED, behind, require_name
+from reshelf.settings import Settings
+from schemas.errors import BadSettings
+from streams.kafka.log_source import KafkaSource
+from streams.kafka.records import TopicPartition
+from streams.state import export, keys, manifest
+from streams.state.alias import resolve, switch
+from streams.state.clicks.memory import hand_letters_over
+from streams.state.connection.client import redis_client
+from streams.state.store import Store
+
+SHOWN = 10
+Row = list[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Rows that both have, how many do not agree, and the first of those of each side."""
+
+    equal: int
+    differing: int
+    only_one: list[Row]
+    only_other: list[Row]
+
+
+async def rows(settings: Settings, namespace: str) -> list[Row]:
+    """The canonical export of a namespace; raises `StateAttention` where there is none."""
+    client = redis_client(settings.redis)
+    try:
+        made = await manifest.read(client, namespace)
+        return await export.rows(Store(client, namespace, made.groups), made)
+    finally:
+        await client.aclose()
+
+
+def compared(settings: Settings, one: str, other: str) -> Compared:
+    """Two namespaces, row for row."""
+
+    async def both() -> tuple[list[Row], list[Row]]:
+        return await rows(settings, one), await rows(settings, other)
+
+    first, second = ({tuple(row) for row in those} for those in asyncio.run(both()))
+    left, right = sorted(first - second, key=str), sorted(second - first, key=str)
+    shown = [[list(row) for row in those[:SHOWN]] for those in (left, right)]
+    return Compared(len(first & second), max(len(left), len(right)), *shown)
+
+
+def swapped(settings: Settings, namespace: str, max_behind: int, skip_letters: bool = False) -> str:
+    """Let the settings' name stand for a namespace; gives the one before.
+
+    Raises `BadSettings` where the workers' settings do not fit it, it lacks too
+    much of the log, or workers have not buried what it has passed (unless `skip_letters`),
+    and `StateAttention` where there is none of that name.
+    """
+    require_name("NAMESPACE", namespace)
+    return asyncio.run(_swapped(settings, namespace, max_behind, skip_letters))
+
+
+async def _swapped(settings: Settings, namespace: str, max_behind: int, skip_letters: bool) -> str:
+    client = redis_client(settings.redis)
+    try:
+        made = await manifest.read(client, namespace)
+        if made.fold != settings.fold.model_dump() or made.groups != settings.redis.groups:
+            raise BadSettings(
+                f"namespace {namespace!r} was made with other settings than these (redis.groups or fold): "
+                "put them into the workers' settings first, or they will refuse it"
+            )
+        if made.attribution:
+            raise BadSettings(
+                f"namespace {namespace!r} holds conversions that were decided anew, and workers would go on with those "
+                "of events-conversions. Replay without --reattribute into another to switch to that."
+            )
+        used = await _used(client, settings)
+        if used is not None:
+            _check_start(settings, made, used)
+        lag = await behind(settings, namespace, KafkaSource(settings.kafka))
+        if lag > max_behind:
+            raise BadSettings(
+                f"namespace {namespace!r} lacks {lag:,} records of the log: replay into it again, "
+                "or allow it with --max-behind"
+            )
+        if used is not None and used.namespace != namespace:
+            if not skip_letters:
+                await _check_letters(client, made, used)
+            await hand_letters_over(client, used, made)
+        return await switch(client, settings.redis.namespace, namespace)
+    finally:
+        await client.aclose()
+
+
+async def _used(client: Redis, settings: Settings) -> manifest.Manifest | None:
+    """The manifest of the namespace that workers use; None where there is none."""
+    stored = await client.get(keys.manifest(await resolve(client, settings.redis.namespace)))
+    return None if stored is None else msgspec.json.decode(stored, type=manifest.Manifest)
+
+
+async def _check_letters(client: Redis, made: manifest.Manifest, used: manifest.Manifest) -> None:
+    """A replay buries nothing, so what it has passed must have been buried by the workers."""
+    passed, buried = await _passed(client, made), await _passed(client, used)
+    left = sum(max(0, offset - buried.get(tp, offset)) for tp, offset in passed.items())
+    if left:
+        raise BadSettings(
+            f"workers have yet to read {left:,} records that {made.namespace!r} has applied, and what is unfit among "
+            "them would never get to dead-letters: let workers catch up first, or do without with --skip-letters"
+        )
+
+
+async def _passed(client: Redis, made: manifest.Manifest) -> dict[TopicPartition, int]:
+    """Up to where each partition was buried, where workers did it: its home group tells."""
+    store, passed = Store(client, made.namespace, made.groups), {}
+    for topic in FOLDED:
+        for partition, start in enumerate(made.starts[topic]):
+            tp = TopicPartition(topic, partition)
+            passed[tp] = (await store.watermarks(tp, start))[keys.home_group(tp, made.groups)].offset
+    return passed
+
+
+def _check_start(settings: Settings, made: manifest.Manifest, used: manifest.Manifest) -> None:
+    """Attribution in a namespace that begins later would not find decisions of before, and make them again."""
+    name, begun = settings.redis.namespace, used.starts
+    log = KafkaSource(settings.kafka).bounds(list(made.starts))
+    late = [
+        f"{topic}/{partition} begins at {start}, expected at most {max(first, before)}"
+        for topic, starts in made.starts.items()
+        for partition, (start, before) in enumerate(zip(starts, begun.get(topic, []), strict=False))
+        if start > max(first := log.get(TopicPartition(topic, partition), (0, 0))[0], before)
+    ]
+    if late:
+        raise BadSettings(
+            f"namespace {made.namespace!r} begins later in the log than the one that {name!r} stands for: {late[0]}"
+            f"{' and others' if late[1:] else ''}. Replay --from beginning to switch workers to the result."
+        )

@@ -1,0 +1,1 @@
+"""What this package starts: children, embedded servers, and the parts of a worker."""

@@ -1,0 +1,132 @@
+"""The parts of a worker, each a process of its own, and the parent that watches them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from types import FrameType
+
+import faust
+
+from reshelf.processes.alias import named, waited_for, watch
+from reshelf.settings import Settings, as_environment
+from schemas.errors import ReshelfError
+from streams.transport import end_process, run_app
+
+_STOP_WAIT_S = 12.0
+_WATCH_S = 0.1
+
+
+class PartEnded(ReshelfError):
+    """A part of the worker ended although nobody asked it to."""
+
+
+def run_role(role: str, settings: Settings, loglevel: str = "INFO", asked: Callable[[], bool] = lambda: False) -> int:
+    """Run one part in this process until SIGINT or SIGTERM; the exit status.
+
+    `asked` says whether SIGTERM came before anybody heard it.  It ends with status 1
+    when its namespace's name comes to stand for another.
+    """
+
+    app_of = _imported(role)
+
+    async def make() -> faust.App:
+        if asked():
+            os.kill(os.getpid(), signal.SIGTERM)
+        name = settings.redis
+        namespace = await waited_for(name)
+        watch(name, namespace, end_process)
+        return await app_of(named(settings, namespace))()
+
+    return run_app(make, settings.health, loglevel)
+
+
+def _imported(role: str) -> Callable[[Settings], Callable[[], Awaitable[faust.App]]]:
+    """How a part's app is made of settings; what the others import takes half a second that it need not wait for."""
+    match role:
+        case "learner":
+            from streams.learner.agent import learner_app
+
+            return lambda s: learner_app(s.kafka, s.redis, s.fold, s.learner)
+        case "attribution":
+            from streams.attribution.agent import attribution_app
+
+            return lambda s: attribution_app(s.kafka, s.redis, s.fold, s.learner, s.attribution)
+        case "fitter":
+            from streams.fitter.app import fitter_app
+
+            return lambda s: fitter_app(s.kafka, s.redis, s.fold, s.layouts, s.fitter)
+        case _:
+            from streams.layouts.app import layouts_app
+
+            return lambda s: layouts_app(s.kafka, s.redis, s.fold, s.layouts, experiment=s.experiment)
+
+
+def run_roles(roles: Sequence[str], settings: Settings) -> int:
+    """Run parts as processes of their own until SIGINT or SIGTERM.
+
+    Raises `PartEnded` when one ends by itself, after the others were stopped:
+    the supervisor of this process starts all of them again.
+    """
+    stopping = _Stopping()
+    children = {
+        # Ctrl-C reaches a process group: the parts are told by us, once they listen.
+        role: subprocess.Popen(
+            _command(role), env=os.environ | as_environment(of_part(settings, number)), process_group=0
+        )
+        for number, role in enumerate(roles)
+    }
+    try:
+        while not stopping.asked:
+            for role, child in children.items():
+                if (status := child.poll()) is not None:
+                    raise PartEnded(_ending(role, status))
+            time.sleep(_WATCH_S)
+        return 0
+    finally:
+        _stop(list(children.values()))
+
+
+def _ending(role: str, status: int) -> str:
+    if status >= 0:
+        return f"the {role} ended with status {status}; its last lines above say why"
+    killed = f"the {role} was killed by {signal.Signals(-status).name}, and not by us"
+    return f"{killed}: see whether memory ran out (the kernel's log says so), and start the worker again"
+
+
+class _Stopping:
+    def __init__(self) -> None:
+        self.asked = False
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, self._ask)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self.asked = True
+
+
+def of_part(settings: Settings, number: int) -> Settings:
+    """The settings of a part: each tells of its health on a port of its own."""
+    port = settings.health.port
+    if not port:
+        return settings
+    return settings.model_copy(update={"health": settings.health.model_copy(update={"port": port + number})})
+
+
+def _command(role: str) -> list[str]:
+    return [sys.executable, "-m", "reshelf", "worker", role]
+
+
+def _stop(children: Sequence[subprocess.Popen[bytes]]) -> None:
+    for child in children:
+        child.terminate()
+    until = time.monotonic() + _STOP_WAIT_S
+    for child in children:
+        try:
+            child.wait(max(0.1, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()

@@ -1,0 +1,1 @@
+"""Topics as the table declares them: created, compared, and written to."""

@@ -1,0 +1,180 @@
+"""Topics as the table declares them, and as the brokers have them.
+
+Creating is the only change made here: what exists and differs is reported, with
+the difference, and left to whoever runs the brokers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, ClusterMetadata, ConfigResource, NewTopic, ResourceType, TopicMetadata
+
+from schemas.errors import ReshelfError, Transient
+from schemas.topics import TOPICS, Topic
+from streams.kafka.clients import confluent_admin_config
+from streams.settings import KafkaSettings
+
+TIMEOUT_S = 15.0
+PARTITIONS = "partitions"
+DELETE_RETENTION_MS = 7 * 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class TopicState:
+    """A topic of the table and what the brokers say of it; `partitions` is 0 where it is missing."""
+
+    topic: Topic
+    name: str
+    partitions: int
+    replication: int
+    config: Mapping[str, str]
+    differences: tuple[str, ...] = ()
+
+    @property
+    def exists(self) -> bool:
+        """Whether the brokers have it."""
+        return self.partitions > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What `apply` did: names created, and for all topics how they are now."""
+
+    created: tuple[str, ...]
+    topics: tuple[TopicState, ...]
+
+
+def wanted_config(topic: Topic, kafka: KafkaSettings, *, imported: bool = False) -> dict[str, str]:
+    """The topic's configuration; `imported` is for old data: times as written, kept for ever."""
+    config: dict[str, str] = {"cleanup.policy": topic.cleanup}
+    if topic.cleanup == "delete":
+        config["retention.ms"] = str(-1 if imported else topic.retention_ms)
+    else:
+        config["delete.retention.ms"] = str(DELETE_RETENTION_MS)
+    if topic.event:
+        config["message.timestamp.type"] = "CreateTime" if imported else "LogAppendTime"
+    if kafka.replication > 1:
+        config["min.insync.replicas"] = str(max(1, kafka.replication - 1))
+    return config
+
+
+def apply(kafka: KafkaSettings, *, imported: bool = False) -> Applied:
+    """Create the topics that are missing.  Doing it again changes nothing.
+
+    Raises `Transient` when no broker answers and `ReshelfError` when a topic is refused.
+    """
+    admin = AdminClient(confluent_admin_config(kafka))
+    known = _metadata(admin, kafka).topics
+    missing = [topic for topic in TOPICS if kafka.prefix + topic.name not in known]
+    created = _create(admin, kafka, missing, imported)
+    end = time.monotonic() + TIMEOUT_S
+    found = _states(admin, kafka, imported)
+    while time.monotonic() < end and not all(state.exists for state in found):
+        time.sleep(0.1)  # a broker answers from what it has heard of so far
+        found = _states(admin, kafka, imported)
+    return Applied(created, found)
+
+
+def states(kafka: KafkaSettings, *, imported: bool = False) -> tuple[TopicState, ...]:
+    """Every topic of the table as the brokers have it, in the table's order; errors as `apply`."""
+    return _states(AdminClient(confluent_admin_config(kafka)), kafka, imported)
+
+
+def _create(admin: AdminClient, kafka: KafkaSettings, missing: Sequence[Topic], imported: bool) -> tuple[str, ...]:
+    if not missing:
+        return ()
+    made: dict[str, Future[None]] = admin.create_topics(
+        [
+            NewTopic(
+                kafka.prefix + topic.name,
+                num_partitions=kafka.partitions,
+                replication_factor=kafka.replication,
+                config=wanted_config(topic, kafka, imported=imported),
+            )
+            for topic in missing
+        ],
+        request_timeout=TIMEOUT_S,
+    )
+    return tuple(name for name, done in made.items() if _was_created(name, done, kafka))
+
+
+def _was_created(name: str, done: Future[None], kafka: KafkaSettings) -> bool:
+    """False where another one created it first."""
+    try:
+        done.result(TIMEOUT_S + 5)
+    except KafkaException as failure:
+        error: KafkaError = failure.args[0]
+        if error.code() == KafkaError.TOPIC_ALREADY_EXISTS:
+            return False
+        raise ReshelfError(
+            f"topic {name}: {error.str()}. Wanted {kafka.partitions} partitions, {kafka.replication} copies; "
+            "check kafka.replication against the number of brokers, and that this user may create topics."
+        ) from None
+    return True
+
+
+def _states(admin: AdminClient, kafka: KafkaSettings, imported: bool) -> tuple[TopicState, ...]:
+    known = _metadata(admin, kafka).topics
+    configs = _configs(admin, [kafka.prefix + t.name for t in TOPICS if kafka.prefix + t.name in known])
+    return tuple(_state(topic, kafka, known, configs, imported) for topic in TOPICS)
+
+
+def _state(
+    topic: Topic,
+    kafka: KafkaSettings,
+    known: Mapping[str, TopicMetadata],
+    configs: Mapping[str, Mapping[str, str]],
+    imported: bool,
+) -> TopicState:
+    name = kafka.prefix + topic.name
+    if name not in known or name not in configs:
+        return TopicState(topic, name, 0, 0, {}, ("it is missing",))
+    partitions = known[name].partitions
+    copies = min((len(partition.replicas) for partition in partitions.values()), default=0)
+    config = configs.get(name, {})
+    differences = [
+        f"{key}: expected {value}, got {config[key]}"
+        for key, value in wanted_config(topic, kafka, imported=imported).items()
+        if key in config and config[key] != value
+    ]
+    if len(partitions) != kafka.partitions:
+        differences.insert(0, f"{PARTITIONS}: expected {kafka.partitions}, got {len(partitions)}")
+    if copies < kafka.replication:
+        differences.append(f"replication: expected {kafka.replication}, got {copies}")
+    return TopicState(topic, name, len(partitions), copies, config, tuple(differences))
+
+
+def _metadata(admin: AdminClient, kafka: KafkaSettings) -> ClusterMetadata:
+    try:
+        return admin.list_topics(timeout=TIMEOUT_S)
+    except KafkaException as error:
+        raise Transient(
+            f"Kafka at {kafka.bootstrap} does not answer: {error.args[0].str()}. "
+            "Check kafka.bootstrap and that the brokers run, or start your own with --embedded."
+        ) from None
+
+
+def _configs(admin: AdminClient, names: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Configuration of the topics that the broker knows; empty where it tells none (as the embedded one)."""
+    if not names:
+        return {}
+    resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
+    answers: Mapping[ConfigResource, Future[Mapping[str, Any]]] = admin.describe_configs(
+        resources, request_timeout=TIMEOUT_S
+    )
+    found: dict[str, dict[str, str]] = {}
+    for resource, answer in answers.items():
+        try:
+            entries = answer.result(TIMEOUT_S + 5)
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                continue
+            entries = {}
+        found[resource.name] = {key: str(entry.value) for key, entry in entries.items()}
+    return found

@@ -1,0 +1,143 @@
+"""Conversions decided anew from clicks and purchases, in place of those that were published.
+
+The decisions are attribution's own (`PartitionAttribution`), over both logs from
+their beginnings.  They stand in the order of their purchases and are numbered from
+0: that is the offset of a conversion here.  It counts as appended when its purchase was.
+The same logs, settings and windows give the same numbers, so that a replay of
+them goes on after a kill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from schemas.codec import encode
+from schemas.topics import CLICKS, CONVERSIONS, PURCHASES
+from streams.attribution.core import Decision, PartitionAttribution, Windows
+from streams.kafka.log_source import Runs, Source, Span
+from streams.kafka.records import Batch, Logged, TopicPartition
+from streams.settings import AttributionSettings, FoldSettings
+from streams.state.clicks.group import GroupMemory, Position
+from streams.state.watermark import Watermark
+
+RUN = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How purchases are attributed; those younger than the grace at `now_ms` are not decided yet."""
+
+    settings: AttributionSettings
+    fold: FoldSettings
+    windows: Windows
+    now_ms: int
+
+
+class Reattributed:
+    """A source like `source`, whose conversions are decided anew for the purchases in these spans.
+
+    `begin` is told how many records are looked at to learn how many conversions there
+    are, and gives what is told of each step.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        rule: Rule,
+        purchases: Mapping[TopicPartition, Span],
+        begin: Callable[[int], Callable[[int], None]] = lambda total: lambda count: None,
+    ) -> None:
+        self._source = source
+        self._rule = rule
+        self._purchases = purchases
+        self._begin = begin
+        # Looked at once: what is appended meanwhile would change the numbers.
+        self._logs = source.bounds([CLICKS.name, PURCHASES.name])
+
+    def bounds(self, topics: Sequence[str]) -> dict[TopicPartition, Span]:
+        others = [topic for topic in topics if topic != CONVERSIONS.name]
+        found = self._source.bounds(others) if others else {}
+        return found | (self._spans if CONVERSIONS.name in topics else {})
+
+    def at_time(self, topics: Sequence[str], time_ms: int) -> dict[TopicPartition, int]:
+        return self._source.at_time([topic for topic in topics if topic != CONVERSIONS.name], time_ms)
+
+    def records(self, spans: Mapping[TopicPartition, Span]) -> Runs:
+        for tp, span in spans.items():
+            if tp.topic == CONVERSIONS.name:
+                yield from ((tp, run) for run in self._conversions(tp.partition, span))
+            else:
+                yield from self._source.records({tp: span})
+
+    @cached_property
+    def _spans(self) -> dict[TopicPartition, Span]:
+        """All are decided to count them, and again when they are read: there may be too many to keep."""
+        total = sum(end - at for tp in self._logs for at, end in [self._reach(tp)])
+        tell, spans = self._begin(total), {}
+        for tp in self._logs:
+            if tp.topic == PURCHASES.name:
+                count = sum(1 for _ in self._decisions(tp.partition, tell))
+                spans[TopicPartition(CONVERSIONS.name, tp.partition)] = (0, count)
+        return spans
+
+    def _conversions(self, number: int, span: Span) -> Iterator[list[Logged]]:
+        first, end = span
+        run: list[Logged] = []
+        for offset, one in enumerate(self._decisions(number)):
+            if first <= offset < end:
+                run.append(Logged(offset, one.appended_at, one.event.unit.encode(), encode(one.event)))
+            if len(run) == RUN:
+                yield run
+                run = []
+        if run:
+            yield run
+
+    def _decisions(self, number: int, tell: Callable[[int], None] = lambda count: None) -> Iterator[Decision]:
+        """All decisions of a partition number, in the order of its purchases."""
+        rule = self._rule
+        feeds = {topic: self._runs(TopicPartition(topic, number)) for topic in (CLICKS.name, PURCHASES.name)}
+        core = self._core(number)
+        while feeds:
+            behind = min(feeds, key=lambda topic: core.tracks[topic].horizon)
+            batch = next(feeds[behind], None)
+            if batch is None:
+                del feeds[behind]
+                core.tracks[behind].ended(core.tracks[behind].read_to, rule.now_ms)
+            else:
+                core.feed(batch)
+                tell(batch.end - batch.start)
+            while (step := core.decide()).records:
+                yield from step.decisions
+            for change in core.settle():
+                core.written(change)
+
+    def _core(self, number: int) -> PartitionAttribution:
+        """Nothing is known of clicks before the log begins, nor decided of purchases before the span."""
+        rule, clicks, purchases = (
+            self._rule,
+            TopicPartition(CLICKS.name, number),
+            TopicPartition(PURCHASES.name, number),
+        )
+        read_from = {tp.topic: self._reach(tp)[0] for tp in (clicks, purchases)}
+        position = Position(Watermark(read_from[CLICKS.name]), Watermark(self._purchases[purchases][0]))
+        memory = GroupMemory(position, {})
+        return PartitionAttribution(number, rule.settings, rule.fold, rule.windows, {0: memory}, read_from)
+
+    def _reach(self, tp: TopicPartition) -> Span:
+        """All clicks, and the purchases of the span after those that show which are duplicates."""
+        first, end = self._logs[tp]
+        if tp.topic == PURCHASES.name:
+            begin, end = self._purchases[tp]
+            first = max(first, begin - self._rule.fold.duplicate_window)
+        return first, end
+
+    def _runs(self, tp: TopicPartition) -> Iterator[Batch]:
+        """Batches without a gap between them."""
+        at, end = self._reach(tp)
+        for _, run in self._source.records({tp: (at, end)}):
+            yield Batch(tp, at, run[-1].offset + 1, 0, run)
+            at = run[-1].offset + 1
+        if at < end:
+            yield Batch(tp, at, end, 0, [])

@@ -1,0 +1,145 @@
+"""Which items a page may show, kept up to date while items come and go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import repeat
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+
+from policy.arrays import Indices
+from policy.hashes import arm_hashes
+from policy.slates.candidates import candidates
+from schemas.messages import Candidates, CatalogItem
+
+NO_LIMIT = 2**31
+MAPS = 256
+
+Names = tuple[str, ...]
+
+
+class Places(NamedTuple):
+    """Where the counts of a table go: from its rows to candidates', from its flat cells to those of [A, S]."""
+
+    rows: Indices
+    candidates: Indices
+    cells: Indices
+    targets: Indices
+
+
+class CandidateSet:
+    """The items of a page by name, with what is costly to work out for them: hashes, and where tables' counts go."""
+
+    def __init__(self, items: tuple[str, ...]) -> None:
+        self.items = items
+        self.hashes = arm_hashes(items)
+        self._places = {item: place for place, item in enumerate(items)}
+        self._maps: dict[tuple[Names, Names, Names], Places] = {}
+
+    def places(self, items: Names, columns: Names, slots: Names) -> Places:
+        """Where the counts of a table of `items` and `columns` go on a page with `slots`."""
+        key = items, columns, slots
+        found = self._maps.get(key)
+        if found is None:
+            found = self._maps[key] = self._located(items, columns, slots)
+            if len(self._maps) > MAPS:
+                del self._maps[next(iter(self._maps))]
+        return found
+
+    def rows(self, items: Names) -> tuple[Indices, Indices]:
+        """Positions in `items` of those that are candidates, and their places here."""
+        return _common(items, self._places)
+
+    def _located(self, items: Names, columns: Names, slots: Names) -> Places:
+        rows, candidates = _common(items, self._places)
+        from_columns, to_slots = _common(columns, {slot: place for place, slot in enumerate(slots)})
+        cells = (rows[:, None] * len(columns) + from_columns).ravel()
+        targets = (candidates[:, None] * len(slots) + to_slots).ravel()
+        return Places(rows, candidates, cells, targets)
+
+
+def _common(names: Names, places: Mapping[str, int]) -> tuple[Indices, Indices]:
+    """Positions in `names` of those that have a place, and these places."""
+    found = np.fromiter(map(places.get, names, repeat(-1)), dtype=np.intp, count=len(names))
+    at = np.flatnonzero(found >= 0)
+    return at, found[at]
+
+
+def facts(item: CatalogItem | None) -> Any:
+    """What of an item decides where it may be shown and what is expected of it; None where it may not be at all."""
+    if item is None or not item.available:
+        return None
+    return (
+        (item.category, item.brand, item.tags, item.created_at, item.complements),
+        (item.price, item.margin, item.available_from, item.available_until),
+    )
+
+
+class Shelf:
+    """The candidates of one page, content blocks among them; `revision` grows with every change of an item.
+
+    `interest` says what visitors are likely to think of items: where more fit than may be candidates, by that
+    the best are chosen.
+    """
+
+    def __init__(
+        self,
+        declared: Candidates,
+        items: Mapping[str, CatalogItem],
+        blocks: Sequence[str] = (),
+        interest: Callable[[Names], Mapping[str, float]] = lambda names: {},
+    ) -> None:
+        self.revision = 0
+        self._blocks = frozenset(blocks)
+        self._declared = declared
+        self._listed = frozenset(declared.items)
+        self._filters = msgspec.structs.replace(declared, items=[], limit=NO_LIMIT)
+        self._interest = interest
+        self._set: CandidateSet | None = None
+        self._stale = True
+        among = [items[name] for name in declared.items if name in items] if declared.items else items.values()
+        fitting = candidates(among, self._filters, {})
+        self._found: dict[str, CatalogItem] = {name: items[name] for name in fitting}
+
+    def replace(self, name: str, item: CatalogItem | None) -> bool:
+        """Take over an item that changed; whether the page's candidates may have changed."""
+        if item is not None and self._fits(item):
+            self._found[name] = item
+        elif self._found.pop(name, None) is None and name not in self._blocks:
+            return False
+        self.revision += 1
+        self._stale = True
+        return True
+
+    def touch(self, name: str) -> bool:
+        """What is known of an item changed beside its record; whether it may be shown on the page."""
+        shown = name in self._found or name in self._blocks
+        self.revision += shown
+        self._stale |= shown and self._crowded
+        return shown
+
+    def candidates(self) -> CandidateSet:
+        """The candidates now: the same object as long as they are the same items."""
+        if self._set is None or self._stale:
+            means = self._interest(tuple(self._found)) if self._crowded else {}
+            found = candidates(self._found.values(), self._declared, means)
+            names = tuple(sorted({*found, *self._blocks}))
+            if self._set is None or self._set.items != names:
+                self._set = CandidateSet(names)
+            self._stale = False
+        return self._set
+
+    def rank(self) -> None:
+        """Let the best be chosen anew: what visitors are likely to think of items changed."""
+        self._stale |= self._crowded
+
+    @property
+    def _crowded(self) -> bool:
+        return len(self._found) > self._declared.limit
+
+    def _fits(self, item: CatalogItem) -> bool:
+        if self._listed and item.item not in self._listed:
+            return False
+        return bool(candidates((item,), self._filters, {}))

@@ -1,0 +1,151 @@
+"""Reading compacted topics: from their beginning to their end, then on as they grow."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka import TopicPartition as KafkaPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+
+from schemas.errors import StateAttention, Transient
+from schemas.topics import LAYOUT_REQUESTS, LAYOUTS, Topic
+from streams.catalog.view import READ_TOPICS, Catalog, Changes
+from streams.kafka.bounds import log_bounds
+from streams.kafka.clients import aiokafka_consumer_config
+from streams.kafka.parsed import fetched, hand_on_parsed
+from streams.kafka.records import Record
+from streams.settings import KafkaSettings
+
+POLL_S = 0.2
+POLL_RECORDS = 1_000
+LAYOUTS_REST_S = 0.25
+"""Published layouts are read so often: most are this worker's own, and a fetch for each costs as much as composing."""
+
+log = logging.getLogger("reshelf")
+
+
+class Follower:
+    """Keeps a `Catalog` in step with its topics; a reader of its own, in no group.
+
+    `partitions` says how many each topic has, and layout-requests.
+    """
+
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        catalog: Catalog,
+        changed: Callable[[Changes], None],
+        topics: Sequence[Topic] = READ_TOPICS,
+    ) -> None:
+        self.partitions: dict[str, int] = {}
+        self._kafka = kafka
+        self._catalog = catalog
+        self._changed = changed
+        self._topics = {kafka.prefix + topic.name: topic for topic in topics}
+        self._ends: dict[KafkaPartition, int] = {}
+        self._consumer: AIOKafkaConsumer | None = None
+
+    async def start(self) -> None:
+        """Connect; raises BadSettings when a topic does not exist, Transient when no broker answers."""
+        names = [topic.name for topic in (*self._topics.values(), LAYOUT_REQUESTS)]
+        bounds = await asyncio.to_thread(log_bounds, self._kafka, names)
+        consumer = self._new_consumer()
+        try:
+            await consumer.start()
+            self._assign(consumer, bounds)
+        except (KafkaError, OSError) as error:
+            await consumer.stop()
+            raise Transient(f"Kafka at {self._kafka.bootstrap} does not answer: {error}") from error
+        except BaseException:
+            await consumer.stop()
+            raise
+        hand_on_parsed(consumer)
+        self._consumer = consumer
+
+    async def catch_up(self) -> None:
+        """Read until everything that was there when it started is taken over."""
+        consumer = self._started()
+        behind = set(self._ends)
+        while behind:
+            self._take(await self._fetch(consumer, POLL_S))
+            behind = {tp for tp in behind if await consumer.position(tp) < self._ends[tp]}
+
+    async def follow(self) -> None:
+        """Read on for ever: layouts now and then, all else as soon as it is there."""
+        consumer, loop = self._started(), asyncio.get_running_loop()
+        layouts = [tp for tp in self._ends if self._topics[tp.topic] is LAYOUTS]
+        while True:
+            found = await self._fetch(consumer, POLL_S)
+            self._tell(self._take(found))
+            if found.keys().isdisjoint(layouts):
+                continue
+            consumer.pause(*layouts)
+            rested_at = loop.time() + LAYOUTS_REST_S
+            while (left := rested_at - loop.time()) > 0.0:
+                self._tell(self._take(await self._fetch(consumer, left)))
+            consumer.resume(*layouts)
+
+    def _tell(self, changes: Changes) -> None:
+        if changes:
+            self._changed(changes)
+
+    async def stop(self) -> None:
+        if self._consumer is not None:
+            await self._consumer.stop()
+
+    def _new_consumer(self) -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
+            client_id="reshelf-layouts",
+            group_id=None,
+            fetch_max_wait_ms=round(1000 * POLL_S),
+            max_partition_fetch_bytes=4 * 1024 * 1024,
+            **aiokafka_consumer_config(self._kafka),
+        )
+
+    def _assign(self, consumer: AIOKafkaConsumer, bounds: Mapping[str, Sequence[tuple[int, int]]]) -> None:
+        self.partitions = {name: len(pairs) for name, pairs in bounds.items()}
+        starts: dict[KafkaPartition, int] = {}
+        for name, topic in self._topics.items():
+            self._catalog.expect(topic, len(bounds[topic.name]))
+            for number, (first, end) in enumerate(bounds[topic.name]):
+                starts[KafkaPartition(name, number)] = first
+                self._ends[KafkaPartition(name, number)] = end
+        consumer.assign(list(starts))
+        for tp, first in starts.items():
+            consumer.seek(tp, first)
+
+    async def _fetch(self, consumer: AIOKafkaConsumer, wait_s: float) -> Mapping[tuple[str, int], Sequence[Record]]:
+        try:
+            return await fetched(self._kafka, consumer, self._ends, wait_s, POLL_RECORDS)
+        except OffsetOutOfRangeError as error:
+            raise StateAttention(
+                f"A compacted topic does not go on where it was read last ({error}): it was deleted or cut. "
+                "Start the worker again: it then reads the topic from its beginning."
+            ) from None
+
+    def _take(self, found: Mapping[tuple[str, int], Sequence[Record]]) -> Changes:
+        changes = Changes()
+        for (name, partition), records in found.items():
+            topic: Topic = self._topics[name]
+            some = self._catalog.take(topic, partition, records)
+            changes.pages |= some.pages
+            changes.keys |= some.keys
+            if some.unfit:
+                log.warning(
+                    "%s/%d: %d records do not fit and are skipped, what was there before stays; "
+                    "the last, before %d: %s.",
+                    name,
+                    partition,
+                    len(some.unfit),
+                    records[-1].offset + 1,
+                    some.unfit[-1],
+                )
+        return changes
+
+    def _started(self) -> AIOKafkaConsumer:
+        if self._consumer is None:
+            raise RuntimeError("expected start() first")
+        return self._consumer

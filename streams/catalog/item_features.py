@@ -1,0 +1,74 @@
+"""What is known of a page's candidates beside their counts: features, vectors, margins, what was fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from policy.arrays import Floats
+from policy.model.features import Features, describe
+from policy.model.posteriors import Prior
+from policy.model.priors import Fitted, fitted
+from policy.model.reward import Sold
+from schemas.messages import CatalogItem, PolicyParameters, Sales
+from streams.catalog.candidates import CandidateSet
+from streams.fold.deltas import Traffic
+from streams.state.arrays.tables import Table
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Known:
+    """The features [A, F] that the parameters name, text vectors [A, D] and margins [A] of candidates."""
+
+    parameters: PolicyParameters
+    features: Features
+    vectors: Floats | None
+    margins: Floats
+
+    def fitted(self, segment: str, candidates: CandidateSet) -> Fitted:
+        """What was fitted for each candidate in a segment."""
+        return fitted(self.parameters, segment, candidates.items, self.features, self.vectors)
+
+
+def known(
+    parameters: PolicyParameters,
+    candidates: CandidateSet,
+    items: Mapping[str, CatalogItem],
+    vectors: Floats | None = None,
+) -> Known:
+    """What the catalog says of the candidates, as of the moment the parameters were fitted."""
+    described = [items.get(name) for name in candidates.items]
+    names = dict.fromkeys(parameters.weights)
+    for fit in parameters.segments.values():
+        names.update(dict.fromkeys(fit.weights))
+    features, _ = describe(described, parameters.fitted_at, sorted(names), parameters.scales)
+    margins = np.array([1.0 if item is None else item.margin for item in described])
+    return Known(parameters, features, vectors, margins)
+
+
+def base(parameters: PolicyParameters | None, click_rate: float, strength: float) -> Prior:
+    """The page's base rate, fitted or from the settings."""
+    return Prior(parameters.click_rate, parameters.strength) if parameters else Prior(click_rate, strength)
+
+
+def sold(tables: Sequence[Table], weight_of: Mapping[int, float], sales: Sales, candidates: CandidateSet) -> Sold:
+    """Purchases of learned traffic by candidate, weighted by the age of their bucket; clicks also by maturity."""
+    sums = np.zeros((4, len(candidates.items)))
+    for table in sorted(tables, key=lambda one: (one.bucket, one.segment)):
+        if table.traffic is Traffic.LEARNED:
+            rows, places = candidates.rows(table.items)
+            young = maturity_of(sales, table.bucket)
+            counts = table.conversions, table.revenue, table.squares, table.clicks.sum(axis=1) * young
+            for at, numbers in enumerate(counts):
+                sums[at][places] += weight_of[table.bucket] * numbers[rows]
+    return Sold(*sums)
+
+
+def maturity_of(sales: Sales, bucket: int) -> float:
+    """The share of purchases that has come for the clicks of a bucket; one not named is as young as the youngest."""
+    found = sales.maturity.get(str(bucket))
+    if found is None:
+        return min(sales.maturity.values(), default=1.0)
+    return found

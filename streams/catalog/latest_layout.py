@@ -1,0 +1,89 @@
+"""What is known of the newest published layout of a page and segment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+
+import msgspec
+
+from schemas.codec import decoder
+
+
+class _Content(msgspec.Struct, frozen=True):
+    """The part of a layout that says whether a new one differs, unparsed where it is long."""
+
+    version: int
+    produced_at: int
+    expires_at: int
+    epoch: int
+    template: msgspec.Raw
+    settings_digest: msgspec.Raw
+    policy: msgspec.Raw
+    baseline: msgspec.Raw
+    slates: msgspec.Raw
+    propensities: msgspec.Raw
+    branches: msgspec.Raw = msgspec.Raw(b"[]")
+    branch_salt: str = ""
+    experiment_since: int = 0
+    guard_rail: str = ""
+
+
+_decode_content = decoder(_Content)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What is known of a published layout; `fingerprint` is over all that a renderer acts on.
+
+    `live` is False where there is none or a tombstone; `lost` says that an older
+    version came after it on the topic, so that it has to be published again.
+    `guard_rail` says why the page fell back in the experiment of that time.
+    """
+
+    version: int
+    produced_at: int = 0
+    expires_at: int = 0
+    fingerprint: bytes = b""
+    live: bool = True
+    lost: bool = False
+    experiment_since: int = 0
+    guard_rail: str = ""
+
+    @property
+    def half_life_at(self) -> int:
+        """When half of its life is over, milliseconds."""
+        return (self.produced_at + self.expires_at) // 2
+
+    def stamped(self, version: int, produced_at: int, expires_at: int) -> Published:
+        """The same content as it is published."""
+        return replace(self, version=version, produced_at=produced_at, expires_at=expires_at)
+
+
+NOTHING = Published(0, live=False)
+
+
+def published_of(value: bytes) -> Published:
+    """What a layout's bytes say of it; raises `BadRecord`."""
+    content = _decode_content(value)
+    acted_on = (
+        content.template,
+        content.settings_digest,
+        content.policy,
+        content.baseline,
+        content.slates,
+        content.propensities,
+        content.branches,
+        content.branch_salt.encode(),
+    )
+    digest = blake2b(b"%d" % content.epoch, digest_size=16)
+    for part in acted_on:
+        digest.update(b"\n" + bytes(part))
+    return Published(
+        content.version,
+        content.produced_at,
+        content.expires_at,
+        digest.digest(),
+        experiment_since=content.experiment_since,
+        guard_rail=content.guard_rail,
+    )

@@ -1,0 +1,51 @@
+"""What layouts of a page are made from, beside the counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from policy.rules.compiled import Bound, bind
+from schemas.messages import CatalogItem, PageRules, PolicyParameters
+from streams.catalog.candidates import CandidateSet
+from streams.catalog.item_features import Known
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page as declared, with the items it may show and what is known of them once it was fitted.
+
+    `position` is that of catalog-items and `embeddings_position` of catalog-embeddings,
+    `items` are those of the catalog, and `revision` changes with every one of them that
+    may be shown here and with its vector.
+    """
+
+    rules: PageRules
+    candidates: CandidateSet
+    position: Sequence[int]
+    known: Known | None = None
+    items: Mapping[str, CatalogItem] = field(default_factory=dict)
+    revision: int = 0
+    embeddings_position: Sequence[int] = ()
+
+    @property
+    def parameters(self) -> PolicyParameters | None:
+        """What was fitted for the page."""
+        return self.known.parameters if self.known else None
+
+    @property
+    def rule_parameters(self) -> tuple[Mapping[str, float], Mapping[str, Sequence[str]]]:
+        """What was fitted for its rules: pacing of sponsored ones, and learned complements."""
+        return (self.parameters.pacing, self.parameters.complements) if self.parameters else ({}, {})
+
+    def bound(self, segment: str, now_ms: int) -> Bound:
+        """Its rules bound to its candidates."""
+        return bind(self.rules, self.candidates.items, self.items, segment, now_ms, *self.rule_parameters)
+
+
+class Key(NamedTuple):
+    """What a layout is for."""
+
+    page: str
+    segment: str

@@ -1,0 +1,35 @@
+"""The compacted topics read once, as they are now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from schemas.codec import decoder
+from schemas.errors import BadRecord
+from schemas.messages import PolicyParameters
+from schemas.topics import POLICY_PARAMETERS, Topic
+from streams.catalog.view import READ_TOPICS, Catalog
+from streams.kafka.reader import read_runs
+from streams.settings import KafkaSettings
+
+
+def read_catalog(kafka: KafkaSettings, topics: Sequence[Topic] = READ_TOPICS) -> Catalog:
+    """Items, pages and parameters as the compacted topics have them now, or just what some of them say."""
+    found = Catalog()
+    for topic in topics:
+        for partition, records in read_runs(kafka, topic):
+            found.expect(topic, partition + 1)
+            found.take(topic, partition, records)
+    return found
+
+
+def read_parameters(kafka: KafkaSettings) -> dict[str, list[PolicyParameters]]:
+    """All parameters of each page that compaction has left."""
+    decode, found = decoder(PolicyParameters), dict[str, list[PolicyParameters]]()
+    for _, records in read_runs(kafka, POLICY_PARAMETERS):
+        for record in records:
+            with suppress(BadRecord):
+                fit = decode(record.value or b"")
+                found.setdefault(fit.page, []).append(fit)
+    return found

@@ -1,0 +1,194 @@
+"""Tables of counts summed over time buckets, aligned to a page's candidates and slots.
+
+Weights by age are multiples of 2**-20 and sums are kept as integers, so they
+are exact in any order: a sum that is moved along with the tables that changed
+equals one made anew, to the last bit.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from policy.arrays import Counts, Floats, Ints
+from policy.model.posteriors import bucket_weights
+from policy.model.priors import ArmPriors, Fitted, arm_priors
+from policy.slates.fill import Rules
+from policy.slates.sampling import click_normals
+from schemas.rules import FOR_EVER
+from schemas.topics import DAY_MS
+from streams.catalog.candidates import CandidateSet
+from streams.catalog.item_features import Known
+from streams.catalog.page import Page
+from streams.fold.deltas import Traffic
+from streams.state.arrays.tables import Table
+
+ONE = 2**20
+"""Weight 1 in the fixed point of weights."""
+FIRST_DAY = 20_089
+"""Days are counted from 2025 on: small numbers, so that dates of 10**9 clicks add up in 64 bits."""
+
+
+def weights(tables: Sequence[Table], half_life_ms: int) -> dict[int, int]:
+    """The weight of each bucket in units of 2**-20: halved per `half_life_ms` before the newest bucket.
+
+    Age counts from the newest bucket, not from the clock, so that the same
+    state gives the same layout.
+    """
+    buckets = sorted({table.bucket for table in tables})
+    if not buckets:
+        return {}
+    shares = bucket_weights(buckets, buckets[-1], half_life_ms)
+    return {bucket: round(share * ONE) for bucket, share in zip(buckets, shares.tolist(), strict=True)}
+
+
+@dataclass(slots=True)
+class Totals:
+    """Weighted sums, A candidates and S slots: [A, S] of impressions and clicks, [A] of conversions, by traffic."""
+
+    candidates: CandidateSet
+    slots: tuple[str, ...]
+    impressions: dict[Traffic, Ints] = field(init=False)
+    clicks: dict[Traffic, Ints] = field(init=False)
+    conversions: dict[Traffic, Ints] = field(init=False)
+    _dated: Ints = field(init=False)
+    _drawn: tuple[tuple[str, str, int, int], Floats] | None = field(init=False, default=None)
+    _fitted: tuple[Known, Fitted] | None = field(init=False, default=None)
+    _bound: tuple[tuple[Hashable | Mapping[str, object], ...], int, Rules] | None = field(init=False, default=None)
+    _held: dict[tuple[int, Traffic], tuple[Table, int]] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        arms, slots = len(self.candidates.items), len(self.slots)
+        counted = (Traffic.LEARNED, Traffic.HOLDOUT)
+        self.impressions = {traffic: np.zeros((arms, slots), dtype=np.int64) for traffic in counted}
+        self.clicks = {traffic: np.zeros((arms, slots), dtype=np.int64) for traffic in counted}
+        self.conversions = {traffic: np.zeros(arms, dtype=np.int64) for traffic in counted}
+        self._dated = np.zeros((arms, slots), dtype=np.int64)
+
+    def move_to(self, tables: Sequence[Table], weight_of: Mapping[int, int]) -> None:
+        """Hold exactly these tables: those that went are taken out, those that came or weigh anew are added.
+
+        A table most often comes in the place of one with other counts of the same names.
+        """
+        wanted = {
+            (at, table.traffic): (table, weight_of[table.bucket])
+            for at, table in enumerate(tables)
+            if table.traffic in self.impressions
+        }
+        for name, (table, weight) in self._held.items():
+            if name not in wanted:
+                self._add(table, -weight)
+        for name, (table, weight) in wanted.items():
+            before, weighed = self._held.get(name, (None, 0))
+            if before is None:
+                self._add(table, weight)
+            elif weighed == weight and _place(before) == _place(table):
+                self._add_difference(before, table, weight)
+            else:
+                self._add(before, -weighed)
+                self._add(table, weight)
+        self._held = wanted
+
+    def _add(self, table: Table, weight: int) -> None:
+        places = self.candidates.places(table.items, table.slots, self.slots)
+        for counts, into in self._sums_of(table):
+            gained = counts.reshape(-1)[places.cells]
+            for sums, times in into:
+                sums.reshape(-1)[places.targets] += weight * times * gained
+        self.conversions[table.traffic][places.candidates] += weight * table.conversions[places.rows]
+
+    def _add_difference(self, before: Table, table: Table, weight: int) -> None:
+        """Only the cells that changed, which are few where a table was read again."""
+        if before is table:
+            return
+        places = self.candidates.places(table.items, table.slots, self.slots)
+        for (counts, into), (old, _) in zip(self._sums_of(table), self._sums_of(before), strict=True):
+            gained = (counts - old).reshape(-1)[places.cells]
+            changed = np.flatnonzero(gained)
+            for sums, times in into:
+                sums.reshape(-1)[places.targets[changed]] += weight * times * gained[changed]
+        gained = (table.conversions - before.conversions)[places.rows]
+        self.conversions[table.traffic][places.candidates] += weight * gained
+
+    def _sums_of(self, table: Table) -> list[tuple[Ints, list[tuple[Ints, int]]]]:
+        """The table's impressions and clicks, each with the sums [A, S] it goes into and how many times it does."""
+        of = table.traffic
+        clicked = [(self.clicks[of], 1)]
+        if of is Traffic.LEARNED:
+            clicked.append((self._dated, _day(table.bucket)))
+        return [(table.impressions, [(self.impressions[of], 1)]), (table.clicks, clicked)]
+
+    def click_days(self) -> Floats:
+        """The ages of the candidates' learned clicks in days before the newest bucket, added up, float64[A]."""
+        newest = max((_day(table.bucket) for table, _ in self._held.values()), default=0)
+        ages: Floats = (newest * self.clicks[Traffic.LEARNED] - self._dated).sum(axis=1) / ONE
+        return ages
+
+    def normals(self, page: str, segment: str, variants: int, epoch: int) -> Floats:
+        """The candidates' `policy.slates.sampling.click_normals`: as long as the names are the same, so are they."""
+        names = page, segment, variants, epoch
+        if self._drawn is None or self._drawn[0] != names:
+            self._drawn = names, click_normals(page, segment, self.candidates.hashes, variants, epoch)
+        return self._drawn[1]
+
+    def priors(self, known: Known, segment: str, impressions: Counts, clicks: Counts, examination: Floats) -> ArmPriors:
+        """The candidates' priors for the segment with these counts [A, S] of its own.
+
+        What they begin with is kept: as long as the same is known, so is that.
+        """
+        if self._fitted is None or self._fitted[0] is not known:
+            self._fitted = known, known.fitted(segment, self.candidates)
+        own = clicks.sum(axis=1, dtype=np.float64), impressions @ examination
+        return arm_priors(known.parameters, segment, self._fitted[1], *own)
+
+    def rules(self, page: Page, segment: str, now_ms: int) -> Rules:
+        """The page's rules bound to the candidates: as long as rules, items and moment are the same, so are they."""
+        names = page.rules, page.revision, *page.rule_parameters
+        kept = self._bound
+        if kept is None or kept[0] != names or not kept[1] <= now_ms < self.changes_at:
+            made = Rules.of(page.bound(segment, now_ms), self.candidates.hashes, len(self.slots))
+            self._bound = kept = names, now_ms, made
+        return kept[2]
+
+    @property
+    def changes_at(self) -> int:
+        """When the rules bound last change by themselves, milliseconds."""
+        return (self._bound[2].several.bound.until if self._bound else None) or FOR_EVER
+
+    @property
+    def cells(self) -> int:
+        drawn = self._drawn[1].size if self._drawn else 0
+        return 5 * len(self.candidates.items) * len(self.slots) + drawn
+
+
+def _place(table: Table) -> tuple[int, Sequence[str], Sequence[str]]:
+    """Where the table's counts go."""
+    return _day(table.bucket), table.items, table.slots
+
+
+def _day(bucket: int) -> int:
+    return bucket // DAY_MS - FIRST_DAY
+
+
+class TotalsCache:
+    """The totals of keys that were asked for lately, up to `limit` cells of eight bytes in all."""
+
+    def __init__(self, limit: int = 16_000_000) -> None:
+        self._limit = limit
+        self._cells = 0
+        self._kept: OrderedDict[Hashable, tuple[Totals, int]] = OrderedDict()
+
+    def totals(self, key: Hashable, candidates: CandidateSet, slots: tuple[str, ...]) -> Totals:
+        """What is kept for the key if it is for these candidates and slots, else empty totals."""
+        found, cells = self._kept.pop(key, (None, 0))
+        self._cells -= cells
+        if found is None or found.candidates is not candidates or found.slots != slots:
+            found = Totals(candidates, slots)
+        self._kept[key] = found, found.cells
+        self._cells += found.cells
+        while self._cells > self._limit and len(self._kept) > 1:
+            self._cells -= self._kept.popitem(last=False)[1][1]
+        return found

@@ -1,0 +1,52 @@
+"""Watches the share of unfit records among the recent ones.
+
+Some poison is normal and goes to dead letters.  Nearly all of it means a wrong
+topic or a wrong format: then stopping beats draining the topic.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+
+from schemas.errors import StateAttention
+from streams.kafka.records import TopicPartition
+from streams.settings import LearnerSettings
+
+log = logging.getLogger(__name__)
+_LEAST_TO_STOP = 1_000
+
+
+class UnfitAlarm:
+    """Counts the records of one partition over about the last `recent` ones."""
+
+    def __init__(self, tp: TopicPartition, settings: LearnerSettings) -> None:
+        self._tp = tp
+        self._settings = settings
+        self._batches: deque[tuple[int, int]] = deque()
+        self._records = 0
+        self._unfit = 0
+        self.raised = False
+
+    def note(self, records: int, unfit: int, reason: str) -> None:
+        """Count a batch before its dead letters are sent; raises `StateAttention` when nearly all are unfit."""
+        self._batches.append((records, unfit))
+        self._records += records
+        self._unfit += unfit
+        while self._batches and self._records - self._batches[0][0] >= self._settings.recent:
+            old_records, old_unfit = self._batches.popleft()
+            self._records -= old_records
+            self._unfit -= old_unfit
+        self._judge(reason)
+
+    def _judge(self, reason: str) -> None:
+        share = self._unfit / self._records if self._records else 0.0
+        if share >= self._settings.stop_share and self._records >= min(_LEAST_TO_STOP, self._settings.recent):
+            raise StateAttention(
+                f"{self._unfit} of the last {self._records} records of {self._tp} do not fit (the last one: {reason}): "
+                "expected events of this topic. Check what is published there; the rest of the topic was left alone. "
+                "To bury them all and go on, set learner.stop_share above 1."
+            )
+        if share >= self._settings.alarm_share and not self.raised and self._records >= 100:
+            log.error("%.1f %% of recent records of %s are unfit, the last one: %s", 100 * share, self._tp, reason)
+        self.raised = share >= self._settings.alarm_share

@@ -1,0 +1,43 @@
+from streams.fold import window
+from streams.fold.deltas import PlaceName
+from streams.kafka.records import Record
+from streams.settings import FoldSettings
+
+class RecentWindow(window.RecentWindow): ...
+class BlockCount(window.BlockCount): ...
+
+class Taken:
+    def __init__(self, shortcut: Shortcut) -> None: ...
+    def __len__(self) -> int: ...
+    def since(self, floor: int) -> int: ...
+    def counted(self, floors: list[int] | None) -> list[tuple[PlaceName, Cells, dict[int, list[int]]]]: ...
+
+class Cells:
+    def __init__(self, shortcut: Shortcut) -> None: ...
+    def __len__(self) -> int: ...
+    def counted(self) -> dict[tuple[str, str], int]: ...
+
+class Shortcut:
+    newest: int
+    def __init__(
+        self,
+        limits: dict[str, dict[str, int]],
+        fold: FoldSettings,
+        ids: window.RecentWindow,
+        views: window.RecentWindow,
+        units: window.RecentWindow,
+        brought: window.BlockCount,
+    ) -> None: ...
+    def learn(self, bucket: int, event: object, group: int, whole: int) -> bool: ...
+    def take(
+        self, records: list[Record], at: int, first: int, newest: int, taken: Taken, aside: dict[str, list[int]]
+    ) -> int: ...
+
+def packed_cells(
+    cells: Cells | None,
+    impressions: dict[tuple[str, str], int],
+    clicks: dict[tuple[str, str], int],
+    items: object,
+    slots: object,
+    width: int,
+) -> list[tuple[int, bytes]]: ...

@@ -1,0 +1,261 @@
+# What the events of a batch add, by the numbers of a shortcut's names.
+
+cdef struct One:
+    int64_t offset
+    int32_t place
+    int32_t cells
+    uint32_t unit
+    uint32_t marks
+
+cdef struct Place:
+    int32_t page
+    int32_t group
+    int32_t whole
+    int32_t traffic
+
+cdef enum:
+    PLACE_BITS = 20
+    NAME_BITS = 22
+
+
+cdef class Taken:
+    """The events of a batch that were judged here and count."""
+
+    cdef Shortcut shortcut
+    cdef One *ones
+    cdef uint64_t *cells
+    cdef Py_ssize_t count, room, cell_count, cell_room
+
+    def __cinit__(self, Shortcut shortcut):
+        self.shortcut = shortcut
+
+    def __dealloc__(self):
+        free(self.ones)
+        free(self.cells)
+
+    def __len__(self):
+        return self.count
+
+    def since(self, int64_t floor):
+        """How many have an offset of `floor` or more."""
+        cdef Py_ssize_t at, found = 0
+        for at in range(self.count):
+            found += self.ones[at].offset >= floor
+        return found
+
+    cdef int make_room(self, int cells) except -1 nogil:
+        if self.count == self.room:
+            self.room = self.room * 2 or 1_024
+            self.ones = <One *>realloc(self.ones, self.room * sizeof(One))
+        if self.cell_count + cells > self.cell_room:
+            self.cell_room = (self.cell_room + cells) * 2
+            self.cells = <uint64_t *>realloc(self.cells, self.cell_room * sizeof(uint64_t))
+        if self.ones == NULL or self.cells == NULL:
+            with gil:
+                raise MemoryError
+        return 0
+
+    def counted(self, list floors):
+        """What they add, as [(page, segment, bucket, variant), Cells, {bin: [views, units, 0, 0, 0]}].
+
+        `variant` stands for its traffic; bins are those of the page and come with one of its
+        segments.  Where `floors` (by group) are given, events below a group's are left out for it.
+        """
+        cdef Table cells = Table(), bins = Table()
+        cdef Py_ssize_t at
+        cdef uint64_t cell
+        cdef Place *place
+        cdef One *one
+        cdef uint64_t *next_cell = self.cells
+        cdef int step
+        for at in range(self.count):
+            one = &self.ones[at]
+            place = &self.shortcut.places[one.place]
+            if floors is None or one.offset >= <int64_t>floors[place.group]:
+                for step in range(one.cells):
+                    cell = (<uint64_t>one.place << (2 * NAME_BITS)) | next_cell[step]
+                    _count(cells, cell, 1)
+            if floors is None or one.offset >= <int64_t>floors[place.whole]:
+                cell = (<uint64_t>(place.page * 4 + place.traffic) << 8) | one.unit
+                _count(bins, cell, (<int64_t>(one.marks & 1) << 32) | (one.marks >> 1))
+            next_cell += one.cells
+        return self._named(cells, bins)
+
+    cdef list _named(self, Table cells, Table bins):
+        cdef Shortcut shortcut = self.shortcut
+        cdef dict found = {}, whole = {}
+        cdef Py_ssize_t at
+        cdef Entry *entry
+        cdef uint64_t number
+        cdef Cells some
+        cdef list rows = []
+        for at in range(self.count):
+            number = self.ones[at].place
+            if number not in found:
+                found[number] = Cells(shortcut)
+        for at in range(cells.mask + 1):
+            entry = &cells.entries[at]
+            if entry.value != UNKNOWN:
+                some = found[entry.name.low >> (2 * NAME_BITS)]
+                some.add(entry.name.low & ((<uint64_t>1 << (2 * NAME_BITS)) - 1), entry.value)
+        for at in range(bins.mask + 1):
+            entry = &bins.entries[at]
+            if entry.value != UNKNOWN:
+                _inner(whole, entry.name.low >> 8)[entry.name.low & 255] = [
+                    entry.value >> 32, entry.value & 0xFFFFFFFF, 0, 0, 0
+                ]
+        for key, value in found.items():
+            place = shortcut.places[<int32_t>key]
+            rows.append((shortcut.keys[key], value, whole.pop(place.page * 4 + place.traffic, {})))
+        return rows
+
+
+cdef struct Count:
+    uint64_t place
+    uint64_t amount
+
+
+cdef class Cells:
+    """Impressions by item and slot of one table, by the numbers of a shortcut's names."""
+
+    cdef Shortcut shortcut
+    cdef Count *counts
+    cdef Py_ssize_t size, room
+
+    def __cinit__(self, Shortcut shortcut):
+        self.shortcut = shortcut
+
+    def __dealloc__(self):
+        free(self.counts)
+
+    def __len__(self):
+        return self.size
+
+    def counted(self):
+        """As {(item, slot): impressions}."""
+        cdef Py_ssize_t at
+        cdef dict found = {}
+        for at in range(self.size):
+            found[self._item(at), self._slot(at)] = self.counts[at].amount
+        return found
+
+    cdef inline str _item(self, Py_ssize_t at):
+        return self.shortcut.texts[self.counts[at].place >> NAME_BITS]
+
+    cdef inline str _slot(self, Py_ssize_t at):
+        return self.shortcut.texts[self.counts[at].place & ((1 << NAME_BITS) - 1)]
+
+    cdef int add(self, uint64_t place, uint64_t amount) except -1:
+        if self.size == self.room:
+            self.room = self.room * 2 or 64
+            self.counts = <Count *>realloc(self.counts, self.room * sizeof(Count))
+            if self.counts == NULL:
+                raise MemoryError
+        self.counts[self.size].place, self.counts[self.size].amount = place, amount
+        self.size += 1
+        return 0
+
+
+cdef class _Places:
+    """Places in blocks of cells, with amounts."""
+
+    cdef Count *counts
+    cdef Py_ssize_t size
+    cdef uint64_t width
+
+    def __cinit__(self, Py_ssize_t most, uint64_t width):
+        self.counts = <Count *>malloc((most + 1) * sizeof(Count))
+        self.width = width
+        if self.counts == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.counts)
+
+    cdef inline void add(self, uint64_t row, uint64_t column, int which, uint64_t amount) noexcept:
+        cdef uint64_t place = (row * self.width + column % self.width) * 2 + which
+        self.counts[self.size].place = (column // self.width) << 32 | place
+        self.counts[self.size].amount = amount
+        self.size += 1
+
+    cdef int add_all(self, dict counts, items, slots, int which) except -1:
+        for (item, slot), amount in counts.items():
+            column = slots.row(slot)
+            self.add(items.row(item), column, which, amount)
+        return 0
+
+    cdef int add_cells(self, Cells cells, items, slots) except -1:
+        cdef Shortcut shortcut = cells.shortcut
+        cdef Py_ssize_t at
+        cdef uint64_t item, slot
+        shortcut.new_rows()
+        for at in range(cells.size):
+            slot = cells.counts[at].place & ((1 << NAME_BITS) - 1)
+            item = cells.counts[at].place >> NAME_BITS
+            if shortcut.rows[slot] == UNKNOWN:
+                shortcut.rows[slot] = slots.row(shortcut.texts[slot])
+            if shortcut.rows[item] == UNKNOWN:
+                shortcut.rows[item] = items.row(shortcut.texts[item])
+            self.add(shortcut.rows[item], shortcut.rows[slot], 0, cells.counts[at].amount)
+        return 0
+
+    cdef list packed(self):
+        """[(block, payload)]: places and amounts as little-endian uint32, by rising places."""
+        cdef Py_ssize_t at = 0, end = 0, kept
+        cdef list found = []
+        qsort(self.counts, self.size, sizeof(Count), _by_place)
+        while at < self.size:
+            end, kept = at, at
+            while end < self.size and self.counts[end].place >> 32 == self.counts[at].place >> 32:
+                if end > at and self.counts[end].place == self.counts[kept].place:
+                    self.counts[kept].amount += self.counts[end].amount
+                elif end > at:
+                    kept += 1
+                    self.counts[kept] = self.counts[end]
+                end += 1
+            found.append((self.counts[at].place >> 32, self._payload(at, kept + 1)))
+            at = end
+        return found
+
+    cdef bytes _payload(self, Py_ssize_t begin, Py_ssize_t end):
+        cdef bytes payload = PyBytes_FromStringAndSize(NULL, (end - begin) * 8)
+        cdef uint32_t *words = <uint32_t *>PyBytes_AS_STRING(payload)
+        cdef Py_ssize_t at
+        for at in range(begin, end):
+            words[0], words[1] = <uint32_t>self.counts[at].place, <uint32_t>self.counts[at].amount
+            words += 2
+        return payload
+
+
+cdef int _by_place(const void *one, const void *other) noexcept nogil:
+    cdef uint64_t a = (<const Count *>one).place, b = (<const Count *>other).place
+    return (a > b) - (a < b)
+
+
+def packed_cells(Cells cells, dict impressions, dict clicks, items, slots, uint64_t width):
+    """As `streams.state.arrays.operations.packed_cells`."""
+    cdef _Places places = _Places(len(impressions) + len(clicks) + (cells.size if cells is not None else 0), width)
+    places.add_all(impressions, items, slots, 0)
+    places.add_all(clicks, items, slots, 1)
+    if cells is not None:
+        places.add_cells(cells, items, slots)
+    return places.packed()
+
+
+cdef inline dict _inner(dict outer, uint64_t key):
+    found = outer.get(key)
+    if found is None:
+        found = outer[key] = {}
+    return <dict>found
+
+
+cdef inline int _count(Table table, uint64_t key, int64_t more) except -1:
+    cdef Name name
+    cdef Entry *entry
+    name.high, name.low = folded(key ^ _keys[0], _keys[1]), key
+    entry = table.find(name)
+    if entry.value == UNKNOWN:
+        table.put(name, more)
+    else:
+        entry.value += more
+    return 0

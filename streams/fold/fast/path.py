@@ -1,0 +1,69 @@
+"""The compiled common case, where it was built (`compiled.pyx`); without it the same is done in Python.
+
+What it may take for fit is read from the message's own annotations, so there is one place for limits.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from schemas.messages import Impression, SlotItem
+from streams.fold.window import BlockCount, RecentWindow
+from streams.settings import FoldSettings
+
+if TYPE_CHECKING:
+    from streams.fold.fast.compiled import Shortcut, Taken
+
+try:
+    from streams.fold.fast import compiled
+except ImportError:
+    BUILT = False
+else:
+    BUILT = True
+
+Limits = dict[str, dict[str, int]]
+_NO_BOUND = 2**62
+
+
+def window(reach: int, built: bool = BUILT) -> RecentWindow:
+    """A window of the kind that a shortcut shares."""
+    return compiled.RecentWindow(reach) if built else RecentWindow(reach)
+
+
+def block_count(reach: int, built: bool = BUILT) -> BlockCount:
+    """A count of the kind that a shortcut shares."""
+    return compiled.BlockCount(reach) if built else BlockCount(reach)
+
+
+def make_shortcut(
+    fold: FoldSettings, ids: RecentWindow, views: RecentWindow, units: RecentWindow, brought: BlockCount
+) -> Shortcut:
+    """A shortcut that knows no names yet, beside a judge with these windows and this count."""
+    return compiled.Shortcut(_limits(Impression) | _limits(SlotItem), fold, ids, views, units, brought)
+
+
+def taken_by(shortcut: Shortcut) -> Taken:
+    """What a shortcut takes of one batch."""
+    return compiled.Taken(shortcut)
+
+
+def _limits(message: type[msgspec.Struct]) -> Limits:
+    """Sizes of texts and lists, values of integers: by field."""
+    found = {}
+    kind = msgspec.inspect.type_info(message)
+    assert isinstance(kind, msgspec.inspect.StructType)
+    for field in kind.fields:
+        inner = field.type.type if isinstance(field.type, msgspec.inspect.Metadata) else field.type
+        found[field.encode_name] = _bounds(inner)
+    return found
+
+
+def _bounds(kind: msgspec.inspect.Type) -> dict[str, int]:
+    if isinstance(kind, msgspec.inspect.IntType):
+        least, most = kind.ge, kind.le
+    else:
+        assert isinstance(kind, msgspec.inspect.StrType | msgspec.inspect.ListType)
+        least, most = kind.min_length or 0, kind.max_length
+    return {"least": -_NO_BOUND if least is None else int(least), "most": _NO_BOUND if most is None else int(most)}

@@ -1,0 +1,1 @@
+"""Clients, records and readers of Kafka outside of Faust."""

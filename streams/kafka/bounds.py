@@ -1,0 +1,137 @@
+"""Where partitions begin and end, uncommitted records included.
+
+A log counts as read to its end only when nothing that was appended is still to
+come: records of an open transaction have their append time already.  The end is
+taken from the answer to a fetch, because the embedded broker's answer to the
+question for the latest offset is the place behind the first record of its last
+batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from schemas.errors import BadSettings, Transient
+from schemas.topics import CLICKS, PURCHASES
+from streams.kafka.clients import confluent_consumer_config
+from streams.settings import KafkaSettings
+
+_TIMEOUT_S = 4.0
+Bounds = Mapping[str, tuple[int, int]]
+"""First offset and end of the partition, by topic."""
+
+
+class LogEnds:
+    """Asks the brokers; calls may raise `Transient`."""
+
+    def __init__(self, kafka: KafkaSettings) -> None:
+        self._prefix = kafka.prefix
+        config = confluent_consumer_config(kafka, f"{kafka.prefix}attribution-ends")
+        ours = {"isolation.level": "read_uncommitted", "enable.partition.eof": True, "fetch.wait.max.ms": 10}
+        self._consumer = Consumer(dict(config | ours))
+        self._lock = threading.Lock()
+
+    async def of(self, partition: int) -> Bounds:
+        """First offset and end of a partition of clicks and purchases."""
+        return await asyncio.to_thread(self._of, partition)
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._close)
+
+    def _of(self, partition: int) -> Bounds:
+        with self._lock:
+            try:
+                return {topic.name: self._ask(topic.name, partition) for topic in (CLICKS, PURCHASES)}
+            except KafkaException as error:
+                raise Transient(f"Kafka does not answer: {error.args[0].str()}") from None
+
+    def _ask(self, topic: str, partition: int) -> tuple[int, int]:
+        where = TopicPartition(self._prefix + topic, partition)
+        bounds = self._consumer.get_watermark_offsets(where, timeout=_TIMEOUT_S)
+        if bounds is None:
+            raise Transient(f"Kafka did not say where {topic}/{partition} begins and ends")
+        self._consumer.assign([TopicPartition(where.topic, partition, bounds[1])])
+        try:
+            return bounds[0], self._end(where)
+        finally:
+            self._consumer.unassign()
+
+    def _end(self, where: TopicPartition) -> int:
+        message = self._consumer.poll(_TIMEOUT_S)
+        error = message.error() if message is not None else None
+        if error is not None and error.code() != KafkaError._PARTITION_EOF:
+            raise KafkaException(error)
+        bounds = self._consumer.get_watermark_offsets(where, cached=True)
+        if message is None or bounds is None or bounds[1] < 0:
+            raise Transient(f"Kafka did not say where {where.topic}/{where.partition} ends")
+        return bounds[1]
+
+    def _close(self) -> None:
+        with self._lock:
+            self._consumer.close()
+
+
+def log_bounds(kafka: KafkaSettings, topics: Sequence[str]) -> dict[str, list[tuple[int, int]]]:
+    """First offset and end of each partition of topics (names without prefix).
+
+    The end is where a reader of committed records meets it: what brokers answer
+    when asked for the latest offset is not always that (the embedded one names
+    the first record of its last batch).
+
+    Raises `BadSettings` when a topic is missing and `Transient` when no broker answers.
+    """
+    config = {**confluent_consumer_config(kafka, f"{kafka.prefix}bounds"), "enable.partition.eof": True}
+    consumer = Consumer(config)
+    try:
+        known = consumer.list_topics(timeout=_TIMEOUT_S).topics
+        told = {tp: consumer.get_watermark_offsets(tp, timeout=_TIMEOUT_S) for tp in _partitions(kafka, topics, known)}
+        ends = _ends(consumer, told)
+    except KafkaException as error:
+        raise unanswered(kafka, error.args[0].str()) from None
+    finally:
+        consumer.close()
+    bounds: dict[str, list[tuple[int, int]]] = {topic: [] for topic in topics}
+    for tp, (first, _) in told.items():
+        bounds[tp.topic.removeprefix(kafka.prefix)].append((first, ends[tp.topic, tp.partition]))
+    return bounds
+
+
+def unanswered(kafka: KafkaSettings, why: object) -> Transient:
+    """The error of brokers that do not answer."""
+    return Transient(
+        f"Kafka at {kafka.bootstrap} does not answer: {why}. "
+        "Check kafka.bootstrap and that the brokers run; `reshelf doctor` says more."
+    )
+
+
+def _partitions(kafka: KafkaSettings, topics: Sequence[str], known: Mapping[str, Any]) -> Iterator[TopicPartition]:
+    for topic in topics:
+        listed = known.get(kafka.prefix + topic)
+        if listed is None or not listed.partitions:
+            raise BadSettings(
+                f"topic {kafka.prefix + topic!r} does not exist at {kafka.bootstrap}. "
+                "Check kafka.prefix, or create the topics with `reshelf topics apply`."
+            )
+        yield from (TopicPartition(kafka.prefix + topic, partition) for partition in sorted(listed.partitions))
+
+
+def _ends(consumer: Consumer, told: Mapping[TopicPartition, tuple[int, int]]) -> dict[tuple[str, int], int]:
+    """Where a reader meets the end of each partition."""
+    consumer.assign([TopicPartition(tp.topic, tp.partition, end) for tp, (_, end) in told.items()])
+    ends: dict[tuple[str, int], int] = {}
+    until = time.monotonic() + _TIMEOUT_S
+    while len(ends) < len(told):
+        message = consumer.poll(0.1)
+        if message is not None and (error := message.error()) is not None:
+            if error.code() != KafkaError._PARTITION_EOF:
+                raise KafkaException(error)
+            ends[message.topic() or "", message.partition() or 0] = message.offset() or 0
+        if time.monotonic() > until:
+            raise Transient("Kafka did not show the end of every partition in time")
+    return ends

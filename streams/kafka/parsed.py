@@ -1,0 +1,108 @@
+"""Records as aiokafka's parser yields them.
+
+aiokafka builds a dataclass for each record, a quarter to a third of all its time.
+The records that its parser yields already have what `streams.kafka.records.Record` asks
+for, so they are handed on as they are: each parser instance of *a given* consumer gets
+an attribute in place of its conversion method; nothing is patched for others.
+
+Where the parser cannot go on, `streams.kafka.unreadable` reads what follows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.consumer.fetcher import FetchResult
+
+from streams.kafka.records import Logged, Record
+from streams.kafka.unreadable import read_on
+from streams.settings import KafkaSettings
+
+POLL_RECORDS = 20_000
+PARTITION_FETCH_BYTES = 8 * 1024 * 1024
+
+
+class ParsedRecords(OrderedDict[TopicPartition, Any]):
+    """Where the fetcher keeps fetched data: a result put here yields its records unconverted, and `came` is told.
+
+    `stuck` are the partitions at whose position is what the parser cannot read.
+    """
+
+    def __init__(self, came: Callable[[], None] = lambda: None) -> None:
+        super().__init__()
+        self.stuck: set[TopicPartition] = set()
+        self._came = came
+
+    def __setitem__(self, tp: TopicPartition, result: Any) -> None:
+        if type(result) is FetchResult:
+            parser = result._partition_records
+            parser._consumer_record = _as_parsed
+            parser._records_iterator = self._as_far_as_readable(tp, parser._records_iterator)
+            self._came()
+        super().__setitem__(tp, result)
+
+    def _as_far_as_readable(self, tp: TopicPartition, records: Iterator[Record]) -> Iterator[Record]:
+        """An error would lose what the same fetch has brought of other partitions."""
+        try:
+            yield from records
+        except UnicodeDecodeError:
+            self.stuck.add(tp)
+
+
+def hand_on_parsed(consumer: AIOKafkaConsumer, came: Callable[[], None] = lambda: None) -> None:
+    """Let a consumer that was just started hand on what its parser yields; `came` hears of each partition's data."""
+    consumer._fetcher._records = ParsedRecords(came)
+
+
+async def fetched(
+    kafka: KafkaSettings,
+    consumer: AIOKafkaConsumer,
+    partitions: Iterable[tuple[str, int]],
+    timeout_s: float,
+    most: int = POLL_RECORDS,
+) -> dict[tuple[str, int], list[Record]]:
+    """Records of `partitions` (not empty) in log order, about `most` in all."""
+    fetcher, names = consumer._fetcher, frozenset(partitions)
+    with fetcher._subscriptions.fetch_context():
+        found: dict[tuple[str, int], list[Record]]
+        found = await fetcher.fetched_records(names, timeout=timeout_s, max_records=most)
+        for name in fetcher._records.stuck & names:
+            found[name] = [*found.get(name, []), *await _unreadable(kafka, consumer, name, most)]
+        fetcher._records.stuck.clear()
+        return found
+
+
+async def _unreadable(
+    kafka: KafkaSettings, consumer: AIOKafkaConsumer, name: tuple[str, int], most: int
+) -> list[Logged]:
+    """What the parser could not read of a partition; the next fetch starts behind it."""
+    position = position_of(consumer, name)
+    if position is None:
+        return []
+    records = await asyncio.to_thread(read_on, kafka, name, position, most)
+    if not records or position_of(consumer, name) != position:
+        return []
+    consumer.seek(TopicPartition(*name), records[-1].offset + 1)
+    return records
+
+
+def state_of(consumer: AIOKafkaConsumer, name: tuple[str, int]) -> Any:
+    """What aiokafka knows of a partition; None when it is not assigned."""
+    subscription = consumer._subscription.subscription
+    if subscription is None or subscription.assignment is None:
+        return None
+    return subscription.assignment.state_value(TopicPartition(*name))
+
+
+def position_of(consumer: AIOKafkaConsumer, name: tuple[str, int]) -> int | None:
+    """Where the next fetch starts, None when the partition is not assigned or not placed."""
+    state = state_of(consumer, name)
+    return state.position if state is not None and state.has_valid_position else None
+
+
+def _as_parsed(_: TopicPartition, record: Record) -> Record:
+    return record

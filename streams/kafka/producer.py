@@ -1,0 +1,135 @@
+"""Records out: one idempotent producer whose deliveries can be awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from schemas.dead_letters import DeadLetter
+from schemas.errors import StateAttention, Transient
+from schemas.topics import DEAD_LETTERS
+from streams.kafka.clients import confluent_producer_config
+from streams.metrics import REGISTRY
+from streams.settings import KafkaSettings
+
+LINGER_MS = 1
+"""Whoever publishes waits for the broker's answer, so records wait little for others."""
+
+Headers = Sequence[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A record to publish; `topic` is the name without the prefix, a None value is a tombstone."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+    partition: int = -1
+
+
+class Outlet:
+    """Publishes records; partitions are chosen by murmur2 of the key unless given."""
+
+    def __init__(self, kafka: KafkaSettings) -> None:
+        self._prefix = kafka.prefix
+        self._producer = Producer(dict(confluent_producer_config(kafka) | {"linger.ms": LINGER_MS}))
+        self._closing = threading.Event()
+        self._poller = threading.Thread(target=self._poll, name="outlet", daemon=True)
+        self._poller.start()
+
+    async def publish(self, records: Iterable[Outgoing]) -> list[tuple[int, int]]:
+        """Publish and wait until all are acknowledged: (partition, offset) of each, in order.
+
+        Raises `Transient` when a record was not delivered; some may have been, so
+        whoever calls again must cope with repeats.
+        """
+        outgoing = list(records)
+        if not outgoing:
+            return []
+        deliveries = _Deliveries(len(outgoing))
+        for at, record in enumerate(outgoing):
+            await self._produce(record, deliveries.callback(at))
+        return await deliveries.all
+
+    async def bury(self, letters: Iterable[DeadLetter]) -> None:
+        """Put records aside, and count them by reason; raises as `publish` does."""
+        told = list(letters)
+        await self.publish(Outgoing(DEAD_LETTERS.name, one.key, one.value, one.to_headers()) for one in told)
+        for one in told:
+            REGISTRY.add("reshelf_dead_letters_total", one.topic, one.reason)
+
+    async def _produce(self, record: Outgoing, on_delivery: Any) -> None:
+        options: dict[str, Any] = {} if record.partition < 0 else {"partition": record.partition}
+        while True:
+            try:
+                self._producer.produce(
+                    self._prefix + record.topic,
+                    key=record.key,
+                    value=record.value,
+                    headers=list(record.headers),
+                    on_delivery=on_delivery,
+                    **options,
+                )
+                return
+            except BufferError:
+                await asyncio.sleep(0.01)
+            except KafkaException as error:
+                raise _error(error.args[0], record.topic) from None
+
+    def _poll(self) -> None:
+        while not self._closing.is_set():
+            self._producer.poll(0.05)
+
+    async def close(self) -> None:
+        """Deliver what is waiting, for a second at most, and end."""
+        await asyncio.to_thread(self._producer.flush, 1.0)
+        self._closing.set()
+        await asyncio.to_thread(self._poller.join)
+
+
+class _Deliveries:
+    """Collects the acknowledgements of one call; callbacks come from the polling thread."""
+
+    def __init__(self, count: int) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.all: asyncio.Future[list[tuple[int, int]]] = self._loop.create_future()
+        self._places: list[tuple[int, int]] = [(-1, -1)] * count
+        self._waiting = count
+        self._failed: Exception | None = None
+
+    def callback(self, at: int) -> Any:
+        def delivered(error: KafkaError | None, message: Message) -> None:
+            if error is not None:
+                self._failed = _error(error, message.topic() or "")
+            else:
+                self._places[at] = (message.partition() or 0, message.offset() or 0)
+            self._waiting -= 1
+            if self._waiting == 0:
+                with contextlib.suppress(RuntimeError):
+                    self._loop.call_soon_threadsafe(self._finish)
+
+        return delivered
+
+    def _finish(self) -> None:
+        if self.all.done():
+            return
+        if self._failed is not None:
+            self.all.set_exception(self._failed)
+        else:
+            self.all.set_result(self._places)
+
+
+def _error(error: KafkaError, topic: str) -> Exception:
+    """Too large or not allowed stays so; everything else may pass."""
+    lasting = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.UNKNOWN_TOPIC_OR_PART)
+    if error.code() in lasting:
+        return StateAttention(f"cannot publish to {topic!r}: {error.str()}. Check the topic with `reshelf doctor`.")
+    return Transient(f"Kafka did not take a record for {topic!r}: {error.str()}")

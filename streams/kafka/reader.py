@@ -1,0 +1,103 @@
+"""Reading a topic to its end, as it is now, outside of any group."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+from uuid import uuid4
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from schemas.errors import Transient
+from schemas.topics import Topic
+from streams.kafka.clients import confluent_consumer_config
+from streams.settings import KafkaSettings
+
+TIMEOUT_S = 30.0
+METADATA_S = 10.0
+BATCH = 5_000
+
+
+@contextlib.contextmanager
+def reader(kafka: KafkaSettings) -> Iterator[Consumer]:
+    """A consumer of no lasting group, which also says where a partition ends."""
+    consumer = Consumer(
+        confluent_consumer_config(kafka, f"{kafka.prefix}reader-{uuid4().hex}") | {"enable.partition.eof": True}
+    )
+    try:
+        yield consumer
+    finally:
+        consumer.close()
+
+
+def partitions(consumer: Consumer, name: str) -> list[TopicPartition]:
+    """The partitions of a topic at their beginnings; raises Transient where there is none."""
+    try:
+        found = consumer.list_topics(name, timeout=METADATA_S).topics[name]
+    except KafkaException as error:
+        raise Transient(
+            f"Kafka does not answer: no partitions of {name} within {METADATA_S:.0f} s: {error.args[0].str()}. "
+            "Check kafka.bootstrap and that the brokers run; `reshelf doctor` says more."
+        ) from None
+    if found.error is not None or not found.partitions:
+        raise Transient(f"Topic {name} is not there: {found.error}. Create it with `reshelf topics apply`.")
+    return [TopicPartition(name, number, OFFSET_BEGINNING) for number in sorted(found.partitions)]
+
+
+def to_the_end(consumer: Consumer, places: list[TopicPartition]) -> Iterator[Message]:
+    """All records from `places` on; the last message of a partition is its end-of-partition mark."""
+    consumer.assign(places)
+    unread = {place.partition for place in places}
+    last = time.monotonic()
+    while unread:
+        for message in consumer.consume(BATCH, timeout=0.2):
+            last, error = time.monotonic(), message.error()
+            if error is None:
+                yield message
+            elif error.code() == KafkaError._PARTITION_EOF and message.partition() in unread:
+                unread.discard(message.partition() or 0)
+                yield message
+        if time.monotonic() - last > TIMEOUT_S:
+            raise Transient(
+                f"{places[0].topic} could not be read to its end: silent for {TIMEOUT_S:.0f} s. Try again later."
+            )
+
+
+RUN = 10_000
+
+
+class Read(NamedTuple):
+    """A record as the judge takes it."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]] = ()
+
+
+def read_runs(kafka: KafkaSettings, topic: Topic) -> Iterator[tuple[int, list[Read]]]:
+    """The records of a topic as it is now, some of one partition at a time, each partition in order."""
+    with reader(kafka) as consumer:
+        runs: dict[int, list[Read]] = {}
+        for message in to_the_end(consumer, partitions(consumer, kafka.prefix + topic.name)):
+            partition = message.partition() or 0
+            run = runs.setdefault(partition, [])
+            if message.error() is None:
+                run.append(read_of(message))
+            if run and (len(run) == RUN or message.error() is not None):
+                yield partition, run
+                runs[partition] = []
+
+
+def read_of(message: Message) -> Read:
+    """A message as the judge takes it."""
+    key, value = message.key(), message.value()
+    return Read(
+        message.offset() or 0,
+        message.timestamp()[1],
+        key.encode() if isinstance(key, str) else key,
+        value.encode() if isinstance(value, str) else value,
+    )

@@ -1,0 +1,132 @@
+"""A page whose learned layouts lose for certain goes back to its baseline.
+
+It stays there until a new experiment begins (`experiment.since_ms` moves), also
+when workers start again: its layouts say so, and each worker reads them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from math import isfinite
+
+import msgspec
+from redis.asyncio import Redis
+
+from policy.experiments.health import Health
+from schemas.messages import Layout
+from streams.catalog.latest_layout import Published
+from streams.catalog.page import Key
+from streams.catalog.view import Catalog, Changes
+from streams.metrics import Registry
+from streams.metrics.table import MOST_PAGES
+from streams.retry import Patience
+from streams.settings import ExperimentSettings, LayoutSettings, RedisSettings
+from streams.state.arrays.experiment_bins import health_of, read_bins
+
+log = logging.getLogger("reshelf")
+
+
+class Guard:
+    """Which pages fell back, and why."""
+
+    def __init__(
+        self,
+        client: Redis,
+        redis: RedisSettings,
+        settings: ExperimentSettings,
+        layouts: LayoutSettings,
+        bucket_ms: int,
+    ) -> None:
+        self.fallen: dict[str, str] = {}
+        self._client = client
+        self._redis = redis
+        self._settings = settings
+        self._share = layouts.holdout_share
+        self._bucket_ms = bucket_ms
+        self._patience = Patience()
+        self._found: dict[str, Health] = {}
+
+    async def watch(self, catalog: Catalog, changed: Callable[[Changes], None], metrics: Registry) -> None:
+        """For ever: look at the guard-rails of all declared pages, and have those that fell composed again."""
+        while True:
+            fallen = await self._patience.until_done(lambda: self.check(list(catalog.rules), catalog.published))
+            self._tell(metrics)
+            if fallen:
+                changed(Changes(pages=fallen))
+            await asyncio.sleep(self._settings.check_s)
+
+    async def check(self, pages: Iterable[str], published: Mapping[Key, Published]) -> set[str]:
+        """The pages that fell since the last call; raises Transient."""
+        before = set(self.fallen)
+        self._found = {}
+        self.recall(published)
+        if self._settings.fallback and self._share > 0.0:
+            for page in pages:
+                if page not in self.fallen:
+                    await self._look_at(page)
+        return set(self.fallen) - before
+
+    def recall(self, published: Mapping[Key, Published]) -> None:
+        """Take over what layouts of this experiment say already."""
+        for page, reason in fallen(published, self._settings).items():
+            self.fallen.setdefault(page, reason)
+
+    async def _look_at(self, page: str) -> None:
+        bins = await read_bins(self._client, self._redis.namespace, self._redis.groups, page)
+        found = self._found[page] = health_of(bins, self._settings, self._bucket_ms, self._share)
+        reason = found.guard_rail
+        if reason:
+            self.fallen[page] = reason
+            log.error(
+                "Page %s goes back to its baseline, as learned layouts lose: %s. When the cause is mended, "
+                "set experiment.since_ms to begin a new experiment.",
+                page,
+                reason,
+            )
+
+    def _tell(self, metrics: Registry) -> None:
+        told = {page: self._found[page] for page in sorted(self._found)[:MOST_PAGES]}
+        metrics.put("reshelf_pages_on_baseline", {(): len(self.fallen)})
+        metrics.put("reshelf_sample_ratio_alarm", {(page,): one.sample_ratio.alarm for page, one in told.items()})
+        metrics.put(
+            "reshelf_uplift_ratio",
+            {
+                (page, outcome, bound): value
+                for page, one in told.items()
+                for outcome, gain in one.uplifts.items()
+                if isfinite(gain.high)
+                for bound, value in (("low", gain.low), ("estimate", gain.uplift), ("high", gain.high))
+            },
+        )
+
+    def applied(self, layout: Layout) -> Layout:
+        """The layout, or for a page that fell one that shows the baseline to all."""
+        return guarded(layout, self._settings.since_ms, self.fallen.get(layout.page, ""))
+
+
+def fallen(published: Mapping[Key, Published], settings: ExperimentSettings) -> dict[str, str]:
+    """The pages whose layouts say that they fell back in this experiment, and why."""
+    if not settings.fallback:
+        return {}
+    return {
+        key.page: one.guard_rail
+        for key, one in published.items()
+        if one.guard_rail and one.experiment_since == settings.since_ms
+    }
+
+
+def guarded(layout: Layout, since_ms: int, reason: str) -> Layout:
+    """The layout of an experiment; with a `reason` to fall back, one that shows the baseline to all."""
+    if not reason:
+        return msgspec.structs.replace(layout, experiment_since=since_ms)
+    return msgspec.structs.replace(
+        layout,
+        policy="baseline",
+        slates=[layout.baseline],
+        propensities={slot: {item: 1.0} for slot, item in layout.baseline.items()},
+        branches=[],
+        experiment_since=since_ms,
+        guard_rail=reason[:256],
+    )

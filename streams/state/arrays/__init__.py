@@ -1,0 +1,1 @@
+"""How counts are laid out in Redis as dense little arrays."""

@@ -1,0 +1,63 @@
+"""The experiment of learned layouts against the holdout, read from the bins of units that the learner keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from redis.asyncio import Redis
+
+from policy.arrays import Ints
+from policy.experiments.health import Health, health
+from policy.experiments.sequence import Sides
+from streams.fold.deltas import WHOLE_PAGE, TableKey, Traffic
+from streams.settings import ExperimentSettings
+from streams.state.arrays.tables import decode_bins
+from streams.state.connection.errors import carried_out
+from streams.state.keys import GroupKeys, group_of
+
+BucketBins = dict[tuple[int, Traffic], Ints]
+
+
+async def read_bins(redis: Redis, namespace: str, groups: int, page: str) -> BucketBins:
+    """The bins of a page, int64[256, 5], by start of the bucket and traffic."""
+    keys = GroupKeys(namespace, group_of(page, WHOLE_PAGE, groups))
+    buckets = sorted(map(int, await carried_out(lambda: redis.smembers(keys.buckets))))
+    places = [(bucket, traffic) for bucket in buckets for traffic in Traffic]
+    if not places:
+        return {}
+    names = [keys.table("bins", TableKey(page, WHOLE_PAGE, bucket, traffic)) for bucket, traffic in places]
+    stored = await carried_out(lambda: redis.mget(names))
+    return {place: decode_bins(content) for place, content in zip(places, stored, strict=True) if content}
+
+
+def sides(bins: Mapping[tuple[int, Traffic], Ints], since: int, until: int | None = None) -> Sides:
+    """Both sides over the buckets that begin at `since` or later, and before `until`; milliseconds."""
+    totals = {Traffic.LEARNED: decode_bins(None), Traffic.HOLDOUT: decode_bins(None)}
+    for (bucket, traffic), counts in bins.items():
+        if traffic in totals and since <= bucket and (until is None or bucket < until):
+            totals[traffic] += counts
+    return Sides(totals[Traffic.LEARNED], totals[Traffic.HOLDOUT])
+
+
+def periods(
+    bins: Mapping[tuple[int, Traffic], Ints], settings: ExperimentSettings, bucket_ms: int
+) -> tuple[Sides, Sides | None]:
+    """Both sides in the experiment, and in its pre-period where there is one; of whole buckets, `bucket_ms` wide.
+
+    The bucket that `since_ms` cuts in two is in neither: it holds some of what was served differently.
+    """
+    since, before = settings.since_ms, settings.before_ms
+    return sides(bins, since), sides(bins, before, since - bucket_ms + 1) if before else None
+
+
+def health_of(
+    bins: Mapping[tuple[int, Traffic], Ints],
+    settings: ExperimentSettings,
+    bucket_ms: int,
+    holdout_share: float,
+    level: float = 0.95,
+) -> Health:
+    """How a page's experiment stands."""
+    during, before = periods(bins, settings, bucket_ms)
+    borne = {name: getattr(settings, f"borne_{name}") for name in ("clicks", "orders", "revenue")}
+    return health(during, holdout_share, borne, level, before)

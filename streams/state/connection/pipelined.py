@@ -1,0 +1,106 @@
+"""Commands of many callers in one round trip.
+
+A Redis client spends more time on a call than Redis on a command.  While one
+round trip is under way, what is asked meanwhile waits for the next: alone, a
+command goes at once; many at a time share the cost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from redis.asyncio import Redis
+from redis.asyncio.cluster import RedisCluster
+
+from streams.state.connection.errors import carried_out, translated
+
+Command = tuple[Any, ...]
+MOST = 64
+"""Commands in one round trip; replies of tables are tens of kilobytes each."""
+
+
+class _Asked(NamedTuple):
+    commands: Sequence[Command]
+    replies: asyncio.Future[list[Any]]
+
+
+class Together:
+    """Sends commands of one event loop's tasks in as few round trips as they allow."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis: Any = redis
+        # A cluster's pipeline takes no MGET and no SCRIPT: there each command goes by itself.
+        self._alone = isinstance(redis, RedisCluster)
+        self._waiting: list[_Asked] = []
+        self._sending: asyncio.Task[None] | None = None
+
+    async def ask(self, *commands: Command) -> list[Any]:
+        """The replies to commands, in their order; raises as `streams.state.store.carried_out` does.
+
+        They are no transaction: only each command is atomic.
+        """
+        if self._alone:
+            return list(await asyncio.gather(*map(self._by_itself, commands)))
+        asked = _Asked(commands, asyncio.get_running_loop().create_future())
+        self._waiting.append(asked)
+        if self._sending is None:
+            self._sending = asyncio.create_task(self._send())
+        return await asked.replies
+
+    async def _by_itself(self, command: Command) -> Any:
+        return await carried_out(lambda: self._redis.execute_command(*command))
+
+    async def _send(self) -> None:
+        """Until nobody waits; a task that gave up waiting is answered into the void."""
+        try:
+            while self._waiting:
+                some = self._take()
+                try:
+                    replies = await self._round_trip([one for asked in some for one in asked.commands])
+                except Exception as error:  # noqa: BLE001  each caller gets it
+                    for asked in some:
+                        _fail(asked, error)
+                else:
+                    at = 0
+                    for asked in some:
+                        _settle(asked, replies[at : at + len(asked.commands)])
+                        at += len(asked.commands)
+        finally:
+            self._sending = None
+            for asked in self._waiting:
+                asked.replies.cancel()
+            self._waiting.clear()
+
+    def _take(self) -> list[_Asked]:
+        count = taken = 0
+        for asked in self._waiting:
+            if taken and count + len(asked.commands) > MOST:
+                break
+            taken += 1
+            count += len(asked.commands)
+        some, self._waiting = self._waiting[:taken], self._waiting[taken:]
+        return some
+
+    async def _round_trip(self, commands: Sequence[Command]) -> list[Any]:
+        if len(commands) == 1:
+            return [await carried_out(lambda: self._redis.execute_command(*commands[0]))]
+        pipeline = self._redis.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)
+        replies: list[Any] = await carried_out(lambda: pipeline.execute(raise_on_error=False))
+        return replies
+
+
+def _settle(asked: _Asked, replies: list[Any]) -> None:
+    failed = next((reply for reply in replies if isinstance(reply, Exception)), None)
+    if failed is not None:
+        _fail(asked, translated(failed))
+    elif not asked.replies.done():
+        asked.replies.set_result(replies)
+
+
+def _fail(asked: _Asked, error: Exception) -> None:
+    if not asked.replies.done():
+        asked.replies.set_exception(error)

@@ -1,0 +1,41 @@
+"""Version numbers of layouts: they grow with every publication, whoever publishes.
+
+The counter lies in the state group of its key.  It may fall back when Redis
+loses writes or is emptied; so each call also names the highest version known
+from the topic, and the answer is above that too.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from urllib.parse import quote
+
+from streams.state.connection.pipelined import Together
+from streams.state.keys import GroupKeys, group_of
+
+_SCRIPT = files("streams.state").joinpath("layout_version.lua").read_text()
+
+
+def version_key(namespace: str, groups: int, page: str, segment: str) -> str:
+    """Where the version of a page and segment is kept."""
+    base = GroupKeys(namespace, group_of(page, segment, groups)).base
+    return f"{base}version:{quote(page, safe='')}:{quote(segment, safe='')}"
+
+
+class Versions:
+    """The versions of a namespace."""
+
+    def __init__(self, together: Together, namespace: str, groups: int) -> None:
+        self._namespace = namespace
+        self._groups = groups
+        self._together = together
+
+    async def next(self, page: str, segment: str, seen: int) -> int:
+        """max(stored + 1, `seen` + 1, Redis's time in ms), and store it.
+
+        Raises `Transient` when Redis does not answer; a number may then be lost,
+        which does no harm.
+        """
+        key = version_key(self._namespace, self._groups, page, segment)
+        (version,) = await self._together.ask(("EVAL", _SCRIPT, 1, key, seen))
+        return int(version)

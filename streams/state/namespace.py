@@ -1,0 +1,29 @@
+"""Opening a namespace: agree with its manifest, or create it where the log begins."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from redis.asyncio import Redis
+
+from schemas.topics import EVENT_TOPICS, Topic
+from streams.kafka.bounds import log_bounds
+from streams.settings import FoldSettings, KafkaSettings, RedisSettings
+from streams.state.manifest import Manifest, agree, manifest_of
+
+
+async def open_namespace(
+    kafka: KafkaSettings, redis: Redis, settings: RedisSettings, fold: FoldSettings, outputs: Sequence[Topic] = ()
+) -> Manifest:
+    """The manifest of `settings.namespace`, which is created if it is new.
+
+    `outputs` are the topics that the caller writes; a broker that makes topics by
+    itself would make them with the wrong clean-up.
+    Raises `BadSettings` when a topic is missing, and `StateAttention` when the
+    namespace was made with other topics or settings.
+    """
+    names = {topic.name: topic for topic in (*EVENT_TOPICS, *outputs)}
+    bounds = await asyncio.to_thread(log_bounds, kafka, list(names))
+    starts = {topic.name: [first for first, _ in bounds[topic.name]] for topic in EVENT_TOPICS}
+    return await agree(redis, manifest_of(settings.namespace, kafka.prefix, starts, settings.groups, fold))
