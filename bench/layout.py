@@ -13,9 +13,9 @@ from bench.pages import PAGE, SEGMENT, Size, page, state
 from schemas.messages import CatalogItem, PolicyParameters
 from schemas.rules import Boost, Cap, Complements, Exposure, Match, Pin, Place, Rule, Spacing, Sponsored
 from schemas.topics import DAY_MS
-from streams.catalog.item_features import known
+from streams.catalog.item_features import item_features
 from streams.catalog.page import Page
-from streams.catalog.weighted_counts import Totals
+from streams.catalog.weighted_counts import WeightedCounts
 from streams.layouts.compose import compose
 from streams.settings import LayoutSettings
 
@@ -62,14 +62,14 @@ def measure(size: Size, rounds: int) -> Timing:
 
 
 def _timed(of: Page, size: Size, rounds: int) -> tuple[float, int]:
-    totals, settings = Totals(of.candidates, tuple(of.rules.slots)), LayoutSettings()
+    weighted_counts, settings = WeightedCounts(of.candidates, tuple(of.rules.slots)), LayoutSettings()
     first, took, relaxed = state(size, 1), list[float](), 0
     for turn in range(rounds + 3):
         changed = first.tables[0].clicks.copy()
         changed[turn % size.items, turn % size.slots] += 1
         now = replace(first, tables=(replace(first.tables[0], clicks=changed), first.tables[1]))
         began = time.perf_counter()
-        made = compose(SEGMENT, now, of, settings, 1, totals, NOW_MS)
+        made = compose(SEGMENT, now, of, settings, 1, weighted_counts, NOW_MS)
         took.append(1000 * (time.perf_counter() - began))
         relaxed = len(made.relaxed)
     return round(statistics.median(took[3:]), 3), relaxed
@@ -94,5 +94,5 @@ def _ruled(bare: Page, size: Size) -> Page:
         bare,
         rules=msgspec.structs.replace(bare.rules, rules=rules_for(size)),
         items=items,
-        known=known(fitted, bare.candidates, items),
+        item_features=item_features(fitted, bare.candidates, items),
     )

@@ -40,11 +40,11 @@ class Encoded:
 class Encoder:
     """A model with a token budget, which shrinks when memory runs out; on a CPU with a thread for each core."""
 
-    def __init__(self, model: TextModel, budget: int | None = None) -> None:
+    def __init__(self, model: TextModel, batch_tokens: int | None = None) -> None:
         self.model = model
         on_cpu = model.device.type == "cpu"
         self._threads = ThreadPoolExecutor(_cores() if on_cpu else 1, "texts", _one_thread if on_cpu else None)
-        self.budget = budget or BUDGET[model.device.type]
+        self.batch_tokens = batch_tokens or BUDGET[model.device.type]
         self._dimensions = int(model.network.config.hidden_size)
 
     def encode(self, texts: Sequence[str]) -> Encoded:
@@ -77,7 +77,7 @@ class Encoder:
     def _encode(self, tokens: Tokens, found: Encoded) -> None:
         rows = list(tokens)
         found.truncated += sum(len(ids) >= self.model.recipe.longest for ids in tokens.values())
-        todo = [[rows[at] for at in batch] for batch in batches([len(tokens[row]) for row in rows], self.budget)]
+        todo = [[rows[at] for at in batch] for batch in batches([len(tokens[row]) for row in rows], self.batch_tokens)]
         ran = self._threads.map(lambda batch: list(self._run(batch, tokens, found.failed)), todo)
         for done, vectors in [pair for pairs in ran for pair in pairs]:
             found.vectors[done] = vectors.cpu().numpy()
@@ -100,7 +100,7 @@ class Encoder:
     def _spare(self, error: RuntimeError, size: int) -> None:
         """Memory was too small: later batches are halved, too."""
         if isinstance(error, torch.OutOfMemoryError) or "memory" in str(error):
-            self.budget = max(self.model.recipe.longest, min(self.budget, size) // 2)
+            self.batch_tokens = max(self.model.recipe.longest, min(self.batch_tokens, size) // 2)
             if self.model.device.type == "cuda":
                 torch.cuda.empty_cache()
 

@@ -19,7 +19,7 @@ BATCH = 5_000
 WAIT_S = 30.0
 
 
-class Inlet:
+class LogReader:
     """Reads catalog-items and catalog-embeddings, always from their beginnings; `prefix` is put before topic names."""
 
     def __init__(self, config: Mapping[str, Any], prefix: str) -> None:
@@ -72,7 +72,7 @@ class Inlet:
         self._consumer.close()
 
 
-class Outlet:
+class LogProducer:
     """Writes vectors, tombstones and dead letters."""
 
     def __init__(self, config: Mapping[str, Any], prefix: str) -> None:

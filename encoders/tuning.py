@@ -33,13 +33,13 @@ Pairs = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How to train; it ends early when held-out pairs are found no better for `patience` epochs."""
+    """How to train; it ends early when held-out pairs are found no better for `retry` epochs."""
 
     epochs: int = 5
     batch: int = 32
     rate: float = 2e-4
     rank: int = 8
-    patience: int = 2
+    retry: int = 2
     longest: int = 128
     seed: int = 1
 
@@ -76,7 +76,7 @@ def tune(
         say(f"epoch {epoch}: loss {losses[-1]:.3f}, {shares[-1]:.1%} of held-out pairs found, {before:.1%} before")
         if shares[-1] > best:
             best, kept, weights = shares[-1], epoch, _adapters(adapted)
-        elif epoch - kept >= plan.patience:
+        elif epoch - kept >= plan.retry:
             break
     adapted.load_state_dict(weights, strict=False)
     merged = replace(model, network=adapted.merge_and_unload().eval())

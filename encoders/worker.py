@@ -17,7 +17,7 @@ from confluent_kafka import Message
 
 from encoders.changes import Changes, Origin, Task
 from encoders.encoder import Encoded, Encoder
-from encoders.log import Inlet, Outlet
+from encoders.log import LogProducer, LogReader
 from encoders.wire import embedding
 from schemas.codec import decode_key, decoder, encode
 from schemas.dead_letters import DeadLetter, headers_of
@@ -48,8 +48,8 @@ class Worker:
     def __init__(
         self,
         encoder: Encoder,
-        inlet: Inlet,
-        outlet: Outlet,
+        inlet: LogReader,
+        outlet: LogProducer,
         batch: int = 256,
         per_s: float = 200.0,
         clock: Callable[[], float] = time.monotonic,
@@ -115,14 +115,14 @@ class Worker:
         if self._changes.refuse(task):
             self._delete(task.item)
         key = task.item.encode()
-        self._bury(DeadLetter(CATALOG_ITEMS.name, task.partition, task.offset, "invalid", reason, key))
+        self._send_dead_letters(DeadLetter(CATALOG_ITEMS.name, task.partition, task.offset, "invalid", reason, key))
 
     def _delete(self, item: str) -> None:
         self._dirty = True
         self.counts.deleted += 1
         self._outlet.send(CATALOG_EMBEDDINGS, item.encode(), None)
 
-    def _bury(self, letter: DeadLetter) -> None:
+    def _send_dead_letters(self, letter: DeadLetter) -> None:
         """Put a record aside, once: a worker before this one has told of those before its position."""
         self._dirty = True
         self.counts.failed += 1
@@ -149,7 +149,7 @@ class Worker:
                 raise BadRecord("key", f"expected `item` to be the record's key {item!r}, got {told.item!r}")
         except BadRecord as error:
             told_by = headers_of(message)
-            self._bury(
+            self._send_dead_letters(
                 DeadLetter(CATALOG_ITEMS.name, partition, offset, error.reason, error.detail, key, value, told_by)
             )
             return

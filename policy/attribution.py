@@ -45,7 +45,7 @@ class ClickRecord:
 class LogEntry(Generic[M]):
     """A record of a partition.
 
-    Without a message it only holds its place (unfit, or a duplicate); with
+    Without a message it only holds its place (invalid, or a duplicate); with
     `forget` it is the null value that makes its unit's earlier clicks void.
     """
 

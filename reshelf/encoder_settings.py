@@ -22,5 +22,7 @@ class EncoderSettings(Group):
         "int8 is for CPUs.",
     )
     batch: Positive = Field(256, description="Texts that are encoded and published together at most.")
-    budget: NotNegative = Field(0, description="Tokens that go through the model at once; 0: as suits the device.")
-    renew_per_s: float = Field(200.0, gt=0, description="Vectors of another model or revision renewed a second.")
+    batch_tokens: NotNegative = Field(
+        0, description="Tokens that go through the model at once; 0: as suits the device."
+    )
+    reencode_per_s: float = Field(200.0, gt=0, description="Vectors of another model or revision renewed a second.")

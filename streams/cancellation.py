@@ -15,7 +15,7 @@ T = TypeVar("T")
 _AGAIN_S = 0.1
 
 
-async def ended(tasks: Collection[asyncio.Task[Any]]) -> None:
+async def cancel_all(tasks: Collection[asyncio.Task[Any]]) -> None:
     """Cancel tasks until they have ended, whatever their results."""
     left = {task for task in tasks if not task.done()}
     while left:
@@ -24,10 +24,10 @@ async def ended(tasks: Collection[asyncio.Task[Any]]) -> None:
         _, left = await asyncio.wait(left, timeout=_AGAIN_S)
 
 
-async def alone(main: Coroutine[Any, Any, T]) -> T:
+async def run_exclusively(main: Coroutine[Any, Any, T]) -> T:
     """What `main` gives, once every other task of the loop has ended too."""
     try:
         return await main
     finally:
         while others := asyncio.all_tasks() - {asyncio.current_task()}:
-            await ended(others)
+            await cancel_all(others)

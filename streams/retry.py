@@ -16,7 +16,7 @@ _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 2.0
 REPEAT_S = 60.0
 
 
-class Patience:
+class Retry:
     """Carries calls out until they succeed; one per part of a worker.
 
     `waiting` says how many calls of this process wait for something that is away.
@@ -27,7 +27,9 @@ class Patience:
     def __init__(self) -> None:
         self._said: float | None = None
 
-    async def until_done(self, call: Callable[[], Awaitable[T]], wanted: Callable[[], bool] = lambda: True) -> T | None:
+    async def until_success(
+        self, call: Callable[[], Awaitable[T]], wanted: Callable[[], bool] = lambda: True
+    ) -> T | None:
         """The result of `call`, tried again after each `Transient`; None once it is not `wanted` any more."""
         wait = _FIRST_WAIT_S
         waits = False
@@ -37,7 +39,7 @@ class Patience:
                     result = await call()
                 except Transient as error:
                     if not waits:
-                        Patience.waiting += 1
+                        Retry.waiting += 1
                     waits = True
                     self._say_away(error)
                     await asyncio.sleep(wait)
@@ -46,7 +48,7 @@ class Patience:
                     self._say_back()
                     return result
         finally:
-            Patience.waiting -= waits
+            Retry.waiting -= waits
         return None
 
     def _say_away(self, error: Transient) -> None:

@@ -42,7 +42,9 @@ class KafkaSettings(Group):
     cert_file: str = Field("", description="PEM file with the client's certificate.")
     key_file: str = Field("", description="PEM file with the client's private key.")
     session_timeout_s: float = Field(6.0, gt=0, description="A worker silent for so long loses its partitions.")
-    stuck_s: float = Field(60.0, gt=0, description="A worker without progress for so long, for no reason, ends.")
+    stall_timeout_s: float = Field(
+        60.0, gt=0, description="A worker without progress for so long, for no reason, ends."
+    )
 
 
 class HealthSettings(Group):
@@ -109,9 +111,9 @@ class FoldSettings(Group):
     currency: str = Field("EUR", pattern="^[A-Z]{3}$", description="Currency of all amounts; others are dead-lettered.")
     amount_cap: int = Field(1_000_000, ge=1, le=1_300_000, description="A purchase line counts for at most this.")
     bucket_ms: NotNegative = Field(DAY_MS, description="Width of a time bucket; 0 keeps one bucket for all time.")
-    bucket_life_ms: Positive = Field(90 * DAY_MS, description="A bucket is dropped so long after its end.")
-    late_ms: NotNegative = Field(2 * DAY_MS, description="Lateness beyond this is refused; 0 accepts any.")
-    early_ms: NotNegative = Field(5 * 60_000, description="Earliness beyond this is refused; 0 accepts any.")
+    bucket_ttl_ms: Positive = Field(90 * DAY_MS, description="A bucket is dropped so long after its end.")
+    allowed_lateness_ms: NotNegative = Field(2 * DAY_MS, description="Lateness beyond this is refused; 0 accepts any.")
+    max_clock_skew_ms: NotNegative = Field(5 * 60_000, description="Earliness beyond this is refused; 0 accepts any.")
     duplicate_window: Positive = Field(100_000, description="Offsets in which an event_id is a duplicate.")
     unit_impressions: NotNegative = Field(
         2_000, description="Impressions of a unit that count on a day, within duplicate_window offsets; 0: any number."
@@ -133,9 +135,9 @@ class LearnerSettings(Group):
     )
     compiled: bool = Field(True, description="Take the compiled shortcut of the fold, where it was built.")
     advance_s: float = Field(1.0, gt=0, description="Groups that no batch touched are moved along so often.")
-    alarm_share: float = Field(0.05, gt=0, le=1, description="Share of unfit records that raises an alarm.")
-    stop_share: float = Field(0.9, gt=0, le=2, description="Share of unfit records to stop at; above 1: never.")
-    recent: Positive = Field(10_000, description="How many records count as recent for both shares.")
+    alarm_share: float = Field(0.05, gt=0, le=1, description="Share of invalid records that raises an alarm.")
+    stop_share: float = Field(0.9, gt=0, le=2, description="Share of invalid records to stop at; above 1: never.")
+    window_records: Positive = Field(10_000, description="How many records count as recent for both shares.")
     accept_loss: bool = Field(False, description="Go on when the log begins after the watermark (records are gone).")
 
 
@@ -152,7 +154,7 @@ class LayoutSettings(Group):
     """How layouts are composed and published."""
 
     refresh_ms: Positive = Field(50, description="A key is composed again at most once in this time.")
-    life_ms: Positive = Field(10 * 60_000, description="A layout expires so long after it was produced.")
+    ttl_ms: Positive = Field(10 * 60_000, description="A layout expires so long after it was produced.")
     epoch_ms: Positive = Field(DAY_MS, description="Random numbers and variants rotate with the epoch.")
     holdout_share: float = Field(0.1, ge=0, lt=1, description="Share of units that always get the baseline.")
     holdout_salt: str = Field("holdout-1", min_length=1, max_length=64, description="Decides who is in the holdout.")
@@ -171,14 +173,14 @@ class LayoutSettings(Group):
         ge=0,
         description="Worth of a minor unit of margin sold through a click, on the same scale; 0: clicks alone.",
     )
-    budget: float = Field(0.5, gt=0, le=1, description="Share of a worker's time that composing may take.")
+    cpu_share: float = Field(0.5, gt=0, le=1, description="Share of a worker's time that composing may take.")
 
 
 class FitterSettings(Group):
     """How often the parameters of pages are fitted."""
 
-    every_s: float = Field(10.0, gt=0, description="A page is fitted at most so often, when its counts changed.")
-    implausible_times: float = Field(
+    interval_s: float = Field(10.0, gt=0, description="A page is fitted at most so often, when its counts changed.")
+    outlier_factor: float = Field(
         10.0, ge=0, description="A segment clicked on so much more than the median one teaches no other; 0: all teach."
     )
 
@@ -187,14 +189,16 @@ class ExperimentSettings(Group):
     """The experiment of learned layouts against the holdout, and when a page goes back to its baseline."""
 
     since_ms: NotNegative = Field(0, description="Counts whole buckets from this time on, milliseconds since 1970.")
-    before_ms: NotNegative = Field(
+    pre_period_since_ms: NotNegative = Field(
         0, description="From here to since_ms both sides were served alike: a pre-period; 0: there is none."
     )
     fallback: bool = Field(True, description="Whether a page whose loss is certain goes back to its baseline.")
     check_s: float = Field(60.0, gt=0, description="Guard-rails are looked at so often.")
-    borne_clicks: float = Field(0.05, ge=0, le=1, description="Relative loss of clicks per page view that is borne.")
-    borne_orders: float = Field(0.1, ge=0, le=1, description="The same for orders; 1: any loss.")
-    borne_revenue: float = Field(0.1, ge=0, le=1, description="The same for revenue.")
+    tolerated_loss_clicks: float = Field(
+        0.05, ge=0, le=1, description="Relative loss of clicks per page view that is borne."
+    )
+    tolerated_loss_orders: float = Field(0.1, ge=0, le=1, description="The same for orders; 1: any loss.")
+    tolerated_loss_revenue: float = Field(0.1, ge=0, le=1, description="The same for revenue.")
 
 
 class LogSettings(Group):

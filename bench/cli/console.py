@@ -26,9 +26,9 @@ def console(front: Front, arms: int, rate: int, seconds: float, rounds: int) -> 
     """
     from dataclasses import asdict
 
-    from bench.web.console import Order, measure
+    from bench.web.console import Options, measure
 
-    found = measure(front.settings, Order(arms, rate, seconds, rounds), leave_clean=not front.embedded)
+    found = measure(front.settings, Options(arms, rate, seconds, rounds), leave_clean=not front.embedded)
     text = (
         f"{found.arms:,} arms, {found.updates_per_s} updates/s of {found.answer_kb:,.0f} KB: "
         f"browser {found.browser_percent} % of a core (the page's main thread {found.page_percent} %), "

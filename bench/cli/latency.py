@@ -57,10 +57,10 @@ def latency(
     """
     from dataclasses import asdict
 
-    from bench.latency.run import Order, measure
+    from bench.latency.run import Options, measure
     from bench.latency.traffic import Shop
 
-    order = Order(tuple(dict.fromkeys(rate)), seconds, warm_up, rounds)
+    order = Options(tuple(dict.fromkeys(rate)), seconds, warm_up, rounds)
     shop = Shop(pages, segments, items, slots, variants)
     found = measure(front.settings, shop, order, leave_clean=not front.embedded)
     content = {"machine": machine(), "broker": broker(front), "rates": [asdict(one) for one in found]}

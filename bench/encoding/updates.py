@@ -19,7 +19,7 @@ import numpy as np
 
 from bench.encoding.encode import product_texts
 from encoders.encoder import Encoder
-from encoders.log import Inlet, Outlet
+from encoders.log import LogProducer, LogReader
 from encoders.text import content_hash, text_of
 from encoders.worker import Worker
 from reshelf.topics.publish import deliver
@@ -105,9 +105,9 @@ def _publish(kafka: KafkaSettings, items: list[CatalogItem]) -> None:
 
 @contextmanager
 def _worker(kafka: KafkaSettings, encoder: Encoder) -> Iterator[Worker]:
-    inlet = Inlet(confluent_consumer_config(kafka, f"{kafka.prefix}encoder"), kafka.prefix)
+    inlet = LogReader(confluent_consumer_config(kafka, f"{kafka.prefix}encoder"), kafka.prefix)
     try:
-        worker = Worker(encoder, inlet, Outlet(confluent_producer_config(kafka), kafka.prefix))
+        worker = Worker(encoder, inlet, LogProducer(confluent_producer_config(kafka), kafka.prefix))
         worker.start()
         yield worker
     finally:
@@ -131,7 +131,7 @@ def _until_done(worker: Worker, say: Say) -> float:
 def _published(kafka: KafkaSettings, items: set[str]) -> Counter[Versions]:
     """How often each version of `items` was published."""
     inlet, read = (
-        Inlet(confluent_consumer_config(kafka, f"{kafka.prefix}bench"), kafka.prefix),
+        LogReader(confluent_consumer_config(kafka, f"{kafka.prefix}bench"), kafka.prefix),
         decoder(CatalogEmbedding),
     )
     try:

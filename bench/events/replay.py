@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bench.events.log import fill
 from bench.events.race import forget
-from reshelf.namespaces.replay import Order, run
+from reshelf.namespaces.replay import Options, run
 from reshelf.settings import Settings
 from streams.kafka.log_source import KafkaSource
 from streams.state.connection.client import redis_servers
@@ -42,7 +42,7 @@ def _rate(settings: Settings) -> float:
     namespace = f"bench-{uuid.uuid4().hex[:12]}"
     try:
         done = run(
-            settings, KafkaSource(settings.kafka), Order("beginning", "end", namespace), lambda total, what: _nobody
+            settings, KafkaSource(settings.kafka), Options("beginning", "end", namespace), lambda total, what: _nobody
         )
         return done.applied.read / done.seconds
     finally:

@@ -26,7 +26,7 @@ from bench.pages import PAGE, SEGMENT, Size, item_names, page, slot_names, state
 from schemas.errors import ReshelfError
 from schemas.messages import Impression, SlotItem
 from schemas.topics import CLICKS, IMPRESSIONS
-from streams.catalog.weighted_counts import Totals
+from streams.catalog.weighted_counts import WeightedCounts
 from streams.fold.deltas import GroupDelta, TableDelta, TableKey, Traffic
 from streams.fold.judge import Rejected
 from streams.kafka.records import Batch, TopicPartition
@@ -35,7 +35,7 @@ from streams.settings import FoldSettings, LayoutSettings
 from streams.state.keys import group_of
 from streams.state.partition import PartitionFold
 from streams.state.reader import KeyState
-from streams.state.store import Move, Store
+from streams.state.store import GroupUpdate, Store
 from streams.state.watermark import Watermark
 
 BATCH = 500
@@ -125,7 +125,7 @@ async def by_page(redis: Redis, size: Size, events: int, rounds: int) -> ByPage:
     store = Store(redis, "scale", GROUPS)
     shown = {(item, slot): 100 for item in item_names(size.items) for slot in slot_names(size.slots)}
     delta = GroupDelta({TableKey(PAGE, SEGMENT, 0, Traffic.LEARNED): TableDelta(shown, dict.fromkeys(shown, 5))})
-    await store.apply(FILL_TP, 0, [Move(group_of(PAGE, SEGMENT, GROUPS), 0, Watermark(1), delta)])
+    await store.apply(FILL_TP, 0, [GroupUpdate(group_of(PAGE, SEGMENT, GROUPS), 0, Watermark(1), delta)])
     held = await _bytes(redis)
     cost = await _event_us(await _partition(store), _Feed(size, 1), [(PAGE, SEGMENT)], events, rounds)
     return ByPage(size.items, size.slots, cost, held, layout_ms(size, rounds))
@@ -136,11 +136,11 @@ def layout_ms(size: Size, rounds: int) -> float:
     shelf, settings = page(size), LayoutSettings()
     changed = [state(size, 1), state(size, 2)]
     changed[1] = KeyState((changed[1].tables[0], changed[0].tables[1]), changed[1].watermarks)
-    totals = Totals(shelf.candidates, tuple(shelf.rules.slots))
+    weighted_counts = WeightedCounts(shelf.candidates, tuple(shelf.rules.slots))
     times = []
     for turn in range(max(rounds, 3) * 2 + 1):
         began = time.perf_counter()
-        compose(SEGMENT, changed[turn % 2], shelf, settings, 1, totals)
+        compose(SEGMENT, changed[turn % 2], shelf, settings, 1, weighted_counts)
         times.append(time.perf_counter() - began)
     return round(statistics.median(times[1:]) * 1000, 3)
 
@@ -151,10 +151,10 @@ def growth(rows: Sequence[ByKeys] | Sequence[ByPage], name: str) -> float:
 
 
 async def _partition(store: Store) -> PartitionFold:
-    return await PartitionFold.resume(EVENTS_TP, store, 0, FOLD, _bury)
+    return await PartitionFold.resume(EVENTS_TP, store, 0, FOLD, _send_dead_letters)
 
 
-async def _bury(_: TopicPartition, rejected: Sequence[Rejected]) -> None:
+async def _send_dead_letters(_: TopicPartition, rejected: Sequence[Rejected]) -> None:
     if rejected:
         raise ReshelfError(f"an event of the measurement was refused: {rejected[0].detail}")
 

@@ -99,14 +99,19 @@ def _judging(settings: Settings, batches: Batches) -> float:
 def _preparing(settings: Settings, batches: Batches, built: bool) -> float:
     store = Store(Redis(), settings.redis.namespace, settings.redis.groups)
     marks = [Watermark(0)] * store.groups
-    parts = {batch.tp: PartitionFold(batch.tp, store, 0, marks, settings.fold, _bury, built) for batch in batches}
+    parts = {
+        batch.tp: PartitionFold(batch.tp, store, 0, marks, settings.fold, _send_dead_letters, built)
+        for batch in batches
+    }
     return _per_event(batches, lambda batch: parts[batch.tp].prepare(batch))
 
 
 async def _writing(settings: Settings, client: Redis, batches: Batches) -> list[Stage]:
     """Encoding for the script and the script itself, everything on."""
     store, known = Store(client, settings.redis.namespace, settings.redis.groups), Directories()
-    parts = {batch.tp: await PartitionFold.resume(batch.tp, store, 0, settings.fold, _bury) for batch in batches}
+    parts = {
+        batch.tp: await PartitionFold.resume(batch.tp, store, 0, settings.fold, _send_dead_letters) for batch in batches
+    }
     encode, script = [], []
     for batch in batches:
         prepared, size = parts[batch.tp].prepare(batch), len(batch.records)
@@ -133,7 +138,7 @@ async def _script_us(client: Redis) -> int:
     return sum(int(stats.get(f"cmdstat_{name}", {}).get("usec", 0)) for name in ("eval", "evalsha"))
 
 
-async def _bury(_: TopicPartition, __: Sequence[Rejected]) -> None:
+async def _send_dead_letters(_: TopicPartition, __: Sequence[Rejected]) -> None:
     """All events fit."""
 
 

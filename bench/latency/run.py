@@ -45,7 +45,7 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Options:
     """Events a second, seconds of a window that count and of the stream before them, and how often all is repeated."""
 
     rates: Sequence[int]
@@ -85,7 +85,7 @@ def own_settings(settings: Settings, run: str) -> Settings:
     return settings.model_copy(update={"kafka": kafka, "redis": redis, "health": health})
 
 
-def measure(settings: Settings, shop: Shop, order: Order, *, leave_clean: bool = True) -> list[Latency]:
+def measure(settings: Settings, shop: Shop, order: Options, *, leave_clean: bool = True) -> list[Latency]:
     """Each rate in turn, `order.rounds` times over; with `leave_clean` topics and state are gone afterwards.
 
     Raises `ReshelfError` when a worker ends, does not begin or does not catch up.
@@ -138,7 +138,7 @@ class _Bench:
     def __init__(
         self,
         settings: Settings,
-        order: Order,
+        order: Options,
         traffic: Traffic,
         view: View,
         workers: Mapping[str, Worker],

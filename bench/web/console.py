@@ -33,7 +33,7 @@ SIZE = {"width": 1360, "height": 900}
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Options:
     """Arms of the page, events a second, seconds of a round and how many rounds."""
 
     arms: int
@@ -67,7 +67,7 @@ class _Mark(NamedTuple):
     console: float
 
 
-def measure(settings: Settings, order: Order, *, leave_clean: bool = True) -> Found:
+def measure(settings: Settings, order: Options, *, leave_clean: bool = True) -> Found:
     """Look at the page for some rounds.
 
     Raises BadSettings where there is no browser, ReshelfError when a process ends or does not begin.
@@ -144,7 +144,7 @@ class _Tab:
         self._page.goto(address)
         self._page.locator(".pool .row").first.wait_for(timeout=1_000 * START_S)
 
-    def rounds(self, order: Order) -> Found:
+    def rounds(self, order: Options) -> Found:
         """Look for each round; updates are answers that brought something new."""
         self._page.wait_for_timeout(1_000 * WARM_UP_S)
         found = [self._round(order.seconds) for _ in range(order.rounds)]

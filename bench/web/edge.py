@@ -31,7 +31,7 @@ from bench.pages import PAGE, SEGMENT, Size, layout
 from bench.web.pace import paced
 from reshelf.edge.app import Parts, application
 from reshelf.edge.intake import Record, Refusal
-from reshelf.edge.layout_cache import Shelf
+from reshelf.edge.layout_cache import LayoutCache
 from reshelf.edge.run import server
 from reshelf.edge_settings import EdgeSettings
 from schemas.codec import encode, encode_key
@@ -187,9 +187,9 @@ def _serve(kind: str, size: Size, listener: socket.socket) -> None:
 
 
 def _edge(size: Size) -> Starlette:
-    shelf = Shelf()
-    shelf.take(_Published(size))  # type: ignore[arg-type]  # what the shelf reads of a message
-    return application(Parts(EdgeSettings(), shelf, _Reader(), _Nowhere()))
+    cache = LayoutCache()
+    cache.take(_Published(size))  # type: ignore[arg-type]  # what the shelf reads of a message
+    return application(Parts(EdgeSettings(), cache, _Reader(), _Nowhere()))
 
 
 def _bare(size: Size) -> Starlette:

@@ -35,7 +35,7 @@ HEADERS = {
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class Guard:
+class AccessControl:
     """Checks every request; raises BadSettings for an address beyond this machine without a token."""
 
     def __init__(self, settings: ConsoleSettings) -> None:

@@ -28,7 +28,7 @@ class Seen(NamedTuple):
     letter: dead_letters.DeadLetter
 
 
-class Letters:
+class RecentDeadLetters:
     """Follows the topic of dead letters from its last records on; `reasons` counts those read by topic and reason."""
 
     def __init__(self, kafka: KafkaSettings) -> None:

@@ -25,7 +25,7 @@ class Change(NamedTuple):
     after: str
 
 
-class Past:
+class LayoutHistory:
     """Takes layouts in the order of the log; an older version never takes the place of a newer one."""
 
     def __init__(self, depth: int = DEPTH, keys: int = KEYS) -> None:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 from redis.asyncio import Redis
 
-from reshelf.console.dead_letters import Letters
-from reshelf.console.layout_history import Past
-from reshelf.console.monitor import Pulse
+from reshelf.console.dead_letters import RecentDeadLetters
+from reshelf.console.layout_history import LayoutHistory
+from reshelf.console.monitor import Monitor
 from reshelf.settings import Settings
 from schemas.codec import decode_key, decoder
 from schemas.errors import BadRecord, StateAttention
@@ -21,8 +21,8 @@ from schemas.messages import Layout
 from schemas.topics import LAYOUTS, Topic
 from streams.catalog.follower import Follower
 from streams.catalog.page import Key
-from streams.catalog.view import Catalog, Changes
-from streams.catalog.weighted_counts import TotalsCache
+from streams.catalog.view import CatalogView, Changes
+from streams.catalog.weighted_counts import WeightedCountsCache
 from streams.fold.deltas import WHOLE_PAGE
 from streams.kafka.records import Record
 from streams.state import manifest
@@ -37,13 +37,13 @@ SEGMENTS_S = 5.0
 _decode = decoder(Layout)
 
 
-class WatchedCatalog(Catalog):
+class WatchedCatalog(CatalogView):
     """A catalog that also keeps whole layouts."""
 
-    def __init__(self, past: Past) -> None:
-        self.unfit: Counter[str] = Counter()
+    def __init__(self, layout_history: LayoutHistory) -> None:
+        self.invalid: Counter[str] = Counter()
         super().__init__(self._skipped)
-        self._past = past
+        self._past = layout_history
 
     def take(self, topic: Topic, partition: int, records: Sequence[Record]) -> Changes:
         if topic is LAYOUTS:
@@ -53,7 +53,7 @@ class WatchedCatalog(Catalog):
         return super().take(topic, partition, records)
 
     def _skipped(self, topic: str) -> None:
-        self.unfit[topic] += 1
+        self.invalid[topic] += 1
 
     def _keep(self, record: Record) -> None:
         if record.value is None:
@@ -68,7 +68,7 @@ class State:
 
     made: Manifest
     reader: StateReader
-    totals: TotalsCache = field(default_factory=TotalsCache)
+    weighted_counts: WeightedCountsCache = field(default_factory=WeightedCountsCache)
     segments: dict[str, set[str]] = field(default_factory=dict)
     listed_at: float = -SEGMENTS_S
 
@@ -87,16 +87,16 @@ class State:
                 self.segments.setdefault(page, set()).add(segment)
 
 
-class Sight:
+class LiveView:
     """All that pages are made from; `state` is None until a worker has made the namespace."""
 
     def __init__(self, settings: Settings, redis: Redis) -> None:
         self.settings = settings
         self.redis = redis
-        self.past = Past()
-        self.catalog = WatchedCatalog(self.past)
-        self.letters = Letters(settings.kafka)
-        self.pulse = Pulse(settings, redis, self.past)
+        self.layout_history = LayoutHistory()
+        self.catalog = WatchedCatalog(self.layout_history)
+        self.dead_letters = RecentDeadLetters(settings.kafka)
+        self.monitor = Monitor(settings, redis, self.layout_history)
         self.state: State | None = None
 
     def pages(self) -> dict[str, list[str]]:
@@ -115,11 +115,11 @@ class Sight:
         """One round: which state is it, how far has it come, what was put aside."""
         namespace = await resolve(self.redis, self.settings.redis.namespace)
         if self.state is None or self.state.made.namespace != namespace:
-            self.pulse.forget()
+            self.monitor.forget()
             self.state = await self._state_of(namespace)
         if self.state is not None:
-            await self.pulse.beat(self.state.made, self.catalog.rules)
-        await asyncio.to_thread(self.letters.read)
+            await self.monitor.beat(self.state.made, self.catalog.rules)
+        await asyncio.to_thread(self.dead_letters.read)
 
     async def _state_of(self, namespace: str) -> State | None:
         with contextlib.suppress(StateAttention):
@@ -131,22 +131,22 @@ class Sight:
         """Look about once a second, for ever; what is away for a while is waited for."""
         while True:
             begin = time.monotonic()
-            await self.pulse.patiently(self.look)
+            await self.monitor.patiently(self.look)
             await asyncio.sleep(max(0.1, LOOK_S - (time.monotonic() - begin)))
 
 
 @contextlib.asynccontextmanager
-async def sight(settings: Settings, failed: Callable[[BaseException], None]) -> AsyncIterator[Sight]:
+async def live_view(settings: Settings, failed: Callable[[BaseException], None]) -> AsyncIterator[LiveView]:
     """Follow the topics while the block runs; `failed` is told of what ends that.
 
     Raises BadSettings where topics are missing, Transient where no broker answers.
     """
     client = redis_client(settings.redis)
-    seen = Sight(settings, client)
+    seen = LiveView(settings, client)
     follower = Follower(settings.kafka, seen.catalog, lambda changes: None)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(client.aclose)
-        stack.callback(seen.letters.close)
+        stack.callback(seen.dead_letters.close)
         stack.push_async_callback(follower.stop)
         await follower.start()
         await follower.catch_up()

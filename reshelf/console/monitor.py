@@ -19,8 +19,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from policy.experiments.health import Health
-from reshelf.console.layout_history import Past
-from reshelf.inspect.lag import TIMEOUT_S, Standing, standings
+from reshelf.console.layout_history import LayoutHistory
+from reshelf.inspect.lag import TIMEOUT_S, PartitionLag, partition_lags
 from reshelf.processes.parts import groups_of
 from reshelf.settings import Settings
 from schemas.errors import Transient
@@ -48,12 +48,12 @@ class Beat(NamedTuple):
     layouts: int
 
 
-class Pulse:
+class Monitor:
     """Looks when it is told to; `away` says what did not answer the last time."""
 
-    def __init__(self, settings: Settings, redis: Redis, past: Past) -> None:
+    def __init__(self, settings: Settings, redis: Redis, layout_history: LayoutHistory) -> None:
         self.beats: deque[Beat] = deque(maxlen=BEATS)
-        self.standings: list[Standing] = []
+        self.standings: list[PartitionLag] = []
         self.workers: list[dict[str, Any]] = []
         self.servers: list[dict[str, Any]] = []
         self.health: dict[str, Health] = {}
@@ -61,7 +61,7 @@ class Pulse:
         self.away = ""
         self._settings = settings
         self._redis = redis
-        self._past = past
+        self._past = layout_history
         self._admin = AdminClient(confluent_admin_config(settings.kafka))
         self._servers_at = -SERVERS_S
         self._experiment_at = -EXPERIMENT_S
@@ -83,7 +83,7 @@ class Pulse:
 
     async def beat(self, made: Manifest, pages: Iterable[str]) -> None:
         """One look at log and state."""
-        self.standings = await standings(self._admin, self._redis, self._settings.kafka.prefix, made)
+        self.standings = await partition_lags(self._admin, self._redis, self._settings.kafka.prefix, made)
         self.beats.append(self._beat())
         now = time.monotonic()
         if now - self._servers_at >= SERVERS_S:

@@ -18,8 +18,8 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from reshelf.console.access_control import COOKIE, Guard
-from reshelf.console.live_view import Sight, State, sight
+from reshelf.console.access_control import COOKIE, AccessControl
+from reshelf.console.live_view import LiveView, State, live_view
 from reshelf.console.views.arms import arms
 from reshelf.console.views.experiment import experiment
 from reshelf.console.views.explanation import why
@@ -39,13 +39,13 @@ LONGEST = 64
 BODY_BYTES = 2_000_000
 
 Answer = Callable[[web.Request], Awaitable[Any]]
-Write = Callable[[Sight, Mapping[str, Any]], dict[str, Any]]
+Write = Callable[[LiveView, Mapping[str, Any]], dict[str, Any]]
 
 
 class Console:
-    """Answers for what a `Sight` sees."""
+    """Answers for what a `LiveView` sees."""
 
-    def __init__(self, seen: Sight, guard: Guard) -> None:
+    def __init__(self, seen: LiveView, guard: AccessControl) -> None:
         self._seen = seen
         self._guard = guard
 
@@ -99,7 +99,7 @@ class Console:
         return response
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        samples = (*of_pulse(self._seen.pulse), *REGISTRY.samples())
+        samples = (*of_pulse(self._seen.monitor), *REGISTRY.samples())
         return web.Response(text=exposition(samples), headers={"Content-Type": CONTENT_TYPE})
 
     async def _pages(self, request: web.Request) -> dict[str, Any]:
@@ -151,14 +151,14 @@ async def served(settings: Settings, ended: asyncio.Future[None]) -> AsyncIterat
     Raises BadSettings for an address that cannot be used and for topics that are
     missing, Transient where no broker answers.
     """
-    guard = Guard(settings.console)
+    guard = AccessControl(settings.console)
 
     def failed(error: BaseException) -> None:
         if not ended.done():
             ended.set_exception(error)
 
     async with contextlib.AsyncExitStack() as stack:
-        seen = await stack.enter_async_context(sight(settings, failed))
+        seen = await stack.enter_async_context(live_view(settings, failed))
         runner = web.AppRunner(Console(seen, guard).app(), access_log=None, handle_signals=False, shutdown_timeout=0.5)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)

@@ -18,7 +18,7 @@ WINDOW_S = 3.0
 
 
 @dataclass(slots=True)
-class Place:
+class Cell:
     """What stands in a slot, since when (seconds), and what stood there before."""
 
     item: str
@@ -48,7 +48,7 @@ class Picture:
         self._traffic = traffic
         self._title = title
         self._guests: dict[str, str] = {}
-        self._places: dict[tuple[str, str, str], Place] = {}
+        self._places: dict[tuple[str, str, str], Cell] = {}
         self._names: dict[str, Item] = {}
         self._paces = {name: Pace() for name in ("events", "views", "layouts")}
         self._history: list[list[float | None]] = []
@@ -98,11 +98,11 @@ class Picture:
 
     def _page(self, number: int, now: float) -> dict[str, Any]:
         page = PAGES[number]
-        shelves = {segment: self._shelf((page.name, segment), page.slots, now) for segment in SEGMENTS}
+        shelves = {segment: self._renderer((page.name, segment), page.slots, now) for segment in SEGMENTS}
         return {"name": page.name, "about": page.about, "columns": page.columns, "shelves": shelves}
 
-    def _shelf(self, key: Key, slots: tuple[str, ...], now: float) -> dict[str, Any]:
-        layout = self._traffic.shelf.layouts.get(key)
+    def _renderer(self, key: Key, slots: tuple[str, ...], now: float) -> dict[str, Any]:
+        layout = self._traffic.renderer.layouts.get(key)
         if layout is None:
             return {"version": 0, "guest": "", "slots": []}
         guest = self._guest(key[1], layout)
@@ -124,7 +124,7 @@ class Picture:
     def _slot(self, layout: Layout, slot: str, name: str, now: float) -> dict[str, Any]:
         place = self._places.get((layout.page, layout.segment, slot))
         if place is None or place.item != name:
-            place = Place(name, now if place else now - FRESH_S, place.item if place else "")
+            place = Cell(name, now if place else now - FRESH_S, place.item if place else "")
             self._places[layout.page, layout.segment, slot] = place
         item = self._names.get(name)
         return {

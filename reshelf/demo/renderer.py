@@ -25,7 +25,7 @@ Choose = Callable[[Layout, str], tuple[int, Mapping[str, str]]]
 Key = tuple[str, str]
 
 
-class Shelf:
+class Renderer:
     """What is on the pages now.
 
     `choose` gives variant and slate for a layout and a unit; `units` are the

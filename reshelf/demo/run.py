@@ -48,7 +48,7 @@ Workers = Sequence[tuple[str, subprocess.Popen[bytes], Path]]
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Options:
     """What was asked for: `seconds` None runs until stopped, `port` None serves no console.
 
     Without `workers` the visitors come to topics on which others work already; with
@@ -90,7 +90,7 @@ def stoppable() -> Iterator[None]:
             signal.signal(name, handler)
 
 
-def demonstration(settings: Settings, order: Order, console: Console) -> dict[str, Any]:
+def demonstration(settings: Settings, order: Options, console: Console) -> dict[str, Any]:
     """Open the shop, with workers of its own where they are wanted, and show it; returns the closing figures.
 
     Being Stopped ends it in good order.  Raises `WorkerEnded` when a worker ends before that.
@@ -111,7 +111,7 @@ def demonstration(settings: Settings, order: Order, console: Console) -> dict[st
         return summary(traffic)
 
 
-def _opened(stack: contextlib.ExitStack, own: Settings, order: Order, address: str) -> Workers:
+def _opened(stack: contextlib.ExitStack, own: Settings, order: Options, address: str) -> Workers:
     """Topics, workers and console of the demonstration alone."""
     apply(own.kafka)
     if not order.embedded:

@@ -28,7 +28,7 @@ def screen(picture: dict[str, Any], address: str) -> RenderableType:
     figures.add_column(ratio=4)
     figures.add_column(ratio=5)
     figures.add_row(_figures(picture["figures"]), _arms(picture["figures"]))
-    return Group(_heading(picture, address), figures, _shelf(picture))
+    return Group(_heading(picture, address), figures, _renderer(picture))
 
 
 def line(picture: dict[str, Any]) -> str:
@@ -104,21 +104,21 @@ def _delay(figures: dict[str, Any]) -> str:
     return f"{delay['p50']:.0f} / {delay['p99']:.0f} ms" if delay else "-"
 
 
-def _shelf(picture: dict[str, Any]) -> Panel:
+def _renderer(picture: dict[str, Any]) -> Panel:
     segments, page = picture["segments"], picture["pages"][0]
     segment = segments[int(picture["elapsed"] / TURN_S) % len(segments)]
-    shelf = page["shelves"][segment]
+    renderer = page["shelves"][segment]
     table = Table.grid(expand=True, padding=(0, 1))
     for _ in range(page["columns"]):
         table.add_column(ratio=1)
-    slots = shelf["slots"]
+    slots = renderer["slots"]
     for begin in range(0, len(slots), page["columns"]):
         table.add_row(*(_card(slot) for slot in slots[begin : begin + page["columns"]]))
     if not slots:
         table.add_row("[dim]no layout yet: the renderer shows its fallback")
     return Panel(
         table,
-        title=f"Page {page['name']} for {segment}, as {shelf['guest'] or 'a visitor'} sees it",
+        title=f"Page {page['name']} for {segment}, as {renderer['guest'] or 'a visitor'} sees it",
         subtitle="[dim]percent: the share of slates that have the item there",
     )
 

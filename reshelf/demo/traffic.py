@@ -20,7 +20,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Pro
 
 from policy.arrays import Bools, Ints
 from reshelf.demo.catalog import catalog_item, check_declared, fallback, page_rules
-from reshelf.demo.renderer import Choose, Key, Shelf
+from reshelf.demo.renderer import Choose, Key, Renderer
 from reshelf.demo.scores import Delays, Scores, arms, unit_bins
 from reshelf.demo.shop import PAGES, SEGMENTS, Item, Orders, Shop, Views
 from reshelf.rules.topic import newest, publish
@@ -67,7 +67,7 @@ class Traffic:
         self.rate = rate
         self.choose = choose
         self.units = [f"v{number:06d}-{run}" for number in range(shop.settings.units)]
-        self.shelf = Shelf(choose, self.units, fallback(shop))
+        self.renderer = Renderer(choose, self.units, fallback(shop))
         self.scores = Scores()
         self.delays = Delays()
         self.tally = Tally()
@@ -109,7 +109,7 @@ class Traffic:
         publish(self._kafka, wanted, "demo", "the shop opens", self._opened_ms)
         for number, page in enumerate(PAGES):
             if page.name in declared:
-                self.shelf.set_slots(number, declared[page.name].slots)
+                self.renderer.set_slots(number, declared[page.name].slots)
 
     def step(self) -> None:
         """Do what is due by now: layouts in, stock moves, page views, orders."""
@@ -156,14 +156,14 @@ class Traffic:
         key: Key = decode_key(topics.LAYOUTS, message.key())  # type: ignore[assignment]
         value = message.value()
         if value is None:
-            self.shelf.drop(key)
+            self.renderer.drop(key)
             return
         try:
             layout = decoder(Layout)(value)
         except BadRecord:
             self.tally.failed += 1
             return
-        if self.shelf.take(layout):
+        if self.renderer.take(layout):
             self.tally.layouts += 1
             if layout.page in PAGE_NAMES:
                 self._take_in(layout)
@@ -195,13 +195,13 @@ class Traffic:
 
     def _set_rows(self) -> None:
         self._names = [item.key for item in self.shop.items]
-        self.shelf.set_items({name: row for row, name in enumerate(self._names)})
+        self.renderer.set_items({name: row for row, name in enumerate(self._names)})
 
     def _serve(self, number: int) -> None:
         """Show pages to visitors and publish what they saw and clicked."""
         now_ms = _now_ms()
         views = self.shop.views(number)
-        variant, version, shown = self.shelf.render(views, self.shop.in_stock, now_ms)
+        variant, version, shown = self.renderer.render(views, self.shop.in_stock, now_ms)
         clicked = self.shop.clicks(views, shown)
         self.scores.add_views(variant, self._bins[views.unit], clicked.sum(axis=1))
         ids = [f"{self._run}-{next(self._numbers)}" for _ in range(number)]
@@ -224,7 +224,7 @@ class Traffic:
             strict=True,
         )
         for view, unit, page, segment, chosen, layout, slots in rows:
-            seen = self.shelf.seen(page, slots, self._names)
+            seen = self.renderer.seen(page, slots, self._names)
             if seen:
                 name = self.units[unit]
                 event = Impression(

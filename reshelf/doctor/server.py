@@ -12,7 +12,7 @@ from reshelf.doctor.finding import Finding, clock
 from reshelf.settings import Settings
 from schemas.errors import BadSettings
 from streams.state.connection.client import redis_servers
-from streams.state.connection.errors import translated
+from streams.state.connection.errors import translate_error
 
 OLDEST = {"redis": 7, "valkey": 8}
 
@@ -25,7 +25,7 @@ def look_at_redis(settings: Settings) -> Generator[Finding, None, bool]:
                 skew_ms = _redis_skew_ms(client)
                 yield from redis_findings(client.info(), skew_ms, settings.attribution.clock_skew_ms, name)
     except redis.AuthenticationError as error:
-        yield Finding("Redis", "bad", str(translated(error)))
+        yield Finding("Redis", "bad", str(translate_error(error)))
         return False
     except (redis.RedisError, OSError) as error:
         remedy = "Check redis.url (rediss:// where the server speaks TLS, redis:// where not), redis.username and "

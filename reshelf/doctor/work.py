@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from reshelf.doctor.finding import Finding
-from reshelf.inspect.lag import standings
+from reshelf.inspect.lag import partition_lags
 from reshelf.inspect.layouts_topic import latest
 from reshelf.processes.parts import groups_of
 from reshelf.settings import Settings
@@ -44,7 +44,7 @@ async def _behind(settings: Settings, admin: AdminClient) -> int | None:
     client = redis_client(settings.redis)
     try:
         made = await manifest.read(client, settings.redis.namespace)
-        return sum(one.lag for one in await standings(admin, client, settings.kafka.prefix, made))
+        return sum(one.lag for one in await partition_lags(admin, client, settings.kafka.prefix, made))
     except StateAttention:
         return None
     finally:

@@ -16,7 +16,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from reshelf.drill.plan import DRILLED, Fault, Kind
-from reshelf.drill.setup.environment import Stage
+from reshelf.drill.setup.environment import Environment
 from reshelf.drill.setup.stores import ClusterStore
 from reshelf.drill.setup.workers import Member
 from schemas.errors import Transient
@@ -34,28 +34,28 @@ class Impossible(Exception):
     """There was nothing to break."""
 
 
-def inject(stage: Stage, fault: Fault) -> Heal | None:
+def inject(environment: Environment, fault: Fault) -> Heal | None:
     """Break the stage as the fault says; raises `Impossible`."""
     try:
-        return _INJECT[fault.kind](stage, fault)
+        return _INJECT[fault.kind](environment, fault)
     except (redis.RedisError, KafkaException, OSError) as error:
         raise Impossible(str(error)) from error
 
 
-def _member(stage: Stage, fault: Fault, role: str = "") -> Member:
-    among = stage.fleet.of(role or ROLE_WEIGHTS[fault.pick % len(ROLE_WEIGHTS)])
+def _member(environment: Environment, fault: Fault, role: str = "") -> Member:
+    among = environment.workers.of(role or ROLE_WEIGHTS[fault.pick % len(ROLE_WEIGHTS)])
     if not among:
         raise Impossible("no such worker runs")
     return among[fault.pick // 7 % len(among)]
 
 
-def _kill_worker(stage: Stage, fault: Fault) -> None:
-    stage.fleet.kill(_member(stage, fault))
+def _kill_worker(environment: Environment, fault: Fault) -> None:
+    environment.workers.kill(_member(environment, fault))
 
 
-def _freeze_worker(stage: Stage, fault: Fault) -> Heal:
-    member = _member(stage, fault)
-    stage.fleet.freeze(member)
+def _freeze_worker(environment: Environment, fault: Fault) -> Heal:
+    member = _member(environment, fault)
+    environment.workers.freeze(member)
 
     def heal() -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -64,41 +64,41 @@ def _freeze_worker(stage: Stage, fault: Fault) -> Heal:
     return heal
 
 
-def _add_worker(stage: Stage, fault: Fault) -> Heal:
-    member = stage.fleet.add(ROLE_WEIGHTS[fault.pick % len(ROLE_WEIGHTS)])
-    return lambda: stage.fleet.stop(member)
+def _add_worker(environment: Environment, fault: Fault) -> Heal:
+    member = environment.workers.add(ROLE_WEIGHTS[fault.pick % len(ROLE_WEIGHTS)])
+    return lambda: environment.workers.stop(member)
 
 
-def _stop_worker(stage: Stage, fault: Fault) -> None:
-    stage.fleet.stop(_member(stage, fault))
+def _stop_worker(environment: Environment, fault: Fault) -> None:
+    environment.workers.stop(_member(environment, fault))
 
 
-def _restart_broker(stage: Stage, fault: Fault) -> None:
-    stage.broker.stop()
-    stage.broker.start()
+def _restart_broker(environment: Environment, fault: Fault) -> None:
+    environment.broker.stop()
+    environment.broker.start()
 
 
-def _kill_broker(stage: Stage, fault: Fault) -> None:
-    stage.broker.signal(signal.SIGKILL)
-    stage.broker.start()
+def _kill_broker(environment: Environment, fault: Fault) -> None:
+    environment.broker.signal(signal.SIGKILL)
+    environment.broker.start()
 
 
-def _freeze_broker(stage: Stage, fault: Fault) -> Heal:
+def _freeze_broker(environment: Environment, fault: Fault) -> Heal:
     """Connections stay open and nothing answers: worse for clients than a closed port."""
-    stage.broker.signal(signal.SIGSTOP)
-    return lambda: stage.broker.signal(signal.SIGCONT)
+    environment.broker.signal(signal.SIGSTOP)
+    return lambda: environment.broker.signal(signal.SIGCONT)
 
 
-def _restart_redis(stage: Stage, fault: Fault) -> None:
-    stage.redis.stop(kill=False)
-    stage.redis.start()
+def _restart_redis(environment: Environment, fault: Fault) -> None:
+    environment.redis.stop(kill=False)
+    environment.redis.start()
 
 
-def _kill_redis(stage: Stage, fault: Fault) -> Heal | None:
-    if isinstance(stage.store, ClusterStore):
-        return _kill_primary(stage.store, fault)
-    stage.store.stop(kill=True)
-    stage.store.start()
+def _kill_redis(environment: Environment, fault: Fault) -> Heal | None:
+    if isinstance(environment.store, ClusterStore):
+        return _kill_primary(environment.store, fault)
+    environment.store.stop(kill=True)
+    environment.store.start()
     return None
 
 
@@ -109,91 +109,91 @@ def _kill_primary(store: ClusterStore, fault: Fault) -> Heal:
     return lambda: None if killed.runs else killed.start()
 
 
-def _roll_redis_back(stage: Stage, fault: Fault) -> None:
-    if not stage.redis.restore():
+def _roll_redis_back(environment: Environment, fault: Fault) -> None:
+    if not environment.redis.restore():
         raise Impossible("no snapshot yet")
 
 
-def _fill_redis(stage: Stage, fault: Fault) -> Heal:
-    with stage.store.servers() as servers:
+def _fill_redis(environment: Environment, fault: Fault) -> Heal:
+    with environment.store.servers() as servers:
         for server in servers:
             server.config_set("maxmemory", "1mb")
 
     def heal() -> None:
-        with stage.store.servers() as servers:
+        with environment.store.servers() as servers:
             for server in servers:
                 server.config_set("maxmemory", "0")
 
     return heal
 
 
-def _fail_redis_over(stage: Stage, fault: Fault) -> Heal | None:
+def _fail_redis_over(environment: Environment, fault: Fault) -> Heal | None:
     """The replica loses its primary's stream some seconds before it has to take over; in a cluster, it takes over."""
-    if isinstance(stage.store, ClusterStore):
-        stage.store.cluster.take_over(fault.pick)
+    if isinstance(environment.store, ClusterStore):
+        environment.store.cluster.take_over(fault.pick)
         return None
-    replica = stage.redis.replica()
-    stage.replicas.append(replica)
+    replica = environment.redis.replica()
+    environment.replicas.append(replica)
     with replica.client() as client:
         client.replicaof("127.0.0.1", "1")
 
     def heal() -> None:
-        stage.redis.become(replica)
-        stage.replicas.remove(replica)
+        environment.redis.become(replica)
+        environment.replicas.remove(replica)
 
     return heal
 
 
-def _tear_attribution(stage: Stage, fault: Fault) -> Heal:
+def _tear_attribution(environment: Environment, fault: Fault) -> Heal:
     """Redis takes no writes, so what is decided now is published and not remembered; then all attribution dies."""
-    before = _end(stage, CONVERSIONS)
-    with stage.store.servers() as servers:
+    before = _end(environment, CONVERSIONS)
+    with environment.store.servers() as servers:
         for server in servers:
             server.client_pause(round((fault.lasting + HIT_S) * 1000), all=False)
 
     def heal() -> None:
-        _wait_for_more(stage, CONVERSIONS, before)
-        for member in stage.fleet.of("attribution"):
-            stage.fleet.kill(member)
+        _wait_for_more(environment, CONVERSIONS, before)
+        for member in environment.workers.of("attribution"):
+            environment.workers.kill(member)
         time.sleep(0.1)
-        with stage.store.servers() as servers:
+        with environment.store.servers() as servers:
             for server in servers:
                 server.client_unpause()
 
     return heal
 
 
-def _tear_layouts(stage: Stage, fault: Fault) -> Heal:
+def _tear_layouts(environment: Environment, fault: Fault) -> Heal:
     """`layouts` takes no writes and `layouts-history` does; then all layout producers die."""
-    before = _end(stage, LAYOUTS_HISTORY)
-    _require_copies(stage, "2")
+    before = _end(environment, LAYOUTS_HISTORY)
+    _require_copies(environment, "2")
 
     def heal() -> None:
-        _wait_for_more(stage, LAYOUTS_HISTORY, before)
-        for member in stage.fleet.of("layouts"):
-            stage.fleet.kill(member)
-        _require_copies(stage, "1")
+        _wait_for_more(environment, LAYOUTS_HISTORY, before)
+        for member in environment.workers.of("layouts"):
+            environment.workers.kill(member)
+        _require_copies(environment, "1")
 
     return heal
 
 
-def _end(stage: Stage, topic: Topic) -> int:
+def _end(environment: Environment, topic: Topic) -> int:
     """Records of a topic so far; -1 where no broker answers."""
     try:
-        return sum(end for _, end in log_bounds(stage.settings.kafka, [topic.name])[topic.name])
+        return sum(end for _, end in log_bounds(environment.settings.kafka, [topic.name])[topic.name])
     except Transient:
         return -1
 
 
-def _wait_for_more(stage: Stage, topic: Topic, before: int) -> None:
+def _wait_for_more(environment: Environment, topic: Topic, before: int) -> None:
     """The moment to strike: one of two writes has happened."""
     until = time.monotonic() + HIT_S
-    while _end(stage, topic) <= before and time.monotonic() < until:
+    while _end(environment, topic) <= before and time.monotonic() < until:
         time.sleep(0.1)
 
 
-def _require_copies(stage: Stage, copies: str) -> None:
-    kafka = stage.settings.kafka
+def _require_copies(environment: Environment, copies: str) -> None:
+    kafka = environment.settings.kafka
     entry = ConfigEntry("min.insync.replicas", copies, incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ResourceType.TOPIC, kafka.prefix + LAYOUTS.name, incremental_configs=[entry])
     admin = AdminClient(confluent_admin_config(kafka))
@@ -201,7 +201,7 @@ def _require_copies(stage: Stage, copies: str) -> None:
         done.result(REQUEST_S + 1)
 
 
-_INJECT: dict[Kind, Callable[[Stage, Fault], Heal | None]] = {
+_INJECT: dict[Kind, Callable[[Environment, Fault], Heal | None]] = {
     Kind.WORKER_KILLED: _kill_worker,
     Kind.WORKER_FROZEN: _freeze_worker,
     Kind.WORKER_ADDED: _add_worker,

@@ -8,7 +8,7 @@ import time
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
-from reshelf.drill.setup.environment import Stage
+from reshelf.drill.setup.environment import Environment
 from reshelf.drill.verify import Finding
 from reshelf.processes.children import tail
 from reshelf.topics.admin import apply
@@ -19,10 +19,10 @@ LIMIT_S = 40.0
 GONE_S = 15.0
 
 
-def check_refusal(stage: Stage) -> Finding:
+def check_refusal(environment: Environment) -> Finding:
     """Make the clicks' topic anew while no worker runs, then start a learner: it has to end with status 1."""
-    _make_anew(stage)
-    member = stage.fleet.add("learner")
+    _make_anew(environment)
+    member = environment.workers.add("learner")
     member.expected = True
     try:
         status = member.child.wait(LIMIT_S)
@@ -35,8 +35,8 @@ def check_refusal(stage: Stage) -> Finding:
     return finding
 
 
-def _make_anew(stage: Stage) -> None:
-    kafka = stage.settings.kafka
+def _make_anew(environment: Environment) -> None:
+    kafka = environment.settings.kafka
     name = kafka.prefix + CLICKS.name
     admin = AdminClient(confluent_admin_config(kafka))
     for deleted in admin.delete_topics([name]).values():

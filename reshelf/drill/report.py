@@ -14,7 +14,7 @@ from reshelf.drill.verify import Finding
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Options:
     """What was asked for; `home` is a Kafka distribution, None the embedded broker, which is spared."""
 
     kills: int

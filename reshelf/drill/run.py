@@ -15,11 +15,11 @@ from reshelf.drill import verify
 from reshelf.drill.faults import Heal, Impossible, inject
 from reshelf.drill.plan import Fault, plan
 from reshelf.drill.recreate import check_refusal
-from reshelf.drill.report import Order, Report
+from reshelf.drill.report import Options, Report
 from reshelf.drill.samples import Samples, Use
-from reshelf.drill.setup.environment import Broker, GivenBroker, Stage, running
+from reshelf.drill.setup.environment import Broker, Environment, GivenBroker, running
 from reshelf.drill.setup.stores import ClusterStore, GivenStore, RedisServer, Store
-from reshelf.drill.setup.workers import Fleet
+from reshelf.drill.setup.workers import Workers
 from reshelf.drill.slow import slow_redis, throttle_readers
 from reshelf.drill.traffic import PAGES, Traffic
 from reshelf.drill.watch import CONVERTED, READERS, Watch, missing
@@ -57,7 +57,7 @@ def own_settings(settings: Settings, seed: int) -> Settings:
     )
 
 
-def drill(settings: Settings, order: Order, folder: Path, say: Say) -> Report:
+def drill(settings: Settings, order: Options, folder: Path, say: Say) -> Report:
     """Break, heal, drain and compare; everything that was started has ended afterwards.
 
     Raises `ReshelfError` when the workers do not start or do not catch up in the end.
@@ -73,11 +73,11 @@ def drill(settings: Settings, order: Order, folder: Path, say: Say) -> Report:
             throttle_readers(broker.address, order.read_bytes_per_s)
         own = own.model_copy(update={"kafka": kafka, "redis": redis_settings})
         apply(own.kafka)
-        stage = Stage(own, broker, store, Fleet(own, folder, FLEET))
-        return _Drill(stage, order, say).run()
+        environment = Environment(own, broker, store, Workers(own, folder, FLEET))
+        return _Drill(environment, order, say).run()
 
 
-def _servers(settings: Settings, order: Order, folder: Path) -> tuple[Broker, Store]:
+def _servers(settings: Settings, order: Options, folder: Path) -> tuple[Broker, Store]:
     if order.given:
         return GivenBroker(settings.kafka), GivenStore(settings.redis)
     (folder / "kafka").mkdir()
@@ -86,37 +86,37 @@ def _servers(settings: Settings, order: Order, folder: Path) -> tuple[Broker, St
 
 
 class _Drill:
-    def __init__(self, stage: Stage, order: Order, say: Say) -> None:
-        self._stage = stage
+    def __init__(self, environment: Environment, order: Options, say: Say) -> None:
+        self._environment = environment
         self._order = order
         self._say = say
         self._report = Report(order.seed)
-        settings = stage.settings
+        settings = environment.settings
         self._traffic = Traffic(settings.kafka, order.seed, order.rate)
         self._watch = Watch(settings.redis.namespace, settings.redis.groups, settings.kafka.partitions)
         self._samples = Samples()
         self._heals: list[tuple[float, Fault, Heal]] = []
 
     def run(self) -> Report:
-        fleet, report = self._stage.fleet, self._report
+        workers, report = self._environment.workers, self._report
         with self._closing():
             self._traffic.open()
-            fleet.open()
+            workers.open()
             self._traffic.start()
             self._until(self._warm, WARM_UP_S, "the workers did not begin to work")
             doing = "watching them" if self._order.soak else "breaking things"
-            self._say(f"{len(fleet.members)} workers have begun; {doing} for {self._order.seconds:.0f} s")
+            self._say(f"{len(workers.members)} workers have begun; {doing} for {self._order.seconds:.0f} s")
             self._break()
             report.unacknowledged = self._traffic.stop(60)
             report.events = self._traffic.sent
             self._say(f"{report.events} events sent; waiting until all is applied")
             ends = self._drain()
             self._check(ends)
-            stops = list(fleet.close())
+            stops = list(workers.close())
             report.slowest_stop_s = round(max(seconds for _, seconds in stops), 1)
             if self._order.home is not None:
-                report.findings.append(check_refusal(self._stage))
-        report.gave_up = fleet.gave_up
+                report.findings.append(check_refusal(self._environment))
+        report.gave_up = workers.gave_up
         report.recovery_s = self._watch.quantiles()
         report.latency_s, report.most_behind = self._samples.latency_s(), self._samples.most_behind
         if self._order.soak:
@@ -130,16 +130,16 @@ class _Drill:
             yield
         finally:
             self._traffic.stop(0)
-            for _ in self._stage.fleet.close():
+            for _ in self._environment.workers.close():
                 pass
-            for replica in self._stage.replicas:
+            for replica in self._environment.replicas:
                 replica.stop(kill=True)
 
     # Breaking
 
     def _break(self) -> None:
         order = self._order
-        session = self._stage.settings.kafka.session_timeout_s
+        session = self._environment.settings.kafka.session_timeout_s
         agenda = plan(order.seed, order.kills, order.seconds, session, order.kinds)
         begin = time.monotonic()
         while agenda or self._heals or time.monotonic() - begin < order.seconds or self._watch.waits:
@@ -153,7 +153,7 @@ class _Drill:
 
     def _inject(self, fault: Fault, begin: float) -> None:
         try:
-            heal = inject(self._stage, fault)
+            heal = inject(self._environment, fault)
         except Impossible as why:
             self._report.impossible[fault.kind.value] += 1
             self._say(f"{time.monotonic() - begin:6.1f} s  not possible now: {fault.kind.value} ({why})")
@@ -181,12 +181,12 @@ class _Drill:
 
     def _tick(self) -> None:
         now = time.monotonic()
-        self._stage.fleet.tend(now)
-        self._stage.store.take_snapshot(now)
+        self._environment.workers.tend(now)
+        self._environment.store.take_snapshot(now)
         with contextlib.suppress(redis.RedisError):
-            reached, ends = self._watch.reached(self._stage.store.read), self._traffic.ends
+            reached, ends = self._watch.reached(self._environment.store.read), self._traffic.ends
             self._watch.look(reached, ends, now)
-            self._samples.look(self._stage.fleet.members, reached, ends, now)
+            self._samples.look(self._environment.workers.members, reached, ends, now)
         time.sleep(LOOK_S)
 
     # Waiting
@@ -195,12 +195,12 @@ class _Drill:
         until = time.monotonic() + limit_s
         while not holds():
             if time.monotonic() > until:
-                said = "\n".join(self._stage.fleet.gave_up[-3:])
+                said = "\n".join(self._environment.workers.gave_up[-3:])
                 raise ReshelfError(f"{otherwise} within {limit_s:.0f} s (seed {self._order.seed}). {said}")
             self._tick()
 
     def _warm(self) -> bool:
-        reached = self._watch.reached(self._stage.store.read)
+        reached = self._watch.reached(self._environment.store.read)
         return all(mark > 0 for reader in reached for mark in reader.values())
 
     def _drain(self) -> dict[TopicPartition, int]:
@@ -213,7 +213,7 @@ class _Drill:
 
     def _behind(self, readers: tuple[tuple[str, str], ...], ends: dict[TopicPartition, int]) -> int:
         try:
-            return missing(self._watch.reached(self._stage.store.read, readers), ends)
+            return missing(self._watch.reached(self._environment.store.read, readers), ends)
         except redis.RedisError:
             return 1
 
@@ -221,7 +221,7 @@ class _Drill:
         until = time.monotonic() + WARM_UP_S
         while True:
             try:
-                bounds = log_bounds(self._stage.settings.kafka, [topic.name for topic in ENDS])
+                bounds = log_bounds(self._environment.settings.kafka, [topic.name for topic in ENDS])
             except Transient:
                 if time.monotonic() > until:
                     raise
@@ -233,7 +233,7 @@ class _Drill:
     # Comparing
 
     def _check(self, ends: dict[TopicPartition, int]) -> None:
-        settings = self._stage.settings
+        settings = self._environment.settings
         log = verify.read(settings.kafka, ENDS)
         rules = {page: 60_000 * (number + 1) for number, page in enumerate(PAGES)}
         exported = asyncio.run(rows(settings, settings.redis.namespace))
@@ -250,7 +250,7 @@ class _Drill:
         """Layouts whose statistics do not change are renewed at half their life: so long is waited."""
         until = time.monotonic() + 2 * LAYOUT_LIFE_MS / 1000
         while True:
-            settings = self._stage.settings
+            settings = self._environment.settings
             found = verify.check_layouts(verify.read(settings.kafka, [LAYOUTS]), ends, settings.kafka.partitions)
             if found.equal or time.monotonic() > until:
                 return found

@@ -139,13 +139,13 @@ def check_conversions(log: Log, settings: Settings, windows: dict[str, int]) -> 
 
 
 def _entries(records: list[Logged], topic: Topic, settings: Settings) -> list[LogEntry[Any]]:
-    """The log as the plain rule takes it: what is unfit or a duplicate only holds its place."""
+    """The log as the plain rule takes it: what is invalid or a duplicate only holds its place."""
     judged = Judge(topic, settings.fold).judge(records)
     events = {one.offset: one.event for one in judged.accepted}
     if topic is PURCHASES:
         events = {at: event for at, event in events.items() if event.currency == settings.fold.currency}
     times = accumulate((record.timestamp for record in records), max)
-    forgotten = frozenset(judged.aside[FORGOTTEN])
+    forgotten = frozenset(judged.skipped[FORGOTTEN])
     return [
         LogEntry(
             record.offset, time, (record.key or b"").decode(), events.get(record.offset), record.offset in forgotten
@@ -155,7 +155,7 @@ def _entries(records: list[Logged], topic: Topic, settings: Settings) -> list[Lo
 
 
 def check_dead_letters(log: Log, letters: Log, settings: Settings) -> Finding:
-    """Each unfit record is buried with its reason, and nothing else is."""
+    """Each invalid record is buried with its reason, and nothing else is."""
     expected = dict(_folded(log, settings).rejected)
     for tp, records in log.items():
         if tp.topic == PURCHASES.name:
@@ -164,14 +164,14 @@ def check_dead_letters(log: Log, letters: Log, settings: Settings) -> Finding:
     found = {(one.topic, one.partition, one.offset): one.reason for one in buried}
     lost, double = expected.items() - found.items(), found.items() - expected.items()
     examples = [f"lacking {one}" for one in sorted(lost)[:SHOWN]] + [f"surplus {one}" for one in sorted(double)[:SHOWN]]
-    return Finding("unfit records in the dead letters", len(expected), len(lost), len(double), examples)
+    return Finding("invalid records in the dead letters", len(expected), len(lost), len(double), examples)
 
 
 def _unfit_purchases(records: list[Logged], settings: Settings) -> dict[int, str]:
     judged = Judge(PURCHASES, settings.fold).judge(records)
-    unfit = {one.record.offset: one.reason for one in judged.rejected}
+    invalid = {one.record.offset: one.reason for one in judged.rejected}
     foreign = {one.offset: "currency" for one in judged.accepted if one.event.currency != settings.fold.currency}
-    return unfit | foreign
+    return invalid | foreign
 
 
 def check_layouts(log: Log, ends: dict[TopicPartition, int], partitions: int) -> Finding:

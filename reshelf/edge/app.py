@@ -17,7 +17,7 @@ from starlette.types import Scope
 
 from reshelf.edge.answers import JSON, allowed, as_json, error, too_many, unauthorized
 from reshelf.edge.intake import Record, Refusal, check, parse
-from reshelf.edge.layout_cache import Shelf
+from reshelf.edge.layout_cache import LayoutCache
 from reshelf.edge.limits import Limiter
 from reshelf.edge.openapi import document
 from reshelf.edge.slates import Slates
@@ -49,7 +49,7 @@ class Parts:
     """What the application is made of; `now` is the wall clock in seconds."""
 
     settings: EdgeSettings
-    shelf: Shelf
+    cache: LayoutCache
     feed: Reads
     sender: Sends
     now: Callable[[], float] = time.time
@@ -81,7 +81,7 @@ class _Edge:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._token = required_token("edge", parts.settings.host, parts.settings.token).encode()
-        self.slates = Slates(parts.shelf, self._token, parts.now)
+        self.slates = Slates(parts.cache, self._token, parts.now)
         burst = max(parts.settings.events_per_s, parts.settings.max_events)
         self._limiter = Limiter(parts.settings.events_per_s, burst)
         self._document = orjson.dumps(document(parts.settings))
@@ -118,7 +118,7 @@ class _Edge:
         """What the edge tells Prometheus."""
         if not allowed(request.headers.raw, self._token):
             return unauthorized()
-        samples = (Sample("reshelf_edge_layouts", (), len(self._parts.shelf)), *REGISTRY.samples())
+        samples = (Sample("reshelf_edge_layouts", (), len(self._parts.cache)), *REGISTRY.samples())
         return Response(exposition(samples), headers={"Content-Type": CONTENT_TYPE})
 
     async def live(self, _: Request) -> Response:
@@ -129,7 +129,7 @@ class _Edge:
     async def ready(self, _: Request) -> Response:
         """Whether the layouts topic was read to its end."""
         ready = self._parts.feed.ready
-        return as_json(200 if ready else 503, {"ready": ready, "layouts": len(self._parts.shelf)})
+        return as_json(200 if ready else 503, {"ready": ready, "layouts": len(self._parts.cache)})
 
 
 def _counted(route: str, answer: Endpoint) -> Endpoint:

@@ -7,7 +7,7 @@ from typing import Self
 
 from confluent_kafka import KafkaError, Message
 
-from reshelf.edge.layout_cache import Shelf
+from reshelf.edge.layout_cache import LayoutCache
 from schemas.topics import LAYOUTS
 from streams.kafka.reader import partitions, reader
 from streams.settings import KafkaSettings
@@ -22,8 +22,8 @@ class Feed:
     Entering raises Transient where the topic cannot be reached.
     """
 
-    def __init__(self, kafka: KafkaSettings, shelf: Shelf) -> None:
-        self._shelf = shelf
+    def __init__(self, kafka: KafkaSettings, cache: LayoutCache) -> None:
+        self._cache = cache
         self._stop = Event()
         self._reader = reader(kafka)
         self._name = kafka.prefix + LAYOUTS.name
@@ -65,6 +65,6 @@ class Feed:
     def _take(self, message: Message) -> None:
         error = message.error()
         if error is None:
-            self._shelf.take(message)
+            self._cache.take(message)
         elif error.code() == KafkaError._PARTITION_EOF:
             self._unread.discard(message.partition() or 0)

@@ -27,7 +27,7 @@ class Answer(NamedTuple):
     unchanged: RawHeaders
 
 
-class Shelf:
+class LayoutCache:
     """Filled by one thread, read by another; a body is written once for each variant of a layout."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ import uvicorn
 
 from reshelf.edge.app import Parts, application
 from reshelf.edge.feed import Feed
-from reshelf.edge.layout_cache import Shelf
+from reshelf.edge.layout_cache import LayoutCache
 from reshelf.edge.sender import Sender
 from reshelf.edge_settings import EdgeSettings
 from schemas.errors import BadSettings
@@ -27,8 +27,8 @@ def edge(kafka: KafkaSettings, settings: EdgeSettings) -> Iterator[tuple[uvicorn
     Raises BadSettings for an address that cannot be used, Transient where the topic cannot be reached.
     """
     required_token("edge", settings.host, settings.token)
-    with _listen(settings) as listener, Sender(kafka) as sender, Feed(kafka, shelf := Shelf()) as feed:
-        app = application(Parts(settings, shelf, feed, sender))
+    with _listen(settings) as listener, Sender(kafka) as sender, Feed(kafka, cache := LayoutCache()) as feed:
+        app = application(Parts(settings, cache, feed, sender))
         yield server(app), listener
 
 

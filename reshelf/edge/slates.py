@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from reshelf.edge.answers import allowed, as_json, error, header, unauthorized
-from reshelf.edge.layout_cache import Answer, Shelf
+from reshelf.edge.layout_cache import Answer, LayoutCache
 from schemas.messages import FALLBACK
 from streams.metrics import REGISTRY
 
@@ -24,8 +24,8 @@ UNIT = b"unit="
 class Slates:
     """The ASGI endpoint; `now` is the wall clock in seconds, an empty `token` asks for none."""
 
-    def __init__(self, shelf: Shelf, token: bytes, now: Callable[[], float]) -> None:
-        self._shelf = shelf
+    def __init__(self, cache: LayoutCache, token: bytes, now: Callable[[], float]) -> None:
+        self._cache = cache
         self._token = token
         self._now = now
 
@@ -51,7 +51,7 @@ class Slates:
             return error(400, f"unit: expected 1 to {LONGEST_NAME} characters, got {len(unit)}")
         names = scope["path_params"]
         page, segment = unquote(names["page"]), unquote(names["segment"])
-        found = self._shelf.answer(page, segment, unit, int(self._now() * 1000))
+        found = self._cache.answer(page, segment, unit, int(self._now() * 1000))
         if found is None:
             return as_json(404, {"error": "no layout that is still good: show your own fallback", "variant": FALLBACK})
         return found

@@ -27,7 +27,7 @@ LEAST_PAIRS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Options:
     """What was asked for: where the model goes, and how it is trained on at most so many pairs."""
 
     folder: Path
@@ -65,7 +65,7 @@ def paired(events: Iterable[Click | Conversion]) -> Paired:
     return found
 
 
-def finetuned(settings: Settings, order: Order, say: Callable[[str], None]) -> dict[str, Any]:
+def finetuned(settings: Settings, order: Options, say: Callable[[str], None]) -> dict[str, Any]:
     """Tune the model of the settings on the log's clicks, save it where it got better, and keep a record.
 
     Raises `BadSettings` without the extra `encoders` and peft, `ReshelfError` with too few clicks.
@@ -100,7 +100,7 @@ def finetuned(settings: Settings, order: Order, say: Callable[[str], None]) -> d
     return told
 
 
-def _texts(pairs: list[tuple[str, str]], items: Mapping[str, str], order: Order) -> list[tuple[str, str]]:
+def _texts(pairs: list[tuple[str, str]], items: Mapping[str, str], order: Options) -> list[tuple[str, str]]:
     """The pairs' texts, at most as many as asked for, by chance; items that the catalog does not know are left out."""
     known = [(items[one], items[other]) for one, other in pairs if one in items and other in items]
     distinct = [pair for pair in known if pair[0] != pair[1]]

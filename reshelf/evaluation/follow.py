@@ -152,19 +152,22 @@ class Progress:
 
 
 def follow(
-    kafka: KafkaSettings, running: Running, every_s: float, now_ms: Callable[[], int] = lambda: time.time_ns() // 10**6
+    kafka: KafkaSettings,
+    running: Running,
+    interval_s: float,
+    now_ms: Callable[[], int] = lambda: time.time_ns() // 10**6,
 ) -> Iterator[Running]:
     """Read from the beginning and on without end; yields after each time that page views settled."""
     with reader(kafka) as consumer:
         places = [place for topic in FOLLOWED for place in partitions(consumer, kafka.prefix + topic.name)]
         consumer.assign(places)
         progress = Progress(_place(kafka, place.topic, place.partition) for place in places)
-        due = time.monotonic() + every_s
+        due = time.monotonic() + interval_s
         while True:
             _take(kafka, running, progress, consumer.consume(BATCH, timeout=0.2))
             reached = progress.at(now_ms()) if time.monotonic() >= due else None
             if reached is not None:
-                due = time.monotonic() + every_s
+                due = time.monotonic() + interval_s
                 if running.settle(reached):
                     yield running
 

@@ -13,9 +13,9 @@ from reshelf.evaluation.clock import Clock, Watermarks, next_offset
 from reshelf.evaluation.decision_log import Log
 from schemas.messages import Layout, PolicyChoice, PolicyParameters
 from streams.catalog.candidates import CandidateSet
-from streams.catalog.item_features import Known
-from streams.catalog.view import Catalog
-from streams.catalog.weighted_counts import Totals
+from streams.catalog.item_features import ItemFeatures
+from streams.catalog.view import CatalogView
+from streams.catalog.weighted_counts import WeightedCounts
 from streams.fold.deltas import DELAY_BINS, WHOLE_PAGE, Folder, TableDelta, TableKey
 from streams.fold.judge import Accepted
 from streams.kafka.records import TopicPartition
@@ -106,13 +106,13 @@ class Recomposer:
 
     log: Log
     clock: Clock
-    catalog: Catalog
+    catalog: CatalogView
     parameters: Mapping[str, Sequence[PolicyParameters]]
     fold: FoldSettings
     settings: LayoutSettings
     chosen: Choice
-    _pasts: dict[Key, tuple[Past, Totals]] = field(default_factory=dict)
-    _known: dict[tuple[str, int], Known] = field(default_factory=dict)
+    _pasts: dict[Key, tuple[Past, WeightedCounts]] = field(default_factory=dict)
+    _known: dict[tuple[str, int], ItemFeatures] = field(default_factory=dict)
 
     def knows(self, page: str) -> bool:
         """Whether the page is still declared."""
@@ -125,13 +125,16 @@ class Recomposer:
         candidates = declared.candidates
         rules = msgspec.structs.replace(declared.rules, policy=self.chosen(declared.rules.policy), branches=[])
         if key not in self._pasts:
-            self._pasts[key] = Past(self._of(key), self.fold, self.clock), Totals(candidates, tuple(rules.slots))
-        past, totals = self._pasts[key]
-        page = replace(declared, rules=rules, known=self._fitted(layout, candidates))
+            self._pasts[key] = (
+                Past(self._of(key), self.fold, self.clock),
+                WeightedCounts(candidates, tuple(rules.slots)),
+            )
+        past, weighted_counts = self._pasts[key]
+        page = replace(declared, rules=rules, item_features=self._fitted(layout, candidates))
         state, when = past.at(layout.watermarks), layout.decided_at or layout.produced_at
-        return compose(layout.segment, state, page, self.settings, layout.epoch, totals, when)
+        return compose(layout.segment, state, page, self.settings, layout.epoch, weighted_counts, when)
 
-    def _fitted(self, layout: Layout, candidates: CandidateSet) -> Known | None:
+    def _fitted(self, layout: Layout, candidates: CandidateSet) -> ItemFeatures | None:
         """What was known of the candidates with the layout's parameters, or the newest before them."""
         fits = [fit for fit in self.parameters.get(layout.page, ()) if fit.version <= layout.parameters_version]
         if not fits:
@@ -139,7 +142,7 @@ class Recomposer:
         newest = max(fits, key=lambda fit: fit.version)
         key = layout.page, newest.version
         if key not in self._known:
-            self._known[key] = self.catalog.known_by(newest, candidates)
+            self._known[key] = self.catalog.features_of(newest, candidates)
         return self._known[key]
 
     def _of(self, key: Key) -> Log:

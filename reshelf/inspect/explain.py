@@ -16,7 +16,7 @@ from reshelf.terminal.tables import table
 from schemas.errors import ReshelfError
 from schemas.messages import PageRules
 from streams.catalog.snapshot import read_catalog
-from streams.catalog.view import Catalog
+from streams.catalog.view import CatalogView
 from streams.fold.deltas import WHOLE_PAGE
 from streams.layouts.explain import Arm, Explanation, explain
 from streams.layouts.guard_rail import fallen
@@ -37,7 +37,7 @@ def explained(settings: Settings, page: str, segment: str, now_ms: int) -> Expla
     return explain(segment, state, catalog.page(page), settings.layouts, epoch.number, now_ms, fell_back)
 
 
-def declared(catalog: Catalog, page: str) -> PageRules:
+def declared(catalog: CatalogView, page: str) -> PageRules:
     """The page as declared; raises `ReshelfError` where it is not."""
     if page not in catalog.rules:
         raise undeclared(page, catalog.rules)

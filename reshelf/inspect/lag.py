@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from schemas.topics import PURCHASES
 from streams.kafka.records import TopicPartition
 from streams.state.clicks.memory import memory_keys
-from streams.state.connection.errors import carried_out
+from streams.state.connection.errors import translate_errors
 from streams.state.keys import GroupKeys
 from streams.state.manifest import Manifest
 from streams.state.watermark import Watermark
@@ -21,7 +21,7 @@ from streams.state.watermark import Watermark
 TIMEOUT_S = 5.0
 
 
-class Standing(NamedTuple):
+class PartitionLag(NamedTuple):
     """A partition: end of the log, lowest watermark of all state groups, and the append time that it has passed."""
 
     topic: str
@@ -36,7 +36,7 @@ class Standing(NamedTuple):
         return max(0, self.end - self.applied)
 
 
-async def standings(admin: AdminClient, redis: Redis, prefix: str, made: Manifest) -> list[Standing]:
+async def partition_lags(admin: AdminClient, redis: Redis, prefix: str, made: Manifest) -> list[PartitionLag]:
     """Every partition of the event topics; purchases stand where attribution is, the others where the learner is."""
     tps = [TopicPartition(topic, number) for topic, starts in made.starts.items() for number in range(len(starts))]
     ends = await asyncio.to_thread(_ends, admin, prefix, tps)
@@ -60,13 +60,13 @@ async def _marks(redis: Redis, made: Manifest, group: int, tps: Sequence[TopicPa
     learned = [keys.watermark(tp) for tp in tps if tp.topic != PURCHASES.name]
     bought = [memory_keys(made.namespace, group, tp.partition)[1] for tp in tps if tp.topic == PURCHASES.name]
     # Two commands: on a cluster the groups of learner and attribution lie apart.
-    answers = [iter(await carried_out(lambda names=names: redis.mget(names))) for names in (learned, bought)]  # type: ignore[misc]
+    answers = [iter(await translate_errors(lambda names=names: redis.mget(names))) for names in (learned, bought)]  # type: ignore[misc]
     return [
         Watermark.decode(next(answers[tp.topic == PURCHASES.name]), made.starts[tp.topic][tp.partition]) for tp in tps
     ]
 
 
-def _standing(tp: TopicPartition, end: int, marks: Sequence[Watermark]) -> Standing:
+def _standing(tp: TopicPartition, end: int, marks: Sequence[Watermark]) -> PartitionLag:
     lowest = min(mark.offset for mark in marks)
     # A broker may name the beginning of its last batch as the end: the log is at least as long as was read.
-    return Standing(tp.topic, tp.partition, max(end, lowest), lowest, min(mark.append_time for mark in marks))
+    return PartitionLag(tp.topic, tp.partition, max(end, lowest), lowest, min(mark.append_time for mark in marks))

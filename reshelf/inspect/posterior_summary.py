@@ -9,14 +9,14 @@ import numpy as np
 from policy.arrays import Floats
 from policy.model.posteriors import interval
 from streams.catalog.page import Page
-from streams.catalog.weighted_counts import ONE, Totals
+from streams.catalog.weighted_counts import ONE, WeightedCounts
 from streams.fold.deltas import Traffic
 from streams.layouts.compose import statistics_of
 from streams.settings import LayoutSettings
 from streams.state.reader import KeyState
 
 
-class Beliefs(NamedTuple):
+class PosteriorSummary(NamedTuple):
     """A arms in the order of the page's candidates, float64[A] each, and the examination of its slots, float64[S].
 
     `prior` is the mean that attractiveness starts from and `strength` its weight;
@@ -37,19 +37,19 @@ class Beliefs(NamedTuple):
     examination: Floats
 
 
-def beliefs(
-    page: Page, state: KeyState, segment: str, settings: LayoutSettings, totals: Totals | None = None
-) -> Beliefs:
+def posterior_summary(
+    page: Page, state: KeyState, segment: str, settings: LayoutSettings, weighted_counts: WeightedCounts | None = None
+) -> PosteriorSummary:
     """What the layout producer believes of the page's candidates, from learned traffic alone.
 
-    `totals` may be those of an earlier call for the same page and segment.
+    `weighted_counts` may be those of an earlier call for the same page and segment.
     """
-    totals = totals or Totals(page.candidates, tuple(page.rules.slots))
-    known = statistics_of(segment, state, page, settings, totals)
+    weighted_counts = weighted_counts or WeightedCounts(page.candidates, tuple(page.rules.slots))
+    known = statistics_of(segment, state, page, settings, weighted_counts)
     impressions, clicks, curve, prior = known.impressions, known.clicks, known.examination, known.prior
     beta = known.posterior()
     low, high = interval(beta.a, beta.b)
-    return Beliefs(
+    return PosteriorSummary(
         items=page.candidates.items,
         prior=np.broadcast_to(np.asarray(prior.click_rate), beta.a.shape),
         strength=np.broadcast_to(np.asarray(prior.strength), beta.a.shape),
@@ -59,6 +59,6 @@ def beliefs(
         clicks=clicks.sum(axis=1),
         shown=impressions.sum(axis=1),
         examined=impressions @ curve,
-        sold=totals.conversions[Traffic.LEARNED] / ONE,
+        sold=weighted_counts.conversions[Traffic.LEARNED] / ONE,
         examination=curve,
     )

@@ -17,7 +17,7 @@ from rich.table import Table
 from policy.arrays import Floats, Vectors
 from policy.rules.matching import available
 from reshelf.inspect.explain import declared, state_of
-from reshelf.inspect.posterior_summary import Beliefs, beliefs
+from reshelf.inspect.posterior_summary import PosteriorSummary, posterior_summary
 from reshelf.processes.alias import live
 from reshelf.processes.encoder import text_encoder
 from reshelf.settings import Settings
@@ -26,7 +26,7 @@ from schemas.errors import BadSettings, ReshelfError
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.embeddings import Generation
 from streams.catalog.snapshot import read_catalog
-from streams.catalog.view import Catalog
+from streams.catalog.view import CatalogView
 
 NEAREST = 100
 """So many items nearest by meaning are ranked by what is clicked."""
@@ -73,7 +73,7 @@ def nearest(
     return best, cosines[best]
 
 
-def ranked(found: Beliefs, similarity: Floats, usual: float, question: Question) -> list[tuple[int, float]]:
+def ranked(found: PosteriorSummary, similarity: Floats, usual: float, question: Question) -> list[tuple[int, float]]:
     """Rows of `found` with their score: similarity plus what the segment's clicks add; the best `count`."""
     scores = similarity + question.clicks * np.log(found.mean / usual)
     return [(row, float(scores[row])) for row in np.argsort(-scores, kind="stable")[: question.count].tolist()]
@@ -91,10 +91,10 @@ def answers(settings: Settings, question: Question, now_ms: int) -> list[Answer]
     cosine_of = {names[row]: float(cosine) for row, cosine in zip(rows.tolist(), cosines.tolist(), strict=True)}
     candidates = CandidateSet(tuple(sorted(cosine_of)))
     parameters = catalog.parameters.get(rules.page)
-    known = catalog.known_by(parameters, candidates) if parameters else None
-    page = replace(catalog.page(rules.page), candidates=candidates, known=known)
+    known = catalog.features_of(parameters, candidates) if parameters else None
+    page = replace(catalog.page(rules.page), candidates=candidates, item_features=known)
     state = asyncio.run(state_of(live(settings), rules.page, question.segment))
-    found = beliefs(page, state, question.segment, settings.layouts)
+    found = posterior_summary(page, state, question.segment, settings.layouts)
     usual = parameters.click_rate if parameters else settings.layouts.click_rate
     similarity = np.array([cosine_of[name] for name in found.items])
     return [_answer(catalog, found, row, cosine_of, score) for row, score in ranked(found, similarity, usual, question)]
@@ -125,7 +125,9 @@ def _encoded(settings: Settings, text: str, generation: Generation) -> Vectors:
     return asked
 
 
-def _answer(catalog: Catalog, found: Beliefs, row: int, cosine_of: dict[str, float], score: float) -> Answer:
+def _answer(
+    catalog: CatalogView, found: PosteriorSummary, row: int, cosine_of: dict[str, float], score: float
+) -> Answer:
     item = catalog.items[found.items[row]]
     mean, low, high = (round(float(one[row]), 6) for one in (found.mean, found.low, found.high))
     similarity, clicks = round(cosine_of[item.item], 4), float(found.clicks[row])

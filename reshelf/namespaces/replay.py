@@ -37,7 +37,7 @@ Starts = dict[str, list[int]]
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Options:
     """From where to where, into which namespace; with `windows` purchases are attributed anew by them."""
 
     begin: str
@@ -58,7 +58,7 @@ class Replayed:
     ends: Starts
 
 
-def run(settings: Settings, source: Source, order: Order, begin: Begin) -> Replayed:
+def run(settings: Settings, source: Source, order: Options, begin: Begin) -> Replayed:
     """Replay a stretch of log into a namespace; one that was begun goes on where it stands.
 
     Raises `BadSettings` where the order makes no sense or the namespace is another's.
@@ -73,7 +73,7 @@ def require_name(what: str, namespace: str) -> None:
         raise BadSettings(f"{what}: expected 1 to 32 of a to z, 0 to 9 and -, got {namespace!r}. Choose another name.")
 
 
-async def _run(settings: Settings, source: Source, order: Order, begin: Begin) -> Replayed:
+async def _run(settings: Settings, source: Source, order: Options, begin: Begin) -> Replayed:
     bounds = await asyncio.to_thread(source.bounds, ALL)
     starts, ends = (_places(source, bounds, word, side) for side, word in enumerate((order.begin, order.end)))
     if order.windows:
@@ -144,7 +144,7 @@ def _shape(settings: Settings, windows: PageWindows | None) -> dict[str, int]:
     return shape | {f"window of {page}": window for page, window in windows.declared().items()}
 
 
-async def _opened(client: Redis, settings: Settings, order: Order, starts: Mapping[TopicPartition, int]) -> Manifest:
+async def _opened(client: Redis, settings: Settings, order: Options, starts: Mapping[TopicPartition, int]) -> Manifest:
     namespace, begin, listed = order.namespace, order.begin, _listed(starts, ALL)
     shape = _shape(settings, order.windows)
     wanted = manifest_of(namespace, settings.kafka.prefix, listed, settings.redis.groups, settings.fold, shape)

@@ -16,7 +16,7 @@ from streams.kafka.log_source import KafkaSource
 from streams.kafka.records import TopicPartition
 from streams.state import export, keys, manifest
 from streams.state.alias import resolve, switch
-from streams.state.clicks.memory import hand_letters_over
+from streams.state.clicks.memory import hand_dead_letters_over
 from streams.state.connection.client import redis_client
 from streams.state.store import Store
 
@@ -93,7 +93,7 @@ async def _swapped(settings: Settings, namespace: str, max_behind: int, skip_let
         if used is not None and used.namespace != namespace:
             if not skip_letters:
                 await _check_letters(client, made, used)
-            await hand_letters_over(client, used, made)
+            await hand_dead_letters_over(client, used, made)
         return await switch(client, settings.redis.namespace, namespace)
     finally:
         await client.aclose()
@@ -111,8 +111,8 @@ async def _check_letters(client: Redis, made: manifest.Manifest, used: manifest.
     left = sum(max(0, offset - buried.get(tp, offset)) for tp, offset in passed.items())
     if left:
         raise BadSettings(
-            f"workers have yet to read {left:,} records that {made.namespace!r} has applied, and what is unfit among "
-            "them would never get to dead-letters: let workers catch up first, or do without with --skip-letters"
+            f"workers have yet to read {left:,} records that {made.namespace!r} has applied, and what is invalid among "
+            "them would never get to dead-letters: let workers catch up first, or do without with --skip-dead-letters"
         )
 
 

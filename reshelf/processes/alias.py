@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from reshelf.settings import Settings
 from schemas.errors import StateAttention, Transient
-from streams.retry import Patience
+from streams.retry import Retry
 from streams.settings import RedisSettings
 from streams.state.alias import resolve
 from streams.state.connection.client import redis_client
@@ -29,7 +29,7 @@ def named(settings: Settings, namespace: str) -> Settings:
 
 async def waited_for(redis: RedisSettings) -> str:
     """The namespace that the settings' name stands for, once Redis says so."""
-    return await Patience().until_done(lambda: _resolved(redis)) or redis.namespace
+    return await Retry().until_success(lambda: _resolved(redis)) or redis.namespace
 
 
 def watch(redis: RedisSettings, namespace: str, ended: Callable[[Exception], None]) -> None:

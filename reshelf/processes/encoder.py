@@ -39,7 +39,7 @@ def text_encoder(settings: EncoderSettings) -> Encoder:
     from encoders.encoder import Encoder
     from encoders.model import load
 
-    return Encoder(load(settings.model, settings.device, settings.dtype), settings.budget or None)
+    return Encoder(load(settings.model, settings.device, settings.dtype), settings.batch_tokens or None)
 
 
 @contextmanager
@@ -47,12 +47,14 @@ def encoder_worker(settings: Settings) -> Iterator[Worker]:
     """A worker that knows both topics to their ends; raises `BadSettings` without the extra `encoders`."""
     s, kafka = settings.encoder, settings.kafka
     encoder = text_encoder(s)
-    from encoders.log import Inlet, Outlet
+    from encoders.log import LogProducer, LogReader
     from encoders.worker import Worker
 
-    inlet = Inlet(confluent_consumer_config(kafka, f"{kafka.prefix}encoder"), kafka.prefix)
+    inlet = LogReader(confluent_consumer_config(kafka, f"{kafka.prefix}encoder"), kafka.prefix)
     try:
-        worker = Worker(encoder, inlet, Outlet(confluent_producer_config(kafka), kafka.prefix), s.batch, s.renew_per_s)
+        worker = Worker(
+            encoder, inlet, LogProducer(confluent_producer_config(kafka), kafka.prefix), s.batch, s.reencode_per_s
+        )
         worker.start()
         yield worker
     finally:
@@ -61,7 +63,7 @@ def encoder_worker(settings: Settings) -> Iterator[Worker]:
 
 def run(settings: Settings, once: bool) -> dict[str, Any]:
     """Encode until SIGINT or SIGTERM, or with `once` until nothing is left; what was done."""
-    vitals = EncoderVitals(settings.kafka.stuck_s)
+    vitals = EncoderVitals(settings.kafka.stall_timeout_s)
     with _stopping() as stopped, answering(settings.health, vitals), encoder_worker(settings) as worker:
         vitals.worker = worker
         worker.step()

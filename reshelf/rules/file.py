@@ -108,13 +108,13 @@ def _page(node: yaml.Node, content: Any) -> tuple[PageRules | None, list[Wrong]]
     try:
         page: PageRules = msgspec.convert(plain, PageRules)
     except msgspec.ValidationError as error:
-        found = list(_unfit(plain)) or [_said(error, "")]
+        found = list(_invalid(plain)) or [_said(error, "")]
         return None, [Wrong(_line(_at(node, path)), f"{said} at {path}" if path else said) for path, said in found]
     unknown = [Wrong(_line(_at(node, path)), said) for path, said in _unknown(plain, msgspec.to_builtins(page), "")]
     return page, [*unknown, *(Wrong(_line(_at(node, path)), said) for path, said in problems(page))]
 
 
-def _unfit(plain: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _invalid(plain: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Where the page beside its rules does not fit, and where each of these does not, and why."""
     rules = plain.get("rules")
     parts: list[tuple[str, Any, Any]] = [("", plain, PageRules)]

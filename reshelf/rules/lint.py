@@ -10,7 +10,7 @@ from schemas.rules import Match, Pin
 NAMES = "items", "categories", "brands", "tags"
 
 
-def doubts(page: PageRules, catalog: Mapping[str, CatalogItem]) -> list[str]:
+def lint(page: PageRules, catalog: Mapping[str, CatalogItem]) -> list[str]:
     """In words, the names in a page that no item of the catalog has; none where there is no catalog yet."""
     if not catalog:
         return []

@@ -26,13 +26,13 @@ from schemas.topics import CLICKS, CONVERSIONS, DEAD_LETTERS, PURCHASES
 from streams.attribution.conversions import ConversionsLog
 from streams.attribution.windows import PageWindows, RulesReader
 from streams.attribution.worker import Behind, PartitionWorker
-from streams.fold.alarm import UnfitAlarm
+from streams.fold.alarm import InvalidAlarm
 from streams.fold.judge import Rejected
 from streams.kafka.bounds import LogEnds
-from streams.kafka.producer import Outlet
+from streams.kafka.producer import LogProducer
 from streams.kafka.records import Batch, TopicPartition
 from streams.metrics import REGISTRY
-from streams.retry import Patience
+from streams.retry import Retry
 from streams.settings import AttributionSettings, FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
 from streams.state.clicks.memory import ClickMemory, Starts
 from streams.state.connection.client import redis_client
@@ -53,7 +53,7 @@ class Part:
 
     number: int
     worker: PartitionWorker
-    alarm: UnfitAlarm
+    alarm: InvalidAlarm
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     paused: set[str] = field(default_factory=set)
 
@@ -78,21 +78,21 @@ class Attribution:
         self._learner = learner
         self._settings = settings
         self._redis: Redis = redis_client(redis)
-        self._outlet = Outlet(kafka)
+        self._outlet = LogProducer(kafka)
         self._ends = LogEnds(kafka)
         self._windows = PageWindows(settings.window_ms)
         self._rules = RulesReader(kafka, self._windows)
         self._parts: dict[int, Part] = {}
-        self._patience = Patience()
+        self._retry = Retry()
         REGISTRY.add("reshelf_rewinds_total", PURCHASES.name, by=0)
 
     async def start(self) -> None:
         """Agree with the namespace and read the rules; waits for broker and Redis."""
         opening = partial(open_namespace, self._kafka, self._redis, self._redis_settings, self._fold, (DEAD_LETTERS,))
-        manifest = await self._patience.until_done(opening)
+        manifest = await self._retry.until_success(opening)
         assert manifest is not None
         self._manifest = manifest
-        await self._patience.until_done(self._rules.start)
+        await self._retry.until_success(self._rules.start)
 
     async def close(self) -> None:
         for closer in (self._outlet.close, self._rules.close, self._ends.close, self._redis.aclose):
@@ -112,7 +112,7 @@ class Attribution:
                     "both topics need the same number of partitions."
                 )
             await self._let_go(number)
-            opened = await self._patience.until_done(partial(self._open, number))
+            opened = await self._retry.until_success(partial(self._open, number))
             assert opened is not None
             self._parts[number], offsets = opened
             positions |= {TopicPartition(topic, number): offset for topic, offset in offsets.items()}
@@ -133,7 +133,7 @@ class Attribution:
     async def _open(self, number: int) -> tuple[Part, dict[str, int]]:
         worker = self._worker(number)
         offsets = await worker.open(await self._ends.of(number))
-        return Part(number, worker, UnfitAlarm(TopicPartition(PURCHASES.name, number), self._learner)), offsets
+        return Part(number, worker, InvalidAlarm(TopicPartition(PURCHASES.name, number), self._learner)), offsets
 
     def _worker(self, number: int) -> PartitionWorker:
         redis = self._redis_settings
@@ -149,7 +149,7 @@ class Attribution:
                 Starts(*starts),
             ),
             ConversionsLog(self._kafka, self._outlet, number),
-            partial(self._bury, TopicPartition(PURCHASES.name, number)),
+            partial(self._send_dead_letters, TopicPartition(PURCHASES.name, number)),
             self._windows,
             self._settings,
             self._fold,
@@ -186,7 +186,7 @@ class Attribution:
     async def _go_on(self, part: Part, step: Callable[[], Awaitable[None]]) -> None:
         """Carry a step out, however long broker or Redis are away; the caller holds the lock."""
         try:
-            await self._patience.until_done(step, lambda: self._owns(part))
+            await self._retry.until_success(step, lambda: self._owns(part))
         except Behind as behind:
             await self._read_again(part, behind)
         else:
@@ -198,7 +198,7 @@ class Attribution:
             return
         log.warning("Attribution of partition %d: %s; reading again from there.", part.number, behind)
         REGISTRY.add("reshelf_rewinds_total", PURCHASES.name)
-        opened = await self._patience.until_done(partial(self._open, part.number), lambda: self._owns(part))
+        opened = await self._retry.until_success(partial(self._open, part.number), lambda: self._owns(part))
         if opened is None or not self._owns(part):
             return
         self.counts.update(part.worker.counts)
@@ -226,7 +226,7 @@ class Attribution:
             part.paused.add(topic)
             consumer.pause_partitions({name})
 
-    async def _bury(self, tp: TopicPartition, rejected: Sequence[Rejected]) -> None:
+    async def _send_dead_letters(self, tp: TopicPartition, rejected: Sequence[Rejected]) -> None:
         await self._outlet.bury(one.letter(tp) for one in rejected)
 
     # Beside the batches
@@ -257,7 +257,7 @@ class Attribution:
     async def follow_rules(self) -> None:
         """Take new page rules in."""
         while True:
-            await self._patience.until_done(self._rules.follow)
+            await self._retry.until_success(self._rules.follow)
 
     def totals(self) -> Counter[str]:
         """What was counted since this worker began.

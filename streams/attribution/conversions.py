@@ -15,7 +15,7 @@ from schemas.topics import CONVERSIONS
 from streams.attribution.core import Decision
 from streams.attribution.published import Standing
 from streams.kafka.clients import confluent_consumer_config
-from streams.kafka.producer import Outgoing, Outlet
+from streams.kafka.producer import LogProducer, OutgoingRecord
 from streams.settings import KafkaSettings
 
 PURCHASE_HEADER = "reshelf-purchase"
@@ -33,7 +33,7 @@ _decode = decoder(_Identified)
 class ConversionsLog:
     """The partition as attribution uses it; calls may raise `Transient`."""
 
-    def __init__(self, kafka: KafkaSettings, outlet: Outlet, partition: int) -> None:
+    def __init__(self, kafka: KafkaSettings, outlet: LogProducer, partition: int) -> None:
         self._kafka = kafka
         self._outlet = outlet
         self._partition = partition
@@ -41,7 +41,7 @@ class ConversionsLog:
     async def publish(self, decisions: Sequence[Decision]) -> list[int]:
         """Publish and wait for the acknowledgements; the offset of each.  Some may stand although it raised."""
         outgoing = [
-            Outgoing(
+            OutgoingRecord(
                 CONVERSIONS.name,
                 one.event.unit.encode(),
                 encode(one.event),

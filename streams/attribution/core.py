@@ -90,7 +90,7 @@ class PartitionAttribution:
         return Position(self.clicks.position, self.purchases.position)
 
     def feed(self, batch: Batch) -> list[Rejected]:
-        """Take in a batch of either topic; what of it is unfit.  Raises `StateAttention` as `Track.feed`."""
+        """Take in a batch of either topic; what of it is invalid.  Raises `StateAttention` as `Track.feed`."""
         return self.tracks[batch.tp.topic].feed(batch)
 
     def decide(self) -> Step:
@@ -137,7 +137,7 @@ class PartitionAttribution:
         self._touched.add(group)
 
     def _purchase(self, entry: Entry, step: Step) -> None:
-        """Decide a purchase, or bury it; an unfit one belongs to no unit, so the home group tells whether it was."""
+        """Decide a purchase, or bury it; an invalid one belongs to no unit, so the home group tells whether it was."""
         purchase: Purchase | None = entry.event
         rejected = entry.rejected
         if purchase is not None and purchase.currency != self._fold.currency:
@@ -187,7 +187,7 @@ class PartitionAttribution:
 
     def _keep_from(self, reached: Position) -> tuple[int, int]:
         """The lowest offset and event time of a click that a purchase still to be decided may take."""
-        grace, late = self._settings.grace_ms, self._fold.late_ms
+        grace, late = self._settings.grace_ms, self._fold.allowed_lateness_ms
         floor = self.clicks.next_offset - self._settings.max_clicks
         if not late:
             return floor, 0

@@ -82,7 +82,7 @@ class Track:
         return self._taken
 
     def feed(self, batch: Batch) -> list[Rejected]:
-        """Judge what the batch adds; what of it is unfit.
+        """Judge what the batch adds; what of it is invalid.
 
         Raises `StateAttention` where the log is not the one that was read before.
         """
@@ -150,6 +150,6 @@ def _fates(judged: Judged) -> dict[int, tuple[Any, Rejected | None, bool]]:
         fates[accepted.offset] = (accepted.event, None, False)
     for rejected in judged.rejected:
         fates[rejected.record.offset] = (None, rejected, False)
-    for offset in judged.aside[FORGOTTEN]:
+    for offset in judged.skipped[FORGOTTEN]:
         fates[offset] = (None, None, True)
     return fates

@@ -2,7 +2,7 @@
 
 A decision stands once it is published, so a window that changes later does not
 change it; decisions still to be made take the new one.  A page whose rules are
-missing or unfit has the default.
+missing or invalid has the default.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class PageWindows:
         return self._longest
 
     def take(self, records: Iterable[tuple[bytes | None, bytes | None]]) -> None:
-        """Keys and values of page-rules, in order; an unfit value leaves what was there."""
+        """Keys and values of page-rules, in order; an invalid value leaves what was there."""
         for key, value in records:
             if value is None:
                 self._declared.pop(key or b"", None)

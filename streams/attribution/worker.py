@@ -1,6 +1,6 @@
 """One partition's attribution with its IO, in the order that survives a crash.
 
-Unfit purchases are buried and decisions published, both acknowledged, before
+Invalid purchases are buried and decisions published, both acknowledged, before
 the memory in Redis moves past their purchases.  What was published but not yet
 moved past is found again in events-conversions and not published twice.
 """
@@ -24,7 +24,7 @@ from streams.state.clicks.group import Position
 from streams.state.clicks.memory import ClickMemory
 from streams.state.watermark import Watermark
 
-Bury = Callable[[Sequence[Rejected]], Awaitable[None]]
+SendDeadLetters = Callable[[Sequence[Rejected]], Awaitable[None]]
 
 
 class Decisions(Protocol):
@@ -51,7 +51,7 @@ class PartitionWorker:
         self,
         memory: ClickMemory,
         decisions: Decisions,
-        bury: Bury,
+        bury: SendDeadLetters,
         windows: Windows,
         settings: AttributionSettings,
         fold: FoldSettings,
@@ -63,7 +63,7 @@ class PartitionWorker:
         self._buried: int
         self._memory = memory
         self._decisions = decisions
-        self._bury = bury
+        self._send_dead_letters = bury
         self._windows = windows
         self._settings = settings
         self._fold = fold
@@ -91,7 +91,7 @@ class PartitionWorker:
         return read_from
 
     def feed(self, batch: Batch) -> list[Rejected]:
-        """Take in a batch; what of it is unfit.  `work` does something about it."""
+        """Take in a batch; what of it is invalid.  `work` does something about it."""
         return self.core.feed(batch)
 
     def ended(self, bounds: Bounds, time_ms: int) -> None:
@@ -122,7 +122,7 @@ class PartitionWorker:
 
     async def _perform(self, step: Step) -> None:
         if step.rejected:
-            await self._bury([one for one in step.rejected if one.record.offset >= self._buried])
+            await self._send_dead_letters([one for one in step.rejected if one.record.offset >= self._buried])
             step.rejected = []
         if step.decisions:
             await self._publish(step)

@@ -20,7 +20,7 @@ MAPS = 256
 Names = tuple[str, ...]
 
 
-class Places(NamedTuple):
+class CellIndex(NamedTuple):
     """Where the counts of a table go: from its rows to candidates', from its flat cells to those of [A, S]."""
 
     rows: Indices
@@ -36,9 +36,9 @@ class CandidateSet:
         self.items = items
         self.hashes = arm_hashes(items)
         self._places = {item: place for place, item in enumerate(items)}
-        self._maps: dict[tuple[Names, Names, Names], Places] = {}
+        self._maps: dict[tuple[Names, Names, Names], CellIndex] = {}
 
-    def places(self, items: Names, columns: Names, slots: Names) -> Places:
+    def places(self, items: Names, columns: Names, slots: Names) -> CellIndex:
         """Where the counts of a table of `items` and `columns` go on a page with `slots`."""
         key = items, columns, slots
         found = self._maps.get(key)
@@ -52,12 +52,12 @@ class CandidateSet:
         """Positions in `items` of those that are candidates, and their places here."""
         return _common(items, self._places)
 
-    def _located(self, items: Names, columns: Names, slots: Names) -> Places:
+    def _located(self, items: Names, columns: Names, slots: Names) -> CellIndex:
         rows, candidates = _common(items, self._places)
         from_columns, to_slots = _common(columns, {slot: place for place, slot in enumerate(slots)})
         cells = (rows[:, None] * len(columns) + from_columns).ravel()
         targets = (candidates[:, None] * len(slots) + to_slots).ravel()
-        return Places(rows, candidates, cells, targets)
+        return CellIndex(rows, candidates, cells, targets)
 
 
 def _common(names: Names, places: Mapping[str, int]) -> tuple[Indices, Indices]:
@@ -77,7 +77,7 @@ def facts(item: CatalogItem | None) -> Any:
     )
 
 
-class Shelf:
+class CandidateIndex:
     """The candidates of one page, content blocks among them; `revision` grows with every change of an item.
 
     `interest` says what visitors are likely to think of items: where more fit than may be candidates, by that

@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from schemas.errors import StateAttention, Transient
 from schemas.topics import LAYOUT_REQUESTS, LAYOUTS, Topic
-from streams.catalog.view import READ_TOPICS, Catalog, Changes
+from streams.catalog.view import READ_TOPICS, CatalogView, Changes
 from streams.kafka.bounds import log_bounds
 from streams.kafka.clients import aiokafka_consumer_config
 from streams.kafka.parsed import fetched, hand_on_parsed
@@ -28,7 +28,7 @@ log = logging.getLogger("reshelf")
 
 
 class Follower:
-    """Keeps a `Catalog` in step with its topics; a reader of its own, in no group.
+    """Keeps a `CatalogView` in step with its topics; a reader of its own, in no group.
 
     `partitions` says how many each topic has, and layout-requests.
     """
@@ -36,7 +36,7 @@ class Follower:
     def __init__(
         self,
         kafka: KafkaSettings,
-        catalog: Catalog,
+        catalog: CatalogView,
         changed: Callable[[Changes], None],
         topics: Sequence[Topic] = READ_TOPICS,
     ) -> None:
@@ -133,15 +133,15 @@ class Follower:
             some = self._catalog.take(topic, partition, records)
             changes.pages |= some.pages
             changes.keys |= some.keys
-            if some.unfit:
+            if some.invalid:
                 log.warning(
                     "%s/%d: %d records do not fit and are skipped, what was there before stays; "
                     "the last, before %d: %s.",
                     name,
                     partition,
-                    len(some.unfit),
+                    len(some.invalid),
                     records[-1].offset + 1,
-                    some.unfit[-1],
+                    some.invalid[-1],
                 )
         return changes
 

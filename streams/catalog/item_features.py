@@ -19,7 +19,7 @@ from streams.state.arrays.tables import Table
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Known:
+class ItemFeatures:
     """The features [A, F] that the parameters name, text vectors [A, D] and margins [A] of candidates."""
 
     parameters: PolicyParameters
@@ -32,12 +32,12 @@ class Known:
         return fitted(self.parameters, segment, candidates.items, self.features, self.vectors)
 
 
-def known(
+def item_features(
     parameters: PolicyParameters,
     candidates: CandidateSet,
     items: Mapping[str, CatalogItem],
     vectors: Floats | None = None,
-) -> Known:
+) -> ItemFeatures:
     """What the catalog says of the candidates, as of the moment the parameters were fitted."""
     described = [items.get(name) for name in candidates.items]
     names = dict.fromkeys(parameters.weights)
@@ -45,7 +45,7 @@ def known(
         names.update(dict.fromkeys(fit.weights))
     features, _ = describe(described, parameters.fitted_at, sorted(names), parameters.scales)
     margins = np.array([1.0 if item is None else item.margin for item in described])
-    return Known(parameters, features, vectors, margins)
+    return ItemFeatures(parameters, features, vectors, margins)
 
 
 def base(parameters: PolicyParameters | None, click_rate: float, strength: float) -> Prior:

@@ -33,7 +33,7 @@ _decode_content = decoder(_Content)
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class LatestLayout:
     """What is known of a published layout; `fingerprint` is over all that a renderer acts on.
 
     `live` is False where there is none or a tombstone; `lost` says that an older
@@ -55,15 +55,15 @@ class Published:
         """When half of its life is over, milliseconds."""
         return (self.produced_at + self.expires_at) // 2
 
-    def stamped(self, version: int, produced_at: int, expires_at: int) -> Published:
+    def stamped(self, version: int, produced_at: int, expires_at: int) -> LatestLayout:
         """The same content as it is published."""
         return replace(self, version=version, produced_at=produced_at, expires_at=expires_at)
 
 
-NOTHING = Published(0, live=False)
+NO_LAYOUT = LatestLayout(0, live=False)
 
 
-def published_of(value: bytes) -> Published:
+def latest_layout_of(value: bytes) -> LatestLayout:
     """What a layout's bytes say of it; raises `BadRecord`."""
     content = _decode_content(value)
     acted_on = (
@@ -79,7 +79,7 @@ def published_of(value: bytes) -> Published:
     digest = blake2b(b"%d" % content.epoch, digest_size=16)
     for part in acted_on:
         digest.update(b"\n" + bytes(part))
-    return Published(
+    return LatestLayout(
         content.version,
         content.produced_at,
         content.expires_at,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from policy.rules.compiled import Bound, bind
 from schemas.messages import CatalogItem, PageRules, PolicyParameters
 from streams.catalog.candidates import CandidateSet
-from streams.catalog.item_features import Known
+from streams.catalog.item_features import ItemFeatures
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Page:
     rules: PageRules
     candidates: CandidateSet
     position: Sequence[int]
-    known: Known | None = None
+    item_features: ItemFeatures | None = None
     items: Mapping[str, CatalogItem] = field(default_factory=dict)
     revision: int = 0
     embeddings_position: Sequence[int] = ()
@@ -32,7 +32,7 @@ class Page:
     @property
     def parameters(self) -> PolicyParameters | None:
         """What was fitted for the page."""
-        return self.known.parameters if self.known else None
+        return self.item_features.parameters if self.item_features else None
 
     @property
     def rule_parameters(self) -> tuple[Mapping[str, float], Mapping[str, Sequence[str]]]:

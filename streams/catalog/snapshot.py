@@ -9,14 +9,14 @@ from schemas.codec import decoder
 from schemas.errors import BadRecord
 from schemas.messages import PolicyParameters
 from schemas.topics import POLICY_PARAMETERS, Topic
-from streams.catalog.view import READ_TOPICS, Catalog
+from streams.catalog.view import READ_TOPICS, CatalogView
 from streams.kafka.reader import read_runs
 from streams.settings import KafkaSettings
 
 
-def read_catalog(kafka: KafkaSettings, topics: Sequence[Topic] = READ_TOPICS) -> Catalog:
+def read_catalog(kafka: KafkaSettings, topics: Sequence[Topic] = READ_TOPICS) -> CatalogView:
     """Items, pages and parameters as the compacted topics have them now, or just what some of them say."""
-    found = Catalog()
+    found = CatalogView()
     for topic in topics:
         for partition, records in read_runs(kafka, topic):
             found.expect(topic, partition + 1)

@@ -18,10 +18,10 @@ from schemas.codec import decode_key, decoder
 from schemas.errors import BadRecord
 from schemas.messages import CatalogEmbedding, CatalogItem, PageRules, PolicyParameters
 from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, LAYOUTS, PAGE_RULES, POLICY_PARAMETERS, Topic
-from streams.catalog.candidates import CandidateSet, Shelf, facts
+from streams.catalog.candidates import CandidateIndex, CandidateSet, facts
 from streams.catalog.embeddings import Embeddings, filled
-from streams.catalog.item_features import Known, known
-from streams.catalog.latest_layout import NOTHING, Published, published_of
+from streams.catalog.item_features import ItemFeatures, item_features
+from streams.catalog.latest_layout import NO_LAYOUT, LatestLayout, latest_layout_of
 from streams.catalog.page import Key, Page
 from streams.fold.deltas import WHOLE_PAGE
 from streams.kafka.records import Record, TopicPartition
@@ -40,32 +40,32 @@ _decode_version = decoder(_Version)
 class Changes:
     """What a batch of records changed: pages to compose anew, and keys whose newest layout was overtaken.
 
-    `unfit` holds why records were skipped.
+    `invalid` holds why records were skipped.
     """
 
     pages: set[str] = field(default_factory=set)
     keys: set[Key] = field(default_factory=set)
-    unfit: list[BadRecord] = field(default_factory=list)
+    invalid: list[BadRecord] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(self.pages or self.keys)
 
 
-class Catalog:
-    """Everything that layouts are made from beside the counts; `unfit` is told the topic of each skipped record."""
+class CatalogView:
+    """Everything that layouts are made from beside the counts; `invalid` is told the topic of each skipped record."""
 
-    def __init__(self, unfit: Callable[[str], None] = lambda topic: None) -> None:
+    def __init__(self, invalid: Callable[[str], None] = lambda topic: None) -> None:
         self.items: dict[str, CatalogItem] = {}
         self.embeddings = Embeddings()
         self.rules: dict[str, PageRules] = {}
         self.parameters: dict[str, PolicyParameters] = {}
-        self.published: dict[Key, Published] = {}
-        self._unfit = unfit
+        self.published: dict[Key, LatestLayout] = {}
+        self._invalid = invalid
         self.segments: dict[str, set[str]] = {}
         self._logged: dict[Key, int] = {}
         self._positions: dict[TopicPartition, int] = {}
-        self._shelves: dict[str, Shelf] = {}
-        self._described: dict[str, tuple[tuple[PolicyParameters, CandidateSet, int], Known]] = {}
+        self._indexes: dict[str, CandidateIndex] = {}
+        self._described: dict[str, tuple[tuple[PolicyParameters, CandidateSet, int], ItemFeatures]] = {}
         self._take: dict[str, Callable[[tuple[str, ...], bytes | None, Changes], None]] = {
             CATALOG_ITEMS.name: self._take_item,
             CATALOG_EMBEDDINGS.name: self._take_embedding,
@@ -91,15 +91,15 @@ class Catalog:
             try:
                 take(decode_key(topic, record.key), record.value, changes)
             except BadRecord as error:
-                self._unfit(topic.name)
-                changes.unfit.append(error)
+                self._invalid(topic.name)
+                changes.invalid.append(error)
         if records:
             self._positions[TopicPartition(topic.name, partition)] = records[-1].offset + 1
         return changes
 
     def candidates(self, page: str) -> CandidateSet:
         """The items that the page may show now, in the merchant's order; the same object until they change."""
-        return self._shelves[page].candidates()
+        return self._indexes[page].candidates()
 
     def page(self, name: str) -> Page:
         """A declared page with all that its layouts are made from beside the counts."""
@@ -109,36 +109,36 @@ class Catalog:
             self.position(CATALOG_ITEMS),
             self.described(name),
             self.items,
-            self._shelves[name].revision,
+            self._indexes[name].revision,
             self.position(CATALOG_EMBEDDINGS),
         )
 
-    def described(self, page: str) -> Known | None:
+    def described(self, page: str) -> ItemFeatures | None:
         """What is known of the page's candidates: the same object until they or the parameters change."""
-        parameters, shelf = self.parameters.get(page), self._shelves[page]
+        parameters, index = self.parameters.get(page), self._indexes[page]
         if parameters is None:
             return None
-        candidates, found = shelf.candidates(), self._described.get(page)
-        state = parameters, candidates, shelf.revision
+        candidates, found = index.candidates(), self._described.get(page)
+        state = parameters, candidates, index.revision
         if found is None or found[0] != state:
-            found = self._described[page] = state, self.known_by(parameters, candidates)
+            found = self._described[page] = state, self.features_of(parameters, candidates)
         return found[1]
 
-    def known_by(self, parameters: PolicyParameters, candidates: CandidateSet) -> Known:
+    def features_of(self, parameters: PolicyParameters, candidates: CandidateSet) -> ItemFeatures:
         """What items say of candidates, and their vectors of the model that the parameters were fitted to."""
         generation = self.embeddings.named(parameters.text_model)
         vectors = filled(*self.embeddings.matrix(candidates.items, generation))
-        return known(parameters, candidates, self.items, vectors)
+        return item_features(parameters, candidates, self.items, vectors)
 
-    def remember(self, key: Key, published: Published) -> None:
+    def remember(self, key: Key, published: LatestLayout) -> None:
         """Take over what is about to come on the topic, unless something newer is known."""
-        if published.version >= self.known(key).version:
+        if published.version >= self.latest_layout(key).version:
             self.published[key] = published
             self.segments.setdefault(key.page, set()).add(key.segment)
 
-    def known(self, key: Key) -> Published:
+    def latest_layout(self, key: Key) -> LatestLayout:
         """What is known of the key's newest layout."""
-        return self.published.get(key, NOTHING)
+        return self.published.get(key, NO_LAYOUT)
 
     def _take_item(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
         (name,) = key
@@ -149,7 +149,7 @@ class Catalog:
         else:
             self.items[name] = new
         if facts(old) != facts(new):
-            changes.pages.update(page for page, shelf in self._shelves.items() if shelf.replace(name, new))
+            changes.pages.update(page for page, index in self._indexes.items() if index.replace(name, new))
 
     def _take_embedding(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
         """A page changes by a vector of the model that its parameters were fitted to, and by no other."""
@@ -157,7 +157,7 @@ class Catalog:
         new = None if value is None else _named(decoder(CatalogEmbedding)(value), "item", name)
         changed = self.embeddings.take(name, new)
         for page, parameters in self.parameters.items():
-            if parameters.text_model in changed and page in self._shelves and self._shelves[page].touch(name):
+            if parameters.text_model in changed and page in self._indexes and self._indexes[page].touch(name):
                 changes.pages.add(page)
 
     def _take_rules(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
@@ -167,12 +167,12 @@ class Catalog:
             return
         changes.pages.add(page)
         if new is None:
-            del self.rules[page], self._shelves[page]
+            del self.rules[page], self._indexes[page]
             return
         old = self.rules.get(page)
         self.rules[page] = new
         if old is None or (old.candidates, old.blocks) != (new.candidates, new.blocks):
-            self._shelves[page] = Shelf(new.candidates, self.items, new.blocks, partial(self._interest, page))
+            self._indexes[page] = CandidateIndex(new.candidates, self.items, new.blocks, partial(self._interest, page))
 
     def _take_parameters(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
         (page,) = key
@@ -187,8 +187,8 @@ class Catalog:
             del self.parameters[page]
         else:
             self.parameters[page] = new
-        if page in self._shelves:
-            self._shelves[page].rank()
+        if page in self._indexes:
+            self._indexes[page].rank()
 
     def _interest(self, page: str, names: tuple[str, ...]) -> Mapping[str, float]:
         """How likely a click on each of these items is on the page, seen by anybody; nothing before it was fitted."""
@@ -196,24 +196,24 @@ class Catalog:
         if parameters is None:
             return {}
         everything = CandidateSet(tuple(sorted(names)))
-        interest = self.known_by(parameters, everything).fitted(WHOLE_PAGE, everything).interest
+        interest = self.features_of(parameters, everything).fitted(WHOLE_PAGE, everything).interest
         return dict(zip(everything.items, interest.tolist(), strict=True))
 
     def _take_layout(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
         name = Key(*key)
-        known = self.known(name)
+        latest = self.latest_layout(name)
         if value is None:
-            if known.live:
+            if latest.live:
                 changes.keys.add(name)
-            self.remember(name, replace(known, live=False))
+            self.remember(name, replace(latest, live=False))
             return
         version = _decode_version(value).version
         if version < self._logged.get(name, 0):
             changes.keys.add(name)
-            self.remember(name, replace(known, live=True, lost=True))
+            self.remember(name, replace(latest, live=True, lost=True))
             return
-        if version > known.version:
-            self.remember(name, published_of(value))
+        if version > latest.version:
+            self.remember(name, latest_layout_of(value))
         self._logged[name] = version
 
 

@@ -21,7 +21,7 @@ from policy.slates.sampling import click_normals
 from schemas.rules import FOR_EVER
 from schemas.topics import DAY_MS
 from streams.catalog.candidates import CandidateSet
-from streams.catalog.item_features import Known
+from streams.catalog.item_features import ItemFeatures
 from streams.catalog.page import Page
 from streams.fold.deltas import Traffic
 from streams.state.arrays.tables import Table
@@ -46,7 +46,7 @@ def weights(tables: Sequence[Table], half_life_ms: int) -> dict[int, int]:
 
 
 @dataclass(slots=True)
-class Totals:
+class WeightedCounts:
     """Weighted sums, A candidates and S slots: [A, S] of impressions and clicks, [A] of conversions, by traffic."""
 
     candidates: CandidateSet
@@ -56,7 +56,7 @@ class Totals:
     conversions: dict[Traffic, Ints] = field(init=False)
     _dated: Ints = field(init=False)
     _drawn: tuple[tuple[str, str, int, int], Floats] | None = field(init=False, default=None)
-    _fitted: tuple[Known, Fitted] | None = field(init=False, default=None)
+    _fitted: tuple[ItemFeatures, Fitted] | None = field(init=False, default=None)
     _bound: tuple[tuple[Hashable | Mapping[str, object], ...], int, Rules] | None = field(init=False, default=None)
     _held: dict[tuple[int, Traffic], tuple[Table, int]] = field(init=False, default_factory=dict)
 
@@ -134,7 +134,9 @@ class Totals:
             self._drawn = names, click_normals(page, segment, self.candidates.hashes, variants, epoch)
         return self._drawn[1]
 
-    def priors(self, known: Known, segment: str, impressions: Counts, clicks: Counts, examination: Floats) -> ArmPriors:
+    def priors(
+        self, known: ItemFeatures, segment: str, impressions: Counts, clicks: Counts, examination: Floats
+    ) -> ArmPriors:
         """The candidates' priors for the segment with these counts [A, S] of its own.
 
         What they begin with is kept: as long as the same is known, so is that.
@@ -173,20 +175,20 @@ def _day(bucket: int) -> int:
     return bucket // DAY_MS - FIRST_DAY
 
 
-class TotalsCache:
+class WeightedCountsCache:
     """The totals of keys that were asked for lately, up to `limit` cells of eight bytes in all."""
 
     def __init__(self, limit: int = 16_000_000) -> None:
         self._limit = limit
         self._cells = 0
-        self._kept: OrderedDict[Hashable, tuple[Totals, int]] = OrderedDict()
+        self._kept: OrderedDict[Hashable, tuple[WeightedCounts, int]] = OrderedDict()
 
-    def totals(self, key: Hashable, candidates: CandidateSet, slots: tuple[str, ...]) -> Totals:
+    def of(self, key: Hashable, candidates: CandidateSet, slots: tuple[str, ...]) -> WeightedCounts:
         """What is kept for the key if it is for these candidates and slots, else empty totals."""
         found, cells = self._kept.pop(key, (None, 0))
         self._cells -= cells
         if found is None or found.candidates is not candidates or found.slots != slots:
-            found = Totals(candidates, slots)
+            found = WeightedCounts(candidates, slots)
         self._kept[key] = found, found.cells
         self._cells += found.cells
         while self._cells > self._limit and len(self._kept) > 1:

@@ -19,14 +19,14 @@ from schemas.messages import PageRules, PolicyParameters
 from schemas.rules import Complements
 from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, PAGE_RULES, POLICY_PARAMETERS
 from streams.catalog.follower import Follower
-from streams.catalog.view import Catalog
+from streams.catalog.view import CatalogView
 from streams.fitter.page import PageState, fit, items_of, start_of
 from streams.fitter.purchases import PurchaseReader
 from streams.kafka.clients import partition_of
-from streams.kafka.producer import Outgoing, Outlet
+from streams.kafka.producer import LogProducer, OutgoingRecord
 from streams.kafka.records import TopicPartition
 from streams.metrics import REGISTRY, Registry
-from streams.retry import Patience
+from streams.retry import Retry
 from streams.settings import FitterSettings, FoldSettings, KafkaSettings, LayoutSettings, RedisSettings
 from streams.state.arrays.tables import Table
 from streams.state.connection.client import redis_client
@@ -45,9 +45,9 @@ class Fitter:
 
     def __init__(
         self,
-        catalog: Catalog,
+        catalog: CatalogView,
         state: StateReader,
-        outlet: Outlet,
+        outlet: LogProducer,
         purchases: PurchaseReader,
         layouts: LayoutSettings,
         fold: FoldSettings,
@@ -66,13 +66,13 @@ class Fitter:
         self._layouts = layouts
         self._fold = fold
         self._settings = settings
-        self._patience = Patience()
+        self._retry = Retry()
         self._owned: frozenset[int] = frozenset()
         self._fitted: dict[str, tuple[Any, ...]] = {}
 
     async def resume(self, tps: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
         """The end of each partition: what the records say is read beside."""
-        bounds = await self._patience.until_done(lambda: reader(self.app).bounds(tps))
+        bounds = await self._retry.until_success(lambda: reader(self.app).bounds(tps))
         self._owned = frozenset(tp.partition for tp in reader(self.app).owned())
         return {tp: end for tp, (_, end) in (bounds or {}).items()}
 
@@ -88,11 +88,11 @@ class Fitter:
         """For ever: fit the owned pages one after another, each once in a while."""
         while True:
             began = time.monotonic()
-            segments = await self._patience.until_done(self._segments)
+            segments = await self._retry.until_success(self._segments)
             for page in sorted(self._catalog.rules):
                 if segments and self._is_owned(page):
                     await self._fit(page, segments.get(page, ()))
-            await asyncio.sleep(max(0.1, self._settings.every_s - (time.monotonic() - began)))
+            await asyncio.sleep(max(0.1, self._settings.interval_s - (time.monotonic() - began)))
 
     async def _segments(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
@@ -104,7 +104,7 @@ class Fitter:
         return partition_of(encode_key(PAGE_RULES, page), self.partitions) in self._owned
 
     async def _fit(self, page: str, segments: Any) -> None:
-        tables = await self._patience.until_done(lambda: self._read(page, segments), lambda: self._is_owned(page))
+        tables = await self._retry.until_success(lambda: self._read(page, segments), lambda: self._is_owned(page))
         rules = self._catalog.rules.get(page)
         if rules is None or not tables:
             return
@@ -128,7 +128,7 @@ class Fitter:
             self._metrics.add("reshelf_fits_total", "failed")
             log.error("No fit for page %s, the parameters it has stay: %s", page, error)
             return
-        await self._patience.until_done(lambda: self._publish(fitted, now_ms), lambda: self._is_owned(page))
+        await self._retry.until_success(lambda: self._publish(fitted, now_ms), lambda: self._is_owned(page))
 
     def _state_of(self, rules: PageRules, tables: Mapping[str, Sequence[Table]]) -> PageState:
         """What the catalog says now: copied, because the fit goes on beside it."""
@@ -142,7 +142,7 @@ class Fitter:
     def _fitted_to(self, state: PageState, now_ms: int) -> PolicyParameters:
         others = [one for name, one in sorted(self._catalog.parameters.copy().items()) if name != state.rules.page]
         start = start_of(state.rules, others, self._layouts)
-        fitted = fit(state, start, self._layouts, self._fold, now_ms, self._settings.implausible_times)
+        fitted = fit(state, start, self._layouts, self._fold, now_ms, self._settings.outlier_factor)
         if not learns_complements(state.rules):
             return fitted
         return msgspec.structs.replace(fitted, complements=self._purchases.complements(items_of(state.tables)))
@@ -150,7 +150,7 @@ class Fitter:
     async def follow_purchases(self) -> None:
         """For ever: count what is bought together."""
         while True:
-            await self._patience.until_done(self._purchases.follow)
+            await self._retry.until_success(self._purchases.follow)
 
     async def _read(self, page: str, segments: list[str]) -> dict[str, tuple[Table, ...]]:
         return {segment: (await self._state.read(page, segment)).tables for segment in segments}
@@ -162,7 +162,7 @@ class Fitter:
         key = encode_key(POLICY_PARAMETERS, fitted.page)
         try:
             _decode(value)  # What readers would refuse would be the newest of the page all the same.
-            await self._outlet.publish([Outgoing(POLICY_PARAMETERS.name, key, value)])
+            await self._outlet.publish([OutgoingRecord(POLICY_PARAMETERS.name, key, value)])
         except (BadRecord, StateAttention) as error:
             self._metrics.add("reshelf_fits_total", "failed")
             log.error("No parameters for page %s, of %d bytes: %s", fitted.page, len(value), error)
@@ -198,25 +198,25 @@ def fitter_app(
 
     async def make() -> faust.App:
         async with AsyncExitStack() as opened:
-            patience = Patience()
+            retry = Retry()
             client = redis_client(redis)
             opened.push_async_callback(client.aclose)
-            manifest = await patience.until_done(
+            manifest = await retry.until_success(
                 lambda: open_namespace(kafka, client, redis, fold, (POLICY_PARAMETERS,))
             )
             assert manifest is not None
-            outlet = Outlet(kafka)
+            outlet = LogProducer(kafka)
             opened.push_async_callback(outlet.close)
-            catalog = Catalog()
+            catalog = CatalogView()
             state = StateReader(client, redis.namespace, redis.groups, manifest.starts)
             purchases = PurchaseReader(kafka, fold)
             opened.push_async_callback(purchases.close)
-            await patience.until_done(purchases.start)
+            await retry.until_success(purchases.start)
             fitter = Fitter(catalog, state, outlet, purchases, layouts, fold, settings, metrics)
             follower = Follower(kafka, catalog, lambda changes: None, READ_TOPICS)
             opened.push_async_callback(follower.stop)
-            await patience.until_done(follower.start)
-            await patience.until_done(follower.catch_up)
+            await retry.until_success(follower.start)
+            await retry.until_success(follower.catch_up)
             fitter.partitions = follower.partitions[PAGE_RULES.name]
             fitter.app = create_app(
                 f"fitter-{redis.namespace}",

@@ -18,7 +18,7 @@ from schemas.messages import CatalogItem, PageRules, PolicyParameters, Sales
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.embeddings import filled
 from streams.catalog.item_features import sold
-from streams.catalog.weighted_counts import ONE, Totals, weights
+from streams.catalog.weighted_counts import ONE, WeightedCounts, weights
 from streams.fitter.pacing import pacing
 from streams.fold.deltas import DELAY_BINS, Traffic
 from streams.settings import FoldSettings, LayoutSettings
@@ -83,14 +83,14 @@ def fit(
     everything = [table for those in tables.values() for table in those]
     names = CandidateSet(tuple(items_of(tables)))
     slots, weight_of = tuple(state.rules.slots), weights(everything, layouts.half_life_ms)
-    totals = [_totals(names, slots, those, weight_of) for those in tables.values()]
-    shape = len(totals), len(names.items), len(slots)
+    weighted_counts = [_weighted_counts(names, slots, those, weight_of) for those in tables.values()]
+    shape = len(weighted_counts), len(names.items), len(slots)
     counts = PageCounts(
         list(tables),
         names.items,
         slots,
-        np.array([one.impressions[Traffic.LEARNED] for one in totals], dtype=np.float64).reshape(shape) / ONE,
-        np.array([one.clicks[Traffic.LEARNED] for one in totals], dtype=np.float64).reshape(shape) / ONE,
+        np.array([one.impressions[Traffic.LEARNED] for one in weighted_counts], dtype=np.float64).reshape(shape) / ONE,
+        np.array([one.clicks[Traffic.LEARNED] for one in weighted_counts], dtype=np.float64).reshape(shape) / ONE,
     )
     sales = _sales(everything, weight_of, names, fold, now_ms)
     described = _described(state, names, now_ms)
@@ -116,12 +116,12 @@ def _left_out(tables: Mapping[str, Sequence[Table]], usual: float, times: float)
     return [segment for segment, out in zip(tables, found, strict=True) if out]
 
 
-def _totals(
+def _weighted_counts(
     names: CandidateSet, slots: tuple[str, ...], tables: Sequence[Table], weight_of: Mapping[int, int]
-) -> Totals:
-    totals = Totals(names, slots)
-    totals.move_to(tables, weight_of)
-    return totals
+) -> WeightedCounts:
+    weighted_counts = WeightedCounts(names, slots)
+    weighted_counts.move_to(tables, weight_of)
+    return weighted_counts
 
 
 def _described(state: PageState, names: CandidateSet, now_ms: int) -> Described:

@@ -1,7 +1,7 @@
 """Purchases as the fitter reads them: which items were bought in one order.
 
 A reader of its own, in no group.  A record counts as attribution judges it, duplicates
-and unfit ones do not.  It begins so far before the end that restarts cost little;
+and invalid ones do not.  It begins so far before the end that restarts cost little;
 what came of it is recorded in the parameters that are published.
 """
 

@@ -15,14 +15,14 @@ from streams.fold.judge import Accepted
 from streams.settings import FoldSettings
 
 if TYPE_CHECKING:
-    from streams.fold.fast.compiled import Cells, Taken
+    from streams.fold.fast.compiled import Cells, FastEvents
 
 DELAY_BINS = 32
 WHOLE_PAGE = "*"
 _CELL = attrgetter("item", "slot")
 KNOWN_KEYS = 100_000
 """Keys whose groups a folder remembers."""
-PlaceName = tuple[str, str, int, int]
+CellName = tuple[str, str, int, int]
 """Page, segment, bucket and variant."""
 
 
@@ -47,19 +47,19 @@ class TableKey(NamedTuple):
 class TableDelta:
     """What a batch adds to a table; cells are keyed by (item, slot), sales by item.
 
-    `taken` are impressions that the shortcut counted, beside the others.
+    `fast_events` are impressions that the shortcut counted, beside the others.
     """
 
     impressions: dict[tuple[str, str], int] = field(default_factory=dict)
     clicks: dict[tuple[str, str], int] = field(default_factory=dict)
     sales: dict[str, list[int]] = field(default_factory=dict)
     delays: dict[int, int] = field(default_factory=dict)
-    taken: Cells | None = None
+    fast_events: Cells | None = None
 
     @property
     def touched(self) -> bool:
         """Whether anything was added."""
-        return bool(self.impressions or self.clicks or self.sales or self.taken)
+        return bool(self.impressions or self.clicks or self.sales or self.fast_events)
 
 
 @dataclass(slots=True)
@@ -74,7 +74,7 @@ class GroupDelta:
     bins: dict[TableKey, dict[int, list[int]]] = field(default_factory=dict)
 
 
-class _Place(NamedTuple):
+class _Cell(NamedTuple):
     """Where events of one key, bucket and variant go; `shown` is counted when the batch is through."""
 
     group: int
@@ -105,43 +105,48 @@ class Folder:
         self._known: dict[tuple[str, str], tuple[int, int]] = {}
 
     def fold(
-        self, accepted: Iterable[Accepted], floors: list[int] | None = None, taken: Taken | None = None
+        self,
+        accepted: Iterable[Accepted],
+        applied_offsets: list[int] | None = None,
+        fast_events: FastEvents | None = None,
     ) -> dict[int, GroupDelta]:
         """Deltas by group; events below a group's floor (offset) are left out for that group."""
         groups: dict[int, GroupDelta] = {}
-        places: dict[PlaceName, _Place] = {}
+        places: dict[CellName, _Cell] = {}
         for one in accepted:
             offset, bucket, event = one[0], one[1], one[2]
             name = (event.page, event.segment, bucket, event.variant)
             place = places.get(name)
             if place is None:
                 place = places[name] = self._place(groups, *name)
-            if floors is None or offset >= floors[place.group]:
+            if applied_offsets is None or offset >= applied_offsets[place.group]:
                 self._count(place, event)
-            if floors is None or offset >= floors[place.whole]:
+            if applied_offsets is None or offset >= applied_offsets[place.whole]:
                 self._count_unit(place.bins, one)
-        if taken:
-            self._add_taken(groups, taken, floors)
+        if fast_events:
+            self._add_fast_events(groups, fast_events, applied_offsets)
         _close(groups, places.values())
         return groups
 
-    def _add_taken(self, groups: dict[int, GroupDelta], taken: Taken, floors: list[int] | None) -> None:
+    def _add_fast_events(
+        self, groups: dict[int, GroupDelta], fast_events: FastEvents, applied_offsets: list[int] | None
+    ) -> None:
         """What the shortcut has counted; impressions alone."""
-        for name, cells, units in taken.counted(floors):
+        for name, cells, units in fast_events.counted(applied_offsets):
             place = self._place(groups, *name)
-            place.table.taken = cells
+            place.table.fast_events = cells
             for at, (views, new_units, *_) in units.items():
                 counts = place.bins.setdefault(at, [0, 0, 0, 0, 0])
                 counts[0] += views
                 counts[1] += new_units
 
-    def _place(self, groups: dict[int, GroupDelta], page: str, segment: str, bucket: int, variant: int) -> _Place:
+    def _place(self, groups: dict[int, GroupDelta], page: str, segment: str, bucket: int, variant: int) -> _Cell:
         """Where events of a key, bucket and variant are counted."""
         traffic = traffic_of(variant)
         group, whole = self.groups(page, segment)
         tables = groups.setdefault(group, GroupDelta()).tables
         bins = groups.setdefault(whole, GroupDelta()).bins
-        return _Place(
+        return _Cell(
             group,
             whole,
             tables.setdefault(TableKey(page, segment, bucket, traffic), TableDelta()),
@@ -159,7 +164,7 @@ class Folder:
             self._known[page, segment] = known
         return known
 
-    def _count(self, place: _Place, event: Impression | Click | Conversion) -> None:
+    def _count(self, place: _Cell, event: Impression | Click | Conversion) -> None:
         if type(event) is Impression:
             place.shown.extend(event.slots)
         elif type(event) is Click:
@@ -193,7 +198,7 @@ class Folder:
             counts[4] += min(one.event.amount, self._cap)
 
 
-def _close(groups: dict[int, GroupDelta], places: Iterable[_Place]) -> None:
+def _close(groups: dict[int, GroupDelta], places: Iterable[_Cell]) -> None:
     """Count the cells that were shown, and drop what nothing was added to."""
     for place in places:
         impressions = place.table.impressions

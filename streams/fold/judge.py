@@ -1,4 +1,4 @@
-"""What becomes of each record: accepted, put aside, or unfit with a reason.
+"""What becomes of each record: accepted, put aside, or invalid with a reason.
 
 A verdict depends on the partition's log and the fold settings alone.  It is
 made once for an offset and kept with the batch, so that folding again after a
@@ -17,18 +17,18 @@ from schemas.codec import bad_record
 from schemas.dead_letters import DeadLetter
 from schemas.messages import Conversion, Impression
 from schemas.topics import CLICKS, CONVERSIONS, DAY_MS, IMPRESSIONS, Topic
-from streams.fold.fast.path import BUILT, block_count, make_shortcut, taken_by, window
+from streams.fold.fast.path import BUILT, block_count, fast_events_of, make_fast_path, window
 from streams.kafka.records import Record, TopicPartition
 from streams.settings import FoldSettings
 
 if TYPE_CHECKING:
-    from streams.fold.fast.compiled import Shortcut, Taken
+    from streams.fold.fast.compiled import FastEvents, FastPath
 
 Admit = Callable[["Accepted"], bool]
 DUPLICATE, FORGOTTEN, ROBOT, REPEATED = "duplicate", "forgotten", "robot", "repeated"
-ASIDE = (DUPLICATE, FORGOTTEN, ROBOT, REPEATED)
+SKIPPED = (DUPLICATE, FORGOTTEN, ROBOT, REPEATED)
 """Why a record is put aside: it is nothing for a dead letter, and does not count."""
-LARGEST_LETTER = 900_000
+LARGEST_DEAD_LETTER = 900_000
 """Bytes; producers and topics take 1,000,000 with what a letter adds."""
 Marks = tuple[bool, bool, bool]
 _TOO_MANY_NAMES = "the partition brings more distinct names than fold.max_keys, max_items or max_slots allow"
@@ -58,7 +58,7 @@ class Rejected(NamedTuple):
         record, detail = self.record, self.detail
         key, value, headers = record.key, record.value, tuple(record.headers)
         size = len(key or b"") + len(value or b"") + sum(len(name) + len(text or b"") for name, text in headers)
-        if size > LARGEST_LETTER:
+        if size > LARGEST_DEAD_LETTER:
             detail = f"{detail} (its {size} bytes do not fit into a letter: read them at its offset)"
             key, value, headers = (key or b"")[:1_000], None, ()
         return DeadLetter(*tp, record.offset, self.reason, detail, key, value, headers)
@@ -68,13 +68,13 @@ class Rejected(NamedTuple):
 class Judged:
     """The verdicts on consecutive records, by kind, each in the order of the log.
 
-    `taken` are those that the shortcut accepted; `accepted` the others.  `aside` holds offsets by verdict.
+    `fast_events` are those that the shortcut accepted; `accepted` the others.  `skipped` holds offsets by verdict.
     """
 
     accepted: list[Accepted] = field(default_factory=list)
-    taken: Taken | None = None
+    fast_events: FastEvents | None = None
     rejected: list[Rejected] = field(default_factory=list)
-    aside: dict[str, list[int]] = field(default_factory=lambda: {verdict: [] for verdict in ASIDE})
+    skipped: dict[str, list[int]] = field(default_factory=lambda: {verdict: [] for verdict in SKIPPED})
 
 
 def bucket_of(time_ms: int, bucket_ms: int) -> int:
@@ -95,7 +95,7 @@ class Judge:
         self._decode: Callable[[Any], Any] = msgspec.json.Decoder(topic.message).decode
         self._message = topic.message
         self._settings = settings
-        self._life = settings.bucket_ms and settings.bucket_ms + settings.bucket_life_ms
+        self._life = settings.bucket_ms and settings.bucket_ms + settings.bucket_ttl_ms
         self.newest = 0
         """The largest append time so far (ms); a worker that resumes sets it from its watermark."""
         self._ids, self._views, self._units, self._orders = (window(settings.duplicate_window, built) for _ in range(4))
@@ -103,7 +103,7 @@ class Judge:
         self._clicked = window(settings.duplicate_window, built) if topic is CLICKS else None
         self._most = {IMPRESSIONS: settings.unit_impressions, CLICKS: settings.unit_clicks}.get(topic, 0)
         self._built = built and topic is IMPRESSIONS
-        self._shortcut: Shortcut | None = self._new_shortcut()
+        self._fast_path: FastPath | None = self._new_fast_path()
         self._full = False
         self._bucket = -1
         self._mark: Callable[[Any, int], Marks] = _no_marks
@@ -120,16 +120,16 @@ class Judge:
         """
         judged = Judged()
         if self._full:
-            self._shortcut, self._full = self._new_shortcut(), False
-        if self._shortcut is None:
+            self._fast_path, self._full = self._new_fast_path(), False
+        if self._fast_path is None:
             for record in records:
                 self._one(record, judged, first, admit)
             return judged
         listed, at = list(records), 0
-        judged.taken = taken = taken_by(self._shortcut)
+        judged.fast_events = fast_events = fast_events_of(self._fast_path)
         while at < len(listed):
-            at = self._shortcut.take(listed, at, first, self.newest, taken, judged.aside)
-            self.newest = self._shortcut.newest
+            at = self._fast_path.take(listed, at, first, self.newest, fast_events, judged.skipped)
+            self.newest = self._fast_path.newest
             if at < len(listed):
                 self._one(listed[at], judged, first, admit)
                 at += 1
@@ -137,26 +137,26 @@ class Judge:
 
     def learn(self, one: Accepted, group: int, whole: int) -> None:
         """The quota has admitted an event of the groups of its key and of its page: the shortcut may take such ones."""
-        if self._shortcut is None:
+        if self._fast_path is None:
             return
         if one.bucket > self._bucket:
             # It knows names by bucket: those of the ones before are hardly met again.
             self._full = self._full or self._bucket >= 0
             self._bucket = one.bucket
-        if not self._shortcut.learn(one.bucket, one.event, group, whole):
+        if not self._fast_path.learn(one.bucket, one.event, group, whole):
             self._full = True
 
-    def _new_shortcut(self) -> Shortcut | None:
+    def _new_fast_path(self) -> FastPath | None:
         if not self._built:
             return None
-        return make_shortcut(self._settings, self._ids, self._views, self._units, self._brought)
+        return make_fast_path(self._settings, self._ids, self._views, self._units, self._brought)
 
     def _one(self, record: Record, judged: Judged, first: int, admit: Admit | None) -> None:
         value, offset = record.value, record.offset
         self.newest = max(self.newest, record.timestamp)
         robot = self._is_robot(record)
         if value is None and self._clicked is not None and record.key:
-            judged.aside[FORGOTTEN].append(offset)
+            judged.skipped[FORGOTTEN].append(offset)
             return
         try:
             event = self._decode(value)
@@ -168,7 +168,7 @@ class Judge:
         marks = self._mark(event, offset)
         repeated = self._is_repeated(record, event)
         if self._ids.seen(event.event_id, offset):
-            judged.aside[DUPLICATE].append(offset)
+            judged.skipped[DUPLICATE].append(offset)
             return
         if offset >= first:
             noise = ROBOT if robot else REPEATED if repeated else None
@@ -180,10 +180,10 @@ class Judge:
         """Accept an event that is no duplicate, or say why not."""
         time_ms = event.clicked_at if self._message is Conversion else event.occurred_at
         one = Accepted(record.offset, bucket_of(time_ms, self._settings.bucket_ms), event, *marks)
-        if unfit := self._unfit(record, event, time_ms):
-            judged.rejected.append(unfit)
+        if invalid := self._invalid(record, event, time_ms):
+            judged.rejected.append(invalid)
         elif noise:
-            judged.aside[noise].append(record.offset)
+            judged.skipped[noise].append(record.offset)
         elif admit is not None and not admit(one):
             judged.rejected.append(Rejected(record, "quota", _TOO_MANY_NAMES))
         else:
@@ -210,16 +210,20 @@ class Judge:
     def _mark_conversion(self, event: Conversion, offset: int) -> Marks:
         return False, False, not self._orders.seen(f"{event.page}\n{event.order_id}", offset)
 
-    def _unfit(self, record: Record, event: Any, time_ms: int) -> Rejected | None:
+    def _invalid(self, record: Record, event: Any, time_ms: int) -> Rejected | None:
         """Why the record breaks a rule that all events share, if it does."""
         key = record.key
         if key is None or key != event.unit.encode():
             return Rejected(record, "key", f"expected the unit {event.unit!r} as key, got {key!r}"[:500])
         lateness, limits = record.timestamp - time_ms, self._settings
-        if limits.early_ms and -lateness > limits.early_ms:
-            return Rejected(record, "early", f"event time is {-lateness} ms after append time, limit {limits.early_ms}")
-        if limits.late_ms and lateness > limits.late_ms and self._message is not Conversion:
-            return Rejected(record, "late", f"append time is {lateness} ms after event time, limit {limits.late_ms}")
+        if limits.max_clock_skew_ms and -lateness > limits.max_clock_skew_ms:
+            return Rejected(
+                record, "early", f"event time is {-lateness} ms after append time, limit {limits.max_clock_skew_ms}"
+            )
+        if limits.allowed_lateness_ms and lateness > limits.allowed_lateness_ms and self._message is not Conversion:
+            return Rejected(
+                record, "late", f"append time is {lateness} ms after event time, limit {limits.allowed_lateness_ms}"
+            )
         if self._life and bucket_of(time_ms, limits.bucket_ms) + self._life < self.newest:
             return Rejected(record, "late", f"append time is {lateness} ms after event time: its bucket is gone")
         if self._message is Conversion and event.currency != limits.currency:

@@ -19,7 +19,7 @@ from schemas.errors import BadRecord
 from schemas.messages import Click, Conversion, Impression
 from schemas.topics import BY_NAME, CLICKS, CONVERSIONS, DAY_MS, IMPRESSIONS, Topic
 from streams.fold.deltas import delay_bin, traffic_of
-from streams.fold.judge import ASIDE, bucket_of
+from streams.fold.judge import SKIPPED, bucket_of
 from streams.fold.quota import KEY, name_code, names_of
 from streams.kafka.records import Record, TopicPartition
 from streams.settings import FoldSettings
@@ -48,7 +48,7 @@ class PlainFold:
             self._newest = max(self._newest, record.timestamp)
             self._append_time = max(self._append_time, record.timestamp)
             verdict = self._one(tp, record, seen)
-            if verdict not in ("applied", *ASIDE):
+            if verdict not in ("applied", *SKIPPED):
                 self.rejected[tp.topic, tp.partition, record.offset] = verdict
             self._add("tally", (tp.topic, tp.partition, verdict), (1,))
 
@@ -67,7 +67,7 @@ class PlainFold:
         return sorted(found + quota)
 
     def _expired(self, bucket: int) -> bool:
-        width, life = self._settings.bucket_ms, self._settings.bucket_life_ms
+        width, life = self._settings.bucket_ms, self._settings.bucket_ttl_ms
         return width > 0 and bucket + width + life < self._append_time
 
     def _one(self, tp: TopicPartition, record: Record, seen: dict[str, int]) -> str:
@@ -87,7 +87,7 @@ class PlainFold:
         time_ms = event.clicked_at if topic is CONVERSIONS else event.occurred_at
         bucket = bucket_of(time_ms, self._settings.bucket_ms)
         noise = "robot" if robot else "repeated" if repeated else ""
-        reason = self._unfit(record, event, time_ms) or noise or self._over_quota(tp, bucket, event)
+        reason = self._invalid(record, event, time_ms) or noise or self._over_quota(tp, bucket, event)
         if reason:
             return reason
         self._count(event, bucket, marks)
@@ -121,15 +121,15 @@ class PlainFold:
             return 0, 0, int(not self._recent(seen, f"order {event.page}\n{event.order_id}", offset))
         return 0, 0, 0
 
-    def _unfit(self, record: Record, event: Any, time_ms: int) -> str:
+    def _invalid(self, record: Record, event: Any, time_ms: int) -> str:
         limits, lateness = self._settings, record.timestamp - time_ms
         if record.key != event.unit.encode():
             return "key"
-        if limits.early_ms and lateness < -limits.early_ms:
+        if limits.max_clock_skew_ms and lateness < -limits.max_clock_skew_ms:
             return "early"
-        if limits.late_ms and lateness > limits.late_ms and not isinstance(event, Conversion):
+        if limits.allowed_lateness_ms and lateness > limits.allowed_lateness_ms and not isinstance(event, Conversion):
             return "late"
-        span = limits.bucket_ms + limits.bucket_life_ms
+        span = limits.bucket_ms + limits.bucket_ttl_ms
         if limits.bucket_ms and bucket_of(time_ms, limits.bucket_ms) + span < self._newest:
             return "late"
         return "currency" if isinstance(event, Conversion) and event.currency != limits.currency else ""

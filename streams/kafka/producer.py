@@ -25,7 +25,7 @@ Headers = Sequence[tuple[str, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
-class Outgoing:
+class OutgoingRecord:
     """A record to publish; `topic` is the name without the prefix, a None value is a tombstone."""
 
     topic: str
@@ -35,7 +35,7 @@ class Outgoing:
     partition: int = -1
 
 
-class Outlet:
+class LogProducer:
     """Publishes records; partitions are chosen by murmur2 of the key unless given."""
 
     def __init__(self, kafka: KafkaSettings) -> None:
@@ -45,7 +45,7 @@ class Outlet:
         self._poller = threading.Thread(target=self._poll, name="outlet", daemon=True)
         self._poller.start()
 
-    async def publish(self, records: Iterable[Outgoing]) -> list[tuple[int, int]]:
+    async def publish(self, records: Iterable[OutgoingRecord]) -> list[tuple[int, int]]:
         """Publish and wait until all are acknowledged: (partition, offset) of each, in order.
 
         Raises `Transient` when a record was not delivered; some may have been, so
@@ -62,11 +62,11 @@ class Outlet:
     async def bury(self, letters: Iterable[DeadLetter]) -> None:
         """Put records aside, and count them by reason; raises as `publish` does."""
         told = list(letters)
-        await self.publish(Outgoing(DEAD_LETTERS.name, one.key, one.value, one.to_headers()) for one in told)
+        await self.publish(OutgoingRecord(DEAD_LETTERS.name, one.key, one.value, one.to_headers()) for one in told)
         for one in told:
             REGISTRY.add("reshelf_dead_letters_total", one.topic, one.reason)
 
-    async def _produce(self, record: Outgoing, on_delivery: Any) -> None:
+    async def _produce(self, record: OutgoingRecord, on_delivery: Any) -> None:
         options: dict[str, Any] = {} if record.partition < 0 else {"partition": record.partition}
         while True:
             try:

@@ -10,16 +10,16 @@ import faust
 
 from schemas.topics import LAYOUT_REQUESTS, LAYOUTS_HISTORY
 from streams.catalog.follower import Follower
-from streams.catalog.view import Catalog
-from streams.kafka.producer import Outlet
+from streams.catalog.view import CatalogView
+from streams.kafka.producer import LogProducer
 from streams.kafka.records import TopicPartition
-from streams.layouts.guard_rail import Guard
+from streams.layouts.guard_rail import GuardRail
 from streams.layouts.producer import Decided, LayoutProducer
 from streams.metrics import REGISTRY, Registry
-from streams.retry import Patience
+from streams.retry import Retry
 from streams.settings import ExperimentSettings, FoldSettings, KafkaSettings, LayoutSettings, RedisSettings
 from streams.state.connection.client import redis_client
-from streams.state.connection.pipelined import Together
+from streams.state.connection.pipelined import PipelinedClient
 from streams.state.layout_versions import Versions
 from streams.state.namespace import open_namespace
 from streams.state.reader import StateReader
@@ -39,11 +39,11 @@ class _Worker:
         self.producer = producer
         self.follower = follower
         self._watch = watch
-        self._patience = Patience()
+        self._retry = Retry()
 
     async def resume(self, tps: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
         """The end of each partition: what was requested before is due by the assignment itself."""
-        bounds = await self._patience.until_done(lambda: reader(self.app).bounds(tps))
+        bounds = await self._retry.until_success(lambda: reader(self.app).bounds(tps))
         self.producer.own(tp.partition for tp in reader(self.app).owned())
         return {tp: end for tp, (_, end) in (bounds or {}).items()}
 
@@ -110,23 +110,23 @@ async def _opened(
     tell: Callable[[Decided], None],
 ) -> _Worker:
     """A worker that knows what the compacted topics say; `opened` closes what it uses."""
-    patience = Patience()
+    retry = Retry()
     client = redis_client(redis)
     opened.push_async_callback(client.aclose)
-    manifest = await patience.until_done(lambda: open_namespace(kafka, client, redis, fold, (LAYOUTS_HISTORY,)))
+    manifest = await retry.until_success(lambda: open_namespace(kafka, client, redis, fold, (LAYOUTS_HISTORY,)))
     assert manifest is not None
-    outlet = Outlet(kafka)
+    outlet = LogProducer(kafka)
     opened.push_async_callback(outlet.close)
-    catalog = Catalog(lambda topic: metrics.add("reshelf_unfit_records_total", topic))
-    together = Together(client)
+    catalog = CatalogView(lambda topic: metrics.add("reshelf_invalid_records_total", topic))
+    together = PipelinedClient(client)
     state = StateReader(client, redis.namespace, redis.groups, manifest.starts, together)
     versions = Versions(together, redis.namespace, redis.groups)
-    guard = Guard(client, redis, experiment, settings, fold.bucket_ms)
+    guard = GuardRail(client, redis, experiment, settings, fold.bucket_ms)
     producer = LayoutProducer(catalog, state, versions, outlet, settings, metrics, finish=guard.applied, tell=tell)
     follower = Follower(kafka, catalog, producer.changed)
     opened.push_async_callback(follower.stop)
-    await patience.until_done(follower.start)
-    await patience.until_done(follower.catch_up)
+    await retry.until_success(follower.start)
+    await retry.until_success(follower.catch_up)
     producer.request_partitions = follower.partitions[LAYOUT_REQUESTS.name]
     guard.recall(catalog.published)
     return _Worker(producer, follower, lambda: guard.watch(catalog, producer.changed, metrics))

@@ -22,7 +22,7 @@ from policy.slates.composition import compose as slates_of
 from schemas.messages import Layout, PolicyChoice, Sales
 from streams.catalog.item_features import base, sold
 from streams.catalog.page import Page
-from streams.catalog.weighted_counts import ONE, Totals, weights
+from streams.catalog.weighted_counts import ONE, WeightedCounts, weights
 from streams.fold.deltas import WHOLE_PAGE, Traffic
 from streams.layouts.branches import most_variants, with_branches
 from streams.settings import LayoutSettings
@@ -57,23 +57,23 @@ def compose(
     page: Page,
     settings: LayoutSettings,
     epoch: int,
-    totals: Totals | None = None,
+    weighted_counts: WeightedCounts | None = None,
     now_ms: int = 0,
 ) -> Layout:
     """The layout of a page for a segment in an epoch; version and times are 0 (see `stamped`).
 
     Campaigns and stock are looked at for `now_ms`, which the layout names.
 
-    `totals` may be those of an earlier call for the same candidates and slots;
+    `weighted_counts` may be those of an earlier call for the same candidates and slots;
     they are moved along and change nothing but the time it takes.  Without
     candidates every slate is empty.
     """
     rules, parameters = page.rules, page.parameters
-    if totals is None:
-        totals = Totals(page.candidates, tuple(rules.slots))
-    statistics = statistics_of(segment, state, page, settings, totals)
-    z = totals.normals(rules.page, segment, most_variants(rules), epoch)
-    bound = totals.rules(page, segment, now_ms)
+    if weighted_counts is None:
+        weighted_counts = WeightedCounts(page.candidates, tuple(rules.slots))
+    statistics = statistics_of(segment, state, page, settings, weighted_counts)
+    z = weighted_counts.normals(rules.page, segment, most_variants(rules), epoch)
+    bound = weighted_counts.rules(page, segment, now_ms)
 
     def made_by(choice: PolicyChoice) -> Composition:
         return slates_of(
@@ -124,8 +124,10 @@ def unshadowed(layout: Layout) -> Layout:
     return msgspec.structs.replace(layout, shadow_policy="", shadow=[])
 
 
-def statistics_of(segment: str, state: KeyState, page: Page, settings: LayoutSettings, totals: Totals) -> Statistics:
-    """What is known of the page's candidates for a segment; `totals` are moved along to the state's tables.
+def statistics_of(
+    segment: str, state: KeyState, page: Page, settings: LayoutSettings, weighted_counts: WeightedCounts
+) -> Statistics:
+    """What is known of the page's candidates for a segment; `weighted_counts` are moved along to the state's tables.
 
     A segment learns from its own clicks, whoever made them; the whole page not from those left out.
     """
@@ -133,26 +135,28 @@ def statistics_of(segment: str, state: KeyState, page: Page, settings: LayoutSet
     left_out = fitted.left_out if fitted and segment == WHOLE_PAGE else ()
     tables = [table for table in state.tables if table.segment not in left_out]
     weight_of = weights(tables, settings.half_life_ms)
-    totals.move_to(tables, weight_of)
+    weighted_counts.move_to(tables, weight_of)
     worth = _worth(tables, weight_of, page, settings)
     usual = base(fitted, settings.click_rate, settings.strength)
     looks = examination(page.rules.slots, fitted.examination if fitted else {})
     learned, holdout = Traffic.LEARNED, Traffic.HOLDOUT
-    impressions, clicks = totals.impressions[learned] / ONE, totals.clicks[learned] / ONE
+    impressions, clicks = weighted_counts.impressions[learned] / ONE, weighted_counts.clicks[learned] / ONE
     return Statistics(
         items=page.candidates.items,
-        slots=totals.slots,
+        slots=weighted_counts.slots,
         hashes=page.candidates.hashes,
         impressions=impressions,
         clicks=clicks,
-        holdout_impressions=totals.impressions[holdout] / ONE,
-        holdout_clicks=totals.clicks[holdout] / ONE,
-        holdout_conversions=totals.conversions[holdout] / ONE,
+        holdout_impressions=weighted_counts.impressions[holdout] / ONE,
+        holdout_clicks=weighted_counts.clicks[holdout] / ONE,
+        holdout_conversions=weighted_counts.conversions[holdout] / ONE,
         examination=looks,
-        prior=totals.priors(page.known, segment, impressions, clicks, looks).prior if page.known else usual,
+        prior=weighted_counts.priors(page.item_features, segment, impressions, clicks, looks).prior
+        if page.item_features
+        else usual,
         base=usual,
         worth=worth,
-        kept=kept(totals.click_days(), settings.drift) if settings.drift else None,
+        kept=kept(weighted_counts.click_days(), settings.drift) if settings.drift else None,
     )
 
 
@@ -162,7 +166,7 @@ def _worth(tables: Sequence[Table], weight_of: Mapping[int, int], page: Page, se
         return None
     sales = page.parameters.sales if page.parameters else Sales()
     shares = {bucket: weight / ONE for bucket, weight in weight_of.items()}
-    margins = page.known.margins if page.known else np.ones(len(page.candidates.items))
+    margins = page.item_features.margins if page.item_features else np.ones(len(page.candidates.items))
     own = sold(tables, shares, sales, page.candidates)
     found = worth_of(own, sales, settings.click_value, settings.sale_value * margins)
     return found if found.mean.any() else None

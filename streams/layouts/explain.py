@@ -15,9 +15,9 @@ from policy.rules.matching import NO_CODE
 from policy.slates.composition import Statistics
 from policy.slates.sampling import beta_draws
 from schemas.messages import Layout, PolicyParameters
-from streams.catalog.item_features import Known
+from streams.catalog.item_features import ItemFeatures
 from streams.catalog.page import Page
-from streams.catalog.weighted_counts import Totals
+from streams.catalog.weighted_counts import WeightedCounts
 from streams.layouts.compose import compose, explored, statistics_of
 from streams.layouts.guard_rail import guarded
 from streams.settings import LayoutSettings
@@ -93,15 +93,15 @@ def explain(
 
     `fell_back` says why the page shows its baseline to all, where it does (`streams.layouts.guard_rail`).
     """
-    totals = Totals(page.candidates, tuple(page.rules.slots))
-    layout = guarded(compose(segment, state, page, settings, epoch, totals, now_ms), 0, fell_back)
-    statistics = statistics_of(segment, state, page, settings, totals)
+    weighted_counts = WeightedCounts(page.candidates, tuple(page.rules.slots))
+    layout = guarded(compose(segment, state, page, settings, epoch, weighted_counts, now_ms), 0, fell_back)
+    statistics = statistics_of(segment, state, page, settings, weighted_counts)
     beta = statistics.posterior()
     bound = page.bound(segment, now_ms)
-    z = totals.normals(page.rules.page, segment, page.rules.policy.variants, epoch)
+    z = weighted_counts.normals(page.rules.page, segment, page.rules.policy.variants, epoch)
     draws = beta_draws(beta.a, beta.b, z, explored(page.rules.policy, settings).exploration)
     made = _Made(layout, statistics, beta, bound, draws)
-    priors = _priors(statistics, page.known, segment, totals)
+    priors = _priors(statistics, page.item_features, segment, weighted_counts)
     arms = [made.arm(row, priors[row]) for row in np.argsort(-beta.mean, kind="stable").tolist()]
     curve = dict(zip(statistics.slots, statistics.examination.tolist(), strict=True))
     return Explanation(layout, curve, arms)
@@ -144,12 +144,14 @@ class _Made:
         return Value(worth.click, rate, amount, float(worth.earned[row]), float(worth.mean[row]))
 
 
-def _priors(statistics: Statistics, known: Known | None, segment: str, totals: Totals) -> list[Prior]:
+def _priors(
+    statistics: Statistics, known: ItemFeatures | None, segment: str, weighted_counts: WeightedCounts
+) -> list[Prior]:
     arms = len(statistics.items)
     means, weights = (np.broadcast_to(value, arms).tolist() for value in statistics.prior)
     if known is None:
         return [Prior(mean, weight, mean, {}, 0.0, 1.0, 1.0) for mean, weight in zip(means, weights, strict=True)]
-    found = totals.priors(known, segment, statistics.impressions, statistics.clicks, statistics.examination)
+    found = weighted_counts.priors(known, segment, statistics.impressions, statistics.clicks, statistics.examination)
     parts, text = _parts(known, segment)
     base, doubts, factors = known.parameters.click_rate, found.doubt.tolist(), found.factor.tolist()
     return [
@@ -157,7 +159,7 @@ def _priors(statistics: Statistics, known: Known | None, segment: str, totals: T
     ]
 
 
-def _parts(known: Known, segment: str) -> tuple[list[dict[str, float]], list[float]]:
+def _parts(known: ItemFeatures, segment: str) -> tuple[list[dict[str, float]], list[float]]:
     """What each feature adds for each arm, and what the text adds, on the logit scale."""
     parameters: PolicyParameters = known.parameters
     fit = parameters.segments.get(segment)

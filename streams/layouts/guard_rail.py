@@ -16,19 +16,19 @@ from redis.asyncio import Redis
 
 from policy.experiments.health import Health
 from schemas.messages import Layout
-from streams.catalog.latest_layout import Published
+from streams.catalog.latest_layout import LatestLayout
 from streams.catalog.page import Key
-from streams.catalog.view import Catalog, Changes
+from streams.catalog.view import CatalogView, Changes
 from streams.metrics import Registry
 from streams.metrics.table import MOST_PAGES
-from streams.retry import Patience
+from streams.retry import Retry
 from streams.settings import ExperimentSettings, LayoutSettings, RedisSettings
 from streams.state.arrays.experiment_bins import health_of, read_bins
 
 log = logging.getLogger("reshelf")
 
 
-class Guard:
+class GuardRail:
     """Which pages fell back, and why."""
 
     def __init__(
@@ -45,19 +45,19 @@ class Guard:
         self._settings = settings
         self._share = layouts.holdout_share
         self._bucket_ms = bucket_ms
-        self._patience = Patience()
+        self._retry = Retry()
         self._found: dict[str, Health] = {}
 
-    async def watch(self, catalog: Catalog, changed: Callable[[Changes], None], metrics: Registry) -> None:
+    async def watch(self, catalog: CatalogView, changed: Callable[[Changes], None], metrics: Registry) -> None:
         """For ever: look at the guard-rails of all declared pages, and have those that fell composed again."""
         while True:
-            fallen = await self._patience.until_done(lambda: self.check(list(catalog.rules), catalog.published))
+            fallen = await self._retry.until_success(lambda: self.check(list(catalog.rules), catalog.published))
             self._tell(metrics)
             if fallen:
                 changed(Changes(pages=fallen))
             await asyncio.sleep(self._settings.check_s)
 
-    async def check(self, pages: Iterable[str], published: Mapping[Key, Published]) -> set[str]:
+    async def check(self, pages: Iterable[str], published: Mapping[Key, LatestLayout]) -> set[str]:
         """The pages that fell since the last call; raises Transient."""
         before = set(self.fallen)
         self._found = {}
@@ -68,7 +68,7 @@ class Guard:
                     await self._look_at(page)
         return set(self.fallen) - before
 
-    def recall(self, published: Mapping[Key, Published]) -> None:
+    def recall(self, published: Mapping[Key, LatestLayout]) -> None:
         """Take over what layouts of this experiment say already."""
         for page, reason in fallen(published, self._settings).items():
             self.fallen.setdefault(page, reason)
@@ -106,7 +106,7 @@ class Guard:
         return guarded(layout, self._settings.since_ms, self.fallen.get(layout.page, ""))
 
 
-def fallen(published: Mapping[Key, Published], settings: ExperimentSettings) -> dict[str, str]:
+def fallen(published: Mapping[Key, LatestLayout], settings: ExperimentSettings) -> dict[str, str]:
     """The pages whose layouts say that they fell back in this experiment, and why."""
     if not settings.fallback:
         return {}

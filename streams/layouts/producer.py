@@ -24,18 +24,18 @@ from schemas.codec import decode_key, decoder, encode, encode_key
 from schemas.errors import BadRecord, StateAttention
 from schemas.messages import Layout, LayoutRequest
 from schemas.topics import LAYOUT_REQUESTS, LAYOUTS, LAYOUTS_HISTORY
-from streams.catalog.latest_layout import Published, published_of
+from streams.catalog.latest_layout import LatestLayout, latest_layout_of
 from streams.catalog.page import Key
-from streams.catalog.view import Catalog, Changes
-from streams.catalog.weighted_counts import TotalsCache
+from streams.catalog.view import CatalogView, Changes
+from streams.catalog.weighted_counts import WeightedCountsCache
 from streams.fold.deltas import WHOLE_PAGE
 from streams.kafka.clients import partition_of
-from streams.kafka.producer import Outgoing, Outlet
+from streams.kafka.producer import LogProducer, OutgoingRecord
 from streams.kafka.records import Batch, TopicPartition
 from streams.layouts.compose import compose, stamped, unshadowed
 from streams.layouts.schedule import Schedule
 from streams.metrics import REGISTRY, Registry
-from streams.retry import Patience
+from streams.retry import Retry
 from streams.settings import LayoutSettings
 from streams.state.layout_versions import Versions
 from streams.state.reader import KeyState, StateReader
@@ -83,10 +83,10 @@ class LayoutProducer:
 
     def __init__(
         self,
-        catalog: Catalog,
+        catalog: CatalogView,
         state: StateReader,
         versions: Versions,
-        outlet: Outlet,
+        outlet: LogProducer,
         settings: LayoutSettings,
         metrics: Registry = REGISTRY,
         clock: Clock | None = None,
@@ -105,9 +105,9 @@ class LayoutProducer:
         self._clock = clock or Clock()
         self._finish = finish
         self._tell = tell
-        self._schedule = Schedule(settings.refresh_ms, settings.budget)
-        self._totals = TotalsCache()
-        self._patience = Patience()
+        self._schedule = Schedule(settings.refresh_ms, settings.cpu_share)
+        self._weighted_counts = WeightedCountsCache()
+        self._retry = Retry()
         self._owned: frozenset[int] = frozenset()
         self._segments: dict[str, set[str]] = {}
         self._listed_at = float("-inf")
@@ -135,7 +135,7 @@ class LayoutProducer:
                 key = Key(*decode_key(LAYOUT_REQUESTS, record.key))
                 clicked = _decode_request(record.value).clicked if record.value else False
             except BadRecord:
-                self._metrics.add("reshelf_unfit_records_total", LAYOUT_REQUESTS.name)
+                self._metrics.add("reshelf_invalid_records_total", LAYOUT_REQUESTS.name)
             else:
                 self._segments.setdefault(key.page, set()).add(key.segment)
                 self._mark(key, self._clock.steady() + _rest_ms(key), urgent=clicked)
@@ -153,7 +153,7 @@ class LayoutProducer:
         while True:
             await self._assigned.wait()
             self._assigned.clear()
-            await self._patience.until_done(self._list_segments)
+            await self._retry.until_success(self._list_segments)
             for page in self._catalog.rules.keys() | self._catalog.segments.keys():
                 for key in self._keys_of(page):
                     self._mark(key)
@@ -203,7 +203,7 @@ class LayoutProducer:
 
     async def _bring_up_to_date(self, key: Key) -> None:
         try:
-            await self._patience.until_done(lambda: self.refresh(key), lambda: self._is_owned(key))
+            await self._retry.until_success(lambda: self.refresh(key), lambda: self._is_owned(key))
         finally:
             self._schedule.finished(key)
             self._wake.set()
@@ -220,8 +220,8 @@ class LayoutProducer:
         epoch = epoch_of(now, *key, self._settings.epoch_ms)
         layout, changes_at = self._compose(key, state, epoch, now)
         composed_at = self._clock.steady()
-        known = self._catalog.known(key)
-        made = published_of(encode(layout))
+        known = self._catalog.latest_layout(key)
+        made = latest_layout_of(encode(layout))
         if not known.live or known.lost or made.fingerprint != known.fingerprint or now >= self._renewal(known):
             result: Literal["published", "unchanged", "refused"] = await self._publish(key, layout, made)
         else:
@@ -243,33 +243,33 @@ class LayoutProducer:
         """The layout as of `now`, and when it changes by itself, both in milliseconds."""
         began, busy = self._clock.steady(), self._clock.busy()
         page = self._catalog.page(key.page)
-        totals = self._totals.totals(key, page.candidates, tuple(page.rules.slots))
-        layout = compose(key.segment, state, page, self._settings, epoch.number, totals, now)
+        weighted_counts = self._weighted_counts.of(key, page.candidates, tuple(page.rules.slots))
+        layout = compose(key.segment, state, page, self._settings, epoch.number, weighted_counts, now)
         ended = self._clock.steady()
         # Where others have the processor meanwhile, resting for that too would leave it to them for good.
         self._schedule.spent(ended, self._clock.busy() - busy)
         self._metrics.observe("reshelf_layout_compose_seconds", value=(ended - began) / 1000)
-        return self._finish(layout), totals.changes_at
+        return self._finish(layout), weighted_counts.changes_at
 
-    def _renewal(self, known: Published) -> int:
-        return min(known.half_life_at, known.produced_at + self._settings.life_ms // 2)
+    def _renewal(self, known: LatestLayout) -> int:
+        return min(known.half_life_at, known.produced_at + self._settings.ttl_ms // 2)
 
     def _mark_again(self, key: Key, changes_at: int) -> None:
         """Due without a request when half the life is over, or when it changes by itself."""
-        now, known = self._clock.wall(), self._catalog.known(key)
-        renewal = now + self._settings.life_ms // 2 if key in self._refused else self._renewal(known)
+        now, known = self._clock.wall(), self._catalog.latest_layout(key)
+        renewal = now + self._settings.ttl_ms // 2 if key in self._refused else self._renewal(known)
         self._mark(key, self._clock.steady() + max(0, min(renewal, changes_at) - now))
 
-    async def _publish(self, key: Key, layout: Layout, made: Published) -> Literal["published", "refused"]:
+    async def _publish(self, key: Key, layout: Layout, made: LatestLayout) -> Literal["published", "refused"]:
         began = self._clock.steady()
-        version = await self._versions.next(*key, self._catalog.known(key).version)
-        layout = stamped(layout, version, self._clock.wall(), self._settings.life_ms)
+        version = await self._versions.next(*key, self._catalog.latest_layout(key).version)
+        layout = stamped(layout, version, self._clock.wall(), self._settings.ttl_ms)
         recorded = value = encode(layout)
         if layout.shadow:
             value = encode(unshadowed(layout))
         try:
             for topic, content in ((LAYOUTS_HISTORY, recorded), (LAYOUTS, value)):
-                await self._outlet.publish([Outgoing(topic.name, encode_key(topic, *key), content)])
+                await self._outlet.publish([OutgoingRecord(topic.name, encode_key(topic, *key), content)])
         except StateAttention as error:
             self._refuse(key, error, len(value))
             return "refused"
@@ -286,10 +286,10 @@ class LayoutProducer:
 
     async def _withdraw(self, key: Key) -> None:
         """The page is not declared: renderers use their fallback."""
-        known = self._catalog.known(key)
+        known = self._catalog.latest_layout(key)
         if known.live:
-            await self._outlet.publish([Outgoing(LAYOUTS.name, encode_key(LAYOUTS, *key), None)])
-            self._catalog.remember(key, Published(known.version, live=False))
+            await self._outlet.publish([OutgoingRecord(LAYOUTS.name, encode_key(LAYOUTS, *key), None)])
+            self._catalog.remember(key, LatestLayout(known.version, live=False))
             self._metrics.add("reshelf_layouts_total", "withdrawn")
 
     def _refuse(self, key: Key, error: Exception, size: int) -> None:

@@ -37,12 +37,12 @@ class Mark(NamedTuple):
 class Schedule:
     """Keys that wait for composition; all times are milliseconds of one steady clock.
 
-    `budget` is the share of the time, in (0, 1], that `spent` may take up.
+    `cpu_share` is the share of the time, in (0, 1], that `spent` may take up.
     """
 
-    def __init__(self, refresh_ms: float, budget: float) -> None:
+    def __init__(self, refresh_ms: float, cpu_share: float) -> None:
         self._refresh = refresh_ms
-        self._budget = budget
+        self._cpu_share = cpu_share
         self._waiting: dict[Key, Mark] = {}
         self._later: list[tuple[float, int, Key, Mark]] = []
         self._ready: list[tuple[float, int, Key, Mark]] = []
@@ -84,7 +84,7 @@ class Schedule:
 
     def spent(self, ended: float, duration: float) -> None:
         """Composing took `duration` until `ended`: rest in proportion."""
-        self._free_at = max(self._free_at, ended - duration) + duration / self._budget
+        self._free_at = max(self._free_at, ended - duration) + duration / self._cpu_share
 
     def keep(self, keys: Iterable[Key]) -> None:
         """Forget all keys but these."""

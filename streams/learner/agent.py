@@ -21,16 +21,16 @@ from schemas.codec import encode, encode_key
 from schemas.errors import StateAttention
 from schemas.messages import LayoutRequest
 from schemas.topics import CLICKS, CONVERSIONS, DEAD_LETTERS, IMPRESSIONS, LAYOUT_REQUESTS
-from streams.fold.alarm import UnfitAlarm
+from streams.fold.alarm import InvalidAlarm
 from streams.fold.deltas import WHOLE_PAGE
 from streams.fold.fast.path import BUILT
 from streams.fold.judge import Rejected
 from streams.kafka.bounds import log_bounds
-from streams.kafka.producer import Outgoing, Outlet
+from streams.kafka.producer import LogProducer, OutgoingRecord
 from streams.kafka.records import Batch, TopicPartition
-from streams.learner.layout_requests import Wanted
+from streams.learner.layout_requests import RequestDebouncer
 from streams.metrics import REGISTRY
-from streams.retry import Patience
+from streams.retry import Retry
 from streams.settings import FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
 from streams.state.connection.client import redis_client
 from streams.state.expiry import expire
@@ -60,7 +60,7 @@ class Learner:
         kafka: KafkaSettings,
         store: Store,
         manifest: Manifest,
-        outlet: Outlet,
+        outlet: LogProducer,
         fold: FoldSettings,
         settings: LearnerSettings,
     ) -> None:
@@ -72,12 +72,12 @@ class Learner:
         self._fold = fold
         self._settings = settings
         self._parts: dict[TopicPartition, PartitionFold] = {}
-        self._alarms: dict[TopicPartition, UnfitAlarm] = {}
-        self._keys = Wanted(_SEEN_REST_S)
+        self._alarms: dict[TopicPartition, InvalidAlarm] = {}
+        self._keys = RequestDebouncer(_SEEN_REST_S)
         self._clicked = asyncio.Event()
         self._committing = asyncio.Lock()
-        self._patience = Patience()
-        self._asking = Patience()
+        self._retry = Retry()
+        self._asking = Retry()
         for topic in TOPICS:
             REGISTRY.add("reshelf_rewinds_total", topic.name, by=0)
 
@@ -86,7 +86,7 @@ class Learner:
     async def resume(self, tps: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Where to read each partition from: so far before the state that duplicates are known."""
         topics = sorted({tp.topic for tp in tps})
-        bounds = await self._patience.until_done(lambda: asyncio.to_thread(log_bounds, self._kafka, topics))
+        bounds = await self._retry.until_success(lambda: asyncio.to_thread(log_bounds, self._kafka, topics))
         assert bounds is not None
         return {tp: await self._take_up(tp, *bounds[tp.topic][tp.partition]) for tp in sorted(tps)}
 
@@ -96,14 +96,14 @@ class Learner:
             self._parts.pop(tp, None)
 
     async def _take_up(self, tp: TopicPartition, first: int, end: int) -> int:
-        position = await self._patience.until_done(lambda: self._position(tp, first, end))
+        position = await self._retry.until_success(lambda: self._position(tp, first, end))
         assert position is not None
         return position
 
     async def _position(self, tp: TopicPartition, first: int, end: int) -> int:
         start = self._manifest.start(tp)
         built = BUILT and self._settings.compiled
-        part = await PartitionFold.resume(tp, self._store, start, self._fold, self._bury, built)
+        part = await PartitionFold.resume(tp, self._store, start, self._fold, self._send_dead_letters, built)
         if part.applied > end:
             raise StateAttention(
                 f"the state has applied {tp} up to offset {part.applied}, but the log ends at {end}: "
@@ -145,7 +145,7 @@ class Learner:
     def _prepare(self, part: PartitionFold, batch: Batch) -> Prepared:
         with REGISTRY.timed("reshelf_fold_seconds", batch.tp.topic):
             prepared = part.prepare(batch)
-        alarm = self._alarms.setdefault(batch.tp, UnfitAlarm(batch.tp, self._settings))
+        alarm = self._alarms.setdefault(batch.tp, InvalidAlarm(batch.tp, self._settings))
         last = prepared.judged.rejected[-1].reason if prepared.judged.rejected else ""
         alarm.note(part.fresh(batch), len(prepared.judged.rejected), last)
         return prepared
@@ -157,7 +157,7 @@ class Learner:
         wanted = lambda: self._wanted(part, prepared.batch)  # noqa: E731
         try:
             async with self._committing:
-                changed = await self._patience.until_done(lambda: part.commit(prepared), wanted)
+                changed = await self._retry.until_success(lambda: part.commit(prepared), wanted)
         except Rewind as behind:
             await self._rewind(part, behind)
         else:
@@ -180,12 +180,12 @@ class Learner:
         log.warning("%s; reading again from there.", behind)
         REGISTRY.add("reshelf_rewinds_total", part.tp.topic)
         self._parts.pop(part.tp)
-        await self._patience.until_done(lambda: agree(self._store.redis, self._manifest))
+        await self._retry.until_success(lambda: agree(self._store.redis, self._manifest))
         positions = await self.resume(frozenset([part.tp]))
         if not await reader(self.app).rewind(part.tp, positions[part.tp]):
             self._parts.pop(part.tp, None)
 
-    async def _bury(self, tp: TopicPartition, rejected: Sequence[Rejected]) -> None:
+    async def _send_dead_letters(self, tp: TopicPartition, rejected: Sequence[Rejected]) -> None:
         await self._outlet.bury(one.letter(tp) for one in rejected)
 
     # Beside the batches
@@ -203,7 +203,7 @@ class Learner:
         try:
             async with self._committing:
                 if self._parts.get(part.tp) is part:
-                    await self._patience.until_done(part.advance)
+                    await self._retry.until_success(part.advance)
         except Rewind as behind:
             await self._rewind(part, behind)
 
@@ -222,10 +222,12 @@ class Learner:
                 wanted |= dict.fromkeys(self._keys.take_seen(now), False)
                 look_at = now + _LOOK_S
             requests = [
-                Outgoing(LAYOUT_REQUESTS.name, encode_key(LAYOUT_REQUESTS, *key), encode(LayoutRequest(*key, clicked)))
+                OutgoingRecord(
+                    LAYOUT_REQUESTS.name, encode_key(LAYOUT_REQUESTS, *key), encode(LayoutRequest(*key, clicked))
+                )
                 for key, clicked in sorted(wanted.items())
             ]
-            await self._asking.until_done(partial(self._outlet.publish, requests))
+            await self._asking.until_success(partial(self._outlet.publish, requests))
             await asyncio.sleep(_ASK_REST_S)
 
     async def drop_expired(self) -> None:
@@ -234,7 +236,7 @@ class Learner:
         while True:
             await asyncio.sleep(_EXPIRE_PAUSE_S)
             async with self._committing:
-                await self._patience.until_done(lambda: expire(self._store, self._fold, tps))
+                await self._retry.until_success(lambda: expire(self._store, self._fold, tps))
 
     def tasks(self) -> list[Coroutine[Any, Any, None]]:
         """What runs beside the agent."""
@@ -261,10 +263,10 @@ def learner_app(
 
     async def make() -> faust.App:
         client = redis_client(redis)
-        manifest = await Patience().until_done(lambda: open_namespace(kafka, client, redis, fold, OUTPUTS))
+        manifest = await Retry().until_success(lambda: open_namespace(kafka, client, redis, fold, OUTPUTS))
         assert manifest is not None
         store = Store(client, redis.namespace, redis.groups)
-        outlet = Outlet(kafka)
+        outlet = LogProducer(kafka)
         learner = Learner(kafka, store, manifest, outlet, fold, settings)
         learner.app = create_app(
             f"learner-{redis.namespace}",

@@ -9,7 +9,7 @@ from __future__ import annotations
 Key = tuple[str, str]
 
 
-class Wanted:
+class RequestDebouncer:
     """Pages and segments whose counts changed; times are seconds of one steady clock."""
 
     def __init__(self, rest_s: float) -> None:

@@ -161,7 +161,7 @@ _ALL = (
         "fitter",
         (),
         "Fitting the parameters of one page.",
-        "Long against fitter.every_s: raise that, or start a second fitter.",
+        "Long against fitter.interval_s: raise that, or start a second fitter.",
         SECONDS,
     ),
     Metric(
@@ -209,7 +209,7 @@ _ALL = (
         SHARES,
     ),
     Metric(
-        "reshelf_unfit_records_total",
+        "reshelf_invalid_records_total",
         "counter",
         "layouts",
         ("topic",),
@@ -295,7 +295,7 @@ _ALL = (
         "console",
         ("server",),
         "Memory that Redis uses for data.",
-        "Near the limit: more memory, a shorter fold.bucket_life_ms in a new namespace, or a cluster.",
+        "Near the limit: more memory, a shorter fold.bucket_ttl_ms in a new namespace, or a cluster.",
     ),
     Metric(
         "reshelf_redis_memory_limit_bytes",

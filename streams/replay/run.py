@@ -14,7 +14,7 @@ from streams.fold.fast.path import BUILT
 from streams.fold.judge import Rejected
 from streams.kafka.log_source import Runs, Source, Span
 from streams.kafka.records import Batch, TopicPartition
-from streams.retry import Patience
+from streams.retry import Retry
 from streams.settings import FoldSettings
 from streams.state.manifest import Manifest
 from streams.state.partition import PartitionFold, Prepared, Rewind
@@ -101,13 +101,13 @@ class _Work:
         self.verdicts: dict[str, int] = {}
         self._parts = parts
         self._tell = tell
-        self._patience = Patience()
+        self._retry = Retry()
 
     async def commit(self, part: PartitionFold, prepared: Prepared) -> None:
         """Carry a batch into the state; meanwhile the next ones are read and prepared."""
         fresh, floor = part.fresh(prepared.batch), part.applied
         try:
-            await self._patience.until_done(lambda: part.commit(prepared))
+            await self._retry.until_success(lambda: part.commit(prepared))
         except Rewind as behind:
             raise StateAttention(f"{behind}: Redis lost writes. Run the replay again, it goes on from there.") from None
         for verdict, count in prepared.tally(floor).items():
@@ -118,7 +118,7 @@ class _Work:
     async def finish(self) -> None:
         """Move all groups to the ends."""
         for part in self._parts.values():
-            await self._patience.until_done(part.advance)
+            await self._retry.until_success(part.advance)
 
 
 async def _beside(items: Generator[T, None, None]) -> AsyncGenerator[T, None]:

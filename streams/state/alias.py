@@ -11,7 +11,7 @@ from __future__ import annotations
 from redis.asyncio import Redis
 
 from schemas.errors import BadSettings
-from streams.state.connection.errors import carried_out
+from streams.state.connection.errors import translate_errors
 from streams.state.keys import PREFIX
 
 
@@ -22,7 +22,7 @@ def alias_key(name: str) -> str:
 
 async def resolve(redis: Redis, name: str) -> str:
     """The namespace that a name stands for: itself, unless it was switched; raises `Transient`."""
-    found = await carried_out(lambda: redis.get(alias_key(name)))
+    found = await translate_errors(lambda: redis.get(alias_key(name)))
     return found.decode() if isinstance(found, bytes) else name
 
 
@@ -36,7 +36,7 @@ async def switch(redis: Redis, name: str, namespace: str) -> str:
         raise BadSettings(f"{namespace!r} itself stands for {other!r}: name that one")
     before = await resolve(redis, name)
     if namespace == name:
-        await carried_out(lambda: redis.delete(alias_key(name)))
+        await translate_errors(lambda: redis.delete(alias_key(name)))
     else:
-        await carried_out(lambda: redis.set(alias_key(name), namespace))
+        await translate_errors(lambda: redis.set(alias_key(name), namespace))
     return before

@@ -16,7 +16,7 @@ from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings
 from streams.state.arrays.directory import names_in
 from streams.state.arrays.tables import blocks_for
-from streams.state.connection.errors import carried_out
+from streams.state.connection.errors import translate_errors
 from streams.state.keys import GroupKeys, home_group
 from streams.state.store import Store
 from streams.state.watermark import Watermark
@@ -30,13 +30,13 @@ _SPARE_BLOCKS = 16
 
 def is_expired(bucket: int, append_time: int, fold: FoldSettings) -> bool:
     """Whether a bucket is beyond its life once the log has reached `append_time` (ms)."""
-    return fold.bucket_ms > 0 and bucket + fold.bucket_ms + fold.bucket_life_ms < append_time
+    return fold.bucket_ms > 0 and bucket + fold.bucket_ms + fold.bucket_ttl_ms < append_time
 
 
 async def reached(store: Store, group: int, partitions: Iterable[TopicPartition]) -> int:
     """The largest append time that the group's watermarks have passed."""
     names = [store.keys[group].watermark(tp) for tp in partitions]
-    stored = await carried_out(lambda: store.redis.mget(names))
+    stored = await translate_errors(lambda: store.redis.mget(names))
     return max((Watermark.decode(text, 0).append_time for text in stored), default=0)
 
 
@@ -45,7 +45,7 @@ async def expire(store: Store, fold: FoldSettings, partitions: list[TopicPartiti
     dropped = 0
     for group, keys in enumerate(store.keys):
         append_time = await reached(store, group, partitions)
-        for bucket in sorted(map(int, await carried_out(lambda k=keys: store.redis.smembers(k.buckets)))):  # type: ignore[misc]
+        for bucket in sorted(map(int, await translate_errors(lambda k=keys: store.redis.smembers(k.buckets)))):  # type: ignore[misc]
             if is_expired(bucket, append_time, fold):
                 dropped += await _drop(store, keys, bucket)
     for tp in partitions:
@@ -58,23 +58,23 @@ async def _drop_quota(store: Store, fold: FoldSettings, tp: TopicPartition) -> N
     if not fold.bucket_ms:
         return
     keys = store.keys[home_group(tp, store.groups)]
-    buckets = sorted(map(int, await carried_out(lambda: store.redis.smembers(keys.quotas(tp)))))
+    buckets = sorted(map(int, await translate_errors(lambda: store.redis.smembers(keys.quotas(tp)))))
     names = [keys.watermark(tp), keys.quotas(tp), *(keys.quota(tp, bucket) for bucket in buckets)]
-    life = fold.bucket_ms + fold.bucket_life_ms
-    await carried_out(lambda: store.redis.eval(_QUOTA_SCRIPT, len(names), *names, life, *buckets))
+    life = fold.bucket_ms + fold.bucket_ttl_ms
+    await translate_errors(lambda: store.redis.eval(_QUOTA_SCRIPT, len(names), *names, life, *buckets))
 
 
 async def _drop(store: Store, keys: GroupKeys, bucket: int) -> int:
     index = keys.index(bucket)
-    members = sorted(await carried_out(lambda: store.redis.smembers(index)))
+    members = sorted(await translate_errors(lambda: store.redis.smembers(index)))
     tables = [_table(bucket, member) for member in members]
     listed = [keys.table("slots", key) for key in tables]
-    stored = await carried_out(lambda: store.redis.mget(listed)) if listed else []
+    stored = await translate_errors(lambda: store.redis.mget(listed)) if listed else []
     slots = [len(names_in(content)) for content in stored]
     arrays = [name for key, count in zip(tables, slots, strict=True) for name in _names(keys, key, count)]
     store.known.forget(arrays)
     names = [index, keys.buckets, *arrays]
-    return int(await carried_out(lambda: store.redis.eval(_SCRIPT, len(names), *names, len(members), bucket)))
+    return int(await translate_errors(lambda: store.redis.eval(_SCRIPT, len(names), *names, len(members), bucket)))
 
 
 def _table(bucket: int, member: bytes) -> TableKey:

@@ -28,7 +28,7 @@ from streams.fold.deltas import TableKey
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings
 from streams.state.arrays.tables import Table, decode_bins
-from streams.state.connection.errors import carried_out
+from streams.state.connection.errors import translate_errors
 from streams.state.expiry import is_expired, reached
 from streams.state.keys import GroupKeys, home_group
 from streams.state.manifest import Manifest
@@ -101,7 +101,7 @@ def table_rows(key: TableKey, table: Table) -> Iterator[Row]:
 async def _bin_rows(store: Store, keys: GroupKeys, bins: list[TableKey]) -> list[Row]:
     if not bins:
         return []
-    stored = await carried_out(lambda: store.redis.mget([keys.table("bins", key) for key in bins]))
+    stored = await translate_errors(lambda: store.redis.mget([keys.table("bins", key) for key in bins]))
     found: list[Row] = []
     for key, content in zip(bins, stored, strict=True):
         counts = decode_bins(content)
@@ -112,7 +112,7 @@ async def _bin_rows(store: Store, keys: GroupKeys, bins: list[TableKey]) -> list
 
 async def _partition_rows(store: Store, tp: TopicPartition, append_time: int, fold: FoldSettings) -> list[Row]:
     keys = store.keys[home_group(tp, store.groups)]
-    tally = await carried_out(lambda: store.redis.hgetall(keys.tally(tp)))
+    tally = await translate_errors(lambda: store.redis.hgetall(keys.tally(tp)))
     found = [["tally", tp.topic, tp.partition, verdict.decode(), int(n)] for verdict, n in tally.items()]
     for bucket, codes in (await store.quota(tp)).items():
         if not is_expired(bucket, append_time, fold):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from importlib.resources import files
 from urllib.parse import quote
 
-from streams.state.connection.pipelined import Together
+from streams.state.connection.pipelined import PipelinedClient
 from streams.state.keys import GroupKeys, group_of
 
 _SCRIPT = files("streams.state").joinpath("layout_version.lua").read_text()
@@ -25,7 +25,7 @@ def version_key(namespace: str, groups: int, page: str, segment: str) -> str:
 class Versions:
     """The versions of a namespace."""
 
-    def __init__(self, together: Together, namespace: str, groups: int) -> None:
+    def __init__(self, together: PipelinedClient, namespace: str, groups: int) -> None:
         self._namespace = namespace
         self._groups = groups
         self._together = together

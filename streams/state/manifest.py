@@ -12,7 +12,7 @@ from schemas.errors import StateAttention
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings
 from streams.state import keys
-from streams.state.connection.errors import carried_out
+from streams.state.connection.errors import translate_errors
 
 FOLD_VERSION = 2
 AS_PUBLISHED = "as published"
@@ -74,7 +74,7 @@ async def agree(redis: Redis, wanted: Manifest) -> Manifest:
     groups or fold settings.
     """
     name = keys.manifest(wanted.namespace)
-    await carried_out(lambda: redis.set(name, msgspec.json.encode(wanted), nx=True))
+    await translate_errors(lambda: redis.set(name, msgspec.json.encode(wanted), nx=True))
     stored = await read(redis, wanted.namespace)
     differences = _differences(stored, wanted)
     if differences:
@@ -87,7 +87,7 @@ async def agree(redis: Redis, wanted: Manifest) -> Manifest:
 
 async def read(redis: Redis, namespace: str) -> Manifest:
     """The manifest of a namespace; `StateAttention` when there is none."""
-    text = await carried_out(lambda: redis.get(keys.manifest(namespace)))
+    text = await translate_errors(lambda: redis.get(keys.manifest(namespace)))
     if text is None:
         raise StateAttention(
             f"no namespace {namespace!r} in Redis: expected its manifest under {keys.manifest(namespace)!r}. "

@@ -23,10 +23,10 @@ from streams.kafka.records import Batch, Record, TopicPartition
 from streams.metrics import REGISTRY
 from streams.settings import FoldSettings
 from streams.state.keys import group_of, home_group
-from streams.state.store import Move, Store
+from streams.state.store import GroupUpdate, Store
 from streams.state.watermark import Watermark, fingerprint
 
-Bury = Callable[[TopicPartition, Sequence[Rejected]], Awaitable[None]]
+SendDeadLetters = Callable[[TopicPartition, Sequence[Rejected]], Awaitable[None]]
 
 
 class Rewind(Exception):
@@ -58,14 +58,14 @@ class Prepared:
         judged = self.judged
         if floor <= self.batch.start:
             verdicts = Counter(one.reason for one in judged.rejected)
-            verdicts["applied"] = len(judged.accepted) + (len(judged.taken) if judged.taken else 0)
-            verdicts.update({verdict: len(offsets) for verdict, offsets in judged.aside.items()})
+            verdicts["applied"] = len(judged.accepted) + (len(judged.fast_events) if judged.fast_events else 0)
+            verdicts.update({verdict: len(offsets) for verdict, offsets in judged.skipped.items()})
         else:
             verdicts = Counter(one.reason for one in judged.rejected if one.record.offset >= floor)
             verdicts["applied"] = sum(one.offset >= floor for one in judged.accepted)
-            verdicts["applied"] += judged.taken.since(floor) if judged.taken else 0
-            aside = judged.aside.items()
-            verdicts.update({verdict: sum(at >= floor for at in offsets) for verdict, offsets in aside})
+            verdicts["applied"] += judged.fast_events.since(floor) if judged.fast_events else 0
+            skipped = judged.skipped.items()
+            verdicts.update({verdict: sum(at >= floor for at in offsets) for verdict, offsets in skipped})
         return +verdicts
 
 
@@ -79,30 +79,30 @@ class PartitionFold:
         start: int,
         marks: list[Watermark],
         fold: FoldSettings,
-        bury: Bury,
+        bury: SendDeadLetters,
         built: bool = BUILT,
     ) -> None:
         self.tp = tp
         self.start = start
         self._store = store
-        self._bury = bury
+        self._send_dead_letters = bury
         self._judge = Judge(BY_NAME[tp.topic], fold, built)
         self._quota = Quota(fold)
         self._folder = Folder(fold, lambda page, segment: group_of(page, segment, store.groups))
-        self._bucket_span = fold.bucket_ms + fold.bucket_life_ms if fold.bucket_ms else 2**62
+        self._bucket_span = fold.bucket_ms + fold.bucket_ttl_ms if fold.bucket_ms else 2**62
         self._home = home_group(tp, store.groups)
         self._checks = sorted(set(marks), key=lambda mark: mark.offset)
         self._last: Record | None = None
         self._next: int | None = None
-        self.floors = [mark.offset for mark in marks]
-        self._first = min(self.floors)
+        self.applied_offsets = [mark.offset for mark in marks]
+        self._first = min(self.applied_offsets)
         self._mark = min(marks, key=lambda mark: mark.offset)
         self._prepared_mark = self._mark
         self._judge.newest = self._mark.append_time
 
     @staticmethod
     async def resume(
-        tp: TopicPartition, store: Store, start: int, fold: FoldSettings, bury: Bury, built: bool = BUILT
+        tp: TopicPartition, store: Store, start: int, fold: FoldSettings, bury: SendDeadLetters, built: bool = BUILT
     ) -> PartitionFold:
         """Take a partition up where the state stands; `start` is the namespace's start offset."""
         marks = await store.watermarks(tp, start)
@@ -120,7 +120,7 @@ class PartitionFold:
     @property
     def applied(self) -> int:
         """Every group has taken over all records below this offset."""
-        return min(self.floors)
+        return min(self.applied_offsets)
 
     def prepare(self, batch: Batch) -> Prepared:
         """Judge and fold a batch that continues the one before; pure computation.
@@ -136,7 +136,7 @@ class PartitionFold:
         judged = self._judge.judge(batch.records, self._first, partial(self._admit, names))
         prepared = Prepared(batch, self._advance_mark(batch), judged, names)
         self._quota.drop_before(self._judge.newest - self._bucket_span)
-        prepared.deltas = self._folder.fold(prepared.judged.accepted, None, prepared.judged.taken)
+        prepared.deltas = self._folder.fold(prepared.judged.accepted, None, prepared.judged.fast_events)
         return prepared
 
     async def commit(self, prepared: Prepared) -> set[tuple[str, str]]:
@@ -146,8 +146,10 @@ class PartitionFold:
         `Transient` when Redis or the broker is away: then call again.
         """
         if not prepared.buried:
-            home = self.floors[self._home]
-            await self._bury(self.tp, [one for one in prepared.judged.rejected if one.record.offset >= home])
+            home = self.applied_offsets[self._home]
+            await self._send_dead_letters(
+                self.tp, [one for one in prepared.judged.rejected if one.record.offset >= home]
+            )
             prepared.buried = True
         changed: set[tuple[str, str]] = set()
         moves = self._moves(prepared)
@@ -157,7 +159,7 @@ class PartitionFold:
             for move in done:
                 if move.delta:
                     changed.update((key.page, key.segment) for key in move.delta.tables)
-            behind = any(self.floors[move.group] < prepared.watermark.offset for move in moves)
+            behind = any(self.applied_offsets[move.group] < prepared.watermark.offset for move in moves)
             moves = self._moves(prepared) if behind else []
         self._mark = prepared.watermark
         return changed
@@ -165,8 +167,8 @@ class PartitionFold:
     async def skip_to(self, first: int) -> None:
         """Give up what lies below `first`, which the log does not hold any more."""
         moves = [
-            Move(group, floor, Watermark(first, self._mark.append_time))
-            for group, floor in enumerate(self.floors)
+            GroupUpdate(group, floor, Watermark(first, self._mark.append_time))
+            for group, floor in enumerate(self.applied_offsets)
             if floor < first
         ]
         await self._settle(moves)
@@ -177,33 +179,35 @@ class PartitionFold:
     async def advance(self) -> None:
         """Move idle groups along and verify the others; raises `Rewind` and `Transient` as `commit` does."""
         position = self._mark.offset
-        await self._settle([Move(group, at, self._mark) for group, at in enumerate(self.floors) if at <= position])
+        await self._settle(
+            [GroupUpdate(group, at, self._mark) for group, at in enumerate(self.applied_offsets) if at <= position]
+        )
 
-    def _moves(self, prepared: Prepared) -> list[Move]:
+    def _moves(self, prepared: Prepared) -> list[GroupUpdate]:
         """The moves of the groups that have not taken the batch over and that it touches."""
         end = prepared.watermark.offset
         deltas = prepared.deltas
-        if max(self.floors) > prepared.batch.start:
-            deltas = self._folder.fold(prepared.judged.accepted, self.floors, prepared.judged.taken)
-        touched = {group for group in deltas if self.floors[group] < end}
-        if self.floors[self._home] < end:
+        if max(self.applied_offsets) > prepared.batch.start:
+            deltas = self._folder.fold(prepared.judged.accepted, self.applied_offsets, prepared.judged.fast_events)
+        touched = {group for group in deltas if self.applied_offsets[group] < end}
+        if self.applied_offsets[self._home] < end:
             touched.add(self._home)
         return [self._move(group, prepared, deltas.get(group)) for group in sorted(touched)]
 
-    def _move(self, group: int, prepared: Prepared, delta: GroupDelta | None) -> Move:
-        floor = self.floors[group]
+    def _move(self, group: int, prepared: Prepared, delta: GroupDelta | None) -> GroupUpdate:
+        floor = self.applied_offsets[group]
         if group != self._home:
-            return Move(group, floor, prepared.watermark, delta)
+            return GroupUpdate(group, floor, prepared.watermark, delta)
         names = _codes(prepared.names, floor)
-        return Move(group, floor, prepared.watermark, delta, names, prepared.tally(floor))
+        return GroupUpdate(group, floor, prepared.watermark, delta, names, prepared.tally(floor))
 
-    async def _settle(self, moves: Sequence[Move]) -> list[Move]:
+    async def _settle(self, moves: Sequence[GroupUpdate]) -> list[GroupUpdate]:
         """Apply and take note of where each group stands; the moves that ended where they meant to."""
         done = []
         for move, stands in zip(moves, await self._store.apply(self.tp, self.start, moves), strict=True):
             if stands < move.expected:
                 raise Rewind(self.tp, stands, move.expected)
-            self.floors[move.group] = stands
+            self.applied_offsets[move.group] = stands
             if stands == move.watermark.offset:
                 done.append(move)
         return done

@@ -17,8 +17,8 @@ from streams.fold.deltas import TableKey, Traffic
 from streams.kafka.records import TopicPartition
 from streams.state.arrays.directory import names_in
 from streams.state.arrays.tables import Table, blocks_for, decode_table
-from streams.state.connection.errors import carried_out
-from streams.state.connection.pipelined import Together
+from streams.state.connection.errors import translate_errors
+from streams.state.connection.pipelined import PipelinedClient
 from streams.state.keys import GroupKeys, group_of
 from streams.state.watermark import Watermark
 
@@ -45,10 +45,10 @@ class StateReader:
         namespace: str,
         groups: int,
         starts: Mapping[str, Sequence[int]],
-        together: Together | None = None,
+        together: PipelinedClient | None = None,
     ) -> None:
         self._redis = redis
-        self._together = together or Together(redis)
+        self._together = together or PipelinedClient(redis)
         self._groups = [GroupKeys(namespace, group) for group in range(groups)]
         self._partitions = [
             (TopicPartition(topic, partition), start)
@@ -143,11 +143,11 @@ async def read_tables(
         return []
     have = [(expected or {}).get(key, 0) for key in tables]
     names = [name for key, count in zip(tables, have, strict=True) for name in _names(keys, key, count)]
-    values = iter(await carried_out(lambda: mget(names)))
+    values = iter(await translate_errors(lambda: mget(names)))
     parts = [[next(values) for _ in range(len(_PARTS) + count)] for count in have]
     lacking = [range(count, blocks_for(len(names_in(part[1])))) for count, part in zip(have, parts, strict=True)]
     names = [keys.table(f"cells{at}", key) for key, more in zip(tables, lacking, strict=True) for at in more]
-    values = iter(await carried_out(lambda: mget(names)) if names else ())
+    values = iter(await translate_errors(lambda: mget(names)) if names else ())
     return [
         decode_table(key, part + [next(values) for _ in more])
         for key, part, more in zip(tables, parts, lacking, strict=True)
@@ -161,8 +161,8 @@ def _names(keys: GroupKeys, key: TableKey, blocks: int) -> list[str]:
 async def table_keys(redis: Redis, keys: GroupKeys, kind: str = "table") -> list[TableKey]:
     """The tables of a group, from its index; `kind` is table or bins."""
     found = []
-    for bucket in sorted(map(int, await carried_out(lambda: redis.smembers(keys.buckets)))):
-        for name in await carried_out(lambda b=bucket: redis.smembers(keys.index(b))):  # type: ignore[misc]
+    for bucket in sorted(map(int, await translate_errors(lambda: redis.smembers(keys.buckets)))):
+        for name in await translate_errors(lambda b=bucket: redis.smembers(keys.index(b))):  # type: ignore[misc]
             listed, page, segment, traffic = orjson.loads(name)
             if listed == kind:
                 found.append(TableKey(page, segment, bucket, Traffic(traffic)))

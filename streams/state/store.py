@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 from streams.fold.deltas import GroupDelta
 from streams.kafka.records import TopicPartition
 from streams.state.arrays.operations import Directories, Operations
-from streams.state.connection.errors import carried_out, translated
+from streams.state.connection.errors import translate_error, translate_errors
 from streams.state.keys import GroupKeys, home_group
 from streams.state.watermark import Watermark
 
@@ -29,7 +29,7 @@ _SCRIPT = files("streams.state").joinpath("apply.lua").read_text()
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class GroupUpdate:
     """What one group is to take over of a partition: from `expected` to `watermark`, with these deltas.
 
     `names` and `tally` belong to the home group: quota codes by bucket, and
@@ -64,18 +64,18 @@ class Store:
         pipeline = self.redis.pipeline(transaction=False)
         for keys in self.keys:
             pipeline.get(keys.watermark(tp))
-        return [Watermark.decode(text, start) for text in await carried_out(pipeline.execute)]
+        return [Watermark.decode(text, start) for text in await translate_errors(pipeline.execute)]
 
     async def quota(self, tp: TopicPartition) -> dict[int, bytes]:
         """The admitted name codes of a partition by bucket."""
         keys = self.keys[home_group(tp, self.groups)]
-        buckets = sorted(int(bucket) for bucket in await carried_out(lambda: self.redis.smembers(keys.quotas(tp))))
+        buckets = sorted(int(bucket) for bucket in await translate_errors(lambda: self.redis.smembers(keys.quotas(tp))))
         if not buckets:
             return {}
-        stored = await carried_out(lambda: self.redis.mget([keys.quota(tp, bucket) for bucket in buckets]))
+        stored = await translate_errors(lambda: self.redis.mget([keys.quota(tp, bucket) for bucket in buckets]))
         return {bucket: codes for bucket, codes in zip(buckets, stored, strict=True) if codes}
 
-    async def apply(self, tp: TopicPartition, start: int, moves: Sequence[Move]) -> list[int]:
+    async def apply(self, tp: TopicPartition, start: int, moves: Sequence[GroupUpdate]) -> list[int]:
         """Apply each move or leave its group alone; the stored offset of each group afterwards.
 
         A move was applied exactly if the answer is its watermark's offset and
@@ -91,7 +91,7 @@ class Store:
             stands += end
         return stands
 
-    async def _apply(self, tp: TopicPartition, start: int, moves: Sequence[Move]) -> list[int]:
+    async def _apply(self, tp: TopicPartition, start: int, moves: Sequence[GroupUpdate]) -> list[int]:
         stands = [-1] * len(moves)
         waiting = list(range(len(moves)))
         while waiting:
@@ -107,7 +107,7 @@ class Store:
             waiting = stale
         return stands
 
-    def _call(self, tp: TopicPartition, start: int, move: Move) -> tuple[Operations, list[Any]]:
+    def _call(self, tp: TopicPartition, start: int, move: GroupUpdate) -> tuple[Operations, list[Any]]:
         keys = self.keys[move.group]
         operations = Operations(keys)
         if move.delta:
@@ -120,7 +120,7 @@ class Store:
         names = [keys.watermark(tp), *operations.keys]
         return operations, [len(names), *names, move.expected, start, move.watermark.encode(), *operations.packed()]
 
-    def _settle(self, operations: Operations, move: Move, reply: list[Any]) -> int:
+    def _settle(self, operations: Operations, move: GroupUpdate, reply: list[Any]) -> int:
         if reply[0] == 1:
             for directory in operations.directories.values():
                 directory.written()
@@ -138,7 +138,7 @@ class Store:
         missing = list(range(len(calls)))
         while missing:
             if not self._sha:
-                self._sha = await carried_out(lambda: self.redis.script_load(_SCRIPT))
+                self._sha = await translate_errors(lambda: self.redis.script_load(_SCRIPT))
             answers = await self._round_trip([calls[at][1] for at in missing])
             for at, answer in zip(missing, answers, strict=True):
                 replies[at] = answer
@@ -146,12 +146,12 @@ class Store:
             self._sha = "" if missing else self._sha
         for reply in replies:
             if isinstance(reply, Exception):
-                raise translated(reply)
+                raise translate_error(reply)
         return replies
 
     async def _round_trip(self, arguments: Sequence[list[Any]]) -> list[Any]:
         pipeline = self.redis.pipeline(transaction=False)
         for call in arguments:
             pipeline.execute_command("EVALSHA", self._sha, *call)
-        answers: list[Any] = await carried_out(lambda: pipeline.execute(raise_on_error=False))
+        answers: list[Any] = await translate_errors(lambda: pipeline.execute(raise_on_error=False))
         return answers

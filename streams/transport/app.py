@@ -30,7 +30,7 @@ from faust.transport.drivers import TRANSPORTS
 from faust.types import AgentT, TopicT
 
 from schemas.errors import BadSettings, ReshelfError
-from streams.cancellation import alone, ended
+from streams.cancellation import cancel_all, run_exclusively
 from streams.kafka.clients import bootstrap_servers, quiet_loggers
 from streams.settings import HealthSettings, KafkaSettings
 from streams.transport.consumer import reader
@@ -158,7 +158,7 @@ def run_app(
     limit.daemon = True
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(alone(_serve(make, health or HealthSettings(), limit)))
+            return runner.run(run_exclusively(_serve(make, health or HealthSettings(), limit)))
     except Exception as error:  # noqa: BLE001  the last place that can tell the operator
         _report(error)
         return exit_status(error)
@@ -187,7 +187,7 @@ async def _until_asked(make: Callable[[], Awaitable[faust.App]], vitals: Vitals,
     making = loop.create_task(_awaited(make()))
     await asyncio.wait({asking, making}, return_when=asyncio.FIRST_COMPLETED)
     if not making.done():
-        await ended([making])
+        await cancel_all([making])
         return 0
     app = making.result()
     vitals.consumer = reader(app)
@@ -204,7 +204,7 @@ async def _until_asked(make: Callable[[], Awaitable[faust.App]], vitals: Vitals,
 
 async def stop(app: faust.App, running: asyncio.Task[Any]) -> None:
     """Stop an application that a task runs or still starts: what begins after the stop would never end."""
-    await ended([running])
+    await cancel_all([running])
     await app.stop()
 
 
@@ -222,5 +222,5 @@ async def _awaited(app: Awaitable[faust.App]) -> faust.App:
 async def _running(app: faust.App) -> None:
     await app.start()
     consumer = reader(app)
-    with Watchdog(consumer.progress, consumer.wiring.kafka.stuck_s, consumer.wiring.on_error):
+    with Watchdog(consumer.progress, consumer.wiring.kafka.stall_timeout_s, consumer.wiring.on_error):
         await app.wait_until_stopped()

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from streams.cancellation import ended
+from streams.cancellation import cancel_all
 from streams.transport.app import BatchApp
 
 log = logging.getLogger("reshelf")
@@ -40,7 +40,7 @@ def run_beside(
         log.info("%s as %s.", doing, app.conf.id)
 
     async def end(*_: Any, **__: Any) -> None:
-        await ended(tasks)
+        await cancel_all(tasks)
         for close in closers:
             with suppress(Exception):
                 await close()

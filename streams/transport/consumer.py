@@ -25,8 +25,8 @@ from faust.types import TP, ConsumerMessage
 
 from schemas.errors import StateAttention, Transient
 from streams.kafka.records import Batch, Record, TopicPartition
-from streams.retry import Patience
-from streams.transport.faust_stubs import Unused
+from streams.retry import Retry
+from streams.transport.faust_stubs import FaustStubs
 from streams.transport.ledger import VOID, Delivery, Ledger, Partition
 from streams.transport.pace import READ_WAIT_S, Pace
 from streams.transport.source import Source
@@ -51,7 +51,7 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
         await self._consumer.guarded(self._consumer.on_partitions_assigned({TP(*tp) for tp in assigned}, generation))
 
 
-class BatchConsumer(Unused):
+class BatchConsumer(FaustStubs):
     """Faust's consumer service over a Source and a Ledger."""
 
     consumer_stopped_errors = ()
@@ -92,7 +92,7 @@ class BatchConsumer(Unused):
 
     def progress(self) -> object:
         """Something that changes as long as the reader gets on, or has a reason not to."""
-        excused = Patience.waiting or not self.flow_active or self.source.joining
+        excused = Retry.waiting or not self.flow_active or self.source.joining
         return object() if excused else self._turns
 
     async def bounds(self, tps: Iterable[TopicPartition]) -> dict[TopicPartition, tuple[int, int]]:

@@ -9,7 +9,7 @@ from faust.transport.consumer import Consumer
 from faust.types import TP
 
 
-class Unused(Consumer):
+class FaustStubs(Consumer):
     """Steps of Faust's that there is nothing to do for, and calls that have another way here."""
 
     def on_buffer_full(self, tp: TP) -> None:

@@ -19,7 +19,7 @@ from aiohttp import web
 from schemas.errors import BadSettings
 from streams.access import required_token
 from streams.metrics import CONTENT_TYPE, REGISTRY, Sample, exposition
-from streams.retry import Patience
+from streams.retry import Retry
 from streams.settings import HealthSettings
 from streams.transport.consumer import BatchConsumer
 
@@ -58,7 +58,7 @@ class Vitals:
         live = self._gets_on(self.consumer)
         lag = lags(self.consumer)
         reasons = [] if live else [f"the reader has not moved for {_still_s(self.consumer):g} s or longer"]
-        if Patience.waiting:
+        if Retry.waiting:
             reasons.append("Kafka or Redis is away")
         if not self.consumer.connected or self.consumer.source.joining or not self.consumer.flow_active:
             reasons.append("the group is sharing out its partitions")
@@ -70,7 +70,7 @@ class Vitals:
 
     def samples(self) -> list[Sample]:
         """What the worker tells Prometheus."""
-        return [*of_health(self.health()), Sample("reshelf_waiting", (), Patience.waiting), *REGISTRY.samples()]
+        return [*of_health(self.health()), Sample("reshelf_waiting", (), Retry.waiting), *REGISTRY.samples()]
 
     def _gets_on(self, consumer: BatchConsumer) -> bool:
         now, progress = self._clock(), consumer.progress() if consumer.connected else object()
@@ -89,7 +89,7 @@ def of_health(health: Health) -> list[Sample]:
 
 def _still_s(consumer: BatchConsumer) -> float:
     """Half of what the watchdog waits: a supervisor hears of it before the worker ends."""
-    return consumer.wiring.kafka.stuck_s / 2
+    return consumer.wiring.kafka.stall_timeout_s / 2
 
 
 def lags(consumer: BatchConsumer) -> dict[str, int] | None:

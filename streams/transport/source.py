@@ -13,11 +13,11 @@ from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionE
 from aiokafka.protocol.group import LeaveGroupRequest
 
 from schemas.errors import Transient
-from streams.cancellation import ended
+from streams.cancellation import cancel_all
 from streams.kafka.clients import aiokafka_consumer_config
 from streams.kafka.parsed import PARTITION_FETCH_BYTES, fetched, hand_on_parsed, position_of, state_of
 from streams.kafka.records import Record
-from streams.retry import Patience
+from streams.retry import Retry
 from streams.settings import KafkaSettings
 
 T = TypeVar("T")
@@ -48,7 +48,7 @@ class Source:
     def __init__(self, kafka: KafkaSettings, group: str, assignor: type[AbstractPartitionAssignor]) -> None:
         session_ms = round(kafka.session_timeout_s * 1000)
         self._kafka = kafka
-        self._patience = Patience()
+        self._retry = Retry()
         self._brief = False
         self.consumer = AIOKafkaConsumer(
             client_id=group,
@@ -66,12 +66,12 @@ class Source:
 
     async def start(self) -> None:
         """Connect, however long that takes."""
-        await self._patience.until_done(lambda: _answered(self.consumer.start))
+        await self._retry.until_success(lambda: _answered(self.consumer.start))
         hand_on_parsed(self.consumer, self._came)
 
     async def topics(self) -> frozenset[str]:
         """Names of all topics, however long it takes to hear of them."""
-        return frozenset(await self._patience.until_done(lambda: _answered(self.consumer.topics)) or ())
+        return frozenset(await self._retry.until_success(lambda: _answered(self.consumer.topics)) or ())
 
     async def stop(self) -> None:
         await self._give_up_joining()
@@ -86,7 +86,7 @@ class Source:
         coordinator = self.consumer._coordinator
         if not self.joining or coordinator is None or coordinator.coordinator_id is None:
             return
-        await ended([coordinator._coordination_task])
+        await cancel_all([coordinator._coordination_task])
         if coordinator.member_id:
             request = LeaveGroupRequest(coordinator.group_id, coordinator.member_id)
             with suppress(KafkaError, TimeoutError):

@@ -45,9 +45,11 @@ class Watchdog:
     on_stuck: called once, in the thread, with `Stuck`.
     """
 
-    def __init__(self, progress: Callable[[], object], stuck_s: float, on_stuck: Callable[[Stuck], None]) -> None:
+    def __init__(
+        self, progress: Callable[[], object], stall_timeout_s: float, on_stuck: Callable[[Stuck], None]
+    ) -> None:
         self._progress = progress
-        self._stuck_s = stuck_s
+        self._stuck_s = stall_timeout_s
         self._on_stuck = on_stuck
         self._loop = asyncio.get_running_loop()
         self._turns = 0

@@ -32,7 +32,7 @@ def reference(model: TextModel, text: str) -> np.ndarray:
 
 def test_vectors_are_those_of_each_text_by_itself(model: TextModel) -> None:
     texts = [*TEXTS, *(" ".join(TEXTS[:3] * count) for count in range(1, 20))]
-    found = Encoder(model, budget=100).encode(texts)
+    found = Encoder(model, batch_tokens=100).encode(texts)
     assert found.failed == {}
     cosines = [float(vector @ reference(model, text)) for text, vector in zip(texts, found.vectors, strict=True)]
     assert min(cosines) > 0.9999
@@ -85,10 +85,10 @@ def test_memory_that_runs_out_halves_the_batch(model: TextModel, monkeypatch: py
         return forward(self, ids, mask)
 
     monkeypatch.setattr(TextModel, "forward", small)
-    encoder = Encoder(model, budget=4_096)
+    encoder = Encoder(model, batch_tokens=4_096)
     found = encoder.encode(TEXTS * 2)
     assert found.failed == {}
-    assert encoder.budget < 4_096
+    assert encoder.batch_tokens < 4_096
     assert max(sizes) == 12
     assert np.allclose(found.vectors[:6], found.vectors[6:], atol=1e-5)
 

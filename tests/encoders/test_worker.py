@@ -28,7 +28,7 @@ from tests.streams.test_learner import read_all
 torch = pytest.importorskip("torch", reason=NO_TORCH)
 
 from encoders.encoder import Encoder  # noqa: E402
-from encoders.log import Inlet, Outlet  # noqa: E402
+from encoders.log import LogProducer, LogReader  # noqa: E402
 from encoders.model import TextModel, load  # noqa: E402
 from encoders.text import content_hash, text_of  # noqa: E402
 from encoders.worker import Worker  # noqa: E402
@@ -46,11 +46,11 @@ def settings(kafka: str, prefix: str, make_topics: Callable[..., None]) -> Kafka
 @pytest.fixture
 def make_worker(settings: KafkaSettings, model: TextModel) -> Iterator[MakeWorker]:
     """A worker that has started, as a new process would be."""
-    inlets: list[Inlet] = []
+    inlets: list[LogReader] = []
 
     def make(of: TextModel = model) -> Worker:
-        inlets.append(Inlet(confluent_consumer_config(settings, f"{settings.prefix}encoder"), settings.prefix))
-        outlet = Outlet(confluent_producer_config(settings), settings.prefix)
+        inlets.append(LogReader(confluent_consumer_config(settings, f"{settings.prefix}encoder"), settings.prefix))
+        outlet = LogProducer(confluent_producer_config(settings), settings.prefix)
         worker = Worker(Encoder(of), inlets[-1], outlet, batch=8, per_s=1e6)
         worker.start()
         return worker
@@ -65,13 +65,13 @@ def publish(kafka: KafkaSettings, items: list[CatalogItem]) -> None:
 
 
 def delete(kafka: KafkaSettings, *keys: bytes) -> None:
-    outlet = Outlet(confluent_producer_config(kafka), kafka.prefix)
+    outlet = LogProducer(confluent_producer_config(kafka), kafka.prefix)
     for key in keys:
         outlet.send(CATALOG_ITEMS, key, None)
     outlet.flush()
 
 
-def until_done(worker: Worker) -> None:
+def until_success(worker: Worker) -> None:
     """Until nothing came for a while and nothing waits."""
     quiet = 0
     while quiet < 2:
@@ -101,19 +101,19 @@ def test_only_changed_texts_are_encoded_and_deleted_items_lose_their_vector(
     items = [CatalogItem(f"i{number}", f"Coat {number}") for number in range(20)]
     publish(settings, items)
     worker = make_worker()
-    until_done(worker)
+    until_success(worker)
     publish(settings, [msgspec.structs.replace(item, price=7, available=False) for item in items])
     changed = [CatalogItem("i3", "Lamp 3")]
     publish(settings, changed)
     delete(settings, b"i4", b"i5")
-    until_done(worker)
+    until_success(worker)
     assert sorted(vectors(settings)) == sorted(map(hashed, [*items, *changed]))
     assert [item for item, value in records(settings, CATALOG_EMBEDDINGS) if value is None] in (
         ["i4", "i5"],
         ["i5", "i4"],
     )
     again = make_worker()
-    until_done(again)
+    until_success(again)
     assert (again.counts.encoded, again.counts.deleted) == (0, 0)
 
 
@@ -122,7 +122,7 @@ def test_what_is_unfit_is_put_aside_once_and_stops_nothing(settings: KafkaSettin
     deliver(settings, CATALOG_ITEMS, [(b"a", b"{no json"), (b"b", surrogate)])
     publish(settings, [CatalogItem("c", "Coat")])
     for _ in range(2):
-        until_done(make_worker())
+        until_success(make_worker())
     assert [item for item, _ in vectors(settings)] == ["c"]
     found = read_all(settings, (DEAD_LETTERS.name,)).values()
     letters = [dead_letters.read(one.headers, one.key, one.value) for part in found for one in part]
@@ -143,10 +143,10 @@ def test_a_text_that_the_model_refuses_is_put_aside_once_though_its_price_change
     worker = make_worker()
     for price in range(4):
         publish(settings, [CatalogItem("a", "poison", price=price), CatalogItem("b", "Coat", price=price)])
-        until_done(worker)
+        until_success(worker)
     assert (worker.counts.failed, worker.counts.encoded, worker.counts.skipped) == (1, 1, 6)
     publish(settings, [CatalogItem("a", "Lamp")])
-    until_done(worker)
+    until_success(worker)
     assert sorted(item for item, _ in vectors(settings)) == ["a", "b"]
 
 
@@ -154,8 +154,8 @@ def test_another_revision_encodes_all_again(
     settings: KafkaSettings, make_worker: Callable[..., Worker], model: TextModel
 ) -> None:
     publish(settings, [CatalogItem(f"i{number}", f"Coat {number}") for number in range(20)])
-    until_done(make_worker())
-    until_done(make_worker(dataclasses.replace(model, revision="next")))
+    until_success(make_worker())
+    until_success(make_worker(dataclasses.replace(model, revision="next")))
     read = decoder(CatalogEmbedding)
     revisions = [read(value).revision for _, value in records(settings, CATALOG_EMBEDDINGS) if value]
     assert Counter(revisions) == {model.revision: 20, "next": 20}
@@ -163,8 +163,8 @@ def test_another_revision_encodes_all_again(
 
 def serve(kafka: KafkaSettings) -> None:
     """A worker in a process of its own, until it is killed."""
-    inlet = Inlet(confluent_consumer_config(kafka, f"{kafka.prefix}encoder"), kafka.prefix)
-    outlet = Outlet(confluent_producer_config(kafka), kafka.prefix)
+    inlet = LogReader(confluent_consumer_config(kafka, f"{kafka.prefix}encoder"), kafka.prefix)
+    outlet = LogProducer(confluent_producer_config(kafka), kafka.prefix)
     worker = Worker(Encoder(load(device="cpu", dtype="float32")), inlet, outlet, batch=8)
     worker.start()
     while True:
@@ -188,7 +188,7 @@ def test_nothing_is_encoded_twice_or_missed_when_it_is_killed(settings: KafkaSet
         before, done = done, len(vectors(settings))
         assert worker.exitcode == -signal.SIGKILL
         assert before + wanted <= done < len(items), "it was not killed in the middle"
-    until_done(make_worker())
+    until_success(make_worker())
     assert sorted(vectors(settings)) == sorted(map(hashed, items))
 
 

@@ -85,7 +85,7 @@ def purchase_entry(offset: int, append_time: int, unit: str, items: list[str], o
 
 
 UNITS, ITEMS = st.sampled_from("uv"), st.sampled_from("ab")
-KINDS = st.sampled_from(["click", "click", "click", "unfit", "forget"])
+KINDS = st.sampled_from(["click", "click", "click", "invalid", "forget"])
 CLICKS = st.lists(st.tuples(SMALL, UNITS, ITEMS, SMALL, KINDS), max_size=20).map(
     lambda rows: [click_entry(offset, *row) for offset, row in enumerate(rows)]
 )

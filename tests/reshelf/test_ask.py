@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reshelf.cli.main import run
-from reshelf.inspect.posterior_summary import beliefs
+from reshelf.inspect.posterior_summary import posterior_summary
 from reshelf.inspect.search import Question, nearest, ranked
 from schemas.messages import CatalogItem, PageRules
 from schemas.topics import CATALOG_ITEMS
@@ -47,7 +47,7 @@ def test_clicks_order_what_means_nearly_the_same_and_no_more_than_they_may() -> 
     counts.impressions[:] = 10_000
     counts.clicks[:, 0] = [100, 300, 900]
     page = Page(PageRules("home", 1, ["top"]), CandidateSet(items), [1])
-    found = beliefs(page, KeyState((counts,), {}), "*", LayoutSettings())
+    found = posterior_summary(page, KeyState((counts,), {}), "*", LayoutSettings())
     similarity = np.array([0.8, 0.75, 0.2])
 
     def order(clicks: float, count: int = 3) -> list[str]:

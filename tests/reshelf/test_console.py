@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from redis import Redis
 
 from policy.assignment import choose
-from reshelf.console.access_control import OURS, Guard
-from reshelf.console.dead_letters import Letters
-from reshelf.console.layout_history import Past
-from reshelf.console.live_view import Sight, State
+from reshelf.console.access_control import OURS, AccessControl
+from reshelf.console.dead_letters import RecentDeadLetters
+from reshelf.console.layout_history import LayoutHistory
+from reshelf.console.live_view import LiveView, State
 from reshelf.console.monitor import Beat
 from reshelf.console.views.pipeline import pipeline, warnings
 from reshelf.settings import Settings
@@ -53,29 +53,29 @@ def layout_of(version: int, slates: list[dict[str, str]]) -> Layout:
 def test_changes_lead_from_the_first_slate_to_the_newest(
     made: list[tuple[int, list[dict[str, str]]]], unit: str
 ) -> None:
-    past, key, newest, first = Past(depth=100), Key("home", "cooks"), -1, {}
+    layout_history, key, newest, first = LayoutHistory(depth=100), Key("home", "cooks"), -1, {}
     for version, slates in made:
         layout = layout_of(version, slates)
-        past.take(layout)
+        layout_history.take(layout)
         if newest < 0:
             first = dict(choose(layout, unit).slate)
         newest = max(newest, version)
     seen = dict(first)
-    for change in reversed(past.changes(key, unit)):
+    for change in reversed(layout_history.changes(key, unit)):
         assert seen.get(change.slot, "") == change.before != change.after
         seen[change.slot] = change.after
-    assert past.newest[key].version == newest
-    assert {slot: item for slot, item in seen.items() if item} == dict(choose(past.newest[key], unit).slate)
+    assert layout_history.newest[key].version == newest
+    assert {slot: item for slot, item in seen.items() if item} == dict(choose(layout_history.newest[key], unit).slate)
 
 
 def test_only_so_much_of_the_past_is_kept() -> None:
-    past = Past(depth=3, keys=1)
+    layout_history = LayoutHistory(depth=3, keys=1)
     for version in range(10):
-        past.take(layout_of(version, [{"s1": f"i{version}"}]))
-    assert [change.version for change in past.changes(Key("home", "cooks"), "u")] == [9, 8]
-    past.drop(Key("home", "cooks"))
-    assert past.changes(Key("home", "cooks"), "u") == []
-    assert not past.newest
+        layout_history.take(layout_of(version, [{"s1": f"i{version}"}]))
+    assert [change.version for change in layout_history.changes(Key("home", "cooks"), "u")] == [9, 8]
+    layout_history.drop(Key("home", "cooks"))
+    assert layout_history.changes(Key("home", "cooks"), "u") == []
+    assert not layout_history.newest
 
 
 def test_letters_are_told_whole(broker: str, prefix: str, make_topics: Callable[..., None]) -> None:
@@ -85,12 +85,12 @@ def test_letters_are_told_whole(broker: str, prefix: str, make_topics: Callable[
     producer.produce(prefix + DEAD_LETTERS.name, letter.value, letter.key, headers=dict(letter.to_headers()))
     producer.produce(prefix + DEAD_LETTERS.name, b"no letter at all")
     producer.flush(10)
-    letters = Letters(KafkaSettings(bootstrap=broker, prefix=prefix))
+    dead_letters = RecentDeadLetters(KafkaSettings(bootstrap=broker, prefix=prefix))
     end = time.monotonic() + 20
-    while letters.total < 2 and time.monotonic() < end:
-        letters.read()
-    told = letters.told()
-    letters.close()
+    while dead_letters.total < 2 and time.monotonic() < end:
+        dead_letters.read()
+    told = dead_letters.told()
+    dead_letters.close()
     assert {(one["topic"], one["reason"], one["letters"]) for one in told["reasons"]} == {
         ("events-clicks", "late", 1), ("", "unknown", 1),
     }  # fmt: skip
@@ -109,13 +109,13 @@ def test_the_console_looks_where_the_name_leads(
             for name in ("live", "again"):
                 starts = {topic.name: [0] * 4 for topic in EVENT_TOPICS}
                 await agree(client, manifest_of(name, prefix, starts, 16, FoldSettings()))
-            seen, found = Sight(settings, client), []
+            seen, found = LiveView(settings, client), []
             for namespace in ("live", "again", "not-there"):
                 await switch(client, "live", namespace)
                 for _ in range(2):
                     await seen.look()
                 found.append(pipeline(seen, 0))
-            seen.letters.close()
+            seen.dead_letters.close()
             return found
 
     before, after, nowhere = asyncio.run(looked())
@@ -126,23 +126,23 @@ def test_the_console_looks_where_the_name_leads(
 
 
 def test_a_warning_tells_of_no_worker_old_layouts_and_waiting_events() -> None:
-    seen, now = Sight(Settings(), redis_client(RedisSettings())), 2**40 + 1
+    seen, now = LiveView(Settings(), redis_client(RedisSettings())), 2**40 + 1
     assert [one.split(":")[0] for one in warnings(seen, now)] == ["no state yet"]
     manifest = manifest_of("live", "", {}, 16, FoldSettings())
     seen.state = State(manifest, StateReader(seen.redis, "live", 16, {}))
     seen.catalog.rules["home"] = PageRules("home", 1, ["s1"])
-    seen.past.take(layout_of(1, [{"s1": "a"}]))
-    seen.pulse.workers = [{"role": "learner", "state": "empty"}, {"role": "layouts", "state": "stable"}]
-    seen.pulse.beats.extend(Beat(at, 9, 1, 8, 40_000, 0) for at in range(9))
+    seen.layout_history.take(layout_of(1, [{"s1": "a"}]))
+    seen.monitor.workers = [{"role": "learner", "state": "empty"}, {"role": "layouts", "state": "stable"}]
+    seen.monitor.beats.extend(Beat(at, 9, 1, 8, 40_000, 0) for at in range(9))
     assert [one.split(":")[0] for one in warnings(seen, now)] == [
         "no learner runs",
         "1 of 1 layouts expired",
         "8 events wait",
     ]
-    seen.pulse.workers[1]["state"] = "empty"
+    seen.monitor.workers[1]["state"] = "empty"
     assert warnings(seen, now)[0].startswith("no worker runs:")
-    seen.pulse.workers.clear()
-    seen.pulse.beats.append(Beat(9, 9, 9, 0, 0, 0))
+    seen.monitor.workers.clear()
+    seen.monitor.beats.append(Beat(9, 9, 9, 0, 0, 0))
     assert warnings(seen, now - 2) == []
 
 
@@ -153,7 +153,7 @@ def statuses(settings: ConsoleSettings, *asked: tuple[str, str, dict[str, str]])
         async def fine(request: web.Request) -> web.Response:
             return web.Response(text="fine")
 
-        app = web.Application(middlewares=[Guard(settings).check])
+        app = web.Application(middlewares=[AccessControl(settings).check])
         app.router.add_route("*", "/{any:.*}", fine)
         runner = web.AppRunner(app)
         await runner.setup()
@@ -193,7 +193,7 @@ def test_what_writes_comes_from_our_own_pages() -> None:
 
 def test_with_a_token_everything_asks_for_it() -> None:
     settings = ConsoleSettings(token=TOKEN)
-    cookie = f"reshelf-console={Guard(settings).pass_}"
+    cookie = f"reshelf-console={AccessControl(settings).pass_}"
     assert statuses(
         settings,
         ("GET", "/", {}),
@@ -210,5 +210,5 @@ def test_with_a_token_everything_asks_for_it() -> None:
 
 def test_beyond_this_machine_a_token_is_needed() -> None:
     with pytest.raises(BadSettings, match=r"console\.token"):
-        Guard(ConsoleSettings(host="0.0.0.0", token="short"))
-    Guard(ConsoleSettings(host="0.0.0.0", token=TOKEN))
+        AccessControl(ConsoleSettings(host="0.0.0.0", token="short"))
+    AccessControl(ConsoleSettings(host="0.0.0.0", token=TOKEN))

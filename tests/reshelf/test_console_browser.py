@@ -174,14 +174,14 @@ def look_into_a_dead_letter(browser: Any, broker: str, prefix: str) -> None:
         if name.startswith(prefix) and name.endswith(CLICKS.name)
     )
     producer = Producer({"bootstrap.servers": broker})
-    producer.produce(topic, b"no click \xff", b"u-unfit")
+    producer.produce(topic, b"no click \xff", b"u-invalid")
     assert producer.flush(10) == 0
     summary = browser.locator(".letter summary").first
     summary.wait_for(timeout=30_000)
     summary.focus()
     browser.keyboard.press("Enter")
     assert browser.locator(".letter[open] pre").inner_text() == "no click \\xff"
-    assert "u-unfit" in browser.locator(".letter[open] dl").inner_text()
+    assert "u-invalid" in browser.locator(".letter[open] dl").inner_text()
 
 
 def look_in_the_dark_and_on_a_phone(browser: Any) -> None:

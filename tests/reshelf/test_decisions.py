@@ -168,7 +168,7 @@ def test_layouts_without_slots_are_left_out_of_what_is_followed_too() -> None:
     empty = a_layout(3, slates=[{}] * 16, baseline={}, propensities={}, shadow=[])
     seen = msgspec.structs.replace(EVENTS[0], page_view_id="x", event_id="x", layout_version=3, variant=0)
     assert join([seen], [empty], 1).left_out == {"page view of a layout without slots": 1}
-    running = Running("served", FoldSettings(late_ms=0, early_ms=0), settle_ms=1_000)
+    running = Running("served", FoldSettings(allowed_lateness_ms=0, max_clock_skew_ms=0), settle_ms=1_000)
     running.take(LAYOUTS_HISTORY, 0, [Read(0, NOW, None, encode(empty))])
     running.take(IMPRESSIONS, 0, [Read(0, NOW, b"u", encode(seen))])
     assert not running.settle(NOW + 10_000)
@@ -305,7 +305,11 @@ def test_a_layout_is_composed_again_with_another_policy() -> None:
         Recorded(offset, event.unit.encode(), encode(event))
         for offset, event in enumerate(event for event in EVENTS if type(event) is Click)
     ]
-    log = {TopicPartition(CLICKS.name, 0): Judge(CLICKS, FoldSettings(late_ms=0, early_ms=0)).judge(records).accepted}
+    log = {
+        TopicPartition(CLICKS.name, 0): Judge(CLICKS, FoldSettings(allowed_lateness_ms=0, max_clock_skew_ms=0))
+        .judge(records)
+        .accepted
+    }
 
     def greedy(choice: Any) -> Any:
         return msgspec.structs.replace(choice, name="greedy")
@@ -469,7 +473,7 @@ def later(events: list[Any]) -> list[Any]:
 @settings(max_examples=10)
 def test_following_counts_each_page_view_once_however_it_settles(cuts: list[int], chance: random.Random) -> None:
     events = later(EVENTS)
-    running = Running("shadow", FoldSettings(late_ms=0, early_ms=0), settle_ms=5_000)
+    running = Running("shadow", FoldSettings(allowed_lateness_ms=0, max_clock_skew_ms=0), settle_ms=5_000)
     for topic, records in recorded_events(events).items():
         running.take(topic, 0, records)
     for cut in sorted(cuts):
@@ -484,7 +488,7 @@ def test_following_counts_each_page_view_once_however_it_settles(cuts: list[int]
 
 
 def test_what_may_still_be_clicked_waits() -> None:
-    running = Running("served", FoldSettings(late_ms=0, early_ms=0), settle_ms=5_000)
+    running = Running("served", FoldSettings(allowed_lateness_ms=0, max_clock_skew_ms=0), settle_ms=5_000)
     records = recorded_events(later(EVENTS))
     running.take(LAYOUTS_HISTORY, 0, records[LAYOUTS_HISTORY])
     running.take(IMPRESSIONS, 0, records[IMPRESSIONS])
@@ -506,7 +510,7 @@ def test_progress_is_that_of_the_slowest_partition() -> None:
 
 
 def test_a_log_is_followed(shop: KafkaSettings) -> None:
-    running = Running("shadow", FoldSettings(late_ms=0, early_ms=0), settle_ms=60_000)
+    running = Running("shadow", FoldSettings(allowed_lateness_ms=0, max_clock_skew_ms=0), settle_ms=60_000)
     found = next(follow(shop, running, 0.2, now_ms=lambda: NOW + 120_000)).answer(0.95)
     assert found["pages"]["home"]["views"] == 600
     assert len(found["pages"]["home"]["estimates"]["revenue"]) == len(ESTIMATORS)

@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from policy.assignment import choose
 from reshelf.demo.catalog import candidates, catalog_item, fallback, page_rules
 from reshelf.demo.picture import Picture, summary
-from reshelf.demo.renderer import NO_SLOT, Shelf
+from reshelf.demo.renderer import NO_SLOT, Renderer
 from reshelf.demo.run import USUAL_PORT, console_address, usual_port
 from reshelf.demo.scores import HOLDOUT, LEARNED, Delays, Scores, arms, unit_bins
 from reshelf.demo.screen import line, screen
@@ -65,8 +65,8 @@ def layout_of(model: Shop, page: int, segment: str, version: int, **changes: Any
     return Layout(**fields | changes)
 
 
-def shelf_of(model: Shop) -> Shelf:
-    made = Shelf(choose, [f"u{number}" for number in range(model.settings.units)], fallback(model))
+def shelf_of(model: Shop) -> Renderer:
+    made = Renderer(choose, [f"u{number}" for number in range(model.settings.units)], fallback(model))
     made.set_items({item.key: item.row for item in model.items})
     return made
 

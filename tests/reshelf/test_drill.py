@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from reshelf.drill.fuzz import MAX_CLICKS, hostile
 from reshelf.drill.plan import WORKER_KINDS, Kind, plan
-from reshelf.drill.report import Order
+from reshelf.drill.report import Options
 from reshelf.drill.run import FLAT, drill
 from reshelf.drill.samples import Sample, Samples
 from reshelf.drill.slow import slow_redis
@@ -125,7 +125,7 @@ def test_each_harmful_record_gets_one_verdict_and_a_flood_of_names_is_bounded(se
 @pytest.mark.parametrize("seed", [5])
 def test_one_fault_of_each_kind_loses_nothing(kafka_home: Path, tmp_path: Path, seed: int) -> None:
     said: list[str] = []
-    report = drill(Settings(), Order(len(Kind), 80.0, seed, 200.0, kafka_home), tmp_path, said.append)
+    report = drill(Settings(), Options(len(Kind), 80.0, seed, 200.0, kafka_home), tmp_path, said.append)
     assert report.equal, (report, said)
     assert set(report.faults) | set(report.impossible) == {kind.value for kind in Kind}
     assert report.faults.total() > len(Kind) // 2
@@ -134,7 +134,7 @@ def test_one_fault_of_each_kind_loses_nothing(kafka_home: Path, tmp_path: Path, 
 
 def test_a_cluster_whose_primaries_die_loses_nothing(tmp_path: Path) -> None:
     said: list[str] = []
-    order = Order(3, 24.0, 3, 200.0, None, only=("Redis killed", "Redis failed over", "worker killed"), cluster=True)
+    order = Options(3, 24.0, 3, 200.0, None, only=("Redis killed", "Redis failed over", "worker killed"), cluster=True)
     report = drill(Settings(), order, tmp_path, said.append)
     assert report.equal, (report, said)
     assert report.faults.total() >= 2
@@ -151,7 +151,7 @@ def test_a_slow_redis_answers_late(redis_url: str) -> None:
 
 def test_slow_neighbours_lose_nothing(kafka_home: Path, tmp_path: Path) -> None:
     said: list[str] = []
-    order = Order(0, 10.0, 4, 400.0, kafka_home, redis_delay_s=0.1, read_bytes_per_s=300_000)
+    order = Options(0, 10.0, 4, 400.0, kafka_home, redis_delay_s=0.1, read_bytes_per_s=300_000)
     report = drill(Settings(), order, tmp_path, said.append)
     # Ten seconds tell nothing of whether a worker grows.
     findings = [one for one in report.findings if one.what != FLAT]
@@ -161,8 +161,8 @@ def test_slow_neighbours_lose_nothing(kafka_home: Path, tmp_path: Path) -> None:
     assert {use.worker.split()[0] for use in report.uses} == {"learner", "attribution", "layouts"}
 
 
-@pytest.mark.parametrize("order", [Order(1, 1, 1, 1, None, given=True), Order(1, 1, 1, 1, Path(), given=True)])
-def test_given_servers_are_left_alone(order: Order) -> None:
+@pytest.mark.parametrize("order", [Options(1, 1, 1, 1, None, given=True), Options(1, 1, 1, 1, Path(), given=True)])
+def test_given_servers_are_left_alone(order: Options) -> None:
     assert set(order.kinds) == WORKER_KINDS
 
 

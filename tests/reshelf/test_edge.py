@@ -29,7 +29,7 @@ from starlette.datastructures import QueryParams
 from policy.assignment import choose
 from reshelf.edge.app import Parts, application
 from reshelf.edge.intake import Record, Refusal, check, parse
-from reshelf.edge.layout_cache import Shelf
+from reshelf.edge.layout_cache import LayoutCache
 from reshelf.edge.limits import Limiter
 from reshelf.edge.run import server
 from reshelf.edge.slates import unit_of
@@ -60,11 +60,11 @@ CLICK: dict[str, Any] = {
 }
 
 
-def shelf_of(*layouts: Layout) -> Shelf:
-    shelf = Shelf()
+def shelf_of(*layouts: Layout) -> LayoutCache:
+    cache = LayoutCache()
     for one in layouts:
-        shelf.take(_Message(one))  # type: ignore[arg-type]  # what it reads of a message
-    return shelf
+        cache.take(_Message(one))  # type: ignore[arg-type]  # what it reads of a message
+    return cache
 
 
 class _Message:
@@ -100,18 +100,18 @@ def test_a_query_is_read_as_starlette_reads_it(query: bytes) -> None:
 
 
 def test_another_version_or_variant_has_another_tag() -> None:
-    shelf = shelf_of(layout("cooks", 9), layout("*", 9))
-    tags = {shelf.answer("home", segment, None, NOW_MS) for segment in ("cooks", "campers")}
-    tags |= {shelf.answer("home", "cooks", f"u{number}", NOW_MS) for number in range(100)}
+    cache = shelf_of(layout("cooks", 9), layout("*", 9))
+    tags = {cache.answer("home", segment, None, NOW_MS) for segment in ("cooks", "campers")}
+    tags |= {cache.answer("home", "cooks", f"u{number}", NOW_MS) for number in range(100)}
     tags |= {shelf_of(layout("cooks", 10)).answer("home", "cooks", None, NOW_MS)}
     assert len({one.etag for one in tags if one}) == len(tags) == 6
 
 
 def test_an_expired_layout_is_not_served() -> None:
-    shelf = shelf_of(layout("*", 9, expires_at=NOW_MS + 1))
-    assert shelf.answer("home", "cooks", "u", NOW_MS) is not None
-    assert shelf.answer("home", "cooks", "u", NOW_MS + 1) is None
-    assert shelf.answer("other", "cooks", "u", NOW_MS) is None
+    cache = shelf_of(layout("*", 9, expires_at=NOW_MS + 1))
+    assert cache.answer("home", "cooks", "u", NOW_MS) is not None
+    assert cache.answer("home", "cooks", "u", NOW_MS + 1) is None
+    assert cache.answer("other", "cooks", "u", NOW_MS) is None
 
 
 @given(costs=st.lists(st.tuples(st.integers(1, 10), st.floats(0, 2)), max_size=50))
@@ -212,7 +212,7 @@ def running(parts: Parts) -> Iterator[int]:
 def test_who_sends_too_much_over_http_is_told_when_to_come_again() -> None:
     limits = EdgeSettings(max_events=10, events_per_s=4)
     clock = iter([100.0, 100.5, 102.0])
-    with running(Parts(limits, Shelf(), _Away(), _Away(), now=lambda: next(clock))) as port:
+    with running(Parts(limits, LayoutCache(), _Away(), _Away(), now=lambda: next(clock))) as port:
         address = f"http://127.0.0.1:{port}/events"
         answers = [requests.post(address, json={"events": [CLICK] * 10}, timeout=10) for _ in range(3)]
     assert [one.status_code for one in answers] == [200, 429, 429]
@@ -224,7 +224,7 @@ def test_who_sends_too_much_over_http_is_told_when_to_come_again() -> None:
 def test_who_hangs_up_in_the_middle_of_a_body_makes_no_noise(caplog: pytest.LogCaptureFixture) -> None:
     counted = ("reshelf_http_requests_total", "events", "400")
     before = REGISTRY.value(*counted)
-    with running(Parts(EdgeSettings(), Shelf(), _Away(), _Away())) as port:
+    with running(Parts(EdgeSettings(), LayoutCache(), _Away(), _Away())) as port:
         with socket.create_connection(("127.0.0.1", port)) as client:
             client.sendall(b'POST /events HTTP/1.1\r\nHost: a\r\nContent-Length: 200\r\n\r\n{"events": [')
         deadline = time.monotonic() + 10
@@ -240,9 +240,9 @@ NAMES = st.text(min_size=1, max_size=64) | st.sampled_from(["women/shoes", "/", 
 @given(names=st.lists(st.tuples(NAMES, NAMES), min_size=1, max_size=20, unique=True))
 @settings(max_examples=10, deadline=None)
 def test_a_layout_is_had_whatever_its_page_and_segment_are_called(names: list[tuple[str, str]]) -> None:
-    shelf = shelf_of(*(msgspec.structs.replace(layout(segment, 9), page=page) for page, segment in names))
+    cache = shelf_of(*(msgspec.structs.replace(layout(segment, 9), page=page) for page, segment in names))
     with (
-        running(Parts(EdgeSettings(), shelf, _Away(), _Away(), now=lambda: NOW_MS / 1_000)) as port,
+        running(Parts(EdgeSettings(), cache, _Away(), _Away(), now=lambda: NOW_MS / 1_000)) as port,
         contextlib.closing(HTTPConnection("127.0.0.1", port, timeout=10)) as client,
     ):
         for page, segment in names:

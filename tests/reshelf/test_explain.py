@@ -20,7 +20,7 @@ from schemas.messages import CatalogItem, PageRules, PolicyChoice, PolicyParamet
 from schemas.rules import Boost, Match, Pin
 from schemas.topics import DAY_MS
 from streams.catalog.candidates import CandidateSet
-from streams.catalog.item_features import known
+from streams.catalog.item_features import item_features
 from streams.catalog.page import Page
 from streams.fold.deltas import Traffic
 from streams.layouts.compose import compose
@@ -53,7 +53,7 @@ def page() -> Page:
         arms={"i3": (40.0, 10.0)},
     )
     candidates = CandidateSet(ITEMS)
-    return Page(rules, candidates, [5], known(fitted, candidates, items), items)
+    return Page(rules, candidates, [5], item_features(fitted, candidates, items), items)
 
 
 def test_an_explanation_is_of_the_layout_that_would_be_made() -> None:

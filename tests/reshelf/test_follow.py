@@ -43,7 +43,7 @@ def scrolled(events: list[Any], after_ms: int) -> list[Any]:
 
 def followed(events: list[Any], cuts: list[int]) -> Running:
     """What is counted by one who reads on, and settles at each of `cuts`, seconds."""
-    running = Running("served", FoldSettings(late_ms=0, early_ms=0), SETTLE_MS)
+    running = Running("served", FoldSettings(allowed_lateness_ms=0, max_clock_skew_ms=0), SETTLE_MS)
     running.take(LAYOUTS_HISTORY, 0, [Read(at, NOW, b"", encode(one)) for at, one in enumerate(LAYOUTS)])
     offsets, read = dict.fromkeys(KINDS.values(), 0), 0
     for cut in [NOW + seconds * 1_000 for seconds in sorted(cuts)] + [NOW + 10**7]:

@@ -227,7 +227,9 @@ def test_state_equals_the_files_to_the_last_count(
     namespace = prefix.strip("-")
     settings = {
         "RESHELF_KAFKA__BOOTSTRAP": broker, "RESHELF_KAFKA__PREFIX": prefix, "RESHELF_REDIS__URL": redis_url,
-        "RESHELF_REDIS__NAMESPACE": namespace, "RESHELF_FOLD__LATE_MS": "0", "RESHELF_FOLD__EARLY_MS": "0",
+        "RESHELF_REDIS__NAMESPACE": namespace,
+        "RESHELF_FOLD__ALLOWED_LATENESS_MS": "0",
+        "RESHELF_FOLD__MAX_CLOCK_SKEW_MS": "0",
     }  # fmt: skip
     command = ["import", "obd", str(sample), "--campaign", "all", "--prefix", prefix]
     first = reshelf(*command, "--policy", "bts", "--json", **settings)

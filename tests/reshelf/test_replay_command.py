@@ -16,7 +16,7 @@ from redis import Redis
 
 from reshelf.cli.main import run
 from reshelf.namespaces import replay
-from reshelf.namespaces.replay import Order
+from reshelf.namespaces.replay import Options
 from reshelf.processes.children import process, tail
 from reshelf.settings import Settings, as_environment
 from schemas.errors import BadSettings
@@ -41,7 +41,7 @@ def shop(
     make_topics(broker)
     kafka = KafkaSettings(bootstrap=broker, prefix=prefix)
     publish(kafka, example_log(3, 80, partitions=4))
-    fold = FoldSettings(late_ms=0, early_ms=0, bucket_ms=0, amount_cap=500)
+    fold = FoldSettings(allowed_lateness_ms=0, max_clock_skew_ms=0, bucket_ms=0, amount_cap=500)
     return in_environment(Settings(kafka=kafka, redis=RedisSettings(url=redis_url), fold=fold), monkeypatch)
 
 
@@ -176,7 +176,7 @@ class Shortened(KafkaSource):
 
 def test_deciding_again_does_not_go_on_where_the_log_has_lost_what_it_counted_from(bare: Settings) -> None:
     clicks_and_purchases(bare.kafka, random.Random(5), 100, 0)
-    again = Order("beginning", "end", "two", PageWindows(bare.attribution.window_ms))
+    again = Options("beginning", "end", "two", PageWindows(bare.attribution.window_ms))
 
     def quiet(total: int, what: str) -> Callable[[int], None]:
         return lambda count: None
@@ -186,7 +186,7 @@ def test_deciding_again_does_not_go_on_where_the_log_has_lost_what_it_counted_fr
         with pytest.raises(BadSettings, match=r"--reattribute over clicks and purchases from .*Name another namespace"):
             replay.run(bare, Shortened(bare, topic), again, quiet)
     replay.run(bare, Shortened(bare, IMPRESSIONS), again, quiet)
-    as_published = Order("beginning", "end", "one")
+    as_published = Options("beginning", "end", "one")
     for source in (KafkaSource(bare.kafka), Shortened(bare, CLICKS)):
         replay.run(bare, source, as_published, quiet)
 
@@ -235,7 +235,7 @@ def test_what_workers_have_yet_to_bury_is_not_passed_over(shop: Settings, capsys
     told(capsys, "replay", "--into", "ahead")
     assert run(["state", "swap", "ahead"]) == 2
     assert "would never get to dead-letters" in capsys.readouterr().err
-    assert told(capsys, "state", "swap", "ahead", "--skip-letters")["now"] == "ahead"
+    assert told(capsys, "state", "swap", "ahead", "--skip-dead-letters")["now"] == "ahead"
 
 
 def test_what_is_served_is_neither_replayed_into_nor_left_for_a_later_part_of_the_log(

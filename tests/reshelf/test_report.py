@@ -35,7 +35,7 @@ from streams.state.alias import alias_key
 from streams.state.arrays.tables import decode_sums
 from streams.state.keys import group_of
 from streams.state.manifest import agree, manifest_of
-from streams.state.store import Move, Store
+from streams.state.store import GroupUpdate, Store
 from streams.state.watermark import Watermark
 from tests.streams.layout_inputs import item
 
@@ -134,7 +134,7 @@ async def _count(url: str, prefix: str) -> None:
     async with redis.asyncio.Redis.from_url(url) as client:
         starts = {topic.name: [0] * 4 for topic in EVENT_TOPICS}
         await agree(client, manifest_of("live", prefix, starts, 16, FoldSettings()))
-        move = Move(group_of("home", "*", 16), 0, Watermark(1), delta)
+        move = GroupUpdate(group_of("home", "*", 16), 0, Watermark(1), delta)
         await Store(client, "live", 16).apply(TopicPartition("events-clicks", 0), 0, [move])
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from reshelf.cli.main import run
 from reshelf.rules.file import check, read, written
-from reshelf.rules.lint import doubts
+from reshelf.rules.lint import lint
 from reshelf.rules.topic import history, newest, publish
 from schemas.codec import encode_key
 from schemas.errors import BadSettings
@@ -103,12 +103,12 @@ def test_names_that_the_catalog_does_not_have_are_told() -> None:
         "f",
     )
     catalog = {"kettle": CatalogItem("kettle", "Kettle", category="bath", brand="Nordfell", tags=["t"])}
-    assert doubts(page, catalog) == [
+    assert lint(page, catalog) == [
         "candidates: no item of the catalog fits categories: kichen",
         "week: the catalog has no item kettel, so the pin waits until it has",
         "up: no item of the catalog fits brands: Nord",
     ]
-    assert doubts(page, {}) == []
+    assert lint(page, {}) == []
 
 
 def test_contradictory_pins_are_found_unless_they_never_meet() -> None:

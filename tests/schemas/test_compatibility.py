@@ -200,7 +200,7 @@ HARMLESS: dict[str, Change] = {
         "page-rules/$defs/PolicyChoice/properties/name/enum",
         ["baseline", "best", "epsilon-greedy", "greedy", "thompson", "ucb", "uniform"],
     ),
-    "object default with one more field": put("page-rules/properties/policy/default/patience", 3),
+    "object default with one more field": put("page-rules/properties/policy/default/retry", 3),
     "choice became any text": put(
         "page-rules/$defs/PolicyChoice/properties/name", {"type": "string", "default": "thompson"}
     ),

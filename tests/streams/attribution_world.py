@@ -25,7 +25,7 @@ from streams.state.clicks.memory import ClickMemory, Starts
 from tests.streams.logs import LoggedRecord
 
 GROUPS, PARTITION, SKEW_MS = 3, 1, 30
-FOLD = FoldSettings(late_ms=300, early_ms=100, duplicate_window=6)
+FOLD = FoldSettings(allowed_lateness_ms=300, max_clock_skew_ms=100, duplicate_window=6)
 SETTINGS = AttributionSettings(grace_ms=50, window_ms=200, max_clicks=8, clock_skew_ms=SKEW_MS)
 
 
@@ -237,9 +237,9 @@ class Worker:
     def _made(self) -> PartitionWorker:
         memory = FlakyMemory(self.world.redis, "law", GROUPS, PARTITION, Starts(0, 0, 0))
         memory.world = self.world
-        return PartitionWorker(memory, FlakyTopic(self.world), self._bury, Pages(), SETTINGS, FOLD)
+        return PartitionWorker(memory, FlakyTopic(self.world), self._send_dead_letters, Pages(), SETTINGS, FOLD)
 
-    async def _bury(self, rejected: Sequence[Rejected]) -> None:
+    async def _send_dead_letters(self, rejected: Sequence[Rejected]) -> None:
         await self.world.command()
         self.world.buried.update({one.record.offset: one.reason for one in rejected})
         await self.world.command()
@@ -290,7 +290,7 @@ def entries(log: list[Appended], topic: Topic) -> tuple[list[LogEntry[Any]], dic
             del events[offset]
             buried[offset] = "currency"
     times = accumulate((one.record.timestamp for one in log), max)
-    forgotten = set(judged.aside[FORGOTTEN])
+    forgotten = set(judged.skipped[FORGOTTEN])
     entries = [
         LogEntry(
             one.record.offset,

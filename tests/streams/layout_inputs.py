@@ -12,7 +12,7 @@ import numpy as np
 
 from schemas.messages import CatalogItem
 from schemas.topics import Topic
-from streams.catalog.view import Catalog, Changes
+from streams.catalog.view import CatalogView, Changes
 from streams.fold.deltas import DELAY_BINS, Traffic
 from streams.state.arrays.tables import Table
 
@@ -63,8 +63,8 @@ class Topics:
     """Feeds messages to a catalog as if read from one partition."""
 
     def __init__(self) -> None:
-        self.unfit: Counter[str] = Counter()
-        self.catalog = Catalog(lambda topic: self.unfit.update([topic]))
+        self.invalid: Counter[str] = Counter()
+        self.catalog = CatalogView(lambda topic: self.invalid.update([topic]))
         self._next: dict[str, int] = {}
 
     def put(self, topic: Topic, key: bytes | None, value: msgspec.Struct | bytes | None) -> Changes:

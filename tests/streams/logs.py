@@ -17,9 +17,9 @@ from streams.settings import FoldSettings
 FOLD = FoldSettings(
     amount_cap=500,
     bucket_ms=1_000,
-    bucket_life_ms=6_000,
-    late_ms=2_500,
-    early_ms=500,
+    bucket_ttl_ms=6_000,
+    allowed_lateness_ms=2_500,
+    max_clock_skew_ms=500,
     duplicate_window=6,
     unit_impressions=2,
     unit_clicks=1,

@@ -26,13 +26,13 @@ from streams.kafka.bounds import Bounds
 from streams.kafka.records import Batch, TopicPartition
 from streams.settings import AttributionSettings, FoldSettings
 from streams.state.clicks.group import GroupMemory, Position
-from streams.state.clicks.memory import ClickMemory, Starts, hand_letters_over, pack, unpack
+from streams.state.clicks.memory import ClickMemory, Starts, hand_dead_letters_over, pack, unpack
 from streams.state.manifest import manifest_of
 from streams.state.watermark import Watermark
 from tests.streams.logs import LoggedRecord
 
 GROUPS = 2
-FOLD = FoldSettings(late_ms=1_000, duplicate_window=10)
+FOLD = FoldSettings(allowed_lateness_ms=1_000, duplicate_window=10)
 SETTINGS = AttributionSettings(grace_ms=100, window_ms=1_000, max_clicks=50, clock_skew_ms=0)
 
 
@@ -139,7 +139,7 @@ def test_memory_forgets_a_unit_and_expires_by_the_time_of_the_log(redis: SyncRed
 
 
 def test_a_verdict_is_the_same_after_a_restart() -> None:
-    fold = FoldSettings(late_ms=0, early_ms=0, duplicate_window=3)
+    fold = FoldSettings(allowed_lateness_ms=0, max_clock_skew_ms=0, duplicate_window=3)
     far = 1_000 * DAY_MS
     log = [purchase(0, far), *(purchase(offset, 5_000) for offset in range(1, 10))]
     whole = Track(PURCHASES, fold, [Watermark(0)], 0)
@@ -218,17 +218,17 @@ def test_another_namespace_buries_what_was_not_buried_yet(redis: SyncRedis, redi
         async def note(rejected: Sequence[Rejected]) -> None:
             letters.extend(one.record.offset for one in rejected)
 
-        async def attribute(namespace: str, unfit: int) -> None:
+        async def attribute(namespace: str, invalid: int) -> None:
             memory = ClickMemory(redis, namespace, GROUPS, 0, Starts(0, 0, 0))
             worker = PartitionWorker(memory, Topic(), note, PageWindows(1_000), SETTINGS, FOLD)
-            await worker.open({CLICKS.name: (0, 0), PURCHASES.name: (0, unfit)})
-            worker.feed(batch(PURCHASES, *(LoggedRecord(at, 5_000, b"u", b"{") for at in range(unfit))))
-            worker.ended({CLICKS.name: (0, 0), PURCHASES.name: (0, unfit)}, 6_000)
+            await worker.open({CLICKS.name: (0, 0), PURCHASES.name: (0, invalid)})
+            worker.feed(batch(PURCHASES, *(LoggedRecord(at, 5_000, b"u", b"{") for at in range(invalid))))
+            worker.ended({CLICKS.name: (0, 0), PURCHASES.name: (0, invalid)}, 6_000)
             await worker.settle()
 
         starts = {topic.name: [0] for topic in EVENT_TOPICS}
         await attribute("old", 2)
-        await hand_letters_over(redis, *(manifest_of(name, "", starts, GROUPS, FOLD) for name in ("old", "new")))
+        await hand_dead_letters_over(redis, *(manifest_of(name, "", starts, GROUPS, FOLD) for name in ("old", "new")))
         await attribute("new", 3)
         assert letters == [0, 1, 2]
 

@@ -48,7 +48,7 @@ def until(holds: Callable[[], Any], log: Path) -> None:
 
 
 def shop(kafka: KafkaSettings, chance: random.Random, events: int, start: int) -> None:
-    """Clicks and purchases of a few units, some late to the log, some unfit, some twice."""
+    """Clicks and purchases of a few units, some late to the log, some invalid, some twice."""
     producer = Producer(dict(confluent_producer_config(kafka)))
     for number in range(start, start + events):
         unit, item, now = f"u{chance.randrange(12)}", f"i{chance.randrange(4)}", round(time.time() * 1000)
@@ -90,7 +90,7 @@ def read(kafka: KafkaSettings, topic: Topic, partition: int) -> list[Any]:
 
 
 def entries(records: list[Any], message: type[Any]) -> list[LogEntry[Any]]:
-    """The log as the plain rule takes it; what is unfit or a duplicate only holds its place."""
+    """The log as the plain rule takes it; what is invalid or a duplicate only holds its place."""
     seen: dict[str, int] = {}
     times = accumulate((record.timestamp()[1] for record in records), max)
     found = []
@@ -146,6 +146,6 @@ def test_a_worker_killed_in_the_middle_publishes_every_decision_once(
         expected = decisions(kafka, partition)
         assert expected
         assert published(kafka, partition) == expected
-    unfit = sum(record.value() == b"{" for p in range(PARTITIONS) for record in read(kafka, PURCHASES, p))
+    invalid = sum(record.value() == b"{" for p in range(PARTITIONS) for record in read(kafka, PURCHASES, p))
     letters = {tuple(r.headers()) for p in range(PARTITIONS) for r in read(kafka, DEAD_LETTERS, p)}
-    assert len(letters) == unfit > 0
+    assert len(letters) == invalid > 0

@@ -21,7 +21,7 @@ from schemas.rules import Complements
 from schemas.topics import CATALOG_EMBEDDINGS, PAGE_RULES, POLICY_PARAMETERS, PURCHASES
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.embeddings import filled
-from streams.catalog.item_features import known
+from streams.catalog.item_features import item_features
 from streams.fitter.app import fitter_app
 from streams.fitter.page import MOST_SEGMENTS, PageState, fit, start_of
 from streams.fold.deltas import Traffic
@@ -67,7 +67,7 @@ def test_looks_and_interests_are_found_in_the_tables() -> None:
     assert parameters.examination["left"] == pytest.approx(0.8, abs=0.08)
     assert parameters.examination["right"] == pytest.approx(0.3, abs=0.06)
     candidates = CandidateSet(ITEMS)
-    features = known(parameters, candidates, stocked()).features
+    features = item_features(parameters, candidates, stocked()).features
     plain, hatters = (interest(parameters, segment, features, None) for segment in ("plain", "hatters"))
     assert hatters[1::2].mean() > 1.7 * hatters[::2].mean()
     assert plain[1::2].mean() == pytest.approx(plain[::2].mean(), rel=0.25)
@@ -99,7 +99,7 @@ def test_what_texts_say_is_found_and_told_of_an_item_that_nobody_saw() -> None:
     assert parameters.text_model == "m@r"
     strangers = CandidateSet(("high", "low", "none"))
     told = filled(np.array([[2.0] + [0.0] * 7, [-2.0] + [0.0] * 7, [0.0] * 8], np.float32), np.array([1, 1, 0], bool))
-    high, low, average = known(parameters, strangers, {}, told).fitted("a", strangers).interest
+    high, low, average = item_features(parameters, strangers, {}, told).fitted("a", strangers).interest
     assert high > 3.0 * low
     assert low < average < high
     assert fit(PageState(RULES, {"a": [one]}, stocked()), start, LAYOUTS, FOLDED, 1_000).text_model == ""
@@ -213,7 +213,7 @@ def test_the_worker_fits_what_changed_and_layouts_take_it(
     async def run() -> None:
         errors: list[Exception] = []
         app: Any = await fitter_app(
-            shop.kafka, shop.redis, FOLD, shop.layouts, FitterSettings(every_s=0.2), errors.append, metrics
+            shop.kafka, shop.redis, FOLD, shop.layouts, FitterSettings(interval_s=0.2), errors.append, metrics
         )()
         await app.start()
         try:

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from schemas.errors import StateAttention
 from schemas.messages import Click, Impression, SlotItem
 from schemas.topics import BY_NAME, CLICKS, DAY_MS, IMPRESSIONS
-from streams.fold.alarm import UnfitAlarm
+from streams.fold.alarm import InvalidAlarm
 from streams.fold.deltas import Folder, Traffic, delay_bin, traffic_of
 from streams.fold.fast.path import BUILT, block_count
-from streams.fold.judge import ASIDE, DUPLICATE, FORGOTTEN, REPEATED, ROBOT, Judge, Rejected
+from streams.fold.judge import DUPLICATE, FORGOTTEN, REPEATED, ROBOT, SKIPPED, Judge, Rejected
 from streams.fold.quota import Quota
 from streams.fold.window import RecentWindow
 from streams.kafka.records import TopicPartition
@@ -80,14 +80,14 @@ def test_broken_records_get_a_reason() -> None:
 
 def test_a_null_click_forgets_and_a_null_impression_does_not_fit() -> None:
     null = LoggedRecord(3, NOW, b"u", None)
-    assert Judge(CLICKS, FoldSettings()).judge([null]).aside[FORGOTTEN] == [3]
+    assert Judge(CLICKS, FoldSettings()).judge([null]).skipped[FORGOTTEN] == [3]
     assert [one.reason for one in Judge(IMPRESSIONS, FoldSettings()).judge([null]).rejected] == ["empty"]
 
 
 def test_a_late_event_makes_its_repetition_a_duplicate() -> None:
     late = record(click(), 0, NOW + 3 * 86_400_000)
     judged = Judge(CLICKS, FoldSettings()).judge([late, record(click(), 1)])
-    assert (len(judged.rejected), judged.aside[DUPLICATE]) == (1, [1])
+    assert (len(judged.rejected), judged.skipped[DUPLICATE]) == (1, [1])
 
 
 @given(brought=st.lists(st.tuples(st.integers(1, 4), st.sampled_from([b"a", b"b"]), st.integers(0, 1))))
@@ -106,28 +106,28 @@ def test_a_unit_that_clicks_more_than_people_do_is_a_robot() -> None:
     clicks = [record(click(f"c{at}", page_view_id=f"v{at}"), at) for at in range(12)]
     other = record(click("other", unit="o"), 12, key=b"o")
     judged = Judge(CLICKS, limits).judge([*clicks, other])
-    assert judged.aside[ROBOT] == list(range(3, 10)), "a new block counts anew"
+    assert judged.skipped[ROBOT] == list(range(3, 10)), "a new block counts anew"
     assert [one.offset for one in judged.accepted] == [0, 1, 2, 10, 11, 12]
     tomorrow = [record(click("c", occurred_at=NOW + DAY_MS), 5, NOW + DAY_MS)]
-    assert Judge(CLICKS, limits).judge(clicks[:5] + tomorrow).aside[ROBOT] == [3, 4], "a new day counts anew"
+    assert Judge(CLICKS, limits).judge(clicks[:5] + tomorrow).skipped[ROBOT] == [3, 4], "a new day counts anew"
     unlimited = FoldSettings(unit_clicks=0, duplicate_window=10, bucket_ms=0)
-    assert not Judge(CLICKS, unlimited).judge(clicks).aside[ROBOT]
+    assert not Judge(CLICKS, unlimited).judge(clicks).skipped[ROBOT]
 
 
 def test_a_unit_that_is_shown_more_than_people_are_is_a_robot() -> None:
     limits = FoldSettings(unit_impressions=2, bucket_ms=0)
     shown = [record(msgspec.structs.replace(_impression("a"), event_id=f"e{at}"), at) for at in range(4)]
     for built in {False, BUILT}:
-        assert Judge(IMPRESSIONS, limits, built).judge(shown).aside[ROBOT] == [2, 3]
+        assert Judge(IMPRESSIONS, limits, built).judge(shown).skipped[ROBOT] == [2, 3]
 
 
 def test_a_slot_of_a_page_view_is_clicked_once() -> None:
     again = [record(click("c1"), 0), record(click("c2"), 1), record(click("c3", slot="b"), 2)]
     judged = Judge(CLICKS, FoldSettings()).judge([*again, record(click("c1"), 3), record(click("c4"), 4)])
-    assert (judged.aside[REPEATED], judged.aside[DUPLICATE]) == ([1, 4], [3])
+    assert (judged.skipped[REPEATED], judged.skipped[DUPLICATE]) == ([1, 4], [3])
     assert [one.offset for one in judged.accepted] == [0, 2]
     another = record(click("c5", unit="o"), 5, key=b"u")
-    assert Judge(CLICKS, FoldSettings()).judge([another, record(click(), 6)]).aside[REPEATED] == []
+    assert Judge(CLICKS, FoldSettings()).judge([another, record(click(), 6)]).skipped[REPEATED] == []
 
 
 @given(log=logs(partitions=1), cut=st.integers(0, 10))
@@ -137,7 +137,7 @@ def test_verdicts_do_not_depend_on_batches(log: Log, cut: int) -> None:
         whole, parts = Judge(topic, FOLD).judge(records), Judge(topic, FOLD)
         first, second = parts.judge(records[:cut]), parts.judge(records[cut:])
         assert whole.accepted == first.accepted + second.accepted
-        assert whole.aside == {why: first.aside[why] + second.aside[why] for why in ASIDE}
+        assert whole.skipped == {why: first.skipped[why] + second.skipped[why] for why in SKIPPED}
 
 
 def test_quota_admits_whole_records_or_nothing() -> None:
@@ -188,14 +188,14 @@ def test_delays_lie_in_doubling_bins() -> None:
 
 
 def test_nearly_all_unfit_stops_before_the_topic_is_drained() -> None:
-    alarm = UnfitAlarm(TopicPartition("events-clicks", 0), LearnerSettings())
+    alarm = InvalidAlarm(TopicPartition("events-clicks", 0), LearnerSettings())
     alarm.note(900, 900, "bad")
     with pytest.raises(StateAttention, match="1800 of the last 1800 records of events-clicks/0 do not fit"):
         alarm.note(900, 900, "bad")
 
 
 def test_some_unfit_raise_an_alarm_and_go_on(caplog: pytest.LogCaptureFixture) -> None:
-    alarm = UnfitAlarm(TopicPartition("events-clicks", 0), LearnerSettings())
+    alarm = InvalidAlarm(TopicPartition("events-clicks", 0), LearnerSettings())
     for _ in range(3):
         alarm.note(1_000, 100, "bad")
     assert alarm.raised

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from schemas.topics import DAY_MS, IMPRESSIONS
 from streams.fold.deltas import GroupDelta
-from streams.fold.fast import path as shortcut
+from streams.fold.fast import path as fast_path
 from streams.fold.judge import Rejected
 from streams.kafka.records import Batch, TopicPartition
 from streams.settings import FoldSettings
@@ -28,14 +28,14 @@ from tests.streams.logs import FOLD, LoggedRecord, logs
 
 GROUPS = 3
 TP = TopicPartition(IMPRESSIONS.name, 0)
-if shortcut.BUILT:
+if fast_path.BUILT:
     from streams.fold.fast import compiled
 
 NOW = 1_700_000_000_000
 ROOMY = FoldSettings(duplicate_window=50)
 
 pytestmark = pytest.mark.skipif(
-    not shortcut.BUILT, reason="streams.fold.compiled was not built: is there a C compiler and Python's headers?"
+    not fast_path.BUILT, reason="streams.fold.compiled was not built: is there a C compiler and Python's headers?"
 )
 
 
@@ -51,9 +51,9 @@ def partition(fold: FoldSettings, built: bool, first: int = 0) -> PartitionFold:
 def told(part: PartitionFold, prepared: Prepared, floor: int) -> Any:
     """All that a batch leads to."""
     judged = prepared.judged
-    above = part._folder.fold(judged.accepted, [floor, 0, floor + 2], judged.taken)
+    above = part._folder.fold(judged.accepted, [floor, 0, floor + 2], judged.fast_events)
     reasons = sorted((one.record.offset, one.reason, one.detail) for one in judged.rejected)
-    verdicts = (judged.aside, reasons, prepared.names)
+    verdicts = (judged.skipped, reasons, prepared.names)
     return verdicts, prepared.watermark, prepared.tally(0), prepared.tally(floor), plain(prepared.deltas), plain(above)
 
 
@@ -61,15 +61,15 @@ def plain(deltas: dict[int, GroupDelta]) -> Any:
     """Deltas with all impressions in one place."""
     for delta in deltas.values():
         for table in delta.tables.values():
-            shown = Counter(table.impressions) + Counter(table.taken.counted() if table.taken else {})
-            table.impressions, table.taken = dict(shown), None
+            shown = Counter(table.impressions) + Counter(table.fast_events.counted() if table.fast_events else {})
+            table.impressions, table.fast_events = dict(shown), None
     return deltas
 
 
 def assert_same(fold: FoldSettings, records: list[LoggedRecord], size: int, first: int = 0) -> int:
     """Feed both, batch by batch; how many events the shortcut took."""
     with_it, without = partition(fold, True, first), partition(fold, False, first)
-    taken, start = 0, records[0].offset if records else 0
+    fast_events, start = 0, records[0].offset if records else 0
     for at in range(0, len(records), size):
         cut = records[at : at + size]
         batch = Batch(TP, start, cut[-1].offset + 1, 0, cut)
@@ -77,8 +77,8 @@ def assert_same(fold: FoldSettings, records: list[LoggedRecord], size: int, firs
         one, other = with_it.prepare(batch), without.prepare(batch)
         floor = cut[len(cut) // 2].offset
         assert told(with_it, one, floor) == told(without, other, floor)
-        taken += len(one.judged.taken or ())
-    return taken
+        fast_events += len(one.judged.fast_events or ())
+    return fast_events
 
 
 @given(log=logs(partitions=1, most=40), size=st.integers(1, 9), first=st.integers(0, 20))
@@ -180,14 +180,21 @@ def test_damaged_bytes(seed: int, cuts: int) -> None:
 _cells = st.dictionaries(st.tuples(st.sampled_from("abcdefg"), st.sampled_from("pqrstu")), st.integers(1, 2**31))
 
 
-@given(shown=_cells, clicked=_cells, taken=st.integers(0, 30), known=st.lists(st.sampled_from("gfedab"), unique=True))
-def test_cells_are_packed_alike(shown: Any, clicked: Any, taken: int, known: list[str]) -> None:
-    events = [impression(0), *(impression(number, page="home", segment="s0", variant=1) for number in range(taken))]
+@given(
+    shown=_cells, clicked=_cells, fast_events=st.integers(0, 30), known=st.lists(st.sampled_from("gfedab"), unique=True)
+)
+def test_cells_are_packed_alike(shown: Any, clicked: Any, fast_events: int, known: list[str]) -> None:
+    events = [
+        impression(0),
+        *(impression(number, page="home", segment="s0", variant=1) for number in range(fast_events)),
+    ]
     records = [record(at, json.dumps(event).encode(), event["unit"]) for at, event in enumerate(events)]
     part = partition(ROOMY, True)
     part.prepare(Batch(TP, 0, 1, 0, records[:1]))
     prepared = part.prepare(Batch(TP, 1, len(records), 0, records[1:]))
-    found = [table.taken for delta in prepared.deltas.values() for table in delta.tables.values() if table.taken]
+    found = [
+        table.fast_events for delta in prepared.deltas.values() for table in delta.tables.values() if table.fast_events
+    ]
     packed = []
     for pack in (compiled.packed_cells, packed_cells):
         items, slots = Directory(), Directory()
@@ -220,11 +227,11 @@ def _unpacked(blocks: list[tuple[int, bytes]], named: dict[tuple[int, int], tupl
 def test_a_full_shortcut_is_made_anew_before_the_next_batch() -> None:
     events = [impression(number) for number in range(60)]
     records = [record(at, json.dumps(event).encode(), event["unit"]) for at, event in enumerate(events)]
-    part, taken = partition(ROOMY, True), []
+    part, fast_events = partition(ROOMY, True), []
     for at in range(0, 60, 20):
-        taken.append(len(part.prepare(Batch(TP, at, at + 20, 0, records[at : at + 20])).judged.taken or ()))
+        fast_events.append(len(part.prepare(Batch(TP, at, at + 20, 0, records[at : at + 20])).judged.fast_events or ()))
         part._judge._full = at == 0
-    assert taken == [16, 16, 20]
+    assert fast_events == [16, 16, 20]
 
 
 def test_names_of_older_buckets_are_dropped_once_a_newer_one_begins() -> None:
@@ -236,7 +243,7 @@ def test_names_of_older_buckets_are_dropped_once_a_newer_one_begins() -> None:
     part, shortcuts = partition(ROOMY, True), []
     for each in records:
         part.prepare(Batch(TP, each.offset, each.offset + 1, 0, [each]))
-        shortcuts.append(part._judge._shortcut)
+        shortcuts.append(part._judge._fast_path)
     # The one that saw a newer bucket begin is left behind at the next batch.
     assert [one is other for one, other in pairwise(shortcuts)] == [True, True, False, True, True, True, False]
     assert_same(ROOMY, records, 3)
@@ -244,7 +251,7 @@ def test_names_of_older_buckets_are_dropped_once_a_newer_one_begins() -> None:
 
 @given(names=st.lists(st.tuples(st.integers(1, 4), st.text(max_size=40))), reach=st.integers(1, 6))
 def test_windows_agree(names: list[tuple[int, str]], reach: int) -> None:
-    one, other, offset = shortcut.window(reach, True), shortcut.window(reach, False), 0
+    one, other, offset = fast_path.window(reach, True), fast_path.window(reach, False), 0
     for step, name in names:
         offset += step
         assert one.seen(name, offset) == other.seen(name, offset)

@@ -19,17 +19,17 @@ from policy.experiments.sequence import CLICKS, VIEWS
 from reshelf.cli.main import run
 from schemas.messages import Layout
 from schemas.topics import DAY_MS, EVENT_TOPICS
-from streams.catalog.latest_layout import Published
+from streams.catalog.latest_layout import LatestLayout
 from streams.catalog.page import Key
 from streams.fold.deltas import GroupDelta, TableDelta, TableKey, Traffic
 from streams.kafka.records import TopicPartition
-from streams.layouts.guard_rail import Guard
+from streams.layouts.guard_rail import GuardRail
 from streams.settings import ExperimentSettings, FoldSettings, LayoutSettings, RedisSettings
 from streams.state.arrays.experiment_bins import periods, read_bins, sides
 from streams.state.arrays.tables import decode_sums
 from streams.state.keys import group_of
 from streams.state.manifest import agree, manifest_of
-from streams.state.store import Move, Store
+from streams.state.store import GroupUpdate, Store
 from streams.state.watermark import Watermark
 from tests.streams.test_layouts_worker import Shop, open_shop
 
@@ -51,7 +51,7 @@ async def count(settings: RedisSettings, page: str, at: int, rates: dict[Traffic
     """Add to the state as the learner does; `at` is how often the page's group was added to before."""
     delta = GroupDelta({TableKey(page, "a", bucket, Traffic.LEARNED): TableDelta({("i", "s"): 1})})
     delta.bins = {TableKey(page, "*", bucket, side): counts(rate, seed=at + side) for side, rate in rates.items()}
-    move = Move(group_of(page, "*", GROUPS), at, Watermark(at + 1), delta)
+    move = GroupUpdate(group_of(page, "*", GROUPS), at, Watermark(at + 1), delta)
     async with redis.asyncio.Redis.from_url(settings.url) as client:
         assert await Store(client, settings.namespace, GROUPS).apply(CLICKED, 0, [move]) == [at + 1]
 
@@ -84,7 +84,7 @@ def test_bins_are_read_as_they_were_counted(redis: Redis, redis_url: str) -> Non
 def test_no_bucket_of_the_pre_period_reaches_into_the_experiment(width: int, before: int, more: int) -> None:
     since = before + more
     bins = {(at, side): decode_sums(None, 256, 5) + at + 1 for at in range(0, 80, width) for side in Traffic}
-    during, earlier = periods(bins, ExperimentSettings(since_ms=since, before_ms=before), width)
+    during, earlier = periods(bins, ExperimentSettings(since_ms=since, pre_period_since_ms=before), width)
     assert earlier is not None
     assert during.learned[0, 0] == sum(at + 1 for at, side in bins if side == Traffic.LEARNED and at >= since)
     whole = [at + 1 for at, side in bins if side == Traffic.HOLDOUT and before <= at and at + width <= since]
@@ -105,9 +105,9 @@ def a_layout(page: str) -> Layout:
 
 
 def test_a_page_that_loses_for_certain_falls_and_others_do_not(redis: Redis, redis_url: str) -> None:
-    async def look(settings: ExperimentSettings) -> tuple[Guard, set[str]]:
+    async def look(settings: ExperimentSettings) -> tuple[GuardRail, set[str]]:
         async with redis_async(redis_url) as client:
-            guard = Guard(client, settings_of(redis_url), settings, SHARE, DAY_MS)
+            guard = GuardRail(client, settings_of(redis_url), settings, SHARE, DAY_MS)
             return guard, await guard.check(["home", "good", "new"], {})
 
     asyncio.run(count(settings_of(redis_url), "home", 0, WORSE))
@@ -123,15 +123,15 @@ def test_a_page_that_loses_for_certain_falls_and_others_do_not(redis: Redis, red
         assert asyncio.run(look(ExperimentSettings.model_validate(forgiving)))[1] == set()
 
 
-BORNE = ("borne_clicks", "borne_orders", "borne_revenue")
+BORNE = ("tolerated_loss_clicks", "tolerated_loss_orders", "tolerated_loss_revenue")
 
 
 def test_what_fell_stays_so_until_a_new_experiment(redis_url: str) -> None:
-    fell = Published(1, experiment_since=3, guard_rail="clicks -9.0% to -6.0%")
+    fell = LatestLayout(1, experiment_since=3, guard_rail="clicks -9.0% to -6.0%")
     for since, expected in ((3, {"home": fell.guard_rail}), (4, {})):
         experiment = ExperimentSettings(since_ms=since)
-        guard = Guard(redis_async(redis_url), settings_of(redis_url), experiment, SHARE, DAY_MS)
-        guard.recall({Key("home", "a"): fell, Key("good", "a"): Published(1)})
+        guard = GuardRail(redis_async(redis_url), settings_of(redis_url), experiment, SHARE, DAY_MS)
+        guard.recall({Key("home", "a"): fell, Key("good", "a"): LatestLayout(1)})
         assert guard.fallen == expected
         assert guard.applied(a_layout("good")) == msgspec.structs.replace(a_layout("good"), experiment_since=since)
 

@@ -14,7 +14,7 @@ from policy.slates.candidates import candidates
 from schemas.codec import encode, encode_key
 from schemas.messages import Candidates, CatalogEmbedding, CatalogItem, Layout, PageRules, PolicyParameters
 from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, LAYOUTS, PAGE_RULES, POLICY_PARAMETERS, Topic
-from streams.catalog.latest_layout import published_of
+from streams.catalog.latest_layout import latest_layout_of
 from streams.catalog.page import Key
 from streams.catalog.view import Changes
 from tests.streams.layout_inputs import Topics, item
@@ -74,13 +74,13 @@ def test_candidates_are_those_of_the_newest_records_and_each_change_of_them_is_t
             assert changes.pages == {"home"}
         before = after
     assert catalog.items == newest
-    assert topics.unfit[CATALOG_ITEMS.name] == sum(value == b"{not json" for _, _, value in history)
+    assert topics.invalid[CATALOG_ITEMS.name] == sum(value == b"{not json" for _, _, value in history)
 
 
 def test_a_record_that_does_not_fit_leaves_what_was_there() -> None:
     topics = Topics()
     topics.put(CATALOG_ITEMS, b"i1", item("i1"))
-    unfit: list[tuple[bytes | None, CatalogItem | bytes]] = [
+    invalid: list[tuple[bytes | None, CatalogItem | bytes]] = [
         (b"i1", b"[]"),
         (b"i1", b""),
         (b"i1", item("i2")),
@@ -88,10 +88,10 @@ def test_a_record_that_does_not_fit_leaves_what_was_there() -> None:
         (b"\xff", item("i1")),
         (b"i1", b'{"item": "i1", "title": 3}'),
     ]
-    for key, value in unfit:
-        assert len(topics.put(CATALOG_ITEMS, key, value).unfit) == 1
+    for key, value in invalid:
+        assert len(topics.put(CATALOG_ITEMS, key, value).invalid) == 1
     assert topics.catalog.items == {"i1": item("i1")}
-    assert topics.unfit == {CATALOG_ITEMS.name: 6}
+    assert topics.invalid == {CATALOG_ITEMS.name: 6}
     assert topics.catalog.position(CATALOG_ITEMS) == [7]
 
 
@@ -132,7 +132,7 @@ def test_parameters_older_than_those_known_are_refused() -> None:
     topics.put(POLICY_PARAMETERS, b"home", fitted)
     stale = topics.put(POLICY_PARAMETERS, b"home", msgspec.structs.replace(fitted, version=4, click_rate=0.5))
     malformed = topics.put(POLICY_PARAMETERS, b"home", b'{"page":"home","version":9,"click_rate":"high"}')
-    assert [error.reason for error in (*stale.unfit, *malformed.unfit)] == ["stale", "invalid"]
+    assert [error.reason for error in (*stale.invalid, *malformed.invalid)] == ["stale", "invalid"]
     assert topics.catalog.parameters["home"] == fitted
 
 
@@ -248,7 +248,7 @@ def layout(version: int, item_shown: str = "i1") -> Layout:
 
 def test_a_fingerprint_is_over_what_a_renderer_acts_on() -> None:
     def of(made: Layout) -> bytes:
-        return published_of(encode(made)).fingerprint
+        return latest_layout_of(encode(made)).fingerprint
 
     one = layout(1)
     same = msgspec.structs.replace(one, version=2, produced_at=5, rules_version=3, watermarks={"a": [1]})
@@ -264,7 +264,7 @@ def test_a_fingerprint_is_over_what_a_renderer_acts_on() -> None:
     ]
     for field in changes:
         assert of(msgspec.structs.replace(one, **field)) != of(one)
-    assert published_of(encode(one)).half_life_at == 200
+    assert latest_layout_of(encode(one)).half_life_at == 200
 
 
 def test_an_older_version_on_top_makes_its_key_due() -> None:
@@ -272,23 +272,23 @@ def test_an_older_version_on_top_makes_its_key_due() -> None:
     assert not topics.put(LAYOUTS, RAW_KEY, layout(5))
     assert not topics.put(LAYOUTS, RAW_KEY, layout(6))
     assert topics.put(LAYOUTS, RAW_KEY, layout(4)).keys == {KEY}
-    assert topics.catalog.known(KEY).lost and topics.catalog.known(KEY).version == 6
+    assert topics.catalog.latest_layout(KEY).lost and topics.catalog.latest_layout(KEY).version == 6
     assert not topics.put(LAYOUTS, RAW_KEY, layout(7))
-    assert not topics.catalog.known(KEY).lost
+    assert not topics.catalog.latest_layout(KEY).lost
 
 
 def test_what_we_are_publishing_is_not_undone_by_reading_what_we_published_before() -> None:
     topics = Topics()
-    ours = published_of(encode(layout(6)))
+    ours = latest_layout_of(encode(layout(6)))
     topics.catalog.remember(KEY, ours)
     assert not topics.put(LAYOUTS, RAW_KEY, layout(5))
     assert not topics.put(LAYOUTS, RAW_KEY, layout(6))
-    assert topics.catalog.known(KEY) == ours
+    assert topics.catalog.latest_layout(KEY) == ours
 
 
 def test_a_tombstone_makes_its_key_due_and_keeps_the_version() -> None:
     topics = Topics()
     topics.put(LAYOUTS, RAW_KEY, layout(5))
     assert topics.put(LAYOUTS, RAW_KEY, None).keys == {KEY}
-    assert topics.catalog.known(KEY).version == 5 and not topics.catalog.known(KEY).live
+    assert topics.catalog.latest_layout(KEY).version == 5 and not topics.catalog.latest_layout(KEY).live
     assert not topics.put(LAYOUTS, RAW_KEY, None)

@@ -15,9 +15,9 @@ from schemas.codec import decoder, encode
 from schemas.messages import Branch, CatalogItem, Layout, PageRules, PolicyChoice, PolicyParameters, Sales
 from schemas.topics import DAY_MS
 from streams.catalog.candidates import CandidateSet
-from streams.catalog.item_features import known, sold
+from streams.catalog.item_features import item_features, sold
 from streams.catalog.page import Page
-from streams.catalog.weighted_counts import ONE, Totals, TotalsCache, weights
+from streams.catalog.weighted_counts import ONE, WeightedCounts, WeightedCountsCache, weights
 from streams.fold.deltas import Traffic
 from streams.layouts.compose import compose, settings_digest, stamped, unshadowed
 from streams.settings import LayoutSettings
@@ -57,11 +57,11 @@ def layout(
     of: Page,
     half_life_ms: int = 0,
     epoch: int = 3,
-    totals: Totals | None = None,
+    weighted_counts: WeightedCounts | None = None,
     drift: float = 0.0,
 ) -> Layout:
     chosen = LayoutSettings(half_life_ms=half_life_ms, drift=drift)
-    return compose("new", KeyState(tuple(state), MARKS), of, chosen, epoch, totals)
+    return compose("new", KeyState(tuple(state), MARKS), of, chosen, epoch, weighted_counts)
 
 
 @given(tables, candidate_sets, half_lives, st.randoms(use_true_random=False))
@@ -79,17 +79,17 @@ def test_the_same_state_gives_the_same_bytes_in_whatever_order_tables_come(
 def test_totals_moved_along_equal_totals_made_anew(
     states: list[list[Table]], candidates: CandidateSet, half_life: int
 ) -> None:
-    cache = TotalsCache()
+    cache = WeightedCountsCache()
     for state in [*states, states[0]]:
-        kept = cache.totals("key", candidates, SLOTS)
-        moved = layout(state, page(candidates), half_life, totals=kept, drift=0.1)
+        kept = cache.of("key", candidates, SLOTS)
+        moved = layout(state, page(candidates), half_life, weighted_counts=kept, drift=0.1)
         assert encode(moved) == encode(layout(state, page(candidates), half_life, drift=0.1))
 
 
 @given(tables, candidate_sets)
 def test_totals_are_the_sums_of_what_the_page_may_show(state: list[Table], candidates: CandidateSet) -> None:
-    totals = Totals(candidates, SLOTS)
-    totals.move_to(state, dict.fromkeys((one.bucket for one in state), 1))
+    weighted_counts = WeightedCounts(candidates, SLOTS)
+    weighted_counts.move_to(state, dict.fromkeys((one.bucket for one in state), 1))
     for traffic in (Traffic.LEARNED, Traffic.HOLDOUT):
         seen: Counter[tuple[str, str]] = Counter()
         for one in state:
@@ -98,23 +98,23 @@ def test_totals_are_the_sums_of_what_the_page_may_show(state: list[Table], candi
                     for slot, count in zip(one.slots, one.impressions[at].tolist(), strict=True):
                         seen[name, slot] += count
         expected = [[seen[name, slot] for slot in SLOTS] for name in candidates.items]
-        assert totals.impressions[traffic].tolist() == expected
+        assert weighted_counts.impressions[traffic].tolist() == expected
 
 
 @given(st.lists(tables, min_size=1, max_size=3), candidate_sets)
 def test_ages_of_clicks_are_those_of_their_buckets_days(states: list[list[Table]], candidates: CandidateSet) -> None:
-    totals = Totals(candidates, SLOTS)
+    weighted_counts = WeightedCounts(candidates, SLOTS)
     for state in states:
-        totals.move_to(state, dict.fromkeys((one.bucket for one in state), ONE))
+        weighted_counts.move_to(state, dict.fromkeys((one.bucket for one in state), ONE))
     days: Counter[str] = Counter()
-    counted = [one for one in states[-1] if one.traffic in totals.clicks]
+    counted = [one for one in states[-1] if one.traffic in weighted_counts.clicks]
     newest = max((one.bucket // DAY_MS for one in counted), default=0)
     for one in counted:
         if one.traffic is Traffic.LEARNED:
             known_slots = [at for at, slot in enumerate(one.slots) if slot in SLOTS]
             for name, clicks in zip(one.items, one.clicks[:, known_slots].sum(axis=1).tolist(), strict=True):
                 days[name] += clicks * (newest - one.bucket // DAY_MS)
-    assert totals.click_days().tolist() == [days[name] for name in candidates.items]
+    assert weighted_counts.click_days().tolist() == [days[name] for name in candidates.items]
 
 
 @given(tables, candidate_sets, st.integers(0, 5))
@@ -156,7 +156,7 @@ def test_no_candidates_and_no_data() -> None:
 def test_a_layout_names_what_it_was_made_from() -> None:
     fitted = PolicyParameters("home", 12, 1, 0.1, 5.0, {"left": 1.0})
     candidates = CandidateSet(ITEMS)
-    made = stamped(layout([], page(candidates, known=known(fitted, candidates, {}))), 99, 1_000, 600)
+    made = stamped(layout([], page(candidates, item_features=item_features(fitted, candidates, {}))), 99, 1_000, 600)
     assert (made.version, made.produced_at, made.expires_at) == (99, 1_000, 1_600)
     assert (made.page, made.segment, made.epoch, made.template, made.policy) == ("home", "new", 3, "wide", "thompson")
     assert (made.rules_version, made.parameters_version, made.catalog_position) == (7, 12, [5, 9])
@@ -165,7 +165,7 @@ def test_a_layout_names_what_it_was_made_from() -> None:
 
 
 def test_the_digest_follows_what_shapes_a_layout_alone() -> None:
-    assert settings_digest(LayoutSettings(refresh_ms=5, budget=0.1, life_ms=9)) == settings_digest(LayoutSettings())
+    assert settings_digest(LayoutSettings(refresh_ms=5, cpu_share=0.1, ttl_ms=9)) == settings_digest(LayoutSettings())
     assert settings_digest(LayoutSettings(holdout_share=0.2)) != settings_digest(LayoutSettings())
 
 
@@ -186,11 +186,11 @@ def test_what_is_seen_to_sell_comes_to_be_shown() -> None:
 
 
 def test_the_cache_keeps_within_its_limit() -> None:
-    cache, candidates = TotalsCache(limit=300), CandidateSet(ITEMS)
-    made = [cache.totals(number, candidates, SLOTS) for number in range(5)]
-    assert cache.totals(4, candidates, SLOTS) is made[4]
-    assert cache.totals(0, candidates, SLOTS) is not made[0]
-    assert cache.totals(4, candidates, ("top",)) is not made[4]
+    cache, candidates = WeightedCountsCache(limit=300), CandidateSet(ITEMS)
+    made = [cache.of(number, candidates, SLOTS) for number in range(5)]
+    assert cache.of(4, candidates, SLOTS) is made[4]
+    assert cache.of(0, candidates, SLOTS) is not made[0]
+    assert cache.of(4, candidates, ("top",)) is not made[4]
     assert np.all(made[4].impressions[Traffic.LEARNED] == 0)
 
 
@@ -198,7 +198,7 @@ def test_priors_decide_where_nothing_was_seen_and_give_way_to_clicks() -> None:
     candidates = CandidateSet(ITEMS)
     items = {name: CatalogItem(name, name, category="hats" if name == "i5" else "shoes") for name in ITEMS}
     fitted = PolicyParameters("home", 1, 1, 0.01, 50.0, weights={"category=hats": 3.0}, segment_strength=500.0)
-    known_page = page(candidates, known=known(fitted, candidates, items))
+    known_page = page(candidates, item_features=item_features(fitted, candidates, items))
     assert {slate["top"] for slate in layout([], known_page).slates} == {"i5"}
     seen = table(0, Traffic.LEARNED, ITEMS, SLOTS)
     seen.impressions[:] = 10_000_000
@@ -218,7 +218,7 @@ def test_where_sales_count_margins_and_purchases_decide() -> None:
     items = {name: CatalogItem(name, name, margin=0.9 if name == "i1" else 0.1) for name in ITEMS}
     fitted = PolicyParameters("home", 1, 1, 0.01, 50.0)
     settings = LayoutSettings(click_value=0.0, sale_value=0.01)
-    here = page(candidates, known=known(fitted, candidates, items))
+    here = page(candidates, item_features=item_features(fitted, candidates, items))
     made = compose("new", KeyState((seen,), MARKS), here, settings, 3)
     assert {slate["top"] for slate in made.slates} == {"i1"}
     seen.conversions[2] = 30_000
@@ -250,7 +250,7 @@ def test_the_whole_page_learns_nothing_from_segments_left_out() -> None:
     people, robots = (table(0, Traffic.LEARNED, ITEMS, SLOTS, seed, segment=f"s{seed}") for seed in (1, 2))
     candidates = CandidateSet(ITEMS)
     parameters = PolicyParameters("home", 1, 1, 0.02, 50.0, left_out=["s2"])
-    of = page(candidates, known=known(parameters, candidates, {}))
+    of = page(candidates, item_features=item_features(parameters, candidates, {}))
     whole, without = (
         compose("*", KeyState(tables, {}), of, LayoutSettings(), 3) for tables in ((people, robots), (people,))
     )

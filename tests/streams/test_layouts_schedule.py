@@ -1,4 +1,4 @@
-"""Laws of the schedule: spaced per key, oldest first, nothing starves, within the budget."""
+"""Laws of the schedule: spaced per key, oldest first, nothing starves, within its share of the processor."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ def test_a_key_is_taken_once_per_interval_never_twice_at_once_and_only_when_mark
 
 
 @given(st.lists(st.sampled_from(KEYS), min_size=1, max_size=60), st.floats(0.05, 1.0))
-def test_nothing_starves_and_the_budget_holds(pressed: list[Key], budget: float) -> None:
+def test_nothing_starves_and_the_share_of_the_processor_holds(pressed: list[Key], cpu_share: float) -> None:
     """However often some keys are asked for, each other key goes before a ready one at most once."""
-    schedule, now, busy, cost = Schedule(REFRESH, budget), 0.0, 0.0, 40.0
+    schedule, now, busy, cost = Schedule(REFRESH, cpu_share), 0.0, 0.0, 40.0
     ready: dict[Key, float] = {}
     overtaken: Counter[Key] = Counter()
     for key in pressed:
@@ -77,7 +77,7 @@ def test_nothing_starves_and_the_budget_holds(pressed: list[Key], budget: float)
         schedule.spent(now, cost)
         schedule.finished(chosen)
         assert all(count < len(KEYS) for count in overtaken.values())
-        assert busy <= budget * (now + schedule.wait(now)) + 1e-6
+        assert busy <= cpu_share * (now + schedule.wait(now)) + 1e-6
 
 
 def test_the_key_that_waits_longest_goes_first() -> None:

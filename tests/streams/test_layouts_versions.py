@@ -11,7 +11,7 @@ import pytest
 import redis.asyncio
 from redis import Redis
 
-from streams.state.connection.pipelined import Together
+from streams.state.connection.pipelined import PipelinedClient
 from streams.state.layout_versions import Versions, version_key
 
 FAR = 10**15
@@ -22,7 +22,7 @@ FAR = 10**15
 async def opened(url: str, *, owners: int) -> AsyncIterator[list[Versions]]:
     async with contextlib.AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(redis.asyncio.Redis.from_url(url)) for _ in range(owners)]
-        yield [Versions(Together(client), "live", 16) for client in clients]
+        yield [Versions(PipelinedClient(client), "live", 16) for client in clients]
 
 
 def test_concurrent_owners_get_different_versions_and_each_sees_its_own_grow(redis_url: str, redis: Redis) -> None:

@@ -40,7 +40,7 @@ from schemas.topics import (
 from streams.catalog.snapshot import read_catalog
 from streams.fold.deltas import GroupDelta, TableDelta, TableKey, Traffic
 from streams.kafka.clients import confluent_consumer_config, confluent_producer_config
-from streams.kafka.producer import Outgoing, Outlet
+from streams.kafka.producer import LogProducer, OutgoingRecord
 from streams.kafka.records import TopicPartition
 from streams.layouts.app import layouts_app
 from streams.layouts.compose import compose, stamped
@@ -49,7 +49,7 @@ from streams.settings import FoldSettings, KafkaSettings, LayoutSettings, RedisS
 from streams.state.keys import group_of
 from streams.state.namespace import open_namespace
 from streams.state.reader import StateReader
-from streams.state.store import Move, Store
+from streams.state.store import GroupUpdate, Store
 from streams.state.watermark import Watermark
 from streams.transport import reader
 from tests.streams.layout_inputs import item
@@ -113,7 +113,7 @@ class Shop:
         group = group_of("home", segment, GROUPS)
         at = self._applied.get(group, 0)
         self._applied[group] = at + 1
-        move = Move(group, at, Watermark(at + 1), GroupDelta({TableKey("home", segment, 0, traffic): delta}))
+        move = GroupUpdate(group, at, Watermark(at + 1), GroupDelta({TableKey("home", segment, 0, traffic): delta}))
         async with redis.asyncio.Redis.from_url(self.redis.url) as client:
             assert await Store(client, self.redis.namespace, GROUPS).apply(CLICKS, 0, [move]) == [at + 1]
 
@@ -253,7 +253,7 @@ def test_a_published_layout_can_be_made_again_byte_for_byte(broker: str, open_sh
 def test_only_what_changed_is_published_again_and_half_its_life_renews_it(
     broker: str, open_shop: Callable[..., Shop]
 ) -> None:
-    shop = open_shop(broker, life_ms=3_000)
+    shop = open_shop(broker, ttl_ms=3_000)
 
     async def run() -> None:
         async with shop.working():
@@ -265,11 +265,11 @@ def test_only_what_changed_is_published_again_and_half_its_life_renews_it(
                 await asyncio.sleep(0.03)
             renewed = await shop.until(lambda: (now := shop.newest()) and now.version > first.version and now)
             assert renewed.slates == first.slates and renewed.baseline == first.baseline
-            assert renewed.produced_at - first.produced_at >= shop.layouts.life_ms // 2
+            assert renewed.produced_at - first.produced_at >= shop.layouts.ttl_ms // 2
             told = shop.metrics.value
             await shop.until(lambda: told("reshelf_layouts_total", "published") == 2)  # once it is acknowledged
             assert len(shop.seen()) == 2
-            assert [told("reshelf_unfit_records_total", name) for name in ("layout-requests", "page-rules")] == [1, 1]
+            assert [told("reshelf_invalid_records_total", name) for name in ("layout-requests", "page-rules")] == [1, 1]
             assert told("reshelf_layout_requests_total") == 6
             assert told("reshelf_layout_compose_seconds") == told("reshelf_layouts_total", "unchanged") + 2
             assert told("reshelf_layout_entropy_ratio") == told("reshelf_layout_publish_seconds") == 2
@@ -346,15 +346,15 @@ def test_history_alone_holds_what_was_cut_off_between_both_topics(
     broker: str, open_shop: Callable[..., Shop], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop = open_shop(broker)
-    publish = Outlet.publish
+    publish = LogProducer.publish
     cuts = iter([True, True])
 
-    async def cut(self: Outlet, records: list[Outgoing]) -> list[tuple[int, int]]:
+    async def cut(self: LogProducer, records: list[OutgoingRecord]) -> list[tuple[int, int]]:
         if records[0].topic == LAYOUTS.name and next(cuts, False):
             raise Transient("cut off")
         return await publish(self, records)
 
-    monkeypatch.setattr(Outlet, "publish", cut)
+    monkeypatch.setattr(LogProducer, "publish", cut)
 
     async def run() -> None:
         async with shop.working():

@@ -26,8 +26,8 @@ def _worker(kafka: KafkaSettings, redis: RedisSettings) -> subprocess.Popen[byte
         "RESHELF_KAFKA__PREFIX": kafka.prefix,
         "RESHELF_KAFKA__SESSION_TIMEOUT_S": "3",
         "RESHELF_REDIS__URL": redis.url,
-        "RESHELF_FOLD__LATE_MS": "0",
-        "RESHELF_FOLD__EARLY_MS": "0",
+        "RESHELF_FOLD__ALLOWED_LATENESS_MS": "0",
+        "RESHELF_FOLD__MAX_CLOCK_SKEW_MS": "0",
     }
     return subprocess.Popen([sys.executable, "-m", "reshelf", "worker", "learner"], env=environment)
 
@@ -58,7 +58,7 @@ def test_state_survives_a_kill(
             worker.terminate()
         statuses = sorted(worker.wait(20) for worker in workers)
     assert statuses == [-9, 0]
-    plain = PlainFold(FoldSettings(late_ms=0, early_ms=0))
+    plain = PlainFold(FoldSettings(allowed_lateness_ms=0, max_clock_skew_ms=0))
     for tp, records in read_all(settings, TOPICS).items():
         plain.read(tp, records)
     assert asyncio.run(exported(store)) == plain.rows()

@@ -12,7 +12,7 @@ from schemas.errors import Transient
 from streams.kafka.records import TopicPartition
 from streams.settings import RedisSettings
 from streams.state.connection.client import redis_client, redis_servers
-from streams.state.store import Move, Store
+from streams.state.store import GroupUpdate, Store
 from streams.state.watermark import Watermark
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def cluster(tmp_path: Path) -> Iterator[RedisCluster]:
 async def moved(store: Store, end: int) -> list[int]:
     """Move every group to `end` from wherever it is, as a worker does after a rewind."""
     found = await store.watermarks(TP, 0)
-    moves = [Move(group, mark.offset, Watermark(end)) for group, mark in enumerate(found) if mark.offset < end]
+    moves = [GroupUpdate(group, mark.offset, Watermark(end)) for group, mark in enumerate(found) if mark.offset < end]
     await store.apply(TP, 0, moves)
     return [mark.offset for mark in await store.watermarks(TP, 0)]
 

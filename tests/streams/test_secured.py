@@ -20,7 +20,7 @@ from schemas.errors import ReshelfError
 from streams.kafka.records import TopicPartition
 from streams.settings import KafkaSettings, RedisSettings
 from streams.state.connection.client import redis_client, redis_servers
-from streams.state.store import Move, Store
+from streams.state.store import GroupUpdate, Store
 from streams.state.watermark import Watermark
 from tests.streams.test_transport import CLICKS, TP0, Worker, produce, running, until
 
@@ -181,7 +181,7 @@ async def store_and_read(settings: RedisSettings) -> None:
     try:
         store = Store(client, settings.namespace, settings.groups)
         start = (await store.watermarks(TP, 0))[0].offset
-        await store.apply(TP, 0, [Move(0, start, Watermark(start + 5))])
+        await store.apply(TP, 0, [GroupUpdate(0, start, Watermark(start + 5))])
         assert (await store.watermarks(TP, 0))[0].offset == start + 5
     finally:
         await client.aclose()

@@ -18,17 +18,17 @@ from schemas.errors import BadSettings, StateAttention, Transient
 from streams.fold.deltas import TableKey, Traffic
 from streams.fold.judge import Rejected
 from streams.kafka.records import Batch, TopicPartition
-from streams.retry import Patience
+from streams.retry import Retry
 from streams.settings import FoldSettings
 from streams.state import export
 from streams.state.arrays.operations import BLOCK
 from streams.state.arrays.tables import decode_table
-from streams.state.connection.errors import carried_out
+from streams.state.connection.errors import translate_errors
 from streams.state.expiry import expire
 from streams.state.manifest import agree, manifest_of, read
 from streams.state.partition import PartitionFold, Rewind
 from streams.state.reader import StateReader
-from streams.state.store import Move, Store
+from streams.state.store import GroupUpdate, Store
 from streams.state.watermark import Watermark
 from tests.streams.logs import LoggedRecord
 from tests.streams.test_fold import NOW, click, record
@@ -36,7 +36,7 @@ from tests.streams.test_state_law import FlakyStore
 
 T = TypeVar("T")
 TP = TopicPartition("events-clicks", 0)
-FOLD = FoldSettings(bucket_ms=1_000, bucket_life_ms=5_000, late_ms=0, duplicate_window=10)
+FOLD = FoldSettings(bucket_ms=1_000, bucket_ttl_ms=5_000, allowed_lateness_ms=0, duplicate_window=10)
 
 
 async def bury(tp: TopicPartition, rejected: Sequence[Rejected]) -> None:
@@ -107,7 +107,7 @@ def test_lost_records_are_skipped_only_on_purpose(redis: SyncRedis, redis_url: s
         store = Store(client, "n", 2)
         part = await PartitionFold.resume(TP, store, 0, FOLD, bury)
         await part.skip_to(3)
-        assert part.floors == [3, 3]
+        assert part.applied_offsets == [3, 3]
         await part.commit(part.prepare(Batch(TP, 3, 4, 0, [record(click("c"), 3)])))
         assert [mark.offset for mark in await store.watermarks(TP, 0)].count(4) >= 1
 
@@ -170,9 +170,9 @@ def test_a_torn_read_credits_no_wrong_item() -> None:
 def test_no_script_lowers_a_watermark(redis: SyncRedis, redis_url: str) -> None:
     async def work(client: Redis) -> None:
         store = Store(client, "n", 1)
-        assert await store.apply(TP, 0, [Move(0, 0, Watermark(5))]) == [5]
+        assert await store.apply(TP, 0, [GroupUpdate(0, 0, Watermark(5))]) == [5]
         with pytest.raises(redis_errors.ResponseError, match="WATERMARK would go back"):
-            await store.apply(TP, 0, [Move(0, 5, Watermark(4))])
+            await store.apply(TP, 0, [GroupUpdate(0, 5, Watermark(4))])
         assert [mark.offset for mark in await store.watermarks(TP, 0)] == [5]
 
     with_redis(redis_url, work)
@@ -250,7 +250,7 @@ def test_waiting_is_told_now_and_then(
             raise Transient("Redis does not answer.")
         return True
 
-    assert asyncio.run(Patience().until_done(call))
+    assert asyncio.run(Retry().until_success(call))
     waiting = [one for one in caplog.messages if one == "Redis does not answer. Waiting; work goes on where it was."]
     assert len(waiting) == told
 
@@ -281,4 +281,4 @@ def test_an_error_of_redis_says_what_to_do(error: Exception, expected: type[Exce
         raise error
 
     with pytest.raises(expected):
-        asyncio.run(carried_out(fail))
+        asyncio.run(translate_errors(fail))

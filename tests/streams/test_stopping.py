@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from streams.cancellation import alone
-from streams.cancellation import ended as tasks_ended
+from streams.cancellation import cancel_all as tasks_ended
+from streams.cancellation import run_exclusively
 
 LIMIT_S = 60.0
 _HANGS = """
@@ -32,7 +32,7 @@ sys.exit(app.run_app(make))
 """
 
 
-def ended(child: subprocess.Popen[str]) -> tuple[int, str]:
+def cancel_all(child: subprocess.Popen[str]) -> tuple[int, str]:
     child.send_signal(signal.SIGTERM)
     said = finished(child)
     return child.returncode, said
@@ -63,7 +63,7 @@ def test_what_hangs_is_ended_and_says_so() -> None:
     child = start(["-c", _HANGS])
     assert child.stdout is not None
     assert child.stdout.readline() == "making\n"
-    status, said = ended(child)
+    status, said = cancel_all(child)
     assert status == 1
     assert "Not stopped in good order" in said
 
@@ -103,7 +103,7 @@ def test_a_worker_that_is_still_starting_ends_quietly(
         RESHELF_REDIS__NAMESPACE=prefix.strip("-"),
     )
     time.sleep(after_s)
-    status, said = ended(child)
+    status, said = cancel_all(child)
     # On a slow machine Python itself may still be starting: then the signal ends it as it ends any program.
     assert status in (0, 143, -signal.SIGTERM), said
     assert "Traceback" not in said
@@ -179,7 +179,7 @@ def test_what_a_task_starts_while_it_is_ended_is_ended_too() -> None:
         await asyncio.sleep(0)
         return 7
 
-    assert asyncio.run(alone(run())) == 7
+    assert asyncio.run(run_exclusively(run())) == 7
     assert len(others) == 3 and all(task.done() for task in others)
 
 
@@ -187,6 +187,6 @@ def test_a_worker_that_waits_for_its_broker_ends() -> None:
     child = start(["-m", "reshelf", "worker", "learner"], RESHELF_KAFKA__BOOTSTRAP="127.0.0.1:1")
     assert child.stdout is not None
     assert child.stdout.readline()
-    status, said = ended(child)
+    status, said = cancel_all(child)
     assert status == 0, said
     assert "Traceback" not in said

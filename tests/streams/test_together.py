@@ -14,7 +14,7 @@ from redis.exceptions import ResponseError
 
 from reshelf.processes.children import free_port
 from schemas.errors import Transient
-from streams.state.connection.pipelined import MOST, Together
+from streams.state.connection.pipelined import MOST, PipelinedClient
 
 
 @settings(max_examples=25)
@@ -22,7 +22,7 @@ from streams.state.connection.pipelined import MOST, Together
 def test_each_caller_gets_its_own_replies(redis_url: str, asked: list[list[int]]) -> None:
     async def run() -> None:
         async with Client.from_url(redis_url) as client:
-            together = Together(client)
+            together = PipelinedClient(client)
             replies = await asyncio.gather(*(together.ask(*(("ECHO", str(n)) for n in those)) for those in asked))
             assert replies == [[str(n).encode() for n in those] for those in asked]
             assert await together.ask(("ECHO", "later")) == [b"later"]
@@ -33,7 +33,7 @@ def test_each_caller_gets_its_own_replies(redis_url: str, asked: list[list[int]]
 def test_an_error_is_that_of_its_caller_alone(redis_url: str, redis: Redis) -> None:
     async def run() -> None:
         async with Client.from_url(redis_url) as client:
-            together = Together(client)
+            together = PipelinedClient(client)
             got: list[object] = await asyncio.gather(
                 together.ask(("SET", "a", "1"), ("GET", "a")),
                 together.ask(("INCR", "a"), ("LPUSH", "a", "x")),
@@ -49,7 +49,7 @@ def test_an_error_is_that_of_its_caller_alone(redis_url: str, redis: Redis) -> N
 def test_a_caller_that_gives_up_takes_nothing_from_the_others(redis_url: str, redis: Redis) -> None:
     async def run() -> None:
         async with Client.from_url(redis_url) as client:
-            together = Together(client)
+            together = PipelinedClient(client)
             leaving = [asyncio.create_task(together.ask(("ECHO", str(n)))) for n in range(20)]
             staying = [asyncio.create_task(together.ask(("ECHO", f"s{n}"))) for n in range(20)]
             await asyncio.sleep(0)
@@ -66,7 +66,7 @@ def test_a_caller_that_gives_up_takes_nothing_from_the_others(redis_url: str, re
 def test_where_no_redis_answers_all_are_told_so() -> None:
     async def run() -> None:
         client = Client(port=free_port())
-        together = Together(client)
+        together = PipelinedClient(client)
         told = await asyncio.gather(*(together.ask(("GET", "a")) for _ in range(5)), return_exceptions=True)
         assert all(isinstance(one, Transient) for one in told)
         with pytest.raises(Transient):

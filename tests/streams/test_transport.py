@@ -443,7 +443,7 @@ from streams.retry import Patience
 from streams.settings import KafkaSettings
 from streams.transport import create_app, run_app, subscription
 
-kafka = KafkaSettings(bootstrap=sys.argv[1], prefix=sys.argv[2], session_timeout_s=2.0, stuck_s=2.0)
+kafka = KafkaSettings(bootstrap=sys.argv[1], prefix=sys.argv[2], session_timeout_s=2.0, stall_timeout_s=2.0)
 
 async def away():
     raise Transient("Redis does not answer")
@@ -467,7 +467,7 @@ async def make():
             if b"hang" in [record.value for record in batch.records]:
                 await asyncio.sleep(600)
             if b"away" in [record.value for record in batch.records]:
-                await Patience().until_done(away)
+                await Patience().until_success(away)
             print("applied", batch.end, flush=True)
 
     return app

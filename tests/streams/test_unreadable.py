@@ -20,7 +20,7 @@ from schemas import dead_letters
 from schemas.messages import CatalogItem
 from schemas.topics import CATALOG_ITEMS, CLICKS, DEAD_LETTERS
 from streams.catalog.follower import Follower
-from streams.catalog.view import Catalog
+from streams.catalog.view import CatalogView
 from streams.kafka.clients import confluent_producer_config
 from streams.kafka.log_source import KafkaSource
 from streams.kafka.records import TopicPartition
@@ -86,7 +86,7 @@ def test_the_learner_buries_it_and_goes_on(kafka: KafkaSettings, redis: Redis, r
 
 def test_the_catalog_is_followed_over_it(kafka: KafkaSettings) -> None:
     items = [msgspec.json.encode(CatalogItem("i", f"title {number}")) for number in range(4)]
-    catalog = Catalog()
+    catalog = CatalogView()
     follower = Follower(kafka, catalog, lambda changes: None)
 
     async def run() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.learner.layout_requests import Wanted
+from streams.learner.layout_requests import RequestDebouncer
 
 REST_S = 2.0
 KEYS = [("home", "all"), ("home", "new"), ("sale", "all")]
@@ -19,7 +19,7 @@ STEPS = st.lists(
 def test_clicked_keys_go_at_once_seen_ones_after_their_rest_and_none_is_forgotten(
     steps: list[tuple[tuple[str, str], bool, float, bool]],
 ) -> None:
-    wanted, now = Wanted(REST_S), 0.0
+    wanted, now = RequestDebouncer(REST_S), 0.0
     lacking, asked = set[tuple[str, str]](), dict[tuple[str, str], float]()
     for key, clicked, passed, looks in steps:
         now += passed

@@ -113,5 +113,5 @@ def _told(settings: Settings, counts: dict[str, int]) -> str:
         f"{counts['rows']} rows with {counts['clicks']} clicks read, {counts['published']} events published to "
         f"{settings.kafka.prefix}events-*. To learn from them run\n"
         f"  RESHELF_KAFKA__PREFIX={settings.kafka.prefix} RESHELF_REDIS__NAMESPACE={settings.redis.namespace} "
-        f"RESHELF_FOLD__LATE_MS=0 RESHELF_FOLD__EARLY_MS=0 reshelf worker learner"
+        f"RESHELF_FOLD__ALLOWED_LATENESS_MS=0 RESHELF_FOLD__MAX_CLOCK_SKEW_MS=0 reshelf worker learner"
     )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--page", help="One page alone.")
 @click.option("--follow", is_flag=True, help="Go on while events flow; served, holdout and shadow alone.")
 @click.option(
-    "--settle-s",
+    "--outcome-wait-s",
     type=click.FloatRange(0.0),
     default=1_800.0,
     show_default=True,
@@ -41,8 +41,8 @@ def evaluate(
     exploration: float | None,
     page: str | None,
     follow: bool,
-    settle_s: float,
-    every_s: float,
+    outcome_wait_s: float,
+    interval_s: float,
     level: float,
 ) -> None:
     """Estimate what a policy would have earned per page view, without serving it.
@@ -68,7 +68,7 @@ def evaluate(
             raise BadSettings(
                 f"--follow: expected one of {', '.join(RECORDED)}, which the history holds, got {policy!r}."
             )
-        _follow(front, policy, page, settle_s, every_s, level)
+        _follow(front, policy, page, outcome_wait_s, interval_s, level)
         return
     began = time.monotonic()
     evaluator = Evaluator(front.settings)
@@ -91,15 +91,17 @@ def _read(answer: dict[str, Any]) -> dict[str, Any]:
     return {page: {"views": told["views"], "layouts": told["layouts"]} for page, told in answer["pages"].items()}
 
 
-def _follow(front: Front, policy: str, page: str | None, settle_s: float, every_s: float, level: float) -> None:
+def _follow(
+    front: Front, policy: str, page: str | None, outcome_wait_s: float, interval_s: float, level: float
+) -> None:
     """Tell the estimates whenever page views have settled; with --json one object a line."""
     import json
 
     from reshelf.evaluation.follow import Running, follow
     from reshelf.terminal.tables import show
 
-    running = Running(policy, front.settings.fold, round(settle_s * 1_000))
-    for found in follow(front.settings.kafka, running, every_s):
+    running = Running(policy, front.settings.fold, round(outcome_wait_s * 1_000))
+    for found in follow(front.settings.kafka, running, interval_s):
         answer = {"policy": policy, **found.answer(level)}
         answer["pages"] = {name: told for name, told in answer["pages"].items() if page in (None, name)}
         if front.json:

@@ -56,7 +56,7 @@ def apply(front: Front, file: TextIO, author: str | None, reason: str) -> None:
     Example: reshelf rules apply home.yaml --author mira --reason "shoe week"
     """
     from reshelf.rules.file import read
-    from reshelf.rules.lint import doubts
+    from reshelf.rules.lint import lint
     from reshelf.rules.topic import publish
     from schemas.topics import CATALOG_ITEMS
     from streams.catalog.snapshot import read_catalog
@@ -66,7 +66,7 @@ def apply(front: Front, file: TextIO, author: str | None, reason: str) -> None:
     said = [f"{page.page}: version {page.version} with {len(page.rules)} rules" for page in made]
     text = "\n".join(said) or "nothing differs from what is in force"
     items = read_catalog(front.settings.kafka, [CATALOG_ITEMS]).items if made else {}
-    doubtful = [f"{page.page}: {said}" for page in made for said in doubts(page, items)]
+    doubtful = [f"{page.page}: {said}" for page in made for said in lint(page, items)]
     front.answer({"published": [_row(page) for page in made], "doubts": doubtful}, "\n".join([text, *doubtful]))
 
 

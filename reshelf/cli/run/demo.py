@@ -11,7 +11,7 @@ from reshelf.cli.front import Front
 from schemas.errors import BadSettings
 
 if TYPE_CHECKING:
-    from reshelf.demo.run import Order
+    from reshelf.demo.run import Options
 
 
 @click.command()
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     "--rate", type=click.FloatRange(1, 50_000), default=1_500.0, show_default=True, help="Page views a second."
 )
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Another number, another shop.")
-@click.option("--alike", is_flag=True, help="All items are equally good: no layout can be better than another.")
+@click.option("--null", is_flag=True, help="All items are equally good: no layout can be better than another.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65_535),
@@ -66,13 +66,13 @@ def demo(
 
     Example: reshelf demo --seconds 90 --seed 2
     """
-    from reshelf.demo.run import Order, Stopped, stoppable, usual_port
+    from reshelf.demo.run import Options, Stopped, stoppable, usual_port
 
     front.embedded = embedded = embedded and not traffic_only
     shown_at = (usual_port() if port is None else port) if web and not traffic_only else None
     encodes = not traffic_only and _encodes(encoder)
     with stoppable(), contextlib.suppress(Stopped):
-        _open(front, Order(seconds, rate, seed, alike, shown_at, embedded, not traffic_only, encodes))
+        _open(front, Options(seconds, rate, seed, alike, shown_at, embedded, not traffic_only, encodes))
 
 
 def _encodes(asked: bool | None) -> bool:
@@ -84,7 +84,7 @@ def _encodes(asked: bool | None) -> bool:
     return installed() if asked is None else asked
 
 
-def _open(front: Front, order: Order) -> None:
+def _open(front: Front, order: Options) -> None:
     from rich.console import Console
 
     from reshelf.demo.run import demonstration

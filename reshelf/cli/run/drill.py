@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Apache Kafka's folder; without it the embedded broker is used, and nothing happens to it.",
 )
-@click.option("--hostile", type=click.IntRange(min=1), help="Instead: so many harmful records, without any server.")
+@click.option("--fuzz", type=click.IntRange(min=1), help="Instead: so many harmful records, without any server.")
 @click.option("--cluster", is_flag=True, help="Keep the state in a Redis Cluster: three primaries, three replicas.")
-@click.option("--given", is_flag=True, help="Use the broker and the Redis of the settings, and break workers alone.")
+@click.option("--external", is_flag=True, help="Use the broker and the Redis of the settings, and break workers alone.")
 @click.option("--redis-delay-ms", type=click.IntRange(0, 2_000), default=0, help="Redis answers so much later.")
 @click.option("--read-kb-per-s", type=click.IntRange(min=0), default=0, help="Kafka hands each client so much at most.")
 @click.option("--only", multiple=True, help="Faults whose name contains this; may be repeated.")
@@ -60,7 +60,8 @@ def drill(
     """Kill, freeze, restart and roll back everything while events flow; then compare the state with the log.
 
     Starts a broker, Redis and workers of its own; topics and keys have names of their own where
-    --given names other servers, and are removed there before and after.  Ends with status 1 when an event was lost or
+    --external names other servers, and are removed there before and after.  Ends with status 1 when an event was lost
+    or
     counted twice.
 
     Example: reshelf drill --kills 12 --seconds 80
@@ -69,11 +70,11 @@ def drill(
         _hostile(front, hostile, seed)
         return
     from reshelf.drill.plan import Kind
-    from reshelf.drill.report import Order, as_json
+    from reshelf.drill.report import Options, as_json
     from reshelf.drill.run import drill as carry_out
 
     _check(cluster, given, redis_delay_ms, read_kb_per_s, kafka_home)
-    order = Order(
+    order = Options(
         kills=kills,
         seconds=seconds or max(60.0, 6.0 * kills),
         seed=seed,
@@ -100,7 +101,7 @@ def drill(
 
 def _check(cluster: bool, given: bool, redis_delay_ms: int, read_kb_per_s: int, kafka_home: Path | None) -> None:
     if given and (cluster or redis_delay_ms or read_kb_per_s):
-        raise click.UsageError("--given leaves servers as they are: use it without --cluster and without slowness")
+        raise click.UsageError("--external leaves servers as they are: use it without --cluster and without slowness")
     if cluster and redis_delay_ms:
         raise click.UsageError("--redis-delay-ms works for one Redis, not for --cluster")
     if read_kb_per_s and kafka_home is None:

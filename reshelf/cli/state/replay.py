@@ -44,7 +44,7 @@ def replay(
     Example: reshelf replay --from 2026-11-01 --into november
     """
     from reshelf.evaluation.records.store import record
-    from reshelf.namespaces.replay import Order, as_json, run, windows
+    from reshelf.namespaces.replay import Options, as_json, run, windows
 
     if window_ms and not reattribute:
         raise click.UsageError("--window-ms: windows matter to purchases that are decided again: add --reattribute")
@@ -52,7 +52,7 @@ def replay(
     source = _source(front, archive)
     anew = windows(settings, window_ms) if reattribute else None
     with progress(front.json, ",.0f") as begin_progress:
-        done = run(settings, source, Order(begin, end, namespace, anew), begin_progress)
+        done = run(settings, source, Options(begin, end, namespace, anew), begin_progress)
     told = as_json(done)
     asked: dict[str, Any] = {"from": begin, "to": end, "into": namespace, "archive": archive and str(archive)}
     asked |= {"reattribute": reattribute, "window_ms": window_ms}

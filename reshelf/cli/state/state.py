@@ -90,7 +90,7 @@ def diff(front: Front, one: str, other: str) -> int:
     show_default=True,
     help="Refuse one that lacks more records.",
 )
-@click.option("--skip-letters", is_flag=True, help="Switch though workers have yet to bury what it has passed.")
+@click.option("--skip-dead-letters", is_flag=True, help="Switch though workers have yet to bury what it has passed.")
 @click.pass_obj
 def swap(front: Front, namespace: str, max_behind: int, skip_letters: bool) -> None:
     """Switch live workers to NAMESPACE: the name in redis.namespace stands for it from now on.

@@ -81,7 +81,7 @@ export const pipeline = {
       tiles.lag.show(number(now.lag), over("lag"));
       tiles.age.show(span(now.age_ms), over("age_ms"));
       tiles.layouts.show(number(now.layouts, 1), over("layouts"));
-      tiles.letters.show(number(content.letters.total), null, content.letters.reasons.length ? `most often: ${content.letters.reasons[0].reason}` : "nothing was unfit");
+      tiles.letters.show(number(content.letters.total), null, content.letters.reasons.length ? `most often: ${content.letters.reasons[0].reason}` : "nothing was invalid");
       const used = content.servers.reduce((sum, one) => sum + one.used, 0);
       tiles.memory.show(content.servers.length ? bytes(used) : "–", null, content.servers.map(one => `${one.kind}, peak ${bytes(one.peak)}`).join(", "));
       logs.replaceChildren(table(["Topic", "Partitions", "End of the log", "Applied", "Behind", "Reflects until"], partitions(content.standings), 2));

@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from reshelf.console.live_view import Sight, State
+from reshelf.console.live_view import LiveView, State
 from reshelf.console.views.shop import rendered
-from reshelf.inspect.posterior_summary import Beliefs, beliefs
+from reshelf.inspect.posterior_summary import PosteriorSummary, posterior_summary
 from schemas.messages import Layout, PageRules
 
 
-async def arms(sight: Sight, state: State, rules: PageRules, segment: str) -> dict[str, Any]:
+async def arms(view: LiveView, state: State, rules: PageRules, segment: str) -> dict[str, Any]:
     """Columns of equal length, and the slots with how likely each is looked at."""
-    found, layout = await believed(sight, state, rules, segment), rendered(sight, rules.page, segment)[1]
-    items = [sight.catalog.items.get(name) for name in found.items]
+    found, layout = await believed(view, state, rules, segment), rendered(view, rules.page, segment)[1]
+    items = [view.catalog.items.get(name) for name in found.items]
     return {
         "page": rules.page,
         "segment": segment,
@@ -29,15 +29,17 @@ async def arms(sight: Sight, state: State, rules: PageRules, segment: str) -> di
             {"slot": slot, "examination": round(float(share), 4)}
             for slot, share in zip(rules.slots, found.examination, strict=True)
         ],
-        "fitted_at": parameters.fitted_at if (parameters := sight.catalog.parameters.get(rules.page)) else None,
+        "fitted_at": parameters.fitted_at if (parameters := view.catalog.parameters.get(rules.page)) else None,
     }
 
 
-async def believed(sight: Sight, state: State, rules: PageRules, segment: str) -> Beliefs:
+async def believed(view: LiveView, state: State, rules: PageRules, segment: str) -> PosteriorSummary:
     """The beliefs on a page's arms for a segment; sums are kept from one call to the next."""
     counts = await state.of(rules.page, segment)
-    totals = state.totals.totals((rules.page, segment), sight.catalog.candidates(rules.page), tuple(rules.slots))
-    return beliefs(sight.catalog.page(rules.page), counts, segment, sight.settings.layouts, totals)
+    weighted_counts = state.weighted_counts.of(
+        (rules.page, segment), view.catalog.candidates(rules.page), tuple(rules.slots)
+    )
+    return posterior_summary(view.catalog.page(rules.page), counts, segment, view.settings.layouts, weighted_counts)
 
 
 def _placed(items: tuple[str, ...], layout: Layout | None) -> list[float]:

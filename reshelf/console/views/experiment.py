@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from policy.experiments.sequence import METRICS, Uplift
-from reshelf.console.live_view import Sight, State
+from reshelf.console.live_view import LiveView, State
 from reshelf.inspect.experiment import told
 from reshelf.inspect.report.gather import over_time
 from streams.state.arrays.experiment_bins import read_bins
@@ -16,15 +16,15 @@ MOMENTS = 240
 """Points of a line, at most."""
 
 
-async def experiment(sight: Sight, state: State, page: str, now_ms: int) -> dict[str, Any]:
+async def experiment(view: LiveView, state: State, page: str, now_ms: int) -> dict[str, Any]:
     """How the experiment of a page stands, and its uplifts over time: by time bucket, then as the console saw them."""
-    settings, pulse = sight.settings, sight.pulse
-    health = pulse.health.get(page)
+    settings, monitor = view.settings, view.monitor
+    health = monitor.health.get(page)
     if health is None:
         return {"page": page, "known": False}
-    bins = await read_bins(sight.redis, state.made.namespace, state.made.groups, page)
+    bins = await read_bins(view.redis, state.made.namespace, state.made.groups, page)
     by_bucket = over_time(bins, settings.experiment.since_ms, settings.fold.bucket_ms, 0.95)
-    seen = pulse.uplifts.get(page, ())
+    seen = monitor.uplifts.get(page, ())
     begin = seen[0][0] if seen else now_ms
     lines = {
         name: [(one.until, one.uplift) for one in by_bucket[name] if one.until < begin]

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from policy.assignment import epoch_of
-from reshelf.console.live_view import Sight, State
+from reshelf.console.live_view import LiveView, State
 from reshelf.console.views.shop import card, rendered
 from schemas.messages import PageRules
 from streams.layouts.explain import explain
@@ -17,23 +17,23 @@ OTHERS = 12
 """Arms that are listed beside those in the slot, the likeliest to be clicked."""
 
 
-async def why(sight: Sight, state: State, rules: PageRules, segment: str, asked: tuple[str, str], now_ms: int) -> Any:
+async def why(view: LiveView, state: State, rules: PageRules, segment: str, asked: tuple[str, str], now_ms: int) -> Any:
     """What stands in a slot, how likely, and all that led to one item there.
 
     `asked` are slot and item; of what is empty or not known the first is taken.
     It is worked out from the state of now by what makes the layouts themselves, so a
     layout that was published a moment ago may differ a little.
     """
-    catalog, page, settings = sight.catalog, rules.page, sight.settings.layouts
+    catalog, page, settings = view.catalog, rules.page, view.settings.layouts
     epoch = epoch_of(now_ms, page, segment, settings.epoch_ms)
-    fell_back = fallen(catalog.published, sight.settings.experiment).get(rules.page, "")
+    fell_back = fallen(catalog.published, view.settings.experiment).get(rules.page, "")
     counted, made_of = await state.of(rules.page, segment), catalog.page(rules.page)
     found = explain(segment, counted, made_of, settings, epoch.number, now_ms, fell_back)
     slot = asked[0] if asked[0] in rules.slots else rules.slots[0]
     arms = sorted(found.arms, key=lambda arm: -arm.slots.get(slot, 0.0))
     standing = [arm for arm in arms if slot in arm.slots]
     chosen = next((arm for arm in arms if arm.item == asked[1]), arms[0] if arms else None)
-    published = rendered(sight, page, segment)[1]
+    published = rendered(view, page, segment)[1]
     return {
         "page": page,
         "segment": segment,

@@ -6,22 +6,22 @@ from collections.abc import Awaitable, Callable, Iterator
 
 from aiohttp import web
 
-from reshelf.console.monitor import Pulse
+from reshelf.console.monitor import Monitor
 from streams.metrics import REGISTRY, Sample
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def of_pulse(pulse: Pulse) -> Iterator[Sample]:
+def of_pulse(monitor: Monitor) -> Iterator[Sample]:
     """The last look at everything."""
-    yield Sample("reshelf_console_away", (), bool(pulse.away))
-    for one in pulse.standings:
+    yield Sample("reshelf_console_away", (), bool(monitor.away))
+    for one in monitor.standings:
         yield Sample("reshelf_state_lag_records", (one.topic, str(one.partition)), one.lag)
-    if pulse.beats:
-        yield Sample("reshelf_state_age_seconds", (), pulse.beats[-1].age_ms / 1000)
-    for worker in pulse.workers:
+    if monitor.beats:
+        yield Sample("reshelf_state_age_seconds", (), monitor.beats[-1].age_ms / 1000)
+    for worker in monitor.workers:
         yield Sample("reshelf_workers", (worker["role"],), len(worker["members"]))
-    for server in pulse.servers:
+    for server in monitor.servers:
         yield Sample("reshelf_redis_memory_bytes", (server["name"],), server["used"])
         yield Sample("reshelf_redis_memory_limit_bytes", (server["name"],), server["limit"])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from reshelf.console.live_view import Sight
+from reshelf.console.live_view import LiveView
 from reshelf.console.monitor import Beat
 
 WINDOW = 5
@@ -14,24 +14,24 @@ LONG_MS = 30_000
 """Events that wait for longer are worth a warning, once they did so for a whole window."""
 
 
-def warnings(sight: Sight, now_ms: int) -> list[str]:
+def warnings(view: LiveView, now_ms: int) -> list[str]:
     """What is not as it should be; up to a colon it is short enough for the head of every page."""
-    pulse = sight.pulse
-    away = [pulse.away] if pulse.away else []
-    if sight.state is None:
+    monitor = view.monitor
+    away = [monitor.away] if monitor.away else []
+    if view.state is None:
         return away or ["no state yet: no worker has made it; start `reshelf worker`"]
-    return [*away, *_without_workers(sight), *_expired(sight, now_ms), *_waiting(list(pulse.beats)[-WINDOW:])]
+    return [*away, *_without_workers(view), *_expired(view, now_ms), *_waiting(list(monitor.beats)[-WINDOW:])]
 
 
-def _without_workers(sight: Sight) -> Iterator[str]:
-    idle = [one["role"] for one in sight.pulse.workers if one["state"] in ("empty", "dead")]
+def _without_workers(view: LiveView) -> Iterator[str]:
+    idle = [one["role"] for one in view.monitor.workers if one["state"] in ("empty", "dead")]
     if idle:
-        who = "worker" if len(idle) == len(sight.pulse.workers) else " or ".join(idle)
+        who = "worker" if len(idle) == len(view.monitor.workers) else " or ".join(idle)
         yield f"no {who} runs: the broker knows of none; start `reshelf worker`"
 
 
-def _expired(sight: Sight, now_ms: int) -> Iterator[str]:
-    ends = [layout.expires_at for key, layout in sight.past.newest.items() if key.page in sight.catalog.rules]
+def _expired(view: LiveView, now_ms: int) -> Iterator[str]:
+    ends = [layout.expires_at for key, layout in view.layout_history.newest.items() if key.page in view.catalog.rules]
     if over := sum(end <= now_ms for end in ends):
         yield f"{over:,} of {len(ends):,} layouts expired: renderers show their fallback; does a layout producer run?"
 
@@ -41,25 +41,25 @@ def _waiting(beats: Sequence[Beat]) -> Iterator[str]:
         yield f"{beats[-1].lag:,} events wait: the oldest for {beats[-1].age_ms / 1000:,.0f} s; does a learner keep up?"
 
 
-def pipeline(sight: Sight, now_ms: int) -> dict[str, Any]:
+def pipeline(view: LiveView, now_ms: int) -> dict[str, Any]:
     """Rates and lag of the last minutes, watermarks, workers, Redis and dead letters."""
-    pulse = sight.pulse
-    beats = list(pulse.beats)
+    monitor = view.monitor
+    beats = list(monitor.beats)
     return {
-        "name": sight.settings.redis.namespace,
-        "namespace": sight.namespace,
-        "state": sight.state is not None,
-        "away": pulse.away,
-        "warnings": warnings(sight, now_ms),
+        "name": view.settings.redis.namespace,
+        "namespace": view.namespace,
+        "state": view.state is not None,
+        "away": monitor.away,
+        "warnings": warnings(view, now_ms),
         "beats": [_moment(beats, at) for at in range(1, len(beats))],
-        "standings": [one._asdict() | {"lag": one.lag} for one in pulse.standings],
-        "workers": pulse.workers,
-        "servers": pulse.servers,
-        "layouts": sum(layout.expires_at > now_ms for layout in sight.past.newest.values()),
-        "items": len(sight.catalog.items),
-        "pages": len(sight.catalog.rules),
-        "unfit": dict(sight.catalog.unfit),
-        "letters": sight.letters.told(),
+        "standings": [one._asdict() | {"lag": one.lag} for one in monitor.standings],
+        "workers": monitor.workers,
+        "servers": monitor.servers,
+        "layouts": sum(layout.expires_at > now_ms for layout in view.layout_history.newest.values()),
+        "items": len(view.catalog.items),
+        "pages": len(view.catalog.rules),
+        "invalid": dict(view.catalog.invalid),
+        "letters": view.dead_letters.told(),
     }
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
-from reshelf.console.live_view import Sight
+from reshelf.console.live_view import LiveView
 from reshelf.rules import topic
 from reshelf.rules.file import check, read, written
-from reshelf.rules.lint import doubts
+from reshelf.rules.lint import lint
 from schemas.errors import BadSettings, ReshelfError
 from schemas.messages import PageRules
 
@@ -24,50 +24,50 @@ class Overtaken(ReshelfError):
     """Somebody else published in the meantime."""
 
 
-def shown(sight: Sight, page: PageRules) -> dict[str, Any]:
+def shown(view: LiveView, page: PageRules) -> dict[str, Any]:
     """What is in force for a page, as a text to edit, and its history, newest first; reads the topics to their ends."""
-    history = topic.history(sight.settings.kafka, page.page)
+    history = topic.history(view.settings.kafka, page.page)
     return {
         "page": page.page,
         "version": page.version,
         "text": _text(page),
         "rules": msgspec.to_builtins(page.rules),
-        "segments": sorted(sight.catalog.segments.get(page.page, ())),
+        "segments": sorted(view.catalog.segments.get(page.page, ())),
         "history": [_version(history[at], history[at - 1] if at else None) for at in reversed(range(len(history)))],
     }
 
 
-def checked(sight: Sight, body: Mapping[str, Any]) -> dict[str, Any]:
+def checked(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
     """What is wrong with `text`, what it would change, and what one should know before."""
     pages, wrong = check(str(body.get("text", "")))
     return {
         "wrong": [{"line": line, "text": said} for line, said in wrong],
-        "changes": [] if wrong else [line for page in pages for line in _changes(sight.catalog.rules, page)],
-        "warnings": [said for page in pages for said in doubts(page, sight.catalog.items)],
+        "changes": [] if wrong else [line for page in pages for line in _changes(view.catalog.rules, page)],
+        "warnings": [said for page in pages for said in lint(page, view.catalog.items)],
     }
 
 
-def published(sight: Sight, body: Mapping[str, Any]) -> dict[str, Any]:
+def published(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
     """Publish `text`, made from `version` of `page`, by `author` for `reason`; ReshelfError if it does not fit."""
     author, reason = _signed(body, "author", "reason")
     pages = read(str(body.get("text", "")), "the text")
-    now = topic.newest(sight.settings.kafka).get(str(body.get("page", "")))
+    now = topic.newest(view.settings.kafka).get(str(body.get("page", "")))
     if now is not None and now.version != body.get("version"):
         raise Overtaken(
             f"{now.author or 'somebody'} published version {now.version} meanwhile: expected to change version "
             f"{body.get('version')}. Open the page again and make the change there."
         )
-    made = topic.publish(sight.settings.kafka, pages, author, reason, _now_ms())
+    made = topic.publish(view.settings.kafka, pages, author, reason, _now_ms())
     return {"published": [{"page": page.page, "version": page.version} for page in made]}
 
 
-def taken_back(sight: Sight, body: Mapping[str, Any]) -> dict[str, Any]:
+def taken_back(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
     """Publish an earlier `version` of `page` once more; raises ReshelfError where there is none."""
     author, reason = _signed(body, "author")
     page, version = body.get("page"), body.get("version")
     if not isinstance(page, str) or not isinstance(version, int):
         raise BadSettings(f"expected a page and a version to go back to, got {page!r} and {version!r}")
-    made = topic.roll_back(sight.settings.kafka, page, version, author, reason, _now_ms())
+    made = topic.roll_back(view.settings.kafka, page, version, author, reason, _now_ms())
     return {"published": [{"page": made.page, "version": made.version}]}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from policy.assignment import choose
-from reshelf.console.live_view import Sight
+from reshelf.console.live_view import LiveView
 from schemas.messages import BASELINE, FALLBACK, CatalogItem, Layout
 from streams.catalog.page import Key
 from streams.fold.deltas import WHOLE_PAGE
@@ -14,14 +14,14 @@ from streams.fold.deltas import WHOLE_PAGE
 CHANGES = 40
 
 
-def shop(sight: Sight, page: str, segment: str, unit: str, now_ms: int) -> dict[str, Any]:
+def shop(view: LiveView, page: str, segment: str, unit: str, now_ms: int) -> dict[str, Any]:
     """The page's slots with the items that stand there, and the latest changes, newest first."""
-    key, layout = rendered(sight, page, segment)
+    key, layout = rendered(view, page, segment)
     told: dict[str, Any] = {"page": page, "segment": segment, "unit": unit, "slots": [], "changes": []}
     if layout is None or layout.expires_at <= now_ms:
         return told | {"variant": FALLBACK, "version": 0, "of": ""}
     variant, slate = choose(layout, unit)
-    rules = sight.catalog.rules.get(page)
+    rules = view.catalog.rules.get(page)
     slots = rules.slots if rules else list(slate)
     return told | {
         "variant": variant,
@@ -34,15 +34,15 @@ def shop(sight: Sight, page: str, segment: str, unit: str, now_ms: int) -> dict[
         "policy": layout.policy,
         "relaxed": layout.relaxed,
         "guard_rail": layout.guard_rail,
-        "slots": [_slot(sight, layout, slot, slate.get(slot, "")) for slot in slots],
-        "changes": list(_changes(sight, key, unit)),
+        "slots": [_slot(view, layout, slot, slate.get(slot, "")) for slot in slots],
+        "changes": list(_changes(view, key, unit)),
     }
 
 
-def rendered(sight: Sight, page: str, segment: str) -> tuple[Key, Layout | None]:
+def rendered(view: LiveView, page: str, segment: str) -> tuple[Key, Layout | None]:
     """The layout that a renderer takes for a segment: its own, else that of '*'."""
     for name in (segment, WHOLE_PAGE):
-        layout = sight.past.newest.get(Key(page, name))
+        layout = view.layout_history.newest.get(Key(page, name))
         if layout is not None:
             return Key(page, name), layout
     return Key(page, segment), None
@@ -62,8 +62,8 @@ def card(item: str, known: CatalogItem | None) -> dict[str, Any]:
     }
 
 
-def _slot(sight: Sight, layout: Layout, slot: str, item: str) -> dict[str, Any]:
-    known = sight.catalog.items.get(item)
+def _slot(view: LiveView, layout: Layout, slot: str, item: str) -> dict[str, Any]:
+    known = view.catalog.items.get(item)
     return card(item, known) | {
         "slot": slot,
         "share": layout.propensities.get(slot, {}).get(item, 0.0),
@@ -71,11 +71,11 @@ def _slot(sight: Sight, layout: Layout, slot: str, item: str) -> dict[str, Any]:
     }
 
 
-def _changes(sight: Sight, key: Key, unit: str) -> Iterator[dict[str, Any]]:
-    items = sight.catalog.items
+def _changes(view: LiveView, key: Key, unit: str) -> Iterator[dict[str, Any]]:
+    items = view.catalog.items
 
     def title(item: str) -> str:
         return items[item].title if item in items else item
 
-    for change in sight.past.changes(key, unit)[:CHANGES]:
+    for change in view.layout_history.changes(key, unit)[:CHANGES]:
         yield change._asdict() | {"before": title(change.before), "after": title(change.after)}

@@ -1,4 +1,4 @@
-"""What takes part: a broker, what keeps the state, and a fleet of workers."""
+"""What takes part: a broker, what keeps the state, and workers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from confluent_kafka.admin import AdminClient
 
 from reshelf.drill.setup.stores import RedisServer, Store
-from reshelf.drill.setup.workers import Fleet
+from reshelf.drill.setup.workers import Workers
 from reshelf.processes.children import Served
 from reshelf.processes.servers import embedded_broker, kafka_server
 from reshelf.settings import Settings
@@ -90,13 +90,13 @@ class GivenBroker(Broker):
 
 
 @dataclass(slots=True)
-class Stage:
+class Environment:
     """All that takes part; `settings` are those of the workers."""
 
     settings: Settings
     broker: Broker
     store: Store
-    fleet: Fleet
+    workers: Workers
     replicas: list[RedisServer] = field(default_factory=list)
 
     @property

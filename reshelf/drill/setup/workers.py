@@ -29,7 +29,7 @@ class Member:
     expected: bool = False
 
 
-class Fleet:
+class Workers:
     """`size` workers of each role, started again a second after they end."""
 
     def __init__(self, settings: Settings, folder: Path, size: int) -> None:
@@ -60,7 +60,7 @@ class Fleet:
         return [member for member in self.members if member.role == role and member.child.poll() is None]
 
     def tend(self, now: float) -> None:
-        """Bury who ended, and start as many again as are wanted."""
+        """SendDeadLetters who ended, and start as many again as are wanted."""
         for member in [one for one in self.members if one.child.poll() is not None]:
             self.members.remove(member)
             member.stack.close()

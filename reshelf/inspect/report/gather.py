@@ -10,10 +10,10 @@ import numpy as np
 from policy.experiments.health import Health
 from policy.experiments.sequence import METRICS, Uplift, uplift
 from policy.model.examination import examination
-from reshelf.inspect.posterior_summary import beliefs
+from reshelf.inspect.posterior_summary import posterior_summary
 from reshelf.settings import Settings
 from schemas.messages import PageRules
-from streams.catalog.view import Catalog
+from streams.catalog.view import CatalogView
 from streams.fold.deltas import WHOLE_PAGE, Traffic
 from streams.state import manifest
 from streams.state.arrays.experiment_bins import BucketBins, health_of, read_bins, sides
@@ -63,7 +63,7 @@ class PageReport(NamedTuple):
     slots: list[Slot]
 
 
-async def pages(settings: Settings, catalog: Catalog, only: str | None, level: float) -> list[PageReport]:
+async def pages(settings: Settings, catalog: CatalogView, only: str | None, level: float) -> list[PageReport]:
     """Every declared page that has counts, or one of them; raises StateAttention without a state."""
     client = redis_client(settings.redis)
     try:
@@ -84,7 +84,7 @@ async def pages(settings: Settings, catalog: Catalog, only: str | None, level: f
 
 
 def page_report(
-    page: str, bins: BucketBins, state: KeyState, catalog: Catalog, settings: Settings, level: float
+    page: str, bins: BucketBins, state: KeyState, catalog: CatalogView, settings: Settings, level: float
 ) -> PageReport:
     """What is said of a page with these counts."""
     arms, in_all = _arms(catalog, state, catalog.rules[page], settings)
@@ -101,21 +101,21 @@ def page_report(
 def over_time(bins: BucketBins, since: int, width: int, level: float) -> dict[str, list[Point]]:
     """For each outcome the always-valid uplift as it stood at the end of each time bucket."""
     starts = sorted({bucket for bucket, _ in bins if bucket >= since})
-    totals = [(start + width, sides(bins, since, start + 1)) for start in starts]
+    weighted_counts = [(start + width, sides(bins, since, start + 1)) for start in starts]
     return {
-        name: [Point(starts[0], until, uplift(total, column, level)) for until, total in totals]
+        name: [Point(starts[0], until, uplift(total, column, level)) for until, total in weighted_counts]
         for name, column in METRICS.items()
     }
 
 
-def _arms(catalog: Catalog, state: KeyState, rules: PageRules, settings: Settings) -> tuple[list[Arm], int]:
-    found = beliefs(catalog.page(rules.page), state, WHOLE_PAGE, settings.layouts)
+def _arms(catalog: CatalogView, state: KeyState, rules: PageRules, settings: Settings) -> tuple[list[Arm], int]:
+    found = posterior_summary(catalog.page(rules.page), state, WHOLE_PAGE, settings.layouts)
     best = np.argsort(-found.mean, kind="stable")[:ARMS].tolist()
     columns = (found.prior, found.low, found.mean, found.high, found.clicks, found.examined)
     return [Arm(found.items[at], *(float(one[at]) for one in columns)) for at in best], len(found.items)
 
 
-def _slots(catalog: Catalog, state: KeyState, rules: PageRules) -> list[Slot]:
+def _slots(catalog: CatalogView, state: KeyState, rules: PageRules) -> list[Slot]:
     parameters = catalog.parameters.get(rules.page)
     curve = examination(rules.slots, parameters.examination if parameters else {})
     seen: dict[str, list[int]] = {slot: [0, 0] for slot in rules.slots}

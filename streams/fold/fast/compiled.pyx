@@ -27,7 +27,7 @@ cdef enum:
     MOST_ROWS = 1_024
 
 
-cdef class Shortcut:
+cdef class FastPath:
     """Judges plain impressions of one partition, beside a `Judge` whose windows it shares.
 
     limits: `least` and `most` by field, sizes of texts and values of numbers; `slots` is the number of them.
@@ -55,8 +55,8 @@ cdef class Shortcut:
         self, dict limits, fold, RecentWindow ids, RecentWindow views, RecentWindow units, BlockCount brought
     ):
         self.limits = limits
-        self.width, self.life = fold.bucket_ms, fold.bucket_ms and fold.bucket_ms + fold.bucket_life_ms
-        self.late, self.early = fold.late_ms, fold.early_ms
+        self.width, self.life = fold.bucket_ms, fold.bucket_ms and fold.bucket_ms + fold.bucket_ttl_ms
+        self.late, self.early = fold.allowed_lateness_ms, fold.max_clock_skew_ms
         self.most = fold.unit_impressions
         self.ids, self.views, self.units, self.brought = ids, views, units, brought
         self.known_places, self.known_pages, self.known_names = Table(), Table(), Table()
@@ -123,21 +123,21 @@ cdef class Shortcut:
             self.texts.append(text)
         return 0
 
-    def take(self, list records, Py_ssize_t at, int64_t first, int64_t newest, Taken taken, dict aside):
+    def take(self, list records, Py_ssize_t at, int64_t first, int64_t newest, FastEvents fast_events, dict skipped):
         """Judge records from place `at` on up to one that is not plain; the place of that one.
 
         Those below offset `first` are noted in the windows alone.  Offsets of what does not count
-        are added to `aside`, by verdict.  `newest` is the largest append time (ms) before, and the attribute the one after.
+        are added to `skipped`, by verdict.  `newest` is the largest append time (ms) before, and the attribute the one after.
         """
         cdef Py_ssize_t end = len(records), ahead = FEW_ROWS, gathered, judged
-        if taken.shortcut is not self:
-            raise ValueError("expected what this shortcut takes, got that of another")
+        if fast_events.fast_path is not self:
+            raise ValueError("expected what this fast_path takes, got that of another")
         self.newest = newest
         while at < end:
             gathered = self._gather(records, at, min(at + ahead, end))
             with nogil:
-                judged = self._take(gathered, first, taken)
-            self._put_aside(aside)
+                judged = self._take(gathered, first, fast_events)
+            self._add_skipped(skipped)
             at += judged
             if judged < gathered or gathered < ahead:
                 break
@@ -164,7 +164,7 @@ cdef class Shortcut:
             at += 1
         return count
 
-    cdef Py_ssize_t _take(self, Py_ssize_t gathered, int64_t first, Taken taken) except -1 nogil:
+    cdef Py_ssize_t _take(self, Py_ssize_t gathered, int64_t first, FastEvents fast_events) except -1 nogil:
         """How many of those gathered are plain, up to one that is not.  Other threads run meanwhile."""
         cdef Py_ssize_t at
         cdef Row *row
@@ -176,14 +176,14 @@ cdef class Shortcut:
                 return at
             if not self._fit(&event, row):
                 return at
-            if not self._judge(&event, row.offset, row.timestamp, row.offset >= first, taken):
+            if not self._judge(&event, row.offset, row.timestamp, row.offset >= first, fast_events):
                 return at
             self.newest = max(self.newest, row.timestamp)
         return gathered
 
-    cdef int _put_aside(self, dict aside) except -1:
+    cdef int _add_skipped(self, dict skipped) except -1:
         cdef Py_ssize_t at
-        cdef list duplicates = aside["duplicate"], robots = aside["robot"]
+        cdef list duplicates = skipped["duplicate"], robots = skipped["robot"]
         for at in range(self.doubled):
             duplicates.append(self.duplicates[at])
         for at in range(self.brought_much):
@@ -203,7 +203,7 @@ cdef class Shortcut:
         return event.occurred_at - event.occurred_at % self.width if self.width else 0
 
     cdef int _judge(
-        self, Event *event, int64_t offset, int64_t timestamp, bint counts, Taken taken
+        self, Event *event, int64_t offset, int64_t timestamp, bint counts, FastEvents fast_events
     ) except -1 nogil:
         cdef int64_t place = UNKNOWN
         cdef bint robot = False
@@ -221,7 +221,7 @@ cdef class Shortcut:
         self.units.expect(unit)
         self.ids.expect(ident)
         if counts:
-            place = self._place(event, page, taken)
+            place = self._place(event, page, fast_events)
             if place == UNKNOWN:
                 return 0
         if self.most:
@@ -235,15 +235,15 @@ cdef class Shortcut:
             self.robots[self.brought_much] = offset
             self.brought_much += 1
         elif counts:
-            one = &taken.ones[taken.count]
+            one = &fast_events.ones[fast_events.count]
             one.offset, one.place, one.cells = offset, <int32_t>place, event.shown
             one.unit, one.marks = _bin(event.unit), new_view | (new_unit << 1)
-            taken.count += 1
-            taken.cell_count += event.shown
+            fast_events.count += 1
+            fast_events.cell_count += event.shown
         return 1
 
-    cdef int64_t _place(self, Event *event, Name page_name, Taken taken) except? -2 nogil:
-        """The place of an event; its cells are written behind those taken.  UNKNOWN where a name is."""
+    cdef int64_t _place(self, Event *event, Name page_name, FastEvents fast_events) except? -2 nogil:
+        """The place of an event; its cells are written behind those fast_events.  UNKNOWN where a name is."""
         cdef int64_t page = self.known_pages.get(_within(<uint64_t>self._bucket(event), page_name))
         cdef int64_t place, item, slot
         cdef int step
@@ -254,13 +254,13 @@ cdef class Shortcut:
         )
         if place == UNKNOWN:
             return UNKNOWN
-        taken.make_room(event.shown)
+        fast_events.make_room(event.shown)
         for step in range(event.shown):
             item = self._number_of(page * 2, &event.items[step])
             slot = self._number_of(page * 2 + 1, &event.slots[step])
             if item == UNKNOWN or slot == UNKNOWN:
                 return UNKNOWN
-            taken.cells[taken.cell_count + step] = (<uint64_t>item << NAME_BITS) | <uint64_t>slot
+            fast_events.cells[fast_events.cell_count + step] = (<uint64_t>item << NAME_BITS) | <uint64_t>slot
         return place
 
     cdef inline int64_t _number_of(self, uint64_t where, Text *text) noexcept nogil:

@@ -1,4 +1,4 @@
-# What the events of a batch add, by the numbers of a shortcut's names.
+# What the events of a batch add, by the numbers of a fast_path's names.
 
 cdef struct One:
     int64_t offset
@@ -18,16 +18,16 @@ cdef enum:
     NAME_BITS = 22
 
 
-cdef class Taken:
+cdef class FastEvents:
     """The events of a batch that were judged here and count."""
 
-    cdef Shortcut shortcut
+    cdef FastPath fast_path
     cdef One *ones
     cdef uint64_t *cells
     cdef Py_ssize_t count, room, cell_count, cell_room
 
-    def __cinit__(self, Shortcut shortcut):
-        self.shortcut = shortcut
+    def __cinit__(self, FastPath fast_path):
+        self.fast_path = fast_path
 
     def __dealloc__(self):
         free(self.ones)
@@ -55,11 +55,11 @@ cdef class Taken:
                 raise MemoryError
         return 0
 
-    def counted(self, list floors):
+    def counted(self, list applied_offsets):
         """What they add, as [(page, segment, bucket, variant), Cells, {bin: [views, units, 0, 0, 0]}].
 
         `variant` stands for its traffic; bins are those of the page and come with one of its
-        segments.  Where `floors` (by group) are given, events below a group's are left out for it.
+        segments.  Where `applied_offsets` (by group) are given, events below a group's are left out for it.
         """
         cdef Table cells = Table(), bins = Table()
         cdef Py_ssize_t at
@@ -70,19 +70,19 @@ cdef class Taken:
         cdef int step
         for at in range(self.count):
             one = &self.ones[at]
-            place = &self.shortcut.places[one.place]
-            if floors is None or one.offset >= <int64_t>floors[place.group]:
+            place = &self.fast_path.places[one.place]
+            if applied_offsets is None or one.offset >= <int64_t>applied_offsets[place.group]:
                 for step in range(one.cells):
                     cell = (<uint64_t>one.place << (2 * NAME_BITS)) | next_cell[step]
                     _count(cells, cell, 1)
-            if floors is None or one.offset >= <int64_t>floors[place.whole]:
+            if applied_offsets is None or one.offset >= <int64_t>applied_offsets[place.whole]:
                 cell = (<uint64_t>(place.page * 4 + place.traffic) << 8) | one.unit
                 _count(bins, cell, (<int64_t>(one.marks & 1) << 32) | (one.marks >> 1))
             next_cell += one.cells
         return self._named(cells, bins)
 
     cdef list _named(self, Table cells, Table bins):
-        cdef Shortcut shortcut = self.shortcut
+        cdef FastPath fast_path = self.fast_path
         cdef dict found = {}, whole = {}
         cdef Py_ssize_t at
         cdef Entry *entry
@@ -92,7 +92,7 @@ cdef class Taken:
         for at in range(self.count):
             number = self.ones[at].place
             if number not in found:
-                found[number] = Cells(shortcut)
+                found[number] = Cells(fast_path)
         for at in range(cells.mask + 1):
             entry = &cells.entries[at]
             if entry.value != UNKNOWN:
@@ -105,8 +105,8 @@ cdef class Taken:
                     entry.value >> 32, entry.value & 0xFFFFFFFF, 0, 0, 0
                 ]
         for key, value in found.items():
-            place = shortcut.places[<int32_t>key]
-            rows.append((shortcut.keys[key], value, whole.pop(place.page * 4 + place.traffic, {})))
+            place = fast_path.places[<int32_t>key]
+            rows.append((fast_path.keys[key], value, whole.pop(place.page * 4 + place.traffic, {})))
         return rows
 
 
@@ -116,14 +116,14 @@ cdef struct Count:
 
 
 cdef class Cells:
-    """Impressions by item and slot of one table, by the numbers of a shortcut's names."""
+    """Impressions by item and slot of one table, by the numbers of a fast_path's names."""
 
-    cdef Shortcut shortcut
+    cdef FastPath fast_path
     cdef Count *counts
     cdef Py_ssize_t size, room
 
-    def __cinit__(self, Shortcut shortcut):
-        self.shortcut = shortcut
+    def __cinit__(self, FastPath fast_path):
+        self.fast_path = fast_path
 
     def __dealloc__(self):
         free(self.counts)
@@ -140,10 +140,10 @@ cdef class Cells:
         return found
 
     cdef inline str _item(self, Py_ssize_t at):
-        return self.shortcut.texts[self.counts[at].place >> NAME_BITS]
+        return self.fast_path.texts[self.counts[at].place >> NAME_BITS]
 
     cdef inline str _slot(self, Py_ssize_t at):
-        return self.shortcut.texts[self.counts[at].place & ((1 << NAME_BITS) - 1)]
+        return self.fast_path.texts[self.counts[at].place & ((1 << NAME_BITS) - 1)]
 
     cdef int add(self, uint64_t place, uint64_t amount) except -1:
         if self.size == self.room:
@@ -185,18 +185,18 @@ cdef class _Places:
         return 0
 
     cdef int add_cells(self, Cells cells, items, slots) except -1:
-        cdef Shortcut shortcut = cells.shortcut
+        cdef FastPath fast_path = cells.fast_path
         cdef Py_ssize_t at
         cdef uint64_t item, slot
-        shortcut.new_rows()
+        fast_path.new_rows()
         for at in range(cells.size):
             slot = cells.counts[at].place & ((1 << NAME_BITS) - 1)
             item = cells.counts[at].place >> NAME_BITS
-            if shortcut.rows[slot] == UNKNOWN:
-                shortcut.rows[slot] = slots.row(shortcut.texts[slot])
-            if shortcut.rows[item] == UNKNOWN:
-                shortcut.rows[item] = items.row(shortcut.texts[item])
-            self.add(shortcut.rows[item], shortcut.rows[slot], 0, cells.counts[at].amount)
+            if fast_path.rows[slot] == UNKNOWN:
+                fast_path.rows[slot] = slots.row(fast_path.texts[slot])
+            if fast_path.rows[item] == UNKNOWN:
+                fast_path.rows[item] = items.row(fast_path.texts[item])
+            self.add(fast_path.rows[item], fast_path.rows[slot], 0, cells.counts[at].amount)
         return 0
 
     cdef list packed(self):

@@ -14,7 +14,7 @@ from streams.fold.window import BlockCount, RecentWindow
 from streams.settings import FoldSettings
 
 if TYPE_CHECKING:
-    from streams.fold.fast.compiled import Shortcut, Taken
+    from streams.fold.fast.compiled import FastEvents, FastPath
 
 try:
     from streams.fold.fast import compiled
@@ -37,16 +37,16 @@ def block_count(reach: int, built: bool = BUILT) -> BlockCount:
     return compiled.BlockCount(reach) if built else BlockCount(reach)
 
 
-def make_shortcut(
+def make_fast_path(
     fold: FoldSettings, ids: RecentWindow, views: RecentWindow, units: RecentWindow, brought: BlockCount
-) -> Shortcut:
+) -> FastPath:
     """A shortcut that knows no names yet, beside a judge with these windows and this count."""
-    return compiled.Shortcut(_limits(Impression) | _limits(SlotItem), fold, ids, views, units, brought)
+    return compiled.FastPath(_limits(Impression) | _limits(SlotItem), fold, ids, views, units, brought)
 
 
-def taken_by(shortcut: Shortcut) -> Taken:
+def fast_events_of(fast_path: FastPath) -> FastEvents:
     """What a shortcut takes of one batch."""
-    return compiled.Taken(shortcut)
+    return compiled.FastEvents(fast_path)
 
 
 def _limits(message: type[msgspec.Struct]) -> Limits:

@@ -12,7 +12,7 @@ from policy.experiments.sequence import Sides
 from streams.fold.deltas import WHOLE_PAGE, TableKey, Traffic
 from streams.settings import ExperimentSettings
 from streams.state.arrays.tables import decode_bins
-from streams.state.connection.errors import carried_out
+from streams.state.connection.errors import translate_errors
 from streams.state.keys import GroupKeys, group_of
 
 BucketBins = dict[tuple[int, Traffic], Ints]
@@ -21,12 +21,12 @@ BucketBins = dict[tuple[int, Traffic], Ints]
 async def read_bins(redis: Redis, namespace: str, groups: int, page: str) -> BucketBins:
     """The bins of a page, int64[256, 5], by start of the bucket and traffic."""
     keys = GroupKeys(namespace, group_of(page, WHOLE_PAGE, groups))
-    buckets = sorted(map(int, await carried_out(lambda: redis.smembers(keys.buckets))))
+    buckets = sorted(map(int, await translate_errors(lambda: redis.smembers(keys.buckets))))
     places = [(bucket, traffic) for bucket in buckets for traffic in Traffic]
     if not places:
         return {}
     names = [keys.table("bins", TableKey(page, WHOLE_PAGE, bucket, traffic)) for bucket, traffic in places]
-    stored = await carried_out(lambda: redis.mget(names))
+    stored = await translate_errors(lambda: redis.mget(names))
     return {place: decode_bins(content) for place, content in zip(places, stored, strict=True) if content}
 
 
@@ -46,7 +46,7 @@ def periods(
 
     The bucket that `since_ms` cuts in two is in neither: it holds some of what was served differently.
     """
-    since, before = settings.since_ms, settings.before_ms
+    since, before = settings.since_ms, settings.pre_period_since_ms
     return sides(bins, since), sides(bins, before, since - bucket_ms + 1) if before else None
 
 

@@ -103,11 +103,11 @@ class Operations:
         names = self._names
         self._list_new(names.table("revision", key), key, "table")
         self.add("tick", names.table("revision", key))
-        if table.impressions or table.clicks or table.taken:
+        if table.impressions or table.clicks or table.fast_events:
             items = self._directory(names.table("items", key), known)
             slots = self._directory(names.table("slots", key), known)
             pack = compiled.packed_cells if BUILT else packed_cells
-            for block, payload in pack(table.taken, table.impressions, table.clicks, items, slots, BLOCK):
+            for block, payload in pack(table.fast_events, table.impressions, table.clicks, items, slots, BLOCK):
                 self.add("count", names.table(f"cells{block}", key), payload)
         if table.sales:
             sold = self._directory(names.table("sold", key), known)

@@ -19,7 +19,7 @@ from policy.attribution import ClickRecord
 from schemas.topics import CLICKS, PURCHASES
 from streams.kafka.records import TopicPartition
 from streams.state.clicks.group import Change, GroupMemory, Position
-from streams.state.connection.errors import carried_out, translated
+from streams.state.connection.errors import translate_error, translate_errors
 from streams.state.keys import PREFIX, home_group
 from streams.state.manifest import Manifest
 from streams.state.watermark import Watermark
@@ -97,15 +97,15 @@ class ClickMemory:
         return {group: self._loaded(reply) for group, reply in zip(groups, replies, strict=True)}
 
     async def buried(self) -> int:
-        """Unfit purchases below this offset were buried in another namespace."""
-        return int(await carried_out(lambda: self._redis.get(self._buried)) or 0)
+        """Invalid purchases below this offset were buried in another namespace."""
+        return int(await translate_errors(lambda: self._redis.get(self._buried)) or 0)
 
     async def stand(self, groups: Sequence[int]) -> dict[int, tuple[int, int]]:
         """Only the offsets at which groups stand: clicks, purchases."""
         pipeline = self._redis.pipeline(transaction=False)
         for group in groups:
             pipeline.execute_command("MGET", *self._keys[group][:2])
-        replies = await carried_out(pipeline.execute)
+        replies = await translate_errors(pipeline.execute)
         return {
             group: (
                 Watermark.decode(clicks, self._starts.clicks).offset,
@@ -144,7 +144,7 @@ class ClickMemory:
         missing = list(range(len(calls)))
         while missing:
             if script not in self._shas:
-                self._shas[script] = await carried_out(lambda: self._redis.script_load(script))
+                self._shas[script] = await translate_errors(lambda: self._redis.script_load(script))
             answers = await self._round_trip(self._shas[script], [calls[at] for at in missing])
             for at, answer in zip(missing, answers, strict=True):
                 replies[at] = answer
@@ -153,26 +153,26 @@ class ClickMemory:
                 del self._shas[script]
         for reply in replies:
             if isinstance(reply, Exception):
-                raise translated(reply)
+                raise translate_error(reply)
         return replies
 
     async def _round_trip(self, sha: str, calls: Sequence[tuple[Any, ...]]) -> list[Any]:
         pipeline = self._redis.pipeline(transaction=False)
         for call in calls:
             pipeline.execute_command("EVALSHA", sha, 4, *call)
-        answers: list[Any] = await carried_out(lambda: pipeline.execute(raise_on_error=False))
+        answers: list[Any] = await translate_errors(lambda: pipeline.execute(raise_on_error=False))
         return answers
 
 
-async def hand_letters_over(redis: Redis, before: Manifest, after: Manifest) -> None:
-    """Let attribution in one namespace leave those unfit purchases alone that were buried in another."""
+async def hand_dead_letters_over(redis: Redis, before: Manifest, after: Manifest) -> None:
+    """Let attribution in one namespace leave those invalid purchases alone that were buried in another."""
     for partition in range(len(before.starts[PURCHASES.name])):
         home = home_group(TopicPartition(PURCHASES.name, partition), before.groups)
         passed = memory_keys(before.namespace, home, partition)[1]
-        stored = await carried_out(lambda passed=passed: redis.get(passed))  # type: ignore[misc]
+        stored = await translate_errors(lambda passed=passed: redis.get(passed))  # type: ignore[misc]
         if stored is not None:
             name, offset = _buried_key(after.namespace, after.groups, partition), Watermark.decode(stored, 0).offset
-            await carried_out(lambda name=name, offset=offset: redis.set(name, offset))  # type: ignore[misc]
+            await translate_errors(lambda name=name, offset=offset: redis.set(name, offset))  # type: ignore[misc]
 
 
 def _buried_key(namespace: str, groups: int, partition: int) -> str:

@@ -37,21 +37,21 @@ _AWAY = (
 )
 
 
-async def carried_out(command: Callable[[], Awaitable[Any]]) -> Any:
+async def translate_errors(command: Callable[[], Awaitable[Any]]) -> Any:
     """The reply of a Redis command; `Transient` when Redis is away, full or not a primary."""
     try:
         return await command()
     except (redis_errors.RedisError, redis_errors.RedisClusterException, AttributeError) as error:
-        raise translated(error) from error
+        raise translate_error(error) from error
     except OSError as error:
-        raise away(error) from error
+        raise unavailable(error) from error
 
 
-def translated(error: Exception) -> Exception:
+def translate_error(error: Exception) -> Exception:
     """What an error of the Redis client means for a worker: `Transient`, `BadSettings`, or the error itself."""
     # redis-py's cluster client closes the connections of a node that it gives up, also under a command being sent.
     if isinstance(error, AttributeError):
-        return away("its connection was closed") if error.obj is None else error
+        return unavailable("its connection was closed") if error.obj is None else error
     if isinstance(error, redis_errors.AuthenticationError) and any(said in str(error) for said in _UNAUTHENTICATED):
         return BadSettings(
             "Redis asks for a password. Set redis.password (best as RESHELF_REDIS__PASSWORD), and redis.username where "
@@ -62,10 +62,10 @@ def translated(error: Exception) -> Exception:
         return BadSettings(f"Redis refuses: {said}. Check redis.username, redis.password and that user's rights.")
     if isinstance(error, redis_errors.ResponseError) and str(error).startswith(_PASSING):
         return Transient(f"Redis takes no writes now: {error}")
-    return away(error) if isinstance(error, _AWAY) else error
+    return unavailable(error) if isinstance(error, _AWAY) else error
 
 
-def away(why: object) -> Transient:
+def unavailable(why: object) -> Transient:
     """The error of a Redis that does not answer."""
     return Transient(
         f"Redis does not answer: {str(why).rstrip('.')}. Check redis.url (rediss:// where the server speaks TLS, "

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 
-from streams.state.connection.errors import carried_out, translated
+from streams.state.connection.errors import translate_error, translate_errors
 
 Command = tuple[Any, ...]
 MOST = 64
@@ -26,7 +26,7 @@ class _Asked(NamedTuple):
     replies: asyncio.Future[list[Any]]
 
 
-class Together:
+class PipelinedClient:
     """Sends commands of one event loop's tasks in as few round trips as they allow."""
 
     def __init__(self, redis: Redis) -> None:
@@ -37,7 +37,7 @@ class Together:
         self._sending: asyncio.Task[None] | None = None
 
     async def ask(self, *commands: Command) -> list[Any]:
-        """The replies to commands, in their order; raises as `streams.state.store.carried_out` does.
+        """The replies to commands, in their order; raises as `streams.state.store.translate_errors` does.
 
         They are no transaction: only each command is atomic.
         """
@@ -50,7 +50,7 @@ class Together:
         return await asked.replies
 
     async def _by_itself(self, command: Command) -> Any:
-        return await carried_out(lambda: self._redis.execute_command(*command))
+        return await translate_errors(lambda: self._redis.execute_command(*command))
 
     async def _send(self) -> None:
         """Until nobody waits; a task that gave up waiting is answered into the void."""
@@ -85,18 +85,18 @@ class Together:
 
     async def _round_trip(self, commands: Sequence[Command]) -> list[Any]:
         if len(commands) == 1:
-            return [await carried_out(lambda: self._redis.execute_command(*commands[0]))]
+            return [await translate_errors(lambda: self._redis.execute_command(*commands[0]))]
         pipeline = self._redis.pipeline(transaction=False)
         for command in commands:
             pipeline.execute_command(*command)
-        replies: list[Any] = await carried_out(lambda: pipeline.execute(raise_on_error=False))
+        replies: list[Any] = await translate_errors(lambda: pipeline.execute(raise_on_error=False))
         return replies
 
 
 def _settle(asked: _Asked, replies: list[Any]) -> None:
     failed = next((reply for reply in replies if isinstance(reply, Exception)), None)
     if failed is not None:
-        _fail(asked, translated(failed))
+        _fail(asked, translate_error(failed))
     elif not asked.replies.done():
         asked.replies.set_result(replies)
 
