@@ -60,9 +60,8 @@ def drill(
     """Kill, freeze, restart and roll back everything while events flow; then compare the state with the log.
 
     Starts a broker, Redis and workers of its own; topics and keys have names of their own where
-    --external names other servers, and are removed there before and after.  Ends with status 1 when an event was lost
-    or
-    counted twice.
+    --external names other servers, and are removed there before and after.  Ends with status 1 when an
+    event was lost or counted twice.
 
     Example: reshelf drill --kills 12 --seconds 80
     """
