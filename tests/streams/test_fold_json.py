@@ -140,21 +140,26 @@ def test_names_of_any_script_with_a_field_more_are_taken(name: str, ensure_ascii
     assert len(built.judged.taken or ()) == 1
 
 
-def test_a_limit_is_of_characters() -> None:
-    for name in ("ä" * 65, "🏠" * 65, "\\u00e4" * 65):
-        event = json.dumps(impression(0, page="?")).replace("?", name).encode()
-        (row,) = seen_twice([record(0, event, "u0")], [record(1, event, "u0")])[0].judged.rejected
-        assert row.reason == "invalid"
+@pytest.mark.parametrize("field", ["event_id", "unit", "page_view_id"])
+@pytest.mark.parametrize("letter", ["a", "ä", "\\u00e4", "🏠", "\\ud83c\\udfe0"])
+def test_a_limit_is_of_characters(field: str, letter: str) -> None:
+    rows = []
+    for offset, size in enumerate([1, 128, 129]):
+        event = json.dumps(impression(0, event_id=f"e{size}") | {field: "?"}).replace("?", letter * size).encode()
+        rows.append(record(offset, event, json.loads(event)["unit"]))
+    built, _ = seen_twice(rows[:1], rows[1:])
+    assert len(built.judged.taken or ()) == 1
+    assert [(one.record.offset, one.reason) for one in built.judged.rejected] == [(2, "invalid")]
 
 
 def around(before: bytes, value: bytes, after: bytes) -> bool:
-    """Whether the fast path takes an impression with this value in it, the second time that it comes."""
-    cuts = []
-    for at in range(2):
+    """Whether the fast path takes an impression with this value in it, all names being known."""
+    rows = []
+    for at in range(3):
         plain = json.dumps(impression(0, event_id=f"e{at}")).encode()
         assert before in plain
-        cuts.append([record(at, plain.replace(before, value + after), "u0")])
-    return len(seen_twice(cuts[0], cuts[1])[0].judged.taken or ()) == 1
+        rows.append(record(at, plain.replace(before, value + after) if at else plain, "u0"))
+    return len(seen_twice(rows[:2], rows[2:])[0].judged.taken or ()) == 1
 
 
 TAKEN_STRINGS = [
