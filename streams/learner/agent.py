@@ -248,6 +248,10 @@ def _tell(part: PartitionFold, prepared: Prepared) -> None:
     topic, records = part.tp.topic, prepared.batch.records
     for verdict, count in prepared.tally(prepared.batch.start).items():
         REGISTRY.add("reshelf_records_total", topic, verdict, by=count)
+    if topic == IMPRESSIONS.name:
+        judged = prepared.judged
+        REGISTRY.add("reshelf_fold_events_total", "fast", by=len(judged.fast_events or ()))
+        REGISTRY.add("reshelf_fold_events_total", "plain", by=len(judged.accepted))
     if fresh := part.fresh(prepared.batch):
         REGISTRY.observe("reshelf_event_age_seconds", topic, value=time.time() - records[-fresh].timestamp / 1000)
 

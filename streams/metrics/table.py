@@ -131,6 +131,16 @@ _ALL = (
         SECONDS,
     ),
     Metric(
+        "reshelf_fold_events_total",
+        "counter",
+        "learner",
+        ("path",),
+        "Impressions that were counted: fast by the compiled fold, plain in Python, at 10 times the cost or more. "
+        "The first of each new name in a bucket is always plain.",
+        "Plain more than a few in a hundred: see that the fold is compiled (learner.compiled), and that producers "
+        "write each field once and integers without a fraction; new names with every event cost the same.",
+    ),
+    Metric(
         "reshelf_script_seconds",
         "histogram",
         "learner",

@@ -9,9 +9,11 @@ import pytest
 from click.testing import CliRunner
 from redis import Redis
 
+from bench.events.fold_paths import Ratios, measure_paths, worst_of
 from bench.events.log import impressions
 from bench.peers.sink import WRITTEN, Sink
 from reshelf.cli.main import cli
+from reshelf.settings import Settings
 from streams.fold.fast.path import BUILT
 from streams.settings import FoldSettings, RedisSettings
 from streams.state.keys import GroupKeys
@@ -32,11 +34,23 @@ def test_pipeline_counts_a_bare_loop_and_itself() -> None:
 
 
 def test_stages_have_a_cost_each() -> None:
-    (found,) = run("stages", "--slots", "2", "--events", "4000")["events"]
+    answer = run("stages", "--slots", "2", "--events", "4000")
+    (found,) = answer["events"]
     costs = {one["name"]: one["us"] for one in found["stages"]}
     assert ("decode to fold, compiled" in costs) == BUILT
     assert {"fetch", "decode, in Python", "encode", "script"} <= costs.keys()
     assert all(cost > 0 for cost in costs.values())
+    for name in ("unicode_ratio", "escaped_ratio"):
+        assert answer[name] == found[name]
+        # In Python such an event costs over ten times a plain one that is compiled.
+        assert (0.5 < found[name] < 1.5) if BUILT else found[name] is None
+
+
+def test_ratios_of_the_fold_are_null_where_it_is_not_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.events.fold_paths.BUILT", False)
+    none = measure_paths(Settings(), 100, 1)
+    assert none == worst_of([none, none]) == Ratios(None, None)
+    assert worst_of([Ratios(0.9, 1.0), Ratios(0.95, 0.8)]) == Ratios(0.9, 0.8)
 
 
 @pytest.mark.parametrize("overlapped", [True, False])

@@ -35,7 +35,7 @@ NOW = 1_700_000_000_000
 ROOMY = FoldSettings(duplicate_window=50)
 
 pytestmark = pytest.mark.skipif(
-    not fast_path.BUILT, reason="streams.fold.compiled was not built: is there a C compiler and Python's headers?"
+    not fast_path.BUILT, reason="streams.fold.fast.compiled was not built: is there a C compiler and Python's headers?"
 )
 
 

@@ -1,10 +1,10 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """The common case of an impression, compiled: read, judged and counted without an object for each event.
 
-Only what is plain is done here: JSON in ASCII without escapes, the known fields each
-once, fit, and made of names that the quota has admitted.  Everything else is left to
-`streams.fold.judge`, which stays the one place that says what happens to a record;
-a test holds both to the same answers.
+Only what is plain is done here: the known fields each once, fit, and made of names
+that the quota has admitted.  Names may be of any script, and a producer may add
+fields of its own.  Everything else is left to `streams.fold.judge`, which stays the
+one place that says what happens to a record; a test holds both to the same answers.
 
 Names are known by a keyed hash of 128 bits.
 """
@@ -18,6 +18,8 @@ import os
 import zlib
 
 include "names.pxi"
+include "strings.pxi"
+include "unknown.pxi"
 include "reading.pxi"
 include "counting.pxi"
 
@@ -30,7 +32,7 @@ cdef enum:
 cdef class FastPath:
     """Judges plain impressions of one partition, beside a `Judge` whose windows it shares.
 
-    limits: `least` and `most` by field, sizes of texts and values of numbers; `slots` is the number of them.
+    limits: `least` and `most` by field, characters of texts and values of numbers; `slots` is the number of them.
     """
 
     cdef readonly int64_t newest
@@ -47,6 +49,8 @@ cdef class FastPath:
     cdef Py_ssize_t row_room
     cdef list kept
     cdef Row[MOST_ROWS] gathered
+    cdef char *spare
+    cdef Py_ssize_t spare_room
     cdef int64_t[MOST_ROWS] duplicates
     cdef int64_t[MOST_ROWS] robots
     cdef Py_ssize_t doubled, brought_much
@@ -57,16 +61,19 @@ cdef class FastPath:
         self.limits = limits
         self.width, self.life = fold.bucket_ms, fold.bucket_ms and fold.bucket_ms + fold.bucket_ttl_ms
         self.late, self.early = fold.allowed_lateness_ms, fold.max_clock_skew_ms
+        if limits.keys() != (<dict>self.limits).keys():
+            raise ValueError(f"expected the fields {sorted(<dict>self.limits)}, got {sorted(limits)}")
         self.most = fold.unit_impressions
         self.ids, self.views, self.units, self.brought = ids, views, units, brought
         self.known_places, self.known_pages, self.known_names = Table(), Table(), Table()
         self.keys, self.texts = [], []
-        if self.limits.slots.most > MOST_SLOTS or self.limits.page.most + self.limits.unit.most > MOST_BYTES:
-            raise ValueError(f"expected at most {MOST_SLOTS} slots, {MOST_BYTES} bytes of page and unit; got {limits}")
+        if self.limits.slots.most > MOST_SLOTS or self.limits.page.most + self.limits.unit.most > MOST_BYTES // 4:
+            raise ValueError(f"expected at most {MOST_SLOTS} slots, {MOST_BYTES // 4} of page and unit; got {limits}")
 
     def __dealloc__(self):
         free(self.places)
         free(self.rows)
+        free(self.spare)
 
     cdef int new_rows(self) except -1:
         """A place for the row of each name, none of them known."""
@@ -160,9 +167,20 @@ cdef class FastPath:
             row.value = Text(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
             row.key = Text(PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key))
             row.offset, row.timestamp = record.offset, record.timestamp
+            if row.value.size > self.spare_room:
+                self._make_spare(row.value.size)
             count += 1
             at += 1
         return count
+
+    cdef int _make_spare(self, Py_ssize_t size) except -1:
+        """Room for the texts of one record without their escapes."""
+        free(self.spare)
+        self.spare, self.spare_room = <char *>malloc(size * 2), size * 2
+        if self.spare == NULL:
+            self.spare_room = 0
+            raise MemoryError
+        return 0
 
     cdef Py_ssize_t _take(self, Py_ssize_t gathered, int64_t first, FastEvents fast_events) except -1 nogil:
         """How many of those gathered are plain, up to one that is not.  Other threads run meanwhile."""
@@ -172,7 +190,7 @@ cdef class FastPath:
         self.doubled = self.brought_much = 0
         for at in range(gathered):
             row = &self.gathered[at]
-            if not _impression(row.value.at, row.value.size, &event, &self.limits):
+            if not _impression(row.value, self.spare, &event, &self.limits):
                 return at
             if not self._fit(&event, row):
                 return at
@@ -273,16 +291,3 @@ cdef class FastPath:
         both[event.page.size] = 10
         memcpy(both + event.page.size + 1, event.unit.at, event.unit.size)
         return _name(both, event.page.size + 1 + event.unit.size)
-
-
-cdef inline int _traffic(int64_t variant) noexcept nogil:
-    return 0 if variant >= 0 else (1 if variant == -1 else 2)
-
-
-cdef inline uint32_t _bin(Text unit) noexcept nogil:
-    """CRC-32 of a unit modulo 256."""
-    cdef uint32_t value = ~<uint32_t>0
-    cdef Py_ssize_t at
-    for at in range(unit.size):
-        value = _crc[(value ^ <unsigned char>unit.at[at]) & 255] ^ (value >> 8)
-    return ~value & 255

@@ -32,7 +32,8 @@ cdef struct Text:
 
 cdef enum:
     MOST_SLOTS = 64
-    MOST_BYTES = 255
+    # Of a page and a unit together, whose characters have up to four.
+    MOST_BYTES = 1_023
     UNKNOWN = -1
     DAY_MS = 86_400_000
 
@@ -212,3 +213,16 @@ cdef class BlockCount:
 cdef inline Name _of(str text):
     cdef bytes encoded = text.encode("utf-8", "surrogatepass")
     return _name(PyBytes_AS_STRING(encoded), PyBytes_GET_SIZE(encoded))
+
+
+cdef inline int _traffic(int64_t variant) noexcept nogil:
+    return 0 if variant >= 0 else (1 if variant == -1 else 2)
+
+
+cdef inline uint32_t _bin(Text unit) noexcept nogil:
+    """CRC-32 of a unit modulo 256."""
+    cdef uint32_t value = ~<uint32_t>0
+    cdef Py_ssize_t at
+    for at in range(unit.size):
+        value = _crc[(value ^ <unsigned char>unit.at[at]) & 255] ^ (value >> 8)
+    return ~value & 255

@@ -1,4 +1,4 @@
-# A plain impression read from its JSON, without an object.
+# An impression read from its JSON, without an object.
 
 cdef struct Limit:
     int64_t least
@@ -35,52 +35,18 @@ cdef struct Row:
     int64_t offset
     int64_t timestamp
 
-cdef struct Cursor:
-    const char *at
-    const char *end
+cdef enum:
+    # The bits of an impression's fields, and that of one which is none of them.
+    ALL_FIELDS = 511
+    UNKNOWN_FIELD = 512
 
 
 cdef inline bint _fits(int64_t value, Limit limit) noexcept nogil:
     return limit.least <= value <= limit.most
 
 
-cdef inline void _skip(Cursor *cursor) noexcept nogil:
-    while cursor.at < cursor.end and cursor.at[0] in (32, 10, 13, 9):
-        cursor.at += 1
-
-
-cdef inline bint _takes(Cursor *cursor, char wanted) noexcept nogil:
-    """Go past one character and the space around it, if it is there."""
-    _skip(cursor)
-    if cursor.at == cursor.end or cursor.at[0] != wanted:
-        return False
-    cursor.at += 1
-    _skip(cursor)
-    return True
-
-
-cdef inline bint _text(Cursor *cursor, Text *text) noexcept nogil:
-    """A string of plain ASCII; the cursor is at its first quote."""
-    cdef const char *at = cursor.at
-    cdef unsigned char one
-    if at == cursor.end or at[0] != 34:
-        return False
-    at += 1
-    text.at = at
-    while at < cursor.end:
-        one = <unsigned char>at[0]
-        if one == 34:
-            text.size = at - text.at
-            cursor.at = at + 1
-            return True
-        if one < 32 or one > 126 or one == 92:
-            return False
-        at += 1
-    return False
-
-
 cdef inline bint _limited(Cursor *cursor, Text *text, Limit limit) noexcept nogil:
-    return _text(cursor, text) and _fits(text.size, limit)
+    return _fits(_text(cursor, text), limit)
 
 
 cdef inline bint _number(Cursor *cursor, int64_t *number, Limit limit) noexcept nogil:
@@ -107,33 +73,35 @@ cdef inline bint _is(Text *text, const char *name, Py_ssize_t size) noexcept nog
     return text.size == size and memcmp(text.at, name, size) == 0
 
 
+cdef inline bint _shown_one(Cursor *cursor, Text *slot, Text *item, Limits *limits) noexcept nogil:
+    """A slot and its item, each once."""
+    cdef Text key
+    cdef int have = 0
+    if not _takes(cursor, 123):
+        return False
+    while _text(cursor, &key) >= 0 and _takes(cursor, 58):
+        if _is(&key, b"slot", 4):
+            if have & 1 or not _limited(cursor, slot, limits.slot):
+                return False
+            have |= 1
+        elif _is(&key, b"item", 4):
+            if have & 2 or not _limited(cursor, item, limits.item):
+                return False
+            have |= 2
+        elif not _pass(cursor, 0):
+            return False
+        if not _takes(cursor, 44):
+            return have == 3 and _takes(cursor, 125)
+    return False
+
+
 cdef bint _shown(Cursor *cursor, Event *event, Limits *limits) noexcept nogil:
     """The list of slots and items."""
-    cdef Text key
-    cdef int have
     event.shown = 0
     if not _takes(cursor, 91):
         return False
     while event.shown < MOST_SLOTS:
-        if not _takes(cursor, 123):
-            return False
-        have = 0
-        while have < 3:
-            if not (_text(cursor, &key) and _takes(cursor, 58)):
-                return False
-            if _is(&key, b"slot", 4) and not have & 1:
-                if not _limited(cursor, &event.slots[event.shown], limits.slot):
-                    return False
-                have |= 1
-            elif _is(&key, b"item", 4) and not have & 2:
-                if not _limited(cursor, &event.items[event.shown], limits.item):
-                    return False
-                have |= 2
-            else:
-                return False
-            if have < 3 and not _takes(cursor, 44):
-                return False
-        if not _takes(cursor, 125):
+        if not _shown_one(cursor, &event.slots[event.shown], &event.items[event.shown], limits):
             return False
         event.shown += 1
         if not _takes(cursor, 44):
@@ -142,7 +110,7 @@ cdef bint _shown(Cursor *cursor, Event *event, Limits *limits) noexcept nogil:
 
 
 cdef int _field(Cursor *cursor, Text *key, Event *event, Limits *limits) noexcept nogil:
-    """Read the value of a field; the field's bit, or 0 for anything that is not plain."""
+    """Read the value of a field; the field's bit, or 0 where the value is left to the decoder."""
     cdef int64_t version
     if _is(key, b"event_id", 8):
         return 1 if _limited(cursor, &event.event_id, limits.event_id) else 0
@@ -162,24 +130,21 @@ cdef int _field(Cursor *cursor, Text *key, Event *event, Limits *limits) noexcep
         return 128 if _number(cursor, &event.variant, limits.variant) else 0
     if _is(key, b"slots", 5):
         return 256 if _shown(cursor, event, limits) else 0
-    return 0
+    return UNKNOWN_FIELD if _pass(cursor, 0) else 0
 
 
-cdef bint _impression(const char *at, Py_ssize_t size, Event *event, Limits *limits) noexcept nogil:
-    """Whether these bytes are a plain impression; then `event` points into them."""
-    cdef Cursor cursor
+cdef bint _impression(Text value, char *spare, Event *event, Limits *limits) noexcept nogil:
+    """Whether this is an impression with each field once; then `event` points into it and into the spare bytes."""
+    cdef Cursor cursor = Cursor(value.at, value.at + value.size, spare)
     cdef Text key
     cdef int have = 0, bit
-    cursor.at, cursor.end = at, at + size
     if not _takes(&cursor, 123):
         return False
-    while have < 511:
-        if not (_text(&cursor, &key) and _takes(&cursor, 58)):
-            return False
+    while _text(&cursor, &key) >= 0 and _takes(&cursor, 58):
         bit = _field(&cursor, &key, event, limits)
-        if bit == 0 or have & bit:
+        if bit == 0 or have & bit & ALL_FIELDS:
             return False
         have |= bit
-        if have < 511 and not _takes(&cursor, 44):
-            return False
-    return _takes(&cursor, 125) and cursor.at == cursor.end
+        if not _takes(&cursor, 44):
+            return have & ALL_FIELDS == ALL_FIELDS and _takes(&cursor, 125) and cursor.at == cursor.end
+    return False
