@@ -10,7 +10,6 @@ COPY policy policy
 COPY encoders encoders
 COPY streams streams
 COPY reshelf reshelf
-COPY bench bench
 RUN pip wheel --disable-pip-version-check --no-deps --wheel-dir /wheels .
 
 FROM python:${PYTHON}-slim-bookworm AS base

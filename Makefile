@@ -24,10 +24,10 @@ docs: $(VENV)/.demo
 	$(BIN)/python -m reshelf.reference docs/commands.md
 	$(BIN)/python -m streams.metrics.page docs/metrics.md
 
-$(VENV)/.demo: pyproject.toml constraints.txt streams/fold/compiled.pyx $(wildcard streams/fold/*.pxi) policy/scan.pyx
+$(VENV)/.demo: pyproject.toml bench/pyproject.toml constraints.txt streams/fold/compiled.pyx $(wildcard streams/fold/*.pxi) policy/scan.pyx
 	@echo "Installing into $(VENV): a minute or two, once ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) --editable '.[embedded]'
+	@$(PIP) --editable '.[embedded]' --editable ./bench
 	@touch $@
 
 # What is installed already is not built again for an extra.
@@ -55,7 +55,7 @@ node-packages:
 bench: $(VENV)/.bench
 
 $(VENV)/.bench: $(VENV)/.demo
-	$(PIP) 'reshelf[bench]'
+	$(PIP) 'reshelf-bench[peers]'
 	$(PIP) --no-deps quixstreams
 	touch $@
 

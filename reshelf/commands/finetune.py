@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from reshelf.commands import Front
-from reshelf.commands.bench.options import AT_LEAST_ONE
 from schemas.errors import BadSettings
+
+AT_LEAST_ONE = click.IntRange(min=1)
 
 
 @click.command()

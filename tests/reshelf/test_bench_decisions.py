@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.cli.decisions import PEERS as OFFERED
 from bench.decisions.peers import PEERS
 from bench.decisions.trials import Feed, cells
 from policy.simulation.means import mean_of, ratio_of, ratio_of_sums
 from policy.simulation.race import opened
 from policy.simulation.shop import Shape
 from reshelf.command import run
-from reshelf.commands.bench.decisions import PEERS as OFFERED
 
 
 def test_contest_answers_with_regret_and_ratios(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis import Redis
 
+from bench.cli.latency import latency
 from bench.latency_delays import STAGES, Decision, Seen, SentClick, Sighting, Told, Window, summary, told
 from bench.latency_traffic import BURST, Pace, Shop
 from bench.latency_worker import Reading
 from reshelf.command import cli
 from reshelf.commands import Front
-from reshelf.commands.bench.latency import latency
 from schemas.errors import ReshelfError
 from streams.layouts.producer import Decided
 from streams.layouts.schedule import Key

@@ -9,10 +9,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from bench.cli.renderer import renderer
+from bench.cli.scale import scale
 from reshelf.command import cli
 from reshelf.commands import Front
-from reshelf.commands.bench.renderer import renderer
-from reshelf.commands.bench.scale import scale
 
 
 def run(command: click.Command, *arguments: str) -> Any:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli.options import AT_LEAST_ONE, SLOTS, machine, rounds
 from reshelf.commands import Front
-from reshelf.commands.bench.options import AT_LEAST_ONE, SLOTS, machine, rounds
 
 if TYPE_CHECKING:
     from bench.scale import ByKeys, ByPage

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from bench.cli.options import AT_LEAST_ONE, broker, machine, own_servers, rounds
 from reshelf.commands import Front
-from reshelf.commands.bench.options import AT_LEAST_ONE, broker, machine, own_servers, rounds
 
 
 @click.command()

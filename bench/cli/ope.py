@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench.cli.options import AT_LEAST_ONE, machine
 from reshelf.commands import Front
-from reshelf.commands.bench.options import AT_LEAST_ONE, machine
 
 if TYPE_CHECKING:
     from bench.open_bandit import Swapped

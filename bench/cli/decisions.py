@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
+from bench.cli.options import AT_LEAST_ONE
 from reshelf.commands import Front
-from reshelf.commands.bench.options import AT_LEAST_ONE
 from streams.settings import LayoutSettings
 
 PEERS = {

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli.options import AT_LEAST_ONE, SLOTS, broker, machine, own_servers, rounds
 from reshelf.commands import Front
-from reshelf.commands.bench.options import AT_LEAST_ONE, SLOTS, broker, machine, own_servers, rounds
 
 if TYPE_CHECKING:
     from bench.latency_delays import Latency

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench.cli.options import AT_LEAST_ONE, SLOTS, broker, machine, own_servers, rounds, with_own_topics
 from reshelf.commands import Front
-from reshelf.commands.bench.options import AT_LEAST_ONE, SLOTS, broker, machine, own_servers, rounds, with_own_topics
 
 if TYPE_CHECKING:
     from bench.pipeline import Pipeline

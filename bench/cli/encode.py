@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
+from bench.cli.options import AT_LEAST_ONE, broker, machine, own_servers, with_own_topics
 from reshelf.commands import Front
-from reshelf.commands.bench.options import AT_LEAST_ONE, broker, machine, own_servers, with_own_topics
 
 
 @click.command()
@@ -42,8 +42,8 @@ def encode(
     """Texts a second of the encoder, and of sentence-transformers at its best batch size.
 
     Same texts, model, device and run; a row for each kind of numbers. `min_cosine` is over
-    all texts, to the other's float32 vectors. Needs the extras encoders and bench; 20,000
-    texts take 15 to 30 minutes on two quiet cores.
+    all texts, to the other's float32 vectors. Needs the extra encoders and the peers (`make bench`);
+    20,000 texts take 15 to 30 minutes on two quiet cores.
 
     With --updates items are encoded and then updated through Kafka, and it is told whether
     exactly the changed texts were encoded. It writes to topics of its own; --broker starts
