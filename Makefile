@@ -1,4 +1,5 @@
-PYTHON ?= python3.11
+# Which Python makes the environment; where none is named the first that fits (tools/find-python).
+PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 # Modules are compiled when they are first used: most never are.
@@ -25,8 +26,8 @@ docs: $(VENV)/.demo
 	$(BIN)/python -m streams.metrics.page docs/metrics.md
 
 $(VENV)/.demo: pyproject.toml bench/pyproject.toml constraints.txt streams/fold/compiled.pyx $(wildcard streams/fold/*.pxi) policy/scan.pyx
-	@echo "Installing into $(VENV): a minute or two, once ..."
-	@$(PYTHON) -m venv $(VENV)
+	@python=$$(tools/find-python $(PYTHON)) && echo "Installing into $(VENV) with $$python: a minute or two, once ..." \
+		&& $$python -m venv $(VENV)
 	@$(PIP) --editable '.[embedded]' --editable ./bench
 	@touch $@
 
