@@ -42,9 +42,18 @@ $(VENV)/.test: $(VENV)/.demo
 	$(PIP) --no-deps obp
 	touch $@
 
-# A package to install elsewhere: dist/reshelf-*.whl.
+# Packages to install elsewhere, in dist/: the sources, a wheel with compiled parts for machines like this one, a wheel
+# without them for all others, and the measurements.  pip would take a wheel that it keeps for the other kind.
+WHEEL := $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-cache-dir --wheel-dir dist
+
 wheel: $(VENV)/.demo
-	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	@$(PIP) build
+	rm -f dist/reshelf*
+	$(BIN)/python -m build --quiet --sdist --outdir dist .
+	$(WHEEL) dist/reshelf-*.tar.gz
+	RESHELF_PURE=1 $(WHEEL) dist/reshelf-*.tar.gz
+	$(BIN)/python -m build --quiet --outdir dist bench
+	@ls dist
 
 # The web tier in JavaScript is tested where its packages can be had; the tests say so where they cannot.
 node-packages:

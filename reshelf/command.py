@@ -194,7 +194,7 @@ class _Root(LazyGroup):
 
 
 @click.group(cls=_Root, params=_shared_options())
-@click.version_option(package_name="reshelf")
+@click.version_option(package_name="reshelf", message="%(prog)s %(version)s")
 def cli() -> None:
     """Re-arrange shop pages while they are being shopped.
 
