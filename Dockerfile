@@ -4,7 +4,7 @@ ARG PYTHON=3.11.14
 # Built where there is a C compiler, for the compiled parts; run where there is none.
 FROM python:${PYTHON}-bookworm AS build
 WORKDIR /app
-COPY pyproject.toml setup.py README.md ./
+COPY pyproject.toml setup.py README.md LICENSE THIRD_PARTY.md ./
 COPY schemas schemas
 COPY policy policy
 COPY encoders encoders
