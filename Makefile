@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Modules are compiled when they are first used: most never are.
 PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: bench demo docs node-packages test wheel clean
+.PHONY: bench clean demo generated lint node-packages test wheel
 
 # With torch, so that item texts are encoded; `make demo ENCODER=0` does without it.
 ENCODER ?= 1
@@ -13,17 +13,22 @@ ENCODER ?= 1
 demo: $(VENV)/.demo $(if $(filter-out 0,$(ENCODER)),$(VENV)/.encoders)
 	@$(BIN)/reshelf demo $(if $(filter-out 0,$(ENCODER)),,--no-encoder)
 
-test: $(VENV)/.test node-packages
+test: lint node-packages
+	$(BIN)/pytest --numprocesses 3 --dist worksteal
+
+lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest --numprocesses 3 --dist worksteal
 
-# The references of commands and metrics, from the commands and the table themselves.
-docs: $(VENV)/.demo
+# Everything in the repository that is written by a program.
+generated: $(VENV)/.test
 	$(BIN)/python -m reshelf.reference docs/commands.md
 	$(BIN)/python -m streams.metrics.page docs/metrics.md
+	$(BIN)/reshelf schemas export schemas/generated
+	$(BIN)/python -m policy.vectors > policy/vectors.json
+	$(BIN)/python -m tools.licences
 
 $(VENV)/.demo: pyproject.toml bench/pyproject.toml constraints.txt streams/fold/compiled.pyx $(wildcard streams/fold/*.pxi) policy/scan.pyx
 	@python=$$(tools/find-python $(PYTHON)) && echo "Installing into $(VENV) with $$python: a minute or two, once ..." \
