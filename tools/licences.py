@@ -53,9 +53,9 @@ def asked_for() -> dict[str, list[str]]:
 
 def licence(about: PackageMetadata) -> str:
     """What a package says of its licence, in few words; empty where it says nothing."""
-    if expression := about.get("License-Expression"):
-        return expression
-    told = (about.get("License") or "").strip()
+    if expressions := about.get_all("License-Expression"):
+        return str(expressions[0])
+    told = "".join(about.get_all("License") or []).strip()
     if told and "\n" not in told and len(told) <= LONGEST:
         return told
     kinds = [line.split(" :: ")[-1] for line in about.get_all("Classifier") or [] if line.startswith("License :: ")]
