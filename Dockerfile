@@ -4,13 +4,12 @@ ARG PYTHON=3.11.14
 # Built where there is a C compiler, for the compiled parts; run where there is none.
 FROM python:${PYTHON}-bookworm AS build
 WORKDIR /app
-COPY pyproject.toml README.md ./
+COPY pyproject.toml setup.py README.md LICENSE THIRD_PARTY.md ./
 COPY schemas schemas
 COPY policy policy
 COPY encoders encoders
 COPY streams streams
 COPY reshelf reshelf
-COPY bench bench
 RUN pip wheel --disable-pip-version-check --no-deps --wheel-dir /wheels .
 
 FROM python:${PYTHON}-slim-bookworm AS base

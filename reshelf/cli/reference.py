@@ -1,4 +1,4 @@
-"""The reference of the command line, written from the commands themselves: `make docs`."""
+"""The reference of the command line, written from the commands themselves: `make generated`."""
 
 from __future__ import annotations
 

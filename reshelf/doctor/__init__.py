@@ -6,6 +6,8 @@ from collections.abc import Generator, Iterator
 
 from confluent_kafka import KafkaException
 
+from policy.slates.compiled import BUILT as POLICY_BUILT
+from reshelf.doctor.build import build_finding
 from reshelf.doctor.clock import broker_clock
 from reshelf.doctor.finding import Finding, words
 from reshelf.doctor.server import look_at_redis, redis_findings
@@ -14,12 +16,17 @@ from reshelf.doctor.work import look_at_work
 from reshelf.processes.alias import live
 from reshelf.settings import Settings
 from schemas.errors import ReshelfError
+from streams.fold.fast.path import BUILT as FOLD_BUILT
 
-__all__ = ["Finding", "examine", "redis_findings", "retention_findings", "window_findings"]
+__all__ = ["Finding", "build_finding", "examine", "redis_findings", "retention_findings", "window_findings"]
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Look at brokers, topics, Redis, clocks and workers.  What cannot be reached is a finding, never an error."""
+    """Look at what was built, brokers, topics, Redis, clocks and workers.
+
+    What cannot be reached is a finding, never an error.
+    """
+    yield build_finding(FOLD_BUILT, POLICY_BUILT)
     answers = [(yield from _broker(settings)), (yield from look_at_redis(settings))]
     if not all(answers):
         return

@@ -1,4 +1,4 @@
-"""The page of metrics, written from their table: `make docs`."""
+"""The page of metrics, written from their table: `make generated`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Dockerfile's steps in plain folders: a wheel is built from what is copied, installed elsewhere and run there."""
+"""Packages are built, installed elsewhere and run there: by the Dockerfile's steps, and without a C compiler."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import re
 import subprocess
 import sys
 import sysconfig
+import tarfile
 from pathlib import Path
 
 import pytest
 
-from tests.deploy.test_image import DOCKERFILE, copied
+from tests.deploy.test_image import DOCKERFILE, PROJECT, copied
 
 BUILD, INSTALL = re.findall(r"^RUN (pip (?:wheel|install) .*)$", DOCKERFILE.partition(" AS encoder")[0], re.MULTILINE)
 
@@ -23,18 +24,24 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     app, wheels, home = root / "app", root / "wheels", root / "home"
     copied(app)
     run(BUILD.replace("/wheels", str(wheels)), app)
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(home)], check=True)
-    packages = Path(sysconfig.get_path("purelib", "venv", vars={"base": str(home)}))
-    (packages / "libraries.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
-    pip = INSTALL.partition(" && ")[0].replace("--constraint /wheels/constraints.txt", "--no-deps")
-    run(pip.replace("/wheels", str(wheels)) + f" --prefix {home} --ignore-installed", root)
+    pip = INSTALL.partition(" && ")[0].replace("--constraint /wheels/constraints.txt", "")
+    install(pip.replace("/wheels", str(wheels)), home)
     return home
 
 
-def run(step: str, folder: Path) -> None:
-    """A RUN line, by this Python's pip."""
-    assert step.startswith("pip ")
-    done = subprocess.run(f"'{sys.executable}' -m {step}", check=False, shell=True, cwd=folder, capture_output=True)
+def install(pip: str, home: Path) -> None:
+    """Run a line of pip that installs into a new environment, which has the libraries of this one."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(home)], check=True)
+    packages = Path(sysconfig.get_path("purelib", "venv", vars={"base": str(home)}))
+    (packages / "libraries.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
+    run(f"{pip} --no-deps --prefix {home} --ignore-installed", home)
+
+
+def run(step: str, folder: Path, **environment: str) -> None:
+    """A line of pip or of another module, by this Python."""
+    command = f"'{sys.executable}' -m {step}"
+    own = os.environ | environment
+    done = subprocess.run(command, check=False, shell=True, cwd=folder, capture_output=True, env=own)
     assert done.returncode == 0, done.stderr.decode()[-4_000:]
 
 
@@ -43,6 +50,36 @@ def told(folder: Path, *command: str) -> str:
     done = subprocess.run(command, check=False, cwd=folder, env=alone, capture_output=True)
     assert done.returncode == 0, done.stderr.decode()[-4_000:]
     return done.stdout.decode()
+
+
+@pytest.fixture
+def without_compiler(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment with the wheel for any machine, built from the sources' package where no C compiler works."""
+    pytest.importorskip("build", reason="build is not installed (extra `test`)")
+    root = tmp_path_factory.mktemp("pure")
+    copied(root / "checkout")
+    run("build --quiet --sdist --outdir dist checkout", root)
+    (sources,) = (root / "dist").iterdir()
+    with tarfile.open(sources) as opened:
+        names = {name.partition("/")[2] for name in opened.getnames()}
+    for module in PROJECT["tool"]["setuptools"]["ext-modules"]:
+        assert {*module["sources"], *module.get("depends", [])} <= names
+    pip = f"pip wheel --no-cache-dir --disable-pip-version-check --no-deps --wheel-dir dist {sources}"
+    run(pip, root, RESHELF_PURE="1", CC="/bin/false")
+    (wheel,) = (root / "dist").glob("*.whl")
+    assert wheel.name.endswith("-py3-none-any.whl")
+    install(f"pip install {wheel}", root / "home")
+    return root / "home"
+
+
+def test_without_a_compiler_all_but_the_compiled_parts_is_there(without_compiler: Path, tmp_path: Path) -> None:
+    ask = "import reshelf, policy.slates.compiled, streams.fold.fast.path as fold; print(reshelf.__file__)"
+    ask += "; print(policy.slates.compiled.BUILT, fold.BUILT)"
+    place, built = told(tmp_path, str(without_compiler / "bin/python"), "-c", ask).splitlines()
+    assert Path(place).is_relative_to(without_compiler)
+    assert built == "False False"
+    said = told(tmp_path, str(without_compiler / "bin/reshelf"), "--version")
+    assert said == f"reshelf {PROJECT['project']['version']}\n"
 
 
 def test_the_installed_command_runs_with_its_compiled_parts_and_writes_settings(

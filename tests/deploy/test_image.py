@@ -37,7 +37,8 @@ def test_the_image_is_built_from_all_of_the_package(tmp_path: Path) -> None:
     assert packages(tmp_path, include) == packages(ROOT, include)
     for module in PROJECT["tool"]["setuptools"]["ext-modules"]:
         assert (tmp_path / module["sources"][0]).is_file()
-    assert (tmp_path / PROJECT["project"]["readme"]).is_file()
+    for name in ("setup.py", PROJECT["project"]["readme"], *PROJECT["project"]["license-files"]):
+        assert (tmp_path / name).is_file()
 
 
 def copied(folder: Path) -> None:

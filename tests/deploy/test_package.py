@@ -1,4 +1,4 @@
-"""What a wheel holds and asks for, told from pyproject.toml without building one."""
+"""What the wheels hold and ask for, told from the two pyproject.toml without building any."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+BENCH: dict[str, Any] = tomllib.loads((ROOT / "bench" / "pyproject.toml").read_text(encoding="utf-8"))
 ROOMS = [pattern.rstrip("*") for pattern in PROJECT["tool"]["setuptools"]["packages"]["find"]["include"]]
 EXTRAS: dict[str, list[str]] = PROJECT["project"]["optional-dependencies"]
 NEEDED: list[str] = PROJECT["project"]["dependencies"]
@@ -52,15 +53,26 @@ def test_what_is_needed_has_a_range_and_a_pin(requirement: str) -> None:
     assert name_of(requirement) in PINNED
 
 
-@pytest.mark.parametrize("room", ROOMS)
+@pytest.mark.parametrize("room", [*ROOMS, "bench"])
 def test_what_is_imported_is_asked_for(room: str) -> None:
-    known = {name_of(one) for one in [*NEEDED, *(one for extra in EXTRAS.values() for one in extra)]} | BROUGHT
+    extras = [*EXTRAS.values(), *(BENCH["project"]["optional-dependencies"].values() if room == "bench" else [])]
+    known = {name_of(one) for one in [*NEEDED, *(one for extra in extras for one in extra)]} | BROUGHT
+    rooms = [*ROOMS, "bench"] if room == "bench" else ROOMS
     owners = packages_distributions()
     for path in (ROOT / room).rglob("*.py"):
         for module in imported(ast.parse(path.read_text(encoding="utf-8"))):
-            if module not in sys.stdlib_module_names and module not in ROOMS and module in owners:
+            if module not in sys.stdlib_module_names and module not in rooms and module in owners:
                 found = {owner.lower().replace("_", "-") for owner in owners[module]}
                 assert found & known, f"{path.relative_to(ROOT)} imports {module}"
+
+
+def test_measurements_are_a_distribution_of_their_own_of_the_same_version() -> None:
+    folders = {path.parent.relative_to(ROOT) for path in (ROOT / "bench").rglob("__init__.py")}
+    assert set(BENCH["tool"]["setuptools"]["packages"]) == {".".join(folder.parts) for folder in folders}
+    project = PROJECT["project"]
+    assert BENCH["project"]["dependencies"] == [f"reshelf=={project['version']}"]
+    for same in ("version", "requires-python"):
+        assert BENCH["project"][same] == project[same]
 
 
 def imported(tree: ast.Module) -> Iterator[str]:

@@ -12,7 +12,7 @@ from tests.encoders.conftest import NO_TORCH
 
 def test_both_encode_the_same_texts_to_the_same_vectors(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("torch", reason=NO_TORCH)
-    pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed (extra `bench`)")
+    pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed (`make bench`)")
     assert run(["bench", "encode", "--texts", "8", "--device", "cpu", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["min_cosine"] > 0.999
@@ -27,7 +27,7 @@ def test_of_updates_exactly_the_changed_texts_are_encoded(
     broker: str, prefix: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("torch", reason=NO_TORCH)
-    pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed (extra `bench`)")
+    pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed (`make bench`)")
     monkeypatch.setenv("RESHELF_KAFKA__BOOTSTRAP", broker)
     monkeypatch.setenv("RESHELF_KAFKA__PREFIX", prefix)
     assert run(["bench", "encode", "--updates", "200", "--device", "cpu", "--json"]) == 0

@@ -13,7 +13,7 @@ from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from redis import Redis
 
-from reshelf.doctor import Finding, examine, redis_findings, retention_findings, window_findings
+from reshelf.doctor import Finding, build_finding, examine, redis_findings, retention_findings, window_findings
 from reshelf.settings import Settings
 from reshelf.topics.admin import apply
 from reshelf.topics.publish import deliver
@@ -49,6 +49,33 @@ def test_a_good_server_has_no_remedies() -> None:
 def test_each_fault_is_found_alone(change: dict[str, Any], about: str, state: str) -> None:
     found = states_by_name({**GOOD, **change})
     assert {name: what for name, what in found.items() if what != "ok"} == {about: state}
+
+
+@pytest.mark.parametrize(
+    ("fold", "policy", "said"),
+    [
+        (False, True, ["7 to 12 times as long"]),
+        (True, False, ["layouts are drawn and filled without compiled code"]),
+        (False, False, ["7 to 12 times as long", "layouts are drawn and filled without compiled code"]),
+    ],
+)
+def test_parts_that_were_not_compiled_are_told_with_their_cost_and_remedy(
+    fold: bool, policy: bool, said: list[str]
+) -> None:
+    finding = build_finding(fold, policy)
+    assert finding.state == "note"
+    assert [one for one in said if one not in finding.found] == []
+    assert len(finding.found.split("; ")) == len(said)
+    assert "wheel of this platform" in finding.remedy and "`reshelf bench stages`" in finding.remedy
+
+
+def test_compiled_parts_that_are_there_are_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert build_finding(True, True).state == "ok"
+    away = Settings(kafka=KafkaSettings(bootstrap="127.0.0.1:1"), redis=RedisSettings(url="redis://127.0.0.1:1/0"))
+    monkeypatch.setattr("reshelf.topics.TIMEOUT_S", 1.0)
+    monkeypatch.setattr("reshelf.doctor.FOLD_BUILT", False)
+    (finding,) = (one for one in examine(away) if one.about == "compiled parts")
+    assert finding.state == "note"
 
 
 def test_redis_needs_version_seven() -> None:

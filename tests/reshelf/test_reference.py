@@ -22,7 +22,7 @@ FILE = Path(__file__).parents[2] / "docs" / "commands.md"
 
 
 def test_the_reference_is_what_the_commands_say() -> None:
-    assert FILE.read_text(encoding="utf-8") == written(), "write it anew with `make docs`"
+    assert FILE.read_text(encoding="utf-8") == written(), "write it anew with `make generated`"
 
 
 def commands(group: click.Group, parent: click.Context) -> Iterator[tuple[str, click.Command]]:
