@@ -277,8 +277,8 @@ def test_each_command_is_listed_under_one_task() -> None:
 def brought(monkeypatch: pytest.MonkeyPatch) -> dict[str, EntryPoint]:
     """The plug-ins of this test alone."""
     found: dict[str, EntryPoint] = {}
-    monkeypatch.setattr("reshelf.command.plugins", lambda: found)
-    monkeypatch.setattr("reshelf.plugins.plugins", lambda: found)
+    monkeypatch.setattr("reshelf.cli.main.plugins", lambda: found)
+    monkeypatch.setattr("reshelf.cli.plugins.plugins", lambda: found)
     return found
 
 
@@ -298,7 +298,7 @@ def test_a_command_that_is_not_installed_says_how_to_get_it(
 def test_commands_of_other_packages_are_listed_and_run(
     brought: dict[str, EntryPoint], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    brought["greet"] = EntryPoint("greet", "reshelf.commands.settings:settings", "reshelf.commands")
+    brought["greet"] = EntryPoint("greet", "reshelf.cli.setup.settings:settings", "reshelf.commands")
     brought["doctor"] = EntryPoint("doctor", "nowhere:at_all", "reshelf.commands")
     assert run(["--help"]) == 0
     told = capsys.readouterr().out

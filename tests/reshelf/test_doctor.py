@@ -72,7 +72,7 @@ def test_parts_that_were_not_compiled_are_told_with_their_cost_and_remedy(
 def test_compiled_parts_that_are_there_are_well(monkeypatch: pytest.MonkeyPatch) -> None:
     assert build_finding(True, True).state == "ok"
     away = Settings(kafka=KafkaSettings(bootstrap="127.0.0.1:1"), redis=RedisSettings(url="redis://127.0.0.1:1/0"))
-    monkeypatch.setattr("reshelf.topics.TIMEOUT_S", 1.0)
+    monkeypatch.setattr("reshelf.topics.admin.TIMEOUT_S", 1.0)
     monkeypatch.setattr("reshelf.doctor.FOLD_BUILT", False)
     (finding,) = (one for one in examine(away) if one.about == "compiled parts")
     assert finding.state == "note"
