@@ -21,8 +21,8 @@ test: $(VENV)/.test node-packages
 
 # The references of commands and metrics, from the commands and the table themselves.
 docs: $(VENV)/.demo
-	$(BIN)/python -m reshelf.reference docs/commands.md
-	$(BIN)/python -m streams.metrics.page docs/metrics.md
+	$(BIN)/python -m reshelf.reference docs/reference/commands.md
+	$(BIN)/python -m streams.metrics.page docs/reference/metrics.md
 
 $(VENV)/.demo: pyproject.toml constraints.txt streams/fold/compiled.pyx $(wildcard streams/fold/*.pxi) policy/scan.pyx
 	@echo "Installing into $(VENV): a minute or two, once ..."

@@ -51,7 +51,7 @@ def evaluate(
     showed with what the policy would have shown.  A policy that the history does not
     hold is composed again for each layout, from the counts of that time and with
     the settings of --settings.  An estimator is refused where the log lacks more than
-    1 % of what the policy would show.  docs/evaluation.md says which to trust when.
+    1 % of what the policy would show.  docs/concepts/evaluation.md says which to trust when.
 
     Example: reshelf evaluate --policy greedy --page home
     """

@@ -35,7 +35,7 @@ def status(front: Front, page: str | None, level: float) -> None:
     """Uplift per page view of each page, or of PAGE, with intervals that hold whenever you look.
 
     Also says whether units arrive in the holdout as often as they should, and which
-    guard-rails were crossed.  docs/evaluation.md explains each figure.
+    guard-rails were crossed.  docs/concepts/evaluation.md explains each figure.
 
     Example: reshelf experiment status home
     """

@@ -60,7 +60,7 @@ def export(front: Front, target: Path, form: str, page: str | None) -> None:
 
     Impressions, clicks and conversions are joined with the layouts that they came
     from.  Parquet has a row for each slot that was seen, and needs the extra
-    `archive`; docs/evaluation.md describes the columns.  A file that is there stays.  open-bandit writes
+    `archive`; docs/concepts/evaluation.md describes the columns.  A file that is there stays.  open-bandit writes
     TARGET/POLICY/PAGE/PAGE.csv and item_context.csv, as that dataset has them.
 
     Example: reshelf log export decisions.parquet

@@ -60,7 +60,7 @@ def tune(front: Front, /, space: tuple[str, ...], samples: int, processes: int |
     policy.exploration, policy.epsilon, policy.exploration_slates.
 
     Those not named are as in the settings, which are raced, too. Needs no servers;
-    a race of 30,000 page views takes some ten seconds of a core. See docs/tuning.md.
+    a race of 30,000 page views takes some ten seconds of a core. See docs/operating/tuning.md.
 
     Example: reshelf tune --try layouts.exploration=0.25,0.5,1 --segments 4
     """
