@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 # Modules are compiled when they are first used: most never are.
 PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: bench demo docs node-packages test wheel clean
+.PHONY: bench demo docs format-web lint-web node-packages test wheel clean
 
 # With torch, so that item texts are encoded; `make demo ENCODER=0` does without it.
 ENCODER ?= 1
@@ -17,7 +17,23 @@ test: $(VENV)/.test node-packages
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory lint-web
 	$(BIN)/pytest --numprocesses 3 --dist worksteal
+
+# JavaScript and CSS: one program that lints and formats, installed from npm where Node is there.
+BIOME := tools/web/node_modules/.bin/biome
+
+lint-web: $(BIOME)
+	@if [ -x $(BIOME) ]; then $(BIOME) ci --error-on-warnings .; \
+		else echo "SKIPPED: JavaScript and CSS are neither linted nor held to their format" >&2; fi
+
+format-web: $(BIOME)
+	$(BIOME) check --write .
+
+$(BIOME): tools/web/package-lock.json
+	@if command -v npm >/dev/null; \
+		then cd tools/web && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && touch node_modules/.bin/biome; \
+		else echo "Node and npm are not installed" >&2; fi || echo "Biome could not be installed" >&2
 
 # The references of commands and metrics, from the commands and the table themselves.
 docs: $(VENV)/.demo
@@ -60,4 +76,4 @@ $(VENV)/.bench: $(VENV)/.demo
 	touch $@
 
 clean:
-	rm -rf $(VENV) examples/node/node_modules build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) examples/node/node_modules tools/web/node_modules build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

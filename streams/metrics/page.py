@@ -18,7 +18,8 @@ Prometheus's text form under `GET /metrics`:
 | edge | the edge's own port | `edge.token` |
 
 Where a token is set it is asked for as `Authorization: Bearer ...`. A family that has
-nothing to tell yet is left out. What the alerts mean and what to do is in [`docs/operating/operating.md`](../operating/operating.md).
+nothing to report yet is left out. What the alerts mean and what to do is in
+[`docs/operating/operating.md`](../operating/operating.md).
 """
 
 
