@@ -31,35 +31,41 @@ _COLLECT_AFTER = (50_000, 20, 100)
 them every 700, which took almost half of a reader's time."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "demo": ("demo:demo", "A synthetic shop whose pages re-shelve themselves while you watch."),
-    "console": ("console:console", "Pages in a browser: shop, arms, experiment, pipeline, explanations, rules."),
+    "demo": ("demo:demo", "Open a synthetic shop whose pages re-arrange themselves while you watch."),
+    "console": ("console:console", "Serve pages for a browser: shop, arms, experiment, pipeline, explanations, rules."),
     "init": ("init:init", "Write a commented settings file."),
     "worker": ("worker:worker", "Run the stream workers."),
-    "edge": ("edge:edge", "Serve layouts and take events over HTTP, for web tiers without Kafka."),
+    "edge": ("edge:edge", "Serve layouts and accept events over HTTP, for web tiers without Kafka."),
     "encoder": ("encoder:encoder", "Turn the texts of changed items into vectors."),
     "finetune": ("finetune:finetune", "Tune the text model on what visitors clicked one after the other."),
-    "topics": ("topics:topics", "Create the topics, or list them with what differs."),
+    "topics": ("topics:topics", "Create the topics, or list them and how they differ from what they should be."),
     "publish": ("publish:publish", "Check JSON lines and publish them to a topic."),
-    "forget": ("forget:forget", "Drop what is kept about a unit."),
-    "explain": ("explain:explain", "Say why a layout is as it is."),
-    "ask": ("ask:ask", "Find items by what a question means, ranked by what a segment clicks."),
-    "rules": ("rules:rules", "Check, publish and roll back what merchandisers ask of pages."),
+    "forget": ("forget:forget", "Delete what is kept about a unit."),
+    "explain": ("explain:explain", "Explain what a layout is made from."),
+    "ask": ("ask:ask", "Find the items that answer a question, ranked by what a segment clicks."),
+    "rules": ("rules:rules", "Check, publish and roll back the rules of pages."),
     "layouts": ("layouts:layouts", "Show published layouts."),
-    "state": ("state:state", "Export, digest or compare what was learned, or switch workers to another namespace."),
+    "state": ("state:state", "Export, digest or compare the state, or switch workers to another namespace."),
     "replay": ("replay:replay", "Rebuild the state from the log into a namespace of its own."),
     "runs": ("runs:runs", "List and compare records of replays, evaluations and tunings."),
     "evaluate": ("evaluate:evaluate", "Estimate what another policy would have earned, from the decision log."),
     "tune": ("tune:tune", "Race settings of the policy in simulated shops, and rank them."),
-    "experiment": ("experiment:experiment", "How the learned layouts do against the holdout."),
+    "experiment": (
+        "experiment:experiment",
+        "Compare learned layouts with the holdout, and policies on trial with the page's own.",
+    ),
     "report": ("report:report", "Write experiments, posteriors and policies as one page of HTML."),
-    "log": ("log:log", "Export the decision log for other tools."),
+    "log": ("log:log", "Export the decision log for other tools, or archive the event topics."),
     "import": ("import_:import_", "Import logged data sets."),
     "schemas": ("schemas:schemas", "Write the message schemas, or check them against the last release."),
     "doctor": ("doctor:doctor", "Check settings, broker, topics, Redis, clocks and workers."),
-    "drill": ("drill:drill", "Break everything while events flow, then check that nothing was lost or doubled."),
+    "drill": ("drill:drill", "Break everything while events flow, then check that nothing was lost or counted twice."),
     "bench": ("bench:bench", "Measure how fast Reshelf is on this machine."),
     "settings": ("settings:settings", "Show the settings in effect and where each came from."),
-    "completion": ("completion:completion", "Let the tab key complete commands, options and values."),
+    "completion": (
+        "completion:completion",
+        "Print a script that lets the tab key complete commands, options and values.",
+    ),
 }
 """Name: module in `reshelf.commands` and function, and a line of help."""
 
@@ -141,10 +147,10 @@ def _shared_options() -> list[click.Option]:
 
     file = click.Path(path_type=Path)
     return [
-        option(["--settings"], "TOML file with settings.", _set("file"), type=file, metavar="FILE"),
-        option(["--embedded"], "Start broker and Redis for this command alone.", _set("embedded"), is_flag=True),
-        option(["--json"], "Print one JSON object.", _set("json"), is_flag=True),
-        option(["-v", "--verbose"], "Say more on standard error; twice for all.", _say_more, count=True),
+        option(["--settings"], "Read settings from this TOML file.", _set("file"), type=file, metavar="FILE"),
+        option(["--embedded"], "Start a broker and Redis for this command alone.", _set("embedded"), is_flag=True),
+        option(["--json"], "Print one JSON object to standard output.", _set("json"), is_flag=True),
+        option(["-v", "--verbose"], "Log more on standard error; give it twice for everything.", _say_more, count=True),
     ]
 
 
@@ -181,7 +187,7 @@ def cli() -> None:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run one command line and give its exit status; errors are told in one line each."""
+    """Run one command line and give its exit status; errors are reported in one line each."""
     logging.basicConfig(level=logging.WARNING, format=TEXT, stream=sys.stderr)
     before = signal.signal(signal.SIGTERM, _terminate)
     given = sys.argv[1:] if arguments is None else list(arguments)

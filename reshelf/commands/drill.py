@@ -1,4 +1,4 @@
-"""`reshelf drill`: break everything while events flow, then check the books."""
+"""`reshelf drill`: break everything while events flow, then check that nothing was lost."""
 
 from __future__ import annotations
 
@@ -21,25 +21,55 @@ if TYPE_CHECKING:
     type=click.IntRange(min=0),
     default=16,
     show_default=True,
-    help="Faults; 0 is a soak.",
+    help="How many faults to cause; 0: none, to watch memory and open files over a long run.",
 )
-@click.option("--seconds", type=click.FloatRange(min=5), default=None, help="For so long.  [default: 6 for each fault]")
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Another number, other faults.")
-@click.option("--rate", type=click.FloatRange(min=1), default=300.0, show_default=True, help="Events a second.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=5),
+    default=None,
+    help="How long events are sent, in seconds.  [default: 6 for each fault, at least 60]",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="The number that faults are planned from; another one plans others.",
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=1),
+    default=300.0,
+    show_default=True,
+    help="How many events are sent in a second.",
+)
 @click.option(
     "--kafka-home",
     envvar="KAFKA_HOME",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Apache Kafka's folder; without it the embedded broker is used, and nothing happens to it.",
+    help="The folder of Apache Kafka; without it the embedded broker is used, and has no faults.",
 )
-@click.option("--hostile", type=click.IntRange(min=1), help="Instead: so many harmful records, without any server.")
-@click.option("--cluster", is_flag=True, help="Keep the state in a Redis Cluster: three primaries, three replicas.")
-@click.option("--given", is_flag=True, help="Use the broker and the Redis of the settings, and break workers alone.")
-@click.option("--redis-delay-ms", type=click.IntRange(0, 2_000), default=0, help="Redis answers so much later.")
-@click.option("--read-kb-per-s", type=click.IntRange(min=0), default=0, help="Kafka hands each client so much at most.")
-@click.option("--only", multiple=True, help="Faults whose name contains this; may be repeated.")
 @click.option(
-    "--keep", type=click.Path(path_type=Path, file_okay=False), help="Leave the workers' logs in this folder."
+    "--hostile",
+    type=click.IntRange(min=1),
+    help="Instead of a drill: how many damaged records to decode and fold, without any server.",
+)
+@click.option(
+    "--cluster", is_flag=True, help="Keep the state in a Redis Cluster of three primaries and three replicas."
+)
+@click.option("--given", is_flag=True, help="Use the broker and Redis of the settings, and break workers only.")
+@click.option(
+    "--redis-delay-ms", type=click.IntRange(0, 2_000), default=0, help="How much later Redis answers, in milliseconds."
+)
+@click.option(
+    "--read-kb-per-s",
+    type=click.IntRange(min=0),
+    default=0,
+    help="How many kilobytes a second Kafka gives each client at most; 0: no limit.",
+)
+@click.option("--only", multiple=True, help="Cause only faults whose names contain this; may be given several times.")
+@click.option(
+    "--keep", type=click.Path(path_type=Path, file_okay=False), help="Keep the logs of the workers in this folder."
 )
 @click.pass_obj
 def drill(
@@ -57,11 +87,11 @@ def drill(
     only: tuple[str, ...],
     keep: Path | None,
 ) -> None:
-    """Kill, freeze, restart and roll back everything while events flow; then compare the state with the log.
+    """Kill, freeze, restart and roll back everything while events flow, then compare the state with the log.
 
-    Starts a broker, Redis and workers of its own; topics and keys have names of their own where
-    --given names other servers, and are removed there before and after.  Ends with status 1 when an event was lost or
-    counted twice.
+    Starts a broker, Redis and workers of its own.  On the servers of the settings (--given)
+    topics and keys have names of their own, and are removed before and after.  Ends with
+    status 1 when an event was lost or counted twice.
 
     Example: reshelf drill --kills 12 --seconds 80
     """
