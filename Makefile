@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Modules are compiled when they are first used: most never are.
 PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: bench clean demo generated lint node-packages test wheel
+.PHONY: bench clean demo format-web generated lint lint-web node-packages test wheel
 
 # With torch, so that item texts are encoded; `make demo ENCODER=0` does without it.
 ENCODER ?= 1
@@ -21,11 +21,27 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory lint-web
+
+# JavaScript and CSS: one program that lints and formats, installed from npm where Node is there.
+BIOME := tools/web/node_modules/.bin/biome
+
+lint-web: $(BIOME)
+	@if [ -x $(BIOME) ]; then $(BIOME) ci --error-on-warnings .; \
+		else echo "SKIPPED: JavaScript and CSS are neither linted nor held to their format" >&2; fi
+
+format-web: $(BIOME)
+	$(BIOME) check --write .
+
+$(BIOME): tools/web/package-lock.json
+	@if command -v npm >/dev/null; \
+		then cd tools/web && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && touch node_modules/.bin/biome; \
+		else echo "Node and npm are not installed" >&2; fi || echo "Biome could not be installed" >&2
 
 # Everything in the repository that is written by a program.
 generated: $(VENV)/.test
-	$(BIN)/python -m reshelf.cli.reference docs/commands.md
-	$(BIN)/python -m streams.metrics.page docs/metrics.md
+	$(BIN)/python -m reshelf.cli.reference docs/reference/commands.md
+	$(BIN)/python -m streams.metrics.page docs/reference/metrics.md
 	$(BIN)/reshelf schemas export schemas/generated
 	$(BIN)/python -m policy.vectors > policy/vectors.json
 	$(BIN)/python -m tools.licences
@@ -75,4 +91,4 @@ $(VENV)/.bench: $(VENV)/.demo
 	touch $@
 
 clean:
-	rm -rf $(VENV) examples/node/node_modules build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) examples/node/node_modules tools/web/node_modules build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

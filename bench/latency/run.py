@@ -85,8 +85,8 @@ def own_settings(settings: Settings, run: str) -> Settings:
     return settings.model_copy(update={"kafka": kafka, "redis": redis, "health": health})
 
 
-def measure(settings: Settings, shop: Shop, order: Options, *, leave_clean: bool = True) -> list[Latency]:
-    """Each rate in turn, `order.rounds` times over; with `leave_clean` topics and state are gone afterwards.
+def measure(settings: Settings, shop: Shop, options: Options, *, leave_clean: bool = True) -> list[Latency]:
+    """Each rate in turn, `options.rounds` times over; with `leave_clean` topics and state are gone afterwards.
 
     Raises `ReshelfError` when a worker ends, does not begin or does not catch up.
     """
@@ -103,10 +103,10 @@ def measure(settings: Settings, shop: Shop, order: Options, *, leave_clean: bool
         decided = folder / "decided"
         decided.touch()
         workers = stack.enter_context(_workers(own, folder, decided))
-        bench = _Bench(own, order, traffic, view, workers, Reading(decided))
+        bench = _Bench(own, options, traffic, view, workers, Reading(decided))
         bench.wait_for_layouts(shop.keys())
-        windows: dict[int, list[Window]] = {rate: [] for rate in order.rates}
-        for _ in range(order.rounds):
+        windows: dict[int, list[Window]] = {rate: [] for rate in options.rates}
+        for _ in range(options.rounds):
             for rate, found in windows.items():
                 found.append(bench.window(rate))
         return [summary(rate, found, LIMIT_S) for rate, found in windows.items()]
@@ -138,14 +138,14 @@ class _Bench:
     def __init__(
         self,
         settings: Settings,
-        order: Options,
+        options: Options,
         traffic: Traffic,
         view: View,
         workers: Mapping[str, Worker],
         reading: Reading,
     ) -> None:
         self._settings = settings
-        self._order = order
+        self._options = options
         self._traffic = traffic
         self._view = view
         self._workers = workers
@@ -166,9 +166,9 @@ class _Bench:
     def window(self, rate: int) -> Window:
         """One stretch of a rate: what came before and comes after does not count, but the stream is as steady."""
         self._traffic.start(rate)
-        self._traffic.publish_until(time.perf_counter() + self._order.warm_up_s)
+        self._traffic.publish_until(time.perf_counter() + self._options.warm_up_s)
         begin = self._mark()
-        self._traffic.publish_until(begin.at + self._order.seconds)
+        self._traffic.publish_until(begin.at + self._options.seconds)
         end = self._mark()
         self._stream_on(begin.at, end.at)
         self._traffic.settle()

@@ -67,14 +67,14 @@ class _Mark(NamedTuple):
     console: float
 
 
-def measure(settings: Settings, order: Options, *, leave_clean: bool = True) -> Found:
+def measure(settings: Settings, options: Options, *, leave_clean: bool = True) -> Found:
     """Look at the page for some rounds.
 
     Raises BadSettings where there is no browser, ReshelfError when a process ends or does not begin.
     """
     run = secrets.token_hex(3)
     own = own_settings(settings, run)
-    shop = Shop(pages=1, segments=1, items=order.arms)
+    shop = Shop(pages=1, segments=1, items=options.arms)
     with contextlib.ExitStack() as stack:
         chromium = stack.enter_context(browser())
         if leave_clean:
@@ -88,8 +88,8 @@ def measure(settings: Settings, order: Options, *, leave_clean: bool = True) -> 
         key = shop.keys()[0]
         query = f"page={key.page}&segment={key.segment}"
         _until_served(f"http://127.0.0.1:{port}/api/arms?{query}", console)
-        stack.enter_context(_flowing(traffic, order.rate))
-        return _Tab(chromium, f"http://127.0.0.1:{port}/#arms?{query}", console).rounds(order)
+        stack.enter_context(_flowing(traffic, options.rate))
+        return _Tab(chromium, f"http://127.0.0.1:{port}/#arms?{query}", console).rounds(options)
 
 
 def _started(stack: contextlib.ExitStack, own: Settings, *arguments: str) -> Worker:
@@ -144,12 +144,12 @@ class _Tab:
         self._page.goto(address)
         self._page.locator(".pool .row").first.wait_for(timeout=1_000 * START_S)
 
-    def rounds(self, order: Options) -> Found:
+    def rounds(self, options: Options) -> Found:
         """Look for each round; updates are answers that brought something new."""
         self._page.wait_for_timeout(1_000 * WARM_UP_S)
-        found = [self._round(order.seconds) for _ in range(order.rounds)]
+        found = [self._round(options.seconds) for _ in range(options.rounds)]
         updates, whole, page, console, kb = (round(statistics.median(some), 1) for some in zip(*found, strict=True))
-        return Found(order.arms, updates, whole, page, console, kb, order.rounds)
+        return Found(options.arms, updates, whole, page, console, kb, options.rounds)
 
     def _round(self, seconds: float) -> tuple[float, float, float, float, float]:
         self._sizes.clear()

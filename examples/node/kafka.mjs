@@ -33,7 +33,10 @@ export class Events {
   /** @param {import("kafkajs").Kafka} kafka @param {string} prefix of the topics' names */
   constructor(kafka, prefix) {
     // A record that is sent again may be written twice; equal event ids count once.
-    this.#producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner, allowAutoTopicCreation: false });
+    this.#producer = kafka.producer({
+      createPartitioner: Partitioners.DefaultPartitioner,
+      allowAutoTopicCreation: false,
+    });
     this.#prefix = prefix;
   }
 
@@ -69,10 +72,18 @@ export async function follow(kafka, prefix, layouts) {
   const topic = `${prefix}layouts`;
   const unread = await ends(kafka, topic);
   // A group of its own: every renderer reads all partitions, from the beginning.
-  const consumer = kafka.consumer({ groupId: `${prefix}renderer-${randomUUID()}`, sessionTimeout: 6000, heartbeatInterval: 1500, maxWaitTimeInMs: 100 });
+  const consumer = kafka.consumer({
+    groupId: `${prefix}renderer-${randomUUID()}`,
+    sessionTimeout: 6000,
+    heartbeatInterval: 1500,
+    maxWaitTimeInMs: 100,
+  });
   // Who hears of no more layouts must not go on as if nothing had changed: end, and be started again.
   consumer.on(consumer.events.CRASH, ({ payload }) => {
-    if (!payload.restart) setImmediate(() => { throw payload.error; });
+    if (!payload.restart)
+      setImmediate(() => {
+        throw payload.error;
+      });
   });
   await consumer.connect();
   await consumer.subscribe({ topic, fromBeginning: true });
@@ -84,7 +95,7 @@ export async function follow(kafka, prefix, layouts) {
   await consumer.run({
     autoCommit: false,
     eachMessage: async ({ partition, message }) => {
-      layouts.take(String(message.key), message.value && message.value.toString());
+      layouts.take(String(message.key), message.value?.toString() ?? null);
       if (BigInt(message.offset) + 1n >= (unread.get(partition) ?? 0n)) unread.delete(partition);
       if (unread.size === 0) done();
     },

@@ -39,15 +39,22 @@ export function unitBin(unit) {
 export function branchOf(bin, salt, shares) {
   const drawn = unitHash(salt, String(bin));
   let end = 0;
-  const found = shares.findIndex((share) => drawn < (end += share));
-  return found < 0 ? shares.length - 1 : found;
+  for (const [branch, share] of shares.entries()) {
+    end += share;
+    if (drawn < end) return branch;
+  }
+  return shares.length - 1;
 }
 
 /** The first of the unit's slates, and how many there are. @param {Layout} layout @param {string} unit */
 function slatesFor(layout, unit) {
   const branches = layout.branches ?? [];
   if (branches.length === 0) return { first: 0, count: layout.slates.length };
-  const branch = branchOf(unitBin(unit), layout.branch_salt ?? "", branches.map((one) => one.share));
+  const branch = branchOf(
+    unitBin(unit),
+    layout.branch_salt ?? "",
+    branches.map((one) => one.share),
+  );
   const first = branches.slice(0, branch).reduce((sum, one) => sum + one.variants, 0);
   return { first, count: branches[branch].variants };
 }

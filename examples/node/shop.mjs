@@ -3,7 +3,7 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { Events, connect, follow } from "./kafka.mjs";
+import { connect, Events, follow } from "./kafka.mjs";
 import { Layouts } from "./layouts.mjs";
 
 const BROKERS = process.env.RESHELF_KAFKA__BOOTSTRAP ?? "127.0.0.1:9092";

@@ -32,7 +32,12 @@ async function send() {
   if (!events.length) return;
   try {
     const body = JSON.stringify(events);
-    const answer = await fetch("/events", { method: "POST", headers: { "content-type": "application/json" }, body, keepalive: true });
+    const answer = await fetch("/events", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body,
+      keepalive: true,
+    });
     // What the web tier calls wrong stays wrong; anything else may pass.
     if (answer.ok || answer.status === 400) waiting = waiting.filter((event) => !events.includes(event));
   } catch {

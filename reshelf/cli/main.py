@@ -32,40 +32,49 @@ _COLLECT_AFTER = (50_000, 20, 100)
 them every 700, which took almost half of a reader's time."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "demo": ("run.demo:demo", "A synthetic shop whose pages re-shelve themselves while you watch."),
-    "console": ("run.console:console", "Pages in a browser: shop, arms, experiment, pipeline, explanations, rules."),
+    "demo": ("run.demo:demo", "Open a synthetic shop whose pages re-arrange themselves while you watch."),
+    "console": (
+        "run.console:console",
+        "Serve pages for a browser: shop, arms, experiment, pipeline, rules.",
+    ),
     "init": ("setup.init:init", "Write a commented settings file."),
     "worker": ("run.worker:worker", "Run the stream workers."),
-    "edge": ("run.edge:edge", "Serve layouts and take events over HTTP, for web tiers without Kafka."),
+    "edge": ("run.edge:edge", "Serve layouts and accept events over HTTP, for web tiers without Kafka."),
     "encoder": ("run.encoder:encoder", "Turn the texts of changed items into vectors."),
     "finetune": ("data.finetune:finetune", "Tune the text model on what visitors clicked one after the other."),
-    "topics": ("setup.topics:topics", "Create the topics, or list them with what differs."),
+    "topics": ("setup.topics:topics", "Create the topics, or list them and how they differ from what they should be."),
     "publish": ("data.publish:publish", "Check JSON lines and publish them to a topic."),
-    "forget": ("data.forget:forget", "Drop what is kept about a unit."),
-    "explain": ("pages.explain:explain", "Say why a layout is as it is."),
-    "ask": ("pages.ask:ask", "Find items by what a question means, ranked by what a segment clicks."),
-    "rules": ("pages.rules:rules", "Check, publish and roll back what merchandisers ask of pages."),
+    "forget": ("data.forget:forget", "Delete what is kept about a unit."),
+    "explain": ("pages.explain:explain", "Explain what a layout is made from."),
+    "ask": ("pages.ask:ask", "Find the items that answer a question, ranked by what a segment clicks."),
+    "rules": ("pages.rules:rules", "Check, publish and roll back the rules of pages."),
     "layouts": ("pages.layouts:layouts", "Show published layouts."),
-    "state": (
-        "state.state:state",
-        "Export, digest or compare what was learned, or switch workers to another namespace.",
-    ),
+    "state": ("state.state:state", "Export, digest or compare the state, or switch workers to another namespace."),
     "replay": ("state.replay:replay", "Rebuild the state from the log into a namespace of its own."),
     "runs": ("evaluation.runs:runs", "List and compare records of replays, evaluations and tunings."),
     "evaluate": (
         "evaluation.evaluate:evaluate",
-        "Estimate what another policy would have earned, from the decision log.",
+        "Estimate from the decision log what another policy would have earned.",
     ),
     "tune": ("evaluation.tune:tune", "Race settings of the policy in simulated shops, and rank them."),
-    "experiment": ("evaluation.experiment:experiment", "How the learned layouts do against the holdout."),
+    "experiment": (
+        "evaluation.experiment:experiment",
+        "Compare learned layouts with the holdout, and policies on trial with the page's own.",
+    ),
     "report": ("evaluation.report:report", "Write experiments, posteriors and policies as one page of HTML."),
-    "log": ("data.log:log", "Export the decision log for other tools."),
+    "log": ("data.log:log", "Export the decision log for other tools, or archive the event topics."),
     "import": ("data.import_:import_", "Import logged data sets."),
     "schemas": ("setup.schemas:schemas", "Write the message schemas, or check them against the last release."),
     "doctor": ("setup.doctor:doctor", "Check settings, broker, topics, Redis, clocks and workers."),
-    "drill": ("run.drill:drill", "Break everything while events flow, then check that nothing was lost or doubled."),
+    "drill": (
+        "run.drill:drill",
+        "Break everything while events flow, then check that nothing was lost.",
+    ),
     "settings": ("setup.settings:settings", "Show the settings in effect and where each came from."),
-    "completion": ("setup.completion:completion", "Let the tab key complete commands, options and values."),
+    "completion": (
+        "setup.completion:completion",
+        "Print a script that lets the tab key complete commands, options and values.",
+    ),
 }
 """Name: module in `reshelf.cli` and function, and a line of help."""
 
@@ -167,10 +176,10 @@ def _shared_options() -> list[click.Option]:
 
     file = click.Path(path_type=Path)
     return [
-        option(["--settings"], "TOML file with settings.", _set("file"), type=file, metavar="FILE"),
-        option(["--embedded"], "Start broker and Redis for this command alone.", _set("embedded"), is_flag=True),
-        option(["--json"], "Print one JSON object.", _set("json"), is_flag=True),
-        option(["-v", "--verbose"], "Say more on standard error; twice for all.", _say_more, count=True),
+        option(["--settings"], "Read settings from this TOML file.", _set("file"), type=file, metavar="FILE"),
+        option(["--embedded"], "Start a broker and Redis for this command alone.", _set("embedded"), is_flag=True),
+        option(["--json"], "Print one JSON object to standard output.", _set("json"), is_flag=True),
+        option(["-v", "--verbose"], "Log more on standard error; give it twice for everything.", _say_more, count=True),
     ]
 
 
@@ -209,7 +218,7 @@ def cli() -> None:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run one command line and give its exit status; errors are told in one line each."""
+    """Run one command line and give its exit status; errors are reported in one line each."""
     logging.basicConfig(level=logging.WARNING, format=TEXT, stream=sys.stderr)
     before = signal.signal(signal.SIGTERM, _terminate)
     given = sys.argv[1:] if arguments is None else list(arguments)

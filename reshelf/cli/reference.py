@@ -24,6 +24,10 @@ def written() -> str:
         "Every command also takes `--settings FILE`, `--json` (one JSON object on standard output),",
         "`--embedded` (a broker and Redis for this command alone), `-v` and `--help`.",
         "Exit status: 0 done, 1 failed, 2 wrong use or settings.",
+        "",
+        "| task | commands |",
+        "|---|---|",
+        *(f"| {task} | {', '.join(f'[{name}](#reshelf-{name})' for name in names)} |" for task, names in TASKS.items()),
     ]
     root = click.Context(cli, info_name="reshelf", max_content_width=WIDTH, terminal_width=WIDTH)
     for task, names in TASKS.items():

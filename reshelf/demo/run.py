@@ -58,7 +58,7 @@ class Options:
     seconds: float | None
     rate: float
     seed: int
-    alike: bool
+    null: bool
     port: int | None
     embedded: bool
     workers: bool = True
@@ -90,38 +90,38 @@ def stoppable() -> Iterator[None]:
             signal.signal(name, handler)
 
 
-def demonstration(settings: Settings, order: Options, console: Console) -> dict[str, Any]:
+def demonstration(settings: Settings, options: Options, console: Console) -> dict[str, Any]:
     """Open the shop, with workers of its own where they are wanted, and show it; returns the closing figures.
 
     Being Stopped ends it in good order.  Raises `WorkerEnded` when a worker ends before that.
     """
     run_id = secrets.token_hex(3)
-    own = own_settings(settings, run_id) if order.workers else settings
-    shop = Shop(ShopSettings(alike=order.alike), np.random.default_rng(order.seed))
+    own = own_settings(settings, run_id) if options.workers else settings
+    shop = Shop(ShopSettings(null=options.null), np.random.default_rng(options.seed))
     with contextlib.ExitStack() as stack:
-        address = "" if order.port is None else console_address(order.port)
-        workers = _opened(stack, own, order, address) if order.workers else []
-        traffic = Traffic(shop, own.kafka, choose, order.rate, run_id)
+        address = "" if options.port is None else console_address(options.port)
+        workers = _opened(stack, own, options, address) if options.workers else []
+        traffic = Traffic(shop, own.kafka, choose, options.rate, run_id)
         stack.callback(traffic.close)
         with contextlib.suppress(Stopped):
             traffic.open()
-            picture = Picture(traffic, f"shop {order.seed}" + (" with items all alike" if order.alike else ""))
+            picture = Picture(traffic, f"shop {options.seed}" + (" with items all alike" if options.null else ""))
             show = stack.enter_context(shown_on(console, address))
-            run(traffic, picture, show, worker_check(workers), order.seconds)
+            run(traffic, picture, show, worker_check(workers), options.seconds)
         return summary(traffic)
 
 
-def _opened(stack: contextlib.ExitStack, own: Settings, order: Options, address: str) -> Workers:
+def _opened(stack: contextlib.ExitStack, own: Settings, options: Options, address: str) -> Workers:
     """Topics, workers and console of the demonstration alone."""
     apply(own.kafka)
-    if not order.embedded:
+    if not options.embedded:
         stack.callback(remove, own)
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="reshelf-demo-")))
     workers = [(role, *_worker(stack, role, of_part(own, at), folder)) for at, role in enumerate(ROLES)]
     if address:
         port = address.rstrip("/").rpartition(":")[2]
         workers.append(("console", *_started(stack, ["console", "--port", port], own, folder)))
-    if order.encoder:
+    if options.encoder:
         workers.append(("encoder", *_started(stack, ["encoder"], of_part(own, len(ROLES)), folder, ONE_THREAD)))
     stack.callback(_stop, workers)
     return workers

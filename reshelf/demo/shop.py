@@ -61,7 +61,7 @@ class ShopSettings:
     items: int = 304
     front: int = 48
     small: int = 24
-    alike: bool = False
+    null: bool = False
     base_rate: float = 0.02
     quality: float = 0.35
     affinity: float = 0.55
@@ -157,10 +157,10 @@ class Shop:
     def _set_rates(self) -> None:
         """Attraction and purchase chance by segment and item, and who is in stock."""
         score = self._quality + self._whim + (self._affinity + self._mood)[:, self._departments]
-        score = np.zeros_like(score) if self.settings.alike else score
+        score = np.zeros_like(score) if self.settings.null else score
         self.attraction: Floats = np.clip(self.settings.base_rate * np.exp(score), 0.005, 0.09)
         self.purchase: Floats = np.full(len(self.items), 0.08)
-        if not self.settings.alike:
+        if not self.settings.null:
             self.purchase = np.clip(0.08 * np.sqrt(3_000 / self.price), 0.03, 0.2)
         self.in_stock: Bools = np.array([item.available for item in self.items])
 

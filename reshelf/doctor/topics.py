@@ -90,7 +90,7 @@ def _remedy(found: Sequence[TopicState]) -> str:
         back = f"to {counts.pop()}" if len(counts) == 1 else "to what the event topics have"
         said.append(
             f"Set kafka.partitions back {back}: event topics cannot be given more partitions, as units would move "
-            "(docs/producing.md); for another number take a new kafka.prefix and redis.namespace."
+            "(docs/start/producing.md); for another number take a new kafka.prefix and redis.namespace."
         )
     if any(not text.startswith(PARTITIONS) for _, text in texts):
         said.append("Change the topics with your broker's tools, or the settings to what is meant.")

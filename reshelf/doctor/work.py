@@ -83,7 +83,7 @@ def _lag(behind: int, most: int, alone: bool) -> Finding:
     if behind <= (0 if alone else most):
         return Finding("state", "ok", found)
     remedy = "Start the workers that are missing." if alone else "Add learners, at most one for each partition."
-    return Finding("state", "note", found, f"{remedy} docs/operating.md says more, under ReshelfLag.")
+    return Finding("state", "note", found, f"{remedy} docs/operating/operating.md says more, under ReshelfLag.")
 
 
 def _layouts(kafka: KafkaSettings) -> Iterator[Finding]:

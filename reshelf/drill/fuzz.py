@@ -59,7 +59,7 @@ class Account:
         return self.read == self.verdicts.total()
 
 
-def hostile(records: int, seed: int, settings: FoldSettings) -> Account:
+def check_hostile_records(records: int, seed: int, settings: FoldSettings) -> Account:
     """Send `records` damaged records through each step that a worker takes before Redis."""
     account, chance = Account(), random.Random(seed)
     before = _resident_mb()

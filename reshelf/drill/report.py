@@ -24,14 +24,14 @@ class Options:
     home: Path | None
     only: Sequence[str] = ()
     cluster: bool = False
-    given: bool = False
+    external: bool = False
     redis_delay_s: float = 0.0
     read_bytes_per_s: int = 0
 
     @property
     def kinds(self) -> list[Kind]:
         """What may be broken here, of what was asked for."""
-        spared = set(Kind) - WORKER_KINDS if self.given else set[Kind]()
+        spared = set(Kind) - WORKER_KINDS if self.external else set[Kind]()
         spared |= BROKER_KINDS if self.home is None else set()
         spared |= ONE_REDIS_KINDS if self.cluster else set()
         possible = [kind for kind in Kind if kind not in spared]

@@ -57,42 +57,42 @@ def own_settings(settings: Settings, seed: int) -> Settings:
     )
 
 
-def drill(settings: Settings, order: Options, folder: Path, say: Say) -> Report:
+def drill(settings: Settings, options: Options, folder: Path, say: Say) -> Report:
     """Break, heal, drain and compare; everything that was started has ended afterwards.
 
     Raises `ReshelfError` when the workers do not start or do not catch up in the end.
     """
-    own = own_settings(settings, order.seed)
-    broker, store = _servers(own, order, folder)
+    own = own_settings(settings, options.seed)
+    broker, store = _servers(own, options, folder)
     with running(broker, store), contextlib.ExitStack() as slowness:
         kafka, redis_settings = broker.settings(own.kafka), store.settings(own.redis)
-        if order.redis_delay_s and isinstance(store, RedisServer):
-            port = slowness.enter_context(slow_redis(lambda: store.port or 0, order.redis_delay_s))
+        if options.redis_delay_s and isinstance(store, RedisServer):
+            port = slowness.enter_context(slow_redis(lambda: store.port or 0, options.redis_delay_s))
             redis_settings = redis_settings.model_copy(update={"url": f"redis://127.0.0.1:{port}/0"})
-        if order.read_bytes_per_s:
-            throttle_readers(broker.address, order.read_bytes_per_s)
+        if options.read_bytes_per_s:
+            throttle_readers(broker.address, options.read_bytes_per_s)
         own = own.model_copy(update={"kafka": kafka, "redis": redis_settings})
         apply(own.kafka)
         environment = Environment(own, broker, store, Workers(own, folder, FLEET))
-        return _Drill(environment, order, say).run()
+        return _Drill(environment, options, say).run()
 
 
-def _servers(settings: Settings, order: Options, folder: Path) -> tuple[Broker, Store]:
-    if order.given:
+def _servers(settings: Settings, options: Options, folder: Path) -> tuple[Broker, Store]:
+    if options.external:
         return GivenBroker(settings.kafka), GivenStore(settings.redis)
     (folder / "kafka").mkdir()
-    store = ClusterStore(folder / "redis") if order.cluster else RedisServer(folder / "redis")
-    return Broker(order.home, folder / "kafka"), store
+    store = ClusterStore(folder / "redis") if options.cluster else RedisServer(folder / "redis")
+    return Broker(options.home, folder / "kafka"), store
 
 
 class _Drill:
-    def __init__(self, environment: Environment, order: Options, say: Say) -> None:
+    def __init__(self, environment: Environment, options: Options, say: Say) -> None:
         self._environment = environment
-        self._order = order
+        self._options = options
         self._say = say
-        self._report = Report(order.seed)
+        self._report = Report(options.seed)
         settings = environment.settings
-        self._traffic = Traffic(settings.kafka, order.seed, order.rate)
+        self._traffic = Traffic(settings.kafka, options.seed, options.rate)
         self._watch = Watch(settings.redis.namespace, settings.redis.groups, settings.kafka.partitions)
         self._samples = Samples()
         self._heals: list[tuple[float, Fault, Heal]] = []
@@ -104,8 +104,8 @@ class _Drill:
             workers.open()
             self._traffic.start()
             self._until(self._warm, WARM_UP_S, "the workers did not begin to work")
-            doing = "watching them" if self._order.soak else "breaking things"
-            self._say(f"{len(workers.members)} workers have begun; {doing} for {self._order.seconds:.0f} s")
+            doing = "watching them" if self._options.soak else "breaking things"
+            self._say(f"{len(workers.members)} workers have begun; {doing} for {self._options.seconds:.0f} s")
             self._break()
             report.unacknowledged = self._traffic.stop(60)
             report.events = self._traffic.sent
@@ -114,12 +114,12 @@ class _Drill:
             self._check(ends)
             stops = list(workers.close())
             report.slowest_stop_s = round(max(seconds for _, seconds in stops), 1)
-            if self._order.home is not None:
+            if self._options.home is not None:
                 report.findings.append(check_refusal(self._environment))
         report.gave_up = workers.gave_up
         report.recovery_s = self._watch.quantiles()
         report.latency_s, report.most_behind = self._samples.latency_s(), self._samples.most_behind
-        if self._order.soak:
+        if self._options.soak:
             report.uses = self._samples.uses()
             report.findings.append(_growth(report.uses))
         return report
@@ -138,13 +138,13 @@ class _Drill:
     # Breaking
 
     def _break(self) -> None:
-        order = self._order
+        options = self._options
         session = self._environment.settings.kafka.session_timeout_s
-        agenda = plan(order.seed, order.kills, order.seconds, session, order.kinds)
+        agenda = plan(options.seed, options.kills, options.seconds, session, options.kinds)
         begin = time.monotonic()
-        while agenda or self._heals or time.monotonic() - begin < order.seconds or self._watch.waits:
+        while agenda or self._heals or time.monotonic() - begin < options.seconds or self._watch.waits:
             now = time.monotonic()
-            if now - begin > order.seconds + DRAIN_S:
+            if now - begin > options.seconds + DRAIN_S:
                 break
             while agenda and agenda[0].at <= now - begin:
                 self._inject(agenda.pop(0), begin)
@@ -196,7 +196,7 @@ class _Drill:
         while not holds():
             if time.monotonic() > until:
                 said = "\n".join(self._environment.workers.gave_up[-3:])
-                raise ReshelfError(f"{otherwise} within {limit_s:.0f} s (seed {self._order.seed}). {said}")
+                raise ReshelfError(f"{otherwise} within {limit_s:.0f} s (seed {self._options.seed}). {said}")
             self._tick()
 
     def _warm(self) -> bool:

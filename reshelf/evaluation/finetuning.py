@@ -65,7 +65,7 @@ def paired(events: Iterable[Click | Conversion]) -> Paired:
     return found
 
 
-def finetuned(settings: Settings, order: Options, say: Callable[[str], None]) -> dict[str, Any]:
+def finetuned(settings: Settings, options: Options, say: Callable[[str], None]) -> dict[str, Any]:
     """Tune the model of the settings on the log's clicks, save it where it got better, and keep a record.
 
     Raises `BadSettings` without the extra `encoders` and peft, `ReshelfError` with too few clicks.
@@ -82,27 +82,27 @@ def finetuned(settings: Settings, order: Options, say: Callable[[str], None]) ->
     items = {name: text_of(item) for name, item in sorted(read_catalog(settings.kafka).items.items())}
     log = decision_log.events(settings.kafka, settings.fold)
     events = [one.event for those in log.values() for one in those if isinstance(one.event, Click | Conversion)]
-    learned, held = (_texts(pairs, items, order) for pairs in paired(events))
+    learned, held = (_texts(pairs, items, options) for pairs in paired(events))
     if min(len(learned), len(held) * 5) < LEAST_PAIRS:
         raise ReshelfError(
             f"expected at least {LEAST_PAIRS} pairs of items that visitors clicked one after the other, and a fifth of "
             f"that held out, got {len(learned)} and {len(held)}. Let more visitors click first."
         )
     model = load(settings.encoder.model, settings.encoder.device, "float32")
-    plan = Plan(order.epochs, order.batch, order.rate, order.rank, seed=order.seed)
+    plan = Plan(options.epochs, options.batch, options.rate, options.rank, seed=options.seed)
     tuned, report = tune(model, learned, held, list(dict.fromkeys(items.values())), plan, say)
     told: dict[str, Any] = {"pairs": len(learned), "held_out": len(held), **asdict(report), "saved": "", "revision": ""}
     if report.kept_epoch:
-        save(tuned, folder_of(settings.encoder.model), order.folder)
-        told |= {"saved": str(order.folder), "revision": load(str(order.folder), "cpu").revision}
-    asked = asdict(order) | {"folder": str(order.folder), "model": model.name, "revision": model.revision}
+        save(tuned, folder_of(settings.encoder.model), options.folder)
+        told |= {"saved": str(options.folder), "revision": load(str(options.folder), "cpu").revision}
+    asked = asdict(options) | {"folder": str(options.folder), "model": model.name, "revision": model.revision}
     record("finetune", settings, asked, {"events": len(events)}, told, time.monotonic() - began)
     return told
 
 
-def _texts(pairs: list[tuple[str, str]], items: Mapping[str, str], order: Options) -> list[tuple[str, str]]:
+def _texts(pairs: list[tuple[str, str]], items: Mapping[str, str], options: Options) -> list[tuple[str, str]]:
     """The pairs' texts, at most as many as asked for, by chance; items that the catalog does not know are left out."""
     known = [(items[one], items[other]) for one, other in pairs if one in items and other in items]
     distinct = [pair for pair in known if pair[0] != pair[1]]
-    chosen = np.random.default_rng(order.seed).permutation(len(distinct))[: order.pairs]
+    chosen = np.random.default_rng(options.seed).permutation(len(distinct))[: options.pairs]
     return [distinct[row] for row in chosen.tolist()]

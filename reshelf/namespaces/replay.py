@@ -58,13 +58,13 @@ class Replayed:
     ends: Starts
 
 
-def run(settings: Settings, source: Source, order: Options, begin: Begin) -> Replayed:
+def run(settings: Settings, source: Source, options: Options, begin: Begin) -> Replayed:
     """Replay a stretch of log into a namespace; one that was begun goes on where it stands.
 
     Raises `BadSettings` where the order makes no sense or the namespace is another's.
     """
-    require_name("--into", order.namespace)
-    return asyncio.run(_run(settings, source, order, begin))
+    require_name("--into", options.namespace)
+    return asyncio.run(_run(settings, source, options, begin))
 
 
 def require_name(what: str, namespace: str) -> None:
@@ -73,25 +73,25 @@ def require_name(what: str, namespace: str) -> None:
         raise BadSettings(f"{what}: expected 1 to 32 of a to z, 0 to 9 and -, got {namespace!r}. Choose another name.")
 
 
-async def _run(settings: Settings, source: Source, order: Options, begin: Begin) -> Replayed:
+async def _run(settings: Settings, source: Source, options: Options, begin: Begin) -> Replayed:
     bounds = await asyncio.to_thread(source.bounds, ALL)
-    starts, ends = (_places(source, bounds, word, side) for side, word in enumerate((order.begin, order.end)))
-    if order.windows:
-        source = _reattributed(settings, source, order.windows, starts, ends, begin)
+    starts, ends = (_places(source, bounds, word, side) for side, word in enumerate((options.begin, options.end)))
+    if options.windows:
+        source = _reattributed(settings, source, options.windows, starts, ends, begin)
         for tp, span in (await asyncio.to_thread(source.bounds, [CONVERSIONS.name])).items():
             starts[tp], ends[tp] = span
     client = redis_client(settings.redis)
     try:
-        await _refuse_live(client, settings, order.namespace)
-        manifest = await _opened(client, settings, order, starts)
-        store = Store(client, order.namespace, settings.redis.groups)
+        await _refuse_live(client, settings, options.namespace)
+        manifest = await _opened(client, settings, options, starts)
+        store = Store(client, options.namespace, settings.redis.groups)
         wanted = {tp: max(end, starts[tp]) for tp, end in ends.items() if tp.topic in FOLDED}
         left = await _left(store, manifest, wanted)
         began = time.monotonic()
         applied = await replay(source, store, manifest, wanted, settings.fold, begin(left, "replay"))
         gone = {str(tp): first for tp, (first, _) in bounds.items() if first and starts[tp] == first}
         return Replayed(
-            order.namespace, applied, time.monotonic() - began, gone, manifest.starts, _listed(wanted, FOLDED)
+            options.namespace, applied, time.monotonic() - began, gone, manifest.starts, _listed(wanted, FOLDED)
         )
     finally:
         await client.aclose()
@@ -144,12 +144,14 @@ def _shape(settings: Settings, windows: PageWindows | None) -> dict[str, int]:
     return shape | {f"window of {page}": window for page, window in windows.declared().items()}
 
 
-async def _opened(client: Redis, settings: Settings, order: Options, starts: Mapping[TopicPartition, int]) -> Manifest:
-    namespace, begin, listed = order.namespace, order.begin, _listed(starts, ALL)
-    shape = _shape(settings, order.windows)
+async def _opened(
+    client: Redis, settings: Settings, options: Options, starts: Mapping[TopicPartition, int]
+) -> Manifest:
+    namespace, begin, listed = options.namespace, options.begin, _listed(starts, ALL)
+    shape = _shape(settings, options.windows)
     wanted = manifest_of(namespace, settings.kafka.prefix, listed, settings.redis.groups, settings.fold, shape)
     made = await agree(client, wanted)
-    if order.windows:
+    if options.windows:
         _refuse_renumbered(namespace, made.starts, listed)
     # The log's beginning moves with retention: a replay that was begun there goes on all the same.
     moved = begin == BEGINNING and all(a >= b for t in ALL for a, b in zip(listed[t], made.starts[t], strict=True))

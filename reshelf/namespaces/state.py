@@ -56,18 +56,18 @@ def compared(settings: Settings, one: str, other: str) -> Compared:
     return Compared(len(first & second), max(len(left), len(right)), *shown)
 
 
-def swapped(settings: Settings, namespace: str, max_behind: int, skip_letters: bool = False) -> str:
+def swapped(settings: Settings, namespace: str, max_behind: int, skip_dead_letters: bool = False) -> str:
     """Let the settings' name stand for a namespace; gives the one before.
 
     Raises `BadSettings` where the workers' settings do not fit it, it lacks too
-    much of the log, or workers have not buried what it has passed (unless `skip_letters`),
+    much of the log, or workers have not buried what it has passed (unless `skip_dead_letters`),
     and `StateAttention` where there is none of that name.
     """
     require_name("NAMESPACE", namespace)
-    return asyncio.run(_swapped(settings, namespace, max_behind, skip_letters))
+    return asyncio.run(_swapped(settings, namespace, max_behind, skip_dead_letters))
 
 
-async def _swapped(settings: Settings, namespace: str, max_behind: int, skip_letters: bool) -> str:
+async def _swapped(settings: Settings, namespace: str, max_behind: int, skip_dead_letters: bool) -> str:
     client = redis_client(settings.redis)
     try:
         made = await manifest.read(client, namespace)
@@ -91,7 +91,7 @@ async def _swapped(settings: Settings, namespace: str, max_behind: int, skip_let
                 "or allow it with --max-behind"
             )
         if used is not None and used.namespace != namespace:
-            if not skip_letters:
+            if not skip_dead_letters:
                 await _check_letters(client, made, used)
             await hand_dead_letters_over(client, used, made)
         return await switch(client, settings.redis.namespace, namespace)

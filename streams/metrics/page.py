@@ -11,14 +11,15 @@ HEAD = """# Metrics
 
 Prometheus's text form under `GET /metrics`:
 
-| process | where | asks for |
+| process | where | token |
 |---|---|---|
 | workers, encoder | `health.port`, where it is set; several roles in one command take the next ports | `health.token` |
 | console | the console's own port | `console.token` |
 | edge | the edge's own port | `edge.token` |
 
-Where a token is set it is asked for as `Authorization: Bearer ...`. A family that has
-nothing to tell yet is left out. What the alerts mean and what to do is in `docs/operating.md`.
+Where a token is set, send it as `Authorization: Bearer ...`. A family without samples
+is left out. What the alerts mean and what to do is in
+[`docs/operating/operating.md`](../operating/operating.md).
 """
 
 

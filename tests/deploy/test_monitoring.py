@@ -85,7 +85,7 @@ def test_panels_do_not_lie_upon_each_other() -> None:
 
 
 def test_every_alert_is_explained_and_every_explanation_is_of_an_alert() -> None:
-    page = (DEPLOY.parent / "docs" / "operating.md").read_text(encoding="utf-8")
+    page = (DEPLOY.parent / "docs" / "operating" / "operating.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(Reshelf\w+)` \| (\w+) \| .+\. \| .+\. \|$", page, re.MULTILINE)
     assert rows == [(rule["alert"], rule["labels"]["severity"]) for rule in RULES]
 

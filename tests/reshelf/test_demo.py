@@ -122,7 +122,7 @@ def test_tastes_differ_and_drift() -> None:
 
 
 def test_alike_arms_are_alike() -> None:
-    model = shop(settings=ShopSettings(units=100, alike=True))
+    model = shop(settings=ShopSettings(units=100, null=True))
     model.advance(50.0)
     assert len(np.unique(model.attraction)) == len(np.unique(model.purchase)) == 1
 

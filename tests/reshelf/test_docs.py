@@ -21,7 +21,9 @@ from tests.deploy.manifests import parsed
 ROOT = Path(__file__).parents[2]
 ENGLISH, CHINESE = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md"))
 FILES = (".md", ".yml", ".yaml", ".json", ".py")
-PAGES = sorted([*ROOT.glob("*.md"), ROOT / "examples" / "README.md", *ROOT.glob("docs/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), ROOT / "examples" / "README.md", *ROOT.glob("docs/**/*.md")])
+NAMING = (".md", ".py", ".html", ".js", ".mjs", ".css", ".yml", ".yaml", ".toml")
+UNTRACKED = {".venv", "node_modules", "build", "dist", ".git"}
 
 
 def blocks(text: str) -> list[str]:
@@ -47,9 +49,56 @@ def test_both_languages_say_the_same_in_the_same_order() -> None:
     assert figures.findall(CHINESE) == figures.findall(ENGLISH)
 
 
-def test_every_page_is_named_in_the_readme_and_is_there() -> None:
-    named = set(re.findall(r"docs/[\w-]+\.md", ENGLISH))
-    assert {f"docs/{path.name}" for path in ROOT.glob("docs/*.md")} == named
+def links(text: str) -> list[str]:
+    """Targets of links and pictures that lead to files, without their anchors."""
+    targets = re.findall(r"\]\(([^()\s]+)\)", text)
+    return [name for target in targets if not re.match(r"\w+:", target) and (name := target.partition("#")[0])]
+
+
+def anchors(text: str) -> set[str]:
+    """What a link may name after `#`: the headings as GitHub writes them."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def written_files() -> list[Path]:
+    """Every text that people wrote, this test left out."""
+    found = [path for path in ROOT.rglob("*") if path.suffix in NAMING or path.name == "Makefile"]
+    inside = [path for path in found if path.is_file() and not UNTRACKED & set(path.relative_to(ROOT).parts)]
+    return sorted(path for path in inside if path != Path(__file__))
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = ROOT / "docs" / "README.md"
+    named = {(index.parent / name).resolve() for name in links(index.read_text(encoding="utf-8"))}
+    assert {path for path in ROOT.glob("docs/**/*.md") if path != index} <= named
+
+
+def test_every_page_of_the_docs_is_in_a_folder_by_who_reads_it() -> None:
+    folders = {path.parent.name for path in ROOT.glob("docs/*/*.md")}
+    assert folders == {"start", "concepts", "operating", "reference"}
+    assert {path.name for path in ROOT.glob("docs/*.md")} == {"README.md", "ARCHITECTURE.md"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_of_a_page_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for name in links(text):
+        assert (page.parent / name).exists(), f"{page.relative_to(ROOT)} links to {name}"
+    for name, anchor in re.findall(r"\]\(([^()\s#:]*)#([^()\s]+)\)", text):
+        target = (page.parent / name) if name else page
+        assert anchor in anchors(target.read_text(encoding="utf-8")), f"{page.name} links to {name}#{anchor}"
+
+
+def test_paths_into_the_docs_are_right_wherever_they_are_named() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}:{number} names {name}"
+        for path in written_files()
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        for name in re.findall(r"(?<![\w./-])docs/[\w/-]+\.\w+", line)
+        if not (ROOT / name).exists()
+    ]
+    assert not wrong, "\n".join(wrong)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -98,7 +147,7 @@ def test_the_shop_of_the_readme_fits_together() -> None:
 
 
 def test_partitions_that_producers_compare_with_are_right() -> None:
-    text = (ROOT / "docs" / "producing.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "start" / "producing.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(.+?)` \| (\d+) \| (\d+) \|$", text, re.MULTILINE)
     assert len(rows) >= 5
     for key, of_four, of_twelve in rows:

@@ -11,7 +11,7 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reshelf.drill.fuzz import MAX_CLICKS, hostile
+from reshelf.drill.fuzz import MAX_CLICKS, check_hostile_records
 from reshelf.drill.plan import WORKER_KINDS, Kind, plan
 from reshelf.drill.report import Options
 from reshelf.drill.run import FLAT, drill
@@ -105,7 +105,7 @@ def test_a_version_that_goes_back_and_a_layout_that_is_behind_are_found() -> Non
 @pytest.mark.parametrize("seed", [1, 2])
 def test_each_harmful_record_gets_one_verdict_and_a_flood_of_names_is_bounded(seed: int) -> None:
     settings = FoldSettings(max_items=300, max_keys=60, max_slots=20)
-    account = hostile(12_000, seed, settings)
+    account = check_hostile_records(12_000, seed, settings)
     assert account.read == account.verdicts.total() == 12_000
     assert 0 < account.clicks_kept <= MAX_CLICKS
     assert {
@@ -118,7 +118,7 @@ def test_each_harmful_record_gets_one_verdict_and_a_flood_of_names_is_bounded(se
         "quota",
         "decided",
     } <= account.verdicts.keys()
-    once = hostile(9_000, seed, settings.model_copy(update={"bucket_ms": 0}))
+    once = check_hostile_records(9_000, seed, settings.model_copy(update={"bucket_ms": 0}))
     assert all(names <= 380 for names in once.names.values())
 
 
@@ -161,8 +161,11 @@ def test_slow_neighbours_lose_nothing(kafka_home: Path, tmp_path: Path) -> None:
     assert {use.worker.split()[0] for use in report.uses} == {"learner", "attribution", "layouts"}
 
 
-@pytest.mark.parametrize("order", [Options(1, 1, 1, 1, None, given=True), Options(1, 1, 1, 1, Path(), given=True)])
-def test_given_servers_are_left_alone(order: Options) -> None:
+@pytest.mark.parametrize(
+    "order", [Options(1, 1, 1, 1, None, external=True), Options(1, 1, 1, 1, Path(), external=True)]
+)
+def test_external_servers_are_left_alone(home: Path | None) -> None:
+    order = Options(1, 1, 1, 1, home, external=True)
     assert set(order.kinds) == WORKER_KINDS
 
 

@@ -18,7 +18,7 @@ from reshelf.cli.main import cli
 from reshelf.cli.reference import EXAMPLE, written
 from tests.deploy.manifests import parsed
 
-FILE = Path(__file__).parents[2] / "docs" / "commands.md"
+FILE = Path(__file__).parents[2] / "docs" / "reference" / "commands.md"
 
 
 def test_the_reference_is_what_the_commands_say() -> None:

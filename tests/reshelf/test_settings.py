@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -126,6 +127,16 @@ def test_a_child_gets_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None
         monkeypatch.setenv(name, value)
     Path("reshelf.toml").unlink()
     assert load_settings().settings == loaded.settings
+
+
+@pytest.mark.parametrize("key", dict(fields()))
+def test_every_setting_says_what_it_is_in_sentences_that_can_be_read_alone(key: str) -> None:
+    text = dict(fields())[key].description or ""
+    assert text[:1].isupper()
+    assert text.endswith(".")
+    assert not re.search(r"\b(?:so (?:long|often|much)|the same for)\b", text)
+    unit = "milliseconds" if key.endswith("_ms") else "second" if key.endswith("_s") else ""
+    assert unit in text
 
 
 def test_template_holds_every_key_with_its_default() -> None:

@@ -109,7 +109,9 @@ def test_every_metric_is_told_somewhere() -> None:
 
 
 def test_the_page_is_what_the_table_says() -> None:
-    assert Path("docs/metrics.md").read_text(encoding="utf-8") == written(), "write it anew with `make generated`"
+    assert Path("docs/reference/metrics.md").read_text(encoding="utf-8") == written(), (
+        "write it anew with `make generated`"
+    )
 
 
 shares = st.lists(st.integers(1, 20), min_size=1, max_size=8).map(

@@ -12,22 +12,29 @@ from schemas.errors import BadSettings
 
 @click.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--epochs", type=AT_LEAST_ONE, default=5, show_default=True, help="At most; ends early when no better.")
-@click.option("--batch", type=click.IntRange(min=2), default=32, show_default=True, help="Pairs told apart at once.")
-@click.option("--rate", type=click.FloatRange(1e-7, 1.0), default=2e-4, show_default=True, help="Learning rate.")
-@click.option("--rank", type=click.IntRange(1, 256), default=8, show_default=True, help="Of the adapters.")
-@click.option("--pairs", type=AT_LEAST_ONE, default=5_000, show_default=True, help="Learned from at most.")
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
+@click.option("--epochs", type=AT_LEAST_ONE, default=5, show_default=True, help="How many epochs to train at most.")
+@click.option(
+    "--batch", type=click.IntRange(min=2), default=32, show_default=True, help="How many pairs one step compares."
+)
+@click.option("--rate", type=click.FloatRange(1e-7, 1.0), default=2e-4, show_default=True, help="The learning rate.")
+@click.option("--rank", type=click.IntRange(1, 256), default=8, show_default=True, help="The rank of the adapters.")
+@click.option(
+    "--pairs", type=AT_LEAST_ONE, default=5_000, show_default=True, help="How many pairs to learn from at most."
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=1, show_default=True, help="The seed of all random numbers."
+)
 @click.pass_obj
 def finetune(
     front: Front, folder: Path, epochs: int, batch: int, rate: float, rank: int, pairs: int, seed: int
 ) -> None:
     """Tune the text model on what visitors clicked one after the other, and write it to FOLDER.
 
-    Only small adapters are trained (LoRA), so a CPU will do. It is judged by visitors
-    that it does not learn from, and written only where it finds more of their next
-    clicks than before. Then set `encoder.model` to FOLDER: `reshelf encoder` renews the
-    vectors. Needs the extra encoders; a record is kept (`reshelf runs`).
+    Only small adapters (LoRA) are trained, so a CPU is enough.  Training ends early when
+    the model gets no better.  The model is tested on visitors that it did not learn from,
+    and written only if it finds more of their next clicks than before.  Then set
+    `encoder.model` to FOLDER, and `reshelf encoder` renews the vectors.  This needs the
+    extra `encoders`; a record of it is kept for `reshelf runs`.
 
     Example: reshelf finetune models/november --epochs 3
     """

@@ -1,4 +1,4 @@
-"""`reshelf forget`: the clicks kept for a unit are dropped."""
+"""`reshelf forget`: delete the clicks that are kept for a unit."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from reshelf.cli.front import Front
 @click.argument("units", nargs=-1, required=True, metavar="UNIT...")
 @click.pass_obj
 def forget(front: Front, units: tuple[str, ...]) -> None:
-    """Drop what is kept about each UNIT: its clicks, which a later purchase could be credited to.
+    """Delete what is kept about each UNIT: its clicks, which a later purchase could be credited to.
 
     A record with the unit as its key and no value is published to events-clicks;
-    attribution acts on it when it gets there, and on every replay.  Counts are kept:
-    they hold no units.  Events themselves stay in the log until its retention ends.
+    attribution acts on it when it reads it, and again on every replay.  Counts stay:
+    they hold no units.  The events themselves stay in the log until its retention ends.
 
     Example: reshelf forget unit-17
     """

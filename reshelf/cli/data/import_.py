@@ -1,4 +1,4 @@
-"""`reshelf import`: logged data sets through the topics."""
+"""`reshelf import`: logged data sets, published to topics."""
 
 from __future__ import annotations
 
@@ -24,23 +24,30 @@ def import_() -> None:
 
 @import_.command()
 @click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
-@click.option("--campaign", required=True, help="all, men or women.")
-@click.option("--policy", required=True, help="bts or random: which of the two logged policies.")
+@click.option("--campaign", required=True, help="The campaign: all, men or women.")
+@click.option("--policy", required=True, help="Which of the two logged policies: bts or random.")
 @click.option(
-    "--segment-by", default="user_feature_0", show_default=True, help="Column whose beginning is the segment."
+    "--segment-by",
+    default="user_feature_0",
+    show_default=True,
+    help="The column whose value, shortened, is the segment.",
 )
-@click.option("--prefix", help="Topics for this data alone.  [default: the settings' prefix and obd-CAMPAIGN-]")
-@click.option("--export", type=click.Choice(["csv"]), help="Wait until the state holds all, then print its counts.")
+@click.option(
+    "--prefix", help="The prefix of topics for this data alone.  [default: the settings' prefix and obd-CAMPAIGN-]"
+)
+@click.option(
+    "--export", type=click.Choice(["csv"]), help="Wait until the state holds everything, then print its counts."
+)
 @click.pass_obj
 def obd(
     front: Front, directory: Path, campaign: str, policy: str, segment_by: str, prefix: str | None, export: str | None
 ) -> None:
     """Import the Open Bandit Dataset from DIR, which holds bts/ and random/.
 
-    Each row is an impression of one slot on page obd-CAMPAIGN and, where it was
-    clicked, a click, at the time of the row.  They count as learned traffic of
-    layout 0.  What the topics hold already is left out, so importing again
-    changes nothing.  With --embedded and --export one command does it all.
+    Each row becomes an impression of one slot on page obd-CAMPAIGN, and a click where it
+    was clicked, at the time of the row.  They count as learned traffic of layout 0.
+    Events that the topics already hold are left out, so importing again changes
+    nothing.  With --embedded and --export one command does everything.
 
     Example: reshelf import obd obd-folder --campaign all --policy random --embedded
     """

@@ -23,13 +23,13 @@ def log() -> None:
     type=click.Choice(["parquet", "jsonl"]),
     default="parquet",
     show_default=True,
-    help="parquet is smaller and needs the extra `archive`; jsonl is for any tool.",
+    help="The form of the files: parquet is smaller and needs the extra `archive`, jsonl any tool can read.",
 )
 @click.pass_obj
 def archive(front: Front, folder: Path, form: str) -> None:
-    """Write the event topics, as far as the log holds them, to FOLDER, a file for each partition.
+    """Write what the event topics hold to FOLDER, one file for each partition.
 
-    `reshelf replay --archive FOLDER` reads them again, after the topics have dropped them.
+    `reshelf replay --archive FOLDER` reads the files, also after the topics have deleted the records.
 
     Example: reshelf log archive november
     """
@@ -51,17 +51,19 @@ def archive(front: Front, folder: Path, form: str) -> None:
     type=click.Choice(["parquet", "open-bandit"]),
     default="parquet",
     show_default=True,
-    help="One Parquet file, or a folder in the form of the Open Bandit Dataset.",
+    help="One file of Parquet, or a folder in the form of the Open Bandit Dataset.",
 )
-@click.option("--page", help="One page alone; needed for open-bandit where there are several.")
+@click.option(
+    "--page", help="The only page to export; open-bandit needs it where there are several.  [default: all pages]"
+)
 @click.pass_obj
 def export(front: Front, target: Path, form: str, page: str | None) -> None:
     """Write what was shown, how likely it was and what came of it to TARGET.
 
     Impressions, clicks and conversions are joined with the layouts that they came
-    from.  Parquet has a row for each slot that was seen, and needs the extra
-    `archive`; docs/evaluation.md describes the columns.  A file that is there stays.  open-bandit writes
-    TARGET/POLICY/PAGE/PAGE.csv and item_context.csv, as that dataset has them.
+    from.  A file of Parquet has a row for each slot that was seen, and needs the extra
+    `archive`; docs/concepts/evaluation.md describes the columns.  It must not exist yet.
+    open-bandit writes TARGET/POLICY/PAGE/PAGE.csv and item_context.csv, as that dataset has them.
 
     Example: reshelf log export decisions.parquet
     """

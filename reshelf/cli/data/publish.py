@@ -20,15 +20,19 @@ def _names(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
 @click.command()
 @click.argument("file", type=click.File("rb"))
 @click.option(
-    "--topic", "name", required=True, shell_complete=_names, help="Name of the topic, with or without the prefix."
+    "--topic",
+    "name",
+    required=True,
+    shell_complete=_names,
+    help="The topic, with or without the prefix of the settings.",
 )
 @click.pass_obj
 def publish(front: Front, file: BinaryIO, name: str) -> None:
-    """Check every line of FILE ("-" for standard input), then publish them.
+    """Check all lines of FILE ("-" for standard input), then publish them.
 
-    A line is one message as JSON.  To delete (an item, a page) or to forget a
-    unit, write {"key": "NAME", "value": null}; for topics with the key page,
-    segment write {"key": ["PAGE", "SEGMENT"], "value": null}.
+    A line is one message as JSON.  Nothing is sent unless all lines are valid.  To delete
+    an item or a page, or to forget a unit, write {"key": "NAME", "value": null}; where the
+    key is page and segment, write {"key": ["PAGE", "SEGMENT"], "value": null}.
 
     Example: reshelf publish catalog.jsonl --topic catalog-items
     """

@@ -18,22 +18,33 @@ if TYPE_CHECKING:
 @click.option(
     "--policy",
     required=True,
-    help="served, holdout or shadow, whose slates the history holds; or thompson, greedy, ... composed again.",
+    help="The policy: served, holdout or shadow, whose slates are in the history; or one whose slates are composed "
+    "again, as thompson or greedy.",
 )
-@click.option("--exploration", type=click.FloatRange(0.0, 10.0), help="Instead of that in the page's rules.")
-@click.option("--page", help="One page alone.")
-@click.option("--follow", is_flag=True, help="Go on while events flow; served, holdout and shadow alone.")
+@click.option(
+    "--exploration",
+    type=click.FloatRange(0.0, 10.0),
+    help="The exploration of the policy, in place of that in the page's rules.",
+)
+@click.option("--page", help="The only page to evaluate.  [default: all pages]")
+@click.option("--follow", is_flag=True, help="Go on while events come in; for served, holdout and shadow only.")
 @click.option(
     "--outcome-wait-s",
     type=click.FloatRange(0.0),
     default=1_800.0,
     show_default=True,
-    help="With --follow: outcomes of a page view are waited for so long, by the time of the log.",
+    help="With --follow: how long to wait for the outcomes of a page view, in seconds of the log's time.",
 )
 @click.option(
-    "--every-s", type=click.FloatRange(0.1), default=60.0, show_default=True, help="With --follow: told so often."
+    "--interval-s",
+    type=click.FloatRange(0.1),
+    default=60.0,
+    show_default=True,
+    help="With --follow: how often to report the estimates, in seconds.",
 )
-@click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True, help="Of the intervals.")
+@click.option(
+    "--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True, help="The level of the intervals."
+)
 @click.pass_obj
 def evaluate(
     front: Front,
@@ -47,11 +58,11 @@ def evaluate(
 ) -> None:
     """Estimate what a policy would have earned per page view, without serving it.
 
-    Joins the events with the layouts that they came from, and compares what these
-    showed with what the policy would have shown.  A policy that the history does not
-    hold is composed again for each layout, from the counts of that time and with
-    the settings of --settings.  An estimator is refused where the log lacks more than
-    1 % of what the policy would show.  docs/evaluation.md says which to trust when.
+    Joins the events with the layouts that they came from, and compares what was shown
+    with what the policy would have shown.  The slates of a policy that the history does
+    not hold are composed again for each layout, from the counts of that time and with the
+    settings of --settings.  An estimator is refused where the log lacks more than
+    1 % of what the policy would show.  docs/concepts/evaluation.md says which one to use when.
 
     Example: reshelf evaluate --policy greedy --page home
     """

@@ -25,18 +25,20 @@ if TYPE_CHECKING:
 
 @click.group()
 def experiment() -> None:
-    """How the learned layouts do against the holdout, and policies on trial against the page's own."""
+    """Compare learned layouts with the holdout, and policies on trial with the page's own."""
 
 
 @experiment.command()
 @click.argument("page", required=False)
-@click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True, help="Of the intervals.")
+@click.option(
+    "--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True, help="The level of the intervals."
+)
 @click.pass_obj
 def status(front: Front, page: str | None, level: float) -> None:
-    """Uplift per page view of each page, or of PAGE, with intervals that hold whenever you look.
+    """Show the uplift per page view of all pages, or of PAGE, with intervals that are valid at any time.
 
-    Also says whether units arrive in the holdout as often as they should, and which
-    guard-rails were crossed.  docs/evaluation.md explains each figure.
+    Also shows whether units are in the holdout as often as they should be, and which
+    guard-rails were crossed.  docs/concepts/evaluation.md explains each figure.
 
     Example: reshelf experiment status home
     """
@@ -55,12 +57,14 @@ def status(front: Front, page: str | None, level: float) -> None:
 
 @experiment.command()
 @click.argument("page")
-@click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True, help="Of the intervals.")
+@click.option(
+    "--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True, help="The level of the intervals."
+)
 @click.pass_obj
 def branches(front: Front, page: str, level: float) -> None:
-    """Uplift of each policy on trial on PAGE (`branches` in its file) over the page's own policy.
+    """Show the uplift of each policy on trial on PAGE (`branches` in its file) over the page's own policy.
 
-    Counts from experiment.since_ms on: set it to when the trial began.
+    Counts from experiment.since_ms on: set it to the time when the trial began.
 
     Example: reshelf experiment branches home
     """

@@ -1,4 +1,4 @@
-"""`reshelf report`: one page of HTML that opens anywhere."""
+"""`reshelf report`: a page of HTML that opens anywhere."""
 
 from __future__ import annotations
 
@@ -22,22 +22,29 @@ POLICIES = ("served", "holdout", "greedy")
 
 @click.command()
 @click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--page", help="One page alone.")
+@click.option("--page", help="The only page to report on.  [default: all pages]")
 @click.option(
     "--policy",
     "policies",
     multiple=True,
     default=POLICIES,
     show_default=True,
-    help="To be valued; give it again for more.",
+    help="A policy to evaluate; may be given several times.",
 )
-@click.option("--log/--no-log", default=True, show_default=True, help="Read the event topics, to value policies.")
-@click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True, help="Of the intervals.")
+@click.option(
+    "--log/--no-log",
+    default=True,
+    show_default=True,
+    help="Whether the event topics are read, which evaluating policies needs.",
+)
+@click.option(
+    "--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True, help="The level of the intervals."
+)
 @click.pass_obj
 def report(front: Front, target: Path, page: str | None, policies: tuple[str, ...], log: bool, level: float) -> None:
     """Write uplift over time, posteriors, examination, policies and the experiment's health to TARGET.
 
-    The file is HTML with all it needs inside, so it opens without a network.
+    TARGET is a file of HTML with everything it needs inside, so it opens without a network.
 
     Example: reshelf report report.html --page home
     """

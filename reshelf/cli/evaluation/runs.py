@@ -1,4 +1,4 @@
-"""`reshelf runs`: what was tried, and what came of it."""
+"""`reshelf runs`: records of runs, and how they differ."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ LONGEST = 60
 
 @click.group()
 def runs() -> None:
-    """List and compare records of replay, evaluate, tune and finetune."""
+    """List, show and compare the records that replay, evaluate, tune and finetune leave."""
 
 
 @runs.command(name="list")
-@click.option("--kind", type=click.Choice(KINDS), help="One kind alone.")
+@click.option("--kind", type=click.Choice(KINDS), help="The only kind to list.  [default: all kinds]")
 @click.pass_obj
 def list_(front: Front, kind: str | None) -> None:
-    """List the runs kept in `runs.folder`, the oldest first.
+    """List the runs in `runs.folder`, the oldest first.
 
     Example: reshelf runs list --kind evaluate
     """
@@ -44,7 +44,7 @@ def list_(front: Front, kind: str | None) -> None:
 @click.argument("run")
 @click.pass_obj
 def show(front: Front, run: str) -> None:
-    """Show one run; the beginning of its id is enough.
+    """Show one RUN; the beginning of its id is enough.
 
     Example: reshelf runs show RUN
     """
@@ -62,7 +62,7 @@ def show(front: Front, run: str) -> None:
 @click.argument("other")
 @click.pass_obj
 def compare(front: Front, one: str, other: str) -> None:
-    """Say in what two runs differ.
+    """Show how two runs differ.
 
     Example: reshelf runs compare ONE OTHER
     """

@@ -1,4 +1,4 @@
-"""`reshelf tune`: which settings of the policy lose least in simulated shops."""
+"""`reshelf tune`: which settings of the policy lose the fewest clicks in simulated shops."""
 
 from __future__ import annotations
 
@@ -26,30 +26,57 @@ SHARE = click.FloatRange(0, 1)
     multiple=True,
     required=True,
     metavar="NAME=VALUES",
-    help="What to try: NAME=1,2,3 or NAME=LOW..HIGH, which needs --samples.",
+    help="Values to try for a setting: NAME=1,2,3, or NAME=LOW..HIGH together with --samples.",
 )
-@click.option("--samples", type=click.IntRange(min=0), default=0, help="So many drawn at random; 0: all combinations.")
-@click.option("--views", type=AT_LEAST_ONE, default=30_000, show_default=True, help="Page views of a race.")
-@click.option("--seeds", type=click.IntRange(min=2), default=5, show_default=True, help="Shops that each is raced in.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The first shop's.")
-@click.option("--delay", type=click.IntRange(min=0), default=0, show_default=True, help="Page views that news waits.")
-@click.option("--segments", type=AT_LEAST_ONE, default=20, show_default=True, help="Kinds of visitors.")
-@click.option("--items", type=click.IntRange(min=2), default=200, show_default=True, help="Candidates of the page.")
-@click.option("--slots", type=AT_LEAST_ONE, default=8, show_default=True, help="Slots of the page.")
-@click.option("--views-per-day", type=AT_LEAST_ONE, default=30_000, show_default=True, help="Page views of a day.")
-@click.option("--new", type=SHARE, default=0.05, show_default=True, help="Share of items replaced each day.")
 @click.option(
-    "--drift", type=SHARE, default=0.02, show_default=True, help="Share of what is an item's own renewed each day."
+    "--samples",
+    type=click.IntRange(min=0),
+    default=0,
+    help="How many combinations to draw at random; 0: try all combinations.",
+)
+@click.option("--views", type=AT_LEAST_ONE, default=30_000, show_default=True, help="How many page views a race lasts.")
+@click.option(
+    "--seeds", type=click.IntRange(min=2), default=5, show_default=True, help="How many shops each is raced in."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The seed of the first shop.")
+@click.option(
+    "--delay",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="After how many further page views counts reach the policy.",
+)
+@click.option(
+    "--segments", type=AT_LEAST_ONE, default=20, show_default=True, help="How many segments of visitors there are."
+)
+@click.option(
+    "--items", type=click.IntRange(min=2), default=200, show_default=True, help="How many candidates the page has."
+)
+@click.option("--slots", type=AT_LEAST_ONE, default=8, show_default=True, help="How many slots the page has.")
+@click.option(
+    "--views-per-day", type=AT_LEAST_ONE, default=30_000, show_default=True, help="How many page views make a day."
+)
+@click.option(
+    "--new", type=SHARE, default=0.05, show_default=True, help="The share of items that is replaced each day."
+)
+@click.option(
+    "--drift",
+    type=SHARE,
+    default=0.02,
+    show_default=True,
+    help="The share of what is an item's own that is drawn anew each day.",
 )
 @click.option(
     "--visitors",
     type=click.Choice(["position", "cascade"]),
     default="position",
     show_default=True,
-    help="How they look and click: as the model has it, or otherwise.",
+    help="How visitors look and click: position is what the policy's model assumes, cascade is not.",
 )
-@click.option("--embeddings/--no-embeddings", "text", default=True, show_default=True, help="Whether texts are known.")
-@click.option("--processes", type=AT_LEAST_ONE, help="Races at the same time; as many as there are cores if not given.")
+@click.option(
+    "--embeddings/--no-embeddings", "text", default=True, show_default=True, help="Whether items have text vectors."
+)
+@click.option("--processes", type=AT_LEAST_ONE, help="How many races run at the same time.  [default: one per core]")
 @click.pass_obj
 def tune(front: Front, /, space: tuple[str, ...], samples: int, processes: int | None, seed: int, **plan: Any) -> None:
     """Race settings of the policy in simulated shops, and rank them by the clicks they lose.
@@ -58,8 +85,9 @@ def tune(front: Front, /, space: tuple[str, ...], samples: int, processes: int |
     layouts.half_life_ms, layouts.drift, and of a page's policy: policy.name, policy.variants,
     policy.exploration, policy.epsilon, policy.exploration_slates.
 
-    Those not named are as in the settings, which are raced, too. Needs no servers;
-    a race of 30,000 page views takes some ten seconds of a core. See docs/tuning.md.
+    Names that are left out keep the values of the settings, which are raced, too.  No
+    servers are needed; a race of 30,000 page views takes about ten seconds of a core.
+    See docs/operating/tuning.md.
 
     Example: reshelf tune --try layouts.exploration=0.25,0.5,1 --segments 4
     """

@@ -1,4 +1,4 @@
-"""`reshelf ask`: items that answer a question."""
+"""`reshelf ask`: the items that answer a question."""
 
 from __future__ import annotations
 
@@ -13,23 +13,25 @@ from schemas.errors import BadSettings
 
 @click.command()
 @click.argument("question")
-@click.option("--page", required=True, help="Page whose clicks count.")
-@click.option("--segment", default="*", show_default=True, help="Segment whose clicks count; '*' is all of the page.")
-@click.option("--count", type=click.IntRange(1, 100), default=10, show_default=True, help="Items to answer with.")
+@click.option("--page", required=True, help="The page whose clicks rank the items.")
+@click.option(
+    "--segment", default="*", show_default=True, help="The segment whose clicks rank the items; '*': all of the page."
+)
+@click.option("--count", type=click.IntRange(1, 100), default=10, show_default=True, help="How many items to show.")
 @click.option(
     "--clicks",
     type=click.FloatRange(0.0, 10.0),
     default=0.1,
     show_default=True,
-    help="Similarity that a click rate e times the page's is worth; 0 ranks by meaning alone.",
+    help="How much similarity a click rate of e times the page's is worth; 0: items are ranked by meaning alone.",
 )
 @click.pass_obj
 def ask(front: Front, question: str, page: str, segment: str, count: int, clicks: float) -> None:
-    """Find items by what QUESTION means, and rank them by what a segment clicks.
+    """Find the items that answer QUESTION, and rank them by what a segment clicks.
 
-    Of all items that can be had, the 100 nearest by text are ordered by similarity
-    plus what their click rate adds. Needs the extra `encoders` and vectors on
-    catalog-embeddings (`reshelf encoder`).
+    Of all available items, the 100 whose texts are most similar are ranked by similarity
+    plus what their click rate adds.  This needs the extra `encoders`, and vectors in
+    catalog-embeddings (`reshelf encoder` publishes them).
 
     Example: reshelf ask "waterproof jacket for kids" --page home --segment hikers
     """

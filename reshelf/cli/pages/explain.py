@@ -1,4 +1,4 @@
-"""`reshelf explain`: why a layout is as it is."""
+"""`reshelf explain`: what a layout is made from."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from schemas.errors import BadSettings
 @click.argument("item", required=False)
 @click.pass_obj
 def explain(front: Front, page: str, segment: str, item: str | None) -> None:
-    """Say what the layout of PAGE for SEGMENT is made from, or everything about one ITEM.
+    """Explain what the layout of PAGE for SEGMENT is made from, or one ITEM of it in full.
 
-    Counts, prior and where it came from, click rate with its interval, a draw for
-    each slate, what a click is worth, and what each rule did; as of now, from the
-    topics and the state.
+    Shows counts, the prior and where it comes from, the click rate with its interval,
+    a draw for each slate, what a click is worth, and what each rule did; as of now,
+    from the topics and the state.
 
     Example: reshelf explain home hikers sku-1001
     """

@@ -1,4 +1,4 @@
-"""`reshelf layouts`: what renderers are given."""
+"""`reshelf layouts`: the layouts that renderers read."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("page", required=False)
 @click.argument("segment", required=False)
-@click.option("--follow", is_flag=True, help="Go on and show each later version; with --json one object a line.")
+@click.option("--follow", is_flag=True, help="Go on and show each later version; with --json as one object per line.")
 @click.pass_obj
 def layouts(front: Front, page: str | None, segment: str | None, follow: bool) -> None:
     """List the newest layouts, or show the one of PAGE and SEGMENT.
 
-    SEGMENT '*' is the layout for segments that have none of their own.
+    The layout of SEGMENT '*' is shown to segments that have none of their own.
 
     Example: reshelf layouts home cooks --follow
     """

@@ -1,4 +1,4 @@
-"""`reshelf rules`: what merchandisers ask of a page."""
+"""`reshelf rules`: the rules of pages."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ from reshelf.cli.front import Front
 if TYPE_CHECKING:
     from schemas.messages import PageRules
 
-AUTHOR = click.option("--author", default=None, help="Who publishes this.  [default: the user of this machine]")
-REASON = click.option("--reason", default="", help="Why, for the history.")
+AUTHOR = click.option(
+    "--author", default=None, help="Who publishes this, for the history.  [default: the user of this machine]"
+)
+REASON = click.option("--reason", default="", help="Why it is published, for the history.")
 
 
 @click.group()
 def rules() -> None:
     """Check, publish and roll back the rules of pages.
 
-    A file is YAML: a page, or a list of pages, with slots, candidates, policy and
-    rules.
+    A file is YAML and holds a page, or a list of pages, each with its slots, candidates,
+    policy and rules.
 
     Example: reshelf rules check home.yaml
     """
@@ -32,7 +34,7 @@ def rules() -> None:
 @click.argument("file", type=click.File("r", encoding="utf-8"))
 @click.pass_obj
 def check(front: Front, file: TextIO) -> None:
-    """Check FILE ("-" for standard input) and publish nothing: each line that does not fit, with the reason.
+    """Check FILE ("-" for standard input) without publishing it, and name each invalid line with the reason.
 
     Example: reshelf rules check home.yaml
     """
@@ -51,7 +53,7 @@ def check(front: Front, file: TextIO) -> None:
 @REASON
 @click.pass_obj
 def apply(front: Front, file: TextIO, author: str | None, reason: str) -> None:
-    """Check FILE and publish the pages in it that differ from what is in force, as further versions.
+    """Check FILE, and publish as a further version each page that differs from what is in force.
 
     Example: reshelf rules apply home.yaml --author mira --reason "shoe week"
     """
@@ -73,7 +75,7 @@ def apply(front: Front, file: TextIO, author: str | None, reason: str) -> None:
 @rules.command("list")
 @click.pass_obj
 def list_(front: Front) -> None:
-    """The pages and what is in force for them.
+    """List the pages, and what is in force for each.
 
     Example: reshelf rules list
     """
@@ -88,7 +90,7 @@ def list_(front: Front) -> None:
 @click.argument("page")
 @click.pass_obj
 def show(front: Front, page: str) -> None:
-    """What is in force for PAGE, as a file to edit and apply again.
+    """Show what is in force for PAGE, as a file to edit and apply again.
 
     Example: reshelf rules show home
     """
@@ -104,7 +106,7 @@ def show(front: Front, page: str) -> None:
 @click.argument("page")
 @click.pass_obj
 def history(front: Front, page: str) -> None:
-    """The versions of PAGE: who published each, when and why.
+    """List the versions of PAGE: who published each, when and why.
 
     Example: reshelf rules history home
     """
@@ -119,7 +121,9 @@ def history(front: Front, page: str) -> None:
 
 @rules.command()
 @click.argument("page")
-@click.option("--to", "version", type=click.IntRange(min=1), help="Which version.  [default: the one before]")
+@click.option(
+    "--to", "version", type=click.IntRange(min=1), help="The version to go back to.  [default: the one before]"
+)
 @AUTHOR
 @REASON
 @click.pass_obj

@@ -1,4 +1,4 @@
-"""`reshelf console`: what is going on, in a browser."""
+"""`reshelf console`: pages for a browser."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(0, 65_535), help="Port to listen at; 0 for any.  [default: console.port]")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), help="The port to listen at; 0: any free port.  [default: console.port]"
+)
 @click.pass_obj
 def console(front: Front, port: int | None) -> None:
-    """Serve the console until stopped, and print its address.
+    """Serve the console until it is stopped, and print its address.
 
-    It shows what topics and Redis hold and writes nothing but rules.  It listens on
-    the loopback interface; another console.host needs a console.token.
+    It shows what is in the topics and in Redis, and writes nothing but rules.  It
+    listens on the loopback interface; any other console.host needs a console.token.
 
     Example: reshelf console --port 8765
     """

@@ -1,4 +1,4 @@
-"""`reshelf demo`: a shop whose pages re-shelve themselves while you watch."""
+"""`reshelf demo`: a shop whose pages re-arrange themselves while you watch."""
 
 from __future__ import annotations
 
@@ -15,34 +15,46 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--seconds", type=click.FloatRange(min=1), help="End after so long.  [default: run until stopped]")
+@click.option("--seconds", type=click.FloatRange(min=1), help="How long to run, in seconds.  [default: until stopped]")
 @click.option(
-    "--rate", type=click.FloatRange(1, 50_000), default=1_500.0, show_default=True, help="Page views a second."
+    "--rate",
+    type=click.FloatRange(1, 50_000),
+    default=1_500.0,
+    show_default=True,
+    help="How many page views the visitors make in a second.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Another number, another shop.")
-@click.option("--null", is_flag=True, help="All items are equally good: no layout can be better than another.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="The number that the shop is made from; another one makes another shop.",
+)
+@click.option("--null", is_flag=True, help="Make all items equally good, so that no layout can be better than another.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65_535),
-    help="Of the console; 0 for any.  [default: 8765, or any where that is taken]",
+    help="The port of the console; 0: any free port.  [default: 8765, or any where that one is in use]",
 )
-@click.option("--web/--no-web", default=True, help="Serve the console on the loopback interface.  [default: web]")
+@click.option(
+    "--web/--no-web", default=True, help="Whether the console is served, on the loopback interface.  [default: web]"
+)
 @click.option(
     "--embedded/--no-embedded",
     default=True,
-    help="Start broker and Redis for the demonstration, or use those of the settings, "
+    help="Whether a broker and Redis are started for the demonstration. Else those of the settings are used, "
     "with topics and a state of its own that are deleted at the end.  [default: embedded]",
 )
 @click.option(
     "--traffic-only",
     is_flag=True,
-    help="Open no workers and no console: catalog and visitors come to the topics of the settings, and the pages "
-    "that are not declared there; those that are stay as they are.",
+    help="Start no workers and no console: publish catalog and visitors to the topics of the settings, and the pages "
+    "that are not declared there yet; pages that are declared stay as they are.",
 )
 @click.option(
     "--encoder/--no-encoder",
     default=None,
-    help="Encode item texts, so that new items start where similar ones stand.  "
+    help="Whether item texts are encoded, so that new items start where similar ones stand.  "
     "[default: where the extra encoders is installed]",
 )
 @click.pass_obj
@@ -51,7 +63,7 @@ def demo(
     seconds: float | None,
     rate: float,
     seed: int,
-    alike: bool,
+    null: bool,
     port: int | None,
     web: bool,
     embedded: bool,
@@ -60,8 +72,8 @@ def demo(
 ) -> None:
     """Open a synthetic shop: 100,000 visitors, 304 items, three pages, four segments.
 
-    Its web tier and renderer speak to Reshelf over the topics only.  A tenth of
-    the visitors always get the baseline; the rest see learned layouts.  Ctrl-C
+    Its web tier and renderer talk to Reshelf through the topics only.  A tenth of
+    the visitors always get the baseline; the others see learned layouts.  Ctrl-C
     ends everything that was started.
 
     Example: reshelf demo --seconds 90 --seed 2
@@ -72,7 +84,7 @@ def demo(
     shown_at = (usual_port() if port is None else port) if web and not traffic_only else None
     encodes = not traffic_only and _encodes(encoder)
     with stoppable(), contextlib.suppress(Stopped):
-        _open(front, Options(seconds, rate, seed, alike, shown_at, embedded, not traffic_only, encodes))
+        _open(front, Options(seconds, rate, seed, null, shown_at, embedded, not traffic_only, encodes))
 
 
 def _encodes(asked: bool | None) -> bool:
@@ -84,7 +96,7 @@ def _encodes(asked: bool | None) -> bool:
     return installed() if asked is None else asked
 
 
-def _open(front: Front, order: Options) -> None:
+def _open(front: Front, options: Options) -> None:
     from rich.console import Console
 
     from reshelf.demo.run import demonstration
@@ -92,9 +104,9 @@ def _open(front: Front, order: Options) -> None:
     from reshelf.processes.encoder import WITHOUT
 
     console = Console(stderr=True, quiet=front.json)
-    what = "broker, Redis and workers" if order.embedded else "workers" if order.workers else "traffic"
+    what = "broker, Redis and workers" if options.embedded else "workers" if options.workers else "traffic"
     console.print(f"Starting {what} ...", highlight=False)
-    if order.workers and not order.encoder:
+    if options.workers and not options.encoder:
         console.print(f"No item texts are encoded. {WITHOUT}", highlight=False)
-    told = demonstration(front.settings, order, console)
+    told = demonstration(front.settings, options, console)
     front.answer(told, closing(told))

@@ -1,4 +1,4 @@
-"""`reshelf drill`: break everything while events flow, then check the books."""
+"""`reshelf drill`: break everything while events flow, then check that nothing was lost."""
 
 from __future__ import annotations
 
@@ -21,25 +21,55 @@ if TYPE_CHECKING:
     type=click.IntRange(min=0),
     default=16,
     show_default=True,
-    help="Faults; 0 is a soak.",
+    help="How many faults to cause; 0: none, to watch memory and open files over a long run.",
 )
-@click.option("--seconds", type=click.FloatRange(min=5), default=None, help="For so long.  [default: 6 for each fault]")
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Another number, other faults.")
-@click.option("--rate", type=click.FloatRange(min=1), default=300.0, show_default=True, help="Events a second.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=5),
+    default=None,
+    help="How long events are sent, in seconds.  [default: 6 for each fault, at least 60]",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="The number that faults are planned from; another one plans others.",
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=1),
+    default=300.0,
+    show_default=True,
+    help="How many events are sent in a second.",
+)
 @click.option(
     "--kafka-home",
     envvar="KAFKA_HOME",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Apache Kafka's folder; without it the embedded broker is used, and nothing happens to it.",
+    help="The folder of Apache Kafka; without it the embedded broker is used, and has no faults.",
 )
-@click.option("--fuzz", type=click.IntRange(min=1), help="Instead: so many harmful records, without any server.")
-@click.option("--cluster", is_flag=True, help="Keep the state in a Redis Cluster: three primaries, three replicas.")
-@click.option("--external", is_flag=True, help="Use the broker and the Redis of the settings, and break workers alone.")
-@click.option("--redis-delay-ms", type=click.IntRange(0, 2_000), default=0, help="Redis answers so much later.")
-@click.option("--read-kb-per-s", type=click.IntRange(min=0), default=0, help="Kafka hands each client so much at most.")
-@click.option("--only", multiple=True, help="Faults whose name contains this; may be repeated.")
 @click.option(
-    "--keep", type=click.Path(path_type=Path, file_okay=False), help="Leave the workers' logs in this folder."
+    "--fuzz",
+    type=click.IntRange(min=1),
+    help="Instead of a drill: how many damaged records to decode and fold, without any server.",
+)
+@click.option(
+    "--cluster", is_flag=True, help="Keep the state in a Redis Cluster of three primaries and three replicas."
+)
+@click.option("--external", is_flag=True, help="Use the broker and Redis of the settings, and break workers only.")
+@click.option(
+    "--redis-delay-ms", type=click.IntRange(0, 2_000), default=0, help="How much later Redis answers, in milliseconds."
+)
+@click.option(
+    "--read-kb-per-s",
+    type=click.IntRange(min=0),
+    default=0,
+    help="How many kilobytes a second Kafka gives each client at most; 0: no limit.",
+)
+@click.option("--faults", multiple=True, help="Cause only faults whose names contain this; may be given several times.")
+@click.option(
+    "--keep", type=click.Path(path_type=Path, file_okay=False), help="Keep the logs of the workers in this folder."
 )
 @click.pass_obj
 def drill(
@@ -49,57 +79,57 @@ def drill(
     seed: int,
     rate: float,
     kafka_home: Path | None,
-    hostile: int | None,
+    fuzz: int | None,
     cluster: bool,
-    given: bool,
+    external: bool,
     redis_delay_ms: int,
     read_kb_per_s: int,
-    only: tuple[str, ...],
+    faults: tuple[str, ...],
     keep: Path | None,
 ) -> None:
-    """Kill, freeze, restart and roll back everything while events flow; then compare the state with the log.
+    """Kill, freeze, restart and roll back everything while events flow, then compare the state with the log.
 
-    Starts a broker, Redis and workers of its own; topics and keys have names of their own where
-    --external names other servers, and are removed there before and after.  Ends with status 1 when an
-    event was lost or counted twice.
+    Starts a broker, Redis and workers of its own.  On the servers of the settings (--external)
+    topics and keys have names of their own, and are removed before and after.  Ends with
+    status 1 when an event was lost or counted twice.
 
     Example: reshelf drill --kills 12 --seconds 80
     """
-    if hostile is not None:
-        _hostile(front, hostile, seed)
+    if fuzz is not None:
+        _fuzz(front, fuzz, seed)
         return
     from reshelf.drill.plan import Kind
     from reshelf.drill.report import Options, as_json
     from reshelf.drill.run import drill as carry_out
 
-    _check(cluster, given, redis_delay_ms, read_kb_per_s, kafka_home)
-    order = Options(
+    _check(cluster, external, redis_delay_ms, read_kb_per_s, kafka_home)
+    options = Options(
         kills=kills,
         seconds=seconds or max(60.0, 6.0 * kills),
         seed=seed,
         rate=rate,
-        home=None if given else kafka_home,
-        only=only,
+        home=None if external else kafka_home,
+        only=faults,
         cluster=cluster,
-        given=given,
+        external=external,
         redis_delay_s=redis_delay_ms / 1000,
         read_bytes_per_s=1000 * read_kb_per_s,
     )
-    if not order.kinds:
-        raise click.BadParameter(f"no fault has such a name; known are: {', '.join(Kind)}", param_hint="--only")
-    if kafka_home is None and not given:
+    if not options.kinds:
+        raise click.BadParameter(f"no fault has such a name; known are: {', '.join(Kind)}", param_hint="--faults")
+    if kafka_home is None and not external:
         click.echo("No KAFKA_HOME: the embedded broker is used, and faults of the broker are left out.", err=True)
     with tempfile.TemporaryDirectory(prefix="reshelf-drill-") as temporary:
         folder = keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        report = carry_out(front.settings, order, folder, lambda text: click.echo(text, err=True))
+        report = carry_out(front.settings, options, folder, lambda text: click.echo(text, err=True))
     front.answer(as_json(report), _text(report))
     if not report.equal:
         raise ReshelfError(f"the books do not agree; run it again with --seed {seed}")
 
 
-def _check(cluster: bool, given: bool, redis_delay_ms: int, read_kb_per_s: int, kafka_home: Path | None) -> None:
-    if given and (cluster or redis_delay_ms or read_kb_per_s):
+def _check(cluster: bool, external: bool, redis_delay_ms: int, read_kb_per_s: int, kafka_home: Path | None) -> None:
+    if external and (cluster or redis_delay_ms or read_kb_per_s):
         raise click.UsageError("--external leaves servers as they are: use it without --cluster and without slowness")
     if cluster and redis_delay_ms:
         raise click.UsageError("--redis-delay-ms works for one Redis, not for --cluster")
@@ -107,12 +137,12 @@ def _check(cluster: bool, given: bool, redis_delay_ms: int, read_kb_per_s: int, 
         raise click.UsageError("--read-kb-per-s needs a real Kafka: set --kafka-home")
 
 
-def _hostile(front: Front, records: int, seed: int) -> None:
+def _fuzz(front: Front, records: int, seed: int) -> None:
     from dataclasses import asdict
 
-    from reshelf.drill.fuzz import hostile
+    from reshelf.drill.fuzz import check_hostile_records
 
-    account = hostile(records, seed, front.settings.fold)
+    account = check_hostile_records(records, seed, front.settings.fold)
     lines = [f"{verdict:<12}{number:>10,}" for verdict, number in account.verdicts.most_common()]
     lines += [f"{'read':<12}{account.read:>10,}", f"distinct names let in: {dict(account.names)}"]
     lines.append(f"clicks kept for attribution: {account.clicks_kept}")

@@ -8,10 +8,12 @@ from reshelf.cli.front import Front
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(0, 65_535), help="Port in place of edge.port; 0 takes a free one.")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), help="The port to listen at; 0: any free port.  [default: edge.port]"
+)
 @click.pass_obj
 def edge(front: Front, port: int | None) -> None:
-    """Serve layouts and take events over HTTP, until stopped.
+    """Serve layouts and accept events over HTTP, until it is stopped.
 
     \b
     GET  /layouts/PAGE/SEGMENT?unit=UNIT   the slate that a visitor is shown

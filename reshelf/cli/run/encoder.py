@@ -8,14 +8,14 @@ from reshelf.cli.front import Front
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="End when every text that is there is encoded.")
+@click.option("--once", is_flag=True, help="End when all texts of the catalog are encoded.")
 @click.pass_obj
 def encoder(front: Front, once: bool) -> None:
-    """Turn the texts of changed items into vectors, until stopped.
+    """Turn the texts of changed items into vectors, until it is stopped.
 
-    Reads catalog-items and publishes to catalog-embeddings.  An item whose text is
-    as it was is skipped; a deleted item loses its vector.  It can be killed and
-    started again at any time.
+    Reads catalog-items and publishes to catalog-embeddings.  An item whose text did not
+    change is skipped, and the vector of a deleted item is deleted.  It can be killed
+    and started again at any time.
 
     Example: reshelf encoder --once --json
     """

@@ -15,11 +15,11 @@ from reshelf.cli.front import Front
 )
 @click.pass_obj
 def worker(front: Front, roles: tuple[str, ...]) -> int:
-    """Run the stream workers until stopped.
+    """Run the stream workers until they are stopped.
 
-    One ROLE (learner, attribution, fitter or layouts) runs in this process; several, or
-    none for all four, run as processes of their own.  When one ends by itself
-    the command ends with status 1, for its supervisor to start it again.
+    A ROLE is learner, attribution, fitter or layouts.  One ROLE runs in this process;
+    several, or all four where none is named, run as processes of their own.  When one
+    of them ends, the command ends with status 1 so that its supervisor starts it again.
 
     Example: reshelf worker learner attribution
     """

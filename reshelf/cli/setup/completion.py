@@ -11,7 +11,7 @@ from reshelf.cli.front import Front
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_obj
 def completion(front: Front, shell: str) -> None:
-    """Print what makes SHELL complete commands, options and their values.
+    """Print a script that lets SHELL complete commands, options and their values.
 
     \b
     bash  add to ~/.bashrc:  eval "$(reshelf completion bash)"

@@ -1,4 +1,4 @@
-"""`reshelf doctor`: what is wrong here, and what to do."""
+"""`reshelf doctor`: what is wrong with an installation, and what to do."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from reshelf.cli.front import Front
 @click.command()
 @click.pass_obj
 def doctor(front: Front) -> int:
-    """Check settings, broker, topics, Redis, clocks and workers, and say what to do.
+    """Check settings, broker, topics, Redis, clocks and workers, and say what to do about each problem.
+
+    Ends with status 1 when something is wrong.
 
     Example: reshelf doctor
     """

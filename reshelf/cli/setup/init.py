@@ -1,4 +1,4 @@
-"""`reshelf init`: a settings file to begin with."""
+"""`reshelf init`: a settings file to start from."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from schemas.errors import BadSettings
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), default="reshelf.toml")
 @click.pass_obj
 def init(front: Front, file: Path) -> None:
-    """Write FILE (reshelf.toml) with every setting, its meaning and its default; a file that is there stays.
+    """Write every setting, its meaning and its default to FILE (reshelf.toml), which must not exist.
 
     Example: reshelf init
     """

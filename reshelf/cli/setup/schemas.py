@@ -18,7 +18,9 @@ def schemas() -> None:
 @click.argument("folder", required=False, type=click.Path(file_okay=False, path_type=Path))
 @click.pass_obj
 def export_(front: Front, folder: Path | None) -> None:
-    """Write JSON Schemas, the AsyncAPI document and TypeScript types to FOLDER (default: the package's own).
+    """Write JSON Schemas, the AsyncAPI document and TypeScript types to FOLDER.
+
+    Without FOLDER they are written to the package itself.
 
     Example: reshelf schemas export contract
     """
@@ -31,7 +33,9 @@ def export_(front: Front, folder: Path | None) -> None:
 @schemas.command("check")
 @click.pass_obj
 def check(front: Front) -> int:
-    """Fail where the present messages break readers or writers of the last release.
+    """Check that the messages do not break readers or writers of the last release.
+
+    Ends with status 1 when they do.
 
     Example: reshelf schemas check
     """

@@ -1,4 +1,4 @@
-"""`reshelf settings`: what is in effect, and a file to begin with."""
+"""`reshelf settings`: what is in effect, and a file to start from."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from reshelf.cli.front import Front
 
 
 @click.command()
-@click.option("--template", is_flag=True, help="Print a TOML file with every setting, explained and commented out.")
+@click.option(
+    "--template", is_flag=True, help="Print a TOML file with every setting, explained and commented out, instead."
+)
 @click.pass_obj
 def settings(front: Front, template: bool) -> None:
-    """Show the settings in effect, without secrets, and where each came from.
+    """Show each setting in effect and where its value comes from; secrets are hidden.
 
     Example: reshelf settings --template
     """

@@ -11,20 +11,22 @@ from reshelf.cli.front import Front
 from reshelf.topics.admin import TopicState, apply, states
 
 OLD_DATA = click.option(
-    "--imported", is_flag=True, help="For a prefix that holds old data: times as written, nothing deleted by age."
+    "--imported",
+    is_flag=True,
+    help="For a prefix that holds old data: topics keep the times of the records and delete nothing by age.",
 )
 
 
 @click.group()
 def topics() -> None:
-    """Create the topics, or list them with what differs."""
+    """Create the topics, or list them and how they differ from what they should be."""
 
 
 @topics.command("apply")
 @OLD_DATA
 @click.pass_obj
 def apply_(front: Front, imported: bool) -> None:
-    """Create the topics that are missing; what exists is left as it is.
+    """Create the topics that are missing; those that exist stay as they are.
 
     Example: reshelf topics apply
     """
@@ -38,7 +40,7 @@ def apply_(front: Front, imported: bool) -> None:
 @OLD_DATA
 @click.pass_obj
 def list_(front: Front, imported: bool) -> None:
-    """List the topics, and where they differ from what they should be.
+    """List the topics, and how they differ from what they should be.
 
     Example: reshelf topics list
     """

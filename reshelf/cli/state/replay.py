@@ -1,4 +1,4 @@
-"""`reshelf replay`: build the state of a stretch of log anew."""
+"""`reshelf replay`: build the state of a stretch of log again."""
 
 from __future__ import annotations
 
@@ -15,13 +15,21 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--into", "namespace", required=True, help="A namespace of its own, which workers do not use.")
-@click.option("--from", "begin", default="beginning", show_default=True, help="beginning, an offset, or a time.")
-@click.option("--to", "end", default="end", show_default=True, help="end, an offset, or a time.")
-@click.option("--archive", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Read from files.")
+@click.option("--into", "namespace", required=True, help="The namespace to build, which workers do not use.")
+@click.option(
+    "--from", "begin", default="beginning", show_default=True, help="Where to begin: beginning, an offset or a time."
+)
+@click.option("--to", "end", default="end", show_default=True, help="Where to end: end, an offset or a time.")
+@click.option(
+    "--archive",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Read the files of `reshelf log archive` in this folder instead of topics.",
+)
 @click.option("--reattribute", is_flag=True, help="Decide again which clicks purchases are credited to.")
 @click.option(
-    "--window-ms", type=click.IntRange(min=1), help="With --reattribute: click to purchase at most, on all pages."
+    "--window-ms",
+    type=click.IntRange(min=1),
+    help="With --reattribute: how long before a purchase a click may have happened, in milliseconds, on all pages.",
 )
 @click.pass_obj
 def replay(
@@ -33,13 +41,12 @@ def replay(
     reattribute: bool,
     window_ms: int | None,
 ) -> None:
-    """Rebuild the state from the event topics into a namespace of its own, while the live one serves.
+    """Build the state again from the event topics, in a namespace of its own, while the live one is in use.
 
-    Conversions are taken as they were decided, or with --reattribute decided again
+    Conversions are read as they were decided, or with --reattribute decided again
     by the settings and the windows that pages declare now.  A replay that was stopped goes on
-    when the same command is given again.  Afterwards: `reshelf state diff`,
-    `reshelf state digest` and `reshelf state swap`.  With --settings the fold may
-    be shaped differently.
+    when the same command is given again.  With --settings it may use other settings of the
+    fold.  Afterwards see `reshelf state diff`, `reshelf state digest` and `reshelf state swap`.
 
     Example: reshelf replay --from 2026-11-01 --into november
     """

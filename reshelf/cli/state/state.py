@@ -1,4 +1,4 @@
-"""`reshelf state`: what was learned, as bytes that two replays share."""
+"""`reshelf state`: what was learned, exported, compared and switched."""
 
 from __future__ import annotations
 
@@ -17,19 +17,26 @@ if TYPE_CHECKING:
 
 @click.group()
 def state() -> None:
-    """Export, digest or compare what was learned; switch workers to another namespace."""
+    """Export, digest or compare the state, or switch workers to another namespace."""
 
 
 @state.command()
-@click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), default="jsonl", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["jsonl", "csv"]),
+    default="jsonl",
+    show_default=True,
+    help="The form of the export.",
+)
 @click.pass_obj
 def export(front: Front, form: str) -> None:
     """Write the counts to standard output.
 
-    jsonl is the canonical export, one JSON array a line.  csv has the columns
+    jsonl is the canonical export, one JSON array per line.  csv has the columns
     page, segment, bucket (its start, in milliseconds), item, slot, impressions,
-    clicks, conversions, revenue, with all traffic together; conversions and
-    revenue are known by item, so they stand on a line with an empty slot.
+    clicks, conversions and revenue, for all traffic together; conversions and
+    revenue are counted by item, so they are in a line with an empty slot.
 
     Example: reshelf state export --format csv
     """
@@ -42,7 +49,7 @@ def export(front: Front, form: str) -> None:
 def digest(front: Front, namespace: str | None) -> None:
     """Print the SHA-256 of the canonical export of NAMESPACE, or of the live one.
 
-    It is equal for two replays of one stretch of log.
+    Two replays of the same stretch of log have the same digest.
 
     Example: reshelf state digest november
     """
@@ -62,10 +69,10 @@ def digest(front: Front, namespace: str | None) -> None:
 @click.argument("other")
 @click.pass_obj
 def diff(front: Front, one: str, other: str) -> int:
-    """Compare two namespaces, count for count; exit status 1 where they differ.
+    """Compare the counts of two namespaces, and end with status 1 where they differ.
 
-    Where they have read to different places in the log they differ: replay to the
-    same place first.
+    Namespaces that have read different stretches of the log differ: replay to the
+    same offset first.
 
     Example: reshelf state diff live november
     """
@@ -88,22 +95,26 @@ def diff(front: Front, one: str, other: str) -> int:
     type=click.IntRange(min=0),
     default=100_000,
     show_default=True,
-    help="Refuse one that lacks more records.",
+    help="How many records NAMESPACE may lack; it is refused where it lacks more.",
 )
-@click.option("--skip-dead-letters", is_flag=True, help="Switch though workers have yet to bury what it has passed.")
+@click.option(
+    "--skip-dead-letters",
+    is_flag=True,
+    help="Switch even if NAMESPACE has passed invalid records that workers have not dead-lettered yet.",
+)
 @click.pass_obj
-def swap(front: Front, namespace: str, max_behind: int, skip_letters: bool) -> None:
-    """Switch live workers to NAMESPACE: the name in redis.namespace stands for it from now on.
+def swap(front: Front, namespace: str, max_behind: int, skip_dead_letters: bool) -> None:
+    """Switch live workers to NAMESPACE: from now on the name in redis.namespace stands for it.
 
-    Workers notice within a second, end with status 1 and use it once their
-    supervisor has started them again.  Nothing is lost: NAMESPACE has watermarks of
-    its own and goes on from there.  To switch back, name the old one.
+    Workers notice within a second and end with status 1; once their supervisor has
+    started them again they use NAMESPACE.  Nothing is lost: NAMESPACE has watermarks of
+    its own and goes on from them.  To switch back, name the old namespace.
 
     Example: reshelf state swap november
     """
     from reshelf.namespaces.state import swapped
 
-    before = swapped(front.settings, namespace, max_behind, skip_letters)
+    before = swapped(front.settings, namespace, max_behind, skip_dead_letters)
     name = front.settings.redis.namespace
     front.answer({"name": name, "before": before, "now": namespace}, f"{name}: {before} before, {namespace} now")
 

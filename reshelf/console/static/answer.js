@@ -2,6 +2,7 @@
 
 export async function contentOf(answer) {
   const content = await answer.json().catch(() => null);
-  if (!answer.ok || content === null) throw new Error(content?.error ?? `The console failed with status ${answer.status}; its log says why.`);
+  if (!answer.ok || content === null)
+    throw new Error(content?.error ?? `The console failed with status ${answer.status}; its log says why.`);
   return content;
 }

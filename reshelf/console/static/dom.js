@@ -21,23 +21,31 @@ export function say(node, text) {
 const formats = new Map();
 export function number(value, digits = 0) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
-  if (!formats.has(digits)) formats.set(digits, new Intl.NumberFormat("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }));
+  if (!formats.has(digits))
+    formats.set(digits, new Intl.NumberFormat("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }));
   return formats.get(digits).format(value);
 }
 
-export const percent = (value, digits = 1) => value === null || !Number.isFinite(value) ? "–" : `${number(value * 100, digits)} %`;
-export const gain = (value, digits = 1) => value === null || !Number.isFinite(value) ? "–" : `${value > 0 ? "+" : value < 0 ? "−" : ""}${number(Math.abs(value) * 100, digits)} %`;
-const moneyFormat = currency => new Intl.NumberFormat("en", { style: "currency", currency });
+export const percent = (value, digits = 1) =>
+  value === null || !Number.isFinite(value) ? "–" : `${number(value * 100, digits)} %`;
+export const gain = (value, digits = 1) =>
+  value === null || !Number.isFinite(value)
+    ? "–"
+    : `${value > 0 ? "+" : value < 0 ? "−" : ""}${number(Math.abs(value) * 100, digits)} %`;
+const moneyFormat = (currency) => new Intl.NumberFormat("en", { style: "currency", currency });
 // From minor units to the currency's own.
 export const major = (minor, currency) => minor / 10 ** moneyFormat(currency).resolvedOptions().maximumFractionDigits;
-export const money = (minor, currency) => minor === null ? "" : moneyFormat(currency).format(major(minor, currency));
-export const clock = at => new Date(at).toLocaleTimeString("en-GB");
-export const day = at => new Date(at).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
+export const money = (minor, currency) => (minor === null ? "" : moneyFormat(currency).format(major(minor, currency)));
+export const clock = (at) => new Date(at).toLocaleTimeString("en-GB");
+export const day = (at) => new Date(at).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
 
 export function bytes(value) {
   const units = ["B", "kB", "MB", "GB", "TB"];
   let at = 0;
-  while (value >= 1000 && at < units.length - 1) { value /= 1000; at += 1; }
+  while (value >= 1000 && at < units.length - 1) {
+    value /= 1000;
+    at += 1;
+  }
   return `${number(value, at && value < 100 ? 1 : 0)} ${units[at]}`;
 }
 
@@ -49,20 +57,28 @@ export function span(ms) {
 }
 
 // A few names as buttons side by side, many as a list.
-export function choice(label, names, chosen, choose, shown = name => name) {
+export function choice(label, names, chosen, choose, shown = (name) => name) {
   if (names.length > 6) {
-    const list = element("select", "", names.map(name => new Option(shown(name), name, false, name === chosen)));
+    const list = element(
+      "select",
+      "",
+      names.map((name) => new Option(shown(name), name, false, name === chosen)),
+    );
     list.setAttribute("aria-label", label);
     list.addEventListener("change", () => choose(list.value));
     return list;
   }
-  const box = element("div", "choice", names.map(name => {
-    const button = element("button", "", shown(name));
-    button.type = "button";
-    button.setAttribute("aria-pressed", name === chosen);
-    button.addEventListener("click", () => choose(name));
-    return button;
-  }));
+  const box = element(
+    "div",
+    "choice",
+    names.map((name) => {
+      const button = element("button", "", shown(name));
+      button.type = "button";
+      button.setAttribute("aria-pressed", name === chosen);
+      button.addEventListener("click", () => choose(name));
+      return button;
+    }),
+  );
   box.setAttribute("role", "group");
   box.setAttribute("aria-label", label);
   return box;
@@ -71,23 +87,39 @@ export function choice(label, names, chosen, choose, shown = name => name) {
 export function panel(title, content, note = "") {
   const head = element("h2", "", [title, element("span", "", note)]);
   const box = element("section", "panel", [head, ...[content].flat()]);
-  box.note = text => say(head.lastChild, text);
+  box.note = (text) => say(head.lastChild, text);
   return box;
 }
 
 // Cells are texts or nodes; columns after the first `words` are numbers.
 export function table(head, rows, words = 1) {
   const cells = (tag, row) => row.map((cell, at) => element(tag, at < words ? "" : "number", cell ?? "–"));
-  const body = element("tbody", "", rows.map(row => element("tr", "", cells("td", row))));
-  return element("div", "scroll", element("table", "", [element("thead", "", element("tr", "", cells("th", head))), body]));
+  const body = element(
+    "tbody",
+    "",
+    rows.map((row) => element("tr", "", cells("td", row))),
+  );
+  return element(
+    "div",
+    "scroll",
+    element("table", "", [element("thead", "", element("tr", "", cells("th", head))), body]),
+  );
 }
 
 // Where a layout is not what was declared: the page fell back, or rules could not hold.
 export function exceptions(layout) {
   const notes = [];
-  if (layout.guard_rail) notes.push(element("p", "notice bad", `All visitors get the baseline, because a guard-rail was crossed: ${layout.guard_rail}.`));
-  if (layout.relaxed?.length) notes.push(element("p", "notice warn", `Rules that could not hold: ${layout.relaxed.join(", ")}.`));
+  if (layout.guard_rail)
+    notes.push(
+      element(
+        "p",
+        "notice bad",
+        `All visitors get the baseline, because a guard-rail was crossed: ${layout.guard_rail}.`,
+      ),
+    );
+  if (layout.relaxed?.length)
+    notes.push(element("p", "notice warn", `Rules that could not hold: ${layout.relaxed.join(", ")}.`));
   return notes;
 }
 
-export const segmentName = name => name === "*" ? "all visitors" : name;
+export const segmentName = (name) => (name === "*" ? "all visitors" : name);

@@ -15,72 +15,153 @@ function verdict(one, trusted) {
 }
 
 function outcomeTile(name, one, trusted) {
-  const [said, kind] = verdict(one, trusted), bounds = one.high === null ? "–" : `${gain(one.low)} to ${gain(one.high)}`;
+  const [said, kind] = verdict(one, trusted),
+    bounds = one.high === null ? "–" : `${gain(one.low)} to ${gain(one.high)}`;
   return element("section", "panel tile outcome", [
-    element("h2", "", `Uplift of ${name}`), element("b", `number ${kind === "soft" ? "" : kind}`, one.high === null ? "–" : gain(one.uplift)),
-    element("p", "small number-left", bounds), element("p", `small ${kind}`, said)]);
+    element("h2", "", `Uplift of ${name}`),
+    element("b", `number ${kind === "soft" ? "" : kind}`, one.high === null ? "–" : gain(one.uplift)),
+    element("p", "small number-left", bounds),
+    element("p", `small ${kind}`, said),
+  ]);
 }
 
 function chart(name, points) {
   const { made, low, high } = interval(points);
   made.setAttribute("aria-label", `Uplift of ${name} over time`);
   if (!points.length) return [element("p", "empty", "Nothing to draw yet.")];
-  const zero = high > low ? high / (high - low) * 100 : 0, mark = element("span", "zero-mark small soft", "no difference");
+  const zero = high > low ? (high / (high - low)) * 100 : 0,
+    mark = element("span", "zero-mark small soft", "no difference");
   mark.style.top = `${zero}%`;
   mark.classList.toggle("above", zero > 50);
-  const scale = element("div", "scale small soft", [element("span", "", gain(high, 0)), element("span", "", gain(low, 0))]);
+  const scale = element("div", "scale small soft", [
+    element("span", "", gain(high, 0)),
+    element("span", "", gain(low, 0)),
+  ]);
   return [
     element("div", "plot", [scale, element("div", "", [made, mark])]),
-    element("div", "plot-time small soft", [element("span", "", clock(points[0][0])), element("span", "", clock(points.at(-1)[0]))])];
+    element("div", "plot-time small soft", [
+      element("span", "", clock(points[0][0])),
+      element("span", "", clock(points.at(-1)[0])),
+    ]),
+  ];
 }
 
 function split(ratio) {
   const share = ratio.holdout / Math.max(1, ratio.learned + ratio.holdout);
-  const said = ratio.alarm ? element("p", "notice bad", "Visitors do not arrive in the holdout as often as they should.")
+  const said = ratio.alarm
+    ? element("p", "notice bad", "Visitors do not arrive in the holdout as often as they should.")
     : element("p", "notice", "Visitors arrive in the holdout as often as they should.");
-  return [said, table(["", "Units", "Share"], [["learned", number(ratio.learned), percent(1 - share, 2)], ["holdout", number(ratio.holdout), percent(share, 2)], ["expected in the holdout", "", percent(ratio.expected, 2)], ["p value", "", ratio.p_value < .001 ? "below 0.001" : number(ratio.p_value, 3)]])];
+  return [
+    said,
+    table(
+      ["", "Units", "Share"],
+      [
+        ["learned", number(ratio.learned), percent(1 - share, 2)],
+        ["holdout", number(ratio.holdout), percent(share, 2)],
+        ["expected in the holdout", "", percent(ratio.expected, 2)],
+        ["p value", "", ratio.p_value < 0.001 ? "below 0.001" : number(ratio.p_value, 3)],
+      ],
+    ),
+  ];
 }
 
 function rails(content) {
   const held = content.sample_ratio.alarm ? "tag" : "tag on";
-  const rows = outcomes.map(name => {
-    const one = content.uplift[name], borne = content.borne[name];
-    const state = borne >= 1 ? element("span", "tag", "any loss is borne") : one.high === null ? element("span", "tag", "not known yet")
-      : one.high < -borne ? element("span", "tag bad", "crossed") : one.low > -borne ? element("span", held, "held for certain") : element("span", held, "not crossed");
+  const rows = outcomes.map((name) => {
+    const one = content.uplift[name],
+      borne = content.borne[name];
+    const state =
+      borne >= 1
+        ? element("span", "tag", "any loss is borne")
+        : one.high === null
+          ? element("span", "tag", "not known yet")
+          : one.high < -borne
+            ? element("span", "tag bad", "crossed")
+            : one.low > -borne
+              ? element("span", held, "held for certain")
+              : element("span", held, "not crossed");
     return [name, state, borne >= 1 ? "–" : gain(-borne, 0), one.high === null ? "–" : gain(one.low)];
   });
-  const note = content.guard_rail ? element("p", "notice bad", `Crossed: ${content.guard_rail}.${content.fallback ? " The page goes back to its baseline." : ""}`) : "";
+  const note = content.guard_rail
+    ? element(
+        "p",
+        "notice bad",
+        `Crossed: ${content.guard_rail}.${content.fallback ? " The page goes back to its baseline." : ""}`,
+      )
+    : "";
   return [note, table(["Outcome", "Guard-rail", "Loss that is borne", "Worst that is possible"], rows, 2)];
 }
 
 export const experiment = {
-  title: "Experiment", content: "experiment", every: 2000,
+  title: "Experiment",
+  content: "experiment",
+  every: 2000,
   icon: "M8 3h4 M9 3v5l-5 8a1 1 0 0 0 1 1h10a1 1 0 0 0 1-1l-5-8V3 M6.5 13h7",
-  query: now => ({ page: now.page }),
+  query: (now) => ({ page: now.page }),
 
   open(root, now) {
-    let outcome = now.outcome ?? "clicks";
-    const told = element("p", "soft small"), mismatch = element("div", "said"), tiles = element("div", "tiles three"), drawn = element("div"), sides = element("div"), ratio = element("div"), guards = element("div");
+    const outcome = now.outcome ?? "clicks";
+    const told = element("p", "soft small"),
+      mismatch = element("div", "said"),
+      tiles = element("div", "tiles three"),
+      drawn = element("div"),
+      sides = element("div"),
+      ratio = element("div"),
+      guards = element("div");
     root.append(
       element("div", "head", [element("h1", "", `Experiment on ${now.page || "…"}`), told]),
       element("div", "tools", [
-        choice("Page", Object.keys(now.pages), now.page, page => now.go({ page, outcome })),
-        choice("Outcome", outcomes, outcome, name => now.go({ outcome: name }))]),
-      mismatch, tiles, panel(`Uplift of ${outcome} over time`, drawn, "always-valid 95 % interval: look as often as you like"),
-      panel("Per page view", sides), element("div", "two", [panel("Split of visitors", ratio), panel("Guard-rails", guards)]));
+        choice("Page", Object.keys(now.pages), now.page, (page) => now.go({ page, outcome })),
+        choice("Outcome", outcomes, outcome, (name) => now.go({ outcome: name })),
+      ]),
+      mismatch,
+      tiles,
+      panel(`Uplift of ${outcome} over time`, drawn, "always-valid 95 % interval: look as often as you like"),
+      panel("Per page view", sides),
+      element("div", "two", [panel("Split of visitors", ratio), panel("Guard-rails", guards)]),
+    );
 
-    return content => {
-      if (!content.known) { tiles.replaceChildren(element("p", "empty panel", "No page view has been counted yet.")); return; }
-      say(told, `learned layouts against the holdout that always gets the baseline${content.since ? `, since ${clock(content.since)}` : ""}`);
+    return (content) => {
+      if (!content.known) {
+        tiles.replaceChildren(element("p", "empty panel", "No page view has been counted yet."));
+        return;
+      }
+      say(
+        told,
+        `learned layouts against the holdout that always gets the baseline${content.since ? `, since ${clock(content.since)}` : ""}`,
+      );
       const trusted = !content.sample_ratio.alarm;
-      mismatch.replaceChildren(...trusted ? [] : [element("p", "notice bad", "Sample ratio mismatch: trust no figure of this experiment until its cause is found.")]);
-      tiles.replaceChildren(...outcomes.map(name => outcomeTile(name, content.uplift[name], trusted)));
+      mismatch.replaceChildren(
+        ...(trusted
+          ? []
+          : [
+              element(
+                "p",
+                "notice bad",
+                "Sample ratio mismatch: trust no figure of this experiment until its cause is found.",
+              ),
+            ]),
+      );
+      tiles.replaceChildren(...outcomes.map((name) => outcomeTile(name, content.uplift[name], trusted)));
       drawn.replaceChildren(...chart(outcome, content.over_time[outcome]));
-      const rate = (name, value) => name === "revenue" ? `${content.currency} ${number(major(value, content.currency), 3)}` : number(value, 4);
-      sides.replaceChildren(table(["Outcome", "Learned", "Holdout", "Uplift", "From", "To"], outcomes.map(name => {
-        const one = content.uplift[name];
-        return [name, rate(name, one.learned), rate(name, one.holdout), gain(one.uplift), one.high === null ? "–" : gain(one.low), gain(one.high)];
-      })));
+      const rate = (name, value) =>
+        name === "revenue" ? `${content.currency} ${number(major(value, content.currency), 3)}` : number(value, 4);
+      sides.replaceChildren(
+        table(
+          ["Outcome", "Learned", "Holdout", "Uplift", "From", "To"],
+          outcomes.map((name) => {
+            const one = content.uplift[name];
+            return [
+              name,
+              rate(name, one.learned),
+              rate(name, one.holdout),
+              gain(one.uplift),
+              one.high === null ? "–" : gain(one.low),
+              gain(one.high),
+            ];
+          }),
+        ),
+      );
       ratio.replaceChildren(...split(content.sample_ratio));
       guards.replaceChildren(...rails(content));
     };

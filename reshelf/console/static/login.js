@@ -1,6 +1,6 @@
 // Asks for the token once; the browser then holds a cookie that no script can read.
 
-document.getElementById("form").addEventListener("submit", async event => {
+document.getElementById("form").addEventListener("submit", async (event) => {
   event.preventDefault();
   const token = document.getElementById("token").value;
   const answer = await fetch("/login", {

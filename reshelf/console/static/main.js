@@ -10,8 +10,13 @@ import { shop } from "./shop.js";
 import { why } from "./why.js";
 
 const views = { shop, arms, experiment, pipeline, why, rules };
-const main = document.getElementById("main"), tabs = document.getElementById("tabs"), status = document.getElementById("status");
-let shown = null, round = 0, pages = {}, warnings = [];
+const main = document.getElementById("main"),
+  tabs = document.getElementById("tabs"),
+  status = document.getElementById("status");
+let shown = null,
+  round = 0,
+  pages = {},
+  warnings = [];
 
 // The address after # is the page's name and what was chosen on it.
 function address() {
@@ -24,7 +29,7 @@ export function go(name, query) {
 }
 
 function chosen(query) {
-  const page = query.page in pages ? query.page : Object.keys(pages)[0] ?? "";
+  const page = query.page in pages ? query.page : (Object.keys(pages)[0] ?? "");
   const segments = pages[page] ?? ["*"];
   return { ...query, page, segment: segments.includes(query.segment) ? query.segment : segments[0] };
 }
@@ -34,7 +39,8 @@ function lacking(asked, name, query, now) {
   const said = [];
   if (asked && asked !== name) said.push(`The console has no page ${asked}; this is ${views[name].title}.`);
   if (query.page && query.page !== now.page) said.push(`There is no page ${query.page}; this is ${now.page}.`);
-  else if (query.segment && query.segment !== now.segment) said.push(`Page ${now.page} has no segment ${query.segment}; this is ${segmentName(now.segment)}.`);
+  else if (query.segment && query.segment !== now.segment)
+    said.push(`Page ${now.page} has no segment ${query.segment}; this is ${segmentName(now.segment)}.`);
   return said;
 }
 
@@ -57,25 +63,36 @@ async function ask(path, query) {
 }
 
 function open() {
-  const { asked, name, query } = address(), view = views[name];
-  const now = { ...chosen(query), pages, go: change => go(name, { ...query, page: now.page, segment: now.segment, ...change }) };
+  const { asked, name, query } = address(),
+    view = views[name];
+  const now = {
+    ...chosen(query),
+    pages,
+    go: (change) => go(name, { ...query, page: now.page, segment: now.segment, ...change }),
+  };
   main.replaceChildren();
   document.title = `${view.title} · Reshelf`;
   for (const tab of tabs.children) {
-    if (tab.dataset.name === name) tab.setAttribute("aria-current", "page"); else tab.removeAttribute("aria-current");
+    if (tab.dataset.name === name) tab.setAttribute("aria-current", "page");
+    else tab.removeAttribute("aria-current");
     tab.href = `#${tab.dataset.name}?${new URLSearchParams({ page: now.page, segment: now.segment })}`;
   }
   shown = { view, now, update: view.open(main, now), tag: "" };
   const lacks = Object.keys(pages).length ? lacking(asked, name, query, now) : [];
   if (lacks.length) {
-    main.prepend(...lacks.map(text => element("p", "notice warn", text)));
-    history.replaceState(null, "", `#${name}?${new URLSearchParams({ ...query, page: now.page, segment: now.segment })}`);
+    main.prepend(...lacks.map((text) => element("p", "notice warn", text)));
+    history.replaceState(
+      null,
+      "",
+      `#${name}?${new URLSearchParams({ ...query, page: now.page, segment: now.segment })}`,
+    );
   }
   look(++round);
 }
 
 async function look(mine) {
-  const begin = performance.now(), { view, now } = shown;
+  const begin = performance.now(),
+    { view, now } = shown;
   if (!document.hidden && view.content) {
     try {
       const { content, tag } = await ask(view.content, view.query(now));
@@ -114,11 +131,11 @@ for (const [name, view] of Object.entries(views)) {
 
 addEventListener("hashchange", open);
 // What stands after # names a page, so this link is followed here.
-document.querySelector(".skip").addEventListener("click", event => {
+document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault();
   main.focus();
 });
-addEventListener("keydown", event => {
+addEventListener("keydown", (event) => {
   const busy = event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, select, textarea");
   const tab = busy ? null : tabs.children[Number(event.key) - 1];
   if (tab) tab.click();

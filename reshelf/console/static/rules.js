@@ -5,95 +5,187 @@ import { choice, day, element, number, panel, say } from "./dom.js";
 
 const today = (days = 0) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
 const templates = {
-  Pin: page => ["- kind: pin", "  name: new pin", "  item: ITEM", `  slot: ${page.slot}`],
+  Pin: (page) => ["- kind: pin", "  name: new pin", "  item: ITEM", `  slot: ${page.slot}`],
   Boost: () => ["- kind: boost", "  name: new boost", "  match: {categories: [CATEGORY]}", "  factor: 1.5"],
-  Campaign: () => ["- kind: boost", "  name: new campaign", "  match: {tags: [TAG]}", "  factor: 2", `  starts_at: ${today()}`, `  ends_at: ${today(7)}`],
+  Campaign: () => [
+    "- kind: boost",
+    "  name: new campaign",
+    "  match: {tags: [TAG]}",
+    "  factor: 2",
+    `  starts_at: ${today()}`,
+    `  ends_at: ${today(7)}`,
+  ],
   Cap: () => ["- kind: cap", "  name: new cap", "  by: category", "  most: 3"],
   Spacing: () => ["- kind: spacing", "  name: new spacing", "  by: category", "  distance: 2"],
 };
 
 async function send(path, body) {
-  const answer = await fetch(`/api/rules/${path}`, { method: "POST", headers: { "Content-Type": "application/json", "X-Reshelf-Console": "1" }, body: JSON.stringify(body) });
+  const answer = await fetch(`/api/rules/${path}`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", "X-Reshelf-Console": "1" },
+    body: JSON.stringify(body),
+  });
   return contentOf(answer);
 }
 
 function withRule(text, lines) {
   const trimmed = text.trimEnd();
-  return /^rules:\s*$/m.test(trimmed) ? `${trimmed}\n${lines.join("\n")}\n` : `${trimmed.replace(/^rules: *\[\] *$/m, "").trimEnd()}\nrules:\n${lines.join("\n")}\n`;
+  return /^rules:\s*$/m.test(trimmed)
+    ? `${trimmed}\n${lines.join("\n")}\n`
+    : `${trimmed.replace(/^rules: *\[\] *$/m, "").trimEnd()}\nrules:\n${lines.join("\n")}\n`;
 }
 
 // What a rule asks for, in words; times tell whether it holds now.
 function summary(rule) {
-  const match = Object.values(rule.match ?? {}).flat().filter(one => one && typeof one !== "number").join(", ") || "all arms";
+  const match =
+    Object.values(rule.match ?? {})
+      .flat()
+      .filter((one) => one && typeof one !== "number")
+      .join(", ") || "all arms";
   const words = {
-    pin: () => `${rule.item} in ${rule.slot}`, boost: () => `${match} ×${rule.factor}`, cap: () => `at most ${rule.most} by ${rule.by}`,
-    spacing: () => `one ${rule.by}, ${rule.distance} apart`, exposure: () => `${match} in ${number(rule.least * 100)} to ${number(rule.most * 100)} % of slates`,
-    place: () => `${match} in ${rule.slots.join(", ")} alone`, sponsored: () => `${match} in ${rule.slot}, ${number(rule.impressions)} a day`, complements: () => `complements ×${rule.factor}`,
+    pin: () => `${rule.item} in ${rule.slot}`,
+    boost: () => `${match} ×${rule.factor}`,
+    cap: () => `at most ${rule.most} by ${rule.by}`,
+    spacing: () => `one ${rule.by}, ${rule.distance} apart`,
+    exposure: () => `${match} in ${number(rule.least * 100)} to ${number(rule.most * 100)} % of slates`,
+    place: () => `${match} in ${rule.slots.join(", ")} alone`,
+    sponsored: () => `${match} in ${rule.slot}, ${number(rule.impressions)} a day`,
+    complements: () => `complements ×${rule.factor}`,
   };
   return words[rule.kind]?.() ?? "";
 }
 
 function inForce(rule) {
-  const now = Date.now(), over = rule.ends_at <= now, early = rule.starts_at > now, open = rule.ends_at > 4e12;
-  const when = over ? ["ended", ""] : early ? [`from ${day(rule.starts_at)}`, "warn"] : open ? ["holds", "on"] : [`until ${day(rule.ends_at)}`, "on"];
-  return element("li", "", [element("span", "tag", rule.kind), element("span", "", [element("b", "", rule.name), element("span", "soft small", ` ${summary(rule)}${rule.segments.length ? ` · for ${rule.segments.join(", ")}` : ""}`)]), element("span", `tag ${when[1]}`, when[0])]);
+  const now = Date.now(),
+    over = rule.ends_at <= now,
+    early = rule.starts_at > now,
+    open = rule.ends_at > 4e12;
+  const when = over
+    ? ["ended", ""]
+    : early
+      ? [`from ${day(rule.starts_at)}`, "warn"]
+      : open
+        ? ["holds", "on"]
+        : [`until ${day(rule.ends_at)}`, "on"];
+  return element("li", "", [
+    element("span", "tag", rule.kind),
+    element("span", "", [
+      element("b", "", rule.name),
+      element(
+        "span",
+        "soft small",
+        ` ${summary(rule)}${rule.segments.length ? ` · for ${rule.segments.join(", ")}` : ""}`,
+      ),
+    ]),
+    element("span", `tag ${when[1]}`, when[0]),
+  ]);
 }
 
 function changed(lines) {
-  return element("pre", "mono diff", lines.map(line => element("span", line[0] === "+" ? "plus" : line[0] === "-" ? "minus" : "soft", `${line}\n`)));
+  return element(
+    "pre",
+    "mono diff",
+    lines.map((line) => element("span", line[0] === "+" ? "plus" : line[0] === "-" ? "minus" : "soft", `${line}\n`)),
+  );
 }
 
 export const rules = {
-  title: "Rules", content: "rules", every: 5000,
+  title: "Rules",
+  content: "rules",
+  every: 5000,
   icon: "M3 6h7 M14 6h3 M3 14h3 M10 14h7 M12 4v4 M8 12v4",
-  query: now => ({ page: now.page }),
+  query: (now) => ({ page: now.page }),
 
   open(root, now) {
     let held = null;
-    const editor = element("textarea", "mono"), gutter = element("div", "gutter mono soft number"), said = element("div", "said"), list = element("ul", "in-force"), history = element("div", "history"), told = element("p", "soft small");
-    const author = element("input"), reason = element("input"), check = element("button", "", "Check"), publish = element("button", "main", "Publish");
-    editor.id = "rules-text"; editor.spellcheck = false; editor.setAttribute("aria-label", "Rules as YAML"); editor.wrap = "off";
-    author.placeholder = "your name"; author.setAttribute("aria-label", "Your name"); author.value = localStorage.getItem("reshelf-author") ?? "";
-    reason.placeholder = "why"; reason.setAttribute("aria-label", "Why"); reason.className = "grow";
+    const editor = element("textarea", "mono"),
+      gutter = element("div", "gutter mono soft number"),
+      said = element("div", "said"),
+      list = element("ul", "in-force"),
+      history = element("div", "history"),
+      told = element("p", "soft small");
+    const author = element("input"),
+      reason = element("input"),
+      check = element("button", "", "Check"),
+      publish = element("button", "main", "Publish");
+    editor.id = "rules-text";
+    editor.spellcheck = false;
+    editor.setAttribute("aria-label", "Rules as YAML");
+    editor.wrap = "off";
+    author.placeholder = "your name";
+    author.setAttribute("aria-label", "Your name");
+    author.value = localStorage.getItem("reshelf-author") ?? "";
+    reason.placeholder = "why";
+    reason.setAttribute("aria-label", "Why");
+    reason.className = "grow";
     said.setAttribute("role", "status");
     const adds = Object.entries(templates).map(([name, make]) => {
       const button = element("button", "", `+ ${name}`);
       button.addEventListener("click", () => {
         editor.value = withRule(editor.value, make({ slot: held?.text.match(/^slots:\s*\n- (.+)$/m)?.[1] ?? "SLOT" }));
-        lines(); editor.scrollTop = editor.scrollHeight; editor.focus();
+        lines();
+        editor.scrollTop = editor.scrollHeight;
+        editor.focus();
       });
       return button;
     });
     root.append(
       element("div", "head", [element("h1", "", `Rules of ${now.page || "…"}`), told]),
-      element("div", "tools", [choice("Page", Object.keys(now.pages), now.page, page => now.go({ page }))]),
+      element("div", "tools", [choice("Page", Object.keys(now.pages), now.page, (page) => now.go({ page }))]),
       element("div", "rules", [
-        panel("Edit", [element("div", "tools adds", adds), element("div", "editor", [gutter, editor]), said, element("div", "tools", [author, reason, check, publish])], "YAML; nothing is in force before it is published"),
-        element("div", "side", [panel("In force", list), panel("History", history, "who, when and why")])]));
+        panel(
+          "Edit",
+          [
+            element("div", "tools adds", adds),
+            element("div", "editor", [gutter, editor]),
+            said,
+            element("div", "tools", [author, reason, check, publish]),
+          ],
+          "YAML; nothing is in force before it is published",
+        ),
+        element("div", "side", [panel("In force", list), panel("History", history, "who, when and why")]),
+      ]),
+    );
 
     function lines(wrong = []) {
-      const bad = new Map(wrong.map(one => [one.line, one.text]));
-      gutter.replaceChildren(...editor.value.split("\n").map((_, at) => {
-        const mark = element("div", bad.has(at + 1) ? "bad" : "", String(at + 1));
-        mark.title = bad.get(at + 1) ?? "";
-        return mark;
-      }));
+      const bad = new Map(wrong.map((one) => [one.line, one.text]));
+      gutter.replaceChildren(
+        ...editor.value.split("\n").map((_, at) => {
+          const mark = element("div", bad.has(at + 1) ? "bad" : "", String(at + 1));
+          mark.title = bad.get(at + 1) ?? "";
+          return mark;
+        }),
+      );
       gutter.scrollTop = editor.scrollTop;
     }
 
-    function tell(nodes) { said.replaceChildren(...[nodes].flat()); }
+    function tell(nodes) {
+      said.replaceChildren(...[nodes].flat());
+    }
 
     async function look() {
       const found = await send("check", { text: editor.value });
       lines(found.wrong);
-      if (found.wrong.length) { tell(found.wrong.map(one => element("p", "notice bad", `line ${one.line}: ${one.text}`))); return false; }
-      tell([...found.warnings.map(text => element("p", "notice warn", text)), found.changes.length ? changed(found.changes) : element("p", "notice", "It fits, and nothing differs from what is in force.")]);
+      if (found.wrong.length) {
+        tell(found.wrong.map((one) => element("p", "notice bad", `line ${one.line}: ${one.text}`)));
+        return false;
+      }
+      tell([
+        ...found.warnings.map((text) => element("p", "notice warn", text)),
+        found.changes.length
+          ? changed(found.changes)
+          : element("p", "notice", "It fits, and nothing differs from what is in force."),
+      ]);
       return found.changes.length > 0;
     }
 
     async function guarded(work) {
       check.disabled = publish.disabled = true;
-      try { await work(); } catch (error) { tell(element("p", "notice bad", error.message)); }
+      try {
+        await work();
+      } catch (error) {
+        tell(element("p", "notice bad", error.message));
+      }
       check.disabled = publish.disabled = false;
     }
 
@@ -103,47 +195,89 @@ export const rules = {
       tell(element("p", "notice", text));
     }
 
-    const after = made => made.published.length ? `Published as version ${made.published[0].version}. The next layouts follow it.` : "Nothing differs from what is in force.";
+    const after = (made) =>
+      made.published.length
+        ? `Published as version ${made.published[0].version}. The next layouts follow it.`
+        : "Nothing differs from what is in force.";
     editor.addEventListener("input", () => lines());
-    editor.addEventListener("scroll", () => { gutter.scrollTop = editor.scrollTop; });
+    editor.addEventListener("scroll", () => {
+      gutter.scrollTop = editor.scrollTop;
+    });
     check.addEventListener("click", () => guarded(look));
-    publish.addEventListener("click", () => guarded(async () => {
-      if (!await look()) return;
-      localStorage.setItem("reshelf-author", author.value);
-      const made = await send("publish", { page: now.page, version: held.version, text: editor.value, author: author.value, reason: reason.value });
-      reason.value = "";
-      await settled(made.published[0]?.version ?? held.version);
-      await refresh(after(made));
-    }));
+    publish.addEventListener("click", () =>
+      guarded(async () => {
+        if (!(await look())) return;
+        localStorage.setItem("reshelf-author", author.value);
+        const made = await send("publish", {
+          page: now.page,
+          version: held.version,
+          text: editor.value,
+          author: author.value,
+          reason: reason.value,
+        });
+        reason.value = "";
+        await settled(made.published[0]?.version ?? held.version);
+        await refresh(after(made));
+      }),
+    );
 
     // The console hears of what it published on the topic, like everybody else.
     async function settled(version) {
       for (let tries = 0; tries < 40; tries += 1) {
         const answer = await fetch(`/api/rules?${new URLSearchParams({ page: now.page })}`, { cache: "no-store" });
         if (answer.ok && (await answer.json()).version >= version) return;
-        await new Promise(resolve => setTimeout(resolve, 150));
+        await new Promise((resolve) => setTimeout(resolve, 150));
       }
     }
 
     function back(one) {
       const button = element("button", "", "Go back to this");
-      button.addEventListener("click", () => guarded(async () => {
-        const made = await send("roll-back", { page: now.page, version: one.version, author: author.value, reason: reason.value });
-        await settled(made.published[0].version);
-        await refresh(after(made));
-      }));
+      button.addEventListener("click", () =>
+        guarded(async () => {
+          const made = await send("roll-back", {
+            page: now.page,
+            version: one.version,
+            author: author.value,
+            reason: reason.value,
+          });
+          await settled(made.published[0].version);
+          await refresh(after(made));
+        }),
+      );
       return button;
     }
 
     function versionRow(one, at) {
-      const head = element("summary", "", [element("b", "number", String(one.version)), element("span", "cut", one.reason || "no reason given"), element("span", "soft small", `${one.author || "unknown"}${one.published_at ? `, ${day(one.published_at)}` : ""}`)]);
-      return element("details", "letter", [head, one.changes.length ? changed(one.changes) : element("p", "soft small", "The first version that is kept."), at ? back(one) : ""]);
+      const head = element("summary", "", [
+        element("b", "number", String(one.version)),
+        element("span", "cut", one.reason || "no reason given"),
+        element(
+          "span",
+          "soft small",
+          `${one.author || "unknown"}${one.published_at ? `, ${day(one.published_at)}` : ""}`,
+        ),
+      ]);
+      return element("details", "letter", [
+        head,
+        one.changes.length ? changed(one.changes) : element("p", "soft small", "The first version that is kept."),
+        at ? back(one) : "",
+      ]);
     }
 
     function show(content, anew = false) {
       const untouched = held === null || editor.value === held.text;
-      if (anew || untouched) { editor.value = content.text; lines(); held = content; }
-      else if (content.version !== held.version) tell(element("p", "notice warn", `Version ${content.version} was published meanwhile; your text was made from version ${held.version}.`));
+      if (anew || untouched) {
+        editor.value = content.text;
+        lines();
+        held = content;
+      } else if (content.version !== held.version)
+        tell(
+          element(
+            "p",
+            "notice warn",
+            `Version ${content.version} was published meanwhile; your text was made from version ${held.version}.`,
+          ),
+        );
       say(told, `version ${content.version} is in force`);
       list.replaceChildren(...content.rules.map(inForce));
       if (!content.rules.length) list.replaceChildren(element("li", "soft", "No rule: the policy alone decides."));

@@ -1,89 +1,207 @@
 // What led to one item in one slot, step by step.
 
 import { art } from "./art.js";
-import { choice, drawing, element, exceptions, gain, number, panel, percent, say, segmentName } from "./dom.js";
+import { choice, drawing, element, exceptions, number, panel, percent, say, segmentName } from "./dom.js";
 
-const WIDTH = 600, HEIGHT = 150, POINTS = 160;
+const WIDTH = 600,
+  HEIGHT = 150,
+  POINTS = 160;
 
 // The density of a Beta up to a factor; only its shape is drawn.
 function density(mean, weight, top) {
-  const a = Math.max(1e-6, mean * weight), b = Math.max(1e-6, (1 - mean) * weight);
-  const xs = Array.from({ length: POINTS }, (_, at) => (at + .5) / POINTS * top);
-  const logs = xs.map(x => (a - 1) * Math.log(x) + (b - 1) * Math.log1p(-x)), high = Math.max(...logs);
-  return xs.map((x, at) => [x / top * WIDTH, HEIGHT - 4 - Math.exp(logs[at] - high) * (HEIGHT - 14)]);
+  const a = Math.max(1e-6, mean * weight),
+    b = Math.max(1e-6, (1 - mean) * weight);
+  const xs = Array.from({ length: POINTS }, (_, at) => ((at + 0.5) / POINTS) * top);
+  const logs = xs.map((x) => (a - 1) * Math.log(x) + (b - 1) * Math.log1p(-x)),
+    high = Math.max(...logs);
+  return xs.map((x, at) => [(x / top) * WIDTH, HEIGHT - 4 - Math.exp(logs[at] - high) * (HEIGHT - 14)]);
 }
 
-const path = points => points.map(([x, y], at) => `${at ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
+const path = (points) => points.map(([x, y], at) => `${at ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
 
 function shapes(arm) {
   const top = Math.min(1, Math.max(arm.high, arm.prior.click_rate * 2, ...arm.draws) * 1.15);
-  const after = density(arm.click_rate, arm.prior.strength + arm.kept * arm.examined, top), before = density(arm.prior.click_rate, arm.prior.strength, top);
-  const dots = arm.draws.map(draw => drawing("line", { x1: draw / top * WIDTH, x2: draw / top * WIDTH, y1: HEIGHT - 12, y2: HEIGHT, class: "draw" }));
-  const made = drawing("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", class: "chart tall", role: "img", "aria-label": "Prior and posterior" }, [
-    drawing("path", { d: `${path(after)}L${WIDTH} ${HEIGHT}L0 ${HEIGHT}Z`, class: "wash" }), drawing("path", { d: path(before), class: "before" }), drawing("path", { d: path(after), class: "line" }), ...dots]);
-  return [made, element("div", "plot-time small soft", [element("span", "", "0 %"), element("span", "", percent(top))]),
-    element("p", "legend flat small soft", [element("i", "prior"), "prior", element("i", "after"), "posterior", element("i", "draw-mark"), "the draws for the slates"])];
+  const after = density(arm.click_rate, arm.prior.strength + arm.kept * arm.examined, top),
+    before = density(arm.prior.click_rate, arm.prior.strength, top);
+  const dots = arm.draws.map((draw) =>
+    drawing("line", { x1: (draw / top) * WIDTH, x2: (draw / top) * WIDTH, y1: HEIGHT - 12, y2: HEIGHT, class: "draw" }),
+  );
+  const made = drawing(
+    "svg",
+    {
+      viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+      preserveAspectRatio: "none",
+      class: "chart tall",
+      role: "img",
+      "aria-label": "Prior and posterior",
+    },
+    [
+      drawing("path", { d: `${path(after)}L${WIDTH} ${HEIGHT}L0 ${HEIGHT}Z`, class: "wash" }),
+      drawing("path", { d: path(before), class: "before" }),
+      drawing("path", { d: path(after), class: "line" }),
+      ...dots,
+    ],
+  );
+  return [
+    made,
+    element("div", "plot-time small soft", [element("span", "", "0 %"), element("span", "", percent(top))]),
+    element("p", "legend flat small soft", [
+      element("i", "prior"),
+      "prior",
+      element("i", "after"),
+      "posterior",
+      element("i", "draw-mark"),
+      "the draws for the slates",
+    ]),
+  ];
 }
 
 function step(title, text, value, more = []) {
-  return element("li", "", [element("div", "", [element("b", "", title), element("p", "soft small", text), ...[more].flat()]), element("span", "number value", value)]);
+  return element("li", "", [
+    element("div", "", [element("b", "", title), element("p", "soft small", text), ...[more].flat()]),
+    element("span", "number value", value),
+  ]);
 }
 
 function steps(arm, content) {
-  const { prior } = arm, features = Object.entries(prior.features).filter(([, part]) => Math.abs(part) > .005).sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]));
-  const chips = element("p", "chips", features.slice(0, 12).map(([name, part]) => element("span", `tag ${part > 0 ? "on" : ""}`, `${name} ×${number(Math.exp(part), 2)}`)));
-  const found = [step("The page's base rate", "how often an item here is clicked once it is looked at", percent(prior.base, 2))];
-  if (features.length || prior.text) found.push(step("What it is", `features move the odds${prior.text ? `, its text ×${number(Math.exp(prior.text), 2)}` : ""}`, "", chips));
-  if (prior.doubt !== 1) found.push(step("What is in doubt", "what little is known of may be much better", `×${number(prior.doubt, 2)}`));
-  if (prior.factor !== 1) found.push(step("Other segments", "what its clicks elsewhere on the page make of that", `×${number(prior.factor, 2)}`));
-  found.push(step("Prior", `where it starts; weighs as much as ${number(prior.strength)} looks`, percent(prior.click_rate, 2)));
-  found.push(step("Its own data", `shown ${number(arm.impressions)} times, of which ${number(arm.examined)} were probably looked at${arm.kept < .995 ? `; as rates move, ${percent(arm.kept, 0)} of that tells of now` : ""}`, `${number(arm.clicks)} clicks`));
-  found.push(step("Posterior", `between ${percent(arm.low, 2)} and ${percent(arm.high, 2)} with 95 %`, percent(arm.click_rate, 2)));
-  if (arm.value) found.push(step("Worth of a click", `${number(arm.value.purchase_rate * 100, 1)} % buy`, number(arm.value.total, 2)));
-  const places = Object.entries(arm.slots).sort((a, b) => b[1] - a[1]).map(([slot, share]) => `${slot} ${percent(share, 0)}`).join(" · ");
-  found.push(step("Where it stands", places || "in no slate", percent(arm.slots[content.slot] ?? 0, 0), arm.baseline ? element("p", "soft small", `${arm.baseline} in the holdout's baseline`) : []));
+  const { prior } = arm,
+    features = Object.entries(prior.features)
+      .filter(([, part]) => Math.abs(part) > 0.005)
+      .sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]));
+  const chips = element(
+    "p",
+    "chips",
+    features
+      .slice(0, 12)
+      .map(([name, part]) => element("span", `tag ${part > 0 ? "on" : ""}`, `${name} ×${number(Math.exp(part), 2)}`)),
+  );
+  const found = [
+    step("The page's base rate", "how often an item here is clicked once it is looked at", percent(prior.base, 2)),
+  ];
+  if (features.length || prior.text)
+    found.push(
+      step(
+        "What it is",
+        `features move the odds${prior.text ? `, its text ×${number(Math.exp(prior.text), 2)}` : ""}`,
+        "",
+        chips,
+      ),
+    );
+  if (prior.doubt !== 1)
+    found.push(step("What is in doubt", "what little is known of may be much better", `×${number(prior.doubt, 2)}`));
+  if (prior.factor !== 1)
+    found.push(
+      step("Other segments", "what its clicks elsewhere on the page make of that", `×${number(prior.factor, 2)}`),
+    );
+  found.push(
+    step("Prior", `where it starts; weighs as much as ${number(prior.strength)} looks`, percent(prior.click_rate, 2)),
+  );
+  found.push(
+    step(
+      "Its own data",
+      `shown ${number(arm.impressions)} times, of which ${number(arm.examined)} were probably looked at${arm.kept < 0.995 ? `; as rates move, ${percent(arm.kept, 0)} of that tells of now` : ""}`,
+      `${number(arm.clicks)} clicks`,
+    ),
+  );
+  found.push(
+    step(
+      "Posterior",
+      `between ${percent(arm.low, 2)} and ${percent(arm.high, 2)} with 95 %`,
+      percent(arm.click_rate, 2),
+    ),
+  );
+  if (arm.value)
+    found.push(
+      step("Worth of a click", `${number(arm.value.purchase_rate * 100, 1)} % buy`, number(arm.value.total, 2)),
+    );
+  const places = Object.entries(arm.slots)
+    .sort((a, b) => b[1] - a[1])
+    .map(([slot, share]) => `${slot} ${percent(share, 0)}`)
+    .join(" · ");
+  found.push(
+    step(
+      "Where it stands",
+      places || "in no slate",
+      percent(arm.slots[content.slot] ?? 0, 0),
+      arm.baseline ? element("p", "soft small", `${arm.baseline} in the holdout's baseline`) : [],
+    ),
+  );
   for (const rule of arm.rules) found.push(step("Rule", rule, ""));
   return found;
 }
 
 function listed(one, content, now) {
-  const picture = element("span", "thumb", art(one.category, one.title)), words = element("span", "cut", one.title);
-  const button = element("button", "pick", [picture, words, element("span", "number small soft", one.share === undefined ? "" : percent(one.share, 0))]);
+  const picture = element("span", "thumb", art(one.category, one.title)),
+    words = element("span", "cut", one.title);
+  const button = element("button", "pick", [
+    picture,
+    words,
+    element("span", "number small soft", one.share === undefined ? "" : percent(one.share, 0)),
+  ]);
   button.setAttribute("aria-pressed", one.item === content.arm?.item);
   button.addEventListener("click", () => now.go({ slot: content.slot, item: one.item }));
   return button;
 }
 
 export const why = {
-  title: "Why", content: "why", every: 2000,
+  title: "Why",
+  content: "why",
+  every: 2000,
   icon: "M10 17a7 7 0 1 0 0-14 7 7 0 0 0 0 14z M8 8a2 2 0 1 1 2.6 1.9c-.4.2-.6.5-.6 1v.4 M10 13.6v.1",
-  query: now => ({ page: now.page, segment: now.segment, slot: now.slot ?? "", item: now.item ?? "" }),
+  query: (now) => ({ page: now.page, segment: now.segment, slot: now.slot ?? "", item: now.item ?? "" }),
 
   open(root, now) {
-    const slots = element("select"), told = element("p", "soft small"), notes = element("div", "notes"), standing = element("div", "picks"), others = element("div", "picks"), story = element("ol", "steps"), shape = element("div");
+    const slots = element("select"),
+      told = element("p", "soft small"),
+      notes = element("div", "notes"),
+      standing = element("div", "picks"),
+      others = element("div", "picks"),
+      story = element("ol", "steps"),
+      shape = element("div");
     slots.setAttribute("aria-label", "Slot");
     slots.addEventListener("change", () => now.go({ slot: slots.value }));
-    const title = element("span"), arm = element("section", "panel", [element("h2", "", title), shape, story]);
+    const title = element("span"),
+      arm = element("section", "panel", [element("h2", "", title), shape, story]);
     root.append(
       element("div", "head", [element("h1", "", "Why it stands there"), told]),
       element("div", "tools", [
-        choice("Page", Object.keys(now.pages), now.page, page => now.go({ page, slot: "", item: "" })),
-        choice("Segment", now.pages[now.page] ?? [], now.segment, segment => now.go({ segment, slot: now.slot ?? "", item: now.item ?? "" }), segmentName), slots]),
-      notes, element("div", "why", [element("div", "side", [panel("In this slot", standing, "share of slates"), panel("Likely others", others)]), arm]));
+        choice("Page", Object.keys(now.pages), now.page, (page) => now.go({ page, slot: "", item: "" })),
+        choice(
+          "Segment",
+          now.pages[now.page] ?? [],
+          now.segment,
+          (segment) => now.go({ segment, slot: now.slot ?? "", item: now.item ?? "" }),
+          segmentName,
+        ),
+        slots,
+      ]),
+      notes,
+      element("div", "why", [
+        element("div", "side", [panel("In this slot", standing, "share of slates"), panel("Likely others", others)]),
+        arm,
+      ]),
+    );
     let listedFor = "";
 
-    return content => {
-      if (slots.length !== content.slots.length) slots.replaceChildren(...content.slots.map(name => new Option(name, name)));
+    return (content) => {
+      if (slots.length !== content.slots.length)
+        slots.replaceChildren(...content.slots.map((name) => new Option(name, name)));
       slots.value = content.slot;
-      say(told, `${content.policy} · slot ${content.slot} is looked at with probability ${percent(content.examination, 0)} · as of now`);
+      say(
+        told,
+        `${content.policy} · slot ${content.slot} is looked at with probability ${percent(content.examination, 0)} · as of now`,
+      );
       notes.replaceChildren(...exceptions(content));
       const lists = JSON.stringify([content.standing, content.others, content.arm?.item]);
       if (lists !== listedFor) {
-        standing.replaceChildren(...content.standing.map(one => listed(one, content, now)));
-        others.replaceChildren(...content.others.map(one => listed(one, content, now)));
+        standing.replaceChildren(...content.standing.map((one) => listed(one, content, now)));
+        others.replaceChildren(...content.others.map((one) => listed(one, content, now)));
         listedFor = lists;
       }
-      if (!content.arm) { say(title, "This page has no candidates."); return; }
+      if (!content.arm) {
+        say(title, "This page has no candidates.");
+        return;
+      }
       title.className = "arm-title";
       say(title, content.arm.title);
       shape.replaceChildren(...shapes(content.arm));
