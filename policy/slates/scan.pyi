@@ -1,18 +1,16 @@
 import numpy as np
 from numpy.typing import NDArray
 
-class Filling:
+from policy.rules.compiled import CompiledRules
+
+RELAXATION: dict[str, int]
+
+class Filler:
     def __init__(
         self,
         scores: NDArray[np.float64],
         order: NDArray[np.int32],
-        capped: NDArray[np.int32],
-        most: NDArray[np.int32],
-        spaced: NDArray[np.int32],
-        distances: NDArray[np.int32],
-        places: NDArray[np.uint8],
-        complements: NDArray[np.int32],
-        together: float,
+        rules: CompiledRules,
         everyone: NDArray[np.int32],
         counts: NDArray[np.int32],
         shut: NDArray[np.uint8],

@@ -7,25 +7,43 @@ Products and sums are not contracted (see pyproject.toml), which would round dif
 from libc.math cimport INFINITY, sqrt
 from libc.stdint cimport int32_t, uint8_t
 
+from numpy import uint8
+
 cdef enum:
+    # Why an arm may not come any more.
     GONE = 1
     BANNED = 2
 
+cdef enum:
+    # `policy.rules.order.Relaxation`.
+    SPACING = 1
+    CAP = 2
+    EXPOSURE = 3
+    PLACEMENT = 4
+    LAST = PLACEMENT
 
-cdef class Filling:
-    """`policy.slates.arrangement.greedy`: the slates of one composition, filled in place.
+RELAXATION = {"SPACING": SPACING, "CAP": CAP, "EXPOSURE": EXPOSURE, "PLACEMENT": PLACEMENT}
 
-    `scores` are [V, A] and `order` [S] the slots, first the one most looked at; `capped` and
-    `spaced` are codes [R, A] and [Q, A], -1 for none, with their limits `most` and
-    `distances`; `places` [S, A] says where arms may stand; `complements` [A, C] are arms, -1
-    for none, whose scores are multiplied by `together` beside their arm; `everyone` counts from
-    0 to A - 1.  `counts` [R, codes], `shut` [A] and `leading` are room to work in.
+cdef enum:
+    # Before all arms are looked at with all rules: the shortlist, and the shortlist made anew.
+    SHORTLIST = -2
+    NEW_SHORTLIST = -1
+
+
+cdef class Filler:
+    """`policy.slates.greedy`: the slates of one composition, filled in place.
+
+    `scores` are [V, A] and `order` [S] the slots, first the one most looked at; `rules` are
+    `policy.rules.compiled.CompiledRules` for these arms and slots.
+    `everyone` counts from 0 to A - 1; `counts` [caps, codes], `shut` [A] and `leading` are room to work in.
     """
 
     cdef const double[:, ::1] scores
     cdef const int32_t[::1] order, most, distances, everyone
     cdef const int32_t[:, ::1] capped, spaced, complements
-    cdef const uint8_t[:, ::1] places
+    cdef const uint8_t[:, ::1] allowed, cap_slots
+    # Whether a cap is about all slots.
+    cdef const uint8_t[::1] page_wide
     cdef double together
     cdef int32_t[:, ::1] slates, counts
     cdef int32_t[::1] leading
@@ -33,15 +51,14 @@ cdef class Filling:
     cdef uint8_t[::1] shut
     cdef Py_ssize_t variant
 
-    def __init__(
-        self, scores, order, capped, most, spaced, distances, places, complements, together, everyone, counts, shut,
-        leading
-    ):
+    def __init__(self, scores, order, rules, everyone, counts, shut, leading):
         self.scores, self.order = scores, order
-        self.capped, self.most = capped, most
-        self.spaced, self.distances = spaced, distances
-        self.places = places
-        self.complements, self.together = complements, together
+        self.capped, self.most = rules.caps.codes, rules.caps.most
+        self.cap_slots = rules.caps.slots.view(uint8)
+        self.page_wide = rules.caps.page_wide.view(uint8)
+        self.spaced, self.distances = rules.spacings.codes, rules.spacings.distances
+        self.allowed = rules.placements.allowed.view(uint8)
+        self.complements, self.together = rules.complements.arms, rules.complements.factor
         self.everyone = everyone
         self.counts, self.shut, self.leading = counts, shut, leading
 
@@ -54,7 +71,7 @@ cdef class Filling:
         """
         cdef Py_ssize_t at, place, slot, listed
         cdef int32_t chosen
-        cdef int giving
+        cdef int level
         self.slates = slates
         for at in range(variants.shape[0]):
             self.variant = variants[at]
@@ -65,18 +82,18 @@ cdef class Filling:
                 if slates[self.variant, slot] >= 0:
                     continue
                 chosen = -1
-                for giving in range(-2, 5):
-                    if giving == -1:
+                for level in range(SHORTLIST, LAST + 1):
+                    if level == NEW_SHORTLIST:
                         listed = self._list()
-                    if giving < 0:
+                    if level < 0:
                         chosen = self._best(self.leading, listed, slot, 0)
                     else:
-                        chosen = self._best(self.everyone, self.everyone.shape[0], slot, giving)
+                        chosen = self._best(self.everyone, self.everyone.shape[0], slot, level)
                     if chosen >= 0:
                         break
                 if chosen >= 0:
                     slates[self.variant, slot] = chosen
-                    self._count(chosen)
+                    self._count(chosen, slot)
 
     cdef void _begin(self, const uint8_t[:, ::1] banned) noexcept:
         """Nothing used but what stands in the slate already."""
@@ -90,17 +107,17 @@ cdef class Filling:
                 self.counts[rule, slot] = 0
         for slot in range(self.slates.shape[1]):
             if self.slates[self.variant, slot] >= 0:
-                self._count(self.slates[self.variant, slot])
+                self._count(self.slates[self.variant, slot], slot)
 
-    cdef void _count(self, int32_t arm) noexcept:
+    cdef void _count(self, int32_t arm, Py_ssize_t slot) noexcept:
         cdef Py_ssize_t rule
         self.shut[arm] |= GONE
         for rule in range(self.capped.shape[0]):
-            if self.capped[rule, arm] >= 0:
+            if self.capped[rule, arm] >= 0 and self.cap_slots[rule, slot]:
                 self.counts[rule, self.capped[rule, arm]] += 1
 
     cdef Py_ssize_t _list(self) noexcept:
-        """Put the best arms into `leading` that neither exposure nor caps keep off, best first; how many."""
+        """Put the best arms into `leading` that neither exposure nor caps keep off the page, best first; how many."""
         cdef Py_ssize_t place, found = 0, room = self.leading.shape[0]
         cdef int32_t arm
         cdef double worth
@@ -110,7 +127,7 @@ cdef class Filling:
             worth = scores[arm]
             if found == room and worth <= scores[leading[room - 1]]:
                 continue
-            if self.shut[arm] or self._is_full(arm):
+            if self.shut[arm] or self._is_full(arm, -1):
                 continue
             place = found if found < room else room - 1
             while place > 0 and scores[leading[place - 1]] < worth:
@@ -121,23 +138,23 @@ cdef class Filling:
                 found += 1
         return found
 
-    cdef int32_t _best(self, const int32_t[::1] arms, Py_ssize_t listed, Py_ssize_t slot, int giving) noexcept:
-        """The best of the `listed` first arms with so many kinds of rules given way, the lower number among equals; or -1.
+    cdef int32_t _best(self, const int32_t[::1] arms, Py_ssize_t listed, Py_ssize_t slot, int level) noexcept:
+        """The best of the `listed` first arms at a level of relaxation, the lower number among equals; or -1.
 
-        With none given way, complements of what stands next to the slot are among them if any is, and lifted.
+        With all rules, complements of what stands next to the slot are among them if any is, and lifted.
         """
         cdef int32_t arm, best = -1
         cdef Py_ssize_t at
         cdef double worth, highest = -INFINITY
-        cdef uint8_t refused = GONE | (BANNED if giving < 3 else 0)
+        cdef uint8_t refused = GONE | (BANNED if level < EXPOSURE else 0)
         for at in range(listed):
             arm = arms[at]
             worth = self.scores[self.variant, arm]
             if worth < highest or (worth == highest and (best < arm or worth == -INFINITY)):
                 continue
-            if not self.shut[arm] & refused and self._fits(arm, slot, giving):
+            if not self.shut[arm] & refused and self._fits(arm, slot, level):
                 best, highest = arm, worth
-        return best if giving > 0 or best < 0 else self._lifted(best, slot)
+        return best if level > 0 or best < 0 else self._lifted(best, slot)
 
     cdef int32_t _lifted(self, int32_t best, Py_ssize_t slot) noexcept:
         """`best`, or a complement of what stands next to the slot that is better when it is lifted."""
@@ -159,18 +176,23 @@ cdef class Filling:
                         best, highest = arm, worth
         return best
 
-    cdef bint _fits(self, int32_t arm, Py_ssize_t slot, int giving) noexcept:
-        """Whether places, caps and spacing let the arm into the slot, as far as they have not given way."""
-        if giving < 4 and not self.places[slot, arm]:
+    cdef bint _fits(self, int32_t arm, Py_ssize_t slot, int level) noexcept:
+        """Whether placements, caps and spacings let the arm into the slot, as far as they have not given way."""
+        if level < PLACEMENT and not self.allowed[slot, arm]:
             return False
-        if giving < 2 and self._is_full(arm):
+        if level < CAP and self._is_full(arm, slot):
             return False
-        return giving > 0 or not self._is_near(arm, slot)
+        return level >= SPACING or not self._is_near(arm, slot)
 
-    cdef bint _is_full(self, int32_t arm) noexcept:
+    cdef bint _is_full(self, int32_t arm, Py_ssize_t slot) noexcept:
+        """Whether a cap keeps the arm from the slot; with slot -1, from all slots."""
         cdef Py_ssize_t rule
         for rule in range(self.capped.shape[0]):
-            if self.capped[rule, arm] >= 0 and self.counts[rule, self.capped[rule, arm]] >= self.most[rule]:
+            if (
+                self.capped[rule, arm] >= 0
+                and self.counts[rule, self.capped[rule, arm]] >= self.most[rule]
+                and (self.page_wide[rule] or (slot >= 0 and self.cap_slots[rule, slot]))
+            ):
                 return True
         return False
 

@@ -17,9 +17,9 @@ import numpy as np
 from policy.hashes import arm_hashes
 from policy.model.examination import examination
 from policy.model.posteriors import Prior
-from policy.rules.compiled import bind
+from policy.rules.compiled import compile_rules
+from policy.rules.matching import Arms
 from policy.slates.composition import Statistics, compose
-from policy.slates.fill import Rules
 from policy.slates.scoring import POLICIES
 from schemas.messages import CatalogItem, PageRules, PolicyChoice, PolicyName
 from schemas.rules import Boost, Cap, Complements, Exposure, Match, Pin, Place, Rule, Spacing, Sponsored
@@ -71,10 +71,9 @@ def _composed(dice: Dice) -> dict[str, Any]:
     pacing = {rule.name: dice.pick([0.0, 0.3, 1.0]) for rule in page.rules if dice.chance(0.9)}
     learned = {item: dice.some(items, 3) for item in dice.some(items, 6)}
     statistics, choice = _statistics(dice, items, slots), _choice(dice)
-    bound = bind(page, items, catalog, "hikers", NOW, pacing, learned)
-    rules = Rules.of(bound, statistics.hashes, len(slots))
+    rules = compile_rules(page, Arms.by_hash(items, statistics.hashes, catalog, NOW), "hikers", pacing, learned)
     return asdict(compose(statistics, choice, "home", "hikers", dice.number(0, 3), rules=rules)) | {
-        "until": bound.until,
+        "until": rules.until,
     }
 
 

@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 
 from policy.hashes import arm_hashes
 from policy.model.examination import examination
-from policy.rules.compiled import Bound, bind, next_change, shown_in
+from policy.rules.compiled import CompiledRules, compile_rules, next_change
+from policy.rules.kinds.pin import slates_of_share
+from policy.rules.matching import Arms
 from policy.slates.arrangement import slates
 from policy.slates.compiled import BUILT
-from policy.slates.fill import Filled, Prepared, fill
-from policy.slates.greedy import Greedy, Limits
+from policy.slates.fill import SlateSet, fill
+from policy.slates.greedy import Greedy
 from schemas.messages import CatalogItem, PageRules
 from schemas.rules import (
     Boost,
@@ -56,26 +58,38 @@ def filled(
     pacing: dict[str, float] | None = None,
     segment: str = "s",
     blocks: Sequence[str] = (),
-) -> tuple[Filled, list[list[str]]]:
+) -> tuple[SlateSet, list[list[str]]]:
     """The slates, and the names in them; '' where a slot is empty."""
     known = stocked() if catalog is None else catalog
     names = [*known, *blocks]
-    bound = bound_to(rules, known, blocks, pacing, segment=segment)
+    compiled = compiled_for(rules, known, blocks, pacing, segment=segment)
     scores = np.random.default_rng(seed).uniform(0.1, 1.0, (len(names), variants))
-    found = fill(scores, LOOKS, arm_hashes(names), Prepared.of(bound, arm_hashes(names), 5), NAMES)
+    found = fill(scores, LOOKS, compiled, NAMES)
     return found, [[names[arm] if arm >= 0 else "" for arm in row] for row in found.slates.tolist()]
 
 
-def bound_to(
+def compiled_for(
     rules: Sequence[Rule],
     catalog: dict[str, CatalogItem],
     blocks: Sequence[str],
     pacing: dict[str, float] | None = None,
     now_ms: int = NOW,
     segment: str = "s",
-) -> Bound:
+) -> CompiledRules:
     page = PageRules("home", 1, list(SLOTS), rules=list(rules), blocks=list(blocks))
-    return bind(page, [*catalog, *blocks], catalog, segment, now_ms, pacing)
+    return compile_page(page, [*catalog, *blocks], catalog, now_ms, segment, pacing)
+
+
+def compile_page(
+    page: PageRules,
+    names: Sequence[str],
+    catalog: dict[str, CatalogItem],
+    now_ms: int = NOW,
+    segment: str = "s",
+    pacing: dict[str, float] | None = None,
+    learned: dict[str, list[str]] | None = None,
+) -> CompiledRules:
+    return compile_rules(page, Arms.by_hash(names, arm_hashes(names), catalog, now_ms), segment, pacing, learned)
 
 
 matches = st.builds(
@@ -110,11 +124,11 @@ def test_what_was_not_told_as_relaxed_holds(rules: list[Rule], count: int, varia
     catalog = stocked(count)
     found, rows = filled(rules, catalog, variants, seed, {rule.name: 0.5 for rule in rules})
     page = PageRules("home", 1, list(SLOTS), rules=rules)
-    bound = bind(page, list(catalog), catalog, "s", NOW, {})
-    relaxed = " ".join([*bound.idle, *found.relaxed])
+    compiled = compile_page(page, list(catalog), catalog)
+    relaxed = " ".join([*compiled.idle, *found.relaxed])
     assert len(rows) == variants
     assert all(len(set(row) - {""}) == len(row) - row.count("") for row in rows), "an arm twice"
-    kept_off = {name for name, eligible in zip(catalog, bound.eligible, strict=True) if not eligible}
+    kept_off = {name for name, eligible in zip(catalog, compiled.eligible[compiled.rows], strict=True) if not eligible}
     assert not kept_off & {name for row in rows for name in row}
     for rule in rules:
         if rule.name not in relaxed:
@@ -124,7 +138,7 @@ def test_what_was_not_told_as_relaxed_holds(rules: list[Rule], count: int, varia
 def holds(rule: Rule, rows: list[list[str]], catalog: dict[str, CatalogItem]) -> bool:  # noqa: C901  an arm each
     def matching(match: Match, name: str) -> bool:
         doubled = PageRules("p", 1, ["x"], rules=[Boost(name="x", match=match, factor=2.0)])
-        return name != "" and bool(bind(doubled, [name], catalog, "s", NOW).factor[0] == 2.0)
+        return name != "" and bool(compile_page(doubled, [name], catalog).factor[0] == 2.0)
 
     shown = [[catalog[name] for name in row if name] for row in rows]
     match rule:
@@ -178,9 +192,8 @@ def test_the_order_of_items_does_not_matter(rules: list[Rule], random: Any, seed
     scores = dict(zip(catalog, np.random.default_rng(seed).integers(1, 5, (24, 6)).astype(float), strict=True))
     rows = []
     for names in (list(catalog), order):
-        bound = bind(page, names, catalog, "s", NOW, {rule.name: 0.5 for rule in rules})
-        hashes = arm_hashes(names)
-        made = fill(np.array([scores[name] for name in names]), LOOKS, hashes, Prepared.of(bound, hashes, 5), NAMES)
+        compiled = compile_page(page, names, catalog, pacing={rule.name: 0.5 for rule in rules})
+        made = fill(np.array([scores[name] for name in names]), LOOKS, compiled, NAMES)
         rows.append(([[names[arm] if arm >= 0 else "" for arm in row] for row in made.slates.tolist()], made.relaxed))
     assert rows[0] == rows[1]
 
@@ -189,8 +202,7 @@ def test_a_shortlist_misses_nothing() -> None:
     many = {f"x{at}": CatalogItem(f"x{at}", "x", brand="one" if at < 600 else "two") for at in range(800)}
     page = PageRules("home", 1, list(SLOTS), rules=[Cap(name="cap", by="brand", most=2)])
     scores = np.linspace(2.0, 1.0, 800)[:, None] * np.ones(3)
-    hashes = arm_hashes(list(many))
-    found = fill(scores, LOOKS, hashes, Prepared.of(bind(page, list(many), many, "s", NOW), hashes, 5), NAMES)
+    found = fill(scores, LOOKS, compile_page(page, list(many), many), NAMES)
     assert set(found.slates[0].tolist()) == {0, 1, 2, 600, 601}
     assert found.relaxed == ["cap cap: not in 3 of 3 slates"]
 
@@ -203,14 +215,14 @@ def test_of_two_pins_in_one_slot_the_first_holds_and_the_other_is_told() -> None
 
 @pytest.mark.parametrize(("item", "slot"), [("gone", "hero"), ("i1", "gone")])
 def test_a_pin_that_cannot_be_is_told(item: str, slot: str) -> None:
-    bound = bound_to([Pin(name="one", item=item, slot=slot)], stocked(), [])
-    assert len(bound.idle) == 1 and bound.idle[0].startswith("pin one: ")
+    compiled = compiled_for([Pin(name="one", item=item, slot=slot)], stocked(), [])
+    assert len(compiled.idle) == 1 and compiled.idle[0].startswith("pin one: ")
 
 
 def test_a_floor_of_what_is_not_there_is_told_even_without_any_items() -> None:
     chance = Exposure(name="chance", match=Match(brands=["gone"]), least=0.25)
     for catalog in (stocked(), {}):
-        assert bound_to([chance], catalog, []).idle == ("exposure chance: nothing it names is available",)
+        assert compiled_for([chance], catalog, []).idle == ("exposure chance: nothing it names is available",)
 
 
 def test_boosts_lift_bury_and_keep_off() -> None:
@@ -300,16 +312,17 @@ def test_until_it_changes_a_page_is_bound_alike(created: int, later: int, days: 
     ]
     catalog = {"i0": CatalogItem("i0", "i0", created_at=created)}
     for rule in rules:
-        now = bound_to([rule], catalog, [], {"ad": 1.0})
-        then = bound_to([rule], catalog, [], {"ad": 1.0}, NOW + later)
+        now = compiled_for([rule], catalog, [], {"ad": 1.0})
+        then = compiled_for([rule], catalog, [], {"ad": 1.0}, NOW + later)
         if now.until is None or NOW + later < now.until:
             assert told(now) == told(then), rule
         if now.until is not None:
-            assert told(now) != told(bound_to([rule], catalog, [], {"ad": 1.0}, now.until)), rule
+            assert told(now) != told(compiled_for([rule], catalog, [], {"ad": 1.0}, now.until)), rule
 
 
-def told(bound: Bound) -> str:
-    return str((bound.factor, bound.exposed, bound.placed, bound.pinned))
+def told(rules: CompiledRules) -> str:
+    arrays = rules.factor, rules.exposures.arms, rules.placements.arms, rules.placements.allowed, rules.pins.arms
+    return str((*arrays, rules.exposures.labels, rules.pins.labels))
 
 
 def test_an_exposure_ceiling_spreads_what_everybody_would_show() -> None:
@@ -325,11 +338,13 @@ def test_a_sponsored_slot_is_in_its_share_of_slates(share: float) -> None:
     rule = Sponsored(name="ad", match=Match(brands=["b1"]), slot="a", impressions=1_000)
     boring = Boost(name="down", match=Match(brands=["b1"]), factor=0.001)
     _, rows = filled([rule, boring], variants=16, pacing={"ad": share})
-    assert sum(row[1][1:].isdigit() and int(row[1][1:]) % 3 == 1 for row in rows) == shown_in(share, 16, "ad", *NAMES)
+    assert sum(row[1][1:].isdigit() and int(row[1][1:]) % 3 == 1 for row in rows) == slates_of_share(
+        share, 16, "ad", *NAMES
+    )
 
 
 def test_shares_are_right_on_average() -> None:
-    counts = [shown_in(0.3, 16, "ad", "home", "s", str(epoch)) for epoch in range(2_000)]
+    counts = [slates_of_share(0.3, 16, "ad", "home", "s", str(epoch)) for epoch in range(2_000)]
     assert set(counts) == {4, 5}
     assert np.mean(counts) == pytest.approx(4.8, abs=0.05)
 
@@ -353,19 +368,22 @@ def test_learned_complements_stand_behind_those_of_the_catalog(learned: dict[str
     catalog = stocked(8) | {"i3": CatalogItem("i3", "i3", complements=["i7", "gone", "i2"])}
     page = PageRules("home", 1, list(SLOTS), rules=[Complements(name="together", learned=wanted)])
     names = [*catalog, "unknown"]
-    bound = bind(page, names, catalog, "s", NOW, {}, learned | {"unknown": ["i1"]})
-    for name, row in zip(names, bound.complements.tolist(), strict=True):
+    compiled = compile_page(page, names, catalog, learned=learned | {"unknown": ["i1"]})
+    by_row = [names[arm] for arm in compiled.canonical]
+    for name, row in zip(by_row, compiled.complements.arms.tolist(), strict=True):
         named = ["i7", "i2"] if name == "i3" else []
         added = (["i1"] if name == "unknown" else learned.get(name, [])) if wanted else []
         expected = dict.fromkeys(one for one in (*named, *added) if one in names)
-        assert [names[arm] for arm in row if arm >= 0] == list(expected)
+        assert [by_row[arm] for arm in row if arm >= 0] == list(expected)
 
 
 def test_of_two_complements_rules_the_first_counts() -> None:
     rules: list[Rule] = [Complements(name="one", factor=50.0), Complements(name="two", factor=1.1, learned=False)]
     page = PageRules("home", 1, ["a"], rules=rules)
-    bound = bind(page, ["i0", "i1"], stocked(2), "s", NOW, {}, {"i0": ["i1"]})
-    assert bound.together == 50.0 and bound.complements.tolist() == [[1], [-1]]
+    compiled = compile_page(page, ["i0", "i1"], stocked(2), learned={"i0": ["i1"]})
+    first, second = compiled.rows.tolist()
+    assert compiled.complements.factor == 50.0
+    assert compiled.complements.arms[[first, second]].tolist() == [[second], [-1]]
 
 
 def test_a_sponsored_rule_is_told_as_one_and_never_holds_for_the_holdout() -> None:
@@ -375,7 +393,7 @@ def test_a_sponsored_rule_is_told_as_one_and_never_holds_for_the_holdout() -> No
     ]
     found, _ = filled(rules, pacing={"ad": 1.0})
     assert found.relaxed == ["sponsored ad: not in 8 of 8 slates"]
-    assert [pin.name for pin in bound_to(rules, stocked(), [], {"ad": 1.0}).for_all().pinned] == ["p"]
+    assert compiled_for(rules, stocked(), [], {"ad": 1.0}).baseline.pins.names == ("p",)
 
 
 def test_contradictory_rules_give_way_in_order_and_are_told() -> None:
@@ -403,7 +421,7 @@ def test_the_scan_and_numpy_fill_alike(rules: list[Rule], count: int, variants: 
         for name, item in stocked(count).items()
     }
     page = PageRules("home", 1, list(SLOTS), rules=rules)
-    bound = bind(page, list(catalog), catalog, "s", NOW, {})
+    compiled = compile_page(page, list(catalog), catalog)
     scores = rng.integers(0, 6, (variants, count)).astype(float)
     scores[scores == 0] = -np.inf
     fixed = np.full((variants, len(SLOTS)), -1, dtype=np.int32)
@@ -413,6 +431,6 @@ def test_the_scan_and_numpy_fill_alike(rules: list[Rule], count: int, variants: 
     made = []
     for built in (True, False):
         slates_ = fixed.copy()
-        Greedy(scores, order, Limits(bound, 5), built).fill(slates_, banned, np.arange(variants))
+        Greedy(scores, order, compiled, built).fill(slates_, banned, np.arange(variants))
         made.append(slates_.tolist())
     assert made[0] == made[1]
