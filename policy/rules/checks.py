@@ -14,15 +14,17 @@ __all__ = ["Problem", "problems"]
 
 def problems(page: PageRules) -> list[Problem]:
     """Everything that cannot be meant; empty where the rules make sense."""
-    found = []
+    faults = []
     for at, rule in enumerate(page.rules):
-        found += [Problem(f"rules[{at}].{field}", text) for field, text in _rule_problems(rule, page)]
+        faults += [Problem(f"rules[{at}].{field}", text) for field, text in _rule_problems(rule, page)]
         for earlier in page.rules[:at]:
             if conflict := _conflict(earlier, rule):
-                found.append(Problem(f"rules[{at}]", f"{conflict} {earlier.name!r}: give them other times or segments"))
+                faults.append(
+                    Problem(f"rules[{at}]", f"{conflict} {earlier.name!r}: give them other times or segments")
+                )
     if page.candidates.reserve > page.candidates.limit:
-        found.append(Problem("candidates.reserve", f"expected at most limit, {page.candidates.limit}"))
-    return found
+        faults.append(Problem("candidates.reserve", f"expected at most limit, {page.candidates.limit}"))
+    return faults
 
 
 def _rule_problems(rule: declared.Rule, page: PageRules) -> Iterator[Problem]:

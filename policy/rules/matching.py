@@ -84,8 +84,8 @@ class Arms:
         """
         number = {name: arm for arm, name in enumerate(self._names)}
         rows = [
-            [number[other] for other in dict.fromkeys((*declared_, *learned.get(name, ()))) if other in number]
-            for name, declared_ in zip(
+            [number[other] for other in dict.fromkeys((*catalogued, *learned.get(name, ()))) if other in number]
+            for name, catalogued in zip(
                 self._names, (() if item is None else item.complements for item in self.records), strict=True
             )
         ]

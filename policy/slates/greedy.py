@@ -14,8 +14,8 @@ from policy.rules.matching import NO_CODE
 from policy.rules.order import LEVELS, Relaxation
 from policy.slates.compiled import BUILT, scan
 
-LISTED, SLACK = 2, 8
-"""Arms in a list of the best: so many for each slot, and some more."""
+SHORTLIST_PER_SLOT, SHORTLIST_SLACK = 2, 8
+"""Arms in the shortlist of the best: 2 for each slot, and 8 more."""
 
 
 class Greedy:
@@ -30,9 +30,9 @@ class Greedy:
 
     def _compiled(self) -> scan.Filler:
         arms = self._scores.shape[1]
-        everyone, closed = np.arange(arms, dtype=np.int32), np.zeros(arms, dtype=np.uint8)
-        shortlist = np.zeros(LISTED * len(self._order) + SLACK, dtype=np.int32)
-        return scan.Filler(self._scores, self._order, self._rules, everyone, self._counts, closed, shortlist)
+        all_arms, closed = np.arange(arms, dtype=np.int32), np.zeros(arms, dtype=np.uint8)
+        shortlist = np.zeros(SHORTLIST_PER_SLOT * len(self._order) + SHORTLIST_SLACK, dtype=np.int32)
+        return scan.Filler(self._scores, self._order, self._rules, all_arms, self._counts, closed, shortlist)
 
     def fill(self, slates: Codes, banned: Bools, variants: Indices) -> None:
         """Fill what is empty in the rows `variants` of `slates` int32[V, S], in place.

@@ -11,10 +11,10 @@ class Filler:
         scores: NDArray[np.float64],
         order: NDArray[np.int32],
         rules: CompiledRules,
-        everyone: NDArray[np.int32],
+        all_arms: NDArray[np.int32],
         counts: NDArray[np.int32],
-        shut: NDArray[np.uint8],
-        leading: NDArray[np.int32],
+        closed: NDArray[np.uint8],
+        shortlist: NDArray[np.int32],
     ) -> None: ...
     def fill(self, slates: NDArray[np.int32], banned: NDArray[np.uint8], variants: NDArray[np.intp]) -> None: ...
 
