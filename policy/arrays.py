@@ -21,3 +21,6 @@ Hashes = NDArray[np.uint64]
 """Hashes of names, which order equals."""
 Vectors = NDArray[np.float32]
 """Embeddings of texts, one in a row."""
+
+EMPTY = -1
+"""In slates: no arm."""

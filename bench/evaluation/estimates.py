@@ -24,10 +24,11 @@ from policy.evaluation.ratio import Interval, Ratio
 from policy.evaluation.reward_model import FOLDS, expected_reward, fold_of
 from policy.model.examination import examination, fit_examination
 from policy.model.posteriors import Prior
-from policy.rules.compiled import Bound, Capped, Exposed, Pinned, Spaced
+from policy.rules.compiled import CompiledRules, compile_rules
+from policy.rules.matching import Arms
 from policy.slates.composition import Statistics, compose
-from policy.slates.fill import Rules
-from schemas.messages import PolicyChoice, PolicyName
+from schemas.messages import CatalogItem, PageRules, PolicyChoice, PolicyName
+from schemas.rules import Boost, Cap, Exposure, Match, Pin, Rule, Spacing
 
 Reward = Literal["click", "revenue"]
 
@@ -68,17 +69,21 @@ class Target(NamedTuple):
 TARGETS = Target("thompson", 0.7), Target("thompson", 0.4), Target("greedy"), Target("uniform", near=False)
 
 
-def rules(plan: Plan) -> Bound:
+def rules(statistics: Statistics) -> CompiledRules:
     """The rules of the page, which hold for every policy on it."""
-    items = np.arange(plan.items)
-    return Bound(
-        eligible=items >= 0,
-        factor=np.where(items == 1, 1.2, 1.0),
-        pinned=(Pinned("pin", "pin", items == 0, 1, 1.0),),
-        capped=(Capped("brand", (items % 6).astype(np.int32), 2),),
-        spaced=(Spaced("category", (items % 5).astype(np.int32), 2),),
-        exposed=(Exposed("new", items >= plan.items - 3, 0.1, 1.0),),
-    )
+    catalog = {
+        item: CatalogItem(item, item, brand=f"b{number % 6}", category=f"c{number % 5}")
+        for number, item in enumerate(statistics.items)
+    }
+    declared: list[Rule] = [
+        Boost(name="boost", match=Match(items=["i1"]), factor=1.2),
+        Pin(name="pin", item="i0", slot="s1"),
+        Cap(name="brand", by="brand", most=2),
+        Spacing(name="category", by="category", distance=2),
+        Exposure(name="new", match=Match(items=list(statistics.items[-3:])), least=0.1),
+    ]
+    page = PageRules("page", 1, list(statistics.slots), rules=declared)
+    return compile_rules(page, Arms.by_hash(statistics.items, statistics.hashes, catalog, 0), "*")
 
 
 class World(NamedTuple):
@@ -152,7 +157,7 @@ def simulated(random: np.random.Generator, world: World, plan: Plan, targets: Se
     drawn = random.random((plan.epochs, plan.units))
     often = world.activity / world.activity.sum()
     seed = str(random.integers(2**31))
-    bound = Rules.of(rules(plan), statistics.hashes, len(statistics.slots))
+    bound = rules(statistics)
     for number in range(plan.layouts):
         epoch = number * plan.epochs // plan.layouts
         made = compose(statistics, plan.policy(), seed, "*", epoch, rules=bound)

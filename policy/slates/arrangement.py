@@ -7,10 +7,8 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
-from policy.arrays import Floats, Hashes
+from policy.arrays import EMPTY, Floats, Hashes
 from policy.slates.compiled import BUILT, scan
-
-EMPTY = -1
 
 
 def slates(scores: Floats, examination: Floats, hashes: Hashes, built: bool = BUILT) -> NDArray[np.int32]:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from policy.arrays import Counts, Floats, Hashes
+from policy.arrays import EMPTY, Counts, Floats, Hashes
 from policy.hashes import arm_hashes
 from policy.model.posteriors import Beta, Prior, posterior
 from policy.model.reward import Worth
-from policy.slates.arrangement import EMPTY, propensities
-from policy.slates.fill import Filled, Prepared, Rules, fill
+from policy.rules.compiled import CompiledRules
+from policy.slates.arrangement import propensities
+from policy.slates.fill import SlateSet, fill
 from policy.slates.sampling import click_normals, sale_normals, uniforms
 from policy.slates.scoring import POLICIES, Belief, Random, baseline
 from schemas.messages import PolicyChoice, PolicyName
@@ -116,7 +117,7 @@ def compose(
     segment: str,
     epoch: int,
     z: Floats | None = None,
-    rules: Rules | None = None,
+    rules: CompiledRules | None = None,
 ) -> Composition:
     """The composition for `page` and `segment` in `epoch`: the same arguments always give the same.
 
@@ -126,22 +127,22 @@ def compose(
     empty; with no items, all do, and `propensities` is empty.
     """
     names = page, segment, str(epoch)
-    rules = rules or Rules.none(statistics.hashes, len(statistics.slots))
-    scores = _Scores(statistics, choice, page, segment, epoch, z, rules.several.factor)
+    rules = rules or CompiledRules.none(statistics.hashes, statistics.slots)
+    scores = _Scores(statistics, choice, page, segment, epoch, z, rules.score_factor)
 
-    def filled(score: Floats, rules: Prepared) -> Filled:
-        return fill(score, statistics.examination, statistics.hashes, rules, names)
+    def slates(score: Floats, rules: CompiledRules) -> SlateSet:
+        return fill(score, statistics.examination, rules, names)
 
-    served = filled(scores.served(), rules.several)
-    single = filled(_baseline_scores(statistics)[:, None], rules.single)
-    shadow = filled(scores.of(choice.shadow), rules.several).slates.tolist() if choice.shadow else []
+    served = slates(scores.served(), rules)
+    single = slates(_baseline_scores(statistics)[:, None], rules.baseline)
+    shadow = slates(scores.of(choice.shadow), rules).slates.tolist() if choice.shadow else []
     return Composition(
         baseline=_named(single.slates[0].tolist(), statistics),
         slates=[_named(row, statistics) for row in served.slates.tolist()],
         propensities=_named_propensities(served.slates, statistics),
         shadow=[_named(row, statistics) for row in shadow],
         relaxed=[
-            *rules.several.bound.idle,
+            *rules.idle,
             *served.relaxed,
             *(f"{rule}: not in the baseline" for rule, _ in single.broken),
         ],

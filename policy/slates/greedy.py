@@ -1,67 +1,38 @@
 """Filling slots one after another with the best arm that the rules allow there.
 
 `scan.pyx` does it in one pass over the arms for each slot, where it was built;
-without, numpy does the same for all variants at once, some times slower.
+without, numpy does the same, some times slower.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from policy.arrays import Bools, Codes, Floats, Indices
-from policy.rules.compiled import Bound
+from policy.arrays import EMPTY, Bools, Codes, Floats, Indices
+from policy.rules.compiled import CompiledRules
 from policy.rules.matching import NO_CODE
-from policy.slates.arrangement import EMPTY
+from policy.rules.order import LEVELS, Relaxation
 from policy.slates.compiled import BUILT, scan
 
-LISTED, SLACK = 2, 8
-"""Arms in a list of the best: so many for each slot, and some more."""
-GIVING_WAY = 4
-"""Kinds of rules that give way: spacing, caps, exposure, places, in this order."""
-
-
-class Limits:
-    """What rules ask of arms in slots, as arrays for `Greedy`; made once for rules that stay."""
-
-    def __init__(self, bound: Bound, slots: int) -> None:
-        arms = len(bound.eligible)
-        self.together = bound.together
-        self.capped = _stacked([rule.codes for rule in bound.capped], arms)
-        self.most = np.array([rule.most for rule in bound.capped], dtype=np.int32)
-        self.spaced = _stacked([rule.codes for rule in bound.spaced], arms)
-        self.distances = np.array([rule.distance for rule in bound.spaced], dtype=np.int32)
-        self.places = _places(bound, arms, slots)
-        self.complements = bound.complements if len(bound.complements) else np.zeros((arms, 0), dtype=np.int32)
-        self.all_arms = np.arange(arms, dtype=np.int32)
+SHORTLIST_PER_SLOT, SHORTLIST_SLACK = 2, 8
+"""Arms in the shortlist of the best: 2 for each slot, and 8 more."""
 
 
 class Greedy:
     """Slates from scores [V, A], `order` int32[S] being that of slots; of equal scores the first arm goes first."""
 
-    def __init__(self, scores: Floats, order: Codes, limits: Limits, built: bool = BUILT) -> None:
+    def __init__(self, scores: Floats, order: Codes, rules: CompiledRules, built: bool = BUILT) -> None:
         self._scores = scores
         self._order = order
-        self._limits = limits
-        self._counts = np.zeros((len(limits.capped), int(limits.capped.max(initial=0)) + 1), dtype=np.int32)
-        self._filling = self._compiled() if built else None
+        self._rules = rules
+        self._counts = np.zeros((len(rules.caps.labels), rules.caps.code_limit), dtype=np.int32)
+        self._filler = self._compiled() if built else None
 
-    def _compiled(self) -> scan.Filling:
-        limits, (_, arms) = self._limits, self._scores.shape
-        return scan.Filling(
-            self._scores,
-            self._order,
-            limits.capped,
-            limits.most,
-            limits.spaced,
-            limits.distances,
-            limits.places.view(np.uint8),
-            limits.complements,
-            limits.together,
-            limits.all_arms,
-            self._counts,
-            np.zeros(arms, dtype=np.uint8),
-            np.zeros(LISTED * len(self._order) + SLACK, dtype=np.int32),
-        )
+    def _compiled(self) -> scan.Filler:
+        arms = self._scores.shape[1]
+        all_arms, closed = np.arange(arms, dtype=np.int32), np.zeros(arms, dtype=np.uint8)
+        shortlist = np.zeros(SHORTLIST_PER_SLOT * len(self._order) + SHORTLIST_SLACK, dtype=np.int32)
+        return scan.Filler(self._scores, self._order, self._rules, all_arms, self._counts, closed, shortlist)
 
     def fill(self, slates: Codes, banned: Bools, variants: Indices) -> None:
         """Fill what is empty in the rows `variants` of `slates` int32[V, S], in place.
@@ -69,8 +40,8 @@ class Greedy:
         `banned` bool[V, A] are arms that exposure keeps from a variant.  Where no arm is
         allowed, rules give way kind by kind; a slot for which there is none stays empty.
         """
-        if self._filling is not None:
-            self._filling.fill(slates, banned.view(np.uint8), variants)
+        if self._filler is not None:
+            self._filler.fill(slates, banned.view(np.uint8), variants)
         else:
             for variant in variants.tolist():
                 self._fill(slates[variant], self._scores[variant], banned[variant])
@@ -79,41 +50,51 @@ class Greedy:
         """One slate [S], with numpy."""
         self._counts[:] = 0
         closed = scores == -np.inf
-        for arm in slate[slate != EMPTY].tolist():
-            self._count(arm, closed)
+        for slot in np.flatnonzero(slate != EMPTY).tolist():
+            self._count(slate[slot], slot, closed)
         for slot in self._order.tolist():
             if slate[slot] == EMPTY and (arm := self._best(slate, slot, scores, banned, closed)) != EMPTY:
                 slate[slot] = arm
-                self._count(arm, closed)
+                self._count(arm, slot, closed)
 
-    def _count(self, arm: int, closed: Bools) -> None:
+    def _count(self, arm: int, slot: int, closed: Bools) -> None:
         closed[arm] = True
-        for rule, codes in enumerate(self._limits.capped):
-            if codes[arm] != NO_CODE:
-                self._counts[rule, codes[arm]] += 1
+        for counts, codes, slots in zip(self._counts, self._rules.caps.codes, self._rules.caps.slots, strict=True):
+            if codes[arm] != NO_CODE and slots[slot]:
+                counts[codes[arm]] += 1
 
     def _best(self, slate: Codes, slot: int, scores: Floats, banned: Bools, closed: Bools) -> int:
-        for giving_way in range(GIVING_WAY + 1):
+        for level in LEVELS:
             allowed = ~closed
-            if giving_way < 4:
-                allowed &= self._limits.places[slot]
-            if giving_way < 3:
+            if level < Relaxation.PLACEMENT:
+                allowed &= self._rules.placements.allowed[slot]
+            if level < Relaxation.EXPOSURE:
                 allowed &= ~banned
-            if giving_way < 2:
-                for codes, counts, most in zip(self._limits.capped, self._counts, self._limits.most, strict=True):
-                    allowed &= (codes == NO_CODE) | (counts[codes] < most)
-            if giving_way < 1:
+            if level < Relaxation.CAP:
+                allowed &= self._has_room(slot)
+            if level < Relaxation.SPACING:
                 allowed &= self._is_apart(slate, slot)
-            lifted = scores if giving_way else self._lifted(slate, slot, scores)
-            worth = np.where(allowed, lifted, -np.inf)
-            best = int(worth.argmax())
-            if worth[best] > -np.inf:
+            lifted = scores if level else self._lifted(slate, slot, scores)
+            value = np.where(allowed, lifted, -np.inf)
+            best = int(value.argmax())
+            if value[best] > -np.inf:
                 return best
         return EMPTY
 
+    def _has_room(self, slot: int) -> Bools:
+        """Which arms caps let into the slot, bool[A]."""
+        room = np.ones(self._scores.shape[1], dtype=np.bool_)
+        caps = self._rules.caps
+        for codes, counts, most, slots in zip(caps.codes, self._counts, caps.most, caps.slots, strict=True):
+            if slots[slot]:
+                room &= (codes == NO_CODE) | (counts[codes] < most)
+        return room
+
     def _is_apart(self, slate: Codes, slot: int) -> Bools:
+        """Which arms are far enough from all like them if they come into the slot, bool[A]."""
         apart = np.ones(self._scores.shape[1], dtype=np.bool_)
-        for codes, distance in zip(self._limits.spaced, self._limits.distances.tolist(), strict=True):
+        spacings = self._rules.spacings
+        for codes, distance in zip(spacings.codes, spacings.distances.tolist(), strict=True):
             for near in range(max(0, slot - distance + 1), min(len(slate), slot + distance)):
                 if near != slot and slate[near] != EMPTY:
                     apart &= (codes != codes[slate[near]]) | (codes == NO_CODE)
@@ -122,23 +103,9 @@ class Greedy:
     def _lifted(self, slate: Codes, slot: int, scores: Floats) -> Floats:
         """Scores with those lifted that are complements of what stands next to the slot."""
         beside = [slate[near] for near in (slot - 1, slot + 1) if 0 <= near < len(slate) and slate[near] != EMPTY]
-        arms = np.unique(self._limits.complements[beside])
+        arms = np.unique(self._rules.complements.arms[beside])
         if not len(arms[arms != NO_CODE]):
             return scores
         lifted = scores.copy()
-        lifted[arms[arms != NO_CODE]] *= self._limits.together
+        lifted[arms[arms != NO_CODE]] *= self._rules.complements.factor
         return lifted
-
-
-def _stacked(codes: list[Codes], arms: int) -> Codes:
-    return np.ascontiguousarray(np.stack(codes)) if codes else np.zeros((0, arms), dtype=np.int32)
-
-
-def _places(bound: Bound, arms: int, slots: int) -> Bools:
-    """Which arms may stand in a slot by the places of rules, bool[S, A]."""
-    allowed = np.ones((slots, arms), dtype=np.bool_)
-    for rule in bound.placed:
-        allowed[~rule.slots] &= ~rule.arms
-        if rule.reserved:
-            allowed[rule.slots] &= rule.arms
-    return allowed

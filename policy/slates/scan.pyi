@@ -1,22 +1,20 @@
 import numpy as np
 from numpy.typing import NDArray
 
-class Filling:
+from policy.rules.compiled import CompiledRules
+
+RELAXATION: dict[str, int]
+
+class Filler:
     def __init__(
         self,
         scores: NDArray[np.float64],
         order: NDArray[np.int32],
-        capped: NDArray[np.int32],
-        most: NDArray[np.int32],
-        spaced: NDArray[np.int32],
-        distances: NDArray[np.int32],
-        places: NDArray[np.uint8],
-        complements: NDArray[np.int32],
-        together: float,
-        everyone: NDArray[np.int32],
+        rules: CompiledRules,
+        all_arms: NDArray[np.int32],
         counts: NDArray[np.int32],
-        shut: NDArray[np.uint8],
-        leading: NDArray[np.int32],
+        closed: NDArray[np.uint8],
+        shortlist: NDArray[np.int32],
     ) -> None: ...
     def fill(self, slates: NDArray[np.int32], banned: NDArray[np.uint8], variants: NDArray[np.intp]) -> None: ...
 

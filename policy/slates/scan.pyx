@@ -7,54 +7,71 @@ Products and sums are not contracted (see pyproject.toml), which would round dif
 from libc.math cimport INFINITY, sqrt
 from libc.stdint cimport int32_t, uint8_t
 
+from numpy import uint8
+
 cdef enum:
+    # Why an arm may not come any more.
     GONE = 1
     BANNED = 2
 
+cdef enum:
+    # `policy.rules.order.Relaxation`.
+    SPACING = 1
+    CAP = 2
+    EXPOSURE = 3
+    PLACEMENT = 4
+    LAST = PLACEMENT
 
-cdef class Filling:
-    """`policy.slates.arrangement.greedy`: the slates of one composition, filled in place.
+RELAXATION = {"SPACING": SPACING, "CAP": CAP, "EXPOSURE": EXPOSURE, "PLACEMENT": PLACEMENT}
 
-    `scores` are [V, A] and `order` [S] the slots, first the one most looked at; `capped` and
-    `spaced` are codes [R, A] and [Q, A], -1 for none, with their limits `most` and
-    `distances`; `places` [S, A] says where arms may stand; `complements` [A, C] are arms, -1
-    for none, whose scores are multiplied by `together` beside their arm; `everyone` counts from
-    0 to A - 1.  `counts` [R, codes], `shut` [A] and `leading` are room to work in.
+cdef enum:
+    # Before all arms are looked at with all rules: the shortlist, and the shortlist made anew.
+    SHORTLIST = -2
+    NEW_SHORTLIST = -1
+
+
+cdef class Filler:
+    """`policy.slates.greedy`: the slates of one composition, filled in place.
+
+    `scores` are [V, A] and `order` [S] the slots, first the one most looked at; `rules` are
+    `policy.rules.compiled.CompiledRules` for these arms and slots.
+    `all_arms` counts from 0 to A - 1; `counts` [caps, codes], `closed` [A] and `shortlist` are room to work in.
     """
 
     cdef const double[:, ::1] scores
-    cdef const int32_t[::1] order, most, distances, everyone
-    cdef const int32_t[:, ::1] capped, spaced, complements
-    cdef const uint8_t[:, ::1] places
-    cdef double together
+    cdef const int32_t[::1] order, cap_limits, distances, all_arms
+    cdef const int32_t[:, ::1] cap_codes, spacing_codes, complements
+    cdef const uint8_t[:, ::1] allowed, cap_slots
+    # Whether a cap is about all slots.
+    cdef const uint8_t[::1] page_wide
+    cdef double complement_factor
     cdef int32_t[:, ::1] slates, counts
-    cdef int32_t[::1] leading
+    cdef int32_t[::1] shortlist
     # Why an arm may not come any more, a bit for each reason.
-    cdef uint8_t[::1] shut
+    cdef uint8_t[::1] closed
     cdef Py_ssize_t variant
 
-    def __init__(
-        self, scores, order, capped, most, spaced, distances, places, complements, together, everyone, counts, shut,
-        leading
-    ):
+    def __init__(self, scores, order, rules, all_arms, counts, closed, shortlist):
         self.scores, self.order = scores, order
-        self.capped, self.most = capped, most
-        self.spaced, self.distances = spaced, distances
-        self.places = places
-        self.complements, self.together = complements, together
-        self.everyone = everyone
-        self.counts, self.shut, self.leading = counts, shut, leading
+        self.cap_codes, self.cap_limits = rules.caps.codes, rules.caps.most
+        self.cap_slots = rules.caps.slots.view(uint8)
+        self.page_wide = rules.caps.page_wide.view(uint8)
+        self.spacing_codes, self.distances = rules.spacings.codes, rules.spacings.distances
+        self.allowed = rules.placements.allowed.view(uint8)
+        self.complements, self.complement_factor = rules.complements.arms, rules.complements.factor
+        self.all_arms = all_arms
+        self.counts, self.closed, self.shortlist = counts, closed, shortlist
 
     def fill(self, int32_t[:, ::1] slates, const uint8_t[:, ::1] banned, const Py_ssize_t[::1] variants):
         """Fill what is empty (-1) in the rows `variants` of `slates` [V, S]; `banned` is [V, A].
 
-        In `leading` are the best arms that may still come, wherever: as caps only fill up, none outside
+        In `shortlist` are the best arms that may still come, wherever: as caps only fill up, none outside
         it can come to be better, but for complements of neighbours, which are looked at besides.
         Where none in it may stand in a slot, it is made anew, then all arms are looked at.
         """
         cdef Py_ssize_t at, place, slot, listed
         cdef int32_t chosen
-        cdef int giving
+        cdef int level
         self.slates = slates
         for at in range(variants.shape[0]):
             self.variant = variants[at]
@@ -65,24 +82,24 @@ cdef class Filling:
                 if slates[self.variant, slot] >= 0:
                     continue
                 chosen = -1
-                for giving in range(-2, 5):
-                    if giving == -1:
+                for level in range(SHORTLIST, LAST + 1):
+                    if level == NEW_SHORTLIST:
                         listed = self._list()
-                    if giving < 0:
-                        chosen = self._best(self.leading, listed, slot, 0)
+                    if level < 0:
+                        chosen = self._best(self.shortlist, listed, slot, 0)
                     else:
-                        chosen = self._best(self.everyone, self.everyone.shape[0], slot, giving)
+                        chosen = self._best(self.all_arms, self.all_arms.shape[0], slot, level)
                     if chosen >= 0:
                         break
                 if chosen >= 0:
                     slates[self.variant, slot] = chosen
-                    self._count(chosen)
+                    self._count(chosen, slot)
 
     cdef void _begin(self, const uint8_t[:, ::1] banned) noexcept:
         """Nothing used but what stands in the slate already."""
         cdef Py_ssize_t arm, rule, slot
-        for arm in range(self.shut.shape[0]):
-            self.shut[arm] = (GONE if self.scores[self.variant, arm] == -INFINITY else 0) | (
+        for arm in range(self.closed.shape[0]):
+            self.closed[arm] = (GONE if self.scores[self.variant, arm] == -INFINITY else 0) | (
                 BANNED if banned[self.variant, arm] else 0
             )
         for rule in range(self.counts.shape[0]):
@@ -90,100 +107,105 @@ cdef class Filling:
                 self.counts[rule, slot] = 0
         for slot in range(self.slates.shape[1]):
             if self.slates[self.variant, slot] >= 0:
-                self._count(self.slates[self.variant, slot])
+                self._count(self.slates[self.variant, slot], slot)
 
-    cdef void _count(self, int32_t arm) noexcept:
+    cdef void _count(self, int32_t arm, Py_ssize_t slot) noexcept:
         cdef Py_ssize_t rule
-        self.shut[arm] |= GONE
-        for rule in range(self.capped.shape[0]):
-            if self.capped[rule, arm] >= 0:
-                self.counts[rule, self.capped[rule, arm]] += 1
+        self.closed[arm] |= GONE
+        for rule in range(self.cap_codes.shape[0]):
+            if self.cap_codes[rule, arm] >= 0 and self.cap_slots[rule, slot]:
+                self.counts[rule, self.cap_codes[rule, arm]] += 1
 
     cdef Py_ssize_t _list(self) noexcept:
-        """Put the best arms into `leading` that neither exposure nor caps keep off, best first; how many."""
-        cdef Py_ssize_t place, found = 0, room = self.leading.shape[0]
+        """Put the best arms into `shortlist` that neither exposure nor caps keep off the page, best first; how many."""
+        cdef Py_ssize_t place, count = 0, room = self.shortlist.shape[0]
         cdef int32_t arm
-        cdef double worth
+        cdef double value
         cdef const double[::1] scores = self.scores[self.variant]
-        cdef int32_t[::1] leading = self.leading
+        cdef int32_t[::1] shortlist = self.shortlist
         for arm in range(<int32_t>scores.shape[0]):
-            worth = scores[arm]
-            if found == room and worth <= scores[leading[room - 1]]:
+            value = scores[arm]
+            if count == room and value <= scores[shortlist[room - 1]]:
                 continue
-            if self.shut[arm] or self._is_full(arm):
+            if self.closed[arm] or self._is_full(arm, -1):
                 continue
-            place = found if found < room else room - 1
-            while place > 0 and scores[leading[place - 1]] < worth:
-                leading[place] = leading[place - 1]
+            place = count if count < room else room - 1
+            while place > 0 and scores[shortlist[place - 1]] < value:
+                shortlist[place] = shortlist[place - 1]
                 place -= 1
-            leading[place] = arm
-            if found < room:
-                found += 1
-        return found
+            shortlist[place] = arm
+            if count < room:
+                count += 1
+        return count
 
-    cdef int32_t _best(self, const int32_t[::1] arms, Py_ssize_t listed, Py_ssize_t slot, int giving) noexcept:
-        """The best of the `listed` first arms with so many kinds of rules given way, the lower number among equals; or -1.
+    cdef int32_t _best(self, const int32_t[::1] arms, Py_ssize_t listed, Py_ssize_t slot, int level) noexcept:
+        """The best of the `listed` first arms at a level of relaxation, the lower number among equals; or -1.
 
-        With none given way, complements of what stands next to the slot are among them if any is, and lifted.
+        With all rules, complements of what stands next to the slot are among them if any is, and lifted.
         """
         cdef int32_t arm, best = -1
         cdef Py_ssize_t at
-        cdef double worth, highest = -INFINITY
-        cdef uint8_t refused = GONE | (BANNED if giving < 3 else 0)
+        cdef double value, highest = -INFINITY
+        cdef uint8_t refused = GONE | (BANNED if level < EXPOSURE else 0)
         for at in range(listed):
             arm = arms[at]
-            worth = self.scores[self.variant, arm]
-            if worth < highest or (worth == highest and (best < arm or worth == -INFINITY)):
+            value = self.scores[self.variant, arm]
+            if value < highest or (value == highest and (best < arm or value == -INFINITY)):
                 continue
-            if not self.shut[arm] & refused and self._fits(arm, slot, giving):
-                best, highest = arm, worth
-        return best if giving > 0 or best < 0 else self._lifted(best, slot)
+            if not self.closed[arm] & refused and self._fits(arm, slot, level):
+                best, highest = arm, value
+        return best if level > 0 or best < 0 else self._lifted(best, slot)
 
     cdef int32_t _lifted(self, int32_t best, Py_ssize_t slot) noexcept:
         """`best`, or a complement of what stands next to the slot that is better when it is lifted."""
         cdef int32_t arm
         cdef Py_ssize_t beside, column
-        cdef double worth, highest = self.scores[self.variant, best]
+        cdef double value, highest = self.scores[self.variant, best]
         for beside in range(max(0, slot - 1), min(self.slates.shape[1], slot + 2)):
             if beside == slot or self.slates[self.variant, beside] < 0:
                 continue
             for column in range(self.complements.shape[1]):
                 arm = self.complements[self.slates[self.variant, beside], column]
-                if arm < 0 or self.shut[arm]:
+                if arm < 0 or self.closed[arm]:
                     continue
-                worth = self.scores[self.variant, arm] * self.together
+                value = self.scores[self.variant, arm] * self.complement_factor
                 if arm == best:
-                    highest = worth
-                elif worth > highest or (worth == highest and arm < best):
+                    highest = value
+                elif value > highest or (value == highest and arm < best):
                     if self._fits(arm, slot, 0):
-                        best, highest = arm, worth
+                        best, highest = arm, value
         return best
 
-    cdef bint _fits(self, int32_t arm, Py_ssize_t slot, int giving) noexcept:
-        """Whether places, caps and spacing let the arm into the slot, as far as they have not given way."""
-        if giving < 4 and not self.places[slot, arm]:
+    cdef bint _fits(self, int32_t arm, Py_ssize_t slot, int level) noexcept:
+        """Whether placements, caps and spacings let the arm into the slot, as far as they have not given way."""
+        if level < PLACEMENT and not self.allowed[slot, arm]:
             return False
-        if giving < 2 and self._is_full(arm):
+        if level < CAP and self._is_full(arm, slot):
             return False
-        return giving > 0 or not self._is_near(arm, slot)
+        return level >= SPACING or not self._is_near(arm, slot)
 
-    cdef bint _is_full(self, int32_t arm) noexcept:
+    cdef bint _is_full(self, int32_t arm, Py_ssize_t slot) noexcept:
+        """Whether a cap keeps the arm from the slot; with slot -1, from all slots."""
         cdef Py_ssize_t rule
-        for rule in range(self.capped.shape[0]):
-            if self.capped[rule, arm] >= 0 and self.counts[rule, self.capped[rule, arm]] >= self.most[rule]:
+        for rule in range(self.cap_codes.shape[0]):
+            if (
+                self.cap_codes[rule, arm] >= 0
+                and self.counts[rule, self.cap_codes[rule, arm]] >= self.cap_limits[rule]
+                and (self.page_wide[rule] or (slot >= 0 and self.cap_slots[rule, slot]))
+            ):
                 return True
         return False
 
     cdef bint _is_near(self, int32_t arm, Py_ssize_t slot) noexcept:
         cdef Py_ssize_t rule, near, first, last
         cdef int32_t there
-        for rule in range(self.spaced.shape[0]):
-            if self.spaced[rule, arm] < 0:
+        for rule in range(self.spacing_codes.shape[0]):
+            if self.spacing_codes[rule, arm] < 0:
                 continue
             first, last = max(0, slot - self.distances[rule] + 1), min(self.slates.shape[1], slot + self.distances[rule])
             for near in range(first, last):
                 there = self.slates[self.variant, near]
-                if near != slot and there >= 0 and self.spaced[rule, there] == self.spaced[rule, arm]:
+                if near != slot and there >= 0 and self.spacing_codes[rule, there] == self.spacing_codes[rule, arm]:
                     return True
         return False
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from policy.rules.compiled import Bound, bind
+from policy.rules.compiled import CompiledRules, compile_rules
+from policy.rules.matching import Arms
 from schemas.messages import CatalogItem, PageRules, PolicyParameters
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.item_features import ItemFeatures
@@ -39,9 +40,10 @@ class Page:
         """What was fitted for its rules: pacing of sponsored ones, and learned complements."""
         return (self.parameters.pacing, self.parameters.complements) if self.parameters else ({}, {})
 
-    def bound(self, segment: str, now_ms: int) -> Bound:
+    def bound(self, segment: str, now_ms: int) -> CompiledRules:
         """Its rules bound to its candidates."""
-        return bind(self.rules, self.candidates.items, self.items, segment, now_ms, *self.rule_parameters)
+        arms = Arms.by_hash(self.candidates.items, self.candidates.hashes, self.items, now_ms)
+        return compile_rules(self.rules, arms, segment, *self.rule_parameters)
 
 
 class Key(NamedTuple):

@@ -16,7 +16,7 @@ import numpy as np
 from policy.arrays import Counts, Floats, Ints
 from policy.model.posteriors import bucket_weights
 from policy.model.priors import ArmPriors, Fitted, arm_priors
-from policy.slates.fill import Rules
+from policy.rules.compiled import CompiledRules
 from policy.slates.sampling import click_normals
 from schemas.rules import FOR_EVER
 from schemas.topics import DAY_MS
@@ -57,7 +57,9 @@ class WeightedCounts:
     _dated: Ints = field(init=False)
     _drawn: tuple[tuple[str, str, int, int], Floats] | None = field(init=False, default=None)
     _fitted: tuple[ItemFeatures, Fitted] | None = field(init=False, default=None)
-    _bound: tuple[tuple[Hashable | Mapping[str, object], ...], int, Rules] | None = field(init=False, default=None)
+    _bound: tuple[tuple[Hashable | Mapping[str, object], ...], int, CompiledRules] | None = field(
+        init=False, default=None
+    )
     _held: dict[tuple[int, Traffic], tuple[Table, int]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -146,19 +148,18 @@ class WeightedCounts:
         own = clicks.sum(axis=1, dtype=np.float64), impressions @ examination
         return arm_priors(known.parameters, segment, self._fitted[1], *own)
 
-    def rules(self, page: Page, segment: str, now_ms: int) -> Rules:
+    def rules(self, page: Page, segment: str, now_ms: int) -> CompiledRules:
         """The page's rules bound to the candidates: as long as rules, items and moment are the same, so are they."""
         names = page.rules, page.revision, *page.rule_parameters
         kept = self._bound
         if kept is None or kept[0] != names or not kept[1] <= now_ms < self.changes_at:
-            made = Rules.of(page.bound(segment, now_ms), self.candidates.hashes, len(self.slots))
-            self._bound = kept = names, now_ms, made
+            self._bound = kept = names, now_ms, page.bound(segment, now_ms)
         return kept[2]
 
     @property
     def changes_at(self) -> int:
         """When the rules bound last change by themselves, milliseconds."""
-        return (self._bound[2].several.bound.until if self._bound else None) or FOR_EVER
+        return (self._bound[2].until if self._bound else None) or FOR_EVER
 
     @property
     def cells(self) -> int:

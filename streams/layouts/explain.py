@@ -10,8 +10,7 @@ import numpy as np
 from policy.arrays import Floats
 from policy.model.posteriors import Beta, interval
 from policy.model.priors import unpacked
-from policy.rules.compiled import Bound
-from policy.rules.matching import NO_CODE
+from policy.rules.compiled import CompiledRules
 from policy.slates.composition import Statistics
 from policy.slates.sampling import beta_draws
 from schemas.messages import Layout, PolicyParameters
@@ -112,7 +111,7 @@ class _Made:
     layout: Layout
     statistics: Statistics
     beta: Beta
-    bound: Bound
+    bound: CompiledRules
     draws: Floats
 
     def arm(self, row: int, prior: Prior) -> Arm:
@@ -133,7 +132,7 @@ class _Made:
             draws=[round(float(draw), 6) for draw in self.draws[row]],
             slots=shares,
             baseline=next((slot for slot, shown in self.layout.baseline.items() if shown == item), ""),
-            rules=list(_said(self.bound, row, statistics.slots)),
+            rules=self.bound.effects(int(self.bound.rows[row])),
         )
 
     def _value(self, row: int) -> Value | None:
@@ -179,24 +178,3 @@ def _parts(known: ItemFeatures, segment: str) -> tuple[list[dict[str, float]], l
             if len(one := unpacked(packed)) == known.vectors.shape[1]:
                 text = text + known.vectors @ one
     return parts, [round(float(part), 4) for part in text]
-
-
-def _said(bound: Bound, row: int, slots: Sequence[str]) -> list[str]:
-    """What each rule does to an arm, in words."""
-    said = [] if bound.eligible[row] else ["may not be shown now: stock, dates, or a boost with factor 0"]
-    if bound.factor[row] != 1.0:
-        said.append(f"score times {bound.factor[row]:g} by boosts")
-    for pin in bound.pinned:
-        if pin.arms[row]:
-            how = "pinned" if pin.share >= 1.0 else f"sponsored in {pin.share:.0%} of slates"
-            said.append(f"{how} in {slots[pin.slot]} by {pin.name}")
-    said += [f"counts for cap {rule.name}, at most {rule.most}" for rule in bound.capped if rule.codes[row] != NO_CODE]
-    said += [f"kept {rule.distance} apart by {rule.name}" for rule in bound.spaced if rule.codes[row] != NO_CODE]
-    said += [
-        f"in {rule.least:.0%} to {rule.most:.0%} of slates by {rule.name}" for rule in bound.exposed if rule.arms[row]
-    ]
-    for place in bound.placed:
-        if place.arms[row]:
-            where = ", ".join(slot for slot, allowed in zip(slots, place.slots.tolist(), strict=True) if allowed)
-            said.append(f"only in {where or 'no slot'} by {place.name}")
-    return said

@@ -16,10 +16,10 @@ from policy.hashes import arm_hashes
 from policy.model.examination import examination
 from policy.model.posteriors import Beta, Prior, posterior
 from policy.model.reward import Worth
-from policy.rules.compiled import bind
+from policy.rules.compiled import compile_rules
+from policy.rules.matching import Arms
 from policy.slates.arrangement import propensities, slates
 from policy.slates.composition import Statistics, compose
-from policy.slates.fill import Rules
 from policy.slates.sampling import click_normals
 from policy.slates.scoring import POLICIES, Belief, Random, baseline
 from schemas.messages import CatalogItem, PageRules, PolicyChoice, PolicyName
@@ -282,10 +282,10 @@ def test_epsilon_is_of_the_slots_as_rules_have_them(factor: float) -> None:
     best = np.argsort(-page.posterior().mean)
     those = [page.items[arm] for arm in (best[8:12] if factor > 1.0 else best[:12])]
     rules = PageRules("home", 1, SLOTS, rules=[Boost(name="b", match=Match(items=those), factor=factor)])
-    bound = Rules.of(bind(rules, page.items, catalog, "*", 1), page.hashes, len(SLOTS))
+    compiled = compile_rules(rules, Arms.by_hash(page.items, page.hashes, catalog, 1), "*")
 
     def made(choice: PolicyChoice) -> list[dict[str, str]]:
-        return compose(page, choice, "home", "*", 1, rules=bound).slates
+        return compose(page, choice, "home", "*", 1, rules=compiled).slates
 
     greedy = made(PolicyChoice(name="greedy", variants=1))[0]
     for epsilon in (0.5, 1.0):
@@ -304,8 +304,8 @@ def test_a_rule_that_the_baseline_breaks_is_told() -> None:
     )
     catalog = {name: CatalogItem(name, name, brand=name[0]) for name in page.items}
     rules = PageRules("home", 1, SLOTS[:3], rules=[Spacing(name="mixed", by="brand", distance=2)])
-    bound = Rules.of(bind(rules, page.items, catalog, "*", 1), page.hashes, 3)
-    found = compose(page, PolicyChoice(name="greedy"), "home", "*", 1, rules=bound)
+    compiled = compile_rules(rules, Arms.by_hash(page.items, page.hashes, catalog, 1), "*")
+    found = compose(page, PolicyChoice(name="greedy"), "home", "*", 1, rules=compiled)
     assert set(found.slates[0].values()) == set(page.items)
     assert found.relaxed == ["spacing mixed: not in the baseline"]
 
