@@ -67,7 +67,8 @@ def _timed(of: Page, size: Size, rounds: int) -> tuple[float, int]:
     for turn in range(rounds + 3):
         changed = first.tables[0].clicks.copy()
         changed[turn % size.items, turn % size.slots] += 1
-        now = replace(first, tables=(replace(first.tables[0], clicks=changed), first.tables[1]))
+        learned = replace(first.tables[0], counts={**first.tables[0].counts, "clicks": changed})
+        now = replace(first, tables=(learned, first.tables[1]))
         began = time.perf_counter()
         made = compose(SEGMENT, now, of, settings, 1, weighted_counts, NOW_MS)
         took.append(1000 * (time.perf_counter() - began))

@@ -9,7 +9,7 @@ import numpy as np
 from schemas.messages import Layout, PageRules, PolicyChoice
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.page import Page
-from streams.fold.deltas import DELAY_BINS, Traffic
+from streams.fold.deltas import Traffic
 from streams.layouts.compose import compose, stamped
 from streams.settings import LayoutSettings
 from streams.state.arrays.tables import Table
@@ -61,7 +61,7 @@ def _table(size: Size, traffic: Traffic, seed: int) -> Table:
     impressions = chance.integers(1, 1_000, (size.items, size.slots))
     clicks = chance.binomial(impressions, 0.05)
     sold = chance.binomial(clicks.sum(axis=1), 0.1)
-    return Table(
+    return Table.of(
         segment=SEGMENT,
         bucket=0,
         traffic=traffic,
@@ -72,5 +72,4 @@ def _table(size: Size, traffic: Traffic, seed: int) -> Table:
         conversions=sold,
         revenue=sold * 1_000,
         squares=sold * 1_000_000,
-        delays=np.zeros(DELAY_BINS, dtype=np.int64),
     )

@@ -8,11 +8,10 @@ Kafka bindings 0.5.0.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from schemas.dead_letters import HEADERS, REASONS
-from schemas.topics import TOPICS, Topic
+from schemas.topics import TOPICS, Role, Topic
 
 CONTRACT_VERSION = "1.0.0"
 BINDING = "0.5.0"
@@ -21,30 +20,8 @@ PREFIX = "reshelf-"
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Parties:
-    """Who writes a topic and who reads it; names in `OURS` are parts of Reshelf."""
-
-    writers: tuple[str, ...]
-    readers: tuple[str, ...]
-
-
-OURS = frozenset({"attribution", "console", "learner", "encoder worker", "fitter", "layout producer", "every worker"})
-PARTIES: dict[str, Parties] = {
-    "events-impressions": Parties(("web tier",), ("learner",)),
-    "events-clicks": Parties(("web tier",), ("attribution", "learner")),
-    "events-purchases": Parties(("web tier",), ("attribution",)),
-    "events-conversions": Parties(("attribution",), ("learner",)),
-    "catalog-items": Parties(("catalog team",), ("encoder worker", "layout producer")),
-    "catalog-embeddings": Parties(("encoder worker",), ("layout producer",)),
-    "page-rules": Parties(("merchandisers",), ("attribution", "layout producer")),
-    "page-rules-history": Parties(("merchandisers",), ("console",)),
-    "policy-parameters": Parties(("fitter",), ("layout producer", "fitter")),
-    "layout-requests": Parties(("learner",), ("layout producer",)),
-    "layouts": Parties(("layout producer",), ("layout producer", "page renderers")),
-    "layouts-history": Parties(("layout producer",), ("evaluation",)),
-    "dead-letters": Parties(("every worker",), ("operators",)),
-}
+RELAYS = (Role.EDGE, Role.CONSOLE)
+"""They publish what web tiers and merchandisers say: such messages are not Reshelf's own."""
 CLOUD_EVENT_HEADERS = ("ce_specversion", "ce_id", "ce_type", "ce_source", "ce_time", "content-type")
 
 
@@ -100,15 +77,16 @@ def _partitioning(topic: Topic) -> str:
 
 
 def _operations(topic: Topic) -> list[tuple[str, Json]]:
-    parties = PARTIES[topic.name]
-    ours_read = ", ".join(name for name in parties.readers if name in OURS)
-    ours_write = ", ".join(name for name in parties.writers if name in OURS)
-    who = f"Written by: {', '.join(parties.writers)}. Read by: {', '.join(parties.readers)}."
+    writing = [role for role in topic.writers if role.ours and role not in RELAYS]
+    reading = [role for role in topic.readers if role.ours]
+    who = f"Written by: {', '.join(topic.writers)}. Read by: {', '.join(topic.readers)}."
     found = []
-    if ours_write:
-        found.append((f"send.{topic.name}", _operation(topic, "send", f"The {ours_write} writes here.", who)))
-    if ours_read:
-        found.append((f"receive.{topic.name}", _operation(topic, "receive", f"Read by the {ours_read}.", who)))
+    if writing:
+        summary = f"Of Reshelf's parts these write here: {', '.join(writing)}."
+        found.append((f"send.{topic.name}", _operation(topic, "send", summary, who)))
+    if reading:
+        summary = f"Of Reshelf's parts these read here: {', '.join(reading)}."
+        found.append((f"receive.{topic.name}", _operation(topic, "receive", summary, who)))
     return found
 
 

@@ -1,8 +1,13 @@
-"""The topic table: one row per topic, everything that an operator needs to create it."""
+"""The topic table: one row per topic, everything that an operator needs to create it and to give rights on it.
+
+What a topic's records mean to the counts is a part of its row; which counts come of
+them is declared in `streams.fold.measures`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal
 
 from msgspec import Struct
@@ -12,12 +17,45 @@ from schemas import messages as m
 DAY_MS = 86_400_000
 
 
-@dataclass(frozen=True, slots=True)
+class Role(StrEnum):
+    """Who reads and writes topics; `ours` are parts of Reshelf."""
+
+    WEB_TIER = "web tier"
+    CATALOG_TEAM = "catalog team"
+    MERCHANDISERS = "merchandisers"
+    RENDERERS = "page renderers"
+    OPERATORS = "operators"
+    LEARNER = "learner"
+    ATTRIBUTION = "attribution"
+    FITTER = "fitter"
+    LAYOUTS = "layouts"
+    ENCODER = "encoder"
+    EDGE = "edge"
+    CONSOLE = "console"
+    EVALUATION = "evaluation"
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is a part of Reshelf."""
+        return self not in _THEIRS
+
+
+_THEIRS = (Role.WEB_TIER, Role.CATALOG_TEAM, Role.MERCHANDISERS, Role.RENDERERS, Role.OPERATORS)
+Roles = tuple[Role, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
     """A topic: `name` is without the prefix, `key` says what the record key holds.
 
     Keys of one name (`unit`, `item`, `page`) are that text in UTF-8; the key
-    `page, segment` is the JSON array of both.
+    `page, segment` is the JSON array of both.  `event` topics have one number of
+    partitions; those that are `folded` are what the learner counts.
+
+    The others say how records of an event topic are judged.  `time_field` decides
+    the time bucket.  `refuses_late`: too long after that time they do not count.
+    `unit_limit` names the fold setting that limits what one unit brings on a day.
+    `once_per_slot`: what a unit does again in a slot of one page view does not count.
     """
 
     name: str
@@ -26,82 +64,166 @@ class Topic:
     cleanup: Literal["delete", "compact"]
     retention_ms: int
     about: str
-    event: bool = False
+    writers: Roles
+    readers: Roles
     tombstone: str = ""
+    event: bool = False
+    folded: bool = False
+    time_field: str = "occurred_at"
+    refuses_late: bool = True
+    unit_limit: str = ""
+    once_per_slot: bool = False
 
 
 IMPRESSIONS = Topic(
-    "events-impressions", "unit", m.Impression, "delete", 30 * DAY_MS, "Slots that visitors saw.", event=True
+    name="events-impressions",
+    key="unit",
+    message=m.Impression,
+    cleanup="delete",
+    retention_ms=30 * DAY_MS,
+    about="Slots that visitors saw.",
+    writers=(Role.WEB_TIER, Role.EDGE),
+    readers=(Role.LEARNER, Role.EVALUATION),
+    event=True,
+    folded=True,
+    unit_limit="unit_impressions",
 )
 CLICKS = Topic(
-    "events-clicks",
-    "unit",
-    m.Click,
-    "delete",
-    30 * DAY_MS,
-    "Clicks on items in slots.",
-    event=True,
+    name="events-clicks",
+    key="unit",
+    message=m.Click,
+    cleanup="delete",
+    retention_ms=30 * DAY_MS,
+    about="Clicks on items in slots.",
+    writers=(Role.WEB_TIER, Role.EDGE, Role.OPERATORS),
+    readers=(Role.LEARNER, Role.ATTRIBUTION, Role.EVALUATION),
     tombstone="forget this unit",
+    event=True,
+    folded=True,
+    unit_limit="unit_clicks",
+    once_per_slot=True,
 )
-PURCHASES = Topic("events-purchases", "unit", m.Purchase, "delete", 30 * DAY_MS, "Orders.", event=True)
+PURCHASES = Topic(
+    name="events-purchases",
+    key="unit",
+    message=m.Purchase,
+    cleanup="delete",
+    retention_ms=30 * DAY_MS,
+    about="Orders.",
+    writers=(Role.WEB_TIER, Role.EDGE),
+    readers=(Role.ATTRIBUTION, Role.FITTER),
+    event=True,
+)
 # Longer than purchases by more than a segment, as Kafka deletes no less at once: a new namespace decides again every
 # purchase that is still there, and publishes what it does not find here.
 CONVERSIONS = Topic(
-    "events-conversions", "unit", m.Conversion, "delete", 45 * DAY_MS, "Purchase lines credited to clicks.", event=True
+    name="events-conversions",
+    key="unit",
+    message=m.Conversion,
+    cleanup="delete",
+    retention_ms=45 * DAY_MS,
+    about="Purchase lines credited to clicks.",
+    writers=(Role.ATTRIBUTION,),
+    readers=(Role.LEARNER, Role.ATTRIBUTION, Role.EVALUATION),
+    event=True,
+    folded=True,
+    time_field="clicked_at",
+    refuses_late=False,
 )
 CATALOG_ITEMS = Topic(
-    "catalog-items", "item", m.CatalogItem, "compact", -1, "The catalog.", tombstone="the item is gone"
+    name="catalog-items",
+    key="item",
+    message=m.CatalogItem,
+    cleanup="compact",
+    retention_ms=-1,
+    about="The catalog.",
+    writers=(Role.CATALOG_TEAM,),
+    readers=(Role.ENCODER, Role.LAYOUTS, Role.FITTER, Role.CONSOLE, Role.EVALUATION),
+    tombstone="the item is gone",
 )
 CATALOG_EMBEDDINGS = Topic(
-    "catalog-embeddings",
-    "item",
-    m.CatalogEmbedding,
-    "compact",
-    -1,
-    "Item texts as vectors.",
+    name="catalog-embeddings",
+    key="item",
+    message=m.CatalogEmbedding,
+    cleanup="compact",
+    retention_ms=-1,
+    about="Item texts as vectors.",
+    writers=(Role.ENCODER,),
+    readers=(Role.ENCODER, Role.LAYOUTS, Role.FITTER, Role.CONSOLE, Role.EVALUATION),
     tombstone="the item is gone",
 )
 PAGE_RULES = Topic(
-    "page-rules",
-    "page",
-    m.PageRules,
-    "compact",
-    -1,
-    "Pages as merchandisers declare them.",
+    name="page-rules",
+    key="page",
+    message=m.PageRules,
+    cleanup="compact",
+    retention_ms=-1,
+    about="Pages as merchandisers declare them.",
+    writers=(Role.MERCHANDISERS, Role.CONSOLE),
+    readers=(Role.MERCHANDISERS, Role.ATTRIBUTION, Role.FITTER, Role.LAYOUTS, Role.CONSOLE, Role.EVALUATION),
     tombstone="the page is no longer arranged",
 )
 PAGE_RULES_HISTORY = Topic(
-    "page-rules-history",
-    "page",
-    m.PageRules,
-    "delete",
-    -1,
-    "Every published version of a page: who, when and why.",
+    name="page-rules-history",
+    key="page",
+    message=m.PageRules,
+    cleanup="delete",
+    retention_ms=-1,
+    about="Every published version of a page: who, when and why.",
+    writers=(Role.MERCHANDISERS, Role.CONSOLE),
+    readers=(Role.MERCHANDISERS, Role.CONSOLE),
 )
 POLICY_PARAMETERS = Topic(
-    "policy-parameters",
-    "page",
-    m.PolicyParameters,
-    "compact",
-    -1,
-    "What was fitted for each page.",
+    name="policy-parameters",
+    key="page",
+    message=m.PolicyParameters,
+    cleanup="compact",
+    retention_ms=-1,
+    about="What was fitted for each page.",
+    writers=(Role.FITTER,),
+    readers=(Role.FITTER, Role.LAYOUTS, Role.CONSOLE, Role.EVALUATION),
     tombstone="use the defaults",
 )
 LAYOUT_REQUESTS = Topic(
-    "layout-requests", "page, segment", m.LayoutRequest, "delete", DAY_MS // 24, "Keys whose statistics changed."
+    name="layout-requests",
+    key="page, segment",
+    message=m.LayoutRequest,
+    cleanup="delete",
+    retention_ms=DAY_MS // 24,
+    about="Keys whose statistics changed.",
+    writers=(Role.LEARNER,),
+    readers=(Role.LAYOUTS,),
 )
 LAYOUTS = Topic(
-    "layouts",
-    "page, segment",
-    m.Layout,
-    "compact",
-    -1,
-    "The newest layout of each page and segment.",
+    name="layouts",
+    key="page, segment",
+    message=m.Layout,
+    cleanup="compact",
+    retention_ms=-1,
+    about="The newest layout of each page and segment.",
+    writers=(Role.LAYOUTS,),
+    readers=(Role.RENDERERS, Role.EDGE, Role.LAYOUTS, Role.CONSOLE, Role.EVALUATION),
     tombstone="no layout: use the fallback",
 )
-LAYOUTS_HISTORY = Topic("layouts-history", "page, segment", m.Layout, "delete", 90 * DAY_MS, "Every published layout.")
+LAYOUTS_HISTORY = Topic(
+    name="layouts-history",
+    key="page, segment",
+    message=m.Layout,
+    cleanup="delete",
+    retention_ms=90 * DAY_MS,
+    about="Every published layout.",
+    writers=(Role.LAYOUTS,),
+    readers=(Role.EVALUATION,),
+)
 DEAD_LETTERS = Topic(
-    "dead-letters", "as came", None, "delete", 90 * DAY_MS, "Records that did not fit, with the reason in headers."
+    name="dead-letters",
+    key="as came",
+    message=None,
+    cleanup="delete",
+    retention_ms=90 * DAY_MS,
+    about="Records that did not fit, with the reason in headers.",
+    writers=(Role.LEARNER, Role.ATTRIBUTION, Role.ENCODER),
+    readers=(Role.OPERATORS, Role.CONSOLE),
 )
 
 TOPICS: tuple[Topic, ...] = (
@@ -121,3 +243,14 @@ TOPICS: tuple[Topic, ...] = (
 )
 BY_NAME: dict[str, Topic] = {topic.name: topic for topic in TOPICS}
 EVENT_TOPICS: tuple[Topic, ...] = tuple(topic for topic in TOPICS if topic.event)
+FOLDED_TOPICS: tuple[Topic, ...] = tuple(topic for topic in TOPICS if topic.folded)
+
+
+def read_by(role: Role) -> tuple[Topic, ...]:
+    """The topics that a role reads, in the order of the table."""
+    return tuple(topic for topic in TOPICS if role in topic.readers)
+
+
+def written_by(role: Role) -> tuple[Topic, ...]:
+    """The topics that a role writes, in the order of the table."""
+    return tuple(topic for topic in TOPICS if role in topic.writers)

@@ -124,7 +124,8 @@ async def by_page(redis: Redis, size: Size, events: int, rounds: int) -> ByPage:
     await redis.flushall()
     store = Store(redis, "scale", GROUPS)
     shown = {(item, slot): 100 for item in item_names(size.items) for slot in slot_names(size.slots)}
-    delta = GroupDelta({TableKey(PAGE, SEGMENT, 0, Traffic.LEARNED): TableDelta(shown, dict.fromkeys(shown, 5))})
+    amounts = {"impressions": shown, "clicks": dict.fromkeys(shown, 5)}
+    delta = GroupDelta({TableKey(PAGE, SEGMENT, 0, Traffic.LEARNED): TableDelta(amounts)})
     await store.apply(FILL_TP, 0, [GroupUpdate(group_of(PAGE, SEGMENT, GROUPS), 0, Watermark(1), delta)])
     held = await _bytes(redis)
     cost = await _event_us(await _partition(store), _Feed(size, 1), [(PAGE, SEGMENT)], events, rounds)

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from schemas.messages import Impression
+from schemas.topics import IMPRESSIONS
 from streams.fold.deltas import Folder
 from streams.fold.judge import Accepted, bucket_of
 from streams.kafka.records import TopicPartition
@@ -34,7 +35,7 @@ class Sink:
         self._connection = client.connection_pool.get_connection()
         self._keys = GroupKeys(redis.namespace, 0)
         self._known = Directories()
-        self._folder = Folder(fold, lambda page, segment: 0)
+        self._folder = Folder(IMPRESSIONS, fold, lambda page, segment: 0)
         self._width = fold.bucket_ms
         self._written = 0
         self._sent: Operations | None = None

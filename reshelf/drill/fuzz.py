@@ -21,6 +21,7 @@ from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, PURCHASES, Topic
 from streams.attribution.core import PartitionAttribution
 from streams.attribution.windows import PageWindows
 from streams.fold.deltas import Folder
+from streams.fold.measures import CELLS
 from streams.kafka.records import Batch, TopicPartition
 from streams.settings import HOUR_MS, AttributionSettings, FoldSettings, RedisSettings
 from streams.state.clicks.group import GroupMemory, Position
@@ -80,7 +81,7 @@ def _one_topic(topic: Topic, records: int, chance: random.Random, settings: Fold
     marks = [Watermark(0)] * GROUPS
     store = Store(redis_client(RedisSettings()), "hostile", GROUPS)
     partition = PartitionFold(TopicPartition(topic.name, 0), store, 0, marks, settings, nobody)
-    folder = Folder(settings, lambda page, segment: group_of(page, segment, GROUPS))
+    folder = Folder(topic, settings, lambda page, segment: group_of(page, segment, GROUPS))
     log = damaged(topic, records, chance)
     for start in range(0, records, BATCH):
         some = list(islice(log, BATCH))
@@ -89,7 +90,12 @@ def _one_topic(topic: Topic, records: int, chance: random.Random, settings: Fold
         account.verdicts.update(prepared.tally(0))
         account.names[topic.name] += len(prepared.names)
         for delta in folder.fold(prepared.judged.accepted).values():
-            account.cells[topic.name] += sum(len(t.impressions) + len(t.clicks) for t in delta.tables.values())
+            account.cells[topic.name] += sum(
+                len(cells)
+                for table in delta.tables.values()
+                for name, cells in table.amounts.items()
+                if name in CELLS.names
+            )
 
 
 def _purchases(records: int, chance: random.Random, settings: FoldSettings, account: Account) -> None:

@@ -16,14 +16,13 @@ from reshelf.settings import Settings
 from schemas import dead_letters
 from schemas.codec import decode_key, decoder
 from schemas.messages import Conversion, Layout
-from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, LAYOUTS, LAYOUTS_HISTORY, PURCHASES, Topic
+from schemas.topics import CLICKS, CONVERSIONS, FOLDED_TOPICS, LAYOUTS, LAYOUTS_HISTORY, PURCHASES, Topic
 from streams.fold.judge import FORGOTTEN, Judge
 from streams.fold.plain import PlainFold
 from streams.kafka.reader import partitions, reader, to_the_end
 from streams.kafka.records import TopicPartition
 from streams.settings import KafkaSettings
 
-FOLDED = (IMPRESSIONS, CLICKS, CONVERSIONS)
 SHOWN = 5
 
 
@@ -93,7 +92,7 @@ def check_state(rows: list[list[Any]], log: Log, settings: Settings) -> Finding:
 
 
 def _folded(log: Log, settings: Settings) -> PlainFold:
-    plain, names = PlainFold(settings.fold), {topic.name for topic in FOLDED}
+    plain, names = PlainFold(settings.fold), {topic.name for topic in FOLDED_TOPICS}
     for tp, records in log.items():
         if tp.topic in names:
             plain.read(tp, records)
@@ -201,6 +200,6 @@ def torn_layouts(log: Log) -> int:
 def _is_behind(layout: Layout, ends: dict[TopicPartition, int], partitions: int) -> bool:
     return any(
         layout.watermarks.get(topic.name, [0] * partitions)[number] < ends.get(TopicPartition(topic.name, number), 0)
-        for topic in FOLDED
+        for topic in FOLDED_TOPICS
         for number in range(partitions)
     )

@@ -9,9 +9,11 @@ import msgspec
 
 from schemas.codec import bad_record, decoder, encode, encode_key
 from schemas.errors import BadRecord
-from schemas.topics import CLICKS, IMPRESSIONS, PURCHASES, Topic
+from schemas.export import stem
+from schemas.topics import Role, Topic, written_by
 
-KINDS: dict[str, Topic] = {"impression": IMPRESSIONS, "click": CLICKS, "purchase": PURCHASES}
+KINDS: dict[str, Topic] = {stem(topic.message): topic for topic in written_by(Role.EDGE) if topic.message}
+"""The topic of each kind of event: a click's is `click`."""
 
 OPENED = re.compile(rb'\s*\{\s*"events"\s*:\s*\[')
 MARK = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{},]', re.DOTALL)

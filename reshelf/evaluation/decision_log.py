@@ -11,13 +11,12 @@ from reshelf.evaluation.clock import Clock
 from schemas.codec import decoder
 from schemas.errors import BadRecord
 from schemas.messages import Layout
-from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, LAYOUTS_HISTORY
+from schemas.topics import FOLDED_TOPICS, LAYOUTS_HISTORY
 from streams.fold.judge import Accepted, Judge
 from streams.kafka.reader import read_runs
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings, KafkaSettings
 
-FOLDED = (IMPRESSIONS, CLICKS, CONVERSIONS)
 Log = dict[TopicPartition, list[Accepted]]
 
 
@@ -34,7 +33,7 @@ def events(kafka: KafkaSettings, fold: FoldSettings, clock: Clock | None = None)
     Quotas of names are left out: a name too many is still a decision.
     """
     found: Log = {}
-    for topic in FOLDED:
+    for topic in FOLDED_TOPICS:
         judges: dict[int, Judge] = {}
         for partition, records in read_runs(kafka, topic):
             judge = judges.setdefault(partition, Judge(topic, fold, built=False))

@@ -18,19 +18,18 @@ from confluent_kafka import KafkaError, Message
 
 from policy.evaluation.estimators import ESTIMATORS, Evidence
 from reshelf.evaluation.arrays import REWARDS, Reward, page_log
-from reshelf.evaluation.decision_log import FOLDED
 from reshelf.evaluation.evaluate import answerable, recorded, told
 from reshelf.evaluation.join import View, join
 from schemas.codec import decoder
 from schemas.errors import BadRecord
 from schemas.messages import Conversion, Layout
-from schemas.topics import BY_NAME, LAYOUTS_HISTORY, Topic
+from schemas.topics import BY_NAME, FOLDED_TOPICS, LAYOUTS_HISTORY, Topic
 from streams.fold.judge import Judge
 from streams.kafka.reader import BATCH, Read, partitions, read_of, reader
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings, KafkaSettings
 
-FOLLOWED = (LAYOUTS_HISTORY, *FOLDED)
+FOLLOWED = (LAYOUTS_HISTORY, *FOLDED_TOPICS)
 Name = tuple[str, Reward, str]
 """Page, reward and estimator."""
 PageView = tuple[str, str]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -62,7 +62,7 @@ def join(events: Iterable[Any], layouts: Iterable[Layout], amount_cap: int) -> D
     names, a conversion to its click; amounts are capped as in the state.
     """
     joined = _Joined({(one.page, one.segment, one.version): one for one in layouts}, amount_cap)
-    by_kind: dict[type, list[Any]] = {Impression: [], Click: [], Conversion: []}
+    by_kind: dict[type, list[Any]] = defaultdict(list)
     for event in events:
         by_kind[type(event)].append(event)
     for impression in by_kind[Impression]:

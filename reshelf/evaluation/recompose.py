@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import msgspec
-import numpy as np
 
 from reshelf.evaluation.clock import Clock, Watermarks, next_offset
 from reshelf.evaluation.decision_log import Log
 from schemas.messages import Layout, PolicyChoice, PolicyParameters
+from schemas.topics import BY_NAME
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.item_features import ItemFeatures
 from streams.catalog.view import CatalogView
 from streams.catalog.weighted_counts import WeightedCounts
-from streams.fold.deltas import DELAY_BINS, WHOLE_PAGE, Folder, TableDelta, TableKey
+from streams.fold.deltas import WHOLE_PAGE, Folder, TableDelta, TableKey
 from streams.fold.judge import Accepted
 from streams.kafka.records import TopicPartition
 from streams.layouts.compose import compose
 from streams.settings import FoldSettings, LayoutSettings
-from streams.state.arrays.tables import Table
+from streams.state.arrays.tables import Table, table_of
 from streams.state.expiry import is_expired
 from streams.state.reader import KeyState
 
@@ -33,36 +35,17 @@ Choice = Callable[[PolicyChoice], PolicyChoice]
 class _Counts:
     """The counts of one table so far; `table` is made anew only after they changed."""
 
-    cells: dict[tuple[str, str], list[int]] = field(default_factory=dict)
-    sales: dict[str, list[int]] = field(default_factory=dict)
-    delays: list[int] = field(default_factory=lambda: [0] * DELAY_BINS)
+    amounts: dict[str, Counter[Any]] = field(default_factory=lambda: defaultdict(Counter))
     _made: Table | None = None
 
     def add(self, delta: TableDelta) -> None:
         self._made = None
-        for at, counts in enumerate((delta.impressions, delta.clicks)):
-            for cell, count in counts.items():
-                self.cells.setdefault(cell, [0, 0])[at] += count
-        for item, more in delta.sales.items():
-            had = self.sales.setdefault(item, [0, 0, 0])
-            had[:] = [one + other for one, other in zip(had, more, strict=True)]
-        for at, count in delta.delays.items():
-            self.delays[at] += count
+        for measure, cells in delta.amounts.items():
+            self.amounts[measure].update(cells)
 
     def table(self, key: TableKey) -> Table:
         if self._made is None:
-            items = {item: row for row, item in enumerate(dict.fromkeys([*(c[0] for c in self.cells), *self.sales]))}
-            slots = {slot: column for column, slot in enumerate(dict.fromkeys(cell[1] for cell in self.cells))}
-            cells = np.zeros((len(items), len(slots), 2), dtype=np.int64)
-            for (item, slot), counts in self.cells.items():
-                cells[items[item], slots[slot]] = counts
-            sales = np.zeros((len(items), 3), dtype=np.int64)
-            for item, sums in self.sales.items():
-                sales[items[item]] = sums
-            self._made = Table(
-                key.segment, key.bucket, key.traffic, tuple(items), tuple(slots), cells[:, :, 0], cells[:, :, 1],
-                sales[:, 0], sales[:, 1], sales[:, 2], np.array(self.delays, dtype=np.int64),
-            )  # fmt: skip
+            self._made = table_of(key, self.amounts)
         return self._made
 
 
@@ -74,7 +57,7 @@ class Past:
         self._fold = fold
         self._clock = clock
         self._offsets = {tp: [one.offset for one in accepted] for tp, accepted in events.items()}
-        self._folder = Folder(fold, lambda page, segment: 0)
+        self._folders = {tp: Folder(BY_NAME[tp.topic], fold, lambda page, segment: 0) for tp in events}
         self._counts: dict[TableKey, _Counts] = {}
         self._reached: dict[TopicPartition, int] = {}
 
@@ -84,7 +67,7 @@ class Past:
         if any(end < self._reached.get(tp, 0) for tp, end in ends.items()):
             self._counts, self._reached = {}, {}
         for tp, end in ends.items():
-            for group in self._folder.fold(self._events[tp][self._reached.get(tp, 0) : end]).values():
+            for group in self._folders[tp].fold(self._events[tp][self._reached.get(tp, 0) : end]).values():
                 for key, delta in group.tables.items():
                     self._counts.setdefault(key, _Counts()).add(delta)
         self._reached = ends

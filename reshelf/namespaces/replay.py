@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from reshelf.settings import Settings
 from reshelf.terminal.progress import Begin
 from schemas.errors import BadSettings
-from schemas.topics import CLICKS, CONVERSIONS, EVENT_TOPICS, IMPRESSIONS, PURCHASES
+from schemas.topics import CLICKS, CONVERSIONS, EVENT_TOPICS, FOLDED_TOPICS, PURCHASES
 from streams.attribution.reattribute import Reattributed, Rule
 from streams.attribution.windows import PageWindows, RulesReader
 from streams.kafka.log_source import Source, Span
@@ -27,7 +27,7 @@ from streams.state.connection.client import redis_client
 from streams.state.manifest import Manifest, agree, manifest_of, read
 from streams.state.store import Store
 
-FOLDED = tuple(topic.name for topic in (IMPRESSIONS, CLICKS, CONVERSIONS))
+FOLDED = tuple(topic.name for topic in FOLDED_TOPICS)
 ALL = tuple(topic.name for topic in EVENT_TOPICS)
 BEGINNING = "beginning"
 LARGEST_OFFSET = 10**11

@@ -20,7 +20,8 @@ from streams.catalog.embeddings import filled
 from streams.catalog.item_features import sold
 from streams.catalog.weighted_counts import ONE, WeightedCounts, weights
 from streams.fitter.pacing import pacing
-from streams.fold.deltas import DELAY_BINS, Traffic
+from streams.fold.deltas import Traffic
+from streams.fold.measures import DELAY_BINS
 from streams.settings import FoldSettings, LayoutSettings
 from streams.state.arrays.tables import Table
 

@@ -1,29 +1,34 @@
-"""Accepted events added up per state group: integers only, so that order cannot matter."""
+"""Accepted events added up per state group, by the declared measures: integers only, so that order cannot matter."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from itertools import chain, repeat
 from operator import attrgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from policy.assignment import unit_bin
-from schemas.messages import BASELINE, Click, Conversion, Impression, SlotItem
+from schemas.messages import BASELINE
+from schemas.topics import Topic
 from streams.fold.judge import Accepted
+from streams.fold.measures import BINS, CELLS, DELAY_BINS, TABLE_ARRAYS, Amount, Array, Keying, Measure
 from streams.settings import FoldSettings
 
 if TYPE_CHECKING:
     from streams.fold.fast.compiled import Cells, FastEvents
 
-DELAY_BINS = 32
 WHOLE_PAGE = "*"
-_CELL = attrgetter("item", "slot")
 KNOWN_KEYS = 100_000
 """Keys whose groups a folder remembers."""
 CellName = tuple[str, str, int, int]
 """Page, segment, bucket and variant."""
+Cell = Any
+"""What the array of a measure is keyed by: (item, slot), an item, the number of a bin."""
+SHOWN = CELLS.names[0]
+"""The measure that the compiled fold counts."""
 
 
 class Traffic(IntEnum):
@@ -45,29 +50,25 @@ class TableKey(NamedTuple):
 
 @dataclass(slots=True)
 class TableDelta:
-    """What a batch adds to a table; cells are keyed by (item, slot), sales by item.
+    """What a batch adds to a table: by measure, an amount for each cell.
 
     `fast_events` are impressions that the shortcut counted, beside the others.
     """
 
-    impressions: dict[tuple[str, str], int] = field(default_factory=dict)
-    clicks: dict[tuple[str, str], int] = field(default_factory=dict)
-    sales: dict[str, list[int]] = field(default_factory=dict)
-    delays: dict[int, int] = field(default_factory=dict)
+    amounts: dict[str, dict[Cell, int]] = field(default_factory=dict)
     fast_events: Cells | None = None
 
     @property
     def touched(self) -> bool:
         """Whether anything was added."""
-        return bool(self.impressions or self.clicks or self.sales or self.fast_events)
+        return bool(self.amounts or self.fast_events)
 
 
 @dataclass(slots=True)
 class GroupDelta:
     """What a batch adds to one state group.
 
-    `bins` maps a whole-page table and a bin of units (0..255) to
-    [page views, units, clicks, orders, revenue].
+    `bins` maps a whole-page table and a bin of units (0..255) to the numbers of `measures.BINS`.
     """
 
     tables: dict[TableKey, TableDelta] = field(default_factory=dict)
@@ -75,13 +76,14 @@ class GroupDelta:
 
 
 class _Cell(NamedTuple):
-    """Where events of one key, bucket and variant go; `shown` is counted when the batch is through."""
+    """Where events of one key, bucket and traffic go; the events are counted when the batch is through."""
 
     group: int
     whole: int
     table: TableDelta
     bins: dict[int, list[int]]
-    shown: list[SlotItem]
+    of_key: list[Accepted]
+    of_page: list[Accepted]
 
 
 def traffic_of(variant: int) -> Traffic:
@@ -97,12 +99,15 @@ def delay_bin(delay_ms: int) -> int:
 
 
 class Folder:
-    """Folds accepted events; `group_of(page, segment)` names the state group of a key."""
+    """Folds accepted events of one topic; `group_of(page, segment)` names the state group of a key."""
 
-    def __init__(self, settings: FoldSettings, group_of: Callable[[str, str], int]) -> None:
+    def __init__(self, topic: Topic, settings: FoldSettings, group_of: Callable[[str, str], int]) -> None:
         self._cap = settings.amount_cap
         self._group_of = group_of
         self._known: dict[tuple[str, str], tuple[int, int]] = {}
+        self._many = topic.message is not None and "slots" in topic.message.__struct_fields__
+        self._arrays = [(array, found) for array in TABLE_ARRAYS if (found := _of(topic, array))]
+        self._bins = _of(topic, BINS)
 
     def fold(
         self,
@@ -115,30 +120,36 @@ class Folder:
         places: dict[CellName, _Cell] = {}
         for one in accepted:
             offset, bucket, event = one[0], one[1], one[2]
-            name = (event.page, event.segment, bucket, event.variant)
+            name = (event.page, event.segment, bucket, min(event.variant, 0))
             place = places.get(name)
             if place is None:
                 place = places[name] = self._place(groups, *name)
             if applied_offsets is None or offset >= applied_offsets[place.group]:
-                self._count(place, event)
+                place.of_key.append(one)
             if applied_offsets is None or offset >= applied_offsets[place.whole]:
-                self._count_unit(place.bins, one)
+                place.of_page.append(one)
+        for place in places.values():
+            self._count(place)
         if fast_events:
             self._add_fast_events(groups, fast_events, applied_offsets)
-        _close(groups, places.values())
+        _drop_untouched(groups)
         return groups
 
     def _add_fast_events(
         self, groups: dict[int, GroupDelta], fast_events: FastEvents, applied_offsets: list[int] | None
     ) -> None:
         """What the shortcut has counted; impressions alone."""
+        width, (view, unit) = len(BINS.measures), (number for number, _ in self._bins)
         for name, cells, units in fast_events.counted(applied_offsets):
             place = self._place(groups, *name)
             place.table.fast_events = cells
-            for at, (views, new_units, *_) in units.items():
-                counts = place.bins.setdefault(at, [0, 0, 0, 0, 0])
-                counts[0] += views
-                counts[1] += new_units
+            bins = place.bins
+            for at, (views, new_units) in units.items():
+                row = bins.get(at)
+                if row is None:
+                    row = bins[at] = [0] * width
+                row[view] += views
+                row[unit] += new_units
 
     def _place(self, groups: dict[int, GroupDelta], page: str, segment: str, bucket: int, variant: int) -> _Cell:
         """Where events of a key, bucket and variant are counted."""
@@ -146,13 +157,8 @@ class Folder:
         group, whole = self.groups(page, segment)
         tables = groups.setdefault(group, GroupDelta()).tables
         bins = groups.setdefault(whole, GroupDelta()).bins
-        return _Cell(
-            group,
-            whole,
-            tables.setdefault(TableKey(page, segment, bucket, traffic), TableDelta()),
-            bins.setdefault(TableKey(page, WHOLE_PAGE, bucket, traffic), {}),
-            [],
-        )
+        table = tables.setdefault(TableKey(page, segment, bucket, traffic), TableDelta())
+        return _Cell(group, whole, table, bins.setdefault(TableKey(page, WHOLE_PAGE, bucket, traffic), {}), [], [])
 
     def groups(self, page: str, segment: str) -> tuple[int, int]:
         """The groups of a key and of its whole page."""
@@ -164,46 +170,73 @@ class Folder:
             self._known[page, segment] = known
         return known
 
-    def _count(self, place: _Cell, event: Impression | Click | Conversion) -> None:
-        if type(event) is Impression:
-            place.shown.extend(event.slots)
-        elif type(event) is Click:
-            clicks, cell = place.table.clicks, (event.item, event.slot)
-            clicks[cell] = clicks.get(cell, 0) + 1
-        else:
-            self._count_sale(place.table, event)  # type: ignore[arg-type]
+    def _count(self, place: _Cell) -> None:
+        """Add up what came to a place, measure by measure."""
+        events = place.of_key
+        for array, measures in self._arrays if events else ():
+            cells = self._cells(array.keying, events)
+            for _, measure in measures:
+                counts = place.table.amounts.setdefault(measure.name, {})
+                if measure.amount is Amount.ONE:
+                    _add(counts, Counter(cells).items())
+                else:
+                    _add(counts, zip(cells, self._amounts(measure.amount, events), strict=True))
+        self._count_units(place.bins, place.of_page)
 
-    def _count_sale(self, table: TableDelta, event: Conversion) -> None:
-        amount = min(event.amount, self._cap)
-        sale = table.sales.setdefault(event.item, [0, 0, 0])
-        sale[0] += 1
-        sale[1] += amount
-        sale[2] += amount * amount
-        delay = delay_bin(event.delay)
-        table.delays[delay] = table.delays.get(delay, 0) + 1
+    def _count_units(self, bins: dict[int, list[int]], events: Sequence[Accepted]) -> None:
+        rows = []
+        for one in events:
+            at = unit_bin(one.event.unit)
+            row = bins.get(at)
+            if row is None:
+                row = bins[at] = [0] * len(BINS.measures)
+            rows.append(row)
+        for number, measure in self._bins:
+            for row, amount in zip(rows, self._amounts(measure.amount, events), strict=False):
+                row[number] += amount
 
-    def _count_unit(self, bins: dict[int, list[int]], one: Accepted) -> None:
-        at = unit_bin(one.event.unit)
-        counts = bins.get(at)
-        if counts is None:
-            counts = bins[at] = [0, 0, 0, 0, 0]
-        kind = type(one.event)
-        if kind is Impression:
-            counts[0] += one.new_view
-            counts[1] += one.new_unit
-        elif kind is Click:
-            counts[2] += 1
-        else:
-            counts[3] += one.new_order
-            counts[4] += min(one.event.amount, self._cap)
+    def _cells(self, keying: Keying, events: Sequence[Accepted]) -> Sequence[Cell]:
+        """The cell of each event in an array, or the several of an event with a list of slots."""
+        if keying is Keying.ITEM_SLOT:
+            places = chain.from_iterable(one.event.slots for one in events) if self._many else map(_EVENT, events)
+            return list(map(_ITEM_SLOT, places))
+        if keying is Keying.ITEM:
+            return [one.event.item for one in events]
+        return [delay_bin(one.event.delay) for one in events]
+
+    def _amounts(self, amount: Amount, events: Sequence[Accepted]) -> Iterable[int]:
+        """What each event adds to its cell."""
+        match amount:
+            case Amount.ONE:
+                return repeat(1)
+            case Amount.MONEY:
+                return [min(one.event.amount, self._cap) for one in events]
+            case Amount.MONEY_SQUARED:
+                return [min(one.event.amount, self._cap) ** 2 for one in events]
+            case Amount.NEW_VIEW:
+                return map(_NEW_VIEW, events)
+            case Amount.NEW_UNIT:
+                return map(_NEW_UNIT, events)
+            case Amount.NEW_ORDER:
+                return map(_NEW_ORDER, events)
 
 
-def _close(groups: dict[int, GroupDelta], places: Iterable[_Cell]) -> None:
-    """Count the cells that were shown, and drop what nothing was added to."""
-    for place in places:
-        impressions = place.table.impressions
-        for cell, count in Counter(map(_CELL, place.shown)).items():
-            impressions[cell] = impressions.get(cell, 0) + count
+_EVENT, _ITEM_SLOT = attrgetter("event"), attrgetter("item", "slot")
+_NEW_VIEW, _NEW_UNIT, _NEW_ORDER = map(attrgetter, ("new_view", "new_unit", "new_order"))
+
+
+def _of(topic: Topic, array: Array) -> list[tuple[int, Measure]]:
+    """The measures of an array that a topic's events add to, with their places in a cell."""
+    return [(number, measure) for number, measure in enumerate(array.measures) if measure.topic is topic]
+
+
+def _add(counts: dict[Cell, int], more: Iterable[tuple[Cell, int]]) -> None:
+    for cell, amount in more:
+        counts[cell] = counts.get(cell, 0) + amount
+
+
+def _drop_untouched(groups: dict[int, GroupDelta]) -> None:
+    """Drop what nothing was added to."""
     for group, delta in list(groups.items()):
         delta.tables = {key: table for key, table in delta.tables.items() if table.touched}
         delta.bins = {key: bins for key, bins in delta.bins.items() if bins}

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from schemas.codec import bad_record
 from schemas.dead_letters import DeadLetter
-from schemas.messages import Conversion, Impression
-from schemas.topics import CLICKS, CONVERSIONS, DAY_MS, IMPRESSIONS, Topic
+from schemas.topics import DAY_MS, IMPRESSIONS, Topic
 from streams.fold.fast.path import BUILT, block_count, fast_events_of, make_fast_path, window
+from streams.fold.measures import Amount, amounts_of, counts_money
 from streams.kafka.records import Record, TopicPartition
 from streams.settings import FoldSettings
 
@@ -93,24 +94,28 @@ class Judge:
     def __init__(self, topic: Topic, settings: FoldSettings, built: bool = BUILT) -> None:
         assert topic.message is not None
         self._decode: Callable[[Any], Any] = msgspec.json.Decoder(topic.message).decode
-        self._message = topic.message
         self._settings = settings
         self._life = settings.bucket_ms and settings.bucket_ms + settings.bucket_ttl_ms
         self.newest = 0
         """The largest append time so far (ms); a worker that resumes sets it from its watermark."""
         self._ids, self._views, self._units, self._orders = (window(settings.duplicate_window, built) for _ in range(4))
         self._brought = block_count(settings.duplicate_window, built)
-        self._clicked = window(settings.duplicate_window, built) if topic is CLICKS else None
-        self._most = {IMPRESSIONS: settings.unit_impressions, CLICKS: settings.unit_clicks}.get(topic, 0)
+        self._clicked = window(settings.duplicate_window, built) if topic.once_per_slot else None
+        self._forgets = bool(topic.tombstone)
+        self._most: int = getattr(settings, topic.unit_limit) if topic.unit_limit else 0
+        self._time = attrgetter(topic.time_field)
+        self._late_ms = settings.allowed_lateness_ms if topic.refuses_late else 0
+        self._currency = settings.currency if counts_money(topic) else ""
         self._built = built and topic is IMPRESSIONS
         self._fast_path: FastPath | None = self._new_fast_path()
         self._full = False
         self._bucket = -1
+        amounts = amounts_of(topic)
         self._mark: Callable[[Any, int], Marks] = _no_marks
-        if topic is IMPRESSIONS:
-            self._mark = self._mark_impression
-        elif topic is CONVERSIONS:
-            self._mark = self._mark_conversion
+        if not amounts.isdisjoint((Amount.NEW_VIEW, Amount.NEW_UNIT)):
+            self._mark = self._mark_view
+        elif Amount.NEW_ORDER in amounts:
+            self._mark = self._mark_order
 
     def judge(self, records: Sequence[Record], first: int = 0, admit: Admit | None = None) -> Judged:
         """The verdicts on `records`, which continue what was judged before.
@@ -155,7 +160,7 @@ class Judge:
         value, offset = record.value, record.offset
         self.newest = max(self.newest, record.timestamp)
         robot = self._is_robot(record)
-        if value is None and self._clicked is not None and record.key:
+        if value is None and self._forgets and record.key:
             judged.skipped[FORGOTTEN].append(offset)
             return
         try:
@@ -178,7 +183,7 @@ class Judge:
         self, record: Record, event: Any, marks: Marks, noise: str | None, judged: Judged, admit: Admit | None
     ) -> None:
         """Accept an event that is no duplicate, or say why not."""
-        time_ms = event.clicked_at if self._message is Conversion else event.occurred_at
+        time_ms = self._time(event)
         one = Accepted(record.offset, bucket_of(time_ms, self._settings.bucket_ms), event, *marks)
         if invalid := self._invalid(record, event, time_ms):
             judged.rejected.append(invalid)
@@ -201,13 +206,13 @@ class Judge:
             return False
         return self._clicked.seen(f"{event.page}\n{event.unit}\n{event.page_view_id}\n{event.slot}", record.offset)
 
-    def _mark_impression(self, event: Impression, offset: int) -> Marks:
+    def _mark_view(self, event: Any, offset: int) -> Marks:
         """Noted for duplicates too: what a warm-up sees must not depend on what came before it."""
         new_view = not self._views.seen(event.page_view_id, offset)
         new_unit = not self._units.seen(f"{event.page}\n{event.unit}", offset)
         return new_view, new_unit, False
 
-    def _mark_conversion(self, event: Conversion, offset: int) -> Marks:
+    def _mark_order(self, event: Any, offset: int) -> Marks:
         return False, False, not self._orders.seen(f"{event.page}\n{event.order_id}", offset)
 
     def _invalid(self, record: Record, event: Any, time_ms: int) -> Rejected | None:
@@ -220,14 +225,12 @@ class Judge:
             return Rejected(
                 record, "early", f"event time is {-lateness} ms after append time, limit {limits.max_clock_skew_ms}"
             )
-        if limits.allowed_lateness_ms and lateness > limits.allowed_lateness_ms and self._message is not Conversion:
-            return Rejected(
-                record, "late", f"append time is {lateness} ms after event time, limit {limits.allowed_lateness_ms}"
-            )
+        if self._late_ms and lateness > self._late_ms:
+            return Rejected(record, "late", f"append time is {lateness} ms after event time, limit {self._late_ms}")
         if self._life and bucket_of(time_ms, limits.bucket_ms) + self._life < self.newest:
             return Rejected(record, "late", f"append time is {lateness} ms after event time: its bucket is gone")
-        if self._message is Conversion and event.currency != limits.currency:
-            return Rejected(record, "currency", f"expected amounts in {limits.currency}, got {event.currency}")
+        if self._currency and event.currency != self._currency:
+            return Rejected(record, "currency", f"expected amounts in {self._currency}, got {event.currency}")
         return None
 
 

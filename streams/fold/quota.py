@@ -22,14 +22,14 @@ from zlib import crc32
 
 import numpy as np
 
-from schemas.messages import Click, Conversion, Impression
+from schemas.messages import Impression
+from streams.fold.measures import Event
 from streams.settings import FoldSettings
 
 KEY, ITEM, SLOT = 0, 1, 2
 OPEN_BUCKETS = 8
 _ITEM = attrgetter("item")
 _SLOT = attrgetter("slot")
-Event = Impression | Click | Conversion
 
 
 class NewName(NamedTuple):

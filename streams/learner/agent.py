@@ -20,7 +20,7 @@ import faust
 from schemas.codec import encode, encode_key
 from schemas.errors import StateAttention
 from schemas.messages import LayoutRequest
-from schemas.topics import CLICKS, CONVERSIONS, DEAD_LETTERS, IMPRESSIONS, LAYOUT_REQUESTS
+from schemas.topics import DEAD_LETTERS, FOLDED_TOPICS, IMPRESSIONS, LAYOUT_REQUESTS
 from streams.fold.alarm import InvalidAlarm
 from streams.fold.deltas import WHOLE_PAGE
 from streams.fold.fast.path import BUILT
@@ -41,7 +41,6 @@ from streams.state.store import Store
 from streams.transport import BatchApp, create_app, end_process, guarded, reader, run_beside, subscription
 
 log = logging.getLogger("reshelf")
-TOPICS = (IMPRESSIONS, CLICKS, CONVERSIONS)
 OUTPUTS = (DEAD_LETTERS, LAYOUT_REQUESTS)
 _SEEN_REST_S = 5.0
 """Keys that nobody clicks are asked for at most so often: impressions alone move a posterior slowly."""
@@ -78,7 +77,7 @@ class Learner:
         self._committing = asyncio.Lock()
         self._retry = Retry()
         self._asking = Retry()
-        for topic in TOPICS:
+        for topic in FOLDED_TOPICS:
             REGISTRY.add("reshelf_rewinds_total", topic.name, by=0)
 
     # Ownership
@@ -282,7 +281,7 @@ def learner_app(
             linger_s=settings.linger_ms / 1000,
             rest_s={IMPRESSIONS.name: settings.impressions_ms / 1000},
         )
-        topics = [kafka.prefix + topic.name for topic in TOPICS]
+        topics = [kafka.prefix + topic.name for topic in FOLDED_TOPICS]
         learner.app.agent(subscription(learner.app, topics), name="learn")(learner.learn)
         run_beside(learner.app, learner.tasks, [outlet.close, client.aclose], "Learning")
         return learner.app

@@ -12,6 +12,7 @@ from importlib.resources import files
 import orjson
 
 from streams.fold.deltas import TableKey, Traffic
+from streams.fold.measures import BINS, PARTS, blocks
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings
 from streams.state.arrays.directory import names_in
@@ -23,7 +24,6 @@ from streams.state.watermark import Watermark
 
 _SCRIPT = files("streams.state").joinpath("expire.lua").read_text()
 _QUOTA_SCRIPT = files("streams.state").joinpath("expire_quota.lua").read_text()
-_ARRAYS = ("items", "slots", "sold", "sales", "delays", "bins", "revision")
 _SPARE_BLOCKS = 16
 """Blocks of cells that are dropped beyond those of the slots that were listed: some may have come since."""
 
@@ -83,5 +83,6 @@ def _table(bucket: int, member: bytes) -> TableKey:
 
 
 def _names(keys: GroupKeys, key: TableKey, slots: int) -> list[str]:
-    cells = (f"cells{block}" for block in range(blocks_for(slots) + _SPARE_BLOCKS))
-    return [keys.table(array, key) for array in (*_ARRAYS, *cells)]
+    """All keys that a table may have."""
+    names = (*PARTS, BINS.name, "revision", *blocks(0, blocks_for(slots) + _SPARE_BLOCKS))
+    return [keys.table(name, key) for name in names]

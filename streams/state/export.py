@@ -15,8 +15,8 @@ buckets are left out.  Each line is a JSON array that begins with its kind:
 from __future__ import annotations
 
 import csv
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from typing import Any, TextIO
 from zlib import crc32
@@ -25,6 +25,7 @@ import numpy as np
 import orjson
 
 from streams.fold.deltas import TableKey
+from streams.fold.measures import BINS, TABLE_ARRAYS, Array, Keying
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings
 from streams.state.arrays.tables import Table, decode_bins
@@ -36,7 +37,10 @@ from streams.state.reader import read_tables, table_keys
 from streams.state.store import Store
 
 Row = list[Any]
-CSV_COLUMNS = ("page", "segment", "bucket", "item", "slot", "impressions", "clicks", "conversions", "revenue")
+CSV_COLUMNS = (
+    *("page", "segment", "bucket", "item", "slot"),
+    *(measure.name for array in TABLE_ARRAYS for measure in array.measures if measure.in_csv),
+)
 
 
 async def rows(store: Store, manifest: Manifest) -> list[Row]:
@@ -49,7 +53,9 @@ async def rows(store: Store, manifest: Manifest) -> list[Row]:
         tables = [key for key in await table_keys(store.redis, keys) if not is_expired(key.bucket, append_time, fold)]
         for key, table in zip(tables, await read_tables(store.redis.mget, keys, tables), strict=True):
             found.extend(table_rows(key, table))
-        bins = [k for k in await table_keys(store.redis, keys, "bins") if not is_expired(k.bucket, append_time, fold)]
+        bins = [
+            k for k in await table_keys(store.redis, keys, BINS.name) if not is_expired(k.bucket, append_time, fold)
+        ]
         found.extend(await _bin_rows(store, keys, bins))
     for tp in partitions:
         found.extend(await _partition_rows(store, tp, append_time, fold))
@@ -68,45 +74,46 @@ def digest(canonical: Iterable[Row]) -> str:
 
 def write_csv(canonical: Iterable[Row], target: TextIO) -> None:
     """The counts as CSV, all traffic together; what is known by item alone has an empty slot."""
-    counts: dict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
-    for kind, *row in canonical:
-        if kind == "cell":
-            page, segment, bucket, _, item, slot, impressions, clicks = row
-            _add(counts[page, segment, bucket, item, slot], (impressions, clicks, 0, 0))
-        elif kind == "sale":
-            page, segment, bucket, _, item, conversions, revenue, _ = row
-            _add(counts[page, segment, bucket, item, ""], (0, 0, conversions, revenue))
+    counts: dict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
+    arrays = {array.row: array for array in TABLE_ARRAYS if any(measure.in_csv for measure in array.measures)}
+    for kind, page, segment, bucket, *row in canonical:
+        if array := arrays.get(kind):
+            _, *cell = row[: -len(array.measures)]
+            item, slot = cell if array.keying is Keying.ITEM_SLOT else (*cell, "")
+            counts[page, segment, bucket, item, slot].update(
+                dict(zip(array.names, row[-len(array.measures) :], strict=True))
+            )
     writer = csv.writer(target, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
-    writer.writerows([*key, *numbers] for key, numbers in sorted(counts.items()))
-
-
-def _add(total: list[int], more: tuple[int, ...]) -> None:
-    total[:] = [had + new for had, new in zip(total, more, strict=True)]
+    columns = CSV_COLUMNS[5:]
+    writer.writerows([*key, *(numbers[name] for name in columns)] for key, numbers in sorted(counts.items()))
 
 
 def table_rows(key: TableKey, table: Table) -> Iterator[Row]:
     """The rows of one table."""
     place = [key.page, key.segment, key.bucket, int(key.traffic)]
-    for row, column in np.argwhere((table.impressions > 0) | (table.clicks > 0)).tolist():
-        counts = [int(table.impressions[row, column]), int(table.clicks[row, column])]
-        yield ["cell", *place, table.items[row], table.slots[column], *counts]
-    for (row,) in np.argwhere(table.conversions > 0).tolist():
-        sums = [int(table.conversions[row]), int(table.revenue[row]), int(table.squares[row])]
-        yield ["sale", *place, table.items[row], *sums]
-    for (at,) in np.argwhere(table.delays > 0).tolist():
-        yield ["delay", *place, at, int(table.delays[at])]
+    for array in TABLE_ARRAYS:
+        numbers = np.stack([table.counts[name] for name in array.names], axis=-1)
+        for cell in np.argwhere(numbers.any(axis=-1)).tolist():
+            yield [array.row, *place, *_cell_name(array, table, cell), *numbers[tuple(cell)].tolist()]
+
+
+def _cell_name(array: Array, table: Table, cell: Sequence[int]) -> list[Any]:
+    """The names that a cell's indices stand for."""
+    if array.keying is Keying.DELAY:
+        return list(cell)
+    return [names[at] for names, at in zip((table.items, table.slots), cell, strict=False)]
 
 
 async def _bin_rows(store: Store, keys: GroupKeys, bins: list[TableKey]) -> list[Row]:
     if not bins:
         return []
-    stored = await translate_errors(lambda: store.redis.mget([keys.table("bins", key) for key in bins]))
+    stored = await translate_errors(lambda: store.redis.mget([keys.table(BINS.name, key) for key in bins]))
     found: list[Row] = []
     for key, content in zip(bins, stored, strict=True):
         counts = decode_bins(content)
         for (at,) in np.argwhere(counts.any(axis=1)).tolist():
-            found.append(["bin", key.page, key.bucket, int(key.traffic), at, *counts[at].tolist()])
+            found.append([BINS.row, key.page, key.bucket, int(key.traffic), at, *counts[at].tolist()])
     return found
 
 

@@ -61,7 +61,7 @@ class GroupKeys:
         return f"{self.base}index:{bucket}"
 
     def table(self, kind: str, key: TableKey) -> str:
-        """One array of a table; `kind` is items, slots, sold, sales, delays, bins, revision or cells<block>."""
+        """One array of a table; `kind` is revision, or the name of a part or block in `streams.fold.measures`."""
         return f"{self.base}{kind}{_table(key)}"
 
 

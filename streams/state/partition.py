@@ -88,7 +88,7 @@ class PartitionFold:
         self._send_dead_letters = bury
         self._judge = Judge(BY_NAME[tp.topic], fold, built)
         self._quota = Quota(fold)
-        self._folder = Folder(fold, lambda page, segment: group_of(page, segment, store.groups))
+        self._folder = Folder(BY_NAME[tp.topic], fold, lambda page, segment: group_of(page, segment, store.groups))
         self._bucket_span = fold.bucket_ms + fold.bucket_ttl_ms if fold.bucket_ms else 2**62
         self._home = home_group(tp, store.groups)
         self._checks = sorted(set(marks), key=lambda mark: mark.offset)

@@ -14,6 +14,7 @@ import orjson
 from redis.asyncio import Redis
 
 from streams.fold.deltas import TableKey, Traffic
+from streams.fold.measures import PARTS, blocks
 from streams.kafka.records import TopicPartition
 from streams.state.arrays.directory import names_in
 from streams.state.arrays.tables import Table, blocks_for, decode_table
@@ -21,8 +22,6 @@ from streams.state.connection.errors import translate_errors
 from streams.state.connection.pipelined import PipelinedClient
 from streams.state.keys import GroupKeys, group_of
 from streams.state.watermark import Watermark
-
-_PARTS = ("items", "slots", "sold", "sales", "delays")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +114,8 @@ class StateReader:
     ) -> dict[TableKey, tuple[bytes, Table]]:
         """The live tables by revision: as known where that has not changed, else read now."""
         changed = [key for key, revision in live.items() if known.get(key, (b"",))[0] != revision]
-        blocks = {key: blocks_for(len(table.slots)) for key, (_, table) in known.items()}
-        read = dict(zip(changed, await read_tables(self._mget, keys, changed, blocks), strict=True))
+        expected = {key: blocks_for(len(table.slots)) for key, (_, table) in known.items()}
+        read = dict(zip(changed, await read_tables(self._mget, keys, changed, expected), strict=True))
         return {key: (revision, read[key]) if key in read else known[key] for key, revision in live.items()}
 
 
@@ -142,20 +141,20 @@ async def read_tables(
     if not tables:
         return []
     have = [(expected or {}).get(key, 0) for key in tables]
-    names = [name for key, count in zip(tables, have, strict=True) for name in _names(keys, key, count)]
+    names = [
+        keys.table(name, key) for key, count in zip(tables, have, strict=True) for name in (*PARTS, *blocks(0, count))
+    ]
     values = iter(await translate_errors(lambda: mget(names)))
-    parts = [[next(values) for _ in range(len(_PARTS) + count)] for count in have]
-    lacking = [range(count, blocks_for(len(names_in(part[1])))) for count, part in zip(have, parts, strict=True)]
-    names = [keys.table(f"cells{at}", key) for key, more in zip(tables, lacking, strict=True) for at in more]
+    parts = [{part: next(values) for part in (*PARTS, *blocks(0, count))} for count in have]
+    lacking = [
+        list(blocks(count, blocks_for(len(names_in(part["slots"]))))) for count, part in zip(have, parts, strict=True)
+    ]
+    names = [keys.table(name, key) for key, more in zip(tables, lacking, strict=True) for name in more]
     values = iter(await translate_errors(lambda: mget(names)) if names else ())
     return [
-        decode_table(key, part + [next(values) for _ in more])
+        decode_table(key, part | {name: next(values) for name in more})
         for key, part, more in zip(tables, parts, lacking, strict=True)
     ]
-
-
-def _names(keys: GroupKeys, key: TableKey, blocks: int) -> list[str]:
-    return [keys.table(part, key) for part in (*_PARTS, *(f"cells{at}" for at in range(blocks)))]
 
 
 async def table_keys(redis: Redis, keys: GroupKeys, kind: str = "table") -> list[TableKey]:

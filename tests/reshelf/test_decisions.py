@@ -47,6 +47,7 @@ from schemas.topics import (
     CATALOG_ITEMS,
     CLICKS,
     CONVERSIONS,
+    FOLDED_TOPICS,
     IMPRESSIONS,
     LAYOUTS_HISTORY,
     PAGE_RULES,
@@ -55,6 +56,7 @@ from schemas.topics import (
 )
 from streams.fold.deltas import TableKey
 from streams.fold.judge import Judge
+from streams.fold.measures import TABLE_ARRAYS
 from streams.fold.plain import PlainFold
 from streams.kafka.clients import confluent_producer_config
 from streams.kafka.reader import Read
@@ -274,7 +276,7 @@ MANY = FOLD.model_copy(update={"max_keys": 1_000, "max_items": 1_000, "max_slots
 @given(logs(), st.randoms(use_true_random=False))
 @settings(max_examples=30)
 def test_the_past_is_what_a_fold_of_the_log_until_then_gives(log: Log, chance: random.Random) -> None:
-    topics = {topic.name: topic for topic in (IMPRESSIONS, CLICKS, CONVERSIONS)}
+    topics = {topic.name: topic for topic in FOLDED_TOPICS}
     accepted = {tp: Judge(topics[tp.topic], MANY, built=False).judge(records).accepted for tp, records in log.items()}
     pasts: dict[tuple[str, str], Past] = {}
     clock = Clock()
@@ -293,7 +295,7 @@ def test_the_past_is_what_a_fold_of_the_log_until_then_gives(log: Log, chance: r
             past = pasts.setdefault(key, Past(own, MANY, clock))
             for table in past.at(watermarks).tables:
                 found.extend(table_rows(TableKey(*key, table.bucket, table.traffic), table))
-        assert sorted(found) == [row for row in plain.rows() if row[0] in ("cell", "sale", "delay")]
+        assert sorted(found) == [row for row in plain.rows() if row[0] in {array.row for array in TABLE_ARRAYS}]
 
 
 def test_a_layout_is_composed_again_with_another_policy() -> None:

@@ -32,7 +32,7 @@ from streams.kafka.clients import confluent_producer_config
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings, KafkaSettings
 from streams.state.alias import alias_key
-from streams.state.arrays.tables import decode_sums
+from streams.state.arrays.tables import decode_bins
 from streams.state.keys import group_of
 from streams.state.manifest import agree, manifest_of
 from streams.state.store import GroupUpdate, Store
@@ -84,7 +84,7 @@ def test_names_cannot_break_out_of_a_drawing(name: str, value: float) -> None:
 
 
 def test_uplift_over_time_adds_buckets_up_from_the_experiments_beginning() -> None:
-    counts = decode_sums(None, 256, 5) + 100
+    counts = decode_bins(None) + 100
     bins = {(start, traffic): counts for start in (0, 10, 20) for traffic in (Traffic.LEARNED, Traffic.HOLDOUT)}
     bins[20, Traffic.LEARNED] = counts * np.array([1, 1, 4, 4, 4])
     found = over_time(bins, 10, 10, 0.95)["clicks"]
@@ -125,7 +125,7 @@ async def _count(url: str, prefix: str) -> None:
     for traffic in (Traffic.LEARNED, Traffic.HOLDOUT):
         shown = {(name, slot): 1_000 for name in NAMES for slot in SLOTS}
         clicked = {(name, slot): 20 * (1 + at) for at, name in enumerate(NAMES) for slot in SLOTS}
-        delta.tables[TableKey("home", "*", 0, traffic)] = TableDelta(shown, clicked)
+        delta.tables[TableKey("home", "*", 0, traffic)] = TableDelta({"impressions": shown, "clicks": clicked})
         learned = traffic is Traffic.LEARNED
         delta.bins[TableKey("home", "*", 0, traffic)] = {
             at: [90 if learned else 10, 9 if learned else 1, 9 + at % 3 if learned else 1 + at % 2, 1, 70]

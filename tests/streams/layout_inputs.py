@@ -13,7 +13,7 @@ import numpy as np
 from schemas.messages import CatalogItem
 from schemas.topics import Topic
 from streams.catalog.view import CatalogView, Changes
-from streams.fold.deltas import DELAY_BINS, Traffic
+from streams.fold.deltas import Traffic
 from streams.state.arrays.tables import Table
 
 
@@ -44,7 +44,7 @@ def table(
     impressions = rng.integers(0, most + 1, (len(items), len(slots)))
     clicks = rng.binomial(impressions, 0.05)
     sold = rng.binomial(clicks.sum(axis=1), 0.1)
-    return Table(
+    return Table.of(
         segment=segment,
         bucket=bucket,
         traffic=traffic,
@@ -55,7 +55,6 @@ def table(
         conversions=sold,
         revenue=sold * 100,
         squares=sold * 10_000,
-        delays=np.zeros(DELAY_BINS, dtype=np.int64),
     )
 
 

@@ -82,9 +82,8 @@ def test_the_same_tables_give_the_same_parameters_in_any_order() -> None:
 def shuffled(one: Table) -> Table:
     """The same counts with the items in another order, as they may lie in the state."""
     order = np.random.default_rng(1).permutation(len(one.items))
-    counts = ("impressions", "clicks", "conversions", "revenue", "squares")
-    turned = {name: getattr(one, name)[order] for name in counts}
-    return replace(one, items=tuple(one.items[row] for row in order), **turned)
+    turned = {name: numbers if name == "delays" else numbers[order] for name, numbers in one.counts.items()}
+    return replace(one, items=tuple(one.items[row] for row in order), counts=turned)
 
 
 def test_what_texts_say_is_found_and_told_of_an_item_that_nobody_saw() -> None:

@@ -177,8 +177,8 @@ def test_fold_counts_traffic_apart() -> None:
     shown = [record(msgspec.structs.replace(_impression("a", variant=v), event_id=f"e{v}"), v + 2) for v in (-2, -1, 0)]
     settings = FoldSettings(bucket_ms=0)
     judged = Judge(IMPRESSIONS, settings).judge(shown)
-    delta = Folder(settings, lambda page, segment: group_of(page, segment, 1)).fold(judged.accepted)[0]
-    assert {key.traffic: table.impressions for key, table in delta.tables.items()} == {
+    delta = Folder(IMPRESSIONS, settings, lambda page, segment: group_of(page, segment, 1)).fold(judged.accepted)[0]
+    assert {key.traffic: table.amounts["impressions"] for key, table in delta.tables.items()} == {
         traffic: {("a", "slot0"): 1} for traffic in Traffic
     }
 

@@ -61,8 +61,10 @@ def plain(deltas: dict[int, GroupDelta]) -> Any:
     """Deltas with all impressions in one place."""
     for delta in deltas.values():
         for table in delta.tables.values():
-            shown = Counter(table.impressions) + Counter(table.fast_events.counted() if table.fast_events else {})
-            table.impressions, table.fast_events = dict(shown), None
+            shown = Counter(table.amounts.get("impressions", {})) + Counter(
+                table.fast_events.counted() if table.fast_events else {}
+            )
+            table.amounts["impressions"], table.fast_events = dict(shown), None
     return deltas
 
 
@@ -200,7 +202,7 @@ def test_cells_are_packed_alike(shown: Any, clicked: Any, fast_events: int, know
         items, slots = Directory(), Directory()
         for name in known:
             items.row(name)
-        blocks = pack(found[0] if found else None, shown, clicked, items, slots, 4)
+        blocks = pack(found[0] if found else None, [shown, clicked], items, slots, 4)
         named = {(row, column): (item, slot) for item, row in items.rows.items() for slot, column in slots.rows.items()}
         packed.append(dict(_unpacked(blocks, named)))
         assert all(

@@ -26,7 +26,7 @@ from streams.kafka.records import TopicPartition
 from streams.layouts.guard_rail import GuardRail
 from streams.settings import ExperimentSettings, FoldSettings, LayoutSettings, RedisSettings
 from streams.state.arrays.experiment_bins import periods, read_bins, sides
-from streams.state.arrays.tables import decode_sums
+from streams.state.arrays.tables import decode_bins
 from streams.state.keys import group_of
 from streams.state.manifest import agree, manifest_of
 from streams.state.store import GroupUpdate, Store
@@ -49,7 +49,7 @@ def counts(rate: float, seed: int) -> dict[int, list[int]]:
 
 async def count(settings: RedisSettings, page: str, at: int, rates: dict[Traffic, float], bucket: int = 0) -> None:
     """Add to the state as the learner does; `at` is how often the page's group was added to before."""
-    delta = GroupDelta({TableKey(page, "a", bucket, Traffic.LEARNED): TableDelta({("i", "s"): 1})})
+    delta = GroupDelta({TableKey(page, "a", bucket, Traffic.LEARNED): TableDelta({"impressions": {("i", "s"): 1}})})
     delta.bins = {TableKey(page, "*", bucket, side): counts(rate, seed=at + side) for side, rate in rates.items()}
     move = GroupUpdate(group_of(page, "*", GROUPS), at, Watermark(at + 1), delta)
     async with redis.asyncio.Redis.from_url(settings.url) as client:
@@ -83,7 +83,7 @@ def test_bins_are_read_as_they_were_counted(redis: Redis, redis_url: str) -> Non
 @given(st.integers(1, 12), st.integers(1, 60), st.integers(0, 60))
 def test_no_bucket_of_the_pre_period_reaches_into_the_experiment(width: int, before: int, more: int) -> None:
     since = before + more
-    bins = {(at, side): decode_sums(None, 256, 5) + at + 1 for at in range(0, 80, width) for side in Traffic}
+    bins = {(at, side): decode_bins(None) + at + 1 for at in range(0, 80, width) for side in Traffic}
     during, earlier = periods(bins, ExperimentSettings(since_ms=since, pre_period_since_ms=before), width)
     assert earlier is not None
     assert during.learned[0, 0] == sum(at + 1 for at, side in bins if side == Traffic.LEARNED and at >= since)

@@ -109,7 +109,9 @@ class Shop:
     async def count(self, segment: str, traffic: Traffic, impressions: int, clicks: dict[str, int]) -> None:
         """Add to the state as the learner does: impressions of each item in each slot, and clicks in the first."""
         shown = {(name, slot): impressions for name in ITEMS for slot in SLOTS}
-        delta = TableDelta(shown, {(name, SLOTS[0]): count for name, count in clicks.items()})
+        delta = TableDelta(
+            {"impressions": shown, "clicks": {(name, SLOTS[0]): count for name, count in clicks.items()}}
+        )
         group = group_of("home", segment, GROUPS)
         at = self._applied.get(group, 0)
         self._applied[group] = at + 1

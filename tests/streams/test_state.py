@@ -17,11 +17,11 @@ from reshelf.processes.servers import redis_server
 from schemas.errors import BadSettings, StateAttention, Transient
 from streams.fold.deltas import TableKey, Traffic
 from streams.fold.judge import Rejected
+from streams.fold.measures import BLOCK
 from streams.kafka.records import Batch, TopicPartition
 from streams.retry import Retry
 from streams.settings import FoldSettings
 from streams.state import export
-from streams.state.arrays.operations import BLOCK
 from streams.state.arrays.tables import decode_table
 from streams.state.connection.errors import translate_errors
 from streams.state.expiry import expire
@@ -161,8 +161,8 @@ def test_reader_gives_arrays_and_positions(redis: SyncRedis, redis_url: str) -> 
 def test_a_torn_read_credits_no_wrong_item() -> None:
     key = TableKey("home", "s", 0, Traffic.LEARNED)
     cells = np.arange(2 * BLOCK * 2, dtype=">u4").tobytes()
-    names = [b'00000001"a",', b'00000001"x",', b'00000001"sold",']
-    table = decode_table(key, [*names, None, None, cells])
+    names = {"items": b'00000001"a",', "slots": b'00000001"x",', "sold": b'00000001"sold",'}
+    table = decode_table(key, names | {"cells0": cells})
     assert table.items == ("a", "sold")
     assert table.impressions.tolist() == [[0], [0]] and table.clicks.tolist() == [[1], [0]]
 

@@ -34,8 +34,8 @@ def export(front: Front, form: str) -> None:
     """Write the counts to standard output.
 
     jsonl is the canonical export, one JSON array per line.  csv has the columns
-    page, segment, bucket (its start, in milliseconds), item, slot, impressions,
-    clicks, conversions and revenue, for all traffic together; conversions and
+    page, segment, bucket (its start, in milliseconds), item, slot, and behind them
+    the counts that its first line names, for all traffic together; conversions and
     revenue are counted by item, so they are in a line with an empty slot.
 
     Example: reshelf state export --format csv

@@ -10,7 +10,9 @@ class FastEvents:
     def __init__(self, fast_path: FastPath) -> None: ...
     def __len__(self) -> int: ...
     def since(self, floor: int) -> int: ...
-    def counted(self, applied_offsets: list[int] | None) -> list[tuple[CellName, Cells, dict[int, list[int]]]]: ...
+    def counted(
+        self, applied_offsets: list[int] | None
+    ) -> list[tuple[CellName, Cells, dict[int, tuple[int, int]]]]: ...
 
 class Cells:
     def __init__(self, fast_path: FastPath) -> None: ...
@@ -41,8 +43,7 @@ class FastPath:
 
 def packed_cells(
     cells: Cells | None,
-    impressions: dict[tuple[str, str], int],
-    clicks: dict[tuple[str, str], int],
+    counts: list[dict[tuple[str, str], int]],
     items: object,
     slots: object,
     width: int,

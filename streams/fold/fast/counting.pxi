@@ -56,7 +56,7 @@ cdef class FastEvents:
         return 0
 
     def counted(self, list applied_offsets):
-        """What they add, as [(page, segment, bucket, variant), Cells, {bin: [views, units, 0, 0, 0]}].
+        """What they add, as [(page, segment, bucket, variant), Cells, {bin: (new page views, new units)}].
 
         `variant` stands for its traffic; bins are those of the page and come with one of its
         segments.  Where `applied_offsets` (by group) are given, events below a group's are left out for it.
@@ -101,9 +101,7 @@ cdef class FastEvents:
         for at in range(bins.mask + 1):
             entry = &bins.entries[at]
             if entry.value != UNKNOWN:
-                _inner(whole, entry.name.low >> 8)[entry.name.low & 255] = [
-                    entry.value >> 32, entry.value & 0xFFFFFFFF, 0, 0, 0
-                ]
+                _inner(whole, entry.name.low >> 8)[entry.name.low & 255] = entry.value >> 32, entry.value & 0xFFFFFFFF
         for key, value in found.items():
             place = fast_path.places[<int32_t>key]
             rows.append((fast_path.keys[key], value, whole.pop(place.page * 4 + place.traffic, {})))
@@ -162,10 +160,11 @@ cdef class _Places:
     cdef Count *counts
     cdef Py_ssize_t size
     cdef uint64_t width
+    cdef uint64_t fields
 
-    def __cinit__(self, Py_ssize_t most, uint64_t width):
+    def __cinit__(self, Py_ssize_t most, uint64_t width, uint64_t fields):
         self.counts = <Count *>malloc((most + 1) * sizeof(Count))
-        self.width = width
+        self.width, self.fields = width, fields
         if self.counts == NULL:
             raise MemoryError
 
@@ -173,7 +172,7 @@ cdef class _Places:
         free(self.counts)
 
     cdef inline void add(self, uint64_t row, uint64_t column, int which, uint64_t amount) noexcept:
-        cdef uint64_t place = (row * self.width + column % self.width) * 2 + which
+        cdef uint64_t place = (row * self.width + column % self.width) * self.fields + which
         self.counts[self.size].place = (column // self.width) << 32 | place
         self.counts[self.size].amount = amount
         self.size += 1
@@ -232,11 +231,13 @@ cdef int _by_place(const void *one, const void *other) noexcept nogil:
     return (a > b) - (a < b)
 
 
-def packed_cells(Cells cells, dict impressions, dict clicks, items, slots, uint64_t width):
+def packed_cells(Cells cells, list counts, items, slots, uint64_t width):
     """As `streams.state.arrays.operations.packed_cells`."""
-    cdef _Places places = _Places(len(impressions) + len(clicks) + (cells.size if cells is not None else 0), width)
-    places.add_all(impressions, items, slots, 0)
-    places.add_all(clicks, items, slots, 1)
+    cdef Py_ssize_t most = sum(map(len, counts)) + (cells.size if cells is not None else 0)
+    cdef _Places places = _Places(most, width, len(counts))
+    cdef int which
+    for which in range(len(counts)):
+        places.add_all(counts[which], items, slots, which)
     if cells is not None:
         places.add_cells(cells, items, slots)
     return places.packed()

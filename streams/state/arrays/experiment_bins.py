@@ -10,6 +10,7 @@ from policy.arrays import Ints
 from policy.experiments.health import Health, health
 from policy.experiments.sequence import Sides
 from streams.fold.deltas import WHOLE_PAGE, TableKey, Traffic
+from streams.fold.measures import BINS
 from streams.settings import ExperimentSettings
 from streams.state.arrays.tables import decode_bins
 from streams.state.connection.errors import translate_errors
@@ -25,7 +26,7 @@ async def read_bins(redis: Redis, namespace: str, groups: int, page: str) -> Buc
     places = [(bucket, traffic) for bucket in buckets for traffic in Traffic]
     if not places:
         return {}
-    names = [keys.table("bins", TableKey(page, WHOLE_PAGE, bucket, traffic)) for bucket, traffic in places]
+    names = [keys.table(BINS.name, TableKey(page, WHOLE_PAGE, bucket, traffic)) for bucket, traffic in places]
     stored = await translate_errors(lambda: redis.mget(names))
     return {place: decode_bins(content) for place, content in zip(places, stored, strict=True) if content}
 

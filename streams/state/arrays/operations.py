@@ -1,16 +1,16 @@
 """A group's deltas as operations of the apply script.
 
-Arrays: a table's impressions and clicks lie in blocks of four slots, `cells<k>`,
-as uint32 at ((row * 4 + slot % 4) * 2) and the place after it.  `sales` holds
-three int64 per sold item: conversions, revenue, sum of squared amounts.
-`delays` holds 32 uint32; `bins` holds 256 rows of five int64: page views,
-units, clicks, orders, revenue.
+Arrays are those of `streams.fold.measures`: uint32 for counts, int64 for sums.  A
+number lies at row * measures of the array + its place among them; in an array by item
+and slot, which has blocks of four slots, at
+(row * 4 + slot % 4) * measures + its place, in block slot // 4.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,6 +18,7 @@ import orjson
 
 from streams.fold.deltas import GroupDelta, TableDelta, TableKey
 from streams.fold.fast.path import BUILT
+from streams.fold.measures import BINS, BLOCK, CELLS, TABLE_ARRAYS, Array, Keying, Width
 from streams.state.arrays.directory import Directory
 from streams.state.keys import GroupKeys
 
@@ -27,9 +28,7 @@ if TYPE_CHECKING or BUILT:
 if TYPE_CHECKING:
     from streams.fold.fast.compiled import Cells
 
-BLOCK = 4
-SALE_FIELDS = 3
-BIN_FIELDS = 5
+_MEASURES = [(array, array.names) for array in TABLE_ARRAYS]
 _SUM = struct.Struct("<III").pack
 
 
@@ -100,25 +99,41 @@ class Operations:
         return directory
 
     def _add_table(self, key: TableKey, table: TableDelta, known: Directories) -> None:
+        revision = self._names.table("revision", key)
+        self._list_new(revision, key, "table")
+        self.add("tick", revision)
+        amounts = table.amounts
+        for array, measures in _MEASURES:
+            fast_events = table.fast_events if array is CELLS else None
+            if fast_events or any(name in amounts for name in measures):
+                self._add_array(array, key, [amounts.get(name, {}) for name in measures], fast_events, known)
+
+    def _add_array(
+        self, array: Array, key: TableKey, counts: list[dict[Any, int]], fast_events: Cells | None, known: Directories
+    ) -> None:
         names = self._names
-        self._list_new(names.table("revision", key), key, "table")
-        self.add("tick", names.table("revision", key))
-        if table.impressions or table.clicks or table.fast_events:
-            items = self._directory(names.table("items", key), known)
-            slots = self._directory(names.table("slots", key), known)
+        directories = [self._directory(names.table(name, key), known) for name in array.directories]
+        if array.keying is Keying.ITEM_SLOT:
             pack = compiled.packed_cells if BUILT else packed_cells
-            for block, payload in pack(table.fast_events, table.impressions, table.clicks, items, slots, BLOCK):
-                self.add("count", names.table(f"cells{block}", key), payload)
-        if table.sales:
-            sold = self._directory(names.table("sold", key), known)
-            sums = _rows(((sold.row(item), sale) for item, sale in table.sales.items()), SALE_FIELDS)
-            self.add("sum", names.table("sales", key), sums)
-            self.add("count", names.table("delays", key), _pack(table.delays))
+            items, slots = directories
+            for block, payload in pack(fast_events, counts, items, slots, BLOCK):
+                self.add("count", names.table(f"{array.name}{block}", key), payload)
+            return
+        row_of = directories[0].row if directories else int
+        cells = dict.fromkeys(chain.from_iterable(counts))
+        columns = [map(some.get, cells, repeat(0)) for some in counts]
+        self._add_rows(array, key, zip(map(row_of, cells), zip(*columns, strict=True), strict=True))
 
     def _add_bins(self, key: TableKey, bins: Mapping[int, list[int]]) -> None:
-        array = self._names.table("bins", key)
-        self._list_new(array, key, "bins")
-        self.add("sum", array, _rows(bins.items(), BIN_FIELDS))
+        self._list_new(self._names.table(BINS.name, key), key, BINS.name)
+        self._add_rows(BINS, key, bins.items())
+
+    def _add_rows(self, array: Array, key: TableKey, rows: Iterable[tuple[int, Sequence[int]]]) -> None:
+        name, size = self._names.table(array.name, key), len(array.measures)
+        if array.width is Width.SUM:
+            self.add("sum", name, _packed_sums(rows, size))
+        else:
+            self.add("count", name, _pack({row * size + at: n for row, some in rows for at, n in enumerate(some) if n}))
 
     def _list_new(self, array: str, key: TableKey, kind: str) -> None:
         """Where `array` does not exist yet, the table is new to the index."""
@@ -129,32 +144,31 @@ class Operations:
 
 
 def packed_cells(
-    cells: Cells | None,
-    impressions: dict[tuple[str, str], int],
-    clicks: dict[tuple[str, str], int],
-    items: Directory,
-    slots: Directory,
-    width: int,
+    cells: Cells | None, counts: list[dict[tuple[str, str], int]], items: Directory, slots: Directory, width: int
 ) -> list[tuple[int, bytes]]:
-    """Counts as (block of `width` slots, payload); items and slots that are new get their rows on the way."""
+    """Counts as (block of `width` slots, payload); items and slots that are new get their rows on the way.
+
+    `counts` has the cells of each measure of the array; those that the shortcut counted belong to the first.
+    """
     blocks: dict[int, dict[int, int]] = {}
     item_row, slot_row = items.row, slots.row
-    for which, counts in ((0, impressions), (1, clicks), (0, cells.counted() if cells else {})):
-        for (item, slot), count in counts.items():
+    for number, amounts in (*enumerate(counts), (0, cells.counted() if cells else {})):
+        for (item, slot), amount in amounts.items():
             column = slot_row(slot)
             block = blocks.setdefault(column // width, {})
-            place = (item_row(item) * width + column % width) * 2 + which
-            block[place] = block.get(place, 0) + count
-    return [(block, _pack(counts)) for block, counts in sorted(blocks.items())]
+            place = (item_row(item) * width + column % width) * len(counts) + number
+            block[place] = block.get(place, 0) + amount
+    return [(block, _pack(numbers)) for block, numbers in sorted(blocks.items())]
 
 
-def _pack(counts: Mapping[int, int]) -> bytes:
-    """Places and amounts, in the order that the script is fastest in."""
-    flat = [number for pair in sorted(counts.items()) for number in pair]
+def _pack(numbers: Mapping[int, int]) -> bytes:
+    """Places and counts, in the order that the script is fastest in."""
+    flat = [number for pair in sorted(numbers.items()) for number in pair]
     return struct.pack(f"<{len(flat)}I", *flat)
 
 
-def _rows(rows: Iterable[tuple[int, list[int]]], width: int) -> bytes:
+def _packed_sums(rows: Iterable[tuple[int, Sequence[int]]], width: int) -> bytes:
+    """Places and sums likewise, each in two words; nothing where nothing is added."""
     return b"".join(
         _SUM(row * width + at, value >> 32, value & 0xFFFFFFFF)
         for row, values in sorted(rows)

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from policy.arrays import Ints
-from policy.assignment import BINS
-from streams.fold.deltas import DELAY_BINS, TableKey, Traffic
+from policy.assignment import BINS as UNIT_BINS
+from streams.fold.deltas import TableKey, Traffic
+from streams.fold.measures import BINS, BLOCK, DELAY_BINS, DIRECTORIES, TABLE_ARRAYS, Array, Keying, Width
 from streams.state.arrays.directory import names_in
-from streams.state.arrays.operations import BIN_FIELDS, BLOCK, SALE_FIELDS
+
+_TYPES = {Width.COUNT: ">u4", Width.SUM: ">i8"}
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
     """The counts of one page, segment, bucket and traffic; it names all but its page.
 
-    `impressions` and `clicks` are [items, slots]; `conversions`, `revenue`
-    (minor units) and `squares` (of the capped amounts) are [items]; `delays`
-    is [32], see `streams.fold.deltas.delay_bin`.
+    `counts` has an array for each measure of a table (`streams.fold.measures`): by item and
+    slot [items, slots], by item [items], by delay [32].  The properties name those that
+    policies use; amounts are in minor units.
     """
 
     segment: str
@@ -28,64 +31,128 @@ class Table:
     traffic: Traffic
     items: tuple[str, ...]
     slots: tuple[str, ...]
-    impressions: Ints
-    clicks: Ints
-    conversions: Ints
-    revenue: Ints
-    squares: Ints
-    delays: Ints
+    counts: Mapping[str, Ints]
+
+    @staticmethod
+    def of(
+        segment: str, bucket: int, traffic: Traffic, items: Sequence[str], slots: Sequence[str], **counts: Ints
+    ) -> Table:
+        """A table with these counts; measures that are not named are 0."""
+        empty = {
+            name: np.zeros(_shape(array, len(items), len(slots)), dtype=np.int64)
+            for array in TABLE_ARRAYS
+            for name in array.names
+        }
+        return Table(segment, bucket, traffic, tuple(items), tuple(slots), empty | counts)
+
+    @property
+    def impressions(self) -> Ints:
+        return self.counts["impressions"]
+
+    @property
+    def clicks(self) -> Ints:
+        return self.counts["clicks"]
+
+    @property
+    def conversions(self) -> Ints:
+        return self.counts["conversions"]
+
+    @property
+    def revenue(self) -> Ints:
+        """Of the conversions, capped."""
+        return self.counts["revenue"]
+
+    @property
+    def squares(self) -> Ints:
+        """Of the capped amounts, added up."""
+        return self.counts["squares"]
+
+    @property
+    def delays(self) -> Ints:
+        """Conversions by `streams.fold.deltas.delay_bin`."""
+        return self.counts["delays"]
 
 
-def decode_table(key: TableKey, parts: Sequence[bytes | None]) -> Table:
-    """A table from its stored parts: items, slots, sold, sales, delays, then the blocks of cells.
+def _shape(array: Array, items: int, slots: int) -> tuple[int, ...]:
+    return {Keying.ITEM_SLOT: (items, slots), Keying.ITEM: (items,), Keying.DELAY: (DELAY_BINS,)}[array.keying]
+
+
+def decode_table(key: TableKey, parts: Mapping[str, bytes | None]) -> Table:
+    """A table from its stored parts, by name: directories, arrays, and blocks of those that lie in blocks.
 
     Only rows of listed items count: cells are read a moment later and may hold rows
     of items that came since, which the items known by sales alone must not take.
     """
-    items, slots, sold = names_in(parts[0]), names_in(parts[1]), names_in(parts[2])
-    row_of = {name: row for row, name in enumerate(items)}
-    for name in sold:
-        row_of.setdefault(name, len(row_of))
-    cells = np.zeros((len(row_of), len(slots), 2), dtype=np.int64)
-    cells[: len(items)] = _cells(parts[5:], len(items), len(slots))
-    sales = np.zeros((len(row_of), SALE_FIELDS), dtype=np.int64)
-    sales[[row_of[name] for name in sold]] = decode_sums(parts[3], len(sold), SALE_FIELDS)
-    return Table(
-        segment=key.segment,
-        bucket=key.bucket,
-        traffic=key.traffic,
-        items=tuple(row_of),
-        slots=tuple(slots),
-        impressions=cells[:, :, 0],
-        clicks=cells[:, :, 1],
-        conversions=sales[:, 0],
-        revenue=sales[:, 1],
-        squares=sales[:, 2],
-        delays=_counts(parts[4], DELAY_BINS),
-    )
+    directories = {name: names_in(parts.get(name)) for name in DIRECTORIES}
+    row_of: dict[str, int] = {}
+    for array in TABLE_ARRAYS:
+        for name in directories[array.directories[0]] if array.directories else ():
+            row_of.setdefault(name, len(row_of))
+    slots = directories["slots"]
+    counts: dict[str, Ints] = {}
+    for array in TABLE_ARRAYS:
+        listed = directories[array.directories[0]] if array.directories else []
+        whole = np.zeros((*_shape(array, len(row_of), len(slots)), len(array.measures)), dtype=np.int64)
+        if array.keying is Keying.ITEM_SLOT:
+            whole[: len(listed)] = _blocks(array, parts, len(listed), len(slots))
+        elif array.keying is Keying.ITEM:
+            whole[[row_of[name] for name in listed]] = decode_array(array, parts.get(array.name), len(listed))
+        else:
+            whole[:] = decode_array(array, parts.get(array.name), len(whole))
+        counts |= {name: whole[..., number] for number, name in enumerate(array.names)}
+    return Table(key.segment, key.bucket, key.traffic, tuple(row_of), tuple(slots), counts)
+
+
+def table_of(key: TableKey, amounts: Mapping[str, Mapping[Any, int]]) -> Table:
+    """A table that holds these amounts: by measure and cell, as deltas have them."""
+    found: dict[Keying, list[Any]] = {}
+    for array in TABLE_ARRAYS:
+        for name in array.names:
+            found.setdefault(array.keying, []).extend(amounts.get(name, ()))
+    cells = found[Keying.ITEM_SLOT]
+    items = {item: row for row, item in enumerate(dict.fromkeys([*(cell[0] for cell in cells), *found[Keying.ITEM]]))}
+    slots = {slot: column for column, slot in enumerate(dict.fromkeys(cell[1] for cell in cells))}
+    table = Table.of(key.segment, key.bucket, key.traffic, tuple(items), tuple(slots))
+    for array in TABLE_ARRAYS:
+        for name in array.names:
+            for cell, amount in amounts.get(name, {}).items():
+                table.counts[name][_place(array, cell, items, slots)] = amount
+    return table
+
+
+def _place(array: Array, cell: Any, items: Mapping[str, int], slots: Mapping[str, int]) -> Any:
+    if array.keying is Keying.ITEM_SLOT:
+        return items[cell[0]], slots[cell[1]]
+    return items[cell] if array.keying is Keying.ITEM else cell
 
 
 def blocks_for(slots: int) -> int:
-    """How many blocks of cells a table with so many slots has."""
+    """How many blocks an array by item and slot has in a table with so many slots."""
     return -(-slots // BLOCK)
 
 
 def decode_bins(stored: bytes | None) -> Ints:
     """[256, 5]: page views, units, clicks, orders, revenue by bin of units."""
-    return decode_sums(stored, BINS, BIN_FIELDS)
+    return decode_array(BINS, stored, UNIT_BINS)
 
 
-def decode_sums(stored: bytes | None, rows: int, fields: int) -> Ints:
-    """[rows, fields] from big-endian int64; what was never written is 0."""
-    sums = np.zeros(rows * fields, dtype=np.int64)
-    _fill(sums, stored, ">i8")
-    return sums.reshape(rows, fields)
+def decode_array(array: Array, stored: bytes | None, rows: int) -> Ints:
+    """[rows, measures] of an array that does not lie in blocks; what was never written is 0."""
+    fields = len(array.measures)
+    numbers = np.zeros(rows * fields, dtype=np.int64)
+    _fill(numbers, stored, _TYPES[array.width])
+    return numbers.reshape(rows, fields)
 
 
-def _counts(stored: bytes | None, size: int) -> Ints:
-    counts = np.zeros(size, dtype=np.int64)
-    _fill(counts, stored, ">u4")
-    return counts
+def _blocks(array: Array, parts: Mapping[str, bytes | None], rows: int, slots: int) -> Ints:
+    """[rows, slots, measures] of an array in blocks."""
+    fields = len(array.measures)
+    blocks = np.zeros((rows, blocks_for(slots) * BLOCK, fields), dtype=np.int64)
+    for at in range(blocks_for(slots)):
+        numbers = np.zeros(rows * BLOCK * fields, dtype=np.int64)
+        _fill(numbers, parts.get(f"{array.name}{at}"), _TYPES[array.width])
+        blocks[:, at * BLOCK : (at + 1) * BLOCK] = numbers.reshape(rows, BLOCK, fields)
+    return blocks[:, :slots]
 
 
 def _fill(target: Ints, stored: bytes | None, dtype: str) -> None:
@@ -94,11 +161,3 @@ def _fill(target: Ints, stored: bytes | None, dtype: str) -> None:
     content += b"\0" * (-len(content) % width)
     values = np.frombuffer(content, dtype=dtype)
     target[: len(values)] = values
-
-
-def _cells(blocks: Sequence[bytes | None], rows: int, slots: int) -> Ints:
-    """[rows, slots, 2] of impressions and clicks."""
-    parts = [_counts(block, rows * BLOCK * 2).reshape(rows, BLOCK, 2) for block in blocks]
-    if not parts:
-        return np.zeros((rows, slots, 2), dtype=np.int64)
-    return np.concatenate(parts, axis=1)[:, :slots]

@@ -1,0 +1,160 @@
+"""What is counted: one row per measure, and the arrays in Redis that hold them.
+
+Every array is kept for each page, segment, time bucket and traffic (learned,
+holdout, fallback); experiment bins for whole pages alone.  The event's topic says
+which time decides the bucket.  An array goes when its bucket expires, by the time
+of the log.  Deltas, the operations of the apply script, tables, the reader, expiry
+and the canonical export follow from these rows; `streams.fold.plain` says the same
+once more, on purpose, for tests to compare with.
+
+A new measure gets a new array, which leaves the bytes of the others as they are; one
+more in an array that is there moves its cells.  A namespace does not hold what was
+not counted when it was folded: a new topic makes workers refuse the old namespaces by
+itself, for a new measure of a topic that is there `FOLD_VERSION` of the manifest goes up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from schemas.messages import Click, Conversion, Impression
+from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, Topic
+
+DELAY_BINS = 32
+BLOCK = 4
+"""Slots in one block of an array by item and slot."""
+Event = Impression | Click | Conversion
+
+
+class Keying(Enum):
+    """What the cells of an array are keyed by."""
+
+    ITEM_SLOT = auto()
+    """Item and slot: each that was seen for an event with a list of slots, else the event's own; in blocks of slots."""
+    ITEM = auto()
+    DELAY = auto()
+    """Logarithmic bin of the event's delay, see `streams.fold.deltas.delay_bin`."""
+    UNIT = auto()
+    """Bin of units, see `policy.assignment.unit_bin`; for whole pages."""
+
+
+class Width(Enum):
+    """How a number lies in Redis, big-endian; it stays at its largest value."""
+
+    COUNT = 4
+    SUM = 8
+
+
+class Amount(Enum):
+    """What an event adds to its cell."""
+
+    ONE = auto()
+    MONEY = auto()
+    """Its amount in minor units, at most `fold.amount_cap`."""
+    MONEY_SQUARED = auto()
+    NEW_VIEW = auto()
+    """One where its page view is new on the partition lately; the next two likewise."""
+    NEW_UNIT = auto()
+    NEW_ORDER = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A number that events of a topic add to; `in_csv` says whether the CSV of counts has it."""
+
+    name: str
+    topic: Topic
+    amount: Amount = Amount.ONE
+    in_csv: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Array:
+    """Measures whose numbers lie side by side in each cell of one array, in this order.
+
+    `name` is a part of its key in Redis, `row` the kind of its lines in the canonical
+    export.  `directories` are the arrays of names that give items, and slots, their rows.
+    """
+
+    name: str
+    row: str
+    keying: Keying
+    width: Width
+    measures: tuple[Measure, ...]
+    directories: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of its measures."""
+        return tuple(measure.name for measure in self.measures)
+
+
+CELLS = Array(
+    name="cells",
+    row="cell",
+    keying=Keying.ITEM_SLOT,
+    width=Width.COUNT,
+    directories=("items", "slots"),
+    measures=(
+        Measure("impressions", IMPRESSIONS, in_csv=True),
+        Measure("clicks", CLICKS, in_csv=True),
+    ),
+)
+"""The compiled fold counts the first of its measures."""
+SALES = Array(
+    name="sales",
+    row="sale",
+    keying=Keying.ITEM,
+    width=Width.SUM,
+    directories=("sold",),
+    measures=(
+        Measure("conversions", CONVERSIONS, in_csv=True),
+        Measure("revenue", CONVERSIONS, Amount.MONEY, in_csv=True),
+        Measure("squares", CONVERSIONS, Amount.MONEY_SQUARED),
+    ),
+)
+DELAYS = Array(
+    name="delays",
+    row="delay",
+    keying=Keying.DELAY,
+    width=Width.COUNT,
+    measures=(Measure("delays", CONVERSIONS),),
+)
+BINS = Array(
+    name="bins",
+    row="bin",
+    keying=Keying.UNIT,
+    width=Width.SUM,
+    measures=(
+        Measure("page_views", IMPRESSIONS, Amount.NEW_VIEW),
+        Measure("units", IMPRESSIONS, Amount.NEW_UNIT),
+        Measure("clicks", CLICKS),
+        Measure("orders", CONVERSIONS, Amount.NEW_ORDER),
+        Measure("revenue", CONVERSIONS, Amount.MONEY),
+    ),
+)
+"""The experiment's: learned layouts against the holdout."""
+
+TABLE_ARRAYS: tuple[Array, ...] = (CELLS, SALES, DELAYS)
+ARRAYS: tuple[Array, ...] = (*TABLE_ARRAYS, BINS)
+BLOCKED: tuple[Array, ...] = tuple(array for array in TABLE_ARRAYS if array.keying is Keying.ITEM_SLOT)
+DIRECTORIES: tuple[str, ...] = tuple(dict.fromkeys(name for array in TABLE_ARRAYS for name in array.directories))
+PARTS: tuple[str, ...] = (*DIRECTORIES, *(array.name for array in TABLE_ARRAYS if array not in BLOCKED))
+"""The keys of a table that do not depend on how many slots it has."""
+
+
+def blocks(start: int, end: int) -> Iterator[str]:
+    """The names of these blocks of the arrays that lie in blocks, block by block."""
+    return (f"{array.name}{at}" for at in range(start, end) for array in BLOCKED)
+
+
+def amounts_of(topic: Topic, arrays: Iterable[Array] = ARRAYS) -> frozenset[Amount]:
+    """What events of a topic add, in any of these arrays."""
+    return frozenset(one.amount for array in arrays for one in array.measures if one.topic is topic)
+
+
+def counts_money(topic: Topic) -> bool:
+    """Whether amounts of money are added up, which must be in one currency then."""
+    return not amounts_of(topic).isdisjoint((Amount.MONEY, Amount.MONEY_SQUARED))

@@ -1,0 +1,94 @@
+"""Each part of Reshelf reads and writes the topics that the table says, and no other."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reshelf.processes.parts import ROLES
+from schemas import topics as table
+from schemas.topics import (
+    CATALOG_EMBEDDINGS,
+    CATALOG_ITEMS,
+    CONVERSIONS,
+    FOLDED_TOPICS,
+    LAYOUT_REQUESTS,
+    LAYOUTS,
+    PAGE_RULES,
+    PURCHASES,
+    TOPICS,
+    Role,
+    Topic,
+    read_by,
+    written_by,
+)
+from streams.attribution import agent as attribution
+from streams.catalog import view
+from streams.fitter import app as fitter
+from streams.learner import agent as learner
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = {
+    Role.LEARNER: "streams/learner",
+    Role.ATTRIBUTION: "streams/attribution",
+    Role.FITTER: "streams/fitter",
+    Role.LAYOUTS: "streams/layouts",
+    Role.ENCODER: "encoders",
+}
+READ: dict[Role, tuple[Topic, ...]] = {
+    Role.LEARNER: FOLDED_TOPICS,
+    Role.ATTRIBUTION: (*attribution.TOPICS, PAGE_RULES, CONVERSIONS),
+    Role.FITTER: (*fitter.READ_TOPICS, PURCHASES),
+    Role.LAYOUTS: (*view.READ_TOPICS, LAYOUT_REQUESTS),
+    Role.ENCODER: (CATALOG_ITEMS, CATALOG_EMBEDDINGS),
+    Role.EDGE: (LAYOUTS,),
+}
+"""What each part subscribes to or follows."""
+
+
+def names(topics: Sequence[Topic]) -> set[str]:
+    return {topic.name for topic in topics}
+
+
+def imported(package: str) -> Iterator[Any]:
+    """What the files of a package import from the table of topics."""
+    for path in sorted((ROOT / package).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module == table.__name__:
+                yield from (getattr(table, alias.name) for alias in node.names)
+
+
+def named(package: str) -> set[str]:
+    found = (some if isinstance(some, tuple) else (some,) for some in imported(package))
+    return {topic.name for some in found for topic in some if isinstance(topic, Topic)}
+
+
+@pytest.mark.parametrize("role", READ)
+def test_a_part_reads_what_the_table_says(role: Role) -> None:
+    assert names(READ[role]) == names(read_by(role))
+
+
+@pytest.mark.parametrize("role", PACKAGES)
+def test_a_part_names_no_topic_but_its_own(role: Role) -> None:
+    own = names(read_by(role)) | names(written_by(role))
+    followed = names(view.READ_TOPICS) if role is Role.LAYOUTS else set()
+    dead_letters = {"dead-letters"} & names(written_by(role))
+    assert named(PACKAGES[role]) | followed | dead_letters == own
+
+
+def test_a_part_looks_for_the_topics_that_it_writes_before_it_starts() -> None:
+    assert names(learner.OUTPUTS) == names(written_by(Role.LEARNER))
+
+
+def test_every_worker_is_a_role() -> None:
+    assert set(ROLES) <= set(PACKAGES)
+
+
+def test_rights_on_topics_are_listed_as_the_table_has_them() -> None:
+    text = (ROOT / "SECURITY.md").read_text()
+    rows = [f"| `{topic.name}` | {', '.join(topic.writers)} | {', '.join(topic.readers)} |" for topic in TOPICS]
+    assert "\n".join(rows) in text, "expected in SECURITY.md:\n" + "\n".join(rows)
