@@ -16,7 +16,6 @@ from streams.state.arrays.tables import Table
 from streams.state.reader import KeyState
 
 PAGE, SEGMENT = "home", "readers"
-LIFE_MS = 600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +24,7 @@ class Size:
 
     items: int
     slots: int
-    variants: int = 16
+    variants: int = PolicyChoice().variants
 
 
 def item_names(items: int) -> tuple[str, ...]:
@@ -53,7 +52,7 @@ def state(size: Size, seed: int) -> KeyState:
 def layout(size: Size) -> Layout:
     """A layout of the page as it is published."""
     composed = compose(SEGMENT, state(size, 1), page(size), LayoutSettings(), 1)
-    return stamped(composed, 1, 1_000, LIFE_MS)
+    return stamped(composed, 1, 1_000, LayoutSettings().ttl_ms)
 
 
 def _table(size: Size, traffic: Traffic, seed: int) -> Table:

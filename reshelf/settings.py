@@ -30,12 +30,10 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from reshelf.edge_settings import EdgeSettings
-from reshelf.encoder_settings import EncoderSettings
+from reshelf.service_settings import ConsoleSettings, EdgeSettings, EncoderSettings, LogSettings, RunsSettings
 from schemas.errors import BadSettings
 from streams.settings import (
     AttributionSettings,
-    ConsoleSettings,
     ExperimentSettings,
     FitterSettings,
     FoldSettings,
@@ -44,9 +42,7 @@ from streams.settings import (
     KafkaSettings,
     LayoutSettings,
     LearnerSettings,
-    LogSettings,
     RedisSettings,
-    RunsSettings,
 )
 
 PREFIX = "RESHELF_"

@@ -11,13 +11,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from schemas.rules import Rule
 
 BASELINE = -1
 FALLBACK = -2
 MOST_SLATES = 256
+ATTRIBUTION_WINDOW_MS = 7 * 86_400_000
+"""Click to purchase at most where neither page nor settings say otherwise."""
 
 EventId = Annotated[str, Meta(min_length=1, max_length=128, description="Unique per event; the same on every retry.")]
 Unit = Annotated[
@@ -244,8 +246,13 @@ class PageRules(Struct, frozen=True):
     candidates: Candidates = Candidates()
     policy: PolicyChoice = PolicyChoice()
     attribution_window: Annotated[
-        int, Meta(ge=1_000, le=7_776_000_000, description="Click to purchase, milliseconds.")
-    ] = 604_800_000
+        Annotated[int, Meta(ge=1_000, le=7_776_000_000)] | UnsetType,
+        Meta(
+            description="Click to purchase, milliseconds. Where it is left out it is `attribution.window_ms` of the "
+            "settings, 7 days by default.",
+            extra_json_schema={"default": ATTRIBUTION_WINDOW_MS},
+        ),
+    ] = UNSET
     blocks: Annotated[
         list[Item], Meta(max_length=256, description="Content blocks: arms beside the items of the catalog.")
     ] = []

@@ -13,6 +13,9 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from policy import defaults
+from schemas.messages import ATTRIBUTION_WINDOW_MS
+
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 NAMESPACE = r"^[a-z0-9-]{1,32}$"
@@ -91,20 +94,6 @@ class HealthSettings(Group):
     )
     max_lag: Positive = Field(
         100_000, description="How many records a worker may be behind the log and still be ready."
-    )
-
-
-class ConsoleSettings(Group):
-    """Where the console listens, and who may use it."""
-
-    port: int = Field(8765, ge=0, le=65_535, description="The port to listen at; 0: any free port.")
-    host: str = Field(
-        "127.0.0.1",
-        min_length=1,
-        description="The address to listen at; any other than a loopback address needs a token.",
-    )
-    token: SecretStr = Field(
-        SecretStr(""), description="The token that each browser is asked for once; empty: none is needed."
     )
 
 
@@ -261,7 +250,7 @@ class AttributionSettings(Group):
         description="How long after a purchase a click may be appended and still be credited with it, in milliseconds.",
     )
     window_ms: Positive = Field(
-        7 * DAY_MS,
+        ATTRIBUTION_WINDOW_MS,
         description="How long before a purchase a click may have happened, in milliseconds, on pages that declare no "
         "window of their own.",
     )
@@ -295,28 +284,30 @@ class LayoutSettings(Group):
         description="The text that decides which units are in the holdout; another text draws others.",
     )
     half_life_ms: NotNegative = Field(
-        0,
+        defaults.HALF_LIFE_MS,
         description="After how much time the counts of a time bucket weigh half, in milliseconds; 0: all buckets "
         "weigh the same.",
     )
     drift: float = Field(
-        0.0,
+        defaults.DRIFT,
         ge=0,
         le=10,
         description="How much click rates change: the variance that the logarithm of an item's click rate gains in a "
         "day; 0: they do not change.",
     )
     click_rate: float = Field(
-        0.02,
+        defaults.CLICK_RATE,
         gt=0,
         lt=1,
         description="The click rate that an item which is looked at starts from before anything was fitted.",
     )
     strength: float = Field(
-        50.0, gt=0, description="How much the starting click rate of an item weighs, in examined impressions."
+        defaults.STRENGTH,
+        gt=0,
+        description="How much the starting click rate of an item weighs, in examined impressions.",
     )
     exploration: float = Field(
-        0.33,
+        defaults.EXPLORATION,
         ge=0,
         le=10,
         description="How widely draws spread compared with the posterior; each page multiplies it by its own "
@@ -377,19 +368,3 @@ class ExperimentSettings(Group):
     tolerated_loss_revenue: float = Field(
         0.1, ge=0, le=1, description="The relative loss of revenue per page view that is tolerated; 1: any loss."
     )
-
-
-class LogSettings(Group):
-    """What log lines on standard error look like."""
-
-    format: Literal["auto", "json", "text"] = Field(
-        "auto",
-        description="The form of log lines; json: one object per line, text: for people, auto: text on a terminal and "
-        "json elsewhere.",
-    )
-
-
-class RunsSettings(Group):
-    """Where records of replays, evaluations and tunings are kept."""
-
-    folder: str = Field("", description="The folder for records that `reshelf runs` reads; empty: no records are kept.")

@@ -11,6 +11,7 @@ import numpy as np
 
 from bench.decisions.peers import PEERS, learner
 from policy.arrays import Floats
+from policy.defaults import LEVEL
 from policy.model.posteriors import interval
 from policy.simulation.flicker import Flicker, Watched
 from policy.simulation.informed import Informed
@@ -70,7 +71,7 @@ def run(entry: Entry, seed: int, checkpoints: tuple[int, ...]) -> Run:
     return Run(*course, covered=tuple(covered), flicker=tuple(flicker))
 
 
-def coverage(shop: Shop, ours: Learned, level: float = 0.95) -> float:
+def coverage(shop: Shop, ours: Learned, level: float = LEVEL) -> float:
     """The share of all segments' arms whose interval of this level holds their true attractiveness."""
     offer = shop.offer()
     inside = []

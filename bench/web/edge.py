@@ -33,7 +33,7 @@ from reshelf.edge.app import Parts, application
 from reshelf.edge.intake import Record, Refusal
 from reshelf.edge.layout_cache import LayoutCache
 from reshelf.edge.run import server
-from reshelf.edge_settings import EdgeSettings
+from reshelf.service_settings import EdgeSettings
 from schemas.codec import encode, encode_key
 from schemas.errors import BadSettings, Transient
 from schemas.topics import LAYOUTS

@@ -17,6 +17,7 @@ import numpy as np
 
 from policy.arrays import Floats
 from policy.assignment import BINS
+from policy.defaults import LEVEL
 from policy.evaluation.decisions import Decisions
 from policy.evaluation.ratio import Ratio
 
@@ -191,7 +192,7 @@ class Evidence:
             raise ValueError(f"expected evidence of {self.estimator}, got that of {other.estimator}")
         return Evidence(self.estimator, self.ratio + other.ratio, self.lacking + other.lacking)
 
-    def estimate(self, level: float = 0.95) -> Estimate:
+    def estimate(self, level: float = LEVEL) -> Estimate:
         """The estimate, or the reason why there is none; rewards are not negative, so neither is the lower bound."""
         lacked, views = self.lacking.tolist()
         share, size = (lacked / views if views else np.nan), self.ratio.effective_size

@@ -16,6 +16,7 @@ from scipy.special import stdtrit
 
 from policy.arrays import Floats, Ints
 from policy.assignment import BINS
+from policy.defaults import LEVEL
 
 NUMERATOR, DENOMINATOR, WEIGHT, SQUARED = range(4)
 
@@ -79,7 +80,7 @@ class Ratio:
         """The standard error, with B/(B - 1) for the filled bins; `nan` with fewer than two."""
         return _error(self.residuals(), self.filled) if self.filled > 1 else np.nan
 
-    def interval(self, level: float = 0.95) -> Interval:
+    def interval(self, level: float = LEVEL) -> Interval:
         """The interval for the ratio, corrected for skewness.
 
         Hall (1992), "On the removal of skewness by transformation": with
@@ -97,7 +98,7 @@ class Ratio:
         value, error = self.value, self.error
         return Interval(value, value - error * _skewed(reach, skewness), value - error * _skewed(-reach, skewness))
 
-    def bootstrap(self, random: np.random.Generator, level: float = 0.95, draws: int = 2_000) -> Interval:
+    def bootstrap(self, random: np.random.Generator, level: float = LEVEL, draws: int = 2_000) -> Interval:
         """The percentile interval over bins drawn anew (Efron 1979), for comparison with `interval`."""
         filled = self.sums[self.sums[:, DENOMINATOR] > 0.0][:, : DENOMINATOR + 1]
         if len(filled) < 2:

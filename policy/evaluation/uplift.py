@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from policy.arrays import Ints
+from policy.defaults import LEVEL
 
 
 class Uplift(NamedTuple):
@@ -23,7 +24,7 @@ class Uplift(NamedTuple):
     high: float
 
 
-def uplift(learned: Ints, holdout: Ints, level: float = 0.95) -> Uplift:
+def uplift(learned: Ints, holdout: Ints, level: float = LEVEL) -> Uplift:
     """The uplift from page views and clicks per bin, int64[B, 2], units being in bins by hash.
 
     Page views of one visitor depend on each other, visitors in different bins

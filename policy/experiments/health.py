@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from policy.defaults import LEVEL
 from policy.experiments.sample_ratio import SampleRatio, sample_ratio
 from policy.experiments.sequence import METRICS, Sides, Uplift, uplift
 
@@ -25,7 +26,7 @@ class Health(NamedTuple):
 
 
 def health(
-    sides: Sides, holdout_share: float, borne: Mapping[str, float], level: float = 0.95, before: Sides | None = None
+    sides: Sides, holdout_share: float, borne: Mapping[str, float], level: float = LEVEL, before: Sides | None = None
 ) -> Health:
     """The health of an experiment; `borne` says for each outcome which relative loss is borne (1: any).
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from policy.arrays import Floats, Ints
+from policy.defaults import LEVEL
 
 SCALE = 0.1
 """Size of the effects, on the scale of the log ratio, that the sequence is tuned to find early."""
@@ -45,7 +46,7 @@ class Sides(NamedTuple):
     holdout: Ints
 
 
-def uplift(sides: Sides, column: int, level: float = 0.95, before: Sides | None = None) -> Uplift:
+def uplift(sides: Sides, column: int, level: float = LEVEL, before: Sides | None = None) -> Uplift:
     """The uplift of one outcome per page view.
 
     The log ratio has the variance of two ratios over clusters (see

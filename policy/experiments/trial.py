@@ -9,6 +9,7 @@ import numpy as np
 
 from policy.arrays import Ints
 from policy.assignment import branches_of_bins
+from policy.defaults import LEVEL
 from policy.experiments.sample_ratio import SampleRatio, mixture_p_value
 from policy.experiments.sequence import METRICS, UNITS, VIEWS, Sides, Uplift, uplift
 
@@ -22,7 +23,7 @@ class Trial(NamedTuple):
 
 
 def trials(
-    learned: Ints, salt: str, shares: Sequence[float], level: float = 0.95, before: Ints | None = None
+    learned: Ints, salt: str, shares: Sequence[float], level: float = LEVEL, before: Ints | None = None
 ) -> list[Trial]:
     """How each branch but the first does against the first.
 

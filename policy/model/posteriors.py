@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import betainccinv, betaincinv
 
 from policy.arrays import Counts, Floats
+from policy.defaults import LEVEL
 
 SMALLEST = 1e-9
 
@@ -55,7 +56,7 @@ def posterior(
     return Beta(np.maximum(a, SMALLEST), np.maximum(b, SMALLEST))
 
 
-def interval(a: Floats, b: Floats, level: float = 0.95) -> tuple[Floats, Floats]:
+def interval(a: Floats, b: Floats, level: float = LEVEL) -> tuple[Floats, Floats]:
     """The central interval of Beta(a, b) that holds `level` of it: exact quantiles, low and high."""
     tail = (1.0 - level) / 2.0
     low: Floats = np.asarray(betaincinv(a, b, tail), dtype=np.float64)

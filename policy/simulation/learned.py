@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from policy import defaults
 from policy.arrays import Floats
 from policy.hashes import arm_hashes
 from policy.model.examination import examination
@@ -29,11 +30,11 @@ class Setup:
     `fit_views` page views pass between fits at least; 0 fits before each layout.
     """
 
-    choice: PolicyChoice = field(default_factory=lambda: PolicyChoice(exploration=0.33))
-    click_rate: float = 0.02
-    strength: float = 50.0
-    half_life_days: float = 0.0
-    drift: float = 0.0
+    choice: PolicyChoice = field(default_factory=lambda: PolicyChoice(exploration=defaults.EXPLORATION))
+    click_rate: float = defaults.CLICK_RATE
+    strength: float = defaults.STRENGTH
+    half_life_days: float = defaults.HALF_LIFE_MS / DAY_MS
+    drift: float = defaults.DRIFT
     fit_views: int = 0
     text: bool = True
     fitted: bool = True

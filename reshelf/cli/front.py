@@ -11,12 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from policy.defaults import LEVEL
+
 if TYPE_CHECKING:
     from reshelf.settings import Loaded, Settings
 
 __all__ = ["Front"]
 
 AT_LEAST_ONE = click.IntRange(min=1)
+LEVEL_OPTION = click.option(
+    "--level", type=click.FloatRange(0.5, 0.999), default=LEVEL, show_default=True, help="Of the intervals."
+)
 
 
 @dataclass

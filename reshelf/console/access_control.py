@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from reshelf.service_settings import ConsoleSettings
 from streams.access import is_loopback, required_token
-from streams.settings import ConsoleSettings
 
 COOKIE = "reshelf-console"
 OURS = "X-Reshelf-Console"

@@ -14,9 +14,10 @@ from redis.asyncio import Redis
 from reshelf.console.dead_letters import RecentDeadLetters
 from reshelf.console.layout_history import LayoutHistory
 from reshelf.console.monitor import Monitor
+from reshelf.namespaces.open_state import settings_of
 from reshelf.settings import Settings
 from schemas.codec import decode_key, decoder
-from schemas.errors import BadRecord, StateAttention
+from schemas.errors import BadRecord
 from schemas.messages import Layout
 from schemas.topics import LAYOUTS, Topic
 from streams.catalog.follower import Follower
@@ -25,14 +26,12 @@ from streams.catalog.view import CatalogView, Changes
 from streams.catalog.weighted_counts import WeightedCountsCache
 from streams.fold.deltas import WHOLE_PAGE
 from streams.kafka.records import Record
-from streams.state import manifest
 from streams.state.alias import resolve
 from streams.state.connection.client import redis_client
-from streams.state.manifest import Manifest
-from streams.state.reader import KeyState, StateReader
+from streams.state.manifest import Manifest, NamespaceMissing
+from streams.state.reader import StateReader
 
 LOOK_S = 1.0
-SEGMENTS_S = 5.0
 
 _decode = decoder(Layout)
 
@@ -64,27 +63,16 @@ class WatchedCatalog(CatalogView):
 
 @dataclass(slots=True)
 class State:
-    """A namespace that a worker has made, and how to read it."""
+    """A namespace that a worker has made, how to read it, and the settings that it was made with."""
 
-    made: Manifest
     reader: StateReader
+    settings: Settings
     weighted_counts: WeightedCountsCache = field(default_factory=WeightedCountsCache)
-    segments: dict[str, set[str]] = field(default_factory=dict)
-    listed_at: float = -SEGMENTS_S
 
-    async def of(self, page: str, segment: str) -> KeyState:
-        """The counts of a page and segment; '*' is the whole page."""
-        if segment != WHOLE_PAGE:
-            return await self.reader.read(page, segment)
-        await self._list()
-        return await self.reader.read_page(page, self.segments.get(page, set()) | {WHOLE_PAGE})
-
-    async def _list(self) -> None:
-        if time.monotonic() - self.listed_at >= SEGMENTS_S:
-            self.listed_at = time.monotonic()
-            self.segments = {}
-            for page, segment in await self.reader.keys():
-                self.segments.setdefault(page, set()).add(segment)
+    @property
+    def made(self) -> Manifest:
+        """The namespace's manifest."""
+        return self.reader.manifest
 
 
 class LiveView:
@@ -118,14 +106,15 @@ class LiveView:
             self.monitor.forget()
             self.state = await self._state_of(namespace)
         if self.state is not None:
-            await self.monitor.beat(self.state.made, self.catalog.rules)
+            await self.monitor.beat(self.state.reader, self.state.settings, self.catalog.rules)
         await asyncio.to_thread(self.dead_letters.read)
 
     async def _state_of(self, namespace: str) -> State | None:
-        with contextlib.suppress(StateAttention):
-            made = await manifest.read(self.redis, namespace)
-            return State(made, StateReader(self.redis, made.namespace, made.groups, made.starts))
-        return None
+        try:
+            reader = await StateReader.open(self.redis, namespace)
+        except NamespaceMissing:
+            return None
+        return State(reader, settings_of(self.settings, reader.manifest))
 
     async def watch(self) -> None:
         """Look about once a second, for ever; what is away for a while is waited for."""

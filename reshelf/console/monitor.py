@@ -20,15 +20,16 @@ from redis.exceptions import RedisError
 
 from policy.experiments.health import Health
 from reshelf.console.layout_history import LayoutHistory
+from reshelf.inspect.experiment import health
 from reshelf.inspect.lag import TIMEOUT_S, PartitionLag, partition_lags
 from reshelf.processes.parts import groups_of
 from reshelf.settings import Settings
 from schemas.errors import Transient
 from schemas.topics import PURCHASES
 from streams.kafka.clients import confluent_admin_config
-from streams.state.arrays.experiment_bins import health_of, read_bins
 from streams.state.connection.client import redis_servers
 from streams.state.manifest import Manifest
+from streams.state.reader import StateReader
 
 BEATS = 300
 SERVERS_S = 3.0
@@ -81,9 +82,10 @@ class Monitor:
         self.uplifts.clear()
         self._servers_at, self._experiment_at = -SERVERS_S, -EXPERIMENT_S
 
-    async def beat(self, made: Manifest, pages: Iterable[str]) -> None:
-        """One look at log and state."""
-        self.standings = await partition_lags(self._admin, self._redis, self._settings.kafka.prefix, made)
+    async def beat(self, reader: StateReader, settings: Settings, pages: Iterable[str]) -> None:
+        """One look at log and state; `settings` are those that the state was made with."""
+        made = reader.manifest
+        self.standings = await partition_lags(self._admin, self._redis, made)
         self.beats.append(self._beat())
         now = time.monotonic()
         if now - self._servers_at >= SERVERS_S:
@@ -92,7 +94,7 @@ class Monitor:
         if now - self._experiment_at >= EXPERIMENT_S:
             self._experiment_at = now
             for page in sorted(pages)[:EXPERIMENTS]:
-                await self._measure(made, page)
+                await self._measure(reader, settings, page)
 
     def _beat(self) -> Beat:
         now = time.time_ns() // 1_000_000
@@ -107,10 +109,8 @@ class Monitor:
             layouts=self._past.taken,
         )
 
-    async def _measure(self, made: Manifest, page: str) -> None:
-        settings = self._settings
-        bins = await read_bins(self._redis, made.namespace, made.groups, page)
-        found = health_of(bins, settings.experiment, settings.fold.bucket_ms, settings.layouts.holdout_share)
+    async def _measure(self, reader: StateReader, settings: Settings, page: str) -> None:
+        found = health(await reader.read_bins(page), settings)
         self.health[page] = found
         kept = self.uplifts.setdefault(page, deque(maxlen=720))
         if any(math.isfinite(one.high) for one in found.uplifts.values()):
@@ -118,7 +118,7 @@ class Monitor:
 
     def _groups(self, made: Manifest) -> list[dict[str, Any]]:
         """The workers of each role, as the broker knows them."""
-        names = groups_of(self._settings.kafka.prefix, made.namespace)
+        names = groups_of(made.prefix, made.namespace)
         found = self._admin.describe_consumer_groups(list(names), request_timeout=TIMEOUT_S)
         return [_group(names[name], done) for name, done in found.items()]
 

@@ -27,12 +27,12 @@ from reshelf.console.views.metrics import counted, of_pulse
 from reshelf.console.views.pipeline import pipeline, warnings
 from reshelf.console.views.rules import Overtaken, checked, published, shown, taken_back
 from reshelf.console.views.shop import shop
+from reshelf.service_settings import ConsoleSettings
 from reshelf.settings import Settings
 from schemas.errors import BadSettings, ReshelfError
 from schemas.messages import PageRules
 from streams.fold.deltas import WHOLE_PAGE
 from streams.metrics import CONTENT_TYPE, REGISTRY, exposition
-from streams.settings import ConsoleSettings
 
 KINDS = {".css": "text/css", ".js": "text/javascript", ".html": "text/html", ".svg": "image/svg+xml"}
 LONGEST = 64

@@ -13,7 +13,7 @@ from reshelf.doctor.finding import Finding, words
 from reshelf.doctor.server import look_at_redis, redis_findings
 from reshelf.doctor.topics import look_at_topics, retention_findings, window_findings
 from reshelf.doctor.work import look_at_work
-from reshelf.processes.alias import live
+from reshelf.namespaces.open_state import namespace_settings
 from reshelf.settings import Settings
 from schemas.errors import ReshelfError
 from streams.fold.fast.path import BUILT as FOLD_BUILT
@@ -27,18 +27,26 @@ def examine(settings: Settings) -> Iterator[Finding]:
     What cannot be reached is a finding, never an error.
     """
     yield build_finding(FOLD_BUILT, POLICY_BUILT)
-    answers = [(yield from _broker(settings)), (yield from look_at_redis(settings))]
+    answers = [(yield from _broker(settings, _duplicate_window(settings))), (yield from look_at_redis(settings))]
     if not all(answers):
         return
     try:
-        yield from look_at_work(live(settings))
+        yield from look_at_work(settings)
     except (ReshelfError, KafkaException) as error:
         yield Finding("workers", "note", f"not looked at: {words(error)}", "Mend what is said above first.")
 
 
-def _broker(settings: Settings) -> Generator[Finding, None, bool]:
+def _duplicate_window(settings: Settings) -> int:
+    """That of the namespace, or where there is none that of the settings, which would make it."""
     try:
-        yield from look_at_topics(settings)
+        return namespace_settings(settings).fold.duplicate_window
+    except ReshelfError:
+        return settings.fold.duplicate_window
+
+
+def _broker(settings: Settings, window: int) -> Generator[Finding, None, bool]:
+    try:
+        yield from look_at_topics(settings, window)
         yield broker_clock(settings)
     except (ReshelfError, KafkaException) as error:
         remedy = "Check kafka.bootstrap, and kafka.security_protocol with user, password and certificate files."

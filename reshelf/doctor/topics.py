@@ -16,15 +16,15 @@ from streams.settings import KafkaSettings
 ATTEMPTS = 4
 
 
-def look_at_topics(settings: Settings) -> Iterator[Finding]:
-    """Raises what Kafka raises where no broker answers."""
+def look_at_topics(settings: Settings, window: int) -> Iterator[Finding]:
+    """Whether they fit a fold with this duplicate window; raises what Kafka raises where no broker answers."""
     found = states(settings.kafka)
     yield Finding("broker", "ok", f"{settings.kafka.bootstrap} answers")
     missing = [state.name for state in found if not state.exists]
     if missing:
         yield Finding("topics", "bad", f"missing: {', '.join(missing)}", "Run `reshelf topics apply`.")
     else:
-        yield from window_findings(_bounds(settings.kafka), settings.fold.duplicate_window)
+        yield from window_findings(_bounds(settings.kafka), window)
     differing = [f"{state.name}: {text}" for state in found if state.exists for text in state.differences]
     if differing:
         yield Finding("topics", "bad", "; ".join(differing), _remedy(found))

@@ -12,13 +12,13 @@ from confluent_kafka.admin import AdminClient
 from reshelf.doctor.finding import Finding
 from reshelf.inspect.lag import partition_lags
 from reshelf.inspect.layouts_topic import latest
+from reshelf.namespaces.open_state import open_state
 from reshelf.processes.parts import groups_of
 from reshelf.settings import Settings
-from schemas.errors import StateAttention
 from streams.kafka.clients import confluent_admin_config
 from streams.settings import KafkaSettings
-from streams.state import manifest
-from streams.state.connection.client import redis_client
+from streams.state.alias import namespace_of
+from streams.state.manifest import Manifest, NamespaceMissing
 
 TIMEOUT_S = 10.0
 ATTEMPTS = 4
@@ -28,32 +28,28 @@ SOON = (KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaE
 def look_at_work(settings: Settings) -> Iterator[Finding]:
     """Whether workers are there and keep up with the log, and whether layouts live; of the namespace that is live."""
     admin = AdminClient(confluent_admin_config(settings.kafka))
-    behind = asyncio.run(_behind(settings, admin))
-    if behind is None:
-        found = f"none has run yet for namespace {settings.redis.namespace!r}"
+    try:
+        made, behind = asyncio.run(_behind(settings, admin))
+    except NamespaceMissing:
+        found = f"none has run yet for namespace {asyncio.run(namespace_of(settings.redis))!r}"
         yield Finding("workers", "note", found, "Run `reshelf worker`.")
         return
-    absent = _absent(settings, admin)
+    absent = _absent(made, admin)
     yield _workers(absent)
     yield _lag(behind, settings.health.max_lag, "learner" in absent or "attribution" in absent)
     yield from _layouts(settings.kafka)
 
 
-async def _behind(settings: Settings, admin: AdminClient) -> int | None:
-    """Records of the log that the state lacks; None where there is no state yet."""
-    client = redis_client(settings.redis)
-    try:
-        made = await manifest.read(client, settings.redis.namespace)
-        return sum(one.lag for one in await partition_lags(admin, client, settings.kafka.prefix, made))
-    except StateAttention:
-        return None
-    finally:
-        await client.aclose()
+async def _behind(settings: Settings, admin: AdminClient) -> tuple[Manifest, int]:
+    """The namespace, and how many records of the log it lacks."""
+    async with open_state(settings) as state:
+        made = state.reader.manifest
+        return made, sum(one.lag for one in await partition_lags(admin, state.redis, made))
 
 
-def _absent(settings: Settings, admin: AdminClient) -> list[str]:
+def _absent(made: Manifest, admin: AdminClient) -> list[str]:
     """The roles whose consumer group has no member."""
-    groups = groups_of(settings.kafka.prefix, settings.redis.namespace)
+    groups = groups_of(made.prefix, made.namespace)
     return [role for name, role in groups.items() if not _members(admin, name)]
 
 

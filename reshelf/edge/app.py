@@ -21,7 +21,7 @@ from reshelf.edge.layout_cache import LayoutCache
 from reshelf.edge.limits import Limiter
 from reshelf.edge.openapi import document
 from reshelf.edge.slates import Slates
-from reshelf.edge_settings import EdgeSettings
+from reshelf.service_settings import EdgeSettings
 from schemas.errors import BadRecord
 from streams.access import required_token
 from streams.metrics import CONTENT_TYPE, REGISTRY, Sample, exposition

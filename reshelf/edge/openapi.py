@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import json as msgspec_json
 
 from reshelf.edge.intake import KINDS
-from reshelf.edge_settings import EdgeSettings
+from reshelf.service_settings import EdgeSettings
 from schemas.messages import Layout
 
 Node = dict[str, Any]

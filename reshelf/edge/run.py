@@ -12,7 +12,7 @@ from reshelf.edge.app import Parts, application
 from reshelf.edge.feed import Feed
 from reshelf.edge.layout_cache import LayoutCache
 from reshelf.edge.sender import Sender
-from reshelf.edge_settings import EdgeSettings
+from reshelf.service_settings import EdgeSettings
 from schemas.errors import BadSettings
 from streams.access import required_token
 from streams.settings import KafkaSettings

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policy.assignment import own_slates
+from policy.defaults import LEVEL
 from policy.evaluation.estimators import ESTIMATORS, Estimate, Evidence
 from policy.evaluation.ratio import Ratio
 from reshelf.evaluation import decision_log
@@ -18,6 +19,7 @@ from reshelf.evaluation.arrays import REWARDS, PageLog, Reward, Target, page_log
 from reshelf.evaluation.clock import Clock
 from reshelf.evaluation.join import DecisionLog, View, join
 from reshelf.evaluation.recompose import Recomposer
+from reshelf.namespaces.open_state import namespace_settings
 from reshelf.settings import Settings
 from schemas.errors import ReshelfError
 from schemas.messages import BASELINE, Layout, PolicyChoice, PolicyName
@@ -37,7 +39,7 @@ class Question:
     policy: str
     exploration: float | None = None
     page: str | None = None
-    level: float = 0.95
+    level: float = LEVEL
 
     def choice(self, served: PolicyChoice) -> PolicyChoice:
         """The page's policy with what is asked about in place of its own."""
@@ -46,10 +48,13 @@ class Question:
 
 
 class Evaluator:
-    """Reads a log once and answers questions about it."""
+    """Reads a log once and answers questions about it; raises `NamespaceMissing` where no state says how to judge it.
+
+    `settings` are then those that the state was made with.
+    """
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self.settings = settings = namespace_settings(settings)
         self._clock = Clock()
         self._events = decision_log.events(settings.kafka, settings.fold, self._clock)
         listed = [one.event for accepted in self._events.values() for one in accepted]
@@ -83,10 +88,10 @@ class Evaluator:
             Recomposer(
                 self._events,
                 self._clock,
-                read_catalog(self._settings.kafka),
-                read_parameters(self._settings.kafka),
-                self._settings.fold,
-                self._settings.layouts,
+                read_catalog(self.settings.kafka),
+                read_parameters(self.settings.kafka),
+                self.settings.fold,
+                self.settings.layouts,
                 question.choice,
             )
         )

@@ -15,6 +15,7 @@ import numpy as np
 from policy.assignment import unit_hash
 from reshelf.evaluation import decision_log
 from reshelf.evaluation.records.store import record
+from reshelf.namespaces.open_state import namespace_settings
 from reshelf.processes.encoder import MISSING, installed
 from reshelf.settings import Settings
 from schemas.errors import BadSettings, ReshelfError
@@ -78,7 +79,7 @@ def finetuned(settings: Settings, options: Options, say: Callable[[str], None]) 
     from encoders.text import text_of
     from encoders.tuning import Plan, save, tune
 
-    began = time.monotonic()
+    began, settings = time.monotonic(), namespace_settings(settings)
     items = {name: text_of(item) for name, item in sorted(read_catalog(settings.kafka).items.items())}
     log = decision_log.events(settings.kafka, settings.fold)
     events = [one.event for those in log.values() for one in those if isinstance(one.event, Click | Conversion)]

@@ -1,20 +1,91 @@
-"""How an experiment stands, as JSON has it."""
+"""How experiments stand: learned layouts against the holdout, and policies on trial against the page's own."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
-if TYPE_CHECKING:
-    from policy.experiments.health import Health
-    from policy.experiments.sample_ratio import SampleRatio
-    from policy.experiments.sequence import Uplift
+from policy.defaults import LEVEL
+from policy.experiments.health import Health
+from policy.experiments.sample_ratio import SampleRatio
+from policy.experiments.sequence import METRICS, Uplift, uplift
+from policy.experiments.trial import Trial, trials
+from reshelf.namespaces.open_state import open_state
+from reshelf.settings import Settings
+from schemas.errors import ReshelfError
+from schemas.messages import MAIN, PageRules
+from streams.layouts.branches import shares_of
+from streams.state.arrays.experiment_bins import BucketBins, health_of, periods, sides
 
 
-def told(health: Health) -> dict[str, Any]:
+class Point(NamedTuple):
+    """The uplift of what was counted from the beginning of a time bucket to the end of one, milliseconds."""
+
+    since: int
+    until: int
+    uplift: Uplift
+
+
+class Healths(NamedTuple):
+    """How the experiment of each page stands, by page; and the settings that the state was made with."""
+
+    pages: dict[str, Health]
+    settings: Settings
+
+
+class Trials(NamedTuple):
+    """How each policy on trial on a page does, by its name; and the settings that the state was made with."""
+
+    branches: dict[str, Trial]
+    settings: Settings
+
+
+async def healths(settings: Settings, page: str | None, level: float) -> Healths:
+    """The experiment of each page that has counts, or of one; raises ReshelfError where there is none."""
+    async with open_state(settings) as state:
+        pages = sorted(await state.reader.segments())
+        if page not in (None, *pages):
+            raise ReshelfError(f"page {page!r} has no counts. Pages that have: {', '.join(pages) or 'none'}.")
+        asked = [name for name in pages if page in (None, name)]
+        bins = {name: await state.reader.read_bins(name) for name in asked}
+    return Healths({name: health(those, state.settings, level) for name, those in bins.items()}, state.settings)
+
+
+async def trials_of(settings: Settings, rules: PageRules, level: float) -> Trials:
+    """How each branch of a page does against the page's own policy."""
+    async with open_state(settings) as state:
+        bins = await state.reader.read_bins(rules.page)
+    during, before = periods(bins, state.settings.experiment, state.settings.fold.bucket_ms)
+    shares = shares_of(rules)
+    earlier = before.learned if before else None
+    found = trials(during.learned, rules.branch_salt, list(shares.values()), level, earlier)
+    return Trials(dict(zip([name for name in shares if name != MAIN], found, strict=True)), state.settings)
+
+
+def health(bins: BucketBins, settings: Settings, level: float = LEVEL) -> Health:
+    """How a page's experiment stands; `settings` are those that the state was made with."""
+    return health_of(bins, settings.experiment, settings.fold.bucket_ms, settings.layouts.holdout_share, level)
+
+
+def over_time(bins: BucketBins, since: int, width: int, level: float) -> dict[str, list[Point]]:
+    """For each outcome the always-valid uplift as it stood at the end of each time bucket."""
+    starts = sorted({bucket for bucket, _ in bins if bucket >= since})
+    weighted_counts = [(start + width, sides(bins, since, start + 1)) for start in starts]
+    return {
+        name: [Point(starts[0], until, uplift(total, column, level)) for until, total in weighted_counts]
+        for name, column in METRICS.items()
+    }
+
+
+def told(found: Health) -> dict[str, Any]:
     """As JSON has it: what is unknown is null."""
-    return {**_plain(health.uplifts, health.sample_ratio), "guard_rail": health.guard_rail}
+    return {**_plain(found.uplifts, found.sample_ratio), "guard_rail": found.guard_rail}
+
+
+def trial_as_json(trial: Trial) -> dict[str, Any]:
+    """A policy on trial as JSON has it: what is unknown is null."""
+    return {"views": trial.views, **_plain(trial.uplifts, trial.sample_ratio)}
 
 
 def _plain(uplifts: Mapping[str, Uplift], split: SampleRatio) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import msgspec
 from rich.console import Group, RenderableType
 
 from policy.assignment import epoch_of
-from reshelf.processes.alias import live
+from reshelf.namespaces.open_state import open_state
 from reshelf.rules.topic import undeclared
 from reshelf.settings import Settings
 from reshelf.terminal.tables import table
@@ -17,21 +17,25 @@ from schemas.errors import ReshelfError
 from schemas.messages import PageRules
 from streams.catalog.snapshot import read_catalog
 from streams.catalog.view import CatalogView
-from streams.fold.deltas import WHOLE_PAGE
 from streams.layouts.explain import Arm, Explanation, explain
 from streams.layouts.guard_rail import fallen
-from streams.state import manifest
-from streams.state.connection.client import redis_client
-from streams.state.reader import KeyState, StateReader
+from streams.state.reader import KeyState
 
 LISTED = 20
 
 
 def explained(settings: Settings, page: str, segment: str, now_ms: int) -> Explanation:
     """What the layout of a page and segment is made from now; raises `ReshelfError` where the page is not declared."""
+    state = asyncio.run(state_of(settings, page, segment))
     catalog = read_catalog(settings.kafka)
     declared(catalog, page)
-    state = asyncio.run(state_of(live(settings), page, segment))
+    return explain_now(catalog, state, settings, page, segment, now_ms)
+
+
+def explain_now(
+    catalog: CatalogView, state: KeyState, settings: Settings, page: str, segment: str, now_ms: int
+) -> Explanation:
+    """The layout of a declared page as it would be made now: in the epoch of now, and as published ones fell back."""
     epoch = epoch_of(now_ms, page, segment, settings.layouts.epoch_ms)
     fell_back = fallen(catalog.published, settings.experiment).get(page, "")
     return explain(segment, state, catalog.page(page), settings.layouts, epoch.number, now_ms, fell_back)
@@ -46,15 +50,8 @@ def declared(catalog: CatalogView, page: str) -> PageRules:
 
 async def state_of(settings: Settings, page: str, segment: str) -> KeyState:
     """What is counted now for a page and segment; '*' is the whole page."""
-    client = redis_client(settings.redis)
-    try:
-        made = await manifest.read(client, settings.redis.namespace)
-        reader = StateReader(client, settings.redis.namespace, settings.redis.groups, made.starts)
-        if segment != WHOLE_PAGE:
-            return await reader.read(page, segment)
-        return await reader.read_page(page, {one for name, one in await reader.keys() if name == page} | {WHOLE_PAGE})
-    finally:
-        await client.aclose()
+    async with open_state(settings) as state:
+        return await state.reader.read_segment(page, segment)
 
 
 def arm_of(explanation: Explanation, item: str) -> Arm:

@@ -36,10 +36,10 @@ class PartitionLag(NamedTuple):
         return max(0, self.end - self.applied)
 
 
-async def partition_lags(admin: AdminClient, redis: Redis, prefix: str, made: Manifest) -> list[PartitionLag]:
+async def partition_lags(admin: AdminClient, redis: Redis, made: Manifest) -> list[PartitionLag]:
     """Every partition of the event topics; purchases stand where attribution is, the others where the learner is."""
     tps = [TopicPartition(topic, number) for topic, starts in made.starts.items() for number in range(len(starts))]
-    ends = await asyncio.to_thread(_ends, admin, prefix, tps)
+    ends = await asyncio.to_thread(_ends, admin, made.prefix, tps)
     marks = await asyncio.gather(*(_marks(redis, made, group, tps) for group in range(made.groups)))
     return [_standing(tp, ends.get(tp, 0), [of_group[at] for of_group in marks]) for at, tp in enumerate(tps)]
 

@@ -18,7 +18,6 @@ from policy.arrays import Floats, Vectors
 from policy.rules.matching import available
 from reshelf.inspect.explain import declared, state_of
 from reshelf.inspect.posterior_summary import PosteriorSummary, posterior_summary
-from reshelf.processes.alias import live
 from reshelf.processes.encoder import text_encoder
 from reshelf.settings import Settings
 from reshelf.terminal.tables import table
@@ -81,6 +80,7 @@ def ranked(found: PosteriorSummary, similarity: Floats, usual: float, question: 
 
 def answers(settings: Settings, question: Question, now_ms: int) -> list[Answer]:
     """The items that answer a question best; raises `ReshelfError` without a page or vectors."""
+    state = asyncio.run(state_of(settings, question.page, question.segment))
     catalog = read_catalog(settings.kafka)
     rules, generation = declared(catalog, question.page), catalog.embeddings.generation
     if generation is None:
@@ -93,7 +93,6 @@ def answers(settings: Settings, question: Question, now_ms: int) -> list[Answer]
     parameters = catalog.parameters.get(rules.page)
     known = catalog.features_of(parameters, candidates) if parameters else None
     page = replace(catalog.page(rules.page), candidates=candidates, item_features=known)
-    state = asyncio.run(state_of(live(settings), rules.page, question.segment))
     found = posterior_summary(page, state, question.segment, settings.layouts)
     usual = parameters.click_rate if parameters else settings.layouts.click_rate
     similarity = np.array([cosine_of[name] for name in found.items])

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from reshelf.encoder_settings import EncoderSettings
 from reshelf.processes.encoder_health import EncoderVitals, answering
+from reshelf.service_settings import EncoderSettings
 from reshelf.settings import Settings
 from schemas.errors import BadSettings
 from streams.kafka.clients import confluent_consumer_config, confluent_producer_config

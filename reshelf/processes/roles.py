@@ -12,9 +12,9 @@ from types import FrameType
 
 import faust
 
-from reshelf.processes.alias import named, waited_for, watch
 from reshelf.settings import Settings, as_environment
 from schemas.errors import ReshelfError
+from streams.state.alias import wait_for_namespace, watch_alias
 from streams.transport import end_process, run_app
 
 _STOP_WAIT_S = 12.0
@@ -37,10 +37,10 @@ def run_role(role: str, settings: Settings, loglevel: str = "INFO", asked: Calla
     async def make() -> faust.App:
         if asked():
             os.kill(os.getpid(), signal.SIGTERM)
-        name = settings.redis
-        namespace = await waited_for(name)
-        watch(name, namespace, end_process)
-        return await app_of(named(settings, namespace))()
+        namespace = await wait_for_namespace(settings.redis)
+        watch_alias(settings.redis, namespace, end_process)
+        redis = settings.redis.model_copy(update={"namespace": namespace})
+        return await app_of(settings.model_copy(update={"redis": redis}))()
 
     return run_app(make, settings.health, loglevel)
 

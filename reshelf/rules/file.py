@@ -110,7 +110,8 @@ def _page(node: yaml.Node, content: Any) -> tuple[PageRules | None, list[Wrong]]
     except msgspec.ValidationError as error:
         found = list(_invalid(plain)) or [_said(error, "")]
         return None, [Wrong(_line(_at(node, path)), f"{said} at {path}" if path else said) for path, said in found]
-    unknown = [Wrong(_line(_at(node, path)), said) for path, said in _unknown(plain, msgspec.to_builtins(page), "")]
+    known = dict.fromkeys(PageRules.__struct_fields__) | msgspec.to_builtins(page)
+    unknown = [Wrong(_line(_at(node, path)), said) for path, said in _unknown(plain, known, "")]
     return page, [*unknown, *(Wrong(_line(_at(node, path)), said) for path, said in problems(page))]
 
 

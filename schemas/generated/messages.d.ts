@@ -168,7 +168,10 @@ export interface PageRules {
   template?: string;
   candidates?: Candidates;
   policy?: PolicyChoice;
-  /** Click to purchase, milliseconds. */
+  /**
+   * Click to purchase, milliseconds. Where it is left out it is `attribution.window_ms` of the settings, 7 days by
+   * default.
+   */
   attribution_window?: number;
   /** Content blocks: arms beside the items of the catalog. */
   blocks?: string[];

@@ -12,14 +12,12 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import faust
 from faust.types import TP
-from redis.asyncio import Redis
 
 from schemas.errors import StateAttention
 from schemas.topics import CLICKS, CONVERSIONS, DEAD_LETTERS, PURCHASES
@@ -29,16 +27,13 @@ from streams.attribution.worker import Behind, PartitionWorker
 from streams.fold.alarm import InvalidAlarm
 from streams.fold.judge import Rejected
 from streams.kafka.bounds import LogEnds
-from streams.kafka.producer import LogProducer
 from streams.kafka.records import Batch, TopicPartition
 from streams.metrics import REGISTRY
 from streams.retry import Retry
 from streams.settings import AttributionSettings, FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
 from streams.state.clicks.memory import ClickMemory, Starts
-from streams.state.connection.client import redis_client
-from streams.state.manifest import Manifest
-from streams.state.namespace import open_namespace
-from streams.transport import RANGE, BatchApp, create_app, end_process, reader, run_beside, subscription
+from streams.transport import RANGE, BatchApp, end_process, reader
+from streams.worker import Worker, open_worker
 
 log = logging.getLogger("reshelf")
 TOPICS = (CLICKS, PURCHASES)
@@ -62,42 +57,29 @@ class Attribution:
     """The partition numbers that this worker owns, and what it does with them."""
 
     def __init__(
-        self,
-        kafka: KafkaSettings,
-        redis: RedisSettings,
-        fold: FoldSettings,
-        learner: LearnerSettings,
-        settings: AttributionSettings,
+        self, worker: Worker, fold: FoldSettings, learner: LearnerSettings, settings: AttributionSettings
     ) -> None:
         self.app: BatchApp
         self.counts: Counter[str] = Counter()
-        self._manifest: Manifest
-        self._kafka = kafka
-        self._redis_settings = redis
+        self._manifest = worker.manifest
+        self._kafka = worker.kafka
         self._fold = fold
         self._learner = learner
         self._settings = settings
-        self._redis: Redis = redis_client(redis)
-        self._outlet = LogProducer(kafka)
-        self._ends = LogEnds(kafka)
+        self._redis = worker.redis
+        self._outlet = worker.outlet
+        self._ends = LogEnds(worker.kafka)
+        worker.opened.push_async_callback(self._ends.close)
         self._windows = PageWindows(settings.window_ms)
-        self._rules = RulesReader(kafka, self._windows)
+        self._rules = RulesReader(worker.kafka, self._windows)
+        worker.opened.push_async_callback(self._rules.close)
         self._parts: dict[int, Part] = {}
         self._retry = Retry()
         REGISTRY.add("reshelf_rewinds_total", PURCHASES.name, by=0)
 
     async def start(self) -> None:
-        """Agree with the namespace and read the rules; waits for broker and Redis."""
-        opening = partial(open_namespace, self._kafka, self._redis, self._redis_settings, self._fold, (DEAD_LETTERS,))
-        manifest = await self._retry.until_success(opening)
-        assert manifest is not None
-        self._manifest = manifest
+        """Read the rules; waits for the broker."""
         await self._retry.until_success(self._rules.start)
-
-    async def close(self) -> None:
-        for closer in (self._outlet.close, self._rules.close, self._ends.close, self._redis.aclose):
-            with suppress(Exception):
-                await closer()
 
     # Ownership
 
@@ -136,18 +118,10 @@ class Attribution:
         return Part(number, worker, InvalidAlarm(TopicPartition(PURCHASES.name, number), self._learner)), offsets
 
     def _worker(self, number: int) -> PartitionWorker:
-        redis = self._redis_settings
-        starts = (
-            self._manifest.start(TopicPartition(topic.name, number)) for topic in (CLICKS, PURCHASES, CONVERSIONS)
-        )
+        made = self._manifest
+        starts = (made.start(TopicPartition(topic.name, number)) for topic in (CLICKS, PURCHASES, CONVERSIONS))
         return PartitionWorker(
-            ClickMemory(
-                self._redis,
-                redis.namespace,
-                redis.groups,
-                number,
-                Starts(*starts),
-            ),
+            ClickMemory(self._redis, made.namespace, made.groups, number, Starts(*starts)),
             ConversionsLog(self._kafka, self._outlet, number),
             partial(self._send_dead_letters, TopicPartition(PURCHASES.name, number)),
             self._windows,
@@ -296,24 +270,18 @@ def attribution_app(
     """A function that makes attribution's app in the event loop that will run it."""
 
     async def make() -> faust.App:
-        attribution = Attribution(kafka, redis, fold, learner, settings)
-        try:
+        async with open_worker(kafka, redis, fold, (DEAD_LETTERS,)) as worker:
+            attribution = Attribution(worker, fold, learner, settings)
             await attribution.start()
-        except BaseException:
-            await attribution.close()
-            raise
-        attribution.app = create_app(
-            f"attribution-{redis.namespace}",
-            kafka,
-            logical=lambda name: name.removeprefix(kafka.prefix),
-            resume=attribution.resume,
-            on_revoked=attribution.revoked,
-            assignor=RANGE,
-            on_error=on_error,
-        )
-        topics = [kafka.prefix + topic.name for topic in TOPICS]
-        attribution.app.agent(subscription(attribution.app, topics), name="attribute")(attribution.attribute)
-        run_beside(attribution.app, attribution.tasks, [attribution.close], "Attributing")
-        return attribution.app
+            return worker.build_app(
+                "attribution",
+                attribution,
+                TOPICS,
+                attribution.attribute,
+                attribution.tasks,
+                "Attributing",
+                on_error,
+                assignor=RANGE,
+            )
 
     return make

@@ -2,7 +2,7 @@
 
 A decision stands once it is published, so a window that changes later does not
 change it; decisions still to be made take the new one.  A page whose rules are
-missing or invalid has the default.
+missing or invalid, or leave the window out, has the default.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterable
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
+from msgspec import UNSET
 
 from schemas.codec import decoder
 from schemas.errors import BadRecord, BadSettings, Transient
@@ -53,7 +54,10 @@ class PageWindows:
                 rules = _decode(value)
             except BadRecord:
                 continue
-            self._declared[rules.page.encode()] = rules.attribution_window
+            if rules.attribution_window is UNSET:
+                self._declared.pop(rules.page.encode(), None)
+            else:
+                self._declared[rules.page.encode()] = rules.attribution_window
         self._longest = max((self._default, *self._declared.values()))
 
 

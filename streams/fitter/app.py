@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
 from operator import is_
 from typing import Any
 
@@ -29,10 +28,9 @@ from streams.metrics import REGISTRY, Registry
 from streams.retry import Retry
 from streams.settings import FitterSettings, FoldSettings, KafkaSettings, LayoutSettings, RedisSettings
 from streams.state.arrays.tables import Table
-from streams.state.connection.client import redis_client
-from streams.state.namespace import open_namespace
 from streams.state.reader import StateReader
-from streams.transport import BatchApp, create_app, end_process, reader, run_beside, subscription
+from streams.transport import BatchApp, end_process, reader
+from streams.worker import open_worker
 
 READ_TOPICS = (CATALOG_ITEMS, CATALOG_EMBEDDINGS, PAGE_RULES, POLICY_PARAMETERS)
 
@@ -95,10 +93,7 @@ class Fitter:
             await asyncio.sleep(max(0.1, self._settings.interval_s - (time.monotonic() - began)))
 
     async def _segments(self) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
-        for page, segment in sorted(await self._state.keys()):
-            found.setdefault(page, []).append(segment)
-        return found
+        return {page: sorted(segments) for page, segments in (await self._state.segments()).items()}
 
     def _is_owned(self, page: str) -> bool:
         return partition_of(encode_key(PAGE_RULES, page), self.partitions) in self._owned
@@ -197,39 +192,20 @@ def fitter_app(
     """
 
     async def make() -> faust.App:
-        async with AsyncExitStack() as opened:
-            retry = Retry()
-            client = redis_client(redis)
-            opened.push_async_callback(client.aclose)
-            manifest = await retry.until_success(
-                lambda: open_namespace(kafka, client, redis, fold, (POLICY_PARAMETERS,))
-            )
-            assert manifest is not None
-            outlet = LogProducer(kafka)
-            opened.push_async_callback(outlet.close)
-            catalog = CatalogView()
-            state = StateReader(client, redis.namespace, redis.groups, manifest.starts)
+        async with open_worker(kafka, redis, fold, (POLICY_PARAMETERS,)) as worker:
+            retry, catalog, state = Retry(), CatalogView(), StateReader(worker.redis, worker.manifest)
             purchases = PurchaseReader(kafka, fold)
-            opened.push_async_callback(purchases.close)
+            worker.opened.push_async_callback(purchases.close)
             await retry.until_success(purchases.start)
-            fitter = Fitter(catalog, state, outlet, purchases, layouts, fold, settings, metrics)
+            fitter = Fitter(catalog, state, worker.outlet, purchases, layouts, fold, settings, metrics)
             follower = Follower(kafka, catalog, lambda changes: None, READ_TOPICS)
-            opened.push_async_callback(follower.stop)
+            worker.opened.push_async_callback(follower.stop)
             await retry.until_success(follower.start)
             await retry.until_success(follower.catch_up)
             fitter.partitions = follower.partitions[PAGE_RULES.name]
-            fitter.app = create_app(
-                f"fitter-{redis.namespace}",
-                kafka,
-                logical=lambda name: name.removeprefix(kafka.prefix),
-                resume=fitter.resume,
-                on_revoked=fitter.revoked,
-                on_error=on_error,
-            )
-            app, topic = fitter.app, kafka.prefix + PAGE_RULES.name
-            app.agent(subscription(app, [topic]), name="hear")(fitter.hear)
             tasks = follower.follow, fitter.follow_purchases, fitter.fit_pages
-            run_beside(app, lambda: [task() for task in tasks], [opened.pop_all().aclose], "Fitting")
-        return fitter.app
+            return worker.build_app(
+                "fitter", fitter, (PAGE_RULES,), fitter.hear, lambda: [task() for task in tasks], "Fitting", on_error
+            )
 
     return make

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from contextlib import AsyncExitStack
 from typing import Any
 
 import faust
@@ -11,25 +10,23 @@ import faust
 from schemas.topics import LAYOUT_REQUESTS, LAYOUTS_HISTORY
 from streams.catalog.follower import Follower
 from streams.catalog.view import CatalogView
-from streams.kafka.producer import LogProducer
 from streams.kafka.records import TopicPartition
 from streams.layouts.guard_rail import GuardRail
 from streams.layouts.producer import Decided, LayoutProducer
 from streams.metrics import REGISTRY, Registry
 from streams.retry import Retry
 from streams.settings import ExperimentSettings, FoldSettings, KafkaSettings, LayoutSettings, RedisSettings
-from streams.state.connection.client import redis_client
 from streams.state.connection.pipelined import PipelinedClient
 from streams.state.layout_versions import Versions
-from streams.state.namespace import open_namespace
 from streams.state.reader import StateReader
-from streams.transport import BatchApp, create_app, end_process, reader, run_beside, subscription
+from streams.transport import BatchApp, end_process, reader
+from streams.worker import Worker, open_worker
 
 REQUESTS_LINGER_S = 0.02
 """After a read of requests the next rests so long: a fetch for each costs as much as composing."""
 
 
-class _Worker:
+class _Member:
     """A producer between its agent and its topics."""
 
     def __init__(
@@ -79,54 +76,43 @@ def layouts_app(
     """
 
     async def make() -> faust.App:
-        async with AsyncExitStack() as opened:
-            guarded = experiment or ExperimentSettings()
-            worker = await _opened(opened, kafka, redis, fold, settings, metrics, guarded, tell)
-            worker.app = create_app(
-                f"layouts-{redis.namespace}",
-                kafka,
-                logical=lambda name: name.removeprefix(kafka.prefix),
-                resume=worker.resume,
-                on_revoked=worker.revoked,
-                on_error=on_error,
+        async with open_worker(kafka, redis, fold, (LAYOUTS_HISTORY,)) as worker:
+            member = await _member(worker, settings, metrics, experiment or ExperimentSettings(), tell)
+            return worker.build_app(
+                "layouts",
+                member,
+                (LAYOUT_REQUESTS,),
+                member.hear,
+                member.tasks,
+                "Composing layouts",
+                on_error,
                 linger_s=REQUESTS_LINGER_S,
             )
-            app, topic = worker.app, kafka.prefix + LAYOUT_REQUESTS.name
-            app.agent(subscription(app, [topic]), name="hear")(worker.hear)
-            run_beside(app, worker.tasks, [opened.pop_all().aclose], "Composing layouts")
-        return worker.app
 
     return make
 
 
-async def _opened(
-    opened: AsyncExitStack,
-    kafka: KafkaSettings,
-    redis: RedisSettings,
-    fold: FoldSettings,
+async def _member(
+    worker: Worker,
     settings: LayoutSettings,
     metrics: Registry,
     experiment: ExperimentSettings,
     tell: Callable[[Decided], None],
-) -> _Worker:
-    """A worker that knows what the compacted topics say; `opened` closes what it uses."""
-    retry = Retry()
-    client = redis_client(redis)
-    opened.push_async_callback(client.aclose)
-    manifest = await retry.until_success(lambda: open_namespace(kafka, client, redis, fold, (LAYOUTS_HISTORY,)))
-    assert manifest is not None
-    outlet = LogProducer(kafka)
-    opened.push_async_callback(outlet.close)
+) -> _Member:
+    """A producer that knows what the compacted topics say."""
+    retry, kafka, manifest = Retry(), worker.kafka, worker.manifest
     catalog = CatalogView(lambda topic: metrics.add("reshelf_invalid_records_total", topic))
-    together = PipelinedClient(client)
-    state = StateReader(client, redis.namespace, redis.groups, manifest.starts, together)
-    versions = Versions(together, redis.namespace, redis.groups)
-    guard = GuardRail(client, redis, experiment, settings, fold.bucket_ms)
-    producer = LayoutProducer(catalog, state, versions, outlet, settings, metrics, finish=guard.applied, tell=tell)
+    together = PipelinedClient(worker.redis)
+    state = StateReader(worker.redis, manifest, together)
+    versions = Versions(together, manifest.namespace, manifest.groups)
+    guard = GuardRail(state, experiment, settings)
+    producer = LayoutProducer(
+        catalog, state, versions, worker.outlet, settings, metrics, finish=guard.applied, tell=tell
+    )
     follower = Follower(kafka, catalog, producer.changed)
-    opened.push_async_callback(follower.stop)
+    worker.opened.push_async_callback(follower.stop)
     await retry.until_success(follower.start)
     await retry.until_success(follower.catch_up)
     producer.request_partitions = follower.partitions[LAYOUT_REQUESTS.name]
     guard.recall(catalog.published)
-    return _Worker(producer, follower, lambda: guard.watch(catalog, producer.changed, metrics))
+    return _Member(producer, follower, lambda: guard.watch(catalog, producer.changed, metrics))

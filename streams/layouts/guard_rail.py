@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Mapping
 from math import isfinite
 
 import msgspec
-from redis.asyncio import Redis
 
 from policy.experiments.health import Health
 from schemas.messages import Layout
@@ -22,8 +21,9 @@ from streams.catalog.view import CatalogView, Changes
 from streams.metrics import Registry
 from streams.metrics.table import MOST_PAGES
 from streams.retry import Retry
-from streams.settings import ExperimentSettings, LayoutSettings, RedisSettings
-from streams.state.arrays.experiment_bins import health_of, read_bins
+from streams.settings import ExperimentSettings, LayoutSettings
+from streams.state.arrays.experiment_bins import health_of
+from streams.state.reader import StateReader
 
 log = logging.getLogger("reshelf")
 
@@ -33,18 +33,14 @@ class GuardRail:
 
     def __init__(
         self,
-        client: Redis,
-        redis: RedisSettings,
+        state: StateReader,
         settings: ExperimentSettings,
         layouts: LayoutSettings,
-        bucket_ms: int,
     ) -> None:
         self.fallen: dict[str, str] = {}
-        self._client = client
-        self._redis = redis
+        self._state = state
         self._settings = settings
         self._share = layouts.holdout_share
-        self._bucket_ms = bucket_ms
         self._retry = Retry()
         self._found: dict[str, Health] = {}
 
@@ -74,8 +70,8 @@ class GuardRail:
             self.fallen.setdefault(page, reason)
 
     async def _look_at(self, page: str) -> None:
-        bins = await read_bins(self._client, self._redis.namespace, self._redis.groups, page)
-        found = self._found[page] = health_of(bins, self._settings, self._bucket_ms, self._share)
+        bins, bucket_ms = await self._state.read_bins(page), self._state.fold.bucket_ms
+        found = self._found[page] = health_of(bins, self._settings, bucket_ms, self._share)
         reason = found.guard_rail
         if reason:
             self.fallen[page] = reason

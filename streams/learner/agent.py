@@ -32,13 +32,12 @@ from streams.learner.layout_requests import RequestDebouncer
 from streams.metrics import REGISTRY
 from streams.retry import Retry
 from streams.settings import FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
-from streams.state.connection.client import redis_client
 from streams.state.expiry import expire
 from streams.state.manifest import Manifest, agree
-from streams.state.namespace import open_namespace
 from streams.state.partition import PartitionFold, Prepared, Rewind
 from streams.state.store import Store
-from streams.transport import BatchApp, create_app, end_process, guarded, reader, run_beside, subscription
+from streams.transport import BatchApp, end_process, guarded, reader
+from streams.worker import open_worker
 
 log = logging.getLogger("reshelf")
 OUTPUTS = (DEAD_LETTERS, LAYOUT_REQUESTS)
@@ -265,25 +264,19 @@ def learner_app(
     """A function that makes the learner's app in the event loop that will run it."""
 
     async def make() -> faust.App:
-        client = redis_client(redis)
-        manifest = await Retry().until_success(lambda: open_namespace(kafka, client, redis, fold, OUTPUTS))
-        assert manifest is not None
-        store = Store(client, redis.namespace, redis.groups)
-        outlet = LogProducer(kafka)
-        learner = Learner(kafka, store, manifest, outlet, fold, settings)
-        learner.app = create_app(
-            f"learner-{redis.namespace}",
-            kafka,
-            logical=lambda name: name.removeprefix(kafka.prefix),
-            resume=learner.resume,
-            on_revoked=learner.revoked,
-            on_error=on_error,
-            linger_s=settings.linger_ms / 1000,
-            rest_s={IMPRESSIONS.name: settings.impressions_ms / 1000},
-        )
-        topics = [kafka.prefix + topic.name for topic in FOLDED_TOPICS]
-        learner.app.agent(subscription(learner.app, topics), name="learn")(learner.learn)
-        run_beside(learner.app, learner.tasks, [outlet.close, client.aclose], "Learning")
-        return learner.app
+        async with open_worker(kafka, redis, fold, OUTPUTS) as worker:
+            store = Store(worker.redis, worker.manifest.namespace, worker.manifest.groups)
+            learner = Learner(kafka, store, worker.manifest, worker.outlet, fold, settings)
+            return worker.build_app(
+                "learner",
+                learner,
+                FOLDED_TOPICS,
+                learner.learn,
+                learner.tasks,
+                "Learning",
+                on_error,
+                linger_s=settings.linger_ms / 1000,
+                rest_s={IMPRESSIONS.name: settings.impressions_ms / 1000},
+            )
 
     return make

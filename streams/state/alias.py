@@ -8,11 +8,22 @@ the new one goes on from where it stands.
 
 from __future__ import annotations
 
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+
 from redis.asyncio import Redis
 
-from schemas.errors import BadSettings
+from schemas.errors import BadSettings, StateAttention, Transient
+from streams.retry import Retry
+from streams.settings import RedisSettings
+from streams.state.connection.client import redis_client
 from streams.state.connection.errors import translate_errors
 from streams.state.keys import PREFIX
+
+LOOK_S = 1.0
+"""What a name stands for is looked up once in these seconds."""
 
 
 def alias_key(name: str) -> str:
@@ -40,3 +51,34 @@ async def switch(redis: Redis, name: str, namespace: str) -> str:
     else:
         await translate_errors(lambda: redis.set(alias_key(name), namespace))
     return before
+
+
+async def wait_for_namespace(redis: RedisSettings) -> str:
+    """The namespace that the settings' name stands for, once Redis says so."""
+    return await Retry().until_success(lambda: namespace_of(redis)) or redis.namespace
+
+
+def watch_alias(redis: RedisSettings, namespace: str, ended: Callable[[Exception], None]) -> None:
+    """Call `ended` once when the settings' name stands for another namespace than this; in a thread of its own."""
+
+    def look() -> None:
+        while True:
+            time.sleep(LOOK_S)
+            try:
+                now = asyncio.run(namespace_of(redis))
+            except Transient:
+                continue
+            if now != namespace:
+                ended(StateAttention(f"{redis.namespace!r} stands for namespace {now!r} now: start again to use it"))
+                return
+
+    threading.Thread(target=look, name="namespace", daemon=True).start()
+
+
+async def namespace_of(redis: RedisSettings) -> str:
+    """What the settings' name stands for, by a client of this call's own."""
+    client = redis_client(redis)
+    try:
+        return await resolve(client, redis.namespace)
+    finally:
+        await client.aclose()

@@ -18,6 +18,10 @@ FOLD_VERSION = 2
 AS_PUBLISHED = "as published"
 
 
+class NamespaceMissing(StateAttention):
+    """No worker has made the namespace."""
+
+
 class Manifest(msgspec.Struct, frozen=True):
     """`starts` maps each event topic to the first offset of each partition that the state covers.
 
@@ -33,6 +37,22 @@ class Manifest(msgspec.Struct, frozen=True):
     fold: dict[str, int | str]
     digest: str
     attribution: dict[str, int] = {}
+
+    @property
+    def prefix(self) -> str:
+        """What the names of the topics begin with."""
+        logical = next(iter(self.starts), "")
+        return next((name.removesuffix(logical) for name in self.topics if name.endswith(logical)), "")
+
+    def fold_settings(self) -> FoldSettings:
+        """The settings that shaped the fold; `StateAttention` where another version of Reshelf made the namespace."""
+        if self.fold_version == FOLD_VERSION:
+            return FoldSettings.model_validate(self.fold)
+        raise StateAttention(
+            f"namespace {self.namespace!r} was made by another version of Reshelf: expected fold version "
+            f"{FOLD_VERSION}, got {self.fold_version}. Read it with the version that made it, or set redis.namespace "
+            "to a new name and replay the log into it."
+        )
 
     def start(self, tp: TopicPartition) -> int:
         """The first offset of a partition that the state covers; `StateAttention` for one that it does not know."""
@@ -85,13 +105,14 @@ async def agree(redis: Redis, wanted: Manifest) -> Manifest:
     return stored
 
 
-async def read(redis: Redis, namespace: str) -> Manifest:
-    """The manifest of a namespace; `StateAttention` when there is none."""
+async def read(redis: Redis, namespace: str, name: str = "") -> Manifest:
+    """The manifest of a namespace, which `name` stands for; `NamespaceMissing` when there is none."""
     text = await translate_errors(lambda: redis.get(keys.manifest(namespace)))
     if text is None:
-        raise StateAttention(
-            f"no namespace {namespace!r} in Redis: expected its manifest under {keys.manifest(namespace)!r}. "
-            "Check redis.url and redis.namespace, or start a worker, which creates the namespace."
+        alias = f", which {name!r} stands for" if name not in ("", namespace) else ""
+        raise NamespaceMissing(
+            f"no namespace {namespace!r} in Redis{alias}: expected its manifest under {keys.manifest(namespace)!r}, "
+            "got nothing. Check redis.url and redis.namespace, or start a worker, which creates the namespace."
         )
     return msgspec.json.decode(text, type=Manifest)
 

@@ -1,27 +1,38 @@
 """The counts of a page and segment, for those who compose layouts and explain them.
 
-Revisions and watermarks of a key are read in one go; a table is fetched only
-when its revision changed since it was read last.
+Everybody who reads opens the state here: the namespace is what its name stands for,
+and groups, fold settings and start offsets are those of its manifest, never those of
+whoever asks.  Revisions and watermarks of a key are read in one go; a table is fetched
+only when its revision changed since it was read last.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import orjson
 from redis.asyncio import Redis
 
-from streams.fold.deltas import TableKey, Traffic
+from streams.fold.deltas import WHOLE_PAGE, TableKey, Traffic
 from streams.fold.measures import PARTS, blocks
 from streams.kafka.records import TopicPartition
+from streams.settings import FoldSettings
+from streams.state.alias import resolve
 from streams.state.arrays.directory import names_in
+from streams.state.arrays.experiment_bins import BucketBins, read_bins
 from streams.state.arrays.tables import Table, blocks_for, decode_table
 from streams.state.connection.errors import translate_errors
 from streams.state.connection.pipelined import PipelinedClient
 from streams.state.keys import GroupKeys, group_of
+from streams.state.manifest import Manifest
+from streams.state.manifest import read as read_manifest
 from streams.state.watermark import Watermark
+
+SEGMENTS_S = 5.0
+"""The segments that a page has counts of are listed at most once in these seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,33 +44,59 @@ class KeyState:
 
 
 class StateReader:
-    """Reads keys of a namespace; `starts` are the manifest's start offsets of each event topic's partitions.
+    """Reads the namespace of a manifest; `open` finds the manifest by name.
 
     `together` shares round trips with others that use the same client.
     """
 
-    def __init__(
-        self,
-        redis: Redis,
-        namespace: str,
-        groups: int,
-        starts: Mapping[str, Sequence[int]],
-        together: PipelinedClient | None = None,
-    ) -> None:
+    def __init__(self, redis: Redis, manifest: Manifest, together: PipelinedClient | None = None) -> None:
+        self.manifest = manifest
         self._redis = redis
         self._together = together or PipelinedClient(redis)
-        self._groups = [GroupKeys(namespace, group) for group in range(groups)]
+        self._groups = [GroupKeys(manifest.namespace, group) for group in range(manifest.groups)]
         self._partitions = [
             (TopicPartition(topic, partition), start)
-            for topic, offsets in starts.items()
+            for topic, offsets in manifest.starts.items()
             for partition, start in enumerate(offsets)
         ]
         self._buckets: dict[int, frozenset[int]] = {}
         self._cache: dict[tuple[str, str], dict[TableKey, tuple[bytes, Table]]] = {}
+        self._segments: dict[str, set[str]] = {}
+        self._listed_at = -SEGMENTS_S
+
+    @classmethod
+    async def open(cls, redis: Redis, name: str) -> Self:
+        """A reader of the namespace that a name stands for; raises `NamespaceMissing` where there is none."""
+        return cls(redis, await read_manifest(redis, await resolve(redis, name), name))
+
+    @property
+    def fold(self) -> FoldSettings:
+        """The settings that shaped the counts; raises `StateAttention` where this version does not know them."""
+        return self.manifest.fold_settings()
 
     async def keys(self) -> set[tuple[str, str]]:
         """All (page, segment) that have counts."""
         return {(key.page, key.segment) for keys in self._groups for key in await table_keys(self._redis, keys)}
+
+    async def segments(self) -> dict[str, set[str]]:
+        """The segments of each page that have counts; '*' is that of visitors without one."""
+        found: dict[str, set[str]] = {}
+        for page, segment in await self.keys():
+            found.setdefault(page, set()).add(segment)
+        return found
+
+    async def read_bins(self, page: str) -> BucketBins:
+        """The experiment's bins of a page."""
+        return await read_bins(self._redis, self.manifest.namespace, self.manifest.groups, page)
+
+    async def read_segment(self, page: str, segment: str) -> KeyState:
+        """The counts that a segment's layout is made from: '*' is all segments of the page."""
+        if segment != WHOLE_PAGE:
+            return await self.read(page, segment)
+        if time.monotonic() - self._listed_at >= SEGMENTS_S:
+            self._segments = await self.segments()
+            self._listed_at = time.monotonic()
+        return await self.read_page(page, self._segments.get(page, set()) | {WHOLE_PAGE})
 
     async def read(self, page: str, segment: str) -> KeyState:
         """The counts of one key with the log position they reflect."""

@@ -167,7 +167,7 @@ def test_a_state_without_counts_is_told(
 ) -> None:
     monkeypatch.setenv("RESHELF_REDIS__URL", redis_url)
     starts = {topic.name: [0] for topic in EVENT_TOPICS}
-    redis.set(keys.manifest("live"), msgspec.json.encode(manifest_of("live", "", starts, 16, FoldSettings())))
+    redis.set(keys.manifest("live"), msgspec.json.encode(manifest_of("live", "reshelf-", starts, 16, FoldSettings())))
     assert run(["experiment", "status"]) == 0
     assert capsys.readouterr().out.startswith("no page has counts yet")
 

@@ -21,13 +21,14 @@ from reshelf.console.layout_history import LayoutHistory
 from reshelf.console.live_view import LiveView, State
 from reshelf.console.monitor import Beat
 from reshelf.console.views.pipeline import pipeline, warnings
+from reshelf.service_settings import ConsoleSettings
 from reshelf.settings import Settings
 from schemas.dead_letters import DeadLetter
 from schemas.errors import BadSettings
 from schemas.messages import Layout, PageRules
 from schemas.topics import DEAD_LETTERS, EVENT_TOPICS
 from streams.catalog.page import Key
-from streams.settings import ConsoleSettings, FoldSettings, KafkaSettings, RedisSettings
+from streams.settings import FoldSettings, KafkaSettings, RedisSettings
 from streams.state.alias import switch
 from streams.state.connection.client import redis_client
 from streams.state.manifest import agree, manifest_of
@@ -129,7 +130,7 @@ def test_a_warning_tells_of_no_worker_old_layouts_and_waiting_events() -> None:
     seen, now = LiveView(Settings(), redis_client(RedisSettings())), 2**40 + 1
     assert [one.split(":")[0] for one in warnings(seen, now)] == ["no state yet"]
     manifest = manifest_of("live", "", {}, 16, FoldSettings())
-    seen.state = State(manifest, StateReader(seen.redis, "live", 16, {}))
+    seen.state = State(StateReader(seen.redis, manifest), seen.settings)
     seen.catalog.rules["home"] = PageRules("home", 1, ["s1"])
     seen.layout_history.take(layout_of(1, [{"s1": "a"}]))
     seen.monitor.workers = [{"role": "learner", "state": "empty"}, {"role": "layouts", "state": "stable"}]

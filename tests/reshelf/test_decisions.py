@@ -17,6 +17,7 @@ import pytest
 from confluent_kafka import Producer
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from redis import Redis
 
 from policy.assignment import branches_of_bins, choose
 from policy.evaluation.estimators import ESTIMATORS, Evidence
@@ -65,6 +66,7 @@ from streams.settings import FoldSettings, KafkaSettings, LayoutSettings
 from streams.state.export import table_rows
 from tests.streams.layout_inputs import Topics, item
 from tests.streams.logs import FOLD, Log, logs
+from tests.streams.namespaces import make_namespace
 
 HOUR = 3_600_000
 NOW = 1_790_000_000_000
@@ -377,9 +379,17 @@ def test_a_page_whose_name_holds_a_slash_is_exported(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def shop(broker: str, prefix: str, make_topics: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> KafkaSettings:
+def shop(
+    broker: str,
+    redis: Redis,
+    redis_url: str,
+    prefix: str,
+    make_topics: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> KafkaSettings:
     """A broker whose topics hold a page, its layouts and visits; commands find it in their environment."""
     make_topics(broker)
+    make_namespace(redis_url, prefix)
     kafka = KafkaSettings(bootstrap=broker, prefix=prefix)
     names: dict[type, Topic] = {Impression: IMPRESSIONS, Click: CLICKS, Conversion: CONVERSIONS}
     messages: Kinds = {LAYOUTS_HISTORY: [("", one) for one in LAYOUTS], PAGE_RULES: [], CATALOG_ITEMS: []}
@@ -395,6 +405,7 @@ def shop(broker: str, prefix: str, make_topics: Callable[..., None], monkeypatch
     assert producer.flush(30) == 0
     monkeypatch.setenv("RESHELF_KAFKA__BOOTSTRAP", broker)
     monkeypatch.setenv("RESHELF_KAFKA__PREFIX", prefix)
+    monkeypatch.setenv("RESHELF_REDIS__URL", redis_url)
     return kafka
 
 

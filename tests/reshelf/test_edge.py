@@ -33,7 +33,7 @@ from reshelf.edge.layout_cache import LayoutCache
 from reshelf.edge.limits import Limiter
 from reshelf.edge.run import server
 from reshelf.edge.slates import unit_of
-from reshelf.edge_settings import EdgeSettings
+from reshelf.service_settings import EdgeSettings
 from schemas.codec import encode, encode_key
 from schemas.errors import BadRecord, BadSettings
 from schemas.messages import BASELINE, FALLBACK, Layout

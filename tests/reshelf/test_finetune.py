@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from redis import Redis
 
 from reshelf.cli.main import run
 from reshelf.evaluation.finetuning import paired
@@ -18,8 +19,9 @@ from reshelf.topics.publish import deliver
 from schemas.codec import decoder, encode
 from schemas.messages import CatalogEmbedding, CatalogItem, Click, Conversion
 from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, CLICKS
-from streams.settings import KafkaSettings
+from streams.settings import FoldSettings, KafkaSettings
 from tests.encoders.conftest import NO_TORCH
+from tests.streams.namespaces import make_namespace
 from tests.streams.test_learner import read_all
 
 NOW = 1_790_000_000_000
@@ -64,6 +66,8 @@ COLOURS = ["red", "green", "blue", "white"]
 
 def test_a_model_is_tuned_on_clicks_and_served(
     broker: str,
+    redis: Redis,
+    redis_url: str,
     prefix: str,
     make_topics: Callable[..., None],
     tmp_path: Path,
@@ -74,6 +78,7 @@ def test_a_model_is_tuned_on_clicks_and_served(
         pytest.importorskip(name, reason=NO_TORCH)
     importlib.import_module("torch").set_num_threads(1)
     make_topics(broker, partitions=1)
+    make_namespace(redis_url, prefix, FoldSettings(allowed_lateness_ms=0), partitions=1)
     kafka = KafkaSettings(bootstrap=broker, prefix=prefix)
     names = [f"{colour} {noun}" for colour in COLOURS for noun in ODDITIES]
     deliver(kafka, CATALOG_ITEMS, [(name.encode(), encode(CatalogItem(name, name))) for name in names])
@@ -81,7 +86,7 @@ def test_a_model_is_tuned_on_clicks_and_served(
         ("KAFKA__BOOTSTRAP", broker),
         ("KAFKA__PREFIX", prefix),
         ("RUNS__FOLDER", str(tmp_path / "runs")),
-        ("FOLD__LATE_MS", "0"),
+        ("REDIS__URL", redis_url),
     ):
         monkeypatch.setenv(f"RESHELF_{key}", value)
     folder = str(tmp_path / "model")

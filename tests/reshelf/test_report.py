@@ -21,8 +21,8 @@ from redis import Redis
 
 from policy.experiments.sequence import Uplift
 from reshelf.cli.main import run
+from reshelf.inspect.experiment import Point, over_time
 from reshelf.inspect.report.charts import WIDTH, Bar, Bounds, band, bars
-from reshelf.inspect.report.gather import Point, over_time
 from reshelf.inspect.report.page import uplift_over_time
 from schemas.codec import encode
 from schemas.messages import Candidates, PageRules

@@ -10,6 +10,7 @@ import pytest
 from confluent_kafka import Producer
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from reshelf.cli.main import run
 from reshelf.rules.file import check, read, written
@@ -48,6 +49,16 @@ def test_a_file_is_read_dates_and_all() -> None:
     assert read(written([home, cart]), "again") == [home, cart]
 
 
+def test_a_window_may_be_left_out_and_stays_out() -> None:
+    home, cart = read(FILE.replace("slots: [x]", "slots: [x]\n  attribution_window: 86400000"), "rules.yaml")
+    assert (home.attribution_window, cart.attribution_window) == (UNSET, 86_400_000)
+    text = written([home, cart])
+    assert text.count("attribution_window") == 1
+    assert read(text, "again") == [home, cart]
+    (said,) = [one.text for one in check(FILE.replace("slots: [x]", "slots: [x]\n  window: 86400000"))[1]]
+    assert "attribution_window" in said, "what may be said is named where a field is mistyped"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line", "said"),
     [
@@ -60,6 +71,7 @@ def test_a_file_is_read_dates_and_all() -> None:
         ("page: cart", "page: home", 12, "page 'home' is in the file twice"),
         ("slots: [x]", "slots: [x", 14, "not YAML: expected ',' or ']', but got '<stream end>'"),
         ("slots: [x]", "slots: [x]\n  version: 3", 14, "`version` is filled in when the rules are published"),
+        ("slots: [x]", "slots: [x]\n  attribution_window: 0", 14, "Expected `int` >= 1000 at attribution_window"),
         ("slots: [x]", "slots: [x, x]", 12, "Expected `slots` to name each slot once"),
         ("slots: [x]", "slot: [x]\n  slots: [x]", 13, "there is no field `slot` here; there are: page, slots"),
         ("categories: [shoes]", "catagories: [shoes]", 5, "there is no field `catagories` here; there are: items"),

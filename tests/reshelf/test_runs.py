@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from reshelf.cli.main import run as command
 from reshelf.evaluation.records.mlflow_files import numbers
 from reshelf.evaluation.records.store import differences, find, kept, record, settings_digest
+from reshelf.service_settings import RunsSettings
 from reshelf.settings import Settings
 from schemas.errors import BadSettings
-from streams.settings import KafkaSettings, LayoutSettings, RunsSettings
+from streams.settings import KafkaSettings, LayoutSettings
 
 
 def test_a_run_is_read_as_it_was_kept(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
 from policy.attribution import click_record
+from schemas.codec import encode
 from schemas.errors import StateAttention
 from schemas.messages import Click, PageRules, Purchase, PurchaseLine
 from schemas.topics import CLICKS, DAY_MS, EVENT_TOPICS, PURCHASES
@@ -276,3 +277,19 @@ def test_windows_follow_the_rules_and_skip_what_does_not_fit() -> None:
     assert (windows.of("home"), windows.of("other"), windows.longest()) == (5_000, 1_000, 5_000)
     windows.take([(b"home", None)])
     assert (windows.of("home"), windows.longest()) == (1_000, 1_000)
+
+
+def test_a_page_that_leaves_its_window_out_takes_the_settings() -> None:
+    windows = PageWindows(1_000)
+    windows.take([(b"home", encode(PageRules("home", 1, ["top"])))])
+    assert (windows.of("home"), windows.declared(), windows.longest()) == (1_000, {}, 1_000)
+    windows.take([(b"home", encode(PageRules("home", 2, ["top"], attribution_window=5_000)))])
+    assert (windows.of("home"), windows.declared()) == (5_000, {"home": 5_000})
+    windows.take([(b"home", encode(PageRules("home", 3, ["top"])))])
+    assert (windows.of("home"), windows.longest()) == (1_000, 1_000)
+
+
+def test_a_page_published_with_a_window_that_was_once_the_default_keeps_it() -> None:
+    windows = PageWindows(1_000)
+    windows.take([(b"home", b'{"page":"home","version":1,"slots":["top"],"attribution_window":604800000}')])
+    assert windows.of("home") == 7 * DAY_MS

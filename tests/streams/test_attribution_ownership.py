@@ -12,12 +12,13 @@ import pytest
 from redis import Redis
 
 from schemas.errors import StateAttention
-from schemas.topics import CLICKS, PURCHASES
+from schemas.topics import CLICKS, DEAD_LETTERS, PURCHASES
 from streams.attribution import agent
 from streams.attribution.agent import Attribution
 from streams.attribution.worker import Behind
 from streams.kafka.records import Batch, TopicPartition
 from streams.settings import AttributionSettings, FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
+from streams.worker import open_worker
 from tests.streams.test_attribution import click
 
 BOTH = frozenset(TopicPartition(topic.name, 0) for topic in (CLICKS, PURCHASES))
@@ -47,14 +48,12 @@ class Reader:
 async def attributing(kafka: KafkaSettings, url: str) -> AsyncIterator[tuple[Attribution, Reader]]:
     """Attribution that was given partition 0."""
     groups = FoldSettings(), LearnerSettings(advance_s=0.01), AttributionSettings()
-    attribution, reader = Attribution(kafka, RedisSettings(url=url, groups=2), *groups), Reader()
-    attribution.app = SimpleNamespace(consumer=reader)  # type: ignore[assignment]
-    try:
+    async with open_worker(kafka, RedisSettings(url=url, groups=2), FoldSettings(), (DEAD_LETTERS,)) as worker:
+        attribution, reader = Attribution(worker, *groups), Reader()
+        attribution.app = SimpleNamespace(consumer=reader)  # type: ignore[assignment]
         await attribution.start()
         await attribution.resume(BOTH)
         yield attribution, reader
-    finally:
-        await attribution.close()
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from redis import Redis
 from policy.experiments.sequence import CLICKS, VIEWS
 from reshelf.cli.main import run
 from schemas.messages import Layout
-from schemas.topics import DAY_MS, EVENT_TOPICS
+from schemas.topics import EVENT_TOPICS
 from streams.catalog.latest_layout import LatestLayout
 from streams.catalog.page import Key
 from streams.fold.deltas import GroupDelta, TableDelta, TableKey, Traffic
@@ -29,6 +29,7 @@ from streams.state.arrays.experiment_bins import periods, read_bins, sides
 from streams.state.arrays.tables import decode_bins
 from streams.state.keys import group_of
 from streams.state.manifest import agree, manifest_of
+from streams.state.reader import StateReader
 from streams.state.store import GroupUpdate, Store
 from streams.state.watermark import Watermark
 from tests.streams.test_layouts_worker import Shop, open_shop
@@ -38,6 +39,7 @@ __all__ = ["open_shop"]
 GROUPS = 4
 CLICKED = TopicPartition("events-clicks", 0)
 SHARE = LayoutSettings(holdout_share=0.5)
+MANIFEST = manifest_of("live", "", {}, GROUPS, FoldSettings())
 
 
 def counts(rate: float, seed: int) -> dict[int, list[int]]:
@@ -107,7 +109,7 @@ def a_layout(page: str) -> Layout:
 def test_a_page_that_loses_for_certain_falls_and_others_do_not(redis: Redis, redis_url: str) -> None:
     async def look(settings: ExperimentSettings) -> tuple[GuardRail, set[str]]:
         async with redis_async(redis_url) as client:
-            guard = GuardRail(client, settings_of(redis_url), settings, SHARE, DAY_MS)
+            guard = GuardRail(StateReader(client, MANIFEST), settings, SHARE)
             return guard, await guard.check(["home", "good", "new"], {})
 
     asyncio.run(count(settings_of(redis_url), "home", 0, WORSE))
@@ -130,7 +132,7 @@ def test_what_fell_stays_so_until_a_new_experiment(redis_url: str) -> None:
     fell = LatestLayout(1, experiment_since=3, guard_rail="clicks -9.0% to -6.0%")
     for since, expected in ((3, {"home": fell.guard_rail}), (4, {})):
         experiment = ExperimentSettings(since_ms=since)
-        guard = GuardRail(redis_async(redis_url), settings_of(redis_url), experiment, SHARE, DAY_MS)
+        guard = GuardRail(StateReader(redis_async(redis_url), MANIFEST), experiment, SHARE)
         guard.recall({Key("home", "a"): fell, Key("good", "a"): LatestLayout(1)})
         assert guard.fallen == expected
         assert guard.applied(a_layout("good")) == msgspec.structs.replace(a_layout("good"), experiment_since=since)

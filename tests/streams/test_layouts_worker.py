@@ -239,9 +239,7 @@ def test_a_published_layout_can_be_made_again_byte_for_byte(broker: str, open_sh
             assert made.propensities["top"].keys() <= {"i4", "i5"}, "the text says more than so few clicks"
             assert made.propensities["left"] == {"i1": 1.0}, "it is bought with either"
         async with redis.asyncio.Redis.from_url(shop.redis.url) as client:
-            starts = {"events-impressions": [0, 0], "events-clicks": [0, 0], "events-purchases": [0, 0]}
-            starts["events-conversions"] = [0, 0]
-            state = await StateReader(client, "live", GROUPS, starts).read("home", "new")
+            state = await (await StateReader.open(client, "live")).read("home", "new")
         page = read_catalog(shop.kafka).page("home")
         epoch = epoch_of(made.produced_at, "home", "new", shop.layouts.epoch_ms)
         again = compose("new", state, page, shop.layouts, epoch.number, now_ms=made.decided_at)

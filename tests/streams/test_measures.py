@@ -67,7 +67,7 @@ def test_a_measure_comes_through(redis: SyncRedis, redis_url: str, array: Array,
             most = MOST[array.width]
             assert await export.rows(store, manifest) == rows_of(array, number, most), "it stays at its largest value"
             if array is not BINS:
-                (read,) = (await StateReader(client, "measures", 1, {TP.topic: [0]}).read("home", "s")).tables
+                (read,) = (await StateReader(client, manifest).read("home", "s")).tables
                 made = table_of(KEY, {array.names[number]: dict.fromkeys(CELL[array.keying], most)})
                 assert list(export.table_rows(KEY, read)) == list(export.table_rows(KEY, made))
             end = Watermark(4, KEY.bucket + 10_000)

@@ -142,7 +142,7 @@ def test_reader_gives_arrays_and_positions(redis: SyncRedis, redis_url: str) -> 
         slots = [f"slot{at}" for at in range(9)]
         log = [record(click(f"c{at}", slot=slots[at], item=f"i{at % 3}"), at) for at in range(9)]
         part = await apply(store, log)
-        reader = StateReader(client, "n", 4, {TP.topic: [0]})
+        reader = StateReader(client, manifest_of("n", "", {TP.topic: [0]}, 4, FOLD))
         assert await reader.keys() == {("home", "s")}
         state = await reader.read("home", "s")
         (table,) = state.tables

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from reshelf.cli.front import Front
+from reshelf.cli.front import LEVEL_OPTION, Front
 from schemas.errors import BadSettings
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 @click.option(
     "--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True, help="The level of the intervals."
 )
+@LEVEL_OPTION
 @click.pass_obj
 def evaluate(
     front: Front,
@@ -85,11 +86,11 @@ def evaluate(
     evaluator = Evaluator(front.settings)
     answer = evaluator.answer(Question(policy, exploration, page, level))
     asked = {"policy": policy, "exploration": exploration, "page": page, "level": level}
-    record("evaluate", front.settings, asked, _read(answer), answer, time.monotonic() - began)
+    record("evaluate", evaluator.settings, asked, _read(answer), answer, time.monotonic() - began)
     if front.json:
         front.answer(answer, "")
         return
-    currency = front.settings.fold.currency
+    currency = evaluator.settings.fold.currency
     for name, told in answer["pages"].items():
         click.echo(f"{name}: {told['views']:,} page views of {told['layouts']:,} layouts, policy {policy}")
         show(_table(told, currency))
@@ -109,10 +110,12 @@ def _follow(
     import json
 
     from reshelf.evaluation.follow import Running, follow
+    from reshelf.namespaces.open_state import namespace_settings
     from reshelf.terminal.tables import show
 
-    running = Running(policy, front.settings.fold, round(outcome_wait_s * 1_000))
-    for found in follow(front.settings.kafka, running, interval_s):
+    settings = namespace_settings(front.settings)
+    running = Running(policy, settings.fold, round(outcome_wait_s * 1_000))
+    for found in follow(settings.kafka, running, interval_s):
         answer = {"policy": policy, **found.answer(level)}
         answer["pages"] = {name: told for name, told in answer["pages"].items() if page in (None, name)}
         if front.json:
@@ -120,7 +123,7 @@ def _follow(
             continue
         for name, told in answer["pages"].items():
             click.echo(f"{name}: {told['views']:,} page views have settled, policy {policy}")
-            show(_table(told, front.settings.fold.currency))
+            show(_table(told, settings.fold.currency))
 
 
 def _table(told: dict[str, Any], currency: str) -> RenderableType:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reshelf.cli.front import Front
-from reshelf.inspect.experiment import _plain, told
+from reshelf.cli.front import LEVEL_OPTION, Front
 from schemas.errors import BadSettings, ReshelfError
 from schemas.messages import MAIN
 
@@ -18,9 +17,7 @@ if TYPE_CHECKING:
     from policy.experiments.health import Health
     from policy.experiments.sample_ratio import SampleRatio
     from policy.experiments.sequence import Uplift
-    from policy.experiments.trial import Trial
     from reshelf.settings import Settings
-    from schemas.messages import PageRules
 
 
 @click.group()
@@ -30,9 +27,7 @@ def experiment() -> None:
 
 @experiment.command()
 @click.argument("page", required=False)
-@click.option(
-    "--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True, help="The level of the intervals."
-)
+@LEVEL_OPTION
 @click.pass_obj
 def status(front: Front, page: str | None, level: float) -> None:
     """Show the uplift per page view of all pages, or of PAGE, with intervals that are valid at any time.
@@ -42,24 +37,22 @@ def status(front: Front, page: str | None, level: float) -> None:
 
     Example: reshelf experiment status home
     """
-    from reshelf.processes.alias import live
+    from reshelf.inspect.experiment import healths, told
 
     if front.embedded:
         raise BadSettings("--embedded: a Redis that just started has no state. Use the settings of a running one.")
-    found = asyncio.run(_healths(live(front.settings), page, level))
-    pages = {name: told(one) for name, one in found.items()}
+    found = asyncio.run(healths(front.settings, page, level))
+    pages = {name: told(one) for name, one in found.pages.items()}
     if front.json or not pages:
         front.answer({"level": level, "pages": pages}, "no page has counts yet: events come in by way of the learner")
     else:
-        for name, one in found.items():
-            _show(name, one, front.settings)
+        for name, one in found.pages.items():
+            _show(name, one, found.settings)
 
 
 @experiment.command()
 @click.argument("page")
-@click.option(
-    "--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True, help="The level of the intervals."
-)
+@LEVEL_OPTION
 @click.pass_obj
 def branches(front: Front, page: str, level: float) -> None:
     """Show the uplift of each policy on trial on PAGE (`branches` in its file) over the page's own policy.
@@ -68,7 +61,7 @@ def branches(front: Front, page: str, level: float) -> None:
 
     Example: reshelf experiment branches home
     """
-    from reshelf.processes.alias import live
+    from reshelf.inspect.experiment import trial_as_json, trials_of
     from reshelf.rules import topic
 
     if front.embedded:
@@ -76,65 +69,14 @@ def branches(front: Front, page: str, level: float) -> None:
     rules = topic.newest(front.settings.kafka).get(page)
     if rules is None or not rules.branches:
         raise ReshelfError(f"page {page!r} has no policies on trial. Name some in its file, as `branches`.")
-    found = asyncio.run(_trials(live(front.settings), rules, level))
+    found = asyncio.run(trials_of(front.settings, rules, level))
     if front.json:
-        told = {name: {"views": one.views, **_plain(one.uplifts, one.sample_ratio)} for name, one in found.items()}
-        front.answer({"level": level, "page": page, "branches": told}, "")
+        content = {name: trial_as_json(one) for name, one in found.branches.items()}
+        front.answer({"level": level, "page": page, "branches": content}, "")
     else:
-        for name, one in found.items():
-            _table(f"{page}, per page view", (name, MAIN), one.uplifts, front.settings.fold.currency)
+        for name, one in found.branches.items():
+            _table(f"{page}, per page view", (name, MAIN), one.uplifts, found.settings.fold.currency)
             _split(one.sample_ratio, name, MAIN)
-
-
-async def _trials(settings: Settings, rules: PageRules, level: float) -> dict[str, Trial]:
-    """How each branch of a page does."""
-    from policy.experiments.trial import trials
-    from streams.layouts.branches import shares_of
-    from streams.state import manifest
-    from streams.state.arrays.experiment_bins import periods, read_bins
-    from streams.state.connection.client import redis_client
-
-    client = redis_client(settings.redis)
-    try:
-        made = await manifest.read(client, settings.redis.namespace)
-        bins = await read_bins(client, made.namespace, made.groups, rules.page)
-    finally:
-        await client.aclose()
-    during, before = periods(bins, settings.experiment, settings.fold.bucket_ms)
-    shares = shares_of(rules)
-    earlier = before.learned if before else None
-    found = trials(during.learned, rules.branch_salt, list(shares.values()), level, earlier)
-    return dict(zip([name for name in shares if name != MAIN], found, strict=True))
-
-
-async def _healths(settings: Settings, page: str | None, level: float) -> dict[str, Health]:
-    """The experiment of each page that has counts, or of one; raises ReshelfError where there is none."""
-    from streams.state import manifest
-    from streams.state.arrays.experiment_bins import health_of, read_bins
-    from streams.state.connection.client import redis_client
-    from streams.state.reader import StateReader
-
-    client = redis_client(settings.redis)
-    try:
-        made = await manifest.read(client, settings.redis.namespace)
-        reader = StateReader(client, made.namespace, made.groups, made.starts)
-        pages = sorted({name for name, _ in await reader.keys()})
-        if page not in (None, *pages):
-            raise ReshelfError(f"page {page!r} has no counts. Pages that have: {', '.join(pages) or 'none'}.")
-        share = settings.layouts.holdout_share
-        return {
-            name: health_of(
-                await read_bins(client, made.namespace, made.groups, name),
-                settings.experiment,
-                settings.fold.bucket_ms,
-                share,
-                level,
-            )
-            for name in pages
-            if page in (None, name)
-        }
-    finally:
-        await client.aclose()
 
 
 def _show(page: str, health: Health, settings: Settings) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reshelf.cli.front import Front
+from reshelf.cli.front import LEVEL_OPTION, Front
 from schemas.errors import BadSettings
 from streams.catalog.snapshot import read_catalog
 
@@ -40,6 +40,7 @@ POLICIES = ("served", "holdout", "greedy")
 @click.option(
     "--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True, help="The level of the intervals."
 )
+@LEVEL_OPTION
 @click.pass_obj
 def report(front: Front, target: Path, page: str | None, policies: tuple[str, ...], log: bool, level: float) -> None:
     """Write uplift over time, posteriors, examination, policies and the experiment's health to TARGET.
@@ -50,13 +51,13 @@ def report(front: Front, target: Path, page: str | None, policies: tuple[str, ..
     """
     from reshelf.evaluation.evaluate import POLICIES as KNOWN
     from reshelf.inspect.report.page import html
-    from reshelf.processes.alias import live
+    from reshelf.namespaces.open_state import namespace_settings
 
     if front.embedded:
         raise BadSettings("--embedded: servers that just started have no state. Use the settings of running ones.")
     if unknown := sorted(set(policies) - set(KNOWN)):
         raise BadSettings(f"--policy: expected some of {', '.join(KNOWN)}, got {', '.join(unknown)}.")
-    made = _made(live(front.settings), page, policies if log else (), level)
+    made = _made(namespace_settings(front.settings), page, policies if log else (), level)
     target.write_text(html(made), encoding="utf-8")
     told = {"file": str(target), "pages": [one.page for one in made.pages], "notes": list(made.notes)}
     front.answer(told, "\n".join([f"{target}: {len(made.pages)} pages", *made.notes]))

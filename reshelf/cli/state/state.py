@@ -54,12 +54,11 @@ def digest(front: Front, namespace: str | None) -> None:
     Example: reshelf state digest november
     """
     from reshelf.namespaces.state import rows
-    from reshelf.processes.alias import live
     from streams.state import export as canonical
+    from streams.state.alias import namespace_of
 
-    settings = live(front.settings) if namespace is None else front.settings
-    name = namespace or settings.redis.namespace
-    found = asyncio.run(rows(settings, name))
+    name = namespace or asyncio.run(namespace_of(front.settings.redis))
+    found = asyncio.run(rows(front.settings, name))
     digest = canonical.digest(found)
     front.answer({"namespace": name, "digest": digest, "rows": len(found)}, digest)
 
@@ -122,11 +121,10 @@ def swap(front: Front, namespace: str, max_behind: int, skip_dead_letters: bool)
 def exported(settings: Settings, form: str) -> bytes:
     """The export of the namespace in the settings as `jsonl` or `csv`; raises `StateAttention` without one."""
     from reshelf.namespaces.state import rows
-    from reshelf.processes.alias import live
     from streams.state import export as canonical
+    from streams.state.alias import namespace_of
 
-    settings = live(settings)
-    found = asyncio.run(rows(settings, settings.redis.namespace))
+    found = asyncio.run(rows(settings, asyncio.run(namespace_of(settings.redis))))
     if form == "jsonl":
         return canonical.lines(found)
     text = io.StringIO()

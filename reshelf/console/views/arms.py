@@ -35,11 +35,11 @@ async def arms(view: LiveView, state: State, rules: PageRules, segment: str) -> 
 
 async def believed(view: LiveView, state: State, rules: PageRules, segment: str) -> PosteriorSummary:
     """The beliefs on a page's arms for a segment; sums are kept from one call to the next."""
-    counts = await state.of(rules.page, segment)
+    counts = await state.reader.read_segment(rules.page, segment)
     weighted_counts = state.weighted_counts.of(
         (rules.page, segment), view.catalog.candidates(rules.page), tuple(rules.slots)
     )
-    return posterior_summary(view.catalog.page(rules.page), counts, segment, view.settings.layouts, weighted_counts)
+    return posterior_summary(view.catalog.page(rules.page), counts, segment, state.settings.layouts, weighted_counts)
 
 
 def _placed(items: tuple[str, ...], layout: Layout | None) -> list[float]:

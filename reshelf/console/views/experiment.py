@@ -6,11 +6,10 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from policy.defaults import LEVEL
 from policy.experiments.sequence import METRICS, Uplift
 from reshelf.console.live_view import LiveView, State
-from reshelf.inspect.experiment import told
-from reshelf.inspect.report.gather import over_time
-from streams.state.arrays.experiment_bins import read_bins
+from reshelf.inspect.experiment import over_time, told
 
 MOMENTS = 240
 """Points of a line, at most."""
@@ -18,12 +17,12 @@ MOMENTS = 240
 
 async def experiment(view: LiveView, state: State, page: str, now_ms: int) -> dict[str, Any]:
     """How the experiment of a page stands, and its uplifts over time: by time bucket, then as the console saw them."""
-    settings, monitor = view.settings, view.monitor
+    settings, monitor = state.settings, view.monitor
     health = monitor.health.get(page)
     if health is None:
         return {"page": page, "known": False}
-    bins = await read_bins(view.redis, state.made.namespace, state.made.groups, page)
-    by_bucket = over_time(bins, settings.experiment.since_ms, settings.fold.bucket_ms, 0.95)
+    bins = await state.reader.read_bins(page)
+    by_bucket = over_time(bins, settings.experiment.since_ms, settings.fold.bucket_ms, LEVEL)
     seen = monitor.uplifts.get(page, ())
     begin = seen[0][0] if seen else now_ms
     lines = {
@@ -34,7 +33,7 @@ async def experiment(view: LiveView, state: State, page: str, now_ms: int) -> di
     return {
         "page": page,
         "known": True,
-        "level": 0.95,
+        "level": LEVEL,
         "currency": settings.fold.currency,
         "fallback": settings.experiment.fallback,
         "since": settings.experiment.since_ms,

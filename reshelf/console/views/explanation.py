@@ -6,12 +6,10 @@ from typing import Any
 
 import msgspec
 
-from policy.assignment import epoch_of
 from reshelf.console.live_view import LiveView, State
 from reshelf.console.views.shop import card, rendered
+from reshelf.inspect.explain import explain_now
 from schemas.messages import PageRules
-from streams.layouts.explain import explain
-from streams.layouts.guard_rail import fallen
 
 OTHERS = 12
 """Arms that are listed beside those in the slot, the likeliest to be clicked."""
@@ -24,11 +22,9 @@ async def why(view: LiveView, state: State, rules: PageRules, segment: str, aske
     It is worked out from the state of now by what makes the layouts themselves, so a
     layout that was published a moment ago may differ a little.
     """
-    catalog, page, settings = view.catalog, rules.page, view.settings.layouts
-    epoch = epoch_of(now_ms, page, segment, settings.epoch_ms)
-    fell_back = fallen(catalog.published, view.settings.experiment).get(rules.page, "")
-    counted, made_of = await state.of(rules.page, segment), catalog.page(rules.page)
-    found = explain(segment, counted, made_of, settings, epoch.number, now_ms, fell_back)
+    catalog, page = view.catalog, rules.page
+    counts = await state.reader.read_segment(page, segment)
+    found = explain_now(catalog, counts, state.settings, page, segment, now_ms)
     slot = asked[0] if asked[0] in rules.slots else rules.slots[0]
     arms = sorted(found.arms, key=lambda arm: -arm.slots.get(slot, 0.0))
     standing = [arm for arm in arms if slot in arm.slots]

@@ -8,28 +8,19 @@ from typing import NamedTuple
 import numpy as np
 
 from policy.experiments.health import Health
-from policy.experiments.sequence import METRICS, Uplift, uplift
 from policy.model.examination import examination
+from reshelf.inspect.experiment import Point, health, over_time
 from reshelf.inspect.posterior_summary import posterior_summary
+from reshelf.namespaces.open_state import open_state
 from reshelf.settings import Settings
 from schemas.messages import PageRules
 from streams.catalog.view import CatalogView
 from streams.fold.deltas import WHOLE_PAGE, Traffic
-from streams.state import manifest
-from streams.state.arrays.experiment_bins import BucketBins, health_of, read_bins, sides
-from streams.state.connection.client import redis_client
-from streams.state.reader import KeyState, StateReader
+from streams.state.arrays.experiment_bins import BucketBins
+from streams.state.reader import KeyState
 
 ARMS = 40
 """Arms that are drawn, the best by posterior mean."""
-
-
-class Point(NamedTuple):
-    """The uplift of what was counted from the beginning of a time bucket to the end of one, milliseconds."""
-
-    since: int
-    until: int
-    uplift: Uplift
 
 
 class Arm(NamedTuple):
@@ -65,22 +56,13 @@ class PageReport(NamedTuple):
 
 async def pages(settings: Settings, catalog: CatalogView, only: str | None, level: float) -> list[PageReport]:
     """Every declared page that has counts, or one of them; raises StateAttention without a state."""
-    client = redis_client(settings.redis)
-    try:
-        made = await manifest.read(client, settings.redis.namespace)
-        reader = StateReader(client, made.namespace, made.groups, made.starts)
-        segments: dict[str, set[str]] = {}
-        for page, segment in await reader.keys():
-            segments.setdefault(page, set()).add(segment)
-        found = []
-        for page in sorted(segments):
+    async with open_state(settings) as state:
+        reader, found = state.reader, []
+        for page in sorted(await reader.segments()):
             if page in catalog.rules and only in (None, page):
-                bins = await read_bins(client, made.namespace, made.groups, page)
-                state = await reader.read_page(page, segments[page] | {WHOLE_PAGE})
-                found.append(page_report(page, bins, state, catalog, settings, level))
+                bins, counts = await reader.read_bins(page), await reader.read_segment(page, WHOLE_PAGE)
+                found.append(page_report(page, bins, counts, catalog, state.settings, level))
         return found
-    finally:
-        await client.aclose()
 
 
 def page_report(
@@ -90,22 +72,12 @@ def page_report(
     arms, in_all = _arms(catalog, state, catalog.rules[page], settings)
     return PageReport(
         page=page,
-        health=health_of(bins, settings.experiment, settings.fold.bucket_ms, settings.layouts.holdout_share, level),
+        health=health(bins, settings, level),
         over_time=over_time(bins, settings.experiment.since_ms, settings.fold.bucket_ms, level),
         arms=arms,
         arms_in_all=in_all,
         slots=_slots(catalog, state, catalog.rules[page]),
     )
-
-
-def over_time(bins: BucketBins, since: int, width: int, level: float) -> dict[str, list[Point]]:
-    """For each outcome the always-valid uplift as it stood at the end of each time bucket."""
-    starts = sorted({bucket for bucket, _ in bins if bucket >= since})
-    weighted_counts = [(start + width, sides(bins, since, start + 1)) for start in starts]
-    return {
-        name: [Point(starts[0], until, uplift(total, column, level)) for until, total in weighted_counts]
-        for name, column in METRICS.items()
-    }
 
 
 def _arms(catalog: CatalogView, state: KeyState, rules: PageRules, settings: Settings) -> tuple[list[Arm], int]:

