@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.pages import PAGE, SEGMENT, Size, page, state
 from schemas.messages import CatalogItem, PolicyParameters
-from schemas.rules import Boost, Cap, Complements, Exposure, Match, Pin, Place, Rule, Spacing, Sponsored
+from schemas.rules import Boost, Cap, Complements, Exposure, Match, Pin, Placement, Rule, Spacing, Sponsored
 from schemas.topics import DAY_MS
 from streams.catalog.item_features import item_features
 from streams.catalog.page import Page
@@ -47,7 +47,7 @@ def rules_for(size: Size) -> list[Rule]:
         Spacing(name="mixed", by="category", distance=2),
         Exposure(name="new", match=Match(newer_than_days=7.0), least=0.5),
         Exposure(name="room", match=Match(), most=0.75),
-        Place(name="low", match=Match(categories=["category-5"]), slots=slots[size.slots // 2 :]),
+        Placement(name="low", match=Match(categories=["category-5"]), slots=slots[size.slots // 2 :]),
         Sponsored(name="paid", match=Match(brands=["brand-1"]), slot=slots[-1], impressions=10_000),
         Complements(name="together", factor=1.5),
     ]

@@ -84,7 +84,7 @@ class LogProducer:
         """Hand over one record; it is on its way, not yet acknowledged."""
         self._produce(self._prefix + topic.name, key=key, value=value)
 
-    def bury(self, letter: DeadLetter) -> None:
+    def dead_letter(self, letter: DeadLetter) -> None:
         headers: Any = letter.to_headers()
         self._produce(self._prefix + DEAD_LETTERS.name, key=letter.key, value=letter.value, headers=headers)
 

@@ -49,13 +49,13 @@ class Worker:
         self,
         encoder: Encoder,
         inlet: LogReader,
-        outlet: LogProducer,
+        log_producer: LogProducer,
         batch: int = 256,
         per_s: float = 200.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.counts = Counts()
-        self._encoder, self._inlet, self._outlet = encoder, inlet, outlet
+        self._encoder, self._inlet, self._log_producer = encoder, inlet, log_producer
         self._changes = Changes(encoder.model.name, encoder.model.revision)
         self._batch, self._per_s, self._clock = batch, per_s, clock
         self._allowed, self._looked = 0.0, clock()
@@ -86,7 +86,7 @@ class Worker:
         if tasks:
             self._publish(tasks, self._encode(tasks))
         if self._dirty:
-            self._outlet.flush()
+            self._log_producer.flush()
             self._dirty = self.waiting > 0
             if not self._dirty:
                 self._inlet.commit()
@@ -106,7 +106,7 @@ class Worker:
                 self._refuse(task, found.failed[row])
                 continue
             message = embedding(task.item, model.name, model.revision, task.content_hash, vector)
-            self._outlet.send(CATALOG_EMBEDDINGS, task.item.encode(), encode(message))
+            self._log_producer.send(CATALOG_EMBEDDINGS, task.item.encode(), encode(message))
             self._changes.done(task)
             self.counts.encoded += 1
 
@@ -120,14 +120,14 @@ class Worker:
     def _delete(self, item: str) -> None:
         self._dirty = True
         self.counts.deleted += 1
-        self._outlet.send(CATALOG_EMBEDDINGS, item.encode(), None)
+        self._log_producer.send(CATALOG_EMBEDDINGS, item.encode(), None)
 
     def _send_dead_letters(self, letter: DeadLetter) -> None:
         """Put a record aside, once: a worker before this one has told of those before its position."""
         self._dirty = True
         self.counts.failed += 1
         if letter.offset >= self._told.get(letter.partition, 0):
-            self._outlet.bury(letter)
+            self._log_producer.dead_letter(letter)
 
     def _take_vector(self, message: Message) -> None:
         value = message.value()

@@ -1,10 +1,10 @@
-"""Records that did not fit, put aside whole.
+"""Records that did not fit, dead-lettered whole.
 
 A dead letter keeps the key, the value and the headers of its record byte for
 byte and in order; what Reshelf adds are five headers at the end.  So a letter can
 be looked at with any Kafka tool.  A record near the broker's size limit is put
 aside without its content: topic, partition and offset say where it lies; one with
-a header whose name is not UTF-8 is put aside without its headers.  Once
+a header whose name is not UTF-8 is dead-lettered without its headers.  Once
 the cause is mended, publish an event again under a new `event_id`: the old one
 counts as a duplicate while it is within the window.
 """
@@ -49,7 +49,7 @@ REASONS: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One record put aside; `topic` is without the prefix, `headers` are the record's own."""
+    """One record dead-lettered; `topic` is without the prefix, `headers` are the record's own."""
 
     topic: str
     partition: int

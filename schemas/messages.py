@@ -292,7 +292,7 @@ class SegmentFit(Struct, frozen=True):
     weights: dict[Label, Weight] = {}
     text: TextWeights = b""
     examined: NotNegative = 0.0
-    doubt: Doubt = 0.0
+    variance: Doubt = 0.0
 
 
 class Sales(Struct, frozen=True):
@@ -343,7 +343,7 @@ class PolicyParameters(Struct, frozen=True):
     ] = {}
     arm_strength: Strength = 4.0
     segment_strength: Strength = 4.0
-    doubt: Doubt = 0.0
+    variance: Doubt = 0.0
     sales: Sales = Sales()
     pacing: Annotated[
         dict[Label, Share], Meta(description="Share of slates that each sponsored rule gets, by its name.")

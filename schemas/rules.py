@@ -74,7 +74,7 @@ class Exposure(_Rule, frozen=True, kw_only=True, tag="exposure"):
     most: Part = 1.0
 
 
-class Place(_Rule, frozen=True, kw_only=True, tag="place"):
+class Placement(_Rule, frozen=True, kw_only=True, tag="place"):
     """These arms may stand in these slots alone; with `reserved`, the slots take no others."""
 
     match: Match
@@ -106,8 +106,8 @@ class Complements(_Rule, frozen=True, kw_only=True, tag="complements"):
     ] = True
 
 
-Rule = Pin | Boost | Cap | Spacing | Exposure | Place | Sponsored | Complements
-KINDS: tuple[type[Rule], ...] = (Pin, Boost, Cap, Spacing, Exposure, Place, Sponsored, Complements)
+Rule = Pin | Boost | Cap | Spacing | Exposure | Placement | Sponsored | Complements
+KINDS: tuple[type[Rule], ...] = (Pin, Boost, Cap, Spacing, Exposure, Placement, Sponsored, Complements)
 
 
 def kind_of(rule: type[Rule]) -> str:

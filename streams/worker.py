@@ -19,7 +19,7 @@ from streams.settings import FoldSettings, KafkaSettings, RedisSettings
 from streams.state.connection.client import redis_client
 from streams.state.manifest import Manifest
 from streams.state.namespace import open_namespace
-from streams.transport import ROUND_ROBIN, BatchApp, create_app, run_beside, subscription
+from streams.transport import ROUND_ROBIN, BatchApp, create_app, run_in_background, subscription
 
 
 class Member(Protocol):
@@ -41,7 +41,7 @@ class Worker:
     kafka: KafkaSettings
     redis: Redis
     manifest: Manifest
-    outlet: LogProducer
+    log_producer: LogProducer
     opened: AsyncExitStack
 
     def build_app(
@@ -76,7 +76,7 @@ class Worker:
         )
         names = [kafka.prefix + topic.name for topic in topics]
         app.agent(subscription(app, names), name=agent.__name__)(agent)
-        run_beside(app, tasks, [self.opened.pop_all().aclose], doing)
+        run_in_background(app, tasks, [self.opened.pop_all().aclose], doing)
         return app
 
 
@@ -95,6 +95,6 @@ async def open_worker(
         opened.push_async_callback(client.aclose)
         manifest = await Retry().until_success(lambda: open_namespace(kafka, client, redis, fold, outputs))
         assert manifest is not None
-        outlet = LogProducer(kafka)
-        opened.push_async_callback(outlet.close)
-        yield Worker(kafka, client, manifest, outlet, opened)
+        log_producer = LogProducer(kafka)
+        opened.push_async_callback(log_producer.close)
+        yield Worker(kafka, client, manifest, log_producer, opened)

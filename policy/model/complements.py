@@ -51,7 +51,7 @@ def complements(baskets: Baskets, among: Collection[str], most: int = MOST) -> d
     """For each of these items those of them that it is bought with more often than by chance, the surest first.
 
     Two items go together where they share at least `LEAST_ORDERS` orders, more than if
-    they were bought independently, and the likelihood ratio of that (`surprise`) is above
+    they were bought independently, and the likelihood ratio of that (`log_likelihood_ratio`) is above
     the quantile of chi-squared that leaves `DOUBT` over all pairs of these items together
     (Bonferroni).  Items without any are left out.
     """
@@ -69,7 +69,7 @@ def complements(baskets: Baskets, among: Collection[str], most: int = MOST) -> d
             [baskets.items[other] for _, other, _ in found],
         )
     )
-    sure = surprise(both, ones, others, float(baskets.orders))
+    sure = log_likelihood_ratio(both, ones, others, float(baskets.orders))
     sure[both * baskets.orders <= ones * others] = 0.0
     certain = chdtri(1.0, DOUBT / max(1, len(known) * (len(known) - 1) // 2))
     beside: dict[str, list[tuple[float, str]]] = {}
@@ -84,7 +84,7 @@ def _halved(counts: Counter[T]) -> Counter[T]:
     return Counter({name: count // 2 for name, count in counts.items() if count > 1})
 
 
-def surprise(both: Floats, ones: Floats, others: Floats, orders: float) -> Floats:
+def log_likelihood_ratio(both: Floats, ones: Floats, others: Floats, orders: float) -> Floats:
     """How far pairs are from independence, float64[P]: twice the log likelihood ratio.
 
     From orders with both, with the one and with the other; in the table of an order

@@ -86,7 +86,7 @@ def fit_page(
     rate = (clicks.sum() + usual * strength) / (trials.sum() + strength)
     rate = _possible(rate)
     levels = _fit_levels(clicks, trials, float(logit(rate)), _table(described))
-    spread = 1.0 / levels.arm_strength + 1.0 / levels.segment_strength + levels.doubt
+    spread = 1.0 / levels.arm_strength + 1.0 / levels.segment_strength + levels.variance
     return PolicyParameters(
         page=page,
         version=0,
@@ -104,10 +104,10 @@ def fit_page(
                 weights=_named(described.features.names, weights),
                 text=levels.text(weights),
                 examined=round(float(own.sum()), 3),
-                doubt=float(doubt),
+                variance=float(variance),
             )
-            for segment, weights, own, doubt in zip(
-                counts.segments, levels.segments, trials, levels.doubts, strict=True
+            for segment, weights, own, variance in zip(
+                counts.segments, levels.segments, trials, levels.variances, strict=True
             )
         },
         arms={
@@ -117,7 +117,7 @@ def fit_page(
         },
         arm_strength=levels.arm_strength,
         segment_strength=levels.segment_strength,
-        doubt=levels.doubt,
+        variance=levels.variance,
         sales=sales or Sales(),
     )
 
@@ -137,8 +137,8 @@ class _Levels:
     expected: Floats
     arm_strength: float
     segment_strength: float
-    doubt: float
-    doubts: Floats
+    variance: float
+    variances: Floats
     table: _Table
 
     def text(self, weights: Floats) -> bytes:
@@ -152,7 +152,7 @@ class _Shared(NamedTuple):
     """What segments have in common: weights [K + 1], their doubt, the arms' own factors [A] with shape and weight."""
 
     weights: Floats
-    doubt: float
+    variance: float
     strength: float
     weight: float
     factor: Floats
@@ -164,7 +164,7 @@ def _fit_levels(clicks: Floats, trials: Floats, rate: float, table: _Table) -> _
     values = np.concatenate([table.values, ones], axis=1)
     groups = np.append(table.groups, BASE)
     shared = _Shared(np.zeros(values.shape[1]), 0.0, USUAL, USUAL, np.ones(len(values)))
-    own, doubts, segment = np.zeros((len(clicks), values.shape[1])), np.zeros(len(clicks)), USUAL
+    own, variances, segment = np.zeros((len(clicks), values.shape[1])), np.zeros(len(clicks)), USUAL
     expected = trials * expit(rate)
     for _ in range(ROUNDS):
         damped = damping(expected * shared.factor, segment)
@@ -174,11 +174,11 @@ def _fit_levels(clicks: Floats, trials: Floats, rate: float, table: _Table) -> _
         score = rate + values @ shared.weights
         others, expected = _others(seen), trials * expit(score + own @ values.T)
         # What a segment differs by is seen around what the others say of an arm, which is doubtful.
-        factors, doubt = factor_of(shared.weight, others, _others(expected * damped)), 1.0 / (shared.weight + others)
-        spread = 1.0 / segment + doubt
-        own, _, doubts = fit_interest(values, groups, clicks, trials, score + np.log(factors), 1.0 / spread)
+        factors, variance = factor_of(shared.weight, others, _others(expected * damped)), 1.0 / (shared.weight + others)
+        spread = 1.0 / segment + variance
+        own, _, variances = fit_interest(values, groups, clicks, trials, score + np.log(factors), 1.0 / spread)
         expected = trials * expit(score + own @ values.T)
-        segment = fit_strength(clicks, expected * factors, doubt - doubts[:, None])
+        segment = fit_strength(clicks, expected * factors, variance - variances[:, None])
     damped = damping(expected * shared.factor, segment)
     seen, expected = clicks * damped, expected * damped
     return _Levels(
@@ -189,8 +189,8 @@ def _fit_levels(clicks: Floats, trials: Floats, rate: float, table: _Table) -> _
         expected=expected.sum(axis=0),
         arm_strength=shared.strength,
         segment_strength=segment,
-        doubt=shared.doubt,
-        doubts=doubts,
+        variance=shared.variance,
+        variances=variances,
         table=table,
     )
 
@@ -202,11 +202,11 @@ def _fit_shared(
     together, tried, scores = clicks.sum(axis=0), trials.sum(axis=0), own @ values.T
     mixed = rate + _mixed(scores.T, trials)
     fit = fit_interest(values, groups, together[None], tried[None], mixed[None], strength)
-    weights, doubt = fit.weights[0], float(fit.doubt[0])
+    weights, variance = fit.weights[0], float(fit.variance[0])
     expected = (trials * expit(rate + values @ weights + scores)).sum(axis=0)
-    arm = fit_strength(together, expected, -doubt)
-    weight = factor_weight(arm, doubt)
-    return _Shared(weights, doubt, arm, weight, factor_of(weight, together, expected))
+    arm = fit_strength(together, expected, -variance)
+    weight = factor_weight(arm, variance)
+    return _Shared(weights, variance, arm, weight, factor_of(weight, together, expected))
 
 
 def _others(counts: Floats) -> Floats:

@@ -31,14 +31,14 @@ TOGETHER = 32
 
 
 class Interest(NamedTuple):
-    """Weights per row of counts, float64[G, F], the ridge of each group of features, and `doubt`, float64[G].
+    """Weights per row of counts, float64[G, F], the ridge of each group of features, and `variance`, float64[G].
 
-    The doubt is the variance of the scores that the weights give, over all arms.
+    `variance` is that of the scores that the weights give, over all arms.
     """
 
     weights: Floats
     ridge: Floats
-    doubt: Floats
+    variance: Floats
 
 
 def fit_interest(
@@ -51,9 +51,9 @@ def fit_interest(
     `strength` is the shape of an arm's own factor, in expected clicks: of all, or [G, A].
     """
     ridge = np.full(int(groups.max(initial=-1)) + 1, PRIOR_FEATURES / PRIOR_SQUARE)
-    weights, doubt = np.zeros((len(clicks), values.shape[1])), np.zeros(len(clicks))
+    weights, variance = np.zeros((len(clicks), values.shape[1])), np.zeros(len(clicks))
     if not values.size:
-        return Interest(weights, ridge, doubt)
+        return Interest(weights, ridge, variance)
     products, strengths = values.T @ values / len(values), np.broadcast_to(strength, clicks.shape)
     for _ in range(RIDGE_ROUNDS):
         certain = np.zeros_like(weights)
@@ -63,12 +63,12 @@ def fit_interest(
                 values, clicks[rows], trials[rows], offset[rows], ridge[groups], strengths[rows], weights[rows]
             )
             certain[rows] = 1.0 - ridge[groups] * np.diagonal(spread, axis1=1, axis2=2)
-            doubt[rows] = np.einsum("gfh,fh->g", spread, products)
+            variance[rows] = np.einsum("gfh,fh->g", spread, products)
         for group in range(len(ridge)):
             those = groups == group
             known, square = certain[:, those].sum(), np.square(weights[:, those]).sum()
             ridge[group] = (max(known, 0.0) + PRIOR_FEATURES) / (square + PRIOR_SQUARE)
-    return Interest(weights, ridge, doubt)
+    return Interest(weights, ridge, variance)
 
 
 def damping(expected: Floats, strength: Floats | float) -> Floats:

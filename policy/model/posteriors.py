@@ -38,9 +38,9 @@ class Beta(NamedTuple):
 
 
 def posterior(
-    impressions: Counts, clicks: Counts, examination: Floats, prior: Prior, kept: Floats | float = 1.0
+    impressions: Counts, clicks: Counts, examination: Floats, prior: Prior, retained: Floats | float = 1.0
 ) -> Beta:
-    """The posterior of attractiveness from a share `kept` of impressions and clicks [A, S], and examination [S].
+    """The posterior of attractiveness from a share `retained` of impressions and clicks [A, S], and examination [S].
 
     An impression in a slot that is looked at with probability e counts as e
     examined impressions: the weighting of Lagrée, Vernade and Cappé (2016),
@@ -51,8 +51,8 @@ def posterior(
     clicked = clicks.sum(axis=1, dtype=np.float64)
     examined = np.einsum("as,s->a", impressions, examination)
     missed = np.maximum(0.0, examined - clicked)
-    a = prior.click_rate * prior.strength + kept * clicked
-    b = (1.0 - prior.click_rate) * prior.strength + kept * missed
+    a = prior.click_rate * prior.strength + retained * clicked
+    b = (1.0 - prior.click_rate) * prior.strength + retained * missed
     return Beta(np.maximum(a, SMALLEST), np.maximum(b, SMALLEST))
 
 
@@ -64,7 +64,7 @@ def interval(a: Floats, b: Floats, level: float = LEVEL) -> tuple[Floats, Floats
     return low, high
 
 
-def kept(click_days: Floats, drift: float) -> Floats:
+def retained(click_days: Floats, drift: float) -> Floats:
     """The share of arms' counts that tells of their click rates now, float64 in (0, 1], of the shape of `click_days`.
 
     These are the ages of an arm's clicks in days, added up.  A rate known from c

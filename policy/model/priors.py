@@ -40,7 +40,7 @@ class ArmPriors(NamedTuple):
     """A prior per arm, and two factors of its mean beside interest, float64[A]: for doubt, and from other segments."""
 
     prior: Prior
-    doubt: Floats
+    variance: Floats
     factor: Floats
 
 
@@ -84,14 +84,14 @@ def arm_priors(parameters: PolicyParameters, segment: str, arms: Fitted, clicks:
     would be thought too little of.
     """
     fit = parameters.segments.get(segment, _STRANGER)
-    weight = factor_weight(parameters.arm_strength, parameters.doubt)
+    weight = factor_weight(parameters.arm_strength, parameters.variance)
     others, expected = _others(parameters, segment, arms, clicks, examined, weight)
     factor = factor_of(weight, others, expected)
-    doubt = fit.doubt + parameters.doubt * weight / (weight + expected)
-    doubtful = np.exp(np.minimum(doubt, MOST_DOUBT) / 2.0)
+    variance = fit.variance + parameters.variance * weight / (weight + expected)
+    doubtful = np.exp(np.minimum(variance, MOST_DOUBT) / 2.0)
     mean = np.clip(arms.interest * doubtful * factor, LOWEST, HIGHEST)
     # What an arm's other clicks correct is also what was doubtful about its features.
-    spread = 1.0 / (weight + others) + 1.0 / parameters.segment_strength + fit.doubt
+    spread = 1.0 / (weight + others) + 1.0 / parameters.segment_strength + fit.variance
     return ArmPriors(Prior(mean, strength_of(mean, spread)), doubtful, factor)
 
 
@@ -112,9 +112,9 @@ def _others(
     return np.maximum(arms.clicks - share * own, 0.0), np.maximum(arms.expected - share * expected, 0.0)
 
 
-def factor_weight(strength: float, doubt: float) -> float:
+def factor_weight(strength: float, variance: float) -> float:
     """Of an arm's factor being 1, in expected clicks: it varies by its shape and by doubt about its features."""
-    return 1.0 / (1.0 / strength + doubt)
+    return 1.0 / (1.0 / strength + variance)
 
 
 def factor_of(weight: float, clicks: Floats, expected: Floats) -> Floats:

@@ -32,7 +32,7 @@ class Sold(NamedTuple):
     clicks: Floats
 
 
-class Worth(NamedTuple):
+class ClickValue(NamedTuple):
     """What is known of the value of a click on each arm; `amount` and its standard error in minor units, float64[A].
 
     A click is worth `click`, and a unit of money `earned` float64[A].
@@ -44,19 +44,19 @@ class Worth(NamedTuple):
     click: float
     earned: Floats
 
-    def only(self, eligible: NDArray[np.bool_]) -> Worth:
+    def only(self, eligible: NDArray[np.bool_]) -> ClickValue:
         """The same without the arms where `eligible`, bool[A], is false."""
         buying = Beta(self.buying.a[eligible], self.buying.b[eligible])
-        return Worth(buying, self.amount[eligible], self.error[eligible], self.click, self.earned[eligible])
+        return ClickValue(buying, self.amount[eligible], self.error[eligible], self.click, self.earned[eligible])
 
     @property
     def mean(self) -> Floats:
         """The expected value of a click, float64[A]."""
-        worth: Floats = self.click + self.buying.mean * self.amount * self.earned
-        return worth
+        click_value: Floats = self.click + self.buying.mean * self.amount * self.earned
+        return click_value
 
 
-def worth(sold: Sold, sales: Sales, click: float, earned: Floats) -> Worth:
+def click_value(sold: Sold, sales: Sales, click: float, earned: Floats) -> ClickValue:
     """What a click on each arm is worth, from its own purchases and what is usual on the page.
 
     The mean amount is drawn to the page's with `PRIOR_SALES` lines, and its error
@@ -70,7 +70,7 @@ def worth(sold: Sold, sales: Sales, click: float, earned: Floats) -> Worth:
     own = np.divide(sold.amounts, sold.lines, out=np.zeros_like(amount), where=sold.lines > 0)
     spread = PRIOR_SALES * sales.deviation**2 + np.maximum(0.0, sold.squares - own * sold.amounts)
     spread = spread + PRIOR_SALES * sold.lines / lines * np.square(own - sales.amount)
-    return Worth(Beta(hits, misses), amount, np.sqrt(spread) / lines, click, earned)
+    return ClickValue(Beta(hits, misses), amount, np.sqrt(spread) / lines, click, earned)
 
 
 def fit_sales(sold: Sold, delays: Floats, maturity: dict[str, float]) -> Sales:

@@ -111,11 +111,11 @@ class Informed:
         for at, (own, cross, start) in enumerate(zip(owns, crosses, starts, strict=True)):
             told = alike @ shared + text @ (start - cross @ shared)
             by = alike - text @ cross
-            doubt = np.einsum("af,fh,ah->a", by, spread, by, optimize=True)
-            doubt += np.einsum("ad,de,ae->a", text, own, text, optimize=True)
+            variance = np.einsum("af,fh,ah->a", by, spread, by, optimize=True)
+            variance += np.einsum("ad,de,ae->a", text, own, text, optimize=True)
             part = self._pair * weight[at]
             self.mean[at] = logit(USUAL) + told + part * (wanted[at] - told)
-            self.variance[at] = np.square(1.0 - part) * doubt + self._pair * (1.0 - part)
+            self.variance[at] = np.square(1.0 - part) * variance + self._pair * (1.0 - part)
 
     def _pass_a_day(self) -> None:
         """What an arm's own part moved by is as doubtful as fewer clicks would be: 1 / clicks grows by its variance."""

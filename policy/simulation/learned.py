@@ -13,7 +13,7 @@ from policy.hashes import arm_hashes
 from policy.model.examination import examination
 from policy.model.features import Features, describe
 from policy.model.fitting import Described, PageCounts, fit_page
-from policy.model.posteriors import Beta, Prior, bucket_weights, kept
+from policy.model.posteriors import Beta, Prior, bucket_weights, retained
 from policy.model.priors import arm_priors, fitted
 from policy.simulation.shop import Offer, Seen, Shape
 from policy.slates.composition import Statistics, compose
@@ -106,7 +106,7 @@ class Learned:
     def _statistics(self, offer: Offer, counts: Floats) -> list[Statistics]:
         """By segment, from counts [2, G, U, S]."""
         names, nothing = [item.item for item in offer.items], np.zeros((len(offer.items), self.shape.slots))
-        hashes, kept = arm_hashes(names), self._kept(counts)[:, offer.rows]
+        hashes, retained = arm_hashes(names), self._kept(counts)[:, offer.rows]
         return [
             Statistics(
                 items=names,
@@ -120,7 +120,7 @@ class Learned:
                 examination=self._looks(),
                 prior=prior,
                 base=Prior(self.setup.click_rate, self.setup.strength),
-                kept=kept[at],
+                retained=retained[at],
             )
             for at, prior in enumerate(self._priors(offer, counts))
         ]
@@ -164,7 +164,7 @@ class Learned:
         if not self.setup.drift or not self._counts:
             return np.ones(counts.shape[1:3])
         ages = np.arange(len(self._counts))[::-1] * self._shares()
-        return kept(
+        return retained(
             np.tensordot(ages, np.stack([day[1].sum(axis=2) for day in self._counts]), axes=1), self.setup.drift
         )
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from policy.arrays import EMPTY, Counts, Floats, Hashes
 from policy.hashes import arm_hashes
 from policy.model.posteriors import Beta, Prior, posterior
-from policy.model.reward import Worth
+from policy.model.reward import ClickValue
 from policy.rules.compiled import CompiledRules
 from policy.slates.arrangement import propensities
 from policy.slates.fill import SlateSet, fill
@@ -44,8 +44,8 @@ class Statistics:
     examination: Floats
     prior: Prior
     base: Prior
-    worth: Worth | None = None
-    kept: Floats | None = None
+    click_value: ClickValue | None = None
+    retained: Floats | None = None
 
     def __post_init__(self) -> None:
         arms, slots = len(self.items), len(self.slots)
@@ -78,13 +78,13 @@ class Statistics:
             self.examination,
             self.prior.only(eligible),
             self.base,
-            self.worth and self.worth.only(eligible),
-            None if self.kept is None else self.kept[eligible],
+            self.click_value and self.click_value.only(eligible),
+            None if self.retained is None else self.retained[eligible],
         )
 
     def posterior(self) -> Beta:
         """What is known of the arms' attractiveness."""
-        kept = 1.0 if self.kept is None else self.kept
+        kept = 1.0 if self.retained is None else self.retained
         return posterior(self.impressions, self.clicks, self.examination, self.prior, kept)
 
     @classmethod
@@ -162,7 +162,7 @@ class _Scores:
         z: Floats | None,
         factor: Floats,
     ) -> None:
-        self._belief = Belief(statistics.posterior(), statistics.worth, factor)
+        self._belief = Belief(statistics.posterior(), statistics.click_value, factor)
         self._choice = choice
         self._slots = len(statistics.slots)
         self._names = page, segment, statistics.hashes
@@ -187,7 +187,7 @@ def _random(
     hashes = statistics.hashes
     if z is None:
         z = click_normals(page, segment, hashes, choice.variants, epoch)
-    if statistics.worth is None:
+    if statistics.click_value is None:
         return Random(z)
     return Random(z, sale_normals(page, segment, hashes, choice.variants, epoch))
 

@@ -15,7 +15,7 @@ from scipy.special import ndtri
 
 from policy.arrays import Floats, Hashes
 from policy.hashes import hash64
-from policy.model.reward import Worth
+from policy.model.reward import ClickValue
 from policy.slates.compiled import BUILT, scan
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -96,7 +96,7 @@ def sale_normals(page: str, segment: str, hashes: Hashes, variants: int, epoch: 
     return np.stack([normals(page, segment, hashes, stage, variants, epoch) for stage in SALE_STAGES])
 
 
-def worth_draws(worth: Worth, z: Floats, scale: float) -> Floats:
+def click_value_draws(worth: ClickValue, z: Floats, scale: float) -> Floats:
     """Drawn values of a click, float64[A, V], from the normals of `SALE_STAGES`, float64[3, A, V]."""
     rate = beta_draws(worth.buying.a, worth.buying.b, z[:2], scale)
     amount = np.maximum(0.0, worth.amount[:, None] + scale * z[2] * worth.error[:, None])

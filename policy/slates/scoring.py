@@ -15,8 +15,8 @@ from scipy.special import betainccinv, ndtr
 
 from policy.arrays import Counts, Floats
 from policy.model.posteriors import Beta, Prior, posterior
-from policy.model.reward import Worth
-from policy.slates.sampling import beta_draws, worth_draws
+from policy.model.reward import ClickValue
+from policy.slates.sampling import beta_draws, click_value_draws
 from schemas.messages import PolicyChoice
 
 HOLDOUT_CLICKS = 50.0
@@ -31,13 +31,13 @@ class Belief(NamedTuple):
     """
 
     beta: Beta
-    worth: Worth | None = None
+    click_value: ClickValue | None = None
     factor: Floats | None = None
 
     @property
     def mean(self) -> Floats:
         """Expected value of a look, float64[A]."""
-        means: Floats = self.beta.mean if self.worth is None else self.beta.mean * self.worth.mean
+        means: Floats = self.beta.mean if self.click_value is None else self.beta.mean * self.click_value.mean
         return means
 
 
@@ -57,9 +57,9 @@ class Policy(Protocol):
 def thompson(belief: Belief, random: Random, choice: PolicyChoice, slots: int) -> Floats:
     """One draw from each arm's posterior per variant (Thompson 1933), its spread scaled by `exploration`."""
     drawn = beta_draws(belief.beta.a, belief.beta.b, random.click, choice.exploration)
-    if belief.worth is not None:
+    if belief.click_value is not None:
         assert random.sale is not None
-        drawn *= worth_draws(belief.worth, random.sale, choice.exploration)
+        drawn *= click_value_draws(belief.click_value, random.sale, choice.exploration)
     return drawn
 
 
@@ -76,7 +76,7 @@ def ucb(belief: Belief, random: Random, choice: PolicyChoice, slots: int) -> Flo
     """
     above = float(ndtr(-UPPER * choice.exploration))
     upper: Floats = np.asarray(betainccinv(belief.beta.a, belief.beta.b, above), dtype=np.float64)
-    return _alike(upper if belief.worth is None else upper * belief.worth.mean, random)
+    return _alike(upper if belief.click_value is None else upper * belief.click_value.mean, random)
 
 
 def epsilon_greedy(belief: Belief, random: Random, choice: PolicyChoice, slots: int) -> Floats:
@@ -110,7 +110,7 @@ def uniform(belief: Belief, random: Random, choice: PolicyChoice, slots: int) ->
 def log_rates(belief: Belief, random: Random, choice: PolicyChoice, slots: int) -> Floats:
     """Click rate times conversion rate, in every variant alike: the usual ranking, as a policy of its own."""
     rate = belief.beta.mean
-    return _alike(rate if belief.worth is None else rate * belief.worth.buying.mean, random)
+    return _alike(rate if belief.click_value is None else rate * belief.click_value.buying.mean, random)
 
 
 POLICIES: Mapping[str, Policy] = {

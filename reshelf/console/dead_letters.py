@@ -22,7 +22,7 @@ TIMEOUT_S = 5.0
 
 
 class Seen(NamedTuple):
-    """A letter and when it was put aside, milliseconds."""
+    """A letter and when it was skipped, milliseconds."""
 
     at: int
     letter: dead_letters.DeadLetter

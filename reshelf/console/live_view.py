@@ -100,7 +100,7 @@ class LiveView:
         return self.settings.redis.namespace if self.state is None else self.state.made.namespace
 
     async def look(self) -> None:
-        """One round: which state is it, how far has it come, what was put aside."""
+        """One round: which state is it, how far has it come, what was skipped."""
         namespace = await resolve(self.redis, self.settings.redis.namespace)
         if self.state is None or self.state.made.namespace != namespace:
             self.monitor.forget()

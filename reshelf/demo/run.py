@@ -134,7 +134,7 @@ def own_settings(settings: Settings, run_id: str) -> Settings:
     return settings.model_copy(update={"kafka": kafka, "redis": redis})
 
 
-def usual_port() -> int:
+def default_port() -> int:
     """The console's port, or 0 for any where that is taken."""
     try:
         console_address(USUAL_PORT)

@@ -76,7 +76,7 @@ def check_hostile_records(records: int, seed: int, settings: FoldSettings) -> Ac
 
 def _one_topic(topic: Topic, records: int, chance: random.Random, settings: FoldSettings, account: Account) -> None:
     async def nobody(*_: object) -> None:
-        """Nothing is buried here, and Redis is never asked."""
+        """Nothing becomes a dead letter here, and Redis is never asked."""
 
     marks = [Watermark(0)] * GROUPS
     store = Store(redis_client(RedisSettings()), "hostile", GROUPS)

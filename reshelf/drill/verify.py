@@ -154,13 +154,15 @@ def _entries(records: list[Logged], topic: Topic, settings: Settings) -> list[Lo
 
 
 def check_dead_letters(log: Log, letters: Log, settings: Settings) -> Finding:
-    """Each invalid record is buried with its reason, and nothing else is."""
+    """Each invalid record becomes a dead letter with its reason, and nothing else is."""
     expected = dict(_folded(log, settings).rejected)
     for tp, records in log.items():
         if tp.topic == PURCHASES.name:
             expected |= {(*tp, offset): reason for offset, reason in _unfit_purchases(records, settings).items()}
-    buried = [dead_letters.read(one.headers, one.key, one.value) for records in letters.values() for one in records]
-    found = {(one.topic, one.partition, one.offset): one.reason for one in buried}
+    dead_lettered = [
+        dead_letters.read(one.headers, one.key, one.value) for records in letters.values() for one in records
+    ]
+    found = {(one.topic, one.partition, one.offset): one.reason for one in dead_lettered}
     lost, double = expected.items() - found.items(), found.items() - expected.items()
     examples = [f"lacking {one}" for one in sorted(lost)[:SHOWN]] + [f"surplus {one}" for one in sorted(double)[:SHOWN]]
     return Finding("invalid records in the dead letters", len(expected), len(lost), len(double), examples)

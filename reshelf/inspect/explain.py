@@ -117,11 +117,11 @@ def story(arm: Arm) -> str:
     lines = [
         f"{arm.item}",
         f"seen       {arm.impressions:,.0f} times, {arm.examined:,.0f} of them looked at; {arm.clicks:,.0f} clicks"
-        + (f"; {arm.kept:.0%} of that tells of now" if arm.kept < 0.995 else ""),
+        + (f"; {arm.retained:.0%} of that tells of now" if arm.retained < 0.995 else ""),
         f"prior      {prior.click_rate:.3%}, weighing {prior.strength:,.0f} looks: the page's {prior.base:.3%}"
         + (f", features {parts}" if parts else "")
         + (f", text {prior.text:+.2f}" if prior.text else "")
-        + (f", times {prior.doubt:.2f} for what is in doubt" if prior.doubt != 1.0 else "")
+        + (f", times {prior.variance:.2f} for what is in doubt" if prior.variance != 1.0 else "")
         + (f", times {prior.factor:.2f} by clicks in other segments" if prior.factor != 1.0 else ""),
         f"click rate {arm.click_rate:.3%}, 95 % between {arm.low:.3%} and {arm.high:.3%}",
         f"draws      {', '.join(f'{draw:.2%}' for draw in arm.draws)}",

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from confluent_kafka import TopicPartition as Place
+from confluent_kafka import TopicPartition as KafkaPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from redis.asyncio import Redis
 
@@ -46,7 +46,7 @@ async def partition_lags(admin: AdminClient, redis: Redis, made: Manifest) -> li
 
 def _ends(admin: AdminClient, prefix: str, tps: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
     newest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-    asked = {Place(prefix + tp.topic, tp.partition): newest for tp in tps}
+    asked = {KafkaPartition(prefix + tp.topic, tp.partition): newest for tp in tps}
     found = admin.list_offsets(asked, request_timeout=TIMEOUT_S)
     return {
         TopicPartition(place.topic.removeprefix(prefix), place.partition): done.result(TIMEOUT_S).offset

@@ -60,7 +60,7 @@ def swapped(settings: Settings, namespace: str, max_behind: int, skip_dead_lette
     """Let the settings' name stand for a namespace; gives the one before.
 
     Raises `BadSettings` where the workers' settings do not fit it, it lacks too
-    much of the log, or workers have not buried what it has passed (unless `skip_dead_letters`),
+    much of the log, or workers have not dead-lettered what it has passed (unless `skip_dead_letters`),
     and `StateAttention` where there is none of that name.
     """
     require_name("NAMESPACE", namespace)
@@ -106,9 +106,9 @@ async def _used(client: Redis, settings: Settings) -> manifest.Manifest | None:
 
 
 async def _check_letters(client: Redis, made: manifest.Manifest, used: manifest.Manifest) -> None:
-    """A replay buries nothing, so what it has passed must have been buried by the workers."""
-    passed, buried = await _passed(client, made), await _passed(client, used)
-    left = sum(max(0, offset - buried.get(tp, offset)) for tp, offset in passed.items())
+    """A replay dead-letters nothing, so what it has passed must have been dead-lettered by the workers."""
+    passed, dead_lettered = await _passed(client, made), await _passed(client, used)
+    left = sum(max(0, offset - dead_lettered.get(tp, offset)) for tp, offset in passed.items())
     if left:
         raise BadSettings(
             f"workers have yet to read {left:,} records that {made.namespace!r} has applied, and what is invalid among "
@@ -117,7 +117,7 @@ async def _check_letters(client: Redis, made: manifest.Manifest, used: manifest.
 
 
 async def _passed(client: Redis, made: manifest.Manifest) -> dict[TopicPartition, int]:
-    """Up to where each partition was buried, where workers did it: its home group tells."""
+    """Up to where each partition was dead-lettered, where workers did it: its home group tells."""
     store, passed = Store(client, made.namespace, made.groups), {}
     for topic in FOLDED:
         for partition, start in enumerate(made.starts[topic]):

@@ -176,7 +176,7 @@ export interface PageRules {
   /** Content blocks: arms beside the items of the catalog. */
   blocks?: string[];
   /** Of two that cannot both hold, the first does. */
-  rules?: (Pin | Boost | Cap | Spacing | Exposure | Place | Sponsored | Complements)[];
+  rules?: (Pin | Boost | Cap | Spacing | Exposure | Placement | Sponsored | Complements)[];
   /** Policies on trial beside the page's own, which has the rest. */
   branches?: Branch[];
   /** Decides which units each branch gets; a new trial takes a new one. */
@@ -301,7 +301,7 @@ export interface Exposure {
 }
 
 /** These arms may stand in these slots alone; with `reserved`, the slots take no others. */
-export interface Place {
+export interface Placement {
   kind: "place";
   /** Unique on the page. */
   name: string;
@@ -397,7 +397,7 @@ export interface PolicyParameters {
   /** Prior weight of a factor around 1, in expected clicks. */
   segment_strength?: number;
   /** Variance of what the weights say, logit scale. */
-  doubt?: number;
+  variance?: number;
   sales?: Sales;
   /** Share of slates that each sponsored rule gets, by its name. */
   pacing?: Record<string, number>;
@@ -419,7 +419,7 @@ export interface SegmentFit {
   text?: string;
   examined?: number;
   /** Variance of what the weights say, logit scale. */
-  doubt?: number;
+  variance?: number;
 }
 
 /**

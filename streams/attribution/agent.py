@@ -67,7 +67,7 @@ class Attribution:
         self._learner = learner
         self._settings = settings
         self._redis = worker.redis
-        self._outlet = worker.outlet
+        self._log_producer = worker.log_producer
         self._ends = LogEnds(worker.kafka)
         worker.opened.push_async_callback(self._ends.close)
         self._windows = PageWindows(settings.window_ms)
@@ -122,7 +122,7 @@ class Attribution:
         starts = (made.start(TopicPartition(topic.name, number)) for topic in (CLICKS, PURCHASES, CONVERSIONS))
         return PartitionWorker(
             ClickMemory(self._redis, made.namespace, made.groups, number, Starts(*starts)),
-            ConversionsLog(self._kafka, self._outlet, number),
+            ConversionsLog(self._kafka, self._log_producer, number),
             partial(self._send_dead_letters, TopicPartition(PURCHASES.name, number)),
             self._windows,
             self._settings,
@@ -201,7 +201,7 @@ class Attribution:
             consumer.pause_partitions({name})
 
     async def _send_dead_letters(self, tp: TopicPartition, rejected: Sequence[Rejected]) -> None:
-        await self._outlet.bury(one.letter(tp) for one in rejected)
+        await self._log_producer.dead_letter(one.dead_letter(tp) for one in rejected)
 
     # Beside the batches
 

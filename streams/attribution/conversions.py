@@ -33,9 +33,9 @@ _decode = decoder(_Identified)
 class ConversionsLog:
     """The partition as attribution uses it; calls may raise `Transient`."""
 
-    def __init__(self, kafka: KafkaSettings, outlet: LogProducer, partition: int) -> None:
+    def __init__(self, kafka: KafkaSettings, log_producer: LogProducer, partition: int) -> None:
         self._kafka = kafka
-        self._outlet = outlet
+        self._log_producer = log_producer
         self._partition = partition
 
     async def publish(self, decisions: Sequence[Decision]) -> list[int]:
@@ -50,7 +50,7 @@ class ConversionsLog:
             )
             for one in decisions
         ]
-        return [offset for _, offset in await self._outlet.publish(outgoing)]
+        return [offset for _, offset in await self._log_producer.publish(outgoing)]
 
     async def read(self, start: int) -> tuple[list[Standing], int]:
         """The decisions from `start` (or the log's beginning, if that is later) to the end, and the end.

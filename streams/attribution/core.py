@@ -45,7 +45,7 @@ class Decision(NamedTuple):
 
 @dataclass(slots=True)
 class Step:
-    """The outcome of a run of records: publish, then bury, then write the changes."""
+    """The outcome of a run of records: publish, then dead-letter, then write the changes."""
 
     records: int = 0
     decisions: list[Decision] = field(default_factory=list)
@@ -137,7 +137,7 @@ class PartitionAttribution:
         self._touched.add(group)
 
     def _purchase(self, entry: Entry, step: Step) -> None:
-        """Decide a purchase, or bury it; an invalid one belongs to no unit, so the home group tells whether it was."""
+        """Decide a purchase, or dead-letter it: one that is invalid belongs to no unit, so to the home group."""
         purchase: Purchase | None = entry.event
         rejected = entry.rejected
         if purchase is not None and purchase.currency != self._fold.currency:

@@ -1,6 +1,6 @@
 """One partition's attribution with its IO, in the order that survives a crash.
 
-Invalid purchases are buried and decisions published, both acknowledged, before
+Invalid purchases become dead letters and decisions published, both acknowledged, before
 the memory in Redis moves past their purchases.  What was published but not yet
 moved past is found again in events-conversions and not published twice.
 """
@@ -51,7 +51,7 @@ class PartitionWorker:
         self,
         memory: ClickMemory,
         decisions: Decisions,
-        bury: SendDeadLetters,
+        send_dead_letters: SendDeadLetters,
         windows: Windows,
         settings: AttributionSettings,
         fold: FoldSettings,
@@ -60,10 +60,10 @@ class PartitionWorker:
         self.counts: Counter[str] = Counter()
         self.core: PartitionAttribution
         self._published: Published
-        self._buried: int
+        self._dead_lettered: int
         self._memory = memory
         self._decisions = decisions
-        self._send_dead_letters = bury
+        self._send_dead_letters = send_dead_letters
         self._windows = windows
         self._settings = settings
         self._fold = fold
@@ -76,7 +76,7 @@ class PartitionWorker:
 
         Raises `StateAttention` where memory and log do not fit together.
         """
-        self._buried = await self._memory.buried()
+        self._dead_lettered = await self._memory.dead_lettered()
         loaded = await self._memory.load(range(self._memory.groups))
         lowest = _lowest([each.memory.position for each in loaded.values()])
         read_from = {
@@ -122,7 +122,7 @@ class PartitionWorker:
 
     async def _perform(self, step: Step) -> None:
         if step.rejected:
-            await self._send_dead_letters([one for one in step.rejected if one.record.offset >= self._buried])
+            await self._send_dead_letters([one for one in step.rejected if one.record.offset >= self._dead_lettered])
             step.rejected = []
         if step.decisions:
             await self._publish(step)

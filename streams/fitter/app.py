@@ -45,7 +45,7 @@ class Fitter:
         self,
         catalog: CatalogView,
         state: StateReader,
-        outlet: LogProducer,
+        log_producer: LogProducer,
         purchases: PurchaseReader,
         layouts: LayoutSettings,
         fold: FoldSettings,
@@ -59,7 +59,7 @@ class Fitter:
             metrics.add("reshelf_fits_total", result, by=0)
         self._catalog = catalog
         self._state = state
-        self._outlet = outlet
+        self._log_producer = log_producer
         self._purchases = purchases
         self._layouts = layouts
         self._fold = fold
@@ -157,7 +157,7 @@ class Fitter:
         key = encode_key(POLICY_PARAMETERS, fitted.page)
         try:
             _decode(value)  # What readers would refuse would be the newest of the page all the same.
-            await self._outlet.publish([OutgoingRecord(POLICY_PARAMETERS.name, key, value)])
+            await self._log_producer.publish([OutgoingRecord(POLICY_PARAMETERS.name, key, value)])
         except (BadRecord, StateAttention) as error:
             self._metrics.add("reshelf_fits_total", "failed")
             log.error("No parameters for page %s, of %d bytes: %s", fitted.page, len(value), error)
@@ -197,7 +197,7 @@ def fitter_app(
             purchases = PurchaseReader(kafka, fold)
             worker.opened.push_async_callback(purchases.close)
             await retry.until_success(purchases.start)
-            fitter = Fitter(catalog, state, worker.outlet, purchases, layouts, fold, settings, metrics)
+            fitter = Fitter(catalog, state, worker.log_producer, purchases, layouts, fold, settings, metrics)
             follower = Follower(kafka, catalog, lambda changes: None, READ_TOPICS)
             worker.opened.push_async_callback(follower.stop)
             await retry.until_success(follower.start)

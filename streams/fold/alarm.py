@@ -45,7 +45,7 @@ class InvalidAlarm:
             raise StateAttention(
                 f"{self._invalid} of the last {self._records} records of {self._tp} do not fit (the last: {reason}): "
                 "expected events of this topic. Check what is published there; the rest of the topic was left alone. "
-                "To bury them all and go on, set learner.stop_share above 1."
+                "To dead-letter them all and go on, set learner.stop_share above 1."
             )
         if share >= self._settings.alarm_share and not self.raised and self._records >= 100:
             log.error("%.1f %% of recent records of %s are invalid, the last one: %s", 100 * share, self._tp, reason)

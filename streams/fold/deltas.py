@@ -52,7 +52,7 @@ class TableKey(NamedTuple):
 class TableDelta:
     """What a batch adds to a table: by measure, an amount for each cell.
 
-    `fast_events` are impressions that the shortcut counted, beside the others.
+    `fast_events` are impressions that the fast path counted, beside the others.
     """
 
     amounts: dict[str, dict[Cell, int]] = field(default_factory=dict)
@@ -138,7 +138,7 @@ class Folder:
     def _add_fast_events(
         self, groups: dict[int, GroupDelta], fast_events: FastEvents, applied_offsets: list[int] | None
     ) -> None:
-        """What the shortcut has counted; impressions alone."""
+        """What the fast path has counted; impressions alone."""
         width, (view, unit) = len(BINS.measures), (number for number, _ in self._bins)
         for name, cells, units in fast_events.counted(applied_offsets):
             place = self._place(groups, *name)

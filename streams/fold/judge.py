@@ -1,4 +1,4 @@
-"""What becomes of each record: accepted, put aside, or invalid with a reason.
+"""What becomes of each record: accepted, skipped, or invalid with a reason.
 
 A verdict depends on the partition's log and the fold settings alone.  It is
 made once for an offset and kept with the batch, so that folding again after a
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Admit = Callable[["Accepted"], bool]
 DUPLICATE, FORGOTTEN, ROBOT, REPEATED = "duplicate", "forgotten", "robot", "repeated"
 SKIPPED = (DUPLICATE, FORGOTTEN, ROBOT, REPEATED)
-"""Why a record is put aside: it is nothing for a dead letter, and does not count."""
+"""Why a record is skipped: it is nothing for a dead letter, and does not count."""
 LARGEST_DEAD_LETTER = 900_000
 """Bytes; producers and topics take 1,000,000 with what a letter adds."""
 Marks = tuple[bool, bool, bool]
@@ -54,8 +54,8 @@ class Rejected(NamedTuple):
     reason: str
     detail: str
 
-    def letter(self, tp: TopicPartition) -> DeadLetter:
-        """What is buried: the record whole, or without its content where that is too much for one record more."""
+    def dead_letter(self, tp: TopicPartition) -> DeadLetter:
+        """The record whole, or without its content where that is too much for one record more."""
         record, detail = self.record, self.detail
         key, value, headers = record.key, record.value, tuple(record.headers)
         size = len(key or b"") + len(value or b"") + sum(len(name) + len(text or b"") for name, text in headers)
@@ -69,7 +69,7 @@ class Rejected(NamedTuple):
 class Judged:
     """The verdicts on consecutive records, by kind, each in the order of the log.
 
-    `fast_events` are those that the shortcut accepted; `accepted` the others.  `skipped` holds offsets by verdict.
+    `fast_events` are those that the fast path accepted; `accepted` the others.  `skipped` holds offsets by verdict.
     """
 
     accepted: list[Accepted] = field(default_factory=list)
@@ -88,7 +88,7 @@ class Judge:
 
     To be fed from `duplicate_window` offsets before the first verdict that is
     used; the verdicts on those warm-up records are to be thrown away.  With `built`
-    the compiled shortcut takes what is plain.
+    the compiled fast path takes what is plain.
     """
 
     def __init__(self, topic: Topic, settings: FoldSettings, built: bool = BUILT) -> None:
@@ -121,7 +121,7 @@ class Judge:
         """The verdicts on `records`, which continue what was judged before.
 
         Those below offset `first` only warm the windows up.  `admit` may turn an event
-        away because of its names; it is asked about each one that the shortcut does not know.
+        away because of its names; it is asked about each one that the fast path does not know.
         """
         judged = Judged()
         if self._full:
@@ -140,15 +140,15 @@ class Judge:
                 at += 1
         return judged
 
-    def learn(self, one: Accepted, group: int, whole: int) -> None:
-        """The quota has admitted an event of the groups of its key and of its page: the shortcut may take such ones."""
+    def admit_names(self, one: Accepted, group: int, whole: int) -> None:
+        """Take over that the quota has admitted an event, of the groups of its key and page, for the fast path."""
         if self._fast_path is None:
             return
         if one.bucket > self._bucket:
             # It knows names by bucket: those of the ones before are hardly met again.
             self._full = self._full or self._bucket >= 0
             self._bucket = one.bucket
-        if not self._fast_path.learn(one.bucket, one.event, group, whole):
+        if not self._fast_path.admit_names(one.bucket, one.event, group, whole):
             self._full = True
 
     def _new_fast_path(self) -> FastPath | None:

@@ -42,7 +42,7 @@ class LogProducer:
         self._prefix = kafka.prefix
         self._producer = Producer(dict(confluent_producer_config(kafka) | {"linger.ms": LINGER_MS}))
         self._closing = threading.Event()
-        self._poller = threading.Thread(target=self._poll, name="outlet", daemon=True)
+        self._poller = threading.Thread(target=self._poll, name="producer", daemon=True)
         self._poller.start()
 
     async def publish(self, records: Iterable[OutgoingRecord]) -> list[tuple[int, int]]:
@@ -59,7 +59,7 @@ class LogProducer:
             await self._produce(record, deliveries.callback(at))
         return await deliveries.all
 
-    async def bury(self, letters: Iterable[DeadLetter]) -> None:
+    async def dead_letter(self, letters: Iterable[DeadLetter]) -> None:
         """Put records aside, and count them by reason; raises as `publish` does."""
         told = list(letters)
         await self.publish(OutgoingRecord(DEAD_LETTERS.name, one.key, one.value, one.to_headers()) for one in told)

@@ -107,7 +107,7 @@ async def _member(
     versions = Versions(together, manifest.namespace, manifest.groups)
     guard = GuardRail(state, experiment, settings)
     producer = LayoutProducer(
-        catalog, state, versions, worker.outlet, settings, metrics, finish=guard.applied, tell=tell
+        catalog, state, versions, worker.log_producer, settings, metrics, finish=guard.applied, tell=tell
     )
     follower = Follower(kafka, catalog, producer.changed)
     worker.opened.push_async_callback(follower.stop)

@@ -14,9 +14,9 @@ import msgspec
 import numpy as np
 
 from policy.model.examination import examination
-from policy.model.posteriors import kept
-from policy.model.reward import Worth
-from policy.model.reward import worth as worth_of
+from policy.model.posteriors import retained
+from policy.model.reward import ClickValue
+from policy.model.reward import click_value as worth_of
 from policy.slates.composition import Composition, Statistics
 from policy.slates.composition import compose as slates_of
 from schemas.messages import Layout, PolicyChoice, Sales
@@ -136,7 +136,7 @@ def statistics_of(
     tables = [table for table in state.tables if table.segment not in left_out]
     weight_of = weights(tables, settings.half_life_ms)
     weighted_counts.move_to(tables, weight_of)
-    worth = _worth(tables, weight_of, page, settings)
+    click_value = _worth(tables, weight_of, page, settings)
     usual = base(fitted, settings.click_rate, settings.strength)
     looks = examination(page.rules.slots, fitted.examination if fitted else {})
     learned, holdout = Traffic.LEARNED, Traffic.HOLDOUT
@@ -155,12 +155,14 @@ def statistics_of(
         if page.item_features
         else usual,
         base=usual,
-        worth=worth,
-        kept=kept(weighted_counts.click_days(), settings.drift) if settings.drift else None,
+        click_value=click_value,
+        retained=retained(weighted_counts.click_days(), settings.drift) if settings.drift else None,
     )
 
 
-def _worth(tables: Sequence[Table], weight_of: Mapping[int, int], page: Page, settings: LayoutSettings) -> Worth | None:
+def _worth(
+    tables: Sequence[Table], weight_of: Mapping[int, int], page: Page, settings: LayoutSettings
+) -> ClickValue | None:
     """What a click is worth, where sales count; without, or before any, every click is worth the same."""
     if not settings.sale_value:
         return None

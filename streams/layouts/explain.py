@@ -28,7 +28,7 @@ class Prior:
     """Where the click rate starts and how much that weighs; what it comes from.
 
     `features` are the parts that features add on the logit scale, `text` that of the
-    text vector; `doubt` is the factor by which their mean is above the likeliest, as they are doubtful;
+    text vector; `variance` is the factor by which their mean is above the likeliest, as they are doubtful;
     `factor` is what clicks in the page's other segments make of it.
     """
 
@@ -37,7 +37,7 @@ class Prior:
     base: float
     features: Mapping[str, float]
     text: float
-    doubt: float
+    variance: float
     factor: float
 
 
@@ -64,7 +64,7 @@ class Arm:
     impressions: float
     examined: float
     clicks: float
-    kept: float
+    retained: float
     prior: Prior
     click_rate: float
     low: float
@@ -123,7 +123,7 @@ class _Made:
             impressions=float(statistics.impressions[row].sum()),
             examined=float(statistics.impressions[row] @ statistics.examination),
             clicks=float(statistics.clicks[row].sum()),
-            kept=1.0 if statistics.kept is None else float(statistics.kept[row]),
+            retained=1.0 if statistics.retained is None else float(statistics.retained[row]),
             prior=prior,
             click_rate=float(self.beta.mean[row]),
             low=float(low[0]),
@@ -136,7 +136,7 @@ class _Made:
         )
 
     def _value(self, row: int) -> Value | None:
-        worth = self.statistics.worth
+        worth = self.statistics.click_value
         if worth is None:
             return None
         rate, amount = float(worth.buying.mean[row]), float(worth.amount[row])
@@ -152,9 +152,10 @@ def _priors(
         return [Prior(mean, weight, mean, {}, 0.0, 1.0, 1.0) for mean, weight in zip(means, weights, strict=True)]
     found = weighted_counts.priors(known, segment, statistics.impressions, statistics.clicks, statistics.examination)
     parts, text = _parts(known, segment)
-    base, doubts, factors = known.parameters.click_rate, found.doubt.tolist(), found.factor.tolist()
+    base, variances, factors = known.parameters.click_rate, found.variance.tolist(), found.factor.tolist()
     return [
-        Prior(means[row], weights[row], base, parts[row], text[row], doubts[row], factors[row]) for row in range(arms)
+        Prior(means[row], weights[row], base, parts[row], text[row], variances[row], factors[row])
+        for row in range(arms)
     ]
 
 

@@ -86,7 +86,7 @@ class LayoutProducer:
         catalog: CatalogView,
         state: StateReader,
         versions: Versions,
-        outlet: LogProducer,
+        log_producer: LogProducer,
         settings: LayoutSettings,
         metrics: Registry = REGISTRY,
         clock: Clock | None = None,
@@ -100,7 +100,7 @@ class LayoutProducer:
         self._catalog = catalog
         self._state = state
         self._versions = versions
-        self._outlet = outlet
+        self._log_producer = log_producer
         self._settings = settings
         self._clock = clock or Clock()
         self._finish = finish
@@ -269,7 +269,7 @@ class LayoutProducer:
             value = encode(unshadowed(layout))
         try:
             for topic, content in ((LAYOUTS_HISTORY, recorded), (LAYOUTS, value)):
-                await self._outlet.publish([OutgoingRecord(topic.name, encode_key(topic, *key), content)])
+                await self._log_producer.publish([OutgoingRecord(topic.name, encode_key(topic, *key), content)])
         except StateAttention as error:
             self._refuse(key, error, len(value))
             return "refused"
@@ -288,7 +288,7 @@ class LayoutProducer:
         """The page is not declared: renderers use their fallback."""
         known = self._catalog.latest_layout(key)
         if known.live:
-            await self._outlet.publish([OutgoingRecord(LAYOUTS.name, encode_key(LAYOUTS, *key), None)])
+            await self._log_producer.publish([OutgoingRecord(LAYOUTS.name, encode_key(LAYOUTS, *key), None)])
             self._catalog.remember(key, LatestLayout(known.version, live=False))
             self._metrics.add("reshelf_layouts_total", "withdrawn")
 

@@ -58,7 +58,7 @@ class Learner:
         kafka: KafkaSettings,
         store: Store,
         manifest: Manifest,
-        outlet: LogProducer,
+        log_producer: LogProducer,
         fold: FoldSettings,
         settings: LearnerSettings,
     ) -> None:
@@ -66,7 +66,7 @@ class Learner:
         self._kafka = kafka
         self._store = store
         self._manifest = manifest
-        self._outlet = outlet
+        self._log_producer = log_producer
         self._fold = fold
         self._settings = settings
         self._parts: dict[TopicPartition, PartitionFold] = {}
@@ -184,7 +184,7 @@ class Learner:
             self._parts.pop(part.tp, None)
 
     async def _send_dead_letters(self, tp: TopicPartition, rejected: Sequence[Rejected]) -> None:
-        await self._outlet.bury(one.letter(tp) for one in rejected)
+        await self._log_producer.dead_letter(one.dead_letter(tp) for one in rejected)
 
     # Beside the batches
 
@@ -225,7 +225,7 @@ class Learner:
                 )
                 for key, clicked in sorted(wanted.items())
             ]
-            await self._asking.until_success(partial(self._outlet.publish, requests))
+            await self._asking.until_success(partial(self._log_producer.publish, requests))
             await asyncio.sleep(_ASK_REST_S)
 
     async def drop_expired(self) -> None:
@@ -266,7 +266,7 @@ def learner_app(
     async def make() -> faust.App:
         async with open_worker(kafka, redis, fold, OUTPUTS) as worker:
             store = Store(worker.redis, worker.manifest.namespace, worker.manifest.groups)
-            learner = Learner(kafka, store, worker.manifest, worker.outlet, fold, settings)
+            learner = Learner(kafka, store, worker.manifest, worker.log_producer, fold, settings)
             return worker.build_app(
                 "learner",
                 learner,

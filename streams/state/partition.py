@@ -43,7 +43,7 @@ class Prepared:
     """A judged batch; verdicts are final, whatever happens on the way to the state.
 
     `deltas` is what they add, by group, where no group has taken any of them over.
-    `buried` says that its dead letters are acknowledged.
+    `dead_lettered` says that its dead letters are acknowledged.
     """
 
     batch: Batch
@@ -51,7 +51,7 @@ class Prepared:
     judged: Judged
     names: list[NewName] = field(default_factory=list)
     deltas: dict[int, GroupDelta] = field(default_factory=dict)
-    buried: bool = False
+    dead_lettered: bool = False
 
     def tally(self, floor: int) -> Counter[str]:
         """How many records at or above `floor` got which verdict."""
@@ -79,13 +79,13 @@ class PartitionFold:
         start: int,
         marks: list[Watermark],
         fold: FoldSettings,
-        bury: SendDeadLetters,
+        send_dead_letters: SendDeadLetters,
         built: bool = BUILT,
     ) -> None:
         self.tp = tp
         self.start = start
         self._store = store
-        self._send_dead_letters = bury
+        self._send_dead_letters = send_dead_letters
         self._judge = Judge(BY_NAME[tp.topic], fold, built)
         self._quota = Quota(fold)
         self._folder = Folder(BY_NAME[tp.topic], fold, lambda page, segment: group_of(page, segment, store.groups))
@@ -102,11 +102,16 @@ class PartitionFold:
 
     @staticmethod
     async def resume(
-        tp: TopicPartition, store: Store, start: int, fold: FoldSettings, bury: SendDeadLetters, built: bool = BUILT
+        tp: TopicPartition,
+        store: Store,
+        start: int,
+        fold: FoldSettings,
+        send_dead_letters: SendDeadLetters,
+        built: bool = BUILT,
     ) -> PartitionFold:
         """Take a partition up where the state stands; `start` is the namespace's start offset."""
         marks = await store.watermarks(tp, start)
-        partition = PartitionFold(tp, store, start, marks, fold, bury, built)
+        partition = PartitionFold(tp, store, start, marks, fold, send_dead_letters, built)
         for bucket, codes in (await store.quota(tp)).items():
             partition._quota.load(bucket, codes)
         return partition
@@ -145,12 +150,12 @@ class PartitionFold:
         Raises `Rewind` when Redis has lost what this worker applied, and
         `Transient` when Redis or the broker is away: then call again.
         """
-        if not prepared.buried:
+        if not prepared.dead_lettered:
             home = self.applied_offsets[self._home]
             await self._send_dead_letters(
                 self.tp, [one for one in prepared.judged.rejected if one.record.offset >= home]
             )
-            prepared.buried = True
+            prepared.dead_lettered = True
         changed: set[tuple[str, str]] = set()
         moves = self._moves(prepared)
         while moves:
@@ -218,7 +223,7 @@ class PartitionFold:
         if names is None:
             return False
         brought.extend(names)
-        self._judge.learn(one, *self._folder.groups(one.event.page, one.event.segment))
+        self._judge.admit_names(one, *self._folder.groups(one.event.page, one.event.segment))
         return True
 
     def _advance_mark(self, batch: Batch) -> Watermark:

@@ -130,7 +130,7 @@ class Store:
 
     def _learn(self, operations: Operations, reply: list[Any]) -> None:
         for place, content in zip(reply[1::2], reply[2::2], strict=True):
-            self.known.learn(operations.key_at(place), content)
+            self.known.remember(operations.key_at(place), content)
 
     async def _evaluate(self, calls: Sequence[tuple[Operations, list[Any]]]) -> list[Any]:
         """One round trip for all calls; the script is loaded where Redis has lost it."""

@@ -1,7 +1,7 @@
 """The log in: Faust agents that get batches of one partition, and say when they are applied."""
 
 from streams.transport.app import BatchApp, create_app, end_process, run_app, subscription
-from streams.transport.background import guarded, run_beside
+from streams.transport.background import guarded, run_in_background
 from streams.transport.consumer import BatchConsumer, reader
 from streams.transport.wiring import RANGE, ROUND_ROBIN
 
@@ -15,6 +15,6 @@ __all__ = [
     "guarded",
     "reader",
     "run_app",
-    "run_beside",
+    "run_in_background",
     "subscription",
 ]

@@ -25,7 +25,7 @@ async def guarded(app: BatchApp, step: Step) -> None:
         app.wiring.on_error(error)
 
 
-def run_beside(
+def run_in_background(
     app: BatchApp, steps: Callable[[], Iterable[Step]], closers: Sequence[Callable[[], Awaitable[Any]]], doing: str
 ) -> None:
     """Start `steps` with the application, guarded, and say what it is `doing`.

@@ -50,8 +50,8 @@ def make_worker(settings: KafkaSettings, model: TextModel) -> Iterator[MakeWorke
 
     def make(of: TextModel = model) -> Worker:
         inlets.append(LogReader(confluent_consumer_config(settings, f"{settings.prefix}encoder"), settings.prefix))
-        outlet = LogProducer(confluent_producer_config(settings), settings.prefix)
-        worker = Worker(Encoder(of), inlets[-1], outlet, batch=8, per_s=1e6)
+        log_producer = LogProducer(confluent_producer_config(settings), settings.prefix)
+        worker = Worker(Encoder(of), inlets[-1], log_producer, batch=8, per_s=1e6)
         worker.start()
         return worker
 
@@ -65,10 +65,10 @@ def publish(kafka: KafkaSettings, items: list[CatalogItem]) -> None:
 
 
 def delete(kafka: KafkaSettings, *keys: bytes) -> None:
-    outlet = LogProducer(confluent_producer_config(kafka), kafka.prefix)
+    log_producer = LogProducer(confluent_producer_config(kafka), kafka.prefix)
     for key in keys:
-        outlet.send(CATALOG_ITEMS, key, None)
-    outlet.flush()
+        log_producer.send(CATALOG_ITEMS, key, None)
+    log_producer.flush()
 
 
 def until_success(worker: Worker) -> None:
@@ -164,8 +164,8 @@ def test_another_revision_encodes_all_again(
 def serve(kafka: KafkaSettings) -> None:
     """A worker in a process of its own, until it is killed."""
     inlet = LogReader(confluent_consumer_config(kafka, f"{kafka.prefix}encoder"), kafka.prefix)
-    outlet = LogProducer(confluent_producer_config(kafka), kafka.prefix)
-    worker = Worker(Encoder(load(device="cpu", dtype="float32")), inlet, outlet, batch=8)
+    log_producer = LogProducer(confluent_producer_config(kafka), kafka.prefix)
+    worker = Worker(Encoder(load(device="cpu", dtype="float32")), inlet, log_producer, batch=8)
     worker.start()
     while True:
         worker.step()

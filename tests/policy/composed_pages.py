@@ -22,7 +22,7 @@ from policy.rules.matching import Arms
 from policy.slates.composition import Statistics, compose
 from policy.slates.scoring import POLICIES
 from schemas.messages import CatalogItem, PageRules, PolicyChoice, PolicyName
-from schemas.rules import Boost, Cap, Complements, Exposure, Match, Pin, Place, Rule, Spacing, Sponsored
+from schemas.rules import Boost, Cap, Complements, Exposure, Match, Pin, Placement, Rule, Spacing, Sponsored
 
 T = TypeVar("T")
 BATCHES, PAGES_PER_BATCH = 16, 25
@@ -151,7 +151,7 @@ def _rule(dice: Dice, name: str, slots: list[str], items: list[str]) -> Rule:
         lambda: Exposure(
             match=match(), least=dice.pick([0.0, 0.25, 0.5, 1.0]), most=dice.pick([1.0, 0.5, 0.25]), **fields
         ),
-        lambda: Place(match=match(), slots=dice.some(any_slot, 3), reserved=dice.chance(0.4), **fields),
+        lambda: Placement(match=match(), slots=dice.some(any_slot, 3), reserved=dice.chance(0.4), **fields),
         lambda: Sponsored(match=match(), slot=dice.pick(any_slot), impressions=100, **fields),
         lambda: Complements(factor=dice.pick([1.2, 3.0, 50.0]), learned=dice.chance(0.7), **fields),
     ]

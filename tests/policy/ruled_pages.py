@@ -15,7 +15,7 @@ from policy.rules.compiled import CompiledRules, compile_rules
 from policy.rules.matching import Arms
 from policy.slates.fill import SlateSet, fill
 from schemas.messages import CatalogItem, PageRules
-from schemas.rules import Boost, Cap, Complements, Exposure, Match, Pin, Place, Rule, Spacing, Sponsored
+from schemas.rules import Boost, Cap, Complements, Exposure, Match, Pin, Placement, Rule, Spacing, Sponsored
 
 SLOTS = ("hero", "a", "b", "c", "d")
 LOOKS = examination(SLOTS, {"b": 0.9})
@@ -91,7 +91,9 @@ kinds: list[st.SearchStrategy[Any]] = [
     ),
     st.builds(Spacing, name=st.just("n"), by=st.sampled_from(["brand", "category"]), distance=st.integers(2, 4)),
     st.builds(Exposure, name=st.just("n"), match=matches, least=st.sampled_from([0.0, 0.5]), most=PARTS),
-    st.builds(Place, name=st.just("n"), match=matches, slots=st.lists(slot_names, max_size=3), reserved=st.booleans()),
+    st.builds(
+        Placement, name=st.just("n"), match=matches, slots=st.lists(slot_names, max_size=3), reserved=st.booleans()
+    ),
     st.builds(Sponsored, name=st.just("n"), match=matches, slot=slot_names, impressions=st.just(100)),
     st.builds(Complements, name=st.just("n")),
 ]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chi2_contingency
 
-from policy.model.complements import LEAST_ORDERS, MOST, Baskets, complements, surprise
+from policy.model.complements import LEAST_ORDERS, MOST, Baskets, complements, log_likelihood_ratio
 
 ORDERS = st.lists(st.lists(st.sampled_from("abcdefg"), max_size=6), max_size=60)
 
@@ -48,7 +48,9 @@ def test_surprise_is_the_g_statistic(both: int, one: int, other: int, neither: i
         return
     expected = chi2_contingency(table, correction=False, lambda_="log-likelihood").statistic
     together, ones, others = (np.array([float(count)]) for count in (both, both + one, both + other))
-    assert surprise(together, ones, others, float(table.sum()))[0] == pytest.approx(expected, rel=1e-9, abs=1e-9)
+    assert log_likelihood_ratio(together, ones, others, float(table.sum()))[0] == pytest.approx(
+        expected, rel=1e-9, abs=1e-9
+    )
 
 
 def test_what_everybody_buys_goes_with_nothing() -> None:

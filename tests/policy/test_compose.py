@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from policy.hashes import arm_hashes
 from policy.model.examination import examination
 from policy.model.posteriors import Beta, Prior, posterior
-from policy.model.reward import Worth
+from policy.model.reward import ClickValue
 from policy.rules.compiled import compile_rules
 from policy.rules.matching import Arms
 from policy.slates.arrangement import propensities, slates
@@ -332,11 +332,11 @@ def test_a_shadow_is_what_that_policy_would_serve_and_changes_nothing(name: Poli
 def test_what_a_click_is_worth_decides_among_equals() -> None:
     page = a_page(4)
     alike = replace(page, impressions=np.full((4, 4), 9_000), clicks=np.full((4, 4), 300))
-    paid = Worth(
+    paid = ClickValue(
         Beta(np.full(4, 50.0), np.full(4, 950.0)), np.array([1.0, 9.0, 1.0, 1.0]), np.zeros(4), 0.0, np.ones(4)
     )
     for name in ("thompson", "greedy", "ucb"):
-        found = compose(replace(alike, worth=paid), PolicyChoice(name=name), "home", "*", 1)
+        found = compose(replace(alike, click_value=paid), PolicyChoice(name=name), "home", "*", 1)
         assert {slate["top"] for slate in found.slates} == {page.items[1]}
 
 

@@ -206,7 +206,7 @@ def test_any_counts_give_parameters_that_can_be_published(
     for segment in range(segments):
         own = counts.clicks[segment].sum(axis=1), counts.impressions[segment] @ looks
         found = arm_priors(parameters, f"s{segment}", arms, *own)
-        numbers = np.stack([*(np.asarray(number) for number in found.prior), found.doubt, found.factor])
+        numbers = np.stack([*(np.asarray(number) for number in found.prior), found.variance, found.factor])
         assert np.isfinite(numbers).all()
         assert (numbers > 0.0).all()
 
@@ -233,14 +233,14 @@ def test_the_whole_page_has_no_other_segments_to_learn_from() -> None:
 
 @given(st.floats(0.0, 0.9), st.floats(0.0, 0.9))
 def test_what_is_in_doubt_is_worth_the_mean_of_what_it_may_be(page: float, own: float) -> None:
-    segments = {"s": SegmentFit(doubt=own)}
+    segments = {"s": SegmentFit(variance=own)}
     known = {"seen": (9e6, 9e6)}
-    parameters = PolicyParameters("home", 1, 1, 0.002, 50.0, segments=segments, arms=known, doubt=page)
+    parameters = PolicyParameters("home", 1, 1, 0.002, 50.0, segments=segments, arms=known, variance=page)
     seen, fresh = alone(parameters, "s", ["seen", "fresh"]).prior.click_rate  # type: ignore[misc]
     # An arm's own clicks take the doubt away that is the page's.
     assert seen == pytest.approx(0.002 * np.exp(DRAWN * np.sqrt(own)).mean(), rel=0.01)
-    doubt = min(page + own, MOST_DOUBT)
-    assert fresh == pytest.approx(0.002 * np.exp(DRAWN * np.sqrt(doubt)).mean(), rel=0.01)
+    variance = min(page + own, MOST_DOUBT)
+    assert fresh == pytest.approx(0.002 * np.exp(DRAWN * np.sqrt(variance)).mean(), rel=0.01)
 
 
 @given(SEEDS)

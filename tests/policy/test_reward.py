@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.hashes import arm_hashes
-from policy.model.reward import SECOND_MS, Sold, delay_curve, fit_sales, matured, worth
-from policy.slates.sampling import sale_normals, worth_draws
+from policy.model.reward import SECOND_MS, Sold, click_value, delay_curve, fit_sales, matured
+from policy.slates.sampling import click_value_draws, sale_normals
 from schemas.messages import Sales
 
 USUAL = Sales(conversion_rate=0.05, strength=40.0, amount=5_000.0, deviation=2_000.0)
@@ -27,36 +27,36 @@ def sold(lines: float = 0.0, amount: float = 0.0, clicks: float = 0.0, squares: 
 
 
 def test_without_purchases_a_click_is_worth_what_is_usual() -> None:
-    found = worth(sold(), USUAL, 2.0, np.ones(1))
+    found = click_value(sold(), USUAL, 2.0, np.ones(1))
     assert found.mean == pytest.approx([2.0 + 0.05 * 5_000.0])
 
 
 @given(st.floats(0, 500), st.floats(0, 5_000), st.floats(0, 1e6))
 def test_a_worth_is_finite_and_not_below_a_clicks_own(lines: float, clicks: float, amount: float) -> None:
-    found = worth(sold(lines, amount, clicks), USUAL, 3.0, np.ones(1))
+    found = click_value(sold(lines, amount, clicks), USUAL, 3.0, np.ones(1))
     z = sale_normals("home", "s", arm_hashes(["a"]), 8, 1)
-    for values in (found.mean, worth_draws(found, z, 1.0)):
+    for values in (found.mean, click_value_draws(found, z, 1.0)):
         assert np.isfinite(values).all()
         assert (values >= 3.0).all()
 
 
 def test_one_large_order_does_not_rule() -> None:
-    large = worth(sold(1.0, 1_000_000.0, 40.0), USUAL, 0.0, np.ones(1))
+    large = click_value(sold(1.0, 1_000_000.0, 40.0), USUAL, 0.0, np.ones(1))
     assert large.amount[0] < 0.3 * 1_000_000
-    assert large.error[0] > 50 * worth(sold(100.0, 5_000.0, 2_000.0), USUAL, 0.0, np.ones(1)).error[0]
+    assert large.error[0] > 50 * click_value(sold(100.0, 5_000.0, 2_000.0), USUAL, 0.0, np.ones(1)).error[0]
 
 
 def test_many_purchases_speak_for_themselves() -> None:
-    found = worth(sold(10_000.0, 800.0, 100_000.0), USUAL, 0.0, np.array([0.5]))
+    found = click_value(sold(10_000.0, 800.0, 100_000.0), USUAL, 0.0, np.array([0.5]))
     assert found.mean == pytest.approx([0.1 * 800.0 * 0.5], rel=0.01)
     z = sale_normals("home", "s", arm_hashes(["a"]), 64, 1)
-    assert worth_draws(found, z, 1.0) == pytest.approx(np.full((1, 64), 40.0), rel=0.1)
+    assert click_value_draws(found, z, 1.0) == pytest.approx(np.full((1, 64), 40.0), rel=0.1)
 
 
 def test_squared_amounts_are_the_spread_of_lines() -> None:
     rng = np.random.default_rng(1)
     amounts = rng.normal(5_000.0, 1_500.0, 900)
-    found = worth(
+    found = click_value(
         Sold(np.array([900.0]), np.array([amounts.sum()]), np.array([np.square(amounts).sum()]), np.array([9_000.0])),
         USUAL,
         0.0,
@@ -66,7 +66,7 @@ def test_squared_amounts_are_the_spread_of_lines() -> None:
 
 
 def test_clicks_that_cannot_have_been_followed_yet_are_not_failures() -> None:
-    young, old = (worth(sold(0.0, 0.0, clicks), USUAL, 0.0, np.ones(1)).mean[0] for clicks in (0.0, 500.0))
+    young, old = (click_value(sold(0.0, 0.0, clicks), USUAL, 0.0, np.ones(1)).mean[0] for clicks in (0.0, 500.0))
     assert young > 5 * old
 
 

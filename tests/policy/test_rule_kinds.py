@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from policy.rules.compiled import next_change
 from policy.rules.kinds.pin import slates_of_share
 from schemas.messages import CatalogItem, PageRules
-from schemas.rules import Boost, Cap, Complements, Exposure, Match, Pin, Place, Rule, Spacing, Sponsored
+from schemas.rules import Boost, Cap, Complements, Exposure, Match, Pin, Placement, Rule, Spacing, Sponsored
 from tests.policy.ruled_pages import ITEMS, NAMES, NOW, SLOTS, compile_page, compiled_for, filled, stocked
 
 
@@ -102,7 +102,7 @@ def test_a_floor_keeps_to_the_ceiling_of_its_arms() -> None:
 def test_a_floor_looks_for_slates_with_room_beside_a_sponsored_slot() -> None:
     rules: list[Rule] = [
         Boost(name="down", match=Match(items=["i2", "i3"]), factor=0.01),
-        Place(name="top", match=Match(items=["i2"]), slots=["hero"]),
+        Placement(name="top", match=Match(items=["i2"]), slots=["hero"]),
         Sponsored(name="ad", match=Match(items=["i3"]), slot="hero", impressions=5),
         Exposure(name="chance", match=Match(items=["i2"]), least=0.5),
     ]
@@ -135,7 +135,7 @@ def test_shares_are_right_on_average() -> None:
 
 
 def test_blocks_stand_where_they_may() -> None:
-    place = Place(name="guide", match=Match(items=["guide"]), slots=["d"], reserved=True)
+    place = Placement(name="guide", match=Match(items=["guide"]), slots=["d"], reserved=True)
     _, rows = filled([place], blocks=["guide"])
     assert {row[4] for row in rows} == {"guide"}
 

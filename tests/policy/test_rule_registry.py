@@ -15,7 +15,7 @@ from policy.rules.registry import KINDS
 from policy.slates.compiled import BUILT, scan
 from schemas import rules as declared
 from schemas.messages import PageRules
-from schemas.rules import Boost, Cap, Complements, Exposure, Match, Pin, Place, Rule, Spacing, Sponsored
+from schemas.rules import Boost, Cap, Complements, Exposure, Match, Pin, Placement, Rule, Spacing, Sponsored
 from tests.policy.ruled_pages import SLOTS, compile_page, stocked
 
 DOCS = (Path(__file__).parents[2] / "docs/concepts/rules.md").read_text()
@@ -25,7 +25,7 @@ EXAMPLES: list[Rule] = [
     Cap(name="n", most=2),
     Spacing(name="n", by="brand", distance=2),
     Exposure(name="n", match=Match(), least=0.5),
-    Place(name="n", match=Match(items=["i1"]), slots=["hero"]),
+    Placement(name="n", match=Match(items=["i1"]), slots=["hero"]),
     Sponsored(name="n", match=Match(items=["i1"]), slot="hero", impressions=1),
     Complements(name="n"),
 ]

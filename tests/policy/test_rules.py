@@ -19,7 +19,7 @@ from policy.slates.compiled import BUILT
 from policy.slates.fill import fill
 from policy.slates.greedy import Greedy
 from schemas.messages import CatalogItem, PageRules
-from schemas.rules import Boost, Cap, Exposure, Match, Pin, Place, Rule, Spacing, Sponsored
+from schemas.rules import Boost, Cap, Exposure, Match, Pin, Placement, Rule, Spacing, Sponsored
 from tests.policy.ruled_pages import (
     DAY_MS,
     ITEMS,
@@ -77,7 +77,7 @@ def holds(rule: Rule, rows: list[list[str]], catalog: dict[str, CatalogItem]) ->
             each = Counter(name for row in rows for name in row if matching(rule.match, name))
             some = sum(any(matching(rule.match, name) for name in row) for row in rows)
             return some >= rule.least * len(rows) and all(n <= rule.most * len(rows) for n in each.values())
-        case Place():
+        case Placement():
             for row in rows:
                 for slot, name in zip(SLOTS, row, strict=True):
                     if matching(rule.match, name) and slot not in rule.slots:
@@ -130,7 +130,7 @@ def test_until_it_changes_a_page_is_bound_alike(created: int, later: int, days: 
     rules: list[Rule] = [
         Boost(name="up", match=fresh, factor=2.0),
         Exposure(name="chance", match=fresh, least=0.5),
-        Place(name="where", match=fresh, slots=["a"]),
+        Placement(name="where", match=fresh, slots=["a"]),
         Sponsored(name="ad", match=fresh, slot="a", impressions=5),
     ]
     catalog = {"i0": CatalogItem("i0", "i0", created_at=created)}

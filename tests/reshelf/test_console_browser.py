@@ -167,7 +167,7 @@ def walk_by_keyboard(browser: Any) -> None:
 
 
 def look_into_a_dead_letter(browser: Any, broker: str, prefix: str) -> None:
-    """A record that is no click is put aside, and the page shows it whole, opened by keyboard."""
+    """A record that is no click is skipped, and the page shows it whole, opened by keyboard."""
     (topic,) = (
         name
         for name in AdminClient({"bootstrap.servers": broker}).list_topics(timeout=10).topics

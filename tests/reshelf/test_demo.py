@@ -27,7 +27,7 @@ from policy.assignment import choose
 from reshelf.demo.catalog import candidates, catalog_item, fallback, page_rules
 from reshelf.demo.picture import Picture, summary
 from reshelf.demo.renderer import NO_SLOT, Renderer
-from reshelf.demo.run import USUAL_PORT, console_address, usual_port
+from reshelf.demo.run import USUAL_PORT, console_address, default_port
 from reshelf.demo.scores import HOLDOUT, LEARNED, Delays, Scores, arms, unit_bins
 from reshelf.demo.screen import line, screen
 from reshelf.demo.shop import HOME, PAGES, SEGMENTS, WIDTH, Shop, ShopSettings, Views
@@ -360,7 +360,7 @@ def test_a_port_that_is_taken_is_told() -> None:
         with contextlib.suppress(OSError):  # by somebody else it is as good
             taken.bind(("127.0.0.1", USUAL_PORT))
             taken.listen()
-        assert usual_port() == 0
+        assert default_port() == 0
 
 
 def test_width_holds_every_page() -> None:

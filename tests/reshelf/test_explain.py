@@ -49,7 +49,7 @@ def page() -> Page:
         0.02,
         50.0,
         weights={"category=hats": 0.5},
-        segments={"new": SegmentFit(base=0.1, weights={"category=hats": 0.25}, doubt=0.2)},
+        segments={"new": SegmentFit(base=0.1, weights={"category=hats": 0.25}, variance=0.2)},
         arms={"i3": (40.0, 10.0)},
     )
     candidates = CandidateSet(ITEMS)
@@ -67,9 +67,9 @@ def test_an_explanation_is_of_the_layout_that_would_be_made() -> None:
         row = ITEMS.index(arm.item)
         assert arm.impressions == old.impressions[row].sum() + counts.impressions[row].sum()
         assert arm.clicks == old.clicks[row].sum() + counts.clicks[row].sum()
-        assert arm.kept == pytest.approx(1.0 / (1.0 + 0.1 * 2.0 * old.clicks[row].sum()))
-        a = arm.prior.click_rate * arm.prior.strength + arm.kept * arm.clicks
-        b = (1 - arm.prior.click_rate) * arm.prior.strength + arm.kept * max(0.0, arm.examined - arm.clicks)
+        assert arm.retained == pytest.approx(1.0 / (1.0 + 0.1 * 2.0 * old.clicks[row].sum()))
+        a = arm.prior.click_rate * arm.prior.strength + arm.retained * arm.clicks
+        b = (1 - arm.prior.click_rate) * arm.prior.strength + arm.retained * max(0.0, arm.examined - arm.clicks)
         low, high = interval(np.array([a]), np.array([b]))
         assert (arm.click_rate, arm.low, arm.high) == pytest.approx((a / (a + b), low[0], high[0]))
         assert arm.slots == {
@@ -77,7 +77,7 @@ def test_an_explanation_is_of_the_layout_that_would_be_made() -> None:
         }
         assert len(arm.draws) == 4 and arm.value is not None
         parts = logit(arm.prior.base) + sum(arm.prior.features.values())
-        assert arm.prior.click_rate == pytest.approx(expit(parts) * arm.prior.doubt * arm.prior.factor)
+        assert arm.prior.click_rate == pytest.approx(expit(parts) * arm.prior.variance * arm.prior.factor)
     by_name = {arm.item: arm for arm in found.arms}
     assert by_name["i1"].prior.features == {"category=hats": 0.75, "segment": 0.1}
     assert by_name["i3"].prior.factor > 2.0 > by_name["i1"].prior.factor == 1.0

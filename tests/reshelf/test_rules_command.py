@@ -153,7 +153,7 @@ def test_publish_change_roll_back(
     assert told(capsys, "check", str(file)) == {"pages": 2, "rules": 2}
     first = told(capsys, "apply", str(file), "--author", "mira", "--reason", "shoe week")
     assert [one["version"] for one in first["published"]] == [1, 1]  # type: ignore[attr-defined]
-    assert told(capsys, "apply", str(file)) == {"published": [], "doubts": []}
+    assert told(capsys, "apply", str(file)) == {"published": [], "warnings": []}
     file.write_text(FILE.replace("least: 0.25", "least: 0.5"))
     second = told(capsys, "apply", str(file), "--author", "tom")
     assert [(one["page"], one["version"]) for one in second["published"]] == [("home", 2)]  # type: ignore[attr-defined]

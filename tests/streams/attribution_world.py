@@ -109,7 +109,7 @@ class World:
         self.chance = chance
         self.now = 1_000
         self.decisions: list[Decision] = []
-        self.buried: dict[int, str] = {}
+        self.dead_lettered: dict[int, str] = {}
         self.snapshots: dict[int, dict[bytes, bytes]] = {}
         self.workers: list[Worker] = []
         self.faults = True
@@ -241,7 +241,7 @@ class Worker:
 
     async def _send_dead_letters(self, rejected: Sequence[Rejected]) -> None:
         await self.world.command()
-        self.world.buried.update({one.record.offset: one.reason for one in rejected})
+        self.world.dead_lettered.update({one.record.offset: one.reason for one in rejected})
         await self.world.command()
 
     def fetch(self, topic: str, size: int) -> None:
@@ -275,20 +275,20 @@ class Worker:
 
 
 def expected(logs: Logs) -> tuple[list[Conversion], dict[int, str]]:
-    """The decisions and the buried purchases by the plain rule over both whole logs."""
+    """The decisions and the dead-lettered purchases by the plain rule over both whole logs."""
     clicks, _ = entries(logs.clicks, CLICKS)
-    purchases, buried = entries(logs.purchases, PURCHASES)
-    return plain_attribution(clicks, purchases, Pages().of, SETTINGS.grace_ms, SETTINGS.max_clicks), buried
+    purchases, dead_lettered = entries(logs.purchases, PURCHASES)
+    return plain_attribution(clicks, purchases, Pages().of, SETTINGS.grace_ms, SETTINGS.max_clicks), dead_lettered
 
 
 def entries(log: list[Appended], topic: Topic) -> tuple[list[LogEntry[Any]], dict[int, str]]:
     judged = Judge(topic, FOLD).judge([one.record for one in log])
     events = {one.offset: one.event for one in judged.accepted}
-    buried = {one.record.offset: one.reason for one in judged.rejected}
+    dead_lettered = {one.record.offset: one.reason for one in judged.rejected}
     for offset, event in list(events.items()):
         if topic is PURCHASES and event.currency != "EUR":
             del events[offset]
-            buried[offset] = "currency"
+            dead_lettered[offset] = "currency"
     times = accumulate((one.record.timestamp for one in log), max)
     forgotten = set(judged.skipped[FORGOTTEN])
     entries = [
@@ -301,4 +301,4 @@ def entries(log: list[Appended], topic: Topic) -> tuple[list[LogEntry[Any]], dic
         )
         for one, time in zip(log, times, strict=True)
     ]
-    return entries, buried
+    return entries, dead_lettered

@@ -70,7 +70,7 @@ def batch(topic: Any, *records: LoggedRecord) -> Batch:
     return Batch(TopicPartition(topic.name, 0), records[0].offset, records[-1].offset + 1, 0, records)
 
 
-async def bury(rejected: Sequence[Rejected]) -> None:
+async def dead_letter(rejected: Sequence[Rejected]) -> None:
     assert not rejected
 
 
@@ -79,7 +79,7 @@ async def opened(
 ) -> PartitionWorker:
     """A worker over logs that end at the given offsets, or begin and end there."""
     memory = ClickMemory(redis, "example", GROUPS, 0, Starts(0, 0, 0))
-    worker = PartitionWorker(memory, topic, bury, PageWindows(1_000), SETTINGS, FOLD)
+    worker = PartitionWorker(memory, topic, dead_letter, PageWindows(1_000), SETTINGS, FOLD)
     await worker.open(bounds or {CLICKS.name: (0, clicks), PURCHASES.name: (0, purchases)})
     return worker
 

@@ -57,9 +57,9 @@ def test_one_worker_at_a_time_publishes_each_decision_once(
     redis: SyncRedis, redis_url: str, log: Logs, seed: int
 ) -> None:
     world = run(redis_url, log, seed, workers=1, steps=120)
-    decisions, buried = expected(log)
+    decisions, dead_lettered = expected(log)
     assert world.conversions == decisions
-    assert world.buried == buried
+    assert world.dead_lettered == dead_lettered
 
 
 @given(log=logs(), seed=st.integers(0, 2**32))
@@ -68,6 +68,6 @@ def test_workers_that_do_not_know_of_each_other_decide_alike(
     redis: SyncRedis, redis_url: str, log: Logs, seed: int
 ) -> None:
     world = run(redis_url, log, seed, workers=3, steps=160)
-    decisions, buried = expected(log)
+    decisions, dead_lettered = expected(log)
     assert set(world.conversions) == set(decisions)
-    assert world.buried == buried
+    assert world.dead_lettered == dead_lettered

@@ -208,11 +208,11 @@ def test_some_unfit_raise_an_alarm_and_go_on(caplog: pytest.LogCaptureFixture) -
 def test_a_record_too_large_for_a_letter_is_buried_without_its_content() -> None:
     tp = TopicPartition("events-clicks", 3)
     record = LoggedRecord(7, 1, b"u", b"x" * 1_000_100, (("own", b"1"),))
-    letter = Rejected(record, "malformed", "no JSON").letter(tp)
+    letter = Rejected(record, "malformed", "no JSON").dead_letter(tp)
     assert (letter.topic, letter.partition, letter.offset, letter.reason) == ("events-clicks", 3, 7, "malformed")
     assert (letter.key, letter.value, letter.headers) == (b"u", None, ())
     assert "1000105 bytes" in letter.detail
-    whole = Rejected(LoggedRecord(7, 1, b"u", b"x" * 1_000, (("own", b"1"),)), "malformed", "no JSON").letter(tp)
+    whole = Rejected(LoggedRecord(7, 1, b"u", b"x" * 1_000, (("own", b"1"),)), "malformed", "no JSON").dead_letter(tp)
     assert (whole.value, whole.headers) == (b"x" * 1_000, (("own", b"1"),))
 
 

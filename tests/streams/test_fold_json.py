@@ -20,7 +20,7 @@ from streams.metrics import REGISTRY
 from streams.state.partition import Prepared
 from streams.state.watermark import Watermark
 from tests.streams.logs import LoggedRecord
-from tests.streams.test_fold_shortcut import ROOMY, TP, assert_same, impression, partition, record, told
+from tests.streams.test_fold_fast_path import ROOMY, TP, assert_same, impression, partition, record, told
 
 pytestmark = pytest.mark.skipif(
     not fast_path.BUILT, reason="streams.fold.fast.compiled was not built: is there a C compiler and Python's headers?"

@@ -137,9 +137,9 @@ def test_running_learner_equals_the_plain_fold(kafka_settings: KafkaSettings, re
     for tp, records in read_all(kafka, TOPICS).items():
         plain.read(tp, records)
     assert asyncio.run(exported(store)) == plain.rows()
-    letters = [dead_letters.read(r.headers, r.key, r.value) for r in _buried(kafka)]
+    letters = [dead_letters.read(r.headers, r.key, r.value) for r in _dead_lettered(kafka)]
     assert {(one.topic, one.partition, one.offset): one.reason for one in letters} == plain.rejected
 
 
-def _buried(kafka: KafkaSettings) -> list[LoggedRecord]:
+def _dead_lettered(kafka: KafkaSettings) -> list[LoggedRecord]:
     return [record for records in read_all(kafka, (DEAD_LETTERS.name,)).values() for record in records]

@@ -62,6 +62,6 @@ def test_state_survives_a_kill(
     for tp, records in read_all(settings, TOPICS).items():
         plain.read(tp, records)
     assert asyncio.run(exported(store)) == plain.rows()
-    buried = [one for records in read_all(settings, (DEAD_LETTERS.name,)).values() for one in records]
-    letters = [dead_letters.read(one.headers, one.key, one.value) for one in buried]
+    dead_lettered = [one for records in read_all(settings, (DEAD_LETTERS.name,)).values() for one in records]
+    letters = [dead_letters.read(one.headers, one.key, one.value) for one in dead_lettered]
     assert {(one.topic, one.partition, one.offset): one.reason for one in letters} == plain.rejected

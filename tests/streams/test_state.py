@@ -39,7 +39,7 @@ TP = TopicPartition("events-clicks", 0)
 FOLD = FoldSettings(bucket_ms=1_000, bucket_ttl_ms=5_000, allowed_lateness_ms=0, duplicate_window=10)
 
 
-async def bury(tp: TopicPartition, rejected: Sequence[Rejected]) -> None:
+async def dead_letter(tp: TopicPartition, rejected: Sequence[Rejected]) -> None:
     """Nothing to see: these tests look at the state."""
 
 
@@ -52,7 +52,7 @@ def with_redis(url: str, work: Callable[[Redis], Awaitable[T]]) -> T:
 
 
 async def apply(store: Store, records: list[LoggedRecord]) -> PartitionFold:
-    part = await PartitionFold.resume(TP, store, 0, FOLD, bury)
+    part = await PartitionFold.resume(TP, store, 0, FOLD, dead_letter)
     await part.commit(part.prepare(Batch(TP, records[0].offset, records[-1].offset + 1, 0, records)))
     return part
 
@@ -80,9 +80,9 @@ def test_another_log_is_noticed(redis: SyncRedis, redis_url: str) -> None:
         store = Store(client, "n", 2)
         part = await apply(store, log)
         await part.advance()
-        part = await PartitionFold.resume(TP, store, 0, FOLD, bury)
+        part = await PartitionFold.resume(TP, store, 0, FOLD, dead_letter)
         part.prepare(Batch(TP, 0, 5, 0, log))
-        part = await PartitionFold.resume(TP, store, 0, FOLD, bury)
+        part = await PartitionFold.resume(TP, store, 0, FOLD, dead_letter)
         others = [*log[:4], record(click("another"), 4)]
         with pytest.raises(StateAttention, match="the record at offset 4 differs from the one applied"):
             part.prepare(Batch(TP, 0, 5, 0, others))
@@ -105,7 +105,7 @@ def test_an_idle_worker_notices_a_rollback(redis: SyncRedis, redis_url: str) -> 
 def test_lost_records_are_skipped_only_on_purpose(redis: SyncRedis, redis_url: str) -> None:
     async def work(client: Redis) -> None:
         store = Store(client, "n", 2)
-        part = await PartitionFold.resume(TP, store, 0, FOLD, bury)
+        part = await PartitionFold.resume(TP, store, 0, FOLD, dead_letter)
         await part.skip_to(3)
         assert part.applied_offsets == [3, 3]
         await part.commit(part.prepare(Batch(TP, 3, 4, 0, [record(click("c"), 3)])))
@@ -189,10 +189,10 @@ def test_a_batch_that_leaves_a_gap_is_refused(redis: SyncRedis, redis_url: str) 
 
 def test_a_record_is_buried_once_however_often_redis_is_away(redis: SyncRedis, redis_url: str) -> None:
     async def work(client: Redis) -> list[int]:
-        buried: list[int] = []
+        dead_lettered: list[int] = []
 
         async def note(tp: TopicPartition, rejected: Sequence[Rejected]) -> None:
-            buried.extend(one.record.offset for one in rejected)
+            dead_lettered.extend(one.record.offset for one in rejected)
 
         store = FlakyStore(client, "n", 1)
         part = await PartitionFold.resume(TP, store, 0, FOLD, note)
@@ -203,7 +203,7 @@ def test_a_record_is_buried_once_however_often_redis_is_away(redis: SyncRedis, r
                 await part.commit(prepared)
         await part.commit(prepared)
         assert part.applied == 1
-        return buried
+        return dead_lettered
 
     assert with_redis(redis_url, work) == [0]
 

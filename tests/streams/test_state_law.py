@@ -51,7 +51,7 @@ class FlakyStore(Store):
 
 
 class Worker:
-    """A worker that may share its partitions with others without knowing; with or without the compiled shortcut."""
+    """A worker that may share its partitions with others without knowing; with or without the compiled fast path."""
 
     def __init__(self, world: World, built: bool = BUILT) -> None:
         self.built = built
@@ -63,7 +63,7 @@ class Worker:
 
     async def part(self, tp: TopicPartition) -> PartitionFold:
         if tp not in self.parts:
-            part = await PartitionFold.resume(tp, self.store, 0, FOLD, self.world.bury, self.built)
+            part = await PartitionFold.resume(tp, self.store, 0, FOLD, self.world.dead_letter, self.built)
             self.parts[tp] = part
             self.read[tp] = max(0, part.applied - FOLD.duplicate_window)
         return self.parts[tp]
@@ -114,19 +114,19 @@ class Worker:
 
 
 class World:
-    """A log, a Redis and what was buried."""
+    """A log, a Redis and what was dead-lettered."""
 
     def __init__(self, redis: Redis, log: Log) -> None:
         self.redis = redis
         self.log = log
-        self.buried: dict[tuple[str, int, int], str] = {}
+        self.dead_lettered: dict[tuple[str, int, int], str] = {}
         self.snapshots: dict[int, dict[bytes, bytes]] = {}
         starts = {topic: [0, 0] for topic in dict.fromkeys(tp.topic for tp in log)}
         self.manifest = manifest_of("law", "", starts, GROUPS, FOLD)
 
-    async def bury(self, tp: TopicPartition, rejected: Sequence[Rejected]) -> None:
+    async def dead_letter(self, tp: TopicPartition, rejected: Sequence[Rejected]) -> None:
         for one in rejected:
-            self.buried[tp.topic, tp.partition, one.record.offset] = one.reason
+            self.dead_lettered[tp.topic, tp.partition, one.record.offset] = one.reason
 
     async def snapshot(self, group: int) -> None:
         names = [name async for name in self.redis.scan_iter(f"reshelf:{{law:{group}}}:*")]
@@ -184,7 +184,7 @@ def assert_law(url: str, log: Log, seed: int, steps: int) -> None:
     for tp, records in log.items():
         plain.read(tp, records)
     assert [orjson.dumps(row) for row in rows] == [orjson.dumps(row) for row in plain.rows()]
-    assert world.buried == plain.rejected
+    assert world.dead_lettered == plain.rejected
 
 
 @given(log=logs(), seed=st.integers(0, 2**32))

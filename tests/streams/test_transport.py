@@ -439,7 +439,7 @@ def test_a_missing_topic_names_the_remedy(broker: str, prefix: str, make_topics:
 PROGRAM = """
 import asyncio, sys, time
 from schemas.errors import Transient
-from streams.retry import Patience
+from streams.retry import Retry
 from streams.settings import KafkaSettings
 from streams.transport import create_app, run_app, subscription
 
@@ -467,7 +467,7 @@ async def make():
             if b"hang" in [record.value for record in batch.records]:
                 await asyncio.sleep(600)
             if b"away" in [record.value for record in batch.records]:
-                await Patience().until_success(away)
+                await Retry().until_success(away)
             print("applied", batch.end, flush=True)
 
     return app

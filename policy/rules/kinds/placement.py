@@ -72,7 +72,7 @@ class Placements:
         return counts
 
 
-def _bind(rule: declared.Place, page: PageContext) -> Iterator[Placement]:
+def _bind(rule: declared.Placement, page: PageContext) -> Iterator[Placement]:
     slots = [slot for slot in page.slots if slot in rule.slots]
     yield Placement(
         label(rule),
@@ -83,8 +83,8 @@ def _bind(rule: declared.Place, page: PageContext) -> Iterator[Placement]:
     )
 
 
-def _problems(rule: declared.Place, page: PageRules) -> Iterator[Problem]:
+def _problems(rule: declared.Placement, page: PageRules) -> Iterator[Problem]:
     return slot_problems(page, "slots", rule.slots)
 
 
-KIND = Kind(declared.Place, _bind, Relaxation.PLACEMENT, _problems)
+KIND = Kind(declared.Placement, _bind, Relaxation.PLACEMENT, _problems)

@@ -42,9 +42,6 @@ if TYPE_CHECKING:
     show_default=True,
     help="With --follow: how often to report the estimates, in seconds.",
 )
-@click.option(
-    "--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True, help="The level of the intervals."
-)
 @LEVEL_OPTION
 @click.pass_obj
 def evaluate(

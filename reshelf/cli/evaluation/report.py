@@ -37,9 +37,6 @@ POLICIES = ("served", "holdout", "greedy")
     show_default=True,
     help="Whether the event topics are read, which evaluating policies needs.",
 )
-@click.option(
-    "--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True, help="The level of the intervals."
-)
 @LEVEL_OPTION
 @click.pass_obj
 def report(front: Front, target: Path, page: str | None, policies: tuple[str, ...], log: bool, level: float) -> None:

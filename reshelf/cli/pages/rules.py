@@ -69,7 +69,7 @@ def apply(front: Front, file: TextIO, author: str | None, reason: str) -> None:
     text = "\n".join(said) or "nothing differs from what is in force"
     items = read_catalog(front.settings.kafka, [CATALOG_ITEMS]).items if made else {}
     doubtful = [f"{page.page}: {said}" for page in made for said in lint(page, items)]
-    front.answer({"published": [_row(page) for page in made], "doubts": doubtful}, "\n".join([text, *doubtful]))
+    front.answer({"published": [_row(page) for page in made], "warnings": doubtful}, "\n".join([text, *doubtful]))
 
 
 @rules.command("list")

@@ -78,10 +78,10 @@ def demo(
 
     Example: reshelf demo --seconds 90 --seed 2
     """
-    from reshelf.demo.run import Options, Stopped, stoppable, usual_port
+    from reshelf.demo.run import Options, Stopped, default_port, stoppable
 
     front.embedded = embedded = embedded and not traffic_only
-    shown_at = (usual_port() if port is None else port) if web and not traffic_only else None
+    shown_at = (default_port() if port is None else port) if web and not traffic_only else None
     encodes = not traffic_only and _encodes(encoder)
     with stoppable(), contextlib.suppress(Stopped):
         _open(front, Options(seconds, rate, seed, null, shown_at, embedded, not traffic_only, encodes))

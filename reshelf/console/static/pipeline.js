@@ -99,7 +99,7 @@ export const pipeline = {
       lag: tile("Lag", "records not applied yet"),
       age: tile("Age", "of the oldest event that waits"),
       layouts: tile("Layouts per second", "published"),
-      letters: tile("Dead letters", "put aside"),
+      letters: tile("Dead letters", "dead-lettered"),
       memory: tile("Memory", ""),
     };
     const told = element("p", "soft small"),
@@ -174,7 +174,7 @@ export const pipeline = {
       reasons.replaceChildren(
         rows.length
           ? table(["Reason", "Topic", "What to do", "Letters"], rows, 3)
-          : element("p", "soft", "No record was put aside."),
+          : element("p", "soft", "No record was dead-lettered."),
       );
       last.replaceChildren(...content.letters.last.slice(0, 50).map(letter));
       if (!content.letters.last.length) last.replaceChildren(element("p", "soft", "There is none."));

@@ -87,8 +87,8 @@ function steps(arm, content) {
         chips,
       ),
     );
-  if (prior.doubt !== 1)
-    found.push(step("What is in doubt", "what little is known of may be much better", `×${number(prior.doubt, 2)}`));
+  if (prior.variance !== 1)
+    found.push(step("What is in doubt", "what little is known of may be much better", `×${number(prior.variance, 2)}`));
   if (prior.factor !== 1)
     found.push(
       step("Other segments", "what its clicks elsewhere on the page make of that", `×${number(prior.factor, 2)}`),

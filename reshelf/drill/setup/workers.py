@@ -60,7 +60,7 @@ class Workers:
         return [member for member in self.members if member.role == role and member.child.poll() is None]
 
     def tend(self, now: float) -> None:
-        """SendDeadLetters who ended, and start as many again as are wanted."""
+        """Drop members that ended, and start as many again as are wanted."""
         for member in [one for one in self.members if one.child.poll() is not None]:
             self.members.remove(member)
             member.stack.close()

@@ -41,7 +41,7 @@ cdef class FastPath:
     cdef RecentWindow ids, views, units
     cdef BlockCount brought
     cdef Table known_places, known_pages, known_names
-    cdef Place *places
+    cdef CellPlace *places
     cdef Py_ssize_t room
     cdef list keys
     cdef list texts
@@ -86,7 +86,7 @@ cdef class FastPath:
         memset(self.rows, 0xFF, size * sizeof(int64_t))
         return 0
 
-    def learn(self, int64_t bucket, event, int group, int whole):
+    def admit_names(self, int64_t bucket, event, int group, int whole):
         """The quota has admitted an impression: its names are plain from now on.  False when there is no more room."""
         cdef int64_t page = self._page(bucket, event.page)
         cdef int traffic = _traffic(event.variant)
@@ -96,7 +96,7 @@ cdef class FastPath:
             return False
         if self.known_places.get(name) == UNKNOWN:
             self._make_room()
-            self.places[number] = Place(page, group, whole, traffic)
+            self.places[number] = CellPlace(page, group, whole, traffic)
             self.keys.append((event.page, event.segment, bucket, event.variant if traffic else 0))
             self.known_places.put(name, number)
         for shown in event.slots:
@@ -118,7 +118,7 @@ cdef class FastPath:
     cdef int _make_room(self) except -1:
         if len(self.keys) >= self.room:
             self.room = self.room * 2 or 256
-            self.places = <Place *>realloc(self.places, self.room * sizeof(Place))
+            self.places = <CellPlace *>realloc(self.places, self.room * sizeof(CellPlace))
             if self.places == NULL:
                 raise MemoryError
         return 0

@@ -7,7 +7,7 @@ cdef struct One:
     uint32_t unit
     uint32_t marks
 
-cdef struct Place:
+cdef struct CellPlace:
     int32_t page
     int32_t group
     int32_t whole
@@ -64,7 +64,7 @@ cdef class FastEvents:
         cdef Table cells = Table(), bins = Table()
         cdef Py_ssize_t at
         cdef uint64_t cell
-        cdef Place *place
+        cdef CellPlace *place
         cdef One *one
         cdef uint64_t *next_cell = self.cells
         cdef int step

@@ -28,24 +28,24 @@ _NO_BOUND = 2**62
 
 
 def window(reach: int, built: bool = BUILT) -> RecentWindow:
-    """A window of the kind that a shortcut shares."""
+    """A window of the kind that a fast path shares."""
     return compiled.RecentWindow(reach) if built else RecentWindow(reach)
 
 
 def block_count(reach: int, built: bool = BUILT) -> BlockCount:
-    """A count of the kind that a shortcut shares."""
+    """A count of the kind that a fast path shares."""
     return compiled.BlockCount(reach) if built else BlockCount(reach)
 
 
 def make_fast_path(
     fold: FoldSettings, ids: RecentWindow, views: RecentWindow, units: RecentWindow, brought: BlockCount
 ) -> FastPath:
-    """A shortcut that knows no names yet, beside a judge with these windows and this count."""
+    """A fast_path that knows no names yet, beside a judge with these windows and this count."""
     return compiled.FastPath(_limits(Impression) | _limits(SlotItem), fold, ids, views, units, brought)
 
 
 def fast_events_of(fast_path: FastPath) -> FastEvents:
-    """What a shortcut takes of one batch."""
+    """What a fast path takes of one batch."""
     return compiled.FastEvents(fast_path)
 
 

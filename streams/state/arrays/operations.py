@@ -47,7 +47,7 @@ class Directories:
             directory = self._known[key] = Directory()
         return directory
 
-    def learn(self, key: str, content: bytes) -> None:
+    def remember(self, key: str, content: bytes) -> None:
         """Take over what the script answered."""
         self._known[key] = Directory(content)
 
@@ -148,7 +148,7 @@ def packed_cells(
 ) -> list[tuple[int, bytes]]:
     """Counts as (block of `width` slots, payload); items and slots that are new get their rows on the way.
 
-    `counts` has the cells of each measure of the array; those that the shortcut counted belong to the first.
+    `counts` has the cells of each measure of the array; those that the fast path counted belong to the first.
     """
     blocks: dict[int, dict[int, int]] = {}
     item_row, slot_row = items.row, slots.row

@@ -87,7 +87,7 @@ class ClickMemory:
         self.partition = partition
         self._redis = redis
         self._starts = starts
-        self._buried = _buried_key(namespace, groups, partition)
+        self._dead_lettered = _dead_lettered_key(namespace, groups, partition)
         self._keys = [memory_keys(namespace, group, partition) for group in range(groups)]
         self._shas: dict[str, str] = {}
 
@@ -96,9 +96,9 @@ class ClickMemory:
         replies = await self._evaluate(_LOAD, [(*self._keys[group],) for group in groups])
         return {group: self._loaded(reply) for group, reply in zip(groups, replies, strict=True)}
 
-    async def buried(self) -> int:
-        """Invalid purchases below this offset were buried in another namespace."""
-        return int(await translate_errors(lambda: self._redis.get(self._buried)) or 0)
+    async def dead_lettered(self) -> int:
+        """Invalid purchases below this offset were dead-lettered in another namespace."""
+        return int(await translate_errors(lambda: self._redis.get(self._dead_lettered)) or 0)
 
     async def stand(self, groups: Sequence[int]) -> dict[int, tuple[int, int]]:
         """Only the offsets at which groups stand: clicks, purchases."""
@@ -165,20 +165,23 @@ class ClickMemory:
 
 
 async def hand_dead_letters_over(redis: Redis, before: Manifest, after: Manifest) -> None:
-    """Let attribution in one namespace leave those invalid purchases alone that were buried in another."""
+    """Let attribution in one namespace leave those invalid purchases alone that were dead-lettered in another."""
     for partition in range(len(before.starts[PURCHASES.name])):
         home = home_group(TopicPartition(PURCHASES.name, partition), before.groups)
         passed = memory_keys(before.namespace, home, partition)[1]
         stored = await translate_errors(lambda passed=passed: redis.get(passed))  # type: ignore[misc]
         if stored is not None:
-            name, offset = _buried_key(after.namespace, after.groups, partition), Watermark.decode(stored, 0).offset
+            name, offset = (
+                _dead_lettered_key(after.namespace, after.groups, partition),
+                Watermark.decode(stored, 0).offset,
+            )
             await translate_errors(lambda name=name, offset=offset: redis.set(name, offset))  # type: ignore[misc]
 
 
-def _buried_key(namespace: str, groups: int, partition: int) -> str:
-    """Where it is kept up to where another namespace has buried the purchases of a partition."""
+def _dead_lettered_key(namespace: str, groups: int, partition: int) -> str:
+    """Where it is kept up to where another namespace has dead-lettered the purchases of a partition."""
     home = home_group(TopicPartition(PURCHASES.name, partition), groups)
-    return f"{PREFIX}{{{namespace}:a{home}}}:buried:{partition}"
+    return f"{PREFIX}{{{namespace}:a{home}}}:dead-lettered:{partition}"
 
 
 def memory_keys(namespace: str, group: int, partition: int) -> tuple[str, str, str, str]:

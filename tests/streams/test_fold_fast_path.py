@@ -1,4 +1,4 @@
-"""The compiled shortcut gives the same answers as the judge, the quota and the folder in Python."""
+"""The compiled fast path gives the same answers as the judge, the quota and the folder in Python."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-async def bury(_: TopicPartition, __: Sequence[Rejected]) -> None:
+async def dead_letter(_: TopicPartition, __: Sequence[Rejected]) -> None:
     """Nothing is committed here."""
 
 
 def partition(fold: FoldSettings, built: bool, first: int = 0) -> PartitionFold:
-    store = Store(None, "shortcut", GROUPS)  # type: ignore[arg-type]
-    return PartitionFold(TP, store, 0, [Watermark(first)] * GROUPS, fold, bury, built)
+    store = Store(None, "fast_path", GROUPS)  # type: ignore[arg-type]
+    return PartitionFold(TP, store, 0, [Watermark(first)] * GROUPS, fold, dead_letter, built)
 
 
 def told(part: PartitionFold, prepared: Prepared, floor: int) -> Any:
@@ -69,7 +69,7 @@ def plain(deltas: dict[int, GroupDelta]) -> Any:
 
 
 def assert_same(fold: FoldSettings, records: list[LoggedRecord], size: int, first: int = 0) -> int:
-    """Feed both, batch by batch; how many events the shortcut took."""
+    """Feed both, batch by batch; how many events the fast path took."""
     with_it, without = partition(fold, True, first), partition(fold, False, first)
     fast_events, start = 0, records[0].offset if records else 0
     for at in range(0, len(records), size):
@@ -226,7 +226,7 @@ def _unpacked(blocks: list[tuple[int, bytes]], named: dict[tuple[int, int], tupl
             yield (*named[row, block * 4 + rest // 2], rest % 2), int.from_bytes(pair[4:], "little")
 
 
-def test_a_full_shortcut_is_made_anew_before_the_next_batch() -> None:
+def test_a_full_fast_path_is_made_anew_before_the_next_batch() -> None:
     events = [impression(number) for number in range(60)]
     records = [record(at, json.dumps(event).encode(), event["unit"]) for at, event in enumerate(events)]
     part, fast_events = partition(ROOMY, True), []
@@ -242,12 +242,12 @@ def test_names_of_older_buckets_are_dropped_once_a_newer_one_begins() -> None:
         LoggedRecord(at, max(times[: at + 1]), b"u", json.dumps(impression(at, unit="u", occurred_at=time)).encode())
         for at, time in enumerate(times)
     ]
-    part, shortcuts = partition(ROOMY, True), []
+    part, fast_paths = partition(ROOMY, True), []
     for each in records:
         part.prepare(Batch(TP, each.offset, each.offset + 1, 0, [each]))
-        shortcuts.append(part._judge._fast_path)
+        fast_paths.append(part._judge._fast_path)
     # The one that saw a newer bucket begin is left behind at the next batch.
-    assert [one is other for one, other in pairwise(shortcuts)] == [True, True, False, True, True, True, False]
+    assert [one is other for one, other in pairwise(fast_paths)] == [True, True, False, True, True, True, False]
     assert_same(ROOMY, records, 3)
 
 
