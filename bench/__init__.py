@@ -1,1 +1,16 @@
-"""Measurements that anyone can run again: `reshelf bench …`."""
+"""Measurements that anyone can run again: `reshelf bench …`.
+
+- `cli`: `reshelf bench`: measurements that anyone can run again
+- `decisions`: regret of the policy beside that of other libraries, each called through its own
+  interface
+- `encoding`: how fast item texts become vectors
+- `evaluation`: how well estimates from logs hold
+- `events`: how fast events get from the log into the state
+- `latency`: how long it takes from a click to a layout that shows it
+- `layout`: how long a layout takes with every kind of rule on: the pure part, on one core
+- `options`: what the measurements share: their options, and the words for where they ran
+- `pages`: a page of any size with random counts, for measurements that need no visitors
+- `peers`: the same job by other means: the same log, decoding and fold into the same Redis, one
+  script for each batch
+- `web`: how fast the edge, the console and a renderer answer
+"""

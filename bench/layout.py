@@ -10,14 +10,15 @@ import msgspec
 import numpy as np
 
 from bench.pages import PAGE, SEGMENT, Size, page, state
-from schemas.messages import CatalogItem, PolicyParameters
+from schemas.messages.catalog import CatalogItem
+from schemas.messages.parameters import PolicyParameters
 from schemas.rules import Boost, Cap, Complements, Exposure, Match, Pin, Placement, Rule, Spacing, Sponsored
 from schemas.topics import DAY_MS
 from streams.catalog.item_features import item_features
 from streams.catalog.page import Page
 from streams.catalog.weighted_counts import WeightedCounts
 from streams.layouts.compose import compose
-from streams.settings import LayoutSettings
+from streams.page_settings import LayoutSettings
 
 NOW_MS = 1_790_000_000_000
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from schemas.messages import Layout, PageRules, PolicyChoice
+from schemas.messages.layouts import Layout
+from schemas.messages.pages import PageRules, PolicyChoice
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.page import Page
 from streams.fold.deltas import Traffic
 from streams.layouts.compose import compose, stamped
-from streams.settings import LayoutSettings
+from streams.page_settings import LayoutSettings
 from streams.state.arrays.tables import Table
 from streams.state.reader import KeyState
 

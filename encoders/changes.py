@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from encoders.text import content_hash, text_of
-from schemas.messages import CatalogItem
+from schemas.messages.catalog import CatalogItem
 
 
 class Origin(NamedTuple):

@@ -17,7 +17,7 @@ from __future__ import annotations
 import unicodedata
 from hashlib import sha256
 
-from schemas.messages import CatalogItem
+from schemas.messages.catalog import CatalogItem
 
 TEMPLATE = "1"
 """Raised whenever the same item would give another text."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.messages import CatalogEmbedding
+from schemas.messages.catalog import CatalogEmbedding
 
 Vectors = NDArray[np.float32]
 LARGEST = 127

@@ -22,7 +22,7 @@ from encoders.wire import embedding
 from schemas.codec import decode_key, decoder, encode
 from schemas.dead_letters import DeadLetter, headers_of
 from schemas.errors import BadRecord
-from schemas.messages import CatalogEmbedding, CatalogItem
+from schemas.messages.catalog import CatalogEmbedding, CatalogItem
 from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS
 
 IDLE_S = 0.2

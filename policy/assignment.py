@@ -16,7 +16,8 @@ from itertools import accumulate
 from typing import NamedTuple
 from zlib import crc32
 
-from schemas.messages import BASELINE, Layout
+from schemas.messages.fields import BASELINE
+from schemas.messages.layouts import Layout
 
 BINS = 256
 """Bins of units: their sums are what intervals are clustered by, and a branch has whole bins."""

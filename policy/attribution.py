@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Generic, TypeVar
 
-from schemas.messages import Click, Conversion, Purchase
+from schemas.messages.events import Click, Conversion, Purchase
 
 M = TypeVar("M")
 

@@ -45,6 +45,12 @@ def vectors() -> dict[str, Any]:
             for page, epoch in PAGES
             for variants in (1, 16, 255)
         ],
+        **_branches_and_epochs(),
+    }
+
+
+def _branches_and_epochs() -> dict[str, Any]:
+    return {
         "branch_of": [
             {
                 "unit": unit,

@@ -1,4 +1,27 @@
 """The front door: command line, settings, embedded servers, the demonstration shop.
 
 Everything that a person starts is here; what it does is in `streams` and `policy`.
+
+- `__main__`: `python -m reshelf` is `reshelf`: child processes are started so
+- `cli`: the command line
+- `console`: the console: what Reshelf does, on pages in a browser
+- `datasets`: imports of logged data sets
+- `demo`: the demonstration shop: a web tier and a page renderer that know only the topics
+- `doctor`: what is wrong with an installation, and what to do about it
+- `drill`: the fault drill: everything that can break is broken while events flow, and then the
+  books are checked
+- `edge`: layouts and events over HTTP, for web tiers that do not speak Kafka
+- `evaluation`: the decision log: what was shown, how likely it was, and what came of it; for
+  evaluation and for other tools
+- `inspect`: what commands and console both show: explanations, posteriors, lag, layouts, search
+  and reports
+- `namespaces`: namespaces of the state side by side: replayed, compared, exported, swapped
+- `processes`: what this package starts: children, embedded servers, and the parts of a worker
+- `rules`: Merchandisers' rules: from a file to the topic, with a history of who changed what, when
+  and why
+- `service_settings`: settings of what runs beside the stream workers: console, edge, encoder,
+  records of runs, log lines
+- `settings`: all settings: environment over a TOML file over defaults, each value with its origin
+- `terminal`: what people see on a terminal: tables, progress, log lines
+- `topics`: topics as the table declares them: created, compared, and written to
 """

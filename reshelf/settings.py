@@ -32,15 +32,13 @@ from pydantic_settings import (
 
 from reshelf.service_settings import ConsoleSettings, EdgeSettings, EncoderSettings, LogSettings, RunsSettings
 from schemas.errors import BadSettings
+from streams.page_settings import ExperimentSettings, FitterSettings, LayoutSettings
 from streams.settings import (
     AttributionSettings,
-    ExperimentSettings,
-    FitterSettings,
     FoldSettings,
     Group,
     HealthSettings,
     KafkaSettings,
-    LayoutSettings,
     LearnerSettings,
     RedisSettings,
 )

@@ -9,4 +9,19 @@ both and never by hand.
 
 This package depends on msgspec and orjson alone, so that a web tier can import
 it without the rest of Reshelf.
+
+- `asyncapi`: the AsyncAPI 3.0 document: who sends what to which topic, and how the topics are set
+  up
+- `codec`: bytes to checked messages and back
+- `compatibility`: finds changes of the contract that break who wrote or who reads under the old one
+- `dead_letters`: records that did not fit, dead-lettered whole
+- `errors`: one error tree, split by what the operator has to do
+- `export`: JSON Schema for every message, one AsyncAPI document, and types for TypeScript, written
+  from the types
+- `messages`: every message as a typed struct; the annotations are the limits
+- `rules`: what merchandisers ask of a page's slates: one type for each kind of rule, told apart by
+  `kind`
+- `topics`: the topic table: one row per topic, everything that an operator needs to create it and
+  to give rights on it
+- `typescript`: typeScript declarations of every message, written from its JSON Schema
 """

@@ -12,7 +12,11 @@ from typing import Literal
 
 from msgspec import Struct
 
-from schemas import messages as m
+from schemas.messages.catalog import CatalogEmbedding, CatalogItem
+from schemas.messages.events import Click, Conversion, Impression, Purchase
+from schemas.messages.layouts import Layout, LayoutRequest
+from schemas.messages.pages import PageRules
+from schemas.messages.parameters import PolicyParameters
 
 DAY_MS = 86_400_000
 
@@ -78,7 +82,7 @@ class Topic:
 IMPRESSIONS = Topic(
     name="events-impressions",
     key="unit",
-    message=m.Impression,
+    message=Impression,
     cleanup="delete",
     retention_ms=30 * DAY_MS,
     about="Slots that visitors saw.",
@@ -91,7 +95,7 @@ IMPRESSIONS = Topic(
 CLICKS = Topic(
     name="events-clicks",
     key="unit",
-    message=m.Click,
+    message=Click,
     cleanup="delete",
     retention_ms=30 * DAY_MS,
     about="Clicks on items in slots.",
@@ -106,7 +110,7 @@ CLICKS = Topic(
 PURCHASES = Topic(
     name="events-purchases",
     key="unit",
-    message=m.Purchase,
+    message=Purchase,
     cleanup="delete",
     retention_ms=30 * DAY_MS,
     about="Orders.",
@@ -119,7 +123,7 @@ PURCHASES = Topic(
 CONVERSIONS = Topic(
     name="events-conversions",
     key="unit",
-    message=m.Conversion,
+    message=Conversion,
     cleanup="delete",
     retention_ms=45 * DAY_MS,
     about="Purchase lines credited to clicks.",
@@ -133,7 +137,7 @@ CONVERSIONS = Topic(
 CATALOG_ITEMS = Topic(
     name="catalog-items",
     key="item",
-    message=m.CatalogItem,
+    message=CatalogItem,
     cleanup="compact",
     retention_ms=-1,
     about="The catalog.",
@@ -144,7 +148,7 @@ CATALOG_ITEMS = Topic(
 CATALOG_EMBEDDINGS = Topic(
     name="catalog-embeddings",
     key="item",
-    message=m.CatalogEmbedding,
+    message=CatalogEmbedding,
     cleanup="compact",
     retention_ms=-1,
     about="Item texts as vectors.",
@@ -155,7 +159,7 @@ CATALOG_EMBEDDINGS = Topic(
 PAGE_RULES = Topic(
     name="page-rules",
     key="page",
-    message=m.PageRules,
+    message=PageRules,
     cleanup="compact",
     retention_ms=-1,
     about="Pages as merchandisers declare them.",
@@ -166,7 +170,7 @@ PAGE_RULES = Topic(
 PAGE_RULES_HISTORY = Topic(
     name="page-rules-history",
     key="page",
-    message=m.PageRules,
+    message=PageRules,
     cleanup="delete",
     retention_ms=-1,
     about="Every published version of a page: who, when and why.",
@@ -176,7 +180,7 @@ PAGE_RULES_HISTORY = Topic(
 POLICY_PARAMETERS = Topic(
     name="policy-parameters",
     key="page",
-    message=m.PolicyParameters,
+    message=PolicyParameters,
     cleanup="compact",
     retention_ms=-1,
     about="What was fitted for each page.",
@@ -187,7 +191,7 @@ POLICY_PARAMETERS = Topic(
 LAYOUT_REQUESTS = Topic(
     name="layout-requests",
     key="page, segment",
-    message=m.LayoutRequest,
+    message=LayoutRequest,
     cleanup="delete",
     retention_ms=DAY_MS // 24,
     about="Keys whose statistics changed.",
@@ -197,7 +201,7 @@ LAYOUT_REQUESTS = Topic(
 LAYOUTS = Topic(
     name="layouts",
     key="page, segment",
-    message=m.Layout,
+    message=Layout,
     cleanup="compact",
     retention_ms=-1,
     about="The newest layout of each page and segment.",
@@ -208,7 +212,7 @@ LAYOUTS = Topic(
 LAYOUTS_HISTORY = Topic(
     name="layouts-history",
     key="page, segment",
-    message=m.Layout,
+    message=Layout,
     cleanup="delete",
     retention_ms=90 * DAY_MS,
     about="Every published layout.",

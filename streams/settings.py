@@ -13,8 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from policy import defaults
-from schemas.messages import ATTRIBUTION_WINDOW_MS
+from schemas.messages.pages import ATTRIBUTION_WINDOW_MS
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -259,112 +258,4 @@ class AttributionSettings(Group):
     )
     clock_skew_ms: NotNegative = Field(
         1_000, description="How far the brokers' clocks may differ from the clock of this machine, in milliseconds."
-    )
-
-
-class LayoutSettings(Group):
-    """How layouts are composed and published."""
-
-    refresh_ms: Positive = Field(
-        50,
-        description="How long a page and segment waits after it was composed before it is composed again, in "
-        "milliseconds.",
-    )
-    ttl_ms: Positive = Field(
-        10 * 60_000, description="How long a layout stays valid after it was produced, in milliseconds."
-    )
-    epoch_ms: Positive = Field(
-        DAY_MS, description="How long random numbers and visitors' variants stay the same, in milliseconds."
-    )
-    holdout_share: float = Field(0.1, ge=0, lt=1, description="The share of units that always get the baseline.")
-    holdout_salt: str = Field(
-        "holdout-1",
-        min_length=1,
-        max_length=64,
-        description="The text that decides which units are in the holdout; another text draws others.",
-    )
-    half_life_ms: NotNegative = Field(
-        defaults.HALF_LIFE_MS,
-        description="After how much time the counts of a time bucket weigh half, in milliseconds; 0: all buckets "
-        "weigh the same.",
-    )
-    drift: float = Field(
-        defaults.DRIFT,
-        ge=0,
-        le=10,
-        description="How much click rates change: the variance that the logarithm of an item's click rate gains in a "
-        "day; 0: they do not change.",
-    )
-    click_rate: float = Field(
-        defaults.CLICK_RATE,
-        gt=0,
-        lt=1,
-        description="The click rate that an item which is looked at starts from before anything was fitted.",
-    )
-    strength: float = Field(
-        defaults.STRENGTH,
-        gt=0,
-        description="How much the starting click rate of an item weighs, in examined impressions.",
-    )
-    exploration: float = Field(
-        defaults.EXPLORATION,
-        ge=0,
-        le=10,
-        description="How widely draws spread compared with the posterior; each page multiplies it by its own "
-        "exploration.",
-    )
-    click_value: float = Field(1.0, ge=0, description="What a click is worth by itself.")
-    sale_value: float = Field(
-        0.0,
-        ge=0,
-        description="What one minor unit of margin sold through a click is worth, on the same scale as click_value; "
-        "0: sales do not count.",
-    )
-    cpu_share: float = Field(
-        0.5, gt=0, le=1, description="The share of its time that a layout worker may spend on composing."
-    )
-
-
-class FitterSettings(Group):
-    """How the parameters of pages are fitted."""
-
-    interval_s: float = Field(
-        10.0,
-        gt=0,
-        description="How long the fitter waits before it fits a page again, in seconds; only a page whose counts "
-        "changed is fitted.",
-    )
-    outlier_factor: float = Field(
-        10.0,
-        ge=0,
-        description="How many times as often as in the median segment a segment must be clicked on to be left out of "
-        "what other segments learn; 0: none is left out.",
-    )
-
-
-class ExperimentSettings(Group):
-    """The experiment of learned layouts against the holdout, and when a page goes back to its baseline."""
-
-    since_ms: NotNegative = Field(
-        0,
-        description="When the experiment began, in milliseconds since 1970; whole time buckets from then on count. 0: "
-        "everything counts.",
-    )
-    pre_period_since_ms: NotNegative = Field(
-        0,
-        description="When a pre-period began that ends with since_ms and in which both sides were served the same, in "
-        "milliseconds since 1970; 0: there is none.",
-    )
-    fallback: bool = Field(
-        True, description="Whether a page that certainly loses more than is tolerated goes back to its baseline."
-    )
-    check_s: float = Field(60.0, gt=0, description="How often guard-rails are checked, in seconds.")
-    tolerated_loss_clicks: float = Field(
-        0.05, ge=0, le=1, description="The relative loss of clicks per page view that is tolerated; 1: any loss."
-    )
-    tolerated_loss_orders: float = Field(
-        0.1, ge=0, le=1, description="The relative loss of orders per page view that is tolerated; 1: any loss."
-    )
-    tolerated_loss_revenue: float = Field(
-        0.1, ge=0, le=1, description="The relative loss of revenue per page view that is tolerated; 1: any loss."
     )

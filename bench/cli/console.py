@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from bench.cli.options import broker, machine, own_servers, rounds
+from bench.options import broker, machine, own_servers, rounds
 from reshelf.cli.front import AT_LEAST_ONE, Front
 
 

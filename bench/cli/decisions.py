@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from reshelf.cli.front import AT_LEAST_ONE, Front
-from streams.settings import LayoutSettings
+from streams.page_settings import LayoutSettings
 
 PEERS = {
     "most-popular": "",
@@ -104,7 +104,7 @@ def decisions(
     from bench.decisions.report import Contest, Field
     from policy.simulation.learned import Setup
     from policy.simulation.shop import Shape
-    from schemas.messages import PolicyChoice
+    from schemas.messages.pages import PolicyChoice
 
     shape = Shape(segments=segments, items=items, views_per_day=daily, new=new, told=text_share, bounded=not unbounded)
     kinds = [replace(shape, visitors=kind) for kind in dict.fromkeys(visitors)]  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from bench.cli.options import broker, machine, own_servers, with_own_topics
+from bench.options import broker, machine, own_servers, with_own_topics
 from reshelf.cli.front import AT_LEAST_ONE, Front
 
 

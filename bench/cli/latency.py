@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli.options import SLOTS, broker, machine, own_servers, rounds
+from bench.options import SLOTS, broker, machine, own_servers, rounds
 from reshelf.cli.front import AT_LEAST_ONE, Front
 
 if TYPE_CHECKING:

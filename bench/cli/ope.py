@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli.options import machine
+from bench.options import machine
 from reshelf.cli.front import AT_LEAST_ONE, Front
 
 if TYPE_CHECKING:

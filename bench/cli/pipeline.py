@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli.options import SLOTS, broker, machine, own_servers, rounds, with_own_topics
+from bench.options import SLOTS, broker, machine, own_servers, rounds, with_own_topics
 from reshelf.cli.front import AT_LEAST_ONE, Front
 
 if TYPE_CHECKING:

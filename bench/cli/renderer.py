@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from bench.cli.options import SLOTS, machine, rounds
+from bench.options import SLOTS, machine, rounds
 from reshelf.cli.front import AT_LEAST_ONE, Front
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from bench.cli.options import SLOTS, broker, machine, own_servers, rounds, with_own_topics
+from bench.options import SLOTS, broker, machine, own_servers, rounds, with_own_topics
 from reshelf.cli.front import AT_LEAST_ONE, Front
 
 

@@ -24,7 +24,7 @@ from encoders.text import content_hash, text_of
 from encoders.worker import Worker
 from reshelf.topics.publish import deliver
 from schemas.codec import decoder, encode
-from schemas.messages import CatalogEmbedding, CatalogItem
+from schemas.messages.catalog import CatalogEmbedding, CatalogItem
 from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS
 from streams.kafka.clients import confluent_consumer_config, confluent_producer_config
 from streams.settings import KafkaSettings

@@ -1,1 +1,9 @@
-"""How well estimates from logs hold."""
+"""How well estimates from logs hold.
+
+- `coverage`: whether intervals keep their word: over many simulated logs, and over experiments
+  that are always looked at
+- `estimates`: how often off-policy intervals hold what they should: simulated logs of our own
+  layouts, whose truth is known
+- `open_bandit`: the two policies of the Open Bandit Dataset, each valued from the log of the
+  other, beside what it earned itself
+"""

@@ -27,7 +27,8 @@ from policy.model.posteriors import Prior
 from policy.rules.compiled import CompiledRules, compile_rules
 from policy.rules.matching import Arms
 from policy.slates.composition import Statistics, compose
-from schemas.messages import CatalogItem, PageRules, PolicyChoice, PolicyName
+from schemas.messages.catalog import CatalogItem
+from schemas.messages.pages import PageRules, PolicyChoice, PolicyName
 from schemas.rules import Boost, Cap, Exposure, Match, Pin, Rule, Spacing
 
 Reward = Literal["click", "revenue"]

@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 
 from bench.events.log import impressions
 from reshelf.settings import Settings
-from schemas.messages import Impression
+from schemas.messages.events import Impression
 from schemas.topics import IMPRESSIONS
 from streams.fold.fast.path import BUILT
 from streams.fold.judge import Rejected

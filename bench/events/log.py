@@ -10,7 +10,7 @@ import msgspec
 from confluent_kafka import Producer
 
 from schemas.errors import ReshelfError
-from schemas.messages import Impression, SlotItem
+from schemas.messages.events import Impression, SlotItem
 from schemas.topics import IMPRESSIONS
 from streams.kafka.clients import confluent_producer_config
 from streams.settings import KafkaSettings

@@ -24,14 +24,15 @@ from redis.asyncio import Redis
 
 from bench.pages import PAGE, SEGMENT, Size, item_names, page, slot_names, state
 from schemas.errors import ReshelfError
-from schemas.messages import Impression, SlotItem
+from schemas.messages.events import Impression, SlotItem
 from schemas.topics import CLICKS, IMPRESSIONS
 from streams.catalog.weighted_counts import WeightedCounts
 from streams.fold.deltas import GroupDelta, TableDelta, TableKey, Traffic
 from streams.fold.judge import Rejected
 from streams.kafka.records import Batch, TopicPartition
 from streams.layouts.compose import compose
-from streams.settings import FoldSettings, LayoutSettings
+from streams.page_settings import LayoutSettings
+from streams.settings import FoldSettings
 from streams.state.keys import group_of
 from streams.state.partition import PartitionFold
 from streams.state.reader import KeyState

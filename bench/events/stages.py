@@ -17,7 +17,7 @@ from aiokafka import TopicPartition as KafkaPartition
 from redis.asyncio import Redis
 
 from reshelf.settings import Settings
-from schemas.messages import Impression
+from schemas.messages.events import Impression
 from schemas.topics import IMPRESSIONS
 from streams.fold.fast.path import BUILT
 from streams.fold.judge import Judge, Rejected

@@ -19,16 +19,10 @@ from bench.latency.delays import SentClick
 from bench.pages import slot_names
 from schemas.codec import encode, encode_key
 from schemas.errors import ReshelfError
-from schemas.messages import (
-    BASELINE,
-    Candidates,
-    CatalogItem,
-    Click,
-    Impression,
-    PageRules,
-    PolicyChoice,
-    SlotItem,
-)
+from schemas.messages.catalog import CatalogItem
+from schemas.messages.events import Click, Impression, SlotItem
+from schemas.messages.fields import BASELINE
+from schemas.messages.pages import Candidates, PageRules, PolicyChoice
 from schemas.topics import CATALOG_ITEMS, CLICKS, IMPRESSIONS, PAGE_RULES
 from streams.catalog.page import Key
 from streams.kafka.clients import confluent_producer_config

@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, Message
 from bench.latency.delays import Decision, Seen, Sighting
 from schemas.codec import decode_key, decoder
 from schemas.errors import ReshelfError
-from schemas.messages import LayoutRequest
+from schemas.messages.layouts import LayoutRequest
 from schemas.topics import CLICKS, LAYOUT_REQUESTS, LAYOUTS
 from streams.catalog.page import Key
 from streams.kafka.clients import confluent_consumer_config

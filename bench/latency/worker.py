@@ -19,7 +19,7 @@ from reshelf.settings import load_settings
 from schemas.topics import CLICKS
 from streams.catalog.page import Key
 from streams.layouts.app import layouts_app
-from streams.layouts.producer import Decided
+from streams.layouts.clock import Decided
 from streams.transport import run_app
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from schemas.messages import Impression
+from schemas.messages.events import Impression
 from schemas.topics import IMPRESSIONS
 from streams.fold.deltas import Folder
 from streams.fold.judge import Accepted, bucket_of

@@ -15,7 +15,7 @@ from itertools import cycle, islice
 from bench.pages import Size, layout, slot_names
 from policy.assignment import choose
 from schemas.codec import decoder, encode
-from schemas.messages import Layout
+from schemas.messages.layouts import Layout
 
 UNITS = 4_096
 

@@ -13,7 +13,8 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from policy.assignment import Choice, choose
 from schemas.codec import decode_key, decoder, encode, encode_key
 from schemas.errors import BadRecord
-from schemas.messages import FALLBACK, Layout
+from schemas.messages.fields import FALLBACK
+from schemas.messages.layouts import Layout
 from schemas.topics import LAYOUTS, Topic
 
 _layout = decoder(Layout)

@@ -22,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from schemas.messages import Click, Impression, Purchase, PurchaseLine, SlotItem
+from schemas.messages.events import Click, Impression, Purchase, PurchaseLine, SlotItem
 from schemas.topics import CLICKS, IMPRESSIONS, PURCHASES
 
 BOOTSTRAP = os.environ.get("RESHELF_KAFKA__BOOTSTRAP", "127.0.0.1:9092")

@@ -1,1 +1,11 @@
-"""Controlled experiments on the stream: intervals and tests that may be looked at at any time."""
+"""Controlled experiments on the stream: intervals and tests that may be looked at at any time.
+
+- `health`: how an experiment stands: uplifts, whether the split can be trusted, and which
+  guard-rails it crossed
+- `sample_ratio`: whether units arrive in the holdout as often as they should: a test that may be
+  looked at at any time
+- `sequence`: uplift of learned over holdout, with an interval that is valid whenever it is looked
+  at
+- `trial`: policies on trial against the page's own: each branch has whole bins of units, so bins
+  are what is compared
+"""

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from policy.arrays import Floats
-from schemas.messages import CatalogItem
+from schemas.messages.catalog import CatalogItem
 from schemas.topics import DAY_MS
 
 Scales = Mapping[str, tuple[float, float]]

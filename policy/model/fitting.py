@@ -19,8 +19,8 @@ from policy.model.examination import examination, fit_examination
 from policy.model.features import Features, Scales
 from policy.model.interest import damping, fit_interest
 from policy.model.priors import factor_of, factor_weight, packed, strength_of
-from policy.model.strength import USUAL, fit_strength
-from schemas.messages import PolicyParameters, Sales, SegmentFit
+from policy.model.strength import DEFAULT, fit_strength
+from schemas.messages.parameters import PolicyParameters, Sales, SegmentFit
 
 DIRECTIONS = 32
 """Directions of the text vectors that weights are fitted in: those in which a page's items differ most."""
@@ -82,8 +82,8 @@ def fit_page(
     looks = fit_examination(counts.impressions.reshape(rows), counts.clicks.reshape(rows), start)
     trials = counts.impressions @ looks
     clicks = counts.clicks.sum(axis=2)
-    usual, strength = base
-    rate = (clicks.sum() + usual * strength) / (trials.sum() + strength)
+    default, strength = base
+    rate = (clicks.sum() + default * strength) / (trials.sum() + strength)
     rate = _possible(rate)
     levels = _fit_levels(clicks, trials, float(logit(rate)), _table(described))
     spread = 1.0 / levels.arm_strength + 1.0 / levels.segment_strength + levels.variance
@@ -98,18 +98,7 @@ def fit_page(
         weights=_named(described.features.names, levels.page),
         text_model=described.model if described.vectors is not None else "",
         text=levels.text(levels.page),
-        segments={
-            segment: SegmentFit(
-                base=round(float(weights[-1]), 5),
-                weights=_named(described.features.names, weights),
-                text=levels.text(weights),
-                examined=round(float(own.sum()), 3),
-                variance=float(variance),
-            )
-            for segment, weights, own, variance in zip(
-                counts.segments, levels.segments, trials, levels.variances, strict=True
-            )
-        },
+        segments=_segment_fits(counts.segments, described.features.names, trials, levels),
         arms={
             item: (round(float(seen), 3), round(float(expected), 3))
             for item, seen, expected in zip(counts.items, levels.clicks, levels.expected, strict=True)
@@ -120,6 +109,23 @@ def fit_page(
         variance=levels.variance,
         sales=sales or Sales(),
     )
+
+
+def _segment_fits(
+    segments: Sequence[str], names: Sequence[str], trials: Floats, levels: _Levels
+) -> dict[str, SegmentFit]:
+    """What was fitted for each segment; `trials` are its examined impressions, float64[G, A]."""
+    rows = zip(segments, levels.segments, trials, levels.variances, strict=True)
+    return {
+        segment: SegmentFit(
+            base=round(float(weights[-1]), 5),
+            weights=_named(names, weights),
+            text=levels.text(weights),
+            examined=round(float(own.sum()), 3),
+            variance=float(variance),
+        )
+        for segment, weights, own, variance in rows
+    }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,8 +169,8 @@ def _fit_levels(clicks: Floats, trials: Floats, rate: float, table: _Table) -> _
     ones = np.ones((len(table.values), 1))
     values = np.concatenate([table.values, ones], axis=1)
     groups = np.append(table.groups, BASE)
-    shared = _Shared(np.zeros(values.shape[1]), 0.0, USUAL, USUAL, np.ones(len(values)))
-    own, variances, segment = np.zeros((len(clicks), values.shape[1])), np.zeros(len(clicks)), USUAL
+    shared = _Shared(np.zeros(values.shape[1]), 0.0, DEFAULT, DEFAULT, np.ones(len(values)))
+    own, variances, segment = np.zeros((len(clicks), values.shape[1])), np.zeros(len(clicks)), DEFAULT
     expected = trials * expit(rate)
     for _ in range(ROUNDS):
         damped = damping(expected * shared.factor, segment)

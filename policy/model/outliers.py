@@ -12,17 +12,17 @@ FEWEST = 3
 DEVIATIONS = 3.0
 
 
-def implausible(clicks: Floats, impressions: Floats, usual: float, times: float) -> NDArray[np.bool_]:
+def implausible(clicks: Floats, impressions: Floats, default: float, times: float) -> NDArray[np.bool_]:
     """Whether each of S segments is clicked on more than `times` as often as the median one, beyond chance.
 
-    Counts are float64[S].  Each rate is drawn to `usual` by the weight of one expected click, so
+    Counts are float64[S].  Each rate is drawn to `default` by the weight of one expected click, so
     that segments hardly seen neither decide what the median is nor stand out of it.
     Chance: so many clicks less three standard deviations of a Poisson count.  At most
     half of the segments are left out, with `times` of 0 none.
     """
     if not times or len(clicks) < FEWEST:
         return np.zeros(len(clicks), dtype=np.bool_)
-    trials = impressions + 1.0 / usual
+    trials = impressions + 1.0 / default
     median = np.median((clicks + 1.0) / trials)
     found: NDArray[np.bool_] = clicks - DEVIATIONS * np.sqrt(clicks) > times * median * trials
     return found

@@ -19,7 +19,7 @@ from policy.arrays import Floats
 from policy.model.features import Features
 from policy.model.interest import damping
 from policy.model.posteriors import Prior
-from schemas.messages import PolicyParameters, SegmentFit
+from schemas.messages.parameters import PolicyParameters, SegmentFit
 
 LOWEST, HIGHEST = 1e-6, 0.9
 WHOLE_PAGE = "*"

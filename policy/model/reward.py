@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from policy.arrays import Floats
 from policy.model.posteriors import Beta
 from policy.model.strength import fit_strength
-from schemas.messages import Sales
+from schemas.messages.parameters import Sales
 
 PRIOR_SALES = 3.0
 """Purchase lines that the page's mean amount weighs as much as."""
@@ -76,10 +76,10 @@ def click_value(sold: Sold, sales: Sales, click: float, earned: Floats) -> Click
 def fit_sales(sold: Sold, delays: Floats, maturity: dict[str, float]) -> Sales:
     """What is usual on a page, from the purchases of all its items; the defaults where there are none."""
     lines, clicks = float(sold.lines.sum()), float(np.maximum(sold.clicks, sold.lines).sum())
-    usual = Sales()
+    default = Sales()
     if lines <= 0.0:
         return Sales(delays=_rounded(delays), maturity=maturity)
-    rate = (lines + usual.conversion_rate * usual.strength) / (clicks + usual.strength)
+    rate = (lines + default.conversion_rate * default.strength) / (clicks + default.strength)
     rate = min(max(rate, 1e-6), 0.9)
     shape = fit_strength(sold.lines, np.maximum(sold.clicks, sold.lines) * rate)
     amount = float(sold.amounts.sum()) / lines

@@ -12,27 +12,27 @@ from scipy.special import gammaln
 
 from policy.arrays import Floats
 
-USUAL = 4.0
+DEFAULT = 4.0
 DOUBT = 1.0
 """Without data the shape is about so much, give or take a factor e to the power of this."""
 LEAST = 0.2
 _SHAPES = np.exp(np.linspace(np.log(0.3), np.log(400.0), 40))
 
 
-def fit_strength(clicks: Floats, expected: Floats, besides: Floats | float = 0.0, usual: float = USUAL) -> float:
+def fit_strength(clicks: Floats, expected: Floats, besides: Floats | float = 0.0, default: float = DEFAULT) -> float:
     """The shape k from counts and their expectations, of any equal shape.
 
     `besides` is the relative variance of the expectations themselves, which is not
     the counts' own: added where they were made from other data, below 0 where they
     were fitted to just these counts, which then stray less than they would elsewhere.
     The answer is the mean of log k under the likelihood of the negative binomial
-    distribution and a normal prior of log k around `usual`: it moves little while
+    distribution and a normal prior of log k around `default`: it moves little while
     data are few.
     """
     seen = expected > 0.0
     c, m = clicks[seen].ravel(), expected[seen].ravel()
     extra = np.broadcast_to(besides, expected.shape)[seen].ravel()
-    score = -0.5 * np.square((np.log(_SHAPES) - np.log(usual)) / DOUBT)
+    score = -0.5 * np.square((np.log(_SHAPES) - np.log(default)) / DOUBT)
     if c.size:
         k = 1.0 / np.maximum(1.0 / _SHAPES[:, None] + extra, LEAST / _SHAPES[:, None])
         score = score + (gammaln(k + c) - gammaln(k) + k * np.log(k) - (k + c) * np.log(k + m) + c * np.log(m)).sum(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from policy.rules.kind import Problem
 from policy.rules.registry import KINDS
 from schemas import rules as declared
-from schemas.messages import PageRules
+from schemas.messages.pages import PageRules
 
 __all__ = ["Problem", "problems"]
 

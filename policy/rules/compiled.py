@@ -27,7 +27,8 @@ from policy.rules.matching import Arms
 from policy.rules.order import Relaxation
 from policy.rules.registry import KINDS
 from schemas import rules as declared
-from schemas.messages import CatalogItem, PageRules
+from schemas.messages.catalog import CatalogItem
+from schemas.messages.pages import PageRules
 from schemas.topics import DAY_MS
 
 C = TypeVar("C", bound=Constraint)

@@ -9,7 +9,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from policy.rules.constraint import Constraint
 from policy.rules.matching import Arms
 from policy.rules.order import Relaxation
-from schemas.messages import PageRules
+from schemas.messages.pages import PageRules
 
 R = TypeVar("R")
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from policy.arrays import Bools, Codes, Hashes, Indices
 from schemas import rules as declared
-from schemas.messages import CatalogItem
+from schemas.messages.catalog import CatalogItem
 from schemas.topics import DAY_MS
 
 NO_CODE = -1

@@ -17,7 +17,9 @@ from policy.model.posteriors import Beta, Prior, bucket_weights, retained
 from policy.model.priors import arm_priors, fitted
 from policy.simulation.shop import Offer, Seen, Shape
 from policy.slates.composition import Statistics, compose
-from schemas.messages import CatalogItem, PolicyChoice, PolicyParameters
+from schemas.messages.catalog import CatalogItem
+from schemas.messages.pages import PolicyChoice
+from schemas.messages.parameters import PolicyParameters
 from schemas.topics import DAY_MS
 
 PAGE = "home"

@@ -11,7 +11,7 @@ from scipy.special import expit, logit
 
 from policy.arrays import Floats, Indices
 from policy.simulation.visits import Cascade, PositionBased, Visitors
-from schemas.messages import CatalogItem
+from schemas.messages.catalog import CatalogItem
 from schemas.topics import DAY_MS
 
 START_MS = 1_700_000_000_000

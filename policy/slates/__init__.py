@@ -1,1 +1,12 @@
-"""From beliefs to slates: candidates, scores, draws, and which arm goes into which slot."""
+"""From beliefs to slates: candidates, scores, draws, and which arm goes into which slot.
+
+- `arrangement`: from scores to slates: which arm goes into which slot
+- `candidates`: which catalog items may be placed on a page
+- `compiled`: the compiled part, where there was a C compiler when this was installed
+- `composition`: a page's slates, baseline and propensities from its statistics
+- `entropy`: how evenly a layout spreads its choices
+- `fill`: slates under rules: which arm goes into which slot of each variant
+- `greedy`: filling slots one after another with the best arm that the rules allow there
+- `sampling`: draws from Beta posteriors with common random numbers
+- `scoring`: how arms are scored, by the name of the policy
+"""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from schemas.messages import Candidates, CatalogItem
+from schemas.messages.catalog import CatalogItem
+from schemas.messages.pages import Candidates
 
 
 def candidates(catalog: Iterable[CatalogItem], declared: Candidates, prior_mean: Mapping[str, float]) -> list[str]:

@@ -17,7 +17,7 @@ from policy.slates.arrangement import propensities
 from policy.slates.fill import SlateSet, fill
 from policy.slates.sampling import click_normals, sale_normals, uniforms
 from policy.slates.scoring import POLICIES, Belief, Random, baseline
-from schemas.messages import PolicyChoice, PolicyName
+from schemas.messages.pages import PolicyChoice, PolicyName
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +30,7 @@ class Statistics:
     `policy.slates.sampling.arm_hashes`.  `prior` may be one for each arm; the baseline
     starts from `base`, which is the same for all.  Without a `worth` a click on any
     arm is worth the same.  `kept`, float64[A], is the share of learned counts that
-    tells of click rates now (`policy.model.posteriors.kept`); without it all do.
+    tells of click rates now (`policy.model.posteriors.retained`); without it all do.
     """
 
     items: Sequence[str]

@@ -17,7 +17,7 @@ from policy.arrays import Counts, Floats
 from policy.model.posteriors import Beta, Prior, posterior
 from policy.model.reward import ClickValue
 from policy.slates.sampling import beta_draws, click_value_draws
-from schemas.messages import PolicyChoice
+from schemas.messages.pages import PolicyChoice
 
 HOLDOUT_CLICKS = 50.0
 UPPER = 1.645

@@ -1,7 +1,14 @@
 """The console: what Reshelf does, on pages in a browser.
 
 It reads topics and Redis and keeps nothing of its own; the only thing it writes are
-rules.  `view` holds what is followed, one module makes the content of each page,
-`guard` decides who may ask, `web` answers.  The pages themselves are plain modules
+rules.  The pages themselves are plain modules
 in `static/`, served as they are: no build step, and nothing from elsewhere.
+
+- `access_control`: who may ask the console, and what a browser may do with its answers
+- `dead_letters`: dead letters: the last ones, to look into, and how many there are by reason
+- `layout_history`: the layouts of now and lately, and what a visitor saw change
+- `live_view`: what the console sees: topics that it follows, and the state in Redis
+- `monitor`: how the pipeline runs: events in, how far the state has come, workers, Redis
+- `views`: what each page of the console shows, as JSON
+- `web`: the console's server: its pages, and the content of each as JSON
 """

@@ -6,7 +6,7 @@ from collections import OrderedDict, deque
 from typing import NamedTuple
 
 from policy.assignment import choose
-from schemas.messages import Layout
+from schemas.messages.layouts import Layout
 from streams.catalog.page import Key
 
 DEPTH = 60

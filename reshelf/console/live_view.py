@@ -18,7 +18,7 @@ from reshelf.namespaces.open_state import settings_of
 from reshelf.settings import Settings
 from schemas.codec import decode_key, decoder
 from schemas.errors import BadRecord
-from schemas.messages import Layout
+from schemas.messages.layouts import Layout
 from schemas.topics import LAYOUTS, Topic
 from streams.catalog.follower import Follower
 from streams.catalog.page import Key

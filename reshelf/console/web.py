@@ -30,7 +30,7 @@ from reshelf.console.views.shop import shop
 from reshelf.service_settings import ConsoleSettings
 from reshelf.settings import Settings
 from schemas.errors import BadSettings, ReshelfError
-from schemas.messages import PageRules
+from schemas.messages.pages import PageRules
 from streams.fold.deltas import WHOLE_PAGE
 from streams.metrics import CONTENT_TYPE, REGISTRY, exposition
 

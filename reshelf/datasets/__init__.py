@@ -1,1 +1,7 @@
-"""Imports of logged data sets."""
+"""Imports of logged data sets.
+
+- `imported`: old data through the topics: which ids they hold already, and the rest published with
+  its own time
+- `importing`: an import from start to end: publish what is missing, wait until the state holds it
+- `open_bandit`: the Open Bandit Dataset as events
+"""

@@ -9,7 +9,9 @@ from confluent_kafka import KafkaError, Message, Producer
 
 from schemas.codec import encode, encode_key
 from schemas.errors import Transient
-from schemas.messages import CatalogItem, Click, Impression, PageRules
+from schemas.messages.catalog import CatalogItem
+from schemas.messages.events import Click, Impression
+from schemas.messages.pages import PageRules
 from schemas.topics import CATALOG_ITEMS, CLICKS, IMPRESSIONS, PAGE_RULES, Topic
 from streams.kafka.clients import confluent_producer_config
 from streams.kafka.reader import partitions, reader, to_the_end

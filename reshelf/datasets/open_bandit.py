@@ -27,7 +27,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.errors import BadSettings
-from schemas.messages import Candidates, CatalogItem, Click, Impression, PageRules, SlotItem
+from schemas.messages.catalog import CatalogItem
+from schemas.messages.events import Click, Impression, SlotItem
+from schemas.messages.pages import Candidates, PageRules
 
 CAMPAIGNS = ("all", "men", "women")
 POLICIES = ("bts", "random")

@@ -9,7 +9,8 @@ import numpy as np
 from policy.arrays import Ints
 from reshelf.demo.shop import PAGES, WIDTH, Item, Shop
 from schemas.errors import BadSettings
-from schemas.messages import Candidates, CatalogItem, PageRules
+from schemas.messages.catalog import CatalogItem
+from schemas.messages.pages import Candidates, PageRules
 
 WINDOW_MS = 10 * 60_000
 CANDIDATES = {

@@ -11,7 +11,7 @@ from reshelf.demo.renderer import Key
 from reshelf.demo.scores import HOLDOUT, LEARNED
 from reshelf.demo.shop import PAGES, SEGMENTS, Item
 from reshelf.demo.traffic import Traffic
-from schemas.messages import Layout
+from schemas.messages.layouts import Layout
 
 FRESH_S = 2.5
 WINDOW_S = 3.0

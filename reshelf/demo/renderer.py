@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from policy.arrays import Bools, Ints
 from reshelf.demo.shop import PAGES, SEGMENTS, WIDTH, Views
-from schemas.messages import BASELINE, FALLBACK, Layout, SlotItem
+from schemas.messages.events import SlotItem
+from schemas.messages.fields import BASELINE, FALLBACK
+from schemas.messages.layouts import Layout
 
 EVERYONE = "*"
 NO_SLOT = -1

@@ -16,7 +16,7 @@ import numpy as np
 from policy.arrays import Ints
 from policy.evaluation.uplift import Uplift, uplift
 from reshelf.demo.renderer import Key
-from schemas.messages import BASELINE
+from schemas.messages.fields import BASELINE
 from schemas.topics import CLICKS
 
 BINS = 256

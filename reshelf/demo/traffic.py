@@ -9,7 +9,6 @@ from __future__ import annotations
 import heapq
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from typing import Any
@@ -23,11 +22,13 @@ from reshelf.demo.catalog import catalog_item, check_declared, fallback, page_ru
 from reshelf.demo.renderer import Choose, Key, Renderer
 from reshelf.demo.scores import Delays, Scores, arms, unit_bins
 from reshelf.demo.shop import PAGES, SEGMENTS, Item, Orders, Shop, Views
+from reshelf.demo.tally import Tally
 from reshelf.rules.topic import newest, publish
 from schemas import topics
 from schemas.codec import decode_key, decoder, encode, encode_key
 from schemas.errors import BadRecord, Transient
-from schemas.messages import Click, Impression, Layout, Purchase, PurchaseLine
+from schemas.messages.events import Click, Impression, Purchase, PurchaseLine
+from schemas.messages.layouts import Layout
 from streams.kafka.clients import confluent_consumer_config, confluent_producer_config
 from streams.settings import KafkaSettings
 
@@ -35,25 +36,6 @@ TICK_S = 0.02
 CATALOG_S = 1.0
 NO_ARM = -1
 PAGE_NAMES = frozenset(page.name for page in PAGES)
-
-
-@dataclass(slots=True)
-class Tally:
-    """What the traffic did so far; `positions` are the next offsets of the clicks' partitions."""
-
-    events: int = 0
-    views: int = 0
-    layouts: int = 0
-    dead_letters: int = 0
-    failed: int = 0
-    catalog_changes: int = 0
-    positions: dict[int, int] = field(default_factory=dict)
-    reflected: dict[int, int] = field(default_factory=dict)
-
-    @property
-    def lag(self) -> int:
-        """Clicks that no layout reflects yet."""
-        return sum(max(0, end - self.reflected.get(number, 0)) for number, end in self.positions.items())
 
 
 class Traffic:

@@ -1,4 +1,12 @@
-"""What is wrong with an installation, and what to do about it."""
+"""What is wrong with an installation, and what to do about it.
+
+- `build`: whether the parts that are compiled where there is a C compiler were compiled
+- `clock`: how far the broker's clock is from ours
+- `finding`: what an examination finds
+- `server`: what Redis or Valkey says of itself
+- `topics`: whether topics are there and as they should be
+- `work`: whether workers run and keep up, and whether layouts live
+"""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from itertools import islice
 import msgspec
 
 from reshelf.drill.verify import Logged
-from schemas.messages import Click, Conversion, Impression, Purchase, PurchaseLine, SlotItem
+from schemas.messages.events import Click, Conversion, Impression, Purchase, PurchaseLine, SlotItem
 from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, PURCHASES, Topic
 from streams.attribution.core import PartitionAttribution
 from streams.attribution.windows import PageWindows
@@ -119,8 +119,8 @@ def _purchases(records: int, chance: random.Random, settings: FoldSettings, acco
 def _decide(attribution: PartitionAttribution, account: Account) -> None:
     while (step := attribution.decide()).records:
         for name, number in step.counts.items():
-            if name in ("decided", "duplicate") or name.startswith("unfit_"):
-                account.verdicts[name.removeprefix("unfit_")] += number
+            if name in ("decided", "duplicate") or name.startswith("invalid_"):
+                account.verdicts[name.removeprefix("invalid_")] += number
         for change in step.changes:
             attribution.written(change)
 

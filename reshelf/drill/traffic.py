@@ -12,7 +12,9 @@ import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from schemas.codec import encode, encode_key
-from schemas.messages import Candidates, CatalogItem, Click, Impression, PageRules, Purchase, PurchaseLine, SlotItem
+from schemas.messages.catalog import CatalogItem
+from schemas.messages.events import Click, Impression, Purchase, PurchaseLine, SlotItem
+from schemas.messages.pages import Candidates, PageRules
 from schemas.topics import CATALOG_ITEMS, CLICKS, IMPRESSIONS, PAGE_RULES, PURCHASES, Topic
 from streams.kafka.clients import confluent_producer_config
 from streams.kafka.records import TopicPartition

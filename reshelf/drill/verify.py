@@ -15,7 +15,8 @@ from reshelf.drill.traffic import PAGES
 from reshelf.settings import Settings
 from schemas import dead_letters
 from schemas.codec import decode_key, decoder
-from schemas.messages import Conversion, Layout
+from schemas.messages.events import Conversion
+from schemas.messages.layouts import Layout
 from schemas.topics import CLICKS, CONVERSIONS, FOLDED_TOPICS, LAYOUTS, LAYOUTS_HISTORY, PURCHASES, Topic
 from streams.fold.judge import FORGOTTEN, Judge
 from streams.fold.plain import PlainFold
@@ -158,7 +159,7 @@ def check_dead_letters(log: Log, letters: Log, settings: Settings) -> Finding:
     expected = dict(_folded(log, settings).rejected)
     for tp, records in log.items():
         if tp.topic == PURCHASES.name:
-            expected |= {(*tp, offset): reason for offset, reason in _unfit_purchases(records, settings).items()}
+            expected |= {(*tp, offset): reason for offset, reason in _invalid_purchases(records, settings).items()}
     dead_lettered = [
         dead_letters.read(one.headers, one.key, one.value) for records in letters.values() for one in records
     ]
@@ -168,7 +169,7 @@ def check_dead_letters(log: Log, letters: Log, settings: Settings) -> Finding:
     return Finding("invalid records in the dead letters", len(expected), len(lost), len(double), examples)
 
 
-def _unfit_purchases(records: list[Logged], settings: Settings) -> dict[int, str]:
+def _invalid_purchases(records: list[Logged], settings: Settings) -> dict[int, str]:
     judged = Judge(PURCHASES, settings.fold).judge(records)
     invalid = {one.record.offset: one.reason for one in judged.rejected}
     foreign = {one.offset: "currency" for one in judged.accepted if one.event.currency != settings.fold.currency}

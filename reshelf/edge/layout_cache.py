@@ -12,7 +12,7 @@ from policy.assignment import Choice, choose
 from reshelf.edge.answers import JSON, RawHeaders
 from reshelf.inspect.layouts_topic import Key, keep
 from schemas.codec import encode
-from schemas.messages import Layout
+from schemas.messages.layouts import Layout
 
 WHOLE = "all"
 EVERYONE = "*"

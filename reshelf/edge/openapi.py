@@ -8,7 +8,7 @@ from msgspec import json as msgspec_json
 
 from reshelf.edge.intake import KINDS
 from reshelf.service_settings import EdgeSettings
-from schemas.messages import Layout
+from schemas.messages.layouts import Layout
 
 Node = dict[str, Any]
 REFERENCES = "#/components/schemas/{name}"

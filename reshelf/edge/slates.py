@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from reshelf.edge.answers import allowed, as_json, error, header, unauthorized
 from reshelf.edge.layout_cache import Answer, LayoutCache
-from schemas.messages import FALLBACK
+from schemas.messages.fields import FALLBACK
 from streams.metrics import REGISTRY
 
 LONGEST_NAME = 128

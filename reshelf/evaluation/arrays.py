@@ -13,7 +13,8 @@ from policy.evaluation.decisions import EMPTY, Comparison, Decisions, Lacking, c
 from policy.evaluation.reward_model import FOLDS, expected_reward, fold_of
 from policy.model.examination import examination, fit_examination
 from reshelf.evaluation.join import View
-from schemas.messages import BASELINE, Layout
+from schemas.messages.fields import BASELINE
+from schemas.messages.layouts import Layout
 
 Slate = Mapping[str, str]
 Target = Callable[[Layout], Sequence[Slate]]

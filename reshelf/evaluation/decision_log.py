@@ -10,7 +10,7 @@ from msgspec import Struct
 from reshelf.evaluation.clock import Clock
 from schemas.codec import decoder
 from schemas.errors import BadRecord
-from schemas.messages import Layout
+from schemas.messages.layouts import Layout
 from schemas.topics import FOLDED_TOPICS, LAYOUTS_HISTORY
 from streams.fold.judge import Accepted, Judge
 from streams.kafka.reader import read_runs

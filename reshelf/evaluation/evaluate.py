@@ -22,7 +22,9 @@ from reshelf.evaluation.recompose import Recomposer
 from reshelf.namespaces.open_state import namespace_settings
 from reshelf.settings import Settings
 from schemas.errors import ReshelfError
-from schemas.messages import BASELINE, Layout, PolicyChoice, PolicyName
+from schemas.messages.fields import BASELINE
+from schemas.messages.layouts import Layout
+from schemas.messages.pages import PolicyChoice, PolicyName
 from streams.catalog.snapshot import read_catalog, read_parameters
 
 RECORDED = ("served", "holdout", "shadow")

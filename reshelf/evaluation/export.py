@@ -12,7 +12,8 @@ from typing import Any
 
 from reshelf.evaluation.join import DecisionLog, View
 from schemas.errors import BadSettings, ReshelfError
-from schemas.messages import BASELINE, Layout
+from schemas.messages.fields import BASELINE
+from schemas.messages.layouts import Layout
 
 ROWS_AT_ONCE = 100_000
 COLUMNS: dict[str, tuple[str, str]] = {

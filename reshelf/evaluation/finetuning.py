@@ -19,7 +19,7 @@ from reshelf.namespaces.open_state import namespace_settings
 from reshelf.processes.encoder import MISSING, installed
 from reshelf.settings import Settings
 from schemas.errors import BadSettings, ReshelfError
-from schemas.messages import Click, Conversion
+from schemas.messages.events import Click, Conversion
 from streams.catalog.snapshot import read_catalog
 
 HELD_OUT = 0.1

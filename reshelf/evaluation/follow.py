@@ -22,7 +22,8 @@ from reshelf.evaluation.evaluate import answerable, recorded, told
 from reshelf.evaluation.join import View, join
 from schemas.codec import decoder
 from schemas.errors import BadRecord
-from schemas.messages import Conversion, Layout
+from schemas.messages.events import Conversion
+from schemas.messages.layouts import Layout
 from schemas.topics import BY_NAME, FOLDED_TOPICS, LAYOUTS_HISTORY, Topic
 from streams.fold.judge import Judge
 from streams.kafka.reader import BATCH, Read, partitions, read_of, reader

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from policy.assignment import slate_chances
-from schemas.messages import BASELINE, FALLBACK, Click, Conversion, Impression, Layout
+from schemas.messages.events import Click, Conversion, Impression
+from schemas.messages.fields import BASELINE, FALLBACK
+from schemas.messages.layouts import Layout
 from streams.fold.deltas import WHOLE_PAGE
 
 

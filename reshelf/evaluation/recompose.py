@@ -12,7 +12,9 @@ import msgspec
 
 from reshelf.evaluation.clock import Clock, Watermarks, next_offset
 from reshelf.evaluation.decision_log import Log
-from schemas.messages import Layout, PolicyChoice, PolicyParameters
+from schemas.messages.layouts import Layout
+from schemas.messages.pages import PolicyChoice
+from schemas.messages.parameters import PolicyParameters
 from schemas.topics import BY_NAME
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.item_features import ItemFeatures
@@ -22,7 +24,8 @@ from streams.fold.deltas import WHOLE_PAGE, Folder, TableDelta, TableKey
 from streams.fold.judge import Accepted
 from streams.kafka.records import TopicPartition
 from streams.layouts.compose import compose
-from streams.settings import FoldSettings, LayoutSettings
+from streams.page_settings import LayoutSettings
+from streams.settings import FoldSettings
 from streams.state.arrays.tables import Table, table_of
 from streams.state.expiry import is_expired
 from streams.state.reader import KeyState

@@ -23,7 +23,7 @@ from reshelf.processes.parallel import mapped
 from reshelf.settings import load_settings
 from reshelf.terminal.progress import Begin
 from schemas.errors import BadSettings
-from schemas.messages import PolicyChoice
+from schemas.messages.pages import PolicyChoice
 from schemas.topics import DAY_MS
 
 OF_LAYOUTS = ("exploration", "click_rate", "strength", "half_life_ms", "drift")

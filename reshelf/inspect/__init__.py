@@ -1,1 +1,15 @@
-"""What commands and console both show: explanations, posteriors, lag, layouts, search and reports."""
+"""What commands and console both show: explanations, posteriors, lag, layouts, search and reports.
+
+- `experiment`: how experiments stand: learned layouts against the holdout, and policies on trial
+  against the page's own
+- `explain`: an explanation from live topics and state, for people and scripts
+- `lag`: how far the state has come with each partition of the log
+- `layouts_topic`: layouts as the topic holds them, for people and scripts
+- `money`: outcomes per page view as people read them; messages, state and JSON have money in minor
+  units
+- `posterior_summary`: what is believed of a page's arms for a segment, as people want to see it:
+  prior, posterior, data
+- `report`: one page of HTML that says how experiments, posteriors and policies stand; it needs
+  nothing else to open
+- `search`: questions to items: which are nearest by meaning, and of these, what a segment clicks
+"""

@@ -14,7 +14,7 @@ from policy.experiments.trial import Trial, trials
 from reshelf.namespaces.open_state import open_state
 from reshelf.settings import Settings
 from schemas.errors import ReshelfError
-from schemas.messages import MAIN, PageRules
+from schemas.messages.pages import MAIN, PageRules
 from streams.layouts.branches import shares_of
 from streams.state.arrays.experiment_bins import BucketBins, health_of, periods, sides
 

@@ -14,7 +14,7 @@ from reshelf.rules.topic import undeclared
 from reshelf.settings import Settings
 from reshelf.terminal.tables import table
 from schemas.errors import ReshelfError
-from schemas.messages import PageRules
+from schemas.messages.pages import PageRules
 from streams.catalog.snapshot import read_catalog
 from streams.catalog.view import CatalogView
 from streams.layouts.explain import Arm, Explanation, explain

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from schemas.codec import decode_key, decoder
 from schemas.errors import BadRecord
-from schemas.messages import Layout
+from schemas.messages.layouts import Layout
 from schemas.topics import LAYOUTS
 from streams.kafka.reader import METADATA_S, partitions, reader, to_the_end
 from streams.settings import KafkaSettings

@@ -72,9 +72,9 @@ def nearest(
     return best, cosines[best]
 
 
-def ranked(found: PosteriorSummary, similarity: Floats, usual: float, question: Question) -> list[tuple[int, float]]:
+def ranked(found: PosteriorSummary, similarity: Floats, default: float, question: Question) -> list[tuple[int, float]]:
     """Rows of `found` with their score: similarity plus what the segment's clicks add; the best `count`."""
-    scores = similarity + question.clicks * np.log(found.mean / usual)
+    scores = similarity + question.clicks * np.log(found.mean / default)
     return [(row, float(scores[row])) for row in np.argsort(-scores, kind="stable")[: question.count].tolist()]
 
 
@@ -94,9 +94,11 @@ def answers(settings: Settings, question: Question, now_ms: int) -> list[Answer]
     known = catalog.features_of(parameters, candidates) if parameters else None
     page = replace(catalog.page(rules.page), candidates=candidates, item_features=known)
     found = posterior_summary(page, state, question.segment, settings.layouts)
-    usual = parameters.click_rate if parameters else settings.layouts.click_rate
+    default = parameters.click_rate if parameters else settings.layouts.click_rate
     similarity = np.array([cosine_of[name] for name in found.items])
-    return [_answer(catalog, found, row, cosine_of, score) for row, score in ranked(found, similarity, usual, question)]
+    return [
+        _answer(catalog, found, row, cosine_of, score) for row, score in ranked(found, similarity, default, question)
+    ]
 
 
 def listing(found: Sequence[Answer]) -> Table:

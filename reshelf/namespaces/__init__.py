@@ -1,1 +1,7 @@
-"""Namespaces of the state side by side: replayed, compared, exported, swapped."""
+"""Namespaces of the state side by side: replayed, compared, exported, swapped.
+
+- `open_state`: a namespace as its workers made it, for everybody who reads: what its manifest
+  knows, no shell's settings say
+- `replay`: `reshelf replay`: from words on a command line to a namespace
+- `state`: namespaces side by side: their canonical rows, what differs, and which of them is live
+"""

@@ -1,1 +1,8 @@
-"""Merchandisers' rules: from a file to the topic, with a history of who changed what, when and why."""
+"""Merchandisers' rules: from a file to the topic, with a history of who changed what, when and why.
+
+- `file`: a file of pages and their rules: YAML (or JSON), one page or a list of pages, checked
+  with line and reason
+- `lint`: what a page asks for that the catalog does not have: perhaps not yet, perhaps mistyped
+- `topic`: rules on their topics: the newest of each page, all versions of one, and publishing
+  another
+"""

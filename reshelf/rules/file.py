@@ -12,7 +12,7 @@ import yaml
 
 from policy.rules.checks import problems
 from schemas.errors import BadSettings
-from schemas.messages import PageRules
+from schemas.messages.pages import PageRules
 from schemas.rules import KINDS, Match, Rule, kind_of
 
 OURS = ("version", "author", "reason", "published_at")
@@ -72,12 +72,12 @@ def written(pages: list[PageRules]) -> str:
     return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
 
 
-def _short(page: dict[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
+def _short(page: dict[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:
     always = ("page", "slots")
     kept = {
-        name: _differing(value, usual.get(name))
+        name: _differing(value, default.get(name))
         for name, value in page.items()
-        if name in always or (name not in OURS and value != usual.get(name))
+        if name in always or (name not in OURS and value != default.get(name))
     }
     kept["rules"] = [
         {name: _differing(value, NO_MATCH) for name, value in rule.items() if _is_said(name, value)}
@@ -86,11 +86,11 @@ def _short(page: dict[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in kept.items() if value not in ([], {})}
 
 
-def _differing(value: Any, usual: Any) -> Any:
+def _differing(value: Any, default: Any) -> Any:
     """Of a group of fields, those that differ from the usual ones."""
-    if not isinstance(value, dict) or not isinstance(usual, dict):
+    if not isinstance(value, dict) or not isinstance(default, dict):
         return value
-    return {name: one for name, one in value.items() if one != usual.get(name)}
+    return {name: one for name, one in value.items() if one != default.get(name)}
 
 
 def _is_said(name: str, value: Any) -> bool:

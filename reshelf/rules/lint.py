@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from schemas.messages import Candidates, CatalogItem, PageRules
+from schemas.messages.catalog import CatalogItem
+from schemas.messages.pages import Candidates, PageRules
 from schemas.rules import Match, Pin
 
 NAMES = "items", "categories", "brands", "tags"

@@ -9,7 +9,7 @@ import msgspec
 from reshelf.topics.publish import deliver
 from schemas.codec import decoder, encode, encode_key
 from schemas.errors import BadRecord, BadSettings, ReshelfError
-from schemas.messages import PageRules
+from schemas.messages.pages import PageRules
 from schemas.topics import PAGE_RULES, PAGE_RULES_HISTORY, Topic
 from streams.kafka.reader import partitions, reader, to_the_end
 from streams.settings import KafkaSettings

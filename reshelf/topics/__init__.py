@@ -1,1 +1,5 @@
-"""Topics as the table declares them: created, compared, and written to."""
+"""Topics as the table declares them: created, compared, and written to.
+
+- `admin`: topics as the table declares them, and as the brokers have them
+- `publish`: lines of JSON to records of one topic: all are checked before the first is sent
+"""

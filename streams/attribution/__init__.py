@@ -1,8 +1,16 @@
 """Attribution: which click a purchase line is credited to, decided once and published.
 
-A worker owns the same partition of clicks and purchases.  `order` merges the
-two logs into one order that depends on them alone, `clicks` is the memory of
-one group of units, `core` decides, all without IO; `memory` keeps the memory in
-Redis, `conversions` reads and writes the published decisions, `worker` does the
-steps in the order that survives a crash, `agent` is the Faust app.
+A worker owns the same partition of clicks and purchases.
+
+- `agent`: attribution as a Faust app of its own: clicks and purchases in, conversions out
+- `conversions`: one partition of events-conversions: publishing decisions and finding those that
+  stand there
+- `core`: one partition's attribution, without IO
+- `order`: two logs, one order
+- `published`: which decisions stand in events-conversions already
+- `reattribute`: conversions decided anew from clicks and purchases, in place of those that were
+  published
+- `windows`: attribution windows from page-rules: the newest of each page counts from when it is
+  read
+- `worker`: one partition's attribution with its IO, in the order that survives a crash
 """

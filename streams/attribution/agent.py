@@ -236,7 +236,7 @@ class Attribution:
     def totals(self) -> Counter[str]:
         """What was counted since this worker began.
 
-        Of purchases: applied, duplicate, unfit_…; of lines: decided, credited, unattributed_…, published, skipped.
+        Of purchases: applied, duplicate, invalid_…; of lines: decided, credited, unattributed_…, published, skipped.
         """
         return sum((part.worker.counts for part in self._parts.values()), self.counts)
 
@@ -251,9 +251,9 @@ def _tell(totals: Mapping[str, int]) -> None:
         (name,): count for name, count in totals.items() if name.startswith(("credited", "unattributed"))
     }
     records: dict[tuple[str, ...], float] = {
-        (PURCHASES.name, name.removeprefix("unfit_")): count
+        (PURCHASES.name, name.removeprefix("invalid_")): count
         for name, count in totals.items()
-        if name in ("applied", "duplicate") or name.startswith("unfit_")
+        if name in ("applied", "duplicate") or name.startswith("invalid_")
     }
     REGISTRY.put("reshelf_purchase_lines_total", lines)
     REGISTRY.put("reshelf_records_total", records)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from policy.attribution import ClickRecord, attribute, click_record, conversion
-from schemas.messages import Conversion, Purchase
+from schemas.messages.events import Conversion, Purchase
 from schemas.topics import CLICKS, PURCHASES
 from streams.attribution.order import Entry, Track, in_order
 from streams.fold.judge import Rejected
@@ -150,7 +150,7 @@ class PartitionAttribution:
         elif rejected is not None:
             self._touched.add(self._home)
             step.rejected.append(rejected)
-            step.counts[f"unfit_{rejected.reason}"] += 1
+            step.counts[f"invalid_{rejected.reason}"] += 1
         else:
             step.counts["duplicate"] += 1
 

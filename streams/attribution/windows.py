@@ -16,7 +16,7 @@ from msgspec import UNSET
 
 from schemas.codec import decoder
 from schemas.errors import BadRecord, BadSettings, Transient
-from schemas.messages import PageRules
+from schemas.messages.pages import PageRules
 from schemas.topics import PAGE_RULES
 from streams.kafka.clients import confluent_consumer_config, ends_partition
 from streams.settings import KafkaSettings

@@ -1,1 +1,15 @@
-"""What compacted topics say of items, vectors, pages and parameters, kept up to date."""
+"""What compacted topics say of items, vectors, pages and parameters, kept up to date.
+
+- `candidates`: which items a page may show, kept up to date while items come and go
+- `embeddings`: vectors of item texts, by item, as one matrix
+- `follower`: reading compacted topics: from their beginning to their end, then on as they grow
+- `item_features`: what is known of a page's candidates beside their counts: features, vectors,
+  margins, what was fitted
+- `latest_layout`: what is known of the newest published layout of a page and segment
+- `page`: what layouts of a page are made from, beside the counts
+- `snapshot`: the compacted topics read once, as they are now
+- `view`: what the compacted topics say: items, their vectors, pages, fitted parameters, published
+  layouts
+- `weighted_counts`: tables of counts summed over time buckets, aligned to a page's candidates and
+  slots
+"""

@@ -12,7 +12,8 @@ import numpy as np
 from policy.arrays import Indices
 from policy.hashes import arm_hashes
 from policy.slates.candidates import candidates
-from schemas.messages import Candidates, CatalogItem
+from schemas.messages.catalog import CatalogItem
+from schemas.messages.pages import Candidates
 
 NO_LIMIT = 2**31
 MAPS = 256

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from policy.arrays import Floats, Vectors
 from schemas.errors import BadRecord
-from schemas.messages import CatalogEmbedding
+from schemas.messages.catalog import CatalogEmbedding
 
 NOTHING = 0
 FIRST_ROWS = 64

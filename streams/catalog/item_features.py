@@ -12,7 +12,8 @@ from policy.model.features import Features, describe
 from policy.model.posteriors import Prior
 from policy.model.priors import Fitted, fitted
 from policy.model.reward import Sold
-from schemas.messages import CatalogItem, PolicyParameters, Sales
+from schemas.messages.catalog import CatalogItem
+from schemas.messages.parameters import PolicyParameters, Sales
 from streams.catalog.candidates import CandidateSet
 from streams.fold.deltas import Traffic
 from streams.state.arrays.tables import Table

@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 from policy.rules.compiled import CompiledRules, compile_rules
 from policy.rules.matching import Arms
-from schemas.messages import CatalogItem, PageRules, PolicyParameters
+from schemas.messages.catalog import CatalogItem
+from schemas.messages.pages import PageRules
+from schemas.messages.parameters import PolicyParameters
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.item_features import ItemFeatures
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from schemas.codec import decoder
 from schemas.errors import BadRecord
-from schemas.messages import PolicyParameters
+from schemas.messages.parameters import PolicyParameters
 from schemas.topics import POLICY_PARAMETERS, Topic
 from streams.catalog.view import READ_TOPICS, CatalogView
 from streams.kafka.reader import read_runs

@@ -16,7 +16,9 @@ import msgspec
 
 from schemas.codec import decode_key, decoder
 from schemas.errors import BadRecord
-from schemas.messages import CatalogEmbedding, CatalogItem, PageRules, PolicyParameters
+from schemas.messages.catalog import CatalogEmbedding, CatalogItem
+from schemas.messages.pages import PageRules
+from schemas.messages.parameters import PolicyParameters
 from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, LAYOUTS, PAGE_RULES, POLICY_PARAMETERS, Topic
 from streams.catalog.candidates import CandidateIndex, CandidateSet, facts
 from streams.catalog.embeddings import Embeddings, filled

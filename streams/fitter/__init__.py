@@ -3,4 +3,10 @@
 The owner of a page is the owner of its partition of `page-rules`, so one process
 fits it at a time.  Nothing waits for a fit: layout producers go on with the
 parameters they have, and a page that was never fitted uses the settings' base rate.
+
+- `app`: the fitter as a Faust application
+- `pacing`: how much of its slot a sponsored rule gets, so that a day's impressions are spread over
+  the day and not exceeded
+- `page`: from the tables of a page's segments to its parameters: a pure function
+- `purchases`: purchases as the fitter reads them: which items were bought in one order
 """

@@ -14,7 +14,8 @@ import msgspec
 
 from schemas.codec import decoder, encode, encode_key
 from schemas.errors import BadRecord, StateAttention
-from schemas.messages import PageRules, PolicyParameters
+from schemas.messages.pages import PageRules
+from schemas.messages.parameters import PolicyParameters
 from schemas.rules import Complements
 from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, PAGE_RULES, POLICY_PARAMETERS
 from streams.catalog.follower import Follower
@@ -25,8 +26,9 @@ from streams.kafka.clients import partition_of
 from streams.kafka.producer import LogProducer, OutgoingRecord
 from streams.kafka.records import TopicPartition
 from streams.metrics import REGISTRY, Registry
+from streams.page_settings import FitterSettings, LayoutSettings
 from streams.retry import Retry
-from streams.settings import FitterSettings, FoldSettings, KafkaSettings, LayoutSettings, RedisSettings
+from streams.settings import FoldSettings, KafkaSettings, RedisSettings
 from streams.state.arrays.tables import Table
 from streams.state.reader import StateReader
 from streams.transport import BatchApp, end_process, reader

@@ -8,7 +8,8 @@ import numpy as np
 
 from policy.arrays import Bools
 from policy.rules.matching import about
-from schemas.messages import CatalogItem, PageRules
+from schemas.messages.catalog import CatalogItem
+from schemas.messages.pages import PageRules
 from schemas.rules import Sponsored
 from streams.settings import DAY_MS, FoldSettings
 from streams.state.arrays.tables import Table

@@ -14,7 +14,9 @@ from policy.model.features import describe
 from policy.model.fitting import Described, PageCounts, fit_page
 from policy.model.outliers import implausible
 from policy.model.reward import Sold, delay_curve, fit_sales, matured
-from schemas.messages import CatalogItem, PageRules, PolicyParameters, Sales
+from schemas.messages.catalog import CatalogItem
+from schemas.messages.pages import PageRules
+from schemas.messages.parameters import PolicyParameters, Sales
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.embeddings import filled
 from streams.catalog.item_features import sold
@@ -22,7 +24,8 @@ from streams.catalog.weighted_counts import ONE, WeightedCounts, weights
 from streams.fitter.pacing import pacing
 from streams.fold.deltas import Traffic
 from streams.fold.measures import DELAY_BINS
-from streams.settings import FoldSettings, LayoutSettings
+from streams.page_settings import LayoutSettings
+from streams.settings import FoldSettings
 from streams.state.arrays.tables import Table
 
 MOST_SEGMENTS = 200
@@ -62,8 +65,8 @@ def start_of(rules: PageRules, others: Sequence[PolicyParameters], settings: Lay
     A page that starts there knows its visitors' habits before any of them came.
     """
     logs = [np.log(one.click_rate) for one in others] + [np.log(settings.click_rate)] * round(PAGES_WEIGHT)
-    usual = examination(rules.slots, {})
-    total, weight = PAGES_WEIGHT * usual, np.full(len(rules.slots), PAGES_WEIGHT)
+    default = examination(rules.slots, {})
+    total, weight = PAGES_WEIGHT * default, np.full(len(rules.slots), PAGES_WEIGHT)
     for one in others:
         looks = np.array(list(one.examination.values()))[: len(total)]
         total[: len(looks)] += looks
@@ -109,11 +112,11 @@ def _shown_most(tables: Mapping[str, Sequence[Table]]) -> dict[str, list[Table]]
     return {segment: learned[segment] for segment in sorted(most[:MOST_SEGMENTS])}
 
 
-def _left_out(tables: Mapping[str, Sequence[Table]], usual: float, times: float) -> list[str]:
+def _left_out(tables: Mapping[str, Sequence[Table]], default: float, times: float) -> list[str]:
     """The segments whose clicks are hardly people's."""
     clicks = [sum(float(one.clicks.sum()) for one in those) for those in tables.values()]
     shown = [sum(float(one.impressions.sum()) for one in those) for those in tables.values()]
-    found = implausible(np.array(clicks), np.array(shown), usual, times)
+    found = implausible(np.array(clicks), np.array(shown), default, times)
     return [segment for segment, out in zip(tables, found, strict=True) if out]
 
 

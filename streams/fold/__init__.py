@@ -4,4 +4,14 @@
 distinct names that a partition may bring; `deltas` adds what was accepted up
 per state group.  `plain` is the same law written the slow and obvious way:
 tests and drills hold the workers' state against it.
+
+- `alarm`: watches the share of invalid records among the recent ones
+- `deltas`: accepted events added up per state group, by the declared measures: integers only, so
+  that order cannot matter
+- `fast`: the fast path of the fold: the common case compiled, with the same results
+- `judge`: what becomes of each record: accepted, skipped, or invalid with a reason
+- `measures`: what is counted: one row per measure, and the arrays in Redis that hold them
+- `plain`: the state law written the slow and obvious way: one pass over each whole partition
+- `quota`: limits on the distinct names that one partition may bring into a time bucket
+- `window`: what was seen lately on a partition, counted in offsets
 """

@@ -34,9 +34,9 @@ class InvalidAlarm:
         self._records += records
         self._invalid += invalid
         while self._batches and self._records - self._batches[0][0] >= self._settings.window_records:
-            old_records, old_unfit = self._batches.popleft()
+            old_records, old_invalid = self._batches.popleft()
             self._records -= old_records
-            self._invalid -= old_unfit
+            self._invalid -= old_invalid
         self._judge(reason)
 
     def _judge(self, reason: str) -> None:

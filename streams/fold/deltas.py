@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from policy.assignment import unit_bin
-from schemas.messages import BASELINE
+from schemas.messages.fields import BASELINE
 from schemas.topics import Topic
 from streams.fold.judge import Accepted
 from streams.fold.measures import BINS, CELLS, DELAY_BINS, TABLE_ARRAYS, Amount, Array, Keying, Measure

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from schemas.messages import Click, Conversion, Impression
+from schemas.messages.events import Click, Conversion, Impression
 from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, Topic
 
 DELAY_BINS = 32

@@ -16,7 +16,7 @@ import numpy as np
 from policy.assignment import unit_bin
 from schemas.codec import decoder
 from schemas.errors import BadRecord
-from schemas.messages import Click, Conversion, Impression
+from schemas.messages.events import Click, Conversion, Impression
 from schemas.topics import BY_NAME, CLICKS, CONVERSIONS, DAY_MS, IMPRESSIONS, Topic
 from streams.fold.deltas import delay_bin, traffic_of
 from streams.fold.judge import SKIPPED, bucket_of

@@ -22,7 +22,7 @@ from zlib import crc32
 
 import numpy as np
 
-from schemas.messages import Impression
+from schemas.messages.events import Impression
 from streams.fold.measures import Event
 from streams.settings import FoldSettings
 

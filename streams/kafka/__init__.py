@@ -1,1 +1,11 @@
-"""Clients, records and readers of Kafka outside of Faust."""
+"""Clients, records and readers of Kafka outside of Faust.
+
+- `bounds`: where partitions begin and end, uncommitted records included
+- `clients`: settings to client libraries of Kafka: Faust, aiokafka and librdkafka
+- `log_source`: where a replay reads from: the topics, as workers read them but in no group
+- `parsed`: records as aiokafka's parser yields them
+- `producer`: records out: one idempotent producer whose deliveries can be awaited
+- `reader`: reading a topic to its end, as it is now, outside of any group
+- `records`: what crosses between the transport and the agents: records and batches of them
+- `unreadable`: records that aiokafka's parser refuses, read by librdkafka
+"""

@@ -11,11 +11,13 @@ from schemas.topics import LAYOUT_REQUESTS, LAYOUTS_HISTORY
 from streams.catalog.follower import Follower
 from streams.catalog.view import CatalogView
 from streams.kafka.records import TopicPartition
+from streams.layouts.clock import Decided
 from streams.layouts.guard_rail import GuardRail
-from streams.layouts.producer import Decided, LayoutProducer
+from streams.layouts.producer import LayoutProducer
 from streams.metrics import REGISTRY, Registry
+from streams.page_settings import ExperimentSettings, LayoutSettings
 from streams.retry import Retry
-from streams.settings import ExperimentSettings, FoldSettings, KafkaSettings, LayoutSettings, RedisSettings
+from streams.settings import FoldSettings, KafkaSettings, RedisSettings
 from streams.state.connection.pipelined import PipelinedClient
 from streams.state.layout_versions import Versions
 from streams.state.reader import StateReader

@@ -9,7 +9,8 @@ import msgspec
 
 from policy.assignment import slate_chances
 from policy.slates.composition import Composition
-from schemas.messages import MAIN, Layout, LayoutBranch, PageRules, PolicyChoice
+from schemas.messages.layouts import Layout, LayoutBranch
+from schemas.messages.pages import MAIN, PageRules, PolicyChoice
 
 
 def most_variants(rules: PageRules) -> int:

@@ -19,13 +19,15 @@ from policy.model.reward import ClickValue
 from policy.model.reward import click_value as worth_of
 from policy.slates.composition import Composition, Statistics
 from policy.slates.composition import compose as slates_of
-from schemas.messages import Layout, PolicyChoice, Sales
+from schemas.messages.layouts import Layout
+from schemas.messages.pages import PolicyChoice
+from schemas.messages.parameters import Sales
 from streams.catalog.item_features import base, sold
 from streams.catalog.page import Page
 from streams.catalog.weighted_counts import ONE, WeightedCounts, weights
 from streams.fold.deltas import WHOLE_PAGE, Traffic
 from streams.layouts.branches import most_variants, with_branches
-from streams.settings import LayoutSettings
+from streams.page_settings import LayoutSettings
 from streams.state.arrays.tables import Table
 from streams.state.reader import KeyState
 
@@ -137,7 +139,7 @@ def statistics_of(
     weight_of = weights(tables, settings.half_life_ms)
     weighted_counts.move_to(tables, weight_of)
     click_value = _worth(tables, weight_of, page, settings)
-    usual = base(fitted, settings.click_rate, settings.strength)
+    default = base(fitted, settings.click_rate, settings.strength)
     looks = examination(page.rules.slots, fitted.examination if fitted else {})
     learned, holdout = Traffic.LEARNED, Traffic.HOLDOUT
     impressions, clicks = weighted_counts.impressions[learned] / ONE, weighted_counts.clicks[learned] / ONE
@@ -153,8 +155,8 @@ def statistics_of(
         examination=looks,
         prior=weighted_counts.priors(page.item_features, segment, impressions, clicks, looks).prior
         if page.item_features
-        else usual,
-        base=usual,
+        else default,
+        base=default,
         click_value=click_value,
         retained=retained(weighted_counts.click_days(), settings.drift) if settings.drift else None,
     )

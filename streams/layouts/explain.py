@@ -13,13 +13,14 @@ from policy.model.priors import unpacked
 from policy.rules.compiled import CompiledRules
 from policy.slates.composition import Statistics
 from policy.slates.sampling import beta_draws
-from schemas.messages import Layout, PolicyParameters
+from schemas.messages.layouts import Layout
+from schemas.messages.parameters import PolicyParameters
 from streams.catalog.item_features import ItemFeatures
 from streams.catalog.page import Page
 from streams.catalog.weighted_counts import WeightedCounts
 from streams.layouts.compose import compose, explored, statistics_of
 from streams.layouts.guard_rail import guarded
-from streams.settings import LayoutSettings
+from streams.page_settings import LayoutSettings
 from streams.state.reader import KeyState
 
 

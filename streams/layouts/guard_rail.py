@@ -14,14 +14,14 @@ from math import isfinite
 import msgspec
 
 from policy.experiments.health import Health
-from schemas.messages import Layout
+from schemas.messages.layouts import Layout
 from streams.catalog.latest_layout import LatestLayout
 from streams.catalog.page import Key
 from streams.catalog.view import CatalogView, Changes
 from streams.metrics import Registry
-from streams.metrics.table import MOST_PAGES
+from streams.metrics.metric import MOST_PAGES
+from streams.page_settings import ExperimentSettings, LayoutSettings
 from streams.retry import Retry
-from streams.settings import ExperimentSettings, LayoutSettings
 from streams.state.arrays.experiment_bins import health_of
 from streams.state.reader import StateReader
 

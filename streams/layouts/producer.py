@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 from zlib import crc32
@@ -22,7 +20,7 @@ from policy.assignment import Epoch, epoch_of
 from policy.slates.entropy import entropy
 from schemas.codec import decode_key, decoder, encode, encode_key
 from schemas.errors import BadRecord, StateAttention
-from schemas.messages import Layout, LayoutRequest
+from schemas.messages.layouts import Layout, LayoutRequest
 from schemas.topics import LAYOUT_REQUESTS, LAYOUTS, LAYOUTS_HISTORY
 from streams.catalog.latest_layout import LatestLayout, latest_layout_of
 from streams.catalog.page import Key
@@ -32,11 +30,12 @@ from streams.fold.deltas import WHOLE_PAGE
 from streams.kafka.clients import partition_of
 from streams.kafka.producer import LogProducer, OutgoingRecord
 from streams.kafka.records import Batch, TopicPartition
+from streams.layouts.clock import Clock, Decided
 from streams.layouts.compose import compose, stamped, unshadowed
 from streams.layouts.schedule import Schedule
 from streams.metrics import REGISTRY, Registry
+from streams.page_settings import LayoutSettings
 from streams.retry import Retry
-from streams.settings import LayoutSettings
 from streams.state.layout_versions import Versions
 from streams.state.reader import KeyState, StateReader
 
@@ -50,32 +49,6 @@ LIST_MS = 10_000.0
 
 log = logging.getLogger("reshelf")
 _decode_request = decoder(LayoutRequest)
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """Times in milliseconds: since 1970, of a clock that is never set back, and of a processor that this thread had."""
-
-    wall: Callable[[], int] = lambda: time.time_ns() // 1_000_000
-    steady: Callable[[], float] = lambda: time.perf_counter() * 1000
-    busy: Callable[[], float] = lambda: time.thread_time() * 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """What became of a key that was due: `result` as in reshelf_layouts_total.
-
-    Its turn came, its counts were read, its layout was composed, and it was done with at these
-    milliseconds of the steady clock.
-    """
-
-    key: Key
-    watermarks: Mapping[str, Sequence[int]]
-    result: Literal["published", "unchanged", "refused"]
-    taken_at: float
-    read_at: float
-    composed_at: float
-    done_at: float
 
 
 class LayoutProducer:

@@ -1,5 +1,6 @@
 """The learner: event batches into the state, each exactly once.
 
-`partition` carries one partition from batch to state; `alarm` watches the share
-of invalid records; `agent` is the Faust app around them.
+- `agent`: the learner as a Faust app: batches in, state and layout requests out
+- `layout_requests`: which keys want a layout, and when they are asked for: a pure object, the time
+  comes in with every call
 """

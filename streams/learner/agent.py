@@ -19,7 +19,7 @@ import faust
 
 from schemas.codec import encode, encode_key
 from schemas.errors import StateAttention
-from schemas.messages import LayoutRequest
+from schemas.messages.layouts import LayoutRequest
 from schemas.topics import DEAD_LETTERS, FOLDED_TOPICS, IMPRESSIONS, LAYOUT_REQUESTS
 from streams.fold.alarm import InvalidAlarm
 from streams.fold.deltas import WHOLE_PAGE

@@ -1,7 +1,17 @@
-"""What each process counts and times of itself: one table, a registry of values, and Prometheus's text form."""
+"""What each process counts and times of itself: one table, a registry of values, and Prometheus's text form.
 
+- `metric`: what a metric is, and the buckets of histograms
+- `page`: the page of metrics, written from their table: `make generated`
+- `registry`: the values of one process; to count costs some microseconds: count by batch, never by
+  event
+- `services`: the metrics of what runs beside the stream workers: encoder, console and edge
+- `table`: the table of all metrics: what is told, by whom, what it means, and what to do about it
+- `text`: Prometheus's text format 0.0.4, and what the operating system knows of this process
+"""
+
+from streams.metrics.metric import Metric
 from streams.metrics.registry import REGISTRY, Distribution, Registry, Sample
-from streams.metrics.table import METRICS, Metric
+from streams.metrics.table import METRICS
 from streams.metrics.text import CONTENT_TYPE, exposition
 
 __all__ = ["CONTENT_TYPE", "METRICS", "REGISTRY", "Distribution", "Metric", "Registry", "Sample", "exposition"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from streams.metrics.table import METRICS, Metric
+from streams.metrics.metric import Metric
+from streams.metrics.table import METRICS
 
 HEAD = """# Metrics
 

@@ -6,30 +6,8 @@ of pages the first `MOST_PAGES`; never a unit, an item, a segment or an address 
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
-
-Kind = Literal["counter", "gauge", "histogram"]
-MOST_PAGES = 50
-"""Pages that have samples of their own, in the order of their names."""
-SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-AGES = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
-SHARES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-
-
-class Metric(NamedTuple):
-    """One family; `told_by` says which processes have it, `remedy` what to do when it is not as it should be.
-
-    `bounds` are the upper ends of a histogram's buckets, without the last one, which is infinite.
-    """
-
-    name: str
-    kind: Kind
-    told_by: str
-    labels: tuple[str, ...]
-    meaning: str
-    remedy: str
-    bounds: tuple[float, ...] = ()
-
+from streams.metrics.metric import AGES, SECONDS, SHARES, Metric
+from streams.metrics.services import SERVICES
 
 _ALL = (
     Metric(
@@ -251,101 +229,6 @@ _ALL = (
         "1 where the holdout has more or fewer units than it should.",
         "1: trust no figure of the experiment; check that renderers choose as policy/vectors.json says and report it.",
     ),
-    Metric(
-        "reshelf_encoder_texts_total",
-        "counter",
-        "encoder",
-        ("result",),
-        "Texts of items: encoded, skipped as already encoded, truncated (and encoded), failed, or deleted.",
-        "Failed: look at dead-letters. Truncated: put what matters first in the texts.",
-    ),
-    Metric(
-        "reshelf_encoder_waiting_texts",
-        "gauge",
-        "encoder",
-        (),
-        "Texts that wait to be encoded.",
-        "Not falling: use a GPU, or a larger encoder.batch.",
-    ),
-    Metric(
-        "reshelf_encoder_model_seconds_total",
-        "counter",
-        "encoder",
-        (),
-        "Time spent in the model.",
-        "Divided by the texts encoded, it is the speed of the device.",
-    ),
-    Metric(
-        "reshelf_state_lag_records",
-        "gauge",
-        "console",
-        ("topic", "partition"),
-        "Records between the end of the log and the lowest watermark in Redis, whether a worker runs or not.",
-        "Rising: no worker has the partition, or workers are too slow.",
-    ),
-    Metric(
-        "reshelf_state_age_seconds",
-        "gauge",
-        "console",
-        (),
-        "Age of the newest record in the state, for the partition that is furthest behind; 0 where none is behind.",
-        "Rising: as for lag.",
-    ),
-    Metric(
-        "reshelf_workers",
-        "gauge",
-        "console",
-        ("role",),
-        "Workers in the consumer group of each role. The embedded broker does not report them.",
-        "0: start one.",
-    ),
-    Metric(
-        "reshelf_redis_memory_bytes",
-        "gauge",
-        "console",
-        ("server",),
-        "Memory that Redis uses for data.",
-        "Near the limit: use more memory, a shorter fold.bucket_ttl_ms in a new namespace, or a cluster.",
-    ),
-    Metric(
-        "reshelf_redis_memory_limit_bytes",
-        "gauge",
-        "console",
-        ("server",),
-        "What maxmemory allows; 0: no limit.",
-        "0: set maxmemory with maxmemory-policy noeviction, so that Redis refuses writes before memory runs out.",
-    ),
-    Metric(
-        "reshelf_console_away",
-        "gauge",
-        "console",
-        (),
-        "1 while Kafka or Redis does not answer the console.",
-        "1: `reshelf doctor` says which of them is away.",
-    ),
-    Metric(
-        "reshelf_http_requests_total",
-        "counter",
-        "console, edge",
-        ("route", "status"),
-        "Requests answered, by the kind of address and the HTTP status.",
-        "Many 401: a token is wrong. Many 429: a client sends too much. 5xx: Kafka or Redis is away.",
-    ),
-    Metric(
-        "reshelf_edge_events_total",
-        "counter",
-        "edge",
-        ("result",),
-        "Events sent to POST /events: accepted, or why they were refused.",
-        "Many refused: compare the sender with GET /openapi.json. Reason broker: Kafka is away.",
-    ),
-    Metric(
-        "reshelf_edge_layouts",
-        "gauge",
-        "edge",
-        (),
-        "Layouts that the edge has in memory.",
-        "0: check whether a layouts worker runs.",
-    ),
+    *SERVICES,
 )
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}

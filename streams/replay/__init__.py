@@ -3,4 +3,10 @@
 Records come from Kafka or from an archive, are judged and folded by the learner's own
 functions, and go into a namespace of their own.  A replay that was killed goes on
 where its watermarks stand; two replays of one stretch give the same bytes.
+
+- `archive`: an archive of event topics, a file for each partition: what the log held, kept beyond
+  its retention
+- `json_lines`: records of a partition as JSON lines, one a line
+- `parquet`: records of a partition as a Parquet file
+- `run`: one replay, from its first record to the last watermark
 """

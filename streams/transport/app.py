@@ -33,7 +33,7 @@ from schemas.errors import BadSettings, ReshelfError
 from streams.cancellation import cancel_all, run_exclusively
 from streams.kafka.clients import bootstrap_servers, quiet_loggers
 from streams.settings import HealthSettings, KafkaSettings
-from streams.transport.consumer import reader
+from streams.transport.driver import reader
 from streams.transport.health import HealthServer, Vitals
 from streams.transport.watchdog import Watchdog
 from streams.transport.wiring import ROUND_ROBIN, OnError, Resume, Revoked, Wiring
@@ -46,7 +46,7 @@ STREAM_BATCHES = 2
 STOP_WAIT_S = 5.0
 """From the signal to the end of the process at most."""
 
-TRANSPORTS.aliases[SCHEME] = "streams.transport.consumer:Transport"
+TRANSPORTS.aliases[SCHEME] = "streams.transport.driver:Transport"
 
 
 class _ConsumerOnly(BootStrategy):

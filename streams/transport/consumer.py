@@ -17,10 +17,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
-import faust
-from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
-from faust.transport.drivers.aiokafka import Transport as FaustTransport
 from faust.types import TP, ConsumerMessage
 
 from schemas.errors import StateAttention, Transient
@@ -29,26 +26,13 @@ from streams.retry import Retry
 from streams.transport.faust_stubs import FaustStubs
 from streams.transport.ledger import VOID, Delivery, Ledger, Partition
 from streams.transport.pace import READ_WAIT_S, Pace
+from streams.transport.rebalance import RebalanceListener
 from streams.transport.source import Source
 from streams.transport.wiring import Wiring
 
 COMMIT_WAIT_S = 1.0
 FINISH_WAIT_S = 2.0
 """Batches in work get so long to be acknowledged at a rebalance or stop."""
-
-
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
-    def __init__(self, consumer: BatchConsumer) -> None:
-        self._consumer = consumer
-
-    async def on_partitions_revoked(self, revoked: Iterable[tuple[str, int]]) -> None:
-        self._consumer.app.on_rebalance_start()
-        await self._consumer.guarded(self._consumer.on_partitions_revoked({TP(*tp) for tp in revoked}))
-
-    async def on_partitions_assigned(self, assigned: Iterable[tuple[str, int]]) -> None:
-        generation = self._consumer.source.generation
-        self._consumer.app.consumer_generation_id = generation
-        await self._consumer.guarded(self._consumer.on_partitions_assigned({TP(*tp) for tp in assigned}, generation))
 
 
 class BatchConsumer(FaustStubs):
@@ -293,7 +277,7 @@ class BatchConsumer(FaustStubs):
             error = self.wiring.missing(missing)
             self.wiring.on_error(error)
             raise error
-        self.source.consumer.subscribe(topics=set(wanted), listener=_Listener(self))
+        self.source.consumer.subscribe(topics=set(wanted), listener=RebalanceListener(self))
 
     def assignment(self) -> set[TP]:
         return set() if self._source is None else {TP(*tp) for tp in self._source.consumer.assignment()}
@@ -312,14 +296,3 @@ class BatchConsumer(FaustStubs):
 
     def topic_partitions(self, topic: str) -> int | None:
         return len(self.source.consumer.partitions_for_topic(topic) or ()) or None
-
-
-class Transport(FaustTransport):
-    """What Faust makes of a broker URL with the scheme `batches`."""
-
-    Consumer = BatchConsumer
-
-
-def reader(app: faust.App) -> BatchConsumer:
-    """The batch consumer of a running application: rewind, is_current, owned, bounds."""
-    return cast(BatchConsumer, app.consumer)

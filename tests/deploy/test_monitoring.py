@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from streams.metrics import METRICS
-from streams.metrics.table import Metric
+from streams.metrics.metric import Metric
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 RULES: list[dict[str, Any]] = [

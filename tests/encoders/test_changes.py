@@ -14,7 +14,7 @@ from encoders.changes import Changes, Origin
 from encoders.text import content_hash, text_of
 from encoders.wire import embedding
 from schemas.codec import decoder, encode
-from schemas.messages import CatalogEmbedding, CatalogItem
+from schemas.messages.catalog import CatalogEmbedding, CatalogItem
 from streams.catalog.embeddings import Embeddings
 
 ITEMS = ["a", "b", "c"]

@@ -18,7 +18,7 @@ from reshelf.cli.main import run
 from reshelf.topics.publish import deliver
 from schemas import dead_letters
 from schemas.codec import decoder, encode
-from schemas.messages import CatalogEmbedding, CatalogItem
+from schemas.messages.catalog import CatalogEmbedding, CatalogItem
 from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, DEAD_LETTERS, Topic
 from streams.kafka.clients import confluent_consumer_config, confluent_producer_config
 from streams.settings import KafkaSettings
@@ -117,7 +117,9 @@ def test_only_changed_texts_are_encoded_and_deleted_items_lose_their_vector(
     assert (again.counts.encoded, again.counts.deleted) == (0, 0)
 
 
-def test_what_is_unfit_is_put_aside_once_and_stops_nothing(settings: KafkaSettings, make_worker: MakeWorker) -> None:
+def test_what_is_invalid_is_dead_lettered_once_and_stops_nothing(
+    settings: KafkaSettings, make_worker: MakeWorker
+) -> None:
     surrogate = encode(CatalogItem("b", "X")).replace(b"X", b"\\ud800")
     deliver(settings, CATALOG_ITEMS, [(b"a", b"{no json"), (b"b", surrogate)])
     publish(settings, [CatalogItem("c", "Coat")])

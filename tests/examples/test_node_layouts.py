@@ -14,7 +14,8 @@ import pytest
 from policy.assignment import choose
 from policy.vectors import published
 from schemas.codec import encode, encode_key
-from schemas.messages import FALLBACK, Layout, LayoutBranch
+from schemas.messages.fields import FALLBACK
+from schemas.messages.layouts import Layout, LayoutBranch
 from schemas.topics import LAYOUTS
 from tests.reshelf.test_layouts_command import NOW_MS, layout
 

@@ -26,7 +26,9 @@ from policy.assignment import choose
 from reshelf.processes.children import free_port
 from schemas import export
 from schemas.codec import decoder, encode, encode_key
-from schemas.messages import FALLBACK, Click, Impression, Layout, Purchase, PurchaseLine, SlotItem
+from schemas.messages.events import Click, Impression, Purchase, PurchaseLine, SlotItem
+from schemas.messages.fields import FALLBACK
+from schemas.messages.layouts import Layout
 from schemas.topics import CLICKS, IMPRESSIONS, LAYOUTS, PURCHASES, Topic
 from streams.kafka.clients import confluent_producer_config, partition_of
 from streams.kafka.reader import partitions, reader, to_the_end

@@ -21,7 +21,8 @@ from policy.rules.compiled import compile_rules
 from policy.rules.matching import Arms
 from policy.slates.composition import Statistics, compose
 from policy.slates.scoring import POLICIES
-from schemas.messages import CatalogItem, PageRules, PolicyChoice, PolicyName
+from schemas.messages.catalog import CatalogItem
+from schemas.messages.pages import PageRules, PolicyChoice, PolicyName
 from schemas.rules import Boost, Cap, Complements, Exposure, Match, Pin, Placement, Rule, Spacing, Sponsored
 
 T = TypeVar("T")

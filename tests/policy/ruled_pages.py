@@ -14,7 +14,8 @@ from policy.model.examination import examination
 from policy.rules.compiled import CompiledRules, compile_rules
 from policy.rules.matching import Arms
 from policy.slates.fill import SlateSet, fill
-from schemas.messages import CatalogItem, PageRules
+from schemas.messages.catalog import CatalogItem
+from schemas.messages.pages import PageRules
 from schemas.rules import Boost, Cap, Complements, Exposure, Match, Pin, Placement, Rule, Spacing, Sponsored
 
 SLOTS = ("hero", "a", "b", "c", "d")

@@ -25,7 +25,8 @@ from policy.assignment import (
     variant_of,
 )
 from policy.vectors import published, rendered
-from schemas.messages import BASELINE, Layout, LayoutBranch
+from schemas.messages.fields import BASELINE
+from schemas.messages.layouts import Layout, LayoutBranch
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 UNITS = [f"unit-{number}" for number in range(20_000)]

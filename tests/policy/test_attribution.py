@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from policy.attribution import ClickRecord, LogEntry, attribute, plain_attribution
 from schemas.codec import decoder, encode
-from schemas.messages import Click, Conversion, Purchase, PurchaseLine
+from schemas.messages.events import Click, Conversion, Purchase, PurchaseLine
 
 CLICK = ClickRecord(
     offset=0,

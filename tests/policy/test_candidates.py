@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.slates.candidates import candidates
-from schemas.messages import Candidates, CatalogItem
+from schemas.messages.catalog import CatalogItem
+from schemas.messages.pages import Candidates
 
 BOOT = CatalogItem("boot", "Boot", category="shoes", brand="north", tags=["winter", "new"])
 CLOG = CatalogItem("clog", "Clog", category="shoes", brand="south")

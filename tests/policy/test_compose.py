@@ -22,7 +22,8 @@ from policy.slates.arrangement import propensities, slates
 from policy.slates.composition import Statistics, compose
 from policy.slates.sampling import click_normals
 from policy.slates.scoring import POLICIES, Belief, Random, baseline
-from schemas.messages import CatalogItem, PageRules, PolicyChoice, PolicyName
+from schemas.messages.catalog import CatalogItem
+from schemas.messages.pages import PageRules, PolicyChoice, PolicyName
 from schemas.rules import Boost, Match, Spacing
 
 PRIOR = Prior(0.02, 50.0)

@@ -32,7 +32,8 @@ from policy.model.priors import (
 from policy.model.priors import fitted as fitted_arms
 from policy.model.strength import fit_strength
 from schemas.codec import decoder, encode
-from schemas.messages import CatalogItem, PolicyParameters, SegmentFit
+from schemas.messages.catalog import CatalogItem
+from schemas.messages.parameters import PolicyParameters, SegmentFit
 from tests.policy.fitted_world import World, world
 
 BASE = 0.02, 50.0

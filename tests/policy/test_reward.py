@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from policy.hashes import arm_hashes
 from policy.model.reward import SECOND_MS, Sold, click_value, delay_curve, fit_sales, matured
 from policy.slates.sampling import click_value_draws, sale_normals
-from schemas.messages import Sales
+from schemas.messages.parameters import Sales
 
 USUAL = Sales(conversion_rate=0.05, strength=40.0, amount=5_000.0, deviation=2_000.0)
 NONE = np.zeros(1)

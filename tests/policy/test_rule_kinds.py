@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from policy.rules.compiled import next_change
 from policy.rules.kinds.pin import slates_of_share
-from schemas.messages import CatalogItem, PageRules
+from schemas.messages.catalog import CatalogItem
+from schemas.messages.pages import PageRules
 from schemas.rules import Boost, Cap, Complements, Exposure, Match, Pin, Placement, Rule, Spacing, Sponsored
 from tests.policy.ruled_pages import ITEMS, NAMES, NOW, SLOTS, compile_page, compiled_for, filled, stocked
 

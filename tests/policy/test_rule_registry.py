@@ -14,7 +14,7 @@ from policy.rules.order import Relaxation
 from policy.rules.registry import KINDS
 from policy.slates.compiled import BUILT, scan
 from schemas import rules as declared
-from schemas.messages import PageRules
+from schemas.messages.pages import PageRules
 from schemas.rules import Boost, Cap, Complements, Exposure, Match, Pin, Placement, Rule, Spacing, Sponsored
 from tests.policy.ruled_pages import SLOTS, compile_page, stocked
 

@@ -18,7 +18,8 @@ from policy.slates.arrangement import slates
 from policy.slates.compiled import BUILT
 from policy.slates.fill import fill
 from policy.slates.greedy import Greedy
-from schemas.messages import CatalogItem, PageRules
+from schemas.messages.catalog import CatalogItem
+from schemas.messages.pages import PageRules
 from schemas.rules import Boost, Cap, Exposure, Match, Pin, Placement, Rule, Spacing, Sponsored
 from tests.policy.ruled_pages import (
     DAY_MS,

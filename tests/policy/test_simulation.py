@@ -14,7 +14,7 @@ from policy.simulation.learned import Learned, Setup
 from policy.simulation.race import batches, opened, race
 from policy.simulation.shop import HIGHEST, LOWEST, SPREAD, Offer, Seen, Shape
 from policy.simulation.visits import Cascade, PositionBased, Visitors
-from schemas.messages import PolicyChoice
+from schemas.messages.pages import PolicyChoice
 
 SEEDS = st.integers(0, 2**32 - 1)
 SMALL = Shape(segments=3, items=20, slots=4, size=4, views_per_day=500, new=0.1)

@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from reshelf.cli.main import run
 from reshelf.inspect.posterior_summary import posterior_summary
 from reshelf.inspect.search import Question, nearest, ranked
-from schemas.messages import CatalogItem, PageRules
+from schemas.messages.catalog import CatalogItem
+from schemas.messages.pages import PageRules
 from schemas.topics import CATALOG_ITEMS
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.page import Page
 from streams.fold.deltas import Traffic
-from streams.settings import LayoutSettings
+from streams.page_settings import LayoutSettings
 from streams.state.reader import KeyState
 from tests.encoders.conftest import NO_TORCH
 from tests.streams.layout_inputs import table

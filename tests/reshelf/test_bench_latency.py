@@ -23,7 +23,7 @@ from reshelf.cli.front import Front
 from reshelf.cli.main import cli
 from schemas.errors import ReshelfError
 from streams.catalog.page import Key
-from streams.layouts.producer import Decided
+from streams.layouts.clock import Decided
 
 HOME, CART = Key("home", "new"), Key("cart", "new")
 

@@ -24,7 +24,7 @@ from reshelf.cli.plugins import OFFERED, plugins
 from reshelf.settings import fields, variable
 from reshelf.topics.admin import apply
 from schemas.codec import encode
-from schemas.messages import CatalogItem
+from schemas.messages.catalog import CatalogItem
 from schemas.topics import EVENT_TOPICS
 from streams.settings import FoldSettings, KafkaSettings
 from streams.state import keys

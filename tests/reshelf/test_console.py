@@ -25,7 +25,8 @@ from reshelf.service_settings import ConsoleSettings
 from reshelf.settings import Settings
 from schemas.dead_letters import DeadLetter
 from schemas.errors import BadSettings
-from schemas.messages import Layout, PageRules
+from schemas.messages.layouts import Layout
+from schemas.messages.pages import PageRules
 from schemas.topics import DEAD_LETTERS, EVENT_TOPICS
 from streams.catalog.page import Key
 from streams.settings import FoldSettings, KafkaSettings, RedisSettings

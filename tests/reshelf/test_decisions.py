@@ -32,18 +32,11 @@ from reshelf.evaluation.follow import Progress, Running, follow
 from reshelf.evaluation.join import DecisionLog, Outcome, View, join
 from reshelf.evaluation.recompose import Past, Recomposer
 from schemas.codec import encode, encode_key
-from schemas.messages import (
-    BASELINE,
-    Candidates,
-    Click,
-    Conversion,
-    Impression,
-    Layout,
-    LayoutBranch,
-    PageRules,
-    PolicyParameters,
-    SlotItem,
-)
+from schemas.messages.events import Click, Conversion, Impression, SlotItem
+from schemas.messages.fields import BASELINE
+from schemas.messages.layouts import Layout, LayoutBranch
+from schemas.messages.pages import Candidates, PageRules
+from schemas.messages.parameters import PolicyParameters
 from schemas.topics import (
     CATALOG_ITEMS,
     CLICKS,
@@ -62,7 +55,8 @@ from streams.fold.plain import PlainFold
 from streams.kafka.clients import confluent_producer_config
 from streams.kafka.reader import Read
 from streams.kafka.records import TopicPartition
-from streams.settings import FoldSettings, KafkaSettings, LayoutSettings
+from streams.page_settings import LayoutSettings
+from streams.settings import FoldSettings, KafkaSettings
 from streams.state.export import table_rows
 from tests.streams.layout_inputs import Topics, item
 from tests.streams.logs import FOLD, Log, logs

@@ -25,7 +25,7 @@ from reshelf.evaluation.tuning import setup_of
 from reshelf.inspect.search import Question
 from reshelf.settings import Settings
 from schemas.export import GENERATED
-from schemas.messages import PolicyChoice
+from schemas.messages.pages import PolicyChoice
 from schemas.topics import DAY_MS
 from streams.state.arrays.experiment_bins import health_of
 
@@ -81,7 +81,7 @@ def test_the_contract_names_the_window_of_the_settings() -> None:
     field = json.loads((GENERATED / "page-rules.json").read_text())["properties"]["attribution_window"]
     assert field["default"] == USUAL.attribution.window_ms
     assert "attribution.window_ms" in field["description"]
-    assert "`attribution.window_ms` of the settings, 7 days where" in (ROOT / "docs/rules.md").read_text()
+    assert "`attribution.window_ms` of the settings, 7 days where" in (ROOT / "docs/concepts/rules.md").read_text()
     assert USUAL.attribution.window_ms == 7 * DAY_MS
 
 

@@ -37,7 +37,10 @@ from reshelf.processes.parts import ROLES
 from reshelf.rules.topic import history, newest, publish
 from schemas.codec import decoder, encode, encode_key
 from schemas.errors import BadSettings
-from schemas.messages import BASELINE, FALLBACK, CatalogItem, Layout, PageRules
+from schemas.messages.catalog import CatalogItem
+from schemas.messages.fields import BASELINE, FALLBACK
+from schemas.messages.layouts import Layout
+from schemas.messages.pages import PageRules
 from schemas.topics import BY_NAME, CATALOG_ITEMS, CLICKS, IMPRESSIONS, LAYOUTS, PURCHASES
 from streams.kafka.clients import confluent_consumer_config, confluent_producer_config
 from streams.settings import KafkaSettings

@@ -20,7 +20,8 @@ from reshelf.drill.slow import slow_redis
 from reshelf.drill.verify import Logged, check_acknowledged, check_conversions, check_layouts, compare
 from reshelf.settings import Settings
 from schemas.codec import encode_key
-from schemas.messages import Click, Conversion, Layout, Purchase, PurchaseLine
+from schemas.messages.events import Click, Conversion, Purchase, PurchaseLine
+from schemas.messages.layouts import Layout
 from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, LAYOUTS, PURCHASES
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings

@@ -36,7 +36,8 @@ from reshelf.edge.slates import unit_of
 from reshelf.service_settings import EdgeSettings
 from schemas.codec import encode, encode_key
 from schemas.errors import BadRecord, BadSettings
-from schemas.messages import BASELINE, FALLBACK, Layout
+from schemas.messages.fields import BASELINE, FALLBACK
+from schemas.messages.layouts import Layout
 from schemas.topics import CLICKS, LAYOUTS
 from streams.access import required_token
 from streams.kafka.clients import confluent_producer_config

@@ -16,7 +16,9 @@ from reshelf.cli.main import run
 from reshelf.inspect.explain import arm_of, explained, listing, story
 from reshelf.settings import Settings
 from schemas.errors import ReshelfError
-from schemas.messages import CatalogItem, PageRules, PolicyChoice, PolicyParameters, SegmentFit
+from schemas.messages.catalog import CatalogItem
+from schemas.messages.pages import PageRules, PolicyChoice
+from schemas.messages.parameters import PolicyParameters, SegmentFit
 from schemas.rules import Boost, Match, Pin
 from schemas.topics import DAY_MS
 from streams.catalog.candidates import CandidateSet
@@ -25,7 +27,7 @@ from streams.catalog.page import Page
 from streams.fold.deltas import Traffic
 from streams.layouts.compose import compose
 from streams.layouts.explain import explain
-from streams.settings import LayoutSettings
+from streams.page_settings import LayoutSettings
 from streams.state.reader import KeyState
 from tests.streams.layout_inputs import table
 from tests.streams.test_layouts_worker import FOLD, Shop, open_shop  # noqa: F401  a fixture

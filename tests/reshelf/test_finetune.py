@@ -17,7 +17,8 @@ from reshelf.cli.main import run
 from reshelf.evaluation.finetuning import paired
 from reshelf.topics.publish import deliver
 from schemas.codec import decoder, encode
-from schemas.messages import CatalogEmbedding, CatalogItem, Click, Conversion
+from schemas.messages.catalog import CatalogEmbedding, CatalogItem
+from schemas.messages.events import Click, Conversion
 from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, CLICKS
 from streams.settings import FoldSettings, KafkaSettings
 from tests.encoders.conftest import NO_TORCH

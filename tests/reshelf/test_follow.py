@@ -13,7 +13,7 @@ from policy.evaluation.estimators import Evidence
 from reshelf.evaluation.arrays import page_log
 from reshelf.evaluation.follow import Running
 from schemas.codec import encode
-from schemas.messages import Click, Conversion, Impression
+from schemas.messages.events import Click, Conversion, Impression
 from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, LAYOUTS_HISTORY, Topic
 from streams.kafka.reader import Read
 from streams.settings import FoldSettings

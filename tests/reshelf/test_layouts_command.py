@@ -18,7 +18,7 @@ from rich.console import Console
 from reshelf.inspect.layouts_topic import follow, heading, newest, slots_table
 from schemas.codec import encode, encode_key
 from schemas.errors import Transient
-from schemas.messages import Layout
+from schemas.messages.layouts import Layout
 from schemas.topics import LAYOUTS
 from streams.kafka.clients import confluent_producer_config
 from streams.settings import KafkaSettings

@@ -29,16 +29,10 @@ from reshelf.namespaces.open_state import namespace_settings, settings_of
 from reshelf.settings import Settings, load_settings
 from schemas.codec import encode, encode_key
 from schemas.errors import BadSettings, StateAttention
-from schemas.messages import (
-    Candidates,
-    CatalogEmbedding,
-    Click,
-    Conversion,
-    Impression,
-    Layout,
-    PageRules,
-    SlotItem,
-)
+from schemas.messages.catalog import CatalogEmbedding
+from schemas.messages.events import Click, Conversion, Impression, SlotItem
+from schemas.messages.layouts import Layout
+from schemas.messages.pages import Candidates, PageRules
 from schemas.topics import (
     CATALOG_EMBEDDINGS,
     CATALOG_ITEMS,
@@ -98,7 +92,7 @@ def shop(
     publish(KafkaSettings(bootstrap=broker, prefix=prefix))
     asyncio.run(count(redis_url))
     environment = {"KAFKA__BOOTSTRAP": broker, "KAFKA__PREFIX": prefix, "REDIS__URL": redis_url}
-    experiment = {"EXPERIMENT__SINCE_MS": str(SINCE), "EXPERIMENT__BEFORE_MS": str(SINCE - DAY_MS)}
+    experiment = {"EXPERIMENT__SINCE_MS": str(SINCE), "EXPERIMENT__PRE_PERIOD_SINCE_MS": str(SINCE - DAY_MS)}
     for key, value in {**environment, **experiment}.items():
         monkeypatch.setenv(f"RESHELF_{key}", value)
     settings = load_settings().settings

@@ -20,7 +20,8 @@ from reshelf.datasets.open_bandit import HeldIds, OpenBandit, RowEvents, missing
 from reshelf.processes.children import process
 from schemas.codec import decoder, encode
 from schemas.errors import BadSettings
-from schemas.messages import CatalogItem, Click, Impression
+from schemas.messages.catalog import CatalogItem
+from schemas.messages.events import Click, Impression
 from schemas.topics import CLICKS, IMPRESSIONS
 from streams.kafka.bounds import log_bounds
 from streams.settings import KafkaSettings

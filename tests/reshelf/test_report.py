@@ -25,7 +25,7 @@ from reshelf.inspect.experiment import Point, over_time
 from reshelf.inspect.report.charts import WIDTH, Bar, Bounds, band, bars
 from reshelf.inspect.report.page import uplift_over_time
 from schemas.codec import encode
-from schemas.messages import Candidates, PageRules
+from schemas.messages.pages import Candidates, PageRules
 from schemas.topics import CATALOG_ITEMS, DAY_MS, EVENT_TOPICS, PAGE_RULES
 from streams.fold.deltas import GroupDelta, TableDelta, TableKey, Traffic
 from streams.kafka.clients import confluent_producer_config

@@ -18,7 +18,8 @@ from reshelf.rules.lint import lint
 from reshelf.rules.topic import history, newest, publish
 from schemas.codec import encode_key
 from schemas.errors import BadSettings
-from schemas.messages import CatalogItem, PageRules
+from schemas.messages.catalog import CatalogItem
+from schemas.messages.pages import PageRules
 from schemas.rules import Exposure, Match, Pin
 from schemas.topics import PAGE_RULES
 from streams.kafka.clients import confluent_producer_config

@@ -16,7 +16,8 @@ from reshelf.evaluation.records.store import differences, find, kept, record, se
 from reshelf.service_settings import RunsSettings
 from reshelf.settings import Settings
 from schemas.errors import BadSettings
-from streams.settings import KafkaSettings, LayoutSettings
+from streams.page_settings import LayoutSettings
+from streams.settings import KafkaSettings
 
 
 def test_a_run_is_read_as_it_was_kept(tmp_path: Path) -> None:

@@ -11,13 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import export
-from schemas import messages as m
 from schemas.codec import decode_key, decoder, encode, encode_key
 from schemas.errors import BadRecord
+from schemas.messages.catalog import CatalogItem
+from schemas.messages.events import Impression
+from schemas.messages.fields import Slot
 from schemas.topics import TOPICS, Topic
 
 MESSAGES = export.messages()
-SLOT = msgspec.inspect.type_info(m.Slot)
+SLOT = msgspec.inspect.type_info(Slot)
 plain = settings(derandomize=True, deadline=None, max_examples=60)
 
 
@@ -167,13 +169,13 @@ HOSTILE = {
 @pytest.mark.parametrize(("value", "reason"), HOSTILE.values(), ids=HOSTILE)
 def test_hostile_value_has_its_reason(value: bytes, reason: str) -> None:
     with pytest.raises(BadRecord) as caught:
-        decoder(m.Impression)(value)
+        decoder(Impression)(value)
     assert caught.value.reason == reason
 
 
 def test_unknown_fields_are_ignored_and_missing_ones_take_their_default() -> None:
-    item = decoder(m.CatalogItem)(b'{"item":"a","title":"b","of_tomorrow":{"x":[1]}}')
-    assert item == m.CatalogItem("a", "b")
+    item = decoder(CatalogItem)(b'{"item":"a","title":"b","of_tomorrow":{"x":[1]}}')
+    assert item == CatalogItem("a", "b")
 
 
 @pytest.mark.parametrize("topic", [topic for topic in TOPICS if topic.message], ids=lambda topic: topic.name)

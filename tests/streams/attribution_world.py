@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from policy.attribution import LogEntry, plain_attribution
 from schemas.errors import Transient
-from schemas.messages import Click, Conversion, Purchase, PurchaseLine
+from schemas.messages.events import Click, Conversion, Purchase, PurchaseLine
 from schemas.topics import CLICKS, PURCHASES, Topic
 from streams.attribution.core import Decision
 from streams.attribution.published import Standing

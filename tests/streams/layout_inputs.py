@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from schemas.messages import CatalogItem
+from schemas.messages.catalog import CatalogItem
 from schemas.topics import Topic
 from streams.catalog.view import CatalogView, Changes
 from streams.fold.deltas import Traffic

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
-from schemas.messages import Click, Conversion, Impression, SlotItem
+from schemas.messages.events import Click, Conversion, Impression, SlotItem
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings
 

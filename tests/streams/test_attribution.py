@@ -15,7 +15,8 @@ from redis.asyncio import Redis
 from policy.attribution import click_record
 from schemas.codec import encode
 from schemas.errors import StateAttention
-from schemas.messages import Click, PageRules, Purchase, PurchaseLine
+from schemas.messages.events import Click, Purchase, PurchaseLine
+from schemas.messages.pages import PageRules
 from schemas.topics import CLICKS, DAY_MS, EVENT_TOPICS, PURCHASES
 from streams.attribution.core import Decision
 from streams.attribution.order import Track

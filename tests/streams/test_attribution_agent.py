@@ -16,7 +16,7 @@ from redis import Redis
 
 from policy.attribution import LogEntry, plain_attribution
 from reshelf.processes.children import process
-from schemas.messages import Click, Conversion, Purchase, PurchaseLine
+from schemas.messages.events import Click, Conversion, Purchase, PurchaseLine
 from schemas.topics import CLICKS, CONVERSIONS, DEAD_LETTERS, PURCHASES, Topic
 from streams.kafka.clients import confluent_consumer_config, confluent_producer_config
 from streams.settings import AttributionSettings, FoldSettings, KafkaSettings, LearnerSettings, RedisSettings

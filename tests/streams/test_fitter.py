@@ -16,7 +16,10 @@ from confluent_kafka import Consumer
 from policy.model.examination import examination
 from policy.model.priors import interest
 from schemas.codec import decoder, encode
-from schemas.messages import CatalogEmbedding, CatalogItem, PageRules, PolicyParameters, Purchase, PurchaseLine
+from schemas.messages.catalog import CatalogEmbedding, CatalogItem
+from schemas.messages.events import Purchase, PurchaseLine
+from schemas.messages.pages import PageRules
+from schemas.messages.parameters import PolicyParameters
 from schemas.rules import Complements
 from schemas.topics import CATALOG_EMBEDDINGS, PAGE_RULES, POLICY_PARAMETERS, PURCHASES
 from streams.catalog.candidates import CandidateSet
@@ -26,7 +29,8 @@ from streams.fitter.app import fitter_app
 from streams.fitter.page import MOST_SEGMENTS, PageState, fit, start_of
 from streams.fold.deltas import Traffic
 from streams.metrics import Registry
-from streams.settings import FitterSettings, FoldSettings, LayoutSettings
+from streams.page_settings import FitterSettings, LayoutSettings
+from streams.settings import FoldSettings
 from streams.state.arrays.tables import Table
 from tests.streams.layout_inputs import table
 from tests.streams.test_layouts_worker import FOLD, Shop, open_shop  # noqa: F401  a fixture

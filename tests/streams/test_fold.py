@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import StateAttention
-from schemas.messages import Click, Impression, SlotItem
+from schemas.messages.events import Click, Impression, SlotItem
 from schemas.topics import BY_NAME, CLICKS, DAY_MS, IMPRESSIONS
 from streams.fold.alarm import InvalidAlarm
 from streams.fold.deltas import Folder, Traffic, delay_bin, traffic_of
@@ -65,7 +65,7 @@ def test_window_is_exact(names: list[tuple[int, str]], reach: int) -> None:
         ({"unit": "other"}, NOW, "key"),
     ],
 )
-def test_unfit_clicks_get_a_reason(changed: dict[str, Any], timestamp: int, reason: str) -> None:
+def test_invalid_clicks_get_a_reason(changed: dict[str, Any], timestamp: int, reason: str) -> None:
     judged = Judge(CLICKS, FoldSettings()).judge([record(click(**changed), timestamp=timestamp)])
     assert [one.reason for one in judged.rejected] == [reason]
     assert judged.accepted == []
@@ -187,14 +187,14 @@ def test_delays_lie_in_doubling_bins() -> None:
     assert [delay_bin(ms) for ms in (0, 999, 1_000, 1_999, 2_000, 4_000, 2**60)] == [0, 0, 1, 1, 2, 3, 31]
 
 
-def test_nearly_all_unfit_stops_before_the_topic_is_drained() -> None:
+def test_nearly_all_invalid_stops_before_the_topic_is_drained() -> None:
     alarm = InvalidAlarm(TopicPartition("events-clicks", 0), LearnerSettings())
     alarm.note(900, 900, "bad")
     with pytest.raises(StateAttention, match="1800 of the last 1800 records of events-clicks/0 do not fit"):
         alarm.note(900, 900, "bad")
 
 
-def test_some_unfit_raise_an_alarm_and_go_on(caplog: pytest.LogCaptureFixture) -> None:
+def test_some_invalid_raise_an_alarm_and_go_on(caplog: pytest.LogCaptureFixture) -> None:
     alarm = InvalidAlarm(TopicPartition("events-clicks", 0), LearnerSettings())
     for _ in range(3):
         alarm.note(1_000, 100, "bad")

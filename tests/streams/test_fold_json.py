@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.messages import Impression
+from schemas.messages.events import Impression
 from schemas.topics import CLICKS
 from streams.fold.fast import path as fast_path
 from streams.fold.judge import Judged

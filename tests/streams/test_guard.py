@@ -17,14 +17,15 @@ from redis import Redis
 
 from policy.experiments.sequence import CLICKS, VIEWS
 from reshelf.cli.main import run
-from schemas.messages import Layout
+from schemas.messages.layouts import Layout
 from schemas.topics import EVENT_TOPICS
 from streams.catalog.latest_layout import LatestLayout
 from streams.catalog.page import Key
 from streams.fold.deltas import GroupDelta, TableDelta, TableKey, Traffic
 from streams.kafka.records import TopicPartition
 from streams.layouts.guard_rail import GuardRail
-from streams.settings import ExperimentSettings, FoldSettings, LayoutSettings, RedisSettings
+from streams.page_settings import ExperimentSettings, LayoutSettings
+from streams.settings import FoldSettings, RedisSettings
 from streams.state.arrays.experiment_bins import periods, read_bins, sides
 from streams.state.arrays.tables import decode_bins
 from streams.state.keys import group_of

@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from policy.model.priors import packed
 from policy.slates.candidates import candidates
 from schemas.codec import encode, encode_key
-from schemas.messages import Candidates, CatalogEmbedding, CatalogItem, Layout, PageRules, PolicyParameters
+from schemas.messages.catalog import CatalogEmbedding, CatalogItem
+from schemas.messages.layouts import Layout
+from schemas.messages.pages import Candidates, PageRules
+from schemas.messages.parameters import PolicyParameters
 from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, LAYOUTS, PAGE_RULES, POLICY_PARAMETERS, Topic
 from streams.catalog.latest_layout import latest_layout_of
 from streams.catalog.page import Key

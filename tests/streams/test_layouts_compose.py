@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 
 from policy.assignment import own_slates, slate_chances
 from schemas.codec import decoder, encode
-from schemas.messages import Branch, CatalogItem, Layout, PageRules, PolicyChoice, PolicyParameters, Sales
+from schemas.messages.catalog import CatalogItem
+from schemas.messages.layouts import Layout
+from schemas.messages.pages import Branch, PageRules, PolicyChoice
+from schemas.messages.parameters import PolicyParameters, Sales
 from schemas.topics import DAY_MS
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.item_features import item_features, sold
@@ -20,7 +23,7 @@ from streams.catalog.page import Page
 from streams.catalog.weighted_counts import ONE, WeightedCounts, WeightedCountsCache, weights
 from streams.fold.deltas import Traffic
 from streams.layouts.compose import compose, settings_digest, stamped, unshadowed
-from streams.settings import LayoutSettings
+from streams.page_settings import LayoutSettings
 from streams.state.arrays.tables import Table
 from streams.state.reader import KeyState
 from tests.streams.layout_inputs import table

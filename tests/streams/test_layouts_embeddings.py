@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import BadRecord
-from schemas.messages import CatalogEmbedding
+from schemas.messages.catalog import CatalogEmbedding
 from streams.catalog.embeddings import Embeddings, Generation, filled
 
 ITEMS = [f"i{number}" for number in range(100)]

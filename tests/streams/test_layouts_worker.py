@@ -24,7 +24,10 @@ from reshelf.processes.children import free_port
 from reshelf.processes.servers import embedded_redis
 from schemas.codec import decoder, encode, encode_key
 from schemas.errors import BadSettings, Transient
-from schemas.messages import Candidates, CatalogEmbedding, Layout, PageRules, PolicyChoice, PolicyParameters
+from schemas.messages.catalog import CatalogEmbedding
+from schemas.messages.layouts import Layout
+from schemas.messages.pages import Candidates, PageRules, PolicyChoice
+from schemas.messages.parameters import PolicyParameters
 from schemas.rules import Complements, Pin
 from schemas.topics import (
     CATALOG_EMBEDDINGS,
@@ -45,7 +48,8 @@ from streams.kafka.records import TopicPartition
 from streams.layouts.app import layouts_app
 from streams.layouts.compose import compose, stamped
 from streams.metrics import Registry
-from streams.settings import FoldSettings, KafkaSettings, LayoutSettings, RedisSettings
+from streams.page_settings import LayoutSettings
+from streams.settings import FoldSettings, KafkaSettings, RedisSettings
 from streams.state.keys import group_of
 from streams.state.namespace import open_namespace
 from streams.state.reader import StateReader

@@ -113,7 +113,7 @@ def test_experiments_find_their_columns() -> None:
 
 
 def test_lines_of_the_export_are_described() -> None:
-    text = (Path(__file__).parents[2] / "docs/replay.md").read_text()
+    text = (Path(__file__).parents[2] / "docs/operating/replay.md").read_text()
     assert all(f"| `{array.row}` | page, " in text for array in ARRAYS)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policy.attribution import plain_attribution
-from schemas.messages import Conversion
+from schemas.messages.events import Conversion
 from schemas.topics import CLICKS, CONVERSIONS, PURCHASES
 from streams.attribution.reattribute import Reattributed, Rule
 from streams.kafka.log_source import Runs, Span

@@ -21,7 +21,8 @@ from faust.transport.consumer import Consumer as FaustConsumer
 from faust.transport.drivers import TRANSPORTS
 
 from streams.kafka.parsed import ParsedRecords
-from streams.transport.consumer import BatchConsumer, Transport
+from streams.transport.consumer import BatchConsumer
+from streams.transport.driver import Transport
 
 VERSIONS = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0", "mode-streaming": "0.7.1"}
 

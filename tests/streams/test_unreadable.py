@@ -17,7 +17,7 @@ from confluent_kafka import Producer
 from redis import Redis
 
 from schemas import dead_letters
-from schemas.messages import CatalogItem
+from schemas.messages.catalog import CatalogItem
 from schemas.topics import CATALOG_ITEMS, CLICKS, DEAD_LETTERS
 from streams.catalog.follower import Follower
 from streams.catalog.view import CatalogView

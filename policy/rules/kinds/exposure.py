@@ -13,7 +13,7 @@ from policy.rules.constraint import NOTHING_AVAILABLE, Constraint, Idle, label, 
 from policy.rules.kind import Kind, PageContext, Problem
 from policy.rules.order import Relaxation
 from schemas import rules as declared
-from schemas.messages import PageRules
+from schemas.messages.pages import PageRules
 
 ROUNDING = 1e-9
 """A share of slates that is this near to a whole number is that number."""

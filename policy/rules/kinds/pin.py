@@ -14,7 +14,7 @@ from policy.hashes import hash64
 from policy.rules.constraint import NOTHING_AVAILABLE, Constraint, Idle, label, stack_masks
 from policy.rules.kind import Kind, PageContext, Problem, slot_problems
 from schemas import rules as declared
-from schemas.messages import PageRules
+from schemas.messages.pages import PageRules
 
 
 @dataclass(frozen=True, slots=True, eq=False)

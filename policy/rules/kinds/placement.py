@@ -12,7 +12,7 @@ from policy.rules.constraint import Constraint, label, stack_masks
 from policy.rules.kind import Kind, PageContext, Problem, slot_problems
 from policy.rules.order import Relaxation
 from schemas import rules as declared
-from schemas.messages import PageRules
+from schemas.messages.pages import PageRules
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,7 +13,7 @@ from policy.rules.kind import Kind, PageContext, Problem
 from policy.rules.matching import NO_CODE
 from policy.rules.order import Relaxation
 from schemas import rules as declared
-from schemas.messages import PageRules
+from schemas.messages.pages import PageRules
 
 
 @dataclass(frozen=True, slots=True, eq=False)

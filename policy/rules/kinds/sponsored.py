@@ -11,7 +11,7 @@ from policy.rules.constraint import Constraint
 from policy.rules.kind import Kind, PageContext, Problem, slot_problems
 from policy.rules.kinds.pin import pin_or_idle
 from schemas import rules as declared
-from schemas.messages import PageRules
+from schemas.messages.pages import PageRules
 
 
 def _bind(rule: declared.Sponsored, page: PageContext) -> Iterator[Constraint]:

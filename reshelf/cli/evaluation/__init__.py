@@ -1,1 +1,9 @@
-"""Commands that judge: experiments, estimates, tuning, reports and records of runs."""
+"""Commands that judge: experiments, estimates, tuning, reports and records of runs.
+
+- `evaluate`: `reshelf evaluate`: what another policy would have earned
+- `experiment`: `reshelf experiment`: learned layouts against the holdout, and policies on trial
+  against the page's own
+- `report`: `reshelf report`: a page of HTML that opens anywhere
+- `runs`: `reshelf runs`: records of runs, and how they differ
+- `tune`: `reshelf tune`: which settings of the policy lose the fewest clicks in simulated shops
+"""

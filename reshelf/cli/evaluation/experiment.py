@@ -11,7 +11,7 @@ import click
 
 from reshelf.cli.front import LEVEL_OPTION, Front
 from schemas.errors import BadSettings, ReshelfError
-from schemas.messages import MAIN
+from schemas.messages.pages import MAIN
 
 if TYPE_CHECKING:
     from policy.experiments.health import Health

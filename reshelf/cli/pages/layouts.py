@@ -12,7 +12,7 @@ from reshelf.cli.front import Front
 from schemas.errors import BadSettings, ReshelfError
 
 if TYPE_CHECKING:
-    from schemas.messages import Layout
+    from schemas.messages.layouts import Layout
 
 
 @click.command()

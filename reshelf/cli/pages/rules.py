@@ -11,7 +11,7 @@ import click
 from reshelf.cli.front import Front
 
 if TYPE_CHECKING:
-    from schemas.messages import PageRules
+    from schemas.messages.pages import PageRules
 
 AUTHOR = click.option(
     "--author", default=None, help="Who publishes this, for the history.  [default: the user of this machine]"

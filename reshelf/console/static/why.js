@@ -21,7 +21,7 @@ const path = (points) => points.map(([x, y], at) => `${at ? "L" : "M"}${x.toFixe
 
 function shapes(arm) {
   const top = Math.min(1, Math.max(arm.high, arm.prior.click_rate * 2, ...arm.draws) * 1.15);
-  const after = density(arm.click_rate, arm.prior.strength + arm.kept * arm.examined, top),
+  const after = density(arm.click_rate, arm.prior.strength + arm.retained * arm.examined, top),
     before = density(arm.prior.click_rate, arm.prior.strength, top);
   const dots = arm.draws.map((draw) =>
     drawing("line", { x1: (draw / top) * WIDTH, x2: (draw / top) * WIDTH, y1: HEIGHT - 12, y2: HEIGHT, class: "draw" }),
@@ -99,7 +99,7 @@ function steps(arm, content) {
   found.push(
     step(
       "Its own data",
-      `shown ${number(arm.impressions)} times, of which ${number(arm.examined)} were probably looked at${arm.kept < 0.995 ? `; as rates move, ${percent(arm.kept, 0)} of that tells of now` : ""}`,
+      `shown ${number(arm.impressions)} times, of which ${number(arm.examined)} were probably looked at${arm.retained < 0.995 ? `; as rates move, ${percent(arm.retained, 0)} of that tells of now` : ""}`,
       `${number(arm.clicks)} clicks`,
     ),
   );

@@ -1,1 +1,13 @@
-"""What each page of the console shows, as JSON."""
+"""What each page of the console shows, as JSON.
+
+- `arms`: what is believed of each arm of a page, in columns: a thousand arms are sent twice a
+  second
+- `experiment`: learned layouts against the holdout, as a page shows it
+- `explanation`: why an item stands in a slot, as a page shows it
+- `metrics`: what the console tells Prometheus: how log, state, workers and Redis look from beside
+  them
+- `pipeline`: how the pipeline runs, as a page shows it
+- `rules`: Merchandisers' rules: shown, checked, published, taken back.  The only thing that the
+  console writes
+- `shop`: a page as a visitor sees it now, and what changed for this visitor
+"""

@@ -9,7 +9,8 @@ import numpy as np
 from reshelf.console.live_view import LiveView, State
 from reshelf.console.views.shop import rendered
 from reshelf.inspect.posterior_summary import PosteriorSummary, posterior_summary
-from schemas.messages import Layout, PageRules
+from schemas.messages.layouts import Layout
+from schemas.messages.pages import PageRules
 
 
 async def arms(view: LiveView, state: State, rules: PageRules, segment: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import msgspec
 from reshelf.console.live_view import LiveView, State
 from reshelf.console.views.shop import card, rendered
 from reshelf.inspect.explain import explain_now
-from schemas.messages import PageRules
+from schemas.messages.pages import PageRules
 
 OTHERS = 12
 """Arms that are listed beside those in the slot, the likeliest to be clicked."""

@@ -14,7 +14,7 @@ from reshelf.rules import topic
 from reshelf.rules.file import check, read, written
 from reshelf.rules.lint import lint
 from schemas.errors import BadSettings, ReshelfError
-from schemas.messages import PageRules
+from schemas.messages.pages import PageRules
 
 SHORTEST = 2
 SIGNED = {"author": "your name", "reason": "a reason"}

@@ -7,7 +7,9 @@ from typing import Any
 
 from policy.assignment import choose
 from reshelf.console.live_view import LiveView
-from schemas.messages import BASELINE, FALLBACK, CatalogItem, Layout
+from schemas.messages.catalog import CatalogItem
+from schemas.messages.fields import BASELINE, FALLBACK
+from schemas.messages.layouts import Layout
 from streams.catalog.page import Key
 from streams.fold.deltas import WHOLE_PAGE
 

@@ -13,7 +13,7 @@ from reshelf.inspect.experiment import Point, health, over_time
 from reshelf.inspect.posterior_summary import posterior_summary
 from reshelf.namespaces.open_state import open_state
 from reshelf.settings import Settings
-from schemas.messages import PageRules
+from schemas.messages.pages import PageRules
 from streams.catalog.view import CatalogView
 from streams.fold.deltas import WHOLE_PAGE, Traffic
 from streams.state.arrays.experiment_bins import BucketBins

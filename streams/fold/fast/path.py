@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from schemas.messages import Impression, SlotItem
+from schemas.messages.events import Impression, SlotItem
 from streams.fold.window import BlockCount, RecentWindow
 from streams.settings import FoldSettings
 

@@ -11,7 +11,7 @@ from policy.experiments.health import Health, health
 from policy.experiments.sequence import Sides
 from streams.fold.deltas import WHOLE_PAGE, TableKey, Traffic
 from streams.fold.measures import BINS
-from streams.settings import ExperimentSettings
+from streams.page_settings import ExperimentSettings
 from streams.state.arrays.tables import decode_bins
 from streams.state.connection.errors import translate_errors
 from streams.state.keys import GroupKeys, group_of

@@ -1,0 +1,96 @@
+"""The kinds of values that messages share, with their limits."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+BASELINE = -1
+
+
+FALLBACK = -2
+
+
+MOST_SLATES = 256
+
+
+EventId = Annotated[str, Meta(min_length=1, max_length=128, description="Unique per event; the same on every retry.")]
+
+
+Unit = Annotated[
+    str, Meta(min_length=1, max_length=128, description="Sticky pseudonym of a visitor; the record's key.")
+]
+
+
+Page = Annotated[str, Meta(min_length=1, max_length=64, description="The page, as named in page-rules.")]
+
+
+Segment = Annotated[
+    str, Meta(min_length=1, max_length=64, description="The segment, as named by the web tier; '*' is the whole page.")
+]
+
+
+Slot = Annotated[str, Meta(min_length=1, max_length=64, description="An addressable place, unique on its page.")]
+
+
+Item = Annotated[
+    str, Meta(min_length=1, max_length=128, description="The arm: an item of the catalog or a content block.")
+]
+
+
+PageView = Annotated[str, Meta(min_length=1, max_length=128, description="One rendering of a page for one visitor.")]
+
+
+Millis = Annotated[int, Meta(ge=0, le=4_102_444_800_000, description="Milliseconds since 1970-01-01 UTC.")]
+
+
+Version = Annotated[int, Meta(ge=0, le=2**53, description="Grows with every publication.")]
+
+
+Variant = Annotated[
+    int,
+    Meta(
+        ge=FALLBACK,
+        le=255,
+        description="0..V-1 a slate of the layout, -1 the holdout's baseline, -2 the renderer's own fallback.",
+    ),
+]
+
+
+Amount = Annotated[int, Meta(ge=0, le=1_000_000_000_000, description="Money in minor units.")]
+
+
+Quantity = Annotated[int, Meta(ge=1, le=1_000_000)]
+
+
+Currency = Annotated[str, Meta(min_length=3, max_length=3, pattern="^[A-Z]{3}$", description="ISO 4217 code.")]
+
+
+Offset = Annotated[int, Meta(ge=0, le=2**53)]
+
+
+Share = Annotated[float, Meta(ge=0.0, le=1.0)]
+
+
+Weight = Annotated[float, Meta(ge=-100.0, le=100.0)]
+
+
+NotNegative = Annotated[float, Meta(ge=0.0, le=1e15)]
+
+
+Strength = Annotated[float, Meta(gt=0.0, le=1e9, description="Prior weight of a factor around 1, in expected clicks.")]
+
+
+Doubt = Annotated[float, Meta(ge=0.0, le=1e6, description="Variance of what the weights say, logit scale.")]
+
+
+TextWeights = Annotated[
+    bytes, Meta(max_length=8_192, description="Little-endian float16, one for each dimension of a text vector.")
+]
+
+
+Text = Annotated[str, Meta(max_length=10_000)]
+
+
+Label = Annotated[str, Meta(max_length=256)]

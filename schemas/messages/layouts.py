@@ -1,0 +1,89 @@
+"""Layouts, and requests for them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from schemas.messages.fields import (
+    Item,
+    Label,
+    Millis,
+    Offset,
+    Page,
+    Segment,
+    Share,
+    Slot,
+    Version,
+)
+
+
+class LayoutRequest(Struct, frozen=True):
+    """The statistics of a page and segment changed; the record's key says which."""
+
+    page: Page
+    segment: Segment
+    clicked: Annotated[bool, Meta(description="By a click or purchase, and not by impressions alone.")] = False
+
+
+class LayoutBranch(Struct, frozen=True):
+    """So many consecutive slates of a layout, for a share of the units outside the holdout."""
+
+    name: Label
+    policy: Label
+    share: Share
+    variants: Annotated[int, Meta(ge=1, le=256)]
+
+
+class Layout(Struct, frozen=True):
+    """The slates of one page for one segment.
+
+    A slate maps slot to item; a slot without an item is left to the renderer.
+    `propensities[slot][item]` is the share of variants with the item in the
+    slot: the exact probability for a visitor outside the holdout.  `watermarks`
+    maps a topic to the next offset of each partition that the layout reflects.
+    """
+
+    page: Page
+    segment: Segment
+    version: Version
+    produced_at: Millis
+    expires_at: Millis
+    epoch: Annotated[int, Meta(ge=0, le=2**53)]
+    template: Label
+    policy: Label
+    settings_digest: Label
+    rules_version: Version
+    parameters_version: Version
+    catalog_position: Annotated[list[Offset], Meta(description="Next offset of each catalog-items partition.")]
+    watermarks: dict[str, list[Offset]]
+    holdout_share: Share
+    holdout_salt: Label
+    baseline: dict[Slot, Item]
+    slates: Annotated[list[dict[Slot, Item]], Meta(min_length=1, max_length=256)]
+    propensities: dict[Slot, dict[Item, Share]]
+    relaxed: Annotated[
+        list[Label], Meta(description="Rules that could not hold, in the order they were given up.")
+    ] = []
+    decided_at: Annotated[Millis, Meta(description="The time that campaigns and stock were looked at for.")] = 0
+    shadow_policy: Label = ""
+    shadow: Annotated[
+        list[dict[Slot, Item]],
+        Meta(max_length=256, description="Slates of a policy that is not served; in the history only."),
+    ] = []
+    experiment_since: Annotated[
+        Millis, Meta(description="The experiment of learned against holdout counts what happened since then.")
+    ] = 0
+    guard_rail: Annotated[
+        str,
+        Meta(max_length=256, description="The loss for which all visitors get the baseline; empty: they do not."),
+    ] = ""
+    embeddings_position: Annotated[
+        list[Offset], Meta(description="Next offset of each catalog-embeddings partition.")
+    ] = []
+    branches: Annotated[
+        list[LayoutBranch],
+        Meta(description="Who gets which slates, in their order, `main` first; none: all slates are for all units."),
+    ] = []
+    branch_salt: Label = ""

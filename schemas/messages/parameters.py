@@ -1,0 +1,103 @@
+"""What was fitted for a page."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from schemas.messages.fields import (
+    Doubt,
+    Item,
+    Label,
+    Millis,
+    NotNegative,
+    Page,
+    Segment,
+    Share,
+    Slot,
+    Strength,
+    TextWeights,
+    Version,
+    Weight,
+)
+
+
+class SegmentFit(Struct, frozen=True):
+    """What sets a segment apart from its page, on the logit scale of attractiveness.
+
+    `examined` are the segment's impressions that were probably looked at, of those that were fitted.
+    """
+
+    base: Weight = 0.0
+    weights: dict[Label, Weight] = {}
+    text: TextWeights = b""
+    examined: NotNegative = 0.0
+    variance: Doubt = 0.0
+
+
+class Sales(Struct, frozen=True):
+    """What is known of purchases on a page before an item's own are looked at.
+
+    `delays` is the share of purchases that come within 1, 2, 4, ... seconds after
+    the click, and `maturity` the share that has come by now, for the clicks of each
+    time bucket; a bucket that is not named counts as the youngest one that is.
+    """
+
+    conversion_rate: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.02
+    strength: Annotated[float, Meta(gt=0.0, le=1e9, description="Prior weight of the rate, in clicks.")] = 50.0
+    amount: Annotated[float, Meta(ge=0.0, le=1e12, description="Mean of a purchase line, minor units.")] = 0.0
+    deviation: Annotated[float, Meta(ge=0.0, le=1e12, description="Standard deviation of a purchase line.")] = 0.0
+    delays: Annotated[list[Share], Meta(max_length=32)] = []
+    maturity: dict[Label, Share] = {}
+
+
+class PolicyParameters(Struct, frozen=True):
+    """What was fitted for a page: priors, what its visitors look at, and what they are interested in.
+
+    The prior mean of an arm's attractiveness is, on the logit scale, that of
+    `click_rate` plus weight times value over the arm's features (see
+    `policy.model.features`) plus `text` times the arm's vector, each with the segment's own
+    part; and then what `arms` says of its clicks in the other segments.
+    `strength` is the weight of the page's base rate where nothing else is known.
+    """
+
+    page: Page
+    version: Version
+    fitted_at: Millis
+    click_rate: Annotated[float, Meta(gt=0.0, lt=1.0, description="Prior mean of attractiveness.")]
+    strength: Annotated[float, Meta(gt=0.0, le=1e9, description="Prior weight, in examined impressions.")]
+    examination: dict[Slot, Share] = {}
+    scales: Annotated[
+        dict[Label, tuple[float, float]], Meta(description="Centre and width of each feature that is a quantity.")
+    ] = {}
+    weights: dict[Label, Weight] = {}
+    text_model: Label = ""
+    text: TextWeights = b""
+    segments: dict[Segment, SegmentFit] = {}
+    arms: Annotated[
+        dict[Item, tuple[NotNegative, NotNegative]],
+        Meta(
+            description="Clicks of each arm on the whole page, and how many its features let expect; "
+            "those of a segment count the less, the more it has."
+        ),
+    ] = {}
+    arm_strength: Strength = 4.0
+    segment_strength: Strength = 4.0
+    variance: Doubt = 0.0
+    sales: Sales = Sales()
+    pacing: Annotated[
+        dict[Label, Share], Meta(description="Share of slates that each sponsored rule gets, by its name.")
+    ] = {}
+    left_out: Annotated[
+        list[Segment], Meta(description="Segments whose clicks are implausible: they teach no other.")
+    ] = []
+    complements: Annotated[
+        dict[Item, list[Item]],
+        Meta(description="Items that are bought in one order more often than by chance, the surest first."),
+    ] = {}
+
+    def __post_init__(self) -> None:
+        sizes = {len(one.text) for one in self.segments.values()} | {len(self.text)}
+        if len(sizes - {0}) > 1 or any(size % 2 for size in sizes):
+            raise ValueError(f"Expected `text` to hold as many float16 everywhere, got {sorted(sizes)} bytes")

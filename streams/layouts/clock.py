@@ -1,0 +1,36 @@
+"""The clocks of the layout producer, and what it tells of a decision."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from streams.catalog.page import Key
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Times in milliseconds: since 1970, of a clock that is never set back, and of a processor that this thread had."""
+
+    wall: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+    steady: Callable[[], float] = lambda: time.perf_counter() * 1000
+    busy: Callable[[], float] = lambda: time.thread_time() * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What became of a key that was due: `result` as in reshelf_layouts_total.
+
+    Its turn came, its counts were read, its layout was composed, and it was done with at these
+    milliseconds of the steady clock.
+    """
+
+    key: Key
+    watermarks: Mapping[str, Sequence[int]]
+    result: Literal["published", "unchanged", "refused"]
+    taken_at: float
+    read_at: float
+    composed_at: float
+    done_at: float

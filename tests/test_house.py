@@ -1,0 +1,75 @@
+"""The size of things: a stranger reads a file in one go, a function on one screen, a folder at a glance."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("schemas", "policy", "encoders", "streams", "reshelf", "bench")
+MOST_LINES, MOST_BODY, MOST_MODULES = 300, 40, 12
+"""Lines of a file, lines of a function behind its docstring, and modules loose in one package."""
+
+
+def sources(*endings: str) -> list[Path]:
+    """The sources of all rooms with one of these endings, by path relative to the root."""
+    found = (path for room in ROOMS for path in (ROOT / room).rglob("*") if path.suffix in endings)
+    return sorted(path.relative_to(ROOT) for path in found)
+
+
+def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines from a function's first statement to its last; signature and docstring are for readers."""
+    told = ast.get_docstring(function) is not None and len(function.body) > 1
+    return (function.end_lineno or 0) - function.body[int(told)].lineno + 1
+
+
+def functions() -> Iterator[tuple[int, str]]:
+    """How long each function is, and where it stands."""
+    for path in sources(".py"):
+        for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield body_lines(node), f"{path}:{node.lineno} {node.name}"
+
+
+def test_files_are_short(capsys: pytest.CaptureFixture[str]) -> None:
+    sizes = [
+        ((ROOT / path).read_text(encoding="utf-8").count("\n"), str(path))
+        for path in sources(".py", ".pyx", ".pxi", ".lua")
+    ]
+    _print(capsys, f"longest file: {max(sizes)}, at most {MOST_LINES} lines")
+    assert [one for one in sizes if one[0] > MOST_LINES] == [], "split by subject"
+
+
+def test_functions_are_short(capsys: pytest.CaptureFixture[str]) -> None:
+    sizes = list(functions())
+    _print(capsys, f"longest function: {max(sizes)}, at most {MOST_BODY} lines behind its docstring")
+    assert [one for one in sizes if one[0] > MOST_BODY] == [], "name a part of it"
+
+
+def test_packages_are_small(capsys: pytest.CaptureFixture[str]) -> None:
+    loose = Counter(str(path.parent) for path in sources(".py") if path.name != "__init__.py")
+    shown = ", ".join(f"{package} {count}" for package, count in loose.most_common(5))
+    _print(capsys, f"modules loose in a package: {shown}; at most {MOST_MODULES}")
+    assert {package: count for package, count in loose.items() if count > MOST_MODULES} == {}, "make a package"
+
+
+def _print(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    with capsys.disabled():
+        print(f"\n{text}")
+
+
+def test_every_package_says_what_is_in_it() -> None:
+    """A package's docstring names each module and package in it."""
+    missing = []
+    for init in (path for path in sources(".py") if path.name == "__init__.py"):
+        text = ast.get_docstring(ast.parse((ROOT / init).read_text(encoding="utf-8"))) or ""
+        inside = [one.stem for one in (ROOT / init.parent).glob("*.py") if one.name != "__init__.py"]
+        inside += [one.parent.name for one in (ROOT / init.parent).glob("*/__init__.py")]
+        lacking = sorted(name for name in inside if f"`{name}`" not in text)
+        if lacking:
+            missing.append(f"{init}: {', '.join(lacking)}")
+    assert missing == []
