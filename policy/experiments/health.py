@@ -13,7 +13,7 @@ GUARD_LEVEL = 0.99
 
 
 class Health(NamedTuple):
-    """`crossed` maps an outcome to the uplift whose upper bound lies below the loss that is borne."""
+    """`crossed` maps an outcome to the uplift whose upper bound lies below the loss that is tolerated."""
 
     uplifts: dict[str, Uplift]
     sample_ratio: SampleRatio
@@ -26,9 +26,13 @@ class Health(NamedTuple):
 
 
 def health(
-    sides: Sides, holdout_share: float, borne: Mapping[str, float], level: float = LEVEL, before: Sides | None = None
+    sides: Sides,
+    holdout_share: float,
+    tolerated: Mapping[str, float],
+    level: float = LEVEL,
+    before: Sides | None = None,
 ) -> Health:
-    """The health of an experiment; `borne` says for each outcome which relative loss is borne (1: any).
+    """The health of an experiment; `tolerated` says for each outcome which relative loss is tolerated (1: any).
 
     A guard-rail is crossed with evidence: when at a level of `GUARD_LEVEL` the
     always-valid interval of the uplift lies wholly below the loss, and not while the
@@ -37,5 +41,5 @@ def health(
     split = sample_ratio(sides, holdout_share)
     found = {name: uplift(sides, column, level, before) for name, column in METRICS.items()}
     certain = {name: uplift(sides, column, GUARD_LEVEL, before) for name, column in METRICS.items()}
-    crossed = {name: one for name, one in certain.items() if not split.alarm and one.high < -borne.get(name, 1.0)}
+    crossed = {name: one for name, one in certain.items() if not split.alarm and one.high < -tolerated.get(name, 1.0)}
     return Health(found, split, crossed)

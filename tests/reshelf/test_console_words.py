@@ -19,7 +19,7 @@ MUCH: dict[str, Any] = {"uplift": 1.5, "low": 1.2, "high": 1.9, "learned": 0.2, 
 SPLIT: dict[str, Any] = {"learned": 38_309, "holdout": 3_395, "expected": 0.1, "p_value": 2e-17, "alarm": True}
 EXPERIMENT: dict[str, Any] = {
     "page": "home", "known": True, "level": 0.95, "currency": "EUR", "fallback": True, "since": 0, "guard_rail": "",
-    "borne": {"clicks": 0.05, "orders": 0.1, "revenue": 0.1}, "sample_ratio": SPLIT,
+    "tolerated_loss": {"clicks": 0.05, "orders": 0.1, "revenue": 0.1}, "sample_ratio": SPLIT,
     "uplift": {"clicks": MUCH, "orders": FEW, "revenue": FEW},
     "over_time": {"clicks": [[at, 1.5, 1.2, 1.9] for at in (0, 60_000)], "orders": [], "revenue": []},
 }  # fmt: skip

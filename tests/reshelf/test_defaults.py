@@ -81,7 +81,7 @@ def test_the_contract_names_the_window_of_the_settings() -> None:
     field = json.loads((GENERATED / "page-rules.json").read_text())["properties"]["attribution_window"]
     assert field["default"] == USUAL.attribution.window_ms
     assert "attribution.window_ms" in field["description"]
-    assert "`attribution.window_ms` of the settings, 7 days where" in (ROOT / "docs/concepts/rules.md").read_text()
+    assert "`attribution.window_ms` of the settings, 7 days unless" in (ROOT / "docs/concepts/rules.md").read_text()
     assert USUAL.attribution.window_ms == 7 * DAY_MS
 
 
@@ -96,7 +96,7 @@ PORTS = {"console": USUAL.console.port, "edge": USUAL.edge.port}
 
 
 def test_documents_name_the_ports_of_the_settings() -> None:
-    text = {path.stem: path.read_text() for path in (ROOT / "docs").glob("*.md")}
+    text = {path.stem: path.read_text() for path in (ROOT / "docs").rglob("*.md")}
     assert f"the console at {PORTS['console']}, the edge at {PORTS['edge']}" in text["operating"]
     assert set(re.findall(r"127\.0\.0\.1:(\d+)/?`", text["console"])) == {str(PORTS["console"])}
     assert set(re.findall(r"127\.0\.0\.1:(\d+)|--port (\d+)", text["edge"])) <= {

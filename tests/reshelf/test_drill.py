@@ -162,9 +162,7 @@ def test_slow_neighbours_lose_nothing(kafka_home: Path, tmp_path: Path) -> None:
     assert {use.worker.split()[0] for use in report.uses} == {"learner", "attribution", "layouts"}
 
 
-@pytest.mark.parametrize(
-    "order", [Options(1, 1, 1, 1, None, external=True), Options(1, 1, 1, 1, Path(), external=True)]
-)
+@pytest.mark.parametrize("home", [None, Path()])
 def test_external_servers_are_left_alone(home: Path | None) -> None:
     order = Options(1, 1, 1, 1, home, external=True)
     assert set(order.kinds) == WORKER_KINDS

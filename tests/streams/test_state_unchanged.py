@@ -39,7 +39,7 @@ FOLD = FoldSettings(bucket_ms=100, amount_cap=700, duplicate_window=150, unit_cl
 EXPORT = "bab02d5c03cf989e"
 CSV = "a0a470b566129b51"
 KEYS = "27ea8af06a4e2592"
-MANIFEST = "2517f2b94d20e58b"
+MANIFEST = "fdf8a4defcce9194"
 
 
 async def nobody(tp: TopicPartition, rejected: Sequence[Rejected]) -> None:

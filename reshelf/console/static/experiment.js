@@ -69,18 +69,18 @@ function rails(content) {
   const held = content.sample_ratio.alarm ? "tag" : "tag on";
   const rows = outcomes.map((name) => {
     const one = content.uplift[name],
-      borne = content.borne[name];
+      tolerated = content.tolerated_loss[name];
     const state =
-      borne >= 1
-        ? element("span", "tag", "any loss is borne")
+      tolerated >= 1
+        ? element("span", "tag", "any loss is tolerated")
         : one.high === null
           ? element("span", "tag", "not known yet")
-          : one.high < -borne
+          : one.high < -tolerated
             ? element("span", "tag bad", "crossed")
-            : one.low > -borne
+            : one.low > -tolerated
               ? element("span", held, "held for certain")
               : element("span", held, "not crossed");
-    return [name, state, borne >= 1 ? "–" : gain(-borne, 0), one.high === null ? "–" : gain(one.low)];
+    return [name, state, tolerated >= 1 ? "–" : gain(-tolerated, 0), one.high === null ? "–" : gain(one.low)];
   });
   const note = content.guard_rail
     ? element(
@@ -89,7 +89,7 @@ function rails(content) {
         `Crossed: ${content.guard_rail}.${content.fallback ? " The page goes back to its baseline." : ""}`,
       )
     : "";
-  return [note, table(["Outcome", "Guard-rail", "Loss that is borne", "Worst that is possible"], rows, 2)];
+  return [note, table(["Outcome", "Guard-rail", "Loss that is tolerated", "Worst that is possible"], rows, 2)];
 }
 
 export const experiment = {

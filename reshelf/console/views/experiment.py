@@ -37,7 +37,7 @@ async def experiment(view: LiveView, state: State, page: str, now_ms: int) -> di
         "currency": settings.fold.currency,
         "fallback": settings.experiment.fallback,
         "since": settings.experiment.since_ms,
-        "borne": {name: getattr(settings.experiment, f"borne_{name}") for name in METRICS},
+        "tolerated_loss": {name: getattr(settings.experiment, f"tolerated_loss_{name}") for name in METRICS},
         "over_time": {name: _line(points) for name, points in lines.items()},
         **told(health),
     }

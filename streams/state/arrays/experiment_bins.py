@@ -60,5 +60,5 @@ def health_of(
 ) -> Health:
     """How a page's experiment stands."""
     during, before = periods(bins, settings, bucket_ms)
-    borne = {name: getattr(settings, f"borne_{name}") for name in ("clicks", "orders", "revenue")}
-    return health(during, holdout_share, borne, level, before)
+    tolerated = {name: getattr(settings, f"tolerated_loss_{name}") for name in ("clicks", "orders", "revenue")}
+    return health(during, holdout_share, tolerated, level, before)
