@@ -40,7 +40,7 @@ def own_settings(settings: Settings, prefix: str | None, campaign: str) -> Setti
     groups = {
         "kafka": settings.kafka.model_copy(update={"prefix": prefix}),
         "redis": settings.redis.model_copy(update={"namespace": namespace}),
-        "fold": settings.fold.model_copy(update={"late_ms": 0, "early_ms": 0}),
+        "fold": settings.fold.model_copy(update={"allowed_lateness_ms": 0, "max_clock_skew_ms": 0}),
     }
     return settings.model_copy(update=groups)
 

@@ -51,7 +51,7 @@ def own_settings(settings: Settings, seed: int) -> Settings:
             "kafka": settings.kafka.model_copy(update={"prefix": f"{settings.kafka.prefix}drill-{seed}-"}),
             "redis": settings.redis.model_copy(update={"namespace": f"drill-{seed}"}),
             "fold": settings.fold.model_copy(update={"duplicate_window": DUPLICATE_WINDOW}),
-            "layouts": settings.layouts.model_copy(update={"life_ms": LAYOUT_LIFE_MS}),
+            "layouts": settings.layouts.model_copy(update={"ttl_ms": LAYOUT_LIFE_MS}),
             "attribution": settings.attribution.model_copy(update={"grace_ms": GRACE_MS}),
         }
     )
