@@ -197,7 +197,8 @@ TAKEN_VALUES = [
 ]  # fmt: skip
 LEFT_VALUES = [
     b"", b"-", b"+1", b"01", b"-01", b"00", b"1.", b".5", b"1.e5", b"1e", b"1e+", b"0x1", b"1_0", b"NaN", b"Infinity",
-    b"tru", b"truex", b"True", b"nul", b"fals", b"[", b"]", b"{", b"}", b"[1,]", b"[,1]", b"[1 2]", b"[1}",
+    b"tru", b"truex", b"True", b"nul", b"fals", b"[", b"]", b"{", b"}", b"[1,]", b"[,1]", b"[1 2]", b"[1}", b"[1",
+    b'"\\ud83c', b'"\\x',
     b'{"a":1]', b'{"a":1,}', b'{"a"}', b'{"a":}', b'{"a" 1}', b"{1:1}", b"{,}", b'{"a":1 "b":2}', b"'a'", b'"', b'"a',
     b"1 2", b"// a", b"\x0b1", b"\xc2\xa01", b'{"\xff":1}', b'["\\ud800"]', nested(33), nested(200), nested(4_000),
 ]  # fmt: skip
@@ -234,9 +235,12 @@ def test_a_field_is_known_however_its_name_is_written() -> None:
         (b'"}]}', b'"}]'),
         (b'{"event_id"', b'\xef\xbb\xbf{"event_id"'),
         (b'{"event_id"', b'{,"event_id"'),
+        (b'"layout_version": 1, ', b""),
+        (b', "item": "i0"', b""),
+        (b'"slot": "slot0", ', b""),
     ],
 )
-def test_fields_given_twice_or_not_and_forms_that_are_no_object_are_left(before: bytes, after: bytes) -> None:
+def test_fields_that_are_twice_or_not_there_and_what_is_no_object_are_left(before: bytes, after: bytes) -> None:
     assert not around(before, after, b"")
 
 
