@@ -7,7 +7,7 @@ must equal, row for row (`streams.state.export`).
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 from zlib import crc32
 
@@ -166,11 +166,3 @@ class PlainFold:
         if any(numbers):
             had = self._counts.setdefault((kind, *key), [0] * len(numbers))
             had[:] = [a + b for a, b in zip(had, numbers, strict=True)]
-
-
-def plain_rows(settings: FoldSettings, logs: Mapping[TopicPartition, Iterable[Record]]) -> list[Row]:
-    """The canonical export of whole logs."""
-    fold = PlainFold(settings)
-    for tp, records in logs.items():
-        fold.read(tp, records)
-    return fold.rows()
