@@ -33,7 +33,9 @@ class Newer:
     def run(self, folder: Path, *command: str, limit_s: float = 600) -> str:
         """What a command prints that runs in the folder; raises AssertionError where it fails."""
         kept = {
-            name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "RESHELF", "PYTEST"))
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("KAFKA", "PYTHON", "RESHELF", "PYTEST"))
         }
         before: list[str] = []
         if self.root is not None:

@@ -289,7 +289,7 @@ def served(broker: str, prefix: str, make_topics: Callable[..., None]) -> Iterat
 
 
 def _until_ready(address: str) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
         try:
             if requests.get(f"{address}/ready", timeout=5).json()["layouts"] == 2:
