@@ -265,7 +265,9 @@ def served(broker: str, prefix: str, make_topics: Callable[..., None]) -> Iterat
     make_topics(broker)
     kafka = KafkaSettings(bootstrap=broker, prefix=prefix)
     producer = Producer(confluent_producer_config(kafka))
-    for one in (layout("cooks", 9), layout("*", 3)):
+    # They outlive the slowest run of all tests.
+    lasting = NOW_MS + 86_400_000
+    for one in (layout("cooks", 9, lasting), layout("*", 3, lasting)):
         producer.produce(prefix + LAYOUTS.name, encode(one), encode_key(LAYOUTS, "home", one.segment))
     assert producer.flush(30) == 0
     chosen = {
