@@ -35,6 +35,7 @@ from schemas.errors import BadSettings
 from streams.page_settings import ExperimentSettings, FitterSettings, LayoutSettings
 from streams.settings import (
     AttributionSettings,
+    Changeable,
     FoldSettings,
     Group,
     HealthSettings,
@@ -53,7 +54,7 @@ TEMPLATE_WIDTH = 100
 Values = dict[str, Any]
 
 
-class Settings(BaseSettings):
+class Settings(Changeable, BaseSettings):
     """Every setting of every part; made by `load_settings`."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)

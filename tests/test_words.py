@@ -65,7 +65,6 @@ def setting(group: str, *keys: str) -> str:
     return (
         rf"\b{group}\.(?:{either})\b|__(?:{either.upper()})\b"
         rf"|^    (?:{either}): .*= Field\(|Settings\((?:[^()\n]*, )?(?:{either})="
-        rf"|model_copy\(update=\{{(?:[^{{}}\n]*, )?[\"'](?:{either})[\"']:"
     )
 
 

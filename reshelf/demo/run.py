@@ -129,9 +129,9 @@ def _opened(stack: contextlib.ExitStack, own: Settings, options: Options, addres
 
 def own_settings(settings: Settings, run_id: str) -> Settings:
     """The settings with topics and a namespace that no other run uses."""
-    kafka = settings.kafka.model_copy(update={"prefix": f"{settings.kafka.prefix}demo-{run_id}-"})
-    redis = settings.redis.model_copy(update={"namespace": f"demo-{run_id}"})
-    return settings.model_copy(update={"kafka": kafka, "redis": redis})
+    return settings.changed(
+        kafka={"prefix": f"{settings.kafka.prefix}demo-{run_id}-"}, redis={"namespace": f"demo-{run_id}"}
+    )
 
 
 def default_port() -> int:

@@ -39,8 +39,7 @@ def run_role(role: str, settings: Settings, loglevel: str = "INFO", asked: Calla
             os.kill(os.getpid(), signal.SIGTERM)
         namespace = await wait_for_namespace(settings.redis)
         watch_alias(settings.redis, namespace, end_process)
-        redis = settings.redis.model_copy(update={"namespace": namespace})
-        return await app_of(settings.model_copy(update={"redis": redis}))()
+        return await app_of(settings.changed(redis={"namespace": namespace}))()
 
     return run_app(make, settings.health, loglevel)
 
@@ -113,7 +112,7 @@ def of_part(settings: Settings, number: int) -> Settings:
     port = settings.health.port
     if not port:
         return settings
-    return settings.model_copy(update={"health": settings.health.model_copy(update={"port": port + number})})
+    return settings.changed(health={"port": port + number})
 
 
 def _command(role: str) -> list[str]:

@@ -80,7 +80,7 @@ class RedisServer(Store):
             return list(client.mget(names))
 
     def settings(self, redis: RedisSettings) -> RedisSettings:
-        return redis.model_copy(update={"url": self.url, "cluster": False})
+        return redis.changed(url=self.url, cluster=False)
 
     def client(self) -> redis.Redis:
         """A client for the one who breaks it: short waits, no second attempt."""
@@ -159,7 +159,7 @@ class ClusterStore(Store):
         self._settings = RedisSettings()
 
     def settings(self, redis: RedisSettings) -> RedisSettings:
-        return redis.model_copy(update={"url": self.cluster.url, "cluster": True})
+        return redis.changed(url=self.cluster.url, cluster=True)
 
     @contextlib.contextmanager
     def servers(self) -> Iterator[list[redis.Redis]]:
