@@ -28,13 +28,13 @@ class Retry:
         self._said: float | None = None
 
     async def until_success(
-        self, call: Callable[[], Awaitable[T]], wanted: Callable[[], bool] = lambda: True
+        self, call: Callable[[], Awaitable[T]], condition: Callable[[], bool] = lambda: True
     ) -> T | None:
         """The result of `call`, tried again after each `Transient`; None once it is not `wanted` any more."""
         wait = _FIRST_WAIT_S
         waits = False
         try:
-            while wanted():
+            while condition():
                 try:
                     result = await call()
                 except Transient as error:

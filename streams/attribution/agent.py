@@ -87,8 +87,8 @@ class Attribution:
         """Where to read each partition from: so far before the memory that duplicates are known."""
         positions: dict[TopicPartition, int] = {}
         for number in sorted({tp.partition for tp in tps}):
-            wanted = [TopicPartition(topic.name, number) for topic in TOPICS]
-            if not tps.issuperset(wanted):
+            pair = [TopicPartition(topic.name, number) for topic in TOPICS]
+            if not tps.issuperset(pair):
                 raise StateAttention(
                     f"expected partition {number} of clicks and of purchases, got {', '.join(map(str, sorted(tps)))}: "
                     "both topics need the same number of partitions."
@@ -118,10 +118,10 @@ class Attribution:
         return Part(number, worker, InvalidAlarm(TopicPartition(PURCHASES.name, number), self._learner)), offsets
 
     def _worker(self, number: int) -> PartitionWorker:
-        made = self._manifest
-        starts = (made.start(TopicPartition(topic.name, number)) for topic in (CLICKS, PURCHASES, CONVERSIONS))
+        manifest = self._manifest
+        starts = (manifest.start(TopicPartition(topic.name, number)) for topic in (CLICKS, PURCHASES, CONVERSIONS))
         return PartitionWorker(
-            ClickMemory(self._redis, made.namespace, made.groups, number, Starts(*starts)),
+            ClickMemory(self._redis, manifest.namespace, manifest.groups, number, Starts(*starts)),
             ConversionsLog(self._kafka, self._log_producer, number),
             partial(self._send_dead_letters, TopicPartition(PURCHASES.name, number)),
             self._windows,
@@ -201,7 +201,7 @@ class Attribution:
             consumer.pause_partitions({name})
 
     async def _send_dead_letters(self, tp: TopicPartition, rejected: Sequence[Rejected]) -> None:
-        await self._log_producer.dead_letter(one.dead_letter(tp) for one in rejected)
+        await self._log_producer.dead_letter(rejection.dead_letter(tp) for rejection in rejected)
 
     # Beside the batches
 
@@ -215,8 +215,8 @@ class Attribution:
                         await self._go_on(part, partial(self._look, part))
 
     async def _look(self, part: Part) -> None:
-        asked_at = round(time.time() * 1000) - self._settings.clock_skew_ms
-        part.worker.ended(await self._ends.of(part.number), asked_at)
+        requested_at = round(time.time() * 1000) - self._settings.clock_skew_ms
+        part.worker.ended(await self._ends.of(part.number), requested_at)
         await part.worker.work()
 
     async def settle(self) -> None:
@@ -226,7 +226,7 @@ class Attribution:
             for part in self._being_read():
                 async with part.lock:
                     await self._go_on(part, part.worker.settle)
-            _tell(self.totals())
+            _expose(self.totals())
 
     async def follow_rules(self) -> None:
         """Take new page rules in."""
@@ -245,7 +245,7 @@ class Attribution:
         return [self.look(), self.settle(), self.follow_rules()]
 
 
-def _tell(totals: Mapping[str, int]) -> None:
+def _expose(totals: Mapping[str, int]) -> None:
     """Purchases by verdict, and their lines by what they were credited to."""
     lines: dict[tuple[str, ...], float] = {
         (name,): count for name, count in totals.items() if name.startswith(("credited", "unattributed"))

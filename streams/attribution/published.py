@@ -27,7 +27,7 @@ class Published:
         self.read_to = start
         self._standing: dict[tuple[str, int], int] = {}
 
-    def found(self, decisions: Iterable[Standing], end: int) -> None:
+    def note(self, decisions: Iterable[Standing], end: int) -> None:
         """Note what was read from `read_to` up to `end`."""
         for decision in decisions:
             self._standing.setdefault((decision.event_id, decision.purchase), decision.offset)

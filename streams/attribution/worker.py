@@ -122,7 +122,9 @@ class PartitionWorker:
 
     async def _perform(self, step: Step) -> None:
         if step.rejected:
-            await self._send_dead_letters([one for one in step.rejected if one.record.offset >= self._dead_lettered])
+            await self._send_dead_letters(
+                [rejection for rejection in step.rejected if rejection.record.offset >= self._dead_lettered]
+            )
             step.rejected = []
         if step.decisions:
             await self._publish(step)
@@ -145,7 +147,11 @@ class PartitionWorker:
         step.decisions = []
 
     def _fresh(self, step: Step) -> list[Decision]:
-        return [one for one in step.decisions if not self._published.stands(one.event.event_id, one.offset)]
+        return [
+            decision
+            for decision in step.decisions
+            if not self._published.stands(decision.event.event_id, decision.offset)
+        ]
 
     async def _heed_others(self, step: Step) -> None:
         """Before publishing: leave alone what another worker has moved past in the meantime."""
@@ -174,19 +180,21 @@ class PartitionWorker:
             if not self.core.replace(group, loaded.memory):
                 raise Behind(f"the click memory of group {group} stands before what was read")
             passed = loaded.memory.position.purchases.offset
-            step.decisions = [one for one in step.decisions if one.group != group or one.offset >= passed]
+            step.decisions = [
+                decision for decision in step.decisions if decision.group != group or decision.offset >= passed
+            ]
         step.changes = [change for change in step.changes if change.group not in groups]
         await self._catch_up()
 
     async def _catch_up(self) -> None:
-        found, end = await self._decisions.read(self._published.read_to)
+        decisions, end = await self._decisions.read(self._published.read_to)
         if end < self._published.read_to:
             raise StateAttention(
                 f"{CONVERSIONS.name}/{self._memory.partition} ends at {end}, but decisions were published up to "
                 f"{self._published.read_to}: the topic was deleted and made again, or this is another cluster. "
                 "Point kafka.bootstrap at the right cluster, or set redis.namespace to a new name."
             )
-        self._published.found(found, end)
+        self._published.note(decisions, end)
         self._unsure = False
 
     def _start(self, topic: str, mark: Watermark, bounds: Bounds) -> int:

@@ -78,17 +78,17 @@ class Follower:
         consumer, loop = self._started(), asyncio.get_running_loop()
         layouts = [tp for tp in self._ends if self._topics[tp.topic] is LAYOUTS]
         while True:
-            found = await self._fetch(consumer, POLL_S)
-            self._tell(self._take(found))
-            if found.keys().isdisjoint(layouts):
+            batches = await self._fetch(consumer, POLL_S)
+            self._report(self._take(batches))
+            if batches.keys().isdisjoint(layouts):
                 continue
             consumer.pause(*layouts)
             rested_at = loop.time() + LAYOUTS_REST_S
             while (left := rested_at - loop.time()) > 0.0:
-                self._tell(self._take(await self._fetch(consumer, left)))
+                self._report(self._take(await self._fetch(consumer, left)))
             consumer.resume(*layouts)
 
-    def _tell(self, changes: Changes) -> None:
+    def _report(self, changes: Changes) -> None:
         if changes:
             self._changed(changes)
 
@@ -126,9 +126,9 @@ class Follower:
                 "Start the worker again: it then reads the topic from its beginning."
             ) from None
 
-    def _take(self, found: Mapping[tuple[str, int], Sequence[Record]]) -> Changes:
+    def _take(self, batches: Mapping[tuple[str, int], Sequence[Record]]) -> Changes:
         changes = Changes()
-        for (name, partition), records in found.items():
+        for (name, partition), records in batches.items():
             topic: Topic = self._topics[name]
             some = self._catalog.take(topic, partition, records)
             changes.pages |= some.pages

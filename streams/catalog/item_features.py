@@ -57,7 +57,7 @@ def base(parameters: PolicyParameters | None, click_rate: float, strength: float
 def sold(tables: Sequence[Table], weight_of: Mapping[int, float], sales: Sales, candidates: CandidateSet) -> Sold:
     """Purchases of learned traffic by candidate, weighted by the age of their bucket; clicks also by maturity."""
     sums = np.zeros((4, len(candidates.items)))
-    for table in sorted(tables, key=lambda one: (one.bucket, one.segment)):
+    for table in sorted(tables, key=lambda table: (table.bucket, table.segment)):
         if table.traffic is Traffic.LEARNED:
             rows, places = candidates.rows(table.items)
             young = maturity_of(sales, table.bucket)
@@ -69,7 +69,7 @@ def sold(tables: Sequence[Table], weight_of: Mapping[int, float], sales: Sales, 
 
 def maturity_of(sales: Sales, bucket: int) -> float:
     """The share of purchases that has come for the clicks of a bucket; one not named is as young as the youngest."""
-    found = sales.maturity.get(str(bucket))
-    if found is None:
+    maturity = sales.maturity.get(str(bucket))
+    if maturity is None:
         return min(sales.maturity.values(), default=1.0)
-    return found
+    return maturity

@@ -34,7 +34,7 @@ class PurchaseReader:
     """Counts the orders of events-purchases as they come; calls may raise `Transient`."""
 
     def __init__(self, kafka: KafkaSettings, fold: FoldSettings) -> None:
-        self.seen: object = object()
+        self.revision: object = object()
         """Another one whenever orders were counted."""
         self._kafka = kafka
         self._fold = fold
@@ -92,12 +92,12 @@ class PurchaseReader:
         """Each partition's records, in the order of the log, through its judge."""
         runs: dict[int, list[Logged]] = {}
         for message in messages:
-            one = Logged(message.offset() or 0, message.timestamp()[1], message.key(), message.value())
-            runs.setdefault(message.partition() or 0, []).append(one)
+            record = Logged(message.offset() or 0, message.timestamp()[1], message.key(), message.value())
+            runs.setdefault(message.partition() or 0, []).append(record)
         for number, run in runs.items():
             for accepted in self._judges[number].judge(run).accepted:
                 self._baskets.add(line.item for line in accepted.event.lines)
-                self.seen = object()
+                self.revision = object()
         if self._baskets.orders >= MOST_ORDERS:
             self._baskets.halve()
 

@@ -128,7 +128,7 @@ class Judge:
             self._fast_path, self._full = self._new_fast_path(), False
         if self._fast_path is None:
             for record in records:
-                self._one(record, judged, first, admit)
+                self._judge_record(record, judged, first, admit)
             return judged
         listed, at = list(records), 0
         judged.fast_events = fast_events = fast_events_of(self._fast_path)
@@ -136,19 +136,19 @@ class Judge:
             at = self._fast_path.take(listed, at, first, self.newest, fast_events, judged.skipped)
             self.newest = self._fast_path.newest
             if at < len(listed):
-                self._one(listed[at], judged, first, admit)
+                self._judge_record(listed[at], judged, first, admit)
                 at += 1
         return judged
 
-    def admit_names(self, one: Accepted, group: int, whole: int) -> None:
+    def admit_names(self, accepted: Accepted, group: int, whole: int) -> None:
         """Take over that the quota has admitted an event, of the groups of its key and page, for the fast path."""
         if self._fast_path is None:
             return
-        if one.bucket > self._bucket:
+        if accepted.bucket > self._bucket:
             # It knows names by bucket: those of the ones before are hardly met again.
             self._full = self._full or self._bucket >= 0
-            self._bucket = one.bucket
-        if not self._fast_path.admit_names(one.bucket, one.event, group, whole):
+            self._bucket = accepted.bucket
+        if not self._fast_path.admit_names(accepted.bucket, accepted.event, group, whole):
             self._full = True
 
     def _new_fast_path(self) -> FastPath | None:
@@ -156,7 +156,7 @@ class Judge:
             return None
         return make_fast_path(self._settings, self._ids, self._views, self._units, self._brought)
 
-    def _one(self, record: Record, judged: Judged, first: int, admit: Admit | None) -> None:
+    def _judge_record(self, record: Record, judged: Judged, first: int, admit: Admit | None) -> None:
         value, offset = record.value, record.offset
         self.newest = max(self.newest, record.timestamp)
         robot = self._is_robot(record)
@@ -176,23 +176,23 @@ class Judge:
             judged.skipped[DUPLICATE].append(offset)
             return
         if offset >= first:
-            noise = ROBOT if robot else REPEATED if repeated else None
-            self._weigh(record, event, marks, noise, judged, admit)
+            verdict = ROBOT if robot else REPEATED if repeated else None
+            self._weigh(record, event, marks, verdict, judged, admit)
 
     def _weigh(
-        self, record: Record, event: Any, marks: Marks, noise: str | None, judged: Judged, admit: Admit | None
+        self, record: Record, event: Any, marks: Marks, verdict: str | None, judged: Judged, admit: Admit | None
     ) -> None:
         """Accept an event that is no duplicate, or say why not."""
         time_ms = self._time(event)
-        one = Accepted(record.offset, bucket_of(time_ms, self._settings.bucket_ms), event, *marks)
+        accepted = Accepted(record.offset, bucket_of(time_ms, self._settings.bucket_ms), event, *marks)
         if invalid := self._invalid(record, event, time_ms):
             judged.rejected.append(invalid)
-        elif noise:
-            judged.skipped[noise].append(record.offset)
-        elif admit is not None and not admit(one):
+        elif verdict:
+            judged.skipped[verdict].append(record.offset)
+        elif admit is not None and not admit(accepted):
             judged.rejected.append(Rejected(record, "quota", _TOO_MANY_NAMES))
         else:
-            judged.accepted.append(one)
+            judged.accepted.append(accepted)
 
     def _is_robot(self, record: Record) -> bool:
         """Whether its key has brought more than a person would; records of every kind are counted."""

@@ -152,7 +152,7 @@ def blocks(start: int, end: int) -> Iterator[str]:
 
 def amounts_of(topic: Topic, arrays: Iterable[Array] = ARRAYS) -> frozenset[Amount]:
     """What events of a topic add, in any of these arrays."""
-    return frozenset(one.amount for array in arrays for one in array.measures if one.topic is topic)
+    return frozenset(measure.amount for array in arrays for measure in array.measures if measure.topic is topic)
 
 
 def counts_money(topic: Topic) -> bool:

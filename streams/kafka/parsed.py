@@ -68,12 +68,12 @@ async def fetched(
     """Records of `partitions` (not empty) in log order, about `most` in all."""
     fetcher, names = consumer._fetcher, frozenset(partitions)
     with fetcher._subscriptions.fetch_context():
-        found: dict[tuple[str, int], list[Record]]
-        found = await fetcher.fetched_records(names, timeout=timeout_s, max_records=most)
+        records: dict[tuple[str, int], list[Record]]
+        records = await fetcher.fetched_records(names, timeout=timeout_s, max_records=most)
         for name in fetcher._records.stuck & names:
-            found[name] = [*found.get(name, []), *await _unreadable(kafka, consumer, name, most)]
+            records[name] = [*records.get(name, []), *await _unreadable(kafka, consumer, name, most)]
         fetcher._records.stuck.clear()
-        return found
+        return records
 
 
 async def _unreadable(

@@ -104,9 +104,9 @@ async def _member(
     """A producer that knows what the compacted topics say."""
     retry, kafka, manifest = Retry(), worker.kafka, worker.manifest
     catalog = CatalogView(lambda topic: metrics.add("reshelf_invalid_records_total", topic))
-    together = PipelinedClient(worker.redis)
-    state = StateReader(worker.redis, manifest, together)
-    versions = Versions(together, manifest.namespace, manifest.groups)
+    pipelined = PipelinedClient(worker.redis)
+    state = StateReader(worker.redis, manifest, pipelined)
+    versions = Versions(pipelined, manifest.namespace, manifest.groups)
     guard = GuardRail(state, experiment, settings)
     producer = LayoutProducer(
         catalog, state, versions, worker.log_producer, settings, metrics, finish=guard.applied, tell=tell

@@ -41,7 +41,7 @@ from streams.worker import open_worker
 
 log = logging.getLogger("reshelf")
 OUTPUTS = (DEAD_LETTERS, LAYOUT_REQUESTS)
-_SEEN_REST_S = 5.0
+_UNCLICKED_REST_S = 5.0
 """Keys that nobody clicks are asked for at most so often: impressions alone move a posterior slowly."""
 _LOOK_S = 0.5
 """Seen keys are looked through so often, so that requests for them go together."""
@@ -71,7 +71,7 @@ class Learner:
         self._settings = settings
         self._parts: dict[TopicPartition, PartitionFold] = {}
         self._alarms: dict[TopicPartition, InvalidAlarm] = {}
-        self._keys = RequestDebouncer(_SEEN_REST_S)
+        self._keys = RequestDebouncer(_UNCLICKED_REST_S)
         self._clicked = asyncio.Event()
         self._committing = asyncio.Lock()
         self._retry = Retry()
@@ -148,19 +148,19 @@ class Learner:
         alarm.note(part.fresh(batch), len(prepared.judged.rejected), last)
         return prepared
 
-    def _wanted(self, part: PartitionFold, batch: Batch) -> bool:
+    def _is_current(self, part: PartitionFold, batch: Batch) -> bool:
         return self._parts.get(part.tp) is part and reader(self.app).is_current(batch)
 
     async def _commit(self, part: PartitionFold, prepared: Prepared, event: Any) -> None:
-        wanted = lambda: self._wanted(part, prepared.batch)  # noqa: E731
+        is_current = lambda: self._is_current(part, prepared.batch)  # noqa: E731
         try:
             async with self._committing:
-                changed = await self._retry.until_success(lambda: part.commit(prepared), wanted)
+                changed = await self._retry.until_success(lambda: part.commit(prepared), is_current)
         except Rewind as behind:
             await self._rewind(part, behind)
         else:
             if changed is not None:
-                _tell(part, prepared)
+                _count_batch(part, prepared)
             for page, segment in changed or ():
                 self._note(page, segment, clicked=part.tp.topic != IMPRESSIONS.name)
         event.ack()
@@ -184,7 +184,7 @@ class Learner:
             self._parts.pop(part.tp, None)
 
     async def _send_dead_letters(self, tp: TopicPartition, rejected: Sequence[Rejected]) -> None:
-        await self._log_producer.dead_letter(one.dead_letter(tp) for one in rejected)
+        await self._log_producer.dead_letter(rejection.dead_letter(tp) for rejection in rejected)
 
     # Beside the batches
 
@@ -215,15 +215,15 @@ class Learner:
                     await self._clicked.wait()
             self._clicked.clear()
             now = loop.time()
-            wanted = dict.fromkeys(self._keys.take(now), True)
+            keys = dict.fromkeys(self._keys.take(now), True)
             if now >= look_at:
-                wanted |= dict.fromkeys(self._keys.take_seen(now), False)
+                keys |= dict.fromkeys(self._keys.take_unclicked(now), False)
                 look_at = now + _LOOK_S
             requests = [
                 OutgoingRecord(
                     LAYOUT_REQUESTS.name, encode_key(LAYOUT_REQUESTS, *key), encode(LayoutRequest(*key, clicked))
                 )
-                for key, clicked in sorted(wanted.items())
+                for key, clicked in sorted(keys.items())
             ]
             await self._asking.until_success(partial(self._log_producer.publish, requests))
             await asyncio.sleep(_ASK_REST_S)
@@ -241,7 +241,7 @@ class Learner:
         return [self.advance(), self.request_layouts(), self.drop_expired()]
 
 
-def _tell(part: PartitionFold, prepared: Prepared) -> None:
+def _count_batch(part: PartitionFold, prepared: Prepared) -> None:
     """Count a batch that is in the state now."""
     topic, records = part.tp.topic, prepared.batch.records
     for verdict, count in prepared.tally(prepared.batch.start).items():

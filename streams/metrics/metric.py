@@ -28,7 +28,7 @@ class Metric(NamedTuple):
 
     name: str
     kind: Kind
-    told_by: str
+    exposed_by: str
     labels: tuple[str, ...]
     meaning: str
     remedy: str

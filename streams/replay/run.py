@@ -49,7 +49,7 @@ async def replay(
     parts, first = {}, await asyncio.to_thread(source.bounds, sorted({tp.topic for tp in ends}))
     for tp in sorted(ends):
         start = manifest.starts[tp.topic][tp.partition]
-        parts[tp] = await PartitionFold.resume(tp, store, start, fold, _bury_nothing, BUILT)
+        parts[tp] = await PartitionFold.resume(tp, store, start, fold, _send_no_dead_letters, BUILT)
     spans: dict[TopicPartition, Span] = {}
     for tp, part in parts.items():
         if part.applied < min(first[tp][0], ends[tp]):
@@ -68,7 +68,7 @@ async def replay(
     return Applied(work.read, dict(work.verdicts))
 
 
-async def _bury_nothing(tp: TopicPartition, rejected: Sequence[Rejected]) -> None:
+async def _send_no_dead_letters(tp: TopicPartition, rejected: Sequence[Rejected]) -> None:
     """The live workers have written them."""
 
 
@@ -80,9 +80,9 @@ def _prepared(
     with ThreadPoolExecutor(1) as reading:
         coming = reading.submit(next, records, None)
         try:
-            while (found := coming.result()) is not None:
+            while (chunk := coming.result()) is not None:
                 coming = reading.submit(next, records, None)
-                tp, run = found
+                tp, run = chunk
                 batch = Batch(tp, at[tp], run[-1].offset + 1, 0, run)
                 at[tp] = batch.end
                 yield tp, parts[tp].prepare(batch)

@@ -72,7 +72,7 @@ async def _drop(store: Store, keys: GroupKeys, bucket: int) -> int:
     stored = await translate_errors(lambda: store.redis.mget(listed)) if listed else []
     slots = [len(names_in(content)) for content in stored]
     arrays = [name for key, count in zip(tables, slots, strict=True) for name in _names(keys, key, count)]
-    store.known.forget(arrays)
+    store.directories.forget(arrays)
     names = [index, keys.buckets, *arrays]
     return int(await translate_errors(lambda: store.redis.eval(_SCRIPT, len(names), *names, len(members), bucket)))
 

@@ -48,18 +48,18 @@ async def rows(store: Store, manifest: Manifest) -> list[Row]:
     fold = FoldSettings.model_validate(manifest.fold)
     partitions = [TopicPartition(topic, p) for topic, starts in manifest.starts.items() for p in range(len(starts))]
     append_time = max([await reached(store, group, partitions) for group in range(store.groups)], default=0)
-    found: list[Row] = []
+    export: list[Row] = []
     for keys in store.keys:
         tables = [key for key in await table_keys(store.redis, keys) if not is_expired(key.bucket, append_time, fold)]
         for key, table in zip(tables, await read_tables(store.redis.mget, keys, tables), strict=True):
-            found.extend(table_rows(key, table))
+            export.extend(table_rows(key, table))
         bins = [
             k for k in await table_keys(store.redis, keys, BINS.name) if not is_expired(k.bucket, append_time, fold)
         ]
-        found.extend(await _bin_rows(store, keys, bins))
+        export.extend(await _bin_rows(store, keys, bins))
     for tp in partitions:
-        found.extend(await _partition_rows(store, tp, append_time, fold))
-    return sorted(found)
+        export.extend(await _partition_rows(store, tp, append_time, fold))
+    return sorted(export)
 
 
 def lines(canonical: Iterable[Row]) -> bytes:
@@ -109,20 +109,20 @@ async def _bin_rows(store: Store, keys: GroupKeys, bins: list[TableKey]) -> list
     if not bins:
         return []
     stored = await translate_errors(lambda: store.redis.mget([keys.table(BINS.name, key) for key in bins]))
-    found: list[Row] = []
+    bin_rows: list[Row] = []
     for key, content in zip(bins, stored, strict=True):
         counts = decode_bins(content)
         for (at,) in np.argwhere(counts.any(axis=1)).tolist():
-            found.append([BINS.row, key.page, key.bucket, int(key.traffic), at, *counts[at].tolist()])
-    return found
+            bin_rows.append([BINS.row, key.page, key.bucket, int(key.traffic), at, *counts[at].tolist()])
+    return bin_rows
 
 
 async def _partition_rows(store: Store, tp: TopicPartition, append_time: int, fold: FoldSettings) -> list[Row]:
     keys = store.keys[home_group(tp, store.groups)]
     tally = await translate_errors(lambda: store.redis.hgetall(keys.tally(tp)))
-    found = [["tally", tp.topic, tp.partition, verdict.decode(), int(n)] for verdict, n in tally.items()]
+    partition_rows = [["tally", tp.topic, tp.partition, verdict.decode(), int(n)] for verdict, n in tally.items()]
     for bucket, codes in (await store.quota(tp)).items():
         if not is_expired(bucket, append_time, fold):
             names = np.unique(np.frombuffer(codes, dtype="<u4"))
-            found.append(["quota", tp.topic, tp.partition, bucket, len(names), crc32(names.tobytes())])
-    return found
+            partition_rows.append(["quota", tp.topic, tp.partition, bucket, len(names), crc32(names.tobytes())])
+    return partition_rows

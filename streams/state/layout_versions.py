@@ -25,17 +25,17 @@ def version_key(namespace: str, groups: int, page: str, segment: str) -> str:
 class Versions:
     """The versions of a namespace."""
 
-    def __init__(self, together: PipelinedClient, namespace: str, groups: int) -> None:
+    def __init__(self, pipelined: PipelinedClient, namespace: str, groups: int) -> None:
         self._namespace = namespace
         self._groups = groups
-        self._together = together
+        self._pipelined = pipelined
 
-    async def next(self, page: str, segment: str, seen: int) -> int:
+    async def next(self, page: str, segment: str, newest: int) -> int:
         """max(stored + 1, `seen` + 1, Redis's time in ms), and store it.
 
         Raises `Transient` when Redis does not answer; a number may then be lost,
         which does no harm.
         """
         key = version_key(self._namespace, self._groups, page, segment)
-        (version,) = await self._together.ask(("EVAL", _SCRIPT, 1, key, seen))
+        (version,) = await self._pipelined.ask(("EVAL", _SCRIPT, 1, key, newest))
         return int(version)

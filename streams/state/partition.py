@@ -57,12 +57,12 @@ class Prepared:
         """How many records at or above `floor` got which verdict."""
         judged = self.judged
         if floor <= self.batch.start:
-            verdicts = Counter(one.reason for one in judged.rejected)
+            verdicts = Counter(rejection.reason for rejection in judged.rejected)
             verdicts["applied"] = len(judged.accepted) + (len(judged.fast_events) if judged.fast_events else 0)
             verdicts.update({verdict: len(offsets) for verdict, offsets in judged.skipped.items()})
         else:
-            verdicts = Counter(one.reason for one in judged.rejected if one.record.offset >= floor)
-            verdicts["applied"] = sum(one.offset >= floor for one in judged.accepted)
+            verdicts = Counter(rejection.reason for rejection in judged.rejected if rejection.record.offset >= floor)
+            verdicts["applied"] = sum(accepted.offset >= floor for accepted in judged.accepted)
             verdicts["applied"] += judged.fast_events.since(floor) if judged.fast_events else 0
             skipped = judged.skipped.items()
             verdicts.update({verdict: sum(at >= floor for at in offsets) for verdict, offsets in skipped})
@@ -153,7 +153,7 @@ class PartitionFold:
         if not prepared.dead_lettered:
             home = self.applied_offsets[self._home]
             await self._send_dead_letters(
-                self.tp, [one for one in prepared.judged.rejected if one.record.offset >= home]
+                self.tp, [rejection for rejection in prepared.judged.rejected if rejection.record.offset >= home]
             )
             prepared.dead_lettered = True
         changed: set[tuple[str, str]] = set()
@@ -217,13 +217,13 @@ class PartitionFold:
                 done.append(move)
         return done
 
-    def _admit(self, brought: list[NewName], one: Accepted) -> bool:
+    def _admit(self, brought: list[NewName], accepted: Accepted) -> bool:
         """Hold an event against the quota; the names that it brings are added to `brought`."""
-        names = self._quota.admit(one.offset, one.bucket, one.event)
+        names = self._quota.admit(accepted.offset, accepted.bucket, accepted.event)
         if names is None:
             return False
         brought.extend(names)
-        self._judge.admit_names(one, *self._folder.groups(one.event.page, one.event.segment))
+        self._judge.admit_names(accepted, *self._folder.groups(accepted.event.page, accepted.event.segment))
         return True
 
     def _advance_mark(self, batch: Batch) -> Watermark:
@@ -262,4 +262,4 @@ def _codes(names: Iterable[NewName], floor: int) -> dict[int, bytes]:
     for name in names:
         if name.offset >= floor:
             codes.setdefault(name.bucket, []).append(name.code)
-    return {bucket: array("I", found).tobytes() for bucket, found in codes.items()}
+    return {bucket: array("I", numbers).tobytes() for bucket, numbers in codes.items()}

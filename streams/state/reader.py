@@ -49,10 +49,10 @@ class StateReader:
     `together` shares round trips with others that use the same client.
     """
 
-    def __init__(self, redis: Redis, manifest: Manifest, together: PipelinedClient | None = None) -> None:
+    def __init__(self, redis: Redis, manifest: Manifest, pipelined: PipelinedClient | None = None) -> None:
         self.manifest = manifest
         self._redis = redis
-        self._together = together or PipelinedClient(redis)
+        self._pipelined = pipelined or PipelinedClient(redis)
         self._groups = [GroupKeys(manifest.namespace, group) for group in range(manifest.groups)]
         self._partitions = [
             (TopicPartition(topic, partition), start)
@@ -80,10 +80,10 @@ class StateReader:
 
     async def segments(self) -> dict[str, set[str]]:
         """The segments of each page that have counts; '*' is that of visitors without one."""
-        found: dict[str, set[str]] = {}
+        segments: dict[str, set[str]] = {}
         for page, segment in await self.keys():
-            found.setdefault(page, set()).add(segment)
-        return found
+            segments.setdefault(page, set()).add(segment)
+        return segments
 
     async def read_bins(self, page: str) -> BucketBins:
         """The experiment's bins of a page."""
@@ -105,10 +105,10 @@ class StateReader:
         tables, stored = await self._revisions(group, page, segment)
         count = len(self._partitions)
         live = {key: revision for key, revision in zip(tables, stored[count:], strict=True) if revision}
-        known = await self._refresh(keys, live, self._cache.pop((page, segment), {}))
-        if known:
-            self._cache[page, segment] = known
-        return KeyState(tuple(table for _, table in known.values()), self._watermarks(stored[:count]))
+        entries = await self._refresh(keys, live, self._cache.pop((page, segment), {}))
+        if entries:
+            self._cache[page, segment] = entries
+        return KeyState(tuple(table for _, table in entries.values()), self._watermarks(stored[:count]))
 
     async def read_page(self, page: str, segments: Iterable[str]) -> KeyState:
         """The counts of some segments of a page together, with the log position that all of them reflect.
@@ -130,15 +130,15 @@ class StateReader:
             tables = [TableKey(page, segment, bucket, traffic) for bucket in sorted(buckets) for traffic in Traffic]
             names = [keys.watermark(tp) for tp, _ in self._partitions]
             names += [keys.table("revision", key) for key in tables]
-            listed, stored = await self._together.ask(("SMEMBERS", keys.buckets), ("MGET", *names))
+            listed, stored = await self._pipelined.ask(("SMEMBERS", keys.buckets), ("MGET", *names))
             self._buckets[group] = frozenset(map(int, listed))
             if self._buckets[group] == buckets:
                 return tables, stored
 
     async def _mget(self, names: Sequence[str]) -> list[bytes | None]:
-        (stored,) = await self._together.ask(("MGET", *names))
-        found: list[bytes | None] = stored
-        return found
+        (stored,) = await self._pipelined.ask(("MGET", *names))
+        values: list[bytes | None] = stored
+        return values
 
     def _watermarks(self, stored: Sequence[bytes | None]) -> dict[str, list[int]]:
         watermarks: dict[str, list[int]] = {}
@@ -147,18 +147,18 @@ class StateReader:
         return watermarks
 
     async def _refresh(
-        self, keys: GroupKeys, live: Mapping[TableKey, bytes], known: Mapping[TableKey, tuple[bytes, Table]]
+        self, keys: GroupKeys, live: Mapping[TableKey, bytes], entries: Mapping[TableKey, tuple[bytes, Table]]
     ) -> dict[TableKey, tuple[bytes, Table]]:
         """The live tables by revision: as known where that has not changed, else read now."""
-        changed = [key for key, revision in live.items() if known.get(key, (b"",))[0] != revision]
-        expected = {key: blocks_for(len(table.slots)) for key, (_, table) in known.items()}
+        changed = [key for key, revision in live.items() if entries.get(key, (b"",))[0] != revision]
+        expected = {key: blocks_for(len(table.slots)) for key, (_, table) in entries.items()}
         read = dict(zip(changed, await read_tables(self._mget, keys, changed, expected), strict=True))
-        return {key: (revision, read[key]) if key in read else known[key] for key, revision in live.items()}
+        return {key: (revision, read[key]) if key in read else entries[key] for key, revision in live.items()}
 
 
 def _least(watermarks: Sequence[dict[str, list[int]]]) -> dict[str, list[int]]:
     return {
-        topic: [min(offsets) for offsets in zip(*(one[topic] for one in watermarks), strict=True)]
+        topic: [min(offsets) for offsets in zip(*(state[topic] for state in watermarks), strict=True)]
         for topic in watermarks[0]
     }
 
@@ -196,10 +196,10 @@ async def read_tables(
 
 async def table_keys(redis: Redis, keys: GroupKeys, kind: str = "table") -> list[TableKey]:
     """The tables of a group, from its index; `kind` is table or bins."""
-    found = []
+    tables = []
     for bucket in sorted(map(int, await translate_errors(lambda: redis.smembers(keys.buckets)))):
         for name in await translate_errors(lambda b=bucket: redis.smembers(keys.index(b))):  # type: ignore[misc]
             listed, page, segment, traffic = orjson.loads(name)
             if listed == kind:
-                found.append(TableKey(page, segment, bucket, Traffic(traffic)))
-    return found
+                tables.append(TableKey(page, segment, bucket, Traffic(traffic)))
+    return tables

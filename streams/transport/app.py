@@ -111,12 +111,12 @@ def create_app(
     )
     report = on_error or end_process
 
-    def told(error: Exception) -> None:
+    def report_unless_stopping(error: Exception) -> None:
         """Clients that are being closed complain to whoever still waits for them."""
         if not app.should_stop:
             report(error)
 
-    app.wiring = Wiring(kafka, logical, resume, on_revoked, told, assignor, linger_s, rest_s or {})
+    app.wiring = Wiring(kafka, logical, resume, on_revoked, report_unless_stopping, assignor, linger_s, rest_s or {})
     return app
 
 
@@ -169,31 +169,31 @@ def run_app(
 async def _serve(make: Callable[[], Awaitable[faust.App]], health: HealthSettings, limit: threading.Timer) -> int:
     vitals = Vitals(health.max_lag)
     async with HealthServer(health, vitals):
-        return await _until_asked(make, vitals, limit)
+        return await _run_until_signal(make, vitals, limit)
 
 
-async def _until_asked(make: Callable[[], Awaitable[faust.App]], vitals: Vitals, limit: threading.Timer) -> int:
+async def _run_until_signal(make: Callable[[], Awaitable[faust.App]], vitals: Vitals, limit: threading.Timer) -> int:
     loop = asyncio.get_running_loop()
-    asked = asyncio.Event()
+    signalled = asyncio.Event()
 
-    def ask() -> None:
-        if not asked.is_set():
+    def request_stop() -> None:
+        if not signalled.is_set():
             limit.start()
-        asked.set()
+        signalled.set()
 
     for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, ask)
-    asking = loop.create_task(asked.wait())
+        loop.add_signal_handler(name, request_stop)
+    waiting = loop.create_task(signalled.wait())
     making = loop.create_task(_awaited(make()))
-    await asyncio.wait({asking, making}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({waiting, making}, return_when=asyncio.FIRST_COMPLETED)
     if not making.done():
         await cancel_all([making])
         return 0
     app = making.result()
     vitals.consumer = reader(app)
     running = loop.create_task(_running(app))
-    await asyncio.wait({asking, running}, return_when=asyncio.FIRST_COMPLETED)
-    asking.cancel()
+    await asyncio.wait({waiting, running}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
     crash = app.crash_reason
     await stop(app, running)
     if crash is not None:

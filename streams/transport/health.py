@@ -94,13 +94,13 @@ def _still_s(consumer: BatchConsumer) -> float:
 
 def lags(consumer: BatchConsumer) -> dict[str, int] | None:
     """Records of owned partitions that are not applied; None until all are placed and have been read once."""
-    found = {}
+    lag = {}
     for name, part in consumer.ledger.owned.items():
         reached, end = part.reached(), consumer.source.end(name)
         if reached is None or end is None:
             return None
-        found[str(part.tp)] = max(0, end - reached)
-    return found
+        lag[str(part.tp)] = max(0, end - reached)
+    return lag
 
 
 class HealthServer:
@@ -151,8 +151,8 @@ class HealthServer:
         return web.Response(text=exposition(self._vitals.samples()), headers={"Content-Type": CONTENT_TYPE})
 
     def _may(self, request: web.Request) -> bool:
-        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        return not self._token or hmac.compare_digest(given.encode(), self._token.encode())
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        return not self._token or hmac.compare_digest(token.encode(), self._token.encode())
 
     def _answer(self, request: web.Request, well: Callable[[Health], bool]) -> web.Response:
         """Who names no token hears yes or no alone: probes of an orchestrator cannot keep a secret."""

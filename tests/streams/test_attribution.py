@@ -258,7 +258,7 @@ def test_a_stored_click_comes_back_as_it_was() -> None:
 
 def test_published_decisions_hold_the_place_until_their_purchase_is_passed() -> None:
     published = Published(5)
-    published.found([Standing(6, 40, "a/0"), Standing(8, 41, "b/0")], 9)
+    published.note([Standing(6, 40, "a/0"), Standing(8, 41, "b/0")], 9)
     assert published.stands("a/0", 40)
     assert not published.stands("a/0", 90)
     assert published.resume_at == 6

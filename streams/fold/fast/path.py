@@ -51,13 +51,13 @@ def fast_events_of(fast_path: FastPath) -> FastEvents:
 
 def _limits(message: type[msgspec.Struct]) -> Limits:
     """Sizes of texts and lists, values of integers: by field."""
-    found = {}
+    limits = {}
     kind = msgspec.inspect.type_info(message)
     assert isinstance(kind, msgspec.inspect.StructType)
     for field in kind.fields:
         inner = field.type.type if isinstance(field.type, msgspec.inspect.Metadata) else field.type
-        found[field.encode_name] = _bounds(inner)
-    return found
+        limits[field.encode_name] = _bounds(inner)
+    return limits
 
 
 def _bounds(kind: msgspec.inspect.Type) -> dict[str, int]:

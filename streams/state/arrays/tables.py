@@ -105,12 +105,12 @@ def decode_table(key: TableKey, parts: Mapping[str, bytes | None]) -> Table:
 
 def table_of(key: TableKey, amounts: Mapping[str, Mapping[Any, int]]) -> Table:
     """A table that holds these amounts: by measure and cell, as deltas have them."""
-    found: dict[Keying, list[Any]] = {}
+    names: dict[Keying, list[Any]] = {}
     for array in TABLE_ARRAYS:
         for name in array.names:
-            found.setdefault(array.keying, []).extend(amounts.get(name, ()))
-    cells = found[Keying.ITEM_SLOT]
-    items = {item: row for row, item in enumerate(dict.fromkeys([*(cell[0] for cell in cells), *found[Keying.ITEM]]))}
+            names.setdefault(array.keying, []).extend(amounts.get(name, ()))
+    cells = names[Keying.ITEM_SLOT]
+    items = {item: row for row, item in enumerate(dict.fromkeys([*(cell[0] for cell in cells), *names[Keying.ITEM]]))}
     slots = {slot: column for column, slot in enumerate(dict.fromkeys(cell[1] for cell in cells))}
     table = Table.of(key.segment, key.bucket, key.traffic, tuple(items), tuple(slots))
     for array in TABLE_ARRAYS:
