@@ -6,6 +6,7 @@ from collections import OrderedDict, deque
 from typing import NamedTuple
 
 from policy.assignment import choose
+from reshelf.inspect.layouts_topic import put_newer
 from schemas.messages.layouts import Layout
 from streams.catalog.page import Key
 
@@ -38,11 +39,9 @@ class LayoutHistory:
     def take(self, layout: Layout) -> None:
         """Keep a layout if it is newer than the one held."""
         key = Key(layout.page, layout.segment)
-        held = self.newest.get(key)
-        if held is not None and held.version >= layout.version:
+        if not put_newer(self.newest, key, layout):
             return
         self.taken += 1
-        self.newest[key] = layout
         self._earlier.setdefault(key, deque(maxlen=self._depth)).append(layout)
         self._earlier.move_to_end(key)
         if len(self._earlier) > self._keys:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from confluent_kafka import Message
 from rich.table import Table
@@ -16,6 +16,7 @@ from streams.kafka.reader import METADATA_S, partitions, reader, to_the_end
 from streams.settings import KafkaSettings
 
 Key = tuple[str, ...]
+K = TypeVar("K", bound=Key)
 
 
 def newest(kafka: KafkaSettings) -> dict[Key, Layout]:
@@ -68,11 +69,16 @@ def keep(found: dict[Key, Layout], message: Message) -> Layout | None:
         layout: Layout = decoder(Layout)(value)
     except BadRecord:
         return None
-    held = found.get(key)
-    if held is not None and held.version >= layout.version:
-        return None
-    found[key] = layout
-    return layout
+    return layout if put_newer(found, key, layout) else None
+
+
+def put_newer(layouts: dict[K, Layout], key: K, layout: Layout) -> bool:
+    """Put a layout in the place of the key's, if its version is newer; whether it was."""
+    before = layouts.get(key)
+    if before is not None and before.version >= layout.version:
+        return False
+    layouts[key] = layout
+    return True
 
 
 def row(layout: Layout, now_ms: int) -> dict[str, Any]:
