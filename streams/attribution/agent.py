@@ -123,7 +123,7 @@ class Attribution:
         return PartitionWorker(
             ClickMemory(self._redis, manifest.namespace, manifest.groups, number, Starts(*starts)),
             ConversionsLog(self._kafka, self._log_producer, number),
-            partial(self._send_dead_letters, TopicPartition(PURCHASES.name, number)),
+            self._send_dead_letters,
             self._windows,
             self._settings,
             self._fold,

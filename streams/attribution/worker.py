@@ -8,7 +8,7 @@ moved past is found again in events-conversions and not published twice.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Protocol
 
@@ -16,15 +16,13 @@ from schemas.errors import StateAttention
 from schemas.topics import CLICKS, CONVERSIONS, PURCHASES
 from streams.attribution.core import Decision, PartitionAttribution, Step, Windows
 from streams.attribution.published import Published, Standing
-from streams.fold.judge import Rejected
+from streams.fold.judge import Rejected, SendDeadLetters
 from streams.kafka.bounds import Bounds
-from streams.kafka.records import Batch
+from streams.kafka.records import Batch, TopicPartition
 from streams.settings import AttributionSettings, FoldSettings
 from streams.state.clicks.group import Position
 from streams.state.clicks.memory import ClickMemory
 from streams.state.watermark import Watermark
-
-SendDeadLetters = Callable[[Sequence[Rejected]], Awaitable[None]]
 
 
 class Decisions(Protocol):
@@ -122,8 +120,9 @@ class PartitionWorker:
 
     async def _perform(self, step: Step) -> None:
         if step.rejected:
+            tp = TopicPartition(PURCHASES.name, self._memory.partition)
             await self._send_dead_letters(
-                [rejection for rejection in step.rejected if rejection.record.offset >= self._dead_lettered]
+                tp, [rejection for rejection in step.rejected if rejection.record.offset >= self._dead_lettered]
             )
             step.rejected = []
         if step.decisions:

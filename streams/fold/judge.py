@@ -7,7 +7,7 @@ conflict never asks twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -30,7 +30,7 @@ DUPLICATE, FORGOTTEN, ROBOT, REPEATED = "duplicate", "forgotten", "robot", "repe
 SKIPPED = (DUPLICATE, FORGOTTEN, ROBOT, REPEATED)
 """Why a record is skipped: it is nothing for a dead letter, and does not count."""
 LARGEST_DEAD_LETTER = 900_000
-"""Bytes; producers and topics take 1,000,000 with what a letter adds."""
+"""Bytes; producers and topics take 1,000,000 with what a dead letter adds."""
 Marks = tuple[bool, bool, bool]
 _TOO_MANY_NAMES = "the partition brings more distinct names than fold.max_keys, max_items or max_slots allow"
 _DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError)
@@ -60,9 +60,13 @@ class Rejected(NamedTuple):
         key, value, headers = record.key, record.value, tuple(record.headers)
         size = len(key or b"") + len(value or b"") + sum(len(name) + len(text or b"") for name, text in headers)
         if size > LARGEST_DEAD_LETTER:
-            detail = f"{detail} (its {size} bytes do not fit into a letter: read them at its offset)"
+            detail = f"{detail} (its {size} bytes do not fit into a dead letter: read them at its offset)"
             key, value, headers = (key or b"")[:1_000], None, ()
         return DeadLetter(*tp, record.offset, self.reason, detail, key, value, headers)
+
+
+SendDeadLetters = Callable[[TopicPartition, Sequence[Rejected]], Awaitable[None]]
+"""Publishes the rejected records of a partition to the dead letters and waits for the acknowledgements."""
 
 
 @dataclass(slots=True)

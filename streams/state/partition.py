@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -17,7 +17,7 @@ from schemas.errors import StateAttention
 from schemas.topics import BY_NAME
 from streams.fold.deltas import Folder, GroupDelta
 from streams.fold.fast.path import BUILT
-from streams.fold.judge import Accepted, Judge, Judged, Rejected
+from streams.fold.judge import Accepted, Judge, Judged, SendDeadLetters
 from streams.fold.quota import NewName, Quota
 from streams.kafka.records import Batch, Record, TopicPartition
 from streams.metrics import REGISTRY
@@ -25,8 +25,6 @@ from streams.settings import FoldSettings
 from streams.state.keys import group_of, home_group
 from streams.state.store import GroupUpdate, Store
 from streams.state.watermark import Watermark, fingerprint
-
-SendDeadLetters = Callable[[TopicPartition, Sequence[Rejected]], Awaitable[None]]
 
 
 class Rewind(Exception):

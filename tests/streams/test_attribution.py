@@ -71,7 +71,7 @@ def batch(topic: Any, *records: LoggedRecord) -> Batch:
     return Batch(TopicPartition(topic.name, 0), records[0].offset, records[-1].offset + 1, 0, records)
 
 
-async def dead_letter(rejected: Sequence[Rejected]) -> None:
+async def dead_letter(_: TopicPartition, rejected: Sequence[Rejected]) -> None:
     assert not rejected
 
 
@@ -217,7 +217,8 @@ def test_another_namespace_buries_what_was_not_buried_yet(redis: SyncRedis, redi
     async def act(redis: Redis) -> None:
         letters: list[int] = []
 
-        async def note(rejected: Sequence[Rejected]) -> None:
+        async def note(tp: TopicPartition, rejected: Sequence[Rejected]) -> None:
+            assert tp == TopicPartition(PURCHASES.name, 0)
             letters.extend(one.record.offset for one in rejected)
 
         async def attribute(namespace: str, invalid: int) -> None:
