@@ -30,7 +30,7 @@ class Retry:
     async def until_success(
         self, call: Callable[[], Awaitable[T]], condition: Callable[[], bool] = lambda: True
     ) -> T | None:
-        """The result of `call`, tried again after each `Transient`; None once it is not `wanted` any more."""
+        """The result of `call`, tried again after each `Transient`; None once `condition` does not hold any more."""
         wait = _FIRST_WAIT_S
         waits = False
         try:

@@ -38,7 +38,7 @@ from streams.worker import Worker, open_worker
 log = logging.getLogger("reshelf")
 TOPICS = (CLICKS, PURCHASES)
 HELD_RECORDS = 50_000
-"""A topic is paused when so many of its records wait for the other one."""
+"""How many records of a topic may wait for the other one before it is paused."""
 _LOOK_S = 0.2
 
 
@@ -84,7 +84,7 @@ class Attribution:
     # Ownership
 
     async def resume(self, tps: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """Where to read each partition from: so far before the memory that duplicates are known."""
+        """Where to read each partition from: early enough before the memory for duplicates to be known."""
         positions: dict[TopicPartition, int] = {}
         for number in sorted({tp.partition for tp in tps}):
             pair = [TopicPartition(topic.name, number) for topic in TOPICS]
@@ -106,7 +106,7 @@ class Attribution:
             await self._let_go(number)
 
     async def _let_go(self, number: int) -> None:
-        """Forget a partition and wait for what is in work: nothing of it may be published behind a later look."""
+        """Forget a partition and wait for what is in work: nothing of it may be published after another worker read."""
         part = self._parts.pop(number, None)
         if part is not None:
             async with part.lock:
@@ -158,7 +158,7 @@ class Attribution:
         return [part for part in self._parts.values() if TopicPartition(PURCHASES.name, part.number) in owned]
 
     async def _go_on(self, part: Part, step: Callable[[], Awaitable[None]]) -> None:
-        """Carry a step out, however long broker or Redis are away; the caller holds the lock."""
+        """Carry a step out, however long the broker or Redis is away; the caller holds the lock."""
         try:
             await self._retry.until_success(step, lambda: self._owns(part))
         except Behind as behind:
@@ -220,7 +220,7 @@ class Attribution:
         await part.worker.work()
 
     async def settle(self) -> None:
-        """Bring idle groups along and notice a rollback of Redis, about once a second."""
+        """Move idle groups along and notice a rollback of Redis, about once a second."""
         while True:
             await asyncio.sleep(self._learner.advance_s)
             for part in self._being_read():
@@ -246,7 +246,7 @@ class Attribution:
 
 
 def _expose(totals: Mapping[str, int]) -> None:
-    """Purchases by verdict, and their lines by what they were credited to."""
+    """Expose purchases by verdict, and their lines by what they were credited to."""
     lines: dict[tuple[str, ...], float] = {
         (name,): count for name, count in totals.items() if name.startswith(("credited", "unattributed"))
     }

@@ -70,7 +70,7 @@ class Track:
         """Up to where records were taken.
 
         Behind the last of them, and not behind what follows it and is no record: how much of that was read
-        differs from worker to worker, and positions must lie in one order.
+        differs from worker to worker, and positions must be in one order.
         """
         record = self._last_applied
         if record is not None:

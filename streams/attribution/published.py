@@ -17,10 +17,10 @@ class Standing(NamedTuple):
 class Published:
     """The decisions found from `start` on whose purchases are still to be decided.
 
-    A decision is told by its event_id and the offset of its purchase: an
+    A decision is identified by its event_id and the offset of its purchase: an
     event_id may come again once the window for duplicates is past.
     `resume_at` is what a memory stores: every decision on a purchase that is
-    still to be decided lies there or later, whoever published it.
+    still to be decided is there or later, whoever published it.
     """
 
     def __init__(self, start: int) -> None:

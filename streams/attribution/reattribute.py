@@ -38,8 +38,8 @@ class Rule:
 class Reattributed:
     """A source like `source`, whose conversions are decided anew for the purchases in these spans.
 
-    `begin` is told how many records are looked at to learn how many conversions there
-    are, and gives what is told of each step.
+    `begin` is called with how many records are looked at to learn how many conversions
+    there are, and returns what is called with how many of them each step looked at.
     """
 
     def __init__(

@@ -72,7 +72,7 @@ class PartitionWorker:
     async def open(self, bounds: Bounds) -> dict[str, int]:
         """Take the memory up where Redis has it; from which offset to read each topic.
 
-        Raises `StateAttention` where memory and log do not fit together.
+        Raises `StateAttention` where memory and log contradict each other.
         """
         self._dead_lettered = await self._memory.dead_lettered()
         loaded = await self._memory.load(range(self._memory.groups))
@@ -215,7 +215,7 @@ class PartitionWorker:
 
 
 def _lowest(positions: Iterable[Position]) -> Position:
-    """The earliest of positions that all lie in one order."""
+    """The earliest of positions that are all in one order."""
     ordered = sorted(positions, key=lambda each: each.offsets)
     for earlier, later in pairwise(ordered):
         if later.before(earlier):

@@ -81,8 +81,8 @@ def facts(item: CatalogItem | None) -> Any:
 class CandidateIndex:
     """The candidates of one page, content blocks among them; `revision` grows with every change of an item.
 
-    `interest` says what visitors are likely to think of items: where more fit than may be candidates, by that
-    the best are chosen.
+    `interest` gives how likely visitors are to click on items: where more match than may be candidates, the
+    likeliest are chosen.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class CandidateIndex:
         return self._set
 
     def rank(self) -> None:
-        """Let the best be chosen anew: what visitors are likely to think of items changed."""
+        """Let the likeliest be chosen anew: what visitors are interested in changed."""
         self._stale |= self._crowded
 
     @property

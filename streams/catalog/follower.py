@@ -22,7 +22,10 @@ from streams.settings import KafkaSettings
 POLL_S = 0.2
 POLL_RECORDS = 1_000
 LAYOUTS_REST_S = 0.25
-"""Published layouts are read so often: most are this worker's own, and a fetch for each costs as much as composing."""
+"""How long published layouts are left alone after some were read.
+
+Most are this worker's own, and a fetch for each costs as much as composing.
+"""
 
 log = logging.getLogger("reshelf")
 
@@ -135,7 +138,7 @@ class Follower:
             changes.keys |= some.keys
             if some.invalid:
                 log.warning(
-                    "%s/%d: %d records do not fit and are skipped, what was there before stays; "
+                    "%s/%d: %d records are invalid and were skipped, what was there before stays; "
                     "the last, before %d: %s.",
                     name,
                     partition,

@@ -1,7 +1,7 @@
 """What the compacted topics say: items, their vectors, pages, fitted parameters, published layouts.
 
-The newest record of a key counts; a null value removes it.  A record that does
-not fit is counted and skipped, and what was there before stays.  The same
+The newest record of a key counts; a null value removes it.  A record that is
+invalid is counted and skipped, and what was there before stays.  The same
 records in any cut give the same contents.
 """
 
@@ -54,7 +54,7 @@ class Changes:
 
 
 class CatalogView:
-    """Everything that layouts are made from beside the counts; `invalid` is told the topic of each skipped record."""
+    """Everything that layouts are made from beside the counts; calls `invalid` with the topic of a skipped record."""
 
     def __init__(self, invalid: Callable[[str], None] = lambda topic: None) -> None:
         self.items: dict[str, CatalogItem] = {}

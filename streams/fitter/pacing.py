@@ -32,7 +32,7 @@ def pacing(
     What is left of the day's impressions over what the slot is expected to have left:
     in the morning as the day before, by and by as the day so far.
     Days are the time buckets of the state; wider buckets than a day get as many days' impressions,
-    and a single bucket for all time, which does not tell what was shown today, none.
+    and a single bucket for all time, which does not say what was shown today, none.
     """
     shares = {}
     for rule in rules.rules:

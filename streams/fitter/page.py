@@ -31,7 +31,7 @@ from streams.state.arrays.tables import Table
 MOST_SEGMENTS = 200
 """Segments that are fitted: the most shown; a page's others are taken for its average."""
 PAGES_WEIGHT = 1.0
-"""The base rate and curve of the settings count as so many pages."""
+"""How many pages the base rate and curve of the settings count as."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,7 +1,7 @@
 """Purchases as the fitter reads them: which items were bought in one order.
 
 A reader of its own, in no group.  A record counts as attribution judges it, duplicates
-and invalid ones do not.  It begins so far before the end that restarts cost little;
+and invalid ones do not.  It begins `READ_BACK` records before the end, so that restarts cost little;
 what came of it is recorded in the parameters that are published.
 """
 
@@ -25,7 +25,7 @@ from streams.settings import FoldSettings, KafkaSettings
 READ_BACK = 200_000
 """Purchases of each partition that are read when the fitter starts."""
 MOST_ORDERS = 1_000_000
-"""When so many were counted, all counts are halved: habits change, and memory ends."""
+"""How many orders are counted before all counts are halved: habits change, and memory ends."""
 _RECORDS = 5_000
 _WAIT_S = 0.5
 
@@ -35,7 +35,7 @@ class PurchaseReader:
 
     def __init__(self, kafka: KafkaSettings, fold: FoldSettings) -> None:
         self.revision: object = object()
-        """Another one whenever orders were counted."""
+        """A new object whenever orders were counted."""
         self._kafka = kafka
         self._fold = fold
         self._topic = kafka.prefix + PURCHASES.name

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 Admit = Callable[["Accepted"], bool]
 DUPLICATE, FORGOTTEN, ROBOT, REPEATED = "duplicate", "forgotten", "robot", "repeated"
 SKIPPED = (DUPLICATE, FORGOTTEN, ROBOT, REPEATED)
-"""Why a record is skipped: it is nothing for a dead letter, and does not count."""
+"""Why a record is skipped: it does not count, and is not dead-lettered."""
 LARGEST_DEAD_LETTER = 900_000
-"""Bytes; producers and topics take 1,000,000 with what a dead letter adds."""
+"""In bytes; producers and topics take 1,000,000, with what a dead letter adds."""
 Marks = tuple[bool, bool, bool]
 _TOO_MANY_NAMES = "the partition brings more distinct names than fold.max_keys, max_items or max_slots allow"
 _DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError)

@@ -28,7 +28,7 @@ Row = list[Any]
 
 
 class PlainFold:
-    """Folds whole logs; `rows` gives the canonical export, `rejected` what dead letters must hold."""
+    """Folds whole logs; `rows` gives the canonical export, `rejected` what must be dead-lettered."""
 
     def __init__(self, settings: FoldSettings) -> None:
         self._settings = settings

@@ -91,7 +91,7 @@ class Quota:
         self._packed[bucket] = stored
 
     def drop_before(self, bucket: int) -> None:
-        """Forget buckets that start before `bucket`: no fit record can come for them."""
+        """Forget buckets that start before `bucket`: no valid record can come for them."""
         for held in (self._open, self._packed):
             for old in [start for start in held if start < bucket]:
                 del held[old]

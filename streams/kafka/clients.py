@@ -56,7 +56,7 @@ class ClientConfig(dict[str, Any]):
 def confluent_producer_config(kafka: KafkaSettings) -> ClientConfig:
     """Settings of every confluent-kafka producer.
 
-    The murmur2 partitioner is that of Java and aiokafka clients: a key must land on
+    The murmur2 partitioner is that of Java and aiokafka clients: a key must go to
     the same partition whoever writes it.  `acks=all` with idempotence keeps the order
     of a partition and writes a record once, however often it is sent.
     """

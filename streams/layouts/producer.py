@@ -42,10 +42,10 @@ from streams.state.reader import KeyState, StateReader
 AT_ONCE = 64
 """Keys that wait for Redis or the broker at the same time."""
 WHOLE_PAGE_MS = 2_000.0
-"""The layout of a whole page waits so long after a change, and up to as long again by its name:
+"""How long the layout of a whole page waits after a change, and up to as long again by its name:
 it is read from all segments, and those of all pages at once would hold up the others."""
 LIST_MS = 10_000.0
-"""Segments that other workers hear of are looked up so often."""
+"""How often segments that other workers hear of are looked up."""
 
 log = logging.getLogger("reshelf")
 _decode_request = decoder(LayoutRequest)
@@ -64,7 +64,7 @@ class LayoutProducer:
         metrics: Registry = REGISTRY,
         clock: Clock | None = None,
         finish: Callable[[Layout], Layout] = lambda layout: layout,
-        tell: Callable[[Decided], None] = lambda decided: None,
+        report: Callable[[Decided], None] = lambda decided: None,
     ) -> None:
         self._metrics = metrics
         for result in ("published", "unchanged", "withdrawn", "refused"):
@@ -77,7 +77,7 @@ class LayoutProducer:
         self._settings = settings
         self._clock = clock or Clock()
         self._finish = finish
-        self._tell = tell
+        self._report = report
         self._schedule = Schedule(settings.refresh_ms, settings.cpu_share)
         self._weighted_counts = WeightedCountsCache()
         self._retry = Retry()
@@ -201,7 +201,7 @@ class LayoutProducer:
             result = "unchanged"
         self._metrics.add("reshelf_layouts_total", result)
         times = taken_at, read_at, composed_at, self._clock.steady()
-        self._tell(Decided(key, state.watermarks, result, *times))
+        self._report(Decided(key, state.watermarks, result, *times))
         self._mark_again(key, min(epoch.end_ms, changes_at))
 
     async def _read(self, key: Key) -> KeyState:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from streams.catalog.page import Key
 
 HEAD_START_MS = 2_000.0
-"""An urgent key goes before others that have waited for so much longer."""
+"""How much longer another key must have waited to go before an urgent one."""
 
 
 class Mark(NamedTuple):

@@ -42,11 +42,11 @@ from streams.worker import open_worker
 log = logging.getLogger("reshelf")
 OUTPUTS = (DEAD_LETTERS, LAYOUT_REQUESTS)
 _UNCLICKED_REST_S = 5.0
-"""Keys that nobody clicks are asked for at most so often: impressions alone move a posterior slowly."""
+"""How long the request of a key that nobody clicks rests before the next: impressions alone move a posterior slowly."""
 _LOOK_S = 0.5
-"""Seen keys are looked through so often, so that requests for them go together."""
+"""How often keys without clicks are looked through, so that requests for them go together."""
 _ASK_REST_S = 0.02
-"""Requests are at least so far apart: what is clicked meanwhile goes together."""
+"""How far requests are apart at least: what is clicked meanwhile goes together."""
 _EXPIRE_PAUSE_S = 60.0
 
 
@@ -82,7 +82,7 @@ class Learner:
     # Ownership
 
     async def resume(self, tps: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """Where to read each partition from: so far before the state that duplicates are known."""
+        """Where to read each partition from: early enough before the state for duplicates to be known."""
         topics = sorted({tp.topic for tp in tps})
         bounds = await self._retry.until_success(lambda: asyncio.to_thread(log_bounds, self._kafka, topics))
         assert bounds is not None
@@ -166,7 +166,7 @@ class Learner:
         event.ack()
 
     def _note(self, page: str, segment: str, *, clicked: bool) -> None:
-        """The key wants a layout, soon when it was clicked, and so does the whole page in its time."""
+        """The key needs a layout, soon when it was clicked, and so does the whole page in its time."""
         self._keys.note((page, segment), clicked=clicked)
         self._keys.note((page, WHOLE_PAGE), clicked=False)
         if clicked:

@@ -46,7 +46,7 @@ class Registry:
         self._clock = clock
 
     def add(self, name: str, *labels: str, by: float = 1.0) -> None:
-        """Count; by 0 it is told from now on, so that its first rise is seen as one."""
+        """Count; by 0 it is exposed from now on, so that its first rise shows as one."""
         key = name, labels
         if key not in self._values:
             _check(name, labels)
@@ -86,7 +86,7 @@ class Registry:
 
 
 REGISTRY = Registry()
-"""What this process tells."""
+"""What this process exposes."""
 
 
 def _check(name: str, labels: Labels) -> None:

@@ -1,6 +1,6 @@
 """Version numbers of layouts: they grow with every publication, whoever publishes.
 
-The counter lies in the state group of its key.  It may fall back when Redis
+The counter is in the state group of its key.  It may fall back when Redis
 loses writes or is emptied; so each call also names the highest version known
 from the topic, and the answer is above that too.
 """
@@ -31,7 +31,7 @@ class Versions:
         self._pipelined = pipelined
 
     async def next(self, page: str, segment: str, newest: int) -> int:
-        """max(stored + 1, `seen` + 1, Redis's time in ms), and store it.
+        """max(stored + 1, `newest` + 1, Redis's time in ms), and store it.
 
         Raises `Transient` when Redis does not answer; a number may then be lost,
         which does no harm.

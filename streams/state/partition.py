@@ -128,8 +128,8 @@ class PartitionFold:
     def prepare(self, batch: Batch) -> Prepared:
         """Judge and fold a batch that continues the one before; pure computation.
 
-        What lies below every floor only warms the windows up; verdicts on it may
-        be wrong, so it must not touch the quota.
+        Records that every group has applied only warm the windows up; verdicts on
+        them may be wrong, so they must not touch the quota.
         """
         if self._next not in (None, batch.start):
             raise RuntimeError(f"expected the batch of {self.tp} that begins at {self._next}, got {batch.start}")
@@ -168,7 +168,7 @@ class PartitionFold:
         return changed
 
     async def skip_to(self, first: int) -> None:
-        """Give up what lies below `first`, which the log does not hold any more."""
+        """Give up what is below `first`, which the log does not hold any more."""
         moves = [
             GroupUpdate(group, floor, Watermark(first, self._mark.append_time))
             for group, floor in enumerate(self.applied_offsets)

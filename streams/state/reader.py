@@ -46,7 +46,7 @@ class KeyState:
 class StateReader:
     """Reads the namespace of a manifest; `open` finds the manifest by name.
 
-    `together` shares round trips with others that use the same client.
+    `pipelined` shares round trips with others that use the same client.
     """
 
     def __init__(self, redis: Redis, manifest: Manifest, pipelined: PipelinedClient | None = None) -> None:
@@ -149,7 +149,7 @@ class StateReader:
     async def _refresh(
         self, keys: GroupKeys, live: Mapping[TableKey, bytes], entries: Mapping[TableKey, tuple[bytes, Table]]
     ) -> dict[TableKey, tuple[bytes, Table]]:
-        """The live tables by revision: as known where that has not changed, else read now."""
+        """The live tables by revision: those of `entries` where that has not changed, else read now."""
         changed = [key for key, revision in live.items() if entries.get(key, (b"",))[0] != revision]
         expected = {key: blocks_for(len(table.slots)) for key, (_, table) in entries.items()}
         read = dict(zip(changed, await read_tables(self._mget, keys, changed, expected), strict=True))
@@ -172,7 +172,7 @@ async def read_tables(
     """The tables of one group.
 
     One read where `expected` says how many blocks of cells a table has; where there
-    are more, which the slots tell, a second one for these.  Rows that appear between
+    are more, which the slots show, a second one for these.  Rows that appear between
     both are left out until the next read.
     """
     if not tables:

@@ -1,7 +1,7 @@
 """The state groups of one namespace in Redis: compare-and-set of watermarks with deltas.
 
 Every call may raise `schemas.errors.Transient` when Redis does not answer; to
-call again is always right, because the watermark tells whether the first call
+call again is always right, because the watermark shows whether the first call
 was carried out.
 """
 

@@ -83,10 +83,10 @@ def create_app(
     """An application that reads as consumer group `kafka.prefix + name`.
 
     logical: name of a topic without the prefix.
-    resume: where to read partitions from, asked after every assignment.
-    on_revoked: told which partitions went to another worker.
-    on_error: told of what the transport cannot heal; by default the process ends.
-    linger_s: seconds to rest after a read that brought little; events then wait so much longer at most.
+    resume: where to read partitions from, called after every assignment.
+    on_revoked: called with the partitions that went to another worker.
+    on_error: called with what the transport cannot heal; by default the process ends.
+    linger_s: seconds to rest after a read that brought little; events then wait longer by that at most.
     rest_s: for topics that can wait, by name without the prefix: seconds that a partition is left alone
         after a read that brought little of it.
     Raises BadSettings when the security settings cannot be used.
@@ -148,7 +148,7 @@ def run_app(
 ) -> int:
     """Make and run an application until SIGINT or SIGTERM; returns the exit status.
 
-    `health` says where it tells how it is.  `make` runs in the event loop that the
+    `health` says where its health is served.  `make` runs in the event loop that the
     application will live in, so it may open clients and check the state first.
     """
     logging.getLogger("reshelf").setLevel(loglevel)
@@ -159,7 +159,7 @@ def run_app(
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(run_exclusively(_serve(make, health or HealthSettings(), limit)))
-    except Exception as error:  # noqa: BLE001  the last place that can tell the operator
+    except Exception as error:  # noqa: BLE001  the last place that can report it
         _report(error)
         return exit_status(error)
     finally:

@@ -32,7 +32,7 @@ from streams.transport.wiring import Wiring
 
 COMMIT_WAIT_S = 1.0
 FINISH_WAIT_S = 2.0
-"""Batches in work get so long to be acknowledged at a rebalance or stop."""
+"""How long batches in work get to be acknowledged at a rebalance or stop."""
 
 
 class BatchConsumer(FaustStubs):
@@ -221,7 +221,7 @@ class BatchConsumer(FaustStubs):
     # Acknowledging
 
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
-        """Tell the group how far everything is acknowledged.  A hint for lag monitors, so never fatal."""
+        """Report to the group how far everything is acknowledged.  A hint for lag monitors, so never fatal."""
         async with self._commit_lock:
             positions = self.ledger.committable()
             if not positions or not await self._commit(cast(Mapping[TP, int], positions)):

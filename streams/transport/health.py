@@ -34,7 +34,7 @@ class Health:
     lag: Mapping[str, int]
 
 
-class Tells(Protocol):
+class HealthSource(Protocol):
     """What a health server asks."""
 
     def health(self) -> Health: ...
@@ -69,7 +69,7 @@ class Vitals:
         return Health(live, not reasons, tuple(reasons), lag or {})
 
     def samples(self) -> list[Sample]:
-        """What the worker tells Prometheus."""
+        """What the worker exposes to Prometheus."""
         return [*of_health(self.health()), Sample("reshelf_waiting", (), Retry.waiting), *REGISTRY.samples()]
 
     def _gets_on(self, consumer: BatchConsumer) -> bool:
@@ -109,7 +109,7 @@ class HealthServer:
     Raises BadSettings for an address that cannot be used, or one beyond this machine without a token.
     """
 
-    def __init__(self, settings: HealthSettings, vitals: Tells) -> None:
+    def __init__(self, settings: HealthSettings, vitals: HealthSource) -> None:
         self._settings = settings
         self._vitals = vitals
         self._token = required_token("health", settings.host, settings.token) if settings.port else ""

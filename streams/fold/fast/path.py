@@ -1,6 +1,6 @@
 """The compiled common case, where it was built (`compiled.pyx`); without it the same is done in Python.
 
-What it may take for fit is read from the message's own annotations, so there is one place for limits.
+What it may accept is read from the message's own annotations, so there is one place for limits.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def block_count(reach: int, built: bool = BUILT) -> BlockCount:
 def make_fast_path(
     fold: FoldSettings, ids: RecentWindow, views: RecentWindow, units: RecentWindow, brought: BlockCount
 ) -> FastPath:
-    """A fast_path that knows no names yet, beside a judge with these windows and this count."""
+    """A fast path that knows no names yet, beside a judge with these windows and this count."""
     return compiled.FastPath(_limits(Impression) | _limits(SlotItem), fold, ids, views, units, brought)
 
 

@@ -1,7 +1,7 @@
 """A group's deltas as operations of the apply script.
 
 Arrays are those of `streams.fold.measures`: uint32 for counts, int64 for sums.  A
-number lies at row * measures of the array + its place among them; in an array by item
+number is at row * measures of the array + its place among them; in an array by item
 and slot, which has blocks of four slots, at
 (row * 4 + slot % 4) * measures + its place, in block slot // 4.
 """

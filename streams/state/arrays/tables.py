@@ -78,7 +78,7 @@ def _shape(array: Array, items: int, slots: int) -> tuple[int, ...]:
 
 
 def decode_table(key: TableKey, parts: Mapping[str, bytes | None]) -> Table:
-    """A table from its stored parts, by name: directories, arrays, and blocks of those that lie in blocks.
+    """A table from its stored parts, by name: directories, arrays, and blocks of those that are in blocks.
 
     Only rows of listed items count: cells are read a moment later and may hold rows
     of items that came since, which the items known by sales alone must not take.
@@ -127,7 +127,7 @@ def _place(array: Array, cell: Any, items: Mapping[str, int], slots: Mapping[str
 
 
 def blocks_for(slots: int) -> int:
-    """How many blocks an array by item and slot has in a table with so many slots."""
+    """How many blocks an array by item and slot has in a table with `slots` slots."""
     return -(-slots // BLOCK)
 
 
@@ -137,7 +137,7 @@ def decode_bins(stored: bytes | None) -> Ints:
 
 
 def decode_array(array: Array, stored: bytes | None, rows: int) -> Ints:
-    """[rows, measures] of an array that does not lie in blocks; what was never written is 0."""
+    """[rows, measures] of an array that is not in blocks; what was never written is 0."""
     fields = len(array.measures)
     numbers = np.zeros(rows * fields, dtype=np.int64)
     _fill(numbers, stored, _TYPES[array.width])
