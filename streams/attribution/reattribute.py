@@ -53,7 +53,7 @@ class Reattributed:
         self._rule = rule
         self._purchases = purchases
         self._begin = begin
-        # Looked at once: what is appended meanwhile would change the numbers.
+        # They are read once: what is appended meanwhile would change the numbers.
         self._logs = source.bounds([CLICKS.name, PURCHASES.name])
 
     def bounds(self, topics: Sequence[str]) -> dict[TopicPartition, Span]:

@@ -141,7 +141,7 @@ class WeightedCounts:
     ) -> ArmPriors:
         """The candidates' priors for the segment with these counts [A, S] of its own.
 
-        What they begin with is kept: as long as the same is known, so is that.
+        What was fitted for them is cached until the item features change.
         """
         if self._fitted is None or self._fitted[0] is not item_features:
             self._fitted = item_features, item_features.fitted(segment, self.candidates)
@@ -177,7 +177,7 @@ def _day(bucket: int) -> int:
 
 
 class WeightedCountsCache:
-    """The totals of keys that were asked for lately, up to `limit` cells of eight bytes in all."""
+    """The weighted counts of keys that were used lately, up to `limit` cells of eight bytes in all."""
 
     def __init__(self, limit: int = 16_000_000) -> None:
         self._limit = limit
@@ -185,7 +185,7 @@ class WeightedCountsCache:
         self._entries: OrderedDict[Hashable, tuple[WeightedCounts, int]] = OrderedDict()
 
     def of(self, key: Hashable, candidates: CandidateSet, slots: tuple[str, ...]) -> WeightedCounts:
-        """What is kept for the key if it is for these candidates and slots, else empty totals."""
+        """The cached counts of the key if they are for these candidates and slots, else empty ones."""
         counts, cells = self._entries.pop(key, (None, 0))
         self._cells -= cells
         if counts is None or counts.candidates is not candidates or counts.slots != slots:

@@ -123,7 +123,7 @@ class Fitter:
                 fitted = await asyncio.to_thread(self._fitted_to, state, now_ms)
         except (ArithmeticError, ValueError) as error:
             self._metrics.add("reshelf_fits_total", "failed")
-            log.error("No fit for page %s, the parameters it has stay: %s", page, error)
+            log.error("Page %s could not be fitted and keeps the parameters that it has: %s", page, error)
             return
         await self._retry.until_success(lambda: self._publish(fitted, now_ms), lambda: self._is_owned(page))
 
@@ -166,7 +166,7 @@ class Fitter:
             await self._log_producer.publish([OutgoingRecord(POLICY_PARAMETERS.name, key, value)])
         except (BadRecord, StateAttention) as error:
             self._metrics.add("reshelf_fits_total", "failed")
-            log.error("No parameters for page %s, of %d bytes: %s", fitted.page, len(value), error)
+            log.error("The parameters of page %s, of %d bytes, were not published: %s", fitted.page, len(value), error)
             return
         self._metrics.add("reshelf_fits_total", "fitted")
 

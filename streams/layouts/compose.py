@@ -165,7 +165,7 @@ def statistics_of(
 def _click_value(
     tables: Sequence[Table], weight_of: Mapping[int, int], page: Page, settings: LayoutSettings
 ) -> ClickValue | None:
-    """What a click is worth, where sales count; without, or before any, every click is worth the same."""
+    """The value of a click on each candidate where sales count; None where all have the same value."""
     if not settings.sale_value:
         return None
     sales = page.parameters.sales if page.parameters else Sales()

@@ -269,7 +269,7 @@ class LayoutProducer:
         """One page that cannot be published must not hold up the others."""
         if key not in self._refused:
             self._refused.add(key)
-            log.error("No layout for %s, of %d bytes: %s", list(key), size, error)
+            log.error("The layout for %s, of %d bytes, was not published: %s", list(key), size, error)
 
 
 def _rest_ms(key: Key) -> float:

@@ -122,7 +122,7 @@ class _Work:
 
 
 async def _beside(items: Generator[T, None, None]) -> AsyncGenerator[T, None]:
-    """The items, each made in a thread of its own while the one before is worked on."""
+    """The items, each made in another thread while the one before is worked on."""
     loop = asyncio.get_running_loop()
     end = object()
     with ThreadPoolExecutor(1) as making:
@@ -132,5 +132,5 @@ async def _beside(items: Generator[T, None, None]) -> AsyncGenerator[T, None]:
                 coming = loop.run_in_executor(making, next, items, end)
                 yield item  # type: ignore[misc]
         finally:
-            # After what is being made, also where nobody waits for that any more.
+            # Only after the item that is being made, also where nobody waits for that any more.
             await loop.run_in_executor(making, items.close)

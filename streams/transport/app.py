@@ -209,8 +209,11 @@ async def stop(app: faust.App, running: asyncio.Task[Any]) -> None:
 
 
 def _end_at_last() -> None:
-    """Whatever hangs while the application stops, the process ends: what is unfinished is in the log."""
-    log.error("Not stopped in good order within %.0f s, so ending now. Nothing is lost: the log has it.", STOP_WAIT_S)
+    """End the process, whatever hangs while the application stops: what is unfinished is in the log."""
+    log.error(
+        "The application did not stop within %.0f s, so the process ends now. Nothing is lost: the log has it.",
+        STOP_WAIT_S,
+    )
     logging.shutdown()
     os._exit(1)
 

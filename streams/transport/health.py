@@ -155,7 +155,7 @@ class HealthServer:
         return not self._token or hmac.compare_digest(token.encode(), self._token.encode())
 
     def _answer(self, request: web.Request, well: Callable[[Health], bool]) -> web.Response:
-        """Who names no token hears yes or no alone: probes of an orchestrator cannot keep a secret."""
+        """Requests without a token get yes or no alone: probes of an orchestrator cannot keep a secret."""
         health = self._vitals.health()
         status = 200 if well(health) else 503
         if self._token and "Authorization" not in request.headers:
