@@ -51,10 +51,10 @@ class Front:
         from reshelf.settings import load_settings
         from reshelf.terminal.logs import arrange
 
-        found = load_settings(self.file)
-        arrange(found.settings.log.format)
+        settings = load_settings(self.file)
+        arrange(settings.settings.log.format)
         if not self.embedded:
-            return found
+            return settings
         loaded = load_settings(self.file, self._start(), "--embedded")
         from reshelf.topics.admin import apply
 

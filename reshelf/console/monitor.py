@@ -108,7 +108,7 @@ class Monitor:
             applied=sum(lag.applied for lag in counted),
             lag=sum(lag.lag for lag in counted),
             age_ms=max(behind, default=0),
-            layouts=self._past.taken,
+            layouts=self._past.layouts_read,
         )
 
     async def _measure(self, reader: StateReader, settings: Settings, page: str) -> None:

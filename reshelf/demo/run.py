@@ -1,4 +1,4 @@
-"""Runs the shop until it is told to stop, and shows it."""
+"""Runs the shop until it is stopped, and shows it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The encoder worker with the clients of the settings, until it is told to stop."""
+"""The encoder worker with the clients of the settings, until a signal stops it."""
 
 from __future__ import annotations
 
