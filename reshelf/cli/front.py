@@ -20,7 +20,11 @@ __all__ = ["Front"]
 
 AT_LEAST_ONE = click.IntRange(min=1)
 LEVEL_OPTION = click.option(
-    "--level", type=click.FloatRange(0.5, 0.999), default=LEVEL, show_default=True, help="Of the intervals."
+    "--level",
+    type=click.FloatRange(0.5, 0.999),
+    default=LEVEL,
+    show_default=True,
+    help="The level of the intervals.",
 )
 
 

@@ -57,7 +57,7 @@ def status(front: Front, page: str | None, level: float) -> None:
 def branches(front: Front, page: str, level: float) -> None:
     """Show the uplift of each policy on trial on PAGE (`branches` in its file) over the page's own policy.
 
-    Counts from experiment.since_ms on: set it to the time when the trial began.
+    Events count from experiment.since_ms on. Set it to the time when the trial began.
 
     Example: reshelf experiment branches home
     """

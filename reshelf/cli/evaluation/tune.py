@@ -81,7 +81,7 @@ SHARE = click.FloatRange(0, 1)
 def tune(front: Front, /, space: tuple[str, ...], samples: int, processes: int | None, seed: int, **plan: Any) -> None:
     """Race settings of the policy in simulated shops, and rank them by the clicks they lose.
 
-    Names are layouts.exploration, layouts.click_rate, layouts.strength,
+    NAME is one of layouts.exploration, layouts.click_rate, layouts.strength,
     layouts.half_life_ms, layouts.drift, and of a page's policy: policy.name, policy.variants,
     policy.exploration, policy.epsilon, policy.exploration_slates.
 

@@ -13,7 +13,7 @@ from reshelf.topics.admin import TopicState, apply, states
 OLD_DATA = click.option(
     "--imported",
     is_flag=True,
-    help="For a prefix that holds old data: topics keep the times of the records and delete nothing by age.",
+    help="Expect topics for old data, which keep the times of records and delete nothing by age.",
 )
 
 
