@@ -96,8 +96,8 @@ async def _left(settings: Settings, bounds: Bounds) -> int:
 
 async def _unapplied(redis: Redis, settings: Settings, bounds: Bounds) -> int:
     """How many offsets some group has not passed yet."""
-    found = await manifest.read(redis, settings.redis.namespace)
-    store = Store(redis, settings.redis.namespace, found.groups)
+    manifest_now = await manifest.read(redis, settings.redis.namespace)
+    store = Store(redis, settings.redis.namespace, manifest_now.groups)
     left = 0
     for topic, pairs in bounds.items():
         for number, (first, end) in enumerate(pairs):

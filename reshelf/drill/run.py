@@ -245,13 +245,13 @@ class _Drill:
         self._report.torn_layouts = verify.torn_layouts(verify.read(settings.kafka, [LAYOUTS, LAYOUTS_HISTORY]))
 
     def _layouts(self, ends: dict[TopicPartition, int]) -> verify.Finding:
-        """Layouts whose statistics do not change are renewed at half their life: so long is waited."""
+        """Layouts whose statistics do not change are renewed at half their life, which is how long this waits."""
         until = time.monotonic() + 2 * LAYOUT_LIFE_MS / 1000
         while True:
             settings = self._environment.settings
-            found = verify.check_layouts(verify.read(settings.kafka, [LAYOUTS]), ends, settings.kafka.partitions)
-            if found.equal or time.monotonic() > until:
-                return found
+            finding = verify.check_layouts(verify.read(settings.kafka, [LAYOUTS]), ends, settings.kafka.partitions)
+            if finding.equal or time.monotonic() > until:
+                return finding
             for _ in range(5):
                 self._tick()
 

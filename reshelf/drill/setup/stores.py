@@ -210,15 +210,15 @@ class GivenStore(Store):
 
 
 def _read_cluster(settings: RedisSettings, names: Sequence[str]) -> list[Any]:
-    found: dict[str, Any] = {}
+    state: dict[str, Any] = {}
     with redis_servers(settings) as servers:
         for server in servers.values():
-            asked = server.pipeline(transaction=False)
+            pipeline = server.pipeline(transaction=False)
             for name in names:
-                asked.get(name)
-            for name, value in zip(names, asked.execute(raise_on_error=False), strict=True):
+                pipeline.get(name)
+            for name, value in zip(names, pipeline.execute(raise_on_error=False), strict=True):
                 if not isinstance(value, redis.ResponseError):
-                    found[name] = value
-    if lacking := len(names) - len(found):
+                    state[name] = value
+    if lacking := len(names) - len(state):
         raise redis.ConnectionError(f"{lacking} keys are on a shard that has no primary now")
-    return [found[name] for name in names]
+    return [state[name] for name in names]
