@@ -21,7 +21,7 @@ def stages(front: Front, slots: tuple[int, ...], events: int) -> None:
     There is a column for each number of slots.  The ratios compare the compiled fold with
     itself: the time of a plain event divided by that of one on a page called häuser that
     has a field of its producer's own, in UTF-8 (unicode_ratio) or with escapes
-    (escaped_ratio).  A run takes about a minute.  It writes to topics of its own, but wants
+    (escaped_ratio).  A run takes some minutes.  It writes to topics of its own, but wants
     a broker and Redis that nobody else uses: --broker starts them.
 
     Example: reshelf bench stages --broker embedded
