@@ -1,6 +1,6 @@
 """The newest layout of each page and segment, small in memory: compressed, and decoded when it is asked for.
 
-A decoded layout takes some fifty kilobytes, its compressed bytes about one.
+A decoded layout takes some fifty kilobytes, its compressed bytes about two.
 """
 
 from __future__ import annotations
