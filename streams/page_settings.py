@@ -21,6 +21,18 @@ class LayoutSettings(Group):
         description="How long a page and segment waits after it was composed before it is composed again, in "
         "milliseconds.",
     )
+    growth_share: float = Field(
+        0.03,
+        ge=0,
+        le=1,
+        description="By which share the impressions or clicks of a page and segment grow before it is composed again; "
+        "0: each new one is enough. While it has few clicks, each of them is enough.",
+    )
+    rest_s: float = Field(
+        60.0,
+        gt=0,
+        description="After how long, in seconds, a page and segment is composed again although little came.",
+    )
     ttl_ms: Positive = Field(
         10 * 60_000, description="How long a layout stays valid after it was produced, in milliseconds."
     )
