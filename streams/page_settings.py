@@ -33,6 +33,13 @@ class LayoutSettings(Group):
         gt=0,
         description="After how long, in seconds, a page and segment is composed again although little came.",
     )
+    change_threshold: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="By which share of their value the slates of a layout gain at least over the published ones to be "
+        "published, where nothing but counts and what was fitted to them changed; 0: each other layout is published.",
+    )
     ttl_ms: Positive = Field(
         10 * 60_000, description="How long a layout stays valid after it was produced, in milliseconds."
     )

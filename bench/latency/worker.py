@@ -43,7 +43,9 @@ def _decision(decided: Decided) -> tuple[Key, Decision | Deferral]:
     if decided.result == "deferred":
         return decided.key, Deferral(decided.request)
     times = [at / 1000 for at in (decided.taken_at, decided.read_at, decided.composed_at, decided.done_at)]
-    return decided.key, Decision(decided.watermarks.get(CLICKS.name, ()), decided.result != "unchanged", *times)
+    return decided.key, Decision(
+        decided.watermarks.get(CLICKS.name, ()), decided.result not in ("unchanged", "held"), *times
+    )
 
 
 def _teller(file: BinaryIO) -> Callable[[Decided], None]:

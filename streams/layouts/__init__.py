@@ -12,6 +12,8 @@ application.
 - `explain`: why an item stands where it stands: everything that a layout was made from, item by
   item
 - `guard_rail`: a page whose learned layouts lose for certain goes back to its baseline
+- `hysteresis`: layouts that gain too little over the published ones are held back, so that pages do
+  not flicker
 - `producer`: the layout producer: composes the keys that are due and publishes what changed
 - `publisher`: publishing layouts: history first, then `layouts`, then what is known of the newest
   one

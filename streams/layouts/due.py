@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from policy.arrays import Counts
+from policy.slates.renewal import is_enough
 from streams.catalog.page import Key
 from streams.catalog.weighted_counts import ONE, WeightedCounts
 from streams.fold.evidence import NO_EVIDENCE, Evidence
@@ -61,9 +62,7 @@ class DueRule:
 
     def _is_enough(self, key: Key, evidence: Evidence) -> bool:
         before = self._composed.get(key)
-        return before is None or any(
-            more >= max(1, self._share * had) for more, had in zip(evidence, before, strict=True)
-        )
+        return before is None or is_enough(evidence, before, self._share)
 
 
 def evidence_in(weighted_counts: WeightedCounts) -> Evidence:

@@ -30,8 +30,9 @@ from streams.kafka.clients import partition_of
 from streams.kafka.producer import LogProducer
 from streams.kafka.records import Batch, TopicPartition
 from streams.layouts.clock import Clock, Decided
-from streams.layouts.compose import compose
+from streams.layouts.compose import Composed, compose_valued
 from streams.layouts.due import DueRule, evidence_in
+from streams.layouts.hysteresis import Basis, Hysteresis, basis_of
 from streams.layouts.publisher import Publisher
 from streams.layouts.schedule import Schedule
 from streams.metrics import REGISTRY, Registry
@@ -67,7 +68,7 @@ class LayoutProducer:
         report: Callable[[Decided], None] = lambda decided: None,
     ) -> None:
         self._metrics = metrics
-        for result in ("published", "unchanged", "withdrawn", "refused"):
+        for result in ("published", "unchanged", "held", "withdrawn", "refused"):
             metrics.add("reshelf_layouts_total", result, by=0)
         self.request_partitions = 1
         self._catalog = catalog
@@ -79,6 +80,7 @@ class LayoutProducer:
         self._report = report
         self._schedule = Schedule(settings.refresh_ms, settings.cpu_share)
         self._due = DueRule(settings.growth_share, settings.rest_s * 1000)
+        self._hysteresis = Hysteresis(settings.change_threshold)
         self._weighted_counts = WeightedCountsCache()
         self._retry = Retry()
         self._owned: frozenset[int] = frozenset()
@@ -94,6 +96,7 @@ class LayoutProducer:
         self._owned = frozenset(partitions)
         self._schedule.keep(key for key in self._schedule.waiting() if self._is_owned(key))
         self._due.keep(self._is_owned)
+        self._hysteresis.keep(self._is_owned)
         self._assigned.set()
 
     def disown(self, lost: Iterable[TopicPartition]) -> None:
@@ -204,18 +207,28 @@ class LayoutProducer:
             return
         now = self._clock.wall()
         epoch = epoch_of(now, *key, self._settings.epoch_ms)
-        layout, changes_at = self._compose(key, state, epoch, now)
+        composed, basis, changes_at = self._compose(key, state, epoch, now)
         composed_at = self._clock.steady()
-        latest = self._catalog.latest_layout(key)
-        draft = latest_layout_of(encode(layout))
-        if not latest.live or latest.lost or draft.fingerprint != latest.fingerprint or now >= self._renewal(latest):
-            result: Literal["published", "unchanged", "refused"] = await self._publisher.publish(key, layout, draft)
-        else:
-            result = "unchanged"
+        result = await self._publish(key, composed, basis, now)
         self._metrics.add("reshelf_layouts_total", result)
         times = taken_at, read_at, composed_at, self._clock.steady()
         self._report(Decided(key, state.watermarks, result, *times))
         self._mark_again(key, min(epoch.end_ms, changes_at))
+
+    async def _publish(
+        self, key: Key, composed: Composed, basis: Basis, now: int
+    ) -> Literal["published", "unchanged", "held", "refused"]:
+        """Publish a layout where it is new, where the last one's time is over, and where it gains enough over that."""
+        latest, draft = self._catalog.latest_layout(key), latest_layout_of(encode(composed.layout))
+        must = not latest.live or latest.lost or now >= self._renewal(latest)
+        result: Literal["published", "unchanged", "held", "refused"] = "unchanged"
+        if must or draft.fingerprint != latest.fingerprint:
+            if not must and self._hysteresis.holds(key, composed, basis, latest.version):
+                return "held"
+            result = await self._publisher.publish(key, composed.layout, draft)
+        if result != "refused":
+            self._hysteresis.published(key, composed, basis, self._catalog.latest_layout(key).version)
+        return result
 
     async def _read(self, key: Key) -> KeyState:
         """What a layout is made from: counts of its segment, or those of all segments for the whole page."""
@@ -225,18 +238,19 @@ class LayoutProducer:
             await self._list_segments()
         return await self._state.read_page(key.page, self._segments.get(key.page, set()) | {WHOLE_PAGE})
 
-    def _compose(self, key: Key, state: KeyState, epoch: Epoch, now: int) -> tuple[Layout, int]:
-        """The layout as of `now`, and when it changes by itself, both in milliseconds."""
+    def _compose(self, key: Key, state: KeyState, epoch: Epoch, now: int) -> tuple[Composed, Basis, int]:
+        """The layout as of `now`, what it is made from, and when it changes by itself, both times in milliseconds."""
         began, busy = self._clock.steady(), self._clock.busy()
         page = self._catalog.page(key.page)
         weighted_counts = self._weighted_counts.of(key, page.candidates, tuple(page.rules.slots))
-        layout = compose(key.segment, state, page, self._settings, epoch.number, weighted_counts, now)
+        composed = compose_valued(key.segment, state, page, self._settings, epoch.number, weighted_counts, now)
         self._due.composed(key, evidence_in(weighted_counts))
         ended = self._clock.steady()
         # Where others have the processor meanwhile, resting for that too would leave it to them for good.
         self._schedule.spent(ended, self._clock.busy() - busy)
         self._metrics.observe("reshelf_layout_compose_seconds", value=(ended - began) / 1000)
-        return self._finish(layout), weighted_counts.changes_at
+        layout, changes_at = self._finish(composed.layout), weighted_counts.changes_at
+        return composed._replace(layout=layout), basis_of(page, layout, changes_at), changes_at
 
     def _renewal(self, latest: LatestLayout) -> int:
         return min(latest.half_life_at, latest.produced_at + self._settings.ttl_ms // 2)

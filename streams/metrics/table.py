@@ -173,7 +173,8 @@ _ALL = (
         "counter",
         "layouts",
         ("result",),
-        "Layouts: published, unchanged, withdrawn (the page is no longer declared) or refused by the broker.",
+        "Layouts: published, unchanged, held (they gain less than layouts.change_threshold over the published ones), "
+        "withdrawn (the page is no longer declared) or refused by the broker.",
         "Refused: the log names page and size; raise max.message.bytes of layouts.",
     ),
     Metric(
