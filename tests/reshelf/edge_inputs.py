@@ -26,7 +26,7 @@ CLICK: dict[str, Any] = {
 
 
 def shelf_of(*layouts: Layout) -> LayoutCache:
-    cache = LayoutCache()
+    cache = LayoutCache(100)
     for one in layouts:
         cache.take(_Message(one))  # type: ignore[arg-type]  # what it reads of a message
     return cache
