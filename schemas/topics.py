@@ -250,11 +250,6 @@ EVENT_TOPICS: tuple[Topic, ...] = tuple(topic for topic in TOPICS if topic.event
 FOLDED_TOPICS: tuple[Topic, ...] = tuple(topic for topic in TOPICS if topic.folded)
 
 
-def read_by(role: Role) -> tuple[Topic, ...]:
-    """The topics that a role reads, in the order of the table."""
-    return tuple(topic for topic in TOPICS if role in topic.readers)
-
-
 def written_by(role: Role) -> tuple[Topic, ...]:
     """The topics that a role writes, in the order of the table."""
     return tuple(topic for topic in TOPICS if role in topic.writers)
