@@ -44,6 +44,9 @@ def _filters(declared: Candidates) -> list[list[Label]]:
     return [[(kind, name) for name in names] for kind, names in zip(KINDS, named, strict=True) if names]
 
 
+_EMPTY: frozenset[str] = frozenset()
+
+
 class ItemsByLabel:
     """The names of the items that may be shown, by label."""
 
@@ -75,7 +78,7 @@ class ItemsByLabel:
 
     def _named(self, label: Label) -> AbstractSet[str]:
         kind, name = label
-        return {name} if kind == "item" else self._names.get(label, frozenset())
+        return {name} if kind == "item" else self._names.get(label, _EMPTY)
 
 
 class PagesByLabel:
@@ -105,7 +108,7 @@ class PagesByLabel:
             if not pages:
                 del self._pages[kind][name]
 
-    def of(self, name: str, before: ItemFacts | None, after: ItemFacts | None) -> set[str]:
+    def of(self, name: str, before: ItemFacts | None, after: ItemFacts | None) -> AbstractSet[str]:
         """The pages that an item may have been on or may be on now, also as a block."""
         kinds = self._pages
         groups = [kinds[""].get(""), kinds["item"].get(name)]
@@ -114,7 +117,7 @@ class PagesByLabel:
                 groups += [kinds["category"].get(item.category), kinds["brand"].get(item.brand)]
                 if tagged := kinds["tag"]:
                     groups += [tagged.get(tag) for tag in item.tags]
-        return set[str]().union(*filter(None, groups))
+        return _EMPTY.union(*filter(None, groups))
 
     def _crowd(self, labels: Sequence[Label]) -> int:
         return sum(len(self._pages[kind].get(name, ())) for kind, name in labels)
