@@ -176,7 +176,8 @@ class CatalogView:
         """A page changes by a vector of the model that its parameters were fitted to, and by no other."""
         (name,) = key
         new = None if value is None else _named(decoder(CatalogEmbedding)(value), "item", name)
-        changed, item = self.embeddings.take(name, new), self.items.get(name)
+        item = self.items.get(name)
+        changed = self.embeddings.take(name if item is None else item.item, new)
         for page in self._pages_by_label.of(name, item, item):
             parameters = self.parameters.get(page)
             if parameters is not None and parameters.text_model in changed and self._indexes[page].touch(name):

@@ -170,14 +170,14 @@ def test_a_page_that_is_declared_late_looks_only_at_the_items_of_its_narrowest_f
     for name, each in shop.catalog.items.items():
         by_label.replace(name, None, each)
 
-    def among(**filters: list[str]) -> int:
-        return len(list(by_label.among(Candidates(**filters))))
+    def among(candidates: Candidates) -> int:
+        return len(list(by_label.among(candidates)))
 
-    assert among(categories=["c7"]) == 6
-    assert among(categories=["c7"], brands=["rare"]) == 1
-    assert among(categories=["c7"], items=["n1", "gone"]) == 1
-    assert among(tags=["none"]) == 0
-    assert among() == 101
+    assert among(Candidates(categories=["c7"])) == 6
+    assert among(Candidates(categories=["c7"], brands=["rare"])) == 1
+    assert among(Candidates(categories=["c7"], items=["n1", "gone"])) == 1
+    assert among(Candidates(tags=["none"])) == 0
+    assert among(Candidates()) == 101
 
 
 def test_one_item_of_a_crowded_page_is_scored_where_one_changed(monkeypatch: pytest.MonkeyPatch) -> None:
