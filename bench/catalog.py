@@ -152,7 +152,7 @@ class _Log:
         return [_record(name, msgspec.structs.replace(fitted, page=name)) for name in names]
 
     def _vector(self, name: str) -> CatalogEmbedding:
-        numbers: list[float] = [byte - 128 for byte in self._chance.randbytes(self._size.dimensions)]
+        numbers: list[float] = [byte % 255 - 127 for byte in self._chance.randbytes(self._size.dimensions)]
         return CatalogEmbedding(name, "m", "0123456789abcdef", numbers, "r", 0.0005)
 
 
