@@ -187,8 +187,8 @@ def _serve(kind: str, size: Size, listener: socket.socket) -> None:
 
 
 def _edge(size: Size) -> Starlette:
-    cache = LayoutCache()
-    cache.take(_Published(size))  # type: ignore[arg-type]  # what the shelf reads of a message
+    cache = LayoutCache(EdgeSettings().decoded_layouts)
+    cache.take(_Published(size))  # type: ignore[arg-type]  # what the cache reads of a message
     return application(Parts(EdgeSettings(), cache, _Reader(), _Nowhere()))
 
 
