@@ -13,7 +13,8 @@
 - `pipeline`: `reshelf bench pipeline`: events per second from the log into the state
 - `renderer`: `reshelf bench renderer`: what a page renderer pays for a layout
 - `replay`: `reshelf bench replay`: how fast the state is rebuilt from the log
-- `scale`: `reshelf bench scale`: how costs grow with keys, items and slots
+- `scale`: `reshelf bench scale` and `reshelf bench catalog`: how costs grow with keys, items, slots
+  and pages
 - `stages`: `reshelf bench stages`: what each step from the log to the state costs
 """
 
@@ -31,7 +32,7 @@ from bench.cli.ope import ope
 from bench.cli.pipeline import pipeline
 from bench.cli.renderer import renderer
 from bench.cli.replay import replay
-from bench.cli.scale import scale
+from bench.cli.scale import catalog, scale
 from bench.cli.stages import stages
 
 __all__ = ["bench"]
@@ -50,5 +51,19 @@ def bench() -> None:
     """
 
 
-for measurement in (pipeline, stages, latency, replay, scale, layout, renderer, ope, edge, console, decisions, encode):
+for measurement in (
+    pipeline,
+    stages,
+    latency,
+    replay,
+    scale,
+    catalog,
+    layout,
+    renderer,
+    ope,
+    edge,
+    console,
+    decisions,
+    encode,
+):
     bench.add_command(measurement)
