@@ -10,6 +10,7 @@
 - `pipeline`: `reshelf bench pipeline`: events per second from the log into the state
 - `replay`: `reshelf bench replay`: how fast the state is rebuilt from the log
 - `scale`: `reshelf bench scale`: how costs grow with keys, items and slots
+- `shop`: `reshelf bench shop`: what each part takes in a shop of some size
 - `stages`: `reshelf bench stages`: what each step from the log to the state costs
 - `web`: measurements of what answers over HTTP, and of who reads layouts
 """
@@ -26,6 +27,7 @@ from bench.cli.ope import ope
 from bench.cli.pipeline import pipeline
 from bench.cli.replay import replay
 from bench.cli.scale import scale
+from bench.cli.shop import shop
 from bench.cli.stages import stages
 from bench.cli.web.console import console
 from bench.cli.web.edge import edge
@@ -48,6 +50,7 @@ for measurement in (
     latency,
     replay,
     scale,
+    shop,
     layout,
     renderer,
     ope,

@@ -1,0 +1,144 @@
+"""The layout worker, with a learner beside it: first layouts, at rest, under traffic."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bench.latency.delays import STAGES, Told, told
+from bench.latency.run import LIMIT_S
+from bench.latency.traffic import clicks_between
+from bench.latency.view import View, rendering
+from bench.latency.worker import Reading
+from bench.shop.child import Part
+from bench.shop.parts.learner import READERS
+from bench.shop.report import blank, memory
+from bench.shop.traffic import Traffic
+from bench.shop.workplace import Workplace
+
+LOOK_S, DAY_S = 0.25, 86_400
+
+
+@dataclass(slots=True)
+class _Bench:
+    """What takes part."""
+
+    at: Workplace
+    learner: Part
+    layouts: Part
+    view: View
+    reading: Reading
+    traffic: Traffic
+
+    @property
+    def works(self) -> bool:
+        return self.learner.alive and self.layouts.alive
+
+    def made(self) -> float:
+        """Layouts that were composed so far, published or not."""
+        return self.layouts.count("reshelf_layouts_total")
+
+    def first_layouts(self) -> dict[str, Any]:
+        """Seconds until each page and segment has a layout."""
+        keys = set(self.at.shop.layout_keys())
+        until = time.monotonic() + self.at.options.ready_s
+        while self.works and time.monotonic() < until and not keys <= self.view.sightings.keys():
+            time.sleep(LOOK_S)
+        with_layout = len(keys & self.view.sightings.keys())
+        took = round(time.monotonic() - self.layouts.began, 1)
+        return {"keys": len(keys), "with_layout": with_layout, "first_layouts_s": took if self.complete(keys) else None}
+
+    def complete(self, keys: set[Any]) -> bool:
+        return keys <= self.view.sightings.keys()
+
+    def at_rest(self) -> float | None:
+        """Layouts a second while nothing happens."""
+        began, made = time.monotonic(), self.made()
+        while self.works and time.monotonic() - began < self.at.options.rest_s:
+            time.sleep(LOOK_S)
+        return round((self.made() - made) / (time.monotonic() - began), 2) if self.works else None
+
+    def under_traffic(self) -> dict[str, Any]:
+        """One stretch of traffic, of which the time after warming up counts."""
+        at, traffic, options = self.at, self.traffic, self.at.options
+        traffic.start(options.rate)
+        traffic.publish_until(time.perf_counter() + options.warm_up_s)
+        began, sent, made, history, redis = (
+            time.perf_counter(),
+            traffic.sent,
+            self.made(),
+            at.history_ends(),
+            at.redis(),
+        )
+        requested = self.layouts.count("reshelf_layout_requests_total")
+        cpu = self.layouts.cpu_s(), self.learner.cpu_s()
+        while self.works and time.perf_counter() < began + options.seconds:
+            traffic.publish_until(min(time.perf_counter() + LOOK_S, began + options.seconds))
+        ended = time.perf_counter()
+        took = ended - began
+        found = {
+            "sent_per_s": round((traffic.sent - sent) / took),
+            "cpu": round((self.layouts.cpu_s() - cpu[0]) / took, 3),
+            "learner_cpu": round((self.learner.cpu_s() - cpu[1]) / took, 3),
+            "redis_cpu": round((at.redis().cpu_s - redis.cpu_s) / took, 3),
+            "under_traffic": round((self.made() - made) / took, 2),
+            "requested": round((self.layouts.count("reshelf_layout_requests_total") - requested) / took, 2),
+            "history_mb_per_day": round(at.history_bytes(history) / took * DAY_S / 2**20),
+        }
+        self._stream_on(began, ended)
+        traffic.settle()
+        some = told(clicks_between(traffic.clicks, began, ended), self.view.seen(), LIMIT_S)
+        lag, lag_s = at.settled_lag(READERS, self.learner)
+        return found | {"lag": lag, "lag_s": lag_s, "click_to_layout_ms": _delays(some)}
+
+    def _stream_on(self, began: float, ended: float) -> None:
+        """Until all is told of every click that counts, or its time is over."""
+        while self.works and (now := time.perf_counter()) < ended + LIMIT_S:
+            self.traffic.publish_until(now + LOOK_S)
+            self.view.decided(self.reading.more())
+            some = told(clicks_between(self.traffic.clicks, began, ended), self.view.seen(), math.inf)
+            if not any(math.isinf(one.delay_s) for one in some):
+                return
+
+
+def measure(at: Workplace) -> dict[str, Any]:
+    """A worker that writes down what it decides, as `reshelf bench latency` has it."""
+    decided = at.folder / "decided"
+    decided.touch()
+    found, traffic = blank("layouts"), Traffic(at.settings.kafka, at.shop, f"{at.shop.seed}-layouts")
+    with rendering(at.settings.kafka) as view, at.part("learner") as learner:
+        learner.wait_ready(at.options.ready_s)
+        with at.part("layouts", "bench.latency.worker", str(decided)) as layouts:
+            found["ready_s"] = layouts.wait_ready(at.options.ready_s)
+            bench = _Bench(at, learner, layouts, view, Reading(decided), traffic)
+            at.say("layouts: waiting for the first of each page and segment")
+            found |= bench.first_layouts()
+            rest = layouts.rss_mb
+            at_rest = bench.at_rest() if found["first_layouts_s"] is not None else None
+            if bench.works:
+                found |= bench.under_traffic()
+            rates = {"at_rest": at_rest, "under_traffic": found.pop("under_traffic", None)}
+            found["layouts_per_s"] = rates | {"requested": found.pop("requested", None)}
+            found |= memory(layouts, rest)
+            found["ended"] = found["ended"] or (learner.ended() and f"the learner beside it: {learner.ended()}")
+    found["events_per_s"] = found.get("sent_per_s")
+    return found | {"redis_mb": at.redis().mb, "quota_letters": at.quota_letters()}
+
+
+def _delays(clicks: Sequence[Told]) -> dict[str, Any]:
+    """Of clicks that changed a layout; those that are in none in time weigh as if they came at the limit."""
+    changed = [min(one.delay_s, LIMIT_S) for one in clicks if one.changed]
+    p50, p99 = (np.quantile(changed, [0.5, 0.99]) * 1000).round(1).tolist() if changed else (None, None)
+    counted = {
+        "clicks": len(clicks),
+        "unchanged": sum(not one.changed for one in clicks),
+        "unseen": sum(math.isinf(one.delay_s) for one in clicks),
+    }
+    stages = [one.stages for one in clicks if len(one.stages) == len(STAGES)]
+    medians = np.median(np.array(stages) * 1000, axis=0).round(1).tolist() if stages else []
+    return {"p50": p50, "p99": p99, **counted, "stages_p50": dict(zip(STAGES, medians, strict=False))}
