@@ -9,6 +9,7 @@
 - `filling`: the state of a shop, written into Redis by the project's own keys and formats, without
   the fold
 - `parts`: each part of Reshelf, measured in a shop
+- `published`: layouts of a whole shop on the topic, for those who only read them
 - `report`: what is told of each part: the same keys for all, and a table for people
 - `run`: all parts that were asked for, one after another, in one shop
 - `sending`: records to topics, as many at once as the client takes

@@ -36,13 +36,13 @@ class Part:
     peak_mb: float = 0.0
     too_large: bool = False
 
-    def wait_ready(self, limit_s: float) -> float | None:
-        """Seconds from its start until it says that it is ready; None where it ends or takes longer."""
+    def started(self, limit_s: float, path: str = "/ready") -> dict[str, float | None]:
+        """Seconds from its start until it says that it is ready, and of processor time; null where it never does."""
         while self.alive and (taken := time.monotonic() - self.began) < limit_s:
-            if self.answers("/ready"):
-                return round(taken, 2)
+            if self.answers(path):
+                return {"ready_s": round(taken, 2), "ready_cpu_s": round(self.cpu_s(), 2)}
             time.sleep(LOOK_S)
-        return None
+        return {"ready_s": None, "ready_cpu_s": None}
 
     def answers(self, path: str) -> bool:
         """Whether it answers with 200."""

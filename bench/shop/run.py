@@ -11,8 +11,6 @@ from bench.shop.size import Share, Size
 from bench.shop.workplace import Options, Say, Workplace, workplace
 from reshelf.settings import Settings
 
-PARTS = ("learner", "layouts")
-
 
 def measure(
     settings: Settings, size: Size, parts: Sequence[str], options: Options, share: Share, seed: int, say: Say

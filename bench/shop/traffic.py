@@ -27,6 +27,8 @@ from streams.catalog.page import Key
 from streams.settings import KafkaSettings
 
 CLICK_EVERY, PURCHASE_EVERY = 20, 500
+BOUGHT_EVERY = 50
+"""Where clicks and orders come alone."""
 SLATES = 256
 """Different slates of each page."""
 DRAWN = 8_192
@@ -59,6 +61,15 @@ class Visitors:
             return click
         self._shown = next(self._views)
         return self._shown
+
+    def next_click(self) -> Click | Purchase:
+        """A click on a page view that nobody reports, or the order of something that was clicked on."""
+        self._number += 1
+        if self._number % BOUGHT_EVERY == 0 and self._clicks:
+            return self._purchase()
+        self._shown = next(self._views)
+        self._clicks.append(click := self._click())
+        return click
 
     def _drawn_views(self) -> Iterator[Impression]:
         shop, chance = self._shop, self._chance
@@ -118,6 +129,16 @@ class Traffic:
                 self._bulk.poll()
         self.settle()
         self.clicks.clear()
+
+    def publish_clicks(self, events: int) -> None:
+        """Send so many clicks and orders now."""
+        for number in range(events):
+            event = self._visitors.next_click()
+            topic = CLICKS if isinstance(event, Click) else PURCHASES
+            self._bulk.send(topic.name, event.unit.encode(), event)
+            if number % 1_000 == 0:
+                self._bulk.poll()
+        self.settle()
 
     def settle(self) -> None:
         """Wait until the broker has all."""

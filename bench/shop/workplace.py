@@ -50,6 +50,7 @@ class Options:
     warm_up_s: float = 5.0
     rest_s: float = 20.0
     ready_s: float = 180.0
+    round_s: float = 120.0
     settle_s: float = 10.0
     backlog: int = 100_000
     process_mb: float = 6_000.0
@@ -74,6 +75,7 @@ class Workplace:
     filled: Filled
     folder: Path
     say: Say
+    layouts_made: bool = False
 
     @contextlib.contextmanager
     def part(self, role: str, *module: str, port: int | None = None) -> Iterator[Part]:

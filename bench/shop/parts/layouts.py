@@ -112,9 +112,9 @@ def measure(at: Workplace) -> dict[str, Any]:
     decided.touch()
     found, traffic = blank("layouts"), Traffic(at.settings.kafka, at.shop, f"{at.shop.seed}-layouts")
     with rendering(at.settings.kafka) as view, at.part("learner") as learner:
-        learner.wait_ready(at.options.ready_s)
+        learner.started(at.options.ready_s)
         with at.part("layouts", "bench.latency.worker", str(decided)) as layouts:
-            found["ready_s"] = layouts.wait_ready(at.options.ready_s)
+            found |= layouts.started(at.options.ready_s)
             bench = _Bench(at, learner, layouts, view, Reading(decided), traffic)
             at.say("layouts: waiting for the first of each page and segment")
             found |= bench.first_layouts()
@@ -124,6 +124,7 @@ def measure(at: Workplace) -> dict[str, Any]:
                 found |= bench.under_traffic()
             rates = {"at_rest": at_rest, "under_traffic": found.pop("under_traffic", None)}
             found["layouts_per_s"] = rates | {"requested": found.pop("requested", None)}
+            at.layouts_made = found["first_layouts_s"] is not None
             found |= memory(layouts, rest)
             found["ended"] = found["ended"] or (learner.ended() and f"the learner beside it: {learner.ended()}")
     found["events_per_s"] = found.get("sent_per_s")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from bench.shop.child import Part
@@ -13,27 +14,27 @@ from schemas.topics import CLICKS, IMPRESSIONS
 
 READERS = ((IMPRESSIONS.name, ""), (CLICKS.name, ""))
 LOOK_S, LONGEST_S = 0.05, 120.0
+Readers = Sequence[tuple[str, str]]
 
 
 def measure(at: Workplace) -> dict[str, Any]:
     """Ready, at rest, under traffic; then again with a backlog that waits for it."""
     found, traffic = blank("learner"), Traffic(at.settings.kafka, at.shop, f"{at.shop.seed}-learner")
     with at.part("learner") as part:
-        found["ready_s"] = part.wait_ready(at.options.ready_s)
+        found |= part.started(at.options.ready_s)
         rest = part.rss_mb
         if found["ready_s"] is not None:
-            found |= _under_traffic(at, part, traffic)
+            found |= under_traffic(at, part, traffic, READERS)
         found |= memory(part, rest)
     if not at.options.backlog:
         found["events_per_s"] = found.get("sent_per_s")
     elif not found["ended"]:
-        with_backlog = _backlog(at, traffic)
-        found["rss_mb"]["peak"] = max(found["rss_mb"]["peak"], with_backlog.pop("peak_mb"))
-        found |= with_backlog
+        found |= _backlog(at, traffic, found["rss_mb"])
     return found | {"redis_mb": at.redis().mb, "quota_letters": at.quota_letters()}
 
 
-def _under_traffic(at: Workplace, part: Part, traffic: Traffic) -> dict[str, Any]:
+def under_traffic(at: Workplace, part: Part, traffic: Traffic, readers: Readers) -> dict[str, Any]:
+    """Its share of a core at the rate that was asked for, that of Redis, and the lag when it is over."""
     options = at.options
     traffic.start(options.rate)
     traffic.publish_until(time.perf_counter() + options.warm_up_s)
@@ -43,7 +44,7 @@ def _under_traffic(at: Workplace, part: Part, traffic: Traffic) -> dict[str, Any
     cpu_share, redis_share = (part.cpu_s() - cpu) / took, (at.redis().cpu_s - redis.cpu_s) / took
     reached = (traffic.sent - sent) / took
     traffic.settle()
-    lag, lag_s = at.settled_lag(READERS, part)
+    lag, lag_s = at.settled_lag(readers, part)
     return {
         "lag": lag,
         "lag_s": lag_s,
@@ -53,21 +54,35 @@ def _under_traffic(at: Workplace, part: Part, traffic: Traffic) -> dict[str, Any
     }
 
 
-def _backlog(at: Workplace, traffic: Traffic) -> dict[str, Any]:
-    """Events a second from the first that the state takes over to the last."""
-    at.say(f"learner: {at.options.backlog:,} events wait for it")
-    traffic.publish(at.options.backlog)
-    waiting = at.lag(READERS)
+def caught_up(at: Workplace, part: Part, readers: Readers) -> int | None:
+    """Records a second, from the first that it has done with to the last that waited."""
+    first: tuple[float, int] | None = None
+    left = waiting = at.lag(readers)
+    until = time.monotonic() + LONGEST_S
+    now = time.monotonic()
+    while part.alive and left and now < until:
+        left, now = at.lag(readers), time.monotonic()
+        if first is None and left < waiting:
+            first = now, left
+        time.sleep(LOOK_S)
+    if first is None or now <= first[0]:
+        return None
+    return round((first[1] - left) / (now - first[0]))
+
+
+def _backlog(at: Workplace, traffic: Traffic, before: dict[str, Any]) -> dict[str, Any]:
+    """Events a second, and processor time of the learner and of Redis for each."""
+    events = at.options.backlog
+    at.say(f"learner: {events:,} events wait for it")
+    traffic.publish(events)
+    redis = at.redis()
     with at.part("learner") as part:
-        first: tuple[float, int] | None = None
-        until = time.monotonic() + LONGEST_S
-        left = waiting
-        while part.alive and left and time.monotonic() < until:
-            left, now = at.lag(READERS), time.monotonic()
-            if first is None and left < waiting:
-                first = now, left
-            time.sleep(LOOK_S)
-        rate = None
-        if first is not None and now > first[0]:
-            rate = round((first[1] - left) / (now - first[0]))
-        return {"events_per_s": rate, "peak_mb": round(part.peak_mb), "ended": part.ended()}
+        start_cpu = part.started(at.options.ready_s)["ready_cpu_s"] or 0.0
+        rate = caught_up(at, part, READERS)
+        spent = {"learner": part.cpu_s() - start_cpu, "redis": at.redis().cpu_s - redis.cpu_s}
+        return {
+            "events_per_s": rate,
+            "us_per_event": {name: round(seconds / events * 1e6, 1) for name, seconds in spent.items()},
+            "rss_mb": {**before, "peak": max(before["peak"], round(part.peak_mb))},
+            "ended": part.ended(),
+        }
