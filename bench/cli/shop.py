@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import click
@@ -94,7 +96,7 @@ def shop(
         process_mb=process_mb,
         redis_mb=redis_mb,
     )
-    found = measure(front.settings, chosen, tuple(dict.fromkeys(part)), options, Share(workers), seed, _say)
+    found = measure(front.settings, chosen, tuple(dict.fromkeys(part)), options, Share(workers), seed, _teller())
     content = {"machine": machine(), "broker": broker(front), **found}
     front.answer(content, table(content))
 
@@ -106,5 +108,7 @@ def _workers(share: str) -> int:
     return int(workers)
 
 
-def _say(text: str) -> None:
-    click.echo(text, err=True)
+def _teller() -> Callable[[str], None]:
+    """Says what is done now, with the seconds since the command began."""
+    began = time.monotonic()
+    return lambda text: click.echo(f"{time.monotonic() - began:6.0f} s  {text}", err=True)

@@ -38,6 +38,7 @@ class Shop:
         self.today = today
         self.slots = slot_names(size.slots)
         self._share = share
+        self.workers = share.workers
         self._categories = -(-size.items // size.candidates)
 
     @cached_property

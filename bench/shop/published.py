@@ -7,9 +7,9 @@ import time
 import msgspec
 
 from bench.shop.catalog import Shop, number_in
-from bench.shop.counts import SHARES, PageDays
-from bench.shop.filling import bucket_of_day
 from bench.shop.sending import Sender
+from bench.shop.state.counts import SHARES, PageDays
+from bench.shop.state.filling import bucket_of_day
 from bench.shop.workplace import Workplace
 from schemas.codec import encode_key
 from schemas.messages.layouts import Layout

@@ -17,8 +17,8 @@ from confluent_kafka import KafkaError, Message
 from bench.latency.delays import SentClick
 from bench.latency.traffic import TICK_S, Pace
 from bench.shop.catalog import Shop, number_in
-from bench.shop.counts import HOLDOUT_SHARE, shown
 from bench.shop.sending import Sender
+from bench.shop.state.counts import HOLDOUT_SHARE, shown
 from policy.arrays import Ints
 from schemas.messages.events import Click, Impression, Purchase, PurchaseLine, SlotItem
 from schemas.messages.fields import BASELINE

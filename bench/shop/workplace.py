@@ -7,7 +7,7 @@ import contextlib
 import secrets
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,9 @@ from confluent_kafka import Consumer
 from bench.latency.run import clear
 from bench.shop.catalog import Shop
 from bench.shop.child import Part, running
-from bench.shop.filling import Filled, fill
 from bench.shop.sending import declare
 from bench.shop.size import Share, Size
+from bench.shop.state.filling import Filled, fill
 from reshelf.drill.setup.stores import GivenStore
 from reshelf.drill.watch import Watch, missing
 from reshelf.settings import Settings
@@ -36,6 +36,8 @@ from streams.state.namespace import open_namespace
 LOOK_S = 0.1
 QUOTA = "quota"
 Say = Callable[[str], None]
+Readers = Sequence[tuple[str, str]]
+"""Topics, and how the names of the groups that follow them begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +86,21 @@ class Workplace:
         with running(role, command, self.settings, self.folder, self.options.process_mb, port) as part:
             yield part
 
-    def lag(self, readers: Sequence[tuple[str, str]]) -> int:
-        """Records of the log that the readers' watermarks have not passed; see `reshelf.drill.watch.READERS`."""
-        kafka, redis = self.settings.kafka, self.settings.redis
-        bounds = log_bounds(kafka, [name for name, _ in readers])
-        ends = {TopicPartition(name, at): end for name in bounds for at, (_, end) in enumerate(bounds[name])}
-        watch = Watch(redis.namespace, redis.groups, kafka.partitions)
-        return missing(watch.reached(GivenStore(redis).read, tuple(readers)), ends)
+    def ends(self, readers: Readers) -> dict[TopicPartition, int]:
+        """Where the log that the readers follow ends now; see `reshelf.drill.watch.READERS`."""
+        bounds = log_bounds(self.settings.kafka, [name for name, _ in readers])
+        return {TopicPartition(name, at): end for name in bounds for at, (_, end) in enumerate(bounds[name])}
 
-    def settled_lag(self, readers: Sequence[tuple[str, str]], part: Part) -> tuple[int, float]:
+    def left(self, readers: Readers, ends: Mapping[TopicPartition, int]) -> int:
+        """Records up to there that the readers' watermarks have not passed."""
+        redis = self.settings.redis
+        watch = Watch(redis.namespace, redis.groups, self.settings.kafka.partitions)
+        return missing(watch.reached(GivenStore(redis).read, tuple(readers)), dict(ends))
+
+    def settled_lag(self, readers: Readers, part: Part) -> tuple[int, float]:
         """The lag once all was read, or when the time for that is over; and how long that took."""
-        began = time.monotonic()
-        while (lag := self.lag(readers)) and part.alive and time.monotonic() - began < self.options.settle_s:
+        began, ends = time.monotonic(), self.ends(readers)
+        while (lag := self.left(readers, ends)) and part.alive and time.monotonic() - began < self.options.settle_s:
             time.sleep(LOOK_S)
         return lag, round(time.monotonic() - began, 1)
 

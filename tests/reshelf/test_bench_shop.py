@@ -14,11 +14,11 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
 from bench.shop.catalog import Shop, number_in
-from bench.shop.counts import PageDays, shown
-from bench.shop.encoding import table_parts
-from bench.shop.filling import fill
 from bench.shop.report import KEYS
 from bench.shop.size import SIZES, Share
+from bench.shop.state.counts import PageDays, shown
+from bench.shop.state.encoding import table_parts
+from bench.shop.state.filling import fill
 from bench.shop.traffic import Visitors
 from reshelf.cli.main import cli
 from schemas.messages.events import Click, Impression, Purchase

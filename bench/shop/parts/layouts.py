@@ -16,6 +16,7 @@ from bench.latency.traffic import clicks_between
 from bench.latency.view import View, rendering
 from bench.latency.worker import Reading
 from bench.shop.child import Part
+from bench.shop.others import other_workers
 from bench.shop.parts.learner import READERS
 from bench.shop.report import blank, memory
 from bench.shop.traffic import Traffic
@@ -111,7 +112,8 @@ def measure(at: Workplace) -> dict[str, Any]:
     decided = at.folder / "decided"
     decided.touch()
     found, traffic = blank("layouts"), Traffic(at.settings.kafka, at.shop, f"{at.shop.seed}-layouts")
-    with rendering(at.settings.kafka) as view, at.part("learner") as learner:
+    others = other_workers(at.settings, at.shop.workers)
+    with others, rendering(at.settings.kafka) as view, at.part("learner") as learner:
         learner.started(at.options.ready_s)
         with at.part("layouts", "bench.latency.worker", str(decided)) as layouts:
             found |= layouts.started(at.options.ready_s)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from typing import Any
 
 from bench.shop.child import Part
 from bench.shop.report import blank, memory
 from bench.shop.traffic import Traffic
-from bench.shop.workplace import Workplace
+from bench.shop.workplace import Readers, Workplace
 from schemas.topics import CLICKS, IMPRESSIONS
 
 READERS = ((IMPRESSIONS.name, ""), (CLICKS.name, ""))
-LOOK_S, LONGEST_S = 0.05, 120.0
-Readers = Sequence[tuple[str, str]]
+LOOK_S, LONGEST_S = 0.1, 120.0
 
 
 def measure(at: Workplace) -> dict[str, Any]:
@@ -57,11 +55,12 @@ def under_traffic(at: Workplace, part: Part, traffic: Traffic, readers: Readers)
 def caught_up(at: Workplace, part: Part, readers: Readers) -> int | None:
     """Records a second, from the first that it has done with to the last that waited."""
     first: tuple[float, int] | None = None
-    left = waiting = at.lag(readers)
+    ends = at.ends(readers)
+    left = waiting = at.left(readers, ends)
     until = time.monotonic() + LONGEST_S
     now = time.monotonic()
     while part.alive and left and now < until:
-        left, now = at.lag(readers), time.monotonic()
+        left, now = at.left(readers, ends), time.monotonic()
         if first is None and left < waiting:
             first = now, left
         time.sleep(LOOK_S)

@@ -14,8 +14,8 @@ import orjson
 from redis.asyncio import Redis
 
 from bench.shop.catalog import Shop, number_in, page_name
-from bench.shop.counts import SHARES, PageDays
-from bench.shop.encoding import bins_part, table_parts
+from bench.shop.state.counts import SHARES, PageDays
+from bench.shop.state.encoding import bins_part, table_parts
 from schemas.topics import DAY_MS
 from streams.fold.deltas import WHOLE_PAGE, TableKey, Traffic
 from streams.fold.measures import BINS
