@@ -11,7 +11,7 @@ import click
 from bench.options import broker, machine, own_servers
 from reshelf.cli.front import AT_LEAST_ONE, Front
 
-PARTS = ("learner", "layouts", "attribution", "fitter", "edge", "console", "encoder", "replay")
+PARTS = ("learner", "layouts", "attribution", "fitter", "edge", "console", "encoder", "replay", "together")
 
 
 @click.command()
@@ -41,6 +41,13 @@ PARTS = ("learner", "layouts", "attribution", "fitter", "edge", "console", "enco
     show_default=True,
     help="Events that wait for a part that is timed; 0: it is not.",
 )
+@click.option(
+    "--settle-seconds",
+    type=click.FloatRange(min=0),
+    default=10.0,
+    show_default=True,
+    help="After the last event, before lag counts.",
+)
 @click.option("--days", type=AT_LEAST_ONE, help="Days that the state holds.  [default: 30 or 90 by size]")
 @click.option(
     "--share",
@@ -64,6 +71,7 @@ def shop(
     rest_seconds: float | None,
     warm_up: float,
     backlog: int,
+    settle_seconds: float,
     days: int | None,
     share: str,
     seed: int,
@@ -92,6 +100,7 @@ def shop(
         seconds=seconds,
         warm_up_s=warm_up,
         rest_s=seconds if rest_seconds is None else rest_seconds,
+        settle_s=settle_seconds,
         backlog=backlog,
         process_mb=process_mb,
         redis_mb=redis_mb,

@@ -116,7 +116,7 @@ def test_each_part_tells_the_same_figures(
         "REDIS__URL": redis_url,
     }.items():
         monkeypatch.setenv(f"RESHELF_{name}", value)
-    short = ["--seconds", "1", "--warm-up", "0.5", "--rate", "200", "--backlog", "0"]
+    short = ["--seconds", "1", "--warm-up", "0.5", "--rate", "200", "--backlog", "0", "--settle-seconds", "60"]
     command = ["bench", "shop", *short, "--part", "learner", "--part", "layouts", "--json"]
     done = CliRunner().invoke(cli, command, catch_exceptions=False)
     assert done.exit_code == 0, done.output

@@ -9,4 +9,6 @@
 - `layouts`: the layout worker, with a learner beside it: first layouts, at rest, under traffic
 - `learner`: the learner: a rate that it is given, then a backlog as fast as it can
 - `replay`: `reshelf replay` of the log into another namespace
+- `together`: all workers at once, as on one small machine, and what the layout worker then makes of
+  it
 """

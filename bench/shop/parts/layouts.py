@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,28 +110,43 @@ class _Bench:
 
 def measure(at: Workplace) -> dict[str, Any]:
     """A worker that writes down what it decides, as `reshelf bench latency` has it."""
-    decided = at.folder / "decided"
+    return measured(at, "layouts", {})
+
+
+def measured(at: Workplace, name: str, beside: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """The same with more parts `beside` it, each by its role and module."""
+    found, decided = blank(name), at.folder / f"decided-{name}"
     decided.touch()
-    found, traffic = blank("layouts"), Traffic(at.settings.kafka, at.shop, f"{at.shop.seed}-layouts")
-    others = other_workers(at.settings, at.shop.workers)
-    with others, rendering(at.settings.kafka) as view, at.part("learner") as learner:
-        learner.started(at.options.ready_s)
-        with at.part("layouts", "bench.latency.worker", str(decided)) as layouts:
-            found |= layouts.started(at.options.ready_s)
-            bench = _Bench(at, learner, layouts, view, Reading(decided), traffic)
-            at.say("layouts: waiting for the first of each page and segment")
-            found |= bench.first_layouts()
-            rest = layouts.rss_mb
-            at_rest = bench.at_rest() if found["first_layouts_s"] is not None else None
-            if bench.works:
-                found |= bench.under_traffic()
-            rates = {"at_rest": at_rest, "under_traffic": found.pop("under_traffic", None)}
-            found["layouts_per_s"] = rates | {"requested": found.pop("requested", None)}
-            at.layouts_made = found["first_layouts_s"] is not None
-            found |= memory(layouts, rest)
-            found["ended"] = found["ended"] or (learner.ended() and f"the learner beside it: {learner.ended()}")
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(other_workers(at.settings, at.shop.workers))
+        view = stack.enter_context(rendering(at.settings.kafka))
+        parts = [stack.enter_context(at.part("learner"))]
+        parts += [stack.enter_context(at.part(role, *module)) for role, module in beside.items()]
+        ready = {part.role: part.started(at.options.ready_s) for part in parts}
+        layouts = stack.enter_context(at.part("layouts", "bench.latency.worker", str(decided)))
+        found |= layouts.started(at.options.ready_s)
+        traffic = Traffic(at.settings.kafka, at.shop, f"{at.shop.seed}-{name}")
+        at.say(f"{name}: waiting for the first layout of each page and segment")
+        found |= _looked_at(_Bench(at, parts[0], layouts, view, Reading(decided), traffic))
+        ends = [f"the {part.role} beside it: {part.ended()}" for part in parts if part.ended()]
+        found["ended"] = "; ".join(filter(None, [found["ended"], *ends]))
+        for part in parts:
+            found[part.role] = {"ready_s": ready[part.role]["ready_s"], "rss_mb": round(part.peak_mb)}
     found["events_per_s"] = found.get("sent_per_s")
     return found | {"redis_mb": at.redis().mb, "quota_letters": at.quota_letters()}
+
+
+def _looked_at(bench: _Bench) -> dict[str, Any]:
+    """First layouts, then at rest, then under traffic."""
+    found = bench.first_layouts()
+    whole, rest = found["first_layouts_s"] is not None, bench.layouts.rss_mb
+    at_rest = bench.at_rest() if whole else None
+    if bench.works:
+        found |= bench.under_traffic()
+    rates = {"at_rest": at_rest, "under_traffic": found.pop("under_traffic", None)}
+    found["layouts_per_s"] = rates | {"requested": found.pop("requested", None)}
+    bench.at.layouts_made = whole
+    return found | memory(bench.layouts, rest)
 
 
 def _delays(clicks: Sequence[Told]) -> dict[str, Any]:
