@@ -24,6 +24,8 @@ from bench.shop.traffic import Traffic
 from bench.shop.workplace import Workplace
 
 LOOK_S, DAY_S = 0.25, 86_400
+QUIET_S = 5.0
+"""A worker that has made no layout for so long has come to rest."""
 
 
 @dataclass(slots=True)
@@ -46,17 +48,22 @@ class _Bench:
         return self.layouts.count("reshelf_layouts_total")
 
     def first_layouts(self) -> dict[str, Any]:
-        """Seconds until each page and segment has a layout."""
-        keys = set(self.at.shop.layout_keys())
-        until = time.monotonic() + self.at.options.ready_s
-        while self.works and time.monotonic() < until and not keys <= self.view.sightings.keys():
-            time.sleep(LOOK_S)
-        with_layout = len(keys & self.view.sightings.keys())
-        took = round(time.monotonic() - self.layouts.began, 1)
-        return {"keys": len(keys), "with_layout": with_layout, "first_layouts_s": took if self.complete(keys) else None}
+        """Seconds until this worker has looked at each page and segment, and each has a layout.
 
-    def complete(self, keys: set[Any]) -> bool:
-        return keys <= self.view.sightings.keys()
+        One that finds layouts on the topic may leave some as they are: then it is done when it has come to rest.
+        """
+        keys, made, at = set(self.at.shop.layout_keys()), self.made(), time.monotonic()
+        until, done = at + self.at.options.ready_s, False
+        while self.works and not done and time.monotonic() < until:
+            time.sleep(LOOK_S)
+            self.view.decided(self.reading.more())
+            if (now := self.made()) != made:
+                made, at = now, time.monotonic()
+            looked_at = keys <= self.view.seen().keys() or time.monotonic() - at > QUIET_S
+            done = looked_at and keys <= self.view.sightings.keys()
+        took = round(at - self.layouts.began, 1)
+        with_layout = len(keys & self.view.sightings.keys())
+        return {"keys": len(keys), "with_layout": with_layout, "first_layouts_s": took if done else None}
 
     def at_rest(self) -> float | None:
         """Layouts a second while nothing happens."""
