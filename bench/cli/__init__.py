@@ -14,7 +14,8 @@
 - `renderer`: `reshelf bench renderer`: what a page renderer pays for a layout
 - `replay`: `reshelf bench replay`: how fast the state is rebuilt from the log
 - `scale`: `reshelf bench scale`: how costs grow with keys, items and slots
-- `stages`: `reshelf bench stages`: what each step from the log to the state costs
+- `stages`: `reshelf bench stages`: what each step from the log to the state costs, and
+  `reshelf bench attribution`: what a click and a purchase cost, on disk and in memory
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from bench.cli.pipeline import pipeline
 from bench.cli.renderer import renderer
 from bench.cli.replay import replay
 from bench.cli.scale import scale
-from bench.cli.stages import stages
+from bench.cli.stages import attribution, stages
 
 __all__ = ["bench"]
 
@@ -50,5 +51,7 @@ def bench() -> None:
     """
 
 
-for measurement in (pipeline, stages, latency, replay, scale, layout, renderer, ope, edge, console, decisions, encode):
+for measurement in (
+    pipeline, stages, latency, replay, scale, attribution, layout, renderer, ope, edge, console, decisions, encode,
+):  # fmt: skip
     bench.add_command(measurement)
