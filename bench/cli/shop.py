@@ -105,14 +105,14 @@ def shop(
         process_mb=process_mb,
         redis_mb=redis_mb,
     )
-    found = measure(front.settings, chosen, tuple(dict.fromkeys(part)), options, Share(workers), seed, _teller())
-    content = {"machine": machine(), "broker": broker(front), **found}
+    figures = measure(front.settings, chosen, tuple(dict.fromkeys(part)), options, Share(workers), seed, _teller())
+    content = {"machine": machine(), "broker": broker(front), **figures}
     front.answer(content, table(content))
 
 
 def _workers(share: str) -> int:
-    one, _, workers = share.partition("/")
-    if one != "1" or not workers.isdigit() or not int(workers):
+    entry, _, workers = share.partition("/")
+    if entry != "1" or not workers.isdigit() or not int(workers):
         raise click.BadParameter(f"expected 1/N, as 1/16, got {share!r}", param_hint="--share")
     return int(workers)
 

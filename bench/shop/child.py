@@ -97,8 +97,8 @@ class Part:
 
     def _samples(self, name: str) -> Iterator[tuple[str, float]]:
         for line in self.get("/metrics")[1].decode().splitlines():
-            if line.startswith(name) and (found := _SAMPLE.match(line)) and found[1] == name:
-                yield found[2] or "", float(found[3])
+            if line.startswith(name) and (figures := _SAMPLE.match(line)) and figures[1] == name:
+                yield figures[2] or "", float(figures[3])
 
     def _status(self, name: str) -> float | None:
         with contextlib.suppress(OSError, StopIteration):

@@ -29,12 +29,12 @@ def publish_layouts(at: Workplace) -> int:
     keys, layouts = at.shop.layout_keys(), at.settings.layouts
     if at.layouts_made:
         return len(keys)
-    sender, now, made = Sender(at.settings.kafka), time.time_ns() // 1_000_000, dict[str, Layout]()
+    sender, now, composed = Sender(at.settings.kafka), time.time_ns() // 1_000_000, dict[str, Layout]()
     for key in keys:
-        if key.page not in made:
-            made[key.page] = stamped(_composed(at.shop, number_in(key.page), layouts), now, now, layouts.ttl_ms)
+        if key.page not in composed:
+            composed[key.page] = stamped(_composed(at.shop, number_in(key.page), layouts), now, now, layouts.ttl_ms)
         sender.send(
-            LAYOUTS.name, encode_key(LAYOUTS, *key), msgspec.structs.replace(made[key.page], segment=key.segment)
+            LAYOUTS.name, encode_key(LAYOUTS, *key), msgspec.structs.replace(composed[key.page], segment=key.segment)
         )
     sender.settle()
     at.layouts_made = True

@@ -17,12 +17,12 @@ def measure(
 ) -> dict[str, Any]:
     """The shop as it was made, and what was found of each part."""
     with workplace(settings, size, options, share, seed, say) as at:
-        found = []
+        figures = []
         for name in parts:
             say(f"part: {name}")
-            found.append(_measure(name)(at))
+            figures.append(_measure(name)(at))
         shop = asdict(size) | {"share": share.workers, "rate": options.rate, "seed": seed}
-        return {"shop": shop, "state": asdict(at.filled), "parts": found}
+        return {"shop": shop, "state": asdict(at.filled), "parts": figures}
 
 
 def _measure(name: str) -> Callable[[Workplace], Mapping[str, Any]]:

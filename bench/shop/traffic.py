@@ -115,7 +115,7 @@ class Traffic:
         """Send what is due until `end`, seconds of `time.perf_counter`."""
         while (now := time.perf_counter()) < end:
             for _ in range(self._pace.take(now)):
-                self._one()
+                self._event()
             self._prompt.poll()
             self._bulk.poll()
             time.sleep(TICK_S)
@@ -123,7 +123,7 @@ class Traffic:
     def publish(self, events: int) -> None:
         """Send so many now, as fast as they are made."""
         for number in range(events):
-            self._one()
+            self._event()
             if number % 1_000 == 0:
                 self._prompt.poll()
                 self._bulk.poll()
@@ -145,7 +145,7 @@ class Traffic:
         self._prompt.settle()
         self._bulk.settle()
 
-    def _one(self) -> None:
+    def _event(self) -> None:
         event = self._visitors.next()
         self.sent += 1
         if isinstance(event, Impression):

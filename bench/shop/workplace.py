@@ -107,9 +107,9 @@ class Workplace:
     def redis(self) -> RedisUse:
         """What Redis takes now."""
         with redis_servers(self.settings.redis) as servers:
-            told = [server.info() for server in servers.values()]
-        cpu = sum(one["used_cpu_user"] + one["used_cpu_sys"] for one in told)
-        return RedisUse(round(sum(one["used_memory"] for one in told) / 2**20, 1), cpu)
+            reply = [server.info() for server in servers.values()]
+        cpu = sum(entry["used_cpu_user"] + entry["used_cpu_sys"] for entry in reply)
+        return RedisUse(round(sum(entry["used_memory"] for entry in reply) / 2**20, 1), cpu)
 
     def quota_letters(self) -> int:
         """Records of all event topics that a quota refused, as the state has counted them."""

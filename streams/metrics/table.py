@@ -204,11 +204,20 @@ _ALL = (
         "0 while events come in: check whether a learner runs.",
     ),
     Metric(
+        "reshelf_layout_requests_deferred_total",
+        "counter",
+        "layouts",
+        (),
+        "Requests for pages and segments of which too little came for another layout: they wait for more.",
+        "Nearly all, and pages follow their visitors too slowly: lower layouts.growth_share or layouts.rest_s.",
+    ),
+    Metric(
         "reshelf_layouts_total",
         "counter",
         "layouts",
         ("result",),
-        "Layouts: published, unchanged, withdrawn (the page is no longer declared) or refused by the broker.",
+        "Layouts: published, unchanged, held (they gain less than layouts.change_threshold over the published ones), "
+        "withdrawn (the page is no longer declared) or refused by the broker.",
         "Refused: the log names page and size; raise max.message.bytes of layouts.",
     ),
     Metric(

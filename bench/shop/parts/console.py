@@ -16,19 +16,19 @@ PAGES = "/api/pages"
 
 def measure(at: Workplace) -> dict[str, Any]:
     """Ready once it lists the pages; then the content of each of its pages, twice: anew and warm."""
-    found = blank("console") | {"layouts": publish_layouts(at)}
+    figures = blank("console") | {"layouts": publish_layouts(at)}
     port, key = free_port(), at.shop.keys[0]
     where = urlencode({"page": key.page, "segment": key.segment})
     with at.part("console", "reshelf", "console", "--port", str(port), port=port) as part:
-        found |= part.started(at.options.ready_s, PAGES)
+        figures |= part.started(at.options.ready_s, PAGES)
         rest = part.rss_mb
-        if found["ready_s"] is not None:
+        if figures["ready_s"] is not None:
             for name in ("pages", "pipeline", f"shop?{where}", f"arms?{where}", f"experiment?{where}"):
                 times = []
                 for _ in range(2):
                     began = time.perf_counter()
                     status, _ = part.get(f"/api/{name}", at.options.ready_s)
                     times.append(round(1000 * (time.perf_counter() - began)) if status == 200 else None)
-                found[f"{name.partition('?')[0]}_ms"] = {"first": times[0], "again": times[1]}
-        found |= memory(part, rest)
-    return found | {"redis_mb": at.redis().mb, "quota_letters": at.quota_letters()}
+                figures[f"{name.partition('?')[0]}_ms"] = {"first": times[0], "again": times[1]}
+        figures |= memory(part, rest)
+    return figures | {"redis_mb": at.redis().mb, "quota_letters": at.quota_letters()}

@@ -18,13 +18,13 @@ ANSWERS_S, PAUSE_S = 5.0, 0.005
 
 def measure(at: Workplace) -> dict[str, Any]:
     """Ready, at rest; then the slate of a visitor for each page and segment, one after another."""
-    found = blank("edge") | {"layouts": publish_layouts(at)}
+    figures = blank("edge") | {"layouts": publish_layouts(at)}
     port = free_port()
     with at.part("edge", "reshelf", "edge", "--port", str(port), port=port) as part:
-        found |= part.started(at.options.ready_s)
+        figures |= part.started(at.options.ready_s)
         rest = part.rss_mb
-        if found["ready_s"] is not None:
-            found["layouts"] = json.loads(part.get("/ready")[1])["layouts"]
+        if figures["ready_s"] is not None:
+            figures["layouts"] = json.loads(part.get("/ready")[1])["layouts"]
             took, until = [], time.monotonic() + max(ANSWERS_S, at.options.seconds)
             for number, key in enumerate(at.shop.keys):
                 began = time.perf_counter()
@@ -34,6 +34,6 @@ def measure(at: Workplace) -> dict[str, Any]:
                     break
                 time.sleep(PAUSE_S)
             p50, p99 = (np.quantile(took, [0.5, 0.99]) * 1000).round(1).tolist()
-            found["answer_ms"] = {"p50": p50, "p99": p99, "answers": len(took)}
-        found |= memory(part, rest)
-    return found | {"redis_mb": at.redis().mb, "quota_letters": at.quota_letters()}
+            figures["answer_ms"] = {"p50": p50, "p99": p99, "answers": len(took)}
+        figures |= memory(part, rest)
+    return figures | {"redis_mb": at.redis().mb, "quota_letters": at.quota_letters()}

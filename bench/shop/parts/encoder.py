@@ -15,15 +15,15 @@ TEXTS = "reshelf_encoder_texts_total"
 
 def measure(at: Workplace) -> dict[str, Any]:
     """Ready, and texts a second for as long as traffic counts elsewhere."""
-    found = blank("encoder")
+    figures = blank("encoder")
     if not installed():
-        return found | {"ended": MISSING}
+        return figures | {"ended": MISSING}
     with at.part("encoder", "reshelf", "encoder") as part:
-        found |= part.started(at.options.ready_s)
+        figures |= part.started(at.options.ready_s)
         rest, began, done = part.rss_mb, time.monotonic(), part.count(TEXTS, "encoded")
         while part.alive and time.monotonic() - began < at.options.seconds:
             time.sleep(LOOK_S)
         took = time.monotonic() - began
-        found["texts_per_s"] = round((part.count(TEXTS, "encoded") - done) / took, 1)
-        found |= memory(part, rest)
-    return found
+        figures["texts_per_s"] = round((part.count(TEXTS, "encoded") - done) / took, 1)
+        figures |= memory(part, rest)
+    return figures

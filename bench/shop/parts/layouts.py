@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.latency.delays import STAGES, Told, told
+from bench.latency.delays import STAGES, Outcome, outcomes
 from bench.latency.run import LIMIT_S
 from bench.latency.traffic import clicks_between
 from bench.latency.view import View, rendering
@@ -43,7 +43,7 @@ class _Bench:
     def works(self) -> bool:
         return self.learner.alive and self.layouts.alive
 
-    def made(self) -> float:
+    def composed(self) -> float:
         """Layouts that were composed so far, published or not."""
         return self.layouts.count("reshelf_layouts_total")
 
@@ -52,14 +52,14 @@ class _Bench:
 
         One that finds layouts on the topic may leave some as they are: then it is done when it has come to rest.
         """
-        keys, made, at = set(self.at.shop.layout_keys()), self.made(), time.monotonic()
+        keys, composed, at = set(self.at.shop.layout_keys()), self.composed(), time.monotonic()
         until, done = at + self.at.options.ready_s, False
         while self.works and not done and time.monotonic() < until:
             time.sleep(LOOK_S)
             self.view.decided(self.reading.more())
-            if (now := self.made()) != made:
-                made, at = now, time.monotonic()
-            looked_at = keys <= self.view.seen().keys() or time.monotonic() - at > QUIET_S
+            if (now := self.composed()) != composed:
+                composed, at = now, time.monotonic()
+            looked_at = keys <= self.view.observations().keys() or time.monotonic() - at > QUIET_S
             done = looked_at and keys <= self.view.sightings.keys()
         took = round(at - self.layouts.began, 1)
         with_layout = len(keys & self.view.sightings.keys())
@@ -67,20 +67,20 @@ class _Bench:
 
     def at_rest(self) -> float | None:
         """Layouts a second while nothing happens."""
-        began, made = time.monotonic(), self.made()
+        began, composed = time.monotonic(), self.composed()
         while self.works and time.monotonic() - began < self.at.options.rest_s:
             time.sleep(LOOK_S)
-        return round((self.made() - made) / (time.monotonic() - began), 2) if self.works else None
+        return round((self.composed() - composed) / (time.monotonic() - began), 2) if self.works else None
 
     def under_traffic(self) -> dict[str, Any]:
         """One stretch of traffic, of which the time after warming up counts."""
         at, traffic, options = self.at, self.traffic, self.at.options
         traffic.start(options.rate)
         traffic.publish_until(time.perf_counter() + options.warm_up_s)
-        began, sent, made, history, redis = (
+        began, sent, composed, history, redis = (
             time.perf_counter(),
             traffic.sent,
-            self.made(),
+            self.composed(),
             at.history_ends(),
             at.redis(),
         )
@@ -90,28 +90,28 @@ class _Bench:
             traffic.publish_until(min(time.perf_counter() + LOOK_S, began + options.seconds))
         ended = time.perf_counter()
         took = ended - began
-        found = {
+        figures = {
             "sent_per_s": round((traffic.sent - sent) / took),
             "cpu": round((self.layouts.cpu_s() - cpu[0]) / took, 3),
             "learner_cpu": round((self.learner.cpu_s() - cpu[1]) / took, 3),
             "redis_cpu": round((at.redis().cpu_s - redis.cpu_s) / took, 3),
-            "under_traffic": round((self.made() - made) / took, 2),
+            "under_traffic": round((self.composed() - composed) / took, 2),
             "requested": round((self.layouts.count("reshelf_layout_requests_total") - requested) / took, 2),
             "history_mb_per_day": round(at.history_bytes(history) / took * DAY_S / 2**20),
         }
         self._stream_on(began, ended)
         traffic.settle()
-        some = told(clicks_between(traffic.clicks, began, ended), self.view.seen(), LIMIT_S)
+        some = outcomes(clicks_between(traffic.clicks, began, ended), self.view.observations(), LIMIT_S)
         lag, lag_s = at.settled_lag(READERS, self.learner)
-        return found | {"lag": lag, "lag_s": lag_s, "click_to_layout_ms": _delays(some)}
+        return figures | {"lag": lag, "lag_s": lag_s, "click_to_layout_ms": _delays(some)}
 
     def _stream_on(self, began: float, ended: float) -> None:
         """Until all is told of every click that counts, or its time is over."""
         while self.works and (now := time.perf_counter()) < ended + LIMIT_S:
             self.traffic.publish_until(now + LOOK_S)
             self.view.decided(self.reading.more())
-            some = told(clicks_between(self.traffic.clicks, began, ended), self.view.seen(), math.inf)
-            if not any(math.isinf(one.delay_s) for one in some):
+            some = outcomes(clicks_between(self.traffic.clicks, began, ended), self.view.observations(), math.inf)
+            if not any(math.isinf(entry.delay_s) for entry in some):
                 return
 
 
@@ -122,7 +122,7 @@ def measure(at: Workplace) -> dict[str, Any]:
 
 def measured(at: Workplace, name: str, beside: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """The same with more parts `beside` it, each by its role and module."""
-    found, decided = blank(name), at.folder / f"decided-{name}"
+    figures, decided = blank(name), at.folder / f"decided-{name}"
     decided.touch()
     with contextlib.ExitStack() as stack:
         stack.enter_context(other_workers(at.settings, at.shop.workers))
@@ -131,40 +131,40 @@ def measured(at: Workplace, name: str, beside: Mapping[str, Sequence[str]]) -> d
         parts += [stack.enter_context(at.part(role, *module)) for role, module in beside.items()]
         ready = {part.role: part.started(at.options.ready_s) for part in parts}
         layouts = stack.enter_context(at.part("layouts", "bench.latency.worker", str(decided)))
-        found |= layouts.started(at.options.ready_s)
+        figures |= layouts.started(at.options.ready_s)
         traffic = Traffic(at.settings.kafka, at.shop, f"{at.shop.seed}-{name}")
         at.say(f"{name}: waiting for the first layout of each page and segment")
-        found |= _looked_at(_Bench(at, parts[0], layouts, view, Reading(decided), traffic))
+        figures |= _looked_at(_Bench(at, parts[0], layouts, view, Reading(decided), traffic))
         ends = [f"the {part.role} beside it: {part.ended()}" for part in parts if part.ended()]
-        found["ended"] = "; ".join(filter(None, [found["ended"], *ends]))
+        figures["ended"] = "; ".join(filter(None, [figures["ended"], *ends]))
         for part in parts:
-            found[part.role] = {"ready_s": ready[part.role]["ready_s"], "rss_mb": round(part.peak_mb)}
-    found["events_per_s"] = found.get("sent_per_s")
-    return found | {"redis_mb": at.redis().mb, "quota_letters": at.quota_letters()}
+            figures[part.role] = {"ready_s": ready[part.role]["ready_s"], "rss_mb": round(part.peak_mb)}
+    figures["events_per_s"] = figures.get("sent_per_s")
+    return figures | {"redis_mb": at.redis().mb, "quota_letters": at.quota_letters()}
 
 
 def _looked_at(bench: _Bench) -> dict[str, Any]:
     """First layouts, then at rest, then under traffic."""
-    found = bench.first_layouts()
-    whole, rest = found["first_layouts_s"] is not None, bench.layouts.rss_mb
+    figures = bench.first_layouts()
+    whole, rest = figures["first_layouts_s"] is not None, bench.layouts.rss_mb
     at_rest = bench.at_rest() if whole else None
     if bench.works:
-        found |= bench.under_traffic()
-    rates = {"at_rest": at_rest, "under_traffic": found.pop("under_traffic", None)}
-    found["layouts_per_s"] = rates | {"requested": found.pop("requested", None)}
+        figures |= bench.under_traffic()
+    rates = {"at_rest": at_rest, "under_traffic": figures.pop("under_traffic", None)}
+    figures["layouts_per_s"] = rates | {"requested": figures.pop("requested", None)}
     bench.at.layouts_made = whole
-    return found | memory(bench.layouts, rest)
+    return figures | memory(bench.layouts, rest)
 
 
-def _delays(clicks: Sequence[Told]) -> dict[str, Any]:
+def _delays(clicks: Sequence[Outcome]) -> dict[str, Any]:
     """Of clicks that changed a layout; those that are in none in time weigh as if they came at the limit."""
-    changed = [min(one.delay_s, LIMIT_S) for one in clicks if one.changed]
+    changed = [min(entry.delay_s, LIMIT_S) for entry in clicks if entry.changed]
     p50, p99 = (np.quantile(changed, [0.5, 0.99]) * 1000).round(1).tolist() if changed else (None, None)
     counted = {
         "clicks": len(clicks),
-        "unchanged": sum(not one.changed for one in clicks),
-        "unseen": sum(math.isinf(one.delay_s) for one in clicks),
+        "unchanged": sum(not entry.changed for entry in clicks),
+        "unseen": sum(math.isinf(entry.delay_s) for entry in clicks),
     }
-    stages = [one.stages for one in clicks if len(one.stages) == len(STAGES)]
+    stages = [entry.stages for entry in clicks if len(entry.stages) == len(STAGES)]
     medians = np.median(np.array(stages) * 1000, axis=0).round(1).tolist() if stages else []
     return {"p50": p50, "p99": p99, **counted, "stages_p50": dict(zip(STAGES, medians, strict=False))}

@@ -17,18 +17,18 @@ LOOK_S, LONGEST_S = 0.1, 120.0
 
 def measure(at: Workplace) -> dict[str, Any]:
     """Ready, at rest, under traffic; then again with a backlog that waits for it."""
-    found, traffic = blank("learner"), Traffic(at.settings.kafka, at.shop, f"{at.shop.seed}-learner")
+    figures, traffic = blank("learner"), Traffic(at.settings.kafka, at.shop, f"{at.shop.seed}-learner")
     with at.part("learner") as part:
-        found |= part.started(at.options.ready_s)
+        figures |= part.started(at.options.ready_s)
         rest = part.rss_mb
-        if found["ready_s"] is not None:
-            found |= under_traffic(at, part, traffic, READERS)
-        found |= memory(part, rest)
+        if figures["ready_s"] is not None:
+            figures |= under_traffic(at, part, traffic, READERS)
+        figures |= memory(part, rest)
     if not at.options.backlog:
-        found["events_per_s"] = found.get("sent_per_s")
-    elif not found["ended"]:
-        found |= _backlog(at, traffic, found["rss_mb"])
-    return found | {"redis_mb": at.redis().mb, "quota_letters": at.quota_letters()}
+        figures["events_per_s"] = figures.get("sent_per_s")
+    elif not figures["ended"]:
+        figures |= _backlog(at, traffic, figures["rss_mb"])
+    return figures | {"redis_mb": at.redis().mb, "quota_letters": at.quota_letters()}
 
 
 def under_traffic(at: Workplace, part: Part, traffic: Traffic, readers: Readers) -> dict[str, Any]:

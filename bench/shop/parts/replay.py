@@ -15,7 +15,7 @@ LOOK_S = 0.25
 
 def measure(at: Workplace) -> dict[str, Any]:
     """Events a second, with those of a backlog in the log at least."""
-    found = blank("replay")
+    figures = blank("replay")
     Traffic(at.settings.kafka, at.shop, f"{at.shop.seed}-replay").publish(max(1, at.options.backlog))
     redis, began = at.redis(), time.monotonic()
     command = "replay", "--into", f"{at.settings.redis.namespace}-again", "--json"
@@ -23,8 +23,8 @@ def measure(at: Workplace) -> dict[str, Any]:
         while part.alive and time.monotonic() - began < at.options.ready_s:
             time.sleep(LOOK_S)
         took = time.monotonic() - began
-        found |= {"redis_cpu": round((at.redis().cpu_s - redis.cpu_s) / took, 3)} | memory(part, None)
+        figures |= {"redis_cpu": round((at.redis().cpu_s - redis.cpu_s) / took, 3)} | memory(part, None)
         if part.child.poll() == 0:
-            told = json.loads(part.log.read_text().splitlines()[-1])
-            found |= {"events_per_s": told["records_per_s"], "records": told["records"], "ended": ""}
-    return found | {"redis_mb": at.redis().mb, "quota_letters": at.quota_letters()}
+            reply = json.loads(part.log.read_text().splitlines()[-1])
+            figures |= {"events_per_s": reply["records_per_s"], "records": reply["records"], "ended": ""}
+    return figures | {"redis_mb": at.redis().mb, "quota_letters": at.quota_letters()}
