@@ -113,8 +113,7 @@ def running(
 ) -> Iterator[Part]:
     """`python -m module` with these settings, until the block is left; its health is at `port`, or any that is free."""
     at = free_port() if port is None else port
-    health = settings.health.model_copy(update={"port": at if port is None else 0})
-    own = settings.model_copy(update={"health": health})
+    own = settings.changed(health={"port": at if port is None else 0})
     log, command = folder / f"{role}-{time.monotonic_ns()}.log", [sys.executable, "-m", *module]
     with process(command, log, as_environment(own)) as child:
         part = Part(role, child, log, at, limit_mb)

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from confluent_kafka import Consumer
 
@@ -171,9 +170,10 @@ def workplace(
 def own_settings(settings: Settings, size: Size) -> Settings:
     """The settings with topics and a namespace of this run's own."""
     run = secrets.token_hex(3)
-    kafka: dict[str, Any] = {"prefix": f"{settings.kafka.prefix}bench-shop-{run}-", "partitions": size.partitions}
-    redis = settings.redis.model_copy(update={"namespace": f"bench-shop-{run}"})
-    return settings.model_copy(update={"kafka": settings.kafka.model_copy(update=kafka), "redis": redis})
+    return settings.changed(
+        kafka={"prefix": f"{settings.kafka.prefix}bench-shop-{run}-", "partitions": size.partitions},
+        redis={"namespace": f"bench-shop-{run}"},
+    )
 
 
 def _open_state(settings: Settings) -> None:
