@@ -157,12 +157,16 @@ def _looked_at(bench: _Bench) -> dict[str, Any]:
 
 
 def _delays(clicks: Sequence[Outcome]) -> dict[str, Any]:
-    """Of clicks that changed a layout; those that are in none in time weigh as if they came at the limit."""
+    """Of clicks that changed a layout; those that are in none in time weigh as if they came at the limit.
+
+    `deferred` were too few for a layout of their own.
+    """
     changed = [min(entry.delay_s, LIMIT_S) for entry in clicks if entry.changed]
     p50, p99 = (np.quantile(changed, [0.5, 0.99]) * 1000).round(1).tolist() if changed else (None, None)
     counted = {
         "clicks": len(clicks),
-        "unchanged": sum(not entry.changed for entry in clicks),
+        "unchanged": sum(not (entry.changed or entry.deferred) for entry in clicks),
+        "deferred": sum(entry.deferred for entry in clicks),
         "unseen": sum(math.isinf(entry.delay_s) for entry in clicks),
     }
     stages = [entry.stages for entry in clicks if len(entry.stages) == len(STAGES)]
