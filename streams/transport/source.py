@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import TypeVar
@@ -52,8 +51,7 @@ class Source:
         self._retry = Retry()
         self._brief = False
         self.consumer = AIOKafkaConsumer(
-            # Members are in the order of their names: where they keep their hosts, they keep their partitions.
-            client_id=f"{group}-{socket.gethostname()}",
+            client_id=group,
             group_id=group,
             partition_assignment_strategy=[assignor],
             fetch_min_bytes=1,
