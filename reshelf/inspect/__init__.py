@@ -5,6 +5,7 @@
   against the page's own
 - `explain`: an explanation from live topics and state, for people and scripts
 - `lag`: how far the state has come with each partition of the log
+- `layout_store`: the newest layout of each page and segment, compressed, and decoded when it is asked for
 - `layouts_topic`: layouts as the topic holds them, for people and scripts
 - `money`: outcomes per page view as people read them; messages, state and JSON have money in minor
   units
