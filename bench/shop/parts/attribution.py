@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from bench.shop.parts.learner import caught_up, under_traffic
-from bench.shop.report import blank, memory
+from bench.shop.parts.learner import caught_up, measured
 from bench.shop.traffic import Traffic
 from bench.shop.workplace import Workplace
 from schemas.topics import CLICKS, PURCHASES
@@ -16,18 +15,7 @@ READERS = ((CLICKS.name, "a"), (PURCHASES.name, "a"))
 
 def measure(at: Workplace) -> dict[str, Any]:
     """Ready, at rest, under traffic; then a backlog of clicks and orders alone."""
-    figures, traffic = blank("attribution"), Traffic(at.settings.kafka, at.shop, f"{at.shop.seed}-attribution")
-    with at.part("attribution") as part:
-        figures |= part.started(at.options.ready_s)
-        rest = part.rss_mb
-        if figures["ready_s"] is not None:
-            figures |= under_traffic(at, part, traffic, READERS)
-        figures |= memory(part, rest)
-    if not at.options.backlog:
-        figures["events_per_s"] = figures.get("sent_per_s")
-    elif not figures["ended"]:
-        figures |= _backlog(at, traffic, figures["rss_mb"])
-    return figures | {"redis_mb": at.redis().mb, "quota_letters": at.quota_letters()}
+    return measured(at, "attribution", READERS, _backlog)
 
 
 def _backlog(at: Workplace, traffic: Traffic, before: dict[str, Any]) -> dict[str, Any]:

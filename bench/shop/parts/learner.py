@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from bench.shop.child import Part
@@ -13,21 +14,28 @@ from schemas.topics import CLICKS, IMPRESSIONS
 
 READERS = ((IMPRESSIONS.name, ""), (CLICKS.name, ""))
 LOOK_S, LONGEST_S = 0.1, 120.0
+Backlog = Callable[[Workplace, Traffic, dict[str, Any]], dict[str, Any]]
+"""What a worker does with events that wait for it, given its memory before."""
 
 
 def measure(at: Workplace) -> dict[str, Any]:
     """Ready, at rest, under traffic; then again with a backlog that waits for it."""
-    figures, traffic = blank("learner"), Traffic(at.settings.kafka, at.shop, f"{at.shop.seed}-learner")
-    with at.part("learner") as part:
+    return measured(at, "learner", READERS, _backlog)
+
+
+def measured(at: Workplace, role: str, readers: Readers, with_backlog: Backlog) -> dict[str, Any]:
+    """A worker that reads events: ready, at rest, under traffic; then `with_backlog`, where one is asked for."""
+    figures, traffic = blank(role), Traffic(at.settings.kafka, at.shop, f"{at.shop.seed}-{role}")
+    with at.part(role) as part:
         figures |= part.started(at.options.ready_s)
         rest = part.rss_mb
         if figures["ready_s"] is not None:
-            figures |= under_traffic(at, part, traffic, READERS)
+            figures |= under_traffic(at, part, traffic, readers)
         figures |= memory(part, rest)
     if not at.options.backlog:
         figures["events_per_s"] = figures.get("sent_per_s")
     elif not figures["ended"]:
-        figures |= _backlog(at, traffic, figures["rss_mb"])
+        figures |= with_backlog(at, traffic, figures["rss_mb"])
     return figures | {"redis_mb": at.redis().mb, "quota_letters": at.quota_letters()}
 
 
