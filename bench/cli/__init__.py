@@ -13,7 +13,8 @@
 - `scale`: `reshelf bench scale` and `reshelf bench catalog`: how costs grow with keys, items, slots
   and pages
 - `shop`: `reshelf bench shop`: what each part takes in a shop of some size
-- `stages`: `reshelf bench stages`: what each step from the log to the state costs
+- `stages`: `reshelf bench stages`: what each step from the log to the state costs, and
+  `reshelf bench attribution`: what a click and a purchase cost, on disk and in memory
 - `web`: measurements of what answers over HTTP, and of who reads layouts
 """
 
@@ -30,7 +31,7 @@ from bench.cli.pipeline import pipeline
 from bench.cli.replay import replay
 from bench.cli.scale import catalog, scale
 from bench.cli.shop import shop
-from bench.cli.stages import stages
+from bench.cli.stages import attribution, stages
 from bench.cli.web.console import console
 from bench.cli.web.edge import edge
 from bench.cli.web.renderer import renderer
@@ -59,6 +60,7 @@ for measurement in (
     scale,
     catalog,
     shop,
+    attribution,
     layout,
     renderer,
     ope,

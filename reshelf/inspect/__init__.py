@@ -1,5 +1,6 @@
 """What commands and console both show: explanations, posteriors, lag, layouts, search and reports.
 
+- `attribution_window`: how much of the attribution window the clicks of each partition cover, in words
 - `consumer_groups`: the consumer groups of a namespace's workers, as the broker describes them
 - `experiment`: how experiments stand: learned layouts against the holdout, and policies on trial
   against the page's own
