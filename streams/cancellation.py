@@ -7,7 +7,7 @@ and Faust's supervisors wait, loses a cancellation that comes together with what
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -31,3 +31,13 @@ async def run_exclusively(main: Coroutine[Any, Any, T]) -> T:
     finally:
         while others := asyncio.all_tasks() - {asyncio.current_task()}:
             await cancel_all(others)
+
+
+async def finish_in_thread(call: Callable[[], T]) -> T:
+    """The result of a call in a thread; who is cancelled meanwhile waits for its end all the same."""
+    work = asyncio.ensure_future(asyncio.to_thread(call))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait([work])
+        raise

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,6 +25,7 @@ from streams.attribution.conversions import ConversionsLog
 from streams.attribution.report import report_clicks, report_lines
 from streams.attribution.windows import PageWindows, RulesReader
 from streams.attribution.worker import Behind, PartitionWorker
+from streams.cancellation import finish_in_thread
 from streams.fold.alarm import InvalidAlarm
 from streams.fold.judge import Rejected
 from streams.kafka.bounds import LogEnds
@@ -51,7 +52,7 @@ class Part:
     number: int
     worker: PartitionWorker
     alarm: InvalidAlarm
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    lock: asyncio.Lock
     paused: set[str] = field(default_factory=set)
 
 
@@ -76,6 +77,9 @@ class Attribution:
         self._rules = RulesReader(worker.kafka, self._windows)
         worker.opened.push_async_callback(self._rules.close)
         self._parts: dict[int, Part] = {}
+        self._claims: dict[int, object] = {}
+        # Whoever works on a partition number or opens or closes its store holds its lock.
+        self._locks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._folder = ClickFolder(settings)
         self._stores: dict[int, LockedStore] = {}
         worker.opened.push_async_callback(self._close_stores)
@@ -98,10 +102,7 @@ class Attribution:
                     f"expected partition {number} of clicks and of purchases, got {', '.join(map(str, sorted(tps)))}: "
                     "both topics need the same number of partitions."
                 )
-            await self._let_go(number)
-            opened = await self._retry.until_success(partial(self._open, number))
-            assert opened is not None
-            self._parts[number], offsets = opened
+            offsets = await self._take_up(number)
             positions |= {TopicPartition(topic, number): offset for topic, offset in offsets.items()}
         return positions
 
@@ -110,15 +111,32 @@ class Attribution:
         for number in {tp.partition for tp in tps}:
             await self._let_go(number)
 
+    async def _take_up(self, number: int) -> Mapping[str, int]:
+        """Open a partition anew; nothing where it went to another worker meanwhile."""
+        claim = self._claims[number] = object()
+        await self._close(number)
+        async with self._locks[number]:
+            opened = await self._retry.until_success(
+                partial(self._open, number), lambda: self._claims.get(number) is claim
+            )
+            if opened is None or self._claims.get(number) is not claim:
+                return {}
+            self._parts[number], offsets = opened
+            return offsets
+
     async def _let_go(self, number: int) -> None:
         """Forget a partition and wait for what is in work: nothing of it may be published after another worker read."""
+        self._claims.pop(number, None)
+        await self._close(number)
+
+    async def _close(self, number: int) -> None:
         part = self._parts.pop(number, None)
-        if part is not None:
-            async with part.lock:
+        async with self._locks[number]:
+            if part is not None:
                 self.counts.update(part.worker.counts)
-        locked = self._stores.pop(number, None)
-        if locked is not None:
-            await asyncio.to_thread(locked.close)
+            locked = self._stores.pop(number, None)
+            if locked is not None:
+                await finish_in_thread(locked.close)
 
     async def _close_stores(self) -> None:
         for number in list(self._stores):
@@ -126,11 +144,14 @@ class Attribution:
 
     async def _open(self, number: int) -> tuple[Part, dict[str, int]]:
         if number not in self._stores:
-            namespace = self._manifest.namespace
-            self._stores[number] = await asyncio.to_thread(self._folder.open, namespace, number)
+            await finish_in_thread(partial(self._open_store, number))
         worker = self._worker(number)
         offsets = await worker.open(await self._ends.of(number))
-        return Part(number, worker, InvalidAlarm(TopicPartition(PURCHASES.name, number), self._learner)), offsets
+        alarm = InvalidAlarm(TopicPartition(PURCHASES.name, number), self._learner)
+        return Part(number, worker, alarm, self._locks[number]), offsets
+
+    def _open_store(self, number: int) -> None:
+        self._stores[number] = self._folder.open(self._manifest.namespace, number)
 
     def _worker(self, number: int) -> PartitionWorker:
         manifest = self._manifest

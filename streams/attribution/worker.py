@@ -7,7 +7,6 @@ yet moved past is found again in events-conversions and not published twice.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,6 +17,7 @@ from schemas.topics import CLICKS, CONVERSIONS, PURCHASES
 from streams.attribution.core import SPARE_MS, Decision, PartitionAttribution, Step, Windows, first_needed
 from streams.attribution.order import AnotherLog
 from streams.attribution.published import Published, Standing
+from streams.cancellation import finish_in_thread
 from streams.fold.judge import Rejected, SendDeadLetters
 from streams.kafka.bounds import Bounds
 from streams.kafka.records import Batch, TopicPartition
@@ -133,7 +133,7 @@ class PartitionWorker:
         """Decide, publish and remember as far as the logs were read."""
         while True:
             if self._step is None:
-                step = await asyncio.to_thread(self.core.decide)
+                step = await finish_in_thread(self.core.decide)
                 if not step.records:
                     return
                 self._step = step
@@ -149,7 +149,7 @@ class PartitionWorker:
         self._step = Step(self.core.position)
         await self._perform(self._step)
         self._step = None
-        self.clicks = await asyncio.to_thread(self._clicks_on_disk)
+        self.clicks = await finish_in_thread(self._clicks_on_disk)
 
     def _clicks_on_disk(self) -> ClicksOnDisk:
         return ClicksOnDisk(self.core.window(), self.core.behind_clicks, len(self.store), self.store.bytes_on_disk)
@@ -163,7 +163,7 @@ class PartitionWorker:
             step.rejected = []
         if step.decisions:
             await self._publish(step)
-        await asyncio.to_thread(self.core.write)
+        await finish_in_thread(self.core.write)
         await self._move(step)
         self.counts.update(step.counts)
         step.counts = Counter()

@@ -15,9 +15,11 @@ from schemas.errors import StateAttention
 from schemas.topics import CLICKS, DEAD_LETTERS, PURCHASES
 from streams.attribution import agent
 from streams.attribution.agent import Attribution
-from streams.attribution.worker import Behind
+from streams.attribution.worker import Behind, PartitionWorker
+from streams.kafka.bounds import Bounds
 from streams.kafka.records import Batch, TopicPartition
 from streams.settings import AttributionSettings, FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
+from streams.state.watermark import Watermark
 from streams.worker import open_worker
 from tests.streams.test_attribution import click
 
@@ -138,5 +140,33 @@ def test_partitions_that_were_added_are_refused_with_what_to_do(kafka: KafkaSett
             added = frozenset(TopicPartition(topic.name, 1) for topic in (CLICKS, PURCHASES))
             with pytest.raises(StateAttention, match=r"events-clicks/1 is not in namespace 'live'.*redis\.namespace"):
                 await attribution.resume(added)
+
+    asyncio.run(run())
+
+
+def test_a_part_that_goes_while_it_is_being_opened_keeps_no_store(
+    kafka: KafkaSettings, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        async with attributing(kafka, redis_url) as (attribution, _):
+            reached, going_on = asyncio.Event(), asyncio.Event()
+            whole = PartitionWorker.open
+
+            async def slow(worker: PartitionWorker, bounds: Bounds) -> dict[str, int]:
+                reached.set()
+                await going_on.wait()
+                worker.store.begin(Watermark(0), 0)
+                return await whole(worker, bounds)
+
+            monkeypatch.setattr(PartitionWorker, "open", slow)
+            opening = asyncio.create_task(attribution.resume(BOTH))
+            await reached.wait()
+            going = asyncio.create_task(attribution.revoked(BOTH))
+            await asyncio.sleep(0.05)
+            going_on.set()
+            positions, _ = await asyncio.gather(opening, going)
+            assert not positions
+            assert not attribution._parts
+            assert not attribution._stores
 
     asyncio.run(run())
