@@ -220,15 +220,23 @@ class FoldSettings(Group):
         description="How many clicks of one unit count on one day, within duplicate_window offsets; 0: all of them.",
     )
     max_keys: Positive = Field(
-        2_000,
-        description="How many distinct pairs of page and segment one source partition may bring into a time bucket.",
+        250_000,
+        description="How many distinct pairs of page and segment one source partition may bring into a time bucket; "
+        "this and the next four may change at any time, for what comes.",
     )
     max_items: Positive = Field(
-        50_000,
+        5_000_000,
         description="How many distinct pairs of page and item one source partition may bring into a time bucket.",
     )
     max_slots: Positive = Field(
-        2_000, description="How many distinct pairs of page and slot one source partition may bring into a time bucket."
+        100_000,
+        description="How many distinct pairs of page and slot one source partition may bring into a time bucket.",
+    )
+    max_page_items: Positive = Field(
+        100_000, description="How many distinct items of one page one source partition may bring into a time bucket."
+    )
+    max_page_slots: Positive = Field(
+        500, description="How many distinct slots of one page one source partition may bring into a time bucket."
     )
 
 

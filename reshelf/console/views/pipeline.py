@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from reshelf.console.live_view import LiveView
 from reshelf.console.monitor import Beat
+from streams.state.quota_use import ALARM, QuotaUse
 
 WINDOW = 5
 """Beats that a rate is taken over."""
@@ -20,7 +21,8 @@ def warnings(view: LiveView, now_ms: int) -> list[str]:
     away = [monitor.away] if monitor.away else []
     if view.state is None:
         return away or ["no state yet: no worker has made it; start `reshelf worker`"]
-    return [*away, *_without_workers(view), *_expired(view, now_ms), *_waiting(list(monitor.beats)[-WINDOW:])]
+    waiting = _waiting(list(monitor.beats)[-WINDOW:])
+    return [*away, *_without_workers(view), *_expired(view, now_ms), *waiting, *_quotas(monitor.quotas)]
 
 
 def _without_workers(view: LiveView) -> Iterator[str]:
@@ -39,6 +41,12 @@ def _expired(view: LiveView, now_ms: int) -> Iterator[str]:
 def _waiting(beats: Sequence[Beat]) -> Iterator[str]:
     if beats and min(beat.age_ms for beat in beats) > LONG_MS:
         yield f"{beats[-1].lag:,} events wait: the oldest for {beats[-1].age_ms / 1000:,.0f} s; does a learner keep up?"
+
+
+def _quotas(uses: Iterable[QuotaUse]) -> Iterator[str]:
+    for use in uses:
+        if use.ratio >= ALARM:
+            yield f"{use.ratio:.0%} of fold.{use.setting} is used: {use}. {use.remedy}"
 
 
 def pipeline(view: LiveView, now_ms: int) -> dict[str, Any]:
