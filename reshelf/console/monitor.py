@@ -28,8 +28,8 @@ from schemas.errors import Transient
 from schemas.topics import PURCHASES
 from streams.kafka.clients import confluent_admin_config
 from streams.state.connection.client import redis_servers
+from streams.state.limits.use import QuotaUse, quota_use
 from streams.state.manifest import Manifest
-from streams.state.quota_use import QuotaUse, quota_use
 from streams.state.reader import StateReader
 from streams.state.store import Store
 

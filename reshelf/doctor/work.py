@@ -18,8 +18,8 @@ from reshelf.settings import Settings
 from streams.kafka.clients import confluent_admin_config
 from streams.settings import KafkaSettings
 from streams.state.alias import namespace_of
+from streams.state.limits.use import ALARM, QuotaUse, quota_use
 from streams.state.manifest import Manifest, NamespaceMissing
-from streams.state.quota_use import ALARM, QuotaUse, quota_use
 from streams.state.store import Store
 
 TIMEOUT_S = 10.0

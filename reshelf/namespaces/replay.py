@@ -25,8 +25,8 @@ from streams.replay.run import Applied, replay
 from streams.settings import NAMESPACE
 from streams.state.alias import resolve
 from streams.state.connection.client import redis_client
+from streams.state.limits.partition import copy_limits
 from streams.state.manifest import Manifest, NamespaceMissing, agree, manifest_of, read
-from streams.state.partition_limits import copy_limits
 from streams.state.store import Store
 
 FOLDED = tuple(topic.name for topic in FOLDED_TOPICS)

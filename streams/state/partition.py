@@ -25,10 +25,9 @@ from streams.kafka.records import Batch, TopicPartition
 from streams.metrics import REGISTRY
 from streams.settings import FoldSettings
 from streams.state.keys import group_of, home_group
-from streams.state.log_check import LogCheck
-from streams.state.partition_limits import PartitionLimits
+from streams.state.limits.partition import PartitionLimits
 from streams.state.store import GroupUpdate, Store
-from streams.state.watermark import Watermark, fingerprint
+from streams.state.watermark import LogCheck, Watermark, fingerprint
 
 
 class Rewind(Exception):

@@ -16,10 +16,10 @@ from streams.fold.judge import Rejected
 from streams.kafka.records import Batch, TopicPartition
 from streams.settings import FoldSettings
 from streams.state import export
+from streams.state.limits.partition import copy_limits
+from streams.state.limits.use import quota_use
 from streams.state.manifest import manifest_of
 from streams.state.partition import OtherLimits, PartitionFold
-from streams.state.partition_limits import copy_limits
-from streams.state.quota_use import quota_use
 from streams.state.store import Store
 from tests.streams.logs import LoggedRecord
 from tests.streams.test_fold import NOW, click
@@ -61,7 +61,7 @@ def test_what_is_written_down_holds_for_both_of_two_workers(redis: SyncRedis, re
             assert len(await apply(before, 10)) == 6
             raised = await resumed(other, LARGE)
             assert len(await apply(raised, 20)) == 6, "4 more of 10, and nothing of the past"
-            with pytest.raises(OtherLimits, match="fold.max_items"):
+            with pytest.raises(OtherLimits, match=r"fold\.max_items"):
                 await apply(before, 20)
             assert redis.get("reshelf:{limits:0}:limits:events-clicks:0") == (
                 b"0:250000,4,100000,100000,500 10:250000,8,100000,100000,500"

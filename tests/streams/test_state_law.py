@@ -22,9 +22,9 @@ from streams.kafka.records import Batch, TopicPartition
 from streams.settings import FoldSettings
 from streams.state import export
 from streams.state.expiry import expire
+from streams.state.limits.partition import PartitionLimits
 from streams.state.manifest import manifest_of
 from streams.state.partition import PartitionFold, Prepared, Rewind
-from streams.state.partition_limits import PartitionLimits
 from streams.state.store import Store
 from tests.streams.logs import FOLD, Log, logs
 

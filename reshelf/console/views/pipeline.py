@@ -7,7 +7,7 @@ from typing import Any
 
 from reshelf.console.live_view import LiveView
 from reshelf.console.monitor import Beat
-from streams.state.quota_use import ALARM, QuotaUse
+from streams.state.limits.use import ALARM, QuotaUse
 
 WINDOW = 5
 """Beats that a rate is taken over."""

@@ -57,14 +57,7 @@ cdef class FastPath:
     cdef Py_ssize_t doubled, brought_much
 
     def __init__(
-        self,
-        dict limits,
-        fold,
-        int64_t life,
-        RecentWindow ids,
-        RecentWindow views,
-        RecentWindow units,
-        BlockCount brought,
+        self, dict limits, fold, int64_t life, RecentWindow ids, RecentWindow views, RecentWindow units, BlockCount brought
     ):
         self.limits = limits
         self.width, self.life = fold.bucket_ms, life

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from streams.fold.limits import LIMIT_NAMES, LIMIT_SETTINGS
 from streams.fold.name_codes import ITEM, SLOT, distinct, use_of
 from streams.kafka.records import TopicPartition
-from streams.state.partition_limits import limits_in_force
+from streams.state.limits.partition import limits_in_force
 from streams.state.store import Store
 
 ALARM = 0.8
