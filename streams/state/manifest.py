@@ -74,6 +74,11 @@ class Manifest(msgspec.Struct, frozen=True):
         return starts[tp.partition]
 
 
+def shape_of(fold: FoldSettings) -> dict[str, int | str]:
+    """The settings that shape what is counted; limits on names bound the future alone."""
+    return fold.model_dump(exclude=set(LIMIT_SETTINGS))
+
+
 def manifest_of(
     namespace: str,
     prefix: str,
@@ -83,7 +88,7 @@ def manifest_of(
     attribution: Mapping[str, int] | None = None,
 ) -> Manifest:
     """The manifest of a namespace over topics that begin at `starts`; topic names get the prefix."""
-    shape: dict[str, int | str] = fold.model_dump(exclude=set(LIMIT_SETTINGS))
+    shape = shape_of(fold)
     return Manifest(
         namespace=namespace,
         topics={prefix + topic: len(offsets) for topic, offsets in starts.items()},
