@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import pytest
@@ -16,6 +17,7 @@ from streams.fold.judge import Rejected
 from streams.kafka.records import Batch, TopicPartition
 from streams.settings import FoldSettings
 from streams.state import export
+from streams.state.keys import group_of, home_group
 from streams.state.limits.partition import copy_limits
 from streams.state.limits.use import quota_use
 from streams.state.manifest import manifest_of
@@ -71,6 +73,41 @@ def test_what_is_written_down_holds_for_both_of_two_workers(redis: SyncRedis, re
             assert len(refused) == 20 - 8, "names that are in stay in"
             assert "fold.max_items allows a partition 4 distinct pairs of page and item" in refused[0]
             assert "8 are used, and this record of page 'home' brings 1 more" in refused[0]
+
+    asyncio.run(run())
+
+
+class DyingStore(Store):
+    """A store whose worker dies once the last of its groups has moved."""
+
+    dying = False
+
+    async def _round_trip(self, arguments: Sequence[list[Any]]) -> list[Any]:
+        answers = await super()._round_trip(arguments[-1:] if self.dying else arguments)
+        if self.dying:
+            raise ConnectionAbortedError
+        return answers
+
+
+def test_no_group_takes_verdicts_by_limits_that_are_not_written_down(redis: SyncRedis, redis_url: str) -> None:
+    assert home_group(TP, GROUPS) == GROUPS - 1 != group_of("home", "s", GROUPS)
+
+    async def run() -> None:
+        async with Redis.from_url(redis_url) as client:
+            store, dying = Store(client, "limits", GROUPS), DyingStore(client, "limits", GROUPS)
+            before = await resumed(store, FoldSettings(max_items=12))
+            await apply(before, 10)
+            lowered = await resumed(dying, SMALL)
+            by_both = [part.prepare(Batch(TP, 10, 20, 0, RECORDS[10:20])) for part in (before, lowered)]
+            dying._sha, dying.dying = store._sha, True
+            with pytest.raises(ConnectionAbortedError):
+                await lowered.commit(by_both[1])
+            with pytest.raises(OtherLimits):
+                await before.commit(by_both[0])
+            await apply(await resumed(store, SMALL), 20)
+            rows = await export.rows(store, manifest_of("limits", "", {TP.topic: [0]}, GROUPS, SMALL))
+            assert sum(row[-1] for row in rows if row[0] == "cell") == 10
+            assert ["tally", TP.topic, 0, "applied", 10] in rows
 
     asyncio.run(run())
 
