@@ -1,5 +1,6 @@
 """Measurements that anyone can run again: `reshelf bench …`.
 
+- `catalog`: what a large catalog costs who follows it: a layout worker, the fitter, the console
 - `cli`: `reshelf bench`: measurements that anyone can run again
 - `decisions`: regret of the policy beside that of other libraries, each called through its own
   interface

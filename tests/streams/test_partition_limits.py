@@ -134,7 +134,7 @@ def test_a_replay_holds_the_limits_of_then_and_the_use_is_counted(redis: SyncRed
             ]
             (finding,) = quota_findings(uses)
             assert finding.state == "bad"
-            assert "8 of 8 distinct pairs of page and item" in finding.found
+            assert "8 of 8 distinct pairs of page and item" in finding.detail
             assert "Raise fold.max_items" in finding.remedy
             (fine,) = quota_findings(await quota_use(anew, manifest.partitions()))
             assert fine.state == "ok"

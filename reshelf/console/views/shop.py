@@ -44,9 +44,9 @@ def shop(view: LiveView, page: str, segment: str, unit: str, now_ms: int) -> dic
 def rendered(view: LiveView, page: str, segment: str) -> tuple[Key, Layout | None]:
     """The layout that a renderer takes for a segment: its own, else that of '*'."""
     for name in (segment, WHOLE_PAGE):
-        layout = view.layout_history.newest.get(Key(page, name))
-        if layout is not None:
-            return Key(page, name), layout
+        stored = view.layout_history.newest.get(page, name)
+        if stored is not None:
+            return Key(page, name), stored.layout()
     return Key(page, segment), None
 
 
@@ -65,7 +65,7 @@ def card(item: str, entry: CatalogItem | None) -> dict[str, Any]:
 
 
 def _slot(view: LiveView, layout: Layout, slot: str, item: str) -> dict[str, Any]:
-    entry = view.catalog.items.get(item)
+    entry = view.catalog.texts.get(item)
     return card(item, entry) | {
         "slot": slot,
         "share": layout.propensities.get(slot, {}).get(item, 0.0),
@@ -74,7 +74,7 @@ def _slot(view: LiveView, layout: Layout, slot: str, item: str) -> dict[str, Any
 
 
 def _changes(view: LiveView, key: Key, unit: str) -> Iterator[dict[str, Any]]:
-    items = view.catalog.items
+    items = view.catalog.texts
 
     def title(item: str) -> str:
         return items[item].title if item in items else item

@@ -52,9 +52,9 @@ class PartitionLimits:
 
 async def copy_limits(source: Store, target: Store, tp: TopicPartition) -> int:
     """Give a namespace that knows no limits of a partition those of another; how many changes it knows then."""
-    known, log = max(await _logs(target, tp), key=len), max(await _logs(source, tp), key=len)
-    if len(known) or not len(log):
-        return len(known)
+    present, log = max(await _logs(target, tp), key=len), max(await _logs(source, tp), key=len)
+    if len(present) or not len(log):
+        return len(present)
     pipeline = target.redis.pipeline(transaction=False)
     for keys in target.keys:
         pipeline.set(keys.limits(tp), log.encode())
