@@ -8,6 +8,8 @@ tests and drills hold the workers' state against it.
 - `alarm`: watches the share of invalid records among the recent ones
 - `deltas`: accepted events added up per state group, by the declared measures: integers only, so
   that order cannot matter
+- `evidence`: how much was counted, in two numbers: what tells a layout whether there is anything to
+  learn
 - `fast`: the fast path of the fold: the common case compiled, with the same results
 - `judge`: what becomes of each record: accepted, skipped, or invalid with a reason
 - `limits`: limits on names, and from which offset of a partition on which of them hold

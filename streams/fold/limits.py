@@ -7,6 +7,7 @@ the watermark, where a record's verdict can be decided again as it was decided a
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from streams.settings import FoldSettings
@@ -94,3 +95,12 @@ class LimitLog:
         """From Redis; empty where nothing was written."""
         changes = (change.split(b":") for change in (text or b"").split())
         return LimitLog(tuple(Change(int(offset), Limits(*map(int, limits.split(b",")))) for offset, limits in changes))
+
+
+def used_shares(uses: Iterable[tuple[Sequence[int], Limits]]) -> dict[str, float]:
+    """The largest share of each limit that any partition uses, each with what it uses and its limits."""
+    shares = dict.fromkeys(Limits._fields, 0.0)
+    for use, limits in uses:
+        for kind, used, limit in zip(Limits._fields, use, limits, strict=True):
+            shares[kind] = max(shares[kind], used / limit)
+    return shares

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -23,9 +23,10 @@ from schemas.messages.layouts import LayoutRequest
 from schemas.topics import DEAD_LETTERS, FOLDED_TOPICS, IMPRESSIONS, LAYOUT_REQUESTS
 from streams.fold.alarm import InvalidAlarm, QuotaAlarm
 from streams.fold.deltas import WHOLE_PAGE
+from streams.fold.evidence import Evidence
 from streams.fold.fast.path import BUILT
 from streams.fold.judge import Rejected
-from streams.fold.limits import Limits
+from streams.fold.limits import used_shares
 from streams.kafka.bounds import log_bounds
 from streams.kafka.producer import LogProducer, OutgoingRecord
 from streams.kafka.records import Batch, TopicPartition
@@ -165,14 +166,15 @@ class Learner:
         else:
             if changed is not None:
                 _count_batch(part, prepared)
-            for page, segment in changed or ():
-                self._note(page, segment, clicked=part.tp.topic != IMPRESSIONS.name)
+            for (page, segment), came in (changed or {}).items():
+                self._note(page, segment, came, clicked=part.tp.topic != IMPRESSIONS.name)
         event.ack()
 
-    def _note(self, page: str, segment: str, *, clicked: bool) -> None:
-        """The key needs a layout, soon when it was clicked, and so does the whole page in its time."""
-        self._keys.note((page, segment), clicked=clicked)
-        self._keys.note((page, WHOLE_PAGE), clicked=False)
+    def _note(self, page: str, segment: str, came: Evidence, *, clicked: bool) -> None:
+        """The key may need a layout, soon when it was clicked, and so may the whole page in its time."""
+        self._keys.note((page, segment), came, clicked=clicked)
+        if segment != WHOLE_PAGE:
+            self._keys.note((page, WHOLE_PAGE), came, clicked=False)
         if clicked:
             self._clicked.set()
 
@@ -201,7 +203,8 @@ class Learner:
             for part in list(self._parts.values()):
                 if part.tp in owned:
                     await self._advance(part)
-            REGISTRY.put("reshelf_quota_used_ratio", _quota_used(self._parts.values()))
+            used = used_shares(part.quota_use() for part in self._parts.values())
+            REGISTRY.put("reshelf_quota_used_ratio", {(kind,): share for kind, share in used.items()})
 
     async def _advance(self, part: PartitionFold) -> None:
         try:
@@ -221,16 +224,10 @@ class Learner:
                     await self._clicked.wait()
             self._clicked.clear()
             now = loop.time()
-            keys = dict.fromkeys(self._keys.take(now), True)
+            requests = _requests(self._keys.take(now), clicked=True)
             if now >= look_at:
-                keys |= dict.fromkeys(self._keys.take_unclicked(now), False)
+                requests += _requests(self._keys.take_unclicked(now), clicked=False)
                 look_at = now + _LOOK_S
-            requests = [
-                OutgoingRecord(
-                    LAYOUT_REQUESTS.name, encode_key(LAYOUT_REQUESTS, *key), encode(LayoutRequest(*key, clicked))
-                )
-                for key, clicked in sorted(keys.items())
-            ]
             await self._asking.until_success(partial(self._log_producer.publish, requests))
             await asyncio.sleep(_ASK_REST_S)
 
@@ -247,14 +244,15 @@ class Learner:
         return [self.advance(), self.request_layouts(), self.drop_expired()]
 
 
-def _quota_used(parts: Iterable[PartitionFold]) -> dict[tuple[str, ...], float]:
-    """The largest share of each limit that any of these partitions uses."""
-    ratios: dict[tuple[str, ...], float] = {(kind,): 0.0 for kind in Limits._fields}
-    for part in parts:
-        use, limits = part.quota_use()
-        for kind, used, limit in zip(Limits._fields, use, limits, strict=True):
-            ratios[kind,] = max(ratios[kind,], used / limit)
-    return ratios
+def _requests(came: Mapping[tuple[str, str], Evidence], *, clicked: bool) -> list[OutgoingRecord]:
+    return [
+        OutgoingRecord(
+            LAYOUT_REQUESTS.name,
+            encode_key(LAYOUT_REQUESTS, *key),
+            encode(LayoutRequest(*key, clicked, int(evidence.impressions), int(evidence.clicks))),
+        )
+        for key, evidence in sorted(came.items())
+    ]
 
 
 def _count_batch(part: PartitionFold, prepared: Prepared) -> None:

@@ -9,8 +9,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from bench.cli.renderer import renderer
 from bench.cli.scale import catalog, scale
+from bench.cli.web.renderer import renderer
 from reshelf.cli.front import Front
 from reshelf.cli.main import cli
 

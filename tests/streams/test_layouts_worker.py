@@ -13,9 +13,9 @@ import redis.asyncio
 
 from policy.assignment import epoch_of
 from policy.model.priors import packed
-from schemas.codec import decoder, encode
+from schemas.codec import decoder, encode, encode_key
 from schemas.messages.catalog import CatalogEmbedding
-from schemas.messages.layouts import Layout
+from schemas.messages.layouts import Layout, LayoutRequest
 from schemas.messages.parameters import PolicyParameters
 from schemas.rules import Complements, Pin
 from schemas.topics import (
@@ -132,6 +132,66 @@ def test_only_what_changed_is_published_again_and_half_its_life_renews_it(
             assert told("reshelf_layout_requests_total") == 6
             assert told("reshelf_layout_compose_seconds") == told("reshelf_layouts_total", "unchanged") + 2
             assert told("reshelf_layout_entropy_ratio") == told("reshelf_layout_publish_seconds") == 2
+
+    asyncio.run(run())
+
+
+def test_a_request_that_brings_too_little_composes_nothing_until_its_rest_is_over(
+    broker: str, open_shop: Callable[..., Shop]
+) -> None:
+    shop = open_shop(broker, rest_s=6.0)
+    key = encode_key(LAYOUT_REQUESTS, "home", "new")
+
+    def composed() -> float:
+        return sum(shop.metrics.value("reshelf_layouts_total", result) for result in ("published", "unchanged", "held"))
+
+    def deferred() -> float:
+        return shop.metrics.value("reshelf_layout_requests_deferred_total")
+
+    async def run() -> None:
+        await shop.count("new", Traffic.LEARNED, 2_000, {"i3": 400})
+        async with shop.working():
+            await shop.until(lambda: shop.newest("new") and shop.newest())
+            await asyncio.sleep(0.5)  # Assignments and the catalog's first records are over.
+            before = composed()
+            for _ in range(3):
+                shop.put(LAYOUT_REQUESTS, key, LayoutRequest("home", "new", True, 60, 3))
+            await shop.until(lambda: deferred() == 3)
+            assert composed() == before, "9 clicks of 400"
+            shop.put(LAYOUT_REQUESTS, key, LayoutRequest("home", "new", True, 60, 3))
+            await shop.until(lambda: composed() == before + 1)
+            shop.put(LAYOUT_REQUESTS, key, LayoutRequest("home", "new", True, 60, 3))
+            await shop.until(lambda: deferred() == 4)
+            began = time.monotonic()
+            await shop.until(lambda: composed() == before + 2)
+            assert time.monotonic() - began > 1.0, "the rest of one click"
+
+    asyncio.run(run())
+
+
+def test_what_gains_too_little_is_held_back_and_what_gains_enough_is_made_of_all_that_came(
+    broker: str, open_shop: Callable[..., Shop]
+) -> None:
+    shop = open_shop(broker, change_threshold=0.2)
+
+    async def run() -> None:
+        even = {name: 500 + number for number, name in enumerate(ITEMS)}
+        await shop.count("new", Traffic.LEARNED, 20_000, even)
+        async with shop.working():
+            first = await shop.until(lambda: shop.newest("new"))
+            await shop.count("new", Traffic.LEARNED, 0, {"i0": 12})
+            shop.request("home", "new")
+            await shop.until(lambda: shop.metrics.value("reshelf_layouts_total", "held") == 1)
+            assert shop.newest("new") == first, "other slates of the same value"
+            await shop.count("new", Traffic.LEARNED, 0, {"i2": 5_000})
+            shop.request("home", "new")
+            made = await shop.until(lambda: (now := shop.newest("new")) and now.version > first.version and now)
+            assert made.propensities["top"] == {"i2": 1.0}
+        async with redis.asyncio.Redis.from_url(shop.redis.url) as client:
+            state = await (await StateReader.open(client, "live")).read("home", "new")
+        page = read_catalog(shop.kafka).page("home")
+        again = compose("new", state, page, shop.layouts, made.epoch, now_ms=made.decided_at)
+        assert again.slates == made.slates and again.propensities == made.propensities
 
     asyncio.run(run())
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from reshelf.console.live_view import LiveView
 from reshelf.console.monitor import Beat
+from reshelf.inspect.attribution_window import NEXT_STEP, shortest, window_in_words
+from streams.state.clicks.progress import Window
 from streams.state.limits.use import ALARM, QuotaUse
 
 WINDOW = 5
@@ -22,7 +24,14 @@ def warnings(view: LiveView, now_ms: int) -> list[str]:
     if view.state is None:
         return away or ["no state yet: no worker has made it; start `reshelf worker`"]
     waiting = _waiting(list(monitor.beats)[-WINDOW:])
-    return [*away, *_without_workers(view), *_expired(view, now_ms), *waiting, *_quotas(monitor.quotas)]
+    return [
+        *away,
+        *_without_workers(view),
+        *_expired(view, now_ms),
+        *waiting,
+        *_short_window(monitor.windows),
+        *_quotas(monitor.quotas),
+    ]
 
 
 def _without_workers(view: LiveView) -> Iterator[str]:
@@ -47,6 +56,12 @@ def _quotas(uses: Iterable[QuotaUse]) -> Iterator[str]:
     for use in uses:
         if use.ratio >= ALARM:
             yield f"{use.ratio:.0%} of fold.{use.setting} is used: {use}. {use.remedy}"
+
+
+def _short_window(covered: Mapping[int, Window]) -> Iterator[str]:
+    least = shortest(covered)
+    if least is not None and least[1].short:
+        yield f"attribution window is {window_in_words(least[1])}: {NEXT_STEP}"
 
 
 def pipeline(view: LiveView, now_ms: int) -> dict[str, Any]:
