@@ -61,7 +61,7 @@ class KafkaSettings(Group):
     bootstrap: str = Field(
         "127.0.0.1:9092",
         min_length=1,
-        description="The brokers to connect to first, as host:port, separated by commas.",
+        description="The brokers to connect to first, as host:port, with commas between.",
     )
     prefix: str = Field(
         "reshelf-", pattern=r"^[a-z0-9-]*$", description="The prefix of the name of every topic and consumer group."
@@ -109,9 +109,7 @@ class HealthSettings(Group):
         "is opened.",
     )
     host: str = Field(
-        "127.0.0.1",
-        min_length=1,
-        description="The address to listen at; any other than a loopback address needs a token.",
+        "127.0.0.1", min_length=1, description="The address to listen at; all but loopback addresses need a token."
     )
     token: SecretStr = Field(
         SecretStr(""),
@@ -220,15 +218,23 @@ class FoldSettings(Group):
         description="How many clicks of one unit count on one day, within duplicate_window offsets; 0: all of them.",
     )
     max_keys: Positive = Field(
-        2_000,
-        description="How many distinct pairs of page and segment one source partition may bring into a time bucket.",
+        250_000,
+        description="How many distinct pairs of page and segment one source partition may bring into a time bucket; "
+        "this and the next four may change at any time, for what comes.",
     )
     max_items: Positive = Field(
-        50_000,
+        5_000_000,
         description="How many distinct pairs of page and item one source partition may bring into a time bucket.",
     )
     max_slots: Positive = Field(
-        2_000, description="How many distinct pairs of page and slot one source partition may bring into a time bucket."
+        100_000,
+        description="How many distinct pairs of page and slot one source partition may bring into a time bucket.",
+    )
+    max_page_items: Positive = Field(
+        100_000, description="How many distinct items of one page one source partition may bring into a time bucket."
+    )
+    max_page_slots: Positive = Field(
+        500, description="How many distinct slots of one page one source partition may bring into a time bucket."
     )
 
 
@@ -258,8 +264,7 @@ class LearnerSettings(Group):
         0.9,
         gt=0,
         le=2,
-        description="The share of invalid records among the recent ones at which the learner stops; above 1: it never "
-        "stops.",
+        description="The share of invalid records among the recent ones at which the learner stops; above 1: never.",
     )
     window_records: Positive = Field(10_000, description="How many records alarm_share and stop_share are taken of.")
     accept_loss: bool = Field(

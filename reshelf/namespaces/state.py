@@ -71,7 +71,7 @@ async def _swapped(settings: Settings, namespace: str, max_behind: int, skip_dea
     client = redis_client(settings.redis)
     try:
         target = await manifest.read(client, namespace)
-        if target.fold != settings.fold.model_dump() or target.groups != settings.redis.groups:
+        if target.fold != manifest.shape_of(settings.fold) or target.groups != settings.redis.groups:
             raise BadSettings(
                 f"namespace {namespace!r} was made with other settings than these (redis.groups or fold): "
                 "put them into the workers' settings first, or they will refuse it"

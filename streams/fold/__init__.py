@@ -12,7 +12,10 @@ tests and drills hold the workers' state against it.
   learn
 - `fast`: the fast path of the fold: the common case compiled, with the same results
 - `judge`: what becomes of each record: accepted, skipped, or invalid with a reason
+- `limits`: limits on names, and from which offset of a partition on which of them hold
 - `measures`: what is counted: one row per measure, and the arrays in Redis that hold them
+- `name_codes`: distinct names as 64-bit codes: 8 bytes for each, and a small set of those that came
+  last
 - `plain`: the state law written the slow and obvious way: one pass over each whole partition
 - `quota`: limits on the distinct names that one partition may bring into a time bucket
 - `window`: what was seen lately on a partition, counted in offsets

@@ -83,6 +83,16 @@ _ALL = (
         "Look at one of each reason on the console's Pipeline page, and fix the producer.",
     ),
     Metric(
+        "reshelf_quota_used_ratio",
+        "gauge",
+        "learner",
+        ("kind",),
+        "Share of a limit on distinct names that is used (keys, items, slots, page_items, page_slots), for the "
+        "fullest of the worker's partitions and time buckets in use.",
+        "Above 0.8: raise the fold.max_ setting of the kind for all learners if the names are real; no new namespace "
+        "is needed. At 1 records with new names become dead letters.",
+    ),
+    Metric(
         "reshelf_rewinds_total",
         "counter",
         "learner, attribution",

@@ -11,8 +11,9 @@ from importlib.resources import files
 
 import orjson
 
+from schemas.topics import BY_NAME
 from streams.fold.deltas import TableKey, Traffic
-from streams.fold.measures import BINS, PARTS, blocks
+from streams.fold.measures import BINS, PARTS, blocks, open_ms
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings
 from streams.state.arrays.directory import names_in
@@ -60,7 +61,7 @@ async def _drop_quota(store: Store, fold: FoldSettings, tp: TopicPartition) -> N
     keys = store.keys[home_group(tp, store.groups)]
     buckets = sorted(map(int, await translate_errors(lambda: store.redis.smembers(keys.quotas(tp)))))
     names = [keys.watermark(tp), keys.quotas(tp), *(keys.quota(tp, bucket) for bucket in buckets)]
-    life = fold.bucket_ms + fold.bucket_ttl_ms
+    life = open_ms(BY_NAME[tp.topic], fold)
     await translate_errors(lambda: store.redis.eval(_QUOTA_SCRIPT, len(names), *names, life, *buckets))
 
 

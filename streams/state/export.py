@@ -24,8 +24,10 @@ from zlib import crc32
 import numpy as np
 import orjson
 
+from schemas.topics import BY_NAME
 from streams.fold.deltas import TableKey
-from streams.fold.measures import BINS, TABLE_ARRAYS, Array, Keying
+from streams.fold.measures import BINS, TABLE_ARRAYS, Array, Keying, open_ms
+from streams.fold.name_codes import distinct
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings
 from streams.state.arrays.tables import Table, decode_bins
@@ -122,7 +124,7 @@ async def _partition_rows(store: Store, tp: TopicPartition, append_time: int, fo
     tally = await translate_errors(lambda: store.redis.hgetall(keys.tally(tp)))
     partition_rows = [["tally", tp.topic, tp.partition, verdict.decode(), int(n)] for verdict, n in tally.items()]
     for bucket, codes in (await store.quota(tp)).items():
-        if not is_expired(bucket, append_time, fold):
-            names = np.unique(np.frombuffer(codes, dtype="<u4"))
+        if not fold.bucket_ms or bucket + open_ms(BY_NAME[tp.topic], fold) >= append_time:
+            names = distinct(codes)
             partition_rows.append(["quota", tp.topic, tp.partition, bucket, len(names), crc32(names.tobytes())])
     return partition_rows

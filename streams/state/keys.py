@@ -56,6 +56,10 @@ class GroupKeys:
         """A set of the buckets for which a partition has a quota."""
         return f"{self.base}quotas:{tp.topic}:{tp.partition}"
 
+    def limits(self, tp: TopicPartition) -> str:
+        """The limits on names that this group was folded by, see `streams.fold.limits`."""
+        return f"{self.base}limits:{tp.topic}:{tp.partition}"
+
     def index(self, bucket: int) -> str:
         """A set of the tables of a bucket in this group."""
         return f"{self.base}index:{bucket}"
