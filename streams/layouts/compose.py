@@ -163,13 +163,13 @@ def statistics_of(
 
 
 def _worth(
-    tables: Sequence[Table], weight_of: Mapping[int, int], page: Page, settings: LayoutSettings
+    tables: Sequence[Table], weight_of: Mapping[range, int], page: Page, settings: LayoutSettings
 ) -> ClickValue | None:
     """What a click is worth, where sales count; without, or before any, every click is worth the same."""
     if not settings.sale_value:
         return None
     sales = page.parameters.sales if page.parameters else Sales()
-    shares = {bucket: weight / ONE for bucket, weight in weight_of.items()}
+    shares = {span: weight / ONE for span, weight in weight_of.items()}
     margins = page.item_features.margins if page.item_features else np.ones(len(page.candidates.items))
     own = sold(tables, shares, sales, page.candidates)
     found = worth_of(own, sales, settings.click_value, settings.sale_value * margins)

@@ -91,6 +91,15 @@ _ALL = (
         "Not 0: look for a failover of Redis, and check its appendfsync.",
     ),
     Metric(
+        "reshelf_merged_tables_total",
+        "counter",
+        "learner",
+        ("outcome",),
+        "Tables of counts that were due to be merged into those of a longer span of time: merged, or left because "
+        "somebody wrote or merged them meanwhile, for another try a minute later.",
+        "No merged for days while events come: the learner's log says why; Redis and readers need more memory.",
+    ),
+    Metric(
         "reshelf_event_age_seconds",
         "histogram",
         "learner",

@@ -21,6 +21,7 @@ from streams.kafka.records import Batch, TopicPartition
 from streams.state import export
 from streams.state.expiry import expire
 from streams.state.manifest import manifest_of
+from streams.state.merging import Merge, Merger, ReadMerge
 from streams.state.partition import PartitionFold, Prepared, Rewind
 from streams.state.store import Store
 from tests.streams.logs import FOLD, Log, logs
@@ -60,6 +61,19 @@ class Worker:
         self.parts: dict[TopicPartition, PartitionFold] = {}
         self.read: dict[TopicPartition, int] = {}
         self.held: dict[TopicPartition, Prepared] = {}
+        self.merger = Merger(self.store, FOLD, list(world.log), rest_s=0)
+        self.due: list[Merge] = []
+        self.read_merges: list[ReadMerge] = []
+
+    async def merge(self, group: int, chance: random.Random) -> None:
+        """One of the steps of a merge; others may do anything before the next one."""
+        match chance.randrange(3):
+            case 0:
+                self.due = await self.merger.due(group)
+            case 1:
+                self.read_merges = await self.merger.read(self.due)
+            case _:
+                await self.merger.write(chance.sample(self.read_merges, len(self.read_merges)))
 
     async def part(self, tp: TopicPartition) -> PartitionFold:
         if tp not in self.parts:
@@ -151,7 +165,7 @@ async def live(world: World, chance: random.Random, steps: int) -> None:
     partitions = list(world.log)
     for _ in range(steps):
         worker, tp, group = chance.choice(workers), chance.choice(partitions), chance.randrange(GROUPS)
-        match chance.choices(range(8), weights=[8, 8, 4, 1, 1, 1, 1, 1])[0]:
+        match chance.choices(range(9), weights=[8, 8, 4, 1, 1, 1, 1, 1, 8])[0]:
             case 0:
                 await worker.prepare(tp, chance.randint(1, 12))
             case 1:
@@ -166,8 +180,10 @@ async def live(world: World, chance: random.Random, steps: int) -> None:
                 worker.store.lost_reply = True
             case 6:
                 await world.snapshot(group) if chance.random() < 0.5 else await world.roll_back(group)
-            case _:
+            case 7:
                 await expire(worker.store, FOLD, partitions)
+            case _:
+                await worker.merge(group, chance)
 
 
 def assert_law(url: str, log: Log, seed: int, steps: int) -> None:
