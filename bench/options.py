@@ -52,9 +52,9 @@ def with_own_topics(settings: Settings, name: str) -> Settings:
     """The settings with topics of the measurement's own, which are created."""
     from reshelf.topics.admin import apply
 
-    kafka = settings.kafka.model_copy(update={"prefix": f"{settings.kafka.prefix}{name}-"})
-    apply(kafka)
-    return settings.model_copy(update={"kafka": kafka})
+    own = settings.changed(kafka={"prefix": f"{settings.kafka.prefix}{name}-"})
+    apply(own.kafka)
+    return own
 
 
 def broker(front: Front) -> str:

@@ -16,7 +16,7 @@ Everything that a person starts is here; what it does is in `streams` and `polic
 - `inspect`: what commands and console both show: explanations, posteriors, lag, layouts, search
   and reports
 - `namespaces`: namespaces of the state side by side: replayed, compared, exported, swapped
-- `processes`: what this package starts: children, embedded servers, and the parts of a worker
+- `processes`: what this package starts: children, embedded servers, and the roles of a worker
 - `rules`: Merchandisers' rules: from a file to the topic, with a history of who changed what, when
   and why
 - `service_settings`: settings of what runs beside the stream workers: console, edge, encoder,

@@ -35,6 +35,7 @@ from schemas.errors import BadSettings
 from streams.page_settings import ExperimentSettings, FitterSettings, LayoutSettings
 from streams.settings import (
     AttributionSettings,
+    Changeable,
     FoldSettings,
     Group,
     HealthSettings,
@@ -53,7 +54,7 @@ TEMPLATE_WIDTH = 100
 Values = dict[str, Any]
 
 
-class Settings(BaseSettings):
+class Settings(Changeable, BaseSettings):
     """Every setting of every part; made by `load_settings`."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
@@ -147,7 +148,7 @@ def variable(key: str) -> str:
     return PREFIX + key.upper().replace(".", "__")
 
 
-def shown(loaded: Loaded) -> list[tuple[str, Any, str]]:
+def values_with_sources(loaded: Loaded) -> list[tuple[str, Any, str]]:
     """(key, value without secrets, origin) of every setting."""
     return [(key, value, loaded.origin(key)) for key, value in shown_values(loaded.settings)]
 
@@ -208,11 +209,11 @@ def _complaint(detail: ErrorDetails, origins: Mapping[str, str]) -> str:
     key = ".".join(str(part) for part in detail["loc"])
     key = key if key in origins else next((at for at in origins if at.startswith(key + ".")), key)
     origin = origins.get(key, DEFAULT)
-    known = dict(fields())
+    by_path = dict(fields())
     if detail["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+        near = difflib.get_close_matches(key, by_path, n=1, cutoff=0.5)
         return f"{key}: no such setting" + (f"; did you mean {near[0]}?" if near else "") + f" (from {origin})"
-    secret = key in known and _is_secret(known[key])
+    secret = key in by_path and _is_secret(by_path[key])
     got = REDACTED if secret else repr(_redacted(detail["input"]))
     expected = re.sub("^(Input|String) should (be )?", "", detail["msg"])
     return f"{key}: expected {expected}, got {got} (from {origin})"

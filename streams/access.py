@@ -20,7 +20,7 @@ def is_loopback(host: str) -> bool:
 
 
 def required_token(group: str, host: str, token: SecretStr) -> str:
-    """The token of a group of settings, empty where none is asked for.
+    """The token of a group of settings, empty where none is set.
 
     Raises `BadSettings` for an address beyond this machine without a token of some length.
     """

@@ -25,16 +25,16 @@ class Retry:
     waiting: ClassVar[int] = 0
 
     def __init__(self) -> None:
-        self._said: float | None = None
+        self._logged_at: float | None = None
 
     async def until_success(
-        self, call: Callable[[], Awaitable[T]], wanted: Callable[[], bool] = lambda: True
+        self, call: Callable[[], Awaitable[T]], condition: Callable[[], bool] = lambda: True
     ) -> T | None:
-        """The result of `call`, tried again after each `Transient`; None once it is not `wanted` any more."""
+        """The result of `call`, tried again after each `Transient`; None once `condition` does not hold any more."""
         wait = _FIRST_WAIT_S
         waits = False
         try:
-            while wanted():
+            while condition():
                 try:
                     result = await call()
                 except Transient as error:
@@ -53,11 +53,11 @@ class Retry:
 
     def _say_away(self, error: Transient) -> None:
         now = time.monotonic()
-        if self._said is None or now - self._said >= REPEAT_S:
-            self._said = now
+        if self._logged_at is None or now - self._logged_at >= REPEAT_S:
+            self._logged_at = now
             log.warning("%s. Waiting; work goes on where it was.", str(error).rstrip("."))
 
     def _say_back(self) -> None:
-        if self._said is not None:
-            log.info("Answered again, going on.")
-        self._said = None
+        if self._logged_at is not None:
+            log.info("Kafka or Redis answers again; work goes on.")
+        self._logged_at = None

@@ -65,7 +65,6 @@ def setting(group: str, *keys: str) -> str:
     return (
         rf"\b{group}\.(?:{either})\b|__(?:{either.upper()})\b"
         rf"|^    (?:{either}): .*= Field\(|Settings\((?:[^()\n]*, )?(?:{either})="
-        rf"|model_copy\(update=\{{(?:[^{{}}\n]*, )?[\"'](?:{either})[\"']:"
     )
 
 
@@ -151,6 +150,7 @@ GIVEN_UP = (
     ),
     GivenUp(name(r"surprise\("), "log_likelihood_ratio", CODE),
     # Settings and options
+    GivenUp(r"\.model_copy\(", "changed(), which refuses names that there are not", CODE),
     GivenUp(setting("experiment", "borne_clicks", "borne_orders", "borne_revenue"), "tolerated_loss_*"),
     GivenUp(setting("experiment", "before_ms"), "pre_period_since_ms"),
     GivenUp(setting("layouts", "life_ms"), "ttl_ms"),

@@ -34,9 +34,8 @@ def stages(front: Front, slots: tuple[int, ...], events: int) -> None:
     found, ratios = {}, {}
     for size in slots:
         own = with_own_topics(front.settings, f"stages-{size}")
-        redis = own.redis.model_copy(update={"namespace": f"stages-{size}"})
         fill(own.kafka, events, size, seed=size)
-        found[size] = asyncio.run(measure(own.model_copy(update={"redis": redis}), events))
+        found[size] = asyncio.run(measure(own.changed(redis={"namespace": f"stages-{size}"}), events))
         ratios[size] = measure_paths(own, events, size)
     content = [
         {"slots": size, "stages": [asdict(one) for one in rows], **asdict(ratios[size])} for size, rows in found.items()

@@ -63,8 +63,7 @@ def rate(contender: Contender, settings: Settings, events: int, limit_s: float) 
     The contender writes into a namespace of its own, which is gone afterwards.
     Raises ReshelfError when it ends or does not begin.
     """
-    own = settings.redis.model_copy(update={"namespace": f"bench-{uuid.uuid4().hex[:12]}"})
-    settings = settings.model_copy(update={"redis": own})
+    settings = settings.changed(redis={"namespace": f"bench-{uuid.uuid4().hex[:12]}"})
     client: Any = redis_sync_client(settings.redis)
     with client, _running(contender, settings) as processes:
         try:
@@ -74,13 +73,12 @@ def rate(contender: Contender, settings: Settings, events: int, limit_s: float) 
                 process.send_signal(signal.SIGTERM)
             for process in processes:
                 process.wait(_STOP_LIMIT_S)
-            forget(client, own.namespace)
+            forget(client, settings.redis.namespace)
 
 
 @contextmanager
 def _running(contender: Contender, settings: Settings) -> Iterator[list[subprocess.Popen[bytes]]]:
-    learner = settings.learner.model_copy(update={"compiled": contender.compiled})
-    environment = os.environ | as_environment(settings.model_copy(update={"learner": learner}))
+    environment = os.environ | as_environment(settings.changed(learner={"compiled": contender.compiled}))
     quiet = subprocess.DEVNULL if contender.batch else None
     processes = [
         subprocess.Popen(contender.command(), env=environment, stdout=quiet, stderr=quiet)

@@ -79,10 +79,11 @@ class _Mark:
 
 def own_settings(settings: Settings, run: str) -> Settings:
     """The settings with topics and a namespace that no other run uses."""
-    kafka = settings.kafka.model_copy(update={"prefix": f"{settings.kafka.prefix}bench-latency-{run}-"})
-    redis = settings.redis.model_copy(update={"namespace": f"bench-latency-{run}"})
-    health = settings.health.model_copy(update={"port": 0})
-    return settings.model_copy(update={"kafka": kafka, "redis": redis, "health": health})
+    return settings.changed(
+        kafka={"prefix": f"{settings.kafka.prefix}bench-latency-{run}-"},
+        redis={"namespace": f"bench-latency-{run}"},
+        health={"port": 0},
+    )
 
 
 def measure(settings: Settings, shop: Shop, options: Options, *, leave_clean: bool = True) -> list[Latency]:

@@ -58,7 +58,7 @@ def main(file: Path) -> int:
     with file.open("ab", buffering=0) as opened:
 
         def make() -> Awaitable[faust.App]:
-            return layouts_app(s.kafka, s.redis, s.fold, s.layouts, experiment=s.experiment, tell=_teller(opened))()
+            return layouts_app(s.kafka, s.redis, s.fold, s.layouts, experiment=s.experiment, report=_teller(opened))()
 
         return run_app(make, s.health)
 

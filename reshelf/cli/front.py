@@ -20,7 +20,11 @@ __all__ = ["Front"]
 
 AT_LEAST_ONE = click.IntRange(min=1)
 LEVEL_OPTION = click.option(
-    "--level", type=click.FloatRange(0.5, 0.999), default=LEVEL, show_default=True, help="Of the intervals."
+    "--level",
+    type=click.FloatRange(0.5, 0.999),
+    default=LEVEL,
+    show_default=True,
+    help="The level of the intervals.",
 )
 
 
@@ -51,10 +55,10 @@ class Front:
         from reshelf.settings import load_settings
         from reshelf.terminal.logs import arrange
 
-        found = load_settings(self.file)
-        arrange(found.settings.log.format)
+        settings = load_settings(self.file)
+        arrange(settings.settings.log.format)
         if not self.embedded:
-            return found
+            return settings
         loaded = load_settings(self.file, self._start(), "--embedded")
         from reshelf.topics.admin import apply
 

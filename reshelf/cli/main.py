@@ -139,8 +139,8 @@ def _imported(name: str) -> click.Command:
         target = COMMANDS[name][0]
         command: click.Command = getattr(importlib.import_module(_module(target)), target.partition(":")[2])
         return command
-    found: click.Command = plugins()[name].load()
-    return found
+    plugin: click.Command = plugins()[name].load()
+    return plugin
 
 
 def _about(name: str) -> str:
@@ -184,8 +184,8 @@ def _shared_options() -> list[click.Option]:
 
 
 def _share_options(command: click.Command) -> None:
-    taken = {name for parameter in command.params for name in parameter.opts}
-    command.params += [option for option in _shared_options() if taken.isdisjoint(option.opts)]
+    names = {name for parameter in command.params for name in parameter.opts}
+    command.params += [option for option in _shared_options() if names.isdisjoint(option.opts)]
     if isinstance(command, click.Group):
         for inner in command.commands.values():
             _share_options(inner)
@@ -221,13 +221,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and give its exit status; errors are reported in one line each."""
     logging.basicConfig(level=logging.WARNING, format=TEXT, stream=sys.stderr)
     before = signal.signal(signal.SIGTERM, _terminate)
-    given = sys.argv[1:] if arguments is None else list(arguments)
+    command_line = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        status = cli.main(args=given, prog_name="reshelf", standalone_mode=False)
+        status = cli.main(args=command_line, prog_name="reshelf", standalone_mode=False)
         return status if isinstance(status, int) else 0
     except click.ClickException as error:
         error.show()
-        _tell_script(given, error.format_message())
+        _report_to_script(command_line, error.format_message())
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return 130
@@ -235,7 +235,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:  # noqa: BLE001 (what has no words of its own is raised again)
-        return _fail(error, given)
+        return _fail(error, command_line)
     finally:
         signal.signal(signal.SIGTERM, before)
         _librdkafka.setLevel(logging.NOTSET)
@@ -256,19 +256,19 @@ def _terminate(_: int, __: FrameType | None) -> NoReturn:
     raise SystemExit(143)
 
 
-def _tell_script(given: Sequence[str], told: str) -> None:
+def _report_to_script(command_line: Sequence[str], message: str) -> None:
     """The one object of `--json`, which is there when a command fails, too."""
-    if "--json" in given:
-        click.echo(json.dumps({"error": told}, ensure_ascii=False))
+    if "--json" in command_line:
+        click.echo(json.dumps({"error": message}, ensure_ascii=False))
 
 
-def _fail(error: Exception, given: Sequence[str]) -> int:
-    """Tell an error that has a cause outside of us; others are mistakes of ours and keep their traceback."""
-    told = _in_words(error)
-    if told is None:
+def _fail(error: Exception, command_line: Sequence[str]) -> int:
+    """Report an error that has a cause outside of us; others are mistakes of ours and keep their traceback."""
+    message = _in_words(error)
+    if message is None:
         raise error
-    click.echo(f"reshelf: {told}", err=True)
-    _tell_script(given, told)
+    click.echo(f"reshelf: {message}", err=True)
+    _report_to_script(command_line, message)
     return 2 if isinstance(error, BadSettings) else 1
 
 

@@ -24,7 +24,7 @@ def summary(name: str) -> str:
 
 
 def how_to_get(name: str) -> str:
-    """What somebody is told who calls a command of OFFERED that is not installed."""
+    """The error text for a command of OFFERED that is not installed."""
     distribution, folder = OFFERED[name]
     return (
         f"{name}: expected the package {distribution}, found none in this environment. Install it beside reshelf: "

@@ -35,21 +35,21 @@ def written() -> str:
         for name in names:
             command = cli.get_command(root, name)
             if command is not None:
-                lines += _told(command, name, root)
+                lines += _section(command, name, root)
     return "\n".join(lines) + "\n"
 
 
-def _told(command: click.Command, name: str, parent: click.Context) -> Iterator[str]:
+def _section(command: click.Command, name: str, parent: click.Context) -> Iterator[str]:
     context = click.Context(command, info_name=name, parent=parent, max_content_width=WIDTH, terminal_width=WIDTH)
     yield from ("", f"### {context.command_path}", "", "```", *_usage(context), "```", "")
     yield from _text(command)
-    shared = tuple(f"- `{one}" for one in SHARED)
+    shared = tuple(f"- `{option}" for option in SHARED)
     options = [row for row in _options(command, context) if not row.startswith(shared)]
     if options:
         yield from ("", *options)
     if isinstance(command, click.Group):
         for inner in sorted(command.commands):
-            yield from _told(command.commands[inner], inner, context)
+            yield from _section(command.commands[inner], inner, context)
 
 
 def _usage(context: click.Context) -> Iterator[str]:

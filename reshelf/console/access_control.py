@@ -43,7 +43,7 @@ class AccessControl:
 
     @property
     def pass_(self) -> str:
-        """What a browser shows once it has named the token; it does not tell the token."""
+        """What a browser sends once it has given the token; the token cannot be read from it."""
         return sha256(f"console {self.token}".encode()).hexdigest()
 
     def knows(self, token: str) -> bool:
@@ -71,9 +71,9 @@ class AccessControl:
     def _may(self, request: web.Request) -> bool:
         if request.path.startswith(OPEN):
             return True
-        given = request.headers.get("Authorization", "")
-        if given.startswith("Bearer "):
-            return self.knows(given.removeprefix("Bearer "))
+        header = request.headers.get("Authorization", "")
+        if header.startswith("Bearer "):
+            return self.knows(header.removeprefix("Bearer "))
         return hmac.compare_digest(request.cookies.get(COOKIE, "").encode(), self.pass_.encode())
 
 

@@ -58,7 +58,7 @@ class RecentDeadLetters:
         if self._consumer is not None:
             self._consumer.close()
 
-    def told(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """The letters as a page shows them, newest first."""
         return {
             "total": self.total,
@@ -66,7 +66,7 @@ class RecentDeadLetters:
                 {"topic": topic, "reason": reason, "letters": count, "remedy": dead_letters.REASONS.get(reason, "")}
                 for (topic, reason), count in self.reasons.most_common()
             ],
-            "last": [_row(seen) for seen in reversed(self.last)],
+            "last": [_row(record) for record in reversed(self.last)],
         }
 
     def _opened(self) -> Consumer:
@@ -97,10 +97,10 @@ class RecentDeadLetters:
         self.last.append(Seen(message.timestamp()[1], letter))
 
 
-def _row(seen: Seen) -> dict[str, Any]:
-    letter = seen.letter
+def _row(record: Seen) -> dict[str, Any]:
+    letter = record.letter
     return {
-        "at": seen.at,
+        "at": record.at,
         "topic": letter.topic,
         "place": f"{letter.partition}:{letter.offset}",
         "reason": letter.reason,

@@ -6,6 +6,7 @@ from collections import OrderedDict, deque
 from typing import NamedTuple
 
 from policy.assignment import choose
+from reshelf.inspect.layouts_topic import put_newer
 from schemas.messages.layouts import Layout
 from streams.catalog.page import Key
 
@@ -30,7 +31,7 @@ class LayoutHistory:
 
     def __init__(self, depth: int = DEPTH, keys: int = KEYS) -> None:
         self.newest: dict[Key, Layout] = {}
-        self.taken = 0
+        self.layouts_read = 0
         self._depth = depth
         self._keys = keys
         self._earlier: OrderedDict[Key, deque[Layout]] = OrderedDict()
@@ -38,11 +39,9 @@ class LayoutHistory:
     def take(self, layout: Layout) -> None:
         """Keep a layout if it is newer than the one held."""
         key = Key(layout.page, layout.segment)
-        held = self.newest.get(key)
-        if held is not None and held.version >= layout.version:
+        if not put_newer(self.newest, key, layout):
             return
-        self.taken += 1
-        self.newest[key] = layout
+        self.layouts_read += 1
         self._earlier.setdefault(key, deque(maxlen=self._depth)).append(layout)
         self._earlier.move_to_end(key)
         if len(self._earlier) > self._keys:
@@ -55,15 +54,15 @@ class LayoutHistory:
 
     def changes(self, key: Key, unit: str) -> list[Change]:
         """What changed in the slots that the unit sees, as far as versions are kept, newest first."""
-        found: list[Change] = []
+        changes: list[Change] = []
         before: dict[str, str] | None = None
         for layout in self._earlier.get(key, ()):
             after = dict(choose(layout, unit).slate)
             if before is not None:
-                found += [
+                changes += [
                     Change(layout.produced_at, layout.version, slot, before.get(slot, ""), after.get(slot, ""))
                     for slot in dict.fromkeys([*before, *after])
                     if before.get(slot) != after.get(slot)
                 ]
             before = after
-        return found[::-1]
+        return changes[::-1]

@@ -70,7 +70,7 @@ class State:
     weighted_counts: WeightedCountsCache = field(default_factory=WeightedCountsCache)
 
     @property
-    def made(self) -> Manifest:
+    def manifest(self) -> Manifest:
         """The namespace's manifest."""
         return self.reader.manifest
 
@@ -97,12 +97,12 @@ class LiveView:
     @property
     def namespace(self) -> str:
         """The namespace that is looked at: what the name in the settings stands for."""
-        return self.settings.redis.namespace if self.state is None else self.state.made.namespace
+        return self.settings.redis.namespace if self.state is None else self.state.manifest.namespace
 
     async def look(self) -> None:
         """One round: which state is it, how far has it come, what was skipped."""
         namespace = await resolve(self.redis, self.settings.redis.namespace)
-        if self.state is None or self.state.made.namespace != namespace:
+        if self.state is None or self.state.manifest.namespace != namespace:
             self.monitor.forget()
             self.state = await self._state_of(namespace)
         if self.state is not None:
@@ -126,21 +126,21 @@ class LiveView:
 
 @contextlib.asynccontextmanager
 async def live_view(settings: Settings, failed: Callable[[BaseException], None]) -> AsyncIterator[LiveView]:
-    """Follow the topics while the block runs; `failed` is told of what ends that.
+    """Follow the topics while the block runs; `failed` is called with the error that ends that.
 
     Raises BadSettings where topics are missing, Transient where no broker answers.
     """
     client = redis_client(settings.redis)
-    seen = LiveView(settings, client)
-    follower = Follower(settings.kafka, seen.catalog, lambda changes: None)
+    view = LiveView(settings, client)
+    follower = Follower(settings.kafka, view.catalog, lambda changes: None)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(client.aclose)
-        stack.callback(seen.dead_letters.close)
+        stack.callback(view.dead_letters.close)
         stack.push_async_callback(follower.stop)
         await follower.start()
         await follower.catch_up()
-        stack.push_async_callback(_ended, [_begun(step, failed) for step in (follower.follow(), seen.watch())])
-        yield seen
+        stack.push_async_callback(_ended, [_begun(step, failed) for step in (follower.follow(), view.watch())])
+        yield view
 
 
 def _begun(step: Coroutine[None, None, None], failed: Callable[[BaseException], None]) -> asyncio.Task[None]:

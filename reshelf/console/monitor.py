@@ -1,7 +1,7 @@
 """How the pipeline runs: events in, how far the state has come, workers, Redis.
 
 One look a second is kept for some minutes, so that a page that is opened shows what
-was before.  The same goes for uplifts, whose intervals hold at all times together.
+was before.  The same goes for uplifts, whose intervals hold at all times simultaneously.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, ConsumerGroupDescription
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from policy.experiments.health import Health
 from reshelf.console.layout_history import LayoutHistory
+from reshelf.inspect.consumer_groups import describe_groups
 from reshelf.inspect.experiment import health
 from reshelf.inspect.lag import TIMEOUT_S, PartitionLag, partition_lags
-from reshelf.processes.parts import groups_of
 from reshelf.settings import Settings
 from schemas.errors import Transient
 from schemas.topics import PURCHASES
@@ -50,7 +50,7 @@ class Beat(NamedTuple):
 
 
 class Monitor:
-    """Looks when it is told to; `away` says what did not answer the last time."""
+    """Looks at the pipeline when `beat` is called; `away` says what did not answer the last time."""
 
     def __init__(self, settings: Settings, redis: Redis, layout_history: LayoutHistory) -> None:
         self.beats: deque[Beat] = deque(maxlen=BEATS)
@@ -84,13 +84,15 @@ class Monitor:
 
     async def beat(self, reader: StateReader, settings: Settings, pages: Iterable[str]) -> None:
         """One look at log and state; `settings` are those that the state was made with."""
-        made = reader.manifest
-        self.standings = await partition_lags(self._admin, self._redis, made)
+        manifest = reader.manifest
+        self.standings = await partition_lags(self._admin, self._redis, manifest)
         self.beats.append(self._beat())
         now = time.monotonic()
         if now - self._servers_at >= SERVERS_S:
             self._servers_at = now
-            self.workers, self.servers = await asyncio.to_thread(lambda: (self._groups(made), self._redis_servers()))
+            self.workers, self.servers = await asyncio.to_thread(
+                lambda: (self._groups(manifest), self._redis_servers())
+            )
         if now - self._experiment_at >= EXPERIMENT_S:
             self._experiment_at = now
             for page in sorted(pages)[:EXPERIMENTS]:
@@ -98,42 +100,38 @@ class Monitor:
 
     def _beat(self) -> Beat:
         now = time.time_ns() // 1_000_000
-        learned = [one for one in self.standings if one.topic != PURCHASES.name]
-        behind = [now - one.append_time for one in learned if one.lag and one.append_time]
+        counted = [lag for lag in self.standings if lag.topic != PURCHASES.name]
+        behind = [now - lag.append_time for lag in counted if lag.lag and lag.append_time]
         return Beat(
             at=now,
-            events=sum(one.end for one in self.standings),
-            applied=sum(one.applied for one in learned),
-            lag=sum(one.lag for one in learned),
+            events=sum(lag.end for lag in self.standings),
+            applied=sum(lag.applied for lag in counted),
+            lag=sum(lag.lag for lag in counted),
             age_ms=max(behind, default=0),
-            layouts=self._past.taken,
+            layouts=self._past.layouts_read,
         )
 
     async def _measure(self, reader: StateReader, settings: Settings, page: str) -> None:
-        found = health(await reader.read_bins(page), settings)
-        self.health[page] = found
-        kept = self.uplifts.setdefault(page, deque(maxlen=720))
-        if any(math.isfinite(one.high) for one in found.uplifts.values()):
-            kept.append((time.time_ns() // 1_000_000, found))
+        current = health(await reader.read_bins(page), settings)
+        self.health[page] = current
+        history = self.uplifts.setdefault(page, deque(maxlen=720))
+        if any(math.isfinite(uplift.high) for uplift in current.uplifts.values()):
+            history.append((time.time_ns() // 1_000_000, current))
 
-    def _groups(self, made: Manifest) -> list[dict[str, Any]]:
-        """The workers of each role, as the broker knows them."""
-        names = groups_of(made.prefix, made.namespace)
-        found = self._admin.describe_consumer_groups(list(names), request_timeout=TIMEOUT_S)
-        return [_group(names[name], done) for name, done in found.items()]
+    def _groups(self, manifest: Manifest) -> list[dict[str, Any]]:
+        """The workers of each role, as the broker describes them."""
+        return [_group(role, group) for role, group in describe_groups(self._admin, manifest, TIMEOUT_S).items()]
 
     def _redis_servers(self) -> list[dict[str, Any]]:
         with redis_servers(self._settings.redis) as servers:
             return [_server(name, client.info()) for name, client in servers.items()]
 
 
-def _group(role: str, done: Any) -> dict[str, Any]:
-    try:
-        told = done.result(TIMEOUT_S)
-    except KafkaException as error:
-        return {"role": role, "state": str(error.args[0].str()), "members": []}
-    members = [{"host": member.host, "partitions": _assigned(member)} for member in told.members]
-    return {"role": role, "state": told.state.name.lower(), "members": members}
+def _group(role: str, group: ConsumerGroupDescription | KafkaException) -> dict[str, Any]:
+    if isinstance(group, KafkaException):
+        return {"role": role, "state": str(group.args[0].str()), "members": []}
+    members = [{"host": member.host, "partitions": _assigned(member)} for member in group.members]
+    return {"role": role, "state": group.state.name.lower(), "members": members}
 
 
 def _assigned(member: Any) -> int:

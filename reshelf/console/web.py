@@ -25,7 +25,7 @@ from reshelf.console.views.experiment import experiment
 from reshelf.console.views.explanation import why
 from reshelf.console.views.metrics import counted, of_pulse
 from reshelf.console.views.pipeline import pipeline, warnings
-from reshelf.console.views.rules import Overtaken, checked, published, shown, taken_back
+from reshelf.console.views.rules import Overtaken, checked, published, rules_content, taken_back
 from reshelf.console.views.shop import shop
 from reshelf.service_settings import ConsoleSettings
 from reshelf.settings import Settings
@@ -45,8 +45,8 @@ Write = Callable[[LiveView, Mapping[str, Any]], dict[str, Any]]
 class Console:
     """Answers for what a `LiveView` sees."""
 
-    def __init__(self, seen: LiveView, guard: AccessControl) -> None:
-        self._seen = seen
+    def __init__(self, view: LiveView, guard: AccessControl) -> None:
+        self._view = view
         self._guard = guard
 
     def app(self) -> web.Application:
@@ -58,7 +58,7 @@ class Console:
         app.router.add_post("/login", self._login)
         app.router.add_get("/static/{name}", _static)
         for name, answer in self._answers().items():
-            app.router.add_get(f"/api/{name}", _told(answer))
+            app.router.add_get(f"/api/{name}", _handler(answer))
         for name, write in (("check", checked), ("publish", published), ("roll-back", taken_back)):
             app.router.add_post(f"/api/rules/{name}", self._written(write))
         return app
@@ -71,14 +71,14 @@ class Console:
             "experiment": self._experiment,
             "pipeline": self._pipeline,
             "why": self._why,
-            "rules": self._shown_rules,
+            "rules": self._rules_content,
         }
 
     def _written(self, write: Write) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def handle(request: web.Request) -> web.Response:
             body = await _body(request)
             try:
-                return web.json_response(await asyncio.to_thread(write, self._seen, body))
+                return web.json_response(await asyncio.to_thread(write, self._view, body))
             except Overtaken as error:
                 raise web.HTTPConflict(text=str(error)) from None
             except BadSettings as error:
@@ -89,8 +89,8 @@ class Console:
         return handle
 
     async def _login(self, request: web.Request) -> web.Response:
-        given = (await _body(request)).get("token")
-        if not self._guard.token or not isinstance(given, str) or not self._guard.knows(given):
+        token = (await _body(request)).get("token")
+        if not self._guard.token or not isinstance(token, str) or not self._guard.knows(token):
             await asyncio.sleep(0.5)
             raise web.HTTPForbidden(text="that is not the token")
         response = web.json_response({})
@@ -99,49 +99,49 @@ class Console:
         return response
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        samples = (*of_pulse(self._seen.monitor), *REGISTRY.samples())
+        samples = (*of_pulse(self._view.monitor), *REGISTRY.samples())
         return web.Response(text=exposition(samples), headers={"Content-Type": CONTENT_TYPE})
 
     async def _pages(self, request: web.Request) -> dict[str, Any]:
         return {
-            "namespace": self._seen.namespace,
-            "pages": self._seen.pages(),
-            "warnings": warnings(self._seen, _now_ms()),
+            "namespace": self._view.namespace,
+            "pages": self._view.pages(),
+            "warnings": warnings(self._view, _now_ms()),
         }
 
     async def _shop(self, request: web.Request) -> dict[str, Any]:
         unit = request.query.get("unit", "visitor-1")[:128] or "visitor-1"
-        return shop(self._seen, self._rules(request).page, _segment(request), unit, _now_ms())
+        return shop(self._view, self._rules(request).page, _segment(request), unit, _now_ms())
 
     async def _arms(self, request: web.Request) -> dict[str, Any]:
-        return await arms(self._seen, self._state(), self._rules(request), _segment(request))
+        return await arms(self._view, self._state(), self._rules(request), _segment(request))
 
     async def _experiment(self, request: web.Request) -> dict[str, Any]:
-        return await experiment(self._seen, self._state(), self._rules(request).page, _now_ms())
+        return await experiment(self._view, self._state(), self._rules(request).page, _now_ms())
 
     async def _why(self, request: web.Request) -> dict[str, Any]:
-        asked = request.query.get("slot", ""), request.query.get("item", "")
+        cell = request.query.get("slot", ""), request.query.get("item", "")
         rules = self._rules(request)
-        return dict(await why(self._seen, self._state(), rules, _segment(request), asked, _now_ms()))
+        return dict(await why(self._view, self._state(), rules, _segment(request), cell, _now_ms()))
 
-    async def _shown_rules(self, request: web.Request) -> dict[str, Any]:
-        return await asyncio.to_thread(shown, self._seen, self._rules(request))
+    async def _rules_content(self, request: web.Request) -> dict[str, Any]:
+        return await asyncio.to_thread(rules_content, self._view, self._rules(request))
 
     async def _pipeline(self, request: web.Request) -> dict[str, Any]:
-        return pipeline(self._seen, _now_ms())
+        return pipeline(self._view, _now_ms())
 
     def _rules(self, request: web.Request) -> PageRules:
         page = request.query.get("page", "")
-        rules = self._seen.catalog.rules.get(page)
+        rules = self._view.catalog.rules.get(page)
         if rules is None:
-            declared = ", ".join(sorted(self._seen.catalog.rules)) or "none yet"
+            declared = ", ".join(sorted(self._view.catalog.rules)) or "none yet"
             raise web.HTTPNotFound(text=f"no page {page!r} is declared. Declared are: {declared}")
         return rules
 
     def _state(self) -> State:
-        if self._seen.state is None:
+        if self._view.state is None:
             raise web.HTTPServiceUnavailable(text="no worker has made the state yet: start `reshelf worker`")
-        return self._seen.state
+        return self._view.state
 
 
 @contextlib.asynccontextmanager
@@ -158,8 +158,8 @@ async def served(settings: Settings, ended: asyncio.Future[None]) -> AsyncIterat
             ended.set_exception(error)
 
     async with contextlib.AsyncExitStack() as stack:
-        seen = await stack.enter_async_context(live_view(settings, failed))
-        runner = web.AppRunner(Console(seen, guard).app(), access_log=None, handle_signals=False, shutdown_timeout=0.5)
+        view = await stack.enter_async_context(live_view(settings, failed))
+        runner = web.AppRunner(Console(view, guard).app(), access_log=None, handle_signals=False, shutdown_timeout=0.5)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         yield await _listen(runner, settings.console)
@@ -178,7 +178,7 @@ async def _listen(runner: web.AppRunner, settings: ConsoleSettings) -> str:
     return f"http://{host}:{runner.addresses[0][1]}/"
 
 
-def _told(answer: Answer) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _handler(answer: Answer) -> Callable[[web.Request], Awaitable[web.Response]]:
     """The answer as JSON; what the browser has already is not sent again."""
 
     async def handle(request: web.Request) -> web.Response:

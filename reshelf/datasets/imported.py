@@ -28,10 +28,10 @@ def held_ids(kafka: KafkaSettings, topic: Topic, stem: str) -> Iterator[str]:
     """The event ids in a topic, as it is now, that begin with `stem`."""
     with reader(kafka) as consumer:
         places = partitions(consumer, kafka.prefix + topic.name)
-        wanted = stem.encode()
+        prefix = stem.encode()
         for message in to_the_end(consumer, places):
             value = message.value()
-            if message.error() is None and value is not None and wanted in value:
+            if message.error() is None and value is not None and prefix in value:
                 name = _event_id(value)
                 if name.startswith(stem):
                     yield name

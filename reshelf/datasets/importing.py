@@ -37,12 +37,11 @@ def own_settings(settings: Settings, prefix: str | None, campaign: str) -> Setti
     if re.fullmatch("[a-z0-9-]+", prefix) is None:
         raise BadSettings(f"--prefix: expected small letters, digits and hyphens, got {prefix!r}.")
     namespace = prefix.strip("-")[-32:].strip("-") or "obd"
-    groups = {
-        "kafka": settings.kafka.model_copy(update={"prefix": prefix}),
-        "redis": settings.redis.model_copy(update={"namespace": namespace}),
-        "fold": settings.fold.model_copy(update={"allowed_lateness_ms": 0, "max_clock_skew_ms": 0}),
-    }
-    return settings.model_copy(update=groups)
+    return settings.changed(
+        kafka={"prefix": prefix},
+        redis={"namespace": namespace},
+        fold={"allowed_lateness_ms": 0, "max_clock_skew_ms": 0},
+    )
 
 
 def publish(kafka: KafkaSettings, data: OpenBandit, on_row: Callable[[], None]) -> dict[str, int]:
@@ -97,8 +96,8 @@ async def _left(settings: Settings, bounds: Bounds) -> int:
 
 async def _unapplied(redis: Redis, settings: Settings, bounds: Bounds) -> int:
     """How many offsets some group has not passed yet."""
-    found = await manifest.read(redis, settings.redis.namespace)
-    store = Store(redis, settings.redis.namespace, found.groups)
+    manifest_now = await manifest.read(redis, settings.redis.namespace)
+    store = Store(redis, settings.redis.namespace, manifest_now.groups)
     left = 0
     for topic, pairs in bounds.items():
         for number, (first, end) in enumerate(pairs):

@@ -9,7 +9,7 @@ layout version 0 and variant 0, which counts them as learned traffic.  Each row 
 a visitor of its own, since the dataset names none.
 
 Event ids are made from campaign, policy, row number and a digest of the row.  So
-the same row always has the same ids, and `missing` tells which of them the
+the same row always has the same ids, and `missing` says which of them the
 topics lack.
 """
 

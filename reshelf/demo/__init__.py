@@ -10,7 +10,7 @@ speaks to Kafka, `screen` and `web` show what happens.
   state
 - `picture`: what the shop looks like at one moment, as plain data for the terminal and the web page
 - `renderer`: the page renderer: the newest layouts, a slate for each visitor, the static fallback
-- `run`: runs the shop until it is told to stop, and shows it
+- `run`: runs the shop until it is stopped, and shows it
 - `scores`: the shop's own truth: what learned layouts and the holdout brought, and how fast clicks
   came back as layouts
 - `screen`: the demonstration in a terminal: figures above, a page that re-shelves itself below

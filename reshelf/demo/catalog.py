@@ -64,8 +64,8 @@ def catalog_item(item: Item, opened_ms: int) -> CatalogItem:
 
 def candidates(page: str, items: Sequence[Item]) -> list[int]:
     """The rows of the items that may stand on a page."""
-    wanted = CANDIDATES[page]
-    categories, tags = set(wanted.categories), set(wanted.tags)
+    rule = CANDIDATES[page]
+    categories, tags = set(rule.categories), set(rule.tags)
     return [
         item.row
         for item in items

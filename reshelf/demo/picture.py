@@ -30,14 +30,14 @@ class Cell:
 class Pace:
     """How fast something grows: a sliding window of (time, count)."""
 
-    seen: deque[tuple[float, int]] = field(default_factory=deque)
+    totals: deque[tuple[float, int]] = field(default_factory=deque)
 
     def per_second(self, now: float, total: int) -> float:
         """Note the total at `now`; the rate over the last few seconds."""
-        self.seen.append((now, total))
-        while len(self.seen) > 2 and self.seen[0][0] < now - WINDOW_S:
-            self.seen.popleft()
-        begin, first = self.seen[0]
+        self.totals.append((now, total))
+        while len(self.totals) > 2 and self.totals[0][0] < now - WINDOW_S:
+            self.totals.popleft()
+        begin, first = self.totals[0]
         return (total - first) / (now - begin) if now > begin else 0.0
 
 
@@ -107,8 +107,8 @@ class Picture:
             return {"version": 0, "guest": "", "slots": []}
         guest = self._guest(key[1], layout)
         slate = self._traffic.choose(layout, guest)[1]
-        shown = [self._slot(layout, slot, slate.get(slot, ""), now) for slot in slots]
-        return {"version": layout.version, "guest": guest, "slots": shown}
+        columns = [self._slot(layout, slot, slate.get(slot, ""), now) for slot in slots]
+        return {"version": layout.version, "guest": guest, "slots": columns}
 
     def _guest(self, segment: str, layout: Layout) -> str:
         """A visitor of the segment who sees learned layouts."""
@@ -151,8 +151,8 @@ def summary(traffic: Traffic) -> dict[str, Any]:
     return {
         "events": traffic.tally.events,
         "layouts": traffic.tally.layouts,
-        "ctr_learned": _known(clicks.ctr_learned),
-        "ctr_holdout": _known(clicks.ctr_holdout),
+        "ctr_learned": _finite_or_none(clicks.ctr_learned),
+        "ctr_holdout": _finite_or_none(clicks.ctr_holdout),
         "uplift": gain["value"],
         "uplift_low": gain["low"],
         "uplift_high": gain["high"],
@@ -162,9 +162,13 @@ def summary(traffic: Traffic) -> dict[str, Any]:
 
 
 def _interval(value: float, low: float, high: float) -> dict[str, float | None]:
-    known = math.isfinite(high)
-    return {"value": _known(value), "low": _known(low) if known else None, "high": _known(high) if known else None}
+    finite = math.isfinite(high)
+    return {
+        "value": _finite_or_none(value),
+        "low": _finite_or_none(low) if finite else None,
+        "high": _finite_or_none(high) if finite else None,
+    }
 
 
-def _known(value: float) -> float | None:
+def _finite_or_none(value: float) -> float | None:
     return round(value, 5) if math.isfinite(value) else None

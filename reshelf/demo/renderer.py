@@ -42,13 +42,13 @@ class Renderer:
         self._rows: dict[str, int] = {}
         self._variants: dict[tuple[int, int], tuple[tuple[object, ...], NDArray[np.int16]]] = {}
         self._tables: dict[tuple[int, int], tuple[Layout | None, Ints]] = {}
-        self._shown: dict[tuple[int, ...], list[SlotItem]] = {}
+        self._slot_items: dict[tuple[int, ...], list[SlotItem]] = {}
 
     def set_items(self, rows: Mapping[str, int]) -> None:
         """Tell which item key stands in which row of the shop's tables."""
         self._rows = dict(rows)
         self._tables.clear()
-        self._shown.clear()
+        self._slot_items.clear()
 
     def set_slots(self, page: int, declared: Collection[str]) -> None:
         """Tell which slots a page has: its fallback fills no others."""
@@ -83,17 +83,17 @@ class Renderer:
         """Variant and layout version of each view, and the item rows in sight (views × slots, -1 for none)."""
         variant = np.full(len(views.unit), FALLBACK, dtype=np.int64)
         version = np.zeros(len(views.unit), dtype=np.int64)
-        shown = np.full((len(views.unit), WIDTH), NO_SLOT, dtype=np.int64)
+        slates = np.full((len(views.unit), WIDTH), NO_SLOT, dtype=np.int64)
         for page, segment in np.unique(np.stack([views.page, views.segment]), axis=1).T.tolist():
             here = np.flatnonzero((views.page == page) & (views.segment == segment))
             layout, table = self._table(page, segment, now_ms)
             if layout is not None:
                 variant[here] = self._variants_of(layout, (page, segment), views.unit[here])
                 version[here] = layout.version
-            shown[here] = table[variant[here]]
-        unseen = (np.arange(WIDTH) >= views.depth[:, None]) | ~in_stock[shown]
-        shown[unseen] = NO_SLOT
-        return variant, version, shown
+            slates[here] = table[variant[here]]
+        unseen = (np.arange(WIDTH) >= views.depth[:, None]) | ~in_stock[slates]
+        slates[unseen] = NO_SLOT
+        return variant, version, slates
 
     def _table(self, page: int, segment: int, now_ms: int) -> tuple[Layout | None, Ints]:
         """Item rows by variant and slot; the last two rows are fallback and baseline, so -2 and -1 find them."""
@@ -120,22 +120,22 @@ class Renderer:
         held = self._variants.get(place)
         if held is None or held[0] != terms:
             held = self._variants[place] = terms, np.full(len(self._units), _UNKNOWN, dtype=np.int16)
-        known = held[1]
-        for unit in units[known[units] == _UNKNOWN].tolist():
-            known[unit] = self._choose(layout, self._units[unit])[0]
-        return known[units].astype(np.int64)
+        variants = held[1]
+        for unit in units[variants[units] == _UNKNOWN].tolist():
+            variants[unit] = self._choose(layout, self._units[unit])[0]
+        return variants[units].astype(np.int64)
 
-    def seen(self, page: int, shown: Sequence[int], names: Sequence[str]) -> list[SlotItem]:
+    def slot_items(self, page: int, slate: Sequence[int], names: Sequence[str]) -> list[SlotItem]:
         """The slots in sight as an impression lists them; equal ones share one list."""
-        key = (page, *shown)
-        slots = self._shown.get(key)
+        key = (page, *slate)
+        slots = self._slot_items.get(key)
         if slots is None:
             slots = [
-                SlotItem(slot, names[row]) for slot, row in zip(PAGES[page].slots, shown, strict=False) if row >= 0
+                SlotItem(slot, names[row]) for slot, row in zip(PAGES[page].slots, slate, strict=False) if row >= 0
             ]
-            if len(self._shown) > 50_000:
-                self._shown.clear()
-            self._shown[key] = slots
+            if len(self._slot_items) > 50_000:
+                self._slot_items.clear()
+            self._slot_items[key] = slots
         return slots
 
 

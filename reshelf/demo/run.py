@@ -1,4 +1,4 @@
-"""Runs the shop until it is told to stop, and shows it."""
+"""Runs the shop until it is stopped, and shows it."""
 
 from __future__ import annotations
 
@@ -27,8 +27,7 @@ from reshelf.demo.screen import line, screen
 from reshelf.demo.shop import Shop, ShopSettings
 from reshelf.demo.traffic import TICK_S, Traffic
 from reshelf.processes.children import process
-from reshelf.processes.parts import ROLES
-from reshelf.processes.roles import of_part
+from reshelf.processes.roles import ROLES, of_role
 from reshelf.settings import Settings, as_environment
 from reshelf.topics.admin import apply
 from schemas.errors import BadSettings, ReshelfError
@@ -117,21 +116,21 @@ def _opened(stack: contextlib.ExitStack, own: Settings, options: Options, addres
     if not options.embedded:
         stack.callback(remove, own)
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="reshelf-demo-")))
-    workers = [(role, *_worker(stack, role, of_part(own, at), folder)) for at, role in enumerate(ROLES)]
+    workers = [(role, *_worker(stack, role, of_role(own, at), folder)) for at, role in enumerate(ROLES)]
     if address:
         port = address.rstrip("/").rpartition(":")[2]
         workers.append(("console", *_started(stack, ["console", "--port", port], own, folder)))
     if options.encoder:
-        workers.append(("encoder", *_started(stack, ["encoder"], of_part(own, len(ROLES)), folder, ONE_THREAD)))
+        workers.append(("encoder", *_started(stack, ["encoder"], of_role(own, len(ROLES)), folder, ONE_THREAD)))
     stack.callback(_stop, workers)
     return workers
 
 
 def own_settings(settings: Settings, run_id: str) -> Settings:
     """The settings with topics and a namespace that no other run uses."""
-    kafka = settings.kafka.model_copy(update={"prefix": f"{settings.kafka.prefix}demo-{run_id}-"})
-    redis = settings.redis.model_copy(update={"namespace": f"demo-{run_id}"})
-    return settings.model_copy(update={"kafka": kafka, "redis": redis})
+    return settings.changed(
+        kafka={"prefix": f"{settings.kafka.prefix}demo-{run_id}-"}, redis={"namespace": f"demo-{run_id}"}
+    )
 
 
 def default_port() -> int:

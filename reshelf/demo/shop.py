@@ -115,9 +115,9 @@ class Shop:
         self.rng = rng
         self.now = 0.0
         self._titles: set[str] = set()
-        self._known: set[str] = set()
+        self._keys: set[str] = set()
         self._departments = np.arange(settings.items) % len(DEPARTMENTS)
-        self._made = 0
+        self._created = 0
         self.items = [self._new_item(row, _tags(row, settings)) for row in range(settings.items)]
         self._draw_visitors()
         self._draw_tastes()
@@ -126,10 +126,10 @@ class Shop:
         self._restock: list[tuple[float, Item]] = []
 
     def _new_item(self, row: int, tags: list[str]) -> Item:
-        self._made += 1
+        self._created += 1
         words = product(DEPARTMENTS[self._departments[row]], self.rng, self._titles)
-        key = f"{words.category}-{self._made:04d}"
-        self._known.add(key)
+        key = f"{words.category}-{self._created:04d}"
+        self._keys.add(key)
         return Item(row, key, words, tags, arrived=self.now)
 
     def _draw_visitors(self) -> None:
@@ -169,13 +169,13 @@ class Shop:
 
         They are never sold out and never leave, and the shop does not publish them.
         """
-        new = [key for key in keys if key not in self._known]
+        new = [key for key in keys if key not in self._keys]
         if not new:
             return False
         settings, rng, count = self.settings, self.rng, len(new)
         self._departments = np.append(self._departments, rng.integers(len(DEPARTMENTS), size=count))
         for key in new:
-            self._known.add(key)
+            self._keys.add(key)
             row = len(self.items)
             department = DEPARTMENTS[self._departments[row]]
             self.items.append(Item(row, key, Product(key, "", department.name, "", department.price), []))
@@ -232,11 +232,11 @@ class Shop:
         rows = (scroll[:, None] < _REACH[page]).sum(axis=1)
         return Views(unit, self.unit_segment[unit], page, rows * _COLUMNS[page])
 
-    def clicks(self, views: Views, shown: Ints) -> Bools:
+    def clicks(self, views: Views, slates: Ints) -> Bools:
         """Which of the shown item rows (views × slots, -1 for an empty slot) are clicked."""
-        chance = self.attraction[views.segment[:, None], shown] * self.examination[views.page]
+        chance = self.attraction[views.segment[:, None], slates] * self.examination[views.page]
         chance *= self.eagerness[views.unit][:, None]
-        return (shown >= 0) & (self.rng.random(shown.shape) < chance)
+        return (slates >= 0) & (self.rng.random(slates.shape) < chance)
 
     def orders(self, view: Ints, row: Ints) -> Orders:
         """Purchases that follow clicks on item rows; the delay is log-normal."""

@@ -87,8 +87,8 @@ class Traffic:
         """Publish the pages; one that is declared already stays as it is."""
         declared = newest(self._kafka)
         check_declared(declared)
-        wanted = [rules for rules in page_rules() if rules.page not in declared]
-        publish(self._kafka, wanted, "demo", "the shop opens", self._opened_ms)
+        undeclared = [rules for rules in page_rules() if rules.page not in declared]
+        publish(self._kafka, undeclared, "demo", "the shop opens", self._opened_ms)
         for number, page in enumerate(PAGES):
             if page.name in declared:
                 self.renderer.set_slots(number, declared[page.name].slots)
@@ -118,10 +118,10 @@ class Traffic:
 
     def _partitions(self, topic: topics.Topic) -> list[TopicPartition]:
         name = self._prefix + topic.name
-        found = self._consumer.list_topics(name, timeout=10).topics[name]
-        if found.error is not None or not found.partitions:
-            raise Transient(f"Topic {name} is not there: {found.error}. Create it with `reshelf topics apply`.")
-        return [TopicPartition(name, number, OFFSET_BEGINNING) for number in found.partitions]
+        metadata = self._consumer.list_topics(name, timeout=10).topics[name]
+        if metadata.error is not None or not metadata.partitions:
+            raise Transient(f"Topic {name} is not there: {metadata.error}. Create it with `reshelf topics apply`.")
+        return [TopicPartition(name, number, OFFSET_BEGINNING) for number in metadata.partitions]
 
     def _take_layouts(self) -> None:
         for message in self._consumer.consume(500, timeout=0):
@@ -183,17 +183,17 @@ class Traffic:
         """Show pages to visitors and publish what they saw and clicked."""
         now_ms = _now_ms()
         views = self.shop.views(number)
-        variant, version, shown = self.renderer.render(views, self.shop.in_stock, now_ms)
-        clicked = self.shop.clicks(views, shown)
+        variant, version, slates = self.renderer.render(views, self.shop.in_stock, now_ms)
+        clicked = self.shop.clicks(views, slates)
         self.scores.add_views(variant, self._bins[views.unit], clicked.sum(axis=1))
         ids = [f"{self._run}-{next(self._numbers)}" for _ in range(number)]
-        self._publish_impressions(views, variant, version, shown, ids, now_ms)
-        self._publish_clicks(views, variant, version, shown, clicked, ids, now_ms)
-        self._remember_orders(views, variant, shown, clicked)
+        self._publish_impressions(views, variant, version, slates, ids, now_ms)
+        self._publish_clicks(views, variant, version, slates, clicked, ids, now_ms)
+        self._remember_orders(views, variant, slates, clicked)
         self.tally.views += number
 
     def _publish_impressions(
-        self, views: Views, variant: Ints, version: Ints, shown: Ints, ids: list[str], now_ms: int
+        self, views: Views, variant: Ints, version: Ints, slates: Ints, ids: list[str], now_ms: int
     ) -> None:
         rows = zip(
             ids,
@@ -202,24 +202,24 @@ class Traffic:
             views.segment.tolist(),
             variant.tolist(),
             version.tolist(),
-            shown.tolist(),
+            slates.tolist(),
             strict=True,
         )
         for view, unit, page, segment, chosen, layout, slots in rows:
-            seen = self.renderer.seen(page, slots, self._names)
-            if seen:
+            slot_items = self.renderer.slot_items(page, slots, self._names)
+            if slot_items:
                 name = self.units[unit]
                 event = Impression(
-                    f"i-{view}", now_ms, name, PAGES[page].name, SEGMENTS[segment], view, layout, chosen, seen
+                    f"i-{view}", now_ms, name, PAGES[page].name, SEGMENTS[segment], view, layout, chosen, slot_items
                 )
                 self._send(topics.IMPRESSIONS, name, event)
 
     def _publish_clicks(
-        self, views: Views, variant: Ints, version: Ints, shown: Ints, clicked: Bools, ids: list[str], now_ms: int
+        self, views: Views, variant: Ints, version: Ints, slates: Ints, clicked: Bools, ids: list[str], now_ms: int
     ) -> None:
         for view, slot in np.argwhere(clicked).tolist():
             page, segment, unit = PAGES[views.page[view]], SEGMENTS[views.segment[view]], self.units[views.unit[view]]
-            name, place = self._names[shown[view, slot]], page.slots[slot]
+            name, place = self._names[slates[view, slot]], page.slots[slot]
             origin = ids[view], int(version[view]), int(variant[view])
             event = Click(f"c-{ids[view]}-{slot}", now_ms, unit, page.name, segment, place, name, *origin)
             produced = partial(self._clicked, (page.name, segment), time.monotonic())
@@ -233,9 +233,9 @@ class Traffic:
         self.tally.positions[number] = max(offset + 1, self.tally.positions.get(number, 0))
         self.delays.click(key, number, offset, produced)
 
-    def _remember_orders(self, views: Views, variant: Ints, shown: Ints, clicked: Bools) -> None:
+    def _remember_orders(self, views: Views, variant: Ints, slates: Ints, clicked: Bools) -> None:
         view, slot = np.nonzero(clicked)
-        self._push(self.shop.orders(view, shown[view, slot]), views.unit, arms(variant))
+        self._push(self.shop.orders(view, slates[view, slot]), views.unit, arms(variant))
         self._push(self.shop.organic(views), views.unit, np.full(len(variant), NO_ARM))
 
     def _push(self, orders: Orders, units: Ints, arm: Ints) -> None:

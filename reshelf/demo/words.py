@@ -44,14 +44,14 @@ DEPARTMENTS: tuple[Department, ...] = msgspec.json.decode(
 )
 
 
-def product(department: Department, rng: np.random.Generator, taken: set[str]) -> Product:
+def product(department: Department, rng: np.random.Generator, titles: set[str]) -> Product:
     """A new item of a department; its title is not in `taken` and is added there.
 
     There are some 400 titles for each department; when all are taken, a
     numbered edition is made.
     """
-    title = _title(department, rng, taken)
-    taken.add(title)
+    title = _title(department, rng, titles)
+    titles.add(title)
     use, promise = rng.choice(department.uses), rng.choice(department.promises)
     return Product(
         title=title,
@@ -62,12 +62,12 @@ def product(department: Department, rng: np.random.Generator, taken: set[str]) -
     )
 
 
-def _title(department: Department, rng: np.random.Generator, taken: set[str]) -> str:
+def _title(department: Department, rng: np.random.Generator, titles: set[str]) -> str:
     for edition in range(1, 10_000):
         for _ in range(50):
             words = (rng.choice(department.traits), rng.choice(department.materials), rng.choice(department.nouns))
             title = " ".join(words) if edition == 1 else f"{' '.join(words)} no. {edition}"
-            if title not in taken:
+            if title not in titles:
                 return title
     raise RuntimeError(f"no free title in {department.name}")
 

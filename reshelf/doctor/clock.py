@@ -27,7 +27,7 @@ def broker_clock(settings: Settings) -> Finding:
         remedy = "Checking needs the right to create and delete a topic; else compare the clocks by hand."
         return Finding("broker clock", "note", f"not checked: {words(error)}", remedy)
     if skew_ms is None:
-        remedy = "Late events cannot be told here: good for trying out, not for operation."
+        remedy = "Late events cannot be on_delivery here: good for trying out, not for operation."
         return Finding("broker clock", "note", "the broker stamps no append time", remedy)
     return clock("broker clock", skew_ms, settings.attribution.clock_skew_ms)
 
@@ -60,15 +60,17 @@ def _stamped_skew_ms(kafka: KafkaSettings, topic: str) -> float | None:
 
 
 def _send(producer: Producer, topic: str, stamps: list[tuple[int, int]], failures: list[KafkaError]) -> None:
-    producer.produce(topic, b"clock", on_delivery=_told(stamps, failures))
+    producer.produce(topic, b"clock", on_delivery=_on_delivery(stamps, failures))
     producer.flush(TIMEOUT_S)
 
 
-def _told(stamps: list[tuple[int, int]], failures: list[KafkaError]) -> Callable[[KafkaError | None, Message], None]:
-    def told(error: KafkaError | None, message: Message) -> None:
+def _on_delivery(
+    stamps: list[tuple[int, int]], failures: list[KafkaError]
+) -> Callable[[KafkaError | None, Message], None]:
+    def on_delivery(error: KafkaError | None, message: Message) -> None:
         if error is None:
             stamps.append(message.timestamp())
         else:
             failures.append(error)
 
-    return told
+    return on_delivery

@@ -23,10 +23,10 @@ class Finding:
 
 def clock(about: str, skew_ms: float, allowed_ms: int) -> Finding:
     """Whether a clock is near enough to this machine's."""
-    found = f"{skew_ms:+.0f} ms against this machine"
+    skew = f"{skew_ms:+.0f} ms against this machine"
     if abs(skew_ms) <= allowed_ms:
-        return Finding(about, "ok", found)
-    return Finding(about, "bad", found, f"Let NTP set both clocks: at most {allowed_ms} ms are allowed for.")
+        return Finding(about, "ok", skew)
+    return Finding(about, "bad", skew, f"Let NTP set both clocks: at most {allowed_ms} ms are allowed for.")
 
 
 def words(error: Exception) -> str:

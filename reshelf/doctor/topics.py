@@ -18,21 +18,21 @@ ATTEMPTS = 4
 
 def look_at_topics(settings: Settings, window: int) -> Iterator[Finding]:
     """Whether they fit a fold with this duplicate window; raises what Kafka raises where no broker answers."""
-    found = states(settings.kafka)
+    topics = states(settings.kafka)
     yield Finding("broker", "ok", f"{settings.kafka.bootstrap} answers")
-    missing = [state.name for state in found if not state.exists]
+    missing = [state.name for state in topics if not state.exists]
     if missing:
         yield Finding("topics", "bad", f"missing: {', '.join(missing)}", "Run `reshelf topics apply`.")
     else:
         yield from window_findings(_bounds(settings.kafka), window)
-    differing = [f"{state.name}: {text}" for state in found if state.exists for text in state.differences]
+    differing = [f"{state.name}: {text}" for state in topics if state.exists for text in state.differences]
     if differing:
-        yield Finding("topics", "bad", "; ".join(differing), _remedy(found))
+        yield Finding("topics", "bad", "; ".join(differing), _remedy(topics))
     if not missing and not differing:
-        yield Finding("topics", "ok", f"all {len(found)} are there")
-    yield from retention_findings({state.topic: state.config for state in found})
-    if any(state.exists and not state.config for state in found):
-        yield Finding("topic configuration", "note", "the broker tells none", "Check cleanup and retention by hand.")
+        yield Finding("topics", "ok", f"all {len(topics)} are there")
+    yield from retention_findings({state.topic: state.config for state in topics})
+    if any(state.exists and not state.config for state in topics):
+        yield Finding("topic configuration", "note", "the broker reports none", "Check cleanup and retention by hand.")
 
 
 def _bounds(kafka: KafkaSettings) -> Mapping[str, Sequence[tuple[int, int]]]:
@@ -51,16 +51,18 @@ def retention_findings(configs: Mapping[Topic, Mapping[str, str]]) -> Iterator[F
     purchases, conversions = configs[PURCHASES], configs[CONVERSIONS]
     if not {"retention.ms", "segment.ms"} <= purchases.keys() or "retention.ms" not in conversions:
         return
-    kept, bought = int(conversions["retention.ms"]), int(purchases["retention.ms"])
+    decisions_ms, bought = int(conversions["retention.ms"]), int(purchases["retention.ms"])
     least = bought + int(purchases["segment.ms"])
-    if kept >= 0 and (bought < 0 or kept < least):
-        wanted = str(least) if bought >= 0 else "-1"
+    if decisions_ms >= 0 and (bought < 0 or decisions_ms < least):
+        target = str(least) if bought >= 0 else "-1"
         remedy = (
-            f"Set retention.ms of {CONVERSIONS.name} to {wanted}, if not longer: "
+            f"Set retention.ms of {CONVERSIONS.name} to {target}, if not longer: "
             "a new namespace publishes decisions again that it does not find."
         )
-        found = f"kept for {kept} ms, purchases for {bought} ms and a segment of {purchases['segment.ms']} ms"
-        yield Finding("conversions", "bad", found, remedy)
+        observation = (
+            f"retained for {decisions_ms} ms, purchases for {bought} ms and a segment of {purchases['segment.ms']} ms"
+        )
+        yield Finding("conversions", "bad", observation, remedy)
 
 
 def window_findings(bounds: Mapping[str, Sequence[tuple[int, int]]], window: int) -> Iterator[Finding]:
@@ -77,13 +79,13 @@ def window_findings(bounds: Mapping[str, Sequence[tuple[int, int]]], window: int
             "so `units` of experiments depend a little on restarts."
         )
         more = f" and {len(short) - 1} others have fewer" if short[1:] else ""
-        found = f"{short[0]} records{more}, fold.duplicate_window is {window:,}"
-        yield Finding("duplicate window", "note", found, remedy)
+        observation = f"{short[0]} records{more}, fold.duplicate_window is {window:,}"
+        yield Finding("duplicate window", "note", observation, remedy)
 
 
-def _remedy(found: Sequence[TopicState]) -> str:
+def _remedy(topics: Sequence[TopicState]) -> str:
     """What to do about topics that differ."""
-    texts = [(state, text) for state in found if state.exists for text in state.differences]
+    texts = [(state, text) for state in topics if state.exists for text in state.differences]
     counts = {state.partitions for state, text in texts if text.startswith(PARTITIONS)}
     said = []
     if counts:

@@ -7,13 +7,13 @@ import time
 from collections.abc import Iterator, Sequence
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, ConsumerGroupDescription
 
 from reshelf.doctor.finding import Finding
+from reshelf.inspect.consumer_groups import describe_groups
 from reshelf.inspect.lag import partition_lags
 from reshelf.inspect.layouts_topic import latest
 from reshelf.namespaces.open_state import open_state
-from reshelf.processes.parts import groups_of
 from reshelf.settings import Settings
 from streams.kafka.clients import confluent_admin_config
 from streams.settings import KafkaSettings
@@ -29,12 +29,12 @@ def look_at_work(settings: Settings) -> Iterator[Finding]:
     """Whether workers are there and keep up with the log, and whether layouts live; of the namespace that is live."""
     admin = AdminClient(confluent_admin_config(settings.kafka))
     try:
-        made, behind = asyncio.run(_behind(settings, admin))
+        manifest, behind = asyncio.run(_behind(settings, admin))
     except NamespaceMissing:
-        found = f"none has run yet for namespace {asyncio.run(namespace_of(settings.redis))!r}"
-        yield Finding("workers", "note", found, "Run `reshelf worker`.")
+        observation = f"none has run yet for namespace {asyncio.run(namespace_of(settings.redis))!r}"
+        yield Finding("workers", "note", observation, "Run `reshelf worker`.")
         return
-    absent = _absent(made, admin)
+    absent = _absent(manifest, admin)
     yield _workers(absent)
     yield _lag(behind, settings.health.max_lag, "learner" in absent or "attribution" in absent)
     yield from _layouts(settings.kafka)
@@ -43,43 +43,42 @@ def look_at_work(settings: Settings) -> Iterator[Finding]:
 async def _behind(settings: Settings, admin: AdminClient) -> tuple[Manifest, int]:
     """The namespace, and how many records of the log it lacks."""
     async with open_state(settings) as state:
-        made = state.reader.manifest
-        return made, sum(one.lag for one in await partition_lags(admin, state.redis, made))
+        manifest = state.reader.manifest
+        return manifest, sum(partition.lag for partition in await partition_lags(admin, state.redis, manifest))
 
 
-def _absent(made: Manifest, admin: AdminClient) -> list[str]:
+def _absent(manifest: Manifest, admin: AdminClient) -> list[str]:
     """The roles whose consumer group has no member."""
-    groups = groups_of(made.prefix, made.namespace)
-    return [role for name, role in groups.items() if not _members(admin, name)]
-
-
-def _members(admin: AdminClient, group: str) -> int:
     for _ in range(ATTEMPTS):
-        try:
-            return len(admin.describe_consumer_groups([group])[group].result(TIMEOUT_S).members)
-        except KafkaException as error:
-            last = error
-            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
-                return 0
-            if error.args[0].code() not in SOON:
-                break
-            time.sleep(0.5)  # a cluster that has known no group yet answers so at first
-    raise last
+        groups = describe_groups(admin, manifest, TIMEOUT_S)
+        codes = {group.args[0].code() for group in groups.values() if isinstance(group, KafkaException)}
+        if codes.isdisjoint(SOON):
+            break
+        time.sleep(0.5)  # a cluster that never had a group answers so at first
+    return [role for role, group in groups.items() if not _members(group)]
+
+
+def _members(group: ConsumerGroupDescription | KafkaException) -> int:
+    if not isinstance(group, KafkaException):
+        return len(group.members)
+    if group.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+        return 0
+    raise group
 
 
 def _workers(absent: Sequence[str]) -> Finding:
     if not absent:
-        return Finding("workers", "ok", "all parts run")
+        return Finding("workers", "ok", "all roles run")
     remedy = f"Run `reshelf worker {' '.join(absent)}`: they go on where the state stands."
     return Finding("workers", "note", f"none runs as {', '.join(absent)}", remedy)
 
 
-def _lag(behind: int, most: int, alone: bool) -> Finding:
-    found = f"{behind:,} records behind the log"
-    if behind <= (0 if alone else most):
-        return Finding("state", "ok", found)
-    remedy = "Start the workers that are missing." if alone else "Add learners, at most one for each partition."
-    return Finding("state", "note", found, f"{remedy} docs/operating/operating.md says more, under ReshelfLag.")
+def _lag(behind: int, most: int, incomplete: bool) -> Finding:
+    observation = f"{behind:,} records behind the log"
+    if behind <= (0 if incomplete else most):
+        return Finding("state", "ok", observation)
+    remedy = "Start the workers that are missing." if incomplete else "Add learners, at most one for each partition."
+    return Finding("state", "note", observation, f"{remedy} docs/operating/operating.md says more, under ReshelfLag.")
 
 
 def _layouts(kafka: KafkaSettings) -> Iterator[Finding]:

@@ -46,14 +46,12 @@ ENDS = (IMPRESSIONS, CLICKS, PURCHASES, CONVERSIONS)
 
 def own_settings(settings: Settings, seed: int) -> Settings:
     """The settings with what a drill needs: names of its own, and layouts whose end can be waited for."""
-    return settings.model_copy(
-        update={
-            "kafka": settings.kafka.model_copy(update={"prefix": f"{settings.kafka.prefix}drill-{seed}-"}),
-            "redis": settings.redis.model_copy(update={"namespace": f"drill-{seed}"}),
-            "fold": settings.fold.model_copy(update={"duplicate_window": DUPLICATE_WINDOW}),
-            "layouts": settings.layouts.model_copy(update={"ttl_ms": LAYOUT_LIFE_MS}),
-            "attribution": settings.attribution.model_copy(update={"grace_ms": GRACE_MS}),
-        }
+    return settings.changed(
+        kafka={"prefix": f"{settings.kafka.prefix}drill-{seed}-"},
+        redis={"namespace": f"drill-{seed}"},
+        fold={"duplicate_window": DUPLICATE_WINDOW},
+        layouts={"ttl_ms": LAYOUT_LIFE_MS},
+        attribution={"grace_ms": GRACE_MS},
     )
 
 
@@ -68,10 +66,10 @@ def drill(settings: Settings, options: Options, folder: Path, say: Say) -> Repor
         kafka, redis_settings = broker.settings(own.kafka), store.settings(own.redis)
         if options.redis_delay_s and isinstance(store, RedisServer):
             port = slowness.enter_context(slow_redis(lambda: store.port or 0, options.redis_delay_s))
-            redis_settings = redis_settings.model_copy(update={"url": f"redis://127.0.0.1:{port}/0"})
+            redis_settings = redis_settings.changed(url=f"redis://127.0.0.1:{port}/0")
         if options.read_bytes_per_s:
             throttle_readers(broker.address, options.read_bytes_per_s)
-        own = own.model_copy(update={"kafka": kafka, "redis": redis_settings})
+        own = own.changed(kafka=kafka, redis=redis_settings)
         apply(own.kafka)
         environment = Environment(own, broker, store, Workers(own, folder, FLEET))
         return _Drill(environment, options, say).run()
@@ -247,13 +245,13 @@ class _Drill:
         self._report.torn_layouts = verify.torn_layouts(verify.read(settings.kafka, [LAYOUTS, LAYOUTS_HISTORY]))
 
     def _layouts(self, ends: dict[TopicPartition, int]) -> verify.Finding:
-        """Layouts whose statistics do not change are renewed at half their life: so long is waited."""
+        """Layouts whose statistics do not change are renewed at half their life, which is how long this waits."""
         until = time.monotonic() + 2 * LAYOUT_LIFE_MS / 1000
         while True:
             settings = self._environment.settings
-            found = verify.check_layouts(verify.read(settings.kafka, [LAYOUTS]), ends, settings.kafka.partitions)
-            if found.equal or time.monotonic() > until:
-                return found
+            finding = verify.check_layouts(verify.read(settings.kafka, [LAYOUTS]), ends, settings.kafka.partitions)
+            if finding.equal or time.monotonic() > until:
+                return finding
             for _ in range(5):
                 self._tick()
 

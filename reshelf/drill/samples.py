@@ -76,8 +76,8 @@ class Samples:
             self._probe = None
 
     def uses(self) -> list[Use]:
-        """Of each process that was seen often enough to tell."""
-        return [_use(f"{role} {pid}", seen) for (role, pid), seen in self.processes.items() if len(seen) >= 10]
+        """The use of each process that was sampled often enough to say."""
+        return [_use(f"{role} {pid}", samples) for (role, pid), samples in self.processes.items() if len(samples) >= 10]
 
     def latency_s(self) -> dict[str, float]:
         """Median, 99 of 100, and the largest."""
@@ -97,8 +97,8 @@ def _sample(pid: int, now: float) -> Sample:
     return Sample(now, pages * _PAGE / 2**20, sum(1 for _ in (place / "fd").iterdir()))
 
 
-def _use(worker: str, seen: list[Sample]) -> Use:
-    settled = seen[int(SETTLED_SHARE * len(seen)) :]
+def _use(worker: str, samples: list[Sample]) -> Use:
+    settled = samples[int(SETTLED_SHARE * len(samples)) :]
     third = max(1, len(settled) // 3)
     first, last = settled[:third], settled[-third:]
     memory = [sample.memory_mb for sample in settled]

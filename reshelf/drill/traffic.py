@@ -73,12 +73,12 @@ class Traffic:
         while not self._stopping.is_set():
             due = int((time.monotonic() - begin) * self._rate)
             for _ in range(done, due):
-                self._one()
+                self._send_event()
             done = due
             self._producer.poll(0)
             time.sleep(TICK_S)
 
-    def _one(self) -> None:
+    def _send_event(self) -> None:
         chance, dice = self._chance, self._chance.random()
         self.sent += 1
         if dice < POISON:
@@ -99,20 +99,20 @@ class Traffic:
         if dice < 0.6:
             slots = [SlotItem(f"{page}-{slot}", _item(chance)) for slot in range(SLOTS)]
             variant = chance.randrange(-2, 16)
-            self._tell(IMPRESSIONS, Impression(event_id, at, unit, page, segment, event_id, 1, variant, slots))
+            self._publish(IMPRESSIONS, Impression(event_id, at, unit, page, segment, event_id, 1, variant, slots))
         elif dice < 0.85 or not self._clicks:
             slot, variant = f"{page}-{chance.randrange(SLOTS)}", chance.randrange(-2, 16)
             click = Click(event_id, at, unit, page, segment, slot, _item(chance), event_id, 1, variant)
             self._clicks.append(click)
-            self._tell(CLICKS, click)
+            self._publish(CLICKS, click)
         else:
             currency = "USD" if chance.random() < FOREIGN else "EUR"
             origin = chance.choice(self._clicks)
             unit, item = (unit, _item(chance)) if chance.random() < UNCLICKED else (origin.unit, origin.item)
             lines = [PurchaseLine(item, 1, chance.randrange(5_000)), PurchaseLine(_item(chance), 2, 900)]
-            self._tell(PURCHASES, Purchase(event_id, now, unit, event_id, currency, lines))
+            self._publish(PURCHASES, Purchase(event_id, now, unit, event_id, currency, lines))
 
-    def _tell(self, topic: Topic, event: Any) -> None:
+    def _publish(self, topic: Topic, event: Any) -> None:
         entry = topic, event.unit, msgspec.json.encode(event), event.event_id
         self._recent.append(entry)
         self._send(*entry)

@@ -76,14 +76,14 @@ def _logged(message: Message) -> Logged:
 
 def check_acknowledged(log: Log, acknowledged: set[str]) -> Finding:
     """Every event that the broker acknowledged is in the log."""
-    found = {_event_id(record) for records in log.values() for record in records}
-    lost = acknowledged - found
+    logged = {_event_id(record) for records in log.values() for record in records}
+    lost = acknowledged - logged
     return Finding("acknowledged events in the log", len(acknowledged), len(lost), 0, sorted(lost)[:SHOWN])
 
 
 def _event_id(record: Logged) -> str:
-    _, found, rest = (record.value or b"").partition(b'"event_id":"')
-    return rest.partition(b'"')[0].decode() if found else ""
+    _, marker, rest = (record.value or b"").partition(b'"event_id":"')
+    return rest.partition(b'"')[0].decode() if marker else ""
 
 
 def check_state(rows: list[list[Any]], log: Log, settings: Settings) -> Finding:
@@ -103,9 +103,9 @@ def _folded(log: Log, settings: Settings) -> PlainFold:
 def compare(what: str, expected: list[tuple[Any, ...]], got: list[tuple[Any, ...]]) -> Finding:
     """Rows of names followed by counts: too little is lost, too much is double."""
     lacking, surplus = sorted(set(expected) - set(got), key=str), sorted(set(got) - set(expected), key=str)
-    wanted, held = _sum(lacking), _sum(surplus)
-    lost = sum(max(0, wanted[key] - held[key]) for key in wanted.keys() | held.keys())
-    double = sum(max(0, held[key] - wanted[key]) for key in wanted.keys() | held.keys())
+    lacked, held = _sum(lacking), _sum(surplus)
+    lost = sum(max(0, lacked[key] - held[key]) for key in lacked.keys() | held.keys())
+    double = sum(max(0, held[key] - lacked[key]) for key in lacked.keys() | held.keys())
     examples = [f"expected {row}" for row in lacking[:SHOWN]] + [f"got {row}" for row in surplus[:SHOWN]]
     return Finding(what, len(expected), lost, double, examples)
 
@@ -127,10 +127,10 @@ def check_conversions(log: Log, settings: Settings, windows: dict[str, int]) -> 
         )
         rule = settings.attribution
         decided = plain_attribution(clicks, purchases, windows.__getitem__, rule.grace_ms, rule.max_clicks)
-        expected |= {one.event_id: one for one in decided}
+        expected |= {conversion.event_id: conversion for conversion in decided}
     decode = decoder(Conversion)
     records = [record for tp, those in log.items() if tp.topic == CONVERSIONS.name for record in those]
-    published = {(one := decode(record.value)).event_id: one for record in records if record.value}
+    published = {(conversion := decode(record.value)).event_id: conversion for record in records if record.value}
     lost, double = expected.keys() - published.keys(), published.keys() - expected.keys()
     differ = [key for key in expected.keys() & published.keys() if expected[key] != published[key]]
     examples = [f"lacking {key}" for key in sorted(lost)[:SHOWN]] + [f"surplus {key}" for key in sorted(double)[:SHOWN]]
@@ -141,7 +141,7 @@ def check_conversions(log: Log, settings: Settings, windows: dict[str, int]) -> 
 def _entries(records: list[Logged], topic: Topic, settings: Settings) -> list[LogEntry[Any]]:
     """The log as the plain rule takes it: what is invalid or a duplicate only holds its place."""
     judged = Judge(topic, settings.fold).judge(records)
-    events = {one.offset: one.event for one in judged.accepted}
+    events = {entry.offset: entry.event for entry in judged.accepted}
     if topic is PURCHASES:
         events = {at: event for at, event in events.items() if event.currency == settings.fold.currency}
     times = accumulate((record.timestamp for record in records), max)
@@ -161,18 +161,22 @@ def check_dead_letters(log: Log, letters: Log, settings: Settings) -> Finding:
         if tp.topic == PURCHASES.name:
             expected |= {(*tp, offset): reason for offset, reason in _invalid_purchases(records, settings).items()}
     dead_lettered = [
-        dead_letters.read(one.headers, one.key, one.value) for records in letters.values() for one in records
+        dead_letters.read(record.headers, record.key, record.value)
+        for records in letters.values()
+        for record in records
     ]
-    found = {(one.topic, one.partition, one.offset): one.reason for one in dead_lettered}
-    lost, double = expected.items() - found.items(), found.items() - expected.items()
-    examples = [f"lacking {one}" for one in sorted(lost)[:SHOWN]] + [f"surplus {one}" for one in sorted(double)[:SHOWN]]
+    reasons = {(letter.topic, letter.partition, letter.offset): letter.reason for letter in dead_lettered}
+    lost, double = expected.items() - reasons.items(), reasons.items() - expected.items()
+    examples = [f"lacking {letter}" for letter in sorted(lost)[:SHOWN]] + [
+        f"surplus {letter}" for letter in sorted(double)[:SHOWN]
+    ]
     return Finding("invalid records in the dead letters", len(expected), len(lost), len(double), examples)
 
 
 def _invalid_purchases(records: list[Logged], settings: Settings) -> dict[int, str]:
     judged = Judge(PURCHASES, settings.fold).judge(records)
-    invalid = {one.record.offset: one.reason for one in judged.rejected}
-    foreign = {one.offset: "currency" for one in judged.accepted if one.event.currency != settings.fold.currency}
+    invalid = {rejection.record.offset: rejection.reason for rejection in judged.rejected}
+    foreign = {entry.offset: "currency" for entry in judged.accepted if entry.event.currency != settings.fold.currency}
     return invalid | foreign
 
 
@@ -193,11 +197,11 @@ def check_layouts(log: Log, ends: dict[TopicPartition, int], partitions: int) ->
 
 def torn_layouts(log: Log) -> int:
     """Layouts that reached the history and never the renderers, because their producer died in between."""
-    found: dict[str, set[tuple[Any, ...]]] = {LAYOUTS.name: set(), LAYOUTS_HISTORY.name: set()}
+    versions: dict[str, set[tuple[Any, ...]]] = {LAYOUTS.name: set(), LAYOUTS_HISTORY.name: set()}
     for tp, records in log.items():
         values = (record.value for record in records if record.value is not None)
-        found[tp.topic] |= {(one.page, one.segment, one.version) for one in map(decoder(Layout), values)}
-    return len(found[LAYOUTS_HISTORY.name] - found[LAYOUTS.name])
+        versions[tp.topic] |= {(layout.page, layout.segment, layout.version) for layout in map(decoder(Layout), values)}
+    return len(versions[LAYOUTS_HISTORY.name] - versions[LAYOUTS.name])
 
 
 def _is_behind(layout: Layout, ends: dict[TopicPartition, int], partitions: int) -> bool:

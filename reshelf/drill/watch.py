@@ -14,7 +14,7 @@ from streams.kafka.records import TopicPartition
 from streams.state.watermark import Watermark
 
 TARGET_S = 1.0
-"""What was published up to so long after the healing has to be reached."""
+"""How long after the healing records are published that readers have to reach."""
 READERS = ((IMPRESSIONS.name, ""), (CLICKS.name, ""), (CLICKS.name, "a"), (PURCHASES.name, "a"))
 """Topics, and how the names of the groups that follow them begin."""
 CONVERTED = (CONVERSIONS.name, "")
@@ -52,13 +52,13 @@ class Watch:
     def look(self, reached: list[Ends], ends: Ends, now: float) -> None:
         """Compare the state with what was acknowledged up to each target."""
         still = []
-        for one in self._waiting:
-            if not one.target and now >= one.healed_at + TARGET_S:
-                one.target = dict(ends)
-            if one.target and not missing(reached, one.target):
-                self.recovered[one.kind].append(now - one.healed_at)
+        for fault in self._waiting:
+            if not fault.target and now >= fault.healed_at + TARGET_S:
+                fault.target = dict(ends)
+            if fault.target and not missing(reached, fault.target):
+                self.recovered[fault.kind].append(now - fault.healed_at)
             else:
-                still.append(one)
+                still.append(fault)
         self._waiting = still
 
     def reached(self, read: Read, readers: tuple[tuple[str, str], ...] = READERS) -> list[Ends]:
@@ -70,11 +70,11 @@ class Watch:
             for group in range(self._groups)
         ]
         marks = [Watermark.decode(text, 0).offset for text in read(names)]
-        found: dict[tuple[str, str], Ends] = {reader: {} for reader in readers}
+        ends: dict[tuple[str, str], Ends] = {reader: {} for reader in readers}
         for number, (topic, kind, partition) in enumerate(places):
             lowest = min(marks[number * self._groups : (number + 1) * self._groups])
-            found[topic, kind][TopicPartition(topic, partition)] = lowest
-        return list(found.values())
+            ends[topic, kind][TopicPartition(topic, partition)] = lowest
+        return list(ends.values())
 
     def quantiles(self) -> dict[str, dict[str, float]]:
         """Seconds to recover by kind: median and maximum."""

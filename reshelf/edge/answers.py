@@ -15,10 +15,10 @@ JSON = "application/json"
 RawHeaders = Iterable[tuple[bytes, bytes]]
 
 
-def header(headers: RawHeaders, wanted: bytes) -> bytes:
+def header(headers: RawHeaders, field: bytes) -> bytes:
     """The first header of a name in lower case, empty where there is none."""
     for name, value in headers:
-        if name == wanted:
+        if name == field:
             return value
     return b""
 

@@ -106,16 +106,18 @@ class _Edge:
             return too_many(wait)
         records, refusals = check(elements)
         refusals += await self._parts.sender.send(records)
-        _tell(len(elements), refusals)
+        _log_refusals(len(elements), refusals)
         refusals.sort(key=lambda refusal: refusal.index)
-        return as_json(200, {"accepted": len(elements) - len(refusals), "errors": [_told(one) for one in refusals]})
+        return as_json(
+            200, {"accepted": len(elements) - len(refusals), "errors": [_error(refusal) for refusal in refusals]}
+        )
 
     async def openapi(self, _: Request) -> Response:
         """The description of all this."""
         return Response(self._document, media_type=JSON)
 
     async def metrics(self, request: Request) -> Response:
-        """What the edge tells Prometheus."""
+        """What the edge exposes to Prometheus."""
         if not allowed(request.headers.raw, self._token):
             return unauthorized()
         samples = (Sample("reshelf_edge_layouts", (), len(self._parts.cache)), *REGISTRY.samples())
@@ -141,9 +143,9 @@ def _counted(route: str, answer: Endpoint) -> Endpoint:
     return handle
 
 
-def _tell(events: int, refusals: Sequence[Refusal]) -> None:
+def _log_refusals(events: int, refusals: Sequence[Refusal]) -> None:
     """Count the events of a batch by what became of them."""
-    for reason, count in Counter(one.reason for one in refusals).items():
+    for reason, count in Counter(refusal.reason for refusal in refusals).items():
         REGISTRY.add("reshelf_edge_events_total", reason, by=count)
     REGISTRY.add("reshelf_edge_events_total", "accepted", by=events - len(refusals))
 
@@ -162,5 +164,5 @@ async def _body(request: Request, most: int) -> bytes:
     return bytes(body)
 
 
-def _told(refusal: Refusal) -> dict[str, Any]:
+def _error(refusal: Refusal) -> dict[str, Any]:
     return {"index": refusal.index, "reason": refusal.reason, "detail": refusal.detail, "retry": refusal.retry}

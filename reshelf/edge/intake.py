@@ -64,23 +64,23 @@ def parse(body: bytes) -> list[msgspec.Raw]:
         batch: Batch = decoder(Batch)(body)
         return batch.events
     except BadRecord:
-        if (found := _split(body)) is None:
+        if (elements := _split(body)) is None:
             raise
-        return found
+        return elements
 
 
 def _split(body: bytes) -> list[msgspec.Raw] | None:
     """The elements of a batch by its brackets and commas alone; None where these are not those of a batch."""
     if (opened := OPENED.match(body)) is None:
         return None
-    found, depth, start = list[msgspec.Raw](), 0, opened.end()
+    elements, depth, start = list[msgspec.Raw](), 0, opened.end()
     for mark in MARK.finditer(body, start):
         sign = mark[0]
         if depth == 0 and sign in b",]}":
-            found.append(msgspec.Raw(body[start : mark.start()]))
+            elements.append(msgspec.Raw(body[start : mark.start()]))
             start = mark.end()
             if sign != b",":
-                return found if sign == b"]" and CLOSED.fullmatch(body, start) else None
+                return elements if sign == b"]" and CLOSED.fullmatch(body, start) else None
         elif sign in b"[{":
             depth += 1
         elif sign in b"]}":

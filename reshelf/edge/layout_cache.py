@@ -53,10 +53,10 @@ class LayoutCache:
         answers = self._answers_of(layout)
         choice = None if unit is None else choose(layout, unit)
         name = WHOLE if choice is None else choice.variant
-        found = answers.get(name)
-        if found is None:
-            found = answers[name] = _answer(layout, choice, name)
-        return found
+        cached = answers.get(name)
+        if cached is None:
+            cached = answers[name] = _answer(layout, choice, name)
+        return cached
 
     def _answers_of(self, layout: Layout) -> dict[int | str, Answer]:
         key = (layout.page, layout.segment)
@@ -70,7 +70,7 @@ def _answer(layout: Layout, choice: Choice | None, name: int | str) -> Answer:
     etag = f'"{zlib.crc32(layout.segment.encode()):08x}-{layout.version}-{name}"'.encode()
     if choice is None:
         return _tagged(encode(layout), etag)
-    told = {
+    content = {
         "page": layout.page,
         "segment": layout.segment,
         "version": layout.version,
@@ -78,7 +78,7 @@ def _answer(layout: Layout, choice: Choice | None, name: int | str) -> Answer:
         "variant": choice.variant,
         "slate": dict(choice.slate),
     }
-    return _tagged(orjson.dumps(told), etag)
+    return _tagged(orjson.dumps(content), etag)
 
 
 def _tagged(body: bytes, etag: bytes) -> Answer:

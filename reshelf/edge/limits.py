@@ -23,8 +23,8 @@ class Limiter:
 
         A clock that steps back takes nothing away.
         """
-        tokens, seen = self._clients.pop(client, (self._burst, now_s))
-        tokens = min(self._burst, tokens + max(0.0, now_s - seen) * self._rate)
+        tokens, updated_s = self._clients.pop(client, (self._burst, now_s))
+        tokens = min(self._burst, tokens + max(0.0, now_s - updated_s) * self._rate)
         wait = max(0.0, (cost - tokens) / self._rate)
         self._clients[client] = (tokens if wait else tokens - cost, now_s)
         if len(self._clients) > MOST_CLIENTS:

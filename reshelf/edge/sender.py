@@ -48,9 +48,9 @@ class Sender:
     def _produce(self, record: Record) -> asyncio.Future[str | None]:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[str | None] = loop.create_future()
-        told = _told(loop, answer)
+        on_delivery = _on_delivery(loop, answer)
         try:
-            self._producer.produce(self._prefix + record.topic.name, record.value, record.key, on_delivery=told)
+            self._producer.produce(self._prefix + record.topic.name, record.value, record.key, on_delivery=on_delivery)
         except BufferError:
             answer.set_result("too much is waiting to be sent")
         except KafkaException as error:
@@ -62,15 +62,15 @@ class Sender:
             self._producer.poll(POLL_S)
 
 
-def _told(
+def _on_delivery(
     loop: asyncio.AbstractEventLoop, answer: asyncio.Future[str | None]
 ) -> Callable[[KafkaError | None, Message], None]:
     def settle(why: str | None) -> None:
         if not answer.done():
             answer.set_result(why)
 
-    def told(error: KafkaError | None, _: Message) -> None:
+    def on_delivery(error: KafkaError | None, _: Message) -> None:
         if not loop.is_closed():
             loop.call_soon_threadsafe(settle, None if error is None else error.str())
 
-    return told
+    return on_delivery

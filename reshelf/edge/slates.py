@@ -30,19 +30,19 @@ class Slates:
         self._now = now
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        found = self._found(scope)
-        if isinstance(found, Response):
-            REGISTRY.add("reshelf_http_requests_total", "layouts", str(found.status_code))
-            await found(scope, receive, send)
+        answer = self._look_up(scope)
+        if isinstance(answer, Response):
+            REGISTRY.add("reshelf_http_requests_total", "layouts", str(answer.status_code))
+            await answer(scope, receive, send)
             return
-        known = header(scope["headers"], b"if-none-match")
-        same = bool(known) and found.etag in known
+        etag = header(scope["headers"], b"if-none-match")
+        same = bool(etag) and answer.etag in etag
         REGISTRY.add("reshelf_http_requests_total", "layouts", "304" if same else "200")
-        headers = found.unchanged if same else found.headers
+        headers = answer.unchanged if same else answer.headers
         await send({"type": "http.response.start", "status": 304 if same else 200, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if same else found.body})
+        await send({"type": "http.response.body", "body": b"" if same else answer.body})
 
-    def _found(self, scope: Scope) -> Answer | Response:
+    def _look_up(self, scope: Scope) -> Answer | Response:
         """The slate of one visitor, or a whole layout; a response where there is none to give."""
         if self._token and not allowed(scope["headers"], self._token):
             return unauthorized()
@@ -51,10 +51,10 @@ class Slates:
             return error(400, f"unit: expected 1 to {LONGEST_NAME} characters, got {len(unit)}")
         names = scope["path_params"]
         page, segment = unquote(names["page"]), unquote(names["segment"])
-        found = self._cache.answer(page, segment, unit, int(self._now() * 1000))
-        if found is None:
+        answer = self._cache.answer(page, segment, unit, int(self._now() * 1000))
+        if answer is None:
             return as_json(404, {"error": "no layout that is still good: show your own fallback", "variant": FALLBACK})
-        return found
+        return answer
 
 
 def unit_of(query: bytes) -> str | None:

@@ -29,16 +29,16 @@ class PageLog(NamedTuple):
     `curve` [S] is the slots' examination, fitted to this log.
 
     `chances` [N, S] compares the policy that was served with the target;
-    `wanted[layout]` are the target's slates and `of` int64[N] the layout of each view.
+    `targets[layout]` are the target's slates and `of` int64[N] the layout of each view.
     """
 
     slots: list[str]
     curve: Floats
     bins: Ints
-    shown: Ints
+    served: Ints
     rewards: dict[Reward, Floats]
     chances: Comparison
-    wanted: list[Ints]
+    targets: list[Ints]
     of: Ints
     items: int
 
@@ -48,19 +48,19 @@ class PageLog(NamedTuple):
         folds = fold_of(self.bins)
         model = expected_reward(self._by_fold(folds, np.ones(earned.shape)), self._by_fold(folds, earned), self.curve)
         model = np.concatenate([model, np.zeros_like(model[:, :1])], axis=1)
-        wanted = np.array([model[:, slates, places].mean(axis=1) for slates in self.wanted])
-        expected = model[folds[:, None], self.shown, places]
-        return Decisions(self.bins, earned, self.chances, expected, wanted[self.of, folds])
+        value_of_target = np.array([model[:, slates, places].mean(axis=1) for slates in self.targets])
+        expected = model[folds[:, None], self.served, places]
+        return Decisions(self.bins, earned, self.chances, expected, value_of_target[self.of, folds])
 
     def _by_fold(self, folds: Ints, values: Floats) -> Floats:
         """Sums by fold, item and slot."""
-        return np.stack([sums_by_item(self.shown[folds == k], values[folds == k], self.items) for k in range(FOLDS)])
+        return np.stack([sums_by_item(self.served[folds == k], values[folds == k], self.items) for k in range(FOLDS)])
 
 
-def sums_by_item(shown: Ints, values: Floats, items: int) -> Floats:
+def sums_by_item(slates: Ints, values: Floats, items: int) -> Floats:
     """Sums of values [N, S] by item and slot, float64[items, S]; empty slots are left out."""
-    sums, filled = np.zeros((items, shown.shape[1])), shown != EMPTY
-    np.add.at(sums, (shown[filled], np.nonzero(filled)[1]), values[filled])
+    sums, filled = np.zeros((items, slates.shape[1])), slates != EMPTY
+    np.add.at(sums, (slates[filled], np.nonzero(filled)[1]), values[filled])
     return sums
 
 
@@ -72,34 +72,34 @@ def page_log(views: Sequence[View], target: Target) -> PageLog:
     """
     unsorted = {id(view.layout): view.layout for view in views}
     layouts = dict(sorted(unsorted.items(), key=lambda pair: pair[1].version))
-    wished = {name: target(one) for name, one in layouts.items()}
+    wished = {name: target(layout) for name, layout in layouts.items()}
     slots, codes = _slots(list(layouts.values()), wished.values()), dict[str, int]()
-    served = {name: _coded([*one.slates, one.baseline], slots, codes) for name, one in layouts.items()}
-    wanted = {name: _coded(slates, slots, codes) for name, slates in wished.items()}
+    served = {name: _coded([*layout.slates, layout.baseline], slots, codes) for name, layout in layouts.items()}
+    targets = {name: _coded(slates, slots, codes) for name, slates in wished.items()}
     starts = dict(zip(layouts, np.cumsum([0, *(len(slates) for slates in served.values())]).tolist(), strict=False))
     rows = np.array([starts[id(view.layout)] + _row(view) for view in views], dtype=np.int64)
-    shown, rewards = np.concatenate(list(served.values()))[rows], _rewards(views, slots)
-    curve = _curve([view.segment for view in views], shown, rewards["clicks"], examination(slots, {}))
-    filled = (shown != EMPTY).any(axis=0)
+    slates_shown, rewards = np.concatenate(list(served.values()))[rows], _rewards(views, slots)
+    curve = _curve([view.segment for view in views], slates_shown, rewards["clicks"], examination(slots, {}))
+    filled = (slates_shown != EMPTY).any(axis=0)
     compared = [
-        compare(served[name], _served_chances(one), wanted[name], _even(len(wanted[name])), curve, filled)
-        for name, one in layouts.items()
+        compare(served[name], _served_chances(layout), targets[name], _even(len(targets[name])), curve, filled)
+        for name, layout in layouts.items()
     ]
     number = {name: at for at, name in enumerate(layouts)}
     return PageLog(
         slots=slots,
         curve=curve,
         bins=np.array([unit_bin(view.unit) for view in views], dtype=np.int64),
-        shown=shown,
+        served=slates_shown,
         rewards=rewards,
         chances=_stacked(compared).at(rows),
-        wanted=list(wanted.values()),
+        targets=list(targets.values()),
         of=np.array([number[id(view.layout)] for view in views], dtype=np.int64),
         items=len(codes),
     )
 
 
-def _curve(segments: Sequence[str], shown: Ints, clicks: Floats, start: Floats) -> Floats:
+def _curve(segments: Sequence[str], slates: Ints, clicks: Floats, start: Floats) -> Floats:
     """The slots' examination, from clicks [N, S] on what was shown to visitors of these segments.
 
     Its rows are items by segment, as in a fit of the page: each segment is shown first what it
@@ -107,16 +107,16 @@ def _curve(segments: Sequence[str], shown: Ints, clicks: Floats, start: Floats) 
     """
     names = {name: at for at, name in enumerate(dict.fromkeys(segments))}
     own = np.array([names[segment] for segment in segments])[:, None]
-    arms, rows = np.unique(shown * len(names) + own, return_inverse=True)
-    rows = np.where(shown == EMPTY, EMPTY, rows.reshape(shown.shape))
-    seen, clicked = (sums_by_item(rows, values, len(arms)) for values in (np.ones(shown.shape), clicks))
-    return fit_examination(seen, clicked, start)
+    arms, rows = np.unique(slates * len(names) + own, return_inverse=True)
+    rows = np.where(slates == EMPTY, EMPTY, rows.reshape(slates.shape))
+    impressions, clicked = (sums_by_item(rows, values, len(arms)) for values in (np.ones(slates.shape), clicks))
+    return fit_examination(impressions, clicked, start)
 
 
-def _slots(layouts: Sequence[Layout], wanted: Iterable[Sequence[Slate]]) -> list[str]:
+def _slots(layouts: Sequence[Layout], targets: Iterable[Sequence[Slate]]) -> list[str]:
     """In rendered order, as the newest layout has them; then those that older ones had, or the target alone fills."""
-    served = (slot for one in reversed(layouts) for slot in (*one.propensities, *one.baseline))
-    return list(dict.fromkeys([*served, *(slot for slates in wanted for slate in slates for slot in slate)]))
+    served = (slot for layout in reversed(layouts) for slot in (*layout.propensities, *layout.baseline))
+    return list(dict.fromkeys([*served, *(slot for slates in targets for slate in slates for slot in slate)]))
 
 
 def _coded(slates: Sequence[Slate], slots: Sequence[str], codes: dict[str, int]) -> Ints:
@@ -142,11 +142,11 @@ def _row(view: View) -> int:
 
 
 def _stacked(compared: Sequence[Comparison]) -> Comparison:
-    sizes = [len(one.logged) for one in compared]
+    sizes = [len(comparison.logged) for comparison in compared]
     lacking = Lacking(
         *(np.repeat(np.array(shares), sizes) for shares in zip(*(c.lacking for c in compared), strict=True))
     )
-    columns = zip(*(one.probabilities for one in compared), strict=True)
+    columns = zip(*(comparison.probabilities for comparison in compared), strict=True)
     return Comparison._make([*(np.concatenate(column) for column in columns), lacking])
 
 

@@ -28,30 +28,30 @@ class Named(Struct, frozen=True):
 
 
 def events(kafka: KafkaSettings, fold: FoldSettings, clock: Clock | None = None) -> Log:
-    """What the topics hold that the learner accepts, by partition, in the order of the log; `clock` is told its time.
+    """What the topics hold that the learner accepts, by partition, in the order of the log; `clock` gets its time.
 
     Quotas of names are left out: a name too many is still a decision.
     """
-    found: Log = {}
+    log: Log = {}
     for topic in FOLDED_TOPICS:
         judges: dict[int, Judge] = {}
         for partition, records in read_runs(kafka, topic):
             judge = judges.setdefault(partition, Judge(topic, fold, built=False))
             tp = TopicPartition(topic.name, partition)
-            found.setdefault(tp, []).extend(judge.judge(records).accepted)
+            log.setdefault(tp, []).extend(judge.judge(records).accepted)
             if clock:
                 clock.read(tp, records)
-    return found
+    return log
 
 
-def history(kafka: KafkaSettings, wanted: Container[tuple[str, int]]) -> list[Layout]:
+def history(kafka: KafkaSettings, versions: Container[tuple[str, int]]) -> list[Layout]:
     """The layouts of the history whose page and version are wanted; a record that cannot be read is skipped."""
-    name_of, decode, found = decoder(Named), decoder(Layout), []
+    name_of, decode, layouts = decoder(Named), decoder(Layout), []
     for _, records in read_runs(kafka, LAYOUTS_HISTORY):
         for record in records:
             with suppress(BadRecord):
                 value = record.value or b""
                 name = name_of(value)
-                if (name.page, name.version) in wanted:
-                    found.append(decode(value))
-    return found
+                if (name.page, name.version) in versions:
+                    layouts.append(decode(value))
+    return layouts

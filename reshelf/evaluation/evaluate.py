@@ -59,9 +59,9 @@ class Evaluator:
         self.settings = settings = namespace_settings(settings)
         self._clock = Clock()
         self._events = decision_log.events(settings.kafka, settings.fold, self._clock)
-        listed = [one.event for accepted in self._events.values() for one in accepted]
-        shown = {(event.page, event.layout_version) for event in listed}
-        self.log: DecisionLog = join(listed, decision_log.history(settings.kafka, shown), settings.fold.amount_cap)
+        listed = [entry.event for accepted in self._events.values() for entry in accepted]
+        versions = {(event.page, event.layout_version) for event in listed}
+        self.log: DecisionLog = join(listed, decision_log.history(settings.kafka, versions), settings.fold.amount_cap)
 
     def answer(self, question: Question) -> dict[str, Any]:
         """The estimates of each page, as JSON has them; raises ReshelfError where the log has nothing to go by."""
@@ -80,8 +80,8 @@ class Evaluator:
                 "Set policy.shadow in the page's rules, or name a policy to be composed again."
             )
         target = self._target(question)
-        told = {page: evaluated(page_log(views, target), views, question.level) for page, views in pages.items()}
-        return {"policy": question.policy, "level": question.level, "left_out": self.log.left_out, "pages": told}
+        evaluations = {page: evaluated(page_log(views, target), views, question.level) for page, views in pages.items()}
+        return {"policy": question.policy, "level": question.level, "left_out": self.log.left_out, "pages": evaluations}
 
     def _target(self, question: Question) -> Target:
         if question.policy in RECORDED:
@@ -133,7 +133,7 @@ def evaluated(log: PageLog, views: list[View], level: float) -> dict[str, Any]:
     held = np.array([view.variant == BASELINE for view in views])
     return {
         "views": len(views),
-        "layouts": len(log.wanted),
+        "layouts": len(log.targets),
         "served": {
             reward: {side: _mean(log, reward, rows, level) for side, rows in (("learned", ~held), ("holdout", held))}
             for reward in REWARDS
@@ -145,7 +145,7 @@ def evaluated(log: PageLog, views: list[View], level: float) -> dict[str, Any]:
 def estimates(log: PageLog, reward: Reward, level: float) -> list[dict[str, Any]]:
     """Every estimator's estimate, as JSON has it."""
     decisions = log.decisions(reward)
-    return [told(Evidence.of(name, decisions).estimate(level)) for name in ESTIMATORS]
+    return [estimate_as_json(Evidence.of(name, decisions).estimate(level)) for name in ESTIMATORS]
 
 
 def _mean(log: PageLog, reward: Reward, rows: NDArray[np.bool_], level: float) -> dict[str, float | None]:
@@ -155,7 +155,7 @@ def _mean(log: PageLog, reward: Reward, rows: NDArray[np.bool_], level: float) -
     return _numbers({"value": value, "low": max(0.0, low) if rows.any() else np.nan, "high": high})
 
 
-def told(estimate: Estimate) -> dict[str, Any]:
+def estimate_as_json(estimate: Estimate) -> dict[str, Any]:
     """As JSON has it: what is unknown is null."""
     content = estimate._asdict()
     words = {name: content.pop(name) for name in ("estimator", "extrapolated", "refused")}

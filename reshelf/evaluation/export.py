@@ -83,9 +83,9 @@ def write_parquet(log: DecisionLog, target: Path, page: str | None) -> dict[str,
     schema = pa.schema(
         [pa.field(name, pa.type_for_alias(kind), metadata={"about": about}) for name, (kind, about) in COLUMNS.items()]
     )
-    found, written = rows(_of_page(log, page)), 0
+    columns, written = rows(_of_page(log, page)), 0
     with pq.ParquetWriter(target, schema, compression="zstd") as writer:
-        while some := list(islice(found, ROWS_AT_ONCE)):
+        while some := list(islice(columns, ROWS_AT_ONCE)):
             writer.write_table(pa.Table.from_pylist(some, schema=schema))
             written += len(some)
     return {"file": str(target), "rows": written}
@@ -112,17 +112,17 @@ def write_open_bandit(log: DecisionLog, target: Path, page: str | None) -> dict[
     (name,), (policy,) = map(file_name, pages), policies
     folder = target / policy / name
     folder.mkdir(parents=True, exist_ok=True)
-    found = list(rows(views))
-    numbers = {item: number for number, item in enumerate(sorted({row["item"] for row in found}))}
+    table = list(rows(views))
+    numbers = {item: number for number, item in enumerate(sorted({row["item"] for row in table}))}
     with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(OPEN_BANDIT)
-        writer.writerows(_open_bandit(number, row, numbers[row["item"]]) for number, row in enumerate(found))
+        writer.writerows(_open_bandit(number, row, numbers[row["item"]]) for number, row in enumerate(table))
     with (folder / "item_context.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(FEATURES)
         writer.writerows((number, number, item, "", "", "") for item, number in numbers.items())
-    return {"folder": str(folder), "rows": len(found)}
+    return {"folder": str(folder), "rows": len(table)}
 
 
 def _open_bandit(number: int, row: dict[str, Any], item: int) -> tuple[Any, ...]:

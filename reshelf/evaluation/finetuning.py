@@ -56,14 +56,14 @@ def paired(events: Iterable[Click | Conversion]) -> Paired:
             clicks.setdefault(event.unit, []).append((event.occurred_at, event.item))
         else:
             bought.add((event.unit, event.item))
-    found = Paired([], [])
+    pairs = Paired([], [])
     for unit, those in sorted(clicks.items()):
         items = [item for _, item in sorted(those)]
-        into = found.held if unit_hash(unit, "finetune") < HELD_OUT else found.learned
+        into = pairs.held if unit_hash(unit, "finetune") < HELD_OUT else pairs.learned
         for pair in itertools.pairwise(items):
             if pair[0] != pair[1]:
                 into += [pair] * (1 + any((unit, item) in bought for item in pair))
-    return found
+    return pairs
 
 
 def finetuned(settings: Settings, options: Options, say: Callable[[str], None]) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def finetuned(settings: Settings, options: Options, say: Callable[[str], None]) 
     began, settings = time.monotonic(), namespace_settings(settings)
     items = {name: text_of(item) for name, item in sorted(read_catalog(settings.kafka).items.items())}
     log = decision_log.events(settings.kafka, settings.fold)
-    events = [one.event for those in log.values() for one in those if isinstance(one.event, Click | Conversion)]
+    events = [entry.event for those in log.values() for entry in those if isinstance(entry.event, Click | Conversion)]
     learned, held = (_texts(pairs, items, options) for pairs in paired(events))
     if min(len(learned), len(held) * 5) < LEAST_PAIRS:
         raise ReshelfError(
@@ -92,18 +92,24 @@ def finetuned(settings: Settings, options: Options, say: Callable[[str], None]) 
     model = load(settings.encoder.model, settings.encoder.device, "float32")
     plan = Plan(options.epochs, options.batch, options.rate, options.rank, seed=options.seed)
     tuned, report = tune(model, learned, held, list(dict.fromkeys(items.values())), plan, say)
-    told: dict[str, Any] = {"pairs": len(learned), "held_out": len(held), **asdict(report), "saved": "", "revision": ""}
+    content: dict[str, Any] = {
+        "pairs": len(learned),
+        "held_out": len(held),
+        **asdict(report),
+        "saved": "",
+        "revision": "",
+    }
     if report.kept_epoch:
         save(tuned, folder_of(settings.encoder.model), options.folder)
-        told |= {"saved": str(options.folder), "revision": load(str(options.folder), "cpu").revision}
-    asked = asdict(options) | {"folder": str(options.folder), "model": model.name, "revision": model.revision}
-    record("finetune", settings, asked, {"events": len(events)}, told, time.monotonic() - began)
-    return told
+        content |= {"saved": str(options.folder), "revision": load(str(options.folder), "cpu").revision}
+    parameters = asdict(options) | {"folder": str(options.folder), "model": model.name, "revision": model.revision}
+    record("finetune", settings, parameters, {"events": len(events)}, content, time.monotonic() - began)
+    return content
 
 
 def _texts(pairs: list[tuple[str, str]], items: Mapping[str, str], options: Options) -> list[tuple[str, str]]:
     """The pairs' texts, at most as many as asked for, by chance; items that the catalog does not know are left out."""
-    known = [(items[one], items[other]) for one, other in pairs if one in items and other in items]
-    distinct = [pair for pair in known if pair[0] != pair[1]]
+    texts = [(items[first], items[other]) for first, other in pairs if first in items and other in items]
+    distinct = [pair for pair in texts if pair[0] != pair[1]]
     chosen = np.random.default_rng(options.seed).permutation(len(distinct))[: options.pairs]
     return [distinct[row] for row in chosen.tolist()]

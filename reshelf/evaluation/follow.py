@@ -18,7 +18,7 @@ from confluent_kafka import KafkaError, Message
 
 from policy.evaluation.estimators import ESTIMATORS, Evidence
 from reshelf.evaluation.arrays import REWARDS, Reward, page_log
-from reshelf.evaluation.evaluate import answerable, recorded, told
+from reshelf.evaluation.evaluate import answerable, estimate_as_json, recorded
 from reshelf.evaluation.join import View, join
 from schemas.codec import decoder
 from schemas.errors import BadRecord
@@ -60,7 +60,7 @@ class Running:
         tp = TopicPartition(topic.name, partition)
         if tp not in self._judges:
             self._judges[tp] = Judge(topic, self._fold, built=False)
-        self._events += [one.event for one in self._judges[tp].judge(records).accepted]
+        self._events += [entry.event for entry in self._judges[tp].judge(records).accepted]
 
     def _take_layouts(self, records: Iterable[Read]) -> None:
         for record in records:
@@ -120,7 +120,7 @@ class Running:
         """The estimates so far, as JSON has them."""
         pages: dict[str, Any] = {page: {"views": views, "estimates": {}} for page, views in self.views.items()}
         for (page, reward, _), evidence in self.evidence.items():
-            pages[page]["estimates"].setdefault(reward, []).append(told(evidence.estimate(level)))
+            pages[page]["estimates"].setdefault(reward, []).append(estimate_as_json(evidence.estimate(level)))
         return {"level": level, "pages": pages}
 
 

@@ -49,10 +49,10 @@ class DecisionLog(NamedTuple):
 
     def pages(self) -> dict[str, list[View]]:
         """The views by page."""
-        found: dict[str, list[View]] = {}
+        by_page: dict[str, list[View]] = {}
         for view in self.views:
-            found.setdefault(view.layout.page, []).append(view)
-        return dict(sorted(found.items()))
+            by_page.setdefault(view.layout.page, []).append(view)
+        return dict(sorted(by_page.items()))
 
 
 def join(events: Iterable[Any], layouts: Iterable[Layout], amount_cap: int) -> DecisionLog:
@@ -63,7 +63,7 @@ def join(events: Iterable[Any], layouts: Iterable[Layout], amount_cap: int) -> D
     another item than the layout says.  A click belongs to the page view that it
     names, a conversion to its click; amounts are capped as in the state.
     """
-    joined = _Joined({(one.page, one.segment, one.version): one for one in layouts}, amount_cap)
+    joined = _Joined({(layout.page, layout.segment, layout.version): layout for layout in layouts}, amount_cap)
     by_kind: dict[type, list[Any]] = defaultdict(list)
     for event in events:
         by_kind[type(event)].append(event)
@@ -98,9 +98,9 @@ class _Joined:
         if view is None:
             return
         self.views[key] = view
-        for shown in event.slots:
-            if view.slate.get(shown.slot) == shown.item:
-                view.outcomes.setdefault(shown.slot, Outcome())
+        for slot_item in event.slots:
+            if view.slate.get(slot_item.slot) == slot_item.item:
+                view.outcomes.setdefault(slot_item.slot, Outcome())
             else:
                 self.left_out["slot not as in the layout"] += 1
 

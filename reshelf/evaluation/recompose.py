@@ -36,20 +36,20 @@ Choice = Callable[[PolicyChoice], PolicyChoice]
 
 @dataclass(slots=True)
 class _Counts:
-    """The counts of one table so far; `table` is made anew only after they changed."""
+    """The counts of one table up to now; `table` is built again only after they changed."""
 
     amounts: dict[str, Counter[Any]] = field(default_factory=lambda: defaultdict(Counter))
-    _made: Table | None = None
+    _table: Table | None = None
 
     def add(self, delta: TableDelta) -> None:
-        self._made = None
+        self._table = None
         for measure, cells in delta.amounts.items():
             self.amounts[measure].update(cells)
 
     def table(self, key: TableKey, span: range) -> Table:
-        if self._made is None or self._made.buckets != span:
-            self._made = replace(table_of(key, self.amounts), buckets=span)
-        return self._made
+        if self._table is None or self._table.buckets != span:
+            self._table = replace(table_of(key, self.amounts), buckets=span)
+        return self._table
 
 
 class Past:
@@ -59,7 +59,7 @@ class Past:
         self._events = events
         self._fold = fold
         self._clock = clock
-        self._offsets = {tp: [one.offset for one in accepted] for tp, accepted in events.items()}
+        self._offsets = {tp: [entry.offset for entry in accepted] for tp, accepted in events.items()}
         self._folders = {tp: Folder(BY_NAME[tp.topic], fold, lambda page, segment: 0) for tp in events}
         self._counts: dict[TableKey, _Counts] = {}
         self._reached: dict[TopicPartition, int] = {}
@@ -75,8 +75,8 @@ class Past:
                     self._counts.setdefault(key, _Counts()).add(delta)
         self._reached = ends
         now = self._clock.at(watermarks)
-        kept = (key for key in sorted(self._counts) if not is_span_expired(key.bucket, now, self._fold))
-        tables = tuple(self._counts[key].table(key, span_of(key.bucket, now, self._fold)) for key in kept)
+        unexpired = (key for key in sorted(self._counts) if not is_span_expired(key.bucket, now, self._fold))
+        tables = tuple(self._counts[key].table(key, span_of(key.bucket, now, self._fold)) for key in unexpired)
         return KeyState(tables, {topic: list(offsets) for topic, offsets in watermarks.items()})
 
 
@@ -98,7 +98,7 @@ class Recomposer:
     settings: LayoutSettings
     chosen: Choice
     _pasts: dict[Key, tuple[Past, WeightedCounts]] = field(default_factory=dict)
-    _known: dict[tuple[str, int], ItemFeatures] = field(default_factory=dict)
+    _features: dict[tuple[str, int], ItemFeatures] = field(default_factory=dict)
 
     def knows(self, page: str) -> bool:
         """Whether the page is still declared."""
@@ -127,17 +127,17 @@ class Recomposer:
             return None
         newest = max(fits, key=lambda fit: fit.version)
         key = layout.page, newest.version
-        if key not in self._known:
-            self._known[key] = self.catalog.features_of(newest, candidates)
-        return self._known[key]
+        if key not in self._features:
+            self._features[key] = self.catalog.features_of(newest, candidates)
+        return self._features[key]
 
     def _of(self, key: Key) -> Log:
         page, segment = key
         return {
             tp: [
-                one
-                for one in accepted
-                if one.event.page == page and (segment == WHOLE_PAGE or one.event.segment == segment)
+                entry
+                for entry in accepted
+                if entry.event.page == page and (segment == WHOLE_PAGE or entry.event.segment == segment)
             ]
             for tp, accepted in self.log.items()
         }

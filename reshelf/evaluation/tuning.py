@@ -113,8 +113,8 @@ def tune(plan: Plan, file: Path | None, tried: Sequence[Trial], begin: Begin) ->
     order = sorted(entries, key=lambda trial: float(np.mean(lost[trial])))
     best, again = order[0], None
     if best:
-        found = _raced(plan, {one: setups[one] for one in ((), best)}, plan.numbers(1), begin)
-        again = _row(best, found) | {"seeds": plan.numbers(1)}
+        losses = _raced(plan, {setup: setups[setup] for setup in ((), best)}, plan.numbers(1), begin)
+        again = _row(best, losses) | {"seeds": plan.numbers(1)}
     return {
         "page_views": plan.views,
         "delay": plan.delay,
@@ -130,14 +130,14 @@ def _raced(plan: Plan, setups: Mapping[Trial, Setup], seeds: Sequence[int], begi
     """Clicks lost by each trial in the shop of each seed."""
     races = [_Race(setup, seed, plan) for setup in setups.values() for seed in seeds]
     advance = begin(len(races), "races")
-    found = mapped(_lost, races, min(plan.processes, len(races)), lambda: advance(1))
-    return {trial: found[at * len(seeds) : (at + 1) * len(seeds)] for at, trial in enumerate(setups)}
+    losses = mapped(_lost, races, min(plan.processes, len(races)), lambda: advance(1))
+    return {trial: losses[at * len(seeds) : (at + 1) * len(seeds)] for at, trial in enumerate(setups)}
 
 
-def _lost(one: _Race) -> float:
-    plan = one.plan
-    shop = opened(plan.shape, one.seed, plan.views)
-    return race(shop, Learned(plan.shape, one.setup), [plan.views], plan.delay).regret[-1]
+def _lost(task: _Race) -> float:
+    plan = task.plan
+    shop = opened(plan.shape, task.seed, plan.views)
+    return race(shop, Learned(plan.shape, task.setup), [plan.views], plan.delay).regret[-1]
 
 
 def _row(trial: Trial, lost: Mapping[Trial, Sequence[float]]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What commands and console both show: explanations, posteriors, lag, layouts, search and reports.
 
+- `consumer_groups`: the consumer groups of a namespace's workers, as the broker describes them
 - `experiment`: how experiments stand: learned layouts against the holdout, and policies on trial
   against the page's own
 - `explain`: an explanation from live topics and state, for people and scripts

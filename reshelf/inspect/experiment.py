@@ -47,8 +47,8 @@ async def healths(settings: Settings, page: str | None, level: float) -> Healths
         pages = sorted(await state.reader.segments())
         if page not in (None, *pages):
             raise ReshelfError(f"page {page!r} has no counts. Pages that have: {', '.join(pages) or 'none'}.")
-        asked = [name for name in pages if page in (None, name)]
-        bins = {name: await state.reader.read_bins(name) for name in asked}
+        selection = [name for name in pages if page in (None, name)]
+        bins = {name: await state.reader.read_bins(name) for name in selection}
     return Healths({name: health(those, state.settings, level) for name, those in bins.items()}, state.settings)
 
 
@@ -59,8 +59,8 @@ async def trials_of(settings: Settings, rules: PageRules, level: float) -> Trial
     during, before = periods(bins, state.settings.experiment, state.settings.fold.bucket_ms)
     shares = shares_of(rules)
     earlier = before.learned if before else None
-    found = trials(during.learned, rules.branch_salt, list(shares.values()), level, earlier)
-    return Trials(dict(zip([name for name in shares if name != MAIN], found, strict=True)), state.settings)
+    results = trials(during.learned, rules.branch_salt, list(shares.values()), level, earlier)
+    return Trials(dict(zip([name for name in shares if name != MAIN], results, strict=True)), state.settings)
 
 
 def health(bins: BucketBins, settings: Settings, level: float = LEVEL) -> Health:
@@ -78,9 +78,9 @@ def over_time(bins: BucketBins, since: int, width: int, level: float) -> dict[st
     }
 
 
-def told(found: Health) -> dict[str, Any]:
+def health_as_json(health: Health) -> dict[str, Any]:
     """As JSON has it: what is unknown is null."""
-    return {**_plain(found.uplifts, found.sample_ratio), "guard_rail": found.guard_rail}
+    return {**_plain(health.uplifts, health.sample_ratio), "guard_rail": health.guard_rail}
 
 
 def trial_as_json(trial: Trial) -> dict[str, Any]:
@@ -91,8 +91,8 @@ def trial_as_json(trial: Trial) -> dict[str, Any]:
 def _plain(uplifts: Mapping[str, Uplift], split: SampleRatio) -> dict[str, Any]:
     return {
         "uplift": {
-            name: {key: value if math.isfinite(value) else None for key, value in one._asdict().items()}
-            for name, one in uplifts.items()
+            name: {key: value if math.isfinite(value) else None for key, value in uplift._asdict().items()}
+            for name, uplift in uplifts.items()
         },
         "sample_ratio": {**split._asdict(), "alarm": split.alarm},
     }

@@ -56,13 +56,13 @@ async def state_of(settings: Settings, page: str, segment: str) -> KeyState:
 
 def arm_of(explanation: Explanation, item: str) -> Arm:
     """One arm; raises `ReshelfError` where the item is no candidate of the page."""
-    found = next((arm for arm in explanation.arms if arm.item == item), None)
-    if found is None:
+    match = next((arm for arm in explanation.arms if arm.item == item), None)
+    if match is None:
         raise ReshelfError(
             f"{item!r} is no candidate of page {explanation.layout.page!r}: it is not in the catalog, not available, "
             "or the page's candidates leave it out (`reshelf rules show`)"
         )
-    return found
+    return match
 
 
 def as_json(explanation: Explanation, item: str | None) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def story(arm: Arm) -> str:
     lines = [
         f"{arm.item}",
         f"seen       {arm.impressions:,.0f} times, {arm.examined:,.0f} of them looked at; {arm.clicks:,.0f} clicks"
-        + (f"; {arm.retained:.0%} of that tells of now" if arm.retained < 0.995 else ""),
+        + (f"; {arm.retained:.0%} of that still counts" if arm.retained < 0.995 else ""),
         f"prior      {prior.click_rate:.3%}, weighing {prior.strength:,.0f} looks: the page's {prior.base:.3%}"
         + (f", features {parts}" if parts else "")
         + (f", text {prior.text:+.2f}" if prior.text else "")

@@ -36,33 +36,34 @@ class PartitionLag(NamedTuple):
         return max(0, self.end - self.applied)
 
 
-async def partition_lags(admin: AdminClient, redis: Redis, made: Manifest) -> list[PartitionLag]:
+async def partition_lags(admin: AdminClient, redis: Redis, manifest: Manifest) -> list[PartitionLag]:
     """Every partition of the event topics; purchases stand where attribution is, the others where the learner is."""
-    tps = [TopicPartition(topic, number) for topic, starts in made.starts.items() for number in range(len(starts))]
-    ends = await asyncio.to_thread(_ends, admin, made.prefix, tps)
-    marks = await asyncio.gather(*(_marks(redis, made, group, tps) for group in range(made.groups)))
+    tps = [TopicPartition(topic, number) for topic, starts in manifest.starts.items() for number in range(len(starts))]
+    ends = await asyncio.to_thread(_ends, admin, manifest.prefix, tps)
+    marks = await asyncio.gather(*(_marks(redis, manifest, group, tps) for group in range(manifest.groups)))
     return [_standing(tp, ends.get(tp, 0), [of_group[at] for of_group in marks]) for at, tp in enumerate(tps)]
 
 
 def _ends(admin: AdminClient, prefix: str, tps: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
     newest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-    asked = {KafkaPartition(prefix + tp.topic, tp.partition): newest for tp in tps}
-    found = admin.list_offsets(asked, request_timeout=TIMEOUT_S)
+    requests = {KafkaPartition(prefix + tp.topic, tp.partition): newest for tp in tps}
+    futures = admin.list_offsets(requests, request_timeout=TIMEOUT_S)
     return {
         TopicPartition(place.topic.removeprefix(prefix), place.partition): done.result(TIMEOUT_S).offset
-        for place, done in found.items()
+        for place, done in futures.items()
     }
 
 
-async def _marks(redis: Redis, made: Manifest, group: int, tps: Sequence[TopicPartition]) -> list[Watermark]:
+async def _marks(redis: Redis, manifest: Manifest, group: int, tps: Sequence[TopicPartition]) -> list[Watermark]:
     """The watermarks of one state group: the learner's, for purchases those of attribution's group of that number."""
-    keys = GroupKeys(made.namespace, group)
+    keys = GroupKeys(manifest.namespace, group)
     learned = [keys.watermark(tp) for tp in tps if tp.topic != PURCHASES.name]
-    bought = [memory_keys(made.namespace, group, tp.partition)[1] for tp in tps if tp.topic == PURCHASES.name]
-    # Two commands: on a cluster the groups of learner and attribution lie apart.
+    bought = [memory_keys(manifest.namespace, group, tp.partition)[1] for tp in tps if tp.topic == PURCHASES.name]
+    # Two commands: on a cluster the groups of learner and attribution are in different slots.
     answers = [iter(await translate_errors(lambda names=names: redis.mget(names))) for names in (learned, bought)]  # type: ignore[misc]
     return [
-        Watermark.decode(next(answers[tp.topic == PURCHASES.name]), made.starts[tp.topic][tp.partition]) for tp in tps
+        Watermark.decode(next(answers[tp.topic == PURCHASES.name]), manifest.starts[tp.topic][tp.partition])
+        for tp in tps
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from confluent_kafka import Message
 from rich.table import Table
@@ -16,16 +16,17 @@ from streams.kafka.reader import METADATA_S, partitions, reader, to_the_end
 from streams.settings import KafkaSettings
 
 Key = tuple[str, ...]
+K = TypeVar("K", bound=Key)
 
 
 def newest(kafka: KafkaSettings) -> dict[Key, Layout]:
     """The newest layout of each page and segment; raises Transient where the topic cannot be read."""
-    found: dict[Key, Layout] = {}
+    layouts: dict[Key, Layout] = {}
     with reader(kafka) as consumer:
         for message in to_the_end(consumer, partitions(consumer, kafka.prefix + LAYOUTS.name)):
             if message.error() is None:
-                keep(found, message)
-    return dict(sorted(found.items()))
+                keep(layouts, message)
+    return dict(sorted(layouts.items()))
 
 
 def latest(kafka: KafkaSettings) -> Layout | None:
@@ -44,35 +45,40 @@ def latest(kafka: KafkaSettings) -> Layout | None:
 
 def follow(kafka: KafkaSettings) -> Iterator[Layout]:
     """The newest layouts, then every later version as it is published, without end."""
-    found: dict[Key, Layout] = {}
+    layouts: dict[Key, Layout] = {}
     with reader(kafka) as consumer:
         places = partitions(consumer, kafka.prefix + LAYOUTS.name)
         for message in to_the_end(consumer, places):
             if message.error() is None:
-                keep(found, message)
-        yield from found.values()
+                keep(layouts, message)
+        yield from layouts.values()
         while True:
             for message in consumer.consume(500, timeout=0.2):
-                if message.error() is None and (layout := keep(found, message)):
+                if message.error() is None and (layout := keep(layouts, message)):
                     yield layout
 
 
-def keep(found: dict[Key, Layout], message: Message) -> Layout | None:
+def keep(layouts: dict[Key, Layout], message: Message) -> Layout | None:
     """The message's layout where it is newer than what was found; a tombstone takes its key away."""
     try:
         key = decode_key(LAYOUTS, message.key())
         value = message.value()
         if value is None:
-            found.pop(key, None)
+            layouts.pop(key, None)
             return None
         layout: Layout = decoder(Layout)(value)
     except BadRecord:
         return None
-    held = found.get(key)
-    if held is not None and held.version >= layout.version:
-        return None
-    found[key] = layout
-    return layout
+    return layout if put_newer(layouts, key, layout) else None
+
+
+def put_newer(layouts: dict[K, Layout], key: K, layout: Layout) -> bool:
+    """Put a layout in the place of the key's, if its version is newer; whether it was."""
+    before = layouts.get(key)
+    if before is not None and before.version >= layout.version:
+        return False
+    layouts[key] = layout
+    return True
 
 
 def row(layout: Layout, now_ms: int) -> dict[str, Any]:
@@ -93,17 +99,20 @@ def listing(layouts: list[Layout], now_ms: int) -> Table:
     """All layouts, one a line."""
     table = Table("page", "segment", "version", "age", "expires in", "policy", "variants", "slots", box=None)
     for layout in layouts:
-        told = row(layout, now_ms)
-        age, left = f"{told['age_s']:.0f} s", f"{told['expires_in_s']:.0f} s" if told["expires_in_s"] > 0 else "expired"
+        columns = row(layout, now_ms)
+        age, left = (
+            f"{columns['age_s']:.0f} s",
+            f"{columns['expires_in_s']:.0f} s" if columns["expires_in_s"] > 0 else "expired",
+        )
         cells = (
-            told["page"],
-            told["segment"],
-            told["version"],
+            columns["page"],
+            columns["segment"],
+            columns["version"],
             age,
             left,
-            told["policy"],
-            told["variants"],
-            told["slots"],
+            columns["policy"],
+            columns["variants"],
+            columns["slots"],
         )
         table.add_row(*map(str, cells))
     return table
@@ -111,13 +120,13 @@ def listing(layouts: list[Layout], now_ms: int) -> Table:
 
 def heading(layout: Layout, now_ms: int) -> str:
     """One line about a layout."""
-    told = row(layout, now_ms)
-    life = f"expires in {told['expires_in_s']:.0f} s" if told["expires_in_s"] > 0 else "expired"
+    columns = row(layout, now_ms)
+    life = f"expires in {columns['expires_in_s']:.0f} s" if columns["expires_in_s"] > 0 else "expired"
     relaxed = f", rules given up: {', '.join(layout.relaxed)}" if layout.relaxed else ""
     fell_back = f", as a guard-rail was crossed: {layout.guard_rail}" if layout.guard_rail else ""
     return (
-        f"{layout.page} for {layout.segment}, version {layout.version}, made {told['age_s']:.1f} s ago, {life}, "
-        f"{layout.policy} with {told['variants']} variants, holdout {layout.holdout_share:.0%}{fell_back}{relaxed}"
+        f"{layout.page} for {layout.segment}, version {layout.version}, made {columns['age_s']:.1f} s ago, {life}, "
+        f"{layout.policy} with {columns['variants']} variants, holdout {layout.holdout_share:.0%}{fell_back}{relaxed}"
     )
 
 

@@ -45,9 +45,14 @@ def posterior_summary(
     `weighted_counts` may be those of an earlier call for the same page and segment.
     """
     weighted_counts = weighted_counts or WeightedCounts(page.candidates, tuple(page.rules.slots))
-    known = statistics_of(segment, state, page, settings, weighted_counts)
-    impressions, clicks, curve, prior = known.impressions, known.clicks, known.examination, known.prior
-    beta = known.posterior()
+    statistics = statistics_of(segment, state, page, settings, weighted_counts)
+    impressions, clicks, curve, prior = (
+        statistics.impressions,
+        statistics.clicks,
+        statistics.examination,
+        statistics.prior,
+    )
+    beta = statistics.posterior()
     low, high = interval(beta.a, beta.b)
     return PosteriorSummary(
         items=page.candidates.items,

@@ -72,9 +72,11 @@ def nearest(
     return best, cosines[best]
 
 
-def ranked(found: PosteriorSummary, similarity: Floats, default: float, question: Question) -> list[tuple[int, float]]:
+def ranked(
+    summary: PosteriorSummary, similarity: Floats, default: float, question: Question
+) -> list[tuple[int, float]]:
     """Rows of `found` with their score: similarity plus what the segment's clicks add; the best `count`."""
-    scores = similarity + question.clicks * np.log(found.mean / default)
+    scores = similarity + question.clicks * np.log(summary.mean / default)
     return [(row, float(scores[row])) for row in np.argsort(-scores, kind="stable")[: question.count].tolist()]
 
 
@@ -85,29 +87,39 @@ def answers(settings: Settings, question: Question, now_ms: int) -> list[Answer]
     rules, generation = declared(catalog, question.page), catalog.embeddings.generation
     if generation is None:
         raise ReshelfError("no item has a vector yet. Run `reshelf encoder`, or `reshelf encoder --once`, first.")
-    asked = _encoded(settings, question.text, generation)
+    vector = _encoded(settings, question.text, generation)
     names = [name for name, item in sorted(catalog.items.items()) if available(item, now_ms)]
-    rows, cosines = nearest(*catalog.embeddings.matrix(names, generation), asked, NEAREST)
+    rows, cosines = nearest(*catalog.embeddings.matrix(names, generation), vector, NEAREST)
     cosine_of = {names[row]: float(cosine) for row, cosine in zip(rows.tolist(), cosines.tolist(), strict=True)}
     candidates = CandidateSet(tuple(sorted(cosine_of)))
     parameters = catalog.parameters.get(rules.page)
-    known = catalog.features_of(parameters, candidates) if parameters else None
-    page = replace(catalog.page(rules.page), candidates=candidates, item_features=known)
-    found = posterior_summary(page, state, question.segment, settings.layouts)
+    item_features = catalog.features_of(parameters, candidates) if parameters else None
+    page = replace(catalog.page(rules.page), candidates=candidates, item_features=item_features)
+    summary = posterior_summary(page, state, question.segment, settings.layouts)
     default = parameters.click_rate if parameters else settings.layouts.click_rate
-    similarity = np.array([cosine_of[name] for name in found.items])
+    similarity = np.array([cosine_of[name] for name in summary.items])
     return [
-        _answer(catalog, found, row, cosine_of, score) for row, score in ranked(found, similarity, default, question)
+        _answer(catalog, summary, row, cosine_of, score)
+        for row, score in ranked(summary, similarity, default, question)
     ]
 
 
-def listing(found: Sequence[Answer]) -> Table:
+def listing(items: Sequence[Answer]) -> Table:
     """Answers, the best first, one a line."""
     head = ("item", "price", "similarity", "click rate", "95 %", "score", "title", "category")
     rows = []
-    for one in found:
-        told = f"{one.click_rate:.2%}", f"{one.low:.2%} - {one.high:.2%}", f"{one.score:.2f}"
-        rows.append((one.item, f"{one.price / 100:,.2f}", f"{one.similarity:.2f}", *told, one.title, one.category))
+    for answer in items:
+        figures = f"{answer.click_rate:.2%}", f"{answer.low:.2%} - {answer.high:.2%}", f"{answer.score:.2f}"
+        rows.append(
+            (
+                answer.item,
+                f"{answer.price / 100:,.2f}",
+                f"{answer.similarity:.2f}",
+                *figures,
+                answer.title,
+                answer.category,
+            )
+        )
     return table(head, rows, spare=2)
 
 
@@ -119,19 +131,19 @@ def _encoded(settings: Settings, text: str, generation: Generation) -> Vectors:
             f"encoder.model: expected the model of most vectors, {generation.name}, got {model.name}@{model.revision}. "
             "Set encoder.model to it, or let `reshelf encoder` renew the vectors first."
         )
-    found = encoder.encode([text])
-    if found.failed:
-        raise ReshelfError(f"the question cannot be encoded: {found.failed[0]}")
-    asked: Vectors = found.vectors[0]
-    return asked
+    encoding = encoder.encode([text])
+    if encoding.failed:
+        raise ReshelfError(f"the question cannot be encoded: {encoding.failed[0]}")
+    vector: Vectors = encoding.vectors[0]
+    return vector
 
 
 def _answer(
-    catalog: CatalogView, found: PosteriorSummary, row: int, cosine_of: dict[str, float], score: float
+    catalog: CatalogView, summary: PosteriorSummary, row: int, cosine_of: dict[str, float], score: float
 ) -> Answer:
-    item = catalog.items[found.items[row]]
-    mean, low, high = (round(float(one[row]), 6) for one in (found.mean, found.low, found.high))
-    similarity, clicks = round(cosine_of[item.item], 4), float(found.clicks[row])
+    item = catalog.items[summary.items[row]]
+    mean, low, high = (round(float(column[row]), 6) for column in (summary.mean, summary.low, summary.high))
+    similarity, clicks = round(cosine_of[item.item], 4), float(summary.clicks[row])
     return Answer(
         item.item, item.title, item.category, item.price, similarity, mean, low, high, clicks, round(score, 4)
     )

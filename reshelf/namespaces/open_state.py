@@ -64,5 +64,4 @@ def settings_of(settings: Settings, manifest: Manifest) -> Settings:
             f"experiment.since_ms: expected 0, as namespace {manifest.namespace!r} has one bucket for all time "
             f"(fold.bucket_ms 0), got {since}. Set it to 0, or replay into a namespace with buckets."
         )
-    redis = settings.redis.model_copy(update={"namespace": manifest.namespace, "groups": manifest.groups})
-    return settings.model_copy(update={"redis": redis, "fold": fold})
+    return settings.changed(redis={"namespace": manifest.namespace, "groups": manifest.groups}, fold=fold)

@@ -85,13 +85,13 @@ async def _run(settings: Settings, source: Source, options: Options, begin: Begi
         await _refuse_live(client, settings, options.namespace)
         manifest = await _opened(client, settings, options, starts)
         store = Store(client, options.namespace, settings.redis.groups)
-        wanted = {tp: max(end, starts[tp]) for tp, end in ends.items() if tp.topic in FOLDED}
-        left = await _left(store, manifest, wanted)
+        targets = {tp: max(end, starts[tp]) for tp, end in ends.items() if tp.topic in FOLDED}
+        left = await _left(store, manifest, targets)
         began = time.monotonic()
-        applied = await replay(source, store, manifest, wanted, settings.fold, begin(left, "replay"))
+        applied = await replay(source, store, manifest, targets, settings.fold, begin(left, "replay"))
         gone = {str(tp): first for tp, (first, _) in bounds.items() if first and starts[tp] == first}
         return Replayed(
-            options.namespace, applied, time.monotonic() - began, gone, manifest.starts, _listed(wanted, FOLDED)
+            options.namespace, applied, time.monotonic() - began, gone, manifest.starts, _listed(targets, FOLDED)
         )
     finally:
         await client.aclose()
@@ -107,14 +107,14 @@ async def _refuse_live(client: Redis, settings: Settings, namespace: str) -> Non
 
 def windows(settings: Settings, window_ms: int | None) -> PageWindows:
     """The windows that pages declare now, or `window_ms` for all of them."""
-    found = PageWindows(window_ms or settings.attribution.window_ms)
+    page_windows = PageWindows(window_ms or settings.attribution.window_ms)
     if not window_ms:
-        asyncio.run(_declared(settings, found))
-    return found
+        asyncio.run(_declared(settings, page_windows))
+    return page_windows
 
 
-async def _declared(settings: Settings, found: PageWindows) -> None:
-    reader = RulesReader(settings.kafka, found)
+async def _declared(settings: Settings, page_windows: PageWindows) -> None:
+    reader = RulesReader(settings.kafka, page_windows)
     try:
         await reader.start()
     finally:
@@ -149,20 +149,20 @@ async def _opened(
 ) -> Manifest:
     namespace, begin, listed = options.namespace, options.begin, _listed(starts, ALL)
     shape = _shape(settings, options.windows)
-    wanted = manifest_of(namespace, settings.kafka.prefix, listed, settings.redis.groups, settings.fold, shape)
-    made = await agree(client, wanted)
+    expected = manifest_of(namespace, settings.kafka.prefix, listed, settings.redis.groups, settings.fold, shape)
+    manifest = await agree(client, expected)
     if options.windows:
-        _refuse_renumbered(namespace, made.starts, listed)
+        _refuse_renumbered(namespace, manifest.starts, listed)
     # The log's beginning moves with retention: a replay that was begun there goes on all the same.
-    moved = begin == BEGINNING and all(a >= b for t in ALL for a, b in zip(listed[t], made.starts[t], strict=True))
-    if made.starts != listed and not moved:
-        topic = next(t for t in ALL if made.starts[t] != listed[t])
-        then, now = (", ".join(map(str, starts[topic])) for starts in (made.starts, listed))
+    moved = begin == BEGINNING and all(a >= b for t in ALL for a, b in zip(listed[t], manifest.starts[t], strict=True))
+    if manifest.starts != listed and not moved:
+        topic = next(t for t in ALL if manifest.starts[t] != listed[t])
+        then, now = (", ".join(map(str, starts[topic])) for starts in (manifest.starts, listed))
         raise BadSettings(
             f"--into: namespace {namespace!r} was begun from other offsets ({topic} at {then}, now at {now}). "
             "Give the same --from to go on, or another name."
         )
-    return made
+    return manifest
 
 
 def _refuse_renumbered(namespace: str, begun: Starts, now: Starts) -> None:
@@ -193,8 +193,8 @@ def _places(source: Source, bounds: Mapping[TopicPartition, Span], word: str, si
         return {tp: span[side] for tp, span in bounds.items()}
     number = _number(name, word)
     if number >= LARGEST_OFFSET:
-        found = source.at_time(ALL, number)
-        return {tp: found.get(tp, span[1]) for tp, span in bounds.items()}
+        offsets = source.at_time(ALL, number)
+        return {tp: offsets.get(tp, span[1]) for tp, span in bounds.items()}
     return {tp: min(max(number, span[0]), span[1]) for tp, span in bounds.items()}
 
 
@@ -212,20 +212,20 @@ def _number(name: str, word: str) -> int:
 
 
 def _listed(places: Mapping[TopicPartition, int], topics: tuple[str, ...]) -> Starts:
-    found: Starts = {topic: [] for topic in topics}
+    offsets: Starts = {topic: [] for topic in topics}
     for tp in sorted(places):
-        if tp.topic in found:
-            found[tp.topic].append(places[tp])
-    return found
+        if tp.topic in offsets:
+            offsets[tp.topic].append(places[tp])
+    return offsets
 
 
 async def behind(settings: Settings, namespace: str, source: Source) -> int:
     """How many records of the log a namespace has not applied; raises `StateAttention` without one."""
     client = redis_client(settings.redis)
     try:
-        made = await read(client, namespace)
+        manifest = await read(client, namespace)
         ends = {tp: end for tp, (_, end) in source.bounds(FOLDED).items()}
-        return await _left(Store(client, namespace, made.groups), made, ends)
+        return await _left(Store(client, namespace, manifest.groups), manifest, ends)
     finally:
         await client.aclose()
 

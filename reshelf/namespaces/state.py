@@ -37,8 +37,8 @@ class Compared:
 
 async def rows(settings: Settings, namespace: str) -> list[Row]:
     """The canonical export of a namespace; raises `StateAttention` where there is none."""
-    (found,) = await _rows(settings, [namespace])
-    return found
+    (export,) = await _rows(settings, [namespace])
+    return export
 
 
 async def _rows(settings: Settings, namespaces: Sequence[str]) -> list[list[Row]]:
@@ -46,19 +46,19 @@ async def _rows(settings: Settings, namespaces: Sequence[str]) -> list[list[Row]
     client = redis_client(settings.redis)
     try:
         manifests = [await manifest.read(client, namespace) for namespace in namespaces]
-        stores = [Store(client, made.namespace, made.groups) for made in manifests]
+        stores = [Store(client, each.namespace, each.groups) for each in manifests]
         latest = max([await export.log_time(*pair) for pair in zip(stores, manifests, strict=True)])
         return [await export.rows(*pair, latest) for pair in zip(stores, manifests, strict=True)]
     finally:
         await client.aclose()
 
 
-def compared(settings: Settings, one: str, other: str) -> Compared:
+def compared(settings: Settings, name: str, other: str) -> Compared:
     """Two namespaces, row for row."""
-    first, second = ({tuple(row) for row in those} for those in asyncio.run(_rows(settings, [one, other])))
+    first, second = ({tuple(row) for row in those} for those in asyncio.run(_rows(settings, [name, other])))
     left, right = sorted(first - second, key=str), sorted(second - first, key=str)
-    shown = [[list(row) for row in those[:SHOWN]] for those in (left, right)]
-    return Compared(len(first & second), max(len(left), len(right)), *shown)
+    examples = [[list(row) for row in those[:SHOWN]] for those in (left, right)]
+    return Compared(len(first & second), max(len(left), len(right)), *examples)
 
 
 def swapped(settings: Settings, namespace: str, max_behind: int, skip_dead_letters: bool = False) -> str:
@@ -75,20 +75,20 @@ def swapped(settings: Settings, namespace: str, max_behind: int, skip_dead_lette
 async def _swapped(settings: Settings, namespace: str, max_behind: int, skip_dead_letters: bool) -> str:
     client = redis_client(settings.redis)
     try:
-        made = await manifest.read(client, namespace)
-        if made.fold != settings.fold.model_dump() or made.groups != settings.redis.groups:
+        target = await manifest.read(client, namespace)
+        if target.fold != settings.fold.model_dump() or target.groups != settings.redis.groups:
             raise BadSettings(
                 f"namespace {namespace!r} was made with other settings than these (redis.groups or fold): "
                 "put them into the workers' settings first, or they will refuse it"
             )
-        if made.attribution:
+        if target.attribution:
             raise BadSettings(
                 f"namespace {namespace!r} holds conversions that were decided anew, and workers would go on with those "
                 "of events-conversions. Replay without --reattribute into another to switch to that."
             )
         used = await _used(client, settings)
         if used is not None:
-            _check_start(settings, made, used)
+            _check_start(settings, target, used)
         lag = await behind(settings, namespace, KafkaSource(settings.kafka))
         if lag > max_behind:
             raise BadSettings(
@@ -97,8 +97,8 @@ async def _swapped(settings: Settings, namespace: str, max_behind: int, skip_dea
             )
         if used is not None and used.namespace != namespace:
             if not skip_dead_letters:
-                await _check_letters(client, made, used)
-            await hand_dead_letters_over(client, used, made)
+                await _check_letters(client, target, used)
+            await hand_dead_letters_over(client, used, target)
         return await switch(client, settings.redis.namespace, namespace)
     finally:
         await client.aclose()
@@ -110,39 +110,39 @@ async def _used(client: Redis, settings: Settings) -> manifest.Manifest | None:
     return None if stored is None else msgspec.json.decode(stored, type=manifest.Manifest)
 
 
-async def _check_letters(client: Redis, made: manifest.Manifest, used: manifest.Manifest) -> None:
+async def _check_letters(client: Redis, target: manifest.Manifest, used: manifest.Manifest) -> None:
     """A replay dead-letters nothing, so what it has passed must have been dead-lettered by the workers."""
-    passed, dead_lettered = await _passed(client, made), await _passed(client, used)
+    passed, dead_lettered = await _passed(client, target), await _passed(client, used)
     left = sum(max(0, offset - dead_lettered.get(tp, offset)) for tp, offset in passed.items())
     if left:
         raise BadSettings(
-            f"workers have yet to read {left:,} records that {made.namespace!r} has applied, and what is invalid among "
-            "them would never get to dead-letters: let workers catch up first, or do without with --skip-dead-letters"
+            f"workers have yet to read {left:,} records that {target.namespace!r} has applied, and what is invalid "
+            "among them would never get to dead-letters. Let workers catch up first, or use --skip-dead-letters"
         )
 
 
-async def _passed(client: Redis, made: manifest.Manifest) -> dict[TopicPartition, int]:
-    """Up to where each partition was dead-lettered, where workers did it: its home group tells."""
-    store, passed = Store(client, made.namespace, made.groups), {}
+async def _passed(client: Redis, target: manifest.Manifest) -> dict[TopicPartition, int]:
+    """Up to where each partition was dead-lettered, where workers did it: its home group says it."""
+    store, passed = Store(client, target.namespace, target.groups), {}
     for topic in FOLDED:
-        for partition, start in enumerate(made.starts[topic]):
+        for partition, start in enumerate(target.starts[topic]):
             tp = TopicPartition(topic, partition)
-            passed[tp] = (await store.watermarks(tp, start))[keys.home_group(tp, made.groups)].offset
+            passed[tp] = (await store.watermarks(tp, start))[keys.home_group(tp, target.groups)].offset
     return passed
 
 
-def _check_start(settings: Settings, made: manifest.Manifest, used: manifest.Manifest) -> None:
+def _check_start(settings: Settings, target: manifest.Manifest, used: manifest.Manifest) -> None:
     """Attribution in a namespace that begins later would not find decisions of before, and make them again."""
     name, begun = settings.redis.namespace, used.starts
-    log = KafkaSource(settings.kafka).bounds(list(made.starts))
+    log = KafkaSource(settings.kafka).bounds(list(target.starts))
     late = [
         f"{topic}/{partition} begins at {start}, expected at most {max(first, before)}"
-        for topic, starts in made.starts.items()
+        for topic, starts in target.starts.items()
         for partition, (start, before) in enumerate(zip(starts, begun.get(topic, []), strict=False))
         if start > max(first := log.get(TopicPartition(topic, partition), (0, 0))[0], before)
     ]
     if late:
         raise BadSettings(
-            f"namespace {made.namespace!r} begins later in the log than the one that {name!r} stands for: {late[0]}"
+            f"namespace {target.namespace!r} begins later in the log than the one that {name!r} stands for: {late[0]}"
             f"{' and others' if late[1:] else ''}. Replay --from beginning to switch workers to the result."
         )

@@ -1,13 +1,13 @@
-"""What this package starts: children, embedded servers, and the parts of a worker.
+"""What this package starts: children, embedded servers, and the roles of a worker.
 
 - `children`: children of this process: they die with it, and answer before they count as started
-- `encoder`: the encoder worker with the clients of the settings, until it is told to stop
+- `encoder`: the encoder worker with the clients of the settings, until a signal stops it
 - `encoder_health`: `/live`, `/ready` and `/metrics` of the encoder, answered by a thread of their
   own: the model blocks the main one
 - `parallel`: the same work on many tasks, in processes of their own
-- `parts`: the parts of a worker by name, and the consumer groups that they are members of
 - `redis_cluster`: a Redis Cluster on this machine, for drills and tests: primaries with one
   replica each, which fail over
-- `roles`: the parts of a worker, each a process of its own, and the parent that watches them
+- `roles`: the roles of a worker by name, each a process of its own, their consumer groups, and the
+  parent that watches them
 - `servers`: broker and Redis started by ourselves, for one command or one test run
 """

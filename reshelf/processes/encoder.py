@@ -1,4 +1,4 @@
-"""The encoder worker with the clients of the settings, until it is told to stop."""
+"""The encoder worker with the clients of the settings, until a signal stops it."""
 
 from __future__ import annotations
 
@@ -76,14 +76,14 @@ def run(settings: Settings, once: bool) -> dict[str, Any]:
 @contextmanager
 def _stopping() -> Iterator[Callable[[], bool]]:
     """Whether SIGINT or SIGTERM came within the block."""
-    asked: list[int] = []
+    signals: list[int] = []
 
-    def ask(number: int, frame: FrameType | None) -> None:
-        asked.append(number)
+    def note(number: int, frame: FrameType | None) -> None:
+        signals.append(number)
 
-    before = {name: signal.signal(name, ask) for name in (signal.SIGINT, signal.SIGTERM)}
+    before = {name: signal.signal(name, note) for name in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: bool(asked)
+        yield lambda: bool(signals)
     finally:
         for name, handler in before.items():
             signal.signal(name, handler)

@@ -39,9 +39,9 @@ class EncoderVitals:
         return Health(live, live, reasons, {})
 
     def samples(self) -> list[Sample]:
-        """What the encoder tells Prometheus."""
-        told = [] if self.worker is None else of_counts(self.worker.counts, self.worker.waiting)
-        return [*of_health(self.health()), *told, *REGISTRY.samples()]
+        """What the encoder exposes to Prometheus."""
+        metrics = [] if self.worker is None else of_counts(self.worker.counts, self.worker.waiting)
+        return [*of_health(self.health()), *metrics, *REGISTRY.samples()]
 
 
 def of_counts(counts: Counts, waiting: int) -> list[Sample]:
@@ -65,7 +65,7 @@ def answering(settings: HealthSettings, vitals: EncoderVitals) -> Iterator[None]
             async with server:
                 up.set_result(None)
                 await ended.wait()
-        except Exception as error:  # noqa: BLE001  whoever starts the server is told
+        except Exception as error:  # noqa: BLE001  the caller that starts the server reports it
             up.set_exception(error)
 
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), name="health", daemon=True)

@@ -15,7 +15,7 @@ from reshelf.processes.servers import redis_server
 
 SLOTS = 16_384
 NODE_TIMEOUT_MS = 2_000
-"""A primary silent for so long is replaced by its replica."""
+"""How long a primary is silent before its replica replaces it."""
 START_S = 20.0
 
 
@@ -52,16 +52,16 @@ class Node:
         assert self.port is not None
         return redis.Redis(port=self.port, socket_timeout=3, socket_connect_timeout=1, protocol=2)
 
-    def asked(self, *command: str) -> Any:
+    def execute(self, *command: str) -> Any:
         """What the node answers to one command."""
         with self.client() as client:
             return client.execute_command(*command)
 
     def identity(self) -> str:
-        return _text(self.asked("CLUSTER", "MYID"))
+        return _text(self.execute("CLUSTER", "MYID"))
 
     def meet(self, other: Node) -> None:
-        self.asked("CLUSTER", "MEET", "127.0.0.1", str(other.port), str(other._bus))
+        self.execute("CLUSTER", "MEET", "127.0.0.1", str(other.port), str(other._bus))
 
 
 class RedisCluster:
@@ -83,12 +83,12 @@ class RedisCluster:
         first, heads = self.nodes[0], self.nodes[: self._primaries]
         for number, head in enumerate(heads):
             low, high = (SLOTS * at // self._primaries for at in (number, number + 1))
-            head.asked("CLUSTER", "ADDSLOTSRANGE", str(low), str(high - 1))
+            head.execute("CLUSTER", "ADDSLOTSRANGE", str(low), str(high - 1))
         for node in self.nodes[1:]:
             first.meet(node)
-        _until("the nodes to meet", lambda: all(_known(node) == len(self.nodes) for node in self.nodes))
+        _until("the nodes to meet", lambda: all(_count_known_nodes(node) == len(self.nodes) for node in self.nodes))
         for replica, head in zip(self.nodes[self._primaries :], heads, strict=True):
-            replica.asked("CLUSTER", "REPLICATE", head.identity())
+            replica.execute("CLUSTER", "REPLICATE", head.identity())
         self.settle()
 
     def settle(self) -> None:
@@ -113,7 +113,7 @@ class RedisCluster:
         """A replica takes its primary's place by force: what had not reached it is lost."""
         among = [node for node in self.nodes if node.runs and _info(node).get("role") == "slave"]
         if among:
-            among[pick % len(among)].asked("CLUSTER", "FAILOVER", "TAKEOVER")
+            among[pick % len(among)].execute("CLUSTER", "FAILOVER", "TAKEOVER")
 
     def stop(self, *, kill: bool = True) -> None:
         for node in self.nodes:
@@ -136,12 +136,12 @@ def _info(node: Node) -> dict[str, Any]:
         return dict(client.info("replication"))
 
 
-def _known(node: Node) -> int:
-    return len(_text(node.asked("CLUSTER", "NODES")).splitlines())
+def _count_known_nodes(node: Node) -> int:
+    return len(_text(node.execute("CLUSTER", "NODES")).splitlines())
 
 
 def _well(node: Node) -> bool:
-    if not node.runs or "cluster_state:ok" not in _text(node.asked("CLUSTER", "INFO")):
+    if not node.runs or "cluster_state:ok" not in _text(node.execute("CLUSTER", "INFO")):
         return False
     info = _info(node)
     return bool(info.get("connected_slaves")) if info["role"] == "master" else info["master_link_status"] == "up"

@@ -1,4 +1,4 @@
-"""The parts of a worker, each a process of its own, and the parent that watches them."""
+"""The roles of a worker by name, each a process of its own, their consumer groups, and the parent that watches them."""
 
 from __future__ import annotations
 
@@ -9,44 +9,53 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from types import FrameType
-
-import faust
+from typing import TYPE_CHECKING
 
 from reshelf.settings import Settings, as_environment
 from schemas.errors import ReshelfError
 from streams.state.alias import wait_for_namespace, watch_alias
-from streams.transport import end_process, run_app
 
+if TYPE_CHECKING:
+    import faust
+
+ROLES = ("learner", "attribution", "fitter", "layouts")
 _STOP_WAIT_S = 12.0
 _WATCH_S = 0.1
 
 
-class PartEnded(ReshelfError):
-    """A part of the worker ended although nobody asked it to."""
+class RoleEnded(ReshelfError):
+    """A role of the worker ended although nobody stopped it."""
 
 
-def run_role(role: str, settings: Settings, loglevel: str = "INFO", asked: Callable[[], bool] = lambda: False) -> int:
-    """Run one part in this process until SIGINT or SIGTERM; the exit status.
+def groups_of(prefix: str, namespace: str) -> dict[str, str]:
+    """The role of each consumer group of a namespace's workers; topics' names begin with `prefix`."""
+    return {f"{prefix}{role}-{namespace}": role for role in ROLES}
 
-    `asked` says whether SIGTERM came before anybody heard it.  It ends with status 1
-    when its namespace's name comes to stand for another.
+
+def run_role(
+    role: str, settings: Settings, loglevel: str = "INFO", terminated: Callable[[], bool] = lambda: False
+) -> int:
+    """Run one role in this process until SIGINT or SIGTERM, and give the exit status.
+
+    `terminated` says whether SIGTERM came before this process handled it.  The role ends with
+    status 1 when its namespace's name comes to stand for another.
     """
+    from streams.transport import end_process, run_app  # Faust takes half a second, and most users want names alone
 
     app_of = _imported(role)
 
     async def make() -> faust.App:
-        if asked():
+        if terminated():
             os.kill(os.getpid(), signal.SIGTERM)
         namespace = await wait_for_namespace(settings.redis)
         watch_alias(settings.redis, namespace, end_process)
-        redis = settings.redis.model_copy(update={"namespace": namespace})
-        return await app_of(settings.model_copy(update={"redis": redis}))()
+        return await app_of(settings.changed(redis={"namespace": namespace}))()
 
     return run_app(make, settings.health, loglevel)
 
 
 def _imported(role: str) -> Callable[[Settings], Callable[[], Awaitable[faust.App]]]:
-    """How a part's app is made of settings; what the others import takes half a second that it need not wait for."""
+    """How a role's app is made of settings; what the others import takes half a second that it need not wait for."""
     match role:
         case "learner":
             from streams.learner.agent import learner_app
@@ -67,24 +76,24 @@ def _imported(role: str) -> Callable[[Settings], Callable[[], Awaitable[faust.Ap
 
 
 def run_roles(roles: Sequence[str], settings: Settings) -> int:
-    """Run parts as processes of their own until SIGINT or SIGTERM.
+    """Run roles as processes of their own until SIGINT or SIGTERM.
 
-    Raises `PartEnded` when one ends by itself, after the others were stopped:
+    Raises `RoleEnded` when one ends by itself, after the others were stopped:
     the supervisor of this process starts all of them again.
     """
     stopping = _Stopping()
     children = {
-        # Ctrl-C reaches a process group: the parts are told by us, once they listen.
+        # Ctrl-C reaches a process group: we pass it on to the roles, once they listen.
         role: subprocess.Popen(
-            _command(role), env=os.environ | as_environment(of_part(settings, number)), process_group=0
+            _command(role), env=os.environ | as_environment(of_role(settings, number)), process_group=0
         )
         for number, role in enumerate(roles)
     }
     try:
-        while not stopping.asked:
+        while not stopping.requested:
             for role, child in children.items():
                 if (status := child.poll()) is not None:
-                    raise PartEnded(_ending(role, status))
+                    raise RoleEnded(_ending(role, status))
             time.sleep(_WATCH_S)
         return 0
     finally:
@@ -100,20 +109,20 @@ def _ending(role: str, status: int) -> str:
 
 class _Stopping:
     def __init__(self) -> None:
-        self.asked = False
+        self.requested = False
         for name in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(name, self._ask)
+            signal.signal(name, self._request)
 
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        self.asked = True
+    def _request(self, number: int, frame: FrameType | None) -> None:
+        self.requested = True
 
 
-def of_part(settings: Settings, number: int) -> Settings:
-    """The settings of a part: each tells of its health on a port of its own."""
+def of_role(settings: Settings, number: int) -> Settings:
+    """The settings of a role: each reports its health on a port of its own."""
     port = settings.health.port
     if not port:
         return settings
-    return settings.model_copy(update={"health": settings.health.model_copy(update={"port": port + number})})
+    return settings.changed(health={"port": port + number})
 
 
 def _command(role: str) -> list[str]:

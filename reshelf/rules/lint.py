@@ -15,18 +15,18 @@ def lint(page: PageRules, catalog: Mapping[str, CatalogItem]) -> list[str]:
     """In words, the names in a page that no item of the catalog has; none where there is no catalog yet."""
     if not catalog:
         return []
-    known = _known(page, catalog)
-    found = list(_missing("candidates", page.candidates, known))
+    names = _names(page, catalog)
+    warnings = list(_missing("candidates", page.candidates, names))
     for rule in page.rules:
-        if isinstance(rule, Pin) and rule.item not in known["items"]:
-            found.append(f"{rule.name}: the catalog has no item {rule.item}, so the pin waits until it has")
+        if isinstance(rule, Pin) and rule.item not in names["items"]:
+            warnings.append(f"{rule.name}: the catalog has no item {rule.item}, so the pin waits until it has")
         match = getattr(rule, "match", None)
         if match is not None:
-            found += _missing(rule.name, match, known)
-    return found
+            warnings += _missing(rule.name, match, names)
+    return warnings
 
 
-def _known(page: PageRules, catalog: Mapping[str, CatalogItem]) -> dict[str, set[str]]:
+def _names(page: PageRules, catalog: Mapping[str, CatalogItem]) -> dict[str, set[str]]:
     items = catalog.values()
     return {
         "items": {*catalog, *page.blocks},
@@ -36,8 +36,8 @@ def _known(page: PageRules, catalog: Mapping[str, CatalogItem]) -> dict[str, set
     }
 
 
-def _missing(where: str, named: Candidates | Match, known: Mapping[str, set[str]]) -> Iterator[str]:
+def _missing(where: str, named: Candidates | Match, names: Mapping[str, set[str]]) -> Iterator[str]:
     for kind in NAMES:
-        wanted: Sequence[str] = getattr(named, kind)
-        if missing := [name for name in wanted if name not in known[kind]]:
+        values: Sequence[str] = getattr(named, kind)
+        if missing := [name for name in values if name not in names[kind]]:
             yield f"{where}: no item of the catalog fits {kind}: {', '.join(missing)}"

@@ -39,10 +39,10 @@ def publish(kafka: KafkaSettings, pages: list[PageRules], author: str, reason: s
     no number is given twice, even where `page-rules` was lost.
     """
     told_now = list(_all(kafka, PAGE_RULES))
-    known, numbers = _newest(told_now), _last_versions([*_all(kafka, PAGE_RULES_HISTORY), *told_now])
-    differing = [page for page in pages if page.page not in known or _declared(known[page.page]) != _declared(page)]
-    told = {"author": author, "reason": reason, "published_at": now_ms}
-    changed = [msgspec.structs.replace(page, version=numbers.get(page.page, 0) + 1, **told) for page in differing]
+    current, numbers = _newest(told_now), _last_versions([*_all(kafka, PAGE_RULES_HISTORY), *told_now])
+    differing = [page for page in pages if page.page not in current or _declared(current[page.page]) != _declared(page)]
+    stamp = {"author": author, "reason": reason, "published_at": now_ms}
+    changed = [msgspec.structs.replace(page, version=numbers.get(page.page, 0) + 1, **stamp) for page in differing]
     for topic in (PAGE_RULES_HISTORY, PAGE_RULES):
         deliver(kafka, topic, [(encode_key(topic, page.page), encode(page)) for page in changed])
     return changed
@@ -62,26 +62,26 @@ def roll_back(kafka: KafkaSettings, page: str, version: int | None, author: str,
     versions = history(kafka, page)
     if not versions:
         raise undeclared(page, newest(kafka))
-    wanted = version if version is not None else (versions[-2].version if len(versions) > 1 else 0)
-    found = next((one for one in versions if one.version == wanted), None)
-    if found is None:
-        kept = ", ".join(str(one.version) for one in versions)
+    number = version if version is not None else (versions[-2].version if len(versions) > 1 else 0)
+    earlier = next((candidate for candidate in versions if candidate.version == number), None)
+    if earlier is None:
+        numbers = ", ".join(str(candidate.version) for candidate in versions)
         raise BadSettings(
-            f"no version {wanted or 'before the newest'} of page {page!r} to go back to; kept are: {kept}"
+            f"no version {number or 'before the newest'} of page {page!r} to go back to; kept are: {numbers}"
         )
-    told = f"back to version {found.version}" + (f": {reason}" if reason else "")
-    published = publish(kafka, [found], author, told[:256], now_ms)
+    explanation = f"back to version {earlier.version}" + (f": {reason}" if reason else "")
+    published = publish(kafka, [earlier], author, explanation[:256], now_ms)
     return published[0] if published else versions[-1]
 
 
 def _newest(records: Iterable[tuple[str, PageRules | None]]) -> dict[str, PageRules]:
-    found: dict[str, PageRules] = {}
+    by_page: dict[str, PageRules] = {}
     for page, rules in records:
         if rules is None:
-            found.pop(page, None)
+            by_page.pop(page, None)
         else:
-            found[page] = rules
-    return dict(sorted(found.items()))
+            by_page[page] = rules
+    return dict(sorted(by_page.items()))
 
 
 def _last_versions(records: Iterable[tuple[str, PageRules | None]]) -> dict[str, int]:

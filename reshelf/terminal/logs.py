@@ -16,7 +16,7 @@ class JsonLines(logging.Formatter):
     """One JSON object for each record: time (UTC), level, logger, process, message, and the error if there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
-        told: dict[str, Any] = {
+        content: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
@@ -24,8 +24,8 @@ class JsonLines(logging.Formatter):
             "message": record.getMessage().encode(errors="backslashreplace").decode(),
         }
         if record.exc_info:
-            told["error"] = self.formatException(record.exc_info)
-        return orjson.dumps(told, default=str).decode()
+            content["error"] = self.formatException(record.exc_info)
+        return orjson.dumps(content, default=str).decode()
 
 
 def arrange(form: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 Begin = Callable[[int, str], Callable[[int], None]]
-"""Told how many steps of what there are; gives what is told of each."""
+"""Takes how many steps of what there are, and gives a function to call after each."""
 
 
 @contextmanager
@@ -21,10 +21,10 @@ def progress(hidden: bool, speed: str = "") -> Iterator[Begin]:
     console = Console(stderr=True)
     columns: list[ProgressColumn] = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
     columns += [TextColumn(f"{{task.speed:{speed}}}/s")] if speed else []
-    with Progress(*columns, TimeRemainingColumn(), console=console, disable=hidden or not console.is_terminal) as shown:
+    with Progress(*columns, TimeRemainingColumn(), console=console, disable=hidden or not console.is_terminal) as bar:
 
         def begin(total: int, what: str) -> Callable[[int], None]:
-            task = shown.add_task(what, total=total)
-            return lambda count: shown.advance(task, count)
+            task = bar.add_task(what, total=total)
+            return lambda count: bar.advance(task, count)
 
         yield begin

@@ -21,10 +21,10 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], spare: int = 0) ->
         Column(name, no_wrap=True, min_width=max(map(cell_len, (name, *(row[at] for row in rows)))))
         for at, name in enumerate(head[:whole])
     ]
-    made = Table(*columns, *head[whole:], box=None)
+    grid = Table(*columns, *head[whole:], box=None)
     for row in rows:
-        made.add_row(*row[:whole], *(Text(cell, no_wrap=True, overflow="ellipsis") for cell in row[whole:]))
-    return made
+        grid.add_row(*row[:whole], *(Text(cell, no_wrap=True, overflow="ellipsis") for cell in row[whole:]))
+    return grid
 
 
 def show(what: RenderableType) -> None:

@@ -70,15 +70,15 @@ def apply(kafka: KafkaSettings, *, imported: bool = False) -> Applied:
     Raises `Transient` when no broker answers and `ReshelfError` when a topic is refused.
     """
     admin = AdminClient(confluent_admin_config(kafka))
-    known = _metadata(admin, kafka).topics
-    missing = [topic for topic in TOPICS if kafka.prefix + topic.name not in known]
+    existing = _metadata(admin, kafka).topics
+    missing = [topic for topic in TOPICS if kafka.prefix + topic.name not in existing]
     created = _create(admin, kafka, missing, imported)
     end = time.monotonic() + TIMEOUT_S
-    found = _states(admin, kafka, imported)
-    while time.monotonic() < end and not all(state.exists for state in found):
+    topic_states = _states(admin, kafka, imported)
+    while time.monotonic() < end and not all(state.exists for state in topic_states):
         time.sleep(0.1)  # a broker answers from what it has heard of so far
-        found = _states(admin, kafka, imported)
-    return Applied(created, found)
+        topic_states = _states(admin, kafka, imported)
+    return Applied(created, topic_states)
 
 
 def states(kafka: KafkaSettings, *, imported: bool = False) -> tuple[TopicState, ...]:
@@ -89,7 +89,7 @@ def states(kafka: KafkaSettings, *, imported: bool = False) -> tuple[TopicState,
 def _create(admin: AdminClient, kafka: KafkaSettings, missing: Sequence[Topic], imported: bool) -> tuple[str, ...]:
     if not missing:
         return ()
-    made: dict[str, Future[None]] = admin.create_topics(
+    futures: dict[str, Future[None]] = admin.create_topics(
         [
             NewTopic(
                 kafka.prefix + topic.name,
@@ -101,7 +101,7 @@ def _create(admin: AdminClient, kafka: KafkaSettings, missing: Sequence[Topic], 
         ],
         request_timeout=TIMEOUT_S,
     )
-    return tuple(name for name, done in made.items() if _was_created(name, done, kafka))
+    return tuple(name for name, done in futures.items() if _was_created(name, done, kafka))
 
 
 def _was_created(name: str, done: Future[None], kafka: KafkaSettings) -> bool:
@@ -120,22 +120,22 @@ def _was_created(name: str, done: Future[None], kafka: KafkaSettings) -> bool:
 
 
 def _states(admin: AdminClient, kafka: KafkaSettings, imported: bool) -> tuple[TopicState, ...]:
-    known = _metadata(admin, kafka).topics
-    configs = _configs(admin, [kafka.prefix + t.name for t in TOPICS if kafka.prefix + t.name in known])
-    return tuple(_state(topic, kafka, known, configs, imported) for topic in TOPICS)
+    existing = _metadata(admin, kafka).topics
+    configs = _configs(admin, [kafka.prefix + t.name for t in TOPICS if kafka.prefix + t.name in existing])
+    return tuple(_state(topic, kafka, existing, configs, imported) for topic in TOPICS)
 
 
 def _state(
     topic: Topic,
     kafka: KafkaSettings,
-    known: Mapping[str, TopicMetadata],
+    existing: Mapping[str, TopicMetadata],
     configs: Mapping[str, Mapping[str, str]],
     imported: bool,
 ) -> TopicState:
     name = kafka.prefix + topic.name
-    if name not in known or name not in configs:
+    if name not in existing or name not in configs:
         return TopicState(topic, name, 0, 0, {}, ("it is missing",))
-    partitions = known[name].partitions
+    partitions = existing[name].partitions
     copies = min((len(partition.replicas) for partition in partitions.values()), default=0)
     config = configs.get(name, {})
     differences = [
@@ -161,14 +161,14 @@ def _metadata(admin: AdminClient, kafka: KafkaSettings) -> ClusterMetadata:
 
 
 def _configs(admin: AdminClient, names: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Configuration of the topics that the broker knows; empty where it tells none (as the embedded one)."""
+    """Configuration of the topics that the broker knows; empty where it reports none (as the embedded one)."""
     if not names:
         return {}
     resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
     answers: Mapping[ConfigResource, Future[Mapping[str, Any]]] = admin.describe_configs(
         resources, request_timeout=TIMEOUT_S
     )
-    found: dict[str, dict[str, str]] = {}
+    configs: dict[str, dict[str, str]] = {}
     for resource, answer in answers.items():
         try:
             entries = answer.result(TIMEOUT_S + 5)
@@ -176,5 +176,5 @@ def _configs(admin: AdminClient, names: Sequence[str]) -> dict[str, dict[str, st
             if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 continue
             entries = {}
-        found[resource.name] = {key: str(entry.value) for key, entry in entries.items()}
-    return found
+        configs[resource.name] = {key: str(entry.value) for key, entry in entries.items()}
+    return configs

@@ -116,13 +116,13 @@ def _require(producer: Producer, kafka: KafkaSettings, topic: Topic) -> None:
     """The topic is there: brokers exist that would create it without its settings."""
     name = kafka.prefix + topic.name
     try:
-        known = producer.list_topics(timeout=METADATA_S).topics
+        existing = producer.list_topics(timeout=METADATA_S).topics
     except KafkaException as error:
         raise Transient(
             f"Kafka at {kafka.bootstrap} does not answer: {error.args[0].str()}. "
             "Check kafka.bootstrap and that the brokers run; nothing was published."
         ) from None
-    if name not in known:
+    if name not in existing:
         raise ReshelfError(f"topic {name} is not there; run `reshelf topics apply`, or check kafka.prefix")
 
 
@@ -142,11 +142,11 @@ def _produce(producer: Producer, topic: str, line: Line, refused: list[str]) -> 
 
 
 def _delivered(number: int, refused: list[str]) -> Callable[[KafkaError | None, Message], None]:
-    def told(error: KafkaError | None, _: Message) -> None:
+    def on_delivery(error: KafkaError | None, _: Message) -> None:
         if error is not None:
             refused.append(f"line {number}: {error.str()}")
 
-    return told
+    return on_delivery
 
 
 def _numbered(lines: BinaryIO) -> Iterator[tuple[int, bytes]]:

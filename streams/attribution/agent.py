@@ -38,7 +38,7 @@ from streams.worker import Worker, open_worker
 log = logging.getLogger("reshelf")
 TOPICS = (CLICKS, PURCHASES)
 HELD_RECORDS = 50_000
-"""A topic is paused when so many of its records wait for the other one."""
+"""How many records of a topic may wait for the other one before it is paused."""
 _LOOK_S = 0.2
 
 
@@ -84,11 +84,11 @@ class Attribution:
     # Ownership
 
     async def resume(self, tps: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """Where to read each partition from: so far before the memory that duplicates are known."""
+        """Where to read each partition from: early enough before the memory for duplicates to be known."""
         positions: dict[TopicPartition, int] = {}
         for number in sorted({tp.partition for tp in tps}):
-            wanted = [TopicPartition(topic.name, number) for topic in TOPICS]
-            if not tps.issuperset(wanted):
+            pair = [TopicPartition(topic.name, number) for topic in TOPICS]
+            if not tps.issuperset(pair):
                 raise StateAttention(
                     f"expected partition {number} of clicks and of purchases, got {', '.join(map(str, sorted(tps)))}: "
                     "both topics need the same number of partitions."
@@ -106,7 +106,7 @@ class Attribution:
             await self._let_go(number)
 
     async def _let_go(self, number: int) -> None:
-        """Forget a partition and wait for what is in work: nothing of it may be published behind a later look."""
+        """Forget a partition and wait for what is in work: nothing of it may be published after another worker read."""
         part = self._parts.pop(number, None)
         if part is not None:
             async with part.lock:
@@ -118,12 +118,12 @@ class Attribution:
         return Part(number, worker, InvalidAlarm(TopicPartition(PURCHASES.name, number), self._learner)), offsets
 
     def _worker(self, number: int) -> PartitionWorker:
-        made = self._manifest
-        starts = (made.start(TopicPartition(topic.name, number)) for topic in (CLICKS, PURCHASES, CONVERSIONS))
+        manifest = self._manifest
+        starts = (manifest.start(TopicPartition(topic.name, number)) for topic in (CLICKS, PURCHASES, CONVERSIONS))
         return PartitionWorker(
-            ClickMemory(self._redis, made.namespace, made.groups, number, Starts(*starts)),
+            ClickMemory(self._redis, manifest.namespace, manifest.groups, number, Starts(*starts)),
             ConversionsLog(self._kafka, self._log_producer, number),
-            partial(self._send_dead_letters, TopicPartition(PURCHASES.name, number)),
+            self._send_dead_letters,
             self._windows,
             self._settings,
             self._fold,
@@ -158,7 +158,7 @@ class Attribution:
         return [part for part in self._parts.values() if TopicPartition(PURCHASES.name, part.number) in owned]
 
     async def _go_on(self, part: Part, step: Callable[[], Awaitable[None]]) -> None:
-        """Carry a step out, however long broker or Redis are away; the caller holds the lock."""
+        """Carry a step out, however long the broker or Redis is away; the caller holds the lock."""
         try:
             await self._retry.until_success(step, lambda: self._owns(part))
         except Behind as behind:
@@ -201,7 +201,7 @@ class Attribution:
             consumer.pause_partitions({name})
 
     async def _send_dead_letters(self, tp: TopicPartition, rejected: Sequence[Rejected]) -> None:
-        await self._log_producer.dead_letter(one.dead_letter(tp) for one in rejected)
+        await self._log_producer.dead_letter(rejection.dead_letter(tp) for rejection in rejected)
 
     # Beside the batches
 
@@ -215,18 +215,18 @@ class Attribution:
                         await self._go_on(part, partial(self._look, part))
 
     async def _look(self, part: Part) -> None:
-        asked_at = round(time.time() * 1000) - self._settings.clock_skew_ms
-        part.worker.ended(await self._ends.of(part.number), asked_at)
+        requested_at = round(time.time() * 1000) - self._settings.clock_skew_ms
+        part.worker.ended(await self._ends.of(part.number), requested_at)
         await part.worker.work()
 
     async def settle(self) -> None:
-        """Bring idle groups along and notice a rollback of Redis, about once a second."""
+        """Move idle groups along and notice a rollback of Redis, about once a second."""
         while True:
             await asyncio.sleep(self._learner.advance_s)
             for part in self._being_read():
                 async with part.lock:
                     await self._go_on(part, part.worker.settle)
-            _tell(self.totals())
+            _expose(self.totals())
 
     async def follow_rules(self) -> None:
         """Take new page rules in."""
@@ -245,8 +245,8 @@ class Attribution:
         return [self.look(), self.settle(), self.follow_rules()]
 
 
-def _tell(totals: Mapping[str, int]) -> None:
-    """Purchases by verdict, and their lines by what they were credited to."""
+def _expose(totals: Mapping[str, int]) -> None:
+    """Expose purchases by verdict, and their lines by what they were credited to."""
     lines: dict[tuple[str, ...], float] = {
         (name,): count for name, count in totals.items() if name.startswith(("credited", "unattributed"))
     }

@@ -43,12 +43,12 @@ class ConversionsLog:
         outgoing = [
             OutgoingRecord(
                 CONVERSIONS.name,
-                one.event.unit.encode(),
-                encode(one.event),
-                ((PURCHASE_HEADER, str(one.offset).encode()),),
+                decision.event.unit.encode(),
+                encode(decision.event),
+                ((PURCHASE_HEADER, str(decision.offset).encode()),),
                 self._partition,
             )
-            for one in decisions
+            for decision in decisions
         ]
         return [offset for _, offset in await self._log_producer.publish(outgoing)]
 
@@ -75,7 +75,7 @@ class ConversionsLog:
             consumer.close()
 
     def _to_end(self, consumer: Consumer) -> tuple[list[Standing], int]:
-        found: list[Standing] = []
+        decisions: list[Standing] = []
         while True:
             first = consumer.poll(_TIMEOUT_S)
             if first is None:
@@ -83,9 +83,9 @@ class ConversionsLog:
             for message in (first, *consumer.consume(5_000, timeout=0)):
                 error = message.error()
                 if error is None:
-                    found += _standing(message)
+                    decisions += _standing(message)
                 elif error.code() == KafkaError._PARTITION_EOF:
-                    return found, message.offset() or 0
+                    return decisions, message.offset() or 0
                 elif error.code() == KafkaError._AUTO_OFFSET_RESET:
                     return [], 0
                 else:

@@ -196,11 +196,10 @@ class PartitionAttribution:
 
 
 def _why(item: str, clicks: Iterable[ClickRecord]) -> str:
-    seen = None
-    for seen in clicks:
-        if seen.item == item:
-            return "outside_window"
-    return "no_click" if seen is None else "other_item"
+    items = {click.item for click in clicks}
+    if item in items:
+        return "outside_window"
+    return "other_item" if items else "no_click"
 
 
 def _foreign(record: Record, purchase: Purchase, expected: str) -> Rejected:

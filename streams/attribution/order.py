@@ -47,11 +47,11 @@ class Track:
         self._topic = topic.name
         self._judge = Judge(topic, settings)
         self._checks = sorted({mark for mark in positions if mark.last_time >= 0}, key=_offset)
-        self._taken = min(positions, key=_offset)
-        self._judge.newest = self._taken.append_time
-        self._last_taken: Record | None = None
+        self._mark = min(positions, key=_offset)
+        self._judge.newest = self._mark.append_time
+        self._last_applied: Record | None = None
         self._last_read: Record | None = None
-        self._time = self._taken.append_time
+        self._time = self._mark.append_time
         self._quiet_until = 0
         self.read_to = read_from
         self.waiting: deque[Entry] = deque()
@@ -63,23 +63,23 @@ class Track:
 
     @property
     def next_offset(self) -> int:
-        return self._taken.offset if self._last_taken is None else self._last_taken.offset + 1
+        return self._mark.offset if self._last_applied is None else self._last_applied.offset + 1
 
     @property
     def position(self) -> Watermark:
         """Up to where records were taken.
 
         Behind the last of them, and not behind what follows it and is no record: how much of that was read
-        differs from worker to worker, and positions must lie in one order.
+        differs from worker to worker, and positions must be in one order.
         """
-        record = self._last_taken
+        record = self._last_applied
         if record is not None:
-            time = self._taken.append_time
-            self._taken = Watermark(record.offset + 1, time, record.timestamp, fingerprint(record))
-            self._last_taken = None
-        if not self.waiting and self.read_to > max(self._taken.offset, self._taken.empty_to):
-            self._taken = replace(self._taken, empty_to=self.read_to)
-        return self._taken
+            time = self._mark.append_time
+            self._mark = Watermark(record.offset + 1, time, record.timestamp, fingerprint(record))
+            self._last_applied = None
+        if not self.waiting and self.read_to > max(self._mark.offset, self._mark.empty_to):
+            self._mark = replace(self._mark, empty_to=self.read_to)
+        return self._mark
 
     def feed(self, batch: Batch) -> list[Rejected]:
         """Judge what the batch adds; what of it is invalid.
@@ -109,8 +109,8 @@ class Track:
     def take(self) -> Entry:
         """The next record, which counts as applied from now on."""
         entry = self.waiting.popleft()
-        self._last_taken = entry.record
-        self._taken = Watermark(entry.record.offset, entry.time)
+        self._last_applied = entry.record
+        self._mark = Watermark(entry.record.offset, entry.time)
         return entry
 
     def _verify(self, records: list[Record], end: int) -> None:

@@ -17,17 +17,17 @@ class Standing(NamedTuple):
 class Published:
     """The decisions found from `start` on whose purchases are still to be decided.
 
-    A decision is told by its event_id and the offset of its purchase: an
+    A decision is identified by its event_id and the offset of its purchase: an
     event_id may come again once the window for duplicates is past.
     `resume_at` is what a memory stores: every decision on a purchase that is
-    still to be decided lies there or later, whoever published it.
+    still to be decided is there or later, whoever published it.
     """
 
     def __init__(self, start: int) -> None:
         self.read_to = start
         self._standing: dict[tuple[str, int], int] = {}
 
-    def found(self, decisions: Iterable[Standing], end: int) -> None:
+    def note(self, decisions: Iterable[Standing], end: int) -> None:
         """Note what was read from `read_to` up to `end`."""
         for decision in decisions:
             self._standing.setdefault((decision.event_id, decision.purchase), decision.offset)

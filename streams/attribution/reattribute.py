@@ -38,8 +38,8 @@ class Rule:
 class Reattributed:
     """A source like `source`, whose conversions are decided anew for the purchases in these spans.
 
-    `begin` is told how many records are looked at to learn how many conversions there
-    are, and gives what is told of each step.
+    `begin` is called with how many records are looked at to learn how many conversions
+    there are, and returns what is called with how many of them each step looked at.
     """
 
     def __init__(
@@ -53,13 +53,13 @@ class Reattributed:
         self._rule = rule
         self._purchases = purchases
         self._begin = begin
-        # Looked at once: what is appended meanwhile would change the numbers.
+        # They are read once: what is appended meanwhile would change the numbers.
         self._logs = source.bounds([CLICKS.name, PURCHASES.name])
 
     def bounds(self, topics: Sequence[str]) -> dict[TopicPartition, Span]:
         others = [topic for topic in topics if topic != CONVERSIONS.name]
-        found = self._source.bounds(others) if others else {}
-        return found | (self._spans if CONVERSIONS.name in topics else {})
+        spans = self._source.bounds(others) if others else {}
+        return spans | (self._spans if CONVERSIONS.name in topics else {})
 
     def at_time(self, topics: Sequence[str], time_ms: int) -> dict[TopicPartition, int]:
         return self._source.at_time([topic for topic in topics if topic != CONVERSIONS.name], time_ms)
@@ -75,26 +75,26 @@ class Reattributed:
     def _spans(self) -> dict[TopicPartition, Span]:
         """All are decided to count them, and again when they are read: there may be too many to keep."""
         total = sum(end - at for tp in self._logs for at, end in [self._reach(tp)])
-        tell, spans = self._begin(total), {}
+        report, spans = self._begin(total), {}
         for tp in self._logs:
             if tp.topic == PURCHASES.name:
-                count = sum(1 for _ in self._decisions(tp.partition, tell))
+                count = sum(1 for _ in self._decisions(tp.partition, report))
                 spans[TopicPartition(CONVERSIONS.name, tp.partition)] = (0, count)
         return spans
 
     def _conversions(self, number: int, span: Span) -> Iterator[list[Logged]]:
         first, end = span
         run: list[Logged] = []
-        for offset, one in enumerate(self._decisions(number)):
+        for offset, decision in enumerate(self._decisions(number)):
             if first <= offset < end:
-                run.append(Logged(offset, one.appended_at, one.event.unit.encode(), encode(one.event)))
+                run.append(Logged(offset, decision.appended_at, decision.event.unit.encode(), encode(decision.event)))
             if len(run) == RUN:
                 yield run
                 run = []
         if run:
             yield run
 
-    def _decisions(self, number: int, tell: Callable[[int], None] = lambda count: None) -> Iterator[Decision]:
+    def _decisions(self, number: int, report: Callable[[int], None] = lambda count: None) -> Iterator[Decision]:
         """All decisions of a partition number, in the order of its purchases."""
         rule = self._rule
         feeds = {topic: self._runs(TopicPartition(topic, number)) for topic in (CLICKS.name, PURCHASES.name)}
@@ -107,7 +107,7 @@ class Reattributed:
                 core.tracks[behind].ended(core.tracks[behind].read_to, rule.now_ms)
             else:
                 core.feed(batch)
-                tell(batch.end - batch.start)
+                report(batch.end - batch.start)
             while (step := core.decide()).records:
                 yield from step.decisions
             for change in core.settle():

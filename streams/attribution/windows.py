@@ -79,7 +79,7 @@ class RulesReader:
             await self.follow(_TIMEOUT_S)
 
     async def follow(self, wait_s: float = 0.2) -> None:
-        """Take in what is new, waiting for so long."""
+        """Take in what is new, waiting for `wait_s` at most."""
         self._windows.take(await asyncio.to_thread(self._read, wait_s))
 
     async def close(self) -> None:

@@ -8,7 +8,7 @@ moved past is found again in events-conversions and not published twice.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Protocol
 
@@ -16,15 +16,13 @@ from schemas.errors import StateAttention
 from schemas.topics import CLICKS, CONVERSIONS, PURCHASES
 from streams.attribution.core import Decision, PartitionAttribution, Step, Windows
 from streams.attribution.published import Published, Standing
-from streams.fold.judge import Rejected
+from streams.fold.judge import Rejected, SendDeadLetters
 from streams.kafka.bounds import Bounds
-from streams.kafka.records import Batch
+from streams.kafka.records import Batch, TopicPartition
 from streams.settings import AttributionSettings, FoldSettings
 from streams.state.clicks.group import Position
 from streams.state.clicks.memory import ClickMemory
 from streams.state.watermark import Watermark
-
-SendDeadLetters = Callable[[Sequence[Rejected]], Awaitable[None]]
 
 
 class Decisions(Protocol):
@@ -74,7 +72,7 @@ class PartitionWorker:
     async def open(self, bounds: Bounds) -> dict[str, int]:
         """Take the memory up where Redis has it; from which offset to read each topic.
 
-        Raises `StateAttention` where memory and log do not fit together.
+        Raises `StateAttention` where memory and log contradict each other.
         """
         self._dead_lettered = await self._memory.dead_lettered()
         loaded = await self._memory.load(range(self._memory.groups))
@@ -122,7 +120,10 @@ class PartitionWorker:
 
     async def _perform(self, step: Step) -> None:
         if step.rejected:
-            await self._send_dead_letters([one for one in step.rejected if one.record.offset >= self._dead_lettered])
+            tp = TopicPartition(PURCHASES.name, self._memory.partition)
+            await self._send_dead_letters(
+                tp, [rejection for rejection in step.rejected if rejection.record.offset >= self._dead_lettered]
+            )
             step.rejected = []
         if step.decisions:
             await self._publish(step)
@@ -145,7 +146,11 @@ class PartitionWorker:
         step.decisions = []
 
     def _fresh(self, step: Step) -> list[Decision]:
-        return [one for one in step.decisions if not self._published.stands(one.event.event_id, one.offset)]
+        return [
+            decision
+            for decision in step.decisions
+            if not self._published.stands(decision.event.event_id, decision.offset)
+        ]
 
     async def _heed_others(self, step: Step) -> None:
         """Before publishing: leave alone what another worker has moved past in the meantime."""
@@ -174,19 +179,21 @@ class PartitionWorker:
             if not self.core.replace(group, loaded.memory):
                 raise Behind(f"the click memory of group {group} stands before what was read")
             passed = loaded.memory.position.purchases.offset
-            step.decisions = [one for one in step.decisions if one.group != group or one.offset >= passed]
+            step.decisions = [
+                decision for decision in step.decisions if decision.group != group or decision.offset >= passed
+            ]
         step.changes = [change for change in step.changes if change.group not in groups]
         await self._catch_up()
 
     async def _catch_up(self) -> None:
-        found, end = await self._decisions.read(self._published.read_to)
+        decisions, end = await self._decisions.read(self._published.read_to)
         if end < self._published.read_to:
             raise StateAttention(
                 f"{CONVERSIONS.name}/{self._memory.partition} ends at {end}, but decisions were published up to "
                 f"{self._published.read_to}: the topic was deleted and made again, or this is another cluster. "
                 "Point kafka.bootstrap at the right cluster, or set redis.namespace to a new name."
             )
-        self._published.found(found, end)
+        self._published.note(decisions, end)
         self._unsure = False
 
     def _start(self, topic: str, mark: Watermark, bounds: Bounds) -> int:
@@ -208,7 +215,7 @@ class PartitionWorker:
 
 
 def _lowest(positions: Iterable[Position]) -> Position:
-    """The earliest of positions that all lie in one order."""
+    """The earliest of positions that are all in one order."""
     ordered = sorted(positions, key=lambda each: each.offsets)
     for earlier, later in pairwise(ordered):
         if later.before(earlier):

@@ -42,12 +42,12 @@ class CandidateSet:
     def places(self, items: Names, columns: Names, slots: Names) -> CellIndex:
         """Where the counts of a table of `items` and `columns` go on a page with `slots`."""
         key = items, columns, slots
-        found = self._maps.get(key)
-        if found is None:
-            found = self._maps[key] = self._located(items, columns, slots)
+        index = self._maps.get(key)
+        if index is None:
+            index = self._maps[key] = self._located(items, columns, slots)
             if len(self._maps) > MAPS:
                 del self._maps[next(iter(self._maps))]
-        return found
+        return index
 
     def rows(self, items: Names) -> tuple[Indices, Indices]:
         """Positions in `items` of those that are candidates, and their places here."""
@@ -63,9 +63,9 @@ class CandidateSet:
 
 def _common(names: Names, places: Mapping[str, int]) -> tuple[Indices, Indices]:
     """Positions in `names` of those that have a place, and these places."""
-    found = np.fromiter(map(places.get, names, repeat(-1)), dtype=np.intp, count=len(names))
-    at = np.flatnonzero(found >= 0)
-    return at, found[at]
+    positions = np.fromiter(map(places.get, names, repeat(-1)), dtype=np.intp, count=len(names))
+    at = np.flatnonzero(positions >= 0)
+    return at, positions[at]
 
 
 def facts(item: CatalogItem | None) -> Any:
@@ -81,8 +81,8 @@ def facts(item: CatalogItem | None) -> Any:
 class CandidateIndex:
     """The candidates of one page, content blocks among them; `revision` grows with every change of an item.
 
-    `interest` says what visitors are likely to think of items: where more fit than may be candidates, by that
-    the best are chosen.
+    `interest` gives how likely visitors are to click on items: where more match than may be candidates, the
+    likeliest are chosen.
     """
 
     def __init__(
@@ -102,13 +102,13 @@ class CandidateIndex:
         self._stale = True
         among = [items[name] for name in declared.items if name in items] if declared.items else items.values()
         fitting = candidates(among, self._filters, {})
-        self._found: dict[str, CatalogItem] = {name: items[name] for name in fitting}
+        self._items: dict[str, CatalogItem] = {name: items[name] for name in fitting}
 
     def replace(self, name: str, item: CatalogItem | None) -> bool:
         """Take over an item that changed; whether the page's candidates may have changed."""
         if item is not None and self._fits(item):
-            self._found[name] = item
-        elif self._found.pop(name, None) is None and name not in self._blocks:
+            self._items[name] = item
+        elif self._items.pop(name, None) is None and name not in self._blocks:
             return False
         self.revision += 1
         self._stale = True
@@ -116,29 +116,29 @@ class CandidateIndex:
 
     def touch(self, name: str) -> bool:
         """What is known of an item changed beside its record; whether it may be shown on the page."""
-        shown = name in self._found or name in self._blocks
-        self.revision += shown
-        self._stale |= shown and self._crowded
-        return shown
+        is_candidate = name in self._items or name in self._blocks
+        self.revision += is_candidate
+        self._stale |= is_candidate and self._crowded
+        return is_candidate
 
     def candidates(self) -> CandidateSet:
         """The candidates now: the same object as long as they are the same items."""
         if self._set is None or self._stale:
-            means = self._interest(tuple(self._found)) if self._crowded else {}
-            found = candidates(self._found.values(), self._declared, means)
-            names = tuple(sorted({*found, *self._blocks}))
+            means = self._interest(tuple(self._items)) if self._crowded else {}
+            selection = candidates(self._items.values(), self._declared, means)
+            names = tuple(sorted({*selection, *self._blocks}))
             if self._set is None or self._set.items != names:
                 self._set = CandidateSet(names)
             self._stale = False
         return self._set
 
     def rank(self) -> None:
-        """Let the best be chosen anew: what visitors are likely to think of items changed."""
+        """Let the likeliest be chosen anew: what visitors are interested in changed."""
         self._stale |= self._crowded
 
     @property
     def _crowded(self) -> bool:
-        return len(self._found) > self._declared.limit
+        return len(self._items) > self._declared.limit
 
     def _fits(self, item: CatalogItem) -> bool:
         if self._listed and item.item not in self._listed:

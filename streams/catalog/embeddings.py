@@ -47,28 +47,30 @@ class Embeddings:
     @property
     def generation(self) -> Generation | None:
         """The one that most items have, the last by name among equals; None without vectors."""
-        return max(self._tables, key=lambda one: (len(self._tables[one].rows), one), default=None)
+        return max(self._tables, key=lambda each: (len(self._tables[each].rows), each), default=None)
 
     def named(self, name: str) -> Generation | None:
         """The one that parameters name; None where no item has a vector of it."""
         return max(
-            (one for one in self._tables if one.name == name), key=lambda one: len(self._tables[one].rows), default=None
+            (generation for generation in self._tables if generation.name == name),
+            key=lambda generation: len(self._tables[generation].rows),
+            default=None,
         )
 
-    def take(self, item: str, told: CatalogEmbedding | None) -> set[str]:
+    def take(self, item: str, embedding: CatalogEmbedding | None) -> set[str]:
         """Take over an item's vector; None deletes it.  Names the generations that this changes.
 
         Raises `BadRecord` for a vector that would drown all others.
         """
-        vector = None if told is None else _checked(told)
+        vector = None if embedding is None else _checked(embedding)
         before = self._held.pop(item, None)
         changed = set() if before is None else {before.name}
         if before is not None:
             self._tables[before].remove(item)
             if not self._tables[before].rows:
                 del self._tables[before]
-        if told is not None and vector is not None:
-            generation = Generation(told.model, told.revision, len(told.vector))
+        if embedding is not None and vector is not None:
+            generation = Generation(embedding.model, embedding.revision, len(embedding.vector))
             table = self._tables.setdefault(generation, _Table(generation.size))
             table.put(item, vector)
             self._held[item] = generation
@@ -95,10 +97,10 @@ def filled(vectors: Vectors, has: NDArray[np.bool_]) -> Floats | None:
     return exact
 
 
-def _checked(told: CatalogEmbedding) -> Vectors:
+def _checked(embedding: CatalogEmbedding) -> Vectors:
     """The vector, float32[D]."""
     with np.errstate(over="ignore", invalid="ignore"):
-        vector: Vectors = np.array(told.vector, dtype=np.float32) * np.float32(told.scale)
+        vector: Vectors = np.array(embedding.vector, dtype=np.float32) * np.float32(embedding.scale)
         length = float(np.linalg.norm(vector))
     if not length <= LONGEST:
         raise BadRecord("invalid", f"expected a vector of length {LONGEST:g} at most, got {length:g}: see its encoder")

@@ -22,7 +22,10 @@ from streams.settings import KafkaSettings
 POLL_S = 0.2
 POLL_RECORDS = 1_000
 LAYOUTS_REST_S = 0.25
-"""Published layouts are read so often: most are this worker's own, and a fetch for each costs as much as composing."""
+"""How long published layouts are left alone after some were read.
+
+Most are this worker's own, and a fetch for each costs as much as composing.
+"""
 
 log = logging.getLogger("reshelf")
 
@@ -78,17 +81,17 @@ class Follower:
         consumer, loop = self._started(), asyncio.get_running_loop()
         layouts = [tp for tp in self._ends if self._topics[tp.topic] is LAYOUTS]
         while True:
-            found = await self._fetch(consumer, POLL_S)
-            self._tell(self._take(found))
-            if found.keys().isdisjoint(layouts):
+            batches = await self._fetch(consumer, POLL_S)
+            self._report(self._take(batches))
+            if batches.keys().isdisjoint(layouts):
                 continue
             consumer.pause(*layouts)
             rested_at = loop.time() + LAYOUTS_REST_S
             while (left := rested_at - loop.time()) > 0.0:
-                self._tell(self._take(await self._fetch(consumer, left)))
+                self._report(self._take(await self._fetch(consumer, left)))
             consumer.resume(*layouts)
 
-    def _tell(self, changes: Changes) -> None:
+    def _report(self, changes: Changes) -> None:
         if changes:
             self._changed(changes)
 
@@ -126,16 +129,16 @@ class Follower:
                 "Start the worker again: it then reads the topic from its beginning."
             ) from None
 
-    def _take(self, found: Mapping[tuple[str, int], Sequence[Record]]) -> Changes:
+    def _take(self, batches: Mapping[tuple[str, int], Sequence[Record]]) -> Changes:
         changes = Changes()
-        for (name, partition), records in found.items():
+        for (name, partition), records in batches.items():
             topic: Topic = self._topics[name]
             some = self._catalog.take(topic, partition, records)
             changes.pages |= some.pages
             changes.keys |= some.keys
             if some.invalid:
                 log.warning(
-                    "%s/%d: %d records do not fit and are skipped, what was there before stays; "
+                    "%s/%d: %d records are invalid and were skipped, what was there before stays; "
                     "the last, before %d: %s.",
                     name,
                     partition,

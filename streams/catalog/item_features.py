@@ -57,7 +57,7 @@ def base(parameters: PolicyParameters | None, click_rate: float, strength: float
 def sold(tables: Sequence[Table], weight_of: Mapping[range, float], sales: Sales, candidates: CandidateSet) -> Sold:
     """Purchases of learned traffic by candidate, weighted by the age of their bucket; clicks also by maturity."""
     sums = np.zeros((4, len(candidates.items)))
-    for table in sorted(tables, key=lambda one: (one.bucket, one.segment)):
+    for table in sorted(tables, key=lambda table: (table.bucket, table.segment)):
         if table.traffic is Traffic.LEARNED:
             rows, places = candidates.rows(table.items)
             young = maturity_of(sales, table.buckets)

@@ -16,20 +16,20 @@ from streams.settings import KafkaSettings
 
 def read_catalog(kafka: KafkaSettings, topics: Sequence[Topic] = READ_TOPICS) -> CatalogView:
     """Items, pages and parameters as the compacted topics have them now, or just what some of them say."""
-    found = CatalogView()
+    catalog = CatalogView()
     for topic in topics:
         for partition, records in read_runs(kafka, topic):
-            found.expect(topic, partition + 1)
-            found.take(topic, partition, records)
-    return found
+            catalog.expect(topic, partition + 1)
+            catalog.take(topic, partition, records)
+    return catalog
 
 
 def read_parameters(kafka: KafkaSettings) -> dict[str, list[PolicyParameters]]:
     """All parameters of each page that compaction has left."""
-    decode, found = decoder(PolicyParameters), dict[str, list[PolicyParameters]]()
+    decode, parameters = decoder(PolicyParameters), dict[str, list[PolicyParameters]]()
     for _, records in read_runs(kafka, POLICY_PARAMETERS):
         for record in records:
             with suppress(BadRecord):
                 fit = decode(record.value or b"")
-                found.setdefault(fit.page, []).append(fit)
-    return found
+                parameters.setdefault(fit.page, []).append(fit)
+    return parameters

@@ -1,7 +1,7 @@
 """What the compacted topics say: items, their vectors, pages, fitted parameters, published layouts.
 
-The newest record of a key counts; a null value removes it.  A record that does
-not fit is counted and skipped, and what was there before stays.  The same
+The newest record of a key counts; a null value removes it.  A record that is
+invalid is counted and skipped, and what was there before stays.  The same
 records in any cut give the same contents.
 """
 
@@ -54,7 +54,7 @@ class Changes:
 
 
 class CatalogView:
-    """Everything that layouts are made from beside the counts; `invalid` is told the topic of each skipped record."""
+    """Everything that layouts are made from beside the counts; calls `invalid` with the topic of a skipped record."""
 
     def __init__(self, invalid: Callable[[str], None] = lambda topic: None) -> None:
         self.items: dict[str, CatalogItem] = {}
@@ -120,11 +120,11 @@ class CatalogView:
         parameters, index = self.parameters.get(page), self._indexes[page]
         if parameters is None:
             return None
-        candidates, found = index.candidates(), self._described.get(page)
+        candidates, entry = index.candidates(), self._described.get(page)
         state = parameters, candidates, index.revision
-        if found is None or found[0] != state:
-            found = self._described[page] = state, self.features_of(parameters, candidates)
-        return found[1]
+        if entry is None or entry[0] != state:
+            entry = self._described[page] = state, self.features_of(parameters, candidates)
+        return entry[1]
 
     def features_of(self, parameters: PolicyParameters, candidates: CandidateSet) -> ItemFeatures:
         """What items say of candidates, and their vectors of the model that the parameters were fitted to."""
@@ -220,7 +220,7 @@ class CatalogView:
 
 
 def _named(message: Any, field_name: str, name: str) -> Any:
-    told = getattr(message, field_name)
-    if told != name:
-        raise BadRecord("key", f"expected `{field_name}` to be the record's key {name!r}, got {told!r}")
+    value = getattr(message, field_name)
+    if value != name:
+        raise BadRecord("key", f"expected `{field_name}` to be the record's key {name!r}, got {value!r}")
     return message

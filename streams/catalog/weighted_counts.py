@@ -81,15 +81,15 @@ class WeightedCounts:
 
         A table most often comes in the place of one with other counts of the same names.
         """
-        wanted = {
+        target = {
             (at, table.traffic): (table, weight_of[table.buckets])
             for at, table in enumerate(tables)
             if table.traffic in self.impressions
         }
         for name, (table, weight) in self._held.items():
-            if name not in wanted:
+            if name not in target:
                 self._add(table, -weight)
-        for name, (table, weight) in wanted.items():
+        for name, (table, weight) in target.items():
             before, weighed = self._held.get(name, (None, 0))
             if before is None:
                 self._add(table, weight)
@@ -98,7 +98,7 @@ class WeightedCounts:
             else:
                 self._add(before, -weighed)
                 self._add(table, weight)
-        self._held = wanted
+        self._held = target
 
     def _add(self, table: Table, weight: int) -> None:
         places = self.candidates.places(table.items, table.slots, self.slots)
@@ -143,24 +143,24 @@ class WeightedCounts:
         return self._drawn[1]
 
     def priors(
-        self, known: ItemFeatures, segment: str, impressions: Counts, clicks: Counts, examination: Floats
+        self, item_features: ItemFeatures, segment: str, impressions: Counts, clicks: Counts, examination: Floats
     ) -> ArmPriors:
         """The candidates' priors for the segment with these counts [A, S] of its own.
 
-        What they begin with is kept: as long as the same is known, so is that.
+        What was fitted for them is cached until the item features change.
         """
-        if self._fitted is None or self._fitted[0] is not known:
-            self._fitted = known, known.fitted(segment, self.candidates)
+        if self._fitted is None or self._fitted[0] is not item_features:
+            self._fitted = item_features, item_features.fitted(segment, self.candidates)
         own = clicks.sum(axis=1, dtype=np.float64), impressions @ examination
-        return arm_priors(known.parameters, segment, self._fitted[1], *own)
+        return arm_priors(item_features.parameters, segment, self._fitted[1], *own)
 
     def rules(self, page: Page, segment: str, now_ms: int) -> CompiledRules:
         """The page's rules bound to the candidates: as long as rules, items and moment are the same, so are they."""
         names = page.rules, page.revision, *page.rule_parameters
-        kept = self._bound
-        if kept is None or kept[0] != names or not kept[1] <= now_ms < self.changes_at:
-            self._bound = kept = names, now_ms, page.bound(segment, now_ms)
-        return kept[2]
+        binding = self._bound
+        if binding is None or binding[0] != names or not binding[1] <= now_ms < self.changes_at:
+            self._bound = binding = names, now_ms, page.bound(segment, now_ms)
+        return binding[2]
 
     @property
     def changes_at(self) -> int:
@@ -184,21 +184,21 @@ def _half_day(span: range) -> int:
 
 
 class WeightedCountsCache:
-    """The totals of keys that were asked for lately, up to `limit` cells of eight bytes in all."""
+    """The weighted counts of keys that were used lately, up to `limit` cells of eight bytes in all."""
 
     def __init__(self, limit: int = 16_000_000) -> None:
         self._limit = limit
         self._cells = 0
-        self._kept: OrderedDict[Hashable, tuple[WeightedCounts, int]] = OrderedDict()
+        self._entries: OrderedDict[Hashable, tuple[WeightedCounts, int]] = OrderedDict()
 
     def of(self, key: Hashable, candidates: CandidateSet, slots: tuple[str, ...]) -> WeightedCounts:
-        """What is kept for the key if it is for these candidates and slots, else empty totals."""
-        found, cells = self._kept.pop(key, (None, 0))
+        """The cached counts of the key if they are for these candidates and slots, else empty ones."""
+        counts, cells = self._entries.pop(key, (None, 0))
         self._cells -= cells
-        if found is None or found.candidates is not candidates or found.slots != slots:
-            found = WeightedCounts(candidates, slots)
-        self._kept[key] = found, found.cells
-        self._cells += found.cells
-        while self._cells > self._limit and len(self._kept) > 1:
-            self._cells -= self._kept.popitem(last=False)[1][1]
-        return found
+        if counts is None or counts.candidates is not candidates or counts.slots != slots:
+            counts = WeightedCounts(candidates, slots)
+        self._entries[key] = counts, counts.cells
+        self._cells += counts.cells
+        while self._cells > self._limit and len(self._entries) > 1:
+            self._cells -= self._entries.popitem(last=False)[1][1]
+        return counts

@@ -105,17 +105,17 @@ class Fitter:
         rules = self._catalog.rules.get(page)
         if rules is None or not tables:
             return
-        bought = self._purchases.seen if learns_complements(rules) else None
-        seen = (
+        purchases = self._purchases.revision if learns_complements(rules) else None
+        inputs = (
             rules,
             self._catalog.embeddings.generation,
-            bought,
+            purchases,
             *(table for those in tables.values() for table in those),
         )
-        if _same(self._fitted.get(page, ()), seen):
+        if _same(self._fitted.get(page, ()), inputs):
             self._metrics.add("reshelf_fits_total", "unchanged")
             return
-        self._fitted[page] = seen
+        self._fitted[page] = inputs
         now_ms = time.time_ns() // 1_000_000
         state = self._state_of(rules, tables)
         try:
@@ -123,7 +123,7 @@ class Fitter:
                 fitted = await asyncio.to_thread(self._fitted_to, state, now_ms)
         except (ArithmeticError, ValueError) as error:
             self._metrics.add("reshelf_fits_total", "failed")
-            log.error("No fit for page %s, the parameters it has stay: %s", page, error)
+            log.error("Page %s could not be fitted and keeps the parameters that it has: %s", page, error)
             return
         await self._retry.until_success(lambda: self._publish(fitted, now_ms), lambda: self._is_owned(page))
 
@@ -137,7 +137,11 @@ class Fitter:
         return PageState(rules, tables, items, vectors, generation.name if generation else "")
 
     def _fitted_to(self, state: PageState, now_ms: int) -> PolicyParameters:
-        others = [one for name, one in sorted(self._catalog.parameters.copy().items()) if name != state.rules.page]
+        others = [
+            parameters
+            for name, parameters in sorted(self._catalog.parameters.copy().items())
+            if name != state.rules.page
+        ]
         start = start_of(state.rules, others, self._layouts)
         fitted = fit(state, start, self._layouts, self._fold, now_ms, self._settings.outlier_factor)
         if not learns_complements(state.rules):
@@ -153,8 +157,8 @@ class Fitter:
         return {segment: (await self._state.read(page, segment)).tables for segment in segments}
 
     async def _publish(self, fitted: PolicyParameters, now_ms: int) -> None:
-        known = self._catalog.parameters.get(fitted.page)
-        version = max(now_ms, known.version + 1 if known else 0)
+        latest = self._catalog.parameters.get(fitted.page)
+        version = max(now_ms, latest.version + 1 if latest else 0)
         value = encode(msgspec.structs.replace(fitted, version=version))
         key = encode_key(POLICY_PARAMETERS, fitted.page)
         try:
@@ -162,7 +166,7 @@ class Fitter:
             await self._log_producer.publish([OutgoingRecord(POLICY_PARAMETERS.name, key, value)])
         except (BadRecord, StateAttention) as error:
             self._metrics.add("reshelf_fits_total", "failed")
-            log.error("No parameters for page %s, of %d bytes: %s", fitted.page, len(value), error)
+            log.error("The parameters of page %s, of %d bytes, were not published: %s", fitted.page, len(value), error)
             return
         self._metrics.add("reshelf_fits_total", "fitted")
 

@@ -32,14 +32,16 @@ def pacing(
     What is left of the day's impressions over what the slot is expected to have left:
     in the morning as the day before, by and by as the day so far.
     Days are the time buckets of the state; wider buckets than a day get as many days' impressions,
-    and a single bucket for all time, which does not tell what was shown today, none.
+    and a single bucket for all time, which does not say what was shown today, none.
     """
-    found = {}
+    shares = {}
     for rule in rules.rules:
         if isinstance(rule, Sponsored) and rule.starts_at <= now_ms < rule.ends_at:
-            those = [one for name, some in tables.items() if not rule.segments or name in rule.segments for one in some]
-            found[rule.name] = round(_share(rule, those, items, fold, now_ms), 4)
-    return found
+            those = [
+                table for name, some in tables.items() if not rule.segments or name in rule.segments for table in some
+            ]
+            shares[rule.name] = round(_share(rule, those, items, fold, now_ms), 4)
+    return shares
 
 
 def _share(
@@ -50,23 +52,23 @@ def _share(
         return 0.0
     start = now_ms - now_ms % day
     # Both are alone in their spans; where a broker's clock is days ahead they are not, and count for too much.
-    today, before = ([one for one in tables if at in one.buckets] for at in (start, start - day))
+    today, before = ([table for table in tables if at in table.buckets] for at in (start, start - day))
     # Stock and age may have changed since: what was about the rule when the day began was shown for it.
-    served = sum(_shown(one, rule.slot, about(rule.match, one.items, items, start)) for one in today)
+    served = sum(_impressions(table, rule.slot, about(rule.match, table.items, items, start)) for table in today)
     left = rule.impressions * day / DAY_MS - served
     if left <= 0:
         return 0.0
     passed = (now_ms - start) / day
-    whole = sum(_shown(one, rule.slot, None) for one in before)
+    whole = sum(_impressions(table, rule.slot, None) for table in before)
     if passed > EARLY:
-        so_far = sum(_shown(one, rule.slot, None) for one in today) / passed
+        so_far = sum(_impressions(table, rule.slot, None) for table in today) / passed
         whole = round(passed * so_far + (1.0 - passed) * whole if whole else so_far)
     if not whole:
         return BEGINNING
     return float(np.clip(left / max(1.0, whole * (1.0 - passed)), 0.0, 1.0))
 
 
-def _shown(table: Table, slot: str, rows: Bools | None) -> int:
+def _impressions(table: Table, slot: str, rows: Bools | None) -> int:
     if slot not in table.slots:
         return 0
     column = table.impressions[:, table.slots.index(slot)]

@@ -31,7 +31,7 @@ from streams.state.arrays.tables import Table
 MOST_SEGMENTS = 200
 """Segments that are fitted: the most shown; a page's others are taken for its average."""
 PAGES_WEIGHT = 1.0
-"""The base rate and curve of the settings count as so many pages."""
+"""How many pages the base rate and curve of the settings count as."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,17 +60,18 @@ def items_of(tables: Mapping[str, Sequence[Table]]) -> list[str]:
 
 
 def start_of(rules: PageRules, others: Sequence[PolicyParameters], settings: LayoutSettings) -> Start:
-    """What is known of all pages: the geometric mean of their base rates, and looks by position.
+    """What is known of all pages: the geometric mean of their base rates, and the mean of their examination curves.
 
     A page that starts there knows its visitors' habits before any of them came.
     """
-    logs = [np.log(one.click_rate) for one in others] + [np.log(settings.click_rate)] * round(PAGES_WEIGHT)
+    logs = [np.log(parameters.click_rate) for parameters in others]
+    logs += [np.log(settings.click_rate)] * round(PAGES_WEIGHT)
     default = examination(rules.slots, {})
     total, weight = PAGES_WEIGHT * default, np.full(len(rules.slots), PAGES_WEIGHT)
-    for one in others:
-        looks = np.array(list(one.examination.values()))[: len(total)]
-        total[: len(looks)] += looks
-        weight[: len(looks)] += 1.0
+    for parameters in others:
+        curve = np.array(list(parameters.examination.values()))[: len(total)]
+        total[: len(curve)] += curve
+        weight[: len(curve)] += 1.0
     return Start(float(np.exp(np.mean(logs))), settings.strength, dict(zip(rules.slots, total / weight, strict=True)))
 
 
@@ -81,9 +82,9 @@ def fit(
 
     `times`: how much more than the median segment one may be clicked on (`policy.model.outliers`).
     """
-    shown = _shown_most(state.tables)
-    left_out = _left_out(shown, start.click_rate, times)
-    tables = {segment: those for segment, those in shown.items() if segment not in left_out}
+    segments = _top_segments(state.tables)
+    left_out = _left_out(segments, start.click_rate, times)
+    tables = {segment: those for segment, those in segments.items() if segment not in left_out}
     everything = [table for those in tables.values() for table in those]
     names = CandidateSet(tuple(items_of(tables)))
     slots, weight_of = tuple(state.rules.slots), weights(everything, layouts.half_life_ms)
@@ -93,8 +94,9 @@ def fit(
         list(tables),
         names.items,
         slots,
-        np.array([one.impressions[Traffic.LEARNED] for one in weighted_counts], dtype=np.float64).reshape(shape) / ONE,
-        np.array([one.clicks[Traffic.LEARNED] for one in weighted_counts], dtype=np.float64).reshape(shape) / ONE,
+        np.array([each.impressions[Traffic.LEARNED] for each in weighted_counts], dtype=np.float64).reshape(shape)
+        / ONE,
+        np.array([each.clicks[Traffic.LEARNED] for each in weighted_counts], dtype=np.float64).reshape(shape) / ONE,
     )
     sales = _sales(everything, weight_of, names, fold, now_ms)
     described = _described(state, names, now_ms)
@@ -104,20 +106,24 @@ def fit(
     return msgspec.structs.replace(fitted, pacing=paced, left_out=left_out)
 
 
-def _shown_most(tables: Mapping[str, Sequence[Table]]) -> dict[str, list[Table]]:
+def _top_segments(tables: Mapping[str, Sequence[Table]]) -> dict[str, list[Table]]:
     """The learned tables of the segments that were shown most, by name."""
-    learned = {segment: [one for one in those if one.traffic is Traffic.LEARNED] for segment, those in tables.items()}
-    shown = {segment: sum(int(one.impressions.sum()) for one in those) for segment, those in learned.items()}
-    most = sorted((segment for segment in shown if shown[segment]), key=lambda name: (-shown[name], name))
+    learned = {
+        segment: [table for table in those if table.traffic is Traffic.LEARNED] for segment, those in tables.items()
+    }
+    impressions = {segment: sum(int(table.impressions.sum()) for table in those) for segment, those in learned.items()}
+    most = sorted(
+        (segment for segment in impressions if impressions[segment]), key=lambda name: (-impressions[name], name)
+    )
     return {segment: learned[segment] for segment in sorted(most[:MOST_SEGMENTS])}
 
 
 def _left_out(tables: Mapping[str, Sequence[Table]], default: float, times: float) -> list[str]:
     """The segments whose clicks are hardly people's."""
-    clicks = [sum(float(one.clicks.sum()) for one in those) for those in tables.values()]
-    shown = [sum(float(one.impressions.sum()) for one in those) for those in tables.values()]
-    found = implausible(np.array(clicks), np.array(shown), default, times)
-    return [segment for segment, out in zip(tables, found, strict=True) if out]
+    clicks = [sum(float(table.clicks.sum()) for table in those) for those in tables.values()]
+    impressions = [sum(float(table.impressions.sum()) for table in those) for those in tables.values()]
+    outliers = implausible(np.array(clicks), np.array(impressions), default, times)
+    return [segment for segment, out in zip(tables, outliers, strict=True) if out]
 
 
 def _weighted_counts(
@@ -156,8 +162,8 @@ def _sales(
         for bucket in span
     }
     shares = {span: weight / ONE for span, weight in weight_of.items()}
-    together = sold(tables, shares, Sales(maturity=maturity), names)
-    return fit_sales(Sold(*together), curve, maturity)
+    totals = sold(tables, shares, Sales(maturity=maturity), names)
+    return fit_sales(Sold(*totals), curve, maturity)
 
 
 def _age(now_ms: int, time_ms: int) -> float:

@@ -1,7 +1,7 @@
 """Purchases as the fitter reads them: which items were bought in one order.
 
 A reader of its own, in no group.  A record counts as attribution judges it, duplicates
-and invalid ones do not.  It begins so far before the end that restarts cost little;
+and invalid ones do not.  It begins `READ_BACK` records before the end, so that restarts cost little;
 what came of it is recorded in the parameters that are published.
 """
 
@@ -25,7 +25,7 @@ from streams.settings import FoldSettings, KafkaSettings
 READ_BACK = 200_000
 """Purchases of each partition that are read when the fitter starts."""
 MOST_ORDERS = 1_000_000
-"""When so many were counted, all counts are halved: habits change, and memory ends."""
+"""How many orders are counted before all counts are halved: habits change, and memory ends."""
 _RECORDS = 5_000
 _WAIT_S = 0.5
 
@@ -34,8 +34,8 @@ class PurchaseReader:
     """Counts the orders of events-purchases as they come; calls may raise `Transient`."""
 
     def __init__(self, kafka: KafkaSettings, fold: FoldSettings) -> None:
-        self.seen: object = object()
-        """Another one whenever orders were counted."""
+        self.revision: object = object()
+        """A new object whenever orders were counted."""
         self._kafka = kafka
         self._fold = fold
         self._topic = kafka.prefix + PURCHASES.name
@@ -92,12 +92,12 @@ class PurchaseReader:
         """Each partition's records, in the order of the log, through its judge."""
         runs: dict[int, list[Logged]] = {}
         for message in messages:
-            one = Logged(message.offset() or 0, message.timestamp()[1], message.key(), message.value())
-            runs.setdefault(message.partition() or 0, []).append(one)
+            record = Logged(message.offset() or 0, message.timestamp()[1], message.key(), message.value())
+            runs.setdefault(message.partition() or 0, []).append(record)
         for number, run in runs.items():
             for accepted in self._judges[number].judge(run).accepted:
                 self._baskets.add(line.item for line in accepted.event.lines)
-                self.seen = object()
+                self.revision = object()
         if self._baskets.orders >= MOST_ORDERS:
             self._baskets.halve()
 

@@ -1,6 +1,6 @@
 """Watches the share of invalid records among the recent ones.
 
-Some poison is normal and goes to dead letters.  Nearly all of it means a wrong
+Some invalid records are normal and are dead-lettered.  Nearly all of them mean a wrong
 topic or a wrong format: then stopping beats draining the topic.
 """
 
@@ -43,7 +43,7 @@ class InvalidAlarm:
         share = self._invalid / self._records if self._records else 0.0
         if share >= self._settings.stop_share and self._records >= min(_LEAST_TO_STOP, self._settings.window_records):
             raise StateAttention(
-                f"{self._invalid} of the last {self._records} records of {self._tp} do not fit (the last: {reason}): "
+                f"{self._invalid} of the last {self._records} records of {self._tp} are invalid (the last: {reason}): "
                 "expected events of this topic. Check what is published there; the rest of the topic was left alone. "
                 "To dead-letter them all and go on, set learner.stop_share above 1."
             )

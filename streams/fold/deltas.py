@@ -14,21 +14,19 @@ from policy.assignment import unit_bin
 from schemas.messages.fields import BASELINE
 from schemas.topics import Topic
 from streams.fold.judge import Accepted
-from streams.fold.measures import BINS, CELLS, DELAY_BINS, TABLE_ARRAYS, Amount, Array, Keying, Measure
+from streams.fold.measures import BINS, DELAY_BINS, TABLE_ARRAYS, Amount, Array, Keying, Measure
 from streams.settings import FoldSettings
 
 if TYPE_CHECKING:
     from streams.fold.fast.compiled import Cells, FastEvents
 
 WHOLE_PAGE = "*"
-KNOWN_KEYS = 100_000
+REMEMBERED_KEYS = 100_000
 """Keys whose groups a folder remembers."""
 CellName = tuple[str, str, int, int]
 """Page, segment, bucket and variant."""
 Cell = Any
 """What the array of a measure is keyed by: (item, slot), an item, the number of a bin."""
-SHOWN = CELLS.names[0]
-"""The measure that the compiled fold counts."""
 
 
 class Traffic(IntEnum):
@@ -104,9 +102,9 @@ class Folder:
     def __init__(self, topic: Topic, settings: FoldSettings, group_of: Callable[[str, str], int]) -> None:
         self._cap = settings.amount_cap
         self._group_of = group_of
-        self._known: dict[tuple[str, str], tuple[int, int]] = {}
+        self._groups: dict[tuple[str, str], tuple[int, int]] = {}
         self._many = topic.message is not None and "slots" in topic.message.__struct_fields__
-        self._arrays = [(array, found) for array in TABLE_ARRAYS if (found := _of(topic, array))]
+        self._arrays = [(array, measures) for array in TABLE_ARRAYS if (measures := _of(topic, array))]
         self._bins = _of(topic, BINS)
 
     def fold(
@@ -115,19 +113,19 @@ class Folder:
         applied_offsets: list[int] | None = None,
         fast_events: FastEvents | None = None,
     ) -> dict[int, GroupDelta]:
-        """Deltas by group; events below a group's floor (offset) are left out for that group."""
+        """Deltas by group; events below the offset that a group has applied are left out for that group."""
         groups: dict[int, GroupDelta] = {}
         places: dict[CellName, _Cell] = {}
-        for one in accepted:
-            offset, bucket, event = one[0], one[1], one[2]
+        for entry in accepted:
+            offset, bucket, event = entry[0], entry[1], entry[2]
             name = (event.page, event.segment, bucket, min(event.variant, 0))
             place = places.get(name)
             if place is None:
                 place = places[name] = self._place(groups, *name)
             if applied_offsets is None or offset >= applied_offsets[place.group]:
-                place.of_key.append(one)
+                place.of_key.append(entry)
             if applied_offsets is None or offset >= applied_offsets[place.whole]:
-                place.of_page.append(one)
+                place.of_page.append(entry)
         for place in places.values():
             self._count(place)
         if fast_events:
@@ -162,13 +160,13 @@ class Folder:
 
     def groups(self, page: str, segment: str) -> tuple[int, int]:
         """The groups of a key and of its whole page."""
-        known = self._known.get((page, segment))
-        if known is None:
-            if len(self._known) >= KNOWN_KEYS:
-                self._known.clear()
-            known = self._group_of(page, segment), self._group_of(page, WHOLE_PAGE)
-            self._known[page, segment] = known
-        return known
+        groups = self._groups.get((page, segment))
+        if groups is None:
+            if len(self._groups) >= REMEMBERED_KEYS:
+                self._groups.clear()
+            groups = self._group_of(page, segment), self._group_of(page, WHOLE_PAGE)
+            self._groups[page, segment] = groups
+        return groups
 
     def _count(self, place: _Cell) -> None:
         """Add up what came to a place, measure by measure."""
@@ -185,8 +183,8 @@ class Folder:
 
     def _count_units(self, bins: dict[int, list[int]], events: Sequence[Accepted]) -> None:
         rows = []
-        for one in events:
-            at = unit_bin(one.event.unit)
+        for entry in events:
+            at = unit_bin(entry.event.unit)
             row = bins.get(at)
             if row is None:
                 row = bins[at] = [0] * len(BINS.measures)
@@ -198,11 +196,11 @@ class Folder:
     def _cells(self, keying: Keying, events: Sequence[Accepted]) -> Sequence[Cell]:
         """The cell of each event in an array, or the several of an event with a list of slots."""
         if keying is Keying.ITEM_SLOT:
-            places = chain.from_iterable(one.event.slots for one in events) if self._many else map(_EVENT, events)
+            places = chain.from_iterable(entry.event.slots for entry in events) if self._many else map(_EVENT, events)
             return list(map(_ITEM_SLOT, places))
         if keying is Keying.ITEM:
-            return [one.event.item for one in events]
-        return [delay_bin(one.event.delay) for one in events]
+            return [entry.event.item for entry in events]
+        return [delay_bin(entry.event.delay) for entry in events]
 
     def _amounts(self, amount: Amount, events: Sequence[Accepted]) -> Iterable[int]:
         """What each event adds to its cell."""
@@ -210,9 +208,9 @@ class Folder:
             case Amount.ONE:
                 return repeat(1)
             case Amount.MONEY:
-                return [min(one.event.amount, self._cap) for one in events]
+                return [min(entry.event.amount, self._cap) for entry in events]
             case Amount.MONEY_SQUARED:
-                return [min(one.event.amount, self._cap) ** 2 for one in events]
+                return [min(entry.event.amount, self._cap) ** 2 for entry in events]
             case Amount.NEW_VIEW:
                 return map(_NEW_VIEW, events)
             case Amount.NEW_UNIT:

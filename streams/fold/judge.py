@@ -7,7 +7,7 @@ conflict never asks twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 Admit = Callable[["Accepted"], bool]
 DUPLICATE, FORGOTTEN, ROBOT, REPEATED = "duplicate", "forgotten", "robot", "repeated"
 SKIPPED = (DUPLICATE, FORGOTTEN, ROBOT, REPEATED)
-"""Why a record is skipped: it is nothing for a dead letter, and does not count."""
+"""Why a record is skipped: it does not count, and is not dead-lettered."""
 LARGEST_DEAD_LETTER = 900_000
-"""Bytes; producers and topics take 1,000,000 with what a letter adds."""
+"""In bytes; producers and topics take 1,000,000, with what a dead letter adds."""
 Marks = tuple[bool, bool, bool]
 _TOO_MANY_NAMES = "the partition brings more distinct names than fold.max_keys, max_items or max_slots allow"
 _DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError)
@@ -60,9 +60,13 @@ class Rejected(NamedTuple):
         key, value, headers = record.key, record.value, tuple(record.headers)
         size = len(key or b"") + len(value or b"") + sum(len(name) + len(text or b"") for name, text in headers)
         if size > LARGEST_DEAD_LETTER:
-            detail = f"{detail} (its {size} bytes do not fit into a letter: read them at its offset)"
+            detail = f"{detail} (its {size} bytes do not fit into a dead letter: read them at its offset)"
             key, value, headers = (key or b"")[:1_000], None, ()
         return DeadLetter(*tp, record.offset, self.reason, detail, key, value, headers)
+
+
+SendDeadLetters = Callable[[TopicPartition, Sequence[Rejected]], Awaitable[None]]
+"""Publishes the rejected records of a partition to the dead letters and waits for the acknowledgements."""
 
 
 @dataclass(slots=True)
@@ -128,7 +132,7 @@ class Judge:
             self._fast_path, self._full = self._new_fast_path(), False
         if self._fast_path is None:
             for record in records:
-                self._one(record, judged, first, admit)
+                self._judge_record(record, judged, first, admit)
             return judged
         listed, at = list(records), 0
         judged.fast_events = fast_events = fast_events_of(self._fast_path)
@@ -136,19 +140,19 @@ class Judge:
             at = self._fast_path.take(listed, at, first, self.newest, fast_events, judged.skipped)
             self.newest = self._fast_path.newest
             if at < len(listed):
-                self._one(listed[at], judged, first, admit)
+                self._judge_record(listed[at], judged, first, admit)
                 at += 1
         return judged
 
-    def admit_names(self, one: Accepted, group: int, whole: int) -> None:
+    def admit_names(self, accepted: Accepted, group: int, whole: int) -> None:
         """Take over that the quota has admitted an event, of the groups of its key and page, for the fast path."""
         if self._fast_path is None:
             return
-        if one.bucket > self._bucket:
+        if accepted.bucket > self._bucket:
             # It knows names by bucket: those of the ones before are hardly met again.
             self._full = self._full or self._bucket >= 0
-            self._bucket = one.bucket
-        if not self._fast_path.admit_names(one.bucket, one.event, group, whole):
+            self._bucket = accepted.bucket
+        if not self._fast_path.admit_names(accepted.bucket, accepted.event, group, whole):
             self._full = True
 
     def _new_fast_path(self) -> FastPath | None:
@@ -156,7 +160,7 @@ class Judge:
             return None
         return make_fast_path(self._settings, self._ids, self._views, self._units, self._brought)
 
-    def _one(self, record: Record, judged: Judged, first: int, admit: Admit | None) -> None:
+    def _judge_record(self, record: Record, judged: Judged, first: int, admit: Admit | None) -> None:
         value, offset = record.value, record.offset
         self.newest = max(self.newest, record.timestamp)
         robot = self._is_robot(record)
@@ -176,23 +180,23 @@ class Judge:
             judged.skipped[DUPLICATE].append(offset)
             return
         if offset >= first:
-            noise = ROBOT if robot else REPEATED if repeated else None
-            self._weigh(record, event, marks, noise, judged, admit)
+            verdict = ROBOT if robot else REPEATED if repeated else None
+            self._weigh(record, event, marks, verdict, judged, admit)
 
     def _weigh(
-        self, record: Record, event: Any, marks: Marks, noise: str | None, judged: Judged, admit: Admit | None
+        self, record: Record, event: Any, marks: Marks, verdict: str | None, judged: Judged, admit: Admit | None
     ) -> None:
         """Accept an event that is no duplicate, or say why not."""
         time_ms = self._time(event)
-        one = Accepted(record.offset, bucket_of(time_ms, self._settings.bucket_ms), event, *marks)
+        accepted = Accepted(record.offset, bucket_of(time_ms, self._settings.bucket_ms), event, *marks)
         if invalid := self._invalid(record, event, time_ms):
             judged.rejected.append(invalid)
-        elif noise:
-            judged.skipped[noise].append(record.offset)
-        elif admit is not None and not admit(one):
+        elif verdict:
+            judged.skipped[verdict].append(record.offset)
+        elif admit is not None and not admit(accepted):
             judged.rejected.append(Rejected(record, "quota", _TOO_MANY_NAMES))
         else:
-            judged.accepted.append(one)
+            judged.accepted.append(accepted)
 
     def _is_robot(self, record: Record) -> bool:
         """Whether its key has brought more than a person would; records of every kind are counted."""

@@ -41,7 +41,7 @@ class Keying(Enum):
 
 
 class Width(Enum):
-    """How a number lies in Redis, big-endian; it stays at its largest value."""
+    """How many bytes a number has in Redis, big-endian; it stays at its largest value."""
 
     COUNT = 4
     SUM = 8
@@ -72,7 +72,7 @@ class Measure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Array:
-    """Measures whose numbers lie side by side in each cell of one array, in this order.
+    """Measures whose numbers are side by side in each cell of one array, in this order.
 
     `name` is a part of its key in Redis, `row` the kind of its lines in the canonical
     export.  `directories` are the arrays of names that give items, and slots, their rows.
@@ -146,13 +146,13 @@ PARTS: tuple[str, ...] = (*DIRECTORIES, *(array.name for array in TABLE_ARRAYS i
 
 
 def blocks(start: int, end: int) -> Iterator[str]:
-    """The names of these blocks of the arrays that lie in blocks, block by block."""
+    """The names of these blocks of the arrays that are in blocks, block by block."""
     return (f"{array.name}{at}" for at in range(start, end) for array in BLOCKED)
 
 
 def amounts_of(topic: Topic, arrays: Iterable[Array] = ARRAYS) -> frozenset[Amount]:
     """What events of a topic add, in any of these arrays."""
-    return frozenset(one.amount for array in arrays for one in array.measures if one.topic is topic)
+    return frozenset(measure.amount for array in arrays for measure in array.measures if measure.topic is topic)
 
 
 def counts_money(topic: Topic) -> bool:

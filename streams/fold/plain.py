@@ -28,7 +28,7 @@ Row = list[Any]
 
 
 class PlainFold:
-    """Folds whole logs; `rows` gives the canonical export, `rejected` what dead letters must hold."""
+    """Folds whole logs; `rows` gives the canonical export, `rejected` what must be dead-lettered."""
 
     def __init__(self, settings: FoldSettings) -> None:
         self._settings = settings
@@ -41,13 +41,13 @@ class PlainFold:
 
     def read(self, tp: TopicPartition, records: Iterable[Record]) -> None:
         """Fold one partition's records, from the first to the last."""
-        seen: dict[str, int] = {}
+        offsets: dict[str, int] = {}
         self._newest = 0
         self._brought = Counter()
         for record in records:
             self._newest = max(self._newest, record.timestamp)
             self._append_time = max(self._append_time, record.timestamp)
-            verdict = self._one(tp, record, seen)
+            verdict = self._verdict_of(tp, record, offsets)
             if verdict not in ("applied", *SKIPPED):
                 self.rejected[tp.topic, tp.partition, record.offset] = verdict
             self._add("tally", (tp.topic, tp.partition, verdict), (1,))
@@ -96,7 +96,7 @@ class PlainFold:
         width, life = self._settings.bucket_ms, self._settings.bucket_ttl_ms
         return width > 0 and bucket + width + life < self._append_time
 
-    def _one(self, tp: TopicPartition, record: Record, seen: dict[str, int]) -> str:
+    def _verdict_of(self, tp: TopicPartition, record: Record, offsets: dict[str, int]) -> str:
         topic = BY_NAME[tp.topic]
         robot = self._robot(topic, record)
         if record.value is None and topic is CLICKS and record.key:
@@ -106,22 +106,22 @@ class PlainFold:
             event: Any = decoder(topic.message)(record.value)  # type: ignore[arg-type]
         except BadRecord as bad:
             return bad.reason
-        marks = self._marks(seen, event, record.offset)
-        repeated = isinstance(event, Click) and self._repeated(seen, event, record)
-        if self._recent(seen, f"id {event.event_id}", record.offset):
+        marks = self._marks(offsets, event, record.offset)
+        repeated = isinstance(event, Click) and self._repeated(offsets, event, record)
+        if self._recent(offsets, f"id {event.event_id}", record.offset):
             return "duplicate"
         time_ms = event.clicked_at if topic is CONVERSIONS else event.occurred_at
         bucket = bucket_of(time_ms, self._settings.bucket_ms)
-        noise = "robot" if robot else "repeated" if repeated else ""
-        reason = self._invalid(record, event, time_ms) or noise or self._over_quota(tp, bucket, event)
+        skip = "robot" if robot else "repeated" if repeated else ""
+        reason = self._invalid(record, event, time_ms) or skip or self._over_quota(tp, bucket, event)
         if reason:
             return reason
         self._count(event, bucket, marks)
         return "applied"
 
-    def _recent(self, seen: dict[str, int], name: str, offset: int) -> bool:
-        last = seen.get(name)
-        seen[name] = offset
+    def _recent(self, offsets: dict[str, int], name: str, offset: int) -> bool:
+        last = offsets.get(name)
+        offsets[name] = offset
         return last is not None and offset - last <= self._settings.duplicate_window
 
     def _robot(self, topic: Topic, record: Record) -> bool:
@@ -130,21 +130,21 @@ class PlainFold:
         self._brought[brought] += 1
         return 0 < limits.get(topic, 0) < self._brought[brought]
 
-    def _repeated(self, seen: dict[str, int], event: Click, record: Record) -> bool:
+    def _repeated(self, offsets: dict[str, int], event: Click, record: Record) -> bool:
         if record.key != event.unit.encode():
             return False
         return self._recent(
-            seen, f"click {event.page}\n{event.unit}\n{event.page_view_id}\n{event.slot}", record.offset
+            offsets, f"click {event.page}\n{event.unit}\n{event.page_view_id}\n{event.slot}", record.offset
         )
 
-    def _marks(self, seen: dict[str, int], event: Any, offset: int) -> tuple[int, int, int]:
+    def _marks(self, offsets: dict[str, int], event: Any, offset: int) -> tuple[int, int, int]:
         """Whether page view, unit and order are new lately."""
         if isinstance(event, Impression):
-            view = not self._recent(seen, f"view {event.page_view_id}", offset)
-            unit = not self._recent(seen, f"unit {event.page}\n{event.unit}", offset)
+            view = not self._recent(offsets, f"view {event.page_view_id}", offset)
+            unit = not self._recent(offsets, f"unit {event.page}\n{event.unit}", offset)
             return int(view), int(unit), 0
         if isinstance(event, Conversion):
-            return 0, 0, int(not self._recent(seen, f"order {event.page}\n{event.order_id}", offset))
+            return 0, 0, int(not self._recent(offsets, f"order {event.page}\n{event.order_id}", offset))
         return 0, 0, 0
 
     def _invalid(self, record: Record, event: Any, time_ms: int) -> str:
@@ -161,14 +161,14 @@ class PlainFold:
         return "currency" if isinstance(event, Conversion) and event.currency != limits.currency else ""
 
     def _over_quota(self, tp: TopicPartition, bucket: int, event: Any) -> str:
-        known = self._quota[tp, bucket]
-        wanted = known | {name_code(kind, event.page, name) for kind, name in names_of(event)}
+        codes = self._quota[tp, bucket]
+        all_codes = codes | {name_code(kind, event.page, name) for kind, name in names_of(event)}
         limits = (self._settings.max_keys, self._settings.max_items, self._settings.max_slots)
         for kind, limit in enumerate(limits, start=KEY):
-            more = {code for code in wanted - known if code & 3 == kind}
-            if more and sum(code & 3 == kind for code in wanted) > limit:
+            more = {code for code in all_codes - codes if code & 3 == kind}
+            if more and sum(code & 3 == kind for code in all_codes) > limit:
                 return "quota"
-        self._quota[tp, bucket] = wanted
+        self._quota[tp, bucket] = all_codes
         return ""
 
     def _count(self, event: Any, bucket: int, marks: tuple[int, int, int]) -> None:
@@ -176,8 +176,8 @@ class PlainFold:
         place = (event.page, event.segment, bucket, traffic)
         unit = (event.page, bucket, traffic, unit_bin(event.unit))
         if isinstance(event, Impression):
-            for shown in event.slots:
-                self._add("cell", (*place, shown.item, shown.slot), (1, 0))
+            for slot_item in event.slots:
+                self._add("cell", (*place, slot_item.item, slot_item.slot), (1, 0))
             self._add("bin", unit, (marks[0], marks[1], 0, 0, 0))
         elif isinstance(event, Click):
             self._add("cell", (*place, event.item, event.slot), (0, 1))

@@ -66,7 +66,7 @@ class _Page:
 @dataclass(slots=True)
 class _Bucket:
     codes: set[int] = field(default_factory=set)
-    taken: list[int] = field(default_factory=lambda: [0, 0, 0])
+    counts: list[int] = field(default_factory=lambda: [0, 0, 0])
     pages: dict[str, _Page] = field(default_factory=dict)
 
 
@@ -91,20 +91,20 @@ class Quota:
         self._packed[bucket] = stored
 
     def drop_before(self, bucket: int) -> None:
-        """Forget buckets that start before `bucket`: no fit record can come for them."""
+        """Forget buckets that start before `bucket`: no valid record can come for them."""
         for held in (self._open, self._packed):
             for old in [start for start in held if start < bucket]:
                 del held[old]
 
     def admit(self, offset: int, bucket: int, event: Event) -> Sequence[NewName] | None:
         """The names that the event newly brings, once admitted; None when it exceeds the quota."""
-        known = self._open.get(bucket)
-        if known is None:
-            known = self._reopened(bucket)
-        page = known.pages.get(event.page)
+        usage = self._open.get(bucket)
+        if usage is None:
+            usage = self._reopened(bucket)
+        page = usage.pages.get(event.page)
         if page is not None and page.holds(event):
             return ()
-        return self._admit_new(known, offset, bucket, event)
+        return self._admit_new(usage, offset, bucket, event)
 
     def _reopened(self, bucket: int) -> _Bucket:
         """The bucket, open; the one that was opened longest ago makes room."""
@@ -112,27 +112,27 @@ class Quota:
             oldest, packed = self._open.popitem(last=False)
             self._packed[oldest] = np.array(sorted(packed.codes), dtype="<u4").tobytes()
         codes = np.unique(np.frombuffer(self._packed.pop(bucket, b""), dtype="<u4"))
-        taken = [int(np.count_nonzero(codes & 3 == kind)) for kind in (KEY, ITEM, SLOT)]
-        known = self._open[bucket] = _Bucket(set(codes.tolist()), taken)
-        return known
+        counts = [int(np.count_nonzero(codes & 3 == kind)) for kind in (KEY, ITEM, SLOT)]
+        usage = self._open[bucket] = _Bucket(set(codes.tolist()), counts)
+        return usage
 
-    def _admit_new(self, known: _Bucket, offset: int, bucket: int, event: Event) -> Sequence[NewName] | None:
+    def _admit_new(self, usage: _Bucket, offset: int, bucket: int, event: Event) -> Sequence[NewName] | None:
         names = set(names_of(event))
-        codes = {name_code(kind, event.page, name) for kind, name in names} - known.codes
+        codes = {name_code(kind, event.page, name) for kind, name in names} - usage.codes
         needs = [sum(code & 3 == kind for code in codes) for kind in (KEY, ITEM, SLOT)]
-        pairs = zip(needs, known.taken, self._limits, strict=True)
-        if any(need and taken + need > limit for need, taken, limit in pairs):
+        pairs = zip(needs, usage.counts, self._limits, strict=True)
+        if any(need and count + need > limit for need, count, limit in pairs):
             return None
-        known.codes |= codes
-        known.taken = [taken + need for taken, need in zip(known.taken, needs, strict=True)]
-        known.pages.setdefault(event.page, _Page()).add(names)
+        usage.codes |= codes
+        usage.counts = [count + need for count, need in zip(usage.counts, needs, strict=True)]
+        usage.pages.setdefault(event.page, _Page()).add(names)
         return [NewName(offset, bucket, code) for code in sorted(codes)]
 
 
 def names_of(event: Event) -> list[tuple[int, str]]:
     """The names of an event that count against the quota, as (kind, name)."""
-    shown = event.slots if isinstance(event, Impression) else [event]
+    places = event.slots if isinstance(event, Impression) else [event]
     names = [(KEY, event.segment)]
-    for place in shown:
+    for place in places:
         names += [(ITEM, place.item), (SLOT, place.slot)]
     return names

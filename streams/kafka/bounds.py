@@ -89,15 +89,17 @@ def log_bounds(kafka: KafkaSettings, topics: Sequence[str]) -> dict[str, list[tu
     config = {**confluent_consumer_config(kafka, f"{kafka.prefix}bounds"), "enable.partition.eof": True}
     consumer = Consumer(config)
     try:
-        known = consumer.list_topics(timeout=_TIMEOUT_S).topics
-        told = {tp: consumer.get_watermark_offsets(tp, timeout=_TIMEOUT_S) for tp in _partitions(kafka, topics, known)}
-        ends = _ends(consumer, told)
+        metadata = consumer.list_topics(timeout=_TIMEOUT_S).topics
+        watermarks = {
+            tp: consumer.get_watermark_offsets(tp, timeout=_TIMEOUT_S) for tp in _partitions(kafka, topics, metadata)
+        }
+        ends = _ends(consumer, watermarks)
     except KafkaException as error:
         raise unanswered(kafka, error.args[0].str()) from None
     finally:
         consumer.close()
     bounds: dict[str, list[tuple[int, int]]] = {topic: [] for topic in topics}
-    for tp, (first, _) in told.items():
+    for tp, (first, _) in watermarks.items():
         bounds[tp.topic.removeprefix(kafka.prefix)].append((first, ends[tp.topic, tp.partition]))
     return bounds
 
@@ -110,9 +112,9 @@ def unanswered(kafka: KafkaSettings, why: object) -> Transient:
     )
 
 
-def _partitions(kafka: KafkaSettings, topics: Sequence[str], known: Mapping[str, Any]) -> Iterator[TopicPartition]:
+def _partitions(kafka: KafkaSettings, topics: Sequence[str], metadata: Mapping[str, Any]) -> Iterator[TopicPartition]:
     for topic in topics:
-        listed = known.get(kafka.prefix + topic)
+        listed = metadata.get(kafka.prefix + topic)
         if listed is None or not listed.partitions:
             raise BadSettings(
                 f"topic {kafka.prefix + topic!r} does not exist at {kafka.bootstrap}. "
@@ -121,12 +123,12 @@ def _partitions(kafka: KafkaSettings, topics: Sequence[str], known: Mapping[str,
         yield from (TopicPartition(kafka.prefix + topic, partition) for partition in sorted(listed.partitions))
 
 
-def _ends(consumer: Consumer, told: Mapping[TopicPartition, tuple[int, int]]) -> dict[tuple[str, int], int]:
+def _ends(consumer: Consumer, watermarks: Mapping[TopicPartition, tuple[int, int]]) -> dict[tuple[str, int], int]:
     """Where a reader meets the end of each partition."""
-    consumer.assign([TopicPartition(tp.topic, tp.partition, end) for tp, (_, end) in told.items()])
+    consumer.assign([TopicPartition(tp.topic, tp.partition, end) for tp, (_, end) in watermarks.items()])
     ends: dict[tuple[str, int], int] = {}
     until = time.monotonic() + _TIMEOUT_S
-    while len(ends) < len(told):
+    while len(ends) < len(watermarks):
         message = consumer.poll(0.1)
         if message is not None and (error := message.error()) is not None:
             if error.code() != KafkaError._PARTITION_EOF:

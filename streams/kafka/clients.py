@@ -25,22 +25,22 @@ REPEAT_S = 60.0
 _librdkafka_log = logging.getLogger("reshelf.librdkafka")
 
 
-class Seldom(logging.Filter):
-    """Lets a message that differs in numbers only pass once in REPEAT_S: librdkafka repeats itself at each attempt."""
+class RepeatFilter(logging.Filter):
+    """Lets messages that differ in numbers only pass once in REPEAT_S: librdkafka repeats itself at each attempt."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._said: dict[str, float] = {}
+        self._logged_at: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         now, text = time.monotonic(), re.sub(r"\d+", "", record.getMessage())
-        if now - self._said.get(text, -REPEAT_S) < REPEAT_S:
+        if now - self._logged_at.get(text, -REPEAT_S) < REPEAT_S:
             return False
-        self._said[text] = now
+        self._logged_at[text] = now
         return True
 
 
-_librdkafka_log.addFilter(Seldom())
+_librdkafka_log.addFilter(RepeatFilter())
 
 
 class ClientConfig(dict[str, Any]):
@@ -56,7 +56,7 @@ class ClientConfig(dict[str, Any]):
 def confluent_producer_config(kafka: KafkaSettings) -> ClientConfig:
     """Settings of every confluent-kafka producer.
 
-    The murmur2 partitioner is that of Java and aiokafka clients: a key must land on
+    The murmur2 partitioner is that of Java and aiokafka clients: a key must go to
     the same partition whoever writes it.  `acks=all` with idempotence keeps the order
     of a partition and writes a record once, however often it is sent.
     """

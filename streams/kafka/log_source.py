@@ -51,23 +51,26 @@ class KafkaSource:
         self._kafka = kafka
 
     def bounds(self, topics: Sequence[str]) -> dict[TopicPartition, Span]:
-        found = log_bounds(self._kafka, list(topics))
-        return {TopicPartition(name, at): span for name, spans in found.items() for at, span in enumerate(spans)}
+        bounds = log_bounds(self._kafka, list(topics))
+        return {TopicPartition(name, at): span for name, spans in bounds.items() for at, span in enumerate(spans)}
 
     def at_time(self, topics: Sequence[str], time_ms: int) -> dict[TopicPartition, int]:
         """Asks the broker's index; where nothing was appended since, the partition's end."""
         bounds = self.bounds(topics)
         consumer = confluent_kafka.Consumer(confluent_consumer_config(self._kafka, f"{self._kafka.prefix}replay"))
         try:
-            asked = [
+            queries = [
                 confluent_kafka.TopicPartition(self._kafka.prefix + tp.topic, tp.partition, time_ms) for tp in bounds
             ]
-            told = consumer.offsets_for_times(asked, timeout=SILENT_S)
+            answers = consumer.offsets_for_times(queries, timeout=SILENT_S)
         except confluent_kafka.KafkaException as error:
             raise Transient(f"Kafka does not say where {time_ms} is: {error.args[0].str()}") from None
         finally:
             consumer.close()
-        return {tp: one.offset if one.offset >= 0 else bounds[tp][1] for tp, one in zip(bounds, told, strict=True)}
+        return {
+            tp: answer.offset if answer.offset >= 0 else bounds[tp][1]
+            for tp, answer in zip(bounds, answers, strict=True)
+        }
 
     def records(self, spans: Mapping[TopicPartition, Span]) -> Runs:
         """One partition after another, by the parser of the workers; for a thread without an event loop."""
@@ -111,7 +114,7 @@ def _runs(
         elif time.monotonic() - last > SILENT_S:
             raise Transient(f"Kafka sent nothing for {SILENT_S:.0f} s; run the same command again to go on")
         if position > end:
-            run = [one for one in run if one.offset < end]
+            run = [record for record in run if record.offset < end]
         if run:
             yield run
 
@@ -124,7 +127,7 @@ async def _place(consumer: AIOKafkaConsumer, name: KafkaPartition, first: int) -
 async def _read(kafka: KafkaSettings, consumer: AIOKafkaConsumer, name: KafkaPartition) -> tuple[list[Record], int]:
     """What comes next of the partition, and where the one after begins."""
     try:
-        found = await fetched(kafka, consumer, [name], FETCH_WAIT_S)
-        return found.get(name, []), await consumer.position(name)
+        records = await fetched(kafka, consumer, [name], FETCH_WAIT_S)
+        return records.get(name, []), await consumer.position(name)
     except KafkaError as error:
         raise Transient(f"Kafka: {error}") from error

@@ -2,7 +2,7 @@
 
 aiokafka builds a dataclass for each record, a quarter to a third of all its time.
 The records that its parser yields already have what `streams.kafka.records.Record` asks
-for, so they are handed on as they are: each parser instance of *a given* consumer gets
+for, so they are handed on as they are: each parser of *one* consumer gets
 an attribute in place of its conversion method; nothing is patched for others.
 
 Where the parser cannot go on, `streams.kafka.unreadable` reads what follows.
@@ -27,7 +27,7 @@ PARTITION_FETCH_BYTES = 8 * 1024 * 1024
 
 
 class ParsedRecords(OrderedDict[TopicPartition, Any]):
-    """Where the fetcher keeps fetched data: a result put here yields its records unconverted, and `came` is told.
+    """Where the fetcher keeps fetched data: a result put here yields its records unconverted, and `came` is called.
 
     `stuck` are the partitions at whose position is what the parser cannot read.
     """
@@ -54,7 +54,7 @@ class ParsedRecords(OrderedDict[TopicPartition, Any]):
 
 
 def hand_on_parsed(consumer: AIOKafkaConsumer, came: Callable[[], None] = lambda: None) -> None:
-    """Let a consumer that was just started hand on what its parser yields; `came` hears of each partition's data."""
+    """Let a consumer that was just started hand on what its parser yields; calls `came` for each partition's data."""
     consumer._fetcher._records = ParsedRecords(came)
 
 
@@ -68,12 +68,12 @@ async def fetched(
     """Records of `partitions` (not empty) in log order, about `most` in all."""
     fetcher, names = consumer._fetcher, frozenset(partitions)
     with fetcher._subscriptions.fetch_context():
-        found: dict[tuple[str, int], list[Record]]
-        found = await fetcher.fetched_records(names, timeout=timeout_s, max_records=most)
+        records: dict[tuple[str, int], list[Record]]
+        records = await fetcher.fetched_records(names, timeout=timeout_s, max_records=most)
         for name in fetcher._records.stuck & names:
-            found[name] = [*found.get(name, []), *await _unreadable(kafka, consumer, name, most)]
+            records[name] = [*records.get(name, []), *await _unreadable(kafka, consumer, name, most)]
         fetcher._records.stuck.clear()
-        return found
+        return records
 
 
 async def _unreadable(

@@ -59,12 +59,14 @@ class LogProducer:
             await self._produce(record, deliveries.callback(at))
         return await deliveries.all
 
-    async def dead_letter(self, letters: Iterable[DeadLetter]) -> None:
-        """Put records aside, and count them by reason; raises as `publish` does."""
-        told = list(letters)
-        await self.publish(OutgoingRecord(DEAD_LETTERS.name, one.key, one.value, one.to_headers()) for one in told)
-        for one in told:
-            REGISTRY.add("reshelf_dead_letters_total", one.topic, one.reason)
+    async def dead_letter(self, dead_letters: Iterable[DeadLetter]) -> None:
+        """Publish records to the dead letters, and count them by reason; raises as `publish` does."""
+        letters = list(dead_letters)
+        await self.publish(
+            OutgoingRecord(DEAD_LETTERS.name, letter.key, letter.value, letter.to_headers()) for letter in letters
+        )
+        for letter in letters:
+            REGISTRY.add("reshelf_dead_letters_total", letter.topic, letter.reason)
 
     async def _produce(self, record: OutgoingRecord, on_delivery: Any) -> None:
         options: dict[str, Any] = {} if record.partition < 0 else {"partition": record.partition}

@@ -35,15 +35,15 @@ def reader(kafka: KafkaSettings) -> Iterator[Consumer]:
 def partitions(consumer: Consumer, name: str) -> list[TopicPartition]:
     """The partitions of a topic at their beginnings; raises Transient where there is none."""
     try:
-        found = consumer.list_topics(name, timeout=METADATA_S).topics[name]
+        topic = consumer.list_topics(name, timeout=METADATA_S).topics[name]
     except KafkaException as error:
         raise Transient(
             f"Kafka does not answer: no partitions of {name} within {METADATA_S:.0f} s: {error.args[0].str()}. "
             "Check kafka.bootstrap and that the brokers run; `reshelf doctor` says more."
         ) from None
-    if found.error is not None or not found.partitions:
-        raise Transient(f"Topic {name} is not there: {found.error}. Create it with `reshelf topics apply`.")
-    return [TopicPartition(name, number, OFFSET_BEGINNING) for number in sorted(found.partitions)]
+    if topic.error is not None or not topic.partitions:
+        raise Transient(f"Topic {name} is not there: {topic.error}. Create it with `reshelf topics apply`.")
+    return [TopicPartition(name, number, OFFSET_BEGINNING) for number in sorted(topic.partitions)]
 
 
 def to_the_end(consumer: Consumer, places: list[TopicPartition]) -> Iterator[Message]:

@@ -25,7 +25,7 @@ from streams.transport import BatchApp, end_process, reader
 from streams.worker import Worker, open_worker
 
 REQUESTS_LINGER_S = 0.02
-"""After a read of requests the next rests so long: a fetch for each costs as much as composing."""
+"""How long the reader rests after it read requests: a fetch for each costs as much as composing."""
 
 
 class _Member:
@@ -67,19 +67,19 @@ def layouts_app(
     on_error: Callable[[Exception], None] = end_process,
     metrics: Registry = REGISTRY,
     experiment: ExperimentSettings | None = None,
-    tell: Callable[[Decided], None] = lambda decided: None,
+    report: Callable[[Decided], None] = lambda decided: None,
 ) -> Callable[[], Awaitable[faust.App]]:
     """A function that makes the producer's app in the event loop that will run it.
 
-    `metrics` is counted into while the app runs, and `tell` hears what became of each key
-    that was due.  The function returns when the compacted topics have been read to their
+    `metrics` is counted into while the app runs, and `report` is called with what became of each
+    key that was due.  The function returns when the compacted topics have been read to their
     ends.  It raises `BadSettings` when a topic is missing, `StateAttention` when the
     namespace was made with other settings.
     """
 
     async def make() -> faust.App:
         async with open_worker(kafka, redis, fold, (LAYOUTS_HISTORY,)) as worker:
-            member = await _member(worker, settings, metrics, experiment or ExperimentSettings(), tell)
+            member = await _member(worker, settings, metrics, experiment or ExperimentSettings(), report)
             return worker.build_app(
                 "layouts",
                 member,
@@ -99,17 +99,17 @@ async def _member(
     settings: LayoutSettings,
     metrics: Registry,
     experiment: ExperimentSettings,
-    tell: Callable[[Decided], None],
+    report: Callable[[Decided], None],
 ) -> _Member:
     """A producer that knows what the compacted topics say."""
     retry, kafka, manifest = Retry(), worker.kafka, worker.manifest
     catalog = CatalogView(lambda topic: metrics.add("reshelf_invalid_records_total", topic))
-    together = PipelinedClient(worker.redis)
-    state = StateReader(worker.redis, manifest, together)
-    versions = Versions(together, manifest.namespace, manifest.groups)
+    pipelined = PipelinedClient(worker.redis)
+    state = StateReader(worker.redis, manifest, pipelined)
+    versions = Versions(pipelined, manifest.namespace, manifest.groups)
     guard = GuardRail(state, experiment, settings)
     producer = LayoutProducer(
-        catalog, state, versions, worker.log_producer, settings, metrics, finish=guard.applied, tell=tell
+        catalog, state, versions, worker.log_producer, settings, metrics, finish=guard.applied, report=report
     )
     follower = Follower(kafka, catalog, producer.changed)
     worker.opened.push_async_callback(follower.stop)

@@ -1,4 +1,4 @@
-"""The clocks of the layout producer, and what it tells of a decision."""
+"""The clocks of the layout producer, and what it reports of a decision."""
 
 from __future__ import annotations
 

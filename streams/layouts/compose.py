@@ -16,7 +16,7 @@ import numpy as np
 from policy.model.examination import examination
 from policy.model.posteriors import retained
 from policy.model.reward import ClickValue
-from policy.model.reward import click_value as worth_of
+from policy.model.reward import click_value as click_value_of
 from policy.slates.composition import Composition, Statistics
 from policy.slates.composition import compose as slates_of
 from schemas.messages.layouts import Layout
@@ -77,12 +77,12 @@ def compose(
     z = weighted_counts.normals(rules.page, segment, most_variants(rules), epoch)
     bound = weighted_counts.rules(page, segment, now_ms)
 
-    def made_by(choice: PolicyChoice) -> Composition:
+    def composition_of(choice: PolicyChoice) -> Composition:
         return slates_of(
             statistics, explored(choice, settings), rules.page, segment, epoch, z[..., : choice.variants], bound
         )
 
-    composition = made_by(rules.policy)
+    composition = composition_of(rules.policy)
     layout = Layout(
         page=rules.page,
         segment=segment,
@@ -108,7 +108,7 @@ def compose(
         shadow_policy=rules.policy.shadow,
         shadow=composition.shadow,
     )
-    return with_branches(layout, rules, made_by) if rules.branches else layout
+    return with_branches(layout, rules, composition_of) if rules.branches else layout
 
 
 def explored(choice: PolicyChoice, settings: LayoutSettings) -> PolicyChoice:
@@ -138,9 +138,9 @@ def statistics_of(
     tables = [table for table in state.tables if table.segment not in left_out]
     weight_of = weights(tables, settings.half_life_ms)
     weighted_counts.move_to(tables, weight_of)
-    click_value = _worth(tables, weight_of, page, settings)
+    click_value = _click_value(tables, weight_of, page, settings)
     default = base(fitted, settings.click_rate, settings.strength)
-    looks = examination(page.rules.slots, fitted.examination if fitted else {})
+    curve = examination(page.rules.slots, fitted.examination if fitted else {})
     learned, holdout = Traffic.LEARNED, Traffic.HOLDOUT
     impressions, clicks = weighted_counts.impressions[learned] / ONE, weighted_counts.clicks[learned] / ONE
     return Statistics(
@@ -152,8 +152,8 @@ def statistics_of(
         holdout_impressions=weighted_counts.impressions[holdout] / ONE,
         holdout_clicks=weighted_counts.clicks[holdout] / ONE,
         holdout_conversions=weighted_counts.conversions[holdout] / ONE,
-        examination=looks,
-        prior=weighted_counts.priors(page.item_features, segment, impressions, clicks, looks).prior
+        examination=curve,
+        prior=weighted_counts.priors(page.item_features, segment, impressions, clicks, curve).prior
         if page.item_features
         else default,
         base=default,
@@ -162,15 +162,15 @@ def statistics_of(
     )
 
 
-def _worth(
+def _click_value(
     tables: Sequence[Table], weight_of: Mapping[range, int], page: Page, settings: LayoutSettings
 ) -> ClickValue | None:
-    """What a click is worth, where sales count; without, or before any, every click is worth the same."""
+    """The value of a click on each candidate where sales count; None where all have the same value."""
     if not settings.sale_value:
         return None
     sales = page.parameters.sales if page.parameters else Sales()
     shares = {span: weight / ONE for span, weight in weight_of.items()}
     margins = page.item_features.margins if page.item_features else np.ones(len(page.candidates.items))
     own = sold(tables, shares, sales, page.candidates)
-    found = worth_of(own, sales, settings.click_value, settings.sale_value * margins)
-    return found if found.mean.any() else None
+    value = click_value_of(own, sales, settings.click_value, settings.sale_value * margins)
+    return value if value.mean.any() else None

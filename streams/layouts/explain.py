@@ -28,8 +28,8 @@ from streams.state.reader import KeyState
 class Prior:
     """Where the click rate starts and how much that weighs; what it comes from.
 
-    `features` are the parts that features add on the logit scale, `text` that of the
-    text vector; `variance` is the factor by which their mean is above the likeliest, as they are doubtful;
+    `features` are what features add on the logit scale, `text` what the
+    text vector adds; `variance` is the factor by which their mean is above the likeliest, as they are uncertain;
     `factor` is what clicks in the page's other segments make of it.
     """
 
@@ -57,8 +57,8 @@ class Value:
 class Arm:
     """An item: counts, prior, click rate once looked at with its 95 % interval, a draw for each slate, places, rules.
 
-    `examined` are impressions weighted by how likely their slots are looked at; `kept` is the share of
-    these and of clicks that tells of now, where click rates drift.
+    `examined` are impressions weighted by how likely their slots are looked at; `retained` is the share
+    of these and of clicks that still counts, where click rates drift.
     """
 
     item: str
@@ -100,15 +100,15 @@ def explain(
     bound = page.bound(segment, now_ms)
     z = weighted_counts.normals(page.rules.page, segment, page.rules.policy.variants, epoch)
     draws = beta_draws(beta.a, beta.b, z, explored(page.rules.policy, settings).exploration)
-    made = _Made(layout, statistics, beta, bound, draws)
+    builder = _ArmBuilder(layout, statistics, beta, bound, draws)
     priors = _priors(statistics, page.item_features, segment, weighted_counts)
-    arms = [made.arm(row, priors[row]) for row in np.argsort(-beta.mean, kind="stable").tolist()]
+    arms = [builder.arm(row, priors[row]) for row in np.argsort(-beta.mean, kind="stable").tolist()]
     curve = dict(zip(statistics.slots, statistics.examination.tolist(), strict=True))
     return Explanation(layout, curve, arms)
 
 
 @dataclass(frozen=True, slots=True)
-class _Made:
+class _ArmBuilder:
     layout: Layout
     statistics: Statistics
     beta: Beta
@@ -132,51 +132,54 @@ class _Made:
             value=self._value(row),
             draws=[round(float(draw), 6) for draw in self.draws[row]],
             slots=shares,
-            baseline=next((slot for slot, shown in self.layout.baseline.items() if shown == item), ""),
+            baseline=next((slot for slot, shown_item in self.layout.baseline.items() if shown_item == item), ""),
             rules=self.bound.effects(int(self.bound.rows[row])),
         )
 
     def _value(self, row: int) -> Value | None:
-        worth = self.statistics.click_value
-        if worth is None:
+        value = self.statistics.click_value
+        if value is None:
             return None
-        rate, amount = float(worth.buying.mean[row]), float(worth.amount[row])
-        return Value(worth.click, rate, amount, float(worth.earned[row]), float(worth.mean[row]))
+        rate, amount = float(value.buying.mean[row]), float(value.amount[row])
+        return Value(value.click, rate, amount, float(value.earned[row]), float(value.mean[row]))
 
 
 def _priors(
-    statistics: Statistics, known: ItemFeatures | None, segment: str, weighted_counts: WeightedCounts
+    statistics: Statistics, item_features: ItemFeatures | None, segment: str, weighted_counts: WeightedCounts
 ) -> list[Prior]:
     arms = len(statistics.items)
     means, weights = (np.broadcast_to(value, arms).tolist() for value in statistics.prior)
-    if known is None:
+    if item_features is None:
         return [Prior(mean, weight, mean, {}, 0.0, 1.0, 1.0) for mean, weight in zip(means, weights, strict=True)]
-    found = weighted_counts.priors(known, segment, statistics.impressions, statistics.clicks, statistics.examination)
-    parts, text = _parts(known, segment)
-    base, variances, factors = known.parameters.click_rate, found.variance.tolist(), found.factor.tolist()
+    arm_priors = weighted_counts.priors(
+        item_features, segment, statistics.impressions, statistics.clicks, statistics.examination
+    )
+    parts, text = _parts(item_features, segment)
+    base = item_features.parameters.click_rate
+    variances, factors = arm_priors.variance.tolist(), arm_priors.factor.tolist()
     return [
         Prior(means[row], weights[row], base, parts[row], text[row], variances[row], factors[row])
         for row in range(arms)
     ]
 
 
-def _parts(known: ItemFeatures, segment: str) -> tuple[list[dict[str, float]], list[float]]:
+def _parts(item_features: ItemFeatures, segment: str) -> tuple[list[dict[str, float]], list[float]]:
     """What each feature adds for each arm, and what the text adds, on the logit scale."""
-    parameters: PolicyParameters = known.parameters
+    parameters: PolicyParameters = item_features.parameters
     fit = parameters.segments.get(segment)
     own = fit.weights if fit else {}
-    weights = [parameters.weights.get(name, 0.0) + own.get(name, 0.0) for name in known.features.names]
-    products = known.features.values * np.array(weights, dtype=np.float64)
+    weights = [parameters.weights.get(name, 0.0) + own.get(name, 0.0) for name in item_features.features.names]
+    products = item_features.features.values * np.array(weights, dtype=np.float64)
     parts = [
-        {name: round(part, 4) for name, part in zip(known.features.names, row, strict=True) if abs(part) > 5e-5}
+        {name: round(part, 4) for name, part in zip(item_features.features.names, row, strict=True) if abs(part) > 5e-5}
         for row in products.tolist()
     ]
     if fit and fit.base:
         for row in parts:
             row["segment"] = round(fit.base, 4)
     text = np.zeros(len(parts))
-    if known.vectors is not None:
+    if item_features.vectors is not None:
         for packed in (parameters.text, fit.text if fit else b""):
-            if len(one := unpacked(packed)) == known.vectors.shape[1]:
-                text = text + known.vectors @ one
+            if len(text_weights := unpacked(packed)) == item_features.vectors.shape[1]:
+                text = text + item_features.vectors @ text_weights
     return parts, [round(float(part), 4) for part in text]

@@ -42,13 +42,13 @@ class GuardRail:
         self._settings = settings
         self._share = layouts.holdout_share
         self._retry = Retry()
-        self._found: dict[str, Health] = {}
+        self._health: dict[str, Health] = {}
 
     async def watch(self, catalog: CatalogView, changed: Callable[[Changes], None], metrics: Registry) -> None:
         """For ever: look at the guard-rails of all declared pages, and have those that fell composed again."""
         while True:
             fallen = await self._retry.until_success(lambda: self.check(list(catalog.rules), catalog.published))
-            self._tell(metrics)
+            self._report(metrics)
             if fallen:
                 changed(Changes(pages=fallen))
             await asyncio.sleep(self._settings.check_s)
@@ -56,7 +56,7 @@ class GuardRail:
     async def check(self, pages: Iterable[str], published: Mapping[Key, LatestLayout]) -> set[str]:
         """The pages that fell since the last call; raises Transient."""
         before = set(self.fallen)
-        self._found = {}
+        self._health = {}
         self.recall(published)
         if self._settings.fallback and self._share > 0.0:
             for page in pages:
@@ -71,8 +71,8 @@ class GuardRail:
 
     async def _look_at(self, page: str) -> None:
         bins, bucket_ms = await self._state.read_bins(page), self._state.fold.bucket_ms
-        found = self._found[page] = health_of(bins, self._settings, bucket_ms, self._share)
-        reason = found.guard_rail
+        health = self._health[page] = health_of(bins, self._settings, bucket_ms, self._share)
+        reason = health.guard_rail
         if reason:
             self.fallen[page] = reason
             log.error(
@@ -82,16 +82,17 @@ class GuardRail:
                 reason,
             )
 
-    def _tell(self, metrics: Registry) -> None:
-        told = {page: self._found[page] for page in sorted(self._found)[:MOST_PAGES]}
+    def _report(self, metrics: Registry) -> None:
+        pages = {page: self._health[page] for page in sorted(self._health)[:MOST_PAGES]}
         metrics.put("reshelf_pages_on_baseline", {(): len(self.fallen)})
-        metrics.put("reshelf_sample_ratio_alarm", {(page,): one.sample_ratio.alarm for page, one in told.items()})
+        alarms: dict[tuple[str, ...], float] = {(page,): health.sample_ratio.alarm for page, health in pages.items()}
+        metrics.put("reshelf_sample_ratio_alarm", alarms)
         metrics.put(
             "reshelf_uplift_ratio",
             {
                 (page, outcome, bound): value
-                for page, one in told.items()
-                for outcome, gain in one.uplifts.items()
+                for page, health in pages.items()
+                for outcome, gain in health.uplifts.items()
                 if isfinite(gain.high)
                 for bound, value in (("low", gain.low), ("estimate", gain.uplift), ("high", gain.high))
             },
@@ -107,9 +108,9 @@ def fallen(published: Mapping[Key, LatestLayout], settings: ExperimentSettings) 
     if not settings.fallback:
         return {}
     return {
-        key.page: one.guard_rail
-        for key, one in published.items()
-        if one.guard_rail and one.experiment_since == settings.since_ms
+        key.page: layout.guard_rail
+        for key, layout in published.items()
+        if layout.guard_rail and layout.experiment_since == settings.since_ms
     }
 
 

@@ -42,10 +42,10 @@ from streams.state.reader import KeyState, StateReader
 AT_ONCE = 64
 """Keys that wait for Redis or the broker at the same time."""
 WHOLE_PAGE_MS = 2_000.0
-"""The layout of a whole page waits so long after a change, and up to as long again by its name:
+"""How long the layout of a whole page waits after a change, and up to as long again by its name:
 it is read from all segments, and those of all pages at once would hold up the others."""
 LIST_MS = 10_000.0
-"""Segments that other workers hear of are looked up so often."""
+"""How often segments that other workers hear of are looked up."""
 
 log = logging.getLogger("reshelf")
 _decode_request = decoder(LayoutRequest)
@@ -64,7 +64,7 @@ class LayoutProducer:
         metrics: Registry = REGISTRY,
         clock: Clock | None = None,
         finish: Callable[[Layout], Layout] = lambda layout: layout,
-        tell: Callable[[Decided], None] = lambda decided: None,
+        report: Callable[[Decided], None] = lambda decided: None,
     ) -> None:
         self._metrics = metrics
         for result in ("published", "unchanged", "withdrawn", "refused"):
@@ -77,7 +77,7 @@ class LayoutProducer:
         self._settings = settings
         self._clock = clock or Clock()
         self._finish = finish
-        self._tell = tell
+        self._report = report
         self._schedule = Schedule(settings.refresh_ms, settings.cpu_share)
         self._weighted_counts = WeightedCountsCache()
         self._retry = Retry()
@@ -138,8 +138,8 @@ class LayoutProducer:
             self._segments.setdefault(page, set()).add(segment)
 
     def _keys_of(self, page: str) -> set[Key]:
-        known = self._segments.get(page, set()) | self._catalog.segments.get(page, set())
-        return {Key(page, segment) for segment in known | {WHOLE_PAGE}}
+        segments = self._segments.get(page, set()) | self._catalog.segments.get(page, set())
+        return {Key(page, segment) for segment in segments | {WHOLE_PAGE}}
 
     def _mark(self, key: Key, at: float | None = None, urgent: bool = False) -> None:
         if self._is_owned(key):
@@ -193,15 +193,15 @@ class LayoutProducer:
         epoch = epoch_of(now, *key, self._settings.epoch_ms)
         layout, changes_at = self._compose(key, state, epoch, now)
         composed_at = self._clock.steady()
-        known = self._catalog.latest_layout(key)
-        made = latest_layout_of(encode(layout))
-        if not known.live or known.lost or made.fingerprint != known.fingerprint or now >= self._renewal(known):
-            result: Literal["published", "unchanged", "refused"] = await self._publish(key, layout, made)
+        latest = self._catalog.latest_layout(key)
+        draft = latest_layout_of(encode(layout))
+        if not latest.live or latest.lost or draft.fingerprint != latest.fingerprint or now >= self._renewal(latest):
+            result: Literal["published", "unchanged", "refused"] = await self._publish(key, layout, draft)
         else:
             result = "unchanged"
         self._metrics.add("reshelf_layouts_total", result)
         times = taken_at, read_at, composed_at, self._clock.steady()
-        self._tell(Decided(key, state.watermarks, result, *times))
+        self._report(Decided(key, state.watermarks, result, *times))
         self._mark_again(key, min(epoch.end_ms, changes_at))
 
     async def _read(self, key: Key) -> KeyState:
@@ -224,16 +224,16 @@ class LayoutProducer:
         self._metrics.observe("reshelf_layout_compose_seconds", value=(ended - began) / 1000)
         return self._finish(layout), weighted_counts.changes_at
 
-    def _renewal(self, known: LatestLayout) -> int:
-        return min(known.half_life_at, known.produced_at + self._settings.ttl_ms // 2)
+    def _renewal(self, latest: LatestLayout) -> int:
+        return min(latest.half_life_at, latest.produced_at + self._settings.ttl_ms // 2)
 
     def _mark_again(self, key: Key, changes_at: int) -> None:
         """Due without a request when half the life is over, or when it changes by itself."""
-        now, known = self._clock.wall(), self._catalog.latest_layout(key)
-        renewal = now + self._settings.ttl_ms // 2 if key in self._refused else self._renewal(known)
+        now, latest = self._clock.wall(), self._catalog.latest_layout(key)
+        renewal = now + self._settings.ttl_ms // 2 if key in self._refused else self._renewal(latest)
         self._mark(key, self._clock.steady() + max(0, min(renewal, changes_at) - now))
 
-    async def _publish(self, key: Key, layout: Layout, made: LatestLayout) -> Literal["published", "refused"]:
+    async def _publish(self, key: Key, layout: Layout, draft: LatestLayout) -> Literal["published", "refused"]:
         began = self._clock.steady()
         version = await self._versions.next(*key, self._catalog.latest_layout(key).version)
         layout = stamped(layout, version, self._clock.wall(), self._settings.ttl_ms)
@@ -246,7 +246,7 @@ class LayoutProducer:
         except StateAttention as error:
             self._refuse(key, error, len(value))
             return "refused"
-        self._catalog.remember(key, made.stamped(layout.version, layout.produced_at, layout.expires_at))
+        self._catalog.remember(key, draft.stamped(layout.version, layout.produced_at, layout.expires_at))
         self._refused.discard(key)
         self._measure(layout, self._clock.steady() - began)
         return "published"
@@ -259,17 +259,17 @@ class LayoutProducer:
 
     async def _withdraw(self, key: Key) -> None:
         """The page is not declared: renderers use their fallback."""
-        known = self._catalog.latest_layout(key)
-        if known.live:
+        latest = self._catalog.latest_layout(key)
+        if latest.live:
             await self._log_producer.publish([OutgoingRecord(LAYOUTS.name, encode_key(LAYOUTS, *key), None)])
-            self._catalog.remember(key, LatestLayout(known.version, live=False))
+            self._catalog.remember(key, LatestLayout(latest.version, live=False))
             self._metrics.add("reshelf_layouts_total", "withdrawn")
 
     def _refuse(self, key: Key, error: Exception, size: int) -> None:
         """One page that cannot be published must not hold up the others."""
         if key not in self._refused:
             self._refused.add(key)
-            log.error("No layout for %s, of %d bytes: %s", list(key), size, error)
+            log.error("The layout for %s, of %d bytes, was not published: %s", list(key), size, error)
 
 
 def _rest_ms(key: Key) -> float:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from streams.catalog.page import Key
 
 HEAD_START_MS = 2_000.0
-"""An urgent key goes before others that have waited for so much longer."""
+"""How much longer another key must have waited to go before an urgent one."""
 
 
 class Mark(NamedTuple):
@@ -46,7 +46,7 @@ class Schedule:
         self._waiting: dict[Key, Mark] = {}
         self._later: list[tuple[float, int, Key, Mark]] = []
         self._ready: list[tuple[float, int, Key, Mark]] = []
-        self._taken: dict[Key, float] = {}
+        self._started_at: dict[Key, float] = {}
         self._running: dict[Key, Mark | None] = {}
         self._free_at = float("-inf")
         self._marks = 0
@@ -57,11 +57,11 @@ class Schedule:
             before = self._running[key]
             self._running[key] = Mark(at, urgent).joined(before) if before else Mark(at, urgent)
             return
-        mark = Mark(max(at, self._taken.get(key, float("-inf")) + self._refresh), urgent)
-        known = self._waiting.get(key)
-        if known is not None:
-            mark = mark.joined(known)
-        if mark != known:
+        mark = Mark(max(at, self._started_at.get(key, float("-inf")) + self._refresh), urgent)
+        present = self._waiting.get(key)
+        if present is not None:
+            mark = mark.joined(present)
+        if mark != present:
             self._waiting[key] = mark
             self._marks += 1
             heapq.heappush(self._later, (mark.ready, self._marks, key, mark))
@@ -72,7 +72,7 @@ class Schedule:
             return None
         key = heapq.heappop(self._ready)[2]
         del self._waiting[key]
-        self._taken[key] = now
+        self._started_at[key] = now
         self._running[key] = None
         return key
 
@@ -88,10 +88,10 @@ class Schedule:
 
     def keep(self, keys: Iterable[Key]) -> None:
         """Forget all keys but these."""
-        kept = set(keys)
-        self._waiting = {key: mark for key, mark in self._waiting.items() if key in kept}
-        self._taken = {key: taken for key, taken in self._taken.items() if key in kept}
-        for key in self._running.keys() - kept:
+        remaining = set(keys)
+        self._waiting = {key: mark for key, mark in self._waiting.items() if key in remaining}
+        self._started_at = {key: at for key, at in self._started_at.items() if key in remaining}
+        for key in self._running.keys() - remaining:
             self._running[key] = None
 
     def wait(self, now: float) -> float:

@@ -1,6 +1,6 @@
 """The learner: event batches into the state, each exactly once.
 
 - `agent`: the learner as a Faust app: batches in, state and layout requests out
-- `layout_requests`: which keys want a layout, and when they are asked for: a pure object, the time
+- `layout_requests`: which keys need a layout, and when they are asked for: a pure object, the time
   comes in with every call
 """

@@ -41,12 +41,12 @@ from streams.worker import open_worker
 
 log = logging.getLogger("reshelf")
 OUTPUTS = (DEAD_LETTERS, LAYOUT_REQUESTS)
-_SEEN_REST_S = 5.0
-"""Keys that nobody clicks are asked for at most so often: impressions alone move a posterior slowly."""
+_UNCLICKED_REST_S = 5.0
+"""How long the request of a key that nobody clicks rests before the next: impressions alone move a posterior slowly."""
 _LOOK_S = 0.5
-"""Seen keys are looked through so often, so that requests for them go together."""
+"""How often keys without clicks are looked through, so that requests for them go together."""
 _ASK_REST_S = 0.02
-"""Requests are at least so far apart: what is clicked meanwhile goes together."""
+"""How far requests are apart at least: what is clicked meanwhile goes together."""
 
 
 class Learner:
@@ -70,7 +70,7 @@ class Learner:
         self._settings = settings
         self._parts: dict[TopicPartition, PartitionFold] = {}
         self._alarms: dict[TopicPartition, InvalidAlarm] = {}
-        self._keys = RequestDebouncer(_SEEN_REST_S)
+        self._keys = RequestDebouncer(_UNCLICKED_REST_S)
         self._clicked = asyncio.Event()
         self._committing = asyncio.Lock()
         self._retry = Retry()
@@ -81,7 +81,7 @@ class Learner:
     # Ownership
 
     async def resume(self, tps: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """Where to read each partition from: so far before the state that duplicates are known."""
+        """Where to read each partition from: early enough before the state for duplicates to be known."""
         topics = sorted({tp.topic for tp in tps})
         bounds = await self._retry.until_success(lambda: asyncio.to_thread(log_bounds, self._kafka, topics))
         assert bounds is not None
@@ -147,25 +147,25 @@ class Learner:
         alarm.note(part.fresh(batch), len(prepared.judged.rejected), last)
         return prepared
 
-    def _wanted(self, part: PartitionFold, batch: Batch) -> bool:
+    def _is_current(self, part: PartitionFold, batch: Batch) -> bool:
         return self._parts.get(part.tp) is part and reader(self.app).is_current(batch)
 
     async def _commit(self, part: PartitionFold, prepared: Prepared, event: Any) -> None:
-        wanted = lambda: self._wanted(part, prepared.batch)  # noqa: E731
+        is_current = lambda: self._is_current(part, prepared.batch)  # noqa: E731
         try:
             async with self._committing:
-                changed = await self._retry.until_success(lambda: part.commit(prepared), wanted)
+                changed = await self._retry.until_success(lambda: part.commit(prepared), is_current)
         except Rewind as behind:
             await self._rewind(part, behind)
         else:
             if changed is not None:
-                _tell(part, prepared)
+                _count_batch(part, prepared)
             for page, segment in changed or ():
                 self._note(page, segment, clicked=part.tp.topic != IMPRESSIONS.name)
         event.ack()
 
     def _note(self, page: str, segment: str, *, clicked: bool) -> None:
-        """The key wants a layout, soon when it was clicked, and so does the whole page in its time."""
+        """The key needs a layout, soon when it was clicked, and so does the whole page in its time."""
         self._keys.note((page, segment), clicked=clicked)
         self._keys.note((page, WHOLE_PAGE), clicked=False)
         if clicked:
@@ -183,7 +183,7 @@ class Learner:
             self._parts.pop(part.tp, None)
 
     async def _send_dead_letters(self, tp: TopicPartition, rejected: Sequence[Rejected]) -> None:
-        await self._log_producer.dead_letter(one.dead_letter(tp) for one in rejected)
+        await self._log_producer.dead_letter(rejection.dead_letter(tp) for rejection in rejected)
 
     # Beside the batches
 
@@ -214,15 +214,15 @@ class Learner:
                     await self._clicked.wait()
             self._clicked.clear()
             now = loop.time()
-            wanted = dict.fromkeys(self._keys.take(now), True)
+            keys = dict.fromkeys(self._keys.take(now), True)
             if now >= look_at:
-                wanted |= dict.fromkeys(self._keys.take_seen(now), False)
+                keys |= dict.fromkeys(self._keys.take_unclicked(now), False)
                 look_at = now + _LOOK_S
             requests = [
                 OutgoingRecord(
                     LAYOUT_REQUESTS.name, encode_key(LAYOUT_REQUESTS, *key), encode(LayoutRequest(*key, clicked))
                 )
-                for key, clicked in sorted(wanted.items())
+                for key, clicked in sorted(keys.items())
             ]
             await self._asking.until_success(partial(self._log_producer.publish, requests))
             await asyncio.sleep(_ASK_REST_S)
@@ -233,7 +233,7 @@ class Learner:
         return [self.advance(), self.request_layouts(), buckets]
 
 
-def _tell(part: PartitionFold, prepared: Prepared) -> None:
+def _count_batch(part: PartitionFold, prepared: Prepared) -> None:
     """Count a batch that is in the state now."""
     topic, records = part.tp.topic, prepared.batch.records
     for verdict, count in prepared.tally(prepared.batch.start).items():

@@ -47,5 +47,5 @@ async def _merge(merger: Merger, group: int, retry: Retry) -> None:
         begun = time.perf_counter()
         merged = await retry.until_success(partial(merger.carry_out, part)) or 0
         REGISTRY.add("reshelf_merged_tables_total", "merged", by=merged)
-        REGISTRY.add("reshelf_merged_tables_total", "left", by=sum(len(one.tables) - 1 for one in part) - merged)
+        REGISTRY.add("reshelf_merged_tables_total", "left", by=sum(len(merge.tables) - 1 for merge in part) - merged)
         await asyncio.sleep((time.perf_counter() - begun) * (1 / _MERGE_SHARE - 1))

@@ -5,7 +5,7 @@
 - `registry`: the values of one process; to count costs some microseconds: count by batch, never by
   event
 - `services`: the metrics of what runs beside the stream workers: encoder, console and edge
-- `table`: the table of all metrics: what is told, by whom, what it means, and what to do about it
+- `table`: the table of all metrics: what is exposed, by whom, what it means, and what to do about it
 - `text`: Prometheus's text format 0.0.4, and what the operating system knows of this process
 """
 

@@ -21,14 +21,14 @@ SHARES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
 class Metric(NamedTuple):
-    """One family; `told_by` says which processes have it, `remedy` what to do when it is not as it should be.
+    """One family; `exposed_by` says which processes have it, `remedy` what to do when it is not as it should be.
 
     `bounds` are the upper ends of a histogram's buckets, without the last one, which is infinite.
     """
 
     name: str
     kind: Kind
-    told_by: str
+    exposed_by: str
     labels: tuple[str, ...]
     meaning: str
     remedy: str

@@ -25,14 +25,15 @@ is left out. What the alerts mean and what to do is in
 
 
 def written() -> str:
-    """All metrics by who tells them, as Markdown."""
-    return HEAD + "".join(_part(told_by) for told_by in dict.fromkeys(one.told_by for one in METRICS.values()))
+    """All metrics by the processes that expose them, as Markdown."""
+    processes = dict.fromkeys(metric.exposed_by for metric in METRICS.values())
+    return HEAD + "".join(map(_part, processes))
 
 
-def _part(told_by: str) -> str:
-    rows = [_row(metric) for metric in METRICS.values() if metric.told_by == told_by]
+def _part(exposed_by: str) -> str:
+    rows = [_row(metric) for metric in METRICS.values() if metric.exposed_by == exposed_by]
     table = ["| name | kind | labels | meaning | what to do |", "|---|---|---|---|---|", *rows]
-    return "\n".join(["", f"## {told_by.capitalize()}", "", *table]) + "\n"
+    return "\n".join(["", f"## {exposed_by.capitalize()}", "", *table]) + "\n"
 
 
 def _row(metric: Metric) -> str:

@@ -46,7 +46,7 @@ class Registry:
         self._clock = clock
 
     def add(self, name: str, *labels: str, by: float = 1.0) -> None:
-        """Count; by 0 it is told from now on, so that its first rise is seen as one."""
+        """Count; by 0 it is exposed from now on, so that its first rise shows as one."""
         key = name, labels
         if key not in self._values:
             _check(name, labels)
@@ -56,16 +56,16 @@ class Registry:
         """These are the values of the whole family now; others of it are gone."""
         for labels in values:
             _check(name, labels)
-        kept = {key: value for key, value in self._values.items() if key[0] != name}
-        self._values = kept | {(name, labels): value for labels, value in values.items()}
+        others = {key: value for key, value in self._values.items() if key[0] != name}
+        self._values = others | {(name, labels): value for labels, value in values.items()}
 
     def observe(self, name: str, *labels: str, value: float) -> None:
         """Note one observation of a histogram."""
-        found = self._distributions.get((name, labels))
-        if found is None:
+        distribution = self._distributions.get((name, labels))
+        if distribution is None:
             _check(name, labels)
-            found = self._distributions[name, labels] = Distribution(METRICS[name].bounds)
-        found.observe(value)
+            distribution = self._distributions[name, labels] = Distribution(METRICS[name].bounds)
+        distribution.observe(value)
 
     @contextmanager
     def timed(self, name: str, *labels: str) -> Iterator[None]:
@@ -76,17 +76,17 @@ class Registry:
 
     def value(self, name: str, *labels: str) -> float:
         """A count or gauge, or how many observations a histogram has; 0 where there is none."""
-        found = self._distributions.get((name, labels))
-        return float(sum(found.counts)) if found else self._values.get((name, labels), 0.0)
+        distribution = self._distributions.get((name, labels))
+        return float(sum(distribution.counts)) if distribution else self._values.get((name, labels), 0.0)
 
     def samples(self) -> list[Sample]:
         """Everything there is, in the order of names."""
         both: dict[tuple[str, Labels], float | Distribution] = {**self._values, **self._distributions}
-        return [Sample(name, labels, value) for (name, labels), value in sorted(both.items(), key=lambda one: one[0])]
+        return [Sample(name, labels, value) for (name, labels), value in sorted(both.items(), key=lambda pair: pair[0])]
 
 
 REGISTRY = Registry()
-"""What this process tells."""
+"""What this process exposes."""
 
 
 def _check(name: str, labels: Labels) -> None:

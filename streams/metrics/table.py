@@ -1,4 +1,4 @@
-"""The table of all metrics: what is told, by whom, what it means, and what to do about it.
+"""The table of all metrics: what is exposed, by whom, what it means, and what to do about it.
 
 Labels take few values: topics, partitions, verdicts and reasons of the code, and
 of pages the first `MOST_PAGES`; never a unit, an item, a segment or an address of a visitor.

@@ -27,12 +27,12 @@ def exposition(samples: Iterable[Sample]) -> str:
 def of_process() -> list[Sample]:
     """CPU, and on Linux memory and open files."""
     used = resource.getrusage(resource.RUSAGE_SELF)
-    found: dict[str, float] = {"process_cpu_seconds_total": used.ru_utime + used.ru_stime}
+    values: dict[str, float] = {"process_cpu_seconds_total": used.ru_utime + used.ru_stime}
     if _SELF.is_dir():
         pages = int((_SELF / "statm").read_text().split()[1])
-        found["process_resident_memory_bytes"] = pages * os.sysconf("SC_PAGE_SIZE")
-        found["process_open_fds"] = sum(1 for _ in (_SELF / "fd").iterdir())
-    return [Sample(name, (), value) for name, value in found.items()]
+        values["process_resident_memory_bytes"] = pages * os.sysconf("SC_PAGE_SIZE")
+        values["process_open_fds"] = sum(1 for _ in (_SELF / "fd").iterdir())
+    return [Sample(name, (), value) for name, value in values.items()]
 
 
 def _lines(name: str, labels: tuple[tuple[str, str], ...], value: float | Distribution) -> Iterator[str]:
@@ -48,8 +48,8 @@ def _lines(name: str, labels: tuple[tuple[str, str], ...], value: float | Distri
 
 
 def _braced(labels: Iterable[tuple[str, str]]) -> str:
-    told = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels)
-    return f"{{{told}}}" if told else ""
+    pairs = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels)
+    return f"{{{pairs}}}" if pairs else ""
 
 
 def _number(value: float) -> str:

@@ -51,11 +51,11 @@ class ArchiveSource:
     """An archive that `write` made."""
 
     def __init__(self, folder: Path) -> None:
-        found = _files(folder)
-        if not found:
+        files = _files(folder)
+        if not files:
             raise BadSettings(f"{folder} holds no archive: expected files like events-clicks-0.parquet or .jsonl")
-        self._files = {tp: file for file, tp in found}
-        if len(self._files) < len(found):
+        self._files = {tp: file for file, tp in files}
+        if len(self._files) < len(files):
             raise BadSettings(f"{folder} holds two archives: keep the files of one form alone")
 
     def bounds(self, topics: Sequence[str]) -> dict[TopicPartition, Span]:
@@ -65,16 +65,16 @@ class ArchiveSource:
         return {tp: self._bounds(tp) for tp in sorted(self._files) if tp.topic in topics}
 
     def at_time(self, topics: Sequence[str], time_ms: int) -> dict[TopicPartition, int]:
-        found = {}
+        offsets = {}
         for tp, (_, end) in self.bounds(topics).items():
-            later = (one.offset for run in self._runs(tp) for one in run if one.timestamp >= time_ms)
-            found[tp] = next(later, end)
-        return found
+            later = (record.offset for run in self._runs(tp) for record in run if record.timestamp >= time_ms)
+            offsets[tp] = next(later, end)
+        return offsets
 
     def records(self, spans: Mapping[TopicPartition, Span]) -> Runs:
         for tp, (first, end) in spans.items():
             for run in self._runs(tp):
-                some = [one for one in run if first <= one.offset < end]
+                some = [record for record in run if first <= record.offset < end]
                 if some:
                     yield tp, some
 

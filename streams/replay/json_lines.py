@@ -54,7 +54,7 @@ class Writer:
         self._file = file.open("xb")
 
     def append(self, records: Sequence[Logged]) -> None:
-        self._file.writelines(msgspec.json.encode(_line(one)) + b"\n" for one in records)
+        self._file.writelines(msgspec.json.encode(_line(record)) + b"\n" for record in records)
 
     def close(self) -> None:
         self._file.close()
@@ -69,7 +69,7 @@ def runs(file: Path) -> Iterator[list[Logged]]:
 
 def offsets(file: Path) -> Iterator[int]:
     """The offsets of a file's records."""
-    return (one.offset for one in _lines(file, _Placed))
+    return (line.offset for line in _lines(file, _Placed))
 
 
 def _lines(file: Path, kind: type[T]) -> Iterator[T]:
@@ -82,9 +82,9 @@ def _lines(file: Path, kind: type[T]) -> Iterator[T]:
                 raise BadSettings(f"{file}, line {number}: expected a record of the log, got: {error}") from None
 
 
-def _line(one: Logged) -> Line:
-    headers = [(name, _text(value)) for name, value in one.headers]
-    return Line(one.offset, one.timestamp, _text(one.key), _text(one.value), headers)
+def _line(record: Logged) -> Line:
+    headers = [(name, _text(value)) for name, value in record.headers]
+    return Line(record.offset, record.timestamp, _text(record.key), _text(record.value), headers)
 
 
 def _logged(line: Line) -> Logged:

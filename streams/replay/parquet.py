@@ -37,7 +37,7 @@ def runs(file: Path) -> Iterator[list[Logged]]:
     for run in parquet.ParquetFile(file).iter_batches(RUN):
         columns = [run.column(name).to_pylist() for name in ("offset", "timestamp", "key", "value", "headers")]
         yield [
-            Logged(offset, timestamp, key, value, tuple((one["name"], one["value"]) for one in headers or ()))
+            Logged(offset, timestamp, key, value, tuple((header["name"], header["value"]) for header in headers or ()))
             for offset, timestamp, key, value, headers in zip(*columns, strict=True)
         ]
 
@@ -51,9 +51,9 @@ def offsets(file: Path) -> Iterator[int]:
 
 def _table(records: Sequence[Logged]) -> Any:
     arrow, _ = _pyarrow()
-    headers = [[{"name": name, "value": value} for name, value in one.headers] for one in records]
-    places, times = [one.offset for one in records], [one.timestamp for one in records]
-    content = [places, times, [one.key for one in records], [one.value for one in records], headers]
+    headers = [[{"name": name, "value": value} for name, value in record.headers] for record in records]
+    offsets, times = [record.offset for record in records], [record.timestamp for record in records]
+    content = [offsets, times, [record.key for record in records], [record.value for record in records], headers]
     arrays = [arrow.array(values, type=field.type) for values, field in zip(content, _schema(), strict=True)]
     return arrow.Table.from_arrays(arrays, schema=_schema())
 

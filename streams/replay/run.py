@@ -21,8 +21,8 @@ from streams.state.partition import PartitionFold, Prepared, Rewind
 from streams.state.store import Store
 
 T = TypeVar("T")
-Tell = Callable[[int], None]
-"""Told how many records were applied since the last time."""
+Report = Callable[[int], None]
+"""Called with how many records were applied since the last time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ async def replay(
     manifest: Manifest,
     ends: Mapping[TopicPartition, int],
     fold: FoldSettings,
-    tell: Tell = lambda count: None,
+    report: Report = lambda count: None,
 ) -> Applied:
     """Apply every record from the manifest's starts to `ends` that the namespace has not applied yet.
 
@@ -49,18 +49,18 @@ async def replay(
     parts, first = {}, await asyncio.to_thread(source.bounds, sorted({tp.topic for tp in ends}))
     for tp in sorted(ends):
         start = manifest.starts[tp.topic][tp.partition]
-        parts[tp] = await PartitionFold.resume(tp, store, start, fold, _bury_nothing, BUILT)
+        parts[tp] = await PartitionFold.resume(tp, store, start, fold, _send_no_dead_letters, BUILT)
     spans: dict[TopicPartition, Span] = {}
     for tp, part in parts.items():
         if part.applied < min(first[tp][0], ends[tp]):
             raise StateAttention(
-                f"the log of {tp} begins at {first[tp][0]} and the replay stands at {part.applied}: what lies between "
+                f"the log of {tp} begins at {first[tp][0]} and the replay stands at {part.applied}: what is between "
                 "was deleted before it was applied. Replay into another namespace, or from an archive."
             )
         if part.applied < ends[tp]:
-            # Windows warm up on what lies before, as far as there is any.
+            # Windows warm up on the records before, as far as there are any.
             spans[tp] = max(first[tp][0], part.applied - fold.duplicate_window), ends[tp]
-    work = _Work(parts, tell)
+    work = _Work(parts, report)
     async with aclosing(_beside(_prepared(source.records(spans), spans, parts))) as batches:
         async for tp, prepared in batches:
             await work.commit(parts[tp], prepared)
@@ -68,7 +68,7 @@ async def replay(
     return Applied(work.read, dict(work.verdicts))
 
 
-async def _bury_nothing(tp: TopicPartition, rejected: Sequence[Rejected]) -> None:
+async def _send_no_dead_letters(tp: TopicPartition, rejected: Sequence[Rejected]) -> None:
     """The live workers have written them."""
 
 
@@ -80,9 +80,9 @@ def _prepared(
     with ThreadPoolExecutor(1) as reading:
         coming = reading.submit(next, records, None)
         try:
-            while (found := coming.result()) is not None:
+            while (chunk := coming.result()) is not None:
                 coming = reading.submit(next, records, None)
-                tp, run = found
+                tp, run = chunk
                 batch = Batch(tp, at[tp], run[-1].offset + 1, 0, run)
                 at[tp] = batch.end
                 yield tp, parts[tp].prepare(batch)
@@ -96,11 +96,11 @@ def _prepared(
 class _Work:
     """What was applied so far."""
 
-    def __init__(self, parts: Mapping[TopicPartition, PartitionFold], tell: Tell) -> None:
+    def __init__(self, parts: Mapping[TopicPartition, PartitionFold], report: Report) -> None:
         self.read = 0
         self.verdicts: dict[str, int] = {}
         self._parts = parts
-        self._tell = tell
+        self._report = report
         self._retry = Retry()
 
     async def commit(self, part: PartitionFold, prepared: Prepared) -> None:
@@ -113,7 +113,7 @@ class _Work:
         for verdict, count in prepared.tally(floor).items():
             self.verdicts[verdict] = self.verdicts.get(verdict, 0) + count
         self.read += fresh
-        self._tell(fresh)
+        self._report(fresh)
 
     async def finish(self) -> None:
         """Move all groups to the ends."""
@@ -122,7 +122,7 @@ class _Work:
 
 
 async def _beside(items: Generator[T, None, None]) -> AsyncGenerator[T, None]:
-    """The items, each made in a thread of its own while the one before is worked on."""
+    """The items, each made in another thread while the one before is worked on."""
     loop = asyncio.get_running_loop()
     end = object()
     with ThreadPoolExecutor(1) as making:
@@ -132,5 +132,5 @@ async def _beside(items: Generator[T, None, None]) -> AsyncGenerator[T, None]:
                 coming = loop.run_in_executor(making, next, items, end)
                 yield item  # type: ignore[misc]
         finally:
-            # After what is being made, also where nobody waits for that any more.
+            # Only after the item that is being made, also where nobody waits for that any more.
             await loop.run_in_executor(making, items.close)

@@ -33,8 +33,8 @@ def alias_key(name: str) -> str:
 
 async def resolve(redis: Redis, name: str) -> str:
     """The namespace that a name stands for: itself, unless it was switched; raises `Transient`."""
-    found = await translate_errors(lambda: redis.get(alias_key(name)))
-    return found.decode() if isinstance(found, bytes) else name
+    stored = await translate_errors(lambda: redis.get(alias_key(name)))
+    return stored.decode() if isinstance(stored, bytes) else name
 
 
 async def switch(redis: Redis, name: str, namespace: str) -> str:

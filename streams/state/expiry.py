@@ -72,7 +72,7 @@ async def _drop(store: Store, keys: GroupKeys, kind: str, bucket: int) -> int:
         arrays = [keys.table(BINS.name, key) for key in tables]
     else:
         arrays = await _arrays_of(store, keys, tables)
-    store.known.forget(arrays)
+    store.directories.forget(arrays)
     names = [index, buckets, *arrays]
     return int(await translate_errors(lambda: store.redis.eval(_SCRIPT, len(names), *names, bucket, *members)))
 

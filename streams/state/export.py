@@ -61,22 +61,22 @@ async def rows(store: Store, manifest: Manifest, append_time: int | None = None)
     fold = FoldSettings.model_validate(manifest.fold)
     while True:
         at = max(append_time or 0, await log_time(store, manifest))
-        found = await _rows(store, manifest, at, fold)
+        export = await _rows(store, manifest, at, fold)
         if bucket_of(max(at, await log_time(store, manifest)), fold.bucket_ms) == bucket_of(at, fold.bucket_ms):
-            return found
+            return export
 
 
 async def _rows(store: Store, manifest: Manifest, append_time: int, fold: FoldSettings) -> list[Row]:
-    found: list[Row] = []
+    export: list[Row] = []
     for keys in store.keys:
-        found.extend(await _count_rows(store, keys, append_time, fold))
+        export.extend(await _count_rows(store, keys, append_time, fold))
         bins = [
             k for k in await table_keys(store.redis, keys, BINS.name) if not is_expired(k.bucket, append_time, fold)
         ]
-        found.extend(await _bin_rows(store, keys, bins))
+        export.extend(await _bin_rows(store, keys, bins))
     for tp in _partitions(manifest):
-        found.extend(await _partition_rows(store, tp, append_time, fold))
-    return sorted(found)
+        export.extend(await _partition_rows(store, tp, append_time, fold))
+    return sorted(export)
 
 
 def _partitions(manifest: Manifest) -> list[TopicPartition]:
@@ -144,20 +144,20 @@ async def _bin_rows(store: Store, keys: GroupKeys, bins: list[TableKey]) -> list
     if not bins:
         return []
     stored = await translate_errors(lambda: store.redis.mget([keys.table(BINS.name, key) for key in bins]))
-    found: list[Row] = []
+    bin_rows: list[Row] = []
     for key, content in zip(bins, stored, strict=True):
         counts = decode_bins(content)
         for (at,) in np.argwhere(counts.any(axis=1)).tolist():
-            found.append([BINS.row, key.page, key.bucket, int(key.traffic), at, *counts[at].tolist()])
-    return found
+            bin_rows.append([BINS.row, key.page, key.bucket, int(key.traffic), at, *counts[at].tolist()])
+    return bin_rows
 
 
 async def _partition_rows(store: Store, tp: TopicPartition, append_time: int, fold: FoldSettings) -> list[Row]:
     keys = store.keys[home_group(tp, store.groups)]
     tally = await translate_errors(lambda: store.redis.hgetall(keys.tally(tp)))
-    found = [["tally", tp.topic, tp.partition, verdict.decode(), int(n)] for verdict, n in tally.items()]
+    partition_rows = [["tally", tp.topic, tp.partition, verdict.decode(), int(n)] for verdict, n in tally.items()]
     for bucket, codes in (await store.quota(tp)).items():
         if not is_expired(bucket, append_time, fold):
             names = np.unique(np.frombuffer(codes, dtype="<u4"))
-            found.append(["quota", tp.topic, tp.partition, bucket, len(names), crc32(names.tobytes())])
-    return found
+            partition_rows.append(["quota", tp.topic, tp.partition, bucket, len(names), crc32(names.tobytes())])
+    return partition_rows

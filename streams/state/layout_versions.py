@@ -1,6 +1,6 @@
 """Version numbers of layouts: they grow with every publication, whoever publishes.
 
-The counter lies in the state group of its key.  It may fall back when Redis
+The counter is in the state group of its key.  It may fall back when Redis
 loses writes or is emptied; so each call also names the highest version known
 from the topic, and the answer is above that too.
 """
@@ -25,17 +25,17 @@ def version_key(namespace: str, groups: int, page: str, segment: str) -> str:
 class Versions:
     """The versions of a namespace."""
 
-    def __init__(self, together: PipelinedClient, namespace: str, groups: int) -> None:
+    def __init__(self, pipelined: PipelinedClient, namespace: str, groups: int) -> None:
         self._namespace = namespace
         self._groups = groups
-        self._together = together
+        self._pipelined = pipelined
 
-    async def next(self, page: str, segment: str, seen: int) -> int:
-        """max(stored + 1, `seen` + 1, Redis's time in ms), and store it.
+    async def next(self, page: str, segment: str, newest: int) -> int:
+        """max(stored + 1, `newest` + 1, Redis's time in ms), and store it.
 
         Raises `Transient` when Redis does not answer; a number may then be lost,
         which does no harm.
         """
         key = version_key(self._namespace, self._groups, page, segment)
-        (version,) = await self._together.ask(("EVAL", _SCRIPT, 1, key, seen))
+        (version,) = await self._pipelined.ask(("EVAL", _SCRIPT, 1, key, newest))
         return int(version)

@@ -87,19 +87,19 @@ def manifest_of(
     )
 
 
-async def agree(redis: Redis, wanted: Manifest) -> Manifest:
+async def agree(redis: Redis, expected: Manifest) -> Manifest:
     """The namespace's manifest, written now if it has none.
 
     Raises `StateAttention` when the stored one was made with other topics,
     groups or fold settings.
     """
-    name = keys.manifest(wanted.namespace)
-    await translate_errors(lambda: redis.set(name, msgspec.json.encode(wanted), nx=True))
-    stored = await read(redis, wanted.namespace)
-    differences = _differences(stored, wanted)
+    name = keys.manifest(expected.namespace)
+    await translate_errors(lambda: redis.set(name, msgspec.json.encode(expected), nx=True))
+    stored = await read(redis, expected.namespace)
+    differences = _differences(stored, expected)
     if differences:
         raise StateAttention(
-            f"namespace {wanted.namespace!r} was made with other settings: {'; '.join(differences)}. "
+            f"namespace {expected.namespace!r} was made with other settings: {'; '.join(differences)}. "
             "Put the settings back, or set redis.namespace to a new name and replay the log into it."
         )
     return stored
@@ -117,16 +117,16 @@ async def read(redis: Redis, namespace: str, name: str = "") -> Manifest:
     return msgspec.json.decode(text, type=Manifest)
 
 
-def _differences(stored: Manifest, wanted: Manifest) -> list[str]:
+def _differences(stored: Manifest, expected: Manifest) -> list[str]:
     pairs: list[tuple[str, object, object]] = [
-        ("groups", stored.groups, wanted.groups),
-        ("fold version", stored.fold_version, wanted.fold_version),
-        ("attribution", _rules(stored.attribution), _rules(wanted.attribution)),
+        ("groups", stored.groups, expected.groups),
+        ("fold version", stored.fold_version, expected.fold_version),
+        ("attribution", _rules(stored.attribution), _rules(expected.attribution)),
     ]
-    topics = sorted(stored.topics.keys() | wanted.topics.keys())
-    pairs += [(f"partitions of {name}", stored.topics.get(name, 0), wanted.topics.get(name, 0)) for name in topics]
-    names = sorted(stored.fold.keys() | wanted.fold.keys())
-    pairs += [(f"fold.{name}", stored.fold.get(name), wanted.fold.get(name)) for name in names]
+    topics = sorted(stored.topics.keys() | expected.topics.keys())
+    pairs += [(f"partitions of {name}", stored.topics.get(name, 0), expected.topics.get(name, 0)) for name in topics]
+    names = sorted(stored.fold.keys() | expected.fold.keys())
+    pairs += [(f"fold.{name}", stored.fold.get(name), expected.fold.get(name)) for name in names]
     return [f"{name} is {had!r} there and {has!r} here" for name, had, has in pairs if had != has]
 
 

@@ -49,7 +49,7 @@ class Merge:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadMerge:
+class LoadedMerge:
     """A merge with what its tables held, and the revisions that they had before."""
 
     merge: Merge
@@ -97,7 +97,7 @@ class Merger:
         """Merge; how many tables went into others."""
         return await self.write(await self.read(merges))
 
-    async def read(self, merges: Sequence[Merge]) -> list[ReadMerge]:
+    async def read(self, merges: Sequence[Merge]) -> list[LoadedMerge]:
         """What the tables of some merges hold, all of one group; those that are gone are left out."""
         if not merges:
             return []
@@ -106,30 +106,30 @@ class Merger:
         names = [keys.table("revision", key) for key in tables]
         revisions = dict(zip(tables, await translate_errors(lambda: self._store.redis.mget(names)), strict=True))
         contents = dict(zip(tables, await read_tables(self._store.redis.mget, keys, tables), strict=True))
-        found = []
+        merging = []
         for merge in merges:
             target, *others = merge.tables
             there = (target, *(key for key in others if revisions[key]))
             if len(there) > 1:
-                found.append(
-                    ReadMerge(
+                merging.append(
+                    LoadedMerge(
                         Merge(merge.group, merge.span, there, merge.clock),
                         tuple(revisions[key] or b"" for key in there),
                         tuple(contents[key] for key in there),
                     )
                 )
-        return found
+        return merging
 
-    async def write(self, merges: Sequence[ReadMerge]) -> int:
+    async def write(self, merges: Sequence[LoadedMerge]) -> int:
         """Carry out what was read, each merge by itself; how many tables went into others."""
         if not merges:
             return 0
         pipeline = self._store.redis.pipeline(transaction=False)
-        for one in merges:
-            names, arguments = _call(self._store.keys[one.merge.group], one)
+        for loaded in merges:
+            names, arguments = _call(self._store.keys[loaded.merge.group], loaded)
             pipeline.eval(_SCRIPT, len(names), *names, *arguments)
         replies = await translate_errors(pipeline.execute)
-        return sum(len(one.tables) - 1 for one, reply in zip(merges, replies, strict=True) if reply)
+        return sum(len(loaded.tables) - 1 for loaded, reply in zip(merges, replies, strict=True) if reply)
 
     async def _clock(self, keys: GroupKeys) -> tuple[str, int]:
         """The key of the watermark that has come furthest in time, and how far."""
@@ -150,18 +150,20 @@ class Merger:
         names = [keys.table("revision", key) for key in tables]
         stored = await translate_errors(lambda: redis.mget(names))
         before = time.time() - self._rest_s
-        found = [key for key, revision in zip(tables, stored, strict=True) if revision and _written(revision) <= before]
+        rested = [
+            key for key, revision in zip(tables, stored, strict=True) if revision and _written(revision) <= before
+        ]
         self._looks.pop((group, bucket), None)
-        if len(found) < len(tables):
+        if len(rested) < len(tables):
             self._looks[group, bucket] = time.monotonic() + self._rest_s
-        return found
+        return rested
 
 
 def in_parts(merges: Sequence[Merge]) -> Iterator[list[Merge]]:
     """Merges of a few tables at a time."""
     part: list[Merge] = []
     for merge in merges:
-        if part and sum(len(one.tables) for one in (*part, merge)) > AT_ONCE:
+        if part and sum(len(each.tables) for each in (*part, merge)) > AT_ONCE:
             yield part
             part = []
         part.append(merge)
@@ -180,19 +182,24 @@ def _written(revision: bytes) -> float:
     return int(seconds) + int(micros) / 1e6
 
 
-def _call(keys: GroupKeys, one: ReadMerge) -> tuple[list[str], list[bytes | str | int]]:
+def _call(keys: GroupKeys, loaded: LoadedMerge) -> tuple[list[str], list[bytes | str | int]]:
     """Keys and arguments of the script."""
-    target, *others = one.merge.tables
-    sum_of: Mapping[str, bytes] = encode_table(add_tables(one.tables))
+    target, *others = loaded.merge.tables
+    sum_of: Mapping[str, bytes] = encode_table(add_tables(loaded.tables))
     written = {keys.table(name, target): content for name, content in sum_of.items()}
-    old = [name for key, table in zip(one.merge.tables, one.tables, strict=True) for name in _arrays(keys, key, table)]
-    names = [one.merge.clock, keys.buckets, keys.merges, keys.index(target.bucket)]
-    names += [keys.table("revision", key) for key in one.merge.tables]
+    old = [
+        name
+        for key, table in zip(loaded.merge.tables, loaded.tables, strict=True)
+        for name in _arrays(keys, key, table)
+    ]
+    names = [loaded.merge.clock, keys.buckets, keys.merges, keys.index(target.bucket)]
+    names += [keys.table("revision", key) for key in loaded.merge.tables]
     names += [keys.index(key.bucket) for key in others]
     names += [*written, *(name for name in old if name not in written)]
     listed = orjson.dumps(["table", target.page, target.segment, int(target.traffic)])
-    arguments = [formed_at(one.merge.span), listed, len(one.tables)]
-    return names, [*arguments, *(key.bucket for key in one.merge.tables), *one.revisions, *written.values()]
+    buckets = [key.bucket for key in loaded.merge.tables]
+    arguments = [formed_at(loaded.merge.span), listed, len(buckets), *buckets, *loaded.revisions, *written.values()]
+    return names, arguments
 
 
 def _arrays(keys: GroupKeys, key: TableKey, table: Table) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -17,7 +17,7 @@ from schemas.errors import StateAttention
 from schemas.topics import BY_NAME
 from streams.fold.deltas import Folder, GroupDelta
 from streams.fold.fast.path import BUILT
-from streams.fold.judge import Accepted, Judge, Judged, Rejected
+from streams.fold.judge import Accepted, Judge, Judged, SendDeadLetters
 from streams.fold.quota import NewName, Quota
 from streams.kafka.records import Batch, Record, TopicPartition
 from streams.metrics import REGISTRY
@@ -25,8 +25,6 @@ from streams.settings import FoldSettings
 from streams.state.keys import group_of, home_group
 from streams.state.store import GroupUpdate, Store
 from streams.state.watermark import Watermark, fingerprint
-
-SendDeadLetters = Callable[[TopicPartition, Sequence[Rejected]], Awaitable[None]]
 
 
 class Rewind(Exception):
@@ -57,12 +55,12 @@ class Prepared:
         """How many records at or above `floor` got which verdict."""
         judged = self.judged
         if floor <= self.batch.start:
-            verdicts = Counter(one.reason for one in judged.rejected)
+            verdicts = Counter(rejection.reason for rejection in judged.rejected)
             verdicts["applied"] = len(judged.accepted) + (len(judged.fast_events) if judged.fast_events else 0)
             verdicts.update({verdict: len(offsets) for verdict, offsets in judged.skipped.items()})
         else:
-            verdicts = Counter(one.reason for one in judged.rejected if one.record.offset >= floor)
-            verdicts["applied"] = sum(one.offset >= floor for one in judged.accepted)
+            verdicts = Counter(rejection.reason for rejection in judged.rejected if rejection.record.offset >= floor)
+            verdicts["applied"] = sum(accepted.offset >= floor for accepted in judged.accepted)
             verdicts["applied"] += judged.fast_events.since(floor) if judged.fast_events else 0
             skipped = judged.skipped.items()
             verdicts.update({verdict: sum(at >= floor for at in offsets) for verdict, offsets in skipped})
@@ -130,8 +128,8 @@ class PartitionFold:
     def prepare(self, batch: Batch) -> Prepared:
         """Judge and fold a batch that continues the one before; pure computation.
 
-        What lies below every floor only warms the windows up; verdicts on it may
-        be wrong, so it must not touch the quota.
+        Records that every group has applied only warm the windows up; verdicts on
+        them may be wrong, so they must not touch the quota.
         """
         if self._next not in (None, batch.start):
             raise RuntimeError(f"expected the batch of {self.tp} that begins at {self._next}, got {batch.start}")
@@ -153,7 +151,7 @@ class PartitionFold:
         if not prepared.dead_lettered:
             home = self.applied_offsets[self._home]
             await self._send_dead_letters(
-                self.tp, [one for one in prepared.judged.rejected if one.record.offset >= home]
+                self.tp, [rejection for rejection in prepared.judged.rejected if rejection.record.offset >= home]
             )
             prepared.dead_lettered = True
         changed: set[tuple[str, str]] = set()
@@ -170,7 +168,7 @@ class PartitionFold:
         return changed
 
     async def skip_to(self, first: int) -> None:
-        """Give up what lies below `first`, which the log does not hold any more."""
+        """Give up what is below `first`, which the log does not hold any more."""
         moves = [
             GroupUpdate(group, floor, Watermark(first, self._mark.append_time))
             for group, floor in enumerate(self.applied_offsets)
@@ -217,13 +215,13 @@ class PartitionFold:
                 done.append(move)
         return done
 
-    def _admit(self, brought: list[NewName], one: Accepted) -> bool:
+    def _admit(self, brought: list[NewName], accepted: Accepted) -> bool:
         """Hold an event against the quota; the names that it brings are added to `brought`."""
-        names = self._quota.admit(one.offset, one.bucket, one.event)
+        names = self._quota.admit(accepted.offset, accepted.bucket, accepted.event)
         if names is None:
             return False
         brought.extend(names)
-        self._judge.admit_names(one, *self._folder.groups(one.event.page, one.event.segment))
+        self._judge.admit_names(accepted, *self._folder.groups(accepted.event.page, accepted.event.segment))
         return True
 
     def _advance_mark(self, batch: Batch) -> Watermark:
@@ -262,4 +260,4 @@ def _codes(names: Iterable[NewName], floor: int) -> dict[int, bytes]:
     for name in names:
         if name.offset >= floor:
             codes.setdefault(name.bucket, []).append(name.code)
-    return {bucket: array("I", found).tobytes() for bucket, found in codes.items()}
+    return {bucket: array("I", numbers).tobytes() for bucket, numbers in codes.items()}

@@ -51,13 +51,13 @@ class KeyState:
 class StateReader:
     """Reads the namespace of a manifest; `open` finds the manifest by name.
 
-    `together` shares round trips with others that use the same client.
+    `pipelined` shares round trips with others that use the same client.
     """
 
-    def __init__(self, redis: Redis, manifest: Manifest, together: PipelinedClient | None = None) -> None:
+    def __init__(self, redis: Redis, manifest: Manifest, pipelined: PipelinedClient | None = None) -> None:
         self.manifest = manifest
         self._redis = redis
-        self._together = together or PipelinedClient(redis)
+        self._pipelined = pipelined or PipelinedClient(redis)
         self._groups = [GroupKeys(manifest.namespace, group) for group in range(manifest.groups)]
         self._partitions = [
             (TopicPartition(topic, partition), start)
@@ -85,10 +85,10 @@ class StateReader:
 
     async def segments(self) -> dict[str, set[str]]:
         """The segments of each page that have counts; '*' is that of visitors without one."""
-        found: dict[str, set[str]] = {}
+        segments: dict[str, set[str]] = {}
         for page, segment in await self.keys():
-            found.setdefault(page, set()).add(segment)
-        return found
+            segments.setdefault(page, set()).add(segment)
+        return segments
 
     async def read_bins(self, page: str) -> BucketBins:
         """The experiment's bins of a page."""
@@ -122,15 +122,15 @@ class StateReader:
             for key, revision in zip(tables, stored[count:], strict=True)
             if revision and not is_span_expired(key.bucket, append_time, self.fold)
         }
-        known = await self._refresh(keys, live, self._cache.get((page, segment), {}), merges)
-        known = {
+        entries = await self._refresh(keys, live, self._cache.get((page, segment), {}), merges)
+        entries = {
             key: (revision, _in_span(table, span_of(key.bucket, append_time, self.fold)))
-            for key, (revision, table) in known.items()
+            for key, (revision, table) in entries.items()
         }
         self._cache.pop((page, segment), None)
-        if known:
-            self._cache[page, segment] = known
-        return KeyState(tuple(table for _, table in known.values()), self._watermarks(marks))
+        if entries:
+            self._cache[page, segment] = entries
+        return KeyState(tuple(table for _, table in entries.values()), self._watermarks(marks))
 
     async def read_page(self, page: str, segments: Iterable[str]) -> KeyState:
         """The counts of some segments of a page together, with the log position that all of them reflect.
@@ -152,15 +152,15 @@ class StateReader:
             tables = [TableKey(page, segment, bucket, traffic) for bucket in sorted(buckets) for traffic in Traffic]
             names = [keys.merges, *(keys.watermark(tp) for tp, _ in self._partitions)]
             names += [keys.table("revision", key) for key in tables]
-            listed, stored = await self._together.ask(("SMEMBERS", keys.buckets), ("MGET", *names))
+            listed, stored = await self._pipelined.ask(("SMEMBERS", keys.buckets), ("MGET", *names))
             self._buckets[group] = frozenset(map(int, listed))
             if self._buckets[group] == buckets:
                 return tables, stored
 
     async def _mget(self, names: Sequence[str]) -> list[bytes | None]:
-        (stored,) = await self._together.ask(("MGET", *names))
-        found: list[bytes | None] = stored
-        return found
+        (stored,) = await self._pipelined.ask(("MGET", *names))
+        values: list[bytes | None] = stored
+        return values
 
     def _watermarks(self, marks: Sequence[Watermark]) -> dict[str, list[int]]:
         watermarks: dict[str, list[int]] = {}
@@ -172,10 +172,10 @@ class StateReader:
         self,
         keys: GroupKeys,
         live: Mapping[TableKey, bytes],
-        known: Mapping[TableKey, tuple[bytes, Table]],
+        entries: Mapping[TableKey, tuple[bytes, Table]],
         merges: bytes | None,
     ) -> dict[TableKey, tuple[bytes, Table]]:
-        """The live tables by revision: as known where that has not changed, else read now.
+        """The live tables by revision: those of `entries` where that has not changed, else read now.
 
         Raises `_Merged` where tables were merged meanwhile: some of their counts would be there twice, or not at all.
         """
@@ -186,10 +186,10 @@ class StateReader:
                 raise _Merged
             return stored
 
-        changed = [key for key, revision in live.items() if known.get(key, (b"",))[0] != revision]
-        expected = {key: blocks_for(len(table.slots)) for key, (_, table) in known.items()}
+        changed = [key for key, revision in live.items() if entries.get(key, (b"",))[0] != revision]
+        expected = {key: blocks_for(len(table.slots)) for key, (_, table) in entries.items()}
         read = dict(zip(changed, await read_tables(mget, keys, changed, expected), strict=True))
-        return {key: (revision, read[key]) if key in read else known[key] for key, revision in live.items()}
+        return {key: (revision, read[key]) if key in read else entries[key] for key, revision in live.items()}
 
 
 class _Merged(Exception):
@@ -202,7 +202,7 @@ def _in_span(table: Table, span: range) -> Table:
 
 def _least(watermarks: Sequence[dict[str, list[int]]]) -> dict[str, list[int]]:
     return {
-        topic: [min(offsets) for offsets in zip(*(one[topic] for one in watermarks), strict=True)]
+        topic: [min(offsets) for offsets in zip(*(state[topic] for state in watermarks), strict=True)]
         for topic in watermarks[0]
     }
 
@@ -216,7 +216,7 @@ async def read_tables(
     """The tables of one group.
 
     One read where `expected` says how many blocks of cells a table has; where there
-    are more, which the slots tell, a second one for these.  Rows that appear between
+    are more, which the slots show, a second one for these.  Rows that appear between
     both are left out until the next read.
     """
     if not tables:
@@ -240,11 +240,11 @@ async def read_tables(
 
 async def table_keys(redis: Redis, keys: GroupKeys, kind: str = "table") -> list[TableKey]:
     """The tables of a group, from its index; `kind` is table or bins."""
-    found = []
+    tables = []
     buckets, _ = keys.listing(kind, 0)
     for bucket in sorted(map(int, await translate_errors(lambda: redis.smembers(buckets)))):
         _, index = keys.listing(kind, bucket)
         for name in await translate_errors(lambda i=index: redis.smembers(i)):  # type: ignore[misc]
             _, page, segment, traffic = orjson.loads(name)
-            found.append(TableKey(page, segment, bucket, Traffic(traffic)))
-    return found
+            tables.append(TableKey(page, segment, bucket, Traffic(traffic)))
+    return tables

@@ -1,7 +1,7 @@
 """The state groups of one namespace in Redis: compare-and-set of watermarks with deltas.
 
 Every call may raise `schemas.errors.Transient` when Redis does not answer; to
-call again is always right, because the watermark tells whether the first call
+call again is always right, because the watermark shows whether the first call
 was carried out.
 """
 
@@ -56,7 +56,7 @@ class Store:
         self.namespace = namespace
         self.groups = groups
         self.keys = [GroupKeys(namespace, group) for group in range(groups)]
-        self.known = Directories()
+        self.directories = Directories()
         self._sha = ""
 
     async def watermarks(self, tp: TopicPartition, start: int) -> list[Watermark]:
@@ -100,7 +100,7 @@ class Store:
             stale = []
             for at, (operations, _), reply in zip(waiting, calls, replies, strict=True):
                 if reply[0] == 2:
-                    self._learn(operations, reply)
+                    self._remember(operations, reply)
                     stale.append(at)
                 else:
                     stands[at] = self._settle(operations, moves[at], reply)
@@ -111,7 +111,7 @@ class Store:
         keys = self.keys[move.group]
         operations = Operations(keys)
         if move.delta:
-            operations.add_group(move.delta, self.known)
+            operations.add_group(move.delta, self.directories)
         for bucket, codes in (move.names or {}).items():
             operations.add("append", keys.quota(tp, bucket), codes)
             operations.add("join", keys.quotas(tp), str(bucket))
@@ -125,12 +125,12 @@ class Store:
             for directory in operations.directories.values():
                 directory.written()
             return move.watermark.offset
-        self.known.forget(operations.directories)
+        self.directories.forget(operations.directories)
         return int(reply[1])
 
-    def _learn(self, operations: Operations, reply: list[Any]) -> None:
+    def _remember(self, operations: Operations, reply: list[Any]) -> None:
         for place, content in zip(reply[1::2], reply[2::2], strict=True):
-            self.known.remember(operations.key_at(place), content)
+            self.directories.remember(operations.key_at(place), content)
 
     async def _evaluate(self, calls: Sequence[tuple[Operations, list[Any]]]) -> list[Any]:
         """One round trip for all calls; the script is loaded where Redis has lost it."""

@@ -10,12 +10,12 @@ from streams.kafka.records import Record
 
 @dataclass(frozen=True, slots=True)
 class Watermark:
-    """`offset` is the next one to apply; the rest tells whether the log is still the same.
+    """`offset` is the next one to apply; the rest shows whether the log is still the same.
 
     `append_time` is the largest append time passed (ms).  `last_time` and
     `last_sum` are append time and CRC-32 of the record just before `offset`;
     -1 and 0 where none was read.  `empty_to` is set where it is known that no
-    record lies between `offset` and there: transaction markers may.
+    record is between `offset` and there: transaction markers may.
     """
 
     offset: int
@@ -25,7 +25,7 @@ class Watermark:
     empty_to: int = field(default=0, compare=False)
 
     def moved(self, end: int) -> Watermark:
-        """The watermark at `end` when no record lies between."""
+        """The watermark at `end` when no record is between."""
         return Watermark(end, self.append_time, self.last_time, self.last_sum)
 
     def encode(self) -> bytes:

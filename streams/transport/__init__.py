@@ -12,7 +12,7 @@
 - `source`: the aiokafka consumer behind the transport
 - `watchdog`: ends a process that is stuck: its supervisor starts it again, and the log has what
   was not applied
-- `wiring`: what an application tells its transport
+- `wiring`: what an application hands to its transport
 """
 
 from streams.transport.app import BatchApp, create_app, end_process, run_app, subscription

@@ -83,10 +83,10 @@ def create_app(
     """An application that reads as consumer group `kafka.prefix + name`.
 
     logical: name of a topic without the prefix.
-    resume: where to read partitions from, asked after every assignment.
-    on_revoked: told which partitions went to another worker.
-    on_error: told of what the transport cannot heal; by default the process ends.
-    linger_s: seconds to rest after a read that brought little; events then wait so much longer at most.
+    resume: where to read partitions from, called after every assignment.
+    on_revoked: called with the partitions that went to another worker.
+    on_error: called with what the transport cannot heal; by default the process ends.
+    linger_s: seconds to rest after a read that brought little; events then wait longer by that at most.
     rest_s: for topics that can wait, by name without the prefix: seconds that a partition is left alone
         after a read that brought little of it.
     Raises BadSettings when the security settings cannot be used.
@@ -111,12 +111,12 @@ def create_app(
     )
     report = on_error or end_process
 
-    def told(error: Exception) -> None:
+    def report_unless_stopping(error: Exception) -> None:
         """Clients that are being closed complain to whoever still waits for them."""
         if not app.should_stop:
             report(error)
 
-    app.wiring = Wiring(kafka, logical, resume, on_revoked, told, assignor, linger_s, rest_s or {})
+    app.wiring = Wiring(kafka, logical, resume, on_revoked, report_unless_stopping, assignor, linger_s, rest_s or {})
     return app
 
 
@@ -148,7 +148,7 @@ def run_app(
 ) -> int:
     """Make and run an application until SIGINT or SIGTERM; returns the exit status.
 
-    `health` says where it tells how it is.  `make` runs in the event loop that the
+    `health` says where its health is served.  `make` runs in the event loop that the
     application will live in, so it may open clients and check the state first.
     """
     logging.getLogger("reshelf").setLevel(loglevel)
@@ -159,7 +159,7 @@ def run_app(
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(run_exclusively(_serve(make, health or HealthSettings(), limit)))
-    except Exception as error:  # noqa: BLE001  the last place that can tell the operator
+    except Exception as error:  # noqa: BLE001  the last place that can report it
         _report(error)
         return exit_status(error)
     finally:
@@ -169,31 +169,31 @@ def run_app(
 async def _serve(make: Callable[[], Awaitable[faust.App]], health: HealthSettings, limit: threading.Timer) -> int:
     vitals = Vitals(health.max_lag)
     async with HealthServer(health, vitals):
-        return await _until_asked(make, vitals, limit)
+        return await _run_until_signal(make, vitals, limit)
 
 
-async def _until_asked(make: Callable[[], Awaitable[faust.App]], vitals: Vitals, limit: threading.Timer) -> int:
+async def _run_until_signal(make: Callable[[], Awaitable[faust.App]], vitals: Vitals, limit: threading.Timer) -> int:
     loop = asyncio.get_running_loop()
-    asked = asyncio.Event()
+    signalled = asyncio.Event()
 
-    def ask() -> None:
-        if not asked.is_set():
+    def request_stop() -> None:
+        if not signalled.is_set():
             limit.start()
-        asked.set()
+        signalled.set()
 
     for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, ask)
-    asking = loop.create_task(asked.wait())
+        loop.add_signal_handler(name, request_stop)
+    waiting = loop.create_task(signalled.wait())
     making = loop.create_task(_awaited(make()))
-    await asyncio.wait({asking, making}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({waiting, making}, return_when=asyncio.FIRST_COMPLETED)
     if not making.done():
         await cancel_all([making])
         return 0
     app = making.result()
     vitals.consumer = reader(app)
     running = loop.create_task(_running(app))
-    await asyncio.wait({asking, running}, return_when=asyncio.FIRST_COMPLETED)
-    asking.cancel()
+    await asyncio.wait({waiting, running}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
     crash = app.crash_reason
     await stop(app, running)
     if crash is not None:
@@ -209,8 +209,11 @@ async def stop(app: faust.App, running: asyncio.Task[Any]) -> None:
 
 
 def _end_at_last() -> None:
-    """Whatever hangs while the application stops, the process ends: what is unfinished is in the log."""
-    log.error("Not stopped in good order within %.0f s, so ending now. Nothing is lost: the log has it.", STOP_WAIT_S)
+    """End the process, whatever hangs while the application stops: what is unfinished is in the log."""
+    log.error(
+        "The application did not stop within %.0f s, so the process ends now. Nothing is lost: the log has it.",
+        STOP_WAIT_S,
+    )
     logging.shutdown()
     os._exit(1)
 

@@ -32,7 +32,7 @@ from streams.transport.wiring import Wiring
 
 COMMIT_WAIT_S = 1.0
 FINISH_WAIT_S = 2.0
-"""Batches in work get so long to be acknowledged at a rebalance or stop."""
+"""How long batches in work get to be acknowledged at a rebalance or stop."""
 
 
 class BatchConsumer(FaustStubs):
@@ -140,12 +140,12 @@ class BatchConsumer(FaustStubs):
             await asyncio.sleep(min(wait_s, READ_WAIT_S / 20))
             return []
         try:
-            found = await self.source.fetch(readable, wait_s)
+            records = await self.source.fetch(readable, wait_s)
         except OffsetOutOfRangeError as error:
             await self._out_of_range(error)
             return []
         names = sorted(readable, key=self._pace.rest_of)
-        messages = [message for name in names if (message := self._message(name, found.get(name, []))) is not None]
+        messages = [message for name in names if (message := self._message(name, records.get(name, []))) is not None]
         self._pace.hold(self.source, [len(cast(Delivery, message).value.records) for message in messages])
         return messages
 
@@ -221,7 +221,7 @@ class BatchConsumer(FaustStubs):
     # Acknowledging
 
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
-        """Tell the group how far everything is acknowledged.  A hint for lag monitors, so never fatal."""
+        """Report to the group how far everything is acknowledged.  A hint for lag monitors, so never fatal."""
         async with self._commit_lock:
             positions = self.ledger.committable()
             if not positions or not await self._commit(cast(Mapping[TP, int], positions)):
@@ -272,12 +272,12 @@ class BatchConsumer(FaustStubs):
             await self._source.stop()
 
     async def subscribe(self, topics: Iterable[str]) -> None:
-        wanted = frozenset(topics)
-        if missing := wanted - await self.source.topics():
+        names = frozenset(topics)
+        if missing := names - await self.source.topics():
             error = self.wiring.missing(missing)
             self.wiring.on_error(error)
             raise error
-        self.source.consumer.subscribe(topics=set(wanted), listener=RebalanceListener(self))
+        self.source.consumer.subscribe(topics=set(names), listener=RebalanceListener(self))
 
     def assignment(self) -> set[TP]:
         return set() if self._source is None else {TP(*tp) for tp in self._source.consumer.assignment()}

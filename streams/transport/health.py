@@ -34,7 +34,7 @@ class Health:
     lag: Mapping[str, int]
 
 
-class Tells(Protocol):
+class HealthSource(Protocol):
     """What a health server asks."""
 
     def health(self) -> Health: ...
@@ -69,7 +69,7 @@ class Vitals:
         return Health(live, not reasons, tuple(reasons), lag or {})
 
     def samples(self) -> list[Sample]:
-        """What the worker tells Prometheus."""
+        """What the worker exposes to Prometheus."""
         return [*of_health(self.health()), Sample("reshelf_waiting", (), Retry.waiting), *REGISTRY.samples()]
 
     def _gets_on(self, consumer: BatchConsumer) -> bool:
@@ -94,13 +94,13 @@ def _still_s(consumer: BatchConsumer) -> float:
 
 def lags(consumer: BatchConsumer) -> dict[str, int] | None:
     """Records of owned partitions that are not applied; None until all are placed and have been read once."""
-    found = {}
+    lag = {}
     for name, part in consumer.ledger.owned.items():
         reached, end = part.reached(), consumer.source.end(name)
         if reached is None or end is None:
             return None
-        found[str(part.tp)] = max(0, end - reached)
-    return found
+        lag[str(part.tp)] = max(0, end - reached)
+    return lag
 
 
 class HealthServer:
@@ -109,7 +109,7 @@ class HealthServer:
     Raises BadSettings for an address that cannot be used, or one beyond this machine without a token.
     """
 
-    def __init__(self, settings: HealthSettings, vitals: Tells) -> None:
+    def __init__(self, settings: HealthSettings, vitals: HealthSource) -> None:
         self._settings = settings
         self._vitals = vitals
         self._token = required_token("health", settings.host, settings.token) if settings.port else ""
@@ -151,11 +151,11 @@ class HealthServer:
         return web.Response(text=exposition(self._vitals.samples()), headers={"Content-Type": CONTENT_TYPE})
 
     def _may(self, request: web.Request) -> bool:
-        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        return not self._token or hmac.compare_digest(given.encode(), self._token.encode())
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        return not self._token or hmac.compare_digest(token.encode(), self._token.encode())
 
     def _answer(self, request: web.Request, well: Callable[[Health], bool]) -> web.Response:
-        """Who names no token hears yes or no alone: probes of an orchestrator cannot keep a secret."""
+        """Requests without a token get yes or no alone: probes of an orchestrator cannot keep a secret."""
         health = self._vitals.health()
         status = 200 if well(health) else 503
         if self._token and "Authorization" not in request.headers:

@@ -15,7 +15,7 @@ from streams.transport.source import Source
 from streams.transport.wiring import Wiring
 
 READ_WAIT_S = 0.2
-"""A read without records returns after so long; gaps at the end of a log show then."""
+"""How long a read without records takes; gaps at the end of a log show then."""
 FEW_RECORDS = 1_000
 """A read that brings fewer is little."""
 
@@ -23,7 +23,7 @@ Name = tuple[str, int]
 
 
 class Pace:
-    """Pauses partitions of the source and lets them go on; `clock` tells the time in seconds."""
+    """Pauses partitions of the source and lets them go on; `clock` gives the time in seconds."""
 
     def __init__(self, wiring: Wiring, ledger: Ledger, clock: Callable[[], float]) -> None:
         self._wiring = wiring
@@ -57,7 +57,7 @@ class Pace:
         return self._wiring.rest_s.get(self._wiring.logical(name[0]), 0.0)
 
     def hold(self, source: Source, sizes: Sequence[int]) -> None:
-        """Fetch nothing for a while after batches of so few records, so that the next read brings all until then.
+        """Fetch nothing for a while after batches of few records, so that the next read brings all until then.
 
         What were fetched meanwhile would be the first records to come, and the others would wait for another turn.
         """

@@ -10,7 +10,7 @@ from faust.types import TP
 
 
 class RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Passes on what the coordinator tells a consumer of batches (`BatchConsumer`)."""
+    """Passes on what the coordinator reports to a consumer of batches (`BatchConsumer`)."""
 
     def __init__(self, consumer: Any) -> None:
         self._consumer = consumer

@@ -22,7 +22,7 @@ from streams.settings import KafkaSettings
 
 T = TypeVar("T")
 FETCH_WAIT_MS = 100
-"""A broker answers a fetch after so long without data; with data it answers at once.
+"""How long a broker waits for data before it answers a fetch; with data it answers at once.
 A seek waits for the fetch in flight, so this bounds how long a rewind takes."""
 BRIEF_WAIT_MS = 5
 """The same for the fetch that follows data.  aiokafka has one under way for a broker, and this one is sent
@@ -81,7 +81,7 @@ class Source:
         """Take back a request to join that the group has not answered: aiokafka would wait for the answer.
 
         On another connection, as a broker reads nothing more from one that it owes an answer.  A broker
-        older than Kafka 2.2 has told no id to leave with: it waits out the session.
+        older than Kafka 2.2 has given no id to leave with: it waits out the session.
         """
         coordinator = self.consumer._coordinator
         if not self.joining or coordinator is None or coordinator.coordinator_id is None:
@@ -110,7 +110,7 @@ class Source:
         """Records of `partitions` (not empty) in log order, at most POLL_RECORDS in all.
 
         Between an assignment and the first seek aiokafka asks the group where to go on.
-        That the group does not know is no error here, and it may be told only after the
+        That the group does not know is no error here, and it may be reported only after the
         seek, when the asking began before a rebalance.
         """
         with suppress(NoOffsetForPartitionError):

@@ -1,4 +1,4 @@
-"""What an application tells its transport."""
+"""What an application hands to its transport."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ RANGE: type[AbstractPartitionAssignor] = RangePartitionAssignor
 """Gives the same partition numbers of all topics to one worker."""
 
 Resume = Callable[[frozenset[TopicPartition]], Awaitable[Mapping[TopicPartition, int]]]
-"""Where to read each of the given partitions from; asked after every assignment."""
+"""Where to read each of the given partitions from; called after every assignment."""
 Revoked = Callable[[frozenset[TopicPartition]], Awaitable[None]]
-"""Told which partitions went to another worker, once the new assignment is known."""
+"""Called with the partitions that went to another worker, once the new assignment is known."""
 OnError = Callable[[Exception], None]
-"""Told of an error that the transport cannot heal; the default ends the process."""
+"""Called with an error that the transport cannot heal; the default ends the process."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import click
 import pytest
 import yaml
 
-from reshelf.processes.parts import ROLES
+from reshelf.processes.roles import ROLES
 from streams.access import required_token
 from tests.deploy.manifests import ROOT, TOKEN, Node, settings_of, understood
 

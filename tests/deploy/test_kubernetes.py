@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from reshelf.processes.parts import ROLES
+from reshelf.processes.roles import ROLES
 from streams.access import required_token
 from streams.metrics import METRICS
 from tests.deploy.manifests import ROOT, TOKEN, Node, documents, settings_of, understood

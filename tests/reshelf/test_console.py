@@ -91,7 +91,7 @@ def test_letters_are_told_whole(broker: str, prefix: str, make_topics: Callable[
     end = time.monotonic() + 20
     while dead_letters.total < 2 and time.monotonic() < end:
         dead_letters.read()
-    told = dead_letters.told()
+    told = dead_letters.as_json()
     dead_letters.close()
     assert {(one["topic"], one["reason"], one["letters"]) for one in told["reasons"]} == {
         ("events-clicks", "late", 1), ("", "unknown", 1),

@@ -268,7 +268,7 @@ def test_every_estimator_finds_that_the_visitors_like_item_c() -> None:
 # Composing again
 
 
-MANY = FOLD.model_copy(update={"max_keys": 1_000, "max_items": 1_000, "max_slots": 1_000})
+MANY = FOLD.changed(max_keys=1_000, max_items=1_000, max_slots=1_000)
 
 
 @given(logs(), st.randoms(use_true_random=False))

@@ -33,7 +33,7 @@ from reshelf.demo.screen import line, screen
 from reshelf.demo.shop import HOME, PAGES, SEGMENTS, WIDTH, Shop, ShopSettings, Views
 from reshelf.demo.traffic import Traffic
 from reshelf.demo.words import DEPARTMENTS
-from reshelf.processes.parts import ROLES
+from reshelf.processes.roles import ROLES
 from reshelf.rules.topic import history, newest, publish
 from schemas.codec import decoder, encode, encode_key
 from schemas.errors import BadSettings

@@ -185,7 +185,7 @@ def test_security_that_cannot_be_used_is_a_finding_and_redis_is_looked_at(
 def test_partitions_are_never_to_be_added(any_broker: str, redis_url: str, prefix: str) -> None:
     kafka = KafkaSettings(bootstrap=any_broker, prefix=prefix, partitions=1)
     apply(kafka)
-    settings = Settings(kafka=kafka.model_copy(update={"partitions": 2}), redis=RedisSettings(url=redis_url))
+    settings = Settings(kafka=kafka.changed(partitions=2), redis=RedisSettings(url=redis_url))
     topics = next(finding for finding in bad(list(examine(settings))) if finding.about == "topics")
     assert topics.remedy.startswith("Set kafka.partitions back to 1: event topics cannot be given more")
     assert "broker's tools" not in topics.remedy

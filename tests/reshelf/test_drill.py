@@ -119,7 +119,7 @@ def test_each_harmful_record_gets_one_verdict_and_a_flood_of_names_is_bounded(se
         "quota",
         "decided",
     } <= account.verdicts.keys()
-    once = check_hostile_records(9_000, seed, settings.model_copy(update={"bucket_ms": 0}))
+    once = check_hostile_records(9_000, seed, settings.changed(bucket_ms=0))
     assert all(names <= 380 for names in once.names.values())
 
 

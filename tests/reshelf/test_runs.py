@@ -1,4 +1,4 @@
-"""Records of runs: kept whole, found by the beginning of their ids, compared."""
+"""Records of runs: recorded_runs whole, found by the beginning of their ids, compared."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from reshelf.cli.main import run as command
 from reshelf.evaluation.records.mlflow_files import numbers
-from reshelf.evaluation.records.store import differences, find, kept, record, settings_digest
+from reshelf.evaluation.records.store import differences, find, record, recorded_runs, settings_digest
 from reshelf.service_settings import RunsSettings
 from reshelf.settings import Settings
 from schemas.errors import BadSettings
@@ -25,7 +25,7 @@ def test_a_run_is_read_as_it_was_kept(tmp_path: Path) -> None:
     one = record("tune", settings, {"tries": 3}, {"clicks/0": [0, 9]}, {"best": {"scale": 0.5}}, 1.25)
     other = record("tune", settings, {"tries": 4}, {"clicks/0": [0, 9]}, {"best": {"scale": 0.25}}, 1.25)
     assert one is not None and other is not None
-    found = kept(tmp_path / "runs")
+    found = recorded_runs(tmp_path / "runs")
     assert sorted(found, key=lambda run: run.id) == sorted([one, other], key=lambda run: run.id)
     assert find(found, one.id) == one
     with pytest.raises(BadSettings, match="fits 2 runs"):
@@ -90,7 +90,7 @@ def test_a_run_is_kept_for_mlflow_too(tmp_path: Path) -> None:
         artifacts = [one.path for one in client.list_artifacts(kept_.info.run_id)]
         assert artifacts == [f"{run.id}.json"]
     assert not found
-    assert len(kept(tmp_path / "runs")) == len(made)
+    assert len(recorded_runs(tmp_path / "runs")) == len(made)
 
 
 def test_kinds_are_those_that_are_kept(
@@ -111,7 +111,7 @@ def test_nothing_is_kept_without_a_folder(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_file_that_is_no_run_is_named(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text("{}")
     with pytest.raises(BadSettings, match=r"x\.json: expected the record of a run"):
-        kept(tmp_path)
+        recorded_runs(tmp_path)
 
 
 def test_the_digest_is_of_what_shapes_results() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reshelf.settings import Settings, as_environment, fields, load_settings, shown, template, variable
+from reshelf.settings import Settings, as_environment, fields, load_settings, template, values_with_sources, variable
 from schemas.errors import BadSettings
 
 
@@ -117,7 +117,7 @@ def test_a_named_file_must_be_there(tmp_path: Path) -> None:
 def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RESHELF_KAFKA__PASSWORD", "s3cret")
     monkeypatch.setenv("RESHELF_REDIS__URL", "rediss://me:s3cret@host:1/0")
-    assert "s3cret" not in str(shown(load_settings()))
+    assert "s3cret" not in str(values_with_sources(load_settings()))
 
 
 def test_a_child_gets_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -239,7 +239,7 @@ class Worker:
         memory.world = self.world
         return PartitionWorker(memory, FlakyTopic(self.world), self._send_dead_letters, Pages(), SETTINGS, FOLD)
 
-    async def _send_dead_letters(self, rejected: Sequence[Rejected]) -> None:
+    async def _send_dead_letters(self, _: TopicPartition, rejected: Sequence[Rejected]) -> None:
         await self.world.command()
         self.world.dead_lettered.update({one.record.offset: one.reason for one in rejected})
         await self.world.command()

@@ -71,7 +71,7 @@ def batch(topic: Any, *records: LoggedRecord) -> Batch:
     return Batch(TopicPartition(topic.name, 0), records[0].offset, records[-1].offset + 1, 0, records)
 
 
-async def dead_letter(rejected: Sequence[Rejected]) -> None:
+async def dead_letter(_: TopicPartition, rejected: Sequence[Rejected]) -> None:
     assert not rejected
 
 
@@ -217,7 +217,8 @@ def test_another_namespace_buries_what_was_not_buried_yet(redis: SyncRedis, redi
     async def act(redis: Redis) -> None:
         letters: list[int] = []
 
-        async def note(rejected: Sequence[Rejected]) -> None:
+        async def note(tp: TopicPartition, rejected: Sequence[Rejected]) -> None:
+            assert tp == TopicPartition(PURCHASES.name, 0)
             letters.extend(one.record.offset for one in rejected)
 
         async def attribute(namespace: str, invalid: int) -> None:
@@ -258,7 +259,7 @@ def test_a_stored_click_comes_back_as_it_was() -> None:
 
 def test_published_decisions_hold_the_place_until_their_purchase_is_passed() -> None:
     published = Published(5)
-    published.found([Standing(6, 40, "a/0"), Standing(8, 41, "b/0")], 9)
+    published.note([Standing(6, 40, "a/0"), Standing(8, 41, "b/0")], 9)
     assert published.stands("a/0", 40)
     assert not published.stands("a/0", 90)
     assert published.resume_at == 6

@@ -190,7 +190,7 @@ def test_delays_lie_in_doubling_bins() -> None:
 def test_nearly_all_invalid_stops_before_the_topic_is_drained() -> None:
     alarm = InvalidAlarm(TopicPartition("events-clicks", 0), LearnerSettings())
     alarm.note(900, 900, "bad")
-    with pytest.raises(StateAttention, match="1800 of the last 1800 records of events-clicks/0 do not fit"):
+    with pytest.raises(StateAttention, match="1800 of the last 1800 records of events-clicks/0 are invalid"):
         alarm.note(900, 900, "bad")
 
 

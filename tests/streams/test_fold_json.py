@@ -15,7 +15,7 @@ from schemas.topics import CLICKS
 from streams.fold.fast import path as fast_path
 from streams.fold.judge import Judged
 from streams.kafka.records import Batch, TopicPartition
-from streams.learner.agent import _tell
+from streams.learner.agent import _count_batch
 from streams.metrics import REGISTRY
 from streams.state.partition import Prepared
 from streams.state.watermark import Watermark
@@ -278,7 +278,7 @@ def test_impressions_are_counted_by_path() -> None:
         events += [impression(at, unit="u0"), impression(at + 1, unit="u1", variant=999)]
         rows = [record(2 * at + step, json.dumps(event).encode(), "u0") for step, event in enumerate(events)]
         batch = Batch(TP, rows[0].offset, 2 * at + 20, 0, rows)
-        _tell(part, part.prepare(batch))
+        _count_batch(part, part.prepare(batch))
     # The first four bring segments and traffic; one of each batch is a duplicate, and one is invalid.
     assert [now - then for now, then in zip(_paths(), before, strict=True)] == [16, 4]
 
@@ -289,7 +289,7 @@ def test_other_topics_have_no_path() -> None:
     part.tp = TopicPartition(CLICKS.name, 0)
     batch = Batch(part.tp, 0, 0, 0, [])
     accepted: list[Any] = [None] * 3
-    _tell(part, Prepared(batch, Watermark(0), Judged(accepted=accepted)))
+    _count_batch(part, Prepared(batch, Watermark(0), Judged(accepted=accepted)))
     assert _paths() == before
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from reshelf.processes.parts import ROLES
+from reshelf.processes.roles import ROLES
 from schemas import topics as table
 from schemas.topics import (
     CATALOG_EMBEDDINGS,

@@ -170,7 +170,7 @@ def test_the_state_over_tls_as_a_user_with_the_rights_that_are_written_down(
             await store_and_read(settings)
             assert await asyncio.to_thread(memory, settings) > 0
             with pytest.raises(ReshelfError) as refused:
-                await store_and_read(settings.model_copy(update={"password": SecretStr("not-the-one")}))
+                await store_and_read(settings.changed(password=SecretStr("not-the-one")))
             assert "not-the-one" not in str(refused.value)
 
     asyncio.run(run())

@@ -64,7 +64,7 @@ def test_manifest_refuses_other_settings(redis: SyncRedis, redis_url: str) -> No
         assert await agree(client, made) == made
         later = manifest_of("n", "p-", {"events-clicks": [9, 9]}, 4, FOLD)
         assert await agree(client, later) == made, "where the log begins now does not matter"
-        other = manifest_of("n", "p-", {"events-clicks": [5, 7]}, 8, FOLD.model_copy(update={"currency": "USD"}))
+        other = manifest_of("n", "p-", {"events-clicks": [5, 7]}, 8, FOLD.changed(currency="USD"))
         with pytest.raises(StateAttention, match=r"groups is 4 there and 8 here; fold\.currency is 'EUR' there"):
             await agree(client, other)
         with pytest.raises(StateAttention, match="no namespace 'absent'"):

@@ -21,7 +21,7 @@ from streams.kafka.records import Batch, TopicPartition
 from streams.state import export
 from streams.state.expiry import expire
 from streams.state.manifest import manifest_of
-from streams.state.merging import Merge, Merger, ReadMerge
+from streams.state.merging import LoadedMerge, Merge, Merger
 from streams.state.partition import PartitionFold, Prepared, Rewind
 from streams.state.store import Store
 from tests.streams.logs import FOLD, Log, logs
@@ -63,7 +63,7 @@ class Worker:
         self.held: dict[TopicPartition, Prepared] = {}
         self.merger = Merger(self.store, FOLD, list(world.log), rest_s=0)
         self.due: list[Merge] = []
-        self.read_merges: list[ReadMerge] = []
+        self.loaded_merges: list[LoadedMerge] = []
 
     async def merge(self, group: int, chance: random.Random) -> None:
         """One of the steps of a merge; others may do anything before the next one."""
@@ -71,9 +71,9 @@ class Worker:
             case 0:
                 self.due = await self.merger.due(group)
             case 1:
-                self.read_merges = await self.merger.read(self.due)
+                self.loaded_merges = await self.merger.read(self.due)
             case _:
-                await self.merger.write(chance.sample(self.read_merges, len(self.read_merges)))
+                await self.merger.write(chance.sample(self.loaded_merges, len(self.loaded_merges)))
 
     async def part(self, tp: TopicPartition) -> PartitionFold:
         if tp not in self.parts:

@@ -65,7 +65,7 @@ def test_what_hangs_is_ended_and_says_so() -> None:
     assert child.stdout.readline() == "making\n"
     status, said = cancel_all(child)
     assert status == 1
-    assert "Not stopped in good order" in said
+    assert "The application did not stop within" in said
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])

@@ -42,9 +42,9 @@ def finetune(
         raise BadSettings("--embedded: a broker that just started has no clicks. Use the settings of a running one.")
     from reshelf.evaluation.finetuning import Options, finetuned
 
-    told = finetuned(front.settings, Options(folder, epochs, batch, rate, rank, pairs, seed), _say)
-    shares = f"{told['before']:.1%} of held-out pairs found before, {max(told['epochs']):.1%} at best after"
-    front.answer(told, f"{shares}: " + (f"saved in {told['saved']}" if told["saved"] else "nothing is saved"))
+    report = finetuned(front.settings, Options(folder, epochs, batch, rate, rank, pairs, seed), _say)
+    shares = f"{report['before']:.1%} of held-out pairs found before, {max(report['epochs']):.1%} at best after"
+    front.answer(report, f"{shares}: " + (f"saved in {report['saved']}" if report["saved"] else "nothing is saved"))
 
 
 def _say(what: str) -> None:

@@ -60,7 +60,7 @@ def obd(
     with _progress(data) as on_row:
         counts = publish(settings.kafka, data, on_row)
     if export is None:
-        front.answer({**counts, "prefix": settings.kafka.prefix}, _told(settings, counts))
+        front.answer({**counts, "prefix": settings.kafka.prefix}, _summary(settings, counts))
         return
     _export(front, settings, export)
 
@@ -115,7 +115,7 @@ def _progress(data: OpenBandit) -> Iterator[Callable[[], None]]:
         yield lambda: bar.advance(task)
 
 
-def _told(settings: Settings, counts: dict[str, int]) -> str:
+def _summary(settings: Settings, counts: dict[str, int]) -> str:
     return (
         f"{counts['rows']} rows with {counts['clicks']} clicks read, {counts['published']} events published to "
         f"{settings.kafka.prefix}events-*. To learn from them run\n"

@@ -74,7 +74,7 @@ def export(front: Front, target: Path, form: str, page: str | None) -> None:
         raise BadSettings(f"export: expected a new file, got {target}, which is there already. Name another.")
     if front.embedded:
         raise BadSettings("--embedded: a broker that just started has no log. Use the settings of a running one.")
-    found = Evaluator(front.settings).log
+    event_log = Evaluator(front.settings).log
     written = form_of.write_parquet if form == "parquet" else form_of.write_open_bandit
-    content = {**written(found, target, page), "left_out": found.left_out}
+    content = {**written(event_log, target, page), "left_out": event_log.left_out}
     front.answer(content, "\n".join(f"{name}: {value}" for name, value in content.items()))

@@ -52,6 +52,6 @@ def publish(front: Front, file: BinaryIO, name: str) -> None:
 def _topic(name: str, prefix: str) -> Topic:
     topic = BY_NAME.get(name) or BY_NAME.get(name.removeprefix(prefix))
     if topic is None or topic.message is None:
-        names = ", ".join(known for known, entry in BY_NAME.items() if entry.message is not None)
+        names = ", ".join(name for name, entry in BY_NAME.items() if entry.message is not None)
         raise BadSettings(f"--topic: expected one of {names}; got {name}")
     return topic

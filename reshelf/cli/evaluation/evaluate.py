@@ -82,28 +82,31 @@ def evaluate(
     began = time.monotonic()
     evaluator = Evaluator(front.settings)
     answer = evaluator.answer(Question(policy, exploration, page, level))
-    asked = {"policy": policy, "exploration": exploration, "page": page, "level": level}
-    record("evaluate", evaluator.settings, asked, _read(answer), answer, time.monotonic() - began)
+    parameters = {"policy": policy, "exploration": exploration, "page": page, "level": level}
+    record("evaluate", evaluator.settings, parameters, _read(answer), answer, time.monotonic() - began)
     if front.json:
         front.answer(answer, "")
         return
     currency = evaluator.settings.fold.currency
-    for name, told in answer["pages"].items():
-        click.echo(f"{name}: {told['views']:,} page views of {told['layouts']:,} layouts, policy {policy}")
-        show(_table(told, currency))
+    for name, evaluation in answer["pages"].items():
+        click.echo(f"{name}: {evaluation['views']:,} page views of {evaluation['layouts']:,} layouts, policy {policy}")
+        show(_table(evaluation, currency))
     for reason, count in answer["left_out"].items():
         click.echo(f"left out: {count:,} × {reason}")
 
 
 def _read(answer: dict[str, Any]) -> dict[str, Any]:
     """What of the log an answer is based on, by page."""
-    return {page: {"views": told["views"], "layouts": told["layouts"]} for page, told in answer["pages"].items()}
+    return {
+        page: {"views": evaluation["views"], "layouts": evaluation["layouts"]}
+        for page, evaluation in answer["pages"].items()
+    }
 
 
 def _follow(
     front: Front, policy: str, page: str | None, outcome_wait_s: float, interval_s: float, level: float
 ) -> None:
-    """Tell the estimates whenever page views have settled; with --json one object a line."""
+    """Report the estimates whenever page views have settled; with --json one object a line."""
     import json
 
     from reshelf.evaluation.follow import Running, follow
@@ -112,34 +115,34 @@ def _follow(
 
     settings = namespace_settings(front.settings)
     running = Running(policy, settings.fold, round(outcome_wait_s * 1_000))
-    for found in follow(settings.kafka, running, interval_s):
-        answer = {"policy": policy, **found.answer(level)}
-        answer["pages"] = {name: told for name, told in answer["pages"].items() if page in (None, name)}
+    for update in follow(settings.kafka, running, interval_s):
+        answer = {"policy": policy, **update.answer(level)}
+        answer["pages"] = {name: evaluation for name, evaluation in answer["pages"].items() if page in (None, name)}
         if front.json:
             click.echo(json.dumps(answer))
             continue
-        for name, told in answer["pages"].items():
-            click.echo(f"{name}: {told['views']:,} page views have settled, policy {policy}")
-            show(_table(told, settings.fold.currency))
+        for name, evaluation in answer["pages"].items():
+            click.echo(f"{name}: {evaluation['views']:,} page views have settled, policy {policy}")
+            show(_table(evaluation, settings.fold.currency))
 
 
-def _table(told: dict[str, Any], currency: str) -> RenderableType:
+def _table(evaluation: dict[str, Any], currency: str) -> RenderableType:
     from reshelf.terminal.tables import table
 
     rows: list[tuple[str, ...]] = []
-    for reward, estimates in told["estimates"].items():
+    for reward, estimates in evaluation["estimates"].items():
         rows.append((reward, "", "", "", "", ""))
-        for side, found in told.get("served", {}).get(reward, {}).items():
-            rows.append((f"  ({side} traffic)", *_bounds(reward, found, currency), "", ""))
-        for found in estimates:
-            values = ("refused", "", "") if found["refused"] else _bounds(reward, found, currency)
-            lacking = f"{found['lacking']:.1%}" + (" extrapolated" if found["extrapolated"] else "")
-            rows.append((f"  {found['estimator']}", *values, f"{found['effective_size']:,.0f}", lacking))
+        for side, estimate in evaluation.get("served", {}).get(reward, {}).items():
+            rows.append((f"  ({side} traffic)", *_bounds(reward, estimate, currency), "", ""))
+        for estimate in estimates:
+            values = ("refused", "", "") if estimate["refused"] else _bounds(reward, estimate, currency)
+            lacking = f"{estimate['lacking']:.1%}" + (" extrapolated" if estimate["extrapolated"] else "")
+            rows.append((f"  {estimate['estimator']}", *values, f"{estimate['effective_size']:,.0f}", lacking))
     return table(("per page view", "value", "from", "to", "effective views", "lacking"), rows)
 
 
-def _bounds(reward: str, found: dict[str, float | None], currency: str) -> tuple[str, ...]:
+def _bounds(reward: str, estimate: dict[str, float | None], currency: str) -> tuple[str, ...]:
     from reshelf.inspect.money import outcome
 
-    values = (found[name] for name in ("value", "low", "high"))
+    values = (estimate[name] for name in ("value", "low", "high"))
     return tuple("-" if value is None else outcome(reward, value, currency) for value in values)

@@ -37,17 +37,17 @@ def status(front: Front, page: str | None, level: float) -> None:
 
     Example: reshelf experiment status home
     """
-    from reshelf.inspect.experiment import healths, told
+    from reshelf.inspect.experiment import health_as_json, healths
 
     if front.embedded:
         raise BadSettings("--embedded: a Redis that just started has no state. Use the settings of a running one.")
-    found = asyncio.run(healths(front.settings, page, level))
-    pages = {name: told(one) for name, one in found.pages.items()}
+    report = asyncio.run(healths(front.settings, page, level))
+    pages = {name: health_as_json(health) for name, health in report.pages.items()}
     if front.json or not pages:
         front.answer({"level": level, "pages": pages}, "no page has counts yet: events come in by way of the learner")
     else:
-        for name, one in found.pages.items():
-            _show(name, one, found.settings)
+        for name, health in report.pages.items():
+            _show(name, health, report.settings)
 
 
 @experiment.command()
@@ -57,7 +57,7 @@ def status(front: Front, page: str | None, level: float) -> None:
 def branches(front: Front, page: str, level: float) -> None:
     """Show the uplift of each policy on trial on PAGE (`branches` in its file) over the page's own policy.
 
-    Counts from experiment.since_ms on: set it to the time when the trial began.
+    Events count from experiment.since_ms on. Set it to the time when the trial began.
 
     Example: reshelf experiment branches home
     """
@@ -69,14 +69,14 @@ def branches(front: Front, page: str, level: float) -> None:
     rules = topic.newest(front.settings.kafka).get(page)
     if rules is None or not rules.branches:
         raise ReshelfError(f"page {page!r} has no policies on trial. Name some in its file, as `branches`.")
-    found = asyncio.run(trials_of(front.settings, rules, level))
+    report = asyncio.run(trials_of(front.settings, rules, level))
     if front.json:
-        content = {name: trial_as_json(one) for name, one in found.branches.items()}
+        content = {name: trial_as_json(trial) for name, trial in report.branches.items()}
         front.answer({"level": level, "page": page, "branches": content}, "")
     else:
-        for name, one in found.branches.items():
-            _table(f"{page}, per page view", (name, MAIN), one.uplifts, found.settings.fold.currency)
-            _split(one.sample_ratio, name, MAIN)
+        for name, trial in report.branches.items():
+            _table(f"{page}, per page view", (name, MAIN), trial.uplifts, report.settings.fold.currency)
+            _split(trial.sample_ratio, name, MAIN)
 
 
 def _show(page: str, health: Health, settings: Settings) -> None:
@@ -91,18 +91,18 @@ def _table(title: str, sides: tuple[str, str], uplifts: Mapping[str, Uplift], cu
     from reshelf.terminal.tables import show, table
 
     rows = []
-    for name, one in uplifts.items():
-        rates = (outcome(name, one.learned, currency), outcome(name, one.holdout, currency))
-        bounds = (_signed(one.low), _signed(one.high)) if math.isfinite(one.high) else ("-", "-")
-        rows.append((name, *rates, _signed(one.uplift), *bounds))
+    for name, uplift in uplifts.items():
+        rates = (outcome(name, uplift.learned, currency), outcome(name, uplift.holdout, currency))
+        bounds = (_signed(uplift.low), _signed(uplift.high)) if math.isfinite(uplift.high) else ("-", "-")
+        rows.append((name, *rates, _signed(uplift.uplift), *bounds))
     show(table((title, *sides, "uplift", "from", "to"), rows))
 
 
-def _split(split: SampleRatio, one: str, other: str, share: float | None = None) -> None:
+def _split(split: SampleRatio, name: str, other: str, share: float | None = None) -> None:
     """How units came to both sides; `share` is what was expected on the other, else on the first."""
-    expected = f"{share:.1%} in the {other}" if share is not None else f"{split.expected:.1%} in {one}"
+    expected = f"{share:.1%} in the {other}" if share is not None else f"{split.expected:.1%} in {name}"
     click.echo(
-        f"units: {split.learned:,} {one}, {split.holdout:,} {other}, expected {expected}, "
+        f"units: {split.learned:,} {name}, {split.holdout:,} {other}, expected {expected}, "
         f"p = {split.p_value:.3g}" + (": SAMPLE RATIO MISMATCH, trust no figure" if split.alarm else "")
     )
 

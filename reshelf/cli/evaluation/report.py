@@ -54,20 +54,20 @@ def report(front: Front, target: Path, page: str | None, policies: tuple[str, ..
         raise BadSettings("--embedded: servers that just started have no state. Use the settings of running ones.")
     if unknown := sorted(set(policies) - set(KNOWN)):
         raise BadSettings(f"--policy: expected some of {', '.join(KNOWN)}, got {', '.join(unknown)}.")
-    made = _made(namespace_settings(front.settings), page, policies if log else (), level)
-    target.write_text(html(made), encoding="utf-8")
-    told = {"file": str(target), "pages": [one.page for one in made.pages], "notes": list(made.notes)}
-    front.answer(told, "\n".join([f"{target}: {len(made.pages)} pages", *made.notes]))
+    report = _collect(namespace_settings(front.settings), page, policies if log else (), level)
+    target.write_text(html(report), encoding="utf-8")
+    content = {"file": str(target), "pages": [page.page for page in report.pages], "notes": list(report.notes)}
+    front.answer(content, "\n".join([f"{target}: {len(report.pages)} pages", *report.notes]))
 
 
-def _made(settings: Settings, page: str | None, policies: tuple[str, ...], level: float) -> Report:
+def _collect(settings: Settings, page: str | None, policies: tuple[str, ...], level: float) -> Report:
     from reshelf.evaluation.evaluate import Evaluator, Question
     from reshelf.inspect.report.gather import pages
     from reshelf.inspect.report.page import Report
     from schemas.errors import ReshelfError
 
-    found = asyncio.run(pages(settings, read_catalog(settings.kafka), page, level))
-    if not found:
+    reports = asyncio.run(pages(settings, read_catalog(settings.kafka), page, level))
+    if not reports:
         raise ReshelfError(
             f"{'no page has' if page is None else f'page {page!r} has no'} counts, so nothing was written. "
             "`reshelf experiment status` shows the pages that have some."
@@ -81,4 +81,4 @@ def _made(settings: Settings, page: str | None, policies: tuple[str, ...], level
             except ReshelfError as error:
                 notes.append(f"Policy {policy} was not valued: {error}")
     names = settings.redis.namespace, settings.fold.currency
-    return Report(time.time_ns() // 1_000_000, *names, level, found, answers, notes)
+    return Report(time.time_ns() // 1_000_000, *names, level, reports, answers, notes)

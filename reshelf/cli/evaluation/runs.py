@@ -33,11 +33,12 @@ def list_(front: Front, kind: str | None) -> None:
     """
     import msgspec
 
-    found = [run for run in _kept(front) if kind in (None, run.kind)]
+    selection = [run for run in _recorded_runs(front) if kind in (None, run.kind)]
     lines = [
-        f"{run.id}  {run.finished_at}  {run.seconds:,.1f} s  settings {run.settings}  {_asked(run)}" for run in found
+        f"{run.id}  {run.finished_at}  {run.seconds:,.1f} s  settings {run.settings}  {_parameters(run)}"
+        for run in selection
     ]
-    front.answer({"runs": [msgspec.to_builtins(run) for run in found]}, "\n".join(lines) or "no runs")
+    front.answer({"runs": [msgspec.to_builtins(run) for run in selection]}, "\n".join(lines) or "no runs")
 
 
 @runs.command()
@@ -52,29 +53,29 @@ def show(front: Front, run: str) -> None:
 
     from reshelf.evaluation.records.store import find
 
-    found = find(_kept(front), run)
-    text = msgspec.json.format(msgspec.json.encode(found), indent=2).decode()
-    front.answer(msgspec.to_builtins(found), text)
+    record = find(_recorded_runs(front), run)
+    text = msgspec.json.format(msgspec.json.encode(record), indent=2).decode()
+    front.answer(msgspec.to_builtins(record), text)
 
 
 @runs.command()
-@click.argument("one")
+@click.argument("first", metavar="ONE")
 @click.argument("other")
 @click.pass_obj
-def compare(front: Front, one: str, other: str) -> None:
+def compare(front: Front, first: str, other: str) -> None:
     """Show how two runs differ.
 
     Example: reshelf runs compare ONE OTHER
     """
     from reshelf.evaluation.records.store import differences, find
 
-    kept = _kept(front)
-    found = differences(find(kept, one), find(kept, other))
-    content: dict[str, Any] = {"differences": {name: [had, has] for name, had, has in found}}
-    front.answer(content, "\n".join(f"{name}: {_short(had)} | {_short(has)}" for name, had, has in found) or "equal")
+    records = _recorded_runs(front)
+    changes = differences(find(records, first), find(records, other))
+    content: dict[str, Any] = {"differences": {name: [had, has] for name, had, has in changes}}
+    front.answer(content, "\n".join(f"{name}: {_short(had)} | {_short(has)}" for name, had, has in changes) or "equal")
 
 
-def _asked(run: Run) -> str:
+def _parameters(run: Run) -> str:
     """The options that were given, or have a default that says something."""
     return ", ".join(f"{name}={value}" for name, value in run.asked.items() if value not in (None, False, ""))
 
@@ -84,10 +85,10 @@ def _short(value: Any) -> str:
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
-def _kept(front: Front) -> list[Run]:
-    from reshelf.evaluation.records.store import kept
+def _recorded_runs(front: Front) -> list[Run]:
+    from reshelf.evaluation.records.store import recorded_runs
 
     folder = front.settings.runs.folder
     if not folder:
         raise BadSettings("runs.folder is empty: no runs are kept. Set it to a folder.")
-    return kept(Path(folder))
+    return recorded_runs(Path(folder))

@@ -81,7 +81,7 @@ SHARE = click.FloatRange(0, 1)
 def tune(front: Front, /, space: tuple[str, ...], samples: int, processes: int | None, seed: int, **plan: Any) -> None:
     """Race settings of the policy in simulated shops, and rank them by the clicks they lose.
 
-    Names are layouts.exploration, layouts.click_rate, layouts.strength,
+    NAME is one of layouts.exploration, layouts.click_rate, layouts.strength,
     layouts.half_life_ms, layouts.drift, and of a page's policy: policy.name, policy.variants,
     policy.exploration, policy.epsilon, policy.exploration_slates.
 
@@ -103,8 +103,8 @@ def tune(front: Front, /, space: tuple[str, ...], samples: int, processes: int |
     began = time.monotonic()
     with progress(front.json) as begin:
         content = raced(_plan(plan, seed, processes or len(os.sched_getaffinity(0))), front.file, tried, begin)
-    asked = {"try": list(space), "samples": samples, "first_seed": seed, **plan}
-    record("tune", settings, asked, {"simulated": content["shop"]}, content, time.monotonic() - began)
+    parameters = {"try": list(space), "samples": samples, "first_seed": seed, **plan}
+    record("tune", settings, parameters, {"simulated": content["shop"]}, content, time.monotonic() - began)
     if front.json:
         front.answer(content, "")
         return
@@ -115,13 +115,13 @@ def tune(front: Front, /, space: tuple[str, ...], samples: int, processes: int |
         click.echo(f"The first again, in other shops: {_reach(again['ratio_to_current'], '.3f')} times as much as now.")
 
 
-def _plan(given: dict[str, Any], seed: int, processes: int) -> Plan:
+def _plan(options: dict[str, Any], seed: int, processes: int) -> Plan:
     from policy.simulation.shop import Shape
     from reshelf.evaluation.tuning import Plan
 
     own = ("views", "seeds", "delay", "text")
-    shape = Shape(**{name: value for name, value in given.items() if name not in own})
-    return Plan(shape, first_seed=seed, processes=processes, **{name: given[name] for name in own})
+    shape = Shape(**{name: value for name, value in options.items() if name not in own})
+    return Plan(shape, first_seed=seed, processes=processes, **{name: options[name] for name in own})
 
 
 def _table(content: dict[str, Any]) -> Table:
@@ -134,7 +134,7 @@ def _table(content: dict[str, Any]) -> Table:
     return table
 
 
-def _reach(found: dict[str, float] | None, form: str) -> str:
-    if found is None:
+def _reach(bounds: dict[str, float] | None, form: str) -> str:
+    if bounds is None:
         return "-"
-    return f"{found['mean']:{form}} ({found['low']:{form}} to {found['high']:{form}})"
+    return f"{bounds['mean']:{form}} ({bounds['low']:{form}} to {bounds['high']:{form}})"

@@ -41,11 +41,16 @@ def ask(front: Front, question: str, page: str, segment: str, count: int, clicks
         raise click.UsageError("QUESTION: expected some words, got none.")
     from reshelf.inspect.search import Question, answers, listing
 
-    found = answers(front.settings, Question(question, page, segment, count, clicks), time.time_ns() // 1_000_000)
+    items = answers(front.settings, Question(question, page, segment, count, clicks), time.time_ns() // 1_000_000)
     if front.json:
-        told = {"question": question, "page": page, "segment": segment, "items": [one._asdict() for one in found]}
-        click.echo(json.dumps(told, ensure_ascii=False))
+        content = {
+            "question": question,
+            "page": page,
+            "segment": segment,
+            "items": [answer._asdict() for answer in items],
+        }
+        click.echo(json.dumps(content, ensure_ascii=False))
         return
     from reshelf.terminal.tables import show
 
-    show(listing(found))
+    show(listing(items))

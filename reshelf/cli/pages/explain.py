@@ -29,15 +29,15 @@ def explain(front: Front, page: str, segment: str, item: str | None) -> None:
         raise BadSettings("--embedded: servers that just started have nothing to explain. Use the settings of a shop.")
     from reshelf.inspect.explain import arm_of, as_json, explained, listing, story
 
-    found = explained(front.settings, page, segment, time.time_ns() // 1_000_000)
-    if not any(arm.impressions for arm in found.arms):
-        told = f"no item of page {page!r} was seen in segment {segment!r} yet: all of this is what is known before"
-        click.echo(f"note: {told}", err=True)
+    explanation = explained(front.settings, page, segment, time.time_ns() // 1_000_000)
+    if not any(arm.impressions for arm in explanation.arms):
+        note = f"no item of page {page!r} was seen in segment {segment!r} yet: all of this is what is known before"
+        click.echo(f"note: {note}", err=True)
     if front.json:
-        click.echo(json.dumps(as_json(found, item), ensure_ascii=False))
+        click.echo(json.dumps(as_json(explanation, item), ensure_ascii=False))
     elif item:
-        click.echo(story(arm_of(found, item)))
+        click.echo(story(arm_of(explanation, item)))
     else:
         from reshelf.terminal.tables import show
 
-        show(listing(found))
+        show(listing(explanation))

@@ -34,20 +34,20 @@ def layouts(front: Front, page: str | None, segment: str | None, follow: bool) -
 
     if follow:
         there = layouts_topic.newest(front.settings.kafka).values()
-        if not any(_wanted(layout, page, segment) for layout in there):
-            asked = " for ".join(filter(None, (page, segment))) or "any page"
-            click.echo(f"No layout of {asked} is published. Waiting for one.", err=True)
+        if not any(_matches(layout, page, segment) for layout in there):
+            scope = " for ".join(filter(None, (page, segment))) or "any page"
+            click.echo(f"No layout of {scope} is published. Waiting for one.", err=True)
         for layout in layouts_topic.follow(front.settings.kafka):
-            if _wanted(layout, page, segment):
-                _tell(front, layout, whole=segment is not None)
+            if _matches(layout, page, segment):
+                _print(front, layout, whole=segment is not None)
         return
-    found = layouts_topic.newest(front.settings.kafka)
+    latest = layouts_topic.newest(front.settings.kafka)
     if page is not None and segment is not None:
-        _tell(front, _only(found, page, segment), whole=True)
+        _print(front, _only(latest, page, segment), whole=True)
         return
-    some = [layout for layout in found.values() if _wanted(layout, page, segment)]
-    if page is not None and found and not some:
-        pages = ", ".join(dict.fromkeys(layout.page for layout in found.values()))
+    some = [layout for layout in latest.values() if _matches(layout, page, segment)]
+    if page is not None and latest and not some:
+        pages = ", ".join(dict.fromkeys(layout.page for layout in latest.values()))
         raise ReshelfError(f"no layouts of page {page!r}. Published are those of: {pages}.")
     if front.json:
         click.echo(json.dumps({"layouts": [layouts_topic.row(layout, _now_ms()) for layout in some]}))
@@ -57,22 +57,22 @@ def layouts(front: Front, page: str | None, segment: str | None, follow: bool) -
         click.echo("No layouts yet: declare pages in page-rules, and run `reshelf worker`.", err=True)
 
 
-def _only(found: dict[tuple[str, ...], Layout], page: str, segment: str) -> Layout:
-    layout = found.get((page, segment))
+def _only(latest: dict[tuple[str, ...], Layout], page: str, segment: str) -> Layout:
+    layout = latest.get((page, segment))
     if layout is None:
-        known = ", ".join(f"{one} {other}" for one, other in found) or "none"
+        names = ", ".join(f"{page} {other}" for page, other in latest) or "none"
         raise ReshelfError(
-            f"no layout for page {page!r} and segment {segment!r}. Published are: {known}. "
+            f"no layout for page {page!r} and segment {segment!r}. Published are: {names}. "
             "A key gets its layout when its page is in page-rules and has items; `reshelf worker` composes it."
         )
     return layout
 
 
-def _wanted(layout: Layout, page: str | None, segment: str | None) -> bool:
+def _matches(layout: Layout, page: str | None, segment: str | None) -> bool:
     return page in (None, layout.page) and segment in (None, layout.segment)
 
 
-def _tell(front: Front, layout: Layout, *, whole: bool) -> None:
+def _print(front: Front, layout: Layout, *, whole: bool) -> None:
     from reshelf.inspect import layouts_topic
     from reshelf.terminal.tables import show
     from schemas.codec import encode

@@ -64,12 +64,12 @@ def apply(front: Front, file: TextIO, author: str | None, reason: str) -> None:
     from streams.catalog.snapshot import read_catalog
 
     pages = read(_text(file), file.name)
-    made = publish(front.settings.kafka, pages, author or getpass.getuser(), reason, _now_ms())
-    said = [f"{page.page}: version {page.version} with {len(page.rules)} rules" for page in made]
+    versions = publish(front.settings.kafka, pages, author or getpass.getuser(), reason, _now_ms())
+    said = [f"{page.page}: version {page.version} with {len(page.rules)} rules" for page in versions]
     text = "\n".join(said) or "nothing differs from what is in force"
-    items = read_catalog(front.settings.kafka, [CATALOG_ITEMS]).items if made else {}
-    doubtful = [f"{page.page}: {said}" for page in made for said in lint(page, items)]
-    front.answer({"published": [_row(page) for page in made], "warnings": doubtful}, "\n".join([text, *doubtful]))
+    items = read_catalog(front.settings.kafka, [CATALOG_ITEMS]).items if versions else {}
+    doubtful = [f"{page.page}: {said}" for page in versions for said in lint(page, items)]
+    front.answer({"published": [_row(page) for page in versions], "warnings": doubtful}, "\n".join([text, *doubtful]))
 
 
 @rules.command("list")
@@ -98,8 +98,8 @@ def show(front: Front, page: str) -> None:
 
     from reshelf.rules.file import written
 
-    found = _in_force(front, page)
-    front.answer(msgspec.to_builtins(found), written([found]).rstrip())
+    rules_in_force = _in_force(front, page)
+    front.answer(msgspec.to_builtins(rules_in_force), written([rules_in_force]).rstrip())
 
 
 @rules.command()
@@ -116,7 +116,7 @@ def history(front: Front, page: str) -> None:
     versions = versions_of(front.settings.kafka, page)
     if not versions:
         raise undeclared(page, newest(front.settings.kafka))
-    front.answer({"versions": [_row(one) for one in versions]}, "\n".join(map(_line, versions)))
+    front.answer({"versions": [_row(version) for version in versions]}, "\n".join(map(_line, versions)))
 
 
 @rules.command()
@@ -135,9 +135,9 @@ def rollback(front: Front, page: str, version: int | None, author: str | None, r
     from reshelf.rules.topic import roll_back
 
     now_ms = _now_ms()
-    made = roll_back(front.settings.kafka, page, version, author or getpass.getuser(), reason, now_ms)
-    same = "" if made.published_at == now_ms else "nothing differs from what is in force: "
-    front.answer(_row(made), f"{same}{page}: version {made.version}, {made.reason}")
+    restored = roll_back(front.settings.kafka, page, version, author or getpass.getuser(), reason, now_ms)
+    same = "" if restored.published_at == now_ms else "nothing differs from what is in force: "
+    front.answer(_row(restored), f"{same}{page}: version {restored.version}, {restored.reason}")
 
 
 def _in_force(front: Front, page: str) -> PageRules:

@@ -32,7 +32,7 @@ def console(front: Front, port: int | None) -> None:
         raise BadSettings("--embedded: servers that just started have nothing to show. Try `reshelf demo`.")
     settings = front.settings
     if port is not None:
-        settings = settings.model_copy(update={"console": settings.console.model_copy(update={"port": port})})
+        settings = settings.changed(console={"port": port})
     asyncio.run(_serve(front, settings))
 
 

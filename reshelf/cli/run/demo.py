@@ -87,13 +87,13 @@ def demo(
         _open(front, Options(seconds, rate, seed, null, shown_at, embedded, not traffic_only, encodes))
 
 
-def _encodes(asked: bool | None) -> bool:
+def _encodes(choice: bool | None) -> bool:
     """Whether item texts are to be encoded; raises `BadSettings` where that is asked for and cannot be done."""
     from reshelf.processes.encoder import MISSING, installed
 
-    if asked and not installed():
+    if choice and not installed():
         raise BadSettings(f"--encoder: {MISSING}")
-    return installed() if asked is None else asked
+    return installed() if choice is None else choice
 
 
 def _open(front: Front, options: Options) -> None:
@@ -108,5 +108,5 @@ def _open(front: Front, options: Options) -> None:
     console.print(f"Starting {what} ...", highlight=False)
     if options.workers and not options.encoder:
         console.print(f"No item texts are encoded. {WITHOUT}", highlight=False)
-    told = demonstration(front.settings, options, console)
-    front.answer(told, closing(told))
+    summary = demonstration(front.settings, options, console)
+    front.answer(summary, closing(summary))

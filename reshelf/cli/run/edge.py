@@ -25,7 +25,7 @@ def edge(front: Front, port: int | None) -> None:
     from reshelf.edge.run import edge as opened
 
     settings = front.settings.edge
-    chosen = settings if port is None else settings.model_copy(update={"port": port})
+    chosen = settings if port is None else settings.changed(port=port)
     with opened(front.settings.kafka, chosen) as (server, listener):
         address = f"http://{chosen.host}:{listener.getsockname()[1]}/"
         front.answer({"address": address}, f"Serving at {address}")

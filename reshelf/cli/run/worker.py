@@ -25,13 +25,12 @@ def worker(front: Front, roles: tuple[str, ...]) -> int:
     """
     # Client libraries catch everything around some of their imports, and the event loop around its
     # callbacks: an exit raised there would be lost, so a signal is only noted until the loop hears it.
-    asked: list[int] = []
+    signals: list[int] = []
     for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda number, frame: asked.append(number))
-    from reshelf.processes.parts import ROLES
-    from reshelf.processes.roles import run_role, run_roles
+        signal.signal(name, lambda number, frame: signals.append(number))
+    from reshelf.processes.roles import ROLES, run_role, run_roles
 
     settings = front.settings
     if len(roles) == 1:
-        return run_role(roles[0], settings, "DEBUG" if front.verbose > 1 else "INFO", lambda: bool(asked))
-    return 128 + asked[0] if asked else run_roles(roles or ROLES, settings)
+        return run_role(roles[0], settings, "DEBUG" if front.verbose > 1 else "INFO", lambda: bool(signals))
+    return 128 + signals[0] if signals else run_roles(roles or ROLES, settings)

@@ -22,6 +22,6 @@ def settings(front: Front, template: bool) -> None:
     if template:
         click.echo(all_settings.template(), nl=False)
         return
-    rows = all_settings.shown(front.loaded)
+    rows = all_settings.values_with_sources(front.loaded)
     content = {key: {"value": value, "from": origin} for key, value, origin in rows}
     front.answer(content, "\n".join(f"{key:<28} {value!s:<28} {origin}" for key, value, origin in rows))

@@ -13,7 +13,7 @@ from reshelf.topics.admin import TopicState, apply, states
 OLD_DATA = click.option(
     "--imported",
     is_flag=True,
-    help="For a prefix that holds old data: topics keep the times of the records and delete nothing by age.",
+    help="Expect topics for old data, which keep the times of records and delete nothing by age.",
 )
 
 
@@ -31,9 +31,9 @@ def apply_(front: Front, imported: bool) -> None:
     Example: reshelf topics apply
     """
     done = apply(front.settings.kafka, imported=imported)
-    made = [f"created {name}" for name in done.created] or ["nothing to create"]
+    lines = [f"created {name}" for name in done.created] or ["nothing to create"]
     differing = [line for state in done.topics for line in _differences(state)]
-    front.answer({"created": list(done.created), **_content(done.topics)}, "\n".join(made + differing))
+    front.answer({"created": list(done.created), **_content(done.topics)}, "\n".join(lines + differing))
 
 
 @topics.command("list")
@@ -44,11 +44,11 @@ def list_(front: Front, imported: bool) -> None:
 
     Example: reshelf topics list
     """
-    found = states(front.settings.kafka, imported=imported)
-    front.answer(_content(found), "\n".join(line for state in found for line in _lines(state)))
+    topic_states = states(front.settings.kafka, imported=imported)
+    front.answer(_content(topic_states), "\n".join(line for state in topic_states for line in _lines(state)))
 
 
-def _content(found: Sequence[TopicState]) -> dict[str, Any]:
+def _content(topics: Sequence[TopicState]) -> dict[str, Any]:
     return {
         "topics": [
             {
@@ -59,7 +59,7 @@ def _content(found: Sequence[TopicState]) -> dict[str, Any]:
                 "replication": state.replication,
                 "differences": list(state.differences),
             }
-            for state in found
+            for state in topics
         ]
     }
 

@@ -60,13 +60,14 @@ def replay(
     anew = windows(settings, window_ms) if reattribute else None
     with progress(front.json, ",.0f") as begin_progress:
         done = run(settings, source, Options(begin, end, namespace, anew), begin_progress)
-    told = as_json(done)
-    asked: dict[str, Any] = {"from": begin, "to": end, "into": namespace, "archive": archive and str(archive)}
-    asked |= {"reattribute": reattribute, "window_ms": window_ms}
-    record("replay", settings, asked, {"starts": done.starts, "ends": done.ends}, told, done.seconds)
+    outcome = as_json(done)
+    parameters: dict[str, Any] = {"from": begin, "to": end, "into": namespace, "archive": archive and str(archive)}
+    parameters |= {"reattribute": reattribute, "window_ms": window_ms}
+    record("replay", settings, parameters, {"starts": done.starts, "ends": done.ends}, outcome, done.seconds)
     gone = [f"{count:,} records of {place} were deleted before the log begins" for place, count in done.gone.items()]
-    text = f"{told['records']:,} records in {told['seconds']} s, {told['records_per_s']:,}/s, are in {namespace!r}"
-    front.answer(told, "\n".join([*gone, text]))
+    rate = f"{outcome['records_per_s']:,}/s"
+    text = f"{outcome['records']:,} records in {outcome['seconds']} s, {rate}, are in {namespace!r}"
+    front.answer(outcome, "\n".join([*gone, text]))
 
 
 def _source(front: Front, archive: Path | None) -> Source:

@@ -58,16 +58,16 @@ def digest(front: Front, namespace: str | None) -> None:
     from streams.state.alias import namespace_of
 
     name = namespace or asyncio.run(namespace_of(front.settings.redis))
-    found = asyncio.run(rows(front.settings, name))
-    digest = canonical.digest(found)
-    front.answer({"namespace": name, "digest": digest, "rows": len(found)}, digest)
+    export = asyncio.run(rows(front.settings, name))
+    digest = canonical.digest(export)
+    front.answer({"namespace": name, "digest": digest, "rows": len(export)}, digest)
 
 
 @state.command()
-@click.argument("one")
+@click.argument("first", metavar="ONE")
 @click.argument("other")
 @click.pass_obj
-def diff(front: Front, one: str, other: str) -> int:
+def diff(front: Front, first: str, other: str) -> int:
     """Compare the counts of two namespaces, and end with status 1 where they differ.
 
     Namespaces that have read different stretches of the log differ: replay to the
@@ -77,14 +77,18 @@ def diff(front: Front, one: str, other: str) -> int:
     """
     from reshelf.namespaces.state import compared
 
-    found = compared(front.settings, one, other)
-    lines = [f"only in {one}: {row}" for row in found.only_one] + [
-        f"only in {other}: {row}" for row in found.only_other
+    comparison = compared(front.settings, first, other)
+    lines = [f"only in {first}: {row}" for row in comparison.only_one] + [
+        f"only in {other}: {row}" for row in comparison.only_other
     ]
-    text = "\n".join([*lines, f"{found.equal} rows are equal, {found.differing} differ"])
-    content = {"equal": found.equal, "differing": found.differing, "only": [found.only_one, found.only_other]}
+    text = "\n".join([*lines, f"{comparison.equal} rows are equal, {comparison.differing} differ"])
+    content = {
+        "equal": comparison.equal,
+        "differing": comparison.differing,
+        "only": [comparison.only_one, comparison.only_other],
+    }
     front.answer(content, text)
-    return int(found.differing > 0)
+    return int(comparison.differing > 0)
 
 
 @state.command()
@@ -124,9 +128,9 @@ def exported(settings: Settings, form: str) -> bytes:
     from streams.state import export as canonical
     from streams.state.alias import namespace_of
 
-    found = asyncio.run(rows(settings, asyncio.run(namespace_of(settings.redis))))
+    export = asyncio.run(rows(settings, asyncio.run(namespace_of(settings.redis))))
     if form == "jsonl":
-        return canonical.lines(found)
+        return canonical.lines(export)
     text = io.StringIO()
-    canonical.write_csv(found, text)
+    canonical.write_csv(export, text)
     return text.getvalue().encode()

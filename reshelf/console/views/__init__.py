@@ -4,7 +4,7 @@
   second
 - `experiment`: learned layouts against the holdout, as a page shows it
 - `explanation`: why an item stands in a slot, as a page shows it
-- `metrics`: what the console tells Prometheus: how log, state, workers and Redis look from beside
+- `metrics`: what the console exposes to Prometheus: how log, state, workers and Redis look from beside
   them
 - `pipeline`: how the pipeline runs, as a page shows it
 - `rules`: Merchandisers' rules: shown, checked, published, taken back.  The only thing that the

@@ -15,20 +15,20 @@ from schemas.messages.pages import PageRules
 
 async def arms(view: LiveView, state: State, rules: PageRules, segment: str) -> dict[str, Any]:
     """Columns of equal length, and the slots with how likely each is looked at."""
-    found, layout = await believed(view, state, rules, segment), rendered(view, rules.page, segment)[1]
-    items = [view.catalog.items.get(name) for name in found.items]
+    summary, layout = await believed(view, state, rules, segment), rendered(view, rules.page, segment)[1]
+    items = [view.catalog.items.get(name) for name in summary.items]
     return {
         "page": rules.page,
         "segment": segment,
-        "item": found.items,
-        "title": [item.title if item else name for item, name in zip(items, found.items, strict=True)],
+        "item": summary.items,
+        "title": [item.title if item else name for item, name in zip(items, summary.items, strict=True)],
         "category": [item.category if item else "" for item in items],
-        **{name: np.round(getattr(found, name), 6) for name in ("prior", "low", "mean", "high")},
-        **{name: np.round(getattr(found, name), 1) for name in ("strength", "clicks", "shown", "examined", "sold")},
-        "placed": _placed(found.items, layout),
+        **{name: np.round(getattr(summary, name), 6) for name in ("prior", "low", "mean", "high")},
+        **{name: np.round(getattr(summary, name), 1) for name in ("strength", "clicks", "shown", "examined", "sold")},
+        "placed": _placed(summary.items, layout),
         "slots": [
             {"slot": slot, "examination": round(float(share), 4)}
-            for slot, share in zip(rules.slots, found.examination, strict=True)
+            for slot, share in zip(rules.slots, summary.examination, strict=True)
         ],
         "fitted_at": parameters.fitted_at if (parameters := view.catalog.parameters.get(rules.page)) else None,
     }

@@ -9,7 +9,7 @@ from typing import Any
 from policy.defaults import LEVEL
 from policy.experiments.sequence import METRICS, Uplift
 from reshelf.console.live_view import LiveView, State
-from reshelf.inspect.experiment import over_time, told
+from reshelf.inspect.experiment import health_as_json, over_time
 
 MOMENTS = 240
 """Points of a line, at most."""
@@ -23,11 +23,11 @@ async def experiment(view: LiveView, state: State, page: str, now_ms: int) -> di
         return {"page": page, "known": False}
     bins = await state.reader.read_bins(page)
     by_bucket = over_time(bins, settings.experiment.since_ms, settings.fold.bucket_ms, LEVEL)
-    seen = monitor.uplifts.get(page, ())
-    begin = seen[0][0] if seen else now_ms
+    measurements = monitor.uplifts.get(page, ())
+    begin = measurements[0][0] if measurements else now_ms
     lines = {
-        name: [(one.until, one.uplift) for one in by_bucket[name] if one.until < begin]
-        + [(at, found.uplifts[name]) for at, found in seen]
+        name: [(bucket.until, bucket.uplift) for bucket in by_bucket[name] if bucket.until < begin]
+        + [(at, health.uplifts[name]) for at, health in measurements]
         for name in METRICS
     }
     return {
@@ -39,11 +39,11 @@ async def experiment(view: LiveView, state: State, page: str, now_ms: int) -> di
         "since": settings.experiment.since_ms,
         "tolerated_loss": {name: getattr(settings.experiment, f"tolerated_loss_{name}") for name in METRICS},
         "over_time": {name: _line(points) for name, points in lines.items()},
-        **told(health),
+        **health_as_json(health),
     }
 
 
 def _line(points: Iterable[tuple[int, Uplift]]) -> list[list[float]]:
-    known = [[at, one.uplift, one.low, one.high] for at, one in points if math.isfinite(one.high)]
-    step = max(1, math.ceil(len(known) / MOMENTS))
-    return known[::-step][::-1]
+    line = [[at, uplift.uplift, uplift.low, uplift.high] for at, uplift in points if math.isfinite(uplift.high)]
+    step = max(1, math.ceil(len(line) / MOMENTS))
+    return line[::-step][::-1]

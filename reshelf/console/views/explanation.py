@@ -15,7 +15,7 @@ OTHERS = 12
 """Arms that are listed beside those in the slot, the likeliest to be clicked."""
 
 
-async def why(view: LiveView, state: State, rules: PageRules, segment: str, asked: tuple[str, str], now_ms: int) -> Any:
+async def why(view: LiveView, state: State, rules: PageRules, segment: str, cell: tuple[str, str], now_ms: int) -> Any:
     """What stands in a slot, how likely, and all that led to one item there.
 
     `asked` are slot and item; of what is empty or not known the first is taken.
@@ -24,23 +24,25 @@ async def why(view: LiveView, state: State, rules: PageRules, segment: str, aske
     """
     catalog, page = view.catalog, rules.page
     counts = await state.reader.read_segment(page, segment)
-    found = explain_now(catalog, counts, state.settings, page, segment, now_ms)
-    slot = asked[0] if asked[0] in rules.slots else rules.slots[0]
-    arms = sorted(found.arms, key=lambda arm: -arm.slots.get(slot, 0.0))
+    explanation = explain_now(catalog, counts, state.settings, page, segment, now_ms)
+    slot = cell[0] if cell[0] in rules.slots else rules.slots[0]
+    arms = sorted(explanation.arms, key=lambda arm: -arm.slots.get(slot, 0.0))
     standing = [arm for arm in arms if slot in arm.slots]
-    chosen = next((arm for arm in arms if arm.item == asked[1]), arms[0] if arms else None)
+    chosen = next((arm for arm in arms if arm.item == cell[1]), arms[0] if arms else None)
     published = rendered(view, page, segment)[1]
     return {
         "page": page,
         "segment": segment,
         "slot": slot,
         "slots": rules.slots,
-        "examination": round(found.examination[slot], 4),
-        "policy": found.layout.policy,
-        "guard_rail": found.layout.guard_rail,
-        "relaxed": found.layout.relaxed,
+        "examination": round(explanation.examination[slot], 4),
+        "policy": explanation.layout.policy,
+        "guard_rail": explanation.layout.guard_rail,
+        "relaxed": explanation.layout.relaxed,
         "published": published.version if published else None,
         "standing": [card(arm.item, catalog.items.get(arm.item)) | {"share": arm.slots[slot]} for arm in standing],
-        "others": [card(arm.item, catalog.items.get(arm.item)) for arm in found.arms if arm not in standing][:OTHERS],
+        "others": [card(arm.item, catalog.items.get(arm.item)) for arm in explanation.arms if arm not in standing][
+            :OTHERS
+        ],
         "arm": chosen and (card(chosen.item, catalog.items.get(chosen.item)) | msgspec.to_builtins(chosen)),
     }

@@ -1,4 +1,4 @@
-"""What the console tells Prometheus: how log, state, workers and Redis look from beside them."""
+"""What the console exposes to Prometheus: how log, state, workers and Redis look from beside them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def of_pulse(monitor: Monitor) -> Iterator[Sample]:
     """The last look at everything."""
     yield Sample("reshelf_console_away", (), bool(monitor.away))
-    for one in monitor.standings:
-        yield Sample("reshelf_state_lag_records", (one.topic, str(one.partition)), one.lag)
+    for partition in monitor.standings:
+        yield Sample("reshelf_state_lag_records", (partition.topic, str(partition.partition)), partition.lag)
     if monitor.beats:
         yield Sample("reshelf_state_age_seconds", (), monitor.beats[-1].age_ms / 1000)
     for worker in monitor.workers:

@@ -24,7 +24,7 @@ def warnings(view: LiveView, now_ms: int) -> list[str]:
 
 
 def _without_workers(view: LiveView) -> Iterator[str]:
-    idle = [one["role"] for one in view.monitor.workers if one["state"] in ("empty", "dead")]
+    idle = [worker["role"] for worker in view.monitor.workers if worker["state"] in ("empty", "dead")]
     if idle:
         who = "worker" if len(idle) == len(view.monitor.workers) else " or ".join(idle)
         yield f"no {who} runs: the broker knows of none; start `reshelf worker`"
@@ -52,14 +52,14 @@ def pipeline(view: LiveView, now_ms: int) -> dict[str, Any]:
         "away": monitor.away,
         "warnings": warnings(view, now_ms),
         "beats": [_moment(beats, at) for at in range(1, len(beats))],
-        "standings": [one._asdict() | {"lag": one.lag} for one in monitor.standings],
+        "standings": [partition._asdict() | {"lag": partition.lag} for partition in monitor.standings],
         "workers": monitor.workers,
         "servers": monitor.servers,
         "layouts": sum(layout.expires_at > now_ms for layout in view.layout_history.newest.values()),
         "items": len(view.catalog.items),
         "pages": len(view.catalog.rules),
         "invalid": dict(view.catalog.invalid),
-        "letters": view.dead_letters.told(),
+        "letters": view.dead_letters.as_json(),
     }
 
 

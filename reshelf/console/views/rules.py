@@ -24,7 +24,7 @@ class Overtaken(ReshelfError):
     """Somebody else published in the meantime."""
 
 
-def shown(view: LiveView, page: PageRules) -> dict[str, Any]:
+def rules_content(view: LiveView, page: PageRules) -> dict[str, Any]:
     """What is in force for a page, as a text to edit, and its history, newest first; reads the topics to their ends."""
     history = topic.history(view.settings.kafka, page.page)
     return {
@@ -57,8 +57,8 @@ def published(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
             f"{now.author or 'somebody'} published version {now.version} meanwhile: expected to change version "
             f"{body.get('version')}. Open the page again and make the change there."
         )
-    made = topic.publish(view.settings.kafka, pages, author, reason, _now_ms())
-    return {"published": [{"page": page.page, "version": page.version} for page in made]}
+    versions = topic.publish(view.settings.kafka, pages, author, reason, _now_ms())
+    return {"published": [{"page": page.page, "version": page.version} for page in versions]}
 
 
 def taken_back(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,8 +67,8 @@ def taken_back(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
     page, version = body.get("page"), body.get("version")
     if not isinstance(page, str) or not isinstance(version, int):
         raise BadSettings(f"expected a page and a version to go back to, got {page!r} and {version!r}")
-    made = topic.roll_back(view.settings.kafka, page, version, author, reason, _now_ms())
-    return {"published": [{"page": made.page, "version": made.version}]}
+    rules = topic.roll_back(view.settings.kafka, page, version, author, reason, _now_ms())
+    return {"published": [{"page": rules.page, "version": rules.version}]}
 
 
 def _signed(body: Mapping[str, Any], *needed: str) -> tuple[str, str]:
@@ -80,9 +80,9 @@ def _signed(body: Mapping[str, Any], *needed: str) -> tuple[str, str]:
     return said["author"], said["reason"]
 
 
-def _changes(known: Mapping[str, PageRules], page: PageRules) -> list[str]:
+def _changes(declared: Mapping[str, PageRules], page: PageRules) -> list[str]:
     """The lines that come and go, with what stands around them."""
-    before = _text(known[page.page]).splitlines() if page.page in known else []
+    before = _text(declared[page.page]).splitlines() if page.page in declared else []
     return list(difflib.unified_diff(before, _text(page).splitlines(), lineterm="", n=1))[2:]
 
 
@@ -92,14 +92,14 @@ def _text(page: PageRules) -> str:
 
 
 def _version(page: PageRules, before: PageRules | None) -> dict[str, Any]:
-    known = {before.page: before} if before else {}
+    declared = {before.page: before} if before else {}
     return {
         "version": page.version,
         "author": page.author,
         "reason": page.reason,
         "published_at": page.published_at,
         "rules": len(page.rules),
-        "changes": _changes(known, page) if before else [],
+        "changes": _changes(declared, page) if before else [],
     }
 
 

@@ -19,13 +19,13 @@ CHANGES = 40
 def shop(view: LiveView, page: str, segment: str, unit: str, now_ms: int) -> dict[str, Any]:
     """The page's slots with the items that stand there, and the latest changes, newest first."""
     key, layout = rendered(view, page, segment)
-    told: dict[str, Any] = {"page": page, "segment": segment, "unit": unit, "slots": [], "changes": []}
+    content: dict[str, Any] = {"page": page, "segment": segment, "unit": unit, "slots": [], "changes": []}
     if layout is None or layout.expires_at <= now_ms:
-        return told | {"variant": FALLBACK, "version": 0, "of": ""}
+        return content | {"variant": FALLBACK, "version": 0, "of": ""}
     variant, slate = choose(layout, unit)
     rules = view.catalog.rules.get(page)
     slots = rules.slots if rules else list(slate)
-    return told | {
+    return content | {
         "variant": variant,
         "variants": len(layout.slates),
         "holdout": variant == BASELINE,
@@ -50,26 +50,26 @@ def rendered(view: LiveView, page: str, segment: str) -> tuple[Key, Layout | Non
     return Key(page, segment), None
 
 
-def card(item: str, known: CatalogItem | None) -> dict[str, Any]:
+def card(item: str, entry: CatalogItem | None) -> dict[str, Any]:
     """What people want to see of an item; one that the catalog does not have is a content block or gone."""
-    if known is None:
+    if entry is None:
         return {"item": item, "title": item, "category": "", "price": None, "currency": "", "brand": ""}
     return {
         "item": item,
-        "title": known.title,
-        "category": known.category,
-        "price": known.price,
-        "currency": known.currency,
-        "brand": known.brand,
+        "title": entry.title,
+        "category": entry.category,
+        "price": entry.price,
+        "currency": entry.currency,
+        "brand": entry.brand,
     }
 
 
 def _slot(view: LiveView, layout: Layout, slot: str, item: str) -> dict[str, Any]:
-    known = view.catalog.items.get(item)
-    return card(item, known) | {
+    entry = view.catalog.items.get(item)
+    return card(item, entry) | {
         "slot": slot,
         "share": layout.propensities.get(slot, {}).get(item, 0.0),
-        "created_at": known.created_at if known else 0,
+        "created_at": entry.created_at if entry else 0,
     }
 
 

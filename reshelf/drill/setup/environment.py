@@ -35,7 +35,7 @@ class Broker:
 
     def settings(self, kafka: KafkaSettings) -> KafkaSettings:
         """The settings by which workers find it."""
-        return kafka.model_copy(update={"bootstrap": self.address, "security_protocol": "PLAINTEXT"})
+        return kafka.changed(bootstrap=self.address, security_protocol="PLAINTEXT")
 
     def start(self) -> None:
         """Start it, or start it again under the same address."""

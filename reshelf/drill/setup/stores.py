@@ -80,7 +80,7 @@ class RedisServer(Store):
             return list(client.mget(names))
 
     def settings(self, redis: RedisSettings) -> RedisSettings:
-        return redis.model_copy(update={"url": self.url, "cluster": False})
+        return redis.changed(url=self.url, cluster=False)
 
     def client(self) -> redis.Redis:
         """A client for the one who breaks it: short waits, no second attempt."""
@@ -159,7 +159,7 @@ class ClusterStore(Store):
         self._settings = RedisSettings()
 
     def settings(self, redis: RedisSettings) -> RedisSettings:
-        return redis.model_copy(update={"url": self.cluster.url, "cluster": True})
+        return redis.changed(url=self.cluster.url, cluster=True)
 
     @contextlib.contextmanager
     def servers(self) -> Iterator[list[redis.Redis]]:
@@ -210,15 +210,15 @@ class GivenStore(Store):
 
 
 def _read_cluster(settings: RedisSettings, names: Sequence[str]) -> list[Any]:
-    found: dict[str, Any] = {}
+    state: dict[str, Any] = {}
     with redis_servers(settings) as servers:
         for server in servers.values():
-            asked = server.pipeline(transaction=False)
+            pipeline = server.pipeline(transaction=False)
             for name in names:
-                asked.get(name)
-            for name, value in zip(names, asked.execute(raise_on_error=False), strict=True):
+                pipeline.get(name)
+            for name, value in zip(names, pipeline.execute(raise_on_error=False), strict=True):
                 if not isinstance(value, redis.ResponseError):
-                    found[name] = value
-    if lacking := len(names) - len(found):
+                    state[name] = value
+    if lacking := len(names) - len(state):
         raise redis.ConnectionError(f"{lacking} keys are on a shard that has no primary now")
-    return [found[name] for name in names]
+    return [state[name] for name in names]

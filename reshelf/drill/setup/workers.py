@@ -38,12 +38,12 @@ class Workers:
         self.gave_up: list[str] = []
         """What workers said that ended by themselves."""
         self._folder = folder
-        self._wanted = dict.fromkeys(DRILLED, size)
+        self._sizes = dict.fromkeys(DRILLED, size)
         self._due: list[tuple[float, str]] = []
         self._numbers = 0
 
     def open(self) -> None:
-        for role, size in self._wanted.items():
+        for role, size in self._sizes.items():
             for _ in range(size):
                 self.add(role)
 
@@ -61,7 +61,7 @@ class Workers:
 
     def tend(self, now: float) -> None:
         """Drop members that ended, and start as many again as are wanted."""
-        for member in [one for one in self.members if one.child.poll() is not None]:
+        for member in [candidate for candidate in self.members if candidate.child.poll() is not None]:
             self.members.remove(member)
             member.stack.close()
             if not member.expected:
@@ -71,7 +71,7 @@ class Workers:
         for at, role in waiting:
             if at > now:
                 self._due.append((at, role))
-            elif sum(one.role == role for one in self.members) < self._wanted[role]:
+            elif sum(other.role == role for other in self.members) < self._sizes[role]:
                 self.add(role)
 
     def kill(self, member: Member) -> None:

@@ -18,7 +18,7 @@ FOLDER = "mlruns"
 MOST_METRICS = 1_000
 LONGEST_PARAMETER = 6_000
 ASKED_OF_MLFLOW = {"MLFLOW_ALLOW_FILE_STORE": "true", "MLFLOW_DISABLE_TELEMETRY": "true"}
-"""It writes files only when told so, and would tell its makers that it is used."""
+"""MLflow writes files only where this is set, and would report its use to its makers."""
 
 
 def track(run: Run, file: Path) -> bool:
@@ -32,16 +32,16 @@ def track(run: Run, file: Path) -> bool:
 
     client = MlflowClient(tracking_uri=(file.parent / FOLDER).resolve().as_uri())
     name = f"reshelf-{run.kind}"
-    found = client.get_experiment_by_name(name)
-    experiment = found.experiment_id if found else client.create_experiment(name)
+    experiment_entry = client.get_experiment_by_name(name)
+    experiment = experiment_entry.experiment_id if experiment_entry else client.create_experiment(name)
     ended = round(datetime.fromisoformat(run.finished_at).timestamp() * 1000)
     began = ended - round(run.seconds * 1000)
-    made = client.create_run(experiment, start_time=began, run_name=run.id).info.run_id
+    run_id = client.create_run(experiment, start_time=began, run_name=run.id).info.run_id
     metrics = [Metric(key, value, ended, 0) for key, value in list(numbers(run.results))[:MOST_METRICS]]
-    asked = [Param(_name(key), str(value)[:LONGEST_PARAMETER]) for key, value in run.asked.items()]
-    client.log_batch(made, metrics, asked, [RunTag("code", run.code), RunTag("settings", run.settings)])
-    client.log_artifact(made, str(file))
-    client.set_terminated(made, end_time=ended)
+    parameters = [Param(_name(key), str(value)[:LONGEST_PARAMETER]) for key, value in run.asked.items()]
+    client.log_batch(run_id, metrics, parameters, [RunTag("code", run.code), RunTag("settings", run.settings)])
+    client.log_artifact(run_id, str(file))
+    client.set_terminated(run_id, end_time=ended)
     return True
 
 

@@ -65,15 +65,15 @@ def settings_digest(settings: Settings) -> str:
 _PLACES = ("kafka", "redis", "health", "console", "edge", "runs")
 
 
-def kept(folder: Path) -> list[Run]:
+def recorded_runs(folder: Path) -> list[Run]:
     """All runs, the oldest first.  Raises `BadSettings` for a file that is none."""
-    found = []
+    runs = []
     for path in folder.glob("*.json"):
         try:
-            found.append(msgspec.json.decode(path.read_bytes(), type=Run))
+            runs.append(msgspec.json.decode(path.read_bytes(), type=Run))
         except msgspec.DecodeError as error:
             raise BadSettings(f"{path}: expected the record of a run, got: {error}. Move it elsewhere.") from None
-    return sorted(found, key=lambda run: (run.finished_at, run.id))
+    return sorted(runs, key=lambda run: (run.finished_at, run.id))
 
 
 def find(runs: list[Run], name: str) -> Run:
@@ -84,9 +84,9 @@ def find(runs: list[Run], name: str) -> Run:
     return fitting[0]
 
 
-def differences(one: Run, other: Run) -> list[tuple[str, Any, Any]]:
+def differences(first: Run, other: Run) -> list[tuple[str, Any, Any]]:
     """(name, value of one, value of the other) of all that differs, nested names with dots."""
-    ones, others = _flat(msgspec.to_builtins(one)), _flat(msgspec.to_builtins(other))
+    ones, others = _flat(msgspec.to_builtins(first)), _flat(msgspec.to_builtins(other))
     names = dict.fromkeys([*ones, *others])
     return [(name, ones.get(name), others.get(name)) for name in names if ones.get(name) != others.get(name)]
 

@@ -48,27 +48,27 @@ class Scale(NamedTuple):
 def band(points: Sequence[Bounds], title: str, since: float) -> str:
     """A line with its band over time (milliseconds), in per cent; points without bounds are left out.
 
-    A single point is told in words: it holds what was counted since `since`.
+    A single point is written in words: it holds what was counted since `since`.
     """
-    known = [point for point in points if all(map(math.isfinite, point))]
-    if not known:
+    finite = [point for point in points if all(map(math.isfinite, point))]
+    if not finite:
         return '<p class="soft">Not enough outcomes yet.</p>'
-    if len(known) == 1:
-        return f"<p>{_told(known[0])} since {_day(since)}</p>"
-    height, most = 190, max(0.05, *(abs(value) for point in known for value in point[1:]))
-    across = Scale(known[0].at, known[-1].at, LEFT, WIDTH - RIGHT)
+    if len(finite) == 1:
+        return f"<p>{_label(finite[0])} since {_day(since)}</p>"
+    height, most = 190, max(0.05, *(abs(value) for point in finite for value in point[1:]))
+    across = Scale(finite[0].at, finite[-1].at, LEFT, WIDTH - RIGHT)
     up = Scale(-min(most, 1.0), min(most, 2.0), height - BOTTOM, TOP)
-    upper = [f"{across(point.at)},{up(point.high)}" for point in known]
-    lower = [f"{across(point.at)},{up(point.low)}" for point in reversed(known)]
-    line = " ".join(f"{across(point.at)},{up(point.value)}" for point in known)
-    dots = "".join(_dot(across(point.at), up(point.value), f"{_day(point.at)}: {_told(point)}") for point in known)
+    upper = [f"{across(point.at)},{up(point.high)}" for point in finite]
+    lower = [f"{across(point.at)},{up(point.low)}" for point in reversed(finite)]
+    line = " ".join(f"{across(point.at)},{up(point.value)}" for point in finite)
+    dots = "".join(_dot(across(point.at), up(point.value), f"{_day(point.at)}: {_label(point)}") for point in finite)
     content = (
         _grid(up, [up.low, 0.0, up.high], "{:+.0%}", height)
         + f'<polygon class="band" points="{" ".join(upper + lower)}"/><polyline class="line" points="{line}"/>{dots}'
-        + f'<text x="{LEFT}" y="{height - 6}">{_day(known[0].at)}</text>'
-        + f'<text x="{WIDTH - RIGHT}" y="{height - 6}" text-anchor="end">{_day(known[-1].at)}</text>'
+        + f'<text x="{LEFT}" y="{height - 6}">{_day(finite[0].at)}</text>'
+        + f'<text x="{WIDTH - RIGHT}" y="{height - 6}" text-anchor="end">{_day(finite[-1].at)}</text>'
     )
-    return _svg(content, height, f"{title}: {_told(known[-1])}")
+    return _svg(content, height, f"{title}: {_label(finite[-1])}")
 
 
 def bars(rows: Sequence[Bar], title: str, form: str = "{:.1%}") -> str:
@@ -114,7 +114,7 @@ def _svg(content: str, height: int, title: str) -> str:
     )
 
 
-def _told(point: Bounds) -> str:
+def _label(point: Bounds) -> str:
     return f"{point.value:+.1%} ({point.low:+.1%} to {point.high:+.1%})"
 
 

@@ -57,12 +57,12 @@ class PageReport(NamedTuple):
 async def pages(settings: Settings, catalog: CatalogView, only: str | None, level: float) -> list[PageReport]:
     """Every declared page that has counts, or one of them; raises StateAttention without a state."""
     async with open_state(settings) as state:
-        reader, found = state.reader, []
+        reader, reports = state.reader, []
         for page in sorted(await reader.segments()):
             if page in catalog.rules and only in (None, page):
                 bins, counts = await reader.read_bins(page), await reader.read_segment(page, WHOLE_PAGE)
-                found.append(page_report(page, bins, counts, catalog, state.settings, level))
-        return found
+                reports.append(page_report(page, bins, counts, catalog, state.settings, level))
+        return reports
 
 
 def page_report(
@@ -81,27 +81,27 @@ def page_report(
 
 
 def _arms(catalog: CatalogView, state: KeyState, rules: PageRules, settings: Settings) -> tuple[list[Arm], int]:
-    found = posterior_summary(catalog.page(rules.page), state, WHOLE_PAGE, settings.layouts)
-    best = np.argsort(-found.mean, kind="stable")[:ARMS].tolist()
-    columns = (found.prior, found.low, found.mean, found.high, found.clicks, found.examined)
-    return [Arm(found.items[at], *(float(one[at]) for one in columns)) for at in best], len(found.items)
+    summary = posterior_summary(catalog.page(rules.page), state, WHOLE_PAGE, settings.layouts)
+    best = np.argsort(-summary.mean, kind="stable")[:ARMS].tolist()
+    columns = (summary.prior, summary.low, summary.mean, summary.high, summary.clicks, summary.examined)
+    return [Arm(summary.items[at], *(float(column[at]) for column in columns)) for at in best], len(summary.items)
 
 
 def _slots(catalog: CatalogView, state: KeyState, rules: PageRules) -> list[Slot]:
     parameters = catalog.parameters.get(rules.page)
     curve = examination(rules.slots, parameters.examination if parameters else {})
-    seen: dict[str, list[int]] = {slot: [0, 0] for slot in rules.slots}
+    counts_of_slot: dict[str, list[int]] = {slot: [0, 0] for slot in rules.slots}
     for table in state.tables:
         if table.traffic is Traffic.LEARNED:
-            _count(seen, dict(zip(table.slots, table.impressions.sum(axis=0).tolist(), strict=True)), 0)
-            _count(seen, dict(zip(table.slots, table.clicks.sum(axis=0).tolist(), strict=True)), 1)
+            _count(counts_of_slot, dict(zip(table.slots, table.impressions.sum(axis=0).tolist(), strict=True)), 0)
+            _count(counts_of_slot, dict(zip(table.slots, table.clicks.sum(axis=0).tolist(), strict=True)), 1)
     return [
         Slot(slot, float(share), clicks / impressions if impressions else 0.0)
-        for (slot, (impressions, clicks)), share in zip(seen.items(), curve, strict=True)
+        for (slot, (impressions, clicks)), share in zip(counts_of_slot.items(), curve, strict=True)
     ]
 
 
-def _count(seen: Mapping[str, list[int]], counts: Mapping[str, int], at: int) -> None:
+def _count(counts_of_slot: Mapping[str, list[int]], counts: Mapping[str, int], at: int) -> None:
     for slot, count in counts.items():
-        if slot in seen:
-            seen[slot][at] += count
+        if slot in counts_of_slot:
+            counts_of_slot[slot][at] += count

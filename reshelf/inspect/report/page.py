@@ -39,25 +39,28 @@ class Report(NamedTuple):
 def html(report: Report) -> str:
     """The whole page, with style and drawings inside."""
     template = Template(files("reshelf.inspect.report").joinpath("report.html").read_text(encoding="utf-8"))
-    made = datetime.fromtimestamp(report.made_at / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    created = datetime.fromtimestamp(report.made_at / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
     return template.substitute(
         namespace=escape(report.namespace),
-        made=made,
+        created=created,
         level=f"{report.level:.0%}",
         notes="".join(f'<p class="soft">{escape(note)}</p>' for note in report.notes),
-        contents="".join(f'<a href="#{escape(one.page)}">{escape(one.page)}</a> ' for one in report.pages),
-        pages="".join(_page(one, report) for one in report.pages) or "<p>No declared page has counts yet.</p>",
+        contents="".join(
+            f'<a href="#{escape(report_page.page)}">{escape(report_page.page)}</a> ' for report_page in report.pages
+        ),
+        pages="".join(_page(report_page, report) for report_page in report.pages)
+        or "<p>No declared page has counts yet.</p>",
     )
 
 
-def _page(one: PageReport, report: Report) -> str:
-    lines = "".join(uplift_over_time(name, points, report.made_at) for name, points in one.over_time.items())
+def _page(page: PageReport, report: Report) -> str:
+    lines = "".join(uplift_over_time(name, points, report.made_at) for name, points in page.over_time.items())
     return (
-        f'<section id="{escape(one.page)}"><h2>{escape(one.page)}</h2>{_health(one.health, report.currency)}'
+        f'<section id="{escape(page.page)}"><h2>{escape(page.page)}</h2>{_health(page.health, report.currency)}'
         f'<div class="panels"><div class="panel">{lines}</div>'
-        f'<div class="panel"><h3>Examination of slots</h3>{_examination(one.slots)}'
-        f"<h3>Attractiveness of {len(one.arms)} of {one.arms_in_all} items</h3>{_posteriors(one.arms)}</div></div>"
-        f"{_policies(one.page, report)}</section>"
+        f'<div class="panel"><h3>Examination of slots</h3>{_examination(page.slots)}'
+        f"<h3>Attractiveness of {len(page.arms)} of {page.arms_in_all} items</h3>{_posteriors(page.arms)}</div></div>"
+        f"{_policies(page.page, report)}</section>"
     )
 
 
@@ -71,7 +74,12 @@ def uplift_over_time(name: str, points: Sequence[Point], made_at: int) -> str:
 def _health(health: Health, currency: str) -> str:
     split = health.sample_ratio
     rows = [
-        [name, *(outcome(name, one, currency) for one in (up.learned, up.holdout)), _signed(up.uplift), *_interval(up)]
+        [
+            name,
+            *(outcome(name, side, currency) for side in (up.learned, up.holdout)),
+            _signed(up.uplift),
+            *_interval(up),
+        ]
         for name, up in health.uplifts.items()
     ]
     units = (
@@ -88,14 +96,14 @@ def _health(health: Health, currency: str) -> str:
 def _examination(slots: Sequence[Slot]) -> str:
     rows = [
         Bar(
-            one.name,
+            slot.name,
             0.0,
-            one.examination,
-            one.examination,
-            one.examination,
-            f"{one.click_rate:.2%} clicks per impression",
+            slot.examination,
+            slot.examination,
+            slot.examination,
+            f"{slot.click_rate:.2%} clicks per impression",
         )
-        for one in slots
+        for slot in slots
     ]
     return bars(rows, "Probability that a slot is looked at", "{:.0%}")
 
@@ -103,27 +111,33 @@ def _examination(slots: Sequence[Slot]) -> str:
 def _posteriors(arms: Sequence[Arm]) -> str:
     rows = [
         Bar(
-            one.item,
-            one.low,
-            one.mean,
-            one.high,
-            one.prior,
-            f"{one.item}: {one.mean:.2%} ({one.low:.2%} to {one.high:.2%}), prior {one.prior:.2%}, "
-            f"{one.clicks:,.0f} clicks of {one.examined:,.0f} examined",
+            arm.item,
+            arm.low,
+            arm.mean,
+            arm.high,
+            arm.prior,
+            f"{arm.item}: {arm.mean:.2%} ({arm.low:.2%} to {arm.high:.2%}), prior {arm.prior:.2%}, "
+            f"{arm.clicks:,.0f} clicks of {arm.examined:,.0f} examined",
         )
-        for one in arms
+        for arm in arms
     ]
     return bars(rows, "Posterior with its interval; the tick is the prior")
 
 
 def _policies(page: str, report: Report) -> str:
     rows = [
-        [str(answer["policy"]), reward, found["estimator"], *_bounds(reward, found, report.currency), _lacking(found)]
+        [
+            str(answer["policy"]),
+            reward,
+            estimate["estimator"],
+            *_bounds(reward, estimate, report.currency),
+            _lacking(estimate),
+        ]
         for answer in report.answers
         if page in answer["pages"]
         for reward, estimates in answer["pages"][page]["estimates"].items()
-        for found in estimates
-        if found["estimator"] in FOR_PAGES
+        for estimate in estimates
+        if estimate["estimator"] in FOR_PAGES
     ]
     if not rows:
         return ""
@@ -131,14 +145,14 @@ def _policies(page: str, report: Report) -> str:
     return f'<div class="panel"><h3>What policies would have earned</h3>{_table(head, rows, words=3)}</div>'
 
 
-def _lacking(found: Mapping[str, Any]) -> str:
-    return f"{found['lacking'] or 0.0:.1%}" + (", extrapolated" if found["extrapolated"] else "")
+def _lacking(estimate: Mapping[str, Any]) -> str:
+    return f"{estimate['lacking'] or 0.0:.1%}" + (", extrapolated" if estimate["extrapolated"] else "")
 
 
-def _bounds(reward: str, found: Mapping[str, Any], currency: str) -> list[str]:
-    if found["refused"]:
+def _bounds(reward: str, estimate: Mapping[str, Any], currency: str) -> list[str]:
+    if estimate["refused"]:
         return ["refused", "", ""]
-    values = (found[name] for name in ("value", "low", "high"))
+    values = (estimate[name] for name in ("value", "low", "high"))
     return ["–" if value is None else outcome(reward, value, currency) for value in values]
 
 
@@ -154,8 +168,8 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -
     return f"<table><thead><tr>{cells('th', head)}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _interval(one: Uplift) -> tuple[str, str]:
-    return (_signed(one.low), _signed(one.high)) if math.isfinite(one.high) else ("–", "–")
+def _interval(uplift: Uplift) -> tuple[str, str]:
+    return (_signed(uplift.low), _signed(uplift.high)) if math.isfinite(uplift.high) else ("–", "–")
 
 
 def _signed(value: float) -> str:

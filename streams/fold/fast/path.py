@@ -1,6 +1,6 @@
 """The compiled common case, where it was built (`compiled.pyx`); without it the same is done in Python.
 
-What it may take for fit is read from the message's own annotations, so there is one place for limits.
+What it may accept is read from the message's own annotations, so there is one place for limits.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def block_count(reach: int, built: bool = BUILT) -> BlockCount:
 def make_fast_path(
     fold: FoldSettings, ids: RecentWindow, views: RecentWindow, units: RecentWindow, brought: BlockCount
 ) -> FastPath:
-    """A fast_path that knows no names yet, beside a judge with these windows and this count."""
+    """A fast path that knows no names yet, beside a judge with these windows and this count."""
     return compiled.FastPath(_limits(Impression) | _limits(SlotItem), fold, ids, views, units, brought)
 
 
@@ -51,13 +51,13 @@ def fast_events_of(fast_path: FastPath) -> FastEvents:
 
 def _limits(message: type[msgspec.Struct]) -> Limits:
     """Sizes of texts and lists, values of integers: by field."""
-    found = {}
+    limits = {}
     kind = msgspec.inspect.type_info(message)
     assert isinstance(kind, msgspec.inspect.StructType)
     for field in kind.fields:
         inner = field.type.type if isinstance(field.type, msgspec.inspect.Metadata) else field.type
-        found[field.encode_name] = _bounds(inner)
-    return found
+        limits[field.encode_name] = _bounds(inner)
+    return limits
 
 
 def _bounds(kind: msgspec.inspect.Type) -> dict[str, int]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from redis.asyncio import Redis
 
 from policy.arrays import Ints
+from policy.defaults import LEVEL
 from policy.experiments.health import Health, health
 from policy.experiments.sequence import Sides
 from streams.fold.deltas import WHOLE_PAGE, TableKey, Traffic
@@ -56,7 +57,7 @@ def health_of(
     settings: ExperimentSettings,
     bucket_ms: int,
     holdout_share: float,
-    level: float = 0.95,
+    level: float = LEVEL,
 ) -> Health:
     """How a page's experiment stands."""
     during, before = periods(bins, settings, bucket_ms)

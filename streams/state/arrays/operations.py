@@ -1,7 +1,7 @@
 """A group's deltas as operations of the apply script.
 
 Arrays are those of `streams.fold.measures`: uint32 for counts, int64 for sums.  A
-number lies at row * measures of the array + its place among them; in an array by item
+number is at row * measures of the array + its place among them; in an array by item
 and slot, which has blocks of four slots, at
 (row * 4 + slot % 4) * measures + its place, in block slot // 4.
 """
@@ -37,23 +37,23 @@ class Directories:
 
     def __init__(self, limit: int = 50_000) -> None:
         self._limit = limit
-        self._known: dict[str, Directory] = {}
+        self._copies: dict[str, Directory] = {}
 
     def get(self, key: str) -> Directory:
-        directory = self._known.get(key)
+        directory = self._copies.get(key)
         if directory is None:
-            if len(self._known) >= self._limit:
-                del self._known[next(iter(self._known))]
-            directory = self._known[key] = Directory()
+            if len(self._copies) >= self._limit:
+                del self._copies[next(iter(self._copies))]
+            directory = self._copies[key] = Directory()
         return directory
 
     def remember(self, key: str, content: bytes) -> None:
         """Take over what the script answered."""
-        self._known[key] = Directory(content)
+        self._copies[key] = Directory(content)
 
     def forget(self, keys: Iterable[str]) -> None:
         for key in keys:
-            self._known.pop(key, None)
+            self._copies.pop(key, None)
 
 
 class Operations:
@@ -85,20 +85,20 @@ class Operations:
         """The key that the script calls KEYS[place]."""
         return self.keys[place - 2]
 
-    def add_group(self, delta: GroupDelta, known: Directories) -> None:
+    def add_group(self, delta: GroupDelta, copies: Directories) -> None:
         """All operations of a group's deltas."""
         for key, table in delta.tables.items():
-            self._add_table(key, table, known)
+            self._add_table(key, table, copies)
         for key, bins in delta.bins.items():
             self._add_bins(key, bins)
         for name, directory in self.directories.items():
             self.add("name", name, directory.payload())
 
-    def _directory(self, name: str, known: Directories) -> Directory:
-        directory = self.directories[name] = known.get(name)
+    def _directory(self, name: str, copies: Directories) -> Directory:
+        directory = self.directories[name] = copies.get(name)
         return directory
 
-    def _add_table(self, key: TableKey, table: TableDelta, known: Directories) -> None:
+    def _add_table(self, key: TableKey, table: TableDelta, copies: Directories) -> None:
         revision = self._names.table("revision", key)
         self._list_new(revision, key, "table")
         self.add("tick", revision)
@@ -106,13 +106,13 @@ class Operations:
         for array, measures in _MEASURES:
             fast_events = table.fast_events if array is CELLS else None
             if fast_events or any(name in amounts for name in measures):
-                self._add_array(array, key, [amounts.get(name, {}) for name in measures], fast_events, known)
+                self._add_array(array, key, [amounts.get(name, {}) for name in measures], fast_events, copies)
 
     def _add_array(
-        self, array: Array, key: TableKey, counts: list[dict[Any, int]], fast_events: Cells | None, known: Directories
+        self, array: Array, key: TableKey, counts: list[dict[Any, int]], fast_events: Cells | None, copies: Directories
     ) -> None:
         names = self._names
-        directories = [self._directory(names.table(name, key), known) for name in array.directories]
+        directories = [self._directory(names.table(name, key), copies) for name in array.directories]
         if array.keying is Keying.ITEM_SLOT:
             pack = compiled.packed_cells if BUILT else packed_cells
             items, slots = directories

@@ -84,7 +84,7 @@ def _shape(array: Array, items: int, slots: int) -> tuple[int, ...]:
 
 
 def decode_table(key: TableKey, parts: Mapping[str, bytes | None]) -> Table:
-    """A table from its stored parts, by name: directories, arrays, and blocks of those that lie in blocks.
+    """A table from its stored parts, by name: directories, arrays, and blocks of those that are in blocks.
 
     Only rows of listed items count: cells are read a moment later and may hold rows
     of items that came since, which the items known by sales alone must not take.
@@ -111,12 +111,12 @@ def decode_table(key: TableKey, parts: Mapping[str, bytes | None]) -> Table:
 
 def table_of(key: TableKey, amounts: Mapping[str, Mapping[Any, int]]) -> Table:
     """A table that holds these amounts: by measure and cell, as deltas have them."""
-    found: dict[Keying, list[Any]] = {}
+    names: dict[Keying, list[Any]] = {}
     for array in TABLE_ARRAYS:
         for name in array.names:
-            found.setdefault(array.keying, []).extend(amounts.get(name, ()))
-    cells = found[Keying.ITEM_SLOT]
-    items = {item: row for row, item in enumerate(dict.fromkeys([*(cell[0] for cell in cells), *found[Keying.ITEM]]))}
+            names.setdefault(array.keying, []).extend(amounts.get(name, ()))
+    cells = names[Keying.ITEM_SLOT]
+    items = {item: row for row, item in enumerate(dict.fromkeys([*(cell[0] for cell in cells), *names[Keying.ITEM]]))}
     slots = {slot: column for column, slot in enumerate(dict.fromkeys(cell[1] for cell in cells))}
     table = Table.of(key.segment, key.bucket, key.traffic, tuple(items), tuple(slots))
     for array in TABLE_ARRAYS:
@@ -133,7 +133,7 @@ def _place(array: Array, cell: Any, items: Mapping[str, int], slots: Mapping[str
 
 
 def blocks_for(slots: int) -> int:
-    """How many blocks an array by item and slot has in a table with so many slots."""
+    """How many blocks an array by item and slot has in a table with `slots` slots."""
     return -(-slots // BLOCK)
 
 
@@ -143,7 +143,7 @@ def decode_bins(stored: bytes | None) -> Ints:
 
 
 def decode_array(array: Array, stored: bytes | None, rows: int) -> Ints:
-    """[rows, measures] of an array that does not lie in blocks; what was never written is 0."""
+    """[rows, measures] of an array that is not in blocks; what was never written is 0."""
     fields = len(array.measures)
     numbers = np.zeros(rows * fields, dtype=np.int64)
     _fill(numbers, stored, TYPES[array.width])

@@ -30,7 +30,7 @@ _LOAD = "return {redis.call('MGET', KEYS[1], KEYS[2], KEYS[3]), redis.call('HGET
 
 
 class StoredClick(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A click as it lies in Redis under its offset: one msgpack array."""
+    """A click as it is in Redis under its offset: one msgpack array."""
 
     unit: str
     append_time: int

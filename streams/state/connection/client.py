@@ -36,7 +36,7 @@ def redis_client(settings: RedisSettings) -> redis.asyncio.Redis:
     retry = AsyncRetry(ExponentialWithJitterBackoff(base=0.02, cap=1.0), REDIS_RETRIES)
     arguments = _redis_arguments(settings)
     if settings.cluster:
-        # It answers to the same calls, as long as the keys of each lie in one slot.
+        # It answers to the same calls, as long as the keys of each are in one slot.
         first, others = _cluster_nodes(settings.url)
         nodes = [redis.asyncio.cluster.ClusterNode(*node) for node in others]
         cluster = redis.asyncio.RedisCluster.from_url(first, startup_nodes=nodes, retry=retry, **arguments)

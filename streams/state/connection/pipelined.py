@@ -21,7 +21,7 @@ MOST = 64
 """Commands in one round trip; replies of tables are tens of kilobytes each."""
 
 
-class _Asked(NamedTuple):
+class _Call(NamedTuple):
     commands: Sequence[Command]
     replies: asyncio.Future[list[Any]]
 
@@ -33,7 +33,7 @@ class PipelinedClient:
         self._redis: Any = redis
         # A cluster's pipeline takes no MGET and no SCRIPT: there each command goes by itself.
         self._alone = isinstance(redis, RedisCluster)
-        self._waiting: list[_Asked] = []
+        self._waiting: list[_Call] = []
         self._sending: asyncio.Task[None] | None = None
 
     async def ask(self, *commands: Command) -> list[Any]:
@@ -43,11 +43,11 @@ class PipelinedClient:
         """
         if self._alone:
             return list(await asyncio.gather(*map(self._by_itself, commands)))
-        asked = _Asked(commands, asyncio.get_running_loop().create_future())
-        self._waiting.append(asked)
+        call = _Call(commands, asyncio.get_running_loop().create_future())
+        self._waiting.append(call)
         if self._sending is None:
             self._sending = asyncio.create_task(self._send())
-        return await asked.replies
+        return await call.replies
 
     async def _by_itself(self, command: Command) -> Any:
         return await translate_errors(lambda: self._redis.execute_command(*command))
@@ -58,29 +58,29 @@ class PipelinedClient:
             while self._waiting:
                 some = self._take()
                 try:
-                    replies = await self._round_trip([one for asked in some for one in asked.commands])
+                    replies = await self._round_trip([command for call in some for command in call.commands])
                 except Exception as error:  # noqa: BLE001  each caller gets it
-                    for asked in some:
-                        _fail(asked, error)
+                    for call in some:
+                        _fail(call, error)
                 else:
                     at = 0
-                    for asked in some:
-                        _settle(asked, replies[at : at + len(asked.commands)])
-                        at += len(asked.commands)
+                    for call in some:
+                        _settle(call, replies[at : at + len(call.commands)])
+                        at += len(call.commands)
         finally:
             self._sending = None
-            for asked in self._waiting:
-                asked.replies.cancel()
+            for call in self._waiting:
+                call.replies.cancel()
             self._waiting.clear()
 
-    def _take(self) -> list[_Asked]:
-        count = taken = 0
-        for asked in self._waiting:
-            if taken and count + len(asked.commands) > MOST:
+    def _take(self) -> list[_Call]:
+        count = number = 0
+        for call in self._waiting:
+            if number and count + len(call.commands) > MOST:
                 break
-            taken += 1
-            count += len(asked.commands)
-        some, self._waiting = self._waiting[:taken], self._waiting[taken:]
+            number += 1
+            count += len(call.commands)
+        some, self._waiting = self._waiting[:number], self._waiting[number:]
         return some
 
     async def _round_trip(self, commands: Sequence[Command]) -> list[Any]:
@@ -93,14 +93,14 @@ class PipelinedClient:
         return replies
 
 
-def _settle(asked: _Asked, replies: list[Any]) -> None:
+def _settle(call: _Call, replies: list[Any]) -> None:
     failed = next((reply for reply in replies if isinstance(reply, Exception)), None)
     if failed is not None:
-        _fail(asked, translate_error(failed))
-    elif not asked.replies.done():
-        asked.replies.set_result(replies)
+        _fail(call, translate_error(failed))
+    elif not call.replies.done():
+        call.replies.set_result(replies)
 
 
-def _fail(asked: _Asked, error: Exception) -> None:
-    if not asked.replies.done():
-        asked.replies.set_exception(error)
+def _fail(call: _Call, error: Exception) -> None:
+    if not call.replies.done():
+        call.replies.set_exception(error)

@@ -22,10 +22,10 @@ from streams.state.connection.pipelined import MOST, PipelinedClient
 def test_each_caller_gets_its_own_replies(redis_url: str, asked: list[list[int]]) -> None:
     async def run() -> None:
         async with Client.from_url(redis_url) as client:
-            together = PipelinedClient(client)
-            replies = await asyncio.gather(*(together.ask(*(("ECHO", str(n)) for n in those)) for those in asked))
+            pipelined = PipelinedClient(client)
+            replies = await asyncio.gather(*(pipelined.ask(*(("ECHO", str(n)) for n in those)) for those in asked))
             assert replies == [[str(n).encode() for n in those] for those in asked]
-            assert await together.ask(("ECHO", "later")) == [b"later"]
+            assert await pipelined.ask(("ECHO", "later")) == [b"later"]
 
     asyncio.run(run())
 
@@ -33,11 +33,11 @@ def test_each_caller_gets_its_own_replies(redis_url: str, asked: list[list[int]]
 def test_an_error_is_that_of_its_caller_alone(redis_url: str, redis: Redis) -> None:
     async def run() -> None:
         async with Client.from_url(redis_url) as client:
-            together = PipelinedClient(client)
+            pipelined = PipelinedClient(client)
             got: list[object] = await asyncio.gather(
-                together.ask(("SET", "a", "1"), ("GET", "a")),
-                together.ask(("INCR", "a"), ("LPUSH", "a", "x")),
-                together.ask(("ECHO", "c")),
+                pipelined.ask(("SET", "a", "1"), ("GET", "a")),
+                pipelined.ask(("INCR", "a"), ("LPUSH", "a", "x")),
+                pipelined.ask(("ECHO", "c")),
                 return_exceptions=True,
             )
             assert (got[0], got[2]) == ([True, b"1"], [b"c"])
@@ -49,9 +49,9 @@ def test_an_error_is_that_of_its_caller_alone(redis_url: str, redis: Redis) -> N
 def test_a_caller_that_gives_up_takes_nothing_from_the_others(redis_url: str, redis: Redis) -> None:
     async def run() -> None:
         async with Client.from_url(redis_url) as client:
-            together = PipelinedClient(client)
-            leaving = [asyncio.create_task(together.ask(("ECHO", str(n)))) for n in range(20)]
-            staying = [asyncio.create_task(together.ask(("ECHO", f"s{n}"))) for n in range(20)]
+            pipelined = PipelinedClient(client)
+            leaving = [asyncio.create_task(pipelined.ask(("ECHO", str(n)))) for n in range(20)]
+            staying = [asyncio.create_task(pipelined.ask(("ECHO", f"s{n}"))) for n in range(20)]
             await asyncio.sleep(0)
             for task in leaving:
                 task.cancel()
@@ -66,11 +66,11 @@ def test_a_caller_that_gives_up_takes_nothing_from_the_others(redis_url: str, re
 def test_where_no_redis_answers_all_are_told_so() -> None:
     async def run() -> None:
         client = Client(port=free_port())
-        together = PipelinedClient(client)
-        told = await asyncio.gather(*(together.ask(("GET", "a")) for _ in range(5)), return_exceptions=True)
+        pipelined = PipelinedClient(client)
+        told = await asyncio.gather(*(pipelined.ask(("GET", "a")) for _ in range(5)), return_exceptions=True)
         assert all(isinstance(one, Transient) for one in told)
         with pytest.raises(Transient):
-            await together.ask(("GET", "a"), ("GET", "b"))
+            await pipelined.ask(("GET", "a"), ("GET", "b"))
         await client.aclose()
 
     asyncio.run(run())

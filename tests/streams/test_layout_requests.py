@@ -31,7 +31,7 @@ def test_clicked_keys_go_at_once_seen_ones_after_their_rest_and_none_is_forgotte
         asked |= dict.fromkeys(at_once, now)
         if looks:
             rested = {one for one in lacking if now - asked.get(one, -REST_S) >= REST_S}
-            assert wanted.take_seen(now) == rested
+            assert wanted.take_unclicked(now) == rested
             lacking -= rested
             asked |= dict.fromkeys(rested, now)
-    assert wanted.take_seen(now + REST_S) == lacking
+    assert wanted.take_unclicked(now + REST_S) == lacking
