@@ -152,7 +152,8 @@ class StateReader:
             tables = [TableKey(page, segment, bucket, traffic) for bucket in sorted(buckets) for traffic in Traffic]
             names = [keys.merges, *(keys.watermark(tp) for tp, _ in self._partitions)]
             names += [keys.table("revision", key) for key in tables]
-            listed, stored = await self._pipelined.ask(("SMEMBERS", keys.buckets), ("MGET", *names))
+            # Buckets come last: where tables go to another bucket in between, it is seen here.
+            stored, listed = await self._pipelined.ask(("MGET", *names), ("SMEMBERS", keys.buckets))
             self._buckets[group] = frozenset(map(int, listed))
             if self._buckets[group] == buckets:
                 return tables, stored
