@@ -196,7 +196,9 @@ class FoldSettings(Group):
         DAY_MS, description="How much event time one time bucket covers, in milliseconds; 0: one bucket for all time."
     )
     bucket_ttl_ms: Positive = Field(
-        90 * DAY_MS, description="How long a time bucket is kept after its end, in milliseconds."
+        90 * DAY_MS,
+        description="How long a time bucket is kept after its end, in milliseconds; old ones are added up in spans, "
+        "each of which is kept after its own end.",
     )
     allowed_lateness_ms: NotNegative = Field(
         2 * DAY_MS, description="How late an event may be appended after it happened, in milliseconds; 0: any time."
