@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Any
 
 import orjson
 
@@ -182,7 +183,7 @@ def _written(revision: bytes) -> float:
     return int(seconds) + int(micros) / 1e6
 
 
-def _call(keys: GroupKeys, loaded: LoadedMerge) -> tuple[list[str], list[bytes | str | int]]:
+def _call(keys: GroupKeys, loaded: LoadedMerge) -> tuple[list[str], list[Any]]:
     """Keys and arguments of the script."""
     target, *others = loaded.merge.tables
     sum_of: Mapping[str, bytes] = encode_table(add_tables(loaded.tables))

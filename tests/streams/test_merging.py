@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import pytest
 from redis import Redis as SyncRedis
@@ -16,7 +17,7 @@ from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings
 from streams.state import export
 from streams.state.arrays.sums import add_tables, encode_table
-from streams.state.arrays.tables import decode_table, table_of
+from streams.state.arrays.tables import Table, decode_table, table_of
 from streams.state.expiry import expire
 from streams.state.manifest import Manifest, manifest_of
 from streams.state.merging import AT_ONCE, Merger, in_parts
@@ -43,7 +44,7 @@ class State:
     async def count(self, day: int, now: int = NOW, item: str = "", clicks: int = 1) -> None:
         """Some clicks in a bucket; each bucket has an item, and a slot, of its own beside those that all have."""
         cells = {(item or "all", "top"): clicks, (f"i{day}", f"s{day % 7}"): clicks}
-        amounts = {"clicks": cells, "conversions": {f"i{day}": 2}, "delays": {day % 32: 1}}
+        amounts: dict[str, dict[Any, int]] = {"clicks": cells, "conversions": {f"i{day}": 2}, "delays": {day % 32: 1}}
         delta = GroupDelta({TableKey("p", "s", day * 1_000, Traffic.LEARNED): TableDelta(amounts)})
         update = GroupUpdate(0, self.offset, Watermark(self.offset + 1, now), delta)
         assert await self.store.apply(TP, 0, [update]) == [self.offset + 1]
@@ -74,12 +75,12 @@ def with_state(url: str, work: Callable[[State], Awaitable[None]]) -> None:
     asyncio.run(run())
 
 
-def clicks_of(reader_tables: Sequence[object]) -> Counter[tuple[range, str]]:
+def clicks_of(tables: Sequence[Table]) -> Counter[tuple[range, str]]:
     """Clicks by span and item."""
     clicks: Counter[tuple[range, str]] = Counter()
-    for table in reader_tables:
-        for item, number in zip(table.items, table.clicks.sum(axis=1).tolist(), strict=True):  # type: ignore[attr-defined]
-            clicks[table.buckets, item] += number  # type: ignore[attr-defined]
+    for table in tables:
+        for item, number in zip(table.items, table.clicks.sum(axis=1).tolist(), strict=True):
+            clicks[table.buckets, item] += number
     return clicks
 
 
@@ -159,7 +160,7 @@ def test_a_span_that_a_rollback_dissolves_is_not_formed(redis: SyncRedis, redis_
         mark = await state.store.redis.get(state.store.keys[0].watermark(TP))
         await state.store.apply(TP, 0, [GroupUpdate(0, 2, Watermark(3, NOW))])
         loaded = await state.merger.read(await state.merger.due(0))
-        assert len(loaded) == 1
+        assert len(loaded) == 1 and mark is not None
         await state.store.redis.set(state.store.keys[0].watermark(TP), mark)
         assert await state.merger.write(loaded) == 0
 
