@@ -71,9 +71,9 @@ def _timed(of: Page, size: Size, rounds: int) -> tuple[float, int]:
         learned = replace(first.tables[0], counts={**first.tables[0].counts, "clicks": changed})
         now = replace(first, tables=(learned, first.tables[1]))
         began = time.perf_counter()
-        made = compose(SEGMENT, now, of, settings, 1, weighted_counts, NOW_MS)
+        composed = compose(SEGMENT, now, of, settings, 1, weighted_counts, NOW_MS)
         took.append(1000 * (time.perf_counter() - began))
-        relaxed = len(made.relaxed)
+        relaxed = len(composed.relaxed)
     return round(statistics.median(took[3:]), 3), relaxed
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SLOTS = click.IntRange(1, 64)
 
 rounds = click.option(
-    "--rounds", type=AT_LEAST_ONE, default=3, show_default=True, help="Rounds that count, after one that warms up."
+    "--rounds", type=AT_LEAST_ONE, default=3, show_default=True, help="How many rounds count, after one that warms up."
 )
 
 
@@ -39,7 +39,7 @@ own_servers = click.option(
     type=click.Choice(["embedded", "kafka"]),
     callback=_start,
     expose_value=False,
-    help="Start a Redis and this broker for the measurement alone; kafka is the one in KAFKA_HOME.",
+    help="Start a Redis and this broker for the measurement alone; `kafka` starts the Apache Kafka in KAFKA_HOME.",
 )
 
 

@@ -12,6 +12,6 @@
 - `model`: a Hugging Face text encoder from a folder or by name, used as its own files say
 - `text`: what of an item is encoded, as one text, and the hash that says whether it changed
 - `tuning`: a text encoder tuned on a shop's own clicks: low-rank adapters and a contrastive loss
-- `wire`: a vector as it is published: whole numbers of 8 bits, and what one of them is worth
+- `wire`: a vector as it is published: whole numbers of 8 bits, and the value of one of them
 - `worker`: the encoder worker: reads the catalog, encodes what changed, publishes vectors
 """

@@ -15,7 +15,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 FILLED = "sdpa_filled"
-"""What models are told to use, by this name."""
+"""The name of this attention in a model's configuration."""
 REGISTER = 16
 
 
@@ -25,28 +25,32 @@ def attend(
     key: torch.Tensor,
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,
-    **told: Any,
+    **options: Any,
 ) -> tuple[torch.Tensor, None]:
     """What "sdpa" of transformers gives; query float[B, H, Q, D], key and value float[B, H, K, D].
 
     Where a model looks only back, or adds a bias for positions, keys stay as they are.
     """
     more = -key.shape[2] % REGISTER
-    seen = _seen(module, query, key, attention_mask, told) if more and told.get("position_bias") is None else None
-    if seen is not None:
+    visible = (
+        _visible_keys(module, query, key, attention_mask, options)
+        if more and options.get("position_bias") is None
+        else None
+    )
+    if visible is not None:
         key, value = pad(key, (0, 0, 0, more)), pad(value, (0, 0, 0, more))
-        attention_mask = pad(seen, (0, more), value=False)
-    found: tuple[torch.Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **told)
-    return found
+        attention_mask = pad(visible, (0, more), value=False)
+    attention: tuple[torch.Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+    return attention
 
 
-def _seen(
-    module: torch.nn.Module, query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | None, told: dict[str, Any]
+def _visible_keys(
+    module: torch.nn.Module, query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | None, options: dict[str, Any]
 ) -> torch.Tensor | None:
     """Which keys a query sees, bool[B or 1, 1, Q, K]; nothing where that is not said so."""
     if mask is not None:
         return mask if mask.dtype == torch.bool else None
-    causal = told.get("is_causal")
+    causal = options.get("is_causal")
     if causal if causal is not None else getattr(module, "is_causal", True):
         return None
     return torch.ones((1, 1, query.shape[2], key.shape[2]), dtype=torch.bool, device=key.device)

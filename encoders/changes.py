@@ -46,26 +46,26 @@ class Changes:
     refused: dict[str, Origin] = field(default_factory=dict)
     changed: dict[str, Task] = field(default_factory=dict)
     outdated: dict[str, Task] = field(default_factory=dict)
-    seen: set[str] = field(default_factory=set)
+    catalog_items: set[str] = field(default_factory=set)
     skipped: int = 0
 
-    def found(self, item: str, origin: Origin | None) -> None:
+    def set_origin(self, item: str, origin: Origin | None) -> None:
         """Take over what catalog-embeddings says of an item; None where it has no vector."""
         if origin is None:
             self.published.pop(item, None)
         else:
             self.published[item] = origin
 
-    def take(self, item: str, told: CatalogItem | None, partition: int, offset: int) -> bool:
+    def take(self, item: str, content: CatalogItem | None, partition: int, offset: int) -> bool:
         """Take over what catalog-items says of an item; whether its vector is to be deleted."""
         self.changed.pop(item, None)
         self.outdated.pop(item, None)
-        if told is None:
-            self.seen.discard(item)
+        if content is None:
+            self.catalog_items.discard(item)
             self.refused.pop(item, None)
             return self.published.pop(item, None) is not None
-        self.seen.add(item)
-        text = text_of(told)
+        self.catalog_items.add(item)
+        text = text_of(content)
         task = Task(item, text, content_hash(text), partition, offset)
         origin = self.published.get(item)
         if self.origin(task) in (origin, self.refused.get(item)):
@@ -78,7 +78,7 @@ class Changes:
 
     def orphans(self) -> list[str]:
         """Items with a vector that the catalog, read to its end, does not know; they are forgotten."""
-        gone = sorted(self.published.keys() - self.seen)
+        gone = sorted(self.published.keys() - self.catalog_items)
         for item in gone:
             del self.published[item]
         return gone

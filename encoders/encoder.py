@@ -3,7 +3,7 @@
 The next texts are turned into tokens on another thread while the device works.
 On a CPU several batches are encoded at once, each by one thread: threads that share
 one small product wait for each other more than they win.  A batch that does not fit
-into memory is halved; a text that fails by itself is told with its reason and holds
+into memory is halved; a text that fails by itself is reported with its reason and holds
 up no other.
 """
 
@@ -49,16 +49,16 @@ class Encoder:
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """The vectors of `texts`."""
-        found = Encoded(np.zeros((len(texts), self._dimensions), dtype=np.float32))
+        result = Encoded(np.zeros((len(texts), self._dimensions), dtype=np.float32))
         with ThreadPoolExecutor(1, "tokens") as ahead:
             starts = range(0, len(texts), CHUNK)
-            coming = [ahead.submit(self._tokens, texts, start, found.failed) for start in starts]
+            coming = [ahead.submit(self._tokens, texts, start, result.failed) for start in starts]
             for chunk in coming:
-                self._encode(chunk.result(), found)
-        for row in np.flatnonzero(~np.isfinite(found.vectors).all(axis=1) | ~found.vectors.any(axis=1)).tolist():
-            found.vectors[row] = 0.0
-            found.failed.setdefault(row, "expected a vector of finite numbers, got none")
-        return found
+                self._encode(chunk.result(), result)
+        for row in np.flatnonzero(~np.isfinite(result.vectors).all(axis=1) | ~result.vectors.any(axis=1)).tolist():
+            result.vectors[row] = 0.0
+            result.failed.setdefault(row, "expected a vector of finite numbers, got none")
+        return result
 
     def _tokens(self, texts: Sequence[str], start: int, failed: dict[int, str]) -> Tokens:
         rows = range(start, min(start + CHUNK, len(texts)))
@@ -74,13 +74,13 @@ class Encoder:
             failed[row] = f"the tokenizer refused the text: {error}"[:300]
             return None
 
-    def _encode(self, tokens: Tokens, found: Encoded) -> None:
+    def _encode(self, tokens: Tokens, result: Encoded) -> None:
         rows = list(tokens)
-        found.truncated += sum(len(ids) >= self.model.recipe.longest for ids in tokens.values())
+        result.truncated += sum(len(ids) >= self.model.recipe.longest for ids in tokens.values())
         todo = [[rows[at] for at in batch] for batch in batches([len(tokens[row]) for row in rows], self.batch_tokens)]
-        ran = self._threads.map(lambda batch: list(self._run(batch, tokens, found.failed)), todo)
+        ran = self._threads.map(lambda batch: list(self._run(batch, tokens, result.failed)), todo)
         for done, vectors in [pair for pairs in ran for pair in pairs]:
-            found.vectors[done] = vectors.cpu().numpy()
+            result.vectors[done] = vectors.cpu().numpy()
 
     def _run(self, rows: list[int], tokens: Tokens, failed: dict[int, str]) -> Iterator[tuple[Rows, torch.Tensor]]:
         try:

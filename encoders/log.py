@@ -1,4 +1,4 @@
-"""The two topics of the encoder worker, read to their ends and written to.
+"""Reads catalog items and vectors to the ends of their topics, and writes vectors, tombstones and dead letters.
 
 Clients come configured from outside; this room knows no settings.
 """
@@ -19,7 +19,7 @@ BATCH = 5_000
 WAIT_S = 30.0
 
 
-class LogReader:
+class VectorReader:
     """Reads catalog-items and catalog-embeddings, always from their beginnings; `prefix` is put before topic names."""
 
     def __init__(self, config: Mapping[str, Any], prefix: str) -> None:
@@ -29,10 +29,10 @@ class LogReader:
     def partitions(self, topic: Topic) -> list[TopicPartition]:
         """All partitions at their beginnings; raises `Transient` where there is no such topic."""
         name = self._prefix + topic.name
-        found = self._consumer.list_topics(name, timeout=WAIT_S).topics[name]
-        if found.error is not None or not found.partitions:
-            raise Transient(f"Topic {name} is not there: {found.error}. Create it with `reshelf topics apply`.")
-        return [TopicPartition(name, number, OFFSET_BEGINNING) for number in sorted(found.partitions)]
+        metadata = self._consumer.list_topics(name, timeout=WAIT_S).topics[name]
+        if metadata.error is not None or not metadata.partitions:
+            raise Transient(f"Topic {name} is not there: {metadata.error}. Create it with `reshelf topics apply`.")
+        return [TopicPartition(name, number, OFFSET_BEGINNING) for number in sorted(metadata.partitions)]
 
     def to_the_end(self, topic: Topic) -> Iterator[Message]:
         """Every record up to the present end; then `more` goes on from there."""
@@ -52,18 +52,18 @@ class LogReader:
                     yield message
 
     def more(self, timeout: float) -> list[Message]:
-        """What has come; waits up to `timeout` seconds for a first record."""
+        """Records that have arrived; waits up to `timeout` seconds for a first record."""
         first = self._consumer.consume(1, timeout=timeout)
         rest = self._consumer.consume(BATCH, timeout=0.0) if first else []
         return [message for message in (*first, *rest) if not _ended(message)]
 
     def committed(self, topic: Topic) -> dict[int, int]:
-        """By partition, where a worker before this one had done everything."""
-        found = self._consumer.committed(self.partitions(topic), timeout=WAIT_S)
-        return {place.partition: max(0, place.offset) for place in found}
+        """By partition, the offset up to which a worker before this one had done everything."""
+        offsets = self._consumer.committed(self.partitions(topic), timeout=WAIT_S)
+        return {place.partition: max(0, place.offset) for place in offsets}
 
     def commit(self) -> None:
-        """Everything that was read is done."""
+        """Commit everything that was read as done."""
         places = [place for place in self._consumer.position(self._consumer.assignment()) if place.offset >= 0]
         if places:
             self._consumer.commit(offsets=places, asynchronous=False)
@@ -72,7 +72,7 @@ class LogReader:
         self._consumer.close()
 
 
-class LogProducer:
+class VectorProducer:
     """Writes vectors, tombstones and dead letters."""
 
     def __init__(self, config: Mapping[str, Any], prefix: str) -> None:
@@ -92,19 +92,20 @@ class LogProducer:
         """Wait until all is acknowledged; raises `Transient` when something was refused."""
         left = self._producer.flush(WAIT_S)
         if left or self._error is not None:
-            raise Transient(f"Kafka took not all vectors: {self._error or f'{left} without an answer'}. Start again.")
+            reason = self._error or f"{left} were not acknowledged"
+            raise Transient(f"Kafka did not accept all vectors: {reason}. Start again.")
 
     def _produce(self, topic: str, **record: Any) -> None:
         while True:
             try:
-                self._producer.produce(topic, on_delivery=self._told, **record)
+                self._producer.produce(topic, on_delivery=self._note_error, **record)
             except BufferError:
                 self._producer.poll(0.1)
             else:
                 self._producer.poll(0)
                 return
 
-    def _told(self, error: KafkaError | None, _: Message) -> None:
+    def _note_error(self, error: KafkaError | None, _: Message) -> None:
         self._error = error or self._error
 
 

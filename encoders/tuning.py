@@ -67,20 +67,22 @@ def tune(
     before = found_near(model, held, catalog)
     adapted: Any = get_peft_model(model.network, LoraConfig(r=plan.rank, target_modules=["query", "value"]))
     student = replace(model, network=adapted)
-    learner = torch.optim.AdamW([one for one in adapted.parameters() if one.requires_grad], lr=plan.rate)
-    best, kept, shares, losses = before, 0, list[float](), list[float]()
+    learner = torch.optim.AdamW(
+        [parameter for parameter in adapted.parameters() if parameter.requires_grad], lr=plan.rate
+    )
+    best, best_epoch, shares, losses = before, 0, list[float](), list[float]()
     weights = _adapters(adapted)
     for epoch in range(1, plan.epochs + 1):
         losses.append(_epoch(student, pairs, learner, plan, rng))
         shares.append(found_near(student, held, catalog))
         say(f"epoch {epoch}: loss {losses[-1]:.3f}, {shares[-1]:.1%} of held-out pairs found, {before:.1%} before")
         if shares[-1] > best:
-            best, kept, weights = shares[-1], epoch, _adapters(adapted)
-        elif epoch - kept >= plan.retry:
+            best, best_epoch, weights = shares[-1], epoch, _adapters(adapted)
+        elif epoch - best_epoch >= plan.retry:
             break
     adapted.load_state_dict(weights, strict=False)
     merged = replace(model, network=adapted.merge_and_unload().eval())
-    return merged, Tuned(before, shares, losses, kept)
+    return merged, Tuned(before, shares, losses, best_epoch)
 
 
 def found_near(model: TextModel, held: Pairs, catalog: Sequence[str], near: int = NEAR) -> float:
@@ -123,10 +125,10 @@ def _epoch(model: TextModel, pairs: Pairs, learner: Any, plan: Plan, rng: np.ran
 
 def _loss(model: TextModel, pairs: Pairs, plan: Plan, rng: np.random.Generator) -> torch.Tensor:
     """InfoNCE both ways; an item that is in the batch twice is not held against itself."""
-    ones, others = ([pair[side] for pair in pairs] for side in (0, 1))
-    left, right = (_vectors(model, [shortened(text, rng) for text in those], plan) for those in (ones, others))
+    left_texts, others = ([pair[side] for pair in pairs] for side in (0, 1))
+    left, right = (_vectors(model, [shortened(text, rng) for text in those], plan) for those in (left_texts, others))
     scores = left @ right.T / TEMPERATURE
-    same = torch.tensor([[a in (one, other) for a in others] for one, other in pairs], device=scores.device)
+    same = torch.tensor([[a in (left_text, other) for a in others] for left_text, other in pairs], device=scores.device)
     scores = scores.masked_fill(same & ~torch.eye(len(pairs), dtype=torch.bool, device=scores.device), -1e9)
     target = torch.arange(len(pairs), device=scores.device)
     cross = torch.nn.functional.cross_entropy
@@ -136,13 +138,13 @@ def _loss(model: TextModel, pairs: Pairs, plan: Plan, rng: np.random.Generator) 
 def shortened(text: str, rng: np.random.Generator) -> str:
     """The text without some of its words, never without all of them."""
     words = text.split(" ")
-    kept = [word for word, stays in zip(words, rng.random(len(words)) >= DROPPED, strict=True) if stays]
-    return " ".join(kept or words)
+    retained = [word for word, stays in zip(words, rng.random(len(words)) >= DROPPED, strict=True) if stays]
+    return " ".join(retained or words)
 
 
 def _vectors(model: TextModel, texts: Sequence[str], plan: Plan) -> torch.Tensor:
     """Vectors of length 1 with their gradients."""
-    ids = [one[: plan.longest] for one in token_ids(model, texts)]
+    ids = [tokens[: plan.longest] for tokens in token_ids(model, texts)]
     return torch.nn.functional.normalize(model.pooled(*padded(model, ids)), dim=1)
 
 

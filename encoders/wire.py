@@ -1,4 +1,4 @@
-"""A vector as it is published: whole numbers of 8 bits, and what one of them is worth.
+"""A vector as it is published: whole numbers of 8 bits, and the value of one of them.
 
 384 dimensions take about 1.4 kB of JSON instead of 8 kB; a reader that leaves the
 scale out still sees the right direction.

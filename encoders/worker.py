@@ -17,7 +17,7 @@ from confluent_kafka import Message
 
 from encoders.changes import Changes, Origin, Task
 from encoders.encoder import Encoded, Encoder
-from encoders.log import LogProducer, LogReader
+from encoders.log import VectorProducer, VectorReader
 from encoders.wire import embedding
 from schemas.codec import decode_key, decoder, encode
 from schemas.dead_letters import DeadLetter, headers_of
@@ -48,18 +48,18 @@ class Worker:
     def __init__(
         self,
         encoder: Encoder,
-        inlet: LogReader,
-        log_producer: LogProducer,
+        reader: VectorReader,
+        producer: VectorProducer,
         batch: int = 256,
         per_s: float = 200.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.counts = Counts()
-        self._encoder, self._inlet, self._log_producer = encoder, inlet, log_producer
+        self._encoder, self._reader, self._producer = encoder, reader, producer
         self._changes = Changes(encoder.model.name, encoder.model.revision)
         self._batch, self._per_s, self._clock = batch, per_s, clock
         self._allowed, self._looked = 0.0, clock()
-        self._told: dict[int, int] = {}
+        self._committed: dict[int, int] = {}
         self._dirty = False
 
     @property
@@ -69,10 +69,10 @@ class Worker:
 
     def start(self) -> None:
         """Read both topics to their ends; raises `Transient` where one is missing."""
-        for message in self._inlet.to_the_end(CATALOG_EMBEDDINGS):
+        for message in self._reader.to_the_end(CATALOG_EMBEDDINGS):
             self._take_vector(message)
-        self._told = self._inlet.committed(CATALOG_ITEMS)
-        for message in self._inlet.to_the_end(CATALOG_ITEMS):
+        self._committed = self._reader.committed(CATALOG_ITEMS)
+        for message in self._reader.to_the_end(CATALOG_ITEMS):
             self._take_item(message)
         for item in self._changes.orphans():
             self._delete(item)
@@ -80,33 +80,33 @@ class Worker:
 
     def step(self) -> None:
         """Take over what came, encode a batch, publish it; waits for records only where nothing is to be done."""
-        for message in self._inlet.more(0.0 if self._changes.changed else IDLE_S if not self.waiting else 0.01):
+        for message in self._reader.more(0.0 if self._changes.changed else IDLE_S if not self.waiting else 0.01):
             self._take_item(message)
         tasks = self._changes.next(self._batch, self._allowance())
         if tasks:
             self._publish(tasks, self._encode(tasks))
         if self._dirty:
-            self._log_producer.flush()
+            self._producer.flush()
             self._dirty = self.waiting > 0
             if not self._dirty:
-                self._inlet.commit()
+                self._reader.commit()
 
     def _encode(self, tasks: Sequence[Task]) -> Encoded:
         began = time.perf_counter()
-        found = self._encoder.encode([task.text for task in tasks])
+        result = self._encoder.encode([task.text for task in tasks])
         self.counts.model_s += time.perf_counter() - began
-        self.counts.truncated += found.truncated
-        return found
+        self.counts.truncated += result.truncated
+        return result
 
-    def _publish(self, tasks: Sequence[Task], found: Encoded) -> None:
+    def _publish(self, tasks: Sequence[Task], result: Encoded) -> None:
         self._dirty = True
         model = self._encoder.model
-        for row, (task, vector) in enumerate(zip(tasks, found.vectors, strict=True)):
-            if row in found.failed:
-                self._refuse(task, found.failed[row])
+        for row, (task, vector) in enumerate(zip(tasks, result.vectors, strict=True)):
+            if row in result.failed:
+                self._refuse(task, result.failed[row])
                 continue
             message = embedding(task.item, model.name, model.revision, task.content_hash, vector)
-            self._log_producer.send(CATALOG_EMBEDDINGS, task.item.encode(), encode(message))
+            self._producer.send(CATALOG_EMBEDDINGS, task.item.encode(), encode(message))
             self._changes.done(task)
             self.counts.encoded += 1
 
@@ -120,41 +120,41 @@ class Worker:
     def _delete(self, item: str) -> None:
         self._dirty = True
         self.counts.deleted += 1
-        self._log_producer.send(CATALOG_EMBEDDINGS, item.encode(), None)
+        self._producer.send(CATALOG_EMBEDDINGS, item.encode(), None)
 
     def _send_dead_letters(self, letter: DeadLetter) -> None:
-        """Put a record aside, once: a worker before this one has told of those before its position."""
+        """Send a dead letter, once: a worker before this one reported those before its position."""
         self._dirty = True
         self.counts.failed += 1
-        if letter.offset >= self._told.get(letter.partition, 0):
-            self._log_producer.dead_letter(letter)
+        if letter.offset >= self._committed.get(letter.partition, 0):
+            self._producer.dead_letter(letter)
 
     def _take_vector(self, message: Message) -> None:
         value = message.value()
         try:
             (item,) = decode_key(CATALOG_EMBEDDINGS, message.key())
-            told = None if value is None else decoder(CatalogEmbedding)(value)
+            content = None if value is None else decoder(CatalogEmbedding)(value)
         except BadRecord as error:
-            log.warning("A vector on %s is not readable and will be made again: %s", message.topic(), error)
+            log.warning("A vector on %s cannot be read and will be encoded again: %s", message.topic(), error)
             return
-        self._changes.found(item, told and Origin(told.model, told.revision, told.content_hash))
+        self._changes.set_origin(item, content and Origin(content.model, content.revision, content.content_hash))
 
     def _take_item(self, message: Message) -> None:
         partition, offset = message.partition() or 0, message.offset() or 0
         key, value, before = message.key(), message.value(), self._changes.skipped
         try:
             (item,) = decode_key(CATALOG_ITEMS, key)
-            told = None if value is None else decoder(CatalogItem)(value)
-            if told is not None and told.item != item:
-                raise BadRecord("key", f"expected `item` to be the record's key {item!r}, got {told.item!r}")
+            content = None if value is None else decoder(CatalogItem)(value)
+            if content is not None and content.item != item:
+                raise BadRecord("key", f"expected `item` to be the record's key {item!r}, got {content.item!r}")
         except BadRecord as error:
-            told_by = headers_of(message)
+            headers = headers_of(message)
             self._send_dead_letters(
-                DeadLetter(CATALOG_ITEMS.name, partition, offset, error.reason, error.detail, key, value, told_by)
+                DeadLetter(CATALOG_ITEMS.name, partition, offset, error.reason, error.detail, key, value, headers)
             )
             return
         self._dirty = True
-        if self._changes.take(item, told, partition, offset):
+        if self._changes.take(item, content, partition, offset):
             self._delete(item)
         self.counts.skipped += self._changes.skipped - before
 

@@ -5,13 +5,13 @@ epochs and names come in as arguments, and the same arguments give the same
 result on every machine.  Arrays are indexed by arm (A), slot (S) and variant
 (V), in that order, unless a docstring says otherwise.
 
-- `arrays`: kinds of arrays by what their numbers mean; shapes are told where they are used, as
+- `arrays`: kinds of arrays by what their numbers mean; shapes are given where they are used, as
   float64[A]
 - `assignment`: who sees what: holdout, variant and epoch of a unit
 - `attribution`: which click a purchase line is credited to
 - `defaults`: values that hold where nobody says otherwise: settings, simulations and measurements
   take them from here
-- `evaluation`: what a policy is worth: estimated from logs of another one, and measured against
+- `evaluation`: the value of a policy: estimated from logs of another one, and measured against
   the holdout
 - `experiments`: controlled experiments on the stream: intervals and tests that may be looked at at
   any time

@@ -1,4 +1,4 @@
-"""Kinds of arrays by what their numbers mean; shapes are told where they are used, as float64[A]."""
+"""Kinds of arrays by what their numbers mean; shapes are given where they are used, as float64[A]."""
 
 from __future__ import annotations
 

@@ -82,11 +82,11 @@ def branch_of(unit_bin: int, salt: str, shares: Sequence[float]) -> int:
 @lru_cache
 def branches_of_bins(salt: str, shares: tuple[float, ...]) -> tuple[int, ...]:
     """The branch of each of the bins of units."""
-    return tuple(branch_of(one, salt, shares) for one in range(BINS))
+    return tuple(branch_of(number, salt, shares) for number in range(BINS))
 
 
 def _branches(layout: Layout) -> tuple[int, ...]:
-    return branches_of_bins(layout.branch_salt, tuple(one.share for one in layout.branches))
+    return branches_of_bins(layout.branch_salt, tuple(branch.share for branch in layout.branches))
 
 
 def slates_for(layout: Layout, unit: str) -> range:
@@ -94,7 +94,7 @@ def slates_for(layout: Layout, unit: str) -> range:
     if not layout.branches:
         return range(len(layout.slates))
     branch = _branches(layout)[unit_bin(unit)]
-    first = sum(one.variants for one in layout.branches[:branch])
+    first = sum(earlier.variants for earlier in layout.branches[:branch])
     return range(first, first + layout.branches[branch].variants)
 
 
@@ -112,8 +112,8 @@ def slate_chances(layout: Layout) -> list[float]:
     if not layout.branches:
         return [1.0 / len(layout.slates)] * len(layout.slates)
     bins = Counter(_branches(layout))
-    chances = [bins[at] / BINS / one.variants for at, one in enumerate(layout.branches)]
-    return [chance for chance, one in zip(chances, layout.branches, strict=True) for _ in range(one.variants)]
+    chances = [bins[at] / BINS / branch.variants for at, branch in enumerate(layout.branches)]
+    return [chance for chance, branch in zip(chances, layout.branches, strict=True) for _ in range(branch.variants)]
 
 
 def choose(layout: Layout, unit: str) -> Choice:

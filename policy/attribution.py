@@ -169,7 +169,7 @@ def plain_attribution(
     first that came later.  Both logs are in offset order.
     """
     log = _click_log(clicks_log)
-    found: list[Conversion] = []
+    conversions: list[Conversion] = []
     for entry in purchases_log:
         purchase = entry.message
         if purchase is None:
@@ -179,5 +179,5 @@ def plain_attribution(
         for number, line in enumerate(purchase.lines):
             click = attribute(line.item, purchase.occurred_at, clicks, window_of, cut)
             if click is not None:
-                found.append(conversion(purchase, number, click))
-    return found
+                conversions.append(conversion(purchase, number, click))
+    return conversions

@@ -11,6 +11,6 @@ STRENGTH = 50.0
 EXPLORATION = 0.33
 """Spread of draws against that of the posterior."""
 HALF_LIFE_MS = 0
-"""Age at which a time bucket weighs half; 0: all weigh alike."""
+"""Age at which a time bucket weighs half; 0: all have equal weight."""
 DRIFT = 0.0
 """Variance by which the logarithm of an item's click rate moves in a day."""

@@ -39,6 +39,11 @@ class EdgeSettings(Group):
     max_bytes: Positive = Field(1_048_576, description="The largest body of POST /events that is accepted, in bytes.")
     max_events: Positive = Field(1_000, description="How many events one POST /events may hold.")
     events_per_s: Positive = Field(20_000, description="How many events one client address may send in a second.")
+    decoded_layouts: Positive = Field(
+        2_000,
+        description="How many layouts are kept decoded, those asked for last; each takes about 0.1 MB, and one that is "
+        "not among them is decoded in about 0.1 ms.",
+    )
 
 
 class EncoderSettings(Group):

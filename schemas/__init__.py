@@ -19,7 +19,7 @@ it without the rest of Reshelf.
 - `export`: JSON Schema for every message, one AsyncAPI document, and types for TypeScript, written
   from the types
 - `messages`: every message as a typed struct; the annotations are the limits
-- `rules`: what merchandisers ask of a page's slates: one type for each kind of rule, told apart by
+- `rules`: what merchandisers ask of a page's slates: one type for each kind of rule, distinguished by
   `kind`
 - `topics`: the topic table: one row per topic, everything that an operator needs to create it and
   to give rights on it

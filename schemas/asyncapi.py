@@ -80,14 +80,14 @@ def _operations(topic: Topic) -> list[tuple[str, Json]]:
     writing = [role for role in topic.writers if role.ours and role not in RELAYS]
     reading = [role for role in topic.readers if role.ours]
     who = f"Written by: {', '.join(topic.writers)}. Read by: {', '.join(topic.readers)}."
-    found = []
+    operations = []
     if writing:
         summary = f"Of Reshelf's parts these write here: {', '.join(writing)}."
-        found.append((f"send.{topic.name}", _operation(topic, "send", summary, who)))
+        operations.append((f"send.{topic.name}", _operation(topic, "send", summary, who)))
     if reading:
         summary = f"Of Reshelf's parts these read here: {', '.join(reading)}."
-        found.append((f"receive.{topic.name}", _operation(topic, "receive", summary, who)))
-    return found
+        operations.append((f"receive.{topic.name}", _operation(topic, "receive", summary, who)))
+    return operations
 
 
 def _operation(topic: Topic, action: str, summary: str, who: str) -> Json:
@@ -105,11 +105,11 @@ def _messages(topic: Topic) -> dict[str, Json]:
     if topic.message is None:
         return {topic.name: _dead_letter(topic)}
     value = {"title": topic.message.__name__, "payload": {"$ref": f"#/components/schemas/{topic.message.__name__}"}}
-    found = {topic.name: value | _envelope(topic)}
+    messages = {topic.name: value | _envelope(topic)}
     if topic.tombstone:
         null = {"title": "Null value", "summary": f"A null value: {topic.tombstone}.", "payload": {"type": "null"}}
-        found[f"{topic.name}.null"] = null | _envelope(topic)
-    return found
+        messages[f"{topic.name}.null"] = null | _envelope(topic)
+    return messages
 
 
 def _envelope(topic: Topic) -> Json:

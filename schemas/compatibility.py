@@ -1,6 +1,6 @@
 """Finds changes of the contract that break who wrote or who reads under the old one.
 
-Two questions are asked of every message.  May a value that the old schema
+Two questions are answered for every message.  May a value that the old schema
 permits be refused by the new one?  Then old records, and producers that were
 not upgraded, break.  And for what Reshelf sends: may a value that the new schema
 permits be refused by the old one?  Then readers that were not upgraded break.
@@ -39,25 +39,25 @@ def breaks(old: Documents, new: Documents) -> list[str]:
     """
     before = {name: json.loads(content) for name, content in old.items()}
     after = {name: json.loads(content) for name, content in new.items()}
-    found: list[str] = []
+    breakages: list[str] = []
     sent = _sent(before.get(ASYNCAPI, {}))
     for name, schema in before.items():
         if name not in after:
-            found.append(f"{name}: the file was removed; readers and writers still use it")
+            breakages.append(f"{name}: the file was removed; readers and writers still use it")
         elif name == ASYNCAPI:
-            found += _topics(schema, after[name])
+            breakages += _topics(schema, after[name])
         else:
-            found += _message(name, schema, after[name], schema.get("title") in sent)
-    return found
+            breakages += _message(name, schema, after[name], schema.get("title") in sent)
+    return breakages
 
 
 def _message(name: str, old: Json, new: Json, sent: bool) -> list[str]:
     """Breaks of one message; `sent` when Reshelf writes it and others read it."""
-    found = [f"{name} {text}" for text in _lost(old, new)]
-    found += [f"{name} {path}: old records are refused: {why}" for path, why in _refusals(old, new)]
+    breakages = [f"{name} {text}" for text in _lost(old, new)]
+    breakages += [f"{name} {path}: old records are refused: {why}" for path, why in _refusals(old, new)]
     if sent:
-        found += [f"{name} {path}: old readers refuse new records: {why}" for path, why in _refusals(new, old)]
-    return found
+        breakages += [f"{name} {path}: old readers refuse new records: {why}" for path, why in _refusals(new, old)]
+    return breakages
 
 
 def _lost(old: Json, new: Json) -> Iterator[str]:
@@ -165,8 +165,8 @@ def _closed(writer: Json, reader: Json) -> Iterator[str]:
 
 
 def _unknown(writer: Json, reader: Json) -> Iterator[str]:
-    known = ANNOTATIONS | STRUCTURE | {*LOWER, *UPPER}
-    for keyword in sorted(reader.keys() - known):
+    supported = ANNOTATIONS | STRUCTURE | {*LOWER, *UPPER}
+    for keyword in sorted(reader.keys() - supported):
         if writer.get(keyword) != reader[keyword]:
             yield f"written with {keyword} {_words(writer.get(keyword))}, read with {_words(reader[keyword])}"
 
@@ -190,14 +190,14 @@ def _sent(document: Json) -> set[str]:
 
 def _topics(old: Json, new: Json) -> list[str]:
     """Breaks of topics: what is gone, and settings that readers and writers rely on."""
-    found = []
+    breakages = []
     for group, meaning in (("channels", "topic"), ("operations", "operation")):
         gone = old[group].keys() - new[group].keys()
-        found += [f"{ASYNCAPI} {group}.{name}: the {meaning} was removed" for name in sorted(gone)]
+        breakages += [f"{ASYNCAPI} {group}.{name}: the {meaning} was removed" for name in sorted(gone)]
     for name in old["channels"].keys() & new["channels"].keys():
         changes = _channel(old, new, name)
-        found += [f"{ASYNCAPI} channels.{name}: {text}" for text in changes]
-    return sorted(found)
+        breakages += [f"{ASYNCAPI} channels.{name}: {text}" for text in changes]
+    return sorted(breakages)
 
 
 def _channel(old: Json, new: Json, name: str) -> Iterator[str]:
@@ -218,8 +218,8 @@ def _channel(old: Json, new: Json, name: str) -> Iterator[str]:
 
 
 def _span(configuration: Json) -> float:
-    kept = configuration.get("retention.ms", -1)
-    return float("inf") if kept < 0 else kept
+    retention_ms = configuration.get("retention.ms", -1)
+    return float("inf") if retention_ms < 0 else retention_ms
 
 
 def _envelope(old: Json, new: Json) -> Iterator[str]:

@@ -3,7 +3,7 @@
 A dead letter keeps the key, the value and the headers of its record byte for
 byte and in order; what Reshelf adds are five headers at the end.  So a letter can
 be looked at with any Kafka tool.  A record near the broker's size limit is put
-aside without its content: topic, partition and offset say where it lies; one with
+aside without its content: topic, partition and offset say where it is; one with
 a header whose name is not UTF-8 is dead-lettered without its headers.  Once
 the cause is mended, publish an event again under a new `event_id`: the old one
 counts as a duplicate while it is within the window.
@@ -62,8 +62,8 @@ class DeadLetter:
 
     def to_headers(self) -> list[Header]:
         """The headers to publish with: the record's own, then the five of `HEADERS`."""
-        told = (self.topic, str(self.partition), str(self.offset), self.reason, self.detail)
-        ours = [(name, text.encode(errors="backslashreplace")) for name, text in zip(HEADERS, told, strict=True)]
+        values = (self.topic, str(self.partition), str(self.offset), self.reason, self.detail)
+        ours = [(name, text.encode(errors="backslashreplace")) for name, text in zip(HEADERS, values, strict=True)]
         return [*self.headers, *ours]
 
 

@@ -28,8 +28,8 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 def messages() -> dict[str, type[msgspec.Struct]]:
     """Message types by file name stem (`catalog-item`), in the order of the topic table."""
-    found = (topic.message for topic in TOPICS)
-    return {stem(message): message for message in found if message is not None}
+    structs = (topic.message for topic in TOPICS)
+    return {stem(message): message for message in structs if message is not None}
 
 
 def stem(message: type[msgspec.Struct]) -> str:
@@ -72,15 +72,15 @@ def write(folder: Path | str) -> list[Path]:
 
 
 def read(folder: Path | str) -> dict[str, bytes]:
-    """The JSON documents that lie in `folder`, as `documents` gives them."""
+    """The JSON documents in `folder`, as `documents` gives them."""
     return {path.name: path.read_bytes() for path in sorted(Path(folder).glob("*.json"))}
 
 
 def _components() -> dict[str, Any]:
     types = list(messages().values())
     _, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
-    found: dict[str, Any] = _clean(components)
-    return found
+    documents: dict[str, Any] = _clean(components)
+    return documents
 
 
 def _pretty(content: dict[str, Any]) -> bytes:

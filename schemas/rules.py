@@ -1,4 +1,4 @@
-"""What merchandisers ask of a page's slates: one type for each kind of rule, told apart by `kind`.
+"""What merchandisers ask of a page's slates: one type for each kind of rule, distinguished by `kind`.
 
 A rule has a name, unique on its page, by which layouts say that it had to be
 relaxed; it may be for some segments only, and for a time only.
@@ -52,7 +52,7 @@ class Boost(_Rule, frozen=True, kw_only=True, tag="boost"):
 
 
 class Cap(_Rule, frozen=True, kw_only=True, tag="cap"):
-    """At most so many of these arms in a slate: all together, or for each brand or category by itself."""
+    """At most `most` of these arms in a slate: all together, or for each brand or category by itself."""
 
     match: Match = Match()
     by: Attribute | Literal["all"] = "all"
@@ -60,7 +60,7 @@ class Cap(_Rule, frozen=True, kw_only=True, tag="cap"):
 
 
 class Spacing(_Rule, frozen=True, kw_only=True, tag="spacing"):
-    """Arms of one brand or category stand at least so many positions apart; 2: not next to each other."""
+    """Arms of one brand or category are at least `distance` positions apart; 2: not next to each other."""
 
     by: Attribute
     distance: Annotated[int, Meta(ge=2, le=64)]
@@ -95,7 +95,7 @@ class Sponsored(_Rule, frozen=True, kw_only=True, tag="sponsored"):
 
 
 class Complements(_Rule, frozen=True, kw_only=True, tag="complements"):
-    """Next to an item, its complements score so many times as much."""
+    """Next to an item, its complements' scores are multiplied by `factor`."""
 
     factor: Annotated[float, Meta(gt=1.0, le=1_000.0)] = 2.0
     learned: Annotated[

@@ -18,6 +18,7 @@ from schemas.messages.layouts import Layout, LayoutRequest
 from schemas.messages.pages import PageRules
 from schemas.messages.parameters import PolicyParameters
 
+MINUTE_MS = 60_000
 DAY_MS = 86_400_000
 
 
@@ -56,6 +57,10 @@ class Topic:
     `page, segment` is the JSON array of both.  `event` topics have one number of
     partitions; those that are `folded` are what the learner counts.
 
+    `segment_ms`: how long the broker writes one segment before it begins the next.  Only closed
+    segments are compacted or deleted, so it decides how much that is old a reader from the
+    beginning goes through; 0 leaves it to the broker.
+
     The others say how records of an event topic are judged.  `time_field` decides
     the time bucket.  `refuses_late`: too long after that time they do not count.
     `unit_limit` names the fold setting that limits what one unit brings on a day.
@@ -71,6 +76,7 @@ class Topic:
     writers: Roles
     readers: Roles
     tombstone: str = ""
+    segment_ms: int = 0
     event: bool = False
     folded: bool = False
     time_field: str = "occurred_at"
@@ -194,6 +200,7 @@ LAYOUT_REQUESTS = Topic(
     message=LayoutRequest,
     cleanup="delete",
     retention_ms=DAY_MS // 24,
+    segment_ms=10 * MINUTE_MS,
     about="Keys whose statistics changed.",
     writers=(Role.LEARNER,),
     readers=(Role.LAYOUTS,),
@@ -204,6 +211,7 @@ LAYOUTS = Topic(
     message=Layout,
     cleanup="compact",
     retention_ms=-1,
+    segment_ms=10 * MINUTE_MS,
     about="The newest layout of each page and segment.",
     writers=(Role.LAYOUTS,),
     readers=(Role.RENDERERS, Role.EDGE, Role.LAYOUTS, Role.CONSOLE, Role.EVALUATION),
@@ -248,11 +256,6 @@ TOPICS: tuple[Topic, ...] = (
 BY_NAME: dict[str, Topic] = {topic.name: topic for topic in TOPICS}
 EVENT_TOPICS: tuple[Topic, ...] = tuple(topic for topic in TOPICS if topic.event)
 FOLDED_TOPICS: tuple[Topic, ...] = tuple(topic for topic in TOPICS if topic.folded)
-
-
-def read_by(role: Role) -> tuple[Topic, ...]:
-    """The topics that a role reads, in the order of the table."""
-    return tuple(topic for topic in TOPICS if role in topic.readers)
 
 
 def written_by(role: Role) -> tuple[Topic, ...]:

@@ -29,7 +29,7 @@ def type_of(schema: Schema) -> str:
     if "enum" in schema:
         return " | ".join(json.dumps(value) for value in schema["enum"])
     if "anyOf" in schema:
-        return " | ".join(type_of(one) for one in schema["anyOf"])
+        return " | ".join(type_of(option) for option in schema["anyOf"])
     kind = schema.get("type")
     if kind == "array":
         return _array(schema)
@@ -42,7 +42,7 @@ def type_of(schema: Schema) -> str:
 
 def _array(schema: Schema) -> str:
     if "prefixItems" in schema:
-        return f"[{', '.join(type_of(one) for one in schema['prefixItems'])}]"
+        return f"[{', '.join(type_of(part) for part in schema['prefixItems'])}]"
     inner = type_of(schema["items"])
     return f"({inner})[]" if " | " in inner else f"{inner}[]"
 

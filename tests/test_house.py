@@ -13,6 +13,8 @@ ROOT = Path(__file__).parents[1]
 ROOMS = ("schemas", "policy", "encoders", "streams", "reshelf", "bench")
 MOST_LINES, MOST_BODY, MOST_MODULES = 300, 40, 12
 """Lines of a file, lines of a function behind its docstring, and modules loose in one package."""
+PARTICIPLES = frozenset(("found", "told", "known", "made", "one", "kept"))
+"""Names that do not say what a thing is."""
 
 
 def sources(*endings: str) -> list[Path]:
@@ -60,6 +62,50 @@ def test_packages_are_small(capsys: pytest.CaptureFixture[str]) -> None:
 def _print(capsys: pytest.CaptureFixture[str], text: str) -> None:
     with capsys.disabled():
         print(f"\n{text}")
+
+
+def named(node: ast.AST) -> str:
+    """The name that a node declares or uses; empty where there is none."""
+    match node:
+        case ast.Name(id=name) | ast.arg(arg=name) | ast.Attribute(attr=name) | ast.keyword(arg=str(name)):
+            return name
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return name
+    return ""
+
+
+def riddles(text: str) -> list[tuple[int, str]]:
+    """Line and name of each participle in Python code that stands as a name."""
+    nodes = ast.walk(ast.parse(text))
+    return sorted({(node.lineno, named(node)) for node in nodes if named(node).strip("_") in PARTICIPLES})  # type: ignore[attr-defined]
+
+
+def test_names_say_what_a_thing_is() -> None:
+    """Comprehensions' variables, keywords and attributes included."""
+    folders = (*ROOMS, "tools", "examples")
+    paths = sorted(path.relative_to(ROOT) for room in folders for path in (ROOT / room).rglob("*.py"))
+    lines = [
+        f"{path}:{line} {name}"
+        for path in paths
+        if "node_modules" not in path.parts
+        for line, name in riddles((ROOT / path).read_text(encoding="utf-8"))
+    ]
+    assert lines == [], "a noun of the field, or a verb and its object"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("found = 1", [(1, "found")]),
+        ("[one\n for one in ()]", [(1, "one"), (2, "one")]),
+        ("def _told(known): ...", [(1, "_told"), (1, "known")]),
+        ("f(kept=self.made)", [(1, "kept"), (1, "made")]),
+        ('"found"  # told', []),
+        ("foundation = {'found': 1}", []),
+    ],
+)
+def test_participles_are_recognised(text: str, expected: list[tuple[int, str]]) -> None:
+    assert riddles(text) == expected
 
 
 def test_every_package_says_what_is_in_it() -> None:

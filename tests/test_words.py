@@ -150,7 +150,7 @@ GIVEN_UP = (
     ),
     GivenUp(name(r"surprise\("), "log_likelihood_ratio", CODE),
     # Settings and options
-    GivenUp(r"\.model_copy\(", "changed(), which refuses names that there are not", CODE),
+    GivenUp(r"\.model_copy\(", "changed(), which refuses unknown names", CODE),
     GivenUp(setting("experiment", "borne_clicks", "borne_orders", "borne_revenue"), "tolerated_loss_*"),
     GivenUp(setting("experiment", "before_ms"), "pre_period_since_ms"),
     GivenUp(setting("layouts", "life_ms"), "ttl_ms"),

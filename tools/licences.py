@@ -1,6 +1,6 @@
 """Write THIRD_PARTY.md: under which licence each package of constraints.txt is; `make generated`.
 
-What a package says of itself is read where it is installed, or lies unpacked in a folder that is named as well.
+What a package says of itself is read where it is installed, or is unpacked in a folder that is named as well.
 Of others the row that is there stays, as long as it is of the same version.
 """
 
@@ -28,7 +28,7 @@ what another package brings. `make generated` writes this page.
 """
 
 IN_ITS_FILE = {"bytewax": "Apache-2.0"}
-"""Licences that a package tells in a file of its own alone, looked up by hand."""
+"""Licences that a package states in a file of its own alone, looked up by hand."""
 
 LONGEST = 60
 """Characters of a licence's name; what is longer is its text."""
@@ -39,40 +39,47 @@ def name_of(requirement: str) -> str:
     return re.sub(r"[-_.]+", "-", re.split(r"[\[<>=; ]", requirement)[0]).lower()
 
 
-def asked_for() -> dict[str, list[str]]:
+def users_by_package() -> dict[str, list[str]]:
     """Who asks for a package: `reshelf`, or the extras of it and of the measurements."""
-    found: dict[str, list[str]] = {}
+    users: dict[str, list[str]] = {}
     for folder in (ROOT, ROOT / "bench"):
         project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
         groups = {project["name"]: project["dependencies"], **project["optional-dependencies"]}
         for group, requirements in groups.items():
             for requirement in requirements:
-                found.setdefault(name_of(requirement), []).append(group)
-    return found
+                users.setdefault(name_of(requirement), []).append(group)
+    return users
 
 
 def licence(about: PackageMetadata) -> str:
     """What a package says of its licence, in few words; empty where it says nothing."""
     if expressions := about.get_all("License-Expression"):
         return str(expressions[0])
-    told = "".join(about.get_all("License") or []).strip()
-    if told and "\n" not in told and len(told) <= LONGEST:
-        return told
+    text = "".join(about.get_all("License") or []).strip()
+    if text and "\n" not in text and len(text) <= LONGEST:
+        return text
     kinds = [line.split(" :: ")[-1] for line in about.get_all("Classifier") or [] if line.startswith("License :: ")]
     return " or ".join(kinds) or IN_ITS_FILE.get(name_of(about["Name"]), "")
 
 
 def rows(pinned: Sequence[str], before: Mapping[str, str], folders: Sequence[str]) -> Iterator[str]:
     """A row for each line of constraints; raises LookupError for what is neither here nor in the rows before."""
-    here = {name_of(one.metadata["Name"]): one for one in distributions(path=[*folders, *sys.path])}
-    users = asked_for()
+    here = {
+        name_of(distribution.metadata["Name"]): distribution
+        for distribution in distributions(path=[*folders, *sys.path])
+    }
+    users = users_by_package()
     for line in pinned:
         package, _, version = line.partition("==")
-        found = here.get(name_of(package))
-        told = licence(found.metadata) if found and found.version.partition("+")[0] == version else before.get(line, "")
-        if not told:
+        package_distribution = here.get(name_of(package))
+        text = (
+            licence(package_distribution.metadata)
+            if package_distribution and package_distribution.version.partition("+")[0] == version
+            else before.get(line, "")
+        )
+        if not text:
             raise LookupError(f"{line} says no licence, or is not installed: install it, or name a folder that has it.")
-        yield f"| {package} | {version} | {told} | {', '.join(users.get(name_of(package), []))} |"
+        yield f"| {package} | {version} | {text} | {', '.join(users.get(name_of(package), []))} |"
 
 
 def written(before: str, folders: Sequence[str] = ()) -> str:
@@ -80,7 +87,13 @@ def written(before: str, folders: Sequence[str] = ()) -> str:
     table = re.findall(r"^\| (\S+) \| (\S+) \| (.+?) \| .*\|$", before, re.MULTILINE)
     text = (ROOT / "constraints.txt").read_text(encoding="utf-8")
     pinned = [line for line in text.splitlines() if not line.startswith("#")]
-    return HEAD + "\n".join(rows(pinned, {f"{name}=={version}": told for name, version, told in table}, folders)) + "\n"
+    return (
+        HEAD
+        + "\n".join(
+            rows(pinned, {f"{name}=={version}": licence_text for name, version, licence_text in table}, folders)
+        )
+        + "\n"
+    )
 
 
 if __name__ == "__main__":

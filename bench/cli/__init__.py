@@ -1,14 +1,15 @@
 """`reshelf bench`: measurements that anyone can run again.
 
-- `console`: `reshelf bench console`: what the Arms page takes of a processor
-- `decisions`: `reshelf bench decisions`: what is lost until it is learned what sells, beside other
-  libraries
+- `console`: `reshelf bench console`: how much of a processor the Arms page takes
+- `decisions`: `reshelf bench decisions`: how many clicks are lost while learning, compared with
+  other libraries
 - `edge`: `reshelf bench edge`: layouts a second over HTTP
-- `encode`: `reshelf bench encode`: texts a second, beside sentence-transformers; or a stream of
-  item updates
+- `encode`: `reshelf bench encode`: texts a second, compared with sentence-transformers; or a
+  stream of item updates
 - `latency`: `reshelf bench latency`: how soon a click is in a layout
-- `layout`: `reshelf bench layout`: one layout with all rules on
-- `ope`: `reshelf bench ope`: whether the intervals of evaluation and experiments keep their word
+- `layout`: `reshelf bench layout`: how long one layout takes with all rules
+- `ope`: `reshelf bench ope`: whether the intervals of evaluations and experiments are right as often
+  as they claim
 - `pipeline`: `reshelf bench pipeline`: events per second from the log into the state
 - `renderer`: `reshelf bench renderer`: what a page renderer pays for a layout
 - `replay`: `reshelf bench replay`: how fast the state is rebuilt from the log
@@ -38,9 +39,14 @@ __all__ = ["bench"]
 
 @click.group()
 def bench() -> None:
-    """Measure how fast Reshelf is on this machine.
+    """Measure how fast Reshelf is, and how well it decides, on this machine.
 
-    Each measurement warms up first and answers with medians over its rounds.
+    Each measurement warms up first, and reports medians over its rounds where it has
+    rounds.  Most take a minute or two with their defaults; the help of those that take
+    longer says how long.  With --broker a measurement starts its own servers, so that
+    nothing else on the machine is touched.
+
+    Example: reshelf bench renderer
     """
 
 

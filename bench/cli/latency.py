@@ -18,17 +18,38 @@ KEPT_UP = 0.98
 
 @click.command()
 @own_servers
-@click.option("--rate", type=AT_LEAST_ONE, multiple=True, default=(1_000, 5_000, 20_000), show_default=True)
-@click.option("--seconds", type=click.FloatRange(min=0.1), default=15.0, show_default=True, help="What counts.")
 @click.option(
-    "--warm-up", type=click.FloatRange(min=0), default=5.0, show_default=True, help="Seconds before, each time."
+    "--rate",
+    type=AT_LEAST_ONE,
+    multiple=True,
+    default=(1_000, 5_000, 20_000),
+    show_default=True,
+    help="How many events are sent a second.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0.1),
+    default=15.0,
+    show_default=True,
+    help="How many seconds of each round count.",
+)
+@click.option(
+    "--warm-up",
+    type=click.FloatRange(min=0),
+    default=5.0,
+    show_default=True,
+    help="How many seconds each round warms up before it counts.",
 )
 @rounds
-@click.option("--pages", type=AT_LEAST_ONE, default=20, show_default=True, help="Declared pages.")
-@click.option("--segments", type=AT_LEAST_ONE, default=10, show_default=True, help="Segments of each page.")
-@click.option("--items", type=click.IntRange(1, 10_000), default=300, show_default=True, help="Candidates of a page.")
-@click.option("--slots", type=SLOTS, default=12, show_default=True, help="Slots of a page.")
-@click.option("--variants", type=click.IntRange(1, 256), default=16, show_default=True, help="Slates of a layout.")
+@click.option("--pages", type=AT_LEAST_ONE, default=20, show_default=True, help="How many pages there are.")
+@click.option("--segments", type=AT_LEAST_ONE, default=10, show_default=True, help="How many segments each page has.")
+@click.option(
+    "--items", type=click.IntRange(1, 10_000), default=300, show_default=True, help="How many candidates a page has."
+)
+@click.option("--slots", type=SLOTS, default=12, show_default=True, help="How many slots a page has.")
+@click.option(
+    "--variants", type=click.IntRange(1, 256), default=16, show_default=True, help="How many slates a layout has."
+)
 @click.pass_obj
 def latency(
     front: Front,
@@ -42,16 +63,18 @@ def latency(
     slots: int,
     variants: int,
 ) -> None:
-    """Milliseconds from a click to a layout that reflects it, at each RATE of events a second.
+    """Measure how long a click takes to be reflected in a layout, at each rate of events.
 
-    One learner and one layout worker run as processes; 19 of 20 events are
-    impressions of one slot, the others clicks, spread evenly over pages and segments.
-    Rates take turns, and each warms up before it counts.  A click that is in no layout
-    after 5 s is counted as unseen, and as 5 s in the figures.  Clicks after which the
-    layout was composed and found to be as it was are counted apart.  The second line is
-    where the time went: until the key was asked for, its turn came, its counts were read,
-    its layout was composed, and a renderer had it.  Topics and state are the measurement's
-    own, and are deleted afterwards.
+    One learner and one layout worker run as processes; 19 of 20 events are impressions of
+    one slot, the others clicks, spread evenly over pages and segments.  Rates take turns,
+    and each warms up before it counts.  With the defaults that takes about four minutes.
+
+    The first line of a rate has the median and the 99 % quantile in milliseconds.  A click
+    that is in no layout after 5 s is counted as unseen, and as 5 s in the figures.  Clicks
+    that left their layout unchanged are counted apart.  The second line shows where the
+    time went: until the key was requested, its turn came, its counts were read, its layout
+    was composed, and a renderer had it.  Topics and state are the measurement's own, and
+    are deleted afterwards.
 
     Example: reshelf bench latency --broker embedded --rate 1000
     """
@@ -62,17 +85,17 @@ def latency(
 
     order = Options(tuple(dict.fromkeys(rate)), seconds, warm_up, rounds)
     shop = Shop(pages, segments, items, slots, variants)
-    found = measure(front.settings, shop, order, leave_clean=not front.embedded)
-    content = {"machine": machine(), "broker": broker(front), "rates": [asdict(one) for one in found]}
-    front.answer(content, "\n".join(_line(one) for one in found))
+    results = measure(front.settings, shop, order, leave_clean=not front.embedded)
+    content = {"machine": machine(), "broker": broker(front), "rates": [asdict(result) for result in results]}
+    front.answer(content, "\n".join(_line(result) for result in results))
 
 
-def _line(one: Latency) -> str:
-    behind = f"; reached {one.reached_per_s:,.0f}/s only" if one.reached_per_s < KEPT_UP * one.events_per_s else ""
-    stages = ", ".join(f"{name} {p50:,.0f} / {p99:,.0f}" for name, (p50, p99) in one.stages_ms.items())
+def _line(rate: Latency) -> str:
+    behind = f"; reached {rate.reached_per_s:,.0f}/s only" if rate.reached_per_s < KEPT_UP * rate.events_per_s else ""
+    stages = ", ".join(f"{name} {p50:,.0f} / {p99:,.0f}" for name, (p50, p99) in rate.stages_ms.items())
     return (
-        f"{one.events_per_s:>6,} events/s: click to layout {one.p50_ms:,.0f} / {one.p99_ms:,.0f} ms (p50 / p99), "
-        f"{one.max_ms:,.0f} ms at most; of {one.clicks:,} clicks {one.unchanged:,} changed no layout, "
-        f"{one.unseen:,} were unseen; {one.composed_per_s:,.0f} layouts/s; "
-        f"CPU of learner {one.learner_cpu:.0f} %, of layouts {one.layouts_cpu:.0f} %{behind}\n    {stages}"
+        f"{rate.events_per_s:>6,} events/s: click to layout {rate.p50_ms:,.0f} / {rate.p99_ms:,.0f} ms (p50 / p99), "
+        f"{rate.max_ms:,.0f} ms at most; of {rate.clicks:,} clicks {rate.unchanged:,} changed no layout, "
+        f"{rate.unseen:,} were unseen; {rate.composed_per_s:,.0f} layouts/s; "
+        f"CPU of learner {rate.learner_cpu:.0f} %, of layouts {rate.layouts_cpu:.0f} %{behind}\n    {stages}"
     )

@@ -1,4 +1,4 @@
-"""`reshelf bench ope`: whether the intervals of evaluation and experiments keep their word."""
+"""`reshelf bench ope`: whether the intervals of evaluations and experiments are right as often as they claim."""
 
 from __future__ import annotations
 
@@ -18,19 +18,29 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--logs", type=AT_LEAST_ONE, default=1_000, show_default=True, help="Simulated logs, and experiments.")
-@click.option("--variants", type=click.IntRange(1, 256), default=16, show_default=True, help="Slates of a layout.")
 @click.option(
-    "--exploration-slates", type=click.IntRange(0, 128), default=0, show_default=True, help="Uniform ones beside them."
+    "--logs", type=AT_LEAST_ONE, default=1_000, show_default=True, help="How many logs, and experiments, are simulated."
 )
-@click.option("--views", type=AT_LEAST_ONE, default=12_000, show_default=True, help="Page views of each log.")
-@click.option("--looks", type=AT_LEAST_ONE, default=60, show_default=True, help="Looks at each experiment.")
-@click.option("--seed", type=int, default=1, show_default=True)
+@click.option(
+    "--variants", type=click.IntRange(1, 256), default=16, show_default=True, help="How many slates a layout has."
+)
+@click.option(
+    "--exploration-slates",
+    type=click.IntRange(0, 128),
+    default=0,
+    show_default=True,
+    help="How many uniform slates are added.",
+)
+@click.option("--views", type=AT_LEAST_ONE, default=12_000, show_default=True, help="How many page views each log has.")
+@click.option(
+    "--analyses", type=AT_LEAST_ONE, default=60, show_default=True, help="How often each experiment is analysed."
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the random numbers.")
 @click.option(
     "--open-bandit",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Folder of the Open Bandit Dataset: value each of its policies from the log of the other, too.",
+    help="Folder of the Open Bandit Dataset; each of its two policies is then evaluated from the log of the other.",
 )
 @click.pass_obj
 def ope(
@@ -39,14 +49,19 @@ def ope(
     variants: int,
     exploration_slates: int,
     views: int,
-    looks: int,
+    analyses: int,
     seed: int,
     open_bandit: Path | None,
 ) -> None:
-    """Coverage of 95 % intervals over simulated logs of our layouts, and false alarms of who always looks.
+    """Check how often 95 % intervals of evaluations and experiments are right, on simulated logs.
 
-    Needs neither broker nor Redis.  The targets are near the policy that is served,
-    but for the last.  Widths are beside those of a log that the target served itself.
+    For each log, policies are evaluated and compared with their true value: `coverage` is
+    the share of intervals that hold it, and should be about 95 %.  `refused` is the share
+    of evaluations that the log cannot support, and `width` compares intervals with those of
+    a log that the policy served itself.  `false alarms` is the share of experiments without
+    any effect in which at least one of the repeated analyses reports one; it should be at
+    most 5 %.  It needs neither broker nor Redis.  A log takes up to half a minute, so the
+    default of 1,000 takes hours of one core.
 
     Example: reshelf bench ope --logs 20
     """
@@ -54,25 +69,25 @@ def ope(
     from bench.evaluation.estimates import Plan
     from bench.evaluation.open_bandit import swapped
 
-    both_ways = [_swapped(one) for one in swapped(open_bandit)] if open_bandit else []
+    both_ways = [_swapped(pair) for pair in swapped(open_bandit)] if open_bandit else []
 
     plan = Plan(variants=variants, exploration_slates=exploration_slates, views=views)
     with _progress("logs", logs) as advance:
-        told = summary(coverage(logs, seed, plan, advance))
+        figures = summary(coverage(logs, seed, plan, advance))
     with _progress("experiments", logs) as advance:
-        alarms = false_alarms(logs, looks, seed, advance)
+        alarms = false_alarms(logs, analyses, seed, advance)
     content = {"machine": machine(), "logs": logs, "variants": variants, "exploration_slates": exploration_slates}
-    content |= {**told, "false_alarm_rate": max(alarms.values()), "false_alarms": alarms, "looks": looks}
+    content |= {**figures, "false_alarm_rate": max(alarms.values()), "false_alarms": alarms, "looks": analyses}
     content |= {"open_bandit": both_ways} if open_bandit else {}
     front.answer(content, _text(content))
 
 
-def _swapped(one: Swapped) -> dict[str, Any]:
+def _swapped(log: Swapped) -> dict[str, Any]:
     estimates = [
-        {"estimator": found.estimator, "value": found.value, "low": found.low, "high": found.high}
-        for found in one.estimates
+        {"estimator": estimate.estimator, "value": estimate.value, "low": estimate.low, "high": estimate.high}
+        for estimate in log.estimates
     ]
-    return {"logged": one.logged, "target": one.target, **one.own._asdict(), "estimates": estimates, "agree": one.agree}
+    return {"logged": log.logged, "target": log.target, **log.own._asdict(), "estimates": estimates, "agree": log.agree}
 
 
 def _text(content: dict[str, Any]) -> str:
@@ -80,15 +95,16 @@ def _text(content: dict[str, Any]) -> str:
         f"coverage of clicks {content['coverage_click']:.1%}, of revenue {content['coverage_revenue']:.1%}, "
         f"refused {content['refusal_rate']:.1%}, false alarms {content['false_alarm_rate']:.1%}",
         *(
-            f"  {one['policy']} {one['exploration']} {one['reward']} {one['estimator']}: coverage {one['coverage']}, "
-            f"refused {one['refusal_rate']}, lacking {one['lacking']}, width {one['width_to_on_policy']}"
-            for one in content["targets"]
+            f"  {row['policy']} {row['exploration']} {row['reward']} {row['estimator']}: coverage {row['coverage']}, "
+            f"refused {row['refusal_rate']}, lacking {row['lacking']}, width {row['width_to_on_policy']}"
+            for row in content["targets"]
         ),
         *(
-            f"  Open Bandit, {one['target']} from the log of {one['logged']}: {found['estimator']} "
-            f"{found['value']:.2%} ({found['low']:.2%} to {found['high']:.2%}), own click rate {one['value']:.2%}"
-            for one in content.get("open_bandit", ())
-            for found in one["estimates"]
+            f"  Open Bandit, {row['target']} from the log of {row['logged']}: {estimate['estimator']} "
+            f"{estimate['value']:.2%} ({estimate['low']:.2%} to {estimate['high']:.2%}), "
+            f"own click rate {row['value']:.2%}"
+            for row in content.get("open_bandit", ())
+            for estimate in row["estimates"]
         ),
     ]
     return "\n".join(lines)

@@ -17,19 +17,26 @@ PEERS = ("python", "bare", "faust_take", "faust", "quix", "bytewax")
 
 @click.command()
 @own_servers
-@click.option("--events", type=AT_LEAST_ONE, default=400_000, show_default=True, help="Events in the log.")
+@click.option("--events", type=AT_LEAST_ONE, default=400_000, show_default=True, help="How many events the log has.")
 @rounds
-@click.option("--slots", type=SLOTS, default=(1, 12), multiple=True, show_default=True, help="Slots of an event.")
+@click.option(
+    "--slots", type=SLOTS, default=(1, 12), multiple=True, show_default=True, help="How many slots an event has."
+)
 @click.option(
     "--peers",
     type=click.Choice([*PEERS, "all", "none"]),
     default=("bare",),
     multiple=True,
     show_default=True,
-    help="Who does the same job beside it: python is Reshelf with nothing compiled; `make bench` installs the others.",
+    help="Who does the same job for comparison; `python` is Reshelf uncompiled, and `make bench` installs the others.",
 )
 @click.option(
-    "--workers", type=AT_LEAST_ONE, default=(1,), multiple=True, show_default=True, help="Learners at the same time."
+    "--workers",
+    type=AT_LEAST_ONE,
+    default=(1,),
+    multiple=True,
+    show_default=True,
+    help="How many learners run at the same time.",
 )
 @click.pass_obj
 def pipeline(
@@ -40,26 +47,28 @@ def pipeline(
     peers: tuple[str, ...],
     workers: tuple[int, ...],
 ) -> None:
-    """Events per second from the log into the state, by learners with everything on.
+    """Measure how many events a second learners bring from the log into the state.
 
-    Options may be repeated. Give it a broker and Redis of its own (or --embedded):
-    it writes to topics of its own there.
+    Everything is switched on, as in production.  Each contender is timed over the same log;
+    the figures are events a second, and how many times as many as the contender Reshelf
+    takes in.  A run takes a few minutes, more with slow peers.  It writes to topics of its
+    own, but wants a broker and Redis that nobody else uses: --broker starts them.
 
     Example: reshelf bench pipeline --broker embedded --peers none
     """
     from bench.events.pipeline import measure
 
     chosen = _chosen(peers)
-    found = []
+    results = []
     for size in slots:
         own = with_own_topics(front.settings, f"bench-{size}")
-        found.append(measure(own, events, size, rounds, chosen, sorted(set(workers)), _say))
+        results.append(measure(own, events, size, rounds, chosen, sorted(set(workers)), _say))
     content: dict[str, Any] = {
         "machine": machine(),
         "broker": broker(front),
-        "pipeline": [_plain(one) for one in found],
+        "pipeline": [_plain(result) for result in results],
     }
-    front.answer(content | _one_slot_ratios(found), "\n".join(map(_text, found)))
+    front.answer(content | _one_slot_ratios(results), "\n".join(map(_text, results)))
 
 
 def _chosen(peers: tuple[str, ...]) -> list[str]:
@@ -72,25 +81,25 @@ def _say(text: str) -> None:
     click.echo(text, err=True)
 
 
-def _plain(found: Pipeline) -> dict[str, Any]:
+def _plain(result: Pipeline) -> dict[str, Any]:
     from dataclasses import asdict
 
-    speed = {"events_per_s": found.events_per_s, "slot_impressions_per_s": found.slot_impressions_per_s}
-    return asdict(found) | speed | {"ratios": found.ratios()}
+    speed = {"events_per_s": result.events_per_s, "slot_impressions_per_s": result.slot_impressions_per_s}
+    return asdict(result) | speed | {"ratios": result.ratios()}
 
 
-def _one_slot_ratios(found: list[Pipeline]) -> dict[str, float]:
+def _one_slot_ratios(results: list[Pipeline]) -> dict[str, float]:
     names = {"bare": "bare_loop"}
-    ratios = {name: ratio for one in found if one.slots == 1 for name, ratio in one.ratios().items()}
+    ratios = {name: ratio for result in results if result.slots == 1 for name, ratio in result.ratios().items()}
     keys = {f"one_slot_ratio_to_{names.get(name, name)}": ratio for name, ratio in ratios.items()}
-    return keys | {"slot_impressions_per_s": max(one.slot_impressions_per_s for one in found)}
+    return keys | {"slot_impressions_per_s": max(result.slot_impressions_per_s for result in results)}
 
 
-def _text(found: Pipeline) -> str:
-    head = f"{found.slots} slots, {found.bytes_per_event} bytes: {found.slot_impressions_per_s:,} slot impressions/s"
-    rows = [f"  {name:<18}{rate:>10,} events/s" for name, rate in found.rates.items()]
-    ratios = found.ratios()
+def _text(result: Pipeline) -> str:
+    head = f"{result.slots} slots, {result.bytes_per_event} bytes: {result.slot_impressions_per_s:,} slot impressions/s"
+    rows = [f"  {name:<18}{rate:>10,} events/s" for name, rate in result.rates.items()]
+    ratios = result.ratios()
     rows = [
-        row + (f"   x{ratios[name]}" if name in ratios else "") for row, name in zip(rows, found.rates, strict=True)
+        row + (f"   x{ratios[name]}" if name in ratios else "") for row, name in zip(rows, result.rates, strict=True)
     ]
     return "\n".join([head, *rows])

@@ -10,14 +10,18 @@ from reshelf.cli.front import AT_LEAST_ONE, Front
 
 @click.command()
 @own_servers
-@click.option("--events", type=AT_LEAST_ONE, default=1_000_000, show_default=True, help="Events in the log.")
+@click.option("--events", type=AT_LEAST_ONE, default=1_000_000, show_default=True, help="How many events the log has.")
 @rounds
-@click.option("--slots", type=SLOTS, default=(1, 12), multiple=True, show_default=True, help="Slots of an event.")
+@click.option(
+    "--slots", type=SLOTS, default=(1, 12), multiple=True, show_default=True, help="How many slots an event has."
+)
 @click.pass_obj
 def replay(front: Front, events: int, rounds: int, slots: tuple[int, ...]) -> None:
-    """Events per second from a whole topic into a fresh namespace, as `reshelf replay` does it.
+    """Measure how many events a second are replayed from a whole topic into a new namespace.
 
-    Give it a broker and Redis of its own: it writes to topics of its own there.
+    It does what `reshelf replay` does after state was lost; a month of events divided by
+    the figure is how long that takes.  A run takes a minute or two.  It writes to topics
+    of its own, but wants a broker and Redis that nobody else uses: --broker starts them.
 
     Example: reshelf bench replay --broker embedded
     """
@@ -25,13 +29,13 @@ def replay(front: Front, events: int, rounds: int, slots: tuple[int, ...]) -> No
 
     from bench.events.replay import measure
 
-    found = []
+    results = []
     for size in slots:
         own = with_own_topics(front.settings, f"replay-{size}")
-        found.append(measure(own, events, size, rounds, lambda text: click.echo(text, err=True)))
+        results.append(measure(own, events, size, rounds, lambda text: click.echo(text, err=True)))
     lines = [
-        f"{one.slots:>3} slots: {one.events_per_s:,} events/s, {one.slot_impressions_per_s:,} slot impressions/s"
-        for one in found
+        f"{row.slots:>3} slots: {row.events_per_s:,} events/s, {row.slot_impressions_per_s:,} slot impressions/s"
+        for row in results
     ]
-    content = {"machine": machine(), "broker": broker(front), "replay": [asdict(one) for one in found]}
+    content = {"machine": machine(), "broker": broker(front), "replay": [asdict(row) for row in results]}
     front.answer(content, "\n".join(lines))

@@ -14,21 +14,39 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--keys", type=AT_LEAST_ONE, multiple=True, default=(10, 1_000, 10_000), show_default=True)
-@click.option("--items", type=AT_LEAST_ONE, multiple=True, default=(100, 1_000, 10_000), show_default=True)
-@click.option("--slots", type=SLOTS, multiple=True, default=(3, 12, 24), show_default=True)
-@click.option("--events", type=AT_LEAST_ONE, default=5_000, show_default=True, help="Events of each round.")
+@click.option(
+    "--keys",
+    type=AT_LEAST_ONE,
+    multiple=True,
+    default=(10, 1_000, 10_000),
+    show_default=True,
+    help="How many keys there are.",
+)
+@click.option(
+    "--items",
+    type=AT_LEAST_ONE,
+    multiple=True,
+    default=(100, 1_000, 10_000),
+    show_default=True,
+    help="How many items a page has.",
+)
+@click.option(
+    "--slots", type=SLOTS, multiple=True, default=(3, 12, 24), show_default=True, help="How many slots a page has."
+)
+@click.option("--events", type=AT_LEAST_ONE, default=5_000, show_default=True, help="How many events each round has.")
 @rounds
 @click.pass_obj
 def scale(
     front: Front, keys: tuple[int, ...], items: tuple[int, ...], slots: tuple[int, ...], events: int, rounds: int
 ) -> None:
-    """How the cost of an event, the bytes in Redis and the time for a layout grow with keys, items and slots.
+    """Measure how costs grow with the numbers of keys, items and slots.
 
-    It starts a Redis of its own and needs no broker. Keys are measured with 100
-    items in 12 slots, items with 12 slots, slots with 1,000 items; sizes may be repeated.
+    The figures are the time for an event, the bytes in Redis and the time for a layout.
+    Keys are measured with 100 items in 12 slots, items with 12 slots, and slots with 1,000
+    items.  Sizes may be repeated.  A run takes a few minutes; it starts a Redis of its own
+    and needs no broker.
 
-    Example: reshelf bench scale
+    Example: reshelf bench scale --keys 10 --keys 1000
     """
     import asyncio
 

@@ -10,17 +10,19 @@ from reshelf.cli.front import AT_LEAST_ONE, Front
 
 @click.command()
 @own_servers
-@click.option("--slots", type=SLOTS, default=(1, 12), multiple=True, show_default=True, help="Slots of an event.")
-@click.option("--events", type=AT_LEAST_ONE, default=100_000, show_default=True, help="Events in the log.")
+@click.option(
+    "--slots", type=SLOTS, default=(1, 12), multiple=True, show_default=True, help="How many slots an event has."
+)
+@click.option("--events", type=AT_LEAST_ONE, default=100_000, show_default=True, help="How many events the log has.")
 @click.pass_obj
 def stages(front: Front, slots: tuple[int, ...], events: int) -> None:
-    """Microseconds for an event in each step from the log to the state.
+    """Measure how many microseconds each step from the log to the state takes for one event.
 
-    The ratios compare the compiled fold with itself: the time of a plain event divided
-    by that of one on a page called häuser that has a field of its producer's own, in
-    UTF-8 (unicode_ratio) or with escapes (escaped_ratio).
-
-    Give it a broker and Redis of its own: it writes to topics of its own there.
+    There is a column for each number of slots.  The ratios compare the compiled fold with
+    itself: the time of a plain event divided by that of one on a page called häuser that
+    has a field of its producer's own, in UTF-8 (unicode_ratio) or with escapes
+    (escaped_ratio).  A run takes some minutes.  It writes to topics of its own, but wants
+    a broker and Redis that nobody else uses: --broker starts them.
 
     Example: reshelf bench stages --broker embedded
     """
@@ -31,18 +33,19 @@ def stages(front: Front, slots: tuple[int, ...], events: int) -> None:
     from bench.events.log import fill
     from bench.events.stages import measure
 
-    found, ratios = {}, {}
+    by_size, ratios = {}, {}
     for size in slots:
         own = with_own_topics(front.settings, f"stages-{size}")
         fill(own.kafka, events, size, seed=size)
-        found[size] = asyncio.run(measure(own.changed(redis={"namespace": f"stages-{size}"}), events))
+        by_size[size] = asyncio.run(measure(own.changed(redis={"namespace": f"stages-{size}"}), events))
         ratios[size] = measure_paths(own, events, size)
     content = [
-        {"slots": size, "stages": [asdict(one) for one in rows], **asdict(ratios[size])} for size, rows in found.items()
+        {"slots": size, "stages": [asdict(stage) for stage in rows], **asdict(ratios[size])}
+        for size, rows in by_size.items()
     ]
     worst = asdict(worst_of(ratios.values()))
-    lines = [f"{'':<34}" + "".join(f"{size:>4} slots" for size in found)]
-    for rows in zip(*found.values(), strict=True):
-        lines.append(f"{rows[0].name:<34}" + "".join(f"{one.us:>10.2f}" for one in rows))
+    lines = [f"{'':<34}" + "".join(f"{size:>4} slots" for size in by_size)]
+    for rows in zip(*by_size.values(), strict=True):
+        lines.append(f"{rows[0].name:<34}" + "".join(f"{stage.us:>10.2f}" for stage in rows))
     lines += [f"{name}, the worst of these: {ratio}" for name, ratio in worst.items() if ratio is not None]
     front.answer({"machine": machine(), "broker": broker(front), "events": content, **worst}, "\n".join(lines))

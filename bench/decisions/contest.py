@@ -65,7 +65,7 @@ def run(entry: Entry, seed: int, checkpoints: tuple[int, ...]) -> Run:
 
     def look() -> None:
         covered.append(coverage(shop, ours))
-        flicker.append(watched.told())
+        flicker.append(watched.summary())
 
     course = race(shop, watched, checkpoints, entry.delay, look)
     return Run(*course, covered=tuple(covered), flicker=tuple(flicker))
@@ -88,8 +88,8 @@ def runs(
     done: Callable[[], None] = lambda: None,
 ) -> dict[tuple[Entry, int], Run]:
     """All tasks, in parallel processes; `done` is called after each."""
-    found = mapped(partial(_run, checkpoints=checkpoints), tasks, processes, done)
-    return dict(zip(tasks, found, strict=True))
+    results = mapped(partial(_run, checkpoints=checkpoints), tasks, processes, done)
+    return dict(zip(tasks, results, strict=True))
 
 
 def _run(task: tuple[Entry, int], checkpoints: tuple[int, ...]) -> Run:
@@ -118,9 +118,9 @@ def best_settings(tuned: Mapping[tuple[Entry, int], Run]) -> dict[Entry, tuple[i
     return chosen
 
 
-def mean_regret(found: Mapping[tuple[Entry, int], Run]) -> dict[Entry, Floats]:
+def mean_regret(raced: Mapping[tuple[Entry, int], Run]) -> dict[Entry, Floats]:
     """Mean regret over seeds at each checkpoint."""
-    entries = dict.fromkeys(entry for entry, _ in found)
+    entries = dict.fromkeys(entry for entry, _ in raced)
     return {
-        entry: np.mean([one.regret for (other, _), one in found.items() if other == entry], axis=0) for entry in entries
+        entry: np.mean([run.regret for (other, _), run in raced.items() if other == entry], axis=0) for entry in entries
     }

@@ -6,7 +6,7 @@ import numpy as np
 
 from bench.decisions.trials import Feed, Options, cells
 from policy.arrays import Indices
-from policy.simulation.shop import Offer, Seen, Shape
+from policy.simulation.shop import Feedback, Offer, Shape
 
 VARIANTS = 16
 
@@ -19,9 +19,9 @@ class MostPopular:
         self._prior = options["trials"]
         self._tries, self._clicks = np.zeros(0), np.zeros(0)
 
-    def observe(self, seen: Seen) -> None:
+    def observe(self, feedback: Feedback) -> None:
         """See `Learner`."""
-        counted = cells(self._feed.trials(seen))
+        counted = cells(self._feed.trials(feedback))
         self._widen(int(counted.rows.max(initial=-1)) + 1)
         np.add.at(self._tries, counted.rows, counted.tries)
         np.add.at(self._clicks, counted.rows, counted.clicks)
@@ -29,8 +29,8 @@ class MostPopular:
     def slates(self, offer: Offer) -> Indices:
         """See `Learner`."""
         self._widen(int(offer.rows.max()) + 1)
-        usual = (self._clicks.sum() + 1.0) / (self._tries.sum() + 50.0)
-        rates = (self._clicks + usual * self._prior) / (self._tries + self._prior)
+        default = (self._clicks.sum() + 1.0) / (self._tries.sum() + 50.0)
+        rates = (self._clicks + default * self._prior) / (self._tries + self._prior)
         scores = np.broadcast_to(rates[offer.rows], (self._feed.shape.segments, 1, len(offer.rows)))
         return self._feed.placed(scores, offer)
 
@@ -47,9 +47,9 @@ class EpsilonGreedy:
         self._epsilon, self._prior = options["epsilon"], options["trials"]
         self._counts = np.zeros((2, shape.segments, 0))
 
-    def observe(self, seen: Seen) -> None:
+    def observe(self, feedback: Feedback) -> None:
         """See `Learner`."""
-        counted = cells(self._feed.trials(seen))
+        counted = cells(self._feed.trials(feedback))
         self._widen(int(counted.rows.max(initial=-1)) + 1)
         np.add.at(self._counts[0], (counted.segments, counted.rows), counted.tries)
         np.add.at(self._counts[1], (counted.segments, counted.rows), counted.clicks)
@@ -58,8 +58,8 @@ class EpsilonGreedy:
         """See `Learner`."""
         self._widen(int(offer.rows.max()) + 1)
         tries, clicks = self._counts
-        usual = (clicks.sum() + 1.0) / (tries.sum() + 50.0)
-        rates = ((clicks + usual * self._prior) / (tries + self._prior))[:, None, offer.rows]
+        default = (clicks.sum() + 1.0) / (tries.sum() + 50.0)
+        rates = ((clicks + default * self._prior) / (tries + self._prior))[:, None, offer.rows]
         shape = (len(tries), VARIANTS, len(offer.rows))
         slates = self._feed.placed(np.broadcast_to(rates, shape), offer)
         rng = self._feed.rng

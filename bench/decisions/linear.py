@@ -7,7 +7,7 @@ from mabwiser.mab import MAB, LearningPolicy
 
 from bench.decisions.trials import Feed, Options
 from policy.arrays import Floats, Indices
-from policy.simulation.shop import KINDS, Offer, Seen, Shape
+from policy.simulation.shop import KINDS, Feedback, Offer, Shape
 
 VARIANTS = 4
 
@@ -29,9 +29,9 @@ class _Linear:
         """The learning policy with its settings."""
         raise NotImplementedError
 
-    def observe(self, seen: Seen) -> None:
+    def observe(self, feedback: Feedback) -> None:
         """See `Learner`."""
-        trials = self._feed.trials(seen)
+        trials = self._feed.trials(feedback)
         learn = self._bandit.partial_fit if self._fitted else self._bandit.fit
         learn(trials.segments, trials.rewards, self._contexts[trials.rows])
         self._fitted = True
@@ -44,8 +44,8 @@ class _Linear:
             return self._feed.placed(self._feed.rng.random(shape), offer)
         scores = np.empty(shape)
         for variant in range(self.variants):
-            found = self._bandit.predict_expectations(self._contexts[offer.rows])
-            scores[:, variant] = np.array([[one[segment] for one in found] for segment in range(shape[0])])
+            expectations = self._bandit.predict_expectations(self._contexts[offer.rows])
+            scores[:, variant] = np.array([[row[segment] for row in expectations] for segment in range(shape[0])])
         return self._feed.placed(scores, offer)
 
     def _meet(self, offer: Offer) -> None:

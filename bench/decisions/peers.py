@@ -21,10 +21,10 @@ class Peer(NamedTuple):
 
 
 def _grid(**values: Sequence[float]) -> list[Options]:
-    found: list[dict[str, float]] = [{}]
+    grid: list[dict[str, float]] = [{}]
     for name, several in values.items():
-        found = [{**one, name: value} for one in found for value in several]
-    return list(found)
+        grid = [{**options, name: value} for options in grid for value in several]
+    return list(grid)
 
 
 PEERS: Mapping[str, Peer] = {
@@ -44,8 +44,8 @@ PEERS: Mapping[str, Peer] = {
 
 
 def learner(name: str, shape: Shape, corrected: bool, seed: int, options: Options, *, text: bool) -> Learner:
-    """A peer that has seen nothing yet; its library is imported now."""
+    """A peer without any feedback yet; its library is imported now."""
     peer = PEERS[name]
     kind = getattr(importlib.import_module(f"bench.decisions.{peer.module}"), peer.kind)
-    made: Learner = kind(shape, corrected, seed, options, text=text)
-    return made
+    bandit: Learner = kind(shape, corrected, seed, options, text=text)
+    return bandit

@@ -8,7 +8,7 @@ from pybandits.smab import SmabBernoulli
 
 from bench.decisions.trials import Feed, Options
 from policy.arrays import Indices
-from policy.simulation.shop import Offer, Seen, Shape
+from policy.simulation.shop import Feedback, Offer, Shape
 
 VARIANTS = 4
 """Fresh draws at each update; the calls cost too much for more."""
@@ -23,9 +23,9 @@ class MabwiserSampling:
         self._seed = seed
         self._arms: set[int] = set()
 
-    def observe(self, seen: Seen) -> None:
+    def observe(self, feedback: Feedback) -> None:
         """See `Learner`."""
-        trials = self._feed.trials(seen)
+        trials = self._feed.trials(feedback)
         for segment, bandit in enumerate(self._bandits):
             here = (trials.segments == segment) & np.isin(trials.rows, sorted(self._arms))
             if here.any():
@@ -64,9 +64,9 @@ class PybanditsSampling:
         self._feed = Feed(shape, corrected, seed)
         self._bandits: list[SmabBernoulli] = []
 
-    def observe(self, seen: Seen) -> None:
+    def observe(self, feedback: Feedback) -> None:
         """See `Learner`."""
-        trials = self._feed.trials(seen)
+        trials = self._feed.trials(feedback)
         for segment, bandit in enumerate(self._bandits):
             here = trials.segments == segment
             pairs = [

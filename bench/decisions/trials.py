@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from policy.arrays import Floats, Indices
-from policy.simulation.shop import Offer, Seen, Shape
+from policy.simulation.shop import Feedback, Offer, Shape
 
 
 class Trials(NamedTuple):
@@ -24,7 +24,7 @@ class Feed:
 
     Where `corrected`, a trial without a click is kept with the chance that its slot is
     looked at, by the shop's true curve: what is left is a sample of looks.  So a peer
-    that knows no slots learns attractiveness, as well as anybody could tell it.
+    that knows no slots learns attractiveness, as well as that can be done.
     """
 
     def __init__(self, shape: Shape, corrected: bool, seed: int) -> None:
@@ -32,11 +32,11 @@ class Feed:
         self.rng = np.random.default_rng([seed, 1])
         self.curve = shape.click_model().curve if corrected else np.ones(shape.slots)
 
-    def trials(self, seen: Seen) -> Trials:
+    def trials(self, feedback: Feedback) -> Trials:
         """The trials of a batch, in the order of page views."""
-        kept = seen.clicked | (self.rng.random(seen.clicked.shape) < self.curve)
-        segments = np.broadcast_to(seen.segments[:, None], kept.shape)
-        return Trials(segments[kept], seen.shown[kept], seen.clicked[kept].astype(np.intp))
+        examined = feedback.clicked | (self.rng.random(feedback.clicked.shape) < self.curve)
+        segments = np.broadcast_to(feedback.segments[:, None], examined.shape)
+        return Trials(segments[examined], feedback.slates[examined], feedback.clicked[examined].astype(np.intp))
 
     def placed(self, scores: Floats, offer: Offer) -> Indices:
         """Slates, int[G, V, S], from scores [G, V, A] of the offer's items: the best where most is looked at.

@@ -12,7 +12,7 @@ from vowpalwabbit import Workspace
 
 from bench.decisions.trials import Feed, Options, cells
 from policy.arrays import Indices
-from policy.simulation.shop import Offer, Seen, Shape
+from policy.simulation.shop import Feedback, Offer, Shape
 
 VARIANTS = 16
 CROSSED = "-q si -q sc -q sv --quiet -b 20"
@@ -23,8 +23,8 @@ class _Vowpal:
 
     def __init__(self, shape: Shape, corrected: bool, seed: int, options: Options, *, text: bool) -> None:
         self._feed = Feed(shape, corrected, seed)
-        given = " ".join(f"--{name} {value}" for name, value in options.items())
-        self._workspace = Workspace(f"{self.kind} {CROSSED} --random_seed {seed + 1} {given}")
+        flags = " ".join(f"--{name} {value}" for name, value in options.items())
+        self._workspace = Workspace(f"{self.kind} {CROSSED} --random_seed {seed + 1} {flags}")
         self._text = text
         self._actions: list[str] = []
 
@@ -40,9 +40,9 @@ class CbExploreAdf(_Vowpal):
 
     kind = "--cb_explore_adf --squarecb"
 
-    def observe(self, seen: Seen) -> None:
-        """Equal trials of a batch are one example; its weight is told as the inverse of the probability."""
-        counted = cells(self._feed.trials(seen))
+    def observe(self, feedback: Feedback) -> None:
+        """Equal trials of a batch are one example; its weight is given as the inverse of the probability."""
+        counted = cells(self._feed.trials(feedback))
         for segment, row, tries, clicks in zip(*(column.tolist() for column in counted), strict=True):
             for cost, times in ((-1, clicks), (0, tries - clicks)):
                 if times:
@@ -68,11 +68,15 @@ class CcbExploreAdf(_Vowpal):
 
     kind = "--ccb_explore_adf --squarecb"
 
-    def observe(self, seen: Seen) -> None:
+    def observe(self, feedback: Feedback) -> None:
         """A page view is an example; a slot that was likely not looked at has no outcome in it."""
-        looked = seen.clicked | (self._feed.rng.random(seen.clicked.shape) < self._feed.curve)
+        examined = feedback.clicked | (self._feed.rng.random(feedback.clicked.shape) < self._feed.curve)
         for segment, rows, clicked, counts in zip(
-            seen.segments.tolist(), seen.shown.tolist(), seen.clicked.tolist(), looked.tolist(), strict=True
+            feedback.segments.tolist(),
+            feedback.slates.tolist(),
+            feedback.clicked.tolist(),
+            examined.tolist(),
+            strict=True,
         ):
             actions = [f"ccb action {self._actions[row]}" for row in rows]
             slots = [
@@ -87,8 +91,8 @@ class CcbExploreAdf(_Vowpal):
         slots = [f"ccb slot |p p{at}" for at in range(self._feed.shape.slots)]
         chosen = np.empty((self._feed.shape.segments, 1, len(slots)), dtype=np.intp)
         for segment in range(len(chosen)):
-            found = self._workspace.predict([f"ccb shared |s s{segment}", *actions, *slots])
-            chosen[segment, 0] = [slot[0][0] for slot in found]
+            predictions = self._workspace.predict([f"ccb shared |s s{segment}", *actions, *slots])
+            chosen[segment, 0] = [slot[0][0] for slot in predictions]
         return offer.rows[chosen]
 
 

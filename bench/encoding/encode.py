@@ -1,7 +1,7 @@
 """Texts a second of the encoder and of sentence-transformers: same texts, model, device and run.
 
 The texts go in parts, and each part through everyone in turn, so that whatever else
-the machine does meets all of them alike.
+the machine does affects all of them equally.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PEER = "sentence-transformers"
 PEER_BATCHES = {"cpu": (16, 32, 64, 128), "cuda": (128, 256, 512, 1_024)}
 DTYPES = {"cpu": ("float32", "bfloat16", "int8"), "cuda": ("float16", "bfloat16")}
 EXACT = "float32"
-"""The peer's numbers if it is told nothing: what cosines are to."""
+"""The peer's default number format, which cosines are compared with."""
 TUNED_ON = 400
 TUNED_SHARE = 0.25
 MOST_SENTENCES = 8
@@ -48,53 +48,55 @@ class Contender:
 
 
 def product_texts(count: int, seed: int = 1) -> list[str]:
-    """Titles, facts and one to `MOST_SENTENCES` sentences, as the encoder's template has them; no two alike."""
+    """Titles, facts and one to `MOST_SENTENCES` sentences, as the encoder's template has them; no two are equal."""
     rng, titles = np.random.default_rng(seed), set[str]()
-    found = []
+    texts = []
     for number in range(count):
         words = product(DEPARTMENTS[number % len(DEPARTMENTS)], rng, titles)
         more = [words.description, *(str(rng.choice(_SENTENCES)) for _ in range(rng.integers(0, MOST_SENTENCES)))]
-        found.append(f"{words.title}\n{words.category} | {words.brand}\n{' '.join(more)}")
-    return found
+        texts.append(f"{words.title}\n{words.category} | {words.brand}\n{' '.join(more)}")
+    return texts
 
 
-_SENTENCES = [f"{use} {promise}." for one in DEPARTMENTS for use in one.uses for promise in one.promises]
+_SENTENCES = [
+    f"{use} {promise}." for department in DEPARTMENTS for use in department.uses for promise in department.promises
+]
 
 
 def measure(count: int, rounds: int, device: str, model: str, limit_s: float, say: Say) -> dict[str, Any]:
     """All texts `rounds` times by the encoder and by the peer, with the batch size that is fastest on a part.
 
-    Where the encoder's usual numbers are not float32, the peer also goes in the same ones.
+    Where the encoder's default number format is not float32, the peer also runs in that format.
     No part is begun after `limit_s` seconds: then `texts` is less than `count`.
     """
     texts, ours = product_texts(count), load(model, device)
-    kind, usual = ours.device.type, str(ours.dtype).removeprefix("torch.")
+    kind, default = ours.device.type, str(ours.dtype).removeprefix("torch.")
     encoder = Encoder(ours)
     say("warming up")
     few = texts[: min(TUNED_ON, max(1, round(TUNED_SHARE * count)))]
     encoder.encode(few)
     alone = _peak_mb()
-    peers = {dtype: _Peer(model, kind, dtype, few, say) for dtype in dict.fromkeys((EXACT, usual))}
+    peers = {dtype: _Peer(model, kind, dtype, few, say) for dtype in dict.fromkeys((EXACT, default))}
     everyone = {
-        usual: Contender(_of(encoder)),
+        default: Contender(_of(encoder)),
         **{_name(dtype): Contender(peer) for dtype, peer in peers.items()},
-        **{dtype: Contender(_of(Encoder(load(model, device, dtype)))) for dtype in DTYPES[kind] if dtype != usual},
+        **{dtype: Contender(_of(Encoder(load(model, device, dtype)))) for dtype in DTYPES[kind] if dtype != default},
     }
     done = _race(everyone, texts * rounds, time.monotonic() + limit_s, say)
-    rates = {name: done / one.seconds for name, one in everyone.items()}
+    rates = {name: done / contender.seconds for name, contender in everyone.items()}
     return {
         "device": _name_of(ours.device),
         "threads": os.cpu_count(),
         "model": f"{ours.name}@{ours.revision}",
         "texts": min(count, done),
         "rounds": round(done / count, 2),
-        "texts_a_second": round(rates[usual], 1),
+        "texts_a_second": round(rates[default], 1),
         "sentence_transformers_texts_a_second": round(rates[PEER], 1),
         "sentence_transformers_batch": peers[EXACT].batch,
-        "ratio_to_sentence_transformers": round(rates[usual] / rates[PEER], 3),
-        "ratio_in_the_same_numbers": round(rates[usual] / rates[_name(usual)], 3),
-        "min_cosine": _row(everyone[usual], done, rates[PEER])["min_cosine"],
-        "dtypes": {name: _row(one, done, rates[PEER]) for name, one in everyone.items() if name != PEER},
+        "ratio_to_sentence_transformers": round(rates[default] / rates[PEER], 3),
+        "ratio_in_the_same_numbers": round(rates[default] / rates[_name(default)], 3),
+        "min_cosine": _row(everyone[default], done, rates[PEER])["min_cosine"],
+        "dtypes": {name: _row(contender, done, rates[PEER]) for name, contender in everyone.items() if name != PEER},
         "memory_mb": {"encoder": alone, "all": _peak_mb()},
         "nearest_of_100k_ms": round(_search_ms(), 1),
     }
@@ -106,20 +108,20 @@ def _race(everyone: dict[str, Contender], texts: Sequence[str], until: float, sa
     while done < len(texts) and (done == 0 or time.monotonic() < until):
         part = texts[done : done + CHUNK]
         turn = done // CHUNK % len(names)
-        found = {name: _timed(everyone[name], part) for name in names[turn:] + names[:turn]}
-        for name, vectors in found.items():
-            everyone[name].cosines.append(_cosines(vectors, found[PEER]))
+        results = {name: _timed(everyone[name], part) for name in names[turn:] + names[:turn]}
+        for name, vectors in results.items():
+            everyone[name].cosines.append(_cosines(vectors, results[PEER]))
         done += len(part)
-        rates = ", ".join(f"{name} {done / one.seconds:,.0f}" for name, one in everyone.items())
+        rates = ", ".join(f"{name} {done / contender.seconds:,.0f}" for name, contender in everyone.items())
         say(f"{done:,} of {len(texts):,} texts; texts a second: {rates}")
     return done
 
 
-def _row(one: Contender, done: int, peer: float) -> dict[str, float]:
-    cosines = np.concatenate(one.cosines)
+def _row(contender: Contender, done: int, peer: float) -> dict[str, float]:
+    cosines = np.concatenate(contender.cosines)
     return {
-        "texts_a_second": round(done / one.seconds, 1),
-        "ratio_to_sentence_transformers": round(done / one.seconds / peer, 3),
+        "texts_a_second": round(done / contender.seconds, 1),
+        "ratio_to_sentence_transformers": round(done / contender.seconds / peer, 3),
         "min_cosine": round(float(cosines.min()), 6),
         "mean_cosine": round(float(cosines.mean()), 6),
     }
@@ -148,25 +150,25 @@ class _Peer:
         return self._encode(texts, self.batch)
 
     def _encode(self, texts: Sequence[str], batch: int) -> Vectors:
-        found = self._model.encode(list(texts), batch_size=batch, normalize_embeddings=True, show_progress_bar=False)
-        return np.asarray(found, dtype=np.float32)
+        vectors = self._model.encode(list(texts), batch_size=batch, normalize_embeddings=True, show_progress_bar=False)
+        return np.asarray(vectors, dtype=np.float32)
 
 
 def _name(dtype: str) -> str:
     return PEER if dtype == EXACT else f"{PEER} in {dtype}"
 
 
-def _timed(one: Contender, part: Sequence[str]) -> Vectors:
+def _timed(contender: Contender, part: Sequence[str]) -> Vectors:
     """The vectors come to the CPU, so a GPU has ended its work."""
     began = time.perf_counter()
-    found = one.encode(part)
-    one.seconds += time.perf_counter() - began
-    return found
+    vectors = contender.encode(part)
+    contender.seconds += time.perf_counter() - began
+    return vectors
 
 
-def _cosines(found: Vectors, reference: Vectors) -> Vectors:
-    lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(reference, axis=1)
-    return np.asarray((found * reference).sum(axis=1) / lengths, dtype=np.float32)
+def _cosines(vectors: Vectors, reference: Vectors) -> Vectors:
+    lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(reference, axis=1)
+    return np.asarray((vectors * reference).sum(axis=1) / lengths, dtype=np.float32)
 
 
 def _search_ms() -> float:

@@ -19,7 +19,7 @@ import numpy as np
 
 from bench.encoding.encode import product_texts
 from encoders.encoder import Encoder
-from encoders.log import LogProducer, LogReader
+from encoders.log import VectorProducer, VectorReader
 from encoders.text import content_hash, text_of
 from encoders.worker import Worker
 from reshelf.topics.publish import deliver
@@ -50,17 +50,17 @@ def measure(kafka: KafkaSettings, encoder: Encoder, updates: int, changed: int, 
         took = _until_done(worker, say) - began
         model_s = worker.counts.model_s - spent
         encoded = worker.counts.encoded - first
-    wanted = Counter(_version(item) for item in (*before, *after))
+    expected = Counter(_version(item) for item in (*before, *after))
     with _worker(kafka, encoder) as again:
-        found = _published(kafka, {item.item for item in before})
+        published = _published(kafka, {item.item for item in before})
         _until_done(again, say)
     return {
         "updates": updates,
         "texts_changed": changed,
         "texts_encoded": encoded,
-        "exactly_the_changed": found == wanted,
-        "missed": (wanted - found).total(),
-        "needless": (found - wanted).total(),
+        "exactly_the_changed": published == expected,
+        "missed": (expected - published).total(),
+        "needless": (published - expected).total(),
         "encoded_again_by_a_new_worker": again.counts.encoded,
         "seconds": round(took, 1),
         "model_seconds": round(model_s, 1),
@@ -85,14 +85,14 @@ def _updates(before: list[CatalogItem], after: list[CatalogItem], count: int) ->
     rng = np.random.default_rng(3)
     rows = np.append(np.arange(len(before)), rng.integers(0, len(before), count - len(before)))
     rng.shuffle(rows)
-    left, seen = np.bincount(rows), np.zeros(len(before), dtype=np.int64)
+    left, counts = np.bincount(rows), np.zeros(len(before), dtype=np.int64)
     turns = rng.integers(0, left)
-    found = []
+    updates = []
     for price, row in enumerate(rows.tolist()):
-        now = after[row] if seen[row] >= turns[row] else before[row]
-        seen[row] += 1
-        found.append(msgspec.structs.replace(now, price=price, available=price % 2 == 0))
-    return found
+        now = after[row] if counts[row] >= turns[row] else before[row]
+        counts[row] += 1
+        updates.append(msgspec.structs.replace(now, price=price, available=price % 2 == 0))
+    return updates
 
 
 def _version(item: CatalogItem) -> Versions:
@@ -105,13 +105,13 @@ def _publish(kafka: KafkaSettings, items: list[CatalogItem]) -> None:
 
 @contextmanager
 def _worker(kafka: KafkaSettings, encoder: Encoder) -> Iterator[Worker]:
-    inlet = LogReader(confluent_consumer_config(kafka, f"{kafka.prefix}encoder"), kafka.prefix)
+    reader = VectorReader(confluent_consumer_config(kafka, f"{kafka.prefix}encoder"), kafka.prefix)
     try:
-        worker = Worker(encoder, inlet, LogProducer(confluent_producer_config(kafka), kafka.prefix))
+        worker = Worker(encoder, reader, VectorProducer(confluent_producer_config(kafka), kafka.prefix))
         worker.start()
         yield worker
     finally:
-        inlet.close()
+        reader.close()
 
 
 def _until_done(worker: Worker, say: Say) -> float:
@@ -130,13 +130,13 @@ def _until_done(worker: Worker, say: Say) -> float:
 
 def _published(kafka: KafkaSettings, items: set[str]) -> Counter[Versions]:
     """How often each version of `items` was published."""
-    inlet, read = (
-        LogReader(confluent_consumer_config(kafka, f"{kafka.prefix}bench"), kafka.prefix),
+    reader, read = (
+        VectorReader(confluent_consumer_config(kafka, f"{kafka.prefix}bench"), kafka.prefix),
         decoder(CatalogEmbedding),
     )
     try:
-        values = [message.value() for message in inlet.to_the_end(CATALOG_EMBEDDINGS)]
+        values = [message.value() for message in reader.to_the_end(CATALOG_EMBEDDINGS)]
     finally:
-        inlet.close()
-    told = [read(value) for value in values if value is not None]
-    return Counter((one.item, one.content_hash) for one in told if one.item in items)
+        reader.close()
+    embeddings = [read(value) for value in values if value is not None]
+    return Counter((embedding.item, embedding.content_hash) for embedding in embeddings if embedding.item in items)

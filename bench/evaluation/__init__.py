@@ -1,6 +1,6 @@
 """How well estimates from logs hold.
 
-- `coverage`: whether intervals keep their word: over many simulated logs, and over experiments
+- `coverage`: whether intervals are right as often as they claim: over many simulated logs, and over experiments
   that are always looked at
 - `estimates`: how often off-policy intervals hold what they should: simulated logs of our own
   layouts, whose truth is known

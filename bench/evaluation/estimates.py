@@ -60,7 +60,7 @@ class Plan:
 
 
 class Target(NamedTuple):
-    """A policy that is asked about; `near` says whether it is near the one that is served."""
+    """A policy that is evaluated; `near` says whether it is near the one that is served."""
 
     policy: PolicyName
     exploration: float = 1.0
@@ -102,7 +102,7 @@ class World(NamedTuple):
     bins: Ints
     held: NDArray[np.bool_]
 
-    def worth(self, slates: Ints) -> dict[Reward, float]:
+    def true_value(self, slates: Ints) -> dict[Reward, float]:
         """What slates earn per page view on average, equally likely."""
         clicks = self.attraction[slates] * self.looked_at
         sales = clicks * self.conversion[slates] * self.price[slates]
@@ -123,7 +123,7 @@ def world(random: np.random.Generator, plan: Plan) -> World:
     )
 
 
-class Shown(NamedTuple):
+class Views(NamedTuple):
     """Page views of one layout: the visitor, the slate's row, the slate and what it earned."""
 
     unit: Ints
@@ -133,22 +133,22 @@ class Shown(NamedTuple):
 
 
 class Part(NamedTuple):
-    """The page views of one layout beside what each target would have shown."""
+    """The page views of one layout, and what each target would have shown."""
 
-    shown: Shown
+    views: Views
     served: Ints
-    wanted: list[Ints]
+    target_slates: list[Ints]
     statistics: Statistics
 
 
-def show(random: np.random.Generator, world: World, units: Ints, rows: Ints, slates: Ints) -> Shown:
+def show(random: np.random.Generator, world: World, units: Ints, rows: Ints, slates: Ints) -> Views:
     """Visitors look at slates, click and buy."""
-    shown = slates[rows]
-    chance = world.attraction[shown] * world.looked_at * world.eagerness[units][:, None]
-    clicked = random.random(shown.shape) < chance
-    bought = clicked & (random.random(shown.shape) < world.conversion[shown])
-    paid = bought * world.price[shown] * random.lognormal(-0.125, 0.5, shown.shape)
-    return Shown(units, rows, shown, {"click": clicked.astype(np.float64), "revenue": paid})
+    items = slates[rows]
+    chance = world.attraction[items] * world.looked_at * world.eagerness[units][:, None]
+    clicked = random.random(items.shape) < chance
+    bought = clicked & (random.random(items.shape) < world.conversion[items])
+    paid = bought * world.price[items] * random.lognormal(-0.125, 0.5, items.shape)
+    return Views(units, rows, items, {"click": clicked.astype(np.float64), "revenue": paid})
 
 
 def simulated(random: np.random.Generator, world: World, plan: Plan, targets: Sequence[Target]) -> Iterator[Part]:
@@ -161,19 +161,19 @@ def simulated(random: np.random.Generator, world: World, plan: Plan, targets: Se
     bound = rules(statistics)
     for number in range(plan.layouts):
         epoch = number * plan.epochs // plan.layouts
-        made = compose(statistics, plan.policy(), seed, "*", epoch, rules=bound)
-        served = coded([*made.slates, made.baseline], plan)
+        composition = compose(statistics, plan.policy(), seed, "*", epoch, rules=bound)
+        served = coded([*composition.slates, composition.baseline], plan)
         units = random.choice(plan.units, plan.views // plan.layouts, p=often)
         variants = (drawn[epoch][units] * (len(served) - 1)).astype(np.int64)
         rows = np.where(world.held[units], len(served) - 1, variants)
-        wanted = []
+        target_slates = []
         for target in targets:
-            asked = plan.policy(target.policy, target.exploration)
-            other = compose(statistics, asked, seed, "*", epoch, rules=bound)
-            wanted.append(coded(other.slates[: plan.variants], plan))
-        part = Part(show(random, world, units, rows, served), served, wanted, statistics)
+            choice = plan.policy(target.policy, target.exploration)
+            other = compose(statistics, choice, seed, "*", epoch, rules=bound)
+            target_slates.append(coded(other.slates[: plan.variants], plan))
+        part = Part(show(random, world, units, rows, served), served, target_slates, statistics)
         yield part
-        statistics = learned(statistics, part.shown, world.held)
+        statistics = learned(statistics, part.views, world.held)
 
 
 def coded(slates: Sequence[dict[str, str]], plan: Plan) -> Ints:
@@ -182,21 +182,21 @@ def coded(slates: Sequence[dict[str, str]], plan: Plan) -> Ints:
     return np.array(rows, dtype=np.int64)
 
 
-def learned(statistics: Statistics, shown: Shown, held: NDArray[np.bool_]) -> Statistics:
+def learned(statistics: Statistics, views: Views, held: NDArray[np.bool_]) -> Statistics:
     """What the layout producer knows after these page views."""
 
     def counts(side: NDArray[np.bool_], values: Floats) -> Ints:
         sums = np.zeros((len(statistics.items) + 1, len(statistics.slots)), dtype=np.int64)
-        np.add.at(sums, (shown.slates[side], np.arange(len(statistics.slots))), values[side].astype(np.int64))
+        np.add.at(sums, (views.slates[side], np.arange(len(statistics.slots))), values[side].astype(np.int64))
         return sums[:-1]
 
-    side, clicked = held[shown.unit], shown.earned["click"]
-    seen = np.ones_like(clicked)
+    side, clicked = held[views.unit], views.earned["click"]
+    ones = np.ones_like(clicked)
     return replace(
         statistics,
-        impressions=statistics.impressions + counts(~side, seen),
+        impressions=statistics.impressions + counts(~side, ones),
         clicks=statistics.clicks + counts(~side, clicked),
-        holdout_impressions=statistics.holdout_impressions + counts(side, seen),
+        holdout_impressions=statistics.holdout_impressions + counts(side, ones),
         holdout_clicks=statistics.holdout_clicks + counts(side, clicked),
     )
 
@@ -212,13 +212,13 @@ class Valued(NamedTuple):
 def value(
     random: np.random.Generator, world: World, parts: Sequence[Part], target: int, reward: Reward, plan: Plan
 ) -> Valued:
-    """What the defaults say of a target, beside the truth."""
+    """The estimates of the default estimators for a target, with the truth."""
     model = _model(world, parts, reward, plan)
-    found = {
+    evidence = {
         name: [Evidence.of(name, _decisions(world, part, target, reward, model)) for part in parts] for name in DEFAULTS
     }
-    estimates = {name: sum(some[1:], some[0]).estimate() for name, some in found.items()}
-    truth = float(np.mean([world.worth(part.wanted[target])[reward] for part in parts]))
+    estimates = {name: sum(some[1:], some[0]).estimate() for name, some in evidence.items()}
+    truth = float(np.mean([world.true_value(part.target_slates[target])[reward] for part in parts]))
     return Valued(truth, estimates, _on_policy(random, world, parts, target, reward))
 
 
@@ -232,27 +232,29 @@ class Model(NamedTuple):
 def _model(world: World, parts: Sequence[Part], reward: Reward, plan: Plan) -> Model:
     sums = np.zeros((3, FOLDS, plan.items + 1, plan.slots))
     for part in parts:
-        place = fold_of(world.bins[part.shown.unit])[:, None], part.shown.slates, np.arange(plan.slots)
-        earned = part.shown.earned
+        place = fold_of(world.bins[part.views.unit])[:, None], part.views.slates, np.arange(plan.slots)
+        earned = part.views.earned
         for total, values in zip(sums, (np.ones_like(earned[reward]), earned["click"], earned[reward]), strict=True):
             np.add.at(total, place, values)
-    shown, clicks = sums[:2, :, :-1].sum(axis=1)
-    curve = fit_examination(shown, clicks, parts[0].statistics.examination)
+    impressions, clicks = sums[:2, :, :-1].sum(axis=1)
+    curve = fit_examination(impressions, clicks, parts[0].statistics.examination)
     expected = expected_reward(sums[0], sums[2], curve)
     expected[:, EMPTY] = 0.0
     return Model(curve, expected)
 
 
 def _decisions(world: World, part: Part, target: int, reward: Reward, model: Model) -> Decisions:
-    served, wanted, shown = part.served, part.wanted[target], part.shown
+    served, target_slates, views = part.served, part.target_slates[target], part.views
     variants = len(served) - 1
     chance = np.array([(1.0 - HOLDOUT) / variants] * variants + [HOLDOUT])
-    chances = compare(served, chance, wanted, np.full(len(wanted), 1.0 / len(wanted)), model.curve).at(shown.row)
-    bins = world.bins[shown.unit]
+    chances = compare(
+        served, chance, target_slates, np.full(len(target_slates), 1.0 / len(target_slates)), model.curve
+    ).at(views.row)
+    bins = world.bins[views.unit]
     folds, places = fold_of(bins), np.arange(served.shape[1])
-    expected = model.expected[folds[:, None], shown.slates, places]
+    expected = model.expected[folds[:, None], views.slates, places]
     return Decisions(
-        bins, shown.earned[reward], chances, expected, model.expected[:, wanted, places].mean(axis=1)[folds]
+        bins, views.earned[reward], chances, expected, model.expected[:, target_slates, places].mean(axis=1)[folds]
     )
 
 
@@ -262,8 +264,8 @@ def _on_policy(
     """The interval of as many page views that the target had served itself."""
     total = Ratio.empty()
     for part in parts:
-        units = part.shown.unit
-        rows = random.integers(0, len(part.wanted[target]), len(units))
-        earned = show(random, world, units, rows, part.wanted[target]).earned[reward].sum(axis=1)
+        units = part.views.unit
+        rows = random.integers(0, len(part.target_slates[target]), len(units))
+        earned = show(random, world, units, rows, part.target_slates[target]).earned[reward].sum(axis=1)
         total += Ratio.of(world.bins[units], earned, np.ones(len(units)), np.ones(len(units)))
     return total.interval()

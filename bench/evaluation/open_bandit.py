@@ -49,8 +49,8 @@ class Swapped(NamedTuple):
 
     @property
     def agree(self) -> bool:
-        """Whether its own click rate lies in every estimate's interval."""
-        return all(one.low <= self.own.value <= one.high for one in self.estimates)
+        """Whether its own click rate is in every estimate's interval."""
+        return all(estimate.low <= self.own.value <= estimate.high for estimate in self.estimates)
 
 
 def rows(folder: Path, policy: str, campaign: str = "all") -> Rows:
@@ -74,9 +74,9 @@ def swapped(folder: Path, campaign: str = "all") -> list[Swapped]:
 
 def _valued(logs: dict[str, Rows], logged: str, target: str) -> Swapped:
     log, chance = logs[logged], logs[target].shares()
-    wanted = np.array([chance.get(place, 0.0) for place in log.places])
-    unknown = np.full(len(wanted), np.nan)
-    decisions = Decisions.of_actions(_bins(log), log.clicks, log.propensities, wanted, unknown, unknown)
+    target_chances = np.array([chance.get(place, 0.0) for place in log.places])
+    unknown = np.full(len(target_chances), np.nan)
+    decisions = Decisions.of_actions(_bins(log), log.clicks, log.propensities, target_chances, unknown, unknown)
     estimates = [Evidence.of(name, decisions).estimate() for name in ESTIMATORS]
     own, ones = logs[target], np.ones(len(logs[target].clicks))
     return Swapped(logged, target, Ratio.of(_bins(own), own.clicks, ones, ones).interval(), estimates)

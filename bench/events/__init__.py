@@ -3,9 +3,9 @@
 - `fold_paths`: what names of any script and fields of a producer's own cost the compiled fold,
   against plain events
 - `log`: logs to measure on: impressions of one size, published now
-- `pipeline`: events per second from the log into the state, everything on, beside others at the
+- `pipeline`: events per second from the log into the state, everything on, compared with others at the
   same job
-- `race`: who is timed, and how: from the first events that are seen in Redis to the last
+- `race`: who is timed, and how: from the first events that are in Redis to the last
 - `replay`: events per second from a whole topic into a fresh namespace, as `reshelf replay` does it
 - `scale`: how costs grow: with the keys of the state, a page's items and its slots
 - `stages`: what each step from the log to the state costs, in microseconds for an event

@@ -1,7 +1,7 @@
 """What names of any script and fields of a producer's own cost the compiled fold, against plain events.
 
 The same events are written three ways and folded in turn, batch by batch, so that
-what else the machine does meets all three alike.
+what else the machine does affects all three equally.
 """
 
 from __future__ import annotations
@@ -63,10 +63,10 @@ def measure_paths(settings: Settings, events: int, slots: int) -> Ratios:
     return Ratios(round(median[PLAIN] / median[UNICODE], 3), round(median[PLAIN] / median[ESCAPED], 3))
 
 
-def worst_of(found: Iterable[Ratios]) -> Ratios:
+def worst_of(ratios: Iterable[Ratios]) -> Ratios:
     """The smallest of each ratio."""
-    rows = list(found)
-    return Ratios(_least(one.unicode_ratio for one in rows), _least(one.escaped_ratio for one in rows))
+    rows = list(ratios)
+    return Ratios(_least(row.unicode_ratio for row in rows), _least(row.escaped_ratio for row in rows))
 
 
 def _least(ratios: Iterable[float | None]) -> float | None:
@@ -75,11 +75,11 @@ def _least(ratios: Iterable[float | None]) -> float | None:
 
 def _written(events: int, slots: int) -> dict[str, list[Batch]]:
     """The events in each way of writing them, in batches."""
-    found = list(impressions(events, slots, slots))
+    events_log = list(impressions(events, slots, slots))
     return {
-        PLAIN: _batches(found, {"page": "hauser"}, ascii_only=True),
-        UNICODE: _batches(found, {"page": "häuser", "producer": "web-3"}, ascii_only=False),
-        ESCAPED: _batches(found, {"page": "häuser", "producer": "web-3"}, ascii_only=True),
+        PLAIN: _batches(events_log, {"page": "hauser"}, ascii_only=True),
+        UNICODE: _batches(events_log, {"page": "häuser", "producer": "web-3"}, ascii_only=False),
+        ESCAPED: _batches(events_log, {"page": "häuser", "producer": "web-3"}, ascii_only=True),
     }
 
 

@@ -1,4 +1,4 @@
-"""Events per second from the log into the state, everything on, beside others at the same job.
+"""Events per second from the log into the state, everything on, compared with others at the same job.
 
 The topic is filled first.  In each round every contender reads it once from its
 beginning; the order turns from round to round, and the first round warms up.
@@ -18,7 +18,7 @@ from reshelf.settings import Settings
 _TAKEN = {"faust": 1, "faust_take": 1_000, "quix": 10_000, "bytewax": 5_000}
 """Events for each script of the peers other than the bare loop."""
 LIMIT_S = 10.0
-"""Slower contenders are timed over so much of the log as they do in this time."""
+"""Slower contenders are timed over the part of the log that they finish in this time."""
 
 Say = Callable[[str], None]
 
@@ -44,20 +44,20 @@ class Pipeline:
 
     def ratios(self) -> dict[str, float]:
         """Our rate against each peer's."""
-        others = {name: found for name, found in self.rates.items() if not name.startswith(OURS.name)}
-        return {name: round(self.events_per_s / found, 2) for name, found in others.items()}
+        others = {name: rate for name, rate in self.rates.items() if not name.startswith(OURS.name)}
+        return {name: round(self.events_per_s / rate, 2) for name, rate in others.items()}
 
 
 def measure(
     settings: Settings, events: int, slots: int, rounds: int, peers: Sequence[str], workers: Sequence[int], say: Say
 ) -> Pipeline:
-    """Fill the topic and time everyone `rounds` times; `say` is told each figure as it comes."""
+    """Fill the topic and time everyone `rounds` times; `say` is called with each figure as it comes."""
     size = fill(settings.kafka, events, slots, seed=slots)
 
     def timed(contender: Contender) -> float:
-        found = rate(contender, settings, events, LIMIT_S)
-        say(f"{slots} slots: {contender.name} {found:,.0f} events/s")
-        return found
+        events_per_s = rate(contender, settings, events, LIMIT_S)
+        say(f"{slots} slots: {contender.name} {events_per_s:,.0f} events/s")
+        return events_per_s
 
     batch = max(BATCHES, key=lambda size: timed(Contender("bare", size))) if "bare" in peers else None
     ours = [OURS, *(Contender(f"reshelf_{count}_workers", workers=count) for count in workers if count > 1)]
@@ -71,9 +71,9 @@ def measure(
 
 
 def _rounds(everyone: list[Contender], rounds: int, timed: Callable[[Contender], float]) -> dict[str, int]:
-    found: dict[str, list[float]] = {one.name: [] for one in everyone}
+    rates_by_name: dict[str, list[float]] = {contender.name: [] for contender in everyone}
     for turn in range(rounds + 1):
         at = turn % len(everyone)
-        for one in everyone[at:] + everyone[:at]:
-            found[one.name].append(timed(one))
-    return {name: round(statistics.median(rates[1:])) for name, rates in found.items()}
+        for contender in everyone[at:] + everyone[:at]:
+            rates_by_name[contender.name].append(timed(contender))
+    return {name: round(statistics.median(rates[1:])) for name, rates in rates_by_name.items()}

@@ -1,4 +1,4 @@
-"""Who is timed, and how: from the first events that are seen in Redis to the last.
+"""Who is timed, and how: from the first events that are in Redis to the last.
 
 A contender runs in processes of its own, reads one topic from its beginning and
 writes into a namespace of its own.  How far it is, is read from the watermarks.
@@ -33,7 +33,7 @@ _STOP_LIMIT_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """`batch` 0 is Reshelf itself, by so many `workers`, compiled or in Python alone; for others see `bench.peers`."""
+    """`batch` 0 is Reshelf itself, by that many `workers`, compiled or in Python; for others see `bench.peers`."""
 
     name: str
     batch: int = 0

@@ -103,8 +103,8 @@ class _Feed:
         offset, chance = self._next, self._chance
         self._next += 1
         unit, name = f"unit-{chance.randrange(50_000)}", f"event-{offset}"
-        shown = [SlotItem(slot, chance.choice(self._items)) for slot in self._slots]
-        event = Impression(name, self._now, unit, *key, name, 1, chance.randrange(16), shown)
+        slots = [SlotItem(slot, chance.choice(self._items)) for slot in self._slots]
+        event = Impression(name, self._now, unit, *key, name, 1, chance.randrange(16), slots)
         return _Record(offset, self._now, unit.encode(), msgspec.json.encode(event))
 
 
@@ -124,8 +124,8 @@ async def by_page(redis: Redis, size: Size, events: int, rounds: int) -> ByPage:
     """Count every item in every slot and measure it; the Redis is emptied first."""
     await redis.flushall()
     store = Store(redis, "scale", GROUPS)
-    shown = {(item, slot): 100 for item in item_names(size.items) for slot in slot_names(size.slots)}
-    amounts = {"impressions": shown, "clicks": dict.fromkeys(shown, 5)}
+    impressions = {(item, slot): 100 for item in item_names(size.items) for slot in slot_names(size.slots)}
+    amounts = {"impressions": impressions, "clicks": dict.fromkeys(impressions, 5)}
     delta = GroupDelta({TableKey(PAGE, SEGMENT, 0, Traffic.LEARNED): TableDelta(amounts)})
     await store.apply(FILL_TP, 0, [GroupUpdate(group_of(PAGE, SEGMENT, GROUPS), 0, Watermark(1), delta)])
     held = await _bytes(redis)

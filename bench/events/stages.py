@@ -108,7 +108,7 @@ def _preparing(settings: Settings, batches: Batches, built: bool) -> float:
 
 async def _writing(settings: Settings, client: Redis, batches: Batches) -> list[Stage]:
     """Encoding for the script and the script itself, everything on."""
-    store, known = Store(client, settings.redis.namespace, settings.redis.groups), Directories()
+    store, directories = Store(client, settings.redis.namespace, settings.redis.groups), Directories()
     parts = {
         batch.tp: await PartitionFold.resume(batch.tp, store, 0, settings.fold, _send_dead_letters) for batch in batches
     }
@@ -116,7 +116,7 @@ async def _writing(settings: Settings, client: Redis, batches: Batches) -> list[
     for batch in batches:
         prepared, size = parts[batch.tp].prepare(batch), len(batch.records)
         began = time.process_time()
-        _encoded(store, prepared, known)
+        _encoded(store, prepared, directories)
         encode.append((time.process_time() - began) / size)
         before = await _script_us(client)
         await parts[batch.tp].commit(prepared)
@@ -124,10 +124,10 @@ async def _writing(settings: Settings, client: Redis, batches: Batches) -> list[
     return [Stage("encode", _median_us(encode)), Stage("script", _median_us(script))]
 
 
-def _encoded(store: Store, prepared: Prepared, known: Directories) -> None:
+def _encoded(store: Store, prepared: Prepared, directories: Directories) -> None:
     for group, delta in prepared.deltas.items():
         operations = Operations(store.keys[group])
-        operations.add_group(delta, known)
+        operations.add_group(delta, directories)
         operations.packed()
         for directory in operations.directories.values():
             directory.written()
@@ -143,12 +143,12 @@ async def _send_dead_letters(_: TopicPartition, __: Sequence[Rejected]) -> None:
 
 
 def _per_event(batches: Batches, step: Callable[[Batch], object]) -> float:
-    found = []
+    costs = []
     for batch in batches:
         began = time.process_time()
         step(batch)
-        found.append((time.process_time() - began) / len(batch.records))
-    return _median_us(found)
+        costs.append((time.process_time() - began) / len(batch.records))
+    return _median_us(costs)
 
 
 def _median_us(seconds: Sequence[float]) -> float:

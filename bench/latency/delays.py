@@ -1,6 +1,6 @@
 """How long clicks took to come back as layouts: pure functions of what was noted on all sides.
 
-A click is told by the first layout that was decided past its place in the log.
+A click is reflected by the first layout that was decided past its place in the log.
 Where that was published, the time runs until a renderer has it.  Where it was as
 the one before, renderers have had the right one all along: such clicks are counted
 apart, with the time until that was decided.  All times are seconds of one steady clock.
@@ -60,7 +60,7 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Observations:
     """What was noted of one page and segment, each in the order of time."""
 
     asked_at: Sequence[float] = ()
@@ -68,12 +68,12 @@ class Seen:
     sightings: Sequence[Sighting] = ()
 
 
-NOTHING = Seen()
+NOTHING = Observations()
 T = TypeVar("T", Decision, Sighting)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Outcome:
     """What became of a click: how long until its layout was received, or decided to be as it was.
 
     Infinite where that took too long.  `stages` are the parts of it that STAGES names;
@@ -90,7 +90,7 @@ class Window:
     """What one counted stretch of a rate showed: clicks, layouts composed a second, and CPU in percent of one core."""
 
     reached_per_s: float
-    clicks: Sequence[Told]
+    clicks: Sequence[Outcome]
     composed_per_s: float
     learner_cpu: float
     layouts_cpu: float
@@ -124,41 +124,41 @@ class Latency:
     rounds: int
 
 
-def told(clicks: Iterable[SentClick], seen: Mapping[Key, Seen], limit_s: float) -> list[Told]:
+def outcomes(clicks: Iterable[SentClick], observations: Mapping[Key, Observations], limit_s: float) -> list[Outcome]:
     """What became of each click within `limit_s` of it."""
-    found = _Finder(seen)
-    return [_within(found.told(click), limit_s) for click in clicks]
+    finder = _Finder(observations)
+    return [_within(finder.outcome(click), limit_s) for click in clicks]
 
 
-def _within(one: Told, limit_s: float) -> Told:
-    return one if one.delay_s <= limit_s else Told(True, math.inf)
+def _within(outcome: Outcome, limit_s: float) -> Outcome:
+    return outcome if outcome.delay_s <= limit_s else Outcome(True, math.inf)
 
 
 class _Finder:
     """Finds the first that is past a click's offset, by the largest offsets that were reached up to each."""
 
-    def __init__(self, seen: Mapping[Key, Seen]) -> None:
-        self._seen = seen
+    def __init__(self, observations: Mapping[Key, Observations]) -> None:
+        self._observations = observations
         self._reached: dict[tuple[int, int], list[int]] = {}
 
-    def told(self, click: SentClick) -> Told:
-        seen = self._seen.get(click.key, NOTHING)
-        decision = self._first(seen.decisions, click)
+    def outcome(self, click: SentClick) -> Outcome:
+        observations = self._observations.get(click.key, NOTHING)
+        decision = self._first(observations.decisions, click)
         if decision is None:
-            return Told(True, math.inf)
-        asked = _first_after(seen.asked_at, click.produced_at, decision.taken_at)
-        times = [click.produced_at, asked, decision.taken_at, decision.read_at, decision.composed_at]
+            return Outcome(True, math.inf)
+        requested_at = _first_after(observations.asked_at, click.produced_at, decision.taken_at)
+        times = [click.produced_at, requested_at, decision.taken_at, decision.read_at, decision.composed_at]
         if not decision.changed:
-            return Told(False, decision.done_at - click.produced_at, _steps(times))
-        sighting = self._first(seen.sightings, click)
+            return Outcome(False, decision.done_at - click.produced_at, _steps(times))
+        sighting = self._first(observations.sightings, click)
         if sighting is None:
-            return Told(True, math.inf)
-        return Told(True, sighting.received_at - click.produced_at, _steps([*times, sighting.received_at]))
+            return Outcome(True, math.inf)
+        return Outcome(True, sighting.received_at - click.produced_at, _steps([*times, sighting.received_at]))
 
     def _first(self, some: Sequence[T], click: SentClick) -> T | None:
         place = id(some), click.partition
         if place not in self._reached:
-            self._reached[place] = list(accumulate((_position(one, click.partition) for one in some), max))
+            self._reached[place] = list(accumulate((_position(record, click.partition) for record in some), max))
         at = bisect_right(self._reached[place], click.offset)
         return some[at] if at < len(some) else None
 
@@ -173,18 +173,18 @@ def _steps(times: Sequence[float]) -> list[float]:
     return [end - begin for begin, end in pairwise(times)]
 
 
-def _position(one: Decision | Sighting, partition: int) -> int:
-    return one.positions[partition] if partition < len(one.positions) else 0
+def _position(record: Decision | Sighting, partition: int) -> int:
+    return record.positions[partition] if partition < len(record.positions) else 0
 
 
 def summary(rate: int, windows: Sequence[Window], limit_s: float) -> Latency:
     """The rounds of a rate put together; raises `ReshelfError` where in a round no click changed a layout."""
-    changed = [[one.delay_s for one in window.clicks if one.changed] for window in windows]
+    changed = [[outcome.delay_s for outcome in window.clicks if outcome.changed] for window in windows]
     if not all(changed):
         raise ReshelfError(
             f"in a round at {rate} events/s no click changed a layout: expected some; raise --seconds or --rate"
         )
-    rest = [[one.delay_s for one in window.clicks if not one.changed] for window in windows]
+    rest = [[outcome.delay_s for outcome in window.clicks if not outcome.changed] for window in windows]
     quantiles = [_quantiles_ms(delays, limit_s) for delays in changed]
     quiet = [_quantiles_ms(delays, limit_s) for delays in rest if delays]
     return Latency(
@@ -207,11 +207,11 @@ def summary(rate: int, windows: Sequence[Window], limit_s: float) -> Latency:
 
 
 def _stages_ms(windows: Sequence[Window]) -> dict[str, list[float]]:
-    stages = [one.stages for window in windows for one in window.clicks if len(one.stages) == len(STAGES)]
+    stages = [outcome.stages for window in windows for outcome in window.clicks if len(outcome.stages) == len(STAGES)]
     if not stages:
         return {}
-    found = np.quantile(np.array(stages) * 1000, [0.5, 0.99], axis=0).T.round(1)
-    return dict(zip(STAGES, found.tolist(), strict=True))
+    quantiles = np.quantile(np.array(stages) * 1000, [0.5, 0.99], axis=0).T.round(1)
+    return dict(zip(STAGES, quantiles.tolist(), strict=True))
 
 
 def _quantiles_ms(delays: Sequence[float], limit_s: float) -> tuple[float, float, float]:

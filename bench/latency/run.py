@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.events.race import forget
-from bench.latency.delays import Latency, Window, summary, told
+from bench.latency.delays import Latency, Window, outcomes, summary
 from bench.latency.traffic import Shop, Traffic, clicks_between
 from bench.latency.view import View, rendering
 from bench.latency.worker import Reading
@@ -37,7 +37,7 @@ from streams.kafka.records import TopicPartition
 from streams.state.connection.client import redis_servers
 
 LIMIT_S = 5.0
-"""A click that is in no layout after so long counts as unseen."""
+"""A click that is in no layout after this many seconds counts as unseen."""
 READY_S, CATCH_UP_S = 60.0, 120.0
 LOOK_S = 0.25
 _SOURCES = (IMPRESSIONS.name, CLICKS.name)
@@ -108,9 +108,9 @@ def measure(settings: Settings, shop: Shop, options: Options, *, leave_clean: bo
         bench.wait_for_layouts(shop.keys())
         windows: dict[int, list[Window]] = {rate: [] for rate in options.rates}
         for _ in range(options.rounds):
-            for rate, found in windows.items():
-                found.append(bench.window(rate))
-        return [summary(rate, found, LIMIT_S) for rate, found in windows.items()]
+            for rate, counted in windows.items():
+                counted.append(bench.window(rate))
+        return [summary(rate, counted, LIMIT_S) for rate, counted in windows.items()]
 
 
 def clear(own: Settings) -> None:
@@ -123,14 +123,14 @@ def clear(own: Settings) -> None:
 
 @contextlib.contextmanager
 def _workers(settings: Settings, folder: Path, decided: Path) -> Iterator[dict[str, Worker]]:
-    """A learner, and a layout worker that writes what it decides; their logs lie in the folder."""
+    """A learner, and a layout worker that writes what it decides; their logs are in the folder."""
     modules = {"learner": ("reshelf", "worker", "learner"), "layouts": ("bench.latency.worker", str(decided))}
     with contextlib.ExitStack() as stack:
-        found = {}
+        workers = {}
         for role, module in modules.items():
             log, command = folder / f"{role}.log", [sys.executable, "-m", *module]
-            found[role] = Worker(stack.enter_context(process(command, log, as_environment(settings))), log)
-        yield found
+            workers[role] = Worker(stack.enter_context(process(command, log, as_environment(settings))), log)
+        yield workers
 
 
 class _Bench:
@@ -174,7 +174,7 @@ class _Bench:
         self._stream_on(begin.at, end.at)
         self._traffic.settle()
         self._view.decided(self._reading.more())
-        clicks = told(clicks_between(self._traffic.clicks, begin.at, end.at), self._view.seen(), LIMIT_S)
+        clicks = outcomes(clicks_between(self._traffic.clicks, begin.at, end.at), self._view.observations(), LIMIT_S)
         composed = self._view.decided_between(begin.at, end.at)
         self._catch_up()
         self._traffic.clicks.clear()
@@ -190,12 +190,12 @@ class _Bench:
         )
 
     def _stream_on(self, begin: float, end: float) -> None:
-        """Until all is told of every click of the window, or its time is over."""
+        """Wait until every click of the window is reflected, or its time is over."""
         while (now := time.perf_counter()) < end + LIMIT_S:
             self._traffic.publish_until(now + LOOK_S)
             self._view.decided(self._reading.more())
-            some = told(clicks_between(self._traffic.clicks, begin, end), self._view.seen(), math.inf)
-            if not any(math.isinf(one.delay_s) for one in some):
+            some = outcomes(clicks_between(self._traffic.clicks, begin, end), self._view.observations(), math.inf)
+            if not any(math.isinf(outcome.delay_s) for outcome in some):
                 return
 
     def _catch_up(self) -> None:

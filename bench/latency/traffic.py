@@ -103,7 +103,7 @@ class Traffic:
         self._impressions = Producer(config | {"linger.ms": IMPRESSIONS_LINGER_MS})
         self._refused: KafkaError | None = None
         self._pace = Pace(0.0, 0.0)
-        self._shown = self._impression(self._keys[0])
+        self._last_impression = self._impression(self._keys[0])
 
     def open(self) -> None:
         """Declare pages and items, and show each item to each segment, so that counts have their full size."""
@@ -114,20 +114,20 @@ class Traffic:
         for key in self._keys:
             names = self._items[key.page]
             for at in range(0, len(names), len(self._slots)):
-                shown = [SlotItem(*pair) for pair in zip(self._slots, names[at : at + len(self._slots)], strict=False)]
+                slots = [SlotItem(*pair) for pair in zip(self._slots, names[at : at + len(self._slots)], strict=False)]
                 for variant in (0, BASELINE):
-                    self._show(msgspec.structs.replace(self._impression(key), variant=variant, slots=shown))
+                    self._show(msgspec.structs.replace(self._impression(key), variant=variant, slots=slots))
         self.settle()
 
     def start(self, rate: float) -> None:
-        """From now on so many events are due a second."""
+        """From now on this many events are due a second."""
         self._pace = Pace(rate, time.perf_counter())
 
     def publish_until(self, end: float) -> None:
         """Send what is due until `end`, seconds of `time.perf_counter`."""
         while (now := time.perf_counter()) < end:
             for _ in range(self._pace.take(now)):
-                self._one()
+                self._send_event()
             self._producer.poll(0)
             self._impressions.poll(0)
             time.sleep(TICK_S)
@@ -138,9 +138,9 @@ class Traffic:
         if left or self._refused is not None:
             raise ReshelfError(f"the broker did not take all events: {self._refused or f'{left} still wait'}")
 
-    def _one(self) -> None:
+    def _send_event(self) -> None:
         if self.sent % CLICK_EVERY == CLICK_EVERY - 1:
-            self._click(self._shown)
+            self._click(self._last_impression)
         else:
             self._show(self._impression(self._chance.choice(self._keys)))
 
@@ -149,24 +149,24 @@ class Traffic:
         event_id = f"{self._run}-{self.sent}"
         unit = f"unit-{chance.randrange(UNITS)}"
         variant = BASELINE if chance.randrange(HOLDOUT_EVERY) == 0 else chance.randrange(self._shop.variants)
-        shown = [SlotItem(chance.choice(self._slots), chance.choice(self._items[key.page]))]
-        return Impression(event_id, _now_ms(), unit, *key, event_id, 1, variant, shown)
+        slots = [SlotItem(chance.choice(self._slots), chance.choice(self._items[key.page]))]
+        return Impression(event_id, _now_ms(), unit, *key, event_id, 1, variant, slots)
 
     def _show(self, event: Impression) -> None:
-        self._shown = event
+        self._last_impression = event
         self.sent += 1
         self._produce(IMPRESSIONS.name, event.unit.encode(), encode(event))
 
     def _click(self, on: Impression) -> None:
-        event_id, (shown,) = f"{self._run}-{self.sent}", on.slots
+        event_id, (slot_item,) = f"{self._run}-{self.sent}", on.slots
         event = Click(
             event_id,
             _now_ms(),
             on.unit,
             on.page,
             on.segment,
-            shown.slot,
-            shown.item,
+            slot_item.slot,
+            slot_item.item,
             on.page_view_id,
             on.layout_version,
             on.variant,

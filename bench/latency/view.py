@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 from confluent_kafka import Consumer, Message
 
-from bench.latency.delays import Decision, Seen, Sighting
+from bench.latency.delays import Decision, Observations, Sighting
 from schemas.codec import decode_key, decoder
 from schemas.errors import ReshelfError
 from schemas.messages.layouts import LayoutRequest
@@ -48,21 +48,21 @@ class View:
         for key, decision in some:
             self._decisions.setdefault(key, []).append(decision)
 
-    def seen(self) -> dict[Key, Seen]:
+    def observations(self) -> dict[Key, Observations]:
         """All that was noted so far, as it is now."""
         return {
-            key: Seen(tuple(self._asked_at.get(key, ())), tuple(decisions), tuple(self.sightings.get(key, ())))
+            key: Observations(tuple(self._asked_at.get(key, ())), tuple(decisions), tuple(self.sightings.get(key, ())))
             for key, decisions in self._decisions.items()
         }
 
     def decided_between(self, begin: float, end: float) -> int:
         """How many layouts were composed in that time."""
-        return sum(begin <= one.done_at < end for some in self._decisions.values() for one in some)
+        return sum(begin <= decision.done_at < end for decisions in self._decisions.values() for decision in decisions)
 
     def forget(self) -> None:
         """Keep the newest layout of each page and segment only."""
-        for seen in self.sightings.values():
-            del seen[:-1]
+        for sightings in self.sightings.values():
+            del sightings[:-1]
         self._asked_at.clear()
         self._decisions.clear()
 
@@ -79,7 +79,7 @@ class View:
                 message = self._consumer.poll(POLL_S)
                 if message is not None:
                     self._take(message, time.perf_counter())
-        except Exception as error:  # noqa: BLE001  whatever it was, `check` tells
+        except Exception as error:  # noqa: BLE001  whatever it was, `check` reports it
             self._failed = error
 
     def stop(self) -> None:
@@ -96,9 +96,9 @@ class View:
                 self._asked_at.setdefault(Key(request.page, request.segment), []).append(received_at)
         elif value is not None:
             layout = _decode(value)
-            seen = self.sightings.setdefault(Key(*decode_key(LAYOUTS, message.key())), [])
-            if not seen or layout.version > seen[-1].version:
-                seen.append(Sighting(received_at, layout.version, layout.watermarks.get(CLICKS.name, [])))
+            sightings = self.sightings.setdefault(Key(*decode_key(LAYOUTS, message.key())), [])
+            if not sightings or layout.version > sightings[-1].version:
+                sightings.append(Sighting(received_at, layout.version, layout.watermarks.get(CLICKS.name, [])))
 
 
 @contextlib.contextmanager
@@ -107,7 +107,9 @@ def rendering(kafka: KafkaSettings) -> Iterator[View]:
     consumer = Consumer(confluent_consumer_config(kafka, f"{kafka.prefix}renderer"))
     try:
         topics = LAYOUTS, LAYOUT_REQUESTS
-        consumer.assign([one for topic in topics for one in partitions(consumer, kafka.prefix + topic.name)])
+        consumer.assign(
+            [partition for topic in topics for partition in partitions(consumer, kafka.prefix + topic.name)]
+        )
         view = View(consumer)
         thread = threading.Thread(target=view.run, name="renderer", daemon=True)
         thread.start()

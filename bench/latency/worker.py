@@ -31,7 +31,7 @@ class Reading:
         self._at = 0
 
     def more(self) -> list[tuple[Key, Decision]]:
-        """What was written since it was asked last; what is just being written comes the next time."""
+        """What was written since the last call; what is just being written comes the next time."""
         with self._file.open("rb") as opened:
             opened.seek(self._at)
             whole, _, _ = opened.read().rpartition(b"\n")
@@ -39,9 +39,9 @@ class Reading:
         return [_decision(msgspec.json.decode(line, type=Decided)) for line in whole.splitlines()]
 
 
-def _decision(one: Decided) -> tuple[Key, Decision]:
-    times = [at / 1000 for at in (one.taken_at, one.read_at, one.composed_at, one.done_at)]
-    return one.key, Decision(one.watermarks.get(CLICKS.name, ()), one.result != "unchanged", *times)
+def _decision(decided: Decided) -> tuple[Key, Decision]:
+    times = [at / 1000 for at in (decided.taken_at, decided.read_at, decided.composed_at, decided.done_at)]
+    return decided.key, Decision(decided.watermarks.get(CLICKS.name, ()), decided.result != "unchanged", *times)
 
 
 def _teller(file: BinaryIO) -> Callable[[Decided], None]:

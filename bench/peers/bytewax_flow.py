@@ -32,7 +32,7 @@ class _Output(DynamicSink[Any]):
 
 
 def _decoded(batch: list[Any]) -> list[Any]:
-    return [decode(one.value) for one in batch]
+    return [decode(message.value) for message in batch]
 
 
 def run(kafka: KafkaSettings, redis: RedisSettings, fold: FoldSettings, batch: int) -> None:

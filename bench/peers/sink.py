@@ -34,7 +34,7 @@ class Sink:
         self._sha = client.script_load(_SCRIPT)
         self._connection = client.connection_pool.get_connection()
         self._keys = GroupKeys(redis.namespace, 0)
-        self._known = Directories()
+        self._directories = Directories()
         self._folder = Folder(IMPRESSIONS, fold, lambda page, segment: 0)
         self._width = fold.bucket_ms
         self._written = 0
@@ -48,10 +48,10 @@ class Sink:
     def send(self, events: Iterable[Impression]) -> None:
         """Write events without waiting; `settle` before the next."""
         width = self._width
-        accepted = [Accepted(0, bucket_of(one.occurred_at, width), one, True, True, False) for one in events]
+        accepted = [Accepted(0, bucket_of(event.occurred_at, width), event, True, True, False) for event in events]
         operations = Operations(self._keys)
         for delta in self._folder.fold(accepted).values():
-            operations.add_group(delta, self._known)
+            operations.add_group(delta, self._directories)
         names = [self._keys.watermark(WRITTEN), *operations.keys]
         expected, self._written = self._written, self._written + len(accepted)
         move = (expected, 0, Watermark(self._written).encode())

@@ -147,8 +147,8 @@ class _Tab:
     def rounds(self, options: Options) -> Found:
         """Look for each round; updates are answers that brought something new."""
         self._page.wait_for_timeout(1_000 * WARM_UP_S)
-        found = [self._round(options.seconds) for _ in range(options.rounds)]
-        updates, whole, page, console, kb = (round(statistics.median(some), 1) for some in zip(*found, strict=True))
+        rounds = [self._round(options.seconds) for _ in range(options.rounds)]
+        updates, whole, page, console, kb = (round(statistics.median(some), 1) for some in zip(*rounds, strict=True))
         return Found(options.arms, updates, whole, page, console, kb, options.rounds)
 
     def _round(self, seconds: float) -> tuple[float, float, float, float, float]:
@@ -163,9 +163,12 @@ class _Tab:
 
     def _mark(self) -> _Mark:
         processes = self._whole.send("SystemInfo.getProcessInfo")["processInfo"]
-        told = {one["name"]: one["value"] for one in self._own.send("Performance.getMetrics")["metrics"]}
+        metrics = {entry["name"]: entry["value"] for entry in self._own.send("Performance.getMetrics")["metrics"]}
         return _Mark(
-            time.perf_counter(), sum(one["cpuTime"] for one in processes), told["TaskDuration"], self._console.cpu_s()
+            time.perf_counter(),
+            sum(entry["cpuTime"] for entry in processes),
+            metrics["TaskDuration"],
+            self._console.cpu_s(),
         )
 
     def _answered(self, response: Any) -> None:

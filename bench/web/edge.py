@@ -1,4 +1,4 @@
-"""Layouts a second over HTTP: the edge beside a bare route of Starlette, by turns on the same core.
+"""Layouts a second over HTTP: the edge compared with a bare route of Starlette, by turns on the same core.
 
 Each server is a process of its own, with the settings of uvicorn that the edge runs
 with.  `wrk` asks for the slates of many visitors, so the choice is made anew each time.
@@ -68,7 +68,7 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one run of wrk found, and the processor time that the server took, seconds."""
+    """What one run of wrk reports, and the processor time that the server took, seconds."""
 
     per_s: float
     p99_ms: float
@@ -147,8 +147,8 @@ def _run(wrk: str, script: str, served: Served, seconds: int) -> Run:
     address = f"http://{HOST}:{served.port}/layouts/{PAGE}/{SEGMENT}"
     command = [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", script, address]
     before = served.cpu_s()
-    found = parse(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    return replace(found, cpu_s=served.cpu_s() - before)
+    report = parse(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return replace(report, cpu_s=served.cpu_s() - before)
 
 
 def _calm(port: int, seconds: int) -> float:
@@ -187,8 +187,8 @@ def _serve(kind: str, size: Size, listener: socket.socket) -> None:
 
 
 def _edge(size: Size) -> Starlette:
-    cache = LayoutCache()
-    cache.take(_Published(size))  # type: ignore[arg-type]  # what the shelf reads of a message
+    cache = LayoutCache(EdgeSettings().decoded_layouts)
+    cache.take(_Published(size))  # type: ignore[arg-type]  # what the cache reads of a message
     return application(Parts(EdgeSettings(), cache, _Reader(), _Nowhere()))
 
 

@@ -30,11 +30,13 @@ async def _all(
 ) -> list[float]:
     begin = time.perf_counter() + 0.1
     turns = [range(first, rate * seconds, connections) for first in range(connections)]
-    found = await asyncio.gather(*(_one(host, port, path, begin, rate, turn) for turn in turns))
-    return [millis for some in found for millis in some]
+    delays = await asyncio.gather(*(_connection(host, port, path, begin, rate, turn) for turn in turns))
+    return [millis for some in delays for millis in some]
 
 
-async def _one(host: str, port: int, path: Callable[[int], str], begin: float, rate: int, turn: range) -> list[float]:
+async def _connection(
+    host: str, port: int, path: Callable[[int], str], begin: float, rate: int, turn: range
+) -> list[float]:
     """The requests of one connection."""
     reader, writer = await asyncio.open_connection(host, port)
     took: list[float] = []

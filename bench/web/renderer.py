@@ -36,10 +36,10 @@ class Renderer:
 
 def measure(size: Size, calls: int, rounds: int) -> Renderer:
     """Time `calls` of each step, `rounds` times after one round that does not count."""
-    made = layout(size)
-    value, decode, slots = encode(made), decoder(Layout), slot_names(size.slots)
+    page_layout = layout(size)
+    value, decode, slots = encode(page_layout), decoder(Layout), slot_names(size.slots)
     units = list(islice(cycle([f"unit-{number}" for number in range(UNITS)]), calls))
-    slates = list(islice(cycle([choose(made, unit).slate for unit in units[:UNITS]]), calls))
+    slates = list(islice(cycle([choose(page_layout, unit).slate for unit in units[:UNITS]]), calls))
 
     def decoding() -> None:
         for _ in units:
@@ -47,7 +47,7 @@ def measure(size: Size, calls: int, rounds: int) -> Renderer:
 
     def choosing() -> None:
         for unit in units:
-            choose(made, unit)
+            choose(page_layout, unit)
 
     def reading() -> None:
         for slate in slates:

@@ -74,9 +74,9 @@ class Follower:
 
     def __enter__(self) -> Self:
         # Every renderer reads all partitions from the beginning, so they are assigned, not shared out in a group.
-        found = self._consumer.list_topics(self._topic, timeout=10).topics[self._topic].partitions
-        self._consumer.assign([TopicPartition(self._topic, number, OFFSET_BEGINNING) for number in found])
-        self._unread = set(found)
+        partitions = self._consumer.list_topics(self._topic, timeout=10).topics[self._topic].partitions
+        self._consumer.assign([TopicPartition(self._topic, number, OFFSET_BEGINNING) for number in partitions])
+        self._unread = set(partitions)
         self._thread.start()
         if not self._read.wait(30):
             raise TimeoutError(f"{self._topic} could not be read to its end within 30 s")
@@ -131,9 +131,9 @@ class Events:
         Raises KafkaException otherwise: send the same again, with the same event ids.
         """
         loop = asyncio.get_running_loop()
-        await asyncio.gather(*(self._produce(loop, one) for one in outgoing))
+        await asyncio.gather(*(self._produce(loop, event) for event in outgoing))
 
-    def _produce(self, loop: asyncio.AbstractEventLoop, one: Outgoing) -> asyncio.Future[None]:
+    def _produce(self, loop: asyncio.AbstractEventLoop, outgoing: Outgoing) -> asyncio.Future[None]:
         sent: asyncio.Future[None] = loop.create_future()
 
         def settle(error: KafkaError | None) -> None:
@@ -142,11 +142,13 @@ class Events:
             else:
                 sent.set_exception(KafkaException(error))
 
-        def told(error: KafkaError | None, _: Message) -> None:
+        def report_delivery(error: KafkaError | None, _: Message) -> None:
             loop.call_soon_threadsafe(settle, error)
 
-        key = encode_key(one.topic, one.event.unit)
-        self._producer.produce(self._prefix + one.topic.name, encode(one.event), key, on_delivery=told)
+        key = encode_key(outgoing.topic, outgoing.event.unit)
+        self._producer.produce(
+            self._prefix + outgoing.topic.name, encode(outgoing.event), key, on_delivery=report_delivery
+        )
         return sent
 
     def _collect(self) -> None:

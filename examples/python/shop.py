@@ -43,7 +43,7 @@ events = Events(BOOTSTRAP, PREFIX)
 
 
 class Told(msgspec.Struct, tag_field="kind"):
-    """What the browser tells of every event: without unit and time, which it is not trusted with."""
+    """What the browser reports of every event: without unit and time, which it is not trusted with."""
 
     event_id: str
     page: str
@@ -54,30 +54,30 @@ class Told(msgspec.Struct, tag_field="kind"):
 
 
 class Seen(Told, tag="impression"):
-    """An impression as the browser tells it."""
+    """An impression as the browser reports it."""
 
     slots: list[SlotItem]
 
 
 class Clicked(Told, tag="click"):
-    """A click as the browser tells it."""
+    """A click as the browser reports it."""
 
     slot: str
     item: str
 
 
 class Order(msgspec.Struct):
-    """An order as the checkout tells it."""
+    """An order as the checkout reports it."""
 
     order_id: str
     currency: str
     lines: list[PurchaseLine]
 
 
-def observed(told: Seen | Clicked, unit: str, now_ms: int) -> Outgoing:
-    """The event of what a browser told."""
-    about = msgspec.structs.asdict(told) | {"occurred_at": now_ms, "unit": unit}
-    if isinstance(told, Seen):
+def observed(report: Seen | Clicked, unit: str, now_ms: int) -> Outgoing:
+    """The event of what a browser reported."""
+    about = msgspec.structs.asdict(report) | {"occurred_at": now_ms, "unit": unit}
+    if isinstance(report, Seen):
         return Outgoing(IMPRESSIONS, msgspec.convert(about, Impression))
     return Outgoing(CLICKS, msgspec.convert(about, Click))
 
@@ -88,7 +88,7 @@ def bought(order: Order, unit: str, now_ms: int) -> Outgoing:
     return Outgoing(PURCHASES, msgspec.convert(about, Purchase))
 
 
-def shown(page: str, segment: str, unit: str, now_ms: int) -> str:
+def render(page: str, segment: str, unit: str, now_ms: int) -> str:
     """A page of HTML; slots that the slate leaves out are filled from the fallback."""
     fallback = FALLBACK.get(page, {})
     version, (variant, slate) = layouts.show(page, segment, unit, now_ms, fallback)
@@ -103,11 +103,11 @@ def shown(page: str, segment: str, unit: str, now_ms: int) -> str:
 
 async def show(request: Request) -> Response:
     """A page for the visitor of the cookie; a new visitor gets one."""
-    known = request.cookies.get("unit")
-    unit = unquote(known) if known else uuid4().hex
+    cookie = request.cookies.get("unit")
+    unit = unquote(cookie) if cookie else uuid4().hex
     page, segment = request.path_params["page"], request.query_params.get("segment", "*")
-    answer = HTMLResponse(shown(page, segment, unit, _now_ms()), headers={"Cache-Control": "no-store"})
-    if known is None:
+    answer = HTMLResponse(render(page, segment, unit, _now_ms()), headers={"Cache-Control": "no-store"})
+    if cookie is None:
         answer.set_cookie("unit", quote(unit), max_age=YEAR_S, httponly=True, samesite="lax")
     return answer
 
@@ -120,8 +120,8 @@ async def take(request: Request) -> Response:
         if request.url.path == "/orders":
             outgoing = [bought(msgspec.json.decode(body, type=Order), unit, _now_ms())]
         else:
-            told = msgspec.json.decode(body, type=list[Seen | Clicked])
-            outgoing = [observed(one, unit, _now_ms()) for one in told]
+            reports = msgspec.json.decode(body, type=list[Seen | Clicked])
+            outgoing = [observed(report, unit, _now_ms()) for report in reports]
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         return PlainTextResponse(str(error), 400)
     try:

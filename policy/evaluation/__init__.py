@@ -1,4 +1,4 @@
-"""What a policy is worth: estimated from logs of another one, and measured against the holdout.
+"""The value of a policy: estimated from logs of another one, and measured against the holdout.
 
 - `decisions`: logged decisions as arrays: what was shown, how likely it was, and what came of it
 - `estimators`: what a target policy would have earned per page view, from decisions that another

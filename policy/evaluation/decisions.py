@@ -48,7 +48,7 @@ class Comparison(NamedTuple):
         """Some rows; what a policy lacks as a whole is said of each of them."""
         views = len(self.logged)
         lacking = Lacking(*(np.broadcast_to(share, views)[rows] for share in self.lacking))
-        return Comparison._make([*(one[rows] for one in self.probabilities), lacking])
+        return Comparison._make([*(probability[rows] for probability in self.probabilities), lacking])
 
     @property
     def probabilities(self) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats]:
@@ -74,9 +74,9 @@ class Decisions:
     expected_target: Floats
 
     def __post_init__(self) -> None:
-        for name, found in (*zip(self.chances._fields[:6], self.chances.probabilities, strict=True), *self._models()):
-            if found.shape != self.reward.shape:
-                raise ValueError(f"{name}: expected shape {self.reward.shape}, got {found.shape}")
+        for name, values in (*zip(self.chances._fields[:6], self.chances.probabilities, strict=True), *self._models()):
+            if values.shape != self.reward.shape:
+                raise ValueError(f"{name}: expected shape {self.reward.shape}, got {values.shape}")
         if not (self.chances.logged_prefix > 0.0).all():
             raise ValueError("logged_prefix: expected probabilities above 0 for what was shown, got 0")
 
@@ -88,8 +88,8 @@ class Decisions:
         cls, bins: Ints, reward: Floats, logged: Floats, target: Floats, expected: Floats, expected_target: Floats
     ) -> Decisions:
         """Decisions of one slot, all [N], where the log supports the target wholly."""
-        shown, wanted, none = logged[:, None], target[:, None], np.zeros(len(bins))
-        chances = Comparison(shown, wanted, shown, wanted, shown, wanted, Lacking(none, none, none, none))
+        own, other, zeros = logged[:, None], target[:, None], np.zeros(len(bins))
+        chances = Comparison(own, other, own, other, own, other, Lacking(zeros, zeros, zeros, zeros))
         return cls(bins, reward[:, None], chances, expected[:, None], expected_target[:, None])
 
     def only(self, rows: NDArray[np.bool_] | Ints) -> Decisions:
@@ -117,42 +117,42 @@ def compare(
     empty; each policy shows one of its slates with the chances float64[V] and
     float64[W], which add up to 1.  Exact, since a policy is its slates; but looks
     rest on `curve`, float64[S], the probability that each slot is looked at.  It is a
-    guess where the log never fills a slot, bool[S], so looks there are lacking; None: it
+    guess where the log never fills a slot, bool[S], so examination there is lacking; None: it
     fills all.
     """
     same = logged[:, None, :] == logged[None, :, :]
     matched = logged[:, None, :] == target[None, :, :]
     prefix = np.logical_and.accumulate(matched, axis=2)
     size = 2 + int(max(logged.max(initial=EMPTY), target.max(initial=EMPTY)))
-    looks, wanted = _looks(logged, chance, curve, size), _looks(target, target_chance, curve, size)
-    backed = wanted if filled is None else _looks(target, target_chance, curve * filled, size)
+    own, other = _examination(logged, chance, curve, size), _examination(target, target_chance, curve, size)
+    backed = other if filled is None else _examination(target, target_chance, curve * filled, size)
     return Comparison(
         logged=_chance_of(same, chance),
         target=_chance_of(matched, target_chance),
         logged_prefix=_chance_of(np.logical_and.accumulate(same, axis=2), chance),
         target_prefix=_chance_of(prefix, target_chance),
-        logged_anywhere=looks[logged],
-        target_anywhere=wanted[logged],
-        lacking=Lacking(*_lacking(matched, prefix, chance, target_chance), _unseen(looks, wanted, backed)),
+        logged_anywhere=own[logged],
+        target_anywhere=other[logged],
+        lacking=Lacking(*_lacking(matched, prefix, chance, target_chance), _missing_examination(own, other, backed)),
     )
 
 
-def _looks(slates: Ints, chance: Floats, curve: Floats, size: int) -> Floats:
+def _examination(slates: Ints, chance: Floats, curve: Floats, size: int) -> Floats:
     """How often each item is looked at, float64[size]; the last one stands for empty slots."""
     weights = chance[:, None] * curve
     places = np.where(slates == EMPTY, size - 1, slates)
     return np.bincount(places.ravel(), weights.ravel(), size).astype(np.float64)
 
 
-def _unseen(looks: Floats, wanted: Floats, backed: Floats) -> Floats:
-    """Share of the looks that are wanted of items that the log never shows, or beyond those that it backs."""
-    total = wanted[:-1].sum()
-    missing = np.where(looks == 0.0, wanted, wanted - backed)[:-1]
+def _missing_examination(logged: Floats, target: Floats, backed: Floats) -> Floats:
+    """Share of the target's examination of items that the log never shows, or beyond what the log supports."""
+    total = target[:-1].sum()
+    missing = np.where(logged == 0.0, target, target - backed)[:-1]
     return np.asarray(missing.sum() / total if total > 0.0 else 0.0)
 
 
-def _chance_of(shown: NDArray[np.bool_], chance: Floats) -> Floats:
-    total: Floats = np.einsum("vws,w->vs", shown, chance)
+def _chance_of(matches: NDArray[np.bool_], chance: Floats) -> Floats:
+    total: Floats = np.einsum("vws,w->vs", matches, chance)
     return total
 
 
@@ -160,6 +160,6 @@ def _lacking(
     matched: NDArray[np.bool_], prefix: NDArray[np.bool_], chance: Floats, target_chance: Floats
 ) -> tuple[Floats, Floats, Floats]:
     """Shares of the target's probability, of items, prefixes and slates, as arrays without axes."""
-    shown = chance > 0.0
-    items, prefixes = (target_chance @ ~one[shown].any(axis=0) for one in (matched, prefix))
+    possible = chance > 0.0
+    items, prefixes = (target_chance @ ~matches[possible].any(axis=0) for matches in (matched, prefix))
     return np.asarray(items.mean()), np.asarray(prefixes.mean()), np.asarray(prefixes[-1])

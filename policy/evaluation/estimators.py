@@ -182,9 +182,9 @@ class Evidence:
     @classmethod
     def of(cls, estimator: str, decisions: Decisions, size: int = BINS) -> Evidence:
         """What some decisions say."""
-        known = ESTIMATORS[estimator]
-        ratio = Ratio.of(decisions.bins, *known.rule(decisions), size=size)
-        share = getattr(decisions.chances.lacking, known.needs)
+        method = ESTIMATORS[estimator]
+        ratio = Ratio.of(decisions.bins, *method.rule(decisions), size=size)
+        share = getattr(decisions.chances.lacking, method.needs)
         return cls(estimator, ratio, np.array([share.sum(), len(share)]))
 
     def __add__(self, other: Evidence) -> Evidence:
@@ -203,10 +203,10 @@ class Evidence:
         return Estimate(self.estimator, value, low, high, size, share, extrapolated, refused)
 
     def _refusal(self, lacking: float) -> str:
-        known = ESTIMATORS[self.estimator]
-        if lacking > UNSUPPORTED and not known.extrapolates:
+        method = ESTIMATORS[self.estimator]
+        if lacking > UNSUPPORTED and not method.extrapolates:
             return (
-                f"the log never shows {lacking:.1%} of what the policy would show ({NEEDS[known.needs]}; at most "
+                f"the log never shows {lacking:.1%} of what the policy would show ({NEEDS[method.needs]}; at most "
                 f"{UNSUPPORTED:.0%} may lack). Raise policy.variants in the page's rules, or for policies far from the "
                 "one that is served set policy.exploration_slates, and log again; doubly-robust has a model instead"
             )

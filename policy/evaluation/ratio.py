@@ -57,7 +57,7 @@ class Ratio:
 
     @property
     def effective_size(self) -> float:
-        """How many rows of equal weight tell as much: Kish (1965), "Survey Sampling", (sum w)**2 / sum w**2."""
+        """How many rows of equal weight are as informative: Kish (1965), "Survey Sampling", (sum w)**2 / sum w**2."""
         total = self.sums.sum(axis=0)
         return float(total[WEIGHT] ** 2 / total[SQUARED]) if total[SQUARED] > 0.0 else 0.0
 
@@ -87,7 +87,7 @@ class Ratio:
         few purchases, or few rows that carry most weight, the upper bound lies
         further out than the lower one.  Student's t stands in for the normal
         quantile, with as many degrees of freedom as the spread of the squared residuals
-        leaves (Satterthwaite 1946): a few bins that outweigh the others tell less than
+        leaves (Satterthwaite 1946): a few bins that outweigh the others carry less information than
         many.  With fewer than two filled bins, or no spread, nothing bounds it.
         """
         if self.filled < 2 or not self.error > 0.0:

@@ -13,7 +13,7 @@ GUARD_LEVEL = 0.99
 
 
 class Health(NamedTuple):
-    """`crossed` maps an outcome to the uplift whose upper bound lies below the loss that is tolerated."""
+    """`crossed` maps an outcome to the uplift whose upper bound is below the loss that is tolerated."""
 
     uplifts: dict[str, Uplift]
     sample_ratio: SampleRatio
@@ -22,7 +22,9 @@ class Health(NamedTuple):
     @property
     def guard_rail(self) -> str:
         """Which guard-rails were crossed, in words; empty: none."""
-        return "; ".join(f"{name} {one.low:+.1%} to {one.high:+.1%}" for name, one in self.crossed.items())
+        return "; ".join(
+            f"{name} {interval.low:+.1%} to {interval.high:+.1%}" for name, interval in self.crossed.items()
+        )
 
 
 def health(
@@ -35,11 +37,15 @@ def health(
     """The health of an experiment; `tolerated` says for each outcome which relative loss is tolerated (1: any).
 
     A guard-rail is crossed with evidence: when at a level of `GUARD_LEVEL` the
-    always-valid interval of the uplift lies wholly below the loss, and not while the
+    always-valid interval of the uplift is wholly below the loss, and not while the
     split itself is in doubt.
     """
     split = sample_ratio(sides, holdout_share)
-    found = {name: uplift(sides, column, level, before) for name, column in METRICS.items()}
+    uplifts = {name: uplift(sides, column, level, before) for name, column in METRICS.items()}
     certain = {name: uplift(sides, column, GUARD_LEVEL, before) for name, column in METRICS.items()}
-    crossed = {name: one for name, one in certain.items() if not split.alarm and one.high < -tolerated.get(name, 1.0)}
-    return Health(found, split, crossed)
+    crossed = {
+        name: interval
+        for name, interval in certain.items()
+        if not split.alarm and interval.high < -tolerated.get(name, 1.0)
+    }
+    return Health(uplifts, split, crossed)

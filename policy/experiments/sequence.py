@@ -103,7 +103,7 @@ def _errors(bins: Ints, column: int, rate: float) -> Floats:
 
 
 def _variance(errors: list[Floats]) -> float:
-    return float(sum(len(one) / (len(one) - 1) * float(one @ one) for one in errors))
+    return float(sum(len(group) / (len(group) - 1) * float(group @ group) for group in errors))
 
 
 def _adjusted(errors: list[Floats], before: Sides | None, column: int) -> tuple[float, list[Floats]]:
@@ -112,7 +112,7 @@ def _adjusted(errors: list[Floats], before: Sides | None, column: int) -> tuple[
         return 0.0, errors
     both = _rate(np.concatenate(before), column)
     past = [_errors(side, column, both) for side in before]
-    centred = [one - one.mean() for one in past]
-    slope = sum(one @ other for one, other in zip(errors, centred, strict=True)) / sum(one @ one for one in centred)
+    centred = [own - own.mean() for own in past]
+    slope = sum(own @ other for own, other in zip(errors, centred, strict=True)) / sum(own @ own for own in centred)
     shift = float(slope * (past[0].sum() - past[1].sum()))
-    return shift, [one - slope * other for one, other in zip(errors, centred, strict=True)]
+    return shift, [own - slope * other for own, other in zip(errors, centred, strict=True)]

@@ -34,14 +34,14 @@ def trials(
     the same bins in a time in which all were served alike.  With few bins nothing is said.
     """
     branches = np.array(branches_of_bins(salt, tuple(shares)))
-    found = []
+    results = []
     for at in range(1, len(shares)):
         own, first = branches == at, branches == 0
         past = None if before is None else Sides(before[own], before[first])
         sides = Sides(learned[own], learned[first])
         uplifts = {name: uplift(sides, column, level, past) for name, column in METRICS.items()}
-        found.append(Trial(int(learned[own][:, VIEWS].sum()), uplifts, sample_ratio(sides)))
-    return found
+        results.append(Trial(int(learned[own][:, VIEWS].sum()), uplifts, sample_ratio(sides)))
+    return results
 
 
 def sample_ratio(sides: Sides) -> SampleRatio:
@@ -51,11 +51,11 @@ def sample_ratio(sides: Sides) -> SampleRatio:
     the dispersion is that of units over the bins of a side.
     """
     units = [side[:, UNITS].astype(np.float64) for side in sides]
-    own, first = (int(one.sum()) for one in units)
+    own, first = (int(side.sum()) for side in units)
     share = len(units[0]) / (len(units[0]) + len(units[1])) if any(map(len, units)) else 0.0
     if not own + first or not 0.0 < share < 1.0:
         return SampleRatio(own, first, share, 1.0)
-    dispersion = max(1.0, *(_dispersion(one) for one in units))
+    dispersion = max(1.0, *(_dispersion(side) for side in units))
     return SampleRatio(own, first, share, mixture_p_value(own, first, share, dispersion))
 
 

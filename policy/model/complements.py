@@ -55,29 +55,29 @@ def complements(baskets: Baskets, among: Collection[str], most: int = MOST) -> d
     the quantile of chi-squared that leaves `DOUBT` over all pairs of these items together
     (Bonferroni).  Items without any are left out.
     """
-    known = set(among)
-    found = [
-        (one, other, both)
-        for (one, other), both in baskets.pairs.items()
-        if both >= LEAST_ORDERS and one in known and other in known
+    candidates = set(among)
+    counted_pairs = [
+        (item, other, both)
+        for (item, other), both in baskets.pairs.items()
+        if both >= LEAST_ORDERS and item in candidates and other in candidates
     ]
     both, ones, others = (
         np.array(counts, dtype=np.float64)
         for counts in (
-            [count for _, _, count in found],
-            [baskets.items[one] for one, _, _ in found],
-            [baskets.items[other] for _, other, _ in found],
+            [count for _, _, count in counted_pairs],
+            [baskets.items[item] for item, _, _ in counted_pairs],
+            [baskets.items[other] for _, other, _ in counted_pairs],
         )
     )
     sure = log_likelihood_ratio(both, ones, others, float(baskets.orders))
     sure[both * baskets.orders <= ones * others] = 0.0
-    certain = chdtri(1.0, DOUBT / max(1, len(known) * (len(known) - 1) // 2))
+    certain = chdtri(1.0, DOUBT / max(1, len(candidates) * (len(candidates) - 1) // 2))
     beside: dict[str, list[tuple[float, str]]] = {}
-    for (one, other, _), much in zip(found, sure.tolist(), strict=True):
+    for (item, other, _), much in zip(counted_pairs, sure.tolist(), strict=True):
         if much > certain:
-            beside.setdefault(one, []).append((-much, other))
-            beside.setdefault(other, []).append((-much, one))
-    return {one: [name for _, name in sorted(those)[:most]] for one, those in sorted(beside.items())}
+            beside.setdefault(item, []).append((-much, other))
+            beside.setdefault(other, []).append((-much, item))
+    return {item: [name for _, name in sorted(those)[:most]] for item, those in sorted(beside.items())}
 
 
 def _halved(counts: Counter[T]) -> Counter[T]:

@@ -3,7 +3,7 @@
 The position-based model (Richardson, Dominowska and Ragno 2007) says that a
 click is a look times an attraction: clicks of row r in slot s are about
 impressions[r, s] * look[s] * attraction[r].  Only products are seen, so looks
-are told apart from attractions by arms that stand in several slots: the variants
+are distinguished from attractions by arms that stand in several slots: the variants
 of a layout see to that.
 """
 
@@ -51,14 +51,14 @@ def fit_examination(impressions: Counts, clicks: Counts, start: Floats, weight: 
     Maximises the Poisson likelihood of the model with a Gamma prior around
     `start` that weighs `weight` expected clicks in each slot, and one around the
     mean for each row, in turns: given one factor the other has a closed form.
-    Curves differ most in how steep they are, and a few clicks tell that, so the
+    Curves differ most in how steep they are, and a few clicks show that, so the
     prior is around that power of `start` which all slots together make likely.
     EM over the hidden looks (Chuklin, Markov and de Rijke 2015, "Click models for
     web search", section 4.1.2) climbs to the same place, but moves by the share
     of looks that end in a click, so takes hundreds of times as many rounds at
     click rates of a percent.  Where no arm changes its slot, `start` is the answer.
     """
-    shown, clicked = np.asarray(impressions, dtype=np.float64), np.asarray(clicks, dtype=np.float64)
+    views, clicked = np.asarray(impressions, dtype=np.float64), np.asarray(clicks, dtype=np.float64)
     first = np.clip(np.asarray(start, dtype=np.float64), LEAST, 1.0)
     curve = first / first.max() if len(first) else first
     total = clicked.sum()
@@ -67,10 +67,10 @@ def fit_examination(impressions: Counts, clicks: Counts, start: Floats, weight: 
     first, powers = curve, curve ** _POWERS[:, None]
     by_row, by_slot = clicked.sum(axis=1), clicked.sum(axis=0)
     for _ in range(ROUNDS):
-        looks = shown @ curve
-        mean = total / max(looks.sum(), 1e-12)
-        attraction = (by_row + ROW_CLICKS) / (looks + ROW_CLICKS / mean)
-        expected = attraction @ shown
+        examinations = views @ curve
+        mean = total / max(examinations.sum(), 1e-12)
+        attraction = (by_row + ROW_CLICKS) / (examinations + ROW_CLICKS / mean)
+        expected = attraction @ views
         likely = np.maximum(first ** _steepness(powers, by_slot, expected), LEAST)
         moved = (by_slot + weight) / (expected + weight / likely)
         moved = np.clip(moved / moved.max(), LEAST, 1.0)
@@ -84,7 +84,7 @@ def fit_examination(impressions: Counts, clicks: Counts, start: Floats, weight: 
 def _steepness(powers: Floats, clicks: Floats, expected: Floats) -> float:
     """The mean, by logarithm, of `_POWERS` whose curves [P, S] these are.
 
-    It is told by clicks [S] and how many there would be if all were seen: which slots they are in is multinomial.
+    It is estimated from clicks [S] and how many full examination would give: which slots they are in is multinomial.
     """
     shares, logs = powers * expected, np.log(_POWERS)
     shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1e-300)

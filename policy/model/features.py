@@ -1,7 +1,7 @@
 """What is known of an item before anybody saw it, as numbers that a prior can be fitted on.
 
 A feature is named by what it says: `price` and `age` are quantities, on a
-logarithmic scale, centred and scaled as the parameters tell; `category=shoes`,
+logarithmic scale, centred and scaled as the parameters say; `category=shoes`,
 `brand=Nordfell` are 1 or 0.  An item that the catalog does not know (a content
 block) has 0 everywhere and so starts at the page's base rate.
 """
@@ -26,7 +26,7 @@ MOST_LABELS = 24
 """Labels of one kind that get a feature: the most frequent."""
 LEAST_ITEMS = 2
 FURTHEST = 2.0
-"""Quantities further than so many widths from the centre count as that: new items are furthest by age, all alike."""
+"""Quantities further than this many widths from the centre are cut off: new items are furthest by age."""
 
 
 class Features(NamedTuple):
@@ -75,12 +75,12 @@ def _quantity(items: Sequence[CatalogItem | None], get: Callable[[CatalogItem], 
 
 
 def _scale(values: Floats) -> tuple[float, float] | None:
-    """Median and spread; None where there is nothing to tell items apart by."""
-    known = values[np.isfinite(values)]
-    if len(known) < LEAST_ITEMS:
+    """Median and spread; None where all items are equal."""
+    finite = values[np.isfinite(values)]
+    if len(finite) < LEAST_ITEMS:
         return None
-    width = float(known.std())
-    return (float(np.median(known)), width) if width > 1e-9 else None
+    width = float(finite.std())
+    return (float(np.median(finite)), width) if width > 1e-9 else None
 
 
 def _frequent(kind: str, items: Sequence[CatalogItem | None]) -> list[str]:

@@ -55,7 +55,7 @@ class Described:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Table:
-    """Values [A, K] that weights are fitted for, their groups, and how text directions lie in vectors [D, T]."""
+    """Values [A, K] that weights are fitted for, their groups, and the text directions in vectors [D, T]."""
 
     values: Floats
     groups: np.ndarray[tuple[int], np.dtype[np.intp]]
@@ -79,8 +79,8 @@ def fit_page(
     """
     start = examination(counts.slots, curve or {})
     rows = (-1, len(counts.slots))
-    looks = fit_examination(counts.impressions.reshape(rows), counts.clicks.reshape(rows), start)
-    trials = counts.impressions @ looks
+    slot_examination = fit_examination(counts.impressions.reshape(rows), counts.clicks.reshape(rows), start)
+    trials = counts.impressions @ slot_examination
     clicks = counts.clicks.sum(axis=2)
     default, strength = base
     rate = (clicks.sum() + default * strength) / (trials.sum() + strength)
@@ -93,15 +93,15 @@ def fit_page(
         fitted_at=fitted_at,
         click_rate=_possible(expit(logit(rate) + levels.base)),
         strength=float(strength_of(np.array(rate), spread)),
-        examination={slot: round(float(look), 5) for slot, look in zip(counts.slots, looks, strict=True)},
+        examination={slot: round(float(share), 5) for slot, share in zip(counts.slots, slot_examination, strict=True)},
         scales={name: (float(centre), float(width)) for name, (centre, width) in described.scales.items()},
         weights=_named(described.features.names, levels.page),
         text_model=described.model if described.vectors is not None else "",
         text=levels.text(levels.page),
         segments=_segment_fits(counts.segments, described.features.names, trials, levels),
         arms={
-            item: (round(float(seen), 3), round(float(expected), 3))
-            for item, seen, expected in zip(counts.items, levels.clicks, levels.expected, strict=True)
+            item: (round(float(arm_clicks), 3), round(float(expected), 3))
+            for item, arm_clicks, expected in zip(counts.items, levels.clicks, levels.expected, strict=True)
             if expected > 0.0
         },
         arm_strength=levels.arm_strength,
@@ -174,11 +174,11 @@ def _fit_levels(clicks: Floats, trials: Floats, rate: float, table: _Table) -> _
     expected = trials * expit(rate)
     for _ in range(ROUNDS):
         damped = damping(expected * shared.factor, segment)
-        seen = clicks * damped
+        damped_clicks = clicks * damped
         # What segments differ by is an offset of the page's fit, and the other way about.
-        shared = _fit_shared(values, groups, seen, trials * damped, rate, own, shared.strength)
+        shared = _fit_shared(values, groups, damped_clicks, trials * damped, rate, own, shared.strength)
         score = rate + values @ shared.weights
-        others, expected = _others(seen), trials * expit(score + own @ values.T)
+        others, expected = _others(damped_clicks), trials * expit(score + own @ values.T)
         # What a segment differs by is seen around what the others say of an arm, which is doubtful.
         factors, variance = factor_of(shared.weight, others, _others(expected * damped)), 1.0 / (shared.weight + others)
         spread = 1.0 / segment + variance
@@ -186,12 +186,12 @@ def _fit_levels(clicks: Floats, trials: Floats, rate: float, table: _Table) -> _
         expected = trials * expit(score + own @ values.T)
         segment = fit_strength(clicks, expected * factors, variance - variances[:, None])
     damped = damping(expected * shared.factor, segment)
-    seen, expected = clicks * damped, expected * damped
+    damped_clicks, expected = clicks * damped, expected * damped
     return _Levels(
         base=float(shared.weights[-1]),
         page=shared.weights[:-1],
         segments=own,
-        clicks=seen.sum(axis=0),
+        clicks=damped_clicks.sum(axis=0),
         expected=expected.sum(axis=0),
         arm_strength=shared.strength,
         segment_strength=segment,
@@ -205,14 +205,14 @@ def _fit_shared(
     values: Floats, groups: Indices, clicks: Floats, trials: Floats, rate: float, own: Floats, strength: float
 ) -> _Shared:
     """From damped counts [G, A], around the segments' own weights [G, K + 1]."""
-    together, tried, scores = clicks.sum(axis=0), trials.sum(axis=0), own @ values.T
+    total_clicks, total_trials, scores = clicks.sum(axis=0), trials.sum(axis=0), own @ values.T
     mixed = rate + _mixed(scores.T, trials)
-    fit = fit_interest(values, groups, together[None], tried[None], mixed[None], strength)
+    fit = fit_interest(values, groups, total_clicks[None], total_trials[None], mixed[None], strength)
     weights, variance = fit.weights[0], float(fit.variance[0])
     expected = (trials * expit(rate + values @ weights + scores)).sum(axis=0)
-    arm = fit_strength(together, expected, -variance)
+    arm = fit_strength(total_clicks, expected, -variance)
     weight = factor_weight(arm, variance)
-    return _Shared(weights, variance, arm, weight, factor_of(weight, together, expected))
+    return _Shared(weights, variance, arm, weight, factor_of(weight, total_clicks, expected))
 
 
 def _others(counts: Floats) -> Floats:
@@ -222,9 +222,9 @@ def _others(counts: Floats) -> Floats:
 
 def _mixed(scores: Floats, trials: Floats) -> Floats:
     """The mean over segments of [A, G] scores by where each arm was shown, float64[A]."""
-    shown = trials.T
-    total = shown.sum(axis=1)
-    mean: Floats = np.divide((scores * shown).sum(axis=1), total, out=np.zeros(len(total)), where=total > 0.0)
+    weights = trials.T
+    total = weights.sum(axis=1)
+    mean: Floats = np.divide((scores * weights).sum(axis=1), total, out=np.zeros(len(total)), where=total > 0.0)
     return mean
 
 
@@ -246,12 +246,12 @@ def _directions(vectors: Floats) -> Floats:
     The mean is not taken off: it ends up in the base rate.
     """
     centred = vectors - vectors.mean(axis=0) if len(vectors) else vectors
-    known = centred[np.abs(vectors).sum(axis=1) > 0.0]
-    if len(known) < 2:
+    rows = centred[np.abs(vectors).sum(axis=1) > 0.0]
+    if len(rows) < 2:
         return np.zeros((vectors.shape[1], 0))
-    sizes, axes = _principal(known)
-    kept = int((sizes > sizes[0] * 1e-3).sum()) if sizes[0] > 0 else 0
-    return np.asarray(axes[:, :kept] * (np.sqrt(len(known)) / max(sizes[0], 1e-12)), dtype=np.float64)
+    sizes, axes = _principal(rows)
+    rank = int((sizes > sizes[0] * 1e-3).sum()) if sizes[0] > 0 else 0
+    return np.asarray(axes[:, :rank] * (np.sqrt(len(rows)) / max(sizes[0], 1e-12)), dtype=np.float64)
 
 
 def _principal(rows: Floats) -> tuple[Floats, Floats]:

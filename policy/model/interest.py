@@ -23,7 +23,7 @@ RIDGE_ROUNDS = 4
 FURTHEST_STEP = 2.0
 PRIOR_FEATURES = 0.5
 PRIOR_SQUARE = 0.025
-"""The ridge begins as if so many weights had been seen whose squares add up to so much."""
+"""The ridge starts as if there had been this many weights, whose squares add up to this sum."""
 STEEPEST = 50.0
 CLOSE = 1e-4
 TOGETHER = 32
@@ -66,15 +66,15 @@ def fit_interest(
             variance[rows] = np.einsum("gfh,fh->g", spread, products)
         for group in range(len(ridge)):
             those = groups == group
-            known, square = certain[:, those].sum(), np.square(weights[:, those]).sum()
-            ridge[group] = (max(known, 0.0) + PRIOR_FEATURES) / (square + PRIOR_SQUARE)
+            information, square = certain[:, those].sum(), np.square(weights[:, those]).sum()
+            ridge[group] = (max(information, 0.0) + PRIOR_FEATURES) / (square + PRIOR_SQUARE)
     return Interest(weights, ridge, variance)
 
 
 def damping(expected: Floats, strength: Floats | float) -> Floats:
     """How much less a count says of what it has in common with others, for having a factor of its own.
 
-    The factor has the shape `strength`: where many clicks tell how large it is, more of
+    The factor has the shape `strength`: where many clicks show how large it is, more of
     them say nothing more of the rest (Williams 1982).
     """
     return 1.0 / (1.0 + expected / strength)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from policy.arrays import Floats
 
 FEWEST = 3
-"""With fewer segments none is usual."""
+"""With fewer segments there is no median to compare with."""
 DEVIATIONS = 3.0
 
 
@@ -17,12 +17,12 @@ def implausible(clicks: Floats, impressions: Floats, default: float, times: floa
 
     Counts are float64[S].  Each rate is drawn to `default` by the weight of one expected click, so
     that segments hardly seen neither decide what the median is nor stand out of it.
-    Chance: so many clicks less three standard deviations of a Poisson count.  At most
+    Chance: that many clicks less three standard deviations of a Poisson count.  At most
     half of the segments are left out, with `times` of 0 none.
     """
     if not times or len(clicks) < FEWEST:
         return np.zeros(len(clicks), dtype=np.bool_)
     trials = impressions + 1.0 / default
     median = np.median((clicks + 1.0) / trials)
-    found: NDArray[np.bool_] = clicks - DEVIATIONS * np.sqrt(clicks) > times * median * trials
-    return found
+    outliers: NDArray[np.bool_] = clicks - DEVIATIONS * np.sqrt(clicks) > times * median * trials
+    return outliers

@@ -65,7 +65,7 @@ def interval(a: Floats, b: Floats, level: float = LEVEL) -> tuple[Floats, Floats
 
 
 def retained(click_days: Floats, drift: float) -> Floats:
-    """The share of arms' counts that tells of their click rates now, float64 in (0, 1], of the shape of `click_days`.
+    """The share of arms' counts that informs their click rates now, float64 in (0, 1], of the shape of `click_days`.
 
     These are the ages of an arm's clicks in days, added up.  A rate known from c
     clicks has the relative variance 1 / c; where its logarithm moves by a variance

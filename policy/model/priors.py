@@ -70,8 +70,8 @@ def fitted(
     vectors: Floats | None = None,
 ) -> Fitted:
     """What the parameters say of each of `items`, with `features` [A, F] and `vectors` [A, D] of just these."""
-    known = np.array([parameters.arms.get(item, (0.0, 0.0)) for item in items], dtype=np.float64).reshape(-1, 2)
-    return Fitted(interest(parameters, segment, features, vectors), *known.T)
+    arms = np.array([parameters.arms.get(item, (0.0, 0.0)) for item in items], dtype=np.float64).reshape(-1, 2)
+    return Fitted(interest(parameters, segment, features, vectors), *arms.T)
 
 
 def arm_priors(parameters: PolicyParameters, segment: str, arms: Fitted, clicks: Floats, examined: Floats) -> ArmPriors:

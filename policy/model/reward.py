@@ -1,4 +1,4 @@
-"""What a click is worth: its own value, and the chance of a purchase times what that earns.
+"""The value of a click: its own value, and the chance of a purchase times what that earns.
 
 Two conjugate stages behind the click: a Beta for the share of clicks that end in
 a purchase, and a normal for the mean of a purchase line.  Clicks too young to
@@ -35,7 +35,7 @@ class Sold(NamedTuple):
 class ClickValue(NamedTuple):
     """What is known of the value of a click on each arm; `amount` and its standard error in minor units, float64[A].
 
-    A click is worth `click`, and a unit of money `earned` float64[A].
+    A click has the value `click`, and a unit of money `earned` float64[A].
     """
 
     buying: Beta
@@ -57,7 +57,7 @@ class ClickValue(NamedTuple):
 
 
 def click_value(sold: Sold, sales: Sales, click: float, earned: Floats) -> ClickValue:
-    """What a click on each arm is worth, from its own purchases and what is usual on the page.
+    """The value of a click on each arm, from its own purchases and the averages of the page.
 
     The mean amount is drawn to the page's with `PRIOR_SALES` lines, and its error
     comes from the spread of lines around both: one large order moves the mean by
@@ -74,7 +74,7 @@ def click_value(sold: Sold, sales: Sales, click: float, earned: Floats) -> Click
 
 
 def fit_sales(sold: Sold, delays: Floats, maturity: dict[str, float]) -> Sales:
-    """What is usual on a page, from the purchases of all its items; the defaults where there are none."""
+    """The averages of a page, from the purchases of all its items; the defaults where there are none."""
     lines, clicks = float(sold.lines.sum()), float(np.maximum(sold.clicks, sold.lines).sum())
     default = Sales()
     if lines <= 0.0:
@@ -100,7 +100,7 @@ def delay_curve(purchases: Floats, ages: Floats) -> Floats:
     `purchases` [B, D] are counted by bucket of the click and by delay (bin 0 below a
     second, then one for each doubling), `ages` [B] say how long ago, in
     milliseconds, the youngest click of the bucket was.  A delay longer than that
-    cannot have been seen yet, so short delays would be over-represented: the
+    cannot have been observed yet, so short delays would be over-represented: the
     reverse-time hazard of Lagakos, Barraj and De Gruttola (1988), "Nonparametric
     analysis of truncated survival data", looks at each delay among buckets that
     were old enough for it.

@@ -14,7 +14,7 @@ from policy.arrays import Floats
 
 DEFAULT = 4.0
 DOUBT = 1.0
-"""Without data the shape is about so much, give or take a factor e to the power of this."""
+"""Without data the shape is about this value, give or take a factor e to the power of this."""
 LEAST = 0.2
 _SHAPES = np.exp(np.linspace(np.log(0.3), np.log(400.0), 40))
 
@@ -29,9 +29,9 @@ def fit_strength(clicks: Floats, expected: Floats, besides: Floats | float = 0.0
     distribution and a normal prior of log k around `default`: it moves little while
     data are few.
     """
-    seen = expected > 0.0
-    c, m = clicks[seen].ravel(), expected[seen].ravel()
-    extra = np.broadcast_to(besides, expected.shape)[seen].ravel()
+    positive = expected > 0.0
+    c, m = clicks[positive].ravel(), expected[positive].ravel()
+    extra = np.broadcast_to(besides, expected.shape)[positive].ravel()
     score = -0.5 * np.square((np.log(_SHAPES) - np.log(default)) / DOUBT)
     if c.size:
         k = 1.0 / np.maximum(1.0 / _SHAPES[:, None] + extra, LEAST / _SHAPES[:, None])

@@ -169,7 +169,7 @@ def next_change(page: PageRules, items: Sequence[CatalogItem], now_ms: int) -> i
     moments += [moment for item in items for moment in (item.available_from, item.available_until)]
     matches: list[declared.Match] = [rule.match for rule in page.rules if hasattr(rule, "match")]
     for days in {match.newer_than_days for match in matches} - {0.0}:
-        # An item is new for so long, the last millisecond included.
+        # An item is new for this time, the last millisecond included.
         moments += [int(item.created_at + days * DAY_MS) + 1 for item in items if item.created_at]
     return min((moment for moment in moments if now_ms < moment < declared.FOR_EVER), default=None)
 

@@ -5,15 +5,15 @@
 the layout producer runs.  Everything is drawn from generators that are passed in.
 
 - `flicker`: how much of what visitors see changes from one refresh to the next
-- `informed`: a bound: a learner that is told how a simulated shop was made, and only has to learn
+- `informed`: a bound: a learner that has the true priors of a simulated shop, and only has to learn
   what was drawn
 - `learned`: the policy that the layout producer runs, as a learner in a race: the same fit, priors
   and slates
 - `means`: means over seeds, with how far they may be off
 - `race`: serving what a learner chooses, batch by batch as the layout producer does, and counting
   what is lost
-- `search`: which settings to try: every combination of what is declared, or so many drawn at random
-- `shop`: a shop with segments, items that come and go, interest partly told by text, drift, and
+- `search`: which settings to try: every combination of what is declared, or a number drawn at random
+- `shop`: a shop with segments, items that come and go, interest partly predicted by text, drift, and
   purchases that come late
 - `visits`: how visitors of a simulated page look and click: as the learner assumes, and otherwise
 """

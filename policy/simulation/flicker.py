@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policy.simulation.race import Learner
-from policy.simulation.shop import Offer, Seen
+from policy.simulation.shop import Feedback, Offer
 
 AGAIN = 10
-"""Every so many refreshes the same state is asked for its slates twice."""
+"""Every this many refreshes, slates are composed twice from the same state."""
 
 
 class Flicker(NamedTuple):
@@ -35,16 +35,16 @@ class Watched:
     learner: Learner
     _before: tuple[int, NDArray[np.intp]] | None = field(init=False, default=None)
     _refreshes: int = field(init=False, default=0)
-    _found: tuple[list[float], list[float], list[float]] = field(init=False, default_factory=lambda: ([], [], []))
+    _shares: tuple[list[float], list[float], list[float]] = field(init=False, default_factory=lambda: ([], [], []))
 
-    def observe(self, seen: Seen) -> None:
+    def observe(self, feedback: Feedback) -> None:
         """See `Learner`."""
-        self.learner.observe(seen)
+        self.learner.observe(feedback)
 
     def slates(self, offer: Offer) -> NDArray[np.intp]:
         """See `Learner`."""
         chosen = self.learner.slates(offer)
-        constant, learning, new_day = self._found
+        constant, learning, new_day = self._shares
         if self._refreshes % AGAIN == 0:
             constant.append(changed(chosen, self.learner.slates(offer)))
         if self._before is not None:
@@ -54,10 +54,10 @@ class Watched:
         self._refreshes += 1
         return chosen
 
-    def told(self) -> Flicker:
-        """What was found since the last time."""
-        means = [float(np.mean(shares)) if shares else float("nan") for shares in self._found]
-        self._found, self._refreshes = ([], [], []), 0
+    def summary(self) -> Flicker:
+        """The means since the last call."""
+        means = [float(np.mean(shares)) if shares else float("nan") for shares in self._shares]
+        self._shares, self._refreshes = ([], [], []), 0
         return Flicker(*means)
 
 

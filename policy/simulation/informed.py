@@ -1,6 +1,6 @@
-"""A bound: a learner that is told how a simulated shop was made, and only has to learn what was drawn.
+"""A bound: a learner that has the true priors of a simulated shop, and only has to learn what was drawn.
 
-It knows how often each slot is looked at, the usual attractiveness, and how much text, kind, item and
+It knows how often each slot is looked at, the mean attractiveness, and how much text, kind, item and
 pair vary; so whatever another learner loses beyond it, better priors could save at most.
 All that is unknown is fitted together: the largest value of the posterior and the normal
 around it (Laplace; Breslow and Clayton 1993, "Approximate inference in generalized
@@ -16,17 +16,17 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from policy.arrays import Floats
-from policy.simulation.shop import ITEM, KIND, KINDS, PAIR, SPREAD, USUAL, Offer, Seen, Shop
+from policy.simulation.shop import ITEM, KIND, KINDS, PAIR, SPREAD, USUAL, Feedback, Offer, Shop
 
 ROUNDS = 3
 BASE = 0.3
-"""How far the mean of a shop's own items may be from the usual one, on the logit scale."""
+"""How far the mean of a shop's own items may be from the default, on the logit scale."""
 STEEPEST = 9.0
 
 
 @dataclass(slots=True)
 class Informed:
-    """Looks and clicks by segment and item, and the scores fitted to them, float64[G, U].
+    """Examinations and clicks by segment and item, and the scores fitted to them, float64[G, U].
 
     Draws have `exploration` times the deviation of the posterior; with 0 the best mean is shown.
     """
@@ -38,11 +38,11 @@ class Informed:
     mean: Floats = field(init=False)
     variance: Floats = field(init=False)
     _rng: np.random.Generator = field(init=False)
-    _looks: Floats = field(init=False)
+    _examination: Floats = field(init=False)
     _clicks: Floats = field(init=False)
-    _alike: Floats = field(init=False)
+    _common: Floats = field(init=False)
     _text: Floats = field(init=False)
-    _alike_ridge: Floats = field(init=False)
+    _common_ridge: Floats = field(init=False)
     _text_ridge: Floats = field(init=False)
     _pair: float = field(init=False)
     _day: int = field(init=False, default=0)
@@ -50,24 +50,24 @@ class Informed:
     def __post_init__(self) -> None:
         shop, shape = self.shop, self.shop.shape
         count = len(shop.items)
-        told, left = SPREAD**2 * shape.told / 2.0, SPREAD**2 * (1.0 - shape.told)
+        text_variance, rest = SPREAD**2 * shape.text_share / 2.0, SPREAD**2 * (1.0 - shape.text_share)
         self._text = shop.vectors - shop.vectors.mean(axis=0)
-        text = np.full(shape.size, told / np.square(self._text).sum(axis=1).mean())
+        text = np.full(shape.size, text_variance / np.square(self._text).sum(axis=1).mean())
         kinds = np.eye(KINDS)[shop.kinds]
-        self._alike = np.concatenate([np.ones((count, 1)), self._text, kinds, np.eye(count)], axis=1)
-        variances = [np.array([BASE**2]), text, np.full(KINDS, left * KIND), np.full(count, left * ITEM)]
-        self._alike_ridge, self._text_ridge = 1.0 / np.concatenate(variances), np.diag(1.0 / text)
-        self._pair = left * PAIR
-        self._looks = np.zeros((shape.segments, count))
-        self._clicks, self.mean = np.zeros_like(self._looks), np.full_like(self._looks, logit(USUAL))
-        self.variance = np.zeros_like(self._looks)
+        self._common = np.concatenate([np.ones((count, 1)), self._text, kinds, np.eye(count)], axis=1)
+        variances = [np.array([BASE**2]), text, np.full(KINDS, rest * KIND), np.full(count, rest * ITEM)]
+        self._common_ridge, self._text_ridge = 1.0 / np.concatenate(variances), np.diag(1.0 / text)
+        self._pair = rest * PAIR
+        self._examination = np.zeros((shape.segments, count))
+        self._clicks, self.mean = np.zeros_like(self._examination), np.full_like(self._examination, logit(USUAL))
+        self.variance = np.zeros_like(self._examination)
         self._rng = np.random.default_rng([self.seed, 2])
 
-    def observe(self, seen: Seen) -> None:
+    def observe(self, feedback: Feedback) -> None:
         """See `Learner`."""
-        cells = seen.segments[:, None], seen.shown
-        np.add.at(self._looks, cells, np.broadcast_to(self.shop.visitors.curve, seen.shown.shape))
-        np.add.at(self._clicks, cells, seen.clicked)
+        cells = feedback.segments[:, None], feedback.slates
+        np.add.at(self._examination, cells, np.broadcast_to(self.shop.visitors.curve, feedback.slates.shape))
+        np.add.at(self._clicks, cells, feedback.clicked)
 
     def slates(self, offer: Offer) -> NDArray[np.intp]:
         """See `Learner`."""
@@ -88,38 +88,38 @@ class Informed:
         """
         for _ in range(ROUNDS):
             rate = expit(np.clip(self.mean, -STEEPEST, -1.0))
-            told = np.maximum(self._looks * rate * (1.0 - rate), 1e-9)
-            wanted = self.mean - logit(USUAL) + (self._clicks - self._looks * rate) / told
-            weight = 1.0 / (1.0 / told + self._pair)
-            self._solve(wanted, weight)
+            information = np.maximum(self._examination * rate * (1.0 - rate), 1e-9)
+            targets = self.mean - logit(USUAL) + (self._clicks - self._examination * rate) / information
+            weight = 1.0 / (1.0 / information + self._pair)
+            self._solve(targets, weight)
 
-    def _solve(self, wanted: Floats, weight: Floats) -> None:
-        alike, text = self._alike, self._text
-        square = (alike.T * weight.sum(axis=0)) @ alike + np.diag(self._alike_ridge)
-        right = alike.T @ (weight * wanted).sum(axis=0)
+    def _solve(self, targets: Floats, weight: Floats) -> None:
+        common, text = self._common, self._text
+        square = (common.T * weight.sum(axis=0)) @ common + np.diag(self._common_ridge)
+        right = common.T @ (weight * targets).sum(axis=0)
         owns, crosses, starts = [], [], []
-        for one, target in zip(weight, wanted, strict=True):
-            own = np.linalg.inv((text.T * one) @ text + self._text_ridge)
-            cross, start = own @ ((text.T * one) @ alike), own @ (text.T @ (one * target))
-            square -= cross.T @ ((text.T * one) @ alike)
-            right -= cross.T @ (text.T @ (one * target))
+        for row, target in zip(weight, targets, strict=True):
+            own = np.linalg.inv((text.T * row) @ text + self._text_ridge)
+            cross, start = own @ ((text.T * row) @ common), own @ (text.T @ (row * target))
+            square -= cross.T @ ((text.T * row) @ common)
+            right -= cross.T @ (text.T @ (row * target))
             owns.append(own)
             crosses.append(cross)
             starts.append(start)
         spread = np.linalg.inv(square)
         shared = spread @ right
         for at, (own, cross, start) in enumerate(zip(owns, crosses, starts, strict=True)):
-            told = alike @ shared + text @ (start - cross @ shared)
-            by = alike - text @ cross
+            mean = common @ shared + text @ (start - cross @ shared)
+            by = common - text @ cross
             variance = np.einsum("af,fh,ah->a", by, spread, by, optimize=True)
             variance += np.einsum("ad,de,ae->a", text, own, text, optimize=True)
             part = self._pair * weight[at]
-            self.mean[at] = logit(USUAL) + told + part * (wanted[at] - told)
+            self.mean[at] = logit(USUAL) + mean + part * (targets[at] - mean)
             self.variance[at] = np.square(1.0 - part) * variance + self._pair * (1.0 - part)
 
     def _pass_a_day(self) -> None:
         """What an arm's own part moved by is as doubtful as fewer clicks would be: 1 / clicks grows by its variance."""
-        moved = self.shop.shape.drift * SPREAD**2 * (1.0 - self.shop.shape.told) * (ITEM + PAIR)
-        kept = 1.0 / (1.0 + moved * self._looks * expit(self.mean))
-        self._looks *= kept
-        self._clicks *= kept
+        moved = self.shop.shape.drift * SPREAD**2 * (1.0 - self.shop.shape.text_share) * (ITEM + PAIR)
+        retained = 1.0 / (1.0 + moved * self._examination * expit(self.mean))
+        self._examination *= retained
+        self._clicks *= retained

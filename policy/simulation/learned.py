@@ -15,7 +15,7 @@ from policy.model.features import Features, describe
 from policy.model.fitting import Described, PageCounts, fit_page
 from policy.model.posteriors import Beta, Prior, bucket_weights, retained
 from policy.model.priors import arm_priors, fitted
-from policy.simulation.shop import Offer, Seen, Shape
+from policy.simulation.shop import Feedback, Offer, Shape
 from policy.slates.composition import Statistics, compose
 from schemas.messages.catalog import CatalogItem
 from schemas.messages.pages import PolicyChoice
@@ -52,7 +52,7 @@ class Learned:
     slots: list[str] = field(init=False)
     parameters: PolicyParameters | None = field(init=False, default=None)
     _counts: list[Floats] = field(init=False, default_factory=list)
-    _known: list[CatalogItem] = field(init=False, default_factory=list)
+    _catalog: list[CatalogItem] = field(init=False, default_factory=list)
     _vectors: Floats = field(init=False)
     _day: int = field(init=False, default=0)
     _since_fit: int = field(init=False, default=0)
@@ -62,16 +62,16 @@ class Learned:
         self.slots = [f"p{slot}" for slot in range(self.shape.slots)]
         self._vectors = np.zeros((0, self.shape.size))
 
-    def observe(self, seen: Seen) -> None:
+    def observe(self, feedback: Feedback) -> None:
         """Add impressions and clicks to the day's."""
         while len(self._counts) <= self._day:
             self._counts.append(self._nothing())
-        size = int(seen.shown.max(initial=-1)) + 1
+        size = int(feedback.slates.max(initial=-1)) + 1
         self._widen(size)
-        cells = (seen.segments[:, None], seen.shown, np.arange(self.shape.slots)[None, :])
+        cells = (feedback.segments[:, None], feedback.slates, np.arange(self.shape.slots)[None, :])
         np.add.at(self._counts[self._day][0], cells, 1.0)
-        np.add.at(self._counts[self._day][1], cells, seen.clicked)
-        self._since_fit += len(seen.segments)
+        np.add.at(self._counts[self._day][1], cells, feedback.clicked)
+        self._since_fit += len(feedback.segments)
 
     def slates(self, offer: Offer) -> NDArray[np.intp]:
         """See `Learner`."""
@@ -82,8 +82,8 @@ class Learned:
         place = {item.item: row for item, row in zip(offer.items, offer.rows.tolist(), strict=True)}
         chosen: list[list[list[int]]] = []
         for segment, statistics in zip(self.segments, self._statistics(offer, counts), strict=True):
-            found = compose(statistics, self.setup.choice, PAGE, segment, offer.day)
-            chosen.append([[place[slate[slot]] for slot in self.slots] for slate in found.slates])
+            composition = compose(statistics, self.setup.choice, PAGE, segment, offer.day)
+            chosen.append([[place[slate[slot]] for slot in self.slots] for slate in composition.slates])
         return np.array(chosen, dtype=np.intp)
 
     def beliefs(self, offer: Offer) -> list[Beta]:
@@ -99,7 +99,7 @@ class Learned:
         labels = sorted({*parameters.weights}.union(*(fit.weights for fit in parameters.segments.values())))
         features, _ = describe(offer.items, parameters.fitted_at, labels, parameters.scales)
         vectors = offer.vectors if self.setup.text else None
-        examined, clicks = counts[0][:, offer.rows] @ self._looks(), counts[1][:, offer.rows].sum(axis=2)
+        examined, clicks = counts[0][:, offer.rows] @ self._examination(), counts[1][:, offer.rows].sum(axis=2)
         return [
             arm_priors(parameters, segment, fitted(parameters, segment, names, features, vectors), *own).prior
             for segment, *own in zip(self.segments, clicks, examined, strict=True)
@@ -108,7 +108,7 @@ class Learned:
     def _statistics(self, offer: Offer, counts: Floats) -> list[Statistics]:
         """By segment, from counts [2, G, U, S]."""
         names, nothing = [item.item for item in offer.items], np.zeros((len(offer.items), self.shape.slots))
-        hashes, retained = arm_hashes(names), self._kept(counts)[:, offer.rows]
+        hashes, retained = arm_hashes(names), self._retention(counts)[:, offer.rows]
         return [
             Statistics(
                 items=names,
@@ -119,7 +119,7 @@ class Learned:
                 holdout_impressions=nothing,
                 holdout_clicks=nothing,
                 holdout_conversions=nothing[:, 0],
-                examination=self._looks(),
+                examination=self._examination(),
                 prior=prior,
                 base=Prior(self.setup.click_rate, self.setup.strength),
                 retained=retained[at],
@@ -127,16 +127,16 @@ class Learned:
             for at, prior in enumerate(self._priors(offer, counts))
         ]
 
-    def _looks(self) -> Floats:
+    def _examination(self) -> Floats:
         return examination(self.slots, self.parameters.examination if self.parameters else {})
 
     def _fit(self, counts: Floats, now_ms: int) -> None:
         """As the fitter does it: from all items that were ever shown."""
-        shown = np.flatnonzero(counts[0].any(axis=(0, 2)))
-        features, scales = describe([self._known[row] for row in shown.tolist()], now_ms)
-        vectors = self._vectors[shown] if self.setup.text else None
+        active = np.flatnonzero(counts[0].any(axis=(0, 2)))
+        features, scales = describe([self._catalog[row] for row in active.tolist()], now_ms)
+        vectors = self._vectors[active] if self.setup.text else None
         table = PageCounts(
-            self.segments, [self._known[row].item for row in shown.tolist()], self.slots, *counts[:, :, shown]
+            self.segments, [self._catalog[row].item for row in active.tolist()], self.slots, *counts[:, :, active]
         )
         described = Described(
             Features(features.names, features.values), scales, vectors, "text" if self.setup.text else ""
@@ -148,21 +148,21 @@ class Learned:
         """Remember what the catalog says of items; their rows only ever grow."""
         self._day = offer.day
         for row, item, vector in zip(offer.rows.tolist(), offer.items, offer.vectors, strict=True):
-            if row == len(self._known):
-                self._known.append(item)
+            if row == len(self._catalog):
+                self._catalog.append(item)
                 self._vectors = np.concatenate([self._vectors, vector[None]])
-        self._widen(len(self._known))
+        self._widen(len(self._catalog))
 
     def _nothing(self) -> Floats:
-        return np.zeros((2, self.shape.segments, len(self._known), self.shape.slots))
+        return np.zeros((2, self.shape.segments, len(self._catalog), self.shape.slots))
 
     def _widen(self, size: int) -> None:
         for at, counts in enumerate(self._counts):
             if counts.shape[2] < size:
                 self._counts[at] = np.pad(counts, ((0, 0), (0, 0), (0, size - counts.shape[2]), (0, 0)))
 
-    def _kept(self, counts: Floats) -> Floats:
-        """The share of the counts [2, G, U, S] that tells of now, float64[G, U]."""
+    def _retention(self, counts: Floats) -> Floats:
+        """The share of the counts [2, G, U, S] that is still valid now, float64[G, U]."""
         if not self.setup.drift or not self._counts:
             return np.ones(counts.shape[1:3])
         ages = np.arange(len(self._counts))[::-1] * self._shares()

@@ -36,6 +36,6 @@ def ratio_of(ours: Sequence[float], theirs: Sequence[float]) -> Mean:
 
 def ratio_of_sums(ours: Sequence[float], theirs: Sequence[float]) -> Mean:
     """The ratio of sums over seeds, which may hold 0 in some, with its interval (jackknife; Quenouille 1956)."""
-    one, other, count = np.asarray(ours, dtype=np.float64), np.asarray(theirs, dtype=np.float64), len(ours)
-    without = (one.sum() - one) / (other.sum() - other)
-    return mean_of(count * one.sum() / other.sum() - (count - 1) * without)
+    numerator, denominator, count = np.asarray(ours, dtype=np.float64), np.asarray(theirs, dtype=np.float64), len(ours)
+    without = (numerator.sum() - numerator) / (denominator.sum() - denominator)
+    return mean_of(count * numerator.sum() / denominator.sum() - (count - 1) * without)

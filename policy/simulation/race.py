@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from policy.simulation.shop import Offer, Seen, Shape, Shop
+from policy.simulation.shop import Feedback, Offer, Shape, Shop
 
 LEAST_BATCH, MOST_BATCH = 250, 5_000
 SHARE = 30
@@ -19,7 +19,7 @@ SHARE = 30
 class Learner(Protocol):
     """What takes part in a race."""
 
-    def observe(self, seen: Seen) -> None:
+    def observe(self, feedback: Feedback) -> None:
         """Take page views in, with the purchases that came meanwhile."""
         ...
 
@@ -40,7 +40,7 @@ class Course(NamedTuple):
 
 
 def opened(shape: Shape, seed: int, views: int) -> Shop:
-    """The shop of a seed: alike for all learners, visitors' chances apart from the world's."""
+    """The shop of a seed: the same for all learners, visitors' chances apart from the world's."""
     world, visits = np.random.default_rng(seed).spawn(2)
     return Shop(shape, world, visits, days=views // shape.views_per_day + 1)
 
@@ -68,24 +68,24 @@ def race(
     What happened is known to the learner `delay` page views later, or at the end
     of the batch.  `look` is called at each checkpoint.
     """
-    waiting: deque[tuple[int, Seen]] = deque()
+    waiting: deque[tuple[int, Feedback]] = deque()
     lost = np.zeros(3)
-    found: list[list[float]] = []
+    losses: list[list[float]] = []
     for size in batches(checkpoints[-1], shop.shape.views_per_day, checkpoints):
         offer = shop.offer()
         slates = learner.slates(offer)
         regret, chance = shop.regret(slates), shop.regret(_any(offer, slates.shape))
         young = shop.blame(slates)[:, shop.fresh()].sum(axis=1)
-        seen = shop.serve(slates, size)
-        views = np.bincount(seen.segments, minlength=len(slates))
+        feedback = shop.serve(slates, size)
+        views = np.bincount(feedback.segments, minlength=len(slates))
         lost += np.stack([regret, chance, young]) @ views
-        waiting.append((shop.views, seen))
+        waiting.append((shop.views, feedback))
         while waiting and waiting[0][0] + delay <= shop.views:
             learner.observe(waiting.popleft()[1])
         if shop.views in checkpoints:
-            found.append(lost.tolist())
+            losses.append(lost.tolist())
             look()
-    return Course(*zip(*found, strict=True))
+    return Course(*zip(*losses, strict=True))
 
 
 def _any(offer: Offer, shape: tuple[int, ...]) -> NDArray[np.intp]:

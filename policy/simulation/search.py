@@ -1,4 +1,4 @@
-"""Which settings to try: every combination of what is declared, or so many drawn at random."""
+"""Which settings to try: every combination of what is declared, or a number drawn at random."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ def grid(space: Mapping[str, Among]) -> list[Trial]:
 
 
 def drawn(space: Space, samples: int, rng: np.random.Generator) -> list[Trial]:
-    """So many combinations, each value drawn by itself; fewer where the same came twice.
+    """That many combinations, each value drawn by itself; fewer where the same came twice.
 
     Random search finds as good settings as a grid with fewer trials where only some
     of the settings matter (Bergstra and Bengio 2012).
     """
-    trials = (tuple((name, _one(choice, rng)) for name, choice in space.items()) for _ in range(samples))
+    trials = (tuple((name, _draw(choice, rng)) for name, choice in space.items()) for _ in range(samples))
     return list(dict.fromkeys(trials))
 
 
-def _one(choice: Among | Between, rng: np.random.Generator) -> Value:
+def _draw(choice: Among | Between, rng: np.random.Generator) -> Value:
     if isinstance(choice, Among):
         return choice.values[int(rng.integers(len(choice.values)))]
     low, high, whole = choice

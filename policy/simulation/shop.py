@@ -1,4 +1,4 @@
-"""A shop with segments, items that come and go, interest partly told by text, drift, and purchases that come late."""
+"""A shop with segments, items that come and go, interest that texts predict in part, drift, and late purchases."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ LOWEST, HIGHEST, USUAL = 0.005, 0.05, 0.016
 SPREAD = 0.6
 """Standard deviation of attractiveness on the logit scale."""
 KIND, ITEM, PAIR = 0.2, 0.5, 0.3
-"""Parts of the variance that text does not tell: of an item's kind, its own, and that of item and segment."""
+"""Parts of the variance that text does not predict: of an item's kind, its own, and that of item and segment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
     """What kind of shop: `new` is the share of items replaced each day, `drift` that of the own part renewed.
 
-    `told` is the share of attractiveness's variance that texts tell, half of it alike for all segments.
+    `text_share` is the share of attractiveness's variance that texts predict, half of it common to all segments.
     Attractiveness is cut off at `LOWEST` and `HIGHEST` where it is `bounded`.
     """
 
@@ -38,7 +38,7 @@ class Shape:
     views_per_day: int = 30_000
     new: float = 0.05
     drift: float = 0.02
-    told: float = 0.5
+    text_share: float = 0.5
     bounded: bool = True
     visitors: Literal["position", "cascade"] = "position"
     sales: float = 0.05
@@ -61,7 +61,7 @@ class Offer(NamedTuple):
     vectors: Floats
 
 
-class Seen(NamedTuple):
+class Feedback(NamedTuple):
     """N page views: segment [N], variant [N], rows shown [N, S] and clicked, bool[N, S]; and purchases that came.
 
     `sold` is int64[P, 3]: segment, row, amount in minor units.
@@ -69,14 +69,14 @@ class Seen(NamedTuple):
 
     segments: NDArray[np.intp]
     variants: NDArray[np.intp]
-    shown: NDArray[np.intp]
+    slates: NDArray[np.intp]
     clicked: NDArray[np.bool_]
     sold: NDArray[np.int64]
 
 
 @dataclass(slots=True)
 class Shop:
-    """The state of a shop; `world` draws what it is, alike for all learners, and `visits` what visitors do."""
+    """The state of a shop; `world` draws what it is, the same for all learners, and `visits` what visitors do."""
 
     shape: Shape
     world: np.random.Generator
@@ -88,7 +88,7 @@ class Shop:
     vectors: Floats = field(init=False)
     kinds: Indices = field(init=False)
     attraction: Floats = field(init=False)
-    _told: Floats = field(init=False)
+    _predicted: Floats = field(init=False)
     _own: Floats = field(init=False)
     _active: NDArray[np.intp] = field(init=False)
     _shares: Floats = field(init=False)
@@ -101,7 +101,7 @@ class Shop:
         self.visitors = shape.click_model()
         self.kinds = rng.integers(0, KINDS, everything)
         self.vectors = _vectors(rng, self.kinds, shape.size)
-        self._told = _told(rng, shape, self.vectors, self.kinds)
+        self._predicted = _predicted(rng, shape, self.vectors, self.kinds)
         self._own = rng.normal(size=(shape.segments + 1, everything))
         self._selling = shape.sales * rng.gamma(4.0, 0.25, everything)
         self._shares = rng.dirichlet(np.full(shape.segments, 4.0))
@@ -134,40 +134,40 @@ class Shop:
         """Expected clicks per page view that slates [G, V, S] lose against the best ones, float64[G]."""
         attraction = self.attraction[:, self._active]
         best = self._active[self.visitors.best(attraction, self.kinds[self._active])]
-        return self._worth(best[:, None, :]) - self._worth(slates)
+        return self._value(best[:, None, :]) - self._value(slates)
 
     def blame(self, slates: Indices) -> Floats:
         """Which items that regret is for, float64[G, A] over the offer: it adds up to the regret by positions.
 
-        An item is to blame for the looks that it gets too many or too few against the
-        best slates, each worth by how much it differs from the least attractive item there.
+        An item is to blame for the examination that it gets too much or too little of against the
+        best slates, each weighted by how much it differs from the least attractive item there.
         """
         groups, variants, _ = slates.shape
-        attraction, looks = self.attraction[:, self._active], self.visitors.curve
+        attraction, examination = self.attraction[:, self._active], self.visitors.curve
         best = self.visitors.best(attraction, self.kinds[self._active])
-        given, due = np.zeros((groups, len(self.items))), np.zeros_like(attraction)
-        np.add.at(given, (np.arange(groups)[:, None, None], slates), looks / variants)
-        np.put_along_axis(due, best, np.broadcast_to(looks, best.shape), axis=1)
+        actual, ideal = np.zeros((groups, len(self.items))), np.zeros_like(attraction)
+        np.add.at(actual, (np.arange(groups)[:, None, None], slates), examination / variants)
+        np.put_along_axis(ideal, best, np.broadcast_to(examination, best.shape), axis=1)
         least = np.take_along_axis(attraction, best, axis=1).min(axis=1, keepdims=True)
-        return np.asarray((attraction - least) * (due - given[:, self._active]), dtype=np.float64)
+        return np.asarray((attraction - least) * (ideal - actual[:, self._active]), dtype=np.float64)
 
     def fresh(self) -> NDArray[np.bool_]:
         """Which items of the offer came less than a day ago."""
         return np.array([self.now_ms - self.items[row].created_at < DAY_MS for row in self._active.tolist()])
 
-    def serve(self, slates: Indices, views: int) -> Seen:
-        """So many page views, each with one of its segment's slates [G, V, S] (rows) by chance."""
+    def serve(self, slates: Indices, views: int) -> Feedback:
+        """That many page views, each with one of its segment's slates [G, V, S] (rows) by chance."""
         rng = self.visits
         segments = rng.choice(len(self._shares), size=views, p=self._shares)
         variants = rng.integers(0, slates.shape[1], views)
-        shown = slates[segments, variants]
-        clicked = self.visitors.clicks(rng, self.attraction[segments[:, None], shown], self.kinds[shown])
+        rows = slates[segments, variants]
+        clicked = self.visitors.clicks(rng, self.attraction[segments[:, None], rows], self.kinds[rows])
         at, slot = np.nonzero(clicked)
-        self._buy(self.views + at, segments[at], shown[at, slot])
+        self._buy(self.views + at, segments[at], rows[at, slot])
         before, self.views = self.day, self.views + views
         for _ in range(self.day - before):
             self._pass_a_day()
-        return Seen(segments, variants, shown, clicked, self._arrived())
+        return Feedback(segments, variants, rows, clicked, self._arrived())
 
     def _born(self, row: int) -> int:
         each = max(1, round(self.shape.new * self.shape.items))
@@ -175,8 +175,8 @@ class Shop:
 
     def _settle(self) -> None:
         """Work attractiveness out, float64[G, U]."""
-        item, pair = np.sqrt((1.0 - self.shape.told) * np.array([ITEM, PAIR]))
-        score = logit(USUAL) + SPREAD * (self._told + item * self._own[-1] + pair * self._own[:-1])
+        item, pair = np.sqrt((1.0 - self.shape.text_share) * np.array([ITEM, PAIR]))
+        score = logit(USUAL) + SPREAD * (self._predicted + item * self._own[-1] + pair * self._own[:-1])
         self.attraction = np.asarray(expit(score), dtype=np.float64)
         if self.shape.bounded:
             np.clip(self.attraction, LOWEST, HIGHEST, out=self.attraction)
@@ -190,11 +190,11 @@ class Shop:
         self._own = np.sqrt(1.0 - self.shape.drift) * self._own + np.sqrt(self.shape.drift) * moved
         self._settle()
 
-    def _worth(self, slates: Indices) -> Floats:
+    def _value(self, slates: Indices) -> Floats:
         groups, variants, slots = slates.shape
         attraction = self.attraction[np.arange(groups)[:, None, None], slates].reshape(-1, slots)
-        found = self.visitors.expected(attraction, self.kinds[slates].reshape(-1, slots))
-        return np.asarray(found.reshape(groups, variants).mean(axis=1), dtype=np.float64)
+        clicks = self.visitors.expected(attraction, self.kinds[slates].reshape(-1, slots))
+        return np.asarray(clicks.reshape(groups, variants).mean(axis=1), dtype=np.float64)
 
     def _buy(self, at: NDArray[np.intp], segments: NDArray[np.intp], rows: NDArray[np.intp]) -> None:
         """Some clicks end in a purchase, after a while."""
@@ -212,18 +212,18 @@ class Shop:
 
 
 def _vectors(rng: np.random.Generator, kinds: Indices, size: int) -> Floats:
-    """Text vectors of length 1: items of a kind lie near each other."""
+    """Text vectors of length 1: items of a kind are near each other."""
     raw = 0.7 * rng.normal(size=(KINDS, size))[kinds] + rng.normal(size=(len(kinds), size))
     return np.asarray(raw / np.linalg.norm(raw, axis=1, keepdims=True), dtype=np.float64)
 
 
-def _told(rng: np.random.Generator, shape: Shape, vectors: Floats, kinds: Indices) -> Floats:
-    """What text and kind tell of attractiveness, float64[G, U], in units of its spread."""
+def _predicted(rng: np.random.Generator, shape: Shape, vectors: Floats, kinds: Indices) -> Floats:
+    """The attractiveness that text and kind predict, float64[G, U], in units of its spread."""
 
     def unit(values: Floats) -> Floats:
         return np.asarray((values - values.mean(axis=0)) / values.std(axis=0), dtype=np.float64)
 
-    text, kind = np.sqrt(shape.told / 2.0), np.sqrt((1.0 - shape.told) * KIND)
+    text, kind = np.sqrt(shape.text_share / 2.0), np.sqrt((1.0 - shape.text_share) * KIND)
     size = vectors.shape[1]
-    alike = text * unit(vectors @ rng.normal(size=(size, 1))) + kind * unit(rng.normal(size=(KINDS, 1))[kinds])
-    return np.asarray((alike + text * unit(vectors @ rng.normal(size=(size, shape.segments)))).T, dtype=np.float64)
+    common = text * unit(vectors @ rng.normal(size=(size, 1))) + kind * unit(rng.normal(size=(KINDS, 1))[kinds])
+    return np.asarray((common + text * unit(vectors @ rng.normal(size=(size, shape.segments)))).T, dtype=np.float64)

@@ -1,7 +1,7 @@
 """How visitors of a simulated page look and click: as the learner assumes, and otherwise.
 
 Attraction [N, S] is the chance of a click on each slot's item if it is looked at,
-in rendered order; kinds, int[N, S], say which items are alike.
+in rendered order; kinds, int[N, S], say which items are of the same kind.
 """
 
 from __future__ import annotations
@@ -38,25 +38,27 @@ class Visitors(Protocol):
 class PositionBased(NamedTuple):
     """Each slot is looked at with a chance of its own (Richardson, Dominowska and Ragno 2007)."""
 
-    looks: Floats
+    examination: Floats
 
     @property
     def curve(self) -> Floats:
-        """The looks."""
-        return self.looks
+        """The examination of each slot."""
+        return self.examination
 
     def expected(self, attraction: Floats, kinds: Indices) -> Floats:
         """See `Visitors`."""
-        return np.asarray(attraction @ self.looks, dtype=np.float64)
+        return np.asarray(attraction @ self.examination, dtype=np.float64)
 
     def clicks(self, rng: np.random.Generator, attraction: Floats, kinds: Indices) -> NDArray[np.bool_]:
         """See `Visitors`."""
-        return rng.random(attraction.shape) < attraction * self.looks
+        return rng.random(attraction.shape) < attraction * self.examination
 
     def best(self, attraction: Floats, kinds: Indices) -> Indices:
         """The most attractive where most is looked at."""
-        chosen = np.empty((len(attraction), len(self.looks)), dtype=np.intp)
-        chosen[:, np.argsort(-self.looks, kind="stable")] = np.argsort(-attraction, axis=1)[:, : len(self.looks)]
+        chosen = np.empty((len(attraction), len(self.examination)), dtype=np.intp)
+        chosen[:, np.argsort(-self.examination, kind="stable")] = np.argsort(-attraction, axis=1)[
+            :, : len(self.examination)
+        ]
         return chosen
 
 
@@ -84,20 +86,24 @@ class Cascade(NamedTuple):
 
     def expected(self, attraction: Floats, kinds: Indices) -> Floats:
         """See `Visitors`."""
-        chances, looked, found = self._bored(attraction, kinds), np.ones(len(attraction)), np.zeros(len(attraction))
+        chances, examination, total = (
+            self._bored(attraction, kinds),
+            np.ones(len(attraction)),
+            np.zeros(len(attraction)),
+        )
         for chance in chances.T:
-            found += looked * chance
-            looked = looked * (self.without_click * (1.0 - chance) + self.after_click * chance)
-        return found
+            total += examination * chance
+            examination = examination * (self.without_click * (1.0 - chance) + self.after_click * chance)
+        return total
 
     def clicks(self, rng: np.random.Generator, attraction: Floats, kinds: Indices) -> NDArray[np.bool_]:
         """See `Visitors`."""
-        chances, looks = self._bored(attraction, kinds), np.ones(len(attraction), dtype=np.bool_)
+        chances, examining = self._bored(attraction, kinds), np.ones(len(attraction), dtype=np.bool_)
         clicked = np.zeros(attraction.shape, dtype=np.bool_)
         for slot, chance in enumerate(chances.T):
-            clicked[:, slot] = looks & (rng.random(len(looks)) < chance)
+            clicked[:, slot] = examining & (rng.random(len(examining)) < chance)
             stays = np.where(clicked[:, slot], self.after_click, self.without_click)
-            looks = looks & (rng.random(len(looks)) < stays)
+            examining = examining & (rng.random(len(examining)) < stays)
         return clicked
 
     def best(self, attraction: Floats, kinds: Indices) -> Indices:
@@ -106,7 +112,7 @@ class Cascade(NamedTuple):
         left, rows = attraction.copy(), np.arange(len(attraction))
         for slot in range(self.slots):
             chosen[:, slot] = left.argmax(axis=1)
-            alike = kinds[None, :] == kinds[chosen[:, slot]][:, None]
-            left = np.where(alike, left * self.boredom, left)
+            same_kind = kinds[None, :] == kinds[chosen[:, slot]][:, None]
+            left = np.where(same_kind, left * self.boredom, left)
             left[rows, chosen[:, slot]] = -np.inf
         return chosen

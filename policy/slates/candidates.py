@@ -16,11 +16,11 @@ def candidates(catalog: Iterable[CatalogItem], declared: Candidates, prior_mean:
     prior mean counts as 0; equals are ordered newest first, then by name.
     """
     matches = _matcher(declared)
-    found = [item for item in catalog if item.available and matches(item)]
-    if len(found) > declared.limit:
-        found.sort(key=lambda item: (-item.created_at, item.item))
-        found = _limited(found, declared, prior_mean)
-    return sorted(item.item for item in found)
+    matching = [item for item in catalog if item.available and matches(item)]
+    if len(matching) > declared.limit:
+        matching.sort(key=lambda item: (-item.created_at, item.item))
+        matching = _limited(matching, declared, prior_mean)
+    return sorted(item.item for item in matching)
 
 
 def _limited(

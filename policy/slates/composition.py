@@ -28,9 +28,9 @@ class Statistics:
     [A, S] and `holdout_conversions` [A] the holdout's own; counts may be
     weighted by age.  `examination` is float64[S], `hashes` from
     `policy.slates.sampling.arm_hashes`.  `prior` may be one for each arm; the baseline
-    starts from `base`, which is the same for all.  Without a `worth` a click on any
-    arm is worth the same.  `kept`, float64[A], is the share of learned counts that
-    tells of click rates now (`policy.model.posteriors.retained`); without it all do.
+    starts from `base`, which is the same for all.  Without a `click_value` a click on any
+    arm has the same value.  `retained`, float64[A], is the share of learned counts that
+    informs click rates now (`policy.model.posteriors.retained`); without it all do.
     """
 
     items: Sequence[str]
@@ -84,8 +84,8 @@ class Statistics:
 
     def posterior(self) -> Beta:
         """What is known of the arms' attractiveness."""
-        kept = 1.0 if self.retained is None else self.retained
-        return posterior(self.impressions, self.clicks, self.examination, self.prior, kept)
+        retained = 1.0 if self.retained is None else self.retained
+        return posterior(self.impressions, self.clicks, self.examination, self.prior, retained)
 
     @classmethod
     def empty(cls, items: Sequence[str], slots: Sequence[str], examination: Floats, prior: Prior) -> Statistics:

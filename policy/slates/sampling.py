@@ -82,9 +82,9 @@ def beta_draws(a: Floats, b: Floats, z: Floats, scale: float = 1.0, built: bool 
     `built` says whether the compiled code does it, which gives the same bits sooner.
     """
     if built:
-        made = np.empty(z.shape[1:])
-        scan.beta(made, np.ascontiguousarray(a), np.ascontiguousarray(b), np.ascontiguousarray(z), scale)
-        return made
+        draws = np.empty(z.shape[1:])
+        scan.beta(draws, np.ascontiguousarray(a), np.ascontiguousarray(b), np.ascontiguousarray(z), scale)
+        return draws
     hits = gamma_draws(a[:, None], z[0], scale)
     total = hits + gamma_draws(b[:, None], z[1], scale)
     middle = np.broadcast_to((a / (a + b))[:, None], total.shape)
@@ -96,9 +96,9 @@ def sale_normals(page: str, segment: str, hashes: Hashes, variants: int, epoch: 
     return np.stack([normals(page, segment, hashes, stage, variants, epoch) for stage in SALE_STAGES])
 
 
-def click_value_draws(worth: ClickValue, z: Floats, scale: float) -> Floats:
+def click_value_draws(value: ClickValue, z: Floats, scale: float) -> Floats:
     """Drawn values of a click, float64[A, V], from the normals of `SALE_STAGES`, float64[3, A, V]."""
-    rate = beta_draws(worth.buying.a, worth.buying.b, z[:2], scale)
-    amount = np.maximum(0.0, worth.amount[:, None] + scale * z[2] * worth.error[:, None])
-    drawn: Floats = worth.click + rate * amount * worth.earned[:, None]
+    rate = beta_draws(value.buying.a, value.buying.b, z[:2], scale)
+    amount = np.maximum(0.0, value.amount[:, None] + scale * z[2] * value.error[:, None])
+    drawn: Floats = value.click + rate * amount * value.earned[:, None]
     return drawn

@@ -25,7 +25,7 @@ UPPER = 1.645
 
 
 class Belief(NamedTuple):
-    """What is known of A arms: attractiveness, and what a click is worth where that matters.
+    """What is known of A arms: attractiveness, and the value of a click where that matters.
 
     `factor`, float64[A], is what rules multiply scores by; 0 where an arm may not be shown.
     """
@@ -42,14 +42,14 @@ class Belief(NamedTuple):
 
 
 class Random(NamedTuple):
-    """Standard normals of the stages: `click` float64[2, A, V], `sale` float64[3, A, V] where there is a worth."""
+    """Standard normals of the stages: `click` float64[2, A, V], `sale` float64[3, A, V] where clicks have a value."""
 
     click: Floats
     sale: Floats | None = None
 
 
 class Policy(Protocol):
-    """Scores per arm and variant, float64[A, V], 0 or more, for a page with so many slots."""
+    """Scores per arm and variant, float64[A, V], 0 or more, for a page with `slots` slots."""
 
     def __call__(self, belief: Belief, random: Random, choice: PolicyChoice, slots: int) -> Floats: ...
 
@@ -64,19 +64,19 @@ def thompson(belief: Belief, random: Random, choice: PolicyChoice, slots: int) -
 
 
 def greedy(belief: Belief, random: Random, choice: PolicyChoice, slots: int) -> Floats:
-    """The posterior mean, in every variant alike."""
-    return _alike(belief.mean, random)
+    """The posterior mean, the same in every variant."""
+    return _broadcast(belief.mean, random)
 
 
 def ucb(belief: Belief, random: Random, choice: PolicyChoice, slots: int) -> Floats:
-    """An upper quantile of the posterior, in every variant alike.
+    """An upper quantile of the posterior, the same in every variant.
 
     Bayes-UCB (Kaufmann, Cappé and Garivier 2012) with a fixed level in place of one
     that grows with time: Phi(1.645 * exploration), 95 % for exploration 1.
     """
     above = float(ndtr(-UPPER * choice.exploration))
     upper: Floats = np.asarray(betainccinv(belief.beta.a, belief.beta.b, above), dtype=np.float64)
-    return _alike(upper if belief.click_value is None else upper * belief.click_value.mean, random)
+    return _broadcast(upper if belief.click_value is None else upper * belief.click_value.mean, random)
 
 
 def epsilon_greedy(belief: Belief, random: Random, choice: PolicyChoice, slots: int) -> Floats:
@@ -84,17 +84,17 @@ def epsilon_greedy(belief: Belief, random: Random, choice: PolicyChoice, slots: 
 
     The best are those after the factors of rules, which scores are multiplied by later.
     """
-    scores = _alike(belief.mean, random)
+    scores = _broadcast(belief.mean, random)
     factor = np.ones(len(scores)) if belief.factor is None else belief.factor
-    value, shown = belief.mean * factor, int((factor > 0.0).sum())
-    # Equals are told apart by their normals, so that the order of arms in the input does not matter.
-    best = np.lexsort((random.click[0, :, 0], -value))[: min(slots, shown)]
+    value, eligible = belief.mean * factor, int((factor > 0.0).sum())
+    # Ties are broken by their normals, so that the order of arms in the input does not matter.
+    best = np.lexsort((random.click[0, :, 0], -value))[: min(slots, eligible)]
     gives_way = ndtr(random.click[1]) < choice.epsilon
     candidates = np.where(factor[:, None] > 0.0, random.click[0], -np.inf)
     candidates[best] = -np.inf
     for variant in range(scores.shape[1]):
         leaving = best[gives_way[best, variant]]
-        coming = np.argsort(-candidates[:, variant], kind="stable")[: min(len(leaving), shown - len(best))]
+        coming = np.argsort(-candidates[:, variant], kind="stable")[: min(len(leaving), eligible - len(best))]
         leaving = leaving[: len(coming)]
         scores[coming, variant] = value[leaving] / factor[coming]
         scores[leaving, variant] = 0.0
@@ -102,15 +102,15 @@ def epsilon_greedy(belief: Belief, random: Random, choice: PolicyChoice, slots: 
 
 
 def uniform(belief: Belief, random: Random, choice: PolicyChoice, slots: int) -> Floats:
-    """All arms alike: what is drawn for them orders them."""
+    """All arms are equal: the numbers drawn for them order them."""
     order: Floats = ndtr(random.click[0])
     return order
 
 
 def log_rates(belief: Belief, random: Random, choice: PolicyChoice, slots: int) -> Floats:
-    """Click rate times conversion rate, in every variant alike: the usual ranking, as a policy of its own."""
+    """Click rate times conversion rate, the same in every variant: the common ranking, as a policy of its own."""
     rate = belief.beta.mean
-    return _alike(rate if belief.click_value is None else rate * belief.click_value.buying.mean, random)
+    return _broadcast(rate if belief.click_value is None else rate * belief.click_value.buying.mean, random)
 
 
 POLICIES: Mapping[str, Policy] = {
@@ -123,7 +123,7 @@ POLICIES: Mapping[str, Policy] = {
 }
 
 
-def _alike(scores: Floats, random: Random) -> Floats:
+def _broadcast(scores: Floats, random: Random) -> Floats:
     repeated: Floats = np.repeat(scores[:, None], random.click.shape[2], axis=1)
     return repeated
 

@@ -6,8 +6,7 @@ from collections import OrderedDict, deque
 from typing import NamedTuple
 
 from policy.assignment import choose
-from reshelf.inspect.layouts_topic import put_newer
-from schemas.messages.layouts import Layout
+from reshelf.inspect.layout_store import LayoutStore, StoredLayout
 from streams.catalog.page import Key
 
 DEPTH = 60
@@ -30,33 +29,32 @@ class LayoutHistory:
     """Takes layouts in the order of the log; an older version never takes the place of a newer one."""
 
     def __init__(self, depth: int = DEPTH, keys: int = KEYS) -> None:
-        self.newest: dict[Key, Layout] = {}
+        self.newest = LayoutStore()
         self.layouts_read = 0
         self._depth = depth
         self._keys = keys
-        self._earlier: OrderedDict[Key, deque[Layout]] = OrderedDict()
+        self._earlier: OrderedDict[Key, deque[StoredLayout]] = OrderedDict()
 
-    def take(self, layout: Layout) -> None:
-        """Keep a layout if it is newer than the one held."""
-        key = Key(layout.page, layout.segment)
-        if not put_newer(self.newest, key, layout):
+    def take(self, key: Key, value: bytes | None) -> None:
+        """Keep a layout if it is newer than the one held; a null value takes the key away.  Raises `BadRecord`."""
+        if value is None:
+            self._earlier.pop(key, None)
+        if self.newest.take(key, value) is None:
             return
         self.layouts_read += 1
-        self._earlier.setdefault(key, deque(maxlen=self._depth)).append(layout)
+        stored = self.newest.get(*key)
+        if stored is not None:
+            self._earlier.setdefault(key, deque(maxlen=self._depth)).append(stored)
         self._earlier.move_to_end(key)
         if len(self._earlier) > self._keys:
             self._earlier.popitem(last=False)
-
-    def drop(self, key: Key) -> None:
-        """The key has no layout any more."""
-        self.newest.pop(key, None)
-        self._earlier.pop(key, None)
 
     def changes(self, key: Key, unit: str) -> list[Change]:
         """What changed in the slots that the unit sees, as far as versions are kept, newest first."""
         changes: list[Change] = []
         before: dict[str, str] | None = None
-        for layout in self._earlier.get(key, ()):
+        for stored in self._earlier.get(key, ()):
+            layout = stored.layout()
             after = dict(choose(layout, unit).slate)
             if before is not None:
                 changes += [

@@ -16,9 +16,8 @@ from reshelf.console.layout_history import LayoutHistory
 from reshelf.console.monitor import Monitor
 from reshelf.namespaces.open_state import settings_of
 from reshelf.settings import Settings
-from schemas.codec import decode_key, decoder
+from schemas.codec import decode_key
 from schemas.errors import BadRecord
-from schemas.messages.layouts import Layout
 from schemas.topics import LAYOUTS, Topic
 from streams.catalog.follower import Follower
 from streams.catalog.page import Key
@@ -33,8 +32,6 @@ from streams.state.reader import StateReader
 
 LOOK_S = 1.0
 
-_decode = decoder(Layout)
-
 
 class WatchedCatalog(CatalogView):
     """A catalog that also keeps whole layouts."""
@@ -42,7 +39,7 @@ class WatchedCatalog(CatalogView):
     def __init__(self, layout_history: LayoutHistory) -> None:
         self.invalid: Counter[str] = Counter()
         super().__init__(self._skipped)
-        self._past = layout_history
+        self._layout_history = layout_history
 
     def take(self, topic: Topic, partition: int, records: Sequence[Record]) -> Changes:
         if topic is LAYOUTS:
@@ -55,10 +52,7 @@ class WatchedCatalog(CatalogView):
         self.invalid[topic] += 1
 
     def _keep(self, record: Record) -> None:
-        if record.value is None:
-            self._past.drop(Key(*decode_key(LAYOUTS, record.key)))
-        else:
-            self._past.take(_decode(record.value))
+        self._layout_history.take(Key(*decode_key(LAYOUTS, record.key)), record.value)
 
 
 @dataclass(slots=True)

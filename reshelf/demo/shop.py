@@ -49,7 +49,6 @@ PAGES = (
     PageSpec("garden", "The garden department", 0.3, 4, (1.0, 0.7)),
     PageSpec("cart", "Goes well with your cart", 0.2, 4, (1.0,)),
 )
-HOME, GARDEN, CART = range(3)
 WIDTH = max(len(page.slots) for page in PAGES)
 
 

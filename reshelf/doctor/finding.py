@@ -14,11 +14,11 @@ class Finding:
 
     about: str
     state: Literal["ok", "note", "bad"]
-    found: str
+    detail: str
     remedy: str = ""
 
     def __str__(self) -> str:
-        return f"{self.state:<4}  {self.about}: {self.found}" + (f"\n      {self.remedy}" if self.remedy else "")
+        return f"{self.state:<4}  {self.about}: {self.detail}" + (f"\n      {self.remedy}" if self.remedy else "")
 
 
 def clock(about: str, skew_ms: float, allowed_ms: int) -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from functools import lru_cache
 from typing import NamedTuple
 
 import orjson
@@ -10,7 +11,8 @@ from confluent_kafka import Message
 
 from policy.assignment import Choice, choose
 from reshelf.edge.answers import JSON, RawHeaders
-from reshelf.inspect.layouts_topic import Key, keep
+from reshelf.inspect.layout_store import LayoutStore, unpack
+from reshelf.inspect.layouts_topic import take
 from schemas.codec import encode
 from schemas.messages.layouts import Layout
 
@@ -28,18 +30,21 @@ class Answer(NamedTuple):
 
 
 class LayoutCache:
-    """Filled by one thread, read by another; a body is written once for each variant of a layout."""
+    """Filled by one thread, read by another; a body is written once for each variant of a layout.
 
-    def __init__(self) -> None:
-        self._layouts: dict[Key, Layout] = {}
-        self._answers: dict[Key, tuple[Layout, dict[int | str, Answer]]] = {}
+    `decoded` layouts, those asked for last, are kept decoded with their answers.
+    """
+
+    def __init__(self, decoded: int) -> None:
+        self._layouts = LayoutStore()
+        self._opened = lru_cache(decoded)(_opened)
 
     def __len__(self) -> int:
         return len(self._layouts)
 
     def take(self, message: Message) -> None:
         """Keep the layout of a record where it is newer; a tombstone takes its key away."""
-        keep(self._layouts, message)
+        take(self._layouts, message)
 
     def answer(self, page: str, segment: str, unit: str | None, now_ms: int) -> Answer | None:
         """The slate that `unit` is shown, or the whole layout where no unit is named.
@@ -47,10 +52,10 @@ class LayoutCache:
         A segment without a layout gets the one of `*`.  None where there is no
         layout or it has expired: the visitor gets the renderer's own fallback.
         """
-        layout = self._layouts.get((page, segment)) or self._layouts.get((page, EVERYONE))
-        if layout is None or layout.expires_at <= now_ms:
+        stored = self._layouts.get(page, segment) or self._layouts.get(page, EVERYONE)
+        if stored is None or stored.expires_at <= now_ms:
             return None
-        answers = self._answers_of(layout)
+        layout, answers = self._opened(stored.packed)
         choice = None if unit is None else choose(layout, unit)
         name = WHOLE if choice is None else choice.variant
         cached = answers.get(name)
@@ -58,12 +63,10 @@ class LayoutCache:
             cached = answers[name] = _answer(layout, choice, name)
         return cached
 
-    def _answers_of(self, layout: Layout) -> dict[int | str, Answer]:
-        key = (layout.page, layout.segment)
-        held = self._answers.get(key)
-        if held is None or held[0] is not layout:
-            held = self._answers[key] = (layout, {})
-        return held[1]
+
+def _opened(packed: bytes) -> tuple[Layout, dict[int | str, Answer]]:
+    """A layout, and what was answered of it by variant."""
+    return unpack(packed), {}
 
 
 def _answer(layout: Layout, choice: Choice | None, name: int | str) -> Answer:

@@ -27,7 +27,11 @@ def edge(kafka: KafkaSettings, settings: EdgeSettings) -> Iterator[tuple[uvicorn
     Raises BadSettings for an address that cannot be used, Transient where the topic cannot be reached.
     """
     required_token("edge", settings.host, settings.token)
-    with _listen(settings) as listener, Sender(kafka) as sender, Feed(kafka, cache := LayoutCache()) as feed:
+    with (
+        _listen(settings) as listener,
+        Sender(kafka) as sender,
+        Feed(kafka, cache := LayoutCache(settings.decoded_layouts)) as feed,
+    ):
         app = application(Parts(settings, cache, feed, sender))
         yield server(app), listener
 

@@ -2,83 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from confluent_kafka import Message
 from rich.table import Table
 
-from schemas.codec import decode_key, decoder
+from reshelf.inspect.layout_store import LayoutStore
+from schemas.codec import decode_key
 from schemas.errors import BadRecord
 from schemas.messages.layouts import Layout
 from schemas.topics import LAYOUTS
+from streams.catalog.page import Key
 from streams.kafka.reader import METADATA_S, partitions, reader, to_the_end
 from streams.settings import KafkaSettings
 
-Key = tuple[str, ...]
-K = TypeVar("K", bound=Key)
 
-
-def newest(kafka: KafkaSettings) -> dict[Key, Layout]:
+def newest(kafka: KafkaSettings) -> LayoutStore:
     """The newest layout of each page and segment; raises Transient where the topic cannot be read."""
-    layouts: dict[Key, Layout] = {}
+    layouts = LayoutStore()
     with reader(kafka) as consumer:
         for message in to_the_end(consumer, partitions(consumer, kafka.prefix + LAYOUTS.name)):
             if message.error() is None:
-                keep(layouts, message)
-    return dict(sorted(layouts.items()))
+                take(layouts, message)
+    return layouts
 
 
 def latest(kafka: KafkaSettings) -> Layout | None:
     """The layout that was published last, whatever its key: the ends of the topic alone are read."""
-    last: dict[Key, Layout] = {}
+    layouts, last = LayoutStore(), []
     with reader(kafka) as consumer:
         places = partitions(consumer, kafka.prefix + LAYOUTS.name)
         for place in places:
             first, end = consumer.get_watermark_offsets(place, timeout=METADATA_S)
             place.offset = max(first, end - 1)
         for message in to_the_end(consumer, places):
-            if message.error() is None:
-                keep(last, message)
-    return max(last.values(), key=lambda layout: layout.produced_at, default=None)
+            if message.error() is None and (layout := take(layouts, message)):
+                last.append(layout)
+    return max(last, key=lambda layout: layout.produced_at, default=None)
 
 
 def follow(kafka: KafkaSettings) -> Iterator[Layout]:
     """The newest layouts, then every later version as it is published, without end."""
-    layouts: dict[Key, Layout] = {}
+    layouts = LayoutStore()
     with reader(kafka) as consumer:
         places = partitions(consumer, kafka.prefix + LAYOUTS.name)
         for message in to_the_end(consumer, places):
             if message.error() is None:
-                keep(layouts, message)
-        yield from layouts.values()
+                take(layouts, message)
+        yield from (stored.layout() for _, stored in layouts)
         while True:
             for message in consumer.consume(500, timeout=0.2):
-                if message.error() is None and (layout := keep(layouts, message)):
+                if message.error() is None and (layout := take(layouts, message)):
                     yield layout
 
 
-def keep(layouts: dict[Key, Layout], message: Message) -> Layout | None:
-    """The message's layout where it is newer than what was found; a tombstone takes its key away."""
+def take(layouts: LayoutStore, message: Message) -> Layout | None:
+    """The message's layout where it is newer than the one held; what is no layout changes nothing."""
     try:
-        key = decode_key(LAYOUTS, message.key())
-        value = message.value()
-        if value is None:
-            layouts.pop(key, None)
-            return None
-        layout: Layout = decoder(Layout)(value)
+        return layouts.take(Key(*decode_key(LAYOUTS, message.key())), message.value())
     except BadRecord:
         return None
-    return layout if put_newer(layouts, key, layout) else None
-
-
-def put_newer(layouts: dict[K, Layout], key: K, layout: Layout) -> bool:
-    """Put a layout in the place of the key's, if its version is newer; whether it was."""
-    before = layouts.get(key)
-    if before is not None and before.version >= layout.version:
-        return False
-    layouts[key] = layout
-    return True
 
 
 def row(layout: Layout, now_ms: int) -> dict[str, Any]:
@@ -95,7 +79,7 @@ def row(layout: Layout, now_ms: int) -> dict[str, Any]:
     }
 
 
-def listing(layouts: list[Layout], now_ms: int) -> Table:
+def listing(layouts: Iterable[Layout], now_ms: int) -> Table:
     """All layouts, one a line."""
     table = Table("page", "segment", "version", "age", "expires in", "policy", "variants", "slots", box=None)
     for layout in layouts:

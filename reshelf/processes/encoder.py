@@ -47,18 +47,18 @@ def encoder_worker(settings: Settings) -> Iterator[Worker]:
     """A worker that knows both topics to their ends; raises `BadSettings` without the extra `encoders`."""
     s, kafka = settings.encoder, settings.kafka
     encoder = text_encoder(s)
-    from encoders.log import LogProducer, LogReader
+    from encoders.log import VectorProducer, VectorReader
     from encoders.worker import Worker
 
-    inlet = LogReader(confluent_consumer_config(kafka, f"{kafka.prefix}encoder"), kafka.prefix)
+    reader = VectorReader(confluent_consumer_config(kafka, f"{kafka.prefix}encoder"), kafka.prefix)
     try:
         worker = Worker(
-            encoder, inlet, LogProducer(confluent_producer_config(kafka), kafka.prefix), s.batch, s.reencode_per_s
+            encoder, reader, VectorProducer(confluent_producer_config(kafka), kafka.prefix), s.batch, s.reencode_per_s
         )
         worker.start()
         yield worker
     finally:
-        inlet.close()
+        reader.close()
 
 
 def run(settings: Settings, once: bool) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -118,17 +118,6 @@ class RedisCluster:
     def stop(self, *, kill: bool = True) -> None:
         for node in self.nodes:
             node.stop(kill=kill)
-
-
-@contextlib.contextmanager
-def redis_cluster(folder: Path) -> Iterator[RedisCluster]:
-    """A cluster that is gone when the block ends."""
-    cluster = RedisCluster(folder)
-    try:
-        cluster.start()
-        yield cluster
-    finally:
-        cluster.stop()
 
 
 def _info(node: Node) -> dict[str, Any]:

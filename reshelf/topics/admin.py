@@ -23,6 +23,8 @@ from streams.settings import KafkaSettings
 TIMEOUT_S = 15.0
 PARTITIONS = "partitions"
 DELETE_RETENTION_MS = 7 * 86_400_000
+CLEANABLE_RATIO = "0.1"
+"""Of a log that is compacted at least this share was overtaken since the last time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,11 @@ def wanted_config(topic: Topic, kafka: KafkaSettings, *, imported: bool = False)
         config["retention.ms"] = str(-1 if imported else topic.retention_ms)
     else:
         config["delete.retention.ms"] = str(DELETE_RETENTION_MS)
+    if topic.segment_ms:
+        config["segment.ms"] = str(topic.segment_ms)
+        if topic.cleanup == "compact":
+            config["max.compaction.lag.ms"] = str(topic.segment_ms)
+            config["min.cleanable.dirty.ratio"] = CLEANABLE_RATIO
     if topic.event:
         config["message.timestamp.type"] = "CreateTime" if imported else "LogAppendTime"
     if kafka.replication > 1:

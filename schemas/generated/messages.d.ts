@@ -256,7 +256,7 @@ export interface Match {
   newer_than_days?: number;
 }
 
-/** At most so many of these arms in a slate: all together, or for each brand or category by itself. */
+/** At most `most` of these arms in a slate: all together, or for each brand or category by itself. */
 export interface Cap {
   kind: "cap";
   /** Unique on the page. */
@@ -271,7 +271,7 @@ export interface Cap {
   most: number;
 }
 
-/** Arms of one brand or category stand at least so many positions apart; 2: not next to each other. */
+/** Arms of one brand or category are at least `distance` positions apart; 2: not next to each other. */
 export interface Spacing {
   kind: "spacing";
   /** Unique on the page. */
@@ -335,7 +335,7 @@ export interface Sponsored {
   impressions: number;
 }
 
-/** Next to an item, its complements score so many times as much. */
+/** Next to an item, its complements' scores are multiplied by `factor`. */
 export interface Complements {
   kind: "complements";
   /** Unique on the page. */

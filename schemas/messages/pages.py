@@ -121,11 +121,11 @@ class PageRules(Struct, frozen=True):
             raise ValueError("Expected `slots` to name each slot once")
         if len({rule.name for rule in self.rules}) < len(self.rules):
             raise ValueError("Expected `rules` to have a name each")
-        names = {MAIN, *(one.name for one in self.branches)}
+        names = {MAIN, *(branch.name for branch in self.branches)}
         if len(names) <= len(self.branches):
             raise ValueError(f"Expected `branches` to have a name each, other than {MAIN!r}")
-        if sum(one.share for one in self.branches) > 1.0 - LEAST_MAIN + 1e-9:
+        if sum(branch.share for branch in self.branches) > 1.0 - LEAST_MAIN + 1e-9:
             raise ValueError(f"Expected the shares of `branches` to leave {LEAST_MAIN} to the page's own policy")
-        choices = [self.policy, *(one.policy for one in self.branches)]
-        if sum(one.variants + one.exploration_slates for one in choices) > MOST_SLATES:
+        choices = [self.policy, *(branch.policy for branch in self.branches)]
+        if sum(choice.variants + choice.exploration_slates for choice in choices) > MOST_SLATES:
             raise ValueError(f"Expected the slates of `policy` and `branches` to be at most {MOST_SLATES} together")

@@ -98,6 +98,6 @@ class PolicyParameters(Struct, frozen=True):
     ] = {}
 
     def __post_init__(self) -> None:
-        sizes = {len(one.text) for one in self.segments.values()} | {len(self.text)}
+        sizes = {len(segment.text) for segment in self.segments.values()} | {len(self.text)}
         if len(sizes - {0}) > 1 or any(size % 2 for size in sizes):
             raise ValueError(f"Expected `text` to hold as many float16 everywhere, got {sorted(sizes)} bytes")

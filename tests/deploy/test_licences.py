@@ -11,7 +11,7 @@ import pytest
 
 from tests.deploy.manifests import ROOT
 from tests.deploy.test_package import BENCH, PROJECT
-from tools.licences import FILE, asked_for, licence, name_of, written
+from tools.licences import FILE, licence, name_of, users_by_package, written
 
 PAGE = FILE.read_text(encoding="utf-8")
 ROWS = {name_of(name): users for name, users in re.findall(r"^\| (\S+) \| \S+ \| .+ \| (.*) \|$", PAGE, re.MULTILINE)}
@@ -22,12 +22,12 @@ def test_the_page_is_what_packages_and_constraints_say() -> None:
 
 
 @pytest.mark.parametrize("project", [PROJECT, BENCH], ids=["reshelf", "reshelf-bench"])
-def test_every_package_that_is_asked_for_is_listed(project: dict[str, dict[str, dict[str, list[str]]]]) -> None:
+def test_every_package_that_is_users_by_package_is_listed(project: dict[str, dict[str, dict[str, list[str]]]]) -> None:
     extras = project["project"]["optional-dependencies"]
     named = [*project["project"]["dependencies"], *(one for extra in extras.values() for one in extra)]
     missing = {name_of(one) for one in named} - ROWS.keys() - {"reshelf"}
     assert missing == set()
-    assert asked_for()["aiokafka"] == ["reshelf"] and ROWS["aiokafka"] == "reshelf"
+    assert users_by_package()["aiokafka"] == ["reshelf"] and ROWS["aiokafka"] == "reshelf"
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def test_another_revision_renews_the_newest_first_and_after_changed_texts() -> N
     coats = [CatalogItem(name, "Coat") for name in "abc"]
     changes = Changes("m", "2")
     for coat in coats:
-        changes.found(coat.item, Origin("m", "1", content_hash(text_of(coat))))
+        changes.set_origin(coat.item, Origin("m", "1", content_hash(text_of(coat))))
     for offset, coat in enumerate(coats):
         changes.take(coat.item, coat, 0, offset)
     changes.take("d", CatalogItem("d", "Lamp"), 0, 3)
@@ -89,7 +89,7 @@ def test_another_revision_renews_the_newest_first_and_after_changed_texts() -> N
 
 def test_vectors_of_items_that_are_gone_are_found() -> None:
     changes = Changes("m", "1")
-    changes.found("gone", Origin("m", "1", "x"))
+    changes.set_origin("gone", Origin("m", "1", "x"))
     changes.take("a", CatalogItem("a", "Coat"), 0, 0)
     assert changes.orphans() == ["gone"]
     assert changes.orphans() == []

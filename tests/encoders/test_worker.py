@@ -28,7 +28,7 @@ from tests.streams.test_learner import read_all
 torch = pytest.importorskip("torch", reason=NO_TORCH)
 
 from encoders.encoder import Encoder  # noqa: E402
-from encoders.log import LogProducer, LogReader  # noqa: E402
+from encoders.log import VectorProducer, VectorReader  # noqa: E402
 from encoders.model import TextModel, load  # noqa: E402
 from encoders.text import content_hash, text_of  # noqa: E402
 from encoders.worker import Worker  # noqa: E402
@@ -46,18 +46,18 @@ def settings(kafka: str, prefix: str, make_topics: Callable[..., None]) -> Kafka
 @pytest.fixture
 def make_worker(settings: KafkaSettings, model: TextModel) -> Iterator[MakeWorker]:
     """A worker that has started, as a new process would be."""
-    inlets: list[LogReader] = []
+    readers: list[VectorReader] = []
 
     def make(of: TextModel = model) -> Worker:
-        inlets.append(LogReader(confluent_consumer_config(settings, f"{settings.prefix}encoder"), settings.prefix))
-        log_producer = LogProducer(confluent_producer_config(settings), settings.prefix)
-        worker = Worker(Encoder(of), inlets[-1], log_producer, batch=8, per_s=1e6)
+        readers.append(VectorReader(confluent_consumer_config(settings, f"{settings.prefix}encoder"), settings.prefix))
+        producer = VectorProducer(confluent_producer_config(settings), settings.prefix)
+        worker = Worker(Encoder(of), readers[-1], producer, batch=8, per_s=1e6)
         worker.start()
         return worker
 
     yield make
-    for inlet in inlets:
-        inlet.close()
+    for reader in readers:
+        reader.close()
 
 
 def publish(kafka: KafkaSettings, items: list[CatalogItem]) -> None:
@@ -65,10 +65,10 @@ def publish(kafka: KafkaSettings, items: list[CatalogItem]) -> None:
 
 
 def delete(kafka: KafkaSettings, *keys: bytes) -> None:
-    log_producer = LogProducer(confluent_producer_config(kafka), kafka.prefix)
+    producer = VectorProducer(confluent_producer_config(kafka), kafka.prefix)
     for key in keys:
-        log_producer.send(CATALOG_ITEMS, key, None)
-    log_producer.flush()
+        producer.send(CATALOG_ITEMS, key, None)
+    producer.flush()
 
 
 def until_success(worker: Worker) -> None:
@@ -165,9 +165,9 @@ def test_another_revision_encodes_all_again(
 
 def serve(kafka: KafkaSettings) -> None:
     """A worker in a process of its own, until it is killed."""
-    inlet = LogReader(confluent_consumer_config(kafka, f"{kafka.prefix}encoder"), kafka.prefix)
-    log_producer = LogProducer(confluent_producer_config(kafka), kafka.prefix)
-    worker = Worker(Encoder(load(device="cpu", dtype="float32")), inlet, log_producer, batch=8)
+    reader = VectorReader(confluent_consumer_config(kafka, f"{kafka.prefix}encoder"), kafka.prefix)
+    producer = VectorProducer(confluent_producer_config(kafka), kafka.prefix)
+    worker = Worker(Encoder(load(device="cpu", dtype="float32")), reader, producer, batch=8)
     worker.start()
     while True:
         worker.step()

@@ -12,7 +12,7 @@ from policy.simulation.flicker import Watched, changed
 from policy.simulation.informed import Informed
 from policy.simulation.learned import Learned, Setup
 from policy.simulation.race import batches, opened, race
-from policy.simulation.shop import HIGHEST, LOWEST, SPREAD, Offer, Seen, Shape
+from policy.simulation.shop import HIGHEST, LOWEST, SPREAD, Feedback, Offer, Shape
 from policy.simulation.visits import Cascade, PositionBased, Visitors
 from schemas.messages.pages import PolicyChoice
 
@@ -27,7 +27,7 @@ class Knowing:
     def __init__(self, shop: object) -> None:
         self.shop = shop
 
-    def observe(self, seen: Seen) -> None:
+    def observe(self, feedback: Feedback) -> None:
         """Nothing is left to learn."""
 
     def slates(self, offer: Offer) -> np.ndarray[tuple[int, ...], np.dtype[np.intp]]:
@@ -97,7 +97,7 @@ def test_items_are_new_for_a_day() -> None:
 
 
 def test_who_knows_no_texts_loses_more_by_new_items() -> None:
-    shape = Shape(segments=2, items=40, slots=4, size=4, views_per_day=3_000, new=0.3, told=0.8)
+    shape = Shape(segments=2, items=40, slots=4, size=4, views_per_day=3_000, new=0.3, text_share=0.8)
 
     def lost(seed: int, text: bool) -> float:
         learner = Learned(shape, Setup(text=text, fit_views=1_000))
@@ -137,10 +137,10 @@ def test_the_same_seed_gives_the_same_race() -> None:
 def test_nothing_changes_at_constant_state_and_more_on_a_new_day_than_by_learning() -> None:
     watched = Watched(Learned(SMALL, Setup()))
     race(opened(SMALL, 7, 3_000), watched, [3_000])
-    found = watched.told()
+    found = watched.summary()
     assert found.constant == 0.0
     assert 0.0 < found.learning < found.new_day < 1.0
-    assert all(np.isnan(share) for share in watched.told())
+    assert all(np.isnan(share) for share in watched.summary())
 
 
 def test_another_item_in_one_of_four_slots_is_a_fourth() -> None:
@@ -189,16 +189,16 @@ def test_bounds_cut_attractiveness_off_and_change_nothing_between_them() -> None
     assert np.log(free / (1.0 - free)).std() == pytest.approx(SPREAD, rel=0.05)
 
 
-@pytest.mark.parametrize("told", [0.0, 0.5, 0.8, 1.0])
-def test_texts_tell_as_much_as_they_should(told: float) -> None:
-    shop = opened(Shape(segments=3, items=4_000, size=8, told=told), 1, 1)
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.8, 1.0])
+def test_texts_tell_as_much_as_they_should(share: float) -> None:
+    shop = opened(Shape(segments=3, items=4_000, size=8, text_share=share), 1, 1)
     inside = (shop.attraction > LOWEST) & (shop.attraction < HIGHEST)
     known = np.concatenate([shop.vectors, np.ones((len(shop.vectors), 1))], axis=1)
     for attraction, kept in zip(shop.attraction, inside, strict=True):
         score = np.log(attraction / (1.0 - attraction))[kept]
         left = score - known[kept] @ np.linalg.lstsq(known[kept], score, rcond=None)[0]
         # Items of a kind have like vectors, so texts tell of kinds, too.
-        assert 1.0 - left.var() / score.var() == pytest.approx(told + 0.07 * (1.0 - told), abs=0.1)
+        assert 1.0 - left.var() / score.var() == pytest.approx(share + 0.07 * (1.0 - share), abs=0.1)
 
 
 def test_clicks_that_half_a_life_passed_by_drift_half_as_much() -> None:
@@ -208,6 +208,6 @@ def test_clicks_that_half_a_life_passed_by_drift_half_as_much() -> None:
     one = np.zeros(1, dtype=np.intp)
     for day, row, clicked in ((0, 0, True), (0, 0, True), (0, 0, True), (0, 0, True), (1, 1, False)):
         learner.beliefs(offer._replace(day=day))
-        learner.observe(Seen(one, one, np.array([[row]]), np.array([[clicked]]), np.zeros((0, 4), dtype=np.int64)))
+        learner.observe(Feedback(one, one, np.array([[row]]), np.array([[clicked]]), np.zeros((0, 4), dtype=np.int64)))
     # Of 4 clicks 2 are left after a half-life, of these 2 / (1 + 0.5 * 2 days); the prior has one.
     assert learner.beliefs(offer._replace(day=1))[0].a.tolist() == pytest.approx([2.0, 1.0, 1.0])

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from redis import Redis
 
 from bench.cli.latency import latency
-from bench.latency.delays import STAGES, Decision, Seen, SentClick, Sighting, Told, Window, summary, told
+from bench.latency.delays import STAGES, Decision, Observations, Outcome, SentClick, Sighting, Window, outcomes, summary
 from bench.latency.traffic import BURST, Pace, Shop
 from bench.latency.worker import Reading
 from reshelf.cli.front import Front
@@ -40,30 +40,32 @@ def decision(at: float, *positions: int, changed: bool = True) -> Decision:
 def test_a_click_counts_from_its_sending_to_the_first_layout_past_its_offset() -> None:
     clicks = [SentClick(HOME, 1, 7, 10.0), SentClick(HOME, 0, 7, 10.0)]
     positions = [(9.0, 7, 6), (10.1, 7, 7), (10.2, 8, 7), (10.4, 9, 8)]
-    seen = Seen([], [decision(*one) for one in positions], [sighting(at + 0.05, *places) for at, *places in positions])
-    assert [one.delay_s for one in told(clicks, {HOME: seen}, 5.0)] == pytest.approx([0.45, 0.25])
+    seen = Observations(
+        [], [decision(*one) for one in positions], [sighting(at + 0.05, *places) for at, *places in positions]
+    )
+    assert [one.delay_s for one in outcomes(clicks, {HOME: seen}, 5.0)] == pytest.approx([0.45, 0.25])
 
 
 def test_a_click_that_only_other_layouts_or_late_ones_reflect_is_not_seen() -> None:
     clicks = [SentClick(HOME, 0, 7, 10.0), SentClick(CART, 0, 7, 10.0), SentClick(CART, 3, 7, 10.0)]
-    seen = {CART: Seen([], [decision(15.4, 8)], [sighting(15.5, 8)])}
-    assert told(clicks, seen, 5.0) == [Told(True, math.inf)] * 3
-    assert told(clicks[1:2], {CART: Seen([], [decision(10.1, 8)])}, 5.0) == [Told(True, math.inf)]
+    seen = {CART: Observations([], [decision(15.4, 8)], [sighting(15.5, 8)])}
+    assert outcomes(clicks, seen, 5.0) == [Outcome(True, math.inf)] * 3
+    assert outcomes(clicks[1:2], {CART: Observations([], [decision(10.1, 8)])}, 5.0) == [Outcome(True, math.inf)]
 
 
 def test_a_click_whose_layout_was_decided_to_stay_is_told_apart() -> None:
-    seen = Seen([], [decision(10.2, 8, changed=False), decision(11.0, 9)], [sighting(11.1, 9)])
-    (one,) = told([SentClick(HOME, 0, 7, 10.0)], {HOME: seen}, 5.0)
+    seen = Observations([], [decision(10.2, 8, changed=False), decision(11.0, 9)], [sighting(11.1, 9)])
+    (one,) = outcomes([SentClick(HOME, 0, 7, 10.0)], {HOME: seen}, 5.0)
     assert not one.changed
     assert one.delay_s == pytest.approx(0.2)
-    (late,) = told([SentClick(HOME, 0, 7, 10.0)], {HOME: seen}, 0.1)
-    assert late == Told(True, math.inf)
+    (late,) = outcomes([SentClick(HOME, 0, 7, 10.0)], {HOME: seen}, 0.1)
+    assert late == Outcome(True, math.inf)
 
 
 def test_stages_of_a_click_add_up_to_its_delay() -> None:
     click, made = SentClick(HOME, 0, 7, 10.0), [decision(10.2, 8)]
     for asked, first in (([9.0, 10.1, 10.15], 0.1), ([9.0], 0.17), ([10.18], 0.17)):
-        (one,) = told([click], {HOME: Seen(asked, made, [sighting(10.25, 8)])}, 5.0)
+        (one,) = outcomes([click], {HOME: Observations(asked, made, [sighting(10.25, 8)])}, 5.0)
         assert one.stages == pytest.approx([first, 0.17 - first, 0.01, 0.01, 0.06])
         assert sum(one.stages) == pytest.approx(one.delay_s)
 
@@ -72,13 +74,13 @@ def test_stages_of_a_click_add_up_to_its_delay() -> None:
 def test_what_becomes_of_a_click_is_found_as_by_looking_at_each(made: list[tuple[int, bool]], offset: int) -> None:
     """Positions may fall back, as they do when Redis loses writes."""
     made_at = [(10.1 + number, position, changed) for number, (position, changed) in enumerate(made)]
-    seen = Seen(
+    seen = Observations(
         [],
         [decision(at, position, changed=changed) for at, position, changed in made_at],
         [sighting(at, position) for at, position, changed in made_at if changed],
     )
     first = next(((at, changed) for at, position, changed in made_at if position > offset), None)
-    (one,) = told([SentClick(HOME, 0, offset, 10.0)], {HOME: seen}, math.inf)
+    (one,) = outcomes([SentClick(HOME, 0, offset, 10.0)], {HOME: seen}, math.inf)
     at, changed = (math.inf, True) if first is None else first
     assert one.changed is changed
     assert one.delay_s == pytest.approx(at - 10.0)
@@ -97,8 +99,8 @@ def test_a_worker_is_read_a_line_at_a_time(tmp_path: Path) -> None:
 
 
 def window(reached: float, delays: list[float], unchanged: list[float], cpu: float) -> Window:
-    clicks = [Told(True, one, [one / 5] * 5 if one < math.inf else ()) for one in delays]
-    return Window(reached, [*clicks, *(Told(False, one, [one / 4] * 4) for one in unchanged)], 40.0, cpu, 20.0)
+    clicks = [Outcome(True, one, [one / 5] * 5 if one < math.inf else ()) for one in delays]
+    return Window(reached, [*clicks, *(Outcome(False, one, [one / 4] * 4) for one in unchanged)], 40.0, cpu, 20.0)
 
 
 def test_a_summary_has_medians_of_rounds_and_counts_the_unseen_at_the_limit() -> None:

@@ -68,7 +68,7 @@ def by_hand(folder: Path, logged: str, target: str) -> float:
 
 
 def test_the_command_answers_with_one_object(open_bandit: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["--logs", "2", "--views", "1000", "--looks", "3", "--open-bandit", str(open_bandit)]
+    arguments = ["--logs", "2", "--views", "1000", "--analyses", "3", "--open-bandit", str(open_bandit)]
     assert run(["bench", "ope", "--json", *arguments]) == 0
     told = json.loads(capsys.readouterr().out)
     assert {"coverage_click", "coverage_revenue", "false_alarm_rate", "refusal_rate"} <= set(told)

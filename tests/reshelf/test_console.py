@@ -23,6 +23,7 @@ from reshelf.console.monitor import Beat
 from reshelf.console.views.pipeline import pipeline, warnings
 from reshelf.service_settings import ConsoleSettings
 from reshelf.settings import Settings
+from schemas.codec import encode
 from schemas.dead_letters import DeadLetter
 from schemas.errors import BadSettings
 from schemas.messages.layouts import Layout
@@ -58,7 +59,7 @@ def test_changes_lead_from_the_first_slate_to_the_newest(
     layout_history, key, newest, first = LayoutHistory(depth=100), Key("home", "cooks"), -1, {}
     for version, slates in made:
         layout = layout_of(version, slates)
-        layout_history.take(layout)
+        layout_history.take(key, encode(layout))
         if newest < 0:
             first = dict(choose(layout, unit).slate)
         newest = max(newest, version)
@@ -66,18 +67,20 @@ def test_changes_lead_from_the_first_slate_to_the_newest(
     for change in reversed(layout_history.changes(key, unit)):
         assert seen.get(change.slot, "") == change.before != change.after
         seen[change.slot] = change.after
-    assert layout_history.newest[key].version == newest
-    assert {slot: item for slot, item in seen.items() if item} == dict(choose(layout_history.newest[key], unit).slate)
+    stored = layout_history.newest.get(*key)
+    assert stored is not None
+    assert stored.version == newest
+    assert {slot: item for slot, item in seen.items() if item} == dict(choose(stored.layout(), unit).slate)
 
 
 def test_only_so_much_of_the_past_is_kept() -> None:
-    layout_history = LayoutHistory(depth=3, keys=1)
+    layout_history, key = LayoutHistory(depth=3, keys=1), Key("home", "cooks")
     for version in range(10):
-        layout_history.take(layout_of(version, [{"s1": f"i{version}"}]))
-    assert [change.version for change in layout_history.changes(Key("home", "cooks"), "u")] == [9, 8]
-    layout_history.drop(Key("home", "cooks"))
-    assert layout_history.changes(Key("home", "cooks"), "u") == []
-    assert not layout_history.newest
+        layout_history.take(key, encode(layout_of(version, [{"s1": f"i{version}"}])))
+    assert [change.version for change in layout_history.changes(key, "u")] == [9, 8]
+    layout_history.take(key, None)
+    assert layout_history.changes(key, "u") == []
+    assert not len(layout_history.newest)
 
 
 def test_letters_are_told_whole(broker: str, prefix: str, make_topics: Callable[..., None]) -> None:
@@ -133,7 +136,7 @@ def test_a_warning_tells_of_no_worker_old_layouts_and_waiting_events() -> None:
     manifest = manifest_of("live", "", {}, 16, FoldSettings())
     seen.state = State(StateReader(seen.redis, manifest), seen.settings)
     seen.catalog.rules["home"] = PageRules("home", 1, ["s1"])
-    seen.layout_history.take(layout_of(1, [{"s1": "a"}]))
+    seen.layout_history.take(Key("home", "cooks"), encode(layout_of(1, [{"s1": "a"}])))
     seen.monitor.workers = [{"role": "learner", "state": "empty"}, {"role": "layouts", "state": "stable"}]
     seen.monitor.beats.extend(Beat(at, 9, 1, 8, 40_000, 0) for at in range(9))
     assert [one.split(":")[0] for one in warnings(seen, now)] == [

@@ -30,7 +30,7 @@ from reshelf.demo.renderer import NO_SLOT, Renderer
 from reshelf.demo.run import USUAL_PORT, console_address, default_port
 from reshelf.demo.scores import HOLDOUT, LEARNED, Delays, Scores, arms, unit_bins
 from reshelf.demo.screen import line, screen
-from reshelf.demo.shop import HOME, PAGES, SEGMENTS, WIDTH, Shop, ShopSettings, Views
+from reshelf.demo.shop import PAGES, SEGMENTS, WIDTH, Shop, ShopSettings, Views
 from reshelf.demo.traffic import Traffic
 from reshelf.demo.words import DEPARTMENTS
 from reshelf.processes.roles import ROLES
@@ -46,6 +46,7 @@ from streams.kafka.clients import confluent_consumer_config, confluent_producer_
 from streams.settings import KafkaSettings
 
 SMALL = ShopSettings(units=2_000, delay=0.05)
+HOME = 0
 NOW_MS = 1_700_000_000_000
 
 

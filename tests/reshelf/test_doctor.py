@@ -64,8 +64,8 @@ def test_parts_that_were_not_compiled_are_told_with_their_cost_and_remedy(
 ) -> None:
     finding = build_finding(fold, policy)
     assert finding.state == "note"
-    assert [one for one in said if one not in finding.found] == []
-    assert len(finding.found.split("; ")) == len(said)
+    assert [one for one in said if one not in finding.detail] == []
+    assert len(finding.detail.split("; ")) == len(said)
     assert "wheel of this platform" in finding.remedy and "`reshelf bench stages`" in finding.remedy
 
 
@@ -122,7 +122,7 @@ def test_the_table_keeps_conversions_long_enough() -> None:
 )
 def test_a_window_that_retention_has_cut_is_told(pairs: list[tuple[int, int]], found: str | None) -> None:
     findings = list(window_findings({"events-clicks": pairs}, 100))
-    assert [(one.state, one.found) for one in findings] == ([] if found is None else [("note", found)])
+    assert [(one.state, one.detail) for one in findings] == ([] if found is None else [("note", found)])
 
 
 def test_the_doctor_looks_at_what_retention_has_left(kafka: str, redis_url: str, prefix: str) -> None:
@@ -137,7 +137,7 @@ def test_the_doctor_looks_at_what_retention_has_left(kafka: str, redis_url: str,
     for done in admin.delete_records([TopicPartition(f"{prefix}events-clicks", 0, 1)]).values():
         done.result(20)
     (window,) = (finding for finding in examine(settings) if finding.about == "duplicate window")
-    assert window.found.startswith("events-clicks/0 has 0 records, fold")
+    assert window.detail.startswith("events-clicks/0 has 0 records, fold")
 
 
 def test_missing_topics_then_applied(any_broker: str, redis_url: str, prefix: str) -> None:
@@ -155,7 +155,7 @@ def test_missing_topics_then_applied(any_broker: str, redis_url: str, prefix: st
 def test_real_kafka_tells_its_clock(kafka: str, redis_url: str, prefix: str) -> None:
     settings = Settings(kafka=KafkaSettings(bootstrap=kafka, prefix=prefix), redis=RedisSettings(url=redis_url))
     (clock,) = (finding for finding in examine(settings) if finding.about == "broker clock")
-    assert "ms against this machine" in clock.found
+    assert "ms against this machine" in clock.detail
 
 
 def test_nothing_there_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,7 +178,7 @@ def test_security_that_cannot_be_used_is_a_finding_and_redis_is_looked_at(
     settings = Settings(kafka=KafkaSettings(bootstrap="127.0.0.1:1", **wrong), redis=RedisSettings(url=redis_url))
     found = list(examine(settings))
     (broker,) = bad(found)
-    assert broker.about == "broker" and said in broker.found
+    assert broker.about == "broker" and said in broker.detail
     assert "Redis" in [finding.about for finding in found]
 
 
@@ -195,13 +195,13 @@ def test_a_state_that_nobody_works_on_is_told(any_broker: str, redis: Redis, red
     kafka = KafkaSettings(bootstrap=any_broker, prefix=prefix, partitions=1)
     settings = Settings(kafka=kafka, redis=RedisSettings(url=redis_url))
     apply(kafka)
-    assert about(settings, "workers").found == "none has run yet for namespace 'live'"
+    assert about(settings, "workers").detail == "none has run yet for namespace 'live'"
     worked_on(settings, redis)
     publish(kafka, example_log(3, 80, partitions=1))
     workers, state, layouts = (about(settings, name) for name in ("workers", "state", "layouts"))
     assert workers.remedy.startswith("Run `reshelf worker learner attribution fitter layouts`")
-    assert (state.state, layouts.found) == ("note", "none is published")
-    assert not state.found.startswith("0 ")
+    assert (state.state, layouts.detail) == ("note", "none is published")
+    assert not state.detail.startswith("0 ")
 
 
 def test_layouts_that_expired_are_told(any_broker: str, redis_url: str, prefix: str, redis: Redis) -> None:
@@ -211,7 +211,7 @@ def test_layouts_that_expired_are_told(any_broker: str, redis_url: str, prefix: 
     worked_on(settings, redis)
     now_ms = time.time_ns() // 1_000_000
     publish_layouts(kafka, now_ms - 60_000, now_ms - 5_000)
-    assert re.fullmatch("all have expired, the newest [0-9]+ s ago", about(settings, "layouts").found)
+    assert re.fullmatch("all have expired, the newest [0-9]+ s ago", about(settings, "layouts").detail)
     publish_layouts(kafka, now_ms + 60_000)
     assert about(settings, "layouts").state == "ok"
 

@@ -62,7 +62,7 @@ CLICK: dict[str, Any] = {
 
 
 def shelf_of(*layouts: Layout) -> LayoutCache:
-    cache = LayoutCache()
+    cache = LayoutCache(100)
     for one in layouts:
         cache.take(_Message(one))  # type: ignore[arg-type]  # what it reads of a message
     return cache
@@ -213,7 +213,7 @@ def running(parts: Parts) -> Iterator[int]:
 def test_who_sends_too_much_over_http_is_told_when_to_come_again() -> None:
     limits = EdgeSettings(max_events=10, events_per_s=4)
     clock = iter([100.0, 100.5, 102.0])
-    with running(Parts(limits, LayoutCache(), _Away(), _Away(), now=lambda: next(clock))) as port:
+    with running(Parts(limits, LayoutCache(100), _Away(), _Away(), now=lambda: next(clock))) as port:
         address = f"http://127.0.0.1:{port}/events"
         answers = [requests.post(address, json={"events": [CLICK] * 10}, timeout=10) for _ in range(3)]
     assert [one.status_code for one in answers] == [200, 429, 429]
@@ -225,7 +225,7 @@ def test_who_sends_too_much_over_http_is_told_when_to_come_again() -> None:
 def test_who_hangs_up_in_the_middle_of_a_body_makes_no_noise(caplog: pytest.LogCaptureFixture) -> None:
     counted = ("reshelf_http_requests_total", "events", "400")
     before = REGISTRY.value(*counted)
-    with running(Parts(EdgeSettings(), LayoutCache(), _Away(), _Away())) as port:
+    with running(Parts(EdgeSettings(), LayoutCache(100), _Away(), _Away())) as port:
         with socket.create_connection(("127.0.0.1", port)) as client:
             client.sendall(b'POST /events HTTP/1.1\r\nHost: a\r\nContent-Length: 200\r\n\r\n{"events": [')
         deadline = time.monotonic() + 10

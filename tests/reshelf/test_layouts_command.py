@@ -69,15 +69,21 @@ def kafka_with_layouts(broker: str, prefix: str, make_topics: Callable[..., None
     return kafka
 
 
-def reshelf(kafka: KafkaSettings, *arguments: str, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
-    env = os.environ | {"RESHELF_KAFKA__BOOTSTRAP": kafka.bootstrap, "RESHELF_KAFKA__PREFIX": kafka.prefix}
-    command = [sys.executable, "-m", "reshelf", "layouts", *arguments]
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=timeout_s, check=False)
+COMMAND = (sys.executable, "-m", "reshelf", "layouts")
+
+
+def environment(kafka: KafkaSettings) -> dict[str, str]:
+    return os.environ | {"RESHELF_KAFKA__BOOTSTRAP": kafka.bootstrap, "RESHELF_KAFKA__PREFIX": kafka.prefix}
+
+
+def reshelf(kafka: KafkaSettings, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [*COMMAND, *arguments]
+    return subprocess.run(command, env=environment(kafka), capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_the_newest_of_each_key_is_kept(kafka_with_layouts: KafkaSettings) -> None:
     found = newest(kafka_with_layouts)
-    assert {key: one.version for key, one in found.items()} == {("home", "*"): 3, ("home", "cooks"): 9}
+    assert {key: one.version for key, one in found} == {("home", "*"): 3, ("home", "cooks"): 9}
 
 
 def test_following_begins_with_what_is_there_and_goes_on(kafka_with_layouts: KafkaSettings) -> None:
@@ -121,9 +127,13 @@ def test_a_page_without_layouts_is_told(kafka_with_layouts: KafkaSettings) -> No
     unknown = reshelf(kafka_with_layouts, "typo")
     assert unknown.returncode == 1
     assert "no layouts of page 'typo'. Published are those of: home" in unknown.stderr
-    with pytest.raises(subprocess.TimeoutExpired) as waiting:
-        reshelf(kafka_with_layouts, "home", "nosuch", "--follow", timeout_s=8)
-    assert waiting.value.stderr == b"No layout of home for nosuch is published. Waiting for one.\n"
+    with subprocess.Popen(
+        [*COMMAND, "home", "nosuch", "--follow"], env=environment(kafka_with_layouts), stderr=subprocess.PIPE, text=True
+    ) as waiting:
+        assert waiting.stderr is not None
+        assert waiting.stderr.readline() == "No layout of home for nosuch is published. Waiting for one.\n"
+        assert waiting.poll() is None
+        waiting.kill()
 
 
 def test_a_missing_topic_says_what_to_do(broker: str) -> None:

@@ -248,7 +248,7 @@ def test_the_doctor_goes_by_the_namespace(shop: Settings, monkeypatch: pytest.Mo
         yield Finding("topics", "ok", f"for {window:,}")
 
     monkeypatch.setattr(doctor, "look_at_topics", look)
-    findings = {finding.about: finding.found for finding in doctor.examine(shop)}
+    findings = {finding.about: finding.detail for finding in doctor.examine(shop)}
     assert findings["topics"] == "for 1,000,000"
     assert findings["state"].endswith("records behind the log")
 

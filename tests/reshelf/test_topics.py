@@ -63,3 +63,13 @@ def test_event_topics_are_stamped_by_the_broker_and_imports_are_not() -> None:
         old = wanted_config(topic, kafka, imported=True)
         assert (old["message.timestamp.type"], old["retention.ms"]) == ("CreateTime", "-1")
     assert wanted_config(BY_NAME["layouts"], kafka)["min.insync.replicas"] == "2"
+
+
+def test_what_is_overtaken_soon_is_soon_out_of_the_way() -> None:
+    layouts, requests, items = (
+        wanted_config(BY_NAME[name], KafkaSettings()) for name in ("layouts", "layout-requests", "catalog-items")
+    )
+    assert (layouts["segment.ms"], layouts["max.compaction.lag.ms"]) == ("600000", "600000")
+    assert requests["segment.ms"] == "600000"
+    assert "max.compaction.lag.ms" not in requests
+    assert "segment.ms" not in items

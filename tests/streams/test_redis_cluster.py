@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
-from reshelf.processes.redis_cluster import RedisCluster, redis_cluster
+from reshelf.processes.redis_cluster import RedisCluster
 from schemas.errors import Transient
 from streams.kafka.records import TopicPartition
 from streams.settings import RedisSettings
@@ -27,8 +27,12 @@ WAIT_S = 30.0
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[RedisCluster]:
-    with redis_cluster(tmp_path) as started:
+    started = RedisCluster(tmp_path)
+    try:
+        started.start()
         yield started
+    finally:
+        started.stop()
 
 
 async def moved(store: Store, end: int) -> list[int]:

@@ -23,7 +23,6 @@ from schemas.topics import (
     TOPICS,
     Role,
     Topic,
-    read_by,
     written_by,
 )
 from streams.attribution import agent as attribution
@@ -60,6 +59,10 @@ def imported(package: str) -> Iterator[Any]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom) and node.module == table.__name__:
                 yield from (getattr(table, alias.name) for alias in node.names)
+
+
+def read_by(role: Role) -> tuple[Topic, ...]:
+    return tuple(topic for topic in TOPICS if role in topic.readers)
 
 
 def named(package: str) -> set[str]:

@@ -4,14 +4,14 @@ The constraints of a kind and their table are in its module; `sponsored` asks fo
 A further kind that is content with the constraints there are needs no other code of composing.
 
 - `boost`: `boost`: scores of matching arms are multiplied; by 0, they are kept off the page
-- `cap`: `cap`: at most so many matching arms in a slate, all together or for each brand or category
-- `complements`: `complements`: next to an item, what goes with it scores so many times as much
+- `cap`: `cap`: at most N matching arms in a slate, all together or for each brand or category
+- `complements`: `complements`: next to an item, what goes with it scores N times as high
 - `exposure`: `exposure`: one of the arms is in at least a share of slates, each of them in at most
   another
 - `pin`: `pin`: an item stands in a slot in every slate
 - `placement`: `place`: arms may stand in some slots alone; where these are reserved, they take no
   others
-- `spacing`: `spacing`: arms of one brand or category stand so many positions apart or more
+- `spacing`: `spacing`: arms of one brand or category are N or more positions apart
 - `sponsored`: `sponsored`: a slot goes to the best of some arms in as many slates as its
   impressions of the day allow
 """

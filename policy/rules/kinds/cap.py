@@ -1,4 +1,4 @@
-"""`cap`: at most so many matching arms in a slate, all together or for each brand or category."""
+"""`cap`: at most N matching arms in a slate, all together or for each brand or category."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Caps:
 
     @classmethod
     def of(cls, caps: Sequence[Cap], arms: int, slots: int) -> Caps:
-        """The table of these caps on a page of so many arms and slots."""
+        """The table of these caps on a page of that many arms and slots."""
         codes = stack_codes([cap.codes for cap in caps], arms)
         windows = stack_masks([cap.slots for cap in caps], slots)
         return cls(

@@ -1,4 +1,4 @@
-"""`complements`: next to an item, what goes with it scores so many times as much."""
+"""`complements`: next to an item, what goes with it scores N times as high."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from schemas import rules as declared
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Complements(Constraint):
-    """The complements of each arm, int32[A, C] with -1 for none, score `factor` times as much beside it."""
+    """The complements of each arm, int32[A, C] with -1 for none, score `factor` times as high next to it."""
 
     arms: Codes
     factor: float

@@ -40,7 +40,7 @@ class Exposures:
 
     @classmethod
     def of(cls, exposures: Sequence[Exposure], arms: int) -> Exposures:
-        """The table of these constraints on a page of so many arms."""
+        """The table of these constraints on a page of that many arms."""
         return cls(
             tuple(exposure.label for exposure in exposures),
             tuple(exposure.effect for exposure in exposures),
@@ -55,15 +55,15 @@ class Exposures:
         return self.arms
 
     def floors(self, variants: int) -> list[int]:
-        """Of so many slates, those that must have one of the arms, rounded up."""
+        """Of that many slates, those that must have one of the arms, rounded up."""
         return [math.ceil(least * variants - ROUNDING) for least in self.least]
 
     def ceilings(self, variants: int) -> list[int]:
-        """Of so many slates, those that may have one and the same arm, rounded down."""
+        """Of that many slates, those that may have one and the same arm, rounded down."""
         return [math.floor(most * variants + ROUNDING) for most in self.most]
 
     def ceiling_by_arm(self, variants: int) -> Indices:
-        """In how many of so many slates each arm may be, int[A]."""
+        """In how many of that many slates each arm may be, int[A]."""
         ceiling = np.full(self.arms.shape[1], variants)
         for row, most in enumerate(self.ceilings(variants)):
             if most < variants:

@@ -45,7 +45,7 @@ class Pins:
 
     @classmethod
     def of(cls, pins: Sequence[Pin], arms: int) -> Pins:
-        """The table of these pins on a page of so many arms."""
+        """The table of these pins on a page of that many arms."""
         return cls(
             tuple(pin.label for pin in pins),
             tuple(pin.effect for pin in pins),
@@ -75,7 +75,7 @@ class Pins:
         return self.arms
 
     def counts(self, variants: int, names: tuple[str, ...]) -> list[int]:
-        """In how many of so many slates each is to hold."""
+        """In how many of that many slates each is to hold."""
         return [
             variants if share >= 1.0 else slates_of_share(share, variants, name, *names)
             for share, name in zip(self.shares, self.names, strict=True)

@@ -40,7 +40,7 @@ class Placements:
 
     @classmethod
     def of(cls, placements: Sequence[Placement], arms: int, slots: int) -> Placements:
-        """The table of these placements on a page of so many arms and slots."""
+        """The table of these placements on a page of that many arms and slots."""
         allowed = np.ones((slots, arms), dtype=np.bool_)
         for placement in placements:
             allowed[~placement.slots] &= ~placement.arms

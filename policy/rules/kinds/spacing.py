@@ -1,4 +1,4 @@
-"""`spacing`: arms of one brand or category stand so many positions apart or more."""
+"""`spacing`: arms of one brand or category are N or more positions apart."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Spacings:
 
     @classmethod
     def of(cls, spacings: Sequence[Spacing], arms: int) -> Spacings:
-        """The table of these constraints on a page of so many arms."""
+        """The table of these constraints on a page of that many arms."""
         return cls(
             tuple(spacing.label for spacing in spacings),
             tuple(spacing.effect for spacing in spacings),

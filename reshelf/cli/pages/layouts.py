@@ -12,7 +12,9 @@ from reshelf.cli.front import Front
 from schemas.errors import BadSettings, ReshelfError
 
 if TYPE_CHECKING:
+    from reshelf.inspect.layout_store import LayoutStore
     from schemas.messages.layouts import Layout
+    from streams.catalog.page import Key
 
 
 @click.command()
@@ -31,45 +33,45 @@ def layouts(front: Front, page: str | None, segment: str | None, follow: bool) -
         raise BadSettings("--embedded: a broker that just started has no layouts. Use the settings of a running one.")
     from reshelf.inspect import layouts_topic
     from reshelf.terminal.tables import show
+    from streams.catalog.page import Key
 
     if follow:
-        there = layouts_topic.newest(front.settings.kafka).values()
-        if not any(_matches(layout, page, segment) for layout in there):
+        if not any(_matches(key, page, segment) for key, _ in layouts_topic.newest(front.settings.kafka)):
             scope = " for ".join(filter(None, (page, segment))) or "any page"
             click.echo(f"No layout of {scope} is published. Waiting for one.", err=True)
         for layout in layouts_topic.follow(front.settings.kafka):
-            if _matches(layout, page, segment):
+            if _matches(Key(layout.page, layout.segment), page, segment):
                 _print(front, layout, whole=segment is not None)
         return
     latest = layouts_topic.newest(front.settings.kafka)
     if page is not None and segment is not None:
         _print(front, _only(latest, page, segment), whole=True)
         return
-    some = [layout for layout in latest.values() if _matches(layout, page, segment)]
-    if page is not None and latest and not some:
-        pages = ", ".join(dict.fromkeys(layout.page for layout in latest.values()))
+    some = [stored for key, stored in latest if _matches(key, page, segment)]
+    if page is not None and len(latest) and not some:
+        pages = ", ".join(dict.fromkeys(key.page for key, _ in latest))
         raise ReshelfError(f"no layouts of page {page!r}. Published are those of: {pages}.")
     if front.json:
-        click.echo(json.dumps({"layouts": [layouts_topic.row(layout, _now_ms()) for layout in some]}))
+        click.echo(json.dumps({"layouts": [layouts_topic.row(stored.layout(), _now_ms()) for stored in some]}))
     elif some:
-        show(layouts_topic.listing(some, _now_ms()))
+        show(layouts_topic.listing((stored.layout() for stored in some), _now_ms()))
     else:
         click.echo("No layouts yet: declare pages in page-rules, and run `reshelf worker`.", err=True)
 
 
-def _only(latest: dict[tuple[str, ...], Layout], page: str, segment: str) -> Layout:
-    layout = latest.get((page, segment))
-    if layout is None:
-        names = ", ".join(f"{page} {other}" for page, other in latest) or "none"
+def _only(latest: LayoutStore, page: str, segment: str) -> Layout:
+    stored = latest.get(page, segment)
+    if stored is None:
+        names = ", ".join(f"{key.page} {key.segment}" for key, _ in latest) or "none"
         raise ReshelfError(
             f"no layout for page {page!r} and segment {segment!r}. Published are: {names}. "
             "A key gets its layout when its page is in page-rules and has items; `reshelf worker` composes it."
         )
-    return layout
+    return stored.layout()
 
 
-def _matches(layout: Layout, page: str | None, segment: str | None) -> bool:
-    return page in (None, layout.page) and segment in (None, layout.segment)
+def _matches(key: Key, page: str | None, segment: str | None) -> bool:
+    return page in (None, key.page) and segment in (None, key.segment)
 
 
 def _print(front: Front, layout: Layout, *, whole: bool) -> None:

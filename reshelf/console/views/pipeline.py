@@ -31,7 +31,7 @@ def _without_workers(view: LiveView) -> Iterator[str]:
 
 
 def _expired(view: LiveView, now_ms: int) -> Iterator[str]:
-    ends = [layout.expires_at for key, layout in view.layout_history.newest.items() if key.page in view.catalog.rules]
+    ends = [end for key, end in view.layout_history.newest.expiries() if key.page in view.catalog.rules]
     if over := sum(end <= now_ms for end in ends):
         yield f"{over:,} of {len(ends):,} layouts expired: renderers show their fallback; does a layout producer run?"
 
@@ -55,7 +55,7 @@ def pipeline(view: LiveView, now_ms: int) -> dict[str, Any]:
         "standings": [partition._asdict() | {"lag": partition.lag} for partition in monitor.standings],
         "workers": monitor.workers,
         "servers": monitor.servers,
-        "layouts": sum(layout.expires_at > now_ms for layout in view.layout_history.newest.values()),
+        "layouts": sum(end > now_ms for _, end in view.layout_history.newest.expiries()),
         "items": len(view.catalog.items),
         "pages": len(view.catalog.rules),
         "invalid": dict(view.catalog.invalid),

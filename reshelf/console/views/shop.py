@@ -44,9 +44,9 @@ def shop(view: LiveView, page: str, segment: str, unit: str, now_ms: int) -> dic
 def rendered(view: LiveView, page: str, segment: str) -> tuple[Key, Layout | None]:
     """The layout that a renderer takes for a segment: its own, else that of '*'."""
     for name in (segment, WHOLE_PAGE):
-        layout = view.layout_history.newest.get(Key(page, name))
-        if layout is not None:
-            return Key(page, name), layout
+        stored = view.layout_history.newest.get(page, name)
+        if stored is not None:
+            return Key(page, name), stored.layout()
     return Key(page, segment), None
 
 

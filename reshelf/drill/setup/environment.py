@@ -23,10 +23,9 @@ ADMIN_S = 15.0
 
 
 class Broker:
-    """Apache Kafka that comes back with its logs, or the embedded broker, which cannot (`durable` is False)."""
+    """Apache Kafka that comes back with its logs, or the embedded broker, which cannot."""
 
     def __init__(self, home: Path | None, folder: Path) -> None:
-        self.durable = home is not None
         self._home = home
         self._folder = folder
         self._stack = contextlib.ExitStack()
