@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -13,7 +14,8 @@ from redis.asyncio import Redis
 
 from streams.fold.buckets import span_of
 from streams.fold.deltas import GroupDelta, TableDelta, TableKey, Traffic
-from streams.kafka.records import TopicPartition
+from streams.fold.plain import PlainFold
+from streams.kafka.records import Batch, TopicPartition
 from streams.settings import FoldSettings
 from streams.state import export
 from streams.state.arrays.sums import add_tables, encode_table
@@ -21,9 +23,12 @@ from streams.state.arrays.tables import Table, decode_table, table_of
 from streams.state.expiry import expire
 from streams.state.manifest import Manifest, manifest_of
 from streams.state.merging import AT_ONCE, Merger, in_parts
+from streams.state.partition import PartitionFold
 from streams.state.reader import StateReader, table_keys
 from streams.state.store import GroupUpdate, Store
 from streams.state.watermark import Watermark
+from tests.streams.logs import example_log
+from tests.streams.test_state_unchanged import as_logged, nobody
 
 TP = TopicPartition("events-clicks", 0)
 FOLD = FoldSettings(bucket_ms=1_000, bucket_ttl_ms=24_000)
@@ -278,3 +283,33 @@ def test_merges_go_a_few_tables_at_a_time(redis: SyncRedis, redis_url: str) -> N
         assert all(len(part) == 1 or sum(len(merge.tables) for merge in part) <= AT_ONCE for part in parts)
 
     with_state(redis_url, work)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_merge_that_wakes_up_late_neither_loses_nor_doubles(redis: SyncRedis, redis_url: str, seed: int) -> None:
+    """Between reading and writing, others fold records into the same tables, or merge them."""
+    fold, chance = FoldSettings(bucket_ms=20, duplicate_window=150), random.Random(seed)
+    log = {tp: [as_logged(record) for record in records] for tp, records in example_log(seed, 200).items()}
+    plain = PlainFold(fold)
+    for tp, records in log.items():
+        plain.read(tp, records)
+
+    async def run() -> list[list[object]]:
+        async with Redis.from_url(redis_url) as client:
+            store = Store(client, "late", 2)
+            merger, asleep = Merger(store, fold, list(log), rest_s=0), []
+            parts = {tp: await PartitionFold.resume(tp, store, 0, fold, nobody) for tp in log}
+            batches = [(tp, at) for tp in log for at in range(0, 200, 50)]
+            for tp, at in sorted(batches, key=lambda batch: (batch[1], chance.random())):
+                batch = Batch(tp, at, at + 50, 0, log[tp][at : at + 50])
+                await parts[tp].commit(parts[tp].prepare(batch))
+                for group in range(2):
+                    asleep += await merger.read(await merger.due(group))
+                chance.shuffle(asleep)
+                await merger.write(asleep[::2])
+                asleep = asleep[1::2]
+            await merger.write(asleep)
+            starts = {topic: [0, 0] for topic in dict.fromkeys(tp.topic for tp in log)}
+            return await export.rows(store, manifest_of("late", "", starts, 2, fold))
+
+    assert asyncio.run(run()) == plain.rows()
