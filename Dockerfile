@@ -16,7 +16,8 @@ FROM python:${PYTHON}-slim-bookworm AS base
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 HOME=/tmp
 COPY constraints.txt /wheels/
 COPY --from=build /wheels /wheels
-RUN pip install --constraint /wheels/constraints.txt /wheels/*.whl && useradd --system --uid 10001 reshelf
+RUN pip install --constraint /wheels/constraints.txt /wheels/*.whl && useradd --system --uid 10001 reshelf \
+    && install --directory --owner reshelf /var/lib/reshelf
 USER 10001
 WORKDIR /tmp
 ENTRYPOINT ["reshelf"]

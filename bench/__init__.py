@@ -1,5 +1,6 @@
 """Measurements that anyone can run again: `reshelf bench …`.
 
+- `catalog`: what a large catalog costs who follows it: a layout worker, the fitter, the console
 - `cli`: `reshelf bench`: measurements that anyone can run again
 - `decisions`: regret of the policy beside that of other libraries, each called through its own
   interface
@@ -12,5 +13,7 @@
 - `pages`: a page of any size with random counts, for measurements that need no visitors
 - `peers`: the same job by other means: the same log, decoding and fold into the same Redis, one
   script for each batch
+- `shop`: what a shop of some size takes: each part of Reshelf in a state, a catalog and traffic of
+  that size
 - `web`: how fast the edge, the console and a renderer answer
 """

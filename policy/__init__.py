@@ -16,6 +16,7 @@ result on every machine.  Arrays are indexed by arm (A), slot (S) and variant
 - `experiments`: controlled experiments on the stream: intervals and tests that may be looked at at
   any time
 - `hashes`: hashes of names: the same on every machine and in every language
+- `items`: what layouts, rules and fits ask of an item: all of a catalog's record but its texts
 - `model`: what is believed of arms: priors fitted from counts and features, posteriors, what a
   click is worth
 - `rules`: Merchandisers' rules: checked, and compiled for the arms of a page

@@ -87,14 +87,17 @@ def attribute(
     milliseconds; both ends count).  The latest by event time wins, and of those
     the one with the higher offset.
     """
-    fitting = (
-        click
-        for click in clicks
-        if click.item == item
+    fitting = (click for click in clicks if counts(click, item, purchased_at, window_of, append_cut))
+    return max(fitting, key=lambda click: (click.occurred_at, click.offset), default=None)
+
+
+def counts(click: ClickRecord, item: str, purchased_at: int, window_of: Callable[[str], int], append_cut: int) -> bool:
+    """Whether a purchase line may be credited to a click of its unit: see `attribute`."""
+    return (
+        click.item == item
         and click.append_time <= append_cut
         and purchased_at - window_of(click.page) <= click.occurred_at <= purchased_at
     )
-    return max(fitting, key=lambda click: (click.occurred_at, click.offset), default=None)
 
 
 def conversion(purchase: Purchase, line: int, click: ClickRecord) -> Conversion:
@@ -136,11 +139,11 @@ class _ClickLog:
         count = bisect_right(self.append_times, append_cut)
         return self.offsets[count - 1] + 1 if count else 0
 
-    def remembered(self, unit: str, boundary: int, max_clicks: int) -> Iterator[ClickRecord]:
-        """The unit's clicks in the `max_clicks` offsets before `boundary` that it did not have forgotten by then."""
+    def remembered(self, unit: str, boundary: int) -> Iterator[ClickRecord]:
+        """The unit's clicks before `boundary` that it did not have forgotten by then."""
         forgets = self.forgets.get(unit, [])
         passed = bisect_left(forgets, boundary)
-        floor = max(boundary - max_clicks, forgets[passed - 1] + 1 if passed else 0)
+        floor = forgets[passed - 1] + 1 if passed else 0
         return (click for click in self.clicks.get(unit, []) if floor <= click.offset < boundary)
 
 
@@ -160,13 +163,11 @@ def plain_attribution(
     purchases_log: Sequence[LogEntry[Purchase]],
     window_of: Callable[[str], int],
     grace_ms: int,
-    max_clicks: int,
 ) -> list[Conversion]:
     """All conversions of one partition number, in the order of purchases and their lines.
 
-    A purchase sees the clicks appended up to its own append time plus
-    `grace_ms`, and of these the ones in the last `max_clicks` offsets before the
-    first that came later.  Both logs are in offset order.
+    A purchase sees the clicks appended up to its own append time plus `grace_ms`.
+    Both logs are in offset order.
     """
     log = _click_log(clicks_log)
     conversions: list[Conversion] = []
@@ -175,7 +176,7 @@ def plain_attribution(
         if purchase is None:
             continue
         cut = entry.append_time + grace_ms
-        clicks = list(log.remembered(entry.unit, log.boundary(cut), max_clicks))
+        clicks = list(log.remembered(entry.unit, log.boundary(cut)))
         for number, line in enumerate(purchase.lines):
             click = attribute(line.item, purchase.occurred_at, clicks, window_of, cut)
             if click is not None:

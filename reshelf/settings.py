@@ -50,6 +50,10 @@ DEFAULT_FILE = Path("reshelf.toml")
 DEFAULT = "default"
 REDACTED = "********"
 TEMPLATE_WIDTH = 100
+REMOVED = {
+    "attribution.max_clicks": "all clicks of the attribution window are kept, on disk in attribution.folder; delete it",
+}
+"""Settings that there were, and what to do about them."""
 
 Values = dict[str, Any]
 
@@ -210,6 +214,8 @@ def _complaint(detail: ErrorDetails, origins: Mapping[str, str]) -> str:
     key = key if key in origins else next((at for at in origins if at.startswith(key + ".")), key)
     origin = origins.get(key, DEFAULT)
     by_path = dict(fields())
+    if key in REMOVED:
+        return f"{key}: no longer a setting: {REMOVED[key]} (from {origin})"
     if detail["type"] == "extra_forbidden":
         near = difflib.get_close_matches(key, by_path, n=1, cutoff=0.5)
         return f"{key}: no such setting" + (f"; did you mean {near[0]}?" if near else "") + f" (from {origin})"

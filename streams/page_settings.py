@@ -21,6 +21,25 @@ class LayoutSettings(Group):
         description="How long a page and segment waits after it was composed before it is composed again, in "
         "milliseconds.",
     )
+    growth_share: float = Field(
+        0.03,
+        ge=0,
+        le=1,
+        description="By which share the impressions or clicks of a page and segment grow before it is composed again; "
+        "0: each new one is enough. While it has few clicks, each of them is enough.",
+    )
+    rest_s: float = Field(
+        60.0,
+        gt=0,
+        description="After how long, in seconds, a page and segment is composed again although little came.",
+    )
+    change_threshold: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="By which share of their value the slates of a layout gain at least over the published ones to be "
+        "published, where nothing but counts and what was fitted to them changed; 0: each other layout is published.",
+    )
     ttl_ms: Positive = Field(
         10 * 60_000, description="How long a layout stays valid after it was produced, in milliseconds."
     )

@@ -281,8 +281,16 @@ class AttributionSettings(Group):
         description="How long before a purchase a click may have happened, in milliseconds, on pages that declare no "
         "window of their own.",
     )
-    max_clicks: Positive = Field(
-        200_000, description="How many of a partition's newest clicks a purchase may be credited to."
+    folder: str = Field(
+        "",
+        description="The folder on a local disk where a worker keeps the clicks of its partitions, best on a volume "
+        "that outlives it; empty: reshelf/clicks in $XDG_STATE_HOME or ~/.local/state.",
+    )
+    memory_mb: int = Field(
+        256,
+        ge=16,
+        description="How much memory the clicks on disk may take in one worker for what is read and written often, "
+        "in MiB.",
     )
     clock_skew_ms: NotNegative = Field(
         1_000, description="How far the brokers' clocks may differ from the clock of this machine, in milliseconds."

@@ -32,6 +32,14 @@ _KAFKA = pytest.StashKey[str]()
 _prefixes = (f"t{os.getpid()}-{number}-" for number in itertools.count())
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Workers without a folder of their own keep clicks in one that goes with the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
     """The address of a Valkey server shared by all tests of the run."""

@@ -1,9 +1,7 @@
 """`reshelf bench`: measurements that anyone can run again.
 
-- `console`: `reshelf bench console`: how much of a processor the Arms page takes
 - `decisions`: `reshelf bench decisions`: how many clicks are lost while learning, compared with
   other libraries
-- `edge`: `reshelf bench edge`: layouts a second over HTTP
 - `encode`: `reshelf bench encode`: texts a second, compared with sentence-transformers; or a
   stream of item updates
 - `latency`: `reshelf bench latency`: how soon a click is in a layout
@@ -11,28 +9,32 @@
 - `ope`: `reshelf bench ope`: whether the intervals of evaluations and experiments are right as often
   as they claim
 - `pipeline`: `reshelf bench pipeline`: events per second from the log into the state
-- `renderer`: `reshelf bench renderer`: what a page renderer pays for a layout
 - `replay`: `reshelf bench replay`: how fast the state is rebuilt from the log
-- `scale`: `reshelf bench scale`: how costs grow with keys, items and slots
-- `stages`: `reshelf bench stages`: what each step from the log to the state costs
+- `scale`: `reshelf bench scale` and `reshelf bench catalog`: how costs grow with keys, items, slots
+  and pages
+- `shop`: `reshelf bench shop`: what each part takes in a shop of some size
+- `stages`: `reshelf bench stages`: what each step from the log to the state costs, and
+  `reshelf bench attribution`: what a click and a purchase cost, on disk and in memory
+- `web`: measurements of what answers over HTTP, and of who reads layouts
 """
 
 from __future__ import annotations
 
 import click
 
-from bench.cli.console import console
 from bench.cli.decisions import decisions
-from bench.cli.edge import edge
 from bench.cli.encode import encode
 from bench.cli.latency import latency
 from bench.cli.layout import layout
 from bench.cli.ope import ope
 from bench.cli.pipeline import pipeline
-from bench.cli.renderer import renderer
 from bench.cli.replay import replay
-from bench.cli.scale import scale
-from bench.cli.stages import stages
+from bench.cli.scale import catalog, scale
+from bench.cli.shop import shop
+from bench.cli.stages import attribution, stages
+from bench.cli.web.console import console
+from bench.cli.web.edge import edge
+from bench.cli.web.renderer import renderer
 
 __all__ = ["bench"]
 
@@ -50,5 +52,21 @@ def bench() -> None:
     """
 
 
-for measurement in (pipeline, stages, latency, replay, scale, layout, renderer, ope, edge, console, decisions, encode):
+for measurement in (
+    pipeline,
+    stages,
+    latency,
+    replay,
+    scale,
+    catalog,
+    shop,
+    attribution,
+    layout,
+    renderer,
+    ope,
+    edge,
+    console,
+    decisions,
+    encode,
+):
     bench.add_command(measurement)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import importlib.util
 import warnings
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from reshelf.cli.front import AT_LEAST_ONE, Front
 from streams.page_settings import LayoutSettings
+
+if TYPE_CHECKING:
+    from policy.simulation.shop import Shape
 
 PEERS = {
     "most-popular": "",
@@ -93,6 +96,11 @@ PEERS = {
     "--bound", is_flag=True, help="Add a learner that has the true priors of the shops, which no other prior can beat."
 )
 @click.option(
+    "--renewals",
+    is_flag=True,
+    help="Compare instead how often layouts are composed and shown: layouts.growth_share and layouts.change_threshold.",
+)
+@click.option(
     "--processes", type=AT_LEAST_ONE, default=1, show_default=True, help="How many simulations run at the same time."
 )
 @click.pass_obj
@@ -112,6 +120,7 @@ def decisions(
     items: int,
     daily: int,
     bound: bool,
+    renewals: bool,
     processes: int,
 ) -> None:
     """Compare how many clicks Reshelf and other libraries lose while they learn, in simulated shops.
@@ -121,6 +130,9 @@ def decisions(
     shops of their own.  A ratio below 1 means that Reshelf lost less.  No servers are
     needed; `make bench` installs the peers.  All of it takes hours of one core; fewer
     seeds, views or peers take less.  See docs/concepts/decisions.md.
+
+    With --renewals the policy races against itself alone, in the first kind of visitors and until
+    the largest number of page views: composed and shown always, or where it was worth it.
 
     Example: reshelf bench decisions --seeds 2 --views 2000 --peers most-popular
     """
@@ -132,6 +144,9 @@ def decisions(
     shape = Shape(
         segments=segments, items=items, views_per_day=daily, new=new, text_share=text_share, bounded=not unbounded
     )
+    if renewals:
+        _compare_renewals(front, replace(shape, visitors=visitors[0]), exploration, max(views), seeds, processes)  # type: ignore[arg-type]
+        return
     kinds = [replace(shape, visitors=kind) for kind in dict.fromkeys(visitors)]  # type: ignore[arg-type]
     contest = Contest(
         fields=[Field(shape, text) for shape in kinds for text in (True, False)],
@@ -149,6 +164,16 @@ def decisions(
         warnings.simplefilter("ignore")
         content = contest.hold()
     front.answer(content, _text(content))
+
+
+def _compare_renewals(front: Front, shape: Shape, exploration: float, views: int, seeds: int, processes: int) -> None:
+    from bench.decisions.renewals import compare, text_of
+    from policy.simulation.learned import Setup
+    from schemas.messages.pages import PolicyChoice
+
+    setup = Setup(choice=PolicyChoice(exploration=exploration))
+    rows = compare(shape, setup, views, seeds, processes, _say)
+    front.answer({"page_views": views, "seeds": seeds, "renewals": rows}, text_of(rows))
 
 
 def _chosen(peers: tuple[str, ...]) -> list[str]:

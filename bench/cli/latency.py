@@ -71,7 +71,8 @@ def latency(
 
     The first line of a rate has the median and the 99 % quantile in milliseconds.  A click
     that is in no layout after 5 s is counted as unseen, and as 5 s in the figures.  Clicks
-    that left their layout unchanged are counted apart.  The second line shows where the
+    that left their layout unchanged are counted apart, and so are those that were too few
+    for another layout, by layouts.growth_share (deferred).  The second line shows where the
     time went: until the key was requested, its turn came, its counts were read, its layout
     was composed, and a renderer had it.  Topics and state are the measurement's own, and
     are deleted afterwards.
@@ -95,7 +96,8 @@ def _line(rate: Latency) -> str:
     stages = ", ".join(f"{name} {p50:,.0f} / {p99:,.0f}" for name, (p50, p99) in rate.stages_ms.items())
     return (
         f"{rate.events_per_s:>6,} events/s: click to layout {rate.p50_ms:,.0f} / {rate.p99_ms:,.0f} ms (p50 / p99), "
-        f"{rate.max_ms:,.0f} ms at most; of {rate.clicks:,} clicks {rate.unchanged:,} changed no layout, "
+        f"{rate.max_ms:,.0f} ms at most; of {rate.clicks:,} clicks {rate.deferred:,} were deferred, "
+        f"{rate.unchanged:,} changed no layout, "
         f"{rate.unseen:,} were unseen; {rate.composed_per_s:,.0f} layouts/s; "
         f"CPU of learner {rate.learner_cpu:.0f} %, of layouts {rate.layouts_cpu:.0f} %{behind}\n    {stages}"
     )

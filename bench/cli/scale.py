@@ -1,4 +1,4 @@
-"""`reshelf bench scale`: how costs grow with keys, items and slots."""
+"""`reshelf bench scale` and `reshelf bench catalog`: how costs grow with keys, items, slots and pages."""
 
 from __future__ import annotations
 
@@ -56,6 +56,48 @@ def scale(
         measured = asyncio.run(_scale(url, sorted(set(keys)), sorted(set(items)), sorted(set(slots)), events, rounds))
     content, text = measured
     front.answer({"machine": machine(), "broker": "none", "redis": "embedded", **content}, text)
+
+
+@click.command()
+@click.option("--items", type=click.IntRange(min=1_000), default=100_000, show_default=True)
+@click.option("--pages", type=AT_LEAST_ONE, default=1_000, show_default=True, help="Each shows one category.")
+@click.option(
+    "--dimensions",
+    type=click.IntRange(0, 4096),
+    default=384,
+    show_default=True,
+    help="Numbers in the vector of an item's text; with 0, no item has a vector.",
+)
+@click.option(
+    "--fitting",
+    type=AT_LEAST_ONE,
+    default=50_000,
+    show_default=True,
+    help="Items, at most half of them, that fit one more page, of which it takes 2,000.",
+)
+@click.option("--changes", type=AT_LEAST_ONE, default=1_000, show_default=True, help="Records of each round.")
+@rounds
+@click.pass_obj
+def catalog(front: Front, items: int, pages: int, dimensions: int, fitting: int, changes: int, rounds: int) -> None:
+    """What a large catalog costs a worker that follows it: seconds until it is ready, bytes an item, time a record.
+
+    It needs neither a broker nor a Redis. Times are those of the processor: records of items that no page shows, that
+    one page shows, and of their vectors; one more page; and a price on a page that more items fit than it may have.
+
+    Example: reshelf bench catalog --items 100000 --pages 1000 --json
+    """
+    from dataclasses import asdict
+
+    from bench.catalog import Size, measure
+
+    cost = measure(Size(items, pages, dimensions, min(fitting, items // 2)), changes, rounds)
+    text = (
+        f"{items:,} items, {pages:,} pages: ready after {cost.ready_s} s, {cost.item_bytes:,} bytes an item\n"
+        f"a new price: {cost.elsewhere_us} µs where no page shows the item, {cost.change_us} where one does; "
+        f"a vector: {cost.vector_us} µs; one more page: {cost.late_ms} ms\n"
+        f"a new price where {cost.fitting:,} items fit a page: {cost.crowded_us} µs, with the choice of 2,000"
+    )
+    front.answer({"machine": machine(), "broker": "none", "catalog": asdict(cost)}, text)
 
 
 async def _scale(

@@ -10,6 +10,8 @@ peers with their settings, `contest` runs them on shops of many seeds.
 - `linear`: MABWiser's LinUCB and LinTS: segments as arms, what is known of an item as the context
 - `peers`: the peers by name, each with the settings it is tuned over
 - `report`: a whole contest: peers are tuned, then they and the policy race on the same seeds
+- `renewals`: what it costs to compose by what was learned, and to hold layouts back: regret, layouts
+  made, slots that change
 - `sampling`: MABWiser's and PyBandits' Thompson sampling: one bandit for each segment, items as
   arms, Beta(1, 1) priors
 - `trials`: how peers are fed: one trial for each slot that was shown, or that was likely looked at

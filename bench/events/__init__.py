@@ -1,5 +1,6 @@
 """How fast events get from the log into the state.
 
+- `attribution`: what attribution takes for a click and for a purchase, and how its memory grows
 - `fold_paths`: what names of any script and fields of a producer's own cost the compiled fold,
   against plain events
 - `log`: logs to measure on: impressions of one size, published now

@@ -3,7 +3,8 @@
 A click is reflected by the first layout that was decided past its place in the log.
 Where that was published, the time runs until a renderer has it.  Where it was as
 the one before, renderers have had the right one all along: such clicks are counted
-apart, with the time until that was decided.  All times are seconds of one steady clock.
+apart, with the time until that was decided.  So are clicks by which too little came for
+another layout: they wait for more.  All times are seconds of one steady clock.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -59,13 +60,27 @@ class Decision:
     done_at: float
 
 
+class Asked(NamedTuple):
+    """A request after clicks: when it was there, and its offset."""
+
+    received_at: float
+    offset: int
+
+
+class Deferral(NamedTuple):
+    """A request, by its offset, that did not make its key due."""
+
+    request: int
+
+
 @dataclass(frozen=True, slots=True)
 class Observations:
-    """What was noted of one page and segment, each in the order of time."""
+    """What was noted of one page and segment, each in the order of time; `deferred` are offsets of requests."""
 
-    asked_at: Sequence[float] = ()
+    asked: Sequence[Asked] = ()
     decisions: Sequence[Decision] = ()
     sightings: Sequence[Sighting] = ()
+    deferred: frozenset[int] = frozenset()
 
 
 NOTHING = Observations()
@@ -77,12 +92,17 @@ class Outcome:
     """What became of a click: how long until its layout was received, or decided to be as it was.
 
     Infinite where that took too long.  `stages` are the parts of it that STAGES names;
-    where nothing had to be published there is no last one.
+    where nothing had to be published there is no last one.  `deferred`: it was too little
+    for another layout, and nothing of this counts.
     """
 
     changed: bool
     delay_s: float
     stages: Sequence[float] = ()
+    deferred: bool = False
+
+
+DEFERRED = Outcome(False, 0.0, deferred=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +122,8 @@ class Latency:
 
     p50, p99 and maximum are of the clicks that changed their layout, or were not
     decided in time (`unseen`).  The latter weigh as if they had come at the limit: a
-    lower bound, where leaving them out would flatter.  `unchanged` clicks found their
+    lower bound, where leaving them out would flatter.  `deferred` clicks were too few for
+    another layout.  `unchanged` clicks found their
     layout as it was; half and all but 1 % of them were decided within `unchanged_p50_ms` and
     `unchanged_p99_ms`.  `stages_ms` are p50 and p99 of each stage of clicks that changed a layout.
     """
@@ -115,6 +136,7 @@ class Latency:
     clicks: int
     unchanged: int
     unseen: int
+    deferred: int
     unchanged_p50_ms: float
     unchanged_p99_ms: float
     stages_ms: Mapping[str, Sequence[float]]
@@ -143,10 +165,13 @@ class _Finder:
 
     def outcome(self, click: SentClick) -> Outcome:
         observations = self._observations.get(click.key, NOTHING)
+        request = _first_after(observations.asked, click.produced_at)
+        if request is not None and request.offset in observations.deferred:
+            return DEFERRED
         decision = self._first(observations.decisions, click)
         if decision is None:
             return Outcome(True, math.inf)
-        requested_at = _first_after(observations.asked_at, click.produced_at, decision.taken_at)
+        requested_at = min(request.received_at, decision.taken_at) if request else decision.taken_at
         times = [click.produced_at, requested_at, decision.taken_at, decision.read_at, decision.composed_at]
         if not decision.changed:
             return Outcome(False, decision.done_at - click.produced_at, _steps(times))
@@ -163,10 +188,10 @@ class _Finder:
         return some[at] if at < len(some) else None
 
 
-def _first_after(times: Sequence[float], begin: float, at_most: float) -> float:
-    """The first of `times` from `begin` on, `at_most` where that is earlier."""
-    at = bisect_left(times, begin)
-    return min(times[at], at_most) if at < len(times) else at_most
+def _first_after(asked: Sequence[Asked], begin: float) -> Asked | None:
+    """The first request from `begin` on."""
+    at = bisect_left(asked, (begin, -1))
+    return asked[at] if at < len(asked) else None
 
 
 def _steps(times: Sequence[float]) -> list[float]:
@@ -184,7 +209,10 @@ def summary(rate: int, windows: Sequence[Window], limit_s: float) -> Latency:
         raise ReshelfError(
             f"in a round at {rate} events/s no click changed a layout: expected some; raise --seconds or --rate"
         )
-    rest = [[outcome.delay_s for outcome in window.clicks if not outcome.changed] for window in windows]
+    rest = [
+        [outcome.delay_s for outcome in window.clicks if not (outcome.changed or outcome.deferred)]
+        for window in windows
+    ]
     quantiles = [_quantiles_ms(delays, limit_s) for delays in changed]
     quiet = [_quantiles_ms(delays, limit_s) for delays in rest if delays]
     return Latency(
@@ -196,6 +224,7 @@ def summary(rate: int, windows: Sequence[Window], limit_s: float) -> Latency:
         clicks=sum(len(window.clicks) for window in windows),
         unchanged=sum(map(len, rest)),
         unseen=sum(math.isinf(delay) for delays in changed for delay in delays),
+        deferred=sum(outcome.deferred for window in windows for outcome in window.clicks),
         unchanged_p50_ms=_median([p50 for p50, _, _ in quiet]) if quiet else 0.0,
         unchanged_p99_ms=_median([p99 for _, p99, _ in quiet]) if quiet else 0.0,
         stages_ms=_stages_ms(windows),

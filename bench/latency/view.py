@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 from confluent_kafka import Consumer, Message
 
-from bench.latency.delays import Decision, Observations, Sighting
+from bench.latency.delays import Asked, Decision, Deferral, Observations, Sighting
 from schemas.codec import decode_key, decoder
 from schemas.errors import ReshelfError
 from schemas.messages.layouts import LayoutRequest
@@ -37,22 +37,31 @@ class View:
 
     def __init__(self, consumer: Consumer) -> None:
         self.sightings: dict[Key, list[Sighting]] = {}
-        self._asked_at: dict[Key, list[float]] = {}
+        self._asked: dict[Key, list[Asked]] = {}
         self._decisions: dict[Key, list[Decision]] = {}
+        self._deferred: dict[Key, set[int]] = {}
         self._consumer = consumer
         self._stopping = threading.Event()
         self._failed: Exception | None = None
 
-    def decided(self, some: Iterable[tuple[Key, Decision]]) -> None:
+    def decided(self, some: Iterable[tuple[Key, Decision | Deferral]]) -> None:
         """Note what the layout worker decided since, in its order."""
         for key, decision in some:
-            self._decisions.setdefault(key, []).append(decision)
+            if isinstance(decision, Deferral):
+                self._deferred.setdefault(key, set()).add(decision.request)
+            else:
+                self._decisions.setdefault(key, []).append(decision)
 
     def observations(self) -> dict[Key, Observations]:
         """All that was noted so far, as it is now."""
         return {
-            key: Observations(tuple(self._asked_at.get(key, ())), tuple(decisions), tuple(self.sightings.get(key, ())))
-            for key, decisions in self._decisions.items()
+            key: Observations(
+                tuple(self._asked.get(key, ())),
+                tuple(self._decisions.get(key, ())),
+                tuple(self.sightings.get(key, ())),
+                frozenset(self._deferred.get(key, ())),
+            )
+            for key in self._decisions.keys() | self._asked.keys()
         }
 
     def decided_between(self, begin: float, end: float) -> int:
@@ -63,8 +72,9 @@ class View:
         """Keep the newest layout of each page and segment only."""
         for sightings in self.sightings.values():
             del sightings[:-1]
-        self._asked_at.clear()
+        self._asked.clear()
         self._decisions.clear()
+        self._deferred.clear()
 
     def check(self) -> None:
         """Raise what ended the reading, if anything did."""
@@ -93,7 +103,8 @@ class View:
         elif value is not None and (message.topic() or "").endswith(LAYOUT_REQUESTS.name):
             request = _decode_request(value)
             if request.clicked:
-                self._asked_at.setdefault(Key(request.page, request.segment), []).append(received_at)
+                asked = Asked(received_at, message.offset() or 0)
+                self._asked.setdefault(Key(request.page, request.segment), []).append(asked)
         elif value is not None:
             layout = _decode(value)
             sightings = self.sightings.setdefault(Key(*decode_key(LAYOUTS, message.key())), [])

@@ -13,7 +13,7 @@ from typing import BinaryIO
 import faust
 import msgspec
 
-from bench.latency.delays import Decision
+from bench.latency.delays import Decision, Deferral
 from reshelf.cli.main import collect_rarely
 from reshelf.settings import load_settings
 from schemas.topics import CLICKS
@@ -30,7 +30,7 @@ class Reading:
         self._file = file
         self._at = 0
 
-    def more(self) -> list[tuple[Key, Decision]]:
+    def more(self) -> list[tuple[Key, Decision | Deferral]]:
         """What was written since the last call; what is just being written comes the next time."""
         with self._file.open("rb") as opened:
             opened.seek(self._at)
@@ -39,9 +39,13 @@ class Reading:
         return [_decision(msgspec.json.decode(line, type=Decided)) for line in whole.splitlines()]
 
 
-def _decision(decided: Decided) -> tuple[Key, Decision]:
+def _decision(decided: Decided) -> tuple[Key, Decision | Deferral]:
+    if decided.result == "deferred":
+        return decided.key, Deferral(decided.request)
     times = [at / 1000 for at in (decided.taken_at, decided.read_at, decided.composed_at, decided.done_at)]
-    return decided.key, Decision(decided.watermarks.get(CLICKS.name, ()), decided.result != "unchanged", *times)
+    return decided.key, Decision(
+        decided.watermarks.get(CLICKS.name, ()), decided.result not in ("unchanged", "held"), *times
+    )
 
 
 def _teller(file: BinaryIO) -> Callable[[Decided], None]:

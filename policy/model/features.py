@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from policy.arrays import Floats
-from schemas.messages.catalog import CatalogItem
+from policy.items import ItemFacts
 from schemas.topics import DAY_MS
 
 Scales = Mapping[str, tuple[float, float]]
@@ -37,7 +37,7 @@ class Features(NamedTuple):
 
 
 def describe(
-    items: Sequence[CatalogItem | None], now_ms: int, names: Sequence[str] | None = None, scales: Scales | None = None
+    items: Sequence[ItemFacts | None], now_ms: int, names: Sequence[str] | None = None, scales: Scales | None = None
 ) -> tuple[Features, dict[str, tuple[float, float]]]:
     """The features of items at `now_ms`, and the scales of their quantities.
 
@@ -59,18 +59,18 @@ def describe(
     return Features(tuple(names), values), dict(scales)
 
 
-def _price(item: CatalogItem, now_ms: int) -> float:
+def _price(item: ItemFacts, now_ms: int) -> float:
     return log1p(item.price) if item.price > 0 else np.nan
 
 
-def _age(item: CatalogItem, now_ms: int) -> float:
+def _age(item: ItemFacts, now_ms: int) -> float:
     return log1p(max(0, now_ms - item.created_at) / DAY_MS) if item.created_at > 0 else np.nan
 
 
-QUANTITIES: Mapping[str, Callable[[CatalogItem, int], float]] = {"price": _price, "age": _age}
+QUANTITIES: Mapping[str, Callable[[ItemFacts, int], float]] = {"price": _price, "age": _age}
 
 
-def _quantity(items: Sequence[CatalogItem | None], get: Callable[[CatalogItem], float]) -> Floats:
+def _quantity(items: Sequence[ItemFacts | None], get: Callable[[ItemFacts], float]) -> Floats:
     return np.array([np.nan if item is None else get(item) for item in items], dtype=np.float64)
 
 
@@ -83,13 +83,13 @@ def _scale(values: Floats) -> tuple[float, float] | None:
     return (float(np.median(finite)), width) if width > 1e-9 else None
 
 
-def _frequent(kind: str, items: Sequence[CatalogItem | None]) -> list[str]:
+def _frequent(kind: str, items: Sequence[ItemFacts | None]) -> list[str]:
     counted = Counter(label for item in items if item is not None and (label := getattr(item, kind)))
     common = sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_LABELS]
     return [f"{kind}={label}" for label, count in common if count >= LEAST_ITEMS]
 
 
-def _mark(values: Floats, kind: str, names: Sequence[str], items: Sequence[CatalogItem | None]) -> None:
+def _mark(values: Floats, kind: str, names: Sequence[str], items: Sequence[ItemFacts | None]) -> None:
     """Put 1 where items have a label of this kind."""
     places = {name.removeprefix(f"{kind}="): at for at, name in enumerate(names) if name.startswith(f"{kind}=")}
     columns = np.array([-1 if item is None else places.get(getattr(item, kind), -1) for item in items], dtype=np.intp)

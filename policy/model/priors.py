@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import expit, logit
 
-from policy.arrays import Floats
+from policy.arrays import Bools, Floats, Vectors
 from policy.model.features import Features
 from policy.model.interest import damping
 from policy.model.posteriors import Prior
@@ -44,6 +44,16 @@ class ArmPriors(NamedTuple):
     factor: Floats
 
 
+class Scores(NamedTuple):
+    """On the logit scale what features let expect of arms, and what their texts add, NaN without a vector; float64[A].
+
+    An arm has the same scores to the bit whatever other arms are scored beside it.
+    """
+
+    features: Floats
+    texts: Floats
+
+
 def interest(parameters: PolicyParameters, segment: str, features: Features, vectors: Floats | None) -> Floats:
     """The mean attractiveness that features [A, F] and text vectors [A, D] let expect, float64[A] in (0, 1).
 
@@ -58,8 +68,34 @@ def interest(parameters: PolicyParameters, segment: str, features: Features, vec
             text = unpacked(packed)
             if len(text) == vectors.shape[1]:
                 score = score + vectors @ text
-    means: Floats = np.clip(expit(score), LOWEST, HIGHEST)
-    return means
+    return _likelihood(score)
+
+
+def scores(parameters: PolicyParameters, segment: str, features: Features, vectors: Vectors, has: Bools) -> Scores:
+    """What `interest` is made of, of arms with `features` [A, F] and text vectors [A, D], which not all of them have.
+
+    A product of matrices may add up a row in another order when there are more rows, so each is added up alone.
+    """
+    fit = parameters.segments.get(segment, _STRANGER)
+    weights = [parameters.weights.get(name, 0.0) + fit.weights.get(name, 0.0) for name in features.names]
+    described = (features.values * np.array(weights, dtype=np.float64)).sum(axis=1)
+    texts = np.where(has, 0.0, np.nan)
+    for packed in (parameters.text, fit.text):
+        text = unpacked(packed)
+        if len(text) == vectors.shape[1]:
+            texts += (vectors * text).sum(axis=1)
+    return Scores(logit(parameters.click_rate) + fit.base + described, texts)
+
+
+def interest_of(scored: Scores) -> Floats:
+    """The mean attractiveness of arms by their scores, float64[A]; one without a vector has the others' average."""
+    has = ~np.isnan(scored.texts)
+    return _likelihood(scored.features + np.where(has, scored.texts, scored.texts[has].mean() if has.any() else 0.0))
+
+
+def _likelihood(score: Floats) -> Floats:
+    likelihood: Floats = np.clip(expit(score), LOWEST, HIGHEST)
+    return likelihood
 
 
 def fitted(

@@ -14,6 +14,7 @@ from typing import TypeVar
 import numpy as np
 
 from policy.arrays import Bools, Codes, Floats, Hashes, Indices
+from policy.items import ItemFacts
 from policy.rules.constraint import Constraint, Idle, Table
 from policy.rules.kind import PageContext
 from policy.rules.kinds.boost import Boost
@@ -27,7 +28,6 @@ from policy.rules.matching import Arms
 from policy.rules.order import Relaxation
 from policy.rules.registry import KINDS
 from schemas import rules as declared
-from schemas.messages.catalog import CatalogItem
 from schemas.messages.pages import PageRules
 from schemas.topics import DAY_MS
 
@@ -163,7 +163,7 @@ def compile_rules(
     return CompiledRules.of(constraints, context, next_change(page, items, arms.now_ms))
 
 
-def next_change(page: PageRules, items: Sequence[CatalogItem], now_ms: int) -> int | None:
+def next_change(page: PageRules, items: Sequence[ItemFacts], now_ms: int) -> int | None:
     """When a rule or an item next comes or goes by itself, in milliseconds; None where none does."""
     moments = [moment for rule in page.rules for moment in (rule.starts_at, rule.ends_at)]
     moments += [moment for item in items for moment in (item.available_from, item.available_until)]

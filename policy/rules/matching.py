@@ -7,21 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from policy.arrays import Bools, Codes, Hashes, Indices
+from policy.items import ItemFacts
 from schemas import rules as declared
-from schemas.messages.catalog import CatalogItem
 from schemas.topics import DAY_MS
 
 NO_CODE = -1
 
 
-def available(item: CatalogItem, now_ms: int) -> bool:
+def available(item: ItemFacts, now_ms: int) -> bool:
     """Whether an item is in stock and its time has come and is not over at `now_ms`."""
     return (
         item.available and item.available_from <= now_ms and (not item.available_until or now_ms < item.available_until)
     )
 
 
-def about(match: declared.Match, items: Sequence[str], catalog: Mapping[str, CatalogItem], now_ms: int) -> Bools:
+def about(match: declared.Match, items: Sequence[str], catalog: Mapping[str, ItemFacts], now_ms: int) -> Bools:
     """Which of `items` a rule is about at `now_ms`, bool[A], whether or not they may be shown."""
     return Arms(items, catalog, now_ms).about(match)
 
@@ -37,7 +37,7 @@ class Arms:
     def __init__(
         self,
         names: Sequence[str],
-        catalog: Mapping[str, CatalogItem],
+        catalog: Mapping[str, ItemFacts],
         now_ms: int,
         canonical: Indices | None = None,
     ) -> None:
@@ -49,7 +49,7 @@ class Arms:
         self.eligible: Bools = np.array(eligible, dtype=np.bool_)
 
     @classmethod
-    def by_hash(cls, names: Sequence[str], hashes: Hashes, catalog: Mapping[str, CatalogItem], now_ms: int) -> Arms:
+    def by_hash(cls, names: Sequence[str], hashes: Hashes, catalog: Mapping[str, ItemFacts], now_ms: int) -> Arms:
         """The arms in the order of their hashes [A]: among equals the first goes first, whatever order they came in."""
         return cls(names, catalog, now_ms, np.argsort(hashes, kind="stable"))
 
@@ -95,12 +95,12 @@ class Arms:
         return table
 
 
-def _test(match: declared.Match, now_ms: int) -> Callable[[str, CatalogItem | None], bool]:
+def _test(match: declared.Match, now_ms: int) -> Callable[[str, ItemFacts | None], bool]:
     """Whether an arm, by name and record, passes every filter that is set."""
     names, categories, brands, tags = map(frozenset, (match.items, match.categories, match.brands, match.tags))
     since = now_ms - match.newer_than_days * DAY_MS if match.newer_than_days else None
 
-    def test(name: str, item: CatalogItem | None) -> bool:
+    def test(name: str, item: ItemFacts | None) -> bool:
         if names and name not in names:
             return False
         if item is None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from policy import defaults
-from policy.arrays import Floats
+from policy.arrays import Codes, Floats
 from policy.hashes import arm_hashes
 from policy.model.examination import examination
 from policy.model.features import Features, describe
@@ -17,6 +19,7 @@ from policy.model.posteriors import Beta, Prior, bucket_weights, retained
 from policy.model.priors import arm_priors, fitted
 from policy.simulation.shop import Feedback, Offer, Shape
 from policy.slates.composition import Statistics, compose
+from policy.slates.renewal import gain, is_enough
 from schemas.messages.catalog import CatalogItem
 from schemas.messages.pages import PolicyChoice
 from schemas.messages.parameters import PolicyParameters
@@ -29,7 +32,9 @@ PAGE = "home"
 class Setup:
     """What of the settings of rules, layouts and fitter matters to the regret; without `text` no vector is looked at.
 
-    `fit_views` page views pass between fits at least; 0 fits before each layout.
+    `fit_views` page views pass between fits at least, and `fit_share` of those before; 0 fits before each layout.
+    A segment's slates are composed when its counts grew by `growth_share`, and shown when they gain more than
+    `change_threshold`.
     """
 
     choice: PolicyChoice = field(default_factory=lambda: PolicyChoice(exploration=defaults.EXPLORATION))
@@ -38,8 +43,19 @@ class Setup:
     half_life_days: float = defaults.HALF_LIFE_MS / DAY_MS
     drift: float = defaults.DRIFT
     fit_views: int = 0
+    fit_share: float = 0.0
+    growth_share: float = 0.0
+    change_threshold: float = 0.0
     text: bool = True
     fitted: bool = True
+
+
+class _Shown(NamedTuple):
+    """A segment's slates of a day, as numbers of the offer's items, and the counts that it was composed from last."""
+
+    day: int
+    amounts: Sequence[float]
+    slates: Codes
 
 
 @dataclass(slots=True)
@@ -51,11 +67,14 @@ class Learned:
     segments: list[str] = field(init=False)
     slots: list[str] = field(init=False)
     parameters: PolicyParameters | None = field(init=False, default=None)
+    composed: int = field(init=False, default=0)
     _counts: list[Floats] = field(init=False, default_factory=list)
     _catalog: list[CatalogItem] = field(init=False, default_factory=list)
     _vectors: Floats = field(init=False)
     _day: int = field(init=False, default=0)
     _since_fit: int = field(init=False, default=0)
+    _seen: int = field(init=False, default=0)
+    _shown: dict[str, _Shown] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.segments = [f"s{segment}" for segment in range(self.shape.segments)]
@@ -72,24 +91,42 @@ class Learned:
         np.add.at(self._counts[self._day][0], cells, 1.0)
         np.add.at(self._counts[self._day][1], cells, feedback.clicked)
         self._since_fit += len(feedback.segments)
+        self._seen += len(feedback.segments)
 
     def slates(self, offer: Offer) -> NDArray[np.intp]:
         """See `Learner`."""
         self._meet(offer)
         counts = self._weighted()
-        if self.setup.fitted and self._since_fit > self.setup.fit_views:
+        if self.setup.fitted and self._since_fit > max(self.setup.fit_views, self.setup.fit_share * self._seen):
             self._fit(counts, offer.now_ms)
-        place = {item.item: row for item, row in zip(offer.items, offer.rows.tolist(), strict=True)}
-        chosen: list[list[list[int]]] = []
-        for segment, statistics in zip(self.segments, self._statistics(offer, counts), strict=True):
-            composition = compose(statistics, self.setup.choice, PAGE, segment, offer.day)
-            chosen.append([[place[slate[slot]] for slot in self.slots] for slate in composition.slates])
-        return np.array(chosen, dtype=np.intp)
+        amounts = counts.sum(axis=(2, 3)).T.tolist()
+        due = [at for at, segment in enumerate(self.segments) if self._is_due(segment, amounts[at], offer.day)]
+        for at, statistics in zip(due, self._statistics(offer, counts, due), strict=True):
+            self._compose(self.segments[at], statistics, amounts[at], offer.day)
+        return offer.rows[np.stack([self._shown[segment].slates for segment in self.segments])]
+
+    def _is_due(self, segment: str, amounts: Sequence[float], day: int) -> bool:
+        shown = self._shown.get(segment)
+        if shown is None or shown.day != day or not self.setup.growth_share:
+            return True
+        growth = [now - then for now, then in zip(amounts, shown.amounts, strict=True)]
+        return is_enough(growth, shown.amounts, self.setup.growth_share)
+
+    def _compose(self, segment: str, statistics: Statistics, amounts: Sequence[float], day: int) -> None:
+        """What the producer does with a key that is due; on a new day slates are shown whatever they gain."""
+        value = compose(statistics, self.setup.choice, PAGE, segment, day).value
+        self.composed += 1
+        before, threshold = self._shown.get(segment), self.setup.change_threshold
+        stays = before is not None and before.day == day and threshold and gain([value], [before.slates]) <= threshold
+        self._shown[segment] = _Shown(day, amounts, before.slates if before and stays else value.slates)
 
     def beliefs(self, offer: Offer) -> list[Beta]:
         """What is known of each arm's attractiveness, by segment."""
         self._meet(offer)
-        return [statistics.posterior() for statistics in self._statistics(offer, self._weighted())]
+        return [
+            statistics.posterior()
+            for statistics in self._statistics(offer, self._weighted(), range(len(self.segments)))
+        ]
 
     def _priors(self, offer: Offer, counts: Floats) -> list[Prior]:
         parameters = self.parameters
@@ -105,8 +142,11 @@ class Learned:
             for segment, *own in zip(self.segments, clicks, examined, strict=True)
         ]
 
-    def _statistics(self, offer: Offer, counts: Floats) -> list[Statistics]:
-        """By segment, from counts [2, G, U, S]."""
+    def _statistics(self, offer: Offer, counts: Floats, segments: Sequence[int]) -> list[Statistics]:
+        """Those of some segments, from counts [2, G, U, S]."""
+        if not segments:
+            return []
+        priors = self._priors(offer, counts)
         names, nothing = [item.item for item in offer.items], np.zeros((len(offer.items), self.shape.slots))
         hashes, retained = arm_hashes(names), self._retention(counts)[:, offer.rows]
         return [
@@ -120,11 +160,11 @@ class Learned:
                 holdout_clicks=nothing,
                 holdout_conversions=nothing[:, 0],
                 examination=self._examination(),
-                prior=prior,
+                prior=priors[at],
                 base=Prior(self.setup.click_rate, self.setup.strength),
                 retained=retained[at],
             )
-            for at, prior in enumerate(self._priors(offer, counts))
+            for at in segments
         ]
 
     def _examination(self) -> Floats:

@@ -45,11 +45,11 @@ def opened(shape: Shape, seed: int, views: int) -> Shop:
     return Shop(shape, world, visits, days=views // shape.views_per_day + 1)
 
 
-def batches(views: int, day: int, checkpoints: Sequence[int]) -> Iterator[int]:
-    """Sizes of batches, `views` in all; none reaches over a day's end or a checkpoint."""
+def batches(views: int, day: int, checkpoints: Sequence[int], step: int = 0) -> Iterator[int]:
+    """Sizes of batches, `views` in all, of `step` if that is set; none reaches over a day's end or a checkpoint."""
     done = 0
     while done < views:
-        size = min(max(done // SHARE, LEAST_BATCH), MOST_BATCH)
+        size = step or min(max(done // SHARE, LEAST_BATCH), MOST_BATCH)
         ends = [(done // day + 1) * day, views, *(at for at in checkpoints if at > done)]
         size = min(size, min(ends) - done)
         done += size
@@ -62,16 +62,17 @@ def race(
     checkpoints: Sequence[int],
     delay: int = 0,
     look: Callable[[], None] = lambda: None,
+    step: int = 0,
 ) -> Course:
     """The regret of a learner up to each of the ascending checkpoints (page views).
 
     What happened is known to the learner `delay` page views later, or at the end
-    of the batch.  `look` is called at each checkpoint.
+    of the batch, which has `step` page views if that is set.  `look` is called at each checkpoint.
     """
     waiting: deque[tuple[int, Feedback]] = deque()
     lost = np.zeros(3)
     losses: list[list[float]] = []
-    for size in batches(checkpoints[-1], shop.shape.views_per_day, checkpoints):
+    for size in batches(checkpoints[-1], shop.shape.views_per_day, checkpoints, step):
         offer = shop.offer()
         slates = learner.slates(offer)
         regret, chance = shop.regret(slates), shop.regret(_any(offer, slates.shape))

@@ -7,6 +7,8 @@
 - `entropy`: how evenly a layout spreads its choices
 - `fill`: slates under rules: which arm goes into which slot of each variant
 - `greedy`: filling slots one after another with the best arm that the rules allow there
+- `renewal`: when slates are worth making again, and worth showing: by how much was learned, and how
+  much others would gain
 - `sampling`: draws from Beta posteriors with common random numbers
 - `scoring`: how arms are scored, by the name of the policy
 """

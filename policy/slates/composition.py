@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from policy.model.reward import ClickValue
 from policy.rules.compiled import CompiledRules
 from policy.slates.arrangement import propensities
 from policy.slates.fill import SlateSet, fill
+from policy.slates.renewal import SlateValue
 from policy.slates.sampling import click_normals, sale_normals, uniforms
 from policy.slates.scoring import POLICIES, Belief, Random, baseline
 from schemas.messages.pages import PolicyChoice, PolicyName
@@ -100,7 +101,7 @@ class Composition:
     """Slates as a layout carries them: slot to item; a slot without an arm is left out.
 
     The last `exploration_slates` of the slates are drawn uniformly; `shadow` are the
-    slates of the policy that is watched and not served.
+    slates of the policy that is watched and not served.  `value` is what the slates are worth.
     """
 
     baseline: dict[str, str]
@@ -108,6 +109,7 @@ class Composition:
     propensities: dict[str, dict[str, float]]
     shadow: list[dict[str, str]]
     relaxed: list[str]
+    value: SlateValue = field(compare=False, repr=False)
 
 
 def compose(
@@ -133,7 +135,8 @@ def compose(
     def slates(score: Floats, rules: CompiledRules) -> SlateSet:
         return fill(score, statistics.examination, rules, names)
 
-    served = slates(scores.served(), rules)
+    scored = scores.served()
+    served = slates(scored, rules)
     single = slates(_baseline_scores(statistics)[:, None], rules.baseline)
     shadow = slates(scores.of(choice.shadow), rules).slates.tolist() if choice.shadow else []
     return Composition(
@@ -146,6 +149,7 @@ def compose(
             *served.relaxed,
             *(f"{rule}: not in the baseline" for rule, _ in single.broken),
         ],
+        value=SlateValue(served.slates, scored * rules.score_factor[:, None], statistics.examination),
     )
 
 

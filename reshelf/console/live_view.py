@@ -21,7 +21,7 @@ from schemas.errors import BadRecord
 from schemas.topics import LAYOUTS, Topic
 from streams.catalog.follower import Follower
 from streams.catalog.page import Key
-from streams.catalog.view import CatalogView, Changes
+from streams.catalog.view import Changes, TextCatalog
 from streams.catalog.weighted_counts import WeightedCountsCache
 from streams.fold.deltas import WHOLE_PAGE
 from streams.kafka.records import Record
@@ -33,7 +33,7 @@ from streams.state.reader import StateReader
 LOOK_S = 1.0
 
 
-class WatchedCatalog(CatalogView):
+class WatchedCatalog(TextCatalog):
     """A catalog that also keeps whole layouts."""
 
     def __init__(self, layout_history: LayoutHistory) -> None:

@@ -27,6 +27,7 @@ from reshelf.settings import Settings
 from schemas.errors import Transient
 from schemas.topics import PURCHASES
 from streams.kafka.clients import confluent_admin_config
+from streams.state.clicks.progress import Window, windows
 from streams.state.connection.client import redis_servers
 from streams.state.manifest import Manifest
 from streams.state.reader import StateReader
@@ -55,6 +56,7 @@ class Monitor:
     def __init__(self, settings: Settings, redis: Redis, layout_history: LayoutHistory) -> None:
         self.beats: deque[Beat] = deque(maxlen=BEATS)
         self.standings: list[PartitionLag] = []
+        self.windows: dict[int, Window] = {}
         self.workers: list[dict[str, Any]] = []
         self.servers: list[dict[str, Any]] = []
         self.health: dict[str, Health] = {}
@@ -80,12 +82,14 @@ class Monitor:
         self.beats.clear()
         self.health.clear()
         self.uplifts.clear()
+        self.windows.clear()
         self._servers_at, self._experiment_at = -SERVERS_S, -EXPERIMENT_S
 
     async def beat(self, reader: StateReader, settings: Settings, pages: Iterable[str]) -> None:
         """One look at log and state; `settings` are those that the state was made with."""
         manifest = reader.manifest
         self.standings = await partition_lags(self._admin, self._redis, manifest)
+        self.windows = await windows(self._redis, manifest)
         self.beats.append(self._beat())
         now = time.monotonic()
         if now - self._servers_at >= SERVERS_S:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConsumerGroupDescription
 
 from reshelf.doctor.finding import Finding
+from reshelf.inspect.attribution_window import NEXT_STEP, shortest, window_in_words
 from reshelf.inspect.consumer_groups import describe_groups
 from reshelf.inspect.lag import partition_lags
 from reshelf.inspect.layouts_topic import latest
@@ -18,6 +19,7 @@ from reshelf.settings import Settings
 from streams.kafka.clients import confluent_admin_config
 from streams.settings import KafkaSettings
 from streams.state.alias import namespace_of
+from streams.state.clicks.progress import Window, windows
 from streams.state.manifest import Manifest, NamespaceMissing
 
 TIMEOUT_S = 10.0
@@ -29,7 +31,7 @@ def look_at_work(settings: Settings) -> Iterator[Finding]:
     """Whether workers are there and keep up with the log, and whether layouts live; of the namespace that is live."""
     admin = AdminClient(confluent_admin_config(settings.kafka))
     try:
-        manifest, behind = asyncio.run(_behind(settings, admin))
+        manifest, behind, covered = asyncio.run(_behind(settings, admin))
     except NamespaceMissing:
         observation = f"none has run yet for namespace {asyncio.run(namespace_of(settings.redis))!r}"
         yield Finding("workers", "note", observation, "Run `reshelf worker`.")
@@ -37,14 +39,25 @@ def look_at_work(settings: Settings) -> Iterator[Finding]:
     absent = _absent(manifest, admin)
     yield _workers(absent)
     yield _lag(behind, settings.health.max_lag, "learner" in absent or "attribution" in absent)
+    yield from attribution_finding(covered)
     yield from _layouts(settings.kafka)
 
 
-async def _behind(settings: Settings, admin: AdminClient) -> tuple[Manifest, int]:
-    """The namespace, and how many records of the log it lacks."""
+async def _behind(settings: Settings, admin: AdminClient) -> tuple[Manifest, int, dict[int, Window]]:
+    """The namespace, how many records of the log it lacks, and the attribution window that its clicks cover."""
     async with open_state(settings) as state:
         manifest = state.reader.manifest
-        return manifest, sum(partition.lag for partition in await partition_lags(admin, state.redis, manifest))
+        lags = await partition_lags(admin, state.redis, manifest)
+        return manifest, sum(partition.lag for partition in lags), await windows(state.redis, manifest)
+
+
+def attribution_finding(covered: Mapping[int, Window]) -> Iterator[Finding]:
+    """Whether attribution has all clicks of its window; nothing where it has not run."""
+    least = shortest(covered)
+    if least is not None:
+        partition, window = least
+        state = f"{window_in_words(window)}, the least in partition {partition}"
+        yield Finding("attribution window", "note" if window.short else "ok", state, NEXT_STEP if window.short else "")
 
 
 def _absent(manifest: Manifest, admin: AdminClient) -> list[str]:

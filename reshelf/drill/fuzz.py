@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
+from tempfile import TemporaryDirectory
 
 import msgspec
 
@@ -24,7 +25,10 @@ from streams.fold.deltas import Folder
 from streams.fold.measures import CELLS
 from streams.kafka.records import Batch, TopicPartition
 from streams.settings import HOUR_MS, AttributionSettings, FoldSettings, RedisSettings
-from streams.state.clicks.group import GroupMemory, Position
+from streams.state.clicks.folder import ClickFolder
+from streams.state.clicks.memory import ClickMemory
+from streams.state.clicks.progress import Position
+from streams.state.clicks.store import ClickStore
 from streams.state.connection.client import redis_client
 from streams.state.keys import group_of
 from streams.state.partition import PartitionFold
@@ -35,7 +39,6 @@ BATCH = 2_000
 GROUPS = 16
 BEGIN_MS = 1_790_000_000_000
 TOPICS = (IMPRESSIONS, CLICKS, CONVERSIONS, PURCHASES)
-MAX_CLICKS = 5_000
 DEEP = 3_000
 LONG = 100_000
 
@@ -100,9 +103,21 @@ def _one_topic(topic: Topic, records: int, chance: random.Random, settings: Fold
 
 def _purchases(records: int, chance: random.Random, settings: FoldSettings, account: Account) -> None:
     """Purchases, with as many clicks before them; a purchase has one line, so lines decided are records."""
-    memories = {group: GroupMemory(Position(Watermark(0), Watermark(0)), {}) for group in range(GROUPS)}
-    rules, windows = AttributionSettings(max_clicks=MAX_CLICKS), PageWindows(HOUR_MS)
-    attribution = PartitionAttribution(0, rules, settings, windows, memories, {CLICKS.name: 0, PURCHASES.name: 0})
+    with TemporaryDirectory(prefix="reshelf-clicks-") as path:
+        locked = ClickFolder(AttributionSettings(folder=path)).open("hostile", 0)
+        try:
+            _attribute(records, chance, settings, account, locked.store)
+            account.clicks_kept = len(locked.store)
+        finally:
+            locked.close()
+
+
+def _attribute(
+    records: int, chance: random.Random, settings: FoldSettings, account: Account, store: ClickStore
+) -> None:
+    rules, windows = AttributionSettings(), PageWindows(HOUR_MS)
+    memory, applied = ClickMemory(store, Watermark(0)), Position(Watermark(0), Watermark(0))
+    attribution = PartitionAttribution(rules, settings, windows, memory, applied, (0, 0))
     logs = {topic: damaged(topic, records, chance) for topic in (CLICKS, PURCHASES)}
     for start in range(0, records, BATCH):
         for topic, log in logs.items():
@@ -113,7 +128,6 @@ def _purchases(records: int, chance: random.Random, settings: FoldSettings, acco
     for track in attribution.tracks.values():
         track.ended(records, BEGIN_MS + records + 2 * rules.grace_ms)
     _decide(attribution, account)
-    account.clicks_kept = sum(len(memory) for memory in attribution.memories.values())
 
 
 def _decide(attribution: PartitionAttribution, account: Account) -> None:
@@ -121,8 +135,7 @@ def _decide(attribution: PartitionAttribution, account: Account) -> None:
         for name, number in step.counts.items():
             if name in ("decided", "duplicate") or name.startswith("invalid_"):
                 account.verdicts[name.removeprefix("invalid_")] += number
-        for change in step.changes:
-            attribution.written(change)
+        attribution.write()
 
 
 def damaged(topic: Topic, records: int, chance: random.Random) -> Iterator[Logged]:

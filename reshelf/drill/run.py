@@ -60,7 +60,7 @@ def drill(settings: Settings, options: Options, folder: Path, say: Say) -> Repor
 
     Raises `ReshelfError` when the workers do not start or do not catch up in the end.
     """
-    own = own_settings(settings, options.seed)
+    own = own_settings(settings, options.seed).changed(attribution={"folder": str(folder / "clicks")})
     broker, store = _servers(own, options, folder)
     with running(broker, store), contextlib.ExitStack() as slowness:
         kafka, redis_settings = broker.settings(own.kafka), store.settings(own.redis)

@@ -125,8 +125,7 @@ def check_conversions(log: Log, settings: Settings, windows: dict[str, int]) -> 
         clicks, purchases = (
             _entries(log[TopicPartition(topic.name, number)], topic, settings) for topic in (CLICKS, PURCHASES)
         )
-        rule = settings.attribution
-        decided = plain_attribution(clicks, purchases, windows.__getitem__, rule.grace_ms, rule.max_clicks)
+        decided = plain_attribution(clicks, purchases, windows.__getitem__, settings.attribution.grace_ms)
         expected |= {conversion.event_id: conversion for conversion in decided}
     decode = decoder(Conversion)
     records = [record for tp, those in log.items() if tp.topic == CONVERSIONS.name for record in those]

@@ -20,7 +20,8 @@ from reshelf.processes.encoder import MISSING, installed
 from reshelf.settings import Settings
 from schemas.errors import BadSettings, ReshelfError
 from schemas.messages.events import Click, Conversion
-from streams.catalog.snapshot import read_catalog
+from schemas.topics import CATALOG_ITEMS
+from streams.catalog.snapshot import read_texts
 
 HELD_OUT = 0.1
 """Share of units whose pairs are not learned from."""
@@ -80,7 +81,7 @@ def finetuned(settings: Settings, options: Options, say: Callable[[str], None]) 
     from encoders.tuning import Plan, save, tune
 
     began, settings = time.monotonic(), namespace_settings(settings)
-    items = {name: text_of(item) for name, item in sorted(read_catalog(settings.kafka).items.items())}
+    items = {name: text_of(item) for name, item in sorted(read_texts(settings.kafka, [CATALOG_ITEMS]).texts.items())}
     log = decision_log.events(settings.kafka, settings.fold)
     events = [entry.event for those in log.values() for entry in those if isinstance(entry.event, Click | Conversion)]
     learned, held = (_texts(pairs, items, options) for pairs in paired(events))

@@ -1,10 +1,12 @@
 """What commands and console both show: explanations, posteriors, lag, layouts, search and reports.
 
+- `attribution_window`: how much of the attribution window the clicks of each partition cover, in words
 - `consumer_groups`: the consumer groups of a namespace's workers, as the broker describes them
 - `experiment`: how experiments stand: learned layouts against the holdout, and policies on trial
   against the page's own
 - `explain`: an explanation from live topics and state, for people and scripts
 - `lag`: how far the state has come with each partition of the log
+- `layout_store`: the newest layout of each page and segment, compressed, and decoded when it is asked for
 - `layouts_topic`: layouts as the topic holds them, for people and scripts
 - `money`: outcomes per page view as people read them; messages, state and JSON have money in minor
   units

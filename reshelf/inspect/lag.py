@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from schemas.topics import PURCHASES
 from streams.kafka.records import TopicPartition
-from streams.state.clicks.memory import memory_keys
+from streams.state.clicks.progress import progress_keys
 from streams.state.connection.errors import translate_errors
 from streams.state.keys import GroupKeys
 from streams.state.manifest import Manifest
@@ -40,8 +40,11 @@ async def partition_lags(admin: AdminClient, redis: Redis, manifest: Manifest) -
     """Every partition of the event topics; purchases stand where attribution is, the others where the learner is."""
     tps = [TopicPartition(topic, number) for topic, starts in manifest.starts.items() for number in range(len(starts))]
     ends = await asyncio.to_thread(_ends, admin, manifest.prefix, tps)
-    marks = await asyncio.gather(*(_marks(redis, manifest, group, tps) for group in range(manifest.groups)))
-    return [_standing(tp, ends.get(tp, 0), [of_group[at] for of_group in marks]) for at, tp in enumerate(tps)]
+    learned = [tp for tp in tps if tp.topic != PURCHASES.name]
+    groups = await asyncio.gather(*(_learned(redis, manifest, group, learned) for group in range(manifest.groups)))
+    marks = {tp: [of_group[at] for of_group in groups] for at, tp in enumerate(learned)}
+    marks |= {tp: [await _attributed(redis, manifest, tp)] for tp in tps if tp.topic == PURCHASES.name}
+    return [_standing(tp, ends.get(tp, 0), marks[tp]) for tp in tps]
 
 
 def _ends(admin: AdminClient, prefix: str, tps: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
@@ -54,17 +57,18 @@ def _ends(admin: AdminClient, prefix: str, tps: Sequence[TopicPartition]) -> Map
     }
 
 
-async def _marks(redis: Redis, manifest: Manifest, group: int, tps: Sequence[TopicPartition]) -> list[Watermark]:
-    """The watermarks of one state group: the learner's, for purchases those of attribution's group of that number."""
+async def _learned(redis: Redis, manifest: Manifest, group: int, tps: Sequence[TopicPartition]) -> list[Watermark]:
+    """The learner's watermarks in one state group."""
     keys = GroupKeys(manifest.namespace, group)
-    learned = [keys.watermark(tp) for tp in tps if tp.topic != PURCHASES.name]
-    bought = [memory_keys(manifest.namespace, group, tp.partition)[1] for tp in tps if tp.topic == PURCHASES.name]
-    # Two commands: on a cluster the groups of learner and attribution are in different slots.
-    answers = [iter(await translate_errors(lambda names=names: redis.mget(names))) for names in (learned, bought)]  # type: ignore[misc]
-    return [
-        Watermark.decode(next(answers[tp.topic == PURCHASES.name]), manifest.starts[tp.topic][tp.partition])
-        for tp in tps
-    ]
+    names = [keys.watermark(tp) for tp in tps]
+    stored = await translate_errors(lambda: redis.mget(names))
+    return [Watermark.decode(text, manifest.start(tp)) for tp, text in zip(tps, stored, strict=True)]
+
+
+async def _attributed(redis: Redis, manifest: Manifest, tp: TopicPartition) -> Watermark:
+    """Up to where attribution has decided a partition of purchases."""
+    name = progress_keys(manifest.namespace, manifest.groups, tp.partition).purchases
+    return Watermark.decode(await translate_errors(lambda: redis.get(name)), manifest.start(tp))
 
 
 def _standing(tp: TopicPartition, end: int, marks: Sequence[Watermark]) -> PartitionLag:

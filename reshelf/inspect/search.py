@@ -24,8 +24,8 @@ from reshelf.terminal.tables import table
 from schemas.errors import BadSettings, ReshelfError
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.embeddings import Generation
-from streams.catalog.snapshot import read_catalog
-from streams.catalog.view import CatalogView
+from streams.catalog.snapshot import read_texts
+from streams.catalog.view import TextCatalog
 
 NEAREST = 100
 """So many items nearest by meaning are ranked by what is clicked."""
@@ -83,7 +83,7 @@ def ranked(
 def answers(settings: Settings, question: Question, now_ms: int) -> list[Answer]:
     """The items that answer a question best; raises `ReshelfError` without a page or vectors."""
     state = asyncio.run(state_of(settings, question.page, question.segment))
-    catalog = read_catalog(settings.kafka)
+    catalog = read_texts(settings.kafka)
     rules, generation = declared(catalog, question.page), catalog.embeddings.generation
     if generation is None:
         raise ReshelfError("no item has a vector yet. Run `reshelf encoder`, or `reshelf encoder --once`, first.")
@@ -139,9 +139,9 @@ def _encoded(settings: Settings, text: str, generation: Generation) -> Vectors:
 
 
 def _answer(
-    catalog: CatalogView, summary: PosteriorSummary, row: int, cosine_of: dict[str, float], score: float
+    catalog: TextCatalog, summary: PosteriorSummary, row: int, cosine_of: dict[str, float], score: float
 ) -> Answer:
-    item = catalog.items[summary.items[row]]
+    item = catalog.texts[summary.items[row]]
     mean, low, high = (round(float(column[row]), 6) for column in (summary.mean, summary.low, summary.high))
     similarity, clicks = round(cosine_of[item.item], 4), float(summary.clicks[row])
     return Answer(

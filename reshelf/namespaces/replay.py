@@ -140,7 +140,7 @@ def _shape(settings: Settings, windows: PageWindows | None) -> dict[str, int]:
     if windows is None:
         return {}
     own = settings.attribution
-    shape = {"grace_ms": own.grace_ms, "max_clicks": own.max_clicks, "window_ms": windows.of("")}
+    shape = {"grace_ms": own.grace_ms, "window_ms": windows.of("")}
     return shape | {f"window of {page}": window for page, window in windows.declared().items()}
 
 

@@ -17,7 +17,7 @@ from streams.kafka.log_source import KafkaSource
 from streams.kafka.records import TopicPartition
 from streams.state import export, keys, manifest
 from streams.state.alias import resolve, switch
-from streams.state.clicks.memory import hand_dead_letters_over
+from streams.state.clicks.progress import hand_dead_letters_over
 from streams.state.connection.client import redis_client
 from streams.state.store import Store
 

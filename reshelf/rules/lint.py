@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from schemas.messages.catalog import CatalogItem
+from policy.items import ItemFacts
 from schemas.messages.pages import Candidates, PageRules
 from schemas.rules import Match, Pin
 
 NAMES = "items", "categories", "brands", "tags"
 
 
-def lint(page: PageRules, catalog: Mapping[str, CatalogItem]) -> list[str]:
+def lint(page: PageRules, catalog: Mapping[str, ItemFacts]) -> list[str]:
     """In words, the names in a page that no item of the catalog has; none where there is no catalog yet."""
     if not catalog:
         return []
@@ -26,7 +26,7 @@ def lint(page: PageRules, catalog: Mapping[str, CatalogItem]) -> list[str]:
     return warnings
 
 
-def _names(page: PageRules, catalog: Mapping[str, CatalogItem]) -> dict[str, set[str]]:
+def _names(page: PageRules, catalog: Mapping[str, ItemFacts]) -> dict[str, set[str]]:
     items = catalog.values()
     return {
         "items": {*catalog, *page.blocks},

@@ -441,7 +441,11 @@ export interface Sales {
   maturity?: Record<string, number>;
 }
 
-/** The statistics of a page and segment changed; the record's key says which. */
+/**
+ * The statistics of a page and segment changed; the record's key says which.
+ *
+ * `impressions` and `clicks` add up over requests to what was counted.
+ */
 export interface LayoutRequest {
   /** The page, as named in page-rules. */
   page: string;
@@ -449,6 +453,10 @@ export interface LayoutRequest {
   segment: string;
   /** By a click or purchase, and not by impressions alone. */
   clicked?: boolean;
+  /** Items that were seen in a slot, since the request before. */
+  impressions?: number;
+  /** Clicks, and purchases that came from them, since the request before. */
+  clicks?: number;
 }
 
 /**

@@ -20,11 +20,20 @@ from schemas.messages.fields import (
 
 
 class LayoutRequest(Struct, frozen=True):
-    """The statistics of a page and segment changed; the record's key says which."""
+    """The statistics of a page and segment changed; the record's key says which.
+
+    `impressions` and `clicks` add up over requests to what was counted.
+    """
 
     page: Page
     segment: Segment
     clicked: Annotated[bool, Meta(description="By a click or purchase, and not by impressions alone.")] = False
+    impressions: Annotated[
+        int, Meta(ge=0, le=2**53, description="Items that were seen in a slot, since the request before.")
+    ] = 0
+    clicks: Annotated[
+        int, Meta(ge=0, le=2**53, description="Clicks, and purchases that came from them, since the request before.")
+    ] = 0
 
 
 class LayoutBranch(Struct, frozen=True):

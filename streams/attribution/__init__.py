@@ -5,11 +5,12 @@ A worker owns the same partition of clicks and purchases.
 - `agent`: attribution as a Faust app of its own: clicks and purchases in, conversions out
 - `conversions`: one partition of events-conversions: publishing decisions and finding those that
   stand there
-- `core`: one partition's attribution, without IO
+- `core`: one partition's attribution, without IO but the look into the clicks on disk
 - `order`: two logs, one order
 - `published`: which decisions stand in events-conversions already
 - `reattribute`: conversions decided anew from clicks and purchases, in place of those that were
   published
+- `report`: what a worker reports as metrics
 - `windows`: attribution windows from page-rules: the newest of each page counts from when it is
   read
 - `worker`: one partition's attribution with its IO, in the order that survives a crash

@@ -22,6 +22,7 @@ from faust.types import TP
 from schemas.errors import StateAttention
 from schemas.topics import CLICKS, CONVERSIONS, DEAD_LETTERS, PURCHASES
 from streams.attribution.conversions import ConversionsLog
+from streams.attribution.report import report_clicks, report_lines
 from streams.attribution.windows import PageWindows, RulesReader
 from streams.attribution.worker import Behind, PartitionWorker
 from streams.fold.alarm import InvalidAlarm
@@ -31,7 +32,8 @@ from streams.kafka.records import Batch, TopicPartition
 from streams.metrics import REGISTRY
 from streams.retry import Retry
 from streams.settings import AttributionSettings, FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
-from streams.state.clicks.memory import ClickMemory, Starts
+from streams.state.clicks.folder import ClickFolder, LockedStore
+from streams.state.clicks.progress import Progress, Starts
 from streams.transport import RANGE, BatchApp, end_process, reader
 from streams.worker import Worker, open_worker
 
@@ -74,6 +76,9 @@ class Attribution:
         self._rules = RulesReader(worker.kafka, self._windows)
         worker.opened.push_async_callback(self._rules.close)
         self._parts: dict[int, Part] = {}
+        self._folder = ClickFolder(settings)
+        self._stores: dict[int, LockedStore] = {}
+        worker.opened.push_async_callback(self._close_stores)
         self._retry = Retry()
         REGISTRY.add("reshelf_rewinds_total", PURCHASES.name, by=0)
 
@@ -111,8 +116,18 @@ class Attribution:
         if part is not None:
             async with part.lock:
                 self.counts.update(part.worker.counts)
+        locked = self._stores.pop(number, None)
+        if locked is not None:
+            await asyncio.to_thread(locked.close)
+
+    async def _close_stores(self) -> None:
+        for number in list(self._stores):
+            await self._let_go(number)
 
     async def _open(self, number: int) -> tuple[Part, dict[str, int]]:
+        if number not in self._stores:
+            namespace = self._manifest.namespace
+            self._stores[number] = await asyncio.to_thread(self._folder.open, namespace, number)
         worker = self._worker(number)
         offsets = await worker.open(await self._ends.of(number))
         return Part(number, worker, InvalidAlarm(TopicPartition(PURCHASES.name, number), self._learner)), offsets
@@ -121,13 +136,15 @@ class Attribution:
         manifest = self._manifest
         starts = (manifest.start(TopicPartition(topic.name, number)) for topic in (CLICKS, PURCHASES, CONVERSIONS))
         return PartitionWorker(
-            ClickMemory(self._redis, manifest.namespace, manifest.groups, number, Starts(*starts)),
-            ConversionsLog(self._kafka, self._log_producer, number),
-            self._send_dead_letters,
-            self._windows,
-            self._settings,
-            self._fold,
-            self._learner.accept_loss,
+            progress=Progress(self._redis, manifest.namespace, manifest.groups, number, Starts(*starts)),
+            store=self._stores[number].store,
+            decisions=ConversionsLog(self._kafka, self._log_producer, number),
+            send_dead_letters=self._send_dead_letters,
+            clicks_since=partial(self._ends.at_time, TopicPartition(CLICKS.name, number)),
+            windows=self._windows,
+            settings=self._settings,
+            fold=self._fold,
+            accept_loss=self._learner.accept_loss,
         )
 
     # Batches
@@ -140,14 +157,18 @@ class Attribution:
             if part is not None:
                 async with part.lock:
                     if self._owns(part) and reader(self.app).is_current(batch):
-                        self._feed(part, batch)
-                        await self._go_on(part, part.worker.work)
+                        await self._take(part, batch)
             event.ack()
 
-    def _feed(self, part: Part, batch: Batch) -> None:
-        rejected = part.worker.feed(batch)
+    async def _take(self, part: Part, batch: Batch) -> None:
+        try:
+            rejected = part.worker.feed(batch)
+        except Behind as behind:
+            await self._read_again(part, behind)
+            return
         if batch.tp.topic == PURCHASES.name:
             part.alarm.note(len(batch.records), len(rejected), rejected[-1].reason if rejected else "")
+        await self._go_on(part, part.worker.work)
 
     def _owns(self, part: Part) -> bool:
         return self._parts.get(part.number) is part
@@ -226,7 +247,8 @@ class Attribution:
             for part in self._being_read():
                 async with part.lock:
                     await self._go_on(part, part.worker.settle)
-            _expose(self.totals())
+            report_lines(self.totals())
+            report_clicks([part.worker.clicks for part in self._being_read() if part.worker.clicks])
 
     async def follow_rules(self) -> None:
         """Take new page rules in."""
@@ -243,20 +265,6 @@ class Attribution:
     def tasks(self) -> list[Coroutine[Any, Any, None]]:
         """What runs beside the agent."""
         return [self.look(), self.settle(), self.follow_rules()]
-
-
-def _expose(totals: Mapping[str, int]) -> None:
-    """Expose purchases by verdict, and their lines by what they were credited to."""
-    lines: dict[tuple[str, ...], float] = {
-        (name,): count for name, count in totals.items() if name.startswith(("credited", "unattributed"))
-    }
-    records: dict[tuple[str, ...], float] = {
-        (PURCHASES.name, name.removeprefix("invalid_")): count
-        for name, count in totals.items()
-        if name in ("applied", "duplicate") or name.startswith("invalid_")
-    }
-    REGISTRY.put("reshelf_purchase_lines_total", lines)
-    REGISTRY.put("reshelf_records_total", records)
 
 
 def attribution_app(

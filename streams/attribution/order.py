@@ -26,6 +26,14 @@ from streams.state.watermark import Watermark, fingerprint
 _offset = attrgetter("offset")
 
 
+class AnotherLog(StateAttention):
+    """The log is not the one that `mark` is of."""
+
+    def __init__(self, message: str, mark: Watermark) -> None:
+        super().__init__(message)
+        self.mark = mark
+
+
 class Entry(NamedTuple):
     """A judged record; `time` is the largest append time up to it, `event` None where it does not count."""
 
@@ -40,14 +48,17 @@ class Track:
     """One topic of the partition: what was read of it and what was taken.
 
     `read_from` is where reading begins, early enough to know what is a duplicate.
-    Records below the lowest of `positions` are judged and dropped.
+    Records below `start` are judged and dropped.  The log has to be the one that
+    `start` and the other `marks` are of.
     """
 
-    def __init__(self, topic: Topic, settings: FoldSettings, positions: Collection[Watermark], read_from: int) -> None:
+    def __init__(
+        self, topic: Topic, settings: FoldSettings, start: Watermark, read_from: int, marks: Collection[Watermark] = ()
+    ) -> None:
         self._topic = topic.name
         self._judge = Judge(topic, settings)
-        self._checks = sorted({mark for mark in positions if mark.last_time >= 0}, key=_offset)
-        self._mark = min(positions, key=_offset)
+        self._checks = sorted({mark for mark in (start, *marks) if mark.last_time >= 0}, key=_offset)
+        self._mark = start
         self._judge.newest = self._mark.append_time
         self._last_applied: Record | None = None
         self._last_read: Record | None = None
@@ -58,8 +69,8 @@ class Track:
 
     @property
     def horizon(self) -> int:
-        """No record that is still to be read has a smaller append time."""
-        return max(self._time, self._quiet_until)
+        """No record that is still to be read has a smaller append time; known once the log proved to be the one."""
+        return max(0 if self._checks else self._time, self._quiet_until)
 
     @property
     def next_offset(self) -> int:
@@ -84,7 +95,7 @@ class Track:
     def feed(self, batch: Batch) -> list[Rejected]:
         """Judge what the batch adds; what of it is invalid.
 
-        Raises `StateAttention` where the log is not the one that was read before.
+        Raises `AnotherLog` where the log is not the one that was read before.
         """
         records = [record for record in batch.records if record.offset >= self.read_to]
         self._verify(records, batch.end)
@@ -119,10 +130,11 @@ class Track:
             at = bisect_left(records, mark.offset, key=_offset)
             record = records[at - 1] if at else self._last_read
             if record is not None and (record.timestamp, fingerprint(record)) != (mark.last_time, mark.last_sum):
-                raise StateAttention(
-                    f"{self._topic}: the record before offset {mark.offset} is not the one that the click memory has "
+                raise AnotherLog(
+                    f"{self._topic}: the record before offset {mark.offset} is not the one that attribution has "
                     f"read (expected append time {mark.last_time}, got {record.timestamp}). The topic was deleted and "
-                    "made again, or this Redis belongs to another cluster: start with a new namespace."
+                    "made again, or this Redis belongs to another cluster: start with a new namespace.",
+                    mark,
                 )
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from tempfile import TemporaryDirectory
 
 from schemas.codec import encode
 from schemas.topics import CLICKS, CONVERSIONS, PURCHASES
@@ -19,7 +20,10 @@ from streams.attribution.core import Decision, PartitionAttribution, Windows
 from streams.kafka.log_source import Runs, Source, Span
 from streams.kafka.records import Batch, Logged, TopicPartition
 from streams.settings import AttributionSettings, FoldSettings
-from streams.state.clicks.group import GroupMemory, Position
+from streams.state.clicks.folder import ClickFolder
+from streams.state.clicks.memory import ClickMemory
+from streams.state.clicks.progress import Position
+from streams.state.clicks.store import ClickStore
 from streams.state.watermark import Watermark
 
 RUN = 5_000
@@ -96,9 +100,17 @@ class Reattributed:
 
     def _decisions(self, number: int, report: Callable[[int], None] = lambda count: None) -> Iterator[Decision]:
         """All decisions of a partition number, in the order of its purchases."""
+        with TemporaryDirectory(prefix="reshelf-clicks-") as path:
+            folder = ClickFolder(self._rule.settings.changed(folder=path))
+            locked = folder.open("reattribute", number)
+            try:
+                yield from self._decided(number, self._core(number, locked.store), report)
+            finally:
+                locked.close()
+
+    def _decided(self, number: int, core: PartitionAttribution, report: Callable[[int], None]) -> Iterator[Decision]:
         rule = self._rule
         feeds = {topic: self._runs(TopicPartition(topic, number)) for topic in (CLICKS.name, PURCHASES.name)}
-        core = self._core(number)
         while feeds:
             behind = min(feeds, key=lambda topic: core.tracks[topic].horizon)
             batch = next(feeds[behind], None)
@@ -110,20 +122,19 @@ class Reattributed:
                 report(batch.end - batch.start)
             while (step := core.decide()).records:
                 yield from step.decisions
-            for change in core.settle():
-                core.written(change)
+                core.write()
 
-    def _core(self, number: int) -> PartitionAttribution:
+    def _core(self, number: int, store: ClickStore) -> PartitionAttribution:
         """Nothing is known of clicks before the log begins, nor decided of purchases before the span."""
         rule, clicks, purchases = (
             self._rule,
             TopicPartition(CLICKS.name, number),
             TopicPartition(PURCHASES.name, number),
         )
-        read_from = {tp.topic: self._reach(tp)[0] for tp in (clicks, purchases)}
-        position = Position(Watermark(read_from[CLICKS.name]), Watermark(self._purchases[purchases][0]))
-        memory = GroupMemory(position, {})
-        return PartitionAttribution(number, rule.settings, rule.fold, rule.windows, {0: memory}, read_from)
+        read_from = self._reach(clicks)[0], self._reach(purchases)[0]
+        applied = Position(Watermark(read_from[0]), Watermark(self._purchases[purchases][0]))
+        memory = ClickMemory(store, applied.clicks)
+        return PartitionAttribution(rule.settings, rule.fold, rule.windows, memory, applied, read_from)
 
     def _reach(self, tp: TopicPartition) -> Span:
         """All clicks, and the purchases of the span after those that show which are duplicates."""

@@ -1,28 +1,35 @@
 """One partition's attribution with its IO, in the order that survives a crash.
 
 Invalid purchases become dead letters and decisions published, both acknowledged, before
-the memory in Redis moves past their purchases.  What was published but not yet
-moved past is found again in events-conversions and not published twice.
+the clicks on disk and the watermarks in Redis move past them.  What was published but not
+yet moved past is found again in events-conversions and not published twice.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple, Protocol
 
 from schemas.errors import StateAttention
 from schemas.topics import CLICKS, CONVERSIONS, PURCHASES
-from streams.attribution.core import Decision, PartitionAttribution, Step, Windows
+from streams.attribution.core import SPARE_MS, Decision, PartitionAttribution, Step, Windows, first_needed
+from streams.attribution.order import AnotherLog
 from streams.attribution.published import Published, Standing
 from streams.fold.judge import Rejected, SendDeadLetters
 from streams.kafka.bounds import Bounds
 from streams.kafka.records import Batch, TopicPartition
 from streams.settings import AttributionSettings, FoldSettings
-from streams.state.clicks.group import Position
 from streams.state.clicks.memory import ClickMemory
+from streams.state.clicks.progress import Applied, Position, Progress, Window
+from streams.state.clicks.store import ClickStore
 from streams.state.watermark import Watermark
+
+log = logging.getLogger("reshelf")
+ClicksSince = Callable[[int], Awaitable[int]]
+"""The first offset of the clicks that was appended at a time or later."""
 
 
 class Decisions(Protocol):
@@ -34,7 +41,16 @@ class Decisions(Protocol):
 
 
 class Behind(Exception):
-    """Redis lost writes: open the partition again and read from where it stands."""
+    """Redis lost writes, or the clicks on disk are of another log: open the partition again."""
+
+
+class ClicksOnDisk(NamedTuple):
+    """What a partition has of clicks: how many, in how many bytes; `to_reread` were read before, but are not here."""
+
+    window: Window
+    to_reread: int
+    number: int
+    size: int
 
 
 class PartitionWorker:
@@ -47,21 +63,27 @@ class PartitionWorker:
 
     def __init__(
         self,
-        memory: ClickMemory,
+        *,
+        progress: Progress,
+        store: ClickStore,
         decisions: Decisions,
         send_dead_letters: SendDeadLetters,
+        clicks_since: ClicksSince,
         windows: Windows,
         settings: AttributionSettings,
         fold: FoldSettings,
         accept_loss: bool = False,
     ) -> None:
         self.counts: Counter[str] = Counter()
+        self.clicks: ClicksOnDisk | None = None
         self.core: PartitionAttribution
+        self.store = store
         self._published: Published
         self._dead_lettered: int
-        self._memory = memory
+        self._progress = progress
         self._decisions = decisions
         self._send_dead_letters = send_dead_letters
+        self._clicks_since = clicks_since
         self._windows = windows
         self._settings = settings
         self._fold = fold
@@ -70,27 +92,37 @@ class PartitionWorker:
         self._unsure = False
 
     async def open(self, bounds: Bounds) -> dict[str, int]:
-        """Take the memory up where Redis has it; from which offset to read each topic.
+        """Take the partition up where Redis has it; from which offset to read each topic.
 
-        Raises `StateAttention` where memory and log contradict each other.
+        Raises `StateAttention` where state and log do not fit together.
         """
-        self._dead_lettered = await self._memory.dead_lettered()
-        loaded = await self._memory.load(range(self._memory.groups))
-        lowest = _lowest([each.memory.position for each in loaded.values()])
+        self._dead_lettered = await self._progress.dead_lettered()
+        await self._progress.merge_groups()
+        applied = await self._progress.load()
+        self._check(CLICKS.name, applied.position.clicks, bounds)
+        self._check(PURCHASES.name, applied.position.purchases, bounds)
+        clicks = await self._stored_clicks(applied.position, bounds[CLICKS.name])
         read_from = {
-            CLICKS.name: self._start(CLICKS.name, lowest.clicks, bounds),
-            PURCHASES.name: self._start(PURCHASES.name, lowest.purchases, bounds),
+            CLICKS.name: self._warm_up(clicks, bounds[CLICKS.name]),
+            PURCHASES.name: self._warm_up(applied.position.purchases, bounds[PURCHASES.name]),
         }
-        self._published = Published(min(each.conversions for each in loaded.values()))
+        self._published = Published(applied.conversions)
         await self._catch_up()
-        memories = {group: each.memory for group, each in loaded.items()}
-        partition = self._memory.partition
-        self.core = PartitionAttribution(partition, self._settings, self._fold, self._windows, memories, read_from)
+        memory = ClickMemory(self.store, clicks)
+        places = read_from[CLICKS.name], read_from[PURCHASES.name]
+        self.core = PartitionAttribution(self._settings, self._fold, self._windows, memory, applied.position, places)
         return read_from
 
     def feed(self, batch: Batch) -> list[Rejected]:
         """Take in a batch; what of it is invalid.  `work` does something about it."""
-        return self.core.feed(batch)
+        try:
+            return self.core.feed(batch)
+        except AnotherLog as error:
+            applied = self.core.applied
+            if error.mark in (applied.clicks, applied.purchases):
+                raise
+            self.store.clear()
+            raise Behind("the clicks on disk are those of another log") from None
 
     def ended(self, bounds: Bounds, time_ms: int) -> None:
         """Where the logs ended when every broker's clock was past `time_ms`."""
@@ -101,7 +133,7 @@ class PartitionWorker:
         """Decide, publish and remember as far as the logs were read."""
         while True:
             if self._step is None:
-                step = self.core.decide()
+                step = await asyncio.to_thread(self.core.decide)
                 if not step.records:
                     return
                 self._step = step
@@ -109,24 +141,29 @@ class PartitionWorker:
             self._step = None
 
     async def settle(self) -> None:
-        """Finish what is in work, then bring all groups to one position and verify that Redis holds them there."""
+        """Finish what is in work, then move on to where the logs were read, and verify that Redis is there."""
         await self.work()
         if self._unsure:
             await self._catch_up()
         self._published.settle(self.core.purchases.next_offset)
-        self._step = Step(changes=self.core.settle())
+        self._step = Step(self.core.position)
         await self._perform(self._step)
         self._step = None
+        self.clicks = await asyncio.to_thread(self._clicks_on_disk)
+
+    def _clicks_on_disk(self) -> ClicksOnDisk:
+        return ClicksOnDisk(self.core.window(), self.core.behind_clicks, len(self.store), self.store.bytes_on_disk)
 
     async def _perform(self, step: Step) -> None:
         if step.rejected:
-            tp = TopicPartition(PURCHASES.name, self._memory.partition)
+            tp = TopicPartition(PURCHASES.name, self._progress.partition)
             await self._send_dead_letters(
                 tp, [rejection for rejection in step.rejected if rejection.record.offset >= self._dead_lettered]
             )
             step.rejected = []
         if step.decisions:
             await self._publish(step)
+        await asyncio.to_thread(self.core.write)
         await self._move(step)
         self.counts.update(step.counts)
         step.counts = Counter()
@@ -154,54 +191,92 @@ class PartitionWorker:
 
     async def _heed_others(self, step: Step) -> None:
         """Before publishing: leave alone what another worker has moved past in the meantime."""
-        expected = {change.group: change.expected.offsets for change in step.changes}
-        stands = await self._memory.stand(sorted(expected))
-        moved = [group for group, offsets in stands.items() if offsets != expected[group]]
-        if moved:
-            await self._reload(step, moved)
+        applied = await self._progress.load()
+        if applied.position.offsets != self.core.applied.offsets:
+            await self._follow(step, applied)
 
     async def _move(self, step: Step) -> None:
-        changes = step.changes
-        if not changes:
-            return
-        done = await self._memory.move(changes, self._published.resume_at)
-        for change, written in zip(changes, done, strict=True):
-            if written:
-                self.core.written(change)
-        refused = [change.group for change, written in zip(changes, done, strict=True) if not written]
-        if refused:
-            await self._reload(step, refused)
+        expected, after = self.core.applied, step.reached
+        if after.before(expected):
+            # Clicks that were read before are read again, or another worker is further.
+            after = expected
+        if await self._progress.move(expected, after, self._published.resume_at, self.core.window()):
+            self.core.applied = after
+        else:
+            await self._follow(step, await self._progress.load())
 
-    async def _reload(self, step: Step, groups: Sequence[int]) -> None:
-        """Take groups over as others left them; raises `Behind` where Redis has lost writes."""
+    async def _follow(self, step: Step, applied: Applied) -> None:
+        """Go on from where another worker has left the partition; raises `Behind` where Redis has lost writes."""
         self._unsure = True
-        for group, loaded in (await self._memory.load(groups)).items():
-            if not self.core.replace(group, loaded.memory):
-                raise Behind(f"the click memory of group {group} stands before what was read")
-            passed = loaded.memory.position.purchases.offset
-            step.decisions = [
-                decision for decision in step.decisions if decision.group != group or decision.offset >= passed
-            ]
-        step.changes = [change for change in step.changes if change.group not in groups]
+        passed = applied.position.purchases.offset
+        if passed < self.core.purchases.next_offset:
+            raise Behind(f"Redis holds the purchases as decided up to {passed} only")
+        self.core.applied = applied.position
+        step.decisions = [decision for decision in step.decisions if decision.offset >= passed]
         await self._catch_up()
 
     async def _catch_up(self) -> None:
         decisions, end = await self._decisions.read(self._published.read_to)
         if end < self._published.read_to:
             raise StateAttention(
-                f"{CONVERSIONS.name}/{self._memory.partition} ends at {end}, but decisions were published up to "
+                f"{CONVERSIONS.name}/{self._progress.partition} ends at {end}, but decisions were published up to "
                 f"{self._published.read_to}: the topic was deleted and made again, or this is another cluster. "
                 "Point kafka.bootstrap at the right cluster, or set redis.namespace to a new name."
             )
         self._published.note(decisions, end)
         self._unsure = False
 
-    def _start(self, topic: str, mark: Watermark, bounds: Bounds) -> int:
+    # Where to begin
+
+    async def _stored_clicks(self, applied: Position, span: tuple[int, int]) -> Watermark:
+        """Up to where the store has the clicks; it is emptied where it is of no use, to be filled from the log."""
+        stored, (first, end) = self.store.position, span
+        start, since = await self._begin(applied, span)
+        fits = stored is not None and first <= max(stored.offset, stored.empty_to) and stored.offset <= end
+        # A store that another machine has gone on without may be so old that nothing in it is needed.
+        if stored is not None and fits and start <= stored.offset and not await self._log_has_more(applied):
+            return stored
+        log.info(
+            "Attribution of partition %d reads clicks from offset %d on, to have the whole window.",
+            self._progress.partition,
+            start,
+        )
+        position = Watermark(start)
+        self.store.begin(position, since)
+        return position
+
+    async def _log_has_more(self, applied: Position) -> bool:
+        """Whether the log has clicks that are needed, from before those of the store."""
+        since, needed = self.store.complete_since, self._needed(applied)
+        if since is None or not since or (needed is not None and needed >= since):
+            return False
+        first = self._progress.starts.clicks
+        return max(first, await self._clicks_since(needed or 0)) < max(first, await self._clicks_since(since))
+
+    async def _begin(self, applied: Position, span: tuple[int, int]) -> tuple[int, int | None]:
+        """The first offset to read for a new store, and since when clicks are complete then, where that is known."""
+        first = max(span[0], self._progress.starts.clicks)
+        needed = self._needed(applied)
+        if needed is not None and self._fold.max_clock_skew_ms:
+            since = needed - SPARE_MS - self._fold.max_clock_skew_ms
+            start = min(await self._clicks_since(since), max(applied.clicks.offset, first))
+            if since > 0 and start > first:
+                return start, since
+        return first, 0 if first == 0 else None
+
+    def _needed(self, applied: Position) -> int | None:
+        return first_needed(applied.purchases.append_time, self._fold, self._windows)
+
+    def _warm_up(self, mark: Watermark, span: tuple[int, int]) -> int:
+        """From where to read to know what is a duplicate."""
+        return max(span[0], mark.offset - self._fold.duplicate_window)
+
+    def _check(self, topic: str, mark: Watermark, bounds: Bounds) -> None:
         offset, (first, end) = mark.offset, bounds[topic]
-        where = f"{topic}/{self._memory.partition}"
+        where = f"{topic}/{self._progress.partition}"
         if offset > end:
             raise StateAttention(
-                f"the click memory has read {where} up to offset {offset}, but the log ends at {end}: the topic was "
+                f"attribution has read {where} up to offset {offset}, but the log ends at {end}: the topic was "
                 "deleted and made again, or this is another cluster. Point kafka.bootstrap at the right cluster, "
                 "or set redis.namespace to a new name."
             )
@@ -211,17 +286,3 @@ class PartitionWorker:
                 f"{first - unread} offsets of {where} were deleted before they were read (expected them from {unread}, "
                 f"the log begins at {first}). Set learner.accept_loss = true to go on without them."
             )
-        return max(first, offset - self._fold.duplicate_window)
-
-
-def _lowest(positions: Iterable[Position]) -> Position:
-    """The earliest of positions that are all in one order."""
-    ordered = sorted(positions, key=lambda each: each.offsets)
-    for earlier, later in pairwise(ordered):
-        if later.before(earlier):
-            raise StateAttention(
-                f"the click memory is torn: one group stands at clicks {earlier.clicks.offset} and purchases "
-                f"{earlier.purchases.offset}, another at {later.clicks.offset} and {later.purchases.offset}, which no "
-                "reading of the log gives (attribution.grace_ms was changed?). Set redis.namespace to a new name."
-            )
-    return ordered[0]

@@ -5,8 +5,11 @@
 - `follower`: reading compacted topics: from their beginning to their end, then on as they grow
 - `item_features`: what is known of a page's candidates beside their counts: features, vectors,
   margins, what was fitted
+- `items`: items as workers keep them: what layouts need, and no texts
+- `labels`: which items have a label, and which pages an item with it may be on
 - `latest_layout`: what is known of the newest published layout of a page and segment
 - `page`: what layouts of a page are made from, beside the counts
+- `ranking`: what is expected of the items that fit a page which more fit than it may have
 - `snapshot`: the compacted topics read once, as they are now
 - `view`: what the compacted topics say: items, their vectors, pages, fitted parameters, published
   layouts

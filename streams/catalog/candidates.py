@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import repeat
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import msgspec
 import numpy as np
 
 from policy.arrays import Indices
 from policy.hashes import arm_hashes
-from policy.slates.candidates import candidates
-from schemas.messages.catalog import CatalogItem
+from policy.items import ItemFacts
+from policy.slates.candidates import fitting
 from schemas.messages.pages import Candidates
+from streams.catalog.ranking import Columns, Ranking
 
-NO_LIMIT = 2**31
 MAPS = 256
 
 Names = tuple[str, ...]
@@ -68,64 +67,59 @@ def _common(names: Names, places: Mapping[str, int]) -> tuple[Indices, Indices]:
     return at, positions[at]
 
 
-def facts(item: CatalogItem | None) -> Any:
-    """What of an item decides where it may be shown and what is expected of it; None where it may not be at all."""
-    if item is None or not item.available:
-        return None
-    return (
-        (item.category, item.brand, item.tags, item.created_at, item.complements),
-        (item.price, item.margin, item.available_from, item.available_until),
-    )
-
-
 class CandidateIndex:
     """The candidates of one page, content blocks among them; `revision` grows with every change of an item.
 
-    `interest` gives how likely visitors are to click on items: where more match than may be candidates, the
-    likeliest are chosen.
+    `items` are those that may fit what is declared, and `columns_of` says what is expected of some that do:
+    where more fit than may be candidates, the likeliest are chosen.
     """
 
     def __init__(
         self,
         declared: Candidates,
-        items: Mapping[str, CatalogItem],
-        blocks: Sequence[str] = (),
-        interest: Callable[[Names], Mapping[str, float]] = lambda names: {},
+        items: Iterable[ItemFacts],
+        blocks: Sequence[str],
+        columns_of: Callable[[Names], Columns],
     ) -> None:
         self.revision = 0
         self._blocks = frozenset(blocks)
         self._declared = declared
-        self._listed = frozenset(declared.items)
-        self._filters = msgspec.structs.replace(declared, items=[], limit=NO_LIMIT)
-        self._interest = interest
+        self._fits = fitting(declared)
         self._set: CandidateSet | None = None
         self._stale = True
-        among = [items[name] for name in declared.items if name in items] if declared.items else items.values()
-        fitting = candidates(among, self._filters, {})
-        self._items: dict[str, CatalogItem] = {name: items[name] for name in fitting}
+        self._items = {item.item for item in items if self._fits(item)}
+        self._ranking = Ranking(columns_of)
 
-    def replace(self, name: str, item: CatalogItem | None) -> bool:
+    def replace(self, name: str, item: ItemFacts | None) -> bool:
         """Take over an item that changed; whether the page's candidates may have changed."""
         if item is not None and self._fits(item):
-            self._items[name] = item
-        elif self._items.pop(name, None) is None and name not in self._blocks:
+            self._items.add(item.item)
+        elif name in self._items:
+            self._items.remove(name)
+        elif name not in self._blocks:
             return False
         self.revision += 1
         self._stale = True
+        self._ranking.forget(name)
         return True
 
     def touch(self, name: str) -> bool:
         """What is known of an item changed beside its record; whether it may be shown on the page."""
         is_candidate = name in self._items or name in self._blocks
-        self.revision += is_candidate
-        self._stale |= is_candidate and self._crowded
+        if is_candidate:
+            self.revision += 1
+            self._stale |= self._crowded
+            self._ranking.forget(name)
         return is_candidate
 
     def candidates(self) -> CandidateSet:
         """The candidates now: the same object as long as they are the same items."""
         if self._set is None or self._stale:
-            means = self._interest(tuple(self._items)) if self._crowded else {}
-            selection = candidates(self._items.values(), self._declared, means)
+            selection: Iterable[str] = self._items
+            if self._crowded:
+                selection = self._ranking.best(self._items, self._declared.limit, self._declared.reserve)
+            else:
+                self._ranking.forget_all()
             names = tuple(sorted({*selection, *self._blocks}))
             if self._set is None or self._set.items != names:
                 self._set = CandidateSet(names)
@@ -135,12 +129,8 @@ class CandidateIndex:
     def rank(self) -> None:
         """Let the likeliest be chosen anew: what visitors are interested in changed."""
         self._stale |= self._crowded
+        self._ranking.forget_all()
 
     @property
     def _crowded(self) -> bool:
         return len(self._items) > self._declared.limit
-
-    def _fits(self, item: CatalogItem) -> bool:
-        if self._listed and item.item not in self._listed:
-            return False
-        return bool(candidates((item,), self._filters, {}))

@@ -8,18 +8,19 @@ to the one that its parameters name.  Until an item's vector is renewed it has n
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from policy.arrays import Floats, Vectors
+from policy.arrays import Floats, Indices, Vectors
 from schemas.errors import BadRecord
 from schemas.messages.catalog import CatalogEmbedding
 
 NOTHING = 0
 FIRST_ROWS = 64
 LONGEST_NAME = 256
+LARGEST_BYTE = 127
 LONGEST = 1e4
 """Encoders' vectors are about 1 long; one beyond this is broken, and would leave the others no say."""
 
@@ -35,6 +36,13 @@ class Generation(NamedTuple):
     def name(self) -> str:
         """How parameters name it; of a very long one the end, which holds the revision."""
         return f"{self.model}@{self.revision}"[-LONGEST_NAME:]
+
+
+class Encoded(NamedTuple):
+    """A vector as encoders send it: `scale` times the numbers, float32[D]."""
+
+    numbers: Vectors
+    scale: np.float32
 
 
 class Embeddings:
@@ -81,7 +89,7 @@ class Embeddings:
         """Vectors float32[A, D] of `items` and which have one, bool[A]; those without have 0 everywhere."""
         table = _Table(0) if generation is None else self._tables[generation]
         at = np.array([table.rows.get(item, NOTHING) for item in items], dtype=np.intp)
-        return table.vectors[at], at != NOTHING
+        return table.read(at), at != NOTHING
 
 
 def filled(vectors: Vectors, has: NDArray[np.bool_]) -> Floats | None:
@@ -97,31 +105,56 @@ def filled(vectors: Vectors, has: NDArray[np.bool_]) -> Floats | None:
     return exact
 
 
-def _checked(embedding: CatalogEmbedding) -> Vectors:
-    """The vector, float32[D]."""
+def _checked(embedding: CatalogEmbedding) -> Encoded:
     with np.errstate(over="ignore", invalid="ignore"):
-        vector: Vectors = np.array(embedding.vector, dtype=np.float32) * np.float32(embedding.scale)
-        length = float(np.linalg.norm(vector))
+        encoded = Encoded(np.array(embedding.vector, dtype=np.float32), np.float32(embedding.scale))
+        length = float(np.linalg.norm(encoded.numbers * encoded.scale))
     if not length <= LONGEST:
         raise BadRecord("invalid", f"expected a vector of length {LONGEST:g} at most, got {length:g}: see its encoder")
-    return vector
+    return encoded
 
 
 class _Table:
-    """Vectors of one generation in one contiguous matrix that doubles when it is full; its first row stays 0."""
+    """Vectors of one generation, contiguous, in arrays that double when they are full; the first row stays 0.
+
+    Numbers are kept in a byte each as long as all of them fit into one, as those of encoders do.
+    """
 
     def __init__(self, size: int) -> None:
-        self.vectors: Vectors = np.zeros((FIRST_ROWS, size), dtype=np.float32)
         self.rows: dict[str, int] = {}
-        self._free = list(range(1, FIRST_ROWS))
+        self._numbers: NDArray[np.int8] | Vectors = np.zeros((FIRST_ROWS, size), dtype=np.int8)
+        self._scales: NDArray[np.float32] = np.zeros(FIRST_ROWS, dtype=np.float32)
+        self._free: list[int] = []
+        self._used = 1
 
-    def put(self, item: str, vector: Vectors) -> None:
-        if not self._free:
-            rows = len(self.vectors)
-            self.vectors = np.concatenate([self.vectors, np.zeros_like(self.vectors)])
-            self._free = list(range(rows, 2 * rows))
-        row = self.rows[item] = self._free.pop()
-        self.vectors[row] = vector
+    def read(self, at: Indices) -> Vectors:
+        """The vectors in these rows, float32[A, D]."""
+        return self._numbers[at].astype(np.float32) * self._scales[at, None]
+
+    def put(self, item: str, vector: Encoded) -> None:
+        if self._numbers.dtype == np.int8 and not _fits_bytes(vector.numbers):
+            self._numbers = self._numbers.astype(np.float32)
+        row = self._free.pop() if self._free else self._new_row()
+        self.rows[item] = row
+        self._numbers[row], self._scales[row] = vector.numbers, vector.scale
 
     def remove(self, item: str) -> None:
         self._free.append(self.rows.pop(item))
+
+    def _new_row(self) -> int:
+        if self._used == len(self._scales):
+            self._numbers, self._scales = _doubled(self._numbers), _doubled(self._scales)
+        self._used += 1
+        return self._used - 1
+
+
+def _fits_bytes(numbers: Vectors) -> bool:
+    """Whether they are whole and small, so that a byte has all of each."""
+    return bool(np.abs(numbers).max() <= LARGEST_BYTE and (numbers == np.rint(numbers)).all())
+
+
+def _doubled(rows: NDArray[Any]) -> NDArray[Any]:
+    """Only what is written to takes memory, so there is never more than the old and their copy."""
+    larger = np.zeros((2 * len(rows), *rows.shape[1:]), dtype=rows.dtype)
+    larger[: len(rows)] = rows
+    return larger

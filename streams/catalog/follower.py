@@ -21,6 +21,9 @@ from streams.settings import KafkaSettings
 
 POLL_S = 0.2
 POLL_RECORDS = 1_000
+RECORDS_AT_A_TIME = 32
+HOLD_S = 0.02
+"""How long records may hold the event loop, plus the time of RECORDS_AT_A_TIME of them."""
 LAYOUTS_REST_S = 0.25
 """How long published layouts are left alone after some were read.
 
@@ -73,7 +76,7 @@ class Follower:
         consumer = self._started()
         behind = set(self._ends)
         while behind:
-            self._take(await self._fetch(consumer, POLL_S))
+            await self._take(await self._fetch(consumer, POLL_S))
             behind = {tp for tp in behind if await consumer.position(tp) < self._ends[tp]}
 
     async def follow(self) -> None:
@@ -82,13 +85,13 @@ class Follower:
         layouts = [tp for tp in self._ends if self._topics[tp.topic] is LAYOUTS]
         while True:
             batches = await self._fetch(consumer, POLL_S)
-            self._report(self._take(batches))
+            self._report(await self._take(batches))
             if batches.keys().isdisjoint(layouts):
                 continue
             consumer.pause(*layouts)
             rested_at = loop.time() + LAYOUTS_REST_S
             while (left := rested_at - loop.time()) > 0.0:
-                self._report(self._take(await self._fetch(consumer, left)))
+                self._report(await self._take(await self._fetch(consumer, left)))
             consumer.resume(*layouts)
 
     def _report(self, changes: Changes) -> None:
@@ -129,23 +132,31 @@ class Follower:
                 "Start the worker again: it then reads the topic from its beginning."
             ) from None
 
-    def _take(self, batches: Mapping[tuple[str, int], Sequence[Record]]) -> Changes:
-        changes = Changes()
+    async def _take(self, batches: Mapping[tuple[str, int], Sequence[Record]]) -> Changes:
+        """Take over records, and let others have the loop in between."""
+        changes, clock = Changes(), asyncio.get_running_loop().time
+        rest_at = clock() + HOLD_S
         for (name, partition), records in batches.items():
-            topic: Topic = self._topics[name]
-            some = self._catalog.take(topic, partition, records)
-            changes.pages |= some.pages
-            changes.keys |= some.keys
-            if some.invalid:
-                log.warning(
-                    "%s/%d: %d records are invalid and were skipped, what was there before stays; "
-                    "the last, before %d: %s.",
-                    name,
-                    partition,
-                    len(some.invalid),
-                    records[-1].offset + 1,
-                    some.invalid[-1],
-                )
+            for begin in range(0, len(records), RECORDS_AT_A_TIME):
+                some = self._taken(name, partition, records[begin : begin + RECORDS_AT_A_TIME])
+                changes.pages |= some.pages
+                changes.keys |= some.keys
+                if clock() >= rest_at:
+                    await asyncio.sleep(0)
+                    rest_at = clock() + HOLD_S
+        return changes
+
+    def _taken(self, name: str, partition: int, records: Sequence[Record]) -> Changes:
+        changes = self._catalog.take(self._topics[name], partition, records)
+        if changes.invalid:
+            log.warning(
+                "%s/%d: %d records are invalid and were skipped, what was there before stays; the last, before %d: %s.",
+                name,
+                partition,
+                len(changes.invalid),
+                records[-1].offset + 1,
+                changes.invalid[-1],
+            )
         return changes
 
     def _started(self) -> AIOKafkaConsumer:

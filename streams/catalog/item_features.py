@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from policy.arrays import Floats
+from policy.items import ItemFacts
 from policy.model.features import Features, describe
 from policy.model.posteriors import Prior
 from policy.model.priors import Fitted, fitted
 from policy.model.reward import Sold
-from schemas.messages.catalog import CatalogItem
 from schemas.messages.parameters import PolicyParameters, Sales
 from streams.catalog.candidates import CandidateSet
 from streams.fold.deltas import Traffic
@@ -36,17 +36,22 @@ class ItemFeatures:
 def item_features(
     parameters: PolicyParameters,
     candidates: CandidateSet,
-    items: Mapping[str, CatalogItem],
+    items: Mapping[str, ItemFacts],
     vectors: Floats | None = None,
 ) -> ItemFeatures:
     """What the catalog says of the candidates, as of the moment the parameters were fitted."""
     described = [items.get(name) for name in candidates.items]
+    margins = np.array([1.0 if item is None else item.margin for item in described])
+    return ItemFeatures(parameters, features_of(parameters, described), vectors, margins)
+
+
+def features_of(parameters: PolicyParameters, items: Sequence[ItemFacts | None]) -> Features:
+    """The features that the parameters name, as of the moment they were fitted."""
     names = dict.fromkeys(parameters.weights)
     for fit in parameters.segments.values():
         names.update(dict.fromkeys(fit.weights))
-    features, _ = describe(described, parameters.fitted_at, sorted(names), parameters.scales)
-    margins = np.array([1.0 if item is None else item.margin for item in described])
-    return ItemFeatures(parameters, features, vectors, margins)
+    features, _ = describe(items, parameters.fitted_at, sorted(names), parameters.scales)
+    return features
 
 
 def base(parameters: PolicyParameters | None, click_rate: float, strength: float) -> Prior:

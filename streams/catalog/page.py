@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from policy.items import ItemFacts
 from policy.rules.compiled import CompiledRules, compile_rules
 from policy.rules.matching import Arms
-from schemas.messages.catalog import CatalogItem
 from schemas.messages.pages import PageRules
 from schemas.messages.parameters import PolicyParameters
 from streams.catalog.candidates import CandidateSet
@@ -28,7 +28,7 @@ class Page:
     candidates: CandidateSet
     position: Sequence[int]
     item_features: ItemFeatures | None = None
-    items: Mapping[str, CatalogItem] = field(default_factory=dict)
+    items: Mapping[str, ItemFacts] = field(default_factory=dict)
     revision: int = 0
     embeddings_position: Sequence[int] = ()
 

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import TypeVar
 
 from schemas.codec import decoder
 from schemas.errors import BadRecord
 from schemas.messages.parameters import PolicyParameters
 from schemas.topics import POLICY_PARAMETERS, Topic
-from streams.catalog.view import READ_TOPICS, CatalogView
+from streams.catalog.view import READ_TOPICS, CatalogView, TextCatalog
 from streams.kafka.reader import read_runs
 from streams.settings import KafkaSettings
+
+View = TypeVar("View", bound=CatalogView)
 
 
 def read_catalog(kafka: KafkaSettings, topics: Sequence[Topic] = READ_TOPICS) -> CatalogView:
     """Items, pages and parameters as the compacted topics have them now, or just what some of them say."""
-    catalog = CatalogView()
+    return _taken(kafka, topics, CatalogView())
+
+
+def read_texts(kafka: KafkaSettings, topics: Sequence[Topic] = READ_TOPICS) -> TextCatalog:
+    """The same, with all that the catalog says of items."""
+    return _taken(kafka, topics, TextCatalog())
+
+
+def _taken(kafka: KafkaSettings, topics: Sequence[Topic], catalog: View) -> View:
     for topic in topics:
         for partition, records in read_runs(kafka, topic):
             catalog.expect(topic, partition + 1)

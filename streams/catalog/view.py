@@ -7,27 +7,35 @@ records in any cut give the same contents.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import msgspec
+import numpy as np
 
+from policy.items import ItemFacts
+from policy.model.priors import Scores, scores
 from schemas.codec import decode_key, decoder
 from schemas.errors import BadRecord
 from schemas.messages.catalog import CatalogEmbedding, CatalogItem
 from schemas.messages.pages import PageRules
 from schemas.messages.parameters import PolicyParameters
 from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, LAYOUTS, PAGE_RULES, POLICY_PARAMETERS, Topic
-from streams.catalog.candidates import CandidateIndex, CandidateSet, facts
-from streams.catalog.embeddings import Embeddings, filled
-from streams.catalog.item_features import ItemFeatures, item_features
+from streams.catalog.candidates import CandidateIndex, CandidateSet
+from streams.catalog.embeddings import Embeddings, Generation, filled
+from streams.catalog.item_features import ItemFeatures, features_of, item_features
+from streams.catalog.items import compact, facts
+from streams.catalog.labels import ItemsByLabel, PagesByLabel
 from streams.catalog.latest_layout import NO_LAYOUT, LatestLayout, latest_layout_of
 from streams.catalog.page import Key, Page
+from streams.catalog.ranking import Columns
 from streams.fold.deltas import WHOLE_PAGE
 from streams.kafka.records import Record, TopicPartition
 
+SCORED_AT_A_TIME = 4_096
+"""Items whose vectors are unpacked together: for all of a large category they would take a gigabyte."""
 READ_TOPICS = (CATALOG_ITEMS, CATALOG_EMBEDDINGS, PAGE_RULES, POLICY_PARAMETERS, LAYOUTS)
 
 
@@ -54,10 +62,13 @@ class Changes:
 
 
 class CatalogView:
-    """Everything that layouts are made from beside the counts; calls `invalid` with the topic of a skipped record."""
+    """Everything that layouts are made from beside the counts; calls `invalid` with the topic of a skipped record.
+
+    Of items it keeps what layouts need, and no texts.
+    """
 
     def __init__(self, invalid: Callable[[str], None] = lambda topic: None) -> None:
-        self.items: dict[str, CatalogItem] = {}
+        self.items: dict[str, ItemFacts] = {}
         self.embeddings = Embeddings()
         self.rules: dict[str, PageRules] = {}
         self.parameters: dict[str, PolicyParameters] = {}
@@ -67,6 +78,8 @@ class CatalogView:
         self._logged: dict[Key, int] = {}
         self._positions: dict[TopicPartition, int] = {}
         self._indexes: dict[str, CandidateIndex] = {}
+        self._items_by_label = ItemsByLabel(self.items)
+        self._pages_by_label = PagesByLabel()
         self._described: dict[str, tuple[tuple[PolicyParameters, CandidateSet, int], ItemFeatures]] = {}
         self._take: dict[str, Callable[[tuple[str, ...], bytes | None, Changes], None]] = {
             CATALOG_ITEMS.name: self._take_item,
@@ -145,21 +158,29 @@ class CatalogView:
     def _take_item(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
         (name,) = key
         new = None if value is None else _named(decoder(CatalogItem)(value), "item", name)
-        old = self.items.get(name)
-        if new is None:
-            self.items.pop(name, None)
-        else:
-            self.items[name] = new
-        if facts(old) != facts(new):
-            changes.pages.update(page for page, index in self._indexes.items() if index.replace(name, new))
+        before = self.items.pop(name, None)
+        after = None if new is None else self._retained(new)
+        if after is not None:
+            self.items[after.item] = after
+        if facts(before) == facts(after):
+            return
+        self._items_by_label.replace(name, before, after)
+        pages = self._pages_by_label.of(name, before, after)
+        changes.pages.update(page for page in pages if self._indexes[page].replace(name, after))
+
+    def _retained(self, item: CatalogItem) -> ItemFacts:
+        """What is kept of an item."""
+        return compact(item)
 
     def _take_embedding(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
         """A page changes by a vector of the model that its parameters were fitted to, and by no other."""
         (name,) = key
         new = None if value is None else _named(decoder(CatalogEmbedding)(value), "item", name)
-        changed = self.embeddings.take(name, new)
-        for page, parameters in self.parameters.items():
-            if parameters.text_model in changed and page in self._indexes and self._indexes[page].touch(name):
+        item = self.items.get(name)
+        changed = self.embeddings.take(name if item is None else item.item, new)
+        for page in self._pages_by_label.of(name, item, item):
+            parameters = self.parameters.get(page)
+            if parameters is not None and parameters.text_model in changed and self._indexes[page].touch(name):
                 changes.pages.add(page)
 
     def _take_rules(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
@@ -170,11 +191,14 @@ class CatalogView:
         changes.pages.add(page)
         if new is None:
             del self.rules[page], self._indexes[page]
+            self._pages_by_label.remove(page)
             return
         old = self.rules.get(page)
         self.rules[page] = new
         if old is None or (old.candidates, old.blocks) != (new.candidates, new.blocks):
-            self._indexes[page] = CandidateIndex(new.candidates, self.items, new.blocks, partial(self._interest, page))
+            among, columns_of = self._items_by_label.among(new.candidates), partial(self._columns, page)
+            self._indexes[page] = CandidateIndex(new.candidates, among, new.blocks, columns_of)
+            self._pages_by_label.put(page, new.candidates, new.blocks)
 
     def _take_parameters(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
         (page,) = key
@@ -192,14 +216,22 @@ class CatalogView:
         if page in self._indexes:
             self._indexes[page].rank()
 
-    def _interest(self, page: str, names: tuple[str, ...]) -> Mapping[str, float]:
-        """How likely a click on each of these items is on the page, seen by anybody; nothing before it was fitted."""
+    def _columns(self, page: str, names: tuple[str, ...]) -> Columns:
+        """What is expected of these items on the page; before it was fitted, the same of all."""
+        created = np.array([self.items[name].created_at for name in names], dtype=np.float64)
         parameters = self.parameters.get(page)
         if parameters is None:
-            return {}
-        everything = CandidateSet(tuple(sorted(names)))
-        interest = self.features_of(parameters, everything).fitted(WHOLE_PAGE, everything).interest
-        return dict(zip(everything.items, interest.tolist(), strict=True))
+            return Columns(None, created, Scores(np.zeros(len(names)), np.full(len(names), np.nan)))
+        generation = self.embeddings.named(parameters.text_model)
+        parts = [
+            self._scores(parameters, names[begin : begin + SCORED_AT_A_TIME], generation)
+            for begin in range(0, max(1, len(names)), SCORED_AT_A_TIME)
+        ]
+        return Columns(generation, created, Scores(*map(np.concatenate, zip(*parts, strict=True))))
+
+    def _scores(self, parameters: PolicyParameters, names: Sequence[str], generation: Generation | None) -> Scores:
+        features = features_of(parameters, [self.items[name] for name in names])
+        return scores(parameters, WHOLE_PAGE, features, *self.embeddings.matrix(names, generation))
 
     def _take_layout(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
         name = Key(*key)
@@ -217,6 +249,18 @@ class CatalogView:
         if version > latest.version:
             self.remember(name, latest_layout_of(value))
         self._logged[name] = version
+
+
+class TextCatalog(CatalogView):
+    """A catalog that also keeps the texts of items, for people to read."""
+
+    @property
+    def texts(self) -> dict[str, CatalogItem]:
+        """All of each item's record."""
+        return cast(dict[str, CatalogItem], self.items)
+
+    def _retained(self, item: CatalogItem) -> ItemFacts:
+        return item
 
 
 def _named(message: Any, field_name: str, name: str) -> Any:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from policy.arrays import Bools
+from policy.items import ItemFacts
 from policy.rules.matching import about
-from schemas.messages.catalog import CatalogItem
 from schemas.messages.pages import PageRules
 from schemas.rules import Sponsored
 from streams.settings import DAY_MS, FoldSettings
@@ -23,7 +23,7 @@ BEGINNING = 0.1
 def pacing(
     rules: PageRules,
     tables: Mapping[str, Sequence[Table]],
-    items: Mapping[str, CatalogItem],
+    items: Mapping[str, ItemFacts],
     fold: FoldSettings,
     now_ms: int,
 ) -> dict[str, float]:
@@ -45,7 +45,7 @@ def pacing(
 
 
 def _share(
-    rule: Sponsored, tables: Sequence[Table], items: Mapping[str, CatalogItem], fold: FoldSettings, now_ms: int
+    rule: Sponsored, tables: Sequence[Table], items: Mapping[str, ItemFacts], fold: FoldSettings, now_ms: int
 ) -> float:
     day = fold.bucket_ms
     if not day:

@@ -9,12 +9,12 @@ import msgspec
 import numpy as np
 
 from policy.arrays import Vectors
+from policy.items import ItemFacts
 from policy.model.examination import examination
 from policy.model.features import describe
 from policy.model.fitting import Described, PageCounts, fit_page
 from policy.model.outliers import implausible
 from policy.model.reward import Sold, delay_curve, fit_sales, matured
-from schemas.messages.catalog import CatalogItem
 from schemas.messages.pages import PageRules
 from schemas.messages.parameters import PolicyParameters, Sales
 from streams.catalog.candidates import CandidateSet
@@ -40,7 +40,7 @@ class PageState:
 
     rules: PageRules
     tables: Mapping[str, Sequence[Table]]
-    items: Mapping[str, CatalogItem]
+    items: Mapping[str, ItemFacts]
     vectors: Mapping[str, Vectors] = field(default_factory=dict)
     model: str = ""
 

@@ -10,6 +10,8 @@ tests and drills hold the workers' state against it.
   about log2 of its days
 - `deltas`: accepted events added up per state group, by the declared measures: integers only, so
   that order cannot matter
+- `evidence`: how much was counted, in two numbers: what tells a layout whether there is anything to
+  learn
 - `fast`: the fast path of the fold: the common case compiled, with the same results
 - `judge`: what becomes of each record: accepted, skipped, or invalid with a reason
 - `measures`: what is counted: one row per measure, and the arrays in Redis that hold them

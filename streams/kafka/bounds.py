@@ -19,6 +19,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from schemas.errors import BadSettings, Transient
 from schemas.topics import CLICKS, PURCHASES
+from streams.kafka import records
 from streams.kafka.clients import confluent_consumer_config
 from streams.settings import KafkaSettings
 
@@ -41,8 +42,24 @@ class LogEnds:
         """First offset and end of a partition of clicks and purchases."""
         return await asyncio.to_thread(self._of, partition)
 
+    async def at_time(self, tp: records.TopicPartition, time_ms: int) -> int:
+        """The first offset that was appended at `time_ms` or later; the end where nothing was."""
+        return await asyncio.to_thread(self._at_time, tp, time_ms)
+
     async def close(self) -> None:
         await asyncio.to_thread(self._close)
+
+    def _at_time(self, tp: records.TopicPartition, time_ms: int) -> int:
+        where = TopicPartition(self._prefix + tp.topic, tp.partition, max(0, time_ms))
+        with self._lock:
+            try:
+                answer = self._consumer.offsets_for_times([where], timeout=_TIMEOUT_S)[0]
+                bounds = self._consumer.get_watermark_offsets(where, timeout=_TIMEOUT_S)
+            except KafkaException as error:
+                raise Transient(f"Kafka does not answer: {error.args[0].str()}") from None
+        if answer.error is not None or bounds is None:
+            raise Transient(f"Kafka did not say what of {tp} was appended since {time_ms}")
+        return bounds[1] if answer.offset < 0 else answer.offset
 
     def _of(self, partition: int) -> Bounds:
         with self._lock:

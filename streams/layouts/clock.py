@@ -23,14 +23,16 @@ class Clock:
 class Decided:
     """What became of a key that was due: `result` as in reshelf_layouts_total.
 
+    Or, `deferred`, of a request that did not make its key due: `request` is its offset.
     Its turn came, its counts were read, its layout was composed, and it was done with at these
     milliseconds of the steady clock.
     """
 
     key: Key
     watermarks: Mapping[str, Sequence[int]]
-    result: Literal["published", "unchanged", "refused"]
+    result: Literal["published", "unchanged", "held", "refused", "deferred"]
     taken_at: float
     read_at: float
     composed_at: float
     done_at: float
+    request: int = -1

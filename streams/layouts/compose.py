@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -19,6 +20,7 @@ from policy.model.reward import ClickValue
 from policy.model.reward import click_value as click_value_of
 from policy.slates.composition import Composition, Statistics
 from policy.slates.composition import compose as slates_of
+from policy.slates.renewal import SlateValue
 from schemas.messages.layouts import Layout
 from schemas.messages.pages import PolicyChoice
 from schemas.messages.parameters import Sales
@@ -53,6 +55,13 @@ def settings_digest(settings: LayoutSettings) -> str:
     return sha256(msgspec.json.encode(shape, order="sorted")).hexdigest()[:16]
 
 
+class Composed(NamedTuple):
+    """A layout, and what the slates of each of its policies are worth, the page's own first."""
+
+    layout: Layout
+    values: Sequence[SlateValue]
+
+
 def compose(
     segment: str,
     state: KeyState,
@@ -62,6 +71,20 @@ def compose(
     weighted_counts: WeightedCounts | None = None,
     now_ms: int = 0,
 ) -> Layout:
+    """The layout of a page for a segment in an epoch, with counts of its own where none are at hand."""
+    weighted_counts = weighted_counts or WeightedCounts(page.candidates, tuple(page.rules.slots))
+    return compose_valued(segment, state, page, settings, epoch, weighted_counts, now_ms).layout
+
+
+def compose_valued(
+    segment: str,
+    state: KeyState,
+    page: Page,
+    settings: LayoutSettings,
+    epoch: int,
+    weighted_counts: WeightedCounts,
+    now_ms: int = 0,
+) -> Composed:
     """The layout of a page for a segment in an epoch; version and times are 0 (see `stamped`).
 
     Campaigns and stock are looked at for `now_ms`, which the layout names.
@@ -71,16 +94,17 @@ def compose(
     candidates every slate is empty.
     """
     rules, parameters = page.rules, page.parameters
-    if weighted_counts is None:
-        weighted_counts = WeightedCounts(page.candidates, tuple(rules.slots))
     statistics = statistics_of(segment, state, page, settings, weighted_counts)
     z = weighted_counts.normals(rules.page, segment, most_variants(rules), epoch)
     bound = weighted_counts.rules(page, segment, now_ms)
 
+    values: list[SlateValue] = []
+
     def composition_of(choice: PolicyChoice) -> Composition:
-        return slates_of(
-            statistics, explored(choice, settings), rules.page, segment, epoch, z[..., : choice.variants], bound
-        )
+        choice = explored(choice, settings)
+        composition = slates_of(statistics, choice, rules.page, segment, epoch, z[..., : choice.variants], bound)
+        values.append(composition.value)
+        return composition
 
     composition = composition_of(rules.policy)
     layout = Layout(
@@ -108,7 +132,7 @@ def compose(
         shadow_policy=rules.policy.shadow,
         shadow=composition.shadow,
     )
-    return with_branches(layout, rules, composition_of) if rules.branches else layout
+    return Composed(with_branches(layout, rules, composition_of) if rules.branches else layout, values)
 
 
 def explored(choice: PolicyChoice, settings: LayoutSettings) -> PolicyChoice:

@@ -1,7 +1,7 @@
 """The layout producer: composes the keys that are due and publishes what changed.
 
 The owner of a key is the owner of its partition of `layout-requests`.  Requests
-are hints: after every assignment all known keys of the owner are due, so none
+are hints of how much came: after every assignment all known keys of the owner are due, so none
 has to be read twice.  History is acknowledged before `layouts`; a process that
 dies between both leaves a version in the history that no renderer ever saw.
 """
@@ -9,7 +9,6 @@ dies between both leaves a version in the history that no renderer ever saw.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import lru_cache
@@ -17,21 +16,24 @@ from typing import Literal
 from zlib import crc32
 
 from policy.assignment import Epoch, epoch_of
-from policy.slates.entropy import entropy
 from schemas.codec import decode_key, decoder, encode, encode_key
-from schemas.errors import BadRecord, StateAttention
+from schemas.errors import BadRecord
 from schemas.messages.layouts import Layout, LayoutRequest
-from schemas.topics import LAYOUT_REQUESTS, LAYOUTS, LAYOUTS_HISTORY
+from schemas.topics import LAYOUT_REQUESTS
 from streams.catalog.latest_layout import LatestLayout, latest_layout_of
 from streams.catalog.page import Key
 from streams.catalog.view import CatalogView, Changes
 from streams.catalog.weighted_counts import WeightedCountsCache
 from streams.fold.deltas import WHOLE_PAGE
+from streams.fold.evidence import Evidence
 from streams.kafka.clients import partition_of
-from streams.kafka.producer import LogProducer, OutgoingRecord
+from streams.kafka.producer import LogProducer
 from streams.kafka.records import Batch, TopicPartition
 from streams.layouts.clock import Clock, Decided
-from streams.layouts.compose import compose, stamped, unshadowed
+from streams.layouts.compose import Composed, compose_valued
+from streams.layouts.due import DueRule, evidence_in
+from streams.layouts.hysteresis import Basis, Hysteresis, basis_of
+from streams.layouts.publisher import Publisher
 from streams.layouts.schedule import Schedule
 from streams.metrics import REGISTRY, Registry
 from streams.page_settings import LayoutSettings
@@ -47,7 +49,6 @@ it is read from all segments, and those of all pages at once would hold up the o
 LIST_MS = 10_000.0
 """How often segments that other workers hear of are looked up."""
 
-log = logging.getLogger("reshelf")
 _decode_request = decoder(LayoutRequest)
 
 
@@ -67,24 +68,24 @@ class LayoutProducer:
         report: Callable[[Decided], None] = lambda decided: None,
     ) -> None:
         self._metrics = metrics
-        for result in ("published", "unchanged", "withdrawn", "refused"):
+        for result in ("published", "unchanged", "held", "withdrawn", "refused"):
             metrics.add("reshelf_layouts_total", result, by=0)
         self.request_partitions = 1
         self._catalog = catalog
         self._state = state
-        self._versions = versions
-        self._log_producer = log_producer
         self._settings = settings
         self._clock = clock or Clock()
+        self._publisher = Publisher(catalog, versions, log_producer, settings.ttl_ms, metrics, self._clock)
         self._finish = finish
         self._report = report
         self._schedule = Schedule(settings.refresh_ms, settings.cpu_share)
+        self._due = DueRule(settings.growth_share, settings.rest_s * 1000)
+        self._hysteresis = Hysteresis(settings.change_threshold)
         self._weighted_counts = WeightedCountsCache()
         self._retry = Retry()
         self._owned: frozenset[int] = frozenset()
         self._segments: dict[str, set[str]] = {}
         self._listed_at = float("-inf")
-        self._refused: set[Key] = set()
         self._wake = asyncio.Event()
         self._assigned = asyncio.Event()
 
@@ -94,6 +95,8 @@ class LayoutProducer:
         """These partitions of `layout-requests` are ours now; `list_keys` makes their keys due."""
         self._owned = frozenset(partitions)
         self._schedule.keep(key for key in self._schedule.waiting() if self._is_owned(key))
+        self._due.keep(self._is_owned)
+        self._hysteresis.keep(self._is_owned)
         self._assigned.set()
 
     def disown(self, lost: Iterable[TopicPartition]) -> None:
@@ -101,17 +104,29 @@ class LayoutProducer:
         self.own(self._owned - {tp.partition for tp in lost})
 
     def request(self, batch: Batch) -> None:
-        """Make the keys of a batch of `layout-requests` due."""
+        """Make the keys of a batch of `layout-requests` due when enough came; this reads nothing else."""
         self._metrics.add("reshelf_layout_requests_total", by=len(batch.records))
         for record in batch.records:
             try:
                 key = Key(*decode_key(LAYOUT_REQUESTS, record.key))
-                clicked = _decode_request(record.value).clicked if record.value else False
+                request = _decode_request(record.value) if record.value else None
             except BadRecord:
                 self._metrics.add("reshelf_invalid_records_total", LAYOUT_REQUESTS.name)
             else:
                 self._segments.setdefault(key.page, set()).add(key.segment)
-                self._mark(key, self._clock.steady() + _rest_ms(key), urgent=clicked)
+                if self._is_owned(key):
+                    self._take_request(key, request, record.offset)
+
+    def _take_request(self, key: Key, request: LayoutRequest | None, offset: int) -> None:
+        """A request without a value does not say how much came, so that its key is due."""
+        came = Evidence(request.impressions, max(request.clicks, request.clicked)) if request else None
+        now = self._clock.steady()
+        due_at = self._due.due_at(key, came, now)
+        if due_at > now:
+            self._metrics.add("reshelf_layout_requests_deferred_total")
+            self._report(Decided(key, {}, "deferred", now, now, now, now, offset))
+        urgent = request is not None and request.clicked and due_at <= now
+        self._mark(key, due_at + _rest_ms(key), urgent)
 
     def changed(self, changes: Changes) -> None:
         """Make what the compacted topics changed due."""
@@ -184,25 +199,36 @@ class LayoutProducer:
     async def refresh(self, key: Key) -> None:
         """Compose a key once, and publish its layout or tombstone if there is need; raises Transient."""
         taken_at = self._clock.steady()
-        state = await self._read(key)
+        self._due.begin(key)
+        state = await self._read(key) if key.page in self._catalog.rules else None
         read_at = self._clock.steady()
-        if key.page not in self._catalog.rules:
-            await self._withdraw(key)
+        if state is None or key.page not in self._catalog.rules:
+            await self._publisher.withdraw(key)
             return
         now = self._clock.wall()
         epoch = epoch_of(now, *key, self._settings.epoch_ms)
-        layout, changes_at = self._compose(key, state, epoch, now)
+        composed, basis, changes_at = self._compose(key, state, epoch, now)
         composed_at = self._clock.steady()
-        latest = self._catalog.latest_layout(key)
-        draft = latest_layout_of(encode(layout))
-        if not latest.live or latest.lost or draft.fingerprint != latest.fingerprint or now >= self._renewal(latest):
-            result: Literal["published", "unchanged", "refused"] = await self._publish(key, layout, draft)
-        else:
-            result = "unchanged"
+        result = await self._publish(key, composed, basis, now)
         self._metrics.add("reshelf_layouts_total", result)
         times = taken_at, read_at, composed_at, self._clock.steady()
         self._report(Decided(key, state.watermarks, result, *times))
         self._mark_again(key, min(epoch.end_ms, changes_at))
+
+    async def _publish(
+        self, key: Key, composed: Composed, basis: Basis, now: int
+    ) -> Literal["published", "unchanged", "held", "refused"]:
+        """Publish a layout where it is new, where the last one's time is over, and where it gains enough over that."""
+        latest, draft = self._catalog.latest_layout(key), latest_layout_of(encode(composed.layout))
+        must = not latest.live or latest.lost or now >= self._renewal(latest)
+        result: Literal["published", "unchanged", "held", "refused"] = "unchanged"
+        if must or draft.fingerprint != latest.fingerprint:
+            if not must and self._hysteresis.holds(key, composed, basis, latest.version):
+                return "held"
+            result = await self._publisher.publish(key, composed.layout, draft)
+        if result != "refused":
+            self._hysteresis.published(key, composed, basis, self._catalog.latest_layout(key).version)
+        return result
 
     async def _read(self, key: Key) -> KeyState:
         """What a layout is made from: counts of its segment, or those of all segments for the whole page."""
@@ -212,17 +238,19 @@ class LayoutProducer:
             await self._list_segments()
         return await self._state.read_page(key.page, self._segments.get(key.page, set()) | {WHOLE_PAGE})
 
-    def _compose(self, key: Key, state: KeyState, epoch: Epoch, now: int) -> tuple[Layout, int]:
-        """The layout as of `now`, and when it changes by itself, both in milliseconds."""
+    def _compose(self, key: Key, state: KeyState, epoch: Epoch, now: int) -> tuple[Composed, Basis, int]:
+        """The layout as of `now`, what it is made from, and when it changes by itself, both times in milliseconds."""
         began, busy = self._clock.steady(), self._clock.busy()
         page = self._catalog.page(key.page)
         weighted_counts = self._weighted_counts.of(key, page.candidates, tuple(page.rules.slots))
-        layout = compose(key.segment, state, page, self._settings, epoch.number, weighted_counts, now)
+        composed = compose_valued(key.segment, state, page, self._settings, epoch.number, weighted_counts, now)
+        self._due.composed(key, evidence_in(weighted_counts))
         ended = self._clock.steady()
         # Where others have the processor meanwhile, resting for that too would leave it to them for good.
         self._schedule.spent(ended, self._clock.busy() - busy)
         self._metrics.observe("reshelf_layout_compose_seconds", value=(ended - began) / 1000)
-        return self._finish(layout), weighted_counts.changes_at
+        layout, changes_at = self._finish(composed.layout), weighted_counts.changes_at
+        return composed._replace(layout=layout), basis_of(page, layout, changes_at), changes_at
 
     def _renewal(self, latest: LatestLayout) -> int:
         return min(latest.half_life_at, latest.produced_at + self._settings.ttl_ms // 2)
@@ -230,46 +258,8 @@ class LayoutProducer:
     def _mark_again(self, key: Key, changes_at: int) -> None:
         """Due without a request when half the life is over, or when it changes by itself."""
         now, latest = self._clock.wall(), self._catalog.latest_layout(key)
-        renewal = now + self._settings.ttl_ms // 2 if key in self._refused else self._renewal(latest)
+        renewal = now + self._settings.ttl_ms // 2 if key in self._publisher.refused else self._renewal(latest)
         self._mark(key, self._clock.steady() + max(0, min(renewal, changes_at) - now))
-
-    async def _publish(self, key: Key, layout: Layout, draft: LatestLayout) -> Literal["published", "refused"]:
-        began = self._clock.steady()
-        version = await self._versions.next(*key, self._catalog.latest_layout(key).version)
-        layout = stamped(layout, version, self._clock.wall(), self._settings.ttl_ms)
-        recorded = value = encode(layout)
-        if layout.shadow:
-            value = encode(unshadowed(layout))
-        try:
-            for topic, content in ((LAYOUTS_HISTORY, recorded), (LAYOUTS, value)):
-                await self._log_producer.publish([OutgoingRecord(topic.name, encode_key(topic, *key), content)])
-        except StateAttention as error:
-            self._refuse(key, error, len(value))
-            return "refused"
-        self._catalog.remember(key, draft.stamped(layout.version, layout.produced_at, layout.expires_at))
-        self._refused.discard(key)
-        self._measure(layout, self._clock.steady() - began)
-        return "published"
-
-    def _measure(self, layout: Layout, took_ms: float) -> None:
-        self._metrics.observe("reshelf_layout_publish_seconds", value=took_ms / 1000)
-        if len(layout.slates) > 1:
-            spread = entropy(layout.propensities, len(layout.slates))
-            self._metrics.observe("reshelf_layout_entropy_ratio", value=spread)
-
-    async def _withdraw(self, key: Key) -> None:
-        """The page is not declared: renderers use their fallback."""
-        latest = self._catalog.latest_layout(key)
-        if latest.live:
-            await self._log_producer.publish([OutgoingRecord(LAYOUTS.name, encode_key(LAYOUTS, *key), None)])
-            self._catalog.remember(key, LatestLayout(latest.version, live=False))
-            self._metrics.add("reshelf_layouts_total", "withdrawn")
-
-    def _refuse(self, key: Key, error: Exception, size: int) -> None:
-        """One page that cannot be published must not hold up the others."""
-        if key not in self._refused:
-            self._refused.add(key)
-            log.error("The layout for %s, of %d bytes, was not published: %s", list(key), size, error)
 
 
 def _rest_ms(key: Key) -> float:

@@ -23,6 +23,7 @@ from schemas.messages.layouts import LayoutRequest
 from schemas.topics import DEAD_LETTERS, FOLDED_TOPICS, IMPRESSIONS, LAYOUT_REQUESTS
 from streams.fold.alarm import InvalidAlarm
 from streams.fold.deltas import WHOLE_PAGE
+from streams.fold.evidence import Evidence
 from streams.fold.fast.path import BUILT
 from streams.fold.judge import Rejected
 from streams.kafka.bounds import log_bounds
@@ -160,14 +161,15 @@ class Learner:
         else:
             if changed is not None:
                 _count_batch(part, prepared)
-            for page, segment in changed or ():
-                self._note(page, segment, clicked=part.tp.topic != IMPRESSIONS.name)
+            for (page, segment), came in (changed or {}).items():
+                self._note(page, segment, came, clicked=part.tp.topic != IMPRESSIONS.name)
         event.ack()
 
-    def _note(self, page: str, segment: str, *, clicked: bool) -> None:
-        """The key needs a layout, soon when it was clicked, and so does the whole page in its time."""
-        self._keys.note((page, segment), clicked=clicked)
-        self._keys.note((page, WHOLE_PAGE), clicked=False)
+    def _note(self, page: str, segment: str, came: Evidence, *, clicked: bool) -> None:
+        """The key may need a layout, soon when it was clicked, and so may the whole page in its time."""
+        self._keys.note((page, segment), came, clicked=clicked)
+        if segment != WHOLE_PAGE:
+            self._keys.note((page, WHOLE_PAGE), came, clicked=False)
         if clicked:
             self._clicked.set()
 
@@ -214,16 +216,10 @@ class Learner:
                     await self._clicked.wait()
             self._clicked.clear()
             now = loop.time()
-            keys = dict.fromkeys(self._keys.take(now), True)
+            requests = _requests(self._keys.take(now), clicked=True)
             if now >= look_at:
-                keys |= dict.fromkeys(self._keys.take_unclicked(now), False)
+                requests += _requests(self._keys.take_unclicked(now), clicked=False)
                 look_at = now + _LOOK_S
-            requests = [
-                OutgoingRecord(
-                    LAYOUT_REQUESTS.name, encode_key(LAYOUT_REQUESTS, *key), encode(LayoutRequest(*key, clicked))
-                )
-                for key, clicked in sorted(keys.items())
-            ]
             await self._asking.until_success(partial(self._log_producer.publish, requests))
             await asyncio.sleep(_ASK_REST_S)
 
@@ -231,6 +227,17 @@ class Learner:
         """What runs beside the agent."""
         buckets = tend_buckets(self._store, self._manifest, self._fold, self._committing)
         return [self.advance(), self.request_layouts(), buckets]
+
+
+def _requests(came: Mapping[tuple[str, str], Evidence], *, clicked: bool) -> list[OutgoingRecord]:
+    return [
+        OutgoingRecord(
+            LAYOUT_REQUESTS.name,
+            encode_key(LAYOUT_REQUESTS, *key),
+            encode(LayoutRequest(*key, clicked, int(evidence.impressions), int(evidence.clicks))),
+        )
+        for key, evidence in sorted(came.items())
+    ]
 
 
 def _count_batch(part: PartitionFold, prepared: Prepared) -> None:

@@ -145,6 +145,49 @@ _ALL = (
         "Hardly any credited: check that clicks and purchases have the same unit and item names.",
     ),
     Metric(
+        "reshelf_attribution_window_seconds",
+        "gauge",
+        "attribution",
+        (),
+        "How far before a purchase clicks are there, up to the longest attribution window, in the partition where it "
+        "is least.",
+        "Less than the target: clicks of before then are lost to purchases. Raise retention.ms of events-clicks, which "
+        "is shorter than the window; the window then grows by itself.",
+    ),
+    Metric(
+        "reshelf_attribution_window_target_seconds",
+        "gauge",
+        "attribution",
+        (),
+        "The longest attribution window that pages or settings ask for.",
+        "Longer than anybody buys after a click: shorten it, and less disk is needed.",
+    ),
+    Metric(
+        "reshelf_attribution_reread_records",
+        "gauge",
+        "attribution",
+        (),
+        "Clicks that are read again because this machine does not have them; purchases wait until it is 0.",
+        "After each start: give attribution.folder a volume that outlives the worker.",
+    ),
+    Metric(
+        "reshelf_attribution_clicks",
+        "gauge",
+        "attribution",
+        (),
+        "About how many clicks this worker has on disk.",
+        "Far more than clicks come in over the window: a robot; look for units that click without end.",
+    ),
+    Metric(
+        "reshelf_attribution_disk_bytes",
+        "gauge",
+        "attribution",
+        (),
+        "Bytes that these clicks take in attribution.folder.",
+        "Near the size of the volume: make it larger, or shorten the attribution window. A worker whose disk is full "
+        "stops, and goes on where it was.",
+    ),
+    Metric(
         "reshelf_fits_total",
         "counter",
         "fitter",
@@ -170,11 +213,20 @@ _ALL = (
         "0 while events come in: check whether a learner runs.",
     ),
     Metric(
+        "reshelf_layout_requests_deferred_total",
+        "counter",
+        "layouts",
+        (),
+        "Requests for pages and segments of which too little came for another layout: they wait for more.",
+        "Nearly all, and pages follow their visitors too slowly: lower layouts.growth_share or layouts.rest_s.",
+    ),
+    Metric(
         "reshelf_layouts_total",
         "counter",
         "layouts",
         ("result",),
-        "Layouts: published, unchanged, withdrawn (the page is no longer declared) or refused by the broker.",
+        "Layouts: published, unchanged, held (they gain less than layouts.change_threshold over the published ones), "
+        "withdrawn (the page is no longer declared) or refused by the broker.",
         "Refused: the log names page and size; raise max.message.bytes of layouts.",
     ),
     Metric(

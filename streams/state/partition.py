@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 from schemas.errors import StateAttention
 from schemas.topics import BY_NAME
-from streams.fold.deltas import Folder, GroupDelta
+from streams.fold.deltas import Folder, GroupDelta, TableDelta, TableKey
+from streams.fold.evidence import Evidence, evidence_of
 from streams.fold.fast.path import BUILT
 from streams.fold.judge import Accepted, Judge, Judged, SendDeadLetters
 from streams.fold.quota import NewName, Quota
@@ -142,8 +143,8 @@ class PartitionFold:
         prepared.deltas = self._folder.fold(prepared.judged.accepted, None, prepared.judged.fast_events)
         return prepared
 
-    async def commit(self, prepared: Prepared) -> set[tuple[str, str]]:
-        """Carry a prepared batch into the state; the (page, segment) whose counts it changed.
+    async def commit(self, prepared: Prepared) -> dict[tuple[str, str], Evidence]:
+        """Carry a prepared batch into the state; the (page, segment) whose counts it changed, and how much it added.
 
         Raises `Rewind` when Redis has lost what this worker applied, and
         `Transient` when Redis or the broker is away: then call again.
@@ -154,18 +155,16 @@ class PartitionFold:
                 self.tp, [rejection for rejection in prepared.judged.rejected if rejection.record.offset >= home]
             )
             prepared.dead_lettered = True
-        changed: set[tuple[str, str]] = set()
+        deltas: list[Mapping[TableKey, TableDelta]] = []
         moves = self._moves(prepared)
         while moves:
             with REGISTRY.timed("reshelf_script_seconds"):
                 done = await self._settle(moves)
-            for move in done:
-                if move.delta:
-                    changed.update((key.page, key.segment) for key in move.delta.tables)
+            deltas += [move.delta.tables for move in done if move.delta]
             behind = any(self.applied_offsets[move.group] < prepared.watermark.offset for move in moves)
             moves = self._moves(prepared) if behind else []
         self._mark = prepared.watermark
-        return changed
+        return evidence_of(deltas)
 
     async def skip_to(self, first: int) -> None:
         """Give up what is below `first`, which the log does not hold any more."""

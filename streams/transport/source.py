@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import TypeVar
@@ -51,7 +52,8 @@ class Source:
         self._retry = Retry()
         self._brief = False
         self.consumer = AIOKafkaConsumer(
-            client_id=group,
+            # Members are in the order of their names: where they keep their hosts, they keep their partitions.
+            client_id=f"{group}-{socket.gethostname()}",
             group_id=group,
             partition_assignment_strategy=[assignor],
             fetch_min_bytes=1,

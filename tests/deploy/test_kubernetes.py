@@ -26,7 +26,7 @@ def of_kind(*kinds: str) -> dict[str, Node]:
     return {one["metadata"]["name"]: one for one in OBJECTS if one["kind"] in kinds}
 
 
-PODS = {name: one["spec"]["template"] for name, one in of_kind("Deployment", "Job").items()}
+PODS = {name: one["spec"]["template"] for name, one in of_kind("Deployment", "StatefulSet", "Job").items()}
 
 
 def containers() -> Iterator[tuple[str, Node]]:
@@ -89,7 +89,7 @@ def test_probes_and_services_name_ports_that_are_there() -> None:
 
 
 def test_selectors_find_their_pods() -> None:
-    for name, one in of_kind("Deployment", "Service", "PodDisruptionBudget").items():
+    for name, one in of_kind("Deployment", "StatefulSet", "Service", "PodDisruptionBudget").items():
         selector: dict[str, Any] = one["spec"]["selector"]
         labels = selector.get("matchLabels", selector)
         assert labels.items() <= PODS[name]["metadata"]["labels"].items()
@@ -140,7 +140,7 @@ def test_prometheus_finds_every_part_and_names_it_as_the_autoscaler_asks() -> No
 
 def test_budgets_are_for_what_runs_more_than_once() -> None:
     scaled = {one["spec"]["scaleTargetRef"]["name"] for one in of_kind("HorizontalPodAutoscaler").values()}
-    several = {name for name, one in of_kind("Deployment").items() if one["spec"].get("replicas", 1) > 1}
+    several = {name for name, one in of_kind("Deployment", "StatefulSet").items() if one["spec"].get("replicas", 1) > 1}
     assert set(of_kind("PodDisruptionBudget")) == several | scaled
 
 
@@ -157,3 +157,11 @@ def test_they_keep_to_the_schemas_of_kubernetes(version: str) -> None:
         kubernetes_validate.validate(one, version, strict=True)
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(OBJECTS[-1] | {"data": 3}, version, strict=True)
+
+
+def test_attribution_keeps_its_clicks_on_a_volume_that_outlives_the_pod() -> None:
+    attribution = of_kind("StatefulSet")["attribution"]["spec"]
+    (claim,) = attribution["volumeClaimTemplates"]
+    (container,) = attribution["template"]["spec"]["containers"]
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    assert config()["data"]["RESHELF_ATTRIBUTION__FOLDER"].startswith(mounts[claim["metadata"]["name"]] + "/")

@@ -73,9 +73,9 @@ def _composed(dice: Dice) -> dict[str, Any]:
     learned = {item: dice.some(items, 3) for item in dice.some(items, 6)}
     statistics, choice = _statistics(dice, items, slots), _choice(dice)
     rules = compile_rules(page, Arms.by_hash(items, statistics.hashes, catalog, NOW), "hikers", pacing, learned)
-    return asdict(compose(statistics, choice, "home", "hikers", dice.number(0, 3), rules=rules)) | {
-        "until": rules.until,
-    }
+    composition = asdict(compose(statistics, choice, "home", "hikers", dice.number(0, 3), rules=rules))
+    del composition["value"]
+    return composition | {"until": rules.until}
 
 
 def _catalog(dice: Dice, count: int) -> dict[str, CatalogItem]:

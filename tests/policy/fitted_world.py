@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from hypothesis import strategies as st
 
 from policy.arrays import Floats
 from policy.model.examination import examination
 from policy.model.features import Features
 from policy.model.fitting import Described, PageCounts
+
+SEEDS = st.integers(0, 2**32 - 1)
 
 
 @dataclass(frozen=True)

@@ -94,9 +94,7 @@ PURCHASES = st.lists(st.tuples(SMALL, UNITS, st.lists(ITEMS, min_size=1, max_siz
 )
 
 
-def reread(
-    clicks: list[LogEntry[Click]], purchases: list[LogEntry[Purchase]], grace: int, max_clicks: int
-) -> list[tuple[str, str]]:
+def reread(clicks: list[LogEntry[Click]], purchases: list[LogEntry[Purchase]], grace: int) -> list[tuple[str, str]]:
     """The same rule, read out naively: purchase by purchase, the log up to the cut."""
     found = []
     for entry in purchases:
@@ -106,7 +104,7 @@ def reread(
         boundary = min(late, default=len(clicks))
         for number, line in enumerate(entry.message.lines):
             best: tuple[int, int] | None = None
-            for click in clicks[max(0, boundary - max_clicks) : boundary]:
+            for click in clicks[:boundary]:
                 if click.forget and click.unit == entry.unit:
                     best = None
                 if click.message is None or (click.unit, click.message.item) != (entry.unit, line.item):
@@ -119,12 +117,12 @@ def reread(
     return found
 
 
-@given(CLICKS, PURCHASES, st.integers(0, 3), st.integers(1, 20))
+@given(CLICKS, PURCHASES, st.integers(0, 3))
 def test_whole_logs_follow_the_rule_word_by_word(
-    clicks: list[LogEntry[Click]], purchases: list[LogEntry[Purchase]], grace: int, max_clicks: int
+    clicks: list[LogEntry[Click]], purchases: list[LogEntry[Purchase]], grace: int
 ) -> None:
-    conversions = plain_attribution(clicks, purchases, lambda page: 5, grace, max_clicks)
-    assert [(found.event_id, found.click_id) for found in conversions] == reread(clicks, purchases, grace, max_clicks)
+    conversions = plain_attribution(clicks, purchases, lambda page: 5, grace)
+    assert [(found.event_id, found.click_id) for found in conversions] == reread(clicks, purchases, grace)
     for found in conversions:
         assert decoder(Conversion)(encode(found)) == found
 
@@ -134,19 +132,19 @@ def test_clicks_appended_later_change_nothing(
     clicks: list[LogEntry[Click]], purchases: list[LogEntry[Purchase]]
 ) -> None:
     later = [click_entry(len(clicks) + more, 99, "u", "a", 3, kind) for more, kind in enumerate(("click", "forget"))]
-    arguments = (purchases, lambda page: 5, 2, 6)
+    arguments = (purchases, lambda page: 5, 2)
     assert plain_attribution(clicks, *arguments) == plain_attribution([*clicks, *later], *arguments)
 
 
 def test_a_clock_that_stepped_back_does_not_let_a_later_record_in() -> None:
     clicks = [click_entry(0, 50, "v", "a", 1, "click"), click_entry(1, 10, "u", "a", 1, "click")]
     purchase = purchase_entry(0, 20, "u", ["a"], 2)
-    assert plain_attribution(clicks, [purchase], lambda page: 5, 5, 10) == []
+    assert plain_attribution(clicks, [purchase], lambda page: 5, 5) == []
 
 
 def test_a_conversion_tells_both_sides() -> None:
     (found,) = plain_attribution(
-        [click_entry(3, 1, "u", "b", 7, "click")], [purchase_entry(5, 2, "u", ["a", "b"], 9)], lambda page: 5, 0, 10
+        [click_entry(3, 1, "u", "b", 7, "click")], [purchase_entry(5, 2, "u", ["a", "b"], 9)], lambda page: 5, 0
     )
     assert found == Conversion(
         event_id="p5/1",
@@ -174,6 +172,6 @@ def test_the_longest_ids_still_fit_a_conversion() -> None:
     line = PurchaseLine("b", 1, 1)
     purchase = Purchase("p" * 128, 9, "u" * 128, "o", "EUR", [line] * 100)
     click = click_entry(0, 1, "u" * 128, "b", 7, "click")
-    conversions = plain_attribution([click], [LogEntry(0, 1, "u" * 128, purchase)], lambda page: 5, 0, 10)
+    conversions = plain_attribution([click], [LogEntry(0, 1, "u" * 128, purchase)], lambda page: 5, 0)
     assert len(conversions) == 100
     assert decoder(Conversion)(encode(conversions[-1])) == conversions[-1]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.slates.candidates import candidates
+from policy.slates.candidates import best, candidates
 from schemas.messages.catalog import CatalogItem
 from schemas.messages.pages import Candidates
 
@@ -74,3 +75,18 @@ def test_what_was_left_out_is_neither_better_than_all_nor_newer_than_all(
             newer = sum(other.created_at >= item.created_at for other in kept)
             assert better >= limit - min(limit, reserve)
             assert newer >= min(limit, reserve)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([0.1, 0.2, 0.3]), st.integers(0, 3)), max_size=30),
+    st.integers(1, 12),
+    st.integers(0, 14),
+)
+def test_the_best_are_those_that_come_first_in_order(items: list[tuple[float, int]], limit: int, reserve: int) -> None:
+    """Said by sorting: the likeliest, newest and first by name; then the newest of the others."""
+    reserve = min(reserve, limit)
+    rows = range(len(items))
+    likeliest = sorted(rows, key=lambda row: (-items[row][0], -items[row][1], row))[: limit - reserve]
+    others = sorted(set(rows) - set(likeliest), key=lambda row: (-items[row][1], row))
+    means, created = np.array(items, dtype=np.float64).reshape(-1, 2).T
+    assert best(means, created, limit, reserve).tolist() == sorted([*likeliest, *others[:reserve]])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, get_args, get_type_hints
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -13,38 +13,14 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from policy.hashes import arm_hashes
-from policy.model.examination import examination
 from policy.model.posteriors import Beta, Prior, posterior
 from policy.model.reward import ClickValue
-from policy.rules.compiled import compile_rules
-from policy.rules.matching import Arms
 from policy.slates.arrangement import propensities, slates
 from policy.slates.composition import Statistics, compose
 from policy.slates.sampling import click_normals
-from policy.slates.scoring import POLICIES, Belief, Random, baseline
-from schemas.messages.catalog import CatalogItem
-from schemas.messages.pages import PageRules, PolicyChoice, PolicyName
-from schemas.rules import Boost, Match, Spacing
-
-PRIOR = Prior(0.02, 50.0)
-SLOTS = ["top", "left", "right", "foot"]
-LOOKED_AT = examination(SLOTS, {"right": 0.9})
-NAMES: list[PolicyName] = ["thompson", "greedy", "uniform", "ucb", "epsilon-greedy", "baseline"]
-
-
-def a_page(arms: int, seed: int = 0, slots: list[str] = SLOTS) -> Statistics:
-    random = np.random.default_rng(seed)
-    impressions = random.integers(0, 500, (arms, len(slots)))
-    clicks = random.binomial(impressions, random.beta(2, 60, (arms, 1)))
-    items = [f"item-{number}" for number in range(arms)]
-    return replace(
-        Statistics.empty(items, slots, examination(slots, {}), PRIOR),
-        impressions=impressions,
-        clicks=clicks,
-        holdout_impressions=impressions // 7,
-        holdout_clicks=clicks // 7,
-        holdout_conversions=clicks.sum(axis=1) // 20,
-    )
+from policy.slates.scoring import POLICIES, Belief, Random
+from schemas.messages.pages import PolicyChoice, PolicyName
+from tests.policy.arms_page import LOOKED_AT, NAMES, PRIOR, SLOTS, a_page
 
 
 def reordered(page: Statistics, order: list[int]) -> Statistics:
@@ -61,6 +37,7 @@ def reordered(page: Statistics, order: list[int]) -> Statistics:
 
 
 FEW_VALUES = st.sampled_from([0.0, -0.0, 0.25, 1.0, np.inf, -np.inf, np.nan])
+
 SCORES = st.tuples(st.integers(0, 9), st.integers(1, 4)).flatmap(
     lambda shape: arrays(np.float64, shape, elements=FEW_VALUES)
 )
@@ -156,21 +133,6 @@ def test_unseen_items_are_all_tried() -> None:
     assert len({tuple(slate.items()) for slate in found.slates}) == 16
 
 
-def test_greedy_shows_one_slate_and_no_exploration_the_middle_of_each_posterior() -> None:
-    page = a_page(9, seed=3)
-    for choice in (PolicyChoice(name="greedy"), PolicyChoice(name="thompson", exploration=0.0)):
-        found = compose(page, choice, "home", "*", 1)
-        assert all(slate == found.slates[0] for slate in found.slates)
-
-
-def test_uniform_gives_every_item_every_slot_equally_often() -> None:
-    found = compose(a_page(4), PolicyChoice(name="uniform", variants=256), "home", "*", 1)
-    shares = [share for items in found.propensities.values() for share in items.values()]
-    assert len(shares) == 16
-    assert min(shares) > 0.15
-    assert max(shares) < 0.35
-
-
 def test_slates_rotate_with_the_epoch() -> None:
     page = a_page(12)
     assert compose(page, PolicyChoice(), "home", "*", 1) != compose(page, PolicyChoice(), "home", "*", 2)
@@ -198,38 +160,6 @@ def test_scaling_all_scores_changes_no_slate(scale: int) -> None:
         assert (slates(scores * scale, LOOKED_AT, page.hashes) == slates(scores, LOOKED_AT, page.hashes)).all()
 
 
-@given(st.integers(0, 5), st.integers(1, 50))
-def test_the_baseline_ranks_an_item_higher_for_clicks_and_for_conversions(arm: int, more: int) -> None:
-    page = a_page(6)
-    added = np.zeros(6, dtype=np.int64)
-    added[arm] = more
-
-    def rank(clicks: NDArray[Any], conversions: NDArray[Any]) -> int:
-        score = baseline(page.holdout_impressions, clicks, conversions, page.examination, PRIOR)
-        return int((score > score[arm]).sum())
-
-    plain = rank(page.holdout_clicks, page.holdout_conversions)
-    assert rank(page.holdout_clicks, page.holdout_conversions + added) <= plain
-
-
-def test_the_baseline_looks_at_the_holdout_alone() -> None:
-    page = a_page(9)
-    other = replace(page, impressions=page.impressions * 3, clicks=page.clicks[::-1] * 2)
-    choice = PolicyChoice()
-    assert compose(other, choice, "home", "*", 1).baseline == compose(page, choice, "home", "*", 1).baseline
-
-
-def test_the_baseline_is_smoothed_rates() -> None:
-    impressions, clicks = np.array([[200], [100]]), np.array([[10], [4]])
-    score = baseline(impressions, clicks, np.array([3, 0]), np.array([1.0]), PRIOR)
-    overall = 4 / 64
-    expected = [
-        11 / 250 * (3 + 50 * overall) / 60,
-        5 / 150 * 50 * overall / 54,
-    ]
-    assert score == pytest.approx(expected)
-
-
 def test_extreme_counts_still_give_full_slates() -> None:
     page = a_page(5)
     extreme = np.array([[0] * 4, [10**9] * 4, [10**9, 0, 0, 0], [1] * 4, [0] * 4])
@@ -253,81 +183,6 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
         replace(page, clicks=page.clicks[:2])
     with pytest.raises(ValueError, match="items: expected each once, got 1 repeated"):
         replace(page, items=["a", "b", "a"])
-
-
-def test_ucb_prefers_what_is_less_known_among_equal_means() -> None:
-    beta = Beta(np.array([2.0, 200.0]), np.array([98.0, 9_800.0]))
-    z = click_normals("home", "*", arm_hashes(["a", "b"]), 4, 1)
-    scores = POLICIES["ucb"](Belief(beta), Random(z), PolicyChoice(), 1)
-    assert (scores[0] > scores[1]).all()
-    assert POLICIES["ucb"](Belief(beta), Random(z), PolicyChoice(exploration=0.0), 1)[0, 0] < beta.mean[0] * 1.01
-    furthest = POLICIES["ucb"](Belief(beta), Random(z), PolicyChoice(exploration=10.0), 1)
-    assert (furthest[0] > furthest[1]).all() and furthest.max() < 1.0
-
-
-@given(st.floats(0, 1), st.integers(1, 30))
-def test_epsilon_is_the_share_of_slots_that_are_not_the_best(epsilon: float, arms: int) -> None:
-    page = a_page(arms)
-    greedy = compose(page, PolicyChoice(name="greedy", variants=1), "home", "*", 1).slates[0]
-    found = compose(page, PolicyChoice(name="epsilon-greedy", variants=256, epsilon=epsilon), "home", "*", 1)
-    changed = np.mean([slate[slot] != item for slate in found.slates for slot, item in greedy.items()])
-    if arms >= 8:
-        assert changed == pytest.approx(epsilon, abs=0.08)
-    assert all(set(slate) == set(greedy) for slate in found.slates)
-
-
-@pytest.mark.parametrize("factor", [0.0, 0.3, 20.0])
-def test_epsilon_is_of_the_slots_as_rules_have_them(factor: float) -> None:
-    page = a_page(60)
-    catalog = {name: CatalogItem(name, name) for name in page.items}
-    best = np.argsort(-page.posterior().mean)
-    those = [page.items[arm] for arm in (best[8:12] if factor > 1.0 else best[:12])]
-    rules = PageRules("home", 1, SLOTS, rules=[Boost(name="b", match=Match(items=those), factor=factor)])
-    compiled = compile_rules(rules, Arms.by_hash(page.items, page.hashes, catalog, 1), "*")
-
-    def made(choice: PolicyChoice) -> list[dict[str, str]]:
-        return compose(page, choice, "home", "*", 1, rules=compiled).slates
-
-    greedy = made(PolicyChoice(name="greedy", variants=1))[0]
-    for epsilon in (0.5, 1.0):
-        slates = made(PolicyChoice(name="epsilon-greedy", variants=256, epsilon=epsilon))
-        changed = np.mean([slate[slot] != item for slate in slates for slot, item in greedy.items()])
-        assert changed == pytest.approx(epsilon, abs=0.08)
-
-
-def test_a_rule_that_the_baseline_breaks_is_told() -> None:
-    page = replace(
-        Statistics.empty(["a1", "a2", "b1"], SLOTS[:3], examination(SLOTS[:3], {}), PRIOR),
-        impressions=np.full((3, 3), 1_000),
-        clicks=np.array([[90, 90, 90], [80, 80, 80], [1, 1, 1]]),
-        holdout_impressions=np.full((3, 3), 1_000),
-        holdout_clicks=np.array([[1, 1, 1], [1, 1, 1], [90, 90, 90]]),
-    )
-    catalog = {name: CatalogItem(name, name, brand=name[0]) for name in page.items}
-    rules = PageRules("home", 1, SLOTS[:3], rules=[Spacing(name="mixed", by="brand", distance=2)])
-    compiled = compile_rules(rules, Arms.by_hash(page.items, page.hashes, catalog, 1), "*")
-    found = compose(page, PolicyChoice(name="greedy"), "home", "*", 1, rules=compiled)
-    assert set(found.slates[0].values()) == set(page.items)
-    assert found.relaxed == ["spacing mixed: not in the baseline"]
-
-
-def test_exploration_slates_are_uniform_and_count_in_the_propensities() -> None:
-    page = a_page(5)
-    choice = PolicyChoice(name="greedy", variants=1, exploration_slates=128)
-    found = compose(page, choice, "home", "*", 1)
-    assert len(found.slates) == 129
-    assert found.slates[0] == compose(page, PolicyChoice(name="greedy", variants=1), "home", "*", 1).slates[0]
-    shares = [found.propensities["top"].get(item, 0.0) for item in page.items]
-    assert min(shares) > 0.1
-
-
-@given(st.sampled_from(NAMES), st.sampled_from(NAMES))
-def test_a_shadow_is_what_that_policy_would_serve_and_changes_nothing(name: PolicyName, shadow: PolicyName) -> None:
-    page = a_page(7)
-    alone = compose(page, PolicyChoice(name=name), "home", "*", 1)
-    watched = compose(page, PolicyChoice(name=name, shadow=shadow), "home", "*", 1)
-    assert watched.shadow == compose(page, PolicyChoice(name=shadow), "home", "*", 1).slates
-    assert replace(watched, shadow=[]) == alone
 
 
 def test_what_a_click_is_worth_decides_among_equals() -> None:

@@ -24,7 +24,7 @@ from streams.page_settings import LayoutSettings
 from streams.state.reader import KeyState
 from tests.encoders.conftest import NO_TORCH
 from tests.streams.layout_inputs import table
-from tests.streams.test_layouts_worker import FOLD, ITEMS, Shop, open_shop  # noqa: F401  a fixture
+from tests.streams.layouts_shop import FOLD, ITEMS, Shop, open_shop  # noqa: F401  a fixture
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 30), st.integers(1, 40))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from bench.cli.decisions import PEERS as OFFERED
 from bench.decisions.peers import PEERS
+from bench.decisions.renewals import STEP
 from bench.decisions.trials import Feed, cells
 from policy.simulation.means import mean_of, ratio_of, ratio_of_sums
 from policy.simulation.race import opened
@@ -89,3 +90,17 @@ def test_a_constant_ratio_is_found_without_doubt(theirs: list[float], ratio: flo
 
 def test_one_value_says_nothing_of_its_spread() -> None:
     assert mean_of([3.0]) == (3.0, -np.inf, np.inf)
+
+
+def test_renewals_are_compared_in_the_same_shops(capsys: pytest.CaptureFixture[str]) -> None:
+    shop = ["--segments", "2", "--items", "20", "--visitors", "position", "--views", "600", "--seeds", "2"]
+    assert run(["bench", "decisions", "--json", "--renewals", *shop]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    rows = {(row["growth_share"], row["change_threshold"]): row for row in answer["renewals"]}
+    always, grown = rows[0.0, 0.0], rows[0.1, 0.0]
+    assert (answer["page_views"], answer["seeds"]) == (600, 2)
+    assert always["regret_ratio"]["mean"] == always["slots_changed_ratio"] == 1.0
+    assert always["layouts_per_1000_views"] == 1_000 / STEP * 2
+    assert grown["layouts_per_1000_views"] < always["layouts_per_1000_views"]
+    changed = [rows[0.03, threshold]["slots_changed_per_1000_views"] for threshold in (0.0, 0.01, 0.1)]
+    assert changed[0] > changed[1] > changed[2]

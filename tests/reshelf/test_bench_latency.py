@@ -16,7 +16,20 @@ from hypothesis import strategies as st
 from redis import Redis
 
 from bench.cli.latency import latency
-from bench.latency.delays import STAGES, Decision, Observations, Outcome, SentClick, Sighting, Window, outcomes, summary
+from bench.latency.delays import (
+    DEFERRED,
+    STAGES,
+    Asked,
+    Decision,
+    Deferral,
+    Observations,
+    Outcome,
+    SentClick,
+    Sighting,
+    Window,
+    outcomes,
+    summary,
+)
 from bench.latency.traffic import BURST, Pace, Shop
 from bench.latency.worker import Reading
 from reshelf.cli.front import Front
@@ -65,9 +78,22 @@ def test_a_click_whose_layout_was_decided_to_stay_is_told_apart() -> None:
 def test_stages_of_a_click_add_up_to_its_delay() -> None:
     click, made = SentClick(HOME, 0, 7, 10.0), [decision(10.2, 8)]
     for asked, first in (([9.0, 10.1, 10.15], 0.1), ([9.0], 0.17), ([10.18], 0.17)):
-        (one,) = outcomes([click], {HOME: Observations(asked, made, [sighting(10.25, 8)])}, 5.0)
+        requests = [Asked(at, offset) for offset, at in enumerate(asked)]
+        (one,) = outcomes([click], {HOME: Observations(requests, made, [sighting(10.25, 8)])}, 5.0)
         assert one.stages == pytest.approx([first, 0.17 - first, 0.01, 0.01, 0.06])
         assert sum(one.stages) == pytest.approx(one.delay_s)
+
+
+def test_a_click_whose_request_was_too_little_for_a_layout_is_deferred() -> None:
+    clicks = [SentClick(HOME, 0, offset, 10.0 + offset) for offset in range(3)]
+    asked = [Asked(10.0 + at + 0.1, 70 + at) for at in range(3)]
+    seen = Observations(asked, [decision(11.2, 2)], [sighting(11.25, 2)], frozenset({70, 72}))
+    first, second, third = outcomes(clicks, {HOME: seen}, 5.0)
+    assert first is third is DEFERRED
+    assert second.delay_s == pytest.approx(0.25)
+    counted = summary(100, [Window(1.0, [first, second, third], 1.0, 1.0, 1.0)], 5.0)
+    assert (counted.clicks, counted.deferred, counted.unchanged, counted.unseen) == (3, 2, 0, 0)
+    assert counted.p99_ms == 250.0
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.booleans()), max_size=20), st.integers(0, 50))
@@ -96,6 +122,9 @@ def test_a_worker_is_read_a_line_at_a_time(tmp_path: Path) -> None:
     assert reading.more() == []
     file.write_bytes(line + line)
     assert len(reading.more()) == 1
+    deferred = Decided(HOME, {}, "deferred", 1.0, 1.0, 1.0, 1.0, 7)
+    file.write_bytes(2 * line + msgspec.json.encode(deferred) + b"\n")
+    assert reading.more() == [(HOME, Deferral(7))]
 
 
 def window(reached: float, delays: list[float], unchanged: list[float], cpu: float) -> Window:

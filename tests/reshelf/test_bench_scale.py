@@ -1,4 +1,4 @@
-"""`reshelf bench scale` and `reshelf bench renderer`, small."""
+"""`reshelf bench scale`, `reshelf bench catalog` and `reshelf bench renderer`, small."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from bench.cli.renderer import renderer
-from bench.cli.scale import scale
+from bench.cli.scale import catalog, scale
+from bench.cli.web.renderer import renderer
 from reshelf.cli.front import Front
 from reshelf.cli.main import cli
 
@@ -54,3 +54,13 @@ def test_scale_names_machine_growth_and_the_large_page(measured: Any) -> None:
 
 def test_events_on_ten_keys_cost_the_same_beside_many(measured: Any) -> None:
     assert measured["growth"]["keys"]["hot_us"] < 3, "the bound is wide: other work may share the machine"
+
+
+def test_catalog_measures_each_kind_of_record() -> None:
+    sizes = ("--items", "5000", "--pages", "20", "--dimensions", "8", "--fitting", "2100", "--changes", "20")
+    measured = run(catalog, *sizes, "--rounds", "3")
+    assert measured["machine"] and measured["broker"] == "none"
+    cost = measured["catalog"]
+    assert (cost["items"], cost["pages"], cost["dimensions"], cost["fitting"]) == (5_000, 20, 8, 2_100)
+    assert all(value > 0 for value in cost.values())
+    assert 100 < cost["item_bytes"] < 2_000

@@ -8,20 +8,15 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
-import click
 import msgspec
 import pytest
-from click.testing import CliRunner
 from confluent_kafka import Consumer, TopicPartition
 from redis import Redis
 
-from reshelf.cli.main import COMMANDS, TASKS, cli, run
-from reshelf.cli.plugins import OFFERED, plugins
-from reshelf.settings import fields, variable
+from reshelf.cli.main import run
 from reshelf.topics.admin import apply
 from schemas.codec import encode
 from schemas.messages.catalog import CatalogItem
@@ -29,16 +24,11 @@ from schemas.topics import EVENT_TOPICS
 from streams.settings import FoldSettings, KafkaSettings
 from streams.state import keys
 from streams.state.manifest import manifest_of
+from tests.reshelf.environments import alone
+
+__all__ = ["alone"]
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No settings but those of the test."""
-    monkeypatch.chdir(tmp_path)
-    for key, _ in fields():
-        monkeypatch.delenv(variable(key), raising=False)
 
 
 @pytest.fixture
@@ -240,19 +230,6 @@ def test_an_unknown_topic_is_two(name: str, tmp_path: Path) -> None:
     assert run(["publish", str(tmp_path / "f"), "--topic", name]) == 2
 
 
-@pytest.mark.parametrize("name", sorted([*COMMANDS, *OFFERED]))
-def test_every_command_has_help(name: str) -> None:
-    if name not in cli.list_commands(click.Context(cli)):
-        pytest.fail(f"no module for {name}")
-    for arguments in ([name], *([name, inner] for inner in inner_names(name))):
-        assert run([*arguments, "--help"]) == 0
-
-
-def inner_names(name: str) -> list[str]:
-    command = cli.get_command(click.Context(cli), name)
-    return list(command.commands) if isinstance(command, click.Group) else []
-
-
 def records(kafka: KafkaSettings, topic: str, count: int, limit_s: float = 10.0) -> Iterator[tuple[Any, Any]]:
     """Key and value of up to `count` records of both partitions."""
     settings = {"bootstrap.servers": kafka.bootstrap, "group.id": "reader", "auto.offset.reset": "earliest"}
@@ -264,52 +241,3 @@ def records(kafka: KafkaSettings, topic: str, count: int, limit_s: float = 10.0)
                 yield message.key(), message.value()
     finally:
         consumer.close()
-
-
-def test_each_command_is_listed_under_one_task() -> None:
-    listed = [name for names in TASKS.values() for name in names]
-    assert sorted(listed) == sorted([*COMMANDS, *OFFERED])
-    said = CliRunner().invoke(cli, ["--help"]).output
-    assert all(f"{task}:" in said for task in TASKS)
-
-
-@pytest.fixture
-def brought(monkeypatch: pytest.MonkeyPatch) -> dict[str, EntryPoint]:
-    """The plug-ins of this test alone."""
-    found: dict[str, EntryPoint] = {}
-    monkeypatch.setattr("reshelf.cli.main.plugins", lambda: found)
-    monkeypatch.setattr("reshelf.cli.plugins.plugins", lambda: found)
-    return found
-
-
-@pytest.mark.parametrize("name", OFFERED)
-def test_a_command_that_is_not_installed_says_how_to_get_it(
-    name: str, brought: dict[str, EntryPoint], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run([name, "--json"]) == 2
-    distribution, folder = OFFERED[name]
-    told = capsys.readouterr()
-    assert f"expected the package {distribution}" in json.loads(told.out)["error"]
-    assert f"pip install ./{folder}" in told.err
-    assert run(["--help"]) == 0
-    assert f"  {name} " not in capsys.readouterr().out
-
-
-def test_commands_of_other_packages_are_listed_and_run(
-    brought: dict[str, EntryPoint], capsys: pytest.CaptureFixture[str]
-) -> None:
-    brought["greet"] = EntryPoint("greet", "reshelf.cli.setup.settings:settings", "reshelf.commands")
-    brought["doctor"] = EntryPoint("doctor", "nowhere:at_all", "reshelf.commands")
-    assert run(["--help"]) == 0
-    told = capsys.readouterr().out
-    assert "From other packages:\n  greet" in told
-    assert run(["greet", "--json"]) == 0
-    assert run(["doctor", "--help"]) == 0
-
-
-def test_help_of_a_plug_in_is_what_its_package_says_of_itself() -> None:
-    said = CliRunner().invoke(cli, ["--help"]).output
-    for name in OFFERED:
-        distribution = plugins()[name].dist
-        assert distribution is not None
-        assert f"{name}  {distribution.metadata['Summary']}" in said

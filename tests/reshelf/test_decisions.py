@@ -2,115 +2,53 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import random
-from collections.abc import Callable
-from itertools import product
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
-from confluent_kafka import Producer
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from redis import Redis
 
-from policy.assignment import branches_of_bins, choose
+from policy.assignment import branches_of_bins
 from policy.evaluation.estimators import ESTIMATORS, Evidence
 from policy.evaluation.ratio import Ratio
-from reshelf.cli.main import run
-from reshelf.datasets.open_bandit import OpenBandit
 from reshelf.evaluation.arrays import REWARDS, page_log
 from reshelf.evaluation.clock import Clock
 from reshelf.evaluation.evaluate import answerable, evaluated
-from reshelf.evaluation.export import COLUMNS, file_name, rows, write_open_bandit
-from reshelf.evaluation.follow import Progress, Running, follow
+from reshelf.evaluation.follow import Running
 from reshelf.evaluation.join import DecisionLog, Outcome, View, join
 from reshelf.evaluation.recompose import Past, Recomposer
-from schemas.codec import encode, encode_key
+from schemas.codec import encode
 from schemas.messages.events import Click, Conversion, Impression, SlotItem
 from schemas.messages.fields import BASELINE
-from schemas.messages.layouts import Layout, LayoutBranch
+from schemas.messages.layouts import LayoutBranch
 from schemas.messages.pages import Candidates, PageRules
 from schemas.messages.parameters import PolicyParameters
 from schemas.topics import (
     CATALOG_ITEMS,
     CLICKS,
-    CONVERSIONS,
     FOLDED_TOPICS,
     IMPRESSIONS,
     LAYOUTS_HISTORY,
     PAGE_RULES,
     POLICY_PARAMETERS,
-    Topic,
 )
 from streams.fold.deltas import TableKey
 from streams.fold.judge import Judge
 from streams.fold.measures import TABLE_ARRAYS
 from streams.fold.plain import PlainFold
-from streams.kafka.clients import confluent_producer_config
 from streams.kafka.reader import Read
 from streams.kafka.records import TopicPartition
 from streams.page_settings import LayoutSettings
-from streams.settings import FoldSettings, KafkaSettings
+from streams.settings import FoldSettings
 from streams.state.arrays.sums import add_tables
 from streams.state.arrays.tables import Table
 from streams.state.export import table_rows
+from tests.reshelf.decision_logs import EVENTS, ITEMS, LAYOUTS, NOW, SLATES, SLOTS, Recorded, a_layout, joined, visits
 from tests.streams.layout_inputs import Topics, item
 from tests.streams.logs import FOLD, Log, logs
-from tests.streams.namespaces import make_namespace
-
-HOUR = 3_600_000
-NOW = 1_790_000_000_000
-SLOTS = ["top", "side"]
-ITEMS = ["a", "b", "c"]
-SLATES = [{"top": one, "side": other} for one, other in product(ITEMS, ITEMS) if one != other]
-Kinds = dict[Topic, list[tuple[str, Any]]]
-
-
-def a_layout(version: int, watermarks: dict[str, list[int]] | None = None, **changes: Any) -> Layout:
-    shares = {slot: {name: sum(s[slot] == name for s in SLATES) / len(SLATES) for name in ITEMS} for slot in SLOTS}
-    layout = Layout(
-        page="home", segment="cooks", version=version, produced_at=NOW, expires_at=NOW + HOUR, epoch=version,
-        template="default", policy="thompson", settings_digest="d", rules_version=1, parameters_version=0,
-        catalog_position=[3], watermarks=watermarks or {}, holdout_share=0.25, holdout_salt="h",
-        baseline=SLATES[0], slates=SLATES, propensities=shares, shadow_policy="greedy", shadow=[SLATES[1]],
-    )  # fmt: skip
-    return msgspec.structs.replace(layout, **changes)
-
-
-def visits(layouts: list[Layout], units: int, seed: int = 1) -> list[Any]:
-    """Impressions, clicks and conversions of visitors who like item c, as the contract says."""
-    chance, events = random.Random(seed), list[Any]()
-    for number in range(units):
-        layout, unit = layouts[number % len(layouts)], f"u{number // 2}"
-        variant, slate = choose(layout, unit)
-        common: dict[str, Any] = {"unit": unit, "page": "home", "segment": "cooks", "variant": variant}
-        common |= {"occurred_at": NOW, "layout_version": layout.version}
-        seen = [SlotItem(slot, name) for slot, name in slate.items()]
-        events.append(Impression(**common, event_id=f"i{number}", page_view_id=f"v{number}", slots=seen))
-        for at, (slot, name) in enumerate(slate.items()):
-            if chance.random() < (0.5 if name == "c" else 0.1) / (1 + at):
-                place: dict[str, Any] = {"slot": slot, "item": name}
-                events.append(Click(**common, **place, event_id=f"c{number}-{at}", page_view_id=f"v{number}"))
-                if chance.random() < 0.5:
-                    sale: dict[str, Any] = {"order_id": f"o{number}", "purchase_id": "p", "line": 0, "quantity": 1}
-                    times: dict[str, Any] = {"clicked_at": NOW, "delay": 0, "amount": 700, "currency": "EUR"}
-                    conversion = {**common, **place, **sale, **times, "click_id": f"c{number}-{at}"}
-                    events.append(Conversion(event_id=f"s{number}-{at}", **conversion))
-    return events
-
-
-LAYOUTS = [a_layout(1), a_layout(2)]
-EVENTS = visits(LAYOUTS, 600)
-
-
-def joined(events: list[Any] = EVENTS) -> DecisionLog:
-    return join(events, LAYOUTS, 1_000_000)
 
 
 def sums(log: DecisionLog) -> list[tuple[str, dict[str, tuple[int, int, int]]]]:
@@ -119,9 +57,6 @@ def sums(log: DecisionLog) -> list[tuple[str, dict[str, tuple[int, int, int]]]]:
         outcomes = view.outcomes.items()
         found[view.view] = {slot: (one.clicks, one.orders, one.revenue) for slot, one in outcomes}
     return list(found.items())
-
-
-# Joining
 
 
 @given(st.randoms(use_true_random=False))
@@ -193,9 +128,6 @@ def test_a_visitor_whose_segment_has_no_layout_is_found_in_that_of_the_whole_pag
     assert [(view.layout.segment, view.segment) for view in log.views] == [("*", "new")]
 
 
-# Estimating
-
-
 def test_what_was_served_is_worth_what_it_earned() -> None:
     views = joined().views
     log = page_log(views, lambda layout: layout.slates)
@@ -263,9 +195,6 @@ def test_every_estimator_finds_that_the_visitors_like_item_c() -> None:
             assert values[0][name].low < 0.55 < values[0][name].high, name
             assert values[1][name].low < 0.15 < values[1][name].high, name
         assert values[0][name].value > 2 * values[1][name].value
-
-
-# Composing again
 
 
 MANY = FOLD.changed(max_keys=1_000, max_items=1_000, max_slots=1_000)
@@ -337,191 +266,7 @@ def test_parameters_that_were_fitted_later_are_not_used() -> None:
     assert used == [0, 10, 20, 30]
 
 
-class Recorded(msgspec.Struct, frozen=True):
-    offset: int
-    key: bytes
-    value: bytes
-    timestamp: int = NOW
-    headers: tuple[tuple[str, bytes], ...] = ()
-
-
-# Exporting
-
-
-def test_each_row_has_the_propensity_of_its_layout() -> None:
-    found = list(rows(joined().views))
-    assert all(set(row) == set(COLUMNS) for row in found)
-    for row in found:
-        expected = 1.0 if row["variant"] == BASELINE else LAYOUTS[0].propensities[row["slot"]][row["item"]]
-        assert row["propensity"] == expected
-        assert SLOTS[row["position"]] == row["slot"]
-
-
-@given(st.lists(st.text(min_size=1, max_size=64) | st.sampled_from(["a/b", "a%2Fb", "..", "a.b"]), unique=True))
-def test_each_page_has_a_file_name_of_its_own_in_the_folder(pages: list[str]) -> None:
-    names = {file_name(page) for page in pages}
-    assert len(names) == len(pages)
-    assert all(Path(name).name == name and name not in ("", ".", "..") for name in names)
-
-
-def test_a_page_whose_name_holds_a_slash_is_exported(tmp_path: Path) -> None:
-    events = [msgspec.structs.replace(event, page="women/shoes") for event in EVENTS[:50]]
-    log = join(events, [a_layout(version, page="women/shoes") for version in (1, 2)], 1)
-    told = write_open_bandit(log, tmp_path, None)
-    assert told["rows"] > 0
-    assert OpenBandit(tmp_path, "women%2Fshoes", "thompson", "user_feature_0").log_file.is_file()
-
-
-# The commands, on a broker
-
-
-@pytest.fixture
-def shop(
-    broker: str,
-    redis: Redis,
-    redis_url: str,
-    prefix: str,
-    make_topics: Callable[..., None],
-    monkeypatch: pytest.MonkeyPatch,
-) -> KafkaSettings:
-    """A broker whose topics hold a page, its layouts and visits; commands find it in their environment."""
-    make_topics(broker)
-    make_namespace(redis_url, prefix)
-    kafka = KafkaSettings(bootstrap=broker, prefix=prefix)
-    names: dict[type, Topic] = {Impression: IMPRESSIONS, Click: CLICKS, Conversion: CONVERSIONS}
-    messages: Kinds = {LAYOUTS_HISTORY: [("", one) for one in LAYOUTS], PAGE_RULES: [], CATALOG_ITEMS: []}
-    messages[PAGE_RULES].append(("home", PageRules("home", 1, SLOTS, candidates=Candidates(items=ITEMS))))
-    messages[CATALOG_ITEMS] += [(name, item(name)) for name in ITEMS]
-    for event in EVENTS:
-        messages.setdefault(names[type(event)], []).append((event.unit, event))
-    producer = Producer(confluent_producer_config(kafka))
-    for topic, some in messages.items():
-        for name, message in some:
-            key = encode_key(topic, "home", "cooks") if topic is LAYOUTS_HISTORY else name.encode()
-            producer.produce(prefix + topic.name, encode(message), key, timestamp=NOW)
-    assert producer.flush(30) == 0
-    monkeypatch.setenv("RESHELF_KAFKA__BOOTSTRAP", broker)
-    monkeypatch.setenv("RESHELF_KAFKA__PREFIX", prefix)
-    monkeypatch.setenv("RESHELF_REDIS__URL", redis_url)
-    return kafka
-
-
-def test_a_log_is_evaluated_and_exported(
-    shop: KafkaSettings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def told(*arguments: str) -> dict[str, Any]:
-        assert run([*arguments, "--json"]) == 0
-        found: dict[str, Any] = json.loads(capsys.readouterr().out)
-        return found
-
-    for policy in ("shadow", "uniform"):
-        page = told("evaluate", "--policy", policy)["pages"]["home"]
-        assert (page["views"], page["layouts"]) == (600, 2)
-        assert [found["estimator"] for found in page["estimates"]["clicks"]] == list(ESTIMATORS)
-        assert not any(found["refused"] for found in page["estimates"]["clicks"])
-    assert run(["evaluate", "--policy", "greedy"]) == 0
-    assert "item-position" in capsys.readouterr().out
-
-    written = told("log", "export", str(tmp_path / "log.parquet"))
-    table = pq.read_table(tmp_path / "log.parquet")
-    assert table.column_names == list(COLUMNS)
-    assert table.to_pylist() == list(rows(joined().views))
-    assert written["rows"] == table.num_rows == 1_200
-
-    assert run(["log", "export", str(tmp_path / "log.parquet")]) == 2
-    assert "log.parquet, which is there already. Name another." in capsys.readouterr().err
-
-    written = told("log", "export", str(tmp_path), "--format", "open-bandit")
-    data = OpenBandit(tmp_path, "home", "thompson", "user_feature_0")
-    with data.log_file.open(newline="") as file:
-        clicked = sum(int(row["click"]) for row in csv.DictReader(file))
-    learned = [view for view in joined().views if view.variant != BASELINE]
-    assert clicked == sum(outcome.clicks > 0 for view in learned for outcome in view.outcomes.values())
-    assert written["rows"] == 2 * len(learned)
-    assert len(list(data.catalog())) == len(ITEMS)
-
-
 def test_layouts_without_a_shadow_do_not_answer_for_it() -> None:
     views = join(EVENTS, [LAYOUTS[0], a_layout(2, shadow=[])], 1).views
     assert {view.layout.version for view in answerable("shadow", views)} == {1}
     assert answerable("served", views) == views
-
-
-def test_mistakes_are_told_in_words(shop: KafkaSettings, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["evaluate", "--policy", "best"]) == 2
-    assert "--policy: expected one of served" in capsys.readouterr().err
-    assert run(["evaluate", "--policy", "served", "--page", "away"]) == 1
-    assert "no page view of away" in capsys.readouterr().err
-
-
-# While events flow
-
-
-def recorded_events(events: list[Any]) -> dict[Topic, list[Read]]:
-    """Events as records of one partition each, and the layouts before them."""
-    names: dict[type, Topic] = {Impression: IMPRESSIONS, Click: CLICKS, Conversion: CONVERSIONS}
-    found: dict[Topic, list[Read]] = {LAYOUTS_HISTORY: []}
-    for at, layout in enumerate(LAYOUTS):
-        found[LAYOUTS_HISTORY].append(Read(at, NOW, b"", encode(layout)))
-    for event in events:
-        records = found.setdefault(names[type(event)], [])
-        records.append(Read(len(records), NOW, event.unit.encode(), encode(event)))
-    return found
-
-
-def later(events: list[Any]) -> list[Any]:
-    """Each page view a second after the one before, with its outcomes."""
-    moved = []
-    for event in events:
-        time_ms = NOW + 1_000 * int(event.event_id[1:].partition("-")[0])
-        field = {"clicked_at": time_ms} if type(event) is Conversion else {}
-        moved.append(msgspec.structs.replace(event, occurred_at=time_ms, **field))
-    return moved
-
-
-@given(st.lists(st.integers(1, 250), max_size=4), st.randoms(use_true_random=False))
-@settings(max_examples=10)
-def test_following_counts_each_page_view_once_however_it_settles(cuts: list[int], chance: random.Random) -> None:
-    events = later(EVENTS)
-    running = Running("shadow", FoldSettings(allowed_lateness_ms=0, max_clock_skew_ms=0), settle_ms=5_000)
-    for topic, records in recorded_events(events).items():
-        running.take(topic, 0, records)
-    for cut in sorted(cuts):
-        running.settle(NOW + cut * 1_000 + chance.randrange(1_000))
-    running.settle(NOW + 10**7)
-    assert not running.settle(NOW + 10**7)
-    log = page_log(joined(events).views, lambda layout: layout.shadow)
-    assert running.views == {"home": 600}
-    for reward, name in product(REWARDS, ("item-position", "snips", "replay")):
-        whole, parts = Evidence.of(name, log.decisions(reward)), running.evidence["home", reward, name]
-        assert parts.estimate()[1:6] == pytest.approx(whole.estimate()[1:6])
-
-
-def test_what_may_still_be_clicked_waits() -> None:
-    running = Running("served", FoldSettings(allowed_lateness_ms=0, max_clock_skew_ms=0), settle_ms=5_000)
-    records = recorded_events(later(EVENTS))
-    running.take(LAYOUTS_HISTORY, 0, records[LAYOUTS_HISTORY])
-    running.take(IMPRESSIONS, 0, records[IMPRESSIONS])
-    assert running.settle(NOW + 10_000)
-    assert running.views == {"home": 5}
-
-
-def test_progress_is_that_of_the_slowest_partition() -> None:
-    one, other = TopicPartition("a", 0), TopicPartition("b", 0)
-    progress = Progress([one, other])
-    progress.read(one, 50)
-    assert progress.at(99) is None
-    progress.read(other, 40)
-    assert progress.at(99) == 40
-    progress.ended(other)
-    assert progress.at(99) == 50
-    progress.ended(one)
-    assert progress.at(99) == 99
-
-
-def test_a_log_is_followed(shop: KafkaSettings) -> None:
-    running = Running("shadow", FoldSettings(allowed_lateness_ms=0, max_clock_skew_ms=0), settle_ms=60_000)
-    found = next(follow(shop, running, 0.2, now_ms=lambda: NOW + 120_000)).answer(0.95)
-    assert found["pages"]["home"]["views"] == 600
-    assert len(found["pages"]["home"]["estimates"]["revenue"]) == len(ESTIMATORS)
-    assert run(["evaluate", "--policy", "greedy", "--follow"]) == 2

@@ -14,6 +14,7 @@ from confluent_kafka.admin import AdminClient
 from redis import Redis
 
 from reshelf.doctor import Finding, build_finding, examine, redis_findings, retention_findings, window_findings
+from reshelf.doctor.work import attribution_finding
 from reshelf.settings import Settings
 from reshelf.topics.admin import apply
 from reshelf.topics.publish import deliver
@@ -22,6 +23,7 @@ from schemas.topics import CONVERSIONS, DAY_MS, EVENT_TOPICS, LAYOUTS, PURCHASES
 from streams.kafka.clients import confluent_producer_config
 from streams.settings import AttributionSettings, KafkaSettings, RedisSettings
 from streams.state import keys, manifest
+from streams.state.clicks.progress import Window
 from tests.reshelf.test_layouts_command import layout
 from tests.streams.logs import example_log
 from tests.streams.test_learner import publish
@@ -235,3 +237,13 @@ def about(settings: Settings, name: str) -> Finding:
 
 def bad(findings: list[Finding]) -> list[Finding]:
     return [finding for finding in findings if finding.state == "bad"]
+
+
+def test_an_attribution_window_that_is_not_covered_is_reported() -> None:
+    assert list(attribution_finding({})) == []
+    whole, short = Window(7 * DAY_MS, 7 * DAY_MS), Window(16 * 60_000, 7 * DAY_MS)
+    (well,) = attribution_finding({0: whole})
+    assert (well.state, well.detail) == ("ok", "7 days of 7 days, the least in partition 0")
+    (cut,) = attribution_finding({0: whole, 3: short})
+    assert (cut.state, cut.detail) == ("note", "16 minutes of 7 days, the least in partition 3")
+    assert "retention.ms" in cut.remedy

@@ -11,7 +11,7 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reshelf.drill.fuzz import MAX_CLICKS, check_hostile_records
+from reshelf.drill.fuzz import check_hostile_records
 from reshelf.drill.plan import WORKER_KINDS, Kind, plan
 from reshelf.drill.report import Options
 from reshelf.drill.run import FLAT, drill
@@ -108,7 +108,7 @@ def test_each_harmful_record_gets_one_verdict_and_a_flood_of_names_is_bounded(se
     settings = FoldSettings(max_items=300, max_keys=60, max_slots=20)
     account = check_hostile_records(12_000, seed, settings)
     assert account.read == account.verdicts.total() == 12_000
-    assert 0 < account.clicks_kept <= MAX_CLICKS
+    assert 0 < account.clicks_kept < account.read
     assert {
         "applied",
         "duplicate",

@@ -30,7 +30,7 @@ from streams.layouts.explain import explain
 from streams.page_settings import LayoutSettings
 from streams.state.reader import KeyState
 from tests.streams.layout_inputs import table
-from tests.streams.test_layouts_worker import FOLD, Shop, open_shop  # noqa: F401  a fixture
+from tests.streams.layouts_shop import FOLD, Shop, open_shop  # noqa: F401  a fixture
 
 ITEMS, SLOTS = tuple(f"i{number}" for number in range(8)), ("top", "left", "right")
 

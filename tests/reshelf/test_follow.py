@@ -17,7 +17,7 @@ from schemas.messages.events import Click, Conversion, Impression
 from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, LAYOUTS_HISTORY, Topic
 from streams.kafka.reader import Read
 from streams.settings import FoldSettings
-from tests.reshelf.test_decisions import EVENTS, LAYOUTS, NOW, SLOTS, joined, later
+from tests.reshelf.decision_logs import EVENTS, LAYOUTS, NOW, SLOTS, joined, later
 
 SETTLE_MS = 5_000
 KINDS: dict[type, Topic] = {Impression: IMPRESSIONS, Click: CLICKS, Conversion: CONVERSIONS}

@@ -43,7 +43,7 @@ from schemas.topics import (
     LAYOUTS_HISTORY,
     PAGE_RULES,
 )
-from streams.catalog.snapshot import read_catalog
+from streams.catalog.snapshot import read_texts
 from streams.fold.deltas import GroupDelta, TableDelta, TableKey, Traffic
 from streams.kafka.clients import confluent_producer_config
 from streams.kafka.records import TopicPartition
@@ -223,7 +223,7 @@ def test_the_console_shows_what_workers_count(shop: Settings, redis_url: str) ->
     async def look() -> tuple[Any, ...]:
         async with redis.asyncio.Redis.from_url(redis_url) as client:
             seen = LiveView(shop, client)
-            seen.catalog.__dict__.update(read_catalog(shop.kafka).__dict__)
+            seen.catalog.__dict__.update(read_texts(shop.kafka).__dict__)
             await seen.look()
             seen.dead_letters.close()
             assert seen.state is not None

@@ -8,17 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from reshelf.settings import Settings, as_environment, fields, load_settings, template, values_with_sources, variable
+from reshelf.settings import Settings, as_environment, fields, load_settings, template, values_with_sources
 from schemas.errors import BadSettings
+from tests.reshelf.environments import alone
 
-
-@pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No settings but those of the test."""
-    monkeypatch.chdir(tmp_path)
-    for key, _ in fields():
-        monkeypatch.delenv(variable(key), raising=False)
-    monkeypatch.delenv("RESHELF_SETTINGS", raising=False)
+__all__ = ["alone"]
 
 
 def test_environment_over_file_over_default(monkeypatch: pytest.MonkeyPatch) -> None:

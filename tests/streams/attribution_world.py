@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Sequence
 from itertools import accumulate
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -21,12 +23,15 @@ from streams.attribution.worker import Behind, PartitionWorker
 from streams.fold.judge import FORGOTTEN, Judge, Rejected
 from streams.kafka.records import Batch, TopicPartition
 from streams.settings import AttributionSettings, FoldSettings
-from streams.state.clicks.memory import ClickMemory, Starts
+from streams.state.clicks.folder import ClickFolder, LockedStore
+from streams.state.clicks.progress import Progress, Starts
+from streams.state.keys import home_group
 from tests.streams.logs import LoggedRecord
 
 GROUPS, PARTITION, SKEW_MS = 3, 1, 30
 FOLD = FoldSettings(allowed_lateness_ms=300, max_clock_skew_ms=100, duplicate_window=6)
-SETTINGS = AttributionSettings(grace_ms=50, window_ms=200, max_clicks=8, clock_skew_ms=SKEW_MS)
+SETTINGS = AttributionSettings(grace_ms=50, window_ms=200, clock_skew_ms=SKEW_MS)
+HOME = home_group(TopicPartition(PURCHASES.name, PARTITION), GROUPS)
 
 
 class Pages:
@@ -103,14 +108,16 @@ class Killed(Exception):
 class World:
     """What outlives workers: the logs, Redis, the conversions topic, the dead letters, the time."""
 
-    def __init__(self, redis: Redis, logs: Logs, chance: random.Random, meddle: bool) -> None:
+    def __init__(self, redis: Redis, logs: Logs, chance: random.Random, meddle: bool, folder: Path) -> None:
         self.redis = redis
+        self.folder = folder
+        self.clicks = ClickFolder(SETTINGS.changed(folder=str(folder), memory_mb=16))
         self.logs = logs
         self.chance = chance
         self.now = 1_000
         self.decisions: list[Decision] = []
         self.dead_lettered: dict[int, str] = {}
-        self.snapshots: dict[int, dict[bytes, bytes]] = {}
+        self.snapshot: dict[bytes, bytes] = {}
         self.workers: list[Worker] = []
         self.faults = True
         self._meddle = meddle
@@ -143,34 +150,46 @@ class World:
     def lost(self, share: float) -> bool:
         return self.faults and self.chance.random() < share
 
-    async def snapshot(self, group: int) -> None:
-        names = [name async for name in self.redis.scan_iter(f"reshelf:{{law:a{group}}}:*")]
-        self.snapshots[group] = {name: await self.redis.dump(name) or b"" for name in names}
+    async def take_snapshot(self) -> None:
+        names = [name async for name in self.redis.scan_iter(f"reshelf:{{law:a{HOME}}}:*")]
+        self.snapshot = {name: await self.redis.dump(name) or b"" for name in names}
 
-    async def roll_back(self, group: int) -> None:
-        stored = self.snapshots.get(group)
-        if stored is None:
-            return
-        async for name in self.redis.scan_iter(f"reshelf:{{law:a{group}}}:*"):
+    async def roll_back(self) -> None:
+        """Redis is again as it was at the snapshot, or empty where there was none."""
+        async for name in self.redis.scan_iter(f"reshelf:{{law:a{HOME}}}:*"):
             await self.redis.delete(name)
-        for name, content in stored.items():
+        for name, content in self.snapshot.items():
             await self.redis.restore(name, 0, content, replace=True)
 
+    def lose_clicks(self) -> None:
+        """The clicks of a worker that does not run are gone, or those of long ago are back."""
+        idle = [one for one in self.workers if one.locked is None]
+        backup = self.folder / "backup"
+        for worker in idle:
+            match self.chance.randrange(3):
+                case 0:
+                    shutil.rmtree(worker.folder, ignore_errors=True)
+                case 1 if worker.folder.exists():
+                    shutil.copytree(worker.folder, backup, dirs_exist_ok=True)
+                case 2 if backup.exists():
+                    shutil.rmtree(worker.folder, ignore_errors=True)
+                    shutil.move(backup, worker.folder)
 
-class FlakyMemory(ClickMemory):
-    """Some commands are carried out and the rest not, or the replies are lost."""
+
+class FlakyProgress(Progress):
+    """Commands are not carried out, or the replies are lost."""
 
     world: World
 
-    async def _round_trip(self, sha: str, calls: Sequence[tuple[Any, ...]]) -> list[Any]:
+    async def _run(self, *arguments: Any) -> Any:
         await self.world.command()
-        cut = self.world.chance.randint(0, len(calls))
-        if self.world.lost(0.15) and cut:
-            await super()._round_trip(sha, calls[:cut])
+        if self.world.lost(0.1):
+            raise Transient("cut off")
+        reply = await super()._run(*arguments)
+        if self.world.lost(0.15):
             raise self.world.chance.choice([Killed(), Transient("cut off")])
-        answers = await super()._round_trip(sha, calls)
         await self.world.command()
-        return answers
+        return reply
 
 
 class FlakyTopic:
@@ -202,10 +221,16 @@ class FlakyTopic:
 class Worker:
     """A worker process that may die and come back, and does not know of the others."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, name: str) -> None:
         self.world = world
+        self.name = name
         self.part: PartitionWorker | None = None
+        self.locked: LockedStore | None = None
         self.read: dict[str, int] = {}
+
+    @property
+    def folder(self) -> Path:
+        return self.world.folder / self.name
 
     async def act(self) -> None:
         """One random thing, if it is alive; deaths and rollbacks of Redis make it begin anew."""
@@ -213,8 +238,17 @@ class Worker:
             await self._act()
         except Transient:
             pass
-        except (Killed, Behind):
+        except Killed:
+            self.end()
+        except Behind:
             self.part = None
+
+    def end(self) -> None:
+        """The process is gone."""
+        self.part = None
+        if self.locked is not None:
+            self.locked.close()
+            self.locked = None
 
     async def _act(self) -> None:
         if self.part is None:
@@ -235,9 +269,24 @@ class Worker:
                 await self.part.settle()
 
     def _made(self) -> PartitionWorker:
-        memory = FlakyMemory(self.world.redis, "law", GROUPS, PARTITION, Starts(0, 0, 0))
-        memory.world = self.world
-        return PartitionWorker(memory, FlakyTopic(self.world), self._send_dead_letters, Pages(), SETTINGS, FOLD)
+        progress = FlakyProgress(self.world.redis, "law", GROUPS, PARTITION, Starts(0, 0, 0))
+        progress.world = self.world
+        self.locked = self.locked or self.world.clicks.open(self.name, PARTITION)
+        return PartitionWorker(
+            progress=progress,
+            store=self.locked.store,
+            decisions=FlakyTopic(self.world),
+            send_dead_letters=self._send_dead_letters,
+            clicks_since=self._clicks_since,
+            windows=Pages(),
+            settings=SETTINGS,
+            fold=FOLD,
+        )
+
+    async def _clicks_since(self, time: int) -> int:
+        appended = (one.record for one in self.world.logs.clicks if one.at <= self.world.now)
+        late = (one.offset for one in appended if one.timestamp >= time)
+        return next(late, self.world.bounds()[CLICKS.name][1])
 
     async def _send_dead_letters(self, _: TopicPartition, rejected: Sequence[Rejected]) -> None:
         await self.world.command()
@@ -278,7 +327,7 @@ def expected(logs: Logs) -> tuple[list[Conversion], dict[int, str]]:
     """The decisions and the dead-lettered purchases by the plain rule over both whole logs."""
     clicks, _ = entries(logs.clicks, CLICKS)
     purchases, dead_lettered = entries(logs.purchases, PURCHASES)
-    return plain_attribution(clicks, purchases, Pages().of, SETTINGS.grace_ms, SETTINGS.max_clicks), dead_lettered
+    return plain_attribution(clicks, purchases, Pages().of, SETTINGS.grace_ms), dead_lettered
 
 
 def entries(log: list[Appended], topic: Topic) -> tuple[list[LogEntry[Any]], dict[int, str]]:

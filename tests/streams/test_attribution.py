@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,7 +14,6 @@ import pytest
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
-from policy.attribution import click_record
 from schemas.codec import encode
 from schemas.errors import StateAttention
 from schemas.messages.events import Click, Purchase, PurchaseLine
@@ -22,20 +23,22 @@ from streams.attribution.core import Decision
 from streams.attribution.order import Track
 from streams.attribution.published import Published, Standing
 from streams.attribution.windows import PageWindows
-from streams.attribution.worker import PartitionWorker
+from streams.attribution.worker import Behind, PartitionWorker
 from streams.fold.judge import Rejected
 from streams.kafka.bounds import Bounds
 from streams.kafka.records import Batch, TopicPartition
 from streams.settings import AttributionSettings, FoldSettings
-from streams.state.clicks.group import GroupMemory, Position
-from streams.state.clicks.memory import ClickMemory, Starts, hand_dead_letters_over, pack, unpack
+from streams.state.clicks.folder import ClickFolder
+from streams.state.clicks.progress import Progress, Starts, hand_dead_letters_over
+from streams.state.clicks.store import ClickStore
+from streams.state.keys import home_group
 from streams.state.manifest import manifest_of
 from streams.state.watermark import Watermark
 from tests.streams.logs import LoggedRecord
 
 GROUPS = 2
 FOLD = FoldSettings(allowed_lateness_ms=1_000, duplicate_window=10)
-SETTINGS = AttributionSettings(grace_ms=100, window_ms=1_000, max_clicks=50, clock_skew_ms=0)
+SETTINGS = AttributionSettings(grace_ms=100, window_ms=1_000, clock_skew_ms=0)
 
 
 class Topic:
@@ -75,28 +78,73 @@ async def dead_letter(_: TopicPartition, rejected: Sequence[Rejected]) -> None:
     assert not rejected
 
 
-async def opened(
-    redis: Redis, topic: Topic, clicks: int = 100, purchases: int = 100, bounds: Bounds | None = None
-) -> PartitionWorker:
-    """A worker over logs that end at the given offsets, or begin and end there."""
-    memory = ClickMemory(redis, "example", GROUPS, 0, Starts(0, 0, 0))
-    worker = PartitionWorker(memory, topic, dead_letter, PageWindows(1_000), SETTINGS, FOLD)
-    await worker.open(bounds or {CLICKS.name: (0, clicks), PURCHASES.name: (0, purchases)})
-    return worker
+class Shop:
+    """What a worker is made of: Redis, and the clicks of one machine."""
+
+    def __init__(self, redis: Redis, store: ClickStore) -> None:
+        self.redis = redis
+        self.store = store
+        self.clicks_since: Callable[[int], int] = lambda time: 0
+
+    def worker(
+        self, topic: Topic, namespace: str = "example", send_dead_letters: Any = dead_letter, accept_loss: bool = False
+    ) -> PartitionWorker:
+        """A worker of partition 0."""
+
+        async def clicks_since(time: int) -> int:
+            return self.clicks_since(time)
+
+        return PartitionWorker(
+            progress=Progress(self.redis, namespace, GROUPS, 0, Starts(0, 0, 0)),
+            store=self.store,
+            decisions=topic,
+            send_dead_letters=send_dead_letters,
+            clicks_since=clicks_since,
+            windows=PageWindows(1_000),
+            settings=SETTINGS,
+            fold=FOLD,
+            accept_loss=accept_loss,
+        )
+
+    async def opened(
+        self,
+        topic: Topic,
+        clicks: int = 100,
+        purchases: int = 100,
+        bounds: Bounds | None = None,
+        accept_loss: bool = False,
+    ) -> PartitionWorker:
+        """A worker over logs that end at the given offsets, or begin and end there."""
+        worker = self.worker(topic, accept_loss=accept_loss)
+        await worker.open(bounds or {CLICKS.name: (0, clicks), PURCHASES.name: (0, purchases)})
+        return worker
 
 
-def play(url: str, act: Any) -> None:
+@contextmanager
+def store_in(folder: Path) -> Iterator[ClickStore]:
+    """The clicks of partition 0."""
+    locked = ClickFolder(SETTINGS.changed(folder=str(folder), memory_mb=16)).open("example", 0)
+    try:
+        yield locked.store
+    finally:
+        locked.close()
+
+
+def play(url: str, folder: Path, act: Any) -> None:
     async def run() -> None:
         async with Redis.from_url(url) as redis:
-            await act(redis)
+            with store_in(folder) as store:
+                await act(Shop(redis, store))
 
     asyncio.run(run())
 
 
-def test_a_purchase_waits_until_the_clicks_are_read_past_its_grace(redis: SyncRedis, redis_url: str) -> None:
-    async def act(redis: Redis) -> None:
+def test_a_purchase_waits_until_the_clicks_are_read_past_its_grace(
+    redis: SyncRedis, redis_url: str, tmp_path: Path
+) -> None:
+    async def act(shop: Shop) -> None:
         topic = Topic()
-        worker = await opened(redis, topic)
+        worker = await shop.opened(topic)
         worker.feed(batch(PURCHASES, purchase(0, 5_000)))
         worker.feed(batch(CLICKS, click(0, 4_900), click(1, 5_100)))
         await worker.work()
@@ -105,13 +153,15 @@ def test_a_purchase_waits_until_the_clicks_are_read_past_its_grace(redis: SyncRe
         await worker.work()
         assert topic.credited == [("p0/0", "c0")]
 
-    play(redis_url, act)
+    play(redis_url, tmp_path, act)
 
 
-def test_idle_clicks_count_once_their_broker_is_past_the_grace(redis: SyncRedis, redis_url: str) -> None:
-    async def act(redis: Redis) -> None:
+def test_idle_clicks_count_once_their_broker_is_past_the_grace(
+    redis: SyncRedis, redis_url: str, tmp_path: Path
+) -> None:
+    async def act(shop: Shop) -> None:
         topic = Topic()
-        worker = await opened(redis, topic)
+        worker = await shop.opened(topic)
         worker.feed(batch(CLICKS, click(0, 4_900)))
         worker.feed(batch(PURCHASES, purchase(0, 5_000)))
         for end, time in ((2, 9_000), (1, 5_100)):
@@ -122,78 +172,44 @@ def test_idle_clicks_count_once_their_broker_is_past_the_grace(redis: SyncRedis,
         await worker.work()
         assert topic.credited == [("p0/0", "c0")]
 
-    play(redis_url, act)
-
-
-def test_memory_forgets_a_unit_and_expires_by_the_time_of_the_log(redis: SyncRedis, redis_url: str) -> None:
-    async def act(redis: Redis) -> None:
-        worker = await opened(redis, Topic())
-        worker.feed(batch(CLICKS, click(0, 5_000, "a"), click(1, 5_000, "b"), LoggedRecord(2, 5_001, b"a", None)))
-        worker.ended({CLICKS.name: (0, 3), PURCHASES.name: (0, 0)}, 6_000)
-        await worker.settle()
-        assert await held(redis) == {1}
-        worker.feed(batch(CLICKS, click(3, 7_101, "c")))
-        worker.ended({CLICKS.name: (0, 4), PURCHASES.name: (0, 0)}, 8_000)
-        await worker.settle()
-        assert await held(redis) == {3}
-
-    play(redis_url, act)
+    play(redis_url, tmp_path, act)
 
 
 def test_a_verdict_is_the_same_after_a_restart() -> None:
     fold = FoldSettings(allowed_lateness_ms=0, max_clock_skew_ms=0, duplicate_window=3)
     far = 1_000 * DAY_MS
     log = [purchase(0, far), *(purchase(offset, 5_000) for offset in range(1, 10))]
-    whole = Track(PURCHASES, fold, [Watermark(0)], 0)
+    whole = Track(PURCHASES, fold, Watermark(0), 0)
     whole.feed(batch(PURCHASES, *log))
     for _ in range(8):
         whole.take()
-    resumed = Track(PURCHASES, fold, [whole.position], 5)
+    resumed = Track(PURCHASES, fold, whole.position, 5)
     resumed.feed(batch(PURCHASES, *log[5:]))
     assert list(resumed.waiting) == list(whole.waiting)
 
 
-@pytest.mark.parametrize("drop", ["forget", "expire"])
-def test_what_is_dropped_before_its_time_takes_no_memory(drop: str) -> None:
-    memory = GroupMemory(Position(Watermark(0), Watermark(0)), {})
-    for offset in range(20_000):
-        memory.add("u", click_record(Click("c", offset, "u", "home", "s", "top", "i", "v", 1, 0), offset, offset))
-        if offset % 100 == 0 and drop == "forget":
-            memory.forget("u")
-        elif drop == "expire":
-            memory.expire(offset - 50, 0)
-    assert len(memory) < 100
-    assert len(memory._by_time) < 2_000
-    memory.expire(0, 19_990)
-    assert list(memory.of_unit("u")) == list(range(19_990, 20_000))
-
-
-async def held(redis: Redis) -> set[int]:
-    """Offsets of the clicks that Redis holds."""
-    loaded = await ClickMemory(redis, "example", GROUPS, 0, Starts(0, 0, 0)).load(range(GROUPS))
-    return {at for each in loaded.values() for unit in "abc" for at in each.memory.of_unit(unit)}
-
-
-def test_a_log_that_is_not_the_one_read_before_is_refused(redis: SyncRedis, redis_url: str) -> None:
-    async def act(redis: Redis) -> None:
+def test_a_log_that_is_not_the_one_read_before_is_refused(redis: SyncRedis, redis_url: str, tmp_path: Path) -> None:
+    async def act(shop: Shop) -> None:
         topic = Topic()
-        worker = await opened(redis, topic)
+        worker = await shop.opened(topic)
         worker.feed(batch(CLICKS, click(0, 5_000), click(1, 5_000)))
         worker.ended({CLICKS.name: (0, 2), PURCHASES.name: (0, 0)}, 6_000)
         await worker.settle()
         with pytest.raises(StateAttention, match="the log ends at 1"):
-            await opened(redis, topic, clicks=1)
-        again = await opened(redis, topic)
+            await shop.opened(topic, clicks=1)
+        again = await shop.opened(topic)
         with pytest.raises(StateAttention, match="deleted and made again"):
             again.feed(batch(CLICKS, click(0, 5_000), click(1, 5_003)))
 
-    play(redis_url, act)
+    play(redis_url, tmp_path, act)
 
 
-def test_a_log_whose_end_holds_no_record_may_be_deleted_up_to_there(redis: SyncRedis, redis_url: str) -> None:
-    async def act(redis: Redis) -> None:
+def test_a_log_whose_end_holds_no_record_may_be_deleted_up_to_there(
+    redis: SyncRedis, redis_url: str, tmp_path: Path
+) -> None:
+    async def act(shop: Shop) -> None:
         topic = Topic()
-        worker = await opened(redis, topic)
+        worker = await shop.opened(topic)
         clicks, purchases = batch(CLICKS, click(0, 5_000)), batch(PURCHASES, purchase(0, 5_000))
         # Offset 1 is the marker of a transaction.
         for each in (clicks, purchases):
@@ -202,19 +218,19 @@ def test_a_log_whose_end_holds_no_record_may_be_deleted_up_to_there(redis: SyncR
         worker.ended(bounds, 6_000)
         await worker.settle()
         assert worker.core.position.offsets == (1, 1)
-        again = await opened(redis, topic, bounds=bounds)
+        again = await shop.opened(topic, bounds=bounds)
         again.feed(batch(CLICKS, click(2, 7_000), click(3, 8_000)))
         again.feed(batch(PURCHASES, purchase(2, 7_000)))
         await again.settle()
         assert topic.credited == [("p0/0", "c0"), ("p2/0", "c2")]
         with pytest.raises(StateAttention, match=r"2 offsets of events-clicks/0 were deleted .*from 3"):
-            await opened(redis, topic, bounds={CLICKS.name: (5, 5), PURCHASES.name: (3, 3)})
+            await shop.opened(topic, bounds={CLICKS.name: (5, 5), PURCHASES.name: (3, 3)})
 
-    play(redis_url, act)
+    play(redis_url, tmp_path, act)
 
 
-def test_another_namespace_buries_what_was_not_buried_yet(redis: SyncRedis, redis_url: str) -> None:
-    async def act(redis: Redis) -> None:
+def test_another_namespace_buries_what_was_not_buried_yet(redis: SyncRedis, redis_url: str, tmp_path: Path) -> None:
+    async def act(shop: Shop) -> None:
         letters: list[int] = []
 
         async def note(tp: TopicPartition, rejected: Sequence[Rejected]) -> None:
@@ -222,8 +238,8 @@ def test_another_namespace_buries_what_was_not_buried_yet(redis: SyncRedis, redi
             letters.extend(one.record.offset for one in rejected)
 
         async def attribute(namespace: str, invalid: int) -> None:
-            memory = ClickMemory(redis, namespace, GROUPS, 0, Starts(0, 0, 0))
-            worker = PartitionWorker(memory, Topic(), note, PageWindows(1_000), SETTINGS, FOLD)
+            shop.store.clear()
+            worker = shop.worker(Topic(), namespace, note)
             await worker.open({CLICKS.name: (0, 0), PURCHASES.name: (0, invalid)})
             worker.feed(batch(PURCHASES, *(LoggedRecord(at, 5_000, b"u", b"{") for at in range(invalid))))
             worker.ended({CLICKS.name: (0, 0), PURCHASES.name: (0, invalid)}, 6_000)
@@ -231,30 +247,26 @@ def test_another_namespace_buries_what_was_not_buried_yet(redis: SyncRedis, redi
 
         starts = {topic.name: [0] for topic in EVENT_TOPICS}
         await attribute("old", 2)
-        await hand_dead_letters_over(redis, *(manifest_of(name, "", starts, GROUPS, FOLD) for name in ("old", "new")))
+        await hand_dead_letters_over(
+            shop.redis, *(manifest_of(name, "", starts, GROUPS, FOLD) for name in ("old", "new"))
+        )
         await attribute("new", 3)
         assert letters == [0, 1, 2]
 
-    play(redis_url, act)
+    play(redis_url, tmp_path, act)
 
 
-def test_conversions_that_are_gone_are_refused(redis: SyncRedis, redis_url: str) -> None:
-    async def act(redis: Redis) -> None:
+def test_conversions_that_are_gone_are_refused(redis: SyncRedis, redis_url: str, tmp_path: Path) -> None:
+    async def act(shop: Shop) -> None:
         topic = Topic()
-        worker = await opened(redis, topic)
+        worker = await shop.opened(topic)
         worker.feed(batch(PURCHASES, purchase(0, 5_000)))
         worker.feed(batch(CLICKS, click(0, 4_900), click(1, 5_101)))
         await worker.settle()
         with pytest.raises(StateAttention, match="events-conversions/0 ends at 0"):
-            await opened(redis, Topic())
+            await shop.opened(Topic())
 
-    play(redis_url, act)
-
-
-def test_a_stored_click_comes_back_as_it_was() -> None:
-    event = Click("c", 7, "ü", "home", "s", "top", "i", "v", 3, -1)
-    record = click_record(event, 11, 9)
-    assert unpack(11, pack("ü", record)) == ("ü", record)
+    play(redis_url, tmp_path, act)
 
 
 def test_published_decisions_hold_the_place_until_their_purchase_is_passed() -> None:
@@ -295,3 +307,106 @@ def test_a_page_published_with_a_window_that_was_once_the_default_keeps_it() -> 
     windows = PageWindows(1_000)
     windows.take([(b"home", b'{"page":"home","version":1,"slots":["top"],"attribution_window":604800000}')])
     assert windows.of("home") == 7 * DAY_MS
+
+
+HOURS = 3_600_000
+
+
+def test_clicks_that_are_lost_are_read_again_from_where_purchases_may_need_them(
+    redis: SyncRedis, redis_url: str, tmp_path: Path
+) -> None:
+    late = 10 * HOURS
+
+    async def act(shop: Shop) -> None:
+        topic = Topic()
+        log = [click(0, 5_000), click(1, late), click(2, late + 50)]
+        worker = await shop.opened(topic)
+        worker.feed(batch(CLICKS, *log))
+        worker.feed(batch(PURCHASES, purchase(0, late)))
+        worker.ended({CLICKS.name: (0, 3), PURCHASES.name: (0, 1)}, late + 1_000)
+        await worker.settle()
+        shop.store.clear()
+        shop.clicks_since = lambda time: 1 if time > 5_000 else 0
+        again = await shop.opened(topic)
+        assert again.core.clicks.position.offset == 1
+        assert 0 < (shop.store.complete_since or 0) < late - 2_000 - HOURS
+        again.feed(batch(PURCHASES, purchase(1, late + 60)))
+        await again.settle()
+        assert topic.credited == [("p0/0", "c1")]
+        assert (await again._progress.load()).position.offsets == (3, 1)
+        again.feed(batch(CLICKS, *log, click(3, late + 500)))
+        await again.settle()
+        assert topic.credited == [("p0/0", "c1"), ("p1/0", "c2")]
+        assert again.core.window() == (1_000, 1_000)
+
+    play(redis_url, tmp_path, act)
+
+
+def test_a_log_that_is_shorter_than_the_window_says_so_and_one_that_has_more_is_read(
+    redis: SyncRedis, redis_url: str, tmp_path: Path
+) -> None:
+    async def act(shop: Shop) -> None:
+        topic = Topic()
+        worker = await shop.opened(topic, bounds={CLICKS.name: (4, 6), PURCHASES.name: (0, 1)}, accept_loss=True)
+        worker.feed(batch(CLICKS, click(4, 5_000), click(5, 5_400)))
+        worker.ended({CLICKS.name: (4, 6), PURCHASES.name: (0, 0)}, 9_000)
+        await worker.settle()
+        assert worker.core.window() == (300, 1_000)
+        worker.feed(batch(CLICKS, click(6, 7_000)))
+        await worker.settle()
+        assert worker.core.window() == (1_000, 1_000)
+        shop.clicks_since = lambda time: 3 if time < 5_000 else 4
+        again = await shop.opened(topic, bounds={CLICKS.name: (3, 7), PURCHASES.name: (0, 1)})
+        assert again.core.clicks.position.offset == 3
+
+    play(redis_url, tmp_path, act)
+
+
+def test_clicks_of_another_log_are_not_used(redis: SyncRedis, redis_url: str, tmp_path: Path) -> None:
+    async def act(shop: Shop) -> None:
+        worker = await shop.opened(Topic())
+        worker.feed(batch(CLICKS, click(0, 4_900), click(1, 5_000)))
+        worker.ended({CLICKS.name: (0, 2), PURCHASES.name: (0, 0)}, 6_000)
+        await worker.settle()
+        await shop.redis.flushall()
+        topic, log = Topic(), [click(0, 4_870, item="other"), click(1, 4_880), click(2, 9_000)]
+        other = await shop.opened(topic)
+        other.feed(batch(PURCHASES, purchase(0, 4_890)))
+        await other.work()
+        assert other.core.purchases.next_offset == 0
+        with pytest.raises(Behind, match="another log"):
+            other.feed(batch(CLICKS, *log))
+        again = await shop.opened(topic)
+        again.feed(batch(CLICKS, *log))
+        again.feed(batch(PURCHASES, purchase(0, 4_890)))
+        await again.settle()
+        assert topic.credited == [("p0/0", "c1")]
+
+    play(redis_url, tmp_path, act)
+
+
+def test_positions_of_groups_become_one_position_at_the_earliest(
+    redis: SyncRedis, redis_url: str, tmp_path: Path
+) -> None:
+    left = ("wm:events-clicks:0", "wm:events-purchases:0", "conversions:0")
+
+    async def nothing_new(start: int) -> tuple[list[Standing], int]:
+        return [], start
+
+    async def act(shop: Shop) -> None:
+        home = home_group(TopicPartition(PURCHASES.name, 0), GROUPS)
+        for group, offset in ((home, 9), (1 - home, 7)):
+            base = f"reshelf:{{example:a{group}}}:"
+            await shop.redis.set(f"{base}wm:events-clicks:0", Watermark(offset + 1, 5_000).encode())
+            await shop.redis.set(f"{base}wm:events-purchases:0", Watermark(offset, 5_000).encode())
+            await shop.redis.set(f"{base}conversions:0", offset - 5)
+            await shop.redis.hset(f"{base}clicks:0", "1", "click")
+        topic = Topic()
+        topic.read = nothing_new  # type: ignore[method-assign]
+        worker = await shop.opened(topic)
+        assert worker.core.applied.offsets == (8, 7)
+        assert (await worker._progress.load()).conversions == 2
+        names = {name.decode() async for name in shop.redis.scan_iter()}
+        assert names == {f"reshelf:{{example:a{home}}}:{each}" for each in left}
+
+    play(redis_url, tmp_path, act)

@@ -20,9 +20,10 @@ from schemas.messages.events import Click, Conversion, Purchase, PurchaseLine
 from schemas.topics import CLICKS, CONVERSIONS, DEAD_LETTERS, PURCHASES, Topic
 from streams.kafka.clients import confluent_consumer_config, confluent_producer_config
 from streams.settings import AttributionSettings, FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
+from streams.state.clicks.progress import progress_keys
 
 PARTITIONS, GROUPS, WAIT_S = 2, 3, 60.0
-SETTINGS = AttributionSettings(grace_ms=100, window_ms=60_000, max_clicks=100, clock_skew_ms=200)
+SETTINGS = AttributionSettings(grace_ms=100, window_ms=60_000, clock_skew_ms=200)
 FOLD = FoldSettings(duplicate_window=50)
 LEARNER = LearnerSettings(advance_s=0.2)
 _RUN = """
@@ -35,8 +36,8 @@ sys.exit(run_app(attribution_app(*(group.model_validate_json(text) for group, te
 """
 
 
-def command(kafka: KafkaSettings, redis: RedisSettings) -> list[str]:
-    groups = (kafka, redis, FOLD, LEARNER, SETTINGS)
+def command(kafka: KafkaSettings, redis: RedisSettings, folder: Path) -> list[str]:
+    groups = (kafka, redis, FOLD, LEARNER, SETTINGS.changed(folder=str(folder)))
     return [sys.executable, "-c", _RUN, *(group.model_dump_json(exclude={"password"}) for group in groups)]
 
 
@@ -108,7 +109,7 @@ def entries(records: list[Any], message: type[Any]) -> list[LogEntry[Any]]:
 def decisions(kafka: KafkaSettings, partition: int) -> list[Conversion]:
     clicks = entries(read(kafka, CLICKS, partition), Click)
     purchases = entries(read(kafka, PURCHASES, partition), Purchase)
-    return plain_attribution(clicks, purchases, lambda page: SETTINGS.window_ms, SETTINGS.grace_ms, SETTINGS.max_clicks)
+    return plain_attribution(clicks, purchases, lambda page: SETTINGS.window_ms, SETTINGS.grace_ms)
 
 
 def published(kafka: KafkaSettings, partition: int) -> list[Conversion]:
@@ -116,11 +117,12 @@ def published(kafka: KafkaSettings, partition: int) -> list[Conversion]:
 
 
 def settled(kafka: KafkaSettings, redis: Redis) -> bool:
-    """Whether every group stands at the end of both topics."""
+    """Whether every partition stands at the end of both topics."""
     ends = {(t.name, p): read(kafka, t, p)[-1].offset() + 1 for t in (CLICKS, PURCHASES) for p in range(PARTITIONS)}
     for (topic, partition), end in ends.items():
-        stored: list[Any] = [redis.get(f"reshelf:{{attr:a{group}}}:wm:{topic}:{partition}") for group in range(GROUPS)]
-        if any(mark is None or int(mark.split(b":")[0]) != end for mark in stored):
+        names = progress_keys("attr", GROUPS, partition)
+        mark: Any = redis.get(names.clicks if topic == CLICKS.name else names.purchases)
+        if mark is None or int(mark.split(b":")[0]) != end:
             return False
     return True
 
@@ -132,13 +134,13 @@ def test_a_worker_killed_in_the_middle_publishes_every_decision_once(
     kafka = KafkaSettings(bootstrap=any_broker, prefix=prefix, session_timeout_s=2.0)
     settings = RedisSettings(url=redis_url, namespace="attr", groups=GROUPS)
     chance, log = random.Random(7), tmp_path / "log.txt"
-    with process(command(kafka, settings), log) as first:
+    with process(command(kafka, settings, tmp_path / "clicks"), log) as first:
         shop(kafka, chance, 300, 0)
         until(lambda: published(kafka, 0), log)
         shop(kafka, chance, 100, 300)
         first.kill()
         first.wait()
-    with process(command(kafka, settings), log) as second:
+    with process(command(kafka, settings, tmp_path / "clicks"), log) as second:
         shop(kafka, chance, 100, 400)
         until(lambda: settled(kafka, redis), log)
         assert second.poll() is None

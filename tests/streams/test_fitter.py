@@ -33,8 +33,8 @@ from streams.page_settings import FitterSettings, LayoutSettings
 from streams.settings import FoldSettings
 from streams.state.arrays.tables import Table
 from tests.streams.layout_inputs import table
-from tests.streams.test_layouts_worker import FOLD, Shop, open_shop  # noqa: F401  a fixture
-from tests.streams.test_layouts_worker import RULES as SHOP_RULES
+from tests.streams.layouts_shop import FOLD, Shop, open_shop  # noqa: F401  a fixture
+from tests.streams.layouts_shop import RULES as SHOP_RULES
 
 DAY_MS = 86_400_000
 LAYOUTS, SLOTS = LayoutSettings(), ("top", "left", "right")

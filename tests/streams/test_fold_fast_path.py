@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from schemas.topics import DAY_MS, IMPRESSIONS
 from streams.fold.deltas import GroupDelta
+from streams.fold.evidence import evidence_of
 from streams.fold.fast import path as fast_path
 from streams.fold.judge import Rejected
 from streams.kafka.records import Batch, TopicPartition
@@ -60,11 +61,13 @@ def told(part: PartitionFold, prepared: Prepared, floor: int) -> Any:
 def plain(deltas: dict[int, GroupDelta]) -> Any:
     """Deltas with all impressions in one place."""
     for delta in deltas.values():
+        summed = evidence_of([delta.tables])
         for table in delta.tables.values():
             shown = Counter(table.amounts.get("impressions", {})) + Counter(
                 table.fast_events.counted() if table.fast_events else {}
             )
             table.amounts["impressions"], table.fast_events = dict(shown), None
+        assert summed == evidence_of([delta.tables])
     return deltas
 
 

@@ -33,7 +33,7 @@ from streams.state.manifest import agree, manifest_of
 from streams.state.reader import StateReader
 from streams.state.store import GroupUpdate, Store
 from streams.state.watermark import Watermark
-from tests.streams.test_layouts_worker import Shop, open_shop
+from tests.streams.layouts_shop import Shop, open_shop
 
 __all__ = ["open_shop"]
 

@@ -76,3 +76,17 @@ def test_a_vector_that_would_drown_all_others_is_refused_and_the_old_one_stays(n
         embeddings.take("i0", CatalogEmbedding("i0", "m", "h", [number, 1.0], "1", scale))
     vectors, known = embeddings.matrix(["i0"], embeddings.generation)
     assert known.all() and vectors.tolist() == [[2.0, 0.5]]
+
+
+numbers = st.one_of(st.integers(-127, 127).map(float), st.floats(-300.0, 300.0, width=32))
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.lists(numbers, min_size=2, max_size=2)), max_size=12))
+def test_vectors_are_the_encoders_numbers_times_their_scale_to_the_bit(history: list[tuple[int, list[float]]]) -> None:
+    """Whole numbers take a byte each, until one comes that does not fit."""
+    embeddings = Embeddings()
+    for at, vector in history:
+        embeddings.take(ITEMS[at], CatalogEmbedding(ITEMS[at], "m", "h", vector, "r", 0.0137))
+    vectors, has = embeddings.matrix(ITEMS[:6], embeddings.generation)
+    for at, vector in dict(history).items():
+        assert has[at] and vectors[at].tolist() == (np.array(vector, np.float32) * np.float32(0.0137)).tolist()

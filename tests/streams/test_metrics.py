@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from policy.slates.entropy import entropy
 from schemas.topics import PURCHASES
-from streams.attribution.agent import _expose
+from streams.attribution.report import report_lines
 from streams.metrics import METRICS, REGISTRY, Registry, Sample, exposition
 from streams.metrics.page import written
 from streams.transport.health import Health, of_health
@@ -93,12 +93,13 @@ def test_names_follow_the_convention() -> None:
 
 
 def test_purchases_are_told_by_verdict_and_their_lines_by_what_they_were_credited_to() -> None:
-    _expose({"applied": 3, "duplicate": 1, "invalid_late": 2, "decided": 4, "credited": 1, "unattributed_no_click": 3})
+    totals = {"applied": 3, "duplicate": 1, "invalid_late": 2, "decided": 4, "credited": 1, "unattributed_no_click": 3}
+    report_lines(totals)
     records = {verdict: REGISTRY.value("reshelf_records_total", PURCHASES.name, verdict) for verdict in VERDICTS}
     assert records == {"applied": 3, "duplicate": 1, "late": 2}
     lines = [REGISTRY.value("reshelf_purchase_lines_total", one) for one in ("credited", "unattributed_no_click")]
     assert lines == [1, 3]
-    _expose({})
+    report_lines({})
     assert REGISTRY.value("reshelf_records_total", PURCHASES.name, "applied") == 0
 
 

@@ -80,7 +80,7 @@ def test_purchases_outside_the_span_are_not_decided(log: Logs, size: int, first:
     source = Reattributed(kept, RULE, {PURCHASES_HERE: span})
     clicks, _ = entries(log.clicks, CLICKS)
     purchases = [one for one in entries(log.purchases, PURCHASES)[0] if span[0] <= one.offset < span[1]]
-    plain = plain_attribution(clicks, purchases, Pages().of, SETTINGS.grace_ms, SETTINGS.max_clicks)
+    plain = plain_attribution(clicks, purchases, Pages().of, SETTINGS.grace_ms)
     # Clocks of brokers step back here: what was appended before the span is not known to one that begins there.
     mine = {one.event_id for one in events(decided(source))}
     assert mine <= {f"{one.message.event_id}/{at}" for one in purchases if one.message for at in range(9)}

@@ -22,7 +22,7 @@ from streams.settings import KafkaSettings, RedisSettings
 from streams.state.connection.client import redis_client, redis_servers
 from streams.state.store import GroupUpdate, Store
 from streams.state.watermark import Watermark
-from tests.streams.test_transport import CLICKS, TP0, Worker, produce, running, until
+from tests.streams.transport_worker import CLICKS, TP0, Worker, produce, running, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -20,7 +20,7 @@ from schemas import dead_letters
 from schemas.messages.catalog import CatalogItem
 from schemas.topics import CATALOG_ITEMS, CLICKS, DEAD_LETTERS
 from streams.catalog.follower import Follower
-from streams.catalog.view import CatalogView
+from streams.catalog.view import TextCatalog
 from streams.kafka.clients import confluent_producer_config
 from streams.kafka.log_source import KafkaSource
 from streams.kafka.records import TopicPartition
@@ -86,7 +86,7 @@ def test_the_learner_buries_it_and_goes_on(kafka: KafkaSettings, redis: Redis, r
 
 def test_the_catalog_is_followed_over_it(kafka: KafkaSettings) -> None:
     items = [msgspec.json.encode(CatalogItem("i", f"title {number}")) for number in range(4)]
-    catalog = CatalogView()
+    catalog = TextCatalog()
     follower = Follower(kafka, catalog, lambda changes: None)
 
     async def run() -> None:
@@ -98,4 +98,4 @@ def test_the_catalog_is_followed_over_it(kafka: KafkaSettings) -> None:
             await follower.stop()
 
     asyncio.run(run())
-    assert catalog.items["i"].title == "title 3"
+    assert catalog.texts["i"].title == "title 3"

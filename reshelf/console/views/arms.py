@@ -16,7 +16,7 @@ from schemas.messages.pages import PageRules
 async def arms(view: LiveView, state: State, rules: PageRules, segment: str) -> dict[str, Any]:
     """Columns of equal length, and the slots with how likely each is looked at."""
     summary, layout = await believed(view, state, rules, segment), rendered(view, rules.page, segment)[1]
-    items = [view.catalog.items.get(name) for name in summary.items]
+    items = [view.catalog.texts.get(name) for name in summary.items]
     return {
         "page": rules.page,
         "segment": segment,

@@ -40,9 +40,9 @@ async def why(view: LiveView, state: State, rules: PageRules, segment: str, cell
         "guard_rail": explanation.layout.guard_rail,
         "relaxed": explanation.layout.relaxed,
         "published": published.version if published else None,
-        "standing": [card(arm.item, catalog.items.get(arm.item)) | {"share": arm.slots[slot]} for arm in standing],
-        "others": [card(arm.item, catalog.items.get(arm.item)) for arm in explanation.arms if arm not in standing][
+        "standing": [card(arm.item, catalog.texts.get(arm.item)) | {"share": arm.slots[slot]} for arm in standing],
+        "others": [card(arm.item, catalog.texts.get(arm.item)) for arm in explanation.arms if arm not in standing][
             :OTHERS
         ],
-        "arm": chosen and (card(chosen.item, catalog.items.get(chosen.item)) | msgspec.to_builtins(chosen)),
+        "arm": chosen and (card(chosen.item, catalog.texts.get(chosen.item)) | msgspec.to_builtins(chosen)),
     }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from reshelf.console.live_view import LiveView
 from reshelf.console.monitor import Beat
+from reshelf.inspect.attribution_window import NEXT_STEP, shortest, window_in_words
+from streams.state.clicks.progress import Window
 
 WINDOW = 5
 """Beats that a rate is taken over."""
@@ -20,7 +22,8 @@ def warnings(view: LiveView, now_ms: int) -> list[str]:
     away = [monitor.away] if monitor.away else []
     if view.state is None:
         return away or ["no state yet: no worker has made it; start `reshelf worker`"]
-    return [*away, *_without_workers(view), *_expired(view, now_ms), *_waiting(list(monitor.beats)[-WINDOW:])]
+    waiting = _waiting(list(monitor.beats)[-WINDOW:])
+    return [*away, *_without_workers(view), *_expired(view, now_ms), *waiting, *_short_window(monitor.windows)]
 
 
 def _without_workers(view: LiveView) -> Iterator[str]:
@@ -39,6 +42,12 @@ def _expired(view: LiveView, now_ms: int) -> Iterator[str]:
 def _waiting(beats: Sequence[Beat]) -> Iterator[str]:
     if beats and min(beat.age_ms for beat in beats) > LONG_MS:
         yield f"{beats[-1].lag:,} events wait: the oldest for {beats[-1].age_ms / 1000:,.0f} s; does a learner keep up?"
+
+
+def _short_window(covered: Mapping[int, Window]) -> Iterator[str]:
+    least = shortest(covered)
+    if least is not None and least[1].short:
+        yield f"attribution window is {window_in_words(least[1])}: {NEXT_STEP}"
 
 
 def pipeline(view: LiveView, now_ms: int) -> dict[str, Any]:

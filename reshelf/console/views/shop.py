@@ -65,7 +65,7 @@ def card(item: str, entry: CatalogItem | None) -> dict[str, Any]:
 
 
 def _slot(view: LiveView, layout: Layout, slot: str, item: str) -> dict[str, Any]:
-    entry = view.catalog.items.get(item)
+    entry = view.catalog.texts.get(item)
     return card(item, entry) | {
         "slot": slot,
         "share": layout.propensities.get(slot, {}).get(item, 0.0),
@@ -74,7 +74,7 @@ def _slot(view: LiveView, layout: Layout, slot: str, item: str) -> dict[str, Any
 
 
 def _changes(view: LiveView, key: Key, unit: str) -> Iterator[dict[str, Any]]:
-    items = view.catalog.items
+    items = view.catalog.texts
 
     def title(item: str) -> str:
         return items[item].title if item in items else item

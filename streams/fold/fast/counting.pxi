@@ -129,6 +129,14 @@ cdef class Cells:
     def __len__(self):
         return self.size
 
+    def total(self):
+        """All impressions."""
+        cdef Py_ssize_t at
+        cdef uint64_t total = 0
+        for at in range(self.size):
+            total += self.counts[at].amount
+        return total
+
     def counted(self):
         """As {(item, slot): impressions}."""
         cdef Py_ssize_t at

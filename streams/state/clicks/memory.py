@@ -1,195 +1,100 @@
-"""The click memory in Redis.
-
-Each group of units has, for each partition, two watermarks, a hash of clicks by
-offset, and the place in events-conversions from which to look for decisions
-that were published already.  All keys of a group carry one hash tag.
-"""
+"""The clicks of one partition: those in its store, and those that are not written yet."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from importlib.resources import files
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
-import msgspec
-from redis.asyncio import Redis
-from redis.exceptions import NoScriptError
-
-from policy.attribution import ClickRecord
-from schemas.topics import CLICKS, PURCHASES
-from streams.kafka.records import TopicPartition
-from streams.state.clicks.group import Change, GroupMemory, Position
-from streams.state.connection.errors import translate_error, translate_errors
-from streams.state.keys import PREFIX, home_group
-from streams.state.manifest import Manifest
+from policy.attribution import ClickRecord, counts
+from schemas.topics import DAY_MS
+from streams.state.clicks.store import ClickStore
 from streams.state.watermark import Watermark
 
-_FOLDER = files("streams.state.clicks")
-_MOVE = _FOLDER.joinpath("memory.lua").read_text()
-_LOAD = "return {redis.call('MGET', KEYS[1], KEYS[2], KEYS[3]), redis.call('HGETALL', KEYS[4])}"
 
+class Criteria(NamedTuple):
+    """Which clicks count for a purchase: see `policy.attribution.attribute`."""
 
-class StoredClick(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A click as it is in Redis under its offset: one msgpack array."""
-
-    unit: str
-    append_time: int
-    occurred_at: int
-    click_id: str
-    page: str
-    segment: str
-    slot: str
-    item: str
-    layout_version: int
-    variant: int
-
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(StoredClick).decode
-
-
-def pack(unit: str, click: ClickRecord) -> bytes:
-    """A click as bytes."""
-    values = (getattr(click, name) for name in StoredClick.__struct_fields__[1:])
-    return _encode(StoredClick(unit, *values))
-
-
-def unpack(offset: int, content: bytes) -> tuple[str, ClickRecord]:
-    """The unit and the click stored under an offset."""
-    stored = msgspec.structs.asdict(_decode(content))
-    unit = stored.pop("unit")
-    return unit, ClickRecord(offset=offset, **stored)
-
-
-class Starts(NamedTuple):
-    """The first offsets that the namespace covers of one partition number."""
-
-    clicks: int
-    purchases: int
-    conversions: int
-
-
-class Loaded(NamedTuple):
-    """A group as Redis holds it, and where to look for its published decisions."""
-
-    memory: GroupMemory
-    conversions: int
+    purchased_at: int
+    window_of: Callable[[str], int]
+    longest: int
+    append_cut: int
 
 
 class ClickMemory:
-    """The click memory of one partition number, group by group.
+    """Remembers clicks of a partition in the order of the log; `write` puts what is new into the store."""
 
-    Every call may raise `Transient`; to call again is always right.
-    """
+    def __init__(self, store: ClickStore, position: Watermark) -> None:
+        self._store = store
+        self.position = position
+        """Up to where clicks are in the store."""
+        self.complete_since = store.complete_since
+        self._added: dict[str, list[ClickRecord]] = {}
+        self._forgotten: set[str] = set()
 
-    def __init__(self, redis: Redis, namespace: str, groups: int, partition: int, starts: Starts) -> None:
-        self.groups = groups
-        self.partition = partition
-        self._redis = redis
-        self._starts = starts
-        self._dead_lettered = _dead_lettered_key(namespace, groups, partition)
-        self._keys = [memory_keys(namespace, group, partition) for group in range(groups)]
-        self._shas: dict[str, str] = {}
+    def add(self, unit: str, click: ClickRecord) -> None:
+        """Remember the next click of the log."""
+        self._added.setdefault(unit, []).append(click)
 
-    async def load(self, groups: Sequence[int]) -> dict[int, Loaded]:
-        """Groups as they stand, each read at one point in time."""
-        replies = await self._evaluate(_LOAD, [(*self._keys[group],) for group in groups])
-        return {group: self._loaded(reply) for group, reply in zip(groups, replies, strict=True)}
+    def forget(self, unit: str) -> None:
+        """Drop all clicks of a unit."""
+        self._added.pop(unit, None)
+        self._forgotten.add(unit)
 
-    async def dead_lettered(self) -> int:
-        """Invalid purchases below this offset were dead-lettered in another namespace."""
-        return int(await translate_errors(lambda: self._redis.get(self._dead_lettered)) or 0)
+    def of_unit(self, unit: str) -> UnitClicks:
+        """The clicks of a unit, for as long as no more come."""
+        days = [] if unit in self._forgotten else self._store.holding(unit)
+        return UnitClicks(unit, self._store, days, self._added.get(unit, ()))
 
-    async def stand(self, groups: Sequence[int]) -> dict[int, tuple[int, int]]:
-        """Only the offsets at which groups stand: clicks, purchases."""
-        pipeline = self._redis.pipeline(transaction=False)
-        for group in groups:
-            pipeline.execute_command("MGET", *self._keys[group][:2])
-        replies = await translate_errors(pipeline.execute)
-        return {
-            group: (
-                Watermark.decode(clicks, self._starts.clicks).offset,
-                Watermark.decode(purchases, self._starts.purchases).offset,
-            )
-            for group, (clicks, purchases) in zip(groups, replies, strict=True)
-        }
+    def begin(self, append_time: int) -> None:
+        """The first record that was read was appended then: where it is not known, clicks are complete since."""
+        if self.complete_since is None:
+            self.complete_since = append_time
 
-    async def move(self, changes: Sequence[Change], conversions: int | None) -> list[bool]:
-        """Carry each change out or leave its group alone; whether the group now stands where the change meant it to."""
-        place = b"" if conversions is None else str(conversions).encode()
-        replies = await self._evaluate(_MOVE, [self._call(change, place) for change in changes])
-        pairs = zip(changes, replies, strict=True)
-        return [(int(reply[1]), int(reply[2])) == change.after.offsets for change, reply in pairs]
+    def write(self, position: Watermark) -> None:
+        """Put into the store what the log has up to `position`."""
+        same = (position, position.empty_to) == (self.position, self.position.empty_to)
+        if same and not self._added and not self._forgotten:
+            return
+        added = ((unit, click) for unit, clicks in self._added.items() for click in clicks)
+        self._store.write(added, self._forgotten, position, self.complete_since)
+        self._added, self._forgotten, self.position = {}, set(), position
 
-    def _loaded(self, reply: Any) -> Loaded:
-        (clicks, purchases, conversions), fields = reply
-        starts = self._starts
-        position = Position(Watermark.decode(clicks, starts.clicks), Watermark.decode(purchases, starts.purchases))
-        pairs = zip(map(int, fields[::2]), fields[1::2], strict=True)
-        stored = {offset: unpack(offset, content) for offset, content in pairs}
-        return Loaded(GroupMemory(position, stored), starts.conversions if conversions is None else int(conversions))
+    def expire(self, first_time: int) -> None:
+        """Drop days that ended before an event time."""
+        self._store.expire(first_time)
+        self.complete_since = self._store.complete_since
 
-    def _call(self, change: Change, place: bytes) -> tuple[Any, ...]:
-        content: list[Any] = []
-        for unit, click in change.added:
-            content += (click.offset, pack(unit, click))
-        marks = (change.after.clicks.encode(), change.after.purchases.encode())
-        starts = (self._starts.clicks, self._starts.purchases)
-        head = (*change.expected.offsets, *starts, *marks, place, len(change.dropped))
-        return (*self._keys[change.group], *head, *change.dropped, *content)
-
-    async def _evaluate(self, script: str, calls: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """One round trip for all calls; the script is loaded where Redis has lost it."""
-        replies: list[Any] = [None] * len(calls)
-        missing = list(range(len(calls)))
-        while missing:
-            if script not in self._shas:
-                self._shas[script] = await translate_errors(lambda: self._redis.script_load(script))
-            answers = await self._round_trip(self._shas[script], [calls[at] for at in missing])
-            for at, answer in zip(missing, answers, strict=True):
-                replies[at] = answer
-            missing = [at for at in missing if isinstance(replies[at], NoScriptError)]
-            if missing:
-                del self._shas[script]
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise translate_error(reply)
-        return replies
-
-    async def _round_trip(self, sha: str, calls: Sequence[tuple[Any, ...]]) -> list[Any]:
-        pipeline = self._redis.pipeline(transaction=False)
-        for call in calls:
-            pipeline.execute_command("EVALSHA", sha, 4, *call)
-        answers: list[Any] = await translate_errors(lambda: pipeline.execute(raise_on_error=False))
-        return answers
+    def window_ms(self, time: int, longest: int) -> int:
+        """How much of the longest window is there for a purchase that happens at `time`."""
+        if not self.complete_since:
+            return longest
+        return max(0, min(longest, time - self.complete_since))
 
 
-async def hand_dead_letters_over(redis: Redis, before: Manifest, after: Manifest) -> None:
-    """Let attribution in one namespace leave those invalid purchases alone that were dead-lettered in another."""
-    for partition in range(len(before.starts[PURCHASES.name])):
-        home = home_group(TopicPartition(PURCHASES.name, partition), before.groups)
-        passed = memory_keys(before.namespace, home, partition)[1]
-        stored = await translate_errors(lambda passed=passed: redis.get(passed))  # type: ignore[misc]
-        if stored is not None:
-            name, offset = (
-                _dead_lettered_key(after.namespace, after.groups, partition),
-                Watermark.decode(stored, 0).offset,
-            )
-            await translate_errors(lambda name=name, offset=offset: redis.set(name, offset))  # type: ignore[misc]
+class UnitClicks(NamedTuple):
+    """The clicks of a unit: on which days the store has some, and those that are not written yet."""
+
+    unit: str
+    store: ClickStore
+    days: list[int]
+    added: Iterable[ClickRecord]
+
+    def candidates(self, item: str, criteria: Criteria) -> list[ClickRecord]:
+        """Those not written yet, and of the others the only one that may be the latest that counts."""
+        first = (criteria.purchased_at - criteria.longest) // DAY_MS
+        days = [day for day in self.days if first <= day <= criteria.purchased_at // DAY_MS]
+        stored = self.store.newest_first(self.unit, item, days, criteria.purchased_at)
+        best = (click for click in stored if counts(click, item, *_limits(criteria)))
+        return [*self.added, *[click for click in [next(best, None)] if click]]
+
+    def miss(self, item: str) -> str:
+        """Why a purchase of the item is credited to none of them."""
+        if any(click.item == item for click in self.added) or any(
+            self.store.has(self.unit, day, item) for day in self.days
+        ):
+            return "outside_window"
+        return "other_item" if self.days or self.added else "no_click"
 
 
-def _dead_lettered_key(namespace: str, groups: int, partition: int) -> str:
-    """Where it is kept up to where another namespace has dead-lettered the purchases of a partition."""
-    home = home_group(TopicPartition(PURCHASES.name, partition), groups)
-    return f"{PREFIX}{{{namespace}:a{home}}}:dead-lettered:{partition}"
-
-
-def memory_keys(namespace: str, group: int, partition: int) -> tuple[str, str, str, str]:
-    """The keys of a partition in a group: watermarks of clicks and purchases, end of conversions, clicks."""
-    base = f"{PREFIX}{{{namespace}:a{group}}}:"
-    return (
-        f"{base}wm:{CLICKS.name}:{partition}",
-        f"{base}wm:{PURCHASES.name}:{partition}",
-        f"{base}conversions:{partition}",
-        f"{base}clicks:{partition}",
-    )
+def _limits(criteria: Criteria) -> tuple[int, Callable[[str], int], int]:
+    return criteria.purchased_at, criteria.window_of, criteria.append_cut

@@ -1,9 +1,8 @@
--- Moves the click memory of one group of units along, or changes nothing.
+-- Moves attribution of one partition along, or changes nothing.
 --
--- KEYS  1 watermark of clicks, 2 watermark of purchases, 3 where to read events-conversions from, 4 clicks
+-- KEYS  1 watermark of clicks, 2 watermark of purchases, 3 where to read events-conversions from, 4 the window
 -- ARGV  1, 2 expected offsets      3, 4 offsets where none is stored
---       5, 6 the new watermarks    7 the new place in events-conversions, empty keeps the old one
---       8 how many clicks go, then their offsets, then offset and content of each click that comes
+--       5, 6 the new watermarks    7 the new place in events-conversions    8 the window
 --
 -- Replies {1, clicks, purchases} applied, {0, clicks, purchases} other offsets are stored.
 
@@ -20,19 +19,8 @@ local new_clicks, new_purchases = string.match(ARGV[5], '^%d+'), string.match(AR
 if tonumber(new_clicks) < tonumber(clicks) or tonumber(new_purchases) < tonumber(purchases) then
   return redis.error_reply('WATERMARK would go back')
 end
-redis.call('HLEN', KEYS[4])
-redis.call('GET', KEYS[3])
-
-local gone = tonumber(ARGV[8])
-for first = 9, 8 + gone, 1000 do
-  redis.call('HDEL', KEYS[4], unpack(ARGV, first, math.min(first + 999, 8 + gone)))
-end
-for first = 9 + gone, #ARGV, 1000 do
-  redis.call('HSET', KEYS[4], unpack(ARGV, first, math.min(first + 999, #ARGV)))
-end
-if ARGV[7] ~= '' then
-  redis.call('SET', KEYS[3], ARGV[7])
-end
+redis.call('SET', KEYS[3], ARGV[7])
+redis.call('SET', KEYS[4], ARGV[8])
 redis.call('SET', KEYS[1], ARGV[5])
 redis.call('SET', KEYS[2], ARGV[6])
 return {1, new_clicks, new_purchases}

@@ -1,0 +1,14 @@
+"""Each part of Reshelf, measured in a shop.
+
+- `attribution`: attribution: a rate that it is given, then a backlog of clicks and what remembering
+  each costs
+- `console`: the console: until it answers, what it takes, and how long its pages take
+- `edge`: the HTTP edge: until it has all layouts, what it takes to hold them, and how it answers
+- `encoder`: the encoder: the texts of the whole catalog
+- `fitter`: the fitter: its first round over all pages
+- `layouts`: the layout worker, with a learner beside it: first layouts, at rest, under traffic
+- `learner`: the learner: a rate that it is given, then a backlog as fast as it can
+- `replay`: `reshelf replay` of the log into another namespace
+- `together`: all workers at once, as on one small machine, and what the layout worker then makes of
+  it
+"""

@@ -1,0 +1,146 @@
+"""The state of a shop, written into Redis by the project's own keys and formats, without the fold."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import orjson
+from redis.asyncio import Redis
+
+from bench.shop.catalog import Shop, number_in, page_name
+from bench.shop.state.counts import SHARES, PageDays
+from bench.shop.state.encoding import bins_part, table_parts
+from schemas.topics import DAY_MS
+from streams.fold.deltas import WHOLE_PAGE, TableKey, Traffic
+from streams.fold.measures import BINS
+from streams.settings import RedisSettings
+from streams.state.connection.client import redis_client
+from streams.state.keys import GroupKeys, group_of
+
+SAMPLE = 64
+"""Tables that the size of the whole state is estimated from."""
+KEY_BYTES = 170
+"""What Redis takes for a key beside its value, its name included."""
+ROOM = 0.5
+"""Of the memory that is free: more the state may not take."""
+AT_ONCE = 100
+"""Tables in one round trip."""
+SAID = 10
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What was written; `needs_mb` is estimated for all days, which are fewer where that was too much."""
+
+    keys: int
+    tables: int
+    days: int
+    days_wanted: int
+    needs_mb: int
+    written_mb: int
+    seconds: float
+
+
+def fill(redis: RedisSettings, groups: int, shop: Shop, say: Say, limit_mb: int | None = None) -> Filled:
+    """Write the counts of all keys over all days; over fewer, the newest, where memory is too little."""
+    began = time.monotonic()
+    needs = _estimated(shop)
+    limit = limit_mb if limit_mb is not None else ROOM * free_mb()
+    days = min(shop.size.days, max(1, int(shop.size.days * limit / max(needs, 1e-9))))
+    writing = asyncio.run(_written(redis, groups, shop, days, say))
+    seconds = round(time.monotonic() - began, 1)
+    written = round(writing.bytes / 2**20)
+    return Filled(len(shop.keys), writing.tables, days, shop.size.days, round(needs), written, seconds)
+
+
+async def _written(redis: RedisSettings, groups: int, shop: Shop, days: int, say: Say) -> _Writing:
+    client = redis_client(redis)
+    try:
+        writing = _Writing(client, redis.namespace, groups)
+        for done, page in enumerate(shop.pages, 1):
+            for key, kind, parts in _tables(shop, page, days):
+                await writing.add(key, kind, parts)
+            if done % max(1, len(shop.pages) // SAID) == 0:
+                say(f"state: {done} of {len(shop.pages)} pages, {writing.bytes / 2**20:,.0f} MiB")
+        await writing.flush()
+        return writing
+    finally:
+        await client.aclose()
+
+
+def bucket_of_day(shop: Shop, day: int) -> int:
+    """Where the bucket of a day begins; day 0 is today."""
+    return shop.today - day * DAY_MS
+
+
+def free_mb() -> float:
+    """Memory that is free on this machine, in MiB."""
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable")) / 1024
+
+
+class _Writing:
+    """Tables on their way into Redis."""
+
+    def __init__(self, client: Redis, namespace: str, groups: int) -> None:
+        self.tables = self.bytes = 0
+        self._groups = [GroupKeys(namespace, group) for group in range(groups)]
+        self._pipeline = client.pipeline(transaction=False)
+        self._revision = f"{int(time.time())}:0".encode()
+
+    async def add(self, key: TableKey, kind: str, parts: dict[str, bytes]) -> None:
+        """One table, or the bins of a page, with its entry in the index of its bucket."""
+        keys = self._groups[group_of(key.page, key.segment, len(self._groups))]
+        if kind == "table":
+            parts = {**parts, "revision": self._revision}
+        arrays = chain.from_iterable((keys.table(name, key), content) for name, content in parts.items())
+        self._pipeline.execute_command("MSET", *arrays)
+        self._pipeline.sadd(keys.buckets, str(key.bucket))
+        self._pipeline.sadd(keys.index(key.bucket), orjson.dumps([kind, key.page, key.segment, int(key.traffic)]))
+        self.bytes += sum(map(len, parts.values()))
+        self.tables += 1
+        if self.tables % AT_ONCE == 0:
+            await self.flush()
+
+    async def flush(self) -> None:
+        await self._pipeline.execute()
+
+
+def _tables(shop: Shop, page: int, days: int) -> Iterator[tuple[TableKey, str, dict[str, bytes]]]:
+    """All that is counted of a page."""
+    counts, name = PageDays(shop, page), page_name(page)
+    mine = [(key, weight) for key, weight in zip(shop.keys, shop.weights, strict=True) if key.page == name]
+    for day in range(days):
+        bucket = bucket_of_day(shop, day)
+        for traffic in SHARES:
+            for key, weight in mine:
+                parts = _parts(counts, key.segment, day, bucket, traffic, weight * shop.size.views)
+                if parts:
+                    yield TableKey(*key, bucket, traffic), "table", parts
+            views = shop.size.views * sum(weight for _, weight in mine)
+            bins = bins_part(counts.bins(day, traffic, views))
+            yield TableKey(name, WHOLE_PAGE, bucket, traffic), BINS.name, {BINS.name: bins}
+
+
+def _parts(counts: PageDays, segment: str, day: int, bucket: int, traffic: Traffic, views: float) -> dict[str, bytes]:
+    return table_parts(counts.table(number_in(segment), segment, day, bucket, traffic, views))
+
+
+def _estimated(shop: Shop) -> float:
+    """MiB of all days, from some keys of all ranks on one day."""
+    chosen = np.unique(np.linspace(0, len(shop.keys) - 1, SAMPLE).astype(int))
+    total = 0
+    for at in chosen:
+        key, weight = shop.keys[at], shop.weights[at]
+        counts = PageDays(shop, number_in(key.page))
+        for traffic in SHARES:
+            parts = _parts(counts, key.segment, 1, bucket_of_day(shop, 1), traffic, weight * shop.size.views)
+            total += sum(len(content) + KEY_BYTES for content in parts.values()) + KEY_BYTES
+    return float(total / len(chosen) * len(shop.keys) * shop.size.days / 2**20)

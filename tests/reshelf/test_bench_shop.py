@@ -1,0 +1,133 @@
+"""`reshelf bench shop`: the state that is made is the one that is read, and a small run of its parts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+
+import msgspec
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
+
+from bench.shop.catalog import Shop, number_in
+from bench.shop.report import KEYS
+from bench.shop.size import SIZES, Share
+from bench.shop.state.counts import PageDays, shown
+from bench.shop.state.encoding import table_parts
+from bench.shop.state.filling import fill
+from bench.shop.traffic import Visitors
+from reshelf.cli.main import cli
+from schemas.messages.events import Click, Impression, Purchase
+from schemas.topics import DAY_MS
+from streams.fold.deltas import TableKey, Traffic
+from streams.settings import FoldSettings, RedisSettings
+from streams.state.arrays.tables import decode_table
+from streams.state.manifest import manifest_of
+from streams.state.reader import StateReader
+
+TODAY = 20_000 * DAY_MS
+SMALL = replace(SIZES["S"], pages=3, segments=4, items=200, candidates=30, days=3, visitors=2_000)
+
+
+def shop(workers: int = 1) -> Shop:
+    return Shop(SMALL, 1, TODAY, Share(workers))
+
+
+def test_a_table_is_read_as_it_was_made() -> None:
+    counts = PageDays(shop(), 0)
+    for views in (3.0, 500.0):
+        made = counts.table(1, "segment-001", 0, TODAY, Traffic.LEARNED, views)
+        read = decode_table(TableKey("page-0000", made.segment, TODAY, made.traffic), dict(table_parts(made)))
+        assert (read.items, read.slots) == (made.items, made.slots)
+        assert all(np.array_equal(read.counts[name], counted) for name, counted in made.counts.items())
+        assert made.impressions.sum() == pytest.approx(views * 0.9 * 12, rel=0.3)
+
+
+def test_the_state_that_is_written_is_the_one_that_workers_read(redis: Redis, redis_url: str) -> None:
+    settings, made, said = RedisSettings(url=redis_url, namespace="shop"), shop(), list[str]()
+    filled = fill(settings, 16, made, said.append)
+    assert (filled.keys, filled.days, filled.tables) == (12, 3, 3 * 2 * (12 + 3))
+    manifest = manifest_of("shop", "", {"events-clicks": [0]}, 16, FoldSettings())
+    redis.set("reshelf:{shop}:manifest", msgspec.json.encode(manifest))
+
+    async def read() -> None:
+        async with AsyncRedis.from_url(redis_url) as client:
+            reader = await StateReader.open(client, "shop")
+            assert await reader.keys() == set(made.keys)
+            (key, weight) = made.keys[0], made.weights[0]
+            state = await reader.read(*key)
+            assert {table.bucket for table in state.tables} == {TODAY - day * DAY_MS for day in range(3)}
+            seen = sum(int(table.impressions.sum()) for table in state.tables)
+            assert seen == pytest.approx(3 * 12 * SMALL.views * weight, rel=0.1)
+            assert (await reader.read_bins(key.page))[TODAY, Traffic.HOLDOUT].shape == (256, 5)
+
+    asyncio.run(read())
+
+
+def test_a_state_too_large_for_the_memory_holds_the_newest_days(redis: Redis, redis_url: str) -> None:
+    filled = fill(RedisSettings(url=redis_url, namespace="shop"), 16, shop(), lambda text: None, limit_mb=0)
+    assert (filled.days, filled.days_wanted) == (1, 3)
+
+
+def test_a_shop_follows_from_its_seed_and_shares_add_up_to_it() -> None:
+    assert list(shop().items()) == list(shop().items())
+    assert shop().candidates(1) == shop().candidates(1)
+    assert len(shop().candidates(1)) == SMALL.candidates
+    assert shop().weights.sum() == pytest.approx(1.0)
+    of_four = Shop(SMALL, 1, TODAY, Share(4)).keys
+    assert 0 < len(of_four) < len(shop().keys) and set(of_four) < set(shop().keys)
+
+
+def test_a_page_view_shows_as_many_items_as_it_has_slots() -> None:
+    for items in (5, 12, 13, 300):
+        share = shown(items, 12)
+        assert share.sum() == pytest.approx(min(items, 12)) and share.max() <= 1.0
+
+
+def test_visitors_click_on_what_they_saw_and_buy_what_they_clicked_on() -> None:
+    visitors, made = Visitors(shop(), "run"), shop()
+    events = [visitors.next() for _ in range(3_000)]
+    assert len({event.event_id for event in events}) == 3_000
+    views = {event.page_view_id: event for event in events if isinstance(event, Impression)}
+    clicks = [event for event in events if isinstance(event, Click)]
+    assert len(clicks) > 100
+    for click in clicks:
+        assert any((click.slot, click.item) == (one.slot, one.item) for one in views[click.page_view_id].slots)
+    clicked = {(click.unit, click.item) for click in clicks}
+    bought = [(event.unit, line.item) for event in events if isinstance(event, Purchase) for line in event.lines]
+    assert bought and set(bought) <= clicked
+    candidates = {page: set(made.candidates(page)) for page in made.pages}
+    for view in views.values():
+        assert {one.item for one in view.slots} <= candidates[number_in(view.page)]
+
+
+def test_each_part_tells_the_same_figures(
+    monkeypatch: pytest.MonkeyPatch, broker: str, redis: Redis, redis_url: str, prefix: str
+) -> None:
+    monkeypatch.setitem(SIZES, "S", SMALL)
+    for name, value in {
+        "KAFKA__BOOTSTRAP": broker,
+        "KAFKA__PREFIX": prefix,
+        "KAFKA__SESSION_TIMEOUT_S": "3",
+        "REDIS__URL": redis_url,
+    }.items():
+        monkeypatch.setenv(f"RESHELF_{name}", value)
+    short = ["--seconds", "1", "--warm-up", "0.5", "--rate", "200", "--backlog", "0", "--settle-seconds", "60"]
+    command = ["bench", "shop", *short, "--part", "learner", "--part", "layouts", "--json"]
+    done = CliRunner().invoke(cli, command, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert told["state"]["days"] == 3 and told["shop"]["pages"] == 3
+    learner, layouts = told["parts"]
+    for part in (learner, layouts):
+        assert set(KEYS) <= part.keys() and not part["ended"]
+        assert part["lag"] == part["quota_letters"] == 0
+        assert part["ready_s"] > 0 and 0 < part["rss_mb"]["rest"] <= part["rss_mb"]["peak"] and part["redis_mb"] > 0
+    assert learner["events_per_s"] > 0
+    assert layouts["with_layout"] == layouts["keys"] == 15
+    assert layouts["layouts_per_s"]["under_traffic"] > 0 and layouts["click_to_layout_ms"]["clicks"] > 0
+    assert not list(redis.scan_iter("*bench-shop*"))

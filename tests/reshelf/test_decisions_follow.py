@@ -1,0 +1,61 @@
+"""An evaluation that goes on while events come in."""
+
+from __future__ import annotations
+
+import random
+from itertools import product
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from policy.evaluation.estimators import Evidence
+from reshelf.evaluation.arrays import REWARDS, page_log
+from reshelf.evaluation.follow import Progress, Running
+from schemas.topics import (
+    IMPRESSIONS,
+    LAYOUTS_HISTORY,
+)
+from streams.kafka.records import TopicPartition
+from streams.settings import FoldSettings
+from tests.reshelf.decision_logs import EVENTS, NOW, joined, later, recorded_events
+
+
+@given(st.lists(st.integers(1, 250), max_size=4), st.randoms(use_true_random=False))
+@settings(max_examples=10)
+def test_following_counts_each_page_view_once_however_it_settles(cuts: list[int], chance: random.Random) -> None:
+    events = later(EVENTS)
+    running = Running("shadow", FoldSettings(allowed_lateness_ms=0, max_clock_skew_ms=0), settle_ms=5_000)
+    for topic, records in recorded_events(events).items():
+        running.take(topic, 0, records)
+    for cut in sorted(cuts):
+        running.settle(NOW + cut * 1_000 + chance.randrange(1_000))
+    running.settle(NOW + 10**7)
+    assert not running.settle(NOW + 10**7)
+    log = page_log(joined(events).views, lambda layout: layout.shadow)
+    assert running.views == {"home": 600}
+    for reward, name in product(REWARDS, ("item-position", "snips", "replay")):
+        whole, parts = Evidence.of(name, log.decisions(reward)), running.evidence["home", reward, name]
+        assert parts.estimate()[1:6] == pytest.approx(whole.estimate()[1:6])
+
+
+def test_what_may_still_be_clicked_waits() -> None:
+    running = Running("served", FoldSettings(allowed_lateness_ms=0, max_clock_skew_ms=0), settle_ms=5_000)
+    records = recorded_events(later(EVENTS))
+    running.take(LAYOUTS_HISTORY, 0, records[LAYOUTS_HISTORY])
+    running.take(IMPRESSIONS, 0, records[IMPRESSIONS])
+    assert running.settle(NOW + 10_000)
+    assert running.views == {"home": 5}
+
+
+def test_progress_is_that_of_the_slowest_partition() -> None:
+    one, other = TopicPartition("a", 0), TopicPartition("b", 0)
+    progress = Progress([one, other])
+    progress.read(one, 50)
+    assert progress.at(99) is None
+    progress.read(other, 40)
+    assert progress.at(99) == 40
+    progress.ended(other)
+    assert progress.at(99) == 50
+    progress.ended(one)
+    assert progress.at(99) == 99

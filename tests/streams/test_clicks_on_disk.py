@@ -1,0 +1,129 @@
+"""The clicks on disk: what is found again, what is dropped, and files that are lost, locked or broken."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from policy.attribution import ClickRecord, attribute
+from schemas.topics import DAY_MS
+from streams.settings import AttributionSettings
+from streams.state.clicks.folder import ClickFolder
+from streams.state.clicks.memory import ClickMemory, Criteria
+from streams.state.clicks.store import ClickStore
+from streams.state.watermark import Watermark
+
+HALF = DAY_MS // 2
+WINDOWS = {"home": 3 * DAY_MS, "cart": HALF}
+UNITS, ITEMS = st.sampled_from(["u", "ü", "u2"]), st.sampled_from(["i", "i2"])
+CLICKS = st.tuples(UNITS, ITEMS, st.sampled_from(list(WINDOWS)), st.integers(0, 8))
+STEPS = st.lists(st.one_of(CLICKS, CLICKS, CLICKS, UNITS, st.just("write"), st.just("open")), max_size=30)
+
+
+def folder_in(path: Path) -> ClickFolder:
+    return ClickFolder(AttributionSettings(folder=str(path), memory_mb=16))
+
+
+def record(offset: int, item: str = "i", page: str = "home", at: int = 0) -> ClickRecord:
+    return ClickRecord(offset, at + offset, at, f"c{offset}", page, "s", "top", item, 7, -2)
+
+
+def holds(store: ClickStore, unit: str, item: str = "i") -> list[int]:
+    """Offsets of the clicks of a unit on an item, the latest by event time first."""
+    return [one.offset for one in store.newest_first(unit, item, store.holding(unit), 100 * DAY_MS)]
+
+
+@given(steps=STEPS, purchases=st.lists(st.tuples(UNITS, ITEMS, st.integers(0, 10), st.integers(0, 30)), max_size=8))
+@settings(max_examples=15)
+def test_a_purchase_finds_the_click_that_the_rule_picks_from_all(
+    steps: list[tuple[str, str, str, int] | str], purchases: list[tuple[str, str, int, int]]
+) -> None:
+    """Whatever of them is written, forgotten or opened again."""
+    plain: dict[str, list[ClickRecord]] = {}
+    memory_disk = Path("/dev/shm")
+    with TemporaryDirectory(dir=memory_disk if memory_disk.is_dir() else None) as path:
+        locked = folder_in(Path(path)).open("live", 0)
+        memory = ClickMemory(locked.store, Watermark(0))
+        for offset, step in enumerate(steps):
+            match step:
+                case "write":
+                    memory.write(Watermark(offset))
+                case "open":
+                    memory.write(Watermark(offset))
+                    locked.close()
+                    locked = folder_in(Path(path)).open("live", 0)
+                    memory = ClickMemory(locked.store, Watermark(offset))
+                case str(unit):
+                    memory.forget(unit)
+                    plain.pop(unit, None)
+                case unit, item, page, half:
+                    click = record(offset, item, page, half * HALF)
+                    memory.add(unit, click)
+                    plain.setdefault(unit, []).append(click)
+        for unit, item, half, cut in purchases:
+            append_cut = half * HALF + cut
+            criteria = Criteria(half * HALF, WINDOWS.__getitem__, max(WINDOWS.values()), append_cut)
+            candidates = memory.of_unit(unit).candidates(item, criteria)
+            picked = attribute(item, half * HALF, candidates, WINDOWS.__getitem__, append_cut)
+            assert picked == attribute(item, half * HALF, plain.get(unit, []), WINDOWS.__getitem__, append_cut)
+        locked.close()
+
+
+def test_days_that_no_purchase_can_need_go_and_their_files_with_them(tmp_path: Path) -> None:
+    locked = folder_in(tmp_path).open("live", 0)
+    store = locked.store
+    store.write([("u", record(at, at=at * DAY_MS)) for at in range(4)], (), Watermark(4), 0)
+    store.expire(2 * DAY_MS - 1)
+    assert holds(store, "u") == [3, 2, 1]
+    store.expire(3 * DAY_MS)
+    assert (holds(store, "u"), store.complete_since) == ([3], 3 * DAY_MS)
+    locked.close()
+    again = folder_in(tmp_path).open("live", 0)
+    assert (holds(again.store, "u"), again.store.complete_since) == ([3], 3 * DAY_MS)
+    again.close()
+
+
+def test_a_unit_that_is_forgotten_has_no_clicks_and_its_name_is_on_no_disk(tmp_path: Path) -> None:
+    locked = folder_in(tmp_path).open("live", 0)
+    clicks = [("a-secret-name", record(0)), ("a-secret-name", record(1, at=DAY_MS)), ("b", record(2))]
+    locked.store.write(clicks, (), Watermark(3), 0)
+    locked.store.write([("a-secret-name", record(4))], ["a-secret-name"], Watermark(5), 0)
+    assert (holds(locked.store, "a-secret-name"), holds(locked.store, "b")) == ([4], [2])
+    locked.close()
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert files
+    assert not any(b"secret" in path.read_bytes() for path in files)
+
+
+def test_files_that_another_process_has_are_let_be(tmp_path: Path) -> None:
+    folder = folder_in(tmp_path)
+    hangs = folder.open("live", 3)
+    hangs.store.write([("u", record(0))], (), Watermark(1), 0)
+    beside = folder.open("live", 3)
+    assert (holds(beside.store, "u"), beside.store.position) == ([], None)
+    hangs.close()
+    beside.close()
+    again = folder.open("live", 3)
+    assert holds(again.store, "u") == [0]
+    assert [path.name for path in (tmp_path / "live").iterdir()] == ["3"]
+    again.close()
+
+
+def test_files_that_are_broken_are_made_again(tmp_path: Path) -> None:
+    locked = folder_in(tmp_path).open("live", 0)
+    locked.store.write([("u", record(0))], (), Watermark(1), 0)
+    locked.close()
+    for current in tmp_path.rglob("CURRENT"):
+        current.write_text("junk")
+    again = folder_in(tmp_path).open("live", 0)
+    assert again.store.position is None
+    again.store.write([("u", record(0))], (), Watermark(1), 0)
+    again.close()
+    shutil.rmtree(tmp_path / "live")
+    fresh = folder_in(tmp_path).open("live", 0)
+    assert fresh.store.position is None
+    fresh.close()
