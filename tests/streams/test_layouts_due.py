@@ -7,9 +7,13 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.catalog.candidates import CandidateSet
 from streams.catalog.page import Key
+from streams.catalog.weighted_counts import ONE, WeightedCounts
+from streams.fold.deltas import Traffic
 from streams.fold.evidence import NO_EVIDENCE, Evidence
-from streams.layouts.due import DueRule
+from streams.layouts.due import DueRule, evidence_in
+from tests.streams.layout_inputs import table
 
 KEY, OTHER = Key("home", "new"), Key("home", "old")
 REST = 60_000.0
@@ -107,3 +111,38 @@ def test_keys_of_other_workers_are_forgotten() -> None:
     rule.keep(lambda key: key == KEY)
     assert rule.due_at(OTHER, NO_EVIDENCE, 1.0) == 1.0
     assert rule.due_at(KEY, NO_EVIDENCE, 1.0) == 1.0 + REST
+
+
+def test_one_click_is_enough_while_there_are_few_and_one_is_needed_however_few_there_are() -> None:
+    rule = DueRule(0.03, REST)
+    rule.composed(KEY, Evidence(2_000, 33))
+    assert rule.due_at(KEY, Evidence(1, 0), 5.0) == 5.0 + REST
+    assert rule.due_at(KEY, Evidence(0, 1), 6.0) == 6.0
+
+
+def test_what_is_enough_is_counted_from_the_last_layout_alone() -> None:
+    rule = DueRule(0.03, REST)
+    for clicks in (100, 200):
+        rule.begin(KEY)
+        rule.composed(KEY, Evidence(2_000, clicks))
+    assert rule.due_at(KEY, Evidence(0, 5), 5.0) == 5.0 + REST
+    assert rule.due_at(KEY, Evidence(0, 1), 6.0) == 6.0, "6 of 200"
+
+
+def test_a_request_of_unknown_size_is_enough_until_its_key_is_composed() -> None:
+    rule = DueRule(0.03, REST)
+    rule.composed(KEY, Evidence(2_000, 100))
+    assert rule.due_at(KEY, None, 5.0) == 5.0
+    assert rule.due_at(KEY, NO_EVIDENCE, 6.0) == 6.0
+
+
+def test_a_layout_is_composed_from_the_weighted_counts_of_all_its_traffic() -> None:
+    items, slots = ("a", "b", "c"), ("top", "left")
+    tables = [table(0, traffic, items, slots, seed) for seed, traffic in enumerate((Traffic.LEARNED, Traffic.HOLDOUT))]
+    counts = WeightedCounts(CandidateSet(items), slots)
+    counts.move_to(tables, {0: ONE // 2})
+    impressions = sum(int(each.impressions.sum()) for each in tables)
+    clicks = sum(int(each.clicks.sum()) for each in tables)
+    conversions = sum(int(each.conversions.sum()) for each in tables)
+    assert min(clicks, conversions) > 0
+    assert evidence_in(counts) == Evidence(impressions / 2, (clicks + conversions) / 2)
