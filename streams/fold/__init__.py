@@ -6,6 +6,8 @@ per state group.  `plain` is the same law written the slow and obvious way:
 tests and drills hold the workers' state against it.
 
 - `alarm`: watches the share of invalid records among the recent ones
+- `buckets`: time buckets that grow with age: spans of 1, 2, 4, 8, ... buckets, so that a key has
+  about log2 of its days
 - `deltas`: accepted events added up per state group, by the declared measures: integers only, so
   that order cannot matter
 - `evidence`: how much was counted, in two numbers: what tells a layout whether there is anything to

@@ -66,12 +66,38 @@ class PlainFold:
             for (tp, bucket), names in self._quota.items()
             if names and not (self._settings.bucket_ms and bucket + self._open_ms(tp.topic) < self._append_time)
         ]
-        rows = []
-        for key, numbers in self._counts.items():
-            bucket = {"bin": 2, "tally": None}.get(str(key[0]), 3)
-            if bucket is None or not self._expired(key[bucket]):
-                rows.append([*key, *numbers])
-        return sorted(rows + quota)
+        apart = [
+            [*key, *numbers]
+            for key, numbers in self._counts.items()
+            if key[0] == "tally" or (key[0] == "bin" and not self._expired(key[2]))
+        ]
+        return sorted(apart + self._tables() + quota)
+
+    def _tables(self) -> list[Row]:
+        """The counts of tables, added up by the spans of their buckets."""
+        counts = {key: numbers for key, numbers in self._counts.items() if key[0] not in ("bin", "tally")}
+        spans = self._spans({key[3] for key in counts})
+        sums: dict[tuple[Any, ...], list[int]] = {}
+        for key, numbers in counts.items():
+            start, length = spans[key[3]]
+            if not self._expired(start + (length - 1) * self._settings.bucket_ms):
+                had = sums.setdefault((*key[:3], start, length, *key[4:]), [0] * len(numbers))
+                had[:] = [a + b for a, b in zip(had, numbers, strict=True)]
+        return [[*key, *numbers] for key, numbers in sums.items()]
+
+    def _spans(self, buckets: set[int]) -> dict[int, tuple[int, int]]:
+        """Where the span of each bucket begins and how many buckets it has: pairs are joined as long as they may be."""
+        spans = {bucket: (bucket, 1) for bucket in buckets}
+        width, life = self._settings.bucket_ms, self._settings.bucket_ttl_ms
+        newest = bucket_of(self._append_time, width)
+        size = 2 * width
+        while width and size * 3 <= life * 2:
+            for bucket in buckets:
+                start = bucket - bucket % size
+                if newest - (start + size) >= size and spans[bucket][1] == size // width // 2:
+                    spans[bucket] = start, size // width
+            size *= 2
+        return spans
 
     def _quota_row(self, tp: TopicPartition, bucket: int, codes: list[int]) -> Row:
         return ["quota", tp.topic, tp.partition, bucket, len(codes), crc32(np.array(sorted(codes), CODE).tobytes())]

@@ -31,10 +31,10 @@ from streams.kafka.bounds import log_bounds
 from streams.kafka.producer import LogProducer, OutgoingRecord
 from streams.kafka.records import Batch, TopicPartition
 from streams.learner.layout_requests import RequestDebouncer
+from streams.learner.old_buckets import tend_buckets
 from streams.metrics import REGISTRY
 from streams.retry import Retry
 from streams.settings import FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
-from streams.state.expiry import expire
 from streams.state.manifest import Manifest, agree
 from streams.state.partition import OtherLimits, PartitionFold, Prepared, Rewind
 from streams.state.store import Store
@@ -49,7 +49,6 @@ _LOOK_S = 0.5
 """How often keys without clicks are looked through, so that requests for them go together."""
 _ASK_REST_S = 0.02
 """How far requests are apart at least: what is clicked meanwhile goes together."""
-_EXPIRE_PAUSE_S = 60.0
 
 
 class Learner:
@@ -231,17 +230,10 @@ class Learner:
             await self._asking.until_success(partial(self._log_producer.publish, requests))
             await asyncio.sleep(_ASK_REST_S)
 
-    async def drop_expired(self) -> None:
-        """Drop buckets beyond their life, once a minute."""
-        tps = [TopicPartition(topic, p) for topic, starts in self._manifest.starts.items() for p in range(len(starts))]
-        while True:
-            await asyncio.sleep(_EXPIRE_PAUSE_S)
-            async with self._committing:
-                await self._retry.until_success(lambda: expire(self._store, self._fold, tps))
-
     def tasks(self) -> list[Coroutine[Any, Any, None]]:
         """What runs beside the agent."""
-        return [self.advance(), self.request_layouts(), self.drop_expired()]
+        buckets = tend_buckets(self._store, self._manifest, self._fold, self._committing)
+        return [self.advance(), self.request_layouts(), buckets]
 
 
 def _requests(came: Mapping[tuple[str, str], Evidence], *, clicked: bool) -> list[OutgoingRecord]:

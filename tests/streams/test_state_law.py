@@ -24,6 +24,7 @@ from streams.state import export
 from streams.state.expiry import expire
 from streams.state.limits.partition import PartitionLimits
 from streams.state.manifest import manifest_of
+from streams.state.merging import LoadedMerge, Merge, Merger
 from streams.state.partition import PartitionFold, Prepared, Rewind
 from streams.state.store import Store
 from tests.streams.logs import FOLD, Log, logs
@@ -65,6 +66,24 @@ class Worker:
         self.parts: dict[TopicPartition, PartitionFold] = {}
         self.read: dict[TopicPartition, int] = {}
         self.held: dict[TopicPartition, Prepared] = {}
+        self.merger = Merger(self.store, FOLD, list(world.log), rest_s=0)
+        self.due: list[Merge] = []
+        self.loaded_merges: list[LoadedMerge] = []
+
+    async def merge(self, group: int, chance: random.Random) -> None:
+        """The next step of a merge; others may do anything before the one after it."""
+        if self.loaded_merges:
+            await self.merger.write(chance.sample(self.loaded_merges, len(self.loaded_merges)))
+            self.loaded_merges = []
+        elif self.due:
+            self.loaded_merges, self.due = await self.merger.read(self.due), []
+        else:
+            self.due = await self.merger.due(group)
+
+    async def load_merges(self) -> None:
+        """Read all that is due now, and carry it out whenever this worker comes round to it."""
+        for group in range(GROUPS):
+            self.loaded_merges += await self.merger.read(await self.merger.due(group))
 
     async def part(self, tp: TopicPartition) -> PartitionFold:
         if tp not in self.parts:
@@ -156,13 +175,13 @@ class World:
         return await export.rows(Store(self.redis, "law", GROUPS), self.manifest)
 
 
-async def live(world: World, chance: random.Random, steps: int, folds: Sequence[FoldSettings]) -> None:
+async def live(world: World, chance: random.Random, steps: int, folds: Sequence[FoldSettings]) -> list[Worker]:
     """Random workers, steps and faults; `folds` are the settings that a worker may be started with."""
     workers = [Worker(world, built, chance.choice(folds)) for built in (BUILT, BUILT, False)]
     partitions = list(world.log)
     for _ in range(steps):
         worker, tp, group = chance.choice(workers), chance.choice(partitions), chance.randrange(GROUPS)
-        match chance.choices(range(8), weights=[8, 8, 4, 1, 1, 1, 1, 1])[0]:
+        match chance.choices(range(9), weights=[8, 8, 4, 1, 1, 1, 1, 1, 8])[0]:
             case 0:
                 await worker.prepare(tp, chance.randint(1, 12))
             case 1:
@@ -178,8 +197,11 @@ async def live(world: World, chance: random.Random, steps: int, folds: Sequence[
                 worker.store.lost_reply = True
             case 6:
                 await world.snapshot(group) if chance.random() < 0.5 else await world.roll_back(group)
-            case _:
+            case 7:
                 await expire(worker.store, FOLD, partitions)
+            case _:
+                await worker.merge(group, chance)
+    return workers
 
 
 def assert_law(
@@ -189,9 +211,17 @@ def assert_law(
         async with Redis.from_url(url) as redis:
             await redis.flushall()
             world, chance = World(redis, log), random.Random(seed)
-            await live(world, chance, steps, folds)
+            workers = await live(world, chance, steps, folds)
+            for worker in workers[:2]:
+                await worker.load_merges()
             await Worker(world, fold=chance.choice(folds)).drain()
-            return world, await world.export(), await world.limits()
+            await workers[0].merger.write(workers[0].loaded_merges)
+            rows = await world.export()
+            await workers[2].load_merges()
+            for worker in (workers[2], workers[1]):
+                await worker.merger.write(worker.loaded_merges)
+            assert await world.export() == rows, "merges change nothing that is said"
+            return world, rows, await world.limits()
 
     world, rows, limits = asyncio.run(run())
     plain = PlainFold(FOLD, limits)
