@@ -21,6 +21,7 @@ from streams.fold.plain import PlainFold
 from streams.kafka.records import Batch, TopicPartition
 from streams.settings import FoldSettings
 from streams.state import export
+from streams.state.arrays.directory import MOST_BYTES
 from streams.state.expiry import expire
 from streams.state.limits.partition import PartitionLimits
 from streams.state.manifest import manifest_of
@@ -35,6 +36,10 @@ OTHER_LIMITS = (FOLD, FOLD.changed(max_items=7, max_page_items=4), FOLD.changed(
 
 class Killed(Exception):
     """The worker is gone, between two commands."""
+
+
+FEW_BYTES = 3_000
+"""Of a worker that has to let go of directories all the time."""
 
 
 class FlakyStore(Store):
@@ -62,7 +67,7 @@ class Worker:
         self.built = built
         self.fold = fold
         self.world = world
-        self.store = FlakyStore(world.redis, "law", GROUPS)
+        self.store = FlakyStore(world.redis, "law", GROUPS, FEW_BYTES if built else MOST_BYTES)
         self.parts: dict[TopicPartition, PartitionFold] = {}
         self.read: dict[TopicPartition, int] = {}
         self.held: dict[TopicPartition, Prepared] = {}
