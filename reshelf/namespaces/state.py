@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,21 +37,25 @@ class Compared:
 
 async def rows(settings: Settings, namespace: str) -> list[Row]:
     """The canonical export of a namespace; raises `StateAttention` where there is none."""
+    (export,) = await _rows(settings, [namespace])
+    return export
+
+
+async def _rows(settings: Settings, namespaces: Sequence[str]) -> list[list[Row]]:
+    """The exports of namespaces, all as of the latest time of the log that one of them has reached."""
     client = redis_client(settings.redis)
     try:
-        target = await manifest.read(client, namespace)
-        return await export.rows(Store(client, namespace, target.groups), target)
+        manifests = [await manifest.read(client, namespace) for namespace in namespaces]
+        stores = [Store(client, each.namespace, each.groups) for each in manifests]
+        latest = max([await export.log_time(*pair) for pair in zip(stores, manifests, strict=True)])
+        return [await export.rows(*pair, latest) for pair in zip(stores, manifests, strict=True)]
     finally:
         await client.aclose()
 
 
 def compared(settings: Settings, name: str, other: str) -> Compared:
     """Two namespaces, row for row."""
-
-    async def both() -> tuple[list[Row], list[Row]]:
-        return await rows(settings, name), await rows(settings, other)
-
-    first, second = ({tuple(row) for row in those} for those in asyncio.run(both()))
+    first, second = ({tuple(row) for row in those} for those in asyncio.run(_rows(settings, [name, other])))
     left, right = sorted(first - second, key=str), sorted(second - first, key=str)
     examples = [[list(row) for row in those[:SHOWN]] for those in (left, right)]
     return Compared(len(first & second), max(len(left), len(right)), *examples)
@@ -71,7 +76,7 @@ async def _swapped(settings: Settings, namespace: str, max_behind: int, skip_dea
     client = redis_client(settings.redis)
     try:
         target = await manifest.read(client, namespace)
-        if target.fold != settings.fold.model_dump() or target.groups != settings.redis.groups:
+        if target.fold != manifest.shape_of(settings.fold) or target.groups != settings.redis.groups:
             raise BadSettings(
                 f"namespace {namespace!r} was made with other settings than these (redis.groups or fold): "
                 "put them into the workers' settings first, or they will refuse it"

@@ -34,7 +34,8 @@ def export(front: Front, form: str) -> None:
     """Write the counts to standard output.
 
     jsonl is the canonical export, one JSON array per line.  csv has the columns
-    page, segment, bucket (its start, in milliseconds), item, slot, and behind them
+    page, segment, bucket (where a span of time buckets begins, in milliseconds),
+    buckets (how many it has: old ones are added up), item, slot, and behind them
     the counts that its first line names, for all traffic together; conversions and
     revenue are counted by item, so they are in a line with an empty slot.
 

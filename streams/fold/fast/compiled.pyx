@@ -33,6 +33,7 @@ cdef class FastPath:
     """Judges plain impressions of one partition, beside a `Judge` whose windows it shares.
 
     limits: `least` and `most` by field, characters of texts and values of numbers; `slots` is the number of them.
+    life: how long after its start a bucket takes impressions in (ms); 0: for ever.
     """
 
     cdef readonly int64_t newest
@@ -56,10 +57,10 @@ cdef class FastPath:
     cdef Py_ssize_t doubled, brought_much
 
     def __init__(
-        self, dict limits, fold, RecentWindow ids, RecentWindow views, RecentWindow units, BlockCount brought
+        self, dict limits, fold, int64_t life, RecentWindow ids, RecentWindow views, RecentWindow units, BlockCount brought
     ):
         self.limits = limits
-        self.width, self.life = fold.bucket_ms, fold.bucket_ms and fold.bucket_ms + fold.bucket_ttl_ms
+        self.width, self.life = fold.bucket_ms, life
         self.late, self.early = fold.allowed_lateness_ms, fold.max_clock_skew_ms
         if limits.keys() != (<dict>self.limits).keys():
             raise ValueError(f"expected the fields {sorted(<dict>self.limits)}, got {sorted(limits)}")
