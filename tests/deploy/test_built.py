@@ -30,9 +30,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def quick_compiler(folder: Path) -> str:
-    """The C compiler without optimisation, which takes most of a minute; what counts last holds."""
+    """The C compiler without optimisation and debugging, which take most of a minute; what counts last holds."""
     script = folder / "quick-cc"
-    script.write_text('#!/bin/sh\nexec cc "$@" -O0\n', encoding="utf-8")
+    script.write_text('#!/bin/sh\nexec cc "$@" -O0 -g0\n', encoding="utf-8")
     script.chmod(0o755)
     return str(script)
 
@@ -48,7 +48,8 @@ def install(pip: str, home: Path) -> None:
 def run(step: str, folder: Path, **environment: str) -> None:
     """A line of pip or of another module, by this Python."""
     command = f"'{sys.executable}' -m {step}"
-    own = os.environ | environment
+    # What pip installs to build with runs once: it is not compiled beforehand.
+    own = os.environ | {"PIP_NO_COMPILE": "1"} | environment
     done = subprocess.run(command, check=False, shell=True, cwd=folder, capture_output=True, env=own)
     assert done.returncode == 0, done.stderr.decode()[-4_000:]
 
@@ -66,14 +67,18 @@ def without_compiler(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("build", reason="build is not installed (extra `test`)")
     root = tmp_path_factory.mktemp("pure")
     copied(root / "checkout")
-    run("build --quiet --sdist --outdir dist checkout", root)
+    # What builds is installed once for both steps.
+    tools = root / "tools"
+    needs = " ".join(PROJECT["build-system"]["requires"])
+    run(f"pip install --quiet --disable-pip-version-check --target {tools} {needs}", root)
+    run("build --quiet --no-isolation --sdist --outdir dist checkout", root, PYTHONPATH=str(tools))
     (sources,) = (root / "dist").iterdir()
     with tarfile.open(sources) as opened:
         names = {name.partition("/")[2] for name in opened.getnames()}
     for module in PROJECT["tool"]["setuptools"]["ext-modules"]:
         assert {*module["sources"], *module.get("depends", [])} <= names
-    pip = f"pip wheel --no-cache-dir --disable-pip-version-check --no-deps --wheel-dir dist {sources}"
-    run(pip, root, RESHELF_PURE="1", CC="/bin/false")
+    options = "--no-cache-dir --disable-pip-version-check --no-build-isolation --no-deps --wheel-dir dist"
+    run(f"pip wheel {options} {sources}", root, RESHELF_PURE="1", CC="/bin/false", PYTHONPATH=str(tools))
     (wheel,) = (root / "dist").glob("*.whl")
     assert wheel.name.endswith("-py3-none-any.whl")
     install(f"pip install {wheel}", root / "home")
