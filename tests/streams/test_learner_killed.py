@@ -49,7 +49,7 @@ def test_state_survives_a_kill(
         while _groups_moved(redis) < 8 and time.monotonic() < until:
             time.sleep(0.05)
         for part in range(10):
-            publish(settings, example_log(seed=10 + part, records=500, partitions=4))
+            publish(settings, example_log(seed=10 + part, records=200, partitions=4))
             if part == 5:
                 workers[random.Random(3).randrange(2)].kill()
         asyncio.run(asyncio.wait_for(drained(settings, store), 60))

@@ -232,7 +232,7 @@ def assert_law(
 
 
 @given(log=logs(), seed=st.integers(0, 2**32))
-@settings(max_examples=60, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=40, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate])
 def test_state_is_the_plain_fold_whatever_happens(redis: SyncRedis, redis_url: str, log: Log, seed: int) -> None:
     world, plain = assert_law(redis_url, log, seed, steps=120)
     assert world.dead_lettered == plain.rejected
