@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.deploy.compiler import quick_compiler
 from tests.deploy.test_image import DOCKERFILE, PROJECT, copied
 
 BUILD, INSTALL = re.findall(r"^RUN (pip (?:wheel|install) .*)$", DOCKERFILE.partition(" AS encoder")[0], re.MULTILINE)
@@ -27,14 +28,6 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pip = INSTALL.partition(" && ")[0].replace("--constraint /wheels/constraints.txt", "")
     install(pip.replace("/wheels", str(wheels)), home)
     return home
-
-
-def quick_compiler(folder: Path) -> str:
-    """The C compiler without optimisation and debugging, which take most of a minute; what counts last holds."""
-    script = folder / "quick-cc"
-    script.write_text('#!/bin/sh\nexec cc "$@" -O0 -g0\n', encoding="utf-8")
-    script.chmod(0o755)
-    return str(script)
 
 
 def install(pip: str, home: Path) -> None:
@@ -85,6 +78,7 @@ def without_compiler(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "home"
 
 
+@pytest.mark.long
 def test_without_a_compiler_all_but_the_compiled_parts_is_there(without_compiler: Path, tmp_path: Path) -> None:
     ask = "import reshelf, policy.slates.compiled, streams.fold.fast.path as fold; print(reshelf.__file__)"
     ask += "; print(policy.slates.compiled.BUILT, fold.BUILT)"
@@ -95,6 +89,7 @@ def test_without_a_compiler_all_but_the_compiled_parts_is_there(without_compiler
     assert said == f"reshelf {PROJECT['project']['version']}\n"
 
 
+@pytest.mark.long
 def test_the_installed_command_runs_with_its_compiled_parts_and_writes_settings(
     installed: Path, tmp_path: Path
 ) -> None:
