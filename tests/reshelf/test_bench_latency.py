@@ -168,6 +168,7 @@ def test_a_shop_declares_what_was_asked_for() -> None:
     assert (len(rules.slots), len(rules.candidates.items), rules.policy.variants) == (4, 20, 8)
 
 
+@pytest.mark.long
 def test_each_rate_is_measured_and_nothing_is_left(
     monkeypatch: pytest.MonkeyPatch, broker: str, redis: Redis, redis_url: str, prefix: str
 ) -> None:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 
+import pytest
 from redis import Redis as SyncRedis
 
 from schemas import dead_letters
@@ -36,6 +37,7 @@ def _groups_moved(redis: SyncRedis) -> int:
     return sum(1 for _ in redis.scan_iter("reshelf:{live:*}:wm:*"))
 
 
+@pytest.mark.long
 def test_state_survives_a_kill(
     kafka: str, prefix: str, make_topics: Callable[..., None], redis: SyncRedis, redis_url: str
 ) -> None:

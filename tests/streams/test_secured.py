@@ -96,6 +96,7 @@ def kafka_settings(address: str, certificates: Certificates, prefix: str, passwo
     )
 
 
+@pytest.mark.long
 def test_topics_events_and_batches_over_scram_and_tls(
     secured_kafka: str, certificates: Certificates, prefix: str
 ) -> None:
