@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from redis import Redis as SyncRedis
@@ -236,8 +237,9 @@ def assert_law(
     return world, plain
 
 
+@pytest.mark.long
 @given(log=logs(), seed=st.integers(0, 2**32))
-@settings(max_examples=60, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=40, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate])
 def test_state_is_the_plain_fold_whatever_happens(redis: SyncRedis, redis_url: str, log: Log, seed: int) -> None:
     world, plain = assert_law(redis_url, log, seed, steps=120)
     assert world.dead_lettered == plain.rejected
