@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
@@ -18,6 +25,7 @@ from streams.state import export, keys, manifest
 from streams.state.alias import resolve, switch
 from streams.state.clicks.progress import hand_dead_letters_over
 from streams.state.connection.client import redis_client
+from streams.state.sorted_rows import SortedRows
 from streams.state.store import Store
 
 SHOWN = 10
@@ -35,25 +43,65 @@ class Compared:
 
 
 async def rows(settings: Settings, namespace: str) -> list[Row]:
-    """The canonical export of a namespace; raises `StateAttention` where there is none."""
+    """The canonical export of a namespace in memory; raises `StateAttention` where there is none."""
+    async with _opened(settings, namespace) as (store, target):
+        return await export.rows(store, target)
+
+
+@contextmanager
+def sorted_rows(settings: Settings, namespace: str) -> Iterator[Iterable[Row]]:
+    """The canonical export of a namespace, sorted on disk; raises `StateAttention` where there is none."""
+
+    async def collect(into: SortedRows) -> None:
+        async with _opened(settings, namespace) as (store, target):
+            async for some in export.unsorted_rows(store, target):
+                into.add(some)
+
+    with TemporaryDirectory(prefix="reshelf-state-") as folder:
+        canonical = SortedRows(Path(folder))
+        asyncio.run(collect(canonical))
+        yield canonical
+
+
+@asynccontextmanager
+async def _opened(settings: Settings, namespace: str) -> AsyncIterator[tuple[Store, manifest.Manifest]]:
     client = redis_client(settings.redis)
     try:
         target = await manifest.read(client, namespace)
-        return await export.rows(Store(client, namespace, target.groups), target)
+        yield Store(client, namespace, target.groups), target
     finally:
         await client.aclose()
 
 
 def compared(settings: Settings, name: str, other: str) -> Compared:
     """Two namespaces, row for row."""
+    with sorted_rows(settings, name) as first, sorted_rows(settings, other) as second:
+        return compare(first, second)
 
-    async def both() -> tuple[list[Row], list[Row]]:
-        return await rows(settings, name), await rows(settings, other)
 
-    first, second = ({tuple(row) for row in those} for those in asyncio.run(both()))
-    left, right = sorted(first - second, key=str), sorted(second - first, key=str)
-    examples = [[list(row) for row in those[:SHOWN]] for those in (left, right)]
-    return Compared(len(first & second), max(len(left), len(right)), *examples)
+def compare(first: Iterable[Row], second: Iterable[Row]) -> Compared:
+    """Two sorted exports in which each row is there once."""
+    left, right, equal = _Only(), _Only(), 0
+    sides = heapq.merge(((row, 0) for row in first), ((row, 1) for row in second))
+    for row, group in groupby(sides, key=itemgetter(0)):
+        which = [side for _, side in group]
+        if len(which) == 2:
+            equal += 1
+        else:
+            (left, right)[which[0]].add(row)
+    return Compared(equal, max(left.rows, right.rows), left.examples, right.examples)
+
+
+class _Only:
+    """How many rows one side has alone, and the first of them as text sorts them."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.examples: list[Row] = []
+
+    def add(self, row: Row) -> None:
+        self.rows += 1
+        self.examples = sorted([*self.examples, row], key=lambda example: str(tuple(example)))[:SHOWN]
 
 
 def swapped(settings: Settings, namespace: str, max_behind: int, skip_dead_letters: bool = False) -> str:

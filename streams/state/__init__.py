@@ -17,6 +17,8 @@ compares the watermark, checks everything, then adds and moves the watermark.
 - `namespace`: Opening a namespace: agree with its manifest, or create it where the log begins
 - `partition`: one partition of an event topic on its way into the state
 - `reader`: the counts of a page and segment, for those who compose layouts and explain them
+- `sorted_rows`: any number of rows in order, in little memory: sorted in runs that lie on disk, and
+  merged as they are read
 - `store`: the state groups of one namespace in Redis: compare-and-set of watermarks with deltas
 - `watermark`: the log position up to which a state group has applied a partition
 """

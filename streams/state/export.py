@@ -15,9 +15,12 @@ buckets are left out.  Each line is a JSON array that begins with its kind:
 from __future__ import annotations
 
 import csv
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from hashlib import sha256
+from itertools import groupby
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TextIO
 from zlib import crc32
 
@@ -33,10 +36,12 @@ from streams.state.connection.errors import translate_errors
 from streams.state.expiry import is_expired, reached
 from streams.state.keys import GroupKeys, home_group
 from streams.state.manifest import Manifest
-from streams.state.reader import read_tables, table_keys
+from streams.state.reader import read_tables, scan_table_keys
+from streams.state.sorted_rows import SortedRows
 from streams.state.store import Store
 
 Row = list[Any]
+TABLES_AT_ONCE = 100
 CSV_COLUMNS = (
     *("page", "segment", "bucket", "item", "slot"),
     *(measure.name for array in TABLE_ARRAYS for measure in array.measures if measure.in_csv),
@@ -44,49 +49,72 @@ CSV_COLUMNS = (
 
 
 async def rows(store: Store, manifest: Manifest) -> list[Row]:
-    """All rows of the canonical export, sorted."""
+    """All rows of the canonical export, sorted, in memory."""
+    return sorted([row async for some in unsorted_rows(store, manifest) for row in some])
+
+
+async def unsorted_rows(store: Store, manifest: Manifest) -> AsyncIterator[list[Row]]:
+    """All rows of the canonical export in no order, some at a time.
+
+    Memory does not grow with the number of tables.  A row may come twice while Redis makes room in its sets.
+    """
     fold = FoldSettings.model_validate(manifest.fold)
     partitions = [TopicPartition(topic, p) for topic, starts in manifest.starts.items() for p in range(len(starts))]
     append_time = max([await reached(store, group, partitions) for group in range(store.groups)], default=0)
-    export: list[Row] = []
     for keys in store.keys:
-        tables = [key for key in await table_keys(store.redis, keys) if not is_expired(key.bucket, append_time, fold)]
-        for key, table in zip(tables, await read_tables(store.redis.mget, keys, tables), strict=True):
-            export.extend(table_rows(key, table))
-        bins = [
-            k for k in await table_keys(store.redis, keys, BINS.name) if not is_expired(k.bucket, append_time, fold)
-        ]
-        export.extend(await _bin_rows(store, keys, bins))
+        async for kind, listed in scan_table_keys(store.redis, keys, TABLES_AT_ONCE):
+            unexpired = [key for key in listed if not is_expired(key.bucket, append_time, fold)]
+            if kind == BINS.name:
+                yield await _bin_rows(store, keys, unexpired)
+            else:
+                tables = await read_tables(store.redis.mget, keys, unexpired)
+                yield [row for pair in zip(unexpired, tables, strict=True) for row in table_rows(*pair)]
     for tp in partitions:
-        export.extend(await _partition_rows(store, tp, append_time, fold))
-    return sorted(export)
+        yield await _partition_rows(store, tp, append_time, fold)
 
 
-def lines(canonical: Iterable[Row]) -> bytes:
+def lines(canonical: Iterable[Row]) -> Iterator[bytes]:
     """The export as JSON lines."""
-    return b"".join(orjson.dumps(row) + b"\n" for row in canonical)
+    return (orjson.dumps(row) + b"\n" for row in canonical)
 
 
 def digest(canonical: Iterable[Row]) -> str:
-    """SHA-256 of the export."""
-    return sha256(lines(canonical)).hexdigest()
+    """SHA-256 of the export, which is sorted."""
+    return counted_digest(canonical)[0]
+
+
+def counted_digest(canonical: Iterable[Row]) -> tuple[str, int]:
+    """SHA-256 of the export, and how many rows it has."""
+    checksum, rows = sha256(), 0
+    for rows, line in enumerate(lines(canonical), start=1):  # noqa: B007
+        checksum.update(line)
+    return checksum.hexdigest(), rows
 
 
 def write_csv(canonical: Iterable[Row], target: TextIO) -> None:
     """The counts as CSV, all traffic together; what is known by item alone has an empty slot."""
-    counts: dict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
+    columns = CSV_COLUMNS[5:]
+    writer = csv.writer(target, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    with TemporaryDirectory(prefix="reshelf-export-") as folder:
+        cells = SortedRows(Path(folder))
+        cells.add(_csv_cells(canonical))
+        for key, group in groupby(cells, key=lambda cell: cell[:5]):
+            counts = Counter[str]()
+            for cell in group:
+                counts.update(cell[-1])
+            writer.writerow([*key, *(counts[name] for name in columns)])
+
+
+def _csv_cells(canonical: Iterable[Row]) -> Iterator[Row]:
+    """Page, segment, bucket, item and slot, what tells rows of them apart, and their counts by name."""
     arrays = {array.row: array for array in TABLE_ARRAYS if any(measure.in_csv for measure in array.measures)}
     for kind, page, segment, bucket, *row in canonical:
         if array := arrays.get(kind):
-            _, *cell = row[: -len(array.measures)]
+            traffic, *cell = row[: -len(array.measures)]
             item, slot = cell if array.keying is Keying.ITEM_SLOT else (*cell, "")
-            counts[page, segment, bucket, item, slot].update(
-                dict(zip(array.names, row[-len(array.measures) :], strict=True))
-            )
-    writer = csv.writer(target, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
-    columns = CSV_COLUMNS[5:]
-    writer.writerows([*key, *(numbers[name] for name in columns)] for key, numbers in sorted(counts.items()))
+            counts = dict(zip(array.names, row[-len(array.measures) :], strict=True))
+            yield [page, segment, bucket, item, slot, kind, traffic, counts]
 
 
 def table_rows(key: TableKey, table: Table) -> Iterator[Row]:

@@ -9,7 +9,7 @@ only when its revision changed since it was read last.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -203,3 +203,20 @@ async def table_keys(redis: Redis, keys: GroupKeys, kind: str = "table") -> list
             if listed == kind:
                 tables.append(TableKey(page, segment, bucket, Traffic(traffic)))
     return tables
+
+
+async def scan_table_keys(redis: Redis, keys: GroupKeys, size: int) -> AsyncIterator[tuple[str, list[TableKey]]]:
+    """The tables of a group by kind, about `size` of a bucket at a time; one may come twice."""
+    for bucket in sorted(map(int, await translate_errors(lambda: redis.smembers(keys.buckets)))):
+        cursor, begun = 0, False
+        while cursor or not begun:
+            place, begun = cursor, True
+            cursor, names = await translate_errors(
+                lambda b=bucket, c=place: redis.sscan(keys.index(b), c, count=size)  # type: ignore[misc]
+            )
+            listed: dict[str, list[TableKey]] = {}
+            for name in names:
+                kind, page, segment, traffic = orjson.loads(name)
+                listed.setdefault(kind, []).append(TableKey(page, segment, bucket, Traffic(traffic)))
+            for kind, tables in listed.items():
+                yield kind, tables
