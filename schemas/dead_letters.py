@@ -43,7 +43,8 @@ REASONS: dict[str, str] = {
     "early": "The event claims to have happened after it was appended. Set the clock of the producer.",
     "currency": "The amount is in another currency than the namespace counts in. Convert before publishing.",
     "quota": "The record names one page, segment, slot or item more than the settings allow for its partition. "
-    "Look for a producer that puts ids into names; raise the quota if the names are real.",
+    "Look for a producer that puts ids into names; "
+    "if they are real, raise the limit that the detail names (no new namespace is needed).",
 }
 
 

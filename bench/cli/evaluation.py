@@ -24,7 +24,7 @@ def evaluation(front: Front, views: int, policy: str, export: bool) -> None:
 
     The log is made as it is read: 20 pages of 10 segments, 12 slots and 16 variants, a layout for
     each 500 page views of a segment, clicks on 5 % of the page views.  Making it is part of
-    `join`.  No servers are needed; 1,000,000 page views take two minutes and 500 MB in TMPDIR.
+    `join`.  No servers are needed; 1,000,000 page views take a minute or two of one core and 500 MB in TMPDIR.
 
     Example: reshelf bench evaluation --views 1000000 --json
     """

@@ -29,12 +29,15 @@ from schemas.topics import PURCHASES
 from streams.kafka.clients import confluent_admin_config
 from streams.state.clicks.progress import Window, windows
 from streams.state.connection.client import redis_servers
+from streams.state.limits.use import QuotaUse, quota_use
 from streams.state.manifest import Manifest
 from streams.state.reader import StateReader
+from streams.state.store import Store
 
 BEATS = 300
 SERVERS_S = 3.0
 EXPERIMENT_S = 5.0
+QUOTAS_S = 60.0
 EXPERIMENTS = 50
 """Pages whose uplift is kept over time."""
 
@@ -61,6 +64,7 @@ class Monitor:
         self.servers: list[dict[str, Any]] = []
         self.health: dict[str, Health] = {}
         self.uplifts: dict[str, deque[tuple[int, Health]]] = {}
+        self.quotas: list[QuotaUse] = []
         self.away = ""
         self._settings = settings
         self._redis = redis
@@ -68,6 +72,7 @@ class Monitor:
         self._admin = AdminClient(confluent_admin_config(settings.kafka))
         self._servers_at = -SERVERS_S
         self._experiment_at = -EXPERIMENT_S
+        self._quotas_at = -QUOTAS_S
 
     async def patiently(self, look: Callable[[], Awaitable[None]]) -> None:
         """Look; what is away is remembered in words."""
@@ -82,6 +87,7 @@ class Monitor:
         self.beats.clear()
         self.health.clear()
         self.uplifts.clear()
+        self.quotas, self._quotas_at = [], -QUOTAS_S
         self.windows.clear()
         self._servers_at, self._experiment_at = -SERVERS_S, -EXPERIMENT_S
 
@@ -97,6 +103,10 @@ class Monitor:
             self.workers, self.servers = await asyncio.to_thread(
                 lambda: (self._groups(manifest), self._redis_servers())
             )
+        if now - self._quotas_at >= QUOTAS_S:
+            self._quotas_at = now
+            store = Store(self._redis, manifest.namespace, manifest.groups)
+            self.quotas = await quota_use(store, manifest.partitions())
         if now - self._experiment_at >= EXPERIMENT_S:
             self._experiment_at = now
             for page in sorted(pages)[:EXPERIMENTS]:

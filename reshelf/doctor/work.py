@@ -20,7 +20,9 @@ from streams.kafka.clients import confluent_admin_config
 from streams.settings import KafkaSettings
 from streams.state.alias import namespace_of
 from streams.state.clicks.progress import Window, windows
+from streams.state.limits.use import ALARM, QuotaUse, quota_use
 from streams.state.manifest import Manifest, NamespaceMissing
+from streams.state.store import Store
 
 TIMEOUT_S = 10.0
 ATTEMPTS = 4
@@ -31,7 +33,7 @@ def look_at_work(settings: Settings) -> Iterator[Finding]:
     """Whether workers are there and keep up with the log, and whether layouts live; of the namespace that is live."""
     admin = AdminClient(confluent_admin_config(settings.kafka))
     try:
-        manifest, behind, covered = asyncio.run(_behind(settings, admin))
+        manifest, behind, covered, uses = asyncio.run(_state(settings, admin))
     except NamespaceMissing:
         observation = f"none has run yet for namespace {asyncio.run(namespace_of(settings.redis))!r}"
         yield Finding("workers", "note", observation, "Run `reshelf worker`.")
@@ -40,15 +42,21 @@ def look_at_work(settings: Settings) -> Iterator[Finding]:
     yield _workers(absent)
     yield _lag(behind, settings.health.max_lag, "learner" in absent or "attribution" in absent)
     yield from attribution_finding(covered)
+    yield from quota_findings(uses)
     yield from _layouts(settings.kafka)
 
 
-async def _behind(settings: Settings, admin: AdminClient) -> tuple[Manifest, int, dict[int, Window]]:
-    """The namespace, how many records of the log it lacks, and the attribution window that its clicks cover."""
+async def _state(settings: Settings, admin: AdminClient) -> tuple[Manifest, int, dict[int, Window], list[QuotaUse]]:
+    """The namespace, how many records of the log it lacks, the attribution window that its clicks cover, and limits.
+
+    What of its limits on names is used comes last.
+    """
     async with open_state(settings) as state:
         manifest = state.reader.manifest
-        lags = await partition_lags(admin, state.redis, manifest)
-        return manifest, sum(partition.lag for partition in lags), await windows(state.redis, manifest)
+        behind = sum(partition.lag for partition in await partition_lags(admin, state.redis, manifest))
+        store = Store(state.redis, manifest.namespace, manifest.groups)
+        covered = await windows(state.redis, manifest)
+        return manifest, behind, covered, await quota_use(store, manifest.partitions())
 
 
 def attribution_finding(covered: Mapping[int, Window]) -> Iterator[Finding]:
@@ -92,6 +100,16 @@ def _lag(behind: int, most: int, incomplete: bool) -> Finding:
         return Finding("state", "ok", observation)
     remedy = "Start the workers that are missing." if incomplete else "Add learners, at most one for each partition."
     return Finding("state", "note", observation, f"{remedy} docs/operating/operating.md says more, under ReshelfLag.")
+
+
+def quota_findings(uses: Sequence[QuotaUse]) -> Iterator[Finding]:
+    """Whether a limit on names will soon turn records away, or does."""
+    high = [use for use in uses if use.ratio >= ALARM]
+    for use in high:
+        yield Finding("names", "bad" if use.use >= use.limit else "note", str(use), use.remedy)
+    if uses and not high:
+        fullest = max(uses, key=lambda use: use.ratio)
+        yield Finding("names", "ok", f"at most {fullest.ratio:.0%} of a limit is used (fold.{fullest.setting})")
 
 
 def _layouts(kafka: KafkaSettings) -> Iterator[Finding]:

@@ -14,10 +14,10 @@ Watermarks = Mapping[str, Sequence[int]]
 
 
 class Clock:
-    """The largest append time of the records before a place, as closely as the expiry of buckets needs it.
+    """The largest append time of the records before a place, as closely as buckets need it.
 
-    A bucket expires when time passes its start and a constant, so of the times between two of these moments
-    the first is enough: one for each bucket of the log, not one for each record.
+    Spans of buckets form and expire at moments that are as far from each other as buckets are, so of the times
+    between two of these moments the first is enough: two for each bucket of the log, not one for each record.
     """
 
     def __init__(self, fold: FoldSettings) -> None:
@@ -30,17 +30,19 @@ class Clock:
             return
         offsets, times = self._steps.setdefault(tp, (array("q"), array("q")))
         for record in records:
-            if not times or (record.timestamp > times[-1] and self._moment(record.timestamp) > self._moment(times[-1])):
+            time_ms = record.timestamp
+            if not times or (time_ms > times[-1] and self._moments(time_ms) != self._moments(times[-1])):
                 offsets.append(record.offset)
-                times.append(record.timestamp)
+                times.append(time_ms)
 
     def at(self, watermarks: Watermarks) -> int:
-        """A time that expires the same buckets as the one reached by then, milliseconds; 0 before the first record."""
+        """A time to which buckets stand as to the one reached by then, milliseconds; 0 before the first record."""
         return max((self._before(tp, next_offset(watermarks, tp)) for tp in self._steps), default=0)
 
-    def _moment(self, time_ms: int) -> int:
-        """Grows by one whenever a further bucket expires."""
-        return (time_ms - self._fold.bucket_ttl_ms - 1) // self._fold.bucket_ms
+    def _moments(self, time_ms: int) -> tuple[int, int]:
+        """The newest bucket, and what grows by one whenever a further bucket expires."""
+        width = self._fold.bucket_ms
+        return time_ms // width, (time_ms - self._fold.bucket_ttl_ms - 1) // width
 
     def _before(self, tp: TopicPartition, offset: int) -> int:
         offsets, times = self._steps[tp]

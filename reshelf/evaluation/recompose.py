@@ -18,6 +18,7 @@ from streams.catalog.candidates import CandidateSet
 from streams.catalog.item_features import ItemFeatures
 from streams.catalog.view import CatalogView
 from streams.catalog.weighted_counts import WeightedCounts
+from streams.fold.buckets import is_span_expired, span_of
 from streams.fold.deltas import Folder, TableDelta, TableKey
 from streams.fold.judge import Accepted
 from streams.kafka.records import TopicPartition
@@ -25,7 +26,6 @@ from streams.layouts.compose import compose
 from streams.page_settings import LayoutSettings
 from streams.settings import FoldSettings
 from streams.state.arrays.tables import Table, table_of
-from streams.state.expiry import is_expired
 from streams.state.reader import KeyState
 
 Key = tuple[str, str]
@@ -48,9 +48,9 @@ class _Counts:
         for measure, cells in delta.amounts.items():
             self.amounts[measure].update(cells)
 
-    def table(self, key: TableKey) -> Table:
-        if self._table is None:
-            self._table = table_of(key, self.amounts)
+    def table(self, key: TableKey, span: range) -> Table:
+        if self._table is None or self._table.buckets != span:
+            self._table = replace(table_of(key, self.amounts), buckets=span)
         return self._table
 
 
@@ -95,8 +95,8 @@ class Past:
                     self._counts.setdefault(key, _Counts()).add(delta)
         self._reached = ends
         now = self._clock.at(watermarks)
-        unexpired = (key for key in sorted(self._counts) if not is_expired(key.bucket, now, self._fold))
-        tables = tuple(self._counts[key].table(key) for key in unexpired)
+        unexpired = (key for key in sorted(self._counts) if not is_span_expired(key.bucket, now, self._fold))
+        tables = tuple(self._counts[key].table(key, span_of(key.bucket, now, self._fold)) for key in unexpired)
         return KeyState(tables, {topic: list(offsets) for topic, offsets in watermarks.items()})
 
     def _folder(self, topic: str) -> Folder:

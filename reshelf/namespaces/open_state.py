@@ -58,7 +58,7 @@ def settings_of(settings: Settings, manifest: Manifest) -> Settings:
             f"kafka.prefix: expected {prefix!r}, as namespace {manifest.namespace!r} counts those topics, got "
             f"{settings.kafka.prefix!r}. Set kafka.prefix to it, or redis.namespace to the state of your topics."
         )
-    fold, since = manifest.fold_settings(), settings.experiment.since_ms
+    fold, since = manifest.fold_settings(settings.fold), settings.experiment.since_ms
     if since and not fold.bucket_ms:
         raise BadSettings(
             f"experiment.since_ms: expected 0, as namespace {manifest.namespace!r} has one bucket for all time "

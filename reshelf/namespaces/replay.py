@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -24,7 +25,8 @@ from streams.replay.run import Applied, replay
 from streams.settings import NAMESPACE
 from streams.state.alias import resolve
 from streams.state.connection.client import redis_client
-from streams.state.manifest import Manifest, agree, manifest_of, read
+from streams.state.limits.partition import copy_limits
+from streams.state.manifest import Manifest, NamespaceMissing, agree, manifest_of, read
 from streams.state.store import Store
 
 FOLDED = tuple(topic.name for topic in FOLDED_TOPICS)
@@ -38,22 +40,30 @@ Starts = dict[str, list[int]]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """From where to where, into which namespace; with `windows` purchases are attributed anew by them."""
+    """From where to where, into which namespace; with `windows` purchases are attributed anew by them.
+
+    With `current_limits` those of the settings hold for all names, not those that held at the time.
+    """
 
     begin: str
     end: str
     namespace: str
     windows: PageWindows | None = None
+    current_limits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What a replay did; `gone` are records that the log does not hold any more, by partition."""
+    """What a replay did; `gone` are records that the log does not hold any more, by partition.
+
+    `limited` says whose limits on names held at each offset: those that the live namespace had, or the settings'.
+    """
 
     namespace: str
     applied: Applied
     seconds: float
     gone: Mapping[str, int]
+    limited: str
     starts: Starts
     ends: Starts
 
@@ -86,15 +96,40 @@ async def _run(settings: Settings, source: Source, options: Options, begin: Begi
         manifest = await _opened(client, settings, options, starts)
         store = Store(client, options.namespace, settings.redis.groups)
         targets = {tp: max(end, starts[tp]) for tp, end in ends.items() if tp.topic in FOLDED}
+        limited = await _take_over_limits(client, settings, store, list(targets), options)
         left = await _left(store, manifest, targets)
         began = time.monotonic()
         applied = await replay(source, store, manifest, targets, settings.fold, begin(left, "replay"))
         gone = {str(tp): first for tp, (first, _) in bounds.items() if first and starts[tp] == first}
         return Replayed(
-            options.namespace, applied, time.monotonic() - began, gone, manifest.starts, _listed(targets, FOLDED)
+            namespace=options.namespace,
+            applied=applied,
+            seconds=time.monotonic() - began,
+            gone=gone,
+            limited=limited,
+            starts=manifest.starts,
+            ends=_listed(targets, FOLDED),
         )
     finally:
         await client.aclose()
+
+
+async def _take_over_limits(
+    client: Redis, settings: Settings, store: Store, tps: Sequence[TopicPartition], options: Options
+) -> str:
+    """Let the limits on names hold from where they held in the live namespace; what is said of them.
+
+    Conversions that are decided anew have other offsets than there.
+    """
+    name = await resolve(client, settings.redis.namespace)
+    with contextlib.suppress(NamespaceMissing):
+        live = await read(client, name)
+        if live.prefix == settings.kafka.prefix and not options.current_limits:
+            same = [tp for tp in tps if not (options.windows and tp.topic == CONVERSIONS.name)]
+            source = Store(client, name, live.groups)
+            if any([await copy_limits(source, store, tp) for tp in same]):
+                return f"as they were in {name}"
+    return "of the settings, from the first record on"
 
 
 async def _refuse_live(client: Redis, settings: Settings, namespace: str) -> None:
@@ -236,6 +271,7 @@ def as_json(done: Replayed) -> dict[str, Any]:
     return {
         "namespace": done.namespace,
         "records": done.applied.read,
+        "limits": done.limited,
         "verdicts": dict(done.applied.verdicts),
         "seconds": round(done.seconds, 2),
         "records_per_s": round(rate),

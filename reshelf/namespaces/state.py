@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -25,7 +25,6 @@ from streams.state import export, keys, manifest
 from streams.state.alias import resolve, switch
 from streams.state.clicks.progress import hand_dead_letters_over
 from streams.state.connection.client import redis_client
-from streams.state.sorted_rows import SortedRows
 from streams.state.store import Store
 
 SHOWN = 10
@@ -44,38 +43,35 @@ class Compared:
 
 async def rows(settings: Settings, namespace: str) -> list[Row]:
     """The canonical export of a namespace in memory; raises `StateAttention` where there is none."""
-    async with _opened(settings, namespace) as (store, target):
-        return await export.rows(store, target)
+    with TemporaryDirectory(prefix="reshelf-state-") as folder:
+        (canonical,) = await _sorted(settings, [namespace], Path(folder))
+        return list(canonical)
 
 
 @contextmanager
-def sorted_rows(settings: Settings, namespace: str) -> Iterator[Iterable[Row]]:
-    """The canonical export of a namespace, sorted on disk; raises `StateAttention` where there is none."""
+def sorted_rows(settings: Settings, *namespaces: str) -> Iterator[list[Iterable[Row]]]:
+    """The exports of namespaces, all as of the latest time of the log that one of them has reached, sorted on disk.
 
-    async def collect(into: SortedRows) -> None:
-        async with _opened(settings, namespace) as (store, target):
-            async for some in export.unsorted_rows(store, target):
-                into.add(some)
-
+    Raises `StateAttention` where there is none of a name.
+    """
     with TemporaryDirectory(prefix="reshelf-state-") as folder:
-        canonical = SortedRows(Path(folder))
-        asyncio.run(collect(canonical))
-        yield canonical
+        yield asyncio.run(_sorted(settings, namespaces, Path(folder)))
 
 
-@asynccontextmanager
-async def _opened(settings: Settings, namespace: str) -> AsyncIterator[tuple[Store, manifest.Manifest]]:
+async def _sorted(settings: Settings, namespaces: Sequence[str], folder: Path) -> list[Iterable[Row]]:
     client = redis_client(settings.redis)
     try:
-        target = await manifest.read(client, namespace)
-        yield Store(client, namespace, target.groups), target
+        manifests = [await manifest.read(client, namespace) for namespace in namespaces]
+        stores = [Store(client, each.namespace, each.groups) for each in manifests]
+        latest = max([await export.log_time(*pair) for pair in zip(stores, manifests, strict=True)])
+        return [await export.sorted_rows(*pair, folder, latest) for pair in zip(stores, manifests, strict=True)]
     finally:
         await client.aclose()
 
 
 def compared(settings: Settings, name: str, other: str) -> Compared:
     """Two namespaces, row for row."""
-    with sorted_rows(settings, name) as first, sorted_rows(settings, other) as second:
+    with sorted_rows(settings, name, other) as (first, second):
         return compare(first, second)
 
 
@@ -119,7 +115,7 @@ async def _swapped(settings: Settings, namespace: str, max_behind: int, skip_dea
     client = redis_client(settings.redis)
     try:
         target = await manifest.read(client, namespace)
-        if target.fold != settings.fold.model_dump() or target.groups != settings.redis.groups:
+        if target.fold != manifest.shape_of(settings.fold) or target.groups != settings.redis.groups:
             raise BadSettings(
                 f"namespace {namespace!r} was made with other settings than these (redis.groups or fold): "
                 "put them into the workers' settings first, or they will refuse it"

@@ -62,7 +62,7 @@ def _imported(role: str) -> Callable[[Settings], Callable[[], Awaitable[faust.Ap
 
             return lambda s: learner_app(s.kafka, s.redis, s.fold, s.learner)
         case "attribution":
-            from streams.attribution.agent import attribution_app
+            from streams.attribution.app import attribution_app
 
             return lambda s: attribution_app(s.kafka, s.redis, s.fold, s.learner, s.attribution)
         case "fitter":

@@ -2,7 +2,8 @@
 
 A worker owns the same partition of clicks and purchases.
 
-- `agent`: attribution as a Faust app of its own: clicks and purchases in, conversions out
+- `agent`: the partitions that a worker owns: clicks and purchases in, conversions out
+- `app`: attribution's Faust app and what it connects to
 - `conversions`: one partition of events-conversions: publishing decisions and finding those that
   stand there
 - `core`: one partition's attribution, without IO but the look into the clicks on disk

@@ -1,4 +1,4 @@
-"""Attribution as a Faust app of its own: clicks and purchases in, conversions out.
+"""The partitions that a worker owns: clicks and purchases in, conversions out.
 
 Partitions are assigned by range, so that one worker reads the same number of
 both topics.  Where one topic has to wait for the other, the reader pauses it
@@ -16,11 +16,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import faust
 from faust.types import TP
 
 from schemas.errors import StateAttention
-from schemas.topics import CLICKS, CONVERSIONS, DEAD_LETTERS, PURCHASES
+from schemas.topics import CLICKS, CONVERSIONS, PURCHASES
 from streams.attribution.conversions import ConversionsLog
 from streams.attribution.report import report_clicks, report_lines
 from streams.attribution.windows import PageWindows, RulesReader
@@ -32,11 +31,11 @@ from streams.kafka.bounds import LogEnds
 from streams.kafka.records import Batch, TopicPartition
 from streams.metrics import REGISTRY
 from streams.retry import Retry
-from streams.settings import AttributionSettings, FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
+from streams.settings import AttributionSettings, FoldSettings, LearnerSettings
 from streams.state.clicks.folder import ClickFolder, LockedStore
 from streams.state.clicks.progress import Progress, Starts
-from streams.transport import RANGE, BatchApp, end_process, reader
-from streams.worker import Worker, open_worker
+from streams.transport import BatchApp, reader
+from streams.worker import Worker
 
 log = logging.getLogger("reshelf")
 TOPICS = (CLICKS, PURCHASES)
@@ -286,31 +285,3 @@ class Attribution:
     def tasks(self) -> list[Coroutine[Any, Any, None]]:
         """What runs beside the agent."""
         return [self.look(), self.settle(), self.follow_rules()]
-
-
-def attribution_app(
-    kafka: KafkaSettings,
-    redis: RedisSettings,
-    fold: FoldSettings,
-    learner: LearnerSettings,
-    settings: AttributionSettings,
-    on_error: Callable[[Exception], None] = end_process,
-) -> Callable[[], Awaitable[faust.App]]:
-    """A function that makes attribution's app in the event loop that will run it."""
-
-    async def make() -> faust.App:
-        async with open_worker(kafka, redis, fold, (DEAD_LETTERS,)) as worker:
-            attribution = Attribution(worker, fold, learner, settings)
-            await attribution.start()
-            return worker.build_app(
-                "attribution",
-                attribution,
-                TOPICS,
-                attribution.attribute,
-                attribution.tasks,
-                "Attributing",
-                on_error,
-                assignor=RANGE,
-            )
-
-    return make

@@ -59,22 +59,23 @@ def base(parameters: PolicyParameters | None, click_rate: float, strength: float
     return Prior(parameters.click_rate, parameters.strength) if parameters else Prior(click_rate, strength)
 
 
-def sold(tables: Sequence[Table], weight_of: Mapping[int, float], sales: Sales, candidates: CandidateSet) -> Sold:
+def sold(tables: Sequence[Table], weight_of: Mapping[range, float], sales: Sales, candidates: CandidateSet) -> Sold:
     """Purchases of learned traffic by candidate, weighted by the age of their bucket; clicks also by maturity."""
     sums = np.zeros((4, len(candidates.items)))
     for table in sorted(tables, key=lambda table: (table.bucket, table.segment)):
         if table.traffic is Traffic.LEARNED:
             rows, places = candidates.rows(table.items)
-            young = maturity_of(sales, table.bucket)
+            young = maturity_of(sales, table.buckets)
             counts = table.conversions, table.revenue, table.squares, table.clicks.sum(axis=1) * young
             for at, numbers in enumerate(counts):
-                sums[at][places] += weight_of[table.bucket] * numbers[rows]
+                sums[at][places] += weight_of[table.buckets] * numbers[rows]
     return Sold(*sums)
 
 
-def maturity_of(sales: Sales, bucket: int) -> float:
-    """The share of purchases that has come for the clicks of a bucket; one not named is as young as the youngest."""
-    maturity = sales.maturity.get(str(bucket))
-    if maturity is None:
-        return min(sales.maturity.values(), default=1.0)
-    return maturity
+def maturity_of(sales: Sales, span: range) -> float:
+    """The share of purchases that has come for the clicks of a span's buckets, on average.
+
+    A bucket that is not named is as young as the youngest.
+    """
+    youngest = min(sales.maturity.values(), default=1.0)
+    return sum(sales.maturity.get(str(bucket), youngest) for bucket in span) / len(span)

@@ -32,17 +32,23 @@ FIRST_DAY = 20_089
 """Days are counted from 2025 on: small numbers, so that dates of 10**9 clicks add up in 64 bits."""
 
 
-def weights(tables: Sequence[Table], half_life_ms: int) -> dict[int, int]:
-    """The weight of each bucket in units of 2**-20: halved per `half_life_ms` before the newest bucket.
+def weights(tables: Sequence[Table], half_life_ms: int) -> dict[range, int]:
+    """The weight of each span of buckets in units of 2**-20: the mean of its buckets', over that of the newest span.
 
-    Age counts from the newest bucket, not from the clock, so that the same
-    state gives the same layout.
+    A bucket's weight is halved per `half_life_ms` before the newest one.  Age counts from there, not from
+    the clock, so that the same state gives the same layout.
+
+    Against the weights of single buckets, a span's sum is off by the covariance of weight and count
+    within it: by nothing where traffic is steady, and at most by the sum of what its buckets weigh above the
+    mean, times how far their counts lie apart.  For half-lives of a bucket and more these sums are less than
+    a tenth of the weight of all buckets together.
     """
-    buckets = sorted({table.bucket for table in tables})
-    if not buckets:
+    spans = sorted({table.buckets for table in tables}, key=lambda span: span.start)
+    if not spans:
         return {}
-    shares = bucket_weights(buckets, buckets[-1], half_life_ms)
-    return {bucket: round(share * ONE) for bucket, share in zip(buckets, shares.tolist(), strict=True)}
+    newest = max(span[-1] for span in spans)
+    shares = [float(bucket_weights(span, newest, half_life_ms).mean()) for span in spans]
+    return {span: round(share / max(shares) * ONE) for span, share in zip(spans, shares, strict=True)}
 
 
 @dataclass(slots=True)
@@ -70,13 +76,13 @@ class WeightedCounts:
         self.conversions = {traffic: np.zeros(arms, dtype=np.int64) for traffic in counted}
         self._dated = np.zeros((arms, slots), dtype=np.int64)
 
-    def move_to(self, tables: Sequence[Table], weight_of: Mapping[int, int]) -> None:
+    def move_to(self, tables: Sequence[Table], weight_of: Mapping[range, int]) -> None:
         """Hold exactly these tables: those that went are taken out, those that came or weigh anew are added.
 
         A table most often comes in the place of one with other counts of the same names.
         """
         target = {
-            (at, table.traffic): (table, weight_of[table.bucket])
+            (at, table.traffic): (table, weight_of[table.buckets])
             for at, table in enumerate(tables)
             if table.traffic in self.impressions
         }
@@ -120,13 +126,13 @@ class WeightedCounts:
         of = table.traffic
         clicked = [(self.clicks[of], 1)]
         if of is Traffic.LEARNED:
-            clicked.append((self._dated, _day(table.bucket)))
+            clicked.append((self._dated, _half_day(table.buckets)))
         return [(table.impressions, [(self.impressions[of], 1)]), (table.clicks, clicked)]
 
     def click_days(self) -> Floats:
         """The ages of the candidates' learned clicks in days before the newest bucket, added up, float64[A]."""
-        newest = max((_day(table.bucket) for table, _ in self._held.values()), default=0)
-        ages: Floats = (newest * self.clicks[Traffic.LEARNED] - self._dated).sum(axis=1) / ONE
+        newest = max((_half_day(table.buckets) for table, _ in self._held.values()), default=0)
+        ages: Floats = (newest * self.clicks[Traffic.LEARNED] - self._dated).sum(axis=1) / (2 * ONE)
         return ages
 
     def normals(self, page: str, segment: str, variants: int, epoch: int) -> Floats:
@@ -169,11 +175,12 @@ class WeightedCounts:
 
 def _place(table: Table) -> tuple[int, Sequence[str], Sequence[str]]:
     """Where the table's counts go."""
-    return _day(table.bucket), table.items, table.slots
+    return _half_day(table.buckets), table.items, table.slots
 
 
-def _day(bucket: int) -> int:
-    return bucket // DAY_MS - FIRST_DAY
+def _half_day(span: range) -> int:
+    """The middle of a span: the days of its first and last bucket added up, which is twice their mean."""
+    return span[0] // DAY_MS + span[-1] // DAY_MS - 2 * FIRST_DAY
 
 
 class WeightedCountsCache:

@@ -51,7 +51,8 @@ def _share(
     if not day:
         return 0.0
     start = now_ms - now_ms % day
-    today, before = ([table for table in tables if table.bucket == at] for at in (start, start - day))
+    # Both are alone in their spans; where a broker's clock is days ahead they are not, and count for too much.
+    today, before = ([table for table in tables if at in table.buckets] for at in (start, start - day))
     # Stock and age may have changed since: what was about the rule when the day began was shown for it.
     served = sum(_impressions(table, rule.slot, about(rule.match, table.items, items, start)) for table in today)
     left = rule.impressions * day / DAY_MS - served

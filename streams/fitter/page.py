@@ -127,7 +127,7 @@ def _left_out(tables: Mapping[str, Sequence[Table]], default: float, times: floa
 
 
 def _weighted_counts(
-    names: CandidateSet, slots: tuple[str, ...], tables: Sequence[Table], weight_of: Mapping[int, int]
+    names: CandidateSet, slots: tuple[str, ...], tables: Sequence[Table], weight_of: Mapping[range, int]
 ) -> WeightedCounts:
     weighted_counts = WeightedCounts(names, slots)
     weighted_counts.move_to(tables, weight_of)
@@ -146,19 +146,25 @@ def _described(state: PageState, names: CandidateSet, now_ms: int) -> Described:
 
 
 def _sales(
-    tables: Sequence[Table], weight_of: Mapping[int, int], names: CandidateSet, fold: FoldSettings, now_ms: int
+    tables: Sequence[Table], weight_of: Mapping[range, int], names: CandidateSet, fold: FoldSettings, now_ms: int
 ) -> Sales:
     """What is usual for purchases, with their delays and how far the clicks of each bucket have matured."""
-    buckets = sorted({table.bucket for table in tables})
-    delays = np.zeros((len(buckets), DELAY_BINS))
+    spans = sorted({table.buckets for table in tables}, key=lambda span: span.start)
+    delays = np.zeros((len(spans), DELAY_BINS))
     for table in tables:
-        delays[buckets.index(table.bucket)] += table.delays
-    youngest = np.array([max(0, now_ms - (bucket + fold.bucket_ms)) for bucket in buckets], dtype=np.float64)
-    curve = delay_curve(delays, youngest)
+        delays[spans.index(table.buckets)] += table.delays
+    curve = delay_curve(delays, np.array([_age(now_ms, span[-1] + fold.bucket_ms) for span in spans]))
     maturity = {
-        str(bucket): round(matured(curve, max(0, now_ms - bucket), young), 5) if fold.bucket_ms else 1.0
-        for bucket, young in zip(buckets, youngest.tolist(), strict=True)
+        str(bucket): round(matured(curve, _age(now_ms, bucket), _age(now_ms, bucket + fold.bucket_ms)), 5)
+        if fold.bucket_ms
+        else 1.0
+        for span in spans
+        for bucket in span
     }
-    shares = {bucket: weight / ONE for bucket, weight in weight_of.items()}
+    shares = {span: weight / ONE for span, weight in weight_of.items()}
     totals = sold(tables, shares, Sales(maturity=maturity), names)
     return fit_sales(Sold(*totals), curve, maturity)
+
+
+def _age(now_ms: int, time_ms: int) -> float:
+    return float(max(0, now_ms - time_ms))

@@ -6,13 +6,18 @@ per state group.  `plain` is the same law written the slow and obvious way:
 tests and drills hold the workers' state against it.
 
 - `alarm`: watches the share of invalid records among the recent ones
+- `buckets`: time buckets that grow with age: spans of 1, 2, 4, 8, ... buckets, so that a key has
+  about log2 of its days
 - `deltas`: accepted events added up per state group, by the declared measures: integers only, so
   that order cannot matter
 - `evidence`: how much was counted, in two numbers: what tells a layout whether there is anything to
   learn
 - `fast`: the fast path of the fold: the common case compiled, with the same results
 - `judge`: what becomes of each record: accepted, skipped, or invalid with a reason
+- `limits`: limits on names, and from which offset of a partition on which of them hold
 - `measures`: what is counted: one row per measure, and the arrays in Redis that hold them
+- `name_codes`: distinct names as 64-bit codes: 8 bytes for each, and a small set of those that came
+  last
 - `plain`: the state law written the slow and obvious way: one pass over each whole partition
 - `quota`: limits on the distinct names that one partition may bring into a time bucket
 - `window`: what was seen lately on a partition, counted in offsets

@@ -18,21 +18,22 @@ from schemas.codec import bad_record
 from schemas.dead_letters import DeadLetter
 from schemas.topics import DAY_MS, IMPRESSIONS, Topic
 from streams.fold.fast.path import BUILT, block_count, fast_events_of, make_fast_path, window
-from streams.fold.measures import Amount, amounts_of, counts_money
+from streams.fold.measures import Amount, amounts_of, counts_money, open_ms
+from streams.fold.quota import Refusal
 from streams.kafka.records import Record, TopicPartition
 from streams.settings import FoldSettings
 
 if TYPE_CHECKING:
     from streams.fold.fast.compiled import FastEvents, FastPath
 
-Admit = Callable[["Accepted"], bool]
+Admit = Callable[["Accepted"], Refusal | None]
 DUPLICATE, FORGOTTEN, ROBOT, REPEATED = "duplicate", "forgotten", "robot", "repeated"
 SKIPPED = (DUPLICATE, FORGOTTEN, ROBOT, REPEATED)
+QUOTA = "quota"
 """Why a record is skipped: it does not count, and is not dead-lettered."""
 LARGEST_DEAD_LETTER = 900_000
 """In bytes; producers and topics take 1,000,000, with what a dead letter adds."""
 Marks = tuple[bool, bool, bool]
-_TOO_MANY_NAMES = "the partition brings more distinct names than fold.max_keys, max_items or max_slots allow"
 _DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError)
 
 
@@ -73,13 +74,15 @@ SendDeadLetters = Callable[[TopicPartition, Sequence[Rejected]], Awaitable[None]
 class Judged:
     """The verdicts on consecutive records, by kind, each in the order of the log.
 
-    `fast_events` are those that the fast path accepted; `accepted` the others.  `skipped` holds offsets by verdict.
+    `fast_events` are those that the fast path accepted; `accepted` the others.  `skipped` holds offsets by verdict,
+    `refusals` how many records are over which quota, by its setting, with the newest of each.
     """
 
     accepted: list[Accepted] = field(default_factory=list)
     fast_events: FastEvents | None = None
     rejected: list[Rejected] = field(default_factory=list)
     skipped: dict[str, list[int]] = field(default_factory=lambda: {verdict: [] for verdict in SKIPPED})
+    refusals: dict[str, tuple[int, Refusal]] = field(default_factory=dict)
 
 
 def bucket_of(time_ms: int, bucket_ms: int) -> int:
@@ -99,7 +102,7 @@ class Judge:
         assert topic.message is not None
         self._decode: Callable[[Any], Any] = msgspec.json.Decoder(topic.message).decode
         self._settings = settings
-        self._life = settings.bucket_ms and settings.bucket_ms + settings.bucket_ttl_ms
+        self._life = open_ms(topic, settings)
         self.newest = 0
         """The largest append time so far (ms); a worker that resumes sets it from its watermark."""
         self._ids, self._views, self._units, self._orders = (window(settings.duplicate_window, built) for _ in range(4))
@@ -124,8 +127,8 @@ class Judge:
     def judge(self, records: Sequence[Record], first: int = 0, admit: Admit | None = None) -> Judged:
         """The verdicts on `records`, which continue what was judged before.
 
-        Those below offset `first` only warm the windows up.  `admit` may turn an event
-        away because of its names; it is asked about each one that the fast path does not know.
+        Those below offset `first` only warm the windows up.  `admit` says why an event
+        is over a quota of names, if it is; it is asked about each one that the fast path does not know.
         """
         judged = Judged()
         if self._full:
@@ -193,8 +196,10 @@ class Judge:
             judged.rejected.append(invalid)
         elif verdict:
             judged.skipped[verdict].append(record.offset)
-        elif admit is not None and not admit(accepted):
-            judged.rejected.append(Rejected(record, "quota", _TOO_MANY_NAMES))
+        elif admit is not None and (refusal := admit(accepted)):
+            count, _ = judged.refusals.get(refusal.setting, (0, refusal))
+            judged.refusals[refusal.setting] = count + 1, refusal
+            judged.rejected.append(Rejected(record, QUOTA, str(refusal)))
         else:
             judged.accepted.append(accepted)
 

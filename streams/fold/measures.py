@@ -20,9 +20,11 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from schemas.messages.events import Click, Conversion, Impression
-from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, Topic
+from schemas.topics import CLICKS, CONVERSIONS, DAY_MS, IMPRESSIONS, Topic
+from streams.settings import FoldSettings
 
 DELAY_BINS = 32
+BACKUP_MS = 7 * DAY_MS
 BLOCK = 4
 """Slots in one block of an array by item and slot."""
 Event = Impression | Click | Conversion
@@ -153,6 +155,18 @@ def blocks(start: int, end: int) -> Iterator[str]:
 def amounts_of(topic: Topic, arrays: Iterable[Array] = ARRAYS) -> frozenset[Amount]:
     """What events of a topic add, in any of these arrays."""
     return frozenset(measure.amount for array in arrays for measure in array.measures if measure.topic is topic)
+
+
+def open_ms(topic: Topic, fold: FoldSettings) -> int:
+    """How long after its start a time bucket may still take records of a topic in, by the log's time; 0: for ever.
+
+    Beyond the lateness that is allowed there is a week, so that a part of the state that comes
+    back from a backup is folded by the same names again.
+    """
+    if not fold.bucket_ms:
+        return 0
+    late_ms = fold.allowed_lateness_ms if topic.refuses_late else 0
+    return fold.bucket_ms + (min(late_ms + BACKUP_MS, fold.bucket_ttl_ms) if late_ms else fold.bucket_ttl_ms)
 
 
 def counts_money(topic: Topic) -> bool:

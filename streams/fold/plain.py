@@ -7,7 +7,7 @@ must equal, row for row (`streams.state.export`).
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from zlib import crc32
 
@@ -20,7 +20,8 @@ from schemas.messages.events import Click, Conversion, Impression
 from schemas.topics import BY_NAME, CLICKS, CONVERSIONS, DAY_MS, IMPRESSIONS, Topic
 from streams.fold.deltas import delay_bin, traffic_of
 from streams.fold.judge import SKIPPED, bucket_of
-from streams.fold.quota import KEY, name_code, names_of
+from streams.fold.name_codes import CODE, name_code
+from streams.fold.quota import names_of
 from streams.kafka.records import Record, TopicPartition
 from streams.settings import FoldSettings
 
@@ -30,10 +31,16 @@ Row = list[Any]
 class PlainFold:
     """Folds whole logs; `rows` gives the canonical export, `rejected` what must be dead-lettered."""
 
-    def __init__(self, settings: FoldSettings) -> None:
+    def __init__(
+        self, settings: FoldSettings, limits: Mapping[TopicPartition, Sequence[tuple[int, Sequence[int]]]] | None = None
+    ) -> None:
+        """`limits` are those of each partition: from which offset on, and how many names by kind."""
         self._settings = settings
+        own = (settings.max_keys, settings.max_items, settings.max_slots)
+        self._own_limits = [(0, (*own, settings.max_page_items, settings.max_page_slots))]
+        self._limits = limits or {}
         self._counts: dict[tuple[Any, ...], list[int]] = {}
-        self._quota: dict[tuple[TopicPartition, int], set[int]] = defaultdict(set)
+        self._quota: dict[tuple[TopicPartition, int], set[tuple[str, int, str]]] = defaultdict(set)
         self._append_time = 0
         self._brought: Counter[tuple[int, bytes, int]] = Counter()
         self._newest = 0
@@ -55,16 +62,52 @@ class PlainFold:
     def rows(self) -> list[Row]:
         """The canonical export of what was read."""
         quota = [
-            ["quota", tp.topic, tp.partition, bucket, len(codes), crc32(np.array(sorted(codes), dtype="<u4").tobytes())]
-            for (tp, bucket), codes in self._quota.items()
-            if codes and not self._expired(bucket)
+            self._quota_row(tp, bucket, [name_code(kind, page, name) for page, kind, name in names])
+            for (tp, bucket), names in self._quota.items()
+            if names and not (self._settings.bucket_ms and bucket + self._open_ms(tp.topic) < self._append_time)
         ]
-        rows = []
-        for key, numbers in self._counts.items():
-            bucket = {"bin": 2, "tally": None}.get(str(key[0]), 3)
-            if bucket is None or not self._expired(key[bucket]):
-                rows.append([*key, *numbers])
-        return sorted(rows + quota)
+        apart = [
+            [*key, *numbers]
+            for key, numbers in self._counts.items()
+            if key[0] == "tally" or (key[0] == "bin" and not self._expired(key[2]))
+        ]
+        return sorted(apart + self._tables() + quota)
+
+    def _tables(self) -> list[Row]:
+        """The counts of tables, added up by the spans of their buckets."""
+        counts = {key: numbers for key, numbers in self._counts.items() if key[0] not in ("bin", "tally")}
+        spans = self._spans({key[3] for key in counts})
+        sums: dict[tuple[Any, ...], list[int]] = {}
+        for key, numbers in counts.items():
+            start, length = spans[key[3]]
+            if not self._expired(start + (length - 1) * self._settings.bucket_ms):
+                had = sums.setdefault((*key[:3], start, length, *key[4:]), [0] * len(numbers))
+                had[:] = [a + b for a, b in zip(had, numbers, strict=True)]
+        return [[*key, *numbers] for key, numbers in sums.items()]
+
+    def _spans(self, buckets: set[int]) -> dict[int, tuple[int, int]]:
+        """Where the span of each bucket begins and how many buckets it has: pairs are joined as long as they may be."""
+        spans = {bucket: (bucket, 1) for bucket in buckets}
+        width, life = self._settings.bucket_ms, self._settings.bucket_ttl_ms
+        newest = bucket_of(self._append_time, width)
+        size = 2 * width
+        while width and size * 3 <= life * 2:
+            for bucket in buckets:
+                start = bucket - bucket % size
+                if newest - (start + size) >= size and spans[bucket][1] == size // width // 2:
+                    spans[bucket] = start, size // width
+            size *= 2
+        return spans
+
+    def _quota_row(self, tp: TopicPartition, bucket: int, codes: list[int]) -> Row:
+        return ["quota", tp.topic, tp.partition, bucket, len(codes), crc32(np.array(sorted(codes), CODE).tobytes())]
+
+    def _open_ms(self, topic: str) -> int:
+        """How long a bucket takes records in: a week beyond their lateness, or as long as it lives."""
+        limits = self._settings
+        late_ms = 0 if topic == CONVERSIONS.name else limits.allowed_lateness_ms
+        spare_ms = late_ms + 7 * DAY_MS if late_ms else limits.bucket_ttl_ms
+        return limits.bucket_ms + min(spare_ms, limits.bucket_ttl_ms)
 
     def _expired(self, bucket: int) -> bool:
         width, life = self._settings.bucket_ms, self._settings.bucket_ttl_ms
@@ -87,7 +130,7 @@ class PlainFold:
         time_ms = event.clicked_at if topic is CONVERSIONS else event.occurred_at
         bucket = bucket_of(time_ms, self._settings.bucket_ms)
         skip = "robot" if robot else "repeated" if repeated else ""
-        reason = self._invalid(record, event, time_ms) or skip or self._over_quota(tp, bucket, event)
+        reason = self._invalid(record, event, time_ms) or skip or self._over_quota(tp, record.offset, bucket, event)
         if reason:
             return reason
         self._count(event, bucket, marks)
@@ -129,20 +172,25 @@ class PlainFold:
             return "early"
         if limits.allowed_lateness_ms and lateness > limits.allowed_lateness_ms and not isinstance(event, Conversion):
             return "late"
-        span = limits.bucket_ms + limits.bucket_ttl_ms
+        span = self._open_ms(CONVERSIONS.name if isinstance(event, Conversion) else "")
         if limits.bucket_ms and bucket_of(time_ms, limits.bucket_ms) + span < self._newest:
             return "late"
         return "currency" if isinstance(event, Conversion) and event.currency != limits.currency else ""
 
-    def _over_quota(self, tp: TopicPartition, bucket: int, event: Any) -> str:
-        codes = self._quota[tp, bucket]
-        all_codes = codes | {name_code(kind, event.page, name) for kind, name in names_of(event)}
-        limits = (self._settings.max_keys, self._settings.max_items, self._settings.max_slots)
-        for kind, limit in enumerate(limits, start=KEY):
-            more = {code for code in all_codes - codes if code & 3 == kind}
-            if more and sum(code & 3 == kind for code in all_codes) > limit:
+    def _over_quota(self, tp: TopicPartition, offset: int, bucket: int, event: Any) -> str:
+        names = self._quota[tp, bucket]
+        new = {(event.page, kind, name) for kind, name in names_of(event)} - names
+        changes = self._limits.get(tp, self._own_limits)
+        *all_of, page_items, page_slots = [limits for since, limits in changes if since <= offset][-1]
+        for kind, limit in enumerate(all_of):
+            need = sum(other == kind for _, other, _ in new)
+            if need and need + sum(other == kind for _, other, _ in names) > limit:
                 return "quota"
-        self._quota[tp, bucket] = all_codes
+        for kind, limit in ((1, page_items), (2, page_slots)):
+            need = sum(other == kind for _, other, _ in new)
+            if need and need + sum((page, other) == (event.page, kind) for page, other, _ in names) > limit:
+                return "quota"
+        names |= new
         return ""
 
     def _count(self, event: Any, bucket: int, marks: tuple[int, int, int]) -> None:

@@ -3,31 +3,31 @@
 A flood of invented pages, segments or items must not grow the state without
 bound, and which names get in must depend on the partition's log alone.  So each
 source partition has a quota of its own, kept beside its watermark in Redis as
-32-bit hashes of the admitted names (a collision admits a name for free).
+codes of the admitted names (a collision admits a name for free).
 
 A record gets in whole or not at all.  The decision for an offset is the same
 whether it is taken with the names known then or with those of any later point
-of the same log: a quota that a record overflowed once has fewer free places
-later than it still needs.
+of the same epoch: a quota that a record overflowed once has fewer free places
+later than it still needs.  Names of later epochs, whose limits may be others, are
+not looked at.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import NamedTuple
-from zlib import crc32
 
-import numpy as np
-
+from policy.arrays import Hashes
 from schemas.messages.events import Impression
+from streams.fold.limits import LIMIT_NAMES, LIMIT_SETTINGS, LimitLog, Limits
 from streams.fold.measures import Event
-from streams.settings import FoldSettings
+from streams.fold.name_codes import ITEM, KEY, SLOT, NameCodes, by_epoch, kind_of, name_codes, page_and_kind
 
-KEY, ITEM, SLOT = 0, 1, 2
 OPEN_BUCKETS = 8
+REMEMBERED_NAMES = 300_000
+"""Admitted names that a bucket remembers as texts, for a fast answer."""
 _ITEM = attrgetter("item")
 _SLOT = attrgetter("slot")
 
@@ -40,8 +40,25 @@ class NewName(NamedTuple):
     code: int
 
 
+class Refusal(NamedTuple):
+    """Why a record is over a quota: its page needs `need` more names than the `use` of `limit` that there are."""
+
+    setting: str
+    names: str
+    limit: int
+    use: int
+    need: int
+    page: str
+
+    def __str__(self) -> str:
+        return (
+            f"fold.{self.setting} allows a partition {self.limit} distinct {self.names} in a time bucket: {self.use} "
+            f"are used, and this record of page {self.page[:200]!r} brings {self.need} more"
+        )
+
+
 class _Page:
-    """The admitted names of a page by kind: a fast answer for events that bring nothing new."""
+    """Admitted names of a page by kind: a fast answer for events that bring nothing new."""
 
     __slots__ = ("items", "segments", "slots")
 
@@ -63,41 +80,54 @@ class _Page:
             (self.segments, self.items, self.slots)[kind].add(name)
 
 
-@dataclass(slots=True)
 class _Bucket:
-    codes: set[int] = field(default_factory=set)
-    counts: list[int] = field(default_factory=lambda: [0, 0, 0])
-    pages: dict[str, _Page] = field(default_factory=dict)
+    """The names of one bucket: all as codes, some as texts."""
 
+    __slots__ = ("codes", "pages", "room")
 
-def name_code(kind: int, page: str, name: str) -> int:
-    """32 bits for a name: 30 of a checksum, 2 for its kind."""
-    return (crc32(f"{page}\n{name}".encode()) & 0xFFFFFFFC) | kind
+    def __init__(self) -> None:
+        self.codes = NameCodes()
+        self.pages: dict[str, _Page] = {}
+        self.room = REMEMBERED_NAMES
+
+    def remember(self, page: str, names: set[tuple[int, str]]) -> None:
+        self.room -= len(names)
+        if self.room < 0:
+            self.pages.clear()
+            self.room = REMEMBERED_NAMES - len(names)
+        self.pages.setdefault(page, _Page()).add(names)
 
 
 class Quota:
-    """The names that one partition has brought, per bucket, against the limits.
+    """The names that one partition has brought, per bucket, against the limits of its log.
 
-    Only the buckets used lately are kept open; the others wait as packed codes.
+    Only the buckets used lately are open; the others wait as packed codes.
     """
 
-    def __init__(self, settings: FoldSettings) -> None:
-        self._limits = (settings.max_keys, settings.max_items, settings.max_slots)
+    def __init__(self, limits: LimitLog) -> None:
+        self._log = limits
+        self._epoch = -1
+        self._limits: Limits = limits.limits(0)
         self._open: OrderedDict[int, _Bucket] = OrderedDict()
-        self._packed: dict[int, bytes] = {}
+        self._packed: dict[int, list[Hashes]] = {}
+        self._later: list[tuple[int, int, Hashes]] = []
 
     def load(self, bucket: int, stored: bytes) -> None:
-        """Take over what Redis holds for a bucket: little-endian uint32 codes."""
-        self._packed[bucket] = stored
+        """Take over what Redis holds for a bucket."""
+        self._later += [(epoch, bucket, codes) for epoch, codes in by_epoch(stored)]
 
     def drop_before(self, bucket: int) -> None:
         """Forget buckets that start before `bucket`: no valid record can come for them."""
         for held in (self._open, self._packed):
             for old in [start for start in held if start < bucket]:
                 del held[old]
+        self._later = [part for part in self._later if part[1] >= bucket]
 
-    def admit(self, offset: int, bucket: int, event: Event) -> Sequence[NewName] | None:
-        """The names that the event newly brings, once admitted; None when it exceeds the quota."""
+    def admit(self, offset: int, bucket: int, event: Event) -> Sequence[NewName] | Refusal:
+        """The names that the event newly brings, once admitted; or which quota it exceeds."""
+        epoch = self._log.epoch(offset)
+        if epoch != self._epoch:
+            self._enter(epoch)
         usage = self._open.get(bucket)
         if usage is None:
             usage = self._reopened(bucket)
@@ -106,27 +136,56 @@ class Quota:
             return ()
         return self._admit_new(usage, offset, bucket, event)
 
+    def use(self) -> Limits:
+        """The most that a bucket in use has of each limit."""
+        most = [0] * len(LIMIT_SETTINGS)
+        for usage in self._open.values():
+            counts = (*usage.codes.counts, usage.codes.largest[ITEM], usage.codes.largest[SLOT])
+            most = [max(pair) for pair in zip(most, counts, strict=True)]
+        return Limits(*most)
+
+    def _enter(self, epoch: int) -> None:
+        """Take over the names up to this epoch; offsets never go down, so neither do epochs."""
+        self._epoch, self._limits = epoch, self._log.limits(epoch)
+        now = [part for part in self._later if part[0] <= epoch]
+        self._later = [part for part in self._later if part[0] > epoch]
+        for _, bucket, codes in now:
+            if bucket in self._open:
+                self._open[bucket].codes.join(codes)
+            elif len(codes):
+                self._packed.setdefault(bucket, []).append(codes)
+
     def _reopened(self, bucket: int) -> _Bucket:
         """The bucket, open; the one that was opened longest ago makes room."""
         if len(self._open) >= OPEN_BUCKETS:
-            oldest, packed = self._open.popitem(last=False)
-            self._packed[oldest] = np.array(sorted(packed.codes), dtype="<u4").tobytes()
-        codes = np.unique(np.frombuffer(self._packed.pop(bucket, b""), dtype="<u4"))
-        counts = [int(np.count_nonzero(codes & 3 == kind)) for kind in (KEY, ITEM, SLOT)]
-        usage = self._open[bucket] = _Bucket(set(codes.tolist()), counts)
+            oldest, closed = self._open.popitem(last=False)
+            self._packed[oldest] = [closed.codes.packed()]
+        usage = self._open[bucket] = _Bucket()
+        for codes in self._packed.pop(bucket, ()):
+            usage.codes.join(codes)
         return usage
 
-    def _admit_new(self, usage: _Bucket, offset: int, bucket: int, event: Event) -> Sequence[NewName] | None:
+    def _admit_new(self, usage: _Bucket, offset: int, bucket: int, event: Event) -> Sequence[NewName] | Refusal:
         names = set(names_of(event))
-        codes = {name_code(kind, event.page, name) for kind, name in names} - usage.codes
-        needs = [sum(code & 3 == kind for code in codes) for kind in (KEY, ITEM, SLOT)]
-        pairs = zip(needs, usage.counts, self._limits, strict=True)
-        if any(need and count + need > limit for need, count, limit in pairs):
-            return None
-        usage.codes |= codes
-        usage.counts = [count + need for count, need in zip(usage.counts, needs, strict=True)]
-        usage.pages.setdefault(event.page, _Page()).add(names)
-        return [NewName(offset, bucket, code) for code in sorted(codes)]
+        codes = usage.codes.missing(name_codes(event.page, names))
+        if refusal := self._refusal(usage.codes, codes, event.page):
+            return refusal
+        usage.codes.add(codes)
+        usage.remember(event.page, names)
+        return [NewName(offset, bucket, code) for code in codes]
+
+    def _refusal(self, held: NameCodes, codes: list[int], page: str) -> Refusal | None:
+        """Which limit these new codes of one page exceed, if any."""
+        needs = [0, 0, 0]
+        for code in codes:
+            needs[kind_of(code)] += 1
+        on_page = {kind_of(code): page_and_kind(code) for code in codes}
+        uses = [*held.counts, *(held.on_page(on_page[kind]) if kind in on_page else 0 for kind in (ITEM, SLOT))]
+        rows = zip(LIMIT_SETTINGS, LIMIT_NAMES, self._limits, uses, (*needs, needs[ITEM], needs[SLOT]), strict=True)
+        for setting, names, limit, use, need in rows:
+            if need and use + need > limit:
+                return Refusal(setting, names, limit, use, need, page)
+        return None
 
 
 def names_of(event: Event) -> list[tuple[int, str]]:

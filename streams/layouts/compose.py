@@ -187,13 +187,13 @@ def statistics_of(
 
 
 def _click_value(
-    tables: Sequence[Table], weight_of: Mapping[int, int], page: Page, settings: LayoutSettings
+    tables: Sequence[Table], weight_of: Mapping[range, int], page: Page, settings: LayoutSettings
 ) -> ClickValue | None:
     """The value of a click on each candidate where sales count; None where all have the same value."""
     if not settings.sale_value:
         return None
     sales = page.parameters.sales if page.parameters else Sales()
-    shares = {bucket: weight / ONE for bucket, weight in weight_of.items()}
+    shares = {span: weight / ONE for span, weight in weight_of.items()}
     margins = page.item_features.margins if page.item_features else np.ones(len(page.candidates.items))
     own = sold(tables, shares, sales, page.candidates)
     value = click_value_of(own, sales, settings.click_value, settings.sale_value * margins)

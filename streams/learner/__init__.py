@@ -3,4 +3,6 @@
 - `agent`: the learner as a Faust app: batches in, state and layout requests out
 - `layout_requests`: which keys need a layout, when they are asked for, and how much came: pure, the
   time comes in with every call
+- `old_buckets`: what becomes of old time buckets, beside the batches: they are merged, and dropped
+  beyond their life
 """

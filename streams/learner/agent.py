@@ -21,21 +21,22 @@ from schemas.codec import encode, encode_key
 from schemas.errors import StateAttention
 from schemas.messages.layouts import LayoutRequest
 from schemas.topics import DEAD_LETTERS, FOLDED_TOPICS, IMPRESSIONS, LAYOUT_REQUESTS
-from streams.fold.alarm import InvalidAlarm
+from streams.fold.alarm import InvalidAlarm, QuotaAlarm
 from streams.fold.deltas import WHOLE_PAGE
 from streams.fold.evidence import Evidence
 from streams.fold.fast.path import BUILT
 from streams.fold.judge import Rejected
+from streams.fold.limits import used_shares
 from streams.kafka.bounds import log_bounds
 from streams.kafka.producer import LogProducer, OutgoingRecord
 from streams.kafka.records import Batch, TopicPartition
 from streams.learner.layout_requests import RequestDebouncer
+from streams.learner.old_buckets import tend_buckets
 from streams.metrics import REGISTRY
 from streams.retry import Retry
 from streams.settings import FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
-from streams.state.expiry import expire
 from streams.state.manifest import Manifest, agree
-from streams.state.partition import PartitionFold, Prepared, Rewind
+from streams.state.partition import OtherLimits, PartitionFold, Prepared, Rewind
 from streams.state.store import Store
 from streams.transport import BatchApp, end_process, guarded, reader
 from streams.worker import open_worker
@@ -48,7 +49,6 @@ _LOOK_S = 0.5
 """How often keys without clicks are looked through, so that requests for them go together."""
 _ASK_REST_S = 0.02
 """How far requests are apart at least: what is clicked meanwhile goes together."""
-_EXPIRE_PAUSE_S = 60.0
 
 
 class Learner:
@@ -72,6 +72,7 @@ class Learner:
         self._settings = settings
         self._parts: dict[TopicPartition, PartitionFold] = {}
         self._alarms: dict[TopicPartition, InvalidAlarm] = {}
+        self._quota_alarms: dict[TopicPartition, QuotaAlarm] = {}
         self._keys = RequestDebouncer(_UNCLICKED_REST_S)
         self._clicked = asyncio.Event()
         self._committing = asyncio.Lock()
@@ -145,8 +146,10 @@ class Learner:
         with REGISTRY.timed("reshelf_fold_seconds", batch.tp.topic):
             prepared = part.prepare(batch)
         alarm = self._alarms.setdefault(batch.tp, InvalidAlarm(batch.tp, self._settings))
-        last = prepared.judged.rejected[-1].reason if prepared.judged.rejected else ""
-        alarm.note(part.fresh(batch), len(prepared.judged.rejected), last)
+        rejected, refusals = prepared.judged.rejected, prepared.judged.refusals
+        self._quota_alarms.setdefault(batch.tp, QuotaAlarm(batch.tp)).note(refusals)
+        last, refused = rejected[-1].reason if rejected else "", sum(count for count, _ in refusals.values())
+        alarm.note(part.fresh(batch), len(rejected), last, refused)
         return prepared
 
     def _is_current(self, part: PartitionFold, batch: Batch) -> bool:
@@ -178,7 +181,8 @@ class Learner:
         if self._parts.get(part.tp) is not part:
             return
         log.warning("%s; reading again from there.", behind)
-        REGISTRY.add("reshelf_rewinds_total", part.tp.topic)
+        if not isinstance(behind, OtherLimits):
+            REGISTRY.add("reshelf_rewinds_total", part.tp.topic)
         self._parts.pop(part.tp)
         await self._retry.until_success(lambda: agree(self._store.redis, self._manifest))
         positions = await self.resume(frozenset([part.tp]))
@@ -198,6 +202,8 @@ class Learner:
             for part in list(self._parts.values()):
                 if part.tp in owned:
                     await self._advance(part)
+            used = used_shares(part.quota_use() for part in self._parts.values())
+            REGISTRY.put("reshelf_quota_used_ratio", {(kind,): share for kind, share in used.items()})
 
     async def _advance(self, part: PartitionFold) -> None:
         try:
@@ -224,17 +230,10 @@ class Learner:
             await self._asking.until_success(partial(self._log_producer.publish, requests))
             await asyncio.sleep(_ASK_REST_S)
 
-    async def drop_expired(self) -> None:
-        """Drop buckets beyond their life, once a minute."""
-        tps = [TopicPartition(topic, p) for topic, starts in self._manifest.starts.items() for p in range(len(starts))]
-        while True:
-            await asyncio.sleep(_EXPIRE_PAUSE_S)
-            async with self._committing:
-                await self._retry.until_success(lambda: expire(self._store, self._fold, tps))
-
     def tasks(self) -> list[Coroutine[Any, Any, None]]:
         """What runs beside the agent."""
-        return [self.advance(), self.request_layouts(), self.drop_expired()]
+        buckets = tend_buckets(self._store, self._manifest, self._fold, self._committing)
+        return [self.advance(), self.request_layouts(), buckets]
 
 
 def _requests(came: Mapping[tuple[str, str], Evidence], *, clicked: bool) -> list[OutgoingRecord]:

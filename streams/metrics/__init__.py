@@ -2,6 +2,7 @@
 
 - `metric`: what a metric is, and the buckets of histograms
 - `page`: the page of metrics, written from their table: `make generated`
+- `processes`: the metrics that say of a process whether it lives and what it uses
 - `registry`: the values of one process; to count costs some microseconds: count by batch, never by
   event
 - `services`: the metrics of what runs beside the stream workers: encoder, console and edge

@@ -7,57 +7,11 @@ of pages the first `MOST_PAGES`; never a unit, an item, a segment or an address 
 from __future__ import annotations
 
 from streams.metrics.metric import AGES, SECONDS, SHARES, Metric
+from streams.metrics.processes import PROCESSES
 from streams.metrics.services import SERVICES
 
 _ALL = (
-    Metric(
-        "process_cpu_seconds_total",
-        "counter",
-        "every process",
-        (),
-        "Processor time that the process has used.",
-        "A whole core: start more workers, at most one for each partition.",
-    ),
-    Metric(
-        "process_resident_memory_bytes",
-        "gauge",
-        "every process",
-        (),
-        "Memory that the process uses.",
-        "Rising for hours: note what it was doing, and restart it.",
-    ),
-    Metric(
-        "process_open_fds",
-        "gauge",
-        "every process",
-        (),
-        "Files and connections that are open.",
-        "Rising for hours: as for memory.",
-    ),
-    Metric(
-        "reshelf_live",
-        "gauge",
-        "workers, encoder",
-        (),
-        "1 while the process makes progress.",
-        "0: its supervisor restarts it.",
-    ),
-    Metric(
-        "reshelf_ready",
-        "gauge",
-        "workers, encoder",
-        (),
-        "1 while GET /ready answers 200.",
-        "0: GET /ready gives the reasons.",
-    ),
-    Metric(
-        "reshelf_waiting",
-        "gauge",
-        "workers",
-        (),
-        "Calls that wait because Kafka or Redis does not answer.",
-        "Not 0: `reshelf doctor` says which of them is away.",
-    ),
+    *PROCESSES,
     Metric(
         "reshelf_lag_records",
         "gauge",
@@ -83,12 +37,31 @@ _ALL = (
         "Look at one of each reason on the console's Pipeline page, and fix the producer.",
     ),
     Metric(
+        "reshelf_quota_used_ratio",
+        "gauge",
+        "learner",
+        ("kind",),
+        "Share of a limit on distinct names that is used (keys, items, slots, page_items, page_slots), for the "
+        "fullest of the worker's partitions and time buckets in use.",
+        "Above 0.8: raise the fold.max_ setting of the kind for all learners if the names are real; no new namespace "
+        "is needed. At 1 records with new names become dead letters.",
+    ),
+    Metric(
         "reshelf_rewinds_total",
         "counter",
         "learner, attribution",
         ("topic",),
         "How often Redis had lost writes, so that a partition was read again.",
         "Not 0: look for a failover of Redis, and check its appendfsync.",
+    ),
+    Metric(
+        "reshelf_merged_tables_total",
+        "counter",
+        "learner",
+        ("outcome",),
+        "Tables of counts that were due to be merged into those of a longer span of time: merged, or left because "
+        "somebody wrote or merged them meanwhile, for another try a minute later.",
+        "No merged for days while events come: the learner's log says why; Redis and readers need more memory.",
     ),
     Metric(
         "reshelf_event_age_seconds",

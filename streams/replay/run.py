@@ -43,13 +43,16 @@ async def replay(
 ) -> Applied:
     """Apply every record from the manifest's starts to `ends` that the namespace has not applied yet.
 
+    Limits on names are those that the namespace has recorded, where it has none those of `fold`.
     Dead letters are not written again.  Raises `Transient` when the source is away,
     `StateAttention` when Redis lost what was applied: run it again to go on.
     """
     parts, first = {}, await asyncio.to_thread(source.bounds, sorted({tp.topic for tp in ends}))
     for tp in sorted(ends):
         start = manifest.starts[tp.topic][tp.partition]
-        parts[tp] = await PartitionFold.resume(tp, store, start, fold, _send_no_dead_letters, BUILT)
+        parts[tp] = await PartitionFold.resume(
+            tp, store, start, fold, _send_no_dead_letters, BUILT, recorded_limits=True
+        )
     spans: dict[TopicPartition, Span] = {}
     for tp, part in parts.items():
         if part.applied < min(first[tp][0], ends[tp]):

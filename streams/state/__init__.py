@@ -13,12 +13,14 @@ compares the watermark, checks everything, then adds and moves the watermark.
 - `export`: the canonical export: what the state says, in an order that depends on nothing else
 - `keys`: names of everything in Redis, in one place
 - `layout_versions`: version numbers of layouts: they grow with every publication, whoever publishes
+- `limits`: limits on names: those that a partition has had, and how much of them is used
 - `manifest`: what a namespace was made with; a worker that differs must not touch it
+- `merging`: old buckets are merged in Redis: a key's tables of one span are added up into the table
+  that begins it
 - `namespace`: Opening a namespace: agree with its manifest, or create it where the log begins
 - `partition`: one partition of an event topic on its way into the state
 - `reader`: the counts of a page and segment, for those who compose layouts and explain them
-- `sorted_rows`: any number of rows in order, in little memory: sorted in runs that lie on disk, and
-  merged as they are read
 - `store`: the state groups of one namespace in Redis: compare-and-set of watermarks with deltas
-- `watermark`: the log position up to which a state group has applied a partition
+- `watermark`: the log position up to which a state group has applied a partition, and whether the
+  log is still the same
 """

@@ -131,6 +131,10 @@ local verbs = {
   tick = function(key) redis.call('SET', key, now[1] .. ':' .. now[2]) end,
   join = function(key, payload) redis.call('SADD', key, payload) end,
   append = function(key, payload) redis.call('APPEND', key, payload) end,
+  -- the limits that hold; they only ever grow longer
+  limits = function(key, payload)
+    if #payload > redis.call('STRLEN', key) then redis.call('SET', key, payload) end
+  end,
   tally = function(key, payload)
     local verdict, amount = string.match(payload, '^(.-)=(%d+)$')
     redis.call('HINCRBY', key, verdict, amount)

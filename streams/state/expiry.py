@@ -1,18 +1,22 @@
 """Buckets beyond their life are dropped, by the log's time and never by the wall clock.
 
+Tables go by whole spans (`streams.fold.buckets`), experiment bins and quotas bucket by bucket.
+
 An expired bucket may appear again when an old partition is read late; it is
 left out of every export and dropped again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib.resources import files
 
 import orjson
 
+from schemas.topics import BY_NAME
+from streams.fold.buckets import is_expired, is_span_expired
 from streams.fold.deltas import TableKey, Traffic
-from streams.fold.measures import BINS, PARTS, blocks
+from streams.fold.measures import BINS, PARTS, blocks, open_ms
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings
 from streams.state.arrays.directory import names_in
@@ -28,11 +32,6 @@ _SPARE_BLOCKS = 16
 """Blocks of cells that are dropped beyond those of the slots that were listed: some may have come since."""
 
 
-def is_expired(bucket: int, append_time: int, fold: FoldSettings) -> bool:
-    """Whether a bucket is beyond its life once the log has reached `append_time` (ms)."""
-    return fold.bucket_ms > 0 and bucket + fold.bucket_ms + fold.bucket_ttl_ms < append_time
-
-
 async def reached(store: Store, group: int, partitions: Iterable[TopicPartition]) -> int:
     """The largest append time that the group's watermarks have passed."""
     names = [store.keys[group].watermark(tp) for tp in partitions]
@@ -45,9 +44,11 @@ async def expire(store: Store, fold: FoldSettings, partitions: list[TopicPartiti
     dropped = 0
     for group, keys in enumerate(store.keys):
         append_time = await reached(store, group, partitions)
-        for bucket in sorted(map(int, await translate_errors(lambda k=keys: store.redis.smembers(k.buckets)))):  # type: ignore[misc]
-            if is_expired(bucket, append_time, fold):
-                dropped += await _drop(store, keys, bucket)
+        for kind, beyond in (("table", is_span_expired), (BINS.name, is_expired)):
+            buckets, _ = keys.listing(kind, 0)
+            for bucket in sorted(map(int, await translate_errors(lambda b=buckets: store.redis.smembers(b)))):  # type: ignore[misc]
+                if beyond(bucket, append_time, fold):
+                    dropped += await _drop(store, keys, kind, bucket)
     for tp in partitions:
         await _drop_quota(store, fold, tp)
     return dropped
@@ -60,21 +61,28 @@ async def _drop_quota(store: Store, fold: FoldSettings, tp: TopicPartition) -> N
     keys = store.keys[home_group(tp, store.groups)]
     buckets = sorted(map(int, await translate_errors(lambda: store.redis.smembers(keys.quotas(tp)))))
     names = [keys.watermark(tp), keys.quotas(tp), *(keys.quota(tp, bucket) for bucket in buckets)]
-    life = fold.bucket_ms + fold.bucket_ttl_ms
+    life = open_ms(BY_NAME[tp.topic], fold)
     await translate_errors(lambda: store.redis.eval(_QUOTA_SCRIPT, len(names), *names, life, *buckets))
 
 
-async def _drop(store: Store, keys: GroupKeys, bucket: int) -> int:
-    index = keys.index(bucket)
+async def _drop(store: Store, keys: GroupKeys, kind: str, bucket: int) -> int:
+    buckets, index = keys.listing(kind, bucket)
     members = sorted(await translate_errors(lambda: store.redis.smembers(index)))
     tables = [_table(bucket, member) for member in members]
+    if kind == BINS.name:
+        arrays = [keys.table(BINS.name, key) for key in tables]
+    else:
+        arrays = await _arrays_of(store, keys, tables)
+    store.directories.forget(arrays)
+    names = [index, buckets, *arrays]
+    return int(await translate_errors(lambda: store.redis.eval(_SCRIPT, len(names), *names, bucket, *members)))
+
+
+async def _arrays_of(store: Store, keys: GroupKeys, tables: Sequence[TableKey]) -> list[str]:
     listed = [keys.table("slots", key) for key in tables]
     stored = await translate_errors(lambda: store.redis.mget(listed)) if listed else []
     slots = [len(names_in(content)) for content in stored]
-    arrays = [name for key, count in zip(tables, slots, strict=True) for name in _names(keys, key, count)]
-    store.directories.forget(arrays)
-    names = [index, keys.buckets, *arrays]
-    return int(await translate_errors(lambda: store.redis.eval(_SCRIPT, len(names), *names, len(members), bucket)))
+    return [name for key, count in zip(tables, slots, strict=True) for name in _names(keys, key, count)]
 
 
 def _table(bucket: int, member: bytes) -> TableKey:
@@ -84,5 +92,5 @@ def _table(bucket: int, member: bytes) -> TableKey:
 
 def _names(keys: GroupKeys, key: TableKey, slots: int) -> list[str]:
     """All keys that a table may have."""
-    names = (*PARTS, BINS.name, "revision", *blocks(0, blocks_for(slots) + _SPARE_BLOCKS))
+    names = (*PARTS, "revision", *blocks(0, blocks_for(slots) + _SPARE_BLOCKS))
     return [keys.table(name, key) for name in names]

@@ -42,6 +42,8 @@ class GroupKeys:
     def __init__(self, namespace: str, group: int) -> None:
         self.base = f"{PREFIX}{{{namespace}:{group}}}:"
         self.buckets = self.base + "buckets"
+        self.bin_buckets = self.base + "bin-buckets"
+        self.merges = self.base + "merges"
 
     def watermark(self, tp: TopicPartition) -> str:
         return f"{self.base}wm:{tp.topic}:{tp.partition}"
@@ -56,9 +58,23 @@ class GroupKeys:
         """A set of the buckets for which a partition has a quota."""
         return f"{self.base}quotas:{tp.topic}:{tp.partition}"
 
+    def limits(self, tp: TopicPartition) -> str:
+        """The limits on names that this group was folded by, see `streams.fold.limits`."""
+        return f"{self.base}limits:{tp.topic}:{tp.partition}"
+
     def index(self, bucket: int) -> str:
         """A set of the tables of a bucket in this group."""
         return f"{self.base}index:{bucket}"
+
+    def bin_index(self, bucket: int) -> str:
+        """A set of the experiment bins of a bucket in this group."""
+        return f"{self.base}bin-index:{bucket}"
+
+    def listing(self, kind: str, bucket: int) -> tuple[str, str]:
+        """The set of buckets, and the index of one of them, that list tables or experiment bins."""
+        if kind == "table":
+            return self.buckets, self.index(bucket)
+        return self.bin_buckets, self.bin_index(bucket)
 
     def table(self, kind: str, key: TableKey) -> str:
         """One array of a table; `kind` is revision, or the name of a part or block in `streams.fold.measures`."""

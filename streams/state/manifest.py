@@ -9,12 +9,13 @@ import msgspec
 from redis.asyncio import Redis
 
 from schemas.errors import StateAttention
+from streams.fold.limits import LIMIT_SETTINGS
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings
 from streams.state import keys
 from streams.state.connection.errors import translate_errors
 
-FOLD_VERSION = 2
+FOLD_VERSION = 3
 AS_PUBLISHED = "as published"
 
 
@@ -44,15 +45,23 @@ class Manifest(msgspec.Struct, frozen=True):
         logical = next(iter(self.starts), "")
         return next((name.removesuffix(logical) for name in self.topics if name.endswith(logical)), "")
 
-    def fold_settings(self) -> FoldSettings:
-        """The settings that shaped the fold; `StateAttention` where another version of Reshelf made the namespace."""
+    def fold_settings(self, limits: FoldSettings | None = None) -> FoldSettings:
+        """The settings that shaped the fold, with the limits on names of others, which the manifest does not have.
+
+        `StateAttention` where another version of Reshelf made the namespace.
+        """
         if self.fold_version == FOLD_VERSION:
-            return FoldSettings.model_validate(self.fold)
+            own = limits.model_dump(include=set(LIMIT_SETTINGS)) if limits else {}
+            return FoldSettings.model_validate({**self.fold, **own})
         raise StateAttention(
             f"namespace {self.namespace!r} was made by another version of Reshelf: expected fold version "
             f"{FOLD_VERSION}, got {self.fold_version}. Read it with the version that made it, or set redis.namespace "
             "to a new name and replay the log into it."
         )
+
+    def partitions(self) -> list[TopicPartition]:
+        """All partitions of the event topics."""
+        return [TopicPartition(topic, at) for topic, starts in self.starts.items() for at in range(len(starts))]
 
     def start(self, tp: TopicPartition) -> int:
         """The first offset of a partition that the state covers; `StateAttention` for one that it does not know."""
@@ -65,6 +74,11 @@ class Manifest(msgspec.Struct, frozen=True):
         return starts[tp.partition]
 
 
+def shape_of(fold: FoldSettings) -> dict[str, int | str]:
+    """The settings that shape what is counted; limits on names bound the future alone."""
+    return fold.model_dump(exclude=set(LIMIT_SETTINGS))
+
+
 def manifest_of(
     namespace: str,
     prefix: str,
@@ -74,7 +88,7 @@ def manifest_of(
     attribution: Mapping[str, int] | None = None,
 ) -> Manifest:
     """The manifest of a namespace over topics that begin at `starts`; topic names get the prefix."""
-    shape: dict[str, int | str] = fold.model_dump()
+    shape = shape_of(fold)
     return Manifest(
         namespace=namespace,
         topics={prefix + topic: len(offsets) for topic, offsets in starts.items()},

@@ -10,22 +10,25 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
-from schemas.errors import StateAttention
 from schemas.topics import BY_NAME
 from streams.fold.deltas import Folder, GroupDelta, TableDelta, TableKey
 from streams.fold.evidence import Evidence, evidence_of
 from streams.fold.fast.path import BUILT
 from streams.fold.judge import Accepted, Judge, Judged, SendDeadLetters
-from streams.fold.quota import NewName, Quota
-from streams.kafka.records import Batch, Record, TopicPartition
+from streams.fold.limits import LIMIT_SETTINGS, LimitLog, Limits, limits_of
+from streams.fold.measures import open_ms
+from streams.fold.name_codes import by_epoch, mark
+from streams.fold.quota import NewName, Quota, Refusal
+from streams.kafka.records import Batch, TopicPartition
 from streams.metrics import REGISTRY
 from streams.settings import FoldSettings
 from streams.state.keys import group_of, home_group
+from streams.state.limits.partition import PartitionLimits
 from streams.state.store import GroupUpdate, Store
-from streams.state.watermark import Watermark, fingerprint
+from streams.state.watermark import LogCheck, Watermark, fingerprint
 
 
 class Rewind(Exception):
@@ -35,6 +38,15 @@ class Rewind(Exception):
         super().__init__(f"Redis stands at {stored} of {tp}, this worker had applied up to {expected}")
         self.tp = tp
         self.stored = stored
+
+
+class OtherLimits(Rewind):
+    """Another worker judged the partition by other limits on names: read it again, by what is written down."""
+
+    def __init__(self, tp: TopicPartition, stored: int, expected: int) -> None:
+        super().__init__(tp, stored, expected)
+        settings = ", ".join(f"fold.{name}" for name in LIMIT_SETTINGS)
+        self.args = (f"a worker with other limits on names took {tp} to {stored} ({settings} differ)",)
 
 
 @dataclass(slots=True)
@@ -51,6 +63,11 @@ class Prepared:
     names: list[NewName] = field(default_factory=list)
     deltas: dict[int, GroupDelta] = field(default_factory=dict)
     dead_lettered: bool = False
+
+    @property
+    def limited(self) -> bool:
+        """Whether a verdict depends on the limits on names: some were new."""
+        return bool(self.names or self.judged.refusals)
 
     def tally(self, floor: int) -> Counter[str]:
         """How many records at or above `floor` got which verdict."""
@@ -80,18 +97,20 @@ class PartitionFold:
         fold: FoldSettings,
         send_dead_letters: SendDeadLetters,
         built: bool = BUILT,
+        limits: PartitionLimits | None = None,
     ) -> None:
         self.tp = tp
         self.start = start
         self._store = store
         self._send_dead_letters = send_dead_letters
         self._judge = Judge(BY_NAME[tp.topic], fold, built)
-        self._quota = Quota(fold)
+        self._limits = limits or PartitionLimits(LimitLog(()).then(start, limits_of(fold)), [0] * store.groups)
+        self._quota = Quota(self._limits.log)
+        self._epochs: dict[int, int] = {}
         self._folder = Folder(BY_NAME[tp.topic], fold, lambda page, segment: group_of(page, segment, store.groups))
-        self._bucket_span = fold.bucket_ms + fold.bucket_ttl_ms if fold.bucket_ms else 2**62
+        self._bucket_span = open_ms(BY_NAME[tp.topic], fold) or 2**62
         self._home = home_group(tp, store.groups)
-        self._checks = sorted(set(marks), key=lambda mark: mark.offset)
-        self._last: Record | None = None
+        self._log_check = LogCheck(tp, marks)
         self._next: int | None = None
         self.applied_offsets = [mark.offset for mark in marks]
         self._first = min(self.applied_offsets)
@@ -107,13 +126,24 @@ class PartitionFold:
         fold: FoldSettings,
         send_dead_letters: SendDeadLetters,
         built: bool = BUILT,
+        recorded_limits: bool = False,
     ) -> PartitionFold:
-        """Take a partition up where the state stands; `start` is the namespace's start offset."""
+        """Take a partition up where the state stands; `start` is the namespace's start offset.
+
+        With `recorded_limits` those of the settings hold only where the state knows none.
+        """
         marks = await store.watermarks(tp, start)
-        partition = PartitionFold(tp, store, start, marks, fold, send_dead_letters, built)
+        applied = max(mark.offset for mark in marks)
+        limits = await PartitionLimits.read(store, tp, applied, limits_of(fold), recorded_limits)
+        partition = PartitionFold(tp, store, start, marks, fold, send_dead_letters, built, limits)
         for bucket, codes in (await store.quota(tp)).items():
             partition._quota.load(bucket, codes)
+            partition._epochs[bucket] = by_epoch(codes)[-1][0]
         return partition
+
+    def quota_use(self) -> tuple[Limits, Limits]:
+        """The most names that a time bucket in use has, and the limits that hold."""
+        return self._quota.use(), self._limits.log.last.limits
 
     def fresh(self, batch: Batch) -> int:
         """How many records of the batch are not there for warming up alone."""
@@ -135,7 +165,7 @@ class PartitionFold:
         if self._next not in (None, batch.start):
             raise RuntimeError(f"expected the batch of {self.tp} that begins at {self._next}, got {batch.start}")
         self._next = batch.end
-        self._check_log(batch)
+        self._log_check.check(batch)
         names: list[NewName] = []
         judged = self._judge.judge(batch.records, self._first, partial(self._admit, names))
         prepared = Prepared(batch, self._advance_mark(batch), judged, names)
@@ -159,7 +189,7 @@ class PartitionFold:
         moves = self._moves(prepared)
         while moves:
             with REGISTRY.timed("reshelf_script_seconds"):
-                done = await self._settle(moves)
+                done = await self._settle_home_first(moves) if prepared.limited else await self._settle(moves)
             deltas += [move.delta.tables for move in done if move.delta]
             behind = any(self.applied_offsets[move.group] < prepared.watermark.offset for move in moves)
             moves = self._moves(prepared) if behind else []
@@ -169,20 +199,20 @@ class PartitionFold:
     async def skip_to(self, first: int) -> None:
         """Give up what is below `first`, which the log does not hold any more."""
         moves = [
-            GroupUpdate(group, floor, Watermark(first, self._mark.append_time))
+            self._update(group, Watermark(first, self._mark.append_time))
             for group, floor in enumerate(self.applied_offsets)
             if floor < first
         ]
         await self._settle(moves)
         self._first = first
         self._mark = self._prepared_mark = Watermark(first, self._mark.append_time)
-        self._checks = [mark for mark in self._checks if mark.offset > first]
+        self._log_check.skip_to(first)
 
     async def advance(self) -> None:
         """Move idle groups along and verify the others; raises `Rewind` and `Transient` as `commit` does."""
         position = self._mark.offset
         await self._settle(
-            [GroupUpdate(group, at, self._mark) for group, at in enumerate(self.applied_offsets) if at <= position]
+            [self._update(group, self._mark) for group, at in enumerate(self.applied_offsets) if at <= position]
         )
 
     def _moves(self, prepared: Prepared) -> list[GroupUpdate]:
@@ -198,30 +228,63 @@ class PartitionFold:
 
     def _move(self, group: int, prepared: Prepared, delta: GroupDelta | None) -> GroupUpdate:
         floor = self.applied_offsets[group]
+        update = self._update(group, prepared.watermark, delta)
         if group != self._home:
-            return GroupUpdate(group, floor, prepared.watermark, delta)
-        names = _codes(prepared.names, floor)
-        return GroupUpdate(group, floor, prepared.watermark, delta, names, prepared.tally(floor))
+            return update
+        return replace(update, names=self._codes(prepared.names, floor), tally=prepared.tally(floor))
+
+    def _update(self, group: int, to: Watermark, delta: GroupDelta | None = None) -> GroupUpdate:
+        return GroupUpdate(group, self.applied_offsets[group], to, delta, limits=self._limits.text(group, to.offset))
+
+    def _codes(self, names: Iterable[NewName], floor: int) -> dict[int, bytes]:
+        """The new names at or above a floor as stored codes by bucket, those of each epoch behind its mark."""
+        codes: dict[int, list[int]] = {}
+        epochs: dict[int, int] = {}
+        for name in names:
+            if name.offset >= floor:
+                epoch, stored = self._limits.log.epoch(name.offset), codes.setdefault(name.bucket, [])
+                if epoch > epochs.get(name.bucket, self._epochs.get(name.bucket, 0)):
+                    epochs[name.bucket] = epoch
+                    stored.append(mark(epoch))
+                stored.append(name.code)
+        return {bucket: array("Q", numbers).tobytes() for bucket, numbers in codes.items()}
+
+    async def _settle_home_first(self, moves: Sequence[GroupUpdate]) -> list[GroupUpdate]:
+        """Settle verdicts that depend on limits: the home group says whose limits hold, then the others follow."""
+        home = [move for move in moves if move.group == self._home]
+        done = await self._settle(home) if home else []
+        if len(done) < len(home):
+            return done
+        return [*done, *(await self._settle([move for move in moves if move.group != self._home]))]
 
     async def _settle(self, moves: Sequence[GroupUpdate]) -> list[GroupUpdate]:
         """Apply and take note of where each group stands; the moves that ended where they meant to."""
         done = []
-        for move, stands in zip(moves, await self._store.apply(self.tp, self.start, moves), strict=True):
+        for move, (stands, moved) in zip(moves, await self._store.stands(self.tp, self.start, moves), strict=True):
             if stands < move.expected:
                 raise Rewind(self.tp, stands, move.expected)
+            if moved:
+                self._note_stored(move)
+            elif move.group == self._home and not await self._limits.hold(self._store, self.tp, stands):
+                raise OtherLimits(self.tp, stands, move.expected)
             self.applied_offsets[move.group] = stands
             if stands == move.watermark.offset:
                 done.append(move)
         return done
 
-    def _admit(self, brought: list[NewName], accepted: Accepted) -> bool:
+    def _note_stored(self, move: GroupUpdate) -> None:
+        self._limits.note_stored(move.group, move.watermark.offset)
+        for bucket, codes in (move.names or {}).items():
+            self._epochs[bucket] = max(self._epochs.get(bucket, 0), by_epoch(codes)[-1][0])
+
+    def _admit(self, brought: list[NewName], accepted: Accepted) -> Refusal | None:
         """Hold an event against the quota; the names that it brings are added to `brought`."""
         names = self._quota.admit(accepted.offset, accepted.bucket, accepted.event)
-        if names is None:
-            return False
+        if isinstance(names, Refusal):
+            return names
         brought.extend(names)
         self._judge.admit_names(accepted, *self._folder.groups(accepted.event.page, accepted.event.segment))
-        return True
+        return None
 
     def _advance_mark(self, batch: Batch) -> Watermark:
         mark = self._prepared_mark
@@ -232,31 +295,3 @@ class PartitionFold:
             mark = mark.moved(batch.end)
         self._prepared_mark = mark
         return mark
-
-    def _check_log(self, batch: Batch) -> None:
-        """Compare the record before each watermark with the one that the state has passed."""
-        while self._checks and self._checks[0].offset <= batch.end:
-            mark = self._checks.pop(0)
-            before = _last_before(batch.records, mark.offset) or self._last
-            if before is None or mark.last_time < 0:
-                continue
-            if (before.timestamp, fingerprint(before)) != (mark.last_time, mark.last_sum):
-                raise StateAttention(
-                    f"the log of {self.tp} is not the one that the state was folded from: the record at offset "
-                    f"{before.offset} differs from the one applied (append time {before.timestamp}, expected "
-                    f"{mark.last_time}). The topic was probably deleted and made again: replay it into a new namespace."
-                )
-        self._last = batch.records[-1] if batch.records else self._last
-
-
-def _last_before(records: Sequence[Record], offset: int) -> Record | None:
-    return next((record for record in reversed(records) if record.offset < offset), None)
-
-
-def _codes(names: Iterable[NewName], floor: int) -> dict[int, bytes]:
-    """The new names at or above a floor as stored codes by bucket."""
-    codes: dict[int, list[int]] = {}
-    for name in names:
-        if name.offset >= floor:
-            codes.setdefault(name.bucket, []).append(name.code)
-    return {bucket: array("I", numbers).tobytes() for bucket, numbers in codes.items()}

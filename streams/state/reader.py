@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Self
 
 import orjson
 from redis.asyncio import Redis
 
+from streams.fold.buckets import is_span_expired, span_of
 from streams.fold.deltas import WHOLE_PAGE, TableKey, Traffic
 from streams.fold.measures import PARTS, blocks
 from streams.kafka.records import TopicPartition
@@ -37,7 +39,10 @@ SEGMENTS_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class KeyState:
-    """The tables of one page and segment; `watermarks` maps a topic to the next offset of each partition."""
+    """The tables of one page and segment; `watermarks` maps a topic to the next offset of each partition.
+
+    Each table names the span of buckets that it belongs to by the log's time; a span may have several tables.
+    """
 
     tables: tuple[Table, ...]
     watermarks: dict[str, list[int]]
@@ -69,7 +74,7 @@ class StateReader:
         """A reader of the namespace that a name stands for; raises `NamespaceMissing` where there is none."""
         return cls(redis, await read_manifest(redis, await resolve(redis, name), name))
 
-    @property
+    @cached_property
     def fold(self) -> FoldSettings:
         """The settings that shaped the counts; raises `StateAttention` where this version does not know them."""
         return self.manifest.fold_settings()
@@ -101,14 +106,31 @@ class StateReader:
     async def read(self, page: str, segment: str) -> KeyState:
         """The counts of one key with the log position they reflect."""
         group = group_of(page, segment, len(self._groups))
-        keys = self._groups[group]
-        tables, stored = await self._revisions(group, page, segment)
-        count = len(self._partitions)
-        live = {key: revision for key, revision in zip(tables, stored[count:], strict=True) if revision}
-        entries = await self._refresh(keys, live, self._cache.pop((page, segment), {}))
+        while True:
+            try:
+                return await self._read(group, page, segment)
+            except _Merged:
+                continue
+
+    async def _read(self, group: int, page: str, segment: str) -> KeyState:
+        keys, count = self._groups[group], len(self._partitions)
+        tables, (merges, *stored) = await self._revisions(group, page, segment)
+        marks = [Watermark.decode(text, start) for (_, start), text in zip(self._partitions, stored, strict=False)]
+        append_time = max((mark.append_time for mark in marks), default=0)
+        live = {
+            key: revision
+            for key, revision in zip(tables, stored[count:], strict=True)
+            if revision and not is_span_expired(key.bucket, append_time, self.fold)
+        }
+        entries = await self._refresh(keys, live, self._cache.get((page, segment), {}), merges)
+        entries = {
+            key: (revision, _in_span(table, span_of(key.bucket, append_time, self.fold)))
+            for key, (revision, table) in entries.items()
+        }
+        self._cache.pop((page, segment), None)
         if entries:
             self._cache[page, segment] = entries
-        return KeyState(tuple(table for _, table in entries.values()), self._watermarks(stored[:count]))
+        return KeyState(tuple(table for _, table in entries.values()), self._watermarks(marks))
 
     async def read_page(self, page: str, segments: Iterable[str]) -> KeyState:
         """The counts of some segments of a page together, with the log position that all of them reflect.
@@ -120,7 +142,7 @@ class StateReader:
         return KeyState(tables, _least([state.watermarks for state in states]))
 
     async def _revisions(self, group: int, page: str, segment: str) -> tuple[list[TableKey], list[bytes | None]]:
-        """The tables that there may be; the watermarks, and behind them the revision of each table.
+        """The tables that there may be; when some were merged last, the watermarks, and the revision of each table.
 
         One wait as long as the group's buckets are those of the last time.
         """
@@ -128,9 +150,10 @@ class StateReader:
         while True:
             buckets = self._buckets.get(group, frozenset())
             tables = [TableKey(page, segment, bucket, traffic) for bucket in sorted(buckets) for traffic in Traffic]
-            names = [keys.watermark(tp) for tp, _ in self._partitions]
+            names = [keys.merges, *(keys.watermark(tp) for tp, _ in self._partitions)]
             names += [keys.table("revision", key) for key in tables]
-            listed, stored = await self._pipelined.ask(("SMEMBERS", keys.buckets), ("MGET", *names))
+            # Buckets come last: where tables go to another bucket in between, it is seen here.
+            stored, listed = await self._pipelined.ask(("MGET", *names), ("SMEMBERS", keys.buckets))
             self._buckets[group] = frozenset(map(int, listed))
             if self._buckets[group] == buckets:
                 return tables, stored
@@ -140,20 +163,42 @@ class StateReader:
         values: list[bytes | None] = stored
         return values
 
-    def _watermarks(self, stored: Sequence[bytes | None]) -> dict[str, list[int]]:
+    def _watermarks(self, marks: Sequence[Watermark]) -> dict[str, list[int]]:
         watermarks: dict[str, list[int]] = {}
-        for (tp, start), text in zip(self._partitions, stored, strict=True):
-            watermarks.setdefault(tp.topic, []).append(Watermark.decode(text, start).offset)
+        for (tp, _), mark in zip(self._partitions, marks, strict=True):
+            watermarks.setdefault(tp.topic, []).append(mark.offset)
         return watermarks
 
     async def _refresh(
-        self, keys: GroupKeys, live: Mapping[TableKey, bytes], entries: Mapping[TableKey, tuple[bytes, Table]]
+        self,
+        keys: GroupKeys,
+        live: Mapping[TableKey, bytes],
+        entries: Mapping[TableKey, tuple[bytes, Table]],
+        merges: bytes | None,
     ) -> dict[TableKey, tuple[bytes, Table]]:
-        """The live tables by revision: those of `entries` where that has not changed, else read now."""
+        """The live tables by revision: those of `entries` where that has not changed, else read now.
+
+        Raises `_Merged` where tables were merged meanwhile: some of their counts would be there twice, or not at all.
+        """
+
+        async def mget(names: Sequence[str]) -> list[bytes | None]:
+            *stored, now = await self._mget([*names, keys.merges])
+            if now != merges:
+                raise _Merged
+            return stored
+
         changed = [key for key, revision in live.items() if entries.get(key, (b"",))[0] != revision]
         expected = {key: blocks_for(len(table.slots)) for key, (_, table) in entries.items()}
-        read = dict(zip(changed, await read_tables(self._mget, keys, changed, expected), strict=True))
+        read = dict(zip(changed, await read_tables(mget, keys, changed, expected), strict=True))
         return {key: (revision, read[key]) if key in read else entries[key] for key, revision in live.items()}
+
+
+class _Merged(Exception):
+    """Tables of the group were merged between two reads of a key."""
+
+
+def _in_span(table: Table, span: range) -> Table:
+    return table if table.buckets == span else replace(table, buckets=span)
 
 
 def _least(watermarks: Sequence[dict[str, list[int]]]) -> dict[str, list[int]]:
@@ -196,27 +241,13 @@ async def read_tables(
 
 async def table_keys(redis: Redis, keys: GroupKeys, kind: str = "table") -> list[TableKey]:
     """The tables of a group, from its index; `kind` is table or bins."""
-    tables = []
-    for bucket in sorted(map(int, await translate_errors(lambda: redis.smembers(keys.buckets)))):
-        for name in await translate_errors(lambda b=bucket: redis.smembers(keys.index(b))):  # type: ignore[misc]
-            listed, page, segment, traffic = orjson.loads(name)
-            if listed == kind:
-                tables.append(TableKey(page, segment, bucket, Traffic(traffic)))
-    return tables
+    return [key async for tables in table_keys_by_bucket(redis, keys, kind) for key in tables]
 
 
-async def scan_table_keys(redis: Redis, keys: GroupKeys, size: int) -> AsyncIterator[tuple[str, list[TableKey]]]:
-    """The tables of a group by kind, about `size` of a bucket at a time; one may come twice."""
-    for bucket in sorted(map(int, await translate_errors(lambda: redis.smembers(keys.buckets)))):
-        cursor, begun = 0, False
-        while cursor or not begun:
-            place, begun = cursor, True
-            cursor, names = await translate_errors(
-                lambda b=bucket, c=place: redis.sscan(keys.index(b), c, count=size)  # type: ignore[misc]
-            )
-            listed: dict[str, list[TableKey]] = {}
-            for name in names:
-                kind, page, segment, traffic = orjson.loads(name)
-                listed.setdefault(kind, []).append(TableKey(page, segment, bucket, Traffic(traffic)))
-            for kind, tables in listed.items():
-                yield kind, tables
+async def table_keys_by_bucket(redis: Redis, keys: GroupKeys, kind: str) -> AsyncIterator[list[TableKey]]:
+    """The same, those of one bucket after the other."""
+    buckets, _ = keys.listing(kind, 0)
+    for bucket in sorted(map(int, await translate_errors(lambda: redis.smembers(buckets)))):
+        _, index = keys.listing(kind, bucket)
+        names = map(orjson.loads, await translate_errors(lambda i=index: redis.smembers(i)))  # type: ignore[misc]
+        yield [TableKey(page, segment, bucket, Traffic(traffic)) for _, page, segment, traffic in names]

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 from redis import exceptions as redis_errors
 from redis.asyncio import Redis
@@ -33,7 +33,7 @@ class GroupUpdate:
     """What one group is to take over of a partition: from `expected` to `watermark`, with these deltas.
 
     `names` and `tally` belong to the home group: quota codes by bucket, and
-    verdicts counted.
+    verdicts counted.  `limits` is the log of limits, where the group lacks some of it.
     """
 
     group: int
@@ -42,6 +42,14 @@ class GroupUpdate:
     delta: GroupDelta | None = None
     names: Mapping[int, bytes] | None = None
     tally: Mapping[str, int] | None = None
+    limits: bytes | None = None
+
+
+class Stand(NamedTuple):
+    """Where a group stands after a move; `moved` says that this call has carried the move out."""
+
+    offset: int
+    moved: bool
 
 
 class Store:
@@ -75,24 +83,37 @@ class Store:
         stored = await translate_errors(lambda: self.redis.mget([keys.quota(tp, bucket) for bucket in buckets]))
         return {bucket: codes for bucket, codes in zip(buckets, stored, strict=True) if codes}
 
+    async def newest_quota(self, tp: TopicPartition) -> bytes:
+        """The admitted name codes of a partition's newest bucket."""
+        keys = self.keys[home_group(tp, self.groups)]
+        buckets = [int(bucket) for bucket in await translate_errors(lambda: self.redis.smembers(keys.quotas(tp)))]
+        if not buckets:
+            return b""
+        return await translate_errors(lambda: self.redis.get(keys.quota(tp, max(buckets)))) or b""
+
     async def apply(self, tp: TopicPartition, start: int, moves: Sequence[GroupUpdate]) -> list[int]:
         """Apply each move or leave its group alone; the stored offset of each group afterwards.
 
-        A move was applied exactly if the answer is its watermark's offset and
-        it was expected; every other answer says where the group really stands.
+        Every other answer than a move's own watermark says where the group really stands.
+        """
+        return [stand.offset for stand in await self.stands(tp, start, moves)]
+
+    async def stands(self, tp: TopicPartition, start: int, moves: Sequence[GroupUpdate]) -> list[Stand]:
+        """As `apply`, and which of the moves were carried out now.
+
         A few go at a time, so that Redis works on them while the next are encoded.
         """
         some = [moves[at : at + AT_ONCE] for at in range(0, len(moves), AT_ONCE)]
         ends = await asyncio.gather(*(self._apply(tp, start, part) for part in some), return_exceptions=True)
-        stands = []
+        stands: list[Stand] = []
         for end in ends:
             if isinstance(end, BaseException):
                 raise end
             stands += end
         return stands
 
-    async def _apply(self, tp: TopicPartition, start: int, moves: Sequence[GroupUpdate]) -> list[int]:
-        stands = [-1] * len(moves)
+    async def _apply(self, tp: TopicPartition, start: int, moves: Sequence[GroupUpdate]) -> list[Stand]:
+        stands = [Stand(-1, False)] * len(moves)
         waiting = list(range(len(moves)))
         while waiting:
             calls = [self._call(tp, start, moves[at]) for at in waiting]
@@ -117,16 +138,18 @@ class Store:
             operations.add("join", keys.quotas(tp), str(bucket))
         for verdict, amount in (move.tally or {}).items():
             operations.add("tally", keys.tally(tp), f"{verdict}={amount}")
+        if move.limits:
+            operations.add("limits", keys.limits(tp), move.limits)
         names = [keys.watermark(tp), *operations.keys]
         return operations, [len(names), *names, move.expected, start, move.watermark.encode(), *operations.packed()]
 
-    def _settle(self, operations: Operations, move: GroupUpdate, reply: list[Any]) -> int:
+    def _settle(self, operations: Operations, move: GroupUpdate, reply: list[Any]) -> Stand:
         if reply[0] == 1:
             for directory in operations.directories.values():
                 directory.written()
-            return move.watermark.offset
+            return Stand(move.watermark.offset, True)
         self.directories.forget(operations.directories)
-        return int(reply[1])
+        return Stand(int(reply[1]), False)
 
     def _remember(self, operations: Operations, reply: list[Any]) -> None:
         for place, content in zip(reply[1::2], reply[2::2], strict=True):

@@ -42,6 +42,8 @@ from streams.kafka.reader import Read
 from streams.kafka.records import TopicPartition
 from streams.page_settings import LayoutSettings
 from streams.settings import FoldSettings
+from streams.state.arrays.sums import add_tables
+from streams.state.arrays.tables import Table
 from streams.state.export import table_rows
 from tests.reshelf.decision_logs import EVENTS, ITEMS, LAYOUTS, NOW, SLATES, SLOTS, Recorded, a_layout, joined, visits
 from tests.reshelf.plain_evaluation import PlainLog, answerable, evaluated, page_log
@@ -214,12 +216,13 @@ def test_the_past_is_what_a_fold_of_the_log_until_then_gives(log: Log, chance: r
             plain.read(tp, [record for record in records if record.offset < ends[tp]])
         watermarks = {name: [ends[TopicPartition(name, number)] for number in range(2)] for name in topics}
         keys = {(one.event.page, one.event.segment) for some in accepted.values() for one in some}
-        found: list[list[Any]] = []
+        own_tables: dict[TableKey, list[Table]] = {}
         for key in keys:
             own = {tp: [o for o in some if (o.event.page, o.event.segment) == key] for tp, some in accepted.items()}
             past = pasts.setdefault(key, Past(PlainLog(own), MANY, clock))
             for table in past.at(watermarks).tables:
-                found.extend(table_rows(TableKey(*key, table.bucket, table.traffic), table))
+                own_tables.setdefault(TableKey(*key, table.bucket, table.traffic), []).append(table)
+        found = [row for name, those in own_tables.items() for row in table_rows(name, add_tables(those))]
         assert sorted(found) == [row for row in plain.rows() if row[0] in {array.row for array in TABLE_ARRAYS}]
 
 

@@ -25,11 +25,11 @@ from reshelf.evaluation.tables.past import PastEvents
 from schemas.errors import ReshelfError
 from schemas.messages.events import Click, Impression, SlotItem
 from schemas.messages.fields import BASELINE, FALLBACK
+from streams.fold.buckets import is_span_expired, span_of
 from streams.fold.deltas import WHOLE_PAGE
 from streams.kafka.reader import Read
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings
-from streams.state.expiry import is_expired
 from tests.reshelf.decision_logs import EVENTS, LAYOUTS, NOW, SLATES, a_layout, joined, visits
 from tests.reshelf.joined_on_disk import TOPICS, on_disk
 from tests.reshelf.plain_evaluation import answerable, evaluated, page_log, rows
@@ -197,15 +197,16 @@ def _expected(events: list[Any], segment: str, partitions: Any) -> list[Any]:
 
 
 @given(st.lists(st.integers(0, 2_000), min_size=1, max_size=40), st.integers(0, 45), st.integers(1, 300))
-def test_the_clock_expires_the_buckets_that_the_time_of_the_log_expires(
+def test_the_clock_forms_and_expires_the_spans_that_the_time_of_the_log_does(
     times: list[int], end: int, ttl_ms: int
 ) -> None:
     fold = FoldSettings(bucket_ms=100, bucket_ttl_ms=ttl_ms)
     clock, tp = Clock(fold), TopicPartition("events-clicks", 0)
     clock.read(tp, [Read(offset, NOW + time_ms, None, None) for offset, time_ms in enumerate(times)])
-    reached = max([NOW + time_ms for time_ms in times[:end]], default=0)
+    now, reached = clock.at({tp.topic: [end]}), max([NOW + time_ms for time_ms in times[:end]], default=0)
     for bucket in range(NOW - 1_000, NOW + 2_000, 100):
-        assert is_expired(bucket, clock.at({tp.topic: [end]}), fold) == is_expired(bucket, reached, fold)
+        assert is_span_expired(bucket, now, fold) == is_span_expired(bucket, reached, fold)
+        assert span_of(bucket, now, fold) == span_of(bucket, reached, fold)
 
 
 MEASURED = """

@@ -43,8 +43,8 @@ def test_every_kind_occurs_before_any_occurs_again(seed: int) -> None:
 
 
 def test_what_lacks_is_lost_and_what_is_too_much_is_double() -> None:
-    expected = [("cell", "p", "s", 0, 0, "i", "top", 7, 1), ("tally", "clicks", 0, "applied", 9)]
-    got = [("cell", "p", "s", 0, 0, "i", "top", 5, 1), ("tally", "clicks", 0, "applied", 10)]
+    expected = [("cell", "p", "s", 0, 1, 0, "i", "top", 7, 1), ("tally", "clicks", 0, "applied", 9)]
+    got = [("cell", "p", "s", 0, 1, 0, "i", "top", 5, 1), ("tally", "clicks", 0, "applied", 10)]
     found = compare("rows", expected, got)
     assert (found.lost, found.double, found.equal) == (2, 1, False)
     assert compare("rows", expected, expected).equal
@@ -54,7 +54,7 @@ def test_what_lacks_is_lost_and_what_is_too_much_is_double() -> None:
 
 def test_counts_that_differ_behind_the_first_are_found() -> None:
     assert not compare(
-        "rows", [("cell", "p", "s", 0, 0, "i", "top", 7, 1)], [("cell", "p", "s", 0, 0, "i", "top", 7, 2)]
+        "rows", [("cell", "p", "s", 0, 1, 0, "i", "top", 7, 1)], [("cell", "p", "s", 0, 1, 0, "i", "top", 7, 2)]
     ).equal
 
 

@@ -23,8 +23,9 @@ from schemas.errors import BadSettings
 from schemas.messages.catalog import CatalogItem
 from schemas.messages.events import Click, Impression
 from schemas.topics import CLICKS, IMPRESSIONS
+from streams.fold.buckets import span_of
 from streams.kafka.bounds import log_bounds
-from streams.settings import KafkaSettings
+from streams.settings import FoldSettings, KafkaSettings
 
 HEADER = ["", "timestamp", "item_id", "position", "click", "propensity_score", "user_feature_0", "user_feature_1"]
 ROWS = [
@@ -207,7 +208,9 @@ def counted(folder: Path, policies: tuple[str, ...]) -> list[list[str]]:
     segments = [row["user_feature_0"][:6] for row in rows]
     slots = [str(int(row["position"]) - 1) for row in rows]
     items = [row["item_id"] for row in rows]
-    names = np.array([*zip(segments, days.astype(str), items, slots, strict=True)])
+    spans = [span_of(day, int(days.max()), FoldSettings()) for day in days.tolist()]
+    starts, lengths = [str(span.start) for span in spans], [str(len(span)) for span in spans]
+    names = np.array([*zip(segments, starts, lengths, items, slots, strict=True)])
     keys, places = np.unique(names, axis=0, return_inverse=True)
     seen = np.bincount(places.ravel())
     clicks = np.bincount(places.ravel(), weights=[int(row["click"]) for row in rows]).astype(int)
@@ -217,7 +220,8 @@ def counted(folder: Path, policies: tuple[str, ...]) -> list[list[str]]:
 
 def exported(text: str) -> list[list[str]]:
     header, *rows = csv.reader(io.StringIO(text))
-    assert header == ["page", "segment", "bucket", "item", "slot", "impressions", "clicks", "conversions", "revenue"]
+    counts = ["impressions", "clicks", "conversions", "revenue"]
+    assert header == ["page", "segment", "bucket", "buckets", "item", "slot", *counts]
     return sorted(rows)
 
 

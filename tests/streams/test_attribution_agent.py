@@ -28,7 +28,7 @@ FOLD = FoldSettings(duplicate_window=50)
 LEARNER = LearnerSettings(advance_s=0.2)
 _RUN = """
 import sys
-from streams.attribution.agent import attribution_app
+from streams.attribution.app import attribution_app
 from streams.settings import *
 from streams.transport import run_app
 texts = zip((KafkaSettings, RedisSettings, FoldSettings, LearnerSettings, AttributionSettings), sys.argv[1:])

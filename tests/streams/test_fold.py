@@ -16,7 +16,6 @@ from streams.fold.alarm import InvalidAlarm
 from streams.fold.deltas import Folder, Traffic, delay_bin, traffic_of
 from streams.fold.fast.path import BUILT, block_count
 from streams.fold.judge import DUPLICATE, FORGOTTEN, REPEATED, ROBOT, SKIPPED, Judge, Rejected
-from streams.fold.quota import Quota
 from streams.fold.window import RecentWindow
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings, LearnerSettings
@@ -140,28 +139,6 @@ def test_verdicts_do_not_depend_on_batches(log: Log, cut: int) -> None:
         assert whole.skipped == {why: first.skipped[why] + second.skipped[why] for why in SKIPPED}
 
 
-def test_quota_admits_whole_records_or_nothing() -> None:
-    quota = Quota(FoldSettings(max_items=2, max_slots=9, max_keys=9))
-    assert quota.admit(0, 0, click(item="a"))
-    assert quota.admit(1, 0, _impression("b", "c")) is None
-    assert quota.admit(2, 0, click(item="b")) is not None
-    assert quota.admit(3, 0, click(item="a")) == ()
-    assert quota.admit(4, 0, click(item="c")) is None
-    assert quota.admit(5, 1, click(item="c")), "another bucket has a quota of its own"
-
-
-@given(items=st.lists(st.sampled_from("abcdefg"), max_size=20), read=st.integers(0, 20))
-def test_quota_from_redis_decides_as_the_one_in_memory(items: list[str], read: int) -> None:
-    limits = FoldSettings(max_items=3, max_slots=9, max_keys=9)
-    whole = Quota(limits)
-    names = [whole.admit(at, 0, click(item=item)) for at, item in enumerate(items)]
-    stored = b"".join(new.code.to_bytes(4, "little") for found in names[:read] for new in found or ())
-    again = Quota(limits)
-    again.load(0, stored)
-    decisions = [again.admit(at, 0, click(item=item)) is None for at, item in enumerate(items)]
-    assert decisions == [found is None for found in names], "also for records that lie before what was stored"
-
-
 def _impression(*items: str, variant: int = 0) -> Impression:
     slots = [SlotItem(f"slot{at}", item) for at, item in enumerate(items)]
     return Impression("e", NOW, "u", "home", "s", "v", 1, variant, slots)
@@ -214,18 +191,3 @@ def test_a_record_too_large_for_a_letter_is_buried_without_its_content() -> None
     assert "1000105 bytes" in letter.detail
     whole = Rejected(LoggedRecord(7, 1, b"u", b"x" * 1_000, (("own", b"1"),)), "malformed", "no JSON").dead_letter(tp)
     assert (whole.value, whole.headers) == (b"x" * 1_000, (("own", b"1"),))
-
-
-def test_a_packed_bucket_of_the_quota_answers_as_an_open_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = FoldSettings(max_keys=2, max_items=3, max_slots=3)
-    events = [click(f"c{at}", segment=f"s{at % 3}", item=f"i{at % 7}", slot=f"l{at % 2}") for at in range(400)]
-
-    def verdicts() -> list[object]:
-        quota = Quota(settings)
-        admitted = [quota.admit(at, at % 13, event) for at, event in enumerate(events)]
-        return [names if names is None else list(names) for names in admitted]
-
-    packing = verdicts()
-    monkeypatch.setattr("streams.fold.quota.OPEN_BUCKETS", 100)
-    assert packing == verdicts()
-    assert None in packing

@@ -92,7 +92,7 @@ def test_totals_moved_along_equal_totals_made_anew(
 @given(tables, candidate_sets)
 def test_totals_are_the_sums_of_what_the_page_may_show(state: list[Table], candidates: CandidateSet) -> None:
     weighted_counts = WeightedCounts(candidates, SLOTS)
-    weighted_counts.move_to(state, dict.fromkeys((one.bucket for one in state), 1))
+    weighted_counts.move_to(state, dict.fromkeys((one.buckets for one in state), 1))
     for traffic in (Traffic.LEARNED, Traffic.HOLDOUT):
         seen: Counter[tuple[str, str]] = Counter()
         for one in state:
@@ -108,7 +108,7 @@ def test_totals_are_the_sums_of_what_the_page_may_show(state: list[Table], candi
 def test_ages_of_clicks_are_those_of_their_buckets_days(states: list[list[Table]], candidates: CandidateSet) -> None:
     weighted_counts = WeightedCounts(candidates, SLOTS)
     for state in states:
-        weighted_counts.move_to(state, dict.fromkeys((one.bucket for one in state), ONE))
+        weighted_counts.move_to(state, dict.fromkeys((one.buckets for one in state), ONE))
     days: Counter[str] = Counter()
     counted = [one for one in states[-1] if one.traffic in weighted_counts.clicks]
     newest = max((one.bucket // DAY_MS for one in counted), default=0)
@@ -174,7 +174,8 @@ def test_the_digest_follows_what_shapes_a_layout_alone() -> None:
 
 def test_weights_halve_with_age_before_the_newest_bucket() -> None:
     state = [table(bucket, Traffic.LEARNED, (), ()) for bucket in (0, 1_000, 2_000)]
-    assert weights(state, 1_000) == {0: 2**18, 1_000: 2**19, 2_000: 2**20}
+    oldest, older, newest = (one.buckets for one in state)
+    assert weights(state, 1_000) == {oldest: 2**18, older: 2**19, newest: 2**20}
     assert set(weights(state, 0).values()) == {2**20}
     assert weights([], 1_000) == {}
 
@@ -245,8 +246,9 @@ def test_young_clicks_count_by_the_share_of_purchases_that_has_come() -> None:
     seen = [table(bucket, Traffic.LEARNED, ITEMS[:1], SLOTS, seed=1) for bucket in (0, 1_000, 2_000)]
     clicks = float(seen[0].clicks.sum())
     sales = Sales(maturity={"0": 1.0, "1000": 0.5})
-    assert sold(seen, dict.fromkeys((0, 1_000, 2_000), 1.0), sales, candidates).clicks == clicks * 2.0
-    assert sold(seen, dict.fromkeys((0, 1_000, 2_000), 1.0), Sales(), candidates).clicks == clicks * 3.0
+    weight_of = {one.buckets: 1.0 for one in seen}
+    assert sold(seen, weight_of, sales, candidates).clicks == clicks * 2.0
+    assert sold(seen, weight_of, Sales(), candidates).clicks == clicks * 3.0
 
 
 def test_the_whole_page_learns_nothing_from_segments_left_out() -> None:

@@ -140,7 +140,7 @@ def test_a_layout_is_composed_from_the_weighted_counts_of_all_its_traffic() -> N
     items, slots = ("a", "b", "c"), ("top", "left")
     tables = [table(0, traffic, items, slots, seed) for seed, traffic in enumerate((Traffic.LEARNED, Traffic.HOLDOUT))]
     counts = WeightedCounts(CandidateSet(items), slots)
-    counts.move_to(tables, {0: ONE // 2})
+    counts.move_to(tables, {tables[0].buckets: ONE // 2})
     impressions = sum(int(each.impressions.sum()) for each in tables)
     clicks = sum(int(each.clicks.sum()) for each in tables)
     conversions = sum(int(each.conversions.sum()) for each in tables)

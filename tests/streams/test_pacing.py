@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -52,6 +54,13 @@ def test_a_day_ends_with_what_was_sold_although_traffic_swings(sold: float, seed
 def test_what_is_used_up_gets_nothing_and_what_cannot_be_reached_gets_all() -> None:
     assert share([shown(TODAY, 500, 500)], 0.5, 500) == 0.0
     assert share([shown(TODAY, 5, 995)], 0.5, 9_000) == 1.0
+
+
+def test_a_day_that_was_merged_by_a_clock_ahead_is_not_exceeded() -> None:
+    """Nobody knows then what was shown today: at most all that the span holds."""
+    merged = replace(shown(TODAY - DAY_MS, 500, 500), buckets=range(TODAY - DAY_MS, TODAY + DAY_MS, DAY_MS))
+    assert share([merged], 0.5, 500) == 0.0
+    assert 0.0 < share([merged], 0.5, 600) < 1.0
 
 
 def test_without_any_traffic_yet_a_little_is_tried() -> None:

@@ -36,10 +36,10 @@ TOPICS = ("events-impressions", "events-clicks", "events-purchases", "events-con
 RECORDS = 400
 APPENDED_MS = 1_700_000_001_000
 FOLD = FoldSettings(bucket_ms=100, amount_cap=700, duplicate_window=150, unit_clicks=9, max_items=25)
-EXPORT = "bab02d5c03cf989e"
-CSV = "a0a470b566129b51"
-KEYS = "27ea8af06a4e2592"
-MANIFEST = "fdf8a4defcce9194"
+EXPORT = "e94f3f0598815157"
+CSV = "a0b2d50ffb77fc06"
+KEYS = "167718dd59dfa8e8"
+MANIFEST = "26bacd7e6e099d75"
 
 
 async def nobody(tp: TopicPartition, rejected: Sequence[Rejected]) -> None:

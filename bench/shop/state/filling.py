@@ -102,8 +102,9 @@ class _Writing:
             parts = {**parts, "revision": self._revision}
         arrays = chain.from_iterable((keys.table(name, key), content) for name, content in parts.items())
         self._pipeline.execute_command("MSET", *arrays)
-        self._pipeline.sadd(keys.buckets, str(key.bucket))
-        self._pipeline.sadd(keys.index(key.bucket), orjson.dumps([kind, key.page, key.segment, int(key.traffic)]))
+        buckets, index = keys.listing(kind, key.bucket)
+        self._pipeline.sadd(buckets, str(key.bucket))
+        self._pipeline.sadd(index, orjson.dumps([kind, key.page, key.segment, int(key.traffic)]))
         self.bytes += sum(map(len, parts.values()))
         self.tables += 1
         if self.tables % AT_ONCE == 0:

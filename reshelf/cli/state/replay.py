@@ -31,6 +31,11 @@ if TYPE_CHECKING:
     type=click.IntRange(min=1),
     help="With --reattribute: how long before a purchase a click may have happened, in milliseconds, on all pages.",
 )
+@click.option(
+    "--current-limits",
+    is_flag=True,
+    help="Hold all names against the limits of the settings, not against those that held in the live namespace.",
+)
 @click.pass_obj
 def replay(
     front: Front,
@@ -40,6 +45,7 @@ def replay(
     archive: Path | None,
     reattribute: bool,
     window_ms: int | None,
+    current_limits: bool,
 ) -> None:
     """Build the state again from the event topics, in a namespace of its own, while the live one is in use.
 
@@ -59,15 +65,16 @@ def replay(
     source = _source(front, archive)
     anew = windows(settings, window_ms) if reattribute else None
     with progress(front.json, ",.0f") as begin_progress:
-        done = run(settings, source, Options(begin, end, namespace, anew), begin_progress)
+        done = run(settings, source, Options(begin, end, namespace, anew, current_limits), begin_progress)
     outcome = as_json(done)
     parameters: dict[str, Any] = {"from": begin, "to": end, "into": namespace, "archive": archive and str(archive)}
     parameters |= {"reattribute": reattribute, "window_ms": window_ms}
+    parameters |= {"current_limits": current_limits}
     record("replay", settings, parameters, {"starts": done.starts, "ends": done.ends}, outcome, done.seconds)
     gone = [f"{count:,} records of {place} were deleted before the log begins" for place, count in done.gone.items()]
     rate = f"{outcome['records_per_s']:,}/s"
     text = f"{outcome['records']:,} records in {outcome['seconds']} s, {rate}, are in {namespace!r}"
-    front.answer(outcome, "\n".join([*gone, text]))
+    front.answer(outcome, "\n".join([*gone, text, f"limits on names: {done.limited}"]))
 
 
 def _source(front: Front, archive: Path | None) -> Source:

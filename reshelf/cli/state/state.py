@@ -34,7 +34,8 @@ def export(front: Front, form: str) -> None:
     """Write the counts to standard output.
 
     jsonl is the canonical export, one JSON array per line.  csv has the columns
-    page, segment, bucket (its start, in milliseconds), item, slot, and behind them
+    page, segment, bucket (where a span of time buckets begins, in milliseconds),
+    buckets (how many it has: old ones are added up), item, slot, and behind them
     the counts that its first line names, for all traffic together; conversions and
     revenue are counted by item, so they are in a line with an empty slot.
 
@@ -58,7 +59,7 @@ def digest(front: Front, namespace: str | None) -> None:
     from streams.state.export import counted_digest
 
     name = namespace or asyncio.run(namespace_of(front.settings.redis))
-    with sorted_rows(front.settings, name) as canonical:
+    with sorted_rows(front.settings, name) as (canonical,):
         digest, rows = counted_digest(canonical)
     front.answer({"namespace": name, "digest": digest, "rows": rows}, digest)
 
@@ -128,7 +129,7 @@ def write_export(settings: Settings, form: str) -> None:
     from streams.state import export as canonical
     from streams.state.alias import namespace_of
 
-    with sorted_rows(settings, asyncio.run(namespace_of(settings.redis))) as rows:
+    with sorted_rows(settings, asyncio.run(namespace_of(settings.redis))) as (rows,):
         if form == "jsonl":
             sys.stdout.buffer.writelines(canonical.lines(rows))
             return

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from reshelf.console.live_view import LiveView
 from reshelf.console.monitor import Beat
 from reshelf.inspect.attribution_window import NEXT_STEP, shortest, window_in_words
 from streams.state.clicks.progress import Window
+from streams.state.limits.use import ALARM, QuotaUse
 
 WINDOW = 5
 """Beats that a rate is taken over."""
@@ -23,7 +24,14 @@ def warnings(view: LiveView, now_ms: int) -> list[str]:
     if view.state is None:
         return away or ["no state yet: no worker has made it; start `reshelf worker`"]
     waiting = _waiting(list(monitor.beats)[-WINDOW:])
-    return [*away, *_without_workers(view), *_expired(view, now_ms), *waiting, *_short_window(monitor.windows)]
+    return [
+        *away,
+        *_without_workers(view),
+        *_expired(view, now_ms),
+        *waiting,
+        *_short_window(monitor.windows),
+        *_quotas(monitor.quotas),
+    ]
 
 
 def _without_workers(view: LiveView) -> Iterator[str]:
@@ -42,6 +50,12 @@ def _expired(view: LiveView, now_ms: int) -> Iterator[str]:
 def _waiting(beats: Sequence[Beat]) -> Iterator[str]:
     if beats and min(beat.age_ms for beat in beats) > LONG_MS:
         yield f"{beats[-1].lag:,} events wait: the oldest for {beats[-1].age_ms / 1000:,.0f} s; does a learner keep up?"
+
+
+def _quotas(uses: Iterable[QuotaUse]) -> Iterator[str]:
+    for use in uses:
+        if use.ratio >= ALARM:
+            yield f"{use.ratio:.0%} of fold.{use.setting} is used: {use}. {use.remedy}"
 
 
 def _short_window(covered: Mapping[int, Window]) -> Iterator[str]:

@@ -26,6 +26,7 @@ class FastPath:
         self,
         limits: dict[str, dict[str, int]],
         fold: FoldSettings,
+        life: int,
         ids: window.RecentWindow,
         views: window.RecentWindow,
         units: window.RecentWindow,

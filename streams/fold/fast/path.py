@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from schemas.messages.events import Impression, SlotItem
+from schemas.topics import IMPRESSIONS
+from streams.fold.measures import open_ms
 from streams.fold.window import BlockCount, RecentWindow
 from streams.settings import FoldSettings
 
@@ -41,7 +43,8 @@ def make_fast_path(
     fold: FoldSettings, ids: RecentWindow, views: RecentWindow, units: RecentWindow, brought: BlockCount
 ) -> FastPath:
     """A fast path that knows no names yet, beside a judge with these windows and this count."""
-    return compiled.FastPath(_limits(Impression) | _limits(SlotItem), fold, ids, views, units, brought)
+    life = open_ms(IMPRESSIONS, fold)
+    return compiled.FastPath(_limits(Impression) | _limits(SlotItem), fold, life, ids, views, units, brought)
 
 
 def fast_events_of(fast_path: FastPath) -> FastEvents:

@@ -4,5 +4,6 @@
 - `experiment_bins`: the experiment of learned layouts against the holdout, read from the bins of
   units that the learner keeps
 - `operations`: a group's deltas as operations of the apply script
+- `sums`: tables added up, and a table as the bytes that Redis holds of it
 - `tables`: tables of counts as numpy arrays, from the bytes in Redis
 """

@@ -23,7 +23,7 @@ BucketBins = dict[tuple[int, Traffic], Ints]
 async def read_bins(redis: Redis, namespace: str, groups: int, page: str) -> BucketBins:
     """The bins of a page, int64[256, 5], by start of the bucket and traffic."""
     keys = GroupKeys(namespace, group_of(page, WHOLE_PAGE, groups))
-    buckets = sorted(map(int, await translate_errors(lambda: redis.smembers(keys.buckets))))
+    buckets = sorted(map(int, await translate_errors(lambda: redis.smembers(keys.bin_buckets))))
     places = [(bucket, traffic) for bucket in buckets for traffic in Traffic]
     if not places:
         return {}

@@ -139,8 +139,9 @@ class Operations:
         """Where `array` does not exist yet, the table is new to the index."""
         name = orjson.dumps([kind, key.page, key.segment, int(key.traffic)])
         self.add("unless", array)
-        self.add("join", self._names.buckets, str(key.bucket))
-        self.add("join", self._names.index(key.bucket), name)
+        buckets, index = self._names.listing(kind, key.bucket)
+        self.add("join", buckets, str(key.bucket))
+        self.add("join", index, name)
 
 
 def packed_cells(

@@ -14,20 +14,21 @@ from streams.fold.deltas import TableKey, Traffic
 from streams.fold.measures import BINS, BLOCK, DELAY_BINS, DIRECTORIES, TABLE_ARRAYS, Array, Keying, Width
 from streams.state.arrays.directory import names_in
 
-_TYPES = {Width.COUNT: ">u4", Width.SUM: ">i8"}
+TYPES = {Width.COUNT: ">u4", Width.SUM: ">i8"}
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The counts of one page, segment, bucket and traffic; it names all but its page.
+    """The counts of one page, segment, span of buckets and traffic; it names all but its page.
 
-    `counts` has an array for each measure of a table (`streams.fold.measures`): by item and
+    `buckets` are the starts of the time buckets whose counts it may hold, one or a span of them
+    (`streams.fold.buckets`).  `counts` has an array for each measure of a table (`streams.fold.measures`): by item and
     slot [items, slots], by item [items], by delay [32].  The properties name those that
     policies use; amounts are in minor units.
     """
 
     segment: str
-    bucket: int
+    buckets: range
     traffic: Traffic
     items: tuple[str, ...]
     slots: tuple[str, ...]
@@ -43,7 +44,12 @@ class Table:
             for array in TABLE_ARRAYS
             for name in array.names
         }
-        return Table(segment, bucket, traffic, tuple(items), tuple(slots), empty | counts)
+        return Table(segment, range(bucket, bucket + 1), traffic, tuple(items), tuple(slots), empty | counts)
+
+    @property
+    def bucket(self) -> int:
+        """Where its buckets begin."""
+        return self.buckets.start
 
     @property
     def impressions(self) -> Ints:
@@ -100,7 +106,7 @@ def decode_table(key: TableKey, parts: Mapping[str, bytes | None]) -> Table:
         else:
             whole[:] = decode_array(array, parts.get(array.name), len(whole))
         counts |= {name: whole[..., number] for number, name in enumerate(array.names)}
-    return Table(key.segment, key.bucket, key.traffic, tuple(row_of), tuple(slots), counts)
+    return Table(key.segment, range(key.bucket, key.bucket + 1), key.traffic, tuple(row_of), tuple(slots), counts)
 
 
 def table_of(key: TableKey, amounts: Mapping[str, Mapping[Any, int]]) -> Table:
@@ -140,7 +146,7 @@ def decode_array(array: Array, stored: bytes | None, rows: int) -> Ints:
     """[rows, measures] of an array that is not in blocks; what was never written is 0."""
     fields = len(array.measures)
     numbers = np.zeros(rows * fields, dtype=np.int64)
-    _fill(numbers, stored, _TYPES[array.width])
+    _fill(numbers, stored, TYPES[array.width])
     return numbers.reshape(rows, fields)
 
 
@@ -150,7 +156,7 @@ def _blocks(array: Array, parts: Mapping[str, bytes | None], rows: int, slots: i
     blocks = np.zeros((rows, blocks_for(slots) * BLOCK, fields), dtype=np.int64)
     for at in range(blocks_for(slots)):
         numbers = np.zeros(rows * BLOCK * fields, dtype=np.int64)
-        _fill(numbers, parts.get(f"{array.name}{at}"), _TYPES[array.width])
+        _fill(numbers, parts.get(f"{array.name}{at}"), TYPES[array.width])
         blocks[:, at * BLOCK : (at + 1) * BLOCK] = numbers.reshape(rows, BLOCK, fields)
     return blocks[:, :slots]
 

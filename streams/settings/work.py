@@ -1,0 +1,137 @@
+"""How events are judged and counted, and how learner and attribution work."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from schemas.messages.pages import ATTRIBUTION_WINDOW_MS
+from streams.settings.group import Group, NotNegative, Positive
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+
+
+class FoldSettings(Group):
+    """What is counted and how; a namespace keeps the settings that it was made with."""
+
+    currency: str = Field(
+        "EUR",
+        pattern="^[A-Z]{3}$",
+        description="The currency of all amounts as its ISO code; purchases in another one are dead-lettered.",
+    )
+    amount_cap: int = Field(
+        1_000_000,
+        ge=1,
+        le=1_300_000,
+        description="The largest amount, in minor units, that one purchase line counts for.",
+    )
+    bucket_ms: NotNegative = Field(
+        DAY_MS, description="How much event time one time bucket covers, in milliseconds; 0: one bucket for all time."
+    )
+    bucket_ttl_ms: Positive = Field(
+        90 * DAY_MS,
+        description="How long a time bucket is kept after its end, in milliseconds; old ones are added up in spans, "
+        "each of which is kept after its own end.",
+    )
+    allowed_lateness_ms: NotNegative = Field(
+        2 * DAY_MS, description="How late an event may be appended after it happened, in milliseconds; 0: any time."
+    )
+    max_clock_skew_ms: NotNegative = Field(
+        5 * 60_000,
+        description="How far in the future an event's time may be when it is appended, in milliseconds; 0: any time.",
+    )
+    duplicate_window: Positive = Field(
+        100_000,
+        description="Over how many preceding offsets of its partition a repeated event_id is recognised as a "
+        "duplicate.",
+    )
+    unit_impressions: NotNegative = Field(
+        2_000,
+        description="How many impressions of one unit count on one day, within duplicate_window offsets; 0: all of "
+        "them.",
+    )
+    unit_clicks: NotNegative = Field(
+        100,
+        description="How many clicks of one unit count on one day, within duplicate_window offsets; 0: all of them.",
+    )
+    max_keys: Positive = Field(
+        250_000,
+        description="How many distinct pairs of page and segment one source partition may bring into a time bucket; "
+        "this and the next four may change at any time, for what comes.",
+    )
+    max_items: Positive = Field(
+        5_000_000,
+        description="How many distinct pairs of page and item one source partition may bring into a time bucket.",
+    )
+    max_slots: Positive = Field(
+        100_000,
+        description="How many distinct pairs of page and slot one source partition may bring into a time bucket.",
+    )
+    max_page_items: Positive = Field(
+        100_000, description="How many distinct items of one page one source partition may bring into a time bucket."
+    )
+    max_page_slots: Positive = Field(
+        500, description="How many distinct slots of one page one source partition may bring into a time bucket."
+    )
+
+
+class LearnerSettings(Group):
+    """How the learner runs; none of this changes what is in the state."""
+
+    linger_ms: NotNegative = Field(
+        30,
+        description="How long the learner waits for more events where few have come, in milliseconds, which saves "
+        "work; 0: it does not wait.",
+    )
+    impressions_ms: NotNegative = Field(
+        500,
+        description="How long the learner waits for more impressions where few have come, in milliseconds; each of "
+        "them changes little. 0: as for other events.",
+    )
+    compiled: bool = Field(True, description="Whether the compiled fast path of the fold is used, where it was built.")
+    advance_s: float = Field(
+        1.0,
+        gt=0,
+        description="How often the watermarks of state groups without new events are moved forward, in seconds.",
+    )
+    alarm_share: float = Field(
+        0.05, gt=0, le=1, description="The share of invalid records among the recent ones that raises an alarm."
+    )
+    stop_share: float = Field(
+        0.9,
+        gt=0,
+        le=2,
+        description="The share of invalid records among the recent ones at which the learner stops; above 1: never.",
+    )
+    window_records: Positive = Field(10_000, description="How many records alarm_share and stop_share are taken of.")
+    accept_loss: bool = Field(
+        False, description="Whether to go on when records were deleted from the log before they were applied."
+    )
+
+
+class AttributionSettings(Group):
+    """How purchases are credited to clicks."""
+
+    grace_ms: NotNegative = Field(
+        5_000,
+        description="How long after a purchase a click may be appended and still be credited with it, in milliseconds.",
+    )
+    window_ms: Positive = Field(
+        ATTRIBUTION_WINDOW_MS,
+        description="How long before a purchase a click may have happened, in milliseconds, on pages that declare no "
+        "window of their own.",
+    )
+    folder: str = Field(
+        "",
+        description="The folder on a local disk where a worker keeps the clicks of its partitions, best on a volume "
+        "that outlives it; empty: reshelf/clicks in $XDG_STATE_HOME or ~/.local/state.",
+    )
+    memory_mb: int = Field(
+        256,
+        ge=16,
+        description="How much memory the clicks on disk may take in one worker for what is read and written often, "
+        "in MiB.",
+    )
+    clock_skew_ms: NotNegative = Field(
+        1_000, description="How far the brokers' clocks may differ from the clock of this machine, in milliseconds."
+    )
