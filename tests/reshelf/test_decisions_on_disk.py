@@ -139,7 +139,7 @@ def test_the_figures_do_not_depend_on_how_the_views_are_cut(cuts: list[int], vie
 
 
 def part(piece: LayoutViews, first: int, end: int) -> LayoutViews:
-    outcomes = [(row - first, *sums) for row, *sums in piece.outcomes if first <= row < end]
+    outcomes = [(row - first, *outcome[1:]) for outcome in piece.outcomes if first <= (row := outcome[0]) < end]
     variants, segments, bins = (values[first:end] for values in (piece.variants, piece.segments, piece.bins))
     return LayoutViews(piece.layout, piece.target, variants, segments, bins, outcomes)
 
