@@ -105,10 +105,6 @@ async def _merged(job: Job, report: Report) -> int:
     client = redis_client(job.settings.redis)
     try:
         store = Store(client, job.manifest.namespace, job.manifest.groups)
-        merged = 0
-        for group in job.groups:
-            merged += await OldBuckets(store, job.manifest, job.settings.fold, [group]).finish()
-            report(1)
-        return merged
+        return await OldBuckets(store, job.manifest, job.settings.fold, job.groups).finish(report)
     finally:
         await client.aclose()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from streams.retry import Retry
 from streams.settings import FoldSettings
@@ -40,11 +40,14 @@ class OldBuckets:
         now = time.monotonic()
         self._next = now + max(PAUSE_S, (now - begun) * (1 / SHARE - 1))
 
-    async def finish(self) -> int:
-        """Merge all that is left of old buckets; how many tables went into others."""
+    async def finish(self, report: Callable[[int], None] = lambda count: None) -> int:
+        """Merge all that is left of old buckets; how many tables went into others.  Reports each group."""
         await self._drop()
-        merger = Merger(self._store, self._fold, self._partitions, rest_s=0)
-        return sum([await self._merge(merger, group) for group in self._groups])
+        merger, merged = Merger(self._store, self._fold, self._partitions, rest_s=0), 0
+        for group in self._groups:
+            merged += await self._merge(merger, group)
+            report(1)
+        return merged
 
     async def _drop(self) -> None:
         await self._retry.until_success(lambda: expire(self._store, self._fold, self._partitions))
