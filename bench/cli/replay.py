@@ -43,7 +43,8 @@ def replay(front: Front, events: int, rounds: int, slots: tuple[int, ...], worke
         results += measure(own, events, size, workers, rounds, lambda text: click.echo(text, err=True))
     lines = [
         f"{row.slots:>3} slots, {row.workers} processes: {row.events_per_s:,} events/s, "
-        f"{row.slot_impressions_per_s:,} slot impressions/s"
+        f"{row.slot_impressions_per_s:,} slot impressions/s; processor time for an event: "
+        f"{row.us_per_event['replay']} µs, in Redis {row.us_per_event['redis']} µs"
         for row in results
     ]
     content = {"machine": machine(), "broker": broker(front), "replay": [asdict(row) for row in results]}

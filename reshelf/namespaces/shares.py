@@ -25,6 +25,8 @@ from streams.state.store import Store
 
 MOST = 4
 """Processes that are started unasked: one Redis is busy with them."""
+CORES = 2
+"""For a process that is started unasked: it reads, judges and writes at once."""
 LEAST_RECORDS = 500_000
 """For a process that is started unasked."""
 Left = Mapping[TopicPartition, int]
@@ -73,7 +75,7 @@ def merge(job: Job, begin: Begin) -> int:
 def fitting_workers(left: Left) -> int:
     """As many processes as cores, partitions and records are enough for."""
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    return max(1, min(cores, MOST, sum(map(bool, left.values())), sum(left.values()) // LEAST_RECORDS))
+    return max(1, min(cores // CORES, MOST, sum(map(bool, left.values())), sum(left.values()) // LEAST_RECORDS))
 
 
 def shared_out(left: Left, workers: int) -> list[list[TopicPartition]]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from traceback import format_exception
 from typing import Any, Generic, TypeVar
 
 from reshelf.processes.children import STOP_S, die_with
@@ -120,6 +121,7 @@ def _work(
     try:
         result = work(task, lambda count: sender.send(("report", count)))
     except Exception as error:  # noqa: BLE001 (it is raised again by the parent)
+        error.add_note("".join(format_exception(error)))
         sender.send(("error", _portable(error)))
     else:
         sender.send(("result", result))

@@ -72,8 +72,10 @@ def test_results_come_in_order_and_reports_from_all() -> None:
     ],
 )
 def test_what_happens_to_one_is_raised(number: int, error: type[Exception], said: str) -> None:
-    with pytest.raises(error, match=said):
+    with pytest.raises(error, match=said) as raised:
         run_at_once(square, [number], lambda count: None)
+    notes = getattr(raised.value, "__notes__", [])
+    assert number != -1 or "in square" in notes[0], "where it happened"
 
 
 def test_an_error_ends_the_others(tmp_path: Path) -> None:

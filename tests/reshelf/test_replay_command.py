@@ -125,9 +125,9 @@ def test_an_archive_stands_in_for_a_log_that_is_gone(
 ) -> None:
     told(capsys, "replay", "--into", "one")
     expected = told(capsys, "state", "digest", "one")["digest"]
-    for form in ("parquet", "jsonl"):
+    for form, workers in (("parquet", "1"), ("jsonl", "2")):
         kept = told(capsys, "log", "archive", str(tmp_path / form), "--format", form)
-        arguments = "--into", form, "--archive", str(tmp_path / form), "--workers", "2"
+        arguments = "--into", form, "--archive", str(tmp_path / form), "--workers", workers
         done = told(capsys, "replay", *arguments)
         assert 0 < done["records"] <= kept["records"]
         assert told(capsys, "state", "digest", form)["digest"] == expected

@@ -22,6 +22,7 @@ from schemas.topics import CLICKS
 from streams.kafka.log_source import KafkaSource, Runs, Span
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings, KafkaSettings, RedisSettings
+from streams.state.keys import GroupKeys, home_group
 from tests.streams.logs import example_log
 from tests.streams.test_learner import publish
 
@@ -52,18 +53,27 @@ def shop(
     return settings
 
 
+DEADLY = TopicPartition(CLICKS.name, 2)
+
+
 class Deadly(KafkaSource):
-    """The same topics; whoever reads the third partition of clicks is killed after half of it."""
+    """The same topics; whoever reads one partition of clicks is killed once half of it is in the state."""
+
+    def __init__(self, settings: Settings, namespace: str) -> None:
+        super().__init__(settings.kafka)
+        self._url = settings.redis.url
+        self._mark = GroupKeys(namespace, home_group(DEADLY, settings.redis.groups)).watermark(DEADLY)
 
     def records(self, spans: Mapping[TopicPartition, Span]) -> Runs:
-        tp = TopicPartition(CLICKS.name, 2)
-        if tp not in spans:
+        if DEADLY not in spans:
             yield from super().records(spans)
-        else:
-            first, end = spans[tp]
-            yield from super().records({tp: (first, (first + end) // 2)})
-            time.sleep(0.5)
-            os.kill(os.getpid(), signal.SIGKILL)
+            return
+        first, end = spans[DEADLY]
+        yield from super().records({DEADLY: (first, (first + end) // 2)})
+        with Redis.from_url(self._url) as client:
+            while client.get(self._mark) is None:
+                time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
@@ -76,17 +86,24 @@ def test_any_number_of_processes_gives_the_same_bytes(
 ) -> None:
     alone = answer(capsys, "replay", "--into", "alone", "--workers", "1")
     assert alone["verdicts"]["quota"] > 0
-    shared = answer(capsys, "replay", "--into", "by-2", "--workers", "2")
-    assert shared["workers"] == 2
+    shared = answer(capsys, "replay", "--into", "by-3", "--workers", "3")
+    assert shared["workers"] == 3
     for key in ("records", "verdicts", "ends"):
         assert shared[key] == alone[key]
-    deadly, options = Deadly(shop.kafka), Options("beginning", "end", "by-3", workers=3)
+    deadly, options = Deadly(shop, "by-2"), Options("beginning", "end", "by-2", workers=2)
     with pytest.raises(StateAttention, match=r"ended by SIGKILL .* Run the same command again"):
         replay.run(shop, deadly, options, lambda total, what: lambda count: None)
-    rest = answer(capsys, "replay", "--into", "by-3", "--workers", "3")
-    assert 0 < rest["records"] < alone["records"]
+    assert tally(redis, shop, "by-2") == EVENTS // 2 < tally(redis, shop, "alone") == EVENTS
+    answer(capsys, "replay", "--into", "by-2", "--workers", "1")
     assert len({answer(capsys, "state", "digest", name)["digest"] for name in ("alone", "by-2", "by-3")}) == 1
     assert len({tables(redis, name) for name in ("alone", "by-2", "by-3")}) == 1
+
+
+def tally(redis: Redis, shop: Settings, namespace: str) -> int:
+    """Records of the deadly partition that were judged and are in the state."""
+    keys = GroupKeys(namespace, home_group(DEADLY, shop.redis.groups))
+    counts: Any = redis.hgetall(keys.tally(DEADLY))
+    return sum(map(int, counts.values()))
 
 
 def tables(redis: Redis, namespace: str) -> int:
@@ -106,10 +123,16 @@ def test_partitions_are_shared_out_by_what_is_left_of_them() -> None:
     assert shared_out({TopicPartition("a", 0): 0}, 3) == []
 
 
-def test_a_small_log_needs_one_process() -> None:
+def test_a_small_log_or_machine_needs_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    def cores(count: int) -> None:
+        monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(count)))
+
+    cores(6)
     tps = [TopicPartition("a", at) for at in range(64)]
     assert fitting_workers(dict.fromkeys(tps, 0)) == 1
     assert fitting_workers(dict.fromkeys(tps, LEAST_RECORDS // 64 - 1)) == 1
-    many = fitting_workers(dict.fromkeys(tps, LEAST_RECORDS))
-    assert many == min(MOST, len(os.sched_getaffinity(0)))
+    many = dict.fromkeys(tps, LEAST_RECORDS)
+    for count, workers in ((1, 1), (2, 1), (6, 3), (64, MOST)):
+        cores(count)
+        assert fitting_workers(many) == workers
     assert fitting_workers({tps[0]: 100 * LEAST_RECORDS, tps[1]: 0}) == 1
