@@ -26,6 +26,8 @@ over a range of offsets, whatever crashed, was repeated or was cut how.
 - `retry`: waiting for a broker or Redis that is away: say so now and then, back off, go on
 - `settings`: settings of the stream workers and of what they share with other programs, in typed
   groups
+- `sorted_rows`: any number of rows in order, in little memory: sorted in runs that lie on disk, and
+  merged as they are read
 - `state`: the state in Redis: where it is, how it is written, read, checked and exported
 - `transport`: the log in: Faust agents that get batches of one partition, and say when they are
   applied

@@ -10,9 +10,9 @@ import contextlib
 import itertools
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import hypothesis
 import pytest
@@ -28,6 +28,7 @@ hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None, d
 hypothesis.settings.load_profile("fixed")
 
 MakeTopics = Callable[..., None]
+T = TypeVar("T")
 _KAFKA = pytest.StashKey[str]()
 _prefixes = (f"t{os.getpid()}-{number}-" for number in itertools.count())
 
@@ -79,6 +80,25 @@ def pytest_configure_node(node: Any) -> None:
         config.add_cleanup(started.close)
         config.stash[_KAFKA] = started.enter_context(real_kafka(Path(home)))
     node.workerinput["kafka"] = config.stash.get(_KAFKA, None)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Processes that share the tests begin with the long ones and end with short ones, so that they end together."""
+    hands = getattr(config, "workerinput", {}).get("workercount", 1)
+    if hands > 1:
+        items[:] = dealt(items, [item.get_closest_marker("long") is not None for item in items], hands)
+
+
+def dealt(items: Sequence[T], long: Sequence[bool], hands: int) -> list[T]:
+    """The same items in runs of equal length, one for each hand, with as many long ones at the head of each."""
+    first = [item for item, is_long in zip(items, long, strict=True) if is_long]
+    others = iter([item for item, is_long in zip(items, long, strict=True) if not is_long])
+    runs: list[T] = []
+    for hand in range(hands):
+        own = first[hand::hands]
+        length = (len(items) - len(runs)) // (hands - hand)
+        runs += own + list(itertools.islice(others, max(0, length - len(own))))
+    return runs
 
 
 @pytest.fixture(scope="session")

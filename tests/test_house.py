@@ -15,6 +15,8 @@ MOST_LINES, MOST_BODY, MOST_MODULES = 300, 40, 12
 """Lines of a file, lines of a function behind its docstring, and modules loose in one package."""
 PARTICIPLES = frozenset(("found", "told", "known", "made", "one", "kept"))
 """Names that do not say what a thing is."""
+CLOCKS = frozenset(("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "now", "now_ms", "utcnow", "today"))
+"""Functions that take the time."""
 
 
 def sources(*endings: str) -> list[Path]:
@@ -119,3 +121,45 @@ def test_every_package_says_what_is_in_it() -> None:
         if lacking:
             missing.append(f"{init}: {', '.join(lacking)}")
     assert missing == []
+
+
+def at_import(node: ast.AST) -> Iterator[ast.AST]:
+    """What runs when a module is imported: of a function its decorators and defaults alone."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            defaults = filter(None, (*child.args.defaults, *child.args.kw_defaults))
+            parts: tuple[ast.AST, ...] = (*child.decorator_list, *defaults)
+        else:
+            parts = () if isinstance(child, ast.Lambda) else (child,)
+        for part in parts:
+            yield part
+            yield from at_import(part)
+
+
+def clocks(text: str) -> list[int]:
+    """Lines of Python code that take the time when it is imported."""
+    calls = (node for node in at_import(ast.parse(text)) if isinstance(node, ast.Call))
+    return [call.lineno for call in calls if named(call.func) in CLOCKS]
+
+
+def test_no_test_takes_the_time_before_it_runs() -> None:
+    """A run of all tests imports them minutes before: what was to last for ten is over by then."""
+    paths = sorted(path.relative_to(ROOT) for path in (ROOT / "tests").rglob("*.py"))
+    lines = [f"{path}:{line}" for path in paths for line in clocks((ROOT / path).read_text(encoding="utf-8"))]
+    assert lines == [], "take it in the test or in a fixture"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("NOW = time.time_ns() // 1_000", [1]),
+        ("@case(\n    [date.today()])\ndef test(): ...", [2]),
+        ("def made(*, at=time()): ...", [1]),
+        ("class Case:\n    at = datetime.now(UTC)", [2]),
+        ("def now(): return time.time()", []),
+        ("class Case:\n    def test(self): time.monotonic()", []),
+        ("now = lambda: time.time()", []),
+    ],
+)
+def test_a_clock_that_is_taken_at_import_is_recognised(text: str, expected: list[int]) -> None:
+    assert clocks(text) == expected

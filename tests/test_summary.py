@@ -1,11 +1,14 @@
-"""What the end of a test run says."""
+"""The order of a test run, and what its end says."""
 
 from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import Any
 
-from tests.conftest import pytest_terminal_summary
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.conftest import dealt, pytest_terminal_summary
 
 
 class _Terminal:
@@ -30,3 +33,18 @@ def test_each_part_that_is_missing_is_named_with_its_tests() -> None:
     whole = _Terminal([])
     pytest_terminal_summary(whole)
     assert whole.said == []
+
+
+@given(st.lists(st.booleans(), max_size=60), st.integers(2, 5))
+def test_each_process_begins_with_as_many_long_tests(long: list[bool], hands: int) -> None:
+    order = dealt(range(len(long)), long, hands)
+    assert sorted(order) == list(range(len(long)))
+    assert [at for at in order if not long[at]] == [at for at, is_long in enumerate(long) if not is_long]
+    counts, rest = [], order
+    for hand in range(hands):
+        run, rest = rest[: len(rest) // (hands - hand)], rest[len(rest) // (hands - hand) :]
+        head = [long[at] for at in run]
+        assert head == sorted(head, reverse=True)
+        counts.append(sum(head))
+    if 2 * sum(long) < len(long):
+        assert max(counts) - min(counts) <= 1

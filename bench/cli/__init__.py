@@ -4,6 +4,8 @@
   other libraries
 - `encode`: `reshelf bench encode`: texts a second, compared with sentence-transformers; or a
   stream of item updates
+- `evaluation`: `reshelf bench evaluation`: what it costs to evaluate and export a decision log of
+  some length
 - `latency`: `reshelf bench latency`: how soon a click is in a layout
 - `layout`: `reshelf bench layout`: how long one layout takes with all rules
 - `ope`: `reshelf bench ope`: whether the intervals of evaluations and experiments are right as often
@@ -24,6 +26,7 @@ import click
 
 from bench.cli.decisions import decisions
 from bench.cli.encode import encode
+from bench.cli.evaluation import evaluation
 from bench.cli.latency import latency
 from bench.cli.layout import layout
 from bench.cli.ope import ope
@@ -64,6 +67,7 @@ for measurement in (
     layout,
     renderer,
     ope,
+    evaluation,
     edge,
     console,
     decisions,

@@ -2,6 +2,8 @@
 
 - `coverage`: whether intervals are right as often as they claim: over many simulated logs, and over experiments
   that are always looked at
+- `decision_log`: a decision log of any length that no topic holds, and what it costs to join,
+  evaluate and export it
 - `estimates`: how often off-policy intervals hold what they should: simulated logs of our own
   layouts, whose truth is known
 - `open_bandit`: the two policies of the Open Bandit Dataset, each valued from the log of the

@@ -22,7 +22,8 @@ from schemas.topics import IMPRESSIONS
 from streams.fold.fast.path import BUILT
 from streams.fold.judge import Judge, Rejected
 from streams.kafka.records import Batch, Record, TopicPartition
-from streams.state.arrays.operations import Directories, Operations
+from streams.state.arrays.directory import Directories
+from streams.state.arrays.operations import Operations
 from streams.state.connection.client import redis_client
 from streams.state.partition import PartitionFold, Prepared
 from streams.state.store import Store

@@ -14,7 +14,8 @@ from streams.fold.deltas import Folder
 from streams.fold.judge import Accepted, bucket_of
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings, RedisSettings
-from streams.state.arrays.operations import Directories, Operations
+from streams.state.arrays.directory import Directories
+from streams.state.arrays.operations import Operations
 from streams.state.connection.client import redis_sync_client
 from streams.state.keys import GroupKeys
 from streams.state.watermark import Watermark

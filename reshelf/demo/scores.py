@@ -78,7 +78,8 @@ def _ratio(part: int, whole: int) -> float:
 class Delays:
     """Click-to-layout delay: from the production of the newest click that a layout reflects to that layout.
 
-    Clicks before it had waited, since they were too few to change anything.  Clicks sent before a page and segment had any layout are left out: they waited for the workers to start.
+    Clicks before it had waited, since they were too few to change anything.  Clicks sent before a page and
+    segment had any layout are left out: they waited for the workers to start.
     """
 
     recent: deque[float] = field(default_factory=lambda: deque(maxlen=20_000))

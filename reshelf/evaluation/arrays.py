@@ -1,17 +1,16 @@
-"""A page's decisions as the arrays that estimators take."""
+"""A page's decisions as the arrays that estimators take, some page views at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
-from policy.arrays import Floats, Ints
+from policy.arrays import EMPTY, Bools, Floats, Ints
 from policy.assignment import slate_chances, unit_bin
-from policy.evaluation.decisions import EMPTY, Comparison, Decisions, Lacking, compare
-from policy.evaluation.reward_model import FOLDS, expected_reward, fold_of
-from policy.model.examination import examination, fit_examination
+from policy.evaluation.decisions import Comparison, Lacking, compare
 from reshelf.evaluation.join import View
 from schemas.messages.fields import BASELINE
 from schemas.messages.layouts import Layout
@@ -21,110 +20,177 @@ Target = Callable[[Layout], Sequence[Slate]]
 """The slates, equally likely, that a policy would have shown in a layout's place."""
 Reward = Literal["clicks", "orders", "revenue"]
 REWARDS: tuple[Reward, ...] = "clicks", "orders", "revenue"
+VIEWS_AT_ONCE = 20_000
+LAYOUTS_AT_ONCE = 500
 
 
-class PageLog(NamedTuple):
-    """The page views of one page, N, with what came of them; `shown` int64[N, S] are item codes.
+class LayoutViews(NamedTuple):
+    """Page views of one layout, N, and what a target would have shown there.
 
-    `curve` [S] is the slots' examination, fitted to this log.
-
-    `chances` [N, S] compares the policy that was served with the target;
-    `targets[layout]` are the target's slates and `of` int64[N] the layout of each view.
+    `variants`, `bins` and `segments` are int64[N]; the visitors' segments have any numbers.  `outcomes`
+    are row, slot, clicks, orders and revenue of the slots that something came of.
     """
 
-    slots: list[str]
-    curve: Floats
+    layout: Layout
+    target: Sequence[Slate]
+    variants: Ints
+    segments: Ints
     bins: Ints
-    served: Ints
-    rewards: dict[Reward, Floats]
-    chances: Comparison
-    targets: list[Ints]
-    of: Ints
-    items: int
-
-    def decisions(self, reward: Reward) -> Decisions:
-        """The decisions with one of the rewards."""
-        earned, places = self.rewards[reward], np.arange(len(self.slots))
-        folds = fold_of(self.bins)
-        model = expected_reward(self._by_fold(folds, np.ones(earned.shape)), self._by_fold(folds, earned), self.curve)
-        model = np.concatenate([model, np.zeros_like(model[:, :1])], axis=1)
-        value_of_target = np.array([model[:, slates, places].mean(axis=1) for slates in self.targets])
-        expected = model[folds[:, None], self.served, places]
-        return Decisions(self.bins, earned, self.chances, expected, value_of_target[self.of, folds])
-
-    def _by_fold(self, folds: Ints, values: Floats) -> Floats:
-        """Sums by fold, item and slot."""
-        return np.stack([sums_by_item(self.served[folds == k], values[folds == k], self.items) for k in range(FOLDS)])
+    outcomes: Sequence[tuple[int, str, int, int, int]]
 
 
-def sums_by_item(slates: Ints, values: Floats, items: int) -> Floats:
-    """Sums of values [N, S] by item and slot, float64[items, S]; empty slots are left out."""
-    sums, filled = np.zeros((items, slates.shape[1])), slates != EMPTY
-    np.add.at(sums, (slates[filled], np.nonzero(filled)[1]), values[filled])
-    return sums
+class PageViews(Protocol):
+    """The page views of one page; each can be asked again and again, and is in the order of versions."""
+
+    def layouts(self) -> Iterable[tuple[Layout, Sequence[Slate]]]:
+        """Each layout once, with the target's slates."""
+
+    def views(self) -> Iterable[LayoutViews]:
+        """All page views, those of one layout behind each other, in as many pieces as there are."""
 
 
-def page_log(views: Sequence[View], target: Target) -> PageLog:
-    """The arrays of at least one view, all of one page.
+class ListedViews:
+    """Page views that are in memory, at least one, all of one page; `target` is asked in the order of versions."""
 
-    The policy that was served shows the holdout's share the baseline, and the
-    others each slate with its chances.  `target` is asked in the order of versions.
-    """
-    unsorted = {id(view.layout): view.layout for view in views}
-    layouts = dict(sorted(unsorted.items(), key=lambda pair: pair[1].version))
-    wished = {name: target(layout) for name, layout in layouts.items()}
-    slots, codes = _slots(list(layouts.values()), wished.values()), dict[str, int]()
-    served = {name: _coded([*layout.slates, layout.baseline], slots, codes) for name, layout in layouts.items()}
-    targets = {name: _coded(slates, slots, codes) for name, slates in wished.items()}
-    starts = dict(zip(layouts, np.cumsum([0, *(len(slates) for slates in served.values())]).tolist(), strict=False))
-    rows = np.array([starts[id(view.layout)] + _row(view) for view in views], dtype=np.int64)
-    slates_shown, rewards = np.concatenate(list(served.values()))[rows], _rewards(views, slots)
-    curve = _curve([view.segment for view in views], slates_shown, rewards["clicks"], examination(slots, {}))
-    filled = (slates_shown != EMPTY).any(axis=0)
-    compared = [
-        compare(served[name], _served_chances(layout), targets[name], _even(len(targets[name])), curve, filled)
-        for name, layout in layouts.items()
-    ]
-    number = {name: at for at, name in enumerate(layouts)}
-    return PageLog(
-        slots=slots,
-        curve=curve,
-        bins=np.array([unit_bin(view.unit) for view in views], dtype=np.int64),
-        served=slates_shown,
-        rewards=rewards,
-        chances=_stacked(compared).at(rows),
-        targets=list(targets.values()),
-        of=np.array([number[id(view.layout)] for view in views], dtype=np.int64),
-        items=len(codes),
+    def __init__(self, views: Sequence[View], target: Target) -> None:
+        self._views = sorted(views, key=lambda view: (view.layout.version, view.layout.segment))
+        layouts = {id(view.layout): view.layout for view in self._views}
+        self._targets = [(layout, target(layout)) for layout in layouts.values()]
+        names = dict.fromkeys(view.segment for view in self._views)
+        self._segments = {name: at for at, name in enumerate(names)}
+
+    def layouts(self) -> Iterable[tuple[Layout, Sequence[Slate]]]:
+        """As `PageViews` has it."""
+        return self._targets
+
+    def views(self) -> Iterator[LayoutViews]:
+        """As `PageViews` has it."""
+        grouped = groupby(self._views, key=lambda view: id(view.layout))
+        for (layout, target), (_, views) in zip(self._targets, grouped, strict=True):
+            yield listed(layout, target, list(views), self._segments)
+
+
+def listed(layout: Layout, target: Sequence[Slate], views: Sequence[View], segments: Mapping[str, int]) -> LayoutViews:
+    """Views of one layout as arrays."""
+    return LayoutViews(
+        layout,
+        target,
+        np.array([view.variant for view in views], dtype=np.int64),
+        np.array([segments[view.segment] for view in views], dtype=np.int64),
+        np.array([unit_bin(view.unit) for view in views], dtype=np.int64),
+        [
+            (row, slot, outcome.clicks, outcome.orders, outcome.revenue)
+            for row, view in enumerate(views)
+            for slot, outcome in view.outcomes.items()
+        ],
     )
 
 
-def _curve(segments: Sequence[str], slates: Ints, clicks: Floats, start: Floats) -> Floats:
-    """The slots' examination, from clicks [N, S] on what was shown to visitors of these segments.
+class PageNames(NamedTuple):
+    """A page's slots and items, and how many layouts it had.
 
-    Its rows are items by segment, as in a fit of the page: each segment is shown first what it
-    likes, and for items alone that looks as if nobody looked further down.
+    `slots` are in rendered order, as the newest layout has them; then those that older ones had, or the
+    target alone fills.
     """
-    names = {name: at for at, name in enumerate(dict.fromkeys(segments))}
-    own = np.array([names[segment] for segment in segments])[:, None]
-    arms, rows = np.unique(slates * len(names) + own, return_inverse=True)
-    rows = np.where(slates == EMPTY, EMPTY, rows.reshape(slates.shape))
-    impressions, clicked = (sums_by_item(rows, values, len(arms)) for values in (np.ones(slates.shape), clicks))
-    return fit_examination(impressions, clicked, start)
+
+    slots: list[str]
+    items: dict[str, int]
+    layouts: int
+
+    @classmethod
+    def of(cls, layouts: Iterable[tuple[Layout, Sequence[Slate]]]) -> PageNames:
+        """The names of layouts and their targets."""
+        served, targets, items, count = dict[str, None](), dict[str, None](), dict[str, int](), 0
+        for layout, target in layouts:
+            count += 1
+            own = dict.fromkeys([*layout.propensities, *layout.baseline])
+            if list(own) != list(served):
+                served = own | served
+            for slate in (*layout.slates, layout.baseline, *target):
+                for item in slate.values():
+                    items.setdefault(item, len(items))
+            targets |= dict.fromkeys(slot for slate in target for slot in slate)
+        return cls(list(served | targets), items, count)
+
+    def coded(self, slates: Sequence[Slate]) -> Ints:
+        """Int64[V, S], the items' numbers."""
+        rows = [[self.items[slate[slot]] if slot in slate else EMPTY for slot in self.slots] for slate in slates]
+        return np.array(rows, dtype=np.int64).reshape(len(slates), len(self.slots))
 
 
-def _slots(layouts: Sequence[Layout], targets: Iterable[Sequence[Slate]]) -> list[str]:
-    """In rendered order, as the newest layout has them; then those that older ones had, or the target alone fills."""
-    served = (slot for layout in reversed(layouts) for slot in (*layout.propensities, *layout.baseline))
-    return list(dict.fromkeys([*served, *(slot for slates in targets for slate in slates for slot in slate)]))
+class Batch(NamedTuple):
+    """Some page views of a page, N, of some layouts.
+
+    `served` int64[N, S] is what was shown, `held` bool[N] who was in the holdout, `rewards` float64[3, N, S] what it
+    earned, in the order of `REWARDS`.  `rows` are those of each view's slate in `slates` of all
+    layouts, and `of` its layout.
+    """
+
+    layouts: list[Layout]
+    targets: list[Ints]
+    slates: list[Ints]
+    rows: Ints
+    of: Ints
+    served: Ints
+    held: Bools
+    segments: Ints
+    bins: Ints
+    rewards: Floats
+
+    def chances(self, curve: Floats, filled: Bools) -> Comparison:
+        """How likely what was shown is, of the policy that was served and of the target, [N, S].
+
+        The policy that was served shows the holdout's share the baseline, and the others each slate with its chances.
+        """
+        compared = [
+            compare(served, _served_chances(layout), target, _even(len(target)), curve, filled)
+            for layout, served, target in zip(self.layouts, self.slates, self.targets, strict=True)
+        ]
+        return _stacked(compared).at(self.rows)
 
 
-def _coded(slates: Sequence[Slate], slots: Sequence[str], codes: dict[str, int]) -> Ints:
-    """Int64[V, S]; `codes` grows by items that are new."""
-    rows = [
-        [codes.setdefault(slate[slot], len(codes)) if slot in slate else EMPTY for slot in slots] for slate in slates
-    ]
-    return np.array(rows, dtype=np.int64).reshape(len(slates), len(slots))
+def batches(views: Iterable[LayoutViews], names: PageNames) -> Iterator[Batch]:
+    """Page views as arrays, at most some thousands at a time."""
+    pieces, size = list[LayoutViews](), 0
+    for piece in views:
+        pieces.append(piece)
+        size += len(piece.bins)
+        if size >= VIEWS_AT_ONCE or len(pieces) >= LAYOUTS_AT_ONCE:
+            yield _batch(pieces, names)
+            pieces, size = [], 0
+    if pieces:
+        yield _batch(pieces, names)
+
+
+def _batch(pieces: Sequence[LayoutViews], names: PageNames) -> Batch:
+    slates = [names.coded([*piece.layout.slates, piece.layout.baseline]) for piece in pieces]
+    starts = np.cumsum([0, *(len(those) for those in slates)])
+    of = np.repeat(np.arange(len(pieces)), [len(piece.bins) for piece in pieces])
+    variants = np.concatenate([piece.variants for piece in pieces])
+    held, last = variants == BASELINE, starts[1:][of] - 1
+    rows = np.where(held, last, starts[of] + variants)
+    return Batch(
+        layouts=[piece.layout for piece in pieces],
+        targets=[names.coded(piece.target) for piece in pieces],
+        slates=slates,
+        rows=rows,
+        of=of,
+        served=np.concatenate(slates)[rows],
+        held=held,
+        segments=np.concatenate([piece.segments for piece in pieces]),
+        bins=np.concatenate([piece.bins for piece in pieces]),
+        rewards=_rewards(pieces, names.slots),
+    )
+
+
+def _rewards(pieces: Sequence[LayoutViews], slots: Sequence[str]) -> Floats:
+    place, first = {slot: at for at, slot in enumerate(slots)}, 0
+    sums = np.zeros((len(REWARDS), sum(len(piece.bins) for piece in pieces), len(slots)))
+    for piece in pieces:
+        for row, slot, *outcome in piece.outcomes:
+            sums[:, first + row, place[slot]] = outcome
+        first += len(piece.bins)
+    return sums
 
 
 def _served_chances(layout: Layout) -> Floats:
@@ -137,10 +203,6 @@ def _even(slates: int) -> Floats:
     return np.full(slates, 1.0 / slates)
 
 
-def _row(view: View) -> int:
-    return len(view.layout.slates) if view.variant == BASELINE else view.variant
-
-
 def _stacked(compared: Sequence[Comparison]) -> Comparison:
     sizes = [len(comparison.logged) for comparison in compared]
     lacking = Lacking(
@@ -148,12 +210,3 @@ def _stacked(compared: Sequence[Comparison]) -> Comparison:
     )
     columns = zip(*(comparison.probabilities for comparison in compared), strict=True)
     return Comparison._make([*(np.concatenate(column) for column in columns), lacking])
-
-
-def _rewards(views: Sequence[View], slots: Sequence[str]) -> dict[Reward, Floats]:
-    place = {slot: at for at, slot in enumerate(slots)}
-    sums = np.zeros((len(REWARDS), len(views), len(slots)))
-    for row, view in enumerate(views):
-        for slot, outcome in view.outcomes.items():
-            sums[:, row, place[slot]] = outcome.clicks, outcome.orders, outcome.revenue
-    return dict(zip(REWARDS, sums, strict=True))

@@ -2,56 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
-from contextlib import suppress
-
-from msgspec import Struct
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 from reshelf.evaluation.clock import Clock
-from schemas.codec import decoder
-from schemas.errors import BadRecord
-from schemas.messages.layouts import Layout
-from schemas.topics import FOLDED_TOPICS, LAYOUTS_HISTORY
+from schemas.topics import FOLDED_TOPICS, LAYOUTS_HISTORY, Topic
 from streams.fold.judge import Accepted, Judge
 from streams.kafka.reader import read_runs
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings, KafkaSettings
 
-Log = dict[TopicPartition, list[Accepted]]
+Events = Iterator[tuple[TopicPartition, list[Accepted]]]
+"""Some events of a partition at a time, in the order of its log."""
 
 
-class Named(Struct, frozen=True):
-    """Which layout a record of the history is."""
+class Source(Protocol):
+    """Where a decision log comes from."""
 
-    page: str
-    version: int
+    def events(self, fold: FoldSettings, clock: Clock) -> Events:
+        """All events that the learner accepts; `clock` gets the log's time."""
+
+    def history(self) -> Iterable[list[bytes]]:
+        """The layouts that were published, some at a time, as JSON."""
 
 
-def events(kafka: KafkaSettings, fold: FoldSettings, clock: Clock | None = None) -> Log:
-    """What the topics hold that the learner accepts, by partition, in the order of the log; `clock` gets its time.
+@dataclass(frozen=True, slots=True)
+class KafkaLog:
+    """The log that topics hold."""
+
+    kafka: KafkaSettings
+
+    def events(self, fold: FoldSettings, clock: Clock) -> Events:
+        """As `Source` has it."""
+        return accepted(self.kafka, fold, FOLDED_TOPICS, clock)
+
+    def history(self) -> Iterator[list[bytes]]:
+        """As `Source` has it."""
+        for _, records in read_runs(self.kafka, LAYOUTS_HISTORY):
+            yield [record.value or b"" for record in records]
+
+
+def accepted(kafka: KafkaSettings, fold: FoldSettings, topics: Sequence[Topic], clock: Clock | None = None) -> Events:
+    """What the topics hold that the learner accepts.
 
     Quotas of names are left out: a name too many is still a decision.
     """
-    log: Log = {}
-    for topic in FOLDED_TOPICS:
+    for topic in topics:
         judges: dict[int, Judge] = {}
         for partition, records in read_runs(kafka, topic):
             judge = judges.setdefault(partition, Judge(topic, fold, built=False))
             tp = TopicPartition(topic.name, partition)
-            log.setdefault(tp, []).extend(judge.judge(records).accepted)
             if clock:
                 clock.read(tp, records)
-    return log
-
-
-def history(kafka: KafkaSettings, versions: Container[tuple[str, int]]) -> list[Layout]:
-    """The layouts of the history whose page and version are wanted; a record that cannot be read is skipped."""
-    name_of, decode, layouts = decoder(Named), decoder(Layout), []
-    for _, records in read_runs(kafka, LAYOUTS_HISTORY):
-        for record in records:
-            with suppress(BadRecord):
-                value = record.value or b""
-                name = name_of(value)
-                if (name.page, name.version) in versions:
-                    layouts.append(decode(value))
-    return layouts
+            yield tp, judge.judge(records).accepted

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, get_args
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from policy.assignment import own_slates
 from policy.defaults import LEVEL
-from policy.evaluation.estimators import ESTIMATORS, Estimate, Evidence
-from policy.evaluation.ratio import Ratio
-from reshelf.evaluation import decision_log
-from reshelf.evaluation.arrays import REWARDS, PageLog, Reward, Target, page_log
+from reshelf.evaluation.arrays import Target
 from reshelf.evaluation.clock import Clock
-from reshelf.evaluation.join import DecisionLog, View, join
+from reshelf.evaluation.decision_log import KafkaLog, Source
+from reshelf.evaluation.page_values import page_values
 from reshelf.evaluation.recompose import Recomposer
+from reshelf.evaluation.tables.decisions import Decisions, PageDecisions
+from reshelf.evaluation.tables.engine import workspace
+from reshelf.evaluation.tables.events import EventTables, joined
+from reshelf.evaluation.tables.past import PastEvents
 from reshelf.namespaces.open_state import namespace_settings
 from reshelf.settings import Settings
 from schemas.errors import ReshelfError
-from schemas.messages.fields import BASELINE
 from schemas.messages.layouts import Layout
 from schemas.messages.pages import PolicyChoice, PolicyName
 from streams.catalog.snapshot import read_catalog, read_parameters
@@ -50,45 +51,52 @@ class Question:
 
 
 class Evaluator:
-    """Reads a log once and answers questions about it; raises `NamespaceMissing` where no state says how to judge it.
+    """The decisions of a log, joined on disk, and answers to questions about them."""
 
-    `settings` are then those that the state was made with.
-    """
+    def __init__(self, settings: Settings, tables: EventTables, clock: Clock) -> None:
+        self.settings = settings
+        self.tables = tables
+        self._clock = clock
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings = namespace_settings(settings)
-        self._clock = Clock()
-        self._events = decision_log.events(settings.kafka, settings.fold, self._clock)
-        listed = [entry.event for accepted in self._events.values() for entry in accepted]
-        versions = {(event.page, event.layout_version) for event in listed}
-        self.log: DecisionLog = join(listed, decision_log.history(settings.kafka, versions), settings.fold.amount_cap)
+    @cached_property
+    def decisions(self) -> Decisions:
+        """The page views by page and layout."""
+        return Decisions.sort(self.tables)
 
     def answer(self, question: Question) -> dict[str, Any]:
         """The estimates of each page, as JSON has them; raises ReshelfError where the log has nothing to go by."""
-        pages = self.log.pages()
-        if question.page is not None:
-            pages = {page: views for page, views in pages.items() if page == question.page}
+        shadowed, evaluations = question.policy == "shadow", dict[str, Any]()
+        pages = self._pages(question)
+        target = self._target(question)
+        for page, number in pages.items():
+            if question.policy not in RECORDED:
+                self.decisions.keep_targets(number, target)
+            views = PageDecisions(self.decisions, number, target if question.policy in RECORDED else None, shadowed)
+            evaluations[page] = page_values(views).as_json(question.level)
+        answer = {"policy": question.policy, "level": question.level}
+        return {**answer, "left_out": self.tables.left_out, "pages": evaluations}
+
+    def _pages(self, question: Question) -> dict[str, int]:
+        pages = {page: code for page, code in self.decisions.pages().items() if question.page in (None, page)}
         if not pages:
             raise ReshelfError(
                 f"no page view of {question.page or 'any page'} belongs to a layout of the history; left out were "
-                f"{self.log.left_out or 'none'}. Check kafka.prefix, and that renderers report layout_version."
+                f"{self.tables.left_out or 'none'}. Check kafka.prefix, and that renderers report layout_version."
             )
-        pages = {page: some for page, views in pages.items() if (some := answerable(question.policy, views))}
-        if not pages:
+        shadowed = self.decisions.pages(shadowed=True)
+        if question.policy == "shadow" and not (pages := {page: pages[page] for page in pages if page in shadowed}):
             raise ReshelfError(
                 "--policy shadow: no page view is of a layout whose history holds slates of a shadow policy. "
                 "Set policy.shadow in the page's rules, or name a policy to be composed again."
             )
-        target = self._target(question)
-        evaluations = {page: evaluated(page_log(views, target), views, question.level) for page, views in pages.items()}
-        return {"policy": question.policy, "level": question.level, "left_out": self.log.left_out, "pages": evaluations}
+        return pages
 
     def _target(self, question: Question) -> Target:
         if question.policy in RECORDED:
             return recorded(question.policy)
         return _composed_again(
             Recomposer(
-                self._events,
+                PastEvents(self.tables),
                 self._clock,
                 read_catalog(self.settings.kafka),
                 read_parameters(self.settings.kafka),
@@ -99,6 +107,19 @@ class Evaluator:
         )
 
 
+@contextmanager
+def evaluator(settings: Settings, source: Source | None = None) -> Iterator[Evaluator]:
+    """Read a log once, to disk; raises `NamespaceMissing` where no state says how to judge it.
+
+    The settings of the evaluator are those that the state was made with.  `source` None: the log is in Kafka.
+    """
+    settings = namespace_settings(settings)
+    with workspace() as connection:
+        clock = Clock(settings.fold)
+        tables = joined(connection, source or KafkaLog(settings.kafka), settings.fold, clock)
+        yield Evaluator(settings, tables, clock)
+
+
 def recorded(policy: str) -> Target:
     """The slates of a policy that the history holds: one of `RECORDED`."""
     slates: Mapping[str, Target] = {
@@ -107,11 +128,6 @@ def recorded(policy: str) -> Target:
         "shadow": lambda layout: layout.shadow,
     }
     return slates[policy]
-
-
-def answerable(policy: str, views: Sequence[View]) -> list[View]:
-    """The page views of layouts that hold what the policy would have shown: a shadow is not always watched."""
-    return [view for view in views if policy != "shadow" or view.layout.shadow]
 
 
 def _composed_again(recomposer: Recomposer) -> Target:
@@ -126,41 +142,3 @@ def _composed_again(recomposer: Recomposer) -> Target:
         return again.slates[: len(again.slates) - explored]
 
     return target
-
-
-def evaluated(log: PageLog, views: list[View], level: float) -> dict[str, Any]:
-    """What is said of one page: the value per page view of what was served, and of the target by each estimator."""
-    held = np.array([view.variant == BASELINE for view in views])
-    return {
-        "views": len(views),
-        "layouts": len(log.targets),
-        "served": {
-            reward: {side: _mean(log, reward, rows, level) for side, rows in (("learned", ~held), ("holdout", held))}
-            for reward in REWARDS
-        },
-        "estimates": {reward: estimates(log, reward, level) for reward in REWARDS},
-    }
-
-
-def estimates(log: PageLog, reward: Reward, level: float) -> list[dict[str, Any]]:
-    """Every estimator's estimate, as JSON has it."""
-    decisions = log.decisions(reward)
-    return [estimate_as_json(Evidence.of(name, decisions).estimate(level)) for name in ESTIMATORS]
-
-
-def _mean(log: PageLog, reward: Reward, rows: NDArray[np.bool_], level: float) -> dict[str, float | None]:
-    earned = log.rewards[reward][rows].sum(axis=1)
-    ones = np.ones(len(earned))
-    value, low, high = Ratio.of(log.bins[rows], earned, ones, ones).interval(level)
-    return _numbers({"value": value, "low": max(0.0, low) if rows.any() else np.nan, "high": high})
-
-
-def estimate_as_json(estimate: Estimate) -> dict[str, Any]:
-    """As JSON has it: what is unknown is null."""
-    content = estimate._asdict()
-    words = {name: content.pop(name) for name in ("estimator", "extrapolated", "refused")}
-    return {**words, **_numbers(content)}
-
-
-def _numbers(content: dict[str, float]) -> dict[str, float | None]:
-    return {name: float(value) if np.isfinite(value) else None for name, value in content.items()}

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from reshelf.evaluation.join import DecisionLog, View
+from reshelf.evaluation.tables.engine import rows_of, run_file
+from reshelf.evaluation.tables.events import EventTables
 from schemas.errors import BadSettings, ReshelfError
 from schemas.messages.fields import BASELINE
-from schemas.messages.layouts import Layout
 
-ROWS_AT_ONCE = 100_000
+VIEWS_PER_FILE = 100_000
 COLUMNS: dict[str, tuple[str, str]] = {
     "page_view_id": ("string", "The page view; its rows are the slots that were seen."),
     "unit": ("string", "The visitor's pseudonym."),
@@ -40,55 +40,33 @@ OPEN_BANDIT = ("", "timestamp", "item_id", "position", "click", "propensity_scor
 FEATURES = ("", "item_id", "item_feature_0", "item_feature_1", "item_feature_2", "item_feature_3")
 
 
-def rows(views: list[View]) -> Iterator[dict[str, Any]]:
-    """A row for each slot that was seen, with the columns of `COLUMNS`."""
-    for view in views:
-        layout = view.layout
-        positions = {slot: at for at, slot in enumerate(dict.fromkeys([*layout.propensities, *layout.baseline]))}
-        for slot, outcome in sorted(view.outcomes.items(), key=lambda pair: positions[pair[0]]):
-            item = view.slate[slot]
-            yield {
-                "page_view_id": view.view,
-                "unit": view.unit,
-                "occurred_at": view.occurred_at,
-                "page": layout.page,
-                "segment": view.segment,
-                "layout_segment": layout.segment,
-                "layout_version": layout.version,
-                "policy": layout.policy,
-                "variant": view.variant,
-                "slot": slot,
-                "position": positions[slot],
-                "item": item,
-                "propensity": propensity(layout, view.variant, slot, item),
-                "holdout_share": layout.holdout_share,
-                "clicks": outcome.clicks,
-                "orders": outcome.orders,
-                "revenue": outcome.revenue,
-            }
+def write_parquet(tables: EventTables, target: Path, page: str | None) -> dict[str, Any]:
+    """Write TARGET/part-00000.parquet and further files, in the order of time; says how many rows."""
+    target.mkdir(parents=True, exist_ok=True)
+    about = ", ".join(f"{name}: {_text(meaning)}" for name, (_, meaning) in COLUMNS.items())
+    written, parts = 0, _parts(tables, page)
+    for number, query in enumerate(parts):
+        file = _text(str(target / f"part-{number:05}.parquet"))
+        copy = f"COPY ({query}) TO {file} (FORMAT parquet, COMPRESSION zstd, KV_METADATA {{{about}}})"
+        (rows,) = tables.connection.execute(copy).fetchone() or (0,)
+        written += rows
+    return {"folder": str(target), "files": len(parts), "rows": written}
 
 
-def propensity(layout: Layout, variant: int, slot: str, item: str) -> float:
-    """How likely a visitor of the same kind sees the item in the slot: in the holdout the baseline is certain."""
-    return 1.0 if variant == BASELINE else layout.propensities[slot][item]
+def _parts(tables: EventTables, page: str | None, condition: str = "true") -> list[str]:
+    """Queries for the rows of some page views each, one after the other in the order of time."""
+    run_file(tables.connection, "export.sql", {"page": -1 if page is None else tables.codes.get(page, -2)})
+    (views,) = tables.connection.execute("SELECT count(*) FROM timeline").fetchone() or (0,)
+    return [
+        f"SELECT {', '.join(COLUMNS)} FROM decision_rows WHERE view >= {first} AND view < {first + VIEWS_PER_FILE} "
+        f"AND {condition} ORDER BY view, position, slot"
+        for first in range(0, max(views, 1), VIEWS_PER_FILE)
+    ]
 
 
-def write_parquet(log: DecisionLog, target: Path, page: str | None) -> dict[str, Any]:
-    """Write one Parquet file; says how many rows.  Raises BadSettings where pyarrow is not installed."""
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError:
-        raise BadSettings("Parquet needs pyarrow. Install it with `pip install 'reshelf[archive]'`.") from None
-    schema = pa.schema(
-        [pa.field(name, pa.type_for_alias(kind), metadata={"about": about}) for name, (kind, about) in COLUMNS.items()]
-    )
-    columns, written = rows(_of_page(log, page)), 0
-    with pq.ParquetWriter(target, schema, compression="zstd") as writer:
-        while some := list(islice(columns, ROWS_AT_ONCE)):
-            writer.write_table(pa.Table.from_pylist(some, schema=schema))
-            written += len(some)
-    return {"file": str(target), "rows": written}
+def _text(value: str) -> str:
+    """As SQL has it."""
+    return "'" + value.replace("'", "''") + "'"
 
 
 def file_name(page: str) -> str:
@@ -96,40 +74,50 @@ def file_name(page: str) -> str:
     return re.sub(r"[^\w-]", lambda mark: "".join(f"%{byte:02X}" for byte in mark[0].encode()), page)
 
 
-def write_open_bandit(log: DecisionLog, target: Path, page: str | None) -> dict[str, Any]:
+def write_open_bandit(tables: EventTables, target: Path, page: str | None) -> dict[str, Any]:
     """Write TARGET/POLICY/PAGE/PAGE.csv with learned traffic and item_context.csv; says how many rows.
 
     Items are numbers there; `item_context.csv` has our names as its first feature.
     The segment stands for the visitor's features.  Raises BadSettings where a page
     must be named, or has more than one policy.
     """
-    views = [view for view in _of_page(log, page) if view.variant != BASELINE]
-    pages, policies = {view.layout.page for view in views}, {view.layout.policy for view in views}
+    parts, learned = _parts(tables, page, f"variant <> {BASELINE}"), f"WHERE t.variant <> {BASELINE}"
+    pages = _names(tables, f"timeline t JOIN names n ON n.code = t.page {learned}", "n.name")
+    policies = _names(tables, f"timeline t JOIN layouts l ON l.id = t.layout {learned}", "l.policy")
     if len(pages) > 1:
-        raise BadSettings(f"--page: expected one of {', '.join(sorted(pages))}, as a file holds one page.")
+        raise BadSettings(f"--page: expected one of {', '.join(pages)}, as a file holds one page.")
     if len(policies) != 1:
-        raise ReshelfError(f"expected page views of one policy, got {', '.join(sorted(policies)) or 'none'}.")
+        raise ReshelfError(f"expected page views of one policy, got {', '.join(policies) or 'none'}.")
     (name,), (policy,) = map(file_name, pages), policies
     folder = target / policy / name
     folder.mkdir(parents=True, exist_ok=True)
-    table = list(rows(views))
-    numbers = {item: number for number, item in enumerate(sorted({row["item"] for row in table}))}
-    with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(OPEN_BANDIT)
-        writer.writerows(_open_bandit(number, row, numbers[row["item"]]) for number, row in enumerate(table))
-    with (folder / "item_context.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(FEATURES)
+    shown = "shown s JOIN timeline t ON t.number = s.view JOIN names n ON n.code = s.item"
+    numbers = {item: number for number, item in enumerate(sorted(_names(tables, f"{shown} {learned}", "n.name")))}
+    with _csv(folder / f"{name}.csv", OPEN_BANDIT) as writer:
+        written = 0
+        for row in (row for part in parts for rows in rows_of(tables.connection, part) for row in rows):
+            cells = dict(zip(COLUMNS, row, strict=True))
+            writer.writerow(_open_bandit(written, cells, numbers[cells["item"]]))
+            written += 1
+    with _csv(folder / "item_context.csv", FEATURES) as writer:
         writer.writerows((number, number, item, "", "", "") for item, number in numbers.items())
-    return {"folder": str(folder), "rows": len(table)}
+    return {"folder": str(folder), "rows": written}
+
+
+def _names(tables: EventTables, table: str, name: str) -> list[str]:
+    """Distinct names, sorted."""
+    return sorted(text for (text,) in tables.connection.execute(f"SELECT DISTINCT {name} FROM {table}").fetchall())
+
+
+@contextmanager
+def _csv(path: Path, columns: Sequence[str]) -> Iterator[Any]:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        yield writer
 
 
 def _open_bandit(number: int, row: dict[str, Any], item: int) -> tuple[Any, ...]:
     when = datetime.fromtimestamp(row["occurred_at"] / 1000, UTC).isoformat(sep=" ")
     clicked = int(row["clicks"] > 0)
     return number, when, item, row["position"] + 1, clicked, row["propensity"], row["segment"]
-
-
-def _of_page(log: DecisionLog, page: str | None) -> list[View]:
-    return [view for view in log.views if page in (None, view.layout.page)]

@@ -20,7 +20,7 @@ from reshelf.processes.encoder import MISSING, installed
 from reshelf.settings import Settings
 from schemas.errors import BadSettings, ReshelfError
 from schemas.messages.events import Click, Conversion
-from schemas.topics import CATALOG_ITEMS
+from schemas.topics import CATALOG_ITEMS, CLICKS, CONVERSIONS
 from streams.catalog.snapshot import read_texts
 
 HELD_OUT = 0.1
@@ -82,8 +82,11 @@ def finetuned(settings: Settings, options: Options, say: Callable[[str], None]) 
 
     began, settings = time.monotonic(), namespace_settings(settings)
     items = {name: text_of(item) for name, item in sorted(read_texts(settings.kafka, [CATALOG_ITEMS]).texts.items())}
-    log = decision_log.events(settings.kafka, settings.fold)
-    events = [entry.event for those in log.values() for entry in those if isinstance(entry.event, Click | Conversion)]
+    events = [
+        entry.event
+        for _, accepted in decision_log.accepted(settings.kafka, settings.fold, (CLICKS, CONVERSIONS))
+        for entry in accepted
+    ]
     learned, held = (_texts(pairs, items, options) for pairs in paired(events))
     if min(len(learned), len(held) * 5) < LEAST_PAIRS:
         raise ReshelfError(

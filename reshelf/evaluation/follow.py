@@ -16,10 +16,11 @@ from typing import Any
 
 from confluent_kafka import KafkaError, Message
 
-from policy.evaluation.estimators import ESTIMATORS, Evidence
-from reshelf.evaluation.arrays import REWARDS, Reward, page_log
-from reshelf.evaluation.evaluate import answerable, estimate_as_json, recorded
+from policy.evaluation.estimators import Evidence
+from reshelf.evaluation.arrays import ListedViews, Reward
+from reshelf.evaluation.evaluate import recorded
 from reshelf.evaluation.join import View, join
+from reshelf.evaluation.page_values import estimate_as_json, page_values
 from schemas.codec import decoder
 from schemas.errors import BadRecord
 from schemas.messages.events import Conversion
@@ -105,16 +106,13 @@ class Running:
         self._counted = {view: at for view, at in self._counted.items() if at >= before - self._settle}
 
     def _count(self, page: str, views: Sequence[View]) -> None:
-        views = answerable(self._policy, views)
+        views = [view for view in views if self._policy != "shadow" or view.layout.shadow]
         if not views:
             return
-        log = page_log(views, recorded(self._policy))
         self.views[page] += len(views)
-        for reward in REWARDS:
-            decisions = log.decisions(reward)
-            for estimator in ESTIMATORS:
-                name, more = (page, reward, estimator), Evidence.of(estimator, decisions)
-                self.evidence[name] = self.evidence[name] + more if name in self.evidence else more
+        for (reward, estimator), more in page_values(ListedViews(views, recorded(self._policy))).evidence.items():
+            name = page, reward, estimator
+            self.evidence[name] = self.evidence[name] + more if name in self.evidence else more
 
     def answer(self, level: float) -> dict[str, Any]:
         """The estimates so far, as JSON has them."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from reshelf.evaluation.clock import Clock, Watermarks, next_offset
-from reshelf.evaluation.decision_log import Log
 from schemas.messages.layouts import Layout
 from schemas.messages.pages import PolicyChoice
 from schemas.messages.parameters import PolicyParameters
@@ -21,7 +19,7 @@ from streams.catalog.item_features import ItemFeatures
 from streams.catalog.view import CatalogView
 from streams.catalog.weighted_counts import WeightedCounts
 from streams.fold.buckets import is_span_expired, span_of
-from streams.fold.deltas import WHOLE_PAGE, Folder, TableDelta, TableKey
+from streams.fold.deltas import Folder, TableDelta, TableKey
 from streams.fold.judge import Accepted
 from streams.kafka.records import TopicPartition
 from streams.layouts.compose import compose
@@ -32,6 +30,10 @@ from streams.state.reader import KeyState
 
 Key = tuple[str, str]
 Choice = Callable[[PolicyChoice], PolicyChoice]
+Stretch = tuple[int, int]
+"""The first offset of a stretch of a partition's log, and the one behind it."""
+FEATURES = 100
+"""Fits whose item features are remembered."""
 
 
 @dataclass(slots=True)
@@ -52,25 +54,43 @@ class _Counts:
         return self._table
 
 
+class KeyLog(Protocol):
+    """The events of one layout's key that the learner accepts."""
+
+    @property
+    def partitions(self) -> Sequence[TopicPartition]:
+        """Of all partitions that have events; those of other keys are allowed."""
+
+    def between(self, stretches: Mapping[TopicPartition, Stretch]) -> Iterable[tuple[str, Sequence[Accepted]]]:
+        """The events of these stretches, some of one topic at a time."""
+
+
+class PastLog(Protocol):
+    """The events of a log by page and segment."""
+
+    def of(self, page: str, segment: str) -> KeyLog:
+        """Those of one key; '*' is all segments of the page."""
+
+
 class Past:
     """The state of one layout's key as it was at a position of the log; asked in the order of the log."""
 
-    def __init__(self, events: Mapping[TopicPartition, Sequence[Accepted]], fold: FoldSettings, clock: Clock) -> None:
+    def __init__(self, events: KeyLog, fold: FoldSettings, clock: Clock) -> None:
         self._events = events
         self._fold = fold
         self._clock = clock
-        self._offsets = {tp: [entry.offset for entry in accepted] for tp, accepted in events.items()}
-        self._folders = {tp: Folder(BY_NAME[tp.topic], fold, lambda page, segment: 0) for tp in events}
+        self._folders: dict[str, Folder] = {}
         self._counts: dict[TableKey, _Counts] = {}
         self._reached: dict[TopicPartition, int] = {}
 
     def at(self, watermarks: Watermarks) -> KeyState:
         """The tables that hold what lies before the watermarks, without those beyond their life by then."""
-        ends = {tp: bisect_left(self._offsets[tp], next_offset(watermarks, tp)) for tp in self._events}
+        ends = {tp: next_offset(watermarks, tp) for tp in self._events.partitions}
         if any(end < self._reached.get(tp, 0) for tp, end in ends.items()):
             self._counts, self._reached = {}, {}
-        for tp, end in ends.items():
-            for group in self._folders[tp].fold(self._events[tp][self._reached.get(tp, 0) : end]).values():
+        stretches = {tp: (self._reached.get(tp, 0), end) for tp, end in ends.items()}
+        for topic, events in self._events.between(stretches):
+            for group in self._folder(topic).fold(events).values():
                 for key, delta in group.tables.items():
                     self._counts.setdefault(key, _Counts()).add(delta)
         self._reached = ends
@@ -78,6 +98,11 @@ class Past:
         unexpired = (key for key in sorted(self._counts) if not is_span_expired(key.bucket, now, self._fold))
         tables = tuple(self._counts[key].table(key, span_of(key.bucket, now, self._fold)) for key in unexpired)
         return KeyState(tables, {topic: list(offsets) for topic, offsets in watermarks.items()})
+
+    def _folder(self, topic: str) -> Folder:
+        if topic not in self._folders:
+            self._folders[topic] = Folder(BY_NAME[topic], self._fold, lambda page, segment: 0)
+        return self._folders[topic]
 
 
 @dataclass(slots=True)
@@ -90,14 +115,15 @@ class Recomposer:
     `chosen` turns a page's policy into the one that is asked about.
     """
 
-    log: Log
+    log: PastLog
     clock: Clock
     catalog: CatalogView
     parameters: Mapping[str, Sequence[PolicyParameters]]
     fold: FoldSettings
     settings: LayoutSettings
     chosen: Choice
-    _pasts: dict[Key, tuple[Past, WeightedCounts]] = field(default_factory=dict)
+    _key: Key | None = None
+    _past: tuple[Past, WeightedCounts] | None = None
     _features: dict[tuple[str, int], ItemFeatures] = field(default_factory=dict)
 
     def knows(self, page: str) -> bool:
@@ -105,17 +131,18 @@ class Recomposer:
         return page in self.catalog.rules
 
     def again(self, layout: Layout) -> Layout:
-        """The layout with the chosen policy; ask in the order of versions, so that the log is read once."""
+        """The layout with the chosen policy.
+
+        Ask about one segment after the other, each in the order of versions, so that the log is read once.
+        """
         key = layout.page, layout.segment
         declared = self.catalog.page(layout.page)
         candidates = declared.candidates
         rules = msgspec.structs.replace(declared.rules, policy=self.chosen(declared.rules.policy), branches=[])
-        if key not in self._pasts:
-            self._pasts[key] = (
-                Past(self._of(key), self.fold, self.clock),
-                WeightedCounts(candidates, tuple(rules.slots)),
-            )
-        past, weighted_counts = self._pasts[key]
+        if self._past is None or key != self._key:
+            past = Past(self.log.of(*key), self.fold, self.clock)
+            self._key, self._past = key, (past, WeightedCounts(candidates, tuple(rules.slots)))
+        past, weighted_counts = self._past
         page = replace(declared, rules=rules, item_features=self._fitted(layout, candidates))
         state, when = past.at(layout.watermarks), layout.decided_at or layout.produced_at
         return compose(layout.segment, state, page, self.settings, layout.epoch, weighted_counts, when)
@@ -128,16 +155,7 @@ class Recomposer:
         newest = max(fits, key=lambda fit: fit.version)
         key = layout.page, newest.version
         if key not in self._features:
+            if len(self._features) >= FEATURES:
+                del self._features[next(iter(self._features))]
             self._features[key] = self.catalog.features_of(newest, candidates)
         return self._features[key]
-
-    def _of(self, key: Key) -> Log:
-        page, segment = key
-        return {
-            tp: [
-                entry
-                for entry in accepted
-                if entry.event.page == page and (segment == WHOLE_PAGE or entry.event.segment == segment)
-            ]
-            for tp, accepted in self.log.items()
-        }

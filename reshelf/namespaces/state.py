@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
@@ -37,29 +43,62 @@ class Compared:
 
 
 async def rows(settings: Settings, namespace: str) -> list[Row]:
-    """The canonical export of a namespace; raises `StateAttention` where there is none."""
-    (export,) = await _rows(settings, [namespace])
-    return export
+    """The canonical export of a namespace in memory; raises `StateAttention` where there is none."""
+    with TemporaryDirectory(prefix="reshelf-state-") as folder:
+        (canonical,) = await _sorted(settings, [namespace], Path(folder))
+        return list(canonical)
 
 
-async def _rows(settings: Settings, namespaces: Sequence[str]) -> list[list[Row]]:
-    """The exports of namespaces, all as of the latest time of the log that one of them has reached."""
+@contextmanager
+def sorted_rows(settings: Settings, *namespaces: str) -> Iterator[list[Iterable[Row]]]:
+    """The exports of namespaces, all as of the latest time of the log that one of them has reached, sorted on disk.
+
+    Raises `StateAttention` where there is none of a name.
+    """
+    with TemporaryDirectory(prefix="reshelf-state-") as folder:
+        yield asyncio.run(_sorted(settings, namespaces, Path(folder)))
+
+
+async def _sorted(settings: Settings, namespaces: Sequence[str], folder: Path) -> list[Iterable[Row]]:
     client = redis_client(settings.redis)
     try:
         manifests = [await manifest.read(client, namespace) for namespace in namespaces]
         stores = [Store(client, each.namespace, each.groups) for each in manifests]
         latest = max([await export.log_time(*pair) for pair in zip(stores, manifests, strict=True)])
-        return [await export.rows(*pair, latest) for pair in zip(stores, manifests, strict=True)]
+        return [await export.sorted_rows(*pair, folder, latest) for pair in zip(stores, manifests, strict=True)]
     finally:
         await client.aclose()
 
 
 def compared(settings: Settings, name: str, other: str) -> Compared:
     """Two namespaces, row for row."""
-    first, second = ({tuple(row) for row in those} for those in asyncio.run(_rows(settings, [name, other])))
-    left, right = sorted(first - second, key=str), sorted(second - first, key=str)
-    examples = [[list(row) for row in those[:SHOWN]] for those in (left, right)]
-    return Compared(len(first & second), max(len(left), len(right)), *examples)
+    with sorted_rows(settings, name, other) as (first, second):
+        return compare(first, second)
+
+
+def compare(first: Iterable[Row], second: Iterable[Row]) -> Compared:
+    """Two sorted exports in which each row is there once."""
+    left, right, equal = _Only(), _Only(), 0
+    sides = heapq.merge(((row, 0) for row in first), ((row, 1) for row in second))
+    for row, group in groupby(sides, key=itemgetter(0)):
+        which = [side for _, side in group]
+        if len(which) == 2:
+            equal += 1
+        else:
+            (left, right)[which[0]].add(row)
+    return Compared(equal, max(left.rows, right.rows), left.examples, right.examples)
+
+
+class _Only:
+    """How many rows one side has alone, and the first of them as text sorts them."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.examples: list[Row] = []
+
+    def add(self, row: Row) -> None:
+        self.rows += 1
+        self.examples = sorted([*self.examples, row], key=lambda example: str(tuple(example)))[:SHOWN]
 
 
 def swapped(settings: Settings, namespace: str, max_behind: int, skip_dead_letters: bool = False) -> str:

@@ -273,8 +273,9 @@ def learner_app(
 
     async def make() -> faust.App:
         async with open_worker(kafka, redis, fold, OUTPUTS) as worker:
-            store = Store(worker.redis, worker.manifest.namespace, worker.manifest.groups)
-            learner = Learner(kafka, store, worker.manifest, worker.log_producer, fold, settings)
+            manifest = worker.manifest
+            store = Store(worker.redis, manifest.namespace, manifest.groups, settings.memory_mb << 20)
+            learner = Learner(kafka, store, manifest, worker.log_producer, fold, settings)
             return worker.build_app(
                 "learner",
                 learner,

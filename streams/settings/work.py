@@ -89,6 +89,11 @@ class LearnerSettings(Group):
         "them changes little. 0: as for other events.",
     )
     compiled: bool = Field(True, description="Whether the compiled fast path of the fold is used, where it was built.")
+    memory_mb: Positive = Field(
+        1024,
+        description="The memory for names of items and slots that a learner holds, in MiB. Those of pages and segments "
+        "that had no event for longest are let go, and read again from Redis with their next event.",
+    )
     advance_s: float = Field(
         1.0,
         gt=0,

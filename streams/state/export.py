@@ -18,10 +18,15 @@ begins, `buckets` how many it has, by the time of the log and whatever was merge
 from __future__ import annotations
 
 import csv
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
+from heapq import merge
+from itertools import groupby, islice
+from pathlib import Path
+from shutil import rmtree
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any, TextIO
 from zlib import crc32
 
@@ -36,16 +41,19 @@ from streams.fold.measures import BINS, TABLE_ARRAYS, Array, Keying, open_ms
 from streams.fold.name_codes import distinct
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings
-from streams.state.arrays.sums import add_tables
+from streams.sorted_rows import SortedRows
+from streams.state.arrays.sums import MOST
 from streams.state.arrays.tables import Table, decode_bins
 from streams.state.connection.errors import translate_errors
 from streams.state.expiry import reached
 from streams.state.keys import GroupKeys, home_group
 from streams.state.manifest import Manifest
-from streams.state.reader import read_tables, table_keys
+from streams.state.reader import read_tables, table_keys_by_bucket
 from streams.state.store import Store
 
 Row = list[Any]
+TABLES_AT_ONCE = 100
+ARRAYS = {array.row: array for array in TABLE_ARRAYS}
 CSV_COLUMNS = (
     *("page", "segment", "bucket", "buckets", "item", "slot"),
     *(measure.name for array in TABLE_ARRAYS for measure in array.measures if measure.in_csv),
@@ -59,71 +67,131 @@ async def log_time(store: Store, manifest: Manifest) -> int:
 
 
 async def rows(store: Store, manifest: Manifest, append_time: int | None = None) -> list[Row]:
-    """All rows of the canonical export, sorted; as of a later time of the log than its own where one is named."""
+    """As `sorted_rows`, in memory."""
+    with TemporaryDirectory(prefix="reshelf-state-") as folder:
+        return list(await sorted_rows(store, manifest, Path(folder), append_time))
+
+
+async def sorted_rows(store: Store, manifest: Manifest, folder: Path, append_time: int | None = None) -> Iterable[Row]:
+    """All rows of the canonical export, sorted; as of a later time of the log than its own where one is named.
+
+    They lie in files in `folder`: memory holds the names of one group's tables in one bucket, and counts of a
+    hundred tables.
+    """
     fold = FoldSettings.model_validate(manifest.fold)
     while True:
         at = max(append_time or 0, await log_time(store, manifest))
-        export = await _rows(store, manifest, at, fold)
+        inner = Path(mkdtemp(dir=folder))
+        export = await _sorted_rows(store, manifest, inner, at, fold)
         if bucket_of(max(at, await log_time(store, manifest)), fold.bucket_ms) == bucket_of(at, fold.bucket_ms):
             return export
+        rmtree(inner)
 
 
-async def _rows(store: Store, manifest: Manifest, append_time: int, fold: FoldSettings) -> list[Row]:
-    export: list[Row] = []
+async def _sorted_rows(
+    store: Store, manifest: Manifest, folder: Path, append_time: int, fold: FoldSettings
+) -> Iterable[Row]:
+    rest, groups = SortedRows(Path(mkdtemp(dir=folder))), list[SortedRows]()
     for keys in store.keys:
-        export.extend(await _count_rows(store, keys, append_time, fold))
-        bins = [
-            k for k in await table_keys(store.redis, keys, BINS.name) if not is_expired(k.bucket, append_time, fold)
-        ]
-        export.extend(await _bin_rows(store, keys, bins))
+        groups.append(await _count_rows(store, keys, append_time, fold, folder))
+        async for listed in table_keys_by_bucket(store.redis, keys, BINS.name):
+            for bins in _some(key for key in listed if not is_expired(key.bucket, append_time, fold)):
+                rest.add(await _bin_rows(store, keys, bins))
     for tp in _partitions(manifest):
-        export.extend(await _partition_rows(store, tp, append_time, fold))
-    return sorted(export)
+        rest.add(await _partition_rows(store, tp, append_time, fold))
+    rest.compact()
+    return _Export(rest, groups)
 
 
 def _partitions(manifest: Manifest) -> list[TopicPartition]:
     return [TopicPartition(topic, p) for topic, starts in manifest.starts.items() for p in range(len(starts))]
 
 
-async def _count_rows(store: Store, keys: GroupKeys, append_time: int, fold: FoldSettings) -> Iterator[Row]:
-    """The rows of all tables of a group, read at a moment at which none was merged."""
+async def _count_rows(store: Store, keys: GroupKeys, append_time: int, fold: FoldSettings, folder: Path) -> SortedRows:
+    """The rows of all tables of a group by span, read while none was merged; those of one cell are yet to be added."""
     while True:
+        counts = SortedRows(Path(mkdtemp(dir=folder)))
         merges = await translate_errors(lambda: store.redis.get(keys.merges))
-        listed = await table_keys(store.redis, keys)
-        tables = [key for key in listed if not is_span_expired(key.bucket, append_time, fold)]
-        contents = await read_tables(store.redis.mget, keys, tables)
+        async for listed in table_keys_by_bucket(store.redis, keys, "table"):
+            for tables in _some(key for key in listed if not is_span_expired(key.bucket, append_time, fold)):
+                contents = await read_tables(store.redis.mget, keys, tables)
+                for key, table in zip(tables, contents, strict=True):
+                    span = span_of(key.bucket, append_time, fold)
+                    counts.add(table_rows(key._replace(bucket=span.start), replace(table, buckets=span)))
         if merges == await translate_errors(lambda: store.redis.get(keys.merges)):
-            break
-    spans: dict[TableKey, list[Table]] = defaultdict(list)
-    for key, table in zip(tables, contents, strict=True):
-        span = span_of(key.bucket, append_time, fold)
-        spans[key._replace(bucket=span.start)].append(replace(table, buckets=span))
-    return (row for key, those in spans.items() for row in table_rows(key, add_tables(those)))
+            counts.compact()
+            return counts
 
 
-def lines(canonical: Iterable[Row]) -> bytes:
+class _Export:
+    """The rows of all groups in order, as often as they are asked for."""
+
+    def __init__(self, others: SortedRows, groups: Sequence[SortedRows]) -> None:
+        self._others = others
+        self._groups = groups
+
+    def __iter__(self) -> Iterator[Row]:
+        return merge(self._others, *map(_added, self._groups))
+
+
+def _added(counts: Iterable[Row]) -> Iterator[Row]:
+    """Sorted rows of tables with those of one cell added up: counts stay at their largest value."""
+    for (kind, *_), group in groupby(counts, key=lambda row: row[: -len(ARRAYS[row[0]].measures)]):
+        array = ARRAYS[kind]
+        several = list(group)
+        place, most = len(array.measures), MOST[array.width]
+        numbers = zip(*(row[-place:] for row in several), strict=True)
+        yield [*several[0][:-place], *(min(sum(column), most) for column in numbers)]
+
+
+def _some(keys: Iterable[TableKey]) -> Iterator[list[TableKey]]:
+    listed = iter(keys)
+    while tables := list(islice(listed, TABLES_AT_ONCE)):
+        yield tables
+
+
+def lines(canonical: Iterable[Row]) -> Iterator[bytes]:
     """The export as JSON lines."""
-    return b"".join(orjson.dumps(row) + b"\n" for row in canonical)
+    return (orjson.dumps(row) + b"\n" for row in canonical)
 
 
 def digest(canonical: Iterable[Row]) -> str:
-    """SHA-256 of the export."""
-    return sha256(lines(canonical)).hexdigest()
+    """SHA-256 of the export, which is sorted."""
+    return counted_digest(canonical)[0]
+
+
+def counted_digest(canonical: Iterable[Row]) -> tuple[str, int]:
+    """SHA-256 of the export, and how many rows it has."""
+    checksum, rows = sha256(), 0
+    for rows, line in enumerate(lines(canonical), start=1):  # noqa: B007
+        checksum.update(line)
+    return checksum.hexdigest(), rows
 
 
 def write_csv(canonical: Iterable[Row], target: TextIO) -> None:
     """The counts as CSV, all traffic together; what is known by item alone has an empty slot."""
-    counts: dict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
-    arrays = {array.row: array for array in TABLE_ARRAYS if any(measure.in_csv for measure in array.measures)}
-    for kind, *place, row in ((*some[:5], some[5:]) for some in canonical):
-        if array := arrays.get(kind):
-            _, *cell = row[: -len(array.measures)]
-            item, slot = cell if array.keying is Keying.ITEM_SLOT else (*cell, "")
-            counts[*place, item, slot].update(dict(zip(array.names, row[-len(array.measures) :], strict=True)))
+    columns = CSV_COLUMNS[6:]
     writer = csv.writer(target, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
-    columns = CSV_COLUMNS[6:]
-    writer.writerows([*key, *(numbers[name] for name in columns)] for key, numbers in sorted(counts.items()))
+    with TemporaryDirectory(prefix="reshelf-export-") as folder:
+        cells = SortedRows(Path(folder))
+        cells.add(_csv_cells(canonical))
+        for key, group in groupby(cells, key=lambda cell: cell[:6]):
+            counts = Counter[str]()
+            for cell in group:
+                counts.update(cell[-1])
+            writer.writerow([*key, *(counts[name] for name in columns)])
+
+
+def _csv_cells(canonical: Iterable[Row]) -> Iterator[Row]:
+    """Page, segment, bucket, buckets, item and slot, what tells rows of them apart, and their counts by name."""
+    for kind, *place, row in ((*some[:5], some[5:]) for some in canonical):
+        array = ARRAYS.get(kind)
+        if array and any(measure.in_csv for measure in array.measures):
+            traffic, *cell = row[: -len(array.measures)]
+            item, slot = cell if array.keying is Keying.ITEM_SLOT else (*cell, "")
+            counts = dict(zip(array.names, row[-len(array.measures) :], strict=True))
+            yield [*place, item, slot, kind, traffic, counts]
 
 
 def table_rows(key: TableKey, table: Table) -> Iterator[Row]:

@@ -9,7 +9,7 @@ only when its revision changed since it was read last.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
@@ -241,11 +241,13 @@ async def read_tables(
 
 async def table_keys(redis: Redis, keys: GroupKeys, kind: str = "table") -> list[TableKey]:
     """The tables of a group, from its index; `kind` is table or bins."""
-    tables = []
+    return [key async for tables in table_keys_by_bucket(redis, keys, kind) for key in tables]
+
+
+async def table_keys_by_bucket(redis: Redis, keys: GroupKeys, kind: str) -> AsyncIterator[list[TableKey]]:
+    """The same, those of one bucket after the other."""
     buckets, _ = keys.listing(kind, 0)
     for bucket in sorted(map(int, await translate_errors(lambda: redis.smembers(buckets)))):
         _, index = keys.listing(kind, bucket)
-        for name in await translate_errors(lambda i=index: redis.smembers(i)):  # type: ignore[misc]
-            _, page, segment, traffic = orjson.loads(name)
-            tables.append(TableKey(page, segment, bucket, Traffic(traffic)))
-    return tables
+        names = map(orjson.loads, await translate_errors(lambda i=index: redis.smembers(i)))  # type: ignore[misc]
+        yield [TableKey(page, segment, bucket, Traffic(traffic)) for _, page, segment, traffic in names]

@@ -18,7 +18,8 @@ from redis.asyncio import Redis
 
 from streams.fold.deltas import GroupDelta
 from streams.kafka.records import TopicPartition
-from streams.state.arrays.operations import Directories, Operations
+from streams.state.arrays.directory import MOST_BYTES, Directories, Directory
+from streams.state.arrays.operations import Operations
 from streams.state.connection.errors import translate_error, translate_errors
 from streams.state.keys import GroupKeys, home_group
 from streams.state.watermark import Watermark
@@ -59,12 +60,12 @@ class Store:
     that): the copies of directories are shared by all partitions.
     """
 
-    def __init__(self, redis: Redis, namespace: str, groups: int) -> None:
+    def __init__(self, redis: Redis, namespace: str, groups: int, directory_bytes: int = MOST_BYTES) -> None:
         self.redis = redis
         self.namespace = namespace
         self.groups = groups
         self.keys = [GroupKeys(namespace, group) for group in range(groups)]
-        self.directories = Directories()
+        self.directories = Directories(directory_bytes)
         self._sha = ""
 
     async def watermarks(self, tp: TopicPartition, start: int) -> list[Watermark]:
@@ -125,22 +126,26 @@ class Store:
     async def _apply(self, tp: TopicPartition, start: int, moves: Sequence[GroupUpdate]) -> list[Stand]:
         stands = [Stand(-1, False)] * len(moves)
         waiting = list(range(len(moves)))
+        # All that a call needs may be more than the copies that there is room for.
+        held: dict[int, dict[str, Directory]] = {}
         while waiting:
-            calls = [self._call(tp, start, moves[at]) for at in waiting]
+            calls = [self._call(tp, start, moves[at], held.get(at)) for at in waiting]
             replies = await self._evaluate(calls)
             stale = []
             for at, (operations, _), reply in zip(waiting, calls, replies, strict=True):
                 if reply[0] == 2:
-                    self._remember(operations, reply)
+                    held[at] = operations.directories | self._remembered(operations, reply)
                     stale.append(at)
                 else:
                     stands[at] = self._settle(operations, moves[at], reply)
             waiting = stale
         return stands
 
-    def _call(self, tp: TopicPartition, start: int, move: GroupUpdate) -> tuple[Operations, list[Any]]:
+    def _call(
+        self, tp: TopicPartition, start: int, move: GroupUpdate, directories: Mapping[str, Directory] | None
+    ) -> tuple[Operations, list[Any]]:
         keys = self.keys[move.group]
-        operations = Operations(keys)
+        operations = Operations(keys, directories)
         if move.delta:
             operations.add_group(move.delta, self.directories)
         for bucket, codes in (move.names or {}).items():
@@ -161,9 +166,11 @@ class Store:
         self.directories.forget(operations.directories)
         return Stand(int(reply[1]), False)
 
-    def _remember(self, operations: Operations, reply: list[Any]) -> None:
-        for place, content in zip(reply[1::2], reply[2::2], strict=True):
-            self.directories.remember(operations.key_at(place), content)
+    def _remembered(self, operations: Operations, reply: list[Any]) -> dict[str, Directory]:
+        contents = zip(reply[1::2], reply[2::2], strict=True)
+        return {
+            (name := operations.key_at(place)): self.directories.remember(name, content) for place, content in contents
+        }
 
     async def _evaluate(self, calls: Sequence[tuple[Operations, list[Any]]]) -> list[Any]:
         """One round trip for all calls; the script is loaded where Redis has lost it."""

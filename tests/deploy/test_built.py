@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.deploy.compiler import quick_compiler
 from tests.deploy.test_image import DOCKERFILE, PROJECT, copied
 
 BUILD, INSTALL = re.findall(r"^RUN (pip (?:wheel|install) .*)$", DOCKERFILE.partition(" AS encoder")[0], re.MULTILINE)
@@ -29,14 +30,6 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def quick_compiler(folder: Path) -> str:
-    """The C compiler without optimisation, which takes most of a minute; what counts last holds."""
-    script = folder / "quick-cc"
-    script.write_text('#!/bin/sh\nexec cc "$@" -O0\n', encoding="utf-8")
-    script.chmod(0o755)
-    return str(script)
-
-
 def install(pip: str, home: Path) -> None:
     """Run a line of pip that installs into a new environment, which has the libraries of this one."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(home)], check=True)
@@ -48,7 +41,8 @@ def install(pip: str, home: Path) -> None:
 def run(step: str, folder: Path, **environment: str) -> None:
     """A line of pip or of another module, by this Python."""
     command = f"'{sys.executable}' -m {step}"
-    own = os.environ | environment
+    # What pip installs to build with runs once: it is not compiled beforehand.
+    own = os.environ | {"PIP_NO_COMPILE": "1"} | environment
     done = subprocess.run(command, check=False, shell=True, cwd=folder, capture_output=True, env=own)
     assert done.returncode == 0, done.stderr.decode()[-4_000:]
 
@@ -66,20 +60,25 @@ def without_compiler(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("build", reason="build is not installed (extra `test`)")
     root = tmp_path_factory.mktemp("pure")
     copied(root / "checkout")
-    run("build --quiet --sdist --outdir dist checkout", root)
+    # What builds is installed once for both steps.
+    tools = root / "tools"
+    needs = " ".join(PROJECT["build-system"]["requires"])
+    run(f"pip install --quiet --disable-pip-version-check --target {tools} {needs}", root)
+    run("build --quiet --no-isolation --sdist --outdir dist checkout", root, PYTHONPATH=str(tools))
     (sources,) = (root / "dist").iterdir()
     with tarfile.open(sources) as opened:
         names = {name.partition("/")[2] for name in opened.getnames()}
     for module in PROJECT["tool"]["setuptools"]["ext-modules"]:
         assert {*module["sources"], *module.get("depends", [])} <= names
-    pip = f"pip wheel --no-cache-dir --disable-pip-version-check --no-deps --wheel-dir dist {sources}"
-    run(pip, root, RESHELF_PURE="1", CC="/bin/false")
+    options = "--no-cache-dir --disable-pip-version-check --no-build-isolation --no-deps --wheel-dir dist"
+    run(f"pip wheel {options} {sources}", root, RESHELF_PURE="1", CC="/bin/false", PYTHONPATH=str(tools))
     (wheel,) = (root / "dist").glob("*.whl")
     assert wheel.name.endswith("-py3-none-any.whl")
     install(f"pip install {wheel}", root / "home")
     return root / "home"
 
 
+@pytest.mark.long
 def test_without_a_compiler_all_but_the_compiled_parts_is_there(without_compiler: Path, tmp_path: Path) -> None:
     ask = "import reshelf, policy.slates.compiled, streams.fold.fast.path as fold; print(reshelf.__file__)"
     ask += "; print(policy.slates.compiled.BUILT, fold.BUILT)"
@@ -90,6 +89,7 @@ def test_without_a_compiler_all_but_the_compiled_parts_is_there(without_compiler
     assert said == f"reshelf {PROJECT['project']['version']}\n"
 
 
+@pytest.mark.long
 def test_the_installed_command_runs_with_its_compiled_parts_and_writes_settings(
     installed: Path, tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.deploy.compiler import quick_compiler
 from tests.deploy.manifests import ROOT
 from tests.deploy.newer_python import DEBIAN, NAMES, Newer, in_cache, lacking, let_in, made, mirrors, on_path
 
@@ -38,8 +39,13 @@ def newer() -> Newer:
     return made()
 
 
-def test_a_newer_python_installs_the_package_and_passes_the_quick_tests(tmp_path: Path) -> None:
+@pytest.mark.long
+def test_a_newer_python_installs_the_package_and_passes_the_quick_tests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     python = newer()
+    monkeypatch.setenv("CC", quick_compiler(tmp_path))
+    monkeypatch.setenv("PIP_NO_COMPILE", "1")
     checkout = python.place(tmp_path / "checkout")
     shutil.rmtree(checkout, ignore_errors=True)
     shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns(*NOT_COPIED))

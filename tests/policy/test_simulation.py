@@ -103,8 +103,8 @@ def test_who_knows_no_texts_loses_more_by_new_items() -> None:
         learner = Learned(shape, Setup(text=text, fit_views=1_000))
         return race(opened(shape, seed, 12_000), learner, [12_000]).first_day[0]
 
-    told, untold = (sum(lost(seed, text) for seed in range(1, 13)) for text in (True, False))
-    assert 0.0 < told < untold
+    told, untold = (sum(lost(seed, text) for seed in range(1, 5)) for text in (True, False))
+    assert 0.0 < told < 0.8 * untold
 
 
 @pytest.mark.parametrize("visitors", ["position", "cascade"])

@@ -16,3 +16,14 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for key, _ in fields():
         monkeypatch.delenv(variable(key), raising=False)
     monkeypatch.delenv("RESHELF_SETTINGS", raising=False)
+
+
+def use_servers(monkeypatch: pytest.MonkeyPatch, broker: str, redis_url: str, prefix: str) -> None:
+    """Settings by which a command and its workers find the servers of the tests."""
+    for key, value in {
+        "kafka.bootstrap": broker,
+        "kafka.prefix": prefix,
+        "kafka.session_timeout_s": "3",
+        "redis.url": redis_url,
+    }.items():
+        monkeypatch.setenv(variable(key), value)

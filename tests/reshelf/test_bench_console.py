@@ -11,6 +11,7 @@ import pytest
 from bench.web.browser import CHROMIUM
 
 
+@pytest.mark.long
 def test_the_page_asks_twice_a_second_and_its_cost_is_told() -> None:
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed: what the Arms page costs is not measured")

@@ -37,6 +37,7 @@ from reshelf.cli.main import cli
 from schemas.errors import ReshelfError
 from streams.catalog.page import Key
 from streams.layouts.clock import Decided
+from tests.reshelf.environments import use_servers
 
 HOME, CART = Key("home", "new"), Key("cart", "new")
 
@@ -167,16 +168,11 @@ def test_a_shop_declares_what_was_asked_for() -> None:
     assert (len(rules.slots), len(rules.candidates.items), rules.policy.variants) == (4, 20, 8)
 
 
+@pytest.mark.long
 def test_each_rate_is_measured_and_nothing_is_left(
     monkeypatch: pytest.MonkeyPatch, broker: str, redis: Redis, redis_url: str, prefix: str
 ) -> None:
-    for name, value in {
-        "KAFKA__BOOTSTRAP": broker,
-        "KAFKA__PREFIX": prefix,
-        "KAFKA__SESSION_TIMEOUT_S": "3",
-        "REDIS__URL": redis_url,
-    }.items():
-        monkeypatch.setenv(f"RESHELF_{name}", value)
+    use_servers(monkeypatch, broker, redis_url, prefix)
     sizes = ["--pages", "2", "--segments", "2", "--items", "20", "--slots", "3", "--variants", "4"]
     times = ["--rate", "100", "--rate", "300", "--seconds", "1", "--warm-up", "0.3", "--rounds", "1"]
     front = Front(click.Context(cli), json=True)

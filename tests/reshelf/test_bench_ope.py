@@ -74,3 +74,11 @@ def test_the_command_answers_with_one_object(open_bandit: Path, capsys: pytest.C
     assert {"coverage_click", "coverage_revenue", "false_alarm_rate", "refusal_rate"} <= set(told)
     assert [found["agree"] for found in told["open_bandit"]] == [True, True]
     assert len(told["targets"]) == len(TARGETS) * 2 * len(DEFAULTS)
+
+
+def test_a_log_of_any_length_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["bench", "evaluation", "--views", "1100", "--policy", "served", "--export", "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert (content["views"], content["layouts"], content["rows"]) == (1_100, 200, 13_200)
+    assert sum(page["views"] for page in content["pages"].values()) == 1_100
+    assert min(content["views_per_s"], content["rss_mb"], *content["seconds"].values()) > 0

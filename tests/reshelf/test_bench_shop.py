@@ -31,6 +31,7 @@ from streams.state.manifest import manifest_of
 from streams.state.merging import Merger
 from streams.state.reader import StateReader
 from streams.state.store import Store
+from tests.reshelf.environments import use_servers
 
 TODAY = 20_000 * DAY_MS
 SMALL = replace(SIZES["S"], pages=3, segments=4, items=200, candidates=30, days=3, visitors=2_000)
@@ -133,17 +134,12 @@ def test_visitors_click_on_what_they_saw_and_buy_what_they_clicked_on() -> None:
         assert {one.item for one in view.slots} <= candidates[number_in(view.page)]
 
 
+@pytest.mark.long
 def test_each_part_tells_the_same_figures(
     monkeypatch: pytest.MonkeyPatch, broker: str, redis: Redis, redis_url: str, prefix: str
 ) -> None:
     monkeypatch.setitem(SIZES, "S", SMALL)
-    for name, value in {
-        "KAFKA__BOOTSTRAP": broker,
-        "KAFKA__PREFIX": prefix,
-        "KAFKA__SESSION_TIMEOUT_S": "3",
-        "REDIS__URL": redis_url,
-    }.items():
-        monkeypatch.setenv(f"RESHELF_{name}", value)
+    use_servers(monkeypatch, broker, redis_url, prefix)
     short = ["--seconds", "1", "--warm-up", "0.5", "--rate", "200", "--backlog", "0", "--settle-seconds", "60"]
     command = ["bench", "shop", *short, "--part", "learner", "--part", "layouts", "--json"]
     done = CliRunner().invoke(cli, command, catch_exceptions=False)

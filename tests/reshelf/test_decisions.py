@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from policy.assignment import branches_of_bins
 from policy.evaluation.estimators import ESTIMATORS, Evidence
 from policy.evaluation.ratio import Ratio
-from reshelf.evaluation.arrays import REWARDS, page_log
+from reshelf.evaluation.arrays import REWARDS
 from reshelf.evaluation.clock import Clock
-from reshelf.evaluation.evaluate import answerable, evaluated
 from reshelf.evaluation.follow import Running
 from reshelf.evaluation.join import DecisionLog, Outcome, View, join
 from reshelf.evaluation.recompose import Past, Recomposer
@@ -47,6 +46,7 @@ from streams.state.arrays.sums import add_tables
 from streams.state.arrays.tables import Table
 from streams.state.export import table_rows
 from tests.reshelf.decision_logs import EVENTS, ITEMS, LAYOUTS, NOW, SLATES, SLOTS, Recorded, a_layout, joined, visits
+from tests.reshelf.plain_evaluation import PlainLog, answerable, evaluated, page_log
 from tests.streams.layout_inputs import Topics, item
 from tests.streams.logs import FOLD, Log, logs
 
@@ -206,7 +206,7 @@ def test_the_past_is_what_a_fold_of_the_log_until_then_gives(log: Log, chance: r
     topics = {topic.name: topic for topic in FOLDED_TOPICS}
     accepted = {tp: Judge(topics[tp.topic], MANY, built=False).judge(records).accepted for tp, records in log.items()}
     pasts: dict[tuple[str, str], Past] = {}
-    clock = Clock()
+    clock = Clock(MANY)
     for tp, records in log.items():
         clock.read(tp, records)
     for _ in range(3):
@@ -219,7 +219,7 @@ def test_the_past_is_what_a_fold_of_the_log_until_then_gives(log: Log, chance: r
         own_tables: dict[TableKey, list[Table]] = {}
         for key in keys:
             own = {tp: [o for o in some if (o.event.page, o.event.segment) == key] for tp, some in accepted.items()}
-            past = pasts.setdefault(key, Past(own, MANY, clock))
+            past = pasts.setdefault(key, Past(PlainLog(own), MANY, clock))
             for table in past.at(watermarks).tables:
                 own_tables.setdefault(TableKey(*key, table.bucket, table.traffic), []).append(table)
         found = [row for name, those in own_tables.items() for row in table_rows(name, add_tables(those))]
@@ -244,7 +244,9 @@ def test_a_layout_is_composed_again_with_another_policy() -> None:
     def greedy(choice: Any) -> Any:
         return msgspec.structs.replace(choice, name="greedy")
 
-    recomposer = Recomposer(log, Clock(), topics.catalog, {}, FoldSettings(), LayoutSettings(), greedy)
+    recomposer = Recomposer(
+        PlainLog(log), Clock(FoldSettings()), topics.catalog, {}, FoldSettings(), LayoutSettings(), greedy
+    )
     before, after = (recomposer.again(a_layout(5, {CLICKS.name: [end]})) for end in (0, len(records)))
     assert after.policy == "greedy"
     assert {slate["top"] for slate in after.slates} == {"c"}
@@ -260,7 +262,13 @@ def test_parameters_that_were_fitted_later_are_not_used() -> None:
     for fit in fits:
         topics.put(POLICY_PARAMETERS, b"home", fit)
     recomposer = Recomposer(
-        {}, Clock(), topics.catalog, {"home": fits}, FoldSettings(), LayoutSettings(), lambda choice: choice
+        PlainLog({}),
+        Clock(FoldSettings()),
+        topics.catalog,
+        {"home": fits},
+        FoldSettings(),
+        LayoutSettings(),
+        lambda choice: choice,
     )
     used = [recomposer.again(a_layout(5, parameters_version=made)).parameters_version for made in (0, 10, 25, 30)]
     assert used == [0, 10, 20, 30]

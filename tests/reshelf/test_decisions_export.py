@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reshelf.datasets.open_bandit import OpenBandit
-from reshelf.evaluation.export import COLUMNS, file_name, rows, write_open_bandit
-from reshelf.evaluation.join import join
+from reshelf.evaluation.export import COLUMNS, file_name, write_open_bandit
 from schemas.messages.fields import BASELINE
 from tests.reshelf.decision_logs import EVENTS, LAYOUTS, SLOTS, a_layout, joined
+from tests.reshelf.joined_on_disk import on_disk
+from tests.reshelf.plain_evaluation import rows
 
 
 def test_each_row_has_the_propensity_of_its_layout() -> None:
@@ -33,7 +34,6 @@ def test_each_page_has_a_file_name_of_its_own_in_the_folder(pages: list[str]) ->
 
 def test_a_page_whose_name_holds_a_slash_is_exported(tmp_path: Path) -> None:
     events = [msgspec.structs.replace(event, page="women/shoes") for event in EVENTS[:50]]
-    log = join(events, [a_layout(version, page="women/shoes") for version in (1, 2)], 1)
-    told = write_open_bandit(log, tmp_path, None)
-    assert told["rows"] > 0
+    with on_disk(events, [a_layout(version, page="women/shoes") for version in (1, 2)]) as evaluator:
+        assert write_open_bandit(evaluator.tables, tmp_path, None)["rows"] > 0
     assert OpenBandit(tmp_path, "women%2Fshoes", "thompson", "user_feature_0").log_file.is_file()

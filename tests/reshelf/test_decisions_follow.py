@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policy.evaluation.estimators import Evidence
-from reshelf.evaluation.arrays import REWARDS, page_log
+from reshelf.evaluation.arrays import REWARDS
 from reshelf.evaluation.follow import Progress, Running
 from schemas.topics import (
     IMPRESSIONS,
@@ -19,6 +19,7 @@ from schemas.topics import (
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings
 from tests.reshelf.decision_logs import EVENTS, NOW, joined, later, recorded_events
+from tests.reshelf.plain_evaluation import page_log
 
 
 @given(st.lists(st.integers(1, 250), max_size=4), st.randoms(use_true_random=False))

@@ -123,19 +123,21 @@ def test_each_harmful_record_gets_one_verdict_and_a_flood_of_names_is_bounded(se
     assert all(names <= 380 for names in once.names.values())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [5])
 def test_one_fault_of_each_kind_loses_nothing(kafka_home: Path, tmp_path: Path, seed: int) -> None:
     said: list[str] = []
-    report = drill(Settings(), Options(len(Kind), 80.0, seed, 200.0, kafka_home), tmp_path, said.append)
+    report = drill(Settings(), Options(len(Kind), 56.0, seed, 200.0, kafka_home), tmp_path, said.append)
     assert report.equal, (report, said)
     assert set(report.faults) | set(report.impossible) == {kind.value for kind in Kind}
     assert report.faults.total() > len(Kind) // 2
-    assert report.events > 80 * 200 / 2
+    assert report.events > 56 * 200 / 2
 
 
+@pytest.mark.long
 def test_a_cluster_whose_primaries_die_loses_nothing(tmp_path: Path) -> None:
     said: list[str] = []
-    order = Options(3, 24.0, 3, 200.0, None, only=("Redis killed", "Redis failed over", "worker killed"), cluster=True)
+    order = Options(3, 15.0, 3, 200.0, None, only=("Redis killed", "Redis failed over", "worker killed"), cluster=True)
     report = drill(Settings(), order, tmp_path, said.append)
     assert report.equal, (report, said)
     assert report.faults.total() >= 2
@@ -150,6 +152,7 @@ def test_a_slow_redis_answers_late(redis_url: str) -> None:
         assert time.monotonic() - began >= 0.1
 
 
+@pytest.mark.long
 def test_slow_neighbours_lose_nothing(kafka_home: Path, tmp_path: Path) -> None:
     said: list[str] = []
     order = Options(0, 10.0, 4, 400.0, kafka_home, redis_delay_s=0.1, read_bytes_per_s=300_000)

@@ -16,7 +16,7 @@ from redis import Redis
 from policy.evaluation.estimators import ESTIMATORS
 from reshelf.cli.main import run
 from reshelf.datasets.open_bandit import OpenBandit
-from reshelf.evaluation.export import COLUMNS, rows
+from reshelf.evaluation.export import COLUMNS
 from reshelf.evaluation.follow import Running, follow
 from schemas.codec import encode, encode_key
 from schemas.messages.events import Click, Conversion, Impression
@@ -34,6 +34,7 @@ from schemas.topics import (
 from streams.kafka.clients import confluent_producer_config
 from streams.settings import FoldSettings, KafkaSettings
 from tests.reshelf.decision_logs import EVENTS, ITEMS, LAYOUTS, NOW, SLOTS, Kinds, joined
+from tests.reshelf.plain_evaluation import rows
 from tests.streams.layout_inputs import item
 from tests.streams.namespaces import make_namespace
 
@@ -85,14 +86,14 @@ def test_a_log_is_evaluated_and_exported(
     assert run(["evaluate", "--policy", "greedy"]) == 0
     assert "item-position" in capsys.readouterr().out
 
-    written = told("log", "export", str(tmp_path / "log.parquet"))
-    table = pq.read_table(tmp_path / "log.parquet")
+    written = told("log", "export", str(tmp_path / "log"))
+    table = pq.read_table(tmp_path / "log")
     assert table.column_names == list(COLUMNS)
     assert table.to_pylist() == list(rows(joined().views))
-    assert written["rows"] == table.num_rows == 1_200
+    assert (written["files"], written["rows"]) == (1, table.num_rows) == (1, 1_200)
 
-    assert run(["log", "export", str(tmp_path / "log.parquet")]) == 2
-    assert "log.parquet, which is there already. Name another." in capsys.readouterr().err
+    assert run(["log", "export", str(tmp_path / "log")]) == 2
+    assert "log, which is there already. Name another." in capsys.readouterr().err
 
     written = told("log", "export", str(tmp_path), "--format", "open-bandit")
     data = OpenBandit(tmp_path, "home", "thompson", "user_feature_0")

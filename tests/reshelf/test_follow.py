@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policy.evaluation.estimators import Evidence
-from reshelf.evaluation.arrays import page_log
 from reshelf.evaluation.follow import Running
 from schemas.codec import encode
 from schemas.messages.events import Click, Conversion, Impression
@@ -18,6 +17,7 @@ from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, LAYOUTS_HISTORY, To
 from streams.kafka.reader import Read
 from streams.settings import FoldSettings
 from tests.reshelf.decision_logs import EVENTS, LAYOUTS, NOW, SLOTS, joined, later
+from tests.reshelf.plain_evaluation import page_log
 
 SETTLE_MS = 5_000
 KINDS: dict[type, Topic] = {Impression: IMPRESSIONS, Click: CLICKS, Conversion: CONVERSIONS}

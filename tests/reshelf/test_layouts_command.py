@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from itertools import islice
 
@@ -23,7 +22,8 @@ from schemas.topics import LAYOUTS
 from streams.kafka.clients import confluent_producer_config
 from streams.settings import KafkaSettings
 
-NOW_MS = time.time_ns() // 1_000_000
+NOW_MS = 1_790_000_000_000
+"""When layouts are shown; what reads a real clock gets them with a time to expire of its own."""
 
 
 def layout(segment: str, version: int, expires_at: int = NOW_MS + 600_000) -> Layout:

@@ -214,8 +214,8 @@ def test_a_log_is_evaluated_as_the_state_was_counted(
     assert (page["views"], earned) == (VIEWS, {500.0}), "other currencies are rejected, amounts are capped"
     assert run(["evaluate", "--policy", "served"]) == 0
     assert "USD 5" in capsys.readouterr().out
-    answer(capsys, "log", "export", str(tmp_path / "log.parquet"))
-    rows = pytest.importorskip("pyarrow.parquet").read_table(tmp_path / "log.parquet").to_pylist()
+    answer(capsys, "log", "export", str(tmp_path / "log"))
+    rows = pytest.importorskip("pyarrow.parquet").read_table(tmp_path / "log").to_pylist()
     assert sum(row["revenue"] for row in rows) == VIEWS * 500
 
 

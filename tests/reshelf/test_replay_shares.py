@@ -81,6 +81,7 @@ def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
     return json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.long
 def test_any_number_of_processes_gives_the_same_bytes(
     shop: Settings, redis: Redis, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 
+import pytest
 from redis import Redis as SyncRedis
 
 from schemas import dead_letters
@@ -36,6 +37,7 @@ def _groups_moved(redis: SyncRedis) -> int:
     return sum(1 for _ in redis.scan_iter("reshelf:{live:*}:wm:*"))
 
 
+@pytest.mark.long
 def test_state_survives_a_kill(
     kafka: str, prefix: str, make_topics: Callable[..., None], redis: SyncRedis, redis_url: str
 ) -> None:
@@ -49,7 +51,7 @@ def test_state_survives_a_kill(
         while _groups_moved(redis) < 8 and time.monotonic() < until:
             time.sleep(0.05)
         for part in range(10):
-            publish(settings, example_log(seed=10 + part, records=500, partitions=4))
+            publish(settings, example_log(seed=10 + part, records=200, partitions=4))
             if part == 5:
                 workers[random.Random(3).randrange(2)].kill()
         asyncio.run(asyncio.wait_for(drained(settings, store), 60))

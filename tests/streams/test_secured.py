@@ -96,6 +96,7 @@ def kafka_settings(address: str, certificates: Certificates, prefix: str, passwo
     )
 
 
+@pytest.mark.long
 def test_topics_events_and_batches_over_scram_and_tls(
     secured_kafka: str, certificates: Certificates, prefix: str
 ) -> None:
@@ -113,8 +114,9 @@ def test_topics_events_and_batches_over_scram_and_tls(
 
 
 def test_a_wrong_password_is_refused_and_not_repeated(
-    secured_kafka: str, certificates: Certificates, prefix: str
+    secured_kafka: str, certificates: Certificates, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("reshelf.topics.admin.TIMEOUT_S", 3.0)
     with pytest.raises(ReshelfError) as refused:
         apply(kafka_settings(secured_kafka, certificates, prefix, password="not-the-one"))
     assert "not-the-one" not in str(refused.value)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from redis import Redis as SyncRedis
@@ -21,6 +22,7 @@ from streams.fold.plain import PlainFold
 from streams.kafka.records import Batch, TopicPartition
 from streams.settings import FoldSettings
 from streams.state import export
+from streams.state.arrays.directory import MOST_BYTES
 from streams.state.expiry import expire
 from streams.state.limits.partition import PartitionLimits
 from streams.state.manifest import manifest_of
@@ -35,6 +37,10 @@ OTHER_LIMITS = (FOLD, FOLD.changed(max_items=7, max_page_items=4), FOLD.changed(
 
 class Killed(Exception):
     """The worker is gone, between two commands."""
+
+
+FEW_BYTES = 3_000
+"""Of a worker that has to let go of directories all the time."""
 
 
 class FlakyStore(Store):
@@ -62,7 +68,7 @@ class Worker:
         self.built = built
         self.fold = fold
         self.world = world
-        self.store = FlakyStore(world.redis, "law", GROUPS)
+        self.store = FlakyStore(world.redis, "law", GROUPS, FEW_BYTES if built else MOST_BYTES)
         self.parts: dict[TopicPartition, PartitionFold] = {}
         self.read: dict[TopicPartition, int] = {}
         self.held: dict[TopicPartition, Prepared] = {}
@@ -237,8 +243,9 @@ def assert_law(
     return world, plain
 
 
+@pytest.mark.long
 @given(log=logs(), seed=st.integers(0, 2**32))
-@settings(max_examples=60, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=40, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate])
 def test_state_is_the_plain_fold_whatever_happens(redis: SyncRedis, redis_url: str, log: Log, seed: int) -> None:
     world, plain = assert_law(redis_url, log, seed, steps=120)
     assert world.dead_lettered == plain.rejected

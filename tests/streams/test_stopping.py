@@ -90,7 +90,7 @@ sys.exit(run(["worker", "learner"]))
 
 
 @pytest.mark.parametrize("role", ["learner", "attribution", "fitter", "layouts"])
-@pytest.mark.parametrize("after_s", [1.0, 1.6, 2.2])
+@pytest.mark.parametrize("after_s", [0.5, 1.0, 1.5])
 def test_a_worker_that_is_still_starting_ends_quietly(
     role: str, after_s: float, broker: str, redis_url: str, prefix: str, make_topics: Callable[..., None]
 ) -> None:

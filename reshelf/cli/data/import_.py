@@ -66,12 +66,12 @@ def obd(
 
 
 def _export(front: Front, settings: Settings, form: str) -> None:
-    from reshelf.cli.state.state import exported
+    from reshelf.cli.state.state import write_export
     from reshelf.datasets.importing import wait_until_applied
 
     with _learner(settings) if front.embedded else contextlib.nullcontext(_nothing) as check:
         wait_until_applied(settings, check)
-        sys.stdout.buffer.write(exported(settings, form))
+        write_export(settings, form)
 
 
 @contextlib.contextmanager

@@ -51,30 +51,31 @@ def archive(front: Front, folder: Path, form: str) -> None:
     type=click.Choice(["parquet", "open-bandit"]),
     default="parquet",
     show_default=True,
-    help="One file of Parquet, or a folder in the form of the Open Bandit Dataset.",
+    help="Files of Parquet, or a folder in the form of the Open Bandit Dataset.",
 )
 @click.option(
     "--page", help="The only page to export; open-bandit needs it where there are several.  [default: all pages]"
 )
 @click.pass_obj
 def export(front: Front, target: Path, form: str, page: str | None) -> None:
-    """Write what was shown, how likely it was and what came of it to TARGET.
+    """Write what was shown, how likely it was and what came of it to the folder TARGET.
 
     Impressions, clicks and conversions are joined with the layouts that they came
-    from.  A file of Parquet has a row for each slot that was seen, and needs the extra
-    `archive`; docs/concepts/evaluation.md describes the columns.  It must not exist yet.
+    from, on disk (in TMPDIR).  Parquet has a row for each slot that was seen, in files of 100,000
+    page views each, one after the other in time; docs/concepts/evaluation.md describes the
+    columns.  The folder must not exist yet.
     open-bandit writes TARGET/POLICY/PAGE/PAGE.csv and item_context.csv, as that dataset has them.
 
-    Example: reshelf log export decisions.parquet
+    Example: reshelf log export decisions
     """
     from reshelf.evaluation import export as form_of
-    from reshelf.evaluation.evaluate import Evaluator
+    from reshelf.evaluation.evaluate import evaluator
 
     if form == "parquet" and target.exists():
-        raise BadSettings(f"export: expected a new file, got {target}, which is there already. Name another.")
+        raise BadSettings(f"export: expected a new folder, got {target}, which is there already. Name another.")
     if front.embedded:
         raise BadSettings("--embedded: a broker that just started has no log. Use the settings of a running one.")
-    event_log = Evaluator(front.settings).log
     written = form_of.write_parquet if form == "parquet" else form_of.write_open_bandit
-    content = {**written(event_log, target, page), "left_out": event_log.left_out}
+    with evaluator(front.settings) as decisions:
+        content = {**written(decisions.tables, target, page), "left_out": decisions.tables.left_out}
     front.answer(content, "\n".join(f"{name}: {value}" for name, value in content.items()))

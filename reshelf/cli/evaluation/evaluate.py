@@ -64,7 +64,7 @@ def evaluate(
 
     Example: reshelf evaluate --policy greedy --page home
     """
-    from reshelf.evaluation.evaluate import POLICIES, RECORDED, Evaluator, Question
+    from reshelf.evaluation.evaluate import POLICIES, RECORDED, Question, evaluator
     from reshelf.evaluation.records.store import record
     from reshelf.terminal.tables import show
 
@@ -80,14 +80,14 @@ def evaluate(
         _follow(front, policy, page, outcome_wait_s, interval_s, level)
         return
     began = time.monotonic()
-    evaluator = Evaluator(front.settings)
-    answer = evaluator.answer(Question(policy, exploration, page, level))
+    with evaluator(front.settings) as decisions:
+        answer, settings = decisions.answer(Question(policy, exploration, page, level)), decisions.settings
     parameters = {"policy": policy, "exploration": exploration, "page": page, "level": level}
-    record("evaluate", evaluator.settings, parameters, _read(answer), answer, time.monotonic() - began)
+    record("evaluate", settings, parameters, _read(answer), answer, time.monotonic() - began)
     if front.json:
         front.answer(answer, "")
         return
-    currency = evaluator.settings.fold.currency
+    currency = settings.fold.currency
     for name, evaluation in answer["pages"].items():
         click.echo(f"{name}: {evaluation['views']:,} page views of {evaluation['layouts']:,} layouts, policy {policy}")
         show(_table(evaluation, currency))

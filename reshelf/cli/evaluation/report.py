@@ -61,7 +61,7 @@ def report(front: Front, target: Path, page: str | None, policies: tuple[str, ..
 
 
 def _collect(settings: Settings, page: str | None, policies: tuple[str, ...], level: float) -> Report:
-    from reshelf.evaluation.evaluate import Evaluator, Question
+    from reshelf.evaluation.evaluate import Question, evaluator
     from reshelf.inspect.report.gather import pages
     from reshelf.inspect.report.page import Report
     from schemas.errors import ReshelfError
@@ -74,11 +74,11 @@ def _collect(settings: Settings, page: str | None, policies: tuple[str, ...], le
         )
     answers, notes = [], []
     if policies:
-        evaluator = Evaluator(settings)
-        for policy in policies:
-            try:
-                answers.append(evaluator.answer(Question(policy, page=page, level=level)))
-            except ReshelfError as error:
-                notes.append(f"Policy {policy} was not valued: {error}")
+        with evaluator(settings) as decisions:
+            for policy in policies:
+                try:
+                    answers.append(decisions.answer(Question(policy, page=page, level=level)))
+                except ReshelfError as error:
+                    notes.append(f"Policy {policy} was not valued: {error}")
     names = settings.redis.namespace, settings.fold.currency
     return Report(time.time_ns() // 1_000_000, *names, level, reports, answers, notes)

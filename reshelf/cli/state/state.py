@@ -41,7 +41,7 @@ def export(front: Front, form: str) -> None:
 
     Example: reshelf state export --format csv
     """
-    sys.stdout.buffer.write(exported(front.settings, form))
+    write_export(front.settings, form)
 
 
 @state.command()
@@ -54,14 +54,14 @@ def digest(front: Front, namespace: str | None) -> None:
 
     Example: reshelf state digest november
     """
-    from reshelf.namespaces.state import rows
-    from streams.state import export as canonical
+    from reshelf.namespaces.state import sorted_rows
     from streams.state.alias import namespace_of
+    from streams.state.export import counted_digest
 
     name = namespace or asyncio.run(namespace_of(front.settings.redis))
-    export = asyncio.run(rows(front.settings, name))
-    digest = canonical.digest(export)
-    front.answer({"namespace": name, "digest": digest, "rows": len(export)}, digest)
+    with sorted_rows(front.settings, name) as (canonical,):
+        digest, rows = counted_digest(canonical)
+    front.answer({"namespace": name, "digest": digest, "rows": rows}, digest)
 
 
 @state.command()
@@ -123,15 +123,18 @@ def swap(front: Front, namespace: str, max_behind: int, skip_dead_letters: bool)
     front.answer({"name": name, "before": before, "now": namespace}, f"{name}: {before} before, {namespace} now")
 
 
-def exported(settings: Settings, form: str) -> bytes:
-    """The export of the namespace in the settings as `jsonl` or `csv`; raises `StateAttention` without one."""
-    from reshelf.namespaces.state import rows
+def write_export(settings: Settings, form: str) -> None:
+    """Write the live namespace to standard output as `jsonl` or `csv`; raises `StateAttention` without one."""
+    from reshelf.namespaces.state import sorted_rows
     from streams.state import export as canonical
     from streams.state.alias import namespace_of
 
-    export = asyncio.run(rows(settings, asyncio.run(namespace_of(settings.redis))))
-    if form == "jsonl":
-        return canonical.lines(export)
-    text = io.StringIO()
-    canonical.write_csv(export, text)
-    return text.getvalue().encode()
+    with sorted_rows(settings, asyncio.run(namespace_of(settings.redis))) as (rows,):
+        if form == "jsonl":
+            sys.stdout.buffer.writelines(canonical.lines(rows))
+            return
+        text = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="")
+        try:
+            canonical.write_csv(rows, text)
+        finally:
+            text.detach()

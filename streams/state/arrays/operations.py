@@ -19,7 +19,7 @@ import orjson
 from streams.fold.deltas import GroupDelta, TableDelta, TableKey
 from streams.fold.fast.path import BUILT
 from streams.fold.measures import BINS, BLOCK, CELLS, TABLE_ARRAYS, Array, Keying, Width
-from streams.state.arrays.directory import Directory
+from streams.state.arrays.directory import Directories, Directory
 from streams.state.keys import GroupKeys
 
 if TYPE_CHECKING or BUILT:
@@ -32,38 +32,19 @@ _MEASURES = [(array, array.names) for array in TABLE_ARRAYS]
 _SUM = struct.Struct("<III").pack
 
 
-class Directories:
-    """The directories that a worker has met, of every group; the oldest are let go beyond `limit`."""
-
-    def __init__(self, limit: int = 50_000) -> None:
-        self._limit = limit
-        self._copies: dict[str, Directory] = {}
-
-    def get(self, key: str) -> Directory:
-        directory = self._copies.get(key)
-        if directory is None:
-            if len(self._copies) >= self._limit:
-                del self._copies[next(iter(self._copies))]
-            directory = self._copies[key] = Directory()
-        return directory
-
-    def remember(self, key: str, content: bytes) -> None:
-        """Take over what the script answered."""
-        self._copies[key] = Directory(content)
-
-    def forget(self, keys: Iterable[str]) -> None:
-        for key in keys:
-            self._copies.pop(key, None)
-
-
 class Operations:
-    """The keys and the packed operations of one call of the apply script."""
+    """The keys and the packed operations of one call of the apply script.
 
-    def __init__(self, keys: GroupKeys) -> None:
+    `directories` are those that an earlier call for the same deltas had, as the script told them.
+    """
+
+    def __init__(self, keys: GroupKeys, directories: Mapping[str, Directory] | None = None) -> None:
         self.keys: list[str] = []
         self._steps: list[Any] = []
         self._payloads: list[bytes] = []
         self.directories: dict[str, Directory] = {}
+        """Those that the call needs: the script refuses it where one holds other names."""
+        self._held = directories or {}
         self._names = keys
         self._places: dict[str, int] = {}
 
@@ -95,24 +76,35 @@ class Operations:
             self.add("name", name, directory.payload())
 
     def _directory(self, name: str, copies: Directories) -> Directory:
-        directory = self.directories[name] = copies.get(name)
+        directory = self.directories.get(name)
+        if directory is None:
+            directory = self.directories[name] = self._held.get(name) or copies.get(name)
         return directory
 
     def _add_table(self, key: TableKey, table: TableDelta, copies: Directories) -> None:
         revision = self._names.table("revision", key)
-        self._list_new(revision, key, "table")
-        self.add("tick", revision)
-        amounts = table.amounts
+        amounts, arrays = table.amounts, []
         for array, measures in _MEASURES:
             fast_events = table.fast_events if array is CELLS else None
             if fast_events or any(name in amounts for name in measures):
-                self._add_array(array, key, [amounts.get(name, {}) for name in measures], fast_events, copies)
+                directories = [self._directory(self._names.table(name, key), copies) for name in array.directories]
+                arrays.append((array, [amounts.get(name, {}) for name in measures], fast_events, directories))
+        # A directory that has names is of a table that is listed, and the script compares it.
+        if not any(directory.stored for *_, directories in arrays for directory in directories):
+            self._list_new(revision, key, "table")
+        self.add("tick", revision)
+        for array, counts, fast_events, directories in arrays:
+            self._add_array(array, key, counts, fast_events, directories)
 
     def _add_array(
-        self, array: Array, key: TableKey, counts: list[dict[Any, int]], fast_events: Cells | None, copies: Directories
+        self,
+        array: Array,
+        key: TableKey,
+        counts: list[dict[Any, int]],
+        fast_events: Cells | None,
+        directories: Sequence[Directory],
     ) -> None:
         names = self._names
-        directories = [self._directory(names.table(name, key), copies) for name in array.directories]
         if array.keying is Keying.ITEM_SLOT:
             pack = compiled.packed_cells if BUILT else packed_cells
             items, slots = directories

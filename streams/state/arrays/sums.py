@@ -12,7 +12,7 @@ from streams.fold.measures import BLOCK, TABLE_ARRAYS, Array, Keying, Width
 from streams.state.arrays.directory import Directory
 from streams.state.arrays.tables import TYPES, Table, blocks_for
 
-_MOST = {Width.COUNT: 2**32 - 1, Width.SUM: 2**63 - 1}
+MOST = {Width.COUNT: 2**32 - 1, Width.SUM: 2**63 - 1}
 
 
 def add_tables(tables: Sequence[Table]) -> Table:
@@ -34,7 +34,7 @@ def add_tables(tables: Sequence[Table]) -> Table:
         for array in TABLE_ARRAYS:
             for name in array.names:
                 sums, place = total.counts[name], at[array.keying]
-                sums[place] = _saturated(sums[place], table.counts[name], _MOST[array.width])
+                sums[place] = _saturated(sums[place], table.counts[name], MOST[array.width])
     return Table(first.segment, first.buckets, first.traffic, total.items, total.slots, total.counts)
 
 

@@ -1,0 +1,162 @@
+"""What a page's decisions say of a policy, read twice and never held: sums first, then each estimator's evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from policy.arrays import EMPTY, Bools, Floats
+from policy.evaluation.decisions import Comparison, Decisions
+from policy.evaluation.estimators import ESTIMATORS, Estimate, Evidence
+from policy.evaluation.ratio import Ratio
+from policy.evaluation.reward_model import FOLDS, expected_reward, fold_of
+from policy.model.examination import examination, fit_examination
+from reshelf.evaluation.arrays import REWARDS, Batch, PageNames, PageViews, Reward, batches
+
+SIDES = ("learned", "holdout")
+
+
+class PageSums(NamedTuple):
+    """What the whole log of a page says of its slots and items.
+
+    `curve` [S] is the slots' examination, fitted to the log; `filled` bool[S] which slots the log fills;
+    `models` are what each item is expected to earn by fold, item and slot, and 0 behind the items.
+    """
+
+    curve: Floats
+    filled: Bools
+    models: Mapping[Reward, Floats]
+
+
+@dataclass(slots=True)
+class _Sums:
+    """Impressions and clicks by segment, [2, A * S]; impressions and rewards by fold, [1 + 3, K * A * S]."""
+
+    names: PageNames
+    by_segment: dict[int, Floats] = field(default_factory=dict)
+    by_fold: Floats = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.by_fold = np.zeros((1 + len(REWARDS), FOLDS * self.cells))
+
+    @property
+    def cells(self) -> int:
+        return len(self.names.items) * len(self.names.slots)
+
+    def add(self, batch: Batch) -> None:
+        width = len(self.names.slots)
+        places = batch.served * width + np.arange(width)
+        filled = batch.served != EMPTY
+        folds = fold_of(batch.bins)[:, None] * self.cells + places
+        np.add.at(self.by_fold[0], folds[filled], 1.0)
+        for at, earned in enumerate(batch.rewards, start=1):
+            some = filled & (earned != 0.0)
+            np.add.at(self.by_fold[at], folds[some], earned[some])
+        clicks = batch.rewards[REWARDS.index("clicks")]
+        segments, own = np.unique(batch.segments, return_inverse=True)
+        for number, segment in enumerate(segments.tolist()):
+            sums = self.by_segment.setdefault(segment, np.zeros((2, self.cells)))
+            those = filled & (own == number)[:, None]
+            np.add.at(sums[0], places[those], 1.0)
+            np.add.at(sums[1], places[those], clicks[those])
+
+    def finish(self) -> PageSums:
+        """The curve's rows are items by segment, as in a fit of the page.
+
+        Each segment is shown first what it likes, and for items alone that looks as if nobody
+        looked further down.
+        """
+        width, items = len(self.names.slots), len(self.names.items)
+        rows = np.concatenate([_rows(sums.reshape(2, items, width)) for sums in self.by_segment.values()], axis=1)
+        curve = fit_examination(rows[0], rows[1], examination(self.names.slots, {}))
+        impressions, *rewards = self.by_fold.reshape(1 + len(REWARDS), FOLDS, items, width)
+        models = {
+            reward: np.pad(expected_reward(impressions, earned, curve), ((0, 0), (0, 1), (0, 0)))
+            for reward, earned in zip(REWARDS, rewards, strict=True)
+        }
+        return PageSums(curve, rows[0].any(axis=0), models)
+
+
+def _rows(sums: Floats) -> Floats:
+    """The items that were shown."""
+    return sums[:, sums[0].any(axis=1)]
+
+
+def sums_of(page: PageViews, names: PageNames) -> PageSums:
+    """The sums of a page."""
+    sums = _Sums(names)
+    for batch in batches(page.views(), names):
+        sums.add(batch)
+    return sums.finish()
+
+
+@dataclass(slots=True)
+class PageValues:
+    """What was served earned, by reward and side, and the evidence on the target, by reward and estimator."""
+
+    views: int = 0
+    layouts: int = 0
+    served: dict[tuple[Reward, str], Ratio] = field(default_factory=dict)
+    evidence: dict[tuple[Reward, str], Evidence] = field(default_factory=dict)
+
+    def add(self, batch: Batch, sums: PageSums) -> None:
+        """Take over some page views."""
+        self.views += len(batch.bins)
+        chances, held = batch.chances(sums.curve, sums.filled), batch.held
+        for reward, earned in zip(REWARDS, batch.rewards, strict=True):
+            for side, rows in zip(SIDES, (~held, held), strict=True):
+                ones = np.ones(rows.sum())
+                ratio = Ratio.of(batch.bins[rows], earned[rows].sum(axis=1), ones, ones)
+                self.served[reward, side] = self.served.get((reward, side), Ratio.empty()) + ratio
+            decisions = decisions_of(batch, chances, earned, sums.models[reward])
+            for name in ESTIMATORS:
+                key, evidence = (reward, name), Evidence.of(name, decisions)
+                self.evidence[key] = self.evidence[key] + evidence if key in self.evidence else evidence
+
+    def as_json(self, level: float) -> dict[str, Any]:
+        """The value per page view of what was served, and of the target by each estimator."""
+        return {
+            "views": self.views,
+            "layouts": self.layouts,
+            "served": {reward: {side: _mean(self.served[reward, side], level) for side in SIDES} for reward in REWARDS},
+            "estimates": {
+                reward: [estimate_as_json(self.evidence[reward, name].estimate(level)) for name in ESTIMATORS]
+                for reward in REWARDS
+            },
+        }
+
+
+def decisions_of(batch: Batch, chances: Comparison, earned: Floats, model: Floats) -> Decisions:
+    """The decisions of some page views with one of the rewards."""
+    folds, places = fold_of(batch.bins), np.arange(earned.shape[1])
+    of_targets = np.array([model[:, slates, places].mean(axis=1) for slates in batch.targets])
+    expected = model[folds[:, None], batch.served, places]
+    return Decisions(batch.bins, earned, chances, expected, of_targets[batch.of, folds])
+
+
+def page_values(page: PageViews) -> PageValues:
+    """What a page's log says; it has at least one page view."""
+    names = PageNames.of(page.layouts())
+    sums, values = sums_of(page, names), PageValues(layouts=names.layouts)
+    for batch in batches(page.views(), names):
+        values.add(batch, sums)
+    return values
+
+
+def _mean(ratio: Ratio, level: float) -> dict[str, float | None]:
+    value, low, high = ratio.interval(level)
+    return _numbers({"value": value, "low": max(0.0, low) if ratio.filled else np.nan, "high": high})
+
+
+def estimate_as_json(estimate: Estimate) -> dict[str, Any]:
+    """As JSON has it: what is unknown is null."""
+    content = estimate._asdict()
+    words = {name: content.pop(name) for name in ("estimator", "extrapolated", "refused")}
+    return {**words, **_numbers(content)}
+
+
+def _numbers(content: dict[str, float]) -> dict[str, float | None]:
+    return {name: float(value) if np.isfinite(value) else None for name, value in content.items()}

@@ -1,0 +1,36 @@
+"""A worker's copies of directories: bounded by bytes, and those used last stay."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.state.arrays.directory import DIRECTORY_BYTES, NAME_BYTES, Directories
+
+Steps = list[tuple[str, int]]
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 9))), st.integers(1, 20))
+def test_copies_take_what_they_may_and_those_used_last_stay(steps: Steps, limit: int) -> None:
+    directories = Directories(limit * (DIRECTORY_BYTES + 3 * NAME_BYTES))
+    used: list[str] = []
+    for key, names in steps:
+        directory = directories.get(key)
+        for name in range(names):
+            directory.row(str(name))
+        directories.get(key)
+        used = [*(each for each in used if each != key), key]
+        held = [each for each in used if each in directories]
+        assert held == used[len(used) - len(held) :]
+        sizes = [directories.get(each).size for each in held]
+        assert directories.bytes == sum(sizes)
+        assert directories.bytes <= directories.limit or len(held) == 1
+
+
+@given(st.lists(st.sampled_from("abc"), min_size=1))
+def test_what_is_forgotten_takes_nothing(keys: list[str]) -> None:
+    directories = Directories(10 * DIRECTORY_BYTES)
+    for key in keys:
+        directories.get(key)
+    directories.forget([*keys, "never met"])
+    assert (directories.bytes, directories.dropped) == (0, 0)
