@@ -162,7 +162,7 @@ def workplace(
         say(f"catalog: {size.items:,} items, {size.pages:,} pages")
         declare(own.kafka, shop)
         _open_state(own)
-        filled = fill(own.redis, own.redis.groups, shop, say, options.redis_mb)
+        filled = fill(own.redis, own.redis.groups, shop, own.fold, say, options.redis_mb)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="reshelf-bench-")))
         yield Workplace(own, shop, options, filled, folder, say)
 

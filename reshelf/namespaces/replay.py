@@ -8,20 +8,21 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from redis.asyncio import Redis
 
+from reshelf.namespaces.shares import Job, Left, apply, fitting_workers, merge, shared_out
+from reshelf.namespaces.stretch import ALL, BEGINNING, FOLDED, Starts, listed, places
 from reshelf.settings import Settings
 from reshelf.terminal.progress import Begin
 from schemas.errors import BadSettings
-from schemas.topics import CLICKS, CONVERSIONS, EVENT_TOPICS, FOLDED_TOPICS, PURCHASES
+from schemas.topics import CLICKS, CONVERSIONS, PURCHASES
 from streams.attribution.reattribute import Reattributed, Rule
 from streams.attribution.windows import PageWindows, RulesReader
-from streams.kafka.log_source import Source, Span
+from streams.kafka.log_source import Source
 from streams.kafka.records import TopicPartition
-from streams.replay.run import Applied, replay
+from streams.replay.run import Applied
 from streams.settings import NAMESPACE
 from streams.state.alias import resolve
 from streams.state.connection.client import redis_client
@@ -29,20 +30,13 @@ from streams.state.limits.partition import copy_limits
 from streams.state.manifest import Manifest, NamespaceMissing, agree, manifest_of, read
 from streams.state.store import Store
 
-FOLDED = tuple(topic.name for topic in FOLDED_TOPICS)
-ALL = tuple(topic.name for topic in EVENT_TOPICS)
-BEGINNING = "beginning"
-LARGEST_OFFSET = 10**11
-"""Whole numbers from here on are milliseconds since 1970."""
-
-Starts = dict[str, list[int]]
-
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """From where to where, into which namespace; with `windows` purchases are attributed anew by them.
 
     With `current_limits` those of the settings hold for all names, not those that held at the time.
+    `workers` is how many processes share the partitions; None: as many as fit.
     """
 
     begin: str
@@ -50,6 +44,7 @@ class Options:
     namespace: str
     windows: PageWindows | None = None
     current_limits: bool = False
+    workers: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +57,22 @@ class Replayed:
     namespace: str
     applied: Applied
     seconds: float
+    merge_seconds: float
+    workers: int
     gone: Mapping[str, int]
     limited: str
     starts: Starts
     ends: Starts
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What a replay will do, and what its answer says of that."""
+
+    job: Job
+    left: Left
+    gone: Mapping[str, int]
+    limited: str
 
 
 def run(settings: Settings, source: Source, options: Options, begin: Begin) -> Replayed:
@@ -74,7 +81,22 @@ def run(settings: Settings, source: Source, options: Options, begin: Begin) -> R
     Raises `BadSettings` where the order makes no sense or the namespace is another's.
     """
     require_name("--into", options.namespace)
-    return asyncio.run(_run(settings, source, options, begin))
+    plan = asyncio.run(_planned(settings, source, options, begin))
+    workers, began = options.workers or fitting_workers(plan.left), time.monotonic()
+    applied = apply(plan.job, plan.left, workers, begin)
+    applied_at = time.monotonic()
+    merge(plan.job, begin)
+    return Replayed(
+        namespace=options.namespace,
+        applied=applied,
+        seconds=applied_at - began,
+        merge_seconds=time.monotonic() - applied_at,
+        workers=max(1, len(shared_out(plan.left, workers))),
+        gone=plan.gone,
+        limited=plan.limited,
+        starts=plan.job.manifest.starts,
+        ends=listed(plan.job.ends, FOLDED),
+    )
 
 
 def require_name(what: str, namespace: str) -> None:
@@ -83,9 +105,9 @@ def require_name(what: str, namespace: str) -> None:
         raise BadSettings(f"{what}: expected 1 to 32 of a to z, 0 to 9 and -, got {namespace!r}. Choose another name.")
 
 
-async def _run(settings: Settings, source: Source, options: Options, begin: Begin) -> Replayed:
+async def _planned(settings: Settings, source: Source, options: Options, begin: Begin) -> _Plan:
     bounds = await asyncio.to_thread(source.bounds, ALL)
-    starts, ends = (_places(source, bounds, word, side) for side, word in enumerate((options.begin, options.end)))
+    starts, ends = (places(source, bounds, word, side) for side, word in enumerate((options.begin, options.end)))
     if options.windows:
         source = _reattributed(settings, source, options.windows, starts, ends, begin)
         for tp, span in (await asyncio.to_thread(source.bounds, [CONVERSIONS.name])).items():
@@ -94,21 +116,13 @@ async def _run(settings: Settings, source: Source, options: Options, begin: Begi
     try:
         await _refuse_live(client, settings, options.namespace)
         manifest = await _opened(client, settings, options, starts)
-        store = Store(client, options.namespace, settings.redis.groups)
+        store = Store(client, options.namespace, manifest.groups)
         targets = {tp: max(end, starts[tp]) for tp, end in ends.items() if tp.topic in FOLDED}
-        limited = await _take_over_limits(client, settings, store, list(targets), options)
-        left = await _left(store, manifest, targets)
-        began = time.monotonic()
-        applied = await replay(source, store, manifest, targets, settings.fold, begin(left, "replay"))
-        gone = {str(tp): first for tp, (first, _) in bounds.items() if first and starts[tp] == first}
-        return Replayed(
-            namespace=options.namespace,
-            applied=applied,
-            seconds=time.monotonic() - began,
-            gone=gone,
-            limited=limited,
-            starts=manifest.starts,
-            ends=_listed(targets, FOLDED),
+        return _Plan(
+            job=Job(settings, source, manifest, targets, range(manifest.groups)),
+            left=await _left(store, manifest, targets),
+            gone={str(tp): first for tp, (first, _) in bounds.items() if first and starts[tp] == first},
+            limited=await _take_over_limits(client, settings, store, list(targets), options),
         )
     finally:
         await client.aclose()
@@ -182,17 +196,17 @@ def _shape(settings: Settings, windows: PageWindows | None) -> dict[str, int]:
 async def _opened(
     client: Redis, settings: Settings, options: Options, starts: Mapping[TopicPartition, int]
 ) -> Manifest:
-    namespace, begin, listed = options.namespace, options.begin, _listed(starts, ALL)
+    namespace, begin, offsets = options.namespace, options.begin, listed(starts, ALL)
     shape = _shape(settings, options.windows)
-    expected = manifest_of(namespace, settings.kafka.prefix, listed, settings.redis.groups, settings.fold, shape)
+    expected = manifest_of(namespace, settings.kafka.prefix, offsets, settings.redis.groups, settings.fold, shape)
     manifest = await agree(client, expected)
     if options.windows:
-        _refuse_renumbered(namespace, manifest.starts, listed)
+        _refuse_renumbered(namespace, manifest.starts, offsets)
     # The log's beginning moves with retention: a replay that was begun there goes on all the same.
-    moved = begin == BEGINNING and all(a >= b for t in ALL for a, b in zip(listed[t], manifest.starts[t], strict=True))
-    if manifest.starts != listed and not moved:
-        topic = next(t for t in ALL if manifest.starts[t] != listed[t])
-        then, now = (", ".join(map(str, starts[topic])) for starts in (manifest.starts, listed))
+    moved = begin == BEGINNING and all(a >= b for t in ALL for a, b in zip(offsets[t], manifest.starts[t], strict=True))
+    if manifest.starts != offsets and not moved:
+        topic = next(t for t in ALL if manifest.starts[t] != offsets[t])
+        then, now = (", ".join(map(str, starts[topic])) for starts in (manifest.starts, offsets))
         raise BadSettings(
             f"--into: namespace {namespace!r} was begun from other offsets ({topic} at {then}, now at {now}). "
             "Give the same --from to go on, or another name."
@@ -211,47 +225,12 @@ def _refuse_renumbered(namespace: str, begun: Starts, now: Starts) -> None:
         )
 
 
-async def _left(store: Store, manifest: Manifest, ends: Mapping[TopicPartition, int]) -> int:
-    total = 0
+async def _left(store: Store, manifest: Manifest, ends: Mapping[TopicPartition, int]) -> Left:
+    left = {}
     for tp, end in ends.items():
         marks = await store.watermarks(tp, manifest.starts[tp.topic][tp.partition])
-        total += max(0, end - min(mark.offset for mark in marks))
-    return total
-
-
-def _places(source: Source, bounds: Mapping[TopicPartition, Span], word: str, side: int) -> dict[TopicPartition, int]:
-    """What `beginning`, `end`, an offset or a time is in each partition, within what there is."""
-    name = ("--from", "--to")[side]
-    if word in ("beginning", "end"):
-        if (word == "beginning") == bool(side):
-            raise BadSettings(f"{name}: expected an offset, a time or {('beginning', 'end')[side]!r}, got {word!r}")
-        return {tp: span[side] for tp, span in bounds.items()}
-    number = _number(name, word)
-    if number >= LARGEST_OFFSET:
-        offsets = source.at_time(ALL, number)
-        return {tp: offsets.get(tp, span[1]) for tp, span in bounds.items()}
-    return {tp: min(max(number, span[0]), span[1]) for tp, span in bounds.items()}
-
-
-def _number(name: str, word: str) -> int:
-    if word.isdigit():
-        return int(word)
-    try:
-        when = datetime.fromisoformat(word)
-    except ValueError:
-        raise BadSettings(
-            f"{name}: expected beginning, end, an offset, milliseconds since 1970 or a time like "
-            f"2026-12-01T06:00:00+01:00; got {word!r}"
-        ) from None
-    return round((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * 1000)
-
-
-def _listed(places: Mapping[TopicPartition, int], topics: tuple[str, ...]) -> Starts:
-    offsets: Starts = {topic: [] for topic in topics}
-    for tp in sorted(places):
-        if tp.topic in offsets:
-            offsets[tp.topic].append(places[tp])
-    return offsets
+        left[tp] = max(0, end - min(mark.offset for mark in marks))
+    return left
 
 
 async def behind(settings: Settings, namespace: str, source: Source) -> int:
@@ -260,7 +239,8 @@ async def behind(settings: Settings, namespace: str, source: Source) -> int:
     try:
         manifest = await read(client, namespace)
         ends = {tp: end for tp, (_, end) in source.bounds(FOLDED).items()}
-        return await _left(Store(client, namespace, manifest.groups), manifest, ends)
+        left = await _left(Store(client, namespace, manifest.groups), manifest, ends)
+        return sum(left.values())
     finally:
         await client.aclose()
 
@@ -273,7 +253,9 @@ def as_json(done: Replayed) -> dict[str, Any]:
         "records": done.applied.read,
         "limits": done.limited,
         "verdicts": dict(done.applied.verdicts),
+        "workers": done.workers,
         "seconds": round(done.seconds, 2),
+        "merge_seconds": round(done.merge_seconds, 2),
         "records_per_s": round(rate),
         "gone": dict(done.gone),
         "starts": done.starts,

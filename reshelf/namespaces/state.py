@@ -16,7 +16,8 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
-from reshelf.namespaces.replay import FOLDED, behind, require_name
+from reshelf.namespaces.replay import behind, require_name
+from reshelf.namespaces.stretch import FOLDED
 from reshelf.settings import Settings
 from schemas.errors import BadSettings
 from streams.kafka.log_source import KafkaSource

@@ -1,5 +1,6 @@
 """What this package starts: children, embedded servers, and the roles of a worker.
 
+- `at_once`: tasks at once, each in a process of its own that reports how far it is
 - `children`: children of this process: they die with it, and answer before they count as started
 - `encoder`: the encoder worker with the clients of the settings, until a signal stops it
 - `encoder_health`: `/live`, `/ready` and `/metrics` of the encoder, answered by a thread of their

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from schemas.codec import encode
 from schemas.topics import CLICKS, CONVERSIONS, PURCHASES
@@ -27,6 +28,12 @@ from streams.state.clicks.store import ClickStore
 from streams.state.watermark import Watermark
 
 RUN = 5_000
+LEAST_MB = 16
+"""Of memory for the clicks of a partition."""
+
+
+def _ignore(count: int) -> None:
+    """Nobody watches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +58,7 @@ class Reattributed:
         source: Source,
         rule: Rule,
         purchases: Mapping[TopicPartition, Span],
-        begin: Callable[[int], Callable[[int], None]] = lambda total: lambda count: None,
+        begin: Callable[[int], Callable[[int], None]] | None = None,
     ) -> None:
         self._source = source
         self._rule = rule
@@ -59,6 +66,10 @@ class Reattributed:
         self._begin = begin
         # They are read once: what is appended meanwhile would change the numbers.
         self._logs = source.bounds([CLICKS.name, PURCHASES.name])
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process: the numbers of conversions hold there, too; nobody watches."""
+        return {**self.__dict__, "_begin": None}
 
     def bounds(self, topics: Sequence[str]) -> dict[TopicPartition, Span]:
         others = [topic for topic in topics if topic != CONVERSIONS.name]
@@ -79,7 +90,8 @@ class Reattributed:
     def _spans(self) -> dict[TopicPartition, Span]:
         """All are decided to count them, and again when they are read: there may be too many to keep."""
         total = sum(end - at for tp in self._logs for at, end in [self._reach(tp)])
-        report, spans = self._begin(total), {}
+        report = self._begin(total) if self._begin else _ignore
+        spans = {}
         for tp in self._logs:
             if tp.topic == PURCHASES.name:
                 count = sum(1 for _ in self._decisions(tp.partition, report))
@@ -98,10 +110,12 @@ class Reattributed:
         if run:
             yield run
 
-    def _decisions(self, number: int, report: Callable[[int], None] = lambda count: None) -> Iterator[Decision]:
+    def _decisions(self, number: int, report: Callable[[int], None] = _ignore) -> Iterator[Decision]:
         """All decisions of a partition number, in the order of its purchases."""
         with TemporaryDirectory(prefix="reshelf-clicks-") as path:
-            folder = ClickFolder(self._rule.settings.changed(folder=path))
+            # Partitions may be decided at once.
+            memory = max(LEAST_MB, self._rule.settings.memory_mb // len(self._purchases))
+            folder = ClickFolder(self._rule.settings.changed(folder=path, memory_mb=memory))
             locked = folder.open("reattribute", number)
             try:
                 yield from self._decided(number, self._core(number, locked.store), report)

@@ -199,17 +199,19 @@ class Learner:
         while True:
             await asyncio.sleep(self._settings.advance_s)
             owned = reader(self.app).owned()
-            for part in list(self._parts.values()):
-                if part.tp in owned:
-                    await self._advance(part)
+            parts = [part for part in self._parts.values() if part.tp in owned]
+            read = partial(self._store.stored_marks, [part.tp for part in parts])
+            stored = await self._retry.until_success(read) or {}
+            for part in parts:
+                await self._advance(part, stored[part.tp])
             used = used_shares(part.quota_use() for part in self._parts.values())
             REGISTRY.put("reshelf_quota_used_ratio", {(kind,): share for kind, share in used.items()})
 
-    async def _advance(self, part: PartitionFold) -> None:
+    async def _advance(self, part: PartitionFold, stored: Sequence[bytes | None]) -> None:
         try:
             async with self._committing:
                 if self._parts.get(part.tp) is part:
-                    await self._retry.until_success(part.advance)
+                    await self._retry.until_success(lambda: part.advance(stored))
         except Rewind as behind:
             await self._rewind(part, behind)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -14,6 +14,8 @@ from streams.fold.fast.path import BUILT
 from streams.fold.judge import Rejected
 from streams.kafka.log_source import Runs, Source, Span
 from streams.kafka.records import Batch, TopicPartition
+from streams.replay.old_buckets import OldBuckets
+from streams.replay.order import in_time
 from streams.retry import Retry
 from streams.settings import FoldSettings
 from streams.state.manifest import Manifest
@@ -40,11 +42,13 @@ async def replay(
     ends: Mapping[TopicPartition, int],
     fold: FoldSettings,
     report: Report = lambda count: None,
+    groups: Iterable[int] | None = None,
 ) -> Applied:
     """Apply every record from the manifest's starts to `ends` that the namespace has not applied yet.
 
-    Limits on names are those that the namespace has recorded, where it has none those of `fold`.
-    Dead letters are not written again.  Raises `Transient` when the source is away,
+    Meanwhile old buckets of `groups` (of all where none are named) are merged; several processes may share
+    partitions and groups.  Limits on names are those that the namespace has recorded, where it has none
+    those of `fold`.  Dead letters are not written again.  Raises `Transient` when the source is away,
     `StateAttention` when Redis lost what was applied: run it again to go on.
     """
     parts, first = {}, await asyncio.to_thread(source.bounds, sorted({tp.topic for tp in ends}))
@@ -64,9 +68,11 @@ async def replay(
             # Windows warm up on the records before, as far as there are any.
             spans[tp] = max(first[tp][0], part.applied - fold.duplicate_window), ends[tp]
     work = _Work(parts, report)
-    async with aclosing(_beside(_prepared(source.records(spans), spans, parts))) as batches:
+    buckets = OldBuckets(store, manifest, fold, range(store.groups) if groups is None else groups)
+    async with aclosing(_beside(_prepared(in_time(source, spans), spans, parts))) as batches:
         async for tp, prepared in batches:
             await work.commit(parts[tp], prepared)
+            await buckets.tend()
     await work.finish()
     return Applied(work.read, dict(work.verdicts))
 

@@ -208,12 +208,15 @@ class PartitionFold:
         self._mark = self._prepared_mark = Watermark(first, self._mark.append_time)
         self._log_check.skip_to(first)
 
-    async def advance(self) -> None:
-        """Move idle groups along and verify the others; raises `Rewind` and `Transient` as `commit` does."""
-        position = self._mark.offset
-        await self._settle(
-            [self._update(group, self._mark) for group, at in enumerate(self.applied_offsets) if at <= position]
-        )
+    async def advance(self, stored: Sequence[bytes | None] | None = None) -> None:
+        """Move idle groups along and verify the others; raises `Rewind` and `Transient` as `commit` does.
+
+        Groups that have in `stored`, just read, what they would be given are verified by that.
+        """
+        mark = self._mark
+        moves = [self._update(group, mark) for group, at in enumerate(self.applied_offsets) if at <= mark.offset]
+        same = mark.encode()
+        await self._settle([move for move in moves if not stored or move.limits or stored[move.group] != same])
 
     def _moves(self, prepared: Prepared) -> list[GroupUpdate]:
         """The moves of the groups that have not taken the batch over and that it touches."""

@@ -75,6 +75,16 @@ class Store:
             pipeline.get(keys.watermark(tp))
         return [Watermark.decode(text, start) for text in await translate_errors(pipeline.execute)]
 
+    async def stored_marks(self, tps: Sequence[TopicPartition]) -> dict[TopicPartition, list[bytes | None]]:
+        """The watermarks of some partitions as they are stored, by group; one command for each group."""
+        if not tps:
+            return {}
+        pipeline = self.redis.pipeline(transaction=False)
+        for keys in self.keys:
+            pipeline.execute_command("MGET", *(keys.watermark(tp) for tp in tps))
+        groups = await translate_errors(pipeline.execute)
+        return {tp: list(marks) for tp, marks in zip(tps, zip(*groups, strict=True), strict=True)}
+
     async def quota(self, tp: TopicPartition) -> dict[int, bytes]:
         """The admitted name codes of a partition by bucket."""
         keys = self.keys[home_group(tp, self.groups)]

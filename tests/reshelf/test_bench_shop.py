@@ -23,11 +23,14 @@ from bench.shop.traffic import Visitors
 from reshelf.cli.main import cli
 from schemas.messages.events import Click, Impression, Purchase
 from schemas.topics import DAY_MS
+from streams.fold.buckets import span_of
 from streams.fold.deltas import TableKey, Traffic
 from streams.settings import FoldSettings, RedisSettings
 from streams.state.arrays.tables import decode_table
 from streams.state.manifest import manifest_of
+from streams.state.merging import Merger
 from streams.state.reader import StateReader
+from streams.state.store import Store
 from tests.reshelf.environments import use_servers
 
 TODAY = 20_000 * DAY_MS
@@ -50,7 +53,7 @@ def test_a_table_is_read_as_it_was_made() -> None:
 
 def test_the_state_that_is_written_is_the_one_that_workers_read(redis: Redis, redis_url: str) -> None:
     settings, made, said = RedisSettings(url=redis_url, namespace="shop"), shop(), list[str]()
-    filled = fill(settings, 16, made, said.append)
+    filled = fill(settings, 16, made, FoldSettings(), said.append)
     assert (filled.keys, filled.days, filled.tables) == (12, 3, 3 * 2 * (12 + 3))
     manifest = manifest_of("shop", "", {"events-clicks": [0]}, 16, FoldSettings())
     redis.set("reshelf:{shop}:manifest", msgspec.json.encode(manifest))
@@ -69,8 +72,33 @@ def test_the_state_that_is_written_is_the_one_that_workers_read(redis: Redis, re
     asyncio.run(read())
 
 
+def test_old_days_are_in_spans_as_workers_merge_them(redis: Redis, redis_url: str) -> None:
+    days, fold = 20, FoldSettings()
+    made = Shop(replace(SMALL, days=days), 1, TODAY, Share(1))
+    fill(RedisSettings(url=redis_url, namespace="shop"), 16, made, fold, lambda text: None)
+    manifest = manifest_of("shop", "", {"events-clicks": [0]}, 16, fold)
+    spans = {span_of(TODAY - day * DAY_MS, TODAY, fold) for day in range(days)}
+    assert 3 < len(spans) < 10
+
+    async def read() -> None:
+        async with AsyncRedis.from_url(redis_url) as client:
+            merger = Merger(Store(client, "shop", 16), fold, manifest.partitions(), rest_s=0)
+            assert [await merger.due(group) for group in range(16)] == [[]] * 16
+            (key, weight) = made.keys[0], made.weights[0]
+            reader = StateReader(client, manifest)
+            state = await reader.read(*key)
+            assert {table.buckets for table in state.tables} == spans
+            seen = sum(int(table.impressions.sum()) for table in state.tables)
+            assert seen == pytest.approx(days * 12 * SMALL.views * weight, rel=0.1)
+            assert len(await reader.read_bins(key.page)) == 2 * days
+
+    asyncio.run(read())
+
+
 def test_a_state_too_large_for_the_memory_holds_the_newest_days(redis: Redis, redis_url: str) -> None:
-    filled = fill(RedisSettings(url=redis_url, namespace="shop"), 16, shop(), lambda text: None, limit_mb=0)
+    filled = fill(
+        RedisSettings(url=redis_url, namespace="shop"), 16, shop(), FoldSettings(), lambda text: None, limit_mb=0
+    )
     assert (filled.days, filled.days_wanted) == (1, 3)
 
 

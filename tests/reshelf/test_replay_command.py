@@ -125,9 +125,10 @@ def test_an_archive_stands_in_for_a_log_that_is_gone(
 ) -> None:
     told(capsys, "replay", "--into", "one")
     expected = told(capsys, "state", "digest", "one")["digest"]
-    for form in ("parquet", "jsonl"):
+    for form, workers in (("parquet", "1"), ("jsonl", "2")):
         kept = told(capsys, "log", "archive", str(tmp_path / form), "--format", form)
-        done = told(capsys, "replay", "--into", form, "--archive", str(tmp_path / form))
+        arguments = "--into", form, "--archive", str(tmp_path / form), "--workers", workers
+        done = told(capsys, "replay", *arguments)
         assert 0 < done["records"] <= kept["records"]
         assert told(capsys, "state", "digest", form)["digest"] == expected
 
@@ -144,7 +145,7 @@ def test_conversions_decided_again_equal_those_that_were_published(
     with process([sys.executable, "-m", "reshelf", "worker", "attribution"], log := tmp_path / "log") as child:
         until(lambda: source.bounds([CONVERSIONS.name]) == wanted, child, log)
     told(capsys, "replay", "--into", "one")
-    again = told(capsys, "replay", "--into", "two", "--reattribute")
+    again = told(capsys, "replay", "--into", "two", "--reattribute", "--workers", "2")
     assert again["ends"]["events-conversions"] == [wanted[tp][1] for tp in sorted(wanted)]
     assert told(capsys, "state", "diff", "one", "two")["equal"] > 0
     assert told(capsys, "state", "digest", "one")["digest"] == told(capsys, "state", "digest", "two")["digest"]
@@ -260,7 +261,7 @@ def test_what_is_served_is_neither_replayed_into_nor_left_for_a_later_part_of_th
 
 
 def test_places_are_of_the_log(shop: Settings) -> None:
-    from reshelf.namespaces.replay import FOLDED
+    from reshelf.namespaces.stretch import FOLDED
 
     bounds = KafkaSource(shop.kafka).bounds(FOLDED)
     assert bounds[TopicPartition(FOLDED[0], 0)][1] > 0

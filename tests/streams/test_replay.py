@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import aclosing
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -19,7 +20,9 @@ from schemas.errors import BadSettings, StateAttention, Transient
 from streams.fold.plain import PlainFold
 from streams.kafka.log_source import KafkaSource, Runs, Span
 from streams.kafka.records import Logged, Record, TopicPartition
+from streams.replay import old_buckets
 from streams.replay.archive import FORMS, ArchiveSource, write
+from streams.replay.order import in_time
 from streams.replay.run import _beside, replay
 from streams.settings import KafkaSettings
 from streams.state import export, manifest
@@ -95,7 +98,23 @@ def test_a_replay_that_was_killed_again_and_again_is_the_plain_fold(
     plain = PlainFold(FOLD)
     for tp, records in log.items():
         plain.read(tp, records)
-    assert asyncio.run(rebuilt(redis_url, sources)) == [list(row) for row in plain.rows()]
+    # After each batch old buckets are merged and dropped.
+    with patch.object(old_buckets, "PAUSE_S", 0.0), patch.object(old_buckets, "SHARE", 1.0):
+        assert asyncio.run(rebuilt(redis_url, sources)) == [list(row) for row in plain.rows()]
+
+
+@settings(max_examples=20)
+@given(logs(), st.integers(1, 7))
+def test_records_come_about_as_they_were_appended(log: Log, size: int) -> None:
+    source = Memory(log, size)
+    runs = list(in_time(source, source.bounds(())))
+    read: dict[TopicPartition, list[int]] = {tp: [] for tp in log}
+    times = dict.fromkeys((tp for tp, records in log.items() if records), -1)
+    for tp, run in runs:
+        assert times[tp] == min(times.values())
+        read[tp] += [record.offset for record in run]
+        times[tp] = run[-1].timestamp if read[tp][-1] < log[tp][-1].offset else 10**18
+    assert read == {tp: [record.offset for record in records] for tp, records in log.items()}
 
 
 def test_what_was_deleted_before_it_was_applied_is_told(redis_url: str) -> None:

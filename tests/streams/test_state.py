@@ -102,6 +102,28 @@ def test_an_idle_worker_notices_a_rollback(redis: SyncRedis, redis_url: str) -> 
     with_redis(redis_url, work)
 
 
+def test_what_was_just_read_verifies_idle_groups_without_a_script(redis: SyncRedis, redis_url: str) -> None:
+    async def work(client: Redis) -> None:
+        store = Store(client, "n", 4)
+        part = await apply(store, [record(click(f"c{at}"), at) for at in range(5)])
+        other = TopicPartition(TP.topic, 1)
+        marks = await store.stored_marks([TP, other])
+        assert {mark and Watermark.decode(mark, 0).offset for mark in marks[TP]} > {None}
+        assert marks[other] == [None] * 4
+        await part.advance(marks[TP])
+        assert part.applied_offsets == [5] * 4
+        marks = await store.stored_marks([TP])
+        await client.config_resetstat()
+        await part.advance(marks[TP])
+        assert "cmdstat_evalsha" not in await client.info("commandstats")
+        await client.delete(store.keys[3].watermark(TP))
+        with pytest.raises(Rewind):
+            await part.advance((await store.stored_marks([TP]))[TP])
+        assert await store.stored_marks([]) == {}
+
+    with_redis(redis_url, work)
+
+
 def test_lost_records_are_skipped_only_on_purpose(redis: SyncRedis, redis_url: str) -> None:
     async def work(client: Redis) -> None:
         store = Store(client, "n", 2)

@@ -72,6 +72,7 @@ class Worker:
         self.parts: dict[TopicPartition, PartitionFold] = {}
         self.read: dict[TopicPartition, int] = {}
         self.held: dict[TopicPartition, Prepared] = {}
+        self.marks: dict[TopicPartition, list[bytes | None]] = {}
         self.merger = Merger(self.store, FOLD, list(world.log), rest_s=0)
         self.due: list[Merge] = []
         self.loaded_merges: list[LoadedMerge] = []
@@ -120,11 +121,15 @@ class Worker:
         except (Rewind, Killed):
             self.forget(tp)
 
+    async def read_marks(self, tp: TopicPartition) -> None:
+        """Read where the groups stand; others may do anything before this is looked at."""
+        self.marks[tp] = (await self.store.stored_marks([tp]))[tp]
+
     async def advance(self, tp: TopicPartition) -> None:
         if tp not in self.parts:
             return
         try:
-            await self.parts[tp].advance()
+            await self.parts[tp].advance(self.marks.pop(tp, None))
         except Transient:
             pass
         except (Rewind, Killed):
@@ -140,6 +145,7 @@ class Worker:
             while records and (await self.part(tp)).applied < records[-1].offset + 1:
                 await self.prepare(tp, 7)
                 await self.commit(tp)
+                await self.read_marks(tp)
                 await self.advance(tp)
 
 
@@ -187,13 +193,13 @@ async def live(world: World, chance: random.Random, steps: int, folds: Sequence[
     partitions = list(world.log)
     for _ in range(steps):
         worker, tp, group = chance.choice(workers), chance.choice(partitions), chance.randrange(GROUPS)
-        match chance.choices(range(9), weights=[8, 8, 4, 1, 1, 1, 1, 1, 8])[0]:
+        match chance.choices(range(9), weights=[8, 8, 6, 1, 1, 1, 1, 1, 8])[0]:
             case 0:
                 await worker.prepare(tp, chance.randint(1, 12))
             case 1:
                 await worker.commit(tp)
             case 2:
-                await worker.advance(tp)
+                await worker.read_marks(tp) if chance.random() < 0.4 else await worker.advance(tp)
             case 3:
                 worker.forget(tp)
                 worker.fold = chance.choice(folds)

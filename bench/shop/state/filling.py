@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import orjson
@@ -16,12 +17,15 @@ from redis.asyncio import Redis
 from bench.shop.catalog import Shop, number_in, page_name
 from bench.shop.state.counts import SHARES, PageDays
 from bench.shop.state.encoding import bins_part, table_parts
-from schemas.topics import DAY_MS
+from schemas.topics import CLICKS, DAY_MS
+from streams.fold.buckets import span_of
 from streams.fold.deltas import WHOLE_PAGE, TableKey, Traffic
 from streams.fold.measures import BINS
-from streams.settings import RedisSettings
+from streams.kafka.records import TopicPartition
+from streams.settings import FoldSettings, RedisSettings
 from streams.state.connection.client import redis_client
 from streams.state.keys import GroupKeys, group_of
+from streams.state.watermark import Watermark
 
 SAMPLE = 64
 """Tables that the size of the whole state is estimated from."""
@@ -33,6 +37,13 @@ AT_ONCE = 100
 """Tables in one round trip."""
 SAID = 10
 Say = Callable[[str], None]
+
+
+class Span(NamedTuple):
+    """Where a span of buckets begins, and its days: 0 is today."""
+
+    bucket: int
+    days: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +59,30 @@ class Filled:
     seconds: float
 
 
-def fill(redis: RedisSettings, groups: int, shop: Shop, say: Say, limit_mb: int | None = None) -> Filled:
-    """Write the counts of all keys over all days; over fewer, the newest, where memory is too little."""
+def fill(
+    redis: RedisSettings, groups: int, shop: Shop, fold: FoldSettings, say: Say, limit_mb: int | None = None
+) -> Filled:
+    """Write the counts of all keys over all days; over fewer, the newest, where memory is too little.
+
+    Old days are in one table for each span, as workers have merged them in a shop that lives.
+    """
     began = time.monotonic()
-    needs = _estimated(shop)
+    needs = _estimated(shop, spans_of(shop, shop.size.days, fold))
     limit = limit_mb if limit_mb is not None else ROOM * free_mb()
     days = min(shop.size.days, max(1, int(shop.size.days * limit / max(needs, 1e-9))))
-    writing = asyncio.run(_written(redis, groups, shop, days, say))
+    writing = asyncio.run(_written(redis, groups, shop, spans_of(shop, days, fold), say))
     seconds = round(time.monotonic() - began, 1)
     written = round(writing.bytes / 2**20)
     return Filled(len(shop.keys), writing.tables, days, shop.size.days, round(needs), written, seconds)
 
 
-async def _written(redis: RedisSettings, groups: int, shop: Shop, days: int, say: Say) -> _Writing:
+async def _written(redis: RedisSettings, groups: int, shop: Shop, spans: Sequence[Span], say: Say) -> _Writing:
     client = redis_client(redis)
     try:
         writing = _Writing(client, redis.namespace, groups)
+        await writing.reach(shop.today)
         for done, page in enumerate(shop.pages, 1):
-            for key, kind, parts in _tables(shop, page, days):
+            for key, kind, parts in _tables(shop, page, spans):
                 await writing.add(key, kind, parts)
             if done % max(1, len(shop.pages) // SAID) == 0:
                 say(f"state: {done} of {len(shop.pages)} pages, {writing.bytes / 2**20:,.0f} MiB")
@@ -73,6 +90,14 @@ async def _written(redis: RedisSettings, groups: int, shop: Shop, days: int, say
         return writing
     finally:
         await client.aclose()
+
+
+def spans_of(shop: Shop, days: int, fold: FoldSettings) -> list[Span]:
+    """The spans that the newest days are in, the newest first."""
+    spans: dict[int, list[int]] = {}
+    for day in range(days):
+        spans.setdefault(span_of(bucket_of_day(shop, day), shop.today, fold).start, []).append(day)
+    return [Span(bucket, tuple(those)) for bucket, those in spans.items()]
 
 
 def bucket_of_day(shop: Shop, day: int) -> int:
@@ -95,6 +120,13 @@ class _Writing:
         self._pipeline = client.pipeline(transaction=False)
         self._revision = f"{int(time.time())}:0".encode()
 
+    async def reach(self, time_ms: int) -> None:
+        """Let the log have come so far, by a partition of which nothing is applied."""
+        mark = Watermark(0, time_ms).encode()
+        for keys in self._groups:
+            self._pipeline.set(keys.watermark(TopicPartition(CLICKS.name, 0)), mark)
+        await self.flush()
+
     async def add(self, key: TableKey, kind: str, parts: dict[str, bytes]) -> None:
         """One table, or the bins of a page, with its entry in the index of its bucket."""
         keys = self._groups[group_of(key.page, key.segment, len(self._groups))]
@@ -114,34 +146,38 @@ class _Writing:
         await self._pipeline.execute()
 
 
-def _tables(shop: Shop, page: int, days: int) -> Iterator[tuple[TableKey, str, dict[str, bytes]]]:
+def _tables(shop: Shop, page: int, spans: Sequence[Span]) -> Iterator[tuple[TableKey, str, dict[str, bytes]]]:
     """All that is counted of a page."""
     counts, name = PageDays(shop, page), page_name(page)
     mine = [(key, weight) for key, weight in zip(shop.keys, shop.weights, strict=True) if key.page == name]
-    for day in range(days):
-        bucket = bucket_of_day(shop, day)
+    views = shop.size.views * sum(weight for _, weight in mine)
+    for span in spans:
         for traffic in SHARES:
             for key, weight in mine:
-                parts = _parts(counts, key.segment, day, bucket, traffic, weight * shop.size.views)
+                parts = _parts(counts, key.segment, span, traffic, weight * shop.size.views)
                 if parts:
-                    yield TableKey(*key, bucket, traffic), "table", parts
-            views = shop.size.views * sum(weight for _, weight in mine)
-            bins = bins_part(counts.bins(day, traffic, views))
-            yield TableKey(name, WHOLE_PAGE, bucket, traffic), BINS.name, {BINS.name: bins}
+                    yield TableKey(*key, span.bucket, traffic), "table", parts
+            for day in span.days:
+                bins = bins_part(counts.bins(day, traffic, views))
+                bucket = bucket_of_day(shop, day)
+                yield TableKey(name, WHOLE_PAGE, bucket, traffic), BINS.name, {BINS.name: bins}
 
 
-def _parts(counts: PageDays, segment: str, day: int, bucket: int, traffic: Traffic, views: float) -> dict[str, bytes]:
-    return table_parts(counts.table(number_in(segment), segment, day, bucket, traffic, views))
+def _parts(counts: PageDays, segment: str, span: Span, traffic: Traffic, views: float) -> dict[str, bytes]:
+    """The table of a span with `views` a day, made as one of a day with more of them."""
+    table = counts.table(number_in(segment), segment, span.days[0], span.bucket, traffic, views * len(span.days))
+    return table_parts(table)
 
 
-def _estimated(shop: Shop) -> float:
-    """MiB of all days, from some keys of all ranks on one day."""
+def _estimated(shop: Shop, spans: Sequence[Span]) -> float:
+    """MiB of all spans, from some keys of all ranks."""
     chosen = np.unique(np.linspace(0, len(shop.keys) - 1, SAMPLE).astype(int))
     total = 0
     for at in chosen:
         key, weight = shop.keys[at], shop.weights[at]
         counts = PageDays(shop, number_in(key.page))
-        for traffic in SHARES:
-            parts = _parts(counts, key.segment, 1, bucket_of_day(shop, 1), traffic, weight * shop.size.views)
-            total += sum(len(content) + KEY_BYTES for content in parts.values()) + KEY_BYTES
-    return float(total / len(chosen) * len(shop.keys) * shop.size.days / 2**20)
+        for span in spans:
+            for traffic in SHARES:
+                parts = _parts(counts, key.segment, span, traffic, weight * shop.size.views)
+                total += sum(len(content) + KEY_BYTES for content in parts.values()) + KEY_BYTES
+    return float(total / len(chosen) * len(shop.keys) / 2**20)

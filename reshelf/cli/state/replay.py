@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from reshelf.cli.front import Front
+from reshelf.cli.front import AT_LEAST_ONE, Front
 from reshelf.terminal.progress import progress
 
 if TYPE_CHECKING:
@@ -36,6 +36,11 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Hold all names against the limits of the settings, not against those that held in the live namespace.",
 )
+@click.option(
+    "--workers",
+    type=AT_LEAST_ONE,
+    help="How many processes share the partitions; the default follows from cores, partitions and records.",
+)
 @click.pass_obj
 def replay(
     front: Front,
@@ -46,6 +51,7 @@ def replay(
     reattribute: bool,
     window_ms: int | None,
     current_limits: bool,
+    workers: int | None,
 ) -> None:
     """Build the state again from the event topics, in a namespace of its own, while the live one is in use.
 
@@ -64,16 +70,18 @@ def replay(
     settings = front.settings
     source = _source(front, archive)
     anew = windows(settings, window_ms) if reattribute else None
+    options = Options(begin, end, namespace, anew, current_limits, workers)
     with progress(front.json, ",.0f") as begin_progress:
-        done = run(settings, source, Options(begin, end, namespace, anew, current_limits), begin_progress)
+        done = run(settings, source, options, begin_progress)
     outcome = as_json(done)
     parameters: dict[str, Any] = {"from": begin, "to": end, "into": namespace, "archive": archive and str(archive)}
     parameters |= {"reattribute": reattribute, "window_ms": window_ms}
-    parameters |= {"current_limits": current_limits}
+    parameters |= {"current_limits": current_limits, "workers": done.workers}
     record("replay", settings, parameters, {"starts": done.starts, "ends": done.ends}, outcome, done.seconds)
     gone = [f"{count:,} records of {place} were deleted before the log begins" for place, count in done.gone.items()]
     rate = f"{outcome['records_per_s']:,}/s"
-    text = f"{outcome['records']:,} records in {outcome['seconds']} s, {rate}, are in {namespace!r}"
+    by = f" by {done.workers} processes" if done.workers > 1 else ""
+    text = f"{outcome['records']:,} records in {outcome['seconds']} s, {rate}{by}, are in {namespace!r}"
     front.answer(outcome, "\n".join([*gone, text, f"limits on names: {done.limited}"]))
 
 
