@@ -20,11 +20,9 @@ Names = tuple[str, ...]
 
 
 class CellIndex(NamedTuple):
-    """Where the counts of a table go: from its rows to candidates', and from its columns to a page's slots."""
+    """Where the counts of a table go: which candidate each of its rows is, and which slot each column, -1 for none."""
 
-    rows: Indices
     candidates: Indices
-    columns: Indices
     slots: Indices
 
 
@@ -39,35 +37,35 @@ class CandidateSet:
 
     def places(self, items: Sequence[str], columns: Names, slots: Names) -> CellIndex:
         """Where the counts of a table of `items` and `columns` go on a page with `slots`."""
-        rows, candidates = self.rows(items)
         if columns == slots:
-            return CellIndex(rows, candidates, every := np.arange(len(slots)), every)
-        return CellIndex(rows, candidates, *_common(columns, {slot: place for place, slot in enumerate(slots)}))
+            return CellIndex(self._positions(items), np.arange(len(slots)))
+        return CellIndex(self._positions(items), _places_in(columns, {slot: place for place, slot in enumerate(slots)}))
 
     def rows(self, items: Sequence[str]) -> tuple[Indices, Indices]:
         """Positions in `items` of those that are candidates, and their places here."""
-        if not isinstance(items, CodedNames):
-            return _common(items, self._places)
-        positions = self._places_of(items.list)[items.codes]
+        positions = self._positions(items)
         at = np.flatnonzero(positions >= 0)
         return at, positions[at]
+
+    def _positions(self, items: Sequence[str]) -> Indices:
+        """The places of items here, -1 where they have none."""
+        if isinstance(items, CodedNames):
+            positions: Indices = self._places_of(items.list)[items.codes]
+            return positions
+        return _places_in(items, self._places)
 
     def _places_of(self, names: NameList) -> Indices:
         """The places here of all names of a list, -1 where there is none; worked out once for each name."""
         places = self._coded[1] if self._coded and self._coded[0] is names else np.empty(0, dtype=np.intp)
         if len(places) < len(names.names):
             more = names.names[len(places) :]
-            new = np.fromiter(map(self._places.get, more, repeat(-1)), dtype=np.intp, count=len(more))
-            places = np.concatenate([places, new])
+            places = np.concatenate([places, _places_in(more, self._places)])
             self._coded = names, places
         return places
 
 
-def _common(names: Sequence[str], places: Mapping[str, int]) -> tuple[Indices, Indices]:
-    """Positions in `names` of those that have a place, and these places."""
-    positions = np.fromiter(map(places.get, names, repeat(-1)), dtype=np.intp, count=len(names))
-    at = np.flatnonzero(positions >= 0)
-    return at, positions[at]
+def _places_in(names: Sequence[str], places: Mapping[str, int]) -> Indices:
+    return np.fromiter(map(places.get, names, repeat(-1)), dtype=np.intp, count=len(names))
 
 
 class CandidateIndex:

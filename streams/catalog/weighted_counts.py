@@ -8,8 +8,9 @@ equals one made anew, to the last bit.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import chain
 
 import numpy as np
@@ -21,20 +22,22 @@ from policy.rules.compiled import CompiledRules
 from policy.slates.sampling import click_normals
 from schemas.rules import FOR_EVER
 from schemas.topics import DAY_MS
-from streams.catalog.candidates import CandidateSet
+from streams.catalog.candidates import CandidateSet, CellIndex
 from streams.catalog.item_features import ItemFeatures
 from streams.catalog.page import Page
 from streams.fold.deltas import WHOLE_PAGE, Traffic
+from streams.state.arrays.packed import few_of
 from streams.state.arrays.parts import KeyTables, parts_of
 from streams.state.arrays.tables import Table
 
 ONE = 2**20
 """Weight 1 in the fixed point of weights."""
+Into = list[tuple[Ints, int]]
 FIRST_DAY = 20_089
 """Days are counted from 2025 on: small numbers, so that dates of 10**9 clicks add up in 64 bits."""
 
 
-def weights(tables: Sequence[Table], half_life_ms: int) -> dict[range, int]:
+def weights(tables: Sequence[Table], half_life_ms: int) -> Mapping[range, int]:
     """The weight of each span of buckets in units of 2**-20: the mean of its buckets', over that of the newest span.
 
     A bucket's weight is halved per `half_life_ms` before the newest one.  Age counts from there, not from
@@ -45,12 +48,12 @@ def weights(tables: Sequence[Table], half_life_ms: int) -> dict[range, int]:
     mean, times how far their counts lie apart.  For half-lives of a bucket and more these sums are less than
     a tenth of the weight of all buckets together.
     """
-    return weights_of(chain.from_iterable(part.spans for part in parts_of(tables)), half_life_ms)
+    return _weights_of(frozenset[range]().union(*(part.spans for part in parts_of(tables))), half_life_ms)
 
 
-def weights_of(some: Iterable[range], half_life_ms: int) -> dict[range, int]:
-    """The weights of spans."""
-    spans = sorted(set(some), key=lambda span: span.start)
+@lru_cache(maxsize=1_000)
+def _weights_of(some: frozenset[range], half_life_ms: int) -> Mapping[range, int]:
+    spans = sorted(some, key=lambda span: span.start)
     if not spans:
         return {}
     newest = max(span[-1] for span in spans)
@@ -82,7 +85,7 @@ class WeightedCounts:
         init=False, default=None
     )
     _added: dict[int, _Added] = field(init=False, default_factory=dict)
-    _weight_of: dict[range, int] = field(init=False, default_factory=dict)
+    _weight_of: Mapping[range, int] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         arms, slots = len(self.candidates.items), len(self.slots)
@@ -98,8 +101,10 @@ class WeightedCounts:
         A segment whose tables are the same object, and weigh the same, costs nothing.
         """
         now = {id(part): part for part in parts_of(tables)}
-        before, self._weight_of = self._weight_of, dict(weight_of)
-        reweighed = {span for span, weight in weight_of.items() if before.get(span, weight) != weight}
+        before, self._weight_of = self._weight_of, weight_of
+        reweighed = set[range]()
+        if before is not weight_of:
+            reweighed = {span for span, weight in weight_of.items() if before.get(span, weight) != weight}
         same = {
             name
             for name, added in self._added.items()
@@ -146,34 +151,50 @@ class WeightedCounts:
             self._add(table, -weighed[table.buckets])
 
     def _add(self, table: Table, weight: int) -> None:
-        places = self.candidates.places(table.items, table.slots, self.slots)
-        cells, targets = np.ix_(places.rows, places.columns), np.ix_(places.candidates, places.slots)
-        for counts, into in self._sums_of(table):
-            gained = counts[cells]
+        index = self.candidates.places(table.items, table.slots, self.slots)
+        rows = np.flatnonzero(index.candidates >= 0)
+        candidates = index.candidates[rows]
+        for name, into in self._sums_of(table):
+            few = few_of(table, name)
+            if few is not None:
+                self._add_cells(index, *np.divmod(few[0], max(1, len(table.slots))), few[1], into, weight)
+                continue
+            gained, columns = table.counts[name][rows], np.flatnonzero(index.slots >= 0)
+            whole = np.array_equal(index.slots, np.arange(len(self.slots)))
             for sums, times in into:
-                sums[targets] += weight * times * gained
-        self.conversions[table.traffic][places.candidates] += weight * table.conversions[places.rows]
+                if whole:
+                    sums[candidates] += weight * times * gained
+                else:
+                    sums[np.ix_(candidates, index.slots[columns])] += weight * times * gained[:, columns]
+        if table.conversions.any():
+            self.conversions[table.traffic][candidates] += weight * table.conversions[rows]
 
     def _add_difference(self, before: Table, table: Table, weight: int) -> None:
         """Only the cells that changed, which are few where a table was read again."""
-        places = self.candidates.places(table.items, table.slots, self.slots)
-        cells = np.ix_(places.rows, places.columns)
-        for (counts, into), (old, _) in zip(self._sums_of(table), self._sums_of(before), strict=True):
-            gained = counts[cells] - old[cells]
+        index = self.candidates.places(table.items, table.slots, self.slots)
+        for name, into in self._sums_of(table):
+            gained = table.counts[name] - before.counts[name]
             rows, columns = np.nonzero(gained)
-            targets, more = (places.candidates[rows], places.slots[columns]), gained[rows, columns]
-            for sums, times in into:
-                sums[targets] += weight * times * more
-        gained = (table.conversions - before.conversions)[places.rows]
-        self.conversions[table.traffic][places.candidates] += weight * gained
+            self._add_cells(index, rows, columns, gained[rows, columns], into, weight)
+        gained = table.conversions - before.conversions
+        rows = np.flatnonzero((index.candidates >= 0) & (gained != 0))
+        self.conversions[table.traffic][index.candidates[rows]] += weight * gained[rows]
 
-    def _sums_of(self, table: Table) -> list[tuple[Ints, list[tuple[Ints, int]]]]:
-        """The table's impressions and clicks, each with the sums [A, S] it goes into and how many times it does."""
+    def _add_cells(self, index: CellIndex, rows: Ints, columns: Ints, more: Ints, into: Into, weight: int) -> None:
+        """Counts of some cells of a table, each at most once."""
+        candidates, slots = index.candidates[rows], index.slots[columns]
+        counted = (candidates >= 0) & (slots >= 0)
+        targets, more = (candidates[counted], slots[counted]), more[counted]
+        for sums, times in into:
+            sums[targets] += weight * times * more
+
+    def _sums_of(self, table: Table) -> list[tuple[str, Into]]:
+        """Impressions and clicks, each with the sums [A, S] that the table's go into and how many times they do."""
         of = table.traffic
         clicked = [(self.clicks[of], 1)]
         if of is Traffic.LEARNED:
             clicked.append((self._dated, _half_day(table.buckets)))
-        return [(table.impressions, [(self.impressions[of], 1)]), (table.clicks, clicked)]
+        return [("impressions", [(self.impressions[of], 1)]), ("clicks", clicked)]
 
     def click_days(self) -> Floats:
         """The ages of the candidates' learned clicks in days before the newest bucket, added up, float64[A]."""

@@ -160,8 +160,7 @@ class StateReader:
         names = sorted(segments)
         groups = {name: group_of(page, name, len(self._groups)) for name in names}
         marks, revisions = await self._page_revisions(page, groups)
-        parts: dict[str, KeyTables] = {}
-        changed = []
+        parts, changed = dict[str, KeyTables](), list[str]()
         for name in names:
             append_time = max((mark.append_time for mark in marks[groups[name]]), default=0)
             tables = self._unchanged(page, name, revisions[name], append_time)
@@ -170,9 +169,8 @@ class StateReader:
             else:
                 parts[name] = tables
         for at in range(0, len(changed), AT_ONCE):
-            some = changed[at : at + AT_ONCE]
-            for name, state in zip(some, await gather(*(self.read(page, name) for name in some)), strict=True):
-                (parts[name],) = parts_of(state.tables)
+            states = await gather(*(self.read(page, name) for name in changed[at : at + AT_ONCE]))
+            parts |= zip(changed[at : at + AT_ONCE], (parts_of(state.tables)[0] for state in states), strict=True)
         watermarks = _least([self._watermarks(those) for those in marks.values()])
         return KeyState(PageTables(parts[name] for name in names), watermarks)
 

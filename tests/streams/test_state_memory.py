@@ -88,7 +88,7 @@ class World:
             case "expire":
                 await expire(self.store, FOLD, [TP])
             case "save":
-                self.saved = {name: await self.redis.dump(name) async for name in self.redis.scan_iter()}
+                self.saved = {name: await self.redis.dump(name) or b"" async for name in self.redis.scan_iter()}
             case "lose":
                 await self.redis.flushall()
                 for name, content in self.saved.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -16,9 +16,10 @@ from bench.shop.catalog import Shop, number_in, page_name
 from bench.shop.state.counts import SHARES, PageDays
 from bench.shop.state.encoding import bins_part, table_parts
 from schemas.topics import DAY_MS
+from streams.fold.buckets import span_of
 from streams.fold.deltas import WHOLE_PAGE, TableKey, Traffic
 from streams.fold.measures import BINS
-from streams.settings import RedisSettings
+from streams.settings import FoldSettings, RedisSettings
 from streams.state.connection.client import redis_client
 from streams.state.keys import GroupKeys, group_of, key_member, table_member
 
@@ -120,20 +121,30 @@ def _tables(shop: Shop, page: int, days: int) -> Iterator[tuple[TableKey, str, d
     """All that is counted of a page."""
     counts, name = PageDays(shop, page), page_name(page)
     mine = [(key, weight) for key, weight in zip(shop.keys, shop.weights, strict=True) if key.page == name]
-    for day in range(days):
-        bucket = bucket_of_day(shop, day)
+    for span in spans(shop, days):
         for traffic in SHARES:
             for key, weight in mine:
-                parts = _parts(counts, key.segment, day, bucket, traffic, weight * shop.size.views)
+                parts = _parts(counts, key.segment, span, traffic, weight * shop.size.views)
                 if parts:
-                    yield TableKey(*key, bucket, traffic), "table", parts
+                    yield TableKey(*key, bucket_of_day(shop, span[-1]), traffic), "table", parts
+    for day in range(days):
+        for traffic in SHARES:
             views = shop.size.views * sum(weight for _, weight in mine)
             bins = bins_part(counts.bins(day, traffic, views))
-            yield TableKey(name, WHOLE_PAGE, bucket, traffic), BINS.name, {BINS.name: bins}
+            yield TableKey(name, WHOLE_PAGE, bucket_of_day(shop, day), traffic), BINS.name, {BINS.name: bins}
 
 
-def _parts(counts: PageDays, segment: str, day: int, bucket: int, traffic: Traffic, views: float) -> dict[str, bytes]:
-    return table_parts(counts.table(number_in(segment), segment, day, bucket, traffic, views))
+def spans(shop: Shop, days: int) -> list[list[int]]:
+    """Days ago, the newest first, as learners have merged them by now."""
+    fold, grouped = FoldSettings(), dict[int, list[int]]()
+    for day in range(days):
+        grouped.setdefault(span_of(bucket_of_day(shop, day), shop.today, fold).start, []).append(day)
+    return list(grouped.values())
+
+
+def _parts(counts: PageDays, segment: str, days: Sequence[int], traffic: Traffic, views: float) -> dict[str, bytes]:
+    """What is stored of some days together."""
+    return table_parts(counts.table(number_in(segment), segment, days[0], 0, traffic, views * len(days)))
 
 
 def _estimated(shop: Shop) -> float:
@@ -144,6 +155,7 @@ def _estimated(shop: Shop) -> float:
         key, weight = shop.keys[at], shop.weights[at]
         counts = PageDays(shop, number_in(key.page))
         for traffic in SHARES:
-            parts = _parts(counts, key.segment, 1, bucket_of_day(shop, 1), traffic, weight * shop.size.views)
-            total += sum(len(content) + KEY_BYTES for content in parts.values()) + KEY_BYTES
-    return float(total / len(chosen) * len(shop.keys) * shop.size.days / 2**20)
+            for span in spans(shop, shop.size.days):
+                parts = _parts(counts, key.segment, span, traffic, weight * shop.size.views)
+                total += sum(len(content) + KEY_BYTES for content in parts.values()) + KEY_BYTES
+    return float(total / len(chosen) * len(shop.keys) / 2**20)

@@ -24,6 +24,11 @@ _ARRAY_BYTES = 220
 """What an array takes beside its numbers."""
 
 
+_UNSIGNED = [(np.dtype(f"u{width}"), 1 << (8 * width)) for width in (1, 2, 4)]
+_SIGNED = np.dtype(np.int64)
+_NOTHING = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+
+
 class NameList:
     """The names of items in the tables of a page, each with a number that stays."""
 
@@ -119,6 +124,15 @@ class PackedCounts(Mapping[str, Ints]):
         numbers.reshape(-1)[packed.places] = packed.values
         return numbers
 
+    def few(self, name: str) -> tuple[Ints, Ints] | None:
+        """Where few numbers of an array are not 0, their flat places and they themselves; else None."""
+        packed = self._arrays.get(name)
+        if packed is None:
+            return _NOTHING
+        if packed.places is None:
+            return None
+        return packed.places.astype(np.int64), packed.values.astype(np.int64)
+
     def __iter__(self) -> Iterator[str]:
         return iter(_ARRAY_OF)
 
@@ -128,15 +142,21 @@ class PackedCounts(Mapping[str, Ints]):
 
 def _packed(numbers: Ints) -> _Numbers | None:
     flat = numbers.ravel()
-    places = np.flatnonzero(flat)
-    if not len(places):
+    counted = np.count_nonzero(flat)
+    if not counted:
         return None
-    counted = flat[places]
-    dtype = np.min_scalar_type(int(counted.max())) if counted.min() >= 0 else np.dtype(np.int64)
-    of_place = np.min_scalar_type(flat.size - 1)
-    if len(places) * (dtype.itemsize + of_place.itemsize) < flat.size * dtype.itemsize:
-        return _Numbers(numbers.shape, counted.astype(dtype), places.astype(of_place))
+    dtype, of_place = _narrowest(int(flat.max()), int(flat.min())), _narrowest(flat.size - 1, 0)
+    if counted * (dtype.itemsize + of_place.itemsize) < flat.size * dtype.itemsize:
+        places = np.flatnonzero(flat)
+        return _Numbers(numbers.shape, flat[places].astype(dtype), places.astype(of_place))
     return _Numbers(numbers.shape, flat.astype(dtype), None)
+
+
+def _narrowest(most: int, least: int) -> np.dtype[Any]:
+    """The type of the fewest bytes that holds all between."""
+    if least < 0:
+        return _SIGNED
+    return next((dtype for dtype, limit in _UNSIGNED if most < limit), _SIGNED)
 
 
 def packed(table: Table, names: NameList) -> Table:
@@ -144,6 +164,11 @@ def packed(table: Table, names: NameList) -> Table:
     counts = PackedCounts(len(table.items), len(table.slots), table.counts)
     slots = names.shared(table.slots)
     return Table(table.segment, table.buckets, table.traffic, names.coded(table.items), slots, counts)
+
+
+def few_of(table: Table, name: str) -> tuple[Ints, Ints] | None:
+    """Where few of a packed table's numbers are not 0, their flat places and they themselves; else None."""
+    return table.counts.few(name) if isinstance(table.counts, PackedCounts) else None
 
 
 def total(table: Table, name: str) -> int:

@@ -81,7 +81,9 @@ class Table:
 
 def shape_of(array: Array, items: int, slots: int) -> tuple[int, ...]:
     """The shape of one of its measures in a table with so many items and slots."""
-    return {Keying.ITEM_SLOT: (items, slots), Keying.ITEM: (items,), Keying.DELAY: (DELAY_BINS,)}[array.keying]
+    if array.keying is Keying.ITEM_SLOT:
+        return items, slots
+    return (items,) if array.keying is Keying.ITEM else (DELAY_BINS,)
 
 
 def decode_table(key: TableKey, parts: Mapping[str, bytes | None]) -> Table:
