@@ -94,7 +94,7 @@ class LayoutSettings(Group):
         0.5, gt=0, le=1, description="The share of its time that a layout worker may spend on composing."
     )
     memory_mb: Positive = Field(
-        1024,
+        2048,
         description="The memory for counts that a layout worker holds, in MiB. The pages and segments that were used "
         "least recently are let go, and read again from Redis when they are due.",
     )
