@@ -25,7 +25,7 @@ from bench.latency.view import View, rendering
 from bench.latency.worker import Reading
 from reshelf.drill.setup.environment import GivenBroker
 from reshelf.drill.setup.stores import GivenStore
-from reshelf.drill.watch import Watch, missing
+from reshelf.drill.watch import LEARNED, Watch, missing
 from reshelf.processes.children import process, tail
 from reshelf.settings import Settings, as_environment
 from reshelf.topics.admin import apply
@@ -203,7 +203,7 @@ class _Bench:
         bounds = log_bounds(self._settings.kafka, _SOURCES)
         ends = {TopicPartition(name, at): end for name in _SOURCES for at, (_, end) in enumerate(bounds[name])}
         until = time.monotonic() + CATCH_UP_S
-        while left := missing(self._watch.reached(self._store.read, ((IMPRESSIONS.name, ""), (CLICKS.name, ""))), ends):
+        while left := missing(self._watch.reached(self._store.read, LEARNED), ends):
             self._check()
             if time.monotonic() > until:
                 raise ReshelfError(f"the learner is still {left} offsets behind after {CATCH_UP_S:.0f} s of quiet")

@@ -20,7 +20,7 @@ from bench.shop.sending import declare
 from bench.shop.size import Share, Size
 from bench.shop.state.filling import Filled, fill
 from reshelf.drill.setup.stores import GivenStore
-from reshelf.drill.watch import Watch, missing
+from reshelf.drill.watch import Reader, Watch, missing
 from reshelf.settings import Settings
 from reshelf.topics.admin import apply
 from schemas.topics import DAY_MS, EVENT_TOPICS, LAYOUTS_HISTORY
@@ -35,7 +35,7 @@ from streams.state.namespace import open_namespace
 LOOK_S = 0.1
 QUOTA = "quota"
 Say = Callable[[str], None]
-Readers = Sequence[tuple[str, str]]
+Readers = Sequence[Reader]
 """Topics, and how the names of the groups that follow them begin."""
 
 
@@ -94,7 +94,7 @@ class Workplace:
         """Records up to there that the readers' watermarks have not passed."""
         redis = self.settings.redis
         watch = Watch(redis.namespace, redis.groups, self.settings.kafka.partitions)
-        return missing(watch.reached(GivenStore(redis).read, tuple(readers)), dict(ends))
+        return missing(watch.reached(GivenStore(redis).read, readers), dict(ends))
 
     def settled_lag(self, readers: Readers, part: Part) -> tuple[int, float]:
         """The lag once all was read, or when the time for that is over; and how long that took."""

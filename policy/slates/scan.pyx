@@ -222,25 +222,25 @@ def top(
     Of equal scores the arm that is first in `canonical` goes first; `order` are the slots to be
     filled, the first with the best; `best` [slots to be filled] is room to work in.
     """
-    cdef Py_ssize_t variant, at, arm, place, found, most = order.shape[0]
+    cdef Py_ssize_t variant, at, arm, place, filled, most = order.shape[0]
     cdef double score
     for variant in range(slates.shape[0]):
-        found = 0
+        filled = 0
         for at in range(canonical.shape[0]):
             arm = canonical[at]
             score = scores[arm, variant]
             # What is not a number compares as false, too.
-            if not score > -INFINITY or (found == most and score <= best[most - 1]):
+            if not score > -INFINITY or (filled == most and score <= best[most - 1]):
                 continue
-            place = found if found < most else most - 1
+            place = filled if filled < most else most - 1
             while place > 0 and best[place - 1] < score:
                 best[place] = best[place - 1]
                 slates[variant, order[place]] = slates[variant, order[place - 1]]
                 place -= 1
             best[place] = score
             slates[variant, order[place]] = <int32_t>arm
-            if found < most:
-                found += 1
+            if filled < most:
+                filled += 1
 
 
 def beta(

@@ -76,9 +76,9 @@ def _ratio(part: int, whole: int) -> float:
 
 @dataclass(slots=True)
 class Delays:
-    """Click-to-layout delay: from a click's production to the first layout of its page and segment that reflects it.
+    """Click-to-layout delay: from the production of the newest click that a layout reflects to that layout.
 
-    Clicks sent before a page and segment had any layout are left out: they waited for the workers to start.
+    Clicks before it had waited, since they were too few to change anything.  Clicks sent before a page and segment had any layout are left out: they waited for the workers to start.
     """
 
     recent: deque[float] = field(default_factory=lambda: deque(maxlen=20_000))
@@ -93,12 +93,13 @@ class Delays:
     def layout(self, key: Key, watermarks: dict[str, list[int]], received: float) -> None:
         """A layout arrived at `received` seconds; its watermarks say which clicks it reflects."""
         begun = self._begun.setdefault(key, received)
+        newest = float("-inf")
         for partition, position in enumerate(watermarks.get(CLICKS.name, [])):
             queue = self._waiting.get((key, partition), deque())
             while queue and queue[0][0] < position:
-                _, produced = queue.popleft()
-                if produced >= begun:
-                    self.recent.append(received - produced)
+                newest = max(newest, queue.popleft()[1])
+        if newest >= begun:
+            self.recent.append(received - newest)
 
     def quantiles_ms(self) -> dict[str, float]:
         """The median and the 99th percentile, milliseconds; empty before the first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import redis
@@ -22,7 +22,7 @@ from reshelf.drill.setup.stores import ClusterStore, GivenStore, RedisServer, St
 from reshelf.drill.setup.workers import Workers
 from reshelf.drill.slow import slow_redis, throttle_readers
 from reshelf.drill.traffic import PAGES, Traffic
-from reshelf.drill.watch import CONVERTED, READERS, Watch, missing
+from reshelf.drill.watch import CONVERTED, READERS, Reader, Watch, missing
 from reshelf.namespaces.state import rows
 from reshelf.settings import Settings
 from reshelf.topics.admin import apply
@@ -209,7 +209,7 @@ class _Drill:
             self._until(lambda: self._behind(readers, ends) == 0, DRAIN_S, "the workers did not catch up")  # noqa: B023
         return ends
 
-    def _behind(self, readers: tuple[tuple[str, str], ...], ends: dict[TopicPartition, int]) -> int:
+    def _behind(self, readers: Sequence[Reader], ends: dict[TopicPartition, int]) -> int:
         try:
             return missing(self._watch.reached(self._environment.store.read, readers), ends)
         except redis.RedisError:

@@ -9,15 +9,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reshelf.drill.plan import Kind
-from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, PURCHASES
+from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, PURCHASES, Role
 from streams.kafka.records import TopicPartition
+from streams.state.clicks.progress import progress_keys
+from streams.state.keys import GroupKeys
 from streams.state.watermark import Watermark
 
 TARGET_S = 1.0
 """How long after the healing records are published that readers have to reach."""
-READERS = ((IMPRESSIONS.name, ""), (CLICKS.name, ""), (CLICKS.name, "a"), (PURCHASES.name, "a"))
-"""Topics, and how the names of the groups that follow them begin."""
-CONVERTED = (CONVERSIONS.name, "")
+Reader = tuple[str, Role]
+"""A topic, and who follows it: learner or attribution."""
+LEARNED: tuple[Reader, ...] = ((IMPRESSIONS.name, Role.LEARNER), (CLICKS.name, Role.LEARNER))
+ATTRIBUTED: tuple[Reader, ...] = ((CLICKS.name, Role.ATTRIBUTION), (PURCHASES.name, Role.ATTRIBUTION))
+READERS = LEARNED + ATTRIBUTED
+CONVERTED: Reader = (CONVERSIONS.name, Role.LEARNER)
 
 Ends = dict[TopicPartition, int]
 Read = Callable[[Sequence[str]], list[Any]]
@@ -35,7 +40,7 @@ class Watch:
     """Reads the watermarks of all groups and times each fault's recovery."""
 
     def __init__(self, namespace: str, groups: int, partitions: int) -> None:
-        self._base = f"reshelf:{{{namespace}:"
+        self._namespace = namespace
         self._groups = groups
         self._partitions = partitions
         self._waiting: list[_Waiting] = []
@@ -61,20 +66,24 @@ class Watch:
                 still.append(fault)
         self._waiting = still
 
-    def reached(self, read: Read, readers: tuple[tuple[str, str], ...] = READERS) -> list[Ends]:
+    def reached(self, read: Read, readers: Sequence[Reader] = READERS) -> list[Ends]:
         """The lowest watermark of each partition, by reader."""
-        places = [(t, g, p) for t, g in readers for p in range(self._partitions)]
-        names = [
-            f"{self._base}{kind}{group}}}:wm:{topic}:{partition}"
-            for topic, kind, partition in places
-            for group in range(self._groups)
-        ]
-        marks = [Watermark.decode(text, 0).offset for text in read(names)]
-        ends: dict[tuple[str, str], Ends] = {reader: {} for reader in readers}
-        for number, (topic, kind, partition) in enumerate(places):
-            lowest = min(marks[number * self._groups : (number + 1) * self._groups])
-            ends[topic, kind][TopicPartition(topic, partition)] = lowest
+        places = [(reader, number) for reader in readers for number in range(self._partitions)]
+        names = [self._watermarks(reader, number) for reader, number in places]
+        marks = iter([Watermark.decode(text, 0).offset for text in read([name for some in names for name in some])])
+        ends: dict[Reader, Ends] = {reader: {} for reader in readers}
+        for (reader, number), some in zip(places, names, strict=True):
+            ends[reader][TopicPartition(reader[0], number)] = min(next(marks) for _ in some)
         return list(ends.values())
+
+    def _watermarks(self, reader: Reader, number: int) -> list[str]:
+        """The keys that say how far a reader has come with a partition."""
+        topic, role = reader
+        if role is Role.ATTRIBUTION:
+            keys = progress_keys(self._namespace, self._groups, number)
+            return [keys.clicks if topic == CLICKS.name else keys.purchases]
+        tp = TopicPartition(topic, number)
+        return [GroupKeys(self._namespace, group).watermark(tp) for group in range(self._groups)]
 
     def quantiles(self) -> dict[str, dict[str, float]]:
         """Seconds to recover by kind: median and maximum."""

@@ -155,7 +155,7 @@ def test_arms_and_bins() -> None:
     assert len(np.unique(bins)) == 256
 
 
-def test_a_click_is_reflected_by_the_first_layout_past_it() -> None:
+def test_a_layout_is_as_late_as_its_newest_click() -> None:
     delays = Delays()
     key = ("home", "cooks")
     delays.click(key, 1, 2, 8.0)
@@ -165,8 +165,12 @@ def test_a_click_is_reflected_by_the_first_layout_past_it() -> None:
     delays.layout(("home", "readers"), {CLICKS.name: [0, 9]}, 10.6)
     delays.layout(key, {CLICKS.name: [9, 4]}, 11.0)
     delays.layout(key, {CLICKS.name: [9, 5]}, 12.0)
-    assert list(delays.recent) == [1.0, 1.5]
-    assert delays.quantiles_ms()["p50"] == 1250.0
+    for offset, sent in ((5, 12.5), (6, 13.0)):
+        delays.click(key, 1, offset, sent)
+    delays.layout(key, {CLICKS.name: [9, 7]}, 13.2)
+    delays.layout(key, {CLICKS.name: [9, 7]}, 20.0)
+    assert list(delays.recent) == pytest.approx([1.0, 1.5, 0.2])
+    assert delays.quantiles_ms()["p50"] == 1000.0
 
 
 def test_a_port_that_is_taken_is_told() -> None:

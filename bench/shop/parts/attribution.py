@@ -8,14 +8,12 @@ from typing import Any
 from bench.shop.parts.learner import caught_up, measured
 from bench.shop.traffic import Traffic
 from bench.shop.workplace import Workplace
-from schemas.topics import CLICKS, PURCHASES
-
-READERS = ((CLICKS.name, "a"), (PURCHASES.name, "a"))
+from reshelf.drill.watch import ATTRIBUTED
 
 
 def measure(at: Workplace) -> dict[str, Any]:
     """Ready, at rest, under traffic; then a backlog of clicks and orders alone."""
-    return measured(at, "attribution", READERS, _backlog)
+    return measured(at, "attribution", ATTRIBUTED, _backlog)
 
 
 def _backlog(at: Workplace, traffic: Traffic, before: dict[str, Any]) -> dict[str, Any]:
@@ -25,7 +23,7 @@ def _backlog(at: Workplace, traffic: Traffic, before: dict[str, Any]) -> dict[st
     traffic.publish_clicks(clicks)
     redis = at.redis()
     with at.part("attribution") as part:
-        rate = caught_up(at, part, READERS)
+        rate = caught_up(at, part, ATTRIBUTED)
         time.sleep(at.options.settle_s if part.alive else 0.0)
         grown = {"process": (part.peak_mb - (before["rest"] or 0)), "redis": at.redis().mb - redis.mb}
         return {

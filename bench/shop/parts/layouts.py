@@ -18,10 +18,10 @@ from bench.latency.view import View, rendering
 from bench.latency.worker import Reading
 from bench.shop.child import Part
 from bench.shop.others import other_workers
-from bench.shop.parts.learner import READERS
 from bench.shop.report import blank, memory
 from bench.shop.traffic import Traffic
 from bench.shop.workplace import Workplace
+from reshelf.drill.watch import LEARNED
 
 LOOK_S, DAY_S = 0.25, 86_400
 QUIET_S = 5.0
@@ -102,7 +102,7 @@ class _Bench:
         self._stream_on(began, ended)
         traffic.settle()
         some = outcomes(clicks_between(traffic.clicks, began, ended), self.view.observations(), LIMIT_S)
-        lag, lag_s = at.settled_lag(READERS, self.learner)
+        lag, lag_s = at.settled_lag(LEARNED, self.learner)
         return figures | {"lag": lag, "lag_s": lag_s, "click_to_layout_ms": _delays(some)}
 
     def _stream_on(self, began: float, ended: float) -> None:

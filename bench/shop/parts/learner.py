@@ -10,9 +10,8 @@ from bench.shop.child import Part
 from bench.shop.report import blank, memory
 from bench.shop.traffic import Traffic
 from bench.shop.workplace import Readers, Workplace
-from schemas.topics import CLICKS, IMPRESSIONS
+from reshelf.drill.watch import LEARNED
 
-READERS = ((IMPRESSIONS.name, ""), (CLICKS.name, ""))
 LOOK_S, LONGEST_S = 0.1, 120.0
 Backlog = Callable[[Workplace, Traffic, dict[str, Any]], dict[str, Any]]
 """What a worker does with events that wait for it, given its memory before."""
@@ -20,7 +19,7 @@ Backlog = Callable[[Workplace, Traffic, dict[str, Any]], dict[str, Any]]
 
 def measure(at: Workplace) -> dict[str, Any]:
     """Ready, at rest, under traffic; then again with a backlog that waits for it."""
-    return measured(at, "learner", READERS, _backlog)
+    return measured(at, "learner", LEARNED, _backlog)
 
 
 def measured(at: Workplace, role: str, readers: Readers, with_backlog: Backlog) -> dict[str, Any]:
@@ -85,7 +84,7 @@ def _backlog(at: Workplace, traffic: Traffic, before: dict[str, Any]) -> dict[st
     redis = at.redis()
     with at.part("learner") as part:
         start_cpu = part.started(at.options.ready_s)["ready_cpu_s"] or 0.0
-        rate = caught_up(at, part, READERS)
+        rate = caught_up(at, part, LEARNED)
         spent = {"learner": part.cpu_s() - start_cpu, "redis": at.redis().cpu_s - redis.cpu_s}
         return {
             "events_per_s": rate,

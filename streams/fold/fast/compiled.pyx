@@ -48,7 +48,7 @@ cdef class FastPath:
     cdef list texts
     cdef int64_t *rows
     cdef Py_ssize_t row_room
-    cdef list kept
+    cdef list held
     cdef Row[MOST_ROWS] gathered
     cdef char *spare
     cdef Py_ssize_t spare_room
@@ -156,14 +156,14 @@ cdef class FastPath:
         """Where the bytes of records lie, up to one that has none; how many.  They are kept as long."""
         cdef Py_ssize_t count = 0
         cdef Row *row
-        self.kept = kept = []
+        self.held = held = []
         while at < end:
             record = records[at]
             value, key = record.value, record.key
             if not (PyBytes_CheckExact(value) and PyBytes_CheckExact(key)):
                 break
-            kept.append(value)
-            kept.append(key)
+            held.append(value)
+            held.append(key)
             row = &self.gathered[count]
             row.value = Text(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
             row.key = Text(PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key))
@@ -227,7 +227,7 @@ cdef class FastPath:
         cdef int64_t place = UNKNOWN
         cdef bint robot = False
         cdef int32_t new_view, new_unit
-        cdef One *one
+        cdef CountedEvent *counted
         cdef Name page = _name(event.page.at, event.page.size)
         cdef Name view = _name(event.page_view_id.at, event.page_view_id.size)
         cdef Name unit = self._unit_of_page(event)
@@ -254,9 +254,9 @@ cdef class FastPath:
             self.robots[self.brought_much] = offset
             self.brought_much += 1
         elif counts:
-            one = &fast_events.ones[fast_events.count]
-            one.offset, one.place, one.cells = offset, <int32_t>place, event.shown
-            one.unit, one.marks = _bin(event.unit), new_view | (new_unit << 1)
+            counted = &fast_events.events[fast_events.count]
+            counted.offset, counted.place, counted.cells = offset, <int32_t>place, event.shown
+            counted.unit, counted.marks = _bin(event.unit), new_view | (new_unit << 1)
             fast_events.count += 1
             fast_events.cell_count += event.shown
         return 1

@@ -1,6 +1,6 @@
 # What the events of a batch add, by the numbers of a fast_path's names.
 
-cdef struct One:
+cdef struct CountedEvent:
     int64_t offset
     int32_t place
     int32_t cells
@@ -22,7 +22,7 @@ cdef class FastEvents:
     """The events of a batch that were judged here and count."""
 
     cdef FastPath fast_path
-    cdef One *ones
+    cdef CountedEvent *events
     cdef uint64_t *cells
     cdef Py_ssize_t count, room, cell_count, cell_room
 
@@ -30,7 +30,7 @@ cdef class FastEvents:
         self.fast_path = fast_path
 
     def __dealloc__(self):
-        free(self.ones)
+        free(self.events)
         free(self.cells)
 
     def __len__(self):
@@ -38,19 +38,19 @@ cdef class FastEvents:
 
     def since(self, int64_t floor):
         """How many have an offset of `floor` or more."""
-        cdef Py_ssize_t at, found = 0
+        cdef Py_ssize_t at, number = 0
         for at in range(self.count):
-            found += self.ones[at].offset >= floor
-        return found
+            number += self.events[at].offset >= floor
+        return number
 
     cdef int make_room(self, int cells) except -1 nogil:
         if self.count == self.room:
             self.room = self.room * 2 or 1_024
-            self.ones = <One *>realloc(self.ones, self.room * sizeof(One))
+            self.events = <CountedEvent *>realloc(self.events, self.room * sizeof(CountedEvent))
         if self.cell_count + cells > self.cell_room:
             self.cell_room = (self.cell_room + cells) * 2
             self.cells = <uint64_t *>realloc(self.cells, self.cell_room * sizeof(uint64_t))
-        if self.ones == NULL or self.cells == NULL:
+        if self.events == NULL or self.cells == NULL:
             with gil:
                 raise MemoryError
         return 0
@@ -65,44 +65,44 @@ cdef class FastEvents:
         cdef Py_ssize_t at
         cdef uint64_t cell
         cdef CellPlace *place
-        cdef One *one
+        cdef CountedEvent *event
         cdef uint64_t *next_cell = self.cells
         cdef int step
         for at in range(self.count):
-            one = &self.ones[at]
-            place = &self.fast_path.places[one.place]
-            if applied_offsets is None or one.offset >= <int64_t>applied_offsets[place.group]:
-                for step in range(one.cells):
-                    cell = (<uint64_t>one.place << (2 * NAME_BITS)) | next_cell[step]
+            event = &self.events[at]
+            place = &self.fast_path.places[event.place]
+            if applied_offsets is None or event.offset >= <int64_t>applied_offsets[place.group]:
+                for step in range(event.cells):
+                    cell = (<uint64_t>event.place << (2 * NAME_BITS)) | next_cell[step]
                     _count(cells, cell, 1)
-            if applied_offsets is None or one.offset >= <int64_t>applied_offsets[place.whole]:
-                cell = (<uint64_t>(place.page * 4 + place.traffic) << 8) | one.unit
-                _count(bins, cell, (<int64_t>(one.marks & 1) << 32) | (one.marks >> 1))
-            next_cell += one.cells
+            if applied_offsets is None or event.offset >= <int64_t>applied_offsets[place.whole]:
+                cell = (<uint64_t>(place.page * 4 + place.traffic) << 8) | event.unit
+                _count(bins, cell, (<int64_t>(event.marks & 1) << 32) | (event.marks >> 1))
+            next_cell += event.cells
         return self._named(cells, bins)
 
     cdef list _named(self, Table cells, Table bins):
         cdef FastPath fast_path = self.fast_path
-        cdef dict found = {}, whole = {}
+        cdef dict cells_of = {}, whole = {}
         cdef Py_ssize_t at
         cdef Entry *entry
         cdef uint64_t number
         cdef Cells some
         cdef list rows = []
         for at in range(self.count):
-            number = self.ones[at].place
-            if number not in found:
-                found[number] = Cells(fast_path)
+            number = self.events[at].place
+            if number not in cells_of:
+                cells_of[number] = Cells(fast_path)
         for at in range(cells.mask + 1):
             entry = &cells.entries[at]
             if entry.value != UNKNOWN:
-                some = found[entry.name.low >> (2 * NAME_BITS)]
+                some = cells_of[entry.name.low >> (2 * NAME_BITS)]
                 some.add(entry.name.low & ((<uint64_t>1 << (2 * NAME_BITS)) - 1), entry.value)
         for at in range(bins.mask + 1):
             entry = &bins.entries[at]
             if entry.value != UNKNOWN:
                 _inner(whole, entry.name.low >> 8)[entry.name.low & 255] = entry.value >> 32, entry.value & 0xFFFFFFFF
-        for key, value in found.items():
+        for key, value in cells_of.items():
             place = fast_path.places[<int32_t>key]
             rows.append((fast_path.keys[key], value, whole.pop(place.page * 4 + place.traffic, {})))
         return rows
@@ -140,10 +140,10 @@ cdef class Cells:
     def counted(self):
         """As {(item, slot): impressions}."""
         cdef Py_ssize_t at
-        cdef dict found = {}
+        cdef dict amounts = {}
         for at in range(self.size):
-            found[self._item(at), self._slot(at)] = self.counts[at].amount
-        return found
+            amounts[self._item(at), self._slot(at)] = self.counts[at].amount
+        return amounts
 
     cdef inline str _item(self, Py_ssize_t at):
         return self.fast_path.texts[self.counts[at].place >> NAME_BITS]
@@ -208,21 +208,21 @@ cdef class _Places:
 
     cdef list packed(self):
         """[(block, payload)]: places and amounts as little-endian uint32, by rising places."""
-        cdef Py_ssize_t at = 0, end = 0, kept
-        cdef list found = []
+        cdef Py_ssize_t at = 0, end = 0, last
+        cdef list blocks = []
         qsort(self.counts, self.size, sizeof(Count), _by_place)
         while at < self.size:
-            end, kept = at, at
+            end, last = at, at
             while end < self.size and self.counts[end].place >> 32 == self.counts[at].place >> 32:
-                if end > at and self.counts[end].place == self.counts[kept].place:
-                    self.counts[kept].amount += self.counts[end].amount
+                if end > at and self.counts[end].place == self.counts[last].place:
+                    self.counts[last].amount += self.counts[end].amount
                 elif end > at:
-                    kept += 1
-                    self.counts[kept] = self.counts[end]
+                    last += 1
+                    self.counts[last] = self.counts[end]
                 end += 1
-            found.append((self.counts[at].place >> 32, self._payload(at, kept + 1)))
+            blocks.append((self.counts[at].place >> 32, self._payload(at, last + 1)))
             at = end
-        return found
+        return blocks
 
     cdef bytes _payload(self, Py_ssize_t begin, Py_ssize_t end):
         cdef bytes payload = PyBytes_FromStringAndSize(NULL, (end - begin) * 8)
@@ -252,10 +252,10 @@ def packed_cells(Cells cells, list counts, items, slots, uint64_t width):
 
 
 cdef inline dict _inner(dict outer, uint64_t key):
-    found = outer.get(key)
-    if found is None:
-        found = outer[key] = {}
-    return <dict>found
+    inner = outer.get(key)
+    if inner is None:
+        inner = outer[key] = {}
+    return <dict>inner
 
 
 cdef inline int _count(Table table, uint64_t key, int64_t more) except -1:
