@@ -93,6 +93,11 @@ class LayoutSettings(Group):
     cpu_share: float = Field(
         0.5, gt=0, le=1, description="The share of its time that a layout worker may spend on composing."
     )
+    memory_mb: Positive = Field(
+        2048,
+        description="The memory for counts that a layout worker holds, in MiB. The pages and segments that were used "
+        "least recently are let go, and read again from Redis when they are due.",
+    )
 
 
 class FitterSettings(Group):
@@ -109,6 +114,23 @@ class FitterSettings(Group):
         ge=0,
         description="How many times as often as in the median segment a segment must be clicked on to be left out of "
         "what other segments learn; 0: none is left out.",
+    )
+    growth_share: float = Field(
+        0.03,
+        ge=0,
+        le=1,
+        description="By which share the impressions or clicks of a page grow before it is fitted again; 0: each new "
+        "one is enough. While it has few clicks, each of them is enough.",
+    )
+    rest_s: float = Field(
+        600.0,
+        gt=0,
+        description="After how long, in seconds, a page is fitted again although little came.",
+    )
+    memory_mb: Positive = Field(
+        512,
+        description="The memory for counts that the fitter holds, in MiB. The pages and segments that were used least "
+        "recently are let go, and read again from Redis when a page is fitted.",
     )
 
 

@@ -14,57 +14,58 @@ from policy.items import ItemFacts
 from policy.slates.candidates import fitting
 from schemas.messages.pages import Candidates
 from streams.catalog.ranking import Columns, Ranking
-
-MAPS = 256
+from streams.state.arrays.packed import CodedNames, NameList
 
 Names = tuple[str, ...]
 
 
 class CellIndex(NamedTuple):
-    """Where the counts of a table go: from its rows to candidates', from its flat cells to those of [A, S]."""
+    """Where the counts of a table go: which candidate each of its rows is, and which slot each column, -1 for none."""
 
-    rows: Indices
     candidates: Indices
-    cells: Indices
-    targets: Indices
+    slots: Indices
 
 
 class CandidateSet:
     """The items of a page by name, with what is costly to work out for them: hashes, and where tables' counts go."""
 
-    def __init__(self, items: tuple[str, ...]) -> None:
+    def __init__(self, items: Names) -> None:
         self.items = items
         self.hashes = arm_hashes(items)
         self._places = {item: place for place, item in enumerate(items)}
-        self._maps: dict[tuple[Names, Names, Names], CellIndex] = {}
+        self._coded: tuple[NameList, Indices] | None = None
 
-    def places(self, items: Names, columns: Names, slots: Names) -> CellIndex:
+    def places(self, items: Sequence[str], columns: Names, slots: Names) -> CellIndex:
         """Where the counts of a table of `items` and `columns` go on a page with `slots`."""
-        key = items, columns, slots
-        index = self._maps.get(key)
-        if index is None:
-            index = self._maps[key] = self._located(items, columns, slots)
-            if len(self._maps) > MAPS:
-                del self._maps[next(iter(self._maps))]
-        return index
+        if columns == slots:
+            return CellIndex(self._positions(items), np.arange(len(slots)))
+        return CellIndex(self._positions(items), _places_in(columns, {slot: place for place, slot in enumerate(slots)}))
 
-    def rows(self, items: Names) -> tuple[Indices, Indices]:
+    def rows(self, items: Sequence[str]) -> tuple[Indices, Indices]:
         """Positions in `items` of those that are candidates, and their places here."""
-        return _common(items, self._places)
+        positions = self._positions(items)
+        at = np.flatnonzero(positions >= 0)
+        return at, positions[at]
 
-    def _located(self, items: Names, columns: Names, slots: Names) -> CellIndex:
-        rows, candidates = _common(items, self._places)
-        from_columns, to_slots = _common(columns, {slot: place for place, slot in enumerate(slots)})
-        cells = (rows[:, None] * len(columns) + from_columns).ravel()
-        targets = (candidates[:, None] * len(slots) + to_slots).ravel()
-        return CellIndex(rows, candidates, cells, targets)
+    def _positions(self, items: Sequence[str]) -> Indices:
+        """The places of items here, -1 where they have none."""
+        if isinstance(items, CodedNames):
+            positions: Indices = self._places_of(items.list)[items.codes]
+            return positions
+        return _places_in(items, self._places)
+
+    def _places_of(self, names: NameList) -> Indices:
+        """The places here of all names of a list, -1 where there is none; worked out once for each name."""
+        places = self._coded[1] if self._coded and self._coded[0] is names else np.empty(0, dtype=np.intp)
+        if len(places) < len(names.names):
+            more = names.names[len(places) :]
+            places = np.concatenate([places, _places_in(more, self._places)])
+            self._coded = names, places
+        return places
 
 
-def _common(names: Names, places: Mapping[str, int]) -> tuple[Indices, Indices]:
-    """Positions in `names` of those that have a place, and these places."""
-    positions = np.fromiter(map(places.get, names, repeat(-1)), dtype=np.intp, count=len(names))
-    at = np.flatnonzero(positions >= 0)
-    return at, positions[at]
+def _places_in(names: Sequence[str], places: Mapping[str, int]) -> Indices:
+    return np.fromiter(map(places.get, names, repeat(-1)), dtype=np.intp, count=len(names))
 
 
 class CandidateIndex:

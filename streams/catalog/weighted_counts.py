@@ -8,8 +8,10 @@ equals one made anew, to the last bit.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import chain
 
 import numpy as np
 
@@ -20,19 +22,22 @@ from policy.rules.compiled import CompiledRules
 from policy.slates.sampling import click_normals
 from schemas.rules import FOR_EVER
 from schemas.topics import DAY_MS
-from streams.catalog.candidates import CandidateSet
+from streams.catalog.candidates import CandidateSet, CellIndex
 from streams.catalog.item_features import ItemFeatures
 from streams.catalog.page import Page
-from streams.fold.deltas import Traffic
+from streams.fold.deltas import WHOLE_PAGE, Traffic
+from streams.state.arrays.packed import few_of
+from streams.state.arrays.parts import KeyTables, parts_of
 from streams.state.arrays.tables import Table
 
 ONE = 2**20
 """Weight 1 in the fixed point of weights."""
+Into = list[tuple[Ints, int]]
 FIRST_DAY = 20_089
 """Days are counted from 2025 on: small numbers, so that dates of 10**9 clicks add up in 64 bits."""
 
 
-def weights(tables: Sequence[Table], half_life_ms: int) -> dict[range, int]:
+def weights(tables: Sequence[Table], half_life_ms: int) -> Mapping[range, int]:
     """The weight of each span of buckets in units of 2**-20: the mean of its buckets', over that of the newest span.
 
     A bucket's weight is halved per `half_life_ms` before the newest one.  Age counts from there, not from
@@ -43,12 +48,25 @@ def weights(tables: Sequence[Table], half_life_ms: int) -> dict[range, int]:
     mean, times how far their counts lie apart.  For half-lives of a bucket and more these sums are less than
     a tenth of the weight of all buckets together.
     """
-    spans = sorted({table.buckets for table in tables}, key=lambda span: span.start)
+    return _weights_of(frozenset[range]().union(*(part.spans for part in parts_of(tables))), half_life_ms)
+
+
+@lru_cache(maxsize=1_000)
+def _weights_of(some: frozenset[range], half_life_ms: int) -> Mapping[range, int]:
+    spans = sorted(some, key=lambda span: span.start)
     if not spans:
         return {}
     newest = max(span[-1] for span in spans)
     shares = [float(bucket_weights(span, newest, half_life_ms).mean()) for span in spans]
     return {span: round(share / max(shares) * ONE) for span, share in zip(spans, shares, strict=True)}
+
+
+@dataclass(slots=True)
+class _Added:
+    """A part that is in the sums, as long as it is there, and twice the mean day of its newest span that counts."""
+
+    part: KeyTables
+    newest: int
 
 
 @dataclass(slots=True)
@@ -66,7 +84,8 @@ class WeightedCounts:
     _bound: tuple[tuple[Hashable | Mapping[str, object], ...], int, CompiledRules] | None = field(
         init=False, default=None
     )
-    _held: dict[tuple[int, Traffic], tuple[Table, int]] = field(init=False, default_factory=dict)
+    _added: dict[int, _Added] = field(init=False, default_factory=dict)
+    _weight_of: Mapping[range, int] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         arms, slots = len(self.candidates.items), len(self.slots)
@@ -79,59 +98,107 @@ class WeightedCounts:
     def move_to(self, tables: Sequence[Table], weight_of: Mapping[range, int]) -> None:
         """Hold exactly these tables: those that went are taken out, those that came or weigh anew are added.
 
+        A segment whose tables are the same object, and weigh the same, costs nothing.
+        """
+        now = {id(part): part for part in parts_of(tables)}
+        before, self._weight_of = self._weight_of, weight_of
+        reweighed = set[range]()
+        if before is not weight_of:
+            reweighed = {span for span, weight in weight_of.items() if before.get(span, weight) != weight}
+        same = {
+            name
+            for name, added in self._added.items()
+            if name in now and (not reweighed or reweighed.isdisjoint(added.part.spans))
+        }
+        gone: dict[str, list[KeyTables]] = {}
+        for name, added in self._added.items():
+            if name not in same:
+                gone.setdefault(added.part.segment, []).append(added.part)
+        self._added = {name: self._added[name] if name in same else self._note(part) for name, part in now.items()}
+        for name, part in now.items():
+            if name not in same:
+                others = gone.get(part.segment)
+                self._exchange(others.pop() if others else KeyTables(), part, before)
+        for part in chain.from_iterable(gone.values()):
+            self._exchange(part, KeyTables(), before)
+
+    def _note(self, part: KeyTables) -> _Added:
+        days = (_half_day(table.buckets) for table in part if table.traffic in self.impressions)
+        return _Added(part, max(days, default=0))
+
+    def _exchange(self, before: KeyTables, now: KeyTables, weighed: Mapping[range, int]) -> None:
+        """Put the tables of a segment in the place of others.
+
         A table most often comes in the place of one with other counts of the same names.
         """
-        target = {
-            (at, table.traffic): (table, weight_of[table.buckets])
-            for at, table in enumerate(tables)
-            if table.traffic in self.impressions
+        weight_of = self._weight_of
+        same = set(map(id, now)) & {
+            id(table) for table in before if weighed[table.buckets] == weight_of.get(table.buckets)
         }
-        for name, (table, weight) in self._held.items():
-            if name not in target:
-                self._add(table, -weight)
-        for name, (table, weight) in target.items():
-            before, weighed = self._held.get(name, (None, 0))
-            if before is None:
-                self._add(table, weight)
-            elif weighed == weight and _place(before) == _place(table):
-                self._add_difference(before, table, weight)
+        gone: dict[tuple[Traffic, range], list[Table]] = {}
+        for table in before:
+            if table.traffic in self.impressions and id(table) not in same:
+                gone.setdefault((table.traffic, table.buckets), []).append(table)
+        for table in now:
+            if table.traffic not in self.impressions or id(table) in same:
+                continue
+            others, weight = gone.get((table.traffic, table.buckets)), weight_of[table.buckets]
+            if others and weighed[table.buckets] == weight and _has_names_of(others[-1], table):
+                self._add_difference(others.pop(), table, weight)
             else:
-                self._add(before, -weighed)
                 self._add(table, weight)
-        self._held = target
+        for table in chain.from_iterable(gone.values()):
+            self._add(table, -weighed[table.buckets])
 
     def _add(self, table: Table, weight: int) -> None:
-        places = self.candidates.places(table.items, table.slots, self.slots)
-        for counts, into in self._sums_of(table):
-            gained = counts.reshape(-1)[places.cells]
+        index = self.candidates.places(table.items, table.slots, self.slots)
+        rows = np.flatnonzero(index.candidates >= 0)
+        candidates = index.candidates[rows]
+        for name, into in self._sums_of(table):
+            few = few_of(table, name)
+            if few is not None:
+                self._add_cells(index, *np.divmod(few[0], max(1, len(table.slots))), few[1], into, weight)
+                continue
+            gained, columns = table.counts[name][rows], np.flatnonzero(index.slots >= 0)
+            whole = np.array_equal(index.slots, np.arange(len(self.slots)))
             for sums, times in into:
-                sums.reshape(-1)[places.targets] += weight * times * gained
-        self.conversions[table.traffic][places.candidates] += weight * table.conversions[places.rows]
+                if whole:
+                    sums[candidates] += weight * times * gained
+                else:
+                    sums[np.ix_(candidates, index.slots[columns])] += weight * times * gained[:, columns]
+        if table.conversions.any():
+            self.conversions[table.traffic][candidates] += weight * table.conversions[rows]
 
     def _add_difference(self, before: Table, table: Table, weight: int) -> None:
         """Only the cells that changed, which are few where a table was read again."""
-        if before is table:
-            return
-        places = self.candidates.places(table.items, table.slots, self.slots)
-        for (counts, into), (old, _) in zip(self._sums_of(table), self._sums_of(before), strict=True):
-            gained = (counts - old).reshape(-1)[places.cells]
-            changed = np.flatnonzero(gained)
-            for sums, times in into:
-                sums.reshape(-1)[places.targets[changed]] += weight * times * gained[changed]
-        gained = (table.conversions - before.conversions)[places.rows]
-        self.conversions[table.traffic][places.candidates] += weight * gained
+        index = self.candidates.places(table.items, table.slots, self.slots)
+        for name, into in self._sums_of(table):
+            gained = table.counts[name] - before.counts[name]
+            rows, columns = np.nonzero(gained)
+            self._add_cells(index, rows, columns, gained[rows, columns], into, weight)
+        gained = table.conversions - before.conversions
+        rows = np.flatnonzero((index.candidates >= 0) & (gained != 0))
+        self.conversions[table.traffic][index.candidates[rows]] += weight * gained[rows]
 
-    def _sums_of(self, table: Table) -> list[tuple[Ints, list[tuple[Ints, int]]]]:
-        """The table's impressions and clicks, each with the sums [A, S] it goes into and how many times it does."""
+    def _add_cells(self, index: CellIndex, rows: Ints, columns: Ints, more: Ints, into: Into, weight: int) -> None:
+        """Counts of some cells of a table, each at most once."""
+        candidates, slots = index.candidates[rows], index.slots[columns]
+        counted = (candidates >= 0) & (slots >= 0)
+        targets, more = (candidates[counted], slots[counted]), more[counted]
+        for sums, times in into:
+            sums[targets] += weight * times * more
+
+    def _sums_of(self, table: Table) -> list[tuple[str, Into]]:
+        """Impressions and clicks, each with the sums [A, S] that the table's go into and how many times they do."""
         of = table.traffic
         clicked = [(self.clicks[of], 1)]
         if of is Traffic.LEARNED:
             clicked.append((self._dated, _half_day(table.buckets)))
-        return [(table.impressions, [(self.impressions[of], 1)]), (table.clicks, clicked)]
+        return [("impressions", [(self.impressions[of], 1)]), ("clicks", clicked)]
 
     def click_days(self) -> Floats:
         """The ages of the candidates' learned clicks in days before the newest bucket, added up, float64[A]."""
-        newest = max((_half_day(table.buckets) for table, _ in self._held.values()), default=0)
+        newest = max((added.newest for added in self._added.values()), default=0)
         ages: Floats = (newest * self.clicks[Traffic.LEARNED] - self._dated).sum(axis=1) / (2 * ONE)
         return ages
 
@@ -168,14 +235,15 @@ class WeightedCounts:
         return (self._bound[2].until if self._bound else None) or FOR_EVER
 
     @property
-    def cells(self) -> int:
-        drawn = self._drawn[1].size if self._drawn else 0
-        return 5 * len(self.candidates.items) * len(self.slots) + drawn
+    def size(self) -> int:
+        """Bytes, without the tables that are in the sums."""
+        drawn = self._drawn[1].nbytes if self._drawn else 0
+        return 5 * 8 * len(self.candidates.items) * len(self.slots) + drawn
 
 
-def _place(table: Table) -> tuple[int, Sequence[str], Sequence[str]]:
-    """Where the table's counts go."""
-    return _half_day(table.buckets), table.items, table.slots
+def _has_names_of(before: Table, table: Table) -> bool:
+    """Whether the counts of both go to the same cells."""
+    return before.slots == table.slots and before.items == table.items
 
 
 def _half_day(span: range) -> int:
@@ -184,21 +252,27 @@ def _half_day(span: range) -> int:
 
 
 class WeightedCountsCache:
-    """The weighted counts of keys that were used lately, up to `limit` cells of eight bytes in all."""
+    """The weighted counts of keys that were used lately, up to `limit` bytes in all, which may vary."""
 
-    def __init__(self, limit: int = 16_000_000) -> None:
+    def __init__(self, limit: Callable[[], int] = lambda: 128_000_000) -> None:
         self._limit = limit
-        self._cells = 0
-        self._entries: OrderedDict[Hashable, tuple[WeightedCounts, int]] = OrderedDict()
+        self.size = 0
+        self._entries: OrderedDict[tuple[str, str], tuple[WeightedCounts, int]] = OrderedDict()
 
-    def of(self, key: Hashable, candidates: CandidateSet, slots: tuple[str, ...]) -> WeightedCounts:
-        """The cached counts of the key if they are for these candidates and slots, else empty ones."""
-        counts, cells = self._entries.pop(key, (None, 0))
-        self._cells -= cells
+    def of(self, key: tuple[str, str], candidates: CandidateSet, slots: tuple[str, ...]) -> WeightedCounts:
+        """The cached counts of a page and segment if they are for these candidates and slots, else empty ones."""
+        counts, size = self._entries.pop(key, (None, 0))
+        self.size -= size
         if counts is None or counts.candidates is not candidates or counts.slots != slots:
             counts = WeightedCounts(candidates, slots)
-        self._entries[key] = counts, counts.cells
-        self._cells += counts.cells
-        while self._cells > self._limit and len(self._entries) > 1:
-            self._cells -= self._entries.popitem(last=False)[1][1]
+        self._entries[key] = counts, counts.size
+        self.size += counts.size
+        while self.size > self._limit() and len(self._entries) > 1:
+            self.size -= self._entries.popitem(last=False)[1][1]
         return counts
+
+    def forget(self, page: str, segment: str) -> None:
+        """Let go of what the tables of a page and segment are in: its own sums and those of the page."""
+        for key in {(page, segment), (page, WHOLE_PAGE)}:
+            if key in self._entries:
+                self.size -= self._entries.pop(key)[1]

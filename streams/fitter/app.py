@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from operator import is_
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import faust
@@ -16,10 +15,11 @@ from schemas.codec import decoder, encode, encode_key
 from schemas.errors import BadRecord, StateAttention
 from schemas.messages.pages import PageRules
 from schemas.messages.parameters import PolicyParameters
-from schemas.rules import Complements
+from schemas.rules import Complements, Sponsored
 from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, PAGE_RULES, POLICY_PARAMETERS
 from streams.catalog.follower import Follower
 from streams.catalog.view import CatalogView
+from streams.fitter.due import FitRule, basis_of
 from streams.fitter.page import PageState, fit, items_of, start_of
 from streams.fitter.purchases import PurchaseReader
 from streams.kafka.clients import partition_of
@@ -29,7 +29,9 @@ from streams.metrics import REGISTRY, Registry
 from streams.page_settings import FitterSettings, LayoutSettings
 from streams.retry import Retry
 from streams.settings import FoldSettings, KafkaSettings, RedisSettings
+from streams.state.arrays.parts import parts_of
 from streams.state.arrays.tables import Table
+from streams.state.memory import StateMemory
 from streams.state.reader import StateReader
 from streams.transport import BatchApp, end_process, reader
 from streams.worker import open_worker
@@ -57,7 +59,7 @@ class Fitter:
         self.app: BatchApp
         self.partitions = 1
         self._metrics = metrics
-        for result in ("fitted", "unchanged", "failed"):
+        for result in ("fitted", "unchanged", "deferred", "failed"):
             metrics.add("reshelf_fits_total", result, by=0)
         self._catalog = catalog
         self._state = state
@@ -68,7 +70,7 @@ class Fitter:
         self._settings = settings
         self._retry = Retry()
         self._owned: frozenset[int] = frozenset()
-        self._fitted: dict[str, tuple[Any, ...]] = {}
+        self._rule = FitRule(settings.growth_share, settings.rest_s, settings.interval_s)
 
     async def resume(self, tps: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
         """The end of each partition: what the records say is read beside."""
@@ -85,38 +87,44 @@ class Fitter:
             event.ack()
 
     async def fit_pages(self) -> None:
-        """For ever: fit the owned pages one after another, each once in a while."""
+        """For ever: fit the owned pages one after another, each when enough came since its last fit."""
         while True:
             began = time.monotonic()
-            segments = await self._retry.until_success(self._segments)
-            for page in sorted(self._catalog.rules):
-                if segments and self._is_owned(page):
-                    await self._fit(page, segments.get(page, ()))
+            segments = await self._retry.until_success(self._state.segments) or {}
+            owned = [page for page in sorted(self._catalog.rules) if page in segments and self._is_owned(page)]
+            self._rule.keep(owned)
+            for page in owned:
+                await self._fit(page, segments[page])
             await asyncio.sleep(max(0.1, self._settings.interval_s - (time.monotonic() - began)))
-
-    async def _segments(self) -> dict[str, list[str]]:
-        return {page: sorted(segments) for page, segments in (await self._state.segments()).items()}
 
     def _is_owned(self, page: str) -> bool:
         return partition_of(encode_key(PAGE_RULES, page), self.partitions) in self._owned
 
-    async def _fit(self, page: str, segments: Any) -> None:
-        tables = await self._retry.until_success(lambda: self._read(page, segments), lambda: self._is_owned(page))
+    async def _fit(self, page: str, segments: Iterable[str]) -> None:
         rules = self._catalog.rules.get(page)
-        if rules is None or not tables:
+        if rules is None or not self._rule.looks(page, self._declared(rules), time.monotonic()):
             return
-        purchases = self._purchases.revision if learns_complements(rules) else None
-        inputs = (
-            rules,
-            self._catalog.embeddings.generation,
-            purchases,
-            *(table for those in tables.values() for table in those),
+        read = await self._retry.until_success(
+            lambda: self._state.read_page(page, segments), lambda: self._is_owned(page)
         )
-        if _same(self._fitted.get(page, ()), inputs):
-            self._metrics.add("reshelf_fits_total", "unchanged")
+        rules = self._catalog.rules.get(page)
+        if read is None or rules is None:
             return
-        self._fitted[page] = inputs
-        now_ms = time.time_ns() // 1_000_000
+        basis = basis_of(self._declared(rules), read.tables, self._layouts.half_life_ms)
+        verdict = self._rule.verdict(page, basis, time.monotonic(), paces(rules))
+        if verdict != "due":
+            self._metrics.add("reshelf_fits_total", verdict)
+            return
+        self._rule.fitted(page, basis, time.monotonic())
+        await self._fit_to(rules, {part.segment: part for part in parts_of(read.tables) if part})
+
+    def _declared(self, rules: PageRules) -> tuple[object, ...]:
+        """What a fit depends on beside counts."""
+        purchases = self._purchases.revision if learns_complements(rules) else None
+        return rules, self._catalog.embeddings.generation, purchases
+
+    async def _fit_to(self, rules: PageRules, tables: Mapping[str, Sequence[Table]]) -> None:
+        page, now_ms = rules.page, time.time_ns() // 1_000_000
         state = self._state_of(rules, tables)
         try:
             with self._metrics.timed("reshelf_fit_seconds"):
@@ -153,9 +161,6 @@ class Fitter:
         while True:
             await self._retry.until_success(self._purchases.follow)
 
-    async def _read(self, page: str, segments: list[str]) -> dict[str, tuple[Table, ...]]:
-        return {segment: (await self._state.read(page, segment)).tables for segment in segments}
-
     async def _publish(self, fitted: PolicyParameters, now_ms: int) -> None:
         latest = self._catalog.parameters.get(fitted.page)
         version = max(now_ms, latest.version + 1 if latest else 0)
@@ -176,9 +181,9 @@ def learns_complements(rules: PageRules) -> bool:
     return any(isinstance(rule, Complements) and rule.learned for rule in rules.rules)
 
 
-def _same(before: tuple[Any, ...], now: tuple[Any, ...]) -> bool:
-    """Whether these are the very objects of the last time: a table that changed is read anew."""
-    return len(before) == len(now) and all(map(is_, before, now))
+def paces(rules: PageRules) -> bool:
+    """Whether a rule of the page is for so many impressions a day: what is left of them is told as they come."""
+    return any(isinstance(rule, Sponsored) for rule in rules.rules)
 
 
 def fitter_app(
@@ -199,7 +204,9 @@ def fitter_app(
 
     async def make() -> faust.App:
         async with open_worker(kafka, redis, fold, (POLICY_PARAMETERS,)) as worker:
-            retry, catalog, state = Retry(), CatalogView(), StateReader(worker.redis, worker.manifest)
+            retry, catalog = Retry(), CatalogView()
+            memory = StateMemory(settings.memory_mb, "fitter.memory_mb", metrics)
+            state = StateReader(worker.redis, worker.manifest, memory=memory)
             purchases = PurchaseReader(kafka, fold)
             worker.opened.push_async_callback(purchases.close)
             await retry.until_success(purchases.start)

@@ -45,7 +45,10 @@ def is_expired(bucket: int, append_time: int, fold: FoldSettings) -> bool:
 
 def is_span_expired(bucket: int, append_time: int, fold: FoldSettings) -> bool:
     """Whether the span of `bucket` is beyond its life: it is a longest one then."""
-    if not fold.bucket_ms:
-        return False
+    return fold.bucket_ms > 0 and append_time > last_of_life(bucket, fold)
+
+
+def last_of_life(bucket: int, fold: FoldSettings) -> int:
+    """The last time of the log (ms) at which the span of `bucket` is counted, where there are several buckets."""
     size = longest(fold) * fold.bucket_ms
-    return is_expired(bucket - bucket % size + size - fold.bucket_ms, append_time, fold)
+    return bucket - bucket % size + size + fold.bucket_ttl_ms

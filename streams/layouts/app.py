@@ -20,6 +20,7 @@ from streams.retry import Retry
 from streams.settings import FoldSettings, KafkaSettings, RedisSettings
 from streams.state.connection.pipelined import PipelinedClient
 from streams.state.layout_versions import Versions
+from streams.state.memory import StateMemory
 from streams.state.reader import StateReader
 from streams.transport import BatchApp, end_process, reader
 from streams.worker import Worker, open_worker
@@ -105,7 +106,9 @@ async def _member(
     retry, kafka, manifest = Retry(), worker.kafka, worker.manifest
     catalog = CatalogView(lambda topic: metrics.add("reshelf_invalid_records_total", topic))
     pipelined = PipelinedClient(worker.redis)
-    state = StateReader(worker.redis, manifest, pipelined)
+    state = StateReader(
+        worker.redis, manifest, pipelined, StateMemory(settings.memory_mb, "layouts.memory_mb", metrics)
+    )
     versions = Versions(pipelined, manifest.namespace, manifest.groups)
     guard = GuardRail(state, experiment, settings)
     producer = LayoutProducer(

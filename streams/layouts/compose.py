@@ -30,6 +30,7 @@ from streams.catalog.weighted_counts import ONE, WeightedCounts, weights
 from streams.fold.deltas import WHOLE_PAGE, Traffic
 from streams.layouts.branches import most_variants, with_branches
 from streams.page_settings import LayoutSettings
+from streams.state.arrays.parts import without
 from streams.state.arrays.tables import Table
 from streams.state.reader import KeyState
 
@@ -159,7 +160,7 @@ def statistics_of(
     """
     fitted = page.parameters
     left_out = fitted.left_out if fitted and segment == WHOLE_PAGE else ()
-    tables = [table for table in state.tables if table.segment not in left_out]
+    tables = without(state.tables, left_out)
     weight_of = weights(tables, settings.half_life_ms)
     weighted_counts.move_to(tables, weight_of)
     click_value = _click_value(tables, weight_of, page, settings)

@@ -81,7 +81,8 @@ class LayoutProducer:
         self._schedule = Schedule(settings.refresh_ms, settings.cpu_share)
         self._due = DueRule(settings.growth_share, settings.rest_s * 1000)
         self._hysteresis = Hysteresis(settings.change_threshold)
-        self._weighted_counts = WeightedCountsCache()
+        self._weighted_counts = WeightedCountsCache(state.memory.room)
+        state.memory.on_evict(self._weighted_counts.forget)
         self._retry = Retry()
         self._owned: frozenset[int] = frozenset()
         self._segments: dict[str, set[str]] = {}
@@ -149,7 +150,7 @@ class LayoutProducer:
     async def _list_segments(self) -> None:
         """Learn of segments whose requests go to other workers."""
         self._listed_at = self._clock.steady()
-        for page, segment in await self._state.keys():
+        for page, segment in await self._state.new_keys():
             self._segments.setdefault(page, set()).add(segment)
 
     def _keys_of(self, page: str) -> set[Key]:
@@ -245,6 +246,7 @@ class LayoutProducer:
         weighted_counts = self._weighted_counts.of(key, page.candidates, tuple(page.rules.slots))
         composed = compose_valued(key.segment, state, page, self._settings, epoch.number, weighted_counts, now)
         self._due.composed(key, evidence_in(weighted_counts))
+        self._state.memory.expose_sums(self._weighted_counts.size)
         ended = self._clock.steady()
         # Where others have the processor meanwhile, resting for that too would leave it to them for good.
         self._schedule.spent(ended, self._clock.busy() - busy)

@@ -47,6 +47,41 @@ _ALL = (
         "is needed. At 1 records with new names become dead letters.",
     ),
     Metric(
+        "reshelf_state_memory_bytes",
+        "gauge",
+        "layouts, fitter",
+        ("setting", "kind"),
+        "Memory that counts take in the process, under the setting that bounds it: tables as they were read, and "
+        "the weighted sums that layouts are made from.",
+        "See reshelf_state_memory_used_ratio.",
+    ),
+    Metric(
+        "reshelf_state_memory_limit_bytes",
+        "gauge",
+        "layouts, fitter",
+        ("setting",),
+        "What the setting allows.",
+        "Sums take what tables leave of it, and an eighth at least.",
+    ),
+    Metric(
+        "reshelf_state_memory_used_ratio",
+        "gauge",
+        "layouts, fitter",
+        ("setting",),
+        "Share of the setting that tables take, of seven eighths: an eighth is for sums.",
+        "Above 0.8: raise the setting where the machine has memory, or run more workers. Beyond it, the keys that were "
+        "used least recently are read from Redis again when they are due, which is slower and changes no layout.",
+    ),
+    Metric(
+        "reshelf_state_keys_read_total",
+        "counter",
+        "layouts, fitter",
+        ("setting", "result"),
+        "Pages and segments whose tables were read whole: for the first time (read), or again after they were let go "
+        "(again); and those that were let go for others (evicted).",
+        "Many that are read again: see reshelf_state_memory_used_ratio.",
+    ),
+    Metric(
         "reshelf_rewinds_total",
         "counter",
         "learner, attribution",
@@ -156,7 +191,7 @@ _ALL = (
         "counter",
         "fitter",
         ("result",),
-        "Pages that the fitter handled: fitted, unchanged or failed.",
+        "Pages that the fitter handled: fitted, unchanged, deferred as too little came, or failed.",
         "Failed: its log names the page, which keeps the parameters that it has.",
     ),
     Metric(

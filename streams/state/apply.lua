@@ -112,7 +112,7 @@ local function add(key, payload)
   end
 end
 
-local now = redis.call('TIME')
+local now, revision = redis.call('TIME'), nil
 local verbs = {
   -- payload: token before, token after, names to append (the last two may be absent)
   name = function(key, payload)
@@ -130,6 +130,14 @@ local verbs = {
   -- a revision is new at every write, also after a rollback
   tick = function(key) redis.call('SET', key, now[1] .. ':' .. now[2]) end,
   join = function(key, payload) redis.call('SADD', key, payload) end,
+  -- a page and segment has been written: the later its revision, whatever the clock says
+  touch = function(key, payload)
+    if not revision then
+      local last = call('ZREVRANGE', key, 0, 0, 'WITHSCORES')[2]
+      revision = string.format('%.0f', math.max(now[1] * 1000000 + now[2], tonumber(last or 0) + 1))
+    end
+    call('ZADD', key, revision, payload)
+  end,
   append = function(key, payload) redis.call('APPEND', key, payload) end,
   -- the limits that hold; they only ever grow longer
   limits = function(key, payload)

@@ -8,7 +8,7 @@ left out of every export and dropped again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.resources import files
 
 import orjson
@@ -22,7 +22,7 @@ from streams.settings import FoldSettings
 from streams.state.arrays.directory import names_in
 from streams.state.arrays.tables import blocks_for
 from streams.state.connection.errors import translate_errors
-from streams.state.keys import GroupKeys, home_group
+from streams.state.keys import GroupKeys, home_group, key_member, table_member
 from streams.state.store import Store
 from streams.state.watermark import Watermark
 
@@ -67,6 +67,8 @@ async def _drop_quota(store: Store, fold: FoldSettings, tp: TopicPartition) -> N
 
 async def _drop(store: Store, keys: GroupKeys, kind: str, bucket: int) -> int:
     buckets, index = keys.listing(kind, bucket)
+    stored = await translate_errors(lambda: store.redis.smembers(buckets))
+    others = sorted((int(other) for other in stored if int(other) != bucket), reverse=True)
     members = sorted(await translate_errors(lambda: store.redis.smembers(index)))
     tables = [_table(bucket, member) for member in members]
     if kind == BINS.name:
@@ -74,8 +76,19 @@ async def _drop(store: Store, keys: GroupKeys, kind: str, bucket: int) -> int:
     else:
         arrays = await _arrays_of(store, keys, tables)
     store.directories.forget(arrays)
-    names = [index, buckets, *arrays]
-    return int(await translate_errors(lambda: store.redis.eval(_SCRIPT, len(names), *names, bucket, *members)))
+    names = [index, buckets, keys.revisions, *(keys.listing(kind, other)[1] for other in others), *arrays]
+    arguments = [bucket, len(others), len(members), len(Traffic), *others, *members]
+    if kind == "table":
+        arguments += _keys_of(tables)
+    return int(await translate_errors(lambda: store.redis.eval(_SCRIPT, len(names), *names, *arguments)))
+
+
+def _keys_of(tables: Sequence[TableKey]) -> Iterator[bytes]:
+    """Each page and segment as the revisions have it, then as its tables are in an index."""
+    for page, segment in dict.fromkeys((key.page, key.segment) for key in tables):
+        yield key_member(page, segment)
+        for traffic in Traffic:
+            yield table_member("table", page, segment, traffic)
 
 
 async def _arrays_of(store: Store, keys: GroupKeys, tables: Sequence[TableKey]) -> list[str]:

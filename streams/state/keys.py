@@ -44,6 +44,7 @@ class GroupKeys:
         self.buckets = self.base + "buckets"
         self.bin_buckets = self.base + "bin-buckets"
         self.merges = self.base + "merges"
+        self.revisions = self.base + "revisions"
 
     def watermark(self, tp: TopicPartition) -> str:
         return f"{self.base}wm:{tp.topic}:{tp.partition}"
@@ -79,6 +80,16 @@ class GroupKeys:
     def table(self, kind: str, key: TableKey) -> str:
         """One array of a table; `kind` is revision, or the name of a part or block in `streams.fold.measures`."""
         return f"{self.base}{kind}{_table(key)}"
+
+
+def table_member(kind: str, page: str, segment: str, traffic: int) -> bytes:
+    """How a table, or the bins of a page, are called in the index of a bucket."""
+    return orjson.dumps([kind, page, segment, int(traffic)])
+
+
+def key_member(page: str, segment: str) -> bytes:
+    """How a page and segment is called in a group's sorted set of revisions."""
+    return orjson.dumps([page, segment])
 
 
 def manifest(namespace: str) -> str:

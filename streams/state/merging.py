@@ -24,9 +24,9 @@ from streams.settings import FoldSettings
 from streams.state.arrays.sums import add_tables, encode_table
 from streams.state.arrays.tables import Table, blocks_for
 from streams.state.connection.errors import translate_errors
-from streams.state.keys import GroupKeys
-from streams.state.reader import read_tables
+from streams.state.keys import GroupKeys, key_member, table_member
 from streams.state.store import Store
+from streams.state.table_reads import read_tables
 from streams.state.watermark import Watermark
 
 REST_S = 600.0
@@ -193,14 +193,14 @@ def _call(keys: GroupKeys, loaded: LoadedMerge) -> tuple[list[str], list[Any]]:
         for key, table in zip(loaded.merge.tables, loaded.tables, strict=True)
         for name in _arrays(keys, key, table)
     ]
-    names = [loaded.merge.clock, keys.buckets, keys.merges, keys.index(target.bucket)]
+    names = [loaded.merge.clock, keys.buckets, keys.merges, keys.revisions, keys.index(target.bucket)]
     names += [keys.table("revision", key) for key in loaded.merge.tables]
     names += [keys.index(key.bucket) for key in others]
     names += [*written, *(name for name in old if name not in written)]
-    listed = orjson.dumps(["table", target.page, target.segment, int(target.traffic)])
+    listed = table_member("table", target.page, target.segment, target.traffic)
     buckets = [key.bucket for key in loaded.merge.tables]
-    arguments = [formed_at(loaded.merge.span), listed, len(buckets), *buckets, *loaded.revisions, *written.values()]
-    return names, arguments
+    arguments = [formed_at(loaded.merge.span), listed, key_member(target.page, target.segment), len(buckets)]
+    return names, [*arguments, *buckets, *loaded.revisions, *written.values()]
 
 
 def _arrays(keys: GroupKeys, key: TableKey, table: Table) -> list[str]:

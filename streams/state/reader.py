@@ -9,32 +9,37 @@ only when its revision changed since it was read last.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from asyncio import gather
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from operator import is_
 from typing import Any, Self
 
-import orjson
 from redis.asyncio import Redis
 
 from streams.fold.buckets import is_span_expired, span_of
 from streams.fold.deltas import WHOLE_PAGE, TableKey, Traffic
-from streams.fold.measures import PARTS, blocks
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings
 from streams.state.alias import resolve
-from streams.state.arrays.directory import names_in
 from streams.state.arrays.experiment_bins import BucketBins, read_bins
-from streams.state.arrays.tables import Table, blocks_for, decode_table
-from streams.state.connection.errors import translate_errors
+from streams.state.arrays.packed import packed
+from streams.state.arrays.parts import KeyTables, PageTables, parts_of
+from streams.state.arrays.tables import Table, blocks_for
 from streams.state.connection.pipelined import PipelinedClient
-from streams.state.keys import GroupKeys, group_of
+from streams.state.keys import GroupKeys, group_of, key_member
 from streams.state.manifest import Manifest
 from streams.state.manifest import read as read_manifest
+from streams.state.memory import HeldKey, StateMemory
+from streams.state.revisions import KeyRevisions
+from streams.state.table_reads import read_tables
 from streams.state.watermark import Watermark
 
 SEGMENTS_S = 5.0
 """The segments that a page has counts of are listed at most once in these seconds."""
+AT_ONCE = 8
+"""Segments of a whole page that are read at the same time: reads of single keys come in between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +49,25 @@ class KeyState:
     Each table names the span of buckets that it belongs to by the log's time; a span may have several tables.
     """
 
-    tables: tuple[Table, ...]
+    tables: Sequence[Table]
     watermarks: dict[str, list[int]]
 
 
 class StateReader:
     """Reads the namespace of a manifest; `open` finds the manifest by name.
 
-    `pipelined` shares round trips with others that use the same client.
+    `pipelined` shares round trips with others that use the same client, and `memory` bounds what is held.
     """
 
-    def __init__(self, redis: Redis, manifest: Manifest, pipelined: PipelinedClient | None = None) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        manifest: Manifest,
+        pipelined: PipelinedClient | None = None,
+        memory: StateMemory | None = None,
+    ) -> None:
         self.manifest = manifest
+        self.memory = memory or StateMemory()
         self._redis = redis
         self._pipelined = pipelined or PipelinedClient(redis)
         self._groups = [GroupKeys(manifest.namespace, group) for group in range(manifest.groups)]
@@ -65,9 +77,9 @@ class StateReader:
             for partition, start in enumerate(offsets)
         ]
         self._buckets: dict[int, frozenset[int]] = {}
-        self._cache: dict[tuple[str, str], dict[TableKey, tuple[bytes, Table]]] = {}
-        self._segments: dict[str, set[str]] = {}
+        self.revisions = KeyRevisions(self._pipelined, self._groups)
         self._listed_at = -SEGMENTS_S
+        self._blocks = 0
 
     @classmethod
     async def open(cls, redis: Redis, name: str) -> Self:
@@ -80,8 +92,13 @@ class StateReader:
         return self.manifest.fold_settings()
 
     async def keys(self) -> set[tuple[str, str]]:
-        """All (page, segment) that have counts."""
-        return {(key.page, key.segment) for keys in self._groups for key in await table_keys(self._redis, keys)}
+        """All (page, segment) that have counts; it costs what was written since the last time."""
+        await self.revisions.refresh()
+        return set(self.revisions)
+
+    async def new_keys(self) -> list[tuple[str, str]]:
+        """Those that came since the last time that anybody asked for keys here."""
+        return await self.revisions.refresh()
 
     async def segments(self) -> dict[str, set[str]]:
         """The segments of each page that have counts; '*' is that of visitors without one."""
@@ -99,9 +116,9 @@ class StateReader:
         if segment != WHOLE_PAGE:
             return await self.read(page, segment)
         if time.monotonic() - self._listed_at >= SEGMENTS_S:
-            self._segments = await self.segments()
+            await self.revisions.refresh()
             self._listed_at = time.monotonic()
-        return await self.read_page(page, self._segments.get(page, set()) | {WHOLE_PAGE})
+        return await self.read_page(page, {name for of, name in self.revisions if of == page} | {WHOLE_PAGE})
 
     async def read(self, page: str, segment: str) -> KeyState:
         """The counts of one key with the log position they reflect."""
@@ -114,35 +131,94 @@ class StateReader:
 
     async def _read(self, group: int, page: str, segment: str) -> KeyState:
         keys, count = self._groups[group], len(self._partitions)
-        tables, (merges, *stored) = await self._revisions(group, page, segment)
+        tables, revision, (merges, *stored) = await self._table_revisions(group, page, segment)
         marks = [Watermark.decode(text, start) for (_, start), text in zip(self._partitions, stored, strict=False)]
         append_time = max((mark.append_time for mark in marks), default=0)
         live = {
-            key: revision
-            for key, revision in zip(tables, stored[count:], strict=True)
-            if revision and not is_span_expired(key.bucket, append_time, self.fold)
+            key: table_revision
+            for key, table_revision in zip(tables, stored[count:], strict=True)
+            if table_revision and not is_span_expired(key.bucket, append_time, self.fold)
         }
-        entries = await self._refresh(keys, live, self._cache.get((page, segment), {}), merges)
+        held = self.memory.get(page, segment)
+        entries = await self._refresh(keys, live, held.entries if held else {}, merges)
         entries = {
-            key: (revision, _in_span(table, span_of(key.bucket, append_time, self.fold)))
-            for key, (revision, table) in entries.items()
+            key: (table_revision, _in_span(table, span_of(key.bucket, append_time, self.fold)))
+            for key, (table_revision, table) in entries.items()
         }
-        self._cache.pop((page, segment), None)
-        if entries:
-            self._cache[page, segment] = entries
-        return KeyState(tuple(table for _, table in entries.values()), self._watermarks(marks))
+        now = KeyTables(table for _, table in entries.values())
+        if held and _same(held.tables, now):
+            now = held.tables
+        self.memory.put(page, segment, HeldKey(revision, append_time, entries, now))
+        return KeyState(now, self._watermarks(marks))
 
     async def read_page(self, page: str, segments: Iterable[str]) -> KeyState:
         """The counts of some segments of a page together, with the log position that all of them reflect.
 
-        One after another, so that reads of single keys come in between.
+        Only segments that were written since they were read last are read again; the tables of the
+        others are the same objects.
         """
-        states = [await self.read(page, segment) for segment in sorted(segments)]
-        tables = tuple(table for state in states for table in state.tables)
-        return KeyState(tables, _least([state.watermarks for state in states]))
+        names = sorted(segments)
+        groups = {name: group_of(page, name, len(self._groups)) for name in names}
+        marks, revisions = await self._page_revisions(page, groups)
+        parts, changed = dict[str, KeyTables](), list[str]()
+        for name in names:
+            append_time = max((mark.append_time for mark in marks[groups[name]]), default=0)
+            tables = self._unchanged(page, name, revisions[name], append_time)
+            if tables is None:
+                changed.append(name)
+            else:
+                parts[name] = tables
+        for at in range(0, len(changed), AT_ONCE):
+            states = await gather(*(self.read(page, name) for name in changed[at : at + AT_ONCE]))
+            parts |= zip(changed[at : at + AT_ONCE], (parts_of(state.tables)[0] for state in states), strict=True)
+        watermarks = _least([self._watermarks(those) for those in marks.values()])
+        return KeyState(PageTables(parts[name] for name in names), watermarks)
 
-    async def _revisions(self, group: int, page: str, segment: str) -> tuple[list[TableKey], list[bytes | None]]:
-        """The tables that there may be; when some were merged last, the watermarks, and the revision of each table.
+    def _unchanged(self, page: str, segment: str, revision: int | None, append_time: int) -> KeyTables | None:
+        """A segment's tables where they are held and neither a write nor the time has changed them."""
+        if revision is None:
+            return KeyTables()
+        held = self.memory.get(page, segment)
+        if held is None or held.revision != revision:
+            return None
+        width, before = self.fold.bucket_ms, held.append_time
+        if width and (append_time < before or append_time // width != before // width):
+            return None
+        if any(is_span_expired(key.bucket, append_time, self.fold) for key in held.entries):
+            return None
+        return held.tables
+
+    async def _page_revisions(
+        self, page: str, groups: Mapping[str, int]
+    ) -> tuple[dict[int, list[Watermark]], dict[str, int | None]]:
+        """How far each group has come, and then when the segments of a page were last written."""
+        by_group: dict[int, list[str]] = {}
+        for name, group in groups.items():
+            by_group.setdefault(group, []).append(name)
+        commands: list[tuple[Any, ...]] = [
+            ("MGET", *(self._groups[group].watermark(tp) for tp, _ in self._partitions)) for group in by_group
+        ]
+        commands += [
+            ("ZMSCORE", self._groups[group].revisions, *(key_member(page, name) for name in names))
+            for group, names in by_group.items()
+        ]
+        replies = await self._pipelined.ask(*commands)
+        marks = {
+            group: [Watermark.decode(text, start) for (_, start), text in zip(self._partitions, stored, strict=True)]
+            for group, stored in zip(by_group, replies, strict=False)
+        }
+        revisions = {
+            name: _revision(score)
+            for names, scores in zip(by_group.values(), replies[len(by_group) :], strict=True)
+            for name, score in zip(names, scores, strict=True)
+        }
+        return marks, revisions
+
+    async def _table_revisions(
+        self, group: int, page: str, segment: str
+    ) -> tuple[list[TableKey], int | None, list[bytes | None]]:
+        """The tables that there may be; when the key was written last; when some tables were merged last,
+        the watermarks, and the revision of each table.
 
         One wait as long as the group's buckets are those of the last time.
         """
@@ -153,10 +229,12 @@ class StateReader:
             names = [keys.merges, *(keys.watermark(tp) for tp, _ in self._partitions)]
             names += [keys.table("revision", key) for key in tables]
             # Buckets come last: where tables go to another bucket in between, it is seen here.
-            stored, listed = await self._pipelined.ask(("MGET", *names), ("SMEMBERS", keys.buckets))
+            (score,), stored, listed = await self._pipelined.ask(
+                ("ZMSCORE", keys.revisions, key_member(page, segment)), ("MGET", *names), ("SMEMBERS", keys.buckets)
+            )
             self._buckets[group] = frozenset(map(int, listed))
             if self._buckets[group] == buckets:
-                return tables, stored
+                return tables, _revision(score), stored
 
     async def _mget(self, names: Sequence[str]) -> list[bytes | None]:
         (stored,) = await self._pipelined.ask(("MGET", *names))
@@ -189,12 +267,25 @@ class StateReader:
 
         changed = [key for key, revision in live.items() if entries.get(key, (b"",))[0] != revision]
         expected = {key: blocks_for(len(table.slots)) for key, (_, table) in entries.items()}
-        read = dict(zip(changed, await read_tables(mget, keys, changed, expected), strict=True))
-        return {key: (revision, read[key]) if key in read else entries[key] for key, revision in live.items()}
+        most = max(expected.values(), default=self._blocks)
+        guess = {key: expected.get(key, most) for key in changed}
+        tables = dict(zip(changed, await read_tables(mget, keys, changed, guess), strict=True))
+        self._blocks = max((blocks_for(len(table.slots)) for table in tables.values()), default=self._blocks)
+        pack = {key: packed(table, self.memory.names(key.page)) for key, table in tables.items()}
+        return {key: (revision, pack[key]) if key in pack else entries[key] for key, revision in live.items()}
 
 
 class _Merged(Exception):
     """Tables of the group were merged between two reads of a key."""
+
+
+def _same(before: KeyTables, now: KeyTables) -> bool:
+    """Whether these are the very objects of the last time."""
+    return len(before) == len(now) and all(map(is_, before, now))
+
+
+def _revision(score: Any) -> int | None:
+    return None if score is None else int(float(score))
 
 
 def _in_span(table: Table, span: range) -> Table:
@@ -206,48 +297,3 @@ def _least(watermarks: Sequence[dict[str, list[int]]]) -> dict[str, list[int]]:
         topic: [min(offsets) for offsets in zip(*(state[topic] for state in watermarks), strict=True)]
         for topic in watermarks[0]
     }
-
-
-async def read_tables(
-    mget: Callable[[list[str]], Awaitable[Any]],
-    keys: GroupKeys,
-    tables: Sequence[TableKey],
-    expected: Mapping[TableKey, int] | None = None,
-) -> list[Table]:
-    """The tables of one group.
-
-    One read where `expected` says how many blocks of cells a table has; where there
-    are more, which the slots show, a second one for these.  Rows that appear between
-    both are left out until the next read.
-    """
-    if not tables:
-        return []
-    have = [(expected or {}).get(key, 0) for key in tables]
-    names = [
-        keys.table(name, key) for key, count in zip(tables, have, strict=True) for name in (*PARTS, *blocks(0, count))
-    ]
-    values = iter(await translate_errors(lambda: mget(names)))
-    parts = [{part: next(values) for part in (*PARTS, *blocks(0, count))} for count in have]
-    lacking = [
-        list(blocks(count, blocks_for(len(names_in(part["slots"]))))) for count, part in zip(have, parts, strict=True)
-    ]
-    names = [keys.table(name, key) for key, more in zip(tables, lacking, strict=True) for name in more]
-    values = iter(await translate_errors(lambda: mget(names)) if names else ())
-    return [
-        decode_table(key, part | {name: next(values) for name in more})
-        for key, part, more in zip(tables, parts, lacking, strict=True)
-    ]
-
-
-async def table_keys(redis: Redis, keys: GroupKeys, kind: str = "table") -> list[TableKey]:
-    """The tables of a group, from its index; `kind` is table or bins."""
-    return [key async for tables in table_keys_by_bucket(redis, keys, kind) for key in tables]
-
-
-async def table_keys_by_bucket(redis: Redis, keys: GroupKeys, kind: str) -> AsyncIterator[list[TableKey]]:
-    """The same, those of one bucket after the other."""
-    buckets, _ = keys.listing(kind, 0)
-    for bucket in sorted(map(int, await translate_errors(lambda: redis.smembers(buckets)))):
-        _, index = keys.listing(kind, bucket)
-        names = map(orjson.loads, await translate_errors(lambda i=index: redis.smembers(i)))  # type: ignore[misc]
-        yield [TableKey(page, segment, bucket, Traffic(traffic)) for _, page, segment, traffic in names]

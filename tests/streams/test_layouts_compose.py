@@ -84,7 +84,7 @@ def test_totals_moved_along_equal_totals_made_anew(
 ) -> None:
     cache = WeightedCountsCache()
     for state in [*states, states[0]]:
-        kept = cache.of("key", candidates, SLOTS)
+        kept = cache.of(("p", "key"), candidates, SLOTS)
         moved = layout(state, page(candidates), half_life, weighted_counts=kept, drift=0.1)
         assert encode(moved) == encode(layout(state, page(candidates), half_life, drift=0.1))
 
@@ -190,11 +190,11 @@ def test_what_is_seen_to_sell_comes_to_be_shown() -> None:
 
 
 def test_the_cache_keeps_within_its_limit() -> None:
-    cache, candidates = WeightedCountsCache(limit=300), CandidateSet(ITEMS)
-    made = [cache.of(number, candidates, SLOTS) for number in range(5)]
-    assert cache.of(4, candidates, SLOTS) is made[4]
-    assert cache.of(0, candidates, SLOTS) is not made[0]
-    assert cache.of(4, candidates, ("top",)) is not made[4]
+    cache, candidates = WeightedCountsCache(limit=lambda: 2_400), CandidateSet(ITEMS)
+    made = [cache.of(("p", str(number)), candidates, SLOTS) for number in range(5)]
+    assert cache.of(("p", "4"), candidates, SLOTS) is made[4]
+    assert cache.of(("p", "0"), candidates, SLOTS) is not made[0]
+    assert cache.of(("p", "4"), candidates, ("top",)) is not made[4]
     assert np.all(made[4].impressions[Traffic.LEARNED] == 0)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -24,8 +24,9 @@ from streams.state.expiry import expire
 from streams.state.manifest import Manifest, manifest_of
 from streams.state.merging import AT_ONCE, Merger, in_parts
 from streams.state.partition import PartitionFold
-from streams.state.reader import StateReader, table_keys
+from streams.state.reader import StateReader
 from streams.state.store import GroupUpdate, Store
+from streams.state.table_reads import table_keys, table_keys_by_bucket
 from streams.state.watermark import Watermark
 from tests.streams.logs import example_log
 from tests.streams.test_state_unchanged import as_logged, nobody
@@ -219,13 +220,14 @@ def test_an_export_during_a_merge_counts_all_once(
             await state.count(day)
         digest = await state.digest()
 
-        async def listed_before(*arguments: object) -> list[TableKey]:
-            tables = await table_keys(*arguments)  # type: ignore[arg-type]
-            monkeypatch.setattr(export, "table_keys", table_keys)
+        async def listed_before(*arguments: Any) -> AsyncIterator[list[TableKey]]:
+            tables = [tables async for tables in table_keys_by_bucket(*arguments)]
+            monkeypatch.setattr(export, "table_keys_by_bucket", table_keys_by_bucket)
             assert await state.merge() > 0
-            return tables
+            for listed in tables:
+                yield listed
 
-        monkeypatch.setattr(export, "table_keys", listed_before)
+        monkeypatch.setattr(export, "table_keys_by_bucket", listed_before)
         assert await state.digest() == digest
 
     with_state(redis_url, work)

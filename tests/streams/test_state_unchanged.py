@@ -38,7 +38,7 @@ APPENDED_MS = 1_700_000_001_000
 FOLD = FoldSettings(bucket_ms=100, amount_cap=700, duplicate_window=150, unit_clicks=9, max_items=25)
 EXPORT = "e94f3f0598815157"
 CSV = "a0b2d50ffb77fc06"
-KEYS = "167718dd59dfa8e8"
+KEYS = "4cbcd6b9a8e3925b"
 MANIFEST = "26bacd7e6e099d75"
 
 
@@ -70,10 +70,12 @@ async def folded(redis: Redis, built: bool) -> list[list[Any]]:
 
 
 async def content(redis: Redis, name: bytes) -> Any:
-    """What a key holds; a revision is the time of the write, so that alone says nothing."""
+    """What a key holds; a revision is the time of the write, so that alone says nothing, and its members are sorted."""
     match await redis.type(name):
         case b"set":
             return sorted(await redis.smembers(name))
+        case b"zset":
+            return sorted(await redis.zrange(name, 0, -1))
         case b"hash":
             return sorted((await redis.hgetall(name)).items())
         case _:

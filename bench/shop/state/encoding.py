@@ -41,7 +41,7 @@ def _parts(array: Array, table: Table) -> Iterator[tuple[str, bytes]]:
             yield f"{array.name}{at}", _padded(block.tobytes())
     elif array.keying is Keying.ITEM:
         listed = np.flatnonzero(numbers.any(axis=1))
-        yield array.directories[0], _directory(tuple(table.items[at] for at in listed))
+        yield array.directories[0], _directory(tuple(table.items[at] for at in listed.tolist()))
         yield array.name, _bytes(array, numbers[listed])
     else:
         yield array.name, _bytes(array, numbers)

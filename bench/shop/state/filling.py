@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import orjson
 from redis.asyncio import Redis
 
 from bench.shop.catalog import Shop, number_in, page_name
@@ -24,7 +23,7 @@ from streams.fold.measures import BINS
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings, RedisSettings
 from streams.state.connection.client import redis_client
-from streams.state.keys import GroupKeys, group_of
+from streams.state.keys import GroupKeys, group_of, key_member, table_member
 from streams.state.watermark import Watermark
 
 SAMPLE = 64
@@ -118,7 +117,8 @@ class _Writing:
         self.tables = self.bytes = 0
         self._groups = [GroupKeys(namespace, group) for group in range(groups)]
         self._pipeline = client.pipeline(transaction=False)
-        self._revision = f"{int(time.time())}:0".encode()
+        self._began = int(time.time())
+        self._revision = f"{self._began}:0".encode()
 
     async def reach(self, time_ms: int) -> None:
         """Let the log have come so far, by a partition of which nothing is applied."""
@@ -136,7 +136,9 @@ class _Writing:
         self._pipeline.execute_command("MSET", *arrays)
         buckets, index = keys.listing(kind, key.bucket)
         self._pipeline.sadd(buckets, str(key.bucket))
-        self._pipeline.sadd(index, orjson.dumps([kind, key.page, key.segment, int(key.traffic)]))
+        self._pipeline.sadd(index, table_member(kind, key.page, key.segment, key.traffic))
+        if kind == "table":
+            self._pipeline.zadd(keys.revisions, {key_member(key.page, key.segment): self._began * 1_000_000})
         self.bytes += sum(map(len, parts.values()))
         self.tables += 1
         if self.tables % AT_ONCE == 0:

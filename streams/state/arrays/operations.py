@@ -14,13 +14,12 @@ from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import orjson
 
 from streams.fold.deltas import GroupDelta, TableDelta, TableKey
 from streams.fold.fast.path import BUILT
 from streams.fold.measures import BINS, BLOCK, CELLS, TABLE_ARRAYS, Array, Keying, Width
 from streams.state.arrays.directory import Directories, Directory
-from streams.state.keys import GroupKeys
+from streams.state.keys import GroupKeys, key_member, table_member
 
 if TYPE_CHECKING or BUILT:
     from streams.fold.fast import compiled
@@ -70,6 +69,8 @@ class Operations:
         """All operations of a group's deltas."""
         for key, table in delta.tables.items():
             self._add_table(key, table, copies)
+        for page, segment in dict.fromkeys((key.page, key.segment) for key in delta.tables):
+            self.add("touch", self._names.revisions, key_member(page, segment))
         for key, bins in delta.bins.items():
             self._add_bins(key, bins)
         for name, directory in self.directories.items():
@@ -129,7 +130,7 @@ class Operations:
 
     def _list_new(self, array: str, key: TableKey, kind: str) -> None:
         """Where `array` does not exist yet, the table is new to the index."""
-        name = orjson.dumps([kind, key.page, key.segment, int(key.traffic)])
+        name = table_member(kind, key.page, key.segment, key.traffic)
         self.add("unless", array)
         buckets, index = self._names.listing(kind, key.bucket)
         self.add("join", buckets, str(key.bucket))

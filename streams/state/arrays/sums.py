@@ -52,7 +52,7 @@ def encode_table(table: Table) -> dict[str, bytes]:
         for axis, (directory, names) in enumerate(zip(array.directories, (table.items, table.slots), strict=False)):
             other = tuple(at for at in range(numbers.ndim) if at != axis)
             counted = np.flatnonzero(numbers.any(axis=other))
-            parts[directory] = _directory([names[at] for at in counted])
+            parts[directory] = _directory([names[at] for at in counted.tolist()])
             numbers = numbers.take(counted, axis=axis)
         parts |= _blocks(array, numbers) if array.keying is Keying.ITEM_SLOT else {array.name: _encode(array, numbers)}
     return parts

@@ -30,7 +30,7 @@ class Table:
     segment: str
     buckets: range
     traffic: Traffic
-    items: tuple[str, ...]
+    items: Sequence[str]
     slots: tuple[str, ...]
     counts: Mapping[str, Ints]
 
@@ -40,7 +40,7 @@ class Table:
     ) -> Table:
         """A table with these counts; measures that are not named are 0."""
         empty = {
-            name: np.zeros(_shape(array, len(items), len(slots)), dtype=np.int64)
+            name: np.zeros(shape_of(array, len(items), len(slots)), dtype=np.int64)
             for array in TABLE_ARRAYS
             for name in array.names
         }
@@ -79,8 +79,11 @@ class Table:
         return self.counts["delays"]
 
 
-def _shape(array: Array, items: int, slots: int) -> tuple[int, ...]:
-    return {Keying.ITEM_SLOT: (items, slots), Keying.ITEM: (items,), Keying.DELAY: (DELAY_BINS,)}[array.keying]
+def shape_of(array: Array, items: int, slots: int) -> tuple[int, ...]:
+    """The shape of one of its measures in a table with so many items and slots."""
+    if array.keying is Keying.ITEM_SLOT:
+        return items, slots
+    return (items,) if array.keying is Keying.ITEM else (DELAY_BINS,)
 
 
 def decode_table(key: TableKey, parts: Mapping[str, bytes | None]) -> Table:
@@ -98,7 +101,7 @@ def decode_table(key: TableKey, parts: Mapping[str, bytes | None]) -> Table:
     counts: dict[str, Ints] = {}
     for array in TABLE_ARRAYS:
         listed = directories[array.directories[0]] if array.directories else []
-        whole = np.zeros((*_shape(array, len(row_of), len(slots)), len(array.measures)), dtype=np.int64)
+        whole = np.zeros((*shape_of(array, len(row_of), len(slots)), len(array.measures)), dtype=np.int64)
         if array.keying is Keying.ITEM_SLOT:
             whole[: len(listed)] = _blocks(array, parts, len(listed), len(slots))
         elif array.keying is Keying.ITEM:

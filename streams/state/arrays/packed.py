@@ -1,0 +1,186 @@
+"""Tables in little memory: names as numbers of a list that a page has, counts in as few bytes as they need.
+
+What is read from a packed table is what went in, to the last bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, cast, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policy.arrays import Ints
+from streams.fold.measures import TABLE_ARRAYS
+from streams.state.arrays.tables import Table, shape_of
+
+_ARRAY_OF = {name: array for array in TABLE_ARRAYS for name in array.names}
+_NAME_BYTES = 180
+"""What a name takes in a list of names, beside its text: the string, its number and its places in both."""
+_TABLE_BYTES = 900
+"""What a packed table takes beside its arrays: objects of its own, its key and its revision."""
+_ARRAY_BYTES = 220
+"""What an array takes beside its numbers."""
+
+
+_UNSIGNED = [(np.dtype(f"u{width}"), 1 << (8 * width)) for width in (1, 2, 4)]
+_SIGNED = np.dtype(np.int64)
+_NOTHING = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+
+
+class NameList:
+    """The names of items in the tables of a page, each with a number that stays."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.size = self.counted = 0
+        self._numbers: dict[str, int] = {}
+        self._slots: dict[tuple[str, ...], tuple[str, ...]] = {}
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def coded(self, names: Sequence[str]) -> CodedNames:
+        """The same names as numbers."""
+        numbers = self._numbers
+        for name in names:
+            if name not in numbers:
+                numbers[name] = len(numbers)
+                self.names.append(name)
+                self.size += len(name) + _NAME_BYTES
+        codes = np.fromiter(map(numbers.__getitem__, names), dtype=np.uint32, count=len(names))
+        return CodedNames(self, codes.astype(np.uint16) if len(numbers) <= 2**16 else codes)
+
+    def shared(self, slots: tuple[str, ...]) -> tuple[str, ...]:
+        """One object for all tables with these slots."""
+        return self._slots.setdefault(slots, slots)
+
+
+class CodedNames(Sequence[str]):
+    """Some names of a list in their own order: as a tuple of them, and equal to it."""
+
+    __slots__ = ("codes", "list")
+
+    def __init__(self, names: NameList, codes: NDArray[Any]) -> None:
+        self.list = names
+        self.codes = codes
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @overload
+    def __getitem__(self, at: int) -> str: ...
+    @overload
+    def __getitem__(self, at: slice) -> tuple[str, ...]: ...
+    def __getitem__(self, at: int | slice) -> str | tuple[str, ...]:
+        if isinstance(at, slice):
+            return tuple(self)[at]
+        return self.list.names[int(self.codes[at])]
+
+    def __iter__(self) -> Iterator[str]:
+        return map(self.list.names.__getitem__, self.codes.tolist())
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, CodedNames) and other.list is self.list:
+            return np.array_equal(self.codes, other.codes)
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+
+class _Numbers(NamedTuple):
+    """An array that has counts: all of it, or where `places` are those that are not 0 alone."""
+
+    shape: tuple[int, ...]
+    values: NDArray[Any]
+    places: NDArray[Any] | None
+
+
+class PackedCounts(Mapping[str, Ints]):
+    """The counts of a table; each look makes int64 arrays of them."""
+
+    __slots__ = ("_arrays", "_shape", "size", "totals")
+
+    def __init__(self, items: int, slots: int, counts: Mapping[str, Ints]) -> None:
+        self._shape = items, slots
+        self._arrays = {name: packed for name in _ARRAY_OF if (packed := _packed(counts[name])) is not None}
+        self.totals = {name: int(packed.values.sum(dtype=np.int64)) for name, packed in self._arrays.items()}
+        self.size = sum(
+            array.nbytes + _ARRAY_BYTES
+            for packed in self._arrays.values()
+            for array in (packed.values, packed.places)
+            if array is not None
+        )
+
+    def __getitem__(self, name: str) -> Ints:
+        packed = self._arrays.get(name)
+        if packed is None:
+            return np.zeros(shape_of(_ARRAY_OF[name], *self._shape), dtype=np.int64)
+        if packed.places is None:
+            return packed.values.astype(np.int64).reshape(packed.shape)
+        numbers = np.zeros(packed.shape, dtype=np.int64)
+        numbers.reshape(-1)[packed.places] = packed.values
+        return numbers
+
+    def few(self, name: str) -> tuple[Ints, Ints] | None:
+        """Where few numbers of an array are not 0, their flat places and they themselves; else None."""
+        packed = self._arrays.get(name)
+        if packed is None:
+            return _NOTHING
+        if packed.places is None:
+            return None
+        return packed.places.astype(np.int64), packed.values.astype(np.int64)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_ARRAY_OF)
+
+    def __len__(self) -> int:
+        return len(_ARRAY_OF)
+
+
+def _packed(numbers: Ints) -> _Numbers | None:
+    flat = numbers.ravel()
+    counted = np.count_nonzero(flat)
+    if not counted:
+        return None
+    dtype, of_place = _narrowest(int(flat.max()), int(flat.min())), _narrowest(flat.size - 1, 0)
+    if counted * (dtype.itemsize + of_place.itemsize) < flat.size * dtype.itemsize:
+        places = np.flatnonzero(flat)
+        return _Numbers(numbers.shape, flat[places].astype(dtype), places.astype(of_place))
+    return _Numbers(numbers.shape, flat.astype(dtype), None)
+
+
+def _narrowest(most: int, least: int) -> np.dtype[Any]:
+    """The type of the fewest bytes that holds all between."""
+    if least < 0:
+        return _SIGNED
+    return next((dtype for dtype, limit in _UNSIGNED if most < limit), _SIGNED)
+
+
+def packed(table: Table, names: NameList) -> Table:
+    """The same table in little memory."""
+    counts = PackedCounts(len(table.items), len(table.slots), table.counts)
+    slots = names.shared(table.slots)
+    return Table(table.segment, table.buckets, table.traffic, names.coded(table.items), slots, counts)
+
+
+def few_of(table: Table, name: str) -> tuple[Ints, Ints] | None:
+    """Where few of a packed table's numbers are not 0, their flat places and they themselves; else None."""
+    return table.counts.few(name) if isinstance(table.counts, PackedCounts) else None
+
+
+def total(table: Table, name: str) -> int:
+    """All of one measure in a table."""
+    if isinstance(table.counts, PackedCounts):
+        return table.counts.totals.get(name, 0)
+    return int(table.counts[name].sum())
+
+
+def size_of(tables: Iterable[Table]) -> int:
+    """Bytes that packed tables take, without the list of names."""
+    return sum(
+        _TABLE_BYTES + cast(CodedNames, table.items).codes.nbytes + cast(PackedCounts, table.counts).size
+        for table in tables
+    )
