@@ -42,8 +42,8 @@ from streams.state.connection.errors import translate_errors
 from streams.state.expiry import reached
 from streams.state.keys import GroupKeys, home_group
 from streams.state.manifest import Manifest
+from streams.state.reading.tables import read_tables, table_keys
 from streams.state.store import Store
-from streams.state.table_reads import read_tables, table_keys
 
 Row = list[Any]
 CSV_COLUMNS = (

@@ -26,11 +26,11 @@ from streams.state.arrays.tables import Table
 from streams.state.expiry import expire
 from streams.state.keys import group_of
 from streams.state.manifest import manifest_of
-from streams.state.memory import MB, StateMemory
 from streams.state.merging import Merger
 from streams.state.reader import StateReader
+from streams.state.reading.memory import MB, StateMemory
+from streams.state.reading.tables import table_keys
 from streams.state.store import GroupUpdate, Store
-from streams.state.table_reads import table_keys
 from streams.state.watermark import Watermark
 from tests.streams.layout_inputs import table
 
