@@ -5,6 +5,7 @@ fits it at a time.  Nothing waits for a fit: layout producers go on with the
 parameters they have, and a page that was never fitted uses the settings' base rate.
 
 - `app`: the fitter as a Faust application
+- `due`: which pages are worth another fit: by how much came since the last one
 - `pacing`: how much of its slot a sponsored rule gets, so that a day's impressions are spread over
   the day and not exceeded
 - `page`: from the tables of a page's segments to its parameters: a pure function

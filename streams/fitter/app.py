@@ -31,8 +31,8 @@ from streams.retry import Retry
 from streams.settings import FoldSettings, KafkaSettings, RedisSettings
 from streams.state.arrays.parts import parts_of
 from streams.state.arrays.tables import Table
-from streams.state.memory import StateMemory
 from streams.state.reader import StateReader
+from streams.state.reading.memory import StateMemory
 from streams.transport import BatchApp, end_process, reader
 from streams.worker import open_worker
 

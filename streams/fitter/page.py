@@ -26,6 +26,7 @@ from streams.fold.deltas import Traffic
 from streams.fold.measures import DELAY_BINS
 from streams.page_settings import LayoutSettings
 from streams.settings import FoldSettings
+from streams.state.arrays.packed import total
 from streams.state.arrays.tables import Table
 
 MOST_SEGMENTS = 200
@@ -111,7 +112,7 @@ def _top_segments(tables: Mapping[str, Sequence[Table]]) -> dict[str, list[Table
     learned = {
         segment: [table for table in those if table.traffic is Traffic.LEARNED] for segment, those in tables.items()
     }
-    impressions = {segment: sum(int(table.impressions.sum()) for table in those) for segment, those in learned.items()}
+    impressions = {segment: sum(total(table, "impressions") for table in those) for segment, those in learned.items()}
     most = sorted(
         (segment for segment in impressions if impressions[segment]), key=lambda name: (-impressions[name], name)
     )
@@ -120,8 +121,8 @@ def _top_segments(tables: Mapping[str, Sequence[Table]]) -> dict[str, list[Table
 
 def _left_out(tables: Mapping[str, Sequence[Table]], default: float, times: float) -> list[str]:
     """The segments whose clicks are hardly people's."""
-    clicks = [sum(float(table.clicks.sum()) for table in those) for those in tables.values()]
-    impressions = [sum(float(table.impressions.sum()) for table in those) for those in tables.values()]
+    clicks = [float(sum(total(table, "clicks") for table in those)) for those in tables.values()]
+    impressions = [float(sum(total(table, "impressions") for table in those)) for those in tables.values()]
     outliers = implausible(np.array(clicks), np.array(impressions), default, times)
     return [segment for segment, out in zip(tables, outliers, strict=True) if out]
 

@@ -20,8 +20,8 @@ from streams.retry import Retry
 from streams.settings import FoldSettings, KafkaSettings, RedisSettings
 from streams.state.connection.pipelined import PipelinedClient
 from streams.state.layout_versions import Versions
-from streams.state.memory import StateMemory
 from streams.state.reader import StateReader
+from streams.state.reading.memory import StateMemory
 from streams.transport import BatchApp, end_process, reader
 from streams.worker import Worker, open_worker
 

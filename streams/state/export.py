@@ -48,8 +48,8 @@ from streams.state.connection.errors import translate_errors
 from streams.state.expiry import reached
 from streams.state.keys import GroupKeys, home_group
 from streams.state.manifest import Manifest
+from streams.state.reading.tables import read_tables, table_keys_by_bucket
 from streams.state.store import Store
-from streams.state.table_reads import read_tables, table_keys_by_bucket
 
 Row = list[Any]
 TABLES_AT_ONCE = 100

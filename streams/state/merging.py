@@ -25,8 +25,8 @@ from streams.state.arrays.sums import add_tables, encode_table
 from streams.state.arrays.tables import Table, blocks_for
 from streams.state.connection.errors import translate_errors
 from streams.state.keys import GroupKeys, key_member, table_member
+from streams.state.reading.tables import read_tables
 from streams.state.store import Store
-from streams.state.table_reads import read_tables
 from streams.state.watermark import Watermark
 
 REST_S = 600.0

@@ -31,9 +31,9 @@ from streams.state.connection.pipelined import PipelinedClient
 from streams.state.keys import GroupKeys, group_of, key_member
 from streams.state.manifest import Manifest
 from streams.state.manifest import read as read_manifest
-from streams.state.memory import HeldKey, StateMemory
-from streams.state.revisions import KeyRevisions
-from streams.state.table_reads import read_tables
+from streams.state.reading.memory import HeldKey, StateMemory
+from streams.state.reading.revisions import KeyRevisions
+from streams.state.reading.tables import read_tables
 from streams.state.watermark import Watermark
 
 SEGMENTS_S = 5.0

@@ -25,8 +25,8 @@ from streams.state.manifest import Manifest, manifest_of
 from streams.state.merging import AT_ONCE, Merger, in_parts
 from streams.state.partition import PartitionFold
 from streams.state.reader import StateReader
+from streams.state.reading.tables import table_keys, table_keys_by_bucket
 from streams.state.store import GroupUpdate, Store
-from streams.state.table_reads import table_keys, table_keys_by_bucket
 from streams.state.watermark import Watermark
 from tests.streams.logs import example_log
 from tests.streams.test_state_unchanged import as_logged, nobody

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
@@ -26,11 +26,11 @@ from streams.state.arrays.tables import Table
 from streams.state.expiry import expire
 from streams.state.keys import group_of
 from streams.state.manifest import manifest_of
-from streams.state.memory import MB, StateMemory
 from streams.state.merging import Merger
 from streams.state.reader import StateReader
+from streams.state.reading.memory import MB, StateMemory
+from streams.state.reading.tables import table_keys
 from streams.state.store import GroupUpdate, Store
-from streams.state.table_reads import table_keys
 from streams.state.watermark import Watermark
 from tests.streams.layout_inputs import table
 
@@ -151,8 +151,15 @@ def contents(tables: Sequence[Table]) -> Counter[tuple[Any, ...]]:
     return cells
 
 
+def count(page: str, segment: str, back: int = 0) -> tuple[Any, ...]:
+    return "write", page, segment, back, Traffic.LEARNED, "i0"
+
+
+@example([count("p", "a"), count("p", "b"), ("pass", 20), count("p", "a"), ("expire",), ("merge",)])
+@example([count("p", "a", 6), count("p", "a", 5), count("p", "b"), ("pass", 5), ("merge",), count("p", "a", 6)])
+@example([count("p", "a"), ("save",), count("p", "b"), ("lose",), count("q", "b"), count("q", "a"), ("pass", 1)])
 @given(st.lists(steps, min_size=4, max_size=14))
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_readers_say_what_redis_says_whatever_they_let_go_and_whatever_happens(
     redis: SyncRedis, redis_url: str, history: list[tuple[Any, ...]]
 ) -> None:

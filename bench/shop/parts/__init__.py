@@ -8,6 +8,8 @@
 - `fitter`: the fitter: its first round over all pages
 - `layouts`: the layout worker, with a learner beside it: first layouts, at rest, under traffic
 - `learner`: the learner: a rate that it is given, then a backlog as fast as it can
+- `reads`: what those who read the state pay: a layout the first time and the next, its memory, and
+  which keys there are
 - `replay`: `reshelf replay` of the log into another namespace
 - `together`: all workers at once, as on one small machine, and what the layout worker then makes of
   it

@@ -24,8 +24,8 @@ from streams.layouts.compose import compose
 from streams.page_settings import LayoutSettings
 from streams.state.connection.client import redis_client
 from streams.state.keys import group_of
-from streams.state.memory import StateMemory
 from streams.state.reader import KeyState, StateReader
+from streams.state.reading.memory import StateMemory
 from streams.state.store import GroupUpdate, Store
 from streams.state.watermark import Watermark
 

@@ -4,6 +4,9 @@
 - `experiment_bins`: the experiment of learned layouts against the holdout, read from the bins of
   units that the learner keeps
 - `operations`: a group's deltas as operations of the apply script
+- `packed`: tables in little memory: names as numbers of a list that a page has, counts in as few
+  bytes as they need
+- `parts`: tables of a page by segment: who adds them up sees at once which are as they were
 - `sums`: tables added up, and a table as the bytes that Redis holds of it
 - `tables`: tables of counts as numpy arrays, from the bytes in Redis
 """
