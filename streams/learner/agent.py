@@ -30,6 +30,7 @@ from streams.fold.limits import used_shares
 from streams.kafka.bounds import log_bounds
 from streams.kafka.producer import LogProducer, OutgoingRecord
 from streams.kafka.records import Batch, TopicPartition
+from streams.learner import held_names
 from streams.learner.layout_requests import RequestDebouncer
 from streams.learner.old_buckets import tend_buckets
 from streams.metrics import REGISTRY
@@ -206,6 +207,7 @@ class Learner:
                 await self._advance(part, stored[part.tp])
             used = used_shares(part.quota_use() for part in self._parts.values())
             REGISTRY.put("reshelf_quota_used_ratio", {(kind,): share for kind, share in used.items()})
+            held_names.expose(self._store.directories)
 
     async def _advance(self, part: PartitionFold, stored: Sequence[bytes | None]) -> None:
         try:

@@ -49,16 +49,16 @@ _ALL = (
     Metric(
         "reshelf_state_memory_bytes",
         "gauge",
-        "layouts, fitter",
+        "learner, layouts, fitter",
         ("setting", "kind"),
-        "Memory that counts take in the process, under the setting that bounds it: tables as they were read, and "
-        "the weighted sums that layouts are made from.",
+        "Memory that counts take in the process, under the setting that bounds it: tables as they were read, the "
+        "weighted sums that layouts are made from, and in a learner the names of items and slots.",
         "See reshelf_state_memory_used_ratio.",
     ),
     Metric(
         "reshelf_state_memory_limit_bytes",
         "gauge",
-        "layouts, fitter",
+        "learner, layouts, fitter",
         ("setting",),
         "What the setting allows.",
         "Sums take what tables leave of it, and an eighth at least.",
@@ -75,7 +75,7 @@ _ALL = (
     Metric(
         "reshelf_state_keys_read_total",
         "counter",
-        "layouts, fitter",
+        "learner, layouts, fitter",
         ("setting", "result"),
         "Pages and segments whose tables were read whole: for the first time (read), or again after they were let go "
         "(again); and those that were let go for others (evicted).",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.learner.held_names import SETTING, expose
+from streams.metrics import Registry
 from streams.state.arrays.directory import DIRECTORY_BYTES, NAME_BYTES, Directories
 
 Steps = list[tuple[str, int]]
@@ -34,3 +36,14 @@ def test_what_is_forgotten_takes_nothing(keys: list[str]) -> None:
         directories.get(key)
     directories.forget([*keys, "never met"])
     assert (directories.bytes, directories.dropped) == (0, 0)
+
+
+def test_what_is_held_is_told() -> None:
+    directories, metrics = Directories(2 * DIRECTORY_BYTES), Registry()
+    for key in "abc":
+        directories.remember(key, b"")
+        expose(directories, metrics)
+    values = [metrics.value("reshelf_state_memory_bytes", SETTING, "names")]
+    values += [metrics.value("reshelf_state_keys_read_total", SETTING, result) for result in ("read", "evicted")]
+    assert values == [2 * DIRECTORY_BYTES, 3, 1]
+    assert metrics.value("reshelf_state_memory_limit_bytes", SETTING) == 2 * DIRECTORY_BYTES

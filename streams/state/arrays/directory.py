@@ -75,7 +75,7 @@ class Directories:
     def __init__(self, limit: int = MOST_BYTES) -> None:
         self.limit = limit
         self.bytes = 0
-        self.dropped = 0
+        self.read = self.dropped = 0
         self._copies: dict[str, Directory] = {}
         self._sizes: dict[str, int] = {}
 
@@ -92,6 +92,7 @@ class Directories:
         """Take over what the script answered."""
         self._copies.pop(key, None)
         directory = Directory(content)
+        self.read += 1
         self._hold(key, directory)
         return directory
 
