@@ -3,6 +3,7 @@
 - `build`: whether the parts that are compiled where there is a C compiler were compiled
 - `clock`: how far the broker's clock is from ours
 - `finding`: what an examination finds
+- `plan`: what a shop of a given size needs
 - `server`: what Redis or Valkey says of itself
 - `topics`: whether topics are there and as they should be
 - `work`: whether workers run and keep up, and whether layouts live

@@ -10,14 +10,25 @@ from reshelf.cli.front import Front
 
 
 @click.command()
+@click.option(
+    "--plan",
+    metavar="SHOP",
+    help="Examine nothing, but say what a shop of this size needs: pages, segments, items that a page may show, "
+    "events_per_s of the busiest hour; and, where they differ, slots (12), days that are counted (90), clicks_per_s "
+    "(a twentieth of the events) and retention_days of the event topics (7).",
+)
 @click.pass_obj
-def doctor(front: Front) -> int:
+def doctor(front: Front, plan: str | None) -> int:
     """Check settings, broker, topics, Redis, clocks and workers, and say what to do about each problem.
 
     Ends with status 1 when something is wrong.
 
     Example: reshelf doctor
+
+    Example: reshelf doctor --plan "pages=100, segments=50, items=1000, events_per_s=5000"
     """
+    if plan is not None:
+        return _plan(front, plan)
     from reshelf.doctor import Finding, examine
 
     findings = [Finding("settings", "ok", "they are valid"), *examine(front.settings)]
@@ -25,3 +36,17 @@ def doctor(front: Front) -> int:
     content = {"ok": not bad, "findings": [dataclasses.asdict(finding) for finding in findings]}
     front.answer(content, "\n".join(str(finding) for finding in findings))
     return 1 if bad else 0
+
+
+def _plan(front: Front, text: str) -> int:
+    from reshelf.doctor.plan import limits, needs, shop_of
+
+    shop = shop_of(text)
+    needed, near = list(needs(shop, front.settings)), list(limits(shop, front.settings.fold))
+    content = {
+        "shop": dataclasses.asdict(shop),
+        "needs": [dataclasses.asdict(need) for need in needed],
+        "limits": near,
+    }
+    front.answer(content, "\n".join([*map(str, needed), *near]))
+    return 0

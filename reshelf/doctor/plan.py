@@ -1,0 +1,177 @@
+"""What a shop of a given size needs, by the laws of docs/operating/sizing.md.
+
+All figures are upper bounds: every item is seen in every slot, and every second is the peak.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from reshelf.settings import Settings
+from schemas.errors import BadSettings
+from schemas.topics import DAY_MS
+from streams.fold.buckets import span_of
+from streams.settings import FoldSettings
+from streams.state.limits.use import ALARM
+
+SHARE_OF_CORE = 0.5
+"""Of a core, at the peak: the other half is for growth and for a worker that is gone."""
+KINDS_OF_TRAFFIC = 2
+COST_AT_KEYS = (200, 10_000, 100_000)
+LEARNER_US, REDIS_US = (15, 58, 131), (27, 86, 144)
+"""Processor time for a twelve-slot event among so many keys, microseconds."""
+ROW_BYTES = 32
+"""In Redis, of an item's counts in four slots."""
+HELD_BYTES = 16
+"""In a layout worker, of an item's counts in twelve slots."""
+COMPOSE_MS, COMPOSE_ITEM_US = 1, 5
+CLICK_BYTES, CLICKS_PER_CORE, SPARE_DAYS = 110, 4_000, 3
+EVENT_BYTES, EVENT_SLOT_BYTES = 178, 36
+LAYOUT_BYTES = 9_000
+"""With 12 slots and 16 variants."""
+EDGE_BYTES, DECODED_BYTES = 2_000, 54_000
+SHARD_GB = 24
+"""Of state in one Redis; `maxmemory` is twice that."""
+PARTITIONS, CASES = 12, 64
+_HALF = "at half a core"
+MB, GB = 1 << 20, 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """The size of a shop; `items` are those that a page may show, `events_per_s` those of the busiest hour."""
+
+    pages: int
+    segments: int
+    items: int
+    events_per_s: int
+    slots: int = 12
+    days: int = 90
+    clicks_per_s: int = 0
+    retention_days: int = 7
+
+    @property
+    def keys(self) -> int:
+        """Pairs of page and segment."""
+        return self.pages * self.segments
+
+    @property
+    def clicks(self) -> int:
+        """Clicks a second: a twentieth of the events where it is not said."""
+        return self.clicks_per_s or math.ceil(self.events_per_s / 20)
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """So much of something, and by which law."""
+
+    what: str
+    amount: float
+    unit: str
+    law: str
+
+    def __str__(self) -> str:
+        return f"{self.what:<24}{f'{self.amount:,.6g} {self.unit}'.rstrip():>16}  {self.law}"
+
+
+def shop_of(text: str) -> Shop:
+    """From `pages=100, segments=50, ...`; raises `BadSettings` that says what was expected."""
+    names = [each.name for each in fields(Shop)]
+    values: dict[str, int] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, number = (each.strip() for each in part.partition("="))
+        if name not in names:
+            raise BadSettings(f"--plan: expected names among {', '.join(names)}, got {name!r}.")
+        if not number.replace("_", "").isdecimal() or int(number) < 1:
+            raise BadSettings(f"--plan: expected {name} as a whole number of at least 1, got {number!r}.")
+        values[name] = int(number)
+    if missing := [name for name in names[:4] if name not in values]:
+        raise BadSettings(
+            f"--plan: {', '.join(missing)} is missing; for example "
+            '"pages=100, segments=50, items=1000, events_per_s=5000".'
+        )
+    return Shop(**values)
+
+
+def needs(shop: Shop, settings: Settings) -> Iterator[Need]:
+    """What the shop needs."""
+    learner_us, redis_us = (_at_keys(shop.keys, costs) for costs in (LEARNER_US, REDIS_US))
+    learners = _workers(shop.events_per_s * learner_us / 1e6)
+    tables = KINDS_OF_TRAFFIC * spans(shop.days, settings.fold)
+    state = shop.keys * tables * ROW_BYTES * shop.items * math.ceil(shop.slots / 4)
+    shards = max(math.ceil(state / (SHARD_GB * GB)), _workers(shop.events_per_s * redis_us / 1e6))
+    partitions = max(PARTITIONS, 4 * learners, 2 * shards)
+    yield Need("partitions", partitions, "", f"4 for each learner, who may double twice; at least {PARTITIONS}")
+    yield Need("learners", learners, "", f"{learner_us:.0f} µs an event among {shop.keys:,} keys, {_HALF}")
+    yield Need("Redis shards", shards, "", f"{redis_us:.0f} µs an event, {_HALF}; {SHARD_GB} GB of state each")
+    yield Need("Redis, state", round(state / GB, 1), "GB", f"{tables} tables a key × {shop.items:,} items × slots")
+    yield from _layouts(shop, settings, tables)
+    attribution = math.ceil(shop.clicks / CLICKS_PER_CORE / SHARE_OF_CORE)
+    window = settings.attribution.window_ms / DAY_MS + SPARE_DAYS
+    disk = shop.clicks * 86_400 * window * CLICK_BYTES
+    yield Need("attribution", attribution, "", f"{CLICKS_PER_CORE:,} clicks a second and core, {_HALF}")
+    yield Need("its disk", round(disk / GB, 1), "GB", f"{CLICK_BYTES} bytes a click of {window:.0f} days, over all")
+    yield Need("fitter", 1, "", "and a spare one, as of all parts; fitter.memory_mb of memory")
+    log = shop.events_per_s * 86_400 * (EVENT_BYTES + EVENT_SLOT_BYTES * shop.slots)
+    law = f"{shop.retention_days} days before compression, times the copies"
+    yield Need("Kafka, events", round(log * shop.retention_days / GB, 1), "GB", law)
+    edge = shop.keys * EDGE_BYTES + min(shop.keys, settings.edge.decoded_layouts) * DECODED_BYTES
+    yield Need("an edge", round(edge / MB), "MB", "2 KB a layout, and those that it keeps decoded")
+
+
+def _layouts(shop: Shop, settings: Settings, tables: int) -> Iterator[Need]:
+    """Layout workers, and what they write."""
+    layouts = settings.layouts
+    per_s = shop.keys / layouts.rest_s + shop.keys / (layouts.ttl_ms / 2000)
+    compose_ms = COMPOSE_MS + COMPOSE_ITEM_US * shop.items / 1000
+    held = shop.keys * tables * shop.items * HELD_BYTES * shop.slots / 12
+    by_memory = math.ceil(held / (layouts.memory_mb * MB * 7 / 8))
+    by_processor = _workers(per_s * compose_ms / 1000)
+    law = f"{per_s:,.3g} layouts a second of {compose_ms:.3g} ms, {_HALF}; {layouts.memory_mb:,} MiB of counts each"
+    yield Need("layout workers", max(by_memory, by_processor), "", law)
+    yield Need("their counts", round(held / GB, 1), "GB", "of all workers; what is beyond the bound is read again")
+    size = LAYOUT_BYTES * shop.slots / 12
+    law = "at most, if every layout is another; before compression"
+    yield Need("layouts-history", round(per_s * 86_400 * size / GB, 1), "GB a day", law)
+
+
+def limits(shop: Shop, fold: FoldSettings) -> Iterator[str]:
+    """Which limits on names the shop comes near, and what to set."""
+    uses = {
+        "max_keys": shop.keys,
+        "max_items": shop.pages * shop.items,
+        "max_slots": shop.pages * shop.slots,
+        "max_page_items": shop.items,
+        "max_page_slots": shop.slots,
+    }
+    for name, used in uses.items():
+        limit = getattr(fold, name)
+        if used >= ALARM * limit:
+            yield f"fold.{name} is {limit:,} and {used:,} are in use: set it to {2 * used:,} at least."
+
+
+def spans(days: int, fold: FoldSettings) -> int:
+    """Spans of time buckets that a table is kept in over so many days, at most."""
+    if not fold.bucket_ms:
+        return 1
+    fold = fold.changed(bucket_ttl_ms=max(days * DAY_MS, fold.bucket_ms))
+    buckets = max(1, days * DAY_MS // fold.bucket_ms)
+    return max(_spans_at(number * fold.bucket_ms, buckets, fold) for number in range(buckets, buckets + CASES))
+
+
+def _spans_at(newest: int, buckets: int, fold: FoldSettings) -> int:
+    first = newest - (buckets - 1) * fold.bucket_ms
+    return len({span_of(bucket, newest, fold).start for bucket in range(first, newest + 1, fold.bucket_ms)})
+
+
+def _workers(cores: float) -> int:
+    return max(1, math.ceil(cores / SHARE_OF_CORE))
+
+
+def _at_keys(keys: int, costs: tuple[int, ...]) -> float:
+    """Between what was measured by the logarithm of the number of keys."""
+    return float(np.interp(math.log(keys), [math.log(each) for each in COST_AT_KEYS], costs))
