@@ -7,7 +7,7 @@ compares the watermark, checks everything, then adds and moves the watermark.
 - `alias`: which namespace a name stands for: how live workers are switched to a state that was
   replayed
 - `arrays`: how counts are laid out in Redis as dense little arrays
-- `clicks`: the clicks that purchases may still be credited to, in Redis and in memory
+- `clicks`: the clicks that purchases may still be credited to, on local disk; how far attribution is, in Redis
 - `connection`: how Redis is reached: clients, pipelining, and what its errors mean
 - `expiry`: buckets beyond their life are dropped, by the log's time and never by the wall clock
 - `export`: the canonical export: what the state says, in an order that depends on nothing else
