@@ -21,11 +21,10 @@ from reshelf.cli.front import Front
 def doctor(front: Front, plan: str | None) -> int:
     """Check settings, broker, topics, Redis, clocks and workers, and say what to do about each problem.
 
-    Ends with status 1 when something is wrong.
+    Ends with status 1 when something is wrong.  With --plan, for example "pages=100, segments=50, items=1000,
+    events_per_s=5000", nothing is examined, and the answer is what such a shop needs.
 
     Example: reshelf doctor
-
-    Example: reshelf doctor --plan "pages=100, segments=50, items=1000, events_per_s=5000"
     """
     if plan is not None:
         return _plan(front, plan)
