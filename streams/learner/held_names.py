@@ -13,11 +13,7 @@ SETTING = "learner.memory_mb"
 
 def expose(directories: Directories, metrics: Registry = REGISTRY) -> None:
     """Bytes and the limit; how many directories were read from Redis, and let go."""
-    _set(metrics, "reshelf_state_memory_bytes", (SETTING, "names"), directories.bytes)
-    _set(metrics, "reshelf_state_memory_limit_bytes", (SETTING,), directories.limit)
-    _set(metrics, "reshelf_state_keys_read_total", (SETTING, "read"), directories.read)
-    _set(metrics, "reshelf_state_keys_read_total", (SETTING, "evicted"), directories.dropped)
-
-
-def _set(metrics: Registry, name: str, labels: tuple[str, ...], value: float) -> None:
-    metrics.add(name, *labels, by=value - metrics.value(name, *labels))
+    metrics.set("reshelf_state_memory_bytes", SETTING, "names", value=directories.bytes)
+    metrics.set("reshelf_state_memory_limit_bytes", SETTING, value=directories.limit)
+    metrics.set("reshelf_state_keys_read_total", SETTING, "read", value=directories.read)
+    metrics.set("reshelf_state_keys_read_total", SETTING, "evicted", value=directories.dropped)

@@ -52,6 +52,11 @@ class Registry:
             _check(name, labels)
         self._values[key] = self._values.get(key, 0.0) + by
 
+    def set(self, name: str, *labels: str, value: float) -> None:
+        """This is the value of a gauge now, or of a count that is kept elsewhere."""
+        _check(name, labels)
+        self._values[name, labels] = value
+
     def put(self, name: str, values: Mapping[Labels, float]) -> None:
         """These are the values of the whole family now; others of it are gone."""
         for labels in values:

@@ -16,11 +16,11 @@ from streams.metrics import REGISTRY, Registry
 from streams.state.arrays.packed import NameList, size_of
 from streams.state.arrays.parts import KeyTables
 from streams.state.arrays.tables import Table
+from streams.state.limits.use import ALARM
 
 MB = 2**20
 DEFAULT_MB = 256
 """For those who look at a page now and then and have no setting of their own."""
-ALARM = 0.8
 SUMS_PART = 8
 """Sums have this part of the memory at least."""
 Name = tuple[str, str]
@@ -54,10 +54,10 @@ class StateMemory:
         self._warned = False
         self._listeners: list[Callable[[str, str], None]] = []
         if setting:
-            metrics.add("reshelf_state_memory_limit_bytes", setting, by=self.limit)
+            metrics.set("reshelf_state_memory_limit_bytes", setting, value=self.limit)
             for result in ("read", "again", "evicted"):
                 metrics.add("reshelf_state_keys_read_total", setting, result, by=0)
-            self._expose(0)
+            self._expose()
 
     def on_evict(self, listener: Callable[[str, str], None]) -> None:
         """Call with page and segment whatever is let go: who holds its tables lets go of them, too."""
@@ -80,7 +80,7 @@ class StateMemory:
 
     def put(self, page: str, segment: str, held: HeldKey) -> None:
         """Hold a key's tables; one without any is not held."""
-        name, before = (page, segment), self.size
+        name = page, segment
         present = self._held.get(name)
         if present and present.tables is held.tables:
             self._held[name] = held
@@ -98,7 +98,7 @@ class StateMemory:
         self._count_names(page)
         while self.size > self.limit - self.limit // SUMS_PART and len(self._held) > 1:
             self._evict()
-        self._expose(self.size - before)
+        self._expose()
 
     def _evict(self) -> None:
         name = next(iter(self._held))
@@ -128,20 +128,18 @@ class StateMemory:
     def expose_sums(self, size: int) -> None:
         """So many bytes are taken by sums."""
         if self._setting:
-            exposed = self._metrics.value("reshelf_state_memory_bytes", self._setting, "sums")
-            self._metrics.add("reshelf_state_memory_bytes", self._setting, "sums", by=size - exposed)
+            self._metrics.set("reshelf_state_memory_bytes", self._setting, "sums", value=size)
 
     def _count(self, result: Literal["read", "again", "evicted"]) -> None:
         if self._setting:
             self._metrics.add("reshelf_state_keys_read_total", self._setting, result)
 
-    def _expose(self, more: int) -> None:
+    def _expose(self) -> None:
         if not self._setting:
             return
-        self._metrics.add("reshelf_state_memory_bytes", self._setting, "tables", by=more)
+        self._metrics.set("reshelf_state_memory_bytes", self._setting, "tables", value=self.size)
         used = self.size / (self.limit - self.limit // SUMS_PART)
-        exposed = self._metrics.value("reshelf_state_memory_used_ratio", self._setting)
-        self._metrics.add("reshelf_state_memory_used_ratio", self._setting, by=used - exposed)
+        self._metrics.set("reshelf_state_memory_used_ratio", self._setting, value=used)
         if used >= ALARM and not self._warned:
             self._warned = True
             log.warning("%s is used to %.0f %%: beyond it, counts are read again and again", self._setting, 100 * used)
