@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reshelf.settings import fields, variable
+from reshelf.settings import Settings, as_environment, fields, variable
 
 
 @pytest.fixture(autouse=True)
@@ -16,6 +16,13 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for key, _ in fields():
         monkeypatch.delenv(variable(key), raising=False)
     monkeypatch.delenv("RESHELF_SETTINGS", raising=False)
+
+
+def in_environment(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Commands and workers will have these settings."""
+    for name, value in as_environment(settings).items():
+        monkeypatch.setenv(name, value)
+    return settings
 
 
 def use_servers(monkeypatch: pytest.MonkeyPatch, broker: str, redis_url: str, prefix: str) -> None:

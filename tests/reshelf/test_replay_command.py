@@ -26,6 +26,7 @@ from streams.attribution.windows import PageWindows
 from streams.kafka.log_source import KafkaSource, Span
 from streams.kafka.records import TopicPartition
 from streams.settings import AttributionSettings, FoldSettings, KafkaSettings, RedisSettings
+from tests.reshelf.environments import in_environment
 from tests.streams.logs import example_log
 from tests.streams.test_attribution_agent import shop as clicks_and_purchases
 from tests.streams.test_learner import publish
@@ -55,13 +56,6 @@ def bare(
     return in_environment(
         Settings(kafka=kafka, redis=redis_, attribution=AttributionSettings(grace_ms=100)), monkeypatch
     )
-
-
-def in_environment(settings: Settings, monkeypatch: Any) -> Settings:
-    """Commands and workers will have these settings."""
-    for name, value in as_environment(settings).items():
-        monkeypatch.setenv(name, value)
-    return settings
 
 
 def told(capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0) -> Any:

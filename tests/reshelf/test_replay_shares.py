@@ -16,13 +16,14 @@ from reshelf.cli.main import run
 from reshelf.namespaces import replay
 from reshelf.namespaces.replay import Options
 from reshelf.namespaces.shares import LEAST_RECORDS, MOST, fitting_workers, shared_out
-from reshelf.settings import Settings, as_environment
+from reshelf.settings import Settings
 from schemas.errors import StateAttention
 from schemas.topics import CLICKS
 from streams.kafka.log_source import KafkaSource, Runs, Span
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings, KafkaSettings, RedisSettings
 from streams.state.keys import GroupKeys, home_group
+from tests.reshelf.environments import in_environment
 from tests.streams.logs import example_log
 from tests.streams.test_learner import publish
 
@@ -47,10 +48,7 @@ def shop(
     make_topics(broker)
     kafka = KafkaSettings(bootstrap=broker, prefix=prefix)
     publish(kafka, example_log(3, EVENTS, partitions=4))
-    settings = Settings(kafka=kafka, redis=RedisSettings(url=redis_url), fold=FOLD)
-    for name, value in as_environment(settings).items():
-        monkeypatch.setenv(name, value)
-    return settings
+    return in_environment(Settings(kafka=kafka, redis=RedisSettings(url=redis_url), fold=FOLD), monkeypatch)
 
 
 DEADLY = TopicPartition(CLICKS.name, 2)

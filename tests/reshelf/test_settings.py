@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from reshelf.settings import Settings, as_environment, fields, load_settings, template, values_with_sources
+from reshelf.settings import Settings, fields, load_settings, template, values_with_sources
 from schemas.errors import BadSettings
-from tests.reshelf.environments import alone
+from tests.reshelf.environments import alone, in_environment
 
 __all__ = ["alone"]
 
@@ -117,8 +117,7 @@ def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_child_gets_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("reshelf.toml").write_text('[redis]\npassword = "p"\n[learner]\nadvance_s = 0.5\naccept_loss = true\n')
     loaded = load_settings()
-    for name, value in as_environment(loaded.settings).items():
-        monkeypatch.setenv(name, value)
+    in_environment(loaded.settings, monkeypatch)
     Path("reshelf.toml").unlink()
     assert load_settings().settings == loaded.settings
 
