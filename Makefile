@@ -21,7 +21,7 @@ test: lint node-packages
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers auto
 	$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory lint-web
 
