@@ -207,9 +207,10 @@ async def _static(request: web.Request) -> web.Response:
 
 
 def _file(name: str) -> web.Response:
-    place, kind = files("reshelf.console").joinpath("static", name), KINDS.get("." + name.rpartition(".")[2])
-    if "/" in name or kind is None or not place.is_file():
-        raise web.HTTPNotFound(text=f"there is no {name}")
+    folder, kind = files("reshelf.console").joinpath("static"), KINDS.get("." + name.rpartition(".")[2])
+    place = next((file for file in folder.iterdir() if file.name == name), None)
+    if place is None or kind is None:
+        raise web.HTTPNotFound(text=f"there is no {name[:LONGEST]}")
     return web.Response(body=place.read_bytes(), content_type=kind, charset="utf-8")
 
 

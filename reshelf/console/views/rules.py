@@ -39,7 +39,7 @@ def rules_content(view: LiveView, page: PageRules) -> dict[str, Any]:
 
 def checked(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
     """What is wrong with `text`, what it would change, and what one should know before."""
-    pages, wrong = check(str(body.get("text", "")))
+    pages, wrong = check(_string(body, "text"))
     return {
         "wrong": [{"line": line, "text": said} for line, said in wrong],
         "changes": [] if wrong else [line for page in pages for line in _changes(view.catalog.rules, page)],
@@ -50,8 +50,8 @@ def checked(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
 def published(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
     """Publish `text`, made from `version` of `page`, by `author` for `reason`; ReshelfError if it does not fit."""
     author, reason = _signed(body, "author", "reason")
-    pages = read(str(body.get("text", "")), "the text")
-    now = topic.newest(view.settings.kafka).get(str(body.get("page", "")))
+    pages = read(_string(body, "text"), "the text")
+    now = topic.newest(view.settings.kafka).get(_string(body, "page"))
     if now is not None and now.version != body.get("version"):
         raise Overtaken(
             f"{now.author or 'somebody'} published version {now.version} meanwhile: expected to change version "
@@ -73,11 +73,19 @@ def taken_back(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
 
 def _signed(body: Mapping[str, Any], *needed: str) -> tuple[str, str]:
     """Who and why; raises BadSettings where one that is needed is missing."""
-    said = {name: str(body.get(name, "")).strip()[:256] for name in ("author", "reason")}
+    said = {name: _string(body, name).strip()[:256] for name in ("author", "reason")}
     for name in needed:
         if len(said[name]) < SHORTEST:
             raise BadSettings(f"expected {SIGNED[name]} for the history, got {said[name]!r}")
     return said["author"], said["reason"]
+
+
+def _string(body: Mapping[str, Any], name: str) -> str:
+    """A text of the body, empty where there is none; raises BadSettings for what is no text."""
+    text = body.get(name, "")
+    if not isinstance(text, str):
+        raise BadSettings(f"{name}: expected a text, got {type(text).__name__}")
+    return text
 
 
 def _changes(declared: Mapping[str, PageRules], page: PageRules) -> list[str]:
