@@ -25,8 +25,9 @@ from reshelf.console.views.experiment import experiment
 from reshelf.console.views.explanation import why
 from reshelf.console.views.metrics import counted, of_pulse
 from reshelf.console.views.pipeline import pipeline, warnings
-from reshelf.console.views.rules import Overtaken, checked, published, rules_content, taken_back
+from reshelf.console.views.rules import checked, published, rules_content, taken_back
 from reshelf.console.views.shop import shop
+from reshelf.rules.topic import Overtaken
 from reshelf.service_settings import ConsoleSettings
 from reshelf.settings import Settings
 from schemas.errors import BadSettings, ReshelfError

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from confluent_kafka import Producer
@@ -17,13 +19,14 @@ from msgspec import UNSET
 from reshelf.cli.main import run
 from reshelf.rules.file import check, read, written
 from reshelf.rules.lint import lint
-from reshelf.rules.topic import history, newest, publish
-from schemas.codec import encode_key
+from reshelf.rules.topic import Overtaken, history, newest, publish
+from reshelf.topics.publish import deliver
+from schemas.codec import encode, encode_key
 from schemas.errors import BadSettings
 from schemas.messages.catalog import CatalogItem
 from schemas.messages.pages import PageRules
 from schemas.rules import Exposure, Match, Pin
-from schemas.topics import PAGE_RULES
+from schemas.topics import PAGE_RULES, PAGE_RULES_HISTORY
 from streams.kafka.clients import confluent_producer_config
 from streams.settings import KafkaSettings
 
@@ -205,6 +208,58 @@ def test_publish_change_roll_back(
     file.write_text("page: p\nslots: []")
     assert run(["rules", "apply", str(file)]) == 2
     assert "line 2" in capsys.readouterr().err
+
+
+def at_once(kafka: KafkaSettings, base: dict[str, int] | None, people: int = 4) -> list[str]:
+    """Each of some people publishes a change of a page of their own making; gives whose was refused."""
+    refused, barrier = list[str](), Barrier(people)
+
+    def change(person: int) -> None:
+        barrier.wait()
+        try:
+            publish(kafka, [PageRules("home", 0, [f"slot-{person}"])], f"p{person}", "", 10_000 + person, base)
+        except Overtaken:
+            refused.append(f"p{person}")
+
+    with ThreadPoolExecutor(people) as pool:
+        list(pool.map(change, range(people)))
+    return refused
+
+
+def test_of_several_who_publish_at_once_each_is_told_what_became_of_it(
+    any_broker: str, prefix: str, make_topics: Callable[..., None]
+) -> None:
+    make_topics(any_broker, names=("page-rules", "page-rules-history"))
+    kafka = KafkaSettings(bootstrap=any_broker, prefix=prefix)
+    publish(kafka, [PageRules("home", 0, ["a"])], "mira", "", 1)
+    refused = at_once(kafka, {"home": 1})
+    now = newest(kafka)["home"]
+    assert (now.version, {now.author, *refused}) == (2, {"p0", "p1", "p2", "p3"})
+    assert len(refused) == 3
+    assert [one.author for one in history(kafka, "home")] == ["mira", now.author]
+    # Without a version to change from the order is anyone's, but each has a number of its own and the last is in force.
+    assert not at_once(kafka, None)
+    versions = history(kafka, "home")
+    assert [one.version for one in versions] == list(range(1, len(versions) + 1))
+    assert newest(kafka)["home"] == versions[-1]
+    assert {one.author for one in versions[2:]} >= {"p0", "p1", "p2", "p3"} - {now.author}
+
+
+def test_who_was_cut_off_while_publishing_stops_nobody_for_long(
+    broker: str, prefix: str, make_topics: Callable[..., None]
+) -> None:
+    make_topics(broker)
+    kafka = KafkaSettings(bootstrap=broker, prefix=prefix)
+    publish(kafka, [PageRules("home", 0, ["a"])], "mira", "", 1)
+    claim = PageRules("home", 2, ["b"], author="tom", published_at=50_000)
+    deliver(kafka, PAGE_RULES_HISTORY, [(encode_key(PAGE_RULES_HISTORY, "home"), encode(claim))])
+    change = [PageRules("home", 0, ["c"])]
+    with pytest.raises(Overtaken, match="somebody is publishing version 2"):
+        publish(kafka, change, "ann", "", 51_000, {"home": 1})
+    (mended,) = publish(kafka, change, "ann", "", 200_000, {"home": 1})
+    assert mended.version == 3
+    with pytest.raises(Overtaken, match="ann published version 3 meanwhile: expected to change version 1"):
+        publish(kafka, change, "ann", "", 200_000, {"home": 1})
 
 
 def test_numbers_go_on_where_the_history_stands(broker: str, prefix: str, make_topics: Callable[..., None]) -> None:

@@ -13,15 +13,11 @@ from reshelf.console.live_view import LiveView
 from reshelf.rules import topic
 from reshelf.rules.file import check, read, written
 from reshelf.rules.lint import lint
-from schemas.errors import BadSettings, ReshelfError
+from schemas.errors import BadSettings
 from schemas.messages.pages import PageRules
 
 SHORTEST = 2
 SIGNED = {"author": "your name", "reason": "a reason"}
-
-
-class Overtaken(ReshelfError):
-    """Somebody else published in the meantime."""
 
 
 def rules_content(view: LiveView, page: PageRules) -> dict[str, Any]:
@@ -51,13 +47,9 @@ def published(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
     """Publish `text`, made from `version` of `page`, by `author` for `reason`; ReshelfError if it does not fit."""
     author, reason = _signed(body, "author", "reason")
     pages = read(_string(body, "text"), "the text")
-    now = topic.newest(view.settings.kafka).get(_string(body, "page"))
-    if now is not None and now.version != body.get("version"):
-        raise Overtaken(
-            f"{now.author or 'somebody'} published version {now.version} meanwhile: expected to change version "
-            f"{body.get('version')}. Open the page again and make the change there."
-        )
-    versions = topic.publish(view.settings.kafka, pages, author, reason, _now_ms())
+    version = body.get("version")
+    base = {_string(body, "page"): version if isinstance(version, int) else 0}
+    versions = topic.publish(view.settings.kafka, pages, author, reason, _now_ms(), base)
     return {"published": [{"page": page.page, "version": page.version} for page in versions]}
 
 
