@@ -92,7 +92,7 @@ def test_traffic_through_the_topics(traffic: Traffic, broker: str, prefix: str) 
     assert len(records(kafka, CATALOG_ITEMS.name)) >= SMALL.items
     assert picture["pages"][0]["shelves"][SEGMENTS[0]]["version"] == 3
     assert "events/s" in line(picture)
-    assert screen(picture, "") is not None
+    assert screen(picture, "", "export RESHELF_SETTINGS=x") is not None
 
 
 def declared_before(kafka: KafkaSettings, slots: list[str]) -> PageRules:
