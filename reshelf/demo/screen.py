@@ -28,7 +28,7 @@ def screen(picture: dict[str, Any], address: str, hint: str) -> RenderableType:
     figures.add_column(ratio=4)
     figures.add_column(ratio=5)
     figures.add_row(_figures(picture["figures"]), _arms(picture["figures"]))
-    parts = [_heading(picture, address), figures, _renderer(picture)]
+    parts: list[RenderableType] = [_heading(picture, address), figures, _renderer(picture)]
     return Group(*parts, Text(f" In another terminal: {hint}", "dim")) if hint else Group(*parts)
 
 

@@ -131,7 +131,7 @@ def test_no_complaint_repeats_a_secret(content: str) -> None:
 
 
 def test_chosen_keys_are_written_as_a_file_without_secrets(tmp_path: Path) -> None:
-    settings = Settings(kafka={"prefix": "a-"}, redis={"url": "redis://me:secret@h:1/2", "groups": 7})  # type: ignore[arg-type]
+    settings = Settings(kafka={"prefix": "a-"}, redis={"url": "redis://me:secret@h:1/2", "groups": 7})
     keys = ("kafka.prefix", "redis.url", "redis.password", "redis.groups", "fold.currency")
     text = as_file(settings, keys)
     assert "secret" not in text
