@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, cast, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from policy.arrays import Ints
+from policy.arrays import Indices, Ints
 from streams.fold.measures import TABLE_ARRAYS
 from streams.state.arrays.tables import Table, shape_of
 
@@ -29,28 +29,40 @@ _SIGNED = np.dtype(np.int64)
 _NOTHING = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
 
 
+class _Numbering(dict[str, int]):
+    """Names with their numbers; one that is looked up and is not there gets the next."""
+
+    def __init__(self, names: list[str]) -> None:
+        self._names = names
+
+    def __missing__(self, name: str) -> int:
+        number = self[name] = len(self)
+        self._names.append(name)
+        return number
+
+
 class NameList:
     """The names of items in the tables of a page, each with a number that stays."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
         self.size = self.counted = 0
-        self._numbers: dict[str, int] = {}
+        self._numbers = _Numbering(self.names)
         self._slots: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def __len__(self) -> int:
         return len(self.names)
 
-    def coded(self, names: Sequence[str]) -> CodedNames:
-        """The same names as numbers."""
-        numbers = self._numbers
-        for name in names:
-            if name not in numbers:
-                numbers[name] = len(numbers)
-                self.names.append(name)
-                self.size += len(name) + _NAME_BYTES
-        codes = np.fromiter(map(numbers.__getitem__, names), dtype=np.uint32, count=len(names))
-        return CodedNames(self, codes.astype(np.uint16) if len(numbers) <= 2**16 else codes)
+    def codes(self, names: Sequence[str]) -> Indices:
+        """The numbers of names; those that are new get one."""
+        before = len(self.names)
+        codes = np.fromiter(map(self._numbers.__getitem__, names), dtype=np.intp, count=len(names))
+        self.size += sum(len(name) + _NAME_BYTES for name in self.names[before:])
+        return codes
+
+    def coded(self, codes: Indices) -> CodedNames:
+        """The names that have these numbers."""
+        return CodedNames(self, codes.astype(np.uint16 if len(self.names) <= 2**16 else np.uint32))
 
     def shared(self, slots: tuple[str, ...]) -> tuple[str, ...]:
         """One object for all tables with these slots."""
@@ -93,20 +105,21 @@ class CodedNames(Sequence[str]):
 class _Numbers(NamedTuple):
     """An array that has counts: all of it, or where `places` are those that are not 0 alone."""
 
-    shape: tuple[int, ...]
     values: NDArray[Any]
     places: NDArray[Any] | None
 
 
 class PackedCounts(Mapping[str, Ints]):
-    """The counts of a table; each look makes int64 arrays of them."""
+    """The counts of a table; each look makes int64 arrays of them.
 
-    __slots__ = ("_arrays", "_shape", "size", "totals")
+    `counts` may have numbers of any width, and may lack arrays that hold nothing.
+    """
 
-    def __init__(self, items: int, slots: int, counts: Mapping[str, Ints]) -> None:
+    __slots__ = ("_arrays", "_shape", "size")
+
+    def __init__(self, items: int, slots: int, counts: Mapping[str, NDArray[Any]]) -> None:
         self._shape = items, slots
-        self._arrays = {name: packed for name in _ARRAY_OF if (packed := _packed(counts[name])) is not None}
-        self.totals = {name: int(packed.values.sum(dtype=np.int64)) for name, packed in self._arrays.items()}
+        self._arrays = {name: packed for name, numbers in counts.items() if (packed := _packed(numbers)) is not None}
         self.size = sum(
             array.nbytes + _ARRAY_BYTES
             for packed in self._arrays.values()
@@ -115,14 +128,19 @@ class PackedCounts(Mapping[str, Ints]):
         )
 
     def __getitem__(self, name: str) -> Ints:
-        packed = self._arrays.get(name)
+        packed, shape = self._arrays.get(name), shape_of(_ARRAY_OF[name], *self._shape)
         if packed is None:
-            return np.zeros(shape_of(_ARRAY_OF[name], *self._shape), dtype=np.int64)
+            return np.zeros(shape, dtype=np.int64)
         if packed.places is None:
-            return packed.values.astype(np.int64).reshape(packed.shape)
-        numbers = np.zeros(packed.shape, dtype=np.int64)
+            return packed.values.astype(np.int64).reshape(shape)
+        numbers = np.zeros(shape, dtype=np.int64)
         numbers.reshape(-1)[packed.places] = packed.values
         return numbers
+
+    def total(self, name: str) -> int:
+        """All of one measure."""
+        packed = self._arrays.get(name)
+        return 0 if packed is None else int(packed.values.sum(dtype=np.int64))
 
     def few(self, name: str) -> tuple[Ints, Ints] | None:
         """Where few numbers of an array are not 0, their flat places and they themselves; else None."""
@@ -140,16 +158,17 @@ class PackedCounts(Mapping[str, Ints]):
         return len(_ARRAY_OF)
 
 
-def _packed(numbers: Ints) -> _Numbers | None:
+def _packed(numbers: NDArray[Any]) -> _Numbers | None:
     flat = numbers.ravel()
     counted = np.count_nonzero(flat)
     if not counted:
         return None
-    dtype, of_place = _narrowest(int(flat.max()), int(flat.min())), _narrowest(flat.size - 1, 0)
+    least = int(flat.min()) if flat.dtype.kind == "i" else 0
+    dtype, of_place = _narrowest(int(flat.max()), least), _narrowest(flat.size - 1, 0)
     if counted * (dtype.itemsize + of_place.itemsize) < flat.size * dtype.itemsize:
         places = np.flatnonzero(flat)
-        return _Numbers(numbers.shape, flat[places].astype(dtype), places.astype(of_place))
-    return _Numbers(numbers.shape, flat.astype(dtype), None)
+        return _Numbers(flat[places].astype(dtype), places.astype(of_place))
+    return _Numbers(flat.astype(dtype), None)
 
 
 def _narrowest(most: int, least: int) -> np.dtype[Any]:
@@ -157,13 +176,6 @@ def _narrowest(most: int, least: int) -> np.dtype[Any]:
     if least < 0:
         return _SIGNED
     return next((dtype for dtype, limit in _UNSIGNED if most < limit), _SIGNED)
-
-
-def packed(table: Table, names: NameList) -> Table:
-    """The same table in little memory."""
-    counts = PackedCounts(len(table.items), len(table.slots), table.counts)
-    slots = names.shared(table.slots)
-    return Table(table.segment, table.buckets, table.traffic, names.coded(table.items), slots, counts)
 
 
 def few_of(table: Table, name: str) -> tuple[Ints, Ints] | None:
@@ -174,7 +186,7 @@ def few_of(table: Table, name: str) -> tuple[Ints, Ints] | None:
 def total(table: Table, name: str) -> int:
     """All of one measure in a table."""
     if isinstance(table.counts, PackedCounts):
-        return table.counts.totals.get(name, 0)
+        return table.counts.total(name)
     return int(table.counts[name].sum())
 
 
