@@ -33,6 +33,8 @@ from streams.state.arrays.tables import Table
 ONE = 2**20
 """Weight 1 in the fixed point of weights."""
 Into = list[tuple[Ints, int]]
+_BOUND_BYTES = 72
+"""What rules that are bound and what was fitted take for each candidate."""
 FIRST_DAY = 20_089
 """Days are counted from 2025 on: small numbers, so that dates of 10**9 clicks add up in 64 bits."""
 
@@ -236,9 +238,10 @@ class WeightedCounts:
 
     @property
     def size(self) -> int:
-        """Bytes, without the tables that are in the sums."""
-        drawn = self._drawn[1].nbytes if self._drawn else 0
-        return 5 * 8 * len(self.candidates.items) * len(self.slots) + drawn
+        """Bytes, without the tables that are in the sums; it grows when they are composed from at first."""
+        sums = 8 * len(self.candidates.items) * (5 * len(self.slots) + 2)
+        bound = _BOUND_BYTES * len(self.candidates.items) if self._bound else 0
+        return sums + bound + (self._drawn[1].nbytes if self._drawn else 0)
 
 
 def _has_names_of(before: Table, table: Table) -> bool:
@@ -256,23 +259,42 @@ class WeightedCountsCache:
 
     def __init__(self, limit: Callable[[], int] = lambda: 128_000_000) -> None:
         self._limit = limit
-        self.size = 0
-        self._entries: OrderedDict[tuple[str, str], tuple[WeightedCounts, int]] = OrderedDict()
+        self._size = 0
+        self._entries: OrderedDict[tuple[str, str], WeightedCounts] = OrderedDict()
+        self._sizes: dict[tuple[str, str], int] = {}
+
+    @property
+    def size(self) -> int:
+        """Bytes of all."""
+        self._measure()
+        return self._size
 
     def of(self, key: tuple[str, str], candidates: CandidateSet, slots: tuple[str, ...]) -> WeightedCounts:
         """The cached counts of a page and segment if they are for these candidates and slots, else empty ones."""
-        counts, size = self._entries.pop(key, (None, 0))
-        self.size -= size
+        self._measure()
+        counts = self._entries.get(key)
         if counts is None or counts.candidates is not candidates or counts.slots != slots:
-            counts = WeightedCounts(candidates, slots)
-        self._entries[key] = counts, counts.size
-        self.size += counts.size
-        while self.size > self._limit() and len(self._entries) > 1:
-            self.size -= self._entries.popitem(last=False)[1][1]
+            counts = self._entries[key] = WeightedCounts(candidates, slots)
+        self._entries.move_to_end(key)
+        self._measure()
+        while self._size > self._limit() and len(self._entries) > 1:
+            self._remove(next(iter(self._entries)))
         return counts
 
     def forget(self, page: str, segment: str) -> None:
         """Let go of what the tables of a page and segment are in: its own sums and those of the page."""
         for key in {(page, segment), (page, WHOLE_PAGE)}:
             if key in self._entries:
-                self.size -= self._entries.pop(key)[1]
+                self._remove(key)
+
+    def _measure(self) -> None:
+        """Count those that were used last again: they grow when they are composed from."""
+        if self._entries:
+            key = next(reversed(self._entries))
+            size = self._entries[key].size
+            self._size += size - self._sizes.get(key, 0)
+            self._sizes[key] = size
+
+    def _remove(self, key: tuple[str, str]) -> None:
+        del self._entries[key]
+        self._size -= self._sizes.pop(key)

@@ -198,6 +198,18 @@ def test_the_cache_keeps_within_its_limit() -> None:
     assert np.all(made[4].impressions[Traffic.LEARNED] == 0)
 
 
+def test_the_cache_counts_what_composing_adds() -> None:
+    cache, candidates = WeightedCountsCache(), CandidateSet(tuple(f"i{number:03d}" for number in range(300)))
+    for number in range(3):
+        counts = cache.of(("p", str(number)), candidates, SLOTS)
+        before = cache.size
+        layout([], page(candidates), weighted_counts=counts)
+        assert cache.size == before + counts.size - 8 * 300 * (5 * len(SLOTS) + 2) > before + 2 * 8 * 300
+    assert cache.size == 3 * counts.size
+    cache.forget("p", "1")
+    assert cache.size == 2 * counts.size
+
+
 def test_priors_decide_where_nothing_was_seen_and_give_way_to_clicks() -> None:
     candidates = CandidateSet(ITEMS)
     items = {name: CatalogItem(name, name, category="hats" if name == "i5" else "shoes") for name in ITEMS}
