@@ -22,19 +22,19 @@ from policy.rules.compiled import CompiledRules
 from policy.slates.sampling import click_normals
 from schemas.rules import FOR_EVER
 from schemas.topics import DAY_MS
-from streams.catalog.candidates import CandidateSet, CellIndex
+from streams.catalog.candidates import CandidateSet
 from streams.catalog.item_features import ItemFeatures
 from streams.catalog.page import Page
 from streams.fold.deltas import WHOLE_PAGE, Traffic
-from streams.state.arrays.packed import few_of
+from streams.state.arrays.adding import Into, add_cells, add_weighted
 from streams.state.arrays.parts import KeyTables, parts_of
 from streams.state.arrays.tables import Table
 
 ONE = 2**20
 """Weight 1 in the fixed point of weights."""
-Into = list[tuple[Ints, int]]
-_BOUND_BYTES = 72
-"""What rules that are bound and what was fitted take for each candidate."""
+_ONE_COLUMN = np.zeros(1, dtype=np.intp)
+_FITTED_BYTES = 24
+"""What was fitted for a candidate."""
 FIRST_DAY = 20_089
 """Days are counted from 2025 on: small numbers, so that dates of 10**9 clicks add up in 64 bits."""
 
@@ -154,22 +154,10 @@ class WeightedCounts:
 
     def _add(self, table: Table, weight: int) -> None:
         index = self.candidates.places(table.items, table.slots, self.slots)
-        rows = np.flatnonzero(index.candidates >= 0)
-        candidates = index.candidates[rows]
         for name, into in self._sums_of(table):
-            few = few_of(table, name)
-            if few is not None:
-                self._add_cells(index, *np.divmod(few[0], max(1, len(table.slots))), few[1], into, weight)
-                continue
-            gained, columns = table.counts[name][rows], np.flatnonzero(index.slots >= 0)
-            whole = np.array_equal(index.slots, np.arange(len(self.slots)))
-            for sums, times in into:
-                if whole:
-                    sums[candidates] += weight * times * gained
-                else:
-                    sums[np.ix_(candidates, index.slots[columns])] += weight * times * gained[:, columns]
-        if table.conversions.any():
-            self.conversions[table.traffic][candidates] += weight * table.conversions[rows]
+            add_weighted(table, name, *index, [(sums, weight * times) for sums, times in into])
+        conversions = self.conversions[table.traffic][:, None]
+        add_weighted(table, "conversions", index.candidates, _ONE_COLUMN, [(conversions, weight)])
 
     def _add_difference(self, before: Table, table: Table, weight: int) -> None:
         """Only the cells that changed, which are few where a table was read again."""
@@ -177,18 +165,10 @@ class WeightedCounts:
         for name, into in self._sums_of(table):
             gained = table.counts[name] - before.counts[name]
             rows, columns = np.nonzero(gained)
-            self._add_cells(index, rows, columns, gained[rows, columns], into, weight)
+            add_cells(*index, rows, columns, gained[rows, columns], [(sums, weight * times) for sums, times in into])
         gained = table.conversions - before.conversions
         rows = np.flatnonzero((index.candidates >= 0) & (gained != 0))
         self.conversions[table.traffic][index.candidates[rows]] += weight * gained[rows]
-
-    def _add_cells(self, index: CellIndex, rows: Ints, columns: Ints, more: Ints, into: Into, weight: int) -> None:
-        """Counts of some cells of a table, each at most once."""
-        candidates, slots = index.candidates[rows], index.slots[columns]
-        counted = (candidates >= 0) & (slots >= 0)
-        targets, more = (candidates[counted], slots[counted]), more[counted]
-        for sums, times in into:
-            sums[targets] += weight * times * more
 
     def _sums_of(self, table: Table) -> list[tuple[str, Into]]:
         """Impressions and clicks, each with the sums [A, S] that the table's go into and how many times they do."""
@@ -240,8 +220,8 @@ class WeightedCounts:
     def size(self) -> int:
         """Bytes, without the tables that are in the sums; it grows when they are composed from at first."""
         sums = 8 * len(self.candidates.items) * (5 * len(self.slots) + 2)
-        bound = _BOUND_BYTES * len(self.candidates.items) if self._bound else 0
-        return sums + bound + (self._drawn[1].nbytes if self._drawn else 0)
+        fitted = _FITTED_BYTES * len(self.candidates.items) if self._fitted else 0
+        return sums + fitted + (self._drawn[1].nbytes if self._drawn else 0)
 
 
 def _has_names_of(before: Table, table: Table) -> bool:

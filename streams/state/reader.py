@@ -270,9 +270,8 @@ class StateReader:
         most = max(expected.values(), default=self._blocks)
         guess = {key: expected.get(key, most) for key in changed}
         parts = await read_parts(mget, keys, changed, guess)
-        tables = {
-            key: packed_table(key, part, self.memory.names(key.page)) for key, part in zip(changed, parts, strict=True)
-        }
+        names = self.memory.names
+        tables = {key: packed_table(key, part, names(key.page)) for key, part in zip(changed, parts, strict=True)}
         self._blocks = max((blocks_for(len(table.slots)) for table in tables.values()), default=self._blocks)
         return {key: (revision, tables[key]) if key in tables else entries[key] for key, revision in live.items()}
 

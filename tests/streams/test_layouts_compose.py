@@ -6,7 +6,6 @@ from collections import Counter
 from random import Random
 
 import msgspec
-import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -187,27 +186,6 @@ def test_what_is_seen_to_sell_comes_to_be_shown() -> None:
     one.clicks[3] = 1_000
     made = layout([one], page(CandidateSet(ITEMS)))
     assert made.propensities["top"] == {"i3": 1.0}
-
-
-def test_the_cache_keeps_within_its_limit() -> None:
-    cache, candidates = WeightedCountsCache(limit=lambda: 2_400), CandidateSet(ITEMS)
-    made = [cache.of(("p", str(number)), candidates, SLOTS) for number in range(5)]
-    assert cache.of(("p", "4"), candidates, SLOTS) is made[4]
-    assert cache.of(("p", "0"), candidates, SLOTS) is not made[0]
-    assert cache.of(("p", "4"), candidates, ("top",)) is not made[4]
-    assert np.all(made[4].impressions[Traffic.LEARNED] == 0)
-
-
-def test_the_cache_counts_what_composing_adds() -> None:
-    cache, candidates = WeightedCountsCache(), CandidateSet(tuple(f"i{number:03d}" for number in range(300)))
-    for number in range(3):
-        counts = cache.of(("p", str(number)), candidates, SLOTS)
-        before = cache.size
-        layout([], page(candidates), weighted_counts=counts)
-        assert cache.size == before + counts.size - 8 * 300 * (5 * len(SLOTS) + 2) > before + 2 * 8 * 300
-    assert cache.size == 3 * counts.size
-    cache.forget("p", "1")
-    assert cache.size == 2 * counts.size
 
 
 def test_priors_decide_where_nothing_was_seen_and_give_way_to_clicks() -> None:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import orjson
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from redis import Redis as SyncRedis
@@ -21,6 +23,7 @@ from streams.fold.measures import DIRECTORIES, TABLE_ARRAYS
 from streams.kafka.records import TopicPartition
 from streams.metrics import Registry
 from streams.settings import FoldSettings
+from streams.state.arrays.compiled import BUILT
 from streams.state.arrays.packed import NameList, size_of, total
 from streams.state.arrays.packing import packed_table
 from streams.state.arrays.sums import MOST, encode_table
@@ -247,8 +250,9 @@ def test_memory_stays_within_its_bound_and_says_what_it_let_go(redis: SyncRedis,
     st.integers(0, 99),
 )
 @settings(max_examples=60)
+@pytest.mark.parametrize("built", [True, False] if BUILT else [False])
 def test_a_packed_table_is_the_table(
-    items: list[str], slots: int, most: int, share: float, longer: int, seed: int
+    built: bool, items: list[str], slots: int, most: int, share: float, longer: int, seed: int
 ) -> None:
     """Whatever of its arrays is there: a read may find rows that came since, or miss some."""
     rng = np.random.default_rng(seed)
@@ -262,9 +266,9 @@ def test_a_packed_table_is_the_table(
     for name in [name for name in parts if name not in DIRECTORIES]:
         content = parts[name] or b""
         parts[name] = content + bytes([seed] * longer) if longer > 0 else content[: len(content) + longer]
-    names, key = NameList(), TableKey("p", "s", 7, Traffic.LEARNED)
-    names.codes(["before", *reversed(items)])
-    small, wide = packed_table(key, parts, names), decode_table(key, parts)
+    names, key = NameList(built), TableKey("p", "s", 7, Traffic.LEARNED)
+    names.codes(b"00000000" + b"".join(orjson.dumps(name) + b"," for name in ("before", *reversed(items))))
+    small, wide = packed_table(key, parts, names, built), decode_table(key, parts)
     assert (tuple(small.items), small.slots, small.buckets) == (wide.items, wide.slots, wide.buckets)
     assert small.items == wide.items and (not items or small.items != (*wide.items, "more"))
     for name, counts in wide.counts.items():
