@@ -8,26 +8,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import orjson
-import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
-from policy.arrays import Ints
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.weighted_counts import WeightedCounts, WeightedCountsCache, weights
 from streams.fold.deltas import WHOLE_PAGE, GroupDelta, TableDelta, TableKey, Traffic
-from streams.fold.measures import DIRECTORIES, TABLE_ARRAYS
 from streams.kafka.records import TopicPartition
 from streams.metrics import Registry
 from streams.settings import FoldSettings
-from streams.state.arrays.compiled import BUILT
-from streams.state.arrays.packed import NameList, size_of, total
-from streams.state.arrays.packing import packed_table
-from streams.state.arrays.sums import MOST, encode_table
-from streams.state.arrays.tables import Table, decode_table
+from streams.state.arrays.tables import Table
 from streams.state.expiry import expire
 from streams.state.keys import group_of
 from streams.state.manifest import manifest_of
@@ -37,7 +29,6 @@ from streams.state.reading.memory import MB, StateMemory
 from streams.state.reading.tables import table_keys
 from streams.state.store import GroupUpdate, Store
 from streams.state.watermark import Watermark
-from tests.streams.layout_inputs import packed, table
 
 TP = TopicPartition("events-clicks", 0)
 FOLD = FoldSettings(bucket_ms=1_000, bucket_ttl_ms=12_000)
@@ -239,49 +230,3 @@ def test_memory_stays_within_its_bound_and_says_what_it_let_go(redis: SyncRedis,
             assert gone[:2] == [("p", "s0"), ("p", "s1")], "the least recently used go first"
 
     asyncio.run(run())
-
-
-@given(
-    st.lists(st.text(min_size=1, max_size=3), max_size=9, unique=True),
-    st.integers(0, 9),
-    st.sampled_from([1, 200, 2**16, 2**40]),
-    st.sampled_from([0.0, 0.1, 0.9]),
-    st.integers(-40, 40),
-    st.integers(0, 99),
-)
-@settings(max_examples=60)
-@pytest.mark.parametrize("built", [True, False] if BUILT else [False])
-def test_a_packed_table_is_the_table(
-    built: bool, items: list[str], slots: int, most: int, share: float, longer: int, seed: int
-) -> None:
-    """Whatever of its arrays is there: a read may find rows that came since, or miss some."""
-    rng = np.random.default_rng(seed)
-    one = table(7, Traffic.LEARNED, items, [f"s{at}" for at in range(slots)], seed)
-    for array in TABLE_ARRAYS:
-        for name in array.names:
-            counts: Ints = one.counts[name]
-            counts[...] = rng.integers(0, min(most, MOST[array.width]), counts.shape)
-            counts[...] *= rng.random(counts.shape) < share
-    parts: dict[str, bytes | None] = dict(encode_table(one))
-    for name in [name for name in parts if name not in DIRECTORIES]:
-        content = parts[name] or b""
-        parts[name] = content + bytes([seed] * longer) if longer > 0 else content[: len(content) + longer]
-    names, key = NameList(built), TableKey("p", "s", 7, Traffic.LEARNED)
-    names.codes(b"00000000" + b"".join(orjson.dumps(name) + b"," for name in ("before", *reversed(items))))
-    small, wide = packed_table(key, parts, names, built), decode_table(key, parts)
-    assert (tuple(small.items), small.slots, small.buckets) == (wide.items, wide.slots, wide.buckets)
-    assert small.items == wide.items and (not items or small.items != (*wide.items, "more"))
-    for name, counts in wide.counts.items():
-        assert np.array_equal(small.counts[name], counts) and small.counts[name].dtype == counts.dtype
-        assert total(small, name) == total(wide, name) == counts.sum()
-
-
-def test_packed_tables_take_a_part_of_the_memory() -> None:
-    rng = np.random.default_rng(1)
-    one = table(7, Traffic.LEARNED, [f"item-{at}" for at in range(1_000)], [f"s{at}" for at in range(12)])
-    one.impressions[:] = rng.poisson(0.5, one.impressions.shape)
-    one.clicks[:] = rng.poisson(0.01, one.clicks.shape)
-    for name in ("conversions", "revenue", "squares"):
-        one.counts[name][:] = 0
-    arrays_of = sum(counts.nbytes for counts in one.counts.values())
-    assert size_of([packed(one)]) < arrays_of / 10

@@ -33,8 +33,10 @@ def packed_table(key: TableKey, parts: Parts, names: NameList, built: bool = BUI
         for array in TABLE_ARRAYS:
             of = rows[_LISTS.index(array.directories[0])] if array.directories else np.arange(DELAY_BINS)
             if array.keying is Keying.ITEM_SLOT:
+                one_pass = built and array.width is Width.COUNT
                 if len(of) and slots:
-                    yield from (_cells_in_one_pass if built else _cells)(array, parts, len(of), len(codes), len(slots))
+                    cells = _cells_in_one_pass if one_pass else _cells
+                    yield from cells(array, parts, len(of), len(codes), len(slots))
             elif stored := parts.get(array.name):
                 one_pass = built and array.width is Width.SUM
                 size = len(codes) if array.directories else DELAY_BINS
