@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from streams.fold.fast.compiled import FastEvents, FastPath
 
 Admit = Callable[["Accepted"], Refusal | None]
+AdmitNames = Callable[["Names"], tuple[int, int] | None]
+"""Holds names against the quota: the groups of their key and page, None where the quota refuses them."""
 DUPLICATE, FORGOTTEN, ROBOT, REPEATED = "duplicate", "forgotten", "robot", "repeated"
 SKIPPED = (DUPLICATE, FORGOTTEN, ROBOT, REPEATED)
 QUOTA = "quota"
@@ -46,6 +49,17 @@ class Accepted(NamedTuple):
     new_view: bool
     new_unit: bool
     new_order: bool
+
+
+class Names(NamedTuple):
+    """Names, with their kinds, that an event brings: those that the fast path does not know."""
+
+    offset: int
+    bucket: int
+    page: str
+    segment: str
+    variant: int
+    names: Sequence[tuple[int, str]]
 
 
 class Rejected(NamedTuple):
@@ -124,11 +138,17 @@ class Judge:
         elif Amount.NEW_ORDER in amounts:
             self._mark = self._mark_order
 
-    def judge(self, records: Sequence[Record], first: int = 0, admit: Admit | None = None) -> Judged:
+    def judge(
+        self,
+        records: Sequence[Record],
+        first: int = 0,
+        admit: Admit | None = None,
+        admit_names: AdmitNames | None = None,
+    ) -> Judged:
         """The verdicts on `records`, which continue what was judged before.
 
         Those below offset `first` only warm the windows up.  `admit` says why an event
-        is over a quota of names, if it is; it is asked about each one that the fast path does not know.
+        is over a quota of names, if it is; `admit_names` is asked first about those that the fast path does not know.
         """
         judged = Judged()
         if self._full:
@@ -137,26 +157,37 @@ class Judge:
             for record in records:
                 self._judge_record(record, judged, first, admit)
             return judged
-        listed, at = list(records), 0
+        listed, at, ask = list(records), 0, admit_names and partial(self._admit_fast_names, admit_names)
         judged.fast_events = fast_events = fast_events_of(self._fast_path)
         while at < len(listed):
-            at = self._fast_path.take(listed, at, first, self.newest, fast_events, judged.skipped)
+            at = self._fast_path.take(listed, at, first, self.newest, fast_events, judged.skipped, ask)
             self.newest = self._fast_path.newest
             if at < len(listed):
                 self._judge_record(listed[at], judged, first, admit)
                 at += 1
         return judged
 
-    def admit_names(self, accepted: Accepted, group: int, whole: int) -> None:
-        """Take over that the quota has admitted an event, of the groups of its key and page, for the fast path."""
+    @property
+    def fast(self) -> bool:
+        """Whether there is a fast path."""
+        return self._fast_path is not None
+
+    def admit_names(self, brought: Names, group: int, whole: int) -> bool:
+        """Take over that the quota has admitted names, of the groups of their key and page, for the fast path."""
         if self._fast_path is None:
-            return
-        if accepted.bucket > self._bucket:
+            return False
+        if brought.bucket > self._bucket:
             # It knows names by bucket: those of the ones before are hardly met again.
             self._full = self._full or self._bucket >= 0
-            self._bucket = accepted.bucket
-        if not self._fast_path.admit_names(accepted.bucket, accepted.event, group, whole):
-            self._full = True
+            self._bucket = brought.bucket
+        room = self._fast_path.admit_names(*brought[1:], group, whole)
+        self._full = self._full or not room
+        return room
+
+    def _admit_fast_names(self, admit_names: AdmitNames, *brought: Any) -> bool:
+        names = Names(*brought)
+        groups = admit_names(names)
+        return groups is not None and self.admit_names(names, *groups)
 
     def _new_fast_path(self) -> FastPath | None:
         if not self._built:

@@ -125,16 +125,21 @@ class Quota:
 
     def admit(self, offset: int, bucket: int, event: Event) -> Sequence[NewName] | Refusal:
         """The names that the event newly brings, once admitted; or which quota it exceeds."""
-        epoch = self._log.epoch(offset)
-        if epoch != self._epoch:
-            self._enter(epoch)
-        usage = self._open.get(bucket)
-        if usage is None:
-            usage = self._reopened(bucket)
+        usage = self._usage(offset, bucket)
         page = usage.pages.get(event.page)
         if page is not None and page.holds(event):
             return ()
-        return self._admit_new(usage, offset, bucket, event)
+        names = set(names_of(event))
+        admitted = self._admit_new(usage, offset, bucket, event.page, names)
+        if not isinstance(admitted, Refusal):
+            usage.remember(event.page, names)
+        return admitted
+
+    def admit_names(
+        self, offset: int, bucket: int, page: str, names: Iterable[tuple[int, str]]
+    ) -> Sequence[NewName] | Refusal:
+        """As `admit`, for those of an event's names that may be new, each with its kind."""
+        return self._admit_new(self._usage(offset, bucket), offset, bucket, page, names)
 
     def use(self) -> Limits:
         """The most that a bucket in use has of each limit."""
@@ -165,17 +170,29 @@ class Quota:
             usage.codes.join(codes)
         return usage
 
-    def _admit_new(self, usage: _Bucket, offset: int, bucket: int, event: Event) -> Sequence[NewName] | Refusal:
-        names = set(names_of(event))
-        codes = usage.codes.missing(name_codes(event.page, names))
-        if refusal := self._refusal(usage.codes, codes, event.page):
+    def _usage(self, offset: int, bucket: int) -> _Bucket:
+        epoch = self._log.epoch(offset)
+        if epoch != self._epoch:
+            self._enter(epoch)
+        usage = self._open.get(bucket)
+        return self._reopened(bucket) if usage is None else usage
+
+    def _admit_new(
+        self, usage: _Bucket, offset: int, bucket: int, page: str, names: Iterable[tuple[int, str]]
+    ) -> Sequence[NewName] | Refusal:
+        codes = usage.codes.missing(name_codes(page, names))
+        if not codes:
+            return ()
+        if refusal := self._refusal(usage.codes, codes, page):
             return refusal
         usage.codes.add(codes)
-        usage.remember(event.page, names)
         return [NewName(offset, bucket, code) for code in codes]
 
     def _refusal(self, held: NameCodes, codes: list[int], page: str) -> Refusal | None:
         """Which limit these new codes of one page exceed, if any."""
+        most = (*held.counts, held.largest[ITEM], held.largest[SLOT])
+        if all(use + len(codes) <= limit for use, limit in zip(most, self._limits, strict=True)):
+            return None
         needs = [0, 0, 0]
         for code in codes:
             needs[kind_of(code)] += 1

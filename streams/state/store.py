@@ -167,10 +167,11 @@ class Store:
         return Stand(int(reply[1]), False)
 
     def _remembered(self, operations: Operations, reply: list[Any]) -> dict[str, Directory]:
-        contents = zip(reply[1::2], reply[2::2], strict=True)
-        return {
-            (name := operations.key_at(place)): self.directories.remember(name, content) for place, content in contents
-        }
+        remembered = {}
+        for place, content in zip(reply[1::2], reply[2::2], strict=True):
+            name = operations.key_at(place)
+            remembered[name] = self.directories.remember(name, content, operations.directories[name].names)
+        return remembered
 
     async def _evaluate(self, calls: Sequence[tuple[Operations, list[Any]]]) -> list[Any]:
         """One round trip for all calls; the script is loaded where Redis has lost it."""

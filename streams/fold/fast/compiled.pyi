@@ -1,7 +1,11 @@
+from collections.abc import Callable, Iterable
+
 from streams.fold import window
 from streams.fold.deltas import CellName
 from streams.kafka.records import Record
 from streams.settings import FoldSettings
+
+AdmitFastNames = Callable[[int, int, str, str, int, list[tuple[int, str]]], bool]
 
 class RecentWindow(window.RecentWindow): ...
 class BlockCount(window.BlockCount): ...
@@ -32,7 +36,16 @@ class FastPath:
         units: window.RecentWindow,
         brought: window.BlockCount,
     ) -> None: ...
-    def admit_names(self, bucket: int, event: object, group: int, whole: int) -> bool: ...
+    def admit_names(
+        self,
+        bucket: int,
+        page: str,
+        segment: str,
+        variant: int,
+        names: Iterable[tuple[int, str]],
+        group: int,
+        whole: int,
+    ) -> bool: ...
     def take(
         self,
         records: list[Record],
@@ -41,6 +54,7 @@ class FastPath:
         newest: int,
         fast_events: FastEvents,
         skipped: dict[str, list[int]],
+        admit_names: AdmitFastNames | None,
     ) -> int: ...
 
 def packed_cells(

@@ -76,10 +76,11 @@ class Operations:
         for name, directory in self.directories.items():
             self.add("name", name, directory.payload())
 
-    def _directory(self, name: str, copies: Directories) -> Directory:
+    def _directory(self, kind: str, key: TableKey, copies: Directories) -> Directory:
+        name = self._names.table(kind, key)
         directory = self.directories.get(name)
         if directory is None:
-            directory = self.directories[name] = self._held.get(name) or copies.get(name)
+            directory = self.directories[name] = self._held.get(name) or copies.get(name, key.page, kind)
         return directory
 
     def _add_table(self, key: TableKey, table: TableDelta, copies: Directories) -> None:
@@ -88,7 +89,7 @@ class Operations:
         for array, measures in _MEASURES:
             fast_events = table.fast_events if array is CELLS else None
             if fast_events or any(name in amounts for name in measures):
-                directories = [self._directory(self._names.table(name, key), copies) for name in array.directories]
+                directories = [self._directory(kind, key, copies) for kind in array.directories]
                 arrays.append((array, [amounts.get(name, {}) for name in measures], fast_events, directories))
         # A directory that has names is of a table that is listed, and the script compares it.
         if not any(directory.stored for *_, directories in arrays for directory in directories):
