@@ -1,11 +1,12 @@
 from collections.abc import Callable, Iterable
+from typing import TypeAlias
 
 from streams.fold import window
 from streams.fold.deltas import CellName
 from streams.kafka.records import Record
 from streams.settings import FoldSettings
 
-AdmitFastNames = Callable[[int, int, str, str, int, list[tuple[int, str]]], bool]
+AdmitFastNames: TypeAlias = Callable[[int, int, str, str, int, list[tuple[int, str]]], bool]
 
 class RecentWindow(window.RecentWindow): ...
 class BlockCount(window.BlockCount): ...

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from streams.fold.fast.compiled import Cells
 
 _MEASURES = [(array, array.names) for array in TABLE_ARRAYS]
+SHORT = 64
+"""Names in a directory that the script reads and writes whole."""
+EXACT = 1 << 52
+"""Beyond this a number of Lua's may not be exact."""
 _SUM = struct.Struct("<III").pack
 
 
@@ -74,7 +78,7 @@ class Operations:
         for key, bins in delta.bins.items():
             self._add_bins(key, bins)
         for name, directory in self.directories.items():
-            self.add("name", name, directory.payload())
+            self.add("short" if directory.used <= SHORT else "name", name, directory.payload())
 
     def _directory(self, kind: str, key: TableKey, copies: Directories) -> Directory:
         name = self._names.table(kind, key)
@@ -125,7 +129,9 @@ class Operations:
     def _add_rows(self, array: Array, key: TableKey, rows: Iterable[tuple[int, Sequence[int]]]) -> None:
         name, size = self._names.table(array.name, key), len(array.measures)
         if array.width is Width.SUM:
-            self.add("sum", name, _packed_sums(rows, size))
+            sums = [(row, values) for row, values in sorted(rows)]
+            most = max((max(values) for _, values in sums), default=0)
+            self.add("sum" if most < EXACT else "wide", name, _packed_sums(sums, size))
         else:
             self.add("count", name, _pack({row * size + at: n for row, some in rows for at, n in enumerate(some) if n}))
 
@@ -166,7 +172,7 @@ def _packed_sums(rows: Iterable[tuple[int, Sequence[int]]], width: int) -> bytes
     """Places and sums likewise, each in two words; nothing where nothing is added."""
     return b"".join(
         _SUM(row * width + at, value >> 32, value & 0xFFFFFFFF)
-        for row, values in sorted(rows)
+        for row, values in rows
         for at, value in enumerate(values)
         if value
     )
