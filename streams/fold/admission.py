@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
-from streams.fold.judge import Accepted, Judge, Judged, Names
-from streams.fold.quota import NewName, Quota, Refusal, names_of
+from streams.fold.judge import Accepted, Judge, Judged
+from streams.fold.quota import BroughtNames, NewName, Quota, Refusal
 from streams.kafka.records import Record
 
 
@@ -14,31 +13,42 @@ class Admission:
     """Judges the records of a partition; `groups_of(page, segment)` names the state groups of a key and its page."""
 
     def __init__(self, judge: Judge, quota: Quota, groups_of: Callable[[str, str], tuple[int, int]]) -> None:
+        self.groups = groups_of
         self._judge = judge
         self._quota = quota
-        self._groups_of = groups_of
+        self._rooms: dict[int, list[int]] = {}
+        self._added: list[BroughtNames] = []
+        self._names: list[NewName] = []
 
     def judge(self, records: Sequence[Record], first: int) -> tuple[Judged, list[NewName]]:
         """The verdicts on records, see `Judge.judge`, and the names that those from `first` on bring."""
-        brought: list[NewName] = []
-        judged = self._judge.judge(records, first, partial(self._admit, brought), partial(self._admit_names, brought))
-        return judged, brought
+        self._names = []
+        self._quota.expect(records[-1].offset if records else 0)
+        judged = self._judge.judge(records, first, self._admit, self)
+        return judged, self._names
 
-    def _admit(self, brought: list[NewName], accepted: Accepted) -> Refusal | None:
-        offset, bucket, event = accepted[:3]
-        admitted = self._quota.admit(offset, bucket, event)
+    def _admit(self, accepted: Accepted) -> Refusal | None:
+        admitted = self._quota.admit(*accepted[:3])
         if isinstance(admitted, Refusal):
             return admitted
-        brought.extend(admitted)
-        if self._judge.fast:
-            names = Names(offset, bucket, event.page, event.segment, event.variant, names_of(event))
-            self._judge.admit_names(names, *self._groups_of(event.page, event.segment))
+        self._names.extend(admitted)
+        self._judge.admit_names(accepted, self.groups(accepted.event.page, accepted.event.segment))
         return None
 
-    def _admit_names(self, brought: list[NewName], names: Names) -> tuple[int, int] | None:
-        """For those names of an event that the fast path does not know."""
-        admitted = self._quota.admit_names(names.offset, names.bucket, names.page, names.names)
-        if isinstance(admitted, Refusal):
-            return None
-        brought.extend(admitted)
-        return self._groups_of(names.page, names.segment)
+    def room(self, offset: int, bucket: int) -> list[int]:
+        """See `streams.fold.judge.NewNames`; what was added is not held against the quota before `settle`."""
+        room = self._rooms.get(bucket)
+        if room is None:
+            room = self._rooms[bucket] = self._quota.room(offset, bucket)
+        return room
+
+    def add(self, offset: int, bucket: int, page: str, names: Sequence[tuple[int, str]]) -> None:
+        """See `streams.fold.judge.NewNames`."""
+        self._added.append(BroughtNames(offset, bucket, page, names))
+
+    def settle(self) -> None:
+        """See `streams.fold.judge.NewNames`."""
+        self._rooms.clear()
+        if self._added:
+            self._names.extend(self._quota.add(self._added))
+            self._added = []

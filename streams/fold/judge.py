@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from streams.fold.fast.compiled import FastEvents, FastPath
 
 Admit = Callable[["Accepted"], Refusal | None]
-AdmitNames = Callable[["Names"], tuple[int, int] | None]
-"""Holds names against the quota: the groups of their key and page, None where the quota refuses them."""
 DUPLICATE, FORGOTTEN, ROBOT, REPEATED = "duplicate", "forgotten", "robot", "repeated"
 SKIPPED = (DUPLICATE, FORGOTTEN, ROBOT, REPEATED)
 QUOTA = "quota"
@@ -51,15 +48,20 @@ class Accepted(NamedTuple):
     new_order: bool
 
 
-class Names(NamedTuple):
-    """Names, with their kinds, that an event brings: those that the fast path does not know."""
+class NewNames(Protocol):
+    """Where the fast path puts names that are new to it."""
 
-    offset: int
-    bucket: int
-    page: str
-    segment: str
-    variant: int
-    names: Sequence[tuple[int, str]]
+    def room(self, offset: int, bucket: int) -> list[int]:
+        """How many more keys, items and slots get in whatever they are; the fast path takes from that."""
+
+    def groups(self, page: str, segment: str) -> tuple[int, int]:
+        """The state groups of a key and of its page."""
+
+    def add(self, offset: int, bucket: int, page: str, names: Sequence[tuple[int, str]]) -> None:
+        """An event that counts brought these names, with their kinds."""
+
+    def settle(self) -> None:
+        """Hold what was added against the quota."""
 
 
 class Rejected(NamedTuple):
@@ -143,12 +145,12 @@ class Judge:
         records: Sequence[Record],
         first: int = 0,
         admit: Admit | None = None,
-        admit_names: AdmitNames | None = None,
+        new_names: NewNames | None = None,
     ) -> Judged:
         """The verdicts on `records`, which continue what was judged before.
 
         Those below offset `first` only warm the windows up.  `admit` says why an event
-        is over a quota of names, if it is; `admit_names` is asked first about those that the fast path does not know.
+        is over a quota of names, if it is; it is not asked where the fast path finds room in `new_names`.
         """
         judged = Judged()
         if self._full:
@@ -157,37 +159,29 @@ class Judge:
             for record in records:
                 self._judge_record(record, judged, first, admit)
             return judged
-        listed, at, ask = list(records), 0, admit_names and partial(self._admit_fast_names, admit_names)
+        listed, at = list(records), 0
         judged.fast_events = fast_events = fast_events_of(self._fast_path)
         while at < len(listed):
-            at = self._fast_path.take(listed, at, first, self.newest, fast_events, judged.skipped, ask)
+            at = self._fast_path.take(listed, at, first, self.newest, fast_events, judged.skipped, new_names)
             self.newest = self._fast_path.newest
+            if new_names is not None:
+                new_names.settle()
             if at < len(listed):
                 self._judge_record(listed[at], judged, first, admit)
                 at += 1
+        self._note_bucket(self._fast_path)
         return judged
 
-    @property
-    def fast(self) -> bool:
-        """Whether there is a fast path."""
-        return self._fast_path is not None
+    def admit_names(self, accepted: Accepted, groups: tuple[int, int]) -> None:
+        """Take over that the quota has admitted an event, of these groups of its key and page, for the fast path."""
+        if self._fast_path is not None:
+            self._fast_path.admit_names(accepted.event, accepted.bucket, groups)
 
-    def admit_names(self, brought: Names, group: int, whole: int) -> bool:
-        """Take over that the quota has admitted names, of the groups of their key and page, for the fast path."""
-        if self._fast_path is None:
-            return False
-        if brought.bucket > self._bucket:
-            # It knows names by bucket: those of the ones before are hardly met again.
-            self._full = self._full or self._bucket >= 0
-            self._bucket = brought.bucket
-        room = self._fast_path.admit_names(*brought[1:], group, whole)
-        self._full = self._full or not room
-        return room
-
-    def _admit_fast_names(self, admit_names: AdmitNames, *brought: Any) -> bool:
-        names = Names(*brought)
-        groups = admit_names(names)
-        return groups is not None and self.admit_names(names, *groups)
+    def _note_bucket(self, fast_path: FastPath) -> None:
+        """It knows names by bucket: once a newer one begins, those of the ones before are hardly met again."""
+        newer = fast_path.bucket > self._bucket
+        self._full = self._full or fast_path.full or (newer and self._bucket >= 0)
+        self._bucket = max(self._bucket, fast_path.bucket)
 
     def _new_fast_path(self) -> FastPath | None:
         if not self._built:

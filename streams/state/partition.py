@@ -243,13 +243,14 @@ class PartitionFold:
         """The new names at or above a floor as stored codes by bucket, those of each epoch behind its mark."""
         codes: dict[int, list[int]] = {}
         epochs: dict[int, int] = {}
-        for name in names:
-            if name.offset >= floor:
-                epoch, stored = self._limits.log.epoch(name.offset), codes.setdefault(name.bucket, [])
-                if epoch > epochs.get(name.bucket, self._epochs.get(name.bucket, 0)):
-                    epochs[name.bucket] = epoch
+        epoch_of = self._limits.log.epoch
+        for offset, bucket, code in names:
+            if offset >= floor:
+                epoch, stored = epoch_of(offset), codes.setdefault(bucket, [])
+                if epoch and epoch > epochs.get(bucket, self._epochs.get(bucket, 0)):
+                    epochs[bucket] = epoch
                     stored.append(mark(epoch))
-                stored.append(name.code)
+                stored.append(code)
         return {bucket: array("Q", numbers).tobytes() for bucket, numbers in codes.items()}
 
     async def _settle_home_first(self, moves: Sequence[GroupUpdate]) -> list[GroupUpdate]:

@@ -155,7 +155,8 @@ class Store:
             operations.add("tally", keys.tally(tp), f"{verdict}={amount}")
         if move.limits:
             operations.add("limits", keys.limits(tp), move.limits)
-        names = [keys.watermark(tp), *operations.keys]
+        # As bytes: the client looks longer at texts.
+        names = [name.encode() for name in (keys.watermark(tp), *operations.keys)]
         return operations, [len(names), *names, move.expected, start, move.watermark.encode(), *operations.packed()]
 
     def _settle(self, operations: Operations, move: GroupUpdate, reply: list[Any]) -> Stand:
@@ -167,9 +168,9 @@ class Store:
         return Stand(int(reply[1]), False)
 
     def _remembered(self, operations: Operations, reply: list[Any]) -> dict[str, Directory]:
-        remembered = {}
+        remembered, names = {}, operations.keys
         for place, content in zip(reply[1::2], reply[2::2], strict=True):
-            name = operations.key_at(place)
+            name = names[place - 2]
             remembered[name] = self.directories.remember(name, content, operations.directories[name].names)
         return remembered
 

@@ -1,12 +1,8 @@
-from collections.abc import Callable, Iterable
-from typing import TypeAlias
-
 from streams.fold import window
 from streams.fold.deltas import CellName
+from streams.fold.judge import NewNames
 from streams.kafka.records import Record
 from streams.settings import FoldSettings
-
-AdmitFastNames: TypeAlias = Callable[[int, int, str, str, int, list[tuple[int, str]]], bool]
 
 class RecentWindow(window.RecentWindow): ...
 class BlockCount(window.BlockCount): ...
@@ -27,6 +23,8 @@ class Cells:
 
 class FastPath:
     newest: int
+    full: bool
+    bucket: int
     def __init__(
         self,
         limits: dict[str, dict[str, int]],
@@ -37,16 +35,7 @@ class FastPath:
         units: window.RecentWindow,
         brought: window.BlockCount,
     ) -> None: ...
-    def admit_names(
-        self,
-        bucket: int,
-        page: str,
-        segment: str,
-        variant: int,
-        names: Iterable[tuple[int, str]],
-        group: int,
-        whole: int,
-    ) -> bool: ...
+    def admit_names(self, event: object, bucket: int, groups: tuple[int, int]) -> None: ...
     def take(
         self,
         records: list[Record],
@@ -55,7 +44,7 @@ class FastPath:
         newest: int,
         fast_events: FastEvents,
         skipped: dict[str, list[int]],
-        admit_names: AdmitFastNames | None,
+        new_names: NewNames | None,
     ) -> int: ...
 
 def packed_cells(

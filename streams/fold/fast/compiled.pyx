@@ -20,10 +20,10 @@ import os
 import zlib
 
 include "names.pxi"
-include "known.pxi"
 include "strings.pxi"
 include "unknown.pxi"
 include "reading.pxi"
+include "known.pxi"
 include "counting.pxi"
 
 cdef enum:
@@ -71,19 +71,28 @@ cdef class FastPath:
     def __dealloc__(self):
         free(self.spare)
 
-    def admit_names(self, int64_t bucket, str page, str segment, int64_t variant, names, int group, int whole):
-        """The quota has admitted names of an impression, which are plain from now on.  False when there is no more room."""
-        return self.known.add(bucket, page, segment, variant, names, group, whole)
+    @property
+    def full(self):
+        """Whether there is no more room for names."""
+        return self.known.full
+
+    @property
+    def bucket(self):
+        """The newest bucket of names that it has; -1 before the first."""
+        return self.known.bucket
+
+    def admit_names(self, event, int64_t bucket, tuple groups):
+        """The quota has admitted an impression, of these groups of its key and page: its names are plain from now on."""
+        self.known.admit(event, bucket, groups)
 
     def take(
-        self, list records, Py_ssize_t at, int64_t first, int64_t newest, FastEvents fast_events, dict skipped, admit_names
+        self, list records, Py_ssize_t at, int64_t first, int64_t newest, FastEvents fast_events, dict skipped, new_names
     ):
         """Judge records from place `at` on up to one that is not plain; the place of that one.
 
         Those below offset `first` are noted in the windows alone.  Offsets of what does not count
         are added to `skipped`, by verdict.  `newest` is the largest append time (ms) before, and the attribute the one after.
-        `admit_names(offset, bucket, page, segment, variant, names)` is asked about names that are new; where it
-        says no, the record is not plain.
+        Names that are new go to `new_names` (`streams.fold.judge.NewNames`), if it is given and has room for them.
         """
         cdef Py_ssize_t end = len(records), ahead = FEW_ROWS, gathered, judged
         if fast_events.known is not self.known:
@@ -91,7 +100,7 @@ cdef class FastPath:
         self.newest = newest
         while at < end:
             gathered = self._gather(records, at, min(at + ahead, end))
-            judged = self._take_gathered(gathered, first, fast_events, admit_names)
+            judged = self._take_gathered(gathered, first, fast_events, new_names)
             self._add_skipped(skipped)
             at += judged
             if judged < gathered or gathered < ahead:
@@ -100,35 +109,21 @@ cdef class FastPath:
         return at
 
     cdef Py_ssize_t _take_gathered(
-        self, Py_ssize_t gathered, int64_t first, FastEvents fast_events, admit_names
+        self, Py_ssize_t gathered, int64_t first, FastEvents fast_events, new_names
     ) except -1:
-        """How many of those gathered are plain, with the names that are admitted on the way."""
+        """How many of those gathered are plain; names that are new are taken in on the way."""
         cdef Py_ssize_t judged = 0
+        cdef Event event
         self.doubled = self.brought_much = 0
         while True:
             self.lacks_names = False
             with nogil:
                 judged = self._take(judged, gathered, first, fast_events)
-            if not self.lacks_names or not self._ask(&self.gathered[judged], admit_names):
+            if not self.lacks_names or new_names is None:
                 return judged
-
-    cdef bint _ask(self, Row *row, admit_names) except -1:
-        """Have the names of an impression admitted that are not known."""
-        cdef Event event
-        cdef int step
-        cdef int64_t bucket, page
-        cdef list names
-        if admit_names is None:
-            return False
-        _impression(row.value, self.spare, &event, &self.limits)
-        bucket, names = self._bucket(&event), [(KEY, _text_of(&event.segment))]
-        page = self.known.page(bucket, _name(event.page.at, event.page.size))
-        for step in range(event.shown):
-            if page == UNKNOWN or self.known.item(page, &event.items[step]) == UNKNOWN:
-                names.append((ITEM, _text_of(&event.items[step])))
-            if page == UNKNOWN or self.known.slot(page, &event.slots[step]) == UNKNOWN:
-                names.append((SLOT, _text_of(&event.slots[step])))
-        return admit_names(row.offset, bucket, _text_of(&event.page), names[0][1], event.variant, names)
+            _impression(self.gathered[judged].value, self.spare, &event, &self.limits)
+            if not self.known.add(&event, self._bucket(&event), self.gathered[judged].offset, new_names):
+                return judged
 
     cdef Py_ssize_t _gather(self, list records, Py_ssize_t at, Py_ssize_t end) except -1:
         """Where the bytes of records lie, up to one that has none; how many.  They are kept as long."""
@@ -255,8 +250,8 @@ cdef class FastPath:
             return UNKNOWN
         fast_events.make_room(event.shown)
         for step in range(event.shown):
-            item = self.known.item(page, &event.items[step])
-            slot = self.known.slot(page, &event.slots[step])
+            item = self.known.name(page, ITEM, &event.items[step])
+            slot = self.known.name(page, SLOT, &event.slots[step])
             if item == UNKNOWN or slot == UNKNOWN:
                 return UNKNOWN
             fast_events.cells[fast_events.cell_count + step] = (<uint64_t>item << NAME_BITS) | <uint64_t>slot

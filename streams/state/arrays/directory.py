@@ -41,10 +41,10 @@ class PageNames:
 class Directory:
     """A worker's copy of one directory; `rows` has the row of each of a page's names by number, or -1."""
 
-    __slots__ = ("_first", "fresh", "names", "rows", "token", "used")
+    __slots__ = ("_first", "_next", "fresh", "names", "rows", "token", "used")
 
     def __init__(self, content: bytes = b"", names: PageNames | None = None) -> None:
-        self.token = content[:8] or EMPTY
+        self.token = self._next = content[:8] or EMPTY
         self.names = names or PageNames()
         self.rows = array("i")
         self.used = self._first = 0
@@ -65,8 +65,7 @@ class Directory:
     def row(self, name: str) -> int:
         """The row of a name; a new name is noted for the next append."""
         number = self._number(name)
-        row = self.rows[number] if number < len(self.rows) else -1
-        if row >= 0:
+        if number < len(self.rows) and (row := self.rows[number]) >= 0:
             return row
         self.fresh.append(name)
         return self._add(number)
@@ -91,14 +90,14 @@ class Directory:
         """What the script checks and appends: token before, token after, new names."""
         if not self.fresh:
             return self.token
-        names = b"".join(orjson.dumps(name) + b"," for name in self.fresh)
-        return self.token + _next_token(self.token, names) + names
+        names = orjson.dumps(self.fresh)[1:-1] + b","
+        self._next = _next_token(self.token, names)
+        return self.token + self._next + names
 
     def written(self) -> None:
         """The last payload was applied."""
         if self.fresh:
-            self.token = self.payload()[8:16]
-            self.fresh = []
+            self.token, self.fresh = self._next, []
 
 
 class Directories:

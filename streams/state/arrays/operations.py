@@ -42,7 +42,6 @@ class Operations:
     """
 
     def __init__(self, keys: GroupKeys, directories: Mapping[str, Directory] | None = None) -> None:
-        self.keys: list[str] = []
         self._steps: list[Any] = []
         self._payloads: list[bytes] = []
         self.directories: dict[str, Directory] = {}
@@ -53,11 +52,8 @@ class Operations:
 
     def add(self, verb: str, key: str, payload: bytes | str = b"") -> None:
         """One operation; KEYS[1] is the watermark, so places begin at 2."""
-        place = self._places.get(key)
-        if place is None:
-            self.keys.append(key)
-            place = self._places[key] = len(self.keys) + 1
-        content = payload.encode() if isinstance(payload, str) else payload
+        place = self._places.setdefault(key, len(self._places) + 2)
+        content = payload if isinstance(payload, bytes) else payload.encode()
         self._steps += (verb, place, len(content))
         self._payloads.append(content)
 
@@ -65,9 +61,10 @@ class Operations:
         """All operations and their payloads as two arguments: each argument costs a client as much as a step."""
         return msgspec.msgpack.encode(self._steps), b"".join(self._payloads)
 
-    def key_at(self, place: int) -> str:
-        """The key that the script calls KEYS[place]."""
-        return self.keys[place - 2]
+    @property
+    def keys(self) -> list[str]:
+        """The keys that the script calls KEYS[2] and so on."""
+        return list(self._places)
 
     def add_group(self, delta: GroupDelta, copies: Directories) -> None:
         """All operations of a group's deltas."""
