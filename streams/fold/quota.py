@@ -160,7 +160,7 @@ class Quota:
     def add(self, brought: Sequence[BroughtNames]) -> list[NewName]:
         """Admit names for which there was room, and say which of them are new."""
         admitted = []
-        for (bucket, page), names in _by_page(brought).items():
+        for (bucket, _), names in _by_page(brought).items():
             codes = self._usage(brought[-1].offset, bucket).codes
             missing = codes.missing(set(names))
             codes.add(missing)
@@ -203,9 +203,7 @@ class Quota:
         usage = self._open.get(bucket)
         return self._reopened(bucket) if usage is None else usage
 
-    def _admit_new(
-        self, usage: _Bucket, offset: int, bucket: int, event: Event
-    ) -> Sequence[NewName] | Refusal:
+    def _admit_new(self, usage: _Bucket, offset: int, bucket: int, event: Event) -> Sequence[NewName] | Refusal:
         names = set(names_of(event))
         codes = usage.codes.missing(set(name_codes(event.page, names)))
         if refusal := self._refusal(usage.codes, codes, event.page):

@@ -239,8 +239,13 @@ cdef class _Rows:
         if row >= 0:
             return row
         text = self.known.texts[name]
-        row = self.directory.row(text)
-        self.known.numbers[name] = PageNumber(self.ident, self.numbers[text])
+        held = self.numbers.get(text)
+        if held is not None and <Py_ssize_t>held < len(self.rows):
+            row = self.rows.data.as_ints[<Py_ssize_t>held]
+        if row < 0:
+            row = self.directory.row(text)
+            held = self.numbers[text]
+        self.known.numbers[name] = PageNumber(self.ident, held)
         return row
 
 

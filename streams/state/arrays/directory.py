@@ -39,15 +39,18 @@ class PageNames:
 
 
 class Directory:
-    """A worker's copy of one directory; `rows` has the row of each of a page's names by number, or -1."""
+    """A worker's copy of one directory; `rows` has the row of each of a page's names by number, or -1.
 
-    __slots__ = ("_first", "_next", "fresh", "names", "rows", "token", "used")
+    `held` is the size that `Directories` knows of, of the time when `counted` names were used.
+    """
+
+    __slots__ = ("_first", "_next", "counted", "fresh", "held", "names", "rows", "token", "used")
 
     def __init__(self, content: bytes = b"", names: PageNames | None = None) -> None:
         self.token = self._next = content[:8] or EMPTY
         self.names = names or PageNames()
         self.rows = array("i")
-        self.used = self._first = 0
+        self.used = self._first = self.counted = self.held = 0
         self.fresh: list[str] = []
         for name in names_in(content):
             self._add(self._number(name))
@@ -112,7 +115,6 @@ class Directories:
         self.bytes = 0
         self.read = self.dropped = 0
         self._copies: dict[str, Directory] = {}
-        self._sizes: dict[str, int] = {}
         self._names = WeakValueDictionary[tuple[str, str], PageNames]()
 
     def __contains__(self, key: str) -> bool:
@@ -126,31 +128,34 @@ class Directories:
             if names is None:
                 names = self._names[page, kind] = PageNames()
             directory = Directory(names=names)
-        self._hold(key, directory)
+        self._copies[key] = directory
+        if directory.used != directory.counted or not directory.held:
+            self._count(directory)
         return directory
 
     def remember(self, key: str, content: bytes, names: PageNames | None = None) -> Directory:
         """Take over what the script answered for a directory with these names."""
-        self._copies.pop(key, None)
-        directory = Directory(content, names)
+        self.forget([key])
+        directory = self._copies[key] = Directory(content, names)
         self.read += 1
-        self._hold(key, directory)
+        self._count(directory)
         return directory
 
     def forget(self, keys: Iterable[str]) -> None:
         """Let go of those that are not as in Redis any more."""
         for key in keys:
-            if self._copies.pop(key, None) is not None:
-                self.bytes -= self._sizes.pop(key)
+            directory = self._copies.pop(key, None)
+            if directory is not None:
+                self.bytes -= directory.held
+                directory.held = 0
 
-    def _hold(self, key: str, directory: Directory) -> None:
-        """As the one that was used last; it may have grown since."""
-        self._copies[key], size = directory, directory.size
-        self.bytes += size - self._sizes.get(key, 0)
-        self._sizes[key] = size
+    def _count(self, directory: Directory) -> None:
+        """One that was used last has grown."""
+        size = directory.size
+        self.bytes += size - directory.held
+        directory.held, directory.counted = size, directory.used
         while self.bytes > self.limit and len(self._copies) > 1:
-            oldest = next(iter(self._copies))
-            self.forget([oldest])
+            self.forget([next(iter(self._copies))])
             self.dropped += 1
 
 
