@@ -19,7 +19,7 @@ import orjson
 from redis.asyncio import Redis
 
 from bench.pages import item_names, slot_names
-from bench.shop.catalog import zipf
+from bench.shares import zipf
 from schemas.errors import ReshelfError
 from schemas.topics import IMPRESSIONS
 from streams.fold.judge import Rejected

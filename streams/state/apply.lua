@@ -144,11 +144,14 @@ local verbs = {
   -- payload: token before, token after, names to append (the last two may be absent)
   short = function(place, payload)
     if #payload > 16 then
-      sets[#sets + 1], sets[#sets + 2] = KEYS[place], string.sub(payload, 9, 16) .. string.sub(held[place], 9) .. string.sub(payload, 17)
+      local names = string.sub(held[place], 9) .. string.sub(payload, 17)
+      sets[#sets + 1], sets[#sets + 2] = KEYS[place], string.sub(payload, 9, 16) .. names
     end
   end,
   name = function(place, payload)
-    if #payload > 16 then
+    if #payload > 16 and held[place] == '' then
+      call('SET', KEYS[place], string.sub(payload, 9))
+    elseif #payload > 16 then
       call('SETRANGE', KEYS[place], 0, string.sub(payload, 9, 16))
       call('APPEND', KEYS[place], string.sub(payload, 17))
     end

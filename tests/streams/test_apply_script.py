@@ -55,7 +55,8 @@ async def written(url: str, deltas: list[GroupDelta]) -> tuple[Table, Any]:
             store = stores[at % 2]
             assert await store.apply(TP, 0, [GroupUpdate(0, at, Watermark(at + 1), delta)]) == [at + 1]
         (table,) = await read_tables(redis.mget, store.keys[0], [KEY])
-        return table, decode_bins(await redis.get(store.keys[0].table("bins", WHOLE)))
+        stored: Any = await redis.get(store.keys[0].table("bins", WHOLE))
+        return table, decode_bins(stored)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)

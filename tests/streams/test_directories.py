@@ -61,8 +61,8 @@ def test_directories_of_a_page_share_names_and_no_rows(steps: list[tuple[str, in
             directory.written()
     for key, mine in rows.items():
         fresh = Directory()
-        for name in mine:
-            fresh.row(name)
+        for row in mine:
+            fresh.row(row)
         again = directories.remember(key, fresh.payload()[8:], directories.get(key, "page", "items").names)
-        assert [again.row(name) for name in mine] == list(range(len(mine)))
+        assert [again.row(row) for row in mine] == list(range(len(mine)))
         assert not again.fresh
