@@ -54,13 +54,14 @@ cdef class KnownNames:
     cdef bint add(self, Event *event, int64_t bucket, int64_t offset, new_names) except -1:
         """Take the names of an event in; False when there is no room for them."""
         cdef str page = _text_of(&event.page), segment = _text_of(&event.segment)
-        cdef int64_t number = self._page(bucket, page)
         cdef list brought = [], room = new_names.room(offset, bucket)
+        cdef int64_t number
         cdef int step
         if not self.has_room() or <int64_t>room[KEY] < 1:
             return False
         if <int64_t>room[ITEM] < event.shown or <int64_t>room[SLOT] < event.shown:
             return False
+        number = self._page(bucket, page)
         if self.place(number, _traffic(event.variant), _of(segment)) == UNKNOWN:
             self._add_place(number, (page, segment, bucket, event.variant), new_names.groups(page, segment))
             brought.append((KEY, segment))
@@ -74,9 +75,10 @@ cdef class KnownNames:
 
     cdef int admit(self, event, int64_t bucket, tuple groups) except -1:
         """Take the names of an event in that is an object."""
-        cdef int64_t number = self._page(bucket, event.page)
+        cdef int64_t number
         if not self.has_room():
             return 0
+        number = self._page(bucket, event.page)
         if self.place(number, _traffic(event.variant), _of(event.segment)) == UNKNOWN:
             self._add_place(number, (event.page, event.segment, bucket, event.variant), groups)
         for shown in event.slots:
