@@ -1,5 +1,6 @@
 from streams.fold import window
 from streams.fold.deltas import CellName
+from streams.fold.judge import NewNames
 from streams.kafka.records import Record
 from streams.settings import FoldSettings
 
@@ -22,6 +23,8 @@ class Cells:
 
 class FastPath:
     newest: int
+    full: bool
+    bucket: int
     def __init__(
         self,
         limits: dict[str, dict[str, int]],
@@ -32,7 +35,7 @@ class FastPath:
         units: window.RecentWindow,
         brought: window.BlockCount,
     ) -> None: ...
-    def admit_names(self, bucket: int, event: object, group: int, whole: int) -> bool: ...
+    def admit_names(self, event: object, bucket: int, groups: tuple[int, int]) -> None: ...
     def take(
         self,
         records: list[Record],
@@ -41,6 +44,7 @@ class FastPath:
         newest: int,
         fast_events: FastEvents,
         skipped: dict[str, list[int]],
+        new_names: NewNames | None,
     ) -> int: ...
 
 def packed_cells(

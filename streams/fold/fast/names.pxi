@@ -163,6 +163,15 @@ cdef class RecentWindow:
         expect(&self.newer.entries[name.high & <uint64_t>self.newer.mask])
         expect(&self.older.entries[name.high & <uint64_t>self.older.mask])
 
+    cdef inline bint holds(self, Name name, int64_t offset) noexcept nogil:
+        """What `note` would say."""
+        cdef int64_t ahead = offset // self.reach - self.block, last = UNKNOWN
+        if ahead <= 1:
+            last = self.newer.get(name)
+        if last == UNKNOWN and ahead == 0:
+            last = self.older.get(name)
+        return last != UNKNOWN and offset - last <= self.reach
+
     cdef int note(self, Name name, int64_t offset) except -1 nogil:
         cdef int64_t block = offset // self.reach, last
         if block != self.block:
@@ -197,6 +206,10 @@ cdef class BlockCount:
 
     cdef inline void expect(self, Name name) noexcept nogil:
         expect(&self.counts.entries[name.high & <uint64_t>self.counts.mask])
+
+    cdef inline int64_t count(self, Name name, int64_t offset) noexcept nogil:
+        """How many there are of it before `offset`."""
+        return max(0, self.counts.get(name)) if offset // self.reach == self.block else 0
 
     cdef int64_t note(self, Name name, int64_t offset) except -1 nogil:
         cdef int64_t block = offset // self.reach, count
