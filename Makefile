@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 # Modules are compiled when they are first used: most never are.  That is kept, whatever the machine's habit: a worker
 # begins in half the time, and tests begin a hundred of them.
 unexport PYTHONDONTWRITEBYTECODE
-PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt
+# What the builder of packages warns of is no news to who installs one.
+PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: bench clean demo format-web generated lint lint-web node-packages test wheel
 
