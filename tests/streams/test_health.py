@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -18,7 +20,7 @@ import pytest
 from redis import Redis
 
 from reshelf.processes.children import free_port
-from reshelf.processes.servers import redis_server
+from reshelf.processes.servers import embedded_broker, redis_server
 from schemas.errors import BadSettings
 from streams.metrics import exposition
 from streams.settings import HealthSettings, KafkaSettings, RedisSettings
@@ -119,6 +121,49 @@ def test_a_worker_that_waits_for_redis_is_live_and_starting(
     finally:
         child.terminate()
         child.wait(20)
+
+
+@pytest.mark.parametrize("role", ["learner", "attribution", "layouts"])
+def test_a_worker_with_nothing_to_read_is_not_ready_while_kafka_is_away(
+    role: str, redis_url: str, prefix: str, make_topics: Callable[..., None]
+) -> None:
+    port = free_port()
+    with embedded_broker() as broker:
+        make_topics(broker)
+        (server,) = [pid for pid, line in commands().items() if broker in line and "broker" in line]
+        child = subprocess.Popen(
+            [sys.executable, "-m", "reshelf", "worker", role],
+            env=os.environ
+            | {
+                "RESHELF_KAFKA__BOOTSTRAP": broker,
+                "RESHELF_KAFKA__PREFIX": prefix,
+                "RESHELF_REDIS__URL": redis_url,
+                "RESHELF_REDIS__NAMESPACE": prefix.strip("-"),
+                "RESHELF_HEALTH__PORT": str(port),
+                "RESHELF_HEALTH__TOKEN": TOKEN,
+            },
+        )
+        try:
+            awaited(port, "/ready", 200)
+            os.kill(server, signal.SIGSTOP)
+            try:
+                assert "Kafka does not answer" in awaited(port, "/ready", 503)["reasons"]
+                assert "reshelf_waiting 0\n" not in metrics(port)
+            finally:
+                os.kill(server, signal.SIGCONT)
+            assert awaited(port, "/ready", 200)["reasons"] == []
+        finally:
+            child.terminate()
+            child.wait(20)
+
+
+def commands() -> dict[int, str]:
+    """The processes of this machine, with their command lines."""
+    lines = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            lines[int(folder.name)] = (folder / "cmdline").read_text().replace("\0", " ")
+    return lines
 
 
 def test_what_is_not_applied_is_lag(
