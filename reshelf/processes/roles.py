@@ -60,7 +60,7 @@ def _imported(role: str) -> Callable[[Settings], Callable[[], Awaitable[faust.Ap
         case "learner":
             from streams.learner.agent import learner_app
 
-            return lambda s: learner_app(s.kafka, s.redis, s.fold, s.learner)
+            return lambda s: learner_app(s.kafka, s.redis, s.fold, s.learner, layouts=s.layouts)
         case "attribution":
             from streams.attribution.app import attribution_app
 

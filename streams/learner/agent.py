@@ -20,7 +20,7 @@ import faust
 from schemas.codec import encode, encode_key
 from schemas.errors import StateAttention
 from schemas.messages.layouts import LayoutRequest
-from schemas.topics import DEAD_LETTERS, FOLDED_TOPICS, IMPRESSIONS, LAYOUT_REQUESTS
+from schemas.topics import CLICKS, DEAD_LETTERS, FOLDED_TOPICS, IMPRESSIONS, LAYOUT_REQUESTS
 from streams.fold.alarm import InvalidAlarm, QuotaAlarm
 from streams.fold.deltas import WHOLE_PAGE
 from streams.fold.evidence import Evidence
@@ -28,12 +28,14 @@ from streams.fold.fast.path import BUILT
 from streams.fold.judge import Rejected
 from streams.fold.limits import used_shares
 from streams.kafka.bounds import log_bounds
+from streams.kafka.event_checks import EventChecks, Holdout
 from streams.kafka.producer import LogProducer, OutgoingRecord
 from streams.kafka.records import Batch, TopicPartition
 from streams.learner import held_names
 from streams.learner.layout_requests import RequestDebouncer
 from streams.learner.old_buckets import tend_buckets
 from streams.metrics import REGISTRY
+from streams.page_settings import LayoutSettings
 from streams.retry import Retry
 from streams.settings import FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
 from streams.state.manifest import Manifest, agree
@@ -63,6 +65,7 @@ class Learner:
         log_producer: LogProducer,
         fold: FoldSettings,
         settings: LearnerSettings,
+        holdout: Holdout,
     ) -> None:
         self.app: BatchApp
         self._kafka = kafka
@@ -74,6 +77,7 @@ class Learner:
         self._parts: dict[TopicPartition, PartitionFold] = {}
         self._alarms: dict[TopicPartition, InvalidAlarm] = {}
         self._quota_alarms: dict[TopicPartition, QuotaAlarm] = {}
+        self._checks = EventChecks(manifest.starts, (IMPRESSIONS.name, CLICKS.name), holdout)
         self._keys = RequestDebouncer(_UNCLICKED_REST_S)
         self._clicked = asyncio.Event()
         self._committing = asyncio.Lock()
@@ -146,6 +150,7 @@ class Learner:
     def _prepare(self, part: PartitionFold, batch: Batch) -> Prepared:
         with REGISTRY.timed("reshelf_fold_seconds", batch.tp.topic):
             prepared = part.prepare(batch)
+        self._checks.look_at(batch)
         alarm = self._alarms.setdefault(batch.tp, InvalidAlarm(batch.tp, self._settings))
         rejected, refusals = prepared.judged.rejected, prepared.judged.refusals
         self._quota_alarms.setdefault(batch.tp, QuotaAlarm(batch.tp)).note(refusals)
@@ -270,14 +275,16 @@ def learner_app(
     fold: FoldSettings,
     settings: LearnerSettings,
     on_error: Callable[[Exception], None] = end_process,
+    layouts: LayoutSettings | None = None,
 ) -> Callable[[], Awaitable[faust.App]]:
-    """A function that makes the learner's app in the event loop that will run it."""
+    """A function that makes the learner's app in the event loop that will run it; `layouts` draw the holdout."""
 
     async def make() -> faust.App:
         async with open_worker(kafka, redis, fold, OUTPUTS) as worker:
             manifest = worker.manifest
             store = Store(worker.redis, manifest.namespace, manifest.groups, settings.memory_mb << 20)
-            learner = Learner(kafka, store, manifest, worker.log_producer, fold, settings)
+            holdout = Holdout.of(layouts or LayoutSettings())
+            learner = Learner(kafka, store, manifest, worker.log_producer, fold, settings, holdout)
             return worker.build_app(
                 "learner",
                 learner,

@@ -6,6 +6,8 @@
 - `registry`: the values of one process; to count costs some microseconds: count by batch, never by
   event
 - `services`: the metrics of what runs beside the stream workers: encoder, console and edge
+- `sources`: the metrics that say of those who send events, and of the brokers, what their clocks and
+  partitioners do
 - `table`: the table of all metrics: what is exposed, by whom, what it means, and what to do about it
 - `text`: Prometheus's text format 0.0.4, and what the operating system knows of this process
 - `verdict_page`: the page of verdicts: what became of a record or of a line of a purchase

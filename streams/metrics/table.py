@@ -9,6 +9,7 @@ from __future__ import annotations
 from streams.metrics.metric import AGES, SECONDS, SHARES, Metric
 from streams.metrics.processes import PROCESSES
 from streams.metrics.services import SERVICES
+from streams.metrics.sources import SOURCES
 
 _ALL = (
     *PROCESSES,
@@ -36,6 +37,7 @@ _ALL = (
         "Records dead-lettered, by the topic that they came from; one that is sent again after a failure counts again.",
         "Look at one of each reason on the console's Pipeline page, and fix the producer.",
     ),
+    *SOURCES,
     Metric(
         "reshelf_quota_used_ratio",
         "gauge",
