@@ -4,6 +4,10 @@ The rule looks at the two logs alone, never at when a worker read them, so that
 every interleaving of clicks and purchases gives the same conversions.
 `plain_attribution` is that rule over two whole partitions, without memory
 limits or restarts; the stream worker has to agree with it.
+
+Web tiers and checkouts have clocks of their own.  Where these contradict the log, the
+log decides: nothing happened after it was appended, and a click that was appended
+before a purchase may claim to be a little later than it (`CreditRule.skew_ms`).
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from schemas.messages.events import Click, Conversion, Purchase
 
@@ -39,6 +43,36 @@ class ClickRecord:
     item: str
     layout_version: int
     variant: int
+
+    @property
+    def time(self) -> int:
+        """When it happened, as far as its clock and the log agree."""
+        return min(self.occurred_at, self.append_time)
+
+
+class Moment(NamedTuple):
+    """When a purchase happened by its own clock, and the running maximum of append times up to it."""
+
+    occurred_at: int
+    append_time: int
+
+    @property
+    def time(self) -> int:
+        """When it happened, as far as its clock and the log agree."""
+        return min(self.occurred_at, self.append_time)
+
+
+class CreditRule(NamedTuple):
+    """Which clicks count for a purchase.
+
+    `window_of` says for each page how long before a purchase a click may have happened,
+    `grace_ms` how long after it a click may be appended, and `skew_ms` by how much a click
+    that was appended no later than the purchase may claim to be later; all in milliseconds.
+    """
+
+    window_of: Callable[[str], int]
+    grace_ms: int
+    skew_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,36 +106,30 @@ def click_record(click: Click, offset: int, append_time: int) -> ClickRecord:
     )
 
 
-def attribute(
-    item: str,
-    purchased_at: int,
-    clicks: Iterable[ClickRecord],
-    window_of: Callable[[str], int],
-    append_cut: int,
-) -> ClickRecord | None:
+def attribute(item: str, purchase: Moment, clicks: Iterable[ClickRecord], rule: CreditRule) -> ClickRecord | None:
     """The click that a purchase line of `item` is credited to, or None.
 
-    `clicks` are those of the purchase's unit, in any order.  One counts if it
-    is of the same item, was appended at `append_cut` or before, and happened
-    before the purchase by no more than its page's window (`window_of(page)`,
-    milliseconds; both ends count).  The latest by event time wins, and of those
-    the one with the higher offset.
+    `clicks` are those of the purchase's unit, in any order.  The latest of those that
+    count wins, and of equals the one with the higher offset.
     """
-    fitting = (click for click in clicks if counts(click, item, purchased_at, window_of, append_cut))
-    return max(fitting, key=lambda click: (click.occurred_at, click.offset), default=None)
+    fitting = (click for click in clicks if counts(click, item, purchase, rule))
+    return max(fitting, key=lambda click: (click.time, click.offset), default=None)
 
 
-def counts(click: ClickRecord, item: str, purchased_at: int, window_of: Callable[[str], int], append_cut: int) -> bool:
-    """Whether a purchase line may be credited to a click of its unit: see `attribute`."""
-    return (
-        click.item == item
-        and click.append_time <= append_cut
-        and purchased_at - window_of(click.page) <= click.occurred_at <= purchased_at
-    )
+def counts(click: ClickRecord, item: str, purchase: Moment, rule: CreditRule) -> bool:
+    """Whether a purchase line may be credited to a click of its unit.
+
+    It is of the same item, was appended before the grace was over, and happened before the
+    purchase by no more than its page's window (both ends count).
+    """
+    if click.item != item or click.append_time > purchase.append_time + rule.grace_ms:
+        return False
+    skew_ms = rule.skew_ms if click.append_time <= purchase.append_time else 0
+    return purchase.time - rule.window_of(click.page) <= click.time <= purchase.time + skew_ms
 
 
-def conversion(purchase: Purchase, line: int, click: ClickRecord) -> Conversion:
-    """The event that credits line number `line` (from 0) of `purchase` to `click`."""
+def conversion(purchase: Purchase, append_time: int, line: int, click: ClickRecord) -> Conversion:
+    """The event that credits line number `line` (from 0) of `purchase`, appended at `append_time`, to `click`."""
     bought = purchase.lines[line]
     return Conversion(
         event_id=f"{purchase.event_id}/{line}",
@@ -112,7 +140,7 @@ def conversion(purchase: Purchase, line: int, click: ClickRecord) -> Conversion:
         line=line,
         click_id=click.click_id,
         clicked_at=click.occurred_at,
-        delay=purchase.occurred_at - click.occurred_at,
+        delay=max(0, Moment(purchase.occurred_at, append_time).time - click.time),
         page=click.page,
         segment=click.segment,
         slot=click.slot,
@@ -159,14 +187,11 @@ def _click_log(entries: Sequence[LogEntry[Click]]) -> _ClickLog:
 
 
 def plain_attribution(
-    clicks_log: Sequence[LogEntry[Click]],
-    purchases_log: Sequence[LogEntry[Purchase]],
-    window_of: Callable[[str], int],
-    grace_ms: int,
+    clicks_log: Sequence[LogEntry[Click]], purchases_log: Sequence[LogEntry[Purchase]], rule: CreditRule
 ) -> list[Conversion]:
     """All conversions of one partition number, in the order of purchases and their lines.
 
-    A purchase sees the clicks appended up to its own append time plus `grace_ms`.
+    A purchase sees the clicks appended up to its own append time plus the grace.
     Both logs are in offset order.
     """
     log = _click_log(clicks_log)
@@ -175,10 +200,9 @@ def plain_attribution(
         purchase = entry.message
         if purchase is None:
             continue
-        cut = entry.append_time + grace_ms
-        clicks = list(log.remembered(entry.unit, log.boundary(cut)))
+        clicks = list(log.remembered(entry.unit, log.boundary(entry.append_time + rule.grace_ms)))
         for number, line in enumerate(purchase.lines):
-            click = attribute(line.item, purchase.occurred_at, clicks, window_of, cut)
+            click = attribute(line.item, Moment(purchase.occurred_at, entry.append_time), clicks, rule)
             if click is not None:
-                conversions.append(conversion(purchase, number, click))
+                conversions.append(conversion(purchase, entry.append_time, number, click))
     return conversions

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import Message
 
-from policy.attribution import LogEntry, plain_attribution
+from policy.attribution import CreditRule, LogEntry, plain_attribution
 from reshelf.drill.traffic import PAGES
 from reshelf.settings import Settings
 from schemas import dead_letters
@@ -121,11 +121,12 @@ def _sum(rows: list[tuple[Any, ...]]) -> Counter[tuple[Any, ...]]:
 def check_conversions(log: Log, settings: Settings, windows: dict[str, int]) -> Finding:
     """The conversions are those of a plain attribution, whatever was published twice."""
     expected: dict[str, Conversion] = {}
+    rule = CreditRule(windows.__getitem__, settings.attribution.grace_ms, settings.fold.max_clock_skew_ms)
     for number in range(settings.kafka.partitions):
         clicks, purchases = (
             _entries(log[TopicPartition(topic.name, number)], topic, settings) for topic in (CLICKS, PURCHASES)
         )
-        decided = plain_attribution(clicks, purchases, windows.__getitem__, settings.attribution.grace_ms)
+        decided = plain_attribution(clicks, purchases, rule)
         expected |= {conversion.event_id: conversion for conversion in decided}
     decode = decoder(Conversion)
     records = [record for tp, those in log.items() if tp.topic == CONVERSIONS.name for record in those]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from faust.types import TP
 
 from schemas.errors import StateAttention
 from schemas.topics import CLICKS, CONVERSIONS, PURCHASES
+from streams.attribution.broker_time import BrokerTime
 from streams.attribution.conversions import ConversionsLog
 from streams.attribution.report import report_clicks, report_lines
 from streams.attribution.windows import PageWindows, RulesReader
@@ -28,6 +28,7 @@ from streams.cancellation import finish_in_thread
 from streams.fold.alarm import InvalidAlarm
 from streams.fold.judge import Rejected
 from streams.kafka.bounds import LogEnds
+from streams.kafka.event_checks import EventChecks, Holdout
 from streams.kafka.records import Batch, TopicPartition
 from streams.metrics import REGISTRY
 from streams.retry import Retry
@@ -52,6 +53,7 @@ class Part:
     worker: PartitionWorker
     alarm: InvalidAlarm
     lock: asyncio.Lock
+    time: BrokerTime = field(default_factory=BrokerTime)
     paused: set[str] = field(default_factory=set)
 
 
@@ -83,6 +85,7 @@ class Attribution:
         self._stores: dict[int, LockedStore] = {}
         worker.opened.push_async_callback(self._close_stores)
         self._retry = Retry()
+        self._checks = EventChecks(worker.manifest.starts, (PURCHASES.name,), Holdout("", 0.0))
         REGISTRY.add("reshelf_rewinds_total", PURCHASES.name, by=0)
 
     async def start(self) -> None:
@@ -186,6 +189,9 @@ class Attribution:
         except Behind as behind:
             await self._read_again(part, behind)
             return
+        if batch.records:
+            part.time.read(batch.records[-1].timestamp)
+            self._checks.look_at(batch)
         if batch.tp.topic == PURCHASES.name:
             part.alarm.note(len(batch.records), len(rejected), rejected[-1].reason if rejected else "")
         await self._go_on(part, part.worker.work)
@@ -256,8 +262,10 @@ class Attribution:
                         await self._go_on(part, partial(self._look, part))
 
     async def _look(self, part: Part) -> None:
-        requested_at = round(time.time() * 1000) - self._settings.clock_skew_ms
-        part.worker.ended(await self._ends.of(part.number), requested_at)
+        requested_at = part.time.at_least()
+        ends = await self._ends.of(part.number)
+        if requested_at is not None:
+            part.worker.ended(ends, requested_at - self._settings.clock_skew_ms)
         await part.worker.work()
 
     async def settle(self) -> None:

@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from policy.attribution import attribute, click_record, conversion
+from policy.attribution import ClickRecord, CreditRule, Moment, attribute, click_record, conversion
 from schemas.messages.events import Conversion, Purchase
 from schemas.topics import CLICKS, PURCHASES
 from streams.attribution.order import Entry, Track, in_order
@@ -23,6 +23,7 @@ from streams.state.clicks.memory import ClickMemory, Criteria
 from streams.state.clicks.progress import Position, Window
 
 STEP_RECORDS = 5_000
+CREDITED, CREDITED_BY_LOG = "credited", "credited_by_log"
 SPARE_MS = HOUR_MS
 """Clicks are kept for longer than they are needed, so that a Redis that lost some writes finds them still."""
 
@@ -154,18 +155,29 @@ class PartitionAttribution:
 
     def _decide(self, purchase: Purchase, entry: Entry, step: Step) -> None:
         step.counts["applied"] += 1
-        cut = entry.time + self._settings.grace_ms
-        criteria = Criteria(purchase.occurred_at, self._windows.of, self._windows.longest(), cut)
+        rule = credit_rule(self._settings, self._fold, self._windows)
+        criteria = Criteria(Moment(purchase.occurred_at, entry.time), rule, self._windows.longest())
         clicks = self.memory.of_unit(purchase.unit)
         for number, line in enumerate(purchase.lines):
             candidates = clicks.candidates(line.item, criteria)
-            click = attribute(line.item, purchase.occurred_at, candidates, self._windows.of, cut)
+            click = attribute(line.item, criteria.purchase, candidates, rule)
             step.counts["decided"] += 1
             if click is None:
-                step.counts["unattributed_" + clicks.miss(line.item)] += 1
+                step.counts["unattributed_" + clicks.miss(line.item, criteria)] += 1
             else:
-                step.counts["credited"] += 1
-                step.decisions.append(Decision(entry.record.offset, conversion(purchase, number, click), entry.time))
+                step.counts[_verdict(click, purchase)] += 1
+                event = conversion(purchase, entry.time, number, click)
+                step.decisions.append(Decision(entry.record.offset, event, entry.time))
+
+
+def credit_rule(settings: AttributionSettings, fold: FoldSettings, windows: Windows) -> CreditRule:
+    """Which clicks count for a purchase, as the settings say."""
+    return CreditRule(windows.of, settings.grace_ms, fold.max_clock_skew_ms)
+
+
+def _verdict(click: ClickRecord, purchase: Purchase) -> str:
+    """Whether the log had to decide, as the clocks contradict it."""
+    return CREDITED_BY_LOG if click.occurred_at > purchase.occurred_at else CREDITED
 
 
 def first_needed(append_time: int, fold: FoldSettings, windows: Windows) -> int | None:

@@ -50,6 +50,8 @@ class Track:
     `read_from` is where reading begins, early enough to know what is a duplicate.
     Records below `start` are judged and dropped.  The log has to be the one that
     `start` and the other `marks` are of.
+
+    `overdue` counts records that were appended before what the log was taken to be past.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Track:
         self._last_read: Record | None = None
         self._time = self._mark.append_time
         self._quiet_until = 0
+        self.overdue = 0
         self.read_to = read_from
         self.waiting: deque[Entry] = deque()
 
@@ -106,6 +109,7 @@ class Track:
             if record.offset < lowest:
                 continue
             self._time = max(self._time, record.timestamp)
+            self.overdue += self._time < self._quiet_until
             event, rejected, forgets = fates.get(record.offset, (None, None, False))
             self.waiting.append(Entry(record, self._time, event, rejected, forgets))
         self.read_to = max(self.read_to, batch.end)

@@ -21,6 +21,7 @@ def report_lines(totals: Mapping[str, int]) -> None:
     }
     REGISTRY.put("reshelf_purchase_lines_total", lines)
     REGISTRY.put("reshelf_records_total", records)
+    REGISTRY.set("reshelf_attribution_overdue_records_total", value=totals.get("overdue", 0))
 
 
 def report_clicks(partitions: Sequence[ClicksOnDisk]) -> None:

@@ -116,7 +116,9 @@ class PartitionWorker:
     def feed(self, batch: Batch) -> list[Rejected]:
         """Take in a batch; what of it is invalid.  `work` does something about it."""
         try:
-            return self.core.feed(batch)
+            rejected = self.core.feed(batch)
+            self.counts["overdue"] = sum(track.overdue for track in self.core.tracks.values())
+            return rejected
         except AnotherLog as error:
             applied = self.core.applied
             if error.mark in (applied.clicks, applied.purchases):

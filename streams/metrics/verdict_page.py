@@ -21,12 +21,18 @@ RECORDS: Mapping[str, str] = {
 
 LINES: Mapping[str, str] = {
     "credited": "A click on the item comes before the purchase, within the page's window: a conversion is published.",
+    "credited_by_log": "As credited, but the click claims to be later than the purchase: it is the log that has it "
+    "first. The clocks of web tier and checkout differ, by no more than `fold.max_clock_skew_ms`. Let NTP set them: "
+    "`reshelf_event_clock_seconds` and `reshelf doctor` say which is off.",
+    "unattributed_after_purchase": "The visitor has clicked the item, but by clock and log only after the purchase. "
+    "Usual for few; if it is many, the clocks of web tier and checkout differ by more than `fold.max_clock_skew_ms`, "
+    "or clicks are sent later than purchases.",
     "unattributed_no_click": "The visitor has clicked nothing in the window. Usual for people who search or come from "
     "elsewhere; if it is all of them, compare `unit` in clicks and purchases, and the clocks of both.",
     "unattributed_other_item": "The visitor has clicked other items only. Usual; if it is most of them, compare the "
     "ids of items in clicks and purchases: a shop that sells variants may click the parent.",
-    "unattributed_outside_window": "The visitor has clicked the item, but too long before or after the purchase. "
-    "Compare the page's `attribution_window` with how long people take, and the clocks of web tier and checkout.",
+    "unattributed_outside_window": "The visitor has clicked the item, but too long before the purchase. "
+    "Compare the page's `attribution_window` with how long people take.",
 }
 """What becomes of a line of a purchase, by the label `verdict` of `reshelf_purchase_lines_total`."""
 

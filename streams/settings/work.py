@@ -38,7 +38,9 @@ class FoldSettings(Group):
     )
     max_clock_skew_ms: NotNegative = Field(
         5 * 60_000,
-        description="How far in the future an event's time may be when it is appended, in milliseconds; 0: any time.",
+        description="How far the clocks of web tiers and checkouts may be off, in milliseconds: an event whose time is "
+        "further after its append is refused, and a click that was appended before a purchase may claim to be later by "
+        "as much. 0: events may have any time, and the times of clicks and purchases are compared as they are.",
     )
     duplicate_window: Positive = Field(
         100_000,
@@ -138,5 +140,7 @@ class AttributionSettings(Group):
         "in MiB.",
     )
     clock_skew_ms: NotNegative = Field(
-        1_000, description="How far the brokers' clocks may differ from the clock of this machine, in milliseconds."
+        1_000,
+        description="How far the clocks of the brokers may differ from one another, in milliseconds. A purchase after "
+        "which nothing is appended waits this much longer than grace_ms.",
     )

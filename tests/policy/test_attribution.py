@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.attribution import ClickRecord, LogEntry, attribute, plain_attribution
+from policy.attribution import ClickRecord, CreditRule, LogEntry, Moment, attribute, plain_attribution
 from schemas.codec import decoder, encode
 from schemas.messages.events import Click, Conversion, Purchase, PurchaseLine
 
@@ -25,6 +25,7 @@ CLICK = ClickRecord(
     variant=0,
 )
 NOON = 1_000
+FIVE = CreditRule(lambda page: 5, 0, 0)
 SMALL = st.integers(0, 12)
 
 
@@ -33,11 +34,12 @@ def window_of(page: str) -> int:
 
 
 def clicked(offset: int, occurred_at: int, **changes: Any) -> ClickRecord:
-    return replace(CLICK, offset=offset, occurred_at=occurred_at, click_id=f"c{offset}", **changes)
+    moments = {"occurred_at": occurred_at, "append_time": occurred_at, **changes}
+    return replace(CLICK, offset=offset, click_id=f"c{offset}", **moments)
 
 
-def credited(*clicks: ClickRecord, cut: int = 100) -> str | None:
-    click = attribute("shoe", NOON, clicks, window_of, cut)
+def credited(*clicks: ClickRecord, appended_at: int = NOON, grace: int = 0, skew: int = 0) -> str | None:
+    click = attribute("shoe", Moment(NOON, appended_at), clicks, CreditRule(window_of, grace, skew))
     return click.click_id if click else None
 
 
@@ -58,8 +60,26 @@ def test_the_window_is_that_of_the_clicks_page() -> None:
 
 
 def test_a_click_appended_after_the_cut_does_not_count() -> None:
-    assert credited(clicked(1, NOON, append_time=100)) == "c1"
-    assert credited(clicked(1, NOON, append_time=101)) is None
+    assert credited(clicked(1, NOON, append_time=NOON + 5), grace=5) == "c1"
+    assert credited(clicked(1, NOON, append_time=NOON + 6), grace=5) is None
+
+
+def test_a_clock_that_is_ahead_of_the_log_is_not_believed() -> None:
+    assert credited(clicked(1, NOON + 240, append_time=NOON - 2)) == "c1"
+    assert credited(clicked(1, NOON + 240, append_time=NOON - 12)) is None
+    assert credited(clicked(1, NOON + 240, append_time=NOON - 3), clicked(2, NOON - 2)) == "c2"
+    assert credited(clicked(1, NOON + 240, append_time=NOON - 2), clicked(2, NOON - 3)) == "c1"
+
+
+def test_a_purchase_whose_clock_is_behind_takes_the_click_that_the_log_has_before_it() -> None:
+    tolerant = {"appended_at": NOON + 240, "skew": 300}
+    assert credited(clicked(1, NOON + 230), **tolerant) == "c1"
+    assert credited(clicked(1, NOON + 241), **tolerant) is None
+    assert credited(clicked(1, NOON + 230), appended_at=NOON + 240, skew=200) is None
+
+
+def test_a_click_that_is_appended_after_the_purchase_is_believed_to_be_later() -> None:
+    assert credited(clicked(1, NOON + 1, append_time=NOON + 3), grace=5, skew=300) is None
 
 
 def test_the_latest_click_wins_and_of_equals_the_higher_offset() -> None:
@@ -67,9 +87,9 @@ def test_the_latest_click_wins_and_of_equals_the_higher_offset() -> None:
     assert credited(clicked(4, NOON - 1), clicked(3, NOON - 1)) == "c4"
 
 
-@given(st.permutations([clicked(number, NOON - number % 4, append_time=number * 20) for number in range(9)]))
+@given(st.permutations([clicked(number, NOON - number % 4, append_time=NOON + number * 20) for number in range(9)]))
 def test_the_order_of_clicks_does_not_matter(clicks: list[ClickRecord]) -> None:
-    assert credited(*clicks) == "c4"
+    assert credited(*clicks, grace=100) == "c4"
 
 
 def click_entry(offset: int, append_time: int, unit: str, item: str, occurred_at: int, kind: str) -> LogEntry[Click]:
@@ -94,7 +114,9 @@ PURCHASES = st.lists(st.tuples(SMALL, UNITS, st.lists(ITEMS, min_size=1, max_siz
 )
 
 
-def reread(clicks: list[LogEntry[Click]], purchases: list[LogEntry[Purchase]], grace: int) -> list[tuple[str, str]]:
+def reread(
+    clicks: list[LogEntry[Click]], purchases: list[LogEntry[Purchase]], grace: int, skew: int
+) -> list[tuple[str, str]]:
     """The same rule, read out naively: purchase by purchase, the log up to the cut."""
     found = []
     for entry in purchases:
@@ -102,6 +124,9 @@ def reread(clicks: list[LogEntry[Click]], purchases: list[LogEntry[Purchase]], g
         cut = entry.append_time + grace
         late = [click.offset for click in clicks if click.append_time > cut]
         boundary = min(late, default=len(clicks))
+        earlier = [click.offset for click in clicks if click.append_time > entry.append_time]
+        appended_before = min(earlier, default=len(clicks))
+        bought_at = min(entry.message.occurred_at, entry.append_time)
         for number, line in enumerate(entry.message.lines):
             best: tuple[int, int] | None = None
             for click in clicks[:boundary]:
@@ -109,20 +134,22 @@ def reread(clicks: list[LogEntry[Click]], purchases: list[LogEntry[Purchase]], g
                     best = None
                 if click.message is None or (click.unit, click.message.item) != (entry.unit, line.item):
                     continue
-                age = entry.message.occurred_at - click.message.occurred_at
-                if 0 <= age <= 5:
-                    best = max(best or (-1, -1), (click.message.occurred_at, click.offset))
+                newest = max(other.append_time for other in clicks[: click.offset + 1])
+                clicked_at = min(click.message.occurred_at, newest)
+                tolerated = skew if click.offset < appended_before else 0
+                if -tolerated <= bought_at - clicked_at <= 5:
+                    best = max(best or (-1, -1), (clicked_at, click.offset))
             if best is not None:
                 found.append((f"{entry.message.event_id}/{number}", f"c{best[1]}"))
     return found
 
 
-@given(CLICKS, PURCHASES, st.integers(0, 3))
+@given(CLICKS, PURCHASES, st.integers(0, 3), st.integers(0, 4))
 def test_whole_logs_follow_the_rule_word_by_word(
-    clicks: list[LogEntry[Click]], purchases: list[LogEntry[Purchase]], grace: int
+    clicks: list[LogEntry[Click]], purchases: list[LogEntry[Purchase]], grace: int, skew: int
 ) -> None:
-    conversions = plain_attribution(clicks, purchases, lambda page: 5, grace)
-    assert [(found.event_id, found.click_id) for found in conversions] == reread(clicks, purchases, grace)
+    conversions = plain_attribution(clicks, purchases, CreditRule(lambda page: 5, grace, skew))
+    assert [(found.event_id, found.click_id) for found in conversions] == reread(clicks, purchases, grace, skew)
     for found in conversions:
         assert decoder(Conversion)(encode(found)) == found
 
@@ -132,19 +159,19 @@ def test_clicks_appended_later_change_nothing(
     clicks: list[LogEntry[Click]], purchases: list[LogEntry[Purchase]]
 ) -> None:
     later = [click_entry(len(clicks) + more, 99, "u", "a", 3, kind) for more, kind in enumerate(("click", "forget"))]
-    arguments = (purchases, lambda page: 5, 2)
+    arguments = (purchases, CreditRule(lambda page: 5, 2, 3))
     assert plain_attribution(clicks, *arguments) == plain_attribution([*clicks, *later], *arguments)
 
 
 def test_a_clock_that_stepped_back_does_not_let_a_later_record_in() -> None:
     clicks = [click_entry(0, 50, "v", "a", 1, "click"), click_entry(1, 10, "u", "a", 1, "click")]
     purchase = purchase_entry(0, 20, "u", ["a"], 2)
-    assert plain_attribution(clicks, [purchase], lambda page: 5, 5) == []
+    assert plain_attribution(clicks, [purchase], CreditRule(lambda page: 5, 5, 0)) == []
 
 
 def test_a_conversion_tells_both_sides() -> None:
     (found,) = plain_attribution(
-        [click_entry(3, 1, "u", "b", 7, "click")], [purchase_entry(5, 2, "u", ["a", "b"], 9)], lambda page: 5, 0
+        [click_entry(3, 8, "u", "b", 7, "click")], [purchase_entry(5, 9, "u", ["a", "b"], 9)], FIVE
     )
     assert found == Conversion(
         event_id="p5/1",
@@ -171,7 +198,7 @@ def test_a_conversion_tells_both_sides() -> None:
 def test_the_longest_ids_still_fit_a_conversion() -> None:
     line = PurchaseLine("b", 1, 1)
     purchase = Purchase("p" * 128, 9, "u" * 128, "o", "EUR", [line] * 100)
-    click = click_entry(0, 1, "u" * 128, "b", 7, "click")
-    conversions = plain_attribution([click], [LogEntry(0, 1, "u" * 128, purchase)], lambda page: 5, 0)
+    click = click_entry(0, 7, "u" * 128, "b", 7, "click")
+    conversions = plain_attribution([click], [LogEntry(0, 9, "u" * 128, purchase)], FIVE)
     assert len(conversions) == 100
     assert decoder(Conversion)(encode(conversions[-1])) == conversions[-1]

@@ -13,7 +13,7 @@ import msgspec
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from policy.attribution import LogEntry, plain_attribution
+from policy.attribution import CreditRule, LogEntry, plain_attribution
 from schemas.errors import Transient
 from schemas.messages.events import Click, Conversion, Purchase, PurchaseLine
 from schemas.topics import CLICKS, PURCHASES, Topic
@@ -42,6 +42,9 @@ class Pages:
 
     def longest(self) -> int:
         return 400
+
+
+RULE = CreditRule(Pages().of, SETTINGS.grace_ms, FOLD.max_clock_skew_ms)
 
 
 class Appended(NamedTuple):
@@ -327,7 +330,7 @@ def expected(logs: Logs) -> tuple[list[Conversion], dict[int, str]]:
     """The decisions and the dead-lettered purchases by the plain rule over both whole logs."""
     clicks, _ = entries(logs.clicks, CLICKS)
     purchases, dead_lettered = entries(logs.purchases, PURCHASES)
-    return plain_attribution(clicks, purchases, Pages().of, SETTINGS.grace_ms), dead_lettered
+    return plain_attribution(clicks, purchases, RULE), dead_lettered
 
 
 def entries(log: list[Appended], topic: Topic) -> tuple[list[LogEntry[Any]], dict[int, str]]:

@@ -14,7 +14,7 @@ import msgspec
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from redis import Redis
 
-from policy.attribution import LogEntry, plain_attribution
+from policy.attribution import CreditRule, LogEntry, plain_attribution
 from reshelf.processes.children import process
 from schemas.messages.events import Click, Conversion, Purchase, PurchaseLine
 from schemas.topics import CLICKS, CONVERSIONS, DEAD_LETTERS, PURCHASES, Topic
@@ -109,7 +109,8 @@ def entries(records: list[Any], message: type[Any]) -> list[LogEntry[Any]]:
 def decisions(kafka: KafkaSettings, partition: int) -> list[Conversion]:
     clicks = entries(read(kafka, CLICKS, partition), Click)
     purchases = entries(read(kafka, PURCHASES, partition), Purchase)
-    return plain_attribution(clicks, purchases, lambda page: SETTINGS.window_ms, SETTINGS.grace_ms)
+    rule = CreditRule(lambda page: SETTINGS.window_ms, SETTINGS.grace_ms, FOLD.max_clock_skew_ms)
+    return plain_attribution(clicks, purchases, rule)
 
 
 def published(kafka: KafkaSettings, partition: int) -> list[Conversion]:

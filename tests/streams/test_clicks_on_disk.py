@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policy.attribution import ClickRecord, attribute
+from policy.attribution import ClickRecord, CreditRule, Moment, attribute
 from schemas.topics import DAY_MS
 from streams.settings import AttributionSettings
 from streams.state.clicks.folder import ClickFolder
@@ -20,7 +20,9 @@ from streams.state.watermark import Watermark
 HALF = DAY_MS // 2
 WINDOWS = {"home": 3 * DAY_MS, "cart": HALF}
 UNITS, ITEMS = st.sampled_from(["u", "ü", "u2"]), st.sampled_from(["i", "i2"])
-CLICKS = st.tuples(UNITS, ITEMS, st.sampled_from(list(WINDOWS)), st.integers(0, 8))
+CLICKS = st.tuples(UNITS, ITEMS, st.sampled_from(list(WINDOWS)), st.integers(0, 8), st.sampled_from([0, 0, HALF]))
+"""The last number is how far the click's clock is ahead of the log."""
+PURCHASES = st.tuples(UNITS, ITEMS, st.integers(0, 10), st.integers(0, 10), st.sampled_from([0, HALF]))
 STEPS = st.lists(st.one_of(CLICKS, CLICKS, CLICKS, UNITS, st.just("write"), st.just("open")), max_size=30)
 
 
@@ -28,8 +30,8 @@ def folder_in(path: Path) -> ClickFolder:
     return ClickFolder(AttributionSettings(folder=str(path), memory_mb=16))
 
 
-def record(offset: int, item: str = "i", page: str = "home", at: int = 0) -> ClickRecord:
-    return ClickRecord(offset, at + offset, at, f"c{offset}", page, "s", "top", item, 7, -2)
+def record(offset: int, item: str = "i", page: str = "home", at: int = 0, ahead: int = 0) -> ClickRecord:
+    return ClickRecord(offset, at + offset - ahead, at, f"c{offset}", page, "s", "top", item, 7, -2)
 
 
 def holds(store: ClickStore, unit: str, item: str = "i") -> list[int]:
@@ -37,10 +39,10 @@ def holds(store: ClickStore, unit: str, item: str = "i") -> list[int]:
     return [one.offset for one in store.newest_first(unit, item, store.holding(unit), 100 * DAY_MS)]
 
 
-@given(steps=STEPS, purchases=st.lists(st.tuples(UNITS, ITEMS, st.integers(0, 10), st.integers(0, 30)), max_size=8))
+@given(steps=STEPS, purchases=st.lists(PURCHASES, max_size=8))
 @settings(max_examples=15)
 def test_a_purchase_finds_the_click_that_the_rule_picks_from_all(
-    steps: list[tuple[str, str, str, int] | str], purchases: list[tuple[str, str, int, int]]
+    steps: list[tuple[str, str, str, int, int] | str], purchases: list[tuple[str, str, int, int, int]]
 ) -> None:
     """Whatever of them is written, forgotten or opened again."""
     plain: dict[str, list[ClickRecord]] = {}
@@ -60,16 +62,17 @@ def test_a_purchase_finds_the_click_that_the_rule_picks_from_all(
                 case str(unit):
                     memory.forget(unit)
                     plain.pop(unit, None)
-                case unit, item, page, half:
-                    click = record(offset, item, page, half * HALF)
+                case unit, item, page, half, ahead:
+                    click = record(offset, item, page, half * HALF, ahead)
                     memory.add(unit, click)
                     plain.setdefault(unit, []).append(click)
-        for unit, item, half, cut in purchases:
-            append_cut = half * HALF + cut
-            criteria = Criteria(half * HALF, WINDOWS.__getitem__, max(WINDOWS.values()), append_cut)
+        for unit, item, half, appended, skew in purchases:
+            purchase = Moment(half * HALF, appended * HALF)
+            rule = CreditRule(WINDOWS.__getitem__, 30, skew)
+            criteria = Criteria(purchase, rule, max(WINDOWS.values()))
             candidates = memory.of_unit(unit).candidates(item, criteria)
-            picked = attribute(item, half * HALF, candidates, WINDOWS.__getitem__, append_cut)
-            assert picked == attribute(item, half * HALF, plain.get(unit, []), WINDOWS.__getitem__, append_cut)
+            picked = attribute(item, purchase, candidates, rule)
+            assert picked == attribute(item, purchase, plain.get(unit, []), rule)
         locked.close()
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from policy.slates.entropy import entropy
 from schemas.topics import PURCHASES
+from streams.attribution.core import CREDITED, CREDITED_BY_LOG
 from streams.attribution.report import report_lines
 from streams.fold.judge import SKIPPED
 from streams.metrics import METRICS, REGISTRY, Registry, Sample, exposition, verdict_page
@@ -122,7 +123,7 @@ def test_the_page_of_verdicts_has_each_and_is_what_the_code_says() -> None:
         "write it anew with `make generated`"
     )
     assert set(verdict_page.RECORDS) == {"applied", *SKIPPED}
-    assert set(verdict_page.LINES) == {"credited", *(f"unattributed_{why}" for why in MISSES)}
+    assert set(verdict_page.LINES) == {CREDITED, CREDITED_BY_LOG, *(f"unattributed_{why}" for why in MISSES)}
     assert all(text.endswith(".") for text in {**verdict_page.RECORDS, **verdict_page.LINES}.values())
 
 

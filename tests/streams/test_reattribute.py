@@ -15,6 +15,7 @@ from streams.attribution.reattribute import Reattributed, Rule
 from streams.kafka.log_source import Runs, Span
 from streams.kafka.records import Logged, Record, TopicPartition
 from tests.streams.attribution_world import FOLD, PARTITION, SETTINGS, Logs, Pages, entries, expected, logs
+from tests.streams.attribution_world import RULE as CREDIT
 
 RULE = Rule(SETTINGS, FOLD, Pages(), 10**9)
 CONVERSIONS_HERE = TopicPartition(CONVERSIONS.name, PARTITION)
@@ -80,7 +81,7 @@ def test_purchases_outside_the_span_are_not_decided(log: Logs, size: int, first:
     source = Reattributed(kept, RULE, {PURCHASES_HERE: span})
     clicks, _ = entries(log.clicks, CLICKS)
     purchases = [one for one in entries(log.purchases, PURCHASES)[0] if span[0] <= one.offset < span[1]]
-    plain = plain_attribution(clicks, purchases, Pages().of, SETTINGS.grace_ms)
+    plain = plain_attribution(clicks, purchases, CREDIT)
     # Clocks of brokers step back here: what was appended before the span is not known to one that begins there.
     mine = {one.event_id for one in events(decided(source))}
     assert mine <= {f"{one.message.event_id}/{at}" for one in purchases if one.message for at in range(9)}

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from policy.attribution import ClickRecord, counts
+from policy.attribution import ClickRecord, CreditRule, Moment, counts
 from schemas.topics import DAY_MS
-from streams.state.clicks.store import ClickStore
+from streams.state.clicks.store import END_OF_TIME, ClickStore
 from streams.state.watermark import Watermark
 
-MISSES = OUTSIDE_WINDOW, OTHER_ITEM, NO_CLICK = "outside_window", "other_item", "no_click"
+MISSES = AFTER_PURCHASE, OUTSIDE_WINDOW, OTHER_ITEM, NO_CLICK = (
+    "after_purchase",
+    "outside_window",
+    "other_item",
+    "no_click",
+)
 """Why a line of a purchase is credited to no click."""
 
 
 class Criteria(NamedTuple):
-    """Which clicks count for a purchase: see `policy.attribution.attribute`."""
+    """A purchase, which clicks count for it, and the longest window of any page, in milliseconds."""
 
-    purchased_at: int
-    window_of: Callable[[str], int]
+    purchase: Moment
+    rule: CreditRule
     longest: int
-    append_cut: int
+
+    @property
+    def latest(self) -> int:
+        """The latest time that a click which counts may claim: no click is further ahead of its append than the skew.
+
+        Where no skew is tolerated, clocks were not looked at.
+        """
+        return self.purchase.time + 2 * self.rule.skew_ms if self.rule.skew_ms else END_OF_TIME
 
 
 class ClickMemory:
@@ -84,20 +96,22 @@ class UnitClicks(NamedTuple):
 
     def candidates(self, item: str, criteria: Criteria) -> list[ClickRecord]:
         """Those not written yet, and of the others the only one that may be the latest that counts."""
-        first = (criteria.purchased_at - criteria.longest) // DAY_MS
-        days = [day for day in self.days if first <= day <= criteria.purchased_at // DAY_MS]
-        stored = self.store.newest_first(self.unit, item, days, criteria.purchased_at)
-        best = (click for click in stored if counts(click, item, *_limits(criteria)))
-        return [*self.added, *[click for click in [next(best, None)] if click]]
+        first, last = criteria.purchase.time - criteria.longest, criteria.latest
+        days = [day for day in self.days if first // DAY_MS <= day <= last // DAY_MS]
+        best: ClickRecord | None = None
+        for click in self.store.newest_first(self.unit, item, days, last):
+            if best is not None and click.occurred_at < best.time:
+                break  # no later one follows: a click is no later than it claims
+            if counts(click, item, criteria.purchase, criteria.rule):
+                best = max(best or click, click, key=lambda each: (each.time, each.offset))
+        return [*self.added, *([best] if best else [])]
 
-    def miss(self, item: str) -> str:
+    def miss(self, item: str, criteria: Criteria) -> str:
         """Why a purchase of the item is credited to none of them."""
-        if any(click.item == item for click in self.added) or any(
-            self.store.has(self.unit, day, item) for day in self.days
-        ):
-            return OUTSIDE_WINDOW
+        added = [click for click in self.added if click.item == item]
+        stored = next(self.store.newest_first(self.unit, item, self.days, END_OF_TIME), None)
+        clicks = [*added, stored] if stored else added
+        if clicks:
+            after = max(click.time for click in clicks) > criteria.purchase.time
+            return AFTER_PURCHASE if after else OUTSIDE_WINDOW
         return OTHER_ITEM if self.days or self.added else NO_CLICK
-
-
-def _limits(criteria: Criteria) -> tuple[int, Callable[[str], int], int]:
-    return criteria.purchased_at, criteria.window_of, criteria.append_cut

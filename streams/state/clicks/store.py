@@ -34,7 +34,8 @@ FINGERPRINT = 8
 """Bytes of the fingerprint of a unit, and of an item."""
 _MARK, _COMPLETE_SINCE = b"position", b"complete since"
 _PLACE = Struct(">qq")
-_LAST = (1 << 63) - 1
+END_OF_TIME = _LAST = (1 << 63) - 1
+"""Later than whatever an event claims."""
 
 
 class StoredClick(msgspec.Struct, array_like=True, frozen=True, gc=False):
