@@ -61,6 +61,8 @@ class Topic:
     segments are compacted or deleted, so it decides how much that is old a reader from the
     beginning goes through; 0 leaves it to the broker.
 
+    The broker stamps records of topics with `log_time`, and all events, with the time of their append.
+
     The others say how records of an event topic are judged.  `time_field` decides
     the time bucket.  `refuses_late`: too long after that time they do not count.
     `unit_limit` names the fold setting that limits what one unit brings on a day.
@@ -77,6 +79,7 @@ class Topic:
     readers: Roles
     tombstone: str = ""
     segment_ms: int = 0
+    log_time: bool = False
     event: bool = False
     folded: bool = False
     time_field: str = "occurred_at"
@@ -201,6 +204,7 @@ LAYOUT_REQUESTS = Topic(
     cleanup="delete",
     retention_ms=DAY_MS // 24,
     segment_ms=10 * MINUTE_MS,
+    log_time=True,
     about="Keys whose statistics changed.",
     writers=(Role.LEARNER,),
     readers=(Role.LAYOUTS,),
@@ -223,6 +227,7 @@ LAYOUTS_HISTORY = Topic(
     message=Layout,
     cleanup="delete",
     retention_ms=90 * DAY_MS,
+    log_time=True,
     about="Every published layout.",
     writers=(Role.LAYOUTS,),
     readers=(Role.EVALUATION,),

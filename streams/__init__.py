@@ -21,6 +21,8 @@ over a range of offsets, whatever crashed, was repeated or was cut how.
 - `learner`: the learner: event batches into the state, each exactly once
 - `metrics`: what each process counts and times of itself: one table, a registry of values, and
   Prometheus's text form
+- `obstacles`: why a worker that lives and is connected does not do its work: what `/ready` gives as
+  reasons
 - `page_settings`: settings of what decides pages: layouts, the fitter, experiments
 - `replay`: replay: the state of a stretch of log, built anew beside the live one
 - `retry`: waiting for a broker or Redis that is away: say so now and then, back off, go on

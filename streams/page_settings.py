@@ -43,6 +43,11 @@ class LayoutSettings(Group):
     ttl_ms: Positive = Field(
         10 * 60_000, description="How long a layout stays valid after it was produced, in milliseconds."
     )
+    max_clock_skew_ms: Positive = Field(
+        60_000,
+        description="How far this machine's clock may be from the brokers', in milliseconds. Beyond it no layout is "
+        "published, and the worker is not ready.",
+    )
     epoch_ms: Positive = Field(
         DAY_MS, description="How long random numbers and visitors' variants stay the same, in milliseconds."
     )

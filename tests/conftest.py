@@ -133,11 +133,12 @@ def make_topics(prefix: str) -> MakeTopics:
     def make(bootstrap: str, partitions: int = 4, names: tuple[str, ...] | None = None) -> None:
         admin = AdminClient({"bootstrap.servers": bootstrap})
         wanted = [topic for topic in TOPICS if names is None or topic.name in names]
-        stamp = {True: {"message.timestamp.type": "LogAppendTime"}, False: {}}
+        stamps = {True: {"message.timestamp.type": "LogAppendTime"}, False: {}}
         made = admin.create_topics(
             [
-                NewTopic(prefix + t.name, partitions, 1, config={"cleanup.policy": t.cleanup} | stamp[t.event])
+                NewTopic(prefix + t.name, partitions, 1, config={"cleanup.policy": t.cleanup} | stamp)
                 for t in wanted
+                for stamp in [stamps[t.event or t.log_time]]
             ]
         )
         for done in made.values():

@@ -64,7 +64,7 @@ def wanted_config(topic: Topic, kafka: KafkaSettings, *, imported: bool = False)
         if topic.cleanup == "compact":
             config["max.compaction.lag.ms"] = str(topic.segment_ms)
             config["min.cleanable.dirty.ratio"] = CLEANABLE_RATIO
-    if topic.event:
+    if topic.event or topic.log_time:
         config["message.timestamp.type"] = "CreateTime" if imported else "LogAppendTime"
     if kafka.replication > 1:
         config["min.insync.replicas"] = str(max(1, kafka.replication - 1))

@@ -7,9 +7,9 @@ import contextlib
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaException, Message, Producer
 
 from schemas.dead_letters import DeadLetter
 from schemas.errors import StateAttention, Transient
@@ -35,6 +35,14 @@ class OutgoingRecord:
     partition: int = -1
 
 
+class Delivery(NamedTuple):
+    """Where a record was appended, and when by the broker's clock: None where the topic is not stamped by it."""
+
+    partition: int
+    offset: int
+    append_time: int | None
+
+
 class LogProducer:
     """Publishes records; partitions are chosen by murmur2 of the key unless given."""
 
@@ -46,7 +54,11 @@ class LogProducer:
         self._poller.start()
 
     async def publish(self, records: Iterable[OutgoingRecord]) -> list[tuple[int, int]]:
-        """Publish and wait until all are acknowledged: (partition, offset) of each, in order.
+        """Publish as `deliver` does: (partition, offset) of each record, in order."""
+        return [(delivery.partition, delivery.offset) for delivery in await self.deliver(records)]
+
+    async def deliver(self, records: Iterable[OutgoingRecord]) -> list[Delivery]:
+        """Publish and wait until all are acknowledged; what became of each, in order.
 
         Raises `Transient` when a record was not delivered; some may have been, so
         whoever calls again must cope with repeats.
@@ -102,8 +114,8 @@ class _Deliveries:
 
     def __init__(self, count: int) -> None:
         self._loop = asyncio.get_running_loop()
-        self.all: asyncio.Future[list[tuple[int, int]]] = self._loop.create_future()
-        self._places: list[tuple[int, int]] = [(-1, -1)] * count
+        self.all: asyncio.Future[list[Delivery]] = self._loop.create_future()
+        self._places = [Delivery(-1, -1, None)] * count
         self._waiting = count
         self._failed: Exception | None = None
 
@@ -112,7 +124,9 @@ class _Deliveries:
             if error is not None:
                 self._failed = _error(error, message.topic() or "")
             else:
-                self._places[at] = (message.partition() or 0, message.offset() or 0)
+                kind, stamp = message.timestamp()
+                append_time = stamp if kind == TIMESTAMP_LOG_APPEND_TIME else None
+                self._places[at] = Delivery(message.partition() or 0, message.offset() or 0, append_time)
             self._waiting -= 1
             if self._waiting == 0:
                 with contextlib.suppress(RuntimeError):

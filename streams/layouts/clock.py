@@ -30,7 +30,7 @@ class Decided:
 
     key: Key
     watermarks: Mapping[str, Sequence[int]]
-    result: Literal["published", "unchanged", "held", "refused", "deferred"]
+    result: Literal["published", "unchanged", "held", "refused", "stopped", "deferred"]
     taken_at: float
     read_at: float
     composed_at: float

@@ -30,6 +30,7 @@ from streams.kafka.clients import partition_of
 from streams.kafka.producer import LogProducer
 from streams.kafka.records import Batch, TopicPartition
 from streams.layouts.clock import Clock, Decided
+from streams.layouts.clock_guard import RETRY_MS
 from streams.layouts.compose import Composed, compose_valued
 from streams.layouts.due import DueRule, evidence_in
 from streams.layouts.hysteresis import Basis, Hysteresis, basis_of
@@ -68,14 +69,15 @@ class LayoutProducer:
         report: Callable[[Decided], None] = lambda decided: None,
     ) -> None:
         self._metrics = metrics
-        for result in ("published", "unchanged", "held", "withdrawn", "refused"):
+        for result in ("published", "unchanged", "held", "withdrawn", "refused", "stopped"):
             metrics.add("reshelf_layouts_total", result, by=0)
         self.request_partitions = 1
         self._catalog = catalog
         self._state = state
         self._settings = settings
         self._clock = clock or Clock()
-        self._publisher = Publisher(catalog, versions, log_producer, settings.ttl_ms, metrics, self._clock)
+        self._assigned = asyncio.Event()
+        self._publisher = Publisher(catalog, versions, log_producer, settings, metrics, self._clock, self._assigned.set)
         self._finish = finish
         self._report = report
         self._schedule = Schedule(settings.refresh_ms, settings.cpu_share)
@@ -88,7 +90,6 @@ class LayoutProducer:
         self._segments: dict[str, set[str]] = {}
         self._listed_at = float("-inf")
         self._wake = asyncio.Event()
-        self._assigned = asyncio.Event()
 
     # What is due
 
@@ -107,6 +108,8 @@ class LayoutProducer:
     def request(self, batch: Batch) -> None:
         """Make the keys of a batch of `layout-requests` due when enough came; this reads nothing else."""
         self._metrics.add("reshelf_layout_requests_total", by=len(batch.records))
+        if batch.records:
+            self._publisher.guard.check_append(batch.records[-1].timestamp, self._clock.wall())
         for record in batch.records:
             try:
                 key = Key(*decode_key(LAYOUT_REQUESTS, record.key))
@@ -214,20 +217,23 @@ class LayoutProducer:
         self._metrics.add("reshelf_layouts_total", result)
         times = taken_at, read_at, composed_at, self._clock.steady()
         self._report(Decided(key, state.watermarks, result, *times))
+        if result == "stopped":
+            self._mark(key, self._clock.steady() + RETRY_MS)
+            return
         self._mark_again(key, min(epoch.end_ms, changes_at))
 
     async def _publish(
         self, key: Key, composed: Composed, basis: Basis, now: int
-    ) -> Literal["published", "unchanged", "held", "refused"]:
+    ) -> Literal["published", "unchanged", "held", "refused", "stopped"]:
         """Publish a layout where it is new, where the last one's time is over, and where it gains enough over that."""
         latest, draft = self._catalog.latest_layout(key), latest_layout_of(encode(composed.layout))
         must = not latest.live or latest.lost or now >= self._renewal(latest)
-        result: Literal["published", "unchanged", "held", "refused"] = "unchanged"
+        result: Literal["published", "unchanged", "held", "refused", "stopped"] = "unchanged"
         if must or draft.fingerprint != latest.fingerprint:
             if not must and self._hysteresis.holds(key, composed, basis, latest.version):
                 return "held"
             result = await self._publisher.publish(key, composed.layout, draft)
-        if result != "refused":
+        if result not in ("refused", "stopped"):
             self._hysteresis.published(key, composed, basis, self._catalog.latest_layout(key).version)
         return result
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Literal
 
 from policy.slates.entropy import entropy
 from schemas.codec import encode, encode_key
 from schemas.errors import StateAttention
 from schemas.messages.layouts import Layout
-from schemas.topics import LAYOUTS, LAYOUTS_HISTORY
+from schemas.topics import LAYOUTS, LAYOUTS_HISTORY, Topic
 from streams.catalog.latest_layout import LatestLayout
 from streams.catalog.page import Key
 from streams.catalog.view import CatalogView
 from streams.kafka.producer import LogProducer, OutgoingRecord
 from streams.layouts.clock import Clock
+from streams.layouts.clock_guard import ClockGuard
 from streams.layouts.compose import stamped, unshadowed
 from streams.metrics import Registry
+from streams.page_settings import LayoutSettings
 from streams.state.layout_versions import Versions
 
 log = logging.getLogger("reshelf")
@@ -30,29 +33,38 @@ class Publisher:
         catalog: CatalogView,
         versions: Versions,
         log_producer: LogProducer,
-        ttl_ms: int,
+        settings: LayoutSettings,
         metrics: Registry,
         clock: Clock,
+        recovered: Callable[[], None] = lambda: None,
     ) -> None:
         self.refused: set[Key] = set()
         self._catalog = catalog
         self._versions = versions
         self._log_producer = log_producer
-        self._ttl_ms = ttl_ms
+        self._ttl_ms = settings.ttl_ms
         self._metrics = metrics
         self._clock = clock
+        self.guard = ClockGuard(settings.max_clock_skew_ms, settings.ttl_ms, metrics, clock.steady, recovered)
 
-    async def publish(self, key: Key, layout: Layout, draft: LatestLayout) -> Literal["published", "refused"]:
+    async def publish(
+        self, key: Key, layout: Layout, draft: LatestLayout
+    ) -> Literal["published", "refused", "stopped"]:
         """Send a layout, of which `draft` is what its bytes say; raises Transient."""
-        began = self._clock.steady()
-        version = await self._versions.next(*key, self._catalog.latest_layout(key).version)
+        if self.guard.resting:
+            return "stopped"
+        began, latest = self._clock.steady(), self._catalog.latest_layout(key)
+        version = await self._versions.next(*key, latest.version)
         layout = stamped(layout, version, self._clock.wall(), self._ttl_ms)
         recorded = value = encode(layout)
         if layout.shadow:
             value = encode(unshadowed(layout))
         try:
-            for topic, content in ((LAYOUTS_HISTORY, recorded), (LAYOUTS, value)):
-                await self._log_producer.publish([OutgoingRecord(topic.name, encode_key(topic, *key), content)])
+            (delivery,) = await self._log_producer.deliver([_record(LAYOUTS_HISTORY, key, recorded)])
+            acknowledged_ms = self._clock.wall()
+            if not self.guard.check_delivery(layout.produced_at, acknowledged_ms, delivery.append_time, latest):
+                return "stopped"
+            await self._log_producer.publish([_record(LAYOUTS, key, value)])
         except StateAttention as error:
             self._refuse(key, error, len(value))
             return "refused"
@@ -65,7 +77,7 @@ class Publisher:
         """The page is not declared: renderers use their fallback."""
         latest = self._catalog.latest_layout(key)
         if latest.live:
-            await self._log_producer.publish([OutgoingRecord(LAYOUTS.name, encode_key(LAYOUTS, *key), None)])
+            await self._log_producer.publish([_record(LAYOUTS, key, None)])
             self._catalog.remember(key, LatestLayout(latest.version, live=False))
             self._metrics.add("reshelf_layouts_total", "withdrawn")
 
@@ -80,3 +92,7 @@ class Publisher:
         if key not in self.refused:
             self.refused.add(key)
             log.error("The layout for %s, of %d bytes, was not published: %s", list(key), size, error)
+
+
+def _record(topic: Topic, key: Key, value: bytes | None) -> OutgoingRecord:
+    return OutgoingRecord(topic.name, encode_key(topic, *key), value)

@@ -44,4 +44,13 @@ SOURCES = (
         "clock said: a replay may credit purchases of these moments otherwise.",
         "Not 0: let NTP set the clocks of the brokers, or raise attribution.clock_skew_ms.",
     ),
+    Metric(
+        "reshelf_layout_clock_skew_seconds",
+        "gauge",
+        "layouts",
+        (),
+        "How far this machine's clock is ahead of the brokers' (below 0: behind), from the layout that was published "
+        "last; 0 where the broker stamps no append time.",
+        "Beyond layouts.max_clock_skew_ms no layout is published: let NTP set the clock.",
+    ),
 )

@@ -227,8 +227,8 @@ _ALL = (
         "layouts",
         ("result",),
         "Layouts: published, unchanged, held (they gain less than layouts.change_threshold over the published ones), "
-        "withdrawn (the page is no longer declared) or refused by the broker.",
-        "Refused: the log names page and size; raise max.message.bytes of layouts.",
+        "withdrawn (the page is no longer declared), refused by the broker, or stopped as this machine's clock is off.",
+        "Refused: the log names page and size; raise max.message.bytes of layouts. Stopped: let NTP set the clock.",
     ),
     Metric(
         "reshelf_layout_compose_seconds",

@@ -20,6 +20,7 @@ from aiohttp import web
 from schemas.errors import BadSettings
 from streams.access import required_token
 from streams.metrics import CONTENT_TYPE, REGISTRY, Sample, exposition
+from streams.obstacles import OBSTACLES
 from streams.retry import Retry
 from streams.settings import HealthSettings
 from streams.transport.consumer import BatchConsumer
@@ -81,6 +82,7 @@ class Vitals:
             reasons.append("state and positions are being loaded")
         elif (behind := sum(lag.values())) > self._max_lag:
             reasons.append(f"{behind} records behind the log, at most {self._max_lag} allowed (health.max_lag)")
+        reasons += OBSTACLES.values()
         return Health(live, not reasons, tuple(reasons), lag or {})
 
     def samples(self) -> list[Sample]:
