@@ -21,10 +21,11 @@ from redis.exceptions import RedisError
 from policy.experiments.health import Health
 from reshelf.console.layout_history import LayoutHistory
 from reshelf.inspect.consumer_groups import describe_groups
+from reshelf.inspect.event_sample import TopicSample, sample_events
 from reshelf.inspect.experiment import health
 from reshelf.inspect.lag import TIMEOUT_S, PartitionLag, partition_lags
 from reshelf.settings import Settings
-from schemas.errors import Transient
+from schemas.errors import BadSettings, Transient
 from schemas.topics import PURCHASES
 from streams.kafka.clients import confluent_admin_config
 from streams.state.clicks.progress import Window, windows
@@ -38,6 +39,7 @@ BEATS = 300
 SERVERS_S = 3.0
 EXPERIMENT_S = 5.0
 QUOTAS_S = 60.0
+EVENTS_S = 30.0
 EXPERIMENTS = 50
 """Pages whose uplift is kept over time."""
 
@@ -65,6 +67,7 @@ class Monitor:
         self.health: dict[str, Health] = {}
         self.uplifts: dict[str, deque[tuple[int, Health]]] = {}
         self.quotas: list[QuotaUse] = []
+        self.events: list[TopicSample] = []
         self.away = ""
         self._settings = settings
         self._redis = redis
@@ -73,6 +76,7 @@ class Monitor:
         self._servers_at = -SERVERS_S
         self._experiment_at = -EXPERIMENT_S
         self._quotas_at = -QUOTAS_S
+        self._events_at = -EVENTS_S
 
     async def patiently(self, look: Callable[[], Awaitable[None]]) -> None:
         """Look; what is away is remembered in words."""
@@ -89,6 +93,7 @@ class Monitor:
         self.uplifts.clear()
         self.quotas, self._quotas_at = [], -QUOTAS_S
         self.windows.clear()
+        self.events, self._events_at = [], -EVENTS_S
         self._servers_at, self._experiment_at = -SERVERS_S, -EXPERIMENT_S
 
     async def beat(self, reader: StateReader, settings: Settings, pages: Iterable[str]) -> None:
@@ -107,6 +112,9 @@ class Monitor:
             self._quotas_at = now
             store = Store(self._redis, manifest.namespace, manifest.groups)
             self.quotas = await quota_use(store, manifest.partitions())
+        if now - self._events_at >= EVENTS_S:
+            self._events_at = now
+            self.events = await asyncio.to_thread(_events, settings)
         if now - self._experiment_at >= EXPERIMENT_S:
             self._experiment_at = now
             for page in sorted(pages)[:EXPERIMENTS]:
@@ -139,6 +147,14 @@ class Monitor:
     def _redis_servers(self) -> list[dict[str, Any]]:
         with redis_servers(self._settings.redis) as servers:
             return [_server(name, client.info()) for name, client in servers.items()]
+
+
+def _events(settings: Settings) -> list[TopicSample]:
+    """What the last events say; nothing where a topic is not there."""
+    try:
+        return sample_events(settings)
+    except BadSettings:
+        return []
 
 
 def _group(role: str, group: ConsumerGroupDescription | KafkaException) -> dict[str, Any]:

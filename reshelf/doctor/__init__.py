@@ -2,6 +2,7 @@
 
 - `build`: whether the parts that are compiled where there is a C compiler were compiled
 - `clock`: how far the broker's clock is from ours
+- `events`: what the last events of each topic say of those who send them
 - `finding`: what an examination finds
 - `plan`: what a shop of a given size needs
 - `server`: what Redis or Valkey says of itself
@@ -18,6 +19,7 @@ from confluent_kafka import KafkaException
 from policy.slates.compiled import BUILT as POLICY_BUILT
 from reshelf.doctor.build import build_finding
 from reshelf.doctor.clock import broker_clock
+from reshelf.doctor.events import look_at_events
 from reshelf.doctor.finding import Finding, words
 from reshelf.doctor.server import look_at_redis, redis_findings
 from reshelf.doctor.topics import look_at_topics, retention_findings, window_findings
@@ -58,6 +60,7 @@ def _broker(settings: Settings, window: int) -> Generator[Finding, None, bool]:
     try:
         yield from look_at_topics(settings, window)
         yield broker_clock(settings)
+        yield from look_at_events(settings)
     except (ReshelfError, KafkaException) as error:
         remedy = "Check kafka.bootstrap, and kafka.security_protocol with user, password and certificate files."
         yield Finding("broker", "bad", words(error), remedy if isinstance(error, KafkaException) else "")

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+
+from confluent_kafka import KafkaException
 
 from policy.defaults import LEVEL
 from policy.experiments.health import Health
 from policy.experiments.sample_ratio import SampleRatio
 from policy.experiments.sequence import METRICS, Uplift, uplift
 from policy.experiments.trial import Trial, trials
+from reshelf.inspect.event_sample import TopicSample, sample_of_topic
 from reshelf.namespaces.open_state import open_state
 from reshelf.settings import Settings
 from schemas.errors import ReshelfError
 from schemas.messages.pages import MAIN, PageRules
+from schemas.topics import IMPRESSIONS
 from streams.layouts.branches import shares_of
 from streams.state.arrays.experiment_bins import BucketBins, health_of, periods, sides
 
@@ -28,10 +33,14 @@ class Point(NamedTuple):
 
 
 class Healths(NamedTuple):
-    """How the experiment of each page stands, by page; and the settings that the state was made with."""
+    """How the experiment of each page stands, by page; and the settings that the state was made with.
+
+    `views` are the page views that came last, None where the log cannot be read.
+    """
 
     pages: dict[str, Health]
     settings: Settings
+    views: TopicSample | None
 
 
 class Trials(NamedTuple):
@@ -49,7 +58,15 @@ async def healths(settings: Settings, page: str | None, level: float) -> Healths
             raise ReshelfError(f"page {page!r} has no counts. Pages that have: {', '.join(pages) or 'none'}.")
         selection = [name for name in pages if page in (None, name)]
         bins = {name: await state.reader.read_bins(name) for name in selection}
-    return Healths({name: health(those, state.settings, level) for name, those in bins.items()}, state.settings)
+    healths = {name: health(those, state.settings, level) for name, those in bins.items()}
+    return Healths(healths, state.settings, await asyncio.to_thread(_last_views, settings))
+
+
+def _last_views(settings: Settings) -> TopicSample | None:
+    try:
+        return sample_of_topic(settings, IMPRESSIONS)
+    except (ReshelfError, KafkaException):
+        return None
 
 
 async def trials_of(settings: Settings, rules: PageRules, level: float) -> Trials:
@@ -81,6 +98,14 @@ def over_time(bins: BucketBins, since: int, width: int, level: float) -> dict[st
 def health_as_json(health: Health) -> dict[str, Any]:
     """As JSON has it: what is unknown is null."""
     return {**_plain(health.uplifts, health.sample_ratio), "guard_rail": health.guard_rail}
+
+
+def sides_as_json(views: TopicSample | None, page: str) -> dict[str, int] | None:
+    """Of the page views that came last, how many are on the other side than their unit; None where it is not known."""
+    if views is None:
+        return None
+    wrong, total = views.other_side(page)
+    return {"page_views": total, "on_the_other_side": wrong}
 
 
 def trial_as_json(trial: Trial) -> dict[str, Any]:

@@ -54,6 +54,7 @@ class Holdout(NamedTuple):
 class _Event(msgspec.Struct):
     occurred_at: int
     unit: str = ""
+    page: str = ""
     variant: int = FALLBACK
 
 
@@ -67,6 +68,7 @@ class EventCheck(NamedTuple):
     source: str
     ahead_ms: int | None
     side: str
+    page: str = ""
 
 
 _decode = msgspec.json.Decoder(_Event).decode
@@ -80,7 +82,7 @@ def check_event(record: Record, tp: TopicPartition, partitions: int, holdout: Ho
     except (msgspec.DecodeError, UnicodeDecodeError):
         return EventCheck(place, "", None, "")
     side = _side(event, holdout) if tp.topic == IMPRESSIONS.name else ""
-    return EventCheck(place, _source(record), event.occurred_at - record.timestamp, side)
+    return EventCheck(place, _source(record), event.occurred_at - record.timestamp, side, event.page)
 
 
 def _side(event: _Event, holdout: Holdout) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from policy.experiments.health import Health
     from policy.experiments.sample_ratio import SampleRatio
     from policy.experiments.sequence import Uplift
+    from reshelf.inspect.event_sample import TopicSample
     from reshelf.settings import Settings
 
 
@@ -32,22 +33,27 @@ def experiment() -> None:
 def status(front: Front, page: str | None, level: float) -> None:
     """Show the uplift per page view of all pages, or of PAGE, with intervals that are valid at any time.
 
-    Also shows whether units are in the holdout as often as they should be, and which
-    guard-rails were crossed.  docs/concepts/evaluation.md explains each figure.
+    Also shows whether units are in the holdout as often as they should be, whether page views
+    are on the side of their unit, and which guard-rails were crossed.
+    docs/concepts/evaluation.md explains each figure.
 
     Example: reshelf experiment status home
     """
-    from reshelf.inspect.experiment import health_as_json, healths
+    from reshelf.inspect.experiment import health_as_json, healths, sides_as_json
 
     if front.embedded:
         raise BadSettings("--embedded: a Redis that just started has no state. Use the settings of a running one.")
     report = asyncio.run(healths(front.settings, page, level))
-    pages = {name: health_as_json(health) for name, health in report.pages.items()}
+    pages = {
+        name: {**health_as_json(health), "sides": sides_as_json(report.views, name)}
+        for name, health in report.pages.items()
+    }
     if front.json or not pages:
         front.answer({"level": level, "pages": pages}, "no page has counts yet: events come in by way of the learner")
     else:
         for name, health in report.pages.items():
             _show(name, health, report.settings)
+            _sides(report.views, name)
 
 
 @experiment.command()
@@ -105,6 +111,17 @@ def _split(split: SampleRatio, name: str, other: str, share: float | None = None
         f"units: {split.learned:,} {name}, {split.holdout:,} {other}, expected {expected}, "
         f"p = {split.p_value:.3g}" + (": SAMPLE RATIO MISMATCH, trust no figure" if split.alarm else "")
     )
+
+
+def _sides(views: TopicSample | None, page: str) -> None:
+    """Whether the page views that came last are on the side of their unit."""
+    from reshelf.inspect.event_sample import mixed_sides
+
+    if views is None:
+        click.echo("page views: not looked at, as Kafka does not answer")
+        return
+    for fault in mixed_sides(views, page):
+        click.echo(f"HOLDOUT MIXED: {fault.detail}. {fault.remedy}")
 
 
 def _signed(value: float) -> str:

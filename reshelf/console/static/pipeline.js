@@ -63,6 +63,19 @@ function serverRows(servers) {
   ]);
 }
 
+function sourceRows(samples) {
+  return samples.flatMap((sample) => {
+    const sources = Object.entries(sample.ahead_ms);
+    return (sources.length ? sources : [["", null]]).map(([source, ahead]) => [
+      sample.topic,
+      source || "–",
+      ahead === null ? "–" : `${number(ahead / 1000, 2)} s`,
+      number(sample.records),
+      number(sample.misplaced),
+    ]);
+  });
+}
+
 function letter(one) {
   const inside = [
     element("p", "", one.detail),
@@ -107,6 +120,7 @@ export const pipeline = {
       logs = element("div"),
       workers = element("div"),
       servers = element("div"),
+      sources = element("div"),
       reasons = element("div"),
       last = element("div", "letters");
     root.append(
@@ -119,6 +133,7 @@ export const pipeline = {
       ),
       panel("Log and watermarks", logs, "a bar is a partition; filled as far as every state group has applied it"),
       element("div", "two", [panel("Workers", workers, "as the broker knows them"), panel("Redis or Valkey", servers)]),
+      panel("Who sends events", sources, "the last records of each topic; a right clock is a little below 0"),
       panel("Dead letters by reason", reasons),
       panel("The last dead letters", last, "open one to look inside"),
     );
@@ -161,6 +176,9 @@ export const pipeline = {
       workers.replaceChildren(table(["Role", "State", "Workers", "Partitions"], workerRows(content.workers), 2));
       servers.replaceChildren(
         table(["Server", "Version", "Used", "Peak", "Limit", "Commands/s"], serverRows(content.servers), 2),
+      );
+      sources.replaceChildren(
+        table(["Topic", "Source", "Clock to log", "Records", "In another partition"], sourceRows(content.sources), 2),
       );
       const letters = JSON.stringify(content.letters);
       if (letters === held) return;

@@ -8,6 +8,7 @@ from typing import Any
 from reshelf.console.live_view import LiveView
 from reshelf.console.monitor import Beat
 from reshelf.inspect.attribution_window import NEXT_STEP, shortest, window_in_words
+from reshelf.inspect.event_sample import faults, sample_as_json
 from streams.state.clicks.progress import Window
 from streams.state.limits.use import ALARM, QuotaUse
 
@@ -30,6 +31,7 @@ def warnings(view: LiveView, now_ms: int) -> list[str]:
         *_expired(view, now_ms),
         *waiting,
         *_short_window(monitor.windows),
+        *(f"{fault.about}: {fault.detail}. {fault.remedy}" for fault in faults(monitor.events, view.settings)),
         *_quotas(monitor.quotas),
     ]
 
@@ -78,6 +80,7 @@ def pipeline(view: LiveView, now_ms: int) -> dict[str, Any]:
         "standings": [partition._asdict() | {"lag": partition.lag} for partition in monitor.standings],
         "workers": monitor.workers,
         "servers": monitor.servers,
+        "sources": [sample_as_json(sample) for sample in monitor.events],
         "layouts": sum(end > now_ms for _, end in view.layout_history.newest.expiries()),
         "items": len(view.catalog.items),
         "pages": len(view.catalog.rules),
