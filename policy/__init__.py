@@ -9,10 +9,11 @@ result on every machine.  Arrays are indexed by arm (A), slot (S) and variant
   float64[A]
 - `assignment`: who sees what: holdout, variant and epoch of a unit
 - `attribution`: which click a purchase line is credited to
+- `confidence_sequence`: intervals that hold at all looks together, for estimates that are shown
+  again and again
 - `defaults`: values that hold where nobody says otherwise: settings, simulations and measurements
   take them from here
-- `evaluation`: the value of a policy: estimated from logs of another one, and measured against
-  the holdout
+- `evaluation`: the value of a policy: estimated from logs of another one
 - `experiments`: controlled experiments on the stream: intervals and tests that may be looked at at
   any time
 - `hashes`: hashes of names: the same on every machine and in every language

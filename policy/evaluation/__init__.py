@@ -1,4 +1,4 @@
-"""The value of a policy: estimated from logs of another one, and measured against the holdout.
+"""The value of a policy: estimated from logs of another one.
 
 - `decisions`: logged decisions as arrays: what was shown, how likely it was, and what came of it
 - `estimators`: what a target policy would have earned per page view, from decisions that another
@@ -6,5 +6,4 @@
 - `ratio`: a ratio of two sums over units, with its interval: what every estimator ends in
 - `reward_model`: what an item in a slot is expected to earn: the model of the direct and doubly
   robust estimators
-- `uplift`: how much better the learned layouts do than the holdout
 """

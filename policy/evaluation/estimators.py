@@ -192,12 +192,16 @@ class Evidence:
             raise ValueError(f"expected evidence of {self.estimator}, got that of {other.estimator}")
         return Evidence(self.estimator, self.ratio + other.ratio, self.lacking + other.lacking)
 
-    def estimate(self, level: float = LEVEL) -> Estimate:
-        """The estimate, or the reason why there is none; rewards are not negative, so neither is the lower bound."""
+    def estimate(self, level: float = LEVEL, *, always_valid: bool = False) -> Estimate:
+        """The estimate, or the reason why there is none; rewards are not negative, so neither is the lower bound.
+
+        Its interval holds at one look, or with `always_valid` at all looks together at a log that grows.
+        """
         lacked, views = self.lacking.tolist()
         share, size = (lacked / views if views else np.nan), self.ratio.effective_size
         refused = self._refusal(share)
-        value, low, high = (np.nan,) * 3 if refused else self.ratio.interval(level)
+        interval = self.ratio.sequence if always_valid else self.ratio.interval
+        value, low, high = (np.nan,) * 3 if refused else interval(level)
         low = low if refused else max(0.0, low)
         extrapolated = not refused and share > UNSUPPORTED
         return Estimate(self.estimator, value, low, high, size, share, extrapolated, refused)

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import ndtri, stdtrit
 
 from policy.arrays import Floats, Ints
 from policy.assignment import BINS
+from policy.confidence_sequence import FEWEST, FEWEST_BINS, always_valid_reach
 from policy.defaults import LEVEL
 
 NUMERATOR, DENOMINATOR, WEIGHT, SQUARED = range(4)
@@ -97,6 +98,24 @@ class Ratio:
         reach = float(stdtrit(_freedom(residuals, self.filled), (1.0 + level) / 2.0))
         value, error = self.value, self.error
         return Interval(value, value - error * _skewed(reach, skewness), value - error * _skewed(-reach, skewness))
+
+    def sequence(self, level: float = LEVEL) -> Interval:
+        """The interval that holds at all looks together, where the log grows between them.
+
+        The confidence sequence of `policy.confidence_sequence`, for the logarithm of the ratio.
+        Where few bins outweigh the others its variance grows as the square of Student's quantile over
+        the normal one.  Before the ratio is known as well as from `FEWEST` outcomes, nothing bounds it.
+        """
+        unknown = Interval(self.value, -np.inf, np.inf)
+        if self.filled < FEWEST_BINS or not (self.value > 0.0 and self.error > 0.0):
+            return unknown
+        variance = (self.error / self.value) ** 2
+        if variance * FEWEST > 1.0:
+            return unknown
+        tail = (1.0 + level) / 2.0
+        inflated = variance * (stdtrit(_freedom(self.residuals(), self.filled), tail) / ndtri(tail)) ** 2
+        reach = always_valid_reach(float(inflated), 1.0 - level)
+        return Interval(self.value, self.value * float(np.exp(-reach)), self.value * float(np.exp(reach)))
 
     def bootstrap(self, random: np.random.Generator, level: float = LEVEL, draws: int = 2_000) -> Interval:
         """The percentile interval over bins drawn anew (Efron 1979), for comparison with `interval`."""

@@ -12,13 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from policy.arrays import Floats, Ints
+from policy.confidence_sequence import FEWEST, FEWEST_BINS, always_valid_reach
 from policy.defaults import LEVEL
 
-SCALE = 0.1
-"""Size of the effects, on the scale of the log ratio, that the sequence is tuned to find early."""
-FEWEST = 50
-"""Outcomes that each side needs before anything is said: the sequence is asymptotic."""
-FEWEST_BINS = 32
 VIEWS, UNITS, CLICKS, ORDERS, REVENUE = range(5)
 """Columns of the bins that the state keeps."""
 METRICS = {"clicks": CLICKS, "orders": ORDERS, "revenue": REVENUE}
@@ -49,8 +45,9 @@ class Sides(NamedTuple):
 def uplift(sides: Sides, column: int, level: float = LEVEL, before: Sides | None = None) -> Uplift:
     """The uplift of one outcome per page view.
 
-    The log ratio has the variance of two ratios over clusters (see
-    `policy.evaluation.uplift`), units being in bins by hash.  `before` holds the same
+    The log ratio has the variance of two ratios over clusters, units being in bins by hash:
+    Cochran (1977), "Sampling Techniques", section 6.3, also known as the delta method of
+    Deng, Knoblich and Lu (2018).  `before` holds the same
     units in a time in which both sides were served alike; with it the estimate is
     adjusted by what they did then (CUPED: Deng, Xu, Kohavi and Walker 2013), which
     lowers the variance and moves no expectation.
@@ -68,20 +65,6 @@ def uplift(sides: Sides, column: int, level: float = LEVEL, before: Sides | None
     reach, log_ratio = always_valid_reach(variance, 1.0 - level), float(np.log1p(gain)) - shift
     low, value, high = (float(np.expm1(log_ratio + far)) for far in (-reach, 0.0, reach))
     return Uplift(learned, holdout, value, low, high, 1.0 - variance / plain)
-
-
-def always_valid_reach(variance: float, alpha: float, scale: float = SCALE) -> float:
-    """Half the width of an interval that holds at all times together with probability 1 - `alpha`.
-
-    The normal mixture of Robbins (1970), "Statistical methods related to the law of
-    the iterated logarithm", inverted as in the mSPRT of Johari, Koomen, Pekelis and
-    Walsh (2022), "Always valid inference"; with an estimated variance it is the
-    asymptotic confidence sequence of Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas
-    (2024).  `variance` is that of the estimate now, `scale` the mixture's deviation.
-    """
-    mixed = scale * scale
-    odds = 2.0 * np.log(1.0 / alpha) + np.log1p(mixed / variance)
-    return float(np.sqrt(variance * (variance + mixed) / mixed * odds))
 
 
 def _rate(bins: Ints, column: int) -> float:

@@ -151,8 +151,8 @@ def summary(traffic: Traffic) -> dict[str, Any]:
     return {
         "events": traffic.tally.events,
         "layouts": traffic.tally.layouts,
-        "ctr_learned": _finite_or_none(clicks.ctr_learned),
-        "ctr_holdout": _finite_or_none(clicks.ctr_holdout),
+        "ctr_learned": _finite_or_none(clicks.learned),
+        "ctr_holdout": _finite_or_none(clicks.holdout),
         "uplift": gain["value"],
         "uplift_low": gain["low"],
         "uplift_high": gain["high"],

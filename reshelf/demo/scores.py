@@ -14,7 +14,8 @@ from hashlib import blake2b
 import numpy as np
 
 from policy.arrays import Ints
-from policy.evaluation.uplift import Uplift, uplift
+from policy.experiments.sequence import CLICKS as CLICKED
+from policy.experiments.sequence import REVENUE, Sides, Uplift, uplift
 from reshelf.demo.renderer import Key
 from schemas.messages.fields import BASELINE
 from schemas.topics import CLICKS
@@ -53,21 +54,21 @@ class Scores:
 
     def click_uplift(self) -> Uplift:
         """Relative uplift of clicks per page view of learned over holdout."""
-        return _uplift(self.views, self.clicks)
+        return self._uplift(CLICKED)
 
     def revenue_uplift(self) -> Uplift:
         """Relative uplift of revenue (cents) per page view."""
-        return _uplift(self.views, self.revenue)
+        return self._uplift(REVENUE)
+
+    def _uplift(self, column: int) -> Uplift:
+        """With bounds that hold at all looks together: the screen shows them anew each second."""
+        counts = np.stack([self.views, np.zeros_like(self.views), self.clicks, self.orders, self.revenue], axis=2)
+        return uplift(Sides(counts[LEARNED], counts[HOLDOUT]), column)
 
 
 def arms(variant: Ints) -> Ints:
     """Arm of each variant: 0 learned, 1 holdout, -1 the renderer's fallback."""
     return np.where(variant >= 0, LEARNED, np.where(variant == BASELINE, HOLDOUT, -1))
-
-
-def _uplift(views: Ints, outcome: Ints) -> Uplift:
-    learned, holdout = (np.stack([views[arm], outcome[arm]], axis=1) for arm in (LEARNED, HOLDOUT))
-    return uplift(learned, holdout)
 
 
 def _ratio(part: int, whole: int) -> float:

@@ -115,11 +115,13 @@ class Running:
             self.evidence[name] = self.evidence[name] + more if name in self.evidence else more
 
     def answer(self, level: float) -> dict[str, Any]:
-        """The estimates so far, as JSON has them."""
+        """The estimates so far, as JSON has them, with intervals that hold at all answers together."""
         pages: dict[str, Any] = {page: {"views": views, "estimates": {}} for page, views in self.views.items()}
         for (page, reward, _), evidence in self.evidence.items():
-            pages[page]["estimates"].setdefault(reward, []).append(estimate_as_json(evidence.estimate(level)))
-        return {"level": level, "pages": pages}
+            pages[page]["estimates"].setdefault(reward, []).append(
+                estimate_as_json(evidence.estimate(level, always_valid=True))
+            )
+        return {"level": level, "always_valid": True, "pages": pages}
 
 
 def _time(event: Any) -> int:

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
+from policy.confidence_sequence import always_valid_reach
 from policy.experiments.health import health
 from policy.experiments.sample_ratio import sample_ratio
-from policy.experiments.sequence import CLICKS, METRICS, ORDERS, UNITS, VIEWS, Sides, always_valid_reach, uplift
+from policy.experiments.sequence import CLICKS, METRICS, ORDERS, UNITS, VIEWS, Sides, uplift
 
 Bins = NDArray[np.int64]
 COUNTS = arrays(np.int64, (64, 5), elements=st.integers(0, 1_000))

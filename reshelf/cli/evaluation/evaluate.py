@@ -27,7 +27,12 @@ if TYPE_CHECKING:
     help="The exploration of the policy, in place of that in the page's rules.",
 )
 @click.option("--page", help="The only page to evaluate.  [default: all pages]")
-@click.option("--follow", is_flag=True, help="Go on while events come in; for served, holdout and shadow only.")
+@click.option(
+    "--follow",
+    is_flag=True,
+    help="Go on while events come in, with intervals that hold at all reports together; for served, holdout and shadow "
+    "only.",
+)
 @click.option(
     "--outcome-wait-s",
     type=click.FloatRange(0.0),
@@ -122,7 +127,7 @@ def _follow(
             click.echo(json.dumps(answer))
             continue
         for name, evaluation in answer["pages"].items():
-            click.echo(f"{name}: {evaluation['views']:,} page views have settled, policy {policy}")
+            click.echo(f"{name}: {evaluation['views']:,} page views have settled, policy {policy}; intervals hold at all reports together")
             show(_table(evaluation, settings.fold.currency))
 
 
