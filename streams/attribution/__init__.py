@@ -13,6 +13,8 @@ A worker owns the same partition of clicks and purchases.
 - `reattribute`: conversions decided anew from clicks and purchases, in place of those that were
   published
 - `report`: what a worker reports as metrics
+- `returns`: returns that are sent as purchases: they do not count yet, and are told from what is
+  only wrong
 - `windows`: attribution windows from page-rules: the newest of each page counts from when it is
   read
 - `worker`: one partition's attribution with its IO, in the order that survives a crash

@@ -16,6 +16,7 @@ from policy.attribution import ClickRecord, CreditRule, Moment, attribute, click
 from schemas.messages.events import Conversion, Purchase
 from schemas.topics import CLICKS, PURCHASES
 from streams.attribution.order import Entry, Track, in_order
+from streams.attribution.returns import RETURN, explained, is_return
 from streams.fold.judge import Rejected
 from streams.kafka.records import Batch, Record
 from streams.settings import HOUR_MS, AttributionSettings, FoldSettings
@@ -146,8 +147,9 @@ class PartitionAttribution:
         if purchase is not None and purchase.currency != self._fold.currency:
             rejected = _foreign(entry.record, purchase, self._fold.currency)
         if rejected is not None:
-            step.rejected.append(rejected)
-            step.counts[f"invalid_{rejected.reason}"] += 1
+            returned = is_return(rejected)
+            step.rejected.append(explained(rejected) if returned else rejected)
+            step.counts[f"invalid_{RETURN if returned else rejected.reason}"] += 1
         elif purchase is not None:
             self._decide(purchase, entry, step)
         else:

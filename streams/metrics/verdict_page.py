@@ -15,6 +15,9 @@ RECORDS: Mapping[str, str] = {
     "forgotten": "The visitor was deleted with `reshelf forget` after the event happened, so nothing of it is counted.",
     "robot": "The unit has more impressions or clicks on the day than people have (`fold.unit_impressions`, "
     "`fold.unit_clicks`). Look for crawlers and monitoring; raise the settings if they are people.",
+    "return": "A line of the purchase has a quantity or an amount below 0: goods came back, or money. Returns do not "
+    "count yet, and what was sold stays counted; the purchase is dead-lettered as `invalid`. Leave returns out of "
+    "`events-purchases`.",
     "repeated": "The slot of this page view was clicked before. One click counts.",
 }
 """What becomes of a record that fits, by the label `verdict` of `reshelf_records_total`."""
@@ -29,6 +32,9 @@ LINES: Mapping[str, str] = {
     "or clicks are sent later than purchases.",
     "unattributed_no_click": "The visitor has clicked nothing in the window. Usual for people who search or come from "
     "elsewhere; if it is all of them, compare `unit` in clicks and purchases, and the clocks of both.",
+    "unattributed_parent_clicked": "The visitor has clicked an item whose id is the beginning of the one that was "
+    "bought (`shirt-1` of `shirt-1-red`), as where pages show parents and checkouts sell variants. Parents and "
+    "variants are different items: send one of the two in clicks and purchases alike (docs/start/producing.md).",
     "unattributed_other_item": "The visitor has clicked other items only. Usual; if it is most of them, compare the "
     "ids of items in clicks and purchases: a shop that sells variants may click the parent.",
     "unattributed_outside_window": "The visitor has clicked the item, but too long before the purchase. "

@@ -8,7 +8,7 @@ import pytest
 from policy.evaluation.estimators import Evidence
 from policy.evaluation.ratio import Interval, Ratio
 
-RUNS, LOOKS, VIEWS, UNITS, RATE, SPREAD = 60, 50, 300, 2_000, 0.05, 0.7
+RUNS, LOOKS, VIEWS, UNITS, RATE, SPREAD = 40, 50, 300, 2_000, 0.05, 0.7
 
 
 def looks(seed: int) -> list[tuple[Interval, Interval]]:

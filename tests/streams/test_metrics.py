@@ -14,6 +14,7 @@ from policy.slates.entropy import entropy
 from schemas.topics import PURCHASES
 from streams.attribution.core import CREDITED, CREDITED_BY_LOG
 from streams.attribution.report import report_lines
+from streams.attribution.returns import RETURN
 from streams.fold.judge import SKIPPED
 from streams.metrics import METRICS, REGISTRY, Registry, Sample, exposition, verdict_page
 from streams.metrics.page import written
@@ -122,7 +123,7 @@ def test_the_page_of_verdicts_has_each_and_is_what_the_code_says() -> None:
     assert Path("docs/reference/verdicts.md").read_text(encoding="utf-8") == verdict_page.written(), (
         "write it anew with `make generated`"
     )
-    assert set(verdict_page.RECORDS) == {"applied", *SKIPPED}
+    assert set(verdict_page.RECORDS) == {"applied", RETURN, *SKIPPED}
     assert set(verdict_page.LINES) == {CREDITED, CREDITED_BY_LOG, *(f"unattributed_{why}" for why in MISSES)}
     assert all(text.endswith(".") for text in {**verdict_page.RECORDS, **verdict_page.LINES}.values())
 

@@ -127,7 +127,8 @@ def _follow(
             click.echo(json.dumps(answer))
             continue
         for name, evaluation in answer["pages"].items():
-            click.echo(f"{name}: {evaluation['views']:,} page views have settled, policy {policy}; intervals hold at all reports together")
+            views = f"{evaluation['views']:,} page views have settled"
+            click.echo(f"{name}: {views}, policy {policy}; intervals hold at all reports together")
             show(_table(evaluation, settings.fold.currency))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from policy.attribution import ClickRecord, CreditRule, Moment, counts
@@ -10,13 +11,17 @@ from schemas.topics import DAY_MS
 from streams.state.clicks.store import END_OF_TIME, ClickStore
 from streams.state.watermark import Watermark
 
-MISSES = AFTER_PURCHASE, OUTSIDE_WINDOW, OTHER_ITEM, NO_CLICK = (
+MISSES = AFTER_PURCHASE, OUTSIDE_WINDOW, PARENT_CLICKED, OTHER_ITEM, NO_CLICK = (
     "after_purchase",
     "outside_window",
+    "parent_clicked",
     "other_item",
     "no_click",
 )
 """Why a line of a purchase is credited to no click."""
+
+SEPARATORS = re.compile(r"[-_.:/ ]+")
+"""Between the parts of an item's id."""
 
 
 class Criteria(NamedTuple):
@@ -114,4 +119,15 @@ class UnitClicks(NamedTuple):
         if clicks:
             after = max(click.time for click in clicks) > criteria.purchase.time
             return AFTER_PURCHASE if after else OUTSIDE_WINDOW
+        if self._clicked_any(parents(item)):
+            return PARENT_CLICKED
         return OTHER_ITEM if self.days or self.added else NO_CLICK
+
+    def _clicked_any(self, items: Sequence[str]) -> bool:
+        stored = (self.store.has(self.unit, day, item) for item in items for day in self.days)
+        return any(click.item in items for click in self.added) or any(stored)
+
+
+def parents(item: str) -> list[str]:
+    """What may be the parents of a variant by its id: `shirt-1` and `shirt` of `shirt-1-red`."""
+    return [item[: cut.start()] for cut in SEPARATORS.finditer(item) if cut.start()]
