@@ -27,6 +27,7 @@ from schemas.messages.events import Conversion
 from schemas.messages.layouts import Layout
 from schemas.topics import BY_NAME, FOLDED_TOPICS, LAYOUTS_HISTORY, Topic
 from streams.fold.judge import Judge
+from streams.kafka.broker_time import BrokerTime
 from streams.kafka.reader import BATCH, Read, partitions, read_of, reader
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings, KafkaSettings
@@ -132,31 +133,28 @@ def _time(event: Any) -> int:
 class Progress:
     """How far all partitions have been read together, in the time of the log."""
 
-    def __init__(self, places: Iterable[TopicPartition]) -> None:
+    def __init__(self, places: Iterable[TopicPartition], steady: Callable[[], float] = time.monotonic) -> None:
         self._reached: dict[TopicPartition, float] = dict.fromkeys(places, -math.inf)
+        self._brokers = BrokerTime(steady)
 
     def read(self, tp: TopicPartition, append_time: int) -> None:
         """A record of this time was read."""
         self._reached[tp] = append_time
+        self._brokers.read(append_time)
 
     def ended(self, tp: TopicPartition) -> None:
         """The partition was read to its end."""
         self._reached[tp] = math.inf
 
-    def at(self, now_ms: int) -> int | None:
-        """The time that every partition has been read to; `now_ms` where all ended, None before all were heard of."""
+    def at(self) -> int | None:
+        """The time that every partition has been read to; the brokers' where all ended, None where it is not known."""
         least = min(self._reached.values())
         if least == -math.inf:
             return None
-        return now_ms if least == math.inf else int(least)
+        return self._brokers.at_least() if least == math.inf else int(least)
 
 
-def follow(
-    kafka: KafkaSettings,
-    running: Running,
-    interval_s: float,
-    now_ms: Callable[[], int] = lambda: time.time_ns() // 10**6,
-) -> Iterator[Running]:
+def follow(kafka: KafkaSettings, running: Running, interval_s: float) -> Iterator[Running]:
     """Read from the beginning and on without end; yields after each time that page views settled."""
     with reader(kafka) as consumer:
         places = [place for topic in FOLLOWED for place in partitions(consumer, kafka.prefix + topic.name)]
@@ -165,7 +163,7 @@ def follow(
         due = time.monotonic() + interval_s
         while True:
             _take(kafka, running, progress, consumer.consume(BATCH, timeout=0.2))
-            reached = progress.at(now_ms()) if time.monotonic() >= due else None
+            reached = progress.at() if time.monotonic() >= due else None
             if reached is not None:
                 due = time.monotonic() + interval_s
                 if running.settle(reached):

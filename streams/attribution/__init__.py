@@ -4,7 +4,6 @@ A worker owns the same partition of clicks and purchases.
 
 - `agent`: the partitions that a worker owns: clicks and purchases in, conversions out
 - `app`: attribution's Faust app and what it connects to
-- `broker_time`: what time it is for the brokers at least, from the log alone
 - `conversions`: one partition of events-conversions: publishing decisions and finding those that
   stand there
 - `core`: one partition's attribution, without IO but the look into the clicks on disk

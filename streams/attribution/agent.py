@@ -19,7 +19,6 @@ from faust.types import TP
 
 from schemas.errors import StateAttention
 from schemas.topics import CLICKS, CONVERSIONS, PURCHASES
-from streams.attribution.broker_time import BrokerTime
 from streams.attribution.conversions import ConversionsLog
 from streams.attribution.report import report_clicks, report_lines
 from streams.attribution.windows import PageWindows, RulesReader
@@ -28,6 +27,7 @@ from streams.cancellation import finish_in_thread
 from streams.fold.alarm import InvalidAlarm
 from streams.fold.judge import Rejected
 from streams.kafka.bounds import LogEnds
+from streams.kafka.broker_time import BrokerTime
 from streams.kafka.event_checks import EventChecks, Holdout
 from streams.kafka.records import Batch, TopicPartition
 from streams.metrics import REGISTRY

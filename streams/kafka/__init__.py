@@ -1,6 +1,7 @@
 """Clients, records and readers of Kafka outside of Faust.
 
 - `bounds`: where partitions begin and end, uncommitted records included
+- `broker_time`: what time it is for the brokers at least, from the log alone
 - `clients`: settings to client libraries of Kafka: Faust, aiokafka and librdkafka
 - `identity`: whether a topic is the one that a reader began with
 - `event_checks`: what single events say of who sent them: partitioner, clock, and holdout

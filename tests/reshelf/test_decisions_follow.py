@@ -49,14 +49,23 @@ def test_what_may_still_be_clicked_waits() -> None:
     assert running.views == {"home": 5}
 
 
-def test_progress_is_that_of_the_slowest_partition() -> None:
+def test_progress_is_that_of_the_slowest_partition_and_at_the_end_the_brokers_time() -> None:
+    """The clock of this machine is not asked: it would settle page views before their outcomes came."""
+    now = 100.0
     one, other = TopicPartition("a", 0), TopicPartition("b", 0)
-    progress = Progress([one, other])
+    progress = Progress([one, other], lambda: now)
     progress.read(one, 50)
-    assert progress.at(99) is None
+    assert progress.at() is None
     progress.read(other, 40)
-    assert progress.at(99) == 40
+    assert progress.at() == 40
     progress.ended(other)
-    assert progress.at(99) == 50
+    assert progress.at() == 50
     progress.ended(one)
-    assert progress.at(99) == 99
+    now += 3.0
+    assert progress.at() == 3_050
+
+
+def test_a_log_without_records_says_no_time() -> None:
+    progress = Progress([TopicPartition("a", 0)])
+    progress.ended(TopicPartition("a", 0))
+    assert progress.at() is None

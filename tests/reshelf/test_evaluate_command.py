@@ -114,7 +114,7 @@ def test_mistakes_are_told_in_words(shop: KafkaSettings, capsys: pytest.CaptureF
 
 def test_a_log_is_followed(shop: KafkaSettings) -> None:
     running = Running("shadow", FoldSettings(allowed_lateness_ms=0, max_clock_skew_ms=0), settle_ms=60_000)
-    found = next(follow(shop, running, 0.2, now_ms=lambda: NOW + 120_000)).answer(0.95)
+    found = next(follow(shop, running, 0.2)).answer(0.95)
     assert found["pages"]["home"]["views"] == 600
     assert len(found["pages"]["home"]["estimates"]["revenue"]) == len(ESTIMATORS)
     assert run(["evaluate", "--policy", "greedy", "--follow"]) == 2

@@ -15,10 +15,10 @@ import pytest
 from schemas.messages.events import Click, Purchase, PurchaseLine
 from schemas.topics import CLICKS, PURCHASES, Topic
 from streams.attribution.agent import Attribution
-from streams.attribution.broker_time import BrokerTime
 from streams.attribution.core import PartitionAttribution
 from streams.attribution.order import Track
 from streams.attribution.windows import PageWindows
+from streams.kafka.broker_time import BrokerTime
 from streams.kafka.records import Batch, Logged, TopicPartition
 from streams.settings import AttributionSettings, FoldSettings
 from streams.state.clicks.folder import ClickFolder
