@@ -245,7 +245,8 @@ def test_the_pages_in_a_browser(browser: Any, broker: str, prefix: str) -> None:
     until(browser, "document.querySelectorAll('.outcome b').length == 3")
 
     browser.keyboard.press("4")
-    browser.get_by_text("events-impressions").wait_for(timeout=30_000)
+    browser.get_by_text("events-impressions").first.wait_for(timeout=30_000)
+    browser.get_by_role("heading", name="Who sends events").wait_for()
     until(browser, "document.querySelector('.tile b').textContent.replace(',', '') > 0")
     assert re.search(r"[\d.]+ MB", browser.locator(".tile").nth(5).inner_text())
 
