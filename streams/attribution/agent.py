@@ -160,7 +160,7 @@ class Attribution:
             store=self._stores[number].store,
             decisions=ConversionsLog(self._kafka, self._log_producer, number),
             send_dead_letters=self._send_dead_letters,
-            clicks_since=partial(self._ends.at_time, TopicPartition(CLICKS.name, number)),
+            first_since=lambda topic, time_ms: self._ends.at_time(TopicPartition(topic, number), time_ms),
             windows=self._windows,
             settings=self._settings,
             fold=self._fold,

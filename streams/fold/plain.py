@@ -6,7 +6,7 @@ must equal, row for row (`streams.state.export`).
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from zlib import crc32
@@ -22,6 +22,7 @@ from streams.fold.deltas import delay_bin, traffic_of
 from streams.fold.judge import SKIPPED, bucket_of
 from streams.fold.name_codes import CODE, name_code
 from streams.fold.quota import names_of
+from streams.fold.window import STEPS, records_within
 from streams.kafka.records import Record, TopicPartition
 from streams.settings import FoldSettings
 
@@ -37,21 +38,24 @@ class PlainFold:
         """`limits` are those of each partition: from which offset on, and how many names by kind."""
         self._settings = settings
         own = (settings.max_keys, settings.max_items, settings.max_slots)
-        self._own_limits = [(0, (*own, settings.max_page_items, settings.max_page_slots))]
+        self._own_limits = [(0, (*own, settings.max_page_items, settings.max_page_slots, settings.duplicate_mb))]
         self._limits = limits or {}
         self._counts: dict[tuple[Any, ...], list[int]] = {}
         self._quota: dict[tuple[TopicPartition, int], set[tuple[str, int, str]]] = defaultdict(set)
         self._append_time = 0
-        self._brought: Counter[tuple[int, bytes, int]] = Counter()
+        self._brought: dict[bytes, list[int]] = defaultdict(list)
+        self._steps: dict[int, int] = {}
+        self._floor = 0
         self._newest = 0
         self.rejected: dict[tuple[str, int, int], str] = {}
 
     def read(self, tp: TopicPartition, records: Iterable[Record]) -> None:
         """Fold one partition's records, from the first to the last."""
         offsets: dict[str, int] = {}
-        self._newest = 0
-        self._brought = Counter()
+        self._newest = self._floor = 0
+        self._brought, self._steps = defaultdict(list), {}
         for record in records:
+            self._enter_window(tp, record)
             self._newest = max(self._newest, record.timestamp)
             self._append_time = max(self._append_time, record.timestamp)
             verdict = self._verdict_of(tp, record, offsets)
@@ -136,16 +140,27 @@ class PlainFold:
         self._count(event, bucket, marks)
         return "applied"
 
+    def _enter_window(self, tp: TopicPartition, record: Record) -> None:
+        """Where the window begins now: behind the last record that is too old, and not farther than memory goes."""
+        span, offset = self._settings.duplicate_window_ms, record.offset
+        width = max(1, span // STEPS)
+        step = max(record.timestamp, 0) // width
+        too_old = [last for other, last in self._steps.items() if other < step - -(-span // width)]
+        memory_mb = self._limits_at(tp, offset)[-1]
+        within = records_within(BY_NAME[tp.topic], memory_mb)
+        self._floor = max(self._floor, offset - within, *(last + 1 for last in too_old), 0)
+        self._steps[step] = offset
+
     def _recent(self, offsets: dict[str, int], name: str, offset: int) -> bool:
         last = offsets.get(name)
         offsets[name] = offset
-        return last is not None and offset - last <= self._settings.duplicate_window
+        return last is not None and last >= self._floor
 
     def _robot(self, topic: Topic, record: Record) -> bool:
         limits = {IMPRESSIONS: self._settings.unit_impressions, CLICKS: self._settings.unit_clicks}
-        brought = record.offset // self._settings.duplicate_window, record.key or b"", record.timestamp // DAY_MS
-        self._brought[brought] += 1
-        return 0 < limits.get(topic, 0) < self._brought[brought]
+        brought = self._brought[record.key or b""]
+        brought.append(record.offset)
+        return 0 < limits.get(topic, 0) < sum(offset >= self._floor for offset in brought)
 
     def _repeated(self, offsets: dict[str, int], event: Click, record: Record) -> bool:
         if record.key != event.unit.encode():
@@ -180,8 +195,7 @@ class PlainFold:
     def _over_quota(self, tp: TopicPartition, offset: int, bucket: int, event: Any) -> str:
         names = self._quota[tp, bucket]
         new = {(event.page, kind, name) for kind, name in names_of(event)} - names
-        changes = self._limits.get(tp, self._own_limits)
-        *all_of, page_items, page_slots = [limits for since, limits in changes if since <= offset][-1]
+        *all_of, page_items, page_slots, _ = self._limits_at(tp, offset)
         for kind, limit in enumerate(all_of):
             need = sum(other == kind for _, other, _ in new)
             if need and need + sum(other == kind for _, other, _ in names) > limit:
@@ -192,6 +206,10 @@ class PlainFold:
                 return "quota"
         names |= new
         return ""
+
+    def _limits_at(self, tp: TopicPartition, offset: int) -> Sequence[int]:
+        changes = self._limits.get(tp, self._own_limits)
+        return [limits for since, limits in changes if since <= offset][-1]
 
     def _count(self, event: Any, bucket: int, marks: tuple[int, int, int]) -> None:
         traffic = int(traffic_of(event.variant))

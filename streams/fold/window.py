@@ -1,61 +1,154 @@
-"""What was seen lately on a partition, counted in offsets."""
+"""What a partition had lately: which names, and how often each key.
+
+The window reaches back over a span of the broker's time, and over no more records than
+memory is granted for.  Where it begins depends on the records from there on alone, so a
+worker that was fed from anywhere before that knows what one knows that was fed from the
+first record on.
+"""
 
 from __future__ import annotations
 
+from collections import Counter, deque
+from enum import IntEnum
+from typing import NamedTuple
 
-class RecentWindow:
-    """Remembers names over the preceding `reach` offsets of one partition, exactly.
+from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, PURCHASES, Topic
+from streams.fold.limits import LimitLog, limits_of
+from streams.settings import FoldSettings
 
-    Whether a name is recent depends on the partition's log alone, not on where
-    a worker began, provided that it was fed from `reach` offsets before the
-    first answer that matters.
+STEPS = 1_000
+"""How many steps the span of a window has; time is told apart by steps."""
+NAME_BYTES, KEY_BYTES = 30, 47
+"""The most that a name, and a key whose records are counted, take in the memory of the compiled window."""
+_NAMES = {IMPRESSIONS: 3, CLICKS: 2, CONVERSIONS: 2, PURCHASES: 1}
+
+
+class Kind(IntEnum):
+    """What a name is of; names of two kinds are never the same."""
+
+    EVENT = 1
+    VIEW = 2
+    UNIT = 3
+    ORDER = 4
+    CLICK = 5
+
+
+class Reach(NamedTuple):
+    """How far a window reaches back: over a time, and over how many offsets from which offset on.
+
+    `changes` are by rising offsets; the first one holds for all offsets before, too.
     """
 
-    __slots__ = ("_block", "_newer", "_older", "_reach")
+    span_ms: int
+    changes: tuple[tuple[int, int], ...]
 
-    def __init__(self, reach: int) -> None:
-        self._reach = reach
-        self._block = -1
-        self._newer: dict[str, int] = {}
-        self._older: dict[str, int] = {}
+    @property
+    def step_ms(self) -> int:
+        return max(1, self.span_ms // STEPS)
 
-    def seen(self, name: str, offset: int) -> bool:
-        """Note `name` at `offset` (offsets never go down) and say whether it is recent."""
-        block = offset // self._reach
-        if block != self._block:
-            self._turn(block)
-        newer = self._newer
-        last = newer.get(name)
-        if last is None:
-            last = self._older.get(name)
-        newer[name] = offset
-        return last is not None and offset - last <= self._reach
-
-    def _turn(self, block: int) -> None:
-        """Two blocks of `reach` offsets hold all that can still be recent."""
-        self._older = self._newer if block == self._block + 1 else {}
-        self._newer = {}
-        self._block = block
+    @property
+    def steps(self) -> int:
+        """How many steps of time the window goes back."""
+        return -(-self.span_ms // self.step_ms)
 
 
-class BlockCount:
-    """Counts what each key brings on a day, within blocks of `reach` offsets of one partition.
+class RecentWindow(NamedTuple):
+    """How much of its time a window covers (ms), and how many records that whole time has of how many it may hold."""
 
-    A block begins where its offset is a multiple of `reach`, so the count at an offset depends
-    on the partition's log alone, provided that it was fed from `reach` offsets before it.
+    covered: int
+    span: int
+    wanted: int
+    limit: int
+
+    @property
+    def ratio(self) -> float:
+        """The share of its memory that the whole time needs; above 1 memory cuts it short."""
+        return self.wanted / self.limit
+
+
+def records_within(topic: Topic, memory_mb: int) -> int:
+    """How many records of a topic a window may hold in this memory, whatever they are."""
+    return max(1, (memory_mb << 20) // (_NAMES[topic] * NAME_BYTES + bool(topic.unit_limit) * KEY_BYTES))
+
+
+def reach_of(topic: Topic, fold: FoldSettings, limits: LimitLog | None = None) -> Reach:
+    """The reach of a topic's window by the settings, or by the limits that a partition has had."""
+    log = limits or LimitLog(()).then(0, limits_of(fold))
+    changes = ((change.offset, records_within(topic, change.limits.duplicate_mb)) for change in log.changes)
+    return Reach(fold.duplicate_window_ms, tuple(changes))
+
+
+class RecentNames:
+    """Remembers names and counts keys from `floor` on, the first offset of the window at the newest record.
+
+    The floor never goes down: what has left the window does not come back when it is made larger.
     """
 
-    __slots__ = ("_block", "_counts", "_reach")
-
-    def __init__(self, reach: int) -> None:
+    def __init__(self, reach: Reach) -> None:
+        self.floor = 0
+        self.time_floor = 0
+        self.offset = -1
+        self.reach = reach.changes[0][1]
         self._reach = reach
-        self._block = -1
-        self._counts: dict[tuple[bytes, int], int] = {}
+        self._start = -1
+        self._changes = list(reach.changes)
+        self._steps: deque[tuple[int, int]] = deque()
+        self._names: dict[tuple[int, str], int] = {}
+        self._most = STEPS
+        self._counts: Counter[bytes] = Counter()
+        self._keys: deque[tuple[int, bytes]] = deque()
 
-    def more(self, key: bytes, day: int, offset: int) -> int:
-        """Note one more of `key` on `day` at `offset` (offsets never go down); how many there are by now."""
-        block = offset // self._reach
-        if block != self._block:
-            self._counts, self._block = {}, block
-        count = self._counts[key, day] = self._counts.get((key, day), 0) + 1
-        return count
+    def enter(self, offset: int, timestamp: int) -> None:
+        """Go on to the record at `offset` (offsets never go down), appended at `timestamp`."""
+        self._start = offset if self._start < 0 else self._start
+        self.offset = offset
+        while self._changes and self._changes[0][0] <= offset:
+            self.reach = self._changes.pop(0)[1]
+        self._enter_time(offset, max(timestamp, 0) // self._reach.step_ms)
+        self.floor = max(self.floor, self.time_floor, offset - self.reach)
+        while self._keys and self._keys[0][0] < self.floor:
+            _, key = self._keys.popleft()
+            self._counts[key] -= 1
+            if not self._counts[key]:
+                del self._counts[key]
+
+    def seen(self, kind: int, name: str) -> bool:
+        """Note a name of a kind with the record, and say whether it is recent."""
+        last = self._names.get((kind, name), -1)
+        self._names[kind, name] = self.offset
+        if len(self._names) > self._most:
+            self._names = {name: at for name, at in self._names.items() if at >= self.floor}
+            self._most = max(STEPS, 2 * len(self._names))
+        return last >= self.floor
+
+    def count(self, key: bytes) -> int:
+        """Note one more of `key` with the record; how many there are lately."""
+        self._keys.append((self.offset, key))
+        self._counts[key] += 1
+        return self._counts[key]
+
+    def covered_ms(self) -> int:
+        """How long ago the first record was that the window reaches, as far as that is known."""
+        steps = [step for offset, step in self._steps if offset >= self.floor]
+        return (self._steps[-1][1] - steps[0]) * self._reach.step_ms if steps else 0
+
+    @property
+    def wanted(self) -> int:
+        """How many offsets there are of the time that the window is to reach, as far as they are known."""
+        return self.offset + 1 - max(self.time_floor, self._start) if self._start >= 0 else 0
+
+    def _enter_time(self, offset: int, step: int) -> None:
+        """Of the steps of time only the last offset of each matters, and only up to the next one that is earlier."""
+        steps = self._steps
+        while steps and steps[0][1] < step - self._reach.steps:
+            self.time_floor = steps.popleft()[0] + 1
+        while steps and steps[-1][1] >= step:
+            steps.pop()
+        steps.append((offset, step))
+
+
+def window_now(recent: RecentNames, span_ms: int) -> RecentWindow:
+    """What a window covers at its newest record."""
+    wanted = recent.wanted
+    covered = span_ms if wanted <= recent.reach else min(span_ms, recent.covered_ms())
+    return RecentWindow(covered, span_ms, wanted, recent.reach)

@@ -64,7 +64,6 @@ FOLD = FoldSettings(
     bucket_ms=HOUR_MS,
     allowed_lateness_ms=0,
     max_clock_skew_ms=0,
-    duplicate_window=1_000_000,
 )
 ITEMS, SLOTS, SEGMENTS = ["a", "b", "c"], ["top", "side"], ["cooks", "hikers"]
 VIEWS = 40

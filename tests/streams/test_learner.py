@@ -24,7 +24,7 @@ from streams.state.connection.client import redis_client
 from streams.state.store import Store
 from tests.streams.logs import TOPICS, LoggedRecord, example_log
 
-FOLD = FoldSettings(allowed_lateness_ms=0, max_clock_skew_ms=0, bucket_ms=0, duplicate_window=50, amount_cap=500)
+FOLD = FoldSettings(allowed_lateness_ms=0, max_clock_skew_ms=0, bucket_ms=0, amount_cap=500)
 
 
 def publish(kafka: KafkaSettings, log: dict[TopicPartition, list[LoggedRecord]]) -> None:

@@ -10,14 +10,16 @@ Names are known by a keyed hash of 128 bits.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc, qsort, realloc
-from libc.string cimport memcmp, memcpy, memset
+from libc.stdlib cimport calloc, free, malloc, qsort, realloc
+from libc.string cimport memcmp, memcpy, memmove, memset
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 
 import os
 import zlib
 
 include "names.pxi"
+include "seen.pxi"
+include "recent.pxi"
 include "strings.pxi"
 include "unknown.pxi"
 include "reading.pxi"
@@ -30,7 +32,7 @@ cdef enum:
 
 
 cdef class FastPath:
-    """Judges plain impressions of one partition, beside a `Judge` whose windows it shares.
+    """Judges plain impressions of one partition, beside a `Judge` whose window it shares.
 
     limits: `least` and `most` by field, characters of texts and values of numbers; `slots` is the number of them.
     life: how long after its start a bucket takes impressions in (ms); 0: for ever.
@@ -39,8 +41,7 @@ cdef class FastPath:
     cdef readonly int64_t newest
     cdef Limits limits
     cdef int64_t width, life, late, early, most
-    cdef RecentWindow ids, views, units
-    cdef BlockCount brought
+    cdef RecentNames recent
     cdef Table known_places, known_pages, known_names
     cdef CellPlace *places
     cdef Py_ssize_t room
@@ -56,16 +57,14 @@ cdef class FastPath:
     cdef int64_t[MOST_ROWS] robots
     cdef Py_ssize_t doubled, brought_much
 
-    def __init__(
-        self, dict limits, fold, int64_t life, RecentWindow ids, RecentWindow views, RecentWindow units, BlockCount brought
-    ):
+    def __init__(self, dict limits, fold, int64_t life, RecentNames recent):
         self.limits = limits
         self.width, self.life = fold.bucket_ms, life
         self.late, self.early = fold.allowed_lateness_ms, fold.max_clock_skew_ms
         if limits.keys() != (<dict>self.limits).keys():
             raise ValueError(f"expected the fields {sorted(<dict>self.limits)}, got {sorted(limits)}")
         self.most = fold.unit_impressions
-        self.ids, self.views, self.units, self.brought = ids, views, units, brought
+        self.recent = recent
         self.known_places, self.known_pages, self.known_names = Table(), Table(), Table()
         self.keys, self.texts = [], []
         if self.limits.slots.most > MOST_SLOTS or self.limits.page.most + self.limits.unit.most > MOST_BYTES // 4:
@@ -228,26 +227,28 @@ cdef class FastPath:
         cdef bint robot = False
         cdef int32_t new_view, new_unit
         cdef CountedEvent *counted
-        cdef Name page = _name(event.page.at, event.page.size)
-        cdef Name view = _name(event.page_view_id.at, event.page_view_id.size)
-        cdef Name unit = self._unit_of_page(event)
-        cdef Name ident = _name(event.event_id.at, event.event_id.size)
-        cdef Name owner
+        cdef Name page = _name(_keys, event.page.at, event.page.size)
+        cdef Seen view = self.recent.of_kind(VIEW, _name(self.recent.keys, event.page_view_id.at, event.page_view_id.size))
+        cdef Seen unit = self.recent.of_kind(UNIT, self._unit_of_page(event))
+        cdef Seen ident = self.recent.of_kind(EVENT, _name(self.recent.keys, event.event_id.at, event.event_id.size))
+        cdef Seen owner
         if self.most:
-            owner = self.brought.name(_name(event.unit.at, event.unit.size), timestamp // DAY_MS)
-            self.brought.expect(owner)
-        self.views.expect(view)
-        self.units.expect(unit)
-        self.ids.expect(ident)
+            owner = self.recent.of_key(event.unit.at, event.unit.size)
+            self.recent.counts.expect(owner)
+        self.recent.names.expect(view)
+        self.recent.names.expect(unit)
+        self.recent.names.expect(ident)
         if counts:
             place = self._place(event, page, fast_events)
             if place == UNKNOWN:
                 return 0
+        self.recent.enter_step(offset, timestamp)
+        view.value = unit.value = ident.value = owner.value = <uint32_t>offset
         if self.most:
-            robot = self.brought.note(owner, offset) > self.most
-        new_view = not self.views.note(view, offset)
-        new_unit = not self.units.note(unit, offset)
-        if self.ids.note(ident, offset):
+            robot = self.recent.note_key(owner) > self.most
+        new_view = not self.recent.note(view)
+        new_unit = not self.recent.note(unit)
+        if self.recent.note(ident):
             self.duplicates[self.doubled] = offset
             self.doubled += 1
         elif counts and robot:
@@ -269,7 +270,7 @@ cdef class FastPath:
         if page == UNKNOWN:
             return UNKNOWN
         place = self.known_places.get(
-            self._place_name(page, _traffic(event.variant), _name(event.segment.at, event.segment.size))
+            self._place_name(page, _traffic(event.variant), _name(_keys, event.segment.at, event.segment.size))
         )
         if place == UNKNOWN:
             return UNKNOWN
@@ -283,7 +284,7 @@ cdef class FastPath:
         return place
 
     cdef inline int64_t _number_of(self, uint64_t where, Text *text) noexcept nogil:
-        return self.known_names.get(_within(where, _name(text.at, text.size)))
+        return self.known_names.get(_within(where, _name(_keys, text.at, text.size)))
 
     cdef Name _unit_of_page(self, Event *event) noexcept nogil:
         """The name that `Judge` notes: page, line feed, unit."""
@@ -291,4 +292,4 @@ cdef class FastPath:
         memcpy(both, event.page.at, event.page.size)
         both[event.page.size] = 10
         memcpy(both + event.page.size + 1, event.unit.at, event.unit.size)
-        return _name(both, event.page.size + 1 + event.unit.size)
+        return _name(self.recent.keys, both, event.page.size + 1 + event.unit.size)

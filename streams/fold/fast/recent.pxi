@@ -1,0 +1,273 @@
+# What a partition had lately: names, and how often each key.
+
+cdef enum:
+    RUN = 1_024
+    # As `streams.fold.window.Kind`.
+    EVENT = 1
+    VIEW = 2
+    UNIT = 3
+    # Entries have 32 bits of an offset; a window has fewer than this.
+    MOST_REACH = 1 << 30
+
+cdef struct Step:
+    int64_t offset
+    int64_t time
+
+cdef struct Run:
+    Run *next
+    Py_ssize_t count
+    Seen[RUN] entries
+
+
+cdef class RecentNames:
+    """As `streams.fold.window.RecentNames`, and what it notes can be written down and loaded again.
+
+    Names are known by 94 bits of a hash under `key`; `notes` says whether to keep what is to be written down.
+    """
+
+    cdef readonly int64_t floor, time_floor, offset, reach
+    cdef int64_t start, step, step_time, step_begin, steps_back, time, noted_time, purged_at
+    cdef uint64_t[4] keys
+    cdef SeenTable names, counts
+    cdef Step *steps
+    cdef Py_ssize_t first_step, step_count, step_room
+    cdef int64_t *changes
+    cdef Py_ssize_t change, change_count
+    cdef Run *oldest
+    cdef Run *newest
+    cdef Py_ssize_t oldest_at
+    cdef int64_t run_count
+    cdef Seen *notes
+    cdef Py_ssize_t note_count, note_room
+    cdef bint keeps_notes
+
+    def __cinit__(self, reach, bytes key, bint notes=False):
+        cdef int at
+        if len(key) != 32:
+            raise ValueError(f"expected a key of 32 bytes, got {len(key)}")
+        for at in range(4):
+            self.keys[at] = word(PyBytes_AS_STRING(key) + 8 * at) | 1
+        self.step, self.steps_back = reach.step_ms, reach.steps
+        self.change_count = len(reach.changes)
+        self.changes = <int64_t *>malloc(2 * self.change_count * sizeof(int64_t))
+        self.step_room = reach.steps + 4
+        self.steps = <Step *>malloc(2 * self.step_room * sizeof(Step))
+        if self.changes == NULL or self.steps == NULL:
+            raise MemoryError
+        for at, (offset, records) in enumerate(reach.changes):
+            self.changes[2 * at], self.changes[2 * at + 1] = offset, min(records, MOST_REACH - 1)
+        self.reach = self.changes[1]
+        self.names, self.counts = SeenTable(), SeenTable()
+        self.start, self.offset, self.time, self.noted_time = -1, -1, -1, -1
+        self.keeps_notes = notes
+
+    def __dealloc__(self):
+        cdef Run *run = self.oldest
+        while run != NULL:
+            self.oldest = run.next
+            free(run)
+            run = self.oldest
+        free(self.steps)
+        free(self.changes)
+        free(self.notes)
+
+    def enter(self, int64_t offset, int64_t timestamp):
+        """Go on to the record at `offset` (offsets never go down), appended at `timestamp`."""
+        self.enter_step(offset, timestamp)
+
+    def seen(self, int64_t kind, str name not None):
+        """Note a name of a kind with the record, and say whether it is recent."""
+        return bool(self.note(self.of_kind(kind, self.of_text(name))))
+
+    def count(self, bytes key not None):
+        """Note one more of `key` with the record; how many there are lately."""
+        return self.note_key(self.of_key(PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key)))
+
+    def covered_ms(self):
+        """How long ago the first record was that the window reaches, as far as that is known."""
+        cdef Py_ssize_t at
+        for at in range(self.first_step, self.first_step + self.step_count):
+            if self.steps[at].offset >= self.floor:
+                return (self.time - self.steps[at].time) * self.step
+        return 0
+
+    @property
+    def wanted(self):
+        """How many offsets there are of the time that the window is to reach, as far as they are known."""
+        return self.offset + 1 - max(self.time_floor, self.start) if self.start >= 0 else 0
+
+    @property
+    def bytes(self):
+        return self.names.bytes() + self.counts.bytes() + self.run_count * sizeof(Run)
+
+    def written(self):
+        """What was noted since the last time, to be written down."""
+        cdef bytes noted = PyBytes_FromStringAndSize(<char *>self.notes, self.note_count * sizeof(Seen))
+        self.note_count = 0
+        return noted
+
+    def load(self, bytes written not None, int64_t first):
+        """Note again what was written down; its offsets are `first` or larger."""
+        cdef Seen *entries = <Seen *>PyBytes_AS_STRING(written)
+        cdef Py_ssize_t at, ahead, count = PyBytes_GET_SIZE(written) // sizeof(Seen)
+        cdef bint kept = self.keeps_notes
+        self.keeps_notes = False
+        with nogil:
+            for at in range(count):
+                ahead = min(at + 16, count - 1)
+                if entries[ahead].low & 3 == NAME_ENTRY:
+                    self.names.expect(entries[ahead])
+                self._load(entries[at], first + <uint32_t>(entries[at].value - <uint32_t>first))
+        self.keeps_notes = kept
+
+    cdef inline int enter_step(self, int64_t offset, int64_t timestamp) except -1 nogil:
+        if not self.step_begin <= timestamp < self.step_begin + self.step:
+            self.step_time = max(timestamp, 0) // self.step
+            self.step_begin = self.step_time * self.step
+        return self._enter(offset, self.step_time)
+
+    cdef inline Seen of_key(self, const char *at, Py_ssize_t size) noexcept nogil:
+        """A key as an entry at this record."""
+        return _seen(_name(self.keys, at, size), KEY_ENTRY, <uint32_t>self.offset)
+
+    cdef inline Name of_text(self, str name):
+        cdef bytes encoded = name.encode("utf-8", "surrogatepass")
+        return _name(self.keys, PyBytes_AS_STRING(encoded), PyBytes_GET_SIZE(encoded))
+
+    cdef int _load(self, Seen entry, int64_t offset) except -1 nogil:
+        cdef int kind = entry.low & 3
+        if kind == TIME_ENTRY:
+            self.noted_time = entry.low >> ENTRY_BITS
+            return self._enter(offset, self.noted_time)
+        self._enter(offset, self.time)
+        if kind == NAME_ENTRY:
+            self.note(entry)
+        else:
+            self.note_key(entry)
+        return 0
+
+    cdef int _enter(self, int64_t offset, int64_t time) except -1 nogil:
+        if offset == self.offset:
+            return 0
+        if self.start < 0:
+            self.start = self.purged_at = offset
+        elif offset - self.purged_at >= MOST_REACH:
+            self._purge(offset)
+        self.offset, self.time = offset, time
+        while self.change < self.change_count and self.changes[2 * self.change] <= offset:
+            self.reach = self.changes[2 * self.change + 1]
+            self.change += 1
+        self._enter_time(offset, time)
+        self.floor = max(self.floor, max(self.time_floor, offset - self.reach))
+        while self.oldest != NULL and <uint32_t>(<uint32_t>offset - self._oldest().value) > offset - self.floor:
+            self._drop_oldest()
+        if self.keeps_notes and time != self.noted_time:
+            self.noted_time = time
+            self._write(Seen((<uint64_t>time << ENTRY_BITS) | TIME_ENTRY, 0, <uint32_t>offset))
+        return 0
+
+    cdef int _enter_time(self, int64_t offset, int64_t time) except -1 nogil:
+        """Of the steps of time only the last offset of each matters, and only up to the next one that is earlier."""
+        while self.step_count and self.steps[self.first_step].time < time - self.steps_back:
+            self.time_floor = self.steps[self.first_step].offset + 1
+            self.first_step += 1
+            self.step_count -= 1
+        while self.step_count and self.steps[self.first_step + self.step_count - 1].time >= time:
+            self.step_count -= 1
+        if self.first_step + self.step_count == 2 * self.step_room:
+            memmove(self.steps, &self.steps[self.first_step], self.step_count * sizeof(Step))
+            self.first_step = 0
+        self.steps[self.first_step + self.step_count] = Step(offset, time)
+        self.step_count += 1
+        return 0
+
+    cdef int _purge(self, int64_t offset) except -1 nogil:
+        """Before 32 bits do not tell offsets apart any more."""
+        cdef int64_t live = self.offset + 1 - self.floor if offset - self.offset < MOST_REACH else 0
+        self.names.purge(<uint32_t>self.offset, <uint32_t>live)
+        while not live and self.oldest != NULL:
+            self._drop_oldest()
+        self.purged_at = offset
+        return 0
+
+    cdef inline Seen of_kind(self, int kind, Name name) noexcept nogil:
+        """A name of a kind as an entry at this record."""
+        name.high = folded(name.high ^ kind, self.keys[3])
+        name.low = folded(name.low ^ self.keys[2], kind ^ self.keys[0])
+        return _seen(name, NAME_ENTRY, <uint32_t>self.offset)
+
+    cdef inline int note(self, Seen name) except -1 nogil:
+        """Note a name with its record; whether it is recent."""
+        cdef uint32_t live = <uint32_t>(self.offset + 1 - self.floor)
+        cdef Seen *entry = self.names.find(name, name.value, live)
+        cdef bint there = entry.low == name.low and entry.high == name.high
+        cdef bint recent = there and name.value - entry.value < live
+        if there:
+            entry.value = name.value
+        else:
+            self.names.fill(entry, name, name.value, live)
+        if self.keeps_notes:
+            self._write(name)
+        return recent
+
+    cdef inline int64_t note_key(self, Seen name) except -1 nogil:
+        """Count a key with its record; how many there are."""
+        cdef Seen *entry = self.counts.find(name, NONE_BEFORE, NONE_BEFORE)
+        cdef Seen one = name
+        cdef int64_t count = 1
+        self._append(name)
+        if entry.low == name.low and entry.high == name.high:
+            entry.value += 1
+            count = entry.value
+        else:
+            one.value = 1
+            self.counts.fill(entry, one, NONE_BEFORE, NONE_BEFORE)
+        if self.keeps_notes:
+            self._write(name)
+        return count
+
+    cdef int _append(self, Seen name) except -1 nogil:
+        """A key and its offset behind those before."""
+        cdef Run *run = self.newest
+        if run == NULL or run.count == RUN:
+            run = <Run *>malloc(sizeof(Run))
+            if run == NULL:
+                with gil:
+                    raise MemoryError
+            run.next, run.count = NULL, 0
+            if self.newest == NULL:
+                self.oldest, self.oldest_at = run, 0
+            else:
+                self.newest.next = run
+            self.newest = run
+            self.run_count += 1
+        run.entries[run.count] = name
+        run.count += 1
+        return 0
+
+    cdef inline Seen *_oldest(self) noexcept nogil:
+        return &self.oldest.entries[self.oldest_at]
+
+    cdef int _drop_oldest(self) noexcept nogil:
+        """Count the key less whose record has left the window."""
+        cdef Run *run = self.oldest
+        self.counts.find(run.entries[self.oldest_at], NONE_BEFORE, NONE_BEFORE).value -= 1
+        self.oldest_at += 1
+        if self.oldest_at == run.count:
+            self.oldest, self.oldest_at = run.next, 0
+            if self.oldest == NULL:
+                self.newest = NULL
+            free(run)
+            self.run_count -= 1
+        return 0
+
+    cdef int _write(self, Seen entry) except -1 nogil:
+        if self.note_count == self.note_room:
+            self.note_room = self.note_room * 2 or 1_024
+            self.notes = <Seen *>realloc(self.notes, self.note_room * sizeof(Seen))
+            if self.notes == NULL:
+                with gil:
+                    raise MemoryError
+        self.notes[self.note_count] = entry
+        self.note_count += 1
+        return 0
