@@ -19,6 +19,7 @@ over a range of offsets, whatever crashed, was repeated or was cut how.
 - `layouts`: layouts: from the state, the catalog and the merchandisers' pages to the topics
   `layouts` and `layouts-history`
 - `learner`: the learner: event batches into the state, each exactly once
+- `locked_folder`: folders on a local disk, one for each partition, and who uses which
 - `metrics`: what each process counts and times of itself: one table, a registry of values, and
   Prometheus's text form
 - `page_settings`: settings of what decides pages: layouts, the fitter, experiments

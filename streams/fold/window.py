@@ -68,7 +68,16 @@ class RecentWindow(NamedTuple):
 
 def records_within(topic: Topic, memory_mb: int) -> int:
     """How many records of a topic a window may hold in this memory, whatever they are."""
-    return max(1, (memory_mb << 20) // (_NAMES[topic] * NAME_BYTES + bool(topic.unit_limit) * KEY_BYTES))
+    return max(1, (memory_mb << 20) // _record_bytes(topic))
+
+
+def memory_for(topic: Topic, records: int) -> int:
+    """How much memory a window of this many records may need, in MiB."""
+    return -(-records * _record_bytes(topic) // (1 << 20))
+
+
+def _record_bytes(topic: Topic) -> int:
+    return _NAMES[topic] * NAME_BYTES + bool(topic.unit_limit) * KEY_BYTES
 
 
 def reach_of(topic: Topic, fold: FoldSettings, limits: LimitLog | None = None) -> Reach:

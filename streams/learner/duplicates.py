@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping
 from functools import partial
 
+from schemas.errors import StateAttention
 from streams.kafka.bounds import first_since
 from streams.kafka.records import TopicPartition
 from streams.metrics import REGISTRY
@@ -18,6 +20,7 @@ from streams.state.recent.journal import Journal
 from streams.state.recent.use import store_windows
 from streams.state.store import Store
 
+log = logging.getLogger("reshelf")
 _REPORT_S = 10.0
 
 
@@ -32,10 +35,14 @@ class DuplicateWindows:
         self._retry = Retry()
         self._reported_at = -_REPORT_S
 
-    def journal(self, tp: TopicPartition) -> Journal:
-        """The journal of a partition; it stays open until the partition is let go."""
+    def journal(self, tp: TopicPartition) -> Journal | None:
+        """The journal of a partition, open until the partition is let go; None where there is no disk for it."""
         if tp not in self._opened:
-            self._opened[tp] = self._folder.open(tp)
+            try:
+                self._opened[tp] = self._folder.open(tp)
+            except (StateAttention, OSError) as error:
+                log.warning("%s Without it a start reads fold.duplicate_window_ms of the log again.", error)
+                return None
         return self._opened[tp].journal
 
     def let_go(self, tp: TopicPartition) -> None:

@@ -55,8 +55,7 @@ class OtherLimits(Rewind):
 class Prepared:
     """A judged batch; verdicts are final, whatever happens on the way to the state.
 
-    `deltas` is what they add, by group, where no group has taken any of them over.
-    `dead_lettered` says that its dead letters are acknowledged.
+    `deltas` is what they add, by group; `dead_lettered` says that its dead letters are acknowledged.
     """
 
     batch: Batch
@@ -130,7 +129,7 @@ class PartitionFold:
     ) -> PartitionFold:
         """Take a partition up where the state stands; `start` is the namespace's start offset.
 
-        With `recorded_limits` those of the settings hold only where the state knows none.  `read_from` comes next.
+        With `recorded_limits` those of the settings hold only where the state knows none.
         """
         marks = await store.watermarks(tp, start)
         applied = max(mark.offset for mark in marks)
@@ -151,9 +150,8 @@ class PartitionFold:
 
     def fresh(self, batch: Batch) -> int:
         """How many records of the batch are not there for warming up alone."""
-        if batch.start >= self._first:
-            return len(batch.records)
-        return sum(record.offset >= self._first for record in batch.records)
+        fresh = (record.offset >= self._first for record in batch.records)
+        return len(batch.records) if batch.start >= self._first else sum(fresh)
 
     @property
     def applied(self) -> int:
@@ -295,11 +293,9 @@ class PartitionFold:
         return None
 
     def _advance_mark(self, batch: Batch) -> Watermark:
-        mark = self._prepared_mark
-        if batch.records:
-            last = batch.records[-1]
-            mark = Watermark(batch.end, self._judge.newest, last.timestamp, fingerprint(last))
-        else:
-            mark = mark.moved(batch.end)
-        self._prepared_mark = mark
-        return mark
+        if not batch.records:
+            self._prepared_mark = self._prepared_mark.moved(batch.end)
+            return self._prepared_mark
+        last = batch.records[-1]
+        self._prepared_mark = Watermark(batch.end, self._judge.newest, last.timestamp, fingerprint(last))
+        return self._prepared_mark

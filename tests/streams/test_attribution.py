@@ -176,7 +176,7 @@ def test_idle_clicks_count_once_their_broker_is_past_the_grace(
 
 
 def test_a_verdict_is_the_same_after_a_restart() -> None:
-    fold = FoldSettings(allowed_lateness_ms=0, max_clock_skew_ms=0, duplicate_window=3)
+    fold = FoldSettings(allowed_lateness_ms=0, max_clock_skew_ms=0, duplicate_window_ms=3)
     far = 1_000 * DAY_MS
     log = [purchase(0, far), *(purchase(offset, 5_000) for offset in range(1, 10))]
     whole = Track(PURCHASES, fold, Watermark(0), 0)

@@ -123,7 +123,7 @@ def test_a_window_takes_no_more_memory_than_it_is_granted() -> None:
         for kind in (Kind.EVENT, Kind.VIEW, Kind.UNIT):
             recent.seen(kind, f"n{offset}")
         if offset % 997 == 0:
-            most = max(most, recent.bytes)  # type: ignore[attr-defined]
+            most = max(most, recent.size)  # type: ignore[attr-defined]
     assert most <= 2 << 20
     assert most > 0.6 * records * (3 * NAME_BYTES + KEY_BYTES), "the figures for a name are not far too large"
 
@@ -230,6 +230,10 @@ def test_a_start_reads_what_the_journal_lacks_and_little_more(tmp_path: Path) ->
     assert behind.begin(145) == 138, "only whole batches from before where Redis stands are taken"
     elsewhere = Feed(log, Journal(tmp_path / "new", 100))
     assert elsewhere.begin(150) == 144, "from where memory reaches"
+    roomy = Feed(log, None, memory_mb=200)
+    position = roomy.begin(180)
+    roomy.read(position, 181, 10)
+    assert position <= roomy.window.recent.floor < position + 5, "from where time reaches"
 
 
 @compiled_only
@@ -238,8 +242,8 @@ def test_a_journal_that_begins_too_late_for_a_rollback_is_not_used(tmp_path: Pat
     log = busy(200)
     worker = Feed(log, Journal(tmp_path, 100))
     assert worker.begin(100) == 94
-    worker.read(94, 120, 2)
-    assert Feed(log, Journal(tmp_path, 100)).begin(120) == 118
+    worker.read(94, 102, 2)
+    assert Feed(log, Journal(tmp_path, 100)).begin(102) == 100
     assert Feed(log, Journal(tmp_path, 100)).begin(98) == 92, "the window at 98 begins before the journal"
 
 

@@ -36,10 +36,10 @@ TOPICS = ("events-impressions", "events-clicks", "events-purchases", "events-con
 RECORDS = 400
 APPENDED_MS = 1_700_000_001_000
 FOLD = FoldSettings(bucket_ms=100, amount_cap=700, duplicate_window_ms=150, unit_clicks=9, max_items=25)
-EXPORT = "e94f3f0598815157"
-CSV = "a0b2d50ffb77fc06"
-KEYS = "4cbcd6b9a8e3925b"
-MANIFEST = "26bacd7e6e099d75"
+EXPORT = "b69cfbf19e60796c"
+CSV = "714861c62421e712"
+KEYS = "d0c6e909d95139c5"
+MANIFEST = "6fe6cdba5e09c281"
 
 
 async def nobody(tp: TopicPartition, rejected: Sequence[Rejected]) -> None:

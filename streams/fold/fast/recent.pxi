@@ -97,7 +97,8 @@ cdef class RecentNames:
         return self.offset + 1 - max(self.time_floor, self.start) if self.start >= 0 else 0
 
     @property
-    def bytes(self):
+    def size(self):
+        """Bytes of memory that the tables take."""
         return self.names.bytes() + self.counts.bytes() + self.run_count * sizeof(Run)
 
     def written(self):

@@ -16,7 +16,7 @@ from rocksdict import (
 
 from streams.settings import AttributionSettings
 from streams.state.clicks.store import FINGERPRINT, ClickStore
-from streams.state.locked_folder import open_locked, state_folder
+from streams.locked_folder import open_locked, state_folder
 
 MIB = 1 << 20
 _VERSION = "1"

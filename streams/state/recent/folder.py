@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings, LearnerSettings
-from streams.state.locked_folder import open_locked, state_folder
+from streams.locked_folder import open_locked, state_folder
 from streams.state.recent.journal import Journal
 
 

@@ -53,7 +53,9 @@ class PartitionWindow:
         `first_since` is only asked about longer logs; without it memory alone says how far back to read.
         """
         self._complete_at = applied.offset
-        if self._journal and await asyncio.to_thread(self._restore, tp, self._journal, applied.offset, log_start):
+        if self._journal:
+            await asyncio.to_thread(self._restore, tp, self._journal, applied.offset, log_start)
+        if self._check:
             return max(log_start, self._known_to - OVERLAP)
         first = self._floor = await window_start(self._reach, applied, log_start, first_since)
         if self._journal:
@@ -88,17 +90,16 @@ class PartitionWindow:
         """How much of its time the window covers."""
         return window_now(self.recent, self._reach.span_ms)
 
-    def _restore(self, tp: TopicPartition, journal: Journal, applied: int, log_start: int) -> bool:
+    def _restore(self, tp: TopicPartition, journal: Journal, applied: int, log_start: int) -> None:
         usable = journal.usable(applied, log_start)
         if usable is None:
-            return False
+            return
         restored, loaders = usable
         recent = cast("CompiledNames", self.recent)
         for content, start in journal.contents(loaders):
             recent.load(content, start)
         self._known_to, self._floor = restored.mark.offset, restored.floor
         self._check = LogCheck(tp, [restored.mark])
-        return True
 
 
 async def window_start(reach: Reach, applied: Watermark, log_start: int, first_since: FirstSince | None) -> int:
