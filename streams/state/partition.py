@@ -132,8 +132,8 @@ class PartitionFold:
         With `recorded_limits` those of the settings hold only where the state knows none.
         """
         marks = await store.watermarks(tp, start)
-        applied = max(mark.offset for mark in marks)
-        limits = await PartitionLimits.read(store, tp, applied, limits_of(fold), recorded_limits)
+        own, newest = limits_of(fold), max(mark.offset for mark in marks)
+        limits = await PartitionLimits.read(store, tp, newest, own, recorded_limits)
         partition = PartitionFold(tp, store, start, marks, fold, send_dead_letters, built, limits, journal)
         for bucket, codes in (await store.quota(tp)).items():
             partition._quota.load(bucket, codes)
@@ -150,8 +150,7 @@ class PartitionFold:
 
     def fresh(self, batch: Batch) -> int:
         """How many records of the batch are not there for warming up alone."""
-        fresh = (record.offset >= self._first for record in batch.records)
-        return len(batch.records) if batch.start >= self._first else sum(fresh)
+        return sum(record.offset >= self._first for record in batch.records)
 
     @property
     def applied(self) -> int:
@@ -296,6 +295,6 @@ class PartitionFold:
         if not batch.records:
             self._prepared_mark = self._prepared_mark.moved(batch.end)
             return self._prepared_mark
-        last = batch.records[-1]
-        self._prepared_mark = Watermark(batch.end, self._judge.newest, last.timestamp, fingerprint(last))
+        last, newest = batch.records[-1], self._judge.newest
+        self._prepared_mark = Watermark(batch.end, newest, last.timestamp, fingerprint(last))
         return self._prepared_mark

@@ -14,9 +14,9 @@ from rocksdict import (
     WriteBufferManager,
 )
 
+from streams.locked_folder import open_locked, state_folder
 from streams.settings import AttributionSettings
 from streams.state.clicks.store import FINGERPRINT, ClickStore
-from streams.locked_folder import open_locked, state_folder
 
 MIB = 1 << 20
 _VERSION = "1"

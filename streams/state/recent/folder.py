@@ -6,8 +6,8 @@ import os
 from typing import NamedTuple
 
 from streams.kafka.records import TopicPartition
-from streams.settings import FoldSettings, LearnerSettings
 from streams.locked_folder import open_locked, state_folder
+from streams.settings import FoldSettings, LearnerSettings
 from streams.state.recent.journal import Journal
 
 
