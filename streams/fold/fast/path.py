@@ -39,6 +39,11 @@ def recent_names(reach: Reach, built: bool = BUILT, key: bytes | None = None) ->
     return compiled.RecentNames(reach, key or urandom(KEY_SIZE), key is not None)
 
 
+def checksum(content: bytes, seed: int) -> int:
+    """32 bits that say whether what a window wrote down is whole."""
+    return compiled.checksum(content, seed)
+
+
 def make_fast_path(fold: FoldSettings, recent: RecentNames) -> FastPath:
     """A fast path that knows no names yet, beside a judge with this window."""
     return compiled.FastPath(_limits(Impression) | _limits(SlotItem), fold, open_ms(IMPRESSIONS, fold), recent)

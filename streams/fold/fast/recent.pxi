@@ -9,6 +9,9 @@ cdef enum:
     # Entries have 32 bits of an offset; a window has fewer than this.
     MOST_REACH = 1 << 30
 
+cdef uint64_t CHECK_ONE = 0x9E3779B97F4A7C15
+cdef uint64_t CHECK_TWO = 0xC2B2AE3D27D4EB4F
+
 cdef struct Step:
     int64_t offset
     int64_t time
@@ -17,6 +20,18 @@ cdef struct Run:
     Run *next
     Py_ssize_t count
     Seen[RUN] entries
+
+
+def checksum(bytes content not None, uint64_t seed):
+    """32 bits that say whether entries are as they were written."""
+    cdef const char *at = PyBytes_AS_STRING(content)
+    cdef const char *end = at + PyBytes_GET_SIZE(content) // 16 * 16
+    cdef uint64_t first = seed ^ CHECK_ONE, second = CHECK_TWO
+    while at < end:
+        first = folded(first ^ word(at), CHECK_ONE)
+        second = folded(second ^ word(at + 8), CHECK_TWO)
+        at += 16
+    return <uint32_t>folded(first ^ PyBytes_GET_SIZE(content), second ^ CHECK_ONE)
 
 
 cdef class RecentNames:

@@ -12,12 +12,13 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from errno import ENOSPC
 from pathlib import Path
 from struct import Struct
 from typing import NamedTuple
 from zlib import crc32
 
-from streams.fold.fast.path import KEY_SIZE
+from streams.fold.fast.path import KEY_SIZE, checksum
 from streams.state.watermark import Watermark
 
 log = logging.getLogger("reshelf")
@@ -169,25 +170,25 @@ class Journal:
             return
         start, self._end = self._end, end
         frame = Frame(start, end, floor, mark.append_time, mark.last_time, mark.last_sum, len(entries), 0)
-        content = _FRAME.pack(*frame._replace(check=_check(frame, entries))) + entries
+        head = _FRAME.pack(*frame._replace(check=_check(frame, entries)))
         try:
-            self._write(start, floor, content)
+            self._write(start, floor, head, entries)
         except OSError as error:
             log.warning("The duplicates of %s cannot be written (%s): the next start reads the log.", self._path, error)
             with suppress(OSError):
                 self.begin(-1)
 
-    def _write(self, start: int, floor: int, content: bytes) -> None:
+    def _write(self, start: int, floor: int, head: bytes, entries: bytes) -> None:
         if self._file is None or self._written >= SEGMENT_BYTES:
             self._close_file()
             self._drop_before(floor)
             path = self._path / f"{start:020}.names"
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
             self._written = 0
-        self._written += len(content)
-        view = memoryview(content)
-        while view:
-            view = view[os.write(self._file, view) :]
+        size = len(head) + len(entries)
+        if os.writev(self._file, (head, entries)) != size:
+            raise OSError(ENOSPC, os.strerror(ENOSPC))
+        self._written += size
 
     def _drop_before(self, floor: int) -> None:
         """Drop what a window that begins at `floor` does not need, but for one segment: Redis may lose some writes."""
@@ -205,4 +206,4 @@ class Journal:
 
 
 def _check(frame: Frame, content: bytes) -> int:
-    return crc32(content, crc32(_FRAME.pack(*frame._replace(check=0))))
+    return checksum(content, crc32(_FRAME.pack(*frame._replace(check=0))))
