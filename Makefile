@@ -21,7 +21,7 @@ test: lint node-packages
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers auto
 	$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory lint-web
 
@@ -51,6 +51,7 @@ generated: $(VENV)/.test
 $(VENV)/.demo: pyproject.toml bench/pyproject.toml constraints.txt streams/fold/fast/compiled.pyx $(wildcard streams/fold/fast/*.pxi) policy/slates/scan.pyx
 	@python=$$(tools/find-python $(PYTHON)) && echo "Installing into $(VENV) with $$python: a minute or two, once ..." \
 		&& $$python -m venv $(VENV)
+	@$(PIP) --upgrade pip
 	@$(PIP) --editable '.[embedded]' --editable ./bench
 	@touch $@
 

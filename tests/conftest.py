@@ -26,6 +26,8 @@ NO_KAFKA = "KAFKA_HOME is not set: tests on real Apache Kafka are skipped"
 
 hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None, database=None, max_examples=40)
 hypothesis.settings.load_profile("fixed")
+# A Kafka of the tests lives for minutes: its Java compiles quickly rather than well, for half the processor time.
+os.environ.setdefault("KAFKA_OPTS", "-XX:TieredStopAtLevel=1")
 
 MakeTopics = Callable[..., None]
 T = TypeVar("T")

@@ -56,6 +56,7 @@ def test_a_newer_python_installs_the_package_and_passes_the_quick_tests(
     version = python.run(checkout, own, "-c", "import sys; print(*sys.version_info[:2], sep='.')")
     assert f"python{version.strip()}" in NAMES
     pip = (own, "-m", "pip", "install", "--quiet", "--no-compile", "--constraint", "constraints.txt")
+    python.run(checkout, *pip, "--upgrade", "pip")
     python.run(checkout, *pip, "--editable", ".[embedded]", "pytest", "hypothesis", "jsonschema", limit_s=900)
     wanted = QUICK if os.environ.get(VARIABLE) == "1" else QUICKEST
     files = [str(path.relative_to(checkout)) for pattern in wanted for path in sorted(checkout.glob(pattern))]
