@@ -44,6 +44,7 @@ $(BIOME): tools/web/package-lock.json
 generated: $(VENV)/.test
 	$(BIN)/python -m reshelf.cli.reference docs/reference/commands.md
 	$(BIN)/python -m streams.metrics.page docs/reference/metrics.md
+	$(BIN)/python -m streams.metrics.verdict_page docs/reference/verdicts.md
 	$(BIN)/reshelf schemas export schemas/generated
 	$(BIN)/python -m policy.vectors > policy/vectors.json
 	$(BIN)/python -m tools.licences

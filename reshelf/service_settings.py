@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
+from pydantic_core import PydanticCustomError
 
 from streams.settings import Group, NotNegative, Positive
 
@@ -39,11 +41,31 @@ class EdgeSettings(Group):
     max_bytes: Positive = Field(1_048_576, description="The largest body of POST /events that is accepted, in bytes.")
     max_events: Positive = Field(1_000, description="How many events one POST /events may hold.")
     events_per_s: Positive = Field(20_000, description="How many events one client address may send in a second.")
+    trusted_proxies: str = Field(
+        "",
+        description="Addresses and networks of the proxies in front, with commas between: what they say of the client "
+        "in `X-Forwarded-For` is believed. Empty: the client is who connects.",
+    )
     decoded_layouts: Positive = Field(
         2_000,
         description="How many layouts are kept decoded, those asked for last; each takes about 0.1 MB, and one that is "
         "not among them is decoded in about 0.1 ms.",
     )
+
+    @property
+    def proxies(self) -> list[str]:
+        """`trusted_proxies` one by one."""
+        return [part.strip() for part in self.trusted_proxies.split(",") if part.strip()]
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, text: str) -> str:
+        try:
+            for part in filter(None, map(str.strip, text.split(","))):
+                ipaddress.ip_network(part)
+        except ValueError:
+            raise PydanticCustomError("proxies", "IP addresses or networks with commas between") from None
+        return text
 
 
 class EncoderSettings(Group):

@@ -43,12 +43,12 @@ from streams.settings import (
     LearnerSettings,
     RedisSettings,
 )
+from streams.settings.credentials import HIDDEN, masked
 
 PREFIX = "RESHELF_"
 FILE_VARIABLE = "RESHELF_SETTINGS"
 DEFAULT_FILE = Path("reshelf.toml")
 DEFAULT = "default"
-REDACTED = "********"
 TEMPLATE_WIDTH = 100
 REMOVED = {
     "fold.duplicate_window": "the window of duplicates is a time: delete it, or set fold.duplicate_window_ms",
@@ -220,8 +220,8 @@ def _complaint(detail: ErrorDetails, origins: Mapping[str, str]) -> str:
     if detail["type"] == "extra_forbidden":
         near = difflib.get_close_matches(key, by_path, n=1, cutoff=0.5)
         return f"{key}: no such setting" + (f"; did you mean {near[0]}?" if near else "") + f" (from {origin})"
-    secret = key in by_path and _is_secret(by_path[key])
-    got = REDACTED if secret else repr(_redacted(detail["input"]))
+    secret = key in Settings.model_fields or (key in by_path and _is_secret(by_path[key]))
+    got = HIDDEN if secret else masked(repr(detail["input"]))
     expected = re.sub("^(Input|String) should (be )?", "", detail["msg"])
     return f"{key}: expected {expected}, got {got} (from {origin})"
 
@@ -268,9 +268,9 @@ def _is_secret(field: FieldInfo) -> bool:
 
 def _redacted(value: Any) -> Any:
     if isinstance(value, SecretStr):
-        return REDACTED if value.get_secret_value() else ""
+        return HIDDEN if value.get_secret_value() else ""
     if isinstance(value, str):
-        return re.sub("://[^@/]*@", f"://{REDACTED}@", value)
+        return masked(value)
     return value
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable
 from typing import ClassVar, TypeVar
@@ -25,39 +26,40 @@ class Retry:
     waiting: ClassVar[int] = 0
 
     def __init__(self) -> None:
-        self._logged_at: float | None = None
+        self._logged_at: dict[str, float] = {}
 
     async def until_success(
         self, call: Callable[[], Awaitable[T]], condition: Callable[[], bool] = lambda: True
     ) -> T | None:
         """The result of `call`, tried again after each `Transient`; None once `condition` does not hold any more."""
         wait = _FIRST_WAIT_S
-        waits = False
+        away = ""
         try:
             while condition():
                 try:
                     result = await call()
                 except Transient as error:
-                    if not waits:
-                        Retry.waiting += 1
-                    waits = True
-                    self._say_away(error)
+                    Retry.waiting += not away
+                    away = self._say_away(error)
                     await asyncio.sleep(wait)
                     wait = min(2 * wait, _LONGEST_WAIT_S)
                 else:
-                    self._say_back()
+                    self._say_back(away)
                     return result
         finally:
-            Retry.waiting -= waits
+            Retry.waiting -= bool(away)
         return None
 
-    def _say_away(self, error: Transient) -> None:
-        now = time.monotonic()
-        if self._logged_at is None or now - self._logged_at >= REPEAT_S:
-            self._logged_at = now
-            log.warning("%s. Waiting; work goes on where it was.", str(error).rstrip("."))
+    def _say_away(self, error: Transient) -> str:
+        """Log it now and then; gives the name by which it is told from others: how its text begins."""
+        text, now = str(error).rstrip("."), time.monotonic()
+        name = text.partition(":")[0].partition(".")[0]
+        if now - self._logged_at.get(name, -math.inf) >= REPEAT_S:
+            self._logged_at[name] = now
+            log.warning("%s. Waiting; work goes on where it was.", text)
+        return name
 
-    def _say_back(self) -> None:
-        if self._logged_at is not None:
-            log.info("Kafka or Redis answers again; work goes on.")
-        self._logged_at = None
+    def _say_back(self, away: str) -> None:
+        """Of what this call waited for: a call to a server that was there all along says nothing of another."""
+        if self._logged_at.pop(away, None) is not None:
+            log.info("It is over: %s. Work goes on.", away)

@@ -26,6 +26,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from bench.pages import PAGE, SEGMENT, Size, layout
 from bench.web.pace import paced
@@ -186,7 +187,7 @@ def _serve(kind: str, size: Size, listener: socket.socket) -> None:
     server(app).run(sockets=[listener])
 
 
-def _edge(size: Size) -> Starlette:
+def _edge(size: Size) -> ASGIApp:
     cache = LayoutCache(EdgeSettings().decoded_layouts)
     cache.take(_Published(size))  # type: ignore[arg-type]  # what the cache reads of a message
     return application(Parts(EdgeSettings(), cache, _Reader(), _Nowhere()))

@@ -23,6 +23,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from reshelf.cli.front import Front
+from reshelf.cli.near_names import suggest
 from reshelf.cli.plugins import OFFERED, how_to_get, plugins, summary
 from reshelf.terminal.logs import TEXT
 from schemas.errors import BadSettings, ReshelfError
@@ -226,6 +227,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         status = cli.main(args=command_line, prog_name="reshelf", standalone_mode=False)
         return status if isinstance(status, int) else 0
     except click.ClickException as error:
+        if isinstance(error, click.UsageError):
+            suggest(error)
         error.show()
         _report_to_script(command_line, error.format_message())
         return error.exit_code

@@ -9,14 +9,14 @@ origin, and carries a header that a form of another site cannot set.
 from __future__ import annotations
 
 import hmac
+import logging
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from reshelf.service_settings import ConsoleSettings
-from streams.access import is_loopback, required_token
+from streams.access import host_of, is_loopback, required_token
 
 COOKIE = "reshelf-console"
 OURS = "X-Reshelf-Console"
@@ -32,6 +32,7 @@ HEADERS = {
     "Cache-Control": "no-cache",
 }
 
+log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -48,7 +49,7 @@ class AccessControl:
 
     def knows(self, token: str) -> bool:
         """Whether this is the token."""
-        return hmac.compare_digest(token.encode(), self.token.encode())
+        return _equal(token, self.token)
 
     @web.middleware
     async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -57,9 +58,8 @@ class AccessControl:
         return response
 
     def _refused(self, request: web.Request) -> web.StreamResponse | None:
-        name = urlsplit(f"//{request.host}").hostname or ""
-        if not self.token and not is_loopback(name):
-            return _error(403, f"without a token only names of this machine are answered, got {name!r}")
+        if not self.token and not is_loopback(host_of(f"//{request.host}")):
+            return _error(403, f"without a token only names of this machine are answered, got {request.host[:80]!r}")
         if request.method not in ("GET", "HEAD") and not _ours(request):
             return _error(403, "expected a request of the console's own pages")
         if self.token and not self._may(request):
@@ -74,7 +74,7 @@ class AccessControl:
         header = request.headers.get("Authorization", "")
         if header.startswith("Bearer "):
             return self.knows(header.removeprefix("Bearer "))
-        return hmac.compare_digest(request.cookies.get(COOKIE, "").encode(), self.pass_.encode())
+        return _equal(request.cookies.get(COOKIE, ""), self.pass_)
 
 
 async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -82,11 +82,19 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
         return await handler(request)
     except web.HTTPException as error:
         return _error(error.status, error.text or error.reason)
+    except Exception:
+        log.exception("%s %s could not be answered", request.method, request.path[:80])
+        return _error(500, "the console failed; its log says why")
 
 
 def _ours(request: web.Request) -> bool:
     origin = request.headers.get("Origin")
-    return OURS in request.headers and (origin is None or urlsplit(origin).netloc == request.host)
+    return OURS in request.headers and (origin is None or origin.partition("://")[2] == request.host)
+
+
+def _equal(text: str, secret: str) -> bool:
+    """What a request says may hold bytes that are no characters."""
+    return hmac.compare_digest(text.encode(errors="surrogateescape"), secret.encode())
 
 
 def _error(status: int, text: str) -> web.Response:

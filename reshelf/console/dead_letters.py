@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
@@ -16,16 +16,19 @@ from streams.kafka.reader import partitions
 from streams.settings import KafkaSettings
 
 LAST = 200
-"""Letters of each partition to begin with, and letters that are kept in all."""
-SHOWN_BYTES = 4_000
+"""Letters of each partition to begin with."""
+SHOWN = 50
+"""Letters that an answer holds, the newest."""
+VALUE_CHARACTERS = 2_000
+HEADER_CHARACTERS = 200
+SHOWN_HEADERS = 10
+KINDS = 200
+"""Pairs of topic and reason that are counted by themselves: both are what a letter says of itself."""
+OTHERS = ("", "others")
 TIMEOUT_S = 5.0
 
 
-class Seen(NamedTuple):
-    """A letter and when it was skipped, milliseconds."""
-
-    at: int
-    letter: dead_letters.DeadLetter
+Row = dict[str, Any]
 
 
 class RecentDeadLetters:
@@ -33,7 +36,7 @@ class RecentDeadLetters:
 
     def __init__(self, kafka: KafkaSettings) -> None:
         self.reasons: Counter[tuple[str, str]] = Counter()
-        self.last: deque[Seen] = deque(maxlen=LAST)
+        self.last: deque[Row] = deque(maxlen=SHOWN)
         self._kafka = kafka
         self._consumer: Consumer | None = None
         self._skipped = 0
@@ -66,7 +69,7 @@ class RecentDeadLetters:
                 {"topic": topic, "reason": reason, "letters": count, "remedy": dead_letters.REASONS.get(reason, "")}
                 for (topic, reason), count in self.reasons.most_common()
             ],
-            "last": [_row(record) for record in reversed(self.last)],
+            "last": list(reversed(self.last)),
         }
 
     def _opened(self) -> Consumer:
@@ -93,26 +96,34 @@ class RecentDeadLetters:
             letter = dead_letters.read(dead_letters.headers_of(message), key, value)
         except BadRecord as error:
             letter = dead_letters.DeadLetter("", 0, 0, "unknown", error.detail, key, value)
-        self.reasons[letter.topic, letter.reason] += 1
-        self.last.append(Seen(message.timestamp()[1], letter))
+        kind = _short(letter.topic), _short(letter.reason)
+        self.reasons[kind if kind in self.reasons or len(self.reasons) < KINDS else OTHERS] += 1
+        self.last.append(_row(message.timestamp()[1], letter))
 
 
-def _row(record: Seen) -> dict[str, Any]:
-    letter = record.letter
+def _row(at: int, letter: dead_letters.DeadLetter) -> Row:
+    """What a page shows of a letter, of bounded size whatever the letter holds; `at` in milliseconds."""
+    shown = [[_short(name), _text(content)] for name, content in letter.headers[:SHOWN_HEADERS]]
+    if more := len(letter.headers) - len(shown):
+        shown.append(["…", f"{more:,} further headers"])
     return {
-        "at": record.at,
-        "topic": letter.topic,
+        "at": at,
+        "topic": _short(letter.topic),
         "place": f"{letter.partition}:{letter.offset}",
-        "reason": letter.reason,
-        "detail": letter.detail,
+        "reason": _short(letter.reason),
+        "detail": _short(letter.detail, VALUE_CHARACTERS),
         "key": _text(letter.key),
-        "value": _text(letter.value),
-        "headers": [[name, _text(content)] for name, content in letter.headers],
+        "value": _text(letter.value, VALUE_CHARACTERS),
+        "headers": shown,
     }
 
 
-def _text(content: bytes | str | None) -> str | None:
-    if content is None or isinstance(content, str):
-        return content
-    more = f" … ({len(content):,} bytes)" if len(content) > SHOWN_BYTES else ""
-    return content[:SHOWN_BYTES].decode(errors="backslashreplace") + more
+def _text(content: bytes | None, most: int = HEADER_CHARACTERS) -> str | None:
+    if content is None:
+        return None
+    text = content[:most].decode(errors="backslashreplace")
+    return text[:most] + (f" … ({len(content):,} bytes)" if len(content) > most or len(text) > most else "")
+
+
+def _short(text: str, most: int = HEADER_CHARACTERS) -> str:
+    return text if len(text) <= most else f"{text[:most]} … ({len(text):,} characters)"

@@ -25,8 +25,9 @@ from reshelf.console.views.experiment import experiment
 from reshelf.console.views.explanation import why
 from reshelf.console.views.metrics import counted, of_pulse
 from reshelf.console.views.pipeline import pipeline, warnings
-from reshelf.console.views.rules import Overtaken, checked, published, rules_content, taken_back
+from reshelf.console.views.rules import checked, published, rules_content, taken_back
 from reshelf.console.views.shop import shop
+from reshelf.rules.topic import Overtaken
 from reshelf.service_settings import ConsoleSettings
 from reshelf.settings import Settings
 from schemas.errors import BadSettings, ReshelfError
@@ -207,9 +208,10 @@ async def _static(request: web.Request) -> web.Response:
 
 
 def _file(name: str) -> web.Response:
-    place, kind = files("reshelf.console").joinpath("static", name), KINDS.get("." + name.rpartition(".")[2])
-    if "/" in name or kind is None or not place.is_file():
-        raise web.HTTPNotFound(text=f"there is no {name}")
+    folder, kind = files("reshelf.console").joinpath("static"), KINDS.get("." + name.rpartition(".")[2])
+    place = next((file for file in folder.iterdir() if file.name == name), None)
+    if place is None or kind is None:
+        raise web.HTTPNotFound(text=f"there is no {name[:LONGEST]}")
     return web.Response(body=place.read_bytes(), content_type=kind, charset="utf-8")
 
 

@@ -13,7 +13,9 @@ from reshelf.settings import Settings
 from schemas.errors import BadSettings
 from streams.state.connection.client import redis_servers
 from streams.state.connection.errors import translate_error
+from streams.state.limits.use import ALARM
 
+MB = 1_000_000
 OLDEST = {"redis": 7, "valkey": 8}
 
 
@@ -24,12 +26,8 @@ def look_at_redis(settings: Settings) -> Generator[Finding, None, bool]:
             for name, client in servers.items():
                 skew_ms = _redis_skew_ms(client)
                 yield from redis_findings(client.info(), skew_ms, settings.attribution.clock_skew_ms, name)
-    except redis.AuthenticationError as error:
-        yield Finding("Redis", "bad", str(translate_error(error)))
-        return False
     except (redis.RedisError, OSError) as error:
-        remedy = "Check redis.url (rediss:// where the server speaks TLS, redis:// where not), redis.username and "
-        yield Finding("Redis", "bad", str(error), f"{remedy}redis.password, and that the server runs.")
+        yield Finding("Redis", "bad", str(translate_error(error)))
         return False
     except BadSettings as error:
         yield Finding("Redis", "bad", str(error))
@@ -45,9 +43,20 @@ def redis_findings(info: Mapping[str, Any], skew_ms: float, allowed_ms: int, nam
         yield Finding(name, "bad", f"{kind} {version}", f"Use Redis 7 or Valkey 8, or newer; this is {version}.")
     else:
         yield Finding(name, "ok", f"{kind} {version}")
+    yield _memory(name, int(info.get("used_memory", 0)), int(info.get("maxmemory", 0)))
     yield _eviction(name, str(info.get("maxmemory_policy", "unknown")))
     yield _persistence(name, bool(info.get("aof_enabled")))
     yield clock(f"{name} clock", skew_ms, allowed_ms)
+
+
+def _memory(name: str, used: int, limit: int) -> Finding:
+    if not limit:
+        return Finding(f"{name} memory", "ok", f"{used / MB:,.0f} MB, no limit (maxmemory)")
+    text = f"{used / MB:,.0f} of {limit / MB:,.0f} MB (maxmemory)"
+    if used < ALARM * limit:
+        return Finding(f"{name} memory", "ok", text)
+    remedy = "Raise maxmemory: a server that is full takes no writes, and all workers wait."
+    return Finding(f"{name} memory", "bad" if used >= limit else "note", text, remedy)
 
 
 def _eviction(name: str, policy: str) -> Finding:

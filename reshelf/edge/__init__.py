@@ -6,6 +6,7 @@
 - `intake`: a batch of events as it came over HTTP to records, each checked by itself
 - `layout_cache`: the newest layouts in memory, and what a visitor is shown of them
 - `limits`: how much one client may send: a bucket of tokens for each address
+- `local_access`: without a token only programs of this machine are answered
 - `openapi`: the OpenAPI document of the edge, from the same types that check events
 - `run`: serve until stopped
 - `sender`: records to Kafka, acknowledged, from an event loop

@@ -13,12 +13,13 @@ from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
-from starlette.types import Scope
+from starlette.types import ASGIApp, Scope
 
 from reshelf.edge.answers import JSON, allowed, as_json, error, too_many, unauthorized
 from reshelf.edge.intake import Record, Refusal, check, parse
 from reshelf.edge.layout_cache import LayoutCache
 from reshelf.edge.limits import Limiter
+from reshelf.edge.local_access import LocalAccess
 from reshelf.edge.openapi import document
 from reshelf.edge.slates import Slates
 from reshelf.service_settings import EdgeSettings
@@ -55,10 +56,10 @@ class Parts:
     now: Callable[[], float] = time.time
 
 
-def application(parts: Parts) -> Starlette:
+def application(parts: Parts) -> ASGIApp:
     """The application; raises BadSettings for an open address without a token."""
     edge = _Edge(parts)
-    return Starlette(
+    routes = Starlette(
         routes=[
             _AsWritten("/layouts/{page}/{segment}", edge.slates, methods=["GET"]),
             Route("/events", _counted("events", edge.events), methods=["POST"]),
@@ -68,6 +69,7 @@ def application(parts: Parts) -> Starlette:
             Route("/ready", edge.ready),
         ]
     )
+    return routes if parts.settings.token.get_secret_value() else LocalAccess(routes)
 
 
 class _AsWritten(Route):

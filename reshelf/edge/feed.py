@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import time
 from threading import Event, Thread
 from typing import Self
 
-from confluent_kafka import KafkaError, Message
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message
+from confluent_kafka.admin import AdminClient
 
 from reshelf.edge.layout_cache import LayoutCache
+from schemas.errors import Transient
 from schemas.topics import LAYOUTS
+from streams.kafka.clients import confluent_admin_config
+from streams.kafka.identity import GONE, identity_of
 from streams.kafka.reader import partitions, reader
 from streams.settings import KafkaSettings
 
 BATCH = 500
 WAIT_S = 0.1
+LOOK_S = 5.0
+"""How often it is made sure that the topic is still the same."""
+
+log = logging.getLogger(__name__)
 
 
 class Feed:
     """Reads while its block runs; `ready` once the topic was read to its end.
+
+    A topic that was deleted and made again, or got further partitions, is read from its beginning:
+    the consumer would go on behind its end, or not at all, without an error.
 
     Entering raises Transient where the topic cannot be reached.
     """
@@ -25,8 +39,12 @@ class Feed:
     def __init__(self, kafka: KafkaSettings, cache: LayoutCache) -> None:
         self._cache = cache
         self._stop = Event()
-        self._reader = reader(kafka)
+        self._kafka = kafka
+        self._consumer: Consumer | None = None
+        self._reading = contextlib.ExitStack()
         self._name = kafka.prefix + LAYOUTS.name
+        self._admin = AdminClient(confluent_admin_config(kafka))
+        self._identity = GONE
         self._unread: set[int] = set()
         self._thread = Thread(target=self._run, name="layouts", daemon=True)
 
@@ -41,26 +59,52 @@ class Feed:
         return self._thread.is_alive()
 
     def __enter__(self) -> Self:
-        self._consumer = self._reader.__enter__()
-        try:
-            places = partitions(self._consumer, self._name)
-        except BaseException:
-            self._consumer.close()
-            raise
-        self._unread = {place.partition for place in places}
-        self._consumer.assign(places)
+        self._begin()
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
-        self._consumer.close()
+        self._reading.close()
 
     def _run(self) -> None:
+        look_at = time.monotonic() + LOOK_S
         while not self._stop.is_set():
-            for message in self._consumer.consume(BATCH, timeout=WAIT_S):
-                self._take(message)
+            if self._consumer is None:
+                self._stop.wait(WAIT_S)
+            else:
+                for message in self._consumer.consume(BATCH, timeout=WAIT_S):
+                    self._take(message)
+            if time.monotonic() >= look_at:
+                self._look()
+                look_at = time.monotonic() + LOOK_S
+
+    def _look(self) -> None:
+        """Begin again where the topic is another one; a broker that is away says nothing of it."""
+        with contextlib.suppress(KafkaException, Transient):
+            identity = identity_of(self._admin, self._name)
+            if identity == self._identity:
+                return
+            self._consumer, self._unread = None, {-1}
+            self._reading.close()
+            self._identity = GONE
+            if identity == GONE:
+                log.warning("Topic %s is gone: create it with `reshelf topics apply`.", self._name)
+                return
+            log.warning("Topic %s was made again or has further partitions: it is read from its beginning.", self._name)
+            self._begin()
+
+    def _begin(self) -> None:
+        """Read from the beginning, by a consumer of its own: that of the topic before knows its place there."""
+        with contextlib.ExitStack() as reading:
+            consumer = reading.enter_context(reader(self._kafka))
+            places = partitions(consumer, self._name)
+            identity = identity_of(self._admin, self._name)
+            consumer.assign(places)
+            self._reading = reading.pop_all()
+        self._consumer, self._identity = consumer, identity
+        self._unread = {place.partition for place in places}
 
     def _take(self, message: Message) -> None:
         error = message.error()

@@ -91,6 +91,7 @@ _LAYOUT: Node = {
         "304": {"description": "As it was."},
         "400": _reply("Not understood.", _ref("Error")),
         "401": _reply("The token is missing.", _ref("Error")),
+        "403": _reply("No token is set, and the host or the origin is not this machine.", _ref("Error")),
         "404": _reply("No layout that is still good: show your own fallback.", _ref("Error")),
     },
 }
@@ -101,6 +102,7 @@ _EVENTS: Node = {
         "200": _reply("How many were published, and why others were not.", _ref("Result")),
         "400": _reply("Not a batch.", _ref("Error")),
         "401": _reply("The token is missing.", _ref("Error")),
+        "403": _reply("No token is set, and the host or the origin is not this machine.", _ref("Error")),
         "413": _reply("Too large.", _ref("Error")),
         "429": _reply("Too many; see Retry-After.", _ref("Error")),
     },

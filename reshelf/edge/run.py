@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import uvicorn
 
@@ -33,11 +33,11 @@ def edge(kafka: KafkaSettings, settings: EdgeSettings) -> Iterator[tuple[uvicorn
         Feed(kafka, cache := LayoutCache(settings.decoded_layouts)) as feed,
     ):
         app = application(Parts(settings, cache, feed, sender))
-        yield server(app), listener
+        yield server(app, settings.proxies), listener
 
 
-def server(app: object) -> uvicorn.Server:
-    """One process of uvicorn, as the edge runs."""
+def server(app: object, proxies: Sequence[str] = ()) -> uvicorn.Server:
+    """One process of uvicorn, as the edge runs; `proxies` are believed about who the client is."""
     config = uvicorn.Config(
         app,  # type: ignore[arg-type]  # any ASGI application
         http="httptools",
@@ -48,6 +48,8 @@ def server(app: object) -> uvicorn.Server:
         log_config=None,
         log_level="warning",
         server_header=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=list(proxies),
         timeout_graceful_shutdown=CLOSE_S,
     )
     return uvicorn.Server(config)

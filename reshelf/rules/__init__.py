@@ -1,5 +1,6 @@
 """Merchandisers' rules: from a file to the topic, with a history of who changed what, when and why.
 
+- `bounds`: how large and how deep a YAML text may be: told before anything is built of it
 - `file`: a file of pages and their rules: YAML (or JSON), one page or a list of pages, checked
   with line and reason
 - `lint`: what a page asks for that the catalog does not have: perhaps not yet, perhaps mistyped

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
 import yaml
 
 from policy.rules.checks import problems
+from reshelf.rules.bounds import LOADER, excess
 from schemas.errors import BadSettings
 from schemas.messages.pages import PageRules
 from schemas.rules import KINDS, Match, Rule, kind_of
@@ -18,6 +20,8 @@ from schemas.rules import KINDS, Match, Rule, kind_of
 OURS = ("version", "author", "reason", "published_at")
 """Fields that publishing fills in."""
 SHOWN = 20
+MOST_WRONG = 200
+"""Faults that are looked for in a page, each of which is looked up in it."""
 DATE = "tag:yaml.org,2002:timestamp"
 NO_MATCH = msgspec.to_builtins(Match())
 
@@ -42,27 +46,30 @@ def read(text: str, source: str) -> list[PageRules]:
 def check(text: str) -> tuple[list[PageRules], list[Wrong]]:
     """The pages that fit, and all that is wrong with the others."""
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        if odd := list(_odd(root, ())):
+        if beyond := excess(text):
+            return [], [Wrong(*beyond)]
+        root = yaml.compose(text, Loader=LOADER)
+        if odd := list(islice(_odd(root), MOST_WRONG)):
             return [], odd
-        content = yaml.safe_load(text)
+        content = yaml.load(text, Loader=LOADER)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         return [], [Wrong(mark.line + 1 if mark else 1, f"not YAML: {getattr(error, 'problem', error)}")]
-    except RecursionError:
-        return [], [Wrong(1, "nested too deeply")]
+    except (ValueError, OverflowError) as error:
+        return [], [Wrong(1, f"a value cannot be read: {error}")]
     if root is None:
         return [], [Wrong(1, "expected a page or a list of pages, got nothing")]
     several = isinstance(content, list)
     nodes = root.value if isinstance(root, yaml.SequenceNode) else [root]
-    pages, wrong = list[PageRules](), list[Wrong]()
+    pages, wrong, names = list[PageRules](), list[Wrong](), set[str]()
     for node, content_of_page in zip(nodes, content if several else [content], strict=True):
         page, faults = _page(node, content_of_page)
         wrong += faults
         if page is not None:
             pages.append(page)
-            if page.page in {earlier.page for earlier in pages[:-1]}:
+            if page.page in names:
                 wrong.append(Wrong(_line(node), f"page {page.page!r} is in the file twice"))
+            names.add(page.page)
     return pages, sorted(wrong)
 
 
@@ -110,10 +117,10 @@ def _page(node: yaml.Node, content: Any) -> tuple[PageRules | None, list[Wrong]]
     try:
         page: PageRules = msgspec.convert(plain, PageRules)
     except msgspec.ValidationError as error:
-        faults = list(_invalid(plain)) or [_said(error, "")]
+        faults = list(islice(_invalid(plain), MOST_WRONG)) or [_said(error, "")]
         return None, [Wrong(_line(_at(node, path)), f"{said} at {path}" if path else said) for path, said in faults]
     fields = dict.fromkeys(PageRules.__struct_fields__) | msgspec.to_builtins(page)
-    unknown = [Wrong(_line(_at(node, path)), said) for path, said in _unknown(plain, fields, "")]
+    unknown = [Wrong(_line(_at(node, path)), said) for path, said in islice(_unknown(plain, fields, ""), MOST_WRONG)]
     return page, [*unknown, *(Wrong(_line(_at(node, path)), said) for path, said in problems(page))]
 
 
@@ -155,24 +162,24 @@ def _unknown(content: Any, declared: Any, path: str) -> Iterator[tuple[str, str]
             yield from _unknown(element, other, f"{path}[{place}]")
 
 
-def _odd(node: yaml.Node | None, above: tuple[yaml.Node, ...]) -> Iterator[Wrong]:
-    """What YAML would take without a word, or fail at: names given twice, dates that are none, loops."""
-    if node in above:
-        yield Wrong(_line(node), "an alias leads back to what it stands in")
-    elif isinstance(node, yaml.ScalarNode) and node.tag == DATE:
+def _odd(node: yaml.Node | None) -> Iterator[Wrong]:
+    """What YAML would take without a word, or fail at: names given twice, dates that are none."""
+    if isinstance(node, yaml.ScalarNode) and node.tag == DATE:
         try:
             yaml.SafeLoader("").construct_yaml_timestamp(node)
         except ValueError as error:
             yield Wrong(_line(node), f"expected a date or time, got {node.value!r}: {error}")
     elif isinstance(node, yaml.SequenceNode):
         for element in node.value:
-            yield from _odd(element, (*above, node))
+            yield from _odd(element)
     elif isinstance(node, yaml.MappingNode):
-        names = [name.value for name, _ in node.value]
-        for at, (name, value) in enumerate(node.value):
-            if isinstance(name, yaml.ScalarNode) and name.value in names[:at]:
-                yield Wrong(_line(name), f"`{name.value}` is given twice")
-            yield from _odd(value, (*above, node))
+        names = set[str]()
+        for name, value in node.value:
+            if isinstance(name, yaml.ScalarNode):
+                if name.value in names:
+                    yield Wrong(_line(name), f"`{name.value}` is given twice")
+                names.add(name.value)
+            yield from _odd(value)
 
 
 def _millis(value: Any) -> Any:

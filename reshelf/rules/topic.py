@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import msgspec
 
@@ -15,7 +16,14 @@ from streams.kafka.reader import partitions, reader, to_the_end
 from streams.settings import KafkaSettings
 
 _decode = decoder(PageRules)
+ATTEMPTS = 10
+UNDER_WAY_MS = 60_000
+"""A version that stands in the history alone is somebody's who is publishing it now, or who was cut off before that."""
 AS_DECLARED = {"version": 0, "author": "", "reason": "", "published_at": 0}
+
+
+class Overtaken(ReshelfError):
+    """Somebody else published in the meantime."""
 
 
 def newest(kafka: KafkaSettings) -> dict[str, PageRules]:
@@ -25,27 +33,94 @@ def newest(kafka: KafkaSettings) -> dict[str, PageRules]:
 
 def history(kafka: KafkaSettings, page: str) -> list[PageRules]:
     """All versions of a page that are still kept, oldest first."""
-    versions = {rules.version: rules for key, rules in _all(kafka, PAGE_RULES_HISTORY) if rules and key == page}
+    past = _first_of_each(record for record in _all(kafka, PAGE_RULES_HISTORY) if record[0] == page)
+    versions = {version: rules for (_, version), rules in past.items()}
     now = newest(kafka).get(page)
     if now is not None:
-        versions.setdefault(now.version, now)
+        versions[now.version] = now
     return [versions[version] for version in sorted(versions)]
 
 
-def publish(kafka: KafkaSettings, pages: list[PageRules], author: str, reason: str, now_ms: int) -> list[PageRules]:
+def publish(
+    kafka: KafkaSettings,
+    pages: list[PageRules],
+    author: str,
+    reason: str,
+    now_ms: int,
+    base: Mapping[str, int] | None = None,
+) -> list[PageRules]:
     """Publish what differs from the newest as further versions; gives what was published.
 
     The history is written first, so that no version is in force that it lacks, and
-    no number is given twice, even where `page-rules` was lost.
+    no number is given twice, even where `page-rules` was lost.  It also decides between
+    those who publish at the same time: a number is whose record of it comes first.
+
+    `base` names the version that a page was changed from: raises `Overtaken` where another is in
+    force or under way.  A page without one gets the next number, whoever else publishes.
     """
-    told_now = list(_all(kafka, PAGE_RULES))
-    current, numbers = _newest(told_now), _last_versions([*_all(kafka, PAGE_RULES_HISTORY), *told_now])
+    published = list[PageRules]()
+    for _ in range(ATTEMPTS):
+        claims = _claims(kafka, pages, {"author": author, "reason": reason, "published_at": now_ms}, base or {})
+        deliver(kafka, PAGE_RULES_HISTORY, [_record(PAGE_RULES_HISTORY, page) for page in claims])
+        first = _first_of_each(_all(kafka, PAGE_RULES_HISTORY)) if claims else {}
+        ours = [page for page in claims if first.get((page.page, page.version)) == page]
+        _put_in_force(kafka, ours)
+        published += ours
+        if len(ours) == len(claims):
+            return published
+        if base:
+            raise Overtaken("somebody published at the same moment. Open the page again and make the change there.")
+        names = {page.page for page in ours}
+        pages = [page for page in pages if page.page not in names]
+    raise Overtaken("others publish all the time: nothing more was published. Try again.")
+
+
+def _claims(
+    kafka: KafkaSettings, pages: list[PageRules], stamp: dict[str, Any], base: Mapping[str, int]
+) -> list[PageRules]:
+    """What differs from the newest, with the next number of each page."""
+    records, past = list(_all(kafka, PAGE_RULES)), list(_all(kafka, PAGE_RULES_HISTORY))
+    current, numbers = _newest(records), _last_versions([*past, *records])
+    fresh = {page for page, rules in past if rules and stamp["published_at"] - rules.published_at < UNDER_WAY_MS}
+    for page, version in base.items():
+        now = current.get(page)
+        if now is None:
+            continue
+        if now.version != version:
+            raise Overtaken(
+                f"{now.author or 'somebody'} published version {now.version} meanwhile: expected to change version "
+                f"{version}. Open the page again and make the change there."
+            )
+        if numbers[page] > version and page in fresh:
+            raise Overtaken(f"somebody is publishing version {numbers[page]}. Open the page again in a minute.")
     differing = [page for page in pages if page.page not in current or _declared(current[page.page]) != _declared(page)]
-    stamp = {"author": author, "reason": reason, "published_at": now_ms}
-    changed = [msgspec.structs.replace(page, version=numbers.get(page.page, 0) + 1, **stamp) for page in differing]
-    for topic in (PAGE_RULES_HISTORY, PAGE_RULES):
-        deliver(kafka, topic, [(encode_key(topic, page.page), encode(page)) for page in changed])
-    return changed
+    return [msgspec.structs.replace(page, version=numbers.get(page.page, 0) + 1, **stamp) for page in differing]
+
+
+def _put_in_force(kafka: KafkaSettings, pages: list[PageRules]) -> None:
+    """Publish versions; where a later one was overtaken on the way it is published again, as the last record counts."""
+    while pages:
+        deliver(kafka, PAGE_RULES, [_record(PAGE_RULES, page) for page in pages])
+        records, names = list(_all(kafka, PAGE_RULES)), {page.page for page in pages}
+        latest = {page: rules for page, rules in sorted(records, key=_version) if rules and page in names}
+        now = _newest(records)
+        pages = [rules for page, rules in latest.items() if page in now and now[page].version < rules.version]
+
+
+def _record(topic: Topic, page: PageRules) -> tuple[bytes, bytes]:
+    return encode_key(topic, page.page), encode(page)
+
+
+def _version(record: tuple[str, PageRules | None]) -> int:
+    return record[1].version if record[1] else 0
+
+
+def _first_of_each(records: Iterable[tuple[str, PageRules | None]]) -> dict[tuple[str, int], PageRules]:
+    first: dict[tuple[str, int], PageRules] = {}
+    for page, rules in records:
+        if rules:
+            first.setdefault((page, rules.version), rules)
+    return first
 
 
 def undeclared(page: str, declared: Iterable[str]) -> ReshelfError:

@@ -2,6 +2,7 @@
 
 - `bounds`: where partitions begin and end, uncommitted records included
 - `clients`: settings to client libraries of Kafka: Faust, aiokafka and librdkafka
+- `identity`: whether a topic is the one that a reader began with
 - `log_source`: where a replay reads from: the topics, as workers read them but in no group
 - `parsed`: records as aiokafka's parser yields them
 - `producer`: records out: one idempotent producer whose deliveries can be awaited

@@ -4,6 +4,7 @@ The command line fills these from environment, file and defaults; a worker gets
 them whole and never reads the environment itself.
 
 - `connections`: how to reach the brokers and Redis, and where a worker's health is served
+- `credentials`: user and password out of an address, so that what shows the address shows no secret
 - `group`: a group of settings, and copies of one with changes
 - `work`: how events are judged and counted, and how learner and attribution work
 """

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from streams.settings.credentials import without_credentials
 from streams.settings.group import Group, Positive
 
 NAMESPACE = r"^[a-z0-9-]{1,32}$"
@@ -85,7 +86,8 @@ class RedisSettings(Group):
     url: str = Field(
         "redis://127.0.0.1:6379/0",
         pattern=r"^(rediss?|unix)://",
-        description="The address of the server, beginning with redis://, rediss:// (TLS) or unix://.",
+        description="The address of the server, beginning with redis://, rediss:// (TLS) or unix://. A user and a "
+        "password in it are taken as `redis.username` and `redis.password`, and shown nowhere.",
     )
     username: str = Field("", description="The user name, where the server's access list has one for Reshelf.")
     password: SecretStr = Field(SecretStr(""), description="The password of the user.")
@@ -113,12 +115,21 @@ class RedisSettings(Group):
         description="How many state groups a namespace is divided into; fixed when the namespace is created.",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _apart(cls, content: Any) -> Any:
+        """User and password in the address count over those beside it, and are kept where no secret is shown."""
+        if not isinstance(content, dict) or not isinstance(content.get("url"), str):
+            return content
+        url, username, password = without_credentials(content["url"])
+        user = {"username": username, "password": password}
+        return content | {"url": url} | {name: value for name, value in user.items() if value}
+
     @field_validator("url")
     @classmethod
     def _readable(cls, url: str) -> str:
         """What redis-py would fail on, or silently read as database 0."""
-        user, at, hosts = url.rpartition("@")
-        parts = urlsplit(user + at + hosts.partition(",")[0])
+        parts = urlsplit(url.partition(",")[0])
         database = parse_qs(parts.query).get("db", [parts.path.strip("/")])[0]
         if parts.scheme == "unix":
             return url
@@ -130,6 +141,6 @@ class RedisSettings(Group):
     @field_validator("cluster")
     @classmethod
     def _alone(cls, cluster: bool, info: ValidationInfo) -> bool:
-        if not cluster and "," in info.data.get("url", "").rpartition("@")[2]:
+        if not cluster and "," in info.data.get("url", ""):
             raise PydanticCustomError("redis_cluster", "true, as redis.url names several nodes")
         return cluster

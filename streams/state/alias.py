@@ -59,7 +59,10 @@ async def wait_for_namespace(redis: RedisSettings) -> str:
 
 
 def watch_alias(redis: RedisSettings, namespace: str, ended: Callable[[Exception], None]) -> None:
-    """Call `ended` once when the settings' name stands for another namespace than this; in a thread of its own."""
+    """Call `ended` once when the settings' name stands for another namespace than this; in a thread of its own.
+
+    It is called as well with what keeps this from looking for good, as a password that was changed does.
+    """
 
     def look() -> None:
         while True:
@@ -68,6 +71,9 @@ def watch_alias(redis: RedisSettings, namespace: str, ended: Callable[[Exception
                 now = asyncio.run(namespace_of(redis))
             except Transient:
                 continue
+            except Exception as error:  # noqa: BLE001  whatever it is, the worker must not go on without this thread
+                ended(error)
+                return
             if now != namespace:
                 ended(StateAttention(f"{redis.namespace!r} stands for namespace {now!r} now: start again to use it"))
                 return

@@ -99,6 +99,25 @@ def test_a_failure_is_one_object_for_scripts_and_one_line_for_people(
     assert not caplog.records
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("doctr", "No such command 'doctr'. Did you mean doctor?"),
+        ("topics aply", "No such command 'aply'. Did you mean apply?"),
+        ("demo --secnds 3", "Did you mean --seconds?"),
+    ],
+)
+def test_a_mistyped_name_is_answered_with_one_like_it(capsys: pytest.CaptureFixture[str], line: str, said: str) -> None:
+    assert run(line.split()) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("line", ["explain home cooks --slot x", "zzzz", "topics zzzz"])
+def test_a_name_like_no_other_is_answered_with_none(capsys: pytest.CaptureFixture[str], line: str) -> None:
+    assert run(line.split()) == 2
+    assert "Did you mean" not in capsys.readouterr().err
+
+
 def test_a_mistake_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError

@@ -45,6 +45,8 @@ def test_a_good_server_has_no_remedies() -> None:
         ({"valkey_version": "7.2.5"}, "Redis", "bad"),
         ({"maxmemory_policy": "allkeys-lru"}, "Redis eviction", "bad"),
         ({"aof_enabled": 0}, "Redis persistence", "note"),
+        ({"used_memory": 80, "maxmemory": 100}, "Redis memory", "note"),
+        ({"used_memory": 100, "maxmemory": 100}, "Redis memory", "bad"),
     ],
 )
 def test_each_fault_is_found_alone(change: dict[str, Any], about: str, state: str) -> None:

@@ -52,7 +52,7 @@ class _Away:
 @contextlib.contextmanager
 def running(parts: Parts) -> Iterator[int]:
     """The port of an edge that runs in this process."""
-    edge = server(application(parts))
+    edge = server(application(parts), parts.settings.proxies)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=edge.run, kwargs={"sockets": [listener]})
         thread.start()
@@ -75,12 +75,49 @@ def test_who_sends_too_much_over_http_is_told_when_to_come_again() -> None:
     assert "edge.events_per_s" in answers[1].json()["error"]
 
 
+def test_who_a_client_is_only_a_trusted_proxy_may_say() -> None:
+    def second_answer(trusted: str) -> int:
+        limits = EdgeSettings(max_events=10, events_per_s=1, trusted_proxies=trusted)
+        with running(Parts(limits, LayoutCache(100), _Away(), _Away(), now=lambda: 100.0)) as port:
+            address, batch = f"http://127.0.0.1:{port}/events", {"events": [CLICK] * 10}
+            for client in ("10.0.0.1", "10.0.0.2"):
+                answer = requests.post(address, json=batch, headers={"X-Forwarded-For": client}, timeout=10)
+        return answer.status_code
+
+    assert second_answer("") == second_answer("10.0.0.0/8") == 429
+    assert second_answer("127.0.0.1") == second_answer("10.9.0.0/16, 127.0.0.0/8") == 200
+    with pytest.raises(ValueError, match="IP addresses or networks"):
+        EdgeSettings(trusted_proxies="proxy.example")
+
+
+def test_without_a_token_no_page_from_elsewhere_is_answered() -> None:
+    def statuses(token: str) -> list[int]:
+        own, batch = {"Authorization": f"Bearer {token}"}, {"events": list[str]()}
+        with running(Parts(EdgeSettings(token=token), LayoutCache(100), _Away(), _Away())) as port:
+            address = f"http://127.0.0.1:{port}"
+            foreign = ({"Host": "shop.example"}, {"Host": "["}, {"Origin": "http://shop.example"}, {"Origin": "null"})
+            ours = (
+                {"Host": "127.0.0.1"},
+                {"Host": f"localhost:{port}"},
+                {"Host": "[::1]"},
+                {"Origin": f"http://localhost:{port}"},
+            )
+            return [
+                requests.request(method, address + path, headers=own | headers, json=batch, timeout=10).status_code
+                for headers in (*foreign, *ours)
+                for method, path in (("POST", "/events"), ("GET", "/layouts/home/cooks?unit=u"))
+            ]
+
+    assert statuses("") == [403] * 8 + [200, 404] * 4
+    assert statuses("a-token-of-some-length") == [200, 404] * 8
+
+
 def test_who_hangs_up_in_the_middle_of_a_body_makes_no_noise(caplog: pytest.LogCaptureFixture) -> None:
     counted = ("reshelf_http_requests_total", "events", "400")
     before = REGISTRY.value(*counted)
     with running(Parts(EdgeSettings(), LayoutCache(100), _Away(), _Away())) as port:
         with socket.create_connection(("127.0.0.1", port)) as client:
-            client.sendall(b'POST /events HTTP/1.1\r\nHost: a\r\nContent-Length: 200\r\n\r\n{"events": [')
+            client.sendall(b'POST /events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200\r\n\r\n{"events": [')
         deadline = time.monotonic() + 10
         while REGISTRY.value(*counted) == before and time.monotonic() < deadline:
             time.sleep(0.02)

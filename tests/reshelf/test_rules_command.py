@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from confluent_kafka import Producer
@@ -15,13 +19,14 @@ from msgspec import UNSET
 from reshelf.cli.main import run
 from reshelf.rules.file import check, read, written
 from reshelf.rules.lint import lint
-from reshelf.rules.topic import history, newest, publish
-from schemas.codec import encode_key
+from reshelf.rules.topic import Overtaken, history, newest, publish
+from reshelf.topics.publish import deliver
+from schemas.codec import encode, encode_key
 from schemas.errors import BadSettings
 from schemas.messages.catalog import CatalogItem
 from schemas.messages.pages import PageRules
 from schemas.rules import Exposure, Match, Pin
-from schemas.topics import PAGE_RULES
+from schemas.topics import PAGE_RULES, PAGE_RULES_HISTORY
 from streams.kafka.clients import confluent_producer_config
 from streams.settings import KafkaSettings
 
@@ -70,7 +75,7 @@ def test_a_window_may_be_left_out_and_stays_out() -> None:
         ("name: new", "name: week", 2, "Expected `rules` to have a name each"),
         ("categories: [shoes]", "categories: shoes", 5, "Expected `array`, got `str` at candidates.categories"),
         ("page: cart", "page: home", 12, "page 'home' is in the file twice"),
-        ("slots: [x]", "slots: [x", 14, "not YAML: expected ',' or ']', but got '<stream end>'"),
+        ("slots: [x]", "slots: [x", 14, "not YAML: "),
         ("slots: [x]", "slots: [x]\n  version: 3", 14, "`version` is filled in when the rules are published"),
         ("slots: [x]", "slots: [x]\n  attribution_window: 0", 14, "Expected `int` >= 1000 at attribution_window"),
         ("slots: [x]", "slots: [x, x]", 12, "Expected `slots` to name each slot once"),
@@ -86,6 +91,33 @@ def test_a_window_may_be_left_out_and_stays_out() -> None:
 def test_what_is_wrong_is_told_with_its_line(old: str, new: str, line: int, said: str) -> None:
     _, wrong = check(FILE.replace(old, new))
     assert (line, said) in [(one.line, one.text[: len(said)]) for one in wrong]
+
+
+ALIASES = "".join(f"{after}: &{after} [{','.join(['*' + before] * 10)}]\n" for before, after in pairwise("abcdefghi"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: &a [x,x,x,x,x,x,x,x,x,x]\n" + ALIASES, "names and values, those that aliases stand for included"),
+        ("a: &a {p: 1, q: 2}\nb: &b {<<: [*a, *a]}\n", "missing required field"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"a":' * 100_000, "nested too deeply"),
+        ("- " * 60_000, "nested too deeply"),
+        ("page: home\nslots: [a]\n" + "".join(f"n{at}: 1\n" for at in range(20_000)), "there is no field `n0`"),
+        ("[" + "{page: a, slots: [b]}," * 7_000 + "]", "page 'a' is in the file twice"),
+        ("page: " + "1" * 4_900, "a value cannot be read"),
+        ("page: " + "1:" * 100_000 + "1", "expected a value of at most 5,000 characters"),
+        ("page: home" * 500_000, "expected at most 4,000,000 characters"),
+        ("page: \ud800", "half of a pair of surrogates"),
+        ("- *a", "undefined alias"),
+    ],
+)
+def test_a_text_that_is_large_or_deep_is_refused_before_it_takes_long(text: str, said: str) -> None:
+    began = time.process_time()
+    _, wrong = check(text)
+    assert said in wrong[0].text
+    assert time.process_time() - began < 20, "the time hangs on more than the length"
 
 
 def test_all_rules_that_do_not_fit_are_told_at_once() -> None:
@@ -176,6 +208,58 @@ def test_publish_change_roll_back(
     file.write_text("page: p\nslots: []")
     assert run(["rules", "apply", str(file)]) == 2
     assert "line 2" in capsys.readouterr().err
+
+
+def at_once(kafka: KafkaSettings, base: dict[str, int] | None, people: int = 4) -> list[str]:
+    """Each of some people publishes a change of a page of their own making; gives whose was refused."""
+    refused, barrier = list[str](), Barrier(people)
+
+    def change(person: int) -> None:
+        barrier.wait()
+        try:
+            publish(kafka, [PageRules("home", 0, [f"slot-{person}"])], f"p{person}", "", 10_000 + person, base)
+        except Overtaken:
+            refused.append(f"p{person}")
+
+    with ThreadPoolExecutor(people) as pool:
+        list(pool.map(change, range(people)))
+    return refused
+
+
+def test_of_several_who_publish_at_once_each_is_told_what_became_of_it(
+    any_broker: str, prefix: str, make_topics: Callable[..., None]
+) -> None:
+    make_topics(any_broker, names=("page-rules", "page-rules-history"))
+    kafka = KafkaSettings(bootstrap=any_broker, prefix=prefix)
+    publish(kafka, [PageRules("home", 0, ["a"])], "mira", "", 1)
+    refused = at_once(kafka, {"home": 1})
+    now = newest(kafka)["home"]
+    assert (now.version, {now.author, *refused}) == (2, {"p0", "p1", "p2", "p3"})
+    assert len(refused) == 3
+    assert [one.author for one in history(kafka, "home")] == ["mira", now.author]
+    # Without a version to change from the order is anyone's, but each has a number of its own and the last is in force.
+    assert not at_once(kafka, None)
+    versions = history(kafka, "home")
+    assert [one.version for one in versions] == list(range(1, len(versions) + 1))
+    assert newest(kafka)["home"] == versions[-1]
+    assert {one.author for one in versions[2:]} >= {"p0", "p1", "p2", "p3"} - {now.author}
+
+
+def test_who_was_cut_off_while_publishing_stops_nobody_for_long(
+    broker: str, prefix: str, make_topics: Callable[..., None]
+) -> None:
+    make_topics(broker)
+    kafka = KafkaSettings(bootstrap=broker, prefix=prefix)
+    publish(kafka, [PageRules("home", 0, ["a"])], "mira", "", 1)
+    claim = PageRules("home", 2, ["b"], author="tom", published_at=50_000)
+    deliver(kafka, PAGE_RULES_HISTORY, [(encode_key(PAGE_RULES_HISTORY, "home"), encode(claim))])
+    change = [PageRules("home", 0, ["c"])]
+    with pytest.raises(Overtaken, match="somebody is publishing version 2"):
+        publish(kafka, change, "ann", "", 51_000, {"home": 1})
+    (mended,) = publish(kafka, change, "ann", "", 200_000, {"home": 1})
+    assert mended.version == 3
+    with pytest.raises(Overtaken, match="ann published version 3 meanwhile: expected to change version 1"):
+        publish(kafka, change, "ann", "", 200_000, {"home": 1})
 
 
 def test_numbers_go_on_where_the_history_stands(broker: str, prefix: str, make_topics: Callable[..., None]) -> None:

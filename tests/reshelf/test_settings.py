@@ -10,6 +10,7 @@ import pytest
 
 from reshelf.settings import Settings, fields, load_settings, template, values_with_sources
 from schemas.errors import BadSettings
+from streams.state.connection.client import redis_sync_client
 from tests.reshelf.environments import alone, in_environment
 
 __all__ = ["alone"]
@@ -49,7 +50,7 @@ def test_named_file_wins_over_the_variable(monkeypatch: pytest.MonkeyPatch, tmp_
         ("RESHELF_FOLD__CURRENCY", "euro", r"fold\.currency: expected .*pattern '\^\[A-Z\]\{3\}\$', got 'euro'"),
         ("RESHELF_KAFKA", "3", r"kafka: expected a valid dictionary"),
         ("RESHELF_KAFKA", "{", r"environment: "),
-        ("RESHELF_REDIS__URL", "http://me:secret@x", r"got 'http://\*+@x'"),
+        ("RESHELF_REDIS__URL", "http://me:secret@x", r"got 'http://x'"),
         (
             "RESHELF_REDIS__URL",
             "redis://:secret@h:99999/0",
@@ -74,10 +75,59 @@ def test_wrong_settings_are_named(monkeypatch: pytest.MonkeyPatch, name: str, va
 )
 def test_addresses_of_redis_are_taken(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("RESHELF_REDIS__URL", url)
-    assert load_settings().settings.redis.url == url
+    assert load_settings().settings.redis.url == url.replace("me:a,b@", "")
     monkeypatch.setenv("RESHELF_REDIS__URL", "redis://h:1,i:2")
     monkeypatch.setenv("RESHELF_REDIS__CLUSTER", "true")
     assert load_settings().settings.redis.cluster
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://me:sec/ret@h:1/2",
+        "redis://me:sec@ret@h:1/2",
+        "redis://me:sec?#ret@h:1/2",
+        "redis://me:sec%2Fret@h:1/2",
+        "redis://h:1/2?username=me&password=sec%2Fret",
+        "redis://other:one@h:1/2?password=sec%40ret&username=me",
+        "unix://me:sec/ret@/tmp/r.sock?db=2",
+    ],
+)
+def test_a_password_in_the_address_is_used_and_shown_nowhere(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("RESHELF_REDIS__URL", url)
+    loaded = load_settings()
+    connection = redis_sync_client(loaded.settings.redis).connection_pool.connection_kwargs
+    assert connection["username"] == "me" and re.fullmatch("sec.{1,3}ret", connection["password"])
+    assert str(connection["db"]) == "2"
+    shown = str(values_with_sources(loaded)) + repr(loaded.settings.redis)
+    assert not re.search(r"\bsec\b|ret@", shown)
+    in_environment(loaded.settings, monkeypatch)
+    assert load_settings().settings.redis == loaded.settings.redis
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        'url = "me:sec/ret@h:1"',
+        'url = "http://me:sec/ret@h:1"',
+        'url = "redis://h:abc?password=sec/ret"',
+        'url = "redis://:sec/ret@h:99999"',
+        'url = ["redis://me:sec/ret@h"]',
+        'url = { password = "sec/ret" }',
+        'password = ["sec/ret"]',
+        'passwort = "sec/ret"',
+        'groups = "redis://me:sec/ret@h"',
+    ],
+)
+def test_no_complaint_repeats_a_secret(content: str) -> None:
+    Path("reshelf.toml").write_text(f"[redis]\n{content}\n")
+    with pytest.raises(BadSettings, match=r"redis\.") as caught:
+        load_settings()
+    assert "sec/ret" not in str(caught.value)
+    Path("reshelf.toml").write_text('redis = "sec/ret"\n')
+    with pytest.raises(BadSettings, match="redis: expected") as caught:
+        load_settings()
+    assert "sec/ret" not in str(caught.value)
 
 
 def test_all_wrong_keys_are_told_at_once() -> None:

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from policy.slates.entropy import entropy
 from schemas.topics import PURCHASES
 from streams.attribution.report import report_lines
-from streams.metrics import METRICS, REGISTRY, Registry, Sample, exposition
+from streams.fold.judge import SKIPPED
+from streams.metrics import METRICS, REGISTRY, Registry, Sample, exposition, verdict_page
 from streams.metrics.page import written
+from streams.state.clicks.memory import MISSES
 from streams.transport.health import Health, of_health
 
 VERDICTS = ("applied", "duplicate", "late")
@@ -113,6 +115,15 @@ def test_the_page_is_what_the_table_says() -> None:
     assert Path("docs/reference/metrics.md").read_text(encoding="utf-8") == written(), (
         "write it anew with `make generated`"
     )
+
+
+def test_the_page_of_verdicts_has_each_and_is_what_the_code_says() -> None:
+    assert Path("docs/reference/verdicts.md").read_text(encoding="utf-8") == verdict_page.written(), (
+        "write it anew with `make generated`"
+    )
+    assert set(verdict_page.RECORDS) == {"applied", *SKIPPED}
+    assert set(verdict_page.LINES) == {"credited", *(f"unattributed_{why}" for why in MISSES)}
+    assert all(text.endswith(".") for text in {**verdict_page.RECORDS, **verdict_page.LINES}.values())
 
 
 shares = st.lists(st.integers(1, 20), min_size=1, max_size=8).map(

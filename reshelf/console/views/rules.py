@@ -13,15 +13,11 @@ from reshelf.console.live_view import LiveView
 from reshelf.rules import topic
 from reshelf.rules.file import check, read, written
 from reshelf.rules.lint import lint
-from schemas.errors import BadSettings, ReshelfError
+from schemas.errors import BadSettings
 from schemas.messages.pages import PageRules
 
 SHORTEST = 2
 SIGNED = {"author": "your name", "reason": "a reason"}
-
-
-class Overtaken(ReshelfError):
-    """Somebody else published in the meantime."""
 
 
 def rules_content(view: LiveView, page: PageRules) -> dict[str, Any]:
@@ -39,7 +35,7 @@ def rules_content(view: LiveView, page: PageRules) -> dict[str, Any]:
 
 def checked(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
     """What is wrong with `text`, what it would change, and what one should know before."""
-    pages, wrong = check(str(body.get("text", "")))
+    pages, wrong = check(_string(body, "text"))
     return {
         "wrong": [{"line": line, "text": said} for line, said in wrong],
         "changes": [] if wrong else [line for page in pages for line in _changes(view.catalog.rules, page)],
@@ -50,14 +46,10 @@ def checked(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
 def published(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
     """Publish `text`, made from `version` of `page`, by `author` for `reason`; ReshelfError if it does not fit."""
     author, reason = _signed(body, "author", "reason")
-    pages = read(str(body.get("text", "")), "the text")
-    now = topic.newest(view.settings.kafka).get(str(body.get("page", "")))
-    if now is not None and now.version != body.get("version"):
-        raise Overtaken(
-            f"{now.author or 'somebody'} published version {now.version} meanwhile: expected to change version "
-            f"{body.get('version')}. Open the page again and make the change there."
-        )
-    versions = topic.publish(view.settings.kafka, pages, author, reason, _now_ms())
+    pages = read(_string(body, "text"), "the text")
+    version = body.get("version")
+    base = {_string(body, "page"): version if isinstance(version, int) else 0}
+    versions = topic.publish(view.settings.kafka, pages, author, reason, _now_ms(), base)
     return {"published": [{"page": page.page, "version": page.version} for page in versions]}
 
 
@@ -73,11 +65,19 @@ def taken_back(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
 
 def _signed(body: Mapping[str, Any], *needed: str) -> tuple[str, str]:
     """Who and why; raises BadSettings where one that is needed is missing."""
-    said = {name: str(body.get(name, "")).strip()[:256] for name in ("author", "reason")}
+    said = {name: _string(body, name).strip()[:256] for name in ("author", "reason")}
     for name in needed:
         if len(said[name]) < SHORTEST:
             raise BadSettings(f"expected {SIGNED[name]} for the history, got {said[name]!r}")
     return said["author"], said["reason"]
+
+
+def _string(body: Mapping[str, Any], name: str) -> str:
+    """A text of the body, empty where there is none; raises BadSettings for what is no text."""
+    text = body.get(name, "")
+    if not isinstance(text, str):
+        raise BadSettings(f"{name}: expected a text, got {type(text).__name__}")
+    return text
 
 
 def _changes(declared: Mapping[str, PageRules], page: PageRules) -> list[str]:

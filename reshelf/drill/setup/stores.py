@@ -20,6 +20,8 @@ from streams.state.connection.client import redis_servers
 
 SNAPSHOT_S = 8.0
 SNAPSHOTS_KEPT = 3
+OPEN_TO_ALL: Any = {"username": "", "password": ""}
+"""A server of the drill's own asks for no password."""
 
 
 class Store(ABC):
@@ -80,7 +82,7 @@ class RedisServer(Store):
             return list(client.mget(names))
 
     def settings(self, redis: RedisSettings) -> RedisSettings:
-        return redis.changed(url=self.url, cluster=False)
+        return redis.changed(url=self.url, cluster=False, **OPEN_TO_ALL)
 
     def client(self) -> redis.Redis:
         """A client for the one who breaks it: short waits, no second attempt."""
@@ -159,7 +161,7 @@ class ClusterStore(Store):
         self._settings = RedisSettings()
 
     def settings(self, redis: RedisSettings) -> RedisSettings:
-        return redis.changed(url=self.cluster.url, cluster=True)
+        return redis.changed(url=self.cluster.url, cluster=True, **OPEN_TO_ALL)
 
     @contextlib.contextmanager
     def servers(self) -> Iterator[list[redis.Redis]]:

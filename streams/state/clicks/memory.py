@@ -10,6 +10,9 @@ from schemas.topics import DAY_MS
 from streams.state.clicks.store import ClickStore
 from streams.state.watermark import Watermark
 
+MISSES = OUTSIDE_WINDOW, OTHER_ITEM, NO_CLICK = "outside_window", "other_item", "no_click"
+"""Why a line of a purchase is credited to no click."""
+
 
 class Criteria(NamedTuple):
     """Which clicks count for a purchase: see `policy.attribution.attribute`."""
@@ -92,8 +95,8 @@ class UnitClicks(NamedTuple):
         if any(click.item == item for click in self.added) or any(
             self.store.has(self.unit, day, item) for day in self.days
         ):
-            return "outside_window"
-        return "other_item" if self.days or self.added else "no_click"
+            return OUTSIDE_WINDOW
+        return OTHER_ITEM if self.days or self.added else NO_CLICK
 
 
 def _limits(criteria: Criteria) -> tuple[int, Callable[[str], int], int]:

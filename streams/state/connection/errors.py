@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from redis import exceptions as redis_errors
 
@@ -20,18 +20,72 @@ _REFUSED = (
 _UNAUTHENTICATED = ("Authentication required", "already authenticated")
 
 
-_PASSING = ("MISCONF", "NOREPLICAS", "BUSY", "MASTERDOWN", "CLUSTERDOWN")
+class _Refusal(NamedTuple):
+    """An answer of a Redis that is there, by the client's class or by its first word, and what to do about it."""
+
+    kind: type[Exception] | None
+    word: str
+    sentence: str
+
+
+_PASSING = (
+    _Refusal(
+        redis_errors.OutOfMemoryError,
+        "OOM",
+        "Redis is full: it has reached maxmemory and takes no writes. Raise maxmemory; `reshelf doctor` says how "
+        "much is used",
+    ),
+    _Refusal(
+        redis_errors.ReadOnlyError,
+        "READONLY",
+        "Redis is a replica and takes no writes. Let redis.url name the primary, or a name that follows it",
+    ),
+    _Refusal(
+        redis_errors.BusyLoadingError, "LOADING", "Redis is loading its data from disk and answers when it has done so"
+    ),
+    _Refusal(
+        redis_errors.MasterDownError,
+        "MASTERDOWN",
+        "Redis is a replica that has lost its primary. Look after the primary",
+    ),
+    _Refusal(
+        redis_errors.ClusterDownError,
+        "CLUSTERDOWN",
+        "The Redis Cluster is down: some slots have no primary. `redis-cli --cluster check` says which",
+    ),
+    _Refusal(
+        None,
+        "MISCONF",
+        "Redis takes no writes, as it could not save to disk. Look at its disk and at its log",
+    ),
+    _Refusal(
+        None,
+        "NOREPLICAS",
+        "Redis takes no writes, as too few replicas follow it. Look after the replicas, or lower min-replicas-to-write",
+    ),
+    _Refusal(None, "BUSY", "Redis is busy with a script of another program. `SCRIPT KILL` ends one that never will"),
+    *(
+        _Refusal(
+            moving,
+            word,
+            "Redis Cluster is moving slots, and keys are between two nodes. That passes when the move has ended; "
+            "`redis-cli --cluster fix` ends one that was cut off",
+        )
+        for moving, word in (
+            (redis_errors.MovedError, "MOVED"),
+            (redis_errors.AskError, "ASK"),
+            (redis_errors.TryAgainError, "TRYAGAIN"),
+            (None, "TTL exhausted"),
+        )
+    ),
+)
+"""What passes by itself or once somebody has seen to it."""
 
 
 _AWAY = (
-    redis_errors.AskError,
     redis_errors.ClusterError,
     redis_errors.RedisClusterException,
-    redis_errors.TryAgainError,
-    redis_errors.BusyLoadingError,
     redis_errors.ConnectionError,
-    redis_errors.OutOfMemoryError,
-    redis_errors.ReadOnlyError,
     redis_errors.TimeoutError,
     OSError,
 )
@@ -59,9 +113,13 @@ def translate_error(error: Exception) -> Exception:
         )
     if isinstance(error, _REFUSED):
         said = str(error).rstrip(".")
-        return BadSettings(f"Redis refuses: {said}. Check redis.username, redis.password and that user's rights.")
-    if isinstance(error, redis_errors.ResponseError) and str(error).startswith(_PASSING):
-        return Transient(f"Redis takes no writes now: {error}")
+        return BadSettings(
+            f"Redis refuses: {said}. Check redis.username, redis.password (was it changed on the server? Then start "
+            "every worker with the new one) and that user's rights."
+        )
+    for kind, word, sentence in _PASSING:
+        if (kind is not None and isinstance(error, kind)) or str(error).startswith(word):
+            return Transient(f"{sentence} (it said: {str(error).rstrip('.') or word}).")
     return unavailable(error) if isinstance(error, _AWAY) else error
 
 
