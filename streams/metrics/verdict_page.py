@@ -13,8 +13,9 @@ RECORDS: Mapping[str, str] = {
     "duplicate": "An event with this id was read before on the partition, within the window of duplicates. That is "
     "what should become of an event that is sent again; many of them tell of a producer that sends all twice.",
     "forgotten": "The visitor was deleted with `reshelf forget` after the event happened, so nothing of it is counted.",
-    "robot": "The unit has more impressions or clicks on the day than people have (`fold.unit_impressions`, "
-    "`fold.unit_clicks`). Look for crawlers and monitoring; raise the settings if they are people.",
+    "robot": "The unit has more impressions or clicks within `fold.duplicate_window_ms` than people have "
+    "(`fold.unit_impressions`, `fold.unit_clicks`). Look for crawlers and monitoring; raise the settings if they are "
+    "people.",
     "repeated": "The slot of this page view was clicked before. One click counts.",
 }
 """What becomes of a record that fits, by the label `verdict` of `reshelf_records_total`."""
