@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 # Modules are compiled when they are first used: most never are.  That is kept, whatever the machine's habit: a worker
 # begins in half the time, and tests begin a hundred of them.
 unexport PYTHONDONTWRITEBYTECODE
-PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt
+# What the builder of packages warns of is no news to who installs one.
+PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: bench clean demo format-web generated lint lint-web node-packages test wheel
 
@@ -49,7 +50,7 @@ generated: $(VENV)/.test
 	$(BIN)/python -m policy.vectors > policy/vectors.json
 	$(BIN)/python -m tools.licences
 
-$(VENV)/.demo: pyproject.toml bench/pyproject.toml constraints.txt streams/fold/fast/compiled.pyx $(wildcard streams/fold/fast/*.pxi) policy/slates/scan.pyx
+$(VENV)/.demo: pyproject.toml bench/pyproject.toml constraints.txt streams/fold/fast/compiled.pyx $(wildcard streams/fold/fast/*.pxi) policy/slates/scan.pyx streams/state/arrays/kernel.pyx streams/state/arrays/numbering.pxi
 	@python=$$(tools/find-python $(PYTHON)) && echo "Installing into $(VENV) with $$python: a minute or two, once ..." \
 		&& $$python -m venv $(VENV)
 	@$(PIP) --upgrade pip

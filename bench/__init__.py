@@ -13,6 +13,7 @@
 - `pages`: a page of any size with random counts, for measurements that need no visitors
 - `peers`: the same job by other means: the same log, decoding and fold into the same Redis, one
   script for each batch
+- `shares`: how visitors share themselves out: few names have most of them
 - `shop`: what a shop of some size takes: each part of Reshelf in a state, a catalog and traffic of
   that size
 - `web`: how fast the edge, the console and a renderer answer

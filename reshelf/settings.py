@@ -13,7 +13,7 @@ import os
 import re
 import textwrap
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -166,6 +166,16 @@ def shown_values(settings: Settings) -> list[tuple[str, Any]]:
 def as_environment(settings: Settings) -> dict[str, str]:
     """Variables with which a child process has exactly these settings, secrets included."""
     return {variable(key): _text(_value(settings, key)) for key, _ in fields()}
+
+
+def as_file(settings: Settings, keys: Sequence[str]) -> str:
+    """A TOML file with these keys and their values here, secrets left out."""
+    chosen = _nested({key: value for key in keys if not isinstance(value := _value(settings, key), SecretStr)})
+    lines = (
+        (f"[{group}]", *(f"{key} = {_toml(value)}" for key, value in values.items()))
+        for group, values in chosen.items()
+    )
+    return "\n".join(line for group in lines for line in group) + "\n"
 
 
 def template() -> str:

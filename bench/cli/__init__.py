@@ -15,6 +15,7 @@
 - `scale`: `reshelf bench scale` and `reshelf bench catalog`: how costs grow with keys, items, slots
   and pages
 - `shop`: `reshelf bench shop`: what each part takes in a shop of some size
+- `spread`: `reshelf bench spread`: what an event costs when visitors spread over many keys
 - `stages`: `reshelf bench stages`: what each step from the log to the state costs, and
   `reshelf bench attribution`: what a click and a purchase cost, on disk and in memory
 - `web`: measurements of what answers over HTTP, and of who reads layouts
@@ -34,6 +35,7 @@ from bench.cli.pipeline import pipeline
 from bench.cli.replay import replay
 from bench.cli.scale import catalog, scale
 from bench.cli.shop import shop
+from bench.cli.spread import spread
 from bench.cli.stages import attribution, stages
 from bench.cli.web.console import console
 from bench.cli.web.edge import edge
@@ -61,6 +63,7 @@ for measurement in (
     latency,
     replay,
     scale,
+    spread,
     catalog,
     shop,
     attribution,

@@ -9,5 +9,7 @@
 - `race`: who is timed, and how: from the first events that are in Redis to the last
 - `replay`: events per second from a whole topic into a fresh namespace, as `reshelf replay` does it
 - `scale`: how costs grow: with the keys of the state, a page's items and its slots
+- `spread`: what a twelve-slot event costs the learner and Redis, when visitors spread over few or
+  many keys
 - `stages`: what each step from the log to the state costs, in microseconds for an event
 """

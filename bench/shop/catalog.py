@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from bench.pages import slot_names
+from bench.shares import zipf
 from bench.shop.size import Share, Size
 from policy.arrays import Floats
 from policy.slates.candidates import candidates
@@ -21,12 +22,6 @@ CROWDED_EVERY = 10
 BRANDS, TAGS = 200, ("sale", "new", "green", "set")
 WORDS = ("cotton", "walnut", "linen", "steel", "wide", "small", "blue", "round", "soft", "light", "warm", "plain")
 TITLE_WORDS, DESCRIPTION_WORDS = 4, 30
-
-
-def zipf(count: int) -> Floats:
-    """Shares that fall with the rank, one in all."""
-    weights: Floats = 1.0 / np.arange(1, count + 1)
-    return weights / float(weights.sum())
 
 
 class Shop:

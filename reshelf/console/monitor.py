@@ -83,7 +83,7 @@ class Monitor:
             await look()
             self.away = ""
         except (Transient, KafkaException, RedisError, OSError) as error:
-            self.away = str(error)
+            self.away = str(error) or f"Kafka or Redis does not answer in time ({type(error).__name__})"
 
     def forget(self) -> None:
         """Begin anew: what comes is of another state."""

@@ -28,7 +28,7 @@ from reshelf.demo.shop import Shop, ShopSettings
 from reshelf.demo.traffic import TICK_S, Traffic
 from reshelf.processes.children import process
 from reshelf.processes.roles import ROLES, of_role
-from reshelf.settings import Settings, as_environment
+from reshelf.settings import FILE_VARIABLE, Settings, as_environment, as_file
 from reshelf.topics.admin import apply
 from schemas.errors import BadSettings, ReshelfError
 
@@ -38,6 +38,15 @@ PICTURE_S = 0.5
 LINE_S = 5.0
 STOP_S = 2.0
 LOG_LINES = 15
+FOR_OTHERS = (
+    "kafka.bootstrap",
+    "kafka.prefix",
+    "kafka.security_protocol",
+    "redis.url",
+    "redis.namespace",
+    "redis.groups",
+)
+"""Settings by which other commands find the demonstration; secrets are in their environment as they are in ours."""
 NO_MORE: Mapping[str, str] = {}
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 """The encoder takes no more than one core from the others."""
@@ -99,19 +108,19 @@ def demonstration(settings: Settings, options: Options, console: Console) -> dic
     shop = Shop(ShopSettings(null=options.null), np.random.default_rng(options.seed))
     with contextlib.ExitStack() as stack:
         address = "" if options.port is None else console_address(options.port)
-        workers = _opened(stack, own, options, address) if options.workers else []
+        workers, hint = _opened(stack, own, options, address) if options.workers else ([], "")
         traffic = Traffic(shop, own.kafka, choose, options.rate, run_id)
         stack.callback(traffic.close)
         with contextlib.suppress(Stopped):
             traffic.open()
             picture = Picture(traffic, f"shop {options.seed}" + (" with items all alike" if options.null else ""))
-            show = stack.enter_context(shown_on(console, address))
+            show = stack.enter_context(shown_on(console, address, hint))
             run(traffic, picture, show, worker_check(workers), options.seconds)
         return summary(traffic)
 
 
-def _opened(stack: contextlib.ExitStack, own: Settings, options: Options, address: str) -> Workers:
-    """Topics, workers and console of the demonstration alone."""
+def _opened(stack: contextlib.ExitStack, own: Settings, options: Options, address: str) -> tuple[Workers, str]:
+    """Topics, workers and console of the demonstration alone, and how other commands find them."""
     apply(own.kafka)
     if not options.embedded:
         stack.callback(remove, own)
@@ -124,7 +133,9 @@ def _opened(stack: contextlib.ExitStack, own: Settings, options: Options, addres
     if options.encoder:
         workers.append(("encoder", *_started(stack, ["encoder"], of_role(own, len(ROLES)), folder, ONE_THREAD)))
     stack.callback(_stop, workers)
-    return workers
+    file = folder / "reshelf.toml"
+    file.write_text(as_file(own, FOR_OTHERS), encoding="utf-8")
+    return workers, f"export {FILE_VARIABLE}={file}"
 
 
 def own_settings(settings: Settings, run_id: str) -> Settings:
@@ -188,22 +199,25 @@ def _stop(workers: Workers) -> None:
 
 
 @contextlib.contextmanager
-def shown_on(console: Console, address: str) -> Iterator[Show]:
+def shown_on(console: Console, address: str, hint: str = "") -> Iterator[Show]:
     """How a picture is shown: live on a terminal, as a line now and then elsewhere, not at all where it is quiet."""
     if address:
         console.print(f"The console is at {address}", highlight=False)
+    if hint:
+        console.print(f"Look at it from another terminal:\n  {hint}", highlight=False, soft_wrap=True)
+        console.print("  reshelf doctor; reshelf layouts home '*' --follow; reshelf experiment status", highlight=False)
     if console.quiet:
         yield lambda picture: None
     elif console.is_terminal:
         with Live(console=console, auto_refresh=False, screen=True) as live:
-            yield _screens(live, address)
+            yield _screens(live, address, hint)
     else:
         yield _lines(console)
 
 
-def _screens(live: Live, address: str) -> Show:
+def _screens(live: Live, address: str, hint: str) -> Show:
     def show(picture: dict[str, Any]) -> None:
-        live.update(screen(picture, address), refresh=True)
+        live.update(screen(picture, address, hint), refresh=True)
 
     return show
 

@@ -22,13 +22,14 @@ COLOURS = {
 }
 
 
-def screen(picture: dict[str, Any], address: str) -> RenderableType:
-    """The whole screen; the segment on show changes every ten seconds."""
+def screen(picture: dict[str, Any], address: str, hint: str) -> RenderableType:
+    """The whole screen; the segment on show changes every ten seconds, `hint` says how other commands find the shop."""
     figures = Table.grid(expand=True)
     figures.add_column(ratio=4)
     figures.add_column(ratio=5)
     figures.add_row(_figures(picture["figures"]), _arms(picture["figures"]))
-    return Group(_heading(picture, address), figures, _renderer(picture))
+    parts: list[RenderableType] = [_heading(picture, address), figures, _renderer(picture)]
+    return Group(*parts, Text(f" In another terminal: {hint}", "dim")) if hint else Group(*parts)
 
 
 def line(picture: dict[str, Any]) -> str:

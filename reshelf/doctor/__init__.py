@@ -26,6 +26,7 @@ from reshelf.namespaces.open_state import namespace_settings
 from reshelf.settings import Settings
 from schemas.errors import ReshelfError
 from streams.fold.fast.path import BUILT as FOLD_BUILT
+from streams.state.arrays.compiled import BUILT as STATE_BUILT
 
 __all__ = ["Finding", "build_finding", "examine", "redis_findings", "retention_findings", "window_findings"]
 
@@ -35,7 +36,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
     What cannot be reached is a finding, never an error.
     """
-    yield build_finding(FOLD_BUILT, POLICY_BUILT)
+    yield build_finding(FOLD_BUILT, POLICY_BUILT, STATE_BUILT)
     answers = [(yield from _broker(settings, _duplicate_window_ms(settings))), (yield from look_at_redis(settings))]
     if not all(answers):
         return

@@ -10,8 +10,8 @@ REMEDY = (
 )
 
 
-def build_finding(fold: bool, policy: bool) -> Finding:
-    """What is slower for the want of compiled code: `fold` and `policy` say whether theirs is there."""
+def build_finding(fold: bool, policy: bool, state: bool) -> Finding:
+    """What is slower for the want of compiled code: `fold`, `policy` and `state` say whether theirs is there."""
     costs = []
     if not fold:
         costs.append(
@@ -19,6 +19,8 @@ def build_finding(fold: bool, policy: bool) -> Finding:
         )
     if not policy:
         costs.append("layouts are drawn and filled without compiled code, which gives the same and takes longer")
+    if not state:
+        costs.append("the counts of layouts are read without compiled code, which takes twice as long")
     if costs:
         return Finding("compiled parts", "note", "; ".join(costs), REMEDY)
     return Finding("compiled parts", "ok", "they are there")

@@ -27,7 +27,7 @@ def broker_clock(settings: Settings) -> Finding:
         remedy = "Checking needs the right to create and delete a topic; else compare the clocks by hand."
         return Finding("broker clock", "note", f"not checked: {words(error)}", remedy)
     if skew_ms is None:
-        remedy = "Late events cannot be on_delivery here: good for trying out, not for operation."
+        remedy = "Late events cannot be told from others here: good for trying out, not for operation."
         return Finding("broker clock", "note", "the broker stamps no append time", remedy)
     return clock("broker clock", skew_ms, settings.attribution.clock_skew_ms)
 

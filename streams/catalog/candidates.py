@@ -11,8 +11,10 @@ import numpy as np
 from policy.arrays import Indices
 from policy.hashes import arm_hashes
 from policy.items import ItemFacts
+from policy.rules.compiled import CompiledRules
 from policy.slates.candidates import fitting
 from schemas.messages.pages import Candidates
+from schemas.rules import FOR_EVER
 from streams.catalog.ranking import Columns, Ranking
 from streams.state.arrays.packed import CodedNames, NameList
 
@@ -26,12 +28,33 @@ class CellIndex(NamedTuple):
     slots: Indices
 
 
+class Bindings:
+    """A page's rules bound to its candidates, for the segments that the same of them are for."""
+
+    def __init__(self) -> None:
+        self._names: tuple[object, ...] = ()
+        self._bound: dict[tuple[bool, ...], tuple[int, CompiledRules]] = {}
+
+    def of(
+        self, names: tuple[object, ...], those: tuple[bool, ...], now_ms: int, bind: Callable[[], CompiledRules]
+    ) -> CompiledRules:
+        """What `those` rules were bound to, as long as `names` are the same and nothing changes by itself."""
+        if self._names != names:
+            self._names, self._bound = names, {}
+        since, rules = self._bound.get(those, (now_ms, None))
+        if rules is None or not since <= now_ms < (rules.until or FOR_EVER):
+            rules = bind()
+            self._bound[those] = now_ms, rules
+        return rules
+
+
 class CandidateSet:
     """The items of a page by name, with what is costly to work out for them: hashes, and where tables' counts go."""
 
     def __init__(self, items: Names) -> None:
         self.items = items
         self.hashes = arm_hashes(items)
+        self.bindings = Bindings()
         self._places = {item: place for place, item in enumerate(items)}
         self._coded: tuple[NameList, Indices] | None = None
 

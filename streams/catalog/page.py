@@ -43,7 +43,12 @@ class Page:
         return (self.parameters.pacing, self.parameters.complements) if self.parameters else ({}, {})
 
     def bound(self, segment: str, now_ms: int) -> CompiledRules:
-        """Its rules bound to its candidates."""
+        """Its rules bound to its candidates: the same object for all segments that the same rules are for."""
+        those = tuple(not rule.segments or segment in rule.segments for rule in self.rules.rules)
+        names = self.rules, self.items, self.revision, *self.rule_parameters
+        return self.candidates.bindings.of(names, those, now_ms, lambda: self._bound(segment, now_ms))
+
+    def _bound(self, segment: str, now_ms: int) -> CompiledRules:
         arms = Arms.by_hash(self.candidates.items, self.candidates.hashes, self.items, now_ms)
         return compile_rules(self.rules, arms, segment, *self.rule_parameters)
 

@@ -22,17 +22,19 @@ from policy.rules.compiled import CompiledRules
 from policy.slates.sampling import click_normals
 from schemas.rules import FOR_EVER
 from schemas.topics import DAY_MS
-from streams.catalog.candidates import CandidateSet, CellIndex
+from streams.catalog.candidates import CandidateSet
 from streams.catalog.item_features import ItemFeatures
 from streams.catalog.page import Page
 from streams.fold.deltas import WHOLE_PAGE, Traffic
-from streams.state.arrays.packed import few_of
+from streams.state.arrays.adding import Into, add_cells, add_weighted
 from streams.state.arrays.parts import KeyTables, parts_of
 from streams.state.arrays.tables import Table
 
 ONE = 2**20
 """Weight 1 in the fixed point of weights."""
-Into = list[tuple[Ints, int]]
+_ONE_COLUMN = np.zeros(1, dtype=np.intp)
+_FITTED_BYTES = 24
+"""What was fitted for a candidate."""
 FIRST_DAY = 20_089
 """Days are counted from 2025 on: small numbers, so that dates of 10**9 clicks add up in 64 bits."""
 
@@ -152,22 +154,10 @@ class WeightedCounts:
 
     def _add(self, table: Table, weight: int) -> None:
         index = self.candidates.places(table.items, table.slots, self.slots)
-        rows = np.flatnonzero(index.candidates >= 0)
-        candidates = index.candidates[rows]
         for name, into in self._sums_of(table):
-            few = few_of(table, name)
-            if few is not None:
-                self._add_cells(index, *np.divmod(few[0], max(1, len(table.slots))), few[1], into, weight)
-                continue
-            gained, columns = table.counts[name][rows], np.flatnonzero(index.slots >= 0)
-            whole = np.array_equal(index.slots, np.arange(len(self.slots)))
-            for sums, times in into:
-                if whole:
-                    sums[candidates] += weight * times * gained
-                else:
-                    sums[np.ix_(candidates, index.slots[columns])] += weight * times * gained[:, columns]
-        if table.conversions.any():
-            self.conversions[table.traffic][candidates] += weight * table.conversions[rows]
+            add_weighted(table, name, *index, [(sums, weight * times) for sums, times in into])
+        conversions = self.conversions[table.traffic][:, None]
+        add_weighted(table, "conversions", index.candidates, _ONE_COLUMN, [(conversions, weight)])
 
     def _add_difference(self, before: Table, table: Table, weight: int) -> None:
         """Only the cells that changed, which are few where a table was read again."""
@@ -175,18 +165,10 @@ class WeightedCounts:
         for name, into in self._sums_of(table):
             gained = table.counts[name] - before.counts[name]
             rows, columns = np.nonzero(gained)
-            self._add_cells(index, rows, columns, gained[rows, columns], into, weight)
+            add_cells(*index, rows, columns, gained[rows, columns], [(sums, weight * times) for sums, times in into])
         gained = table.conversions - before.conversions
         rows = np.flatnonzero((index.candidates >= 0) & (gained != 0))
         self.conversions[table.traffic][index.candidates[rows]] += weight * gained[rows]
-
-    def _add_cells(self, index: CellIndex, rows: Ints, columns: Ints, more: Ints, into: Into, weight: int) -> None:
-        """Counts of some cells of a table, each at most once."""
-        candidates, slots = index.candidates[rows], index.slots[columns]
-        counted = (candidates >= 0) & (slots >= 0)
-        targets, more = (candidates[counted], slots[counted]), more[counted]
-        for sums, times in into:
-            sums[targets] += weight * times * more
 
     def _sums_of(self, table: Table) -> list[tuple[str, Into]]:
         """Impressions and clicks, each with the sums [A, S] that the table's go into and how many times they do."""
@@ -236,9 +218,10 @@ class WeightedCounts:
 
     @property
     def size(self) -> int:
-        """Bytes, without the tables that are in the sums."""
-        drawn = self._drawn[1].nbytes if self._drawn else 0
-        return 5 * 8 * len(self.candidates.items) * len(self.slots) + drawn
+        """Bytes, without the tables that are in the sums; it grows when they are composed from at first."""
+        sums = 8 * len(self.candidates.items) * (5 * len(self.slots) + 2)
+        fitted = _FITTED_BYTES * len(self.candidates.items) if self._fitted else 0
+        return sums + fitted + (self._drawn[1].nbytes if self._drawn else 0)
 
 
 def _has_names_of(before: Table, table: Table) -> bool:
@@ -256,23 +239,42 @@ class WeightedCountsCache:
 
     def __init__(self, limit: Callable[[], int] = lambda: 128_000_000) -> None:
         self._limit = limit
-        self.size = 0
-        self._entries: OrderedDict[tuple[str, str], tuple[WeightedCounts, int]] = OrderedDict()
+        self._size = 0
+        self._entries: OrderedDict[tuple[str, str], WeightedCounts] = OrderedDict()
+        self._sizes: dict[tuple[str, str], int] = {}
+
+    @property
+    def size(self) -> int:
+        """Bytes of all."""
+        self._measure()
+        return self._size
 
     def of(self, key: tuple[str, str], candidates: CandidateSet, slots: tuple[str, ...]) -> WeightedCounts:
         """The cached counts of a page and segment if they are for these candidates and slots, else empty ones."""
-        counts, size = self._entries.pop(key, (None, 0))
-        self.size -= size
+        self._measure()
+        counts = self._entries.get(key)
         if counts is None or counts.candidates is not candidates or counts.slots != slots:
-            counts = WeightedCounts(candidates, slots)
-        self._entries[key] = counts, counts.size
-        self.size += counts.size
-        while self.size > self._limit() and len(self._entries) > 1:
-            self.size -= self._entries.popitem(last=False)[1][1]
+            counts = self._entries[key] = WeightedCounts(candidates, slots)
+        self._entries.move_to_end(key)
+        self._measure()
+        while self._size > self._limit() and len(self._entries) > 1:
+            self._remove(next(iter(self._entries)))
         return counts
 
     def forget(self, page: str, segment: str) -> None:
         """Let go of what the tables of a page and segment are in: its own sums and those of the page."""
         for key in {(page, segment), (page, WHOLE_PAGE)}:
             if key in self._entries:
-                self.size -= self._entries.pop(key)[1]
+                self._remove(key)
+
+    def _measure(self) -> None:
+        """Count those that were used last again: they grow when they are composed from."""
+        if self._entries:
+            key = next(reversed(self._entries))
+            size = self._entries[key].size
+            self._size += size - self._sizes.get(key, 0)
+            self._sizes[key] = size
+
+    def _remove(self, key: tuple[str, str]) -> None:
+        del self._entries[key]
+        self._size -= self._sizes.pop(key)

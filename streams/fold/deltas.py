@@ -36,6 +36,9 @@ class Traffic(IntEnum):
     HOLDOUT = 1
     FALLBACK = 2
 
+    # That of enumerations is written in Python, and keys of tables are looked up all the time.
+    __hash__ = int.__hash__
+
 
 class TableKey(NamedTuple):
     """One table of counts."""
@@ -61,6 +64,11 @@ class TableDelta:
         """Whether anything was added."""
         return bool(self.amounts or self.fast_events)
 
+    @property
+    def cells(self) -> int:
+        """How many amounts these are."""
+        return sum(map(len, self.amounts.values())) + (len(self.fast_events) if self.fast_events else 0)
+
 
 @dataclass(slots=True)
 class GroupDelta:
@@ -71,6 +79,11 @@ class GroupDelta:
 
     tables: dict[TableKey, TableDelta] = field(default_factory=dict)
     bins: dict[TableKey, dict[int, list[int]]] = field(default_factory=dict)
+
+    @property
+    def cells(self) -> int:
+        """How many amounts and bins these are."""
+        return sum(table.cells for table in self.tables.values()) + sum(map(len, self.bins.values()))
 
 
 class _Cell(NamedTuple):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -47,6 +47,22 @@ class Accepted(NamedTuple):
     new_view: bool
     new_unit: bool
     new_order: bool
+
+
+class NewNames(Protocol):
+    """Where the fast path puts names that are new to it."""
+
+    def room(self, offset: int, bucket: int) -> list[int]:
+        """How many more keys, items and slots get in whatever they are; the fast path takes from that."""
+
+    def groups(self, page: str, segment: str) -> tuple[int, int]:
+        """The state groups of a key and of its page."""
+
+    def add(self, offset: int, bucket: int, page: str, names: Sequence[tuple[int, str]]) -> None:
+        """An event that counts brought these names, with their kinds."""
+
+    def settle(self) -> None:
+        """Hold what was added against the quota."""
 
 
 class Rejected(NamedTuple):
@@ -126,11 +142,17 @@ class Judge:
         elif Amount.NEW_ORDER in amounts:
             self._mark = self._mark_order
 
-    def judge(self, records: Sequence[Record], first: int = 0, admit: Admit | None = None) -> Judged:
+    def judge(
+        self,
+        records: Sequence[Record],
+        first: int = 0,
+        admit: Admit | None = None,
+        new_names: NewNames | None = None,
+    ) -> Judged:
         """The verdicts on `records`, which continue what was judged before.
 
         Those below offset `first` only warm the windows up.  `admit` says why an event
-        is over a quota of names, if it is; it is asked about each one that the fast path does not know.
+        is over a quota of names, if it is; it is not asked where the fast path finds room in `new_names`.
         """
         judged = Judged()
         if self._full:
@@ -142,23 +164,26 @@ class Judge:
         listed, at = list(records), 0
         judged.fast_events = fast_events = fast_events_of(self._fast_path)
         while at < len(listed):
-            at = self._fast_path.take(listed, at, first, self.newest, fast_events, judged.skipped)
+            at = self._fast_path.take(listed, at, first, self.newest, fast_events, judged.skipped, new_names)
             self.newest = self._fast_path.newest
+            if new_names is not None:
+                new_names.settle()
             if at < len(listed):
                 self._judge_record(listed[at], judged, first, admit)
                 at += 1
+        self._note_bucket(self._fast_path)
         return judged
 
-    def admit_names(self, accepted: Accepted, group: int, whole: int) -> None:
-        """Take over that the quota has admitted an event, of the groups of its key and page, for the fast path."""
-        if self._fast_path is None:
-            return
-        if accepted.bucket > self._bucket:
-            # It knows names by bucket: those of the ones before are hardly met again.
-            self._full = self._full or self._bucket >= 0
-            self._bucket = accepted.bucket
-        if not self._fast_path.admit_names(accepted.bucket, accepted.event, group, whole):
-            self._full = True
+    def admit_names(self, accepted: Accepted, groups: tuple[int, int]) -> None:
+        """Take over that the quota has admitted an event, of these groups of its key and page, for the fast path."""
+        if self._fast_path is not None:
+            self._fast_path.admit_names(accepted.event, accepted.bucket, groups)
+
+    def _note_bucket(self, fast_path: FastPath) -> None:
+        """It knows names by bucket: once a newer one begins, those of the ones before are hardly met again."""
+        newer = fast_path.bucket > self._bucket
+        self._full = self._full or fast_path.full or (newer and self._bucket >= 0)
+        self._bucket = max(self._bucket, fast_path.bucket)
 
     def _new_fast_path(self) -> FastPath | None:
         if not self._built:

@@ -81,6 +81,8 @@ class LimitLog:
 
     def epoch(self, offset: int) -> int:
         """The number of the change that holds at an offset."""
+        if len(self._offsets) == 1:
+            return 0
         return max(0, bisect_right(self._offsets, offset) - 1)
 
     def limits(self, epoch: int) -> Limits:

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import cached_property
 
 from schemas.messages.events import Click, Conversion, Impression
 from schemas.topics import CLICKS, CONVERSIONS, DAY_MS, IMPRESSIONS, Topic
@@ -72,7 +73,7 @@ class Measure:
     in_csv: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Array:
     """Measures whose numbers are side by side in each cell of one array, in this order.
 
@@ -87,7 +88,7 @@ class Array:
     measures: tuple[Measure, ...]
     directories: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The names of its measures."""
         return tuple(measure.name for measure in self.measures)

@@ -6,6 +6,7 @@ are next to each other when they are sorted.  A collision takes a name for one t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
@@ -29,13 +30,13 @@ def name_code(kind: int, page: str, name: str) -> int:
     return name_codes(page, [(kind, name)]).pop()
 
 
-def name_codes(page: str, names: Iterable[tuple[int, str]]) -> set[int]:
+def name_codes(page: str, names: Iterable[tuple[int, str]]) -> list[int]:
     """The codes of names on one page, which come with their kinds."""
     first, prefix, number = _page_code(page) << (_NAME_BITS + 2), f"{page}\n".encode(), int.from_bytes
-    return {
+    return [
         first | kind << _NAME_BITS | number(blake2b(prefix + name.encode(), digest_size=5).digest(), "little")
         for kind, name in names
-    }
+    ]
 
 
 @lru_cache(maxsize=10_000)
@@ -113,11 +114,10 @@ class NameCodes:
 
     def add(self, codes: Sequence[int]) -> None:
         """Add a few codes that are not there."""
-        for code in codes:
-            page = code >> _NAME_BITS
+        for page, count in Counter(code >> _NAME_BITS for code in codes).items():
             kind = page & 3
-            self.counts[kind] += 1
-            on_page = self._page_counts[page] = self.on_page(page) + 1
+            self.counts[kind] += count
+            on_page = self._page_counts[page] = self.on_page(page) + count
             if on_page > self.largest[kind]:
                 self.largest[kind] = on_page
         self._recent.update(codes)

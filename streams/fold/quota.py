@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -38,6 +39,15 @@ class NewName(NamedTuple):
     offset: int
     bucket: int
     code: int
+
+
+class BroughtNames(NamedTuple):
+    """Names with their kinds, which may be new, that the record at `offset` brought into `bucket`."""
+
+    offset: int
+    bucket: int
+    page: str
+    names: Sequence[tuple[int, str]]
 
 
 class Refusal(NamedTuple):
@@ -111,6 +121,7 @@ class Quota:
         self._open: OrderedDict[int, _Bucket] = OrderedDict()
         self._packed: dict[int, list[Hashes]] = {}
         self._later: list[tuple[int, int, Hashes]] = []
+        self._last = 0
 
     def load(self, bucket: int, stored: bytes) -> None:
         """Take over what Redis holds for a bucket."""
@@ -125,16 +136,36 @@ class Quota:
 
     def admit(self, offset: int, bucket: int, event: Event) -> Sequence[NewName] | Refusal:
         """The names that the event newly brings, once admitted; or which quota it exceeds."""
-        epoch = self._log.epoch(offset)
-        if epoch != self._epoch:
-            self._enter(epoch)
-        usage = self._open.get(bucket)
-        if usage is None:
-            usage = self._reopened(bucket)
+        usage = self._usage(offset, bucket)
         page = usage.pages.get(event.page)
         if page is not None and page.holds(event):
             return ()
         return self._admit_new(usage, offset, bucket, event)
+
+    def expect(self, last: int) -> None:
+        """Offsets up to `last` are judged next."""
+        self._last = last
+
+    def room(self, offset: int, bucket: int) -> list[int]:
+        """How many more keys, items and slots are in no limit's way, whatever their pages, up to the last offset."""
+        if self._log.epoch(offset) != self._log.epoch(self._last):
+            return [0, 0, 0]
+        codes = self._usage(offset, bucket).codes
+        used = (*codes.counts, codes.largest[ITEM], codes.largest[SLOT])
+        keys, items, slots, on_page, slots_on_page = (
+            limit - use for limit, use in zip(self._limits, used, strict=True)
+        )
+        return [keys, min(items, on_page), min(slots, slots_on_page)]
+
+    def add(self, brought: Sequence[BroughtNames]) -> list[NewName]:
+        """Admit names for which there was room, and say which of them are new."""
+        admitted = []
+        for (bucket, _), names in _by_page(brought).items():
+            codes = self._usage(brought[-1].offset, bucket).codes
+            missing = codes.missing(set(names))
+            codes.add(missing)
+            admitted += [NewName(names[code], bucket, code) for code in missing]
+        return sorted(admitted)
 
     def use(self) -> list[int]:
         """The most that a bucket in use has of each limit."""
@@ -165,9 +196,16 @@ class Quota:
             usage.codes.join(codes)
         return usage
 
+    def _usage(self, offset: int, bucket: int) -> _Bucket:
+        epoch = self._log.epoch(offset)
+        if epoch != self._epoch:
+            self._enter(epoch)
+        usage = self._open.get(bucket)
+        return self._reopened(bucket) if usage is None else usage
+
     def _admit_new(self, usage: _Bucket, offset: int, bucket: int, event: Event) -> Sequence[NewName] | Refusal:
         names = set(names_of(event))
-        codes = usage.codes.missing(name_codes(event.page, names))
+        codes = usage.codes.missing(set(name_codes(event.page, names)))
         if refusal := self._refusal(usage.codes, codes, event.page):
             return refusal
         usage.codes.add(codes)
@@ -195,3 +233,16 @@ def names_of(event: Event) -> list[tuple[int, str]]:
     for place in places:
         names += [(ITEM, place.item), (SLOT, place.slot)]
     return names
+
+
+def _by_page(brought: Iterable[BroughtNames]) -> dict[tuple[int, str], dict[int, int]]:
+    """The codes of names by bucket and page, each with the first offset that brought it."""
+    pages: dict[tuple[int, str], tuple[list[tuple[int, str]], list[int]]] = {}
+    for offset, bucket, page, some in brought:
+        names, offsets = pages.setdefault((bucket, page), ([], []))
+        names += some
+        offsets += repeat(offset, len(some))
+    return {
+        place: dict(zip(reversed(name_codes(place[1], names)), reversed(offsets), strict=True))
+        for place, (names, offsets) in pages.items()
+    }

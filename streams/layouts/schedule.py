@@ -3,7 +3,7 @@
 Laws: a key is not taken twice within the refresh interval; of the keys that may
 be taken, the one that could have been taken for longest goes first, where an
 urgent one counts as if it had waited HEAD_START_MS more, so none starves; and
-composing takes at most its share of the time, whatever is due.
+composing takes at most its share of the time, whatever is due, give or take SAVED_MS.
 """
 
 from __future__ import annotations
@@ -16,6 +16,11 @@ from streams.catalog.page import Key
 
 HEAD_START_MS = 2_000.0
 """How much longer another key must have waited to go before an urgent one."""
+
+
+SAVED_MS = 1_000.0
+"""How much time without composing counts as rest for what is composed after it: some keys are taken at once and
+are read first, which takes as long."""
 
 
 class Mark(NamedTuple):
@@ -83,8 +88,8 @@ class Schedule:
             self.mark(key, *again)
 
     def spent(self, ended: float, duration: float) -> None:
-        """Composing took `duration` until `ended`: rest in proportion."""
-        self._free_at = max(self._free_at, ended - duration) + duration / self._cpu_share
+        """Composing took `duration` until `ended`: rest in proportion, less what was rested before."""
+        self._free_at = max(self._free_at, ended - duration - SAVED_MS) + duration / self._cpu_share
 
     def keep(self, keys: Iterable[Key]) -> None:
         """Forget all keys but these."""

@@ -123,9 +123,9 @@ _ALL = (
         "learner",
         ("path",),
         "Impressions that were counted: fast by the compiled fold, plain in Python, at 10 times the cost or more. "
-        "The first of each new name in a bucket is always plain.",
-        "Plain more than a few in a hundred: see that the fold is compiled (learner.compiled), and that producers "
-        "write each field once and integers without a fraction; new names with every event cost the same.",
+        "Where a limit on names may be in the way, events that bring new ones are plain.",
+        "Plain more than a few in a hundred: see that the fold is compiled (learner.compiled), that producers "
+        "write each field once and integers without a fraction, and reshelf_quota_used_ratio.",
     ),
     Metric(
         "reshelf_script_seconds",

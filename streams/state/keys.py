@@ -30,8 +30,8 @@ def home_group(tp: TopicPartition, groups: int) -> int:
 
 
 @lru_cache(maxsize=100_000)
-def _table(key: TableKey) -> str:
-    """What the names of a table's arrays end in; a batch asks for it several times for each table."""
+def place_of(key: TableKey) -> str:
+    """What the names of a table's arrays end in."""
     page, segment = quote(key.page, safe=""), quote(key.segment, safe="")
     return f":{key.bucket}:{page}:{segment}:{int(key.traffic)}"
 
@@ -83,7 +83,11 @@ class GroupKeys:
 
     def table(self, kind: str, key: TableKey) -> str:
         """One array of a table; `kind` is revision, or the name of a part or block in `streams.fold.measures`."""
-        return f"{self.base}{kind}{_table(key)}"
+        return self.placed(kind, place_of(key))
+
+    def placed(self, kind: str, place: str) -> str:
+        """The same where the place of the table is at hand."""
+        return f"{self.base}{kind}{place}"
 
 
 def table_member(kind: str, page: str, segment: str, traffic: int) -> bytes:
@@ -91,6 +95,7 @@ def table_member(kind: str, page: str, segment: str, traffic: int) -> bytes:
     return orjson.dumps([kind, page, segment, int(traffic)])
 
 
+@lru_cache(maxsize=100_000)
 def key_member(page: str, segment: str) -> bytes:
     """How a page and segment is called in a group's sorted set of revisions."""
     return orjson.dumps([page, segment])

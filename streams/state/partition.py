@@ -11,17 +11,17 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 from schemas.topics import BY_NAME
+from streams.fold.admission import Admission
 from streams.fold.deltas import Folder, GroupDelta, TableDelta, TableKey
 from streams.fold.evidence import Evidence, evidence_of
 from streams.fold.fast.path import BUILT
-from streams.fold.judge import Accepted, Judge, Judged, SendDeadLetters
+from streams.fold.judge import Judge, Judged, SendDeadLetters
 from streams.fold.limits import LIMIT_SETTINGS, LimitLog, Limits, limits_of
 from streams.fold.measures import open_ms
 from streams.fold.name_codes import by_epoch, mark
-from streams.fold.quota import NewName, Quota, Refusal
+from streams.fold.quota import NewName, Quota
 from streams.kafka.records import Batch, TopicPartition
 from streams.metrics import REGISTRY
 from streams.settings import FoldSettings
@@ -107,6 +107,7 @@ class PartitionFold:
         self._epochs: dict[int, int] = {}
         self._folder = Folder(BY_NAME[tp.topic], fold, lambda page, segment: group_of(page, segment, store.groups))
         self._bucket_span = open_ms(BY_NAME[tp.topic], fold) or 2**62
+        self._admission = Admission(self._judge, self._quota, self._folder.groups)
         self._home = home_group(tp, store.groups)
         self._log_check = LogCheck(tp, marks)
         self._next: int | None = None
@@ -167,8 +168,7 @@ class PartitionFold:
             raise RuntimeError(f"expected the batch of {self.tp} that begins at {self._next}, got {batch.start}")
         self._next = batch.end
         self._log_check.check(batch)
-        names: list[NewName] = []
-        judged = self._judge.judge(self.window.unknown(batch), self._first, partial(self._admit, names))
+        judged, names = self._admission.judge(self.window.unknown(batch), self._first)
         prepared = Prepared(batch, self._advance_mark(batch), judged, names)
         self.window.write(batch, prepared.watermark)
         self._quota.drop_before(self._judge.newest - self._bucket_span)
@@ -245,13 +245,14 @@ class PartitionFold:
         """The new names at or above a floor as stored codes by bucket, those of each epoch behind its mark."""
         codes: dict[int, list[int]] = {}
         epochs: dict[int, int] = {}
-        for name in names:
-            if name.offset >= floor:
-                epoch, stored = self._limits.log.epoch(name.offset), codes.setdefault(name.bucket, [])
-                if epoch > epochs.get(name.bucket, self._epochs.get(name.bucket, 0)):
-                    epochs[name.bucket] = epoch
+        epoch_of = self._limits.log.epoch
+        for offset, bucket, code in names:
+            if offset >= floor:
+                epoch, stored = epoch_of(offset), codes.setdefault(bucket, [])
+                if epoch and epoch > epochs.get(bucket, self._epochs.get(bucket, 0)):
+                    epochs[bucket] = epoch
                     stored.append(mark(epoch))
-                stored.append(name.code)
+                stored.append(code)
         return {bucket: array("Q", numbers).tobytes() for bucket, numbers in codes.items()}
 
     async def _settle_home_first(self, moves: Sequence[GroupUpdate]) -> list[GroupUpdate]:
@@ -281,15 +282,6 @@ class PartitionFold:
         self._limits.note_stored(move.group, move.watermark.offset)
         for bucket, codes in (move.names or {}).items():
             self._epochs[bucket] = max(self._epochs.get(bucket, 0), by_epoch(codes)[-1][0])
-
-    def _admit(self, brought: list[NewName], accepted: Accepted) -> Refusal | None:
-        """Hold an event against the quota; the names that it brings are added to `brought`."""
-        names = self._quota.admit(accepted.offset, accepted.bucket, accepted.event)
-        if isinstance(names, Refusal):
-            return names
-        brought.extend(names)
-        self._judge.admit_names(accepted, *self._folder.groups(accepted.event.page, accepted.event.segment))
-        return None
 
     def _advance_mark(self, batch: Batch) -> Watermark:
         if not batch.records:

@@ -24,7 +24,7 @@ from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings
 from streams.state.alias import resolve
 from streams.state.arrays.experiment_bins import BucketBins, read_bins
-from streams.state.arrays.packed import packed
+from streams.state.arrays.packing import packed_table
 from streams.state.arrays.parts import KeyTables, PageTables, parts_of
 from streams.state.arrays.tables import Table, blocks_for
 from streams.state.connection.pipelined import PipelinedClient
@@ -33,7 +33,7 @@ from streams.state.manifest import Manifest
 from streams.state.manifest import read as read_manifest
 from streams.state.reading.memory import HeldKey, StateMemory
 from streams.state.reading.revisions import KeyRevisions
-from streams.state.reading.tables import read_tables
+from streams.state.reading.tables import read_parts
 from streams.state.watermark import Watermark
 
 SEGMENTS_S = 5.0
@@ -269,10 +269,11 @@ class StateReader:
         expected = {key: blocks_for(len(table.slots)) for key, (_, table) in entries.items()}
         most = max(expected.values(), default=self._blocks)
         guess = {key: expected.get(key, most) for key in changed}
-        tables = dict(zip(changed, await read_tables(mget, keys, changed, guess), strict=True))
+        parts = await read_parts(mget, keys, changed, guess)
+        names = self.memory.names
+        tables = {key: packed_table(key, part, names(key.page)) for key, part in zip(changed, parts, strict=True)}
         self._blocks = max((blocks_for(len(table.slots)) for table in tables.values()), default=self._blocks)
-        pack = {key: packed(table, self.memory.names(key.page)) for key, table in tables.items()}
-        return {key: (revision, pack[key]) if key in pack else entries[key] for key, revision in live.items()}
+        return {key: (revision, tables[key]) if key in tables else entries[key] for key, revision in live.items()}
 
 
 class _Merged(Exception):

@@ -8,7 +8,7 @@ was carried out.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -24,8 +24,8 @@ from streams.state.connection.errors import translate_error, translate_errors
 from streams.state.keys import GroupKeys, home_group
 from streams.state.watermark import Watermark
 
-AT_ONCE = 4
-"""Moves in one round trip."""
+AT_ONCE, CELLS_AT_ONCE = 4, 2_000
+"""Moves, and cells that they add to, in one round trip at least."""
 _SCRIPT = files("streams.state").joinpath("apply.lua").read_text()
 
 
@@ -114,8 +114,8 @@ class Store:
 
         A few go at a time, so that Redis works on them while the next are encoded.
         """
-        some = [moves[at : at + AT_ONCE] for at in range(0, len(moves), AT_ONCE)]
-        ends = await asyncio.gather(*(self._apply(tp, start, part) for part in some), return_exceptions=True)
+        parts = [self._apply(tp, start, part) for part in _in_parts(moves)]
+        ends = await asyncio.gather(*parts, return_exceptions=True)
         stands: list[Stand] = []
         for end in ends:
             if isinstance(end, BaseException):
@@ -155,7 +155,8 @@ class Store:
             operations.add("tally", keys.tally(tp), f"{verdict}={amount}")
         if move.limits:
             operations.add("limits", keys.limits(tp), move.limits)
-        names = [keys.watermark(tp), *operations.keys]
+        # As bytes: the client looks longer at texts.
+        names = [name.encode() for name in (keys.watermark(tp), *operations.keys)]
         return operations, [len(names), *names, move.expected, start, move.watermark.encode(), *operations.packed()]
 
     def _settle(self, operations: Operations, move: GroupUpdate, reply: list[Any]) -> Stand:
@@ -167,10 +168,11 @@ class Store:
         return Stand(int(reply[1]), False)
 
     def _remembered(self, operations: Operations, reply: list[Any]) -> dict[str, Directory]:
-        contents = zip(reply[1::2], reply[2::2], strict=True)
-        return {
-            (name := operations.key_at(place)): self.directories.remember(name, content) for place, content in contents
-        }
+        remembered, names = {}, operations.keys
+        for place, content in zip(reply[1::2], reply[2::2], strict=True):
+            name = names[place - 2]
+            remembered[name] = self.directories.remember(name, content, operations.directories[name].names)
+        return remembered
 
     async def _evaluate(self, calls: Sequence[tuple[Operations, list[Any]]]) -> list[Any]:
         """One round trip for all calls; the script is loaded where Redis has lost it."""
@@ -195,3 +197,16 @@ class Store:
             pipeline.execute_command("EVALSHA", self._sha, *call)
         answers: list[Any] = await translate_errors(lambda: pipeline.execute(raise_on_error=False))
         return answers
+
+
+def _in_parts(moves: Sequence[GroupUpdate]) -> Iterator[list[GroupUpdate]]:
+    part: list[GroupUpdate] = []
+    cells = 0
+    for move in moves:
+        part.append(move)
+        cells += move.delta.cells if move.delta else 0
+        if len(part) >= AT_ONCE and cells >= CELLS_AT_ONCE:
+            yield part
+            part, cells = [], 0
+    if part:
+        yield part

@@ -191,9 +191,10 @@ async def _run_until_signal(make: Callable[[], Awaitable[faust.App]], vitals: Vi
         return 0
     app = making.result()
     vitals.consumer = reader(app)
-    running = loop.create_task(_running(app))
-    await asyncio.wait({waiting, running}, return_when=asyncio.FIRST_COMPLETED)
+    running, asking = loop.create_task(_running(app)), loop.create_task(vitals.ask_brokers())
+    await asyncio.wait({waiting, running, asking}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
+    await cancel_all([asking])
     crash = app.crash_reason
     await stop(app, running)
     if crash is not None:

@@ -7,6 +7,7 @@ and it is not far behind the log.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -22,6 +23,9 @@ from streams.metrics import CONTENT_TYPE, REGISTRY, Sample, exposition
 from streams.retry import Retry
 from streams.settings import HealthSettings
 from streams.transport.consumer import BatchConsumer
+
+ASK_S = 3.0
+"""How often the brokers are asked whether they are there, and how long they may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,15 @@ class Vitals:
         self._clock = clock
         self._last: object = None
         self._since = clock()
+        self._kafka_away = False
+
+    async def ask_brokers(self) -> None:
+        """Ask them now and then, for ever: a worker at the end of a log would not notice that they are gone."""
+        while True:
+            consumer = self.consumer
+            if consumer is not None and consumer.connected:
+                self._kafka_away = not await consumer.source.answers(ASK_S)
+            await asyncio.sleep(ASK_S)
 
     def health(self) -> Health:
         """How the worker is now."""
@@ -58,6 +71,8 @@ class Vitals:
         live = self._gets_on(self.consumer)
         lag = lags(self.consumer)
         reasons = [] if live else [f"the reader has not moved for {_still_s(self.consumer):g} s or longer"]
+        if self._kafka_away:
+            reasons.append("Kafka does not answer")
         if Retry.waiting:
             reasons.append("Kafka or Redis is away")
         if not self.consumer.connected or self.consumer.source.joining or not self.consumer.flow_active:
@@ -70,7 +85,11 @@ class Vitals:
 
     def samples(self) -> list[Sample]:
         """What the worker exposes to Prometheus."""
-        return [*of_health(self.health()), Sample("reshelf_waiting", (), Retry.waiting), *REGISTRY.samples()]
+        return [
+            *of_health(self.health()),
+            Sample("reshelf_waiting", (), Retry.waiting + self._kafka_away),
+            *REGISTRY.samples(),
+        ]
 
     def _gets_on(self, consumer: BatchConsumer) -> bool:
         now, progress = self._clock(), consumer.progress() if consumer.connected else object()

@@ -75,6 +75,14 @@ class Source:
         """Names of all topics, however long it takes to hear of them."""
         return frozenset(await self._retry.until_success(lambda: _answered(self.consumer.topics)) or ())
 
+    async def answers(self, limit_s: float) -> bool:
+        """Whether a broker says within so many seconds what topics there are."""
+        try:
+            async with asyncio.timeout(limit_s):
+                return bool(await self.consumer._client.force_metadata_update())
+        except (KafkaError, OSError):
+            return False
+
     async def stop(self) -> None:
         await self._give_up_joining()
         await self.consumer.stop()

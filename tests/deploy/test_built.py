@@ -93,7 +93,7 @@ def test_without_a_compiler_all_but_the_compiled_parts_is_there(without_compiler
 def test_the_installed_command_runs_with_its_compiled_parts_and_writes_settings(
     installed: Path, tmp_path: Path
 ) -> None:
-    modules = "reshelf", "policy.slates.scan", "streams.fold.fast.compiled"
+    modules = "reshelf", "policy.slates.scan", "streams.fold.fast.compiled", "streams.state.arrays.kernel"
     ask = "import sys, importlib; print(*(importlib.import_module(name).__file__ for name in sys.argv[1:]))"
     places = told(tmp_path, str(installed / "bin/python"), "-c", ask, *modules).split()
     assert len(places) == len(modules)

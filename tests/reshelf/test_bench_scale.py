@@ -1,4 +1,4 @@
-"""`reshelf bench scale`, `reshelf bench catalog` and `reshelf bench renderer`, small."""
+"""`reshelf bench scale`, `spread`, `catalog` and `renderer`, small."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from bench.cli.scale import catalog, scale
+from bench.cli.spread import spread
 from bench.cli.web.renderer import renderer
 from reshelf.cli.front import Front
 from reshelf.cli.main import cli
@@ -64,3 +65,13 @@ def test_catalog_measures_each_kind_of_record() -> None:
     assert (cost["items"], cost["pages"], cost["dimensions"], cost["fitting"]) == (5_000, 20, 8, 2_100)
     assert all(value > 0 for value in cost.values())
     assert 100 < cost["item_bytes"] < 2_000
+
+
+def test_spread_has_costs_for_each_number_of_keys() -> None:
+    sizes = ("--keys", "20", "--keys", "300", "--batch", "50", "--batch", "400")
+    told = run(spread, *sizes, "--events", "400", "--rounds", "1")
+    assert [(row["keys"], row["batch"]) for row in told["by_keys"]] == [(20, 50), (20, 400), (300, 50), (300, 400)]
+    assert all(value > 0 for row in told["by_keys"] for value in row.values())
+    tables = [row["tables"] for row in told["by_keys"]]
+    assert tables[1] < tables[0] <= 1 and tables[1] < tables[3] <= 1, "the more keys, and the smaller a batch"
+    assert set(told["growth"]) == {"50", "400"}

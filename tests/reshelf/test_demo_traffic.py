@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,10 +12,12 @@ import numpy as np
 import orjson
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+from rich.console import Console
 
 from policy.assignment import choose
 from reshelf.demo.picture import Picture, summary
 from reshelf.demo.renderer import NO_SLOT
+from reshelf.demo.run import shown_on
 from reshelf.demo.scores import HOLDOUT
 from reshelf.demo.screen import line, screen
 from reshelf.demo.shop import SEGMENTS
@@ -92,7 +95,10 @@ def test_traffic_through_the_topics(traffic: Traffic, broker: str, prefix: str) 
     assert len(records(kafka, CATALOG_ITEMS.name)) >= SMALL.items
     assert picture["pages"][0]["shelves"][SEGMENTS[0]]["version"] == 3
     assert "events/s" in line(picture)
-    assert screen(picture, "") is not None
+    console = Console(file=(text := io.StringIO()), width=200)
+    with shown_on(console, "http://h/", "export RESHELF_SETTINGS=x"):
+        console.print(screen(picture, "http://h/", "export RESHELF_SETTINGS=x"))
+    assert text.getvalue().count("export RESHELF_SETTINGS=x") == 2
 
 
 def declared_before(kafka: KafkaSettings, slots: list[str]) -> PageRules:

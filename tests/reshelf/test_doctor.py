@@ -55,17 +55,18 @@ def test_each_fault_is_found_alone(change: dict[str, Any], about: str, state: st
 
 
 @pytest.mark.parametrize(
-    ("fold", "policy", "said"),
+    ("fold", "policy", "state", "said"),
     [
-        (False, True, ["7 to 12 times as long"]),
-        (True, False, ["layouts are drawn and filled without compiled code"]),
-        (False, False, ["7 to 12 times as long", "layouts are drawn and filled without compiled code"]),
+        (False, True, True, ["7 to 12 times as long"]),
+        (True, False, True, ["layouts are drawn and filled without compiled code"]),
+        (True, True, False, ["the counts of layouts are read without compiled code"]),
+        (False, False, True, ["7 to 12 times as long", "layouts are drawn and filled without compiled code"]),
     ],
 )
 def test_parts_that_were_not_compiled_are_told_with_their_cost_and_remedy(
-    fold: bool, policy: bool, said: list[str]
+    fold: bool, policy: bool, state: bool, said: list[str]
 ) -> None:
-    finding = build_finding(fold, policy)
+    finding = build_finding(fold, policy, state)
     assert finding.state == "note"
     assert [one for one in said if one not in finding.detail] == []
     assert len(finding.detail.split("; ")) == len(said)
@@ -73,7 +74,7 @@ def test_parts_that_were_not_compiled_are_told_with_their_cost_and_remedy(
 
 
 def test_compiled_parts_that_are_there_are_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert build_finding(True, True).state == "ok"
+    assert build_finding(True, True, True).state == "ok"
     away = Settings(kafka=KafkaSettings(bootstrap="127.0.0.1:1"), redis=RedisSettings(url="redis://127.0.0.1:1/0"))
     monkeypatch.setattr("reshelf.topics.admin.TIMEOUT_S", 1.0)
     monkeypatch.setattr("reshelf.doctor.FOLD_BUILT", False)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reshelf.settings import Settings, fields, load_settings, template, values_with_sources
+from reshelf.settings import Settings, as_file, fields, load_settings, template, values_with_sources
 from schemas.errors import BadSettings
 from streams.state.connection.client import redis_sync_client
 from tests.reshelf.environments import alone, in_environment
@@ -128,6 +128,17 @@ def test_no_complaint_repeats_a_secret(content: str) -> None:
     with pytest.raises(BadSettings, match="redis: expected") as caught:
         load_settings()
     assert "sec/ret" not in str(caught.value)
+
+
+def test_chosen_keys_are_written_as_a_file_without_secrets(tmp_path: Path) -> None:
+    settings = Settings(kafka={"prefix": "a-"}, redis={"url": "redis://me:secret@h:1/2", "groups": 7})
+    keys = ("kafka.prefix", "redis.url", "redis.password", "redis.groups", "fold.currency")
+    text = as_file(settings, keys)
+    assert "secret" not in text
+    (tmp_path / "own.toml").write_text(text)
+    read = load_settings(tmp_path / "own.toml").settings
+    assert (read.kafka, read.fold) == (settings.kafka, settings.fold)
+    assert (read.redis.url, read.redis.groups) == ("redis://h:1/2", 7)
 
 
 def test_all_wrong_keys_are_told_at_once() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -13,7 +13,10 @@ import numpy as np
 from schemas.messages.catalog import CatalogItem
 from schemas.topics import Topic
 from streams.catalog.view import CatalogView, Changes
-from streams.fold.deltas import Traffic
+from streams.fold.deltas import TableKey, Traffic
+from streams.state.arrays.packed import NameList
+from streams.state.arrays.packing import packed_table
+from streams.state.arrays.sums import encode_table
 from streams.state.arrays.tables import Table
 
 
@@ -56,6 +59,12 @@ def table(
         revenue=sold * 100,
         squares=sold * 10_000,
     )
+
+
+def packed(one: Table) -> Table:
+    """The table as readers hold it; rows and columns without counts are not in it."""
+    key = TableKey("p", one.segment, one.bucket, one.traffic)
+    return replace(packed_table(key, encode_table(one), NameList()), buckets=one.buckets)
 
 
 class Topics:

@@ -9,8 +9,7 @@ from streams.catalog.weighted_counts import ONE, weights
 from streams.fitter.due import Basis, FitRule, basis_of
 from streams.fold.deltas import Traffic
 from streams.fold.evidence import Evidence
-from streams.state.arrays.packed import NameList, packed
-from tests.streams.layout_inputs import table
+from tests.streams.layout_inputs import packed, table
 
 REST, INTERVAL, SHARE = 600.0, 10.0, 0.03
 SPANS = frozenset({range(1)})
@@ -71,7 +70,7 @@ def test_what_a_page_is_fitted_from_are_its_counts_by_age_without_fallback() -> 
     weight_of = weights(tables, 1_000)
     counted = tables[:2]
     clicks = [int(one.clicks.sum() + one.conversions.sum()) for one in counted]
-    for some in (tables, [packed(one, NameList()) for one in tables]):
+    for some in (tables, [packed(one) for one in tables]):
         made = basis_of((1,), some, 1_000)
         assert made.counted == (sum(int(one.impressions.sum()) for one in counted), sum(clicks))
         assert made.weighted.clicks == sum(

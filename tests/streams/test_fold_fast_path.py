@@ -20,7 +20,7 @@ from streams.fold.fast import path as fast_path
 from streams.fold.judge import Rejected
 from streams.kafka.records import Batch, TopicPartition
 from streams.settings import FoldSettings
-from streams.state.arrays.directory import Directory
+from streams.state.arrays.directory import Directory, names_in
 from streams.state.arrays.operations import packed_cells
 from streams.state.partition import PartitionFold, Prepared
 from streams.state.store import Store
@@ -107,13 +107,13 @@ def impression(number: int, **other: Any) -> dict[str, Any]:
 
 
 def record(offset: int, value: bytes, unit: str) -> LoggedRecord:
-    return LoggedRecord(offset, NOW, unit.encode(), value)
+    return LoggedRecord(offset, NOW + offset, unit.encode(), value)
 
 
 def test_plain_impressions_of_known_names_are_all_taken() -> None:
     events = [impression(number) for number in range(400)]
     records = [record(at, json.dumps(event).encode(), event["unit"]) for at, event in enumerate(events)]
-    assert assert_same(ROOMY, records, 100) == 396, "all but the first four, which bring the names"
+    assert assert_same(ROOMY, records, 100) == 400, "those that bring the names, too"
 
 
 @given(units=st.lists(st.integers(0, 3), min_size=20, max_size=60), size=st.integers(1, 20))
@@ -121,6 +121,29 @@ def test_robots_are_told_alike(units: list[int], size: int) -> None:
     events = [impression(number, unit=f"u{unit}") for number, unit in enumerate(units)]
     records = [record(at, json.dumps(event).encode(), event["unit"]) for at, event in enumerate(events)]
     assert_same(FoldSettings(duplicate_window_ms=12, unit_impressions=3), records, size)
+
+
+@given(
+    shown=st.lists(
+        st.tuples(st.integers(0, 9), st.integers(0, 2), st.integers(0, 2), st.lists(st.integers(0, 7), min_size=1)),
+        min_size=5,
+        max_size=40,
+    ),
+    size=st.integers(1, 20),
+    most=st.integers(2, 6),
+)
+def test_names_are_admitted_alike(shown: list[tuple[int, int, int, list[int]]], size: int, most: int) -> None:
+    """Also those of duplicates and robots, which bring none, and where the quota refuses some."""
+    events = [
+        impression(number, event_id=f"e{ident}", unit=f"u{unit}", segment=f"s{segment}", slots=_slots(items[:4]))
+        for number, (ident, unit, segment, items) in enumerate(shown)
+    ]
+    records = [record(at, json.dumps(event).encode(), event["unit"]) for at, event in enumerate(events)]
+    assert_same(FoldSettings(duplicate_window_ms=8, unit_impressions=6, max_items=most), records, size)
+
+
+def _slots(items: Sequence[int]) -> list[dict[str, str]]:
+    return [{"slot": f"slot{at}", "item": f"i{item}"} for at, item in enumerate(items)]
 
 
 @pytest.mark.parametrize(
@@ -206,7 +229,11 @@ def test_cells_are_packed_alike(shown: Any, clicked: Any, fast_events: int, know
         for name in known:
             items.row(name)
         blocks = pack(found[0] if found else None, [shown, clicked], items, slots, 4)
-        named = {(row, column): (item, slot) for item, row in items.rows.items() for slot, column in slots.rows.items()}
+        named = {
+            (row, column): (item, slot)
+            for row, item in enumerate(names_in(items.payload()[8:]))
+            for column, slot in enumerate(names_in(slots.payload()[8:]))
+        }
         packed.append(dict(_unpacked(blocks, named)))
         assert all(
             payload == b"".join(sorted(_pairs(payload), key=lambda pair: _place(bytes(pair)))) for _, payload in blocks
@@ -232,11 +259,12 @@ def _unpacked(blocks: list[tuple[int, bytes]], named: dict[tuple[int, int], tupl
 def test_a_full_fast_path_is_made_anew_before_the_next_batch() -> None:
     events = [impression(number) for number in range(60)]
     records = [record(at, json.dumps(event).encode(), event["unit"]) for at, event in enumerate(events)]
-    part, fast_events = partition(ROOMY, True), []
+    part, fast_paths = partition(ROOMY, True), []
     for at in range(0, 60, 20):
-        fast_events.append(len(part.prepare(Batch(TP, at, at + 20, 0, records[at : at + 20])).judged.fast_events or ()))
+        assert len(part.prepare(Batch(TP, at, at + 20, 0, records[at : at + 20])).judged.fast_events or ()) == 20
+        fast_paths.append(part._judge._fast_path)
         part._judge._full = at == 0
-    assert fast_events == [16, 16, 20]
+    assert [one is other for one, other in pairwise(fast_paths)] == [False, True]
 
 
 def test_names_of_older_buckets_are_dropped_once_a_newer_one_begins() -> None:

@@ -273,13 +273,17 @@ def test_a_field_that_the_compiled_code_does_not_know_is_refused_at_the_start(mo
 
 def test_impressions_are_counted_by_path() -> None:
     part, before = partition(ROOMY, True), _paths()
+    deep: list[Any] = []
+    for _ in range(100):
+        deep = [deep]
     for at in (0, 10):
-        events = [impression(number, unit="u0", page="häuser", more=1) for number in range(at, at + 10)]
+        events = [impression(number, unit="u0", page="häuser", more=1) for number in range(at, at + 8)]
+        events += [impression(number, unit="u0", page="häuser", more=deep) for number in (at + 8, at + 9)]
         events += [impression(at, unit="u0"), impression(at + 1, unit="u1", variant=999)]
         rows = [record(2 * at + step, json.dumps(event).encode(), "u0") for step, event in enumerate(events)]
         batch = Batch(TP, rows[0].offset, 2 * at + 20, 0, rows)
         _count_batch(part, part.prepare(batch))
-    # The first four bring segments and traffic; one of each batch is a duplicate, and one is invalid.
+    # Two of each batch are nested too deeply for the compiled code; one is a duplicate, and one is invalid.
     assert [now - then for now, then in zip(_paths(), before, strict=True)] == [16, 4]
 
 

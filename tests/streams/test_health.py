@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ import pytest
 from redis import Redis
 
 from reshelf.processes.children import free_port
-from reshelf.processes.servers import redis_server
+from reshelf.processes.servers import embedded_broker, redis_server
 from schemas.errors import BadSettings
 from streams.metrics import exposition
 from streams.settings import HealthSettings, KafkaSettings, RedisSettings
@@ -62,40 +64,47 @@ def awaited(port: int, path: str, status: int) -> dict[str, Any]:
     raise AssertionError(f"{path} never answered {status}; the last answer was {said}")
 
 
+@contextlib.contextmanager
+def worker(role: str, port: int, broker: str, prefix: str, redis_url: str, token: str = TOKEN) -> Iterator[None]:
+    """A worker whose health is served at the port while the block runs."""
+    own = {
+        "RESHELF_KAFKA__BOOTSTRAP": broker,
+        "RESHELF_KAFKA__PREFIX": prefix,
+        "RESHELF_REDIS__URL": redis_url,
+        "RESHELF_REDIS__NAMESPACE": prefix.strip("-"),
+        "RESHELF_HEALTH__PORT": str(port),
+        "RESHELF_HEALTH__TOKEN": token,
+    }
+    child = subprocess.Popen([sys.executable, "-m", "reshelf", "worker", role], env=os.environ | own)
+    try:
+        yield
+    finally:
+        child.terminate()
+        child.wait(20)
+
+
 @pytest.mark.parametrize("role", ["learner", "attribution", "layouts"])
 def test_a_worker_is_ready_once_it_works_and_not_while_redis_is_away(
     role: str, broker: str, prefix: str, make_topics: Callable[..., None], tmp_path: Path
 ) -> None:
     make_topics(broker)
     port = free_port()
-    with redis_server(tmp_path, appendonly=False) as redis:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "reshelf", "worker", role],
-            env=os.environ
-            | {
-                "RESHELF_KAFKA__BOOTSTRAP": broker,
-                "RESHELF_KAFKA__PREFIX": prefix,
-                "RESHELF_REDIS__URL": f"redis://{redis.address}/0",
-                "RESHELF_HEALTH__PORT": str(port),
-                "RESHELF_HEALTH__TOKEN": TOKEN,
-            },
-        )
-        try:
-            ready = awaited(port, "/ready", 200)
-            assert ready["live"] and ready["reasons"] == []
-            assert ready["lag"] and set(ready["lag"].values()) == {0}
-            assert asked(port, "/live")[0] == 200
-            assert asked(port, "/ready", token="something else")[0] == 401
-            assert asked(port, "/metrics", token="something else")[0] == asked(port, "/metrics", token="")[0] == 401
-            assert asked(port, "/ready", token="") == (200, {"live": True, "ready": True})
-            assert "reshelf_ready 1\n" in metrics(port)
-            redis.child.kill()
-            if role == "learner":
-                assert "Kafka or Redis is away" in awaited(port, "/ready", 503)["reasons"]
-            assert asked(port, "/live")[0] == 200
-        finally:
-            child.terminate()
-            child.wait(20)
+    with (
+        redis_server(tmp_path, appendonly=False) as redis,
+        worker(role, port, broker, prefix, f"redis://{redis.address}/0"),
+    ):
+        ready = awaited(port, "/ready", 200)
+        assert ready["live"] and ready["reasons"] == []
+        assert ready["lag"] and set(ready["lag"].values()) == {0}
+        assert asked(port, "/live")[0] == 200
+        assert asked(port, "/ready", token="something else")[0] == 401
+        assert asked(port, "/metrics", token="something else")[0] == asked(port, "/metrics", token="")[0] == 401
+        assert asked(port, "/ready", token="") == (200, {"live": True, "ready": True})
+        assert "reshelf_ready 1\n" in metrics(port)
+        redis.child.kill()
+        if role == "learner":
+            assert "Kafka or Redis is away" in awaited(port, "/ready", 503)["reasons"]
+        assert asked(port, "/live")[0] == 200
 
 
 def test_a_worker_that_waits_for_redis_is_live_and_starting(
@@ -103,22 +112,37 @@ def test_a_worker_that_waits_for_redis_is_live_and_starting(
 ) -> None:
     make_topics(broker)
     port = free_port()
-    child = subprocess.Popen(
-        [sys.executable, "-m", "reshelf", "worker", "learner"],
-        env=os.environ
-        | {
-            "RESHELF_KAFKA__BOOTSTRAP": broker,
-            "RESHELF_KAFKA__PREFIX": prefix,
-            "RESHELF_REDIS__URL": "redis://127.0.0.1:1/0",
-            "RESHELF_HEALTH__PORT": str(port),
-        },
-    )
-    try:
+    with worker("learner", port, broker, prefix, "redis://127.0.0.1:1/0", token=""):
         assert awaited(port, "/ready", 503)["reasons"] == ["starting"]
         assert asked(port, "/live")[0] == 200
-    finally:
-        child.terminate()
-        child.wait(20)
+
+
+@pytest.mark.parametrize("role", ["learner", "attribution", "layouts"])
+def test_a_worker_with_nothing_to_read_is_not_ready_while_kafka_is_away(
+    role: str, redis_url: str, prefix: str, make_topics: Callable[..., None]
+) -> None:
+    port = free_port()
+    with embedded_broker() as broker:
+        make_topics(broker)
+        (server,) = [pid for pid, line in commands().items() if broker in line and "broker" in line]
+        with worker(role, port, broker, prefix, redis_url):
+            awaited(port, "/ready", 200)
+            os.kill(server, signal.SIGSTOP)
+            try:
+                assert "Kafka does not answer" in awaited(port, "/ready", 503)["reasons"]
+                assert "reshelf_waiting 0\n" not in metrics(port)
+            finally:
+                os.kill(server, signal.SIGCONT)
+            assert awaited(port, "/ready", 200)["reasons"] == []
+
+
+def commands() -> dict[int, str]:
+    """The processes of this machine, with their command lines."""
+    lines = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            lines[int(folder.name)] = (folder / "cmdline").read_text().replace("\0", " ")
+    return lines
 
 
 def test_what_is_not_applied_is_lag(

@@ -6,7 +6,6 @@ from collections import Counter
 from random import Random
 
 import msgspec
-import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -187,15 +186,6 @@ def test_what_is_seen_to_sell_comes_to_be_shown() -> None:
     one.clicks[3] = 1_000
     made = layout([one], page(CandidateSet(ITEMS)))
     assert made.propensities["top"] == {"i3": 1.0}
-
-
-def test_the_cache_keeps_within_its_limit() -> None:
-    cache, candidates = WeightedCountsCache(limit=lambda: 2_400), CandidateSet(ITEMS)
-    made = [cache.of(("p", str(number)), candidates, SLOTS) for number in range(5)]
-    assert cache.of(("p", "4"), candidates, SLOTS) is made[4]
-    assert cache.of(("p", "0"), candidates, SLOTS) is not made[0]
-    assert cache.of(("p", "4"), candidates, ("top",)) is not made[4]
-    assert np.all(made[4].impressions[Traffic.LEARNED] == 0)
 
 
 def test_priors_decide_where_nothing_was_seen_and_give_way_to_clicks() -> None:

@@ -13,15 +13,12 @@ from hypothesis import strategies as st
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
-from policy.arrays import Ints
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.weighted_counts import WeightedCounts, WeightedCountsCache, weights
 from streams.fold.deltas import WHOLE_PAGE, GroupDelta, TableDelta, TableKey, Traffic
-from streams.fold.measures import TABLE_ARRAYS
 from streams.kafka.records import TopicPartition
 from streams.metrics import Registry
 from streams.settings import FoldSettings
-from streams.state.arrays.packed import NameList, packed, size_of, total
 from streams.state.arrays.tables import Table
 from streams.state.expiry import expire
 from streams.state.keys import group_of
@@ -32,7 +29,6 @@ from streams.state.reading.memory import MB, StateMemory
 from streams.state.reading.tables import table_keys
 from streams.state.store import GroupUpdate, Store
 from streams.state.watermark import Watermark
-from tests.streams.layout_inputs import table
 
 TP = TopicPartition("events-clicks", 0)
 FOLD = FoldSettings(bucket_ms=1_000, bucket_ttl_ms=12_000)
@@ -234,39 +230,3 @@ def test_memory_stays_within_its_bound_and_says_what_it_let_go(redis: SyncRedis,
             assert gone[:2] == [("p", "s0"), ("p", "s1")], "the least recently used go first"
 
     asyncio.run(run())
-
-
-@given(
-    st.lists(st.text(min_size=1, max_size=3), max_size=9, unique=True),
-    st.integers(0, 5),
-    st.sampled_from([1, 200, 2**16, 2**40]),
-    st.sampled_from([0.0, 0.1, 0.9]),
-    st.integers(0, 99),
-)
-@settings(max_examples=40)
-def test_a_packed_table_is_the_table(items: list[str], slots: int, most: int, share: float, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    one = table(7, Traffic.LEARNED, items, [f"s{at}" for at in range(slots)], seed)
-    for array in TABLE_ARRAYS:
-        for name in array.names:
-            counts: Ints = one.counts[name]
-            counts[...] = rng.integers(0, most, counts.shape) * (rng.random(counts.shape) < share)
-    names = NameList()
-    names.coded(["before", *reversed(items)])
-    small = packed(one, names)
-    assert (tuple(small.items), small.slots, small.buckets) == (one.items, one.slots, one.buckets)
-    assert small.items == one.items and (not items or small.items != (*one.items, "more"))
-    for name, counts in one.counts.items():
-        assert np.array_equal(small.counts[name], counts) and small.counts[name].dtype == counts.dtype
-        assert total(small, name) == total(one, name) == counts.sum()
-
-
-def test_packed_tables_take_a_part_of_the_memory() -> None:
-    rng = np.random.default_rng(1)
-    one = table(7, Traffic.LEARNED, [f"item-{at}" for at in range(1_000)], [f"s{at}" for at in range(12)])
-    one.impressions[:] = rng.poisson(0.5, one.impressions.shape)
-    one.clicks[:] = rng.poisson(0.01, one.clicks.shape)
-    for name in ("conversions", "revenue", "squares"):
-        one.counts[name][:] = 0
-    arrays_of = sum(counts.nbytes for counts in one.counts.values())
-    assert size_of([packed(one, NameList())]) < arrays_of / 10

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.shop.catalog import Shop, zipf
+from bench.shares import zipf
+from bench.shop.catalog import Shop
 from policy.arrays import Floats, Ints
 from policy.assignment import BINS as UNIT_BINS
 from streams.fold.deltas import Traffic

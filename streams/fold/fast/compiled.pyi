@@ -1,5 +1,6 @@
 from streams.fold import window
 from streams.fold.deltas import CellName
+from streams.fold.judge import NewNames
 from streams.kafka.records import Record
 from streams.settings import FoldSettings
 
@@ -28,6 +29,8 @@ class Cells:
 
 class FastPath:
     newest: int
+    full: bool
+    bucket: int
     def __init__(
         self,
         limits: dict[str, dict[str, int]],
@@ -35,7 +38,7 @@ class FastPath:
         life: int,
         recent: window.RecentNames,
     ) -> None: ...
-    def admit_names(self, bucket: int, event: object, group: int, whole: int) -> bool: ...
+    def admit_names(self, event: object, bucket: int, groups: tuple[int, int]) -> None: ...
     def take(
         self,
         records: list[Record],
@@ -44,6 +47,7 @@ class FastPath:
         newest: int,
         fast_events: FastEvents,
         skipped: dict[str, list[int]],
+        new_names: NewNames | None,
     ) -> int: ...
 
 def packed_cells(

@@ -12,7 +12,9 @@ Names are known by a keyed hash of 128 bits.
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset
+from cpython.array cimport array
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.unicode cimport PyUnicode_DecodeUTF8
 
 import os
 import zlib
@@ -23,6 +25,7 @@ include "recent.pxi"
 include "strings.pxi"
 include "unknown.pxi"
 include "reading.pxi"
+include "known.pxi"
 include "counting.pxi"
 
 cdef enum:
@@ -42,13 +45,8 @@ cdef class FastPath:
     cdef Limits limits
     cdef int64_t width, life, late, early, most
     cdef RecentNames recent
-    cdef Table known_places, known_pages, known_names
-    cdef CellPlace *places
-    cdef Py_ssize_t room
-    cdef list keys
-    cdef list texts
-    cdef int64_t *rows
-    cdef Py_ssize_t row_room
+    cdef KnownNames known
+    cdef bint lacks_names
     cdef list held
     cdef Row[MOST_ROWS] gathered
     cdef char *spare
@@ -65,91 +63,66 @@ cdef class FastPath:
             raise ValueError(f"expected the fields {sorted(<dict>self.limits)}, got {sorted(limits)}")
         self.most = fold.unit_impressions
         self.recent = recent
-        self.known_places, self.known_pages, self.known_names = Table(), Table(), Table()
-        self.keys, self.texts = [], []
+        self.known = KnownNames()
         if self.limits.slots.most > MOST_SLOTS or self.limits.page.most + self.limits.unit.most > MOST_BYTES // 4:
             raise ValueError(f"expected at most {MOST_SLOTS} slots, {MOST_BYTES // 4} of page and unit; got {limits}")
 
     def __dealloc__(self):
-        free(self.places)
-        free(self.rows)
         free(self.spare)
 
-    cdef int new_rows(self) except -1:
-        """A place for the row of each name, none of them known."""
-        cdef Py_ssize_t size = len(self.texts)
-        if size > self.row_room:
-            self.row_room = size * 2
-            self.rows = <int64_t *>realloc(self.rows, self.row_room * sizeof(int64_t))
-            if self.rows == NULL:
-                raise MemoryError
-        memset(self.rows, 0xFF, size * sizeof(int64_t))
-        return 0
+    @property
+    def full(self):
+        """Whether there is no more room for names."""
+        return self.known.full
 
-    def admit_names(self, int64_t bucket, event, int group, int whole):
-        """The quota has admitted an impression: its names are plain from now on.  False when there is no more room."""
-        cdef int64_t page = self._page(bucket, event.page)
-        cdef int traffic = _traffic(event.variant)
-        cdef Name name = self._place_name(page, traffic, _of(event.segment))
-        cdef int64_t number = len(self.keys)
-        if number >= 1 << PLACE_BITS or len(self.texts) + 2 * MOST_SLOTS >= 1 << NAME_BITS:
-            return False
-        if self.known_places.get(name) == UNKNOWN:
-            self._make_room()
-            self.places[number] = CellPlace(page, group, whole, traffic)
-            self.keys.append((event.page, event.segment, bucket, event.variant if traffic else 0))
-            self.known_places.put(name, number)
-        for shown in event.slots:
-            self._learn_name(page * 2, shown.item)
-            self._learn_name(page * 2 + 1, shown.slot)
-        return True
+    @property
+    def bucket(self):
+        """The newest bucket of names that it has; -1 before the first."""
+        return self.known.bucket
 
-    cdef int64_t _page(self, int64_t bucket, str page) except -1:
-        cdef Name name = _within(<uint64_t>bucket, _of(page))
-        cdef int64_t number = self.known_pages.get(name)
-        if number == UNKNOWN:
-            number = self.known_pages.used
-            self.known_pages.put(name, number)
-        return number
+    def admit_names(self, event, int64_t bucket, tuple groups):
+        """The quota has admitted an impression, of these groups of its key and page: its names are plain from now on."""
+        self.known.admit(event, bucket, groups)
 
-    cdef inline Name _place_name(self, int64_t page, int traffic, Name segment) noexcept nogil:
-        return _within(<uint64_t>(page * 4 + traffic), segment)
-
-    cdef int _make_room(self) except -1:
-        if len(self.keys) >= self.room:
-            self.room = self.room * 2 or 256
-            self.places = <CellPlace *>realloc(self.places, self.room * sizeof(CellPlace))
-            if self.places == NULL:
-                raise MemoryError
-        return 0
-
-    cdef int _learn_name(self, uint64_t where, str text) except -1:
-        cdef Name name = _within(where, _of(text))
-        if self.known_names.get(name) == UNKNOWN:
-            self.known_names.put(name, len(self.texts))
-            self.texts.append(text)
-        return 0
-
-    def take(self, list records, Py_ssize_t at, int64_t first, int64_t newest, FastEvents fast_events, dict skipped):
+    def take(
+        self, list records, Py_ssize_t at, int64_t first, int64_t newest, FastEvents fast_events, dict skipped, new_names
+    ):
         """Judge records from place `at` on up to one that is not plain; the place of that one.
 
         Those below offset `first` are noted in the windows alone.  Offsets of what does not count
         are added to `skipped`, by verdict.  `newest` is the largest append time (ms) before, and the attribute the one after.
+        Names that are new go to `new_names` (`streams.fold.judge.NewNames`), if it is given and has room for them.
         """
         cdef Py_ssize_t end = len(records), ahead = FEW_ROWS, gathered, judged
-        if fast_events.fast_path is not self:
+        if fast_events.known is not self.known:
             raise ValueError("expected what this fast_path takes, got that of another")
         self.newest = newest
         while at < end:
             gathered = self._gather(records, at, min(at + ahead, end))
-            with nogil:
-                judged = self._take(gathered, first, fast_events)
+            judged = self._take_gathered(gathered, first, fast_events, new_names)
             self._add_skipped(skipped)
             at += judged
             if judged < gathered or gathered < ahead:
                 break
             ahead = MOST_ROWS
         return at
+
+    cdef Py_ssize_t _take_gathered(
+        self, Py_ssize_t gathered, int64_t first, FastEvents fast_events, new_names
+    ) except -1:
+        """How many of those gathered are plain; names that are new are taken in on the way."""
+        cdef Py_ssize_t judged = 0
+        cdef Event event
+        self.doubled = self.brought_much = 0
+        while True:
+            self.lacks_names = False
+            with nogil:
+                judged = self._take(judged, gathered, first, fast_events)
+            if not self.lacks_names or new_names is None:
+                return judged
+            _impression(self.gathered[judged].value, self.spare, &event, &self.limits)
+            if not self.known.add(&event, self._bucket(&event), self.gathered[judged].offset, new_names):
+                return judged
 
     cdef Py_ssize_t _gather(self, list records, Py_ssize_t at, Py_ssize_t end) except -1:
         """Where the bytes of records lie, up to one that has none; how many.  They are kept as long."""
@@ -182,22 +155,23 @@ cdef class FastPath:
             raise MemoryError
         return 0
 
-    cdef Py_ssize_t _take(self, Py_ssize_t gathered, int64_t first, FastEvents fast_events) except -1 nogil:
-        """How many of those gathered are plain, up to one that is not.  Other threads run meanwhile."""
-        cdef Py_ssize_t at
+    cdef Py_ssize_t _take(
+        self, Py_ssize_t at, Py_ssize_t gathered, int64_t first, FastEvents fast_events
+    ) except -1 nogil:
+        """The place of the first from `at` on that is not plain, or their number.  Other threads run meanwhile."""
         cdef Row *row
         cdef Event event
-        self.doubled = self.brought_much = 0
-        for at in range(gathered):
+        while at < gathered:
             row = &self.gathered[at]
             if not _impression(row.value, self.spare, &event, &self.limits):
-                return at
+                break
             if not self._fit(&event, row):
-                return at
+                break
             if not self._judge(&event, row.offset, row.timestamp, row.offset >= first, fast_events):
-                return at
+                break
             self.newest = max(self.newest, row.timestamp)
-        return gathered
+            at += 1
+        return at
 
     cdef int _add_skipped(self, dict skipped) except -1:
         cdef Py_ssize_t at
@@ -228,24 +202,26 @@ cdef class FastPath:
         cdef int32_t new_view, new_unit
         cdef CountedEvent *counted
         cdef Name page = _name(_keys, event.page.at, event.page.size)
-        cdef Seen view = self.recent.of_kind(VIEW, _name(self.recent.keys, event.page_view_id.at, event.page_view_id.size))
-        cdef Seen unit = self.recent.of_kind(UNIT, self._unit_of_page(event))
-        cdef Seen ident = self.recent.of_kind(EVENT, _name(self.recent.keys, event.event_id.at, event.event_id.size))
-        cdef Seen owner
+        cdef Seen view, unit, ident, owner
+        self.recent.enter_step(offset, timestamp)
+        view = self.recent.of_kind(VIEW, _name(self.recent.keys, event.page_view_id.at, event.page_view_id.size))
+        unit = self.recent.of_kind(UNIT, self._unit_of_page(event))
+        ident = self.recent.of_kind(EVENT, _name(self.recent.keys, event.event_id.at, event.event_id.size))
         if self.most:
             owner = self.recent.of_key(event.unit.at, event.unit.size)
             self.recent.counts.expect(owner)
         self.recent.names.expect(view)
         self.recent.names.expect(unit)
         self.recent.names.expect(ident)
-        if counts:
+        if self.most:
+            robot = self.recent.key_count(owner) >= self.most
+        if counts and not robot and not self.recent.holds(ident):
             place = self._place(event, page, fast_events)
             if place == UNKNOWN:
+                self.lacks_names = True
                 return 0
-        self.recent.enter_step(offset, timestamp)
-        view.value = unit.value = ident.value = owner.value = <uint32_t>offset
         if self.most:
-            robot = self.recent.note_key(owner) > self.most
+            self.recent.note_key(owner)
         new_view = not self.recent.note(view)
         new_unit = not self.recent.note(unit)
         if self.recent.note(ident):
@@ -264,27 +240,22 @@ cdef class FastPath:
 
     cdef int64_t _place(self, Event *event, Name page_name, FastEvents fast_events) except? -2 nogil:
         """The place of an event; its cells are written behind those fast_events.  UNKNOWN where a name is."""
-        cdef int64_t page = self.known_pages.get(_within(<uint64_t>self._bucket(event), page_name))
+        cdef int64_t page = self.known.page(self._bucket(event), page_name)
         cdef int64_t place, item, slot
         cdef int step
         if page == UNKNOWN:
             return UNKNOWN
-        place = self.known_places.get(
-            self._place_name(page, _traffic(event.variant), _name(_keys, event.segment.at, event.segment.size))
-        )
+        place = self.known.place(page, _traffic(event.variant), _name(_keys, event.segment.at, event.segment.size))
         if place == UNKNOWN:
             return UNKNOWN
         fast_events.make_room(event.shown)
         for step in range(event.shown):
-            item = self._number_of(page * 2, &event.items[step])
-            slot = self._number_of(page * 2 + 1, &event.slots[step])
+            item = self.known.name(page, ITEM, &event.items[step])
+            slot = self.known.name(page, SLOT, &event.slots[step])
             if item == UNKNOWN or slot == UNKNOWN:
                 return UNKNOWN
             fast_events.cells[fast_events.cell_count + step] = (<uint64_t>item << NAME_BITS) | <uint64_t>slot
         return place
-
-    cdef inline int64_t _number_of(self, uint64_t where, Text *text) noexcept nogil:
-        return self.known_names.get(_within(where, _name(_keys, text.at, text.size)))
 
     cdef Name _unit_of_page(self, Event *event) noexcept nogil:
         """The name that `Judge` notes: page, line feed, unit."""

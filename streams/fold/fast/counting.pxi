@@ -7,27 +7,17 @@ cdef struct CountedEvent:
     uint32_t unit
     uint32_t marks
 
-cdef struct CellPlace:
-    int32_t page
-    int32_t group
-    int32_t whole
-    int32_t traffic
-
-cdef enum:
-    PLACE_BITS = 20
-    NAME_BITS = 22
-
 
 cdef class FastEvents:
     """The events of a batch that were judged here and count."""
 
-    cdef FastPath fast_path
+    cdef KnownNames known
     cdef CountedEvent *events
     cdef uint64_t *cells
     cdef Py_ssize_t count, room, cell_count, cell_room
 
     def __cinit__(self, FastPath fast_path):
-        self.fast_path = fast_path
+        self.known = fast_path.known
 
     def __dealloc__(self):
         free(self.events)
@@ -70,7 +60,7 @@ cdef class FastEvents:
         cdef int step
         for at in range(self.count):
             event = &self.events[at]
-            place = &self.fast_path.places[event.place]
+            place = &self.known.places[event.place]
             if applied_offsets is None or event.offset >= <int64_t>applied_offsets[place.group]:
                 for step in range(event.cells):
                     cell = (<uint64_t>event.place << (2 * NAME_BITS)) | next_cell[step]
@@ -82,7 +72,7 @@ cdef class FastEvents:
         return self._named(cells, bins)
 
     cdef list _named(self, Table cells, Table bins):
-        cdef FastPath fast_path = self.fast_path
+        cdef KnownNames known = self.known
         cdef dict cells_of = {}, whole = {}
         cdef Py_ssize_t at
         cdef Entry *entry
@@ -92,7 +82,7 @@ cdef class FastEvents:
         for at in range(self.count):
             number = self.events[at].place
             if number not in cells_of:
-                cells_of[number] = Cells(fast_path)
+                cells_of[number] = Cells(known)
         for at in range(cells.mask + 1):
             entry = &cells.entries[at]
             if entry.value != UNKNOWN:
@@ -103,8 +93,8 @@ cdef class FastEvents:
             if entry.value != UNKNOWN:
                 _inner(whole, entry.name.low >> 8)[entry.name.low & 255] = entry.value >> 32, entry.value & 0xFFFFFFFF
         for key, value in cells_of.items():
-            place = fast_path.places[<int32_t>key]
-            rows.append((fast_path.keys[key], value, whole.pop(place.page * 4 + place.traffic, {})))
+            place = known.places[<int32_t>key]
+            rows.append((known.keys[key], value, whole.pop(place.page * 4 + place.traffic, {})))
         return rows
 
 
@@ -116,12 +106,12 @@ cdef struct Count:
 cdef class Cells:
     """Impressions by item and slot of one table, by the numbers of a fast_path's names."""
 
-    cdef FastPath fast_path
+    cdef KnownNames known
     cdef Count *counts
     cdef Py_ssize_t size, room
 
-    def __cinit__(self, FastPath fast_path):
-        self.fast_path = fast_path
+    def __cinit__(self, KnownNames known):
+        self.known = known
 
     def __dealloc__(self):
         free(self.counts)
@@ -146,10 +136,10 @@ cdef class Cells:
         return amounts
 
     cdef inline str _item(self, Py_ssize_t at):
-        return self.fast_path.texts[self.counts[at].place >> NAME_BITS]
+        return self.known.texts[self.counts[at].place >> NAME_BITS]
 
     cdef inline str _slot(self, Py_ssize_t at):
-        return self.fast_path.texts[self.counts[at].place & ((1 << NAME_BITS) - 1)]
+        return self.known.texts[self.counts[at].place & ((1 << NAME_BITS) - 1)]
 
     cdef int add(self, uint64_t place, uint64_t amount) except -1:
         if self.size == self.room:
@@ -192,18 +182,12 @@ cdef class _Places:
         return 0
 
     cdef int add_cells(self, Cells cells, items, slots) except -1:
-        cdef FastPath fast_path = cells.fast_path
+        cdef _Rows of_items = _Rows(cells.known, items), of_slots = _Rows(cells.known, slots)
         cdef Py_ssize_t at
-        cdef uint64_t item, slot
-        fast_path.new_rows()
+        cdef uint64_t column
         for at in range(cells.size):
-            slot = cells.counts[at].place & ((1 << NAME_BITS) - 1)
-            item = cells.counts[at].place >> NAME_BITS
-            if fast_path.rows[slot] == UNKNOWN:
-                fast_path.rows[slot] = slots.row(fast_path.texts[slot])
-            if fast_path.rows[item] == UNKNOWN:
-                fast_path.rows[item] = items.row(fast_path.texts[item])
-            self.add(fast_path.rows[item], fast_path.rows[slot], 0, cells.counts[at].amount)
+            column = of_slots.row(cells.counts[at].place & ((1 << NAME_BITS) - 1))
+            self.add(of_items.row(cells.counts[at].place >> NAME_BITS), column, 0, cells.counts[at].amount)
         return 0
 
     cdef list packed(self):
@@ -232,6 +216,37 @@ cdef class _Places:
             words[0], words[1] = <uint32_t>self.counts[at].place, <uint32_t>self.counts[at].amount
             words += 2
         return payload
+
+
+cdef class _Rows:
+    """The rows of a directory by the numbers of a fast_path's names."""
+
+    cdef KnownNames known
+    cdef object directory
+    cdef array rows
+    cdef dict numbers
+    cdef int64_t ident
+
+    def __cinit__(self, KnownNames known, directory):
+        self.known, self.directory, self.rows = known, directory, directory.rows
+        self.numbers, self.ident = directory.names.numbers, directory.names.ident
+
+    cdef inline int64_t row(self, uint64_t name) except -1:
+        cdef PageNumber *number = &self.known.numbers[name]
+        cdef int32_t row = -1
+        if number.ident == self.ident and number.number < len(self.rows):
+            row = self.rows.data.as_ints[number.number]
+        if row >= 0:
+            return row
+        text = self.known.texts[name]
+        held = self.numbers.get(text)
+        if held is not None and <Py_ssize_t>held < len(self.rows):
+            row = self.rows.data.as_ints[<Py_ssize_t>held]
+        if row < 0:
+            row = self.directory.row(text)
+            held = self.numbers[text]
+        self.known.numbers[name] = PageNumber(self.ident, held)
+        return row
 
 
 cdef int _by_place(const void *one, const void *other) noexcept nogil:

@@ -212,6 +212,17 @@ cdef class RecentNames:
         name.low = folded(name.low ^ self.keys[2], kind ^ self.keys[0])
         return _seen(name, NAME_ENTRY, <uint32_t>self.offset)
 
+    cdef inline bint holds(self, Seen name) noexcept nogil:
+        """What `note` would say."""
+        cdef uint32_t live = <uint32_t>(self.offset + 1 - self.floor)
+        cdef Seen *entry = self.names.find(name, name.value, live)
+        return entry.low == name.low and entry.high == name.high and name.value - entry.value < live
+
+    cdef inline int64_t key_count(self, Seen name) noexcept nogil:
+        """How many there are of a key before this record."""
+        cdef Seen *entry = self.counts.find(name, NONE_BEFORE, NONE_BEFORE)
+        return entry.value if entry.low == name.low and entry.high == name.high else 0
+
     cdef inline int note(self, Seen name) except -1 nogil:
         """Note a name with its record; whether it is recent."""
         cdef uint32_t live = <uint32_t>(self.offset + 1 - self.floor)

@@ -5,33 +5,55 @@ JSON strings with a comma behind each.  The token is a checksum chained over all
 appends, so equal tokens mean equal directories.  A worker keeps copies; the
 script refuses when a token differs and answers with the content, and the worker
 encodes again.  Which name has which row is an internal matter.
+
+The tables of a page have much the same names.  So a page's names are numbered once, and a
+copy has four bytes for each of them.
 """
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable
 from hashlib import blake2b
-from sys import intern
+from itertools import count
+from weakref import WeakValueDictionary
 
 import orjson
 
 EMPTY = b"00000000"
-NAME_BYTES, DIRECTORY_BYTES = 100, 600
-"""What a name in a directory takes in a worker, and what a directory takes besides."""
+NAME_BYTES, ROW_BYTES, DIRECTORY_BYTES = 150, 4, 700
+"""What a name of a page takes in a worker, its row in a directory, and what a directory takes besides."""
 MOST_BYTES = 1 << 30
 """What a worker's copies may take where it is not told."""
+_idents = count(1)
+
+
+class PageNames:
+    """The names that the directories of a page share, by numbers that stay; no other has its `ident`."""
+
+    __slots__ = ("__weakref__", "ident", "numbers")
+
+    def __init__(self) -> None:
+        self.ident = next(_idents)
+        self.numbers: dict[str, int] = {}
 
 
 class Directory:
-    """A worker's copy of one directory."""
+    """A worker's copy of one directory; `rows` has the row of each of a page's names by number, or -1.
 
-    __slots__ = ("fresh", "rows", "token")
+    `held` is the size that `Directories` knows of, of the time when `counted` names were used.
+    """
 
-    def __init__(self, content: bytes = b"") -> None:
-        self.token = content[:8] or EMPTY
-        # The segments of a page have the same items: one string for all of them.
-        self.rows = {intern(name): row for row, name in enumerate(names_in(content))}
+    __slots__ = ("_first", "_next", "counted", "fresh", "held", "names", "rows", "token", "used")
+
+    def __init__(self, content: bytes = b"", names: PageNames | None = None) -> None:
+        self.token = self._next = content[:8] or EMPTY
+        self.names = names or PageNames()
+        self.rows = array("i")
+        self.used = self._first = self.counted = self.held = 0
         self.fresh: list[str] = []
+        for name in names_in(content):
+            self._add(self._number(name))
 
     @property
     def stored(self) -> bool:
@@ -40,29 +62,45 @@ class Directory:
 
     @property
     def size(self) -> int:
-        """About what it takes in memory."""
-        return DIRECTORY_BYTES + NAME_BYTES * len(self.rows)
+        """About what it takes in memory, with the names that it was the first of its page to have."""
+        return DIRECTORY_BYTES + ROW_BYTES * len(self.rows) + NAME_BYTES * self._first
 
     def row(self, name: str) -> int:
         """The row of a name; a new name is noted for the next append."""
-        row = self.rows.get(name)
-        if row is None:
-            row = self.rows[name] = len(self.rows)
-            self.fresh.append(name)
+        number = self._number(name)
+        if number < len(self.rows) and (row := self.rows[number]) >= 0:
+            return row
+        self.fresh.append(name)
+        return self._add(number)
+
+    def _number(self, name: str) -> int:
+        numbers = self.names.numbers
+        number = numbers.get(name)
+        if number is None:
+            number = numbers[name] = len(numbers)
+            self._first += 1
+        return number
+
+    def _add(self, number: int) -> int:
+        rows = self.rows
+        if number >= len(rows):
+            rows.frombytes(b"\xff" * (rows.itemsize * (len(self.names.numbers) - len(rows))))
+        rows[number] = row = self.used
+        self.used += 1
         return row
 
     def payload(self) -> bytes:
         """What the script checks and appends: token before, token after, new names."""
         if not self.fresh:
             return self.token
-        names = b"".join(orjson.dumps(name) + b"," for name in self.fresh)
-        return self.token + _next_token(self.token, names) + names
+        names = orjson.dumps(self.fresh)[1:-1] + b","
+        self._next = _next_token(self.token, names)
+        return self.token + self._next + names
 
     def written(self) -> None:
         """The last payload was applied."""
         if self.fresh:
-            self.token = self.payload()[8:16]
-            self.fresh = []
+            self.token, self.fresh = self._next, []
 
 
 class Directories:
@@ -77,39 +115,47 @@ class Directories:
         self.bytes = 0
         self.read = self.dropped = 0
         self._copies: dict[str, Directory] = {}
-        self._sizes: dict[str, int] = {}
+        self._names = WeakValueDictionary[tuple[str, str], PageNames]()
 
     def __contains__(self, key: str) -> bool:
         return key in self._copies
 
-    def get(self, key: str) -> Directory:
-        """The copy of a directory: empty where there is none yet, or it was let go."""
-        directory = self._copies.pop(key, None) or Directory()
-        self._hold(key, directory)
+    def get(self, key: str, page: str = "", kind: str = "") -> Directory:
+        """The copy of a directory of a page: empty where there is none yet, or it was let go."""
+        directory = self._copies.pop(key, None)
+        if directory is None:
+            names = self._names.get((page, kind))
+            if names is None:
+                names = self._names[page, kind] = PageNames()
+            directory = Directory(names=names)
+        self._copies[key] = directory
+        if directory.used != directory.counted or not directory.held:
+            self._count(directory)
         return directory
 
-    def remember(self, key: str, content: bytes) -> Directory:
-        """Take over what the script answered."""
-        self._copies.pop(key, None)
-        directory = Directory(content)
+    def remember(self, key: str, content: bytes, names: PageNames | None = None) -> Directory:
+        """Take over what the script answered for a directory with these names."""
+        self.forget([key])
+        directory = self._copies[key] = Directory(content, names)
         self.read += 1
-        self._hold(key, directory)
+        self._count(directory)
         return directory
 
     def forget(self, keys: Iterable[str]) -> None:
         """Let go of those that are not as in Redis any more."""
         for key in keys:
-            if self._copies.pop(key, None) is not None:
-                self.bytes -= self._sizes.pop(key)
+            directory = self._copies.pop(key, None)
+            if directory is not None:
+                self.bytes -= directory.held
+                directory.held = 0
 
-    def _hold(self, key: str, directory: Directory) -> None:
-        """As the one that was used last; it may have grown since."""
-        self._copies[key], size = directory, directory.size
-        self.bytes += size - self._sizes.get(key, 0)
-        self._sizes[key] = size
+    def _count(self, directory: Directory) -> None:
+        """One that was used last has grown."""
+        size = directory.size
+        self.bytes += size - directory.held
+        directory.held, directory.counted = size, directory.used
         while self.bytes > self.limit and len(self._copies) > 1:
-            oldest = next(iter(self._copies))
-            self.forget([oldest])
+            self.forget([next(iter(self._copies))])
             self.dropped += 1
 
 

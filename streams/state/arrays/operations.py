@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, repeat
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,7 +20,7 @@ from streams.fold.deltas import GroupDelta, TableDelta, TableKey
 from streams.fold.fast.path import BUILT
 from streams.fold.measures import BINS, BLOCK, CELLS, TABLE_ARRAYS, Array, Keying, Width
 from streams.state.arrays.directory import Directories, Directory
-from streams.state.keys import GroupKeys, key_member, table_member
+from streams.state.keys import GroupKeys, key_member, place_of, table_member
 
 if TYPE_CHECKING or BUILT:
     from streams.fold.fast import compiled
@@ -27,8 +28,11 @@ if TYPE_CHECKING or BUILT:
 if TYPE_CHECKING:
     from streams.fold.fast.compiled import Cells
 
-_MEASURES = [(array, array.names) for array in TABLE_ARRAYS]
-_SUM = struct.Struct("<III").pack
+SHORT = 64
+"""Names in a directory that the script reads and writes whole."""
+EXACT = 1 << 20
+"""The least high word of a number that Lua may not have exactly."""
+_STORED = attrgetter("stored")
 
 
 class Operations:
@@ -38,7 +42,6 @@ class Operations:
     """
 
     def __init__(self, keys: GroupKeys, directories: Mapping[str, Directory] | None = None) -> None:
-        self.keys: list[str] = []
         self._steps: list[Any] = []
         self._payloads: list[bytes] = []
         self.directories: dict[str, Directory] = {}
@@ -49,11 +52,8 @@ class Operations:
 
     def add(self, verb: str, key: str, payload: bytes | str = b"") -> None:
         """One operation; KEYS[1] is the watermark, so places begin at 2."""
-        place = self._places.get(key)
-        if place is None:
-            self.keys.append(key)
-            place = self._places[key] = len(self.keys) + 1
-        content = payload.encode() if isinstance(payload, str) else payload
+        place = self._places.setdefault(key, len(self._places) + 2)
+        content = payload if isinstance(payload, bytes) else payload.encode()
         self._steps += (verb, place, len(content))
         self._payloads.append(content)
 
@@ -61,9 +61,10 @@ class Operations:
         """All operations and their payloads as two arguments: each argument costs a client as much as a step."""
         return msgspec.msgpack.encode(self._steps), b"".join(self._payloads)
 
-    def key_at(self, place: int) -> str:
-        """The key that the script calls KEYS[place]."""
-        return self.keys[place - 2]
+    @property
+    def keys(self) -> list[str]:
+        """The keys that the script calls KEYS[2] and so on."""
+        return list(self._places)
 
     def add_group(self, delta: GroupDelta, copies: Directories) -> None:
         """All operations of a group's deltas."""
@@ -74,57 +75,61 @@ class Operations:
         for key, bins in delta.bins.items():
             self._add_bins(key, bins)
         for name, directory in self.directories.items():
-            self.add("name", name, directory.payload())
+            self.add("short" if directory.used <= SHORT else "name", name, directory.payload())
 
-    def _directory(self, name: str, copies: Directories) -> Directory:
+    def _directory(self, kind: str, page: str, place: str, copies: Directories) -> Directory:
+        name = self._names.placed(kind, place)
         directory = self.directories.get(name)
         if directory is None:
-            directory = self.directories[name] = self._held.get(name) or copies.get(name)
+            directory = self.directories[name] = self._held.get(name) or copies.get(name, page, kind)
         return directory
 
     def _add_table(self, key: TableKey, table: TableDelta, copies: Directories) -> None:
-        revision = self._names.table("revision", key)
-        amounts, arrays = table.amounts, []
-        for array, measures in _MEASURES:
+        place, amounts, arrays = place_of(key), table.amounts, []
+        for array in TABLE_ARRAYS if amounts else (CELLS,):
             fast_events = table.fast_events if array is CELLS else None
-            if fast_events or any(name in amounts for name in measures):
-                directories = [self._directory(self._names.table(name, key), copies) for name in array.directories]
-                arrays.append((array, [amounts.get(name, {}) for name in measures], fast_events, directories))
+            if fast_events or not amounts.keys().isdisjoint(array.names):
+                directories = [self._directory(kind, key.page, place, copies) for kind in array.directories]
+                arrays.append((array, fast_events, directories))
+        revision = self._names.placed("revision", place)
         # A directory that has names is of a table that is listed, and the script compares it.
-        if not any(directory.stored for *_, directories in arrays for directory in directories):
+        if not any(any(map(_STORED, directories)) for _, _, directories in arrays):
             self._list_new(revision, key, "table")
         self.add("tick", revision)
-        for array, counts, fast_events, directories in arrays:
-            self._add_array(array, key, counts, fast_events, directories)
+        for array, fast_events, directories in arrays:
+            counts = [amounts.get(name, {}) for name in array.names]
+            self._add_array(array, place, counts, fast_events, directories)
 
     def _add_array(
         self,
         array: Array,
-        key: TableKey,
+        place: str,
         counts: list[dict[Any, int]],
         fast_events: Cells | None,
         directories: Sequence[Directory],
     ) -> None:
-        names = self._names
         if array.keying is Keying.ITEM_SLOT:
             pack = compiled.packed_cells if BUILT else packed_cells
             items, slots = directories
             for block, payload in pack(fast_events, counts, items, slots, BLOCK):
-                self.add("count", names.table(f"{array.name}{block}", key), payload)
+                self.add("count", self._names.placed(f"{array.name}{block}", place), payload)
             return
         row_of = directories[0].row if directories else int
         cells = dict.fromkeys(chain.from_iterable(counts))
         columns = [map(some.get, cells, repeat(0)) for some in counts]
-        self._add_rows(array, key, zip(map(row_of, cells), zip(*columns, strict=True), strict=True))
+        self._add_rows(array, place, zip(map(row_of, cells), zip(*columns, strict=True), strict=True))
 
     def _add_bins(self, key: TableKey, bins: Mapping[int, list[int]]) -> None:
-        self._list_new(self._names.table(BINS.name, key), key, BINS.name)
-        self._add_rows(BINS, key, bins.items())
+        place = place_of(key)
+        self._list_new(self._names.placed(BINS.name, place), key, BINS.name)
+        self._add_rows(BINS, place, bins.items())
 
-    def _add_rows(self, array: Array, key: TableKey, rows: Iterable[tuple[int, Sequence[int]]]) -> None:
-        name, size = self._names.table(array.name, key), len(array.measures)
+    def _add_rows(self, array: Array, place: str, rows: Iterable[tuple[int, Sequence[int]]]) -> None:
+        name, size = self._names.placed(array.name, place), len(array.measures)
         if array.width is Width.SUM:
-            self.add("sum", name, _packed_sums(rows, size))
+            sums = _in_words(rows, size)
+            verb = "sum" if max(sums[1::3], default=0) < EXACT else "wide"
+            self.add(verb, name, struct.pack(f"<{len(sums)}I", *sums))
         else:
             self.add("count", name, _pack({row * size + at: n for row, some in rows for at, n in enumerate(some) if n}))
 
@@ -161,11 +166,11 @@ def _pack(numbers: Mapping[int, int]) -> bytes:
     return struct.pack(f"<{len(flat)}I", *flat)
 
 
-def _packed_sums(rows: Iterable[tuple[int, Sequence[int]]], width: int) -> bytes:
-    """Places and sums likewise, each in two words; nothing where nothing is added."""
-    return b"".join(
-        _SUM(row * width + at, value >> 32, value & 0xFFFFFFFF)
-        for row, values in sorted(rows)
-        for at, value in enumerate(values)
-        if value
-    )
+def _in_words(rows: Iterable[tuple[int, Sequence[int]]], width: int) -> list[int]:
+    """Places and sums likewise, each sum in two words; nothing where nothing is added."""
+    words: list[int] = []
+    for row, values in sorted(rows):
+        for place, value in enumerate(values, row * width):
+            if value:
+                words += (place, value >> 32, value & 0xFFFFFFFF)
+    return words

@@ -11,8 +11,10 @@ from typing import Any, NamedTuple, cast, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from policy.arrays import Ints
+from policy.arrays import Indices, Ints
 from streams.fold.measures import TABLE_ARRAYS
+from streams.state.arrays.compiled import BUILT, kernel
+from streams.state.arrays.directory import names_in
 from streams.state.arrays.tables import Table, shape_of
 
 _ARRAY_OF = {name: array for array in TABLE_ARRAYS for name in array.names}
@@ -24,33 +26,52 @@ _ARRAY_BYTES = 220
 """What an array takes beside its numbers."""
 
 
-_UNSIGNED = [(np.dtype(f"u{width}"), 1 << (8 * width)) for width in (1, 2, 4)]
-_SIGNED = np.dtype(np.int64)
-_NOTHING = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+_BYTE, _SHORT, _WORD, _SIGNED = map(np.dtype, ("u1", "u2", "u4", "i8"))
+
+
+class _Numbering(dict[str, int]):
+    """Names with their numbers; one that is looked up and is not there gets the next."""
+
+    def __init__(self, names: list[str]) -> None:
+        self._names = names
+
+    def __missing__(self, name: str) -> int:
+        number = self[name] = len(self)
+        self._names.append(name)
+        return number
+
+    def stored(self, _: bytes) -> None:
+        """The compiled one knows the numbers of a whole directory."""
 
 
 class NameList:
-    """The names of items in the tables of a page, each with a number that stays."""
+    """The names of items in the tables of a page, each with a number that stays.
 
-    def __init__(self) -> None:
+    `built` says whether the compiled code numbers them, which gives the same sooner.
+    """
+
+    def __init__(self, built: bool = BUILT) -> None:
         self.names: list[str] = []
         self.size = self.counted = 0
-        self._numbers: dict[str, int] = {}
+        self._numbers = kernel.Numbering(self.names) if built else _Numbering(self.names)
         self._slots: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def __len__(self) -> int:
         return len(self.names)
 
-    def coded(self, names: Sequence[str]) -> CodedNames:
-        """The same names as numbers."""
-        numbers = self._numbers
-        for name in names:
-            if name not in numbers:
-                numbers[name] = len(numbers)
-                self.names.append(name)
-                self.size += len(name) + _NAME_BYTES
-        codes = np.fromiter(map(numbers.__getitem__, names), dtype=np.uint32, count=len(names))
-        return CodedNames(self, codes.astype(np.uint16) if len(numbers) <= 2**16 else codes)
+    def codes(self, directory: bytes | None) -> Indices:
+        """The numbers of the names in a stored directory; those that are new get one."""
+        before = len(self.names)
+        codes = self._numbers.stored(directory or b"")
+        if codes is None:
+            names = names_in(directory)
+            codes = np.fromiter(map(self._numbers.__getitem__, names), dtype=np.intp, count=len(names))
+        self.size += sum(len(name) + _NAME_BYTES for name in self.names[before:])
+        return codes
+
+    def coded(self, codes: Indices) -> CodedNames:
+        """The names that have these numbers."""
+        return CodedNames(self, codes.astype(np.uint16 if len(self.names) <= 2**16 else np.uint32))
 
     def shared(self, slots: tuple[str, ...]) -> tuple[str, ...]:
         """One object for all tables with these slots."""
@@ -90,23 +111,21 @@ class CodedNames(Sequence[str]):
         return hash(tuple(self))
 
 
-class _Numbers(NamedTuple):
+class Packed(NamedTuple):
     """An array that has counts: all of it, or where `places` are those that are not 0 alone."""
 
-    shape: tuple[int, ...]
     values: NDArray[Any]
     places: NDArray[Any] | None
 
 
 class PackedCounts(Mapping[str, Ints]):
-    """The counts of a table; each look makes int64 arrays of them."""
+    """The counts of a table; each look makes int64 arrays of them.  Arrays without counts are not there."""
 
-    __slots__ = ("_arrays", "_shape", "size", "totals")
+    __slots__ = ("_arrays", "_shape", "size")
 
-    def __init__(self, items: int, slots: int, counts: Mapping[str, Ints]) -> None:
+    def __init__(self, items: int, slots: int, arrays: Iterable[tuple[str, Packed | None]]) -> None:
         self._shape = items, slots
-        self._arrays = {name: packed for name in _ARRAY_OF if (packed := _packed(counts[name])) is not None}
-        self.totals = {name: int(packed.values.sum(dtype=np.int64)) for name, packed in self._arrays.items()}
+        self._arrays = {name: packed for name, packed in arrays if packed is not None}
         self.size = sum(
             array.nbytes + _ARRAY_BYTES
             for packed in self._arrays.values()
@@ -115,23 +134,23 @@ class PackedCounts(Mapping[str, Ints]):
         )
 
     def __getitem__(self, name: str) -> Ints:
-        packed = self._arrays.get(name)
+        packed, shape = self._arrays.get(name), shape_of(_ARRAY_OF[name], *self._shape)
         if packed is None:
-            return np.zeros(shape_of(_ARRAY_OF[name], *self._shape), dtype=np.int64)
+            return np.zeros(shape, dtype=np.int64)
         if packed.places is None:
-            return packed.values.astype(np.int64).reshape(packed.shape)
-        numbers = np.zeros(packed.shape, dtype=np.int64)
+            return packed.values.astype(np.int64).reshape(shape)
+        numbers = np.zeros(shape, dtype=np.int64)
         numbers.reshape(-1)[packed.places] = packed.values
         return numbers
 
-    def few(self, name: str) -> tuple[Ints, Ints] | None:
-        """Where few numbers of an array are not 0, their flat places and they themselves; else None."""
+    def total(self, name: str) -> int:
+        """All of one measure."""
         packed = self._arrays.get(name)
-        if packed is None:
-            return _NOTHING
-        if packed.places is None:
-            return None
-        return packed.places.astype(np.int64), packed.values.astype(np.int64)
+        return 0 if packed is None else int(packed.values.sum(dtype=np.int64))
+
+    def packed(self, name: str) -> Packed | None:
+        """One measure as it is held; None where all of it is 0."""
+        return self._arrays.get(name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(_ARRAY_OF)
@@ -140,41 +159,32 @@ class PackedCounts(Mapping[str, Ints]):
         return len(_ARRAY_OF)
 
 
-def _packed(numbers: Ints) -> _Numbers | None:
-    flat = numbers.ravel()
+def pack(flat: NDArray[Any]) -> Packed | None:
+    """An array in as few bytes as its counts need; None where it has none."""
     counted = np.count_nonzero(flat)
     if not counted:
         return None
-    dtype, of_place = _narrowest(int(flat.max()), int(flat.min())), _narrowest(flat.size - 1, 0)
+    dtype = narrowest(int(flat.max()), int(flat.min()) if flat.dtype.kind == "i" else 0)
+    of_place = narrowest(flat.size - 1, 0)
     if counted * (dtype.itemsize + of_place.itemsize) < flat.size * dtype.itemsize:
         places = np.flatnonzero(flat)
-        return _Numbers(numbers.shape, flat[places].astype(dtype), places.astype(of_place))
-    return _Numbers(numbers.shape, flat.astype(dtype), None)
+        return Packed(flat[places].astype(dtype), places.astype(of_place))
+    return Packed(flat.astype(dtype), None)
 
 
-def _narrowest(most: int, least: int) -> np.dtype[Any]:
+def narrowest(most: int, least: int) -> np.dtype[Any]:
     """The type of the fewest bytes that holds all between."""
-    if least < 0:
+    if least < 0 or most >= 2**32:
         return _SIGNED
-    return next((dtype for dtype, limit in _UNSIGNED if most < limit), _SIGNED)
-
-
-def packed(table: Table, names: NameList) -> Table:
-    """The same table in little memory."""
-    counts = PackedCounts(len(table.items), len(table.slots), table.counts)
-    slots = names.shared(table.slots)
-    return Table(table.segment, table.buckets, table.traffic, names.coded(table.items), slots, counts)
-
-
-def few_of(table: Table, name: str) -> tuple[Ints, Ints] | None:
-    """Where few of a packed table's numbers are not 0, their flat places and they themselves; else None."""
-    return table.counts.few(name) if isinstance(table.counts, PackedCounts) else None
+    if most < 2**8:
+        return _BYTE
+    return _SHORT if most < 2**16 else _WORD
 
 
 def total(table: Table, name: str) -> int:
     """All of one measure in a table."""
     if isinstance(table.counts, PackedCounts):
-        return table.counts.totals.get(name, 0)
+        return table.counts.total(name)
     return int(table.counts[name].sum())
 
 

@@ -15,14 +15,19 @@ from streams.state.arrays.tables import Table, blocks_for, decode_table
 from streams.state.connection.errors import translate_errors
 from streams.state.keys import GroupKeys
 
+Mget = Callable[[list[str]], Awaitable[Any]]
+Parts = Mapping[str, bytes | None]
 
-async def read_tables(
-    mget: Callable[[list[str]], Awaitable[Any]],
-    keys: GroupKeys,
-    tables: Sequence[TableKey],
-    expected: Mapping[TableKey, int] | None = None,
-) -> list[Table]:
-    """The tables of one group.
+
+async def read_tables(mget: Mget, keys: GroupKeys, tables: Sequence[TableKey]) -> list[Table]:
+    """The tables of one group."""
+    return [decode_table(key, parts) for key, parts in zip(tables, await read_parts(mget, keys, tables), strict=True)]
+
+
+async def read_parts(
+    mget: Mget, keys: GroupKeys, tables: Sequence[TableKey], expected: Mapping[TableKey, int] | None = None
+) -> list[Parts]:
+    """What is stored of tables of one group, as `decode_table` takes it.
 
     One read where `expected` says how many blocks of cells a table has; where there
     are more, which the slots show, a second one for these.  Rows that appear between
@@ -41,10 +46,7 @@ async def read_tables(
     ]
     names = [keys.table(name, key) for key, more in zip(tables, lacking, strict=True) for name in more]
     values = iter(await translate_errors(lambda: mget(names)) if names else ())
-    return [
-        decode_table(key, part | {name: next(values) for name in more})
-        for key, part, more in zip(tables, parts, lacking, strict=True)
-    ]
+    return [part | {name: next(values) for name in more} for part, more in zip(parts, lacking, strict=True)]
 
 
 async def table_keys(redis: Redis, keys: GroupKeys, kind: str = "table") -> list[TableKey]:
