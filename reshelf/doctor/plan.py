@@ -15,7 +15,7 @@ from reshelf.settings import Settings
 from schemas.errors import BadSettings
 from schemas.topics import DAY_MS, IMPRESSIONS
 from streams.fold.buckets import span_of
-from streams.fold.window import memory_for
+from streams.fold.window import NAME_BYTES, memory_for
 from streams.settings import HOUR_MS, FoldSettings
 from streams.state.limits.use import ALARM
 
@@ -109,7 +109,9 @@ def needs(shop: Shop, settings: Settings) -> Iterator[Need]:
     yield Need("partitions", partitions, "", f"4 for each learner, who may double twice; at least {PARTITIONS}")
     yield Need("learners", learners, "", f"{learner_us:.0f} µs an event among {shop.keys:,} keys, {_HALF}")
     span_ms = settings.fold.duplicate_window_ms
-    window = memory_for(IMPRESSIONS, shop.events_per_s * span_ms // 1000)
+    events = shop.events_per_s * span_ms // 1000
+    slots = min(events * shop.slots * NAME_BYTES // MB, partitions * settings.fold.duplicate_mb // 2)
+    window = memory_for(IMPRESSIONS, events) + slots
     law = f"of all learners, {span_ms / HOUR_MS:.3g} hours of events; fold.duplicate_mb bounds each partition"
     yield Need("for duplicates", round(window / 1024, 1), "GB", law)
     yield Need("Redis shards", shards, "", f"{redis_us:.0f} µs an event, {_HALF}; {SHARD_GB} GB of state each")

@@ -278,7 +278,8 @@ class Attribution:
     def totals(self) -> Counter[str]:
         """What was counted since this worker began.
 
-        Of purchases: applied, duplicate, invalid_…; of lines: decided, credited, unattributed_…, published, skipped.
+        Of purchases: applied, duplicate, repeated, invalid_…; of lines: decided, credited, unattributed_…, published,
+        skipped.
         """
         return sum((part.worker.counts for part in self._parts.values()), self.counts)
 

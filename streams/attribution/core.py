@@ -150,7 +150,7 @@ class PartitionAttribution:
         elif purchase is not None:
             self._decide(purchase, entry, step)
         else:
-            step.counts["duplicate"] += 1
+            step.counts[entry.skipped] += 1
 
     def _decide(self, purchase: Purchase, entry: Entry, step: Step) -> None:
         step.counts["applied"] += 1

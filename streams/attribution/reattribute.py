@@ -156,7 +156,8 @@ class Reattributed:
         first, end = self._logs[tp]
         if tp.topic == PURCHASES.name:
             begin, end = self._purchases[tp]
-            first = max(first, begin - reach_of(PURCHASES, self._rule.fold).changes[0][1])
+            reach = reach_of(PURCHASES, self._rule.fold)
+            first = max(first, reach.begin(begin - reach.changes[0][1]))
         return first, end
 
     def _runs(self, tp: TopicPartition) -> Iterator[Batch]:

@@ -20,7 +20,7 @@ from schemas.topics import IMPRESSIONS, Topic
 from streams.fold.fast.path import BUILT, fast_events_of, make_fast_path, recent_names
 from streams.fold.measures import Amount, amounts_of, counts_money, open_ms
 from streams.fold.quota import Refusal
-from streams.fold.window import Kind, RecentNames, reach_of
+from streams.fold.window import Kind, RecentNames, reach_of, without_repeated
 from streams.kafka.records import Record, TopicPartition
 from streams.settings import FoldSettings
 
@@ -125,7 +125,7 @@ class Judge:
         self.newest = 0
         """The largest append time so far (ms); a worker that resumes sets it from its watermark."""
         self.recent = recent or recent_names(reach_of(topic, settings), built)
-        self._once_per_slot = topic.once_per_slot
+        self._topic = topic
         self._forgets = bool(topic.tombstone)
         self._most: int = getattr(settings, topic.unit_limit) if topic.unit_limit else 0
         self._time = attrgetter(topic.time_field)
@@ -206,13 +206,13 @@ class Judge:
                 judged.rejected.append(Rejected(record, bad.reason, bad.detail))
             return
         marks = self._mark(event)
-        repeated = self._is_repeated(record, event)
+        new = self._without_repeated(record, event)
         if self.recent.seen(Kind.EVENT, event.event_id):
             judged.skipped[DUPLICATE].append(offset)
             return
         if offset >= first:
-            verdict = ROBOT if robot else REPEATED if repeated else None
-            self._weigh(record, event, marks, verdict, judged, admit)
+            verdict = ROBOT if robot else REPEATED if new is None else None
+            self._weigh(record, event if new is None else new, marks, verdict, judged, admit)
 
     def _weigh(
         self, record: Record, event: Any, marks: Marks, verdict: str | None, judged: Judged, admit: Admit | None
@@ -237,15 +237,19 @@ class Judge:
             return False
         return self.recent.count(record.key or b"") > self._most
 
-    def _is_repeated(self, record: Record, event: Any) -> bool:
-        """Whether its unit clicked on this slot of this page view lately; noted for duplicates too."""
-        if not self._once_per_slot or record.key != event.unit.encode():
-            return False
-        return self.recent.seen(Kind.CLICK, f"{event.page}\n{event.unit}\n{event.page_view_id}\n{event.slot}")
+    def _without_repeated(self, record: Record, event: Any) -> Any:
+        """The event without what its unit reported lately, None where that is all; noted for duplicates too."""
+        topic = self._topic
+        if not (topic.once_per_slot or topic.parts) or record.key != event.unit.encode():
+            return event
+        if topic.parts:
+            return without_repeated(topic, event, self.recent.part_seen)
+        click = f"{event.page}\n{event.unit}\n{event.page_view_id}\n{event.slot}"
+        return None if self.recent.seen(Kind.CLICK, click) else event
 
     def _mark_view(self, event: Any) -> Marks:
         """Noted for duplicates too: what a warm-up sees must not depend on what came before it."""
-        new_view = not self.recent.seen(Kind.VIEW, event.page_view_id)
+        new_view = not self.recent.seen(Kind.VIEW, f"{event.page}\n{event.page_view_id}")
         new_unit = not self.recent.seen(Kind.UNIT, f"{event.page}\n{event.unit}")
         return new_view, new_unit, False
 

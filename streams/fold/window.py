@@ -9,17 +9,25 @@ first record on.
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Callable
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import msgspec
+
+from schemas.messages.events import Impression, Purchase
 from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, PURCHASES, Topic
 from streams.fold.limits import LimitLog, limits_of
 from streams.settings import FoldSettings
 
+PART_BLOCK = 1_024
+"""Offsets that parts are let go by, when there is no memory for more."""
 STEPS = 1_000
 """How many steps the span of a window has; time is told apart by steps."""
 NAME_BYTES, KEY_BYTES = 30, 47
 """The most that a name, and a key whose records are counted, take in the memory of the compiled window."""
+PartSeen = Callable[[str, str], bool]
+"""Notes a part of its owner, and says whether it was reported before."""
 _NAMES = {IMPRESSIONS: 3, CLICKS: 2, CONVERSIONS: 2, PURCHASES: 1}
 
 
@@ -34,17 +42,26 @@ class Kind(IntEnum):
 
 
 class Reach(NamedTuple):
-    """How far a window reaches back: over a time, and over how many offsets from which offset on.
+    """How far a window reaches back: over a time, and from which offset on over how many offsets and parts of records.
 
     `changes` are by rising offsets; the first one holds for all offsets before, too.
     """
 
     span_ms: int
-    changes: tuple[tuple[int, int], ...]
+    changes: tuple[tuple[int, int, int], ...]
 
     @property
     def step_ms(self) -> int:
         return max(1, self.span_ms // STEPS)
+
+    @property
+    def block(self) -> int:
+        """See `PART_BLOCK`."""
+        return PART_BLOCK
+
+    def begin(self, offset: int) -> int:
+        """From where to read for a window that begins at an offset: parts are let go by blocks."""
+        return max(0, offset - offset % self.block)
 
     @property
     def steps(self) -> int:
@@ -53,12 +70,16 @@ class Reach(NamedTuple):
 
 
 class RecentWindow(NamedTuple):
-    """How much of its time a window covers (ms), and how many records that whole time has of how many it may hold."""
+    """How much of its time a window covers (ms), and how many records that whole time has of how many it may hold.
+
+    `parts`: how far back it knows slots of page views, and lines of orders (ms).
+    """
 
     covered: int
     span: int
     wanted: int
     limit: int
+    parts: int
 
     @property
     def ratio(self) -> float:
@@ -71,8 +92,13 @@ def records_within(topic: Topic, memory_mb: int) -> int:
     return max(1, (memory_mb << 20) // _record_bytes(topic))
 
 
+def parts_within(topic: Topic, memory_mb: int) -> int:
+    """How many parts of a topic's records a window may hold: these take half of that memory again."""
+    return max(1, (memory_mb << 19) // NAME_BYTES) if topic.parts else 0
+
+
 def memory_for(topic: Topic, records: int) -> int:
-    """How much memory a window of this many records may need, in MiB."""
+    """How much memory a window of this many records may need, in MiB, without that for their parts."""
     return -(-records * _record_bytes(topic) // (1 << 20))
 
 
@@ -83,7 +109,8 @@ def _record_bytes(topic: Topic) -> int:
 def reach_of(topic: Topic, fold: FoldSettings, limits: LimitLog | None = None) -> Reach:
     """The reach of a topic's window by the settings, or by the limits that a partition has had."""
     log = limits or LimitLog(()).then(0, limits_of(fold))
-    changes = ((change.offset, records_within(topic, change.limits.duplicate_mb)) for change in log.changes)
+    granted = ((change.offset, change.limits.duplicate_mb) for change in log.changes)
+    changes = ((offset, records_within(topic, memory), parts_within(topic, memory)) for offset, memory in granted)
     return Reach(fold.duplicate_window_ms, tuple(changes))
 
 
@@ -91,13 +118,15 @@ class RecentNames:
     """Remembers names and counts keys from `floor` on, the first offset of the window at the newest record.
 
     The floor never goes down: what has left the window does not come back when it is made larger.
+    Parts of records are remembered from `part_floor` on, which is later where there is no memory for all of them.
     """
 
     def __init__(self, reach: Reach) -> None:
         self.floor = 0
         self.time_floor = 0
         self.offset = -1
-        self.reach = reach.changes[0][1]
+        self.part_floor = 0
+        self.reach, self._part_reach = reach.changes[0][1:]
         self._reach = reach
         self._start = -1
         self._changes = list(reach.changes)
@@ -106,13 +135,16 @@ class RecentNames:
         self._most = STEPS
         self._counts: Counter[bytes] = Counter()
         self._keys: deque[tuple[int, bytes]] = deque()
+        self._parts: dict[tuple[str, str], int] = {}
+        self._part_counts: Counter[int] = Counter()
+        self._part_count = 0
 
     def enter(self, offset: int, timestamp: int) -> None:
         """Go on to the record at `offset` (offsets never go down), appended at `timestamp`."""
         self._start = offset if self._start < 0 else self._start
         self.offset = offset
         while self._changes and self._changes[0][0] <= offset:
-            self.reach = self._changes.pop(0)[1]
+            self.reach, self._part_reach = self._changes.pop(0)[1:]
         self._enter_time(offset, max(timestamp, 0) // self._reach.step_ms)
         self.floor = max(self.floor, self.time_floor, offset - self.reach)
         while self._keys and self._keys[0][0] < self.floor:
@@ -120,6 +152,7 @@ class RecentNames:
             self._counts[key] -= 1
             if not self._counts[key]:
                 del self._counts[key]
+        self._let_parts_go()
 
     def seen(self, kind: int, name: str) -> bool:
         """Note a name of a kind with the record, and say whether it is recent."""
@@ -130,21 +163,42 @@ class RecentNames:
             self._most = max(STEPS, 2 * len(self._names))
         return last >= self.floor
 
+    def part_seen(self, owner: str, name: str) -> bool:
+        """Note a part of the record, and say whether its owner has it lately, or the record twice."""
+        last = self._parts.get((owner, name), -1)
+        self._parts[owner, name] = self.offset
+        self._part_counts[self.offset // self._reach.block] += 1
+        self._part_count += 1
+        return last >= self.part_floor or last == self.offset
+
     def count(self, key: bytes) -> int:
         """Note one more of `key` with the record; how many there are lately."""
         self._keys.append((self.offset, key))
         self._counts[key] += 1
         return self._counts[key]
 
-    def covered_ms(self) -> int:
-        """How long ago the first record was that the window reaches, as far as that is known."""
-        steps = [step for offset, step in self._steps if offset >= self.floor]
+    def covered_ms(self, first: int) -> int:
+        """How long ago the first record from offset `first` on was, as far as that is known."""
+        steps = [step for offset, step in self._steps if offset >= first]
         return (self._steps[-1][1] - steps[0]) * self._reach.step_ms if steps else 0
 
     @property
     def wanted(self) -> int:
         """How many offsets there are of the time that the window is to reach, as far as they are known."""
         return self.offset + 1 - max(self.time_floor, self._start) if self._start >= 0 else 0
+
+    def _let_parts_go(self) -> None:
+        """By whole blocks of offsets, so that where they begin depends on no more of the log than one block."""
+        block, counts = self._reach.block, self._part_counts
+        self.part_floor = max(self.part_floor, self.floor)
+        while counts:
+            end = (next(iter(counts)) + 1) * block
+            if end > self.floor and self._part_count <= self._part_reach:
+                break
+            self._part_count -= counts.pop(next(iter(counts)))
+            self.part_floor = max(self.part_floor, end)
+        if len(self._parts) > 2 * self._part_count + STEPS:
+            self._parts = {name: at for name, at in self._parts.items() if at >= self.part_floor}
 
     def _enter_time(self, offset: int, step: int) -> None:
         """Of the steps of time only the last offset of each matters, and only up to the next one that is earlier."""
@@ -159,5 +213,30 @@ class RecentNames:
 def window_now(recent: RecentNames, span_ms: int) -> RecentWindow:
     """What a window covers at its newest record."""
     wanted = recent.wanted
-    covered = span_ms if wanted <= recent.reach else min(span_ms, recent.covered_ms())
-    return RecentWindow(covered, span_ms, wanted, recent.reach)
+    covered = span_ms if wanted <= recent.reach else min(span_ms, recent.covered_ms(recent.floor))
+    parts = covered if recent.part_floor <= recent.floor else min(covered, recent.covered_ms(recent.part_floor))
+    return RecentWindow(covered, span_ms, wanted, recent.reach, parts)
+
+
+def without_repeated(topic: Topic, event: Any, seen: PartSeen) -> Any:
+    """The event without the parts that were reported before; None where these are all of them."""
+    owner, names = _slots(event) if topic.parts == "slots" else _lines(event)
+    parts = getattr(event, topic.parts)
+    new = [part for part, name in zip(parts, names, strict=True) if not seen(owner, name)]
+    if len(new) == len(parts):
+        return event
+    return msgspec.structs.replace(event, **{topic.parts: new}) if new else None
+
+
+def _slots(event: Impression) -> tuple[str, list[str]]:
+    return f"{event.page}\n{event.unit}\n{event.page_view_id}", [cell.slot for cell in event.slots]
+
+
+def _lines(event: Purchase) -> tuple[str, list[str]]:
+    """An order may have several lines of one item: they are told apart by their order."""
+    times: Counter[str] = Counter()
+    names = []
+    for line in event.lines:
+        times[line.item] += 1
+        names.append(f"{line.item}\n{times[line.item]}")
+    return f"{event.unit}\n{event.order_id}", names

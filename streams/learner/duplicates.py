@@ -65,6 +65,7 @@ class DuplicateWindows:
         topics = {tp.topic: [window for other, window in windows.items() if other.topic == tp.topic] for tp in windows}
         gauges = {
             "reshelf_duplicate_window_seconds": lambda window: -window.covered / 1000,
+            "reshelf_repeat_window_seconds": lambda window: -window.parts / 1000,
             "reshelf_duplicate_window_target_seconds": lambda window: -window.span / 1000,
             "reshelf_duplicate_memory_used_ratio": lambda window: window.wanted / window.limit,
         }

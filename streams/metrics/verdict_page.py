@@ -16,7 +16,9 @@ RECORDS: Mapping[str, str] = {
     "robot": "The unit has more impressions or clicks within `fold.duplicate_window_ms` than people have "
     "(`fold.unit_impressions`, `fold.unit_clicks`). Look for crawlers and monitoring; raise the settings if they are "
     "people.",
-    "repeated": "The slot of this page view was clicked before. One click counts.",
+    "repeated": "All that the event says was reported before under another event_id: its slots of this page view, its "
+    "click on a slot, or its lines of the order. Usual for pages that are scrolled back or restored, and for thank-you "
+    "pages that are loaded again. Many of them tell of a page_view_id or order_id that is not new where it should be.",
 }
 """What becomes of a record that fits, by the label `verdict` of `reshelf_records_total`."""
 

@@ -32,6 +32,15 @@ WINDOWS = (
         "Less than the target: raise fold.duplicate_mb for all learners; no new namespace is needed.",
     ),
     Metric(
+        "reshelf_repeat_window_seconds",
+        "gauge",
+        "learner",
+        ("topic",),
+        "How far back slots of a page view that are reported again under another event_id are recognised, in the "
+        "partition where it is least.",
+        "Shorter than people stay on a page: raise fold.duplicate_mb for all learners; no new namespace is needed.",
+    ),
+    Metric(
         "reshelf_duplicate_window_target_seconds",
         "gauge",
         "learner",

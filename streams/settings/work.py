@@ -58,7 +58,8 @@ class FoldSettings(Group):
         ge=1,
         le=65_536,
         description="The memory for the window of duplicates of one partition, in MiB, at most 137 bytes for an "
-        "impression; this and the next five may change at any time, for what comes.",
+        "impression; slots that were seen take up to half of it again, 30 bytes each. This and the next five "
+        "may change at any time, for what comes.",
     )
     max_keys: Positive = Field(
         250_000,

@@ -142,7 +142,7 @@ def test_a_warning_tells_of_no_worker_old_layouts_and_waiting_events() -> None:
     seen.layout_history.take(Key("home", "cooks"), encode(layout_of(1, [{"s1": "a"}])))
     seen.monitor.workers = [{"role": "learner", "state": "empty"}, {"role": "layouts", "state": "stable"}]
     seen.monitor.beats.extend(Beat(at, 9, 1, 8, 40_000, 0) for at in range(9))
-    cut = RecentWindow(960_000, 7_200_000, 750, 100)
+    cut = RecentWindow(960_000, 7_200_000, 750, 100, 960_000)
     seen.monitor.duplicates = TopicPartition("events-clicks", 0), cut
     seen.monitor.windows = {0: Window(7 * DAY_MS, 7 * DAY_MS), 1: Window(16 * 60_000, 7 * DAY_MS)}
     assert [one.split(":")[0] for one in warnings(seen, now)] == [

@@ -224,9 +224,9 @@ def bad(findings: list[Finding]) -> list[Finding]:
 def test_a_duplicate_window_that_memory_cuts_short_is_reported() -> None:
     tp = TopicPartition("events-impressions", 3)
     assert list(duplicate_finding(None)) == []
-    (well,) = duplicate_finding((tp, RecentWindow(7_200_000, 7_200_000, 79, 100)))
+    (well,) = duplicate_finding((tp, RecentWindow(7_200_000, 7_200_000, 79, 100, 7_200_000)))
     assert (well.state, well.detail) == ("ok", "2 hours of 2 hours (79% of fold.duplicate_mb in events-impressions/3)")
-    (cut,) = duplicate_finding((tp, RecentWindow(960_000, 7_200_000, 7_500_000, 1_000_000)))
+    (cut,) = duplicate_finding((tp, RecentWindow(960_000, 7_200_000, 7_500_000, 1_000_000, 960_000)))
     assert cut.detail == "16 minutes of 2 hours (750% of fold.duplicate_mb in events-impressions/3)"
     assert "Set fold.duplicate_mb to at least 980" in cut.remedy
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import StateAttention
-from schemas.messages.events import Click, Impression, SlotItem
-from schemas.topics import BY_NAME, CLICKS, IMPRESSIONS
+from schemas.messages.events import Click, Impression, Purchase, PurchaseLine, SlotItem
+from schemas.topics import BY_NAME, CLICKS, IMPRESSIONS, PURCHASES
 from streams.fold.alarm import InvalidAlarm
 from streams.fold.deltas import Folder, Traffic, delay_bin, traffic_of
 from streams.fold.fast.path import BUILT
@@ -105,6 +105,37 @@ def test_a_slot_of_a_page_view_is_clicked_once() -> None:
     assert Judge(CLICKS, FoldSettings()).judge([another, record(click(), 6)]).skipped[REPEATED] == []
 
 
+@pytest.mark.parametrize("built", sorted({False, BUILT}))
+def test_a_slot_of_a_page_view_is_seen_once(built: bool) -> None:
+    """As when a page is scrolled back, or a tab is restored; several pages may be rendered under one id."""
+    shown = [_impression("a", "b"), _impression("a"), _impression("a", "b", "c"), _impression("a", "b")]
+    shown[3] = msgspec.structs.replace(shown[3], page="category")
+    slots = [SlotItem("s", "x"), SlotItem("s", "y")]
+    twice = msgspec.structs.replace(_impression("a"), page_view_id="w", slots=slots)
+    events = [msgspec.structs.replace(one, event_id=f"e{at}") for at, one in enumerate([*shown, twice])]
+    settings = FoldSettings(bucket_ms=0)
+    judge = Judge(IMPRESSIONS, settings, built)
+    judged = judge.judge([record(event, at) for at, event in enumerate(events)])
+    assert judged.skipped[REPEATED] == [1]
+    assert [one.event.slots for one in judged.accepted] == [
+        events[0].slots,
+        [SlotItem("slot2", "c")],
+        events[3].slots,
+        [SlotItem("s", "x")],
+    ]
+    assert [one.new_view for one in judged.accepted] == [True, False, True, True], "a view is of one page"
+
+
+def test_a_line_of_an_order_counts_once() -> None:
+    """As when a thank-you page is loaded again; one order may come in several events."""
+    two, more = [PurchaseLine("i", 1, 100), PurchaseLine("i", 2, 300)], [PurchaseLine("j", 1, 50)]
+    orders = [("o", two), ("o", two), ("o", [*two, *more]), ("other", two)]
+    events = [Purchase(f"e{at}", NOW, "u", order, "EUR", lines) for at, (order, lines) in enumerate(orders)]
+    judged = Judge(PURCHASES, FoldSettings()).judge([record(event, at) for at, event in enumerate(events)])
+    assert judged.skipped[REPEATED] == [1]
+    assert [one.event.lines for one in judged.accepted] == [two, more, two]
+
+
 @given(log=logs(partitions=1), cut=st.integers(0, 10))
 def test_verdicts_do_not_depend_on_batches(log: Log, cut: int) -> None:
     for tp, records in log.items():
@@ -127,7 +158,10 @@ def test_fold_counts_traffic_apart() -> None:
         Traffic.LEARNED,
         Traffic.LEARNED,
     ]
-    shown = [record(msgspec.structs.replace(_impression("a", variant=v), event_id=f"e{v}"), v + 2) for v in (-2, -1, 0)]
+    events = [
+        msgspec.structs.replace(_impression("a", variant=v), event_id=f"{v}", page_view_id=f"{v}") for v in (-2, -1, 0)
+    ]
+    shown = [record(event, at) for at, event in enumerate(events)]
     settings = FoldSettings(bucket_ms=0)
     judged = Judge(IMPRESSIONS, settings).judge(shown)
     delta = Folder(IMPRESSIONS, settings, lambda page, segment: group_of(page, segment, 1)).fold(judged.accepted)[0]

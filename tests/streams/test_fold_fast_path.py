@@ -98,7 +98,7 @@ def impression(number: int, **other: Any) -> dict[str, Any]:
         "unit": f"u{number % 7}",
         "page": "home",
         "segment": f"s{number % 2}",
-        "page_view_id": f"v{number % 50}",
+        "page_view_id": f"v{number}",
         "layout_version": 1,
         "variant": number % 4 - 2,
         "slots": [{"slot": f"slot{at}", "item": f"i{(number + at) % 5}"} for at in range(3)],
@@ -133,9 +133,16 @@ def test_robots_are_told_alike(units: list[int], size: int) -> None:
     most=st.integers(2, 6),
 )
 def test_names_are_admitted_alike(shown: list[tuple[int, int, int, list[int]]], size: int, most: int) -> None:
-    """Also those of duplicates and robots, which bring none, and where the quota refuses some."""
+    """Also those of duplicates, robots and repeats, which bring none, and where the quota refuses some."""
     events = [
-        impression(number, event_id=f"e{ident}", unit=f"u{unit}", segment=f"s{segment}", slots=_slots(items[:4]))
+        impression(
+            number,
+            event_id=f"e{ident}",
+            unit=f"u{unit}",
+            segment=f"s{segment}",
+            page_view_id=f"v{number % 3}",
+            slots=_slots(items[:4]),
+        )
         for number, (ident, unit, segment, items) in enumerate(shown)
     ]
     records = [record(at, json.dumps(event).encode(), event["unit"]) for at, event in enumerate(events)]
@@ -143,7 +150,7 @@ def test_names_are_admitted_alike(shown: list[tuple[int, int, int, list[int]]], 
 
 
 def _slots(items: Sequence[int]) -> list[dict[str, str]]:
-    return [{"slot": f"slot{at}", "item": f"i{item}"} for at, item in enumerate(items)]
+    return [{"slot": f"slot{(at + item) % 5}", "item": f"i{item}"} for at, item in enumerate(items)]
 
 
 @pytest.mark.parametrize(

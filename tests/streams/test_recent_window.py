@@ -16,7 +16,16 @@ from schemas.topics import IMPRESSIONS
 from streams.fold import window
 from streams.fold.fast.path import BUILT, recent_names
 from streams.fold.limits import LimitLog, limits_of
-from streams.fold.window import KEY_BYTES, NAME_BYTES, Kind, Reach, RecentNames, records_within, window_now
+from streams.fold.window import (
+    KEY_BYTES,
+    NAME_BYTES,
+    Kind,
+    Reach,
+    RecentNames,
+    parts_within,
+    records_within,
+    window_now,
+)
 from streams.kafka.records import Batch, TopicPartition
 from streams.settings import FoldSettings
 from streams.state.recent import journal as journals
@@ -31,12 +40,13 @@ compiled_only = pytest.mark.skipif(not BUILT, reason="streams.fold.fast.compiled
 
 
 class Step(NamedTuple):
-    """A record, the names that it brings and the key that it counts for."""
+    """A record, the names and parts that it brings and the key that it counts for."""
 
     offset: int
     time: int
     names: list[tuple[int, str]]
     key: bytes
+    parts: list[str]
 
 
 @st.composite
@@ -48,14 +58,22 @@ def steps(draw: st.DrawFn, most: int = 40) -> list[Step]:
     for _ in range(draw(st.integers(1, most))):
         offset += draw(st.sampled_from([1, 1, 1, 4]))
         time += draw(st.sampled_from([0, 1, 3, 20, -7, -60, 300]))
-        found.append(Step(offset, time, draw(names), draw(st.sampled_from([b"u", b"v"]))))
+        parts = draw(st.lists(st.sampled_from("abcdef"), max_size=4))
+        found.append(Step(offset, time, draw(names), draw(st.sampled_from([b"u", b"v"])), parts))
     return found
 
 
 reaches = st.builds(
     Reach,
     st.sampled_from([1, 30, 999, 2_500]),
-    st.sampled_from([((0, 3),), ((0, 1_000),), ((0, 5), (9, 2), (20, 30)), ((2**32 - 15, 6), (2**32, 2))]),
+    st.sampled_from(
+        [
+            ((0, 3, 20),),
+            ((0, 1_000, 6),),
+            ((0, 5, 9), (9, 2, 4), (20, 30, 15)),
+            ((2**32 - 15, 6, 8), (2**32, 2, 3)),
+        ]
+    ),
 )
 
 
@@ -63,69 +81,101 @@ def floor_of(log: list[Step], at: int, reach: Reach) -> int:
     """Where the window begins at a record, said without a memory of it."""
     floor = 0
     for number, step in enumerate(log[: at + 1]):
-        held = [records for since, records in reach.changes if since <= step.offset] or [reach.changes[0][1]]
+        held = [records for since, records, _ in reach.changes if since <= step.offset] or [reach.changes[0][1]]
         first = step.time // reach.step_ms - reach.steps
         old = [before.offset + 1 for before in log[:number] if before.time // reach.step_ms < first]
         floor = max(floor, step.offset - held[-1], *old, 0)
     return floor
 
 
+def repeated_parts(log: list[Step], floors: list[int], reach: Reach) -> list[list[bool]]:
+    """Which parts are recent, said without a memory: when there are too many, those of a whole block of offsets go."""
+    found, noted, part_floor = [], list[tuple[int, str]](), 0
+    for step, floor in zip(log, floors, strict=True):
+        held = [parts for since, _, parts in reach.changes if since <= step.offset] or [reach.changes[0][2]]
+        noted = [(at, name) for at, name in noted if (at // reach.block + 1) * reach.block > floor]
+        part_floor = max(part_floor, floor)
+        while len(noted) > held[-1]:
+            part_floor = max(part_floor, (noted[0][0] // reach.block + 1) * reach.block)
+            noted = [(at, name) for at, name in noted if at // reach.block != noted[0][0] // reach.block]
+        before = [name for at, name in noted if at >= part_floor]
+        found.append([name in [*before, *step.parts[:at]] for at, name in enumerate(step.parts)])
+        noted += [(step.offset, name) for name in step.parts]
+    return found
+
+
 def answers(recent: RecentNames, log: list[Step]) -> list[object]:
     found: list[object] = []
     for step in log:
         recent.enter(step.offset, step.time)
-        found.append(([recent.seen(kind, name) for kind, name in step.names], recent.count(step.key)))
+        parts = [recent.part_seen("owner", name) for name in step.parts]
+        found.append(([recent.seen(kind, name) for kind, name in step.names], recent.count(step.key), parts))
     return found
 
 
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(window, "PART_BLOCK", 4)
+
+
+@pytest.mark.usefixtures("small_blocks")
 @given(log=steps(), reach=reaches, start=st.integers(0, 40))
+@settings(suppress_health_check=[])
 def test_a_window_is_exact_from_wherever_it_is_fed(log: list[Step], reach: Reach, start: int) -> None:
     floors = [floor_of(log, at, reach) for at in range(len(log))]
     brought = [(step.offset, name) for step in log for name in step.names]
     expected: list[object] = []
-    for step, floor in zip(log, floors, strict=True):
+    repeated = repeated_parts(log, floors, reach)
+    for step, floor, parts in zip(log, floors, repeated, strict=True):
         before = [name for offset, name in brought if floor <= offset < step.offset]
         seen = [name in [*before, *step.names[:at]] for at, name in enumerate(step.names)]
-        expected.append((seen, sum(floor <= other.offset <= step.offset and other.key == step.key for other in log)))
+        count = sum(floor <= other.offset <= step.offset and other.key == step.key for other in log)
+        expected.append((seen, count, parts))
     for built in {False, BUILT}:
         recent = recent_names(reach, built)
         assert answers(recent, log) == expected
         assert recent.floor == floors[-1]
         at = min(start, len(log) - 1)
-        first = next(number for number, step in enumerate(log) if step.offset >= floors[at])
+        first = next(number for number, step in enumerate(log) if step.offset >= reach.begin(floors[at]))
         later = recent_names(reach, built)
         assert answers(later, log[first:])[at - first :] == expected[at:]
 
 
 @compiled_only
+@pytest.mark.usefixtures("small_blocks")
 def test_both_windows_say_the_same_of_themselves() -> None:
-    reach = Reach(1_000, ((0, 10),))
+    reach = Reach(1_000, ((0, 10, 9),))
     for built in (False, True):
         recent = recent_names(reach, built)
         for offset in range(30):
             recent.enter(offset, 5_000 + offset * 20)
-        assert window_now(recent, 1_000) == (200, 1_000, 30, 10), "memory holds 10 of 30 records, which are 200 ms"
+            for part in range(2):
+                recent.part_seen("owner", f"s{part}")
+        assert window_now(recent, 1_000) == (200, 1_000, 30, 10, 20), "memory holds 10 of 30 records, which are 200 ms"
         assert window_now(recent, 1_000).ratio == 3
         for offset in range(30, 40):
             recent.enter(offset, 5_600 + offset * 300)
-        assert window_now(recent, 1_000) == (1_000, 1_000, 4, 10)
+        assert window_now(recent, 1_000) == (1_000, 1_000, 4, 10, 1_000)
 
 
 @compiled_only
 def test_a_window_takes_no_more_memory_than_it_is_granted() -> None:
     """All names differ: the worst case."""
-    records = records_within(IMPRESSIONS, 2)
-    recent = recent_names(Reach(10**9, ((0, records),)))
+    records, parts = records_within(IMPRESSIONS, 2), parts_within(IMPRESSIONS, 2)
+    recent = recent_names(Reach(10**9, ((0, records, parts),)))
     most = 0
     for offset in range(3 * records):
         recent.enter(offset, offset)
         recent.count(b"u%d" % offset)
         for kind in (Kind.EVENT, Kind.VIEW, Kind.UNIT):
             recent.seen(kind, f"n{offset}")
+        for part in range(5):
+            recent.part_seen(f"{offset}", f"s{part}")
         if offset % 997 == 0:
             most = max(most, recent.size)  # type: ignore[attr-defined]
-    assert most <= 2 << 20
-    assert most > 0.6 * records * (3 * NAME_BYTES + KEY_BYTES), "the figures for a name are not far too large"
+    assert most <= 3 << 20
+    granted = records * (3 * NAME_BYTES + KEY_BYTES) + parts * NAME_BYTES
+    assert most > 0.6 * granted, "the figures for a name are not far too large"
 
 
 # From disk
@@ -136,6 +186,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows of some records, journals of small segments."""
     monkeypatch.setattr(window, "NAME_BYTES", LARGE_NAME)
     monkeypatch.setattr(window, "KEY_BYTES", LARGE_NAME)
+    monkeypatch.setattr(window, "PART_BLOCK", 2)
     monkeypatch.setattr(windows, "OVERLAP", 2)
     monkeypatch.setattr(windows, "FEW_RECORDS", 0)
     monkeypatch.setattr(journals, "SEGMENT_BYTES", 300)
@@ -145,7 +196,7 @@ SPAN_MS = 100
 
 
 def records_of(log: list[Step]) -> list[LoggedRecord]:
-    return [LoggedRecord(step.offset, step.time, step.key, repr(step.names).encode()) for step in log]
+    return [LoggedRecord(step.offset, step.time, step.key, repr(step[2:]).encode()) for step in log]
 
 
 class Feed:
@@ -213,7 +264,7 @@ def test_a_journal_gives_the_window_again_at_any_offset(data: st.DataObject, log
 
 
 def busy(records: int) -> list[Step]:
-    return [Step(at, 1_000 + at, [(1, f"n{at % 9}")], b"u") for at in range(records)]
+    return [Step(at, 1_000 + at, [(1, f"n{at % 9}")], b"u", [f"p{at % 5}"]) for at in range(records)]
 
 
 @compiled_only

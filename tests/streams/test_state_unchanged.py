@@ -36,9 +36,9 @@ TOPICS = ("events-impressions", "events-clicks", "events-purchases", "events-con
 RECORDS = 400
 APPENDED_MS = 1_700_000_001_000
 FOLD = FoldSettings(bucket_ms=100, amount_cap=700, duplicate_window_ms=150, unit_clicks=9, max_items=25)
-EXPORT = "b69cfbf19e60796c"
-CSV = "714861c62421e712"
-KEYS = "d0c6e909d95139c5"
+EXPORT = "1b2b562efc305267"
+CSV = "735a3d0f94596fae"
+KEYS = "96aa5972aa045bdd"
 MANIFEST = "6fe6cdba5e09c281"
 
 

@@ -21,10 +21,13 @@ import zlib
 
 include "names.pxi"
 include "seen.pxi"
+include "runs.pxi"
+include "parts.pxi"
 include "recent.pxi"
 include "strings.pxi"
 include "unknown.pxi"
 include "reading.pxi"
+include "naming.pxi"
 include "known.pxi"
 include "counting.pxi"
 
@@ -53,7 +56,8 @@ cdef class FastPath:
     cdef Py_ssize_t spare_room
     cdef int64_t[MOST_ROWS] duplicates
     cdef int64_t[MOST_ROWS] robots
-    cdef Py_ssize_t doubled, brought_much
+    cdef int64_t[MOST_ROWS] repeats
+    cdef Py_ssize_t doubled, brought_much, repeated
 
     def __init__(self, dict limits, fold, int64_t life, RecentNames recent):
         self.limits = limits
@@ -64,8 +68,9 @@ cdef class FastPath:
         self.most = fold.unit_impressions
         self.recent = recent
         self.known = KnownNames()
-        if self.limits.slots.most > MOST_SLOTS or self.limits.page.most + self.limits.unit.most > MOST_BYTES // 4:
-            raise ValueError(f"expected at most {MOST_SLOTS} slots, {MOST_BYTES // 4} of page and unit; got {limits}")
+        most = self.limits.page.most + self.limits.unit.most + self.limits.page_view_id.most
+        if self.limits.slots.most > MOST_SLOTS or most > MOST_BYTES // 4:
+            raise ValueError(f"expected at most {MOST_SLOTS} slots, {MOST_BYTES // 4} characters of names; got {limits}")
 
     def __dealloc__(self):
         free(self.spare)
@@ -113,7 +118,8 @@ cdef class FastPath:
         """How many of those gathered are plain; names that are new are taken in on the way."""
         cdef Py_ssize_t judged = 0
         cdef Event event
-        self.doubled = self.brought_much = 0
+        cdef Seen[MOST_SLOTS] parts
+        self.doubled = self.brought_much = self.repeated = 0
         while True:
             self.lacks_names = False
             with nogil:
@@ -121,6 +127,8 @@ cdef class FastPath:
             if not self.lacks_names or new_names is None:
                 return judged
             _impression(self.gathered[judged].value, self.spare, &event, &self.limits)
+            _name_parts(self.recent, &event, parts)
+            _leave_out_repeated(self.recent, &event, parts)
             if not self.known.add(&event, self._bucket(&event), self.gathered[judged].offset, new_names):
                 return judged
 
@@ -175,11 +183,13 @@ cdef class FastPath:
 
     cdef int _add_skipped(self, dict skipped) except -1:
         cdef Py_ssize_t at
-        cdef list duplicates = skipped["duplicate"], robots = skipped["robot"]
+        cdef list duplicates = skipped["duplicate"], robots = skipped["robot"], repeats = skipped["repeated"]
         for at in range(self.doubled):
             duplicates.append(self.duplicates[at])
         for at in range(self.brought_much):
             robots.append(self.robots[at])
+        for at in range(self.repeated):
+            repeats.append(self.repeats[at])
         return 0
 
     cdef bint _fit(self, Event *event, Row *row) noexcept nogil:
@@ -203,9 +213,11 @@ cdef class FastPath:
         cdef CountedEvent *counted
         cdef Name page = _name(_keys, event.page.at, event.page.size)
         cdef Seen view, unit, ident, owner
+        cdef Seen[MOST_SLOTS] parts
+        cdef int at, reported = event.shown
         self.recent.enter_step(offset, timestamp)
-        view = self.recent.of_kind(VIEW, _name(self.recent.keys, event.page_view_id.at, event.page_view_id.size))
-        unit = self.recent.of_kind(UNIT, self._unit_of_page(event))
+        view = self.recent.of_kind(VIEW, _within_page(self.recent, event, &event.page_view_id))
+        unit = self.recent.of_kind(UNIT, _within_page(self.recent, event, &event.unit))
         ident = self.recent.of_kind(EVENT, _name(self.recent.keys, event.event_id.at, event.event_id.size))
         if self.most:
             owner = self.recent.of_key(event.unit.at, event.unit.size)
@@ -213,10 +225,12 @@ cdef class FastPath:
         self.recent.names.expect(view)
         self.recent.names.expect(unit)
         self.recent.names.expect(ident)
+        _name_parts(self.recent, event, parts)
         if self.most:
             robot = self.recent.key_count(owner) >= self.most
         if counts and not robot and not self.recent.holds(ident):
-            place = self._place(event, page, fast_events)
+            _leave_out_repeated(self.recent, event, parts)
+            place = self._place(event, page, fast_events) if event.shown else 0
             if place == UNKNOWN:
                 self.lacks_names = True
                 return 0
@@ -224,12 +238,17 @@ cdef class FastPath:
             self.recent.note_key(owner)
         new_view = not self.recent.note(view)
         new_unit = not self.recent.note(unit)
+        for at in range(reported):
+            self.recent.note_part(parts[at])
         if self.recent.note(ident):
             self.duplicates[self.doubled] = offset
             self.doubled += 1
         elif counts and robot:
             self.robots[self.brought_much] = offset
             self.brought_much += 1
+        elif counts and not event.shown:
+            self.repeats[self.repeated] = offset
+            self.repeated += 1
         elif counts:
             counted = &fast_events.events[fast_events.count]
             counted.offset, counted.place, counted.cells = offset, <int32_t>place, event.shown
@@ -256,11 +275,3 @@ cdef class FastPath:
                 return UNKNOWN
             fast_events.cells[fast_events.cell_count + step] = (<uint64_t>item << NAME_BITS) | <uint64_t>slot
         return place
-
-    cdef Name _unit_of_page(self, Event *event) noexcept nogil:
-        """The name that `Judge` notes: page, line feed, unit."""
-        cdef char[MOST_BYTES + 1] both
-        memcpy(both, event.page.at, event.page.size)
-        both[event.page.size] = 10
-        memcpy(both + event.page.size + 1, event.unit.at, event.unit.size)
-        return _name(self.recent.keys, both, event.page.size + 1 + event.unit.size)

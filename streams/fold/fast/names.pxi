@@ -32,8 +32,8 @@ cdef struct Text:
 
 cdef enum:
     MOST_SLOTS = 64
-    # Of a page and a unit together, whose characters have up to four.
-    MOST_BYTES = 1_023
+    # Of a page, a unit and a page view together, whose characters have up to four.
+    MOST_BYTES = 1_535
     UNKNOWN = -1
 
 # Of this process.

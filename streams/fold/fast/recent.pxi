@@ -1,57 +1,36 @@
 # What a partition had lately: names, and how often each key.
 
 cdef enum:
-    RUN = 1_024
     # As `streams.fold.window.Kind`.
     EVENT = 1
     VIEW = 2
     UNIT = 3
     # Entries have 32 bits of an offset; a window has fewer than this.
     MOST_REACH = 1 << 30
-
-cdef uint64_t CHECK_ONE = 0x9E3779B97F4A7C15
-cdef uint64_t CHECK_TWO = 0xC2B2AE3D27D4EB4F
+    # An offset, and what holds from there on.
+    CHANGE = 3
 
 cdef struct Step:
     int64_t offset
     int64_t time
 
-cdef struct Run:
-    Run *next
-    Py_ssize_t count
-    Seen[RUN] entries
-
-
-def checksum(bytes content not None, uint64_t seed):
-    """32 bits that say whether entries are as they were written."""
-    cdef const char *at = PyBytes_AS_STRING(content)
-    cdef const char *end = at + PyBytes_GET_SIZE(content) // 16 * 16
-    cdef uint64_t first = seed ^ CHECK_ONE, second = CHECK_TWO
-    while at < end:
-        first = folded(first ^ word(at), CHECK_ONE)
-        second = folded(second ^ word(at + 8), CHECK_TWO)
-        at += 16
-    return <uint32_t>folded(first ^ PyBytes_GET_SIZE(content), second ^ CHECK_ONE)
-
 
 cdef class RecentNames:
     """As `streams.fold.window.RecentNames`, and what it notes can be written down and loaded again.
 
-    Names are known by 94 bits of a hash under `key`; `notes` says whether to keep what is to be written down.
+    Names are known by 93 bits of a hash under `key`; `notes` says whether to keep what is to be written down.
     """
 
     cdef readonly int64_t floor, time_floor, offset, reach
     cdef int64_t start, step, step_time, step_begin, steps_back, time, noted_time, purged_at
     cdef uint64_t[4] keys
     cdef SeenTable names, counts
+    cdef RecentParts parts
     cdef Step *steps
     cdef Py_ssize_t first_step, step_count, step_room
     cdef int64_t *changes
     cdef Py_ssize_t change, change_count
-    cdef Run *oldest
-    cdef Run *newest
-    cdef Py_ssize_t oldest_at
-    cdef int64_t run_count
+    cdef KeyRuns runs
     cdef Seen *notes
     cdef Py_ssize_t note_count, note_room
     cdef bint keeps_notes
@@ -64,24 +43,21 @@ cdef class RecentNames:
             self.keys[at] = word(PyBytes_AS_STRING(key) + 8 * at) | 1
         self.step, self.steps_back = reach.step_ms, reach.steps
         self.change_count = len(reach.changes)
-        self.changes = <int64_t *>malloc(2 * self.change_count * sizeof(int64_t))
+        self.changes = <int64_t *>malloc(CHANGE * self.change_count * sizeof(int64_t))
         self.step_room = reach.steps + 4
         self.steps = <Step *>malloc(2 * self.step_room * sizeof(Step))
         if self.changes == NULL or self.steps == NULL:
             raise MemoryError
-        for at, (offset, records) in enumerate(reach.changes):
-            self.changes[2 * at], self.changes[2 * at + 1] = offset, min(records, MOST_REACH - 1)
-        self.reach = self.changes[1]
+        for at, (offset, records, parts) in enumerate(reach.changes):
+            self.changes[CHANGE * at] = offset
+            self.changes[CHANGE * at + 1], self.changes[CHANGE * at + 2] = min(records, MOST_REACH - 1), parts
         self.names, self.counts = SeenTable(), SeenTable()
+        self.runs, self.parts = KeyRuns(), RecentParts(reach.block)
+        self.reach, self.parts.most = self.changes[1], self.changes[2]
         self.start, self.offset, self.time, self.noted_time = -1, -1, -1, -1
         self.keeps_notes = notes
 
     def __dealloc__(self):
-        cdef Run *run = self.oldest
-        while run != NULL:
-            self.oldest = run.next
-            free(run)
-            run = self.oldest
         free(self.steps)
         free(self.changes)
         free(self.notes)
@@ -94,15 +70,19 @@ cdef class RecentNames:
         """Note a name of a kind with the record, and say whether it is recent."""
         return bool(self.note(self.of_kind(kind, self.of_text(name))))
 
+    def part_seen(self, str owner not None, str name not None):
+        """Note a part of the record, and say whether its owner has it lately, or the record twice."""
+        return bool(self.note_part(self.of_part(self.of_text(owner), self.of_text(name))))
+
     def count(self, bytes key not None):
         """Note one more of `key` with the record; how many there are lately."""
         return self.note_key(self.of_key(PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key)))
 
-    def covered_ms(self):
-        """How long ago the first record was that the window reaches, as far as that is known."""
+    def covered_ms(self, int64_t first):
+        """How long ago the first record from offset `first` on was, as far as that is known."""
         cdef Py_ssize_t at
         for at in range(self.first_step, self.first_step + self.step_count):
-            if self.steps[at].offset >= self.floor:
+            if self.steps[at].offset >= first:
                 return (self.time - self.steps[at].time) * self.step
         return 0
 
@@ -114,7 +94,17 @@ cdef class RecentNames:
     @property
     def size(self):
         """Bytes of memory that the tables take."""
-        return self.names.bytes() + self.counts.bytes() + self.run_count * sizeof(Run)
+        cdef int64_t runs = self.runs.run_count * sizeof(Run)
+        return self.names.bytes() + self.counts.bytes() + runs + self.parts.table.bytes()
+
+    @property
+    def part_floor(self):
+        """The first offset whose parts are remembered."""
+        return self.parts.floor
+
+    def forget_parts(self, int64_t first):
+        """Parts of earlier records are not to be remembered."""
+        self.parts.floor = max(self.parts.floor, first)
 
     def written(self):
         """What was noted since the last time, to be written down."""
@@ -131,7 +121,7 @@ cdef class RecentNames:
         with nogil:
             for at in range(count):
                 ahead = min(at + 16, count - 1)
-                if entries[ahead].low & 3 == NAME_ENTRY:
+                if entries[ahead].low & 7 == NAME_ENTRY:
                     self.names.expect(entries[ahead])
                 self._load(entries[at], first + <uint32_t>(entries[at].value - <uint32_t>first))
         self.keeps_notes = kept
@@ -151,13 +141,15 @@ cdef class RecentNames:
         return _name(self.keys, PyBytes_AS_STRING(encoded), PyBytes_GET_SIZE(encoded))
 
     cdef int _load(self, Seen entry, int64_t offset) except -1 nogil:
-        cdef int kind = entry.low & 3
+        cdef int kind = entry.low & 7
         if kind == TIME_ENTRY:
             self.noted_time = entry.low >> ENTRY_BITS
             return self._enter(offset, self.noted_time)
         self._enter(offset, self.time)
         if kind == NAME_ENTRY:
             self.note(entry)
+        elif kind == PART_ENTRY:
+            self.note_part(entry)
         else:
             self.note_key(entry)
         return 0
@@ -170,13 +162,15 @@ cdef class RecentNames:
         elif offset - self.purged_at >= MOST_REACH:
             self._purge(offset)
         self.offset, self.time = offset, time
-        while self.change < self.change_count and self.changes[2 * self.change] <= offset:
-            self.reach = self.changes[2 * self.change + 1]
+        while self.change < self.change_count and self.changes[CHANGE * self.change] <= offset:
+            self.reach = self.changes[CHANGE * self.change + 1]
+            self.parts.most = self.changes[CHANGE * self.change + 2]
             self.change += 1
         self._enter_time(offset, time)
         self.floor = max(self.floor, max(self.time_floor, offset - self.reach))
-        while self.oldest != NULL and <uint32_t>(<uint32_t>offset - self._oldest().value) > offset - self.floor:
+        while self.runs.oldest != NULL and <uint32_t>(<uint32_t>offset - self.runs.first().value) > offset - self.floor:
             self._drop_oldest()
+        self.parts.enter(offset, self.floor)
         if self.keeps_notes and time != self.noted_time:
             self.noted_time = time
             self._write(Seen((<uint64_t>time << ENTRY_BITS) | TIME_ENTRY, 0, <uint32_t>offset))
@@ -201,7 +195,8 @@ cdef class RecentNames:
         """Before 32 bits do not tell offsets apart any more."""
         cdef int64_t live = self.offset + 1 - self.floor if offset - self.offset < MOST_REACH else 0
         self.names.purge(<uint32_t>self.offset, <uint32_t>live)
-        while not live and self.oldest != NULL:
+        self.parts.table.purge(<uint32_t>self.offset, <uint32_t>live)
+        while not live and self.runs.oldest != NULL:
             self._drop_oldest()
         self.purged_at = offset
         return 0
@@ -211,6 +206,13 @@ cdef class RecentNames:
         name.high = folded(name.high ^ kind, self.keys[3])
         name.low = folded(name.low ^ self.keys[2], kind ^ self.keys[0])
         return _seen(name, NAME_ENTRY, <uint32_t>self.offset)
+
+    cdef inline Seen of_part(self, Name owner, Name part) noexcept nogil:
+        """A part of an owner as an entry at this record."""
+        cdef Name name
+        name.high = folded(owner.high ^ part.low, part.high ^ self.keys[3])
+        name.low = folded(owner.low ^ part.high, part.low ^ self.keys[0])
+        return _seen(name, PART_ENTRY, <uint32_t>self.offset)
 
     cdef inline bint holds(self, Seen name) noexcept nogil:
         """What `note` would say."""
@@ -237,12 +239,19 @@ cdef class RecentNames:
             self._write(name)
         return recent
 
+    cdef inline int note_part(self, Seen name) except -1 nogil:
+        """Note a part of a record with it; whether it is recent, or is there twice."""
+        cdef bint recent = self.parts.note(name)
+        if self.keeps_notes:
+            self._write(name)
+        return recent
+
     cdef inline int64_t note_key(self, Seen name) except -1 nogil:
         """Count a key with its record; how many there are."""
         cdef Seen *entry = self.counts.find(name, NONE_BEFORE, NONE_BEFORE)
         cdef Seen one = name
         cdef int64_t count = 1
-        self._append(name)
+        self.runs.append(name)
         if entry.low == name.low and entry.high == name.high:
             entry.value += 1
             count = entry.value
@@ -253,39 +262,10 @@ cdef class RecentNames:
             self._write(name)
         return count
 
-    cdef int _append(self, Seen name) except -1 nogil:
-        """A key and its offset behind those before."""
-        cdef Run *run = self.newest
-        if run == NULL or run.count == RUN:
-            run = <Run *>malloc(sizeof(Run))
-            if run == NULL:
-                with gil:
-                    raise MemoryError
-            run.next, run.count = NULL, 0
-            if self.newest == NULL:
-                self.oldest, self.oldest_at = run, 0
-            else:
-                self.newest.next = run
-            self.newest = run
-            self.run_count += 1
-        run.entries[run.count] = name
-        run.count += 1
-        return 0
-
-    cdef inline Seen *_oldest(self) noexcept nogil:
-        return &self.oldest.entries[self.oldest_at]
-
     cdef int _drop_oldest(self) noexcept nogil:
         """Count the key less whose record has left the window."""
-        cdef Run *run = self.oldest
-        self.counts.find(run.entries[self.oldest_at], NONE_BEFORE, NONE_BEFORE).value -= 1
-        self.oldest_at += 1
-        if self.oldest_at == run.count:
-            self.oldest, self.oldest_at = run.next, 0
-            if self.oldest == NULL:
-                self.newest = NULL
-            free(run)
-            self.run_count -= 1
+        self.counts.find(self.runs.first()[0], NONE_BEFORE, NONE_BEFORE).value -= 1
+        self.runs.drop()
         return 0
 
     cdef int _write(self, Seen entry) except -1 nogil:

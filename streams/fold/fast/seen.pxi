@@ -3,11 +3,15 @@
 cdef enum:
     SHARDS = 64
     LEAST_ENTRIES = 16
-    # The two lowest bits of an entry.
+    # The three lowest bits of an entry.
     NAME_ENTRY = 1
     KEY_ENTRY = 2
     TIME_ENTRY = 3
-    ENTRY_BITS = 2
+    PART_ENTRY = 4
+    ENTRY_BITS = 3
+
+cdef uint64_t CHECK_ONE = 0x9E3779B97F4A7C15
+cdef uint64_t CHECK_TWO = 0xC2B2AE3D27D4EB4F
 
 # With this as `now` and `before` a value is of no use where it is 0.
 cdef uint32_t NONE_BEFORE = 0xFFFFFFFF
@@ -23,8 +27,20 @@ cdef struct Shard:
     uint32_t used
 
 
+def checksum(bytes content not None, uint64_t seed):
+    """32 bits that say whether entries are as they were written."""
+    cdef const char *at = PyBytes_AS_STRING(content)
+    cdef const char *end = at + PyBytes_GET_SIZE(content) // 16 * 16
+    cdef uint64_t first = seed ^ CHECK_ONE, second = CHECK_TWO
+    while at < end:
+        first = folded(first ^ word(at), CHECK_ONE)
+        second = folded(second ^ word(at + 8), CHECK_TWO)
+        at += 16
+    return <uint32_t>folded(first ^ PyBytes_GET_SIZE(content), second ^ CHECK_ONE)
+
+
 cdef inline Seen _seen(Name name, uint64_t kind, uint32_t value) noexcept nogil:
-    """94 bits of a name."""
+    """93 bits of a name."""
     cdef Seen seen
     seen.low, seen.high, seen.value = (name.low << ENTRY_BITS) | kind, <uint32_t>name.high, value
     return seen

@@ -83,7 +83,8 @@ class PartitionWindow:
         """Write down what the window has noted of a batch that ends at `mark`."""
         if self._journal and batch.end > self._known_to:
             noted = cast("CompiledNames", self.recent).written()
-            floor = max(self._floor, self.recent.floor) if batch.end >= self._complete_at else 0
+            needed = self.recent.floor - self._reach.block
+            floor = max(self._floor, needed) if batch.end >= self._complete_at else 0
             self._journal.append(batch.end, floor, mark, noted)
 
     def now(self) -> RecentWindow:
@@ -98,15 +99,17 @@ class PartitionWindow:
         recent = cast("CompiledNames", self.recent)
         for content, start in journal.contents(loaders):
             recent.load(content, start)
+        if (start := loaders[0].frame.start) > log_start:
+            recent.forget_parts(self._reach.begin(start + self._reach.block - 1))
         self._known_to, self._floor = restored.mark.offset, restored.floor
         self._check = LogCheck(tp, [restored.mark])
 
 
 async def window_start(reach: Reach, applied: Watermark, log_start: int, first_since: FirstSince | None) -> int:
     """An offset from which on all is that the window at `applied` reaches; `first_since` is asked about longer logs."""
-    held = [records for since, records in reach.changes if since <= applied.offset]
+    held = [records for since, records, _ in reach.changes if since <= applied.offset]
     first = max(log_start, applied.offset - (held[-1] if held else reach.changes[0][1]))
     if first_since and applied.append_time and applied.offset - first > FEW_RECORDS:
         since = applied.append_time - reach.span_ms - 2 * reach.step_ms
         first = max(first, min(applied.offset, await first_since(since)))
-    return first
+    return max(log_start, reach.begin(first))
