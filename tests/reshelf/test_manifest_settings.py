@@ -59,6 +59,7 @@ SINCE = 20_000 * DAY_MS + 12 * HOUR_MS
 NOW = SINCE + 2 * HOUR_MS
 GROUPS = 64
 FOLD = FoldSettings(
+    duplicate_window_ms=3_600_000,
     currency="USD",
     amount_cap=500,
     bucket_ms=HOUR_MS,
@@ -248,7 +249,7 @@ def test_the_doctor_goes_by_the_namespace(shop: Settings, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(doctor, "look_at_topics", look)
     findings = {finding.about: finding.detail for finding in doctor.examine(shop)}
-    assert findings["topics"] == "for 1,000,000"
+    assert findings["topics"] == "for 3,600,000"
     assert findings["state"].endswith("records behind the log")
 
 

@@ -128,7 +128,7 @@ cdef class FastPath:
                 return judged
             _impression(self.gathered[judged].value, self.spare, &event, &self.limits)
             _name_parts(self.recent, &event, parts)
-            _leave_out_repeated(self.recent, &event, parts)
+            _leave_out_repeated(self.recent, &event, not self.recent.holds(_view(self.recent, &event)), parts)
             if not self.known.add(&event, self._bucket(&event), self.gathered[judged].offset, new_names):
                 return judged
 
@@ -214,9 +214,9 @@ cdef class FastPath:
         cdef Name page = _name(_keys, event.page.at, event.page.size)
         cdef Seen view, unit, ident, owner
         cdef Seen[MOST_SLOTS] parts
-        cdef int at, reported = event.shown
+        cdef int reported = event.shown
         self.recent.enter_step(offset, timestamp)
-        view = self.recent.of_kind(VIEW, _within_page(self.recent, event, &event.page_view_id))
+        view = _view(self.recent, event)
         unit = self.recent.of_kind(UNIT, _within_page(self.recent, event, &event.unit))
         ident = self.recent.of_kind(EVENT, _name(self.recent.keys, event.event_id.at, event.event_id.size))
         if self.most:
@@ -226,20 +226,20 @@ cdef class FastPath:
         self.recent.names.expect(unit)
         self.recent.names.expect(ident)
         _name_parts(self.recent, event, parts)
+        new_view = not self.recent.holds(view)
+        _leave_out_repeated(self.recent, event, new_view, parts)
         if self.most:
             robot = self.recent.key_count(owner) >= self.most
         if counts and not robot and not self.recent.holds(ident):
-            _leave_out_repeated(self.recent, event, parts)
             place = self._place(event, page, fast_events) if event.shown else 0
             if place == UNKNOWN:
                 self.lacks_names = True
                 return 0
         if self.most:
             self.recent.note_key(owner)
-        new_view = not self.recent.note(view)
+        self.recent.note(view)
         new_unit = not self.recent.note(unit)
-        for at in range(reported):
-            self.recent.note_part(parts[at])
+        self.recent.note_parts(parts, event.shown, reported, new_view)
         if self.recent.note(ident):
             self.duplicates[self.doubled] = offset
             self.doubled += 1

@@ -17,22 +17,7 @@ cdef int _name_parts(RecentNames recent, Event *event, Seen *parts) noexcept nog
     owner = _name(recent.keys, texts, size)
     for at in range(event.shown):
         parts[at] = recent.of_part(owner, _name(recent.keys, event.slots[at].at, event.slots[at].size))
-        recent.parts.table.expect(parts[at])
-    return 0
-
-
-cdef int _leave_out_repeated(RecentNames recent, Event *event, Seen *parts) noexcept nogil:
-    """Leave slots out that were reported before, or are there twice."""
-    cdef int at, other, new = 0
-    cdef bint repeated
-    for at in range(event.shown):
-        repeated = recent.parts.holds(parts[at])
-        for other in range(at):
-            repeated = repeated or (parts[at].low == parts[other].low and parts[at].high == parts[other].high)
-        if not repeated:
-            event.slots[new], event.items[new] = event.slots[at], event.items[at]
-            new += 1
-    event.shown = new
+    recent.parts.table.expect(parts[0])
     return 0
 
 
@@ -41,3 +26,33 @@ cdef Name _within_page(RecentNames recent, Event *event, Text *name) noexcept no
     cdef char[MOST_BYTES + 1] texts
     memcpy(texts, event.page.at, event.page.size)
     return _name(recent.keys, texts, _append(texts, event.page.size, name))
+
+
+cdef inline Seen _view(RecentNames recent, Event *event) noexcept nogil:
+    return recent.of_kind(VIEW, _within_page(recent, event, &event.page_view_id))
+
+
+cdef int _leave_out_repeated(RecentNames recent, Event *event, bint new_view, Seen *parts) noexcept nogil:
+    """Leave slots out that were reported before, or are there twice; a page view that is new had none before.
+
+    Their parts go behind the others.
+    """
+    cdef int at, other, new = 0
+    cdef uint64_t bit, bits = 0
+    cdef bint repeated
+    cdef Seen part
+    for at in range(event.shown):
+        repeated = not new_view and recent.parts.holds(parts[at])
+        bit = <uint64_t>1 << ((parts[at].low >> ENTRY_BITS) & 63)
+        if bits & bit:
+            for other in range(new):
+                repeated = repeated or (parts[at].low == parts[other].low and parts[at].high == parts[other].high)
+        bits |= bit
+        if not repeated:
+            if new < at:
+                event.slots[new], event.items[new] = event.slots[at], event.items[at]
+                part = parts[new]
+                parts[new], parts[at] = parts[at], part
+            new += 1
+    event.shown = new
+    return 0

@@ -46,6 +46,17 @@ cdef class RecentParts:
         cdef Seen *entry = self.table.find(name, name.value, live)
         return entry.low == name.low and entry.high == name.high and name.value - entry.value < live
 
+    cdef inline int note_new(self, Seen *names, int count) except -1 nogil:
+        """Note different parts of one owner, of which there are none: their entries are side by side."""
+        cdef uint32_t live = self._live()
+        cdef Seen *entry = NULL
+        cdef int at
+        for at in range(count):
+            entry = self.table.place(names[at], entry, names[at].value, live)
+            if self.table.fill(entry, names[at], names[at].value, live):
+                entry = NULL
+        return 0
+
     cdef inline int note(self, Seen name) except -1 nogil:
         """Note a part with its record; whether it is recent, or was noted with this record."""
         cdef uint32_t live = self._live()
@@ -56,23 +67,22 @@ cdef class RecentParts:
             entry.value = name.value
         else:
             self.table.fill(entry, name, name.value, live)
-        self._add()
         return recent
 
     cdef inline uint32_t _live(self) noexcept nogil:
         return <uint32_t>max(1, self.offset + 1 - self.floor)
 
-    cdef inline int _add(self) except -1 nogil:
-        """One more in the block of the offset."""
+    cdef inline int add(self, int parts) except -1 nogil:
+        """So many more in the block of the offset."""
         cdef int64_t number = self.offset // self.size
         cdef Py_ssize_t last = self.first + self.block_count - 1
-        self.count += 1
+        self.count += parts
         if self.block_count and self.blocks[last].number == number:
-            self.blocks[last].count += 1
+            self.blocks[last].count += parts
             return 0
         if last + 1 == self.room:
             self._make_room()
-        self.blocks[self.first + self.block_count] = Block(number, 1)
+        self.blocks[self.first + self.block_count] = Block(number, parts)
         self.block_count += 1
         return 0
 

@@ -209,10 +209,10 @@ cdef class RecentNames:
 
     cdef inline Seen of_part(self, Name owner, Name part) noexcept nogil:
         """A part of an owner as an entry at this record."""
-        cdef Name name
-        name.high = folded(owner.high ^ part.low, part.high ^ self.keys[3])
-        name.low = folded(owner.low ^ part.high, part.low ^ self.keys[0])
-        return _seen(name, PART_ENTRY, <uint32_t>self.offset)
+        cdef uint64_t mixed = folded(owner.high ^ part.low, owner.low ^ part.high ^ self.keys[3])
+        # The bits of the owner alone say where to look, so that its parts lie side by side.
+        owner.low = (owner.low >> 58 << 55) | (mixed >> 9)
+        return _seen(owner, PART_ENTRY, <uint32_t>self.offset)
 
     cdef inline bint holds(self, Seen name) noexcept nogil:
         """What `note` would say."""
@@ -242,9 +242,24 @@ cdef class RecentNames:
     cdef inline int note_part(self, Seen name) except -1 nogil:
         """Note a part of a record with it; whether it is recent, or is there twice."""
         cdef bint recent = self.parts.note(name)
+        self.parts.add(1)
         if self.keeps_notes:
             self._write(name)
         return recent
+
+    cdef inline int note_parts(self, Seen *parts, int new, int count, bint new_owner) except -1 nogil:
+        """Note the parts of one owner, of which the first ones are `new`."""
+        cdef int at
+        if new_owner:
+            self.parts.note_new(parts, new)
+        else:
+            for at in range(count):
+                self.parts.note(parts[at])
+        self.parts.add(count)
+        if self.keeps_notes:
+            for at in range(count):
+                self._write(parts[at])
+        return 0
 
     cdef inline int64_t note_key(self, Seen name) except -1 nogil:
         """Count a key with its record; how many there are."""

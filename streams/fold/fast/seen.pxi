@@ -80,7 +80,8 @@ cdef class SeenTable:
 
     cdef inline void expect(self, Seen name) noexcept nogil:
         cdef Shard *shard = &self.shards[name.low >> 58]
-        expect(&shard.entries[(<uint64_t>name.high * shard.size) >> 32])
+        cdef Seen *entry = &shard.entries[(<uint64_t>name.high * shard.size) >> 32]
+        expect(entry)
 
     cdef inline Seen *find(self, Seen name, uint32_t now, uint32_t before) noexcept nogil:
         """The entry of a name, or the one where it belongs: a free one, or one that is of no use."""
@@ -98,8 +99,20 @@ cdef class SeenTable:
                 entry = shard.entries
         return entry if place == NULL else place
 
+    cdef inline Seen *place(self, Seen name, Seen *entry, uint32_t now, uint32_t before) noexcept nogil:
+        """The first entry for a name that is not there, from one on, or from where its search begins if that is NULL."""
+        cdef Shard *shard = &self.shards[name.low >> 58]
+        cdef Seen *end = &shard.entries[shard.size]
+        if entry == NULL:
+            entry = &shard.entries[(<uint64_t>name.high * shard.size) >> 32]
+        while entry.low and now - entry.value < before:
+            entry += 1
+            if entry == end:
+                entry = shard.entries
+        return entry
+
     cdef inline int fill(self, Seen *entry, Seen name, uint32_t now, uint32_t before) except -1 nogil:
-        """Put a name that is not there where it belongs."""
+        """Put a name that is not there where it belongs; whether all entries are in other places then."""
         cdef Shard *shard
         if entry.low:
             entry[0] = name
@@ -109,6 +122,7 @@ cdef class SeenTable:
         shard.used += 1
         if shard.used > shard.size - shard.size // 4:
             self._build(shard, now, before)
+            return 1
         return 0
 
     cdef int purge(self, uint32_t now, uint32_t before) except -1 nogil:
@@ -120,7 +134,7 @@ cdef class SeenTable:
     cdef int _build(self, Shard *shard, uint32_t now, uint32_t before) except -1 nogil:
         """Anew without what is of no use, with room for a third more at least."""
         cdef Seen *had = shard.entries
-        cdef uint32_t place, at, size = shard.size, used = 0
+        cdef uint32_t place, at, size = shard.size, used = 0, run = 0, end = 0
         for at in range(size):
             used += had[at].low != 0 and now - had[at].value < before
         place = size
@@ -131,10 +145,19 @@ cdef class SeenTable:
         for at in range(size):
             if had[at].low and now - had[at].value < before:
                 place = <uint32_t>((<uint64_t>had[at].high * shard.size) >> 32)
-                while shard.entries[place].low:
+                # Nearly all come by rising places: from `run` to `end` no entry is free.
+                if run <= place < end:
+                    place = end
+                elif place >= end:
+                    run = place
+                while place < shard.size and shard.entries[place].low:
                     place += 1
-                    if place == shard.size:
-                        place = 0
+                if place == shard.size:
+                    place, run, end = 0, 0, 0
+                    while shard.entries[place].low:
+                        place += 1
+                elif place >= end:
+                    end = place + 1
                 shard.entries[place] = had[at]
         free(had)
         return 0
