@@ -44,7 +44,7 @@ async def partition_lags(admin: AdminClient, redis: Redis, manifest: Manifest) -
     groups = await asyncio.gather(*(_learned(redis, manifest, group, learned) for group in range(manifest.groups)))
     marks = {tp: [of_group[at] for of_group in groups] for at, tp in enumerate(learned)}
     marks |= {tp: [await _attributed(redis, manifest, tp)] for tp in tps if tp.topic == PURCHASES.name}
-    return [_standing(tp, ends.get(tp, 0), marks[tp]) for tp in tps]
+    return [partition_lag(tp, ends.get(tp, 0), marks[tp]) for tp in tps]
 
 
 def _ends(admin: AdminClient, prefix: str, tps: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
@@ -71,7 +71,8 @@ async def _attributed(redis: Redis, manifest: Manifest, tp: TopicPartition) -> W
     return Watermark.decode(await translate_errors(lambda: redis.get(name)), manifest.start(tp))
 
 
-def _standing(tp: TopicPartition, end: int, marks: Sequence[Watermark]) -> PartitionLag:
-    lowest = min(mark.offset for mark in marks)
+def partition_lag(tp: TopicPartition, end: int, marks: Sequence[Watermark]) -> PartitionLag:
+    """A partition that ends at `end`, from the watermarks of its state groups."""
+    lowest = min(max(mark.offset, mark.empty_to) for mark in marks)
     # A broker may name the beginning of its last batch as the end: the log is at least as long as was read.
     return PartitionLag(tp.topic, tp.partition, max(end, lowest), lowest, min(mark.append_time for mark in marks))
