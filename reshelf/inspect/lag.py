@@ -38,13 +38,18 @@ class PartitionLag(NamedTuple):
 
 async def partition_lags(admin: AdminClient, redis: Redis, manifest: Manifest) -> list[PartitionLag]:
     """Every partition of the event topics; purchases stand where attribution is, the others where the learner is."""
-    tps = [TopicPartition(topic, number) for topic, starts in manifest.starts.items() for number in range(len(starts))]
+    tps = manifest.partitions()
     ends = await asyncio.to_thread(_ends, admin, manifest.prefix, tps)
-    learned = [tp for tp in tps if tp.topic != PURCHASES.name]
-    groups = await asyncio.gather(*(_learned(redis, manifest, group, learned) for group in range(manifest.groups)))
-    marks = {tp: [of_group[at] for of_group in groups] for at, tp in enumerate(learned)}
+    marks = await learned_marks(redis, manifest)
     marks |= {tp: [await _attributed(redis, manifest, tp)] for tp in tps if tp.topic == PURCHASES.name}
     return [partition_lag(tp, ends.get(tp, 0), marks[tp]) for tp in tps]
+
+
+async def learned_marks(redis: Redis, manifest: Manifest) -> dict[TopicPartition, list[Watermark]]:
+    """The learner's watermark in each state group, of each partition of all event topics but purchases."""
+    tps = [tp for tp in manifest.partitions() if tp.topic != PURCHASES.name]
+    groups = await asyncio.gather(*(_learned(redis, manifest, group, tps) for group in range(manifest.groups)))
+    return {tp: [of_group[at] for of_group in groups] for at, tp in enumerate(tps)}
 
 
 def _ends(admin: AdminClient, prefix: str, tps: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
