@@ -118,7 +118,8 @@ def test_other_settings_than_the_manifests_are_told(settings: Settings, redis: R
     ):
         (detail,) = said(other)
         assert detail == refusal(other)
-    redis.set(manifest("live"), redis.get(manifest("live")).replace(b'"fold_version":3', b'"fold_version":2'))  # type: ignore[union-attr]
+    made = bytes(redis.get(manifest("live")) or b"")  # type: ignore[arg-type]
+    redis.set(manifest("live"), made.replace(b'"fold_version":3', b'"fold_version":2'))
     (detail,) = said(settings)
     assert detail == refusal(settings) and "fold version is 2 there and 3 here" in detail
 
