@@ -11,6 +11,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from redis.asyncio import Redis
 
 from schemas.topics import PURCHASES
+from streams.kafka.admin import answers
 from streams.kafka.records import TopicPartition
 from streams.state.clicks.progress import progress_keys
 from streams.state.connection.errors import translate_errors
@@ -55,11 +56,8 @@ async def learned_marks(redis: Redis, manifest: Manifest) -> dict[TopicPartition
 def _ends(admin: AdminClient, prefix: str, tps: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
     newest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
     requests = {KafkaPartition(prefix + tp.topic, tp.partition): newest for tp in tps}
-    futures = admin.list_offsets(requests, request_timeout=TIMEOUT_S)
-    return {
-        TopicPartition(place.topic.removeprefix(prefix), place.partition): done.result(TIMEOUT_S).offset
-        for place, done in futures.items()
-    }
+    ends = answers(admin.list_offsets, requests, TIMEOUT_S)
+    return {TopicPartition(at.topic.removeprefix(prefix), at.partition): end.offset for at, end in ends.items()}
 
 
 async def _learned(redis: Redis, manifest: Manifest, group: int, tps: Sequence[TopicPartition]) -> list[Watermark]:

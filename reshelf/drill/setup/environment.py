@@ -16,6 +16,7 @@ from reshelf.drill.setup.workers import Workers
 from reshelf.processes.children import Served
 from reshelf.processes.servers import embedded_broker, kafka_server
 from reshelf.settings import Settings
+from streams.kafka.admin import answers
 from streams.kafka.clients import confluent_admin_config
 from streams.settings import KafkaSettings
 
@@ -89,8 +90,7 @@ class GivenBroker(Broker):
         own = [name for name in admin.list_topics(timeout=ADMIN_S).topics if name.startswith(self._kafka.prefix)]
         if not own:
             return
-        for deleted in admin.delete_topics(own, operation_timeout=ADMIN_S).values():
-            deleted.result(ADMIN_S)
+        answers(admin.delete_topics, own, ADMIN_S, operation_timeout=ADMIN_S)
         until = time.monotonic() + ADMIN_S
         while set(own) & set(admin.list_topics(timeout=ADMIN_S).topics) and time.monotonic() < until:
             time.sleep(0.1)
