@@ -12,6 +12,8 @@ from redis.asyncio import Redis
 
 from reshelf.doctor.finding import Finding
 from reshelf.inspect.lag import learned_marks
+from reshelf.processes.encoder import installed
+from reshelf.service_settings import EncoderSettings
 from reshelf.settings import Settings
 from schemas.errors import BadSettings, StateAttention
 from schemas.topics import CLICKS, CONVERSIONS, DEAD_LETTERS, LAYOUTS_HISTORY, POLICY_PARAMETERS, PURCHASES
@@ -56,6 +58,18 @@ def folder_finding(settings: Settings) -> Iterator[Finding]:
 
 def _named(folder: Path, there: Path) -> str:
     return str(folder) if there == folder else f"{folder} (in {there})"
+
+
+def encoder_finding(settings: Settings) -> Iterator[Finding]:
+    """Whether an encoder would start on this machine, where it has the extra and is not set as it always works."""
+    own, default = settings.encoder, EncoderSettings()
+    if installed() and (own.model, own.device, own.dtype) != (default.model, default.device, default.dtype):
+        from encoders.model import check
+
+        try:
+            check(own.model, own.device, own.dtype)
+        except BadSettings as error:
+            yield Finding("encoder", "note", f"would not start on this machine: {error}")
 
 
 def look_at_state(settings: Settings) -> Iterator[Finding]:

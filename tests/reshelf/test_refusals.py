@@ -12,7 +12,7 @@ from confluent_kafka import Producer
 from pydantic import SecretStr
 from redis import Redis
 
-from reshelf.doctor.refusals import access_findings, folder_finding, look_at_state
+from reshelf.doctor.refusals import access_findings, encoder_finding, folder_finding, look_at_state
 from reshelf.settings import Settings
 from reshelf.topics.admin import apply
 from schemas.errors import StateAttention
@@ -24,6 +24,7 @@ from streams.settings import FoldSettings, KafkaSettings, RedisSettings
 from streams.state.clicks.progress import progress_keys
 from streams.state.keys import GroupKeys, manifest
 from streams.worker import open_worker
+from tests.encoders.conftest import NO_TORCH
 from tests.streams.namespaces import make_namespace
 
 ROOT = Path(__file__).parents[2]
@@ -31,9 +32,8 @@ ROOMS = ("streams", "reshelf/edge", "reshelf/console", "reshelf/processes", "enc
 SAID = "said by the doctor"
 RUNNING = "happens while it runs, or to a request"
 ELSEWHERE = "of commands that start no worker"
-MODEL = "the model is looked at by whoever loads it: `reshelf encoder --once` says it"
 REFUSALS = {
-    "encoders.model": MODEL,
+    "encoders.model": SAID,
     "reshelf.console.views.rules": RUNNING,
     "reshelf.console.web": "a port in use: by the console itself, where it runs",
     "reshelf.edge.run": "a port in use: by the edge itself, where it runs",
@@ -175,3 +175,14 @@ def test_a_folder_for_clicks_that_cannot_be_written_is_told(tmp_path: Path) -> N
     (tmp_path / "file").write_text("")
     (finding,) = folder_finding(Settings().changed(attribution={"folder": str(tmp_path / "file" / "clicks")}))
     assert finding.state == "note" and str(tmp_path / "file") in finding.detail
+
+
+def test_an_encoder_that_would_not_start_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason=NO_TORCH)
+    assert list(encoder_finding(Settings())) == []
+    (tmp_path / "modules.json").write_text('[{"type": "sentence_transformers.models.Dense", "path": "2_Dense"}]')
+    (finding,) = encoder_finding(Settings().changed(encoder={"model": str(tmp_path)}))
+    assert finding.state == "note" and "Dense" in finding.detail
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    (finding,) = encoder_finding(Settings().changed(encoder={"device": "cuda"}))
+    assert "expected a CUDA device" in finding.detail
