@@ -17,7 +17,7 @@ from reshelf.processes.children import ServerFailed
 
 AGAIN_S = 1.0
 RESTARTS = 4
-"""How often a server is started that does not come up, each time with twice the patience."""
+"""How often a server is started that does not come up, each time given twice as long."""
 
 
 @dataclass(slots=True)

@@ -104,8 +104,8 @@ def _create(admin: AdminClient, kafka: KafkaSettings, missing: Sequence[Topic], 
         )
         for topic in missing
     ]
-    made = outcomes(admin.create_topics, new, TIMEOUT_S)
-    return tuple(name for name, outcome in made.items() if _was_created(name, outcome, kafka))
+    created = outcomes(admin.create_topics, new, TIMEOUT_S)
+    return tuple(name for name, outcome in created.items() if _was_created(name, outcome, kafka))
 
 
 def _was_created(name: str, outcome: KafkaException | None, kafka: KafkaSettings) -> bool:

@@ -48,8 +48,8 @@ class SlowStore(Store):
     def read(self, names: Sequence[str]) -> list[Any]:
         return [None for _ in names]
 
-    def start(self, patience: float = 1.0) -> None:
-        self.waits.append(patience)
+    def start(self, wait_factor: float = 1.0) -> None:
+        self.waits.append(wait_factor)
         self.up = len(self.waits) >= self.needed
         if not self.up:
             raise ServerFailed("Redis did not start on 127.0.0.1:1; its last words:\nLoading")

@@ -68,7 +68,10 @@ ERRORS = {"BadSettings", "StateAttention", "NamespaceMissing", "AnotherLog"}
 
 def refusing(path: Path) -> bool:
     """Whether a module raises what ends a worker."""
-    raised = (node.exc for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Raise))
+    text = path.read_text("utf-8")
+    if not any(f"raise {name}" in text for name in ERRORS):
+        return False
+    raised = (node.exc for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Raise))
     named = (each.func if isinstance(each, ast.Call) else each for each in raised)
     return any(isinstance(name, ast.Name) and name.id in ERRORS for name in named)
 
@@ -127,17 +130,13 @@ def test_other_settings_than_the_manifests_are_told(settings: Settings, redis: R
 def test_a_state_further_than_the_log_is_told(settings: Settings, redis: Redis) -> None:
     for group in range(settings.redis.groups):
         redis.set(GroupKeys("live", group).watermark(TopicPartition(CONVERSIONS.name, 0)), "9:1")
-    keys = progress_keys("live", settings.redis.groups, 1)
-    redis.mset({keys.clicks: "5:1", keys.conversions: "4"})
-    details = list(said(settings))
-    assert [detail.partition(", but the log ends at 0")[0] for detail in details] == [
+    read, published = (progress_keys("live", settings.redis.groups, number) for number in range(2))
+    redis.mset({read.clicks: "5:1", published.conversions: "4"})
+    assert [detail.partition(", but the log ends at 0")[0] for detail in said(settings)] == [
         "the state has applied events-conversions/0 up to offset 9",
-        "attribution has read events-clicks/1 up to offset 5",
+        "attribution has read events-clicks/0 up to offset 5",
+        "attribution has published decisions to events-conversions/1 up to offset 4",
     ]
-    redis.delete(keys.clicks)
-    assert list(said(settings))[1].startswith(
-        "attribution has published decisions to events-conversions/1 up to offset 4, but the log ends at 0"
-    )
 
 
 def test_a_log_that_was_made_again_is_told_though_it_is_as_long(settings: Settings, redis: Redis) -> None:

@@ -43,14 +43,14 @@ class Broker:
         """Whether its process is there; of one that is not ours, yes."""
         return self._child is None or self._child.child.poll() is None
 
-    def start(self, patience: float = 1.0) -> None:
+    def start(self, wait_factor: float = 1.0) -> None:
         """Start it, or start it again under the same address; raises `ServerFailed` when it takes too long."""
         if self._home is None:
             self.address = self._stack.enter_context(embedded_broker())
             return
         port = int(self.address.rpartition(":")[2]) if self.address else None
         self._child = self._stack.enter_context(
-            kafka_server(self._home, self._folder, port=port, start_s=KAFKA_START_S * patience)
+            kafka_server(self._home, self._folder, port=port, start_s=KAFKA_START_S * wait_factor)
         )
         self.address = self._child.address
 
@@ -79,7 +79,7 @@ class GivenBroker(Broker):
     def settings(self, kafka: KafkaSettings) -> KafkaSettings:
         return kafka
 
-    def start(self, patience: float = 1.0) -> None:
+    def start(self, wait_factor: float = 1.0) -> None:
         self._clear()
 
     def stop(self) -> None:
@@ -112,12 +112,12 @@ class Environment:
         assert isinstance(self.store, RedisServer)
         return self.store
 
-    def revive(self, patience: float) -> None:
-        """Start the servers that do not run, with so many times the usual patience; raises `ServerFailed`."""
+    def revive(self, wait_factor: float) -> None:
+        """Start the servers that do not run, each given `wait_factor` times the usual time; raises `ServerFailed`."""
         if not self.broker.runs:
-            self.broker.start(patience)
+            self.broker.start(wait_factor)
         if not self.store.runs:
-            self.store.start(patience)
+            self.store.start(wait_factor)
 
 
 @contextlib.contextmanager

@@ -46,7 +46,7 @@ class Store(ABC):
         return True
 
     @abstractmethod
-    def start(self, patience: float = 1.0) -> None:
+    def start(self, wait_factor: float = 1.0) -> None:
         """Start it, or start it again under the same address; raises `ServerFailed` when it takes too long."""
 
     @abstractmethod
@@ -99,8 +99,8 @@ class RedisServer(Store):
     def runs(self) -> bool:
         return not self.child_ended
 
-    def start(self, patience: float = 1.0) -> None:
-        server = redis_server(self._folder, appendonly=True, port=self.port, start_s=REDIS_START_S * patience)
+    def start(self, wait_factor: float = 1.0) -> None:
+        server = redis_server(self._folder, appendonly=True, port=self.port, start_s=REDIS_START_S * wait_factor)
         self._served = self._stack.enter_context(server)
         self.port = int(self._served.address.rpartition(":")[2])
 
@@ -184,7 +184,7 @@ class ClusterStore(Store):
     def read(self, names: Sequence[str]) -> list[Any]:
         return _read_cluster(self.settings(self._settings), names)
 
-    def start(self, patience: float = 1.0) -> None:
+    def start(self, wait_factor: float = 1.0) -> None:
         self.cluster.start()
 
     def stop(self, *, kill: bool) -> None:
@@ -211,7 +211,7 @@ class GivenStore(Store):
         with self.servers() as (server,):
             return list(server.mget(names))
 
-    def start(self, patience: float = 1.0) -> None:
+    def start(self, wait_factor: float = 1.0) -> None:
         self._clear()
 
     def stop(self, *, kill: bool) -> None:
