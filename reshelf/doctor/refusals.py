@@ -15,7 +15,7 @@ from reshelf.inspect.lag import learned_marks
 from reshelf.processes.encoder import installed
 from reshelf.service_settings import EncoderSettings
 from reshelf.settings import Settings
-from schemas.errors import BadSettings, StateAttention
+from schemas.errors import BadSettings, StateAttention, Transient
 from schemas.topics import CLICKS, CONVERSIONS, DEAD_LETTERS, LAYOUTS_HISTORY, POLICY_PARAMETERS, PURCHASES
 from streams.access import required_token
 from streams.kafka.bounds import log_bounds
@@ -164,4 +164,7 @@ def _same_log(
                     record = Logged(*read_of(message))
                     batch = Batch(tp, record.offset, record.offset + 1, 0, [record])
                     checks.append(lambda batch=batch: LogCheck(batch.tp, [marks[batch.tp]]).check(batch))  # type: ignore[misc]
+    if unread:
+        name, number = min(unread)
+        raise Transient(f"Kafka showed nothing of {name}/{number} for {SILENT_S:.0f} s")
     return checks
