@@ -23,6 +23,7 @@ over a range of offsets, whatever crashed, was repeated or was cut how.
 - `metrics`: what each process counts and times of itself: one table, a registry of values, and
   Prometheus's text form
 - `page_settings`: settings of what decides pages: layouts, the fitter, experiments
+- `refusals`: why a worker refuses to go on from the state with the log that there is
 - `replay`: replay: the state of a stretch of log, built anew beside the live one
 - `retry`: waiting for a broker or Redis that is away: say so now and then, back off, go on
 - `settings`: settings of the stream workers and of what they share with other programs, in typed

@@ -8,6 +8,7 @@ from reshelf.doctor.finding import Finding
 from reshelf.settings import Settings
 from reshelf.topics.admin import PARTITIONS, TopicState, states
 from schemas.topics import CONVERSIONS, EVENT_TOPICS, PURCHASES, Topic
+from streams.refusals import PARTITIONS_ADDED
 
 ATTEMPTS = 4
 
@@ -19,9 +20,10 @@ def look_at_topics(settings: Settings, span_ms: int) -> Iterator[Finding]:
     missing = [state.name for state in topics if not state.exists]
     if missing:
         yield Finding("topics", "bad", f"missing: {', '.join(missing)}", "Run `reshelf topics apply`.")
-    differing = [f"{state.name}: {text}" for state in topics if state.exists for text in state.differences]
+    differing = list(_differing(topics))
     if differing:
-        yield Finding("topics", "bad", "; ".join(differing), _remedy(topics))
+        said = "; ".join(f"{state.name}: {text}" for state, text in differing)
+        yield Finding("topics", "bad", said, _remedy(topics, differing))
     if not missing and not differing:
         yield Finding("topics", "ok", f"all {len(topics)} are there")
     configs = {state.topic: state.config for state in topics}
@@ -63,17 +65,21 @@ def window_findings(configs: Mapping[Topic, Mapping[str, str]], span_ms: int) ->
             yield Finding("duplicate window", "note", observation, remedy)
 
 
-def _remedy(topics: Sequence[TopicState]) -> str:
+def _differing(topics: Sequence[TopicState]) -> Iterator[tuple[TopicState, str]]:
+    """Topics that differ, and in what; nothing hangs on the number of partitions of others than event topics."""
+    for state in topics:
+        for text in state.differences if state.exists else ():
+            if state.topic.event or not text.startswith(PARTITIONS):
+                yield state, text
+
+
+def _remedy(topics: Sequence[TopicState], differing: Sequence[tuple[TopicState, str]]) -> str:
     """What to do about topics that differ."""
-    texts = [(state, text) for state in topics if state.exists for text in state.differences]
-    counts = {state.partitions for state, text in texts if text.startswith(PARTITIONS)}
+    counts = {state.partitions for state in topics if state.topic.event and state.exists}
     said = []
-    if counts:
-        back = f"to {counts.pop()}" if len(counts) == 1 else "to what the event topics have"
-        said.append(
-            f"Set kafka.partitions back {back}: event topics cannot be given more partitions, as units would move "
-            "(docs/start/producing.md); for another number take a new kafka.prefix and redis.namespace."
-        )
-    if any(not text.startswith(PARTITIONS) for _, text in texts):
+    if any(text.startswith(PARTITIONS) for _, text in differing):
+        same = f"Set kafka.partitions to {max(counts)}, which is what the event topics have."
+        said.append(same if len(counts) == 1 else PARTITIONS_ADDED)
+    if any(not text.startswith(PARTITIONS) for _, text in differing):
         said.append("Change the topics with your broker's tools, or the settings to what is meant.")
     return " ".join(said)

@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol
 
-from schemas.errors import StateAttention
 from schemas.topics import CLICKS, CONVERSIONS, PURCHASES, Topic
 from streams.attribution.core import SPARE_MS, Decision, PartitionAttribution, Step, Windows, first_needed
 from streams.attribution.order import AnotherLog
@@ -23,6 +22,7 @@ from streams.fold.judge import Rejected, SendDeadLetters
 from streams.fold.window import reach_of
 from streams.kafka.bounds import Bounds
 from streams.kafka.records import Batch, TopicPartition
+from streams.refusals import check_begin, check_end
 from streams.settings import AttributionSettings, FoldSettings
 from streams.state.clicks.memory import ClickMemory
 from streams.state.clicks.progress import Applied, Position, Progress, Window
@@ -220,12 +220,7 @@ class PartitionWorker:
 
     async def _catch_up(self) -> None:
         decisions, end = await self._decisions.read(self._published.read_to)
-        if end < self._published.read_to:
-            raise StateAttention(
-                f"{CONVERSIONS.name}/{self._progress.partition} ends at {end}, but decisions were published up to "
-                f"{self._published.read_to}: the topic was deleted and made again, or this is another cluster. "
-                "Point kafka.bootstrap at the right cluster, or set redis.namespace to a new name."
-            )
+        check_end(self._named("published decisions to", CONVERSIONS.name), self._published.read_to, end)
         self._published.note(decisions, end)
         self._unsure = False
 
@@ -279,17 +274,9 @@ class PartitionWorker:
         return await self._first_since(CLICKS.name, time_ms)
 
     def _check(self, topic: str, mark: Watermark, bounds: Bounds) -> None:
-        offset, (first, end) = mark.offset, bounds[topic]
-        where = f"{topic}/{self._progress.partition}"
-        if offset > end:
-            raise StateAttention(
-                f"attribution has read {where} up to offset {offset}, but the log ends at {end}: the topic was "
-                "deleted and made again, or this is another cluster. Point kafka.bootstrap at the right cluster, "
-                "or set redis.namespace to a new name."
-            )
-        unread = max(offset, mark.empty_to)
-        if unread < first and not self._accept_loss:
-            raise StateAttention(
-                f"{first - unread} offsets of {where} were deleted before they were read (expected them from {unread}, "
-                f"the log begins at {first}). Set learner.accept_loss = true to go on without them."
-            )
+        first, end = bounds[topic]
+        check_end(self._named("read", topic), mark.offset, end)
+        check_begin(f"{topic}/{self._progress.partition}", max(mark.offset, mark.empty_to), first, self._accept_loss)
+
+    def _named(self, done: str, topic: str) -> str:
+        return f"attribution has {done} {topic}/{self._progress.partition}"

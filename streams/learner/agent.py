@@ -17,7 +17,6 @@ from typing import Any
 
 import faust
 
-from schemas.errors import StateAttention
 from schemas.topics import DEAD_LETTERS, FOLDED_TOPICS, IMPRESSIONS, LAYOUT_REQUESTS
 from streams.fold.alarm import InvalidAlarm, QuotaAlarm
 from streams.fold.deltas import WHOLE_PAGE
@@ -33,6 +32,7 @@ from streams.learner.duplicates import DuplicateWindows
 from streams.learner.layout_requests import RequestDebouncer, request_records
 from streams.learner.old_buckets import tend_buckets
 from streams.metrics import REGISTRY
+from streams.refusals import check_begin, check_end
 from streams.retry import Retry
 from streams.settings import FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
 from streams.state.manifest import Manifest, agree
@@ -109,27 +109,13 @@ class Learner:
         part = await PartitionFold.resume(
             tp, self._store, start, self._fold, self._send_dead_letters, built, journal=self._duplicates.journal(tp)
         )
-        if part.applied > end:
-            raise StateAttention(
-                f"the state has applied {tp} up to offset {part.applied}, but the log ends at {end}: "
-                "the topic was deleted and made again, or this is another cluster. "
-                "Point kafka.bootstrap at the right cluster, or set redis.namespace to a new name and replay."
-            )
-        if part.applied < first:
-            await self._accept_loss(part, first)
+        check_end(f"the state has applied {tp}", part.applied, end)
+        if lost := check_begin(str(tp), part.applied, first, self._settings.accept_loss):
+            log.error("%d offsets of %s are lost; going on as learner.accept_loss says", lost, tp)
+            await part.skip_to(first)
         position = await self._duplicates.read_from(part, first)
         self._parts[tp] = part
         return position
-
-    async def _accept_loss(self, part: PartitionFold, first: int) -> None:
-        lost = f"the log of {part.tp} begins at {first}, the state stands at {part.applied}: {first - part.applied}"
-        if not self._settings.accept_loss:
-            raise StateAttention(
-                f"{lost} offsets were deleted before they were applied. Replay an archive into a new namespace, "
-                "or set learner.accept_loss = true to go on without them."
-            )
-        log.error("%s offsets are lost; going on as learner.accept_loss says", lost)
-        await part.skip_to(first)
 
     # Batches
 

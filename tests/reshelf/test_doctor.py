@@ -124,7 +124,7 @@ def test_a_window_that_retention_cuts_is_reported(retained: str, fits: bool) -> 
     ] * (not fits)
 
 
-def test_missing_topics_then_applied(any_broker: str, redis_url: str, prefix: str) -> None:
+def test_missing_topics_then_applied(any_broker: str, redis: Redis, redis_url: str, prefix: str) -> None:
     settings = Settings(
         kafka=KafkaSettings(bootstrap=any_broker, prefix=prefix, partitions=1),
         redis=RedisSettings(url=redis_url),
@@ -166,13 +166,13 @@ def test_security_that_cannot_be_used_is_a_finding_and_redis_is_looked_at(
     assert "Redis" in [finding.about for finding in found]
 
 
-def test_partitions_are_never_to_be_added(any_broker: str, redis_url: str, prefix: str) -> None:
-    kafka = KafkaSettings(bootstrap=any_broker, prefix=prefix, partitions=1)
+def test_the_number_of_partitions_is_that_of_the_event_topics(broker: str, redis_url: str, prefix: str) -> None:
+    kafka = KafkaSettings(bootstrap=broker, prefix=prefix, partitions=1)
     apply(kafka)
     settings = Settings(kafka=kafka.changed(partitions=2), redis=RedisSettings(url=redis_url))
     topics = next(finding for finding in bad(list(examine(settings))) if finding.about == "topics")
-    assert topics.remedy.startswith("Set kafka.partitions back to 1: event topics cannot be given more")
-    assert "broker's tools" not in topics.remedy
+    assert "catalog-items" not in topics.detail
+    assert topics.remedy == "Set kafka.partitions to 1, which is what the event topics have."
 
 
 def test_a_state_that_nobody_works_on_is_told(any_broker: str, redis: Redis, redis_url: str, prefix: str) -> None:
