@@ -54,7 +54,7 @@ REFUSALS = {
     "streams.replay.run": ELSEWHERE,
     "streams.settings.group": ELSEWHERE,
     "streams.state.alias": ELSEWHERE,
-    "streams.state.clicks.folder": SAID,
+    "streams.locked_folder": SAID,
     "streams.state.clicks.store": RUNNING,
     "streams.state.connection.client": "of a Redis that cannot be spoken to, which the doctor names",
     "streams.state.manifest": SAID,
