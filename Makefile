@@ -8,7 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # What the builder of packages warns of is no news to who installs one.
 PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: bench clean demo format-web generated lint lint-web node-packages test wheel
+.PHONY: bench clean demo format-web generated lint lint-web node-packages run-tests test wheel
 
 # With torch, so that item texts are encoded; `make demo ENCODER=0` does without it.
 ENCODER ?= 1
@@ -16,7 +16,9 @@ ENCODER ?= 1
 demo: $(VENV)/.demo $(if $(filter-out 0,$(ENCODER)),$(VENV)/.encoders)
 	@$(BIN)/reshelf demo $(if $(filter-out 0,$(ENCODER)),,--no-encoder)
 
-test: lint node-packages
+test: lint run-tests
+
+run-tests: $(VENV)/.test node-packages
 	$(BIN)/pytest --numprocesses 3 --dist worksteal
 
 lint: $(VENV)/.test

@@ -94,6 +94,13 @@ def load(name: str = "", device: str = "auto", dtype: str = "auto") -> TextModel
     return TextModel(name or folder.parent.name, revision, recipe, tokenizer, network, where, kind)
 
 
+def check(name: str, device: str, dtype: str) -> None:
+    """What `load` refuses before it reads any weights; raises `BadSettings`.  Nothing is fetched for it."""
+    if not name or Path(name).is_dir():
+        read_recipe(folder_of(name))
+    _numbers(dtype, _device(device))
+
+
 def _positions(network: Any) -> int:
     """How many tokens have a position: models of RoBERTa's kind count from behind that of padding."""
     table = getattr(getattr(network, "embeddings", None), "position_embeddings", None)

@@ -51,6 +51,7 @@ DEFAULT_FILE = Path("reshelf.toml")
 DEFAULT = "default"
 TEMPLATE_WIDTH = 100
 REMOVED = {
+    "fold.duplicate_window": "the window of duplicates is a time: delete it, or set fold.duplicate_window_ms",
     "attribution.max_clicks": "all clicks of the attribution window are kept, on disk in attribution.folder; delete it",
 }
 """Settings that there were, and what to do about them."""

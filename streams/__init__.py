@@ -19,11 +19,13 @@ over a range of offsets, whatever crashed, was repeated or was cut how.
 - `layouts`: layouts: from the state, the catalog and the merchandisers' pages to the topics
   `layouts` and `layouts-history`
 - `learner`: the learner: event batches into the state, each exactly once
+- `locked_folder`: folders on a local disk, one for each partition, and who uses which
 - `metrics`: what each process counts and times of itself: one table, a registry of values, and
   Prometheus's text form
 - `obstacles`: why a worker that lives and is connected does not do its work: what `/ready` gives as
   reasons
 - `page_settings`: settings of what decides pages: layouts, the fitter, experiments
+- `refusals`: why a worker refuses to go on from the state with the log that there is
 - `replay`: replay: the state of a stretch of log, built anew beside the live one
 - `retry`: waiting for a broker or Redis that is away: say so now and then, back off, go on
 - `settings`: settings of the stream workers and of what they share with other programs, in typed

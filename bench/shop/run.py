@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from importlib import import_module
@@ -21,6 +22,7 @@ def measure(
         for name in parts:
             say(f"part: {name}")
             figures.append(_measure(name)(at))
+            say(f"found: {json.dumps(figures[-1], default=str)}")
         shop = asdict(size) | {"share": share.workers, "rate": options.rate, "seed": seed}
         return {"shop": shop, "state": asdict(at.filled), "parts": figures}
 

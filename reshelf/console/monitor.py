@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 from policy.experiments.health import Health
 from reshelf.console.layout_history import LayoutHistory
 from reshelf.inspect.consumer_groups import describe_groups
+from reshelf.inspect.duplicate_window import Tightest
 from reshelf.inspect.event_sample import TopicSample, sample_events
 from reshelf.inspect.experiment import health
 from reshelf.inspect.lag import TIMEOUT_S, PartitionLag, partition_lags
@@ -28,11 +29,13 @@ from reshelf.settings import Settings
 from schemas.errors import BadSettings, Transient
 from schemas.topics import PURCHASES
 from streams.kafka.clients import confluent_admin_config
+from streams.kafka.records import TopicPartition
 from streams.state.clicks.progress import Window, windows
 from streams.state.connection.client import redis_servers
 from streams.state.limits.use import QuotaUse, quota_use
 from streams.state.manifest import Manifest
 from streams.state.reader import StateReader
+from streams.state.recent.use import tightest_window
 from streams.state.store import Store
 
 BEATS = 300
@@ -62,6 +65,7 @@ class Monitor:
         self.beats: deque[Beat] = deque(maxlen=BEATS)
         self.standings: list[PartitionLag] = []
         self.windows: dict[int, Window] = {}
+        self.duplicates: Tightest | None = None
         self.workers: list[dict[str, Any]] = []
         self.servers: list[dict[str, Any]] = []
         self.health: dict[str, Health] = {}
@@ -69,6 +73,8 @@ class Monitor:
         self.quotas: list[QuotaUse] = []
         self.events: list[TopicSample] = []
         self.away = ""
+        self._looked_at = time.monotonic()
+        self._unapplied_since: dict[TopicPartition, int] = {}
         self._settings = settings
         self._redis = redis
         self._past = layout_history
@@ -83,6 +89,7 @@ class Monitor:
         try:
             await look()
             self.away = ""
+            self._looked_at = time.monotonic()
         except (Transient, KafkaException, RedisError, OSError) as error:
             self.away = str(error) or f"Kafka or Redis does not answer in time ({type(error).__name__})"
 
@@ -91,15 +98,16 @@ class Monitor:
         self.beats.clear()
         self.health.clear()
         self.uplifts.clear()
-        self.quotas, self._quotas_at = [], -QUOTAS_S
+        self.quotas, self.duplicates, self._quotas_at = [], None, -QUOTAS_S
         self.windows.clear()
         self.events, self._events_at = [], -EVENTS_S
+        self._unapplied_since.clear()
         self._servers_at, self._experiment_at = -SERVERS_S, -EXPERIMENT_S
 
     async def beat(self, reader: StateReader, settings: Settings, pages: Iterable[str]) -> None:
         """One look at log and state; `settings` are those that the state was made with."""
         manifest = reader.manifest
-        self.standings = await partition_lags(self._admin, self._redis, manifest)
+        self.take(await partition_lags(self._admin, self._redis, manifest), _now_ms())
         self.windows = await windows(self._redis, manifest)
         self.beats.append(self._beat())
         now = time.monotonic()
@@ -112,6 +120,7 @@ class Monitor:
             self._quotas_at = now
             store = Store(self._redis, manifest.namespace, manifest.groups)
             self.quotas = await quota_use(store, manifest.partitions())
+            self.duplicates = await tightest_window(store, manifest.partitions())
         if now - self._events_at >= EVENTS_S:
             self._events_at = now
             self.events = await asyncio.to_thread(_events, settings)
@@ -120,16 +129,44 @@ class Monitor:
             for page in sorted(pages)[:EXPERIMENTS]:
                 await self._measure(reader, settings, page)
 
+    def take(self, standings: list[PartitionLag], now: int) -> None:
+        """Partitions stand so now.  Of one of which no record was applied, no age is known: it waits from now on."""
+        self.standings = standings
+        waiting = [TopicPartition(lag.topic, lag.partition) for lag in standings if lag.lag and not lag.append_time]
+        self._unapplied_since = {tp: self._unapplied_since.get(tp, now) for tp in waiting}
+
+    @property
+    def look_age_s(self) -> float:
+        """Seconds since everything was seen."""
+        return time.monotonic() - self._looked_at
+
+    def ages_ms(self, now: int) -> dict[str, int]:
+        """Age of what is applied by topic, for its partition that is furthest behind; 0 where none is behind.
+
+        It grows while nothing can be seen: who is behind then stays behind.
+        """
+        ages = dict.fromkeys((lag.topic for lag in self.standings), 0)
+        for lag in self.standings:
+            if lag.lag:
+                since = lag.append_time or self._unapplied_since.get(TopicPartition(lag.topic, lag.partition), now)
+                ages[lag.topic] = max(ages[lag.topic], now - since)
+        return ages
+
+    def newest_age_ms(self, now: int) -> int | None:
+        """Age of the newest record that is applied; None where none is."""
+        newest = max((lag.append_time for lag in self.standings), default=0)
+        return max(0, now - newest) if newest else None
+
     def _beat(self) -> Beat:
-        now = time.time_ns() // 1_000_000
+        now = _now_ms()
         counted = [lag for lag in self.standings if lag.topic != PURCHASES.name]
-        behind = [now - lag.append_time for lag in counted if lag.lag and lag.append_time]
+        ages = self.ages_ms(now)
         return Beat(
             at=now,
             events=sum(lag.end for lag in self.standings),
             applied=sum(lag.applied for lag in counted),
             lag=sum(lag.lag for lag in counted),
-            age_ms=max(behind, default=0),
+            age_ms=max((ages[lag.topic] for lag in counted), default=0),
             layouts=self._past.layouts_read,
         )
 
@@ -138,7 +175,7 @@ class Monitor:
         self.health[page] = current
         history = self.uplifts.setdefault(page, deque(maxlen=720))
         if any(math.isfinite(uplift.high) for uplift in current.uplifts.values()):
-            history.append((time.time_ns() // 1_000_000, current))
+            history.append((_now_ms(), current))
 
     def _groups(self, manifest: Manifest) -> list[dict[str, Any]]:
         """The workers of each role, as the broker describes them."""
@@ -155,6 +192,10 @@ def _events(settings: Settings) -> list[TopicSample]:
         return sample_events(settings)
     except BadSettings:
         return []
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _group(role: str, group: ConsumerGroupDescription | KafkaException) -> dict[str, Any]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-
-from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from reshelf.settings import Settings
 from schemas.topics import TOPICS
+from streams.kafka.admin import outcomes
 from streams.kafka.clients import confluent_admin_config
 from streams.state.connection.client import redis_sync_client
 from streams.state.keys import PREFIX
@@ -20,9 +18,7 @@ def remove(own: Settings) -> None:
     """Delete the topics under the run's own prefix and the keys of its own namespace."""
     admin = AdminClient(confluent_admin_config(own.kafka))
     names = [own.kafka.prefix + topic.name for topic in TOPICS]
-    for gone in admin.delete_topics(names, request_timeout=TIMEOUT_S).values():
-        with contextlib.suppress(KafkaException):
-            gone.result(TIMEOUT_S)
+    outcomes(admin.delete_topics, names, TIMEOUT_S)
     with redis_sync_client(own.redis) as client:
         for pattern in (f"{PREFIX}{{{own.redis.namespace}:*", f"{PREFIX}{{{own.redis.namespace}}}*"):
             for key in client.scan_iter(match=pattern, count=1_000):

@@ -5,6 +5,7 @@
 - `events`: what the last events of each topic say of those who send them
 - `finding`: what an examination finds
 - `plan`: what a shop of a given size needs
+- `refusals`: what a worker, console or edge would refuse to start with
 - `server`: what Redis or Valkey says of itself
 - `topics`: whether topics are there and as they should be
 - `work`: whether workers run and keep up, and whether layouts live
@@ -21,6 +22,7 @@ from reshelf.doctor.build import build_finding
 from reshelf.doctor.clock import broker_clock
 from reshelf.doctor.events import look_at_events
 from reshelf.doctor.finding import Finding, words
+from reshelf.doctor.refusals import access_findings, encoder_finding, folder_finding, look_at_state
 from reshelf.doctor.server import look_at_redis, redis_findings
 from reshelf.doctor.topics import look_at_topics, retention_findings, window_findings
 from reshelf.doctor.work import look_at_work
@@ -39,26 +41,30 @@ def examine(settings: Settings) -> Iterator[Finding]:
     What cannot be reached is a finding, never an error.
     """
     yield build_finding(FOLD_BUILT, POLICY_BUILT, STATE_BUILT)
-    answers = [(yield from _broker(settings, _duplicate_window(settings))), (yield from look_at_redis(settings))]
+    yield from access_findings(settings)
+    yield from folder_finding(settings)
+    yield from encoder_finding(settings)
+    answers = [(yield from _broker(settings, _duplicate_window_ms(settings))), (yield from look_at_redis(settings))]
     if not all(answers):
         return
-    try:
-        yield from look_at_work(settings)
-    except (ReshelfError, KafkaException) as error:
-        yield Finding("workers", "note", f"not looked at: {words(error)}", "Mend what is said above first.")
+    for about, look in (("namespace", look_at_state), ("workers", look_at_work)):
+        try:
+            yield from look(settings)
+        except (ReshelfError, KafkaException) as error:
+            yield Finding(about, "note", f"not looked at: {words(error)}", "Mend what is said above first.")
 
 
-def _duplicate_window(settings: Settings) -> int:
+def _duplicate_window_ms(settings: Settings) -> int:
     """That of the namespace, or where there is none that of the settings, which would make it."""
     try:
-        return namespace_settings(settings).fold.duplicate_window
+        return namespace_settings(settings).fold.duplicate_window_ms
     except ReshelfError:
-        return settings.fold.duplicate_window
+        return settings.fold.duplicate_window_ms
 
 
-def _broker(settings: Settings, window: int) -> Generator[Finding, None, bool]:
+def _broker(settings: Settings, span_ms: int) -> Generator[Finding, None, bool]:
     try:
-        yield from look_at_topics(settings, window)
+        yield from look_at_topics(settings, span_ms)
         yield broker_clock(settings)
         yield from look_at_events(settings)
     except (ReshelfError, KafkaException) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 import uuid
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from reshelf.doctor.finding import Finding, clock, words
 from reshelf.settings import Settings
 from schemas.errors import BadSettings
+from streams.kafka.admin import answers, outcomes
 from streams.kafka.clients import confluent_admin_config, confluent_producer_config
 from streams.settings import KafkaSettings
 
@@ -37,12 +37,11 @@ def _append_time_skew_ms(kafka: KafkaSettings) -> float | None:
     admin = AdminClient(confluent_admin_config(kafka))
     name = f"{kafka.prefix}doctor-{uuid.uuid4().hex[:8]}"
     stamp = {"message.timestamp.type": "LogAppendTime"}
-    admin.create_topics([NewTopic(name, 1, kafka.replication, config=stamp)])[name].result(TIMEOUT_S)
+    answers(admin.create_topics, [NewTopic(name, 1, kafka.replication, config=stamp)], TIMEOUT_S)
     try:
         return _stamped_skew_ms(kafka, name)
     finally:
-        with contextlib.suppress(KafkaException):
-            admin.delete_topics([name])[name].result(TIMEOUT_S)
+        outcomes(admin.delete_topics, [name], TIMEOUT_S)
 
 
 def _stamped_skew_ms(kafka: KafkaSettings, topic: str) -> float | None:

@@ -1,5 +1,6 @@
 """The fault drill: everything that can break is broken while events flow, and then the books are checked.
 
+- `breaking`: faults as they become due, what heals them, and servers that are slow to come back
 - `faults`: how each kind of fault breaks the stage and how it heals
 - `fuzz`: records that mean harm, through decoding, rules, fold and attribution: each has to be
   accounted for

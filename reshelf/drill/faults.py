@@ -21,6 +21,7 @@ from reshelf.drill.setup.stores import ClusterStore
 from reshelf.drill.setup.workers import Member
 from schemas.errors import Transient
 from schemas.topics import CONVERSIONS, LAYOUTS, LAYOUTS_HISTORY, Topic
+from streams.kafka.admin import answers
 from streams.kafka.bounds import log_bounds
 from streams.kafka.clients import confluent_admin_config
 
@@ -197,8 +198,7 @@ def _require_copies(environment: Environment, copies: str) -> None:
     entry = ConfigEntry("min.insync.replicas", copies, incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ResourceType.TOPIC, kafka.prefix + LAYOUTS.name, incremental_configs=[entry])
     admin = AdminClient(confluent_admin_config(kafka))
-    for done in admin.incremental_alter_configs([resource], request_timeout=REQUEST_S).values():
-        done.result(REQUEST_S + 1)
+    answers(admin.incremental_alter_configs, [resource], REQUEST_S)
 
 
 _INJECT: dict[Kind, Callable[[Environment, Fault], Heal | None]] = {

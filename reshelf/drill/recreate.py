@@ -13,6 +13,7 @@ from reshelf.drill.verify import Finding
 from reshelf.processes.children import tail
 from reshelf.topics.admin import apply
 from schemas.topics import CLICKS
+from streams.kafka.admin import answers
 from streams.kafka.clients import confluent_admin_config, confluent_producer_config
 
 LIMIT_S = 40.0
@@ -39,8 +40,7 @@ def _make_anew(environment: Environment) -> None:
     kafka = environment.settings.kafka
     name = kafka.prefix + CLICKS.name
     admin = AdminClient(confluent_admin_config(kafka))
-    for deleted in admin.delete_topics([name]).values():
-        deleted.result(GONE_S)
+    answers(admin.delete_topics, [name], GONE_S)
     until = time.monotonic() + GONE_S
     while name in admin.list_topics(timeout=5).topics and time.monotonic() < until:
         time.sleep(0.1)

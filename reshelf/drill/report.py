@@ -52,6 +52,9 @@ class Report:
     unacknowledged: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     impossible: Counter[str] = field(default_factory=Counter)
+    slow_restarts: Counter[str] = field(default_factory=Counter)
+    unfinished: str = ""
+    """Why it could not go on; then it has less than a whole report."""
     recovery_s: dict[str, dict[str, float]] = field(default_factory=dict)
     gave_up: list[str] = field(default_factory=list)
     slowest_stop_s: float = 0.0
@@ -71,7 +74,7 @@ class Report:
 
     @property
     def equal(self) -> bool:
-        return all(finding.equal for finding in self.findings) and not self.gave_up
+        return all(finding.equal for finding in self.findings) and not self.gave_up and not self.unfinished
 
 
 def as_json(report: Report) -> dict[str, Any]:
@@ -85,6 +88,8 @@ def as_json(report: Report) -> dict[str, Any]:
         "unacknowledged": report.unacknowledged,
         "faults": dict(report.faults),
         "impossible": dict(report.impossible),
+        "slow_restarts": dict(report.slow_restarts),
+        "unfinished": report.unfinished,
         "recovery_s": report.recovery_s,
         "slowest_stop_s": report.slowest_stop_s,
         "torn_layouts": report.torn_layouts,

@@ -12,8 +12,8 @@ import redis
 from confluent_kafka import KafkaException
 
 from reshelf.drill import verify
-from reshelf.drill.faults import Heal, Impossible, inject
-from reshelf.drill.plan import Fault, plan
+from reshelf.drill.breaking import Breaking
+from reshelf.drill.plan import plan
 from reshelf.drill.recreate import check_refusal
 from reshelf.drill.report import Options, Report
 from reshelf.drill.samples import Samples, Use
@@ -35,11 +35,12 @@ Say = Callable[[str], None]
 WARM_UP_S = 120.0
 FLAT = "memory and files of the workers stay flat"
 LOOK_S = 0.2
+UNFINISHED = (ReshelfError, redis.RedisError, KafkaException, OSError)
 DRAIN_S = 180.0
 LAYOUT_LIFE_MS = 20_000
 GRACE_MS = 2_000
-DUPLICATE_WINDOW = 10_000
-"""Offsets; small enough for the windows to turn over, and to be full long before memory is compared."""
+DUPLICATE_WINDOW_MS = 10_000
+"""Short enough for the windows to turn over, and to be full long before memory is compared."""
 FLEET = 2
 ENDS = (IMPRESSIONS, CLICKS, PURCHASES, CONVERSIONS)
 
@@ -49,7 +50,7 @@ def own_settings(settings: Settings, seed: int) -> Settings:
     return settings.changed(
         kafka={"prefix": f"{settings.kafka.prefix}drill-{seed}-"},
         redis={"namespace": f"drill-{seed}"},
-        fold={"duplicate_window": DUPLICATE_WINDOW},
+        fold={"duplicate_window_ms": DUPLICATE_WINDOW_MS},
         layouts={"ttl_ms": LAYOUT_LIFE_MS},
         attribution={"grace_ms": GRACE_MS},
     )
@@ -58,9 +59,12 @@ def own_settings(settings: Settings, seed: int) -> Settings:
 def drill(settings: Settings, options: Options, folder: Path, say: Say) -> Report:
     """Break, heal, drain and compare; everything that was started has ended afterwards.
 
-    Raises `ReshelfError` when the workers do not start or do not catch up in the end.
+    Where workers do not begin or catch up, or a server does not come back, the report says so and has what there is.
+    Raises `ReshelfError` when the servers do not start.
     """
-    own = own_settings(settings, options.seed).changed(attribution={"folder": str(folder / "clicks")})
+    own = own_settings(settings, options.seed).changed(
+        attribution={"folder": str(folder / "clicks")}, learner={"folder": str(folder / "duplicates")}
+    )
     broker, store = _servers(own, options, folder)
     with running(broker, store), contextlib.ExitStack() as slowness:
         kafka, redis_settings = broker.settings(own.kafka), store.settings(own.redis)
@@ -93,34 +97,47 @@ class _Drill:
         self._traffic = Traffic(settings.kafka, options.seed, options.rate)
         self._watch = Watch(settings.redis.namespace, settings.redis.groups, settings.kafka.partitions)
         self._samples = Samples()
-        self._heals: list[tuple[float, Fault, Heal]] = []
+        self._breaking = Breaking(environment, self._report, say, self._watch.healed)
 
     def run(self) -> Report:
-        workers, report = self._environment.workers, self._report
+        """All of it; where it cannot go on, what is there by then, and why."""
+        report = self._report
         with self._closing():
-            self._traffic.open()
-            workers.open()
-            self._traffic.start()
-            self._until(self._warm, WARM_UP_S, "the workers did not begin to work")
-            doing = "watching them" if self._options.soak else "breaking things"
-            self._say(f"{len(workers.members)} workers have begun; {doing} for {self._options.seconds:.0f} s")
-            self._break()
-            report.unacknowledged = self._traffic.stop(60)
-            report.events = self._traffic.sent
-            self._say(f"{report.events} events sent; waiting until all is applied")
-            ends = self._drain()
-            self._check(ends)
-            stops = list(workers.close())
-            report.slowest_stop_s = round(max(seconds for _, seconds in stops), 1)
-            if self._options.home is not None:
-                report.findings.append(check_refusal(self._environment))
-        report.gave_up = workers.gave_up
+            try:
+                self._stages()
+            except UNFINISHED as error:
+                self._unfinished(error)
+        report.gave_up = self._environment.workers.gave_up
         report.recovery_s = self._watch.quantiles()
         report.latency_s, report.most_behind = self._samples.latency_s(), self._samples.most_behind
         if self._options.soak:
             report.uses = self._samples.uses()
             report.findings.append(_growth(report.uses))
         return report
+
+    def _unfinished(self, error: Exception) -> None:
+        why = str(error) or type(error).__name__
+        self._report.unfinished = self._report.unfinished or why
+        self._report.events = self._traffic.sent
+        self._say(f"The drill cannot go on: {why}")
+
+    def _stages(self) -> None:
+        workers, report = self._environment.workers, self._report
+        self._traffic.open()
+        workers.open()
+        self._traffic.start()
+        self._until(self._warm, WARM_UP_S, "the workers did not begin to work")
+        doing = "watching them" if self._options.soak else "breaking things"
+        self._say(f"{len(workers.members)} workers have begun; {doing} for {self._options.seconds:.0f} s")
+        self._break()
+        report.unacknowledged = self._traffic.stop(60)
+        report.events = self._traffic.sent
+        self._say(f"{report.events} events sent; waiting until all is applied")
+        self._check(self._drained())
+        stops = list(workers.close())
+        report.slowest_stop_s = round(max(seconds for _, seconds in stops), 1)
+        if self._options.home is not None:
+            report.findings.append(check_refusal(self._environment))
 
     @contextlib.contextmanager
     def _closing(self) -> Iterator[None]:
@@ -140,42 +157,14 @@ class _Drill:
         session = self._environment.settings.kafka.session_timeout_s
         agenda = plan(options.seed, options.kills, options.seconds, session, options.kinds)
         begin = time.monotonic()
-        while agenda or self._heals or time.monotonic() - begin < options.seconds or self._watch.waits:
+        while agenda or self._breaking.heals or time.monotonic() - begin < options.seconds or self._watch.waits:
             now = time.monotonic()
             if now - begin > options.seconds + DRAIN_S:
                 break
             while agenda and agenda[0].at <= now - begin:
-                self._inject(agenda.pop(0), begin)
-            self._heal_due(now)
+                self._breaking.inject(agenda.pop(0), begin)
+            self._breaking.heal_due(now)
             self._tick()
-
-    def _inject(self, fault: Fault, begin: float) -> None:
-        try:
-            heal = inject(self._environment, fault)
-        except Impossible as why:
-            self._report.impossible[fault.kind.value] += 1
-            self._say(f"{time.monotonic() - begin:6.1f} s  not possible now: {fault.kind.value} ({why})")
-            return
-        now = time.monotonic()
-        self._report.faults[fault.kind.value] += 1
-        self._say(f"{now - begin:6.1f} s  {fault.kind.value}")
-        if heal is None:
-            self._watch.healed(fault.kind, now)
-        else:
-            self._heals.append((now + fault.lasting, fault, heal))
-
-    def _heal_due(self, now: float) -> None:
-        waiting, self._heals = self._heals, []
-        for due, fault, heal in waiting:
-            if due > now:
-                self._heals.append((due, fault, heal))
-                continue
-            try:
-                heal()
-            except (redis.RedisError, KafkaException, OSError):
-                self._heals.append((now + 1.0, fault, heal))
-            else:
-                self._watch.healed(fault.kind, time.monotonic())
 
     def _tick(self) -> None:
         now = time.monotonic()
@@ -200,6 +189,14 @@ class _Drill:
     def _warm(self) -> bool:
         reached = self._watch.reached(self._environment.store.read)
         return all(mark > 0 for reader in reached for mark in reader.values())
+
+    def _drained(self) -> dict[TopicPartition, int]:
+        """Where the logs end once all is applied; where it is not in time, what differs is compared all the same."""
+        try:
+            return self._drain()
+        except ReshelfError as error:
+            self._unfinished(error)
+            return self._ends()
 
     def _drain(self) -> dict[TopicPartition, int]:
         """Wait for the readers of what was sent, then for the learner of what attribution made of it."""

@@ -6,6 +6,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, ConsumerGroupDescription
 
 from reshelf.processes.roles import groups_of
+from streams.kafka.admin import outcomes
 from streams.state.manifest import Manifest
 
 
@@ -14,11 +15,5 @@ def describe_groups(
 ) -> dict[str, ConsumerGroupDescription | KafkaException]:
     """The group of each role, or the error that the broker answered with."""
     roles = groups_of(manifest.prefix, manifest.namespace)
-    futures = admin.describe_consumer_groups(list(roles), request_timeout=timeout_s)
-    descriptions: dict[str, ConsumerGroupDescription | KafkaException] = {}
-    for name, future in futures.items():
-        try:
-            descriptions[roles[name]] = future.result(timeout_s)
-        except KafkaException as error:
-            descriptions[roles[name]] = error
-    return descriptions
+    described = outcomes(admin.describe_consumer_groups, list(roles), timeout_s)
+    return {roles[name]: outcome for name, outcome in described.items()}

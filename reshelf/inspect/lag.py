@@ -11,6 +11,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from redis.asyncio import Redis
 
 from schemas.topics import PURCHASES
+from streams.kafka.admin import answers
 from streams.kafka.records import TopicPartition
 from streams.state.clicks.progress import progress_keys
 from streams.state.connection.errors import translate_errors
@@ -38,23 +39,25 @@ class PartitionLag(NamedTuple):
 
 async def partition_lags(admin: AdminClient, redis: Redis, manifest: Manifest) -> list[PartitionLag]:
     """Every partition of the event topics; purchases stand where attribution is, the others where the learner is."""
-    tps = [TopicPartition(topic, number) for topic, starts in manifest.starts.items() for number in range(len(starts))]
+    tps = manifest.partitions()
     ends = await asyncio.to_thread(_ends, admin, manifest.prefix, tps)
-    learned = [tp for tp in tps if tp.topic != PURCHASES.name]
-    groups = await asyncio.gather(*(_learned(redis, manifest, group, learned) for group in range(manifest.groups)))
-    marks = {tp: [of_group[at] for of_group in groups] for at, tp in enumerate(learned)}
+    marks = await learned_marks(redis, manifest)
     marks |= {tp: [await _attributed(redis, manifest, tp)] for tp in tps if tp.topic == PURCHASES.name}
-    return [_standing(tp, ends.get(tp, 0), marks[tp]) for tp in tps]
+    return [partition_lag(tp, ends.get(tp, 0), marks[tp]) for tp in tps]
+
+
+async def learned_marks(redis: Redis, manifest: Manifest) -> dict[TopicPartition, list[Watermark]]:
+    """The learner's watermark in each state group, of each partition of all event topics but purchases."""
+    tps = [tp for tp in manifest.partitions() if tp.topic != PURCHASES.name]
+    groups = await asyncio.gather(*(_learned(redis, manifest, group, tps) for group in range(manifest.groups)))
+    return {tp: [of_group[at] for of_group in groups] for at, tp in enumerate(tps)}
 
 
 def _ends(admin: AdminClient, prefix: str, tps: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
     newest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
     requests = {KafkaPartition(prefix + tp.topic, tp.partition): newest for tp in tps}
-    futures = admin.list_offsets(requests, request_timeout=TIMEOUT_S)
-    return {
-        TopicPartition(place.topic.removeprefix(prefix), place.partition): done.result(TIMEOUT_S).offset
-        for place, done in futures.items()
-    }
+    ends = answers(admin.list_offsets, requests, TIMEOUT_S)
+    return {TopicPartition(at.topic.removeprefix(prefix), at.partition): end.offset for at, end in ends.items()}
 
 
 async def _learned(redis: Redis, manifest: Manifest, group: int, tps: Sequence[TopicPartition]) -> list[Watermark]:
@@ -71,7 +74,8 @@ async def _attributed(redis: Redis, manifest: Manifest, tp: TopicPartition) -> W
     return Watermark.decode(await translate_errors(lambda: redis.get(name)), manifest.start(tp))
 
 
-def _standing(tp: TopicPartition, end: int, marks: Sequence[Watermark]) -> PartitionLag:
-    lowest = min(mark.offset for mark in marks)
+def partition_lag(tp: TopicPartition, end: int, marks: Sequence[Watermark]) -> PartitionLag:
+    """A partition that ends at `end`, from the watermarks of its state groups."""
+    lowest = min(max(mark.offset, mark.empty_to) for mark in marks)
     # A broker may name the beginning of its last batch as the end: the log is at least as long as was read.
     return PartitionLag(tp.topic, tp.partition, max(end, lowest), lowest, min(mark.append_time for mark in marks))

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ClusterMetadata, ConfigResource, NewTopic, ResourceType, TopicMetadata
 
 from schemas.errors import ReshelfError, Transient
 from schemas.topics import TOPICS, Topic
+from streams.kafka.admin import outcomes
 from streams.kafka.clients import confluent_admin_config
 from streams.settings import KafkaSettings
 
@@ -96,34 +95,30 @@ def states(kafka: KafkaSettings, *, imported: bool = False) -> tuple[TopicState,
 def _create(admin: AdminClient, kafka: KafkaSettings, missing: Sequence[Topic], imported: bool) -> tuple[str, ...]:
     if not missing:
         return ()
-    futures: dict[str, Future[None]] = admin.create_topics(
-        [
-            NewTopic(
-                kafka.prefix + topic.name,
-                num_partitions=kafka.partitions,
-                replication_factor=kafka.replication,
-                config=wanted_config(topic, kafka, imported=imported),
-            )
-            for topic in missing
-        ],
-        request_timeout=TIMEOUT_S,
-    )
-    return tuple(name for name, done in futures.items() if _was_created(name, done, kafka))
+    new = [
+        NewTopic(
+            kafka.prefix + topic.name,
+            num_partitions=kafka.partitions,
+            replication_factor=kafka.replication,
+            config=wanted_config(topic, kafka, imported=imported),
+        )
+        for topic in missing
+    ]
+    created = outcomes(admin.create_topics, new, TIMEOUT_S)
+    return tuple(name for name, outcome in created.items() if _was_created(name, outcome, kafka))
 
 
-def _was_created(name: str, done: Future[None], kafka: KafkaSettings) -> bool:
+def _was_created(name: str, outcome: KafkaException | None, kafka: KafkaSettings) -> bool:
     """False where another one created it first."""
-    try:
-        done.result(TIMEOUT_S + 5)
-    except KafkaException as failure:
-        error: KafkaError = failure.args[0]
-        if error.code() == KafkaError.TOPIC_ALREADY_EXISTS:
-            return False
-        raise ReshelfError(
-            f"topic {name}: {error.str()}. Wanted {kafka.partitions} partitions, {kafka.replication} copies; "
-            "check kafka.replication against the number of brokers, and that this user may create topics."
-        ) from None
-    return True
+    if outcome is None:
+        return True
+    error: KafkaError = outcome.args[0]
+    if error.code() == KafkaError.TOPIC_ALREADY_EXISTS:
+        return False
+    raise ReshelfError(
+        f"topic {name}: {error.str()}. Wanted {kafka.partitions} partitions, {kafka.replication} copies; "
+        "check kafka.replication against the number of brokers, and that this user may create topics."
+    )
 
 
 def _states(admin: AdminClient, kafka: KafkaSettings, imported: bool) -> tuple[TopicState, ...]:
@@ -150,7 +145,8 @@ def _state(
         for key, value in wanted_config(topic, kafka, imported=imported).items()
         if key in config and config[key] != value
     ]
-    if len(partitions) != kafka.partitions:
+    # Others than event topics have no state that hangs on the number: one that has fewer serves as well.
+    if len(partitions) != kafka.partitions and (topic.event or len(partitions) > kafka.partitions):
         differences.insert(0, f"{PARTITIONS}: expected {kafka.partitions}, got {len(partitions)}")
     if copies < kafka.replication:
         differences.append(f"replication: expected {kafka.replication}, got {copies}")
@@ -172,16 +168,10 @@ def _configs(admin: AdminClient, names: Sequence[str]) -> dict[str, dict[str, st
     if not names:
         return {}
     resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
-    answers: Mapping[ConfigResource, Future[Mapping[str, Any]]] = admin.describe_configs(
-        resources, request_timeout=TIMEOUT_S
-    )
     configs: dict[str, dict[str, str]] = {}
-    for resource, answer in answers.items():
-        try:
-            entries = answer.result(TIMEOUT_S + 5)
-        except KafkaException as error:
-            if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-                continue
-            entries = {}
-        configs[resource.name] = {key: str(entry.value) for key, entry in entries.items()}
+    for resource, entries in outcomes(admin.describe_configs, resources, TIMEOUT_S).items():
+        if not isinstance(entries, KafkaException):
+            configs[resource.name] = {key: str(entry.value) for key, entry in entries.items()}
+        elif entries.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+            configs[resource.name] = {}
     return configs

@@ -18,7 +18,7 @@ from typing import Any
 from faust.types import TP
 
 from schemas.errors import StateAttention
-from schemas.topics import CLICKS, CONVERSIONS, PURCHASES
+from schemas.topics import CLICKS, PURCHASES
 from streams.attribution.conversions import ConversionsLog
 from streams.attribution.report import report_clicks, report_lines
 from streams.attribution.windows import PageWindows, RulesReader
@@ -31,10 +31,11 @@ from streams.kafka.broker_time import BrokerTime
 from streams.kafka.event_checks import EventChecks, Holdout
 from streams.kafka.records import Batch, TopicPartition
 from streams.metrics import REGISTRY
+from streams.refusals import PARTITIONS_ADDED
 from streams.retry import Retry
 from streams.settings import AttributionSettings, FoldSettings, LearnerSettings
 from streams.state.clicks.folder import ClickFolder, LockedStore
-from streams.state.clicks.progress import Progress, Starts
+from streams.state.clicks.progress import progress_of
 from streams.transport import BatchApp, reader
 from streams.worker import Worker
 
@@ -102,7 +103,7 @@ class Attribution:
             if not tps.issuperset(pair):
                 raise StateAttention(
                     f"expected partition {number} of clicks and of purchases, got {', '.join(map(str, sorted(tps)))}: "
-                    "both topics need the same number of partitions."
+                    f"both topics need the same number of partitions. {PARTITIONS_ADDED}"
                 )
             offsets = await self._take_up(number)
             positions |= {TopicPartition(topic, number): offset for topic, offset in offsets.items()}
@@ -156,14 +157,12 @@ class Attribution:
         self._stores[number] = self._folder.open(self._manifest.namespace, number)
 
     def _worker(self, number: int) -> PartitionWorker:
-        manifest = self._manifest
-        starts = (manifest.start(TopicPartition(topic.name, number)) for topic in (CLICKS, PURCHASES, CONVERSIONS))
         return PartitionWorker(
-            progress=Progress(self._redis, manifest.namespace, manifest.groups, number, Starts(*starts)),
+            progress=progress_of(self._redis, self._manifest, number),
             store=self._stores[number].store,
             decisions=ConversionsLog(self._kafka, self._log_producer, number),
             send_dead_letters=self._send_dead_letters,
-            clicks_since=partial(self._ends.at_time, TopicPartition(CLICKS.name, number)),
+            first_since=lambda topic, time_ms: self._ends.at_time(TopicPartition(topic, number), time_ms),
             windows=self._windows,
             settings=self._settings,
             fold=self._fold,
@@ -286,7 +285,8 @@ class Attribution:
     def totals(self) -> Counter[str]:
         """What was counted since this worker began.
 
-        Of purchases: applied, duplicate, invalid_…; of lines: decided, credited, unattributed_…, published, skipped.
+        Of purchases: applied, duplicate, repeated, invalid_…; of lines: decided, credited, unattributed_…, published,
+        skipped.
         """
         return sum((part.worker.counts for part in self._parts.values()), self.counts)
 

@@ -7,6 +7,8 @@ from typing import NamedTuple
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
+from streams.kafka.admin import outcomes
+
 TIMEOUT_S = 5.0
 _GONE = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC}
 
@@ -23,11 +25,9 @@ GONE = Identity(0, "")
 
 def identity_of(admin: AdminClient, name: str) -> Identity:
     """The identity of a topic now, `GONE` where there is none; raises KafkaException where no broker says."""
-    answer = admin.describe_topics(TopicCollection([name]), request_timeout=TIMEOUT_S)[name]
-    try:
-        topic = answer.result()
-    except KafkaException as error:
-        if error.args[0].code() in _GONE:
+    topic = outcomes(admin.describe_topics, TopicCollection([name]), TIMEOUT_S)[name]
+    if isinstance(topic, KafkaException):
+        if topic.args[0].code() in _GONE:
             return GONE
-        raise
+        raise topic
     return Identity(len(topic.partitions), str(topic.topic_id or ""))

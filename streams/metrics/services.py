@@ -41,9 +41,18 @@ SERVICES = (
         "reshelf_state_age_seconds",
         "gauge",
         "console",
-        (),
-        "Age of the newest record in the state, for the partition that is furthest behind; 0 where none is behind.",
+        ("topic",),
+        "Age of the newest record of a topic in the state, for its partition that is furthest behind; 0 where none is "
+        "behind. It grows while Kafka or Redis is away.",
         "Rising: as for lag.",
+    ),
+    Metric(
+        "reshelf_newest_event_age_seconds",
+        "gauge",
+        "console",
+        (),
+        "Time since the newest event that is in the state was appended, in whichever partition.",
+        "Rising while reshelf_state_age_seconds is 0: no events come; look at who sends them.",
     ),
     Metric(
         "reshelf_workers",
@@ -76,6 +85,15 @@ SERVICES = (
         (),
         "1 while Kafka or Redis does not answer the console.",
         "1: `reshelf doctor` says which of them is away.",
+    ),
+    Metric(
+        "reshelf_console_look_age_seconds",
+        "gauge",
+        "console",
+        (),
+        "Time since the console last saw log and state, which it does once a second.",
+        "Rising: all figures of the state are old; reshelf_console_away says whether a server is away, else the "
+        "console's log says why.",
     ),
     Metric(
         "reshelf_http_requests_total",

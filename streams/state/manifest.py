@@ -11,12 +11,14 @@ from redis.asyncio import Redis
 from schemas.errors import StateAttention
 from streams.fold.limits import LIMIT_SETTINGS
 from streams.kafka.records import TopicPartition
+from streams.refusals import PARTITIONS_ADDED
 from streams.settings import FoldSettings
 from streams.state import keys
 from streams.state.connection.errors import translate_errors
 
-FOLD_VERSION = 3
+FOLD_VERSION = 4
 AS_PUBLISHED = "as published"
+PUT_BACK = "Put the settings back, or set redis.namespace to a new name and replay the log into it."
 
 
 class NamespaceMissing(StateAttention):
@@ -69,7 +71,7 @@ class Manifest(msgspec.Struct, frozen=True):
         if tp.partition >= len(starts):
             raise StateAttention(
                 f"{tp} is not in namespace {self.namespace!r}, which was made with {len(starts)} partitions "
-                "of the topic: partitions were added. Set redis.namespace to a new name and replay the log into it."
+                f"of the topic: partitions were added. {PARTITIONS_ADDED}"
             )
         return starts[tp.partition]
 
@@ -110,13 +112,18 @@ async def agree(redis: Redis, expected: Manifest) -> Manifest:
     name = keys.manifest(expected.namespace)
     await translate_errors(lambda: redis.set(name, msgspec.json.encode(expected), nx=True))
     stored = await read(redis, expected.namespace)
+    check_same(stored, expected)
+    return stored
+
+
+def check_same(stored: Manifest, expected: Manifest) -> None:
+    """Raise `StateAttention` where a namespace was made with other topics, groups or fold settings than expected."""
     differences = _differences(stored, expected)
     if differences:
         raise StateAttention(
             f"namespace {expected.namespace!r} was made with other settings: {'; '.join(differences)}. "
-            "Put the settings back, or set redis.namespace to a new name and replay the log into it."
+            + (PARTITIONS_ADDED if _have_grown(stored, expected) else PUT_BACK)
         )
-    return stored
 
 
 async def read(redis: Redis, namespace: str, name: str = "") -> Manifest:
@@ -129,6 +136,13 @@ async def read(redis: Redis, namespace: str, name: str = "") -> Manifest:
             "got nothing. Check redis.url and redis.namespace, or start a worker, which creates the namespace."
         )
     return msgspec.json.decode(text, type=Manifest)
+
+
+def _have_grown(stored: Manifest, expected: Manifest) -> bool:
+    """Whether partitions were added to its topics, and nothing else is different."""
+    same = msgspec.structs.replace(expected, topics=stored.topics)
+    grown = all(0 < had <= expected.topics.get(name, 0) for name, had in stored.topics.items())
+    return grown and len(stored.topics) == len(expected.topics) and not _differences(stored, same)
 
 
 def _differences(stored: Manifest, expected: Manifest) -> list[str]:

@@ -23,7 +23,14 @@ async def open_namespace(
     Raises `BadSettings` when a topic is missing, and `StateAttention` when the
     namespace was made with other topics or settings.
     """
+    return await agree(redis, await expected_manifest(kafka, settings, fold, outputs))
+
+
+async def expected_manifest(
+    kafka: KafkaSettings, settings: RedisSettings, fold: FoldSettings, outputs: Sequence[Topic] = ()
+) -> Manifest:
+    """What the manifest would be if a worker made the namespace now; raises `BadSettings` when a topic is missing."""
     names = {topic.name: topic for topic in (*EVENT_TOPICS, *outputs)}
     bounds = await asyncio.to_thread(log_bounds, kafka, list(names))
     starts = {topic.name: [first for first, _ in bounds[topic.name]] for topic in EVENT_TOPICS}
-    return await agree(redis, manifest_of(settings.namespace, kafka.prefix, starts, settings.groups, fold))
+    return manifest_of(settings.namespace, kafka.prefix, starts, settings.groups, fold)

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import click
@@ -79,6 +80,11 @@ def test_prometheus_asks_the_services_at_their_ports() -> None:
         assert job["authorization"]["credentials_file"] == "/run/secrets/token"
     asked = {name for job in PROMETHEUS["scrape_configs"] for name in job["dns_sd_configs"][0]["names"]}
     assert asked == set(OURS) - {"topics", "traffic"}
+
+
+def test_kafka_is_the_version_that_is_tested(kafka_home: Path) -> None:
+    (tested,) = (jar.stem.removeprefix("kafka-clients-") for jar in (kafka_home / "libs").glob("kafka-clients-*.jar"))
+    assert SERVICES["kafka"]["image"] == f"apache/kafka:{tested}"
 
 
 def test_it_keeps_to_the_schema_of_compose_files() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -26,7 +27,16 @@ def of_kind(*kinds: str) -> dict[str, Node]:
     return {one["metadata"]["name"]: one for one in OBJECTS if one["kind"] in kinds}
 
 
-PODS = {name: one["spec"]["template"] for name, one in of_kind("Deployment", "StatefulSet", "Job").items()}
+PODS = {name: one["spec"]["template"] for name, one in of_kind("Deployment", "StatefulSet").items()}
+CHANGEABLE = {"Deployment": {"template"}, "StatefulSet": {"template"}}
+"""Fields of a specification that may name an image: those that Kubernetes lets be changed in what is there."""
+
+
+def all_containers(name: str) -> list[Node]:
+    """Those of a pod, and those that run before them."""
+    spec = PODS[name]["spec"]
+    assert len(spec["containers"]) == 1
+    return [*spec.get("initContainers", []), *spec["containers"]]
 
 
 def containers() -> Iterator[tuple[str, Node]]:
@@ -37,8 +47,8 @@ def containers() -> Iterator[tuple[str, Node]]:
 
 @pytest.mark.parametrize("name", PODS)
 def test_command_lines_and_settings_are_understood(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    (container,) = PODS[name]["spec"]["containers"]
-    understood(container["args"])
+    for container in all_containers(name):
+        understood(container["args"])
     told = {key: value or TOKEN for key, value in (*config()["data"].items(), *secret()["stringData"].items())}
     found = settings_of(told, monkeypatch)
     for group in ("health", "console", "edge"):
@@ -66,11 +76,11 @@ def test_pods_may_do_little_and_have_bounds(name: str) -> None:
     assert spec["securityContext"]["runAsNonRoot"] and not spec["automountServiceAccountToken"]
     # Variables that name services would read as settings.
     assert spec["enableServiceLinks"] is False
-    (container,) = spec["containers"]
-    assert container["securityContext"] == {
-        "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
-    }  # fmt: skip
-    assert "memory" in container["resources"]["limits"]
+    for container in all_containers(name):
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
+        }  # fmt: skip
+        assert "memory" in container["resources"]["limits"]
 
 
 def test_probes_and_services_name_ports_that_are_there() -> None:
@@ -130,7 +140,6 @@ def test_prometheus_finds_every_part_and_names_it_as_the_autoscaler_asks() -> No
     asked = PROMETHEUS["scrape_configs"][0]["kubernetes_sd_configs"][0]["namespaces"]["names"]
     assert asked == [KUSTOMIZATION["namespace"]]
     found = {name: scraped(pod) for name, pod in PODS.items()}
-    assert found.pop("topics") is None
     for name, container in containers():
         if labels := found.get(name):
             assert labels["role"] == name
@@ -146,7 +155,19 @@ def test_budgets_are_for_what_runs_more_than_once() -> None:
 
 def test_images_are_those_that_are_named_for_the_registry() -> None:
     named = {one["name"] for one in KUSTOMIZATION["images"]}
-    assert {container["image"] for _, container in containers()} == named
+    assert {container["image"] for name in PODS for container in all_containers(name)} == named
+
+
+def test_another_image_changes_nothing_that_kubernetes_refuses_to_change() -> None:
+    for one in OBJECTS:
+        spec = {name: part for name, part in one.get("spec", {}).items() if name not in CHANGEABLE.get(one["kind"], ())}
+        assert '"image"' not in json.dumps(spec), (one["kind"], one["metadata"]["name"])
+
+
+def test_topics_are_created_before_the_fitter_begins() -> None:
+    (topics,) = PODS["fitter"]["spec"]["initContainers"]
+    assert topics["args"] == ["topics", "apply"]
+    assert not {"ports", "livenessProbe", "readinessProbe"} & topics.keys()
 
 
 @pytest.mark.parametrize("version", VERSIONS)

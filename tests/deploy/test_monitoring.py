@@ -15,6 +15,7 @@ import yaml
 
 from streams.metrics import METRICS
 from streams.metrics.metric import Metric
+from tests.deploy.manifests import documents
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 RULES: list[dict[str, Any]] = [
@@ -29,11 +30,17 @@ ADDED = {"job", "instance", "role", "le"}
 """Labels that Prometheus or its settings add."""
 PARTS = ("_bucket", "_sum", "_count")
 PROMTOOL = shutil.which("promtool")
+NO_PROMTOOL = "promtool is not installed: Prometheus's own check of the rules is left out"
 COMMANDS = [
     ["check", "rules", "rules.yml"],
     ["test", "rules", "rules_test.yml"],
     ["check", "config", "--syntax-only", "prometheus.yml"],
-    ["check", "config", "--syntax-only", "../kubernetes/prometheus.yaml"],
+]
+PROBE = {"job_name": "any", "kubernetes_sd_configs": [{"role": "pod"}]}
+EXPECTATIONS: list[dict[str, Any]] = [
+    expectation
+    for test in yaml.safe_load((DEPLOY / "prometheus" / "rules_test.yml").read_text(encoding="utf-8"))["tests"]
+    for expectation in test["alert_rule_test"]
 ]
 
 
@@ -52,7 +59,7 @@ def selected(expression: str) -> Iterator[tuple[str, set[str]]]:
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_what_is_asked_for_is_in_the_table(expression: str) -> None:
     found = list(selected(expression))
-    assert found or expression.startswith("up{")
+    assert found or expression.startswith(("up{", "absent(up{"))
     known = {label for name, _ in found for label in family(name).labels} | ADDED
     for name, labels in found:
         assert labels <= {*family(name).labels, *ADDED}
@@ -98,11 +105,54 @@ def test_grafana_finds_the_board_and_prometheus() -> None:
     assert provider["options"]["path"].endswith("/boards")
 
 
+@pytest.mark.parametrize("alert", [rule["alert"] for rule in RULES])
+def test_every_alert_has_a_test_of_when_it_fires_and_of_when_it_is_silent(alert: str) -> None:
+    fires = {bool(expectation["exp_alerts"]) for expectation in EXPECTATIONS if expectation["alertname"] == alert}
+    assert fires == {True, False}
+
+
+def test_each_kind_of_process_that_must_run_is_missed_where_it_is_gone() -> None:
+    (rule,) = (rule for rule in RULES if rule["alert"] == "ReshelfAbsent")
+    workloads = [
+        one
+        for file in ("workers.yaml", "servers.yaml")
+        for one in documents(DEPLOY / "kubernetes" / file)
+        if one["kind"] in ("Deployment", "StatefulSet")
+    ]
+    missed = re.findall(r'absent\(up{role="(\w+)"}\)', rule["expr"])
+    assert sorted(missed) == sorted(one["metadata"]["name"] for one in workloads)
+    (fired,) = (one["exp_alerts"] for one in EXPECTATIONS if one["alertname"] == rule["alert"] and one["exp_alerts"])
+    assert sorted(alert["exp_labels"]["role"] for alert in fired) == sorted(missed)
+
+
+def promtool(*arguments: str) -> tuple[bool, str]:
+    """Whether it is content, and its words."""
+    assert PROMTOOL is not None
+    command = [PROMTOOL, *arguments]
+    done = subprocess.run(command, cwd=DEPLOY / "prometheus", capture_output=True, text=True, check=False)
+    return done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
 def test_prometheus_takes_them(arguments: list[str]) -> None:
     if PROMTOOL is None:
-        pytest.skip("promtool is not installed: Prometheus's own check of the rules is left out")
-    done = subprocess.run(
-        [PROMTOOL, *arguments], cwd=DEPLOY / "prometheus", capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+        pytest.skip(NO_PROMTOOL)
+    content, words = promtool(*arguments)
+    assert content, words
+
+
+def test_prometheus_takes_what_kubernetes_gives_it(tmp_path: Path) -> None:
+    if PROMTOOL is None:
+        pytest.skip(NO_PROMTOOL)
+    config: dict[str, Any] = yaml.safe_load((DEPLOY / "kubernetes" / "prometheus.yaml").read_text(encoding="utf-8"))
+    discovery = [job.pop("kubernetes_sd_configs") for job in config["scrape_configs"]]
+    assert all(discovery)
+    for name, jobs in (("rest", config["scrape_configs"]), ("probe", [PROBE])):
+        (tmp_path / name).write_text(yaml.safe_dump({"scrape_configs": jobs}))
+    content, words = promtool("check", "config", "--syntax-only", str(tmp_path / "rest"))
+    assert content, words
+    content, words = promtool("check", "config", "--syntax-only", str(tmp_path / "probe"))
+    if not content and "kubernetes_sd_configs not found" in words:
+        pytest.skip("promtool is built without kubernetes_sd: how Prometheus finds our pods is not checked by it")
+    content, words = promtool("check", "config", "--syntax-only", "../kubernetes/prometheus.yaml")
+    assert content, words

@@ -96,6 +96,29 @@ def test_a_password_that_was_changed_ends_the_look_for_another_namespace(
     assert isinstance(ended, BadSettings) and "was it changed on the server" in str(ended)
 
 
+def test_the_password_is_rotated_as_documented(tmp_path: Path) -> None:
+    """The commands are those of the page; what was opened before goes on."""
+    page = (Path(__file__).parents[2] / "docs" / "operating" / "operating.md").read_text("utf-8")
+    add, remove = re.findall(r"^ +valkey-cli ACL SETUSER default '(.)(?:NEW|OLD)'$", page, re.MULTILINE)
+
+    def passes(client: Redis) -> bool:
+        try:
+            return bool(client.ping())
+        except redis_errors.AuthenticationError as error:
+            assert isinstance(translate_error(error), BadSettings)
+            return False
+
+    with redis_server(tmp_path, appendonly=False) as served:
+        old, new = (RedisSettings(url=f"redis://:{word}@{served.address}/0") for word in ("before", "after"))
+        with Redis.from_url(f"redis://{served.address}/0") as admin, redis_sync_client(old) as opened:
+            admin.config_set("requirepass", "before")
+            assert passes(opened) and not passes(redis_sync_client(new))
+            admin.execute_command("ACL", "SETUSER", "default", f"{add}after")
+            assert passes(redis_sync_client(old)) and passes(redis_sync_client(new))
+            admin.execute_command("ACL", "SETUSER", "default", f"{remove}before")
+            assert passes(opened) and not passes(redis_sync_client(old)) and passes(redis_sync_client(new))
+
+
 def test_a_redis_that_is_full_is_told_so(tmp_path: Path) -> None:
     with redis_server(tmp_path, appendonly=False) as served:
         client = redis_sync_client(RedisSettings(url=f"redis://{served.address}/0"))

@@ -91,7 +91,7 @@ def drill(
 
     Starts a broker, Redis and workers of its own.  On the servers of the settings (--external)
     topics and keys have names of their own, and are removed before and after.  Ends with
-    status 1 when an event was lost or counted twice.
+    status 1 when an event was lost or counted twice, or when it could not finish: then it tells what it has.
 
     Example: reshelf drill --kills 12 --seconds 80
     """
@@ -124,6 +124,8 @@ def drill(
         folder.mkdir(parents=True, exist_ok=True)
         report = carry_out(front.settings, options, folder, lambda text: click.echo(text, err=True))
     front.answer(as_json(report), _text(report))
+    if report.unfinished:
+        raise ReshelfError(f"the drill did not finish; run it again with --seed {seed}")
     if not report.equal:
         raise ReshelfError(f"the books do not agree; run it again with --seed {seed}")
 
@@ -159,7 +161,11 @@ def _text(report: Report) -> str:
         lines.append(f"{kind:<46}{times:>6}{took.get('p50', '-'):>26}{took.get('max', '-'):>7}")
     for kind, times in sorted(report.impossible.items()):
         lines.append(f"{kind:<46}{times:>6} not possible at that moment")
+    for kind, times in sorted(report.slow_restarts.items()):
+        lines.append(f"{kind:<46}{times:>6} slow restarts of a server, which was waited for")
     lines.append("")
+    if report.unfinished:
+        lines.append(f"unfinished, so this is what there was by then: {report.unfinished}")
     for finding in report.findings:
         verdict = "equal" if finding.equal else f"{finding.lost} lost, {finding.double} double"
         lines.append(f"{finding.what:<46}{finding.compared:>8} compared  {verdict}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Iterator
 
 from aiohttp import web
@@ -15,10 +16,14 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def of_pulse(monitor: Monitor) -> Iterator[Sample]:
     """The last look at everything."""
     yield Sample("reshelf_console_away", (), bool(monitor.away))
+    yield Sample("reshelf_console_look_age_seconds", (), monitor.look_age_s)
     for partition in monitor.standings:
         yield Sample("reshelf_state_lag_records", (partition.topic, str(partition.partition)), partition.lag)
-    if monitor.beats:
-        yield Sample("reshelf_state_age_seconds", (), monitor.beats[-1].age_ms / 1000)
+    now = time.time_ns() // 1_000_000
+    for topic, age_ms in monitor.ages_ms(now).items():
+        yield Sample("reshelf_state_age_seconds", (topic,), age_ms / 1000)
+    if (newest_ms := monitor.newest_age_ms(now)) is not None:
+        yield Sample("reshelf_newest_event_age_seconds", (), newest_ms / 1000)
     for worker in monitor.workers:
         yield Sample("reshelf_workers", (worker["role"],), len(worker["members"]))
     for server in monitor.servers:

@@ -16,10 +16,12 @@ from reshelf.drill.setup.workers import Workers
 from reshelf.processes.children import Served
 from reshelf.processes.servers import embedded_broker, kafka_server
 from reshelf.settings import Settings
+from streams.kafka.admin import answers
 from streams.kafka.clients import confluent_admin_config
 from streams.settings import KafkaSettings
 
 ADMIN_S = 15.0
+KAFKA_START_S = 90.0
 
 
 class Broker:
@@ -36,13 +38,20 @@ class Broker:
         """The settings by which workers find it."""
         return kafka.changed(bootstrap=self.address, security_protocol="PLAINTEXT")
 
-    def start(self) -> None:
-        """Start it, or start it again under the same address."""
+    @property
+    def runs(self) -> bool:
+        """Whether its process is there; of one that is not ours, yes."""
+        return self._child is None or self._child.child.poll() is None
+
+    def start(self, wait_factor: float = 1.0) -> None:
+        """Start it, or start it again under the same address; raises `ServerFailed` when it takes too long."""
         if self._home is None:
             self.address = self._stack.enter_context(embedded_broker())
             return
         port = int(self.address.rpartition(":")[2]) if self.address else None
-        self._child = self._stack.enter_context(kafka_server(self._home, self._folder, port=port))
+        self._child = self._stack.enter_context(
+            kafka_server(self._home, self._folder, port=port, start_s=KAFKA_START_S * wait_factor)
+        )
         self.address = self._child.address
 
     def stop(self) -> None:
@@ -70,7 +79,7 @@ class GivenBroker(Broker):
     def settings(self, kafka: KafkaSettings) -> KafkaSettings:
         return kafka
 
-    def start(self) -> None:
+    def start(self, wait_factor: float = 1.0) -> None:
         self._clear()
 
     def stop(self) -> None:
@@ -81,8 +90,7 @@ class GivenBroker(Broker):
         own = [name for name in admin.list_topics(timeout=ADMIN_S).topics if name.startswith(self._kafka.prefix)]
         if not own:
             return
-        for deleted in admin.delete_topics(own, operation_timeout=ADMIN_S).values():
-            deleted.result(ADMIN_S)
+        answers(admin.delete_topics, own, ADMIN_S, operation_timeout=ADMIN_S)
         until = time.monotonic() + ADMIN_S
         while set(own) & set(admin.list_topics(timeout=ADMIN_S).topics) and time.monotonic() < until:
             time.sleep(0.1)
@@ -103,6 +111,13 @@ class Environment:
         """The one server, where there is one that may be broken."""
         assert isinstance(self.store, RedisServer)
         return self.store
+
+    def revive(self, wait_factor: float) -> None:
+        """Start the servers that do not run, each given `wait_factor` times the usual time; raises `ServerFailed`."""
+        if not self.broker.runs:
+            self.broker.start(wait_factor)
+        if not self.store.runs:
+            self.store.start(wait_factor)
 
 
 @contextlib.contextmanager

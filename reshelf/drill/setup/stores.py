@@ -12,13 +12,14 @@ from typing import Any
 
 import redis
 
-from reshelf.processes.children import Served
+from reshelf.processes.children import Served, ServerFailed
 from reshelf.processes.redis_cluster import RedisCluster
 from reshelf.processes.servers import redis_server
 from streams.settings import RedisSettings
 from streams.state.connection.client import redis_servers
 
 SNAPSHOT_S = 8.0
+REDIS_START_S = 15.0
 SNAPSHOTS_KEPT = 3
 OPEN_TO_ALL: Any = {"username": "", "password": ""}
 """A server of the drill's own asks for no password."""
@@ -39,9 +40,14 @@ class Store(ABC):
     def read(self, names: Sequence[str]) -> list[Any]:
         """The values of keys, wherever they are kept; raises `redis.RedisError`."""
 
+    @property
+    def runs(self) -> bool:
+        """Whether its process is there; of servers that are not started one by one, yes."""
+        return True
+
     @abstractmethod
-    def start(self) -> None:
-        """Start it, or start it again under the same address."""
+    def start(self, wait_factor: float = 1.0) -> None:
+        """Start it, or start it again under the same address; raises `ServerFailed` when it takes too long."""
 
     @abstractmethod
     def stop(self, *, kill: bool) -> None:
@@ -89,9 +95,13 @@ class RedisServer(Store):
         assert self.port is not None
         return redis.Redis(port=self.port, socket_timeout=3, socket_connect_timeout=1)
 
-    def start(self) -> None:
-        """Start it, or start it again under the same address."""
-        self._served = self._stack.enter_context(redis_server(self._folder, appendonly=True, port=self.port))
+    @property
+    def runs(self) -> bool:
+        return not self.child_ended
+
+    def start(self, wait_factor: float = 1.0) -> None:
+        server = redis_server(self._folder, appendonly=True, port=self.port, start_s=REDIS_START_S * wait_factor)
+        self._served = self._stack.enter_context(server)
         self.port = int(self._served.address.rpartition(":")[2])
 
     def stop(self, *, kill: bool) -> None:
@@ -127,7 +137,10 @@ class RedisServer(Store):
     def replica(self) -> RedisServer:
         """A second server that has copied this one."""
         other = RedisServer(self._base / f"replica-{time.monotonic_ns()}")
-        other.start()
+        try:
+            other.start()
+        except ServerFailed as error:
+            raise OSError(f"the replica did not come up: {error}") from None
         with other.client() as client:
             client.replicaof("127.0.0.1", str(self.port))
             until = time.monotonic() + 10
@@ -171,7 +184,7 @@ class ClusterStore(Store):
     def read(self, names: Sequence[str]) -> list[Any]:
         return _read_cluster(self.settings(self._settings), names)
 
-    def start(self) -> None:
+    def start(self, wait_factor: float = 1.0) -> None:
         self.cluster.start()
 
     def stop(self, *, kill: bool) -> None:
@@ -198,7 +211,7 @@ class GivenStore(Store):
         with self.servers() as (server,):
             return list(server.mget(names))
 
-    def start(self) -> None:
+    def start(self, wait_factor: float = 1.0) -> None:
         self._clear()
 
     def stop(self, *, kill: bool) -> None:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
-from schemas.topics import CLICKS, PURCHASES
+from schemas.topics import CLICKS, CONVERSIONS, PURCHASES
 from streams.kafka.records import TopicPartition
 from streams.state.connection.errors import translate_errors
 from streams.state.keys import PREFIX, home_group
@@ -164,6 +164,12 @@ class Progress:
 
     async def _run(self, *arguments: Any) -> Any:
         return await translate_errors(lambda: self._redis.evalsha(self._sha, len(self._keys), *self._keys, *arguments))
+
+
+def progress_of(redis: Redis, manifest: Manifest, partition: int) -> Progress:
+    """That of a partition number in a namespace; raises `StateAttention` for one that it does not know."""
+    starts = (manifest.start(TopicPartition(topic.name, partition)) for topic in (CLICKS, PURCHASES, CONVERSIONS))
+    return Progress(redis, manifest.namespace, manifest.groups, partition, Starts(*starts))
 
 
 async def windows(redis: Redis, manifest: Manifest) -> dict[int, Window]:

@@ -1,0 +1,70 @@
+"""What the console says of the age of the state, which alerts read."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from redis.exceptions import ConnectionError as RedisAway
+
+from reshelf.console.layout_history import LayoutHistory
+from reshelf.console.monitor import Monitor
+from reshelf.console.views.metrics import of_pulse
+from reshelf.inspect.lag import PartitionLag, partition_lag
+from reshelf.settings import Settings
+from streams.kafka.records import TopicPartition
+from streams.metrics import Sample
+from streams.settings import RedisSettings
+from streams.state.connection.client import redis_client
+from streams.state.watermark import Watermark
+
+BEGIN, HOUR_MS = 1_700_000_000_000, 3_600_000
+
+
+@pytest.fixture
+def monitor() -> Monitor:
+    return Monitor(Settings(), redis_client(RedisSettings()), LayoutHistory())
+
+
+def test_the_state_gets_older_while_records_wait_and_nobody_can_look(monitor: Monitor) -> None:
+    monitor.take(
+        [
+            PartitionLag("events-clicks", 0, 9, 9, BEGIN - HOUR_MS),
+            PartitionLag("events-clicks", 1, 9, 5, BEGIN - 1_000),
+            PartitionLag("events-clicks", 2, 9, 8, BEGIN - 9_000),
+            PartitionLag("events-purchases", 0, 9, 9, BEGIN),
+        ],
+        BEGIN,
+    )
+    assert monitor.ages_ms(BEGIN) == {"events-clicks": 9_000, "events-purchases": 0}
+    assert monitor.ages_ms(BEGIN + HOUR_MS) == {"events-clicks": 9_000 + HOUR_MS, "events-purchases": 0}
+    assert monitor.newest_age_ms(BEGIN + HOUR_MS) == HOUR_MS
+
+
+def test_a_partition_of_which_nothing_was_ever_applied_waits_since_it_was_seen(monitor: Monitor) -> None:
+    assert monitor.newest_age_ms(BEGIN) is None
+    for seconds in range(3):
+        monitor.take([PartitionLag("events-clicks", 0, 9, 0, 0)], BEGIN + seconds * 1_000)
+    assert monitor.ages_ms(BEGIN + HOUR_MS) == {"events-clicks": HOUR_MS}
+    monitor.take([PartitionLag("events-clicks", 0, 9, 9, BEGIN)], BEGIN)
+    assert monitor.ages_ms(BEGIN + HOUR_MS) == {"events-clicks": 0}
+
+
+def test_how_long_ago_everything_was_seen_is_exposed(monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1_000.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+
+    async def look() -> None:
+        if now[0] > 1_000:
+            raise RedisAway("away")
+
+    for at in (1_000.0, 1_090.0):
+        now[0] = at
+        asyncio.run(monitor.patiently(look))
+    assert Sample("reshelf_console_look_age_seconds", (), 90.0) in of_pulse(monitor)
+    assert Sample("reshelf_console_away", (), True) in of_pulse(monitor)
+
+
+def test_a_transaction_marker_at_the_end_is_no_record_that_waits() -> None:
+    marks = [Watermark(8, BEGIN, empty_to=9), Watermark(9, BEGIN)]
+    assert partition_lag(TopicPartition("events-purchases", 0), 9, marks).lag == 0

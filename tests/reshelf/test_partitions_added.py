@@ -1,0 +1,104 @@
+"""Partitions that were added to a live event topic: worker and doctor say the same, and what they say works."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+from confluent_kafka.admin import AdminClient, NewPartitions
+from redis import Redis
+
+from reshelf.doctor.refusals import look_at_state
+from reshelf.doctor.topics import look_at_topics
+from reshelf.namespaces.replay import Options, run
+from reshelf.namespaces.state import swapped
+from reshelf.settings import Settings
+from reshelf.terminal.progress import progress
+from reshelf.topics.admin import apply
+from schemas.errors import StateAttention
+from schemas.topics import CLICKS, EVENT_TOPICS, IMPRESSIONS
+from streams.kafka.log_source import KafkaSource
+from streams.kafka.records import TopicPartition
+from streams.refusals import PARTITIONS_ADDED
+from streams.settings import FoldSettings, KafkaSettings, RedisSettings
+from streams.state.alias import namespace_of
+from streams.state.keys import GroupKeys
+from streams.state.manifest import Manifest, check_same, manifest_of
+from streams.worker import open_worker
+from tests.streams.logs import example_log
+from tests.streams.test_learner import publish
+
+
+def add_partitions(settings: Settings, names: Sequence[str]) -> None:
+    admin = AdminClient({"bootstrap.servers": settings.kafka.bootstrap})
+    added = admin.create_partitions([NewPartitions(settings.kafka.prefix + name, 2) for name in names])
+    for done in added.values():
+        done.result(20)
+
+
+def start(settings: Settings) -> Manifest:
+    """What a worker does first."""
+
+    async def opened() -> Manifest:
+        redis = settings.redis.changed(namespace=await namespace_of(settings.redis))
+        async with open_worker(settings.kafka, redis, settings.fold) as worker:
+            return worker.manifest
+
+    return asyncio.run(opened())
+
+
+def learned(manifest: Manifest, redis: Redis) -> None:
+    """Workers have applied the log."""
+    for group, topic in itertools.product(range(manifest.groups), (CLICKS, IMPRESSIONS)):
+        redis.set(GroupKeys(manifest.namespace, group).watermark(TopicPartition(topic.name, 0)), "20:1")
+
+
+def problems(settings: Settings) -> list[str]:
+    """What the doctor says that is bad, with what to do about it."""
+    findings = [*look_at_topics(settings, settings.fold.duplicate_window_ms), *look_at_state(settings)]
+    return [f"{finding.detail} {finding.remedy}" for finding in findings if finding.state == "bad"]
+
+
+def test_one_remedy_is_said_and_works(kafka: str, redis: Redis, redis_url: str, prefix: str) -> None:
+    own = KafkaSettings(bootstrap=kafka, prefix=prefix, partitions=1)
+    settings = Settings(kafka=own, redis=RedisSettings(url=redis_url))
+    apply(own)
+    publish(own, {tp: log for tp, log in example_log(1, 20, 1).items() if tp.topic in (CLICKS.name, IMPRESSIONS.name)})
+    learned(start(settings), redis)
+    time.sleep(0.01)
+    added_ms = time.time_ns() // 1_000_000
+    add_partitions(settings, [CLICKS.name])
+    with pytest.raises(StateAttention) as refused:
+        start(settings)
+    assert str(refused.value).endswith(PARTITIONS_ADDED)
+    topics, namespace = problems(settings)
+    assert topics.endswith(PARTITIONS_ADDED) and namespace == f"{refused.value} "
+
+    add_partitions(settings, [topic.name for topic in EVENT_TOPICS if topic != CLICKS])
+    publish(own, {TopicPartition(CLICKS.name, 1): example_log(2, 5, 1)[TopicPartition(CLICKS.name, 0)]})
+    grown = settings.changed(kafka={"partitions": 2})
+    source = KafkaSource(grown.kafka)
+    with progress(hidden=True) as begin:
+        assert run(grown, source, Options("beginning", str(added_ms), "next", workers=1), begin).applied.read == 40
+    swapped(grown, "next", max_behind=5)
+    assert start(grown).starts[CLICKS.name] == [0, 0]
+    assert problems(grown) == []
+
+
+def test_a_partition_that_a_running_worker_gets_is_refused_with_the_same_remedy() -> None:
+    made = manifest_of("live", "", {topic.name: [0] for topic in EVENT_TOPICS}, 16, FoldSettings())
+    with pytest.raises(StateAttention) as refused:
+        made.start(TopicPartition(CLICKS.name, 1))
+    assert str(refused.value).endswith(PARTITIONS_ADDED)
+
+
+def test_other_settings_are_not_taken_for_partitions_that_were_added() -> None:
+    made = manifest_of("live", "", {topic.name: [0] for topic in EVENT_TOPICS}, 16, FoldSettings())
+    grown = msgspec.structs.replace(made, topics=dict.fromkeys(made.topics, 2))
+    for other in (msgspec.structs.replace(grown, groups=3), made):
+        with pytest.raises(StateAttention, match="Put the settings back"):
+            check_same(grown if other is made else made, other)
