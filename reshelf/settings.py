@@ -32,6 +32,7 @@ from pydantic_settings import (
 
 from reshelf.service_settings import ConsoleSettings, EdgeSettings, EncoderSettings, LogSettings, RunsSettings
 from schemas.errors import BadSettings
+from schemas.times import odd_unit
 from streams.page_settings import ExperimentSettings, FitterSettings, LayoutSettings
 from streams.settings import (
     AttributionSettings,
@@ -42,6 +43,7 @@ from streams.settings import (
     KafkaSettings,
     LearnerSettings,
     RedisSettings,
+    ShopSettings,
 )
 from streams.settings.credentials import HIDDEN, masked
 
@@ -65,6 +67,7 @@ class Settings(Changeable, BaseSettings):
 
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)
     redis: RedisSettings = Field(default_factory=RedisSettings)
+    shop: ShopSettings = Field(default_factory=ShopSettings)
     health: HealthSettings = Field(default_factory=HealthSettings)
     fold: FoldSettings = Field(default_factory=FoldSettings)
     learner: LearnerSettings = Field(default_factory=LearnerSettings)
@@ -131,6 +134,9 @@ def load_settings(file: Path | None = None, overrides: Mapping[str, Any] | None 
 
 def _check_together(loaded: Loaded) -> None:
     """Raises BadSettings where keys that are right by themselves do not go together."""
+    for key in ("experiment.since_ms", "experiment.pre_period_since_ms"):
+        if odd := odd_unit(_value(loaded.settings, key)):
+            raise BadSettings(f"{key}: expected milliseconds since 1970 (from {loaded.origin(key)}): {odd}.")
     since = loaded.settings.experiment.since_ms
     if since and not loaded.settings.fold.bucket_ms:
         raise BadSettings(
@@ -261,8 +267,7 @@ def _put(values: Values, key: str, value: Any) -> None:
 
 def _group(field: FieldInfo) -> type[Group]:
     group = field.annotation
-    assert isinstance(group, type)
-    assert issubclass(group, Group)
+    assert isinstance(group, type) and issubclass(group, Group)
     return group
 
 

@@ -22,6 +22,7 @@ from schemas.errors import BadRecord
 from schemas.messages.catalog import CatalogEmbedding, CatalogItem
 from schemas.messages.pages import PageRules
 from schemas.messages.parameters import PolicyParameters
+from schemas.times import LEAST_SECONDS, MOST_SECONDS, odd_unit
 from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, LAYOUTS, PAGE_RULES, POLICY_PARAMETERS, Topic
 from streams.catalog.candidates import CandidateIndex, CandidateSet
 from streams.catalog.embeddings import Embeddings, Generation, filled
@@ -157,7 +158,7 @@ class CatalogView:
 
     def _take_item(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
         (name,) = key
-        new = None if value is None else _named(decoder(CatalogItem)(value), "item", name)
+        new = None if value is None else _item(value, name)
         before = self.items.pop(name, None)
         after = None if new is None else self._retained(new)
         if after is not None:
@@ -261,6 +262,14 @@ class TextCatalog(CatalogView):
 
     def _retained(self, item: CatalogItem) -> ItemFacts:
         return item
+
+
+def _item(value: bytes, name: str) -> CatalogItem:
+    item: CatalogItem = _named(decoder(CatalogItem)(value), "item", name)
+    for moment in (item.created_at, item.available_from, item.available_until):
+        if LEAST_SECONDS <= moment <= MOST_SECONDS:
+            raise BadRecord("invalid", f"expected milliseconds since 1970: {odd_unit(moment)} - in item {name!r}")
+    return item
 
 
 def _named(message: Any, field_name: str, name: str) -> Any:

@@ -16,6 +16,7 @@ import msgspec
 
 from schemas.codec import bad_record
 from schemas.dead_letters import DeadLetter
+from schemas.times import odd_unit
 from schemas.topics import DAY_MS, IMPRESSIONS, Topic
 from streams.fold.fast.path import BUILT, block_count, fast_events_of, make_fast_path, window
 from streams.fold.measures import Amount, amounts_of, counts_money, open_ms
@@ -260,7 +261,8 @@ class Judge:
                 record, "early", f"event time is {-lateness} ms after append time, limit {limits.max_clock_skew_ms}"
             )
         if self._late_ms and lateness > self._late_ms:
-            return Rejected(record, "late", f"append time is {lateness} ms after event time, limit {self._late_ms}")
+            detail = odd_unit(time_ms) or f"append time is {lateness} ms after event time, limit {self._late_ms}"
+            return Rejected(record, "late", detail)
         if self._life and bucket_of(time_ms, limits.bucket_ms) + self._life < self.newest:
             return Rejected(record, "late", f"append time is {lateness} ms after event time: its bucket is gone")
         if self._currency and event.currency != self._currency:
