@@ -3,6 +3,7 @@
 - `build`: whether the parts that are compiled where there is a C compiler were compiled
 - `clock`: how far the broker's clock is from ours
 - `finding`: what an examination finds
+- `names`: whether names, prices and times in catalog and events can be meant as they are
 - `plan`: what a shop of a given size needs
 - `server`: what Redis or Valkey says of itself
 - `topics`: whether topics are there and as they should be
@@ -19,6 +20,7 @@ from policy.slates.compiled import BUILT as POLICY_BUILT
 from reshelf.doctor.build import build_finding
 from reshelf.doctor.clock import broker_clock
 from reshelf.doctor.finding import Finding, words
+from reshelf.doctor.names import look_at_names
 from reshelf.doctor.server import look_at_redis, redis_findings
 from reshelf.doctor.topics import look_at_topics, retention_findings, window_findings
 from reshelf.doctor.work import look_at_work
@@ -42,6 +44,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         return
     try:
         yield from look_at_work(settings)
+        yield from look_at_names(settings)
     except (ReshelfError, KafkaException) as error:
         yield Finding("workers", "note", f"not looked at: {words(error)}", "Mend what is said above first.")
 

@@ -36,17 +36,23 @@ def publish(front: Front, file: BinaryIO, name: str) -> None:
 
     Example: reshelf publish catalog.jsonl --topic catalog-items
     """
-    from reshelf.topics.publish import check, send
+    from reshelf.topics.lines import Shop
+    from reshelf.topics.publish import check, send, warnings_in_words
 
-    kafka = front.settings.kafka
+    settings = front.settings
+    kafka, shop = settings.kafka, Shop(settings.shop.zone, settings.fold.currency)
     topic = _topic(name, kafka.prefix)
     with tempfile.SpooledTemporaryFile(max_size=16 * 1024 * 1024) as spool:
         lines = cast(BinaryIO, spool)
         shutil.copyfileobj(file, lines)
-        total = check(lines, topic, file.name)
-        send(lines, topic, kafka, file.name)
-    empty = "" if total else f": {file.name} is empty"
-    front.answer({"topic": kafka.prefix + topic.name, "published": total}, f"{total} published to {topic.name}{empty}")
+        checked = check(lines, topic, file.name, shop)
+        send(lines, topic, kafka, file.name, shop)
+    empty = "" if checked.total else f": {file.name} is empty"
+    said = [f"{checked.total} published to {topic.name}{empty}", *warnings_in_words(checked)]
+    content: dict[str, object] = {"topic": kafka.prefix + topic.name, "published": checked.total}
+    if checked.warned:
+        content |= {"warned": checked.warned, "warnings": checked.warnings}
+    front.answer(content, "\n".join(said))
 
 
 def _topic(name: str, prefix: str) -> Topic:
