@@ -32,6 +32,7 @@ from pydantic_settings import (
 
 from reshelf.service_settings import ConsoleSettings, EdgeSettings, EncoderSettings, LogSettings, RunsSettings
 from schemas.errors import BadSettings
+from schemas.foreign_content import encoding_of
 from schemas.times import odd_unit
 from streams.page_settings import ExperimentSettings, FitterSettings, LayoutSettings
 from streams.settings import (
@@ -210,7 +211,8 @@ def _from_file(path: Path | None) -> Values:
     try:
         return TomlConfigSettingsSource(Settings, toml_file=path)()
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadSettings(f"settings file {path}: expected TOML, got: {error}") from None
+        said = f"; it {named}" if (named := encoding_of(path.read_bytes())) else ""
+        raise BadSettings(f"settings file {path}: expected TOML, got: {error}{said}") from None
 
 
 def _from_environment() -> Values:

@@ -44,10 +44,10 @@ class Tombstone(msgspec.Struct, forbid_unknown_fields=True):
 class LineCheck:
     """Checks lines of one topic one after the other; `warnings` says what can only be a mistake and is not refused."""
 
-    def __init__(self, topic: Topic, shop: Shop) -> None:
+    def __init__(self, topic: Topic, shop: Shop, each: str = "line") -> None:
         self.warnings: list[str] = []
         self.warned = 0
-        self._topic, self._shop = topic, shop
+        self._topic, self._shop, self._each = topic, shop, each
         self._line_of: dict[bytes, int] = {}
         self._names = {kind: SimilarNames(kind) for kind in ("item", "category", "brand", "tag")}
 
@@ -69,7 +69,7 @@ class LineCheck:
             return
         first = self._line_of.setdefault(identity, line.number)
         if first != line.number:
-            raise BadRecord("repeated", f"{name} is in the file already, in line {first}: expected each once")
+            raise BadRecord("repeated", f"{name} is in the file already, in {self._each} {first}: expected each once")
 
     def _check_item(self, number: int, item: CatalogItem, priced: bool) -> None:
         currency = self._shop.currency
@@ -82,7 +82,7 @@ class LineCheck:
             for said in self._names[kind].take_all(names):
                 self.warned += 1
                 if self.warned <= MOST_WARNINGS:
-                    self.warnings.append(f"line {number}: {said}")
+                    self.warnings.append(f"{self._each} {number}: {said}")
 
 
 def record(number: int, text: bytes, topic: Topic, shop: Shop) -> Line:

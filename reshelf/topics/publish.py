@@ -11,6 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from reshelf.topics.lines import Line, LineCheck, Shop, numbered, record
 from schemas.errors import BadRecord, BadSettings, ReshelfError, Transient
+from schemas.foreign_content import content_of, encoding_of
 from schemas.topics import CLICKS, Topic
 from streams.kafka.clients import confluent_producer_config
 from streams.settings import KafkaSettings
@@ -18,6 +19,7 @@ from streams.settings import KafkaSettings
 SHOWN = 10
 SEND_TIMEOUT_MS = 30_000
 METADATA_S = 10.0
+HEAD = 65_536
 ANY_SHOP = Shop()
 
 
@@ -29,13 +31,14 @@ class Checked(NamedTuple):
     warnings: Sequence[str] = ()
 
 
-def check(lines: BinaryIO, topic: Topic, source: str, shop: Shop = ANY_SHOP) -> Checked:
-    """Check all lines.
+def check(lines: BinaryIO, topic: Topic, source: str, shop: Shop = ANY_SHOP, each: str = "line") -> Checked:
+    """Check all lines; `each` says what one is called.
 
     Raises `BadSettings` naming the first lines that do not fit and how many there are.
     """
     lines.seek(0)
-    total, wrong, checks = 0, 0, LineCheck(topic, shop)
+    _require_lines(lines, source)
+    total, wrong, checks = 0, 0, LineCheck(topic, shop, each)
     first = list[str]()
     for number, text in numbered(lines):
         try:
@@ -43,12 +46,24 @@ def check(lines: BinaryIO, topic: Topic, source: str, shop: Shop = ANY_SHOP) -> 
         except BadRecord as error:
             wrong += 1
             if wrong <= SHOWN:
-                first.append(f"{source}, line {number}: {error.detail}")
+                first.append(f"{source}, {each} {number}: {error.detail}")
         total += 1
     if wrong:
         more = f"\n(and {wrong - SHOWN} more)" if wrong > SHOWN else ""
         raise BadSettings("\n".join(["nothing was published", *first]) + more)
     return Checked(total, checks.warned, [f"{source}, {said}" for said in checks.warnings])
+
+
+def _require_lines(lines: BinaryIO, source: str) -> None:
+    """A file that is no lines of JSON is named as a whole, not line by line; `BadSettings`."""
+    head = lines.read(HEAD)
+    lines.seek(0)
+    first = head.lstrip()[:1]
+    said = encoding_of(head) if first in (b"{", b"") else content_of(head.split(b"\n", 1)[0] or head)
+    if first == b"[":
+        said = "begins a list: write each of its elements in a line of its own (jq -c '.[]' FILE)"
+    if said:
+        raise BadSettings(f"nothing was published: expected lines of JSON, {source} {said}")
 
 
 def warnings_in_words(checked: Checked) -> list[str]:

@@ -19,6 +19,7 @@ from policy.items import ItemFacts
 from policy.model.priors import Scores, scores
 from schemas.codec import decode_key, decoder
 from schemas.errors import BadRecord
+from schemas.foreign_content import key_of
 from schemas.messages.catalog import CatalogEmbedding, CatalogItem
 from schemas.messages.pages import PageRules
 from schemas.messages.parameters import PolicyParameters
@@ -275,5 +276,7 @@ def _item(value: bytes, name: str) -> CatalogItem:
 def _named(message: Any, field_name: str, name: str) -> Any:
     value = getattr(message, field_name)
     if value != name:
-        raise BadRecord("key", f"expected `{field_name}` to be the record's key {name!r}, got {value!r}")
+        said = key_of(name.encode())
+        more = f"; the key {said}" if said else ""
+        raise BadRecord("key", f"expected `{field_name}` to be the record's key {name!r}, got {value!r}{more}")
     return message

@@ -16,6 +16,7 @@ import msgspec
 
 from schemas.codec import bad_record
 from schemas.dead_letters import DeadLetter
+from schemas.foreign_content import key_of
 from schemas.times import odd_unit
 from schemas.topics import DAY_MS, IMPRESSIONS, Topic
 from streams.fold.fast.path import BUILT, block_count, fast_events_of, make_fast_path, window
@@ -254,7 +255,8 @@ class Judge:
         """Why the record breaks a rule that all events share, if it does."""
         key = record.key
         if key is None or key != event.unit.encode():
-            return Rejected(record, "key", f"expected the unit {event.unit!r} as key, got {key!r}"[:500])
+            said = f"; the key {named}" if (named := key_of(key)) else ""
+            return Rejected(record, "key", f"expected the unit {event.unit!r} as key, got {key!r}"[:500] + said)
         lateness, limits = record.timestamp - time_ms, self._settings
         if limits.max_clock_skew_ms and -lateness > limits.max_clock_skew_ms:
             return Rejected(

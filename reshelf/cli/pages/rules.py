@@ -177,8 +177,12 @@ def _now_ms() -> int:
 
 def _text(file: TextIO) -> str:
     from schemas.errors import BadSettings
+    from schemas.foreign_content import encoding_of
 
     try:
         return file.read()
     except UnicodeDecodeError as error:
-        raise BadSettings(f"{file.name}: expected text in UTF-8, got a byte that is none: {error.reason}") from None
+        said = f"; it {named}" if (named := encoding_of(error.object)) else ""
+        raise BadSettings(
+            f"{file.name}: expected text in UTF-8, got a byte that is none: {error.reason}{said}"
+        ) from None
