@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from reshelf.doctor.finding import Finding
 from reshelf.settings import Settings
-from reshelf.topics.admin import PARTITIONS, TopicState, states
+from reshelf.topics.admin import remedy, states
 from schemas.errors import Transient
 from schemas.topics import CONVERSIONS, EVENT_TOPICS, PURCHASES, Topic
 from streams.kafka.bounds import log_bounds
@@ -27,7 +27,7 @@ def look_at_topics(settings: Settings, window: int) -> Iterator[Finding]:
         yield from window_findings(_bounds(settings.kafka), window)
     differing = [f"{state.name}: {text}" for state in topics if state.exists for text in state.differences]
     if differing:
-        yield Finding("topics", "bad", "; ".join(differing), _remedy(topics))
+        yield Finding("topics", "bad", "; ".join(differing), remedy(topics))
     if not missing and not differing:
         yield Finding("topics", "ok", f"all {len(topics)} are there")
     yield from retention_findings({state.topic: state.config for state in topics})
@@ -81,19 +81,3 @@ def window_findings(bounds: Mapping[str, Sequence[tuple[int, int]]], window: int
         more = f" and {len(short) - 1} others have fewer" if short[1:] else ""
         observation = f"{short[0]} records{more}, fold.duplicate_window is {window:,}"
         yield Finding("duplicate window", "note", observation, remedy)
-
-
-def _remedy(topics: Sequence[TopicState]) -> str:
-    """What to do about topics that differ."""
-    texts = [(state, text) for state in topics if state.exists for text in state.differences]
-    counts = {state.partitions for state, text in texts if text.startswith(PARTITIONS)}
-    said = []
-    if counts:
-        back = f"to {counts.pop()}" if len(counts) == 1 else "to what the event topics have"
-        said.append(
-            f"Set kafka.partitions back {back}: event topics cannot be given more partitions, as units would move "
-            "(docs/start/producing.md); for another number take a new kafka.prefix and redis.namespace."
-        )
-    if any(not text.startswith(PARTITIONS) for _, text in texts):
-        said.append("Change the topics with your broker's tools, or the settings to what is meant.")
-    return " ".join(said)

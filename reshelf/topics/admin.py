@@ -22,6 +22,7 @@ from streams.settings import KafkaSettings
 
 TIMEOUT_S = 15.0
 PARTITIONS = "partitions"
+RELIED_ON = (PARTITIONS, "cleanup.policy", "message.timestamp.type")
 DELETE_RETENTION_MS = 7 * 86_400_000
 CLEANABLE_RATIO = "0.1"
 """Of a log that is compacted at least this share was overtaken since the last time."""
@@ -91,6 +92,27 @@ def apply(kafka: KafkaSettings, *, imported: bool = False) -> Applied:
 def states(kafka: KafkaSettings, *, imported: bool = False) -> tuple[TopicState, ...]:
     """Every topic of the table as the brokers have it, in the table's order; errors as `apply`."""
     return _states(AdminClient(confluent_admin_config(kafka)), kafka, imported)
+
+
+def hinders(state: TopicState) -> bool:
+    """Whether a topic differs in what workers rely on."""
+    return state.exists and any(text.startswith(RELIED_ON) for text in state.differences)
+
+
+def remedy(topics: Sequence[TopicState]) -> str:
+    """What to do about topics that differ."""
+    texts = [(state, text) for state in topics if state.exists for text in state.differences]
+    counts = {state.partitions for state, text in texts if text.startswith(PARTITIONS)}
+    said = []
+    if counts:
+        back = f"to {counts.pop()}" if len(counts) == 1 else "to what the event topics have"
+        said.append(
+            f"Set kafka.partitions back {back}: event topics cannot be given more partitions, as units would move "
+            "(docs/start/producing.md); for another number take a new kafka.prefix and redis.namespace."
+        )
+    if any(not text.startswith(PARTITIONS) for _, text in texts):
+        said.append("Change the topics with your broker's tools, or the settings to what is meant.")
+    return " ".join(said)
 
 
 def _create(admin: AdminClient, kafka: KafkaSettings, missing: Sequence[Topic], imported: bool) -> tuple[str, ...]:
