@@ -9,6 +9,7 @@ import faust
 from schemas.topics import DEAD_LETTERS
 from streams.attribution.agent import TOPICS, Attribution
 from streams.settings import AttributionSettings, FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
+from streams.state.clicks.dropped import follow_drops
 from streams.transport import RANGE, end_process
 from streams.worker import open_worker
 
@@ -32,7 +33,7 @@ def attribution_app(
                 attribution,
                 TOPICS,
                 attribution.attribute,
-                attribution.tasks,
+                lambda: [*attribution.tasks(), follow_drops(worker.redis, settings, worker.manifest.namespace)],
                 "Attributing",
                 on_error,
                 assignor=RANGE,

@@ -185,7 +185,7 @@ class Learner:
         if not isinstance(behind, OtherLimits):
             REGISTRY.add("reshelf_rewinds_total", part.tp.topic)
         self._parts.pop(part.tp)
-        await self._retry.until_success(lambda: agree(self._store.redis, self._manifest))
+        await self._retry.until_success(lambda: agree(self._store.redis, self._manifest, again=True))
         positions = await self.resume(frozenset([part.tp]))
         if not await reader(self.app).rewind(part.tp, positions[part.tp]):
             self._parts.pop(part.tp, None)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from redis.asyncio import Redis
 
-from schemas.topics import EVENT_TOPICS, Topic
+from schemas.topics import DEAD_LETTERS, EVENT_TOPICS, Topic
 from streams.kafka.bounds import log_bounds
 from streams.settings import FoldSettings, KafkaSettings, RedisSettings
 from streams.state.manifest import Manifest, agree, manifest_of
@@ -26,4 +26,5 @@ async def open_namespace(
     names = {topic.name: topic for topic in (*EVENT_TOPICS, *outputs)}
     bounds = await asyncio.to_thread(log_bounds, kafka, list(names))
     starts = {topic.name: [first for first, _ in bounds[topic.name]] for topic in EVENT_TOPICS}
-    return await agree(redis, manifest_of(settings.namespace, kafka.prefix, starts, settings.groups, fold))
+    again = any(end > first for first, end in bounds.get(DEAD_LETTERS.name, ()))
+    return await agree(redis, manifest_of(settings.namespace, kafka.prefix, starts, settings.groups, fold), again)
