@@ -51,6 +51,7 @@ ROWS = (
     "`reshelf publish --topic catalog-items --format` google-tsv or shopify-csv"
 )
 SEPARATORS = ((b"\t", "tabs"), (b";", "semicolons"), (b",", "commas"), (b"|", "bars"))
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 _PATH = re.compile(r"at `\$\.(\w+)`$")
 
 
@@ -163,8 +164,7 @@ def _latin(value: bytes) -> str:
             return ""
         letter = value[error.start : error.start + 1].decode("latin-1")
         readable = letter.isalpha() or letter in "\x80\x91\x92\x93\x94\x96\xa0°§€"
-        plain = sum(byte >= 32 or byte in b"\r\n\t" for byte in value) >= len(value) - 1
-        if readable and plain:
+        if readable and not _CONTROL.search(value):
             return f"is not UTF-8 from byte {error.start} on, perhaps Latin-1 (there {letter!r}): write UTF-8"
     return ""
 

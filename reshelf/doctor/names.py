@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import chain
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from msgspec import Struct
 
@@ -18,23 +18,35 @@ from schemas.codec import decoder
 from schemas.errors import BadRecord
 from schemas.messages.catalog import CatalogItem
 from schemas.messages.pages import PageRules
-from schemas.similar_names import SimilarNames
+from schemas.similar_names import SimilarNames, folded
 from schemas.topics import CATALOG_ITEMS, PAGE_RULES, Topic
 from streams.kafka.reader import read_runs
 from streams.settings import KafkaSettings
+from streams.state.arrays.tables import Table
 from streams.state.manifest import NamespaceMissing
 
 M = TypeVar("M", bound=Struct)
 MOST_ITEMS = 100_000
 """Records of the catalog that are looked at."""
+MOST_PAGES = 20
+"""Pages of whose counts, those of one segment, the names are looked at."""
 SHOWN = 3
+
+
+class NamesOfEvents(NamedTuple):
+    """Names that events brought to a page."""
+
+    items: set[str]
+    slots: set[str]
 
 
 def look_at_names(settings: Settings) -> Iterator[Finding]:
     """Names that differ by Unicode form, case or blanks alone, and prices in another currency than the shop's."""
     items = _newest(settings.kafka, CATALOG_ITEMS, CatalogItem, MOST_ITEMS)
     declared = _newest(settings.kafka, PAGE_RULES, PageRules, MOST_ITEMS)
-    yield from name_findings(items, declared, _counted(settings))
+    counted, of_events = _counted(settings)
+    yield from name_findings(items, declared, counted)
+    yield from event_findings(items, declared, of_events)
     yield from currency_findings(items, settings.fold.currency)
     yield from day_findings(settings)
 
@@ -57,6 +69,32 @@ def name_findings(
         yield Finding("similar names", "note", "; ".join(said[:SHOWN]) + more, "Write each name the same everywhere.")
     elif items or counted:
         yield Finding("similar names", "ok", "none differ by Unicode form, case or blanks alone")
+
+
+def event_findings(
+    items: Mapping[str, CatalogItem], declared: Mapping[str, PageRules], of_events: Mapping[str, NamesOfEvents]
+) -> Iterator[Finding]:
+    """Items and slots in events that catalog and pages write otherwise: layouts do not learn from these events."""
+    by_form = {folded(name): name for name in items}
+    said = list[str]()
+    for page, names in sorted(of_events.items()):
+        rules = declared.get(page)
+        if rules is None:
+            continue
+        slots, arms = {folded(slot): slot for slot in rules.slots}, {*items, *rules.blocks}
+        for kind, brought, own, forms in (
+            ("item", names.items, arms, by_form),
+            ("slot", names.slots, set(rules.slots), slots),
+        ):
+            said += (
+                f"{kind} {name!r} of page {page!r} is {forms[folded(name)]!r} there"
+                for name in sorted(brought - own)
+                if folded(name) in forms
+            )
+    if said:
+        more = f", and {len(said) - SHOWN:,} more" if len(said) > SHOWN else ""
+        remedy = "Write names in events as catalog and rules do: layouts learn nothing from these events."
+        yield Finding("names in events", "bad", "; ".join(said[:SHOWN]) + more, remedy)
 
 
 def currency_findings(items: Mapping[str, CatalogItem], currency: str) -> Iterator[Finding]:
@@ -102,14 +140,23 @@ def _newest(kafka: KafkaSettings, topic: Topic, message: type[M], most: int) -> 
     return entries
 
 
-def _counted(settings: Settings) -> dict[str, set[str]]:
-    """The segments of each page with counts; none where there is no namespace yet."""
+def _counted(settings: Settings) -> tuple[dict[str, set[str]], dict[str, NamesOfEvents]]:
+    """The segments of each page with counts, and names in those of some; none where there is no namespace yet."""
 
-    async def read() -> dict[str, set[str]]:
+    async def read() -> tuple[dict[str, set[str]], dict[str, NamesOfEvents]]:
         async with open_state(settings) as state:
-            return await state.reader.segments()
+            segments = await state.reader.segments()
+            some = [(page, min(segments[page])) for page in sorted(segments)[:MOST_PAGES]]
+            tables = {page: (await state.reader.read(page, segment)).tables for page, segment in some}
+            return segments, {page: _names_of(of_page) for page, of_page in tables.items()}
 
     try:
         return asyncio.run(read())
     except NamespaceMissing:
-        return {}
+        return {}, {}
+
+
+def _names_of(tables: Sequence[Table]) -> NamesOfEvents:
+    return NamesOfEvents(
+        {name for table in tables for name in table.items}, {name for table in tables for name in table.slots}
+    )

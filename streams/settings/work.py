@@ -47,12 +47,13 @@ class FoldSettings(Group):
     )
     unit_impressions: NotNegative = Field(
         2_000,
-        description="How many impressions of one unit count on one day, within duplicate_window offsets; 0: all of "
-        "them.",
+        description="How many impressions of one unit count on one day of UTC, within duplicate_window offsets; 0: "
+        "all of them.",
     )
     unit_clicks: NotNegative = Field(
         100,
-        description="How many clicks of one unit count on one day, within duplicate_window offsets; 0: all of them.",
+        description="How many clicks of one unit count on one day of UTC, within duplicate_window offsets; 0: all of "
+        "them.",
     )
     max_keys: Positive = Field(
         250_000,

@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reshelf.doctor.names import currency_findings, name_findings
+from reshelf.doctor.names import NamesOfEvents, currency_findings, event_findings, name_findings
 from reshelf.edge.intake import check as edge_check
 from reshelf.topics.lines import Shop, record
 from reshelf.topics.publish import Checked, check
 from schemas.errors import BadSettings
 from schemas.messages.catalog import CatalogItem
+from schemas.messages.pages import PageRules
 from schemas.similar_names import SimilarNames, difference, folded
 from schemas.times import in_words, moment, odd_unit
 from schemas.topics import CATALOG_ITEMS, CLICKS, PAGE_RULES, Topic
@@ -109,6 +110,15 @@ def test_names_that_people_take_for_one_are_said_once_each() -> None:
     (ok,) = name_findings({"a": CatalogItem("a", "A")}, {}, {})
     assert ok.state == "ok"
     assert list(currency_findings(items, "EUR")) == []
+    events = NamesOfEvents({"A", "a ", "unknown", "B"}, {"hero", "Grid"})
+    declared = {"home": PageRules("home", 1, ["Hero", "Grid"], blocks=["guide"])}
+    (wrong,) = event_findings({"a": CatalogItem("a", "A"), "B": CatalogItem("B", "B")}, declared, {"home": events})
+    assert (wrong.state, wrong.detail) == (
+        "bad",
+        "item 'A' of page 'home' is 'a' there; item 'a ' of page 'home' is 'a' there; "
+        "slot 'hero' of page 'home' is 'Hero' there",
+    )
+    assert list(event_findings(items, declared, {"other": events})) == []
     (foreign,) = currency_findings({"a": CatalogItem("a", "A", price=1)}, "USD")
     assert "1 of 1 items are not in USD, 'a' is in EUR" in foreign.detail
 
