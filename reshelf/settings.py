@@ -54,6 +54,7 @@ DEFAULT_FILE = Path("reshelf.toml")
 DEFAULT = "default"
 TEMPLATE_WIDTH = 100
 REMOVED = {
+    "fold.duplicate_window": "the window of duplicates is a time: delete it, or set fold.duplicate_window_ms",
     "attribution.max_clicks": "all clicks of the attribution window are kept, on disk in attribution.folder; delete it",
 }
 """Settings that there were, and what to do about them."""
@@ -138,8 +139,7 @@ def _check_together(loaded: Loaded) -> None:
     for key in ("experiment.since_ms", "experiment.pre_period_since_ms"):
         if odd := odd_unit(_value(loaded.settings, key)):
             raise BadSettings(f"{key}: expected milliseconds since 1970 (from {loaded.origin(key)}): {odd}.")
-    since = loaded.settings.experiment.since_ms
-    if since and not loaded.settings.fold.bucket_ms:
+    if (since := loaded.settings.experiment.since_ms) and not loaded.settings.fold.bucket_ms:
         raise BadSettings(
             f"experiment.since_ms: expected 0 where fold.bucket_ms is 0, got {since} "
             f"(from {loaded.origin('experiment.since_ms')}): the one bucket began before, so nothing would count. "
@@ -211,8 +211,8 @@ def _from_file(path: Path | None) -> Values:
     try:
         return TomlConfigSettingsSource(Settings, toml_file=path)()
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        said = f"; it {named}" if (named := encoding_of(path.read_bytes())) else ""
-        raise BadSettings(f"settings file {path}: expected TOML, got: {error}{said}") from None
+        said = encoding_of(path.read_bytes())
+        raise BadSettings(f"settings file {path}: expected TOML, got: {error}{said and '; it '}{said}") from None
 
 
 def _from_environment() -> Values:

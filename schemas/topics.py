@@ -65,6 +65,7 @@ class Topic:
     the time bucket.  `refuses_late`: too long after that time they do not count.
     `unit_limit` names the fold setting that limits what one unit brings on a day.
     `once_per_slot`: what a unit does again in a slot of one page view does not count.
+    `parts` names the list of what an event reports, each of which counts once.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Topic:
     refuses_late: bool = True
     unit_limit: str = ""
     once_per_slot: bool = False
+    parts: Literal["", "slots", "lines"] = ""
 
 
 IMPRESSIONS = Topic(
@@ -97,6 +99,7 @@ IMPRESSIONS = Topic(
     event=True,
     folded=True,
     unit_limit="unit_impressions",
+    parts="slots",
 )
 CLICKS = Topic(
     name="events-clicks",
@@ -123,6 +126,7 @@ PURCHASES = Topic(
     writers=(Role.WEB_TIER, Role.EDGE),
     readers=(Role.ATTRIBUTION, Role.FITTER),
     event=True,
+    parts="lines",
 )
 # Longer than purchases by more than a segment, as Kafka deletes no less at once: a new namespace decides again every
 # purchase that is still there, and publishes what it does not find here.

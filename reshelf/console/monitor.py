@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 from policy.experiments.health import Health
 from reshelf.console.layout_history import LayoutHistory
 from reshelf.inspect.consumer_groups import describe_groups
+from reshelf.inspect.duplicate_window import Tightest
 from reshelf.inspect.experiment import health
 from reshelf.inspect.lag import TIMEOUT_S, PartitionLag, partition_lags
 from reshelf.settings import Settings
@@ -32,6 +33,7 @@ from streams.state.connection.client import redis_servers
 from streams.state.limits.use import QuotaUse, quota_use
 from streams.state.manifest import Manifest
 from streams.state.reader import StateReader
+from streams.state.recent.use import tightest_window
 from streams.state.store import Store
 
 BEATS = 300
@@ -60,6 +62,7 @@ class Monitor:
         self.beats: deque[Beat] = deque(maxlen=BEATS)
         self.standings: list[PartitionLag] = []
         self.windows: dict[int, Window] = {}
+        self.duplicates: Tightest | None = None
         self.workers: list[dict[str, Any]] = []
         self.servers: list[dict[str, Any]] = []
         self.health: dict[str, Health] = {}
@@ -87,7 +90,7 @@ class Monitor:
         self.beats.clear()
         self.health.clear()
         self.uplifts.clear()
-        self.quotas, self._quotas_at = [], -QUOTAS_S
+        self.quotas, self.duplicates, self._quotas_at = [], None, -QUOTAS_S
         self.windows.clear()
         self._servers_at, self._experiment_at = -SERVERS_S, -EXPERIMENT_S
 
@@ -107,6 +110,7 @@ class Monitor:
             self._quotas_at = now
             store = Store(self._redis, manifest.namespace, manifest.groups)
             self.quotas = await quota_use(store, manifest.partitions())
+            self.duplicates = await tightest_window(store, manifest.partitions())
         if now - self._experiment_at >= EXPERIMENT_S:
             self._experiment_at = now
             for page in sorted(pages)[:EXPERIMENTS]:

@@ -125,7 +125,7 @@ def _opened(stack: contextlib.ExitStack, own: Settings, options: Options, addres
     if not options.embedded:
         stack.callback(remove, own)
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="reshelf-demo-")))
-    own = own.changed(attribution={"folder": str(folder / "clicks")})
+    own = own.changed(attribution={"folder": str(folder / "clicks")}, learner={"folder": str(folder / "duplicates")})
     workers = [(role, *_worker(stack, role, of_role(own, at), folder)) for at, role in enumerate(ROLES)]
     if address:
         port = address.rstrip("/").rpartition(":")[2]

@@ -39,7 +39,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     What cannot be reached is a finding, never an error.
     """
     yield build_finding(FOLD_BUILT, POLICY_BUILT, STATE_BUILT)
-    answers = [(yield from _broker(settings, _duplicate_window(settings))), (yield from look_at_redis(settings))]
+    answers = [(yield from _broker(settings, _duplicate_window_ms(settings))), (yield from look_at_redis(settings))]
     if not all(answers):
         return
     try:
@@ -49,17 +49,17 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield Finding("workers", "note", f"not looked at: {words(error)}", "Mend what is said above first.")
 
 
-def _duplicate_window(settings: Settings) -> int:
+def _duplicate_window_ms(settings: Settings) -> int:
     """That of the namespace, or where there is none that of the settings, which would make it."""
     try:
-        return namespace_settings(settings).fold.duplicate_window
+        return namespace_settings(settings).fold.duplicate_window_ms
     except ReshelfError:
-        return settings.fold.duplicate_window
+        return settings.fold.duplicate_window_ms
 
 
-def _broker(settings: Settings, window: int) -> Generator[Finding, None, bool]:
+def _broker(settings: Settings, span_ms: int) -> Generator[Finding, None, bool]:
     try:
-        yield from look_at_topics(settings, window)
+        yield from look_at_topics(settings, span_ms)
         yield broker_clock(settings)
     except (ReshelfError, KafkaException) as error:
         remedy = "Check kafka.bootstrap, and kafka.security_protocol with user, password and certificate files."

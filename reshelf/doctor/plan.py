@@ -13,9 +13,10 @@ import numpy as np
 
 from reshelf.settings import Settings
 from schemas.errors import BadSettings
-from schemas.topics import DAY_MS
+from schemas.topics import DAY_MS, IMPRESSIONS
 from streams.fold.buckets import span_of
-from streams.settings import FoldSettings
+from streams.fold.window import NAME_BYTES, memory_for
+from streams.settings import HOUR_MS, FoldSettings
 from streams.state.limits.use import ALARM
 
 SHARE_OF_CORE = 0.5
@@ -107,14 +108,20 @@ def needs(shop: Shop, settings: Settings) -> Iterator[Need]:
     partitions = max(PARTITIONS, 4 * learners, 2 * shards)
     yield Need("partitions", partitions, "", f"4 for each learner, who may double twice; at least {PARTITIONS}")
     yield Need("learners", learners, "", f"{learner_us:.0f} µs an event among {shop.keys:,} keys, {_HALF}")
+    span_ms = settings.fold.duplicate_window_ms
+    events = shop.events_per_s * span_ms // 1000
+    slots = min(events * shop.slots * NAME_BYTES // MB, partitions * settings.fold.duplicate_mb // 2)
+    window = memory_for(IMPRESSIONS, events) + slots
+    law = f"of all learners, {span_ms / HOUR_MS:.3g} hours of events; fold.duplicate_mb bounds each partition"
+    yield Need("for duplicates", round(window / 1024, 1), "GB", law)
     yield Need("Redis shards", shards, "", f"{redis_us:.0f} µs an event, {_HALF}; {SHARD_GB} GB of state each")
     yield Need("Redis, state", round(state / GB, 1), "GB", f"{tables} tables a key × {shop.items:,} items × slots")
     yield from _layouts(shop, settings, tables)
     attribution = math.ceil(shop.clicks / CLICKS_PER_CORE / SHARE_OF_CORE)
-    window = settings.attribution.window_ms / DAY_MS + SPARE_DAYS
-    disk = shop.clicks * 86_400 * window * CLICK_BYTES
+    days = settings.attribution.window_ms / DAY_MS + SPARE_DAYS
+    disk = shop.clicks * 86_400 * days * CLICK_BYTES
     yield Need("attribution", attribution, "", f"{CLICKS_PER_CORE:,} clicks a second and core, {_HALF}")
-    yield Need("its disk", round(disk / GB, 1), "GB", f"{CLICK_BYTES} bytes a click of {window:.0f} days, over all")
+    yield Need("its disk", round(disk / GB, 1), "GB", f"{CLICK_BYTES} bytes a click of {days:.0f} days, over all")
     yield Need("fitter", 1, "", "and a spare one, as of all parts; fitter.memory_mb of memory")
     log = shop.events_per_s * 86_400 * (EVENT_BYTES + EVENT_SLOT_BYTES * shop.slots)
     law = f"{shop.retention_days} days before compression, times the copies"
@@ -148,6 +155,12 @@ def limits(shop: Shop, fold: FoldSettings) -> Iterator[str]:
         "max_page_items": shop.items,
         "max_page_slots": shop.slots,
     }
+    partition_events = shop.events_per_s * fold.duplicate_window_ms // 1000 // PARTITIONS
+    if (window := memory_for(IMPRESSIONS, partition_events)) >= ALARM * fold.duplicate_mb:
+        yield (
+            f"fold.duplicate_mb is {fold.duplicate_mb:,} and {window:,} would be in use with {PARTITIONS} partitions: "
+            f"set it to {window * 5 // 4:,}, or shorten fold.duplicate_window_ms."
+        )
     for name, used in uses.items():
         limit = getattr(fold, name)
         if used >= ALARM * limit:

@@ -2,48 +2,31 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from reshelf.doctor.finding import Finding
 from reshelf.settings import Settings
 from reshelf.topics.admin import remedy, states
-from schemas.errors import Transient
 from schemas.topics import CONVERSIONS, EVENT_TOPICS, PURCHASES, Topic
-from streams.kafka.bounds import log_bounds
-from streams.settings import KafkaSettings
-
-ATTEMPTS = 4
 
 
-def look_at_topics(settings: Settings, window: int) -> Iterator[Finding]:
-    """Whether they fit a fold with this duplicate window; raises what Kafka raises where no broker answers."""
+def look_at_topics(settings: Settings, span_ms: int) -> Iterator[Finding]:
+    """Whether they fit a fold that recognises duplicates for this long; raises what Kafka raises without a broker."""
     topics = states(settings.kafka)
     yield Finding("broker", "ok", f"{settings.kafka.bootstrap} answers")
     missing = [state.name for state in topics if not state.exists]
     if missing:
         yield Finding("topics", "bad", f"missing: {', '.join(missing)}", "Run `reshelf topics apply`.")
-    else:
-        yield from window_findings(_bounds(settings.kafka), window)
     differing = [f"{state.name}: {text}" for state in topics if state.exists for text in state.differences]
     if differing:
         yield Finding("topics", "bad", "; ".join(differing), remedy(topics))
     if not missing and not differing:
         yield Finding("topics", "ok", f"all {len(topics)} are there")
-    yield from retention_findings({state.topic: state.config for state in topics})
+    configs = {state.topic: state.config for state in topics}
+    yield from retention_findings(configs)
+    yield from window_findings(configs, span_ms)
     if any(state.exists and not state.config for state in topics):
         yield Finding("topic configuration", "note", "the broker reports none", "Check cleanup and retention by hand.")
-
-
-def _bounds(kafka: KafkaSettings) -> Mapping[str, Sequence[tuple[int, int]]]:
-    """Where the logs of events begin and end; topics that were just made have no leader at first."""
-    names = [topic.name for topic in EVENT_TOPICS]
-    for _ in range(ATTEMPTS - 1):
-        try:
-            return log_bounds(kafka, names)
-        except Transient:
-            time.sleep(0.5)
-    return log_bounds(kafka, names)
 
 
 def retention_findings(configs: Mapping[Topic, Mapping[str, str]]) -> Iterator[Finding]:
@@ -65,19 +48,14 @@ def retention_findings(configs: Mapping[Topic, Mapping[str, str]]) -> Iterator[F
         yield Finding("conversions", "bad", observation, remedy)
 
 
-def window_findings(bounds: Mapping[str, Sequence[tuple[int, int]]], window: int) -> Iterator[Finding]:
-    """Whether a worker that starts finds the window in which it knows repetitions, or all that there ever was."""
-    short = [
-        f"{topic}/{partition} has {end - first:,}"
-        for topic, pairs in bounds.items()
-        for partition, (first, end) in enumerate(pairs)
-        if first > 0 and end - first < window
-    ]
-    if short:
-        remedy = (
-            "Keep event topics longer: a worker that starts knows no unit, page view or event_id of before them, "
-            "so `units` of experiments depend a little on restarts."
-        )
-        more = f" and {len(short) - 1} others have fewer" if short[1:] else ""
-        observation = f"{short[0]} records{more}, fold.duplicate_window is {window:,}"
-        yield Finding("duplicate window", "note", observation, remedy)
+def window_findings(configs: Mapping[Topic, Mapping[str, str]], span_ms: int) -> Iterator[Finding]:
+    """Whether a worker that starts without a disk finds the window in which it recognises duplicates."""
+    for topic in EVENT_TOPICS:
+        retained_ms = int(configs[topic].get("retention.ms", -1))
+        if 0 <= retained_ms < span_ms:
+            observation = f"{topic.name} is retained for {retained_ms} ms, fold.duplicate_window_ms is {span_ms}"
+            remedy = (
+                f"Set retention.ms of {topic.name} to {span_ms}, if not longer: a worker that starts knows no unit, "
+                "page view or event_id of before the log, so what is counted depends a little on restarts."
+            )
+            yield Finding("duplicate window", "note", observation, remedy)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from confluent_kafka.admin import AdminClient
 
 from reshelf.doctor.finding import Finding
 from reshelf.inspect.attribution_window import NEXT_STEP, shortest, window_in_words
 from reshelf.inspect.consumer_groups import absent_roles
+from reshelf.inspect.duplicate_window import Tightest
+from reshelf.inspect.duplicate_window import next_step as duplicate_remedy
+from reshelf.inspect.duplicate_window import window_in_words as duplicates_in_words
 from reshelf.inspect.lag import partition_lags
 from reshelf.inspect.layouts_topic import latest
 from reshelf.namespaces.open_state import open_state
@@ -21,6 +25,7 @@ from streams.state.alias import namespace_of
 from streams.state.clicks.progress import Window, windows
 from streams.state.limits.use import ALARM, QuotaUse, quota_use
 from streams.state.manifest import Manifest, NamespaceMissing
+from streams.state.recent.use import tightest_window
 from streams.state.store import Store
 
 
@@ -28,7 +33,7 @@ def look_at_work(settings: Settings) -> Iterator[Finding]:
     """Whether workers are there and keep up with the log, and whether layouts live; of the namespace that is live."""
     admin = AdminClient(confluent_admin_config(settings.kafka))
     try:
-        manifest, behind, covered, uses = asyncio.run(_state(settings, admin))
+        manifest, behind, covered, uses, tightest = asyncio.run(_state(settings, admin))
     except NamespaceMissing:
         observation = f"none has run yet for namespace {asyncio.run(namespace_of(settings.redis))!r}"
         yield Finding("workers", "note", observation, "Run `reshelf worker`.")
@@ -38,20 +43,39 @@ def look_at_work(settings: Settings) -> Iterator[Finding]:
     yield _lag(behind, settings.health.max_lag, "learner" in absent or "attribution" in absent)
     yield from attribution_finding(covered)
     yield from quota_findings(uses)
+    yield from duplicate_finding(tightest)
     yield from _layouts(settings.kafka)
 
 
-async def _state(settings: Settings, admin: AdminClient) -> tuple[Manifest, int, dict[int, Window], list[QuotaUse]]:
-    """The namespace, how many records of the log it lacks, the attribution window that its clicks cover, and limits.
+class _Work(NamedTuple):
+    """The namespace, how many records of the log it lacks, what attribution's clicks cover, and what is used of limits.
 
-    What of its limits on names is used comes last.
+    `tightest` is the window of duplicates that needs the most of its memory.
     """
+
+    manifest: Manifest
+    behind: int
+    covered: dict[int, Window]
+    uses: list[QuotaUse]
+    tightest: Tightest | None
+
+
+async def _state(settings: Settings, admin: AdminClient) -> _Work:
     async with open_state(settings) as state:
         manifest = state.reader.manifest
         behind = sum(partition.lag for partition in await partition_lags(admin, state.redis, manifest))
         store = Store(state.redis, manifest.namespace, manifest.groups)
         covered = await windows(state.redis, manifest)
-        return manifest, behind, covered, await quota_use(store, manifest.partitions())
+        uses = await quota_use(store, manifest.partitions())
+        return _Work(manifest, behind, covered, uses, await tightest_window(store, manifest.partitions()))
+
+
+def duplicate_finding(tightest: Tightest | None) -> Iterator[Finding]:
+    """Whether memory cuts the window of duplicates short, or soon will; nothing where no learner has run."""
+    if tightest is not None:
+        high = tightest[1].ratio >= ALARM
+        remedy = duplicate_remedy(tightest) if high else ""
+        yield Finding("duplicate window", "note" if high else "ok", duplicates_in_words(tightest), remedy)
 
 
 def attribution_finding(covered: Mapping[int, Window]) -> Iterator[Finding]:

@@ -38,8 +38,8 @@ LOOK_S = 0.2
 DRAIN_S = 180.0
 LAYOUT_LIFE_MS = 20_000
 GRACE_MS = 2_000
-DUPLICATE_WINDOW = 10_000
-"""Offsets; small enough for the windows to turn over, and to be full long before memory is compared."""
+DUPLICATE_WINDOW_MS = 10_000
+"""Short enough for the windows to turn over, and to be full long before memory is compared."""
 FLEET = 2
 ENDS = (IMPRESSIONS, CLICKS, PURCHASES, CONVERSIONS)
 
@@ -49,7 +49,7 @@ def own_settings(settings: Settings, seed: int) -> Settings:
     return settings.changed(
         kafka={"prefix": f"{settings.kafka.prefix}drill-{seed}-"},
         redis={"namespace": f"drill-{seed}"},
-        fold={"duplicate_window": DUPLICATE_WINDOW},
+        fold={"duplicate_window_ms": DUPLICATE_WINDOW_MS},
         layouts={"ttl_ms": LAYOUT_LIFE_MS},
         attribution={"grace_ms": GRACE_MS},
     )
@@ -60,7 +60,9 @@ def drill(settings: Settings, options: Options, folder: Path, say: Say) -> Repor
 
     Raises `ReshelfError` when the workers do not start or do not catch up in the end.
     """
-    own = own_settings(settings, options.seed).changed(attribution={"folder": str(folder / "clicks")})
+    own = own_settings(settings, options.seed).changed(
+        attribution={"folder": str(folder / "clicks")}, learner={"folder": str(folder / "duplicates")}
+    )
     broker, store = _servers(own, options, folder)
     with running(broker, store), contextlib.ExitStack() as slowness:
         kafka, redis_settings = broker.settings(own.kafka), store.settings(own.redis)

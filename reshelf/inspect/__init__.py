@@ -2,6 +2,7 @@
 
 - `attribution_window`: how much of the attribution window the clicks of each partition cover, in words
 - `consumer_groups`: the consumer groups of a namespace's workers, as the broker describes them
+- `duplicate_window`: how much of its time the window of duplicates covers, in words
 - `experiment`: how experiments stand: learned layouts against the holdout, and policies on trial
   against the page's own
 - `explain`: an explanation from live topics and state, for people and scripts

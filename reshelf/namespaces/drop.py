@@ -1,4 +1,4 @@
-"""A namespace that nobody uses any more, deleted: all that Redis holds of it, and clicks on this machine's disk.
+"""A namespace that nobody uses any more, deleted: all that Redis holds of it, and what lies on this machine's disk.
 
 Redis is gone through in small steps, so that others are served in between.  What was begun says so in
 Redis: no worker takes a namespace of which a part is gone, and a drop that was cut off is done again.
@@ -16,9 +16,10 @@ from redis.asyncio import Redis
 from reshelf.namespaces.replay import require_name
 from reshelf.settings import Settings
 from schemas.errors import BadSettings
+from streams.dropped import remove_folder
+from streams.locked_folder import state_folder
 from streams.state import keys, manifest
 from streams.state.alias import alias_key, resolve
-from streams.state.clicks.dropped import remove_folder
 from streams.state.connection.client import redis_client
 from streams.state.connection.errors import translate_errors
 from streams.state.manifest import DROPPED, DROPPING, Manifest, NamespaceMissing, dropped_key
@@ -99,7 +100,8 @@ async def _drop(settings: Settings, namespace: str) -> int:
                 count += await _unlink(client, batch)
         count += await _unlink(client, batch)
         await translate_errors(lambda: client.set(dropped_key(namespace), DROPPED))
-    remove_folder(settings.attribution, namespace)
+    remove_folder(state_folder(settings.attribution.folder, "clicks"), namespace)
+    remove_folder(state_folder(settings.learner.folder, "duplicates"), namespace)
     return count
 
 

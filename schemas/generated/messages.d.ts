@@ -53,7 +53,7 @@ export interface Click {
   variant: number;
 }
 
-/** An order that a visitor placed. */
+/** An order that a visitor placed, or a part of one; a line that was reported before does not count again. */
 export interface Purchase {
   /** Unique per event; the same on every retry. */
   event_id: string;
@@ -77,7 +77,11 @@ export interface PurchaseLine {
   amount: number;
 }
 
-/** A purchase line credited to a click; `event_id` is derived from purchase and line. */
+/**
+ * A purchase line credited to a click; `event_id` is derived from purchase and line.
+ *
+ * `line` is its number among the lines of the purchase that count.
+ */
 export interface Conversion {
   event_id: string;
   /** Milliseconds since 1970-01-01 UTC. */

@@ -68,7 +68,7 @@ class PurchaseLine(Struct, frozen=True, gc=False):
 
 
 class Purchase(Struct, frozen=True, gc=False):
-    """An order that a visitor placed."""
+    """An order that a visitor placed, or a part of one; a line that was reported before does not count again."""
 
     event_id: EventId
     occurred_at: Millis
@@ -79,7 +79,10 @@ class Purchase(Struct, frozen=True, gc=False):
 
 
 class Conversion(Struct, frozen=True, gc=False):
-    """A purchase line credited to a click; `event_id` is derived from purchase and line."""
+    """A purchase line credited to a click; `event_id` is derived from purchase and line.
+
+    `line` is its number among the lines of the purchase that count.
+    """
 
     event_id: Annotated[str, Meta(min_length=1, max_length=140)]
     occurred_at: Millis

@@ -160,7 +160,7 @@ class Attribution:
             store=self._stores[number].store,
             decisions=ConversionsLog(self._kafka, self._log_producer, number),
             send_dead_letters=self._send_dead_letters,
-            clicks_since=partial(self._ends.at_time, TopicPartition(CLICKS.name, number)),
+            first_since=lambda topic, time_ms: self._ends.at_time(TopicPartition(topic, number), time_ms),
             windows=self._windows,
             settings=self._settings,
             fold=self._fold,
@@ -278,7 +278,8 @@ class Attribution:
     def totals(self) -> Counter[str]:
         """What was counted since this worker began.
 
-        Of purchases: applied, duplicate, invalid_…; of lines: decided, credited, unattributed_…, published, skipped.
+        Of purchases: applied, duplicate, repeated, invalid_…; of lines: decided, credited, unattributed_…, published,
+        skipped.
         """
         return sum((part.worker.counts for part in self._parts.values()), self.counts)
 

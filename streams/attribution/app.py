@@ -8,8 +8,8 @@ import faust
 
 from schemas.topics import DEAD_LETTERS
 from streams.attribution.agent import TOPICS, Attribution
+from streams.locked_folder import state_folder
 from streams.settings import AttributionSettings, FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
-from streams.state.clicks.dropped import follow_drops
 from streams.transport import RANGE, end_process
 from streams.worker import open_worker
 
@@ -33,10 +33,11 @@ def attribution_app(
                 attribution,
                 TOPICS,
                 attribution.attribute,
-                lambda: [*attribution.tasks(), follow_drops(worker.redis, settings, worker.manifest.namespace)],
+                attribution.tasks,
                 "Attributing",
                 on_error,
                 assignor=RANGE,
+                folder=state_folder(settings.folder, "clicks"),
             )
 
     return make

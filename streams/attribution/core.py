@@ -58,8 +58,8 @@ class PartitionAttribution:
     """Decides the purchase lines of one partition number.
 
     `memory` has the clicks up to its position.  `applied` is up to where Redis holds the
-    partition as decided; `read_from` is where each topic is read from, `duplicate_window`
-    before these.
+    partition as decided; `read_from` is where each topic is read from, before these as far
+    as duplicates are recognised.
     """
 
     def __init__(
@@ -150,7 +150,7 @@ class PartitionAttribution:
         elif purchase is not None:
             self._decide(purchase, entry, step)
         else:
-            step.counts["duplicate"] += 1
+            step.counts[entry.skipped] += 1
 
     def _decide(self, purchase: Purchase, entry: Entry, step: Step) -> None:
         step.counts["applied"] += 1

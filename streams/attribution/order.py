@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from schemas.errors import StateAttention
 from schemas.topics import Topic
-from streams.fold.judge import FORGOTTEN, Judge, Judged, Rejected
+from streams.fold.judge import DUPLICATE, FORGOTTEN, Judge, Judged, Rejected
 from streams.kafka.records import Batch, Record
 from streams.settings import FoldSettings
 from streams.state.watermark import Watermark, fingerprint
@@ -35,13 +35,21 @@ class AnotherLog(StateAttention):
 
 
 class Entry(NamedTuple):
-    """A judged record; `time` is the largest append time up to it, `event` None where it does not count."""
+    """A judged record; `time` is the largest append time up to it, `event` None where it does not count.
+
+    It is `rejected`, or `skipped` with that verdict.
+    """
 
     record: Record
     time: int
     event: Any
     rejected: Rejected | None
-    forgets: bool
+    skipped: str
+
+    @property
+    def forgets(self) -> bool:
+        """Whether its unit is to be forgotten."""
+        return self.skipped == FORGOTTEN
 
 
 class Track:
@@ -106,8 +114,8 @@ class Track:
             if record.offset < lowest:
                 continue
             self._time = max(self._time, record.timestamp)
-            event, rejected, forgets = fates.get(record.offset, (None, None, False))
-            self.waiting.append(Entry(record, self._time, event, rejected, forgets))
+            event, rejected, skipped = fates.get(record.offset, (None, None, DUPLICATE))
+            self.waiting.append(Entry(record, self._time, event, rejected, skipped))
         self.read_to = max(self.read_to, batch.end)
         self._last_read = records[-1] if records else self._last_read
         return judged.rejected
@@ -156,12 +164,12 @@ def in_order(clicks: Track, purchases: Track, grace_ms: int) -> Iterator[tuple[E
             return
 
 
-def _fates(judged: Judged) -> dict[int, tuple[Any, Rejected | None, bool]]:
-    fates: dict[int, tuple[Any, Rejected | None, bool]] = {}
+def _fates(judged: Judged) -> dict[int, tuple[Any, Rejected | None, str]]:
+    fates: dict[int, tuple[Any, Rejected | None, str]] = {}
     for accepted in judged.accepted:
-        fates[accepted.offset] = (accepted.event, None, False)
+        fates[accepted.offset] = (accepted.event, None, "")
     for rejected in judged.rejected:
-        fates[rejected.record.offset] = (None, rejected, False)
-    for offset in judged.skipped[FORGOTTEN]:
-        fates[offset] = (None, None, True)
+        fates[rejected.record.offset] = (None, rejected, "")
+    for verdict, offsets in judged.skipped.items():
+        fates.update(dict.fromkeys(offsets, (None, None, verdict)))
     return fates

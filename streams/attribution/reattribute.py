@@ -18,6 +18,7 @@ from typing import Any
 from schemas.codec import encode
 from schemas.topics import CLICKS, CONVERSIONS, PURCHASES
 from streams.attribution.core import Decision, PartitionAttribution, Windows
+from streams.fold.window import reach_of
 from streams.kafka.log_source import Runs, Source, Span
 from streams.kafka.records import Batch, Logged, TopicPartition
 from streams.settings import AttributionSettings, FoldSettings
@@ -155,7 +156,8 @@ class Reattributed:
         first, end = self._logs[tp]
         if tp.topic == PURCHASES.name:
             begin, end = self._purchases[tp]
-            first = max(first, begin - self._rule.fold.duplicate_window)
+            reach = reach_of(PURCHASES, self._rule.fold)
+            first = max(first, reach.begin(begin - reach.changes[0][1]))
         return first, end
 
     def _runs(self, tp: TopicPartition) -> Iterator[Batch]:

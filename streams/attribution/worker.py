@@ -10,26 +10,29 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import NamedTuple, Protocol
 
 from schemas.errors import StateAttention
-from schemas.topics import CLICKS, CONVERSIONS, PURCHASES
+from schemas.topics import CLICKS, CONVERSIONS, PURCHASES, Topic
 from streams.attribution.core import SPARE_MS, Decision, PartitionAttribution, Step, Windows, first_needed
 from streams.attribution.order import AnotherLog
 from streams.attribution.published import Published, Standing
 from streams.cancellation import finish_in_thread
 from streams.fold.judge import Rejected, SendDeadLetters
+from streams.fold.window import reach_of
 from streams.kafka.bounds import Bounds
 from streams.kafka.records import Batch, TopicPartition
 from streams.settings import AttributionSettings, FoldSettings
 from streams.state.clicks.memory import ClickMemory
 from streams.state.clicks.progress import Applied, Position, Progress, Window
 from streams.state.clicks.store import ClickStore
+from streams.state.recent.window import window_start
 from streams.state.watermark import Watermark
 
 log = logging.getLogger("reshelf")
-ClicksSince = Callable[[int], Awaitable[int]]
-"""The first offset of the clicks that was appended at a time or later."""
+FirstSince = Callable[[str, int], Awaitable[int]]
+"""The first offset of a topic's partition that was appended at a time or later."""
 
 
 class Decisions(Protocol):
@@ -68,7 +71,7 @@ class PartitionWorker:
         store: ClickStore,
         decisions: Decisions,
         send_dead_letters: SendDeadLetters,
-        clicks_since: ClicksSince,
+        first_since: FirstSince,
         windows: Windows,
         settings: AttributionSettings,
         fold: FoldSettings,
@@ -83,7 +86,7 @@ class PartitionWorker:
         self._progress = progress
         self._decisions = decisions
         self._send_dead_letters = send_dead_letters
-        self._clicks_since = clicks_since
+        self._first_since = first_since
         self._windows = windows
         self._settings = settings
         self._fold = fold
@@ -103,8 +106,8 @@ class PartitionWorker:
         self._check(PURCHASES.name, applied.position.purchases, bounds)
         clicks = await self._stored_clicks(applied.position, bounds[CLICKS.name])
         read_from = {
-            CLICKS.name: self._warm_up(clicks, bounds[CLICKS.name]),
-            PURCHASES.name: self._warm_up(applied.position.purchases, bounds[PURCHASES.name]),
+            CLICKS.name: await self._warm_up(CLICKS, clicks, bounds),
+            PURCHASES.name: await self._warm_up(PURCHASES, applied.position.purchases, bounds),
         }
         self._published = Published(applied.conversions)
         await self._catch_up()
@@ -267,9 +270,13 @@ class PartitionWorker:
     def _needed(self, applied: Position) -> int | None:
         return first_needed(applied.purchases.append_time, self._fold, self._windows)
 
-    def _warm_up(self, mark: Watermark, span: tuple[int, int]) -> int:
+    async def _warm_up(self, topic: Topic, mark: Watermark, bounds: Bounds) -> int:
         """From where to read to know what is a duplicate."""
-        return max(span[0], mark.offset - self._fold.duplicate_window)
+        since = partial(self._first_since, topic.name)
+        return await window_start(reach_of(topic, self._fold), mark, bounds[topic.name][0], since)
+
+    async def _clicks_since(self, time_ms: int) -> int:
+        return await self._first_since(CLICKS.name, time_ms)
 
     def _check(self, topic: str, mark: Watermark, bounds: Bounds) -> None:
         offset, (first, end) = mark.offset, bounds[topic]

@@ -18,10 +18,11 @@ from schemas.codec import bad_record
 from schemas.dead_letters import DeadLetter
 from schemas.foreign_content import key_of
 from schemas.times import odd_unit
-from schemas.topics import DAY_MS, IMPRESSIONS, Topic
-from streams.fold.fast.path import BUILT, block_count, fast_events_of, make_fast_path, window
+from schemas.topics import IMPRESSIONS, Topic
+from streams.fold.fast.path import BUILT, fast_events_of, make_fast_path, recent_names
 from streams.fold.measures import Amount, amounts_of, counts_money, open_ms
 from streams.fold.quota import Refusal
+from streams.fold.window import Kind, RecentNames, reach_of, without_repeated
 from streams.kafka.records import Record, TopicPartition
 from streams.settings import FoldSettings
 
@@ -111,21 +112,22 @@ def bucket_of(time_ms: int, bucket_ms: int) -> int:
 class Judge:
     """Judges the records of one partition of an event topic, in order of their offsets.
 
-    To be fed from `duplicate_window` offsets before the first verdict that is
-    used; the verdicts on those warm-up records are to be thrown away.  With `built`
-    the compiled fast path takes what is plain.
+    To be fed from the beginning of the window before the first verdict that is used, or with a
+    window that knows what came before; verdicts on warm-up records are to be thrown away.  With
+    `built` the compiled fast path takes what is plain.
     """
 
-    def __init__(self, topic: Topic, settings: FoldSettings, built: bool = BUILT) -> None:
+    def __init__(
+        self, topic: Topic, settings: FoldSettings, built: bool = BUILT, recent: RecentNames | None = None
+    ) -> None:
         assert topic.message is not None
         self._decode: Callable[[Any], Any] = msgspec.json.Decoder(topic.message).decode
         self._settings = settings
         self._life = open_ms(topic, settings)
         self.newest = 0
         """The largest append time so far (ms); a worker that resumes sets it from its watermark."""
-        self._ids, self._views, self._units, self._orders = (window(settings.duplicate_window, built) for _ in range(4))
-        self._brought = block_count(settings.duplicate_window, built)
-        self._clicked = window(settings.duplicate_window, built) if topic.once_per_slot else None
+        self.recent = recent or recent_names(reach_of(topic, settings), built)
+        self._topic = topic
         self._forgets = bool(topic.tombstone)
         self._most: int = getattr(settings, topic.unit_limit) if topic.unit_limit else 0
         self._time = attrgetter(topic.time_field)
@@ -136,7 +138,7 @@ class Judge:
         self._full = False
         self._bucket = -1
         amounts = amounts_of(topic)
-        self._mark: Callable[[Any, int], Marks] = _no_marks
+        self._mark: Callable[[Any], Marks] = _no_marks
         if not amounts.isdisjoint((Amount.NEW_VIEW, Amount.NEW_UNIT)):
             self._mark = self._mark_view
         elif Amount.NEW_ORDER in amounts:
@@ -188,11 +190,12 @@ class Judge:
     def _new_fast_path(self) -> FastPath | None:
         if not self._built:
             return None
-        return make_fast_path(self._settings, self._ids, self._views, self._units, self._brought)
+        return make_fast_path(self._settings, self.recent)
 
     def _judge_record(self, record: Record, judged: Judged, first: int, admit: Admit | None) -> None:
         value, offset = record.value, record.offset
         self.newest = max(self.newest, record.timestamp)
+        self.recent.enter(offset, record.timestamp)
         robot = self._is_robot(record)
         if value is None and self._forgets and record.key:
             judged.skipped[FORGOTTEN].append(offset)
@@ -204,14 +207,14 @@ class Judge:
             if offset >= first:
                 judged.rejected.append(Rejected(record, bad.reason, bad.detail))
             return
-        marks = self._mark(event, offset)
-        repeated = self._is_repeated(record, event)
-        if self._ids.seen(event.event_id, offset):
+        marks = self._mark(event)
+        new = self._without_repeated(record, event)
+        if self.recent.seen(Kind.EVENT, event.event_id):
             judged.skipped[DUPLICATE].append(offset)
             return
         if offset >= first:
-            verdict = ROBOT if robot else REPEATED if repeated else None
-            self._weigh(record, event, marks, verdict, judged, admit)
+            verdict = ROBOT if robot else REPEATED if new is None else None
+            self._weigh(record, event if new is None else new, marks, verdict, judged, admit)
 
     def _weigh(
         self, record: Record, event: Any, marks: Marks, verdict: str | None, judged: Judged, admit: Admit | None
@@ -234,22 +237,26 @@ class Judge:
         """Whether its key has brought more than a person would; records of every kind are counted."""
         if not self._most:
             return False
-        return self._brought.more(record.key or b"", record.timestamp // DAY_MS, record.offset) > self._most
+        return self.recent.count(record.key or b"") > self._most
 
-    def _is_repeated(self, record: Record, event: Any) -> bool:
-        """Whether its unit clicked on this slot of this page view lately; noted for duplicates too."""
-        if self._clicked is None or record.key != event.unit.encode():
-            return False
-        return self._clicked.seen(f"{event.page}\n{event.unit}\n{event.page_view_id}\n{event.slot}", record.offset)
+    def _without_repeated(self, record: Record, event: Any) -> Any:
+        """The event without what its unit reported lately, None where that is all; noted for duplicates too."""
+        topic = self._topic
+        if not (topic.once_per_slot or topic.parts) or record.key != event.unit.encode():
+            return event
+        if topic.parts:
+            return without_repeated(topic, event, self.recent.part_seen)
+        click = f"{event.page}\n{event.unit}\n{event.page_view_id}\n{event.slot}"
+        return None if self.recent.seen(Kind.CLICK, click) else event
 
-    def _mark_view(self, event: Any, offset: int) -> Marks:
+    def _mark_view(self, event: Any) -> Marks:
         """Noted for duplicates too: what a warm-up sees must not depend on what came before it."""
-        new_view = not self._views.seen(event.page_view_id, offset)
-        new_unit = not self._units.seen(f"{event.page}\n{event.unit}", offset)
+        new_view = not self.recent.seen(Kind.VIEW, f"{event.page}\n{event.page_view_id}")
+        new_unit = not self.recent.seen(Kind.UNIT, f"{event.page}\n{event.unit}")
         return new_view, new_unit, False
 
-    def _mark_order(self, event: Any, offset: int) -> Marks:
-        return False, False, not self._orders.seen(f"{event.page}\n{event.order_id}", offset)
+    def _mark_order(self, event: Any) -> Marks:
+        return False, False, not self.recent.seen(Kind.ORDER, f"{event.page}\n{event.order_id}")
 
     def _invalid(self, record: Record, event: Any, time_ms: int) -> Rejected | None:
         """Why the record breaks a rule that all events share, if it does."""
@@ -272,5 +279,5 @@ class Judge:
         return None
 
 
-def _no_marks(_: Any, __: int) -> Marks:
+def _no_marks(_: Any) -> Marks:
     return False, False, False

@@ -1,4 +1,4 @@
-"""Limits on names, and from which offset of a partition on which of them hold.
+"""Limits on names and on memory, and from which offset of a partition on which of them hold.
 
 Limits bound the future and do not change the past.  So their changes are written down beside
 the watermark, where a record's verdict can be decided again as it was decided at first.
@@ -12,7 +12,9 @@ from typing import NamedTuple
 
 from streams.settings import FoldSettings
 
-LIMIT_SETTINGS = ("max_keys", "max_items", "max_slots", "max_page_items", "max_page_slots")
+QUOTA_SETTINGS = ("max_keys", "max_items", "max_slots", "max_page_items", "max_page_slots")
+"""The fold settings that limit names, in the order of `Limits`."""
+LIMIT_SETTINGS = (*QUOTA_SETTINGS, "duplicate_mb")
 """The fold settings that are limits, in the order of `Limits`."""
 LIMIT_NAMES = (
     "pairs of page and segment",
@@ -24,13 +26,22 @@ LIMIT_NAMES = (
 
 
 class Limits(NamedTuple):
-    """How many distinct names one partition may bring into a time bucket, in all and on one page."""
+    """How many distinct names one partition may bring into a time bucket, in all and on one page.
+
+    `duplicate_mb` is the memory for what a partition had lately.
+    """
 
     keys: int
     items: int
     slots: int
     page_items: int
     page_slots: int
+    duplicate_mb: int
+
+    @property
+    def names(self) -> tuple[int, ...]:
+        """Those on names, in the order of `QUOTA_SETTINGS`."""
+        return tuple(self)[: len(QUOTA_SETTINGS)]
 
 
 def limits_of(settings: FoldSettings) -> Limits:
@@ -100,9 +111,10 @@ class LimitLog:
 
 
 def used_shares(uses: Iterable[tuple[Sequence[int], Limits]]) -> dict[str, float]:
-    """The largest share of each limit that any partition uses, each with what it uses and its limits."""
-    shares = dict.fromkeys(Limits._fields, 0.0)
+    """The largest share of each limit on names that any partition uses, each with what it uses and its limits."""
+    kinds = Limits._fields[: len(QUOTA_SETTINGS)]
+    shares = dict.fromkeys(kinds, 0.0)
     for use, limits in uses:
-        for kind, used, limit in zip(Limits._fields, use, limits, strict=True):
+        for kind, used, limit in zip(kinds, use, limits.names, strict=True):
             shares[kind] = max(shares[kind], used / limit)
     return shares

@@ -6,12 +6,13 @@ must equal, row for row (`streams.state.export`).
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from zlib import crc32
 
 import numpy as np
+from msgspec.structs import replace
 
 from policy.assignment import unit_bin
 from schemas.codec import decoder
@@ -22,6 +23,7 @@ from streams.fold.deltas import delay_bin, traffic_of
 from streams.fold.judge import SKIPPED, bucket_of
 from streams.fold.name_codes import CODE, name_code
 from streams.fold.quota import names_of
+from streams.fold.window import PART_BLOCK, STEPS, parts_within, records_within
 from streams.kafka.records import Record, TopicPartition
 from streams.settings import FoldSettings
 
@@ -37,21 +39,25 @@ class PlainFold:
         """`limits` are those of each partition: from which offset on, and how many names by kind."""
         self._settings = settings
         own = (settings.max_keys, settings.max_items, settings.max_slots)
-        self._own_limits = [(0, (*own, settings.max_page_items, settings.max_page_slots))]
+        self._own_limits = [(0, (*own, settings.max_page_items, settings.max_page_slots, settings.duplicate_mb))]
         self._limits = limits or {}
         self._counts: dict[tuple[Any, ...], list[int]] = {}
         self._quota: dict[tuple[TopicPartition, int], set[tuple[str, int, str]]] = defaultdict(set)
         self._append_time = 0
-        self._brought: Counter[tuple[int, bytes, int]] = Counter()
+        self._brought: dict[bytes, list[int]] = defaultdict(list)
+        self._steps: dict[int, int] = {}
+        self._slot_blocks: list[int] = []
+        self._floor = self._slot_floor = 0
         self._newest = 0
         self.rejected: dict[tuple[str, int, int], str] = {}
 
     def read(self, tp: TopicPartition, records: Iterable[Record]) -> None:
         """Fold one partition's records, from the first to the last."""
         offsets: dict[str, int] = {}
-        self._newest = 0
-        self._brought = Counter()
+        self._newest = self._floor = self._slot_floor = 0
+        self._brought, self._steps, self._slot_blocks = defaultdict(list), {}, []
         for record in records:
+            self._enter_window(tp, record)
             self._newest = max(self._newest, record.timestamp)
             self._append_time = max(self._append_time, record.timestamp)
             verdict = self._verdict_of(tp, record, offsets)
@@ -124,7 +130,7 @@ class PlainFold:
         except BadRecord as bad:
             return bad.reason
         marks = self._marks(offsets, event, record.offset)
-        repeated = isinstance(event, Click) and self._repeated(offsets, event, record)
+        event, repeated = self._without_repeated(offsets, event, record)
         if self._recent(offsets, f"id {event.event_id}", record.offset):
             return "duplicate"
         time_ms = event.clicked_at if topic is CONVERSIONS else event.occurred_at
@@ -136,28 +142,58 @@ class PlainFold:
         self._count(event, bucket, marks)
         return "applied"
 
+    def _enter_window(self, tp: TopicPartition, record: Record) -> None:
+        """Where the window begins now: behind the last record that is too old, and not farther than memory goes."""
+        span, offset = self._settings.duplicate_window_ms, record.offset
+        width = max(1, span // STEPS)
+        step = max(record.timestamp, 0) // width
+        too_old = [last for other, last in self._steps.items() if other < step - -(-span // width)]
+        memory_mb = self._limits_at(tp, offset)[-1]
+        within = records_within(BY_NAME[tp.topic], memory_mb)
+        self._floor = max(self._floor, offset - within, *(last + 1 for last in too_old), 0)
+        self._steps[step] = offset
+        self._let_slots_go(parts_within(BY_NAME[tp.topic], memory_mb))
+
+    def _let_slots_go(self, most: int) -> None:
+        """Only so many slots are remembered; when there are more, all those of a block of offsets go."""
+        blocks = [block for block in self._slot_blocks if (block + 1) * PART_BLOCK > self._floor]
+        self._slot_floor = max(self._slot_floor, self._floor)
+        while len(blocks) > most:
+            self._slot_floor = (blocks[0] + 1) * PART_BLOCK
+            blocks = [block for block in blocks if block != blocks[0]]
+        self._slot_blocks = blocks
+
     def _recent(self, offsets: dict[str, int], name: str, offset: int) -> bool:
         last = offsets.get(name)
         offsets[name] = offset
-        return last is not None and offset - last <= self._settings.duplicate_window
+        return last is not None and last >= self._floor
 
     def _robot(self, topic: Topic, record: Record) -> bool:
         limits = {IMPRESSIONS: self._settings.unit_impressions, CLICKS: self._settings.unit_clicks}
-        brought = record.offset // self._settings.duplicate_window, record.key or b"", record.timestamp // DAY_MS
-        self._brought[brought] += 1
-        return 0 < limits.get(topic, 0) < self._brought[brought]
+        brought = self._brought[record.key or b""]
+        brought.append(record.offset)
+        return 0 < limits.get(topic, 0) < sum(offset >= self._floor for offset in brought)
 
-    def _repeated(self, offsets: dict[str, int], event: Click, record: Record) -> bool:
-        if record.key != event.unit.encode():
-            return False
-        return self._recent(
-            offsets, f"click {event.page}\n{event.unit}\n{event.page_view_id}\n{event.slot}", record.offset
-        )
+    def _without_repeated(self, offsets: dict[str, int], event: Any, record: Record) -> tuple[Any, bool]:
+        """The event without the slots that were reported before, and whether that is nothing."""
+        if record.key != event.unit.encode() or isinstance(event, Conversion):
+            return event, False
+        view = f"{event.page}\n{event.unit}\n{event.page_view_id}"
+        if isinstance(event, Click):
+            return event, self._recent(offsets, f"click {view}\n{event.slot}", record.offset)
+        new = []
+        for cell in event.slots:
+            last = offsets.get(f"slot {view}\n{cell.slot}", -1)
+            if last < self._slot_floor and last != record.offset:
+                new.append(cell)
+            offsets[f"slot {view}\n{cell.slot}"] = record.offset
+            self._slot_blocks.append(record.offset // PART_BLOCK)
+        return replace(event, slots=new or event.slots), not new
 
     def _marks(self, offsets: dict[str, int], event: Any, offset: int) -> tuple[int, int, int]:
         """Whether page view, unit and order are new lately."""
         if isinstance(event, Impression):
-            view = not self._recent(offsets, f"view {event.page_view_id}", offset)
+            view = not self._recent(offsets, f"view {event.page}\n{event.page_view_id}", offset)
             unit = not self._recent(offsets, f"unit {event.page}\n{event.unit}", offset)
             return int(view), int(unit), 0
         if isinstance(event, Conversion):
@@ -180,8 +216,7 @@ class PlainFold:
     def _over_quota(self, tp: TopicPartition, offset: int, bucket: int, event: Any) -> str:
         names = self._quota[tp, bucket]
         new = {(event.page, kind, name) for kind, name in names_of(event)} - names
-        changes = self._limits.get(tp, self._own_limits)
-        *all_of, page_items, page_slots = [limits for since, limits in changes if since <= offset][-1]
+        *all_of, page_items, page_slots, _ = self._limits_at(tp, offset)
         for kind, limit in enumerate(all_of):
             need = sum(other == kind for _, other, _ in new)
             if need and need + sum(other == kind for _, other, _ in names) > limit:
@@ -192,6 +227,10 @@ class PlainFold:
                 return "quota"
         names |= new
         return ""
+
+    def _limits_at(self, tp: TopicPartition, offset: int) -> Sequence[int]:
+        changes = self._limits.get(tp, self._own_limits)
+        return [limits for since, limits in changes if since <= offset][-1]
 
     def _count(self, event: Any, bucket: int, marks: tuple[int, int, int]) -> None:
         traffic = int(traffic_of(event.variant))

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from policy.arrays import Hashes
 from schemas.messages.events import Impression
-from streams.fold.limits import LIMIT_NAMES, LIMIT_SETTINGS, LimitLog, Limits
+from streams.fold.limits import LIMIT_NAMES, QUOTA_SETTINGS, LimitLog
 from streams.fold.measures import Event
 from streams.fold.name_codes import ITEM, KEY, SLOT, NameCodes, by_epoch, kind_of, name_codes, page_and_kind
 
@@ -117,7 +117,7 @@ class Quota:
     def __init__(self, limits: LimitLog) -> None:
         self._log = limits
         self._epoch = -1
-        self._limits: Limits = limits.limits(0)
+        self._limits = limits.limits(0).names
         self._open: OrderedDict[int, _Bucket] = OrderedDict()
         self._packed: dict[int, list[Hashes]] = {}
         self._later: list[tuple[int, int, Hashes]] = []
@@ -167,17 +167,17 @@ class Quota:
             admitted += [NewName(names[code], bucket, code) for code in missing]
         return sorted(admitted)
 
-    def use(self) -> Limits:
+    def use(self) -> list[int]:
         """The most that a bucket in use has of each limit."""
-        most = [0] * len(LIMIT_SETTINGS)
+        most = [0] * len(QUOTA_SETTINGS)
         for usage in self._open.values():
             counts = (*usage.codes.counts, usage.codes.largest[ITEM], usage.codes.largest[SLOT])
             most = [max(pair) for pair in zip(most, counts, strict=True)]
-        return Limits(*most)
+        return most
 
     def _enter(self, epoch: int) -> None:
         """Take over the names up to this epoch; offsets never go down, so neither do epochs."""
-        self._epoch, self._limits = epoch, self._log.limits(epoch)
+        self._epoch, self._limits = epoch, self._log.limits(epoch).names
         now = [part for part in self._later if part[0] <= epoch]
         self._later = [part for part in self._later if part[0] > epoch]
         for _, bucket, codes in now:
@@ -219,7 +219,7 @@ class Quota:
             needs[kind_of(code)] += 1
         on_page = {kind_of(code): page_and_kind(code) for code in codes}
         uses = [*held.counts, *(held.on_page(on_page[kind]) if kind in on_page else 0 for kind in (ITEM, SLOT))]
-        rows = zip(LIMIT_SETTINGS, LIMIT_NAMES, self._limits, uses, (*needs, needs[ITEM], needs[SLOT]), strict=True)
+        rows = zip(QUOTA_SETTINGS, LIMIT_NAMES, self._limits, uses, (*needs, needs[ITEM], needs[SLOT]), strict=True)
         for setting, names, limit, use, need in rows:
             if need and use + need > limit:
                 return Refusal(setting, names, limit, use, need, page)

@@ -50,16 +50,8 @@ class LogEnds:
         await asyncio.to_thread(self._close)
 
     def _at_time(self, tp: records.TopicPartition, time_ms: int) -> int:
-        where = TopicPartition(self._prefix + tp.topic, tp.partition, max(0, time_ms))
         with self._lock:
-            try:
-                answer = self._consumer.offsets_for_times([where], timeout=_TIMEOUT_S)[0]
-                bounds = self._consumer.get_watermark_offsets(where, timeout=_TIMEOUT_S)
-            except KafkaException as error:
-                raise Transient(f"Kafka does not answer: {error.args[0].str()}") from None
-        if answer.error is not None or bounds is None:
-            raise Transient(f"Kafka did not say what of {tp} was appended since {time_ms}")
-        return bounds[1] if answer.offset < 0 else answer.offset
+            return _offset_at(self._consumer, self._prefix, tp, time_ms)
 
     def _of(self, partition: int) -> Bounds:
         with self._lock:
@@ -94,6 +86,15 @@ class LogEnds:
             self._consumer.close()
 
 
+def first_since(kafka: KafkaSettings, tp: records.TopicPartition, time_ms: int) -> int:
+    """The first offset that was appended at `time_ms` or later, the end where nothing was; may raise `Transient`."""
+    consumer = Consumer(dict(confluent_consumer_config(kafka, f"{kafka.prefix}bounds")))
+    try:
+        return _offset_at(consumer, kafka.prefix, tp, time_ms)
+    finally:
+        consumer.close()
+
+
 def log_bounds(kafka: KafkaSettings, topics: Sequence[str]) -> dict[str, list[tuple[int, int]]]:
     """First offset and end of each partition of topics (names without prefix).
 
@@ -119,6 +120,18 @@ def log_bounds(kafka: KafkaSettings, topics: Sequence[str]) -> dict[str, list[tu
     for tp, (first, _) in watermarks.items():
         bounds[tp.topic.removeprefix(kafka.prefix)].append((first, ends[tp.topic, tp.partition]))
     return bounds
+
+
+def _offset_at(consumer: Consumer, prefix: str, tp: records.TopicPartition, time_ms: int) -> int:
+    where = TopicPartition(prefix + tp.topic, tp.partition, max(0, time_ms))
+    try:
+        answer = consumer.offsets_for_times([where], timeout=_TIMEOUT_S)[0]
+        bounds = consumer.get_watermark_offsets(where, timeout=_TIMEOUT_S)
+    except KafkaException as error:
+        raise Transient(f"Kafka does not answer: {error.args[0].str()}") from None
+    if answer.error is not None or bounds is None:
+        raise Transient(f"Kafka did not say what of {tp} was appended since {time_ms}")
+    return bounds[1] if answer.offset < 0 else answer.offset
 
 
 def unanswered(kafka: KafkaSettings, why: object) -> Transient:

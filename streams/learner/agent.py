@@ -17,9 +17,7 @@ from typing import Any
 
 import faust
 
-from schemas.codec import encode, encode_key
 from schemas.errors import StateAttention
-from schemas.messages.layouts import LayoutRequest
 from schemas.topics import DEAD_LETTERS, FOLDED_TOPICS, IMPRESSIONS, LAYOUT_REQUESTS
 from streams.fold.alarm import InvalidAlarm, QuotaAlarm
 from streams.fold.deltas import WHOLE_PAGE
@@ -28,16 +26,18 @@ from streams.fold.fast.path import BUILT
 from streams.fold.judge import Rejected
 from streams.fold.limits import used_shares
 from streams.kafka.bounds import log_bounds
-from streams.kafka.producer import LogProducer, OutgoingRecord
+from streams.kafka.producer import LogProducer
 from streams.kafka.records import Batch, TopicPartition
 from streams.learner import held_names
-from streams.learner.layout_requests import RequestDebouncer
+from streams.learner.duplicates import DuplicateWindows, root_of
+from streams.learner.layout_requests import RequestDebouncer, request_records
 from streams.learner.old_buckets import tend_buckets
 from streams.metrics import REGISTRY
 from streams.retry import Retry
 from streams.settings import FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
 from streams.state.manifest import Manifest, agree
 from streams.state.partition import OtherLimits, PartitionFold, Prepared, Rewind
+from streams.state.recent.window import OtherLog
 from streams.state.store import Store
 from streams.transport import BatchApp, end_process, guarded, reader
 from streams.worker import open_worker
@@ -79,6 +79,7 @@ class Learner:
         self._committing = asyncio.Lock()
         self._retry = Retry()
         self._asking = Retry()
+        self._duplicates = DuplicateWindows(kafka, fold, settings, store)
         for topic in FOLDED_TOPICS:
             REGISTRY.add("reshelf_rewinds_total", topic.name, by=0)
 
@@ -95,6 +96,7 @@ class Learner:
         """Forget partitions that went to another worker."""
         for tp in tps:
             self._parts.pop(tp, None)
+            self._duplicates.let_go(tp)
 
     async def _take_up(self, tp: TopicPartition, first: int, end: int) -> int:
         position = await self._retry.until_success(lambda: self._position(tp, first, end))
@@ -104,7 +106,9 @@ class Learner:
     async def _position(self, tp: TopicPartition, first: int, end: int) -> int:
         start = self._manifest.start(tp)
         built = BUILT and self._settings.compiled
-        part = await PartitionFold.resume(tp, self._store, start, self._fold, self._send_dead_letters, built)
+        part = await PartitionFold.resume(
+            tp, self._store, start, self._fold, self._send_dead_letters, built, journal=self._duplicates.journal(tp)
+        )
         if part.applied > end:
             raise StateAttention(
                 f"the state has applied {tp} up to offset {part.applied}, but the log ends at {end}: "
@@ -113,8 +117,9 @@ class Learner:
             )
         if part.applied < first:
             await self._accept_loss(part, first)
+        position = await self._duplicates.read_from(part, first)
         self._parts[tp] = part
-        return max(first, part.applied - self._fold.duplicate_window)
+        return position
 
     async def _accept_loss(self, part: PartitionFold, first: int) -> None:
         lost = f"the log of {part.tp} begins at {first}, the state stands at {part.applied}: {first - part.applied}"
@@ -134,7 +139,7 @@ class Learner:
         async for event in stream.noack().events():
             batch: Batch = event.value
             part = self._parts.get(batch.tp)
-            prepared = self._prepare(part, batch) if part and reader(self.app).is_current(batch) else None
+            prepared = await self._prepare(part, batch) if part and reader(self.app).is_current(batch) else None
             if committing is not None:
                 await committing
             if part is None or prepared is None:
@@ -143,9 +148,13 @@ class Learner:
             committing = asyncio.create_task(guarded(self.app, self._commit(part, prepared, event)))
             await asyncio.sleep(0)
 
-    def _prepare(self, part: PartitionFold, batch: Batch) -> Prepared:
-        with REGISTRY.timed("reshelf_fold_seconds", batch.tp.topic):
-            prepared = part.prepare(batch)
+    async def _prepare(self, part: PartitionFold, batch: Batch) -> Prepared | None:
+        try:
+            with REGISTRY.timed("reshelf_fold_seconds", batch.tp.topic):
+                prepared = part.prepare(batch)
+        except OtherLog as other:
+            await self._rewind(part, other)
+            return None
         alarm = self._alarms.setdefault(batch.tp, InvalidAlarm(batch.tp, self._settings))
         rejected, refusals = prepared.judged.rejected, prepared.judged.refusals
         self._quota_alarms.setdefault(batch.tp, QuotaAlarm(batch.tp)).note(refusals)
@@ -178,11 +187,11 @@ class Learner:
         if clicked:
             self._clicked.set()
 
-    async def _rewind(self, part: PartitionFold, behind: Rewind) -> None:
+    async def _rewind(self, part: PartitionFold, behind: Rewind | OtherLog) -> None:
         if self._parts.get(part.tp) is not part:
             return
         log.warning("%s; reading again from there.", behind)
-        if not isinstance(behind, OtherLimits):
+        if isinstance(behind, Rewind) and not isinstance(behind, OtherLimits):
             REGISTRY.add("reshelf_rewinds_total", part.tp.topic)
         self._parts.pop(part.tp)
         await self._retry.until_success(lambda: agree(self._store.redis, self._manifest, again=True))
@@ -208,6 +217,7 @@ class Learner:
             used = used_shares(part.quota_use() for part in self._parts.values())
             REGISTRY.put("reshelf_quota_used_ratio", {(kind,): share for kind, share in used.items()})
             held_names.expose(self._store.directories)
+            await self._duplicates.expose(self._parts)
 
     async def _advance(self, part: PartitionFold, stored: Sequence[bytes | None]) -> None:
         try:
@@ -227,28 +237,21 @@ class Learner:
                     await self._clicked.wait()
             self._clicked.clear()
             now = loop.time()
-            requests = _requests(self._keys.take(now), clicked=True)
+            requests = request_records(self._keys.take(now), clicked=True)
             if now >= look_at:
-                requests += _requests(self._keys.take_unclicked(now), clicked=False)
+                requests += request_records(self._keys.take_unclicked(now), clicked=False)
                 look_at = now + _LOOK_S
             await self._asking.until_success(partial(self._log_producer.publish, requests))
             await asyncio.sleep(_ASK_REST_S)
+
+    async def close(self) -> None:
+        """Leave what is on disk to others."""
+        await self._duplicates.close()
 
     def tasks(self) -> list[Coroutine[Any, Any, None]]:
         """What runs beside the agent."""
         buckets = tend_buckets(self._store, self._manifest, self._fold, self._committing)
         return [self.advance(), self.request_layouts(), buckets]
-
-
-def _requests(came: Mapping[tuple[str, str], Evidence], *, clicked: bool) -> list[OutgoingRecord]:
-    return [
-        OutgoingRecord(
-            LAYOUT_REQUESTS.name,
-            encode_key(LAYOUT_REQUESTS, *key),
-            encode(LayoutRequest(*key, clicked, int(evidence.impressions), int(evidence.clicks))),
-        )
-        for key, evidence in sorted(came.items())
-    ]
 
 
 def _count_batch(part: PartitionFold, prepared: Prepared) -> None:
@@ -260,6 +263,8 @@ def _count_batch(part: PartitionFold, prepared: Prepared) -> None:
         judged = prepared.judged
         REGISTRY.add("reshelf_fold_events_total", "fast", by=len(judged.fast_events or ()))
         REGISTRY.add("reshelf_fold_events_total", "plain", by=len(judged.accepted))
+    if part.window.now().ratio > 1:
+        REGISTRY.add("reshelf_duplicate_window_short_records_total", topic, by=len(records))
     if fresh := part.fresh(prepared.batch):
         REGISTRY.observe("reshelf_event_age_seconds", topic, value=time.time() - records[-fresh].timestamp / 1000)
 
@@ -278,6 +283,7 @@ def learner_app(
             manifest = worker.manifest
             store = Store(worker.redis, manifest.namespace, manifest.groups, settings.memory_mb << 20)
             learner = Learner(kafka, store, manifest, worker.log_producer, fold, settings)
+            worker.opened.push_async_callback(learner.close)
             return worker.build_app(
                 "learner",
                 learner,
@@ -288,6 +294,7 @@ def learner_app(
                 on_error,
                 linger_s=settings.linger_ms / 1000,
                 rest_s={IMPRESSIONS.name: settings.impressions_ms / 1000},
+                folder=root_of(settings),
             )
 
     return make

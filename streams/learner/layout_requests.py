@@ -7,7 +7,13 @@ forgotten, and the requests of a key add up to what came.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from schemas.codec import encode, encode_key
+from schemas.messages.layouts import LayoutRequest
+from schemas.topics import LAYOUT_REQUESTS
 from streams.fold.evidence import NO_EVIDENCE, Evidence
+from streams.kafka.producer import OutgoingRecord
 
 Key = tuple[str, str]
 
@@ -40,3 +46,15 @@ class RequestDebouncer:
     def _take(self, keys: set[Key], now: float) -> dict[Key, Evidence]:
         self._requested_at.update(dict.fromkeys(keys, now))
         return {key: self._came.pop(key) for key in keys}
+
+
+def request_records(came: Mapping[tuple[str, str], Evidence], *, clicked: bool) -> list[OutgoingRecord]:
+    """The requests for keys, with how much came of each."""
+    return [
+        OutgoingRecord(
+            LAYOUT_REQUESTS.name,
+            encode_key(LAYOUT_REQUESTS, *key),
+            encode(LayoutRequest(*key, clicked, int(evidence.impressions), int(evidence.clicks))),
+        )
+        for key, evidence in sorted(came.items())
+    ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from streams.metrics.metric import AGES, SECONDS, SHARES, Metric
 from streams.metrics.processes import PROCESSES
 from streams.metrics.services import SERVICES
+from streams.metrics.windows import WINDOWS
 
 _ALL = (
     *PROCESSES,
@@ -144,24 +145,6 @@ _ALL = (
         "Hardly any credited: check that clicks and purchases have the same unit and item names.",
     ),
     Metric(
-        "reshelf_attribution_window_seconds",
-        "gauge",
-        "attribution",
-        (),
-        "How far before a purchase clicks are there, up to the longest attribution window, in the partition where it "
-        "is least.",
-        "Less than the target: clicks of before then are lost to purchases. Raise retention.ms of events-clicks, which "
-        "is shorter than the window; the window then grows by itself.",
-    ),
-    Metric(
-        "reshelf_attribution_window_target_seconds",
-        "gauge",
-        "attribution",
-        (),
-        "The longest attribution window that pages or settings ask for.",
-        "Longer than anybody buys after a click: shorten it, and less disk is needed.",
-    ),
-    Metric(
         "reshelf_attribution_reread_records",
         "gauge",
         "attribution",
@@ -289,6 +272,7 @@ _ALL = (
         "1 where the holdout has more or fewer units than it should.",
         "1: trust no figure of the experiment; check that renderers choose as policy/vectors.json says and report it.",
     ),
+    *WINDOWS,
     *SERVICES,
 )
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}

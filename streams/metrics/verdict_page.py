@@ -13,9 +13,12 @@ RECORDS: Mapping[str, str] = {
     "duplicate": "An event with this id was read before on the partition, within the window of duplicates. That is "
     "what should become of an event that is sent again; many of them tell of a producer that sends all twice.",
     "forgotten": "The visitor was deleted with `reshelf forget` after the event happened, so nothing of it is counted.",
-    "robot": "The unit has more impressions or clicks on the day than people have (`fold.unit_impressions`, "
-    "`fold.unit_clicks`). Look for crawlers and monitoring; raise the settings if they are people.",
-    "repeated": "The slot of this page view was clicked before. One click counts.",
+    "robot": "The unit has more impressions or clicks within `fold.duplicate_window_ms` than people have "
+    "(`fold.unit_impressions`, `fold.unit_clicks`). Look for crawlers and monitoring; raise the settings if they are "
+    "people.",
+    "repeated": "All that the event says was reported before under another event_id: its slots of this page view, its "
+    "click on a slot, or its lines of the order. Usual for pages that are scrolled back or restored, and for thank-you "
+    "pages that are loaded again. Many of them tell of a page_view_id or order_id that is not new where it should be.",
 }
 """What becomes of a record that fits, by the label `verdict` of `reshelf_records_total`."""
 

@@ -65,8 +65,7 @@ async def replay(
                 "was deleted before it was applied. Replay into another namespace, or from an archive."
             )
         if part.applied < ends[tp]:
-            # Windows warm up on the records before, as far as there are any.
-            spans[tp] = max(first[tp][0], part.applied - fold.duplicate_window), ends[tp]
+            spans[tp] = await part.read_from(first[tp][0]), ends[tp]
     work = _Work(parts, report)
     buckets = OldBuckets(store, manifest, fold, range(store.groups) if groups is None else groups)
     async with aclosing(_beside(_prepared(in_time(source, spans), spans, parts))) as batches:

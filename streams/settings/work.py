@@ -40,25 +40,30 @@ class FoldSettings(Group):
         5 * 60_000,
         description="How far in the future an event's time may be when it is appended, in milliseconds; 0: any time.",
     )
-    duplicate_window: Positive = Field(
-        100_000,
-        description="Over how many preceding offsets of its partition a repeated event_id is recognised as a "
-        "duplicate.",
+    duplicate_window_ms: Positive = Field(
+        2 * HOUR_MS,
+        description="How long a repeated event_id is recognised as a duplicate, in milliseconds of the broker's time, "
+        "as far as duplicate_mb holds that time's records.",
     )
     unit_impressions: NotNegative = Field(
         2_000,
-        description="How many impressions of one unit count on one day of UTC, within duplicate_window offsets; 0: "
-        "all of them.",
+        description="How many impressions of one unit count within duplicate_window_ms; 0: all of them.",
     )
     unit_clicks: NotNegative = Field(
         100,
-        description="How many clicks of one unit count on one day of UTC, within duplicate_window offsets; 0: all of "
-        "them.",
+        description="How many clicks of one unit count within duplicate_window_ms; 0: all of them.",
+    )
+    duplicate_mb: int = Field(
+        128,
+        ge=1,
+        le=65_536,
+        description="The memory for the window of duplicates of one partition, in MiB, at most 137 bytes for an "
+        "impression; slots that were seen take up to half of it again, 30 bytes each. This and the next five "
+        "may change at any time, for what comes.",
     )
     max_keys: Positive = Field(
         250_000,
-        description="How many distinct pairs of page and segment one source partition may bring into a time bucket; "
-        "this and the next four may change at any time, for what comes.",
+        description="How many distinct pairs of page and segment one source partition may bring into a time bucket.",
     )
     max_items: Positive = Field(
         5_000_000,
@@ -94,6 +99,12 @@ class LearnerSettings(Group):
         1024,
         description="The memory for names of items and slots that a learner holds, in MiB. Those of pages and segments "
         "that had no event for longest are let go, and read again from Redis with their next event.",
+    )
+    folder: str = Field(
+        "",
+        description="The folder on a local disk where a learner writes down what its partitions had within "
+        "fold.duplicate_window_ms, best on a volume that outlives it; empty: reshelf/duplicates in $XDG_STATE_HOME or "
+        "~/.local/state.",
     )
     advance_s: float = Field(
         1.0,

@@ -19,6 +19,7 @@ compares the watermark, checks everything, then adds and moves the watermark.
   that begins it
 - `namespace`: Opening a namespace: agree with its manifest, or create it where the log begins
 - `partition`: one partition of an event topic on its way into the state
+- `recent`: what partitions had lately, on the learner's disk, and how much of its time it covers
 - `reader`: the counts of a page and segment, for those who compose layouts and explain them
 - `reading`: what readers ask Redis for, and what they hold of it
 - `store`: the state groups of one namespace in Redis: compare-and-set of watermarks with deltas

@@ -63,6 +63,10 @@ class GroupKeys:
         """The limits on names that this group was folded by, see `streams.fold.limits`."""
         return f"{self.base}limits:{tp.topic}:{tp.partition}"
 
+    def recent_window(self, tp: TopicPartition) -> str:
+        """How much of its time the window of duplicates covers, see `streams.state.recent.use`."""
+        return f"{self.base}recent-window:{tp.topic}:{tp.partition}"
+
     def index(self, bucket: int) -> str:
         """A set of the tables of a bucket in this group."""
         return f"{self.base}index:{bucket}"

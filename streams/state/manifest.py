@@ -16,7 +16,7 @@ from streams.settings import FoldSettings
 from streams.state import keys
 from streams.state.connection.errors import translate_errors
 
-FOLD_VERSION = 3
+FOLD_VERSION = 4
 AS_PUBLISHED = "as published"
 DROPPING, DROPPED = b"dropping", b"dropped"
 """A namespace whose deletion was begun, or has ended: kept under `dropped_key`."""

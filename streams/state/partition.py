@@ -27,6 +27,8 @@ from streams.metrics import REGISTRY
 from streams.settings import FoldSettings
 from streams.state.keys import group_of, home_group
 from streams.state.limits.partition import PartitionLimits
+from streams.state.recent.journal import Journal
+from streams.state.recent.window import FirstSince, PartitionWindow
 from streams.state.store import GroupUpdate, Store
 from streams.state.watermark import LogCheck, Watermark, fingerprint
 
@@ -41,20 +43,19 @@ class Rewind(Exception):
 
 
 class OtherLimits(Rewind):
-    """Another worker judged the partition by other limits on names: read it again, by what is written down."""
+    """Another worker judged the partition by other limits: read it again, by what is written down."""
 
     def __init__(self, tp: TopicPartition, stored: int, expected: int) -> None:
         super().__init__(tp, stored, expected)
         settings = ", ".join(f"fold.{name}" for name in LIMIT_SETTINGS)
-        self.args = (f"a worker with other limits on names took {tp} to {stored} ({settings} differ)",)
+        self.args = (f"a worker with other limits took {tp} to {stored} ({settings} differ)",)
 
 
 @dataclass(slots=True)
 class Prepared:
     """A judged batch; verdicts are final, whatever happens on the way to the state.
 
-    `deltas` is what they add, by group, where no group has taken any of them over.
-    `dead_lettered` says that its dead letters are acknowledged.
+    `deltas` is what they add, by group; `dead_lettered` says that its dead letters are acknowledged.
     """
 
     batch: Batch
@@ -63,11 +64,6 @@ class Prepared:
     names: list[NewName] = field(default_factory=list)
     deltas: dict[int, GroupDelta] = field(default_factory=dict)
     dead_lettered: bool = False
-
-    @property
-    def limited(self) -> bool:
-        """Whether a verdict depends on the limits on names: some were new."""
-        return bool(self.names or self.judged.refusals)
 
     def tally(self, floor: int) -> Counter[str]:
         """How many records at or above `floor` got which verdict."""
@@ -98,13 +94,15 @@ class PartitionFold:
         send_dead_letters: SendDeadLetters,
         built: bool = BUILT,
         limits: PartitionLimits | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self.tp = tp
         self.start = start
         self._store = store
         self._send_dead_letters = send_dead_letters
-        self._judge = Judge(BY_NAME[tp.topic], fold, built)
         self._limits = limits or PartitionLimits(LimitLog(()).then(start, limits_of(fold)), [0] * store.groups)
+        self.window = PartitionWindow(BY_NAME[tp.topic], fold, self._limits.log, built, journal)
+        self._judge = Judge(BY_NAME[tp.topic], fold, built, self.window.recent)
         self._quota = Quota(self._limits.log)
         self._epochs: dict[int, int] = {}
         self._folder = Folder(BY_NAME[tp.topic], fold, lambda page, segment: group_of(page, segment, store.groups))
@@ -128,28 +126,31 @@ class PartitionFold:
         send_dead_letters: SendDeadLetters,
         built: bool = BUILT,
         recorded_limits: bool = False,
+        journal: Journal | None = None,
     ) -> PartitionFold:
         """Take a partition up where the state stands; `start` is the namespace's start offset.
 
         With `recorded_limits` those of the settings hold only where the state knows none.
         """
         marks = await store.watermarks(tp, start)
-        applied = max(mark.offset for mark in marks)
-        limits = await PartitionLimits.read(store, tp, applied, limits_of(fold), recorded_limits)
-        partition = PartitionFold(tp, store, start, marks, fold, send_dead_letters, built, limits)
+        own, newest = limits_of(fold), max(mark.offset for mark in marks)
+        limits = await PartitionLimits.read(store, tp, newest, own, recorded_limits)
+        partition = PartitionFold(tp, store, start, marks, fold, send_dead_letters, built, limits, journal)
         for bucket, codes in (await store.quota(tp)).items():
             partition._quota.load(bucket, codes)
             partition._epochs[bucket] = by_epoch(codes)[-1][0]
         return partition
 
-    def quota_use(self) -> tuple[Limits, Limits]:
+    async def read_from(self, log_start: int, first_since: FirstSince | None = None) -> int:
+        """From where to read, so that the window knows what the partition had lately."""
+        return await self.window.begin(self.tp, self._mark, log_start, first_since)
+
+    def quota_use(self) -> tuple[Sequence[int], Limits]:
         """The most names that a time bucket in use has, and the limits that hold."""
         return self._quota.use(), self._limits.log.last.limits
 
     def fresh(self, batch: Batch) -> int:
         """How many records of the batch are not there for warming up alone."""
-        if batch.start >= self._first:
-            return len(batch.records)
         return sum(record.offset >= self._first for record in batch.records)
 
     @property
@@ -167,8 +168,9 @@ class PartitionFold:
             raise RuntimeError(f"expected the batch of {self.tp} that begins at {self._next}, got {batch.start}")
         self._next = batch.end
         self._log_check.check(batch)
-        judged, names = self._admission.judge(batch.records, self._first)
+        judged, names = self._admission.judge(self.window.unknown(batch), self._first)
         prepared = Prepared(batch, self._advance_mark(batch), judged, names)
+        self.window.write(batch, prepared.watermark)
         self._quota.drop_before(self._judge.newest - self._bucket_span)
         prepared.deltas = self._folder.fold(prepared.judged.accepted, None, prepared.judged.fast_events)
         return prepared
@@ -189,7 +191,7 @@ class PartitionFold:
         moves = self._moves(prepared)
         while moves:
             with REGISTRY.timed("reshelf_script_seconds"):
-                done = await self._settle_home_first(moves) if prepared.limited else await self._settle(moves)
+                done = await self._settle_home_first(moves)
             deltas += [move.delta.tables for move in done if move.delta]
             behind = any(self.applied_offsets[move.group] < prepared.watermark.offset for move in moves)
             moves = self._moves(prepared) if behind else []
@@ -254,7 +256,7 @@ class PartitionFold:
         return {bucket: array("Q", numbers).tobytes() for bucket, numbers in codes.items()}
 
     async def _settle_home_first(self, moves: Sequence[GroupUpdate]) -> list[GroupUpdate]:
-        """Settle verdicts that depend on limits: the home group says whose limits hold, then the others follow."""
+        """Settle verdicts, which depend on limits: the home group says whose hold, then the others follow."""
         home = [move for move in moves if move.group == self._home]
         done = await self._settle(home) if home else []
         if len(done) < len(home):
@@ -282,11 +284,9 @@ class PartitionFold:
             self._epochs[bucket] = max(self._epochs.get(bucket, 0), by_epoch(codes)[-1][0])
 
     def _advance_mark(self, batch: Batch) -> Watermark:
-        mark = self._prepared_mark
-        if batch.records:
-            last = batch.records[-1]
-            mark = Watermark(batch.end, self._judge.newest, last.timestamp, fingerprint(last))
-        else:
-            mark = mark.moved(batch.end)
-        self._prepared_mark = mark
-        return mark
+        if not batch.records:
+            self._prepared_mark = self._prepared_mark.moved(batch.end)
+            return self._prepared_mark
+        last, newest = batch.records[-1], self._judge.newest
+        self._prepared_mark = Watermark(batch.end, newest, last.timestamp, fingerprint(last))
+        return self._prepared_mark

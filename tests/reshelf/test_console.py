@@ -30,6 +30,8 @@ from schemas.messages.layouts import Layout
 from schemas.messages.pages import PageRules
 from schemas.topics import DAY_MS, DEAD_LETTERS, EVENT_TOPICS
 from streams.catalog.page import Key
+from streams.fold.window import RecentWindow
+from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings, KafkaSettings, RedisSettings
 from streams.state.alias import switch
 from streams.state.clicks.progress import Window
@@ -140,14 +142,18 @@ def test_a_warning_tells_of_no_worker_old_layouts_and_waiting_events() -> None:
     seen.layout_history.take(Key("home", "cooks"), encode(layout_of(1, [{"s1": "a"}])))
     seen.monitor.workers = [{"role": "learner", "state": "empty"}, {"role": "layouts", "state": "stable"}]
     seen.monitor.beats.extend(Beat(at, 9, 1, 8, 40_000, 0) for at in range(9))
+    cut = RecentWindow(960_000, 7_200_000, 750, 100, 960_000)
+    seen.monitor.duplicates = TopicPartition("events-clicks", 0), cut
     seen.monitor.windows = {0: Window(7 * DAY_MS, 7 * DAY_MS), 1: Window(16 * 60_000, 7 * DAY_MS)}
     assert [one.split(":")[0] for one in warnings(seen, now)] == [
         "no learner runs",
         "1 of 1 layouts expired",
         "8 events wait",
         "attribution window is 16 minutes of 7 days",
+        "duplicate window is 16 minutes of 2 hours (750% of fold.duplicate_mb in events-clicks/0)",
     ]
     del seen.monitor.windows[1]
+    seen.monitor.duplicates = None
     seen.monitor.workers[1]["state"] = "empty"
     assert warnings(seen, now)[0].startswith("no worker runs:")
     seen.monitor.workers.clear()

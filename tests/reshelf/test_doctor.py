@@ -9,18 +9,17 @@ from typing import Any
 
 import msgspec
 import pytest
-from confluent_kafka import Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
 from redis import Redis
 
 from reshelf.doctor import Finding, build_finding, examine, redis_findings, retention_findings, window_findings
-from reshelf.doctor.work import attribution_finding
+from reshelf.doctor.work import attribution_finding, duplicate_finding
 from reshelf.settings import Settings
 from reshelf.topics.admin import apply
 from reshelf.topics.publish import deliver
 from schemas.codec import encode, encode_key
 from schemas.topics import CONVERSIONS, DAY_MS, EVENT_TOPICS, LAYOUTS, PURCHASES
-from streams.kafka.clients import confluent_producer_config
+from streams.fold.window import RecentWindow
+from streams.kafka.records import TopicPartition
 from streams.settings import AttributionSettings, KafkaSettings, RedisSettings
 from streams.state import keys, manifest
 from streams.state.clicks.progress import Window
@@ -116,33 +115,13 @@ def test_the_table_keeps_conversions_long_enough() -> None:
     assert not list(retention_findings(configs))
 
 
-@pytest.mark.parametrize(
-    ("pairs", "found"),
-    [
-        ([(0, 5), (0, 0)], None),
-        ([(7, 107), (0, 5)], None),
-        ([(0, 5), (7, 106)], "events-clicks/1 has 99 records, fold.duplicate_window is 100"),
-        ([(9, 9), (7, 106)], "events-clicks/0 has 0 records and 1 others have fewer, fold.duplicate_window is 100"),
-    ],
-)
-def test_a_window_that_retention_has_cut_is_told(pairs: list[tuple[int, int]], found: str | None) -> None:
-    findings = list(window_findings({"events-clicks": pairs}, 100))
-    assert [(one.state, one.detail) for one in findings] == ([] if found is None else [("note", found)])
-
-
-def test_the_doctor_looks_at_what_retention_has_left(kafka: str, redis_url: str, prefix: str) -> None:
-    settings = Settings(
-        kafka=KafkaSettings(bootstrap=kafka, prefix=prefix, partitions=1), redis=RedisSettings(url=redis_url)
-    )
-    apply(settings.kafka)
-    producer = Producer(dict(confluent_producer_config(settings.kafka)))
-    producer.produce(f"{prefix}events-clicks", b"{}", b"u")
-    producer.flush(20)
-    admin = AdminClient({"bootstrap.servers": kafka})
-    for done in admin.delete_records([TopicPartition(f"{prefix}events-clicks", 0, 1)]).values():
-        done.result(20)
-    (window,) = (finding for finding in examine(settings) if finding.about == "duplicate window")
-    assert window.detail.startswith("events-clicks/0 has 0 records, fold")
+@pytest.mark.parametrize(("retained", "fits"), [("-1", True), ("7200000", True), ("7199999", False)])
+def test_a_window_that_retention_cuts_is_reported(retained: str, fits: bool) -> None:
+    configs = {topic: {"retention.ms": retained if topic is PURCHASES else "-1"} for topic in EVENT_TOPICS}
+    findings = list(window_findings(configs, 7_200_000))
+    assert [(one.state, one.detail) for one in findings] == [
+        ("note", "events-purchases is retained for 7199999 ms, fold.duplicate_window_ms is 7200000")
+    ] * (not fits)
 
 
 def test_missing_topics_then_applied(any_broker: str, redis_url: str, prefix: str) -> None:
@@ -240,6 +219,16 @@ def about(settings: Settings, name: str) -> Finding:
 
 def bad(findings: list[Finding]) -> list[Finding]:
     return [finding for finding in findings if finding.state == "bad"]
+
+
+def test_a_duplicate_window_that_memory_cuts_short_is_reported() -> None:
+    tp = TopicPartition("events-impressions", 3)
+    assert list(duplicate_finding(None)) == []
+    (well,) = duplicate_finding((tp, RecentWindow(7_200_000, 7_200_000, 79, 100, 7_200_000)))
+    assert (well.state, well.detail) == ("ok", "2 hours of 2 hours (79% of fold.duplicate_mb in events-impressions/3)")
+    (cut,) = duplicate_finding((tp, RecentWindow(960_000, 7_200_000, 7_500_000, 1_000_000, 960_000)))
+    assert cut.detail == "16 minutes of 2 hours (750% of fold.duplicate_mb in events-impressions/3)"
+    assert "Set fold.duplicate_mb to at least 980" in cut.remedy
 
 
 def test_an_attribution_window_that_is_not_covered_is_reported() -> None:

@@ -45,9 +45,12 @@ def test_a_shop_of_size_m_by_the_laws() -> None:
 
 
 def test_limits_that_are_near_name_the_setting() -> None:
-    assert list(limits(shop_of(M), FoldSettings())) == []
-    said = list(limits(shop_of(M), FoldSettings(max_keys=6_000, max_page_items=900)))
+    fold = FoldSettings(duplicate_mb=512)
+    assert list(limits(shop_of(M), fold)) == []
+    said = list(limits(shop_of(M), fold.changed(max_keys=6_000, max_page_items=900, duplicate_mb=128)))
     assert said == [
+        "fold.duplicate_mb is 128 and 392 would be in use with 12 partitions: set it to 490, or shorten "
+        "fold.duplicate_window_ms.",
         "fold.max_keys is 6,000 and 5,000 are in use: set it to 10,000 at least.",
         "fold.max_page_items is 900 and 1,000 are in use: set it to 2,000 at least.",
     ]

@@ -59,12 +59,12 @@ SINCE = 20_000 * DAY_MS + 12 * HOUR_MS
 NOW = SINCE + 2 * HOUR_MS
 GROUPS = 64
 FOLD = FoldSettings(
+    duplicate_window_ms=3_600_000,
     currency="USD",
     amount_cap=500,
     bucket_ms=HOUR_MS,
     allowed_lateness_ms=0,
     max_clock_skew_ms=0,
-    duplicate_window=1_000_000,
 )
 ITEMS, SLOTS, SEGMENTS = ["a", "b", "c"], ["top", "side"], ["cooks", "hikers"]
 VIEWS = 40
@@ -249,7 +249,7 @@ def test_the_doctor_goes_by_the_namespace(shop: Settings, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(doctor, "look_at_topics", look)
     findings = {finding.about: finding.detail for finding in doctor.examine(shop)}
-    assert findings["topics"] == "for 1,000,000"
+    assert findings["topics"] == "for 3,600,000"
     assert findings["state"].endswith("records behind the log")
 
 

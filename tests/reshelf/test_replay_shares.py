@@ -33,7 +33,7 @@ FOLD = FoldSettings(
     max_clock_skew_ms=0,
     bucket_ms=10,
     bucket_ttl_ms=DECADES_MS,
-    duplicate_window=50,
+    duplicate_window_ms=50,
     max_keys=5,
     amount_cap=500,
 )

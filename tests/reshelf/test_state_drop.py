@@ -15,10 +15,10 @@ from redis.asyncio import Redis as AsyncRedis
 from reshelf.cli.main import run
 from reshelf.namespaces import drop
 from schemas.errors import StateAttention
-from streams.settings import AttributionSettings, KafkaSettings, RedisSettings
+from streams.dropped import remove_dropped
+from streams.settings import KafkaSettings, RedisSettings
 from streams.state import keys
 from streams.state.alias import alias_key
-from streams.state.clicks.dropped import remove_dropped
 from streams.state.manifest import DROPPED, DROPPING, dropped_key
 from streams.state.namespace import open_namespace
 from tests.streams.namespaces import make_namespace
@@ -40,14 +40,16 @@ def swapped(
         make_namespace(redis_url, prefix, name=name)
         redis.mset({f"{keys.GroupKeys(name, group).base}revision:{at}": at for group in range(16) for at in range(9)})
         redis.set(f"reshelf:{{{name}:a3}}:clicks:0", "0.1.0 kept units here")
-        (tmp_path / name / "0").mkdir(parents=True)
+        for kind in ("clicks", "duplicates"):
+            (tmp_path / kind / name / "0").mkdir(parents=True)
     redis.set(alias_key("live"), "november")
     redis.set("another program's", 1)
     for key, value in (
         ("KAFKA__BOOTSTRAP", broker),
         ("KAFKA__PREFIX", prefix),
         ("REDIS__URL", redis_url),
-        ("ATTRIBUTION__FOLDER", str(tmp_path)),
+        ("ATTRIBUTION__FOLDER", str(tmp_path / "clicks")),
+        ("LEARNER__FOLDER", str(tmp_path / "duplicates")),
     ):
         monkeypatch.setenv(f"RESHELF_{key}", value)
     return content(redis)
@@ -79,7 +81,8 @@ def test_what_is_dropped_is_gone_and_all_else_is_there(
     assert json.loads(capsys.readouterr().out) == {"namespace": "live", "keys": 16 * 9 + 2}
     left = {name: value for name, value in swapped.items() if "{live" not in name}
     assert content(redis) == left | {alias_key("live"): b"november", dropped_key("live"): DROPPED}
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["november", "november-2"]
+    for kind in ("clicks", "duplicates"):
+        assert sorted(path.name for path in (tmp_path / kind).iterdir()) == ["november", "november-2"]
     monkeypatch.setenv("RESHELF_REDIS__NAMESPACE", "november")
     assert run(["state", "drop", "november", "--yes"]) == 2
 
@@ -123,16 +126,14 @@ def test_a_drop_that_was_cut_off_is_no_namespace_until_it_is_done_again(
     assert redis.get(dropped_key("live")) is None, "a namespace of that name may be made anew"
 
 
-def test_workers_of_attribution_delete_the_clicks_of_dropped_namespaces_alone(
-    redis: Redis, redis_url: str, tmp_path: Path
-) -> None:
+def test_workers_delete_the_folders_of_dropped_namespaces_alone(redis: Redis, redis_url: str, tmp_path: Path) -> None:
     for name in ("live", "old", "begun", "other"):
         (tmp_path / name / "0").mkdir(parents=True)
     redis.mset({dropped_key("live"): DROPPED, dropped_key("old"): DROPPED, dropped_key("begun"): DROPPING})
 
     async def remove() -> list[str]:
         async with AsyncRedis.from_url(redis_url) as client:
-            return await remove_dropped(client, AttributionSettings(folder=str(tmp_path)), "live")
+            return await remove_dropped(client, tmp_path, "live")
 
     assert asyncio.run(remove()) == ["old"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["begun", "live", "other"]

@@ -29,7 +29,7 @@ from streams.state.keys import home_group
 from tests.streams.logs import LoggedRecord
 
 GROUPS, PARTITION, SKEW_MS = 3, 1, 30
-FOLD = FoldSettings(allowed_lateness_ms=300, max_clock_skew_ms=100, duplicate_window=6)
+FOLD = FoldSettings(allowed_lateness_ms=300, max_clock_skew_ms=100, duplicate_window_ms=150)
 SETTINGS = AttributionSettings(grace_ms=50, window_ms=200, clock_skew_ms=SKEW_MS)
 HOME = home_group(TopicPartition(PURCHASES.name, PARTITION), GROUPS)
 
@@ -277,16 +277,16 @@ class Worker:
             store=self.locked.store,
             decisions=FlakyTopic(self.world),
             send_dead_letters=self._send_dead_letters,
-            clicks_since=self._clicks_since,
+            first_since=self._first_since,
             windows=Pages(),
             settings=SETTINGS,
             fold=FOLD,
         )
 
-    async def _clicks_since(self, time: int) -> int:
-        appended = (one.record for one in self.world.logs.clicks if one.at <= self.world.now)
+    async def _first_since(self, topic: str, time: int) -> int:
+        appended = (one.record for one in self.world.logs.of(topic) if one.at <= self.world.now)
         late = (one.offset for one in appended if one.timestamp >= time)
-        return next(late, self.world.bounds()[CLICKS.name][1])
+        return next(late, self.world.bounds()[topic][1])
 
     async def _send_dead_letters(self, _: TopicPartition, rejected: Sequence[Rejected]) -> None:
         await self.world.command()

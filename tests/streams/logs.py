@@ -20,13 +20,16 @@ FOLD = FoldSettings(
     bucket_ttl_ms=6_000,
     allowed_lateness_ms=2_500,
     max_clock_skew_ms=500,
-    duplicate_window=6,
+    duplicate_window_ms=1_800,
+    duplicate_mb=6,
     unit_impressions=2,
     unit_clicks=1,
     max_keys=3,
     max_items=5,
     max_slots=5,
 )
+LARGE_NAME = 1 << 18
+"""Bytes for a name with which `duplicate_mb` is about a number of records."""
 TOPICS = ("events-impressions", "events-clicks", "events-conversions")
 
 

@@ -37,7 +37,7 @@ from streams.state.watermark import Watermark
 from tests.streams.logs import LoggedRecord
 
 GROUPS = 2
-FOLD = FoldSettings(allowed_lateness_ms=1_000, duplicate_window=10)
+FOLD = FoldSettings(allowed_lateness_ms=1_000, duplicate_window_ms=1_000)
 SETTINGS = AttributionSettings(grace_ms=100, window_ms=1_000, clock_skew_ms=0)
 
 
@@ -91,7 +91,7 @@ class Shop:
     ) -> PartitionWorker:
         """A worker of partition 0."""
 
-        async def clicks_since(time: int) -> int:
+        async def first_since(topic: str, time: int) -> int:
             return self.clicks_since(time)
 
         return PartitionWorker(
@@ -99,7 +99,7 @@ class Shop:
             store=self.store,
             decisions=topic,
             send_dead_letters=send_dead_letters,
-            clicks_since=clicks_since,
+            first_since=first_since,
             windows=PageWindows(1_000),
             settings=SETTINGS,
             fold=FOLD,
@@ -176,7 +176,7 @@ def test_idle_clicks_count_once_their_broker_is_past_the_grace(
 
 
 def test_a_verdict_is_the_same_after_a_restart() -> None:
-    fold = FoldSettings(allowed_lateness_ms=0, max_clock_skew_ms=0, duplicate_window=3)
+    fold = FoldSettings(allowed_lateness_ms=0, max_clock_skew_ms=0, duplicate_window_ms=3)
     far = 1_000 * DAY_MS
     log = [purchase(0, far), *(purchase(offset, 5_000) for offset in range(1, 10))]
     whole = Track(PURCHASES, fold, Watermark(0), 0)

@@ -24,7 +24,7 @@ from streams.state.clicks.progress import progress_keys
 
 PARTITIONS, GROUPS, WAIT_S = 2, 3, 60.0
 SETTINGS = AttributionSettings(grace_ms=100, window_ms=60_000, clock_skew_ms=200)
-FOLD = FoldSettings(duplicate_window=50)
+FOLD = FoldSettings()
 LEARNER = LearnerSettings(advance_s=0.2)
 _RUN = """
 import sys
@@ -101,7 +101,7 @@ def entries(records: list[Any], message: type[Any]) -> list[LogEntry[Any]]:
             event = msgspec.json.decode(record.value(), type=message)
             last = seen.get(event.event_id)
             seen[event.event_id] = record.offset()
-            event = None if last is not None and record.offset() - last <= FOLD.duplicate_window else event
+            event = None if last is not None else event
         found.append(LogEntry(record.offset(), append_time, record.key().decode(), event, record.value() is None))
     return found
 

@@ -10,13 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import StateAttention
-from schemas.messages.events import Click, Impression, SlotItem
-from schemas.topics import BY_NAME, CLICKS, DAY_MS, IMPRESSIONS
+from schemas.messages.events import Click, Impression, Purchase, PurchaseLine, SlotItem
+from schemas.topics import BY_NAME, CLICKS, IMPRESSIONS, PURCHASES
 from streams.fold.alarm import InvalidAlarm
 from streams.fold.deltas import Folder, Traffic, delay_bin, traffic_of
-from streams.fold.fast.path import BUILT, block_count
+from streams.fold.fast.path import BUILT
 from streams.fold.judge import DUPLICATE, FORGOTTEN, REPEATED, ROBOT, SKIPPED, Judge, Rejected
-from streams.fold.window import RecentWindow
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings, LearnerSettings
 from streams.state.keys import group_of
@@ -43,17 +42,6 @@ def click(event_id: str = "c1", **other: Any) -> Click:
 
 def record(event: Any, offset: int = 0, timestamp: int = NOW, key: bytes | None = b"u") -> LoggedRecord:
     return LoggedRecord(offset, timestamp, key, msgspec.json.encode(event))
-
-
-@given(names=st.lists(st.tuples(st.integers(1, 4), st.sampled_from("abc"))), reach=st.integers(1, 6))
-def test_window_is_exact(names: list[tuple[int, str]], reach: int) -> None:
-    window, offset = RecentWindow(reach), 0
-    seen: list[tuple[int, str]] = []
-    for step, name in names:
-        offset += step
-        expected = any(other == name and offset - at <= reach for at, other in seen)
-        assert window.seen(name, offset) == expected
-        seen.append((offset, name))
 
 
 @pytest.mark.parametrize(
@@ -89,27 +77,15 @@ def test_a_late_event_makes_its_repetition_a_duplicate() -> None:
     assert (len(judged.rejected), judged.skipped[DUPLICATE]) == (1, [1])
 
 
-@given(brought=st.lists(st.tuples(st.integers(1, 4), st.sampled_from([b"a", b"b"]), st.integers(0, 1))))
-def test_a_count_is_of_a_key_a_day_and_a_block(brought: list[tuple[int, bytes, int]]) -> None:
-    for built in {False, BUILT}:
-        count, offset = block_count(5, built), 0
-        noted: list[tuple[int, bytes, int]] = []
-        for step, key, day in brought:
-            offset += step
-            noted.append((offset // 5, key, day))
-            assert count.more(key, day, offset) == noted.count(noted[-1])
-
-
 def test_a_unit_that_clicks_more_than_people_do_is_a_robot() -> None:
-    limits = FoldSettings(unit_clicks=3, duplicate_window=10, bucket_ms=0)
-    clicks = [record(click(f"c{at}", page_view_id=f"v{at}"), at) for at in range(12)]
-    other = record(click("other", unit="o"), 12, key=b"o")
-    judged = Judge(CLICKS, limits).judge([*clicks, other])
-    assert judged.skipped[ROBOT] == list(range(3, 10)), "a new block counts anew"
-    assert [one.offset for one in judged.accepted] == [0, 1, 2, 10, 11, 12]
-    tomorrow = [record(click("c", occurred_at=NOW + DAY_MS), 5, NOW + DAY_MS)]
-    assert Judge(CLICKS, limits).judge(clicks[:5] + tomorrow).skipped[ROBOT] == [3, 4], "a new day counts anew"
-    unlimited = FoldSettings(unit_clicks=0, duplicate_window=10, bucket_ms=0)
+    limits = FoldSettings(unit_clicks=3, duplicate_window_ms=10, bucket_ms=0)
+    clicks = [record(click(f"c{at}", page_view_id=f"v{at}"), at, NOW + at) for at in range(6)]
+    other = record(click("other", unit="o"), 6, NOW + 6, key=b"o")
+    later = record(click("later"), 7, NOW + 17)
+    judged = Judge(CLICKS, limits).judge([*clicks, other, later])
+    assert judged.skipped[ROBOT] == [3, 4, 5], "three at once are counted, records of robots count too"
+    assert [one.offset for one in judged.accepted] == [0, 1, 2, 6, 7], "what is too long ago does not count any more"
+    unlimited = FoldSettings(unit_clicks=0, duplicate_window_ms=10, bucket_ms=0)
     assert not Judge(CLICKS, unlimited).judge(clicks).skipped[ROBOT]
 
 
@@ -127,6 +103,37 @@ def test_a_slot_of_a_page_view_is_clicked_once() -> None:
     assert [one.offset for one in judged.accepted] == [0, 2]
     another = record(click("c5", unit="o"), 5, key=b"u")
     assert Judge(CLICKS, FoldSettings()).judge([another, record(click(), 6)]).skipped[REPEATED] == []
+
+
+@pytest.mark.parametrize("built", sorted({False, BUILT}))
+def test_a_slot_of_a_page_view_is_seen_once(built: bool) -> None:
+    """As when a page is scrolled back, or a tab is restored; several pages may be rendered under one id."""
+    shown = [_impression("a", "b"), _impression("a"), _impression("a", "b", "c"), _impression("a", "b")]
+    shown[3] = msgspec.structs.replace(shown[3], page="category")
+    slots = [SlotItem("s", "x"), SlotItem("s", "y")]
+    twice = msgspec.structs.replace(_impression("a"), page_view_id="w", slots=slots)
+    events = [msgspec.structs.replace(one, event_id=f"e{at}") for at, one in enumerate([*shown, twice])]
+    settings = FoldSettings(bucket_ms=0)
+    judge = Judge(IMPRESSIONS, settings, built)
+    judged = judge.judge([record(event, at) for at, event in enumerate(events)])
+    assert judged.skipped[REPEATED] == [1]
+    assert [one.event.slots for one in judged.accepted] == [
+        events[0].slots,
+        [SlotItem("slot2", "c")],
+        events[3].slots,
+        [SlotItem("s", "x")],
+    ]
+    assert [one.new_view for one in judged.accepted] == [True, False, True, True], "a view is of one page"
+
+
+def test_a_line_of_an_order_counts_once() -> None:
+    """As when a thank-you page is loaded again; one order may come in several events."""
+    two, more = [PurchaseLine("i", 1, 100), PurchaseLine("i", 2, 300)], [PurchaseLine("j", 1, 50)]
+    orders = [("o", two), ("o", two), ("o", [*two, *more]), ("other", two)]
+    events = [Purchase(f"e{at}", NOW, "u", order, "EUR", lines) for at, (order, lines) in enumerate(orders)]
+    judged = Judge(PURCHASES, FoldSettings()).judge([record(event, at) for at, event in enumerate(events)])
+    assert judged.skipped[REPEATED] == [1]
+    assert [one.event.lines for one in judged.accepted] == [two, more, two]
 
 
 @given(log=logs(partitions=1), cut=st.integers(0, 10))
@@ -151,7 +158,10 @@ def test_fold_counts_traffic_apart() -> None:
         Traffic.LEARNED,
         Traffic.LEARNED,
     ]
-    shown = [record(msgspec.structs.replace(_impression("a", variant=v), event_id=f"e{v}"), v + 2) for v in (-2, -1, 0)]
+    events = [
+        msgspec.structs.replace(_impression("a", variant=v), event_id=f"{v}", page_view_id=f"{v}") for v in (-2, -1, 0)
+    ]
+    shown = [record(event, at) for at, event in enumerate(events)]
     settings = FoldSettings(bucket_ms=0)
     judged = Judge(IMPRESSIONS, settings).judge(shown)
     delta = Folder(IMPRESSIONS, settings, lambda page, segment: group_of(page, segment, 1)).fold(judged.accepted)[0]

@@ -94,10 +94,14 @@ def seen_twice(first: list[LoggedRecord], again: list[LoggedRecord]) -> tuple[Pr
 
 
 def twice(seed: int, events: list[dict[str, Any]]) -> tuple[list[LoggedRecord], list[LoggedRecord]]:
-    """The events, and the same under other ids, each written in a way of its own."""
+    """The events, and the same under other ids in other page views, each written in a way of its own."""
     chance, halves = random.Random(seed), []
     for half in range(2):
-        rows = [event | {"event_id": f"{half}{at}{event['event_id']}"} for at, event in enumerate(events)]
+        rows = [
+            event
+            | {"event_id": f"{half}{at}{event['event_id']}", "page_view_id": f"{event['page_view_id'][:-1]}{half}"}
+            for at, event in enumerate(events)
+        ]
         values = [written(chance, row).encode() for row in rows]
         halves.append([record(half * len(rows) + at, values[at], row["unit"]) for at, row in enumerate(rows)])
     return halves[0], halves[1]
@@ -129,13 +133,9 @@ def test_what_the_decoder_accepts_is_taken_once_its_names_are_known(events: list
 @pytest.mark.parametrize("name", [*TELLING, "ä" * 64, "🏠" * 64])
 def test_names_of_any_script_with_a_field_more_are_taken(name: str, ensure_ascii: bool) -> None:
     slots = [{"slot": name, "item": name * (2 if len(name) == 64 else 1), "shown_ms": 1.5}]
-    event = impression(
-        0, page=name, segment=name, unit=name, page_view_id=name, slots=slots, producer={"host": "web-3"}
-    )
-    cuts = [
-        [record(at, json.dumps(event | {"event_id": f"{name[:60]}{at}"}, ensure_ascii=ensure_ascii).encode(), name)]
-        for at in range(2)
-    ]
+    event = impression(0, page=name, segment=name, unit=name, slots=slots, producer={"host": "web-3"})
+    rows = [event | dict.fromkeys(("event_id", "page_view_id"), f"{name[:60]}{at}") for at in range(2)]
+    cuts = [[record(at, json.dumps(row, ensure_ascii=ensure_ascii).encode(), name)] for at, row in enumerate(rows)]
     built, _ = seen_twice(*cuts)
     assert len(built.judged.fast_events or ()) == 1
 
@@ -145,7 +145,11 @@ def test_names_of_any_script_with_a_field_more_are_taken(name: str, ensure_ascii
 def test_a_limit_is_of_characters(field: str, letter: str) -> None:
     rows = []
     for offset, size in enumerate([1, 128, 129]):
-        event = json.dumps(impression(0, event_id=f"e{size}") | {field: "?"}).replace("?", letter * size).encode()
+        event = (
+            json.dumps(impression(0, event_id=f"e{size}", page_view_id=f"v{size}") | {field: "?"})
+            .replace("?", letter * size)
+            .encode()
+        )
         rows.append(record(offset, event, json.loads(event)["unit"]))
     built, _ = seen_twice(rows[:1], rows[1:])
     assert len(built.judged.fast_events or ()) == 1
@@ -156,7 +160,7 @@ def around(before: bytes, value: bytes, after: bytes) -> bool:
     """Whether the fast path takes an impression with this value in it, all names being known."""
     rows = []
     for at in range(3):
-        plain = json.dumps(impression(0, event_id=f"e{at}")).encode()
+        plain = json.dumps(impression(0, event_id=f"e{at}", page_view_id=f"v{at}")).encode()
         assert before in plain
         rows.append(record(at, plain.replace(before, value + after) if at else plain, "u0"))
     return len(seen_twice(rows[:2], rows[2:])[0].judged.fast_events or ()) == 1

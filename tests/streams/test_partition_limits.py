@@ -66,7 +66,7 @@ def test_what_is_written_down_holds_for_both_of_two_workers(redis: SyncRedis, re
             with pytest.raises(OtherLimits, match=r"fold\.max_items"):
                 await apply(before, 20)
             assert redis.get("reshelf:{limits:0}:limits:events-clicks:0") == (
-                b"0:250000,4,100000,100000,500 10:250000,8,100000,100000,500"
+                b"0:250000,4,100000,100000,500,128 10:250000,8,100000,100000,500,128"
             )
             back = await resumed(store, SMALL)
             refused = await apply(back, 40)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from schemas.errors import StateAttention
 from schemas.messages.events import Impression, SlotItem
 from streams.fold.alarm import InvalidAlarm, QuotaAlarm
-from streams.fold.limits import Change, LimitLog, Limits, limits_of
+from streams.fold.limits import Change, LimitLog, limits_of
 from streams.fold.name_codes import NameCodes, mark, name_code
 from streams.fold.quota import Quota, Refusal
 from streams.kafka.records import TopicPartition
@@ -43,7 +43,7 @@ def test_quota_admits_whole_records_or_nothing() -> None:
     assert quota.admit(3, 0, click(item="a")) == ()
     assert isinstance(quota.admit(4, 0, click(item="c")), Refusal)
     assert quota.admit(5, 1, click(item="c")), "another bucket has a quota of its own"
-    assert quota.use() == Limits(keys=1, items=2, slots=1, page_items=2, page_slots=1)
+    assert quota.use() == [1, 2, 1, 2, 1]
 
 
 def test_a_page_has_limits_of_its_own() -> None:

@@ -36,7 +36,7 @@ from tests.streams.test_state_law import FlakyStore
 
 T = TypeVar("T")
 TP = TopicPartition("events-clicks", 0)
-FOLD = FoldSettings(bucket_ms=1_000, bucket_ttl_ms=5_000, allowed_lateness_ms=0, duplicate_window=10)
+FOLD = FoldSettings(bucket_ms=1_000, bucket_ttl_ms=5_000, allowed_lateness_ms=0, unit_clicks=0)
 
 
 async def dead_letter(tp: TopicPartition, rejected: Sequence[Rejected]) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
@@ -15,6 +18,7 @@ from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
 from schemas.errors import Transient
+from streams.fold import window
 from streams.fold.fast.path import BUILT
 from streams.fold.judge import Rejected
 from streams.fold.limits import Limits, limits_of
@@ -28,11 +32,26 @@ from streams.state.limits.partition import PartitionLimits
 from streams.state.manifest import manifest_of
 from streams.state.merging import LoadedMerge, Merge, Merger
 from streams.state.partition import PartitionFold, Prepared, Rewind
+from streams.state.recent import window as windows
+from streams.state.recent.journal import Journal
 from streams.state.store import Store
-from tests.streams.logs import FOLD, Log, logs
+from tests.streams.logs import FOLD, LARGE_NAME, Log, logs
 
 GROUPS = 3
-OTHER_LIMITS = (FOLD, FOLD.changed(max_items=7, max_page_items=4), FOLD.changed(max_keys=2, max_page_slots=3))
+OTHER_LIMITS = (
+    FOLD,
+    FOLD.changed(max_items=7, max_page_items=4, duplicate_mb=2),
+    FOLD.changed(max_keys=2, max_page_slots=3, duplicate_mb=9),
+)
+
+
+@pytest.fixture(autouse=True)
+def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows hold some records, and are read from journals and log as large ones are."""
+    monkeypatch.setattr(window, "NAME_BYTES", LARGE_NAME)
+    monkeypatch.setattr(window, "KEY_BYTES", LARGE_NAME)
+    monkeypatch.setattr(windows, "OVERLAP", 2)
+    monkeypatch.setattr(windows, "FEW_RECORDS", 0)
 
 
 class Killed(Exception):
@@ -62,9 +81,13 @@ class FlakyStore(Store):
 
 
 class Worker:
-    """A worker that may share its partitions with others without knowing; with or without the compiled fast path."""
+    """A worker that may share its partitions with others without knowing; with or without the compiled fast path.
 
-    def __init__(self, world: World, built: bool = BUILT, fold: FoldSettings = FOLD) -> None:
+    With a `disk` it writes down what its partitions had lately, and takes that up again after its death.
+    """
+
+    def __init__(self, world: World, built: bool = BUILT, fold: FoldSettings = FOLD, disk: Path | None = None) -> None:
+        self.disk = disk
         self.built = built
         self.fold = fold
         self.world = world
@@ -94,10 +117,17 @@ class Worker:
 
     async def part(self, tp: TopicPartition) -> PartitionFold:
         if tp not in self.parts:
-            part = await PartitionFold.resume(tp, self.store, 0, self.fold, self.world.dead_letter, self.built)
+            journal = Journal(self.disk / f"{tp.topic}-{tp.partition}", FOLD.duplicate_window_ms) if self.disk else None
+            part = await PartitionFold.resume(
+                tp, self.store, 0, self.fold, self.world.dead_letter, self.built, journal=journal
+            )
             self.parts[tp] = part
-            self.read[tp] = max(0, part.applied - FOLD.duplicate_window)
+            self.read[tp] = await part.read_from(0, partial(self.first_since, tp))
         return self.parts[tp]
+
+    async def first_since(self, tp: TopicPartition, time_ms: int) -> int:
+        log = self.world.log[tp]
+        return next((record.offset for record in log if record.timestamp >= time_ms), log[-1].offset + 1)
 
     async def prepare(self, tp: TopicPartition, size: int) -> None:
         """Read on and judge, unless a batch is waiting already."""
@@ -187,9 +217,12 @@ class World:
         return await export.rows(Store(self.redis, "law", GROUPS), self.manifest)
 
 
-async def live(world: World, chance: random.Random, steps: int, folds: Sequence[FoldSettings]) -> list[Worker]:
+async def live(
+    world: World, chance: random.Random, steps: int, folds: Sequence[FoldSettings], disk: Path
+) -> list[Worker]:
     """Random workers, steps and faults; `folds` are the settings that a worker may be started with."""
-    workers = [Worker(world, built, chance.choice(folds)) for built in (BUILT, BUILT, False)]
+    kinds = ((BUILT, disk / "one"), (BUILT, None), (False, None))
+    workers = [Worker(world, built, chance.choice(folds), folder) for built, folder in kinds]
     partitions = list(world.log)
     for _ in range(steps):
         worker, tp, group = chance.choice(workers), chance.choice(partitions), chance.randrange(GROUPS)
@@ -219,14 +252,14 @@ async def live(world: World, chance: random.Random, steps: int, folds: Sequence[
 def assert_law(
     url: str, log: Log, seed: int, steps: int, folds: Sequence[FoldSettings] = (FOLD,)
 ) -> tuple[World, PlainFold]:
-    async def run() -> tuple[World, list[list[Any]], dict[TopicPartition, list[tuple[int, Limits]]]]:
+    async def run(disk: Path) -> tuple[World, list[list[Any]], dict[TopicPartition, list[tuple[int, Limits]]]]:
         async with Redis.from_url(url) as redis:
             await redis.flushall()
             world, chance = World(redis, log), random.Random(seed)
-            workers = await live(world, chance, steps, folds)
+            workers = await live(world, chance, steps, folds, disk)
             for worker in workers[:2]:
                 await worker.load_merges()
-            await Worker(world, fold=chance.choice(folds)).drain()
+            await Worker(world, fold=chance.choice(folds), disk=chance.choice([None, disk / "one"])).drain()
             await workers[0].merger.write(workers[0].loaded_merges)
             rows = await world.export()
             await workers[2].load_merges()
@@ -235,7 +268,8 @@ def assert_law(
             assert await world.export() == rows, "merges change nothing that is said"
             return world, rows, await world.limits()
 
-    world, rows, limits = asyncio.run(run())
+    with TemporaryDirectory() as folder:
+        world, rows, limits = asyncio.run(run(Path(folder)))
     plain = PlainFold(FOLD, limits)
     for tp, records in log.items():
         plain.read(tp, records)

@@ -35,11 +35,11 @@ TOPICS = ("events-impressions", "events-clicks", "events-purchases", "events-con
 """Those of then: what is counted since then lies in keys of its own."""
 RECORDS = 400
 APPENDED_MS = 1_700_000_001_000
-FOLD = FoldSettings(bucket_ms=100, amount_cap=700, duplicate_window=150, unit_clicks=9, max_items=25)
-EXPORT = "e94f3f0598815157"
-CSV = "a0b2d50ffb77fc06"
-KEYS = "4cbcd6b9a8e3925b"
-MANIFEST = "26bacd7e6e099d75"
+FOLD = FoldSettings(bucket_ms=100, amount_cap=700, duplicate_window_ms=150, unit_clicks=9, max_items=25)
+EXPORT = "1b2b562efc305267"
+CSV = "735a3d0f94596fae"
+KEYS = "96aa5972aa045bdd"
+MANIFEST = "6fe6cdba5e09c281"
 
 
 async def nobody(tp: TopicPartition, rejected: Sequence[Rejected]) -> None:

@@ -130,10 +130,10 @@ def swap(front: Front, namespace: str, max_behind: int, skip_dead_letters: bool)
 @click.option("--yes", is_flag=True, help="Delete it without asking first.")
 @click.pass_obj
 def drop(front: Front, namespace: str, yes: bool) -> None:
-    """Delete NAMESPACE, which nobody uses any more: its counts, and the clicks that attribution kept for it.
+    """Delete NAMESPACE, which nobody uses any more: its counts, and what workers keep for it on their disks.
 
-    A namespace that a name stands for is refused, and so is one in which workers run.  Workers of attribution
-    delete its clicks from their disks within ten minutes.  The log and the layouts stay.
+    A namespace that a name stands for is refused, and so is one in which workers run.  Workers delete
+    its folders from their disks within ten minutes.  The log and the layouts stay.
 
     Example: reshelf state drop november --yes
     """

@@ -7,6 +7,7 @@ from typing import Any
 
 from reshelf.console.live_view import LiveView
 from reshelf.console.monitor import Beat
+from reshelf.inspect import duplicate_window
 from reshelf.inspect.attribution_window import NEXT_STEP, shortest, window_in_words
 from streams.state.clicks.progress import Window
 from streams.state.limits.use import ALARM, QuotaUse
@@ -31,6 +32,7 @@ def warnings(view: LiveView, now_ms: int) -> list[str]:
         *waiting,
         *_short_window(monitor.windows),
         *_quotas(monitor.quotas),
+        *_short_duplicates(monitor.duplicates),
     ]
 
 
@@ -62,6 +64,12 @@ def _short_window(covered: Mapping[int, Window]) -> Iterator[str]:
     least = shortest(covered)
     if least is not None and least[1].short:
         yield f"attribution window is {window_in_words(least[1])}: {NEXT_STEP}"
+
+
+def _short_duplicates(tightest: duplicate_window.Tightest | None) -> Iterator[str]:
+    if tightest is not None and tightest[1].ratio >= ALARM:
+        words = duplicate_window.window_in_words(tightest)
+        yield f"duplicate window is {words}: {duplicate_window.next_step(tightest)}"
 
 
 def pipeline(view: LiveView, now_ms: int) -> dict[str, Any]:

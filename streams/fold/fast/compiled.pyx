@@ -10,8 +10,8 @@ Names are known by a keyed hash of 128 bits.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc, qsort, realloc
-from libc.string cimport memcmp, memcpy, memset
+from libc.stdlib cimport calloc, free, malloc, qsort, realloc
+from libc.string cimport memcmp, memcpy, memmove, memset
 from cpython.array cimport array
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_DecodeUTF8
@@ -20,9 +20,14 @@ import os
 import zlib
 
 include "names.pxi"
+include "seen.pxi"
+include "runs.pxi"
+include "parts.pxi"
+include "recent.pxi"
 include "strings.pxi"
 include "unknown.pxi"
 include "reading.pxi"
+include "naming.pxi"
 include "known.pxi"
 include "counting.pxi"
 
@@ -33,7 +38,7 @@ cdef enum:
 
 
 cdef class FastPath:
-    """Judges plain impressions of one partition, beside a `Judge` whose windows it shares.
+    """Judges plain impressions of one partition, beside a `Judge` whose window it shares.
 
     limits: `least` and `most` by field, characters of texts and values of numbers; `slots` is the number of them.
     life: how long after its start a bucket takes impressions in (ms); 0: for ever.
@@ -42,8 +47,7 @@ cdef class FastPath:
     cdef readonly int64_t newest
     cdef Limits limits
     cdef int64_t width, life, late, early, most
-    cdef RecentWindow ids, views, units
-    cdef BlockCount brought
+    cdef RecentNames recent
     cdef KnownNames known
     cdef bint lacks_names
     cdef list held
@@ -52,21 +56,21 @@ cdef class FastPath:
     cdef Py_ssize_t spare_room
     cdef int64_t[MOST_ROWS] duplicates
     cdef int64_t[MOST_ROWS] robots
-    cdef Py_ssize_t doubled, brought_much
+    cdef int64_t[MOST_ROWS] repeats
+    cdef Py_ssize_t doubled, brought_much, repeated
 
-    def __init__(
-        self, dict limits, fold, int64_t life, RecentWindow ids, RecentWindow views, RecentWindow units, BlockCount brought
-    ):
+    def __init__(self, dict limits, fold, int64_t life, RecentNames recent):
         self.limits = limits
         self.width, self.life = fold.bucket_ms, life
         self.late, self.early = fold.allowed_lateness_ms, fold.max_clock_skew_ms
         if limits.keys() != (<dict>self.limits).keys():
             raise ValueError(f"expected the fields {sorted(<dict>self.limits)}, got {sorted(limits)}")
         self.most = fold.unit_impressions
-        self.ids, self.views, self.units, self.brought = ids, views, units, brought
+        self.recent = recent
         self.known = KnownNames()
-        if self.limits.slots.most > MOST_SLOTS or self.limits.page.most + self.limits.unit.most > MOST_BYTES // 4:
-            raise ValueError(f"expected at most {MOST_SLOTS} slots, {MOST_BYTES // 4} of page and unit; got {limits}")
+        most = self.limits.page.most + self.limits.unit.most + self.limits.page_view_id.most
+        if self.limits.slots.most > MOST_SLOTS or most > MOST_BYTES // 4:
+            raise ValueError(f"expected at most {MOST_SLOTS} slots, {MOST_BYTES // 4} characters of names; got {limits}")
 
     def __dealloc__(self):
         free(self.spare)
@@ -114,7 +118,8 @@ cdef class FastPath:
         """How many of those gathered are plain; names that are new are taken in on the way."""
         cdef Py_ssize_t judged = 0
         cdef Event event
-        self.doubled = self.brought_much = 0
+        cdef Seen[MOST_SLOTS] parts
+        self.doubled = self.brought_much = self.repeated = 0
         while True:
             self.lacks_names = False
             with nogil:
@@ -122,6 +127,8 @@ cdef class FastPath:
             if not self.lacks_names or new_names is None:
                 return judged
             _impression(self.gathered[judged].value, self.spare, &event, &self.limits)
+            _name_parts(self.recent, &event, parts)
+            _leave_out_repeated(self.recent, &event, not self.recent.holds(_view(self.recent, &event)), parts)
             if not self.known.add(&event, self._bucket(&event), self.gathered[judged].offset, new_names):
                 return judged
 
@@ -176,11 +183,13 @@ cdef class FastPath:
 
     cdef int _add_skipped(self, dict skipped) except -1:
         cdef Py_ssize_t at
-        cdef list duplicates = skipped["duplicate"], robots = skipped["robot"]
+        cdef list duplicates = skipped["duplicate"], robots = skipped["robot"], repeats = skipped["repeated"]
         for at in range(self.doubled):
             duplicates.append(self.duplicates[at])
         for at in range(self.brought_much):
             robots.append(self.robots[at])
+        for at in range(self.repeated):
+            repeats.append(self.repeats[at])
         return 0
 
     cdef bint _fit(self, Event *event, Row *row) noexcept nogil:
@@ -202,34 +211,44 @@ cdef class FastPath:
         cdef bint robot = False
         cdef int32_t new_view, new_unit
         cdef CountedEvent *counted
-        cdef Name page = _name(event.page.at, event.page.size)
-        cdef Name view = _name(event.page_view_id.at, event.page_view_id.size)
-        cdef Name unit = self._unit_of_page(event)
-        cdef Name ident = _name(event.event_id.at, event.event_id.size)
-        cdef Name owner
+        cdef Name page = _name(_keys, event.page.at, event.page.size)
+        cdef Seen view, unit, ident, owner
+        cdef Seen[MOST_SLOTS] parts
+        cdef int reported = event.shown
+        self.recent.enter_step(offset, timestamp)
+        view = _view(self.recent, event)
+        unit = self.recent.of_kind(UNIT, _within_page(self.recent, event, &event.unit))
+        ident = self.recent.of_kind(EVENT, _name(self.recent.keys, event.event_id.at, event.event_id.size))
         if self.most:
-            owner = self.brought.name(_name(event.unit.at, event.unit.size), timestamp // DAY_MS)
-            self.brought.expect(owner)
-        self.views.expect(view)
-        self.units.expect(unit)
-        self.ids.expect(ident)
+            owner = self.recent.of_key(event.unit.at, event.unit.size)
+            self.recent.counts.expect(owner)
+        self.recent.names.expect(view)
+        self.recent.names.expect(unit)
+        self.recent.names.expect(ident)
+        _name_parts(self.recent, event, parts)
+        new_view = not self.recent.holds(view)
+        _leave_out_repeated(self.recent, event, new_view, parts)
         if self.most:
-            robot = self.brought.count(owner, offset) >= self.most
-        if counts and not robot and not self.ids.holds(ident, offset):
-            place = self._place(event, page, fast_events)
+            robot = self.recent.key_count(owner) >= self.most
+        if counts and not robot and not self.recent.holds(ident):
+            place = self._place(event, page, fast_events) if event.shown else 0
             if place == UNKNOWN:
                 self.lacks_names = True
                 return 0
         if self.most:
-            self.brought.note(owner, offset)
-        new_view = not self.views.note(view, offset)
-        new_unit = not self.units.note(unit, offset)
-        if self.ids.note(ident, offset):
+            self.recent.note_key(owner)
+        self.recent.note(view)
+        new_unit = not self.recent.note(unit)
+        self.recent.note_parts(parts, event.shown, reported, new_view)
+        if self.recent.note(ident):
             self.duplicates[self.doubled] = offset
             self.doubled += 1
         elif counts and robot:
             self.robots[self.brought_much] = offset
             self.brought_much += 1
+        elif counts and not event.shown:
+            self.repeats[self.repeated] = offset
+            self.repeated += 1
         elif counts:
             counted = &fast_events.events[fast_events.count]
             counted.offset, counted.place, counted.cells = offset, <int32_t>place, event.shown
@@ -245,7 +264,7 @@ cdef class FastPath:
         cdef int step
         if page == UNKNOWN:
             return UNKNOWN
-        place = self.known.place(page, _traffic(event.variant), _name(event.segment.at, event.segment.size))
+        place = self.known.place(page, _traffic(event.variant), _name(_keys, event.segment.at, event.segment.size))
         if place == UNKNOWN:
             return UNKNOWN
         fast_events.make_room(event.shown)
@@ -256,11 +275,3 @@ cdef class FastPath:
                 return UNKNOWN
             fast_events.cells[fast_events.cell_count + step] = (<uint64_t>item << NAME_BITS) | <uint64_t>slot
         return place
-
-    cdef Name _unit_of_page(self, Event *event) noexcept nogil:
-        """The name that `Judge` notes: page, line feed, unit."""
-        cdef char[MOST_BYTES + 1] both
-        memcpy(both, event.page.at, event.page.size)
-        both[event.page.size] = 10
-        memcpy(both + event.page.size + 1, event.unit.at, event.unit.size)
-        return _name(both, event.page.size + 1 + event.unit.size)

@@ -135,7 +135,7 @@ cdef class KnownNames:
 
 
 cdef inline Name _name_in(int64_t page, int kind, Text *text) noexcept nogil:
-    return _within(<uint64_t>(page * 4 + kind), _name(text.at, text.size))
+    return _within(<uint64_t>(page * 4 + kind), _name(_keys, text.at, text.size))
 
 
 cdef inline Name _place_name(int64_t page, int traffic, Name segment) noexcept nogil:

@@ -1,4 +1,4 @@
-# Names as keyed hashes, tables by name, and what was seen or brought lately.
+# Names as keyed hashes, and tables by name.
 
 cdef extern from *:
     """
@@ -32,11 +32,11 @@ cdef struct Text:
 
 cdef enum:
     MOST_SLOTS = 64
-    # Of a page and a unit together, whose characters have up to four.
-    MOST_BYTES = 1_023
+    # Of a page, a unit and a page view together, whose characters have up to four.
+    MOST_BYTES = 1_535
     UNKNOWN = -1
-    DAY_MS = 86_400_000
 
+# Of this process.
 cdef uint64_t[4] _keys
 cdef uint32_t[256] _crc
 
@@ -54,24 +54,24 @@ cdef void _make_constants():
 _make_constants()
 
 
-cdef inline Name _name(const char *at, Py_ssize_t size) noexcept nogil:
-    """Two lanes of folded multiplication over 16 bytes at a time, under keys of this process."""
+cdef inline Name _name(const uint64_t *keys, const char *at, Py_ssize_t size) noexcept nogil:
+    """Two lanes of folded multiplication over 16 bytes at a time."""
     cdef Name name
     cdef uint64_t first, second
     cdef char[16] rest
-    name.high, name.low = _keys[0] ^ <uint64_t>size, _keys[1]
+    name.high, name.low = keys[0] ^ <uint64_t>size, keys[1]
     while size >= 16:
         first, second = word(at), word(at + 8)
-        name.high = folded(name.high ^ first, _keys[2] ^ second)
-        name.low = folded(name.low ^ second, _keys[3] ^ first)
+        name.high = folded(name.high ^ first, keys[2] ^ second)
+        name.low = folded(name.low ^ second, keys[3] ^ first)
         at += 16
         size -= 16
     memset(rest, 0, 16)
     memcpy(rest, at, size)
     first, second = word(rest), word(rest + 8)
-    name.high = folded(name.high ^ first, _keys[2] ^ second)
-    name.low = folded(name.low ^ second, _keys[3] ^ first)
-    name.high = folded(name.high ^ _keys[1], name.low ^ _keys[2])
+    name.high = folded(name.high ^ first, keys[2] ^ second)
+    name.low = folded(name.low ^ second, keys[3] ^ first)
+    name.high = folded(name.high ^ keys[1], name.low ^ keys[2])
     return name
 
 
@@ -142,90 +142,9 @@ cdef class Table:
         return 0
 
 
-cdef class RecentWindow:
-    """As `streams.fold.window.RecentWindow`, in a fifth of the memory."""
-
-    cdef int64_t reach
-    cdef int64_t block
-    cdef Table newer
-    cdef Table older
-
-    def __init__(self, int64_t reach):
-        self.reach, self.block = reach, -1
-        self.newer, self.older = Table(), Table()
-
-    def seen(self, str name not None, int64_t offset):
-        """Note `name` at `offset` (offsets never go down) and say whether it is recent."""
-        return bool(self.note(_of(name), offset))
-
-    cdef inline void expect(self, Name name) noexcept nogil:
-        """The name will be noted soon: its places are far apart in memory."""
-        expect(&self.newer.entries[name.high & <uint64_t>self.newer.mask])
-        expect(&self.older.entries[name.high & <uint64_t>self.older.mask])
-
-    cdef inline bint holds(self, Name name, int64_t offset) noexcept nogil:
-        """What `note` would say."""
-        cdef int64_t ahead = offset // self.reach - self.block, last = UNKNOWN
-        if ahead <= 1:
-            last = self.newer.get(name)
-        if last == UNKNOWN and ahead == 0:
-            last = self.older.get(name)
-        return last != UNKNOWN and offset - last <= self.reach
-
-    cdef int note(self, Name name, int64_t offset) except -1 nogil:
-        cdef int64_t block = offset // self.reach, last
-        if block != self.block:
-            with gil:
-                self.older = self.newer if block == self.block + 1 else Table()
-                self.newer = Table()
-            self.block = block
-        last = self.newer.get(name)
-        if last == UNKNOWN:
-            last = self.older.get(name)
-        self.newer.put(name, offset)
-        return last != UNKNOWN and offset - last <= self.reach
-
-
-cdef class BlockCount:
-    """As `streams.fold.window.BlockCount`."""
-
-    cdef int64_t reach
-    cdef int64_t block
-    cdef Table counts
-
-    def __init__(self, int64_t reach):
-        self.reach, self.block = reach, -1
-        self.counts = Table()
-
-    def more(self, bytes key not None, int64_t day, int64_t offset):
-        """Note one more of `key` on `day` at `offset` (offsets never go down); how many there are by now."""
-        return self.note(self.name(_name(PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key)), day), offset)
-
-    cdef inline Name name(self, Name key, int64_t day) noexcept nogil:
-        return _within(<uint64_t>day, key)
-
-    cdef inline void expect(self, Name name) noexcept nogil:
-        expect(&self.counts.entries[name.high & <uint64_t>self.counts.mask])
-
-    cdef inline int64_t count(self, Name name, int64_t offset) noexcept nogil:
-        """How many there are of it before `offset`."""
-        return max(0, self.counts.get(name)) if offset // self.reach == self.block else 0
-
-    cdef int64_t note(self, Name name, int64_t offset) except -1 nogil:
-        cdef int64_t block = offset // self.reach, count
-        if block != self.block:
-            with gil:
-                self.counts = Table()
-            self.block = block
-        count = self.counts.get(name)
-        count = 1 if count == UNKNOWN else count + 1
-        self.counts.put(name, count)
-        return count
-
-
 cdef inline Name _of(str text):
     cdef bytes encoded = text.encode("utf-8", "surrogatepass")
-    return _name(PyBytes_AS_STRING(encoded), PyBytes_GET_SIZE(encoded))
+    return _name(_keys, PyBytes_AS_STRING(encoded), PyBytes_GET_SIZE(encoded))
 
 
 cdef inline int _traffic(int64_t variant) noexcept nogil:

@@ -5,6 +5,7 @@ What it may accept is read from the message's own annotations, so there is one p
 
 from __future__ import annotations
 
+from os import urandom
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,7 +13,7 @@ import msgspec
 from schemas.messages.events import Impression, SlotItem
 from schemas.topics import IMPRESSIONS
 from streams.fold.measures import open_ms
-from streams.fold.window import BlockCount, RecentWindow
+from streams.fold.window import Reach, RecentNames
 from streams.settings import FoldSettings
 
 if TYPE_CHECKING:
@@ -26,25 +27,26 @@ else:
     BUILT = True
 
 Limits = dict[str, dict[str, int]]
+KEY_SIZE = 32
+"""Bytes of the key of a window's hash."""
 _NO_BOUND = 2**62
 
 
-def window(reach: int, built: bool = BUILT) -> RecentWindow:
-    """A window of the kind that a fast path shares."""
-    return compiled.RecentWindow(reach) if built else RecentWindow(reach)
+def recent_names(reach: Reach, built: bool = BUILT, key: bytes | None = None) -> RecentNames:
+    """A window of the kind that a fast path shares; with a `key` it keeps what is to be written down."""
+    if not built:
+        return RecentNames(reach)
+    return compiled.RecentNames(reach, key or urandom(KEY_SIZE), key is not None)
 
 
-def block_count(reach: int, built: bool = BUILT) -> BlockCount:
-    """A count of the kind that a fast path shares."""
-    return compiled.BlockCount(reach) if built else BlockCount(reach)
+def checksum(content: bytes, seed: int) -> int:
+    """32 bits that say whether what a window wrote down is whole."""
+    return compiled.checksum(content, seed)
 
 
-def make_fast_path(
-    fold: FoldSettings, ids: RecentWindow, views: RecentWindow, units: RecentWindow, brought: BlockCount
-) -> FastPath:
-    """A fast path that knows no names yet, beside a judge with these windows and this count."""
-    life = open_ms(IMPRESSIONS, fold)
-    return compiled.FastPath(_limits(Impression) | _limits(SlotItem), fold, life, ids, views, units, brought)
+def make_fast_path(fold: FoldSettings, recent: RecentNames) -> FastPath:
+    """A fast path that knows no names yet, beside a judge with this window."""
+    return compiled.FastPath(_limits(Impression) | _limits(SlotItem), fold, open_ms(IMPRESSIONS, fold), recent)
 
 
 def fast_events_of(fast_path: FastPath) -> FastEvents:

@@ -1,6 +1,5 @@
 """The clicks that purchases may still be credited to: on local disk; what workers share of attribution: in Redis.
 
-- `dropped`: clicks on disk of namespaces that were dropped: they go, too
 - `folder`: where the stores lie, one for each partition, and who uses which
 - `memory`: the clicks of a partition: those in its store, and those that are not written yet
 - `progress`: how far attribution has come with each partition, in Redis

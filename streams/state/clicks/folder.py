@@ -1,17 +1,8 @@
-"""Where the stores of clicks lie, one for each partition, and who uses which.
-
-A worker that hangs may still have a partition's files while another one on the
-same machine gets the partition: that one takes other files and reads the log.
-"""
+"""Where the stores of clicks lie, one for each partition, and who uses which."""
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
-import shutil
-from itertools import count
-from pathlib import Path
 
 from rocksdict import (
     BlockBasedIndexType,
@@ -23,7 +14,7 @@ from rocksdict import (
     WriteBufferManager,
 )
 
-from schemas.errors import StateAttention
+from streams.locked_folder import open_locked, state_folder
 from streams.settings import AttributionSettings
 from streams.state.clicks.store import FINGERPRINT, ClickStore
 
@@ -49,27 +40,19 @@ class ClickFolder:
     """The folder of the settings; all stores of a process share one bound on memory."""
 
     def __init__(self, settings: AttributionSettings) -> None:
-        self.path = folder_of(settings)
+        self.path = state_folder(settings.folder, "clicks")
         memory = settings.memory_mb * MIB
         self._cache = Cache(memory)
         self._buffers = WriteBufferManager.new_write_buffer_manager_with_cache(memory // 2, False, self._cache)
 
     def open(self, namespace: str, partition: int) -> LockedStore:
         """The store of a partition, made where it is missing; raises `StateAttention` where it cannot be."""
-        base = self.path / namespace
-        for number in count():
-            path = base / (str(partition) if number == 0 else f"{partition}-{number}")
-            lock = _lock(path)
-            if lock is None:
-                continue
-            if number == 0:
-                _remove_spare(base, partition)
-            try:
-                return LockedStore(ClickStore(path / f"v{_VERSION}", self._options()), lock)
-            except BaseException:
-                os.close(lock)
-                raise
-        raise AssertionError("unreachable")
+        path, lock = open_locked(self.path / namespace, str(partition), "attribution.folder")
+        try:
+            return LockedStore(ClickStore(path / f"v{_VERSION}", self._options()), lock)
+        except BaseException:
+            os.close(lock)
+            raise
 
     def _options(self) -> Options:
         table = BlockBasedOptions()
@@ -93,39 +76,3 @@ class ClickFolder:
         options.set_max_open_files(128)
         options.set_keep_log_file_num(2)
         return options
-
-
-def folder_of(settings: AttributionSettings) -> Path:
-    """The folder that the settings name, or the one for a user's state."""
-    if settings.folder:
-        return Path(settings.folder)
-    state = os.environ.get("XDG_STATE_HOME")
-    return (Path(state) if state else Path.home() / ".local" / "state") / "reshelf" / "clicks"
-
-
-def _lock(path: Path) -> int | None:
-    """A lock on a store's files, None where another process has it."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise StateAttention(
-            f"attribution.folder: expected a folder to keep clicks in, got {path}: {error.strerror}. "
-            "Name one that this user may write to."
-        ) from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(lock)
-        return None
-    return lock
-
-
-def _remove_spare(base: Path, partition: int) -> None:
-    """What was written beside the files of a partition while these were in use."""
-    for path in base.glob(f"{partition}-*"):
-        with contextlib.suppress(StateAttention):
-            lock = _lock(path)
-            if lock is not None:
-                shutil.rmtree(path, ignore_errors=True)
-                os.close(lock)

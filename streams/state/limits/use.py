@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from streams.fold.limits import LIMIT_NAMES, LIMIT_SETTINGS
+from streams.fold.limits import LIMIT_NAMES, QUOTA_SETTINGS
 from streams.fold.name_codes import ITEM, SLOT, distinct, use_of
 from streams.kafka.records import TopicPartition
 from streams.state.limits.partition import limits_in_force
@@ -47,7 +47,7 @@ async def quota_use(store: Store, tps: Iterable[TopicPartition]) -> list[QuotaUs
     for tp in tps:
         for use in await _uses(store, tp):
             fullest[use.setting] = max(use, fullest.get(use.setting, use), key=lambda each: each.ratio)
-    return [fullest[setting] for setting in LIMIT_SETTINGS if setting in fullest]
+    return [fullest[setting] for setting in QUOTA_SETTINGS if setting in fullest]
 
 
 async def _uses(store: Store, tp: TopicPartition) -> list[QuotaUse]:
@@ -56,5 +56,5 @@ async def _uses(store: Store, tp: TopicPartition) -> list[QuotaUse]:
         return []
     counts, largest = use_of(distinct(stored))
     uses = (*counts, largest[ITEM], largest[SLOT])
-    rows = zip(LIMIT_SETTINGS, LIMIT_NAMES, uses, limits, strict=True)
+    rows = zip(QUOTA_SETTINGS, LIMIT_NAMES, uses, limits.names, strict=True)
     return [QuotaUse(setting, names, tp, use, limit) for setting, names, use, limit in rows]
