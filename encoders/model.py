@@ -27,8 +27,10 @@ from schemas.errors import BadSettings
 Pooling = Literal["mean", "cls"]
 LONGEST = 8_192
 INT8 = "int8"
-SHAPING = ("*.safetensors", "*.bin", "**/*.json", "**/*.txt", "**/*.model")
-"""Patterns of the files of a model: weights, and configuration of tokenizer, pooling and model."""
+WEIGHTS = "*.safetensors"
+"""Numbers alone.  Other weights (`pytorch_model.bin` and the like) are pickles, which run what is in them."""
+SHAPING = (WEIGHTS, "**/*.json", "**/*.txt", "**/*.model")
+"""Patterns of the files of a model: weights, and configuration of tokenizer, pooling and model; no code."""
 
 transformers_logging.disable_progress_bar()
 
@@ -78,13 +80,17 @@ def load(name: str = "", device: str = "auto", dtype: str = "auto") -> TextModel
     their own.  Raises `BadSettings`.
     """
     folder = folder_of(name)
+    _require_safetensors(folder)
     recipe = read_recipe(folder)
     where = _device(device)
     kind = _numbers(dtype, where)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        own = {"local_files_only": True, "trust_remote_code": False}
+        tokenizer = AutoTokenizer.from_pretrained(folder, **own)
         attention = FILLED if where.type == "cpu" else "sdpa"
-        network = AutoModel.from_pretrained(folder, local_files_only=True, dtype=kind, attn_implementation=attention)
+        network = AutoModel.from_pretrained(
+            folder, use_safetensors=True, dtype=kind, attn_implementation=attention, **own
+        )
     except (OSError, ValueError) as error:
         raise BadSettings(f"encoder.model: expected a text encoder of transformers in {folder}, got: {error}") from None
     recipe = replace(recipe, longest=min(recipe.longest, _positions(network)))
@@ -99,6 +105,18 @@ def check(name: str, device: str, dtype: str) -> None:
     if not name or Path(name).is_dir():
         read_recipe(folder_of(name))
     _numbers(dtype, _device(device))
+
+
+def _require_safetensors(folder: Path) -> None:
+    """Raises `BadSettings` where a model has no weights that are numbers alone."""
+    if any(folder.glob(WEIGHTS)):
+        return
+    others = sorted(path.name for kind in ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt") for path in folder.glob(kind))
+    instead = f"{others[0]}, which may hold a program" if others else "no weights"
+    raise BadSettings(
+        f"encoder.model: expected weights as {WEIGHTS} in {folder}, got {instead}. Choose a model that has them, or "
+        "convert one that you trust, where it is from: `AutoModel.from_pretrained(NAME).save_pretrained(FOLDER)`."
+    )
 
 
 def _positions(network: Any) -> int:
@@ -170,7 +188,7 @@ def folder_of(name: str) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(name))
+        return Path(snapshot_download(name, allow_patterns=list(SHAPING)))
     except Exception as error:
         raise BadSettings(
             f"encoder.model: expected a folder or the name of a model that can be had, got {name!r}: {error}"

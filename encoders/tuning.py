@@ -98,7 +98,7 @@ def found_near(model: TextModel, held: Pairs, catalog: Sequence[str], near: int 
 
 
 def save(model: TextModel, origin: Path, folder: Path) -> None:
-    """Write the model with all that says how it is used, as `encoder.model` reads it."""
+    """Write the model with all that says how it is used, as `encoder.model` reads it: weights as safetensors alone."""
     folder.mkdir(parents=True, exist_ok=True)
     model.network.save_pretrained(folder)
     model.tokenizer.save_pretrained(folder)

@@ -22,6 +22,7 @@ from encoders.wire import embedding
 from schemas.codec import decode_key, decoder, encode
 from schemas.dead_letters import DeadLetter, headers_of
 from schemas.errors import BadRecord
+from schemas.foreign_content import key_of
 from schemas.messages.catalog import CatalogEmbedding, CatalogItem
 from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS
 
@@ -146,7 +147,8 @@ class Worker:
             (item,) = decode_key(CATALOG_ITEMS, key)
             content = None if value is None else decoder(CatalogItem)(value)
             if content is not None and content.item != item:
-                raise BadRecord("key", f"expected `item` to be the record's key {item!r}, got {content.item!r}")
+                said = f"; the key {named}" if (named := key_of(key)) else ""
+                raise BadRecord("key", f"expected `item` to be the record's key {item!r}, got {content.item!r}{said}")
         except BadRecord as error:
             headers = headers_of(message)
             self._send_dead_letters(

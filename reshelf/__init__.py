@@ -13,6 +13,7 @@ Everything that a person starts is here; what it does is in `streams` and `polic
 - `edge`: layouts and events over HTTP, for web tiers that do not speak Kafka
 - `evaluation`: the decision log: what was shown, how likely it was, and what came of it; for
   evaluation and for other tools
+- `feeds`: catalog feeds that shops have already, as lines of the topic catalog-items
 - `inspect`: what commands and console both show: explanations, posteriors, lag, layouts, search
   and reports
 - `namespaces`: namespaces of the state side by side: replayed, compared, exported, swapped

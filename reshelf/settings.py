@@ -32,6 +32,8 @@ from pydantic_settings import (
 
 from reshelf.service_settings import ConsoleSettings, EdgeSettings, EncoderSettings, LogSettings, RunsSettings
 from schemas.errors import BadSettings
+from schemas.foreign_content import encoding_of
+from schemas.times import odd_unit
 from streams.page_settings import ExperimentSettings, FitterSettings, LayoutSettings
 from streams.settings import (
     AttributionSettings,
@@ -42,6 +44,7 @@ from streams.settings import (
     KafkaSettings,
     LearnerSettings,
     RedisSettings,
+    ShopSettings,
 )
 from streams.settings.credentials import HIDDEN, masked
 
@@ -66,6 +69,7 @@ class Settings(Changeable, BaseSettings):
 
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)
     redis: RedisSettings = Field(default_factory=RedisSettings)
+    shop: ShopSettings = Field(default_factory=ShopSettings)
     health: HealthSettings = Field(default_factory=HealthSettings)
     fold: FoldSettings = Field(default_factory=FoldSettings)
     learner: LearnerSettings = Field(default_factory=LearnerSettings)
@@ -132,8 +136,10 @@ def load_settings(file: Path | None = None, overrides: Mapping[str, Any] | None 
 
 def _check_together(loaded: Loaded) -> None:
     """Raises BadSettings where keys that are right by themselves do not go together."""
-    since = loaded.settings.experiment.since_ms
-    if since and not loaded.settings.fold.bucket_ms:
+    for key in ("experiment.since_ms", "experiment.pre_period_since_ms"):
+        if odd := odd_unit(_value(loaded.settings, key)):
+            raise BadSettings(f"{key}: expected milliseconds since 1970 (from {loaded.origin(key)}): {odd}.")
+    if (since := loaded.settings.experiment.since_ms) and not loaded.settings.fold.bucket_ms:
         raise BadSettings(
             f"experiment.since_ms: expected 0 where fold.bucket_ms is 0, got {since} "
             f"(from {loaded.origin('experiment.since_ms')}): the one bucket began before, so nothing would count. "
@@ -205,7 +211,8 @@ def _from_file(path: Path | None) -> Values:
     try:
         return TomlConfigSettingsSource(Settings, toml_file=path)()
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadSettings(f"settings file {path}: expected TOML, got: {error}") from None
+        said = encoding_of(path.read_bytes())
+        raise BadSettings(f"settings file {path}: expected TOML, got: {error}{said and '; it '}{said}") from None
 
 
 def _from_environment() -> Values:
@@ -262,8 +269,7 @@ def _put(values: Values, key: str, value: Any) -> None:
 
 def _group(field: FieldInfo) -> type[Group]:
     group = field.annotation
-    assert isinstance(group, type)
-    assert issubclass(group, Group)
+    assert isinstance(group, type) and issubclass(group, Group)
     return group
 
 

@@ -18,9 +18,12 @@ it without the rest of Reshelf.
 - `errors`: one error tree, split by what the operator has to do
 - `export`: JSON Schema for every message, one AsyncAPI document, and types for TypeScript, written
   from the types
+- `foreign_content`: what content is that was expected to be JSON in UTF-8, and what to do about it
 - `messages`: every message as a typed struct; the annotations are the limits
 - `rules`: what merchandisers ask of a page's slates: one type for each kind of rule, distinguished by
   `kind`
+- `similar_names`: names that people would take for one: they differ by Unicode form, case or blanks
+- `times`: moments: milliseconds since 1970 in messages, dates where people write them
 - `topics`: the topic table: one row per topic, everything that an operator needs to create it and
   to give rights on it
 - `typescript`: typeScript declarations of every message, written from its JSON Schema

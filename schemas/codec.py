@@ -15,6 +15,7 @@ import msgspec
 import orjson
 
 from schemas.errors import BadRecord
+from schemas.foreign_content import key_of, remedy
 from schemas.topics import Topic
 
 M = TypeVar("M", bound=msgspec.Struct)
@@ -46,7 +47,8 @@ def bad_record(value: object, error: Exception) -> BadRecord:
     if not value:
         return BadRecord("empty", "expected a JSON object, got no value")
     reason = "invalid" if isinstance(error, msgspec.ValidationError) else "malformed"
-    return BadRecord(reason, str(error)[:500])
+    said = remedy(value, error)
+    return BadRecord(reason, f"{str(error)[:500]}; {said}" if said else str(error)[:500])
 
 
 def encode_key(topic: Topic, *parts: str) -> bytes:
@@ -69,4 +71,5 @@ def decode_key(topic: Topic, key: bytes | None) -> tuple[str, ...]:
             raise ValueError(f"{key[:80]!r}")
         return tuple(parts)
     except ValueError as error:
-        raise BadRecord("key", f"expected {topic.key}, got {error}") from None
+        said = key_of(key)
+        raise BadRecord("key", f"expected {topic.key}, got {error}" + (f"; the key {said}" if said else "")) from None

@@ -33,7 +33,8 @@ HEADERS: dict[str, str] = {
 
 REASONS: dict[str, str] = {
     "empty": "The record has no value where one is needed. Publish the event; a null value is no event.",
-    "malformed": "The value is not JSON in UTF-8. Look at the producer's serializer.",
+    "malformed": "The value is not JSON in UTF-8; the detail says what it is, where that can be told (compressed, XML, "
+    "framed for a schema registry and more). Look at the producer's serializer.",
     "invalid": "The value breaks the message's type or one of its limits; the detail names the field. "
     "Compare the producer with the message's JSON Schema.",
     "key": "The record key is missing or is not the one that the topic asks for (for events, the unit in the value). "

@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from datetime import date, datetime
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from policy import defaults
+from schemas.times import EXAMPLE, moment
 from streams.settings import (
     DAY_MS,
     Group,
     NotNegative,
     Positive,
 )
+
+
+def _millis(value: object) -> object:
+    """A time with its zone as milliseconds since 1970; raises PydanticCustomError for what is none."""
+    said = f"milliseconds since 1970 or a time with its zone like {EXAMPLE}"
+    if isinstance(value, str) and not value.strip().lstrip("+-").isdigit():
+        try:
+            value = datetime.fromisoformat(value.strip())
+        except ValueError:
+            raise PydanticCustomError("moment", said) from None
+    if isinstance(value, date):
+        if not isinstance(value, datetime) or value.tzinfo is None:
+            raise PydanticCustomError("moment", f"a time with its zone like {EXAMPLE}")
+        return moment(value)
+    return value
+
+
+Moment = Annotated[NotNegative, BeforeValidator(_millis)]
 
 
 class LayoutSettings(Group):
@@ -142,15 +165,15 @@ class FitterSettings(Group):
 class ExperimentSettings(Group):
     """The experiment of learned layouts against the holdout, and when a page goes back to its baseline."""
 
-    since_ms: NotNegative = Field(
+    since_ms: Moment = Field(
         0,
-        description="When the experiment began, in milliseconds since 1970; whole time buckets from then on count. 0: "
-        "everything counts.",
+        description="When the experiment began, in milliseconds since 1970 or as a time with its zone; whole time "
+        "buckets from then on count. 0: everything counts.",
     )
-    pre_period_since_ms: NotNegative = Field(
+    pre_period_since_ms: Moment = Field(
         0,
         description="When a pre-period began that ends with since_ms and in which both sides were served the same, in "
-        "milliseconds since 1970; 0: there is none.",
+        "milliseconds since 1970 or as a time with its zone; 0: there is none.",
     )
     fallback: bool = Field(
         True, description="Whether a page that certainly loses more than is tolerated goes back to its baseline."

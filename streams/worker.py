@@ -6,12 +6,14 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
 from redis.asyncio import Redis
 
 from schemas.topics import Topic
+from streams.dropped import follow_drops
 from streams.kafka.producer import LogProducer
 from streams.kafka.records import TopicPartition
 from streams.retry import Retry
@@ -57,14 +59,16 @@ class Worker:
         assignor: type[AbstractPartitionAssignor] = ROUND_ROBIN,
         linger_s: float = 0.0,
         rest_s: Mapping[str, float] | None = None,
+        folder: Path | None = None,
     ) -> BatchApp:
         """The application of a role, whose `agent` gets the batches of the topics while `tasks` run.
 
-        It closes what the worker uses when it stops.
+        In `folder` it has one for each namespace, which go with those that are dropped.
+        The application closes what the worker uses when it stops.
         """
-        kafka = self.kafka
+        kafka, namespace = self.kafka, self.manifest.namespace
         app = member.app = create_app(
-            f"{role}-{self.manifest.namespace}",
+            f"{role}-{namespace}",
             kafka,
             logical=lambda name: name.removeprefix(kafka.prefix),
             resume=member.resume,
@@ -76,7 +80,8 @@ class Worker:
         )
         names = [kafka.prefix + topic.name for topic in topics]
         app.agent(subscription(app, names), name=agent.__name__)(agent)
-        run_in_background(app, tasks, [self.opened.pop_all().aclose], doing)
+        beside = tasks if folder is None else lambda: [*tasks(), follow_drops(self.redis, folder, namespace)]
+        run_in_background(app, beside, [self.opened.pop_all().aclose], doing)
         return app
 
 

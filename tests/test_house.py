@@ -123,6 +123,33 @@ def test_every_package_says_what_is_in_it() -> None:
     assert missing == []
 
 
+UNPICKLERS = frozenset(("pickle", "joblib", "dill", "cloudpickle", "shelve", "marshal", "torch"))
+"""Modules whose `load` runs what is in a file."""
+
+
+def unpickled(text: str) -> list[int]:
+    """Lines of Python code that load what may be a program: a pickle, or arrays with some in them."""
+    lines = []
+    for node in ast.walk(ast.parse(text)):
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=module), attr="load" | "loads" | "open")):
+                own = ast.unparse(node.args[0]).startswith("pickle.dumps(") if node.args else False
+                lines += [node.lineno] * (module in UNPICKLERS and not own)
+            case ast.keyword(arg="allow_pickle" | "trust_remote_code", value=ast.Constant(value=True)):
+                lines.append(node.lineno)
+    return lines
+
+
+def test_nothing_is_loaded_that_may_be_a_program() -> None:
+    """Models are loaded from safetensors, and everything else from JSON, YAML's safe part, Parquet or arrays."""
+    assert unpickled("pickle.load(f)\ntorch.load(f)\nnp.load(f, allow_pickle=True)\npickle.loads(pickle.dumps(1))") == [
+        1, 2, 3,
+    ]  # fmt: skip
+    paths = [path for path in sources(".py") if path.parts[0] != "bench"]
+    lines = [f"{path}:{line}" for path in paths for line in unpickled((ROOT / path).read_text(encoding="utf-8"))]
+    assert lines == []
+
+
 def at_import(node: ast.AST) -> Iterator[ast.AST]:
     """What runs when a module is imported: of a function its decorators and defaults alone."""
     for child in ast.iter_child_nodes(node):

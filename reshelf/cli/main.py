@@ -50,7 +50,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ask": ("pages.ask:ask", "Find the items that answer a question, ranked by what a segment clicks."),
     "rules": ("pages.rules:rules", "Check, publish and roll back the rules of pages."),
     "layouts": ("pages.layouts:layouts", "Show published layouts."),
-    "state": ("state.state:state", "Export, digest or compare the state, or switch workers to another namespace."),
+    "state": (
+        "state.state:state",
+        "Export, digest or compare the state, switch to another namespace, or drop one.",
+    ),
     "replay": ("state.replay:replay", "Rebuild the state from the log into a namespace of its own."),
     "runs": ("evaluation.runs:runs", "List and compare records of replays, evaluations and tunings."),
     "evaluate": (

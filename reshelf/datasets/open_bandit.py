@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.errors import BadSettings
+from schemas.foreign_content import encoding_of
 from schemas.messages.catalog import CatalogItem
 from schemas.messages.events import Click, Impression, SlotItem
 from schemas.messages.pages import Candidates, PageRules
@@ -98,7 +99,7 @@ class OpenBandit:
 
     def events(self) -> Iterator[RowEvents]:
         """The events of every row in the file's order; raises BadSettings naming the line of a bad row."""
-        with self.log_file.open(newline="", encoding="utf-8") as source:
+        with self.log_file.open(newline="", encoding="utf-8-sig") as source:
             reader = csv.reader(source)
             columns = _columns(next(reader), self.segment_by)
             for number, row in enumerate(reader):
@@ -123,7 +124,7 @@ class OpenBandit:
 
     def catalog(self) -> list[CatalogItem]:
         """The items with their anonymous features; the first feature that is a name serves as category."""
-        with self.context_file.open(newline="", encoding="utf-8") as source:
+        with self.context_file.open(newline="", encoding="utf-8-sig") as source:
             return [
                 CatalogItem(
                     item=row["item_id"],
@@ -154,11 +155,12 @@ def _columns(header: list[str], segment_by: str) -> _Columns:
 
 def _header(path: Path) -> list[str]:
     try:
-        with path.open(newline="", encoding="utf-8") as source:
+        with path.open(newline="", encoding="utf-8-sig") as source:
             return next(csv.reader(source), [])
     except (OSError, UnicodeDecodeError) as error:
+        said = f" (it {encoding_of(error.object)})" if isinstance(error, UnicodeDecodeError) else ""
         raise BadSettings(
-            f"{path}: expected a CSV file of the Open Bandit Dataset, got: {error}. "
+            f"{path}: expected a CSV file of the Open Bandit Dataset, got: {error}{said}. "
             "DIR is the folder that holds bts/ and random/, with a folder for each campaign in them."
         ) from None
 

@@ -4,6 +4,7 @@
 - `clock`: how far the broker's clock is from ours
 - `events`: what the last events of each topic say of those who send them
 - `finding`: what an examination finds
+- `names`: whether names, prices and times in catalog and events can be meant as they are
 - `plan`: what a shop of a given size needs
 - `refusals`: what a worker, console or edge would refuse to start with
 - `server`: what Redis or Valkey says of itself
@@ -22,6 +23,7 @@ from reshelf.doctor.build import build_finding
 from reshelf.doctor.clock import broker_clock
 from reshelf.doctor.events import look_at_events
 from reshelf.doctor.finding import Finding, words
+from reshelf.doctor.names import look_at_names
 from reshelf.doctor.refusals import access_findings, encoder_finding, folder_finding, look_at_state
 from reshelf.doctor.server import look_at_redis, redis_findings
 from reshelf.doctor.topics import look_at_topics, retention_findings, window_findings
@@ -47,7 +49,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     answers = [(yield from _broker(settings, _duplicate_window_ms(settings))), (yield from look_at_redis(settings))]
     if not all(answers):
         return
-    for about, look in (("namespace", look_at_state), ("workers", look_at_work)):
+    for about, look in (("namespace", look_at_state), ("workers", look_at_work), ("names", look_at_names)):
         try:
             yield from look(settings)
         except (ReshelfError, KafkaException) as error:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from reshelf.doctor.finding import Finding
 from reshelf.settings import Settings
-from reshelf.topics.admin import PARTITIONS, TopicState, states
+from reshelf.topics.admin import differing, remedy, states
 from schemas.topics import CONVERSIONS, EVENT_TOPICS, PURCHASES, Topic
-from streams.refusals import PARTITIONS_ADDED
-
-ATTEMPTS = 4
 
 
 def look_at_topics(settings: Settings, span_ms: int) -> Iterator[Finding]:
@@ -20,11 +17,11 @@ def look_at_topics(settings: Settings, span_ms: int) -> Iterator[Finding]:
     missing = [state.name for state in topics if not state.exists]
     if missing:
         yield Finding("topics", "bad", f"missing: {', '.join(missing)}", "Run `reshelf topics apply`.")
-    differing = list(_differing(topics))
-    if differing:
-        said = "; ".join(f"{state.name}: {text}" for state, text in differing)
-        yield Finding("topics", "bad", said, _remedy(topics, differing))
-    if not missing and not differing:
+    differences = differing(topics)
+    if differences:
+        said = "; ".join(f"{state.name}: {text}" for state, text in differences)
+        yield Finding("topics", "bad", said, remedy(topics))
+    if not missing and not differences:
         yield Finding("topics", "ok", f"all {len(topics)} are there")
     configs = {state.topic: state.config for state in topics}
     yield from retention_findings(configs)
@@ -63,23 +60,3 @@ def window_findings(configs: Mapping[Topic, Mapping[str, str]], span_ms: int) ->
                 "page view or event_id of before the log, so what is counted depends a little on restarts."
             )
             yield Finding("duplicate window", "note", observation, remedy)
-
-
-def _differing(topics: Sequence[TopicState]) -> Iterator[tuple[TopicState, str]]:
-    """Topics that differ, and in what; nothing hangs on the number of partitions of others than event topics."""
-    for state in topics:
-        for text in state.differences if state.exists else ():
-            if state.topic.event or not text.startswith(PARTITIONS):
-                yield state, text
-
-
-def _remedy(topics: Sequence[TopicState], differing: Sequence[tuple[TopicState, str]]) -> str:
-    """What to do about topics that differ."""
-    counts = {state.partitions for state in topics if state.topic.event and state.exists}
-    said = []
-    if any(text.startswith(PARTITIONS) for _, text in differing):
-        same = f"Set kafka.partitions to {max(counts)}, which is what the event topics have."
-        said.append(same if len(counts) == 1 else PARTITIONS_ADDED)
-    if any(not text.startswith(PARTITIONS) for _, text in differing):
-        said.append("Change the topics with your broker's tools, or the settings to what is meant.")
-    return " ".join(said)

@@ -7,12 +7,11 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, ConsumerGroupDescription
+from confluent_kafka.admin import AdminClient
 
 from reshelf.doctor.finding import Finding
 from reshelf.inspect.attribution_window import NEXT_STEP, shortest, window_in_words
-from reshelf.inspect.consumer_groups import describe_groups
+from reshelf.inspect.consumer_groups import absent_roles
 from reshelf.inspect.duplicate_window import Tightest
 from reshelf.inspect.duplicate_window import next_step as duplicate_remedy
 from reshelf.inspect.duplicate_window import window_in_words as duplicates_in_words
@@ -29,10 +28,6 @@ from streams.state.manifest import Manifest, NamespaceMissing
 from streams.state.recent.use import tightest_window
 from streams.state.store import Store
 
-TIMEOUT_S = 10.0
-ATTEMPTS = 4
-SOON = (KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS)
-
 
 def look_at_work(settings: Settings) -> Iterator[Finding]:
     """Whether workers are there and keep up with the log, and whether layouts live; of the namespace that is live."""
@@ -43,7 +38,7 @@ def look_at_work(settings: Settings) -> Iterator[Finding]:
         observation = f"none has run yet for namespace {asyncio.run(namespace_of(settings.redis))!r}"
         yield Finding("workers", "note", observation, "Run `reshelf worker`.")
         return
-    absent = _absent(manifest, admin)
+    absent = absent_roles(admin, manifest)
     yield _workers(absent)
     yield _lag(behind, settings.health.max_lag, "learner" in absent or "attribution" in absent)
     yield from attribution_finding(covered)
@@ -90,25 +85,6 @@ def attribution_finding(covered: Mapping[int, Window]) -> Iterator[Finding]:
         partition, window = least
         state = f"{window_in_words(window)}, the least in partition {partition}"
         yield Finding("attribution window", "note" if window.short else "ok", state, NEXT_STEP if window.short else "")
-
-
-def _absent(manifest: Manifest, admin: AdminClient) -> list[str]:
-    """The roles whose consumer group has no member."""
-    for _ in range(ATTEMPTS):
-        groups = describe_groups(admin, manifest, TIMEOUT_S)
-        codes = {group.args[0].code() for group in groups.values() if isinstance(group, KafkaException)}
-        if codes.isdisjoint(SOON):
-            break
-        time.sleep(0.5)  # a cluster that never had a group answers so at first
-    return [role for role, group in groups.items() if not _members(group)]
-
-
-def _members(group: ConsumerGroupDescription | KafkaException) -> int:
-    if not isinstance(group, KafkaException):
-        return len(group.members)
-    if group.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
-        return 0
-    raise group
 
 
 def _workers(absent: Sequence[str]) -> Finding:

@@ -10,6 +10,7 @@ import msgspec
 from schemas.codec import bad_record, decoder, encode, encode_key
 from schemas.errors import BadRecord
 from schemas.export import stem
+from schemas.times import odd_unit
 from schemas.topics import Role, Topic, written_by
 
 KINDS: dict[str, Topic] = {stem(topic.message): topic for topic in written_by(Role.EDGE) if topic.message}
@@ -110,4 +111,6 @@ def _record(index: int, element: bytes) -> Record:
         raise BadRecord("kind", f"expected one of {', '.join(KINDS)}, got {kind[:80]!r} - at `$.kind`")
     assert topic.message is not None
     event: Any = decoder(topic.message)(element)
+    if odd := odd_unit(event.occurred_at):
+        raise BadRecord("invalid", f"expected milliseconds since 1970: {odd} - at `$.occurred_at`")
     return Record(index, topic, encode_key(topic, event.unit), encode(event))

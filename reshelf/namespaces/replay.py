@@ -107,7 +107,9 @@ def require_name(what: str, namespace: str) -> None:
 
 async def _planned(settings: Settings, source: Source, options: Options, begin: Begin) -> _Plan:
     bounds = await asyncio.to_thread(source.bounds, ALL)
-    starts, ends = (places(source, bounds, word, side) for side, word in enumerate((options.begin, options.end)))
+    starts, ends = (
+        places(source, bounds, word, side, settings.shop.zone) for side, word in enumerate((options.begin, options.end))
+    )
     if options.windows:
         source = _reattributed(settings, source, options.windows, starts, ends, begin)
         for tp, span in (await asyncio.to_thread(source.bounds, [CONVERSIONS.name])).items():

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, tzinfo
 
 from schemas.errors import BadSettings
+from schemas.times import LEAST_SECONDS, moment, odd_unit
 from schemas.topics import EVENT_TOPICS, FOLDED_TOPICS
 from streams.kafka.log_source import Source, Span
 from streams.kafka.records import TopicPartition
@@ -19,31 +20,37 @@ LARGEST_OFFSET = 10**11
 Starts = dict[str, list[int]]
 
 
-def places(source: Source, bounds: Mapping[TopicPartition, Span], word: str, side: int) -> dict[TopicPartition, int]:
-    """What `beginning`, `end`, an offset or a time is in each partition, within what there is."""
+def places(
+    source: Source, bounds: Mapping[TopicPartition, Span], word: str, side: int, zone: tzinfo = UTC
+) -> dict[TopicPartition, int]:
+    """What `beginning`, `end`, an offset or a time is in each partition, within what there is.
+
+    A time without a zone is in `zone`.  Raises BadSettings for what is none of these.
+    """
     name = ("--from", "--to")[side]
     if word in ("beginning", "end"):
         if (word == "beginning") == bool(side):
             raise BadSettings(f"{name}: expected an offset, a time or {('beginning', 'end')[side]!r}, got {word!r}")
         return {tp: span[side] for tp, span in bounds.items()}
-    number = _number(name, word)
+    number = _number(name, word, zone)
+    beyond = number > max(LEAST_SECONDS, *(span[1] for span in bounds.values()))
+    if beyond and (odd := odd_unit(number)):
+        raise BadSettings(f"{name}: no partition has an offset {number}, and as a time: {odd}")
     if number >= LARGEST_OFFSET:
         offsets = source.at_time(ALL, number)
         return {tp: offsets.get(tp, span[1]) for tp, span in bounds.items()}
     return {tp: min(max(number, span[0]), span[1]) for tp, span in bounds.items()}
 
 
-def _number(name: str, word: str) -> int:
+def _number(name: str, word: str, zone: tzinfo) -> int:
     if word.isdigit():
         return int(word)
     try:
-        when = datetime.fromisoformat(word)
-    except ValueError:
+        return moment(word, zone)
+    except ValueError as error:
         raise BadSettings(
-            f"{name}: expected beginning, end, an offset, milliseconds since 1970 or a time like "
-            f"2026-12-01T06:00:00+01:00; got {word!r}"
+            f"{name}: expected beginning, end, an offset, milliseconds since 1970 or a time; {error}"
         ) from None
-    return round((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def listed(places: Mapping[TopicPartition, int], topics: tuple[str, ...]) -> Starts:

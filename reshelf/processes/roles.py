@@ -68,7 +68,7 @@ def _imported(role: str) -> Callable[[Settings], Callable[[], Awaitable[faust.Ap
         case "fitter":
             from streams.fitter.app import fitter_app
 
-            return lambda s: fitter_app(s.kafka, s.redis, s.fold, s.layouts, s.fitter)
+            return lambda s: fitter_app(s.kafka, s.redis, s.fold, s.layouts, s.fitter, zone=s.shop.zone)
         case _:
             from streams.layouts.app import layouts_app
 
@@ -101,7 +101,12 @@ def run_roles(roles: Sequence[str], settings: Settings) -> int:
 
 
 def _ending(role: str, status: int) -> str:
-    if status >= 0:
+    if status == 0:
+        return (
+            f"the {role} ended as if it had been told to (status 0), and not by us: something sent SIGTERM or SIGINT "
+            "to its process alone. Stop the worker as a whole, and start it again"
+        )
+    if status > 0:
         return f"the {role} ended with status {status}; its last lines above say why"
     killed = f"the {role} was killed by {signal.Signals(-status).name}, and not by us"
     return f"{killed}: see whether memory ran out (the kernel's log says so), and start the worker again"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, tzinfo
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -15,7 +15,8 @@ from policy.rules.checks import problems
 from reshelf.rules.bounds import LOADER, excess
 from schemas.errors import BadSettings
 from schemas.messages.pages import PageRules
-from schemas.rules import KINDS, Match, Rule, kind_of
+from schemas.rules import FOR_EVER, KINDS, Match, Rule, kind_of
+from schemas.times import in_words, moment, odd_unit
 
 OURS = ("version", "author", "reason", "published_at")
 """Fields that publishing fills in."""
@@ -23,6 +24,8 @@ SHOWN = 20
 MOST_WRONG = 200
 """Faults that are looked for in a page, each of which is looked up in it."""
 DATE = "tag:yaml.org,2002:timestamp"
+MOMENTS = {"starts_at": 0, "ends_at": FOR_EVER}
+"""Fields of a rule that hold a moment, and what stands for none."""
 NO_MATCH = msgspec.to_builtins(Match())
 
 
@@ -33,9 +36,12 @@ class Wrong(NamedTuple):
     text: str
 
 
-def read(text: str, source: str) -> list[PageRules]:
-    """The pages of a file, version 0 each; raises `BadSettings` that names each line and reason."""
-    pages, wrong = check(text)
+def read(text: str, source: str, zone: tzinfo = UTC) -> list[PageRules]:
+    """The pages of a file, version 0 each; raises `BadSettings` that names each line and reason.
+
+    Dates and times without a zone are in `zone`.
+    """
+    pages, wrong = check(text, zone)
     if wrong:
         more = f"\n(and {len(wrong) - SHOWN} more)" if len(wrong) > SHOWN else ""
         lines = [f"{source}, line {line}: {said}" for line, said in wrong[:SHOWN]]
@@ -43,7 +49,7 @@ def read(text: str, source: str) -> list[PageRules]:
     return pages
 
 
-def check(text: str) -> tuple[list[PageRules], list[Wrong]]:
+def check(text: str, zone: tzinfo = UTC) -> tuple[list[PageRules], list[Wrong]]:
     """The pages that fit, and all that is wrong with the others."""
     try:
         if beyond := excess(text):
@@ -63,7 +69,7 @@ def check(text: str) -> tuple[list[PageRules], list[Wrong]]:
     nodes = root.value if isinstance(root, yaml.SequenceNode) else [root]
     pages, wrong, names = list[PageRules](), list[Wrong](), set[str]()
     for node, content_of_page in zip(nodes, content if several else [content], strict=True):
-        page, faults = _page(node, content_of_page)
+        page, faults = _page(node, content_of_page, zone)
         wrong += faults
         if page is not None:
             pages.append(page)
@@ -73,13 +79,13 @@ def check(text: str) -> tuple[list[PageRules], list[Wrong]]:
     return pages, sorted(wrong)
 
 
-def written(pages: list[PageRules]) -> str:
-    """Pages as a file that `read` takes: what was left out in it stays out."""
-    plain = [_short(msgspec.to_builtins(page), msgspec.to_builtins(PageRules("", 0, ["x"]))) for page in pages]
+def written(pages: list[PageRules], zone: tzinfo = UTC) -> str:
+    """Pages as a file that `read` takes, with times in `zone`: what was left out in it stays out."""
+    plain = [_short(msgspec.to_builtins(page), msgspec.to_builtins(PageRules("", 0, ["x"])), zone) for page in pages]
     return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
 
 
-def _short(page: dict[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:
+def _short(page: dict[str, Any], default: Mapping[str, Any], zone: tzinfo) -> dict[str, Any]:
     always = ("page", "slots")
     short = {
         name: _differing(value, default.get(name))
@@ -87,7 +93,11 @@ def _short(page: dict[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:
         if name in always or (name not in OURS and value != default.get(name))
     }
     short["rules"] = [
-        {name: _differing(value, NO_MATCH) for name, value in rule.items() if _is_said(name, value)}
+        {
+            name: in_words(value, zone) if name in MOMENTS else _differing(value, NO_MATCH)
+            for name, value in rule.items()
+            if _is_said(name, value)
+        }
         for rule in page["rules"]
     ]
     return {name: value for name, value in short.items() if value not in ([], {})}
@@ -101,11 +111,11 @@ def _differing(value: Any, default: Any) -> Any:
 
 
 def _is_said(name: str, value: Any) -> bool:
-    unsaid = {"starts_at": 0, "ends_at": 4_102_444_800_000, "segments": []}
+    unsaid = {**MOMENTS, "segments": []}
     return not (name in unsaid and unsaid[name] == value)
 
 
-def _page(node: yaml.Node, content: Any) -> tuple[PageRules | None, list[Wrong]]:
+def _page(node: yaml.Node, content: Any, zone: tzinfo) -> tuple[PageRules | None, list[Wrong]]:
     if not isinstance(content, dict):
         return None, [Wrong(_line(node), f"expected a page with `page` and `slots`, got {type(content).__name__}")]
     forbidden = [name for name in OURS if name in content]
@@ -113,15 +123,17 @@ def _page(node: yaml.Node, content: Any) -> tuple[PageRules | None, list[Wrong]]
         return None, [
             Wrong(_line(_at(node, forbidden[0])), f"`{forbidden[0]}` is filled in when the rules are published")
         ]
-    plain = _millis(content) | {"version": 0}
+    odd = list(islice(_read_moments(content, zone), MOST_WRONG))
+    plain = _millis(content, zone) | {"version": 0}
     try:
         page: PageRules = msgspec.convert(plain, PageRules)
     except msgspec.ValidationError as error:
         faults = list(islice(_invalid(plain), MOST_WRONG)) or [_said(error, "")]
+        faults += odd
         return None, [Wrong(_line(_at(node, path)), f"{said} at {path}" if path else said) for path, said in faults]
     fields = dict.fromkeys(PageRules.__struct_fields__) | msgspec.to_builtins(page)
     unknown = [Wrong(_line(_at(node, path)), said) for path, said in islice(_unknown(plain, fields, ""), MOST_WRONG)]
-    return page, [*unknown, *(Wrong(_line(_at(node, path)), said) for path, said in problems(page))]
+    return page, [*unknown, *(Wrong(_line(_at(node, path)), said) for path, said in [*odd, *problems(page)])]
 
 
 def _invalid(plain: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -182,15 +194,32 @@ def _odd(node: yaml.Node | None) -> Iterator[Wrong]:
             yield from _odd(value)
 
 
-def _millis(value: Any) -> Any:
-    """Dates and times, which YAML knows, as milliseconds; without a zone they are UTC."""
-    if isinstance(value, datetime):
-        return round((value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp() * 1000)
+def _read_moments(page: dict[str, Any], zone: tzinfo) -> Iterator[tuple[str, str]]:
+    """Put milliseconds in place of the moments of a page's rules; says which cannot be read, or are no milliseconds."""
+    rules = page.get("rules")
+    for at, rule in enumerate(rules if isinstance(rules, list) else []):
+        for name, unset in MOMENTS.items() if isinstance(rule, dict) else ():
+            value = rule.get(name, unset)
+            odd = ""
+            try:
+                if isinstance(value, str | date):
+                    rule[name] = moment(value, zone)
+                elif isinstance(value, int | float) and (odd := odd_unit(value)):
+                    odd = f"expected a date, or milliseconds since 1970: {odd}"
+            except (ValueError, OverflowError) as error:
+                odd = str(error)
+            if odd:
+                rule[name] = unset
+                yield f"rules[{at}].{name}", odd
+
+
+def _millis(value: Any, zone: tzinfo) -> Any:
+    """Dates and times, which YAML knows, as milliseconds, where they are not meant as such, too."""
     if isinstance(value, date):
-        return _millis(datetime(value.year, value.month, value.day, tzinfo=UTC))
+        return moment(value, zone)
     if isinstance(value, dict):
-        return {key: _millis(part) for key, part in value.items()}
-    return [_millis(part) for part in value] if isinstance(value, list) else value
+        return {key: _millis(part, zone) for key, part in value.items()}
+    return [_millis(part, zone) for part in value] if isinstance(value, list) else value
 
 
 def _at(node: yaml.Node, path: str) -> yaml.Node:

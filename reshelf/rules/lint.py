@@ -7,16 +7,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from policy.items import ItemFacts
 from schemas.messages.pages import Candidates, PageRules
 from schemas.rules import Match, Pin
+from schemas.similar_names import SimilarNames, near_miss
 
+DAY_S, MOST_SECONDS = 86_400, 90 * 86_400
+MOST_NEAR = 20
+"""Missing names that are compared with all of the catalog."""
 NAMES = "items", "categories", "brands", "tags"
 
 
 def lint(page: PageRules, catalog: Mapping[str, ItemFacts]) -> list[str]:
-    """In words, the names in a page that no item of the catalog has; none where there is no catalog yet."""
+    """In words, what can only be a mistake, and what names no item of the catalog has, where there is a catalog."""
+    warnings = list(_own(page))
     if not catalog:
-        return []
+        return warnings
     names = _names(page, catalog)
-    warnings = list(_missing("candidates", page.candidates, names))
+    warnings += _missing("candidates", page.candidates, names)
     for rule in page.rules:
         if isinstance(rule, Pin) and rule.item not in names["items"]:
             warnings.append(f"{rule.name}: the catalog has no item {rule.item}, so the pin waits until it has")
@@ -24,6 +29,19 @@ def lint(page: PageRules, catalog: Mapping[str, ItemFacts]) -> list[str]:
         if match is not None:
             warnings += _missing(rule.name, match, names)
     return warnings
+
+
+def _own(page: PageRules) -> Iterator[str]:
+    segments = dict.fromkeys(segment for rule in page.rules for segment in rule.segments)
+    for kind, names in ("slot", page.slots), ("segment", segments), ("content block", page.blocks):
+        yield from SimilarNames(kind).take_all(names)
+    window = page.attribution_window
+    if isinstance(window, int) and window % DAY_S == 0 and window < MOST_SECONDS:
+        days = window // DAY_S
+        yield (
+            f"attribution_window: {window} ms are {window / 60_000:.0f} minutes; {days} days in seconds, "
+            f"perhaps: in milliseconds they are {1000 * window}"
+        )
 
 
 def _names(page: PageRules, catalog: Mapping[str, ItemFacts]) -> dict[str, set[str]]:
@@ -40,4 +58,6 @@ def _missing(where: str, named: Candidates | Match, names: Mapping[str, set[str]
     for kind in NAMES:
         values: Sequence[str] = getattr(named, kind)
         if missing := [name for name in values if name not in names[kind]]:
-            yield f"{where}: no item of the catalog fits {kind}: {', '.join(missing)}"
+            near = {name: near_miss(name, names[kind]) for name in missing[:MOST_NEAR]}
+            said = (f"{name} (there is {near[name]!r})" if near.get(name) else name for name in missing)
+            yield f"{where}: no item of the catalog fits {kind}: {', '.join(said)}"

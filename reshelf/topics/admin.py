@@ -17,10 +17,12 @@ from schemas.errors import ReshelfError, Transient
 from schemas.topics import TOPICS, Topic
 from streams.kafka.admin import outcomes
 from streams.kafka.clients import confluent_admin_config
+from streams.refusals import PARTITIONS_ADDED
 from streams.settings import KafkaSettings
 
 TIMEOUT_S = 15.0
 PARTITIONS = "partitions"
+RELIED_ON = (PARTITIONS, "cleanup.policy", "message.timestamp.type")
 DELETE_RETENTION_MS = 7 * 86_400_000
 CLEANABLE_RATIO = "0.1"
 """Of a log that is compacted at least this share was overtaken since the last time."""
@@ -90,6 +92,34 @@ def apply(kafka: KafkaSettings, *, imported: bool = False) -> Applied:
 def states(kafka: KafkaSettings, *, imported: bool = False) -> tuple[TopicState, ...]:
     """Every topic of the table as the brokers have it, in the table's order; errors as `apply`."""
     return _states(AdminClient(confluent_admin_config(kafka)), kafka, imported)
+
+
+def differing(topics: Sequence[TopicState]) -> list[tuple[TopicState, str]]:
+    """Topics that differ, and in what; nothing hangs on the number of partitions of others than event topics."""
+    return [
+        (state, text)
+        for state in topics
+        for text in (state.differences if state.exists else ())
+        if state.topic.event or not text.startswith(PARTITIONS)
+    ]
+
+
+def hinders(state: TopicState) -> bool:
+    """Whether a topic differs in what workers rely on."""
+    return any(text.startswith(RELIED_ON) for _, text in differing([state]))
+
+
+def remedy(topics: Sequence[TopicState]) -> str:
+    """What to do about topics that differ."""
+    texts = differing(topics)
+    counts = {state.partitions for state in topics if state.topic.event and state.exists}
+    said = []
+    if any(text.startswith(PARTITIONS) for _, text in texts):
+        same = f"Set kafka.partitions to {max(counts)}, which is what the event topics have."
+        said.append(same if len(counts) == 1 else PARTITIONS_ADDED)
+    if any(not text.startswith(PARTITIONS) for _, text in texts):
+        said.append("Change the topics with your broker's tools, or the settings to what is meant.")
+    return " ".join(said)
 
 
 def _create(admin: AdminClient, kafka: KafkaSettings, missing: Sequence[Topic], imported: bool) -> tuple[str, ...]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from io import BytesIO
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from schemas.codec import decoder, encode_key
+from reshelf.topics.lines import Line, LineCheck, Shop, numbered, record
 from schemas.errors import BadRecord, BadSettings, ReshelfError, Transient
+from schemas.foreign_content import content_of, encoding_of
 from schemas.topics import CLICKS, Topic
 from streams.kafka.clients import confluent_producer_config
 from streams.settings import KafkaSettings
@@ -19,56 +19,62 @@ from streams.settings import KafkaSettings
 SHOWN = 10
 SEND_TIMEOUT_MS = 30_000
 METADATA_S = 10.0
+HEAD = 65_536
+ANY_SHOP = Shop()
 
 
-class Line(NamedTuple):
-    """A record to send; `value` is None for a tombstone."""
+class Checked(NamedTuple):
+    """How many lines there are, and what can only be a mistake in them; `warned` may be more than is said."""
 
-    number: int
-    key: bytes
-    value: bytes | None
-
-
-class Tombstone(msgspec.Struct, forbid_unknown_fields=True):
-    """How a null value is written in a line."""
-
-    key: str | tuple[str, str]
-    value: None
+    total: int
+    warned: int = 0
+    warnings: Sequence[str] = ()
 
 
-def check(lines: BinaryIO, topic: Topic, source: str) -> int:
-    """Check all lines; gives how many there are.
+def check(lines: BinaryIO, topic: Topic, source: str, shop: Shop = ANY_SHOP, each: str = "line") -> Checked:
+    """Check all lines; `each` says what one is called.
 
     Raises `BadSettings` naming the first lines that do not fit and how many there are.
     """
     lines.seek(0)
-    total, wrong = 0, []
-    for number, text in _numbered(lines):
+    _require_lines(lines, source)
+    total, wrong, checks = 0, 0, LineCheck(topic, shop, each)
+    first = list[str]()
+    for number, text in numbered(lines):
         try:
-            record(number, text, topic)
+            checks.check(number, text)
         except BadRecord as error:
-            wrong.append(f"{source}, line {number}: {error.detail}")
+            wrong += 1
+            if wrong <= SHOWN:
+                first.append(f"{source}, {each} {number}: {error.detail}")
         total += 1
     if wrong:
-        more = f"\n(and {len(wrong) - SHOWN} more)" if len(wrong) > SHOWN else ""
-        raise BadSettings("\n".join(["nothing was published", *wrong[:SHOWN]]) + more)
-    return total
+        more = f"\n(and {wrong - SHOWN} more)" if wrong > SHOWN else ""
+        raise BadSettings("\n".join(["nothing was published", *first]) + more)
+    return Checked(total, checks.warned, [f"{source}, {said}" for said in checks.warnings])
 
 
-def record(number: int, text: bytes, topic: Topic) -> Line:
-    """The record of one line; raises `BadRecord`."""
-    assert topic.message is not None
-    key = _tombstone(text)
-    if key is None:
-        return Line(number, _key(topic, decoder(topic.message)(text)), text)
-    if not topic.tombstone:
-        raise BadRecord("tombstone", f"expected a message: a null value means nothing in {topic.name}")
-    if not all(key) or (len(key) == 2) != (topic.key == "page, segment"):
-        raise BadRecord("key", f"expected {topic.key}, got {json.dumps(key)} - at `$.key`")
-    return Line(number, encode_key(topic, *key), None)
+def _require_lines(lines: BinaryIO, source: str) -> None:
+    """A file that is no lines of JSON is named as a whole, not line by line; `BadSettings`."""
+    head = lines.read(HEAD)
+    lines.seek(0)
+    first = head.lstrip()[:1]
+    said = encoding_of(head) if first in (b"{", b"") else content_of(head.split(b"\n", 1)[0] or head)
+    if first == b"[":
+        said = "begins a list: write each of its elements in a line of its own (jq -c '.[]' FILE)"
+    if said:
+        raise BadSettings(f"nothing was published: expected lines of JSON, {source} {said}")
 
 
-def send(lines: BinaryIO, topic: Topic, kafka: KafkaSettings, source: str) -> None:
+def warnings_in_words(checked: Checked) -> list[str]:
+    """The first warnings, and how many more there are."""
+    more = checked.warned - SHOWN
+    return [f"warning: {said}" for said in checked.warnings[:SHOWN]] + (
+        [f"(and {more} more warnings)"] if more > 0 else []
+    )
+
+
+def send(lines: BinaryIO, topic: Topic, kafka: KafkaSettings, source: str, shop: Shop = ANY_SHOP) -> None:
     """Publish lines that were checked, and wait until all are acknowledged.
 
     Raises `ReshelfError` naming the lines that were refused.
@@ -77,8 +83,8 @@ def send(lines: BinaryIO, topic: Topic, kafka: KafkaSettings, source: str) -> No
     producer = Producer(confluent_producer_config(kafka) | {"message.timeout.ms": SEND_TIMEOUT_MS})
     _require(producer, kafka, topic)
     refused: list[str] = []
-    for number, text in _numbered(lines):
-        _produce(producer, kafka.prefix + topic.name, record(number, text, topic), refused)
+    for number, text in numbered(lines):
+        _produce(producer, kafka.prefix + topic.name, record(number, text, topic, shop), refused)
         if len(refused) >= SHOWN:
             producer.purge()
             break
@@ -147,22 +153,3 @@ def _delivered(number: int, refused: list[str]) -> Callable[[KafkaError | None, 
             refused.append(f"line {number}: {error.str()}")
 
     return on_delivery
-
-
-def _numbered(lines: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    for number, line in enumerate(lines, 1):
-        if text := line.strip():
-            yield number, text
-
-
-def _tombstone(text: bytes) -> tuple[str, ...] | None:
-    try:
-        key = msgspec.json.decode(text, type=Tombstone).key
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    return (key,) if isinstance(key, str) else key
-
-
-def _key(topic: Topic, message: Any) -> bytes:
-    """Keys are named after the fields that hold them."""
-    return encode_key(topic, *(getattr(message, field) for field in topic.key.split(", ")))

@@ -19,9 +19,11 @@ from policy.items import ItemFacts
 from policy.model.priors import Scores, scores
 from schemas.codec import decode_key, decoder
 from schemas.errors import BadRecord
+from schemas.foreign_content import key_of
 from schemas.messages.catalog import CatalogEmbedding, CatalogItem
 from schemas.messages.pages import PageRules
 from schemas.messages.parameters import PolicyParameters
+from schemas.times import LEAST_SECONDS, MOST_SECONDS, odd_unit
 from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, LAYOUTS, PAGE_RULES, POLICY_PARAMETERS, Topic
 from streams.catalog.candidates import CandidateIndex, CandidateSet
 from streams.catalog.embeddings import Embeddings, Generation, filled
@@ -157,7 +159,7 @@ class CatalogView:
 
     def _take_item(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
         (name,) = key
-        new = None if value is None else _named(decoder(CatalogItem)(value), "item", name)
+        new = None if value is None else _item(value, name)
         before = self.items.pop(name, None)
         after = None if new is None else self._retained(new)
         if after is not None:
@@ -263,8 +265,18 @@ class TextCatalog(CatalogView):
         return item
 
 
+def _item(value: bytes, name: str) -> CatalogItem:
+    item: CatalogItem = _named(decoder(CatalogItem)(value), "item", name)
+    for moment in (item.created_at, item.available_from, item.available_until):
+        if LEAST_SECONDS <= moment <= MOST_SECONDS:
+            raise BadRecord("invalid", f"expected milliseconds since 1970: {odd_unit(moment)} - in item {name!r}")
+    return item
+
+
 def _named(message: Any, field_name: str, name: str) -> Any:
     value = getattr(message, field_name)
     if value != name:
-        raise BadRecord("key", f"expected `{field_name}` to be the record's key {name!r}, got {value!r}")
+        said = key_of(name.encode())
+        more = f"; the key {said}" if said else ""
+        raise BadRecord("key", f"expected `{field_name}` to be the record's key {name!r}, got {value!r}{more}")
     return message

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import UTC, tzinfo
 from typing import Any
 
 import faust
@@ -55,10 +56,12 @@ class Fitter:
         fold: FoldSettings,
         settings: FitterSettings,
         metrics: Registry = REGISTRY,
+        zone: tzinfo = UTC,
     ) -> None:
         self.app: BatchApp
         self.partitions = 1
         self._metrics = metrics
+        self._zone = zone
         for result in ("fitted", "unchanged", "deferred", "failed"):
             metrics.add("reshelf_fits_total", result, by=0)
         self._catalog = catalog
@@ -151,7 +154,8 @@ class Fitter:
             if name != state.rules.page
         ]
         start = start_of(state.rules, others, self._layouts)
-        fitted = fit(state, start, self._layouts, self._fold, now_ms, self._settings.outlier_factor)
+        factor = self._settings.outlier_factor
+        fitted = fit(state, start, self._layouts, self._fold, now_ms, times=factor, zone=self._zone)
         if not learns_complements(state.rules):
             return fitted
         return msgspec.structs.replace(fitted, complements=self._purchases.complements(items_of(state.tables)))
@@ -194,6 +198,7 @@ def fitter_app(
     settings: FitterSettings,
     on_error: Callable[[Exception], None] = end_process,
     metrics: Registry = REGISTRY,
+    zone: tzinfo = UTC,
 ) -> Callable[[], Awaitable[faust.App]]:
     """A function that makes the fitter's app in the event loop that will run it.
 
@@ -210,7 +215,7 @@ def fitter_app(
             purchases = PurchaseReader(kafka, fold)
             worker.opened.push_async_callback(purchases.close)
             await retry.until_success(purchases.start)
-            fitter = Fitter(catalog, state, worker.log_producer, purchases, layouts, fold, settings, metrics)
+            fitter = Fitter(catalog, state, worker.log_producer, purchases, layouts, fold, settings, metrics, zone)
             follower = Follower(kafka, catalog, lambda changes: None, READ_TOPICS)
             worker.opened.push_async_callback(follower.stop)
             await retry.until_success(follower.start)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 
 import msgspec
 import numpy as np
@@ -77,10 +78,17 @@ def start_of(rules: PageRules, others: Sequence[PolicyParameters], settings: Lay
 
 
 def fit(
-    state: PageState, start: Start, layouts: LayoutSettings, fold: FoldSettings, now_ms: int, times: float = 0.0
+    state: PageState,
+    start: Start,
+    layouts: LayoutSettings,
+    fold: FoldSettings,
+    now_ms: int,
+    times: float = 0.0,
+    zone: tzinfo = UTC,
 ) -> PolicyParameters:
     """The parameters of a page as of `now_ms`; `version` is 0.
 
+    Sponsored budgets are for days of `zone`.
     `times`: how much more than the median segment one may be clicked on (`policy.model.outliers`).
     """
     segments = _top_segments(state.tables)
@@ -103,7 +111,7 @@ def fit(
     described = _described(state, names, now_ms)
     base = start.click_rate, start.strength
     fitted = fit_page(state.rules.page, counts, described, now_ms, base, start.curve, sales)
-    paced = pacing(state.rules, state.tables, state.items, fold, now_ms)
+    paced = pacing(state.rules, state.tables, state.items, fold, now_ms, zone)
     return msgspec.structs.replace(fitted, pacing=paced, left_out=left_out)
 
 

@@ -16,6 +16,8 @@ import msgspec
 
 from schemas.codec import bad_record
 from schemas.dead_letters import DeadLetter
+from schemas.foreign_content import key_of
+from schemas.times import odd_unit
 from schemas.topics import IMPRESSIONS, Topic
 from streams.fold.fast.path import BUILT, fast_events_of, make_fast_path, recent_names
 from streams.fold.measures import Amount, amounts_of, counts_money, open_ms
@@ -260,14 +262,16 @@ class Judge:
         """Why the record breaks a rule that all events share, if it does."""
         key = record.key
         if key is None or key != event.unit.encode():
-            return Rejected(record, "key", f"expected the unit {event.unit!r} as key, got {key!r}"[:500])
+            said = f"; the key {named}" if (named := key_of(key)) else ""
+            return Rejected(record, "key", f"expected the unit {event.unit!r} as key, got {key!r}"[:500] + said)
         lateness, limits = record.timestamp - time_ms, self._settings
         if limits.max_clock_skew_ms and -lateness > limits.max_clock_skew_ms:
             return Rejected(
                 record, "early", f"event time is {-lateness} ms after append time, limit {limits.max_clock_skew_ms}"
             )
         if self._late_ms and lateness > self._late_ms:
-            return Rejected(record, "late", f"append time is {lateness} ms after event time, limit {self._late_ms}")
+            detail = odd_unit(time_ms) or f"append time is {lateness} ms after event time, limit {self._late_ms}"
+            return Rejected(record, "late", detail)
         if self._life and bucket_of(time_ms, limits.bucket_ms) + self._life < self.newest:
             return Rejected(record, "late", f"append time is {lateness} ms after event time: its bucket is gone")
         if self._currency and event.currency != self._currency:

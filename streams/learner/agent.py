@@ -29,7 +29,7 @@ from streams.kafka.event_checks import EventChecks, Holdout
 from streams.kafka.producer import LogProducer
 from streams.kafka.records import Batch, TopicPartition
 from streams.learner import held_names
-from streams.learner.duplicates import DuplicateWindows
+from streams.learner.duplicates import DuplicateWindows, root_of
 from streams.learner.layout_requests import RequestDebouncer, request_records
 from streams.learner.old_buckets import tend_buckets
 from streams.metrics import REGISTRY
@@ -185,7 +185,7 @@ class Learner:
         if isinstance(behind, Rewind) and not isinstance(behind, OtherLimits):
             REGISTRY.add("reshelf_rewinds_total", part.tp.topic)
         self._parts.pop(part.tp)
-        await self._retry.until_success(lambda: agree(self._store.redis, self._manifest))
+        await self._retry.until_success(lambda: agree(self._store.redis, self._manifest, again=True))
         positions = await self.resume(frozenset([part.tp]))
         if not await reader(self.app).rewind(part.tp, positions[part.tp]):
             self._parts.pop(part.tp, None)
@@ -287,6 +287,7 @@ def learner_app(
                 on_error,
                 linger_s=settings.linger_ms / 1000,
                 rest_s={IMPRESSIONS.name: settings.impressions_ms / 1000},
+                folder=root_of(settings),
             )
 
     return make

@@ -17,6 +17,7 @@ from typing import TypeVar
 import msgspec
 
 from schemas.errors import BadSettings
+from schemas.foreign_content import content_of
 from streams.kafka.records import Logged
 
 RUN = 20_000
@@ -78,8 +79,9 @@ def _lines(file: Path, kind: type[T]) -> Iterator[T]:
         for number, line in enumerate(content, 1):
             try:
                 yield decode(line)
-            except msgspec.DecodeError as error:
-                raise BadSettings(f"{file}, line {number}: expected a record of the log, got: {error}") from None
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                said = f"; it {named}" if (named := content_of(line)) else ""
+                raise BadSettings(f"{file}, line {number}: expected a record of the log, got: {error}{said}") from None
 
 
 def _line(record: Logged) -> Line:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
@@ -19,6 +20,17 @@ from streams.state.connection.errors import translate_errors
 FOLD_VERSION = 4
 AS_PUBLISHED = "as published"
 PUT_BACK = "Put the settings back, or set redis.namespace to a new name and replay the log into it."
+DROPPING, DROPPED = b"dropping", b"dropped"
+"""A namespace whose deletion was begun, or has ended: kept under `dropped_key`."""
+
+
+AGAIN = (
+    "Namespace %s is new to this Redis, although there were workers before: the log is read from where it begins. "
+    "What is invalid in it is dead-lettered again, with the same topic, partition and offset in its headers. Where "
+    "that matters, replay the log into another namespace and switch to it instead (docs/operating/operating.md)."
+)
+
+log = logging.getLogger("reshelf")
 
 
 class NamespaceMissing(StateAttention):
@@ -103,14 +115,27 @@ def manifest_of(
     )
 
 
-async def agree(redis: Redis, expected: Manifest) -> Manifest:
-    """The namespace's manifest, written now if it has none.
+def dropped_key(namespace: str) -> str:
+    """Where it is kept that a namespace is being dropped, or was."""
+    return f"{keys.PREFIX}{{{namespace}}}:dropped"
+
+
+async def agree(redis: Redis, expected: Manifest, again: bool = False) -> Manifest:
+    """The namespace's manifest, written now if it has none; `again`: workers had been there before, if so.
 
     Raises `StateAttention` when the stored one was made with other topics,
     groups or fold settings.
     """
-    name = keys.manifest(expected.namespace)
-    await translate_errors(lambda: redis.set(name, msgspec.json.encode(expected), nx=True))
+    name, dropped = keys.manifest(expected.namespace), dropped_key(expected.namespace)
+    if await translate_errors(lambda: redis.get(dropped)) == DROPPING:
+        raise StateAttention(
+            f"namespace {expected.namespace!r} was dropped in part: run `reshelf state drop {expected.namespace}` "
+            "again, or set redis.namespace to a new name."
+        )
+    if await translate_errors(lambda: redis.set(name, msgspec.json.encode(expected), nx=True)):
+        await translate_errors(lambda: redis.delete(dropped))
+        if again:
+            log.warning(AGAIN, expected.namespace)
     stored = await read(redis, expected.namespace)
     check_same(stored, expected)
     return stored

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,43 @@ def test_the_fingerprint_changes_with_all_that_shapes_a_vector(tmp_path: Path) -
 def test_a_folder_without_a_model_is_an_error_of_the_settings(tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match=r"encoder\.model"):
         load(str(tmp_path))
+
+
+class Program:
+    """What a pickle may hold: it runs when it is loaded."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.trace,)
+
+
+def test_weights_that_may_hold_a_program_are_never_loaded(tmp_path: Path) -> None:
+    folder, trace = tmp_path / "model", tmp_path / "it ran"
+    shutil.copytree(folder_of(""), folder)
+    before = fingerprint(folder)
+    with (folder / "pytorch_model.bin").open("wb") as weights:
+        pickle.dump(Program(trace), weights)
+    assert fingerprint(folder) == before
+    load(str(folder), device="cpu")
+    for path in folder.glob("*.safetensors"):
+        path.unlink()
+    with pytest.raises(BadSettings, match=r"as \*\.safetensors .* got pytorch_model\.bin, which may hold"):
+        load(str(folder), device="cpu")
+    assert not trace.exists()
+
+
+def test_code_of_a_model_is_never_run(tmp_path: Path) -> None:
+    folder, trace = tmp_path / "model", tmp_path / "it ran"
+    shutil.copytree(folder_of(""), folder)
+    config = json.loads((folder / "config.json").read_text())
+    own = {"model_type": "of-its-own", "auto_map": {"AutoConfig": "own.Config", "AutoModel": "own.Model"}}
+    (folder / "config.json").write_text(json.dumps(config | own))
+    (folder / "own.py").write_text(f"open({str(trace)!r}, 'w')")
+    with pytest.raises(BadSettings, match=r"encoder\.model: "):
+        load(str(folder), device="cpu")
+    assert not trace.exists()
 
 
 def test_bfloat16_is_as_good_as_float32(model: TextModel) -> None:

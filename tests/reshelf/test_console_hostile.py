@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from reshelf.console.access_control import OURS, AccessControl
 from reshelf.console.dead_letters import SHOWN, RecentDeadLetters
 from reshelf.console.web import Console
 from reshelf.service_settings import ConsoleSettings
+from reshelf.settings import Settings
 from schemas.dead_letters import DeadLetter
 from streams.settings import KafkaSettings
 
@@ -29,7 +31,8 @@ def answers(settings: ConsoleSettings, *requests: bytes) -> list[tuple[int, str]
 
     async def ask() -> list[tuple[int, str]]:
         # What a request asks for here needs no broker and no state.
-        app = Console(None, AccessControl(settings)).app()  # type: ignore[arg-type]
+        view = SimpleNamespace(settings=Settings())
+        app = Console(view, AccessControl(settings)).app()  # type: ignore[arg-type]
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -105,6 +105,7 @@ def test_a_model_is_tuned_on_clicks_and_served(
     told = json.loads(capsys.readouterr().out)
     assert max(told["epochs"]) > told["before"] + 0.1
     assert told["saved"] == folder
+    assert {path.suffix for path in Path(folder).rglob("*")} <= {"", ".safetensors", ".json", ".txt", ".jinja"}
     kept = [json.loads(path.read_text()) for path in (tmp_path / "runs").glob("finetune-*.json")]
     assert [one["results"]["revision"] for one in kept] == [told["revision"]]
     monkeypatch.setenv("RESHELF_ENCODER__MODEL", folder)

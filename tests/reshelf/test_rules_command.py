@@ -9,7 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from threading import Barrier
+from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from confluent_kafka import Producer
 from hypothesis import given
@@ -24,7 +26,7 @@ from reshelf.topics.publish import deliver
 from schemas.codec import encode, encode_key
 from schemas.errors import BadSettings
 from schemas.messages.catalog import CatalogItem
-from schemas.messages.pages import PageRules
+from schemas.messages.pages import Candidates, PageRules
 from schemas.rules import Exposure, Match, Pin
 from schemas.topics import PAGE_RULES, PAGE_RULES_HISTORY
 from streams.kafka.clients import confluent_producer_config
@@ -53,6 +55,55 @@ def test_a_file_is_read_dates_and_all() -> None:
     assert isinstance(pin, Pin) and (pin.starts_at, pin.ends_at) == (1_796_083_200_000, 1_796_706_000_000)
     assert new == Exposure(name="new", match=Match(newer_than_days=14.0), least=0.25)
     assert read(written([home, cart]), "again") == [home, cart]
+
+
+@pytest.mark.parametrize(
+    ("written_as", "zone", "expected"),
+    [
+        ('"2026-12-08T06:00:00+01:00"', "UTC", 1_796_706_000_000),
+        ("'2026-12-08'", "UTC", 1_796_688_000_000),
+        ("2026-12-08", "Europe/Berlin", 1_796_684_400_000),
+        ("2026-12-08T06:00:00", "Europe/Berlin", 1_796_706_000_000),
+        ("1796706000000", "Europe/Berlin", 1_796_706_000_000),
+    ],
+)
+def test_times_may_be_quoted_and_are_the_shops(written_as: str, zone: str, expected: int) -> None:
+    text = FILE.replace("2026-12-08T06:00:00+01:00", written_as)
+    home, _ = read(text, "rules.yaml", ZoneInfo(zone))
+    assert home.rules[0].ends_at == expected
+    again = written([home], ZoneInfo(zone))
+    assert read(again, "again") == [home], "with its zone written, it is the same anywhere"
+    assert ("'2026-12-0" in again) and (zone == "UTC" or "+01:00'" in again)
+
+
+@pytest.mark.parametrize(
+    ("written_as", "said"),
+    [
+        ("1796706000", "looks like seconds since 1970 (2026-12-08T05:00:00Z); in milliseconds it is 1796706000000"),
+        ("1796706000000000", "looks like microseconds"),
+        ("20261208", "looks like a date written as a number"),
+        ("soon", "expected a date or time like 2026-12-01T06:00:00+01:00, got 'soon'"),
+        ("2027-03-28T02:30", "is not there in Europe/Berlin, where clocks change"),
+        ("2027-10-31 02:30:00", "is twice in Europe/Berlin, where clocks change"),
+        ("[2027]", "Expected `int`, got `array`"),
+    ],
+)
+def test_a_time_that_nobody_means_is_refused_with_what_it_looks_like(written_as: str, said: str) -> None:
+    _, wrong = check(FILE.replace("2026-12-08T06:00:00+01:00", written_as), ZoneInfo("Europe/Berlin"))
+    assert [line for line, _ in wrong] == [7]
+    assert said in wrong[0].text
+
+
+def test_what_can_only_be_a_mistake_is_said() -> None:
+    (page,) = read("page: p\nslots: [hero, Hero, 'a ']\nattribution_window: 604800\n", "f")
+    page = msgspec.structs.replace(page, candidates=Candidates(brands=["nordfell"]))
+    catalog = {"i": CatalogItem("i", "i", brand="Nordfell")}
+    assert lint(page, catalog) == [
+        "slot 'Hero' differs from 'hero' by case alone: they are two",
+        "slot 'a ' has blanks at an end",
+        "attribution_window: 604800 ms are 10 minutes; 7 days in seconds, perhaps: in milliseconds they are 604800000",
+        "candidates: no item of the catalog fits brands: nordfell (there is 'Nordfell')",
+    ]
 
 
 def test_a_window_may_be_left_out_and_stays_out() -> None:
@@ -160,7 +211,7 @@ def test_contradictory_pins_are_found_unless_they_never_meet() -> None:
     pins = "rules: [{kind: pin, name: a, item: i, slot: x%s}, {kind: pin, name: b, item: j, slot: x%s}]"
     page = "page: p\nslots: [x]\n" + pins
     assert "already taken by pin 'a'" in check(page % ("", ""))[1][0].text
-    assert not check(page % (", ends_at: 5", ", starts_at: 5"))[1]
+    assert not check(page % (", ends_at: 2027-01-05", ", starts_at: 2027-01-05"))[1]
     assert not check(page % (", segments: [s]", ", segments: [t]"))[1]
 
 

@@ -157,6 +157,31 @@ def test_an_experiment_cannot_begin_within_the_only_bucket(monkeypatch: pytest.M
     assert load_settings().settings.fold.bucket_ms == 0
 
 
+@pytest.mark.parametrize("written", ["2026-12-01T01:00:00+01:00", '"2026-12-01T00:00:00Z"', "1796083200000"])
+def test_an_experiment_begins_at_a_time_with_its_zone(written: str) -> None:
+    Path("reshelf.toml").write_text(f'[experiment]\nsince_ms = {written}\n[shop]\ntime_zone = "Europe/Berlin"\n')
+    settings = load_settings().settings
+    assert settings.experiment.since_ms == 1_796_083_200_000
+    assert str(settings.shop.zone) == "Europe/Berlin"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("[experiment]\nsince_ms = 1796083200", r"experiment\.since_ms: .*file.*looks like seconds .*1796083200000"),
+        ("[experiment]\npre_period_since_ms = 1796083200", r"pre_period_since_ms: .*looks like seconds"),
+        ("[experiment]\nsince_ms = 2026-12-01", r"since_ms: expected a time with its zone like 2026-12-01T06"),
+        ('[experiment]\nsince_ms = "soon"', r"since_ms: expected milliseconds since 1970 or a time with its zone"),
+        ('[shop]\ntime_zone = "Berlin"', r"shop\.time_zone: expected the IANA name of a time zone, like Europe/Berlin"),
+        ('[shop]\ntime_zone = "../etc/passwd"', r"shop\.time_zone: expected the IANA name"),
+    ],
+)
+def test_times_that_nobody_means_are_refused(line: str, message: str) -> None:
+    Path("reshelf.toml").write_text(line)
+    with pytest.raises(BadSettings, match=message):
+        load_settings()
+
+
 @pytest.mark.parametrize("content", [b"[kafka", b"\xff"])
 def test_a_file_that_is_not_toml(content: bytes) -> None:
     Path("reshelf.toml").write_bytes(content)

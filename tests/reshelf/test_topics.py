@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from reshelf.topics.admin import apply, states, wanted_config
+from reshelf.cli.main import run
+from reshelf.topics.admin import TopicState, apply, hinders, states, wanted_config
 from schemas.errors import ReshelfError, Transient
 from schemas.topics import BY_NAME, EVENT_TOPICS, TOPICS
 from streams.settings import KafkaSettings
@@ -38,6 +41,27 @@ def test_differences_are_told_and_left_alone(kafka: str, prefix: str) -> None:
         "partitions: expected 1, got 3",
         "cleanup.policy: expected compact, got delete",
     )
+
+
+def test_apply_ends_with_one_where_partitions_differ(
+    broker: str, prefix: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in (("BOOTSTRAP", broker), ("PREFIX", prefix), ("PARTITIONS", "2")):
+        monkeypatch.setenv(f"RESHELF_KAFKA__{name}", value)
+    assert [run(["topics", "apply"]) for _ in range(2)] == [0, 0]
+    capsys.readouterr()
+    monkeypatch.setenv("RESHELF_KAFKA__PARTITIONS", "3")
+    assert run(["topics", "apply"]) == 1
+    said = capsys.readouterr().out
+    assert f"{prefix}events-clicks: partitions: expected 3, got 2" in said
+    assert said.rstrip().endswith("for another number take a new kafka.prefix and redis.namespace.")
+
+
+def test_what_nobody_relies_on_may_differ() -> None:
+    state = TopicState(BY_NAME["layouts"], "layouts", 2, 1, {}, ("retention.ms: expected 1, got 2",))
+    assert not hinders(state)
+    for relied_on in ("cleanup.policy: expected compact, got delete", "message.timestamp.type: expected a, got b"):
+        assert hinders(dataclasses.replace(state, differences=(relied_on,)))
 
 
 def test_missing_topics_are_named(broker: str, prefix: str) -> None:

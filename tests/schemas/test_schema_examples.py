@@ -68,7 +68,12 @@ INVALID = [
     ("impression", {"slots": [{"slot": "a", "item": 7}]}, "Expected `str`, got `int` - at `$.slots[0].item`"),
     ("click", {"event_id": ""}, "Expected `str` of length >= 1 - at `$.event_id`"),
     ("click", {"item": "x" * 129}, "Expected `str` of length <= 128 - at `$.item`"),
-    ("click", {"occurred_at": "2026-01-01"}, "Expected `int`, got `str` - at `$.occurred_at`"),
+    (
+        "click",
+        {"occurred_at": "2026-01-01"},
+        "Expected `int`, got `str` - at `$.occurred_at`; "
+        "'2026-01-01' is a date: in milliseconds since 1970 it is 1767225600000",
+    ),
     ("click", {"occurred_at": -1}, "Expected `int` >= 0 - at `$.occurred_at`"),
     ("click", {"page": None}, "Expected `str`, got `null` - at `$.page`"),
     ("purchase", {"currency": "eur"}, "Expected `str` matching regex '^[A-Z]{3}$' - at `$.currency`"),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -12,7 +15,9 @@ from hypothesis import strategies as st
 from schemas.messages.catalog import CatalogItem
 from schemas.messages.pages import PageRules
 from schemas.rules import Match, Sponsored
+from schemas.times import moment
 from streams.fitter.pacing import BEGINNING, pacing
+from streams.fold.buckets import span_of
 from streams.fold.deltas import Traffic
 from streams.settings import DAY_MS, FoldSettings
 from streams.state.arrays.tables import Table
@@ -52,6 +57,29 @@ def test_a_day_ends_with_what_was_sold_although_traffic_swings(sold: float, seed
         extra = rng.binomial(int(views), now)
         paid, others = paid + int(extra), others + int(views - extra)
     assert paid == pytest.approx(wanted, rel=0.1)
+
+
+@pytest.mark.parametrize(("width", "most_off"), [(DAY_MS, 0.15), (DAY_MS // 24, 0.05)])
+def test_a_day_of_the_shop_ends_with_what_was_sold(width: int, most_off: float) -> None:
+    """Berlin's days begin at 22:00 or 23:00 UTC: days of UTC would have sold to two of the shop's."""
+    zone, fold = ZoneInfo("Europe/Berlin"), FOLD.changed(bucket_ms=width)
+    first = moment("2026-07-01", zone)
+    counts, sold = dict[int, list[int]](), [0, 0, 0]
+    for step in range(3 * STEPS):
+        now = first + step * DAY_MS // STEPS
+        views = round(300 * (1.0 + 0.6 * math.sin(2.0 * math.pi * step / STEPS)))
+        tables = [merged(span, counts, width) for span in {span_of(at, now, fold) for at in counts}]
+        page = rules(6_000 if step < 2 * STEPS else 9_000)
+        paid = round(views * pacing(page, {"s": tables}, {}, fold, now, zone)["ad"])
+        sold[step // STEPS] += paid
+        for side, more in enumerate((paid, views - paid)):
+            counts.setdefault(now - now % width, [0, 0])[side] += more
+    assert sold[1:] == [pytest.approx(6_000, rel=most_off), pytest.approx(9_000, rel=most_off)]
+
+
+def merged(span: range, counts: Mapping[int, list[int]], width: int) -> Table:
+    paid, others = (sum(counts[at][side] for at in counts if at in span) for side in (0, 1))
+    return replace(shown(span.start, paid, others), buckets=range(span.start, span.stop, width))
 
 
 def test_what_is_used_up_gets_nothing_and_what_cannot_be_reached_gets_all() -> None:

@@ -51,6 +51,26 @@ def test_each_refusal_of_redis_has_its_own_sentence(answer: str, said: str) -> N
     assert "does not answer" not in str(meant)
 
 
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("MISCONF Errors writing to the AOF file: No space left on device", "could not save to disk.*No space left"),
+        ("NOREPLICAS Not enough good replicas to write.", "too few replicas"),
+        ("BUSY Redis is busy running a script.", "SCRIPT KILL"),
+        ("OOM command not allowed when used memory > 'maxmemory'.", "Redis is full"),
+        ("('TTL exhausted.',)", "moving slots.*TTL exhausted"),
+    ],
+)
+def test_a_refusal_within_a_pipeline_is_told_as_one(answer: str, said: str) -> None:
+    """The client puts the command before what Redis said; a cluster's also takes the error apart."""
+    bare = BaseParser.parse_error(answer)  # type: ignore[no-untyped-call]
+    error = redis_errors.ClusterError() if answer.startswith("(") else bare
+    error.args = (f"Command # 1 (GET {{a}}:1) of pipeline caused error: {answer}",)
+    meant = translate_error(error)
+    assert isinstance(meant, Transient) and re.search(said, str(meant))
+    assert "does not answer" not in str(meant) and "GET" not in str(meant)
+
+
 def test_a_move_that_goes_round_in_circles_is_told_as_one() -> None:
     meant = translate_error(redis_errors.ClusterError("TTL exhausted."))
     assert isinstance(meant, Transient) and "moving slots" in str(meant)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from reshelf.processes.roles import ROLES
+from reshelf.processes.roles import ROLES, _ending
 from schemas import topics as table
 from schemas.topics import (
     CATALOG_EMBEDDINGS,
@@ -47,6 +47,15 @@ READ: dict[Role, tuple[Topic, ...]] = {
     Role.EDGE: (LAYOUTS,),
 }
 """What each part subscribes to or follows."""
+
+
+@pytest.mark.parametrize(
+    ("status", "said"), [(0, "SIGTERM or SIGINT"), (1, "its last lines above say why"), (-9, "SIGKILL")]
+)
+def test_a_role_that_ended_is_told_of_by_how_it_ended(status: int, said: str) -> None:
+    text = _ending("learner", status)
+    assert said in text
+    assert ("lines above" in text) == (status > 0), "what was told to end said nothing"
 
 
 def names(topics: Sequence[Topic]) -> set[str]:

@@ -14,7 +14,8 @@ def forget(front: Front, units: tuple[str, ...]) -> None:
     """Delete what is kept about each UNIT: its clicks, which a later purchase could be credited to.
 
     A record with the unit as its key and no value is published to events-clicks;
-    attribution acts on it when it reads it, and again on every replay.  Counts stay:
+    attribution acts on it when it reads it, and again on every replay.  A namespace that
+    workers do not use any more is not reached: `reshelf state drop` deletes it.  Counts stay:
     they hold no units.  The events themselves stay in the log until its retention ends.
 
     Example: reshelf forget unit-17

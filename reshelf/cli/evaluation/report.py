@@ -81,4 +81,4 @@ def _collect(settings: Settings, page: str | None, policies: tuple[str, ...], le
                 except ReshelfError as error:
                     notes.append(f"Policy {policy} was not valued: {error}")
     names = settings.redis.namespace, settings.fold.currency
-    return Report(time.time_ns() // 1_000_000, *names, level, reports, answers, notes)
+    return Report(time.time_ns() // 1_000_000, *names, level, reports, answers, notes, settings.shop.zone)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import time
+from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, TextIO
 
 import click
@@ -40,7 +41,7 @@ def check(front: Front, file: TextIO) -> None:
     """
     from reshelf.rules.file import read
 
-    pages = read(_text(file), file.name)
+    pages = read(_text(file), file.name, front.settings.shop.zone)
     total = sum(len(page.rules) for page in pages)
     front.answer(
         {"pages": len(pages), "rules": total}, f"all fits: {', '.join(page.page for page in pages)}; rules: {total}"
@@ -63,7 +64,7 @@ def apply(front: Front, file: TextIO, author: str | None, reason: str) -> None:
     from schemas.topics import CATALOG_ITEMS
     from streams.catalog.snapshot import read_catalog
 
-    pages = read(_text(file), file.name)
+    pages = read(_text(file), file.name, front.settings.shop.zone)
     versions = publish(front.settings.kafka, pages, author or getpass.getuser(), reason, _now_ms())
     said = [f"{page.page}: version {page.version} with {len(page.rules)} rules" for page in versions]
     text = "\n".join(said) or "nothing differs from what is in force"
@@ -82,7 +83,7 @@ def list_(front: Front) -> None:
     from reshelf.rules.topic import newest
 
     pages = list(newest(front.settings.kafka).values())
-    lines = [_line(page) for page in pages]
+    lines = [_line(page, front.settings.shop.zone) for page in pages]
     front.answer({"pages": [_row(page) for page in pages]}, "\n".join(lines) or "no page is declared")
 
 
@@ -99,7 +100,7 @@ def show(front: Front, page: str) -> None:
     from reshelf.rules.file import written
 
     rules_in_force = _in_force(front, page)
-    front.answer(msgspec.to_builtins(rules_in_force), written([rules_in_force]).rstrip())
+    front.answer(msgspec.to_builtins(rules_in_force), written([rules_in_force], front.settings.shop.zone).rstrip())
 
 
 @rules.command()
@@ -116,7 +117,10 @@ def history(front: Front, page: str) -> None:
     versions = versions_of(front.settings.kafka, page)
     if not versions:
         raise undeclared(page, newest(front.settings.kafka))
-    front.answer({"versions": [_row(version) for version in versions]}, "\n".join(map(_line, versions)))
+    front.answer(
+        {"versions": [_row(version) for version in versions]},
+        "\n".join(_line(version, front.settings.shop.zone) for version in versions),
+    )
 
 
 @rules.command()
@@ -160,8 +164,9 @@ def _row(page: PageRules) -> dict[str, object]:
     }
 
 
-def _line(page: PageRules) -> str:
-    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(page.published_at / 1000)) if page.published_at else "-"
+def _line(page: PageRules, zone: tzinfo) -> str:
+    published = datetime.fromtimestamp(page.published_at / 1000, zone)
+    when = published.strftime("%Y-%m-%d %H:%M") if page.published_at else "-"
     why = f": {page.reason}" if page.reason else ""
     return f"{page.page:<20} version {page.version:>4}  {len(page.rules):>3} rules  {when}  {page.author}{why}"
 
@@ -172,8 +177,12 @@ def _now_ms() -> int:
 
 def _text(file: TextIO) -> str:
     from schemas.errors import BadSettings
+    from schemas.foreign_content import encoding_of
 
     try:
         return file.read()
     except UnicodeDecodeError as error:
-        raise BadSettings(f"{file.name}: expected text in UTF-8, got a byte that is none: {error.reason}") from None
+        said = f"; it {named}" if (named := encoding_of(error.object)) else ""
+        raise BadSettings(
+            f"{file.name}: expected text in UTF-8, got a byte that is none: {error.reason}{said}"
+        ) from None

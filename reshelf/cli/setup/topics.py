@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from reshelf.cli.front import Front
-from reshelf.topics.admin import TopicState, apply, states
+from reshelf.topics.admin import Applied, TopicState, apply, hinders, remedy, states
 
 OLD_DATA = click.option(
     "--imported",
@@ -25,15 +25,21 @@ def topics() -> None:
 @topics.command("apply")
 @OLD_DATA
 @click.pass_obj
-def apply_(front: Front, imported: bool) -> None:
+def apply_(front: Front, imported: bool) -> int:
     """Create the topics that are missing; those that exist stay as they are.
+
+    Ends with status 1 where one exists whose partitions, cleanup or times are others than they should be: workers
+    would refuse it or lose what they need.  Another retention or number of copies is named alone.
 
     Example: reshelf topics apply
     """
     done = apply(front.settings.kafka, imported=imported)
     lines = [f"created {name}" for name in done.created] or ["nothing to create"]
     differing = [line for state in done.topics for line in _differences(state)]
-    front.answer({"created": list(done.created), **_content(done.topics)}, "\n".join(lines + differing))
+    front.answer(
+        {"created": list(done.created), **_content(done.topics)}, "\n".join([*lines, *differing, *_next(done)])
+    )
+    return 1 if any(map(hinders, done.topics)) else 0
 
 
 @topics.command("list")
@@ -46,6 +52,10 @@ def list_(front: Front, imported: bool) -> None:
     """
     topic_states = states(front.settings.kafka, imported=imported)
     front.answer(_content(topic_states), "\n".join(line for state in topic_states for line in _lines(state)))
+
+
+def _next(done: Applied) -> list[str]:
+    return [remedy(done.topics)] if any(map(hinders, done.topics)) else []
 
 
 def _content(topics: Sequence[TopicState]) -> dict[str, Any]:

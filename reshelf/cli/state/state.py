@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 import click
 
 from reshelf.cli.front import Front
+from schemas.errors import BadSettings, Transient
 
 if TYPE_CHECKING:
     from reshelf.settings import Settings
+    from streams.state.manifest import Manifest
 
 
 @click.group()
 def state() -> None:
-    """Export, digest or compare the state, or switch workers to another namespace."""
+    """Export, digest or compare the state, switch to another namespace, or drop one."""
 
 
 @state.command()
@@ -121,6 +123,54 @@ def swap(front: Front, namespace: str, max_behind: int, skip_dead_letters: bool)
     before = swapped(front.settings, namespace, max_behind, skip_dead_letters)
     name = front.settings.redis.namespace
     front.answer({"name": name, "before": before, "now": namespace}, f"{name}: {before} before, {namespace} now")
+
+
+@state.command()
+@click.argument("namespace")
+@click.option("--yes", is_flag=True, help="Delete it without asking first.")
+@click.pass_obj
+def drop(front: Front, namespace: str, yes: bool) -> None:
+    """Delete NAMESPACE, which nobody uses any more: its counts, and what workers keep for it on their disks.
+
+    A namespace that a name stands for is refused, and so is one in which workers run.  Workers delete
+    its folders from their disks within ten minutes.  The log and the layouts stay.
+
+    Example: reshelf state drop november --yes
+    """
+    from reshelf.namespaces.drop import content_of
+    from reshelf.namespaces.drop import drop as delete
+
+    content = content_of(front.settings, namespace)
+    if content.manifest is not None:
+        _require_idle(front.settings, content.manifest)
+    if not yes:
+        if front.json or not sys.stdin.isatty():
+            raise BadSettings("--yes: expected it where nobody can be asked, got none. Nothing was deleted.")
+        click.confirm(f"Delete namespace {namespace}, {content.keys:,} keys?", abort=True, err=True)
+    count = delete(front.settings, namespace)
+    front.answer({"namespace": namespace, "keys": count}, f"{namespace}: {count:,} keys are deleted")
+
+
+def _require_idle(settings: Settings, manifest: Manifest) -> None:
+    from confluent_kafka import KafkaException
+    from confluent_kafka.admin import AdminClient
+
+    from reshelf.inspect.consumer_groups import absent_roles
+    from reshelf.processes.roles import ROLES
+    from streams.kafka.clients import confluent_admin_config
+
+    try:
+        absent = absent_roles(AdminClient(confluent_admin_config(settings.kafka)), manifest)
+    except KafkaException as error:
+        raise Transient(
+            f"Kafka at {settings.kafka.bootstrap} does not say whether workers run in {manifest.namespace!r}: "
+            f"{error.args[0].str()}. Nothing was deleted."
+        ) from None
+    if running := [role for role in ROLES if role not in absent]:
+        roles = ", ".join(running)
+        raise BadSettings(
+            f"workers run in namespace {manifest.namespace!r} ({roles}): stop them first. Nothing was deleted."
+        )
 
 
 def write_export(settings: Settings, form: str) -> None:

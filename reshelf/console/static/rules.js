@@ -3,7 +3,9 @@
 import { contentOf } from "./answer.js";
 import { choice, day, element, number, panel, say } from "./dom.js";
 
-const today = (days = 0) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
+// A date as the shop's clocks show it: in a rule, dates are the shop's.
+let timeZone = "UTC";
+const today = (days = 0) => new Date(Date.now() + days * 86_400_000).toLocaleDateString("sv-SE", { timeZone });
 const templates = {
   Pin: (page) => ["- kind: pin", "  name: new pin", "  item: ITEM", `  slot: ${page.slot}`],
   Boost: () => ["- kind: boost", "  name: new boost", "  match: {categories: [CATEGORY]}", "  factor: 1.5"],
@@ -279,6 +281,7 @@ export const rules = {
           ),
         );
       say(told, `version ${content.version} is in force`);
+      timeZone = content.time_zone;
       list.replaceChildren(...content.rules.map(inForce));
       if (!content.rules.length) list.replaceChildren(element("li", "soft", "No rule: the policy alone decides."));
       history.replaceChildren(...content.history.map(versionRow));

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import time
 from collections.abc import Mapping
+from datetime import tzinfo
 from typing import Any
 
 import msgspec
@@ -26,19 +27,24 @@ def rules_content(view: LiveView, page: PageRules) -> dict[str, Any]:
     return {
         "page": page.page,
         "version": page.version,
-        "text": _text(page),
+        "text": _text(page, view.settings.shop.zone),
+        "time_zone": view.settings.shop.time_zone,
         "rules": msgspec.to_builtins(page.rules),
         "segments": sorted(view.catalog.segments.get(page.page, ())),
-        "history": [_version(history[at], history[at - 1] if at else None) for at in reversed(range(len(history)))],
+        "history": [
+            _version(history[at], history[at - 1] if at else None, view.settings.shop.zone)
+            for at in reversed(range(len(history)))
+        ],
     }
 
 
 def checked(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
     """What is wrong with `text`, what it would change, and what one should know before."""
-    pages, wrong = check(_string(body, "text"))
+    zone = view.settings.shop.zone
+    pages, wrong = check(_string(body, "text"), zone)
     return {
         "wrong": [{"line": line, "text": said} for line, said in wrong],
-        "changes": [] if wrong else [line for page in pages for line in _changes(view.catalog.rules, page)],
+        "changes": [] if wrong else [line for page in pages for line in _changes(view.catalog.rules, page, zone)],
         "warnings": [said for page in pages for said in lint(page, view.catalog.items)],
     }
 
@@ -46,7 +52,7 @@ def checked(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
 def published(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
     """Publish `text`, made from `version` of `page`, by `author` for `reason`; ReshelfError if it does not fit."""
     author, reason = _signed(body, "author", "reason")
-    pages = read(_string(body, "text"), "the text")
+    pages = read(_string(body, "text"), "the text", view.settings.shop.zone)
     version = body.get("version")
     base = {_string(body, "page"): version if isinstance(version, int) else 0}
     versions = topic.publish(view.settings.kafka, pages, author, reason, _now_ms(), base)
@@ -80,18 +86,18 @@ def _string(body: Mapping[str, Any], name: str) -> str:
     return text
 
 
-def _changes(declared: Mapping[str, PageRules], page: PageRules) -> list[str]:
+def _changes(declared: Mapping[str, PageRules], page: PageRules, zone: tzinfo) -> list[str]:
     """The lines that come and go, with what stands around them."""
-    before = _text(declared[page.page]).splitlines() if page.page in declared else []
-    return list(difflib.unified_diff(before, _text(page).splitlines(), lineterm="", n=1))[2:]
+    before = _text(declared[page.page], zone).splitlines() if page.page in declared else []
+    return list(difflib.unified_diff(before, _text(page, zone).splitlines(), lineterm="", n=1))[2:]
 
 
-def _text(page: PageRules) -> str:
+def _text(page: PageRules, zone: tzinfo) -> str:
     """The page as a file of this one page, which is a list in `written`."""
-    return "".join(line[2:] for line in written([page]).splitlines(keepends=True))
+    return "".join(line[2:] for line in written([page], zone).splitlines(keepends=True))
 
 
-def _version(page: PageRules, before: PageRules | None) -> dict[str, Any]:
+def _version(page: PageRules, before: PageRules | None, zone: tzinfo) -> dict[str, Any]:
     declared = {before.page: before} if before else {}
     return {
         "version": page.version,
@@ -99,7 +105,7 @@ def _version(page: PageRules, before: PageRules | None) -> dict[str, Any]:
         "reason": page.reason,
         "published_at": page.published_at,
         "rules": len(page.rules),
-        "changes": _changes(declared, page) if before else [],
+        "changes": _changes(declared, page, zone) if before else [],
     }
 
 

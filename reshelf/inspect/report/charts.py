@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from html import escape
 from typing import NamedTuple
 
@@ -45,7 +45,7 @@ class Scale(NamedTuple):
         return round(self.start + min(1.0, max(0.0, share)) * (self.end - self.start), 1)
 
 
-def band(points: Sequence[Bounds], title: str, since: float) -> str:
+def band(points: Sequence[Bounds], title: str, since: float, zone: tzinfo = UTC) -> str:
     """A line with its band over time (milliseconds), in per cent; points without bounds are left out.
 
     A single point is written in words: it holds what was counted since `since`.
@@ -54,19 +54,21 @@ def band(points: Sequence[Bounds], title: str, since: float) -> str:
     if not finite:
         return '<p class="soft">Not enough outcomes yet.</p>'
     if len(finite) == 1:
-        return f"<p>{_label(finite[0])} since {_day(since)}</p>"
+        return f"<p>{_label(finite[0])} since {_day(since, zone)}</p>"
     height, most = 190, max(0.05, *(abs(value) for point in finite for value in point[1:]))
     across = Scale(finite[0].at, finite[-1].at, LEFT, WIDTH - RIGHT)
     up = Scale(-min(most, 1.0), min(most, 2.0), height - BOTTOM, TOP)
     upper = [f"{across(point.at)},{up(point.high)}" for point in finite]
     lower = [f"{across(point.at)},{up(point.low)}" for point in reversed(finite)]
     line = " ".join(f"{across(point.at)},{up(point.value)}" for point in finite)
-    dots = "".join(_dot(across(point.at), up(point.value), f"{_day(point.at)}: {_label(point)}") for point in finite)
+    dots = "".join(
+        _dot(across(point.at), up(point.value), f"{_day(point.at, zone)}: {_label(point)}") for point in finite
+    )
     content = (
         _grid(up, [up.low, 0.0, up.high], "{:+.0%}", height)
         + f'<polygon class="band" points="{" ".join(upper + lower)}"/><polyline class="line" points="{line}"/>{dots}'
-        + f'<text x="{LEFT}" y="{height - 6}">{_day(finite[0].at)}</text>'
-        + f'<text x="{WIDTH - RIGHT}" y="{height - 6}" text-anchor="end">{_day(finite[-1].at)}</text>'
+        + f'<text x="{LEFT}" y="{height - 6}">{_day(finite[0].at, zone)}</text>'
+        + f'<text x="{WIDTH - RIGHT}" y="{height - 6}" text-anchor="end">{_day(finite[-1].at, zone)}</text>'
     )
     return _svg(content, height, f"{title}: {_label(finite[-1])}")
 
@@ -118,8 +120,8 @@ def _label(point: Bounds) -> str:
     return f"{point.value:+.1%} ({point.low:+.1%} to {point.high:+.1%})"
 
 
-def _day(at: float) -> str:
-    return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+def _day(at: float, zone: tzinfo) -> str:
+    return datetime.fromtimestamp(at / 1000, zone).strftime("%Y-%m-%d %H:%M")
 
 
 def _short(name: str, most: int = 24) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from html import escape
 from importlib.resources import files
 from string import Template
@@ -24,7 +24,7 @@ FOR_PAGES = ("position-based", "item-position", "doubly-robust")
 class Report(NamedTuple):
     """Made at `made_at`, milliseconds; money is in `currency`.
 
-    `answers` are those of `reshelf.evaluation.evaluate`, `notes` say what lacks.
+    `answers` are those of `reshelf.evaluation.evaluate`, `notes` say what lacks.  Times are shown in `zone`.
     """
 
     made_at: int
@@ -34,12 +34,13 @@ class Report(NamedTuple):
     pages: Sequence[PageReport]
     answers: Sequence[Mapping[str, Any]]
     notes: Sequence[str]
+    zone: tzinfo = UTC
 
 
 def html(report: Report) -> str:
     """The whole page, with style and drawings inside."""
     template = Template(files("reshelf.inspect.report").joinpath("report.html").read_text(encoding="utf-8"))
-    created = datetime.fromtimestamp(report.made_at / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    created = datetime.fromtimestamp(report.made_at / 1000, report.zone).strftime("%Y-%m-%d %H:%M %Z")
     return template.substitute(
         namespace=escape(report.namespace),
         created=created,
@@ -54,7 +55,9 @@ def html(report: Report) -> str:
 
 
 def _page(page: PageReport, report: Report) -> str:
-    lines = "".join(uplift_over_time(name, points, report.made_at) for name, points in page.over_time.items())
+    lines = "".join(
+        uplift_over_time(name, points, report.made_at, report.zone) for name, points in page.over_time.items()
+    )
     return (
         f'<section id="{escape(page.page)}"><h2>{escape(page.page)}</h2>{_health(page.health, report.currency)}'
         f'<div class="panels"><div class="panel">{lines}</div>'
@@ -64,11 +67,11 @@ def _page(page: PageReport, report: Report) -> str:
     )
 
 
-def uplift_over_time(name: str, points: Sequence[Point], made_at: int) -> str:
+def uplift_over_time(name: str, points: Sequence[Point], made_at: int, zone: tzinfo = UTC) -> str:
     """The last time bucket goes on: what it holds is known up to now alone."""
     title = f"Uplift of {name}"
     bounds = [Bounds(float(min(until, made_at)), uplift.uplift, uplift.low, uplift.high) for _, until, uplift in points]
-    return f"<h3>{title}</h3>" + band(bounds, title, points[0].since if points else made_at)
+    return f"<h3>{title}</h3>" + band(bounds, title, points[0].since if points else made_at, zone)
 
 
 def _health(health: Health, currency: str) -> str:

@@ -17,6 +17,7 @@ _REFUSED = (
 )
 
 
+IN_PIPELINE = " of pipeline caused error: "
 _UNAUTHENTICATED = ("Authentication required", "already authenticated")
 
 
@@ -117,10 +118,18 @@ def translate_error(error: Exception) -> Exception:
             f"Redis refuses: {said}. Check redis.username, redis.password (was it changed on the server? Then start "
             "every worker with the new one) and that user's rights."
         )
+    answer = _answer(error)
     for kind, word, sentence in _PASSING:
-        if (kind is not None and isinstance(error, kind)) or str(error).startswith(word):
-            return Transient(f"{sentence} (it said: {str(error).rstrip('.') or word}).")
-    return unavailable(error) if isinstance(error, _AWAY) else error
+        if (kind is not None and isinstance(error, kind)) or answer.startswith(word):
+            return Transient(f"{sentence} (it said: {answer.rstrip('.') or word}).")
+    return unavailable(answer) if isinstance(error, _AWAY) else error
+
+
+def _answer(error: Exception) -> str:
+    """What Redis said: of a pipeline, the client puts the command before it, and a cluster's client brackets around."""
+    said = str(error)
+    _, pipeline, answer = said.partition(IN_PIPELINE)
+    return answer.removeprefix("('").removesuffix("',)") if pipeline else said
 
 
 def unavailable(why: object) -> Transient:
