@@ -125,6 +125,7 @@ class World:
         self.faults = True
         self._meddle = meddle
         self._inside = False
+        self.acting: Worker | None = None
 
     @property
     def conversions(self) -> list[Conversion]:
@@ -145,8 +146,9 @@ class World:
         if self._meddle and not self._inside and self.chance.random() < 0.1:
             self._inside = True
             try:
+                others = [worker for worker in self.workers[1:] if worker is not self.acting]
                 for _ in range(self.chance.randint(1, 6)):
-                    await self.chance.choice(self.workers[1:]).act()
+                    await self.chance.choice(others).act()
             finally:
                 self._inside = False
 
@@ -237,6 +239,7 @@ class Worker:
 
     async def act(self) -> None:
         """One random thing, if it is alive; deaths and rollbacks of Redis make it begin anew."""
+        before, self.world.acting = self.world.acting, self
         try:
             await self._act()
         except Transient:
@@ -245,6 +248,8 @@ class Worker:
             self.end()
         except Behind:
             self.part = None
+        finally:
+            self.world.acting = before
 
     def end(self) -> None:
         """The process is gone."""
