@@ -103,7 +103,9 @@ def load(name: str = "", device: str = "auto", dtype: str = "auto") -> TextModel
 def check(name: str, device: str, dtype: str) -> None:
     """What `load` refuses before it reads any weights; raises `BadSettings`.  Nothing is fetched for it."""
     if not name or Path(name).is_dir():
-        read_recipe(folder_of(name))
+        folder = folder_of(name)
+        read_recipe(folder)
+        _require_safetensors(folder)
     _numbers(dtype, _device(device))
 
 

@@ -182,6 +182,9 @@ def test_an_encoder_that_would_not_start_is_told(monkeypatch: pytest.MonkeyPatch
     (tmp_path / "modules.json").write_text('[{"type": "sentence_transformers.models.Dense", "path": "2_Dense"}]')
     (finding,) = encoder_finding(Settings().changed(encoder={"model": str(tmp_path)}))
     assert finding.state == "note" and "Dense" in finding.detail
+    (tmp_path / "modules.json").unlink()
+    (finding,) = encoder_finding(Settings().changed(encoder={"model": str(tmp_path)}))
+    assert "expected weights as *.safetensors" in finding.detail
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     (finding,) = encoder_finding(Settings().changed(encoder={"device": "cuda"}))
     assert "expected a CUDA device" in finding.detail
