@@ -113,7 +113,7 @@ def test_mistakes_are_told_in_words(shop: KafkaSettings, capsys: pytest.CaptureF
 
 
 def test_a_log_is_followed(shop: KafkaSettings) -> None:
-    running = Running("shadow", FoldSettings(allowed_lateness_ms=0, max_clock_skew_ms=0), settle_ms=60_000)
+    running = Running("shadow", FoldSettings(allowed_lateness_ms=0, max_clock_skew_ms=0), settle_ms=1_000)
     found = next(follow(shop, running, 0.2)).answer(0.95)
     assert found["pages"]["home"]["views"] == 600
     assert len(found["pages"]["home"]["estimates"]["revenue"]) == len(ESTIMATORS)

@@ -54,7 +54,7 @@ def test_apply_ends_with_one_where_partitions_differ(
     assert run(["topics", "apply"]) == 1
     said = capsys.readouterr().out
     assert f"{prefix}events-clicks: partitions: expected 3, got 2" in said
-    assert said.rstrip().endswith("for another number take a new kafka.prefix and redis.namespace.")
+    assert said.rstrip().endswith("Set kafka.partitions to 2, which is what the event topics have.")
 
 
 def test_what_nobody_relies_on_may_differ() -> None:

@@ -138,7 +138,9 @@ def test_partitions_that_were_added_are_refused_with_what_to_do(kafka: KafkaSett
     async def run() -> None:
         async with attributing(kafka, redis_url) as (attribution, _):
             added = frozenset(TopicPartition(topic.name, 1) for topic in (CLICKS, PURCHASES))
-            with pytest.raises(StateAttention, match=r"events-clicks/1 is not in namespace 'live'.*redis\.namespace"):
+            with pytest.raises(
+                StateAttention, match=r"events-clicks/1 is not in namespace 'live'.*reshelf replay --into"
+            ):
                 await attribution.resume(added)
 
     asyncio.run(run())
