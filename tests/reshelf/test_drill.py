@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -153,6 +154,10 @@ def test_a_slow_redis_answers_late(redis_url: str) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.skipif(
+    os.environ.get("RESHELF_TEST_ALL") != "1",
+    reason="a drill of slow neighbours takes minutes: `RESHELF_TEST_ALL=1 make test` runs it, too",
+)
 def test_slow_neighbours_lose_nothing(kafka_home: Path, tmp_path: Path) -> None:
     said: list[str] = []
     order = Options(0, 10.0, 4, 400.0, kafka_home, redis_delay_s=0.1, read_bytes_per_s=300_000)
