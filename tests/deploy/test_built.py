@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.all_tests import if_all
 from tests.deploy.compiler import quick_compiler
 from tests.deploy.test_image import DOCKERFILE, PROJECT, copied
 
@@ -79,6 +80,7 @@ def without_compiler(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.long
+@if_all
 def test_without_a_compiler_all_but_the_compiled_parts_is_there(without_compiler: Path, tmp_path: Path) -> None:
     ask = "import reshelf, policy.slates.compiled, streams.fold.fast.path as fold; print(reshelf.__file__)"
     ask += "; print(policy.slates.compiled.BUILT, fold.BUILT)"

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.all_tests import ALL
 from tests.deploy.compiler import quick_compiler
 from tests.deploy.manifests import ROOT
 from tests.deploy.newer_python import DEBIAN, NAMES, Newer, in_cache, lacking, let_in, made, mirrors, on_path
 
-VARIABLE = "RESHELF_TEST_ALL"
 QUICK = ("tests/schemas", "tests/policy", "tests/streams/test_fold*.py", "tests/streams/test_learner.py")
 NOT_COPIED = (".git", ".venv", ".*_cache", "node_modules", "build", "dist", "*.egg-info", "*.so", "*.c", "__pycache__")
 
 
 def newer() -> Newer:
     """A newer Python, or a skip that says why there is none."""
-    if os.environ.get(VARIABLE) != "1":
-        pytest.skip(f"a newer Python takes minutes: `{VARIABLE}=1 make test` runs the quick tests with one, too")
+    if os.environ.get(ALL) != "1":
+        pytest.skip(f"a newer Python takes minutes: `{ALL}=1 make test` runs the quick tests with one, too")
     if found := on_path() or in_cache():
         return found
     if not NAMES:

@@ -9,9 +9,11 @@ import sys
 import pytest
 
 from bench.web.browser import CHROMIUM
+from tests.all_tests import if_all
 
 
 @pytest.mark.long
+@if_all
 def test_the_page_asks_twice_a_second_and_its_cost_is_told() -> None:
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed: what the Arms page costs is not measured")

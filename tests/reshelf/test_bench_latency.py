@@ -37,6 +37,7 @@ from reshelf.cli.main import cli
 from schemas.errors import ReshelfError
 from streams.catalog.page import Key
 from streams.layouts.clock import Decided
+from tests.all_tests import if_all
 from tests.reshelf.environments import use_servers
 
 HOME, CART = Key("home", "new"), Key("cart", "new")
@@ -169,6 +170,7 @@ def test_a_shop_declares_what_was_asked_for() -> None:
 
 
 @pytest.mark.long
+@if_all
 def test_each_rate_is_measured_and_nothing_is_left(
     monkeypatch: pytest.MonkeyPatch, broker: str, redis: Redis, redis_url: str, prefix: str
 ) -> None:

@@ -17,6 +17,7 @@ from reshelf.settings import Settings
 from streams.fold.fast.path import BUILT
 from streams.settings import FoldSettings, RedisSettings
 from streams.state.keys import GroupKeys
+from tests.all_tests import if_all
 
 
 def run(*arguments: str) -> Any:
@@ -25,6 +26,7 @@ def run(*arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
+@if_all
 def test_pipeline_counts_a_bare_loop_and_itself() -> None:
     told = run("pipeline", "--events", "3000", "--rounds", "1", "--slots", "1", "--peers", "none", "--workers", "1")
     (found,) = told["pipeline"]

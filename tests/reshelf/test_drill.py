@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from schemas.messages.layouts import Layout
 from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, LAYOUTS, PURCHASES
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings
+from tests.all_tests import if_all
 
 
 @given(st.integers(0, 1_000), st.integers(1, 60), st.floats(10, 1_000))
@@ -136,6 +136,7 @@ def test_one_fault_of_each_kind_loses_nothing(kafka_home: Path, tmp_path: Path, 
 
 
 @pytest.mark.long
+@if_all
 def test_a_cluster_whose_primaries_die_loses_nothing(tmp_path: Path) -> None:
     said: list[str] = []
     order = Options(3, 15.0, 3, 200.0, None, only=("Redis killed", "Redis failed over", "worker killed"), cluster=True)
@@ -154,10 +155,7 @@ def test_a_slow_redis_answers_late(redis_url: str) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.skipif(
-    os.environ.get("RESHELF_TEST_ALL") != "1",
-    reason="a drill of slow neighbours takes minutes: `RESHELF_TEST_ALL=1 make test` runs it, too",
-)
+@if_all
 def test_slow_neighbours_lose_nothing(kafka_home: Path, tmp_path: Path) -> None:
     said: list[str] = []
     order = Options(0, 10.0, 4, 400.0, kafka_home, redis_delay_s=0.1, read_bytes_per_s=300_000)

@@ -279,14 +279,14 @@ def assert_law(
 
 @pytest.mark.long
 @given(log=logs(), seed=st.integers(0, 2**32))
-@settings(max_examples=40, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=25, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate])
 def test_state_is_the_plain_fold_whatever_happens(redis: SyncRedis, redis_url: str, log: Log, seed: int) -> None:
     world, plain = assert_law(redis_url, log, seed, steps=120)
     assert world.dead_lettered == plain.rejected
 
 
 @given(log=logs(), seed=st.integers(0, 2**32))
-@settings(max_examples=30, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=20, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate])
 def test_changed_limits_hold_from_an_offset_on(redis: SyncRedis, redis_url: str, log: Log, seed: int) -> None:
     """Workers with different limits at once; what one dead-letters in vain, another may count."""
     world, plain = assert_law(redis_url, log, seed, steps=120, folds=OTHER_LIMITS)

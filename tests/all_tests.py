@@ -1,0 +1,12 @@
+"""Tests that are run when all are asked for: before a release, and after a change of what they are about."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+ALL = "RESHELF_TEST_ALL"
+if_all = pytest.mark.skipif(
+    os.environ.get(ALL) != "1", reason=f"all tests together take too long: `{ALL}=1 make test` runs these, too"
+)
