@@ -16,6 +16,8 @@ from tests.all_tests import if_all
 from tests.deploy.compiler import quick_compiler
 from tests.deploy.test_image import DOCKERFILE, PROJECT, copied
 
+pytestmark = if_all
+
 BUILD, INSTALL = re.findall(r"^RUN (pip (?:wheel|install) .*)$", DOCKERFILE.partition(" AS encoder")[0], re.MULTILINE)
 
 
@@ -80,7 +82,6 @@ def without_compiler(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.long
-@if_all
 def test_without_a_compiler_all_but_the_compiled_parts_is_there(without_compiler: Path, tmp_path: Path) -> None:
     ask = "import reshelf, policy.slates.compiled, streams.fold.fast.path as fold; print(reshelf.__file__)"
     ask += "; print(policy.slates.compiled.BUILT, fold.BUILT)"

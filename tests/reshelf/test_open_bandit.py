@@ -26,6 +26,7 @@ from schemas.topics import CLICKS, IMPRESSIONS
 from streams.fold.buckets import span_of
 from streams.kafka.bounds import log_bounds
 from streams.settings import FoldSettings, KafkaSettings
+from tests.all_tests import if_all
 
 HEADER = ["", "timestamp", "item_id", "position", "click", "propensity_score", "user_feature_0", "user_feature_1"]
 ROWS = [
@@ -248,6 +249,7 @@ def test_state_equals_the_files_to_the_last_count(
     assert after == both
 
 
+@if_all
 def test_one_command_does_it_all(sample: Path) -> None:
     text = reshelf(
         "import", "obd", str(sample), "--campaign", "all", "--policy", "random", "--embedded", "--export", "csv"
