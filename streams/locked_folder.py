@@ -31,7 +31,17 @@ def open_locked(base: Path, name: str, setting: str) -> tuple[Path, int]:
     raise AssertionError("unreachable")
 
 
-def state_folder(configured: str, name: str) -> Path:
+def clicks_folder(configured: str) -> Path:
+    """Where clicks lie, by attribution.folder: a folder for each namespace."""
+    return _state_folder(configured, "clicks")
+
+
+def duplicates_folder(configured: str) -> Path:
+    """Where journals of what partitions had lately lie, by learner.folder: a folder for each namespace."""
+    return _state_folder(configured, "duplicates")
+
+
+def _state_folder(configured: str, name: str) -> Path:
     """The folder that a setting names, or the one of this name for a user's state."""
     if configured:
         return Path(configured)

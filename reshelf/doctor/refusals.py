@@ -21,7 +21,7 @@ from streams.access import required_token
 from streams.kafka.bounds import log_bounds
 from streams.kafka.reader import read_of, reader
 from streams.kafka.records import Batch, Logged, TopicPartition
-from streams.locked_folder import state_folder
+from streams.locked_folder import clicks_folder
 from streams.refusals import check_begin, check_end
 from streams.settings import KafkaSettings
 from streams.state.alias import namespace_of, resolve
@@ -49,7 +49,7 @@ def access_findings(settings: Settings) -> Iterator[Finding]:
 
 def folder_finding(settings: Settings) -> Iterator[Finding]:
     """Whether attribution could keep clicks on this machine; whether it is to run here only the operator knows."""
-    folder = state_folder(settings.attribution.folder, "clicks")
+    folder = clicks_folder(settings.attribution.folder)
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         remedy = "Where attribution is to run on this machine: set attribution.folder to one that may be written to."

@@ -17,7 +17,7 @@ from reshelf.namespaces.replay import require_name
 from reshelf.settings import Settings
 from schemas.errors import BadSettings
 from streams.dropped import remove_folder
-from streams.locked_folder import state_folder
+from streams.locked_folder import clicks_folder, duplicates_folder
 from streams.state import keys, manifest
 from streams.state.alias import alias_key, resolve
 from streams.state.connection.client import redis_client
@@ -100,8 +100,8 @@ async def _drop(settings: Settings, namespace: str) -> int:
                 count += await _unlink(client, batch)
         count += await _unlink(client, batch)
         await translate_errors(lambda: client.set(dropped_key(namespace), DROPPED))
-    remove_folder(state_folder(settings.attribution.folder, "clicks"), namespace)
-    remove_folder(state_folder(settings.learner.folder, "duplicates"), namespace)
+    remove_folder(clicks_folder(settings.attribution.folder), namespace)
+    remove_folder(duplicates_folder(settings.learner.folder), namespace)
     return count
 
 

@@ -8,7 +8,7 @@ import faust
 
 from schemas.topics import DEAD_LETTERS
 from streams.attribution.agent import TOPICS, Attribution
-from streams.locked_folder import state_folder
+from streams.locked_folder import clicks_folder
 from streams.settings import AttributionSettings, FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
 from streams.transport import RANGE, end_process
 from streams.worker import open_worker
@@ -37,7 +37,7 @@ def attribution_app(
                 "Attributing",
                 on_error,
                 assignor=RANGE,
-                folder=state_folder(settings.folder, "clicks"),
+                folder=clicks_folder(settings.folder),
             )
 
     return make

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from schemas.errors import StateAttention
 from schemas.topics import Topic
-from streams.fold.judge import DUPLICATE, FORGOTTEN, Judge, Judged, Rejected
+from streams.fold.judge import FORGOTTEN, Judge, Judged, Rejected
 from streams.kafka.records import Batch, Record
 from streams.settings import FoldSettings
 from streams.state.watermark import Watermark, fingerprint
@@ -118,7 +118,7 @@ class Track:
                 continue
             self._time = max(self._time, record.timestamp)
             self.overdue += self._time < self._quiet_until
-            event, rejected, skipped = fates.get(record.offset, (None, None, DUPLICATE))
+            event, rejected, skipped = fates[record.offset]
             self.waiting.append(Entry(record, self._time, event, rejected, skipped))
         self.read_to = max(self.read_to, batch.end)
         self._last_read = records[-1] if records else self._last_read

@@ -29,9 +29,10 @@ from streams.kafka.event_checks import EventChecks, Holdout
 from streams.kafka.producer import LogProducer
 from streams.kafka.records import Batch, TopicPartition
 from streams.learner import held_names
-from streams.learner.duplicates import DuplicateWindows, root_of
+from streams.learner.duplicates import DuplicateWindows
 from streams.learner.layout_requests import RequestDebouncer, request_records
 from streams.learner.old_buckets import tend_buckets
+from streams.locked_folder import duplicates_folder
 from streams.metrics import REGISTRY
 from streams.page_settings import LayoutSettings
 from streams.refusals import check_begin, check_end
@@ -287,7 +288,7 @@ def learner_app(
                 on_error,
                 linger_s=settings.linger_ms / 1000,
                 rest_s={IMPRESSIONS.name: settings.impressions_ms / 1000},
-                folder=root_of(settings),
+                folder=duplicates_folder(settings.folder),
             )
 
     return make

@@ -7,12 +7,10 @@ import logging
 import time
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 
 from schemas.errors import StateAttention
 from streams.kafka.bounds import first_since
 from streams.kafka.records import TopicPartition
-from streams.locked_folder import state_folder
 from streams.metrics import REGISTRY
 from streams.retry import Retry
 from streams.settings import FoldSettings, KafkaSettings, LearnerSettings
@@ -24,11 +22,6 @@ from streams.state.store import Store
 
 log = logging.getLogger("reshelf")
 _REPORT_S = 10.0
-
-
-def root_of(settings: LearnerSettings) -> Path:
-    """The folder that has one for each namespace."""
-    return state_folder(settings.folder, "duplicates")
 
 
 class DuplicateWindows:

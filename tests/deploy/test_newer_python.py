@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.all_tests import ALL
+from tests.all_tests import if_all
 from tests.deploy.compiler import quick_compiler
 from tests.deploy.manifests import ROOT
 from tests.deploy.newer_python import DEBIAN, NAMES, Newer, in_cache, lacking, let_in, made, mirrors, on_path
@@ -19,8 +18,6 @@ NOT_COPIED = (".git", ".venv", ".*_cache", "node_modules", "build", "dist", "*.e
 
 def newer() -> Newer:
     """A newer Python, or a skip that says why there is none."""
-    if os.environ.get(ALL) != "1":
-        pytest.skip(f"a newer Python takes minutes: `{ALL}=1 make test` runs the quick tests with one, too")
     if found := on_path() or in_cache():
         return found
     if not NAMES:
@@ -33,6 +30,7 @@ def newer() -> Newer:
 
 
 @pytest.mark.long
+@if_all
 def test_a_newer_python_installs_the_package_and_passes_the_quick_tests(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

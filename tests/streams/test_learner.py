@@ -19,7 +19,7 @@ from streams.kafka.bounds import log_bounds
 from streams.kafka.clients import confluent_consumer_config, confluent_producer_config
 from streams.kafka.records import TopicPartition
 from streams.learner.agent import learner_app
-from streams.locked_folder import state_folder
+from streams.locked_folder import duplicates_folder
 from streams.settings import FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
 from streams.state import export, manifest
 from streams.state.connection.client import redis_client
@@ -109,7 +109,7 @@ def kafka_settings(any_broker: str, prefix: str, make_topics: Callable[..., None
 
 def written_to(tp: TopicPartition) -> int:
     """Up to where a learner has written down what a partition had."""
-    path = state_folder("", "duplicates") / "live" / f"{tp.topic}.{tp.partition}"
+    path = duplicates_folder("") / "live" / f"{tp.topic}.{tp.partition}"
     usable = Journal(path, FOLD.duplicate_window_ms).usable(2**40, 0)
     return usable[0].mark.offset if usable else 0
 

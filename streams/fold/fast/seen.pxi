@@ -80,8 +80,7 @@ cdef class SeenTable:
 
     cdef inline void expect(self, Seen name) noexcept nogil:
         cdef Shard *shard = &self.shards[name.low >> 58]
-        cdef Seen *entry = &shard.entries[(<uint64_t>name.high * shard.size) >> 32]
-        expect(entry)
+        expect(&shard.entries[(<uint64_t>name.high * shard.size) >> 32])
 
     cdef inline Seen *find(self, Seen name, uint32_t now, uint32_t before) noexcept nogil:
         """The entry of a name, or the one where it belongs: a free one, or one that is of no use."""

@@ -14,7 +14,7 @@ from rocksdict import (
     WriteBufferManager,
 )
 
-from streams.locked_folder import open_locked, state_folder
+from streams.locked_folder import clicks_folder, open_locked
 from streams.settings import AttributionSettings
 from streams.state.clicks.store import FINGERPRINT, ClickStore
 
@@ -40,7 +40,7 @@ class ClickFolder:
     """The folder of the settings; all stores of a process share one bound on memory."""
 
     def __init__(self, settings: AttributionSettings) -> None:
-        self.path = state_folder(settings.folder, "clicks")
+        self.path = clicks_folder(settings.folder)
         memory = settings.memory_mb * MIB
         self._cache = Cache(memory)
         self._buffers = WriteBufferManager.new_write_buffer_manager_with_cache(memory // 2, False, self._cache)

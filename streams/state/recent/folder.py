@@ -6,7 +6,7 @@ import os
 from typing import NamedTuple
 
 from streams.kafka.records import TopicPartition
-from streams.locked_folder import open_locked, state_folder
+from streams.locked_folder import duplicates_folder, open_locked
 from streams.settings import FoldSettings, LearnerSettings
 from streams.state.recent.journal import Journal
 
@@ -27,7 +27,7 @@ class JournalFolder:
     """The folder of the settings."""
 
     def __init__(self, settings: LearnerSettings, fold: FoldSettings, namespace: str) -> None:
-        self.path = state_folder(settings.folder, "duplicates") / namespace
+        self.path = duplicates_folder(settings.folder) / namespace
         self._span_ms = fold.duplicate_window_ms
 
     def open(self, tp: TopicPartition) -> LockedJournal:
