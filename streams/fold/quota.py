@@ -14,8 +14,9 @@ not looked at.
 
 from __future__ import annotations
 
+from array import array
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import repeat
 from operator import attrgetter
 from typing import NamedTuple
@@ -24,7 +25,7 @@ from policy.arrays import Hashes
 from schemas.messages.events import Impression
 from streams.fold.limits import LIMIT_NAMES, QUOTA_SETTINGS, LimitLog
 from streams.fold.measures import Event
-from streams.fold.name_codes import ITEM, KEY, SLOT, NameCodes, by_epoch, kind_of, name_codes, page_and_kind
+from streams.fold.name_codes import ITEM, KEY, SLOT, NameCodes, by_epoch, kind_of, mark, name_codes, page_and_kind
 
 OPEN_BUCKETS = 8
 REMEMBERED_NAMES = 300_000
@@ -39,6 +40,22 @@ class NewName(NamedTuple):
     offset: int
     bucket: int
     code: int
+
+
+def stored_codes(names: Iterable[NewName], limits: LimitLog, epochs: Mapping[int, int]) -> dict[int, bytes]:
+    """New names as codes to be stored, by bucket; those of each epoch behind its mark.
+
+    `epochs` says which mark each bucket has last, 0 where it has none.
+    """
+    codes: dict[int, list[int]] = {}
+    marked: dict[int, int] = {}
+    for offset, bucket, code in names:
+        epoch, stored = limits.epoch(offset), codes.setdefault(bucket, [])
+        if epoch and epoch > marked.get(bucket, epochs.get(bucket, 0)):
+            marked[bucket] = epoch
+            stored.append(mark(epoch))
+        stored.append(code)
+    return {bucket: array("Q", numbers).tobytes() for bucket, numbers in codes.items()}
 
 
 class BroughtNames(NamedTuple):

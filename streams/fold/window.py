@@ -12,6 +12,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from enum import IntEnum
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import msgspec
 
@@ -62,6 +63,11 @@ class Reach(NamedTuple):
     def begin(self, offset: int) -> int:
         """From where to read for a window that begins at an offset: parts are let go by blocks."""
         return max(0, offset - offset % self.block)
+
+    def checksum(self, end: int) -> int:
+        """Of the reaches by which offsets below `end` entered the window."""
+        first, *later = self.changes
+        return crc32(repr((first[1:], [change for change in later if change[0] < end])).encode())
 
     @property
     def steps(self) -> int:

@@ -7,11 +7,11 @@ meantime.  The next batch may be prepared while one is being committed.
 
 from __future__ import annotations
 
-from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from schemas.errors import Transient
 from schemas.topics import BY_NAME
 from streams.fold.admission import Admission
 from streams.fold.deltas import Folder, GroupDelta, TableDelta, TableKey
@@ -20,16 +20,16 @@ from streams.fold.fast.path import BUILT
 from streams.fold.judge import Judge, Judged, SendDeadLetters
 from streams.fold.limits import LIMIT_SETTINGS, LimitLog, Limits, limits_of
 from streams.fold.measures import open_ms
-from streams.fold.name_codes import by_epoch, mark
-from streams.fold.quota import NewName, Quota
+from streams.fold.name_codes import by_epoch
+from streams.fold.quota import NewName, Quota, stored_codes
 from streams.kafka.records import Batch, TopicPartition
 from streams.metrics import REGISTRY
 from streams.settings import FoldSettings
 from streams.state.keys import group_of, home_group
-from streams.state.limits.partition import PartitionLimits
+from streams.state.limits.partition import PartitionLimits, groups_differ
 from streams.state.recent.journal import Journal
 from streams.state.recent.window import FirstSince, PartitionWindow
-from streams.state.store import GroupUpdate, Store
+from streams.state.store import GroupUpdate, Stand, Store
 from streams.state.watermark import LogCheck, Watermark, fingerprint
 
 
@@ -133,8 +133,8 @@ class PartitionFold:
         With `recorded_limits` those of the settings hold only where the state knows none.
         """
         marks = await store.watermarks(tp, start)
-        own, newest = limits_of(fold), max(mark.offset for mark in marks)
-        limits = await PartitionLimits.read(store, tp, newest, own, recorded_limits)
+        applied = [mark.offset for mark in marks]
+        limits = await PartitionLimits.read(store, tp, applied, limits_of(fold), recorded_limits)
         partition = PartitionFold(tp, store, start, marks, fold, send_dead_letters, built, limits, journal)
         for bucket, codes in (await store.quota(tp)).items():
             partition._quota.load(bucket, codes)
@@ -236,28 +236,18 @@ class PartitionFold:
         update = self._update(group, prepared.watermark, delta)
         if group != self._home:
             return update
-        return replace(update, names=self._codes(prepared.names, floor), tally=prepared.tally(floor))
+        names = [name for name in prepared.names if name.offset >= floor]
+        codes = stored_codes(names, self._limits.log, self._epochs)
+        return replace(update, names=codes, tally=prepared.tally(floor))
 
     def _update(self, group: int, to: Watermark, delta: GroupDelta | None = None) -> GroupUpdate:
         return GroupUpdate(group, self.applied_offsets[group], to, delta, limits=self._limits.text(group, to.offset))
 
-    def _codes(self, names: Iterable[NewName], floor: int) -> dict[int, bytes]:
-        """The new names at or above a floor as stored codes by bucket, those of each epoch behind its mark."""
-        codes: dict[int, list[int]] = {}
-        epochs: dict[int, int] = {}
-        epoch_of = self._limits.log.epoch
-        for offset, bucket, code in names:
-            if offset >= floor:
-                epoch, stored = epoch_of(offset), codes.setdefault(bucket, [])
-                if epoch and epoch > epochs.get(bucket, self._epochs.get(bucket, 0)):
-                    epochs[bucket] = epoch
-                    stored.append(mark(epoch))
-                stored.append(code)
-        return {bucket: array("Q", numbers).tobytes() for bucket, numbers in codes.items()}
-
     async def _settle_home_first(self, moves: Sequence[GroupUpdate]) -> list[GroupUpdate]:
         """Settle verdicts, which depend on limits: the home group says whose hold, then the others follow."""
         home = [move for move in moves if move.group == self._home]
+        if home and not await self._limits.allow(self._store, self.tp, self.start, home[0]):
+            raise OtherLimits(self.tp, home[0].watermark.offset, home[0].expected)
         done = await self._settle(home) if home else []
         if len(done) < len(home):
             return done
@@ -266,17 +256,25 @@ class PartitionFold:
     async def _settle(self, moves: Sequence[GroupUpdate]) -> list[GroupUpdate]:
         """Apply and take note of where each group stands; the moves that ended where they meant to."""
         done = []
-        for move, (stands, moved) in zip(moves, await self._store.stands(self.tp, self.start, moves), strict=True):
+        for move, (stands, moved) in zip(moves, await self._stands(moves), strict=True):
+            home, end = move.group == self._home, move.watermark.offset
             if stands < move.expected:
                 raise Rewind(self.tp, stands, move.expected)
             if moved:
                 self._note_stored(move)
-            elif move.group == self._home and not await self._limits.hold(self._store, self.tp, stands):
-                raise OtherLimits(self.tp, stands, move.expected)
+            elif not await self._limits.agree(self._store, self.tp, self.start, stands if home else end):
+                raise OtherLimits(self.tp, stands, move.expected) if home else groups_differ(self.tp)
             self.applied_offsets[move.group] = stands
-            if stands == move.watermark.offset:
+            if stands == end:
                 done.append(move)
         return done
+
+    async def _stands(self, moves: Sequence[GroupUpdate]) -> list[Stand]:
+        try:
+            return await self._store.stands(self.tp, self.start, moves)
+        except Transient:
+            self._limits.sure = False
+            raise
 
     def _note_stored(self, move: GroupUpdate) -> None:
         self._limits.note_stored(move.group, move.watermark.offset)

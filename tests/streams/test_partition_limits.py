@@ -12,6 +12,7 @@ from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
 from reshelf.doctor.work import quota_findings
+from schemas.errors import StateAttention
 from schemas.topics import CLICKS
 from streams.fold.judge import Rejected
 from streams.kafka.records import Batch, TopicPartition
@@ -108,6 +109,66 @@ def test_no_group_takes_verdicts_by_limits_that_are_not_written_down(redis: Sync
             rows = await export.rows(store, manifest_of("limits", "", {TP.topic: [0]}, GROUPS, SMALL))
             assert sum(row[-1] for row in rows if row[0] == "cell") == 10
             assert ["tally", TP.topic, 0, "applied", 10] in rows
+
+    asyncio.run(run())
+
+
+async def lose(client: Redis, group: int, kept: dict[bytes, bytes] | None) -> dict[bytes, bytes]:
+    """Take a group back to what was `kept` of it; what it has now."""
+    names = [name async for name in client.scan_iter(f"reshelf:{{limits:{group}}}:*")]
+    now = {name: await client.dump(name) or b"" for name in names}
+    if kept is not None:
+        for name in names:
+            await client.delete(name)
+        for name, content in kept.items():
+            await client.restore(name, 0, content, replace=True)
+    return now
+
+
+@pytest.mark.parametrize("first", [0, 10])
+def test_a_home_group_that_lost_its_limits_takes_no_verdicts_by_others(
+    redis: SyncRedis, redis_url: str, first: int
+) -> None:
+    """The others have what it lost: a batch that was judged by other limits is judged again."""
+
+    async def run() -> None:
+        async with Redis.from_url(redis_url) as client:
+            store, other = Store(client, "limits", GROUPS), Store(client, "limits", GROUPS)
+            if first:
+                await apply(await resumed(store, SMALL), first)
+            kept = await lose(client, GROUPS - 1, None)
+            before, raised = await resumed(store, SMALL), await resumed(other, LARGE)
+            late = before.prepare(Batch(TP, first, 20, 0, RECORDS[first:20]))
+            await apply(raised, 20)
+            await lose(client, GROUPS - 1, kept)
+            before._limits.sure = False
+            with pytest.raises(OtherLimits):
+                await before.commit(late)
+            await apply(await resumed(store, LARGE), 20)
+            rows = await export.rows(store, manifest_of("limits", "", {TP.topic: [0]}, GROUPS, SMALL))
+            applied = sum(row[-1] for row in rows if row[0] == "cell")
+            assert ["tally", TP.topic, 0, "applied", applied] in rows
+
+    asyncio.run(run())
+
+
+def test_groups_that_were_folded_by_different_limits_stop_the_worker(redis: SyncRedis, redis_url: str) -> None:
+    """Another worker moved on while this one could not tell: better no counts than wrong ones."""
+
+    async def run() -> None:
+        async with Redis.from_url(redis_url) as client:
+            store, other = Store(client, "limits", GROUPS), Store(client, "limits", GROUPS)
+            await apply(await resumed(store, SMALL), 10)
+            kept = await lose(client, GROUPS - 1, None)
+            before, raised = await resumed(store, SMALL), await resumed(other, LARGE)
+            late = before.prepare(Batch(TP, 10, 20, 0, RECORDS[10:20]))
+            await apply(raised, 20)
+            await lose(client, GROUPS - 1, kept)
+            await before.commit(late)
+            with pytest.raises(StateAttention, match=r"different limits.*reshelf replay"):
+                await before.advance()
+            with pytest.raises(StateAttention, match="different limits"):
+                await resumed(store, SMALL)
 
     asyncio.run(run())
 

@@ -241,6 +241,20 @@ class Feed:
 
 @compiled_only
 @pytest.mark.usefixtures("small")
+@pytest.mark.parametrize(("in_vain", "in_force"), [(2, 6), (6, 2)])
+def test_a_journal_of_limits_that_never_held_is_not_believed(tmp_path: Path, in_vain: int, in_force: int) -> None:
+    """A worker with other settings judged, and wrote down, what another one then applied."""
+    log = [Step(at, 1_000 + at, [(1, f"e{at % 5}")], b"u", [f"s{at % 3}"]) for at in range(30)]
+    expected = Feed(log, None, in_force).read(0, 30, 7)
+    other = Feed(log, Journal(tmp_path, SPAN_MS), in_vain)
+    other.read(other.begin(0), 20, 1)
+    worker = Feed(log, Journal(tmp_path, SPAN_MS), in_force)
+    answers_now = worker.read(worker.begin(20), 30, 7)
+    assert {at: answers_now[at] for at in range(20, 30)} == {at: expected[at] for at in range(20, 30)}
+
+
+@compiled_only
+@pytest.mark.usefixtures("small")
 @given(data=st.data(), log=steps(most=60))
 @settings(max_examples=60, suppress_health_check=[])
 def test_a_journal_gives_the_window_again_at_any_offset(data: st.DataObject, log: list[Step]) -> None:

@@ -165,6 +165,11 @@ class Worker:
         except (Rewind, Killed):
             self.forget(tp)
 
+    def lose_connection(self) -> None:
+        """As to a server that died, and lost its last writes."""
+        for part in self.parts.values():
+            part._limits.sure = False
+
     def forget(self, tp: TopicPartition) -> None:
         for known in (self.parts, self.read, self.held):
             known.pop(tp, None)
@@ -198,7 +203,7 @@ class World:
         names = [name async for name in self.redis.scan_iter(f"reshelf:{{law:{group}}}:*")]
         self.snapshots[group] = {name: await self.redis.dump(name) or b"" for name in names}
 
-    async def roll_back(self, group: int) -> None:
+    async def roll_back(self, group: int, workers: Sequence[Worker]) -> None:
         stored = self.snapshots.get(group)
         if stored is None:
             return
@@ -206,11 +211,13 @@ class World:
             await self.redis.delete(name)
         for name, content in stored.items():
             await self.redis.restore(name, 0, content, replace=True)
+        for worker in workers:
+            worker.lose_connection()
 
     async def limits(self) -> dict[TopicPartition, list[tuple[int, Limits]]]:
         """The limits of each partition by what is written down."""
         store, own = Store(self.redis, "law", GROUPS), limits_of(FOLD)
-        read = {tp: await PartitionLimits.read(store, tp, 0, own, recorded=True) for tp in self.log}
+        read = {tp: await PartitionLimits.read(store, tp, [0] * GROUPS, own, recorded=True) for tp in self.log}
         return {tp: [(0, limits.log.limits(0)), *limits.log.changes] for tp, limits in read.items()}
 
     async def export(self) -> list[list[Any]]:
@@ -241,7 +248,7 @@ async def live(
             case 5:
                 worker.store.lost_reply = True
             case 6:
-                await world.snapshot(group) if chance.random() < 0.5 else await world.roll_back(group)
+                await world.snapshot(group) if chance.random() < 0.5 else await world.roll_back(group, workers)
             case 7:
                 await expire(worker.store, FOLD, partitions)
             case _:

@@ -4,35 +4,48 @@ A worker whose settings differ from the newest limits writes them down with its 
 home group, from the first offset on that no group has applied.  From there on they hold, for
 whoever comes: a worker that meets other limits than it judged by reads the partition again.
 Verdicts that depend on limits reach the home group before any other, and each group has a copy
-of what it was folded by, so a group that Redis rolls back takes nothing along.
+of what it was folded by, so a group that Redis rolls back takes nothing along.  A worker that brings
+new limits, or whose connection failed, first looks whether another group knows others: Redis may have
+lost just the home group's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from schemas.errors import StateAttention
 from streams.fold.limits import LimitLog, Limits
 from streams.kafka.records import TopicPartition
 from streams.state.connection.errors import translate_errors
-from streams.state.store import Store
+from streams.state.store import GroupUpdate, Store
 
 
 class PartitionLimits:
-    """The log of a partition's limits, and how many of its changes each group has."""
+    """The log of a partition's limits, and how many of its changes each group has.
+
+    `sure` is to be taken back when a connection to Redis fails.
+    """
 
     def __init__(self, log: LimitLog, stored: Sequence[int]) -> None:
         self.log = log
+        self.sure = True
         self._stored = list(stored)
 
     @staticmethod
     async def read(
-        store: Store, tp: TopicPartition, applied: int, own: Limits, recorded: bool = False
+        store: Store, tp: TopicPartition, applied: Sequence[int], own: Limits, recorded: bool = False
     ) -> PartitionLimits:
-        """What the groups know; `own` limits hold from `applied` on, with `recorded` only where no others are known."""
+        """What the groups know, each of which has `applied` what is below an offset.
+
+        `own` limits hold from the largest of these on, with `recorded` only where no others are known.
+        Raises `StateAttention` where groups were folded by different limits.
+        """
         logs = await _logs(store, tp)
         log = max(logs, key=len)
+        if not _agree(log, logs, applied):
+            raise groups_differ(tp)
         if not (recorded and len(log)):
-            log = log.then(applied, own)
+            log = log.then(max(applied), own)
         return PartitionLimits(log, [len(each) for each in logs])
 
     def text(self, group: int, offset: int) -> bytes | None:
@@ -44,10 +57,31 @@ class PartitionLimits:
         """A group has passed `offset` with what it had to write down."""
         self._stored[group] = max(self._stored[group], len(self.log.before(offset)))
 
-    async def hold(self, store: Store, tp: TopicPartition, offset: int) -> bool:
-        """Whether all verdicts below `offset`, which other workers have reached, were by the same limits."""
-        longest = max(await _logs(store, tp), key=len)
-        return longest.before(offset) == self.log.before(offset)
+    async def allow(self, store: Store, tp: TopicPartition, start: int, move: GroupUpdate) -> bool:
+        """Whether the home group may move by these limits; asks where it brings new ones or Redis may have lost some.
+
+        `start` is the namespace's start offset.
+        """
+        sure, self.sure = self.sure and not move.limits, True
+        return sure or await self.agree(store, tp, start, move.watermark.offset)
+
+    async def agree(self, store: Store, tp: TopicPartition, start: int, end: int) -> bool:
+        """Whether all that groups have applied below `end`, also by other workers, was by these limits."""
+        marks = await store.watermarks(tp, start)
+        return _agree(self.log, await _logs(store, tp), [min(mark.offset, end) for mark in marks])
+
+
+def groups_differ(tp: TopicPartition) -> StateAttention:
+    """The error of a partition whose home group was folded by other limits than another group."""
+    return StateAttention(
+        f"the state groups of {tp} were folded by different limits: Redis lost writes of one group while a worker "
+        "with old settings and one with new ones were at work. Replay into a new namespace: `reshelf replay`."
+    )
+
+
+def _agree(log: LimitLog, logs: Sequence[LimitLog], applied: Sequence[int]) -> bool:
+    """Whether the groups, each of which has its own log and has applied what is below an offset, followed `log`."""
+    return all(own.before(offset) == log.before(offset) for own, offset in zip(logs, applied, strict=True))
 
 
 async def copy_limits(source: Store, target: Store, tp: TopicPartition) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from errno import ENOSPC
 from pathlib import Path
@@ -24,15 +24,19 @@ from streams.state.watermark import Watermark
 log = logging.getLogger("reshelf")
 SEGMENT_BYTES = 8 << 20
 """What is no longer needed goes by segments of at least this many bytes."""
-_FRAME = Struct("<qqqqqIII")
+_FRAME = Struct("<qqqqqIIII")
 _HEAD = Struct("<8sq")
-_MAGIC = b"reshelf1"
+_MAGIC = b"reshelf2"
+ReachBefore = Callable[[int], int]
+"""What `Reach.checksum` gives for the offsets below one."""
 
 
 class Frame(NamedTuple):
     """The entries of the offsets from `start` to `end`; the window at `end` began at `floor`, 0 where not known.
 
     `last_time` and `last_sum` are of the record before `end`, as in a watermark; `append_time` the largest up to it.
+    `reach` is the checksum of the reaches that held below `end`: a worker whose limits never came into force may have
+    written it, and by other limits the window knows other names.
     """
 
     start: int
@@ -41,6 +45,7 @@ class Frame(NamedTuple):
     append_time: int
     last_time: int
     last_sum: int
+    reach: int
     size: int
     check: int
 
@@ -111,12 +116,12 @@ class Journal:
 
     # Reading
 
-    def usable(self, applied: int, log_start: int) -> tuple[Restored, list[Loader]] | None:
+    def usable(self, applied: int, log_start: int, reach_before: ReachBefore) -> tuple[Restored, list[Loader]] | None:
         """Where the frames before `applied` lead to, and which to load; None where they lack some of the window.
 
-        What follows `applied` is dropped.
+        What follows `applied`, or was written by other reaches than those of `reach_before`, is dropped.
         """
-        loaders, since, complete = list(self._whole_frames(applied)), 0, False
+        loaders, since, complete = list(self._whole_frames(applied, reach_before)), 0, False
         if not loaders:
             return None
         since = loaders[0].frame.start
@@ -137,15 +142,16 @@ class Journal:
                 file.seek(loader.at)
                 yield file.read(loader.frame.size), loader.frame.start
 
-    def _whole_frames(self, applied: int) -> Iterator[Loader]:
-        """The frames up to `applied` that follow one another, as far as they are whole."""
+    def _whole_frames(self, applied: int, reach_before: ReachBefore) -> Iterator[Loader]:
+        """The frames up to `applied` that follow one another, as far as they are whole and by the same reaches."""
         end = None
         for segment in self._segments():
             with segment.open("rb") as file:
                 while len(head := file.read(_FRAME.size)) == _FRAME.size:
                     frame, at = Frame(*_FRAME.unpack(head)), file.tell()
                     content = file.read(frame.size)
-                    fits = end in (None, frame.start) and frame.end <= applied
+                    follows = end in (None, frame.start) and frame.end <= applied
+                    fits = follows and frame.reach == reach_before(frame.end)
                     if not fits or len(content) < frame.size or _check(frame, content) != frame.check:
                         return
                     end = frame.end
@@ -164,12 +170,12 @@ class Journal:
 
     # Writing
 
-    def append(self, end: int, floor: int, mark: Watermark, entries: bytes) -> None:
+    def append(self, end: int, floor: int, mark: Watermark, reach: int, entries: bytes) -> None:
         """Add a frame from where the last one ended; a disk that fails ends the journal, which loses no state."""
         if self._end < 0:
             return
         start, self._end = self._end, end
-        frame = Frame(start, end, floor, mark.append_time, mark.last_time, mark.last_sum, len(entries), 0)
+        frame = Frame(start, end, floor, mark.append_time, mark.last_time, mark.last_sum, reach, len(entries), 0)
         head = _FRAME.pack(*frame._replace(check=_check(frame, entries)))
         try:
             self._write(start, floor, head, entries)

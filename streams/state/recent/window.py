@@ -85,14 +85,14 @@ class PartitionWindow:
             noted = cast("CompiledNames", self.recent).written()
             needed = self.recent.floor - self._reach.block
             floor = max(self._floor, needed) if batch.end >= self._complete_at else 0
-            self._journal.append(batch.end, floor, mark, noted)
+            self._journal.append(batch.end, floor, mark, self._reach.checksum(batch.end), noted)
 
     def now(self) -> RecentWindow:
         """How much of its time the window covers."""
         return window_now(self.recent, self._reach.span_ms)
 
     def _restore(self, tp: TopicPartition, journal: Journal, applied: int, log_start: int) -> None:
-        usable = journal.usable(applied, log_start)
+        usable = journal.usable(applied, log_start, self._reach.checksum)
         if usable is None:
             return
         restored, loaders = usable
