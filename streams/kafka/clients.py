@@ -26,14 +26,17 @@ _librdkafka_log = logging.getLogger("reshelf.librdkafka")
 
 
 class RepeatFilter(logging.Filter):
-    """Lets messages that differ in numbers only pass once in REPEAT_S: librdkafka repeats itself at each attempt."""
+    """Lets messages that differ in numbers only pass once in REPEAT_S: librdkafka repeats itself at each attempt.
+
+    What it says in brackets of an attempt (how long it took, how many it has not told of) makes no other message.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._logged_at: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        now, text = time.monotonic(), re.sub(r"\d+", "", record.getMessage())
+        now, text = time.monotonic(), re.sub(r"\d+|\(after .*\)", "", record.getMessage())
         if now - self._logged_at.get(text, -REPEAT_S) < REPEAT_S:
             return False
         self._logged_at[text] = now

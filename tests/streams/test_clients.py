@@ -8,7 +8,7 @@ import time
 import pytest
 from confluent_kafka import KafkaException, Producer
 
-from streams.kafka.clients import confluent_producer_config
+from streams.kafka.clients import RepeatFilter, confluent_producer_config
 from streams.settings import KafkaSettings
 
 
@@ -22,3 +22,15 @@ def test_a_broker_that_is_away_is_named_once(caplog: pytest.LogCaptureFixture) -
         time.sleep(0.1)
     refused = [record for record in caplog.records if "refused" in record.getMessage()]
     assert len(refused) == 1
+
+
+def test_an_attempt_that_failed_again_is_no_other_message() -> None:
+    texts = [
+        "FAIL [a#b-1]: Connect to ipv4#127.0.0.1:1 failed: Connection refused (after 0ms in state CONNECT)",
+        "FAIL [a#b-1]: Connect to ipv4#127.0.0.1:1 failed: Connection refused "
+        "(after 7ms in state CONNECT, 1 identical error(s) suppressed)",
+        "FAIL [a#b-1]: Connect to ipv4#127.0.0.1:1 failed: Operation timed out (after 9ms in state CONNECT)",
+    ]
+    repeat = RepeatFilter()
+    records = [logging.LogRecord("librdkafka", logging.ERROR, "", 0, text, None, None) for text in texts]
+    assert [repeat.filter(record) for record in records] == [True, False, True]
