@@ -21,6 +21,7 @@ from schemas.messages.events import Impression
 from schemas.topics import IMPRESSIONS
 from streams.fold.fast.path import BUILT
 from streams.fold.judge import Judge, Rejected
+from streams.kafka.assignment import SEPARATE
 from streams.kafka.records import Batch, Record, TopicPartition
 from streams.state.arrays.directory import Directories
 from streams.state.arrays.operations import Operations
@@ -29,7 +30,6 @@ from streams.state.partition import PartitionFold, Prepared
 from streams.state.store import Store
 from streams.state.watermark import Watermark
 from streams.transport.source import Source
-from streams.transport.wiring import ROUND_ROBIN
 
 _WAIT_S = 1.0
 
@@ -64,7 +64,7 @@ async def measure(settings: Settings, events: int) -> list[Stage]:
 async def _fetched(settings: Settings, events: int) -> tuple[float, Batches]:
     """Microseconds for an event, and the records by batch."""
     kafka = settings.kafka
-    source = Source(kafka, f"{kafka.prefix}stages", ROUND_ROBIN)
+    source = Source(kafka, f"{kafka.prefix}stages", SEPARATE)
     await source.start()
     names = [(kafka.prefix + IMPRESSIONS.name, at) for at in range(kafka.partitions)]
     source.consumer.assign([KafkaPartition(*name) for name in names])

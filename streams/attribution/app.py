@@ -8,9 +8,10 @@ import faust
 
 from schemas.topics import DEAD_LETTERS
 from streams.attribution.agent import TOPICS, Attribution
+from streams.kafka.assignment import TOGETHER
 from streams.locked_folder import clicks_folder
 from streams.settings import AttributionSettings, FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
-from streams.transport import RANGE, end_process
+from streams.transport import end_process
 from streams.worker import open_worker
 
 
@@ -36,7 +37,7 @@ def attribution_app(
                 attribution.tasks,
                 "Attributing",
                 on_error,
-                assignor=RANGE,
+                assignors=TOGETHER,
                 folder=clicks_folder(settings.folder),
             )
 

@@ -19,11 +19,8 @@ from streams.transport.app import BatchApp, create_app, end_process, run_app, su
 from streams.transport.background import guarded, run_in_background
 from streams.transport.consumer import BatchConsumer
 from streams.transport.driver import reader
-from streams.transport.wiring import RANGE, ROUND_ROBIN
 
 __all__ = [
-    "RANGE",
-    "ROUND_ROBIN",
     "BatchApp",
     "BatchConsumer",
     "create_app",
