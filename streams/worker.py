@@ -13,7 +13,6 @@ from redis.asyncio import Redis
 
 from schemas.topics import Topic
 from streams.dropped import follow_drops
-from streams.kafka.assignment import SEPARATE, Assignors
 from streams.kafka.producer import LogProducer
 from streams.kafka.records import TopicPartition
 from streams.retry import Retry
@@ -22,6 +21,7 @@ from streams.state.connection.client import redis_client
 from streams.state.manifest import Manifest
 from streams.state.namespace import open_namespace
 from streams.transport import BatchApp, create_app, run_in_background, subscription
+from streams.transport.group.assignment import SEPARATE, Assignors
 
 
 class Member(Protocol):

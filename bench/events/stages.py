@@ -21,7 +21,6 @@ from schemas.messages.events import Impression
 from schemas.topics import IMPRESSIONS
 from streams.fold.fast.path import BUILT
 from streams.fold.judge import Judge, Rejected
-from streams.kafka.assignment import SEPARATE
 from streams.kafka.records import Batch, Record, TopicPartition
 from streams.state.arrays.directory import Directories
 from streams.state.arrays.operations import Operations
@@ -29,6 +28,7 @@ from streams.state.connection.client import redis_client
 from streams.state.partition import PartitionFold, Prepared
 from streams.state.store import Store
 from streams.state.watermark import Watermark
+from streams.transport.group.assignment import SEPARATE
 from streams.transport.source import Source
 
 _WAIT_S = 1.0

@@ -17,8 +17,8 @@ from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 
 from reshelf.settings import Settings
 from schemas.topics import LAYOUT_REQUESTS
-from streams.kafka.assignment import SteadyAssignor
 from streams.kafka.clients import aiokafka_consumer_config
+from streams.transport.group.assignment import SteadyAssignor
 
 JOIN_S = 30.0
 

@@ -8,10 +8,10 @@ import faust
 
 from schemas.topics import DEAD_LETTERS
 from streams.attribution.agent import TOPICS, Attribution
-from streams.kafka.assignment import TOGETHER
 from streams.locked_folder import clicks_folder
 from streams.settings import AttributionSettings, FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
 from streams.transport import end_process
+from streams.transport.group.assignment import TOGETHER
 from streams.worker import open_worker
 
 

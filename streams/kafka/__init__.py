@@ -1,7 +1,6 @@
 """Clients, records and readers of Kafka outside of Faust.
 
 - `admin`: requests of an admin client, all of which have ended when a call returns or raises
-- `assignment`: which worker reads which partitions
 - `bounds`: where partitions begin and end, uncommitted records included
 - `broker_time`: what time it is for the brokers at least, from the log alone
 - `clients`: settings to client libraries of Kafka: Faust, aiokafka and librdkafka

@@ -48,9 +48,11 @@ class _Member:
         """
         bounds = await self._retry.until_success(lambda: reader(self.app).bounds(tps)) or {}
         left = {tp: reader(self.app).ledger.left(tp) for tp in bounds}
-        kept = {tp: at for tp, (first, end) in bounds.items() if (at := left[tp]) is not None and first <= at <= end}
-        self.producer.own((tp.partition for tp in reader(self.app).owned()), (tp.partition for tp in kept))
-        return {tp: kept.get(tp, end) for tp, (_, end) in bounds.items()}
+        continued = {
+            tp: at for tp, (first, end) in bounds.items() if (at := left[tp]) is not None and first <= at <= end
+        }
+        self.producer.own((tp.partition for tp in reader(self.app).owned()), (tp.partition for tp in continued))
+        return {tp: continued.get(tp, end) for tp, (_, end) in bounds.items()}
 
     async def revoked(self, tps: frozenset[TopicPartition]) -> None:
         self.producer.disown(tps)

@@ -94,13 +94,13 @@ class LayoutProducer:
 
     # What is due
 
-    def own(self, partitions: Iterable[int], kept: Iterable[int] = ()) -> None:
-        """These partitions of `layout-requests` are ours now; `list_keys` makes the keys due of those not `kept`.
+    def own(self, partitions: Iterable[int], continued: Iterable[int] = ()) -> None:
+        """These partitions of `layout-requests` are ours now; `list_keys` makes the keys due of those not `continued`.
 
-        A partition is kept where it was ours before, and its requests are read on where they were left.
+        A partition is continued where it was ours before, and its requests are read on where they were left.
         """
         self._owned = frozenset(partitions)
-        self._unlisted |= self._owned.difference(kept)
+        self._unlisted |= self._owned.difference(continued)
         self._schedule.keep(self._is_owned)
         self._due.keep(self._is_owned)
         self._hysteresis.keep(self._is_owned)

@@ -30,10 +30,10 @@ from faust.types import AgentT, TopicT
 
 from schemas.errors import BadSettings, ReshelfError
 from streams.cancellation import cancel_all, run_exclusively
-from streams.kafka.assignment import SEPARATE, Assignors
 from streams.kafka.clients import bootstrap_servers, quiet_loggers
 from streams.settings import HealthSettings, KafkaSettings
 from streams.transport.driver import reader
+from streams.transport.group.assignment import SEPARATE, Assignors
 from streams.transport.health import HealthServer, Vitals
 from streams.transport.watchdog import Watchdog
 from streams.transport.wiring import OnError, Resume, Revoked, Wiring

@@ -15,12 +15,12 @@ from aiokafka.protocol.group import LeaveGroupRequest
 
 from schemas.errors import Transient
 from streams.cancellation import cancel_all
-from streams.kafka.assignment import Assignors
 from streams.kafka.clients import aiokafka_consumer_config
 from streams.kafka.parsed import PARTITION_FETCH_BYTES, fetched, hand_on_parsed, position_of, state_of
 from streams.kafka.records import Record
 from streams.retry import Retry
 from streams.settings import KafkaSettings
+from streams.transport.group.assignment import Assignors
 
 T = TypeVar("T")
 FETCH_WAIT_MS = 100

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from schemas.errors import BadSettings
-from streams.kafka.assignment import SEPARATE, Assignors
 from streams.kafka.records import TopicPartition
 from streams.settings import KafkaSettings
+from streams.transport.group.assignment import SEPARATE, Assignors
 
 Resume = Callable[[frozenset[TopicPartition]], Awaitable[Mapping[TopicPartition, int]]]
 """Where to read each of the given partitions from; called after every assignment."""

@@ -10,7 +10,7 @@ from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.kafka.assignment import SteadyAssignor, TogetherAssignor, share_out, worker_names
+from streams.transport.group.assignment import SteadyAssignor, TogetherAssignor, share_out, worker_names
 
 topics = st.dictionaries(st.sampled_from(["clicks", "impressions", "purchases"]), st.integers(1, 20), min_size=1)
 workers = st.sets(st.text("abc-01", min_size=1, max_size=6), min_size=1, max_size=9)

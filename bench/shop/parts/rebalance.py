@@ -122,26 +122,26 @@ def _composed(at: Workplace) -> dict[str, float]:
         first.started(at.options.ready_s)
         keys = len(at.shop.layout_keys())
         until = time.monotonic() + at.options.ready_s
-        while first.alive and _made(first) < keys and time.monotonic() < until:
+        while first.alive and _layouts(first) < keys and time.monotonic() < until:
             time.sleep(LOOK_S * 10)
         composed = {"keys": float(keys), "alone": _at_rest(first)}
         with at.part("layouts") as second:
             second.started(at.options.ready_s)
             composed[JOINED] = _at_rest(first, second) - composed["alone"]
-            before = _made(first)
+            before = _layouts(first)
         composed[LEFT] = _at_rest(first) - before
     return composed
 
 
 def _at_rest(*workers: Part) -> float:
     """Layouts that workers have composed once they make no more."""
-    since, made = time.monotonic(), -1.0
+    since, count = time.monotonic(), -1.0
     while time.monotonic() - since < QUIET_S and all(worker.alive for worker in workers):
-        if (now := sum(map(_made, workers))) != made:
-            since, made = time.monotonic(), now
+        if (now := sum(map(_layouts, workers))) != count:
+            since, count = time.monotonic(), now
         time.sleep(0.25)
-    return made
+    return count
 
 
-def _made(worker: Part) -> float:
+def _layouts(worker: Part) -> float:
     return worker.count("reshelf_layouts_total")
