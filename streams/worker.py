@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from redis.asyncio import Redis
 
 from schemas.topics import Topic
+from streams.disk_use import follow_disk_use
 from streams.dropped import follow_drops
 from streams.kafka.producer import LogProducer
 from streams.kafka.records import TopicPartition
@@ -80,9 +81,15 @@ class Worker:
         )
         names = [kafka.prefix + topic.name for topic in topics]
         app.agent(subscription(app, names), name=agent.__name__)(agent)
-        beside = tasks if folder is None else lambda: [*tasks(), follow_drops(self.redis, folder, namespace)]
+        beside = lambda: [*tasks(), *self._of_folder(role, folder)]  # noqa: E731
         run_in_background(app, beside, [self.opened.pop_all().aclose], doing)
         return app
+
+    def _of_folder(self, role: str, folder: Path | None) -> list[Coroutine[Any, Any, None]]:
+        if folder is None:
+            return []
+        drops = follow_drops(self.redis, folder, self.manifest.namespace)
+        return [drops, follow_disk_use(f"{role}.folder", folder)]
 
 
 @contextlib.asynccontextmanager
