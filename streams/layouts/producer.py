@@ -208,6 +208,9 @@ class LayoutProducer:
         read_at = self._clock.steady()
         if state is None or key.page not in self._catalog.rules:
             await self._publisher.withdraw(key)
+            self._due.forget(key)
+            self._hysteresis.forget(key)
+            self._weighted_counts.forget(*key)
             return
         now = self._clock.wall()
         epoch = epoch_of(now, *key, self._settings.epoch_ms)
