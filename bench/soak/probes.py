@@ -13,12 +13,14 @@ from bench.soak.trend import Tolerance
 from reshelf.drill.setup.stores import GivenStore
 from reshelf.drill.watch import Watch, missing
 from reshelf.settings import Settings
-from schemas.topics import EVENT_TOPICS, TOPICS
+from schemas.topics import EVENT_TOPICS, FOLDED_TOPICS, TOPICS
 from streams.kafka.bounds import log_bounds
 from streams.kafka.records import TopicPartition
 from streams.state.connection.client import redis_servers
+from streams.state.recent.journal import SEGMENT_BYTES
 
 MIB = 2**20
+MEMORY = ("rss_mb", "pss_mb", "threads")
 SHARE = 0.02
 """Growth in a day of traffic that a run is too short to tell from none."""
 TOLERANCES = {
@@ -50,8 +52,11 @@ LOOK_AT = {
     "records": "retention.ms and segment.ms of the topic, and what writes to it",
     "lag": "a worker that does not keep up: its processor time",
 }
-UNJUDGED = ("kafka",)
-"""Servers whose memory is theirs: a Java heap grows to its limit."""
+LIMITS_MB = {"duplicates": 4 * SEGMENT_BYTES / MIB * len(FOLDED_TOPICS), "clicks": 128.0}
+"""What folders may take by design: of duplicates four segments of each topic and partition, and what RocksDB holds
+back before it writes files anew."""
+UNJUDGED = ("kafka", "redis")
+"""Servers whose processes' memory is theirs: a Java heap grows to its limit, and Redis says itself what it holds."""
 Figures = dict[str, float]
 """A figure by its name, `learner rss_mb`: what it is of, and the measure."""
 _KIND = re.compile(r"^reshelf:\{[^}]*\}:?([a-z-]*)")
@@ -117,13 +122,14 @@ def of_log(settings: Settings, folder: Path | None) -> Figures:
     return figures
 
 
-def tolerance(name: str, keeps_all: bool) -> Tolerance:
+def tolerance(name: str, keeps_all: bool, partitions: int) -> Tolerance:
     """What a figure may grow by; a broker that `keeps_all` has no topic that stays flat."""
     subject, _, measure = name.rpartition(" ")
     most = TOLERANCES[measure]
+    limit = LIMITS_MB.get(subject, 0.0) * (partitions if subject == "duplicates" else 1) if measure == "disk_mb" else 0
     topic_of_all = measure == "records" and (keeps_all or _grows(subject))
-    judged = not (topic_of_all or (subject in UNJUDGED and measure != "handles"))
-    return Tolerance(most.share, most.units, judged)
+    judged = not (topic_of_all or (subject in UNJUDGED and measure in MEMORY))
+    return Tolerance(most.share, most.units, judged, limit)
 
 
 def _grows(subject: str) -> bool:

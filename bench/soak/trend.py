@@ -22,19 +22,21 @@ Sample = tuple[float, float]
 class Tolerance:
     """Growth in a day of traffic that is still called flat: a share of the level, or so many units where that is more.
 
-    A figure that is not `judged` is told with its slope, and is never a failure.
+    A figure that is not `judged` is told with its slope, and is never a failure; nor is one below a `limit`
+    that it has by design, and that it may take longer than a run to reach.
     """
 
     share: float
     units: float
     judged: bool = True
+    limit: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Trend:
     """Level and growth of a figure over the second half of a run, in its units and in units a day of traffic.
 
-    `flat` is None where it is not judged, or where there are too few samples.
+    `flat` is None where it is not judged, where it grows below its limit, or where there are too few samples.
     """
 
     level: float
@@ -58,7 +60,9 @@ def trend(samples: Sequence[Sample], day_s: float, tolerance: Tolerance) -> Tren
     slope, _, low, high = (float(bound) * day_s for bound in theilslopes(medians, times, LEVEL))
     level = float(np.median(values))
     most = max(tolerance.share * abs(level), tolerance.units)
-    flat = low <= most if tolerance.judged else None
+    flat: bool | None = low <= most
+    if not tolerance.judged or (not flat and float(medians[-1]) < tolerance.limit):
+        flat = None
     return Trend(level, float(medians[0]), float(medians[-1]), slope, low, high, flat)
 
 
