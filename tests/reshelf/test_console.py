@@ -244,12 +244,17 @@ def forward(port: int, broker: str) -> None:
                 target.sendall(some)
             target.shutdown(socket.SHUT_WR)
 
-    host, _, number = broker.rpartition(":")
+    def serve(ours: socket.socket) -> None:
+        host, _, number = broker.rpartition(":")
+        with ours, socket.create_connection((host, int(number))) as theirs:
+            back = threading.Thread(target=pump, args=(theirs, ours), daemon=True)
+            back.start()
+            pump(ours, theirs)
+            back.join()
+
     with socket.create_server(("127.0.0.1", port)) as listener:
         while True:
-            ours, theirs = listener.accept()[0], socket.create_connection((host, int(number)))
-            for pair in ((ours, theirs), (theirs, ours)):
-                threading.Thread(target=pump, args=pair, daemon=True).start()
+            threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
 
 
 def test_it_waits_for_a_broker_that_is_away_at_its_start(
