@@ -20,10 +20,8 @@ def content(
 ) -> dict[str, Any]:
     """All figures with their trends, and what grows."""
     length, keeps_all = day_s(options.compress), options.broker == "embedded"
-    figures = {
-        name: asdict(trend(series, length, tolerance(name, keeps_all, settings.kafka.partitions)))
-        for name, series in sorted(samples.items())
-    }
+    most = {name: tolerance(name, keeps_all, settings.kafka.partitions) for name in samples}
+    figures = {name: asdict(trend(series, length, most[name])) for name, series in sorted(samples.items())}
     grows = {name: LOOK_AT[name.rpartition(" ")[2]] for name, entry in figures.items() if entry["flat"] is False}
     return {
         "minutes": options.minutes,

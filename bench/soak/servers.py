@@ -18,6 +18,8 @@ BROKER_PROPERTIES = (
     "offsets.retention.check.interval.ms=60000",
 )
 """A broker looks for what has expired every five minutes, which is long beside a run."""
+START_S = 300.0
+"""How long a broker may take until it answers, on a machine that others use as well."""
 OPEN_TO_ALL = {"username": "", "password": "", "ca_file": "", "cert_file": "", "key_file": ""}
 
 
@@ -42,7 +44,7 @@ def servers(settings: Settings, folder: Path, broker: str, kafka_home: Path | No
         if kafka_home is not None:
             logs = folder / "kafka"
             logs.mkdir()
-            kafka = stack.enter_context(kafka_server(kafka_home, logs, properties=BROKER_PROPERTIES))
+            kafka = stack.enter_context(kafka_server(kafka_home, logs, start_s=START_S, properties=BROKER_PROPERTIES))
             processes["kafka"], bootstrap = kafka.child.pid, kafka.address
         else:
             bootstrap = stack.enter_context(embedded_broker())
