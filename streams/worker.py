@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
 from redis.asyncio import Redis
 
 from schemas.topics import Topic
+from streams.disk_use import follow_disk_use
 from streams.dropped import follow_drops
 from streams.kafka.producer import LogProducer
 from streams.kafka.records import TopicPartition
@@ -21,7 +21,8 @@ from streams.settings import FoldSettings, KafkaSettings, RedisSettings
 from streams.state.connection.client import redis_client
 from streams.state.manifest import Manifest
 from streams.state.namespace import open_namespace
-from streams.transport import ROUND_ROBIN, BatchApp, create_app, run_in_background, subscription
+from streams.transport import BatchApp, create_app, run_in_background, subscription
+from streams.transport.group.assignment import SEPARATE, Assignors
 
 
 class Member(Protocol):
@@ -56,7 +57,7 @@ class Worker:
         doing: str,
         on_error: Callable[[Exception], None],
         *,
-        assignor: type[AbstractPartitionAssignor] = ROUND_ROBIN,
+        assignors: Assignors = SEPARATE,
         linger_s: float = 0.0,
         rest_s: Mapping[str, float] | None = None,
         folder: Path | None = None,
@@ -73,16 +74,22 @@ class Worker:
             logical=lambda name: name.removeprefix(kafka.prefix),
             resume=member.resume,
             on_revoked=member.revoked,
-            assignor=assignor,
+            assignors=assignors,
             on_error=on_error,
             linger_s=linger_s,
             rest_s=rest_s,
         )
         names = [kafka.prefix + topic.name for topic in topics]
         app.agent(subscription(app, names), name=agent.__name__)(agent)
-        beside = tasks if folder is None else lambda: [*tasks(), follow_drops(self.redis, folder, namespace)]
+        beside = lambda: [*tasks(), *self._of_folder(role, folder)]  # noqa: E731
         run_in_background(app, beside, [self.opened.pop_all().aclose], doing)
         return app
+
+    def _of_folder(self, role: str, folder: Path | None) -> list[Coroutine[Any, Any, None]]:
+        if folder is None:
+            return []
+        drops = follow_drops(self.redis, folder, self.manifest.namespace)
+        return [drops, follow_disk_use(f"{role}.folder", folder)]
 
 
 @contextlib.asynccontextmanager

@@ -26,7 +26,7 @@ from reshelf.doctor.events import look_at_events
 from reshelf.doctor.finding import Finding, words
 from reshelf.doctor.keys import look_at_keys
 from reshelf.doctor.names import look_at_names
-from reshelf.doctor.refusals import access_findings, encoder_finding, folder_finding, look_at_state
+from reshelf.doctor.refusals import access_findings, encoder_finding, folder_findings, look_at_state
 from reshelf.doctor.server import look_at_redis, redis_findings
 from reshelf.doctor.topics import look_at_topics, retention_findings, window_findings
 from reshelf.doctor.work import look_at_work
@@ -46,7 +46,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     """
     yield build_finding(FOLD_BUILT, POLICY_BUILT, STATE_BUILT)
     yield from access_findings(settings)
-    yield from folder_finding(settings)
+    yield from folder_findings(settings)
     yield from encoder_finding(settings)
     answers = [(yield from _broker(settings, _duplicate_window_ms(settings))), (yield from look_at_redis(settings))]
     if not all(answers):

@@ -18,10 +18,11 @@ from reshelf.settings import Settings
 from schemas.errors import BadSettings, StateAttention, Transient
 from schemas.topics import CLICKS, CONVERSIONS, DEAD_LETTERS, LAYOUTS_HISTORY, POLICY_PARAMETERS, PURCHASES
 from streams.access import required_token
+from streams.disk_use import ALARM, disk_use, nearest
 from streams.kafka.bounds import log_bounds
 from streams.kafka.reader import read_of, reader
 from streams.kafka.records import Batch, Logged, TopicPartition
-from streams.locked_folder import clicks_folder
+from streams.locked_folder import clicks_folder, duplicates_folder
 from streams.refusals import check_begin, check_end
 from streams.settings import KafkaSettings
 from streams.state.alias import namespace_of, resolve
@@ -47,13 +48,20 @@ def access_findings(settings: Settings) -> Iterator[Finding]:
                 yield Finding(group, "bad", str(error))
 
 
-def folder_finding(settings: Settings) -> Iterator[Finding]:
-    """Whether attribution could keep clicks on this machine; whether it is to run here only the operator knows."""
-    folder = clicks_folder(settings.attribution.folder)
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+def folder_findings(settings: Settings) -> Iterator[Finding]:
+    """Whether workers could write on this machine; whether they are to run here only the operator knows."""
+    yield from _folder_findings("attribution", clicks_folder(settings.attribution.folder))
+    yield from _folder_findings("learner", duplicates_folder(settings.learner.folder))
+
+
+def _folder_findings(role: str, folder: Path) -> Iterator[Finding]:
+    there = nearest(folder)
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        remedy = "Where attribution is to run on this machine: set attribution.folder to one that may be written to."
-        yield Finding("attribution folder", "note", f"{_named(folder, there)} cannot be written by this user", remedy)
+        remedy = f"Where {role} is to run on this machine: set {role}.folder to one that may be written to."
+        yield Finding(f"{role} folder", "note", f"{_named(folder, there)} cannot be written by this user", remedy)
+    elif (use := disk_use(there)).ratio >= ALARM:
+        remedy = f"Where {role} runs on this machine: make room, or set {role}.folder to one on another disk."
+        yield Finding(f"{role} folder", "note", f"the disk of {_named(folder, there)} is {use.ratio:.0%} full", remedy)
 
 
 def _named(folder: Path, there: Path) -> str:

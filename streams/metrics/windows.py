@@ -1,4 +1,4 @@
-"""The metrics that say how far back clicks and duplicates are known."""
+"""The metrics that say how far back clicks and duplicates are known, and how much room there is for them."""
 
 from __future__ import annotations
 
@@ -64,5 +64,14 @@ WINDOWS = (
         ("topic",),
         "Records that were judged while memory cut the window short.",
         "Rising: as for reshelf_duplicate_memory_used_ratio.",
+    ),
+    Metric(
+        "reshelf_disk_used_ratio",
+        "gauge",
+        "learner, attribution",
+        ("setting",),
+        "How full the disk is that has the worker's folder, by the setting that names the folder.",
+        "Above 0.8: make the volume larger. On a full disk clicks and duplicates are not written down, and "
+        "a start reads them from the log.",
     ),
 )

@@ -12,13 +12,15 @@ from confluent_kafka import Producer
 from pydantic import SecretStr
 from redis import Redis
 
-from reshelf.doctor.refusals import access_findings, encoder_finding, folder_finding, look_at_state
+from reshelf.doctor.refusals import access_findings, encoder_finding, folder_findings, look_at_state
 from reshelf.settings import Settings
 from reshelf.topics.admin import apply
 from schemas.errors import StateAttention
 from schemas.topics import CLICKS, CONVERSIONS
+from streams.disk_use import DiskUse, disk_use, follow_disk_use
 from streams.kafka.clients import confluent_producer_config
 from streams.kafka.records import TopicPartition
+from streams.metrics import Registry
 from streams.refusals import check_begin
 from streams.settings import FoldSettings, KafkaSettings, RedisSettings
 from streams.state.clicks.progress import progress_keys
@@ -169,11 +171,38 @@ def test_addresses_beyond_this_machine_want_a_token() -> None:
     assert list(access_findings(Settings().changed(health=open_))) == []
 
 
-def test_a_folder_for_clicks_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    assert list(folder_finding(Settings().changed(attribution={"folder": str(tmp_path / "new" / "clicks")}))) == []
+@pytest.mark.parametrize("role", ["attribution", "learner"])
+def test_a_folder_that_cannot_be_written_or_is_on_a_full_disk_is_told(
+    role: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use = DiskUse(79, 100)
+    monkeypatch.setattr("reshelf.doctor.refusals.disk_use", lambda folder: use)
+    new = Settings().changed(**{role: {"folder": str(tmp_path / "new" / "own")}})
+    assert list(folder_findings(new)) == []
+    use = DiskUse(81, 100)
+    findings = [finding for finding in folder_findings(new) if role in finding.about]
+    assert [(finding.state, finding.about) for finding in findings] == [("note", f"{role} folder")]
+    assert "81% full" in findings[0].detail and f"{role}.folder" in findings[0].remedy
+    use = DiskUse(1, 100)
     (tmp_path / "file").write_text("")
-    (finding,) = folder_finding(Settings().changed(attribution={"folder": str(tmp_path / "file" / "clicks")}))
+    (finding,) = folder_findings(Settings().changed(**{role: {"folder": str(tmp_path / "file" / "own")}}))
     assert finding.state == "note" and str(tmp_path / "file") in finding.detail
+
+
+def test_how_full_a_disk_is_is_a_metric(tmp_path: Path) -> None:
+    metrics = Registry()
+
+    async def run() -> None:
+        following = asyncio.create_task(follow_disk_use("learner.folder", tmp_path / "new" / "own", metrics))
+        async with asyncio.timeout(10):
+            while not list(metrics.samples()):
+                await asyncio.sleep(0.01)
+        following.cancel()
+
+    asyncio.run(run())
+    use = disk_use(tmp_path)
+    assert metrics.value("reshelf_disk_used_ratio", "learner.folder") == pytest.approx(use.ratio, abs=0.1)
+    assert 0 < use.used <= use.size
 
 
 def test_an_encoder_that_would_not_start_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
