@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bench.soak.compression import day_s, windows
+from bench.soak.options import Options
 from bench.soak.probes import LOOK_AT, tolerance
 from bench.soak.trend import Sample, trend
-
-if TYPE_CHECKING:
-    from bench.soak.run import Options
-    from reshelf.settings import Settings
+from reshelf.settings import Settings
 
 
 def content(
@@ -37,13 +35,16 @@ def content(
     }
 
 
-def text(told: Mapping[str, Any]) -> str:
+def text(summary: Mapping[str, Any]) -> str:
     """The same for people: a row for each figure, and what grows last."""
-    head = f"{told['days']} days of traffic in {told['minutes']:g} minutes, {told['sent']:,} events"
-    rows = [("", "level", "a day", "from", "to", ""), *(_row(name, entry) for name, entry in told["figures"].items())]
+    head = f"{summary['days']} days of traffic in {summary['minutes']:g} minutes, {summary['sent']:,} events"
+    rows = [
+        ("", "level", "a day", "from", "to", ""),
+        *(_row(name, entry) for name, entry in summary["figures"].items()),
+    ]
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     lines = [" ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-    ends = [f"{name} grows: look at {where}." for name, where in told["grows"].items()]
+    ends = [f"{name} grows: look at {where}." for name, where in summary["grows"].items()]
     lines += ends or ["All that is judged is flat."]
     return "\n".join([head, *(line.rstrip() for line in lines)])
 

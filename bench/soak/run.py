@@ -16,6 +16,7 @@ from bench.shop.child import Part, running
 from bench.soak import compression, probes
 from bench.soak.clients import Clients
 from bench.soak.events import Visits
+from bench.soak.options import Options
 from bench.soak.report import content
 from bench.soak.servers import Servers, servers
 from bench.soak.trend import Sample
@@ -29,26 +30,6 @@ TICK_S, READY_S = 0.02, 180.0
 CENSUS_EVERY = 6
 """Samples between two counts of all keys by their kinds."""
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """Minutes of traffic, events a second, how much shorter windows are, and seconds between samples.
-
-    `broker` is `kafka` (of `kafka_home`), `embedded`, or empty for what the settings name.
-    """
-
-    minutes: float
-    rate: float
-    compress: float
-    sample_s: float
-    process_mb: float
-    broker: str
-    kafka_home: Path | None
-
-    @property
-    def run_s(self) -> float:
-        return self.minutes * 60
 
 
 @dataclass(slots=True)

@@ -13,9 +13,9 @@ from click.testing import CliRunner
 
 from bench.soak.compression import SHARES, compressed, day_s, retention_ms, windows
 from bench.soak.events import ITEMS, Shop
+from bench.soak.options import Options
 from bench.soak.probes import LOOK_AT, TOLERANCES, of_folder, of_process, tolerance
 from bench.soak.report import content, text
-from bench.soak.run import Options
 from bench.soak.trend import Sample, Tolerance, trend
 from reshelf.cli.main import cli
 from reshelf.settings import Settings

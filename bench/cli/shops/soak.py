@@ -48,10 +48,10 @@ def soak(front: Front, minutes: float, rate: float, compress: float, sample_seco
     topics only a Kafka says anything.  Topics and state are the measurement's own, and are
     deleted afterwards.
 
-    Example: reshelf bench soak --broker kafka --minutes 60
+    Example: reshelf bench soak --broker embedded --minutes 60
     """
+    from bench.soak.options import Options
     from bench.soak.report import text
-    from bench.soak.run import Options
     from bench.soak.run import soak as run
     from reshelf.settings import load_settings
 
@@ -59,6 +59,6 @@ def soak(front: Front, minutes: float, rate: float, compress: float, sample_seco
     settings = load_settings(front.file).settings if name else front.settings
     options = Options(minutes, rate, compress, sample_seconds, process_mb, name, front.kafka_home)
     began = time.monotonic()
-    told = run(settings, options, lambda words: click.echo(f"{time.monotonic() - began:6.0f} s  {words}", err=True))
-    front.answer({"machine": machine(), "broker": broker(front), **told}, text(told))
-    front.context.exit(0 if told["flat"] else 1)
+    summary = run(settings, options, lambda words: click.echo(f"{time.monotonic() - began:6.0f} s  {words}", err=True))
+    front.answer({"machine": machine(), "broker": broker(front), **summary}, text(summary))
+    front.context.exit(0 if summary["flat"] else 1)
