@@ -16,5 +16,7 @@
 - `shares`: how visitors share themselves out: few names have most of them
 - `shop`: what a shop of some size takes: each part of Reshelf in a state, a catalog and traffic of
   that size
+- `soak`: days of traffic compressed into less: what each part takes over time, and whether it stays
+  flat
 - `web`: how fast the edge, the console and a renderer answer
 """

@@ -14,7 +14,7 @@
 - `replay`: `reshelf bench replay`: how fast the state is rebuilt from the log
 - `scale`: `reshelf bench scale` and `reshelf bench catalog`: how costs grow with keys, items, slots
   and pages
-- `shop`: `reshelf bench shop`: what each part takes in a shop of some size
+- `shops`: measurements of whole shops, with every part as a process of its own
 - `spread`: `reshelf bench spread`: what an event costs when visitors spread over many keys
 - `stages`: `reshelf bench stages`: what each step from the log to the state costs, and
   `reshelf bench attribution`: what a click and a purchase cost, on disk and in memory
@@ -34,7 +34,8 @@ from bench.cli.ope import ope
 from bench.cli.pipeline import pipeline
 from bench.cli.replay import replay
 from bench.cli.scale import catalog, scale
-from bench.cli.shop import shop
+from bench.cli.shops.shop import shop
+from bench.cli.shops.soak import soak
 from bench.cli.spread import spread
 from bench.cli.stages import attribution, stages
 from bench.cli.web.console import console
@@ -66,6 +67,7 @@ for measurement in (
     spread,
     catalog,
     shop,
+    soak,
     attribution,
     layout,
     renderer,

@@ -30,9 +30,9 @@ class Sender:
         self._prefix = kafka.prefix
         self._refused: KafkaError | None = None
 
-    def send(self, topic: str, key: bytes, message: msgspec.Struct, delivered: Delivered | None = None) -> None:
-        """One record; waits where the client holds too many."""
-        value = encode(message)
+    def send(self, topic: str, key: bytes, message: msgspec.Struct | None, delivered: Delivered | None = None) -> None:
+        """One record, a tombstone where there is no message; waits where the client holds too many."""
+        value = None if message is None else encode(message)
         while True:
             try:
                 self._producer.produce(self._prefix + topic, value, key, on_delivery=delivered or self._delivered)

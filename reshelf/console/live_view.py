@@ -25,6 +25,7 @@ from streams.catalog.view import Changes, TextCatalog
 from streams.catalog.weighted_counts import WeightedCountsCache
 from streams.fold.deltas import WHOLE_PAGE
 from streams.kafka.records import Record
+from streams.retry import Retry
 from streams.state.alias import resolve
 from streams.state.connection.client import redis_client
 from streams.state.manifest import Manifest, NamespaceMissing
@@ -122,7 +123,7 @@ class LiveView:
 async def live_view(settings: Settings, failed: Callable[[BaseException], None]) -> AsyncIterator[LiveView]:
     """Follow the topics while the block runs; `failed` is called with the error that ends that.
 
-    Raises BadSettings where topics are missing, Transient where no broker answers.
+    A broker that is away is waited for.  Raises BadSettings where topics are missing.
     """
     client = redis_client(settings.redis)
     view = LiveView(settings, client)
@@ -131,8 +132,9 @@ async def live_view(settings: Settings, failed: Callable[[BaseException], None])
         stack.push_async_callback(client.aclose)
         stack.callback(view.dead_letters.close)
         stack.push_async_callback(follower.stop)
-        await follower.start()
-        await follower.catch_up()
+        retry = Retry()
+        await retry.until_success(follower.start)
+        await retry.until_success(follower.catch_up)
         stack.push_async_callback(_ended, [_begun(step, failed) for step in (follower.follow(), view.watch())])
         yield view
 

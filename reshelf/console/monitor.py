@@ -10,7 +10,7 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaException
@@ -126,8 +126,16 @@ class Monitor:
             self.events = await asyncio.to_thread(_events, settings)
         if now - self._experiment_at >= EXPERIMENT_S:
             self._experiment_at = now
-            for page in sorted(pages)[:EXPERIMENTS]:
+            some = sorted(pages)[:EXPERIMENTS]
+            for page in some:
                 await self._measure(reader, settings, page)
+            self.retain(some)
+
+    def retain(self, pages: Collection[str]) -> None:
+        """Forget the uplifts of all pages but these: of a page that is arranged no more nobody asks."""
+        for of_pages in (self.health, self.uplifts):
+            for page in of_pages.keys() - set(pages):
+                del of_pages[page]
 
     def take(self, standings: list[PartitionLag], now: int) -> None:
         """Partitions stand so now.  Of one of which no record was applied, no age is known: it waits from now on."""

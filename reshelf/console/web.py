@@ -149,8 +149,8 @@ class Console:
 async def served(settings: Settings, ended: asyncio.Future[None]) -> AsyncIterator[str]:
     """Serve at the address that is given while the block runs; `ended` fails when the console cannot go on.
 
-    Raises BadSettings for an address that cannot be used and for topics that are
-    missing, Transient where no broker answers.
+    A broker that is away is waited for.  Raises BadSettings for an address that cannot be used and for
+    topics that are missing.
     """
     guard = AccessControl(settings.console)
 

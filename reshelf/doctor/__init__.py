@@ -4,6 +4,7 @@
 - `clock`: how far the broker's clock is from ours
 - `events`: what the last events of each topic say of those who send them
 - `finding`: what an examination finds
+- `keys`: whether the records of compacted topics lie where their keys are written to
 - `names`: whether names, prices and times in catalog and events can be meant as they are
 - `plan`: what a shop of a given size needs
 - `refusals`: what a worker, console or edge would refuse to start with
@@ -23,6 +24,7 @@ from reshelf.doctor.build import build_finding
 from reshelf.doctor.clock import broker_clock
 from reshelf.doctor.events import look_at_events
 from reshelf.doctor.finding import Finding, words
+from reshelf.doctor.keys import look_at_keys
 from reshelf.doctor.names import look_at_names
 from reshelf.doctor.refusals import access_findings, encoder_finding, folder_findings, look_at_state
 from reshelf.doctor.server import look_at_redis, redis_findings
@@ -49,7 +51,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
     answers = [(yield from _broker(settings, _duplicate_window_ms(settings))), (yield from look_at_redis(settings))]
     if not all(answers):
         return
-    for about, look in (("namespace", look_at_state), ("workers", look_at_work), ("names", look_at_names)):
+    looks = {"namespace": look_at_state, "workers": look_at_work, "keys": look_at_keys, "names": look_at_names}
+    for about, look in looks.items():
         try:
             yield from look(settings)
         except (ReshelfError, KafkaException) as error:

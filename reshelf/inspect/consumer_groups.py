@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import ConsumerGroupState, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConsumerGroupDescription
 
 from reshelf.processes.roles import groups_of
@@ -13,6 +13,11 @@ from streams.state.manifest import Manifest
 
 TIMEOUT_S = 10.0
 ATTEMPTS = 4
+INHABITED = (
+    ConsumerGroupState.STABLE,
+    ConsumerGroupState.PREPARING_REBALANCING,
+    ConsumerGroupState.COMPLETING_REBALANCING,
+)
 SOON = (KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS)
 
 
@@ -33,12 +38,13 @@ def absent_roles(admin: AdminClient, manifest: Manifest) -> list[str]:
         if codes.isdisjoint(SOON):
             break
         time.sleep(0.5)  # a cluster that never had a group answers so at first
-    return [role for role, group in groups.items() if not _members(group)]
+    return [role for role, group in groups.items() if not _has_members(group)]
 
 
-def _members(group: ConsumerGroupDescription | KafkaException) -> int:
+def _has_members(group: ConsumerGroupDescription | KafkaException) -> bool:
+    """Whether anybody is in it: the embedded broker lists no members, and says so by the state alone."""
     if not isinstance(group, KafkaException):
-        return len(group.members)
+        return bool(group.members) or group.state in INHABITED
     if group.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
-        return 0
+        return False
     raise group

@@ -18,7 +18,7 @@ from reshelf.settings import Settings
 from reshelf.terminal.progress import Begin
 from schemas.errors import BadSettings
 from schemas.topics import CLICKS, CONVERSIONS, PURCHASES
-from streams.attribution.reattribute import Reattributed, Rule
+from streams.attribution.reattribute import Reattributed, Rule, settled_after_s
 from streams.attribution.windows import PageWindows, RulesReader
 from streams.kafka.log_source import Source
 from streams.kafka.records import TopicPartition
@@ -106,11 +106,13 @@ def require_name(what: str, namespace: str) -> None:
 
 
 async def _planned(settings: Settings, source: Source, options: Options, begin: Begin) -> _Plan:
-    bounds = await asyncio.to_thread(source.bounds, ALL)
+    bounds, read_at = await asyncio.to_thread(source.bounds, ALL), time.monotonic()
     starts, ends = (
         places(source, bounds, word, side, settings.shop.zone) for side, word in enumerate((options.begin, options.end))
     )
     if options.windows:
+        if source.grows:
+            await asyncio.sleep(max(0.0, read_at + settled_after_s(settings.attribution) - time.monotonic()))
         source = _reattributed(settings, source, options.windows, starts, ends, begin)
         for tp, span in (await asyncio.to_thread(source.bounds, [CONVERSIONS.name])).items():
             starts[tp], ends[tp] = span
@@ -180,9 +182,8 @@ def _reattributed(
     ends: Mapping[TopicPartition, int],
     begin: Begin,
 ) -> Reattributed:
-    now_ms = round(time.time() * 1000) - settings.attribution.clock_skew_ms
     spans = {tp: (starts[tp], max(end, starts[tp])) for tp, end in ends.items() if tp.topic == PURCHASES.name}
-    rule = Rule(settings.attribution, settings.fold, windows, now_ms)
+    rule = Rule(settings.attribution, settings.fold, windows)
     return Reattributed(source, rule, spans, lambda total: begin(total, "attribution"))
 
 

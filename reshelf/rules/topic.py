@@ -128,10 +128,19 @@ def undeclared(page: str, declared: Iterable[str]) -> ReshelfError:
     return ReshelfError(f"page {page!r} is not declared; declared are: {', '.join(sorted(declared)) or 'none'}")
 
 
-def roll_back(kafka: KafkaSettings, page: str, version: int | None, author: str, reason: str, now_ms: int) -> PageRules:
+def roll_back(
+    kafka: KafkaSettings,
+    page: str,
+    version: int | None,
+    author: str,
+    reason: str,
+    now_ms: int,
+    base: int | None = None,
+) -> PageRules:
     """Publish an earlier version (None: the one before the newest) once more, as the newest.
 
-    Gives what is in force then, published before `now_ms` where nothing differed.  Raises
+    Gives what is in force then, published before `now_ms` where nothing differed.  `base` is the version that
+    whoever goes back saw in force: raises `Overtaken` where that is another one by now.  Raises
     `BadSettings` where there is no such version, and `ReshelfError` where nobody declared the page.
     """
     versions = history(kafka, page)
@@ -145,7 +154,8 @@ def roll_back(kafka: KafkaSettings, page: str, version: int | None, author: str,
             f"no version {number or 'before the newest'} of page {page!r} to go back to; kept are: {numbers}"
         )
     explanation = f"back to version {earlier.version}" + (f": {reason}" if reason else "")
-    published = publish(kafka, [earlier], author, explanation[:256], now_ms)
+    bases = None if base is None else {page: base}
+    published = publish(kafka, [earlier], author, explanation[:256], now_ms, bases)
     return published[0] if published else versions[-1]
 
 

@@ -31,6 +31,13 @@ from streams.state.watermark import Watermark
 RUN = 5_000
 LEAST_MB = 16
 """Of memory for the clicks of a partition."""
+EVER = 2**62
+"""A time (ms) that nothing is appended after."""
+
+
+def settled_after_s(settings: AttributionSettings) -> float:
+    """How long after a purchase was appended no click can be appended that it would be credited to, by any clock."""
+    return (settings.grace_ms + settings.clock_skew_ms) / 1000
 
 
 def _ignore(count: int) -> None:
@@ -39,16 +46,18 @@ def _ignore(count: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How purchases are attributed; those younger than the grace at `now_ms` are not decided yet."""
+    """How purchases are attributed."""
 
     settings: AttributionSettings
     fold: FoldSettings
     windows: Windows
-    now_ms: int
 
 
 class Reattributed:
     """A source like `source`, whose conversions are decided anew for the purchases in these spans.
+
+    All clicks that any of these purchases may be credited to are in the log by now: where it is appended to,
+    its clicks are read up to where they end `settled_after_s` later than the purchases do.
 
     `begin` is called with how many records are looked at to learn how many conversions
     there are, and returns what is called with how many of them each step looked at.
@@ -61,6 +70,7 @@ class Reattributed:
         purchases: Mapping[TopicPartition, Span],
         begin: Callable[[int], Callable[[int], None]] | None = None,
     ) -> None:
+        self.grows = source.grows
         self._source = source
         self._rule = rule
         self._purchases = purchases
@@ -124,14 +134,13 @@ class Reattributed:
                 locked.close()
 
     def _decided(self, number: int, core: PartitionAttribution, report: Callable[[int], None]) -> Iterator[Decision]:
-        rule = self._rule
         feeds = {topic: self._runs(TopicPartition(topic, number)) for topic in (CLICKS.name, PURCHASES.name)}
         while feeds:
             behind = min(feeds, key=lambda topic: core.tracks[topic].horizon)
             batch = next(feeds[behind], None)
             if batch is None:
                 del feeds[behind]
-                core.tracks[behind].ended(core.tracks[behind].read_to, rule.now_ms)
+                core.tracks[behind].ended(core.tracks[behind].read_to, EVER)
             else:
                 core.feed(batch)
                 report(batch.end - batch.start)

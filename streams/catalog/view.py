@@ -193,6 +193,7 @@ class CatalogView:
         changes.pages.add(page)
         if new is None:
             del self.rules[page], self._indexes[page]
+            self._described.pop(page, None)
             self._pages_by_label.remove(page)
             return
         old = self.rules.get(page)

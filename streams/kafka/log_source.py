@@ -32,7 +32,9 @@ Runs = Generator[tuple[TopicPartition, Sequence[Record]], None, None]
 
 
 class Source(Protocol):
-    """Records of event topics, however they are kept."""
+    """Records of event topics, however they are kept; `grows` says whether more may come."""
+
+    grows: bool
 
     def bounds(self, topics: Sequence[str]) -> dict[TopicPartition, Span]:
         """What there is of each partition; raises `BadSettings` where a topic is missing."""
@@ -46,6 +48,8 @@ class Source(Protocol):
 
 class KafkaSource:
     """The topics of the settings."""
+
+    grows = True
 
     def __init__(self, kafka: KafkaSettings) -> None:
         self._kafka = kafka

@@ -116,7 +116,7 @@ async def _member(
     state = StateReader(
         worker.redis, manifest, pipelined, StateMemory(settings.memory_mb, "layouts.memory_mb", metrics)
     )
-    versions = Versions(pipelined, manifest.namespace, manifest.groups)
+    versions = Versions(pipelined, manifest.namespace, manifest.groups, settings.ttl_ms)
     guard = GuardRail(state, experiment, settings)
     producer = LayoutProducer(
         catalog, state, versions, worker.log_producer, settings, metrics, finish=guard.applied, report=report

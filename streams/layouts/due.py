@@ -55,6 +55,11 @@ class DueRule:
         """The key's layout was composed from this much."""
         self._composed[key] = evidence
 
+    def forget(self, key: Key) -> None:
+        """The key has no layout any more."""
+        self._composed.pop(key, None)
+        self._growths.pop(key, None)
+
     def keep(self, is_owned: Callable[[Key], bool]) -> None:
         """Forget keys that went to another worker."""
         self._composed = {key: evidence for key, evidence in self._composed.items() if is_owned(key)}

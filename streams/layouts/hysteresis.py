@@ -54,6 +54,10 @@ class Hysteresis:
             return
         self._published[key] = _Published(version, basis, [_small(value) for value in composed.values])
 
+    def forget(self, key: Key) -> None:
+        """Renderers have no layout of the key any more."""
+        self._published.pop(key, None)
+
     def keep(self, is_owned: Callable[[Key], bool]) -> None:
         """Forget keys that went to another worker."""
         self._published = {key: published for key, published in self._published.items() if is_owned(key)}

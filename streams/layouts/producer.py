@@ -50,6 +50,7 @@ it is read from all segments, and those of all pages at once would hold up the o
 LIST_MS = 10_000.0
 """How often segments that other workers hear of are looked up."""
 
+Result = Literal["published", "unchanged", "held", "refused", "stopped"]
 _decode_request = decoder(LayoutRequest)
 
 
@@ -200,8 +201,7 @@ class LayoutProducer:
         while True:
             self._wake.clear()
             now = self._clock.steady()
-            key = self._schedule.take(now)
-            if key is not None:
+            if (key := self._schedule.take(now)) is not None:
                 return key
             wait = self._schedule.wait(now)
             await _woken(self._wake, None if wait == float("inf") else wait / 1000)
@@ -221,6 +221,8 @@ class LayoutProducer:
         read_at = self._clock.steady()
         if state is None or key.page not in self._catalog.rules:
             await self._publisher.withdraw(key)
+            self._due.forget(key)
+            self._hysteresis.forget(key)
             return
         now = self._clock.wall()
         epoch = epoch_of(now, *key, self._settings.epoch_ms)
@@ -235,13 +237,11 @@ class LayoutProducer:
             return
         self._mark_again(key, min(epoch.end_ms, changes_at))
 
-    async def _publish(
-        self, key: Key, composed: Composed, basis: Basis, now: int
-    ) -> Literal["published", "unchanged", "held", "refused", "stopped"]:
+    async def _publish(self, key: Key, composed: Composed, basis: Basis, now: int) -> Result:
         """Publish a layout where it is new, where the last one's time is over, and where it gains enough over that."""
         latest, draft = self._catalog.latest_layout(key), latest_layout_of(encode(composed.layout))
         must = not latest.live or latest.lost or now >= self._renewal(latest)
-        result: Literal["published", "unchanged", "held", "refused", "stopped"] = "unchanged"
+        result: Result = "unchanged"
         if must or draft.fingerprint != latest.fingerprint:
             if not must and self._hysteresis.holds(key, composed, basis, latest.version):
                 return "held"

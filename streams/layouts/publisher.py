@@ -76,6 +76,7 @@ class Publisher:
     async def withdraw(self, key: Key) -> None:
         """The page is not declared: renderers use their fallback."""
         latest = self._catalog.latest_layout(key)
+        self.refused.discard(key)
         if latest.live:
             await self._log_producer.publish([_record(LAYOUTS, key, None)])
             self._catalog.remember(key, LatestLayout(latest.version, live=False))

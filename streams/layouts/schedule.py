@@ -23,6 +23,10 @@ SAVED_MS = 1_000.0
 are read first, which takes as long."""
 
 
+SPARE = 1_000
+"""When so many keys were taken, it is looked which of them are of no more use."""
+
+
 class Mark(NamedTuple):
     """From when on a key may be taken, and whether before others."""
 
@@ -53,6 +57,7 @@ class Schedule:
         self._ready: list[tuple[float, int, Key, Mark]] = []
         self._started_at: dict[Key, float] = {}
         self._running: dict[Key, Mark | None] = {}
+        self._most = SPARE
         self._free_at = float("-inf")
         self._marks = 0
 
@@ -79,7 +84,15 @@ class Schedule:
         del self._waiting[key]
         self._started_at[key] = now
         self._running[key] = None
+        if len(self._started_at) > self._most:
+            self._forget_old(now)
         return key
+
+    def _forget_old(self, now: float) -> None:
+        """Forget when keys were taken whose refresh interval is over: many of them may never be taken again."""
+        recent = {key for key, at in self._started_at.items() if now - at < self._refresh}
+        self._started_at = {key: at for key, at in self._started_at.items() if key in recent or key in self._running}
+        self._most = SPARE + 2 * len(self._started_at)
 
     def finished(self, key: Key) -> None:
         """The composition of a taken key ended, well or not; what was marked meanwhile is due now."""

@@ -50,6 +50,8 @@ def write(
 class ArchiveSource:
     """An archive that `write` made."""
 
+    grows = False
+
     def __init__(self, folder: Path) -> None:
         files = _files(folder)
         if not files:

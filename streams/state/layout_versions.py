@@ -3,6 +3,9 @@
 The counter is in the state group of its key.  It may fall back when Redis
 loses writes or is emptied; so each call also names the highest version known
 from the topic, and the answer is above that too.
+
+A layout is renewed at half its life; of a page or segment that is arranged no more the counter goes
+after LIVES lives.  By then Redis's time is above it.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from urllib.parse import quote
 from streams.state.connection.pipelined import PipelinedClient
 from streams.state.keys import GroupKeys, group_of
 
+LIVES = 50
 _SCRIPT = files("streams.state").joinpath("layout_version.lua").read_text()
 
 
@@ -23,9 +27,10 @@ def version_key(namespace: str, groups: int, page: str, segment: str) -> str:
 
 
 class Versions:
-    """The versions of a namespace."""
+    """The versions of a namespace whose layouts live for `ttl_ms`."""
 
-    def __init__(self, pipelined: PipelinedClient, namespace: str, groups: int) -> None:
+    def __init__(self, pipelined: PipelinedClient, namespace: str, groups: int, ttl_ms: int) -> None:
+        self._keep_ms = LIVES * ttl_ms
         self._namespace = namespace
         self._groups = groups
         self._pipelined = pipelined
@@ -37,5 +42,5 @@ class Versions:
         which does no harm.
         """
         key = version_key(self._namespace, self._groups, page, segment)
-        (version,) = await self._pipelined.ask(("EVAL", _SCRIPT, 1, key, newest))
+        (version,) = await self._pipelined.ask(("EVAL", _SCRIPT, 1, key, newest, self._keep_ms))
         return int(version)

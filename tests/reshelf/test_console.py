@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+import sys
+import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,8 +26,9 @@ from reshelf.console.layout_history import LayoutHistory
 from reshelf.console.live_view import LiveView, State
 from reshelf.console.monitor import Beat
 from reshelf.console.views.pipeline import pipeline, warnings
+from reshelf.processes.children import free_port, process
 from reshelf.service_settings import ConsoleSettings
-from reshelf.settings import Settings
+from reshelf.settings import Settings, as_environment
 from schemas.codec import encode
 from schemas.dead_letters import DeadLetter
 from schemas.errors import BadSettings
@@ -227,3 +233,54 @@ def test_beyond_this_machine_a_token_is_needed() -> None:
     with pytest.raises(BadSettings, match=r"console\.token"):
         AccessControl(ConsoleSettings(host="0.0.0.0", token="short"))
     AccessControl(ConsoleSettings(host="0.0.0.0", token=TOKEN))
+
+
+def forward(port: int, broker: str) -> None:
+    """Pass on what comes to a port to the broker, for ever."""
+
+    def pump(source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while some := source.recv(65_536):
+                target.sendall(some)
+            target.shutdown(socket.SHUT_WR)
+
+    def serve(ours: socket.socket) -> None:
+        host, _, number = broker.rpartition(":")
+        with ours, socket.create_connection((host, int(number))) as theirs:
+            back = threading.Thread(target=pump, args=(theirs, ours), daemon=True)
+            back.start()
+            pump(ours, theirs)
+            back.join()
+
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        while True:
+            threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+
+
+def test_it_waits_for_a_broker_that_is_away_at_its_start(
+    broker: str, redis_url: str, prefix: str, make_topics: Callable[..., None], tmp_path: Path
+) -> None:
+    make_topics(broker)
+    port, away = free_port(), free_port()
+    kafka = KafkaSettings(bootstrap=f"127.0.0.1:{away}", prefix=prefix)
+    settings = Settings(kafka=kafka, redis=RedisSettings(url=redis_url))
+    command = [sys.executable, "-m", "reshelf", "console", "--port", str(port)]
+    with process(command, log := tmp_path / "log", as_environment(settings)) as child:
+        until(lambda: "Waiting" in log.read_text(), child)
+        assert f"127.0.0.1:{away}" in log.read_text()
+        threading.Thread(target=forward, args=(away, broker), daemon=True).start()
+        until(lambda: "The console is at" in log.read_text(), child)
+        child.terminate()
+        assert child.wait(60.0) == 0
+    nowhere = as_environment(settings.changed(kafka={"bootstrap": f"127.0.0.1:{free_port()}"}))
+    with process(command, log := tmp_path / "log-2", nowhere) as child:
+        until(lambda: "Waiting" in log.read_text(), child)
+        child.terminate()
+        assert child.wait(60.0) == 0
+
+
+def until(condition: Callable[[], bool], child: Any, wait_s: float = 60.0) -> None:
+    end = time.monotonic() + wait_s
+    while not condition():
+        assert child.poll() is None and time.monotonic() < end
+        time.sleep(0.05)

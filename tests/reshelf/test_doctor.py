@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 import pytest
+from confluent_kafka import Consumer
+from confluent_kafka.admin import AdminClient
 from redis import Redis
 
 from reshelf.doctor import Finding, build_finding, examine, redis_findings, retention_findings, window_findings
 from reshelf.doctor.work import attribution_finding, duplicate_finding
+from reshelf.inspect.consumer_groups import absent_roles
 from reshelf.settings import Settings
 from reshelf.topics.admin import apply
 from reshelf.topics.publish import deliver
 from schemas.codec import encode, encode_key
 from schemas.topics import CONVERSIONS, DAY_MS, EVENT_TOPICS, LAYOUTS, PURCHASES
 from streams.fold.window import RecentWindow
+from streams.kafka.clients import confluent_admin_config, confluent_consumer_config
 from streams.kafka.records import TopicPartition
-from streams.settings import AttributionSettings, KafkaSettings, RedisSettings
+from streams.settings import AttributionSettings, FoldSettings, KafkaSettings, RedisSettings
 from streams.state import keys, manifest
 from streams.state.clicks.progress import Window
 from tests.reshelf.test_layouts_command import layout
@@ -32,6 +36,27 @@ GOOD = {"valkey_version": "8.1.0", "redis_version": "7.2.4", "maxmemory_policy":
 
 def states_by_name(info: Mapping[str, Any], skew_ms: float = 0.0) -> dict[str, str]:
     return {finding.about: finding.state for finding in redis_findings(info, skew_ms, 1000)}
+
+
+def test_a_worker_that_runs_is_seen_on_either_broker(
+    any_broker: str, prefix: str, make_topics: Callable[..., None]
+) -> None:
+    make_topics(any_broker)
+    kafka = KafkaSettings(bootstrap=any_broker, prefix=prefix)
+    own = manifest.manifest_of("live", prefix, {topic.name: [0] * 4 for topic in EVENT_TOPICS}, 16, FoldSettings())
+    admin = AdminClient(confluent_admin_config(kafka))
+    assert "learner" in absent_roles(admin, own)
+    worker = Consumer(confluent_consumer_config(kafka, f"{prefix}learner-live"))
+    worker.subscribe([prefix + PURCHASES.name])
+    end = time.monotonic() + 60.0
+    while "learner" in absent_roles(admin, own):
+        worker.poll(0.1)
+        assert time.monotonic() < end
+    assert "fitter" in absent_roles(admin, own)
+    worker.close()
+    while "learner" not in absent_roles(admin, own):
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def test_a_good_server_has_no_remedies() -> None:

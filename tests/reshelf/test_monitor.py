@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 
 import pytest
 from redis.exceptions import ConnectionError as RedisAway
@@ -10,6 +11,7 @@ from redis.exceptions import ConnectionError as RedisAway
 from reshelf.console.layout_history import LayoutHistory
 from reshelf.console.monitor import Monitor
 from reshelf.console.views.metrics import of_pulse
+from reshelf.inspect.experiment import health
 from reshelf.inspect.lag import PartitionLag, partition_lag
 from reshelf.settings import Settings
 from streams.kafka.records import TopicPartition
@@ -48,6 +50,15 @@ def test_a_partition_of_which_nothing_was_ever_applied_waits_since_it_was_seen(m
     assert monitor.ages_ms(BEGIN + HOUR_MS) == {"events-clicks": HOUR_MS}
     monitor.take([PartitionLag("events-clicks", 0, 9, 9, BEGIN)], BEGIN)
     assert monitor.ages_ms(BEGIN + HOUR_MS) == {"events-clicks": 0}
+
+
+def test_a_page_that_is_arranged_no_more_leaves_no_uplifts_behind(monitor: Monitor) -> None:
+    nothing = health({}, Settings())
+    for page in ("home", "campaign-1"):
+        monitor.health[page] = nothing
+        monitor.uplifts[page] = deque([(BEGIN, nothing)])
+    monitor.retain(["home", "campaign-2"])
+    assert monitor.health.keys() == monitor.uplifts.keys() == {"home"}
 
 
 def test_how_long_ago_everything_was_seen_is_exposed(monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 import pytest
+from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewPartitions
 from redis import Redis
 
+from reshelf.doctor.keys import look_at_keys
 from reshelf.doctor.refusals import look_at_state
 from reshelf.doctor.topics import look_at_topics
 from reshelf.namespaces.replay import Options, run
@@ -19,8 +21,12 @@ from reshelf.namespaces.state import swapped
 from reshelf.settings import Settings
 from reshelf.terminal.progress import progress
 from reshelf.topics.admin import apply
+from reshelf.topics.publish import deliver
+from schemas.codec import encode
 from schemas.errors import StateAttention
-from schemas.topics import CLICKS, EVENT_TOPICS, IMPRESSIONS
+from schemas.messages.catalog import CatalogItem
+from schemas.topics import CATALOG_ITEMS, CLICKS, EVENT_TOPICS, IMPRESSIONS
+from streams.kafka.clients import confluent_producer_config, partition_of
 from streams.kafka.log_source import KafkaSource
 from streams.kafka.records import TopicPartition
 from streams.refusals import PARTITIONS_ADDED
@@ -87,6 +93,25 @@ def test_one_remedy_is_said_and_works(kafka: str, redis: Redis, redis_url: str, 
     swapped(grown, "next", max_behind=5)
     assert start(grown).starts[CLICKS.name] == [0, 0]
     assert problems(grown) == []
+
+
+def test_a_key_of_a_compacted_topic_that_lies_in_another_partition_is_found(
+    broker: str, prefix: str, make_topics: Callable[..., None]
+) -> None:
+    make_topics(broker)
+    kafka = KafkaSettings(bootstrap=broker, prefix=prefix)
+    settings = Settings(kafka=kafka)
+    for number in range(20):
+        deliver(kafka, CATALOG_ITEMS, [(f"i{number}".encode(), encode(CatalogItem(f"i{number}", "an item")))])
+    assert [(found.about, found.state) for found in look_at_keys(settings)] == [("keys", "ok")]
+    stray = Producer(confluent_producer_config(kafka))
+    stray.produce(prefix + CATALOG_ITEMS.name, None, b"i0", (partition_of(b"i0", 4) + 1) % 4)
+    assert stray.flush(20) == 0
+    (found,) = look_at_keys(settings)
+    assert (found.state, found.detail) == (
+        "bad", "catalog-items: 1 of 21 records lie in another partition than their key's now",
+    )  # fmt: skip
+    assert "run `reshelf topics apply`" in found.remedy
 
 
 def test_a_partition_that_a_running_worker_gets_is_refused_with_the_same_remedy() -> None:

@@ -54,7 +54,7 @@ def bare(
     make_topics(broker)
     kafka, redis_ = KafkaSettings(bootstrap=broker, prefix=prefix), RedisSettings(url=redis_url)
     return in_environment(
-        Settings(kafka=kafka, redis=redis_, attribution=AttributionSettings(grace_ms=100)), monkeypatch
+        Settings(kafka=kafka, redis=redis_, attribution=AttributionSettings(grace_ms=100, clock_skew_ms=0)), monkeypatch
     )
 
 
@@ -133,7 +133,7 @@ def test_conversions_decided_again_equal_those_that_were_published(
     clicks_and_purchases(bare.kafka, random.Random(5), 300, 0)
     source = KafkaSource(bare.kafka)
     everything = source.bounds([PURCHASES.name])
-    rule = Rule(bare.attribution, bare.fold, PageWindows(bare.attribution.window_ms), 2**60)
+    rule = Rule(bare.attribution, bare.fold, PageWindows(bare.attribution.window_ms))
     wanted = Reattributed(source, rule, everything).bounds([CONVERSIONS.name])
     assert sum(end for _, end in wanted.values()) > 50
     with process([sys.executable, "-m", "reshelf", "worker", "attribution"], log := tmp_path / "log") as child:
@@ -151,6 +151,38 @@ def test_conversions_decided_again_equal_those_that_were_published(
     for wrong in (["--into", "two"], ["--into", "two", "--reattribute", "--window-ms", "9"]):
         assert run(["replay", *wrong]) == 1
         assert "made with other settings: attribution is" in capsys.readouterr().err
+
+
+class Watched(KafkaSource):
+    """The same topics, and when their bounds were asked for."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings.kafka)
+        self.asked: list[tuple[tuple[str, ...], float]] = []
+
+    def bounds(self, topics: Sequence[str]) -> dict[TopicPartition, Span]:
+        self.asked.append((tuple(topics), time.monotonic()))
+        return super().bounds(topics)
+
+
+def quiet(total: int, what: str) -> Callable[[int], None]:
+    return lambda count: None
+
+
+def test_deciding_again_asks_no_wall_clock_and_waits_for_clicks_within_the_grace(
+    bare: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clicks_and_purchases(bare.kafka, random.Random(5), 300, 0)
+    source, windows = Watched(bare), PageWindows(bare.attribution.window_ms)
+    patient = bare.changed(attribution={"grace_ms": 700, "clock_skew_ms": 200})
+    rule = Rule(patient.attribution, patient.fold, windows)
+    wanted = Reattributed(source, rule, source.bounds([PURCHASES.name])).bounds([CONVERSIONS.name])
+    source.asked.clear()
+    monkeypatch.setattr(time, "time", lambda: 1.0)
+    done = replay.run(patient, source, Options("beginning", "end", "two", windows), quiet)
+    assert done.ends[CONVERSIONS.name] == [wanted[tp][1] for tp in sorted(wanted)]
+    first = source.asked[0][1]
+    assert [at - first >= 0.9 for topics, at in source.asked if topics == (CLICKS.name, PURCHASES.name)] == [True]
 
 
 class Shortened(KafkaSource):
@@ -172,9 +204,6 @@ class Shortened(KafkaSource):
 def test_deciding_again_does_not_go_on_where_the_log_has_lost_what_it_counted_from(bare: Settings) -> None:
     clicks_and_purchases(bare.kafka, random.Random(5), 100, 0)
     again = Options("beginning", "end", "two", PageWindows(bare.attribution.window_ms))
-
-    def quiet(total: int, what: str) -> Callable[[int], None]:
-        return lambda count: None
 
     replay.run(bare, KafkaSource(bare.kafka), again, quiet)
     for topic in (CLICKS, PURCHASES):

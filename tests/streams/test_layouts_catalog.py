@@ -130,6 +130,18 @@ def test_rules_and_parameters_make_their_page_due_when_they_differ() -> None:
         assert not topics.put(topic, b"home", None)
 
 
+def test_what_was_known_of_the_items_of_a_page_goes_with_the_page() -> None:
+    topics = Topics()
+    topics.put(CATALOG_ITEMS, b"i1", item("i1"))
+    for number in range(3):
+        page = f"campaign-{number}"
+        topics.put(PAGE_RULES, page.encode(), PageRules(page, 1, ["s"]))
+        topics.put(POLICY_PARAMETERS, page.encode(), PolicyParameters(page, 1, 1, 0.1, 5.0))
+        assert topics.catalog.described(page) is not None
+        topics.put(PAGE_RULES, page.encode(), None)
+    assert not topics.catalog._described
+
+
 def test_parameters_older_than_those_known_are_refused() -> None:
     topics = Topics()
     fitted = PolicyParameters("home", 5, 1, 0.1, 5.0)

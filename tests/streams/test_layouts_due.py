@@ -146,3 +146,12 @@ def test_a_layout_is_composed_from_the_weighted_counts_of_all_its_traffic() -> N
     conversions = sum(int(each.conversions.sum()) for each in tables)
     assert min(clicks, conversions) > 0
     assert evidence_in(counts) == Evidence(impressions / 2, (clicks + conversions) / 2)
+
+
+def test_a_key_that_was_taken_down_leaves_nothing_behind_and_is_due_at_once_when_it_comes_back() -> None:
+    rule = DueRule(0.03, REST)
+    rule.composed(KEY, Evidence(1_000, 100))
+    assert rule.due_at(KEY, Evidence(1, 0), 0.0) == REST
+    rule.forget(KEY)
+    assert not rule._composed and not rule._growths
+    assert rule.due_at(KEY, Evidence(1, 0), 0.0) == 0.0

@@ -122,3 +122,11 @@ def test_slates_with_empty_slots_and_pages_without_items_have_a_value() -> None:
 def test_growth_is_by_a_share_and_by_one_at_least() -> None:
     assert is_enough((0, 1), (1e6, 3), 0.03) and not is_enough((0, 0), (0, 0), 0.03)
     assert is_enough((30, 0), (1_000, 10), 0.03) and not is_enough((29, 0), (1_000, 10), 0.03)
+
+
+def test_a_key_that_was_taken_down_leaves_nothing_behind() -> None:
+    of, hysteresis = page(), Hysteresis(1.0)
+    made, basis = composed(state(1), of)
+    hysteresis.published(KEY, made, basis, 5)
+    hysteresis.forget(KEY)
+    assert not hysteresis._published and not hysteresis.holds(KEY, made, basis, 5)

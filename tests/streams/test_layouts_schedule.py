@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from streams.catalog.page import Key
 from streams.layouts.producer import _woken
-from streams.layouts.schedule import HEAD_START_MS, SAVED_MS, Schedule
+from streams.layouts.schedule import HEAD_START_MS, SAVED_MS, SPARE, Schedule
 
 KEYS = [Key("home", str(number)) for number in range(5)]
 REFRESH = 200
@@ -86,6 +86,18 @@ def test_the_key_that_waits_longest_goes_first() -> None:
         schedule.mark(key, at)
     schedule.mark(KEYS[2], 50)
     assert [schedule.take(100) for _ in range(4)] == [KEYS[2], KEYS[0], KEYS[1], None]
+
+
+def test_keys_that_are_taken_down_leave_nothing_behind() -> None:
+    schedule = Schedule(REFRESH, 1.0)
+    for number in range(20 * SPARE):
+        key = Key("campaign", str(number))
+        schedule.mark(key, now := number * REFRESH)
+        assert schedule.take(now) == key
+        schedule.finished(key)
+    assert len(schedule._started_at) <= SPARE + 2
+    schedule.mark(key, now)
+    assert schedule.take(now + REFRESH - 1) is None, "the refresh interval of the last one still holds"
 
 
 def test_a_mark_while_running_is_kept_for_afterwards() -> None:

@@ -12,8 +12,9 @@ import redis.asyncio
 from redis import Redis
 
 from streams.state.connection.pipelined import PipelinedClient
-from streams.state.layout_versions import Versions, version_key
+from streams.state.layout_versions import LIVES, Versions, version_key
 
+TTL_MS = 600_000
 FAR = 10**15
 """A version in the far future: above any time in milliseconds."""
 
@@ -22,7 +23,7 @@ FAR = 10**15
 async def opened(url: str, *, owners: int) -> AsyncIterator[list[Versions]]:
     async with contextlib.AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(redis.asyncio.Redis.from_url(url)) for _ in range(owners)]
-        yield [Versions(PipelinedClient(client), "live", 16) for client in clients]
+        yield [Versions(PipelinedClient(client), "live", 16, TTL_MS) for client in clients]
 
 
 def test_concurrent_owners_get_different_versions_and_each_sees_its_own_grow(redis_url: str, redis: Redis) -> None:
@@ -66,6 +67,23 @@ def test_versions_rise_although_redis_lost_writes(redis_url: str, redis: Redis, 
             else:
                 redis.set(key, snapshot or b"")
             assert await versions.next("home", "new", last) == last + 1
+
+    asyncio.run(run())
+
+
+def test_the_counter_of_what_is_arranged_no_more_goes_and_one_that_is_renewed_stays(
+    redis_url: str, redis: Redis
+) -> None:
+    async def run() -> None:
+        async with opened(redis_url, owners=1) as (versions,):
+            await versions.next("home", "new", 0)
+            key = version_key("live", 16, "home", "new")
+            assert TTL_MS < redis.pttl(key) <= LIVES * TTL_MS
+            redis.pexpire(key, 1)
+            await asyncio.sleep(0.01)
+            before = time.time_ns() // 1_000_000
+            assert await versions.next("home", "new", 0) >= before
+            assert redis.pttl(key) > TTL_MS
 
     asyncio.run(run())
 

@@ -17,13 +17,15 @@ from streams.kafka.records import Logged, Record, TopicPartition
 from tests.streams.attribution_world import FOLD, PARTITION, SETTINGS, Logs, Pages, entries, expected, logs
 from tests.streams.attribution_world import RULE as CREDIT
 
-RULE = Rule(SETTINGS, FOLD, Pages(), 10**9)
+RULE = Rule(SETTINGS, FOLD, Pages())
 CONVERSIONS_HERE = TopicPartition(CONVERSIONS.name, PARTITION)
 PURCHASES_HERE = TopicPartition(PURCHASES.name, PARTITION)
 
 
 class Kept:
     """Logs in memory, handed out in runs of some size."""
+
+    grows = False
 
     def __init__(self, logs: Logs, size: int) -> None:
         self._logs = logs
@@ -87,12 +89,3 @@ def test_purchases_outside_the_span_are_not_decided(log: Logs, size: int, first:
     assert mine <= {f"{one.message.event_id}/{at}" for one in purchases if one.message for at in range(9)}
     if span[0] == 0:
         assert mine == {one.event_id for one in plain}
-
-
-@settings(max_examples=15)
-@given(logs(), st.integers(1, 9), st.integers(0, 3_000))
-def test_decisions_of_later_are_not_made_before_the_grace_is_over(log: Logs, size: int, after: int) -> None:
-    kept = Kept(log, size)
-    early = decided(Reattributed(kept, Rule(SETTINGS, FOLD, Pages(), 1_000 + after), kept.bounds(())))
-    whole = decided(Reattributed(kept, RULE, kept.bounds(())))
-    assert early == whole[: len(early)]

@@ -36,6 +36,8 @@ from tests.streams.test_learner import publish, read_all
 class Memory:
     """A log in memory, handed out in runs of some size; it breaks off after so many runs."""
 
+    grows = False
+
     def __init__(self, log: Log, size: int = 3, breaks_after: int = 10**9) -> None:
         self.log = log
         self._size = size

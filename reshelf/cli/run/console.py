@@ -25,6 +25,7 @@ def console(front: Front, port: int | None) -> None:
 
     It shows what is in the topics and in Redis, and writes nothing but rules.  It
     listens on the loopback interface; any other console.host needs a console.token.
+    Where Kafka is away at its start it waits, as workers do.
 
     Example: reshelf console --port 8765
     """
@@ -43,13 +44,20 @@ async def _serve(front: Front, settings: Settings) -> None:
     quiet_loggers(("aiokafka", "kafka"))
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[None] = loop.create_future()
+    work, stopped = asyncio.current_task(), asyncio.Event()
+    assert work is not None
 
     def stop() -> None:
-        if not ended.done():
-            ended.set_result(None)
+        if not stopped.is_set():
+            stopped.set()
+            work.cancel()
 
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stop)
-    async with served(settings, ended) as address:
-        front.answer({"address": address}, f"The console is at {address}")
-        await ended
+    try:
+        async with served(settings, ended) as address:
+            front.answer({"address": address}, f"The console is at {address}")
+            await ended
+    except asyncio.CancelledError:
+        if not stopped.is_set():
+            raise

@@ -232,13 +232,14 @@ export const rules = {
       }
     }
 
-    function back(one) {
+    function back(one, base) {
       const button = element("button", "", "Go back to this");
       button.addEventListener("click", () =>
         guarded(async () => {
           const made = await send("roll-back", {
             page: now.page,
             version: one.version,
+            base,
             author: author.value,
             reason: reason.value,
           });
@@ -249,7 +250,7 @@ export const rules = {
       return button;
     }
 
-    function versionRow(one, at) {
+    function versionRow(one, at, base) {
       const head = element("summary", "", [
         element("b", "number", String(one.version)),
         element("span", "cut", one.reason || "no reason given"),
@@ -262,7 +263,7 @@ export const rules = {
       return element("details", "letter", [
         head,
         one.changes.length ? changed(one.changes) : element("p", "soft small", "The first version that is kept."),
-        at ? back(one) : "",
+        at ? back(one, base) : "",
       ]);
     }
 
@@ -284,7 +285,7 @@ export const rules = {
       timeZone = content.time_zone;
       list.replaceChildren(...content.rules.map(inForce));
       if (!content.rules.length) list.replaceChildren(element("li", "soft", "No rule: the policy alone decides."));
-      history.replaceChildren(...content.history.map(versionRow));
+      history.replaceChildren(...content.history.map((one, at) => versionRow(one, at, content.version)));
     }
 
     return show;

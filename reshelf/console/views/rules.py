@@ -54,18 +54,22 @@ def published(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
     author, reason = _signed(body, "author", "reason")
     pages = read(_string(body, "text"), "the text", view.settings.shop.zone)
     version = body.get("version")
-    base = {_string(body, "page"): version if isinstance(version, int) else 0}
+    # Of other pages that the text names nobody saw what is in force: only new ones are published.
+    base = dict.fromkeys((page.page for page in pages), 0)
+    base[_string(body, "page")] = version if isinstance(version, int) else 0
     versions = topic.publish(view.settings.kafka, pages, author, reason, _now_ms(), base)
     return {"published": [{"page": page.page, "version": page.version} for page in versions]}
 
 
 def taken_back(view: LiveView, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Publish an earlier `version` of `page` once more; raises ReshelfError where there is none."""
+    """Publish an earlier `version` of `page` once more, in place of `base`; raises ReshelfError where there is none."""
     author, reason = _signed(body, "author")
-    page, version = body.get("page"), body.get("version")
+    page, version, base = body.get("page"), body.get("version"), body.get("base")
     if not isinstance(page, str) or not isinstance(version, int):
         raise BadSettings(f"expected a page and a version to go back to, got {page!r} and {version!r}")
-    rules = topic.roll_back(view.settings.kafka, page, version, author, reason, _now_ms())
+    if not isinstance(base, int):
+        raise BadSettings(f"base: expected the version that is in force where one goes back from, got {base!r}")
+    rules = topic.roll_back(view.settings.kafka, page, version, author, reason, _now_ms(), base)
     return {"published": [{"page": rules.page, "version": rules.version}]}
 
 
