@@ -26,6 +26,7 @@ from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, LAYOUTS, PURCHASES
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings
 from tests.all_tests import if_all
+from tests.drills import describe
 
 
 @given(st.integers(0, 1_000), st.integers(1, 60), st.floats(10, 1_000))
@@ -129,10 +130,10 @@ def test_each_harmful_record_gets_one_verdict_and_a_flood_of_names_is_bounded(se
 def test_one_fault_of_each_kind_loses_nothing(kafka_home: Path, tmp_path: Path, seed: int) -> None:
     said: list[str] = []
     report = drill(Settings(), Options(len(Kind), 56.0, seed, 200.0, kafka_home), tmp_path, said.append)
-    assert report.equal, (report, said)
-    assert set(report.faults) | set(report.impossible) == {kind.value for kind in Kind}
-    assert report.faults.total() > len(Kind) // 2
-    assert report.events > 56 * 200 / 2
+    assert report.equal, describe(report, said)
+    assert set(report.faults) | set(report.impossible) == {kind.value for kind in Kind}, describe(report, said)
+    assert report.faults.total() > len(Kind) // 2, describe(report, said)
+    assert report.events > 56 * 200 / 2, describe(report, said)
 
 
 @pytest.mark.long
@@ -141,8 +142,8 @@ def test_a_cluster_whose_primaries_die_loses_nothing(tmp_path: Path) -> None:
     said: list[str] = []
     order = Options(3, 15.0, 3, 200.0, None, only=("Redis killed", "Redis failed over", "worker killed"), cluster=True)
     report = drill(Settings(), order, tmp_path, said.append)
-    assert report.equal, (report, said)
-    assert report.faults.total() >= 2
+    assert report.equal, describe(report, said)
+    assert report.faults.total() >= 2, describe(report, said)
 
 
 def test_a_slow_redis_answers_late(redis_url: str) -> None:
@@ -162,8 +163,8 @@ def test_slow_neighbours_lose_nothing(kafka_home: Path, tmp_path: Path) -> None:
     report = drill(Settings(), order, tmp_path, said.append)
     # Ten seconds tell nothing of whether a worker grows.
     findings = [one for one in report.findings if one.what != FLAT]
-    assert findings and all(one.equal for one in findings), (report, said)
-    assert not report.gave_up
+    assert findings and all(one.equal for one in findings), describe(report, said)
+    assert not report.gave_up, describe(report, said)
     assert report.latency_s.keys() == {"p50", "p99", "max"}
     assert {use.worker.split()[0] for use in report.uses} == {"learner", "attribution", "layouts"}
 
