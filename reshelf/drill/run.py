@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import redis
@@ -24,6 +25,7 @@ from reshelf.drill.slow import slow_redis, throttle_readers
 from reshelf.drill.traffic import PAGES, Traffic
 from reshelf.drill.watch import CONVERTED, READERS, Reader, Watch, missing
 from reshelf.namespaces.state import rows
+from reshelf.processes.children import MOST_WAITS
 from reshelf.settings import Settings
 from reshelf.topics.admin import apply
 from schemas.errors import ReshelfError, Transient
@@ -33,10 +35,11 @@ from streams.kafka.records import TopicPartition
 
 Say = Callable[[str], None]
 WARM_UP_S = 120.0
+DRAIN_S = 180.0
+"""How long nothing may get less of what is waited for."""
 FLAT = "memory and files of the workers stay flat"
 LOOK_S = 0.2
 UNFINISHED = (ReshelfError, redis.RedisError, KafkaException, OSError)
-DRAIN_S = 180.0
 LAYOUT_LIFE_MS = 20_000
 GRACE_MS = 2_000
 DUPLICATE_WINDOW_MS = 10_000
@@ -126,7 +129,7 @@ class _Drill:
         self._traffic.open()
         workers.open()
         self._traffic.start()
-        self._until(self._warm, WARM_UP_S, "the workers did not begin to work")
+        self._until(self._cold, WARM_UP_S, "the workers did not begin to work")
         doing = "watching them" if self._options.soak else "breaking things"
         self._say(f"{len(workers.members)} workers have begun; {doing} for {self._options.seconds:.0f} s")
         self._break()
@@ -178,17 +181,26 @@ class _Drill:
 
     # Waiting
 
-    def _until(self, holds: Callable[[], bool], limit_s: float, otherwise: str) -> None:
-        until = time.monotonic() + limit_s
-        while not holds():
-            if time.monotonic() > until:
+    def _until(self, left: Callable[[], int], limit_s: float, otherwise: str) -> None:
+        """Wait until nothing is left; the time runs anew as it gets less, `MOST_WAITS` times at most."""
+        begin = moved_at = time.monotonic()
+        least: int | None = None
+        while True:
+            with contextlib.suppress(redis.RedisError):
+                if not (lacking := left()):
+                    return
+                if least is None or lacking < least:
+                    least, moved_at = lacking, time.monotonic()
+            now = time.monotonic()
+            if now - moved_at > limit_s or now - begin > MOST_WAITS * limit_s:
                 said = "\n".join(self._environment.workers.gave_up[-3:])
-                raise ReshelfError(f"{otherwise} within {limit_s:.0f} s (seed {self._options.seed}). {said}")
+                raise ReshelfError(f"{otherwise} within {now - begin:.0f} s (seed {self._options.seed}). {said}")
             self._tick()
 
-    def _warm(self) -> bool:
+    def _cold(self) -> int:
+        """Partitions that some reader has not begun with."""
         reached = self._watch.reached(self._environment.store.read)
-        return all(mark > 0 for reader in reached for mark in reader.values())
+        return sum(mark <= 0 for reader in reached for mark in reader.values())
 
     def _drained(self) -> dict[TopicPartition, int]:
         """Where the logs end once all is applied; where it is not in time, what differs is compared all the same."""
@@ -203,14 +215,11 @@ class _Drill:
         ends: dict[TopicPartition, int] = {}
         for readers in (READERS, (*READERS, CONVERTED)):
             ends = self._ends()
-            self._until(lambda: self._behind(readers, ends) == 0, DRAIN_S, "the workers did not catch up")  # noqa: B023
+            self._until(partial(self._behind, readers, ends), DRAIN_S, "the workers did not catch up")
         return ends
 
     def _behind(self, readers: Sequence[Reader], ends: dict[TopicPartition, int]) -> int:
-        try:
-            return missing(self._watch.reached(self._environment.store.read, readers), ends)
-        except redis.RedisError:
-            return 1
+        return missing(self._watch.reached(self._environment.store.read, readers), ends)
 
     def _ends(self) -> dict[TopicPartition, int]:
         until = time.monotonic() + WARM_UP_S
