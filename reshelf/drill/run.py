@@ -13,8 +13,10 @@ import redis
 from confluent_kafka import KafkaException
 
 from reshelf.drill import verify
-from reshelf.drill.breaking import Breaking
-from reshelf.drill.plan import plan
+from reshelf.drill.faults.breaking import Breaking
+from reshelf.drill.faults.clock import check_clocks
+from reshelf.drill.faults.disk import small_disk
+from reshelf.drill.plan import Kind, plan
 from reshelf.drill.recreate import check_refusal
 from reshelf.drill.report import Options, Report
 from reshelf.drill.samples import Samples, Use
@@ -65,20 +67,22 @@ def drill(settings: Settings, options: Options, folder: Path, say: Say) -> Repor
     Where workers do not begin or catch up, or a server does not come back, the report says so and has what there is.
     Raises `ReshelfError` when the servers do not start.
     """
+    disk = folder / "disk"
     own = own_settings(settings, options.seed).changed(
-        attribution={"folder": str(folder / "clicks")}, learner={"folder": str(folder / "duplicates")}
+        attribution={"folder": str(disk / "clicks")}, learner={"folder": str(disk / "duplicates")}
     )
     broker, store = _servers(own, options, folder)
-    with running(broker, store), contextlib.ExitStack() as slowness:
+    with contextlib.ExitStack() as opened, running(broker, store):
+        may_fill = Kind.DISK_FULL in options.kinds and opened.enter_context(small_disk(disk))
         kafka, redis_settings = broker.settings(own.kafka), store.settings(own.redis)
         if options.redis_delay_s and isinstance(store, RedisServer):
-            port = slowness.enter_context(slow_redis(lambda: store.port or 0, options.redis_delay_s))
+            port = opened.enter_context(slow_redis(lambda: store.port or 0, options.redis_delay_s))
             redis_settings = redis_settings.changed(url=f"redis://127.0.0.1:{port}/0")
         if options.read_bytes_per_s:
             throttle_readers(broker.address, options.read_bytes_per_s)
         own = own.changed(kafka=kafka, redis=redis_settings)
         apply(own.kafka)
-        environment = Environment(own, broker, store, Workers(own, folder, FLEET))
+        environment = Environment(own, broker, store, Workers(own, folder, FLEET), disk=disk if may_fill else None)
         return _Drill(environment, options, say).run()
 
 
@@ -248,7 +252,10 @@ class _Drill:
             verify.check_dead_letters(log, verify.read(settings.kafka, [DEAD_LETTERS]), settings),
             self._layouts(ends),
         ]
-        self._report.torn_layouts = verify.torn_layouts(verify.read(settings.kafka, [LAYOUTS, LAYOUTS_HISTORY]))
+        layouts = verify.read(settings.kafka, [LAYOUTS, LAYOUTS_HISTORY])
+        self._report.torn_layouts = verify.torn_layouts(layouts)
+        if self._options.home is not None:
+            self._report.findings.append(check_clocks(layouts))
 
     def _layouts(self, ends: dict[TopicPartition, int]) -> verify.Finding:
         """Layouts whose statistics do not change are renewed at half their life, which is how long this waits."""
