@@ -38,10 +38,18 @@ class Kind(StrEnum):
     REDIS_PASSWORD = "Redis password changed"
     DISK_FULL = "disk of the workers' folders full"
     CLOCK_OFF = "clock of a worker off"
+    LAYOUTS_ANEW = "topic of layouts deleted and made again"
 
 
 BROKER_KINDS = frozenset(
-    {Kind.LAYOUTS_TORN, Kind.BROKER_RESTARTED, Kind.BROKER_KILLED, Kind.BROKER_AWAY, Kind.CLOCK_OFF}
+    {
+        Kind.LAYOUTS_TORN,
+        Kind.BROKER_RESTARTED,
+        Kind.BROKER_KILLED,
+        Kind.BROKER_AWAY,
+        Kind.CLOCK_OFF,
+        Kind.LAYOUTS_ANEW,
+    }
 )
 """Kinds that need a broker with a disk, which stamps what it appends."""
 ONE_REDIS_KINDS = frozenset({Kind.REDIS_RESTARTED, Kind.REDIS_ROLLED_BACK, Kind.REDIS_PASSWORD})

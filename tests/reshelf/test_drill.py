@@ -131,7 +131,7 @@ def test_each_harmful_record_gets_one_verdict_and_a_flood_of_names_is_bounded(se
     assert all(names <= 380 for names in once.names.values())
 
 
-SELDOM = (Kind.REDIS_PASSWORD, Kind.DISK_FULL, Kind.CLOCK_OFF)
+SELDOM = (Kind.REDIS_PASSWORD, Kind.DISK_FULL, Kind.CLOCK_OFF, Kind.LAYOUTS_ANEW)
 """They take long, and are tested where all tests are asked for."""
 OFTEN = tuple(kind for kind in Kind if kind not in SELDOM)
 

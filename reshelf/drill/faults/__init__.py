@@ -5,4 +5,5 @@
 - `disk`: a disk for the workers' folders that can be filled
 - `inject`: how each kind of fault breaks the stage and how it heals
 - `password`: the password of Redis is changed at once
+- `topic`: the topic of layouts is deleted and made again
 """

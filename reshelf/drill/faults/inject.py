@@ -18,6 +18,7 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 from reshelf.drill.faults.clock import set_off
 from reshelf.drill.faults.disk import fill
 from reshelf.drill.faults.password import change_password
+from reshelf.drill.faults.topic import make_layouts_anew
 from reshelf.drill.plan import DRILLED, Fault, Heal, Impossible, Kind
 from reshelf.drill.setup.environment import Environment
 from reshelf.drill.setup.stores import ClusterStore
@@ -218,4 +219,5 @@ _INJECT: dict[Kind, Callable[[Environment, Fault], Heal | None]] = {
     Kind.REDIS_PASSWORD: change_password,
     Kind.DISK_FULL: fill,
     Kind.CLOCK_OFF: set_off,
+    Kind.LAYOUTS_ANEW: make_layouts_anew,
 }
