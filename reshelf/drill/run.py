@@ -244,12 +244,13 @@ class _Drill:
         settings = self._environment.settings
         log = verify.read(settings.kafka, ENDS)
         rules = {page: 60_000 * (number + 1) for number, page in enumerate(PAGES)}
+        plain = verify.fold(log, settings)
         exported = asyncio.run(rows(settings, settings.redis.namespace))
         self._report.findings += [
             verify.check_acknowledged(log, self._traffic.acknowledged),
-            verify.check_state(exported, log, settings),
+            verify.check_state(exported, plain),
             verify.check_conversions(log, settings, rules),
-            verify.check_dead_letters(log, verify.read(settings.kafka, [DEAD_LETTERS]), settings),
+            verify.check_dead_letters(log, plain, verify.read(settings.kafka, [DEAD_LETTERS]), settings),
             self._layouts(ends),
         ]
         layouts = verify.read(settings.kafka, [LAYOUTS, LAYOUTS_HISTORY])
