@@ -21,6 +21,7 @@ from redis import Redis
 
 from reshelf.processes.servers import embedded_broker, embedded_redis, real_kafka
 from schemas.topics import TOPICS
+from tests.all_tests import ALL
 
 NO_KAFKA = "KAFKA_HOME is not set: tests on real Apache Kafka are skipped"
 
@@ -40,6 +41,14 @@ def _state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Workers without a folder of their own keep clicks in one that goes with the tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_environment() -> Iterator[None]:
+    """Processes that tests start take each RESHELF_ variable for a setting: they do not get the one of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv(ALL, raising=False)
         yield
 
 

@@ -1,7 +1,6 @@
 """The fault drill: everything that can break is broken while events flow, and then the books are checked.
 
-- `breaking`: faults as they become due, what heals them, and servers that are slow to come back
-- `faults`: how each kind of fault breaks the stage and how it heals
+- `faults`: how things break, and how they heal
 - `fuzz`: records that mean harm, through decoding, rules, fold and attribution: each has to be
   accounted for
 - `plan`: what breaks when: a pure function of a seed

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 DRILLED = ("learner", "attribution", "layouts")
 """Roles that are broken; the fitter keeps nothing that could be lost."""
+
+
+Heal = Callable[[], None]
+
+
+class Impossible(Exception):
+    """There was nothing to break."""
 
 
 class Kind(StrEnum):
@@ -28,11 +35,24 @@ class Kind(StrEnum):
     BROKER_RESTARTED = "broker restarted"
     BROKER_KILLED = "broker killed"
     BROKER_AWAY = "broker unreachable"
+    REDIS_PASSWORD = "Redis password changed"
+    DISK_FULL = "disk of the workers' folders full"
+    CLOCK_OFF = "clock of a worker off"
+    LAYOUTS_ANEW = "topic of layouts deleted and made again"
 
 
-BROKER_KINDS = frozenset({Kind.LAYOUTS_TORN, Kind.BROKER_RESTARTED, Kind.BROKER_KILLED, Kind.BROKER_AWAY})
-"""Kinds that need a broker with a disk."""
-ONE_REDIS_KINDS = frozenset({Kind.REDIS_RESTARTED, Kind.REDIS_ROLLED_BACK})
+BROKER_KINDS = frozenset(
+    {
+        Kind.LAYOUTS_TORN,
+        Kind.BROKER_RESTARTED,
+        Kind.BROKER_KILLED,
+        Kind.BROKER_AWAY,
+        Kind.CLOCK_OFF,
+        Kind.LAYOUTS_ANEW,
+    }
+)
+"""Kinds that need a broker with a disk, which stamps what it appends."""
+ONE_REDIS_KINDS = frozenset({Kind.REDIS_RESTARTED, Kind.REDIS_ROLLED_BACK, Kind.REDIS_PASSWORD})
 """Kinds that a cluster does not go through as a whole."""
 WORKER_KINDS = frozenset({Kind.WORKER_KILLED, Kind.WORKER_FROZEN, Kind.WORKER_ADDED, Kind.WORKER_STOPPED})
 """Kinds that leave broker and Redis alone."""
@@ -40,6 +60,8 @@ WORKER_KINDS = frozenset({Kind.WORKER_KILLED, Kind.WORKER_FROZEN, Kind.WORKER_AD
 LASTING_S = {
     Kind.WORKER_FROZEN: 1.5,
     Kind.WORKER_ADDED: 1.2,
+    Kind.CLOCK_OFF: 1.5,
+    Kind.DISK_FULL: 1.2,
 }
 """In session timeouts."""
 OTHERS_LAST_S = 3.0

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import subprocess
-import time
 
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient
 
+from reshelf.drill.faults.topic import GONE_S, make_anew
 from reshelf.drill.setup.environment import Environment
 from reshelf.drill.verify import Finding
 from reshelf.processes.children import tail
-from reshelf.topics.admin import apply
 from schemas.topics import CLICKS
-from streams.kafka.admin import answers
-from streams.kafka.clients import confluent_admin_config, confluent_producer_config
+from streams.kafka.clients import confluent_producer_config
 
 LIMIT_S = 40.0
-GONE_S = 15.0
 
 
 def check_refusal(environment: Environment) -> Finding:
@@ -39,12 +35,7 @@ def check_refusal(environment: Environment) -> Finding:
 def _make_anew(environment: Environment) -> None:
     kafka = environment.settings.kafka
     name = kafka.prefix + CLICKS.name
-    admin = AdminClient(confluent_admin_config(kafka))
-    answers(admin.delete_topics, [name], GONE_S)
-    until = time.monotonic() + GONE_S
-    while name in admin.list_topics(timeout=5).topics and time.monotonic() < until:
-        time.sleep(0.1)
-    apply(kafka)
+    make_anew(kafka, CLICKS)
     producer = Producer(confluent_producer_config(kafka))
     for number in range(100):
         producer.produce(name, b"{}", f"unit-{number}".encode())

@@ -6,14 +6,17 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import redis
 from confluent_kafka import KafkaException
 
 from reshelf.drill import verify
-from reshelf.drill.breaking import Breaking
-from reshelf.drill.plan import plan
+from reshelf.drill.faults.breaking import Breaking
+from reshelf.drill.faults.clock import check_clocks
+from reshelf.drill.faults.disk import small_disk
+from reshelf.drill.plan import Kind, plan
 from reshelf.drill.recreate import check_refusal
 from reshelf.drill.report import Options, Report
 from reshelf.drill.samples import Samples, Use
@@ -24,6 +27,7 @@ from reshelf.drill.slow import slow_redis, throttle_readers
 from reshelf.drill.traffic import PAGES, Traffic
 from reshelf.drill.watch import CONVERTED, READERS, Reader, Watch, missing
 from reshelf.namespaces.state import rows
+from reshelf.processes.children import MOST_WAITS
 from reshelf.settings import Settings
 from reshelf.topics.admin import apply
 from schemas.errors import ReshelfError, Transient
@@ -33,10 +37,11 @@ from streams.kafka.records import TopicPartition
 
 Say = Callable[[str], None]
 WARM_UP_S = 120.0
+DRAIN_S = 180.0
+"""How long nothing may get less of what is waited for."""
 FLAT = "memory and files of the workers stay flat"
 LOOK_S = 0.2
 UNFINISHED = (ReshelfError, redis.RedisError, KafkaException, OSError)
-DRAIN_S = 180.0
 LAYOUT_LIFE_MS = 20_000
 GRACE_MS = 2_000
 DUPLICATE_WINDOW_MS = 10_000
@@ -62,20 +67,22 @@ def drill(settings: Settings, options: Options, folder: Path, say: Say) -> Repor
     Where workers do not begin or catch up, or a server does not come back, the report says so and has what there is.
     Raises `ReshelfError` when the servers do not start.
     """
+    disk = folder / "disk"
     own = own_settings(settings, options.seed).changed(
-        attribution={"folder": str(folder / "clicks")}, learner={"folder": str(folder / "duplicates")}
+        attribution={"folder": str(disk / "clicks")}, learner={"folder": str(disk / "duplicates")}
     )
     broker, store = _servers(own, options, folder)
-    with running(broker, store), contextlib.ExitStack() as slowness:
+    with contextlib.ExitStack() as opened, running(broker, store):
+        may_fill = Kind.DISK_FULL in options.kinds and opened.enter_context(small_disk(disk))
         kafka, redis_settings = broker.settings(own.kafka), store.settings(own.redis)
         if options.redis_delay_s and isinstance(store, RedisServer):
-            port = slowness.enter_context(slow_redis(lambda: store.port or 0, options.redis_delay_s))
+            port = opened.enter_context(slow_redis(lambda: store.port or 0, options.redis_delay_s))
             redis_settings = redis_settings.changed(url=f"redis://127.0.0.1:{port}/0")
         if options.read_bytes_per_s:
             throttle_readers(broker.address, options.read_bytes_per_s)
         own = own.changed(kafka=kafka, redis=redis_settings)
         apply(own.kafka)
-        environment = Environment(own, broker, store, Workers(own, folder, FLEET))
+        environment = Environment(own, broker, store, Workers(own, folder, FLEET), disk=disk if may_fill else None)
         return _Drill(environment, options, say).run()
 
 
@@ -126,7 +133,7 @@ class _Drill:
         self._traffic.open()
         workers.open()
         self._traffic.start()
-        self._until(self._warm, WARM_UP_S, "the workers did not begin to work")
+        self._until(self._cold, WARM_UP_S, "the workers did not begin to work")
         doing = "watching them" if self._options.soak else "breaking things"
         self._say(f"{len(workers.members)} workers have begun; {doing} for {self._options.seconds:.0f} s")
         self._break()
@@ -178,17 +185,26 @@ class _Drill:
 
     # Waiting
 
-    def _until(self, holds: Callable[[], bool], limit_s: float, otherwise: str) -> None:
-        until = time.monotonic() + limit_s
-        while not holds():
-            if time.monotonic() > until:
+    def _until(self, left: Callable[[], int], limit_s: float, otherwise: str) -> None:
+        """Wait until nothing is left; the time runs anew as it gets less, `MOST_WAITS` times at most."""
+        begin = moved_at = time.monotonic()
+        least: int | None = None
+        while True:
+            with contextlib.suppress(redis.RedisError):
+                if not (lacking := left()):
+                    return
+                if least is None or lacking < least:
+                    least, moved_at = lacking, time.monotonic()
+            now = time.monotonic()
+            if now - moved_at > limit_s or now - begin > MOST_WAITS * limit_s:
                 said = "\n".join(self._environment.workers.gave_up[-3:])
-                raise ReshelfError(f"{otherwise} within {limit_s:.0f} s (seed {self._options.seed}). {said}")
+                raise ReshelfError(f"{otherwise} within {now - begin:.0f} s (seed {self._options.seed}). {said}")
             self._tick()
 
-    def _warm(self) -> bool:
+    def _cold(self) -> int:
+        """Partitions that some reader has not begun with."""
         reached = self._watch.reached(self._environment.store.read)
-        return all(mark > 0 for reader in reached for mark in reader.values())
+        return sum(mark <= 0 for reader in reached for mark in reader.values())
 
     def _drained(self) -> dict[TopicPartition, int]:
         """Where the logs end once all is applied; where it is not in time, what differs is compared all the same."""
@@ -203,14 +219,11 @@ class _Drill:
         ends: dict[TopicPartition, int] = {}
         for readers in (READERS, (*READERS, CONVERTED)):
             ends = self._ends()
-            self._until(lambda: self._behind(readers, ends) == 0, DRAIN_S, "the workers did not catch up")  # noqa: B023
+            self._until(partial(self._behind, readers, ends), DRAIN_S, "the workers did not catch up")
         return ends
 
     def _behind(self, readers: Sequence[Reader], ends: dict[TopicPartition, int]) -> int:
-        try:
-            return missing(self._watch.reached(self._environment.store.read, readers), ends)
-        except redis.RedisError:
-            return 1
+        return missing(self._watch.reached(self._environment.store.read, readers), ends)
 
     def _ends(self) -> dict[TopicPartition, int]:
         until = time.monotonic() + WARM_UP_S
@@ -231,15 +244,19 @@ class _Drill:
         settings = self._environment.settings
         log = verify.read(settings.kafka, ENDS)
         rules = {page: 60_000 * (number + 1) for number, page in enumerate(PAGES)}
+        plain = verify.fold(log, settings)
         exported = asyncio.run(rows(settings, settings.redis.namespace))
         self._report.findings += [
             verify.check_acknowledged(log, self._traffic.acknowledged),
-            verify.check_state(exported, log, settings),
+            verify.check_state(exported, plain),
             verify.check_conversions(log, settings, rules),
-            verify.check_dead_letters(log, verify.read(settings.kafka, [DEAD_LETTERS]), settings),
+            verify.check_dead_letters(log, plain, verify.read(settings.kafka, [DEAD_LETTERS]), settings),
             self._layouts(ends),
         ]
-        self._report.torn_layouts = verify.torn_layouts(verify.read(settings.kafka, [LAYOUTS, LAYOUTS_HISTORY]))
+        layouts = verify.read(settings.kafka, [LAYOUTS, LAYOUTS_HISTORY])
+        self._report.torn_layouts = verify.torn_layouts(layouts)
+        if self._options.home is not None:
+            self._report.findings.append(check_clocks(layouts))
 
     def _layouts(self, ends: dict[TopicPartition, int]) -> verify.Finding:
         """Layouts whose statistics do not change are renewed at half their life, which is how long this waits."""

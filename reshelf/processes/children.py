@@ -23,6 +23,8 @@ from schemas.errors import ReshelfError
 
 ATTEMPTS = 3
 STOP_S = 10.0
+MOST_WAITS = 4
+"""How many times its limit a server is waited for that has not come up and gets on."""
 PR_SET_PDEATHSIG = 1
 FOR_PEOPLE = "RESHELF_LOG__FORMAT"
 """A child of ours is asked for words: its last lines are shown when it ends."""
@@ -86,20 +88,34 @@ def serving(
             chosen = free_port() if port is None else port
             log = folder / f"log-{attempt}.txt"
             child = stack.enter_context(process(command(chosen), log, env))
-            if _wait(child, chosen, answers, start_s):
+            if _wait(child, lambda: answers(chosen, child), start_s, log):  # noqa: B023
                 break
             if child.poll() is None or attempt == ATTEMPTS:
                 raise ServerFailed(f"{name} did not start on 127.0.0.1:{chosen}; its last words:\n{tail(log)}")
         yield Served(f"127.0.0.1:{chosen}", child)
 
 
-def _wait(child: subprocess.Popen[bytes], port: int, answers: Answers, limit_s: float) -> bool:
-    end = time.monotonic() + limit_s
-    while child.poll() is None and time.monotonic() < end:
-        if answers(port, child):
+def _wait(child: subprocess.Popen[bytes], answers: Callable[[], bool], limit_s: float, log: Path) -> bool:
+    """Whether it answers; one that still gets on, if slowly, has `MOST_WAITS` times the time."""
+    begin = time.monotonic()
+    moved_at, before = begin, _progress(child, log)
+    while child.poll() is None and (now := time.monotonic()) - begin < MOST_WAITS * limit_s:
+        if answers():
             return True
+        if (progress := _progress(child, log)) != before:
+            moved_at, before = now, progress
+        elif now - moved_at >= limit_s:
+            break
         time.sleep(0.05)
     return False
+
+
+def _progress(child: subprocess.Popen[bytes], log: Path) -> tuple[int, ...]:
+    """How much a child has said, and the seconds of a processor that it has had, where that is known."""
+    with contextlib.suppress(OSError):
+        fields = Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()
+        return log.stat().st_size, (int(fields[11]) + int(fields[12])) // os.sysconf("SC_CLK_TCK")
+    return (log.stat().st_size,)
 
 
 def _stop(child: subprocess.Popen[bytes]) -> None:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import redis
 
-from reshelf.processes.children import Served, ServerFailed, free_port
+from reshelf.processes.children import MOST_WAITS, Served, ServerFailed, free_port
 from reshelf.processes.servers import redis_server
 
 SLOTS = 16_384
 NODE_TIMEOUT_MS = 2_000
 """How long a primary is silent before its replica replaces it."""
 START_S = 20.0
+"""How long nothing more may become as it shall be."""
 
 
 class Node:
@@ -86,7 +87,7 @@ class RedisCluster:
             head.execute("CLUSTER", "ADDSLOTSRANGE", str(low), str(high - 1))
         for node in self.nodes[1:]:
             first.meet(node)
-        _until("the nodes to meet", lambda: all(_count_known_nodes(node) == len(self.nodes) for node in self.nodes))
+        _until("the nodes to meet", lambda: [_count_known_nodes(node) == len(self.nodes) for node in self.nodes])
         for replica, head in zip(self.nodes[self._primaries :], heads, strict=True):
             replica.execute("CLUSTER", "REPLICATE", head.identity())
         self.settle()
@@ -95,8 +96,8 @@ class RedisCluster:
         """Wait until every node runs, agrees, and each shard has a primary and a replica in step."""
         _until("the cluster to settle", self._settled)
 
-    def _settled(self) -> bool:
-        return all(map(_well, self.nodes)) and len(self.primaries()) == self._primaries
+    def _settled(self) -> list[bool]:
+        return [*map(_well, self.nodes), len(self.primaries()) == self._primaries]
 
     def primaries(self) -> list[Node]:
         """The nodes that take writes just now."""
@@ -140,11 +141,16 @@ def _text(answer: Any) -> str:
     return answer.decode() if isinstance(answer, bytes) else str(answer)
 
 
-def _until(what: str, holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + START_S
-    while time.monotonic() < end:
+def _until(what: str, look: Callable[[], Sequence[bool]]) -> None:
+    """Wait until all of it is so; the time runs anew as more of it becomes so, `MOST_WAITS` times at most."""
+    begin, most = time.monotonic(), 0
+    end = begin + START_S
+    while (now := time.monotonic()) < min(end, begin + MOST_WAITS * START_S):
         with contextlib.suppress(redis.RedisError, OSError):
-            if holds():
+            now_so = look()
+            if all(now_so):
                 return
+            if sum(now_so) > most:
+                most, end = sum(now_so), now + START_S
         time.sleep(0.1)
-    raise ServerFailed(f"waited {START_S:.0f} s for {what}, in vain")
+    raise ServerFailed(f"waited {time.monotonic() - begin:.0f} s for {what}, in vain")

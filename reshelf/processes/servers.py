@@ -18,6 +18,7 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from confluent_kafka import KafkaException
@@ -66,16 +67,24 @@ def embedded_redis(
 
 @contextlib.contextmanager
 def redis_server(
-    folder: Path, *, appendonly: bool, port: int | None = None, start_s: float = 15.0, options: Sequence[str] = ()
+    folder: Path,
+    *,
+    appendonly: bool,
+    port: int | None = None,
+    start_s: float = 15.0,
+    options: Sequence[str] = (),
+    password: str = "",
 ) -> Iterator[Served]:
     """The server of `embedded_redis`, with its process; `options` are added to its command line."""
+    options = [*options, "--requirepass", password, "--masterauth", password] if password else options
 
     def command(chosen: int) -> list[str]:
         listen = ["--bind", "127.0.0.1", "--port", str(chosen), "--dir", str(folder)]
         keep = ["--appendonly", "yes", "--appendfsync", "always"] if appendonly else ["--appendonly", "no"]
         return [_redis_binary(), *listen, "--save", "", *keep, "--maxmemory-policy", "noeviction", *options]
 
-    with serving("embedded Redis", command, _redis_answers, folder, start_s, port=port) as served:
+    answers = partial(_redis_answers, password)
+    with serving("embedded Redis", command, answers, folder, start_s, port=port) as served:
         yield served
 
 
@@ -125,11 +134,15 @@ def kafka_server(
         yield served
 
 
-def _redis_answers(port: int, child: subprocess.Popen[bytes]) -> bool:
+def _redis_answers(password: str, port: int, child: subprocess.Popen[bytes]) -> bool:
     """Whether it is our child that answers there, and not another program that took the port."""
+    greeting = f"AUTH {password}\r\n" if password else ""
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
-        connection.sendall(b"INFO server\r\n")
-        return f"process_id:{child.pid}\r\n".encode() in connection.recv(65_536)
+        connection.sendall(f"{greeting}INFO server\r\n".encode())
+        answer = b""
+        while b"tcp_port:" not in answer and (more := connection.recv(65_536)):
+            answer += more
+        return f"process_id:{child.pid}\r\n".encode() in answer
     return False
 
 

@@ -123,9 +123,7 @@ class PartitionFold:
 
         With `recorded_limits` those of the settings hold only where the state knows none.
         """
-        marks = await store.watermarks(tp, start)
-        applied = [mark.offset for mark in marks]
-        limits = await PartitionLimits.read(store, tp, applied, limits_of(fold), recorded_limits)
+        marks, limits = await PartitionLimits.read(store, tp, start, limits_of(fold), recorded_limits)
         partition = PartitionFold(tp, store, start, marks, fold, send_dead_letters, built, limits, journal)
         for bucket, codes in (await store.quota(tp)).items():
             partition._quota.load(bucket, codes)

@@ -22,6 +22,7 @@ from schemas.messages.catalog import CatalogEmbedding, CatalogItem
 from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, DEAD_LETTERS, Topic
 from streams.kafka.clients import confluent_consumer_config, confluent_producer_config
 from streams.settings import KafkaSettings
+from tests.deadline import Deadline
 from tests.encoders.conftest import NO_TORCH
 from tests.streams.test_learner import read_all
 
@@ -182,8 +183,8 @@ def test_nothing_is_encoded_twice_or_missed_when_it_is_killed(settings: KafkaSet
     for wanted in (1, 100):
         worker = processes.Process(target=serve, args=(settings,))
         worker.start()
-        until = time.monotonic() + 60
-        while len(records(settings, CATALOG_EMBEDDINGS)) < done + wanted and time.monotonic() < until:
+        until = Deadline(60)
+        while len(records(settings, CATALOG_EMBEDDINGS)) < done + wanted and until.ahead:
             time.sleep(0.02)
         worker.kill()
         worker.join()

@@ -13,6 +13,7 @@ import pytest
 
 from reshelf.processes.at_once import Report, run_at_once
 from schemas.errors import BadRecord, BadSettings, ReshelfError
+from tests.deadline import Deadline
 
 WAIT_S = 60.0
 
@@ -51,9 +52,9 @@ def is_alive(pid: int) -> bool:
 
 
 def until_gone(pid: int) -> None:
-    end = time.monotonic() + WAIT_S
+    end = Deadline(WAIT_S)
     while is_alive(pid):
-        assert time.monotonic() < end
+        assert end.ahead
         time.sleep(0.05)
 
 
@@ -94,9 +95,9 @@ def test_an_interrupt_of_all_ends_them_without_a_word(tmp_path: Path) -> None:
     )
     command = [sys.executable, "-c", code, *map(str, paths)]
     parent = subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE)
-    end = time.monotonic() + WAIT_S
+    end = Deadline(WAIT_S)
     while not all(path.exists() for path in paths):
-        assert time.monotonic() < end
+        assert end.ahead
         time.sleep(0.05)
     os.killpg(parent.pid, signal.SIGINT)
     assert parent.communicate(timeout=WAIT_S)[1] == b""

@@ -44,6 +44,7 @@ from streams.state.clicks.progress import Window
 from streams.state.connection.client import redis_client
 from streams.state.manifest import agree, manifest_of
 from streams.state.reader import StateReader
+from tests.deadline import Deadline
 
 TOKEN = "a-token-of-some-length"
 ITEMS = st.dictionaries(st.sampled_from(["s1", "s2", "s3"]), st.sampled_from("abcde"))
@@ -100,8 +101,8 @@ def test_letters_are_told_whole(broker: str, prefix: str, make_topics: Callable[
     producer.produce(prefix + DEAD_LETTERS.name, b"no letter at all")
     producer.flush(10)
     dead_letters = RecentDeadLetters(KafkaSettings(bootstrap=broker, prefix=prefix))
-    end = time.monotonic() + 20
-    while dead_letters.total < 2 and time.monotonic() < end:
+    end = Deadline(20)
+    while dead_letters.total < 2 and end.ahead:
         dead_letters.read()
     told = dead_letters.as_json()
     dead_letters.close()

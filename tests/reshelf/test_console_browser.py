@@ -19,6 +19,7 @@ from confluent_kafka.admin import AdminClient
 from bench.web.browser import CHROMIUM, FLAGS
 from reshelf.processes.children import free_port
 from schemas.topics import CLICKS
+from tests.deadline import Deadline
 
 VIEWS = {
     "Shop": ".card h3",
@@ -68,8 +69,8 @@ def shop(broker: str, redis_url: str, prefix: str) -> Iterator[str]:
         env=os.environ | servers, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        end = time.monotonic() + 60
-        while time.monotonic() < end and demo.poll() is None:
+        end = Deadline(60)
+        while end.ahead and demo.poll() is None:
             with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=5):
                 break
             time.sleep(0.2)
@@ -100,9 +101,9 @@ def browser(shop: str) -> Iterator[Any]:
 
 def until(browser: Any, expression: str, seconds: float = 30.0) -> None:
     """Wait for something to be true in the page; the pages allow no script that waits for it there."""
-    end = time.monotonic() + seconds
+    end = Deadline(seconds)
     while not browser.evaluate(f"() => {expression}"):
-        assert time.monotonic() < end, expression
+        assert end.ahead, expression
         time.sleep(0.1)
 
 

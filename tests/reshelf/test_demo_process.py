@@ -14,6 +14,7 @@ import orjson
 import pytest
 
 from reshelf.processes.roles import ROLES
+from tests.deadline import Deadline
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:
@@ -37,8 +38,8 @@ def descendants(pid: int) -> dict[int, str]:
 
 def with_workers(demo: subprocess.Popen[str], *more: str) -> dict[int, str]:
     """What the demonstration started, once all workers and the other commands are there."""
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
+    end = Deadline(60)
+    while end.ahead:
         found = descendants(demo.pid)
         wanted = [*(f"worker {role}" for role in ROLES), *more]
         if all(any(line.endswith(f"reshelf {name}") for line in found.values()) for name in wanted):

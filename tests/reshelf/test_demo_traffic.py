@@ -31,6 +31,7 @@ from schemas.messages.pages import PageRules
 from schemas.topics import BY_NAME, CATALOG_ITEMS, CLICKS, IMPRESSIONS, LAYOUTS, PURCHASES
 from streams.kafka.clients import confluent_consumer_config, confluent_producer_config
 from streams.settings import KafkaSettings
+from tests.deadline import Deadline
 from tests.reshelf.demo_shop import HOME, NOW_MS, SMALL, layout_of, shelf_of, shop, views_of
 
 
@@ -73,10 +74,8 @@ def test_traffic_through_the_topics(traffic: Traffic, broker: str, prefix: str) 
         traffic.shop, HOME, SEGMENTS[0], 3, expires_at=now_ms + 60_000, watermarks={CLICKS.name: [0, 0, 0, 0]}
     )
     send_layout(kafka, layout)
-    end = time.monotonic() + 30
-    while time.monotonic() < end and not (
-        traffic.tally.views > 2_000 and traffic.tally.layouts and traffic.scores.orders.sum()
-    ):
+    end = Deadline(30)
+    while end.ahead and not (traffic.tally.views > 2_000 and traffic.tally.layouts and traffic.scores.orders.sum()):
         traffic.step()
         time.sleep(0.01)
     picture = Picture(traffic, "test shop").at(12.0)
@@ -117,8 +116,8 @@ def test_a_page_that_is_declared_already_stays_as_it_is(
     layout = layout_of(traffic.shop, HOME, "*", 3, expires_at=2 * NOW_MS)
     layout = msgspec.structs.replace(layout, baseline={"home-1": "kettle", "home-2": "mug"})
     send_layout(kafka, layout)
-    end = time.monotonic() + 30
-    while time.monotonic() < end and not traffic.scores.views[HOLDOUT].sum():
+    end = Deadline(30)
+    while end.ahead and not traffic.scores.views[HOLDOUT].sum():
         traffic.step()
         time.sleep(0.01)
     traffic.close()

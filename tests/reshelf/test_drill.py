@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -11,11 +14,14 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reshelf.drill.faults.clock import OFF_S, check_clocks
 from reshelf.drill.fuzz import check_hostile_records
 from reshelf.drill.plan import WORKER_KINDS, Kind, plan
 from reshelf.drill.report import Options
 from reshelf.drill.run import FLAT, drill
 from reshelf.drill.samples import Sample, Samples
+from reshelf.drill.setup.clock import work
+from reshelf.drill.setup.workers import Member, Workers
 from reshelf.drill.slow import slow_redis
 from reshelf.drill.verify import Logged, check_acknowledged, check_conversions, check_layouts, compare
 from reshelf.settings import Settings
@@ -26,6 +32,7 @@ from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, LAYOUTS, PURCHASES
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings
 from tests.all_tests import if_all
+from tests.drills import describe
 
 
 @given(st.integers(0, 1_000), st.integers(1, 60), st.floats(10, 1_000))
@@ -124,15 +131,68 @@ def test_each_harmful_record_gets_one_verdict_and_a_flood_of_names_is_bounded(se
     assert all(names <= 380 for names in once.names.values())
 
 
+SELDOM = (Kind.REDIS_PASSWORD, Kind.DISK_FULL, Kind.CLOCK_OFF, Kind.LAYOUTS_ANEW)
+"""They take long, and are tested where all tests are asked for."""
+OFTEN = tuple(kind for kind in Kind if kind not in SELDOM)
+
+
 @pytest.mark.long
-@pytest.mark.parametrize("seed", [5])
-def test_one_fault_of_each_kind_loses_nothing(kafka_home: Path, tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize(
+    ("seed", "kinds", "seconds"),
+    [pytest.param(5, OFTEN, 56.0, id="often"), pytest.param(6, SELDOM, 30.0, id="seldom", marks=if_all)],
+)
+def test_one_fault_of_each_kind_loses_nothing(
+    kafka_home: Path, tmp_path: Path, seed: int, kinds: Sequence[Kind], seconds: float
+) -> None:
     said: list[str] = []
-    report = drill(Settings(), Options(len(Kind), 56.0, seed, 200.0, kafka_home), tmp_path, said.append)
-    assert report.equal, (report, said)
-    assert set(report.faults) | set(report.impossible) == {kind.value for kind in Kind}
-    assert report.faults.total() > len(Kind) // 2
-    assert report.events > 56 * 200 / 2
+    options = Options(len(kinds), seconds, seed, 200.0, kafka_home, only=kinds)
+    report = drill(Settings(), options, tmp_path, said.append)
+    assert report.equal, describe(report, said)
+    assert set(report.faults) | set(report.impossible) == {kind.value for kind in kinds}, describe(report, said)
+    assert report.faults.total() > len(kinds) // 2, describe(report, said)
+    assert report.events > seconds * 200 / 2, describe(report, said)
+
+
+def test_a_layout_by_a_clock_that_is_off_is_found() -> None:
+    example = Path(__file__).parents[2] / "schemas" / "examples" / "layout.full.json"
+    made_ms = msgspec.json.decode(example.read_bytes(), type=Layout).produced_at
+    records = [Logged(at, made_ms + off_ms, b"k", example.read_bytes(), ()) for at, off_ms in enumerate((0, 60_000))]
+    place = TopicPartition(LAYOUTS.name, 0)
+    assert check_clocks({place: records}).equal
+    for off_s in OFF_S:
+        assert check_clocks({place: [*records, records[0]._replace(timestamp=made_ms - 1_000 * off_s)]}).double == 1
+
+
+def test_a_worker_by_another_clock_takes_all_times_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    times: list[float] = []
+    monkeypatch.setattr(time, "time", time.time)
+    monkeypatch.setattr(time, "time_ns", time.time_ns)
+    monkeypatch.setattr("runpy.run_module", lambda *_, **__: times.extend([time.time(), time.time_ns() / 1e9]))
+    before = time.time()
+    work(86_400)
+    assert all(86_400 <= at - before < 86_460 for at in times) and len(times) == 2
+
+
+@pytest.mark.parametrize(("status", "excused"), [(1, True), (2, True), (0, False), (9, False)])
+def test_a_worker_that_ends_over_what_the_drill_broke_is_excused_when_it_says_so(
+    tmp_path: Path, status: int, excused: bool
+) -> None:
+    workers = Workers(Settings(), tmp_path, 0)
+    for said in ("Check redis.password", "Traceback"):
+        log = tmp_path / f"{said}.log"
+        log.write_text(said)
+        child = subprocess.Popen(["sh", "-c", f"exit {status}"])
+        child.wait()
+        workers.members.append(Member("learner", child, log, contextlib.ExitStack(), set()))
+    workers.excuse("redis.password")
+    workers.tend(0.0)
+    assert len(workers.excused) == excused
+    assert len(workers.gave_up) == 2 - excused
+
+
+def test_all_kinds_are_in_the_documentation() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "operating" / "drill.md").read_text()
+    assert [kind.value for kind in Kind if f"| {kind} |" not in text] == []
 
 
 @pytest.mark.long
@@ -141,8 +201,8 @@ def test_a_cluster_whose_primaries_die_loses_nothing(tmp_path: Path) -> None:
     said: list[str] = []
     order = Options(3, 15.0, 3, 200.0, None, only=("Redis killed", "Redis failed over", "worker killed"), cluster=True)
     report = drill(Settings(), order, tmp_path, said.append)
-    assert report.equal, (report, said)
-    assert report.faults.total() >= 2
+    assert report.equal, describe(report, said)
+    assert report.faults.total() >= 2, describe(report, said)
 
 
 def test_a_slow_redis_answers_late(redis_url: str) -> None:
@@ -162,8 +222,8 @@ def test_slow_neighbours_lose_nothing(kafka_home: Path, tmp_path: Path) -> None:
     report = drill(Settings(), order, tmp_path, said.append)
     # Ten seconds tell nothing of whether a worker grows.
     findings = [one for one in report.findings if one.what != FLAT]
-    assert findings and all(one.equal for one in findings), (report, said)
-    assert not report.gave_up
+    assert findings and all(one.equal for one in findings), describe(report, said)
+    assert not report.gave_up, describe(report, said)
     assert report.latency_s.keys() == {"p50", "p99", "max"}
     assert {use.worker.split()[0] for use in report.uses} == {"learner", "attribution", "layouts"}
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import redis
 
-from reshelf.drill.breaking import RESTARTS, Breaking
+from reshelf.drill.faults.breaking import RESTARTS, Breaking
 from reshelf.drill.plan import Fault, Kind
 from reshelf.drill.report import Options, Report, as_json
 from reshelf.drill.run import drill

@@ -15,6 +15,7 @@ from schemas.codec import encode, encode_key
 from schemas.topics import LAYOUTS
 from streams.kafka.clients import confluent_producer_config
 from streams.settings import KafkaSettings
+from tests.deadline import Deadline
 from tests.reshelf.test_layouts_command import layout
 
 FAR = 2**41
@@ -22,9 +23,9 @@ FAR = 2**41
 
 def until(holds: Callable[[], bool], limit_s: float = 60.0) -> bool:
     """Whether something comes true."""
-    end = time.monotonic() + limit_s
+    end = Deadline(limit_s)
     while not holds():
-        if time.monotonic() > end:
+        if not end.ahead:
             return False
         time.sleep(0.05)
     return True

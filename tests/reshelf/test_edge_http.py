@@ -36,6 +36,7 @@ from streams.kafka.clients import confluent_producer_config
 from streams.kafka.reader import partitions, reader, to_the_end
 from streams.metrics import REGISTRY
 from streams.settings import KafkaSettings
+from tests.deadline import Deadline
 from tests.reshelf.edge_inputs import CLICK, shelf_of
 from tests.reshelf.test_layouts_command import NOW_MS, layout
 
@@ -118,8 +119,8 @@ def test_who_hangs_up_in_the_middle_of_a_body_makes_no_noise(caplog: pytest.LogC
     with running(Parts(EdgeSettings(), LayoutCache(100), _Away(), _Away())) as port:
         with socket.create_connection(("127.0.0.1", port)) as client:
             client.sendall(b'POST /events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200\r\n\r\n{"events": [')
-        deadline = time.monotonic() + 10
-        while REGISTRY.value(*counted) == before and time.monotonic() < deadline:
+        deadline = Deadline(10)
+        while REGISTRY.value(*counted) == before and deadline.ahead:
             time.sleep(0.02)
         assert requests.get(f"http://127.0.0.1:{port}/live", timeout=5).status_code == 200
     assert [one.message for one in caplog.records if one.levelname == "ERROR"] == []
@@ -174,8 +175,8 @@ def served(broker: str, prefix: str, make_topics: Callable[..., None]) -> Iterat
 
 
 def _until_ready(address: str) -> None:
-    deadline = time.monotonic() + 90
-    while time.monotonic() < deadline:
+    deadline = Deadline(90)
+    while deadline.ahead:
         try:
             if requests.get(f"{address}/ready", timeout=5).json()["layouts"] == 2:
                 return

@@ -26,6 +26,7 @@ from streams.attribution.windows import PageWindows
 from streams.kafka.log_source import KafkaSource, Span
 from streams.kafka.records import TopicPartition
 from streams.settings import AttributionSettings, FoldSettings, KafkaSettings, RedisSettings
+from tests.deadline import Deadline
 from tests.reshelf.environments import in_environment
 from tests.streams.logs import example_log
 from tests.streams.test_attribution_agent import shop as clicks_and_purchases
@@ -64,9 +65,9 @@ def told(capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0) -
 
 
 def until(holds: Callable[[], bool], child: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + WAIT_S
+    end = Deadline(WAIT_S)
     while not holds():
-        assert child.poll() is None and time.monotonic() < end, tail(log)
+        assert child.poll() is None and end.ahead, tail(log)
         time.sleep(0.2)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -16,9 +17,10 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from redis import Redis
 
-from reshelf.processes.children import ServerFailed, process
+from reshelf.processes.children import ServerFailed, process, serving
 from reshelf.processes.servers import embedded_broker, embedded_redis, real_kafka
 from schemas.errors import BadSettings
+from tests.deadline import Deadline
 
 HOLDER = """
 import time
@@ -69,6 +71,21 @@ def test_failed_start_shows_the_last_words(redis_url: str) -> None:
         pass
 
 
+@pytest.mark.parametrize("says_something", [True, False])
+def test_a_server_that_gets_on_is_waited_for(tmp_path: Path, says_something: bool) -> None:
+    script = f"for at in 1 2 3 4 5; do {'echo $at' if says_something else ':'}; sleep 0.4; done; touch up; sleep 60"
+
+    def command(port: int) -> list[str]:
+        return ["sh", "-c", f"cd {tmp_path}; {script}"]
+
+    def answers(port: int, child: subprocess.Popen[bytes]) -> bool:
+        return (tmp_path / "up").exists()
+
+    expected = contextlib.nullcontext() if says_something else pytest.raises(ServerFailed, match="did not start")
+    with expected, serving("slow server", command, answers, tmp_path, 1.0):
+        pass
+
+
 def test_a_folder_without_kafka_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match=r"KAFKA_HOME: expected .*kafka-storage\.sh, got "), real_kafka(tmp_path):
         pass
@@ -103,8 +120,8 @@ def _listens(address: str) -> bool:
 
 
 def _soon(holds: Callable[[], bool]) -> bool:
-    end = time.monotonic() + 10
-    while time.monotonic() < end:
+    end = Deadline(10)
+    while end.ahead:
         if holds():
             return True
         time.sleep(0.05)

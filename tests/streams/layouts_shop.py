@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -37,6 +36,7 @@ from streams.state.keys import group_of
 from streams.state.namespace import open_namespace
 from streams.state.store import GroupUpdate, Store
 from streams.state.watermark import Watermark
+from tests.deadline import Deadline
 from tests.streams.layout_inputs import item
 
 PARTITIONS = 2
@@ -134,10 +134,10 @@ class Shop:
         return decoder(Layout)(values[-1]) if values and values[-1] else None
 
     async def until(self, holds: Callable[[], Any]) -> Any:
-        end = time.monotonic() + WAIT_S
+        end = Deadline(WAIT_S)
         while not (result := holds()):
             assert not self.errors, self.errors
-            assert time.monotonic() < end, "waited in vain"
+            assert end.ahead, "waited in vain"
             await asyncio.sleep(0.02)
         return result
 

@@ -21,6 +21,7 @@ from schemas.topics import CLICKS, CONVERSIONS, DEAD_LETTERS, PURCHASES, Topic
 from streams.kafka.clients import confluent_consumer_config, confluent_producer_config
 from streams.settings import AttributionSettings, FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
 from streams.state.clicks.progress import progress_keys
+from tests.deadline import Deadline
 
 PARTITIONS, GROUPS, WAIT_S = 2, 3, 60.0
 SETTINGS = AttributionSettings(grace_ms=100, window_ms=60_000, clock_skew_ms=200)
@@ -42,9 +43,9 @@ def command(kafka: KafkaSettings, redis: RedisSettings, folder: Path) -> list[st
 
 
 def until(holds: Callable[[], Any], log: Path) -> None:
-    end = time.monotonic() + WAIT_S
+    end = Deadline(WAIT_S)
     while not holds():
-        assert time.monotonic() < end, f"waited in vain; the worker said: {log.read_text()[-3000:]}"
+        assert end.ahead, f"waited in vain; the worker said: {log.read_text()[-3000:]}"
         time.sleep(0.25)
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policy.attribution import ClickRecord, CreditRule, Moment, attribute
+from schemas.errors import StateAttention
 from schemas.topics import DAY_MS
 from streams.settings import AttributionSettings
 from streams.state.clicks.folder import ClickFolder
@@ -114,6 +118,42 @@ def test_files_that_another_process_has_are_let_be(tmp_path: Path) -> None:
     assert holds(again.store, "u") == [0]
     assert [path.name for path in (tmp_path / "live").iterdir()] == ["3"]
     again.close()
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_a_disk_that_is_full_at_the_start_costs_no_clicks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    locked = folder_in(tmp_path).open("live", 0)
+    locked.store.write([("u", record(3))], (), Watermark(4), None)
+    locked.close()
+
+    def fail(store: ClickStore) -> None:
+        raise Exception(f"IO error: {os.strerror(code)}: While appending to file: 000011.sst")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ClickStore, "_load", fail)
+        with pytest.raises(StateAttention, match=r"Nothing is lost.*attribution\.folder"):
+            folder_in(tmp_path).open("live", 0)
+    locked = folder_in(tmp_path).open("live", 0)
+    assert holds(locked.store, "u") == [3]
+    locked.close()
+
+
+def test_a_day_that_cannot_begin_on_a_full_disk_is_told_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked = folder_in(tmp_path).open("live", 0)
+
+    class Full:
+        def create_column_family(self, name: str, options: object) -> None:
+            raise Exception(f"IO error: {os.strerror(errno.ENOSPC)}")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(locked.store, "_db", Full())
+        with pytest.raises(StateAttention, match=r"Nothing is lost.*attribution\.folder"):
+            locked.store.write([("u", record(3))], (), Watermark(4), None)
+    locked.close()
 
 
 def test_files_that_are_broken_are_made_again(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ from streams.metrics import Registry
 from streams.page_settings import FitterSettings, LayoutSettings
 from streams.settings import FoldSettings
 from streams.state.arrays.tables import Table
+from tests.deadline import Deadline
 from tests.streams.layout_inputs import table
 from tests.streams.layouts_shop import FOLD, Shop, open_shop  # noqa: F401  a fixture
 from tests.streams.layouts_shop import RULES as SHOP_RULES
@@ -206,9 +207,9 @@ def test_the_worker_fits_what_changed_and_layouts_take_it(
 
     async def fits() -> list[PolicyParameters]:
         found: list[PolicyParameters] = []
-        until = time.monotonic() + 20
+        until = Deadline(20)
         while not found:
-            assert time.monotonic() < until
+            assert until.ahead
             messages = await asyncio.to_thread(consumed, read)
             found = [decoder(PolicyParameters)(value) for value in messages]
         return found

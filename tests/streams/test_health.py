@@ -26,6 +26,7 @@ from streams.metrics import exposition
 from streams.settings import HealthSettings, KafkaSettings, RedisSettings
 from streams.transport import reader
 from streams.transport.health import HealthServer, Vitals
+from tests.deadline import Deadline
 from tests.streams.logs import example_log
 from tests.streams.test_learner import Running, drained, publish
 
@@ -52,8 +53,8 @@ def metrics(port: int) -> str:
 
 def awaited(port: int, path: str, status: int) -> dict[str, Any]:
     """What is answered once it comes with `status`."""
-    until, said = time.monotonic() + WAIT_S, None
-    while time.monotonic() < until:
+    until, said = Deadline(WAIT_S), None
+    while until.ahead:
         try:
             said = asked(port, path)
         except OSError as error:

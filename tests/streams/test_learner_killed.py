@@ -17,6 +17,7 @@ from schemas import dead_letters
 from schemas.topics import DEAD_LETTERS
 from streams.fold.plain import PlainFold
 from streams.settings import FoldSettings, KafkaSettings, RedisSettings
+from tests.deadline import Deadline
 from tests.streams.logs import TOPICS, example_log
 from tests.streams.test_learner import drained, exported, publish, read_all
 
@@ -47,8 +48,8 @@ def test_state_survives_a_kill(
     publish(settings, example_log(seed=1, records=100, partitions=4))
     workers = [_worker(settings, store) for _ in range(2)]
     try:
-        until = time.monotonic() + 30
-        while _groups_moved(redis) < 8 and time.monotonic() < until:
+        until = Deadline(30)
+        while _groups_moved(redis) < 8 and until.ahead:
             time.sleep(0.05)
         for part in range(10):
             publish(settings, example_log(seed=10 + part, records=200, partitions=4))

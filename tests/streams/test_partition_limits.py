@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,7 +23,7 @@ from streams.state.keys import group_of, home_group
 from streams.state.limits.partition import copy_limits
 from streams.state.limits.use import quota_use
 from streams.state.manifest import manifest_of
-from streams.state.partition import OtherLimits, PartitionFold
+from streams.state.partition import OtherLimits, PartitionFold, Rewind
 from streams.state.store import Store
 from tests.streams.logs import LoggedRecord
 from tests.streams.test_fold import NOW, click
@@ -169,6 +170,43 @@ def test_groups_that_were_folded_by_different_limits_stop_the_worker(redis: Sync
                 await before.advance()
             with pytest.raises(StateAttention, match="different limits"):
                 await resumed(store, SMALL)
+
+    asyncio.run(run())
+
+
+def test_a_group_that_is_lost_while_a_worker_begins_is_not_taken_for_one_with_other_limits(
+    redis: SyncRedis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failover between two commands: the worker goes on from where the group stands now."""
+
+    async def run() -> None:
+        async with Redis.from_url(redis_url) as client:
+            store = Store(client, "limits", GROUPS)
+            await apply(await resumed(store, SMALL), 10)
+            open_pipeline, trips = client.pipeline, itertools.count()
+
+            def losing(*arguments: Any, **options: Any) -> Any:
+                pipeline = open_pipeline(*arguments, **options)
+                execute = pipeline.execute
+
+                async def execute_and_lose() -> Any:
+                    answers = await execute()
+                    if next(trips) == 0:
+                        await lose(client, 0, {})
+                    return answers
+
+                monkeypatch.setattr(pipeline, "execute", execute_and_lose)
+                return pipeline
+
+            monkeypatch.setattr(client, "pipeline", losing)
+            part = await resumed(store, SMALL)
+            monkeypatch.undo()
+            with pytest.raises(Rewind):
+                await part.advance()
+            await apply(await resumed(store, SMALL), 20)
+            rows = await export.rows(store, manifest_of("limits", "", {TP.topic: [0]}, GROUPS, SMALL))
+            applied = sum(row[-1] for row in rows if row[0] == "cell")
+            assert ["tally", TP.topic, 0, "applied", applied] in rows
 
     asyncio.run(run())
 

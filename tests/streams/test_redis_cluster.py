@@ -14,6 +14,7 @@ from streams.settings import RedisSettings
 from streams.state.connection.client import redis_client, redis_servers
 from streams.state.store import GroupUpdate, Store
 from streams.state.watermark import Watermark
+from tests.deadline import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -45,12 +46,12 @@ async def moved(store: Store, end: int) -> list[int]:
 
 async def patiently(call: Callable[[], Awaitable[T]]) -> T:
     """The result of `call`, tried again while a shard has no primary."""
-    deadline = asyncio.get_running_loop().time() + WAIT_S
+    deadline = Deadline(WAIT_S)
     while True:
         try:
             return await asyncio.wait_for(call(), WAIT_S)
         except Transient:
-            assert asyncio.get_running_loop().time() < deadline, "the cluster did not come back"
+            assert deadline.ahead, "the cluster did not come back"
             await asyncio.sleep(0.1)
 
 

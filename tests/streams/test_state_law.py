@@ -230,8 +230,8 @@ class World:
     async def limits(self) -> dict[TopicPartition, list[tuple[int, Limits]]]:
         """The limits of each partition by what is written down."""
         store, own = Store(self.redis, "law", GROUPS), limits_of(FOLD)
-        read = {tp: await PartitionLimits.read(store, tp, [0] * GROUPS, own, recorded=True) for tp in self.log}
-        return {tp: [(0, limits.log.limits(0)), *limits.log.changes] for tp, limits in read.items()}
+        read = {tp: await PartitionLimits.read(store, tp, 0, own, recorded=True) for tp in self.log}
+        return {tp: [(0, limits.log.limits(0)), *limits.log.changes] for tp, (_, limits) in read.items()}
 
     async def export(self) -> list[list[Any]]:
         return await export.rows(Store(self.redis, "law", GROUPS), self.manifest)

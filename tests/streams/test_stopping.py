@@ -15,6 +15,7 @@ import pytest
 
 from streams.cancellation import cancel_all as tasks_ended
 from streams.cancellation import run_exclusively
+from tests.deadline import Deadline
 
 LIMIT_S = 60.0
 _HANGS = """
@@ -118,8 +119,8 @@ def started_with_parts() -> tuple[subprocess.Popen[str], list[int]]:
     child = start(
         ["-m", "reshelf", "worker", "learner", "layouts"], RESHELF_KAFKA__BOOTSTRAP="127.0.0.1:1", process_group=0
     )
-    end = time.monotonic() + LIMIT_S
-    while len(parts := parts_of(child.pid)) < 2 and time.monotonic() < end:
+    end = Deadline(LIMIT_S)
+    while len(parts := parts_of(child.pid)) < 2 and end.ahead:
         time.sleep(0.05)
     return child, parts
 

@@ -14,6 +14,7 @@ import pytest
 from schemas.errors import BadSettings
 from streams.settings import KafkaSettings
 from streams.transport import run_app
+from tests.deadline import Deadline
 from tests.streams.transport_worker import CLICKS, WAIT_S, committed, produce, settings
 
 if TYPE_CHECKING:
@@ -111,8 +112,8 @@ def test_waiting_for_redis_or_for_records_is_not_being_stuck(broker: str, prefix
 
 def produce_until_ended(kafka: KafkaSettings, program: subprocess.Popen[str], value: bytes) -> None:
     """A batch for each, until the stream is full and the reader waits."""
-    deadline = time.monotonic() + WAIT_S
-    while program.poll() is None and time.monotonic() < deadline:
+    deadline = Deadline(WAIT_S)
+    while program.poll() is None and deadline.ahead:
         produce(kafka, [value], partitions=1)
         time.sleep(0.1)
 

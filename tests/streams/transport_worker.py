@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import time
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import Consumer as KafkaConsumer
@@ -16,6 +15,7 @@ from streams.kafka.clients import confluent_consumer_config, confluent_producer_
 from streams.kafka.records import Batch, TopicPartition
 from streams.settings import KafkaSettings
 from streams.transport import create_app, reader, subscription
+from tests.deadline import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -93,9 +93,9 @@ async def running(*workers: Worker) -> AsyncIterator[None]:
 
 
 async def until(holds: Callable[[], Any]) -> None:
-    end = time.monotonic() + WAIT_S
+    end = Deadline(WAIT_S)
     while not holds():
-        assert time.monotonic() < end, "waited in vain"
+        assert end.ahead, "waited in vain"
         await asyncio.sleep(0.01)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reshelf.cli.front import Front
+from reshelf.drill.plan import Kind
 from schemas.errors import ReshelfError
 
 if TYPE_CHECKING:
@@ -67,7 +68,11 @@ if TYPE_CHECKING:
     default=0,
     help="How many kilobytes a second Kafka gives each client at most; 0: no limit.",
 )
-@click.option("--faults", multiple=True, help="Cause only faults whose names contain this; may be given several times.")
+@click.option(
+    "--faults",
+    multiple=True,
+    help="Cause only faults whose names contain this; may be given several times. There are: " + "; ".join(Kind) + ".",
+)
 @click.option(
     "--keep", type=click.Path(path_type=Path, file_okay=False), help="Keep the logs of the workers in this folder."
 )
@@ -98,7 +103,6 @@ def drill(
     if fuzz is not None:
         _fuzz(front, fuzz, seed)
         return
-    from reshelf.drill.plan import Kind
     from reshelf.drill.report import Options, as_json
     from reshelf.drill.run import drill as carry_out
 

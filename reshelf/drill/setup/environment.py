@@ -98,13 +98,14 @@ class GivenBroker(Broker):
 
 @dataclass(slots=True)
 class Environment:
-    """All that takes part; `settings` are those of the workers."""
+    """All that takes part; `settings` are those of the workers, `disk` has their folders and may be filled."""
 
     settings: Settings
     broker: Broker
     store: Store
     workers: Workers
     replicas: list[RedisServer] = field(default_factory=list)
+    disk: Path | None = None
 
     @property
     def redis(self) -> RedisServer:

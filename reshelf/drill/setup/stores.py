@@ -68,6 +68,7 @@ class RedisServer(Store):
         self._served: Served | None = None
         self._snapshot_at = 0.0
         self.snapshots: list[Path] = []
+        self.password = ""
         self.port: int | None = None
 
     @property
@@ -88,19 +89,33 @@ class RedisServer(Store):
             return list(client.mget(names))
 
     def settings(self, redis: RedisSettings) -> RedisSettings:
-        return redis.changed(url=self.url, cluster=False, **OPEN_TO_ALL)
+        return redis.changed(url=self.url, cluster=False, **OPEN_TO_ALL | {"password": self.password})
 
     def client(self) -> redis.Redis:
         """A client for the one who breaks it: short waits, no second attempt."""
         assert self.port is not None
-        return redis.Redis(port=self.port, socket_timeout=3, socket_connect_timeout=1)
+        return redis.Redis(port=self.port, password=self.password, socket_timeout=3, socket_connect_timeout=1)
+
+    def change_password(self, password: str) -> None:
+        """From now on, and for all who are connected."""
+        with self.client() as client:
+            client.config_set("masterauth", password)
+            client.config_set("requirepass", password)
+            self.password = password
+            client.client_kill_filter(_type="normal", skipme=True)
 
     @property
     def runs(self) -> bool:
         return not self.child_ended
 
     def start(self, wait_factor: float = 1.0) -> None:
-        server = redis_server(self._folder, appendonly=True, port=self.port, start_s=REDIS_START_S * wait_factor)
+        server = redis_server(
+            self._folder,
+            appendonly=True,
+            port=self.port,
+            start_s=REDIS_START_S * wait_factor,
+            password=self.password,
+        )
         self._served = self._stack.enter_context(server)
         self.port = int(self._served.address.rpartition(":")[2])
 
@@ -137,6 +152,7 @@ class RedisServer(Store):
     def replica(self) -> RedisServer:
         """A second server that has copied this one."""
         other = RedisServer(self._base / f"replica-{time.monotonic_ns()}")
+        other.password = self.password
         try:
             other.start()
         except ServerFailed as error:
@@ -156,6 +172,7 @@ class RedisServer(Store):
         self.stop(kill=True)
         with other.client() as client:
             client.execute_command("REPLICAOF", "NO", "ONE")
+            client.config_set("requirepass", self.password)
             client.config_set("port", str(self.port))
         self._stack, self._served, self._folder = other._stack, other._served, other._folder
 

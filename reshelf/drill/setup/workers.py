@@ -5,28 +5,38 @@ from __future__ import annotations
 import contextlib
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from reshelf.drill.plan import DRILLED
+from reshelf.drill.setup.clock import command
 from reshelf.processes.children import process, tail
 from reshelf.settings import Settings, as_environment
 
 AGAIN_S = 1.0
+SAID_LINES = 15
+STATUSES = (1, 2)
+"""Those of a worker that says what is wrong."""
 
 
 @dataclass(slots=True)
 class Member:
-    """A worker process; `expected` says that the drill ended it."""
+    """A worker process; `expected` says that the drill ended it, `excuses` what it may name when it ends by itself."""
 
     role: str
     child: subprocess.Popen[bytes]
     log: Path
     stack: contextlib.ExitStack
+    excuses: set[str]
     expected: bool = False
+
+    @property
+    def excused(self) -> bool:
+        """Whether it ended with a word about what the drill broke."""
+        said = tail(self.log, SAID_LINES)
+        return self.child.returncode in STATUSES and any(excuse in said for excuse in self.excuses)
 
 
 class Workers:
@@ -35,8 +45,11 @@ class Workers:
     def __init__(self, settings: Settings, folder: Path, size: int) -> None:
         self.settings = settings
         self.members: list[Member] = []
+        self.excuses: set[str] = set()
+        """What workers may name that end while it is broken."""
         self.gave_up: list[str] = []
-        """What workers said that ended by themselves."""
+        """What workers said that ended by themselves, without an excuse."""
+        self.excused: list[str] = []
         self._folder = folder
         self._sizes = dict.fromkeys(DRILLED, size)
         self._due: list[tuple[float, str]] = []
@@ -47,12 +60,17 @@ class Workers:
             for _ in range(size):
                 self.add(role)
 
-    def add(self, role: str) -> Member:
-        """Start one more worker of a role."""
+    def excuse(self, *names: str) -> None:
+        """The workers that run may end with a word about one of these."""
+        for member in self.members:
+            member.excuses.update(names)
+
+    def add(self, role: str, off_s: int = 0) -> Member:
+        """Start one more worker of a role, whose clock is `off_s` ahead."""
         self._numbers += 1
         stack, log = contextlib.ExitStack(), self._folder / f"{role}-{self._numbers}.log"
-        command = [sys.executable, "-m", "reshelf", "worker", role]
-        member = Member(role, stack.enter_context(process(command, log, as_environment(self.settings))), log, stack)
+        child = stack.enter_context(process(command(role, off_s), log, as_environment(self.settings)))
+        member = Member(role, child, log, stack, set(self.excuses))
         self.members.append(member)
         return member
 
@@ -65,7 +83,8 @@ class Workers:
             self.members.remove(member)
             member.stack.close()
             if not member.expected:
-                self.gave_up.append(f"{member.role}, status {member.child.returncode}: {tail(member.log, 3)}")
+                said = self.excused if member.excused else self.gave_up
+                said.append(f"{member.role}, status {member.child.returncode}: {tail(member.log, 3)}")
             self._due.append((now + AGAIN_S, member.role))
         waiting, self._due = self._due, []
         for at, role in waiting:

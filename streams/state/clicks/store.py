@@ -11,7 +11,9 @@ item, its time and its offset; the names of units are not stored.
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
@@ -34,6 +36,7 @@ FINGERPRINT = 8
 """Bytes of the fingerprint of a unit, and of an item."""
 _MARK, _COMPLETE_SINCE = b"position", b"complete since"
 _PLACE = Struct(">qq")
+_NO_SPACE = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT)))
 END_OF_TIME = _LAST = (1 << 63) - 1
 """Later than whatever an event claims."""
 
@@ -79,6 +82,8 @@ class ClickStore:
         try:
             self._load()
         except Exception as error:  # noqa: BLE001  (rocksdict raises nothing more exact)
+            if any(said in str(error) for said in _NO_SPACE):
+                raise self._unwritable(error) from None
             log.warning("The clicks in %s cannot be read (%s): they are read again from the log.", self._path, error)
             shutil.rmtree(self._path, ignore_errors=True)
             try:
@@ -200,15 +205,21 @@ class ClickStore:
         try:
             self._db.write(batch)
         except Exception as error:  # noqa: BLE001
-            raise StateAttention(
-                f"the clicks cannot be written to {self._path}: {error}. Nothing is lost; see that there is space on "
-                "the disk of attribution.folder (docs/operating/operating.md says how much is needed) and start again."
-            ) from None
+            raise self._unwritable(error) from None
 
     def _new_bucket(self, day: int) -> Bucket:
-        self._db.create_column_family(str(day), self._options)
+        try:
+            self._db.create_column_family(str(day), self._options)
+        except Exception as error:  # noqa: BLE001
+            raise self._unwritable(error) from None
         bucket = self._buckets[day] = self._bucket(str(day))
         return bucket
+
+    def _unwritable(self, error: Exception) -> StateAttention:
+        return StateAttention(
+            f"the clicks cannot be written to {self._path}: {error}. Nothing is lost; see that there is space on "
+            "the disk of attribution.folder (docs/operating/operating.md says how much is needed) and start again."
+        )
 
     def _bucket(self, name: str) -> Bucket:
         return Bucket(self._db.get_column_family(name), self._db.get_column_family_handle(name))

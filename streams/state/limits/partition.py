@@ -18,6 +18,7 @@ from streams.fold.limits import LimitLog, Limits
 from streams.kafka.records import TopicPartition
 from streams.state.connection.errors import translate_errors
 from streams.state.store import GroupUpdate, Store
+from streams.state.watermark import Watermark
 
 
 class PartitionLimits:
@@ -33,20 +34,20 @@ class PartitionLimits:
 
     @staticmethod
     async def read(
-        store: Store, tp: TopicPartition, applied: Sequence[int], own: Limits, recorded: bool = False
-    ) -> PartitionLimits:
-        """What the groups know, each of which has `applied` what is below an offset.
+        store: Store, tp: TopicPartition, start: int, own: Limits, recorded: bool = False
+    ) -> tuple[list[Watermark], PartitionLimits]:
+        """The watermark of each group, and the limits that they know; `start` is the namespace's start offset.
 
-        `own` limits hold from the largest of these on, with `recorded` only where no others are known.
+        `own` limits hold from the largest watermark on, with `recorded` only where no others are known.
         Raises `StateAttention` where groups were folded by different limits.
         """
-        logs = await _logs(store, tp)
-        log = max(logs, key=len)
+        marks, logs = await _marks_and_logs(store, tp, start)
+        log, applied = max(logs, key=len), [mark.offset for mark in marks]
         if not _agree(log, logs, applied):
             raise groups_differ(tp)
         if not (recorded and len(log)):
             log = log.then(max(applied), own)
-        return PartitionLimits(log, [len(each) for each in logs])
+        return marks, PartitionLimits(log, [len(each) for each in logs])
 
     def text(self, group: int, offset: int) -> bytes | None:
         """What a group has to write down before it passes `offset`."""
@@ -67,8 +68,8 @@ class PartitionLimits:
 
     async def agree(self, store: Store, tp: TopicPartition, start: int, end: int) -> bool:
         """Whether all that groups have applied below `end`, also by other workers, was by these limits."""
-        marks = await store.watermarks(tp, start)
-        return _agree(self.log, await _logs(store, tp), [min(mark.offset, end) for mark in marks])
+        marks, logs = await _marks_and_logs(store, tp, start)
+        return _agree(self.log, logs, [min(mark.offset, end) for mark in marks])
 
 
 def groups_differ(tp: TopicPartition) -> StateAttention:
@@ -100,6 +101,15 @@ async def limits_in_force(store: Store, tp: TopicPartition) -> Limits | None:
     """The newest limits of a partition; None where no worker has applied any of it."""
     log = max(await _logs(store, tp), key=len)
     return log.last.limits if len(log) else None
+
+
+async def _marks_and_logs(store: Store, tp: TopicPartition, start: int) -> tuple[list[Watermark], list[LimitLog]]:
+    """Of each group its watermark and its log, by one command: Redis may lose its newest writes between two."""
+    pipeline = store.redis.pipeline(transaction=False)
+    for keys in store.keys:
+        pipeline.execute_command("MGET", keys.watermark(tp), keys.limits(tp))
+    groups = await translate_errors(pipeline.execute)
+    return [Watermark.decode(mark, start) for mark, _ in groups], [LimitLog.decode(log) for _, log in groups]
 
 
 async def _logs(store: Store, tp: TopicPartition) -> list[LimitLog]:

@@ -15,7 +15,11 @@ import redis
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
-from reshelf.drill.plan import DRILLED, Fault, Kind
+from reshelf.drill.faults.clock import set_off
+from reshelf.drill.faults.disk import fill
+from reshelf.drill.faults.password import change_password
+from reshelf.drill.faults.topic import make_layouts_anew
+from reshelf.drill.plan import DRILLED, Fault, Heal, Impossible, Kind
 from reshelf.drill.setup.environment import Environment
 from reshelf.drill.setup.stores import ClusterStore
 from reshelf.drill.setup.workers import Member
@@ -25,14 +29,9 @@ from streams.kafka.admin import answers
 from streams.kafka.bounds import log_bounds
 from streams.kafka.clients import confluent_admin_config
 
-Heal = Callable[[], None]
 REQUEST_S = 5.0
 HIT_S = 4.0
 ROLE_WEIGHTS = (*DRILLED, "learner")
-
-
-class Impossible(Exception):
-    """There was nothing to break."""
 
 
 def inject(environment: Environment, fault: Fault) -> Heal | None:
@@ -129,14 +128,15 @@ def _fill_redis(environment: Environment, fault: Fault) -> Heal:
 
 
 def _fail_redis_over(environment: Environment, fault: Fault) -> Heal | None:
-    """The replica loses its primary's stream some seconds before it has to take over; in a cluster, it takes over."""
+    """The replica lost its primary's stream some seconds ago, or follows it to the end; in a cluster, it takes over."""
     if isinstance(environment.store, ClusterStore):
         environment.store.cluster.take_over(fault.pick)
         return None
     replica = environment.redis.replica()
     environment.replicas.append(replica)
-    with replica.client() as client:
-        client.replicaof("127.0.0.1", "1")
+    if fault.pick % 3:
+        with replica.client() as client:
+            client.replicaof("127.0.0.1", "1")
 
     def heal() -> None:
         environment.redis.become(replica)
@@ -216,4 +216,8 @@ _INJECT: dict[Kind, Callable[[Environment, Fault], Heal | None]] = {
     Kind.REDIS_ROLLED_BACK: _roll_redis_back,
     Kind.REDIS_FULL: _fill_redis,
     Kind.REDIS_FAILED_OVER: _fail_redis_over,
+    Kind.REDIS_PASSWORD: change_password,
+    Kind.DISK_FULL: fill,
+    Kind.CLOCK_OFF: set_off,
+    Kind.LAYOUTS_ANEW: make_layouts_anew,
 }

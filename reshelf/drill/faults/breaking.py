@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import redis
 from confluent_kafka import KafkaException
 
-from reshelf.drill.faults import Heal, Impossible, inject
-from reshelf.drill.plan import Fault, Kind
+from reshelf.drill.faults.inject import inject
+from reshelf.drill.plan import Fault, Heal, Impossible, Kind
 from reshelf.drill.report import Report
 from reshelf.drill.setup.environment import Environment
 from reshelf.processes.children import ServerFailed

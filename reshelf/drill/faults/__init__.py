@@ -1,0 +1,9 @@
+"""How things break during a drill, and how they heal.
+
+- `breaking`: faults as they become due, what heals them, and servers that are slow to come back
+- `clock`: a worker on a machine whose clock is off, and what it must not publish
+- `disk`: a disk for the workers' folders that can be filled
+- `inject`: how each kind of fault breaks the stage and how it heals
+- `password`: the password of Redis is changed at once
+- `topic`: the topic of layouts is deleted and made again
+"""
