@@ -21,6 +21,7 @@ from redis import Redis
 
 from reshelf.processes.servers import embedded_broker, embedded_redis, real_kafka
 from schemas.topics import TOPICS
+from tests import moved_clock
 
 NO_KAFKA = "KAFKA_HOME is not set: tests on real Apache Kafka are skipped"
 
@@ -33,6 +34,16 @@ MakeTopics = Callable[..., None]
 T = TypeVar("T")
 _KAFKA = pytest.StashKey[str]()
 _prefixes = (f"t{os.getpid()}-{number}-" for number in itertools.count())
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """All begins again where another day is asked for."""
+    moved_clock.restart_on_date(config)
+
+
+def pytest_report_header() -> str | None:
+    """The day of the tests, where it is not today."""
+    return moved_clock.heading()
 
 
 @pytest.fixture(scope="session", autouse=True)
