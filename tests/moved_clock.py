@@ -42,11 +42,12 @@ def restart_on_date(config: pytest.Config) -> None:
     text = os.environ.get(DATE, "")
     if not text or _SOURCE.stem in os.environ.get(PRELOAD, ""):
         return
-    moved_s = shift_s(text, datetime.now(UTC))
-    if config.cache is None:
+    cache, capture = getattr(config, "cache", None), config.pluginmanager.getplugin("capturemanager")
+    if cache is None:
         raise pytest.UsageError(f"{DATE}: expected a run with pytest's cache, where the clock is kept")
-    clock = library(config.cache.mkdir("clock"), moved_s)
-    config.pluginmanager.getplugin("capturemanager").stop_global_capturing()
+    clock = library(cache.mkdir("clock"), shift_s(text, datetime.now(UTC)))
+    if capture is not None:
+        capture.stop_global_capturing()
     own = os.environ | {PRELOAD: " ".join(filter(None, (os.environ.get(PRELOAD), str(clock))))}
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], own)
 
