@@ -12,13 +12,14 @@ from confluent_kafka import TopicPartition as KafkaPartition
 from redis import Redis as SyncRedis
 
 from schemas import dead_letters
-from schemas.topics import DEAD_LETTERS
+from schemas.topics import BY_NAME, DEAD_LETTERS
 from streams.fold.fast.path import BUILT
 from streams.fold.plain import PlainFold
+from streams.fold.window import reach_of
 from streams.kafka.bounds import log_bounds
 from streams.kafka.clients import confluent_consumer_config, confluent_producer_config
 from streams.kafka.records import TopicPartition
-from streams.learner.agent import learner_app
+from streams.learner.app import learner_app
 from streams.locked_folder import duplicates_folder
 from streams.settings import FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
 from streams.state import export, manifest
@@ -110,7 +111,7 @@ def kafka_settings(any_broker: str, prefix: str, make_topics: Callable[..., None
 def written_to(tp: TopicPartition) -> int:
     """Up to where a learner has written down what a partition had."""
     path = duplicates_folder("") / "live" / f"{tp.topic}.{tp.partition}"
-    usable = Journal(path, FOLD.duplicate_window_ms).usable(2**40, 0)
+    usable = Journal(path, FOLD.duplicate_window_ms).usable(2**40, 0, reach_of(BY_NAME[tp.topic], FOLD).checksum)
     return usable[0].mark.offset if usable else 0
 
 
