@@ -21,6 +21,7 @@ from redis import Redis
 
 from reshelf.processes.servers import embedded_broker, embedded_redis, real_kafka
 from schemas.topics import TOPICS
+from tests import moved_clock
 from tests.all_tests import ALL
 
 NO_KAFKA = "KAFKA_HOME is not set: tests on real Apache Kafka are skipped"
@@ -36,11 +37,24 @@ _KAFKA = pytest.StashKey[str]()
 _prefixes = (f"t{os.getpid()}-{number}-" for number in itertools.count())
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """All begins again where another day is asked for."""
+    moved_clock.restart_on_date(config)
+
+
+def pytest_report_header() -> str | None:
+    """The day of the tests, where it is not today."""
+    return moved_clock.heading()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Workers without a folder of their own keep clicks in one that goes with the tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        # What is said to the tests is no setting, which workers and commands would refuse.
+        for name in (ALL, moved_clock.DATE):
+            patch.delenv(name, raising=False)
         yield
 
 

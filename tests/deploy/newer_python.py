@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.moved_clock import real_clock
+
 NAMES = tuple(f"python3.{minor}" for minor in range(14, sys.version_info.minor, -1))
 """The newest first."""
 DEBIAN = "trixie"
@@ -34,7 +36,7 @@ class Newer:
         """What a command prints that runs in the folder; raises AssertionError where it fails."""
         kept = {
             name: value
-            for name, value in os.environ.items()
+            for name, value in real_clock().items()
             if not name.startswith(("KAFKA", "PYTHON", "RESHELF", "PYTEST"))
         }
         before: list[str] = []
@@ -85,7 +87,7 @@ def made() -> Newer:
     shutil.rmtree(new, ignore_errors=True)
     packages = "--include=python3,python3-venv,ca-certificates"
     command = ["debootstrap", "--variant=minbase", packages, DEBIAN, str(new), mirrors()[0]]
-    subprocess.run(command, check=True, capture_output=True, timeout=900)
+    subprocess.run(command, check=True, capture_output=True, timeout=900, env=real_clock())
     new.rename(CACHE / DEBIAN)
     return Newer("/usr/bin/python3", CACHE / DEBIAN)
 

@@ -15,6 +15,7 @@ import pytest
 from tests.all_tests import if_all
 from tests.deploy.compiler import quick_compiler
 from tests.deploy.test_image import DOCKERFILE, PROJECT, copied
+from tests.moved_clock import real_clock
 
 pytestmark = if_all
 
@@ -45,7 +46,7 @@ def run(step: str, folder: Path, **environment: str) -> None:
     """A line of pip or of another module, by this Python."""
     command = f"'{sys.executable}' -m {step}"
     # What pip installs to build with runs once: it is not compiled beforehand.
-    own = os.environ | {"PIP_NO_COMPILE": "1"} | environment
+    own = real_clock() | {"PIP_NO_COMPILE": "1"} | environment
     done = subprocess.run(command, check=False, shell=True, cwd=folder, capture_output=True, env=own)
     assert done.returncode == 0, done.stderr.decode()[-4_000:]
 

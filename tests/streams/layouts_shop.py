@@ -55,6 +55,9 @@ GROUPS = 4
 
 FOLD = FoldSettings()
 
+EPOCH_MS = 10**15
+"""The first epoch ends in tens of thousands of years: what is drawn is the same on every day."""
+
 
 class Shop:
     """One broker, one Redis: publishes what teams publish, and reads what renderers read."""
@@ -62,7 +65,7 @@ class Shop:
     def __init__(self, bootstrap: str, prefix: str, redis_url: str, **layouts: Any) -> None:
         self.kafka = KafkaSettings(bootstrap=bootstrap, prefix=prefix, session_timeout_s=2.0)
         self.redis = RedisSettings(url=redis_url, groups=GROUPS)
-        self.layouts = LayoutSettings(**{"refresh_ms": 20, **layouts})
+        self.layouts = LayoutSettings(**{"refresh_ms": 20, "epoch_ms": EPOCH_MS, **layouts})
         self.errors: list[Exception] = []
         self.metrics = Registry()
         self._producer = Producer(confluent_producer_config(self.kafka))
