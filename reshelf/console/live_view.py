@@ -19,6 +19,7 @@ from reshelf.settings import Settings
 from schemas.codec import decode_key
 from schemas.errors import BadRecord
 from schemas.topics import LAYOUTS, Topic
+from streams.cancellation import cancel_all
 from streams.catalog.follower import Follower
 from streams.catalog.page import Key
 from streams.catalog.view import Changes, TextCatalog
@@ -135,7 +136,7 @@ async def live_view(settings: Settings, failed: Callable[[BaseException], None])
         retry = Retry()
         await retry.until_success(follower.start)
         await retry.until_success(follower.catch_up)
-        stack.push_async_callback(_ended, [_begun(step, failed) for step in (follower.follow(), view.watch())])
+        stack.push_async_callback(cancel_all, [_begun(step, failed) for step in (follower.follow(), view.watch())])
         yield view
 
 
@@ -147,9 +148,3 @@ def _begun(step: Coroutine[None, None, None], failed: Callable[[BaseException], 
     task = asyncio.create_task(step)
     task.add_done_callback(ended)
     return task
-
-
-async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

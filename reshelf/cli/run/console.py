@@ -44,20 +44,22 @@ async def _serve(front: Front, settings: Settings) -> None:
     quiet_loggers(("aiokafka", "kafka"))
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[None] = loop.create_future()
-    work, stopped = asyncio.current_task(), asyncio.Event()
+    work, serves = asyncio.current_task(), False
     assert work is not None
 
     def stop() -> None:
-        if not stopped.is_set():
-            stopped.set()
+        if not serves:
             work.cancel()
+        if not ended.done():
+            ended.set_result(None)
 
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stop)
     try:
         async with served(settings, ended) as address:
+            serves = True
             front.answer({"address": address}, f"The console is at {address}")
             await ended
     except asyncio.CancelledError:
-        if not stopped.is_set():
+        if not ended.done():
             raise

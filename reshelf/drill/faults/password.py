@@ -27,7 +27,7 @@ def change_password(environment: Environment, fault: Fault) -> Heal:
     until = time.monotonic() + NOTICED_S
 
     def heal() -> None:
-        left = [member for member in before if member in workers.members]
+        left = [member for member in before if member.child.poll() is None]
         if left and time.monotonic() < until:
             raise OSError("a worker still has the old password")
         for member in left:

@@ -1,6 +1,6 @@
 """The topic of layouts is deleted and made again; then the layout workers are started again, as the manual says.
 
-What the log of events says does not change.  Every page has to get its layouts back, with versions above the old ones.
+What the log of events says does not change.  Every page has to get its layouts back.
 """
 
 from __future__ import annotations
