@@ -11,19 +11,7 @@ import click
 from bench.options import broker, machine, own_servers
 from reshelf.cli.front import AT_LEAST_ONE, Front
 
-PARTS = (
-    "learner",
-    "layouts",
-    "attribution",
-    "fitter",
-    "edge",
-    "console",
-    "encoder",
-    "replay",
-    "reads",
-    "rebalance",
-    "together",
-)
+PARTS = ("learner", "layouts", "attribution", "fitter", "edge", "console", "encoder", "replay", "reads", "together")
 
 
 @click.command()
