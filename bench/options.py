@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,8 +59,19 @@ def with_own_topics(settings: Settings, name: str) -> Settings:
     return own
 
 
+def with_own_names(settings: Settings, name: str) -> Settings:
+    """The settings with topics and a namespace whose names begin with one that no other run uses."""
+    return settings.changed(kafka={"prefix": f"{settings.kafka.prefix}{name}-"}, redis={"namespace": name})
+
+
 def broker(front: Front) -> str:
     """Which broker took part."""
     if front.kafka_home:
         return "Apache Kafka, one node"
     return "embedded" if front.embedded else front.settings.kafka.bootstrap
+
+
+def teller() -> Callable[[str], None]:
+    """Says what is done now, with the seconds since the command began."""
+    began = time.monotonic()
+    return lambda text: click.echo(f"{time.monotonic() - began:6.0f} s  {text}", err=True)

@@ -10,8 +10,6 @@ from typing import NamedTuple
 
 from streams.metrics import REGISTRY, Registry
 
-ALARM = 0.8
-"""The share from which on it is worth making room."""
 LOOK_S = 10.0
 
 

@@ -52,17 +52,15 @@ def _state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Workers without a folder of their own keep clicks in one that goes with the tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
-        # What is said to the tests is no setting, which workers and commands would refuse.
-        for name in (ALL, moved_clock.DATE):
-            patch.delenv(name, raising=False)
         yield
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_environment() -> Iterator[None]:
-    """Processes that tests start take each RESHELF_ variable for a setting: they do not get the one of the tests."""
+    """Processes that tests start take each RESHELF_ variable for a setting: they do not get those of the tests."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.delenv(ALL, raising=False)
+        for name in (ALL, moved_clock.DATE):
+            patch.delenv(name, raising=False)
         yield
 
 

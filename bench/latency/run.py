@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import secrets
 import subprocess
 import sys
@@ -23,10 +22,11 @@ from bench.latency.delays import Latency, Window, outcomes, summary
 from bench.latency.traffic import Shop, Traffic, clicks_between
 from bench.latency.view import View, rendering
 from bench.latency.worker import Reading
+from bench.options import with_own_names
 from reshelf.drill.setup.environment import GivenBroker
 from reshelf.drill.setup.stores import GivenStore
 from reshelf.drill.watch import LEARNED, Watch, missing
-from reshelf.processes.children import process, tail
+from reshelf.processes.children import process, processor_s, tail
 from reshelf.settings import Settings, as_environment
 from reshelf.topics.admin import apply
 from schemas.errors import ReshelfError
@@ -41,7 +41,6 @@ LIMIT_S = 5.0
 READY_S, CATCH_UP_S = 60.0, 120.0
 LOOK_S = 0.25
 _SOURCES = (IMPRESSIONS.name, CLICKS.name)
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +62,7 @@ class Worker:
 
     def cpu_s(self) -> float:
         """Processor time that it has used so far, all threads, in seconds."""
-        text = Path(f"/proc/{self.child.pid}/stat").read_text()
-        after_name = text.rpartition(")")[2].split()
-        return (int(after_name[11]) + int(after_name[12])) / _TICKS_PER_S
+        return processor_s(self.child.pid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +76,7 @@ class _Mark:
 
 def own_settings(settings: Settings, run: str) -> Settings:
     """The settings with topics and a namespace that no other run uses."""
-    return settings.changed(
-        kafka={"prefix": f"{settings.kafka.prefix}bench-latency-{run}-"},
-        redis={"namespace": f"bench-latency-{run}"},
-        health={"port": 0},
-    )
+    return with_own_names(settings, f"bench-latency-{run}").changed(health={"port": 0})
 
 
 def measure(settings: Settings, shop: Shop, options: Options, *, leave_clean: bool = True) -> list[Latency]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import os
 import re
 import subprocess
 import sys
@@ -15,11 +14,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reshelf.processes.children import free_port, process, tail
+from reshelf.processes.children import free_port, process, processor_s, tail
 from reshelf.settings import Settings, as_environment
 
 LOOK_S = 0.1
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$")
 
 
@@ -69,8 +67,7 @@ class Part:
     def cpu_s(self) -> float:
         """Processor time so far, all threads; 0 where it ended."""
         with contextlib.suppress(OSError, IndexError):
-            after_name = Path(f"/proc/{self.child.pid}/stat").read_text().rpartition(")")[2].split()
-            return (int(after_name[11]) + int(after_name[12])) / _TICKS_PER_S
+            return processor_s(self.child.pid)
         return 0.0
 
     def count(self, name: str, label: str = "") -> float:

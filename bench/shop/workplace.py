@@ -14,6 +14,7 @@ from pathlib import Path
 from confluent_kafka import Consumer
 
 from bench.latency.run import clear
+from bench.options import with_own_names
 from bench.shop.catalog import Shop
 from bench.shop.child import Part, running
 from bench.shop.sending import declare
@@ -169,11 +170,8 @@ def workplace(
 
 def own_settings(settings: Settings, size: Size) -> Settings:
     """The settings with topics and a namespace of this run's own."""
-    run = secrets.token_hex(3)
-    return settings.changed(
-        kafka={"prefix": f"{settings.kafka.prefix}bench-shop-{run}-", "partitions": size.partitions},
-        redis={"namespace": f"bench-shop-{run}"},
-    )
+    own = with_own_names(settings, f"bench-shop-{secrets.token_hex(3)}")
+    return own.changed(kafka={"partitions": size.partitions})
 
 
 def _open_state(settings: Settings) -> None:

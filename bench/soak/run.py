@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.latency.run import clear
+from bench.options import with_own_names
 from bench.shop.child import Part, running
 from bench.soak import compression, probes
 from bench.soak.clients import Clients
@@ -70,10 +71,7 @@ def soak(settings: Settings, options: Options, say: Say) -> dict[str, Any]:
 
 
 def _own_settings(settings: Settings, options: Options, folder: Path) -> Settings:
-    run = secrets.token_hex(3)
-    own = settings.changed(
-        kafka={"prefix": f"{settings.kafka.prefix}bench-soak-{run}-"}, redis={"namespace": f"bench-soak-{run}"}
-    )
+    own = with_own_names(settings, f"bench-soak-{secrets.token_hex(3)}")
     return compression.compressed(own, options.compress, options.run_s, folder)
 
 

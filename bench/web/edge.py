@@ -18,7 +18,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -34,6 +33,7 @@ from reshelf.edge.app import Parts, application
 from reshelf.edge.intake import Record, Refusal
 from reshelf.edge.layout_cache import LayoutCache
 from reshelf.edge.run import server
+from reshelf.processes.children import processor_s
 from reshelf.service_settings import EdgeSettings
 from schemas.codec import encode, encode_key
 from schemas.errors import BadSettings, Transient
@@ -91,8 +91,7 @@ class Served:
 
     def cpu_s(self) -> float:
         """Processor time that it took so far."""
-        fields = Path(f"/proc/{self.process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+        return processor_s(self.process)
 
 
 def measure(size: Size, seconds: int, rounds: int) -> Edge:

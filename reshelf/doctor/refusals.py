@@ -18,7 +18,7 @@ from reshelf.settings import Settings
 from schemas.errors import BadSettings, StateAttention, Transient
 from schemas.topics import CLICKS, CONVERSIONS, DEAD_LETTERS, LAYOUTS_HISTORY, POLICY_PARAMETERS, PURCHASES
 from streams.access import required_token
-from streams.disk_use import ALARM, disk_use, nearest
+from streams.disk_use import disk_use, nearest
 from streams.kafka.bounds import log_bounds
 from streams.kafka.reader import read_of, reader
 from streams.kafka.records import Batch, Logged, TopicPartition
@@ -28,6 +28,7 @@ from streams.settings import KafkaSettings
 from streams.state.alias import namespace_of, resolve
 from streams.state.clicks.progress import Applied, progress_of
 from streams.state.connection.client import redis_client
+from streams.state.limits.use import ALARM
 from streams.state.manifest import Manifest, NamespaceMissing, check_same, read
 from streams.state.namespace import expected_manifest
 from streams.state.watermark import LogCheck, Watermark

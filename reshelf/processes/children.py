@@ -113,9 +113,14 @@ def _wait(child: subprocess.Popen[bytes], answers: Callable[[], bool], limit_s: 
 def _progress(child: subprocess.Popen[bytes], log: Path) -> tuple[int, ...]:
     """How much a child has said, and the seconds of a processor that it has had, where that is known."""
     with contextlib.suppress(OSError):
-        fields = Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()
-        return log.stat().st_size, (int(fields[11]) + int(fields[12])) // os.sysconf("SC_CLK_TCK")
+        return log.stat().st_size, int(processor_s(child.pid))
     return (log.stat().st_size,)
+
+
+def processor_s(pid: int) -> float:
+    """Processor time that a process has had so far, all threads, in seconds; raises OSError where it is not known."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _stop(child: subprocess.Popen[bytes]) -> None:

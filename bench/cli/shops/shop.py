@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import replace
 
 import click
 
-from bench.options import broker, machine, own_servers
+from bench.options import broker, machine, own_servers, teller
 from reshelf.cli.front import AT_LEAST_ONE, Front
 
 PARTS = ("learner", "layouts", "attribution", "fitter", "edge", "console", "encoder", "replay", "reads", "together")
@@ -105,7 +103,7 @@ def shop(
         process_mb=process_mb,
         redis_mb=redis_mb,
     )
-    figures = measure(front.settings, chosen, tuple(dict.fromkeys(part)), options, Share(workers), seed, _teller())
+    figures = measure(front.settings, chosen, tuple(dict.fromkeys(part)), options, Share(workers), seed, teller())
     content = {"machine": machine(), "broker": broker(front), **figures}
     front.answer(content, table(content))
 
@@ -115,9 +113,3 @@ def _workers(share: str) -> int:
     if entry != "1" or not workers.isdigit() or not int(workers):
         raise click.BadParameter(f"expected 1/N, as 1/16, got {share!r}", param_hint="--share")
     return int(workers)
-
-
-def _teller() -> Callable[[str], None]:
-    """Says what is done now, with the seconds since the command began."""
-    began = time.monotonic()
-    return lambda text: click.echo(f"{time.monotonic() - began:6.0f} s  {text}", err=True)

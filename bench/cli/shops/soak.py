@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 import click
 
-from bench.options import broker, machine, own_servers
+from bench.options import broker, machine, own_servers, teller
 from reshelf.cli.front import AT_LEAST_ONE, Front
 
 
@@ -58,7 +56,6 @@ def soak(front: Front, minutes: float, rate: float, compress: float, sample_seco
     name = "kafka" if front.kafka_home else "embedded" if front.embedded else ""
     settings = load_settings(front.file).settings if name else front.settings
     options = Options(minutes, rate, compress, sample_seconds, process_mb, name, front.kafka_home)
-    began = time.monotonic()
-    summary = run(settings, options, lambda words: click.echo(f"{time.monotonic() - began:6.0f} s  {words}", err=True))
+    summary = run(settings, options, teller())
     front.answer({"machine": machine(), "broker": broker(front), **summary}, text(summary))
     front.context.exit(0 if summary["flat"] else 1)
