@@ -15,6 +15,7 @@ application.
 - `guard_rail`: a page whose learned layouts lose for certain goes back to its baseline
 - `hysteresis`: layouts that gain too little over the published ones are held back, so that pages do
   not flicker
+- `lives`: signs of life for layouts that do not change, in place of publishing each again
 - `producer`: the layout producer: composes the keys that are due and publishes what changed
 - `publisher`: publishing layouts: history first, then `layouts`, then what is known of the newest
   one
