@@ -24,9 +24,9 @@ from schemas.errors import StateAttention, Transient
 from streams.kafka.records import Batch, Record, TopicPartition
 from streams.retry import Retry
 from streams.transport.faust_stubs import FaustStubs
+from streams.transport.group.rebalance import RebalanceListener
 from streams.transport.ledger import VOID, Delivery, Ledger, Partition
 from streams.transport.pace import READ_WAIT_S, Pace
-from streams.transport.rebalance import RebalanceListener
 from streams.transport.source import Source
 from streams.transport.wiring import Wiring
 
@@ -263,7 +263,7 @@ class BatchConsumer(FaustStubs):
         return self._source
 
     async def on_start(self) -> None:
-        self._source = Source(self.wiring.kafka, self.app.conf.id, self.wiring.assignor)
+        self._source = Source(self.wiring.kafka, self.app.conf.id, self.wiring.assignors)
         await self._source.start()
 
     async def on_stop(self) -> None:
