@@ -15,7 +15,7 @@ from aiokafka.protocol.group import LeaveGroupRequest
 
 from schemas.errors import Transient
 from streams.cancellation import cancel_all
-from streams.kafka.clients import aiokafka_consumer_config
+from streams.kafka.clients import aiokafka_consumer_config, stop_consumer
 from streams.kafka.parsed import PARTITION_FETCH_BYTES, fetched, hand_on_parsed, position_of, state_of
 from streams.kafka.records import Record
 from streams.retry import Retry
@@ -86,7 +86,7 @@ class Source:
 
     async def stop(self) -> None:
         await self._give_up_joining()
-        await self.consumer.stop()
+        await stop_consumer(self.consumer)
 
     async def _give_up_joining(self) -> None:
         """Take back a request to join that the group has not answered: aiokafka would wait for the answer.

@@ -114,6 +114,7 @@ def shop(
         backlog=backlog,
         process_mb=process_mb,
         redis_mb=redis_mb,
+        remains=not (front.embedded or front.kafka_home),
     )
     figures = measure(front.settings, chosen, tuple(dict.fromkeys(part)), options, Share(workers), seed, teller())
     content = {"machine": machine(), "broker": broker(front), **figures}
