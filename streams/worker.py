@@ -22,7 +22,7 @@ from streams.state.connection.client import redis_client
 from streams.state.manifest import Manifest
 from streams.state.namespace import open_namespace
 from streams.transport import BatchApp, create_app, run_in_background, subscription
-from streams.transport.group.assignment import SEPARATE, Assignors
+from streams.transport.group.assignment import SEPARATE, Assignor
 
 
 class Member(Protocol):
@@ -57,7 +57,7 @@ class Worker:
         doing: str,
         on_error: Callable[[Exception], None],
         *,
-        assignors: Assignors = SEPARATE,
+        assignor: Assignor = SEPARATE,
         linger_s: float = 0.0,
         rest_s: Mapping[str, float] | None = None,
         folder: Path | None = None,
@@ -74,7 +74,7 @@ class Worker:
             logical=lambda name: name.removeprefix(kafka.prefix),
             resume=member.resume,
             on_revoked=member.revoked,
-            assignors=assignors,
+            assignor=assignor,
             on_error=on_error,
             linger_s=linger_s,
             rest_s=rest_s,

@@ -37,7 +37,7 @@ def attribution_app(
                 attribution.tasks,
                 "Attributing",
                 on_error,
-                assignors=TOGETHER,
+                assignor=TOGETHER,
                 folder=clicks_folder(settings.folder),
             )
 

@@ -33,7 +33,7 @@ from streams.cancellation import cancel_all, run_exclusively
 from streams.kafka.clients import bootstrap_servers, quiet_loggers
 from streams.settings import HealthSettings, KafkaSettings
 from streams.transport.driver import reader
-from streams.transport.group.assignment import SEPARATE, Assignors
+from streams.transport.group.assignment import SEPARATE, Assignor
 from streams.transport.health import HealthServer, Vitals
 from streams.transport.watchdog import Watchdog
 from streams.transport.wiring import OnError, Resume, Revoked, Wiring
@@ -75,7 +75,7 @@ def create_app(
     logical: Callable[[str], str],
     resume: Resume,
     on_revoked: Revoked,
-    assignors: Assignors = SEPARATE,
+    assignor: Assignor = SEPARATE,
     on_error: OnError | None = None,
     linger_s: float = 0.0,
     rest_s: Mapping[str, float] | None = None,
@@ -116,7 +116,7 @@ def create_app(
         if not app.should_stop:
             report(error)
 
-    app.wiring = Wiring(kafka, logical, resume, on_revoked, report_unless_stopping, assignors, linger_s, rest_s or {})
+    app.wiring = Wiring(kafka, logical, resume, on_revoked, report_unless_stopping, assignor, linger_s, rest_s or {})
     return app
 
 

@@ -263,7 +263,7 @@ class BatchConsumer(FaustStubs):
         return self._source
 
     async def on_start(self) -> None:
-        self._source = Source(self.wiring.kafka, self.app.conf.id, self.wiring.assignors)
+        self._source = Source(self.wiring.kafka, self.app.conf.id, self.wiring.assignor)
         await self._source.start()
 
     async def on_stop(self) -> None:

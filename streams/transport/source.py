@@ -20,7 +20,7 @@ from streams.kafka.parsed import PARTITION_FETCH_BYTES, fetched, hand_on_parsed,
 from streams.kafka.records import Record
 from streams.retry import Retry
 from streams.settings import KafkaSettings
-from streams.transport.group.assignment import Assignors
+from streams.transport.group.assignment import Assignor
 
 T = TypeVar("T")
 FETCH_WAIT_MS = 100
@@ -47,7 +47,7 @@ async def _answered(call: Callable[[], Awaitable[T]]) -> T:
 class Source:
     """One member of a consumer group that reads committed records and never moves on its own."""
 
-    def __init__(self, kafka: KafkaSettings, group: str, assignors: Assignors) -> None:
+    def __init__(self, kafka: KafkaSettings, group: str, assignor: Assignor) -> None:
         session_ms = round(kafka.session_timeout_s * 1000)
         self._kafka = kafka
         self._retry = Retry()
@@ -56,7 +56,7 @@ class Source:
             # Partitions go by the names of workers: one that comes back under its name finds its own again.
             client_id=f"{group}-{socket.gethostname()}-{os.getpid()}",
             group_id=group,
-            partition_assignment_strategy=assignors,
+            partition_assignment_strategy=(assignor,),
             fetch_min_bytes=1,
             fetch_max_wait_ms=FETCH_WAIT_MS,
             max_partition_fetch_bytes=PARTITION_FETCH_BYTES,

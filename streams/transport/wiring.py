@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from schemas.errors import BadSettings
 from streams.kafka.records import TopicPartition
 from streams.settings import KafkaSettings
-from streams.transport.group.assignment import SEPARATE, Assignors
+from streams.transport.group.assignment import SEPARATE, Assignor
 
 Resume = Callable[[frozenset[TopicPartition]], Awaitable[Mapping[TopicPartition, int]]]
 """Where to read each of the given partitions from; called after every assignment."""
@@ -31,7 +31,7 @@ class Wiring:
     resume: Resume
     on_revoked: Revoked
     on_error: OnError
-    assignors: Assignors = SEPARATE
+    assignor: Assignor = SEPARATE
     linger_s: float = 0.0
     rest_s: Mapping[str, float] = field(default_factory=dict)
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+import pytest
+from aiokafka.consumer import group_coordinator
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
+from aiokafka.protocol.group import JoinGroupRequest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.transport.group.assignment import SteadyAssignor, TogetherAssignor, share_out, worker_names
+from schemas.topics import CLICKS
+from streams.settings import KafkaSettings
+from streams.transport.group.assignment import SEPARATE, SteadyAssignor, TogetherAssignor, share_out, worker_names
+from streams.transport.source import Source
+from tests.deadline import Deadline
 
 topics = st.dictionaries(st.sampled_from(["clicks", "impressions", "purchases"]), st.integers(1, 20), min_size=1)
 workers = st.sets(st.text("abc-01", min_size=1, max_size=6), min_size=1, max_size=9)
@@ -83,3 +92,30 @@ def test_numbers_of_all_topics_stay_together() -> None:
     shares: list[dict[str, Any]] = [dict(each.assignment) for each in assigned.values()]
     assert all(share["clicks"] == share["purchases"] for share in shares)
     assert sorted(number for share in shares for number in share["clicks"]) == list(range(5))
+
+
+def test_a_worker_asks_to_join_with_one_way_to_share_out(
+    any_broker: str, prefix: str, make_topics: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requests that differ are changes to the broker: two workers that join at once would keep each other joining."""
+    make_topics(any_broker, partitions=2)
+    asked: list[Any] = []
+
+    def request(*fields: Any) -> JoinGroupRequest:
+        asked.append([name for name, _ in fields[-1]])
+        return JoinGroupRequest(*fields)
+
+    async def run() -> None:
+        source = Source(KafkaSettings(bootstrap=any_broker, prefix=prefix, partitions=2), f"{prefix}one", SEPARATE)
+        await source.start()
+        source.consumer.subscribe([prefix + CLICKS.name])
+        until = Deadline(20)
+        while not source.consumer.assignment():
+            assert until.ahead
+            await asyncio.sleep(0.05)
+        await source.stop()
+
+    request.UNKNOWN_MEMBER_ID = JoinGroupRequest.UNKNOWN_MEMBER_ID  # type: ignore[attr-defined]
+    monkeypatch.setattr(group_coordinator, "JoinGroupRequest", request)
+    asyncio.run(run())
+    assert asked and asked == [[SEPARATE.name]] * len(asked)

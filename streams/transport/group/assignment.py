@@ -56,10 +56,15 @@ def worker_names(members: Sequence[str]) -> dict[str, str]:
 
 
 class SteadyAssignor(AbstractPartitionAssignor):  # type: ignore[misc]
-    """Shares out each topic's partitions."""
+    """Shares out each topic's partitions.
 
-    name = "reshelf-steady"
-    version = 0
+    The leader of a group shares out for all, and its members only have to call the way by one name: it is that of
+    earlier workers, which may be in the same group.  A second way to choose from would not do: aiokafka joins once for
+    each, which the broker takes for a change, so that two workers who join at once keep each other joining for good.
+    """
+
+    name = RoundRobinPartitionAssignor.name
+    version = RoundRobinPartitionAssignor.version
 
     @classmethod
     def assign(
@@ -100,7 +105,7 @@ class SteadyAssignor(AbstractPartitionAssignor):  # type: ignore[misc]
 class TogetherAssignor(SteadyAssignor):
     """Shares out numbers: one worker has the partitions of a number of all topics."""
 
-    name = "reshelf-together"
+    name = RangePartitionAssignor.name
 
     @classmethod
     def _owners(cls, topics: Mapping[str, int], workers: Sequence[str]) -> Mapping[tuple[str, int], str]:
@@ -108,9 +113,8 @@ class TogetherAssignor(SteadyAssignor):
         return {(topic, number): owners["", number] for topic, count in topics.items() for number in range(count)}
 
 
-Assignors = tuple[type[AbstractPartitionAssignor], ...]
-"""Ways to share out partitions; a group takes the first that all its workers know."""
-SEPARATE: Assignors = (SteadyAssignor, RoundRobinPartitionAssignor)
-"""Spreads partitions evenly over the workers; the second is that of earlier workers."""
-TOGETHER: Assignors = (TogetherAssignor, RangePartitionAssignor)
+Assignor = type[AbstractPartitionAssignor]
+SEPARATE: Assignor = SteadyAssignor
+"""Spreads partitions evenly over the workers."""
+TOGETHER: Assignor = TogetherAssignor
 """Gives the same partition numbers of all topics to one worker."""
