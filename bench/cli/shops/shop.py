@@ -9,7 +9,19 @@ import click
 from bench.options import broker, machine, own_servers, teller
 from reshelf.cli.front import AT_LEAST_ONE, Front
 
-PARTS = ("learner", "layouts", "attribution", "fitter", "edge", "console", "encoder", "replay", "reads", "together")
+PARTS = (
+    "learner",
+    "layouts",
+    "attribution",
+    "fitter",
+    "edge",
+    "console",
+    "encoder",
+    "replay",
+    "reads",
+    "rebalance",
+    "together",
+)
 
 
 @click.command()
