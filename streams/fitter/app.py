@@ -62,7 +62,7 @@ class Fitter:
         self.partitions = 1
         self._metrics = metrics
         self._zone = zone
-        for result in ("fitted", "unchanged", "deferred", "failed"):
+        for result in ("fitted", "unchanged", "deferred", "failed", "withdrawn"):
             metrics.add("reshelf_fits_total", result, by=0)
         self._catalog = catalog
         self._state = state
@@ -73,6 +73,7 @@ class Fitter:
         self._settings = settings
         self._retry = Retry()
         self._owned: frozenset[int] = frozenset()
+        self._undeclared: set[str] = set()
         self._rule = FitRule(settings.growth_share, settings.rest_s, settings.interval_s)
 
     async def resume(self, tps: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
@@ -96,9 +97,26 @@ class Fitter:
             segments = await self._retry.until_success(self._state.segments) or {}
             owned = [page for page in sorted(self._catalog.rules) if page in segments and self._is_owned(page)]
             self._rule.keep(owned)
+            await self._withdraw_pages()
             for page in owned:
                 await self._fit(page, segments[page])
             await asyncio.sleep(max(0.1, self._settings.interval_s - (time.monotonic() - began)))
+
+    async def _withdraw_pages(self) -> None:
+        """Take back the parameters of owned pages that are declared no more, once they were missing for two rounds.
+
+        A worker that has just taken a page over may read its parameters before its rules.
+        """
+        catalog = self._catalog
+        gone = {page for page in catalog.parameters.keys() - catalog.rules.keys() if self._is_owned(page)}
+        records = [
+            OutgoingRecord(POLICY_PARAMETERS.name, encode_key(POLICY_PARAMETERS, page), None)
+            for page in sorted(gone & self._undeclared)
+        ]
+        self._undeclared = gone
+        if records:
+            await self._retry.until_success(lambda: self._log_producer.publish(records))
+            self._metrics.add("reshelf_fits_total", "withdrawn", by=len(records))
 
     def _is_owned(self, page: str) -> bool:
         return partition_of(encode_key(PAGE_RULES, page), self.partitions) in self._owned

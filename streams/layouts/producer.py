@@ -1,7 +1,7 @@
 """The layout producer: composes the keys that are due and publishes what changed.
 
 The owner of a key is the owner of its partition of `layout-requests`.  Requests
-are hints of how much came: after every assignment all known keys of the owner are due, so none
+are hints of how much came: all known keys of a partition are due when a worker gets it, so that none
 has to be read twice.  History is acknowledged before `layouts`; a process that
 dies between both leaves a version in the history that no renderer ever saw.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from typing import Literal
 from zlib import crc32
 
@@ -27,7 +26,7 @@ from streams.fold.deltas import WHOLE_PAGE
 from streams.fold.evidence import Evidence
 from streams.kafka.producer import LogProducer
 from streams.kafka.records import Batch, TopicPartition
-from streams.layouts.clock import Clock, Decided
+from streams.layouts.clock import Clock, Decided, woken
 from streams.layouts.clock_guard import RETRY_MS
 from streams.layouts.compose import Composed, compose_valued
 from streams.layouts.due import DueRule, evidence_in
@@ -78,7 +77,7 @@ class LayoutProducer:
         self._settings = settings
         self._clock = clock or Clock()
         self._assigned = asyncio.Event()
-        self._publisher = Publisher(catalog, versions, log_producer, settings, metrics, self._clock, self._assigned.set)
+        self._publisher = Publisher(catalog, versions, log_producer, settings, metrics, self._clock, self._list_again)
         self.ownership = ownership
         self.lives = LayoutLives(
             catalog, ownership, log_producer, settings, metrics, self._clock, self._publisher.guard, self._renew
@@ -90,25 +89,30 @@ class LayoutProducer:
         self._hysteresis = Hysteresis(settings.change_threshold)
         self._weighted_counts = WeightedCountsCache(state.memory.room)
         state.memory.on_evict(self._weighted_counts.forget)
-        self._retry = Retry()
+        self._retry, self._unlisted = Retry(), frozenset[int]()
         self._segments: dict[str, set[str]] = {}
         self._listed_at = float("-inf")
         self._wake = asyncio.Event()
 
     # What is due
 
-    def own(self, partitions: Iterable[int]) -> None:
-        """These partitions of `layout-requests` are ours now; `list_keys` makes their keys due."""
-        self.ownership.owned = frozenset(partitions)
-        self._schedule.keep(key for key in self._schedule.waiting() if key in self.ownership)
+    def own(self, partitions: Iterable[int], continued: Iterable[int] = ()) -> None:
+        """These partitions of `layout-requests` are ours now; `list_keys` makes the keys due of those not `continued`.
+
+        A partition is continued where it was ours before, and its requests are read on where they were left.
+        """
+        self.ownership.owned, stayed = frozenset(partitions), frozenset(continued)
+        self._unlisted |= self.ownership.owned - stayed
+        self._schedule.keep(self.ownership.__contains__)
         self._due.keep(self.ownership.__contains__)
         self._hysteresis.keep(self.ownership.__contains__)
-        self.lives.own()
+        self.lives.own(stayed)
         self._assigned.set()
 
     def disown(self, lost: Iterable[TopicPartition]) -> None:
         """These partitions went to another worker."""
-        self.own(self.ownership.owned - {tp.partition for tp in lost})
+        remaining = self.ownership.owned - {tp.partition for tp in lost}
+        self.own(remaining, remaining)
 
     def request(self, batch: Batch) -> None:
         """Make the keys of a batch of `layout-requests` due when enough came; this reads nothing else."""
@@ -147,14 +151,21 @@ class LayoutProducer:
         self.lives.changed(changes.lives)
 
     async def list_keys(self) -> None:
-        """For ever: after each assignment look up which keys there are, and make ours due."""
+        """For ever: after an assignment look up which keys there are, and make those due that came with it."""
         while True:
             await self._assigned.wait()
             self._assigned.clear()
-            await self._retry.until_success(self._list_segments)
-            for page in self._catalog.rules.keys() | self._catalog.segments.keys():
+            partitions, self._unlisted = self._unlisted, frozenset()
+            if partitions:
+                await self._retry.until_success(self._list_segments)
+            for page in self._catalog.rules.keys() | self._catalog.segments.keys() if partitions else ():
                 for key in self._keys_of(page):
-                    self._mark(key)
+                    if self.ownership.partition(key) in partitions:
+                        self._mark(key)
+
+    def _list_again(self) -> None:
+        self._unlisted = self.ownership.owned
+        self._assigned.set()
 
     async def _list_segments(self) -> None:
         """Learn of segments whose requests go to other workers."""
@@ -197,7 +208,7 @@ class LayoutProducer:
             if (key := self._schedule.take(now)) is not None:
                 return key
             wait = self._schedule.wait(now)
-            await _woken(self._wake, None if wait == float("inf") else wait / 1000)
+            await woken(self._wake, None if wait == float("inf") else wait / 1000)
 
     async def _bring_up_to_date(self, key: Key) -> None:
         try:
@@ -233,14 +244,10 @@ class LayoutProducer:
         self._metrics.add("reshelf_layouts_total", result)
         times = taken_at, read_at, composed_at, self._clock.steady()
         self._report(Decided(key, state.watermarks, result, *times))
+        self.lives.decided(key, result, began)
         if result == "stopped":
-            self.lives.freshness.failed(key, self._publisher.guard.reason)
             self._mark(key, self._clock.steady() + RETRY_MS)
             return
-        if result == "refused":
-            self.lives.freshness.failed(key, "the broker refuses its layout, and the worker's log says why")
-        else:
-            self.lives.freshness.up_to_date(key, began)
         self._mark_again(key, min(epoch.end_ms, changes_at))
 
     async def _publish(self, key: Key, composed: Composed, basis: Basis, now: int) -> Result:
@@ -290,10 +297,3 @@ class LayoutProducer:
 def _rest_ms(key: Key) -> float:
     """How long a key waits after it was asked for."""
     return WHOLE_PAGE_MS * (1.0 + crc32(key.page.encode()) / 2**32) if key.segment == WHOLE_PAGE else 0.0
-
-
-async def _woken(event: asyncio.Event, timeout_s: float | None) -> None:
-    """Wait for the event; `asyncio.wait_for` could lose a cancellation that comes with it."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(timeout_s):
-            await event.wait()

@@ -63,8 +63,10 @@ class World:
     publish = deliver
 
     def own(self, *partitions: int) -> None:
-        self.ownership.owned = frozenset(partitions)
-        self.lives.own()
+        """These partitions; those that are lost are others' meanwhile."""
+        before, self.ownership.owned = self.ownership.owned, frozenset(partitions)
+        self.lives.own(before & self.ownership.owned)
+        self.looked = {key: at for key, at in self.looked.items() if key in self.ownership}
 
     def advance(self, ms: int) -> None:
         self.true, self.steady = self.true + ms, self.steady + ms

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable
-from contextlib import suppress
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from schemas.codec import encode, encode_key
@@ -23,7 +23,7 @@ from streams.catalog.layouts.latest_layout import LatestLayout
 from streams.catalog.page import Key
 from streams.catalog.view import CatalogView
 from streams.kafka.producer import LogProducer, OutgoingRecord
-from streams.layouts.clock import Clock
+from streams.layouts.clock import Clock, woken
 from streams.layouts.clock_guard import ClockGuard
 from streams.layouts.lives.freshness import NEVER, Freshness, Moment
 from streams.layouts.lives.ownership import Ownership
@@ -94,15 +94,25 @@ class LayoutLives:
             return now + half
         return min(latest.half_life_at, latest.produced_at + half)
 
+    def decided(self, key: Key, result: str, began: Moment) -> None:
+        """What became of a key whose counts were read at that moment: as in reshelf_layouts_total."""
+        if result == "stopped":
+            self.freshness.failed(key, self._guard.reason)
+        elif result == "refused":
+            self.freshness.failed(key, "the broker refuses its layout, and the worker's log says why")
+        else:
+            self.freshness.up_to_date(key, began)
+
     def now(self) -> Moment:
         """The moment, by this machine's clocks."""
         return Moment(self._clock.wall(), self._clock.steady())
 
-    def own(self) -> None:
-        """The worker's partitions are others now."""
-        now = self._clock.steady()
-        self._since = {partition: self._since.get(partition, now) for partition in self._ownership.owned}
-        self.freshness.keep(self._ownership.__contains__)
+    def own(self, continued: AbstractSet[int]) -> None:
+        """The worker's partitions are others now; of those that were `continued` it need not look after all anew."""
+        now, stayed = self._clock.steady(), self._ownership.owned & continued
+        earlier = {partition: since for partition, since in self._since.items() if partition in stayed}
+        self._since = {partition: earlier.get(partition, now) for partition in self._ownership.owned}
+        self.freshness.keep(lambda key: self._ownership.partition(key) in stayed)
         self._woken.set()
 
     def changed(self, lives: Collection[str]) -> None:
@@ -114,9 +124,8 @@ class LayoutLives:
         """For ever: give a sign of life for each of our partitions, several times in a layout's life."""
         every_s = self._ttl / ROUNDS / 1000
         while self._on:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(every_s):
-                    await self._woken.wait()
+            await woken(self._woken, every_s)
+            if self._woken.is_set():
                 await asyncio.sleep(min(every_s, SETTLE_MS / 1000))
             self._woken.clear()
             await self._retry.until_success(self.give)
