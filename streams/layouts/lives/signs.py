@@ -183,12 +183,11 @@ class LayoutLives:
         if stalest.ends_at > max(end, now.wall):
             self._metrics.add("reshelf_layout_lives_total", "extended")
             return LayoutLife(name, now.wall, stalest.ends_at, why)
-        if not why:
+        if why:
+            self._metrics.add("reshelf_layout_lives_total", "held_up")
+        if why == (said.held_up_by if said else ""):
             return None
-        self._metrics.add("reshelf_layout_lives_total", "held_up")
-        if said is not None and said.held_up_by == why:
-            return None
-        if stalest.ends_at != NEVER:
+        if why and stalest.ends_at != NEVER:
             log.warning("Layouts of %s are published again one by one, as one is not up to date: %s.", name, why)
         return LayoutLife(name, now.wall, end, why)
 
