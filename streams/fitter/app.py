@@ -19,6 +19,7 @@ from schemas.messages.parameters import PolicyParameters
 from schemas.rules import Complements, Sponsored
 from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, PAGE_RULES, POLICY_PARAMETERS
 from streams.catalog.follower import Follower
+from streams.catalog.items import memory_of
 from streams.catalog.view import CatalogView
 from streams.fitter.due import FitRule, basis_of
 from streams.fitter.page import PageState, fit, items_of, start_of
@@ -228,7 +229,7 @@ def fitter_app(
     async def make() -> faust.App:
         async with open_worker(kafka, redis, fold, (POLICY_PARAMETERS,)) as worker:
             retry, catalog = Retry(), CatalogView()
-            memory = StateMemory(settings.memory_mb, "fitter.memory_mb", metrics)
+            memory = StateMemory(settings.memory_mb, "fitter.memory_mb", metrics, lambda: memory_of(catalog.items))
             state = StateReader(worker.redis, worker.manifest, memory=memory)
             purchases = PurchaseReader(kafka, fold)
             worker.opened.push_async_callback(purchases.close)

@@ -9,6 +9,7 @@ import faust
 
 from schemas.topics import LAYOUT_LIVES, LAYOUT_REQUESTS, LAYOUTS_HISTORY
 from streams.catalog.follower import Follower
+from streams.catalog.items import memory_of
 from streams.catalog.view import CatalogView
 from streams.kafka.records import TopicPartition
 from streams.layouts.clock import Decided
@@ -116,9 +117,8 @@ async def _member(
     retry, kafka, manifest = Retry(), worker.kafka, worker.manifest
     catalog = CatalogView(lambda topic: metrics.add("reshelf_invalid_records_total", topic))
     pipelined = PipelinedClient(worker.redis)
-    state = StateReader(
-        worker.redis, manifest, pipelined, StateMemory(settings.memory_mb, "layouts.memory_mb", metrics)
-    )
+    memory = StateMemory(settings.memory_mb, "layouts.memory_mb", metrics, lambda: memory_of(catalog.items))
+    state = StateReader(worker.redis, manifest, pipelined, memory)
     versions = Versions(pipelined, manifest.namespace, manifest.groups, settings.ttl_ms)
     guard = GuardRail(state, experiment, settings)
     producer = LayoutProducer(

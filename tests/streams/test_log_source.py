@@ -24,8 +24,9 @@ from streams.settings import KafkaSettings
 
 TP = TopicPartition(CLICKS.name, 0)
 REQUEST_MS = 400
-RECORDS, RECORD_BYTES = 10_000, 2_000
-"""More than two answers of a broker hold, and not compressible."""
+RECORDS, RECORD_BYTES = 40_000, 300
+"""More than one answer of a broker holds (they are not compressible), and more in one than is handed on at once."""
+FLUSH_EVERY = 5_000
 
 
 @pytest.fixture
@@ -34,9 +35,10 @@ def log(any_broker: str, prefix: str, make_topics: Callable[..., None]) -> Kafka
     kafka = KafkaSettings(bootstrap=any_broker, prefix=prefix, partitions=1)
     producer = Producer(dict(confluent_producer_config(kafka)))
     chance = random.Random(1)
-    for _ in range(RECORDS):
+    for number in range(RECORDS):
         producer.produce(kafka.prefix + TP.topic, chance.randbytes(RECORD_BYTES), b"u", TP.partition)
-        producer.poll(0)
+        if number % FLUSH_EVERY == 0:
+            producer.flush(60)
     assert producer.flush(60) == 0
     return kafka
 
