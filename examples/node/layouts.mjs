@@ -98,7 +98,8 @@ export class Layouts {
    * @param {string} page @param {string} segment @param {string} unit @param {number} nowMs @param {Slate} fallback */
   show(page, segment, unit, nowMs, fallback) {
     const layout = this.#held.get(JSON.stringify([page, segment])) ?? this.#held.get(JSON.stringify([page, "*"]));
-    if (layout === undefined || this.#expiresAt(layout) <= nowMs) return { variant: FALLBACK, version: 0, slate: fallback };
+    if (layout === undefined || this.#expiresAt(layout) <= nowMs)
+      return { variant: FALLBACK, version: 0, slate: fallback };
     if (inHoldout(unit, layout.holdout_salt, layout.holdout_share)) {
       return { variant: BASELINE, version: layout.version, slate: layout.baseline };
     }
