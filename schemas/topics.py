@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from schemas.messages.catalog import CatalogEmbedding, CatalogItem
 from schemas.messages.events import Click, Conversion, Impression, Purchase
-from schemas.messages.layouts import Layout, LayoutRequest
+from schemas.messages.layouts import Layout, LayoutLife, LayoutRequest
 from schemas.messages.pages import PageRules
 from schemas.messages.parameters import PolicyParameters
 
@@ -53,7 +53,7 @@ Roles = tuple[Role, ...]
 class Topic:
     """A topic: `name` is without the prefix, `key` says what the record key holds.
 
-    Keys of one name (`unit`, `item`, `page`) are that text in UTF-8; the key
+    Keys of one name (`unit`, `item`, `page`, `life`) are that text in UTF-8; the key
     `page, segment` is the JSON array of both.  `event` topics have one number of
     partitions; those that are `folded` are what the learner counts.
 
@@ -71,7 +71,7 @@ class Topic:
     """
 
     name: str
-    key: Literal["unit", "item", "page", "page, segment", "as came"]
+    key: Literal["unit", "item", "page", "page, segment", "life", "as came"]
     message: type[Struct] | None
     cleanup: Literal["delete", "compact"]
     retention_ms: int
@@ -225,6 +225,19 @@ LAYOUTS = Topic(
     readers=(Role.RENDERERS, Role.EDGE, Role.LAYOUTS, Role.CONSOLE, Role.EVALUATION),
     tombstone="no layout: use the fallback",
 )
+LAYOUT_LIVES = Topic(
+    name="layout-lives",
+    key="life",
+    message=LayoutLife,
+    cleanup="compact",
+    retention_ms=-1,
+    segment_ms=10 * MINUTE_MS,
+    log_time=True,
+    about="How long the newest layouts are good that did not change.",
+    writers=(Role.LAYOUTS,),
+    readers=(Role.RENDERERS, Role.EDGE, Role.LAYOUTS, Role.CONSOLE),
+    tombstone="it says nothing any more",
+)
 LAYOUTS_HISTORY = Topic(
     name="layouts-history",
     key="page, segment",
@@ -259,6 +272,7 @@ TOPICS: tuple[Topic, ...] = (
     POLICY_PARAMETERS,
     LAYOUT_REQUESTS,
     LAYOUTS,
+    LAYOUT_LIVES,
     LAYOUTS_HISTORY,
     DEAD_LETTERS,
 )

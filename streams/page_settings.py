@@ -64,7 +64,13 @@ class LayoutSettings(Group):
         "published, where nothing but counts and what was fitted to them changed; 0: each other layout is published.",
     )
     ttl_ms: Positive = Field(
-        10 * 60_000, description="How long a layout stays valid after it was produced, in milliseconds."
+        10 * 60_000,
+        description="How long a layout stays valid after it was brought up to date last, in milliseconds.",
+    )
+    lives: bool = Field(
+        True,
+        description="Whether workers say in the topic layout-lives that layouts which did not change are still good. "
+        "Off: each is published again when half of ttl_ms is over, as renderers need that do not read the topic.",
     )
     max_clock_skew_ms: Positive = Field(
         60_000,

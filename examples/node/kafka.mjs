@@ -62,15 +62,17 @@ export class Events {
 }
 
 /**
- * Keep `layouts` as the topic is.  Resolves when it was read to its end once, and goes on reading;
- * `stop` of what it gives ends that.
+ * Keep `layouts` as the topics are.  Resolves when they were read to their ends once, and goes on reading;
+ * `stop` of what it gives ends that.  Where there is no `layout-lives`, as before an upgrade, layouts are
+ * good until their own end.
  * @param {import("kafkajs").Kafka} kafka
  * @param {string} prefix
  * @param {import("./layouts.mjs").Layouts} layouts
  */
 export async function follow(kafka, prefix, layouts) {
-  const topic = `${prefix}layouts`;
-  const unread = await ends(kafka, topic);
+  const lives = `${prefix}layout-lives`;
+  const topics = [`${prefix}layouts`, ...(await existing(kafka, lives))];
+  const unread = new Map((await Promise.all(topics.map((topic) => ends(kafka, topic)))).flat());
   // A group of its own: every renderer reads all partitions, from the beginning.
   const consumer = kafka.consumer({
     groupId: `${prefix}renderer-${randomUUID()}`,
@@ -86,7 +88,7 @@ export async function follow(kafka, prefix, layouts) {
       });
   });
   await consumer.connect();
-  await consumer.subscribe({ topic, fromBeginning: true });
+  await consumer.subscribe({ topics, fromBeginning: true });
   /** @type {() => void} */
   let done = () => {};
   /** @type {Promise<void>} */
@@ -94,9 +96,12 @@ export async function follow(kafka, prefix, layouts) {
   if (unread.size === 0) done();
   await consumer.run({
     autoCommit: false,
-    eachMessage: async ({ partition, message }) => {
-      layouts.take(String(message.key), message.value?.toString() ?? null);
-      if (BigInt(message.offset) + 1n >= (unread.get(partition) ?? 0n)) unread.delete(partition);
+    eachMessage: async ({ topic, partition, message }) => {
+      const [key, value] = [String(message.key), message.value?.toString() ?? null];
+      if (topic === lives) layouts.takeLife(key, value);
+      else layouts.take(key, value);
+      const place = `${topic}/${partition}`;
+      if (BigInt(message.offset) + 1n >= (unread.get(place) ?? 0n)) unread.delete(place);
       if (unread.size === 0) done();
     },
   });
@@ -104,8 +109,19 @@ export async function follow(kafka, prefix, layouts) {
   return { stop: () => consumer.disconnect() };
 }
 
+/** The topic, if there is one. @param {import("kafkajs").Kafka} kafka @param {string} topic */
+async function existing(kafka, topic) {
+  const admin = kafka.admin();
+  await admin.connect();
+  try {
+    return (await admin.listTopics()).filter((name) => name === topic);
+  } finally {
+    await admin.disconnect();
+  }
+}
+
 /** The end of each partition that has records; a topic that was just made is asked again.
- * @param {import("kafkajs").Kafka} kafka @param {string} topic */
+ * @param {import("kafkajs").Kafka} kafka @param {string} topic @returns {Promise<[string, bigint][]>} */
 async function ends(kafka, topic) {
   const admin = kafka.admin();
   await admin.connect();
@@ -113,7 +129,8 @@ async function ends(kafka, topic) {
     for (let left = ATTEMPTS; ; left -= 1) {
       try {
         const offsets = await admin.fetchTopicOffsets(topic);
-        return new Map(offsets.filter((one) => one.high !== one.low).map((one) => [one.partition, BigInt(one.high)]));
+        const some = offsets.filter((one) => one.high !== one.low);
+        return some.map((one) => [`${topic}/${one.partition}`, BigInt(one.high)]);
       } catch (error) {
         if (left === 0 || !(error instanceof KafkaJSError && error.retriable)) throw error;
         await setTimeout(PAUSE_MS);

@@ -4,6 +4,7 @@
 import { createHash } from "node:crypto";
 
 /** @typedef {import("../../schemas/generated/messages.js").Layout} Layout */
+/** @typedef {import("../../schemas/generated/messages.js").LayoutLife} LayoutLife */
 /** @typedef {Record<string, string>} Slate slot to item */
 
 export const BASELINE = -1;
@@ -63,6 +64,8 @@ function slatesFor(layout, unit) {
 export class Layouts {
   /** @type {Map<string, Layout>} */
   #held = new Map();
+  /** @type {Map<string, number>} */
+  #lives = new Map();
 
   /** Take one record: key and value as text, null deletes; an older version changes nothing.
    * @param {string} key @param {string | null} value */
@@ -78,11 +81,25 @@ export class Layouts {
     if (held === undefined || layout.version > held.version) this.#held.set(place, layout);
   }
 
+  /** Take one record of `layout-lives`: until when layouts are good that name it and did not change.
+   * @param {string} key @param {string | null} value */
+  takeLife(key, value) {
+    /** @type {LayoutLife | null} */
+    const life = value === null ? null : JSON.parse(value);
+    this.#lives.set(key, life?.expires_at ?? 0);
+  }
+
+  /** When a layout expires: by itself or with its life, whichever is later. @param {Layout} layout */
+  #expiresAt(layout) {
+    return Math.max(layout.expires_at, this.#lives.get(layout.life ?? "") ?? 0);
+  }
+
   /** What `unit` is shown: variant, version and slate; `fallback` where no layout is still good.
    * @param {string} page @param {string} segment @param {string} unit @param {number} nowMs @param {Slate} fallback */
   show(page, segment, unit, nowMs, fallback) {
     const layout = this.#held.get(JSON.stringify([page, segment])) ?? this.#held.get(JSON.stringify([page, "*"]));
-    if (layout === undefined || layout.expires_at <= nowMs) return { variant: FALLBACK, version: 0, slate: fallback };
+    if (layout === undefined || this.#expiresAt(layout) <= nowMs)
+      return { variant: FALLBACK, version: 0, slate: fallback };
     if (inHoldout(unit, layout.holdout_salt, layout.holdout_share)) {
       return { variant: BASELINE, version: layout.version, slate: layout.baseline };
     }

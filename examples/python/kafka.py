@@ -14,10 +14,10 @@ from policy.assignment import Choice, choose
 from schemas.codec import decode_key, decoder, encode, encode_key
 from schemas.errors import BadRecord
 from schemas.messages.fields import FALLBACK
-from schemas.messages.layouts import Layout
-from schemas.topics import LAYOUTS, Topic
+from schemas.messages.layouts import Layout, LayoutLife
+from schemas.topics import LAYOUT_LIVES, LAYOUTS, Topic
 
-_layout = decoder(Layout)
+_layout, _life = decoder(Layout), decoder(LayoutLife)
 
 
 class Outgoing(NamedTuple):
@@ -32,6 +32,7 @@ class Layouts:
 
     def __init__(self) -> None:
         self._held: dict[tuple[str, ...], Layout] = {}
+        self._lives: dict[str, int] = {}
 
     def take(self, key: bytes | None, value: bytes | None) -> None:
         """Take one record: None deletes; an older version or an unreadable value changes nothing."""
@@ -47,19 +48,30 @@ class Layouts:
         if held is None or layout.version > held.version:
             self._held[place] = layout
 
+    def take_life(self, key: bytes | None, value: bytes | None) -> None:
+        """Take one record of `layout-lives`: until when layouts are good that name it and did not change."""
+        try:
+            (name,) = decode_key(LAYOUT_LIVES, key)
+            self._lives[name] = 0 if value is None else _life(value).expires_at
+        except BadRecord:
+            return
+
     def show(self, page: str, segment: str, unit: str, now_ms: int, fallback: dict[str, str]) -> tuple[int, Choice]:
         """Version, variant and slate for a visitor; `fallback` as version 0 where no layout is still good."""
         layout = self._held.get((page, segment)) or self._held.get((page, "*"))
-        if layout is None or layout.expires_at <= now_ms:
+        if layout is None or max(layout.expires_at, self._lives.get(layout.life, 0)) <= now_ms:
             return 0, Choice(FALLBACK, fallback)
         return layout.version, choose(layout, unit)
 
 
 class Follower:
-    """Keeps `layouts` as the topic is while its block runs; entering waits until it was read to its end once."""
+    """Keeps `layouts` as the topics are while its block runs; entering waits until they were read to their ends once.
+
+    Where there is no `layout-lives`, as before an upgrade, layouts are good until their own end.
+    """
 
     def __init__(self, bootstrap: str, prefix: str, layouts: Layouts) -> None:
-        self._topic = prefix + LAYOUTS.name
+        self._topic, self._lives = prefix + LAYOUTS.name, prefix + LAYOUT_LIVES.name
         self._layouts = layouts
         self._consumer = Consumer(
             {
@@ -74,9 +86,12 @@ class Follower:
 
     def __enter__(self) -> Self:
         # Every renderer reads all partitions from the beginning, so they are assigned, not shared out in a group.
-        partitions = self._consumer.list_topics(self._topic, timeout=10).topics[self._topic].partitions
-        self._consumer.assign([TopicPartition(self._topic, number, OFFSET_BEGINNING) for number in partitions])
-        self._unread = set(partitions)
+        topics = self._consumer.list_topics(timeout=10).topics
+        names = [name for name in (self._topic, self._lives) if name in topics]
+        self._unread = {(name, number) for name in names for number in topics[name].partitions}
+        self._consumer.assign([TopicPartition(*place, OFFSET_BEGINNING) for place in self._unread])
+        if self._topic not in topics:
+            raise LookupError(f"{self._topic} does not exist")
         self._thread.start()
         if not self._read.wait(30):
             raise TimeoutError(f"{self._topic} could not be read to its end within 30 s")
@@ -92,9 +107,11 @@ class Follower:
             for message in self._consumer.consume(500, timeout=0.1):
                 error = message.error()
                 if error is None:
-                    self._layouts.take(message.key(), message.value())
+                    lives = message.topic() == self._lives
+                    take = self._layouts.take_life if lives else self._layouts.take
+                    take(message.key(), message.value())
                 elif error.code() == KafkaError._PARTITION_EOF:
-                    self._unread.discard(message.partition() or 0)
+                    self._unread.discard((message.topic() or "", message.partition() or 0))
             if not self._unread:
                 self._read.set()
 

@@ -41,6 +41,7 @@ class WatchedCatalog(TextCatalog):
     def __init__(self, layout_history: LayoutHistory) -> None:
         self.invalid: Counter[str] = Counter()
         super().__init__(self._skipped)
+        self.lives = layout_history.newest.lives
         self._layout_history = layout_history
 
     def take(self, topic: Topic, partition: int, records: Sequence[Record]) -> Changes:

@@ -1,9 +1,9 @@
 """The page renderer: the newest layouts, a slate for each visitor, the static fallback.
 
 This is the renderer's side of the contract.  It keeps the newest version for each
-page and segment and ignores older ones; for a segment without a layout it takes
-that of '*'; without any layout, or with an expired one, it shows its own fallback
-as variant -2; a slot whose item is out of stock it leaves out.
+page and segment and ignores older ones; it is good until it and its life have expired.  For a
+segment without a layout it takes that of '*'; without any layout, or with an expired one, it shows
+its own fallback as variant -2; a slot whose item is out of stock it leaves out.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from reshelf.demo.shop import PAGES, SEGMENTS, WIDTH, Views
 from schemas.messages.events import SlotItem
 from schemas.messages.fields import BASELINE, FALLBACK
 from schemas.messages.layouts import Layout
+from streams.catalog.layouts.lives import Lives
 
 EVERYONE = "*"
 NO_SLOT = -1
@@ -36,6 +37,7 @@ class Renderer:
 
     def __init__(self, choose: Choose, units: Sequence[str], fallback: Ints) -> None:
         self.layouts: dict[Key, Layout] = {}
+        self.lives = Lives()
         self._choose = choose
         self._units = units
         self._fallback = fallback
@@ -75,7 +77,7 @@ class Renderer:
         """The layout to render, if there is one that has not expired."""
         for name in (SEGMENTS[segment], EVERYONE):
             layout = self.layouts.get((PAGES[page].name, name))
-            if layout is not None and layout.expires_at > now_ms:
+            if layout is not None and self.lives.end_of(layout.life, layout.expires_at) > now_ms:
                 return layout
         return None
 

@@ -72,7 +72,8 @@ class Traffic:
 
         Raises `BadSettings` where a page is declared otherwise than the shop's visitors can see it.
         """
-        self._consumer.assign([*self._partitions(topics.LAYOUTS), *self._partitions(topics.DEAD_LETTERS)])
+        followed = topics.LAYOUTS, topics.LAYOUT_LIVES, topics.DEAD_LETTERS
+        self._consumer.assign([partition for topic in followed for partition in self._partitions(topic)])
         self._declare()
         for item in self.shop.items:
             self._publish_item(item.key, item)
@@ -131,8 +132,16 @@ class Traffic:
                     raise Transient(f"Reading layouts failed: {error}")
             elif message.topic() == self._prefix + topics.DEAD_LETTERS.name:
                 self.tally.dead_letters += 1
+            elif message.topic() == self._prefix + topics.LAYOUT_LIVES.name:
+                self._take_life(message)
             else:
                 self._take_layout(message)
+
+    def _take_life(self, message: Message) -> None:
+        try:
+            self.renderer.lives.take_record(message.key(), message.value())
+        except BadRecord:
+            self.tally.failed += 1
 
     def _take_layout(self, message: Message) -> None:
         key: Key = decode_key(topics.LAYOUTS, message.key())  # type: ignore[assignment]

@@ -28,7 +28,7 @@ from reshelf.doctor.keys import look_at_keys
 from reshelf.doctor.names import look_at_names
 from reshelf.doctor.refusals import access_findings, encoder_finding, folder_findings, look_at_state
 from reshelf.doctor.server import look_at_redis, redis_findings
-from reshelf.doctor.topics import look_at_topics, retention_findings, window_findings
+from reshelf.doctor.topics import history_findings, look_at_topics, retention_findings, window_findings
 from reshelf.doctor.work import look_at_work
 from reshelf.namespaces.open_state import namespace_settings
 from reshelf.settings import Settings
@@ -36,7 +36,15 @@ from schemas.errors import ReshelfError
 from streams.fold.fast.path import BUILT as FOLD_BUILT
 from streams.state.arrays.compiled import BUILT as STATE_BUILT
 
-__all__ = ["Finding", "build_finding", "examine", "redis_findings", "retention_findings", "window_findings"]
+__all__ = [
+    "Finding",
+    "build_finding",
+    "examine",
+    "history_findings",
+    "redis_findings",
+    "retention_findings",
+    "window_findings",
+]
 
 
 def examine(settings: Settings) -> Iterator[Finding]:

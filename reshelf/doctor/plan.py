@@ -142,8 +142,10 @@ def _layouts(shop: Shop, settings: Settings, tables: int) -> Iterator[Need]:
     yield Need("layout workers", max(by_memory, by_processor), "", law)
     yield Need("their counts", round(held / GB, 1), "GB", "of all workers; what is beyond the bound is read again")
     size = LAYOUT_BYTES * shop.slots / 12
+    same_s = (layouts.epoch_ms if layouts.lives else layouts.ttl_ms / 2) / 1000
+    published_per_s = shop.keys / layouts.rest_s + shop.keys / same_s
     law = "at most, if every layout is another; before compression"
-    yield Need("layouts-history", round(per_s * 86_400 * size / GB, 1), "GB a day", law)
+    yield Need("layouts-history", round(published_per_s * 86_400 * size / GB, 1), "GB a day", law)
 
 
 def limits(shop: Shop, fold: FoldSettings) -> Iterator[str]:

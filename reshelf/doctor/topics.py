@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from reshelf.doctor.finding import Finding
 from reshelf.settings import Settings
 from reshelf.topics.admin import differing, remedy, states
-from schemas.topics import CONVERSIONS, EVENT_TOPICS, PURCHASES, Topic
+from schemas.topics import CONVERSIONS, EVENT_TOPICS, IMPRESSIONS, LAYOUTS_HISTORY, PURCHASES, Topic
 
 
 def look_at_topics(settings: Settings, span_ms: int) -> Iterator[Finding]:
@@ -25,6 +25,7 @@ def look_at_topics(settings: Settings, span_ms: int) -> Iterator[Finding]:
         yield Finding("topics", "ok", f"all {len(topics)} are there")
     configs = {state.topic: state.config for state in topics}
     yield from retention_findings(configs)
+    yield from history_findings(configs, settings.layouts.epoch_ms)
     yield from window_findings(configs, span_ms)
     if any(state.exists and not state.config for state in topics):
         yield Finding("topic configuration", "note", "the broker reports none", "Check cleanup and retention by hand.")
@@ -47,6 +48,18 @@ def retention_findings(configs: Mapping[Topic, Mapping[str, str]]) -> Iterator[F
             f"retained for {decisions_ms} ms, purchases for {bought} ms and a segment of {purchases['segment.ms']} ms"
         )
         yield Finding("conversions", "bad", observation, remedy)
+
+
+def history_findings(configs: Mapping[Topic, Mapping[str, str]], epoch_ms: int) -> Iterator[Finding]:
+    """Whether each layout is in the history as long as what was shown of it: one may stand for an epoch."""
+    shown_ms, kept_ms = (int(configs[topic].get("retention.ms", -1)) for topic in (IMPRESSIONS, LAYOUTS_HISTORY))
+    if 0 <= kept_ms < shown_ms + epoch_ms or shown_ms < 0 <= kept_ms:
+        observation = f"retained for {kept_ms} ms, {IMPRESSIONS.name} for {shown_ms} ms, and an epoch is {epoch_ms} ms"
+        target = shown_ms + epoch_ms if shown_ms >= 0 else -1
+        remedy = (
+            f"Set retention.ms of {LAYOUTS_HISTORY.name} to {target}, if not longer: else evaluation leaves out views."
+        )
+        yield Finding("history of layouts", "note", observation, remedy)
 
 
 def window_findings(configs: Mapping[Topic, Mapping[str, str]], span_ms: int) -> Iterator[Finding]:

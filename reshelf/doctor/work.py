@@ -16,9 +16,10 @@ from reshelf.inspect.duplicate_window import Tightest
 from reshelf.inspect.duplicate_window import next_step as duplicate_remedy
 from reshelf.inspect.duplicate_window import window_in_words as duplicates_in_words
 from reshelf.inspect.lag import partition_lags
-from reshelf.inspect.layouts_topic import latest
+from reshelf.inspect.layouts_topic import latest, read_lives
 from reshelf.namespaces.open_state import open_state
 from reshelf.settings import Settings
+from schemas.messages.layouts import LayoutLife
 from streams.kafka.clients import confluent_admin_config
 from streams.settings import KafkaSettings
 from streams.state.alias import namespace_of
@@ -27,6 +28,9 @@ from streams.state.limits.use import ALARM, QuotaUse, quota_use
 from streams.state.manifest import Manifest, NamespaceMissing
 from streams.state.recent.use import tightest_window
 from streams.state.store import Store
+
+HELD_UP_MS = 86_400_000
+"""What was said of a life longer ago than this nobody says any more."""
 
 
 def look_at_work(settings: Settings) -> Iterator[Finding]:
@@ -117,9 +121,22 @@ def _layouts(kafka: KafkaSettings) -> Iterator[Finding]:
     if newest is None:
         yield Finding("layouts", "note", "none is published", "Declare a page: `reshelf rules apply FILE`.")
         return
-    left_s = newest.expires_at / 1000 - time.time()
+    lives = read_lives(kafka)
+    left_s = lives.end_of(newest.life, newest.expires_at) / 1000 - time.time()
     if left_s > 0:
         yield Finding("layouts", "ok", f"the newest expires in {left_s:.0f} s")
-        return
-    remedy = "Renderers show their own fallback. Run `reshelf worker layouts`; where one runs, see its log."
-    yield Finding("layouts", "note", f"all have expired, the newest {-left_s:,.0f} s ago", remedy)
+    else:
+        remedy = "Renderers show their own fallback. Run `reshelf worker layouts`; where one runs, see its log."
+        yield Finding("layouts", "note", f"all have expired, the newest {-left_s:,.0f} s ago", remedy)
+    yield from lives_findings(lives.all(), time.time_ns() // 1_000_000)
+
+
+def lives_findings(lives: Sequence[LayoutLife], now_ms: int) -> Iterator[Finding]:
+    """Which layouts hold up those beside them."""
+    for life in lives:
+        if life.held_up_by and now_ms - life.produced_at < HELD_UP_MS:
+            remedy = (
+                "Where it does not pass, see to what it says: until then all layouts beside it are published again "
+                "every half of layouts.ttl_ms, and this one expires."
+            )
+            yield Finding("layout lives", "note", f"{life.life} is held up by {life.held_up_by}", remedy)

@@ -31,7 +31,16 @@ from reshelf.processes.children import MOST_WAITS
 from reshelf.settings import Settings
 from reshelf.topics.admin import apply
 from schemas.errors import ReshelfError, Transient
-from schemas.topics import CLICKS, CONVERSIONS, DEAD_LETTERS, IMPRESSIONS, LAYOUTS, LAYOUTS_HISTORY, PURCHASES
+from schemas.topics import (
+    CLICKS,
+    CONVERSIONS,
+    DEAD_LETTERS,
+    IMPRESSIONS,
+    LAYOUT_LIVES,
+    LAYOUTS,
+    LAYOUTS_HISTORY,
+    PURCHASES,
+)
 from streams.kafka.bounds import log_bounds
 from streams.kafka.records import TopicPartition
 
@@ -42,7 +51,6 @@ DRAIN_S = 180.0
 FLAT = "memory and files of the workers stay flat"
 LOOK_S = 0.2
 UNFINISHED = (ReshelfError, redis.RedisError, KafkaException, OSError)
-LAYOUT_LIFE_MS = 20_000
 GRACE_MS = 2_000
 DUPLICATE_WINDOW_MS = 10_000
 """Short enough for the windows to turn over, and to be full long before memory is compared."""
@@ -56,7 +64,7 @@ def own_settings(settings: Settings, seed: int) -> Settings:
         kafka={"prefix": f"{settings.kafka.prefix}drill-{seed}-"},
         redis={"namespace": f"drill-{seed}"},
         fold={"duplicate_window_ms": DUPLICATE_WINDOW_MS},
-        layouts={"ttl_ms": LAYOUT_LIFE_MS},
+        layouts={"ttl_ms": verify.LAYOUT_TTL_MS},
         attribution={"grace_ms": GRACE_MS},
     )
 
@@ -256,14 +264,15 @@ class _Drill:
         layouts = verify.read(settings.kafka, [LAYOUTS, LAYOUTS_HISTORY])
         self._report.torn_layouts = verify.torn_layouts(layouts)
         if self._options.home is not None:
-            self._report.findings.append(check_clocks(layouts))
+            self._report.findings.append(check_clocks(layouts | verify.read(settings.kafka, [LAYOUT_LIVES])))
 
     def _layouts(self, ends: dict[TopicPartition, int]) -> verify.Finding:
-        """Layouts whose statistics do not change are renewed at half their life, which is how long this waits."""
-        until = time.monotonic() + 2 * LAYOUT_LIFE_MS / 1000
+        """Each is composed again when half of its time to live is over, which is how long this waits."""
+        until, drained_at = time.monotonic() + 3 * verify.LAYOUT_TTL_MS / 1000, time.time_ns() // 1_000_000
         while True:
             settings = self._environment.settings
-            finding = verify.check_layouts(verify.read(settings.kafka, [LAYOUTS]), ends, settings.kafka.partitions)
+            log = verify.read(settings.kafka, [LAYOUTS, LAYOUT_LIVES])
+            finding = verify.check_layouts(log, ends, settings.kafka.partitions, drained_at)
             if finding.equal or time.monotonic() > until:
                 return finding
             for _ in range(5):

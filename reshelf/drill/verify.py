@@ -16,8 +16,9 @@ from reshelf.settings import Settings
 from schemas import dead_letters
 from schemas.codec import decode_key, decoder
 from schemas.messages.events import Conversion
-from schemas.messages.layouts import Layout
-from schemas.topics import CLICKS, CONVERSIONS, FOLDED_TOPICS, LAYOUTS, LAYOUTS_HISTORY, PURCHASES, Topic
+from schemas.messages.layouts import Layout, LayoutLife
+from schemas.topics import CLICKS, CONVERSIONS, FOLDED_TOPICS, LAYOUT_LIVES, LAYOUTS, LAYOUTS_HISTORY, PURCHASES, Topic
+from streams.catalog.layouts.lives import Lives
 from streams.fold.judge import FORGOTTEN, Judge
 from streams.fold.plain import PlainFold
 from streams.kafka.reader import partitions, reader, to_the_end
@@ -25,6 +26,8 @@ from streams.kafka.records import TopicPartition
 from streams.settings import KafkaSettings
 
 SHOWN = 5
+LAYOUT_TTL_MS = 20_000
+"""How long a layout of a drill is good: short enough for its end to be waited for."""
 
 
 class Logged(NamedTuple):
@@ -180,8 +183,11 @@ def _invalid_purchases(records: list[Logged], settings: Settings) -> dict[int, s
     return invalid | foreign
 
 
-def check_layouts(log: Log, ends: dict[TopicPartition, int], partitions: int) -> Finding:
-    """The newest record of each key has the highest version, and reflects the log to its end."""
+def check_layouts(log: Log, ends: dict[TopicPartition, int], partitions: int, composed_since: int = 2**53) -> Finding:
+    """The newest record of each key has the highest version, and reflects the log to its end.
+
+    So does one that does not change, if its life says that it was composed from counts `composed_since` then.
+    """
     decode, newest, highest = decoder(Layout), dict[tuple[str, ...], Layout](), Counter[tuple[str, ...]]()
     for tp, records in log.items():
         for record in records if tp.topic == LAYOUTS.name else ():
@@ -190,9 +196,23 @@ def check_layouts(log: Log, ends: dict[TopicPartition, int], partitions: int) ->
                 newest[key] = decode(record.value)
                 highest[key] = max(highest[key], newest[key].version)
     back = [f"version of {key} went back" for key, layout in newest.items() if layout.version < highest[key]]
-    behind = [f"layout of {key} is behind" for key, layout in newest.items() if _is_behind(layout, ends, partitions)]
+    vouched_for = {life.life for life in _lives(log) if life.expires_at - LAYOUT_TTL_MS >= composed_since}
+    behind = [
+        f"layout of {key} is behind"
+        for key, layout in newest.items()
+        if layout.life not in vouched_for and _is_behind(layout, ends, partitions)
+    ]
     lacking = [f"no layout for {page} *" for page in PAGES if (page, "*") not in newest]
     return Finding("newest layouts", len(newest), len(behind) + len(lacking), len(back), back + behind + lacking)
+
+
+def _lives(log: Log) -> list[LayoutLife]:
+    """The newest sign of each life."""
+    lives = Lives()
+    for tp, records in log.items():
+        for record in records if tp.topic == LAYOUT_LIVES.name else ():
+            lives.take_record(record.key, record.value)
+    return lives.all()
 
 
 def torn_layouts(log: Log) -> int:

@@ -1,4 +1,4 @@
-"""A thread that keeps a shelf as the `layouts` topic is."""
+"""A thread that keeps a shelf as the topics `layouts` and `layout-lives` are."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from confluent_kafka.admin import AdminClient
 
 from reshelf.edge.layout_cache import LayoutCache
 from schemas.errors import Transient
-from schemas.topics import LAYOUTS
+from schemas.topics import LAYOUT_LIVES, LAYOUTS
 from streams.kafka.clients import confluent_admin_config
-from streams.kafka.identity import GONE, identity_of
-from streams.kafka.reader import partitions, reader
+from streams.kafka.identity import GONE, Identity, identity_of
+from streams.kafka.reader import METADATA_S, partitions, partitions_if_any, reader
 from streams.settings import KafkaSettings
 
 BATCH = 500
@@ -24,16 +24,22 @@ WAIT_S = 0.1
 LOOK_S = 5.0
 """How often it is made sure that the topic is still the same."""
 
+NOTHING = GONE, GONE
+"""What is known of the topics before they were looked at."""
+Place = tuple[str, int]
+"""Topic and partition."""
+
 log = logging.getLogger(__name__)
 
 
 class Feed:
-    """Reads while its block runs; `ready` once the topic was read to its end.
+    """Reads while its block runs; `ready` once the topics were read to their ends.
 
-    A topic that was deleted and made again, or got further partitions, is read from its beginning:
-    the consumer would go on behind its end, or not at all, without an error.
+    Where one was deleted and made again, or got further partitions, both are read from their beginning:
+    the consumer would go on behind its end, or not at all, without an error.  Where there is no
+    `layout-lives`, as before an upgrade, layouts are good until their own end.
 
-    Entering raises Transient where the topic cannot be reached.
+    Entering raises Transient where `layouts` cannot be reached.
     """
 
     def __init__(self, kafka: KafkaSettings, cache: LayoutCache) -> None:
@@ -42,10 +48,10 @@ class Feed:
         self._kafka = kafka
         self._consumer: Consumer | None = None
         self._reading = contextlib.ExitStack()
-        self._name = kafka.prefix + LAYOUTS.name
+        self._name, self._lives = kafka.prefix + LAYOUTS.name, kafka.prefix + LAYOUT_LIVES.name
         self._admin = AdminClient(confluent_admin_config(kafka))
-        self._identity = GONE
-        self._unread: set[int] = set()
+        self._identities = NOTHING
+        self._unread: set[Place] = set()
         self._thread = Thread(target=self._run, name="layouts", daemon=True)
 
     @property
@@ -83,32 +89,39 @@ class Feed:
     def _look(self) -> None:
         """Begin again where the topic is another one; a broker that is away says nothing of it."""
         with contextlib.suppress(KafkaException, Transient):
-            identity = identity_of(self._admin, self._name)
-            if identity == self._identity:
+            before, now = self._identities, self._identify()
+            if now == before:
                 return
-            self._consumer, self._unread = None, {-1}
+            name = self._lives if now[0] == before[0] else self._name
+            self._consumer, self._unread = None, {("", -1)}
             self._reading.close()
-            self._identity = GONE
-            if identity == GONE:
+            self._identities = NOTHING
+            if now[0] == GONE:
                 log.warning("Topic %s is gone: create it with `reshelf topics apply`.", self._name)
                 return
-            log.warning("Topic %s was made again or has further partitions: it is read from its beginning.", self._name)
+            log.warning("Topic %s was made again or has further partitions: it is read from its beginning.", name)
             self._begin()
+
+    def _identify(self) -> tuple[Identity, Identity]:
+        """What the topics are; one that may not exist is not asked for by its name: that ends some clients."""
+        there = self._lives in self._admin.list_topics(timeout=METADATA_S).topics
+        return identity_of(self._admin, self._name), identity_of(self._admin, self._lives) if there else GONE
 
     def _begin(self) -> None:
         """Read from the beginning, by a consumer of its own: that of the topic before knows its place there."""
         with contextlib.ExitStack() as reading:
             consumer = reading.enter_context(reader(self._kafka))
-            places = partitions(consumer, self._name)
-            identity = identity_of(self._admin, self._name)
+            places = partitions(consumer, self._name) + partitions_if_any(consumer, self._lives)
+            identities = self._identify()
             consumer.assign(places)
             self._reading = reading.pop_all()
-        self._consumer, self._identity = consumer, identity
-        self._unread = {place.partition for place in places}
+        self._consumer, self._identities = consumer, identities
+        self._unread = {(place.topic, place.partition) for place in places}
 
     def _take(self, message: Message) -> None:
         error = message.error()
         if error is None:
-            self._cache.take(message)
+            take = self._cache.take_life if message.topic() == self._lives else self._cache.take
+            take(message)
         elif error.code() == KafkaError._PARTITION_EOF:
-            self._unread.discard(message.partition() or 0)
+            self._unread.discard((message.topic() or "", message.partition() or 0))

@@ -6,13 +6,14 @@ import zlib
 from functools import lru_cache
 from typing import NamedTuple
 
+import msgspec
 import orjson
 from confluent_kafka import Message
 
 from policy.assignment import Choice, choose
 from reshelf.edge.answers import JSON, RawHeaders
 from reshelf.inspect.layout_store import LayoutStore, unpack
-from reshelf.inspect.layouts_topic import take
+from reshelf.inspect.layouts_topic import take, take_life
 from schemas.codec import encode
 from schemas.messages.layouts import Layout
 
@@ -21,16 +22,20 @@ EVERYONE = "*"
 
 
 class Answer(NamedTuple):
-    """A body of JSON with its entity tag, and the headers to send with it, or without it where it is known."""
+    """A body of JSON with its entity tag, and the headers to send with it, or without it where it is known.
+
+    It is good until `expires_at`, which the body says, too.
+    """
 
     body: bytes
     etag: bytes
     headers: RawHeaders
     unchanged: RawHeaders
+    expires_at: int
 
 
 class LayoutCache:
-    """Filled by one thread, read by another; a body is written once for each variant of a layout.
+    """Filled by one thread, read by another; a body is written once for each variant of a layout and sign of its life.
 
     `decoded` layouts, those asked for last, are kept decoded with their answers.
     """
@@ -46,6 +51,10 @@ class LayoutCache:
         """Keep the layout of a record where it is newer; a tombstone takes its key away."""
         take(self._layouts, message)
 
+    def take_life(self, message: Message) -> None:
+        """Take over how long layouts are good that did not change."""
+        take_life(self._layouts.lives, message)
+
     def answer(self, page: str, segment: str, unit: str | None, now_ms: int) -> Answer | None:
         """The slate that `unit` is shown, or the whole layout where no unit is named.
 
@@ -53,14 +62,14 @@ class LayoutCache:
         layout or it has expired: the visitor gets the renderer's own fallback.
         """
         stored = self._layouts.get(page, segment) or self._layouts.get(page, EVERYONE)
-        if stored is None or stored.expires_at <= now_ms:
+        if stored is None or (expires_at := self._layouts.expires_at(stored)) <= now_ms:
             return None
         layout, answers = self._opened(stored.packed)
         choice = None if unit is None else choose(layout, unit)
         name = WHOLE if choice is None else choice.variant
         cached = answers.get(name)
-        if cached is None:
-            cached = answers[name] = _answer(layout, choice, name)
+        if cached is None or cached.expires_at != expires_at:
+            cached = answers[name] = _answer(layout, expires_at, choice, name)
         return cached
 
 
@@ -69,22 +78,22 @@ def _opened(packed: bytes) -> tuple[Layout, dict[int | str, Answer]]:
     return unpack(packed), {}
 
 
-def _answer(layout: Layout, choice: Choice | None, name: int | str) -> Answer:
-    etag = f'"{zlib.crc32(layout.segment.encode()):08x}-{layout.version}-{name}"'.encode()
+def _answer(layout: Layout, expires_at: int, choice: Choice | None, name: int | str) -> Answer:
+    etag = f'"{zlib.crc32(layout.segment.encode()):08x}-{layout.version}-{expires_at}-{name}"'.encode()
     if choice is None:
-        return _tagged(encode(layout), etag)
+        return _tagged(encode(msgspec.structs.replace(layout, expires_at=expires_at)), etag, expires_at)
     content = {
         "page": layout.page,
         "segment": layout.segment,
         "version": layout.version,
-        "expires_at": layout.expires_at,
+        "expires_at": expires_at,
         "variant": choice.variant,
         "slate": dict(choice.slate),
     }
-    return _tagged(orjson.dumps(content), etag)
+    return _tagged(orjson.dumps(content), etag, expires_at)
 
 
-def _tagged(body: bytes, etag: bytes) -> Answer:
+def _tagged(body: bytes, etag: bytes, expires_at: int) -> Answer:
     unchanged = ((b"etag", etag), (b"cache-control", b"private, no-cache"))
     about = ((b"content-length", str(len(body)).encode()), (b"content-type", JSON.encode()))
-    return Answer(body, etag, (*about, *unchanged), unchanged)
+    return Answer(body, etag, (*about, *unchanged), unchanged, expires_at)

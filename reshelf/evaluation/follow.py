@@ -25,7 +25,7 @@ from schemas.codec import decoder
 from schemas.errors import BadRecord
 from schemas.messages.events import Conversion
 from schemas.messages.layouts import Layout
-from schemas.topics import BY_NAME, FOLDED_TOPICS, LAYOUTS_HISTORY, Topic
+from schemas.topics import BY_NAME, DAY_MS, FOLDED_TOPICS, LAYOUTS_HISTORY, Topic
 from streams.fold.judge import Judge
 from streams.kafka.broker_time import BrokerTime
 from streams.kafka.reader import BATCH, Read, partitions, read_of, reader
@@ -42,14 +42,16 @@ PageView = tuple[str, str]
 class Running:
     """The evidence on a policy of the history so far, and the events that have not settled."""
 
-    def __init__(self, policy: str, fold: FoldSettings, settle_ms: int) -> None:
+    def __init__(self, policy: str, fold: FoldSettings, settle_ms: int, epoch_ms: int = DAY_MS) -> None:
         self.evidence: dict[Name, Evidence] = {}
         self.views: Counter[str] = Counter()
         self._policy = policy
         self._fold = fold
         self._settle = settle_ms
+        self._epoch = epoch_ms
         self._judges: dict[TopicPartition, Judge] = {}
         self._layouts: dict[tuple[str, str, int], Layout] = {}
+        self._shown: dict[tuple[str, str], int] = {}
         self._events: list[Any] = []
         self._counted: dict[PageView, int] = {}
         self._decode = decoder(Layout)
@@ -84,6 +86,9 @@ class Running:
             if view.occurred_at < before
         ]
         self._counted |= {(view.layout.page, view.view): before for view in settled}
+        for view in settled:
+            key = view.layout.page, view.layout.segment
+            self._shown[key] = max(view.layout.version, self._shown.get(key, 0))
         self._events = [event for event in self._uncounted() if _time(event) >= before]
         self._forget(before)
         by_page: dict[str, list[View]] = {}
@@ -102,8 +107,17 @@ class Running:
         ]
 
     def _forget(self, before: int) -> None:
-        """Layouts that expired before, as what was shown of them has settled, and views counted a span before."""
-        self._layouts = {key: layout for key, layout in self._layouts.items() if layout.expires_at >= before}
+        """Layouts of which nothing is shown any more, and views counted a span before.
+
+        One may stand for long after it would have expired: until a newer one is shown, but no longer than an epoch.
+        The newest of the history is not always that: it may never have come to the renderers.
+        """
+        self._layouts = {
+            key: layout
+            for key, layout in self._layouts.items()
+            if layout.expires_at >= before
+            or (layout.version >= self._shown.get(key[:2], 0) and layout.expires_at + self._epoch >= before)
+        }
         self._counted = {view: at for view, at in self._counted.items() if at >= before - self._settle}
 
     def _count(self, page: str, views: Sequence[View]) -> None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from functools import lru_cache
+from sys import intern
 from typing import NamedTuple
 
 from schemas.codec import decoder
 from schemas.messages.layouts import Layout
+from streams.catalog.layouts.lives import Lives
 from streams.catalog.page import Key
 
 LEVEL = 1
@@ -23,10 +25,14 @@ _decode = decoder(Layout)
 
 
 class StoredLayout(NamedTuple):
-    """A layout as its compressed bytes, with what is asked of all layouts at once."""
+    """A layout as its compressed bytes, with what is asked of all layouts at once.
+
+    `expires_at` is what it says itself; `LayoutStore.expires_at` follows its life, too.
+    """
 
     version: int
     expires_at: int
+    life: str
     packed: bytes
 
     def layout(self) -> Layout:
@@ -36,7 +42,7 @@ class StoredLayout(NamedTuple):
 
 def store(layout: Layout, value: bytes) -> StoredLayout:
     """A layout and its bytes as the topic has them, stored."""
-    return StoredLayout(layout.version, layout.expires_at, zlib.compress(value, LEVEL))
+    return StoredLayout(layout.version, layout.expires_at, intern(layout.life), zlib.compress(value, LEVEL))
 
 
 def unpack(packed: bytes) -> Layout:
@@ -51,10 +57,11 @@ _decoded = lru_cache(DECODED)(unpack)
 class LayoutStore:
     """Takes records of the topic `layouts` in any order; an older version never takes the place of a newer one.
 
-    One thread may write while others read.
+    `lives` say how long those are good that did not change.  One thread may write while others read.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lives: Lives | None = None) -> None:
+        self.lives = Lives() if lives is None else lives
         self._layouts: dict[Key, StoredLayout] = {}
 
     def __len__(self) -> int:
@@ -82,6 +89,10 @@ class LayoutStore:
         self._layouts[key] = store(layout, value)
         return layout
 
+    def expires_at(self, stored: StoredLayout) -> int:
+        """When a layout expires, in milliseconds: by itself or with its life, whichever is later."""
+        return self.lives.end_of(stored.life, stored.expires_at)
+
     def expiries(self) -> list[tuple[Key, int]]:
         """When each layout expires, in milliseconds."""
-        return [(key, stored.expires_at) for key, stored in list(self._layouts.items())]
+        return [(key, self.expires_at(stored)) for key, stored in list(self._layouts.items())]

@@ -5,27 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from confluent_kafka import Message
+from confluent_kafka import Consumer, Message
 from rich.table import Table
 
 from reshelf.inspect.layout_store import LayoutStore
 from schemas.codec import decode_key
 from schemas.errors import BadRecord
 from schemas.messages.layouts import Layout
-from schemas.topics import LAYOUTS
+from schemas.topics import LAYOUT_LIVES, LAYOUTS
+from streams.catalog.layouts.lives import Lives
 from streams.catalog.page import Key
-from streams.kafka.reader import METADATA_S, partitions, reader, to_the_end
+from streams.kafka.reader import METADATA_S, partitions, partitions_if_any, reader, to_the_end
+from streams.metrics import REGISTRY
 from streams.settings import KafkaSettings
 
 
 def newest(kafka: KafkaSettings) -> LayoutStore:
     """The newest layout of each page and segment; raises Transient where the topic cannot be read."""
-    layouts = LayoutStore()
     with reader(kafka) as consumer:
+        layouts = LayoutStore(_lives(kafka, consumer))
         for message in to_the_end(consumer, partitions(consumer, kafka.prefix + LAYOUTS.name)):
             if message.error() is None:
                 take(layouts, message)
     return layouts
+
+
+def read_lives(kafka: KafkaSettings) -> Lives:
+    """The lives of layouts as they are now; none where the topic does not exist."""
+    with reader(kafka) as consumer:
+        return _lives(kafka, consumer)
 
 
 def latest(kafka: KafkaSettings) -> Layout | None:
@@ -42,48 +50,67 @@ def latest(kafka: KafkaSettings) -> Layout | None:
     return max(last, key=lambda layout: layout.produced_at, default=None)
 
 
-def follow(kafka: KafkaSettings) -> Iterator[Layout]:
-    """The newest layouts, then every later version as it is published, without end."""
-    layouts = LayoutStore()
+def follow(kafka: KafkaSettings) -> Iterator[tuple[Layout, int]]:
+    """The newest layouts, then every later version as it is published, without end; each with when it expires."""
     with reader(kafka) as consumer:
+        layouts = LayoutStore(_lives(kafka, consumer))
         places = partitions(consumer, kafka.prefix + LAYOUTS.name)
         for message in to_the_end(consumer, places):
             if message.error() is None:
                 take(layouts, message)
-        yield from (stored.layout() for _, stored in layouts)
+        yield from ((stored.layout(), layouts.expires_at(stored)) for _, stored in layouts)
         while True:
             for message in consumer.consume(500, timeout=0.2):
                 if message.error() is None and (layout := take(layouts, message)):
-                    yield layout
+                    yield layout, layout.expires_at
+
+
+def _lives(kafka: KafkaSettings, consumer: Consumer) -> Lives:
+    """Read before the layouts, so that none is taken for good that is not the newest of its key."""
+    lives = Lives()
+    if places := partitions_if_any(consumer, kafka.prefix + LAYOUT_LIVES.name):
+        for message in to_the_end(consumer, places):
+            if message.error() is None:
+                take_life(lives, message)
+    return lives
 
 
 def take(layouts: LayoutStore, message: Message) -> Layout | None:
-    """The message's layout where it is newer than the one held; what is no layout changes nothing."""
+    """The message's layout where it is newer than the one held; what is no layout is counted and changes nothing."""
     try:
         return layouts.take(Key(*decode_key(LAYOUTS, message.key())), message.value())
     except BadRecord:
+        REGISTRY.add("reshelf_skipped_records_total", LAYOUTS.name)
         return None
 
 
-def row(layout: Layout, now_ms: int) -> dict[str, Any]:
-    """What a list says of a layout."""
+def take_life(lives: Lives, message: Message) -> None:
+    """Take over a sign of life; what is none is counted and changes nothing."""
+    try:
+        lives.take_record(message.key(), message.value())
+    except BadRecord:
+        REGISTRY.add("reshelf_skipped_records_total", LAYOUT_LIVES.name)
+
+
+def row(layout: Layout, expires_at: int, now_ms: int) -> dict[str, Any]:
+    """What a list says of a layout that expires then."""
     return {
         "page": layout.page,
         "segment": layout.segment,
         "version": layout.version,
         "age_s": round((now_ms - layout.produced_at) / 1000, 1),
-        "expires_in_s": round((layout.expires_at - now_ms) / 1000, 1),
+        "expires_in_s": round((expires_at - now_ms) / 1000, 1),
         "policy": layout.policy,
         "variants": len(layout.slates),
         "slots": len(layout.propensities),
     }
 
 
-def listing(layouts: Iterable[Layout], now_ms: int) -> Table:
-    """All layouts, one a line."""
+def listing(layouts: Iterable[tuple[Layout, int]], now_ms: int) -> Table:
+    """All layouts with when they expire, one a line."""
     table = Table("page", "segment", "version", "age", "expires in", "policy", "variants", "slots", box=None)
-    for layout in layouts:
-        columns = row(layout, now_ms)
+    for layout, expires_at in layouts:
+        columns = row(layout, expires_at, now_ms)
         age, left = (
             f"{columns['age_s']:.0f} s",
             f"{columns['expires_in_s']:.0f} s" if columns["expires_in_s"] > 0 else "expired",
@@ -102,9 +129,9 @@ def listing(layouts: Iterable[Layout], now_ms: int) -> Table:
     return table
 
 
-def heading(layout: Layout, now_ms: int) -> str:
-    """One line about a layout."""
-    columns = row(layout, now_ms)
+def heading(layout: Layout, expires_at: int, now_ms: int) -> str:
+    """One line about a layout that expires then."""
+    columns = row(layout, expires_at, now_ms)
     life = f"expires in {columns['expires_in_s']:.0f} s" if columns["expires_in_s"] > 0 else "expired"
     relaxed = f", rules given up: {', '.join(layout.relaxed)}" if layout.relaxed else ""
     fell_back = f", as a guard-rail was crossed: {layout.guard_rail}" if layout.guard_rail else ""

@@ -514,6 +514,11 @@ export interface Layout {
   /** Who gets which slates, in their order, `main` first; none: all slates are for all units. */
   branches?: LayoutBranch[];
   branch_salt?: string;
+  /**
+   * The record of layout-lives that says how much longer than `expires_at` this layout is good, as long as it is
+   * the newest of its key; empty: none.
+   */
+  life?: string;
 }
 
 /** So many consecutive slates of a layout, for a share of the units outside the holdout. */
@@ -522,4 +527,22 @@ export interface LayoutBranch {
   policy: string;
   share: number;
   variants: number;
+}
+
+/**
+ * A sign of life: the newest layout of each key that names it is good until `expires_at`, if not longer by
+ * itself.
+ *
+ * Its writer has brought all of them up to date.  Where it could not, `expires_at` stays as it was and
+ * `held_up_by` says why.
+ */
+export interface LayoutLife {
+  /** The record's key; layouts name it in their field `life`. */
+  life: string;
+  /** Milliseconds since 1970-01-01 UTC. */
+  produced_at: number;
+  /** Milliseconds since 1970-01-01 UTC. */
+  expires_at: number;
+  /** What kept the writer from moving `expires_at` on; empty: nothing. */
+  held_up_by?: string;
 }

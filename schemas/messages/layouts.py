@@ -96,3 +96,25 @@ class Layout(Struct, frozen=True):
         Meta(description="Who gets which slates, in their order, `main` first; none: all slates are for all units."),
     ] = []
     branch_salt: Label = ""
+    life: Annotated[
+        Label,
+        Meta(
+            description="The record of layout-lives that says how much longer than `expires_at` this layout is good, "
+            "as long as it is the newest of its key; empty: none."
+        ),
+    ] = ""
+
+
+class LayoutLife(Struct, frozen=True):
+    """A sign of life: the newest layout of each key that names it is good until `expires_at`, if not longer by itself.
+
+    Its writer has brought all of them up to date.  Where it could not, `expires_at` stays as it was and
+    `held_up_by` says why.
+    """
+
+    life: Annotated[Label, Meta(description="The record's key; layouts name it in their field `life`.")]
+    produced_at: Millis
+    expires_at: Millis
+    held_up_by: Annotated[
+        str, Meta(max_length=1_000, description="What kept the writer from moving `expires_at` on; empty: nothing.")
+    ] = ""

@@ -7,7 +7,7 @@
   margins, what was fitted
 - `items`: items as workers keep them: what layouts need, and no texts
 - `labels`: which items have a label, and which pages an item with it may be on
-- `latest_layout`: what is known of the newest published layout of a page and segment
+- `layouts`: what is known of published layouts, and until when they are good
 - `page`: what layouts of a page are made from, beside the counts
 - `ranking`: what is expected of the items that fit a page which more fit than it may have
 - `snapshot`: the compacted topics read once, as they are now

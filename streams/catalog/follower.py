@@ -11,7 +11,7 @@ from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from schemas.errors import StateAttention, Transient
-from schemas.topics import LAYOUT_REQUESTS, LAYOUTS, Topic
+from schemas.topics import LAYOUT_LIVES, LAYOUT_REQUESTS, LAYOUTS, Topic
 from streams.catalog.view import READ_TOPICS, CatalogView, Changes
 from streams.kafka.bounds import log_bounds
 from streams.kafka.clients import aiokafka_consumer_config, stop_consumer
@@ -30,13 +30,16 @@ LAYOUTS_REST_S = 0.25
 Most are this worker's own, and a fetch for each costs as much as composing.
 """
 
+FOLLOWED = (*READ_TOPICS, LAYOUT_LIVES)
+
 log = logging.getLogger("reshelf")
 
 
 class Follower:
     """Keeps a `CatalogView` in step with its topics; a reader of its own, in no group.
 
-    `partitions` says how many each topic has, and layout-requests.
+    `partitions` says how many each topic has, and layout-requests.  Where there is no layout-lives, as before an
+    upgrade, layouts are good until their own end.
     """
 
     def __init__(
@@ -44,7 +47,7 @@ class Follower:
         kafka: KafkaSettings,
         catalog: CatalogView,
         changed: Callable[[Changes], None],
-        topics: Sequence[Topic] = READ_TOPICS,
+        topics: Sequence[Topic] = FOLLOWED,
     ) -> None:
         self.partitions: dict[str, int] = {}
         self._kafka = kafka
@@ -57,7 +60,7 @@ class Follower:
     async def start(self) -> None:
         """Connect; raises BadSettings when a topic does not exist, Transient when no broker answers."""
         names = [topic.name for topic in (*self._topics.values(), LAYOUT_REQUESTS)]
-        bounds = await asyncio.to_thread(log_bounds, self._kafka, names)
+        bounds = await asyncio.to_thread(log_bounds, self._kafka, names, (LAYOUT_LIVES.name,))
         consumer = self._new_consumer()
         try:
             await consumer.start()
@@ -115,8 +118,8 @@ class Follower:
         self.partitions = {name: len(pairs) for name, pairs in bounds.items()}
         starts: dict[KafkaPartition, int] = {}
         for name, topic in self._topics.items():
-            self._catalog.expect(topic, len(bounds[topic.name]))
-            for number, (first, end) in enumerate(bounds[topic.name]):
+            self._catalog.expect(topic, len(bounds.get(topic.name, ())))
+            for number, (first, end) in enumerate(bounds.get(topic.name, ())):
                 starts[KafkaPartition(name, number)] = first
                 self._ends[KafkaPartition(name, number)] = end
         consumer.assign(list(starts))
@@ -141,6 +144,7 @@ class Follower:
                 some = self._taken(name, partition, records[begin : begin + RECORDS_AT_A_TIME])
                 changes.pages |= some.pages
                 changes.keys |= some.keys
+                changes.lives |= some.lives
                 if clock() >= rest_at:
                     await asyncio.sleep(0)
                     rest_at = clock() + HOLD_S

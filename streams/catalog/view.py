@@ -24,13 +24,22 @@ from schemas.messages.catalog import CatalogEmbedding, CatalogItem
 from schemas.messages.pages import PageRules
 from schemas.messages.parameters import PolicyParameters
 from schemas.times import LEAST_SECONDS, MOST_SECONDS, odd_unit
-from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, LAYOUTS, PAGE_RULES, POLICY_PARAMETERS, Topic
+from schemas.topics import (
+    CATALOG_EMBEDDINGS,
+    CATALOG_ITEMS,
+    LAYOUT_LIVES,
+    LAYOUTS,
+    PAGE_RULES,
+    POLICY_PARAMETERS,
+    Topic,
+)
 from streams.catalog.candidates import CandidateIndex, CandidateSet
 from streams.catalog.embeddings import Embeddings, Generation, filled
 from streams.catalog.item_features import ItemFeatures, features_of, item_features
 from streams.catalog.items import compact, facts
 from streams.catalog.labels import ItemsByLabel, PagesByLabel
-from streams.catalog.latest_layout import NO_LAYOUT, LatestLayout, latest_layout_of
+from streams.catalog.layouts.latest_layout import NO_LAYOUT, LatestLayout, latest_layout_of
+from streams.catalog.layouts.lives import Lives
 from streams.catalog.page import Key, Page
 from streams.catalog.ranking import Columns
 from streams.fold.deltas import WHOLE_PAGE
@@ -52,15 +61,16 @@ _decode_version = decoder(_Version)
 class Changes:
     """What a batch of records changed: pages to compose anew, and keys whose newest layout was overtaken.
 
-    `invalid` holds why records were skipped.
+    `lives` are those that end before what was known of them, `invalid` holds why records were skipped.
     """
 
     pages: set[str] = field(default_factory=set)
     keys: set[Key] = field(default_factory=set)
+    lives: set[str] = field(default_factory=set)
     invalid: list[BadRecord] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.pages or self.keys)
+        return bool(self.pages or self.keys or self.lives)
 
 
 class CatalogView:
@@ -75,6 +85,7 @@ class CatalogView:
         self.rules: dict[str, PageRules] = {}
         self.parameters: dict[str, PolicyParameters] = {}
         self.published: dict[Key, LatestLayout] = {}
+        self.lives = Lives()
         self._invalid = invalid
         self.segments: dict[str, set[str]] = {}
         self._logged: dict[Key, int] = {}
@@ -89,6 +100,7 @@ class CatalogView:
             PAGE_RULES.name: self._take_rules,
             POLICY_PARAMETERS.name: self._take_parameters,
             LAYOUTS.name: self._take_layout,
+            LAYOUT_LIVES.name: self._take_life,
         }
 
     def expect(self, topic: Topic, partitions: int) -> None:
@@ -252,6 +264,11 @@ class CatalogView:
         if version > latest.version:
             self.remember(name, latest_layout_of(value))
         self._logged[name] = version
+
+    def _take_life(self, key: tuple[str, ...], value: bytes | None, changes: Changes) -> None:
+        (name,) = key
+        if self.lives.take(name, value):
+            changes.lives.add(name)
 
 
 class TextCatalog(CatalogView):

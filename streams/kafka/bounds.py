@@ -95,19 +95,22 @@ def first_since(kafka: KafkaSettings, tp: records.TopicPartition, time_ms: int) 
         consumer.close()
 
 
-def log_bounds(kafka: KafkaSettings, topics: Sequence[str]) -> dict[str, list[tuple[int, int]]]:
+def log_bounds(
+    kafka: KafkaSettings, topics: Sequence[str], optional: Sequence[str] = ()
+) -> dict[str, list[tuple[int, int]]]:
     """First offset and end of each partition of topics (names without prefix).
 
     The end is where a reader of committed records meets it: what brokers answer
     when asked for the latest offset is not always that (the embedded one names
     the first record of its last batch).
 
-    Raises `BadSettings` when a topic is missing and `Transient` when no broker answers.
+    Raises `BadSettings` when a topic is missing that is not `optional`, and `Transient` when no broker answers.
     """
     config = {**confluent_consumer_config(kafka, f"{kafka.prefix}bounds"), "enable.partition.eof": True}
     consumer = Consumer(config)
     try:
         metadata = consumer.list_topics(timeout=_TIMEOUT_S).topics
+        topics = [name for name in topics if name not in optional or kafka.prefix + name in metadata]
         watermarks = {
             tp: consumer.get_watermark_offsets(tp, timeout=_TIMEOUT_S) for tp in _partitions(kafka, topics, metadata)
         }

@@ -46,6 +46,15 @@ def partitions(consumer: Consumer, name: str) -> list[TopicPartition]:
     return [TopicPartition(name, number, OFFSET_BEGINNING) for number in sorted(topic.partitions)]
 
 
+def partitions_if_any(consumer: Consumer, name: str) -> list[TopicPartition]:
+    """The partitions of a topic that may not exist; it is not asked for by its name, as some brokers would make it."""
+    try:
+        topics = consumer.list_topics(timeout=METADATA_S).topics
+    except KafkaException as error:
+        raise Transient(f"Kafka does not answer: {error.args[0].str()}. `reshelf doctor` says more.") from None
+    return partitions(consumer, name) if name in topics else []
+
+
 def to_the_end(consumer: Consumer, places: list[TopicPartition]) -> Iterator[Message]:
     """All records from `places` on; the last message of a partition is its end-of-partition mark."""
     consumer.assign(places)

@@ -7,13 +7,14 @@ from typing import Any
 
 import faust
 
-from schemas.topics import LAYOUT_REQUESTS, LAYOUTS_HISTORY
+from schemas.topics import LAYOUT_LIVES, LAYOUT_REQUESTS, LAYOUTS_HISTORY
 from streams.catalog.follower import Follower
 from streams.catalog.items import memory_of
 from streams.catalog.view import CatalogView
 from streams.kafka.records import TopicPartition
 from streams.layouts.clock import Decided
 from streams.layouts.guard_rail import GuardRail
+from streams.layouts.lives.ownership import Ownership
 from streams.layouts.producer import LayoutProducer
 from streams.metrics import REGISTRY, Registry
 from streams.page_settings import ExperimentSettings, LayoutSettings
@@ -65,7 +66,8 @@ class _Member:
             event.ack()
 
     def tasks(self) -> list[Coroutine[Any, Any, None]]:
-        return [self.follower.follow(), self.producer.list_keys(), self.producer.produce(), self._watch()]
+        producer = self.producer
+        return [self.follower.follow(), producer.list_keys(), producer.produce(), producer.lives.keep(), self._watch()]
 
 
 def layouts_app(
@@ -87,7 +89,8 @@ def layouts_app(
     """
 
     async def make() -> faust.App:
-        async with open_worker(kafka, redis, fold, (LAYOUTS_HISTORY,)) as worker:
+        outputs = (LAYOUTS_HISTORY, LAYOUT_LIVES) if settings.lives else (LAYOUTS_HISTORY,)
+        async with open_worker(kafka, redis, fold, outputs) as worker:
             member = await _member(worker, settings, metrics, experiment or ExperimentSettings(), report)
             return worker.build_app(
                 "layouts",
@@ -119,12 +122,20 @@ async def _member(
     versions = Versions(pipelined, manifest.namespace, manifest.groups, settings.ttl_ms)
     guard = GuardRail(state, experiment, settings)
     producer = LayoutProducer(
-        catalog, state, versions, worker.log_producer, settings, metrics, finish=guard.applied, report=report
+        catalog,
+        state,
+        versions,
+        worker.log_producer,
+        settings,
+        Ownership(manifest.namespace),
+        metrics,
+        finish=guard.applied,
+        report=report,
     )
     follower = Follower(kafka, catalog, producer.changed)
     worker.opened.push_async_callback(follower.stop)
     await retry.until_success(follower.start)
     await retry.until_success(follower.catch_up)
-    producer.request_partitions = follower.partitions[LAYOUT_REQUESTS.name]
+    producer.ownership.partitions = follower.partitions[LAYOUT_REQUESTS.name]
     guard.recall(catalog.published)
     return _Member(producer, follower, lambda: guard.watch(catalog, producer.changed, metrics))

@@ -1,9 +1,11 @@
-"""The clocks of the layout producer, and what it reports of a decision."""
+"""The clocks of the layout producer, how it waits, and what it reports of a decision."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -36,3 +38,10 @@ class Decided:
     composed_at: float
     done_at: float
     request: int = -1
+
+
+async def woken(event: asyncio.Event, timeout_s: float | None) -> None:
+    """Wait for the event; `asyncio.wait_for` could lose a cancellation that comes with it."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(timeout_s):
+            await event.wait()

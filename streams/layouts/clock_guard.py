@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from streams.catalog.latest_layout import LatestLayout
 from streams.metrics import Registry
 from streams.obstacles import OBSTACLES
 
@@ -55,16 +54,16 @@ class ClockGuard:
         elif self.reason and self._skew_ms < 0:
             self._go_on(0)
 
-    def check_delivery(self, sent_ms: int, acknowledged_ms: int, append_time: int | None, latest: LatestLayout) -> bool:
-        """Whether a layout of `sent_ms` may replace the latest one.
+    def check_delivery(self, sent_ms: int, acknowledged_ms: int, append_time: int | None, newest_ms: int) -> bool:
+        """Whether what is made at `sent_ms` may replace what was made at `newest_ms`, 0 where there is nothing.
 
-        Its record in the history was appended at `append_time` by the broker's clock, which is None
-        where the broker stamps none: then all that is known is whether it would have expired
-        before the latest one was made.
+        A record was sent at that time, and appended at `append_time` by the broker's clock, which is None
+        where the broker stamps none: then all that is known is whether the new would have expired
+        before the newest was made.
         """
         if append_time is None:
-            if latest.live and sent_ms + self._ttl_ms <= latest.produced_at:
-                self._stop(sent_ms - latest.produced_at, "behind the one that made the newest layout")
+            if sent_ms + self._ttl_ms <= newest_ms:
+                self._stop(sent_ms - newest_ms, "behind the one that made the newest layout")
                 return False
             self._go_on(0)
             return True

@@ -141,9 +141,10 @@ def explored(choice: PolicyChoice, settings: LayoutSettings) -> PolicyChoice:
     return msgspec.structs.replace(choice, exploration=choice.exploration * settings.exploration)
 
 
-def stamped(layout: Layout, version: int, produced_at: int, life_ms: int) -> Layout:
-    """The layout as it is published."""
-    return msgspec.structs.replace(layout, version=version, produced_at=produced_at, expires_at=produced_at + life_ms)
+def stamped(layout: Layout, version: int, produced_at: int, ttl_ms: int, life: str = "") -> Layout:
+    """The layout as it is published; `life` is what says how much longer than `ttl_ms` it is good."""
+    expires_at = produced_at + ttl_ms
+    return msgspec.structs.replace(layout, version=version, produced_at=produced_at, expires_at=expires_at, life=life)
 
 
 def unshadowed(layout: Layout) -> Layout:

@@ -15,7 +15,7 @@ import msgspec
 
 from policy.experiments.health import Health
 from schemas.messages.layouts import Layout
-from streams.catalog.latest_layout import LatestLayout
+from streams.catalog.layouts.latest_layout import LatestLayout
 from streams.catalog.page import Key
 from streams.catalog.view import CatalogView, Changes
 from streams.metrics import Registry

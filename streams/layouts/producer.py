@@ -10,30 +10,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from contextlib import suppress
-from functools import lru_cache
 from typing import Literal
 from zlib import crc32
 
 from policy.assignment import Epoch, epoch_of
-from schemas.codec import decode_key, decoder, encode, encode_key
-from schemas.errors import BadRecord
+from schemas.codec import decode_key, decoder, encode
+from schemas.errors import BadRecord, Transient
 from schemas.messages.layouts import Layout, LayoutRequest
 from schemas.topics import LAYOUT_REQUESTS
-from streams.catalog.latest_layout import LatestLayout, latest_layout_of
+from streams.catalog.layouts.latest_layout import latest_layout_of
 from streams.catalog.page import Key
 from streams.catalog.view import CatalogView, Changes
 from streams.catalog.weighted_counts import WeightedCountsCache
 from streams.fold.deltas import WHOLE_PAGE
 from streams.fold.evidence import Evidence
-from streams.kafka.clients import partition_of
 from streams.kafka.producer import LogProducer
 from streams.kafka.records import Batch, TopicPartition
-from streams.layouts.clock import Clock, Decided
+from streams.layouts.clock import Clock, Decided, woken
 from streams.layouts.clock_guard import RETRY_MS
 from streams.layouts.compose import Composed, compose_valued
 from streams.layouts.due import DueRule, evidence_in
 from streams.layouts.hysteresis import Basis, Hysteresis, basis_of
+from streams.layouts.lives.ownership import Ownership
+from streams.layouts.lives.signs import LayoutLives
 from streams.layouts.publisher import Publisher
 from streams.layouts.schedule import Schedule
 from streams.metrics import REGISTRY, Registry
@@ -64,6 +63,7 @@ class LayoutProducer:
         versions: Versions,
         log_producer: LogProducer,
         settings: LayoutSettings,
+        ownership: Ownership,
         metrics: Registry = REGISTRY,
         clock: Clock | None = None,
         finish: Callable[[Layout], Layout] = lambda layout: layout,
@@ -72,13 +72,16 @@ class LayoutProducer:
         self._metrics = metrics
         for result in ("published", "unchanged", "held", "withdrawn", "refused", "stopped"):
             metrics.add("reshelf_layouts_total", result, by=0)
-        self.request_partitions = 1
         self._catalog = catalog
         self._state = state
         self._settings = settings
         self._clock = clock or Clock()
         self._assigned = asyncio.Event()
         self._publisher = Publisher(catalog, versions, log_producer, settings, metrics, self._clock, self._list_again)
+        self.ownership = ownership
+        self.lives = LayoutLives(
+            catalog, ownership, log_producer, settings, metrics, self._clock, self._publisher.guard, self._renew
+        )
         self._finish = finish
         self._report = report
         self._schedule = Schedule(settings.refresh_ms, settings.cpu_share)
@@ -86,9 +89,7 @@ class LayoutProducer:
         self._hysteresis = Hysteresis(settings.change_threshold)
         self._weighted_counts = WeightedCountsCache(state.memory.room)
         state.memory.on_evict(self._weighted_counts.forget)
-        self._retry = Retry()
-        self._owned: frozenset[int] = frozenset()
-        self._unlisted: frozenset[int] = frozenset()
+        self._retry, self._unlisted = Retry(), frozenset[int]()
         self._segments: dict[str, set[str]] = {}
         self._listed_at = float("-inf")
         self._wake = asyncio.Event()
@@ -100,16 +101,17 @@ class LayoutProducer:
 
         A partition is continued where it was ours before, and its requests are read on where they were left.
         """
-        self._owned = frozenset(partitions)
-        self._unlisted |= self._owned.difference(continued)
-        self._schedule.keep(self._is_owned)
-        self._due.keep(self._is_owned)
-        self._hysteresis.keep(self._is_owned)
+        self.ownership.owned, stayed = frozenset(partitions), frozenset(continued)
+        self._unlisted |= self.ownership.owned - stayed
+        self._schedule.keep(self.ownership.__contains__)
+        self._due.keep(self.ownership.__contains__)
+        self._hysteresis.keep(self.ownership.__contains__)
+        self.lives.own(stayed)
         self._assigned.set()
 
     def disown(self, lost: Iterable[TopicPartition]) -> None:
         """These partitions went to another worker."""
-        remaining = self._owned - {tp.partition for tp in lost}
+        remaining = self.ownership.owned - {tp.partition for tp in lost}
         self.own(remaining, remaining)
 
     def request(self, batch: Batch) -> None:
@@ -125,7 +127,7 @@ class LayoutProducer:
                 self._metrics.add("reshelf_invalid_records_total", LAYOUT_REQUESTS.name)
             else:
                 self._segments.setdefault(key.page, set()).add(key.segment)
-                if self._is_owned(key):
+                if key in self.ownership:
                     self._take_request(key, request, record.offset)
 
     def _take_request(self, key: Key, request: LayoutRequest | None, offset: int) -> None:
@@ -146,6 +148,7 @@ class LayoutProducer:
             keys |= self._keys_of(page)
         for key in keys:
             self._mark(key)
+        self.lives.changed(changes.lives)
 
     async def list_keys(self) -> None:
         """For ever: after an assignment look up which keys there are, and make those due that came with it."""
@@ -157,11 +160,11 @@ class LayoutProducer:
                 await self._retry.until_success(self._list_segments)
             for page in self._catalog.rules.keys() | self._catalog.segments.keys() if partitions else ():
                 for key in self._keys_of(page):
-                    if _partition(key, self.request_partitions) in partitions:
+                    if self.ownership.partition(key) in partitions:
                         self._mark(key)
 
     def _list_again(self) -> None:
-        self._unlisted = self._owned
+        self._unlisted = self.ownership.owned
         self._assigned.set()
 
     async def _list_segments(self) -> None:
@@ -175,12 +178,13 @@ class LayoutProducer:
         return {Key(page, segment) for segment in segments | {WHOLE_PAGE}}
 
     def _mark(self, key: Key, at: float | None = None, urgent: bool = False) -> None:
-        if self._is_owned(key):
+        if key in self.ownership:
             self._schedule.mark(key, self._clock.steady() if at is None else at, urgent)
             self._wake.set()
 
-    def _is_owned(self, key: Key) -> bool:
-        return _partition(key, self.request_partitions) in self._owned
+    def _renew(self, key: Key) -> None:
+        if key not in self._publisher.refused:
+            self._mark(key)
 
     # Doing it
 
@@ -204,18 +208,25 @@ class LayoutProducer:
             if (key := self._schedule.take(now)) is not None:
                 return key
             wait = self._schedule.wait(now)
-            await _woken(self._wake, None if wait == float("inf") else wait / 1000)
+            await woken(self._wake, None if wait == float("inf") else wait / 1000)
 
     async def _bring_up_to_date(self, key: Key) -> None:
         try:
-            await self._retry.until_success(lambda: self.refresh(key), lambda: self._is_owned(key))
+            await self._retry.until_success(lambda: self._attempt(key), lambda: key in self.ownership)
         finally:
             self._schedule.finished(key)
             self._wake.set()
 
+    async def _attempt(self, key: Key) -> None:
+        try:
+            await self.refresh(key)
+        except Transient as error:
+            self.lives.freshness.failed(key, str(error))
+            raise
+
     async def refresh(self, key: Key) -> None:
         """Compose a key once, and publish its layout or tombstone if there is need; raises Transient."""
-        taken_at = self._clock.steady()
+        began, taken_at = self.lives.now(), self._clock.steady()
         self._due.begin(key)
         state = await self._read(key) if key.page in self._catalog.rules else None
         read_at = self._clock.steady()
@@ -223,6 +234,7 @@ class LayoutProducer:
             await self._publisher.withdraw(key)
             self._due.forget(key)
             self._hysteresis.forget(key)
+            self.lives.freshness.forget(key)
             return
         now = self._clock.wall()
         epoch = epoch_of(now, *key, self._settings.epoch_ms)
@@ -232,20 +244,21 @@ class LayoutProducer:
         self._metrics.add("reshelf_layouts_total", result)
         times = taken_at, read_at, composed_at, self._clock.steady()
         self._report(Decided(key, state.watermarks, result, *times))
+        self.lives.decided(key, result, began)
         if result == "stopped":
             self._mark(key, self._clock.steady() + RETRY_MS)
             return
         self._mark_again(key, min(epoch.end_ms, changes_at))
 
     async def _publish(self, key: Key, composed: Composed, basis: Basis, now: int) -> Result:
-        """Publish a layout where it is new, where the last one's time is over, and where it gains enough over that."""
+        """Publish a layout where it is new, where nothing says that the last one is good, and where it gains enough."""
         latest, draft = self._catalog.latest_layout(key), latest_layout_of(encode(composed.layout))
-        must = not latest.live or latest.lost or now >= self._renewal(latest)
+        must = not latest.live or latest.lost or now >= self.lives.renewal(key, latest, now)
         result: Result = "unchanged"
-        if must or draft.fingerprint != latest.fingerprint:
+        if must or draft.content != latest.content:
             if not must and self._hysteresis.holds(key, composed, basis, latest.version):
                 return "held"
-            result = await self._publisher.publish(key, composed.layout, draft)
+            result = await self._publisher.publish(key, composed.layout, draft, self.lives.name_of(key))
         if result not in ("refused", "stopped"):
             self._hysteresis.published(key, composed, basis, self._catalog.latest_layout(key).version)
         return result
@@ -273,28 +286,14 @@ class LayoutProducer:
         layout, changes_at = self._finish(composed.layout), weighted_counts.changes_at
         return composed._replace(layout=layout), basis_of(page, layout, changes_at), changes_at
 
-    def _renewal(self, latest: LatestLayout) -> int:
-        return min(latest.half_life_at, latest.produced_at + self._settings.ttl_ms // 2)
-
     def _mark_again(self, key: Key, changes_at: int) -> None:
-        """Due without a request when half the life is over, or when it changes by itself."""
+        """Due without a request when half the time to live is over, or when it changes by itself."""
         now, latest = self._clock.wall(), self._catalog.latest_layout(key)
-        renewal = now + self._settings.ttl_ms // 2 if key in self._publisher.refused else self._renewal(latest)
-        self._mark(key, self._clock.steady() + max(0, min(renewal, changes_at) - now))
+        later = now + self._settings.ttl_ms // 2
+        renewal = later if key in self._publisher.refused else self.lives.renewal(key, latest, now)
+        self._mark(key, self._clock.steady() + max(0, min(later, renewal, changes_at) - now))
 
 
 def _rest_ms(key: Key) -> float:
     """How long a key waits after it was asked for."""
     return WHOLE_PAGE_MS * (1.0 + crc32(key.page.encode()) / 2**32) if key.segment == WHOLE_PAGE else 0.0
-
-
-@lru_cache(maxsize=100_000)
-def _partition(key: Key, partitions: int) -> int:
-    return partition_of(encode_key(LAYOUT_REQUESTS, *key), partitions)
-
-
-async def _woken(event: asyncio.Event, timeout_s: float | None) -> None:
-    """Wait for the event; `asyncio.wait_for` could lose a cancellation that comes with it."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(timeout_s):
-            await event.wait()

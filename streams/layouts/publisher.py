@@ -11,7 +11,7 @@ from schemas.codec import encode, encode_key
 from schemas.errors import StateAttention
 from schemas.messages.layouts import Layout
 from schemas.topics import LAYOUTS, LAYOUTS_HISTORY, Topic
-from streams.catalog.latest_layout import LatestLayout
+from streams.catalog.layouts.latest_layout import LatestLayout
 from streams.catalog.page import Key
 from streams.catalog.view import CatalogView
 from streams.kafka.producer import LogProducer, OutgoingRecord
@@ -48,27 +48,28 @@ class Publisher:
         self.guard = ClockGuard(settings.max_clock_skew_ms, settings.ttl_ms, metrics, clock.steady, recovered)
 
     async def publish(
-        self, key: Key, layout: Layout, draft: LatestLayout
+        self, key: Key, layout: Layout, draft: LatestLayout, life: str
     ) -> Literal["published", "refused", "stopped"]:
-        """Send a layout, of which `draft` is what its bytes say; raises Transient."""
+        """Send a layout, of which `draft` is what its bytes say and that names a life; raises Transient."""
         if self.guard.resting:
             return "stopped"
         began, latest = self._clock.steady(), self._catalog.latest_layout(key)
         version = await self._versions.next(*key, latest.version)
-        layout = stamped(layout, version, self._clock.wall(), self._ttl_ms)
+        layout = stamped(layout, version, self._clock.wall(), self._ttl_ms, life)
         recorded = value = encode(layout)
         if layout.shadow:
             value = encode(unshadowed(layout))
         try:
             (delivery,) = await self._log_producer.deliver([_record(LAYOUTS_HISTORY, key, recorded)])
             acknowledged_ms = self._clock.wall()
-            if not self.guard.check_delivery(layout.produced_at, acknowledged_ms, delivery.append_time, latest):
+            newest_ms = latest.produced_at if latest.live else 0
+            if not self.guard.check_delivery(layout.produced_at, acknowledged_ms, delivery.append_time, newest_ms):
                 return "stopped"
             await self._log_producer.publish([_record(LAYOUTS, key, value)])
         except StateAttention as error:
             self._refuse(key, error, len(value))
             return "refused"
-        self._catalog.remember(key, draft.stamped(layout.version, layout.produced_at, layout.expires_at))
+        self._catalog.remember(key, draft.stamped(layout))
         self.refused.discard(key)
         self._measure(layout, self._clock.steady() - began)
         return "published"

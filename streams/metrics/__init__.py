@@ -1,5 +1,6 @@
 """What each process counts and times of itself: one table, a registry of values, and Prometheus's text form.
 
+- `layouts`: the metrics of what layout workers compose, publish and vouch for
 - `metric`: what a metric is, and the buckets of histograms
 - `page`: the page of metrics, written from their table: `make generated`
 - `processes`: the metrics that say of a process whether it lives and what it uses

@@ -119,4 +119,12 @@ SERVICES = (
         "Layouts that the edge has in memory.",
         "0: check whether a layouts worker runs.",
     ),
+    Metric(
+        "reshelf_skipped_records_total",
+        "counter",
+        "edge",
+        ("topic",),
+        "Records of layouts and layout-lives that are invalid and were skipped.",
+        "Not 0: something else than a layouts worker writes to the topic.",
+    ),
 )

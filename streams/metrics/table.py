@@ -6,7 +6,8 @@ of pages the first `MOST_PAGES`; never a unit, an item, a segment or an address 
 
 from __future__ import annotations
 
-from streams.metrics.metric import AGES, SECONDS, SHARES, Metric
+from streams.metrics.layouts import LAYOUTS
+from streams.metrics.metric import AGES, SECONDS, Metric
 from streams.metrics.processes import PROCESSES
 from streams.metrics.services import SERVICES
 from streams.metrics.sources import SOURCES
@@ -189,59 +190,7 @@ _ALL = (
         "Long compared with fitter.interval_s: raise that, or start a second fitter.",
         SECONDS,
     ),
-    Metric(
-        "reshelf_layout_requests_total",
-        "counter",
-        "layouts",
-        (),
-        "Pages and segments for which the learner requested layouts.",
-        "0 while events come in: check whether a learner runs.",
-    ),
-    Metric(
-        "reshelf_layout_requests_deferred_total",
-        "counter",
-        "layouts",
-        (),
-        "Requests for pages and segments of which too little came for another layout: they wait for more.",
-        "Nearly all, and pages follow their visitors too slowly: lower layouts.growth_share or layouts.rest_s.",
-    ),
-    Metric(
-        "reshelf_layouts_total",
-        "counter",
-        "layouts",
-        ("result",),
-        "Layouts: published, unchanged, held (they gain less than layouts.change_threshold over the published ones), "
-        "withdrawn (the page is no longer declared), refused by the broker, or stopped as this machine's clock is off.",
-        "Refused: the log names page and size; raise max.message.bytes of layouts. Stopped: let NTP set the clock.",
-    ),
-    Metric(
-        "reshelf_layout_compose_seconds",
-        "histogram",
-        "layouts",
-        (),
-        "Time to compose one layout.",
-        "High: use fewer candidates or variants on the largest pages.",
-        SECONDS,
-    ),
-    Metric(
-        "reshelf_layout_publish_seconds",
-        "histogram",
-        "layouts",
-        (),
-        "Time from a composed layout to its acknowledgement on both topics.",
-        "High: look at the brokers, min.insync.replicas and their disks.",
-        SECONDS,
-    ),
-    Metric(
-        "reshelf_layout_entropy_ratio",
-        "histogram",
-        "layouts",
-        (),
-        "Entropy of a layout's propensities, as a share of what its variants allow: 0 all equal, 1 all different.",
-        "Near 1 for days: too little traffic for that many items, lower layouts.exploration. "
-        "At 0: nothing new is tried.",
-        SHARES,
-    ),
+    *LAYOUTS,
     Metric(
         "reshelf_invalid_records_total",
         "counter",

@@ -4,8 +4,8 @@ The counter is in the state group of its key.  It may fall back when Redis
 loses writes or is emptied; so each call also names the highest version known
 from the topic, and the answer is above that too.
 
-A layout is renewed at half its life; of a page or segment that is arranged no more the counter goes
-after LIVES lives.  By then Redis's time is above it.
+A counter goes when nothing was published for LIVES times the time that a layout is good: the page or segment is
+arranged no more, or its layout does not change.  By then Redis's time is above it.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from policy.assignment import choose
 from policy.vectors import published
 from schemas.codec import encode, encode_key
 from schemas.messages.fields import FALLBACK
-from schemas.messages.layouts import Layout, LayoutBranch
+from schemas.messages.layouts import Layout, LayoutBranch, LayoutLife
 from schemas.topics import LAYOUTS
 from tests.reshelf.test_layouts_command import NOW_MS, layout
 
@@ -55,15 +55,19 @@ def test_the_published_vectors_hold() -> None:
     assert branches == [[vector["bin"], vector["branch"]] for vector in vectors["branch_of"]]
 
 
-def shown(records: list[Layout | None], segment: str, now_ms: int) -> list[dict[str, Any]]:
-    """What each unit is shown after the records (None: a tombstone for "cooks")."""
+def shown(
+    records: list[Layout | None], segment: str, now_ms: int, lives: dict[str, str | None] | None = None
+) -> list[dict[str, Any]]:
+    """What each unit is shown after the records (None: a tombstone for "cooks") and signs of life."""
     pairs = [
         (encode_key(LAYOUTS, "home", "cooks" if one is None else one.segment).decode(), one and encode(one).decode())
         for one in records
     ]
     given = {"pairs": pairs, "units": UNITS, "segment": segment, "now": now_ms, "fallback": FALLBACK_SLATE}
+    given["lives"] = [*(lives or {}).items()]
     script = (
         "(() => { const l = new m.Layouts(); for (const [k, v] of given.pairs) l.take(k, v);"
+        " for (const [k, v] of given.lives) l.takeLife(k, v);"
         " return given.units.map(u => l.show('home', given.segment, u, given.now, given.fallback)); })()"
     )
     found: list[dict[str, Any]] = node(script, given)
@@ -94,3 +98,17 @@ def test_the_whole_page_and_then_the_fallback_stand_in() -> None:
     own = {"variant": FALLBACK, "version": 0, "slate": FALLBACK_SLATE}
     assert shown([whole], "cooks", whole.expires_at) == [own] * len(UNITS)
     assert shown([], "cooks", NOW_MS) == [own] * len(UNITS)
+
+
+def test_a_layout_stands_while_its_life_goes_on() -> None:
+    one = msgspec.structs.replace(layout("cooks", 9), life="live/0/1")
+    life = encode(LayoutLife("live/0/1", NOW_MS, one.expires_at + 1)).decode()
+    cases: list[tuple[dict[str, str | None], int]] = [
+        ({"live/0/1": life}, 9),
+        ({"live/0/1": None}, 0),
+        ({"live/1/2": life}, 0),
+        ({}, 0),
+    ]
+    for lives, version in cases:
+        assert {one["version"] for one in shown([one], "cooks", one.expires_at, lives)} == {version}
+    assert {found["version"] for found in shown([one], "cooks", one.expires_at + 1, {"live/0/1": life})} == {0}

@@ -29,8 +29,8 @@ from schemas import export
 from schemas.codec import decoder, encode, encode_key
 from schemas.messages.events import Click, Impression, Purchase, PurchaseLine, SlotItem
 from schemas.messages.fields import FALLBACK
-from schemas.messages.layouts import Layout
-from schemas.topics import CLICKS, IMPRESSIONS, LAYOUTS, PURCHASES, Topic
+from schemas.messages.layouts import Layout, LayoutLife
+from schemas.topics import CLICKS, IMPRESSIONS, LAYOUT_LIVES, LAYOUTS, PURCHASES, Topic
 from streams.kafka.clients import confluent_producer_config, partition_of
 from streams.kafka.reader import partitions, reader, to_the_end
 from streams.settings import KafkaSettings
@@ -80,9 +80,13 @@ def command_of(name: str) -> list[str]:
 
 
 def publish(kafka: KafkaSettings, layouts: list[Layout]) -> None:
+    deliver(kafka, LAYOUTS, [(encode_key(LAYOUTS, one.page, one.segment), encode(one)) for one in layouts])
+
+
+def deliver(kafka: KafkaSettings, topic: Topic, records: list[tuple[bytes, bytes]]) -> None:
     producer = Producer(confluent_producer_config(kafka))
-    for one in layouts:
-        producer.produce(kafka.prefix + LAYOUTS.name, encode(one), encode_key(LAYOUTS, one.page, one.segment))
+    for key, value in records:
+        producer.produce(kafka.prefix + topic.name, value, key)
     assert producer.flush(30) == 0
 
 
@@ -97,7 +101,9 @@ def tier(
     now = now_ms()
     past = msgspec.structs.replace(layout("*", 5, now), page="past")
     versions = [*(("cooks", version) for version in (*range(1, 9), 10, 9)), ("*", 3)]
-    publish(kafka, [*(layout(*one, now + 600_000) for one in versions), past])
+    standing = msgspec.structs.replace(layout("*", 6, now), page="standing", life="live/0/1")
+    publish(kafka, [*(layout(*one, now + 600_000) for one in versions), past, standing])
+    deliver(kafka, LAYOUT_LIVES, [(b"live/0/1", encode(LayoutLife("live/0/1", now, now + 600_000)))])
     port = free_port()
     chosen = {"RESHELF_KAFKA__BOOTSTRAP": any_broker, "RESHELF_KAFKA__PREFIX": prefix, "PORT": str(port)}
     environment = os.environ | chosen | {"FALLBACK": json.dumps({"past": OWN})}
@@ -131,6 +137,7 @@ def test_pages_are_shown_and_events_published_as_the_contract_says(tier: Tier) -
         assert told(tier.get("/home?segment=cooks", unit).text) == (10, choice.variant, dict(choice.slate))
     assert told(tier.get("/home?segment=campers", "unit-1").text)[0] == 3
     assert told(tier.get("/past", "unit-1").text) == (0, FALLBACK, OWN)
+    assert told(tier.get("/standing", "unit-1").text)[0] == 6, "its life goes on"
     assert told(tier.get("/unknown").text) == (0, FALLBACK, {})
     visitor = tier.get("/home").cookies["unit"] or ""
     assert len(visitor) >= 32

@@ -6,8 +6,8 @@ from typing import Any
 
 from reshelf.edge.layout_cache import LayoutCache
 from schemas.codec import encode, encode_key
-from schemas.messages.layouts import Layout
-from schemas.topics import LAYOUTS
+from schemas.messages.layouts import Layout, LayoutLife
+from schemas.topics import LAYOUT_LIVES, LAYOUTS
 from tests.reshelf.test_layouts_command import NOW_MS
 
 CLICK: dict[str, Any] = {
@@ -41,3 +41,16 @@ class _Message:
 
     def value(self) -> bytes:
         return encode(self._layout)
+
+
+class LifeMessage:
+    """A sign of life as the edge gets it."""
+
+    def __init__(self, life: LayoutLife) -> None:
+        self._life = life
+
+    def key(self) -> bytes:
+        return encode_key(LAYOUT_LIVES, self._life.life)
+
+    def value(self) -> bytes:
+        return encode(self._life)

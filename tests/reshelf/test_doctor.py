@@ -13,17 +13,36 @@ from confluent_kafka import Consumer
 from confluent_kafka.admin import AdminClient
 from redis import Redis
 
-from reshelf.doctor import Finding, build_finding, examine, redis_findings, retention_findings, window_findings
+from reshelf.doctor import (
+    Finding,
+    build_finding,
+    examine,
+    history_findings,
+    redis_findings,
+    retention_findings,
+    window_findings,
+)
 from reshelf.doctor.work import attribution_finding, duplicate_finding
 from reshelf.inspect.consumer_groups import absent_roles
 from reshelf.settings import Settings
 from reshelf.topics.admin import apply
 from reshelf.topics.publish import deliver
 from schemas.codec import encode, encode_key
-from schemas.topics import CONVERSIONS, DAY_MS, EVENT_TOPICS, LAYOUTS, PURCHASES
+from schemas.messages.layouts import LayoutLife
+from schemas.topics import (
+    CONVERSIONS,
+    DAY_MS,
+    EVENT_TOPICS,
+    IMPRESSIONS,
+    LAYOUT_LIVES,
+    LAYOUTS,
+    LAYOUTS_HISTORY,
+    PURCHASES,
+)
 from streams.fold.window import RecentWindow
 from streams.kafka.clients import confluent_admin_config, confluent_consumer_config
 from streams.kafka.records import TopicPartition
+from streams.page_settings import LayoutSettings
 from streams.settings import AttributionSettings, FoldSettings, KafkaSettings, RedisSettings
 from streams.state import keys, manifest
 from streams.state.clicks.progress import Window
@@ -140,6 +159,20 @@ def test_the_table_keeps_conversions_long_enough() -> None:
     assert not list(retention_findings(configs))
 
 
+@pytest.mark.parametrize(
+    ("history", "impressions", "fits"), [(30, 30, False), (31, 30, True), (-1, 30, True), (90, -1, False)]
+)
+def test_the_history_has_a_layout_as_long_as_what_it_showed(history: int, impressions: int, fits: bool) -> None:
+    days = {LAYOUTS_HISTORY: history, IMPRESSIONS: impressions}
+    configs = {topic: {"retention.ms": str(kept * DAY_MS if kept > 0 else -1)} for topic, kept in days.items()}
+    assert [finding.state for finding in history_findings(configs, DAY_MS)] == ["note"] * (not fits)
+
+
+def test_the_table_keeps_the_history_for_longer_than_events_and_an_epoch() -> None:
+    configs = {topic: {"retention.ms": str(topic.retention_ms)} for topic in (LAYOUTS_HISTORY, IMPRESSIONS)}
+    assert not list(history_findings(configs, LayoutSettings().epoch_ms))
+
+
 @pytest.mark.parametrize(("retained", "fits"), [("-1", True), ("7200000", True), ("7199999", False)])
 def test_a_window_that_retention_cuts_is_reported(retained: str, fits: bool) -> None:
     configs = {topic: {"retention.ms": retained if topic is PURCHASES else "-1"} for topic in EVENT_TOPICS}
@@ -221,8 +254,12 @@ def test_layouts_that_expired_are_told(any_broker: str, redis_url: str, prefix: 
     now_ms = time.time_ns() // 1_000_000
     publish_layouts(kafka, now_ms - 60_000, now_ms - 5_000)
     assert re.fullmatch("all have expired, the newest [0-9]+ s ago", about(settings, "layouts").detail)
-    publish_layouts(kafka, now_ms + 60_000)
-    assert about(settings, "layouts").state == "ok"
+    for why in ("home for cooks: the broker refuses it", ""):
+        life = LayoutLife("live/0/1", now_ms, now_ms + 60_000, why)
+        deliver(kafka, LAYOUT_LIVES, [(life.life.encode(), encode(life))])
+        found = [finding for finding in examine(settings) if finding.about.startswith("layout")]
+        assert found[0].state == "ok", "it expired by itself, and its life goes on"
+        assert [finding.detail for finding in found[1:]] == [f"live/0/1 is held up by {why}"] * bool(why)
 
 
 def worked_on(settings: Settings, redis: Redis) -> None:
@@ -234,7 +271,7 @@ def worked_on(settings: Settings, redis: Redis) -> None:
 
 def publish_layouts(kafka: KafkaSettings, *expire_ms: int) -> None:
     for at_ms in expire_ms:
-        made = msgspec.structs.replace(layout("cooks", at_ms, at_ms), produced_at=at_ms - 600_000)
+        made = msgspec.structs.replace(layout("cooks", at_ms, at_ms), produced_at=at_ms - 600_000, life="live/0/1")
         deliver(kafka, LAYOUTS, [(encode_key(LAYOUTS, "home", "cooks"), encode(made))])
 
 

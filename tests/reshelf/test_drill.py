@@ -23,12 +23,19 @@ from reshelf.drill.samples import Sample, Samples
 from reshelf.drill.setup.clock import work
 from reshelf.drill.setup.workers import Member, Workers
 from reshelf.drill.slow import slow_redis
-from reshelf.drill.verify import Logged, check_acknowledged, check_conversions, check_layouts, compare
+from reshelf.drill.verify import (
+    LAYOUT_TTL_MS,
+    Logged,
+    check_acknowledged,
+    check_conversions,
+    check_layouts,
+    compare,
+)
 from reshelf.settings import Settings
 from schemas.codec import encode_key
 from schemas.messages.events import Click, Conversion, Purchase, PurchaseLine
-from schemas.messages.layouts import Layout
-from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, LAYOUTS, PURCHASES
+from schemas.messages.layouts import Layout, LayoutLife
+from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, LAYOUT_LIVES, LAYOUTS, PURCHASES
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings
 from tests.all_tests import if_all
@@ -106,6 +113,11 @@ def test_a_version_that_goes_back_and_a_layout_that_is_behind_are_found() -> Non
     assert check_layouts({place: records}, {}, 4).equal
     assert check_layouts({place: records}, {TopicPartition(IMPRESSIONS.name, 1): 3}, 4).lost == 3
     assert check_layouts({place: records[1:]}, {}, 4).lost == 1
+    life = LayoutLife(layout.life, 1, 5_000 + LAYOUT_TTL_MS)
+    signs = {TopicPartition(LAYOUT_LIVES.name, 0): [Logged(0, 0, life.life.encode(), msgspec.json.encode(life), ())]}
+    for since, lost in ((5_000, 0), (5_001, 3)):
+        behind = check_layouts({place: records} | signs, {TopicPartition(IMPRESSIONS.name, 1): 3}, 4, since)
+        assert behind.lost == lost, "composed from all counts and the same, or not"
     older = msgspec.structs.replace(pages[0], version=pages[0].version - 1)
     back = [*records, Logged(9, 0, encode_key(LAYOUTS, "home", "*"), msgspec.json.encode(older), ())]
     assert check_layouts({place: back}, {}, 4).double == 1
@@ -159,6 +171,8 @@ def test_a_layout_by_a_clock_that_is_off_is_found() -> None:
     records = [Logged(at, made_ms + off_ms, b"k", example.read_bytes(), ()) for at, off_ms in enumerate((0, 60_000))]
     place = TopicPartition(LAYOUTS.name, 0)
     assert check_clocks({place: records}).equal
+    life = msgspec.json.encode(LayoutLife("live/0/1", made_ms, made_ms))
+    assert check_clocks({TopicPartition(LAYOUT_LIVES.name, 0): [Logged(0, 5, b"live/0/1", life, ())]}).double == 1
     for off_s in OFF_S:
         assert check_clocks({place: [*records, records[0]._replace(timestamp=made_ms - 1_000 * off_s)]}).double == 1
 

@@ -18,8 +18,9 @@ from reshelf.edge.limits import Limiter
 from reshelf.edge.slates import unit_of
 from schemas.errors import BadRecord, BadSettings
 from schemas.messages.fields import BASELINE
+from schemas.messages.layouts import LayoutLife
 from streams.access import required_token
-from tests.reshelf.edge_inputs import CLICK, shelf_of
+from tests.reshelf.edge_inputs import CLICK, LifeMessage, shelf_of
 from tests.reshelf.test_layouts_command import NOW_MS, layout
 
 
@@ -57,6 +58,24 @@ def test_an_expired_layout_is_not_served() -> None:
     assert cache.answer("home", "cooks", "u", NOW_MS) is not None
     assert cache.answer("home", "cooks", "u", NOW_MS + 1) is None
     assert cache.answer("other", "cooks", "u", NOW_MS) is None
+
+
+def test_a_layout_that_did_not_change_is_served_while_its_life_goes_on() -> None:
+    one = msgspec.structs.replace(layout("*", 9, expires_at=NOW_MS + 1), life="live/0/1")
+    cache = shelf_of(one)
+    tags, ends = set(), list[int]()
+    for end in (0, NOW_MS + 5, NOW_MS + 9):
+        if end:
+            cache.take_life(LifeMessage(LayoutLife("live/0/1", NOW_MS, end)))  # type: ignore[arg-type]
+        for unit in ("u", None):
+            answer = cache.answer("home", "cooks", unit, NOW_MS)
+            assert answer is not None
+            tags.add(answer.etag)
+            ends.append(json.loads(answer.body)["expires_at"] - NOW_MS)
+    assert ends == [1, 1, 5, 5, 9, 9]
+    assert len(tags) == len(ends)
+    assert cache.answer("home", "cooks", "u", NOW_MS + 8) is cache.answer("home", "cooks", "u", NOW_MS)
+    assert cache.answer("home", "cooks", "u", NOW_MS + 9) is None
 
 
 @given(costs=st.lists(st.tuples(st.integers(1, 10), st.floats(0, 2)), max_size=50))

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from itertools import islice
 
+import msgspec
 import pytest
 from confluent_kafka import Producer
 from rich.console import Console
@@ -17,8 +18,8 @@ from rich.console import Console
 from reshelf.inspect.layouts_topic import follow, heading, newest, slots_table
 from schemas.codec import encode, encode_key
 from schemas.errors import Transient
-from schemas.messages.layouts import Layout
-from schemas.topics import LAYOUTS
+from schemas.messages.layouts import Layout, LayoutLife
+from schemas.topics import LAYOUT_LIVES, LAYOUTS
 from streams.kafka.clients import confluent_producer_config
 from streams.settings import KafkaSettings
 
@@ -62,9 +63,11 @@ def kafka_with_layouts(broker: str, prefix: str, make_topics: Callable[..., None
         ("gone", encode(layout("gone", 1))),
         ("gone", None),
         ("broken", b"{"),
-        ("*", encode(layout("*", 3, expires_at=NOW_MS - 1))),
+        ("*", encode(msgspec.structs.replace(layout("*", 3, expires_at=NOW_MS - 1), life="live/0/1"))),
     ):
         producer.produce(prefix + LAYOUTS.name, value, encode_key(LAYOUTS, "home", segment))
+    for value in (encode(LayoutLife("live/0/1", NOW_MS, NOW_MS + 5)), b"{"):
+        producer.produce(prefix + LAYOUT_LIVES.name, value, b"live/0/1")
     assert producer.flush(30) == 0
     return kafka
 
@@ -88,13 +91,13 @@ def test_the_newest_of_each_key_is_kept(kafka_with_layouts: KafkaSettings) -> No
 
 def test_following_begins_with_what_is_there_and_goes_on(kafka_with_layouts: KafkaSettings) -> None:
     later = follow(kafka_with_layouts)
-    assert {one.version for one in islice(later, 2)} == {3, 9}
+    assert {(one.version, expires_at - NOW_MS) for one, expires_at in islice(later, 2)} == {(3, 5), (9, 600_000)}
     producer = Producer(confluent_producer_config(kafka_with_layouts))
     for version in (5, 10):
         name = kafka_with_layouts.prefix + LAYOUTS.name
         producer.produce(name, encode(layout("cooks", version)), encode_key(LAYOUTS, "home", "cooks"))
     producer.flush(30)
-    assert next(later).version == 10
+    assert next(later)[0].version == 10
 
 
 def test_a_layout_reads_well() -> None:
@@ -107,9 +110,9 @@ def test_a_layout_reads_well() -> None:
         ["home-2", "kettle", "100%", "tent"],
     ]
     assert "version 9, made 1.5 s ago, expires in 600 s, thompson with 2 variants" in heading(
-        layout("cooks", 9), NOW_MS
+        layout("cooks", 9), NOW_MS + 600_000, NOW_MS
     )
-    assert "expired" in heading(layout("cooks", 9, expires_at=NOW_MS), NOW_MS)
+    assert "expired" in heading(layout("cooks", 9), NOW_MS, NOW_MS)
 
 
 def test_command_line(kafka_with_layouts: KafkaSettings) -> None:

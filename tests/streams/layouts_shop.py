@@ -132,6 +132,11 @@ class Shop:
             read.append((message.key() or b"", message.value()))
         return [value for key, value in read if key == encode_key(topic, page, segment)]
 
+    def published(self) -> int:
+        """How many layouts were published so far, of all keys."""
+        self.seen()
+        return len(self._read[LAYOUTS.name])
+
     def newest(self, segment: str = "*") -> Any:
         values = self.seen(segment=segment)
         return decoder(Layout)(values[-1]) if values and values[-1] else None

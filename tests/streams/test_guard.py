@@ -19,7 +19,7 @@ from policy.experiments.sequence import CLICKS, VIEWS
 from reshelf.cli.main import run
 from schemas.messages.layouts import Layout
 from schemas.topics import EVENT_TOPICS
-from streams.catalog.latest_layout import LatestLayout
+from streams.catalog.layouts.latest_layout import LatestLayout
 from streams.catalog.page import Key
 from streams.fold.deltas import GroupDelta, TableDelta, TableKey, Traffic
 from streams.kafka.records import TopicPartition

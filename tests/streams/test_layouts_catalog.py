@@ -18,7 +18,7 @@ from schemas.messages.pages import Candidates, PageRules
 from schemas.messages.parameters import PolicyParameters
 from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, LAYOUTS, PAGE_RULES, POLICY_PARAMETERS, Topic
 from streams.catalog.items import compact
-from streams.catalog.latest_layout import latest_layout_of
+from streams.catalog.layouts.latest_layout import latest_layout_of
 from streams.catalog.page import Key
 from streams.catalog.view import Changes
 from tests.streams.layout_inputs import Topics, item
@@ -281,6 +281,8 @@ def test_a_fingerprint_is_over_what_a_renderer_acts_on() -> None:
     for field in changes:
         assert of(msgspec.structs.replace(one, **field)) != of(one)
     assert latest_layout_of(encode(one)).half_life_at == 200
+    fell = msgspec.structs.replace(one, guard_rail="clicks", experiment_since=7)
+    assert of(fell) == of(one) and latest_layout_of(encode(fell)).content != latest_layout_of(encode(one)).content
 
 
 def test_an_older_version_on_top_makes_its_key_due() -> None:

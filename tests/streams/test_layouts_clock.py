@@ -13,7 +13,6 @@ import pytest
 from schemas.codec import decoder
 from schemas.messages.layouts import Layout
 from schemas.topics import LAYOUTS_HISTORY
-from streams.catalog.latest_layout import NO_LAYOUT, LatestLayout
 from streams.layouts.clock_guard import RETRY_MS, ClockGuard
 from streams.metrics import Registry
 from streams.obstacles import OBSTACLES
@@ -24,7 +23,7 @@ from tests.streams.layouts_shop import Shop, open_shop
 __all__ = ["open_shop"]
 
 NOON, DAY_MS, ALLOWED_MS, TTL_MS = 1_700_000_000_000, 86_400_000, 60_000, 600_000
-GOOD = LatestLayout(7, NOON, NOON + TTL_MS)
+GOOD = NOON
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +68,7 @@ def test_a_clock_that_is_far_off_stops_it(skew_ms: int, stamped: bool, publishes
 
 def test_a_slow_acknowledgement_is_no_skew() -> None:
     guarded = Guarded()
-    assert guarded.guard.check_delivery(NOON, NOON + 10 * ALLOWED_MS, NOON + 5 * ALLOWED_MS, NO_LAYOUT)
+    assert guarded.guard.check_delivery(NOON, NOON + 10 * ALLOWED_MS, NOON + 5 * ALLOWED_MS, 0)
 
 
 def test_it_tries_again_after_a_while_and_says_when_the_clock_is_right() -> None:

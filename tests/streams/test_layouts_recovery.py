@@ -20,6 +20,7 @@ from schemas.errors import BadSettings, Transient
 from schemas.messages.layouts import Layout
 from schemas.topics import (
     EVENT_TOPICS,
+    LAYOUT_LIVES,
     LAYOUT_REQUESTS,
     LAYOUTS,
     LAYOUTS_HISTORY,
@@ -95,7 +96,7 @@ def test_history_alone_holds_what_was_cut_off_between_both_topics(
 
 
 def test_missing_topics_are_named(broker: str, prefix: str, redis_url: str, redis: Redis, make_topics: Any) -> None:
-    make_topics(broker, 1, (*(topic.name for topic in EVENT_TOPICS), LAYOUTS_HISTORY.name))
+    make_topics(broker, 1, (*(topic.name for topic in EVENT_TOPICS), LAYOUT_LIVES.name, LAYOUTS_HISTORY.name))
     kafka = KafkaSettings(bootstrap=broker, prefix=prefix)
     make = layouts_app(kafka, RedisSettings(url=redis_url), FOLD, LayoutSettings())
     with pytest.raises(BadSettings, match=f"{prefix}catalog-items.*reshelf topics apply"):

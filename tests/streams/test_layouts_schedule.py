@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.catalog.page import Key
-from streams.layouts.producer import _woken
+from streams.layouts.clock import woken
 from streams.layouts.schedule import HEAD_START_MS, SAVED_MS, SPARE, Schedule
 
 KEYS = [Key("home", str(number)) for number in range(5)]
@@ -151,7 +151,7 @@ def test_a_producer_that_is_cancelled_while_it_is_woken_ends(turns: int) -> None
 
         async def wait_for_ever() -> None:
             while True:
-                await _woken(event, 60.0)
+                await woken(event, 60.0)
                 event.clear()
 
         waiting = asyncio.create_task(wait_for_ever())

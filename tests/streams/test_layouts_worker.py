@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 import numpy as np
@@ -13,7 +13,9 @@ import redis.asyncio
 
 from policy.assignment import epoch_of
 from policy.model.priors import packed
+from reshelf.inspect.layouts_topic import newest, read_lives
 from schemas.codec import decoder, encode, encode_key
+from schemas.errors import StateAttention
 from schemas.messages.catalog import CatalogEmbedding
 from schemas.messages.layouts import Layout, LayoutRequest
 from schemas.messages.parameters import PolicyParameters
@@ -29,6 +31,7 @@ from schemas.topics import (
 )
 from streams.catalog.snapshot import read_catalog
 from streams.fold.deltas import Traffic
+from streams.kafka.producer import Delivery, LogProducer, OutgoingRecord
 from streams.layouts.compose import compose, stamped
 from streams.state.reader import StateReader
 from tests.streams.layout_inputs import item
@@ -103,20 +106,19 @@ def test_a_published_layout_can_be_made_again_byte_for_byte(broker: str, open_sh
         epoch = epoch_of(made.produced_at, "home", "new", shop.layouts.epoch_ms)
         again = compose("new", state, page, shop.layouts, epoch.number, now_ms=made.decided_at)
         life = made.expires_at - made.produced_at
-        assert encode(stamped(again, made.version, made.produced_at, life)) == shop.seen(segment="new")[-1]
+        assert encode(stamped(again, made.version, made.produced_at, life, made.life)) == shop.seen(segment="new")[-1]
         assert sum(made.catalog_position) == sum(made.embeddings_position) == len(ITEMS)
 
     asyncio.run(run())
 
 
-def test_only_what_changed_is_published_again_and_half_its_life_renews_it(
-    broker: str, open_shop: Callable[..., Shop]
-) -> None:
-    shop = open_shop(broker, ttl_ms=3_000)
+def test_without_lives_half_its_life_renews_what_did_not_change(broker: str, open_shop: Callable[..., Shop]) -> None:
+    shop = open_shop(broker, ttl_ms=3_000, lives=False)
 
     async def run() -> None:
         async with shop.working():
             first = await shop.until(shop.newest)
+            assert first.life == ""
             shop.put(LAYOUT_REQUESTS, b"not json", None)
             shop.put(PAGE_RULES, b"home", item("home"))
             for _ in range(5):
@@ -132,6 +134,83 @@ def test_only_what_changed_is_published_again_and_half_its_life_renews_it(
             assert told("reshelf_layout_requests_total") == 6
             assert told("reshelf_layout_compose_seconds") == told("reshelf_layouts_total", "unchanged") + 2
             assert told("reshelf_layout_entropy_ratio") == told("reshelf_layout_publish_seconds") == 2
+
+    asyncio.run(run())
+
+
+def test_what_does_not_change_is_not_published_again_and_lasts_as_long_as_its_worker(
+    any_broker: str, open_shop: Callable[..., Shop]
+) -> None:
+    ttl_ms = 3_000
+    shop = open_shop(any_broker, ttl_ms=ttl_ms)
+
+    def good() -> int:
+        """How many layouts renderers may show."""
+        now = time.time_ns() // 1_000_000
+        return sum(ends > now for _, ends in newest(shop.kafka).expiries())
+
+    async def rests() -> None:
+        """Nothing is published for longer than layouts are good by themselves; a busy machine has some tries."""
+        since, before = time.monotonic(), shop.published()
+
+        def rested() -> bool:
+            nonlocal since, before
+            if (now := shop.published()) != before:
+                since, before = time.monotonic(), now
+            return time.monotonic() - since > 1.2 * ttl_ms / 1000
+
+        await shop.until(rested)
+        assert good() == 2
+
+    async def run() -> None:
+        await shop.count("new", Traffic.LEARNED, 2_000, {"i3": 400})
+        async with shop.working():
+            await shop.until(lambda: shop.newest("new") and shop.newest())
+            await rests()
+        async with shop.working():
+            shop.request("home", "new")
+            await rests()
+        stopped_at = time.time_ns() // 1_000_000
+        ends = dict(newest(shop.kafka).expiries())
+        assert all(stopped_at < end <= stopped_at + ttl_ms for end in ends.values())
+        await asyncio.sleep((max(ends.values()) - stopped_at) / 1000)
+        assert good() == 0
+
+    asyncio.run(run())
+
+
+def test_a_page_that_the_broker_refuses_expires_alone_and_is_named(
+    broker: str, open_shop: Callable[..., Shop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop, deliver, refuses = open_shop(broker, ttl_ms=2_400), LogProducer.deliver, False
+
+    async def refusing(self: LogProducer, records: Iterable[OutgoingRecord]) -> list[Delivery]:
+        records = list(records)
+        if refuses and any(record.key == b'["home","*"]' for record in records):
+            raise StateAttention("too large")
+        return await deliver(self, records)
+
+    monkeypatch.setattr(LogProducer, "deliver", refusing)
+    monkeypatch.setattr("streams.layouts.lives.ownership.partition_of", lambda key, partitions: 0)
+
+    async def run() -> None:
+        nonlocal refuses
+        await shop.count("new", Traffic.LEARNED, 2_000, {"i3": 400})
+        async with shop.working():
+            made = await shop.until(lambda: shop.newest("new") and shop.newest())
+            await shop.until(lambda: shop.metrics.value("reshelf_layout_lives_total", "extended") > 0)
+            refuses = True
+            shop.stock(made.slates[0]["top"], available=False)
+            await shop.until(lambda: shop.metrics.value("reshelf_layouts_total", "refused") > 0)
+            await shop.until(lambda: any(life.held_up_by for life in read_lives(shop.kafka).all()))
+            (life,) = read_lives(shop.kafka).all()
+            assert life.held_up_by.startswith("home for *: the broker refuses its layout")
+            await asyncio.sleep(shop.layouts.ttl_ms / 1000)
+            now = time.time_ns() // 1_000_000
+            assert {key.segment: ends > now for key, ends in newest(shop.kafka).expiries()} == {"*": False, "new": True}
+            refuses = False
+            await shop.until(lambda: shop.newest().version > made.version)
+            await shop.until(lambda: not read_lives(shop.kafka).all()[0].held_up_by)
 
     asyncio.run(run())
 

@@ -16,6 +16,7 @@ from schemas.topics import (
     CATALOG_ITEMS,
     CONVERSIONS,
     FOLDED_TOPICS,
+    LAYOUT_LIVES,
     LAYOUT_REQUESTS,
     LAYOUTS,
     PAGE_RULES,
@@ -26,7 +27,7 @@ from schemas.topics import (
     written_by,
 )
 from streams.attribution import agent as attribution
-from streams.catalog import view
+from streams.catalog import follower
 from streams.fitter import app as fitter
 from streams.learner import app as learner
 
@@ -42,9 +43,9 @@ READ: dict[Role, tuple[Topic, ...]] = {
     Role.LEARNER: FOLDED_TOPICS,
     Role.ATTRIBUTION: (*attribution.TOPICS, PAGE_RULES, CONVERSIONS),
     Role.FITTER: (*fitter.READ_TOPICS, PURCHASES),
-    Role.LAYOUTS: (*view.READ_TOPICS, LAYOUT_REQUESTS),
+    Role.LAYOUTS: (*follower.FOLLOWED, LAYOUT_REQUESTS),
     Role.ENCODER: (CATALOG_ITEMS, CATALOG_EMBEDDINGS),
-    Role.EDGE: (LAYOUTS,),
+    Role.EDGE: (LAYOUTS, LAYOUT_LIVES),
 }
 """What each part subscribes to or follows."""
 
@@ -87,7 +88,7 @@ def test_a_part_reads_what_the_table_says(role: Role) -> None:
 @pytest.mark.parametrize("role", PACKAGES)
 def test_a_part_names_no_topic_but_its_own(role: Role) -> None:
     own = names(read_by(role)) | names(written_by(role))
-    followed = names(view.READ_TOPICS) if role is Role.LAYOUTS else set()
+    followed = names(follower.FOLLOWED) if role is Role.LAYOUTS else set()
     dead_letters = {"dead-letters"} & names(written_by(role))
     assert named(PACKAGES[role]) | followed | dead_letters == own
 

@@ -40,7 +40,7 @@ PARTS = (
 @click.option(
     "--rest-seconds",
     type=click.FloatRange(min=0),
-    help="How long layouts are counted without any event; half of layouts.ttl_ms shows each renewal.  "
+    help="How long layouts are counted without any event; in half of layouts.ttl_ms each is composed again.  "
     "[default: as --seconds]",
 )
 @click.option("--warm-up", type=click.FloatRange(min=0), default=5.0, show_default=True, help="Seconds before.")

@@ -26,6 +26,7 @@ from reshelf.drill.watch import LEARNED
 LOOK_S, DAY_S = 0.25, 86_400
 QUIET_S = 5.0
 """A worker that has made no layout for so long has come to rest."""
+AT_NO_REST: dict[str, float | None] = {"at_rest": None, "published_at_rest": None}
 
 
 @dataclass(slots=True)
@@ -65,12 +66,20 @@ class _Bench:
         with_layout = len(keys & self.view.sightings.keys())
         return {"keys": len(keys), "with_layout": with_layout, "first_layouts_s": took if done else None}
 
-    def at_rest(self) -> float | None:
-        """Layouts a second while nothing happens."""
-        began, composed = time.monotonic(), self.composed()
+    def published(self) -> float:
+        """Layouts that were published so far."""
+        return self.layouts.count("reshelf_layouts_total", "published")
+
+    def at_rest(self) -> dict[str, float | None]:
+        """Layouts a second while nothing happens, composed and published."""
+        began, before = time.monotonic(), (self.composed(), self.published())
         while self.works and time.monotonic() - began < self.at.options.rest_s:
             time.sleep(LOOK_S)
-        return round((self.composed() - composed) / (time.monotonic() - began), 2) if self.works else None
+        if not self.works:
+            return AT_NO_REST
+        took = time.monotonic() - began
+        composed, published = self.composed() - before[0], self.published() - before[1]
+        return {"at_rest": round(composed / took, 2), "published_at_rest": round(published / took, 2)}
 
     def under_traffic(self) -> dict[str, Any]:
         """One stretch of traffic, of which the time after warming up counts."""
@@ -147,10 +156,10 @@ def _looked_at(bench: _Bench) -> dict[str, Any]:
     """First layouts, then at rest, then under traffic."""
     figures = bench.first_layouts()
     whole, rest = figures["first_layouts_s"] is not None, bench.layouts.rss_mb
-    at_rest = bench.at_rest() if whole else None
+    at_rest = bench.at_rest() if whole else AT_NO_REST
     if bench.works:
         figures |= bench.under_traffic()
-    rates = {"at_rest": at_rest, "under_traffic": figures.pop("under_traffic", None)}
+    rates = {**at_rest, "under_traffic": figures.pop("under_traffic", None)}
     figures["layouts_per_s"] = rates | {"requested": figures.pop("requested", None)}
     bench.at.layouts_made = whole
     return figures | memory(bench.layouts, rest)

@@ -119,7 +119,7 @@ def _follow(
     from reshelf.terminal.tables import show
 
     settings = namespace_settings(front.settings)
-    running = Running(policy, settings.fold, round(outcome_wait_s * 1_000))
+    running = Running(policy, settings.fold, round(outcome_wait_s * 1_000), settings.layouts.epoch_ms)
     for update in follow(settings.kafka, running, interval_s):
         answer = {"policy": policy, **update.answer(level)}
         answer["pages"] = {name: evaluation for name, evaluation in answer["pages"].items() if page in (None, name)}

@@ -12,7 +12,7 @@ from reshelf.cli.front import Front
 from schemas.errors import BadSettings, ReshelfError
 
 if TYPE_CHECKING:
-    from reshelf.inspect.layout_store import LayoutStore
+    from reshelf.inspect.layout_store import LayoutStore, StoredLayout
     from schemas.messages.layouts import Layout
     from streams.catalog.page import Key
 
@@ -39,27 +39,28 @@ def layouts(front: Front, page: str | None, segment: str | None, follow: bool) -
         if not any(_matches(key, page, segment) for key, _ in layouts_topic.newest(front.settings.kafka)):
             scope = " for ".join(filter(None, (page, segment))) or "any page"
             click.echo(f"No layout of {scope} is published. Waiting for one.", err=True)
-        for layout in layouts_topic.follow(front.settings.kafka):
+        for layout, expires_at in layouts_topic.follow(front.settings.kafka):
             if _matches(Key(layout.page, layout.segment), page, segment):
-                _print(front, layout, whole=segment is not None)
+                _print(front, layout, expires_at, whole=segment is not None)
         return
     latest = layouts_topic.newest(front.settings.kafka)
     if page is not None and segment is not None:
-        _print(front, _only(latest, page, segment), whole=True)
+        only = _only(latest, page, segment)
+        _print(front, only.layout(), latest.expires_at(only), whole=True)
         return
-    some = [stored for key, stored in latest if _matches(key, page, segment)]
+    some = [(stored.layout(), latest.expires_at(stored)) for key, stored in latest if _matches(key, page, segment)]
     if page is not None and len(latest) and not some:
         pages = ", ".join(dict.fromkeys(key.page for key, _ in latest))
         raise ReshelfError(f"no layouts of page {page!r}. Published are those of: {pages}.")
     if front.json:
-        click.echo(json.dumps({"layouts": [layouts_topic.row(stored.layout(), _now_ms()) for stored in some]}))
+        click.echo(json.dumps({"layouts": [layouts_topic.row(*layout, _now_ms()) for layout in some]}))
     elif some:
-        show(layouts_topic.listing((stored.layout() for stored in some), _now_ms()))
+        show(layouts_topic.listing(some, _now_ms()))
     else:
         click.echo("No layouts yet: declare pages in page-rules, and run `reshelf worker`.", err=True)
 
 
-def _only(latest: LayoutStore, page: str, segment: str) -> Layout:
+def _only(latest: LayoutStore, page: str, segment: str) -> StoredLayout:
     stored = latest.get(page, segment)
     if stored is None:
         names = ", ".join(f"{key.page} {key.segment}" for key, _ in latest) or "none"
@@ -67,14 +68,14 @@ def _only(latest: LayoutStore, page: str, segment: str) -> Layout:
             f"no layout for page {page!r} and segment {segment!r}. Published are: {names}. "
             "A key gets its layout when its page is in page-rules and has items; `reshelf worker` composes it."
         )
-    return stored.layout()
+    return stored
 
 
 def _matches(key: Key, page: str | None, segment: str | None) -> bool:
     return page in (None, key.page) and segment in (None, key.segment)
 
 
-def _print(front: Front, layout: Layout, *, whole: bool) -> None:
+def _print(front: Front, layout: Layout, expires_at: int, *, whole: bool) -> None:
     from reshelf.inspect import layouts_topic
     from reshelf.terminal.tables import show
     from schemas.codec import encode
@@ -82,7 +83,7 @@ def _print(front: Front, layout: Layout, *, whole: bool) -> None:
     if front.json:
         click.echo(encode(layout))
         return
-    click.echo(layouts_topic.heading(layout, _now_ms()))
+    click.echo(layouts_topic.heading(layout, expires_at, _now_ms()))
     if whole:
         show(layouts_topic.slots_table(layout))
 

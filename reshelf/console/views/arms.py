@@ -15,7 +15,7 @@ from schemas.messages.pages import PageRules
 
 async def arms(view: LiveView, state: State, rules: PageRules, segment: str) -> dict[str, Any]:
     """Columns of equal length, and the slots with how likely each is looked at."""
-    summary, layout = await believed(view, state, rules, segment), rendered(view, rules.page, segment)[1]
+    summary, stored = await believed(view, state, rules, segment), rendered(view, rules.page, segment)[1]
     items = [view.catalog.texts.get(name) for name in summary.items]
     return {
         "page": rules.page,
@@ -25,7 +25,7 @@ async def arms(view: LiveView, state: State, rules: PageRules, segment: str) -> 
         "category": [item.category if item else "" for item in items],
         **{name: np.round(getattr(summary, name), 6) for name in ("prior", "low", "mean", "high")},
         **{name: np.round(getattr(summary, name), 1) for name in ("strength", "clicks", "shown", "examined", "sold")},
-        "placed": _placed(summary.items, layout),
+        "placed": _placed(summary.items, stored.layout() if stored else None),
         "slots": [
             {"slot": slot, "examination": round(float(share), 4)}
             for slot, share in zip(rules.slots, summary.examination, strict=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from policy.assignment import choose
 from reshelf.console.live_view import LiveView
+from reshelf.inspect.layout_store import StoredLayout
 from schemas.messages.catalog import CatalogItem
 from schemas.messages.fields import BASELINE, FALLBACK
 from schemas.messages.layouts import Layout
@@ -18,10 +19,12 @@ CHANGES = 40
 
 def shop(view: LiveView, page: str, segment: str, unit: str, now_ms: int) -> dict[str, Any]:
     """The page's slots with the items that stand there, and the latest changes, newest first."""
-    key, layout = rendered(view, page, segment)
+    key, stored = rendered(view, page, segment)
     content: dict[str, Any] = {"page": page, "segment": segment, "unit": unit, "slots": [], "changes": []}
-    if layout is None or layout.expires_at <= now_ms:
+    expires_at = view.layout_history.newest.expires_at(stored) if stored else 0
+    if stored is None or expires_at <= now_ms:
         return content | {"variant": FALLBACK, "version": 0, "of": ""}
+    layout = stored.layout()
     variant, slate = choose(layout, unit)
     rules = view.catalog.rules.get(page)
     slots = rules.slots if rules else list(slate)
@@ -31,7 +34,7 @@ def shop(view: LiveView, page: str, segment: str, unit: str, now_ms: int) -> dic
         "holdout": variant == BASELINE,
         "version": layout.version,
         "produced_at": layout.produced_at,
-        "expires_at": layout.expires_at,
+        "expires_at": expires_at,
         "of": key.segment,
         "policy": layout.policy,
         "relaxed": layout.relaxed,
@@ -41,12 +44,12 @@ def shop(view: LiveView, page: str, segment: str, unit: str, now_ms: int) -> dic
     }
 
 
-def rendered(view: LiveView, page: str, segment: str) -> tuple[Key, Layout | None]:
+def rendered(view: LiveView, page: str, segment: str) -> tuple[Key, StoredLayout | None]:
     """The layout that a renderer takes for a segment: its own, else that of '*'."""
     for name in (segment, WHOLE_PAGE):
         stored = view.layout_history.newest.get(page, name)
         if stored is not None:
-            return Key(page, name), stored.layout()
+            return Key(page, name), stored
     return Key(page, segment), None
 
 

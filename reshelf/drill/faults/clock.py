@@ -6,8 +6,8 @@ from reshelf.drill.plan import DRILLED, Fault, Heal
 from reshelf.drill.setup.environment import Environment
 from reshelf.drill.verify import Finding, Log
 from schemas.codec import decoder
-from schemas.messages.layouts import Layout
-from schemas.topics import LAYOUTS
+from schemas.messages.layouts import Layout, LayoutLife
+from schemas.topics import LAYOUT_LIVES, LAYOUTS
 
 OFF_S = (-86_400, -600, 600, 86_400)
 MOST_OFF_MS = 300_000
@@ -22,17 +22,16 @@ def set_off(environment: Environment, fault: Fault) -> Heal:
 
 
 def check_clocks(log: Log) -> Finding:
-    """No layout was made by a clock that is off."""
-    decode = decoder(Layout)
+    """No layout and no sign of its life was made by a clock that is off."""
     finding = Finding("layouts by a clock that is right", 0)
-    for record in (record for tp, those in log.items() if tp.topic == LAYOUTS.name for record in those):
-        if record.value is None:
+    kinds = {LAYOUTS.name: decoder(Layout), LAYOUT_LIVES.name: decoder(LayoutLife)}
+    for topic, record in ((tp.topic, record) for tp, those in log.items() for record in those):
+        if record.value is None or topic not in kinds:
             continue
-        layout = decode(record.value)
-        off_ms = layout.produced_at - record.timestamp
+        off_ms = kinds[topic](record.value).produced_at - record.timestamp
         finding.compared += 1
         if abs(off_ms) > MOST_OFF_MS:
             finding.double += 1
-            finding.examples.append(f"{layout.page} {layout.segment} was made {off_ms / 1000:+,.0f} s from its append")
+            finding.examples.append(f"{record.key!r} of {topic} was made {off_ms / 1000:+,.0f} s from its append")
     finding.examples = finding.examples[:5]
     return finding

@@ -8,6 +8,7 @@ from hashlib import blake2b
 import msgspec
 
 from schemas.codec import decoder
+from schemas.messages.layouts import Layout
 
 
 class _Content(msgspec.Struct, frozen=True):
@@ -27,6 +28,7 @@ class _Content(msgspec.Struct, frozen=True):
     branch_salt: str = ""
     experiment_since: int = 0
     guard_rail: str = ""
+    life: str = ""
 
 
 _decode_content = decoder(_Content)
@@ -38,7 +40,7 @@ class LatestLayout:
 
     `live` is False where there is none or a tombstone; `lost` says that an older
     version came after it on the topic, so that it has to be published again.
-    `guard_rail` says why the page fell back in the experiment of that time.
+    `guard_rail` says why the page fell back in the experiment of that time, `life` what says how long it is good.
     """
 
     version: int
@@ -49,15 +51,27 @@ class LatestLayout:
     lost: bool = False
     experiment_since: int = 0
     guard_rail: str = ""
+    life: str = ""
 
     @property
     def half_life_at(self) -> int:
         """When half of its life is over, milliseconds."""
         return (self.produced_at + self.expires_at) // 2
 
-    def stamped(self, version: int, produced_at: int, expires_at: int) -> LatestLayout:
-        """The same content as it is published."""
-        return replace(self, version=version, produced_at=produced_at, expires_at=expires_at)
+    @property
+    def content(self) -> tuple[bytes, int, str]:
+        """What must be published again where it differs."""
+        return self.fingerprint, self.experiment_since, self.guard_rail
+
+    def stamped(self, layout: Layout) -> LatestLayout:
+        """The same content as this layout publishes it."""
+        return replace(
+            self,
+            version=layout.version,
+            produced_at=layout.produced_at,
+            expires_at=layout.expires_at,
+            life=layout.life,
+        )
 
 
 NO_LAYOUT = LatestLayout(0, live=False)
@@ -86,4 +100,5 @@ def latest_layout_of(value: bytes) -> LatestLayout:
         digest.digest(),
         experiment_since=content.experiment_since,
         guard_rail=content.guard_rail,
+        life=content.life,
     )

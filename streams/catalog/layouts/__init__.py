@@ -1,0 +1,5 @@
+"""What is known of published layouts, and until when they are good.
+
+- `latest_layout`: what is known of the newest published layout of a page and segment
+- `lives`: signs of life: until when the newest layouts are good that name one
+"""
