@@ -9,8 +9,8 @@ one, with the settings in the environment, until it is stopped.
   the next batch's
 - `bytewax_flow`: bytewax: its Kafka source, decoding in batches, and an output that writes what it
   is handed
-- `pathway_flow`: pathway: read, parsed and counted by its engine; what a minibatch changed is
-  written when it ends
+- `pathway_flow`: pathway: its Kafka source, its grouping where ids are to be unique, and an output
+  that writes each minibatch
 - `quix`: quix Streams: decoded by its deserializer, written by a BatchingSink at each checkpoint
 - `sink`: what all peers write with: the fold and one call of the apply script, for one group that
   holds all

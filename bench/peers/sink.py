@@ -10,7 +10,7 @@ import msgspec
 
 from schemas.messages.events import Impression
 from schemas.topics import IMPRESSIONS
-from streams.fold.deltas import Folder, GroupDelta
+from streams.fold.deltas import Folder
 from streams.fold.judge import Accepted, bucket_of
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings, RedisSettings
@@ -50,14 +50,11 @@ class Sink:
         """Write events without waiting; `settle` before the next."""
         width = self._width
         accepted = [Accepted(0, bucket_of(event.occurred_at, width), event, True, True, False) for event in events]
-        self.send_counts(self._folder.fold(accepted).get(0, GroupDelta()), len(accepted))
-
-    def send_counts(self, delta: GroupDelta, events: int) -> None:
-        """Write what so many events add, without waiting; `settle` before the next."""
         operations = Operations(self._keys)
-        operations.add_group(delta, self._directories)
+        for delta in self._folder.fold(accepted).values():
+            operations.add_group(delta, self._directories)
         names = [self._keys.watermark(WRITTEN), *operations.keys]
-        expected, self._written = self._written, self._written + events
+        expected, self._written = self._written, self._written + len(accepted)
         move = (expected, 0, Watermark(self._written).encode())
         self._connection.send_command("EVALSHA", self._sha, len(names), *names, *move, *operations.packed())
         self._sent = operations

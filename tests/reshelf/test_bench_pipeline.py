@@ -104,7 +104,7 @@ def test_pathway_counts_what_the_other_peers_do(
     sink.add(counted)
     command, log = [sys.executable, "-m", "bench.peers", name, "150"], tmp_path / "log"
     with process(command, log, as_environment(settings)) as flow:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 120
         while (rows := _rows(settings, "flow")) != _rows(settings, "sink"):
             assert flow.poll() is None and time.monotonic() < until, tail(log)
             time.sleep(0.1)
