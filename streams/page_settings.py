@@ -123,8 +123,9 @@ class LayoutSettings(Group):
     )
     memory_mb: Positive = Field(
         2048,
-        description="The memory for counts that a layout worker holds, in MiB. The pages and segments that were used "
-        "least recently are let go, and read again from Redis when they are due.",
+        description="The memory for counts and the catalog that a layout worker holds, in MiB; counts may take half of "
+        "it at least. The pages and segments that were used least recently are let go, and read again from Redis when "
+        "they are due.",
     )
 
 
@@ -157,8 +158,9 @@ class FitterSettings(Group):
     )
     memory_mb: Positive = Field(
         512,
-        description="The memory for counts that the fitter holds, in MiB. The pages and segments that were used least "
-        "recently are let go, and read again from Redis when a page is fitted.",
+        description="The memory for counts and the catalog that the fitter holds, in MiB; counts may take half of it "
+        "at least. The pages and segments that were used least recently are let go, and read again from Redis when a "
+        "page is fitted.",
     )
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
 from redis.asyncio import Redis
 
 from schemas.topics import Topic
@@ -22,7 +21,8 @@ from streams.settings import FoldSettings, KafkaSettings, RedisSettings
 from streams.state.connection.client import redis_client
 from streams.state.manifest import Manifest
 from streams.state.namespace import open_namespace
-from streams.transport import ROUND_ROBIN, BatchApp, create_app, run_in_background, subscription
+from streams.transport import BatchApp, create_app, run_in_background, subscription
+from streams.transport.group.assignment import SEPARATE, Assignor
 
 
 class Member(Protocol):
@@ -57,7 +57,7 @@ class Worker:
         doing: str,
         on_error: Callable[[Exception], None],
         *,
-        assignor: type[AbstractPartitionAssignor] = ROUND_ROBIN,
+        assignor: Assignor = SEPARATE,
         linger_s: float = 0.0,
         rest_s: Mapping[str, float] | None = None,
         folder: Path | None = None,

@@ -28,8 +28,8 @@ from streams.state.connection.client import redis_client
 from streams.state.partition import PartitionFold, Prepared
 from streams.state.store import Store
 from streams.state.watermark import Watermark
+from streams.transport.group.assignment import SEPARATE
 from streams.transport.source import Source
-from streams.transport.wiring import ROUND_ROBIN
 
 _WAIT_S = 1.0
 
@@ -64,7 +64,7 @@ async def measure(settings: Settings, events: int) -> list[Stage]:
 async def _fetched(settings: Settings, events: int) -> tuple[float, Batches]:
     """Microseconds for an event, and the records by batch."""
     kafka = settings.kafka
-    source = Source(kafka, f"{kafka.prefix}stages", ROUND_ROBIN)
+    source = Source(kafka, f"{kafka.prefix}stages", SEPARATE)
     await source.start()
     names = [(kafka.prefix + IMPRESSIONS.name, at) for at in range(kafka.partitions)]
     source.consumer.assign([KafkaPartition(*name) for name in names])

@@ -19,6 +19,8 @@ from streams.catalog.page import Key
 
 CROWDED_EVERY = 10
 """One page in so many shows two categories: more items fit than may be candidates."""
+NEW_PAGE = 4
+"""This page was declared today: nothing is counted of it yet, so that each click on it matters."""
 BRANDS, TAGS = 200, ("sale", "new", "green", "set")
 WORDS = ("cotton", "walnut", "linen", "steel", "wide", "small", "blue", "round", "soft", "light", "warm", "plain")
 TITLE_WORDS, DESCRIPTION_WORDS = 4, 30
@@ -43,6 +45,11 @@ class Shop:
         every = (Key(page_name(page), segment_name(at)) for page in range(size.pages) for at in range(size.segments))
         return [key for key in every if self._share.owns(key, size.partitions)]
 
+    @property
+    def counted_keys(self) -> list[Key]:
+        """Those of `keys` that the state has counts of."""
+        return [key for key in self.keys if number_in(key.page) != NEW_PAGE]
+
     @cached_property
     def weights(self) -> Floats:
         """Which part of all page views of the shop each of `keys` has."""
@@ -55,9 +62,9 @@ class Shop:
         return sorted({number_in(key.page) for key in self.keys})
 
     def layout_keys(self) -> list[Key]:
-        """What layouts of the share are for: its keys, and its whole pages."""
+        """What layouts of the share are for before any traffic: keys that have counts, and whole pages."""
         whole = [Key(page_name(page), "*") for page in range(self.size.pages)]
-        return [*self.keys, *(key for key in whole if self._share.owns(key, self.size.partitions))]
+        return [*self.counted_keys, *(key for key in whole if self._share.owns(key, self.size.partitions))]
 
     def items(self) -> Iterator[CatalogItem]:
         """The whole catalog."""

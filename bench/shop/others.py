@@ -18,7 +18,7 @@ from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from reshelf.settings import Settings
 from schemas.topics import LAYOUT_REQUESTS
 from streams.kafka.clients import aiokafka_consumer_config
-from streams.transport import ROUND_ROBIN
+from streams.transport.group.assignment import SteadyAssignor
 
 JOIN_S = 30.0
 
@@ -69,7 +69,7 @@ def _shares(workers: int) -> type[Any]:
     """The workers' own way to assign partitions, but for who gets how many."""
     ours: set[str] = set()
 
-    class Shares(ROUND_ROBIN):  # type: ignore[misc]
+    class Shares(SteadyAssignor):
         """The member that was first alone keeps what is not in the share."""
 
         @classmethod

@@ -44,7 +44,8 @@ Readers = Sequence[Reader]
 class Options:
     """Seconds that count under traffic, before it and at rest; how long to wait for what, and the memory of a process.
 
-    `backlog` is how many events a part that is timed finds waiting.
+    `backlog` is how many events a part that is timed finds waiting.  Where servers end with the command, nothing
+    `remains` that would have to be deleted.
     """
 
     rate: float
@@ -57,6 +58,7 @@ class Options:
     backlog: int = 100_000
     process_mb: float = 6_000.0
     redis_mb: int | None = None
+    remains: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,8 @@ def workplace(
     own = own_settings(settings, size)
     shop = Shop(size, seed, time.time_ns() // 1_000_000 // DAY_MS * DAY_MS, share)
     with contextlib.ExitStack() as stack:
-        stack.callback(clear, own)
+        if options.remains:
+            stack.callback(clear, own)
         apply(own.kafka)
         say(f"catalog: {size.items:,} items, {size.pages:,} pages")
         declare(own.kafka, shop)

@@ -22,9 +22,9 @@ from streams.state.limits.use import ALARM
 SHARE_OF_CORE = 0.5
 """Of a core, at the peak: the other half is for growth and for a worker that is gone."""
 KINDS_OF_TRAFFIC = 2
-COST_AT_KEYS = (200, 10_000, 100_000)
-LEARNER_US, REDIS_US = (15, 58, 131), (27, 86, 144)
-"""Processor time for a twelve-slot event among so many keys, microseconds."""
+COST_AT_KEYS = (200, 1_000, 5_000, 30_000)
+LEARNER_US, REDIS_US = (53, 92, 118, 160), (41, 63, 68, 96)
+"""Processor time for a twelve-slot event among so many keys in batches of 200, microseconds."""
 ROW_BYTES = 32
 """In Redis, of an item's counts in four slots."""
 HELD_BYTES = 16

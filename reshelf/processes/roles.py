@@ -58,7 +58,7 @@ def _imported(role: str) -> Callable[[Settings], Callable[[], Awaitable[faust.Ap
     """How a role's app is made of settings; what the others import takes half a second that it need not wait for."""
     match role:
         case "learner":
-            from streams.learner.agent import learner_app
+            from streams.learner.app import learner_app
 
             return lambda s: learner_app(s.kafka, s.redis, s.fold, s.learner, layouts=s.layouts)
         case "attribution":

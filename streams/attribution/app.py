@@ -10,7 +10,8 @@ from schemas.topics import DEAD_LETTERS
 from streams.attribution.agent import TOPICS, Attribution
 from streams.locked_folder import clicks_folder
 from streams.settings import AttributionSettings, FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
-from streams.transport import RANGE, end_process
+from streams.transport import end_process
+from streams.transport.group.assignment import TOGETHER
 from streams.worker import open_worker
 
 
@@ -36,7 +37,7 @@ def attribution_app(
                 attribution.tasks,
                 "Attributing",
                 on_error,
-                assignor=RANGE,
+                assignor=TOGETHER,
                 folder=clicks_folder(settings.folder),
             )
 

@@ -14,7 +14,7 @@ from schemas.errors import StateAttention, Transient
 from schemas.topics import LAYOUT_REQUESTS, LAYOUTS, Topic
 from streams.catalog.view import READ_TOPICS, CatalogView, Changes
 from streams.kafka.bounds import log_bounds
-from streams.kafka.clients import aiokafka_consumer_config
+from streams.kafka.clients import aiokafka_consumer_config, stop_consumer
 from streams.kafka.parsed import fetched, hand_on_parsed
 from streams.kafka.records import Record
 from streams.settings import KafkaSettings
@@ -63,10 +63,10 @@ class Follower:
             await consumer.start()
             self._assign(consumer, bounds)
         except (KafkaError, OSError) as error:
-            await consumer.stop()
+            await stop_consumer(consumer)
             raise Transient(f"Kafka at {self._kafka.bootstrap} does not answer: {error}") from error
         except BaseException:
-            await consumer.stop()
+            await stop_consumer(consumer)
             raise
         hand_on_parsed(consumer)
         self._consumer = consumer
@@ -100,7 +100,7 @@ class Follower:
 
     async def stop(self) -> None:
         if self._consumer is not None:
-            await self._consumer.stop()
+            await stop_consumer(self._consumer)
 
     def _new_consumer(self) -> AIOKafkaConsumer:
         return AIOKafkaConsumer(

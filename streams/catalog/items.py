@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from sys import intern
 
 import msgspec
 
 from policy.items import ItemFacts
 from schemas.messages.catalog import CatalogItem
+
+ITEM_BYTES = 400
+"""What an item takes of a process, with its name in the indexes."""
 
 
 class CompactItem(msgspec.Struct, frozen=True, gc=False):
@@ -52,3 +56,8 @@ def facts(item: ItemFacts | None) -> object:
         (item.created_at, item.price, item.margin, item.available_from, item.available_until),
         tuple(item.complements),
     )
+
+
+def memory_of(items: Sized) -> int:
+    """About how many bytes of a process these items take."""
+    return len(items) * ITEM_BYTES

@@ -163,7 +163,7 @@ class CatalogView:
         before = self.items.pop(name, None)
         after = None if new is None else self._retained(new)
         if after is not None:
-            self.items[after.item] = after
+            self.items[name := after.item] = after
         if facts(before) == facts(after):
             return
         self._items_by_label.replace(name, before, after)

@@ -19,6 +19,7 @@ from schemas.messages.parameters import PolicyParameters
 from schemas.rules import Complements, Sponsored
 from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, PAGE_RULES, POLICY_PARAMETERS
 from streams.catalog.follower import Follower
+from streams.catalog.items import memory_of
 from streams.catalog.view import CatalogView
 from streams.fitter.due import FitRule, basis_of
 from streams.fitter.page import PageState, fit, items_of, start_of
@@ -62,7 +63,7 @@ class Fitter:
         self.partitions = 1
         self._metrics = metrics
         self._zone = zone
-        for result in ("fitted", "unchanged", "deferred", "failed"):
+        for result in ("fitted", "unchanged", "deferred", "failed", "withdrawn"):
             metrics.add("reshelf_fits_total", result, by=0)
         self._catalog = catalog
         self._state = state
@@ -73,6 +74,7 @@ class Fitter:
         self._settings = settings
         self._retry = Retry()
         self._owned: frozenset[int] = frozenset()
+        self._undeclared: set[str] = set()
         self._rule = FitRule(settings.growth_share, settings.rest_s, settings.interval_s)
 
     async def resume(self, tps: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
@@ -96,9 +98,26 @@ class Fitter:
             segments = await self._retry.until_success(self._state.segments) or {}
             owned = [page for page in sorted(self._catalog.rules) if page in segments and self._is_owned(page)]
             self._rule.keep(owned)
+            await self._withdraw_pages()
             for page in owned:
                 await self._fit(page, segments[page])
             await asyncio.sleep(max(0.1, self._settings.interval_s - (time.monotonic() - began)))
+
+    async def _withdraw_pages(self) -> None:
+        """Take back the parameters of owned pages that are declared no more, once they were missing for two rounds.
+
+        A worker that has just taken a page over may read its parameters before its rules.
+        """
+        catalog = self._catalog
+        gone = {page for page in catalog.parameters.keys() - catalog.rules.keys() if self._is_owned(page)}
+        records = [
+            OutgoingRecord(POLICY_PARAMETERS.name, encode_key(POLICY_PARAMETERS, page), None)
+            for page in sorted(gone & self._undeclared)
+        ]
+        self._undeclared = gone
+        if records:
+            await self._retry.until_success(lambda: self._log_producer.publish(records))
+            self._metrics.add("reshelf_fits_total", "withdrawn", by=len(records))
 
     def _is_owned(self, page: str) -> bool:
         return partition_of(encode_key(PAGE_RULES, page), self.partitions) in self._owned
@@ -210,7 +229,7 @@ def fitter_app(
     async def make() -> faust.App:
         async with open_worker(kafka, redis, fold, (POLICY_PARAMETERS,)) as worker:
             retry, catalog = Retry(), CatalogView()
-            memory = StateMemory(settings.memory_mb, "fitter.memory_mb", metrics)
+            memory = StateMemory(settings.memory_mb, "fitter.memory_mb", metrics, lambda: memory_of(catalog.items))
             state = StateReader(worker.redis, worker.manifest, memory=memory)
             purchases = PurchaseReader(kafka, fold)
             worker.opened.push_async_callback(purchases.close)

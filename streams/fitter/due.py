@@ -7,7 +7,7 @@ was not due is looked at again halfway to when it will be at this pace.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -87,6 +87,6 @@ class FitRule:
         """The page is fitted from this."""
         self._fits[page] = _Fit(basis, now, now)
 
-    def keep(self, pages: Sequence[str]) -> None:
+    def keep(self, pages: Iterable[str]) -> None:
         """Forget all pages but these."""
-        self._fits = {page: fit for page, fit in self._fits.items() if page in pages}
+        self._fits = {page: fit for page in pages if (fit := self._fits.get(page)) is not None}

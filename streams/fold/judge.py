@@ -7,6 +7,7 @@ conflict never asks twice.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -102,6 +103,20 @@ class Judged:
     rejected: list[Rejected] = field(default_factory=list)
     skipped: dict[str, list[int]] = field(default_factory=lambda: {verdict: [] for verdict in SKIPPED})
     refusals: dict[str, tuple[int, Refusal]] = field(default_factory=dict)
+
+    def tally(self, floor: int | None) -> Counter[str]:
+        """How many records got which verdict: all, or those at or above the offset `floor`."""
+        if floor is None:
+            verdicts = Counter(rejection.reason for rejection in self.rejected)
+            verdicts["applied"] = len(self.accepted) + (len(self.fast_events) if self.fast_events else 0)
+            verdicts.update({verdict: len(offsets) for verdict, offsets in self.skipped.items()})
+        else:
+            verdicts = Counter(rejection.reason for rejection in self.rejected if rejection.record.offset >= floor)
+            verdicts["applied"] = sum(accepted.offset >= floor for accepted in self.accepted)
+            verdicts["applied"] += self.fast_events.since(floor) if self.fast_events else 0
+            skipped = self.skipped.items()
+            verdicts.update({verdict: sum(at >= floor for at in offsets) for verdict, offsets in skipped})
+        return +verdicts
 
 
 def bucket_of(time_ms: int, bucket_ms: int) -> int:

@@ -1,4 +1,4 @@
-"""Settings to client libraries of Kafka: Faust, aiokafka and librdkafka.
+"""Settings to client libraries of Kafka (Faust, aiokafka and librdkafka), and how a consumer of aiokafka ends.
 
 Every client of a room is configured here, so that partitioner, durability and
 security are the same wherever a record is written or read.
@@ -14,10 +14,12 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer
 from aiokafka.partitioner import murmur2
 from confluent_kafka import KafkaError, Message
 
 from schemas.errors import BadSettings
+from streams.cancellation import cancel_all
 from streams.settings import KafkaSettings
 
 _SECRETS = frozenset({"sasl.password", "ssl.key.password"})
@@ -203,3 +205,12 @@ def quiet_loggers(names: Sequence[str] = ("aiokafka", "kafka", "faust", "mode", 
     """Let client libraries speak up for errors only; ours say what matters to an operator."""
     for name in names:
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+async def stop_consumer(consumer: AIOKafkaConsumer) -> None:
+    """Stop it, also while a fetch rests before its next try: aiokafka would raise the cancellation of that."""
+    fetcher = getattr(consumer, "_fetcher", None)
+    if fetcher is not None:
+        await cancel_all([fetcher._fetch_task, *fetcher._pending_tasks])
+        fetcher._pending_tasks.clear()
+    await consumer.stop()

@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.errors import Transient
 from streams.kafka.bounds import log_bounds, unanswered
-from streams.kafka.clients import aiokafka_consumer_config, confluent_consumer_config
+from streams.kafka.clients import aiokafka_consumer_config, confluent_consumer_config, stop_consumer
 from streams.kafka.parsed import PARTITION_FETCH_BYTES, fetched, hand_on_parsed
 from streams.kafka.records import Record, TopicPartition
 from streams.settings import KafkaSettings
@@ -87,7 +87,7 @@ class KafkaSource:
                     for run in _runs(runner, self._kafka, consumer, name, first, end):
                         yield tp, run
             finally:
-                runner.run(consumer.stop())
+                runner.run(stop_consumer(consumer))
 
     async def _started(self) -> AIOKafkaConsumer:
         consumer = AIOKafkaConsumer(
@@ -100,7 +100,7 @@ class KafkaSource:
         try:
             await consumer.start()
         except (KafkaError, OSError) as error:
-            await consumer.stop()
+            await stop_consumer(consumer)
             raise unanswered(self._kafka, error) from error
         hand_on_parsed(consumer)
         return consumer
@@ -129,9 +129,15 @@ async def _place(consumer: AIOKafkaConsumer, name: KafkaPartition, first: int) -
 
 
 async def _read(kafka: KafkaSettings, consumer: AIOKafkaConsumer, name: KafkaPartition) -> tuple[list[Record], int]:
-    """What comes next of the partition, and where the one after begins."""
+    """What comes next of the partition, and where the one after begins.
+
+    Its loop stands still between two calls, for longer than a request may take where other partitions are further
+    behind: so nothing is asked for that is not waited for.
+    """
     try:
+        consumer.resume(name)
         records = await fetched(kafka, consumer, [name], FETCH_WAIT_S)
+        consumer.pause(name)
         return records.get(name, []), await consumer.position(name)
     except KafkaError as error:
         raise Transient(f"Kafka: {error}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -62,3 +62,8 @@ class Batch:
     end: int
     generation: int
     records: Sequence[Record]
+
+    def since(self, offset: int) -> Batch:
+        """What it has from an offset on; of the offset alone where it ends before."""
+        records = [record for record in self.records if record.offset >= offset]
+        return replace(self, start=max(self.start, offset), end=max(self.end, offset), records=records)

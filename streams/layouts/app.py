@@ -9,6 +9,7 @@ import faust
 
 from schemas.topics import LAYOUT_REQUESTS, LAYOUTS_HISTORY
 from streams.catalog.follower import Follower
+from streams.catalog.items import memory_of
 from streams.catalog.view import CatalogView
 from streams.kafka.records import TopicPartition
 from streams.layouts.clock import Decided
@@ -42,10 +43,17 @@ class _Member:
         self._retry = Retry()
 
     async def resume(self, tps: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """The end of each partition: what was requested before is due by the assignment itself."""
-        bounds = await self._retry.until_success(lambda: reader(self.app).bounds(tps))
-        self.producer.own(tp.partition for tp in reader(self.app).owned())
-        return {tp: end for tp, (_, end) in (bounds or {}).items()}
+        """The end of each partition: what was requested before is due by the assignment itself.
+
+        Of one that stayed here while the group shared out anew, where it was left.
+        """
+        bounds = await self._retry.until_success(lambda: reader(self.app).bounds(tps)) or {}
+        left = {tp: reader(self.app).ledger.left(tp) for tp in bounds}
+        continued = {
+            tp: at for tp, (first, end) in bounds.items() if (at := left[tp]) is not None and first <= at <= end
+        }
+        self.producer.own((tp.partition for tp in reader(self.app).owned()), (tp.partition for tp in continued))
+        return {tp: continued.get(tp, end) for tp, (_, end) in bounds.items()}
 
     async def revoked(self, tps: frozenset[TopicPartition]) -> None:
         self.producer.disown(tps)
@@ -106,9 +114,8 @@ async def _member(
     retry, kafka, manifest = Retry(), worker.kafka, worker.manifest
     catalog = CatalogView(lambda topic: metrics.add("reshelf_invalid_records_total", topic))
     pipelined = PipelinedClient(worker.redis)
-    state = StateReader(
-        worker.redis, manifest, pipelined, StateMemory(settings.memory_mb, "layouts.memory_mb", metrics)
-    )
+    memory = StateMemory(settings.memory_mb, "layouts.memory_mb", metrics, lambda: memory_of(catalog.items))
+    state = StateReader(worker.redis, manifest, pipelined, memory)
     versions = Versions(pipelined, manifest.namespace, manifest.groups, settings.ttl_ms)
     guard = GuardRail(state, experiment, settings)
     producer = LayoutProducer(

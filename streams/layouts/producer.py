@@ -1,7 +1,7 @@
 """The layout producer: composes the keys that are due and publishes what changed.
 
 The owner of a key is the owner of its partition of `layout-requests`.  Requests
-are hints of how much came: after every assignment all known keys of the owner are due, so none
+are hints of how much came: all known keys of a partition are due when a worker gets it, so that none
 has to be read twice.  History is acknowledged before `layouts`; a process that
 dies between both leaves a version in the history that no renderer ever saw.
 """
@@ -78,7 +78,7 @@ class LayoutProducer:
         self._settings = settings
         self._clock = clock or Clock()
         self._assigned = asyncio.Event()
-        self._publisher = Publisher(catalog, versions, log_producer, settings, metrics, self._clock, self._assigned.set)
+        self._publisher = Publisher(catalog, versions, log_producer, settings, metrics, self._clock, self._list_again)
         self._finish = finish
         self._report = report
         self._schedule = Schedule(settings.refresh_ms, settings.cpu_share)
@@ -88,23 +88,29 @@ class LayoutProducer:
         state.memory.on_evict(self._weighted_counts.forget)
         self._retry = Retry()
         self._owned: frozenset[int] = frozenset()
+        self._unlisted: frozenset[int] = frozenset()
         self._segments: dict[str, set[str]] = {}
         self._listed_at = float("-inf")
         self._wake = asyncio.Event()
 
     # What is due
 
-    def own(self, partitions: Iterable[int]) -> None:
-        """These partitions of `layout-requests` are ours now; `list_keys` makes their keys due."""
+    def own(self, partitions: Iterable[int], continued: Iterable[int] = ()) -> None:
+        """These partitions of `layout-requests` are ours now; `list_keys` makes the keys due of those not `continued`.
+
+        A partition is continued where it was ours before, and its requests are read on where they were left.
+        """
         self._owned = frozenset(partitions)
-        self._schedule.keep(key for key in self._schedule.waiting() if self._is_owned(key))
+        self._unlisted |= self._owned.difference(continued)
+        self._schedule.keep(self._is_owned)
         self._due.keep(self._is_owned)
         self._hysteresis.keep(self._is_owned)
         self._assigned.set()
 
     def disown(self, lost: Iterable[TopicPartition]) -> None:
         """These partitions went to another worker."""
-        self.own(self._owned - {tp.partition for tp in lost})
+        remaining = self._owned - {tp.partition for tp in lost}
+        self.own(remaining, remaining)
 
     def request(self, batch: Batch) -> None:
         """Make the keys of a batch of `layout-requests` due when enough came; this reads nothing else."""
@@ -142,14 +148,21 @@ class LayoutProducer:
             self._mark(key)
 
     async def list_keys(self) -> None:
-        """For ever: after each assignment look up which keys there are, and make ours due."""
+        """For ever: after an assignment look up which keys there are, and make those due that came with it."""
         while True:
             await self._assigned.wait()
             self._assigned.clear()
-            await self._retry.until_success(self._list_segments)
-            for page in self._catalog.rules.keys() | self._catalog.segments.keys():
+            partitions, self._unlisted = self._unlisted, frozenset()
+            if partitions:
+                await self._retry.until_success(self._list_segments)
+            for page in self._catalog.rules.keys() | self._catalog.segments.keys() if partitions else ():
                 for key in self._keys_of(page):
-                    self._mark(key)
+                    if _partition(key, self.request_partitions) in partitions:
+                        self._mark(key)
+
+    def _list_again(self) -> None:
+        self._unlisted = self._owned
+        self._assigned.set()
 
     async def _list_segments(self) -> None:
         """Learn of segments whose requests go to other workers."""

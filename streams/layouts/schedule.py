@@ -9,7 +9,7 @@ composing takes at most its share of the time, whatever is due, give or take SAV
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Callable
 from typing import NamedTuple
 
 from streams.catalog.page import Key
@@ -104,13 +104,11 @@ class Schedule:
         """Composing took `duration` until `ended`: rest in proportion, less what was rested before."""
         self._free_at = max(self._free_at, ended - duration - SAVED_MS) + duration / self._cpu_share
 
-    def keep(self, keys: Iterable[Key]) -> None:
-        """Forget all keys but these."""
-        remaining = set(keys)
-        self._waiting = {key: mark for key, mark in self._waiting.items() if key in remaining}
-        self._started_at = {key: at for key, at in self._started_at.items() if key in remaining}
-        for key in self._running.keys() - remaining:
-            self._running[key] = None
+    def keep(self, is_owned: Callable[[Key], bool]) -> None:
+        """Forget keys that went to another worker."""
+        self._waiting = {key: mark for key, mark in self._waiting.items() if is_owned(key)}
+        self._started_at = {key: at for key, at in self._started_at.items() if is_owned(key)}
+        self._running = {key: mark if is_owned(key) else None for key, mark in self._running.items()}
 
     def wait(self, now: float) -> float:
         """How long `take` will answer None if nothing more is marked or finished; infinite when nothing waits."""
@@ -128,10 +126,6 @@ class Schedule:
         """Take marks off the top that others replaced."""
         while heap and self._waiting.get(heap[0][2]) != heap[0][3]:
             heapq.heappop(heap)
-
-    def waiting(self) -> set[Key]:
-        """All keys that wait."""
-        return set(self._waiting)
 
     @property
     def running(self) -> int:

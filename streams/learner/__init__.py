@@ -1,6 +1,7 @@
 """The learner: event batches into the state, each exactly once.
 
-- `agent`: the learner as a Faust app: batches in, state and layout requests out
+- `agent`: batches in, state and layout requests out
+- `app`: the learner as a Faust application
 - `duplicates`: what partitions had lately: journals on disk, and how much of its time each window covers
 - `held_names`: what names a learner holds, as metrics
 - `layout_requests`: which keys need a layout, when they are asked for, and how much came: pure, the

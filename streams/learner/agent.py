@@ -1,4 +1,4 @@
-"""The learner as a Faust app: batches in, state and layout requests out.
+"""The learner: batches in, state and layout requests out.
 
 While Redis works on one batch the next one is already being judged.  Batches
 are committed one after another, because all partitions of a worker share its
@@ -10,14 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
-import faust
-
-from schemas.topics import CLICKS, DEAD_LETTERS, FOLDED_TOPICS, IMPRESSIONS, LAYOUT_REQUESTS
+from schemas.topics import CLICKS, FOLDED_TOPICS, IMPRESSIONS
 from streams.fold.alarm import InvalidAlarm, QuotaAlarm
 from streams.fold.deltas import WHOLE_PAGE
 from streams.fold.evidence import Evidence
@@ -32,21 +30,17 @@ from streams.learner import held_names
 from streams.learner.duplicates import DuplicateWindows
 from streams.learner.layout_requests import RequestDebouncer, request_records
 from streams.learner.old_buckets import tend_buckets
-from streams.locked_folder import duplicates_folder
 from streams.metrics import REGISTRY
-from streams.page_settings import LayoutSettings
 from streams.refusals import check_begin, check_end
 from streams.retry import Retry
-from streams.settings import FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
+from streams.settings import FoldSettings, KafkaSettings, LearnerSettings
 from streams.state.manifest import Manifest, agree
 from streams.state.partition import OtherLimits, PartitionFold, Prepared, Rewind
 from streams.state.recent.window import OtherLog
 from streams.state.store import Store
-from streams.transport import BatchApp, end_process, guarded, reader
-from streams.worker import open_worker
+from streams.transport import BatchApp, guarded, reader
 
 log = logging.getLogger("reshelf")
-OUTPUTS = (DEAD_LETTERS, LAYOUT_REQUESTS)
 _UNCLICKED_REST_S = 5.0
 """How long the request of a key that nobody clicks rests before the next: impressions alone move a posterior slowly."""
 _LOOK_S = 0.5
@@ -91,11 +85,26 @@ class Learner:
     # Ownership
 
     async def resume(self, tps: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """Where to read each partition from: early enough before the state for duplicates to be known."""
+        """Where to read each partition from: early enough before the state for duplicates to be known.
+
+        One that stayed here while the group shared out anew is read on, unless others have moved its state.
+        """
         topics = sorted({tp.topic for tp in tps})
         bounds = await self._retry.until_success(lambda: asyncio.to_thread(log_bounds, self._kafka, topics))
         assert bounds is not None
-        return {tp: await self._take_up(tp, *bounds[tp.topic][tp.partition]) for tp in sorted(tps)}
+        positions = await self._read_on(tps)
+        for tp in sorted(tps):
+            first, end = bounds[tp.topic][tp.partition]
+            if not first <= positions.get(tp, -1) <= end:
+                positions[tp] = await self._take_up(tp, first, end)
+        return positions
+
+    async def _read_on(self, tps: frozenset[TopicPartition]) -> dict[TopicPartition, int]:
+        read = partial(self._store.stored_marks, [tp for tp in tps if tp in self._parts])
+        async with self._committing:
+            stored = await self._retry.until_success(read) or {}
+            positions = {tp: self._parts[tp].read_on(marks) for tp, marks in stored.items() if tp in self._parts}
+        return {tp: position for tp, position in positions.items() if position is not None}
 
     async def revoked(self, tps: frozenset[TopicPartition]) -> None:
         """Forget partitions that went to another worker."""
@@ -259,36 +268,3 @@ def _count_batch(part: PartitionFold, prepared: Prepared) -> None:
         REGISTRY.add("reshelf_duplicate_window_short_records_total", topic, by=len(records))
     if fresh := part.fresh(prepared.batch):
         REGISTRY.observe("reshelf_event_age_seconds", topic, value=time.time() - records[-fresh].timestamp / 1000)
-
-
-def learner_app(
-    kafka: KafkaSettings,
-    redis: RedisSettings,
-    fold: FoldSettings,
-    settings: LearnerSettings,
-    on_error: Callable[[Exception], None] = end_process,
-    layouts: LayoutSettings | None = None,
-) -> Callable[[], Awaitable[faust.App]]:
-    """A function that makes the learner's app in the event loop that will run it; `layouts` draw the holdout."""
-
-    async def make() -> faust.App:
-        async with open_worker(kafka, redis, fold, OUTPUTS) as worker:
-            manifest = worker.manifest
-            store = Store(worker.redis, manifest.namespace, manifest.groups, settings.memory_mb << 20)
-            holdout = Holdout.of(layouts or LayoutSettings())
-            learner = Learner(kafka, store, manifest, worker.log_producer, fold, settings, holdout)
-            worker.opened.push_async_callback(learner.close)
-            return worker.build_app(
-                "learner",
-                learner,
-                FOLDED_TOPICS,
-                learner.learn,
-                learner.tasks,
-                "Learning",
-                on_error,
-                linger_s=settings.linger_ms / 1000,
-                rest_s={IMPRESSIONS.name: settings.impressions_ms / 1000},
-                folder=duplicates_folder(settings.folder),
-            )
-
-    return make

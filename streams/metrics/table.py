@@ -176,7 +176,8 @@ _ALL = (
         "counter",
         "fitter",
         ("result",),
-        "Pages that the fitter handled: fitted, unchanged, deferred as too little came, or failed.",
+        "Pages that the fitter handled: fitted, unchanged, deferred as too little came, failed, or withdrawn as "
+        "they are declared no more.",
         "Failed: its log names the page, which keeps the parameters that it has.",
     ),
     Metric(

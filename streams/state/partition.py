@@ -67,18 +67,7 @@ class Prepared:
 
     def tally(self, floor: int) -> Counter[str]:
         """How many records at or above `floor` got which verdict."""
-        judged = self.judged
-        if floor <= self.batch.start:
-            verdicts = Counter(rejection.reason for rejection in judged.rejected)
-            verdicts["applied"] = len(judged.accepted) + (len(judged.fast_events) if judged.fast_events else 0)
-            verdicts.update({verdict: len(offsets) for verdict, offsets in judged.skipped.items()})
-        else:
-            verdicts = Counter(rejection.reason for rejection in judged.rejected if rejection.record.offset >= floor)
-            verdicts["applied"] = sum(accepted.offset >= floor for accepted in judged.accepted)
-            verdicts["applied"] += judged.fast_events.since(floor) if judged.fast_events else 0
-            skipped = judged.skipped.items()
-            verdicts.update({verdict: sum(at >= floor for at in offsets) for verdict, offsets in skipped})
-        return +verdicts
+        return self.judged.tally(None if floor <= self.batch.start else floor)
 
 
 class PartitionFold:
@@ -111,6 +100,8 @@ class PartitionFold:
         self._home = home_group(tp, store.groups)
         self._log_check = LogCheck(tp, marks)
         self._next: int | None = None
+        self._last_read: int | None = None
+        self._overlaps = False
         self.applied_offsets = [mark.offset for mark in marks]
         self._first = min(self.applied_offsets)
         self._mark = min(marks, key=lambda mark: mark.offset)
@@ -143,6 +134,22 @@ class PartitionFold:
         """From where to read, so that the window knows what the partition had lately."""
         return await self.window.begin(self.tp, self._mark, log_start, first_since)
 
+    def read_on(self, stored: Sequence[bytes | None]) -> int | None:
+        """From where to read on where the state stands as this left it; None where it has to be taken up anew.
+
+        `stored` are the watermarks of the groups, just read.  The last record is read again, to see that the log is
+        the same.
+        """
+        offsets = [Watermark.decode(text, self.start).offset for text in stored]
+        if self._next is None or self._next != self._mark.offset or offsets != self.applied_offsets:
+            return None
+        self._limits.sure = False
+        if self._last_read is None:
+            return self._next
+        self._log_check.look_again(self._mark)
+        self._overlaps = True
+        return self._last_read
+
     def quota_use(self) -> tuple[Sequence[int], Limits]:
         """The most names that a time bucket in use has, and the limits that hold."""
         return self._quota.use(), self._limits.log.last.limits
@@ -162,10 +169,12 @@ class PartitionFold:
         Records that every group has applied only warm the windows up; verdicts on
         them may be wrong, so they must not touch the quota.
         """
+        self._log_check.check(batch)
+        if self._overlaps and self._next is not None:
+            self._overlaps, batch = batch.end < self._next, batch.since(self._next)
         if self._next not in (None, batch.start):
             raise RuntimeError(f"expected the batch of {self.tp} that begins at {self._next}, got {batch.start}")
         self._next = batch.end
-        self._log_check.check(batch)
         judged, names = self._admission.judge(self.window.unknown(batch), self._first)
         prepared = Prepared(batch, self._advance_mark(batch), judged, names)
         self.window.write(batch, prepared.watermark)
@@ -284,5 +293,6 @@ class PartitionFold:
             self._prepared_mark = self._prepared_mark.moved(batch.end)
             return self._prepared_mark
         last, newest = batch.records[-1], self._judge.newest
+        self._last_read = last.offset
         self._prepared_mark = Watermark(batch.end, newest, last.timestamp, fingerprint(last))
         return self._prepared_mark

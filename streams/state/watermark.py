@@ -55,6 +55,11 @@ class LogCheck:
         self._marks = sorted(set(marks), key=lambda mark: mark.offset)
         self._last: Record | None = None
 
+    def look_again(self, mark: Watermark) -> None:
+        """Compare the record before `mark` again, which the next batch brings."""
+        self._marks.insert(0, mark)
+        self._last = None
+
     def skip_to(self, first: int) -> None:
         """What is below `first` is not in the log any more."""
         self._marks = [mark for mark in self._marks if mark.offset > first]

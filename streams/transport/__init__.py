@@ -5,10 +5,10 @@
 - `consumer`: a Faust transport on which a stream carries batches instead of records
 - `driver`: the consumer of batches as Faust's transport, and the way from an application to it
 - `faust_stubs`: what Faust's consumer has and a reader of batches does without
+- `group`: workers of one consumer group: who reads which partitions, and when that changes
 - `health`: `/live` and `/ready` of a worker, for whatever supervises it
 - `ledger`: what was read, delivered and acknowledged of each owned partition; no IO
 - `pace`: when to read which of the owned partitions: many small reads cost more than they bring
-- `rebalance`: what aiokafka says of rebalances, handed to the consumer of batches
 - `source`: the aiokafka consumer behind the transport
 - `watchdog`: ends a process that is stuck: its supervisor starts it again, and the log has what
   was not applied
@@ -19,11 +19,8 @@ from streams.transport.app import BatchApp, create_app, end_process, run_app, su
 from streams.transport.background import guarded, run_in_background
 from streams.transport.consumer import BatchConsumer
 from streams.transport.driver import reader
-from streams.transport.wiring import RANGE, ROUND_ROBIN
 
 __all__ = [
-    "RANGE",
-    "ROUND_ROBIN",
     "BatchApp",
     "BatchConsumer",
     "create_app",

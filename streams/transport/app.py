@@ -24,7 +24,6 @@ from typing import Any
 
 import faust
 import uvloop
-from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
 from faust.app.base import BootStrategy
 from faust.transport.drivers import TRANSPORTS
 from faust.types import AgentT, TopicT
@@ -34,9 +33,10 @@ from streams.cancellation import cancel_all, run_exclusively
 from streams.kafka.clients import bootstrap_servers, quiet_loggers
 from streams.settings import HealthSettings, KafkaSettings
 from streams.transport.driver import reader
+from streams.transport.group.assignment import SEPARATE, Assignor
 from streams.transport.health import HealthServer, Vitals
 from streams.transport.watchdog import Watchdog
-from streams.transport.wiring import ROUND_ROBIN, OnError, Resume, Revoked, Wiring
+from streams.transport.wiring import OnError, Resume, Revoked, Wiring
 
 log = logging.getLogger("reshelf")
 
@@ -75,7 +75,7 @@ def create_app(
     logical: Callable[[str], str],
     resume: Resume,
     on_revoked: Revoked,
-    assignor: type[AbstractPartitionAssignor] = ROUND_ROBIN,
+    assignor: Assignor = SEPARATE,
     on_error: OnError | None = None,
     linger_s: float = 0.0,
     rest_s: Mapping[str, float] | None = None,

@@ -24,9 +24,9 @@ from schemas.errors import StateAttention, Transient
 from streams.kafka.records import Batch, Record, TopicPartition
 from streams.retry import Retry
 from streams.transport.faust_stubs import FaustStubs
+from streams.transport.group.rebalance import RebalanceListener
 from streams.transport.ledger import VOID, Delivery, Ledger, Partition
 from streams.transport.pace import READ_WAIT_S, Pace
-from streams.transport.rebalance import RebalanceListener
 from streams.transport.source import Source
 from streams.transport.wiring import Wiring
 

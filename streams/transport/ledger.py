@@ -104,13 +104,14 @@ class Ledger:
         self.epoch = 0
         self._generations: dict[tuple[str, int], int] = {}
         self._by_logical: dict[TopicPartition, tuple[str, int]] = {}
-        self._before: frozenset[TopicPartition] = frozenset()
+        self._before: dict[TopicPartition, int | None] = {}
+        self._left: dict[TopicPartition, int | None] = {}
 
     def revoke(self) -> None:
         """Give up all partitions; what was delivered of them is void."""
         self.epoch += 1
         if self.owned:
-            self._before = frozenset(part.tp for part in self.owned.values())
+            self._before = {part.tp: part.reached() for part in self.owned.values()}
         for name, part in self.owned.items():
             part.void()
             self._generations[name] = part.generation
@@ -123,8 +124,12 @@ class Ledger:
         for name, tp in names.items():
             self.owned[name] = Partition(tp, self._generations.get(name, 0))
             self._by_logical[tp] = name
-        lost, self._before = self._before - frozenset(names.values()), frozenset()
-        return lost
+        self._left, self._before = self._before, {}
+        return frozenset(self._left) - frozenset(names.values())
+
+    def left(self, tp: TopicPartition) -> int | None:
+        """Below which position everything was acknowledged of a partition that was ours before the last assignment."""
+        return self._left.get(tp)
 
     def unplaced(self) -> dict[TopicPartition, tuple[str, int]]:
         return {part.tp: name for name, part in self.owned.items() if part.position is None}

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
 from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError
 from aiokafka.protocol.group import LeaveGroupRequest
 
 from schemas.errors import Transient
 from streams.cancellation import cancel_all
-from streams.kafka.clients import aiokafka_consumer_config
+from streams.kafka.clients import aiokafka_consumer_config, stop_consumer
 from streams.kafka.parsed import PARTITION_FETCH_BYTES, fetched, hand_on_parsed, position_of, state_of
 from streams.kafka.records import Record
 from streams.retry import Retry
 from streams.settings import KafkaSettings
+from streams.transport.group.assignment import Assignor
 
 T = TypeVar("T")
 FETCH_WAIT_MS = 100
@@ -46,16 +47,16 @@ async def _answered(call: Callable[[], Awaitable[T]]) -> T:
 class Source:
     """One member of a consumer group that reads committed records and never moves on its own."""
 
-    def __init__(self, kafka: KafkaSettings, group: str, assignor: type[AbstractPartitionAssignor]) -> None:
+    def __init__(self, kafka: KafkaSettings, group: str, assignor: Assignor) -> None:
         session_ms = round(kafka.session_timeout_s * 1000)
         self._kafka = kafka
         self._retry = Retry()
         self._brief = False
         self.consumer = AIOKafkaConsumer(
-            # Members are in the order of their names: where they keep their hosts, they keep their partitions.
-            client_id=f"{group}-{socket.gethostname()}",
+            # Partitions go by the names of workers: one that comes back under its name finds its own again.
+            client_id=f"{group}-{socket.gethostname()}-{os.getpid()}",
             group_id=group,
-            partition_assignment_strategy=[assignor],
+            partition_assignment_strategy=(assignor,),
             fetch_min_bytes=1,
             fetch_max_wait_ms=FETCH_WAIT_MS,
             max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
@@ -85,7 +86,7 @@ class Source:
 
     async def stop(self) -> None:
         await self._give_up_joining()
-        await self.consumer.stop()
+        await stop_consumer(self.consumer)
 
     async def _give_up_joining(self) -> None:
         """Take back a request to join that the group has not answered: aiokafka would wait for the answer.

@@ -5,18 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
-from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
-
 from schemas.errors import BadSettings
 from streams.kafka.records import TopicPartition
 from streams.settings import KafkaSettings
-
-ROUND_ROBIN: type[AbstractPartitionAssignor] = RoundRobinPartitionAssignor
-"""Spreads partitions evenly over the workers."""
-RANGE: type[AbstractPartitionAssignor] = RangePartitionAssignor
-"""Gives the same partition numbers of all topics to one worker."""
+from streams.transport.group.assignment import SEPARATE, Assignor
 
 Resume = Callable[[frozenset[TopicPartition]], Awaitable[Mapping[TopicPartition, int]]]
 """Where to read each of the given partitions from; called after every assignment."""
@@ -39,7 +31,7 @@ class Wiring:
     resume: Resume
     on_revoked: Revoked
     on_error: OnError
-    assignor: type[AbstractPartitionAssignor] = ROUND_ROBIN
+    assignor: Assignor = SEPARATE
     linger_s: float = 0.0
     rest_s: Mapping[str, float] = field(default_factory=dict)
 

@@ -248,6 +248,7 @@ def test_the_worker_fits_what_changed_and_layouts_take_it(
                 shop.put(CATALOG_EMBEDDINGS, vector.item.encode(), vector)
             await last_fit(fits, lambda one: one.text_model == "m@next")
             shop.put(PAGE_RULES, b"home", None)
+            await asyncio.to_thread(tombstone, read)
         finally:
             await app.stop()
         assert errors == []
@@ -255,6 +256,14 @@ def test_the_worker_fits_what_changed_and_layouts_take_it(
     asyncio.run(run())
     assert metrics.value("reshelf_fits_total", "failed") == 0
     assert metrics.value("reshelf_fits_total", "fitted") >= 2
+    assert metrics.value("reshelf_fits_total", "withdrawn") == 1
+
+
+def tombstone(consumer: Consumer) -> None:
+    """Read on until the parameters of a page are taken back."""
+    until = Deadline(20)
+    while all(message.value() is not None for message in consumer.consume(100, 0.1)):
+        assert until.ahead
 
 
 def consumed(consumer: Consumer) -> list[bytes]:

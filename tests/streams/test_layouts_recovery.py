@@ -20,9 +20,11 @@ from schemas.errors import BadSettings, Transient
 from schemas.messages.layouts import Layout
 from schemas.topics import (
     EVENT_TOPICS,
+    LAYOUT_REQUESTS,
     LAYOUTS,
     LAYOUTS_HISTORY,
 )
+from streams.kafka.clients import partition_of
 from streams.kafka.producer import LogProducer, OutgoingRecord
 from streams.kafka.records import TopicPartition
 from streams.layouts.app import layouts_app
@@ -129,14 +131,27 @@ def test_two_workers_share_the_keys_and_one_takes_over(kafka: str, open_shop: Ca
         newest = [shop.seen(page=page)[-1:] for page in pages]
         return all(value and value[0] and decoder(Layout)(value[0]).rules_version == version for value in newest)
 
+    def composed() -> float:
+        return shop.metrics.value("reshelf_layout_compose_seconds")
+
+    def requested_in(page: str) -> TopicPartition:
+        number = partition_of(encode_key(LAYOUT_REQUESTS, page, "*"), PARTITIONS)
+        return TopicPartition(LAYOUT_REQUESTS.name, number)
+
     async def run() -> None:
         for page in pages:
             shop.declare(msgspec.structs.replace(RULES, page=page), page)
         async with shop.working() as first:
+            await shop.until(lambda: complete(1) and shop.newest())
+            before = composed()
             async with shop.working() as second:
-                await shop.until(lambda: complete(1) and owned(first) and owned(second))
+                await shop.until(lambda: owned(first) and owned(second))
                 # A member hears of a rebalance when it asks next.
                 await shop.until(lambda: owned(first).isdisjoint(owned(second)))
+                moved = [page for page in ("home", *pages) if requested_in(page) in owned(second)]
+                await shop.until(lambda: composed() >= before + len(moved))
+                await asyncio.sleep(0.3)
+                assert composed() == before + len(moved), "what stayed is not composed again"
                 for page in pages:
                     shop.declare(msgspec.structs.replace(RULES, page=page, version=2, template="wide"), page)
                 await shop.until(lambda: complete(2))

@@ -54,7 +54,7 @@ def test_a_key_is_taken_once_per_interval_never_twice_at_once_and_only_when_mark
             running.add(key)
     for key in running:
         schedule.finished(key)
-    assert schedule.waiting() == wanted.keys(), "what was marked and not taken still waits"
+    assert schedule._waiting.keys() == wanted.keys(), "what was marked and not taken still waits"
 
 
 @given(st.lists(st.sampled_from(KEYS), min_size=1, max_size=60), st.floats(0.05, 1.0))
@@ -117,7 +117,7 @@ def test_keys_that_went_elsewhere_are_forgotten() -> None:
         schedule.mark(key, 0)
     assert schedule.take(0) == KEYS[0]
     schedule.mark(KEYS[0], 1)
-    schedule.keep([KEYS[3]])
+    schedule.keep(lambda key: key == KEYS[3])
     schedule.finished(KEYS[0])
     assert schedule.take(1000) == KEYS[3]
     assert schedule.take(1000) is None

@@ -19,7 +19,7 @@ from streams.fold.window import reach_of
 from streams.kafka.bounds import log_bounds
 from streams.kafka.clients import confluent_consumer_config, confluent_producer_config
 from streams.kafka.records import TopicPartition
-from streams.learner.agent import learner_app
+from streams.learner.app import learner_app
 from streams.locked_folder import duplicates_folder
 from streams.settings import FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
 from streams.state import export, manifest

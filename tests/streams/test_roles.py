@@ -28,7 +28,7 @@ from schemas.topics import (
 from streams.attribution import agent as attribution
 from streams.catalog import view
 from streams.fitter import app as fitter
-from streams.learner import agent as learner
+from streams.learner import app as learner
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = {

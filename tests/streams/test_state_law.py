@@ -165,6 +165,19 @@ class Worker:
         except (Rewind, Killed):
             self.forget(tp)
 
+    async def lose(self, tp: TopicPartition, chance: random.Random, folds: Sequence[FoldSettings]) -> None:
+        """Start anew, or have the partition back after the group shared out; others may have had it meanwhile."""
+        if chance.random() < 0.25:
+            self.forget(tp)
+            self.fold = chance.choice(folds)
+        elif tp in self.parts:
+            stored = self.marks.pop(tp, None) or (await self.store.stored_marks([tp]))[tp]
+            position = self.parts[tp].read_on(stored)
+            if position is None:
+                self.forget(tp)
+            else:
+                self.read[tp] = position
+
     def lose_connection(self) -> None:
         """As to a server that died, and lost its last writes."""
         for part in self.parts.values():
@@ -233,7 +246,7 @@ async def live(
     partitions = list(world.log)
     for _ in range(steps):
         worker, tp, group = chance.choice(workers), chance.choice(partitions), chance.randrange(GROUPS)
-        match chance.choices(range(9), weights=[8, 8, 6, 1, 1, 1, 1, 1, 8])[0]:
+        match chance.choices(range(9), weights=[8, 8, 6, 4, 1, 1, 1, 1, 8])[0]:
             case 0:
                 await worker.prepare(tp, chance.randint(1, 12))
             case 1:
@@ -241,8 +254,7 @@ async def live(
             case 2:
                 await worker.read_marks(tp) if chance.random() < 0.4 else await worker.advance(tp)
             case 3:
-                worker.forget(tp)
-                worker.fold = chance.choice(folds)
+                await worker.lose(tp, chance, folds)
             case 4:
                 worker.store.cut = chance.randint(0, 2)
             case 5:

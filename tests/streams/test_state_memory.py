@@ -230,3 +230,14 @@ def test_memory_stays_within_its_bound_and_says_what_it_let_go(redis: SyncRedis,
             assert gone[:2] == [("p", "s0"), ("p", "s1")], "the least recently used go first"
 
     asyncio.run(run())
+
+
+def test_what_else_the_process_holds_is_left_room_for() -> None:
+    beside, metrics = [0], Registry()
+    memory = StateMemory(8, "layouts.memory_mb", metrics, lambda: beside[0])
+    limits = []
+    for taken_mb in (0, 3, 100):
+        beside[0] = taken_mb * MB
+        limits.append(memory.limit // MB)
+    assert limits == [8, 5, 4]
+    assert memory.room() == 4 * MB

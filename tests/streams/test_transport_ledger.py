@@ -110,6 +110,19 @@ def test_only_partitions_that_went_elsewhere_are_lost() -> None:
     assert ledger.assign({("p-events-clicks", 1): TopicPartition("events-clicks", 1)}) == {TP}
 
 
+def test_of_a_partition_that_stays_it_is_known_how_far_it_was_read() -> None:
+    ledger = owning(3)
+    messages = [deliver(ledger, end) for end in (5, 8)]
+    assert messages[0] is not None
+    messages[0].acked = True
+    ledger.revoke()
+    ledger.assign({NAME: TP})
+    assert ledger.left(TP) == 5, "what was in work is read again"
+    ledger.assign({NAME: TP})
+    assert ledger.left(TP) is None, "it was not placed"
+    assert ledger.left(TopicPartition("events-clicks", 1)) is None
+
+
 def test_a_commit_that_failed_is_tried_again() -> None:
     ledger = owning()
     message = deliver(ledger, 5)

@@ -13,7 +13,7 @@ import pytest
 
 from schemas.errors import BadSettings
 from streams.settings import KafkaSettings
-from streams.transport import ROUND_ROBIN, run_app
+from streams.transport import run_app
 from tests.deadline import Deadline
 from tests.streams.transport_worker import CLICKS, WAIT_S, committed, produce, settings
 
@@ -136,4 +136,3 @@ def test_errors_before_the_start_end_with_their_status() -> None:
         raise BadSettings("no")
 
     assert run_app(refuse) == 2
-    assert ROUND_ROBIN.name == "roundrobin"

@@ -9,7 +9,19 @@ import click
 from bench.options import broker, machine, own_servers, teller
 from reshelf.cli.front import AT_LEAST_ONE, Front
 
-PARTS = ("learner", "layouts", "attribution", "fitter", "edge", "console", "encoder", "replay", "reads", "together")
+PARTS = (
+    "learner",
+    "layouts",
+    "attribution",
+    "fitter",
+    "edge",
+    "console",
+    "encoder",
+    "replay",
+    "reads",
+    "rebalance",
+    "together",
+)
 
 
 @click.command()
@@ -102,6 +114,7 @@ def shop(
         backlog=backlog,
         process_mb=process_mb,
         redis_mb=redis_mb,
+        remains=not (front.embedded or front.kafka_home),
     )
     figures = measure(front.settings, chosen, tuple(dict.fromkeys(part)), options, Share(workers), seed, teller())
     content = {"machine": machine(), "broker": broker(front), **figures}

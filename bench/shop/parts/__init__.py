@@ -10,6 +10,8 @@
 - `learner`: the learner: a rate that it is given, then a backlog as fast as it can
 - `reads`: what those who read the state pay: a layout the first time and the next, its memory, and
   which keys there are
+- `rebalance`: a second worker that joins and leaves again: how long learning pauses, and what is
+  composed for it
 - `replay`: `reshelf replay` of the log into another namespace
 - `together`: all workers at once, as on one small machine, and what the layout worker then makes of
   it

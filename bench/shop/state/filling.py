@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from redis.asyncio import Redis
 
-from bench.shop.catalog import Shop, number_in, page_name
+from bench.shop.catalog import NEW_PAGE, Shop, number_in, page_name
 from bench.shop.state.counts import SHARES, PageDays
 from bench.shop.state.encoding import bins_part, table_parts
 from schemas.topics import CLICKS, DAY_MS
@@ -72,7 +72,7 @@ def fill(
     writing = asyncio.run(_written(redis, groups, shop, spans_of(shop, days, fold), say))
     seconds = round(time.monotonic() - began, 1)
     written = round(writing.bytes / 2**20)
-    return Filled(len(shop.keys), writing.tables, days, shop.size.days, round(needs), written, seconds)
+    return Filled(len(shop.counted_keys), writing.tables, days, shop.size.days, round(needs), written, seconds)
 
 
 async def _written(redis: RedisSettings, groups: int, shop: Shop, spans: Sequence[Span], say: Say) -> _Writing:
@@ -80,11 +80,12 @@ async def _written(redis: RedisSettings, groups: int, shop: Shop, spans: Sequenc
     try:
         writing = _Writing(client, redis.namespace, groups)
         await writing.reach(shop.today)
-        for done, page in enumerate(shop.pages, 1):
+        pages = [page for page in shop.pages if page != NEW_PAGE]
+        for done, page in enumerate(pages, 1):
             for key, kind, parts in _tables(shop, page, spans):
                 await writing.add(key, kind, parts)
-            if done % max(1, len(shop.pages) // SAID) == 0:
-                say(f"state: {done} of {len(shop.pages)} pages, {writing.bytes / 2**20:,.0f} MiB")
+            if done % max(1, len(pages) // SAID) == 0:
+                say(f"state: {done} of {len(pages)} pages, {writing.bytes / 2**20:,.0f} MiB")
         await writing.flush()
         return writing
     finally:

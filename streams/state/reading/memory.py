@@ -23,6 +23,8 @@ DEFAULT_MB = 256
 """For those who look at a page now and then and have no setting of their own."""
 SUMS_PART = 8
 """Sums have this part of the memory at least."""
+LEAST = 2
+"""And tables with sums one in so many bytes, whatever else there is."""
 Name = tuple[str, str]
 
 log = logging.getLogger("reshelf")
@@ -39,11 +41,21 @@ class HeldKey:
 
 
 class StateMemory:
-    """Held keys by page and segment; `setting` bounds them, and is what metrics name."""
+    """Held keys by page and segment; `setting` bounds them, and is what metrics name.
 
-    def __init__(self, limit_mb: float = DEFAULT_MB, setting: str = "", metrics: Registry = REGISTRY) -> None:
-        self.limit = round(limit_mb * MB)
+    `beside` says how many bytes of that its process holds for something else.
+    """
+
+    def __init__(
+        self,
+        limit_mb: float = DEFAULT_MB,
+        setting: str = "",
+        metrics: Registry = REGISTRY,
+        beside: Callable[[], int] = lambda: 0,
+    ) -> None:
         self.size = 0
+        self._limit = round(limit_mb * MB)
+        self._beside = beside
         self._setting = setting
         self._metrics = metrics
         self._held: OrderedDict[Name, HeldKey] = OrderedDict()
@@ -54,10 +66,14 @@ class StateMemory:
         self._warned = False
         self._listeners: list[Callable[[str, str], None]] = []
         if setting:
-            metrics.set("reshelf_state_memory_limit_bytes", setting, value=self.limit)
             for result in ("read", "again", "evicted"):
                 metrics.add("reshelf_state_keys_read_total", setting, result, by=0)
             self._expose()
+
+    @property
+    def limit(self) -> int:
+        """Bytes for tables and sums."""
+        return max(self._limit // LEAST, self._limit - self._beside())
 
     def on_evict(self, listener: Callable[[str, str], None]) -> None:
         """Call with page and segment whatever is let go: who holds its tables lets go of them, too."""
@@ -96,7 +112,8 @@ class StateMemory:
             self._sizes[name] = size_of(held.tables)
             self.size += self._sizes[name]
         self._count_names(page)
-        while self.size > self.limit - self.limit // SUMS_PART and len(self._held) > 1:
+        limit = self.limit
+        while self.size > limit - limit // SUMS_PART and len(self._held) > 1:
             self._evict()
         self._expose()
 
@@ -137,8 +154,10 @@ class StateMemory:
     def _expose(self) -> None:
         if not self._setting:
             return
+        limit = self.limit
+        self._metrics.set("reshelf_state_memory_limit_bytes", self._setting, value=limit)
         self._metrics.set("reshelf_state_memory_bytes", self._setting, "tables", value=self.size)
-        used = self.size / (self.limit - self.limit // SUMS_PART)
+        used = self.size / (limit - limit // SUMS_PART)
         self._metrics.set("reshelf_state_memory_used_ratio", self._setting, value=used)
         if used >= ALARM and not self._warned:
             self._warned = True
