@@ -92,12 +92,13 @@ node-packages:
 		|| (cd examples/node && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) \
 		|| echo "Node's packages could not be installed: the web tier in JavaScript is not tested" >&2
 
-# Peers to measure against.  Quix Streams asks for older libraries than it needs, so it comes without them.
+# Peers to measure against.  Quix Streams and Pathway ask for older libraries than they need, and for many more,
+# so they come without them.
 bench: $(VENV)/.bench
 
 $(VENV)/.bench: $(VENV)/.demo
 	$(PIP) 'reshelf-bench[peers]'
-	$(PIP) --no-deps quixstreams
+	$(PIP) --no-deps quixstreams pathway
 	touch $@
 
 clean:

@@ -21,13 +21,15 @@ HEAD = """# Licences of other packages
 Reshelf is under the Apache License 2.0 (`LICENSE`). It uses the packages below, which pip installs beside it, each
 under its own licence, in the words of the package itself. The column "asked for by" has the extras that bring a
 package; `reshelf` stands for what is always installed, `reshelf-bench` for the measurements, and an empty place for
-what another package brings. `make generated` writes this page.
+what another package brings, or `make bench` alone: Quix Streams and Pathway, which are measured beside Reshelf and are
+in none of its packages. The Business Source License of Pathway (BUSL-1.1) lets anybody copy it and use it where
+that is no production. `make generated` writes this page.
 
 | package | version | licence | asked for by |
 |---|---|---|---|
 """
 
-IN_ITS_FILE = {"bytewax": "Apache-2.0"}
+IN_ITS_FILE = {"bytewax": "Apache-2.0", "pathway": "BUSL-1.1"}
 """Licences that a package states in a file of its own alone, looked up by hand."""
 
 LONGEST = 60
@@ -53,13 +55,15 @@ def users_by_package() -> dict[str, list[str]]:
 
 def licence(about: PackageMetadata) -> str:
     """What a package says of its licence, in few words; empty where it says nothing."""
+    if in_its_file := IN_ITS_FILE.get(name_of(about["Name"])):
+        return in_its_file
     if expressions := about.get_all("License-Expression"):
         return str(expressions[0])
     text = "".join(about.get_all("License") or []).strip()
     if text and "\n" not in text and len(text) <= LONGEST:
         return text
     kinds = [line.split(" :: ")[-1] for line in about.get_all("Classifier") or [] if line.startswith("License :: ")]
-    return " or ".join(kinds) or IN_ITS_FILE.get(name_of(about["Name"]), "")
+    return " or ".join(kinds)
 
 
 def rows(pinned: Sequence[str], before: Mapping[str, str], folders: Sequence[str]) -> Iterator[str]:

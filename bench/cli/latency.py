@@ -40,6 +40,13 @@ KEPT_UP = 0.98
     show_default=True,
     help="How many seconds each round warms up before it counts.",
 )
+@click.option(
+    "--slow",
+    type=click.FloatRange(0.05, 1.0),
+    default=1.0,
+    show_default=True,
+    help="Which share of the time the learner and the layout worker run: they are stopped for the rest of each 10 ms.",
+)
 @rounds
 @click.option("--pages", type=AT_LEAST_ONE, default=20, show_default=True, help="How many pages there are.")
 @click.option("--segments", type=AT_LEAST_ONE, default=10, show_default=True, help="How many segments each page has.")
@@ -56,6 +63,7 @@ def latency(
     rate: tuple[int, ...],
     seconds: float,
     warm_up: float,
+    slow: float,
     rounds: int,
     pages: int,
     segments: int,
@@ -74,8 +82,12 @@ def latency(
     that left their layout unchanged are counted apart, and so are those that were too few
     for another layout, by layouts.growth_share (deferred).  The second line shows where the
     time went: until the key was requested, its turn came, its counts were read, its layout
-    was composed, and a renderer had it.  Topics and state are the measurement's own, and
-    are deleted afterwards.
+    was composed, and a renderer had it; and how long clicks and impressions took until they
+    were counted in Redis, where that is looked at every 10 ms.  Topics and state are the
+    measurement's own, and are deleted afterwards.
+
+    With --slow 0.5 both workers are as on a machine half as fast, whatever they do; broker
+    and Redis are not.  The system stops and continues the processes (SIGSTOP, SIGCONT).
 
     Example: reshelf bench latency --broker embedded --rate 1000
     """
@@ -84,20 +96,27 @@ def latency(
     from bench.latency.run import Options, measure
     from bench.latency.traffic import Shop
 
-    order = Options(tuple(dict.fromkeys(rate)), seconds, warm_up, rounds)
+    order = Options(tuple(dict.fromkeys(rate)), seconds, warm_up, rounds, slow)
     shop = Shop(pages, segments, items, slots, variants)
     results = measure(front.settings, shop, order, leave_clean=not front.embedded)
-    content = {"machine": machine(), "broker": broker(front), "rates": [asdict(result) for result in results]}
+    content = {
+        "machine": machine(),
+        "broker": broker(front),
+        "slow": slow,
+        "rates": [asdict(result) for result in results],
+    }
     front.answer(content, "\n".join(_line(result) for result in results))
 
 
 def _line(rate: Latency) -> str:
     behind = f"; reached {rate.reached_per_s:,.0f}/s only" if rate.reached_per_s < KEPT_UP * rate.events_per_s else ""
     stages = ", ".join(f"{name} {p50:,.0f} / {p99:,.0f}" for name, (p50, p99) in rate.stages_ms.items())
+    counted = ", ".join(f"{kind} {p50:,.0f} / {p99:,.0f}" for kind, (p50, p99) in rate.counted_ms.items())
     return (
         f"{rate.events_per_s:>6,} events/s: click to layout {rate.p50_ms:,.0f} / {rate.p99_ms:,.0f} ms (p50 / p99), "
         f"{rate.max_ms:,.0f} ms at most; of {rate.clicks:,} clicks {rate.deferred:,} were deferred, "
         f"{rate.unchanged:,} changed no layout, "
         f"{rate.unseen:,} were unseen; {rate.composed_per_s:,.0f} layouts/s; "
-        f"CPU of learner {rate.learner_cpu:.0f} %, of layouts {rate.layouts_cpu:.0f} %{behind}\n    {stages}"
+        f"CPU of learner {rate.learner_cpu:.0f} %, of layouts {rate.layouts_cpu:.0f} %{behind}\n"
+        f"    {stages}; counted: {counted}"
     )

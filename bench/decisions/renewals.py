@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -74,7 +74,10 @@ def compare(
     processes: int,
     say: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> list[dict[str, Any]]:
-    """A row for each of RENEWALS, all in the same shops; ratios are to the first, which composes and shows all."""
+    """A row for each of RENEWALS, all in the same shops; ratios are to the first, which composes and shows all.
+
+    `regret_more` are the clicks that are lost beyond those of the row that has the other setting and this one at 0.
+    """
     tasks = [(renewal, seed) for seed in range(seeds) for renewal in RENEWALS]
     done: list[None] = []
 
@@ -86,7 +89,7 @@ def compare(
     by_renewal = {
         renewal: [o for (r, _), o in zip(tasks, outcomes, strict=True) if r == renewal] for renewal in RENEWALS
     }
-    return [_row(renewal, of, by_renewal[RENEWALS[0]], views) for renewal, of in by_renewal.items()]
+    return [_row(renewal, of, by_renewal, views) for renewal, of in by_renewal.items()]
 
 
 def _run(task: tuple[Renewal, int], shape: Shape, setup: Setup, views: int) -> Outcome:
@@ -97,11 +100,21 @@ def _run(task: tuple[Renewal, int], shape: Shape, setup: Setup, views: int) -> O
     return Outcome(course.regret[-1], learner.composed, stayed.slots)
 
 
-def _row(renewal: Renewal, of: Sequence[Outcome], most: Sequence[Outcome], views: int) -> dict[str, Any]:
+def _without(renewal: Renewal) -> Renewal:
+    """What a renewal is compared with."""
+    return renewal._replace(change_threshold=0.0) if renewal.change_threshold else RENEWALS[0]
+
+
+def _row(
+    renewal: Renewal, of: Sequence[Outcome], by_renewal: Mapping[Renewal, Sequence[Outcome]], views: int
+) -> dict[str, Any]:
     regret, layouts, slots = (list(column) for column in zip(*of, strict=True))
+    most, without = by_renewal[RENEWALS[0]], by_renewal[_without(renewal)]
+    more = [mine.regret - other.regret for mine, other in zip(of, without, strict=True)]
     thousands = views / 1_000
     return renewal._asdict() | {
         "regret": mean_of(regret)._asdict(),
+        "regret_more": mean_of(more)._asdict(),
         "regret_ratio": ratio_of(regret, [outcome.regret for outcome in most])._asdict(),
         "layouts_per_1000_views": float(np.mean(layouts)) / thousands,
         "slots_changed_per_1000_views": float(np.mean(slots)) / thousands,
@@ -111,15 +124,19 @@ def _row(renewal: Renewal, of: Sequence[Outcome], most: Sequence[Outcome], views
 
 def text_of(rows: Sequence[dict[str, Any]]) -> str:
     """The rows as a table."""
-    lines = ["grows by  threshold  clicks lost            ratio                     layouts  slots changed"]
+    lines = [
+        f"{'grows by':>8}  threshold  {'clicks lost':<22} {'more':<24} {'ratio':<25} {'layouts':>7}  slots changed",
+    ]
     for row in rows:
-        regret, ratio = row["regret"], row["regret_ratio"]
+        regret, more, ratio = row["regret"], row["regret_more"], row["regret_ratio"]
         lost = f"{regret['mean']:,.0f} ({regret['low']:,.0f} to {regret['high']:,.0f})"
+        difference = f"{more['mean']:+,.1f} ({more['low']:+,.1f} to {more['high']:+,.1f})"
         against = f"{ratio['mean']:.3f} ({ratio['low']:.3f} to {ratio['high']:.3f})"
         lines.append(
-            f"{row['growth_share']:>8.1%}  {row['change_threshold']:>9.1%}  {lost:<22} {against:<25} "
+            f"{row['growth_share']:>8.1%}  {row['change_threshold']:>9.1%}  {lost:<22} {difference:<24} {against:<25} "
             f"{row['layouts_per_1000_views']:>7,.1f}  {row['slots_changed_per_1000_views']:>8,.1f} "
             f"({row['slots_changed_ratio']:.0%})"
         )
+    lines.append("more: clicks lost beyond those at threshold 0, or beyond those of the first row, in the same shops")
     lines.append("layouts composed, and slots that change under a visitor's eyes, per 1,000 page views of the shop")
     return "\n".join(lines)

@@ -13,8 +13,9 @@ import math
 import statistics
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
+from operator import attrgetter
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -27,13 +28,17 @@ STAGES = ("asked", "turn", "read", "composed", "received")
 
 
 @dataclass(frozen=True, slots=True)
-class SentClick:
-    """A click that the broker took at this place of events-clicks; `produced_at` is when it was sent."""
+class SentEvent:
+    """An event that the broker took at this place of its topic; `produced_at` is when it was sent.
+
+    `number` is that of a click among those of its key, from 0 on; -1 where they are not numbered.
+    """
 
     key: Key
     partition: int
     offset: int
     produced_at: float
+    number: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +66,11 @@ class Decision:
 
 
 class Asked(NamedTuple):
-    """A request after clicks: when it was there, and its offset."""
+    """A request after clicks: when it was there, its offset, and the clicks of its key up to it since the beginning."""
 
     received_at: float
     offset: int
+    clicks: int
 
 
 class Deferral(NamedTuple):
@@ -107,18 +113,24 @@ DEFERRED = Outcome(False, 0.0, deferred=True)
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What one counted stretch of a rate showed: clicks, layouts composed a second, and CPU in percent of one core."""
+    """What one counted stretch of a rate showed: clicks, layouts composed a second, and CPU in percent of one core.
+
+    `counted` are seconds until events were counted, by kind.
+    """
 
     reached_per_s: float
     clicks: Sequence[Outcome]
     composed_per_s: float
     learner_cpu: float
     layouts_cpu: float
+    counted: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
     """One rate: `max_ms` and numbers of clicks over all rounds, the rest medians over the rounds.
+
+    `counted_ms` are p50 and p99 from sending an event of a kind until it is counted.
 
     p50, p99 and maximum are of the clicks that changed their layout, or were not
     decided in time (`unseen`).  The latter weigh as if they had come at the limit: a
@@ -143,10 +155,11 @@ class Latency:
     composed_per_s: float
     learner_cpu: float
     layouts_cpu: float
+    counted_ms: Mapping[str, Sequence[float]]
     rounds: int
 
 
-def outcomes(clicks: Iterable[SentClick], observations: Mapping[Key, Observations], limit_s: float) -> list[Outcome]:
+def outcomes(clicks: Iterable[SentEvent], observations: Mapping[Key, Observations], limit_s: float) -> list[Outcome]:
     """What became of each click within `limit_s` of it."""
     finder = _Finder(observations)
     return [_within(finder.outcome(click), limit_s) for click in clicks]
@@ -163,12 +176,12 @@ class _Finder:
         self._observations = observations
         self._reached: dict[tuple[int, int], list[int]] = {}
 
-    def outcome(self, click: SentClick) -> Outcome:
+    def outcome(self, click: SentEvent) -> Outcome:
         observations = self._observations.get(click.key, NOTHING)
-        request = _first_after(observations.asked, click.produced_at)
-        if request is not None and request.offset in observations.deferred:
-            return DEFERRED
+        request = _request_with(observations.asked, click)
         decision = self._first(observations.decisions, click)
+        if request is not None and request.offset in observations.deferred and not _precedes(decision, request):
+            return DEFERRED
         if decision is None:
             return Outcome(True, math.inf)
         requested_at = min(request.received_at, decision.taken_at) if request else decision.taken_at
@@ -180,7 +193,7 @@ class _Finder:
             return Outcome(True, math.inf)
         return Outcome(True, sighting.received_at - click.produced_at, _steps([*times, sighting.received_at]))
 
-    def _first(self, some: Sequence[T], click: SentClick) -> T | None:
+    def _first(self, some: Sequence[T], click: SentEvent) -> T | None:
         place = id(some), click.partition
         if place not in self._reached:
             self._reached[place] = list(accumulate((_position(record, click.partition) for record in some), max))
@@ -188,10 +201,21 @@ class _Finder:
         return some[at] if at < len(some) else None
 
 
-def _first_after(asked: Sequence[Asked], begin: float) -> Asked | None:
-    """The first request from `begin` on."""
-    at = bisect_left(asked, (begin, -1))
+def _request_with(asked: Sequence[Asked], click: SentEvent) -> Asked | None:
+    """The request that a click went with: by its number, as one may have been under way when it was sent.
+
+    Where clicks are not numbered it is the first that came after it.
+    """
+    if click.number < 0:
+        at = bisect_left(asked, click.produced_at, key=attrgetter("received_at"))
+    else:
+        at = bisect_right(asked, click.number, key=attrgetter("clicks"))
     return asked[at] if at < len(asked) else None
+
+
+def _precedes(decision: Decision | None, request: Asked) -> bool:
+    """Whether a layout was begun, for other reasons, before this was asked for."""
+    return decision is not None and decision.taken_at < request.received_at
 
 
 def _steps(times: Sequence[float]) -> list[float]:
@@ -231,8 +255,19 @@ def summary(rate: int, windows: Sequence[Window], limit_s: float) -> Latency:
         composed_per_s=_median([window.composed_per_s for window in windows]),
         learner_cpu=_median([window.learner_cpu for window in windows]),
         layouts_cpu=_median([window.layouts_cpu for window in windows]),
+        counted_ms=_counted_ms(windows, limit_s),
         rounds=len(windows),
     )
+
+
+def _counted_ms(windows: Sequence[Window], limit_s: float) -> dict[str, list[float]]:
+    """Of the kinds of which events were sent in each round."""
+    counted_ms = {}
+    for kind in windows[0].counted:
+        if all(window.counted.get(kind) for window in windows):
+            quantiles = [_quantiles_ms(window.counted[kind], limit_s) for window in windows]
+            counted_ms[kind] = [_median([p50 for p50, _, _ in quantiles]), _median([p99 for _, p99, _ in quantiles])]
+    return counted_ms
 
 
 def _stages_ms(windows: Sequence[Window]) -> dict[str, list[float]]:

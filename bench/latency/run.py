@@ -18,8 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.events.race import forget
-from bench.latency.delays import Latency, Window, outcomes, summary
-from bench.latency.traffic import Shop, Traffic, clicks_between
+from bench.latency.counted import Progress, progress_watched
+from bench.latency.delays import Latency, SentEvent, Window, outcomes, summary
+from bench.latency.slow import slowed
+from bench.latency.traffic import Shop, Traffic, sent_between
 from bench.latency.view import View, rendering
 from bench.latency.worker import Reading
 from bench.options import with_own_names
@@ -45,12 +47,16 @@ _SOURCES = (IMPRESSIONS.name, CLICKS.name)
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Events a second, seconds of a window that count and of the stream before them, and how often all is repeated."""
+    """Events a second, seconds of a window that count and of the stream before them, and how often all is repeated.
+
+    `speed` is the share of the time that workers run.
+    """
 
     rates: Sequence[int]
     seconds: float
     warm_up_s: float
     rounds: int
+    speed: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +103,11 @@ def measure(settings: Settings, shop: Shop, options: Options, *, leave_clean: bo
         decided = folder / "decided"
         decided.touch()
         workers = stack.enter_context(_workers(own, folder, decided))
-        bench = _Bench(own, options, traffic, view, workers, Reading(decided))
+        progress = stack.enter_context(progress_watched(own))
+        bench = _Bench(own, options, traffic, view, workers, Reading(decided), progress)
         bench.wait_for_layouts(shop.keys())
+        pids = [worker.child.pid for worker in workers.values()]
+        stack.enter_context(slowed(pids, options.speed, folder / "slow.log"))
         windows: dict[int, list[Window]] = {rate: [] for rate in options.rates}
         for _ in range(options.rounds):
             for rate, counted in windows.items():
@@ -137,6 +146,7 @@ class _Bench:
         view: View,
         workers: Mapping[str, Worker],
         reading: Reading,
+        progress: Progress,
     ) -> None:
         self._settings = settings
         self._options = options
@@ -147,6 +157,7 @@ class _Bench:
         self._watch = Watch(redis.namespace, redis.groups, partitions)
         self._store = GivenStore(redis)
         self._reading = reading
+        self._progress = progress
 
     def wait_for_layouts(self, keys: Sequence[Key]) -> None:
         """Wait until each page and segment has a layout."""
@@ -167,14 +178,26 @@ class _Bench:
         self._stream_on(begin.at, end.at)
         self._traffic.settle()
         self._view.decided(self._reading.more())
-        clicks = outcomes(clicks_between(self._traffic.clicks, begin.at, end.at), self._view.observations(), LIMIT_S)
+        clicks = outcomes(sent_between(self._traffic.clicks, begin.at, end.at), self._view.observations(), LIMIT_S)
         composed = self._view.decided_between(begin.at, end.at)
+        counted = {kind: self._progress.delays(kind, events) for kind, events in self._sent(begin.at, end.at).items()}
         self._catch_up()
-        self._traffic.clicks.clear()
-        self._view.forget()
+        self._forget()
         lasted = end.at - begin.at
         cpu = {role: 100 * (end.cpu_s[role] - begin.cpu_s[role]) / lasted for role in self._workers}
-        return Window((end.sent - begin.sent) / lasted, clicks, composed / lasted, cpu["learner"], cpu["layouts"])
+        reached = (end.sent - begin.sent) / lasted
+        return Window(reached, clicks, composed / lasted, cpu["learner"], cpu["layouts"], counted)
+
+    def _sent(self, begin: float, end: float) -> dict[str, list[SentEvent]]:
+        """What was sent in that time, by kind, of what was noted."""
+        sent = {"clicks": self._traffic.clicks, "impressions": self._traffic.impressions}
+        return {kind: list(sent_between(events, begin, end)) for kind, events in sent.items()}
+
+    def _forget(self) -> None:
+        self._traffic.clicks.clear()
+        self._traffic.impressions.clear()
+        self._view.forget()
+        self._progress.forget()
 
     def _mark(self) -> _Mark:
         self._check()
@@ -183,12 +206,13 @@ class _Bench:
         )
 
     def _stream_on(self, begin: float, end: float) -> None:
-        """Wait until every click of the window is reflected, or its time is over."""
+        """Wait until every click of the window is reflected and its events are counted, or its time is over."""
         while (now := time.perf_counter()) < end + LIMIT_S:
             self._traffic.publish_until(now + LOOK_S)
             self._view.decided(self._reading.more())
-            some = outcomes(clicks_between(self._traffic.clicks, begin, end), self._view.observations(), math.inf)
-            if not any(math.isinf(outcome.delay_s) for outcome in some):
+            some = outcomes(sent_between(self._traffic.clicks, begin, end), self._view.observations(), math.inf)
+            late = any(math.isinf(outcome.delay_s) for outcome in some)
+            if not late and all(self._progress.counts(kind, of) for kind, of in self._sent(begin, end).items()):
                 return
 
     def _catch_up(self) -> None:
@@ -204,6 +228,7 @@ class _Bench:
 
     def _check(self) -> None:
         self._view.check()
+        self._progress.check()
         for role, worker in self._workers.items():
             if (status := worker.child.poll()) is not None:
                 raise ReshelfError(f"the {role} ended with status {status}. Its last lines were:\n{tail(worker.log)}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +16,7 @@ from typing import Any
 import msgspec
 from confluent_kafka import KafkaError, Message, Producer
 
-from bench.latency.delays import SentClick
+from bench.latency.delays import SentEvent
 from bench.pages import slot_names
 from schemas.codec import encode, encode_key
 from schemas.errors import ReshelfError
@@ -32,6 +33,8 @@ TICK_S = 0.005
 BURST = 1_000
 """Events at once, at most, when the stream fell behind its clock."""
 CLICK_EVERY = 20
+NOTED_EVERY = 7
+"""Of one impression in so many it is noted when it was sent."""
 HOLDOUT_EVERY = 10
 UNITS = 50_000
 FLUSH_S = 60.0
@@ -86,12 +89,14 @@ class Pace:
 class Traffic:
     """Publishes events of a shop; one in CLICK_EVERY is a click on what the event before showed.
 
-    `sent` counts events, `clicks` lists those that the broker acknowledged.
+    `sent` counts events, `clicks` lists those that the broker acknowledged, and `impressions` some of them.
     """
 
     def __init__(self, kafka: KafkaSettings, shop: Shop, run: str) -> None:
         self.sent = 0
-        self.clicks: list[SentClick] = []
+        self.clicks: list[SentEvent] = []
+        self.impressions: list[SentEvent] = []
+        self._numbers: Counter[Key] = Counter()
         self._prefix = kafka.prefix
         self._shop = shop
         self._run = run
@@ -155,7 +160,10 @@ class Traffic:
     def _show(self, event: Impression) -> None:
         self._last_impression = event
         self.sent += 1
-        self._produce(IMPRESSIONS.name, event.unit.encode(), encode(event))
+        noted = None
+        if self.sent % NOTED_EVERY == 0:
+            noted = partial(self._noted, self.impressions, Key(event.page, event.segment), time.perf_counter(), -1)
+        self._produce(IMPRESSIONS.name, event.unit.encode(), encode(event), noted)
 
     def _click(self, on: Impression) -> None:
         event_id, (slot_item,) = f"{self._run}-{self.sent}", on.slots
@@ -173,13 +181,23 @@ class Traffic:
         )
         self.sent += 1
         value, key = encode(event), Key(on.page, on.segment)
-        self._produce(CLICKS.name, on.unit.encode(), value, partial(self._clicked, key, time.perf_counter()))
+        noted = partial(self._noted, self.clicks, key, time.perf_counter(), self._numbers[key])
+        self._numbers[key] += 1
+        self._produce(CLICKS.name, on.unit.encode(), value, noted)
 
-    def _clicked(self, key: Key, produced_at: float, error: KafkaError | None, message: Message) -> None:
+    def _noted(
+        self,
+        events: list[SentEvent],
+        key: Key,
+        produced_at: float,
+        number: int,
+        error: KafkaError | None,
+        message: Message,
+    ) -> None:
         self._delivered(error, message)
         if error is None:
             place = int(message.partition() or 0), int(message.offset() or 0)
-            self.clicks.append(SentClick(key, *place, produced_at))
+            events.append(SentEvent(key, *place, produced_at, number))
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         self._refused = error or self._refused
@@ -194,9 +212,9 @@ class Traffic:
                 producer.poll(0.1)
 
 
-def clicks_between(clicks: list[SentClick], begin: float, end: float) -> Iterator[SentClick]:
+def sent_between(events: list[SentEvent], begin: float, end: float) -> Iterator[SentEvent]:
     """Those that were sent from `begin` on and before `end`."""
-    return (click for click in clicks if begin <= click.produced_at < end)
+    return (event for event in events if begin <= event.produced_at < end)
 
 
 def _now_ms() -> int:

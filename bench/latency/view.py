@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 import msgspec
@@ -38,6 +39,7 @@ class View:
     def __init__(self, consumer: Consumer) -> None:
         self.sightings: dict[Key, list[Sighting]] = {}
         self._asked: dict[Key, list[Asked]] = {}
+        self._clicks: Counter[Key] = Counter()
         self._decisions: dict[Key, list[Decision]] = {}
         self._deferred: dict[Key, set[int]] = {}
         self._consumer = consumer
@@ -103,8 +105,9 @@ class View:
         elif value is not None and (message.topic() or "").endswith(LAYOUT_REQUESTS.name):
             request = _decode_request(value)
             if request.clicked:
-                asked = Asked(received_at, message.offset() or 0)
-                self._asked.setdefault(Key(request.page, request.segment), []).append(asked)
+                key = Key(request.page, request.segment)
+                self._clicks[key] += request.clicks
+                self._asked.setdefault(key, []).append(Asked(received_at, message.offset() or 0, self._clicks[key]))
         elif value is not None:
             layout = _decode(value)
             sightings = self.sightings.setdefault(Key(*decode_key(LAYOUTS, message.key())), [])

@@ -12,4 +12,5 @@ from reshelf.settings import load_settings
 collect_rarely()  # as our own commands do: what is compared is how they read and write
 name, batch = sys.argv[1], int(sys.argv[2])
 settings = load_settings(None).settings
-importlib.import_module(PEERS[name]).run(settings.kafka, settings.redis, settings.fold, batch)
+peer = PEERS[name]
+getattr(importlib.import_module(peer.module), peer.function)(settings.kafka, settings.redis, settings.fold, batch)

@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 from confluent_kafka import KafkaError, Message
 
-from bench.latency.delays import SentClick
+from bench.latency.delays import SentEvent
 from bench.latency.traffic import TICK_S, Pace
 from bench.shop.catalog import Shop, number_in
 from bench.shop.sending import Sender
@@ -102,7 +102,7 @@ class Traffic:
 
     def __init__(self, kafka: KafkaSettings, shop: Shop, run: str) -> None:
         self.sent = 0
-        self.clicks: list[SentClick] = []
+        self.clicks: list[SentEvent] = []
         self._visitors = Visitors(shop, run)
         self._prompt, self._bulk = Sender(kafka, at_once=True), Sender(kafka)
         self._pace = Pace(0.0, 0.0)
@@ -159,7 +159,7 @@ class Traffic:
     def _clicked(self, key: Key, produced_at: float, error: KafkaError | None, message: Message) -> None:
         if error is None:
             place = int(message.partition() or 0), int(message.offset() or 0)
-            self.clicks.append(SentClick(key, *place, produced_at))
+            self.clicks.append(SentEvent(key, *place, produced_at))
 
 
 def _slates(shop: Shop, page: int, chance: np.random.Generator) -> Sequence[list[SlotItem]]:

@@ -100,6 +100,11 @@ def test_renewals_are_compared_in_the_same_shops(capsys: pytest.CaptureFixture[s
     always, grown = rows[0.0, 0.0], rows[0.1, 0.0]
     assert (answer["page_views"], answer["seeds"]) == (600, 2)
     assert always["regret_ratio"]["mean"] == always["slots_changed_ratio"] == 1.0
+    assert always["regret_more"] == {"mean": 0.0, "low": 0.0, "high": 0.0}
+    still, held = rows[0.03, 0.0], rows[0.03, 0.1]
+    assert held["regret_more"]["mean"] == pytest.approx(held["regret"]["mean"] - still["regret"]["mean"])
+    assert still["regret_more"]["mean"] == pytest.approx(still["regret"]["mean"] - always["regret"]["mean"])
+    assert held["regret_more"]["low"] < held["regret_more"]["mean"] < held["regret_more"]["high"]
     assert always["layouts_per_1000_views"] == 1_000 / STEP * 2
     assert grown["layouts_per_1000_views"] < always["layouts_per_1000_views"]
     changed = [rows[0.03, threshold]["slots_changed_per_1000_views"] for threshold in (0.0, 0.01, 0.1)]

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import sys
+import time
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner
+from confluent_kafka import Producer
 from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
 
 from bench.events.fold_paths import Ratios, measure_paths, worst_of
 from bench.events.log import impressions
+from bench.peers import PEERS
 from bench.peers.sink import WRITTEN, Sink
 from reshelf.cli.main import cli
-from reshelf.settings import Settings
+from reshelf.processes.children import process, tail
+from reshelf.settings import Settings, as_environment
+from schemas.topics import IMPRESSIONS
 from streams.fold.fast.path import BUILT
 from streams.settings import FoldSettings, RedisSettings
+from streams.state import export
 from streams.state.keys import GroupKeys
+from streams.state.manifest import manifest_of
+from streams.state.store import Store
 from tests.all_tests import if_all
+from tests.conftest import MakeTopics
 
 
 def run(*arguments: str) -> Any:
@@ -69,3 +83,40 @@ def test_a_peer_writes_the_counts(redis: Redis, redis_url: str, overlapped: bool
     sink.settle()
     stored = redis.get(GroupKeys("peer", 0).watermark(WRITTEN))
     assert isinstance(stored, bytes) and stored.startswith(b"300:")
+
+
+@pytest.mark.skipif(not PEERS["pathway"].installed, reason="Pathway is not installed: `make bench` does that")
+@pytest.mark.parametrize("name", ["pathway", "pathway_unique"])
+def test_pathway_counts_what_the_other_peers_do(
+    name: str, broker: str, redis: Redis, redis_url: str, prefix: str, make_topics: MakeTopics, tmp_path: Path
+) -> None:
+    redis.flushall()
+    make_topics(broker, 2, (IMPRESSIONS.name,))
+    settings = Settings().changed(kafka={"bootstrap": broker, "prefix": prefix, "partitions": 2})
+    settings = settings.changed(redis={"url": redis_url, "namespace": "flow"})
+    once = list(impressions(300, 3, 1))
+    sent, counted = [*once, *once[:100]], once if PEERS[name].function == "run_unique" else [*once, *once[:100]]
+    producer = Producer({"bootstrap.servers": broker})
+    for event in sent:
+        producer.produce(prefix + IMPRESSIONS.name, msgspec.json.encode(event), event.unit.encode())
+    assert producer.flush(30) == 0
+    sink = Sink(settings.redis.changed(namespace="sink"), settings.fold)
+    sink.add(counted)
+    command, log = [sys.executable, "-m", "bench.peers", name, "150"], tmp_path / "log"
+    with process(command, log, as_environment(settings)) as flow:
+        until = time.monotonic() + 120
+        while (rows := _rows(settings, "flow")) != _rows(settings, "sink"):
+            assert flow.poll() is None and time.monotonic() < until, tail(log)
+            time.sleep(0.1)
+    assert sum(row[-2] for row in rows if row[0] == "cell") == 3 * len(counted)
+
+
+def _rows(settings: Settings, namespace: str) -> list[list[Any]]:
+    """The canonical export of a peer's state, which is in one group."""
+
+    async def read() -> list[list[Any]]:
+        async with AsyncRedis.from_url(settings.redis.url) as client:
+            manifest = manifest_of(namespace, "", {IMPRESSIONS.name: [0]}, 1, settings.fold)
+            return await export.rows(Store(client, namespace, 1), manifest)
+
+    return asyncio.run(read())

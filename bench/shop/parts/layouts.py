@@ -13,7 +13,7 @@ import numpy as np
 
 from bench.latency.delays import STAGES, Outcome, outcomes
 from bench.latency.run import LIMIT_S
-from bench.latency.traffic import clicks_between
+from bench.latency.traffic import sent_between
 from bench.latency.view import View, rendering
 from bench.latency.worker import Reading
 from bench.shop.child import Part
@@ -110,7 +110,7 @@ class _Bench:
         }
         self._stream_on(began, ended)
         traffic.settle()
-        some = outcomes(clicks_between(traffic.clicks, began, ended), self.view.observations(), LIMIT_S)
+        some = outcomes(sent_between(traffic.clicks, began, ended), self.view.observations(), LIMIT_S)
         lag, lag_s = at.settled_lag(LEARNED, self.learner)
         return figures | {"lag": lag, "lag_s": lag_s, "click_to_layout_ms": _delays(some)}
 
@@ -119,7 +119,7 @@ class _Bench:
         while self.works and (now := time.perf_counter()) < ended + LIMIT_S:
             self.traffic.publish_until(now + LOOK_S)
             self.view.decided(self.reading.more())
-            some = outcomes(clicks_between(self.traffic.clicks, began, ended), self.view.observations(), math.inf)
+            some = outcomes(sent_between(self.traffic.clicks, began, ended), self.view.observations(), math.inf)
             if not any(math.isinf(entry.delay_s) for entry in some):
                 return
 
