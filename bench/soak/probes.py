@@ -20,12 +20,12 @@ from streams.state.connection.client import redis_servers
 from streams.state.recent.journal import SEGMENT_BYTES
 
 MIB = 2**20
-MEMORY = ("rss_mb", "pss_mb", "threads")
+MEMORY = ("rss_mb", "own_mb", "threads")
 SHARE = 0.02
 """Growth in a day of traffic that a run is too short to tell from none."""
 TOLERANCES = {
     "rss_mb": Tolerance(SHARE, 1.0),
-    "pss_mb": Tolerance(SHARE, 1.0),
+    "own_mb": Tolerance(SHARE, 1.0),
     "handles": Tolerance(SHARE, 2.0),
     "threads": Tolerance(SHARE, 2.0),
     "series": Tolerance(SHARE, 5.0),
@@ -40,7 +40,7 @@ TOLERANCES = {
 """How much of each measure may grow in a day of traffic."""
 LOOK_AT = {
     "rss_mb": "what the process keeps by name: caches without a limit, dictionaries by key, queues",
-    "pss_mb": "what the process keeps by name: caches without a limit, dictionaries by key, queues",
+    "own_mb": "what the process keeps by name: caches without a limit, dictionaries by key, queues",
     "handles": "files and connections that are opened and not closed: /proc/PID/fd names them",
     "threads": "what starts threads and does not join them",
     "series": "labels of metrics that come from outside: /metrics lists them",
@@ -66,10 +66,10 @@ def of_process(name: str, pid: int) -> Figures:
     """Memory, file handles and threads; nothing of a process that has ended."""
     folder, figures = Path(f"/proc/{pid}"), Figures()
     with contextlib.suppress(OSError, ValueError):
-        status = _numbers(folder / "status", "VmRSS", "Threads")
+        status = _numbers(folder / "status", "VmRSS", "RssAnon", "Threads")
         figures |= {f"{name} rss_mb": status["VmRSS"] / 1024, f"{name} threads": status["Threads"]}
+        figures[f"{name} own_mb"] = status["RssAnon"] / 1024
         figures[f"{name} handles"] = sum(1 for _ in (folder / "fd").iterdir())
-        figures[f"{name} pss_mb"] = _numbers(folder / "smaps_rollup", "Pss")["Pss"] / 1024
     return figures
 
 
@@ -106,7 +106,7 @@ def kinds_of_keys(settings: Settings) -> Figures:
 
 
 def of_log(settings: Settings, folder: Path | None) -> Figures:
-    """Records of each topic, MiB of all where its files are at hand, and how far the state is behind."""
+    """Records of each topic, MiB of them all where their files are at hand, and how far the state is behind."""
     bounds = log_bounds(settings.kafka, [topic.name for topic in TOPICS])
     figures = {
         f"{name} records": float(sum(end - first for first, end in partitions)) for name, partitions in bounds.items()
@@ -118,7 +118,8 @@ def of_log(settings: Settings, folder: Path | None) -> Figures:
     watch = Watch(redis.namespace, redis.groups, settings.kafka.partitions)
     figures["events lag"] = float(missing(watch.reached(GivenStore(redis).read), ends))
     if folder is not None:
-        figures["broker log_mb"] = sum(_sizes(folder, ".log")) / MIB
+        own = folder.rglob(f"{settings.kafka.prefix}*")
+        figures["broker log_mb"] = sum(size for topic in own for size in _sizes(topic, ".log")) / MIB
     return figures
 
 

@@ -103,6 +103,7 @@ class LiveView:
             self.monitor.forget()
             self.state = await self._state_of(namespace)
         if self.state is not None:
+            self.state.reader.memory.keep_pages(self.catalog.rules)
             await self.monitor.beat(self.state.reader, self.state.settings, self.catalog.rules)
         await asyncio.to_thread(self.dead_letters.read)
 

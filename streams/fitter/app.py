@@ -98,6 +98,7 @@ class Fitter:
             segments = await self._retry.until_success(self._state.segments) or {}
             owned = [page for page in sorted(self._catalog.rules) if page in segments and self._is_owned(page)]
             self._rule.keep(owned)
+            self._state.memory.keep_pages(frozenset(owned))
             await self._withdraw_pages()
             for page in owned:
                 await self._fit(page, segments[page])

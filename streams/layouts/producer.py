@@ -235,6 +235,7 @@ class LayoutProducer:
             self._due.forget(key)
             self._hysteresis.forget(key)
             self.lives.freshness.forget(key)
+            self._state.memory.forget(*key)
             return
         now = self._clock.wall()
         epoch = epoch_of(now, *key, self._settings.epoch_ms)

@@ -29,11 +29,14 @@ def home_group(tp: TopicPartition, groups: int) -> int:
     return crc32(str(tp).encode()) % groups
 
 
-@lru_cache(maxsize=100_000)
 def place_of(key: TableKey) -> str:
     """What the names of a table's arrays end in."""
-    page, segment = quote(key.page, safe=""), quote(key.segment, safe="")
-    return f":{key.bucket}:{page}:{segment}:{int(key.traffic)}"
+    return f":{key.bucket}:{_quoted(key.page, key.segment)}:{int(key.traffic)}"
+
+
+@lru_cache(maxsize=100_000)
+def _quoted(page: str, segment: str) -> str:
+    return f"{quote(page, safe='')}:{quote(segment, safe='')}"
 
 
 class GroupKeys:

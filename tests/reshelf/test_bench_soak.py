@@ -103,7 +103,7 @@ def test_items_and_campaigns_of_the_shop_come_and_go() -> None:
 
 def test_a_process_and_a_folder_are_measured(tmp_path: Path) -> None:
     found = of_process("own", os.getpid())
-    assert found["own rss_mb"] > found["own pss_mb"] / 2 > 1 and found["own threads"] >= 1 and found["own handles"] > 2
+    assert found["own rss_mb"] > found["own own_mb"] / 2 > 1 and found["own threads"] >= 1 and found["own handles"] > 2
     assert of_process("gone", 2**22 + 1) == {}
     (tmp_path / "below").mkdir()
     (tmp_path / "below" / "file").write_bytes(bytes(3 * 2**20))

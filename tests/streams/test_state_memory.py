@@ -51,6 +51,7 @@ steps = st.one_of(
     writes,
     st.tuples(st.just("pass"), st.sampled_from([1, 2, 5, 20])),
     st.sampled_from([("merge",), ("expire",), ("save",), ("lose",)]),
+    st.tuples(st.just("take down"), st.sampled_from(PAGES)),
 )
 
 
@@ -83,12 +84,21 @@ class World:
                     await self.merger.carry_out(await self.merger.due(group))
             case "expire":
                 await expire(self.store, FOLD, [TP])
+            case "take down":
+                self.take_down(*how)
             case "save":
                 self.saved = {name: await self.redis.dump(name) or b"" async for name in self.redis.scan_iter()}
             case "lose":
-                await self.redis.flushall()
-                for name, content in self.saved.items():
-                    await self.redis.restore(name, 0, content)
+                await self.lose()
+
+    def take_down(self, page: str) -> None:
+        for reader in self.readers:
+            reader.memory.keep_pages(set(PAGES) - {page})
+
+    async def lose(self) -> None:
+        await self.redis.flushall()
+        for name, content in self.saved.items():
+            await self.redis.restore(name, 0, content)
 
     async def write(self, page: str, segment: str, back: int, traffic: Traffic, item: str) -> None:
         bucket = (self.now // FOLD.bucket_ms - back) * FOLD.bucket_ms
@@ -168,6 +178,24 @@ def test_readers_say_what_redis_says_whatever_they_let_go_and_whatever_happens(
             for step in history:
                 await world.step(*step)
                 await world.check()
+
+    asyncio.run(run())
+
+
+def test_nothing_is_held_of_pages_that_were_taken_down(redis: SyncRedis, redis_url: str) -> None:
+    async def run() -> None:
+        async with Redis.from_url(redis_url) as client:
+            world = World(client)
+            memory = (reader := world.readers[1]).memory
+            for page in PAGES:
+                await world.write(page, "a", 0, Traffic.LEARNED, "i0")
+                await reader.read(page, "a")
+            size = memory.size
+            memory.keep_pages({"p"})
+            assert 0 < memory.size < size
+            assert memory.get("p", "a") and not memory.get("q", "a")
+            memory.forget("p", "a")
+            assert memory.size == 0
 
     asyncio.run(run())
 

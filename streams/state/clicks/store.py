@@ -225,7 +225,7 @@ class ClickStore:
         return Bucket(self._db.get_column_family(name), self._db.get_column_family_handle(name))
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=10_000)
 def fingerprint(name: str) -> bytes:
     """A unit or an item as part of a key; two that share it may be expected among 2^32 names."""
     return blake2b(name.encode(), digest_size=FINGERPRINT).digest()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -115,6 +115,21 @@ class StateMemory:
         limit = self.limit
         while self.size > limit - limit // SUMS_PART and len(self._held) > 1:
             self._evict()
+        self._expose()
+
+    def keep_pages(self, pages: Container[str]) -> None:
+        """Let go of all pages but these: nobody reads what was taken down."""
+        for name in [name for name in self._held if name[0] not in pages]:
+            self.forget(*name)
+        self._let_go = {name for name in self._let_go if name[0] in pages}
+
+    def forget(self, page: str, segment: str) -> None:
+        """Let go of a key that is not to be read again."""
+        self._remove((page, segment))
+        self._count_names(page)
+        self._let_go.discard((page, segment))
+        for listener in self._listeners:
+            listener(page, segment)
         self._expose()
 
     def _evict(self) -> None:
