@@ -1,11 +1,10 @@
 // Rules of a page: edit, check, publish, go back.  Who, when and why is kept with every version.
 
 import { contentOf } from "./answer.js";
-import { choice, day, element, number, panel, say } from "./dom.js";
+import { choice, dateAfter, day, element, number, panel, say } from "./dom.js";
 
 // A date as the shop's clocks show it: in a rule, dates are the shop's.
 let timeZone = "UTC";
-const today = (days = 0) => new Date(Date.now() + days * 86_400_000).toLocaleDateString("sv-SE", { timeZone });
 const templates = {
   Pin: (page) => ["- kind: pin", "  name: new pin", "  item: ITEM", `  slot: ${page.slot}`],
   Boost: () => ["- kind: boost", "  name: new boost", "  match: {categories: [CATEGORY]}", "  factor: 1.5"],
@@ -14,8 +13,8 @@ const templates = {
     "  name: new campaign",
     "  match: {tags: [TAG]}",
     "  factor: 2",
-    `  starts_at: ${today()}`,
-    `  ends_at: ${today(7)}`,
+    `  starts_at: ${dateAfter(0, timeZone)}`,
+    `  ends_at: ${dateAfter(7, timeZone)}`,
   ],
   Cap: () => ["- kind: cap", "  name: new cap", "  by: category", "  most: 3"],
   Spacing: () => ["- kind: spacing", "  name: new spacing", "  by: category", "  distance: 2"],
