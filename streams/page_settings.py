@@ -57,7 +57,7 @@ class LayoutSettings(Group):
         description="After how long, in seconds, a page and segment is composed again although little came.",
     )
     change_threshold: float = Field(
-        0.01,
+        0.003,
         ge=0,
         le=1,
         description="By which share of their value the slates of a layout gain at least over the published ones to be "
