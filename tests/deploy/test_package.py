@@ -20,8 +20,8 @@ BENCH: dict[str, Any] = tomllib.loads((ROOT / "bench" / "pyproject.toml").read_t
 ROOMS = [pattern.rstrip("*") for pattern in PROJECT["tool"]["setuptools"]["packages"]["find"]["include"]]
 EXTRAS: dict[str, list[str]] = PROJECT["project"]["optional-dependencies"]
 NEEDED: list[str] = PROJECT["project"]["dependencies"]
-BROUGHT = {"pydantic-core", "quixstreams"}
-"""pydantic asks for the one version that fits it, and `make bench` installs the other without what it asks for."""
+BROUGHT = {"pydantic-core", "quixstreams", "pathway"}
+"""pydantic asks for the one version that fits it, and `make bench` installs the others without what they ask for."""
 FOR_USE = ("archive", "embedded", "encoders")
 PINNED = {
     line.partition("==")[0].lower().replace("_", "-")
