@@ -18,5 +18,6 @@
   that size
 - `soak`: days of traffic compressed into less: what each part takes over time, and whether it stays
   flat
+- `threads`: work that goes on in a thread beside what is measured
 - `web`: how fast the edge, the console and a renderer answer
 """

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.latency.delays import SentEvent
+from bench.threads import beside
 from reshelf.drill.setup.stores import GivenStore
 from reshelf.settings import Settings
 from schemas.errors import ReshelfError
@@ -100,10 +101,5 @@ class Progress:
 def progress_watched(settings: Settings) -> Iterator[Progress]:
     """The progress, noted until the block is left."""
     progress = Progress(settings)
-    thread = threading.Thread(target=progress.run, name="progress", daemon=True)
-    thread.start()
-    try:
+    with beside(progress.run, progress.stop):
         yield progress
-    finally:
-        progress.stop()
-        thread.join()

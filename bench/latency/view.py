@@ -12,6 +12,7 @@ import msgspec
 from confluent_kafka import Consumer, Message
 
 from bench.latency.delays import Asked, Decision, Deferral, Observations, Sighting
+from bench.threads import beside
 from schemas.codec import decode_key, decoder
 from schemas.errors import ReshelfError
 from schemas.messages.layouts import LayoutRequest
@@ -125,12 +126,7 @@ def rendering(kafka: KafkaSettings) -> Iterator[View]:
             [partition for topic in topics for partition in partitions(consumer, kafka.prefix + topic.name)]
         )
         view = View(consumer)
-        thread = threading.Thread(target=view.run, name="renderer", daemon=True)
-        thread.start()
-        try:
+        with beside(view.run, view.stop):
             yield view
-        finally:
-            view.stop()
-            thread.join()
     finally:
         consumer.close()

@@ -17,7 +17,7 @@ from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 
 from reshelf.settings import Settings
 from schemas.topics import LAYOUT_REQUESTS
-from streams.kafka.clients import aiokafka_consumer_config
+from streams.kafka.clients import aiokafka_consumer_config, stop_consumer
 from streams.transport.group.assignment import SteadyAssignor
 
 JOIN_S = 30.0
@@ -62,7 +62,7 @@ async def _join(settings: Settings, workers: int, joined: threading.Event, ended
         joined.set()
         await ended.wait()
     finally:
-        await consumer.stop()
+        await stop_consumer(consumer)
 
 
 def _shares(workers: int) -> type[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -15,6 +15,7 @@ from bench.shop.parts.layouts import QUIET_S
 from bench.shop.report import blank, memory
 from bench.shop.traffic import Traffic
 from bench.shop.workplace import Workplace
+from bench.threads import beside
 from reshelf.drill.setup.stores import GivenStore
 from schemas.topics import CLICKS, IMPRESSIONS
 from streams.kafka.records import TopicPartition
@@ -83,7 +84,8 @@ def _traffic(at: Workplace) -> Iterator[None]:
             traffic.publish_until(time.perf_counter() + 0.1)
         traffic.settle()
 
-    yield from _beside(send, ended)
+    with beside(send, ended.set):
+        yield
 
 
 @contextmanager
@@ -102,18 +104,8 @@ def _progress(at: Workplace) -> Iterator[_Progress]:
                 progress.moments.append(time.monotonic())
             time.sleep(LOOK_S)
 
-    for _ in _beside(look, progress.ended):
+    with beside(look, progress.ended.set):
         yield progress
-
-
-def _beside(work: Callable[[], None], ended: threading.Event) -> Iterator[None]:
-    thread = threading.Thread(target=work, name=work.__name__, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
 
 
 def _composed(at: Workplace) -> dict[str, float]:
