@@ -23,11 +23,7 @@ from streams.settings import KafkaSettings
 def newest(kafka: KafkaSettings) -> LayoutStore:
     """The newest layout of each page and segment; raises Transient where the topic cannot be read."""
     with reader(kafka) as consumer:
-        layouts = LayoutStore(_lives(kafka, consumer))
-        for message in to_the_end(consumer, partitions(consumer, kafka.prefix + LAYOUTS.name)):
-            if message.error() is None:
-                take(layouts, message)
-    return layouts
+        return _newest(kafka, consumer)
 
 
 def read_lives(kafka: KafkaSettings) -> Lives:
@@ -53,16 +49,21 @@ def latest(kafka: KafkaSettings) -> Layout | None:
 def follow(kafka: KafkaSettings) -> Iterator[tuple[Layout, int]]:
     """The newest layouts, then every later version as it is published, without end; each with when it expires."""
     with reader(kafka) as consumer:
-        layouts = LayoutStore(_lives(kafka, consumer))
-        places = partitions(consumer, kafka.prefix + LAYOUTS.name)
-        for message in to_the_end(consumer, places):
-            if message.error() is None:
-                take(layouts, message)
+        layouts = _newest(kafka, consumer)
         yield from ((stored.layout(), layouts.expires_at(stored)) for _, stored in layouts)
         while True:
             for message in consumer.consume(500, timeout=0.2):
                 if message.error() is None and (layout := take(layouts, message)):
                     yield layout, layout.expires_at
+
+
+def _newest(kafka: KafkaSettings, consumer: Consumer) -> LayoutStore:
+    """All layouts up to the end of the topic, from where the consumer reads on."""
+    layouts = LayoutStore(_lives(kafka, consumer))
+    for message in to_the_end(consumer, partitions(consumer, kafka.prefix + LAYOUTS.name)):
+        if message.error() is None:
+            take(layouts, message)
+    return layouts
 
 
 def _lives(kafka: KafkaSettings, consumer: Consumer) -> Lives:

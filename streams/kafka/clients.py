@@ -209,7 +209,7 @@ def quiet_loggers(names: Sequence[str] = ("aiokafka", "kafka", "faust", "mode", 
 
 async def stop_consumer(consumer: AIOKafkaConsumer) -> None:
     """Stop it, also while a fetch rests before its next try: aiokafka would raise the cancellation of that."""
-    fetcher = getattr(consumer, "_fetcher", None)
+    fetcher = consumer._fetcher
     if fetcher is not None:
         await cancel_all([fetcher._fetch_task, *fetcher._pending_tasks])
         fetcher._pending_tasks.clear()

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from uuid import uuid4
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import TopicMetadata
 
 from schemas.errors import Transient
 from schemas.topics import Topic
@@ -34,25 +35,31 @@ def reader(kafka: KafkaSettings) -> Iterator[Consumer]:
 
 def partitions(consumer: Consumer, name: str) -> list[TopicPartition]:
     """The partitions of a topic at their beginnings; raises Transient where there is none."""
+    return _beginnings(name, _listed(consumer, name, name)[name])
+
+
+def partitions_if_any(consumer: Consumer, name: str) -> list[TopicPartition]:
+    """The same of a topic that may not exist; it is not asked for by its name, as some brokers would make it."""
+    topic = _listed(consumer, name, None).get(name)
+    return [] if topic is None else _beginnings(name, topic)
+
+
+def _listed(consumer: Consumer, name: str, only: str | None) -> dict[str, TopicMetadata]:
+    """What brokers say of all topics, or of `only` one of them."""
     try:
-        topic = consumer.list_topics(name, timeout=METADATA_S).topics[name]
+        topics: dict[str, TopicMetadata] = consumer.list_topics(only, timeout=METADATA_S).topics
     except KafkaException as error:
         raise Transient(
             f"Kafka does not answer: no partitions of {name} within {METADATA_S:.0f} s: {error.args[0].str()}. "
             "Check kafka.bootstrap and that the brokers run; `reshelf doctor` says more."
         ) from None
+    return topics
+
+
+def _beginnings(name: str, topic: TopicMetadata) -> list[TopicPartition]:
     if topic.error is not None or not topic.partitions:
         raise Transient(f"Topic {name} is not there: {topic.error}. Create it with `reshelf topics apply`.")
     return [TopicPartition(name, number, OFFSET_BEGINNING) for number in sorted(topic.partitions)]
-
-
-def partitions_if_any(consumer: Consumer, name: str) -> list[TopicPartition]:
-    """The partitions of a topic that may not exist; it is not asked for by its name, as some brokers would make it."""
-    try:
-        topics = consumer.list_topics(timeout=METADATA_S).topics
-    except KafkaException as error:
-        raise Transient(f"Kafka does not answer: {error.args[0].str()}. `reshelf doctor` says more.") from None
-    return partitions(consumer, name) if name in topics else []
 
 
 def to_the_end(consumer: Consumer, places: list[TopicPartition]) -> Iterator[Message]:

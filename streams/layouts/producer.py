@@ -103,9 +103,8 @@ class LayoutProducer:
         """
         self.ownership.owned, stayed = frozenset(partitions), frozenset(continued)
         self._unlisted |= self.ownership.owned - stayed
-        self._schedule.keep(self.ownership.__contains__)
-        self._due.keep(self.ownership.__contains__)
-        self._hysteresis.keep(self.ownership.__contains__)
+        for holder in (self._schedule, self._due, self._hysteresis):
+            holder.keep(self.ownership.__contains__)
         self.lives.own(stayed)
         self._assigned.set()
 
@@ -156,9 +155,10 @@ class LayoutProducer:
             await self._assigned.wait()
             self._assigned.clear()
             partitions, self._unlisted = self._unlisted, frozenset()
-            if partitions:
-                await self._retry.until_success(self._list_segments)
-            for page in self._catalog.rules.keys() | self._catalog.segments.keys() if partitions else ():
+            if not partitions:
+                continue
+            await self._retry.until_success(self._list_segments)
+            for page in self._catalog.rules.keys() | self._catalog.segments.keys():
                 for key in self._keys_of(page):
                     if self.ownership.partition(key) in partitions:
                         self._mark(key)
@@ -226,7 +226,7 @@ class LayoutProducer:
 
     async def refresh(self, key: Key) -> None:
         """Compose a key once, and publish its layout or tombstone if there is need; raises Transient."""
-        began, taken_at = self.lives.now(), self._clock.steady()
+        began = self.lives.now()
         self._due.begin(key)
         state = await self._read(key) if key.page in self._catalog.rules else None
         read_at = self._clock.steady()
@@ -243,7 +243,7 @@ class LayoutProducer:
         composed_at = self._clock.steady()
         result = await self._publish(key, composed, basis, now)
         self._metrics.add("reshelf_layouts_total", result)
-        times = taken_at, read_at, composed_at, self._clock.steady()
+        times = began.steady, read_at, composed_at, self._clock.steady()
         self._report(Decided(key, state.watermarks, result, *times))
         self.lives.decided(key, result, began)
         if result == "stopped":

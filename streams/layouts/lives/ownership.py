@@ -26,6 +26,11 @@ class Ownership:
         """Where requests for the key are."""
         return _partition(key, self.partitions)
 
+    @property
+    def lives(self) -> frozenset[str]:
+        """The lives of the partitions that are owned."""
+        return frozenset(map(self.life, self.owned))
+
     def life(self, partition: int) -> str:
         """What the layouts of the partition's keys name as their life."""
         return life_name(self._namespace, partition, self.partitions)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
@@ -117,7 +117,7 @@ class LayoutLives:
 
     def changed(self, lives: Collection[str]) -> None:
         """These lives end before what was known of them: say it again where they are ours."""
-        if not {self._ownership.life(partition) for partition in self._ownership.owned}.isdisjoint(lives):
+        if not self._ownership.lives.isdisjoint(lives):
             self._woken.set()
 
     async def keep(self) -> None:
@@ -152,8 +152,8 @@ class LayoutLives:
             return None
         sent = self._clock.wall()
         (delivery,) = await self._log_producer.deliver([OutgoingRecord(LAYOUT_LIVES.name, CLOCK, None)])
-        names = [self._ownership.life(partition) for partition in self._ownership.owned]
-        newest = max((life.produced_at for name in names if (life := self._catalog.lives.get(name))), default=0)
+        signs = map(self._catalog.lives.get, self._ownership.lives)
+        newest = max((sign.produced_at for sign in signs if sign), default=0)
         right = self._guard.check_delivery(sent, self._clock.wall(), delivery.append_time, newest)
         return self.now() if right else None
 
@@ -161,9 +161,7 @@ class LayoutLives:
         """Of each of our partitions, over all layouts that name its life."""
         stalest: dict[int, _Stalest] = {}
         late = now.wall + self._ttl // 4
-        for number, (key, latest) in enumerate(list(self._catalog.published.items())):
-            if number % KEYS_AT_A_TIME == 0:
-                await asyncio.sleep(0)
+        async for key, latest in self._published():
             partition = self._ownership.partition(key)
             if partition in self._ownership.owned and latest.live and latest.life == self._ownership.life(partition):
                 ends_at = NEVER if latest.lost else self.freshness.good_until(key, now)
@@ -201,7 +199,7 @@ class LayoutLives:
 
     async def _publish(self, signs: list[LayoutLife]) -> None:
         """Send what is still ours to say."""
-        ours = {self._ownership.life(partition) for partition in self._ownership.owned}
+        ours = self._ownership.lives
         signs = [sign for sign in signs if sign.life in ours]
         await self._log_producer.publish(
             OutgoingRecord(LAYOUT_LIVES.name, encode_key(LAYOUT_LIVES, sign.life), encode(sign)) for sign in signs
@@ -216,11 +214,16 @@ class LayoutLives:
         self._metrics.set("reshelf_layout_life_ratio", value=max(0, left) / self._ttl)
         if names and all(self._goes_on(name, now) for name in names):
             return
-        for number, (key, latest) in enumerate(list(self._catalog.published.items())):
-            if number % KEYS_AT_A_TIME == 0:
-                await asyncio.sleep(0)
+        async for key, latest in self._published():
             if latest.live and key in self._ownership and self.renewal(key, latest, now) <= now:
                 self._due(key)
+
+    async def _published(self) -> AsyncIterator[tuple[Key, LatestLayout]]:
+        """What is known of the newest layouts of all keys; others get on meanwhile."""
+        for number, entry in enumerate(list(self._catalog.published.items())):
+            if number % KEYS_AT_A_TIME == 0:
+                await asyncio.sleep(0)
+            yield entry
 
     def _goes_on(self, name: str, now: int) -> bool:
         return self._end(name, now) - self._ttl // 4 > now

@@ -125,19 +125,19 @@ class StateMemory:
 
     def forget(self, page: str, segment: str) -> None:
         """Let go of a key that is not to be read again."""
-        self._remove((page, segment))
-        self._count_names(page)
+        self._drop((page, segment))
         self._let_go.discard((page, segment))
-        for listener in self._listeners:
-            listener(page, segment)
         self._expose()
 
     def _evict(self) -> None:
         name = next(iter(self._held))
-        self._remove(name)
-        self._count_names(name[0])
+        self._drop(name)
         self._let_go.add(name)
         self._count("evicted")
+
+    def _drop(self, name: Name) -> None:
+        self._remove(name)
+        self._count_names(name[0])
         for listener in self._listeners:
             listener(*name)
 
