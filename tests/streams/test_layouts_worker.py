@@ -141,7 +141,7 @@ def test_without_lives_half_its_life_renews_what_did_not_change(broker: str, ope
 def test_what_does_not_change_is_not_published_again_and_lasts_as_long_as_its_worker(
     any_broker: str, open_shop: Callable[..., Shop]
 ) -> None:
-    ttl_ms = 3_000
+    ttl_ms = 8_000
     shop = open_shop(any_broker, ttl_ms=ttl_ms)
 
     def good() -> int:
@@ -182,7 +182,7 @@ def test_what_does_not_change_is_not_published_again_and_lasts_as_long_as_its_wo
 def test_a_page_that_the_broker_refuses_expires_alone_and_is_named(
     broker: str, open_shop: Callable[..., Shop], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shop, deliver, refuses = open_shop(broker, ttl_ms=2_400), LogProducer.deliver, False
+    shop, deliver, refuses = open_shop(broker, ttl_ms=8_000), LogProducer.deliver, False
 
     async def refusing(self: LogProducer, records: Iterable[OutgoingRecord]) -> list[Delivery]:
         records = list(records)
