@@ -2,6 +2,7 @@
 
 - `agent`: batches in, state and layout requests out
 - `app`: the learner as a Faust application
+- `commits`: commits that go on at the same time: one of each partition, a few of all; no IO
 - `duplicates`: what partitions had lately: journals on disk, and how much of its time each window covers
 - `held_names`: what names a learner holds, as metrics
 - `layout_requests`: which keys need a layout, when they are asked for, and how much came: pure, the

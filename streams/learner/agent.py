@@ -1,8 +1,7 @@
 """The learner: batches in, state and layout requests out.
 
-While Redis works on one batch the next one is already being judged.  Batches
-are committed one after another, because all partitions of a worker share its
-copies of the directories.
+While Redis works on some batches the next one is already being judged.  Those of a
+partition are committed one after another, of others at the same time.
 """
 
 from __future__ import annotations
@@ -27,6 +26,7 @@ from streams.kafka.event_checks import EventChecks, Holdout
 from streams.kafka.producer import LogProducer
 from streams.kafka.records import Batch, TopicPartition
 from streams.learner import held_names
+from streams.learner.commits import AT_ONCE, Commits
 from streams.learner.duplicates import DuplicateWindows
 from streams.learner.layout_requests import RequestDebouncer, request_records
 from streams.learner.old_buckets import tend_buckets
@@ -75,7 +75,7 @@ class Learner:
         self._checks = EventChecks(manifest.starts, (IMPRESSIONS.name, CLICKS.name), holdout)
         self._keys = RequestDebouncer(_UNCLICKED_REST_S)
         self._clicked = asyncio.Event()
-        self._committing = asyncio.Lock()
+        self._commits = Commits()
         self._retry = Retry()
         self._asking = Retry()
         self._duplicates = DuplicateWindows(kafka, fold, settings, store)
@@ -101,7 +101,7 @@ class Learner:
 
     async def _read_on(self, tps: frozenset[TopicPartition]) -> dict[TopicPartition, int]:
         read = partial(self._store.stored_marks, [tp for tp in tps if tp in self._parts])
-        async with self._committing:
+        async with self._commits.alone():
             stored = await self._retry.until_success(read) or {}
             positions = {tp: self._parts[tp].read_on(marks) for tp, marks in stored.items() if tp in self._parts}
         return {tp: position for tp, position in positions.items() if position is not None}
@@ -134,18 +134,20 @@ class Learner:
     # Batches
 
     async def learn(self, stream: Any) -> None:
-        """The agent: prepare each batch while the one before is being committed."""
-        committing: asyncio.Task[None] | None = None
+        """The agent: prepare each batch while those before are being committed."""
+        committing: set[asyncio.Task[None]] = set()
         async for event in stream.noack().events():
             batch: Batch = event.value
             part = self._parts.get(batch.tp)
             prepared = await self._prepare(part, batch) if part and reader(self.app).is_current(batch) else None
-            if committing is not None:
-                await committing
             if part is None or prepared is None:
                 event.ack()
                 continue
-            committing = asyncio.create_task(guarded(self.app, self._commit(part, prepared, event)))
+            while len(committing) >= AT_ONCE:
+                await asyncio.wait(committing, return_when=asyncio.FIRST_COMPLETED)
+            task = asyncio.create_task(guarded(self.app, self._commit(part, prepared, event)))
+            committing.add(task)
+            task.add_done_callback(committing.discard)
             await asyncio.sleep(0)
 
     async def _prepare(self, part: PartitionFold, batch: Batch) -> Prepared | None:
@@ -169,7 +171,7 @@ class Learner:
     async def _commit(self, part: PartitionFold, prepared: Prepared, event: Any) -> None:
         is_current = lambda: self._is_current(part, prepared.batch)  # noqa: E731
         try:
-            async with self._committing:
+            async with self._commits.of(part.tp):
                 changed = await self._retry.until_success(lambda: part.commit(prepared), is_current)
         except Rewind as behind:
             await self._rewind(part, behind)
@@ -222,7 +224,7 @@ class Learner:
 
     async def _advance(self, part: PartitionFold, stored: Sequence[bytes | None]) -> None:
         try:
-            async with self._committing:
+            async with self._commits.of(part.tp):
                 if self._parts.get(part.tp) is part:
                     await self._retry.until_success(lambda: part.advance(stored))
         except Rewind as behind:
@@ -251,7 +253,7 @@ class Learner:
 
     def tasks(self) -> list[Coroutine[Any, Any, None]]:
         """What runs beside the agent."""
-        buckets = tend_buckets(self._store, self._manifest, self._fold, self._committing)
+        buckets = tend_buckets(self._store, self._manifest, self._fold, self._commits)
         return [self.advance(), self.request_layouts(), buckets]
 
 

@@ -8,6 +8,7 @@ import time
 from functools import partial
 
 from streams.kafka.records import TopicPartition
+from streams.learner.commits import Commits
 from streams.metrics import REGISTRY
 from streams.retry import Retry
 from streams.settings import FoldSettings
@@ -21,11 +22,11 @@ _MERGE_SHARE = 0.2
 """Merging takes at most this share of the event loop."""
 
 
-async def tend_buckets(store: Store, manifest: Manifest, fold: FoldSettings, committing: asyncio.Lock) -> None:
+async def tend_buckets(store: Store, manifest: Manifest, fold: FoldSettings, commits: Commits) -> None:
     """Merge old buckets and drop those beyond their life, once a minute.
 
-    What is dropped is forgotten by the copies of directories, which `committing` guards.  Merges
-    need no lock: they compare revisions, and the apply script notices a directory that became another.
+    What is dropped is forgotten by the copies of directories, so nobody writes beside it.  Merges
+    need not be alone: they compare revisions, and the apply script notices a directory that became another.
     """
     tps = [TopicPartition(topic, p) for topic, starts in manifest.starts.items() for p in range(len(starts))]
     retry, merger = Retry(), Merger(store, fold, tps)
@@ -33,7 +34,7 @@ async def tend_buckets(store: Store, manifest: Manifest, fold: FoldSettings, com
         REGISTRY.add("reshelf_merged_tables_total", outcome, by=0)
     while True:
         await asyncio.sleep(_PAUSE_S)
-        async with committing:
+        async with commits.alone():
             await retry.until_success(lambda: expire(store, fold, tps))
         # Learners begin with different groups, so that they hardly try the same merges.
         first = random.randrange(store.groups)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -56,8 +57,8 @@ class Stand(NamedTuple):
 class Store:
     """Reads and moves the watermarks of a namespace.
 
-    One worker's moves are applied one call after another (the caller sees to
-    that): the copies of directories are shared by all partitions.
+    Calls may go on at the same time: one worker's moves of a group are applied one after another, as
+    all partitions share its copies of the directories.
     """
 
     def __init__(self, redis: Redis, namespace: str, groups: int, directory_bytes: int = MOST_BYTES) -> None:
@@ -67,6 +68,7 @@ class Store:
         self.keys = [GroupKeys(namespace, group) for group in range(groups)]
         self.directories = Directories(directory_bytes)
         self._sha = ""
+        self._turns = [asyncio.Lock() for _ in range(groups)]
 
     async def watermarks(self, tp: TopicPartition, start: int) -> list[Watermark]:
         """The watermark of each group; `start` is the namespace's start offset of the partition."""
@@ -124,6 +126,13 @@ class Store:
         return stands
 
     async def _apply(self, tp: TopicPartition, start: int, moves: Sequence[GroupUpdate]) -> list[Stand]:
+        async with AsyncExitStack() as turns:
+            # In one order for all, so that none waits for another in a circle.
+            for group in sorted({move.group for move in moves}):
+                await turns.enter_async_context(self._turns[group])
+            return await self._apply_in_turn(tp, start, moves)
+
+    async def _apply_in_turn(self, tp: TopicPartition, start: int, moves: Sequence[GroupUpdate]) -> list[Stand]:
         stands = [Stand(-1, False)] * len(moves)
         waiting = list(range(len(moves)))
         # All that a call needs may be more than the copies that there is room for.

@@ -151,6 +151,10 @@ class Worker:
         except (Rewind, Killed):
             self.forget(tp)
 
+    async def commit_all(self) -> None:
+        """What waits of all partitions, at the same time."""
+        await asyncio.gather(*map(self.commit, list(self.held)))
+
     async def read_marks(self, tp: TopicPartition) -> None:
         """Read where the groups stand; others may do anything before this is looked at."""
         self.marks[tp] = (await self.store.stored_marks([tp]))[tp]
@@ -250,7 +254,7 @@ async def live(
             case 0:
                 await worker.prepare(tp, chance.randint(1, 12))
             case 1:
-                await worker.commit(tp)
+                await worker.commit(tp) if chance.random() < 0.5 else await worker.commit_all()
             case 2:
                 await worker.read_marks(tp) if chance.random() < 0.4 else await worker.advance(tp)
             case 3:
