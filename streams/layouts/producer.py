@@ -41,7 +41,7 @@ from streams.retry import Retry
 from streams.state.layout_versions import Versions
 from streams.state.reader import KeyState, StateReader
 
-AT_ONCE = 64
+AT_ONCE = 16
 """Keys that wait for Redis or the broker at the same time."""
 WHOLE_PAGE_MS = 2_000.0
 """How long the layout of a whole page waits after a change, and up to as long again by its name:
@@ -76,7 +76,7 @@ class LayoutProducer:
         self._state = state
         self._settings = settings
         self._clock = clock or Clock()
-        self._assigned = asyncio.Event()
+        self._assigned, self._wake = asyncio.Event(), asyncio.Event()
         self._publisher = Publisher(catalog, versions, log_producer, settings, metrics, self._clock, self._list_again)
         self.ownership = ownership
         self.lives = LayoutLives(
@@ -84,7 +84,8 @@ class LayoutProducer:
         )
         self._finish = finish
         self._report = report
-        self._schedule = Schedule(settings.refresh_ms, settings.cpu_share)
+        head_start_ms = min(settings.rest_s * 1000, settings.ttl_ms / 4)
+        self._schedule = Schedule(settings.refresh_ms, settings.cpu_share, head_start_ms)
         self._due = DueRule(settings.growth_share, settings.rest_s * 1000)
         self._hysteresis = Hysteresis(settings.change_threshold)
         self._weighted_counts = WeightedCountsCache(state.memory.room)
@@ -92,7 +93,6 @@ class LayoutProducer:
         self._retry, self._unlisted = Retry(), frozenset[int]()
         self._segments: dict[str, set[str]] = {}
         self._listed_at = float("-inf")
-        self._wake = asyncio.Event()
 
     # What is due
 

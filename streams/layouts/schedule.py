@@ -2,7 +2,7 @@
 
 Laws: a key is not taken twice within the refresh interval; of the keys that may
 be taken, the one that could have been taken for longest goes first, where an
-urgent one counts as if it had waited HEAD_START_MS more, so none starves; and
+urgent one counts as if it had waited its head start more, so none starves; and
 composing takes at most its share of the time, whatever is due, give or take SAVED_MS.
 """
 
@@ -13,10 +13,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from streams.catalog.page import Key
-
-HEAD_START_MS = 2_000.0
-"""How much longer another key must have waited to go before an urgent one."""
-
 
 SAVED_MS = 1_000.0
 """How much time without composing counts as rest for what is composed after it: some keys are taken at once and
@@ -33,11 +29,6 @@ class Mark(NamedTuple):
     ready: float
     urgent: bool
 
-    @property
-    def rank(self) -> float:
-        """Lower goes first."""
-        return self.ready - HEAD_START_MS if self.urgent else self.ready
-
     def joined(self, other: Mark) -> Mark:
         """The earlier time, and urgent if one of them is."""
         return Mark(min(self.ready, other.ready), self.urgent or other.urgent)
@@ -46,12 +37,15 @@ class Mark(NamedTuple):
 class Schedule:
     """Keys that wait for composition; all times are milliseconds of one steady clock.
 
-    `cpu_share` is the share of the time, in (0, 1], that `spent` may take up.
+    `cpu_share` is the share of the time, in (0, 1], that `spent` may take up; `head_start_ms` is how much longer
+    another key must have waited to go before an urgent one: where there is too much to do,
+    keys of which little came wait, but what is to be vouched for in time must be.
     """
 
-    def __init__(self, refresh_ms: float, cpu_share: float) -> None:
+    def __init__(self, refresh_ms: float, cpu_share: float, head_start_ms: float) -> None:
         self._refresh = refresh_ms
         self._cpu_share = cpu_share
+        self._head_start = head_start_ms
         self._waiting: dict[Key, Mark] = {}
         self._later: list[tuple[float, int, Key, Mark]] = []
         self._ready: list[tuple[float, int, Key, Mark]] = []
@@ -115,7 +109,8 @@ class Schedule:
         self._drop_old(self._later)
         while self._later and self._later[0][0] <= now:
             _, number, key, mark = heapq.heappop(self._later)
-            heapq.heappush(self._ready, (mark.rank, number, key, mark))
+            rank = mark.ready - self._head_start if mark.urgent else mark.ready
+            heapq.heappush(self._ready, (rank, number, key, mark))
             self._drop_old(self._later)
         self._drop_old(self._ready)
         if self._ready:

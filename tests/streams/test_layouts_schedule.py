@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from streams.catalog.page import Key
 from streams.layouts.clock import woken
-from streams.layouts.schedule import HEAD_START_MS, SAVED_MS, SPARE, Schedule
+from streams.layouts.schedule import SAVED_MS, SPARE, Schedule
 
 KEYS = [Key("home", str(number)) for number in range(5)]
 REFRESH = 200
+HEAD_START_MS = 2_000.0
 
 marks = st.tuples(st.sampled_from(["mark", "press"]), st.sampled_from(KEYS), st.integers(0, 500))
 steps = st.lists(
@@ -33,7 +34,7 @@ steps = st.lists(
 def test_a_key_is_taken_once_per_interval_never_twice_at_once_and_only_when_marked(
     history: list[tuple[str, Any, int]],
 ) -> None:
-    schedule, now = Schedule(REFRESH, 1.0), 0.0
+    schedule, now = Schedule(REFRESH, 1.0, HEAD_START_MS), 0.0
     taken: dict[Key, float] = {}
     wanted: dict[Key, float] = {}
     running: set[Key] = set()
@@ -60,7 +61,7 @@ def test_a_key_is_taken_once_per_interval_never_twice_at_once_and_only_when_mark
 @given(st.lists(st.sampled_from(KEYS), min_size=1, max_size=60), st.floats(0.05, 1.0))
 def test_nothing_starves_and_the_share_of_the_processor_holds(pressed: list[Key], cpu_share: float) -> None:
     """However often some keys are asked for, each other key goes before a ready one at most once."""
-    schedule, now, busy, cost = Schedule(REFRESH, cpu_share), 0.0, 0.0, 40.0
+    schedule, now, busy, cost = Schedule(REFRESH, cpu_share, HEAD_START_MS), 0.0, 0.0, 40.0
     ready: dict[Key, float] = {}
     overtaken: Counter[Key] = Counter()
     for key in pressed:
@@ -81,7 +82,7 @@ def test_nothing_starves_and_the_share_of_the_processor_holds(pressed: list[Key]
 
 
 def test_the_key_that_waits_longest_goes_first() -> None:
-    schedule = Schedule(REFRESH, 1.0)
+    schedule = Schedule(REFRESH, 1.0, HEAD_START_MS)
     for at, key in enumerate([KEYS[2], KEYS[0], KEYS[1]]):
         schedule.mark(key, at)
     schedule.mark(KEYS[2], 50)
@@ -89,7 +90,7 @@ def test_the_key_that_waits_longest_goes_first() -> None:
 
 
 def test_keys_that_are_taken_down_leave_nothing_behind() -> None:
-    schedule = Schedule(REFRESH, 1.0)
+    schedule = Schedule(REFRESH, 1.0, HEAD_START_MS)
     for number in range(20 * SPARE):
         key = Key("campaign", str(number))
         schedule.mark(key, now := number * REFRESH)
@@ -101,7 +102,7 @@ def test_keys_that_are_taken_down_leave_nothing_behind() -> None:
 
 
 def test_a_mark_while_running_is_kept_for_afterwards() -> None:
-    schedule = Schedule(REFRESH, 1.0)
+    schedule = Schedule(REFRESH, 1.0, HEAD_START_MS)
     schedule.mark(KEYS[0], 0)
     assert schedule.take(0) == KEYS[0]
     schedule.mark(KEYS[0], 5)
@@ -112,7 +113,7 @@ def test_a_mark_while_running_is_kept_for_afterwards() -> None:
 
 
 def test_keys_that_went_elsewhere_are_forgotten() -> None:
-    schedule = Schedule(REFRESH, 1.0)
+    schedule = Schedule(REFRESH, 1.0, HEAD_START_MS)
     for key in KEYS:
         schedule.mark(key, 0)
     assert schedule.take(0) == KEYS[0]
@@ -124,7 +125,7 @@ def test_keys_that_went_elsewhere_are_forgotten() -> None:
 
 
 def test_an_urgent_key_goes_first_but_not_before_what_waits_much_longer() -> None:
-    schedule = Schedule(REFRESH, 1.0)
+    schedule = Schedule(REFRESH, 1.0, HEAD_START_MS)
     schedule.mark(KEYS[0], 0)
     schedule.mark(KEYS[1], 10)
     schedule.mark(KEYS[2], HEAD_START_MS + 5, urgent=True)
@@ -134,7 +135,7 @@ def test_an_urgent_key_goes_first_but_not_before_what_waits_much_longer() -> Non
 
 
 def test_a_key_becomes_urgent_while_it_waits_or_runs() -> None:
-    schedule = Schedule(REFRESH, 1.0)
+    schedule = Schedule(REFRESH, 1.0, HEAD_START_MS)
     for at, key in enumerate(KEYS[:3]):
         schedule.mark(key, at)
     schedule.mark(KEYS[2], 50, urgent=True)
