@@ -47,6 +47,13 @@ KEPT_UP = 0.98
     show_default=True,
     help="Which share of the time the learner and the layout worker run: they are stopped for the rest of each 10 ms.",
 )
+@click.option(
+    "--views",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="How many page views of the day before each page and segment has counts of: the more, the less a click says.",
+)
 @rounds
 @click.option("--pages", type=AT_LEAST_ONE, default=20, show_default=True, help="How many pages there are.")
 @click.option("--segments", type=AT_LEAST_ONE, default=10, show_default=True, help="How many segments each page has.")
@@ -64,6 +71,7 @@ def latency(
     seconds: float,
     warm_up: float,
     slow: float,
+    views: int,
     rounds: int,
     pages: int,
     segments: int,
@@ -96,13 +104,14 @@ def latency(
     from bench.latency.run import Options, measure
     from bench.latency.traffic import Shop
 
-    order = Options(tuple(dict.fromkeys(rate)), seconds, warm_up, rounds, slow)
+    order = Options(tuple(dict.fromkeys(rate)), seconds, warm_up, rounds, slow, views)
     shop = Shop(pages, segments, items, slots, variants)
     results = measure(front.settings, shop, order, leave_clean=not front.embedded)
     content = {
         "machine": machine(),
         "broker": broker(front),
         "slow": slow,
+        "views_before": views,
         "rates": [asdict(result) for result in results],
     }
     front.answer(content, "\n".join(_line(result) for result in results))

@@ -4,6 +4,8 @@
   its key and of its page
 - `delays`: how long clicks took to come back as layouts: pure functions of what was noted on all
   sides
+- `history`: what visitors did on the day before a measurement, written into Redis as workers would
+  have counted it
 - `run`: from a click to a layout that knows of it, with a learner and a layout worker as processes
   of their own
 - `slow`: slows processes down to a share of their speed: `python -m bench.latency.slow SHARE PID ...`,

@@ -20,6 +20,7 @@ from pathlib import Path
 from bench.events.race import forget
 from bench.latency.counted import Progress, progress_watched
 from bench.latency.delays import Latency, SentEvent, Window, outcomes, summary
+from bench.latency.history import write_history
 from bench.latency.slow import slowed
 from bench.latency.traffic import Shop, Traffic, sent_between
 from bench.latency.view import View, rendering
@@ -49,7 +50,7 @@ _SOURCES = (IMPRESSIONS.name, CLICKS.name)
 class Options:
     """Events a second, seconds of a window that count and of the stream before them, and how often all is repeated.
 
-    `speed` is the share of the time that workers run.
+    `speed` is the share of the time that workers run; of `views` page views each page and segment has counts before.
     """
 
     rates: Sequence[int]
@@ -57,6 +58,7 @@ class Options:
     warm_up_s: float
     rounds: int
     speed: float = 1.0
+    views: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ def measure(settings: Settings, shop: Shop, options: Options, *, leave_clean: bo
         if leave_clean:
             stack.callback(clear, own)
         apply(own.kafka)
+        if options.views:
+            write_history(own.redis, shop, options.views)
         traffic = Traffic(own.kafka, shop, run)
         traffic.open()
         view = stack.enter_context(rendering(own.kafka))

@@ -79,6 +79,10 @@ class View:
         self._decisions.clear()
         self._deferred.clear()
 
+    def count_anew(self) -> None:
+        """Number the clicks of requests from here on: all that were sent before have been asked for."""
+        self._clicks.clear()
+
     def check(self) -> None:
         """Raise what ended the reading, if anything did."""
         if self._failed is not None:

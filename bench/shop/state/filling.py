@@ -75,10 +75,10 @@ def fill(
     return Filled(len(shop.counted_keys), writing.tables, days, shop.size.days, round(needs), written, seconds)
 
 
-async def _written(redis: RedisSettings, groups: int, shop: Shop, spans: Sequence[Span], say: Say) -> _Writing:
+async def _written(redis: RedisSettings, groups: int, shop: Shop, spans: Sequence[Span], say: Say) -> Writing:
     client = redis_client(redis)
     try:
-        writing = _Writing(client, redis.namespace, groups)
+        writing = Writing(client, redis.namespace, groups)
         await writing.reach(shop.today)
         pages = [page for page in shop.pages if page != NEW_PAGE]
         for done, page in enumerate(pages, 1):
@@ -111,7 +111,7 @@ def free_mb() -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable")) / 1024
 
 
-class _Writing:
+class Writing:
     """Tables on their way into Redis."""
 
     def __init__(self, client: Redis, namespace: str, groups: int) -> None:
