@@ -7,7 +7,7 @@ the event before showed, one in PURCHASE_EVERY an order of something that was cl
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from functools import partial
 
@@ -98,11 +98,15 @@ class Visitors:
 
 
 class Traffic:
-    """Publishes what visitors do; `sent` counts events, `clicks` lists those that the broker acknowledged."""
+    """Publishes what visitors do; `sent` counts events, `clicks` lists those that the broker acknowledged.
 
-    def __init__(self, kafka: KafkaSettings, shop: Shop, run: str) -> None:
+    Clicks are `numbered` where nothing but clicks adds to what learners count as such.
+    """
+
+    def __init__(self, kafka: KafkaSettings, shop: Shop, run: str, *, numbered: bool = False) -> None:
         self.sent = 0
         self.clicks: list[SentEvent] = []
+        self._numbers: Counter[Key] | None = Counter() if numbered else None
         self._visitors = Visitors(shop, run)
         self._prompt, self._bulk = Sender(kafka, at_once=True), Sender(kafka)
         self._pace = Pace(0.0, 0.0)
@@ -151,15 +155,22 @@ class Traffic:
         if isinstance(event, Impression):
             self._bulk.send(IMPRESSIONS.name, event.unit.encode(), event)
         elif isinstance(event, Click):
-            noted = partial(self._clicked, Key(event.page, event.segment), time.perf_counter())
+            key = Key(event.page, event.segment)
+            noted = partial(self._clicked, key, time.perf_counter(), self._next_number(key))
             self._prompt.send(CLICKS.name, event.unit.encode(), event, noted)
         else:
             self._prompt.send(PURCHASES.name, event.unit.encode(), event)
 
-    def _clicked(self, key: Key, produced_at: float, error: KafkaError | None, message: Message) -> None:
+    def _next_number(self, key: Key) -> int:
+        if self._numbers is None:
+            return -1
+        self._numbers[key] += 1
+        return self._numbers[key] - 1
+
+    def _clicked(self, key: Key, produced_at: float, number: int, error: KafkaError | None, message: Message) -> None:
         if error is None:
             place = int(message.partition() or 0), int(message.offset() or 0)
-            self.clicks.append(SentEvent(key, *place, produced_at))
+            self.clicks.append(SentEvent(key, *place, produced_at, number))
 
 
 def _slates(shop: Shop, page: int, chance: np.random.Generator) -> Sequence[list[SlotItem]]:

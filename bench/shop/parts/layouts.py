@@ -84,6 +84,7 @@ class _Bench:
     def under_traffic(self) -> dict[str, Any]:
         """One stretch of traffic, of which the time after warming up counts."""
         at, traffic, options = self.at, self.traffic, self.at.options
+        self.view.count_anew()
         traffic.start(options.rate)
         traffic.publish_until(time.perf_counter() + options.warm_up_s)
         began, sent, composed, history, redis = (
@@ -141,7 +142,8 @@ def measured(at: Workplace, name: str, beside: Mapping[str, Sequence[str]]) -> d
         ready = {part.role: part.started(at.options.ready_s) for part in parts}
         layouts = stack.enter_context(at.part("layouts", "bench.latency.worker", str(decided)))
         figures |= layouts.started(at.options.ready_s)
-        traffic = Traffic(at.settings.kafka, at.shop, f"{at.shop.seed}-{name}")
+        # Attribution adds purchases to the clicks of a request.
+        traffic = Traffic(at.settings.kafka, at.shop, f"{at.shop.seed}-{name}", numbered="attribution" not in beside)
         at.say(f"{name}: waiting for the first layout of each page and segment")
         figures |= _looked_at(_Bench(at, parts[0], layouts, view, Reading(decided), traffic))
         ends = [f"the {part.role} beside it: {part.ended()}" for part in parts if part.ended()]
