@@ -41,6 +41,8 @@ class Front:
     embedded: bool = False
     kafka_home: Path | None = None
     """Where Apache Kafka lies that is started in place of the embedded broker."""
+    shards: int | None = None
+    """Of how many shards a Redis Cluster is started in place of one Redis."""
     json: bool = False
     verbose: int = 0
 
@@ -70,14 +72,17 @@ class Front:
         click.echo(json.dumps(content, ensure_ascii=False, default=str) if self.json else text)
 
     def _start(self) -> dict[str, Any]:
+        from reshelf.processes.redis_cluster import embedded_cluster
         from reshelf.processes.servers import embedded_broker, embedded_redis, real_kafka
 
         broker = real_kafka(self.kafka_home) if self.kafka_home else embedded_broker()
         open_to_all = {"username": "", "password": "", "ca_file": "", "cert_file": "", "key_file": ""}
         bare = {f"{group}.{key}": value for group in ("kafka", "redis") for key, value in open_to_all.items()}
+        store = embedded_cluster(self.shards) if self.shards else embedded_redis()
         return bare | {
             "kafka.bootstrap": self.context.with_resource(broker),
             "kafka.security_protocol": "PLAINTEXT",
             "kafka.replication": 1,
-            "redis.url": self.context.with_resource(embedded_redis()),
+            "redis.url": self.context.with_resource(store),
+            "redis.cluster": bool(self.shards),
         }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,9 @@ START_S = 20.0
 class Node:
     """One server of the cluster; it comes back under its port with what it had on disk."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, appendonly: bool) -> None:
         folder.mkdir(parents=True)
+        self._appendonly = appendonly
         self._folder = folder
         self._bus = free_port()
         self._stack = contextlib.ExitStack()
@@ -38,7 +40,7 @@ class Node:
     def start(self) -> None:
         options = ["--cluster-enabled", "yes", "--cluster-port", str(self._bus)]
         options += ["--cluster-node-timeout", str(NODE_TIMEOUT_MS), "--cluster-announce-ip", "127.0.0.1"]
-        server = redis_server(self._folder, appendonly=True, port=self.port, options=options)
+        server = redis_server(self._folder, appendonly=self._appendonly, port=self.port, options=options)
         self._served = self._stack.enter_context(server)
         self.port = int(self._served.address.rpartition(":")[2])
 
@@ -66,11 +68,12 @@ class Node:
 
 
 class RedisCluster:
-    """`primaries` shards of a primary and a replica; every answered write is on the primary's disk."""
+    """`primaries` shards of a primary and `replicas`, one or none; with `appendonly` writes are on disk."""
 
-    def __init__(self, folder: Path, primaries: int = 3) -> None:
-        self.nodes = [Node(folder / str(number)) for number in range(2 * primaries)]
+    def __init__(self, folder: Path, primaries: int = 3, replicas: int = 1, *, appendonly: bool = True) -> None:
+        self.nodes = [Node(folder / str(number), appendonly) for number in range((1 + replicas) * primaries)]
         self._primaries = primaries
+        self._replicas = replicas
 
     @property
     def url(self) -> str:
@@ -88,16 +91,16 @@ class RedisCluster:
         for node in self.nodes[1:]:
             first.meet(node)
         _until("the nodes to meet", lambda: [_count_known_nodes(node) == len(self.nodes) for node in self.nodes])
-        for replica, head in zip(self.nodes[self._primaries :], heads, strict=True):
+        for replica, head in zip(self.nodes[self._primaries :], heads, strict=False):
             replica.execute("CLUSTER", "REPLICATE", head.identity())
         self.settle()
 
     def settle(self) -> None:
-        """Wait until every node runs, agrees, and each shard has a primary and a replica in step."""
+        """Wait until every node runs, agrees, and each shard has a primary and its replica in step."""
         _until("the cluster to settle", self._settled)
 
     def _settled(self) -> list[bool]:
-        return [*map(_well, self.nodes), len(self.primaries()) == self._primaries]
+        return [*(_well(node, self._replicas) for node in self.nodes), len(self.primaries()) == self._primaries]
 
     def primaries(self) -> list[Node]:
         """The nodes that take writes just now."""
@@ -121,6 +124,16 @@ class RedisCluster:
             node.stop(kill=kill)
 
 
+@contextlib.contextmanager
+def embedded_cluster(shards: int) -> Iterator[str]:
+    """A cluster of so many shards without replicas; gives an address with all its nodes.  Nothing is kept."""
+    with tempfile.TemporaryDirectory(prefix="reshelf-cluster-") as folder, contextlib.ExitStack() as stack:
+        cluster = RedisCluster(Path(folder), shards, replicas=0, appendonly=False)
+        stack.callback(cluster.stop)
+        cluster.start()
+        yield cluster.url
+
+
 def _info(node: Node) -> dict[str, Any]:
     with node.client() as client:
         return dict(client.info("replication"))
@@ -130,11 +143,13 @@ def _count_known_nodes(node: Node) -> int:
     return len(_text(node.execute("CLUSTER", "NODES")).splitlines())
 
 
-def _well(node: Node) -> bool:
+def _well(node: Node, replicas: int) -> bool:
     if not node.runs or "cluster_state:ok" not in _text(node.execute("CLUSTER", "INFO")):
         return False
     info = _info(node)
-    return bool(info.get("connected_slaves")) if info["role"] == "master" else info["master_link_status"] == "up"
+    if info["role"] == "master":
+        return int(info.get("connected_slaves", 0)) >= replicas
+    return bool(info["master_link_status"] == "up")
 
 
 def _text(answer: Any) -> str:

@@ -21,6 +21,7 @@ PARTS = (
     "reads",
     "rebalance",
     "together",
+    "workers",
 )
 
 
@@ -71,6 +72,11 @@ PARTS = (
     "--process-mb", type=AT_LEAST_ONE, default=6_000, show_default=True, help="A part that takes more is ended."
 )
 @click.option("--redis-mb", type=AT_LEAST_ONE, help="Most of the state.  [default: half of the memory that is free]")
+@click.option(
+    "--shards",
+    type=click.IntRange(min=2),
+    help="Start a Redis Cluster of so many shards for the measurement; only with --broker.",
+)
 @click.pass_obj
 def shop(
     front: Front,
@@ -87,6 +93,7 @@ def shop(
     seed: int,
     process_mb: int,
     redis_mb: int | None,
+    shards: int | None,
 ) -> None:
     """What each PART takes in a shop of size S, M or L.
 
@@ -103,6 +110,9 @@ def shop(
     from bench.shop.size import SIZES, Share
     from bench.shop.workplace import Options
 
+    if shards and not front.embedded:
+        raise click.UsageError("--shards starts a Redis Cluster, and only with --broker are servers started.")
+    front.shards = shards
     chosen, workers = SIZES[size], _workers(share)
     chosen = replace(chosen, days=days or chosen.days)
     options = Options(
@@ -117,7 +127,7 @@ def shop(
         remains=not (front.embedded or front.kafka_home),
     )
     figures = measure(front.settings, chosen, tuple(dict.fromkeys(part)), options, Share(workers), seed, teller())
-    content = {"machine": machine(), "broker": broker(front), **figures}
+    content = {"machine": machine(), "broker": broker(front), "shards": shards or 1, **figures}
     front.answer(content, table(content))
 
 

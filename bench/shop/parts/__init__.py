@@ -15,4 +15,6 @@
 - `replay`: `reshelf replay` of the log into another namespace
 - `together`: all workers at once, as on one small machine, and what the layout worker then makes of
   it
+- `workers`: one, two and four workers of a kind that share the work: what an event and a layout cost
+  each of them
 """
