@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import subprocess
@@ -17,6 +18,7 @@ from confluent_kafka.admin import AdminClient
 from hypothesis import given
 from hypothesis import strategies as st
 from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
 
 from bench.cli.latency import latency
 from bench.latency.counted import TOPICS, Progress
@@ -34,6 +36,7 @@ from bench.latency.delays import (
     outcomes,
     summary,
 )
+from bench.latency.history import write_history
 from bench.latency.slow import slowed
 from bench.latency.traffic import BURST, Pace, Shop
 from bench.latency.worker import Reading
@@ -43,9 +46,12 @@ from reshelf.processes.children import processor_s
 from reshelf.settings import Settings
 from schemas.errors import ReshelfError
 from streams.catalog.page import Key
-from streams.fold.deltas import WHOLE_PAGE
+from streams.fold.deltas import WHOLE_PAGE, Traffic
 from streams.layouts.clock import Decided
+from streams.settings import FoldSettings, RedisSettings
 from streams.state.keys import group_of
+from streams.state.manifest import manifest_of
+from streams.state.reader import StateReader
 from tests.all_tests import if_all
 from tests.reshelf.environments import use_servers
 
@@ -236,6 +242,29 @@ def test_a_shop_declares_what_was_asked_for() -> None:
     rules = shop.rules("page-001")
     assert len(set(shop.keys())) == 6
     assert (len(rules.slots), len(rules.candidates.items), rules.policy.variants) == (4, 20, 8)
+
+
+def test_a_shop_has_the_page_views_that_were_asked_for_before(redis: Redis, redis_url: str) -> None:
+    settings, shop = RedisSettings(url=redis_url, namespace="before"), Shop(2, 3, 20, 4, 8)
+    write_history(settings, shop, 500)
+    keys = shop.keys()
+    manifest = manifest_of("before", "", {"events-clicks": [0]}, settings.groups, FoldSettings())
+    redis.set("reshelf:{before}:manifest", msgspec.json.encode(manifest))
+
+    async def read() -> None:
+        async with AsyncRedis.from_url(redis_url) as client:
+            reader = await StateReader.open(client, "before")
+            assert await reader.keys() == set(keys)
+            for key in keys:
+                tables = (await reader.read(*key)).tables
+                assert {table.traffic for table in tables} == {Traffic.LEARNED, Traffic.HOLDOUT}
+                seen, clicks = (
+                    sum(int(table.counts[name].sum()) for table in tables) for name in ("impressions", "clicks")
+                )
+                assert seen == pytest.approx(500 * 4, rel=0.2)
+                assert clicks == pytest.approx(0.05 * seen, rel=0.6)
+
+    asyncio.run(read())
 
 
 @pytest.mark.long

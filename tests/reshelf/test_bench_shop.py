@@ -14,6 +14,7 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
 from bench.shop.catalog import Shop, number_in
+from bench.shop.parts import workers
 from bench.shop.report import KEYS
 from bench.shop.size import SIZES, Share
 from bench.shop.state.counts import PageDays, shown
@@ -31,6 +32,7 @@ from streams.state.manifest import manifest_of
 from streams.state.merging import Merger
 from streams.state.reader import StateReader
 from streams.state.store import Store
+from tests.all_tests import if_all
 from tests.reshelf.environments import use_servers
 
 TODAY = 20_000 * DAY_MS
@@ -155,3 +157,22 @@ def test_each_part_tells_the_same_figures(
     assert layouts["with_layout"] == layouts["keys"] == 17
     assert layouts["layouts_per_s"]["requested"] > 0 and layouts["click_to_layout_ms"]["clicks"] > 0
     assert not list(redis.scan_iter("*bench-shop*"))
+
+
+@if_all
+@pytest.mark.long
+def test_workers_on_three_shards_share_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SIZES, "S", SMALL)
+    monkeypatch.setattr(workers, "NUMBERS", (2,))
+    command = ["bench", "shop", "--broker", "embedded", "--shards", "3", "--part", "workers", "--backlog", "3000"]
+    done = CliRunner().invoke(cli, [*command, "--json"], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    (part,) = told["parts"]
+    assert told["shards"] == 3 and not part["ended"] and part["quota_letters"] == 0
+    assert part["layouts_composed"]["2"] >= 17 and part["layouts_ms_each"]["2"] > 0
+
+
+def test_shards_are_started_with_a_broker_alone() -> None:
+    done = CliRunner().invoke(cli, ["bench", "shop", "--shards", "3"])
+    assert done.exit_code == 2 and "--broker" in done.output

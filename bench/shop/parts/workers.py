@@ -30,44 +30,42 @@ def measure(at: Workplace) -> dict[str, Any]:
 
 
 def _learners(at: Workplace, traffic: Traffic, number: int) -> dict[str, Any]:
-    """Events a second of all together from when they are ready, and what an event costs them and Redis."""
+    """Events a second of all together once each is ready, and what an event costs them and Redis."""
     events = at.options.backlog
     at.say(f"workers: {events:,} events wait for {number} learners")
     traffic.publish(events)
-    ends, redis = at.ends(LEARNED), at.redis()
+    ends = at.ends(LEARNED)
     with _together(at, "learner", number) as learners:
-        starts = [learner.started(at.options.ready_s)["ready_cpu_s"] or 0.0 for learner in learners]
-        began, waiting = time.monotonic(), at.left(LEARNED, ends)
-        left = waiting
+        began, before, redis = time.monotonic(), _cpu_s(learners), at.redis()
+        left = waiting = at.left(LEARNED, ends)
         while left and _work(learners) and time.monotonic() < began + LONGEST_S:
             time.sleep(LOOK_S)
             left = at.left(LEARNED, ends)
-        took = time.monotonic() - began
-        spent = sum(learner.cpu_s() for learner in learners) - sum(starts)
+        took, done = time.monotonic() - began, max(1, waiting - left)
         return {
-            "learners_events_per_s": round((waiting - left) / took) if waiting else None,
-            "learners_us_per_event": round(spent / events * 1e6, 1),
-            "redis_us_per_event": round((at.redis().cpu_s - redis.cpu_s) / events * 1e6, 1),
+            "learners_events_per_s": round((waiting - left) / took),
+            "learners_us_per_event": round((_cpu_s(learners) - before) / done * 1e6, 1),
+            "redis_us_per_event": round((at.redis().cpu_s - redis.cpu_s) / done * 1e6, 1),
             "learners_rss_mb": max(round(learner.peak_mb) for learner in learners),
         }
 
 
 def _layouts(at: Workplace, number: int) -> dict[str, Any]:
-    """Seconds until all keys have been looked at, and milliseconds of processor for a layout."""
+    """Seconds until all keys have been looked at, once each is ready, and milliseconds of processor for a layout."""
     at.say(f"workers: all layouts, by {number} layout workers")
     with _together(at, "layouts", number) as workers:
-        starts = [worker.started(at.options.ready_s)["ready_cpu_s"] or 0.0 for worker in workers]
+        before, first = _cpu_s(workers), _composed(workers)
         began = changed_at = time.monotonic()
-        composed, most = 0.0, began + LONGEST_S
+        composed, most = first, began + LONGEST_S
         while time.monotonic() < min(changed_at + QUIET_S, most) and _work(workers):
             time.sleep(LOOK_S)
             if (now := _composed(workers)) != composed:
                 composed, changed_at = now, time.monotonic()
-        spent = sum(worker.cpu_s() for worker in workers) - sum(starts)
+        spent = _cpu_s(workers) - before
         return {
             "layouts_composed": composed,
             "layouts_s": round(changed_at - began, 1),
-            "layouts_ms_each": round(spent / composed * 1e3, 2) if composed else None,
+            "layouts_ms_each": round(spent / max(1.0, composed - first) * 1e3, 2),
             "layouts_rss_mb": max(round(worker.peak_mb) for worker in workers),
         }
 
@@ -75,11 +73,18 @@ def _layouts(at: Workplace, number: int) -> dict[str, Any]:
 @contextlib.contextmanager
 def _together(at: Workplace, role: str, number: int) -> Iterator[list[Part]]:
     with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(at.part(role)) for _ in range(number)]
+        parts = [stack.enter_context(at.part(role)) for _ in range(number)]
+        for part in parts:
+            part.started(at.options.ready_s)
+        yield parts
 
 
 def _work(parts: Sequence[Part]) -> bool:
     return all(part.alive for part in parts)
+
+
+def _cpu_s(parts: Sequence[Part]) -> float:
+    return sum(part.cpu_s() for part in parts)
 
 
 def _composed(workers: Sequence[Part]) -> float:
