@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import math
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -98,6 +98,7 @@ class DeadLetterWriter:
         self._publish = publish
         self._read_letters = read_letters
         self._looks: dict[TopicPartition, _Look] = {}
+        self._publishing: defaultdict[TopicPartition, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     @staticmethod
     def of(kafka: KafkaSettings, log_producer: LogProducer) -> DeadLetterWriter:
@@ -108,10 +109,13 @@ class DeadLetterWriter:
         """Partitions that are judged from here on; what others have written of them is not known."""
         self._looks.update({tp: _Look() for tp in tps})
 
-    def let_go(self, tps: Iterable[TopicPartition]) -> None:
-        """Partitions that went to another worker."""
+    async def let_go(self, tps: Collection[TopicPartition]) -> None:
+        """Partitions that go to another worker: waits for letters on their way, which that one is to see."""
         for tp in tps:
             self._looks.pop(tp, None)
+        for tp in tps:
+            async with self._publishing[tp]:
+                pass
 
     async def send(self, tp: TopicPartition, rejected: Sequence[Rejected]) -> None:
         """Write the letters of rejected records that have none, and wait for the acknowledgements.
@@ -120,22 +124,25 @@ class DeadLetterWriter:
         """
         if not rejected:
             return
-        letters = await self._letters(tp, min(rejection.record.timestamp for rejection in rejected))
+        look = await self._look(tp, min(rejection.record.timestamp for rejection in rejected))
         missing = [
             rejection.dead_letter(tp)
             for rejection in rejected
-            if not letters.has(rejection.record.offset, rejection.record.timestamp)
+            if not look.letters.has(rejection.record.offset, rejection.record.timestamp)
         ]
-        try:
-            await self._publish([_record(letter) for letter in missing])
-        except BaseException:
-            self.take_over([tp])
-            raise
+        async with self._publishing[tp]:
+            if self._looks.get(tp) is not look:
+                raise Transient(f"{tp} was shared out anew while its dead letters were read")
+            try:
+                await self._publish([_record(letter) for letter in missing])
+            except BaseException:
+                self.take_over(self._looks.keys() & {tp})
+                raise
         REGISTRY.add("reshelf_dead_letters_skipped_total", tp.topic, by=len(rejected) - len(missing))
         for reason, count in Counter(letter.reason for letter in missing).items():
             REGISTRY.add("reshelf_dead_letters_total", tp.topic, reason, by=count)
 
-    async def _letters(self, tp: TopicPartition, append_time: int) -> WrittenLetters:
+    async def _look(self, tp: TopicPartition, append_time: int) -> _Look:
         """What others have written of a partition since a time; read with that of all partitions that lack it."""
         look, since = self._looks.setdefault(tp, _Look()), append_time - CLOCK_SKEW_MS
         if since < look.since:
@@ -144,7 +151,7 @@ class DeadLetterWriter:
             for other, each in looks.items():
                 each.letters, each.since = letters[other], since
         look.since = -math.inf
-        return look.letters
+        return look
 
 
 def _record(letter: DeadLetter) -> OutgoingRecord:

@@ -136,7 +136,7 @@ class Attribution:
     async def _close(self, number: int) -> None:
         part = self._parts.pop(number, None)
         async with self._locks[number]:
-            self._dead_letters.let_go([TopicPartition(PURCHASES.name, number)])
+            await self._dead_letters.let_go([TopicPartition(PURCHASES.name, number)])
             if part is not None:
                 self.counts.update(part.worker.counts)
             locked = self._stores.pop(number, None)

@@ -113,7 +113,7 @@ class Learner:
         for tp in tps:
             self._parts.pop(tp, None)
             self._duplicates.let_go(tp)
-        self._dead_letters.let_go(tps)
+        await self._dead_letters.let_go(tps)
 
     async def _take_up(self, tp: TopicPartition, first: int, end: int) -> int:
         position = await self._retry.until_success(lambda: self._position(tp, first, end))

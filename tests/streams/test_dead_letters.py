@@ -133,7 +133,7 @@ class World:
             return
         self.applied[tp] = start + len(batch)
 
-    def meddle(self) -> None:
+    async def meddle(self) -> None:
         """Something happens to the state or the group."""
         match self.chance.randrange(6):
             case 0:
@@ -146,7 +146,7 @@ class World:
                 self.writer.take_over(TPS)
             case 3:
                 tp = self.chance.choice(TPS)
-                self.writer.let_go([tp])
+                await self.writer.let_go([tp])
                 self.writer.take_over([tp])
             case 4:
                 self.make_anew(self.chance.choice(TPS))
@@ -161,7 +161,7 @@ def test_each_invalid_record_has_one_letter_whatever_happens(seed: int) -> None:
         for _ in range(60):
             await world.step(world.chance.choice(TPS))
             if world.chance.random() < 0.15:
-                world.meddle()
+                await world.meddle()
         while any(world.applied[tp] < RECORDS for tp in TPS):
             for tp in TPS:
                 await world.step(tp)
@@ -237,6 +237,36 @@ def test_a_cancelled_send_is_looked_after() -> None:
 
     asyncio.run(run())
     assert set(topic.names().values()) == {1}
+
+
+def test_who_lets_a_partition_go_waits_for_letters_on_their_way_and_begins_none() -> None:
+    topic, sending, arrived = LettersTopic(), asyncio.Event(), asyncio.Event()
+
+    async def publish(records: Iterable[OutgoingRecord]) -> None:
+        sending.set()
+        await arrived.wait()
+        await topic.publish(records)
+
+    async def read(tps: Collection[TopicPartition], since_ms: int) -> dict[TopicPartition, WrittenLetters]:
+        await writer.let_go(TPS[1:2])
+        return await topic.read(tps, since_ms)
+
+    writer = DeadLetterWriter(publish, read)
+
+    async def run() -> None:
+        send = asyncio.create_task(writer.send(TPS[0], rejected(1)))
+        await sending.wait()
+        going = asyncio.create_task(writer.let_go(TPS[:1]))
+        await asyncio.sleep(0)
+        assert not going.done()
+        arrived.set()
+        await asyncio.gather(send, going)
+        assert len(topic.records) == 1
+        with pytest.raises(Transient, match="shared out anew"):
+            await writer.send(TPS[1], rejected(2))
+        assert len(topic.records) == 1
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize(
