@@ -162,10 +162,8 @@ def test_records_of_a_topic_that_was_made_anew_have_letters_of_their_own(
 ) -> None:
     """They have offsets of which there are letters."""
     make_topics(kafka, partitions=1)
-    settings, store = (
-        KafkaSettings(bootstrap=kafka, prefix=prefix, partitions=1),
-        RedisSettings(url=redis_url, groups=1),
-    )
+    settings = KafkaSettings(bootstrap=kafka, prefix=prefix, partitions=1)
+    store = RedisSettings(url=redis_url, groups=1)
     tp = TopicPartition(CLICKS.name, 0)
 
     async def learn(*values: bytes) -> None:
