@@ -37,18 +37,21 @@ TIMEOUT_S = 10.0
 
 
 class WrittenLetters:
-    """The letters of one partition's records, 24 bytes for each."""
+    """The letters of one partition's records, 24 bytes for each; `last` is the highest offset, -1 without any."""
 
     def __init__(self, rows: Sequence[int] = ()) -> None:
         """`rows` has offset and append time of the record (below 0: unknown) and when the letter was written."""
         table = np.array(rows, np.int64).reshape(-1, 3)
         self._rows = table[np.argsort(table[:, 0], kind="stable")]
+        self.last = int(self._rows[-1, 0]) if len(table) else -1
 
     def has(self, offset: int, append_time: int) -> bool:
         """Whether one is of this record: of this offset and append time.
 
         One without an append time counts, unless it was written before the record was appended.
         """
+        if offset > self.last:
+            return False
         first, end = np.searchsorted(self._rows[:, 0], (offset, offset + 1))
         of_offset = self._rows[first:end]
         same = of_offset[:, 1] == append_time
@@ -138,6 +141,8 @@ class DeadLetterWriter:
             except BaseException:
                 self.take_over(self._looks.keys() & {tp})
                 raise
+        if rejected[-1].record.offset >= look.letters.last:
+            look.letters = WrittenLetters()
         REGISTRY.add("reshelf_dead_letters_skipped_total", tp.topic, by=len(rejected) - len(missing))
         for reason, count in Counter(letter.reason for letter in missing).items():
             REGISTRY.add("reshelf_dead_letters_total", tp.topic, reason, by=count)

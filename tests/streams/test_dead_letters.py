@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Any, NamedTuple
 
 import pytest
+from confluent_kafka import KafkaError
+from confluent_kafka import TopicPartition as KafkaPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import dead_letters
 from schemas.dead_letters import OPTIONAL, DeadLetter
-from schemas.errors import Transient
-from streams.dead_letters import CLOCK_SKEW_MS, DeadLetterWriter, LetterCollector, WrittenLetters
+from schemas.errors import StateAttention, Transient
+from schemas.topics import DEAD_LETTERS, MINUTE_MS
+from streams.dead_letters import CLOCK_SKEW_MS, DeadLetterWriter, LetterCollector, WrittenLetters, read_letters
 from streams.fold.judge import Rejected
-from streams.kafka.producer import OutgoingRecord
+from streams.kafka.producer import LogProducer, OutgoingRecord
+from streams.kafka.reader import to_the_end
 from streams.kafka.records import TopicPartition
 from streams.metrics import REGISTRY
+from streams.settings import KafkaSettings
 from tests.streams.logs import LoggedRecord
 
 TPS = (TopicPartition("events-clicks", 0), TopicPartition("events-clicks", 1), TopicPartition("events-purchases", 0))
@@ -284,7 +290,8 @@ def test_a_letter_without_an_append_time_counts_unless_it_is_older_than_the_reco
 ) -> None:
     letters = WrittenLetters([9, 1, 1, 7, append_time, written_at, 3, 5_000, 5_000])
     assert letters.has(7, 5_000) is same
-    assert not letters.has(8, 5_000)
+    assert letters.last == 9
+    assert not any(letters.has(offset, 5_000) for offset in (8, 10))
     assert not WrittenLetters().has(7, 5_000)
 
 
@@ -294,3 +301,47 @@ def test_a_record_without_an_append_time_is_named_by_its_offset() -> None:
     collector = LetterCollector(TPS)
     collector.note(dead_letters.read(letter.to_headers()), 5_000)
     assert collector.letters()[TPS[0]].has(7, -1)
+
+
+def test_letters_are_read_from_a_time_on(any_broker: str, prefix: str, make_topics: Callable[..., None]) -> None:
+    kafka = KafkaSettings(bootstrap=any_broker, prefix=prefix)
+
+    async def write() -> None:
+        producer = LogProducer(kafka)
+        try:
+            await producer.publish([OutgoingRecord(DEAD_LETTERS.name, b"u", b"no letter at all")])
+            await DeadLetterWriter.of(kafka, producer).send(TPS[0], rejected(1, 2))
+        finally:
+            await producer.close()
+
+    def letters(since_ms: int) -> list[bool]:
+        written = asyncio.run(read_letters(kafka, TPS, since_ms))
+        assert written.keys() == set(TPS)
+        return [written[tp].has(offset, START_MS + offset) for tp in TPS[:2] for offset in range(4)]
+
+    assert not any(letters(0)), "there is no topic"
+    make_topics(any_broker, partitions=3, names=(DEAD_LETTERS.name,))
+    assert not any(letters(0)), "it is empty"
+    asyncio.run(write())
+    hour_ms, now = 60 * MINUTE_MS, round(time.time() * 1000)
+    assert letters(0) == letters(now - hour_ms) == [False, True, True, False] + [False] * 4
+    assert not any(letters(now + hour_ms))
+
+
+class Refused:
+    """A consumer of a topic that this user may not read."""
+
+    def assign(self, places: object) -> None:
+        """Kafka says nothing against that."""
+
+    def consume(self, count: int, timeout: float) -> list[Refused]:
+        return [self]
+
+    def error(self) -> KafkaError:
+        return KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)
+
+
+def test_a_topic_that_may_not_be_read_is_named_with_what_to_do() -> None:
+    consumer: Any = Refused()
+    with pytest.raises(StateAttention, match=r"may not read dead-letters: .* READ"):
+        list(to_the_end(consumer, [KafkaPartition("dead-letters", 0)]))
