@@ -151,8 +151,9 @@ class Worker:
                 said = f"; the key {named}" if (named := key_of(key)) else ""
                 raise BadRecord("key", f"expected `item` to be the record's key {item!r}, got {content.item!r}{said}")
         except BadRecord as error:
-            why, record = (error.reason, error.detail), (key, value, headers_of(message), append_time)
-            self._send_dead_letters(DeadLetter(CATALOG_ITEMS.name, partition, offset, *why, *record))
+            at, why = (partition, offset), (error.reason, error.detail)
+            letter = DeadLetter(CATALOG_ITEMS.name, *at, *why, key, value, headers_of(message), append_time)
+            self._send_dead_letters(letter)
             return
         self._dirty = True
         if self._changes.take(item, content, partition, offset, append_time):

@@ -25,6 +25,7 @@ from streams.kafka.producer import LogProducer, OutgoingRecord
 from streams.kafka.reader import to_the_end
 from streams.kafka.records import TopicPartition
 from streams.metrics import REGISTRY
+from streams.retry import Retry
 from streams.settings import KafkaSettings
 from tests.streams.logs import LoggedRecord
 
@@ -220,8 +221,7 @@ def test_what_has_its_letter_is_counted() -> None:
 
 def counted() -> tuple[float, float]:
     """Letters written and left out, of the first partition's topic."""
-    samples = [sample for sample in REGISTRY.samples() if isinstance(sample.value, int | float)]
-    values = {(sample.name, sample.labels): float(sample.value) for sample in samples}
+    values: dict[Any, Any] = {(sample.name, sample.labels): sample.value for sample in REGISTRY.samples()}
     written = values.get(("reshelf_dead_letters_total", (TPS[0].topic, "malformed")), 0)
     return written, values.get(("reshelf_dead_letters_skipped_total", (TPS[0].topic,)), 0)
 
@@ -303,29 +303,41 @@ def test_a_record_without_an_append_time_is_named_by_its_offset() -> None:
     assert collector.letters()[TPS[0]].has(7, -1)
 
 
+async def write_letters(kafka: KafkaSettings) -> None:
+    """Of the first partition's offsets 1 and 2, behind what is no letter."""
+    producer = LogProducer(kafka)
+    try:
+        await producer.publish([OutgoingRecord(DEAD_LETTERS.name, b"u", b"no letter at all")])
+        await DeadLetterWriter.of(kafka, producer).send(TPS[0], rejected(1, 2))
+    finally:
+        await producer.close()
+
+
+def letters_since(kafka: KafkaSettings, since_ms: int) -> list[tuple[TopicPartition, int]]:
+    written = asyncio.run(Retry().until_success(lambda: read_letters(kafka, TPS, since_ms)))
+    assert written is not None
+    assert written.keys() == set(TPS)
+    return [(tp, offset) for tp in TPS for offset in range(4) if written[tp].has(offset, START_MS + offset)]
+
+
 def test_letters_are_read_from_a_time_on(any_broker: str, prefix: str, make_topics: Callable[..., None]) -> None:
     kafka = KafkaSettings(bootstrap=any_broker, prefix=prefix)
-
-    async def write() -> None:
-        producer = LogProducer(kafka)
-        try:
-            await producer.publish([OutgoingRecord(DEAD_LETTERS.name, b"u", b"no letter at all")])
-            await DeadLetterWriter.of(kafka, producer).send(TPS[0], rejected(1, 2))
-        finally:
-            await producer.close()
-
-    def letters(since_ms: int) -> list[bool]:
-        written = asyncio.run(read_letters(kafka, TPS, since_ms))
-        assert written.keys() == set(TPS)
-        return [written[tp].has(offset, START_MS + offset) for tp in TPS[:2] for offset in range(4)]
-
-    assert not any(letters(0)), "there is no topic"
+    assert letters_since(kafka, 0) == [], "there is no topic"
     make_topics(any_broker, partitions=3, names=(DEAD_LETTERS.name,))
-    assert not any(letters(0)), "it is empty"
-    asyncio.run(write())
-    hour_ms, now = 60 * MINUTE_MS, round(time.time() * 1000)
-    assert letters(0) == letters(now - hour_ms) == [False, True, True, False] + [False] * 4
-    assert not any(letters(now + hour_ms))
+    assert letters_since(kafka, 0) == [], "it is empty"
+    asyncio.run(write_letters(kafka))
+    hour_ago = round(time.time() * 1000) - 60 * MINUTE_MS
+    assert letters_since(kafka, 0) == letters_since(kafka, hour_ago) == [(TPS[0], 1), (TPS[0], 2)]
+
+
+def test_what_was_written_before_that_time_is_not_read(
+    kafka: str, prefix: str, make_topics: Callable[..., None]
+) -> None:
+    """The embedded broker answers with its last records instead."""
+    settings = KafkaSettings(bootstrap=kafka, prefix=prefix)
+    make_topics(kafka, partitions=3, names=(DEAD_LETTERS.name,))
+    asyncio.run(write_letters(settings))
+    assert letters_since(settings, round(time.time() * 1000) + 60 * MINUTE_MS) == []
 
 
 class Refused:
