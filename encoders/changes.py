@@ -22,13 +22,14 @@ class Origin(NamedTuple):
 
 
 class Task(NamedTuple):
-    """A text to be encoded; `offset` is that of the item's record."""
+    """A text to be encoded; `offset` and `append_time` (ms, below 0: unknown) are those of the item's record."""
 
     item: str
     text: str
     content_hash: str
     partition: int
     offset: int
+    append_time: int = -1
 
 
 @dataclass(slots=True)
@@ -56,7 +57,7 @@ class Changes:
         else:
             self.published[item] = origin
 
-    def take(self, item: str, content: CatalogItem | None, partition: int, offset: int) -> bool:
+    def take(self, item: str, content: CatalogItem | None, partition: int, offset: int, append_time: int = -1) -> bool:
         """Take over what catalog-items says of an item; whether its vector is to be deleted."""
         self.changed.pop(item, None)
         self.outdated.pop(item, None)
@@ -66,7 +67,7 @@ class Changes:
             return self.published.pop(item, None) is not None
         self.catalog_items.add(item)
         text = text_of(content)
-        task = Task(item, text, content_hash(text), partition, offset)
+        task = Task(item, text, content_hash(text), partition, offset, append_time)
         origin = self.published.get(item)
         if self.origin(task) in (origin, self.refused.get(item)):
             self.skipped += 1

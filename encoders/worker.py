@@ -115,8 +115,9 @@ class Worker:
         """The item gets no vector, and loses that of its former text."""
         if self._changes.refuse(task):
             self._delete(task.item)
-        key = task.item.encode()
-        self._send_dead_letters(DeadLetter(CATALOG_ITEMS.name, task.partition, task.offset, "invalid", reason, key))
+        key, at = task.item.encode(), (task.partition, task.offset)
+        letter = DeadLetter(CATALOG_ITEMS.name, *at, "invalid", reason, key, append_time=task.append_time)
+        self._send_dead_letters(letter)
 
     def _delete(self, item: str) -> None:
         self._dirty = True
@@ -141,7 +142,7 @@ class Worker:
         self._changes.set_origin(item, content and Origin(content.model, content.revision, content.content_hash))
 
     def _take_item(self, message: Message) -> None:
-        partition, offset = message.partition() or 0, message.offset() or 0
+        partition, offset, append_time = message.partition() or 0, message.offset() or 0, message.timestamp()[1]
         key, value, before = message.key(), message.value(), self._changes.skipped
         try:
             (item,) = decode_key(CATALOG_ITEMS, key)
@@ -150,13 +151,12 @@ class Worker:
                 said = f"; the key {named}" if (named := key_of(key)) else ""
                 raise BadRecord("key", f"expected `item` to be the record's key {item!r}, got {content.item!r}{said}")
         except BadRecord as error:
-            headers = headers_of(message)
-            self._send_dead_letters(
-                DeadLetter(CATALOG_ITEMS.name, partition, offset, error.reason, error.detail, key, value, headers)
-            )
+            at, why = (partition, offset), (error.reason, error.detail)
+            letter = DeadLetter(CATALOG_ITEMS.name, *at, *why, key, value, headers_of(message), append_time)
+            self._send_dead_letters(letter)
             return
         self._dirty = True
-        if self._changes.take(item, content, partition, offset):
+        if self._changes.take(item, content, partition, offset, append_time):
             self._delete(item)
         self.counts.skipped += self._changes.skipped - before
 

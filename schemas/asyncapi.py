@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.dead_letters import HEADERS, REASONS
+from schemas.dead_letters import HEADERS, OPTIONAL, REASONS
 from schemas.topics import TOPICS, Role, Topic
 
 CONTRACT_VERSION = "1.0.0"
@@ -137,6 +137,10 @@ def _dead_letter(topic: Topic) -> Json:
         "summary": "A record that did not fit: key and value byte for byte as they came, its own headers, and these.",
         "contentType": "application/octet-stream",
         "payload": {"description": "The value as it came; not necessarily JSON."},
-        "headers": {"type": "object", "properties": properties, "required": list(HEADERS)},
+        "headers": {
+            "type": "object",
+            "properties": properties,
+            "required": [name for name in HEADERS if name != OPTIONAL],
+        },
         "bindings": {"kafka": {"key": {"description": "The key as it came."}, "bindingVersion": BINDING}},
     }

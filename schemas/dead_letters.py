@@ -1,12 +1,16 @@
 """Records that did not fit, dead-lettered whole.
 
 A dead letter keeps the key, the value and the headers of its record byte for
-byte and in order; what Reshelf adds are five headers at the end.  So a letter can
+byte and in order; what Reshelf adds are the headers of `HEADERS` at the end.  So a letter can
 be looked at with any Kafka tool.  A record near the broker's size limit is put
 aside without its content: topic, partition and offset say where it is; one with
 a header whose name is not UTF-8 is dead-lettered without its headers.  Once
 the cause is mended, publish an event again under a new `event_id`: the old one
 counts as a duplicate while it is within the window.
+
+A record is named by topic, partition, offset and append time: a topic that was
+deleted and made again has other records at the same offsets.  Letters of 0.1.0
+have no append time, and letters of records without a time have none either.
 """
 
 from __future__ import annotations
@@ -29,7 +33,10 @@ HEADERS: dict[str, str] = {
     "reshelf-offset": "Its offset, as a decimal number.",
     "reshelf-reason": "One word for what was wrong.",
     "reshelf-detail": "What was expected, what came, and where.",
+    "reshelf-append-time": "When the record was appended, in milliseconds as its topic has it, as a decimal number.",
 }
+OPTIONAL = "reshelf-append-time"
+"""The header that a letter may lack."""
 
 REASONS: dict[str, str] = {
     "empty": "The record has no value where one is needed. Publish the event; a null value is no event.",
@@ -51,7 +58,10 @@ REASONS: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One record dead-lettered; `topic` is without the prefix, `headers` are the record's own."""
+    """One record dead-lettered; `topic` is without the prefix, `headers` are the record's own.
+
+    `append_time` is in milliseconds; below 0 where it is not known.
+    """
 
     topic: str
     partition: int
@@ -61,12 +71,13 @@ class DeadLetter:
     key: bytes | None = None
     value: bytes | None = None
     headers: tuple[Header, ...] = ()
+    append_time: int = -1
 
     def to_headers(self) -> list[Header]:
-        """The headers to publish with: the record's own, then the five of `HEADERS`."""
-        values = (self.topic, str(self.partition), str(self.offset), self.reason, self.detail)
+        """The headers to publish with: the record's own, then those of `HEADERS`."""
+        values = (self.topic, str(self.partition), str(self.offset), self.reason, self.detail, str(self.append_time))
         ours = [(name, text.encode(errors="backslashreplace")) for name, text in zip(HEADERS, values, strict=True)]
-        return [*self.headers, *ours]
+        return [*self.headers, *(ours if self.append_time >= 0 else ours[:-1])]
 
 
 def headers_of(message: Any) -> tuple[Header, ...]:
@@ -86,8 +97,10 @@ def read(headers: Sequence[Header], key: bytes | None = None, value: bytes | Non
     where one is missing or is not what it should be.
     """
     last = {name: index for index, (name, _) in enumerate(headers) if name in HEADERS}
+    if last.get(OPTIONAL, 0) < last.get("reshelf-topic", 0):
+        last.pop(OPTIONAL, None)  # of a letter inside this one, which has none
     ours = {name: _text(name, headers[index][1]) for name, index in last.items()}
-    missing = [name for name in HEADERS if name not in ours]
+    missing = [name for name in HEADERS if name not in ours and name != OPTIONAL]
     if missing:
         raise BadRecord("invalid", f"expected the header {missing[0]}, got none: this is no dead letter")
     own = tuple(header for index, header in enumerate(headers) if last.get(header[0]) != index)
@@ -100,6 +113,7 @@ def read(headers: Sequence[Header], key: bytes | None = None, value: bytes | Non
         key=key,
         value=value,
         headers=own,
+        append_time=_number(OPTIONAL, ours[OPTIONAL]) if OPTIONAL in ours else -1,
     )
 
 
@@ -111,6 +125,6 @@ def _text(name: str, value: bytes | None) -> str:
 
 
 def _number(name: str, text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 20):
+    if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) < 2**63):
         raise BadRecord("invalid", f"expected a whole number in the header {name}, got {text[:80]!r}")
     return int(text)

@@ -255,9 +255,10 @@ DEAD_LETTERS = Topic(
     message=None,
     cleanup="delete",
     retention_ms=90 * DAY_MS,
+    log_time=True,
     about="Records that did not fit, with the reason in headers.",
     writers=(Role.LEARNER, Role.ATTRIBUTION, Role.ENCODER),
-    readers=(Role.OPERATORS, Role.CONSOLE),
+    readers=(Role.LEARNER, Role.ATTRIBUTION, Role.OPERATORS, Role.CONSOLE),
 )
 
 TOPICS: tuple[Topic, ...] = (

@@ -12,6 +12,7 @@ over a range of offsets, whatever crashed, was repeated or was cut how.
 - `attribution`: attribution: which click a purchase line is credited to, decided once and published
 - `cancellation`: ending tasks for certain
 - `catalog`: what compacted topics say of items, vectors, pages and parameters, kept up to date
+- `dead_letters`: dead letters: one for each invalid record, whatever becomes of the state
 - `disk_use`: how full the disks are that workers write to
 - `dropped`: what workers keep on disk of namespaces that were dropped goes, too
 - `fitter`: the fitter: what visitors look at and are interested in, page by page, published to

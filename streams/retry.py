@@ -6,7 +6,8 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import ClassVar, TypeVar
 
 from schemas.errors import Transient
@@ -49,6 +50,16 @@ class Retry:
         finally:
             Retry.waiting -= bool(away)
         return None
+
+    @staticmethod
+    @contextmanager
+    def count_waiting() -> Iterator[None]:
+        """Count what takes long for a good reason as a call that waits, which no watchdog takes for stuck."""
+        Retry.waiting += 1
+        try:
+            yield
+        finally:
+            Retry.waiting -= 1
 
     def _say_away(self, error: Transient) -> str:
         """Log it now and then; gives the name by which it is told from others: how its text begins."""

@@ -24,7 +24,6 @@ from streams.kafka.log_source import KafkaSource
 from streams.kafka.records import TopicPartition
 from streams.state import export, keys, manifest
 from streams.state.alias import resolve, switch
-from streams.state.clicks.progress import hand_dead_letters_over
 from streams.state.connection.client import redis_client
 from streams.state.store import Store
 
@@ -135,10 +134,8 @@ async def _swapped(settings: Settings, namespace: str, max_behind: int, skip_dea
                 f"namespace {namespace!r} lacks {lag:,} records of the log: replay into it again, "
                 "or allow it with --max-behind"
             )
-        if used is not None and used.namespace != namespace:
-            if not skip_dead_letters:
-                await _check_letters(client, target, used)
-            await hand_dead_letters_over(client, used, target)
+        if used is not None and used.namespace != namespace and not skip_dead_letters:
+            await _check_letters(client, target, used)
         return await switch(client, settings.redis.namespace, namespace)
     finally:
         await client.aclose()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -24,8 +24,8 @@ from streams.attribution.report import report_clicks, report_lines
 from streams.attribution.windows import PageWindows, RulesReader
 from streams.attribution.worker import Behind, PartitionWorker
 from streams.cancellation import finish_in_thread
+from streams.dead_letters import DeadLetterWriter
 from streams.fold.alarm import InvalidAlarm
-from streams.fold.judge import Rejected
 from streams.kafka.bounds import LogEnds
 from streams.kafka.broker_time import BrokerTime
 from streams.kafka.event_checks import EventChecks, Holdout
@@ -73,6 +73,7 @@ class Attribution:
         self._settings = settings
         self._redis = worker.redis
         self._log_producer = worker.log_producer
+        self._dead_letters = DeadLetterWriter.of(worker.kafka, worker.log_producer)
         self._ends = LogEnds(worker.kafka)
         worker.opened.push_async_callback(self._ends.close)
         self._windows = PageWindows(settings.window_ms)
@@ -135,6 +136,7 @@ class Attribution:
     async def _close(self, number: int) -> None:
         part = self._parts.pop(number, None)
         async with self._locks[number]:
+            await self._dead_letters.let_go([TopicPartition(PURCHASES.name, number)])
             if part is not None:
                 self.counts.update(part.worker.counts)
             locked = self._stores.pop(number, None)
@@ -148,9 +150,11 @@ class Attribution:
     async def _open(self, number: int) -> tuple[Part, dict[str, int]]:
         if number not in self._stores:
             await finish_in_thread(partial(self._open_store, number))
+        purchases = TopicPartition(PURCHASES.name, number)
+        self._dead_letters.take_over([purchases])
         worker = self._worker(number)
         offsets = await worker.open(await self._ends.of(number))
-        alarm = InvalidAlarm(TopicPartition(PURCHASES.name, number), self._learner)
+        alarm = InvalidAlarm(purchases, self._learner)
         return Part(number, worker, alarm, self._locks[number]), offsets
 
     def _open_store(self, number: int) -> None:
@@ -161,7 +165,7 @@ class Attribution:
             progress=progress_of(self._redis, self._manifest, number),
             store=self._stores[number].store,
             decisions=ConversionsLog(self._kafka, self._log_producer, number),
-            send_dead_letters=self._send_dead_letters,
+            send_dead_letters=self._dead_letters.send,
             first_since=lambda topic, time_ms: self._ends.at_time(TopicPartition(topic, number), time_ms),
             windows=self._windows,
             settings=self._settings,
@@ -245,9 +249,6 @@ class Attribution:
         else:
             part.paused.add(topic)
             consumer.pause_partitions({name})
-
-    async def _send_dead_letters(self, tp: TopicPartition, rejected: Sequence[Rejected]) -> None:
-        await self._log_producer.dead_letter(rejection.dead_letter(tp) for rejection in rejected)
 
     # Beside the batches
 

@@ -82,7 +82,6 @@ class PartitionWorker:
         self.core: PartitionAttribution
         self.store = store
         self._published: Published
-        self._dead_lettered: int
         self._progress = progress
         self._decisions = decisions
         self._send_dead_letters = send_dead_letters
@@ -99,7 +98,6 @@ class PartitionWorker:
 
         Raises `StateAttention` where state and log do not fit together.
         """
-        self._dead_lettered = await self._progress.dead_lettered()
         await self._progress.merge_groups()
         applied = await self._progress.load()
         self._check(CLICKS.name, applied.position.clicks, bounds)
@@ -162,9 +160,7 @@ class PartitionWorker:
     async def _perform(self, step: Step) -> None:
         if step.rejected:
             tp = TopicPartition(PURCHASES.name, self._progress.partition)
-            await self._send_dead_letters(
-                tp, [rejection for rejection in step.rejected if rejection.record.offset >= self._dead_lettered]
-            )
+            await self._send_dead_letters(tp, step.rejected)
             step.rejected = []
         if step.decisions:
             await self._publish(step)

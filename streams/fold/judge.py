@@ -83,7 +83,7 @@ class Rejected(NamedTuple):
         if size > LARGEST_DEAD_LETTER:
             detail = f"{detail} (its {size} bytes do not fit into a dead letter: read them at its offset)"
             key, value, headers = (key or b"")[:1_000], None, ()
-        return DeadLetter(*tp, record.offset, self.reason, detail, key, value, headers)
+        return DeadLetter(*tp, record.offset, self.reason, detail, key, value, headers, record.timestamp)
 
 
 SendDeadLetters = Callable[[TopicPartition, Sequence[Rejected]], Awaitable[None]]

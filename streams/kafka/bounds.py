@@ -157,16 +157,21 @@ def _partitions(kafka: KafkaSettings, topics: Sequence[str], metadata: Mapping[s
 
 
 def _ends(consumer: Consumer, watermarks: Mapping[TopicPartition, tuple[int, int]]) -> dict[tuple[str, int], int]:
-    """Where a reader meets the end of each partition."""
+    """Where a reader meets the end of each partition; of topics that this user may not read, what brokers say."""
+    answered = {(tp.topic, tp.partition): end for tp, (_, end) in watermarks.items()}
     consumer.assign([TopicPartition(tp.topic, tp.partition, end) for tp, (_, end) in watermarks.items()])
     ends: dict[tuple[str, int], int] = {}
     until = time.monotonic() + _TIMEOUT_S
     while len(ends) < len(watermarks):
         message = consumer.poll(0.1)
         if message is not None and (error := message.error()) is not None:
-            if error.code() != KafkaError._PARTITION_EOF:
+            place = message.topic() or "", message.partition() or 0
+            if error.code() == KafkaError._PARTITION_EOF:
+                ends[place] = message.offset() or 0
+            elif error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED and place in answered:
+                ends[place] = answered[place]
+            else:
                 raise KafkaException(error)
-            ends[message.topic() or "", message.partition() or 0] = message.offset() or 0
         if time.monotonic() > until:
             raise Transient("Kafka did not show the end of every partition in time")
     return ends

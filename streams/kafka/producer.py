@@ -11,11 +11,8 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaException, Message, Producer
 
-from schemas.dead_letters import DeadLetter
 from schemas.errors import StateAttention, Transient
-from schemas.topics import DEAD_LETTERS
 from streams.kafka.clients import confluent_producer_config
-from streams.metrics import REGISTRY
 from streams.settings import KafkaSettings
 
 LINGER_MS = 1
@@ -70,15 +67,6 @@ class LogProducer:
         for at, record in enumerate(outgoing):
             await self._produce(record, deliveries.callback(at))
         return await deliveries.all
-
-    async def dead_letter(self, dead_letters: Iterable[DeadLetter]) -> None:
-        """Publish records to the dead letters, and count them by reason; raises as `publish` does."""
-        letters = list(dead_letters)
-        await self.publish(
-            OutgoingRecord(DEAD_LETTERS.name, letter.key, letter.value, letter.to_headers()) for letter in letters
-        )
-        for letter in letters:
-            REGISTRY.add("reshelf_dead_letters_total", letter.topic, letter.reason)
 
     async def _produce(self, record: OutgoingRecord, on_delivery: Any) -> None:
         options: dict[str, Any] = {} if record.partition < 0 else {"partition": record.partition}

@@ -11,7 +11,7 @@ from uuid import uuid4
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import TopicMetadata
 
-from schemas.errors import Transient
+from schemas.errors import StateAttention, Transient
 from schemas.topics import Topic
 from streams.kafka.clients import confluent_consumer_config
 from streams.settings import KafkaSettings
@@ -63,7 +63,10 @@ def _beginnings(name: str, topic: TopicMetadata) -> list[TopicPartition]:
 
 
 def to_the_end(consumer: Consumer, places: list[TopicPartition]) -> Iterator[Message]:
-    """All records from `places` on; the last message of a partition is its end-of-partition mark."""
+    """All records from `places` on; the last message of a partition is its end-of-partition mark.
+
+    Raises `Transient` where nothing comes, `StateAttention` where the topic may not be read.
+    """
     consumer.assign(places)
     unread = {place.partition for place in places}
     last = time.monotonic()
@@ -75,6 +78,11 @@ def to_the_end(consumer: Consumer, places: list[TopicPartition]) -> Iterator[Mes
             elif error.code() == KafkaError._PARTITION_EOF and message.partition() in unread:
                 unread.discard(message.partition() or 0)
                 yield message
+            elif error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                raise StateAttention(
+                    f"may not read {places[0].topic}: {error.str()}. Give this user READ on it; "
+                    "SECURITY.md says who reads which topic."
+                )
         if time.monotonic() - last > TIMEOUT_S:
             raise Transient(
                 f"{places[0].topic} could not be read to its end: silent for {TIMEOUT_S:.0f} s. Try again later."

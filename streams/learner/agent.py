@@ -15,11 +15,11 @@ from functools import partial
 from typing import Any
 
 from schemas.topics import CLICKS, FOLDED_TOPICS, IMPRESSIONS
+from streams.dead_letters import DeadLetterWriter
 from streams.fold.alarm import InvalidAlarm, QuotaAlarm
 from streams.fold.deltas import WHOLE_PAGE
 from streams.fold.evidence import Evidence
 from streams.fold.fast.path import BUILT
-from streams.fold.judge import Rejected
 from streams.fold.limits import used_shares
 from streams.kafka.bounds import log_bounds
 from streams.kafka.event_checks import EventChecks, Holdout
@@ -67,6 +67,7 @@ class Learner:
         self._store = store
         self._manifest = manifest
         self._log_producer = log_producer
+        self._dead_letters = DeadLetterWriter.of(kafka, log_producer)
         self._fold = fold
         self._settings = settings
         self._parts: dict[TopicPartition, PartitionFold] = {}
@@ -92,6 +93,7 @@ class Learner:
         topics = sorted({tp.topic for tp in tps})
         bounds = await self._retry.until_success(lambda: asyncio.to_thread(log_bounds, self._kafka, topics))
         assert bounds is not None
+        self._dead_letters.take_over(tps)
         positions = await self._read_on(tps)
         for tp in sorted(tps):
             first, end = bounds[tp.topic][tp.partition]
@@ -111,6 +113,7 @@ class Learner:
         for tp in tps:
             self._parts.pop(tp, None)
             self._duplicates.let_go(tp)
+        await self._dead_letters.let_go(tps)
 
     async def _take_up(self, tp: TopicPartition, first: int, end: int) -> int:
         position = await self._retry.until_success(lambda: self._position(tp, first, end))
@@ -121,7 +124,7 @@ class Learner:
         start = self._manifest.start(tp)
         built = BUILT and self._settings.compiled
         part = await PartitionFold.resume(
-            tp, self._store, start, self._fold, self._send_dead_letters, built, journal=self._duplicates.journal(tp)
+            tp, self._store, start, self._fold, self._dead_letters.send, built, journal=self._duplicates.journal(tp)
         )
         check_end(f"the state has applied {tp}", part.applied, end)
         if lost := check_begin(str(tp), part.applied, first, self._settings.accept_loss):
@@ -201,9 +204,6 @@ class Learner:
         positions = await self.resume(frozenset([part.tp]))
         if not await reader(self.app).rewind(part.tp, positions[part.tp]):
             self._parts.pop(part.tp, None)
-
-    async def _send_dead_letters(self, tp: TopicPartition, rejected: Sequence[Rejected]) -> None:
-        await self._log_producer.dead_letter(rejection.dead_letter(tp) for rejection in rejected)
 
     # Beside the batches
 

@@ -36,8 +36,16 @@ _ALL = (
         "counter",
         "learner, attribution",
         ("topic", "reason"),
-        "Records dead-lettered, by the topic that they came from; one that is sent again after a failure counts again.",
+        "Records dead-lettered, by the topic that they came from.",
         "Look at one of each reason on the console's Pipeline page, and fix the producer.",
+    ),
+    Metric(
+        "reshelf_dead_letters_skipped_total",
+        "counter",
+        "learner, attribution",
+        ("topic",),
+        "Invalid records that were judged again and had their dead letter already, so that none was written.",
+        "Not 0: usual after a restart or a rewind (reshelf_rewinds_total), and with a new namespace.",
     ),
     *SOURCES,
     Metric(

@@ -26,8 +26,8 @@ DROPPING, DROPPED = b"dropping", b"dropped"
 
 AGAIN = (
     "Namespace %s is new to this Redis, although there were workers before: the log is read from where it begins. "
-    "What is invalid in it is dead-lettered again, with the same topic, partition and offset in its headers. Where "
-    "that matters, replay the log into another namespace and switch to it instead (docs/operating/operating.md)."
+    "What is invalid in it and has its dead letter gets no second one, as far as dead-letters still holds it "
+    "(docs/operating/operating.md)."
 )
 
 log = logging.getLogger("reshelf")

@@ -130,6 +130,7 @@ def test_what_is_invalid_is_dead_lettered_once_and_stops_nothing(
     found = read_all(settings, (DEAD_LETTERS.name,)).values()
     letters = [dead_letters.read(one.headers, one.key, one.value) for part in found for one in part]
     assert Counter(letter.key for letter in letters) == {b"a": 1, b"b": 1}
+    assert all(letter.append_time > 0 for letter in letters)
 
 
 def test_a_text_that_the_model_refuses_is_put_aside_once_though_its_price_changes(

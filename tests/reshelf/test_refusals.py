@@ -48,6 +48,7 @@ REFUSALS = {
     "streams.catalog.follower": RUNNING,
     "streams.fold.alarm": RUNNING,
     "streams.kafka.bounds": "of a topic that is missing, which the doctor names",
+    "streams.kafka.reader": "of a right that a user of Kafka lacks: the doctor may be another user",
     "streams.kafka.clients": "of brokers that cannot be spoken to, which the doctor names",
     "streams.refusals": SAID,
     "streams.replay.archive": ELSEWHERE,

@@ -140,7 +140,7 @@ def test_workers_delete_the_folders_of_dropped_namespaces_alone(redis: Redis, re
 
 
 @pytest.mark.parametrize("letters", [0, 1])
-def test_that_dead_letters_come_again_is_said(
+def test_that_redis_was_emptied_is_said(
     letters: int, redis: Redis, redis_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After Redis was emptied the log is read from its beginning."""
@@ -159,4 +159,4 @@ def test_that_dead_letters_come_again_is_said(
 
     with caplog.at_level(logging.WARNING):
         asyncio.run(start())
-    assert len([text for text in caplog.messages if "is dead-lettered again" in text]) == letters
+    assert len([text for text in caplog.messages if "is new to this Redis" in text]) == letters

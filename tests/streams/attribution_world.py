@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import shutil
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,13 +15,16 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from policy.attribution import CreditRule, LogEntry, plain_attribution
+from schemas import dead_letters
 from schemas.errors import Transient
 from schemas.messages.events import Click, Conversion, Purchase, PurchaseLine
 from schemas.topics import CLICKS, PURCHASES, Topic
 from streams.attribution.core import Decision
 from streams.attribution.published import Standing
 from streams.attribution.worker import Behind, PartitionWorker
-from streams.fold.judge import FORGOTTEN, Judge, Rejected
+from streams.dead_letters import DeadLetterWriter, LetterCollector, WrittenLetters
+from streams.fold.judge import FORGOTTEN, Judge
+from streams.kafka.producer import OutgoingRecord
 from streams.kafka.records import Batch, TopicPartition
 from streams.settings import AttributionSettings, FoldSettings
 from streams.state.clicks.folder import ClickFolder, LockedStore
@@ -29,9 +33,10 @@ from streams.state.keys import home_group
 from tests.streams.logs import LoggedRecord
 
 GROUPS, PARTITION, SKEW_MS = 3, 1, 30
+TP = TopicPartition(PURCHASES.name, PARTITION)
 FOLD = FoldSettings(allowed_lateness_ms=300, max_clock_skew_ms=100, duplicate_window_ms=150)
 SETTINGS = AttributionSettings(grace_ms=50, window_ms=200, clock_skew_ms=SKEW_MS)
-HOME = home_group(TopicPartition(PURCHASES.name, PARTITION), GROUPS)
+HOME = home_group(TP, GROUPS)
 
 
 class Pages:
@@ -119,7 +124,7 @@ class World:
         self.chance = chance
         self.now = 1_000
         self.decisions: list[Decision] = []
-        self.dead_lettered: dict[int, str] = {}
+        self.letters: list[dead_letters.DeadLetter] = []
         self.snapshot: dict[bytes, bytes] = {}
         self.workers: list[Worker] = []
         self.faults = True
@@ -130,6 +135,14 @@ class World:
     @property
     def conversions(self) -> list[Conversion]:
         return [one.event for one in self.decisions]
+
+    @property
+    def dead_lettered(self) -> dict[int, str]:
+        return {letter.offset: letter.reason for letter in self.letters}
+
+    @property
+    def letters_of_each(self) -> Counter[int]:
+        return Counter(letter.offset for letter in self.letters)
 
     def bounds(self) -> dict[str, tuple[int, int]]:
         return {topic.name: (0, self._end(topic.name)) for topic in (CLICKS, PURCHASES)}
@@ -230,6 +243,7 @@ class Worker:
         self.world = world
         self.name = name
         self.part: PartitionWorker | None = None
+        self.dead_letters = DeadLetterWriter(self._publish_letters, self._read_letters)
         self.locked: LockedStore | None = None
         self.read: dict[str, int] = {}
 
@@ -279,12 +293,13 @@ class Worker:
     def _made(self) -> PartitionWorker:
         progress = FlakyProgress(self.world.redis, "law", GROUPS, PARTITION, Starts(0, 0, 0))
         progress.world = self.world
+        self.dead_letters.take_over([TP])
         self.locked = self.locked or self.world.clicks.open(self.name, PARTITION)
         return PartitionWorker(
             progress=progress,
             store=self.locked.store,
             decisions=FlakyTopic(self.world),
-            send_dead_letters=self._send_dead_letters,
+            send_dead_letters=self.dead_letters.send,
             first_since=self._first_since,
             windows=Pages(),
             settings=SETTINGS,
@@ -296,10 +311,23 @@ class Worker:
         late = (one.offset for one in appended if one.timestamp >= time)
         return next(late, self.world.bounds()[topic][1])
 
-    async def _send_dead_letters(self, _: TopicPartition, rejected: Sequence[Rejected]) -> None:
+    async def _publish_letters(self, records: Iterable[OutgoingRecord]) -> None:
         await self.world.command()
-        self.world.dead_lettered.update({one.record.offset: one.reason for one in rejected})
+        letters = [dead_letters.read(record.headers, record.key, record.value) for record in records]
+        if self.world.lost(0.2):
+            self.world.letters += letters[: self.world.chance.randint(0, len(letters))]
+            raise Transient("no acknowledgement")
+        self.world.letters += letters
         await self.world.command()
+
+    async def _read_letters(
+        self, tps: Collection[TopicPartition], since_ms: int
+    ) -> dict[TopicPartition, WrittenLetters]:
+        await self.world.command()
+        collector = LetterCollector(tps)
+        for letter in self.world.letters:
+            collector.note(letter, 0)
+        return collector.letters()
 
     def fetch(self, topic: str, size: int) -> None:
         """A batch of what was appended by now; it may have read on to where the next record lies."""

@@ -18,23 +18,24 @@ from schemas.codec import encode
 from schemas.errors import StateAttention
 from schemas.messages.events import Click, Purchase, PurchaseLine
 from schemas.messages.pages import PageRules
-from schemas.topics import CLICKS, DAY_MS, EVENT_TOPICS, PURCHASES
+from schemas.topics import CLICKS, DAY_MS, PURCHASES
 from streams.attribution.core import Decision
 from streams.attribution.order import Track
 from streams.attribution.published import Published, Standing
 from streams.attribution.windows import PageWindows
 from streams.attribution.worker import Behind, PartitionWorker
+from streams.dead_letters import DeadLetterWriter
 from streams.fold.judge import Rejected
 from streams.kafka.bounds import Bounds
 from streams.kafka.records import Batch, TopicPartition
 from streams.settings import AttributionSettings, FoldSettings
 from streams.state.clicks.folder import ClickFolder
-from streams.state.clicks.progress import Progress, Starts, hand_dead_letters_over
+from streams.state.clicks.progress import Progress, Starts
 from streams.state.clicks.store import ClickStore
 from streams.state.keys import home_group
-from streams.state.manifest import manifest_of
 from streams.state.watermark import Watermark
 from tests.streams.logs import LoggedRecord
+from tests.streams.test_dead_letters import LettersTopic
 
 GROUPS = 2
 FOLD = FoldSettings(allowed_lateness_ms=1_000, duplicate_window_ms=1_000)
@@ -229,29 +230,23 @@ def test_a_log_whose_end_holds_no_record_may_be_deleted_up_to_there(
     play(redis_url, tmp_path, act)
 
 
-def test_another_namespace_buries_what_was_not_buried_yet(redis: SyncRedis, redis_url: str, tmp_path: Path) -> None:
+def test_another_namespace_dead_letters_what_has_no_letter_yet(
+    redis: SyncRedis, redis_url: str, tmp_path: Path
+) -> None:
     async def act(shop: Shop) -> None:
-        letters: list[int] = []
-
-        async def note(tp: TopicPartition, rejected: Sequence[Rejected]) -> None:
-            assert tp == TopicPartition(PURCHASES.name, 0)
-            letters.extend(one.record.offset for one in rejected)
+        letters = LettersTopic()
 
         async def attribute(namespace: str, invalid: int) -> None:
             shop.store.clear()
-            worker = shop.worker(Topic(), namespace, note)
+            worker = shop.worker(Topic(), namespace, DeadLetterWriter(letters.publish, letters.read).send)
             await worker.open({CLICKS.name: (0, 0), PURCHASES.name: (0, invalid)})
             worker.feed(batch(PURCHASES, *(LoggedRecord(at, 5_000, b"u", b"{") for at in range(invalid))))
             worker.ended({CLICKS.name: (0, 0), PURCHASES.name: (0, invalid)}, 6_000)
             await worker.settle()
 
-        starts = {topic.name: [0] for topic in EVENT_TOPICS}
         await attribute("old", 2)
-        await hand_dead_letters_over(
-            shop.redis, *(manifest_of(name, "", starts, GROUPS, FOLD) for name in ("old", "new"))
-        )
         await attribute("new", 3)
-        assert letters == [0, 1, 2]
+        assert [written.letter.offset for written in letters.records] == [0, 1, 2]
 
     play(redis_url, tmp_path, act)
 

@@ -66,6 +66,7 @@ def test_one_worker_at_a_time_publishes_each_decision_once(
     decisions, dead_lettered = expected(log)
     assert world.conversions == decisions
     assert world.dead_lettered == dead_lettered
+    assert world.letters_of_each == dict.fromkeys(dead_lettered, 1)
 
 
 @given(log=logs(), seed=st.integers(0, 2**32))

@@ -11,8 +11,10 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka import TopicPartition as KafkaPartition
 from redis import Redis as SyncRedis
 
+from reshelf.drill.faults.topic import make_anew
 from schemas import dead_letters
-from schemas.topics import BY_NAME, DEAD_LETTERS
+from schemas.dead_letters import DeadLetter
+from schemas.topics import BY_NAME, CLICKS, DEAD_LETTERS
 from streams.fold.fast.path import BUILT
 from streams.fold.plain import PlainFold
 from streams.fold.window import reach_of
@@ -29,6 +31,7 @@ from streams.state.store import Store
 from tests.streams.logs import TOPICS, LoggedRecord, example_log
 
 FOLD = FoldSettings(allowed_lateness_ms=0, max_clock_skew_ms=0, bucket_ms=0, amount_cap=500)
+PARTS = slice(150), slice(150, 300), slice(300, None)
 
 
 def publish(kafka: KafkaSettings, log: dict[TopicPartition, list[LoggedRecord]]) -> None:
@@ -126,8 +129,7 @@ def roll_back(redis: SyncRedis, snapshot: dict[bytes, bytes], group: str) -> Non
 def test_running_learner_equals_the_plain_fold(kafka_settings: KafkaSettings, redis: SyncRedis, redis_url: str) -> None:
     kafka, store = kafka_settings, RedisSettings(url=redis_url, groups=4)
     log = example_log(seed=7, records=400)
-    early = {tp: records[:150] for tp, records in log.items()}
-    late = {tp: records[150:] for tp, records in log.items()}
+    early, late, last = ({tp: records[part] for tp, records in log.items()} for part in PARTS)
 
     async def run() -> None:
         publish(kafka, early)
@@ -141,6 +143,7 @@ def test_running_learner_equals_the_plain_fold(kafka_settings: KafkaSettings, re
             roll_back(redis, snapshot, "3")
             await asyncio.wait_for(drained(kafka, store), 30)
             redis.flushdb()
+            publish(kafka, last)
             await asyncio.wait_for(drained(kafka, store), 30)
 
     asyncio.run(run())
@@ -149,9 +152,38 @@ def test_running_learner_equals_the_plain_fold(kafka_settings: KafkaSettings, re
         plain.read(tp, records)
     assert asyncio.run(exported(store)) == plain.rows()
     assert not BUILT or {written_to(tp) for tp in log} == {400}, "the next start finds what all partitions had"
-    letters = [dead_letters.read(r.headers, r.key, r.value) for r in _dead_lettered(kafka)]
+    letters = read_letters(kafka)
     assert {(one.topic, one.partition, one.offset): one.reason for one in letters} == plain.rejected
+    assert len(letters) == len(plain.rejected), "each record has one, although the log was judged three times"
 
 
-def _dead_lettered(kafka: KafkaSettings) -> list[LoggedRecord]:
-    return [record for records in read_all(kafka, (DEAD_LETTERS.name,)).values() for record in records]
+def test_records_of_a_topic_that_was_made_anew_have_letters_of_their_own(
+    kafka: str, prefix: str, make_topics: Callable[..., None], redis: SyncRedis, redis_url: str
+) -> None:
+    """They have offsets of which there are letters."""
+    make_topics(kafka, partitions=1)
+    settings = KafkaSettings(bootstrap=kafka, prefix=prefix, partitions=1)
+    store = RedisSettings(url=redis_url, groups=1)
+    tp = TopicPartition(CLICKS.name, 0)
+
+    async def learn(*values: bytes) -> None:
+        publish(settings, {tp: [LoggedRecord(at, 0, b"u", value) for at, value in enumerate(values)]})
+        async with Running(settings, store):
+            await asyncio.wait_for(drained(settings, store), 30)
+            redis.flushdb()
+            await asyncio.wait_for(drained(settings, store), 30)
+
+    asyncio.run(learn(b"{0", b"{1"))
+    make_anew(settings, CLICKS)
+    redis.flushdb()
+    asyncio.run(learn(b"{2", b"{3", b"{4"))
+    letters = read_letters(settings)
+    values = [(0, b"{0"), (0, b"{2"), (1, b"{1"), (1, b"{3"), (2, b"{4")]
+    assert sorted((letter.offset, letter.value) for letter in letters) == values
+    (times,) = [[record.timestamp for record in records] for records in read_all(settings, (CLICKS.name,)).values()]
+    assert {letter.append_time for letter in letters if letter.value in (b"{2", b"{3", b"{4")} == set(times)
+
+
+def read_letters(kafka: KafkaSettings) -> list[DeadLetter]:
+    records = [record for records in read_all(kafka, (DEAD_LETTERS.name,)).values() for record in records]
+    return [dead_letters.read(record.headers, record.key, record.value) for record in records]

@@ -13,13 +13,11 @@ from collections.abc import Callable
 import pytest
 from redis import Redis as SyncRedis
 
-from schemas import dead_letters
-from schemas.topics import DEAD_LETTERS
 from streams.fold.plain import PlainFold
 from streams.settings import FoldSettings, KafkaSettings, RedisSettings
 from tests.deadline import Deadline
 from tests.streams.logs import TOPICS, example_log
-from tests.streams.test_learner import drained, exported, publish, read_all
+from tests.streams.test_learner import drained, exported, publish, read_all, read_letters
 
 
 def _worker(kafka: KafkaSettings, redis: RedisSettings) -> subprocess.Popen[bytes]:
@@ -65,6 +63,6 @@ def test_state_survives_a_kill(
     for tp, records in read_all(settings, TOPICS).items():
         plain.read(tp, records)
     assert asyncio.run(exported(store)) == plain.rows()
-    dead_lettered = [one for records in read_all(settings, (DEAD_LETTERS.name,)).values() for one in records]
-    letters = [dead_letters.read(one.headers, one.key, one.value) for one in dead_lettered]
+    letters = read_letters(settings)
+    assert len(letters) == len(plain.rejected)
     assert {(one.topic, one.partition, one.offset): one.reason for one in letters} == plain.rejected

@@ -97,17 +97,12 @@ class Progress:
         self._namespace = namespace
         self._groups = groups
         self._keys = progress_keys(namespace, groups, partition)
-        self._dead_lettered = _dead_lettered_key(namespace, groups, partition)
         self._sha = ""
 
     async def load(self) -> Applied:
         """Where the partition stands."""
         stored = await translate_errors(lambda: self._redis.mget(self._keys[:3]))
         return self._applied(*stored)
-
-    async def dead_lettered(self) -> int:
-        """Invalid purchases below this offset were dead-lettered in another namespace."""
-        return int(await translate_errors(lambda: self._redis.get(self._dead_lettered)) or 0)
 
     async def move(self, expected: Position, after: Position, conversions: int, window: Window) -> bool:
         """Move along from `expected`, or change nothing; whether the partition is at `after` now."""
@@ -180,26 +175,13 @@ async def windows(redis: Redis, manifest: Manifest) -> dict[int, Window]:
     return {partition: Window.decode(text) for partition, text in zip(partitions, stored, strict=True) if text}
 
 
-async def hand_dead_letters_over(redis: Redis, before: Manifest, after: Manifest) -> None:
-    """Let attribution in one namespace leave those invalid purchases alone that were dead-lettered in another."""
-    for partition in range(len(before.starts[PURCHASES.name])):
-        passed = progress_keys(before.namespace, before.groups, partition).purchases
-        stored = await translate_errors(lambda passed=passed: redis.get(passed))  # type: ignore[misc]
-        if stored is not None:
-            name, offset = (
-                _dead_lettered_key(after.namespace, after.groups, partition),
-                Watermark.decode(stored, 0).offset,
-            )
-            await translate_errors(lambda name=name, offset=offset: redis.set(name, offset))  # type: ignore[misc]
-
-
 def progress_keys(namespace: str, groups: int, partition: int) -> Keys:
     """The keys of a partition, which lie in its home group."""
     return _keys(namespace, home_group(TopicPartition(PURCHASES.name, partition), groups), partition)
 
 
 def _keys(namespace: str, group: int, partition: int) -> Keys:
-    base = _base(namespace, group)
+    base = f"{PREFIX}{{{namespace}:a{group}}}:"
     return Keys(
         f"{base}wm:{CLICKS.name}:{partition}",
         f"{base}wm:{PURCHASES.name}:{partition}",
@@ -211,13 +193,3 @@ def _keys(namespace: str, group: int, partition: int) -> Keys:
 def _left_clicks(names: Keys) -> str:
     """Where 0.1.0 had the clicks of a group."""
     return names.conversions.replace(":conversions:", ":clicks:")
-
-
-def _dead_lettered_key(namespace: str, groups: int, partition: int) -> str:
-    """Where it is kept up to where another namespace has dead-lettered the purchases of a partition."""
-    home = home_group(TopicPartition(PURCHASES.name, partition), groups)
-    return f"{_base(namespace, home)}dead-lettered:{partition}"
-
-
-def _base(namespace: str, group: int) -> str:
-    return f"{PREFIX}{{{namespace}:a{group}}}:"
