@@ -17,7 +17,8 @@ from streams.settings import FoldSettings
 from streams.state import keys
 from streams.state.connection.errors import translate_errors
 
-FOLD_VERSION = 4
+FOLD_VERSION = 5
+"""What is counted and how it is stored: workers leave namespaces of another version alone."""
 AS_PUBLISHED = "as published"
 PUT_BACK = "Put the settings back, or set redis.namespace to a new name and replay the log into it."
 DROPPING, DROPPED = b"dropping", b"dropped"
