@@ -27,6 +27,8 @@ LEARNER_US, REDIS_US = (53, 92, 118, 160), (41, 63, 68, 96)
 """Processor time for a twelve-slot event among so many keys in batches of 200, microseconds."""
 ROW_BYTES = 32
 """In Redis, of an item's counts in four slots."""
+SINGLE_DAYS, MERGED_SHARE = 4, 0.5
+"""Days that are not merged yet, at most, and what a merged table takes of one that is not."""
 HELD_BYTES = 16
 """In a layout worker, of an item's counts in twelve slots."""
 COMPOSE_MS, COMPOSE_ITEM_US = 1, 5
@@ -103,7 +105,7 @@ def needs(shop: Shop, settings: Settings) -> Iterator[Need]:
     learner_us, redis_us = (_at_keys(shop.keys, costs) for costs in (LEARNER_US, REDIS_US))
     learners = _workers(shop.events_per_s * learner_us / 1e6)
     tables = KINDS_OF_TRAFFIC * spans(shop.days, settings.fold)
-    state = shop.keys * tables * ROW_BYTES * shop.items * math.ceil(shop.slots / 4)
+    state = shop.keys * _in_days(tables) * ROW_BYTES * shop.items * math.ceil(shop.slots / 4)
     shards = max(math.ceil(state / (SHARD_GB * GB)), _workers(shop.events_per_s * redis_us / 1e6))
     partitions = max(PARTITIONS, 4 * learners, 2 * shards)
     yield Need("partitions", partitions, "", f"4 for each learner, who may double twice; at least {PARTITIONS}")
@@ -115,7 +117,8 @@ def needs(shop: Shop, settings: Settings) -> Iterator[Need]:
     law = f"of all learners, {span_ms / HOUR_MS:.3g} hours of events; fold.duplicate_mb bounds each partition"
     yield Need("for duplicates", round(window / 1024, 1), "GB", law)
     yield Need("Redis shards", shards, "", f"{redis_us:.0f} µs an event, {_HALF}; {SHARD_GB} GB of state each")
-    yield Need("Redis, state", round(state / GB, 1), "GB", f"{tables} tables a key × {shop.items:,} items × slots")
+    law = f"{tables} tables a key × {shop.items:,} items × slots; merged days take half"
+    yield Need("Redis, state", round(state / GB, 1), "GB", law)
     yield from _layouts(shop, settings, tables)
     attribution = math.ceil(shop.clicks / CLICKS_PER_CORE / SHARE_OF_CORE)
     days = settings.attribution.window_ms / DAY_MS + SPARE_DAYS
@@ -181,6 +184,12 @@ def spans(days: int, fold: FoldSettings) -> int:
 def _spans_at(newest: int, buckets: int, fold: FoldSettings) -> int:
     first = newest - (buckets - 1) * fold.bucket_ms
     return len({span_of(bucket, newest, fold).start for bucket in range(first, newest + 1, fold.bucket_ms)})
+
+
+def _in_days(tables: int) -> float:
+    """Tables of single days that take as much of Redis as so many of all spans."""
+    single = min(tables, KINDS_OF_TRAFFIC * SINGLE_DAYS)
+    return single + MERGED_SHARE * (tables - single)
 
 
 def _workers(cores: float) -> int:

@@ -144,7 +144,9 @@ TABLE_ARRAYS: tuple[Array, ...] = (CELLS, SALES, DELAYS)
 ARRAYS: tuple[Array, ...] = (*TABLE_ARRAYS, BINS)
 BLOCKED: tuple[Array, ...] = tuple(array for array in TABLE_ARRAYS if array.keying is Keying.ITEM_SLOT)
 DIRECTORIES: tuple[str, ...] = tuple(dict.fromkeys(name for array in TABLE_ARRAYS for name in array.directories))
-PARTS: tuple[str, ...] = (*DIRECTORIES, *(array.name for array in TABLE_ARRAYS if array not in BLOCKED))
+PACKED = "packed"
+"""The key of what merges have put into a table, all of it in one value (`streams.state.arrays.packed_value`)."""
+PARTS: tuple[str, ...] = (PACKED, *DIRECTORIES, *(array.name for array in TABLE_ARRAYS if array not in BLOCKED))
 """The keys of a table that do not depend on how many slots it has."""
 
 

@@ -76,9 +76,9 @@ async def sorted_rows(store: Store, manifest: Manifest, folder: Path, append_tim
     """All rows of the canonical export, sorted; as of a later time of the log than its own where one is named.
 
     They lie in files in `folder`: memory holds the names of one group's tables in one bucket, and counts of a
-    hundred tables.
+    hundred tables.  Raises `StateAttention` where a newer version of Reshelf made the namespace.
     """
-    fold = FoldSettings.model_validate(manifest.fold)
+    fold = manifest.export_settings()
     while True:
         at = max(append_time or 0, await log_time(store, manifest))
         inner = Path(mkdtemp(dir=folder))

@@ -17,7 +17,8 @@ from streams.settings import FoldSettings
 from streams.state import keys
 from streams.state.connection.errors import translate_errors
 
-FOLD_VERSION = 4
+FOLD_VERSION = 5
+"""What is counted and how it is stored: workers leave namespaces of another version alone."""
 AS_PUBLISHED = "as published"
 PUT_BACK = "Put the settings back, or set redis.namespace to a new name and replay the log into it."
 DROPPING, DROPPED = b"dropping", b"dropped"
@@ -67,7 +68,19 @@ class Manifest(msgspec.Struct, frozen=True):
         if self.fold_version == FOLD_VERSION:
             own = limits.model_dump(include=set(LIMIT_SETTINGS)) if limits else {}
             return FoldSettings.model_validate({**self.fold, **own})
-        raise StateAttention(
+        raise self._of_other_version()
+
+    def export_settings(self) -> FoldSettings:
+        """The settings that shaped the fold, of an older version as well: what that stored is read as ever.
+
+        `StateAttention` where a newer version of Reshelf made the namespace.
+        """
+        if self.fold_version > FOLD_VERSION:
+            raise self._of_other_version()
+        return FoldSettings.model_validate(self.fold)
+
+    def _of_other_version(self) -> StateAttention:
+        return StateAttention(
             f"namespace {self.namespace!r} was made by another version of Reshelf: expected fold version "
             f"{FOLD_VERSION}, got {self.fold_version}. Read it with the version that made it, or set redis.namespace "
             "to a new name and replay the log into it."

@@ -1,5 +1,8 @@
 """Old buckets are merged in Redis: a key's tables of one span are added up into the table that begins it.
 
+The sum is one packed value (`streams.state.arrays.packed_value`), and no plain arrays are left of any of the
+tables.  Events that come late are counted in new ones beside it, which the next merge of the span adds to it.
+
 What the state says does not change: readers weigh and exports add up tables by the spans of
 `streams.fold.buckets`, merged or not.  A merge is one script that compares the revision of every table with
 the one that was read, so whoever writes in between wins and the merge is tried again later; a crash
@@ -9,7 +12,7 @@ leaves all or nothing, and a rollback of Redis brings back tables and watermarks
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -18,10 +21,11 @@ import orjson
 
 from streams.fold.buckets import formed_at, is_span_expired, span_of
 from streams.fold.deltas import TableKey, Traffic
-from streams.fold.measures import PARTS, blocks
+from streams.fold.measures import PACKED, PARTS, blocks
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings
-from streams.state.arrays.sums import add_tables, encode_table
+from streams.state.arrays.packed_value import encode_packed
+from streams.state.arrays.sums import add_tables
 from streams.state.arrays.tables import Table, blocks_for
 from streams.state.connection.errors import translate_errors
 from streams.state.keys import GroupKeys, key_member, table_member
@@ -186,23 +190,22 @@ def _written(revision: bytes) -> float:
 def _call(keys: GroupKeys, loaded: LoadedMerge) -> tuple[list[str], list[Any]]:
     """Keys and arguments of the script."""
     target, *others = loaded.merge.tables
-    sum_of: Mapping[str, bytes] = encode_table(add_tables(loaded.tables))
-    written = {keys.table(name, target): content for name, content in sum_of.items()}
-    old = [
+    written = keys.table(PACKED, target)
+    stored = [
         name
         for key, table in zip(loaded.merge.tables, loaded.tables, strict=True)
-        for name in _arrays(keys, key, table)
+        for name in _contents(keys, key, table)
     ]
     names = [loaded.merge.clock, keys.buckets, keys.merges, keys.revisions, keys.index(target.bucket)]
     names += [keys.table("revision", key) for key in loaded.merge.tables]
     names += [keys.index(key.bucket) for key in others]
-    names += [*written, *(name for name in old if name not in written)]
+    names += [written, *(name for name in stored if name != written)]
     listed = table_member("table", target.page, target.segment, target.traffic)
     buckets = [key.bucket for key in loaded.merge.tables]
     arguments = [formed_at(loaded.merge.span), listed, key_member(target.page, target.segment), len(buckets)]
-    return names, [*arguments, *buckets, *loaded.revisions, *written.values()]
+    return names, [*arguments, *buckets, *loaded.revisions, encode_packed(add_tables(loaded.tables))]
 
 
-def _arrays(keys: GroupKeys, key: TableKey, table: Table) -> list[str]:
+def _contents(keys: GroupKeys, key: TableKey, table: Table) -> list[str]:
     """All keys that hold a table's counts and names."""
     return [keys.table(name, key) for name in (*PARTS, *blocks(0, blocks_for(len(table.slots))))]

@@ -27,7 +27,7 @@ from schemas.topics import DAY_MS
 from streams.fold.buckets import span_of
 from streams.fold.deltas import TableKey, Traffic
 from streams.settings import FoldSettings, RedisSettings
-from streams.state.arrays.tables import decode_table
+from streams.state.arrays.packed_value import decode_table
 from streams.state.manifest import manifest_of
 from streams.state.merging import Merger
 from streams.state.reader import StateReader
@@ -81,6 +81,9 @@ def test_old_days_are_in_spans_as_workers_merge_them(redis: Redis, redis_url: st
     manifest = manifest_of("shop", "", {"events-clicks": [0]}, 16, fold)
     spans = {span_of(TODAY - day * DAY_MS, TODAY, fold) for day in range(days)}
     assert 3 < len(spans) < 10
+    for span in spans:
+        names = {name.decode().split(":")[3] for name in redis.scan_iter(f"*:{span.start}:page-*")}
+        assert (names - {"bins"} == {"packed", "revision"}) is (len(span) > 1), "workers leave one value of a span"
 
     async def read() -> None:
         async with AsyncRedis.from_url(redis_url) as client:

@@ -37,7 +37,7 @@ def test_a_larger_shop_never_needs_less(shop: Shop, name: str) -> None:
 def test_a_shop_of_size_m_by_the_laws() -> None:
     needed = {need.what: need.amount for need in needs(shop_of(M), Settings())}
     assert spans(90, FoldSettings()) == 13
-    tables = 2 * 13
+    tables = 2 * 4 + 2 * 9 * 0.5
     assert needed["Redis, state"] == pytest.approx(5_000 * tables * 32 * 1_000 * 3 / 2**30, abs=0.1)
     assert needed["learners"] == 2, "one takes two thirds of a core"
     assert needed["partitions"] == 12

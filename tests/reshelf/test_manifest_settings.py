@@ -49,6 +49,7 @@ from streams.kafka.clients import confluent_producer_config
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings, KafkaSettings
 from streams.state.keys import GroupKeys, group_of, manifest
+from streams.state.manifest import FOLD_VERSION, Manifest
 from streams.state.store import GroupUpdate, Store
 from streams.state.watermark import Watermark
 from tests.streams.layout_inputs import item
@@ -292,6 +293,15 @@ def test_a_state_of_another_version_or_without_buckets_is_refused_in_words(shop:
     redis.set(manifest("live"), msgspec.json.encode(made | {"fold": made["fold"] | {"bucket_ms": 0}}))
     with pytest.raises(BadSettings, match=r"experiment\.since_ms: expected 0, as namespace 'live' has one bucket"):
         namespace_settings(shop)
+
+
+def test_a_state_of_a_newer_version_is_not_exported(shop: Settings, redis: Redis) -> None:
+    """An older one is: what it stored is read as ever, to be compared with what was replayed."""
+    made = msgspec.json.decode(redis.get(manifest("live")) or b"", type=Manifest)
+    older, newer = (msgspec.structs.replace(made, fold_version=FOLD_VERSION + by) for by in (-1, 1))
+    assert older.export_settings() == made.export_settings()
+    with pytest.raises(StateAttention, match="made by another version of Reshelf: expected fold version"):
+        newer.export_settings()
 
 
 def test_settings_that_the_manifest_does_not_know_are_the_shells(redis_url: str, redis: Redis) -> None:

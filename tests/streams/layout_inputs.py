@@ -16,8 +16,8 @@ from streams.catalog.view import CatalogView, Changes
 from streams.fold.deltas import TableKey, Traffic
 from streams.state.arrays.packed import NameList
 from streams.state.arrays.packing import packed_table
-from streams.state.arrays.sums import encode_table
 from streams.state.arrays.tables import Table
+from tests.streams.plain_tables import encode_table
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,9 @@ CELL: dict[Keying, list[Any]] = {
     Keying.DELAY: [0, 31],
     Keying.UNIT: [0, 255],
 }
-KEPT_NAMES = {"revision", "index", "buckets", "bin-index", "bin-buckets", "merges", "wm", "tally", "quota", "quotas"}
+KEPT_NAMES = {
+    *("revision", "packed", "index", "buckets", "bin-index", "bin-buckets", "merges", "wm", "tally", "quota", "quotas"),
+}
 EACH = [(array, number) for array in ARRAYS for number in range(len(array.measures))]
 
 

@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
-from streams.fold.buckets import span_of
+from streams.fold.buckets import is_span_expired, span_of
 from streams.fold.deltas import GroupDelta, TableDelta, TableKey, Traffic
 from streams.fold.plain import PlainFold
 from streams.kafka.records import Batch, TopicPartition
 from streams.settings import FoldSettings
 from streams.state import export
-from streams.state.arrays.sums import add_tables, encode_table
-from streams.state.arrays.tables import Table, decode_table, table_of
+from streams.state.arrays.packed_value import decode_table
+from streams.state.arrays.sums import add_tables
+from streams.state.arrays.tables import Table, table_of
 from streams.state.expiry import expire
 from streams.state.manifest import Manifest, manifest_of
 from streams.state.merging import AT_ONCE, Merger, in_parts
@@ -29,6 +31,7 @@ from streams.state.reading.tables import table_keys, table_keys_by_bucket
 from streams.state.store import GroupUpdate, Store
 from streams.state.watermark import Watermark
 from tests.streams.logs import example_log
+from tests.streams.plain_tables import encode_table
 from tests.streams.test_state_unchanged import as_logged, nobody
 
 TP = TopicPartition("events-clicks", 0)
@@ -46,6 +49,7 @@ class State:
         self.manifest: Manifest = manifest_of("m", "", {TP.topic: [0]}, 1, FOLD)
         self.merger = Merger(self.store, FOLD, [TP], rest_s=0)
         self.offset = 0
+        self.counted: list[tuple[int, dict[str, dict[Any, int]]]] = []
 
     async def count(self, day: int, now: int = NOW, item: str = "", clicks: int = 1) -> None:
         """Some clicks in a bucket; each bucket has an item, and a slot, of its own beside those that all have."""
@@ -55,6 +59,7 @@ class State:
         update = GroupUpdate(0, self.offset, Watermark(self.offset + 1, now), delta)
         assert await self.store.apply(TP, 0, [update]) == [self.offset + 1]
         self.offset += 1
+        self.counted.append((day, amounts))
 
     async def fill(self) -> None:
         for day in DAYS:
@@ -66,8 +71,26 @@ class State:
     async def merge(self) -> int:
         return sum([await self.merger.carry_out(part) for part in in_parts(await self.merger.due(0))])
 
+    async def contents(self, day: int) -> set[str]:
+        """What is stored of the table that begins with a day, by the names of its parts."""
+        ending = f":{day}000:p:s:{int(Traffic.LEARNED)}"
+        names = [name.decode() async for name in self.store.redis.scan_iter(f"*{ending}")]
+        return {name.removesuffix(ending).removeprefix(self.store.keys[0].base) for name in names}
+
+    async def rows(self) -> list[export.Row]:
+        return await export.rows(self.store, self.manifest)
+
+    def plain_rows(self, now: int) -> list[export.Row]:
+        """The export of what was counted, had nothing been merged."""
+        keys = [TableKey("p", "s", day * 1_000, Traffic.LEARNED) for day, _ in self.counted]
+        return rows_of(
+            replace(table_of(key, amounts), buckets=span_of(key.bucket, now, FOLD))
+            for key, (_, amounts) in zip(keys, self.counted, strict=True)
+            if not is_span_expired(key.bucket, now, FOLD)
+        )
+
     async def digest(self) -> str:
-        return export.digest(await export.rows(self.store, self.manifest))
+        return export.digest(await self.rows())
 
     def reader(self) -> StateReader:
         return StateReader(self.store.redis, self.manifest)
@@ -79,6 +102,16 @@ def with_state(url: str, work: Callable[[State], Awaitable[None]]) -> None:
             await work(State(client))
 
     asyncio.run(run())
+
+
+def rows_of(tables: Iterable[Table]) -> list[export.Row]:
+    """The export's rows of some tables, those of a span added up."""
+    spans: dict[range, list[Table]] = {}
+    for table in tables:
+        spans.setdefault(table.buckets, []).append(table)
+    totals = [replace(add_tables(those), buckets=span) for span, those in spans.items()]
+    keys = [TableKey("p", "s", table.bucket, table.traffic) for table in totals]
+    return sorted(row for key, table in zip(keys, totals, strict=True) for row in export.table_rows(key, table))
 
 
 def clicks_of(tables: Sequence[Table]) -> Counter[tuple[range, str]]:
@@ -125,6 +158,49 @@ def test_late_events_are_merged_later(redis: SyncRedis, redis_url: str) -> None:
         }
         assert late * 1_000 in span_of_late
         assert (await state.merge(), await state.tables(), await state.digest()) == (1, tables, digest)
+
+    with_state(redis_url, work)
+
+
+def test_a_merged_table_is_one_value(redis: SyncRedis, redis_url: str) -> None:
+    async def work(state: State) -> None:
+        await state.fill()
+        await state.merge()
+        for day in DAYS:
+            span = span_of(day * 1_000, NOW, FOLD)
+            first = span.start == day * 1_000
+            parts = await state.contents(day)
+            if len(span) == 1:
+                assert {"revision", "items", "slots", "sold", "sales", "delays", "cells0"} == parts
+            else:
+                assert parts == ({"packed", "revision"} if first else set())
+
+    with_state(redis_url, work)
+
+
+def test_late_events_of_a_merged_table_are_counted_beside_it(redis: SyncRedis, redis_url: str) -> None:
+    """By a worker that remembers the names of before; the next merge of the span adds them to the value."""
+
+    async def work(state: State) -> None:
+        await state.fill()
+        await state.merge()
+        first = next(span.start for day in DAYS if len(span := span_of(day * 1_000, NOW, FOLD)) == 4) // 1_000
+        reader = state.reader()
+
+        async def check(late: int, parts: set[str]) -> None:
+            assert await state.contents(first) == {"packed", "revision"} | parts
+            for read in (await reader.read("p", "s"), await state.reader().read("p", "s")):
+                clicks, span = clicks_of(read.tables), span_of(first * 1_000, NOW, FOLD)
+                assert (clicks[span, "all"], clicks[span, f"i{first}"], clicks[span, "late"]) == (4, 2, late)
+
+        await reader.read("p", "s")
+        await state.count(first, item="late")
+        await check(1, {"items", "slots", "sold", "sales", "delays", "cells0"})
+        await state.count(first + 1, item="late")
+        digest = await state.digest()
+        assert await state.merge() == 1
+        await check(2, set())
+        assert await state.digest() == digest
 
     with_state(redis_url, work)
 
@@ -237,6 +313,8 @@ def test_expired_spans_are_dropped_whole(redis: SyncRedis, redis_url: str) -> No
     async def work(state: State) -> None:
         await state.fill()
         await state.merge()
+        for day in await state.tables():
+            await state.count(day, item="late")
         later = NOW + 200_000
         await state.store.apply(TP, 0, [GroupUpdate(0, state.offset, Watermark(state.offset + 1, later))])
         assert (await state.reader().read("p", "s")).tables == ()

@@ -15,10 +15,11 @@ from streams.fold.deltas import TableKey, Traffic
 from streams.fold.measures import DIRECTORIES, TABLE_ARRAYS
 from streams.state.arrays.compiled import BUILT
 from streams.state.arrays.packed import NameList, size_of, total
+from streams.state.arrays.packed_value import decode_table
 from streams.state.arrays.packing import packed_table
-from streams.state.arrays.sums import MOST, encode_table
-from streams.state.arrays.tables import decode_table
+from streams.state.arrays.sums import MOST
 from tests.streams.layout_inputs import packed, table
+from tests.streams.plain_tables import encode_table
 
 
 @given(

@@ -22,7 +22,7 @@ from streams.kafka.records import Batch, TopicPartition
 from streams.retry import Retry
 from streams.settings import FoldSettings
 from streams.state import export
-from streams.state.arrays.tables import decode_table
+from streams.state.arrays.packed_value import decode_table
 from streams.state.connection.errors import translate_errors
 from streams.state.expiry import expire
 from streams.state.manifest import agree, manifest_of, read

@@ -39,7 +39,7 @@ FOLD = FoldSettings(bucket_ms=100, amount_cap=700, duplicate_window_ms=150, unit
 EXPORT = "1b2b562efc305267"
 CSV = "735a3d0f94596fae"
 KEYS = "96aa5972aa045bdd"
-MANIFEST = "6fe6cdba5e09c281"
+MANIFEST = "92bdaa63c4b6bfc6"
 
 
 async def nobody(tp: TopicPartition, rejected: Sequence[Rejected]) -> None:

@@ -1,7 +1,7 @@
 """What visitors did on a page on one day: made with numpy, the same for the same seed.
 
-Numbers are their expectations, rounded up or down by chance: what they cost to hold and to
-read is that of real ones, and they are made at a few nanoseconds a cell.
+Numbers vary around their expectations as those of real visitors do: what they cost to hold, packed or not, and to
+read is that of real ones, and they are made at some nanoseconds a cell.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ SHARES = {Traffic.LEARNED: 1.0 - HOLDOUT_SHARE, Traffic.HOLDOUT: HOLDOUT_SHARE}
 """Of page views."""
 CLICK_RATE, SALE_RATE = 0.05, 0.03
 """Clicks for an impression that is looked at, purchases for a click."""
+LARGE = 4.0
+"""From this expectation on a number varies by its root."""
 WHOLE = 1_000_000
 """In the seed of a whole page's bins, where a table has the number of its segment."""
 
@@ -89,4 +91,7 @@ def shown(items: int, slots: int) -> Floats:
 
 
 def _rounded(expected: Floats, shape: tuple[int, ...], chance: np.random.Generator) -> Ints:
-    return (expected + chance.random(shape, dtype=np.float32)).astype(np.int64)
+    """About Poisson's: large numbers with its variance, small ones rounded up or down."""
+    rounded = expected + chance.random(shape, dtype=np.float32)
+    spread = np.where(expected >= LARGE, np.sqrt(expected), 0.0) * chance.standard_normal(shape, dtype=np.float32)
+    return np.maximum(rounded + spread, 0.0).astype(np.int64)

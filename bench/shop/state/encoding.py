@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from policy.arrays import Ints
-from streams.fold.measures import BINS, BLOCK, TABLE_ARRAYS, Array, Keying, Width
+from streams.fold.measures import BINS, BLOCK, PACKED, TABLE_ARRAYS, Array, Keying, Width
 from streams.state.arrays.directory import Directory
+from streams.state.arrays.packed_value import encode_packed
 from streams.state.arrays.tables import Table, blocks_for
 
 STRETCH = 256
@@ -21,6 +22,11 @@ _TYPES = {Width.COUNT: ">u4", Width.SUM: ">i8"}
 def table_parts(table: Table) -> dict[str, bytes]:
     """The parts of a table by name, as `decode_table` takes them; what is empty is left out."""
     return dict(part for array in TABLE_ARRAYS for part in _parts(array, table))
+
+
+def merged_parts(table: Table) -> dict[str, bytes]:
+    """The same where the table is one that workers have merged."""
+    return {PACKED: encode_packed(table)} if table.items else {}
 
 
 def bins_part(numbers: Ints) -> bytes:

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 
 from bench.shop.catalog import NEW_PAGE, Shop, number_in, page_name
 from bench.shop.state.counts import SHARES, PageDays
-from bench.shop.state.encoding import bins_part, table_parts
+from bench.shop.state.encoding import bins_part, merged_parts, table_parts
 from schemas.topics import CLICKS, DAY_MS
 from streams.fold.buckets import span_of
 from streams.fold.deltas import WHOLE_PAGE, TableKey, Traffic
@@ -39,10 +39,11 @@ Say = Callable[[str], None]
 
 
 class Span(NamedTuple):
-    """Where a span of buckets begins, and its days: 0 is today."""
+    """Where a span of buckets begins, its days, of which 0 is today, and whether workers have merged their tables."""
 
     bucket: int
     days: tuple[int, ...]
+    merged: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def fill(
 ) -> Filled:
     """Write the counts of all keys over all days; over fewer, the newest, where memory is too little.
 
-    Old days are in one table for each span, as workers have merged them in a shop that lives.
+    Old days are in one packed table for each span, as workers have merged them in a shop that lives.
     """
     began = time.monotonic()
     needs = _estimated(shop, spans_of(shop, shop.size.days, fold))
@@ -97,7 +98,10 @@ def spans_of(shop: Shop, days: int, fold: FoldSettings) -> list[Span]:
     spans: dict[int, list[int]] = {}
     for day in range(days):
         spans.setdefault(span_of(bucket_of_day(shop, day), shop.today, fold).start, []).append(day)
-    return [Span(bucket, tuple(those)) for bucket, those in spans.items()]
+    return [
+        Span(bucket, tuple(those), any(bucket_of_day(shop, day) != bucket for day in those))
+        for bucket, those in spans.items()
+    ]
 
 
 def bucket_of_day(shop: Shop, day: int) -> int:
@@ -169,7 +173,7 @@ def _tables(shop: Shop, page: int, spans: Sequence[Span]) -> Iterator[tuple[Tabl
 def _parts(counts: PageDays, segment: str, span: Span, traffic: Traffic, views: float) -> dict[str, bytes]:
     """The table of a span with `views` a day, made as one of a day with more of them."""
     table = counts.table(number_in(segment), segment, span.days[0], span.bucket, traffic, views * len(span.days))
-    return table_parts(table)
+    return merged_parts(table) if span.merged else table_parts(table)
 
 
 def _estimated(shop: Shop, spans: Sequence[Span]) -> float:

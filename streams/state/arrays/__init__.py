@@ -8,9 +8,11 @@
 - `operations`: a group's deltas as operations of the apply script
 - `packed`: tables in little memory: names as numbers of a list that a page has, counts in as few
   bytes as they need
+- `packed_value`: a table packed into one value of Redis, as merges leave it, and a table of all that Redis
+  holds of it
 - `packing`: packed tables straight from the bytes in Redis: the same that `decode_table` makes,
   without wide arrays between
 - `parts`: tables of a page by segment: who adds them up sees at once which are as they were
-- `sums`: tables added up, and a table as the bytes that Redis holds of it
-- `tables`: tables of counts as numpy arrays, from the bytes in Redis
+- `sums`: tables added up
+- `tables`: tables of counts as numpy arrays, from the plain arrays in Redis
 """

@@ -27,6 +27,8 @@ _ARRAY_BYTES = 220
 
 
 _BYTE, _SHORT, _WORD, _SIGNED = map(np.dtype, ("u1", "u2", "u4", "i8"))
+OF_WIDTH: Mapping[int, np.dtype[Any]] = {dtype.itemsize: dtype for dtype in (_BYTE, _SHORT, _WORD, _SIGNED)}
+"""The types of packed numbers, by their bytes."""
 
 
 class _Numbering(dict[str, int]):

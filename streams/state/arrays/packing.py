@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from policy.arrays import Indices
 from streams.fold.deltas import TableKey
-from streams.fold.measures import BLOCK, DELAY_BINS, TABLE_ARRAYS, Array, Keying, Width
+from streams.fold.measures import BLOCK, DELAY_BINS, PACKED, TABLE_ARRAYS, Array, Keying, Width
 from streams.state.arrays.compiled import BUILT, kernel
 from streams.state.arrays.directory import names_in
-from streams.state.arrays.packed import NameList, Packed, PackedCounts, narrowest, pack
-from streams.state.arrays.tables import TYPES, Table, blocks_for
+from streams.state.arrays.packed import OF_WIDTH, NameList, Packed, PackedCounts, pack
+from streams.state.arrays.packed_value import decode_packed, has_arrays
+from streams.state.arrays.sums import MOST, add_saturated
+from streams.state.arrays.tables import TYPES, Table, blocks_for, shape_of
 
 Parts = Mapping[str, bytes | None]
 Arrays = Iterator[tuple[str, Packed | None]]
-_OF_WIDTH = {width: narrowest(256**width - 1, 0) for width in (1, 2, 4, 8)}
 _LISTS = tuple(dict.fromkeys(array.directories[0] for array in TABLE_ARRAYS if array.directories))
 """The directories of items."""
 
@@ -26,6 +28,57 @@ def packed_table(key: TableKey, parts: Parts, names: NameList, built: bool = BUI
 
     `built` says whether the compiled code makes it, which gives the same sooner.
     """
+    value = parts.get(PACKED)
+    if value is None:
+        return _of_arrays(parts, names, built).table(key, names)
+    packed = decode_packed(key, value)
+    merged = _Part(names.codes(packed.items), names.shared(packed.slots), packed.counts)
+    if has_arrays(parts):
+        merged = _added(merged, _of_arrays(parts, names, built), names, built)
+    return merged.table(key, names)
+
+
+class _Part(NamedTuple):
+    """What is stored of a table in one way, with its items as numbers of a list of names."""
+
+    codes: Indices
+    slots: tuple[str, ...]
+    counts: PackedCounts
+
+    def table(self, key: TableKey, names: NameList) -> Table:
+        buckets = range(key.bucket, key.bucket + 1)
+        return Table(key.segment, buckets, key.traffic, names.coded(self.codes), self.slots, self.counts)
+
+
+def _added(merged: _Part, late: _Part, names: NameList, built: bool) -> _Part:
+    """The sum of both; arrays to which nothing is added stay as they are."""
+    codes, (_, rows) = _joined([merged.codes, late.codes], len(names), built)
+    slots = names.shared(tuple(dict.fromkeys((*merged.slots, *late.slots))))
+    columns = np.array([slots.index(slot) for slot in late.slots], dtype=np.intp)
+    at: dict[Keying, Any] = {
+        Keying.ITEM_SLOT: np.ix_(rows, columns),
+        Keying.ITEM: (rows,),
+        Keying.DELAY: (slice(None),),
+    }
+
+    def arrays() -> Arrays:
+        same = len(codes) == len(merged.codes) and len(slots) == len(merged.slots)
+        for array in TABLE_ARRAYS:
+            for name in array.names:
+                if same and late.counts.packed(name) is None:
+                    yield name, merged.counts.packed(name)
+                    continue
+                before, place = merged.counts[name], at[array.keying]
+                sums = np.zeros(shape_of(array, len(codes), len(slots)), dtype=np.int64)
+                sums[tuple(map(slice, before.shape))] = before
+                sums[place] = add_saturated(sums[place], late.counts[name], MOST[array.width])
+                yield name, pack(sums.ravel())
+
+    return _Part(codes, slots, PackedCounts(len(codes), len(slots), arrays()))
+
+
+def _of_arrays(parts: Parts, names: NameList, built: bool) -> _Part:
+    """The plain arrays."""
     slots = names.shared(tuple(names_in(parts.get("slots"))))
     codes, rows = _joined([names.codes(parts.get(directory)) for directory in _LISTS], len(names), built)
 
@@ -42,8 +95,7 @@ def packed_table(key: TableKey, parts: Parts, names: NameList, built: bool = BUI
                 size = len(codes) if array.directories else DELAY_BINS
                 yield from (_numbers_in_one_pass if one_pass else _numbers)(array, stored, of, size)
 
-    counts = PackedCounts(len(codes), len(slots), arrays())
-    return Table(key.segment, range(key.bucket, key.bucket + 1), key.traffic, names.coded(codes), slots, counts)
+    return _Part(codes, slots, PackedCounts(len(codes), len(slots), arrays()))
 
 
 def _joined(listed: Sequence[Indices], names: int, built: bool) -> tuple[Indices, list[Indices]]:
@@ -112,8 +164,8 @@ def _of_bytes(array: Array, packed: Iterable[tuple[bytes, int, bytes | None, int
             yield name, None
         else:
             values, width, places, of_place = content
-            at = None if places is None else np.frombuffer(places, _OF_WIDTH[of_place])
-            yield name, Packed(np.frombuffer(values, _OF_WIDTH[width]), at)
+            at = None if places is None else np.frombuffer(places, OF_WIDTH[of_place])
+            yield name, Packed(np.frombuffer(values, OF_WIDTH[width]), at)
 
 
 def _filled(stored: bytes | None, size: int) -> bytes:

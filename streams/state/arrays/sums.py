@@ -1,4 +1,4 @@
-"""Tables added up, and a table as the bytes that Redis holds of it."""
+"""Tables added up."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from policy.arrays import Ints
-from streams.fold.measures import BLOCK, TABLE_ARRAYS, Array, Keying, Width
-from streams.state.arrays.directory import Directory
-from streams.state.arrays.tables import TYPES, Table, blocks_for
+from streams.fold.measures import TABLE_ARRAYS, Keying, Width
+from streams.state.arrays.tables import Table
 
 MOST = {Width.COUNT: 2**32 - 1, Width.SUM: 2**63 - 1}
 
@@ -34,44 +33,10 @@ def add_tables(tables: Sequence[Table]) -> Table:
         for array in TABLE_ARRAYS:
             for name in array.names:
                 sums, place = total.counts[name], at[array.keying]
-                sums[place] = _saturated(sums[place], table.counts[name], MOST[array.width])
+                sums[place] = add_saturated(sums[place], table.counts[name], MOST[array.width])
     return Table(first.segment, first.buckets, first.traffic, total.items, total.slots, total.counts)
 
 
-def _saturated(sums: Ints, more: Ints, most: int) -> Ints:
+def add_saturated(sums: Ints, more: Ints, most: int) -> Ints:
+    """Sums that stay at `most`."""
     return np.where(more > most - sums, most, sums + np.minimum(more, most - sums))
-
-
-def encode_table(table: Table) -> dict[str, bytes]:
-    """The parts and blocks that hold the table's counts, by name; what holds no count is left out."""
-    parts: dict[str, bytes] = {}
-    for array in TABLE_ARRAYS:
-        numbers = np.stack([table.counts[name] for name in array.names], axis=-1)
-        if not numbers.any():
-            continue
-        for axis, (directory, names) in enumerate(zip(array.directories, (table.items, table.slots), strict=False)):
-            other = tuple(at for at in range(numbers.ndim) if at != axis)
-            counted = np.flatnonzero(numbers.any(axis=other))
-            parts[directory] = _directory([names[at] for at in counted.tolist()])
-            numbers = numbers.take(counted, axis=axis)
-        parts |= _blocks(array, numbers) if array.keying is Keying.ITEM_SLOT else {array.name: _encode(array, numbers)}
-    return parts
-
-
-def _directory(names: Sequence[str]) -> bytes:
-    directory = Directory()
-    for name in names:
-        directory.row(name)
-    return directory.payload()[8:]
-
-
-def _blocks(array: Array, numbers: Ints) -> dict[str, bytes]:
-    """Items by slots by measures, in blocks of slots."""
-    count = blocks_for(numbers.shape[1])
-    padded = np.zeros((numbers.shape[0], count * BLOCK, numbers.shape[2]), dtype=np.int64)
-    padded[:, : numbers.shape[1]] = numbers
-    return {f"{array.name}{at}": _encode(array, padded[:, at * BLOCK : (at + 1) * BLOCK]) for at in range(count)}
-
-
-def _encode(array: Array, numbers: Ints) -> bytes:
-    return numbers.astype(TYPES[array.width]).tobytes()

@@ -86,8 +86,8 @@ def shape_of(array: Array, items: int, slots: int) -> tuple[int, ...]:
     return (items,) if array.keying is Keying.ITEM else (DELAY_BINS,)
 
 
-def decode_table(key: TableKey, parts: Mapping[str, bytes | None]) -> Table:
-    """A table from its stored parts, by name: directories, arrays, and blocks of those that are in blocks.
+def decode_arrays(key: TableKey, parts: Mapping[str, bytes | None]) -> Table:
+    """A table from its plain arrays, by name: directories, arrays, and blocks of those that are in blocks.
 
     Only rows of listed items count: cells are read a moment later and may hold rows
     of items that came since, which the items known by sales alone must not take.

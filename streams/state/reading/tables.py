@@ -11,7 +11,8 @@ from redis.asyncio import Redis
 from streams.fold.deltas import TableKey, Traffic
 from streams.fold.measures import PARTS, blocks
 from streams.state.arrays.directory import names_in
-from streams.state.arrays.tables import Table, blocks_for, decode_table
+from streams.state.arrays.packed_value import decode_table
+from streams.state.arrays.tables import Table, blocks_for
 from streams.state.connection.errors import translate_errors
 from streams.state.keys import GroupKeys
 
