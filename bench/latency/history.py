@@ -10,8 +10,8 @@ import numpy as np
 
 from bench.latency.traffic import HOLDOUT_EVERY, Shop
 from bench.pages import slot_names
-from bench.shop.state.encoding import table_parts
-from bench.shop.state.filling import Writing
+from bench.state.encoding import table_parts
+from bench.state.writing import StateWriter
 from schemas.topics import DAY_MS
 from streams.catalog.page import Key
 from streams.fold.deltas import TableKey, Traffic
@@ -33,7 +33,7 @@ def write_history(redis: RedisSettings, shop: Shop, views: int) -> None:
 async def _write(redis: RedisSettings, shop: Shop, views: int) -> None:
     client = redis_client(redis)
     try:
-        writing = Writing(client, redis.namespace, redis.groups)
+        writing = StateWriter(client, redis.namespace, redis.groups)
         today = time.time_ns() // 1_000_000 // DAY_MS * DAY_MS
         await writing.reach(today)
         for key, table in _tables(shop, today - DAY_MS, views):

@@ -18,9 +18,9 @@ from bench.shop.parts import workers
 from bench.shop.report import KEYS
 from bench.shop.size import SIZES, Share
 from bench.shop.state.counts import PageDays, shown
-from bench.shop.state.encoding import table_parts
 from bench.shop.state.filling import fill
 from bench.shop.traffic import Visitors
+from bench.state.encoding import table_parts
 from reshelf.cli.main import cli
 from schemas.messages.events import Click, Impression, Purchase
 from schemas.topics import DAY_MS

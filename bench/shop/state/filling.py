@@ -6,25 +6,21 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from redis.asyncio import Redis
 
 from bench.shop.catalog import NEW_PAGE, Shop, number_in, page_name
 from bench.shop.state.counts import SHARES, PageDays
-from bench.shop.state.encoding import bins_part, merged_parts, table_parts
-from schemas.topics import CLICKS, DAY_MS
+from bench.state.encoding import bins_part, merged_parts, table_parts
+from bench.state.writing import StateWriter
+from schemas.topics import DAY_MS
 from streams.fold.buckets import span_of
 from streams.fold.deltas import WHOLE_PAGE, TableKey, Traffic
 from streams.fold.measures import BINS
-from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings, RedisSettings
 from streams.state.connection.client import redis_client
-from streams.state.keys import GroupKeys, group_of, key_member, table_member
-from streams.state.watermark import Watermark
 
 SAMPLE = 64
 """Tables that the size of the whole state is estimated from."""
@@ -32,8 +28,6 @@ KEY_BYTES = 170
 """What Redis takes for a key beside its value, its name included."""
 ROOM = 0.5
 """Of the memory that is free: more the state may not take."""
-AT_ONCE = 100
-"""Tables in one round trip."""
 SAID = 10
 Say = Callable[[str], None]
 
@@ -76,10 +70,10 @@ def fill(
     return Filled(len(shop.counted_keys), writing.tables, days, shop.size.days, round(needs), written, seconds)
 
 
-async def _written(redis: RedisSettings, groups: int, shop: Shop, spans: Sequence[Span], say: Say) -> Writing:
+async def _written(redis: RedisSettings, groups: int, shop: Shop, spans: Sequence[Span], say: Say) -> StateWriter:
     client = redis_client(redis)
     try:
-        writing = Writing(client, redis.namespace, groups)
+        writing = StateWriter(client, redis.namespace, groups)
         await writing.reach(shop.today)
         pages = [page for page in shop.pages if page != NEW_PAGE]
         for done, page in enumerate(pages, 1):
@@ -113,44 +107,6 @@ def free_mb() -> float:
     """Memory that is free on this machine, in MiB."""
     lines = Path("/proc/meminfo").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable")) / 1024
-
-
-class Writing:
-    """Tables on their way into Redis."""
-
-    def __init__(self, client: Redis, namespace: str, groups: int) -> None:
-        self.tables = self.bytes = 0
-        self._groups = [GroupKeys(namespace, group) for group in range(groups)]
-        self._pipeline = client.pipeline(transaction=False)
-        self._began = int(time.time())
-        self._revision = f"{self._began}:0".encode()
-
-    async def reach(self, time_ms: int) -> None:
-        """Let the log have come so far, by a partition of which nothing is applied."""
-        mark = Watermark(0, time_ms).encode()
-        for keys in self._groups:
-            self._pipeline.set(keys.watermark(TopicPartition(CLICKS.name, 0)), mark)
-        await self.flush()
-
-    async def add(self, key: TableKey, kind: str, parts: dict[str, bytes]) -> None:
-        """One table, or the bins of a page, with its entry in the index of its bucket."""
-        keys = self._groups[group_of(key.page, key.segment, len(self._groups))]
-        if kind == "table":
-            parts = {**parts, "revision": self._revision}
-        arrays = chain.from_iterable((keys.table(name, key), content) for name, content in parts.items())
-        self._pipeline.execute_command("MSET", *arrays)
-        buckets, index = keys.listing(kind, key.bucket)
-        self._pipeline.sadd(buckets, str(key.bucket))
-        self._pipeline.sadd(index, table_member(kind, key.page, key.segment, key.traffic))
-        if kind == "table":
-            self._pipeline.zadd(keys.revisions, {key_member(key.page, key.segment): self._began * 1_000_000})
-        self.bytes += sum(map(len, parts.values()))
-        self.tables += 1
-        if self.tables % AT_ONCE == 0:
-            await self.flush()
-
-    async def flush(self) -> None:
-        await self._pipeline.execute()
 
 
 def _tables(shop: Shop, page: int, spans: Sequence[Span]) -> Iterator[tuple[TableKey, str, dict[str, bytes]]]:
