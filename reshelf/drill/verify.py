@@ -215,18 +215,24 @@ def _lives(log: Log) -> list[LayoutLife]:
     return lives.all()
 
 
-def torn_layouts(log: Log) -> int:
-    """Layouts that reached the history and never the renderers, because their producer died in between."""
+def torn_layouts(log: Log, since_ms: int = 0) -> int:
+    """Layouts that reached the history and never the renderers, because their producer died in between.
+
+    Those that were appended before `since_ms`, when the topic for renderers was made anew, went with it.
+    """
     versions: dict[str, set[tuple[Any, ...]]] = {LAYOUTS.name: set(), LAYOUTS_HISTORY.name: set()}
     for tp, records in log.items():
-        values = (record.value for record in records if record.value is not None)
+        since = since_ms if tp.topic == LAYOUTS_HISTORY.name else 0
+        values = (record.value for record in records if record.value is not None and record.timestamp >= since)
         versions[tp.topic] |= {(layout.page, layout.segment, layout.version) for layout in map(decoder(Layout), values)}
     return len(versions[LAYOUTS_HISTORY.name] - versions[LAYOUTS.name])
 
 
 def _is_behind(layout: Layout, ends: dict[TopicPartition, int], partitions: int) -> bool:
-    return any(
-        layout.watermarks.get(topic.name, [0] * partitions)[number] < ends.get(TopicPartition(topic.name, number), 0)
-        for topic in FOLDED_TOPICS
-        for number in range(partitions)
-    )
+    for topic in FOLDED_TOPICS:
+        marks = layout.watermarks.get(topic.name, ())
+        # One from before partitions were added knows of fewer.
+        reached = [*marks, *[0] * (partitions - len(marks))]
+        if any(mark < ends.get(TopicPartition(topic.name, number), 0) for number, mark in enumerate(reached)):
+            return True
+    return False
