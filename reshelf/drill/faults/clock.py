@@ -28,7 +28,7 @@ DECIDED = {
     "layouts": "reshelf_layout_clock_skew_seconds",
 }
 """What grows with a role's work; a layout worker says instead how far off it is, and that it has stopped."""
-TURN_S = 60.0
+TURN_S = 120.0
 
 
 class _Turn:
