@@ -12,7 +12,7 @@ import redis
 from confluent_kafka import KafkaException
 
 from reshelf.drill import verify
-from reshelf.drill.books import ENDS, Books
+from reshelf.drill.comparison import ENDS, Comparison
 from reshelf.drill.faults.breaking import Breaking
 from reshelf.drill.faults.disk import small_disk
 from reshelf.drill.plan import Kind, plan
@@ -141,12 +141,13 @@ class _Drill:
         report.unacknowledged = self._traffic.stop(60)
         report.events = self._traffic.sent
         self._say(f"{report.events} events sent; waiting until all is applied")
-        books = Books(self._environment, self._traffic.acknowledged, self._options.home is not None, self._tick)
-        report.findings += books.compare(self._drained())
-        report.torn_layouts = books.torn_layouts
+        stamped = self._options.home is not None
+        comparison = Comparison(self._environment, self._traffic.acknowledged, stamped, self._tick)
+        report.findings += comparison.compare(self._drained())
+        report.torn_layouts = comparison.torn_layouts
         stops = list(workers.close())
         report.slowest_stop_s = round(max(seconds for _, seconds in stops), 1)
-        if self._options.home is not None:
+        if stamped:
             report.findings.append(check_refusal(self._environment))
 
     @contextlib.contextmanager

@@ -149,7 +149,7 @@ class Scripted(Operator):
             raise Refused("refused")
 
 
-def carried_out(environment: Environment, topic: Topic, patch: pytest.MonkeyPatch) -> list[tuple[Sequence[Topic], int]]:
+def follow_manual(environment: Environment, topic: Topic, patch: pytest.MonkeyPatch) -> list[tuple[Sequence[Topic], int]]:
     """Have the remedy of a topic carried out to its end; what was grown meanwhile."""
     grown: list[tuple[Sequence[Topic], int]] = []
     patch.setattr(partitions, "grow", lambda kafka, topics, count: grown.append((topics, count)))
@@ -182,7 +182,7 @@ def test_the_manual_is_followed_where_partitions_were_added(
     environment: Environment, topic: Topic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operator = environment.operator = Scripted(tmp_path, ["state", "replay"])
-    grown = carried_out(environment, topic, monkeypatch)
+    grown = follow_manual(environment, topic, monkeypatch)
     assert [(len(topics), count) for topics, count in grown] == [(1, 5), (4, 5)]
     assert environment.settings.kafka.partitions == environment.workers.settings.kafka.partitions == 5
     assert not environment.workers.gave_up and not environment.switching
@@ -198,7 +198,7 @@ def test_a_remedy_that_does_not_work_is_reported(
     environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     environment.operator = Scripted(tmp_path, ["state"] * FAILURES)
-    carried_out(environment, CLICKS, monkeypatch)
+    follow_manual(environment, CLICKS, monkeypatch)
     assert len(environment.workers.gave_up) == 1 and "does not work" in environment.workers.gave_up[0]
     assert not environment.switching
 

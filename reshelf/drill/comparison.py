@@ -28,8 +28,8 @@ from streams.kafka.records import TopicPartition
 ENDS = (IMPRESSIONS, CLICKS, PURCHASES, CONVERSIONS)
 
 
-class Books:
-    """Those of one drill; `acknowledged` are the events that the broker took, and `tick` lets the workers go on.
+class Comparison:
+    """That of one drill; `acknowledged` are the events that the broker took, and `tick` lets the workers go on.
 
     `stamped` says that the broker stamps what it appends.
     """
