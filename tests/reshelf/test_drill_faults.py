@@ -149,7 +149,9 @@ class Scripted(Operator):
             raise Refused("refused")
 
 
-def follow_manual(environment: Environment, topic: Topic, patch: pytest.MonkeyPatch) -> list[tuple[Sequence[Topic], int]]:
+def follow_manual(
+    environment: Environment, topic: Topic, patch: pytest.MonkeyPatch
+) -> list[tuple[Sequence[Topic], int]]:
     """Have the remedy of a topic carried out to its end; what was grown meanwhile."""
     grown: list[tuple[Sequence[Topic], int]] = []
     patch.setattr(partitions, "grow", lambda kafka, topics, count: grown.append((topics, count)))
