@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -16,7 +17,7 @@ from reshelf.drill.faults.clock import decided
 from reshelf.drill.faults.emptied import empty_redis
 from reshelf.drill.faults.partitions import FAILURES, Remedy
 from reshelf.drill.faults.topic import check_renderer
-from reshelf.drill.plan import Fault, Impossible, Kind, ProvedNothing
+from reshelf.drill.plan import Fault, Kind, ProvedNothing
 from reshelf.drill.report import Options, Report, as_json
 from reshelf.drill.setup.environment import Broker, Environment
 from reshelf.drill.setup.operator import Operator, Refused, UnderWay
@@ -205,10 +206,34 @@ def test_a_remedy_that_does_not_work_is_reported(
     assert not environment.switching
 
 
+class Emptied(SlowStore):
+    """Counts how often it was emptied."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.flushed = 0
+
+    @contextlib.contextmanager
+    def servers(self) -> Iterator[list[Any]]:
+        yield [self]
+
+    def flushall(self) -> None:
+        self.flushed += 1
+
+
 def test_redis_is_not_emptied_while_workers_are_switched(environment: Environment) -> None:
+    store = environment.store = Emptied()
+    fault = Fault(0.0, 0.0, Kind.REDIS_EMPTIED, 0)
     environment.switching = True
-    with pytest.raises(Impossible):
-        empty_redis(environment, Fault(0.0, 0.0, Kind.REDIS_EMPTIED, 0))
+    heal = empty_redis(environment, fault)
+    assert heal is not None
+    with pytest.raises(OSError, match="being switched"):
+        heal()
+    assert store.flushed == 0
+    environment.switching = False
+    heal()
+    assert store.flushed == 1
+    assert empty_redis(environment, fault) is None and store.flushed == 2
 
 
 def test_an_operator_waits_for_a_command_and_hears_its_last_words(tmp_path: Path) -> None:
