@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -158,7 +158,7 @@ def _entries(records: list[Logged], topic: Topic, settings: Settings) -> list[Lo
 
 
 def check_dead_letters(log: Log, plain: PlainFold, letters: Log, settings: Settings) -> Finding:
-    """Each invalid record becomes a dead letter with its reason, and nothing else is."""
+    """Each invalid record becomes one dead letter with its reason, and nothing else is; a second one is double."""
     expected = dict(plain.rejected)
     for tp, records in log.items():
         if tp.topic == PURCHASES.name:
@@ -170,10 +170,18 @@ def check_dead_letters(log: Log, plain: PlainFold, letters: Log, settings: Setti
     ]
     reasons = {(letter.topic, letter.partition, letter.offset): letter.reason for letter in dead_lettered}
     lost, double = expected.items() - reasons.items(), reasons.items() - expected.items()
+    again = {record: times - 1 for record, times in Counter(map(_named, dead_lettered)).items() if times > 1}
     examples = [f"lacking {letter}" for letter in sorted(lost)[:SHOWN]] + [
         f"surplus {letter}" for letter in sorted(double)[:SHOWN]
     ]
-    return Finding("invalid records in the dead letters", len(expected), len(lost), len(double), examples)
+    examples += [f"{times} more of {record}" for record, times in list(again.items())[:SHOWN]]
+    surplus = len(double) + sum(again.values())
+    return Finding("invalid records in the dead letters", len(expected), len(lost), surplus, examples)
+
+
+def _named(letter: dead_letters.DeadLetter) -> dead_letters.DeadLetter:
+    """What of a dead letter says which record it is of."""
+    return replace(letter, reason="", detail="", key=None, value=None, headers=())
 
 
 def _invalid_purchases(records: list[Logged], settings: Settings) -> dict[int, str]:

@@ -25,11 +25,12 @@ from reshelf.drill.setup.probe import Probe, sums_of
 from reshelf.drill.setup.renderer import Shown
 from reshelf.drill.setup.workers import Workers
 from reshelf.drill.traffic import PAGES
-from reshelf.drill.verify import Logged, check_layouts, torn_layouts
+from reshelf.drill.verify import Logged, check_dead_letters, check_layouts, fold, torn_layouts
 from reshelf.settings import Settings
 from schemas.codec import encode_key
+from schemas.dead_letters import DeadLetter
 from schemas.messages.layouts import Layout
-from schemas.topics import CLICKS, IMPRESSIONS, LAYOUTS, LAYOUTS_HISTORY, PURCHASES, Topic
+from schemas.topics import CLICKS, DEAD_LETTERS, IMPRESSIONS, LAYOUTS, LAYOUTS_HISTORY, PURCHASES, Topic
 from streams.kafka.records import TopicPartition
 from tests.reshelf.test_drill_unfinished import SlowStore
 
@@ -114,6 +115,17 @@ def test_a_layout_from_before_partitions_were_added_is_behind_and_no_error() -> 
     log[place][0] = log[place][0]._replace(value=old)
     assert check_layouts(log, {TopicPartition(CLICKS.name, 1): 7}, 3).lost == len(PAGES) - 1
     assert check_layouts(log, {TopicPartition(CLICKS.name, 2): 1}, 3).lost == len(PAGES)
+
+
+@pytest.mark.parametrize("times", [0, 1, 2, 4])
+def test_each_invalid_record_has_one_dead_letter(times: int) -> None:
+    settings, place = Settings(), TopicPartition(CLICKS.name, 0)
+    log = {place: [Logged(0, 1_790_000_000_000, b"u", b"{", ())]}
+    letter = DeadLetter(CLICKS.name, 0, 0, "malformed", "no JSON", b"u", b"{")
+    letters = [Logged(at, 0, b"u", b"{", tuple(letter.to_headers())) for at in range(times)]
+    finding = check_dead_letters(log, fold(log, settings), {TopicPartition(DEAD_LETTERS.name, 0): letters}, settings)
+    assert (finding.lost, finding.double) == (int(times == 0), max(0, times - 1))
+    assert finding.equal is (times == 1)
 
 
 @pytest.mark.parametrize(
