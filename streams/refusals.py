@@ -6,8 +6,9 @@ from schemas.errors import StateAttention
 
 PARTITIONS_ADDED = (
     "Kafka takes none away again: with your broker's tools give all event topics as many as the one that has most, and "
-    "set kafka.partitions to that number. Then `reshelf replay --into NEW --to TIME`, with the time at which they were "
-    "added, and `reshelf state swap NEW`. See docs/operating/operating.md, Partitions were added."
+    "set kafka.partitions to that number. Then `reshelf replay --into NEW --to TIME`, with a time before they were "
+    "added up to which workers had read everything (an hour before is right, too), and `reshelf state swap NEW`. "
+    "See docs/operating/operating.md, Partitions were added."
 )
 """What to do where an event topic was given more partitions."""
 

@@ -1,5 +1,6 @@
 """The fault drill: everything that can break is broken while events flow, and then the books are checked.
 
+- `comparison`: what is compared once all is applied
 - `faults`: how things break, and how they heal
 - `fuzz`: records that mean harm, through decoding, rules, fold and attribution: each has to be
   accounted for

@@ -18,6 +18,10 @@ class Impossible(Exception):
     """There was nothing to break."""
 
 
+class ProvedNothing(Exception):
+    """A fault is over, and nothing happened under it that it was meant to test."""
+
+
 class Kind(StrEnum):
     """A way in which something breaks."""
 
@@ -39,6 +43,8 @@ class Kind(StrEnum):
     DISK_FULL = "disk of the workers' folders full"
     CLOCK_OFF = "clock of a worker off"
     LAYOUTS_ANEW = "topic of layouts deleted and made again"
+    PARTITIONS_ADDED = "partitions added to an event topic"
+    REDIS_EMPTIED = "Redis emptied"
 
 
 BROKER_KINDS = frozenset(
@@ -49,6 +55,7 @@ BROKER_KINDS = frozenset(
         Kind.BROKER_AWAY,
         Kind.CLOCK_OFF,
         Kind.LAYOUTS_ANEW,
+        Kind.PARTITIONS_ADDED,
     }
 )
 """Kinds that need a broker with a disk, which stamps what it appends."""

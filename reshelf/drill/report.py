@@ -53,6 +53,8 @@ class Report:
     faults: Counter[str] = field(default_factory=Counter)
     impossible: Counter[str] = field(default_factory=Counter)
     slow_restarts: Counter[str] = field(default_factory=Counter)
+    proved_nothing: Counter[str] = field(default_factory=Counter)
+    """Faults that had no turn: what they were meant to test did not happen under them."""
     unfinished: str = ""
     """Why it could not go on; then it has less than a whole report."""
     recovery_s: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -89,6 +91,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "faults": dict(report.faults),
         "impossible": dict(report.impossible),
         "slow_restarts": dict(report.slow_restarts),
+        "proved_nothing": dict(report.proved_nothing),
         "unfinished": report.unfinished,
         "recovery_s": report.recovery_s,
         "slowest_stop_s": report.slowest_stop_s,

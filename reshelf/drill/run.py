@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,34 +12,25 @@ import redis
 from confluent_kafka import KafkaException
 
 from reshelf.drill import verify
+from reshelf.drill.comparison import ENDS, Comparison
 from reshelf.drill.faults.breaking import Breaking
-from reshelf.drill.faults.clock import check_clocks
 from reshelf.drill.faults.disk import small_disk
 from reshelf.drill.plan import Kind, plan
 from reshelf.drill.recreate import check_refusal
 from reshelf.drill.report import Options, Report
 from reshelf.drill.samples import Samples, Use
 from reshelf.drill.setup.environment import Broker, Environment, GivenBroker, running
+from reshelf.drill.setup.operator import Operator
+from reshelf.drill.setup.renderer import rendering
 from reshelf.drill.setup.stores import ClusterStore, GivenStore, RedisServer, Store
 from reshelf.drill.setup.workers import Workers
 from reshelf.drill.slow import slow_redis, throttle_readers
-from reshelf.drill.traffic import PAGES, Traffic
-from reshelf.drill.watch import CONVERTED, READERS, Reader, Watch, missing
-from reshelf.namespaces.state import rows
+from reshelf.drill.traffic import Traffic
+from reshelf.drill.watch import CONVERTED, READERS, Ends, Reader, Watch, missing
 from reshelf.processes.children import MOST_WAITS
 from reshelf.settings import Settings
 from reshelf.topics.admin import apply
 from schemas.errors import ReshelfError, Transient
-from schemas.topics import (
-    CLICKS,
-    CONVERSIONS,
-    DEAD_LETTERS,
-    IMPRESSIONS,
-    LAYOUT_LIVES,
-    LAYOUTS,
-    LAYOUTS_HISTORY,
-    PURCHASES,
-)
 from streams.kafka.bounds import log_bounds
 from streams.kafka.records import TopicPartition
 
@@ -55,7 +45,6 @@ GRACE_MS = 2_000
 DUPLICATE_WINDOW_MS = 10_000
 """Short enough for the windows to turn over, and to be full long before memory is compared."""
 FLEET = 2
-ENDS = (IMPRESSIONS, CLICKS, PURCHASES, CONVERSIONS)
 
 
 def own_settings(settings: Settings, seed: int) -> Settings:
@@ -90,7 +79,11 @@ def drill(settings: Settings, options: Options, folder: Path, say: Say) -> Repor
             throttle_readers(broker.address, options.read_bytes_per_s)
         own = own.changed(kafka=kafka, redis=redis_settings)
         apply(own.kafka)
-        environment = Environment(own, broker, store, Workers(own, folder, FLEET), disk=disk if may_fill else None)
+        environment = Environment(
+            own, broker, store, Workers(own, folder, FLEET), Operator(folder), disk=disk if may_fill else None
+        )
+        if Kind.LAYOUTS_ANEW in options.kinds and not options.soak:
+            environment.renderer = opened.enter_context(rendering(own, folder))
         return _Drill(environment, options, say).run()
 
 
@@ -148,10 +141,13 @@ class _Drill:
         report.unacknowledged = self._traffic.stop(60)
         report.events = self._traffic.sent
         self._say(f"{report.events} events sent; waiting until all is applied")
-        self._check(self._drained())
+        stamped = self._options.home is not None
+        comparison = Comparison(self._environment, self._traffic.acknowledged, stamped, self._tick)
+        report.findings += comparison.compare(self._drained())
+        report.torn_layouts = comparison.torn_layouts
         stops = list(workers.close())
         report.slowest_stop_s = round(max(seconds for _, seconds in stops), 1)
-        if self._options.home is not None:
+        if stamped:
             report.findings.append(check_refusal(self._environment))
 
     @contextlib.contextmanager
@@ -162,6 +158,7 @@ class _Drill:
             self._traffic.stop(0)
             for _ in self._environment.workers.close():
                 pass
+            self._environment.operator.close()
             for replica in self._environment.replicas:
                 replica.stop(kill=True)
 
@@ -186,10 +183,16 @@ class _Drill:
         self._environment.workers.tend(now)
         self._environment.store.take_snapshot(now)
         with contextlib.suppress(redis.RedisError):
-            reached, ends = self._watch.reached(self._environment.store.read), self._traffic.ends
+            reached, ends = self._reached(), self._traffic.ends
             self._watch.look(reached, ends, now)
             self._samples.look(self._environment.workers.members, reached, ends, now)
         time.sleep(LOOK_S)
+
+    def _reached(self, readers: Sequence[Reader] = READERS) -> list[Ends]:
+        """How far the readers are in the namespace that they use now."""
+        environment = self._environment
+        self._watch.follow(environment.namespace, environment.settings.kafka.partitions)
+        return self._watch.reached(environment.store.read, readers)
 
     # Waiting
 
@@ -211,7 +214,7 @@ class _Drill:
 
     def _cold(self) -> int:
         """Partitions that some reader has not begun with."""
-        reached = self._watch.reached(self._environment.store.read)
+        reached = self._reached()
         return sum(mark <= 0 for reader in reached for mark in reader.values())
 
     def _drained(self) -> dict[TopicPartition, int]:
@@ -231,7 +234,7 @@ class _Drill:
         return ends
 
     def _behind(self, readers: Sequence[Reader], ends: dict[TopicPartition, int]) -> int:
-        return missing(self._watch.reached(self._environment.store.read, readers), ends)
+        return missing(self._reached(readers), ends)
 
     def _ends(self) -> dict[TopicPartition, int]:
         until = time.monotonic() + WARM_UP_S
@@ -245,38 +248,6 @@ class _Drill:
             return {
                 TopicPartition(t, number): end for t, pairs in bounds.items() for number, (_, end) in enumerate(pairs)
             }
-
-    # Comparing
-
-    def _check(self, ends: dict[TopicPartition, int]) -> None:
-        settings = self._environment.settings
-        log = verify.read(settings.kafka, ENDS)
-        rules = {page: 60_000 * (number + 1) for number, page in enumerate(PAGES)}
-        plain = verify.fold(log, settings)
-        exported = asyncio.run(rows(settings, settings.redis.namespace))
-        self._report.findings += [
-            verify.check_acknowledged(log, self._traffic.acknowledged),
-            verify.check_state(exported, plain),
-            verify.check_conversions(log, settings, rules),
-            verify.check_dead_letters(log, plain, verify.read(settings.kafka, [DEAD_LETTERS]), settings),
-            self._layouts(ends),
-        ]
-        layouts = verify.read(settings.kafka, [LAYOUTS, LAYOUTS_HISTORY])
-        self._report.torn_layouts = verify.torn_layouts(layouts)
-        if self._options.home is not None:
-            self._report.findings.append(check_clocks(layouts | verify.read(settings.kafka, [LAYOUT_LIVES])))
-
-    def _layouts(self, ends: dict[TopicPartition, int]) -> verify.Finding:
-        """Each is composed again when half of its time to live is over, which is how long this waits."""
-        until, drained_at = time.monotonic() + 3 * verify.LAYOUT_TTL_MS / 1000, time.time_ns() // 1_000_000
-        while True:
-            settings = self._environment.settings
-            log = verify.read(settings.kafka, [LAYOUTS, LAYOUT_LIVES])
-            finding = verify.check_layouts(log, ends, settings.kafka.partitions, drained_at)
-            if finding.equal or time.monotonic() > until:
-                return finding
-            for _ in range(5):
-                self._tick()
 
 
 def _growth(uses: list[Use]) -> verify.Finding:

@@ -43,7 +43,7 @@ class Traffic:
         self._chance = random.Random(seed)
         self._recent: deque[tuple[Topic, str, bytes, str]] = deque(maxlen=RECENT)
         self._clicks: deque[Click] = deque(maxlen=RECENT)
-        self._producer = Producer(confluent_producer_config(kafka))
+        self._producer = Producer(_config(kafka))
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="traffic")
 
@@ -144,7 +144,12 @@ class Traffic:
     def _replace_producer(self) -> None:
         """An idempotent producer that met a fatal error, a sequence that a broker lost, can send nothing any more."""
         self._producer.flush(1)
-        self._producer = Producer(confluent_producer_config(self._kafka))
+        self._producer = Producer(_config(self._kafka))
+
+
+def _config(kafka: KafkaSettings) -> dict[str, Any]:
+    """Partitions that were added are used as soon as producers that begin by then would."""
+    return dict(confluent_producer_config(kafka)) | {"topic.metadata.refresh.interval.ms": 3_000}
 
 
 def _item(chance: random.Random) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -158,7 +158,7 @@ def _entries(records: list[Logged], topic: Topic, settings: Settings) -> list[Lo
 
 
 def check_dead_letters(log: Log, plain: PlainFold, letters: Log, settings: Settings) -> Finding:
-    """Each invalid record becomes a dead letter with its reason, and nothing else is."""
+    """Each invalid record becomes one dead letter with its reason, and nothing else is; a second one is double."""
     expected = dict(plain.rejected)
     for tp, records in log.items():
         if tp.topic == PURCHASES.name:
@@ -170,10 +170,18 @@ def check_dead_letters(log: Log, plain: PlainFold, letters: Log, settings: Setti
     ]
     reasons = {(letter.topic, letter.partition, letter.offset): letter.reason for letter in dead_lettered}
     lost, double = expected.items() - reasons.items(), reasons.items() - expected.items()
+    again = {record: times - 1 for record, times in Counter(map(_named, dead_lettered)).items() if times > 1}
     examples = [f"lacking {letter}" for letter in sorted(lost)[:SHOWN]] + [
         f"surplus {letter}" for letter in sorted(double)[:SHOWN]
     ]
-    return Finding("invalid records in the dead letters", len(expected), len(lost), len(double), examples)
+    examples += [f"{times} more of {record}" for record, times in list(again.items())[:SHOWN]]
+    surplus = len(double) + sum(again.values())
+    return Finding("invalid records in the dead letters", len(expected), len(lost), surplus, examples)
+
+
+def _named(letter: dead_letters.DeadLetter) -> dead_letters.DeadLetter:
+    """What of a dead letter says which record it is of."""
+    return replace(letter, reason="", detail="", key=None, value=None, headers=())
 
 
 def _invalid_purchases(records: list[Logged], settings: Settings) -> dict[int, str]:
@@ -215,18 +223,24 @@ def _lives(log: Log) -> list[LayoutLife]:
     return lives.all()
 
 
-def torn_layouts(log: Log) -> int:
-    """Layouts that reached the history and never the renderers, because their producer died in between."""
+def torn_layouts(log: Log, since_ms: int = 0) -> int:
+    """Layouts that reached the history and never the renderers, because their producer died in between.
+
+    Those that were appended before `since_ms`, when the topic for renderers was made anew, went with it.
+    """
     versions: dict[str, set[tuple[Any, ...]]] = {LAYOUTS.name: set(), LAYOUTS_HISTORY.name: set()}
     for tp, records in log.items():
-        values = (record.value for record in records if record.value is not None)
+        since = since_ms if tp.topic == LAYOUTS_HISTORY.name else 0
+        values = (record.value for record in records if record.value is not None and record.timestamp >= since)
         versions[tp.topic] |= {(layout.page, layout.segment, layout.version) for layout in map(decoder(Layout), values)}
     return len(versions[LAYOUTS_HISTORY.name] - versions[LAYOUTS.name])
 
 
 def _is_behind(layout: Layout, ends: dict[TopicPartition, int], partitions: int) -> bool:
-    return any(
-        layout.watermarks.get(topic.name, [0] * partitions)[number] < ends.get(TopicPartition(topic.name, number), 0)
-        for topic in FOLDED_TOPICS
-        for number in range(partitions)
-    )
+    for topic in FOLDED_TOPICS:
+        marks = layout.watermarks.get(topic.name, ())
+        # One from before partitions were added knows of fewer.
+        reached = [*marks, *[0] * (partitions - len(marks))]
+        if any(mark < ends.get(TopicPartition(topic.name, number), 0) for number, mark in enumerate(reached)):
+            return True
+    return False

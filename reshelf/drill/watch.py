@@ -46,6 +46,10 @@ class Watch:
         self._waiting: list[_Waiting] = []
         self.recovered: dict[Kind, list[float]] = defaultdict(list)
 
+    def follow(self, namespace: str, partitions: int) -> None:
+        """From now on the workers use that namespace, and topics have so many partitions."""
+        self._namespace, self._partitions = namespace, partitions
+
     @property
     def waits(self) -> bool:
         return bool(self._waiting)

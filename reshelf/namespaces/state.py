@@ -150,11 +150,14 @@ async def _used(client: Redis, settings: Settings) -> manifest.Manifest | None:
 async def _check_letters(client: Redis, target: manifest.Manifest, used: manifest.Manifest) -> None:
     """A replay dead-letters nothing, so what it has passed must have been dead-lettered by the workers."""
     passed, dead_lettered = await _passed(client, target), await _passed(client, used)
-    left = sum(max(0, offset - dead_lettered.get(tp, offset)) for tp, offset in passed.items())
+    # Of partitions that were added workers have dead-lettered nothing.
+    first = {tp: target.starts[tp.topic][tp.partition] for tp in passed}
+    left = sum(max(0, offset - dead_lettered.get(tp, first[tp])) for tp, offset in passed.items())
     if left:
         raise BadSettings(
             f"workers have yet to read {left:,} records that {target.namespace!r} has applied, and what is invalid "
-            "among them would never get to dead-letters. Let workers catch up first, or use --skip-dead-letters"
+            "among them would never get to dead-letters. Let workers catch up first; where they refuse to go on, "
+            "replay into another namespace with an earlier --to; or use --skip-dead-letters"
         )
 
 

@@ -143,7 +143,14 @@ def test_each_harmful_record_gets_one_verdict_and_a_flood_of_names_is_bounded(se
     assert all(names <= 380 for names in once.names.values())
 
 
-SELDOM = (Kind.REDIS_PASSWORD, Kind.DISK_FULL, Kind.CLOCK_OFF, Kind.LAYOUTS_ANEW)
+SELDOM = (
+    Kind.REDIS_PASSWORD,
+    Kind.DISK_FULL,
+    Kind.CLOCK_OFF,
+    Kind.LAYOUTS_ANEW,
+    Kind.PARTITIONS_ADDED,
+    Kind.REDIS_EMPTIED,
+)
 """They take long, and are tested where all tests are asked for."""
 OFTEN = tuple(kind for kind in Kind if kind not in SELDOM)
 
@@ -163,6 +170,7 @@ def test_one_fault_of_each_kind_loses_nothing(
     assert set(report.faults) | set(report.impossible) == {kind.value for kind in kinds}, describe(report, said)
     assert report.faults.total() > len(kinds) // 2, describe(report, said)
     assert report.events > seconds * 200 / 2, describe(report, said)
+    assert not report.proved_nothing, describe(report, said)
 
 
 def test_a_layout_by_a_clock_that_is_off_is_found() -> None:

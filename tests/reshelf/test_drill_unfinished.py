@@ -16,6 +16,7 @@ from reshelf.drill.plan import Fault, Kind
 from reshelf.drill.report import Options, Report, as_json
 from reshelf.drill.run import drill
 from reshelf.drill.setup.environment import Broker, Environment
+from reshelf.drill.setup.operator import Operator
 from reshelf.drill.setup.stores import Store
 from reshelf.drill.setup.workers import Workers
 from reshelf.drill.traffic import Traffic
@@ -61,7 +62,8 @@ class SlowStore(Store):
 @pytest.mark.parametrize("needed", [1, 2, RESTARTS, RESTARTS + 1])
 def test_a_slow_restart_is_waited_for_and_told(needed: int, tmp_path: Path) -> None:
     store, report, said, healed = SlowStore(needed), Report(1), list[str](), list[Kind]()
-    environment = Environment(Settings(), Broker(None, tmp_path), store, Workers(Settings(), tmp_path, 0))
+    workers = Workers(Settings(), tmp_path, 0)
+    environment = Environment(Settings(), Broker(None, tmp_path), store, workers, Operator(tmp_path))
     breaking = Breaking(environment, report, said.append, lambda kind, now: healed.append(kind))
     breaking.inject(KILLED, time.monotonic())
     with pytest.raises(ServerFailed) if needed > RESTARTS else contextlib.nullcontext():

@@ -23,7 +23,7 @@ from reshelf.terminal.progress import progress
 from reshelf.topics.admin import apply
 from reshelf.topics.publish import deliver
 from schemas.codec import encode
-from schemas.errors import StateAttention
+from schemas.errors import BadSettings, StateAttention
 from schemas.messages.catalog import CatalogItem
 from schemas.topics import CATALOG_ITEMS, CLICKS, EVENT_TOPICS, IMPRESSIONS
 from streams.kafka.clients import confluent_producer_config, partition_of
@@ -57,10 +57,10 @@ def start(settings: Settings) -> Manifest:
     return asyncio.run(opened())
 
 
-def learned(manifest: Manifest, redis: Redis) -> None:
-    """Workers have applied the log."""
+def learned(manifest: Manifest, redis: Redis, offset: int = 20) -> None:
+    """Workers have applied the log up to there."""
     for group, topic in itertools.product(range(manifest.groups), (CLICKS, IMPRESSIONS)):
-        redis.set(GroupKeys(manifest.namespace, group).watermark(TopicPartition(topic.name, 0)), "20:1")
+        redis.set(GroupKeys(manifest.namespace, group).watermark(TopicPartition(topic.name, 0)), f"{offset}:1")
 
 
 def problems(settings: Settings) -> list[str]:
@@ -93,6 +93,39 @@ def test_one_remedy_is_said_and_works(kafka: str, redis: Redis, redis_url: str, 
     swapped(grown, "next", max_behind=5)
     assert start(grown).starts[CLICKS.name] == [0, 0]
     assert problems(grown) == []
+
+
+def now_ms() -> int:
+    """A time by which all that was published has been appended, and what comes has not."""
+    time.sleep(0.01)
+    now = time.time_ns() // 1_000_000
+    time.sleep(0.01)
+    return now
+
+
+@pytest.mark.parametrize(("read", "late"), [(10, False), (20, True)], ids=["workers lagged", "time too late"])
+def test_a_replay_beyond_what_workers_had_read_is_refused_and_an_earlier_one_is_right(
+    kafka: str, redis: Redis, redis_url: str, prefix: str, read: int, late: bool
+) -> None:
+    own = KafkaSettings(bootstrap=kafka, prefix=prefix, partitions=1)
+    settings = Settings(kafka=own, redis=RedisSettings(url=redis_url))
+    apply(own)
+    log = {tp: log for tp, log in example_log(1, 20, 1).items() if tp.topic in (CLICKS.name, IMPRESSIONS.name)}
+    publish(own, {tp: records[:10] for tp, records in log.items()})
+    early_ms = now_ms()
+    publish(own, {tp: records[10:] for tp, records in log.items()})
+    learned(start(settings), redis, read)
+    added_ms = now_ms()
+    add_partitions(settings, [topic.name for topic in EVENT_TOPICS])
+    publish(own, {TopicPartition(CLICKS.name, 1): example_log(2, 5, 1)[TopicPartition(CLICKS.name, 0)]})
+    grown, source = settings.changed(kafka={"partitions": 2}), KafkaSource(own)
+    with progress(hidden=True) as begin:
+        run(grown, source, Options("beginning", str(now_ms() if late else added_ms), "first", workers=1), begin)
+        with pytest.raises(BadSettings, match=r"have yet to read .* with an earlier --to"):
+            swapped(grown, "first", max_behind=100)
+        run(grown, source, Options("beginning", str(early_ms), "second", workers=1), begin)
+    swapped(grown, "second", max_behind=100)
+    assert start(grown).namespace == "second"
 
 
 def test_a_key_of_a_compacted_topic_that_lies_in_another_partition_is_found(

@@ -156,6 +156,26 @@ def test_a_day_that_cannot_begin_on_a_full_disk_is_told_as_such(
     locked.close()
 
 
+def test_a_store_that_cannot_be_closed_on_a_full_disk_is_told_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked = folder_in(tmp_path).open("live", 0)
+    locked.store.write([("u", record(3))], (), Watermark(4), None)
+
+    class Full:
+        def close(self) -> None:
+            raise Exception(f"IO error: {os.strerror(errno.ENOSPC)}: While appending to file: 000020.sst")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(locked.store, "_db", Full())
+        with pytest.raises(StateAttention, match=r"Nothing is lost.*attribution\.folder"):
+            locked.close()
+    locked.close()
+    again = folder_in(tmp_path).open("live", 0)
+    assert holds(again.store, "u") == [3]
+    again.close()
+
+
 def test_files_that_are_broken_are_made_again(tmp_path: Path) -> None:
     locked = folder_in(tmp_path).open("live", 0)
     locked.store.write([("u", record(0))], (), Watermark(1), 0)

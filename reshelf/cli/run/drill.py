@@ -167,6 +167,8 @@ def _text(report: Report) -> str:
         lines.append(f"{kind:<46}{times:>6} not possible at that moment")
     for kind, times in sorted(report.slow_restarts.items()):
         lines.append(f"{kind:<46}{times:>6} slow restarts of a server, which was waited for")
+    for kind, times in sorted(report.proved_nothing.items()):
+        lines.append(f"{kind:<46}{times:>6} proved nothing: it had no turn")
     lines.append("")
     if report.unfinished:
         lines.append(f"unfinished, so this is what there was by then: {report.unfinished}")

@@ -10,7 +10,7 @@ import redis
 from confluent_kafka import KafkaException
 
 from reshelf.drill.faults.inject import inject
-from reshelf.drill.plan import Fault, Heal, Impossible, Kind
+from reshelf.drill.plan import Fault, Heal, Impossible, Kind, ProvedNothing
 from reshelf.drill.report import Report
 from reshelf.drill.setup.environment import Environment
 from reshelf.processes.children import ServerFailed
@@ -86,6 +86,9 @@ class Breaking:
             except (redis.RedisError, KafkaException, OSError):
                 each.due = now + AGAIN_S
                 self._pending.append(each)
+            except ProvedNothing as why:
+                self._report.proved_nothing[each.fault.kind.value] += 1
+                self._say(f"proved nothing: {each.fault.kind.value} ({why})")
             else:
                 self._healed(each.fault.kind, time.monotonic())
 

@@ -17,6 +17,8 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 
 from reshelf.drill.faults.clock import set_off
 from reshelf.drill.faults.disk import fill
+from reshelf.drill.faults.emptied import empty_redis
+from reshelf.drill.faults.partitions import add_partitions
 from reshelf.drill.faults.password import change_password
 from reshelf.drill.faults.topic import make_layouts_anew
 from reshelf.drill.plan import DRILLED, Fault, Heal, Impossible, Kind
@@ -220,4 +222,6 @@ _INJECT: dict[Kind, Callable[[Environment, Fault], Heal | None]] = {
     Kind.DISK_FULL: fill,
     Kind.CLOCK_OFF: set_off,
     Kind.LAYOUTS_ANEW: make_layouts_anew,
+    Kind.PARTITIONS_ADDED: add_partitions,
+    Kind.REDIS_EMPTIED: empty_redis,
 }

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from confluent_kafka.admin import AdminClient
 
+from reshelf.drill.setup.operator import Operator
+from reshelf.drill.setup.renderer import Renderer
 from reshelf.drill.setup.stores import RedisServer, Store
 from reshelf.drill.setup.workers import Workers
 from reshelf.processes.children import Served
@@ -19,6 +21,7 @@ from reshelf.settings import Settings
 from streams.kafka.admin import answers
 from streams.kafka.clients import confluent_admin_config
 from streams.settings import KafkaSettings
+from streams.state.alias import alias_key
 
 ADMIN_S = 15.0
 KAFKA_START_S = 90.0
@@ -98,14 +101,30 @@ class GivenBroker(Broker):
 
 @dataclass(slots=True)
 class Environment:
-    """All that takes part; `settings` are those of the workers, `disk` has their folders and may be filled."""
+    """All that takes part; `settings` are those of the workers, `disk` has their folders and may be filled.
+
+    `renderer` shows layouts where their topic is broken.
+    """
 
     settings: Settings
     broker: Broker
     store: Store
     workers: Workers
+    operator: Operator
     replicas: list[RedisServer] = field(default_factory=list)
     disk: Path | None = None
+    renderer: Renderer | None = None
+    layouts_since_ms: int = 0
+    """When the topic of layouts was made last, where the drill made it anew."""
+    switching: bool = False
+    """Whether workers are being switched to a namespace with more partitions."""
+
+    @property
+    def namespace(self) -> str:
+        """What the workers' namespace stands for now; raises `redis.RedisError`."""
+        name = self.settings.redis.namespace
+        (stored,) = self.store.read([alias_key(name)])
+        return name if stored is None else str(stored, "utf-8")
 
     @property
     def redis(self) -> RedisServer:

@@ -56,6 +56,9 @@ class Store(ABC):
     def take_snapshot(self, now: float) -> None:  # noqa: B027 - most keep none
         """Copy what is on disk now and then, where that can be restored."""
 
+    def forget_snapshots(self) -> None:  # noqa: B027 - most keep none
+        """Nothing from before now is restored any more."""
+
 
 class RedisServer(Store):
     """A server whose every answered write is on disk; `snapshots` are copies of earlier moments."""
@@ -138,6 +141,11 @@ class RedisServer(Store):
             for old in self.snapshots[:-SNAPSHOTS_KEPT]:
                 shutil.rmtree(old, ignore_errors=True)
             self.snapshots = self.snapshots[-SNAPSHOTS_KEPT:]
+
+    def forget_snapshots(self) -> None:
+        """Nothing from before now is restored any more."""
+        while self.snapshots:
+            shutil.rmtree(self.snapshots.pop(), ignore_errors=True)
 
     def restore(self) -> bool:
         """Go back to the oldest snapshot kept; False where there is none."""

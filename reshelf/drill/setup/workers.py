@@ -65,11 +65,12 @@ class Workers:
         for member in self.members:
             member.excuses.update(names)
 
-    def add(self, role: str, off_s: int = 0) -> Member:
-        """Start one more worker of a role, whose clock is `off_s` ahead."""
+    def add(self, role: str, off_s: int = 0, port: int = 0) -> Member:
+        """Start one more worker of a role, whose clock is `off_s` ahead and whose health is told at `port`, if any."""
         self._numbers += 1
         stack, log = contextlib.ExitStack(), self._folder / f"{role}-{self._numbers}.log"
-        child = stack.enter_context(process(command(role, off_s), log, as_environment(self.settings)))
+        settings = self.settings.changed(health={"port": port, "host": "127.0.0.1", "token": ""})
+        child = stack.enter_context(process(command(role, off_s), log, as_environment(settings)))
         member = Member(role, child, log, stack, set(self.excuses))
         self.members.append(member)
         return member

@@ -106,9 +106,12 @@ class ClickStore:
         self.complete_since = None if since is None else int(since)
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Let go of the files; raises `StateAttention` where the last clicks, which the next start has, need space."""
         self._buckets.clear()
-        self._db.close()
+        try:
+            self._db.close()
+        except Exception as error:  # noqa: BLE001
+            raise self._unwritable(error) from None
 
     def clear(self) -> None:
         """Forget everything."""
