@@ -86,6 +86,12 @@ def test_tables_without_counts_items_or_slots(items: Sequence[str], slots: Seque
     assert_same(packed_table(KEY, stored(table), NameList()), table)
 
 
+@pytest.mark.parametrize("value", [bytes([FORM]), bytes([FORM]) + b"\4\0\0\0damage", b"\1\1\0\0\0\x10a"])
+def test_a_damaged_value_is_refused_in_words(value: bytes) -> None:
+    with pytest.raises(StateAttention, match=r"'p' and segment 's' .* cannot be read: .* replay the log"):
+        decode_packed(KEY, value)
+
+
 @pytest.mark.parametrize("value", [b"", bytes([FORM + 1, 7])])
 def test_another_form_is_refused_in_words(value: bytes) -> None:
     with pytest.raises(StateAttention, match=f"'p' and segment 's' .* expected form {FORM}, got .* replay the log"):

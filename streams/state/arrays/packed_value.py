@@ -15,11 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from struct import Struct
+from struct import error as StructError
 from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
-from cramjam import lz4
+from cramjam import DecompressionError, lz4
 from numpy.typing import NDArray
 
 from schemas.errors import StateAttention
@@ -58,15 +59,21 @@ def encode_packed(table: Table) -> bytes:
 
 
 def decode_packed(key: TableKey, value: bytes) -> PackedValue:
-    """What a value of this table holds; raises `StateAttention` where it has another form."""
+    """What a value of this table holds; raises `StateAttention` where it has another form, or is damaged."""
     if value[:1] != bytes([FORM]):
         raise StateAttention(
             f"the counts of page {key.page!r} and segment {key.segment!r} from {key.bucket} on were packed by another "
             f"version of Reshelf: expected form {FORM}, got {value[0] if value else 'nothing'}. Read them with that "
             "version, or set redis.namespace to a new name and replay the log into it."
         )
-    body = bytes(lz4.decompress_block(value[1:]))
-    items, slots, of_items, of_slots, *fields = _HEADER.unpack_from(body)
+    try:
+        body = bytes(lz4.decompress_block(value[1:]))
+        items, slots, of_items, of_slots, *fields = _HEADER.unpack_from(body)
+    except (DecompressionError, StructError) as error:
+        raise StateAttention(
+            f"the packed counts of page {key.page!r} and segment {key.segment!r} from {key.bucket} on cannot be read: "
+            f"{error}. Bring Redis back from a backup, or set redis.namespace to a new name and replay the log into it."
+        ) from None
     names = _HEADER.size + of_items
     counts = PackedCounts(items, slots, _arrays(body, names + of_slots, fields))
     return PackedValue(
