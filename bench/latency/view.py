@@ -82,6 +82,7 @@ class View:
     def count_anew(self) -> None:
         """Number the clicks of requests from here on: all that were sent before have been asked for."""
         self._clicks.clear()
+        self._asked.clear()
 
     def check(self) -> None:
         """Raise what ended the reading, if anything did."""
