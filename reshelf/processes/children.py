@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -22,6 +23,7 @@ from typing import NamedTuple
 from schemas.errors import ReshelfError
 
 ATTEMPTS = 3
+PORTS = range(20_000, 32_000)
 STOP_S = 10.0
 MOST_WAITS = 4
 """How many times its limit a server is waited for that has not come up and gets on."""
@@ -44,11 +46,16 @@ class Served(NamedTuple):
 
 
 def free_port() -> int:
-    """A loopback port that nothing listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A loopback port that nothing listens on just now, of those that no system gives to outgoing connections.
+
+    One of these would be taken again before the server that is to listen there has started.
+    """
+    chance = random.SystemRandom()
+    while True:
+        port = chance.choice(PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @contextlib.contextmanager

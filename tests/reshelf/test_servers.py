@@ -17,7 +17,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from redis import Redis
 
-from reshelf.processes.children import ServerFailed, process, serving
+from reshelf.processes.children import PORTS, ServerFailed, free_port, process, serving
 from reshelf.processes.servers import embedded_broker, embedded_redis, real_kafka
 from schemas.errors import BadSettings
 from tests.deadline import Deadline
@@ -126,3 +126,10 @@ def _soon(holds: Callable[[], bool]) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+def test_a_free_port_is_none_that_systems_give_to_outgoing_connections() -> None:
+    ports = [free_port() for _ in range(20)]
+    assert set(ports) <= set(PORTS), "below 32,768, where Linux begins"
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", ports[0]))
