@@ -65,20 +65,28 @@ def watch_alias(redis: RedisSettings, namespace: str, ended: Callable[[Exception
     """
 
     def look() -> None:
-        while True:
-            time.sleep(LOOK_S)
-            try:
-                now = asyncio.run(namespace_of(redis))
-            except Transient:
-                continue
-            except Exception as error:  # noqa: BLE001  whatever it is, the worker must not go on without this thread
-                ended(error)
-                return
-            if now != namespace:
-                ended(StateAttention(f"{redis.namespace!r} stands for namespace {now!r} now: start again to use it"))
-                return
+        # One loop for all looks, and none of uvloop's: each that is made and closed leaves some memory behind.
+        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+            reason = None
+            while reason is None:
+                time.sleep(LOOK_S)
+                reason = _reason_to_end(runner, redis, namespace)
+        ended(reason)
 
     threading.Thread(target=look, name="namespace", daemon=True).start()
+
+
+def _reason_to_end(runner: asyncio.Runner, redis: RedisSettings, namespace: str) -> Exception | None:
+    """Why who works on this namespace must not go on; None where it may, or Redis does not answer just now."""
+    try:
+        now = runner.run(namespace_of(redis))
+    except Transient:
+        return None
+    except Exception as error:  # noqa: BLE001  whatever it is, the worker must not go on without this thread
+        return error
+    if now == namespace:
+        return None
+    return StateAttention(f"{redis.namespace!r} stands for namespace {now!r} now: start again to use it")
 
 
 async def namespace_of(redis: RedisSettings) -> str:

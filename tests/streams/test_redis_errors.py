@@ -15,7 +15,7 @@ from redis import exceptions as redis_errors
 from redis._parsers.base import BaseParser
 
 from reshelf.processes.servers import redis_server
-from schemas.errors import BadSettings, Transient
+from schemas.errors import BadSettings, StateAttention, Transient
 from streams.retry import Retry
 from streams.settings import RedisSettings
 from streams.state import alias
@@ -114,6 +114,24 @@ def test_a_password_that_was_changed_ends_the_look_for_another_namespace(
         client.config_set("requirepass", "after")
         ended = ends.get(timeout=20)
     assert isinstance(ended, BadSettings) and "was it changed on the server" in str(ended)
+
+
+def test_all_looks_for_another_namespace_go_through_one_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new one for each left some kilobytes behind, every second, in every process."""
+    loops: Queue[asyncio.AbstractEventLoop] = Queue()
+    names = iter(["live", "live", "live", "other"])
+
+    async def look(_: RedisSettings) -> str:
+        loops.put(asyncio.get_running_loop())
+        return next(names)
+
+    monkeypatch.setattr(alias, "LOOK_S", 0.01)
+    monkeypatch.setattr(alias, "namespace_of", look)
+    ends: Queue[Exception] = Queue()
+    alias.watch_alias(RedisSettings(), "live", ends.put)
+    assert isinstance(ends.get(timeout=20), StateAttention)
+    first, *others = [loops.get(timeout=20) for _ in range(4)]
+    assert all(loop is first for loop in others) and isinstance(first, asyncio.SelectorEventLoop)
 
 
 def test_the_password_is_rotated_as_documented(tmp_path: Path) -> None:
