@@ -20,8 +20,6 @@ from confluent_kafka.admin import (
 )
 from pydantic import SecretStr
 
-from reshelf.processes.children import free_port
-from reshelf.processes.servers import kafka_server
 from schemas.errors import ReshelfError, StateAttention
 from schemas.topics import DEAD_LETTERS
 from streams.dead_letters import read_letters
@@ -29,6 +27,7 @@ from streams.kafka.bounds import log_bounds
 from streams.kafka.records import TopicPartition
 from streams.settings import KafkaSettings
 from tests.deadline import Deadline
+from tests.streams.sasl_kafka import sasl_kafka
 
 T = TypeVar("T")
 USER, PASSWORD = "shelf", "a-long-secret"
@@ -50,29 +49,20 @@ class Guarded(NamedTuple):
 
 @pytest.fixture
 def guarded(kafka_home: Path, tmp_path: Path) -> Iterator[Guarded]:
-    plain, secure, controller = free_port(), free_port(), free_port()
     properties = [
-        f"listeners=PLAINTEXT://127.0.0.1:{plain},SECURE://127.0.0.1:{secure},CONTROLLER://127.0.0.1:{controller}",
-        f"advertised.listeners=PLAINTEXT://127.0.0.1:{plain},SECURE://127.0.0.1:{secure}",
-        "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SECURE:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
-        f"controller.quorum.bootstrap.servers=127.0.0.1:{controller}",
-        "sasl.enabled.mechanisms=SCRAM-SHA-512",
-        "listener.name.secure.scram-sha-512.sasl.jaas.config="
-        "org.apache.kafka.common.security.scram.ScramLoginModule required;",
         "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "super.users=User:ANONYMOUS",
     ]
-    users = [f"SCRAM-SHA-512=[name={USER},password={PASSWORD}]"]
-    with kafka_server(kafka_home, tmp_path, port=plain, properties=properties, scram=users) as served:
+    with sasl_kafka(kafka_home, tmp_path, "SASL_PLAINTEXT", USER, PASSWORD, properties) as listeners:
         user = KafkaSettings(
-            bootstrap=f"127.0.0.1:{secure}",
+            bootstrap=listeners.secure,
             prefix="",
             security_protocol="SASL_PLAINTEXT",
             sasl_mechanism="SCRAM-SHA-512",
             username=USER,
             password=SecretStr(PASSWORD),
         )
-        yield Guarded(user, AdminClient({"bootstrap.servers": served.address}))
+        yield Guarded(user, AdminClient({"bootstrap.servers": listeners.plain}))
 
 
 def test_who_writes_dead_letters_is_told_to_read_them_too(guarded: Guarded) -> None:

@@ -13,8 +13,7 @@ import pytest
 import redis as redis_library
 from pydantic import SecretStr
 
-from reshelf.processes.children import free_port
-from reshelf.processes.servers import kafka_server, redis_server
+from reshelf.processes.servers import redis_server
 from reshelf.topics.admin import apply
 from schemas.errors import ReshelfError
 from streams.kafka.records import TopicPartition
@@ -22,6 +21,7 @@ from streams.settings import KafkaSettings, RedisSettings
 from streams.state.connection.client import redis_client, redis_servers
 from streams.state.store import GroupUpdate, Store
 from streams.state.watermark import Watermark
+from tests.streams.sasl_kafka import sasl_kafka
 from tests.streams.transport_worker import CLICKS, TP0, Worker, produce, running, until
 
 if TYPE_CHECKING:
@@ -66,22 +66,10 @@ def secured_kafka(
     kafka_home: Path, certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     """Where a real Kafka listens for SCRAM over TLS."""
-    plain, secure, controller = free_port(), free_port(), free_port()
-    properties = [
-        f"listeners=PLAINTEXT://127.0.0.1:{plain},SECURE://127.0.0.1:{secure},CONTROLLER://127.0.0.1:{controller}",
-        f"advertised.listeners=PLAINTEXT://127.0.0.1:{plain},SECURE://127.0.0.1:{secure}",
-        "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SECURE:SASL_SSL,CONTROLLER:PLAINTEXT",
-        f"controller.quorum.bootstrap.servers=127.0.0.1:{controller}",
-        "sasl.enabled.mechanisms=SCRAM-SHA-512",
-        "listener.name.secure.scram-sha-512.sasl.jaas.config="
-        "org.apache.kafka.common.security.scram.ScramLoginModule required;",
-        "ssl.keystore.type=PEM",
-        f"ssl.keystore.location={certificates.both}",
-    ]
-    scram = [f"SCRAM-SHA-512=[name={USER},password={PASSWORD}]"]
+    properties = ["ssl.keystore.type=PEM", f"ssl.keystore.location={certificates.both}"]
     folder = tmp_path_factory.mktemp("secured")
-    with kafka_server(kafka_home, folder, port=plain, properties=properties, scram=scram):
-        yield f"127.0.0.1:{secure}"
+    with sasl_kafka(kafka_home, folder, "SASL_SSL", USER, PASSWORD, properties) as listeners:
+        yield listeners.secure
 
 
 def kafka_settings(address: str, certificates: Certificates, prefix: str, password: str = PASSWORD) -> KafkaSettings:
