@@ -9,13 +9,17 @@ from msgspec import Meta, Struct
 from schemas.messages.fields import (
     Amount,
     Currency,
+    Delay,
     EventId,
+    Family,
     Item,
+    LineNumber,
     Millis,
     Page,
     PageView,
     Quantity,
     Segment,
+    SignalKind,
     Slot,
     Unit,
     Variant,
@@ -57,6 +61,18 @@ class Click(Struct, frozen=True, gc=False):
     page_view_id: PageView
     layout_version: Version
     variant: Variant
+    family: Family = ""
+
+
+class Signal(Struct, frozen=True, gc=False):
+    """Something that a visitor did with an item, on any page, between a click and an order."""
+
+    event_id: EventId
+    occurred_at: Millis
+    unit: Unit
+    kind: SignalKind
+    item: Item
+    family: Family = ""
 
 
 class PurchaseLine(Struct, frozen=True, gc=False):
@@ -65,6 +81,8 @@ class PurchaseLine(Struct, frozen=True, gc=False):
     item: Item
     quantity: Quantity
     amount: Amount
+    family: Family = ""
+    nth: LineNumber = 0
 
 
 class Purchase(Struct, frozen=True, gc=False):
@@ -78,10 +96,34 @@ class Purchase(Struct, frozen=True, gc=False):
     lines: Annotated[list[PurchaseLine], Meta(min_length=1, max_length=100)]
 
 
+class ReturnLine(Struct, frozen=True, gc=False):
+    """What came back of one line of an order; `amount` is what was paid back, without a sign."""
+
+    item: Item
+    quantity: Quantity
+    amount: Amount
+    nth: LineNumber = 0
+
+
+class Return(Struct, frozen=True, gc=False):
+    """Goods or money that went back, of one order; a line that was reported before does not count again."""
+
+    event_id: EventId
+    occurred_at: Millis
+    unit: Unit
+    return_id: EventId
+    order_id: EventId
+    currency: Currency
+    lines: Annotated[list[ReturnLine], Meta(min_length=1, max_length=100)]
+
+
 class Conversion(Struct, frozen=True, gc=False):
     """A purchase line credited to a click; `event_id` is derived from purchase and line.
 
-    `line` is its number among the lines of the purchase that count.
+    `line` is its number among the lines of the purchase that count.  `bought` and `nth` name the line
+    of the order, with `bought` empty where it is the clicked item.  A click converts once: `repeat` says that it
+    had converted before, with lines of `earlier` in all.  `via` are the kinds of signals that came between
+    the click and the order, with the time from the first one of each to the order.
     """
 
     event_id: Annotated[str, Meta(min_length=1, max_length=140)]
@@ -92,9 +134,7 @@ class Conversion(Struct, frozen=True, gc=False):
     line: Annotated[int, Meta(ge=0, le=99)]
     click_id: EventId
     clicked_at: Millis
-    delay: Annotated[
-        int, Meta(ge=0, le=4_102_444_800_000, description="Purchase minus click, in milliseconds of event time.")
-    ]
+    delay: Annotated[Delay, Meta(description="Purchase minus click, in milliseconds of event time.")]
     page: Page
     segment: Segment
     slot: Slot
@@ -104,3 +144,34 @@ class Conversion(Struct, frozen=True, gc=False):
     quantity: Quantity
     amount: Amount
     currency: Currency
+    bought: Annotated[str, Meta(max_length=128)] = ""
+    nth: LineNumber = 0
+    repeat: bool = False
+    earlier: Amount = 0
+    via: Annotated[dict[SignalKind, Delay], Meta(max_length=16)] = {}
+
+
+class Credit(Struct, frozen=True, gc=False):
+    """A signal, or a returned line, credited to a click; `event_id` is derived from its source and line.
+
+    `kind` is that of the signal, or `return`.  `delay` goes from the click to the signal, or from the order
+    to the return, in milliseconds of event time.  `amount` is what was paid back.
+    """
+
+    event_id: Annotated[str, Meta(min_length=1, max_length=180)]
+    occurred_at: Millis
+    unit: Unit
+    kind: SignalKind
+    source_id: EventId
+    click_id: EventId
+    clicked_at: Millis
+    delay: Delay
+    page: Page
+    segment: Segment
+    slot: Slot
+    item: Item
+    layout_version: Version
+    variant: Variant
+    currency: Currency
+    amount: Amount = 0
+    order_id: Annotated[str, Meta(max_length=128)] = ""

@@ -39,6 +39,21 @@ Item = Annotated[
 ]
 
 
+Family = Annotated[
+    str, Meta(max_length=128, description="What variants of one product have in common, such as their parent; or none.")
+]
+
+
+SignalKind = Annotated[
+    str,
+    Meta(
+        max_length=32,
+        pattern="^[a-z][a-z0-9]*(-[a-z0-9]+)*$",
+        description="What a visitor did, such as add-to-cart, as signals.kinds declares it.",
+    ),
+]
+
+
 PageView = Annotated[str, Meta(min_length=1, max_length=128, description="One rendering of a page for one visitor.")]
 
 
@@ -62,6 +77,15 @@ Amount = Annotated[int, Meta(ge=0, le=1_000_000_000_000, description="Money in m
 
 
 Quantity = Annotated[int, Meta(ge=1, le=1_000_000)]
+
+
+LineNumber = Annotated[
+    int,
+    Meta(ge=0, le=100, description="Which of the order's lines of this item, from 1; 0: as they stand in the event."),
+]
+
+
+Delay = Annotated[int, Meta(ge=0, le=4_102_444_800_000)]
 
 
 Currency = Annotated[str, Meta(min_length=3, max_length=3, pattern="^[A-Z]{3}$", description="ISO 4217 code.")]
