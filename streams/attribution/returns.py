@@ -1,4 +1,4 @@
-"""Returns that are sent as purchases: they do not count yet, and are told from what is only wrong."""
+"""Returns that are sent as purchases, where they do not count: they are told from what is only wrong."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 
 import orjson
 
+from schemas.topics import RETURNS
 from streams.fold.judge import Rejected
 
 RETURN = "return"
@@ -27,5 +28,5 @@ def is_return(rejected: Rejected) -> bool:
 
 def explained(rejected: Rejected) -> Rejected:
     """The same, and its dead letter says what it is."""
-    detail = f"a return, which does not count yet: {rejected.detail}"
+    detail = f"a return, which counts in {RETURNS.name} alone: {rejected.detail}"
     return rejected._replace(detail=detail)

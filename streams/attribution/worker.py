@@ -1,22 +1,24 @@
 """One partition's attribution with its IO, in the order that survives a crash.
 
-Invalid purchases become dead letters and decisions published, both acknowledged, before
-the clicks on disk and the watermarks in Redis move past them.  What was published but not
-yet moved past is found again in events-conversions and not published twice.
+Invalid records become dead letters and decisions published, both acknowledged, before
+what is remembered on disk and the watermarks in Redis move past them.  What was published but not
+yet moved past is found again in events-conversions and events-credits and not published twice.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol
 
-from schemas.topics import CLICKS, CONVERSIONS, PURCHASES, Topic
-from streams.attribution.core import SPARE_MS, Decision, PartitionAttribution, Step, Windows, first_needed
+from policy.attribution.outcomes import OrderLine
+from schemas.topics import BY_NAME, CLICKS, CONVERSIONS, SIGNALS, Topic
+from streams.attribution.core import PartitionAttribution
 from streams.attribution.order import AnotherLog
 from streams.attribution.published import Published, Standing
+from streams.attribution.step import SPARE_MS, Decision, Remembered, Step, Windows, first_needed
 from streams.cancellation import finish_in_thread
 from streams.fold.judge import Rejected, SendDeadLetters
 from streams.fold.window import reach_of
@@ -26,7 +28,7 @@ from streams.refusals import check_begin, check_end
 from streams.settings import AttributionSettings, FoldSettings
 from streams.state.clicks.memory import ClickMemory
 from streams.state.clicks.progress import Applied, Position, Progress, Window
-from streams.state.clicks.store import ClickStore
+from streams.state.clicks.store import Additions, ClickStore, Marks
 from streams.state.recent.window import window_start
 from streams.state.watermark import Watermark
 
@@ -36,11 +38,13 @@ FirstSince = Callable[[str, int], Awaitable[int]]
 
 
 class Decisions(Protocol):
-    """The partition of events-conversions; see `ConversionsLog`."""
+    """The partition of a topic that is written; see `DecisionLog`."""
 
     async def publish(self, decisions: Sequence[Decision]) -> list[int]: ...
 
     async def read(self, start: int) -> tuple[list[Standing], int]: ...
+
+    async def read_lines(self, start: int, take: Callable[[list[OrderLine]], None]) -> None: ...
 
 
 class Behind(Exception):
@@ -59,7 +63,7 @@ class ClicksOnDisk(NamedTuple):
 class PartitionWorker:
     """Decides, publishes and remembers for one partition number.
 
-    `open` first; after `Transient` from any call, call it again and work goes on
+    `decisions` are the topics that it writes.  `open` first; after `Transient` from any call, call it again and work goes on
     in the middle of the step; after `Behind` throw the worker away.  Calls must
     not overlap.
     """
@@ -69,19 +73,20 @@ class PartitionWorker:
         *,
         progress: Progress,
         store: ClickStore,
-        decisions: Decisions,
+        decisions: Mapping[str, Decisions],
         send_dead_letters: SendDeadLetters,
         first_since: FirstSince,
         windows: Windows,
         settings: AttributionSettings,
         fold: FoldSettings,
         accept_loss: bool = False,
+        kinds: Mapping[str, int] | None = None,
     ) -> None:
         self.counts: Counter[str] = Counter()
         self.clicks: ClicksOnDisk | None = None
         self.core: PartitionAttribution
         self.store = store
-        self._published: Published
+        self._published: dict[str, Published]
         self._progress = progress
         self._decisions = decisions
         self._send_dead_letters = send_dead_letters
@@ -90,6 +95,7 @@ class PartitionWorker:
         self._settings = settings
         self._fold = fold
         self._accept_loss = accept_loss
+        self._kinds = kinds
         self._step: Step | None = None
         self._unsure = False
 
@@ -100,19 +106,26 @@ class PartitionWorker:
         """
         await self._progress.merge_groups()
         applied = await self._progress.load()
-        self._check(CLICKS.name, applied.position.clicks, bounds)
-        self._check(PURCHASES.name, applied.position.purchases, bounds)
-        clicks = await self._stored_clicks(applied.position, bounds[CLICKS.name])
-        read_from = {
-            CLICKS.name: await self._warm_up(CLICKS, clicks, bounds),
-            PURCHASES.name: await self._warm_up(PURCHASES, applied.position.purchases, bounds),
-        }
-        self._published = Published(applied.conversions)
+        for topic in self._topics:
+            self._check(topic, applied.position.mark(topic), bounds)
+        marks = await self._stored_marks(applied.position, bounds)
+        begin = {**{topic: applied.position.mark(topic) for topic in self._topics}, CLICKS.name: marks.clicks}
+        if marks.signals is not None:
+            begin[SIGNALS.name] = marks.signals
+        read_from = {topic: await self._warm_up(BY_NAME[topic], begin[topic], bounds) for topic in self._topics}
+        self._published = {topic: Published(place) for topic, place in applied.published.items()}
         await self._catch_up()
-        memory = ClickMemory(self.store, clicks)
-        places = read_from[CLICKS.name], read_from[PURCHASES.name]
-        self.core = PartitionAttribution(self._settings, self._fold, self._windows, memory, applied.position, places)
+        await self._restore_lines(applied)
+        remembered = Remembered(ClickMemory(self.store, self.store.marks or marks), read_from)
+        self.core = PartitionAttribution(
+            self._settings, self._fold, self._windows, remembered, applied.position, self._kinds
+        )
         return read_from
+
+    @property
+    def _topics(self) -> Iterable[str]:
+        """Those that are read."""
+        return self._progress.starts.read
 
     def feed(self, batch: Batch) -> list[Rejected]:
         """Take in a batch; what of it is invalid.  `work` does something about it."""
@@ -122,7 +135,7 @@ class PartitionWorker:
             return rejected
         except AnotherLog as error:
             applied = self.core.applied
-            if error.mark in (applied.clicks, applied.purchases):
+            if error.mark in applied:
                 raise
             self.store.clear()
             raise Behind("the clicks on disk are those of another log") from None
@@ -148,7 +161,7 @@ class PartitionWorker:
         await self.work()
         if self._unsure:
             await self._catch_up()
-        self._published.settle(self.core.purchases.next_offset)
+        self._settle_published()
         self._step = Step(self.core.position)
         await self._perform(self._step)
         self._step = None
@@ -158,13 +171,13 @@ class PartitionWorker:
         return ClicksOnDisk(self.core.window(), self.core.behind_clicks, len(self.store), self.store.bytes_on_disk)
 
     async def _perform(self, step: Step) -> None:
-        if step.rejected:
-            tp = TopicPartition(PURCHASES.name, self._progress.partition)
-            await self._send_dead_letters(tp, step.rejected)
-            step.rejected = []
+        for topic in list(step.rejected):
+            tp = TopicPartition(topic.name, self._progress.partition)
+            await self._send_dead_letters(tp, step.rejected[topic])
+            del step.rejected[topic]
         if step.decisions:
             await self._publish(step)
-        await finish_in_thread(self.core.write)
+        await finish_in_thread(partial(self.core.write, self._published[CONVERSIONS.name].resume_at))
         await self._move(step)
         self.counts.update(step.counts)
         step.counts = Counter()
@@ -172,23 +185,31 @@ class PartitionWorker:
     async def _publish(self, step: Step) -> None:
         if self._unsure:
             await self._catch_up()
-        if self._fresh(step):
+        if any(self._fresh(step).values()):
             await self._heed_others(step)
         fresh = self._fresh(step)
-        if fresh:
+        for topic, decisions in fresh.items():
             self._unsure = True
-            offsets = await self._decisions.publish(fresh)
-            self._unsure = not self._published.acknowledged(offsets)
-        self.counts.update(published=len(fresh), skipped=len(step.decisions) - len(fresh))
-        self._published.settle(self.core.purchases.next_offset)
+            offsets = await self._decisions[topic].publish(decisions)
+            if not self._published[topic].acknowledged(offsets):
+                await self._catch_up()
+            self._unsure = False
+        published = sum(map(len, fresh.values()))
+        self.counts.update(published=published, skipped=len(step.decisions) - published)
+        self._settle_published()
         step.decisions = []
 
-    def _fresh(self, step: Step) -> list[Decision]:
-        return [
-            decision
-            for decision in step.decisions
-            if not self._published.stands(decision.event.event_id, decision.offset)
-        ]
+    def _fresh(self, step: Step) -> dict[str, list[Decision]]:
+        """The decisions that do not stand yet, by topic."""
+        fresh: dict[str, list[Decision]] = {}
+        for decision in step.decisions:
+            if not self._published[decision.topic.name].stands(decision.event.event_id, decision.source):
+                fresh.setdefault(decision.topic.name, []).append(decision)
+        return fresh
+
+    def _settle_published(self) -> None:
+        for published in self._published.values():
+            published.settle(self.core.decided)
 
     async def _heed_others(self, step: Step) -> None:
         """Before publishing: leave alone what another worker has moved past in the meantime."""
@@ -199,9 +220,10 @@ class PartitionWorker:
     async def _move(self, step: Step) -> None:
         expected, after = self.core.applied, step.reached
         if after.before(expected):
-            # Clicks that were read before are read again, or another worker is further.
+            # What was read before is read again, or another worker is further.
             after = expected
-        if await self._progress.move(expected, after, self._published.resume_at, self.core.window()):
+        places = {topic: published.resume_at for topic, published in self._published.items()}
+        if await self._progress.move(expected, after, places, self.core.window()):
             self.core.applied = after
         else:
             await self._follow(step, await self._progress.load())
@@ -209,49 +231,88 @@ class PartitionWorker:
     async def _follow(self, step: Step, applied: Applied) -> None:
         """Go on from where another worker has left the partition; raises `Behind` where Redis has lost writes."""
         self._unsure = True
-        passed = applied.position.purchases.offset
-        if passed < self.core.purchases.next_offset:
-            raise Behind(f"Redis holds the purchases as decided up to {passed} only")
+        for topic in self._topics:
+            passed = applied.position.mark(topic).offset
+            if topic != CLICKS.name and passed < self.core.decided[topic]:
+                raise Behind(f"Redis holds {topic} as decided up to {passed} only")
         self.core.applied = applied.position
-        step.decisions = [decision for decision in step.decisions if decision.offset >= passed]
+        step.decisions = [
+            decision
+            for decision in step.decisions
+            if decision.source.offset >= applied.position.mark(decision.source.topic).offset
+        ]
         await self._catch_up()
 
     async def _catch_up(self) -> None:
-        decisions, end = await self._decisions.read(self._published.read_to)
-        check_end(self._named("published decisions to", CONVERSIONS.name), self._published.read_to, end)
-        self._published.note(decisions, end)
+        for topic, published in self._published.items():
+            decisions, end = await self._decisions[topic].read(published.read_to)
+            check_end(self._named("published decisions to", topic), published.read_to, end)
+            published.note(decisions, end)
         self._unsure = False
 
     # Where to begin
 
-    async def _stored_clicks(self, applied: Position, span: tuple[int, int]) -> Watermark:
-        """Up to where the store has the clicks; it is emptied where it is of no use, to be filled from the log."""
-        stored, (first, end) = self.store.position, span
+    async def _stored_marks(self, applied: Position, bounds: Bounds) -> Marks:
+        """Up to where the store has the logs; it is emptied where it is of no use, to be filled from them."""
+        stored, span = self.store.marks, bounds[CLICKS.name]
         start, since = await self._begin(applied, span)
-        fits = stored is not None and first <= max(stored.offset, stored.empty_to) and stored.offset <= end
         # A store that another machine has gone on without may be so old that nothing in it is needed.
-        if stored is not None and fits and start <= stored.offset and not await self._log_has_more(applied):
-            return stored
+        if stored is not None and _within(stored.clicks, span) and start <= stored.clicks.offset:
+            signals = self._stored_signals(stored, applied, bounds)
+            if signals is not None and not await self._log_has_more(applied):
+                return stored._replace(signals=signals)
         log.info(
             "Attribution of partition %d reads clicks from offset %d on, to have the whole window.",
             self._progress.partition,
             start,
         )
-        position = Watermark(start)
-        self.store.begin(position, since)
-        return position
+        marks = Marks(Watermark(start), await self._signals_since(applied, bounds, since))
+        self.store.begin(marks, since)
+        return marks
+
+    def _stored_signals(self, stored: Marks, applied: Position, bounds: Bounds) -> Watermark | None:
+        """Up to where the store has the signals; None where it is not known, or is not in the log."""
+        if SIGNALS.name not in bounds:
+            return applied.signals
+        if stored.signals is not None:
+            return stored.signals if _within(stored.signals, bounds[SIGNALS.name]) else None
+        # A store of an older version is as good where no signal was decided yet.
+        return applied.signals if applied.signals.offset <= self._progress.starts.read[SIGNALS.name] else None
+
+    async def _signals_since(self, applied: Position, bounds: Bounds, since: int | None) -> Watermark:
+        """From where an empty store needs signals: of the time from which it has clicks."""
+        if SIGNALS.name not in bounds:
+            return applied.signals
+        first = max(bounds[SIGNALS.name][0], self._progress.starts.read[SIGNALS.name])
+        offset = await self._first_since(SIGNALS.name, since) if since else first
+        return Watermark(max(first, min(offset, applied.signals.offset)))
+
+    async def _restore_lines(self, applied: Applied) -> None:
+        """Take lines of orders that other workers have decided, or an emptied store has lost, from the conversions."""
+        marks, decided = self.store.marks, applied.position.purchases.offset
+        if marks is None or marks.lines >= decided:
+            return
+
+        def take(lines: list[OrderLine]) -> None:
+            new = [(line.conversion.unit, line) for line in lines if line.offset < decided]
+            self.store.write(Additions(lines=new), marks, self.store.complete_since)
+
+        start = max(marks.conversions, self._progress.starts.written[CONVERSIONS.name])
+        await self._decisions[CONVERSIONS.name].read_lines(start, take)
+        after = marks._replace(lines=decided, conversions=applied.published[CONVERSIONS.name])
+        self.store.write(Additions(), after, self.store.complete_since)
 
     async def _log_has_more(self, applied: Position) -> bool:
         """Whether the log has clicks that are needed, from before those of the store."""
         since, needed = self.store.complete_since, self._needed(applied)
         if since is None or not since or (needed is not None and needed >= since):
             return False
-        first = self._progress.starts.clicks
+        first = self._progress.starts.read[CLICKS.name]
         return max(first, await self._clicks_since(needed or 0)) < max(first, await self._clicks_since(since))
 
     async def _begin(self, applied: Position, span: tuple[int, int]) -> tuple[int, int | None]:
         """The first offset to read for a new store, and since when clicks are complete then, where that is known."""
-        first = max(span[0], self._progress.starts.clicks)
+        first = max(span[0], self._progress.starts.read[CLICKS.name])
         needed = self._needed(applied)
         if needed is not None and self._fold.max_clock_skew_ms:
             since = needed - SPARE_MS - self._fold.max_clock_skew_ms
@@ -278,3 +339,9 @@ class PartitionWorker:
 
     def _named(self, done: str, topic: str) -> str:
         return f"attribution has {done} {topic}/{self._progress.partition}"
+
+
+def _within(mark: Watermark, span: tuple[int, int]) -> bool:
+    """Whether a log of this span can go on from a watermark."""
+    first, end = span
+    return first <= max(mark.offset, mark.empty_to) and mark.offset <= end
