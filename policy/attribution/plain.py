@@ -58,7 +58,8 @@ class Logs:
         purchases likewise; append times are running maxima.
         """
         entries = []
-        for stage, log in enumerate((self.clicks, self.signals, self.purchases, self.returns)):
+        logs: tuple[Sequence[LogEntry[Any]], ...] = (self.clicks, self.signals, self.purchases, self.returns)
+        for stage, log in enumerate(logs):
             times = accumulate((entry.append_time for entry in log), max)
             turns = (0, grace_ms, grace_ms, 2 * grace_ms)
             entries += [
@@ -125,7 +126,8 @@ def plain_outcomes(
 
 
 def _of_signal(unit: _Unit, entry: LogEntry[Any], rule: CreditRule, currency: str) -> list[Credit]:
-    signal, moment = entry.message, Moment(entry.message.occurred_at, entry.append_time)
+    signal: Any = entry.message
+    moment = Moment(signal.occurred_at, entry.append_time)
     clicks = [attribute(match, moment, unit.all_clicks, rule) for match in matches(signal.item, signal.family)]
     click = next((click for click in clicks if click is not None), None)
     if click is None or not first_of_kind(unit.all_signals, signal.kind, click, entry.offset):
@@ -135,7 +137,8 @@ def _of_signal(unit: _Unit, entry: LogEntry[Any], rule: CreditRule, currency: st
 
 
 def _of_purchase(unit: _Unit, entry: LogEntry[Any], rule: CreditRule, cap: int) -> list[Conversion]:
-    purchase, moment, conversions = entry.message, Moment(entry.message.occurred_at, entry.append_time), []
+    purchase: Any = entry.message
+    moment, conversions = Moment(purchase.occurred_at, entry.append_time), []
     for number, line in enumerate(purchase.lines):
         click = credited(unit, line.item, line.family, moment, rule)
         if click is not None:
@@ -147,7 +150,8 @@ def _of_purchase(unit: _Unit, entry: LogEntry[Any], rule: CreditRule, cap: int) 
 
 
 def _of_return(unit: _Unit, entry: LogEntry[Any], rule: CreditRule) -> list[Credit]:
-    returned, back = entry.message, []
+    returned: Any = entry.message
+    back = []
     for number in range(len(returned.lines)):
         order = order_of(unit.lines, returned, number, entry.append_time, rule.grace_ms)
         if order is not None:

@@ -28,16 +28,18 @@ from schemas.messages.events import Purchase, Return, Signal
 from schemas.topics import CLICKS, CONVERSIONS, CREDITS, PURCHASES, RETURNS, SIGNALS, Topic
 from streams.attribution.order import Entry, Track, Turn, in_order
 from streams.attribution.published import Source
-from streams.attribution.returns import RETURN, explained, is_return
 from streams.attribution.step import (
+    RETURN,
     SPARE_MS,
     Decision,
     Remembered,
     Step,
     Windows,
     credit_rule,
+    explained,
     first_needed,
     foreign,
+    is_return,
     verdict_of,
 )
 from streams.fold.judge import Rejected
@@ -206,7 +208,7 @@ class PartitionAttribution:
             step.decisions.append(Decision(CONVERSIONS, source, event, entry.time))
 
     def _return(self, entry: Entry, step: Step) -> None:
-        """Credit the lines of a return to the clicks of their orders, or dead-letter it, unless that was done before."""
+        """Credit the lines of a return to the clicks of their orders, or dead-letter it, unless that was done."""
         returned: Return | None = self._event(RETURNS, entry, step)
         if returned is None:
             return

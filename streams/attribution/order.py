@@ -151,7 +151,7 @@ class Track:
 
 
 class Turn(NamedTuple):
-    """When the records of a track have their turn: at their time and this much more (ms), of equals the lowest stage."""
+    """When records of a track have their turn: at their time and this much more (ms), of equals the lowest stage."""
 
     track: Track
     delay: int

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+import orjson
+
 from policy.attribution.clicks import ClickRecord, CreditRule
 from schemas.messages.events import Conversion, Credit, Purchase
-from schemas.topics import Topic
+from schemas.topics import RETURNS, Topic
 from streams.attribution.published import Source
 from streams.fold.judge import Rejected
 from streams.kafka.records import Record
 from streams.settings import HOUR_MS, AttributionSettings, FoldSettings
 from streams.state.clicks.memory import ClickMemory
 from streams.state.clicks.progress import Position
+from streams.state.clicks.store import ClickStore, Marks
+from streams.state.watermark import Watermark
 
 CREDITED, CREDITED_BY_LOG = "credited", "credited_by_log"
+RETURN = "return"
+"""What is counted instead of `invalid`, the reason of its dead letter, of a return that was sent as a purchase."""
+_SIGNED = ("quantity", "amount")
+_OF_A_LINE = re.compile(r"at `\$\.lines\[\d+\]\.(quantity|amount)`$")
 SPARE_MS = HOUR_MS
 """Clicks are kept for longer than they are needed, so that a Redis that lost some writes finds them still."""
 
@@ -63,6 +72,11 @@ class Remembered(NamedTuple):
     memory: ClickMemory
     read_from: Mapping[str, int]
 
+    @classmethod
+    def nothing(cls, store: ClickStore, topics: Iterable[Topic]) -> Remembered:
+        """Nothing yet, of topics that are read from their beginning."""
+        return cls(ClickMemory(store, Marks(Watermark(0), Watermark(0))), dict.fromkeys([t.name for t in topics], 0))
+
 
 def credit_rule(settings: AttributionSettings, fold: FoldSettings, windows: Windows) -> CreditRule:
     """Which clicks count for a purchase, as the settings say."""
@@ -83,3 +97,20 @@ def first_needed(append_time: int, fold: FoldSettings, windows: Windows) -> int 
 
 def foreign(record: Record, event: Any, expected: str) -> Rejected:
     return Rejected(record, "currency", f"expected amounts in {expected}, got {event.currency}")
+
+
+def is_return(rejected: Rejected) -> bool:
+    """Whether goods or money go back: a line has a quantity or an amount below 0."""
+    if not _OF_A_LINE.search(rejected.detail):
+        return False
+    try:
+        lines = orjson.loads(rejected.record.value or b"")["lines"]
+        return any(isinstance(line.get(name), int) and line[name] < 0 for line in lines for name in _SIGNED)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return False
+
+
+def explained(rejected: Rejected) -> Rejected:
+    """The same, and its dead letter says what it is."""
+    detail = f"a return, which counts in {RETURNS.name} alone: {rejected.detail}"
+    return rejected._replace(detail=detail)

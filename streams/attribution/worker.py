@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from policy.attribution.outcomes import OrderLine
 from schemas.topics import BY_NAME, CLICKS, CONVERSIONS, SIGNALS, Topic
 from streams.attribution.core import PartitionAttribution
+from streams.attribution.opening import Decisions, FirstSince, Opening
 from streams.attribution.order import AnotherLog
-from streams.attribution.published import Published, Standing
-from streams.attribution.step import SPARE_MS, Decision, Remembered, Step, Windows, first_needed
+from streams.attribution.published import Published
+from streams.attribution.step import Decision, Remembered, Step, Windows
 from streams.cancellation import finish_in_thread
 from streams.fold.judge import Rejected, SendDeadLetters
 from streams.fold.window import reach_of
@@ -27,24 +27,12 @@ from streams.kafka.records import Batch, TopicPartition
 from streams.refusals import check_begin, check_end
 from streams.settings import AttributionSettings, FoldSettings
 from streams.state.clicks.memory import ClickMemory
-from streams.state.clicks.progress import Applied, Position, Progress, Window
-from streams.state.clicks.store import Additions, ClickStore, Marks
+from streams.state.clicks.progress import Applied, Progress, Window
+from streams.state.clicks.store import ClickStore
 from streams.state.recent.window import window_start
 from streams.state.watermark import Watermark
 
 log = logging.getLogger("reshelf")
-FirstSince = Callable[[str, int], Awaitable[int]]
-"""The first offset of a topic's partition that was appended at a time or later."""
-
-
-class Decisions(Protocol):
-    """The partition of a topic that is written; see `DecisionLog`."""
-
-    async def publish(self, decisions: Sequence[Decision]) -> list[int]: ...
-
-    async def read(self, start: int) -> tuple[list[Standing], int]: ...
-
-    async def read_lines(self, start: int, take: Callable[[list[OrderLine]], None]) -> None: ...
 
 
 class Behind(Exception):
@@ -63,9 +51,9 @@ class ClicksOnDisk(NamedTuple):
 class PartitionWorker:
     """Decides, publishes and remembers for one partition number.
 
-    `decisions` are the topics that it writes.  `open` first; after `Transient` from any call, call it again and work goes on
-    in the middle of the step; after `Behind` throw the worker away.  Calls must
-    not overlap.
+    `decisions` are the topics that it writes, and `kinds` the kinds of signals that count, each with its first offset.
+    `open` first; after `Transient` from any call, call it again and work goes on in the middle of the
+    step; after `Behind` throw the worker away.  Calls must not overlap.
     """
 
     def __init__(
@@ -96,6 +84,7 @@ class PartitionWorker:
         self._fold = fold
         self._accept_loss = accept_loss
         self._kinds = kinds
+        self._opening = Opening(store, progress, first_since, windows, fold)
         self._step: Step | None = None
         self._unsure = False
 
@@ -108,14 +97,14 @@ class PartitionWorker:
         applied = await self._progress.load()
         for topic in self._topics:
             self._check(topic, applied.position.mark(topic), bounds)
-        marks = await self._stored_marks(applied.position, bounds)
+        marks = await self._opening.marks(applied.position, bounds)
         begin = {**{topic: applied.position.mark(topic) for topic in self._topics}, CLICKS.name: marks.clicks}
         if marks.signals is not None:
             begin[SIGNALS.name] = marks.signals
         read_from = {topic: await self._warm_up(BY_NAME[topic], begin[topic], bounds) for topic in self._topics}
         self._published = {topic: Published(place) for topic, place in applied.published.items()}
         await self._catch_up()
-        await self._restore_lines(applied)
+        await self._opening.restore_lines(applied, self._decisions[CONVERSIONS.name])
         remembered = Remembered(ClickMemory(self.store, self.store.marks or marks), read_from)
         self.core = PartitionAttribution(
             self._settings, self._fold, self._windows, remembered, applied.position, self._kinds
@@ -250,87 +239,10 @@ class PartitionWorker:
             published.note(decisions, end)
         self._unsure = False
 
-    # Where to begin
-
-    async def _stored_marks(self, applied: Position, bounds: Bounds) -> Marks:
-        """Up to where the store has the logs; it is emptied where it is of no use, to be filled from them."""
-        stored, span = self.store.marks, bounds[CLICKS.name]
-        start, since = await self._begin(applied, span)
-        # A store that another machine has gone on without may be so old that nothing in it is needed.
-        if stored is not None and _within(stored.clicks, span) and start <= stored.clicks.offset:
-            signals = self._stored_signals(stored, applied, bounds)
-            if signals is not None and not await self._log_has_more(applied):
-                return stored._replace(signals=signals)
-        log.info(
-            "Attribution of partition %d reads clicks from offset %d on, to have the whole window.",
-            self._progress.partition,
-            start,
-        )
-        marks = Marks(Watermark(start), await self._signals_since(applied, bounds, since))
-        self.store.begin(marks, since)
-        return marks
-
-    def _stored_signals(self, stored: Marks, applied: Position, bounds: Bounds) -> Watermark | None:
-        """Up to where the store has the signals; None where it is not known, or is not in the log."""
-        if SIGNALS.name not in bounds:
-            return applied.signals
-        if stored.signals is not None:
-            return stored.signals if _within(stored.signals, bounds[SIGNALS.name]) else None
-        # A store of an older version is as good where no signal was decided yet.
-        return applied.signals if applied.signals.offset <= self._progress.starts.read[SIGNALS.name] else None
-
-    async def _signals_since(self, applied: Position, bounds: Bounds, since: int | None) -> Watermark:
-        """From where an empty store needs signals: of the time from which it has clicks."""
-        if SIGNALS.name not in bounds:
-            return applied.signals
-        first = max(bounds[SIGNALS.name][0], self._progress.starts.read[SIGNALS.name])
-        offset = await self._first_since(SIGNALS.name, since) if since else first
-        return Watermark(max(first, min(offset, applied.signals.offset)))
-
-    async def _restore_lines(self, applied: Applied) -> None:
-        """Take lines of orders that other workers have decided, or an emptied store has lost, from the conversions."""
-        marks, decided = self.store.marks, applied.position.purchases.offset
-        if marks is None or marks.lines >= decided:
-            return
-
-        def take(lines: list[OrderLine]) -> None:
-            new = [(line.conversion.unit, line) for line in lines if line.offset < decided]
-            self.store.write(Additions(lines=new), marks, self.store.complete_since)
-
-        start = max(marks.conversions, self._progress.starts.written[CONVERSIONS.name])
-        await self._decisions[CONVERSIONS.name].read_lines(start, take)
-        after = marks._replace(lines=decided, conversions=applied.published[CONVERSIONS.name])
-        self.store.write(Additions(), after, self.store.complete_since)
-
-    async def _log_has_more(self, applied: Position) -> bool:
-        """Whether the log has clicks that are needed, from before those of the store."""
-        since, needed = self.store.complete_since, self._needed(applied)
-        if since is None or not since or (needed is not None and needed >= since):
-            return False
-        first = self._progress.starts.read[CLICKS.name]
-        return max(first, await self._clicks_since(needed or 0)) < max(first, await self._clicks_since(since))
-
-    async def _begin(self, applied: Position, span: tuple[int, int]) -> tuple[int, int | None]:
-        """The first offset to read for a new store, and since when clicks are complete then, where that is known."""
-        first = max(span[0], self._progress.starts.read[CLICKS.name])
-        needed = self._needed(applied)
-        if needed is not None and self._fold.max_clock_skew_ms:
-            since = needed - SPARE_MS - self._fold.max_clock_skew_ms
-            start = min(await self._clicks_since(since), max(applied.clicks.offset, first))
-            if since > 0 and start > first:
-                return start, since
-        return first, 0 if first == 0 else None
-
-    def _needed(self, applied: Position) -> int | None:
-        return first_needed(applied.purchases.append_time, self._fold, self._windows)
-
     async def _warm_up(self, topic: Topic, mark: Watermark, bounds: Bounds) -> int:
         """From where to read to know what is a duplicate."""
         since = partial(self._first_since, topic.name)
         return await window_start(reach_of(topic, self._fold), mark, bounds[topic.name][0], since)
-
-    async def _clicks_since(self, time_ms: int) -> int:
-        return await self._first_since(CLICKS.name, time_ms)
 
     def _check(self, topic: str, mark: Watermark, bounds: Bounds) -> None:
         first, end = bounds[topic]
@@ -339,9 +251,3 @@ class PartitionWorker:
 
     def _named(self, done: str, topic: str) -> str:
         return f"attribution has {done} {topic}/{self._progress.partition}"
-
-
-def _within(mark: Watermark, span: tuple[int, int]) -> bool:
-    """Whether a log of this span can go on from a watermark."""
-    first, end = span
-    return first <= max(mark.offset, mark.empty_to) and mark.offset <= end
