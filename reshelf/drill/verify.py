@@ -150,9 +150,9 @@ def check_conversions(log: Log, settings: Settings, windows: dict[str, int]) -> 
     published: dict[str, Conversion | Credit] = {}
     decoders: dict[str, Callable[[bytes], Conversion | Credit]]
     decoders = {CONVERSIONS.name: decoder(Conversion), CREDITS.name: decoder(Credit)}
-    for tp in sorted(tp for tp in log if tp.topic in decoders):
-        events = (decoders[tp.topic](record.value) for record in log[tp] if record.value)
-        published |= {event.event_id: event for event in events}
+    for topic, decode in decoders.items():
+        values = (record.value for tp in sorted(log) if tp.topic == topic for record in log[tp])
+        published |= {(event := decode(value)).event_id: event for value in values if value}
     lost, double = expected.keys() - published.keys(), published.keys() - expected.keys()
     differ = [key for key in expected.keys() & published.keys() if expected[key] != published[key]]
     examples = [f"lacking {key}" for key in sorted(lost)[:SHOWN]] + [f"surplus {key}" for key in sorted(double)[:SHOWN]]

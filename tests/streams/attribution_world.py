@@ -68,10 +68,10 @@ class Appended(NamedTuple):
 class Logs(NamedTuple):
     clicks: list[Appended]
     purchases: list[Appended]
-    signals: list[Appended] = []
-    returns: list[Appended] = []
+    signals: Sequence[Appended] = ()
+    returns: Sequence[Appended] = ()
 
-    def of(self, topic: str) -> list[Appended]:
+    def of(self, topic: str) -> Sequence[Appended]:
         return self[[each.name for each in TOPICS].index(topic)]
 
 
@@ -411,7 +411,7 @@ def expected(logs: Logs) -> tuple[list[Conversion | Credit], dict[tuple[str, int
     return [*outcomes.conversions, *outcomes.credits], dead_lettered
 
 
-def entries(log: list[Appended], topic: Topic) -> tuple[list[LogEntry[Any]], dict[int, str]]:
+def entries(log: Sequence[Appended], topic: Topic) -> tuple[list[LogEntry[Any]], dict[int, str]]:
     judged = Judge(topic, FOLD).judge([one.record for one in log])
     events = {one.offset: one.event for one in judged.accepted}
     dead_lettered = {one.record.offset: one.reason for one in judged.rejected}

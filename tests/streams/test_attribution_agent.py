@@ -124,7 +124,7 @@ def settled(kafka: KafkaSettings, redis: Redis) -> bool:
     ends = {(t.name, p): read(kafka, t, p)[-1].offset() + 1 for t in (CLICKS, PURCHASES) for p in range(PARTITIONS)}
     for (topic, partition), end in ends.items():
         names = progress_keys("attr", GROUPS, partition)
-        mark: Any = redis.get(names.clicks if topic == CLICKS.name else names.purchases)
+        mark: Any = redis.get(names.marks[topic])
         if mark is None or int(mark.split(b":")[0]) != end:
             return False
     return True
