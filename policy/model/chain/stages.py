@@ -1,0 +1,65 @@
+"""Counts of the stages by cell and item, and their sums by item."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from policy.arrays import Bools, Counts, Floats
+from policy.model.chain.maturity import Maturity
+
+
+class Cells(NamedTuple):
+    """Counts of C cells (segment and bucket of the click, of learned traffic) and A items, [C, A].
+
+    `clicks`; `lines` of purchases credited to them, `repeats` those whose click had converted already;
+    `signals` clicks that a signal of the kind followed; `via` converted clicks that such a signal preceded.
+    """
+
+    clicks: Counts
+    lines: Counts
+    repeats: Counts
+    signals: Counts
+    via: Counts
+
+    @property
+    def converted(self) -> Counts:
+        """Clicks that were followed by an order, [C, A]."""
+        return np.maximum(self.lines - self.repeats, 0)
+
+    @property
+    def via_lines(self) -> Floats:
+        """Lines that a signal preceded, [C, A]: an item's lines in the proportion of its converted clicks."""
+        converted = np.asarray(self.converted, dtype=np.float64)
+        share = np.divide(self.via, converted, out=np.zeros_like(converted), where=converted > 0.0)
+        via_lines: Floats = np.minimum(share, 1.0) * self.lines
+        return via_lines
+
+
+class Followed(NamedTuple):
+    """Sums over the cells that log signals as the page does, weighted by age; float64[A].
+
+    `clicks` that have had time for a signal, `signals`, those `matured` enough for their order, `via`
+    lines behind a signal; `ordering` clicks that have had time for an order, and their `lines`.
+    """
+
+    clicks: Floats
+    signals: Floats
+    matured: Floats
+    via: Floats
+    ordering: Floats
+    lines: Floats
+
+
+def follow(cells: Cells, maturity: Maturity, included: Bools, weights: Floats) -> Followed:
+    """The sums of the cells that are `included` bool[C], with `weights` float64[C] in [0, 1] by their age."""
+    share = np.where(included, weights, 0.0)
+    return Followed(
+        clicks=(share * maturity.signals) @ cells.clicks,
+        signals=share @ cells.signals,
+        matured=(share * maturity.after_signals) @ cells.signals,
+        via=share @ cells.via_lines,
+        ordering=(share * maturity.orders) @ cells.clicks,
+        lines=share @ cells.lines,
+    )
