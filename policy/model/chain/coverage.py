@@ -6,9 +6,11 @@ would say that their items sell badly.  Such cells are left out of the stage.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from policy.arrays import Bools, Counts, Floats
+from policy.arrays import Bools, Counts, Floats, Indices
 from policy.model.chain.maturity import Maturity
 
 PRIOR_ORDERS = 20.0
@@ -22,38 +24,71 @@ signals know that to a fifth.  Squared, that adds a quarter to the error of an i
 _CANDIDATES = 33
 
 
-def page_coverage(via: Counts, converted: Counts, maturity: Maturity) -> float:
+def page_coverage(via: Counts, converted: Counts, maturity: Maturity, groups: Sequence[Indices] = ()) -> float:
     """The share of a page's matured orders that a signal precedes, in [0, 1]; `via` and `converted` clicks [C] by cell.
 
     Cells may log in several ways.  Each says the same of its own clicks, the less the fewer signals it logs:
     the page's coverage is that of the cells that agree with each other and hold the most orders behind a signal.
+    `groups` are as in `agrees`.
     """
     expected = converted * _ratio(maturity)
     total = float(expected.sum())
     if total <= 0.0 or via.sum() <= 0:
         return 0.0
     pooled = float(via.sum()) / total
-    shares = (via + PRIOR_ORDERS * pooled) / (expected + PRIOR_ORDERS)
-    candidates = np.quantile(np.minimum(shares, 1.0), np.linspace(0.0, 1.0, _CANDIDATES))
-    agreeing = [agrees(via, converted, maturity, share) for share in candidates.tolist()]
+    shares = [
+        (_sums(via, group) + PRIOR_ORDERS * pooled) / (_sums(expected, group) + PRIOR_ORDERS)
+        for group in _all_groups(groups, len(via))
+    ]
+    candidates = np.quantile(np.minimum(np.concatenate(shares), 1.0), np.linspace(0.0, 1.0, _CANDIDATES))
+    agreeing = [agrees(via, converted, maturity, share, groups) for share in candidates.tolist()]
     best = max(agreeing, key=lambda cells: float(via[cells].sum()))
     among = float(expected[best].sum())
     return min(1.0, float(via[best].sum()) / among) if among > 0.0 else min(1.0, pooled)
 
 
-def agrees(via: Counts, converted: Counts, maturity: Maturity, coverage: float) -> Bools:
+def agrees(
+    via: Counts, converted: Counts, maturity: Maturity, coverage: float, groups: Sequence[Indices] = ()
+) -> Bools:
     """Which cells log signals as a page of this coverage does, bool[C].
 
     A test of proportions on shares that are drawn to the page's with `PRIOR_ORDERS`.  Young cells have the quick
-    orders alone, of which more or fewer come by a signal: they are compared with the page at their age.
+    orders alone, of which more or fewer come by a signal: they are compared with the page at their age.  Each of
+    `groups` numbers the cells, int[C], by what they share, the segment or the day, say: a group that differs is left
+    out as a whole, although no cell of it has orders enough to tell.  Those that differ most go first: where every
+    other day differs, all segments do, until these days are left out.
     """
-    expected = np.minimum(1.0, coverage * _ratio(maturity))
+    groupings = _all_groups(groups, len(via))
+    included = np.ones(len(via), dtype=np.bool_)
+    expected = converted * np.minimum(1.0, coverage * _ratio(maturity))
+    while True:
+        counts = [np.where(included, count, 0) for count in (via, converted, expected)]
+        differences = [_differences(*(_sums(count, group) for count in counts), coverage) for group in groupings]
+        largest = [float(difference.max(initial=0.0)) for difference in differences]
+        at = int(np.argmax(largest))
+        if largest[at] <= 0.0:
+            return included
+        included = included & (differences[at] < largest[at] / 2.0)[groupings[at]]
+
+
+def _differences(via: Floats, converted: Floats, expected: Floats, coverage: float) -> Floats:
+    """How far the share of each group is from the page's; 0 where that may be chance or does no harm."""
+    page = np.divide(expected, converted, out=np.full_like(expected, coverage), where=converted > 0.0)
     orders = converted + PRIOR_ORDERS
-    share = (via + PRIOR_ORDERS * expected) / orders
-    middle = (share + expected) / 2.0
-    error = np.sqrt(middle * (1.0 - middle).clip(0.0) / orders)
-    within: Bools = np.abs(share - expected) <= TOLERANCE * expected + ERRORS * error
-    return within
+    share = (via + PRIOR_ORDERS * page) / orders
+    middle = (share + page) / 2.0
+    error = np.sqrt((middle * (1.0 - middle)).clip(0.0) / orders)
+    difference = np.abs(share - page)
+    return np.where(difference > TOLERANCE * page + ERRORS * error, difference, 0.0)
+
+
+def _all_groups(groups: Sequence[Indices], cells: int) -> list[Indices]:
+    """The groups, and each cell by itself."""
+    return [*groups, np.arange(cells)]
+
+
+def _sums(counts: Counts, group: Indices) -> Floats:
+    return np.bincount(group, weights=counts, minlength=int(group.max(initial=-1)) + 1)
 
 
 def _ratio(maturity: Maturity) -> Floats:

@@ -1,0 +1,207 @@
+"""A page whose clicks are followed by carts, orders and returns, counted as tiers log them: some log few carts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from policy.arrays import Bools, Floats, Indices, Ints
+from policy.model.chain.stages import Cells
+
+DAY_S = 86_400.0
+BINS = 32
+NOON = 0.5
+"""The share of today's bucket that has passed."""
+
+Logging = Literal["complete", "items", "days", "segments"]
+"""Which tiers log few carts: none, those of half of the items, of every other day, or of half of the segments."""
+
+
+@dataclass(frozen=True, slots=True)
+class Funnel:
+    """What kind of page: chances of a click, how far items differ in them, delays, and what is logged.
+
+    `fresh` items have `clicks` each, spread over the last `days_young`; `established` ones about `history`, spread
+    over `days`.  `carts` and `direct` are the mean chances of a cart and of an order without one per click,
+    `orders` that of an order per cart, `refunds` that of a return per order; each is Gamma distributed over items with
+    the shape `*_shape` (relative variance 1 / shape).  Where carts are `telling`, more of them mean more orders; else
+    an item's orders per cart are so many the fewer.  `logged` is the share of carts that careless tiers log.
+    """
+
+    fresh: int = 200
+    established: int = 200
+    clicks: int = 250
+    days_young: float = 1.0
+    history: int = 300
+    days: int = 28
+    segments: int = 4
+    carts: float = 0.12
+    carts_shape: float = 4.0
+    orders: float = 0.25
+    orders_shape: float = 25.0
+    direct: float = 0.01
+    direct_shape: float = 4.0
+    refunds: float = 0.15
+    refunds_shape: float = 4.0
+    telling: bool = True
+    logging: Logging = "complete"
+    logged: float = 0.3
+
+
+class FunnelCounts(NamedTuple):
+    """Counts of C cells and A items, and the truth.
+
+    `returned` and the amounts (minor units) are [C, A], `delays` [C, 32] by stage: carts, orders behind them, all
+    orders, returns; `buckets` and `segments` number the cells, `oldest` and `youngest` [C] say how long ago the clicks of a cell were, in milliseconds; `orders`
+    and `kept_orders` the true chances per click, float64[A], `fresh` which items are, bool[A].
+    """
+
+    cells: Cells
+    returned: Ints
+    amounts: Floats
+    squares: Floats
+    returned_amounts: Floats
+    delays: dict[str, Ints]
+    buckets: Indices
+    segments: Indices
+    oldest: Floats
+    youngest: Floats
+    orders: Floats
+    kept_orders: Floats
+    fresh: Bools
+
+
+class _Items(NamedTuple):
+    carts: Floats
+    orders: Floats
+    direct: Floats
+    refunds: Floats
+    prices: Floats
+    careless: Bools
+
+
+class _Clicks(NamedTuple):
+    """N clicks: item, age in seconds, bucket (0 is today's) and cell."""
+
+    items: Indices
+    ages: Floats
+    buckets: Indices
+    cells: Indices
+
+
+class _Followed(NamedTuple):
+    """What followed N clicks by now, and how many seconds after the step before."""
+
+    signal: Bools
+    order: Bools
+    via: Bools
+    returned: Bools
+    cart_s: Floats
+    behind_s: Floats
+    order_s: Floats
+    return_s: Floats
+
+
+def count_funnel(funnel: Funnel, seed: int) -> FunnelCounts:
+    """The counts of a page.  With one seed, visitors do the same whatever is logged."""
+    visits, logs = np.random.default_rng([seed, 3]).spawn(2)
+    items = _draw_items(funnel, visits)
+    clicks = _draw_clicks(funnel, visits)
+    followed = _follow(clicks, items, visits, _logged(funnel, clicks, items, logs))
+    shape = (int(clicks.buckets.max()) + 1) * funnel.segments, len(items.carts)
+
+    def tabled(which: Bools) -> Ints:
+        places = clicks.cells[which] * shape[1] + clicks.items[which]
+        return np.bincount(places, minlength=shape[0] * shape[1]).reshape(shape)
+
+    def histogram(which: Bools, delays: Floats) -> Ints:
+        bins = np.clip(np.floor(np.log2(np.maximum(delays[which], 0.5))) + 1, 0, BINS - 1).astype(np.intp)
+        return np.bincount(clicks.cells[which] * BINS + bins, minlength=shape[0] * BINS).reshape(-1, BINS)
+
+    orders, returned = tabled(followed.order), tabled(followed.returned)
+    bucket = np.arange(shape[0]) // funnel.segments
+    chance = items.carts * items.orders + items.direct
+    return FunnelCounts(
+        cells=Cells(
+            clicks=tabled(np.ones(len(clicks.items), dtype=np.bool_)),
+            lines=orders,
+            repeats=np.zeros_like(orders),
+            signals=tabled(followed.signal),
+            via=tabled(followed.via),
+        ),
+        returned=returned,
+        amounts=orders * items.prices,
+        squares=orders * np.square(items.prices),
+        returned_amounts=returned * items.prices,
+        delays={
+            "carts": histogram(followed.signal, followed.cart_s),
+            "behind": histogram(followed.via, followed.behind_s),
+            "orders": histogram(followed.order, followed.order_s),
+            "returns": histogram(followed.returned, followed.return_s),
+        },
+        buckets=bucket,
+        segments=np.arange(shape[0]) % funnel.segments,
+        oldest=1_000.0 * DAY_S * (bucket + NOON),
+        youngest=1_000.0 * DAY_S * np.maximum(0.0, bucket - 1.0 + NOON),
+        orders=chance,
+        kept_orders=chance * (1.0 - items.refunds),
+        fresh=np.arange(shape[1]) < funnel.fresh,
+    )
+
+
+def _draw_items(funnel: Funnel, rng: np.random.Generator) -> _Items:
+    count = funnel.fresh + funnel.established
+
+    def spread(mean: float, shape: float) -> Floats:
+        return np.minimum(0.9, mean * rng.gamma(shape, 1.0 / shape, count))
+
+    carts, orders = spread(funnel.carts, funnel.carts_shape), spread(funnel.orders, funnel.orders_shape)
+    if not funnel.telling:
+        own = spread(funnel.carts * funnel.orders, funnel.carts_shape)
+        orders = np.minimum(0.9, own / carts)
+    direct, refunds = spread(funnel.direct, funnel.direct_shape), spread(funnel.refunds, funnel.refunds_shape)
+    prices = np.round(np.exp(rng.normal(8.0, 0.7, count)))
+    careless = rng.permutation(count) < count // 2
+    return _Items(carts, orders, direct, refunds, prices, careless)
+
+
+def _draw_clicks(funnel: Funnel, rng: np.random.Generator) -> _Clicks:
+    history = np.maximum(20, funnel.history * rng.lognormal(0.0, 0.7, funnel.established)).astype(np.intp)
+    counts = np.concatenate([np.full(funnel.fresh, funnel.clicks), history])
+    items = np.repeat(np.arange(len(counts)), counts)
+    longest = np.where(items < funnel.fresh, funnel.days_young, float(funnel.days))
+    ages = rng.uniform(0.0, longest * DAY_S)
+    buckets = np.floor(ages / DAY_S + 1.0 - NOON).astype(np.intp)
+    return _Clicks(items, ages, buckets, buckets * funnel.segments + rng.integers(0, funnel.segments, len(items)))
+
+
+def _logged(funnel: Funnel, clicks: _Clicks, items: _Items, rng: np.random.Generator) -> Bools:
+    """Which carts of these clicks would be logged, bool[N]."""
+    careless = {
+        "complete": np.zeros(len(clicks.items), dtype=np.bool_),
+        "items": items.careless[clicks.items],
+        "days": clicks.buckets % 2 == 1,
+        "segments": clicks.cells % funnel.segments < funnel.segments // 2,
+    }[funnel.logging]
+    logged: Bools = rng.random(len(careless)) < np.where(careless, funnel.logged, 1.0)
+    return logged
+
+
+def _follow(clicks: _Clicks, items: _Items, rng: np.random.Generator, logged: Bools) -> _Followed:
+    """Carts come minutes after the click, orders most of a day later, and returns after a week."""
+    at, count = clicks.items, len(clicks.items)
+    cart = rng.random(count) < items.carts[at]
+    ordered = rng.random(count) < np.where(cart, items.orders[at], items.direct[at] / (1.0 - items.carts[at]))
+    cart_s, behind_s = _delays(rng, 180.0, 1.2, count), _delays(rng, 0.75 * DAY_S, 1.2, count)
+    order_s = np.where(cart, cart_s + behind_s, _delays(rng, 0.5 * DAY_S, 1.2, count))
+    return_s = _delays(rng, 8.0 * DAY_S, 0.5, count)
+    signal = cart & logged & (cart_s < clicks.ages)
+    order = ordered & (order_s < clicks.ages)
+    returned = order & (rng.random(count) < items.refunds[at]) & (order_s + return_s < clicks.ages)
+    return _Followed(signal, order, order & signal, returned, cart_s, behind_s, order_s, return_s)
+
+
+def _delays(rng: np.random.Generator, median_s: float, spread: float, count: int) -> Floats:
+    return median_s * np.exp(spread * rng.normal(size=count))
