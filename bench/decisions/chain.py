@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,12 +24,17 @@ FUNNELS = {
     "partial_coverage": Funnel(logging="items"),
     "coverage_by_day": Funnel(logging="days"),
     "coverage_by_segment": Funnel(logging="segments"),
+    "even_coverage": Funnel(logging="all"),
+    "equal_items": Funnel(carts_shape=400.0, orders_shape=400.0, direct_shape=400.0),
     "unequal_carts": Funnel(orders_shape=4.0),
     "unrelated_carts": Funnel(telling=False),
     "two_days": Funnel(days_young=2.0),
 }
-"""Kinds of pages: all carts logged; tiers of half of the items, days or segments log 30 %; orders per cart
-differ as much as carts do; carts do not tell orders; clicks of two days instead of one."""
+"""Kinds of pages: all carts logged; tiers of half of the items, days or segments, or all, log 30 %; items hardly
+differ; orders per cart differ as much as carts do; carts do not tell orders; clicks of two days instead of one."""
+
+RATIOS = {"complete": "chain"}
+"""How the ratio of a kind of page is called where it is not called after it."""
 
 
 class Exactness(NamedTuple):
@@ -64,29 +67,23 @@ class Chances(NamedTuple):
 
 
 def compare(
-    seeds: int, processes: int, say: Callable[[str, int, int], None] = lambda what, done, total: None
+    pages: int, processes: int, say: Callable[[str, int, int], None] = lambda what, done, total: None
 ) -> dict[str, Any]:
-    """The medians over seeds, by kind of page, and the ratios of errors; the answer has plain values alone."""
-    tasks = [(name, seed) for name in FUNNELS for seed in range(seeds)]
+    """Ratios of errors, medians over this number of pages of each kind; the answer has plain values alone."""
+    tasks = [(name, seed) for name in FUNNELS for seed in range(pages)]
     done: list[None] = []
 
     def tell() -> None:
         done.append(None)
         say("pages", len(done), len(tasks))
 
-    results = mapped(partial(_run), tasks, processes, tell)
-    by_name = {name: [r for (n, _), r in zip(tasks, results, strict=True) if n == name] for name in FUNNELS}
-    pages = {name: _row(rows) for name, rows in by_name.items()}
-    ratios = {
-        "chain_error_ratio": "complete",
-        **{f"{name}_error_ratio": name for name in FUNNELS if name != "complete"},
+    results = mapped(_run, tasks, processes, tell)
+    by_kind = {
+        name: summary([result for (kind, _), result in zip(tasks, results, strict=True) if kind == name])
+        for name in FUNNELS
     }
-    return {
-        "seeds": seeds,
-        **{ratio: pages[name]["ratio"] for ratio, name in ratios.items()},
-        "kept_error_ratio": pages["complete"]["kept_ratio"],
-        "pages": pages,
-    }
+    ratios = {f"{RATIOS.get(name, name)}_error_ratio": kind["ratio"] for name, kind in by_kind.items()}
+    return {"pages": pages, **ratios, "kept_error_ratio": by_kind["complete"]["kept_ratio"], "kinds": by_kind}
 
 
 def measure(funnel: Funnel, seed: int) -> Exactness:
@@ -116,10 +113,8 @@ def estimate(counts: FunnelCounts) -> Chances:
     carts = delay_curve(counts.delays["carts"], counts.youngest)
     behind = second_curve(counts.delays["behind"], carts, counts.youngest)
     maturity = stage_maturity(carts, behind, orders, *ages)
-    sold = Sold(
-        *(part.sum(axis=0).astype(np.float64) for part in (cells.lines, counts.amounts, counts.squares)),
-        maturity.orders @ cells.clicks,
-    )
+    lines, amounts, squares = (part.sum(axis=0) for part in (cells.lines, counts.amounts, counts.squares))
+    sold = Sold(lines, amounts, squares, maturity.orders @ cells.clicks)
     sales = fit_sales(sold, orders, {})
     included = _included(counts, maturity)
     followed = follow(cells, maturity, included, np.ones(len(included)))
@@ -145,9 +140,7 @@ def _included(counts: FunnelCounts, maturity: Maturity) -> Bools:
 def _refunds(counts: FunnelCounts, sold: Sold, orders: Floats) -> Refunds | None:
     curve = second_curve(counts.delays["returns"], orders, counts.youngest)
     old = return_maturity(orders, curve, counts.oldest, counts.youngest)
-    returned = Returned(
-        counts.returned.sum(axis=0).astype(np.float64), counts.returned_amounts.sum(axis=0), old @ counts.cells.lines
-    )
+    returned = Returned(counts.returned.sum(axis=0), counts.returned_amounts.sum(axis=0), old @ counts.cells.lines)
     returns = fit_returns(sold, returned)
     return Refunds(returned, returns) if returns else None
 
@@ -161,12 +154,30 @@ def _run(task: tuple[str, int]) -> Exactness:
     return measure(FUNNELS[task[0]], task[1])
 
 
-def _row(rows: Sequence[Exactness]) -> dict[str, Any]:
-    by_seed = np.array(rows)
-    ratios = {
-        "ratio": by_seed[:, 0] / by_seed[:, 1],
-        "kept_ratio": by_seed[:, 2] / by_seed[:, 3],
-        "established_ratio": by_seed[:, 4] / by_seed[:, 5],
+def summary(results: Sequence[Exactness]) -> dict[str, float]:
+    """Medians over pages: of each error, and of ratios within pages, with the middle half of those of fresh items."""
+    columns = Exactness(*np.array(results).T)
+    ratio = columns.chain / columns.matured
+    low, high = np.quantile(ratio, [0.25, 0.75]).tolist()
+    return {name: float(np.median(column)) for name, column in columns._asdict().items()} | {
+        "ratio": float(np.median(ratio)),
+        "ratio_low": low,
+        "ratio_high": high,
+        "kept_ratio": float(np.median(columns.kept_chain / columns.kept_matured)),
+        "established_ratio": float(np.median(columns.established_chain / columns.established_matured)),
     }
-    medians = dict(zip(Exactness._fields, np.median(by_seed, axis=0).tolist(), strict=True))
-    return medians | {name: float(np.median(of)) for name, of in ratios.items()}
+
+
+def text_of(content: dict[str, Any]) -> str:
+    """The answer as a table."""
+    lines = [f"{'page':<20} {'matured':>8} {'chain':>7}  {'ratio':<24} {'kept':>6} {'history':>8} {'covered':>8}"]
+    for name, kind in content["kinds"].items():
+        ratio = f"{kind['ratio']:.3f} ({kind['ratio_low']:.3f} to {kind['ratio_high']:.3f})"
+        lines.append(
+            f"{name.replace('_', ' '):<20} {kind['matured']:>8.3f} {kind['chain']:>7.3f}  {ratio:<24} "
+            f"{kind['kept_ratio']:>6.3f} {kind['established_ratio']:>8.3f} {kind['covered']:>8.1%}"
+        )
+    lines.append("errors of expected orders per click of items that have young clicks alone, as a share of their mean;")
+    lines.append(f"medians of {content['pages']} pages, ratios with their middle half; kept: the ratio of kept orders;")
+    lines.append("history: the ratio of items with older clicks; covered: 95 % intervals that hold the truth")
+    return "\n".join(lines)

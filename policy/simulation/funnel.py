@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from policy.arrays import Bools, Floats, Indices, Ints
+from policy.arrays import Bools, Floats, Indices
 from policy.model.chain.stages import Cells
 
 DAY_S = 86_400.0
@@ -15,8 +15,9 @@ BINS = 32
 NOON = 0.5
 """The share of today's bucket that has passed."""
 
-Logging = Literal["complete", "items", "days", "segments"]
-"""Which tiers log few carts: none, those of half of the items, of every other day, or of half of the segments."""
+Logging = Literal["complete", "items", "days", "segments", "all"]
+"""Which tiers log few carts: none, those of half of the items, of every other day, of half of the
+segments, or all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +54,18 @@ class Funnel:
 class FunnelCounts(NamedTuple):
     """Counts of C cells and A items, and the truth.
 
-    `returned` and the amounts (minor units) are [C, A], `delays` [C, 32] by stage: carts, orders behind them, all
-    orders, returns; `buckets` and `segments` number the cells, `oldest` and `youngest` [C] say how long ago the clicks of a cell were, in milliseconds; `orders`
-    and `kept_orders` the true chances per click, float64[A], `fresh` which items are, bool[A].
+    `returned` lines and the amounts (minor units) are [C, A], `delays` [C, 32] by stage: carts, orders behind them,
+    all orders, returns.  `buckets` and `segments` number the cells; `oldest` and `youngest` [C] say how long ago the
+    clicks of a cell were, in milliseconds.  `orders` and `kept_orders` are the true chances per click, float64[A],
+    and `fresh` says which items are, bool[A].
     """
 
     cells: Cells
-    returned: Ints
+    returned: Floats
     amounts: Floats
     squares: Floats
     returned_amounts: Floats
-    delays: dict[str, Ints]
+    delays: dict[str, Floats]
     buckets: Indices
     segments: Indices
     oldest: Floats
@@ -112,16 +114,17 @@ def count_funnel(funnel: Funnel, seed: int) -> FunnelCounts:
     followed = _follow(clicks, items, visits, _logged(funnel, clicks, items, logs))
     shape = (int(clicks.buckets.max()) + 1) * funnel.segments, len(items.carts)
 
-    def tabled(which: Bools) -> Ints:
+    def tabled(which: Bools) -> Floats:
         places = clicks.cells[which] * shape[1] + clicks.items[which]
-        return np.bincount(places, minlength=shape[0] * shape[1]).reshape(shape)
+        return np.bincount(places, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
 
-    def histogram(which: Bools, delays: Floats) -> Ints:
+    def histogram(which: Bools, delays: Floats) -> Floats:
         bins = np.clip(np.floor(np.log2(np.maximum(delays[which], 0.5))) + 1, 0, BINS - 1).astype(np.intp)
-        return np.bincount(clicks.cells[which] * BINS + bins, minlength=shape[0] * BINS).reshape(-1, BINS)
+        counts = np.bincount(clicks.cells[which] * BINS + bins, minlength=shape[0] * BINS)
+        return counts.reshape(-1, BINS).astype(np.float64)
 
     orders, returned = tabled(followed.order), tabled(followed.returned)
-    bucket = np.arange(shape[0]) // funnel.segments
+    bucket = np.arange(shape[0], dtype=np.float64) // funnel.segments
     chance = items.carts * items.orders + items.direct
     return FunnelCounts(
         cells=Cells(
@@ -141,7 +144,7 @@ def count_funnel(funnel: Funnel, seed: int) -> FunnelCounts:
             "orders": histogram(followed.order, followed.order_s),
             "returns": histogram(followed.returned, followed.return_s),
         },
-        buckets=bucket,
+        buckets=bucket.astype(np.intp),
         segments=np.arange(shape[0]) % funnel.segments,
         oldest=1_000.0 * DAY_S * (bucket + NOON),
         youngest=1_000.0 * DAY_S * np.maximum(0.0, bucket - 1.0 + NOON),
@@ -162,7 +165,7 @@ def _draw_items(funnel: Funnel, rng: np.random.Generator) -> _Items:
         own = spread(funnel.carts * funnel.orders, funnel.carts_shape)
         orders = np.minimum(0.9, own / carts)
     direct, refunds = spread(funnel.direct, funnel.direct_shape), spread(funnel.refunds, funnel.refunds_shape)
-    prices = np.round(np.exp(rng.normal(8.0, 0.7, count)))
+    prices = np.floor(np.exp(rng.normal(8.0, 0.7, count))) + 1.0
     careless = rng.permutation(count) < count // 2
     return _Items(carts, orders, direct, refunds, prices, careless)
 
@@ -184,6 +187,7 @@ def _logged(funnel: Funnel, clicks: _Clicks, items: _Items, rng: np.random.Gener
         "items": items.careless[clicks.items],
         "days": clicks.buckets % 2 == 1,
         "segments": clicks.cells % funnel.segments < funnel.segments // 2,
+        "all": np.ones(len(clicks.items), dtype=np.bool_),
     }[funnel.logging]
     logged: Bools = rng.random(len(careless)) < np.where(careless, funnel.logged, 1.0)
     return logged

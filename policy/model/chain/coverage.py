@@ -62,8 +62,8 @@ def agrees(
     included = np.ones(len(via), dtype=np.bool_)
     expected = converted * np.minimum(1.0, coverage * _ratio(maturity))
     while True:
-        counts = [np.where(included, count, 0) for count in (via, converted, expected)]
-        differences = [_differences(*(_sums(count, group) for count in counts), coverage) for group in groupings]
+        counted = [np.where(included, counts, 0.0) for counts in (via, converted, expected)]
+        differences = [_differences(counted, group, coverage) for group in groupings]
         largest = [float(difference.max(initial=0.0)) for difference in differences]
         at = int(np.argmax(largest))
         if largest[at] <= 0.0:
@@ -71,8 +71,12 @@ def agrees(
         included = included & (differences[at] < largest[at] / 2.0)[groupings[at]]
 
 
-def _differences(via: Floats, converted: Floats, expected: Floats, coverage: float) -> Floats:
-    """How far the share of each group is from the page's; 0 where that may be chance or does no harm."""
+def _differences(counted: Sequence[Floats], group: Indices, coverage: float) -> Floats:
+    """How far the share of each group is from the page's; 0 where that may be chance or does no harm.
+
+    Counted by cell are the orders behind a signal, all orders, and how many of them the page lets expect behind one.
+    """
+    via, converted, expected = (_sums(counts, group) for counts in counted)
     page = np.divide(expected, converted, out=np.full_like(expected, coverage), where=converted > 0.0)
     orders = converted + PRIOR_ORDERS
     share = (via + PRIOR_ORDERS * page) / orders
@@ -88,7 +92,8 @@ def _all_groups(groups: Sequence[Indices], cells: int) -> list[Indices]:
 
 
 def _sums(counts: Counts, group: Indices) -> Floats:
-    return np.bincount(group, weights=counts, minlength=int(group.max(initial=-1)) + 1)
+    sums: Floats = np.bincount(group, weights=counts).astype(np.float64)
+    return sums
 
 
 def _ratio(maturity: Maturity) -> Floats:

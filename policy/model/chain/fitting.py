@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import gammaln
+from scipy.special import gammaln, logsumexp
 
 from policy.arrays import Floats
 from policy.model.chain.stages import Followed
@@ -28,6 +29,7 @@ class Chain(NamedTuple):
     `signal_rate` signals per click, with a prior weight of `signal_strength` clicks; `order_rate` order lines per
     signal; `direct_rate` order lines without a signal per click.  `weight` in [0, 1] is how far the stages count
     against the page's conversion rate, and `shape` the prior weight of what both let expect, in order lines.
+    `evidence` is the logarithm of how much likelier the page's orders are with signals than without.
     """
 
     signal_rate: float
@@ -36,6 +38,7 @@ class Chain(NamedTuple):
     direct_rate: float
     weight: float
     shape: float
+    evidence: float = 0.0
 
 
 class Expected(NamedTuple):
@@ -77,6 +80,16 @@ def fit_chain(sold: Sold, followed: Followed, sales: Sales) -> Chain | None:
     return _weighed(sold, followed, sales, chain)
 
 
+def choose_kind(sold: Sold, by_kind: Mapping[str, Followed], sales: Sales) -> tuple[str, Chain] | None:
+    """The kind of signal that foretells a page's orders best, with its averages; None where none says anything.
+
+    Kinds are not added up: a visitor who puts an item into the cart has viewed it, too.
+    """
+    chains = {kind: fit_chain(sold, followed, sales) for kind, followed in sorted(by_kind.items())}
+    telling = [(kind, chain) for kind, chain in chains.items() if chain is not None]
+    return max(telling, key=lambda pair: pair[1].evidence, default=None)
+
+
 def expect(sold: Sold, followed: Followed, sales: Sales, chain: Chain) -> Expected:
     """What the signals of each item let expect, with the page's conversion rate for the rest of the weight.
 
@@ -88,7 +101,7 @@ def expect(sold: Sold, followed: Followed, sales: Sales, chain: Chain) -> Expect
     signalled = (chain.signal_rate * chain.signal_strength + followed.signals) / trials
     rate = part * (signalled * behind + chain.direct_rate) + (1.0 - part) * sales.conversion_rate
     variance = np.square(part * behind / rate) * signalled * (1.0 - signalled) / (trials + 1.0)
-    aside = np.maximum(0.0, sold.clicks - followed.ordering)
+    aside = _aside(sold, followed)
     stages = behind * followed.matured + chain.direct_rate * followed.ordering
     lines = part * stages + (1.0 - part) * sales.conversion_rate * followed.ordering + aside * rate
     return Expected(rate, variance, lines, _besides(sold, followed, sales, chain))
@@ -99,8 +112,8 @@ def _besides(sold: Sold, followed: Followed, sales: Sales, chain: Chain) -> Floa
 
     That is as on the page: an item's own signals are not looked at, so that they move what is expected alone.
     """
-    share = np.divide(aside := np.maximum(0.0, sold.clicks - followed.ordering), sold.clicks,
-                      out=np.zeros_like(aside), where=sold.clicks > 0.0)  # fmt: skip
+    aside = _aside(sold, followed)
+    share = np.divide(aside, sold.clicks, out=np.zeros_like(aside), where=sold.clicks > 0.0)
     by_signals = chain.weight * chain.signal_rate * chain.order_rate
     rest = chain.weight * chain.direct_rate + (1.0 - chain.weight) * sales.conversion_rate
     trials = chain.signal_strength + followed.clicks
@@ -108,18 +121,24 @@ def _besides(sold: Sold, followed: Followed, sales: Sales, chain: Chain) -> Floa
     return besides
 
 
+def _aside(sold: Sold, followed: Followed) -> Floats:
+    """Matured clicks of the cells whose signals do not count."""
+    return np.maximum(0.0, sold.clicks - followed.ordering)
+
+
 def _weighed(sold: Sold, followed: Followed, sales: Sales, chain: Chain) -> Chain:
     """The same with the mean of weight and of log shape under the likelihood of all items' orders."""
     doubt = -0.5 * np.square((np.log(_SHAPES) - np.log(DEFAULT)) / DOUBT)
-    score = np.array([
-        _log_likelihood(sold.lines, expect(sold, followed, sales, chain._replace(weight=float(weight))))
-        + doubt - CAUTION * weight
-        for weight in _WEIGHTS
-    ])  # fmt: skip
-    posterior = np.exp(score - score.max())
-    posterior /= posterior.sum()
-    weight = float((posterior.sum(axis=1) * _WEIGHTS).sum())
-    return chain._replace(weight=weight, shape=float(np.exp((posterior.sum(axis=0) * np.log(_SHAPES)).sum())))
+    weighed = (expect(sold, followed, sales, chain._replace(weight=weight)) for weight in _WEIGHTS.tolist())
+    likelihoods = np.array([_log_likelihood(sold.lines, expected) for expected in weighed])
+    score = likelihoods + doubt - CAUTION * _WEIGHTS[:, None]
+    total = float(logsumexp(score))
+    posterior = np.exp(score - total)
+    return chain._replace(
+        weight=float((posterior.sum(axis=1) * _WEIGHTS).sum()),
+        shape=float(np.exp((posterior.sum(axis=0) * np.log(_SHAPES)).sum())),
+        evidence=total - float(logsumexp(score[0]) + logsumexp(-CAUTION * _WEIGHTS)),
+    )
 
 
 def _log_likelihood(lines: Floats, expected: Expected) -> Floats:

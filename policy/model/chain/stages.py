@@ -26,7 +26,8 @@ class Cells(NamedTuple):
     @property
     def converted(self) -> Counts:
         """Clicks that were followed by an order, [C, A]."""
-        return np.maximum(self.lines - self.repeats, 0)
+        converted: Counts = np.maximum(self.lines - self.repeats, 0)
+        return converted
 
     @property
     def via_lines(self) -> Floats:
@@ -57,9 +58,9 @@ def follow(cells: Cells, maturity: Maturity, included: Bools, weights: Floats) -
     share = np.where(included, weights, 0.0)
     return Followed(
         clicks=(share * maturity.signals) @ cells.clicks,
-        signals=share @ cells.signals,
+        signals=np.asarray(share @ cells.signals, dtype=np.float64),
         matured=(share * maturity.after_signals) @ cells.signals,
         via=share @ cells.via_lines,
         ordering=(share * maturity.orders) @ cells.clicks,
-        lines=share @ cells.lines,
+        lines=np.asarray(share @ cells.lines, dtype=np.float64),
     )
