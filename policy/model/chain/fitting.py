@@ -17,9 +17,12 @@ from schemas.messages.parameters import Sales
 PRIOR_SIGNALS = 20.0
 """Signals that are taken to be followed by no more orders than clicks are, beside those of the page."""
 PRIOR_CLICKS = 50.0
+"""Clicks that are taken to be followed by no order without a signal, beside those of the page."""
 CAUTION = 4.0
-"""Logarithm of how much likelier a page's orders have to be by its signals than without, for signals to count half."""
-_WEIGHTS = np.linspace(0.0, 1.0, 21)
+"""Logarithm of how much likelier a weight of 0 is than 1 before orders are looked at: it takes more than a few orders
+for signals to count."""
+_WEIGHTS = np.linspace(0.0, 1.0, 11)
+_HIDDEN = np.linspace(0.0, 1.0, 6)
 _SHAPES = np.exp(np.linspace(np.log(0.3), np.log(1_000.0), 36))
 
 
@@ -27,8 +30,9 @@ class Chain(NamedTuple):
     """What is known of a page's stages before an item's own counts are looked at.
 
     `signal_rate` signals per click, with a prior weight of `signal_strength` clicks; `order_rate` order lines per
-    signal; `direct_rate` order lines without a signal per click.  `weight` in [0, 1] is how far the stages count
-    against the page's conversion rate, and `shape` the prior weight of what both let expect, in order lines.
+    signal; `direct_rate` order lines without a signal per click, of which the share `hidden` in [0, 1] goes with
+    signals that nobody logged: the more signals an item has, the more of them.  `weight` in [0, 1] is how far the
+    stages count against the page's conversion rate, `shape` the prior weight of what both let expect, in order lines.
     `evidence` is the logarithm of how much likelier the page's orders are with signals than without.
     """
 
@@ -36,15 +40,17 @@ class Chain(NamedTuple):
     signal_strength: float
     order_rate: float
     direct_rate: float
+    hidden: float
     weight: float
     shape: float
     evidence: float = 0.0
 
 
 class Expected(NamedTuple):
-    """What signals let expect of A items: order lines per click, their relative variance, and lines by now; float64[A].
+    """What signals let expect of A items: order lines per click, `rate`, and `lines` by now; float64[A].
 
-    `besides` is the relative variance of `lines` that comes from clicks whose signals do not count.
+    Both are uncertain where signals per click are: by the relative variance `besides` the lines, and, beyond what
+    they have in common with these, by `variance` the rate.
     """
 
     rate: Floats
@@ -74,6 +80,7 @@ def fit_chain(sold: Sold, followed: Followed, sales: Sales) -> Chain | None:
         signal_strength=shape / signal_rate,
         order_rate=min(order_rate, 0.99),
         direct_rate=min(direct / (ordering + PRIOR_CLICKS), 0.99),
+        hidden=0.0,
         weight=0.0,
         shape=rate * sales.strength,
     )
@@ -96,29 +103,41 @@ def expect(sold: Sold, followed: Followed, sales: Sales, chain: Chain) -> Expect
     Clicks whose signals count were followed by so many orders as their signals have had time for; all others
     by the item's rate.
     """
-    behind, part = chain.order_rate, chain.weight
     trials = chain.signal_strength + np.maximum(followed.clicks, followed.signals)
     signalled = (chain.signal_rate * chain.signal_strength + followed.signals) / trials
-    rate = part * (signalled * behind + chain.direct_rate) + (1.0 - part) * sales.conversion_rate
-    variance = np.square(part * behind / rate) * signalled * (1.0 - signalled) / (trials + 1.0)
-    aside = _aside(sold, followed)
-    stages = behind * followed.matured + chain.direct_rate * followed.ordering
-    lines = part * stages + (1.0 - part) * sales.conversion_rate * followed.ordering + aside * rate
-    return Expected(rate, variance, lines, _besides(sold, followed, sales, chain))
+    part, aside = chain.weight, _aside(sold, followed)
+    often = 1.0 - chain.hidden + chain.hidden * signalled / chain.signal_rate
+    without = part * chain.direct_rate * often + (1.0 - part) * sales.conversion_rate
+    rate = part * chain.order_rate * signalled + without
+    lines = part * chain.order_rate * followed.matured + without * followed.ordering + aside * rate
+    common, besides = _common(sold, followed, sales, chain)
+    by_signals = _per_signal(chain) * (1.0 - common) / rate
+    return Expected(rate, np.square(by_signals) * signalled * (1.0 - signalled) / (trials + 1.0), lines, besides)
 
 
-def _besides(sold: Sold, followed: Followed, sales: Sales, chain: Chain) -> Floats:
-    """The relative variance of the lines expected of clicks whose signals do not count, for the share they are.
+def _common(sold: Sold, followed: Followed, sales: Sales, chain: Chain) -> tuple[Floats, Floats]:
+    """How much of a relative error of signals per click is in lines by now, for each part of it in the rate.
 
-    That is as on the page: an item's own signals are not looked at, so that they move what is expected alone.
+    And the relative variance of these lines that comes of it.  Both float64[A] are as on the page: an item's own
+    signals are not looked at, so that they move what is expected alone.
     """
-    aside = _aside(sold, followed)
-    share = np.divide(aside, sold.clicks, out=np.zeros_like(aside), where=sold.clicks > 0.0)
-    by_signals = chain.weight * chain.signal_rate * chain.order_rate
-    rest = chain.weight * chain.direct_rate + (1.0 - chain.weight) * sales.conversion_rate
-    trials = chain.signal_strength + followed.clicks
-    besides: Floats = np.square(share * by_signals / (by_signals + rest)) / (chain.signal_rate * trials)
-    return besides
+    in_rate = _per_signal(chain) * chain.signal_rate
+    if in_rate <= 0.0:
+        return np.zeros_like(sold.clicks), np.zeros_like(sold.clicks)
+    aside, hidden = _aside(sold, followed), chain.weight * chain.direct_rate * chain.hidden
+    clicks = aside + followed.ordering
+    in_lines = np.divide(
+        aside * in_rate + followed.ordering * hidden, clicks, out=np.zeros_like(clicks), where=clicks > 0.0
+    )
+    usual = chain.weight * (chain.signal_rate * chain.order_rate + chain.direct_rate)
+    usual += (1.0 - chain.weight) * sales.conversion_rate
+    variance = 1.0 / (chain.signal_rate * (chain.signal_strength + followed.clicks))
+    return in_lines / in_rate, np.square(in_lines / usual) * variance
+
+
+def _per_signal(chain: Chain) -> float:
+    """Order lines that a further signal per click lets expect."""
+    return chain.weight * (chain.order_rate + chain.direct_rate * chain.hidden / chain.signal_rate)
 
 
 def _aside(sold: Sold, followed: Followed) -> Floats:
@@ -127,17 +146,21 @@ def _aside(sold: Sold, followed: Followed) -> Floats:
 
 
 def _weighed(sold: Sold, followed: Followed, sales: Sales, chain: Chain) -> Chain:
-    """The same with the mean of weight and of log shape under the likelihood of all items' orders."""
+    """The same with the means of weight, of what is hidden, and of log shape under the likelihood of items' orders."""
     doubt = -0.5 * np.square((np.log(_SHAPES) - np.log(DEFAULT)) / DOUBT)
-    weighed = (expect(sold, followed, sales, chain._replace(weight=weight)) for weight in _WEIGHTS.tolist())
-    likelihoods = np.array([_log_likelihood(sold.lines, expected) for expected in weighed])
-    score = likelihoods + doubt - CAUTION * _WEIGHTS[:, None]
+    prior = -CAUTION * _WEIGHTS - float(logsumexp(-CAUTION * _WEIGHTS)) - np.log(len(_HIDDEN))
+    score = np.empty((len(_WEIGHTS), len(_HIDDEN), len(_SHAPES)))
+    for at, weight in enumerate(_WEIGHTS.tolist()):
+        for row, hidden in enumerate(_HIDDEN.tolist()):
+            expected = expect(sold, followed, sales, chain._replace(weight=weight, hidden=hidden))
+            score[at, row] = prior[at] + doubt + _log_likelihood(sold.lines, expected)
     total = float(logsumexp(score))
     posterior = np.exp(score - total)
     return chain._replace(
-        weight=float((posterior.sum(axis=1) * _WEIGHTS).sum()),
-        shape=float(np.exp((posterior.sum(axis=0) * np.log(_SHAPES)).sum())),
-        evidence=total - float(logsumexp(score[0]) + logsumexp(-CAUTION * _WEIGHTS)),
+        hidden=float((posterior.sum(axis=(0, 2)) * _HIDDEN).sum()),
+        weight=float((posterior.sum(axis=(1, 2)) * _WEIGHTS).sum()),
+        shape=float(np.exp((posterior.sum(axis=(0, 1)) * np.log(_SHAPES)).sum())),
+        evidence=total - float(logsumexp(score[0, 0] - prior[0])),
     )
 
 

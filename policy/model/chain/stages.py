@@ -32,10 +32,9 @@ class Cells(NamedTuple):
     @property
     def via_lines(self) -> Floats:
         """Lines that a signal preceded, [C, A]: an item's lines in the proportion of its converted clicks."""
-        converted = np.asarray(self.converted, dtype=np.float64)
+        lines, converted = (np.asarray(counts, dtype=np.float64) for counts in (self.lines, self.converted))
         share = np.divide(self.via, converted, out=np.zeros_like(converted), where=converted > 0.0)
-        via_lines: Floats = np.minimum(share, 1.0) * self.lines
-        return via_lines
+        return np.minimum(share, 1.0) * lines
 
 
 class Followed(NamedTuple):

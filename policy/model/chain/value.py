@@ -66,8 +66,7 @@ def order_chance(sold: Sold, followed: Followed, sales: Sales, chain: Chain) -> 
     expected = expect(sold, followed, sales, chain)
     shape = 1.0 / (1.0 / chain.shape + expected.besides)
     mean = np.clip(expected.rate * (shape + sold.lines) / (shape + expected.lines), SMALLEST, 1.0 - SMALLEST)
-    among = np.divide(followed.ordering, sold.clicks, out=np.ones_like(mean), where=sold.clicks > 0.0).clip(0.0, 1.0)
-    variance = np.square(mean) * (np.square(among) * expected.variance + 1.0 / (shape + sold.lines))
+    variance = np.square(mean) * (expected.variance + 1.0 / (shape + sold.lines))
     return _matched(mean, variance)
 
 
