@@ -13,7 +13,7 @@ from policy.model.chain.fitting import fit_chain
 from policy.model.chain.maturity import Maturity, return_maturity, second_curve, stage_maturity
 from policy.model.chain.returns import Returned, fit_returns
 from policy.model.chain.stages import follow
-from policy.model.chain.value import Refunds, Signals, chain_value
+from policy.model.chain.value import ReturnStage, SignalStage, chain_value
 from policy.model.posteriors import Beta, interval
 from policy.model.reward import Sold, click_value, delay_curve, fit_sales
 from policy.simulation.funnel import Funnel, FunnelCounts, count_funnel
@@ -42,7 +42,7 @@ class Exactness(NamedTuple):
 
     `chain` and `matured` of orders per click, `kept_chain` and `kept_matured` of orders that are kept; `established`
     are the first two for items with a history, the others for fresh items.  `covered` is the share of 95 % intervals
-    of the chain that hold the truth, `included` the share of cells whose signals count, `weight` that of the stages.
+    of the chain that hold the truth, `included` the share of tables whose signals count, `weight` that of the stages.
     """
 
     chain: float
@@ -108,41 +108,41 @@ def measure(funnel: Funnel, seed: int) -> Exactness:
 
 def estimate(counts: FunnelCounts) -> Chances:
     """All that is fitted on a page, as the fitter does it, and the chances of its items."""
-    cells, ages = counts.cells, (counts.oldest, counts.youngest)
+    tables, ages = counts.tables, (counts.oldest, counts.youngest)
     orders = delay_curve(counts.delays["orders"], counts.youngest)
     carts = delay_curve(counts.delays["carts"], counts.youngest)
     behind = second_curve(counts.delays["behind"], carts, counts.youngest)
     maturity = stage_maturity(carts, behind, orders, *ages)
-    lines, amounts, squares = (part.sum(axis=0) for part in (cells.lines, counts.amounts, counts.squares))
-    sold = Sold(lines, amounts, squares, maturity.orders @ cells.clicks)
+    lines, amounts, squares = (part.sum(axis=0) for part in (tables.lines, counts.amounts, counts.squares))
+    sold = Sold(lines, amounts, squares, maturity.orders @ tables.clicks)
     sales = fit_sales(sold, orders, {})
     included = _included(counts, maturity)
-    followed = follow(cells, maturity, included, np.ones(len(included)))
+    followed = follow(tables, maturity, included, np.ones(len(included)))
     chain = fit_chain(sold, followed, sales)
-    signals = Signals(followed, chain) if chain else None
-    refunds = _refunds(counts, sold, orders)
+    signals = SignalStage(followed, chain) if chain else None
+    returns = _return_stage(counts, sold, orders)
     nothing = np.ones(len(sold.lines))
     return Chances(
         chain=chain_value(sold, sales, 0.0, nothing, signals).buying,
         matured=click_value(sold, sales, 0.0, nothing).buying,
-        keeping=chain_value(sold, sales, 0.0, nothing, signals, refunds).buying,
+        keeping=chain_value(sold, sales, 0.0, nothing, signals, returns).buying,
         included=included,
         weight=chain.weight if chain else 0.0,
     )
 
 
 def _included(counts: FunnelCounts, maturity: Maturity) -> Bools:
-    via, converted = counts.cells.via.sum(axis=1), counts.cells.converted.sum(axis=1)
+    via, converted = counts.tables.via.sum(axis=1), counts.tables.converted.sum(axis=1)
     groups = counts.buckets, counts.segments
     return agrees(via, converted, maturity, page_coverage(via, converted, maturity, groups), groups)
 
 
-def _refunds(counts: FunnelCounts, sold: Sold, orders: Floats) -> Refunds | None:
+def _return_stage(counts: FunnelCounts, sold: Sold, orders: Floats) -> ReturnStage | None:
     curve = second_curve(counts.delays["returns"], orders, counts.youngest)
     old = return_maturity(orders, curve, counts.oldest, counts.youngest)
-    returned = Returned(counts.returned.sum(axis=0), counts.returned_amounts.sum(axis=0), old @ counts.cells.lines)
+    returned = Returned(counts.returned.sum(axis=0), counts.returned_amounts.sum(axis=0), old @ counts.tables.lines)
     returns = fit_returns(sold, returned)
-    return Refunds(returned, returns) if returns else None
+    return ReturnStage(returned, returns) if returns else None
 
 
 def error_of(estimates: Floats, truth: Floats, among: Bools) -> float:

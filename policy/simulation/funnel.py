@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from policy.arrays import Bools, Floats, Indices
-from policy.model.chain.stages import Cells
+from policy.model.chain.stages import StageCounts
 
 DAY_S = 86_400.0
 BINS = 32
@@ -16,8 +16,8 @@ NOON = 0.5
 """The share of today's bucket that has passed."""
 
 Logging = Literal["complete", "items", "days", "segments", "all"]
-"""Which tiers log few carts: none, those of half of the items, of every other day, of half of the
-segments, or all."""
+"""Which tiers log few carts: none, those of half of the items, of every other day, of half of the segments,
+or all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Funnel:
 
     `fresh` items have `clicks` each, spread over the last `days_young`; `established` ones about `history`, spread
     over `days`.  `carts` and `direct` are the mean chances of a cart and of an order without one per click,
-    `orders` that of an order per cart, `refunds` that of a return per order; each is Gamma distributed over items with
+    `orders` that of an order per cart, `returns` that of a return per order; each is Gamma distributed over items with
     the shape `*_shape` (relative variance 1 / shape).  Where carts are `telling`, more of them mean more orders; else
     an item's orders per cart are so many the fewer.  `logged` is the share of carts that careless tiers log.
     """
@@ -44,23 +44,23 @@ class Funnel:
     orders_shape: float = 25.0
     direct: float = 0.01
     direct_shape: float = 4.0
-    refunds: float = 0.15
-    refunds_shape: float = 4.0
+    returns: float = 0.15
+    returns_shape: float = 4.0
     telling: bool = True
     logging: Logging = "complete"
     logged: float = 0.3
 
 
 class FunnelCounts(NamedTuple):
-    """Counts of C cells and A items, and the truth.
+    """Counts of T tables and A items, and the truth.
 
-    `returned` lines and the amounts (minor units) are [C, A], `delays` [C, 32] by stage: carts, orders behind them,
-    all orders, returns.  `buckets` and `segments` number the cells; `oldest` and `youngest` [C] say how long ago the
-    clicks of a cell were, in milliseconds.  `orders` and `kept_orders` are the true chances per click, float64[A],
+    `returned` lines and the amounts (minor units) are [T, A], `delays` [T, 32] by stage: carts, orders behind them,
+    all orders, returns.  `buckets` and `segments` number the tables; `oldest` and `youngest` [T] say how long ago the
+    clicks of a table were, in milliseconds.  `orders` and `kept_orders` are the true chances per click, float64[A],
     and `fresh` says which items are, bool[A].
     """
 
-    cells: Cells
+    tables: StageCounts
     returned: Floats
     amounts: Floats
     squares: Floats
@@ -79,18 +79,18 @@ class _Items(NamedTuple):
     carts: Floats
     orders: Floats
     direct: Floats
-    refunds: Floats
+    returns: Floats
     prices: Floats
     careless: Bools
 
 
 class _Clicks(NamedTuple):
-    """N clicks: item, age in seconds, bucket (0 is today's) and cell."""
+    """N clicks: item, age in seconds, bucket (0 is today's) and table."""
 
     items: Indices
     ages: Floats
     buckets: Indices
-    cells: Indices
+    tables: Indices
 
 
 class _Followed(NamedTuple):
@@ -115,19 +115,19 @@ def count_funnel(funnel: Funnel, seed: int) -> FunnelCounts:
     shape = (int(clicks.buckets.max()) + 1) * funnel.segments, len(items.carts)
 
     def tabled(which: Bools) -> Floats:
-        places = clicks.cells[which] * shape[1] + clicks.items[which]
+        places = clicks.tables[which] * shape[1] + clicks.items[which]
         return np.bincount(places, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
 
     def histogram(which: Bools, delays: Floats) -> Floats:
         bins = np.clip(np.floor(np.log2(np.maximum(delays[which], 0.5))) + 1, 0, BINS - 1).astype(np.intp)
-        counts = np.bincount(clicks.cells[which] * BINS + bins, minlength=shape[0] * BINS)
+        counts = np.bincount(clicks.tables[which] * BINS + bins, minlength=shape[0] * BINS)
         return counts.reshape(-1, BINS).astype(np.float64)
 
     orders, returned = tabled(followed.order), tabled(followed.returned)
     bucket = np.arange(shape[0], dtype=np.float64) // funnel.segments
     chance = items.carts * items.orders + items.direct
     return FunnelCounts(
-        cells=Cells(
+        tables=StageCounts(
             clicks=tabled(np.ones(len(clicks.items), dtype=np.bool_)),
             lines=orders,
             repeats=np.zeros_like(orders),
@@ -149,7 +149,7 @@ def count_funnel(funnel: Funnel, seed: int) -> FunnelCounts:
         oldest=1_000.0 * DAY_S * (bucket + NOON),
         youngest=1_000.0 * DAY_S * np.maximum(0.0, bucket - 1.0 + NOON),
         orders=chance,
-        kept_orders=chance * (1.0 - items.refunds),
+        kept_orders=chance * (1.0 - items.returns),
         fresh=np.arange(shape[1]) < funnel.fresh,
     )
 
@@ -164,10 +164,10 @@ def _draw_items(funnel: Funnel, rng: np.random.Generator) -> _Items:
     if not funnel.telling:
         own = spread(funnel.carts * funnel.orders, funnel.carts_shape)
         orders = np.minimum(0.9, own / carts)
-    direct, refunds = spread(funnel.direct, funnel.direct_shape), spread(funnel.refunds, funnel.refunds_shape)
+    direct, returns = spread(funnel.direct, funnel.direct_shape), spread(funnel.returns, funnel.returns_shape)
     prices = np.floor(np.exp(rng.normal(8.0, 0.7, count))) + 1.0
     careless = rng.permutation(count) < count // 2
-    return _Items(carts, orders, direct, refunds, prices, careless)
+    return _Items(carts, orders, direct, returns, prices, careless)
 
 
 def _draw_clicks(funnel: Funnel, rng: np.random.Generator) -> _Clicks:
@@ -186,7 +186,7 @@ def _logged(funnel: Funnel, clicks: _Clicks, items: _Items, rng: np.random.Gener
         "complete": np.zeros(len(clicks.items), dtype=np.bool_),
         "items": items.careless[clicks.items],
         "days": clicks.buckets % 2 == 1,
-        "segments": clicks.cells % funnel.segments < funnel.segments // 2,
+        "segments": clicks.tables % funnel.segments < funnel.segments // 2,
         "all": np.ones(len(clicks.items), dtype=np.bool_),
     }[funnel.logging]
     logged: Bools = rng.random(len(careless)) < np.where(careless, funnel.logged, 1.0)
@@ -203,7 +203,7 @@ def _follow(clicks: _Clicks, items: _Items, rng: np.random.Generator, logged: Bo
     return_s = _delays(rng, 8.0 * DAY_S, 0.5, count)
     signal = cart & logged & (cart_s < clicks.ages)
     order = ordered & (order_s < clicks.ages)
-    returned = order & (rng.random(count) < items.refunds[at]) & (order_s + return_s < clicks.ages)
+    returned = order & (rng.random(count) < items.returns[at]) & (order_s + return_s < clicks.ages)
     return _Followed(signal, order, order & signal, returned, cart_s, behind_s, order_s, return_s)
 
 

@@ -47,9 +47,9 @@ def test_intervals_hold_the_truth_about_as_often_as_they_claim() -> None:
 
 def test_visitors_do_the_same_whatever_is_logged() -> None:
     complete, partial = (count_funnel(FUNNELS[kind], 8) for kind in ("complete", "partial_coverage"))
-    assert np.array_equal(complete.cells.lines, partial.cells.lines)
-    assert partial.cells.signals.sum() < 0.8 * complete.cells.signals.sum()
-    assert (complete.cells.via <= complete.cells.converted).all()
+    assert np.array_equal(complete.tables.lines, partial.tables.lines)
+    assert partial.tables.signals.sum() < 0.8 * complete.tables.signals.sum()
+    assert (complete.tables.via <= complete.tables.converted).all()
 
 
 def test_the_command_answers_with_ratios_of_errors(

@@ -1,7 +1,7 @@
-"""How many of the orders a signal preceded, cell by cell, and which cells log signals as the page does.
+"""How many of the orders a signal preceded, table by table, and which tables log signals as the page does.
 
 Tiers that send few signals make P(signal | click) low and leave P(order | signal) as it is: the product
-would say that their items sell badly.  Such cells are left out of the stage.
+would say that their items sell badly.  Such tables are left out of the stage.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from policy.arrays import Bools, Counts, Floats, Indices
 from policy.model.chain.maturity import Maturity
 
 PRIOR_ORDERS = 20.0
-"""Orders that the page's coverage weighs as much as in each cell: a few orders say nothing of their tier."""
+"""Orders that the page's coverage weighs as much as in each table: a few orders say nothing of their tier."""
 ERRORS = 3.0
-"""Standard errors that a cell has to differ by.  Of a month's cells in 20 segments 600 are tested: at two
+"""Standard errors that a table has to differ by.  Of a month's tables in 20 segments 600 are tested: at two
 errors 27 would be left out by chance, at three fewer than two."""
 TOLERANCE = 0.1
 """Relative difference that does no harm: it moves what signals let expect by a tenth, while 250 clicks with 30
-signals know that to a fifth.  Squared, that adds a quarter to the error of an item whose cells all differ so."""
+signals know that to a fifth.  Squared, that adds a quarter to the error of an item whose tables all differ so."""
 _CANDIDATES = 33
 
 
 def page_coverage(via: Counts, converted: Counts, maturity: Maturity, groups: Sequence[Indices] = ()) -> float:
-    """The share of a page's matured orders that a signal precedes, in [0, 1]; `via` and `converted` clicks [C] by cell.
+    """The share of a page's matured orders that a signal precedes, in [0, 1], from `via` and `converted` clicks [T].
 
-    Cells may log in several ways.  Each says the same of its own clicks, the less the fewer signals it logs:
-    the page's coverage is that of the cells that agree with each other and hold the most orders behind a signal.
+    Tables may log in several ways.  Each says the same of its own clicks, the less the fewer signals it logs:
+    the page's coverage is that of the tables that agree with each other and hold the most orders behind a signal.
     `groups` are as in `agrees`.
     """
     expected = converted * _ratio(maturity)
@@ -42,7 +42,7 @@ def page_coverage(via: Counts, converted: Counts, maturity: Maturity, groups: Se
     ]
     candidates = np.quantile(np.minimum(np.concatenate(shares), 1.0), np.linspace(0.0, 1.0, _CANDIDATES))
     agreeing = [agrees(via, converted, maturity, share, groups) for share in candidates.tolist()]
-    best = max(agreeing, key=lambda cells: float(via[cells].sum()))
+    best = max(agreeing, key=lambda tables: float(via[tables].sum()))
     among = float(expected[best].sum())
     return min(1.0, float(via[best].sum()) / among) if among > 0.0 else min(1.0, pooled)
 
@@ -50,12 +50,12 @@ def page_coverage(via: Counts, converted: Counts, maturity: Maturity, groups: Se
 def agrees(
     via: Counts, converted: Counts, maturity: Maturity, coverage: float, groups: Sequence[Indices] = ()
 ) -> Bools:
-    """Which cells log signals as a page of this coverage does, bool[C].
+    """Which tables log signals as a page of this coverage does, bool[T].
 
-    A test of proportions on shares that are drawn to the page's with `PRIOR_ORDERS`.  Young cells have the quick
+    A test of proportions on shares that are drawn to the page's with `PRIOR_ORDERS`.  Young tables have the quick
     orders alone, of which more or fewer come by a signal: they are compared with the page at their age.  Each of
-    `groups` numbers the cells, int[C], by what they share, the segment or the day, say: a group that differs is left
-    out as a whole, although no cell of it has orders enough to tell.  Those that differ most go first: where every
+    `groups` numbers the tables, int[T], by what they share, the segment or the day, say: a group that differs is left
+    out as a whole, although no table of it has orders enough to tell.  Those that differ most go first: where every
     other day differs, all segments do, until these days are left out.
     """
     groupings = _all_groups(groups, len(via))
@@ -74,7 +74,7 @@ def agrees(
 def _differences(counted: Sequence[Floats], group: Indices, coverage: float) -> Floats:
     """How far the share of each group is from the page's; 0 where that may be chance or does no harm.
 
-    Counted by cell are the orders behind a signal, all orders, and how many of them the page lets expect behind one.
+    Counted by table are the orders behind a signal, all orders, and how many of them the page lets expect behind one.
     """
     via, converted, expected = (_sums(counts, group) for counts in counted)
     page = np.divide(expected, converted, out=np.full_like(expected, coverage), where=converted > 0.0)
@@ -86,9 +86,9 @@ def _differences(counted: Sequence[Floats], group: Indices, coverage: float) -> 
     return np.where(difference > TOLERANCE * page + ERRORS * error, difference, 0.0)
 
 
-def _all_groups(groups: Sequence[Indices], cells: int) -> list[Indices]:
-    """The groups, and each cell by itself."""
-    return [*groups, np.arange(cells)]
+def _all_groups(groups: Sequence[Indices], tables: int) -> list[Indices]:
+    """The groups, and each table by itself."""
+    return [*groups, np.arange(tables)]
 
 
 def _sums(counts: Counts, group: Indices) -> Floats:
@@ -97,5 +97,5 @@ def _sums(counts: Counts, group: Indices) -> Floats:
 
 
 def _ratio(maturity: Maturity) -> Floats:
-    """How much further orders behind signals have matured than all orders, float64[C]; 1 in the end."""
+    """How much further orders behind signals have matured than all orders, float64[T]; 1 in the end."""
     return np.divide(maturity.via, maturity.orders, out=np.ones_like(maturity.via), where=maturity.orders > 0.0)

@@ -141,7 +141,7 @@ def _per_signal(chain: Chain) -> float:
 
 
 def _aside(sold: Sold, followed: Followed) -> Floats:
-    """Matured clicks of the cells whose signals do not count."""
+    """Matured clicks of the tables whose signals do not count."""
     return np.maximum(0.0, sold.clicks - followed.ordering)
 
 

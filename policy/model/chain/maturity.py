@@ -18,7 +18,7 @@ _SHARES = (np.arange(32) + 0.5) / 32
 
 
 class Maturity(NamedTuple):
-    """For the clicks of C cells, the shares in [0, 1] that have come by now, float64[C].
+    """For the clicks of T tables, the shares in [0, 1] that have come by now, float64[T].
 
     `signals` of all signals; `via` of the orders that a signal precedes, which waited for both stages;
     `orders` of all orders, as in `Sales.maturity`.
@@ -30,7 +30,7 @@ class Maturity(NamedTuple):
 
     @property
     def after_signals(self) -> Floats:
-        """The share of orders that has come for the signals that have come, float64[C] in [0, 1]."""
+        """The share of orders that has come for the signals that have come, float64[T] in [0, 1]."""
         return np.divide(self.via, self.signals, out=np.zeros_like(self.via), where=self.signals > 0.0).clip(0.0, 1.0)
 
 
@@ -44,7 +44,7 @@ def second_curve(counts: Floats, first: Floats, ages: Floats) -> Floats:
 
 
 def stage_maturity(signal: Floats, order: Floats, all_orders: Floats, oldest: Floats, youngest: Floats) -> Maturity:
-    """How far the stages have matured for clicks spread evenly over ages from `youngest` to `oldest` [C], milliseconds.
+    """How far the stages have matured for clicks spread evenly over ages from `youngest` to `oldest` [T], milliseconds.
 
     Curves float64[D]: from the click to the signal, from the signal to the order, and from the click to any order.
     """
@@ -65,7 +65,7 @@ def matured_through(first: Floats, second: Floats, oldest_ms: float, youngest_ms
 
 
 def return_maturity(order: Floats, returned: Floats, oldest: Floats, youngest: Floats) -> Floats:
-    """Of the returns of the orders that have come, the share that has come, too, float64[C]; ages in milliseconds.
+    """Of the returns of the orders that have come, the share that has come, too, float64[T]; ages in milliseconds.
 
     Curves float64[D]: from the click to the order, and from the order to its return.
     """

@@ -66,7 +66,7 @@ def fit_returns(sold: Sold, returned: Returned) -> Returns | None:
     return returns._replace(amount=amount, deviation=max(deviation, amount / 2.0))
 
 
-def keeping(returned: Returned, returns: Returns) -> Beta:
+def keep_chance(returned: Returned, returns: Returns) -> Beta:
     """How likely an order line of each item is kept."""
     lost = returns.rate * returns.strength + returned.lines
     stayed = (1.0 - returns.rate) * returns.strength + np.maximum(0.0, returned.matured - returned.lines)
@@ -75,7 +75,7 @@ def keeping(returned: Returned, returns: Returns) -> Beta:
 
 def net_of_returns(sold: Sold, returned: Returned, returns: Returns) -> Sold:
     """Lines and amounts less those returned, and less those that will be of the lines too young for it."""
-    rate = 1.0 - keeping(returned, returns).mean
+    rate = 1.0 - keep_chance(returned, returns).mean
     pending = rate * np.maximum(0.0, sold.lines - np.maximum(returned.matured, returned.lines))
     lines = np.maximum(0.0, sold.lines - returned.lines - pending)
     amounts = np.maximum(0.0, sold.amounts - returned.amounts - pending * returns.cost * _mean_amount(sold))

@@ -8,7 +8,7 @@ import numpy as np
 
 from policy.arrays import Floats
 from policy.model.chain.fitting import Chain, expect
-from policy.model.chain.returns import Returned, Returns, keeping, net_of_returns
+from policy.model.chain.returns import Returned, Returns, keep_chance, net_of_returns
 from policy.model.chain.stages import Followed
 from policy.model.posteriors import SMALLEST, Beta
 from policy.model.reward import ClickValue, Sold, click_value
@@ -18,18 +18,18 @@ FEWEST_TRIALS = 0.01
 """The least weight of a Beta distribution, in clicks: moments that no Beta has are as uncertain as one can be."""
 
 
-class Signals(NamedTuple):
+class SignalStage(NamedTuple):
     """What followed the clicks of A items, with the page's averages."""
 
     followed: Followed
     chain: Chain
 
 
-class Refunds(NamedTuple):
+class ReturnStage(NamedTuple):
     """What was returned of A items, with the page's averages."""
 
     returned: Returned
-    returns: Returns
+    averages: Returns
 
 
 def chain_value(
@@ -37,22 +37,21 @@ def chain_value(
     sales: Sales,
     click: float,
     earned: Floats,
-    signals: Signals | None = None,
-    refunds: Refunds | None = None,
+    signals: SignalStage | None = None,
+    returns: ReturnStage | None = None,
 ) -> ClickValue:
     """The value of a click on each arm: that of an order that is kept, times its chance.
 
-    Without `signals` and `refunds` it is `policy.model.reward.click_value`, to the last bit.  With them, `buying`
+    Without `signals` and `returns` it is `policy.model.reward.click_value`, to the last bit.  With them, `buying`
     is the Beta distribution with mean and variance of all stages together, and amounts are net of returns.
     """
     value = click_value(sold, sales, click, earned)
     if signals is not None:
         value = value._replace(buying=order_chance(sold, signals.followed, sales, signals.chain))
-    if refunds is None:
+    if returns is None:
         return value
-    returned, returns = refunds
-    net = click_value(net_of_returns(sold, returned, returns), returns.sales(sales), click, earned)
-    return net._replace(buying=_product(value.buying, keeping(returned, returns)))
+    net = click_value(net_of_returns(sold, *returns), returns.averages.sales(sales), click, earned)
+    return net._replace(buying=_product(value.buying, keep_chance(*returns)))
 
 
 def order_chance(sold: Sold, followed: Followed, sales: Sales, chain: Chain) -> Beta:
