@@ -118,11 +118,6 @@ def count_funnel(funnel: Funnel, seed: int) -> FunnelCounts:
         places = clicks.tables[which] * shape[1] + clicks.items[which]
         return np.bincount(places, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
 
-    def histogram(which: Bools, delays: Floats) -> Floats:
-        bins = np.clip(np.floor(np.log2(np.maximum(delays[which], 0.5))) + 1, 0, BINS - 1).astype(np.intp)
-        counts = np.bincount(clicks.tables[which] * BINS + bins, minlength=shape[0] * BINS)
-        return counts.reshape(-1, BINS).astype(np.float64)
-
     orders, returned = tabled(followed.order), tabled(followed.returned)
     bucket = np.arange(shape[0], dtype=np.float64) // funnel.segments
     chance = items.carts * items.orders + items.direct
@@ -139,10 +134,10 @@ def count_funnel(funnel: Funnel, seed: int) -> FunnelCounts:
         squares=orders * np.square(items.prices),
         returned_amounts=returned * items.prices,
         delays={
-            "carts": histogram(followed.signal, followed.cart_s),
-            "behind": histogram(followed.via, followed.behind_s),
-            "orders": histogram(followed.order, followed.order_s),
-            "returns": histogram(followed.returned, followed.return_s),
+            "carts": _histogram(clicks, followed.signal, followed.cart_s, shape[0]),
+            "behind": _histogram(clicks, followed.via, followed.behind_s, shape[0]),
+            "orders": _histogram(clicks, followed.order, followed.order_s, shape[0]),
+            "returns": _histogram(clicks, followed.returned, followed.return_s, shape[0]),
         },
         buckets=bucket.astype(np.intp),
         segments=np.arange(shape[0]) % funnel.segments,
@@ -152,6 +147,13 @@ def count_funnel(funnel: Funnel, seed: int) -> FunnelCounts:
         kept_orders=chance * (1.0 - items.returns),
         fresh=np.arange(shape[1]) < funnel.fresh,
     )
+
+
+def _histogram(clicks: _Clicks, which: Bools, delays_s: Floats, tables: int) -> Floats:
+    """Delays by table and bin, float64[T, 32]: bin 0 below a second, then one for each doubling."""
+    bins = np.clip(np.floor(np.log2(np.maximum(delays_s[which], 0.5))) + 1, 0, BINS - 1).astype(np.intp)
+    counts = np.bincount(clicks.tables[which] * BINS + bins, minlength=tables * BINS)
+    return counts.reshape(tables, BINS).astype(np.float64)
 
 
 def _draw_items(funnel: Funnel, rng: np.random.Generator) -> _Items:

@@ -129,10 +129,10 @@ def _common(sold: Sold, followed: Followed, sales: Sales, chain: Chain) -> tuple
     in_lines = np.divide(
         aside * in_rate + followed.ordering * hidden, clicks, out=np.zeros_like(clicks), where=clicks > 0.0
     )
-    usual = chain.weight * (chain.signal_rate * chain.order_rate + chain.direct_rate)
-    usual += (1.0 - chain.weight) * sales.conversion_rate
+    page_rate = chain.weight * (chain.signal_rate * chain.order_rate + chain.direct_rate)
+    page_rate += (1.0 - chain.weight) * sales.conversion_rate
     variance = 1.0 / (chain.signal_rate * (chain.signal_strength + followed.clicks))
-    return in_lines / in_rate, np.square(in_lines / usual) * variance
+    return in_lines / in_rate, np.square(in_lines / page_rate) * variance
 
 
 def _per_signal(chain: Chain) -> float:

@@ -54,8 +54,8 @@ def fit_returns(sold: Sold, returned: Returned) -> Returns | None:
     matured = np.maximum(returned.matured, returned.lines)
     rate = min(lines / (float(matured.sum()) + PRIOR_LINES), 0.95)
     shape = fit_strength(returned.lines, matured * rate)
-    usual = float((returned.lines * _mean_amount(sold)).sum())
-    cost = float(returned.amounts.sum()) / usual if usual > 0.0 else 1.0
+    expected = float((returned.lines * _mean_amount(sold)).sum())
+    cost = float(returned.amounts.sum()) / expected if expected > 0.0 else 1.0
     returns = Returns(rate, max(1.0, shape / rate), cost, 0.0, 0.0)
     net = net_of_returns(sold, returned, returns)
     total = float(net.lines.sum())
