@@ -79,7 +79,7 @@ def _of_line(line: bytes, where: str) -> Iterator[Row]:
 
 def _of_parquet(file: BinaryIO, name: str) -> Iterator[Row]:
     try:
-        import pyarrow as arrow
+        import pyarrow as pa
         from pyarrow import parquet
     except ImportError:
         raise BadSettings(
@@ -91,7 +91,7 @@ def _of_parquet(file: BinaryIO, name: str) -> Iterator[Row]:
             for content in batch.to_pylist():
                 number += 1
                 yield Row(f"{name}, row {number}", content)
-    except (arrow.ArrowException, ValueError) as error:
+    except (pa.ArrowException, ValueError) as error:
         raise BadSettings(
             f"{name}, after row {number}: expected Parquet that can be read, got: {error}. Write it anew, or export "
             "JSON lines."

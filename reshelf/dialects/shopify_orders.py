@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from reshelf.dialects.action import Action, LeftOut, Options, Product, Words
 from reshelf.dialects.shopify_products import STEM, product
-from reshelf.dialects.values import decimal, digest, millis, number_of, records, text, total
+from reshelf.dialects.values import decimal, digest, millis, number_of, record, records, text, total
 
 WORDS = Words(
     unit="reshelf_unit in note_attributes",
@@ -38,10 +39,7 @@ def orders(row: Mapping[str, Any], options: Options) -> Iterator[Action]:
         "",
     )
     lines = list(records(row.get("line_items")))
-    products = {
-        number_of(line.get("id")) or str(place): _product(line, options, _amount(line))
-        for place, line in enumerate(lines)
-    }
+    products = {number_of(line.get("id")) or str(place): _product(line, options) for place, line in enumerate(lines)}
     yield Action(
         source="order",
         kind="purchase",
@@ -53,14 +51,12 @@ def orders(row: Mapping[str, Any], options: Options) -> Iterator[Action]:
         order=order,
         currency=currency,
     )
-    places = _places(products)
+    numbered = _numbered(products)
     for refund in records(row.get("refunds")):
-        yield _refund(refund, order, unit, currency, options, places)
+        yield _refund(refund, order, unit, currency, numbered)
 
 
-def _refund(
-    refund: Mapping[str, Any], order: str, unit: str, currency: str, options: Options, places: Mapping[str, int]
-) -> Action:
+def _refund(refund: Mapping[str, Any], order: str, unit: str, currency: str, numbered: Mapping[str, Product]) -> Action:
     lines = list(records(refund.get("refund_line_items")))
     number = number_of(refund.get("id")) or digest(order, refund.get("created_at"))
     return Action(
@@ -70,32 +66,29 @@ def _refund(
         identity=f"{STEM}refund-{digest(number)}",
         at=millis(refund.get("processed_at")) or millis(refund.get("created_at")),
         unit=unit,
-        products=[_returned(line, options, places) for line in lines],
+        products=[_returned(line, numbered) for line in lines],
         order=order,
         refund=number,
         currency=currency,
     )
 
 
-def _returned(line: Mapping[str, Any], options: Options, places: Mapping[str, int]) -> Product:
-    of_order = line.get("line_item")
-    content = of_order if isinstance(of_order, dict) else {}
-    number = number_of(line.get("line_item_id")) or number_of(content.get("id"))
-    return _product(content, options, decimal(line.get("subtotal")), line.get("quantity"), places.get(number, 0))
+def _returned(line: Mapping[str, Any], numbered: Mapping[str, Product]) -> Product:
+    """A line of the order, with what came back of it."""
+    number = number_of(line.get("line_item_id")) or number_of(record(line.get("line_item")).get("id"))
+    product_of_line = numbered.get(number, Product(item=""))
+    return replace(product_of_line, quantity=line.get("quantity"), amount=decimal(line.get("subtotal")))
 
 
-def _product(
-    line: Mapping[str, Any], options: Options, amount: Decimal | None, quantity: Any = None, nth: int = 0
-) -> Product:
+def _product(line: Mapping[str, Any], options: Options) -> Product:
     return product(
         options,
         number=number_of(line.get("product_id")),
         handle=text(line.get("handle")),
         variant=number_of(line.get("variant_id")),
         sku=text(line.get("sku")),
-        quantity=line.get("quantity") if quantity is None else quantity,
-        amount=amount,
-        nth=nth,
+        quantity=line.get("quantity"),
+        amount=_amount(line),
     )
 
 
@@ -106,11 +99,11 @@ def _amount(line: Mapping[str, Any]) -> Decimal | None:
     return None if full is None else full - sum(off, Decimal(0))
 
 
-def _places(products: Mapping[str, Product]) -> dict[str, int]:
-    """Which of the order's lines of its item each line is, by the line's number."""
+def _numbered(products: Mapping[str, Product]) -> dict[str, Product]:
+    """Lines of the order by their numbers; each says which of the order's lines of its item it is."""
     counts: Counter[str] = Counter()
-    places = {}
+    numbered = {}
     for number, each in products.items():
         counts[each.item] += 1
-        places[number] = counts[each.item]
-    return places
+        numbered[number] = replace(each, nth=counts[each.item])
+    return numbered

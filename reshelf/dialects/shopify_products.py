@@ -22,13 +22,12 @@ def product(
     sku: str,
     quantity: Any = None,
     amount: Decimal | None = None,
-    nth: int = 0,
 ) -> Product:
     """The product by its handle, as the catalog feed has it; or the variant by its SKU, else its number."""
     handle = handle or options.handles.get(number, "")
     if options.items == "products":
-        return Product(item=handle, quantity=quantity, amount=amount, nth=nth)
-    return Product(item=sku or variant, family=handle or number, quantity=quantity, amount=amount, nth=nth)
+        return Product(item=handle, quantity=quantity, amount=amount)
+    return Product(item=sku or variant, family=handle or number, quantity=quantity, amount=amount)
 
 
 def handles(rows: Iterable[Row]) -> dict[str, str]:
