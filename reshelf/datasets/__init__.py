@@ -1,5 +1,6 @@
 """Imports of logged data sets.
 
+- `exports`: exports of other trackers as events, each once and in the order of time
 - `imported`: old data through the topics: which ids they hold already, and the rest published with
   its own time
 - `importing`: an import from start to end: publish what is missing, wait until the state holds it

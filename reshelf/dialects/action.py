@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from reshelf.dialects.values import printable
@@ -14,7 +13,6 @@ from schemas.messages.fields import FALLBACK
 Items = Literal["products", "variants"]
 Kind = Literal["impressions", "click", "view", "add-to-cart", "wish", "purchase", "return"]
 SIGNALS: frozenset[Kind] = frozenset(("view", "add-to-cart", "wish"))
-NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class LeftOut(Exception):
@@ -68,7 +66,7 @@ class Product:
     quantity: Any = None
     amount: Decimal | None = None
     nth: int = 0
-    custom: Mapping[str, Any] = field(default=NOTHING)
+    custom: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +84,7 @@ class Action:
     order: str = ""
     refund: str = ""
     currency: str = ""
-    custom: Mapping[str, Any] = field(default=NOTHING)
+    custom: Mapping[str, Any] = field(default_factory=dict)
 
 
 Read = Callable[[Mapping[str, Any], Options], Iterator[Action]]
