@@ -14,6 +14,8 @@ from schemas.times import FIRST_MS, LAST_MS, moment
 
 MOST_DIGITS = 18
 LONGEST_NAME = 60
+LONGEST_BITS = 128
+"""Of a number that is a name."""
 _NUMBER = re.compile(rf"-?\d{{1,{MOST_DIGITS}}}(\.\d{{1,20}})?")
 _LARGEST = Decimal(10) ** MOST_DIGITS
 
@@ -24,6 +26,8 @@ def text(value: Any) -> str:
         return value.strip()
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return ""
+    if isinstance(value, int):
+        return str(value) if value.bit_length() <= LONGEST_BITS else ""
     number = decimal(value)
     return "" if number is None or number != number.to_integral_value() else str(int(number))
 

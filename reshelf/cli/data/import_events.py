@@ -36,7 +36,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=click.Choice(["products", "variants"]),
     default="products",
     show_default=True,
-    help="What an item of the catalog is: a product whatever its variants, or a variant, with the product as its family.",
+    help="What an item of the catalog is: a product with all its variants, or a variant, whose family is the product.",
 )
 @click.option(
     "--products",
