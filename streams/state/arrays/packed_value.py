@@ -3,7 +3,9 @@
 A value is one byte with the number of its form and then, as a block of LZ4, with little-endian numbers:
 
 - four bytes each: how many items and slots there are, and how many bytes the names of both take
-- for each measure (`streams.fold.measures`) one byte each for the width of its numbers and of their places,
+- one byte: how many measures follow, which are the first of `streams.fold.measures`; in form 1, which has no such
+  byte, they are 6, and form 2 is written only where there is more to say, as older versions do not read it
+- for each measure one byte each for the width of its numbers and of their places,
   and four bytes for how many numbers follow: no width where all are 0, no width of places where all cells follow
 - the names of items, then of slots, as JSON strings with a comma behind each
 - for each measure its numbers, and then their places (`streams.state.arrays.packed.pack`)
@@ -31,9 +33,10 @@ from streams.state.arrays.packed import OF_WIDTH, Packed, PackedCounts, pack
 from streams.state.arrays.sums import add_tables
 from streams.state.arrays.tables import Table, decode_arrays
 
-FORM = 1
+FORMS = SIX_MEASURES, ANY_MEASURES = 1, 2
 _MEASURES = tuple(name for array in TABLE_ARRAYS for name in array.names)
-_HEADER = Struct("<4I" + len(_MEASURES) * "2BI")
+_SIX = 6
+_SIZES, _COUNT, _FIELDS = Struct("<4I"), Struct("<B"), Struct("<2BI")
 
 
 class PackedValue(NamedTuple):
@@ -47,38 +50,44 @@ class PackedValue(NamedTuple):
 def encode_packed(table: Table) -> bytes:
     """A table as one value: the same bytes for the same names in the same order with the same counts."""
     names = [_names(table.items), _names(table.slots)]
-    header, contents = [len(table.items), len(table.slots), *map(len, names)], list[bytes]()
-    for name in _MEASURES:
+    fields, contents, used = list[bytes](), list[bytes](), _SIX
+    for number, name in enumerate(_MEASURES):
         packed = _packed(table.counts, name)
         values, places = packed or (None, None)
         arrays = [array for array in (values, places) if array is not None]
-        header += [_width(values), _width(places), 0 if values is None else len(values)]
+        used = max(used, number + 1) if arrays else used
+        fields.append(_FIELDS.pack(_width(values), _width(places), 0 if values is None else len(values)))
         contents += [array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes() for array in arrays]
-    body = b"".join((_HEADER.pack(*header), *names, *contents))
-    return bytes([FORM]) + bytes(lz4.compress_block(body))
+    form, count = (SIX_MEASURES, b"") if used == _SIX else (ANY_MEASURES, _COUNT.pack(used))
+    sizes = _SIZES.pack(len(table.items), len(table.slots), *map(len, names))
+    return bytes([form]) + bytes(lz4.compress_block(b"".join((sizes, count, *fields[:used], *names, *contents))))
 
 
 def decode_packed(key: TableKey, value: bytes) -> PackedValue:
     """What a value of this table holds; raises `StateAttention` where it has another form, or is damaged."""
-    if value[:1] != bytes([FORM]):
+    form = value[0] if value else 0
+    if form not in FORMS:
         raise StateAttention(
             f"the counts of page {key.page!r} and segment {key.segment!r} from {key.bucket} on were packed by another "
-            f"version of Reshelf: expected form {FORM}, got {value[0] if value else 'nothing'}. Read them with that "
-            "version, or set redis.namespace to a new name and replay the log into it."
+            f"version of Reshelf: expected form {' or '.join(map(str, FORMS))}, got {form or 'nothing'}. Read them "
+            "with that version, or set redis.namespace to a new name and replay the log into it."
         )
     try:
         body = bytes(lz4.decompress_block(value[1:]))
-        items, slots, of_items, of_slots, *fields = _HEADER.unpack_from(body)
+        items, slots, of_items, of_slots = _SIZES.unpack_from(body)
+        at, count = (
+            (_SIZES.size, _SIX) if form == SIX_MEASURES else (_SIZES.size + 1, *_COUNT.unpack_from(body, _SIZES.size))
+        )
+        fields = Struct("<" + count * "2BI").unpack_from(body, at)
     except (DecompressionError, StructError) as error:
         raise StateAttention(
             f"the packed counts of page {key.page!r} and segment {key.segment!r} from {key.bucket} on cannot be read: "
             f"{error}. Bring Redis back from a backup, or set redis.namespace to a new name and replay the log into it."
         ) from None
-    names = _HEADER.size + of_items
-    counts = PackedCounts(items, slots, _arrays(body, names + of_slots, fields))
-    return PackedValue(
-        EMPTY + body[_HEADER.size : names], tuple(names_in(EMPTY + body[names : names + of_slots])), counts
-    )
+    first = at + count * _FIELDS.size
+    names, end = first + of_items, first + of_items + of_slots
+    counts = PackedCounts(items, slots, _arrays(body, end, fields))
+    return PackedValue(EMPTY + body[first:names], tuple(names_in(EMPTY + body[names:end])), counts)
 
 
 def decode_table(key: TableKey, parts: Mapping[str, bytes | None]) -> Table:
@@ -114,7 +123,7 @@ def _width(array: NDArray[Any] | None) -> int:
 
 def _arrays(body: bytes, at: int, fields: Sequence[int]) -> Iterator[tuple[str, Packed]]:
     """The measures that have counts; their numbers begin at this byte."""
-    for number, name in enumerate(_MEASURES):
+    for number, name in enumerate(_MEASURES[: len(fields) // 3]):
         width, of_place, count = fields[3 * number : 3 * number + 3]
         if not width:
             continue
