@@ -5,4 +5,5 @@
   its own time
 - `importing`: an import from start to end: publish what is missing, wait until the state holds it
 - `open_bandit`: the Open Bandit Dataset as events
+- `order_visitors`: whose an order is that names no visitor: that of the same order in another row
 """

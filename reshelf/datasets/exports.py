@@ -15,28 +15,29 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from reshelf.datasets.imported import Publisher, held_ids
+from reshelf.datasets.order_visitors import OrderVisitors
 from reshelf.dialects import DIALECTS, stem
 from reshelf.dialects.action import LeftOut, Options
-from reshelf.dialects.events import TOPIC_NAMES, mapped
+from reshelf.dialects.events import TOPIC_OF, Mapped, mapped
 from reshelf.dialects.report import EventReport
 from reshelf.dialects.rows import rows
 from reshelf.topics import admin
 from schemas.codec import encode
 from schemas.errors import BadSettings
-from schemas.topics import BY_NAME, Topic
+from schemas.topics import Topic
 from streams.settings import KafkaSettings
 from streams.sorted_rows import Row, SortedRows
 
 RUN = 50_000
 """Events that are sorted in memory."""
-NAMES = tuple(TOPIC_NAMES.values())
+TOPICS = tuple(TOPIC_OF.values())
 HELD, NEW = 0, 1
 
 
 class Stored(NamedTuple):
     """An event as it is stored: its topic, and the record's key, value and time."""
 
-    topic: str
+    topic: Topic
     unit: str
     value: str
     occurred_at: int
@@ -51,11 +52,13 @@ class Export:
         self.held: Counter[str] = Counter()
         self._dialect, self._options, self._folder = dialect, options, folder
         self._by_id = _sorted(folder / "by-id")
+        self._orders = OrderVisitors(folder / "by-order")
 
     def read(self, files: Sequence[Path], on_row: Callable[[], None]) -> None:
         """Take over the rows of files; raises `BadSettings` for a file that cannot be read, and if no row fits."""
         for file in files:
             self._by_id.add(self._rows(file, on_row))
+        self._by_id.add(self._joined())
         if not self.report.items:
             raise BadSettings("\n".join(["no row can be imported", *self.report.lines()]))
 
@@ -70,20 +73,34 @@ class Export:
             except LeftOut as error:
                 self.report.add_left_out(error, where)
                 continue
-            self.report.add(result, where)
-            for _, event in result.events:
-                place = NAMES.index(TOPIC_NAMES[type(event)])
-                yield [place, event.event_id, NEW, event.occurred_at, event.unit, encode(event).decode()]
+            if result.strays:
+                self._orders.add_stray(result, where)
+                continue
+            self._orders.add_orders(result)
+            yield from self._stored(result, where)
 
-    def events(self, held: Iterable[tuple[str, str]] = ()) -> Iterator[Stored]:
-        """The events in the order of time, each id once, without those of `held`: names of topics and ids.
+    def _joined(self) -> Iterator[Row]:
+        for where, result in self._orders.joined():
+            if isinstance(result, LeftOut):
+                self.report.add_left_out(result, where)
+            else:
+                yield from self._stored(result, where)
+
+    def _stored(self, result: Mapped, where: str) -> Iterator[Row]:
+        self.report.add(result, where)
+        for _, event in result.events:
+            place = TOPICS.index(TOPIC_OF[type(event)])
+            yield [place, event.event_id, NEW, event.occurred_at, event.unit, encode(event).decode()]
+
+    def events(self, held: Iterable[tuple[Topic, str]] = ()) -> Iterator[Stored]:
+        """The events in the order of time, each id once, without those of `held`: topics and ids.
 
         Of events that share an id, the earliest is used.  Can be called once.
         """
-        self._by_id.add([NAMES.index(topic), name, HELD] for topic, name in held)
+        self._by_id.add([TOPICS.index(topic), name, HELD] for topic, name in held)
         by_time = _sorted(self._folder / "by-time")
         by_time.add(self._first_of_each())
-        return (Stored(NAMES[place], unit, value, at) for at, place, _, unit, value in by_time)
+        return (Stored(TOPICS[place], unit, value, at) for at, place, _, unit, value in by_time)
 
     def count(self) -> int:
         """How many events there are, each id once, for a check that writes nothing.  In place of `events`."""
@@ -114,7 +131,7 @@ class Export:
             if earliest is None:
                 continue
             if is_held:
-                self.held[NAMES[place]] += 1
+                self.held[TOPICS[place].name] += 1
                 continue
             at, unit, value = earliest[3:]
             yield [at, place, name, unit, value]
@@ -123,20 +140,18 @@ class Export:
 def publish(kafka: KafkaSettings, dialect: str, export: Export) -> Counter[str]:
     """Publish the events that the topics lack; returns how many by topic.  All are acknowledged on return."""
     admin.apply(kafka, imported=True)
-    topics = {name: BY_NAME[name] for name in NAMES if name in BY_NAME}
     publisher, published = Publisher(kafka), Counter[str]()
-    for event in export.events(_held(kafka, topics.values(), stem(dialect))):
-        if topic := topics.get(event.topic):
-            publisher.record(topic, event.unit, event.value.encode(), event.occurred_at)
-            published[event.topic] += 1
+    for topic, unit, value, occurred_at in export.events(_held(kafka, stem(dialect))):
+        publisher.record(topic, unit, value.encode(), occurred_at)
+        published[topic.name] += 1
     publisher.flush()
     return published
 
 
-def _held(kafka: KafkaSettings, topics: Iterable[Topic], beginning: str) -> Iterator[tuple[str, str]]:
-    for topic in topics:
+def _held(kafka: KafkaSettings, beginning: str) -> Iterator[tuple[Topic, str]]:
+    for topic in TOPICS:
         for name in held_ids(kafka, topic, beginning):
-            yield topic.name, name
+            yield topic, name
 
 
 def write(folder: Path, export: Export) -> Counter[str]:
@@ -151,10 +166,11 @@ def write(folder: Path, export: Export) -> Counter[str]:
             folder.mkdir(parents=True, exist_ok=True)
             files: dict[str, BinaryIO] = {}
             for event in export.events():
-                if event.topic not in files:
-                    files[event.topic] = stack.enter_context((folder / f"{event.topic}.jsonl").open("xb"))
-                files[event.topic].write(event.value.encode() + b"\n")
-                written[event.topic] += 1
+                name = event.topic.name
+                if name not in files:
+                    files[name] = stack.enter_context((folder / f"{name}.jsonl").open("xb"))
+                files[name].write(event.value.encode() + b"\n")
+                written[name] += 1
         except OSError as error:
             raise BadSettings(f"--output {folder}: expected a folder to write in, got: {error}") from None
     return written
@@ -164,7 +180,7 @@ def require_free(folder: Path) -> None:
     """Raises `BadSettings` where a folder has files of an earlier import, or is a file."""
     if folder.exists() and not folder.is_dir():
         raise BadSettings(f"--output: expected a folder, got {folder}, which is a file")
-    if there := [name for name in NAMES if (folder / f"{name}.jsonl").exists()]:
+    if there := [topic.name for topic in TOPICS if (folder / f"{topic.name}.jsonl").exists()]:
         raise BadSettings(f"--output: {folder} holds {there[0]}.jsonl already: name another folder, or delete it")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple
@@ -12,7 +12,7 @@ from schemas.messages.fields import FALLBACK
 
 Items = Literal["products", "variants"]
 Kind = Literal["impressions", "click", "view", "add-to-cart", "wish", "purchase", "return"]
-SIGNALS: frozenset[Kind] = frozenset(("view", "add-to-cart", "wish"))
+SIGNAL_KINDS: frozenset[Kind] = frozenset(("view", "add-to-cart", "wish"))
 
 
 class LeftOut(Exception):
@@ -27,12 +27,14 @@ class LeftOut(Exception):
 class Options:
     """How rows are read.
 
-    `currency` is the shop's; amounts in another one are left out.  `segment` and `variant` are for rows that
-    name none.  `handles` has the handles of Shopify's products by their numbers.
+    `currency` is the shop's; amounts in another one are left out.  `signals` are the kinds that are counted.
+    `segment` and `variant` are for rows that name none.  `handles` has the handles of Shopify's products by
+    their numbers.
     """
 
     currency: str = "EUR"
     items: Items = "products"
+    signals: Collection[str] = SIGNAL_KINDS
     segment: str = "all"
     variant: int = FALLBACK
     handles: Mapping[str, str] = field(default_factory=dict)

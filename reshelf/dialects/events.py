@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from reshelf.dialects.action import SIGNALS, Action, LeftOut, Options, Product, Read
+from reshelf.dialects.action import SIGNAL_KINDS, Action, LeftOut, Options, Product, Read
 from reshelf.dialects.values import minor, printable, text, whole
 from schemas.codec import decoder, encode
 from schemas.errors import BadRecord
@@ -19,39 +19,55 @@ from schemas.messages.events import (
     Signal,
     SlotItem,
 )
+from schemas.topics import CLICKS, IMPRESSIONS, PURCHASES, RETURNS, SIGNALS, Topic
 
 Event = Impression | Click | Signal | Purchase | Return
 MOST_SLOTS, MOST_LINES = 64, 100
 """Of one event; what a row has more goes into further ones."""
-TOPIC_NAMES: Mapping[type[Event], str] = {
-    Impression: "events-impressions",
-    Click: "events-clicks",
-    Signal: "events-signals",
-    Purchase: "events-purchases",
-    Return: "events-returns",
+TOPIC_OF: Mapping[type[Event], Topic] = {
+    Impression: IMPRESSIONS,
+    Click: CLICKS,
+    Signal: SIGNALS,
+    Purchase: PURCHASES,
+    Return: RETURNS,
 }
 """Where events go, in the order in which those of one moment do."""
 
 
+NOBODY = "-"
+"""The unit of events whose visitor is that of their order."""
+
+
 class Mapped(NamedTuple):
-    """What became of a row: events by what the row calls them, parts of it that were left out, and what was altered."""
+    """What became of a row: events by what the row calls them, parts of it that were left out, and what was altered.
+
+    A row of an `order` without a visitor has `strays` in place of events, and `no_visitor` says so.
+    """
 
     events: list[tuple[str, Event]]
     left_out: list[LeftOut]
     changed: list[str]
+    strays: list[tuple[str, Event]] = []
+    order: str = ""
+    no_visitor: LeftOut | None = None
 
 
 def mapped(read: Read, row: Mapping[str, Any], options: Options) -> Mapped:
     """The events of a row; raises `LeftOut` where it becomes none."""
-    result = Mapped([], [], [])
+    result, strays = Mapped([], [], []), list[tuple[str, Event]]()
+    order, no_visitor = "", None
     for action in read(row, options):
         try:
-            _require_own(action)
+            fault = _require_own(action)
             events = [_checked(event) for event in _builder(action)(_Entry(action, options, result))]
         except LeftOut as error:
             result.left_out.append(error)
-        else:
-            result.events.extend((action.source, event) for event in events)
+            continue
+        if fault:
+            order, no_visitor = action.order, no_visitor or fault
+        (strays if fault else result.events).extend((action.source, event) for event in events)
+    if strays and not result.events:
+        return result._replace(strays=strays, order=order, no_visitor=no_visitor)
     if not result.events:
         raise result.left_out[0] if result.left_out else LeftOut("rows in which nothing happened")
     return result
@@ -63,19 +79,23 @@ class _Entry(NamedTuple):
     result: Mapped
 
 
-def _require_own(action: Action) -> None:
-    """Raises `LeftOut` without a visitor or a time."""
-    if not _unit(action):
-        raise LeftOut(
-            f"{action.source} without {action.words.unit}: no visitor",
-            f"send {action.words.unit}, or reshelf_unit; visitors who did not consent may have none",
-        )
+def _require_own(action: Action) -> LeftOut | None:
+    """Raises `LeftOut` without a time or a visitor; of orders and returns the latter is only said."""
     if action.at is None:
         raise LeftOut(f"{action.source} without {action.words.time}", "look at how the export was written")
+    if _unit(action) != NOBODY:
+        return None
+    step = f"send {action.words.unit}" + ("" if "reshelf_unit" in action.words.unit else ", or reshelf_unit")
+    of_order = action.kind in ("purchase", "return")
+    step += ", or import the order that has it, too" if of_order else "; visitors who did not consent may have none"
+    error = LeftOut(f"{action.source} without {action.words.unit}: no visitor", step)
+    if of_order and action.order:
+        return error
+    raise error
 
 
 def _builder(action: Action) -> Callable[[_Entry], Iterable[Event]]:
-    if action.kind in SIGNALS:
+    if action.kind in SIGNAL_KINDS:
         return _signals
     return {"impressions": _impressions, "click": _clicks, "purchase": _purchases, "return": _returns}[action.kind]
 
@@ -96,7 +116,7 @@ def _checked(event: Event) -> Event:
 
 
 def _unit(action: Action) -> str:
-    return text(action.custom.get("reshelf_unit")) or action.unit
+    return text(action.custom.get("reshelf_unit")) or action.unit or NOBODY
 
 
 def _number(action: Action, name: str, otherwise: int) -> int:
@@ -196,6 +216,8 @@ def _clicks(entry: _Entry) -> Iterator[Click]:
 
 def _signals(entry: _Entry) -> Iterator[Signal]:
     action = entry.action
+    if action.kind not in entry.options.signals:
+        raise LeftOut(f"{action.source}: {action.kind} is none of fold.signals", "add it there, or leave it")
     items = {product.item: product.family for product in _products(entry)}
     for number, (item, family) in enumerate(items.items()):
         yield Signal(_identity(entry, number), action.at or 0, _unit(action), action.kind, item, family)

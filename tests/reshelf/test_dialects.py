@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from reshelf.dialects import DIALECTS, stem
 from reshelf.dialects.action import Items, LeftOut, Options
-from reshelf.dialects.events import TOPIC_NAMES, Event, Mapped, mapped
+from reshelf.dialects.events import TOPIC_OF, Event, Mapped, mapped
 from reshelf.dialects.values import decimal, digest, millis, minor, text, whole
 from schemas.codec import decoder, encode
 from schemas.messages.events import (
@@ -63,12 +63,13 @@ def test_a_row_is_events_of_the_contract_or_has_a_reason(entry: tuple[str, dict[
     if isinstance(result, str):
         assert result and result.isprintable()
         return
-    assert result.events
-    for source, event in result.events:
+    assert bool(result.events) != bool(result.strays)
+    assert bool(result.strays) == bool(result.order) == (result.no_visitor is not None)
+    for source, event in [*result.events, *result.strays]:
         assert source
         assert decoder(type(event))(encode(event)) == event
         assert event.event_id.startswith(stem(dialect))
-        assert type(event) in TOPIC_NAMES
+        assert type(event) in TOPIC_OF
     assert len({(type(event), event.event_id) for _, event in result.events}) == len(result.events)
 
 

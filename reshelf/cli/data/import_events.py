@@ -114,6 +114,7 @@ def _options(
     return Options(
         currency=settings.fold.currency,
         items=items,
+        signals=settings.fold.signals,
         segment=segment,
         variant=0 if learned else FALLBACK,
         handles=handles(rows(products)) if products else {},
