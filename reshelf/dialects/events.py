@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from reshelf.dialects.action import SIGNAL_KINDS, Action, LeftOut, Options, Product, Read
@@ -47,7 +47,7 @@ class Mapped(NamedTuple):
     events: list[tuple[str, Event]]
     left_out: list[LeftOut]
     changed: list[str]
-    strays: list[tuple[str, Event]] = []
+    strays: Sequence[tuple[str, Event]] = ()
     order: str = ""
     no_visitor: LeftOut | None = None
 

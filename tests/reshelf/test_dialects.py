@@ -129,12 +129,16 @@ def test_ga4_with_variants_as_items() -> None:
 
 
 def test_segment() -> None:
-    (seen,) = of_kind(Impression, "segment")
-    assert (seen.event_id, seen.page, seen.occurred_at) == ("segment-ajs-1", "home", 1_764_576_000_250)
-    assert seen.slots == [SlotItem("1", "boot-1"), SlotItem("2", "boot-2")]
+    (impression,) = of_kind(Impression, "segment")
+    assert (impression.event_id, impression.page, impression.occurred_at) == (
+        "segment-ajs-1",
+        "home",
+        1_764_576_000_250,
+    )
+    assert impression.slots == [SlotItem("1", "boot-1"), SlotItem("2", "boot-2")]
     (click,) = of_kind(Click, "segment", "variants")
     assert (click.item, click.family, click.slot) == ("boot-2-42", "boot-2", "2")
-    assert click.page_view_id == seen.page_view_id
+    assert click.page_view_id == impression.page_view_id
     assert [(signal.kind, signal.item, signal.occurred_at) for signal in of_kind(Signal, "segment")] == [
         ("view", "boot-2", 1_764_576_006_000),
         ("add-to-cart", "boot-2", 1_764_576_009_000),
@@ -148,9 +152,9 @@ def test_segment() -> None:
 
 
 def test_snowplow() -> None:
-    (seen,), (click,) = of_kind(Impression, "snowplow"), of_kind(Click, "snowplow")
-    assert (seen.event_id, seen.page, seen.page_view_id) == ("snowplow-e-1", "home", "snowplow-pv-1")
-    assert seen.slots == [SlotItem("1", "boot-1"), SlotItem("2", "boot-2")]
+    (impression,), (click,) = of_kind(Impression, "snowplow"), of_kind(Click, "snowplow")
+    assert (impression.event_id, impression.page, impression.page_view_id) == ("snowplow-e-1", "home", "snowplow-pv-1")
+    assert impression.slots == [SlotItem("1", "boot-1"), SlotItem("2", "boot-2")]
     assert (click.slot, click.item, click.page_view_id) == ("2", "boot-2", "snowplow-pv-1")
     assert (click.layout_version, click.variant, click.segment) == (41, -1, "new")
     assert [(signal.event_id, signal.kind, signal.item) for signal in of_kind(Signal, "snowplow")] == [
@@ -163,9 +167,9 @@ def test_snowplow() -> None:
 
 def test_shopify() -> None:
     handles = {"901": "tee"}
-    (seen,), (click,) = of_kind(Impression, "shopify"), of_kind(Click, "shopify")
-    assert (seen.page, seen.slots) == ("front", [SlotItem("hero", "tee"), SlotItem("side", "mug")])
-    assert (click.slot, click.item, click.variant, click.page_view_id) == ("hero", "tee", 0, seen.page_view_id)
+    (impression,), (click,) = of_kind(Impression, "shopify"), of_kind(Click, "shopify")
+    assert (impression.page, impression.slots) == ("front", [SlotItem("hero", "tee"), SlotItem("side", "mug")])
+    assert (click.slot, click.item, click.variant, click.page_view_id) == ("hero", "tee", 0, impression.page_view_id)
     assert [(signal.kind, signal.item) for signal in of_kind(Signal, "shopify")] == [
         ("view", "tee"), ("add-to-cart", "tee"),
     ]  # fmt: skip
