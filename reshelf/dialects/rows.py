@@ -18,6 +18,7 @@ from schemas.foreign_content import content_of
 
 LONGEST_LINE = 16_000_000
 BATCH = 500
+LONGEST_DETAIL = 300
 GZIP, PARQUET = b"\x1f\x8b", b"PAR1"
 ONE_EACH = "write one JSON object a line, for instance by `jq -c`"
 
@@ -68,7 +69,7 @@ def _of_line(line: bytes, where: str) -> Iterator[Row]:
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         said = content_of(line)
         detail = f"{error}; it {said}" if said else str(error)
-        yield Row(where, LeftOut("lines that are no JSON", ONE_EACH, printable(detail)))
+        yield Row(where, LeftOut("lines that are no JSON", ONE_EACH, printable(detail, LONGEST_DETAIL)))
         return
     parts = content if isinstance(content, list) else [content]
     for number, part in enumerate(parts, 1):

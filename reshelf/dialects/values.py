@@ -95,10 +95,10 @@ def plausible(at: int) -> int | None:
     return at if FIRST_MS <= at <= LAST_MS else None
 
 
-def printable(name: str) -> str:
+def printable(name: str, longest: int = LONGEST_NAME) -> str:
     """A foreign name as it may stand in a report."""
-    clean = "".join(letter if letter.isprintable() else "?" for letter in name[: LONGEST_NAME + 1])
-    return clean if len(clean) <= LONGEST_NAME else clean[:LONGEST_NAME] + "…"
+    clean = "".join(letter if letter.isprintable() else "?" for letter in name[: longest + 1])
+    return clean if len(clean) <= longest else clean[:longest] + "…"
 
 
 def digest(*parts: Any) -> str:

@@ -128,6 +128,7 @@ def _typed(row: dict[str, Any]) -> dict[str, Any]:
     row = msgspec.json.decode(msgspec.json.encode(row))
     for name in ("event_timestamp", "event_bundle_sequence_id"):
         row[name] = int(row[name]) if name in row else None
+    row.setdefault("ecommerce", None)
     for param in row.get("event_params", []):
         if "int_value" in param["value"]:
             param["value"]["int_value"] = int(param["value"]["int_value"])
@@ -140,7 +141,7 @@ def _typed(row: dict[str, Any]) -> dict[str, Any]:
         (gzip.compress(b"{}\n" * 1000)[:-12], "cut.bin: expected a file that can be read to its end"),
         (b"PAR1" + b"x" * 40, "cut.bin, after row 0: expected Parquet"),
         (b"", "no row can be imported\n0 rows"),
-        (b'{\n  "event_name": "purchase"\n}\n', "left out: 2 lines that are no JSON"),
+        (b'{\n  "event_name": "purchase"\n}\n', "left out: 3 lines that are no JSON"),
         (b"event_name\tuser\tdate\nx\ty\tz\n", "is a row of values between tabs"),
         (b'{"event_name": "page_view"}\n', "events of no kind that Reshelf counts: page_view"),
     ],
