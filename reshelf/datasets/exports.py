@@ -18,7 +18,8 @@ from reshelf.datasets.imported import Publisher, held_ids
 from reshelf.datasets.order_visitors import OrderVisitors
 from reshelf.dialects import DIALECTS, stem
 from reshelf.dialects.action import LeftOut, Options
-from reshelf.dialects.events import TOPIC_OF, Mapped, mapped
+from reshelf.dialects.entry import Mapped
+from reshelf.dialects.events import TOPIC_OF, mapped
 from reshelf.dialects.report import EventReport
 from reshelf.dialects.rows import rows
 from reshelf.topics import admin

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from reshelf.dialects.action import LeftOut
-from reshelf.dialects.events import TOPIC_OF, Mapped
+from reshelf.dialects.entry import Event, Mapped
+from reshelf.dialects.events import TOPIC_OF
 from schemas.codec import encode
 from schemas.messages.events import Purchase
 from streams.sorted_rows import SortedRows
@@ -59,13 +59,16 @@ class OrderVisitors:
                 where, events, faults, changed = row[3]
                 first, *others = (LeftOut(*fault) for fault in faults)
                 if unit:
-                    yield where, Mapped([_with_unit(*event, unit) for event in events], others, [*changed, JOINED])
+                    yield where, Mapped(_with_unit(events, unit), others, [*changed, JOINED])
                 else:
                     yield where, first
 
 
-def _with_unit(source: str, kind: int, value: str, unit: str) -> tuple[str, Any]:
-    return source, msgspec.structs.replace(msgspec.json.decode(value, type=KINDS[kind]), unit=unit)
+def _with_unit(events: list[tuple[str, int, str]], unit: str) -> list[tuple[str, Event]]:
+    return [
+        (source, msgspec.structs.replace(msgspec.json.decode(value, type=KINDS[kind]), unit=unit))
+        for source, kind, value in events
+    ]
 
 
 def _as_list(error: LeftOut) -> list[str]:

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from reshelf.dialects.action import SIGNAL_KINDS, Action, LeftOut, Options, Product, Read
-from reshelf.dialects.values import minor, printable, text, whole
+from reshelf.dialects.entry import NOBODY, Entry, Event, Mapped
+from reshelf.dialects.order_events import purchases, returns
+from reshelf.dialects.values import printable, text, whole
 from schemas.codec import decoder, encode
 from schemas.errors import BadRecord
-from schemas.messages.events import (
-    Click,
-    Impression,
-    Purchase,
-    PurchaseLine,
-    Return,
-    ReturnLine,
-    Signal,
-    SlotItem,
-)
+from schemas.messages.events import Click, Impression, Purchase, Return, Signal, SlotItem
 from schemas.topics import CLICKS, IMPRESSIONS, PURCHASES, RETURNS, SIGNALS, Topic
 
-Event = Impression | Click | Signal | Purchase | Return
-MOST_SLOTS, MOST_LINES = 64, 100
-"""Of one event; what a row has more goes into further ones."""
+MOST_SLOTS = 64
+"""Of one event; what a list has more goes into further ones."""
 TOPIC_OF: Mapping[type[Event], Topic] = {
     Impression: IMPRESSIONS,
     Click: CLICKS,
@@ -34,32 +26,15 @@ TOPIC_OF: Mapping[type[Event], Topic] = {
 """Where events go, in the order in which those of one moment do."""
 
 
-NOBODY = "-"
-"""The unit of events whose visitor is that of their order."""
-
-
-class Mapped(NamedTuple):
-    """What became of a row: events by what the row calls them, parts of it that were left out, and what was altered.
-
-    A row of an `order` without a visitor has `strays` in place of events, and `no_visitor` says so.
-    """
-
-    events: list[tuple[str, Event]]
-    left_out: list[LeftOut]
-    changed: list[str]
-    strays: Sequence[tuple[str, Event]] = ()
-    order: str = ""
-    no_visitor: LeftOut | None = None
-
-
 def mapped(read: Read, row: Mapping[str, Any], options: Options) -> Mapped:
     """The events of a row; raises `LeftOut` where it becomes none."""
     result, strays = Mapped([], [], []), list[tuple[str, Event]]()
     order, no_visitor = "", None
     for action in read(row, options):
+        entry = Entry(action, options, result)
         try:
-            fault = _require_own(action)
-            events = [_checked(event) for event in _builder(action)(_Entry(action, options, result))]
+            fault = _fault_of(entry)
+            events = [_checked(event) for event in _builder(action)(entry)]
         except LeftOut as error:
             result.left_out.append(error)
             continue
@@ -73,31 +48,32 @@ def mapped(read: Read, row: Mapping[str, Any], options: Options) -> Mapped:
     return result
 
 
-class _Entry(NamedTuple):
-    action: Action
-    options: Options
-    result: Mapped
-
-
-def _require_own(action: Action) -> LeftOut | None:
-    """Raises `LeftOut` without a time or a visitor; of orders and returns the latter is only said."""
+def _fault_of(entry: Entry) -> LeftOut | None:
+    """Raises `LeftOut` without a time or a visitor; an order or return without a visitor is only said to be so."""
+    action, words = entry.action, entry.action.words
     if action.at is None:
-        raise LeftOut(f"{action.source} without {action.words.time}", "look at how the export was written")
-    if _unit(action) != NOBODY:
+        raise LeftOut(f"{action.source} without {words.time}", "look at how the export was written")
+    if entry.unit != NOBODY:
         return None
-    step = f"send {action.words.unit}" + ("" if "reshelf_unit" in action.words.unit else ", or reshelf_unit")
+    step = f"send {words.unit}" + ("" if "reshelf_unit" in words.unit else ", or reshelf_unit")
     of_order = action.kind in ("purchase", "return")
     step += ", or import the order that has it, too" if of_order else "; visitors who did not consent may have none"
-    error = LeftOut(f"{action.source} without {action.words.unit}: no visitor", step)
+    error = LeftOut(f"{action.source} without {words.unit}: no visitor", step)
     if of_order and action.order:
         return error
     raise error
 
 
-def _builder(action: Action) -> Callable[[_Entry], Iterable[Event]]:
+def _builder(action: Action) -> Callable[[Entry], Iterable[Event]]:
     if action.kind in SIGNAL_KINDS:
         return _signals
-    return {"impressions": _impressions, "click": _clicks, "purchase": _purchases, "return": _returns}[action.kind]
+    builders: dict[str, Callable[[Entry], Iterable[Event]]] = {
+        "impressions": _impressions,
+        "click": _clicks,
+        "purchase": purchases,
+        "return": returns,
+    }
+    return builders[action.kind]
 
 
 def _checked(event: Event) -> Event:
@@ -115,10 +91,6 @@ def _checked(event: Event) -> Event:
     return event
 
 
-def _unit(action: Action) -> str:
-    return text(action.custom.get("reshelf_unit")) or action.unit or NOBODY
-
-
 def _number(action: Action, name: str, otherwise: int) -> int:
     value = action.custom.get(name)
     if value is None or value == "":
@@ -129,18 +101,18 @@ def _number(action: Action, name: str, otherwise: int) -> int:
     return number
 
 
-def _rendering(entry: _Entry) -> dict[str, Any]:
+def _rendering(entry: Entry) -> dict[str, Any]:
     """What impressions and clicks share."""
-    action, options = entry.action, entry.options
+    action, options, words = entry.action, entry.options, entry.action.words
     page_view = text(action.custom.get("reshelf_page_view_id")) or action.page_view
     if not page_view:
         raise LeftOut(
-            f"{action.source} without {action.words.page_view}: no page view",
-            f"send {action.words.page_view}, or reshelf_page_view_id",
+            f"{action.source} without {words.page_view}: no page view",
+            f"send {words.page_view}, or reshelf_page_view_id",
         )
     return {
         "occurred_at": action.at,
-        "unit": _unit(action),
+        "unit": entry.unit,
         "segment": text(action.custom.get("reshelf_segment")) or options.segment,
         "page_view_id": page_view,
         "layout_version": _number(action, "reshelf_layout_version", 0),
@@ -154,58 +126,40 @@ class _Cell(NamedTuple):
     product: Product
 
 
-def _cells(entry: _Entry) -> Iterator[_Cell]:
+def _cells(entry: Entry) -> Iterator[_Cell]:
     """The products that stood in a slot; the others are left out."""
     action, words = entry.action, entry.action.words
-    for product in _products(entry):
+    for product in entry.products():
         page, slot = (
             text(product.custom.get(name)) or text(action.custom.get(name)) or own
             for name, own in (("reshelf_page", product.page), ("reshelf_slot", product.slot))
         )
         if not page:
-            entry.result.left_out.append(
-                LeftOut(f"{action.source} without {words.page}: no page", f"send {words.page}, or reshelf_page")
-            )
+            step = f"send {words.page}" + ("" if words.page == "reshelf_page" else ", or reshelf_page")
+            entry.leave_out(f"without {words.page}: no page", step)
         elif not slot:
-            entry.result.left_out.append(
-                LeftOut(f"{action.source} without {words.slot}: no slot", f"send {words.slot} with each item")
-            )
+            entry.leave_out(f"without {words.slot}: no slot", f"send {words.slot} with each item")
         else:
             yield _Cell(page, slot, product)
 
 
-def _products(entry: _Entry) -> Iterator[Product]:
-    action = entry.action
-    for product in action.products:
-        if product.item:
-            yield product
-        else:
-            entry.result.left_out.append(
-                LeftOut(f"{action.source} with a product without {action.words.item}", "send it with each product")
-            )
-    if not action.products:
-        entry.result.left_out.append(LeftOut(f"{action.source} without products", "send the products with it"))
-
-
-def _impressions(entry: _Entry) -> Iterator[Impression]:
+def _impressions(entry: Entry) -> Iterator[Impression]:
     shared = _rendering(entry)
     pages: dict[str, dict[str, str]] = {}
     for page, slot, product in _cells(entry):
         slots = pages.setdefault(page, {})
         if slots.setdefault(slot, product.item) != product.item:
-            entry.result.left_out.append(
-                LeftOut(f"{entry.action.source} with two products in one slot", "number the slots of a list once")
-            )
+            entry.leave_out("with two products in one slot", "number the slots of a list once")
     parts = [
         (page, [SlotItem(*cell) for cell in list(slots.items())[first : first + MOST_SLOTS]])
         for page, slots in pages.items()
         for first in range(0, len(slots), MOST_SLOTS)
     ]
     for number, (page, cells) in enumerate(parts):
-        yield Impression(event_id=_identity(entry, number), page=page, slots=cells, **shared)
+        yield Impression(event_id=entry.identity(number), page=page, slots=cells, **shared)
 
 
-def _clicks(entry: _Entry) -> Iterator[Click]:
+def _clicks(entry: Entry) -> Iterator[Click]:
     shared, action = _rendering(entry), entry.action
     if len(action.products) > 1:
         raise LeftOut(f"{action.source} with several products: which was clicked?", "send the one that was clicked")
@@ -214,81 +168,10 @@ def _clicks(entry: _Entry) -> Iterator[Click]:
         yield Click(event_id=action.identity, page=page, slot=slot, item=item, family=family, **shared)
 
 
-def _signals(entry: _Entry) -> Iterator[Signal]:
+def _signals(entry: Entry) -> Iterator[Signal]:
     action = entry.action
     if action.kind not in entry.options.signals:
         raise LeftOut(f"{action.source}: {action.kind} is none of fold.signals", "add it there, or leave it")
-    items = {product.item: product.family for product in _products(entry)}
+    items = {product.item: product.family for product in entry.products()}
     for number, (item, family) in enumerate(items.items()):
-        yield Signal(_identity(entry, number), action.at or 0, _unit(action), action.kind, item, family)
-
-
-def _identity(entry: _Entry, number: int) -> str:
-    """The event id of a further event of one row has its number behind it."""
-    return f"{entry.action.identity}.{number}" if number else entry.action.identity
-
-
-def _purchases(entry: _Entry) -> Iterator[Purchase]:
-    action, currency = entry.action, _currency(entry)
-    lines = [
-        PurchaseLine(product.item, quantity, amount, product.family, product.nth)
-        for product, quantity, amount in _lines(entry, currency)
-    ]
-    if len(lines) > MOST_LINES:
-        lines = list(_numbered(lines))
-    for first in range(0, len(lines), MOST_LINES):
-        identity, part = _identity(entry, first // MOST_LINES), lines[first : first + MOST_LINES]
-        yield Purchase(identity, action.at or 0, _unit(action), action.order, currency, part)
-
-
-def _numbered(lines: list[PurchaseLine]) -> Iterator[PurchaseLine]:
-    """Lines of an order that is sent in parts say which of its lines of their item they are."""
-    counts: dict[str, int] = {}
-    for line in lines:
-        counts[line.item] = counts.get(line.item, 0) + 1
-        yield PurchaseLine(line.item, line.quantity, line.amount, line.family, counts[line.item])
-
-
-def _returns(entry: _Entry) -> Iterator[Return]:
-    action, currency = entry.action, _currency(entry)
-    lines = [
-        ReturnLine(product.item, quantity, amount, product.nth) for product, quantity, amount in _lines(entry, currency)
-    ]
-    for first in range(0, len(lines), MOST_LINES):
-        identity, part = _identity(entry, first // MOST_LINES), lines[first : first + MOST_LINES]
-        yield Return(identity, action.at or 0, _unit(action), action.refund, action.order, currency, part)
-
-
-def _currency(entry: _Entry) -> str:
-    action, expected = entry.action, entry.options.currency
-    if not action.order:
-        raise LeftOut(f"{action.source} without {action.words.order}", f"send {action.words.order}")
-    if action.currency and action.currency != expected:
-        raise LeftOut(
-            f"{action.source} in another currency than {expected}",
-            "convert its amounts, or set fold.currency",
-            printable(action.currency),
-        )
-    if not action.currency:
-        entry.result.changed.append(f"{action.source} without a currency: {expected}")
-    return expected
-
-
-def _lines(entry: _Entry, currency: str) -> Iterator[tuple[Product, int, int]]:
-    """Lines with their quantity and their total in minor units; a line that lacks them is left out."""
-    action = entry.action
-    for product in _products(entry):
-        quantity = 1 if product.quantity in (None, "") else whole(product.quantity)
-        if quantity is None or quantity < 1:
-            entry.result.left_out.append(
-                LeftOut(f"{action.source} with a line whose quantity is no whole number above 0", "mend the line")
-            )
-        elif product.amount is None or product.amount < 0:
-            entry.result.left_out.append(
-                LeftOut(f"{action.source} with a line without {action.words.price}", "send it with each line")
-            )
-        else:
-            amount, is_rounded = minor(product.amount, currency)
-            if is_rounded:
-                entry.result.changed.append("amounts rounded to the minor unit of the currency")
-            yield product, quantity, amount
+        yield Signal(entry.identity(number), action.at or 0, entry.unit, action.kind, item, family)

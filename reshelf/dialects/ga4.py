@@ -67,7 +67,7 @@ def _text(value: Any) -> str:
 
 def _params(value: Any) -> dict[str, Any]:
     """Parameters by their keys; each value stands under the name of its type."""
-    params = {}
+    params: dict[str, Any] = {}
     for param in records(value):
         typed = record(param.get("value"))
         names = ("string_value", "int_value", "float_value", "double_value")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reshelf.dialects.action import LeftOut
-from reshelf.dialects.events import Mapped
+from reshelf.dialects.entry import Mapped
 from reshelf.feeds import FeedReport
 
 

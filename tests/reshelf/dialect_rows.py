@@ -55,7 +55,7 @@ VALUES = st.recursive(
 @st.composite
 def odd_rows(draw: st.DrawFn, dialect: str) -> dict[str, Any]:
     """A row of the fixture in which some values, at any depth, are something else or gone."""
-    row = copy.deepcopy(draw(st.sampled_from(objects(dialect))))
+    row: dict[str, Any] = copy.deepcopy(draw(st.sampled_from(objects(dialect))))
     for _ in range(draw(st.integers(0, 4))):
         places = list(_places(row))
         holder, name = draw(st.sampled_from(places))

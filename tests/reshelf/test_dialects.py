@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from reshelf.dialects import DIALECTS, stem
 from reshelf.dialects.action import Items, LeftOut, Options
-from reshelf.dialects.events import TOPIC_OF, Event, Mapped, mapped
+from reshelf.dialects.entry import Event, Mapped
+from reshelf.dialects.events import TOPIC_OF, mapped
 from reshelf.dialects.values import decimal, digest, millis, minor, text, whole
 from schemas.codec import decoder, encode
 from schemas.messages.events import (

@@ -193,7 +193,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, monkeypatch: pytest.
         return most
 
     peak(100)
-    assert peak(24_000) < 2 * peak(4_000)
+    assert peak(12_000) < 2 * peak(3_000)
 
 
 def answer(capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0) -> Any:

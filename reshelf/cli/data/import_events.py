@@ -106,7 +106,7 @@ def _options(
 ) -> Options:
     from reshelf.dialects.action import Options
     from reshelf.dialects.rows import rows
-    from reshelf.dialects.shopify_products import handles
+    from reshelf.dialects.shopify.products import handles
     from schemas.messages.fields import FALLBACK
 
     if products is not None and dialect != "shopify":

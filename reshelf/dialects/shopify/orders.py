@@ -1,4 +1,4 @@
-"""Shopify: orders of its Admin interface, with what went back of them."""
+"""Shopify: orders of its Admin interface in REST's form, with what went back of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from reshelf.dialects.action import Action, LeftOut, Options, Product, Words
-from reshelf.dialects.shopify_products import STEM, product
+from reshelf.dialects.shopify.products import STEM, product
 from reshelf.dialects.values import decimal, digest, millis, number_of, record, records, text, total
 
 WORDS = Words(

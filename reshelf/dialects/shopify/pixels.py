@@ -1,4 +1,4 @@
-"""Shopify: events of its web pixels and orders of its Admin interface in REST's form, as JSON lines."""
+"""Shopify: events of its web pixels, as JSON lines, among which orders may be."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from reshelf.dialects.action import Action, Kind, LeftOut, Options, Product, Words, not_counted
-from reshelf.dialects.shopify_orders import is_order, orders
-from reshelf.dialects.shopify_products import STEM, product
+from reshelf.dialects.shopify.orders import is_order, orders
+from reshelf.dialects.shopify.products import STEM, product
 from reshelf.dialects.values import decimal, digest, millis, number_of, record, records, text, total, within
 
 KINDS: dict[str, Kind] = {
