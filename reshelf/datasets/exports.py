@@ -139,8 +139,16 @@ class Export:
 
 
 def publish(kafka: KafkaSettings, dialect: str, export: Export) -> Counter[str]:
-    """Publish the events that the topics lack; returns how many by topic.  All are acknowledged on return."""
-    admin.apply(kafka, imported=True)
+    """Publish the events that the topics lack; returns how many by topic.  All are acknowledged on return.
+
+    Raises `BadSettings` where the topics are those of live traffic, whose brokers stamp records anew.
+    """
+    states = admin.apply(kafka, imported=True).topics
+    if live := [state for state in states if state.topic in TOPICS and admin.hinders(state)]:
+        raise BadSettings(
+            f"--prefix {kafka.prefix}: expected topics for old data, got {live[0].name}: "
+            f"{'; '.join(live[0].differences)}. Name another prefix, whose topics are then created."
+        )
     publisher, published = Publisher(kafka), Counter[str]()
     for topic, unit, value, occurred_at in export.events(_held(kafka, stem(dialect))):
         publisher.record(topic, unit, value.encode(), occurred_at)

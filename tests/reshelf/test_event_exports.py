@@ -28,6 +28,7 @@ from reshelf.dialects.action import Options
 from reshelf.dialects.events import TOPIC_OF
 from reshelf.feeds.report import MOST_NAMES
 from reshelf.processes.children import process, tail
+from reshelf.topics.admin import apply
 from schemas.codec import decoder
 from schemas.errors import BadSettings
 from schemas.messages.events import Return
@@ -271,6 +272,16 @@ def test_importing_twice_counts_once(broker: str, prefix: str, tmp_path: Path) -
             key = message.key()
             assert isinstance(key, bytes)
             assert message.partition() == partition_of(key, len(places))
+
+
+def test_topics_of_live_traffic_are_refused(broker: str, prefix: str, tmp_path: Path) -> None:
+    """They would stamp what is years old with the time of today, and learners refuse it as late."""
+    kafka = KafkaSettings(bootstrap=broker, prefix=prefix)
+    apply(kafka)
+    export = Export("ga4", OPTIONS, tmp_path)
+    export.read([fixture("ga4")], lambda: None)
+    with pytest.raises(BadSettings, match=r"message\.timestamp\.type"):
+        publish(kafka, "ga4", export)
 
 
 def test_a_learner_counts_what_was_imported(
