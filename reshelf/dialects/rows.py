@@ -32,17 +32,18 @@ class Row(NamedTuple):
 
 def rows(file: Path) -> Iterator[Row]:
     """All rows of a file; raises `BadSettings` where the file itself cannot be read to its end."""
+    name = str(file).encode(errors="replace").decode()
     try:
         with file.open("rb") as source:
             head = source.read(len(PARQUET))
             source.seek(0)
             if head == PARQUET:
-                yield from _of_parquet(source, str(file))
+                yield from _of_parquet(source, name)
             elif head.startswith(GZIP):
                 with gzip.open(source) as unpacked:
-                    yield from _of_lines(cast(BinaryIO, unpacked), str(file))
+                    yield from _of_lines(cast(BinaryIO, unpacked), name)
             else:
-                yield from _of_lines(source, str(file))
+                yield from _of_lines(source, name)
     except (OSError, EOFError, zlib.error) as error:
         raise BadSettings(f"{file}: expected a file that can be read to its end, got: {error}. Copy it anew.") from None
 

@@ -16,6 +16,7 @@ ECOMMERCE = "com_snowplowanalytics_snowplow_ecommerce_"
 ACTION = f"unstruct_event_{ECOMMERCE}snowplow_ecommerce_action"
 PRODUCTS, TRANSACTION, REFUND = (f"contexts_{ECOMMERCE}{name}" for name in ("product", "transaction", "refund"))
 WEB_PAGE = "contexts_com_snowplowanalytics_snowplow_web_page"
+NESTED = ("contexts_", "unstruct_event_")
 OWN = r"contexts_\w*reshelf"
 KINDS: dict[str, Kind] = {
     "list_view": "impressions",
@@ -41,15 +42,16 @@ LARGEST_CELL = 1_000_000
 def read(row: Mapping[str, Any], options: Options) -> Iterator[Action]:
     """What an enriched event says."""
     row = {name.lower(): value for name, value in row.items() if isinstance(name, str)}
-    action = next(_entities(row, ACTION), {})
+    nested = {name: value for name, value in row.items() if name.startswith(NESTED)}
+    action = next(_entities(nested, ACTION), {})
     name = text(action.get("type"))
     kind = KINDS.get(name)
     if kind is None:
         raise not_counted(name or text(row.get("event_name")) or text(row.get("event")))
     unit = text(row.get("domain_userid"))
-    identity = STEM + (text(row.get("event_id")) or _content(row, name, unit))
-    products = list(_entities(row, PRODUCTS))
-    entity = next(_entities(row, REFUND if kind == "return" else TRANSACTION), {})
+    products = list(_entities(nested, PRODUCTS))
+    identity = STEM + (text(row.get("event_id")) or _content(row, name, unit, products))
+    entity = next(_entities(nested, REFUND if kind == "return" else TRANSACTION), {})
     order = text(entity.get("transaction_id"))
     yield Action(
         source=name,
@@ -59,11 +61,11 @@ def read(row: Mapping[str, Any], options: Options) -> Iterator[Action]:
         at=millis(row.get("derived_tstamp")) or millis(row.get("collector_tstamp")),
         unit=unit,
         products=[_product(product, text(action.get("name"))) for product in products],
-        page_view=_page_view(row, unit),
+        page_view=_page_view(row, nested, unit),
         order=order,
         refund=identity,
         currency=text(entity.get("currency")) or next((text(product.get("currency")) for product in products), ""),
-        custom=next(_entities(row, OWN), {}),
+        custom=next(_entities(nested, OWN), {}),
     )
 
 
@@ -83,16 +85,15 @@ def _decoded(value: str) -> Any:
         return None
 
 
-def _content(row: Mapping[str, Any], name: str, unit: str) -> str:
+def _content(row: Mapping[str, Any], name: str, unit: str, products: list[Mapping[str, Any]]) -> str:
     """For an event without an id: who did what, when and with what."""
-    products = [product.get(field) for product in _entities(row, PRODUCTS) for field in ("id", "position", "quantity")]
-    times = [millis(row.get("derived_tstamp")), millis(row.get("collector_tstamp"))]
-    return digest(name, unit, *times, *products)
+    content = [product.get(field) for product in products for field in ("id", "position", "quantity")]
+    return digest(name, unit, millis(row.get("derived_tstamp")), millis(row.get("collector_tstamp")), *content)
 
 
-def _page_view(row: Mapping[str, Any], unit: str) -> str:
+def _page_view(row: Mapping[str, Any], nested: Mapping[str, Any], unit: str) -> str:
     """The page view's own id; without one, the session and the address."""
-    own = text(next(_entities(row, WEB_PAGE), {}).get("id"))
+    own = text(next(_entities(nested, WEB_PAGE), {}).get("id"))
     session, address = text(row.get("domain_sessionid")), text(row.get("page_url"))
     if own:
         return STEM + own

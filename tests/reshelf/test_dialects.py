@@ -216,3 +216,24 @@ def test_long_orders_go_into_several_purchases_whose_lines_are_numbered() -> Non
     assert (len(first.lines), len(second.lines), first.order_id) == (100, 20, second.order_id)
     lines = [(line.item, line.nth) for line in [*first.lines, *second.lines]]
     assert lines == [(f"p-{n % 60}", 1 + n // 60) for n in range(120)]
+
+
+def test_pages_of_a_session_that_have_numbers_are_page_views_of_their_own() -> None:
+    """In older exports without numbers they are told apart by their addresses alone."""
+
+    def page_view(number: int | None, address: str) -> str:
+        row = objects("ga4")[0] | {"batch_page_id": number}
+        row["event_params"][1]["value"]["string_value"] = address
+        (_, event), *_ = mapped(DIALECTS["ga4"], row, Options()).events
+        assert isinstance(event, Impression)
+        return event.page_view_id
+
+    assert page_view(1, "a") == page_view(1, "a") == page_view(1, "a#reviews") != page_view(2, "a")
+    assert page_view(None, "a") == page_view(None, "a") != page_view(None, "b")
+
+
+def test_numbers_are_the_same_however_a_file_has_them() -> None:
+    """BigQuery writes whole numbers as texts in JSON, and as numbers in Parquet."""
+    row = objects("ga4")[1]
+    again = row | {"event_timestamp": int(row["event_timestamp"]), "event_bundle_sequence_id": 11}
+    assert mapped(DIALECTS["ga4"], again, Options()).events == mapped(DIALECTS["ga4"], row, Options()).events

@@ -48,6 +48,60 @@ COUNTS = {
     "shopify": {"impressions": 1, "clicks": 1, "signals": 2, "purchases": 3, "returns": 2},
 }
 
+REASONS = {
+    "ga4": {
+        "events of no kind that Reshelf counts: page_view": 9,
+        "promotion events, which are not mapped: view_promotion": 10,
+        "view_item without user_pseudo_id: no visitor": 11,
+        "view_item without event_timestamp in microseconds": 12,
+        "view_item_list without item_list_id or item_list_name: no page": 13,
+        "select_item without index: no slot": 14,
+        "select_item without ga_session_id: no page view": 15,
+        "select_item with several products: which was clicked?": 16,
+        "select_item whose reshelf_variant is no whole number": 17,
+        "purchase without transaction_id": 18,
+        "purchase in another currency than EUR": 19,
+        "purchase with a line whose quantity is no whole number above 0": 20,
+        "refund without products": 21,
+        "impressions whose page breaks a limit": 22,
+        "lines that are no JSON": 23,
+        "lines that hold no JSON object": 24,
+        "view_item_list with a product without item_id": 1,
+        "view_item_list without index: no slot": 1,
+        "purchase with a line without price": 6,
+    },
+    "segment": {
+        "Product Clicked without list_id: no page": 9,
+        "Product Clicked without context.page.url: no page view": 10,
+        "Order Refunded without products": 11,
+        "Product Viewed without timestamp": 13,
+        "events of no kind that Reshelf counts: page call": 14,
+        "promotion events, which are not mapped: Promotion Viewed": 15,
+        "events of no kind that Reshelf counts: Checkout Started": 16,
+        "Product Viewed with a product without product_id or sku": 17,
+        "Order Completed without anonymousId: no visitor": 12,
+        "Product List Viewed without position: no slot": 1,
+    },
+    "snowplow": {
+        "refund without products": 7,
+        "list_view without name of the list: no page": 8,
+        "list_view without domain_userid: no visitor": 9,
+        "promotion events, which are not mapped: promo_view": 10,
+        "events of no kind that Reshelf counts: page_ping": 11,
+    },
+    "shopify": {
+        "collection_viewed, which says what is in a collection and not in which slots it was seen": 6,
+        "events of no kind that Reshelf counts: page_viewed": 7,
+        "product_viewed without clientId: no visitor": 8,
+        "checkout_completed without order.id": 9,
+        "orders that were placed as a test": 12,
+        "order without reshelf_unit in note_attributes: no visitor": 11,
+        "checkout_completed with a product without the product's handle": 3,
+        "refund without products": 10,
+    },
+}
+"""Each reason of a dialect, and the line of its fixture where it is first given."""
+
 
 def lines_of(dialect: str) -> Lines:
     return fixture(dialect).read_bytes().splitlines()
@@ -78,7 +132,10 @@ def test_each_row_is_counted_once_and_each_event_fits(dialect: str) -> None:
     assert report["rows"] == len(lines_of(dialect))
     assert report["events"] == COUNTS[dialect]
     assert mapped <= sum(report["events"].values())
-    assert set(report["examples"]) == {*report["left_out"], *report["dropped"]}
+    assert set(report["examples"]) == {*report["left_out"], *report["dropped"]} == set(REASONS[dialect])
+    for reason, line in REASONS[dialect].items():
+        assert f"{dialect}.jsonl, line {line}" in report["examples"][reason]
+        assert report["next"][reason]
     assert [event.occurred_at for event in events] == sorted(event.occurred_at for event in events)
     for event in events:
         message = decoder(next(kind for kind, topic in TOPIC_OF.items() if topic is event.topic))(event.value.encode())

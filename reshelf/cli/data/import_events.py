@@ -79,7 +79,7 @@ def events(
     stands and what to do; docs/start/importing.md has the fields of each dialect.  Events that the topics
     already hold are left out, so importing again changes nothing.
 
-    Example: reshelf import events export/*.jsonl --dialect ga4 --check
+    Example: reshelf import events export.jsonl --dialect ga4 --check
     """
     from reshelf.datasets.exports import Export, require_free
 
