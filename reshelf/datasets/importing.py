@@ -65,11 +65,11 @@ def publish(kafka: KafkaSettings, data: OpenBandit, on_row: Callable[[], None]) 
     return {**counts, "published": published}
 
 
-def how_to_learn(settings: Settings) -> str:
-    """The command that learns from what was imported."""
+def how_to_learn(settings: Settings, command: str) -> str:
+    """A command under the settings of what was imported, as a line to copy."""
     return (
         f"  RESHELF_KAFKA__PREFIX={settings.kafka.prefix} RESHELF_REDIS__NAMESPACE={settings.redis.namespace} "
-        "RESHELF_FOLD__ALLOWED_LATENESS_MS=0 RESHELF_FOLD__MAX_CLOCK_SKEW_MS=0 reshelf worker learner"
+        f"RESHELF_FOLD__ALLOWED_LATENESS_MS=0 RESHELF_FOLD__MAX_CLOCK_SKEW_MS=0 reshelf {command}"
     )
 
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 import random
-import subprocess
-import sys
 import tempfile
-import time
 import tracemalloc
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +24,6 @@ from reshelf.datasets.exports import Export, Stored, publish
 from reshelf.dialects.action import Options
 from reshelf.dialects.events import TOPIC_OF
 from reshelf.feeds.report import MOST_NAMES
-from reshelf.processes.children import process, tail
 from reshelf.topics.admin import apply
 from schemas.codec import decoder
 from schemas.errors import BadSettings
@@ -36,7 +32,6 @@ from schemas.topics import CLICKS, IMPRESSIONS, PURCHASES, RETURNS, SIGNALS
 from streams.kafka.clients import partition_of
 from streams.kafka.reader import partitions, reader, to_the_end
 from streams.settings import KafkaSettings
-from tests.deadline import Deadline
 from tests.reshelf.dialect_rows import FOLDER, NAMES, fixture, objects
 
 Lines = list[bytes]
@@ -341,51 +336,33 @@ def test_topics_of_live_traffic_are_refused(broker: str, prefix: str, tmp_path: 
         publish(kafka, "ga4", export)
 
 
-def test_a_learner_counts_what_was_imported(
-    broker: str, redis: Redis, redis_url: str, prefix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+def test_a_replay_counts_what_was_imported(
+    broker: str, redis: Redis, redis_url: str, prefix: str, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    """The command as a shop gives it, and a worker as its answer says."""
-    settings = {
-        "RESHELF_KAFKA__BOOTSTRAP": broker, "RESHELF_KAFKA__PREFIX": prefix, "RESHELF_REDIS__URL": redis_url,
-    }  # fmt: skip
+    """The command as a shop gives it, and then the one that its answer ends with: the order is credited, too."""
+    settings = {"KAFKA__BOOTSTRAP": broker, "KAFKA__PREFIX": prefix, "REDIS__URL": redis_url}
     for name, value in settings.items():
+        monkeypatch.setenv(f"RESHELF_{name}", value)
+    options = ["--dialect", "ga4", "--learned", "--items", "variants"]
+    assert run(["import", "events", str(fixture("ga4")), *options]) == 0
+    (first, line, *_) = (said := capsys.readouterr().out).splitlines()[:2]
+    assert "9 events published" in first and line.startswith("  RESHELF_"), said
+    words = line.split()
+    command = words.index("reshelf") + 1
+    for name, value in (word.split("=", 1) for word in words[: command - 1]):
         monkeypatch.setenv(name, value)
-    command = ["import", "events", str(fixture("ga4")), "--dialect", "ga4", "--learned"]
-    assert run(command) == 0
-    said = capsys.readouterr().out
-    assert "9 events published" in said
-    own = dict(word.split("=", 1) for word in said.split() if word.startswith("RESHELF_"))
-    assert own["RESHELF_KAFKA__PREFIX"] == f"{prefix}ga4-"
-    log = tmp_path / "log"
-    with process([sys.executable, "-m", "reshelf", "worker", "learner"], log, settings | own) as child:
-        for name, value in own.items():
-            monkeypatch.setenv(name, value)
-        rows = until_counted(lambda: exported(capsys), child, log)
-    assert rows == [
-        ["Often bought", "all", "lamp-1", "0", "1", "0"],
-        ["front", "new", "boot-1", "hero", "1", "0"],
-        ["home", "all", "boot-1", "0", "1", "0"],
-        ["home", "all", "boot-2", "1", "1", "0"],
-        ["home", "all", "boots", "1", "0", "1"],
-    ]
-
-
-def exported(capsys: pytest.CaptureFixture[str]) -> list[list[str]]:
-    """Page, segment, item, slot, impressions and clicks of the state; none where there is no state yet."""
-    if run(["state", "export", "--format", "csv"]) != 0:
-        capsys.readouterr()
-        return []
+    assert run(words[command:]) == 0, capsys.readouterr()
+    monkeypatch.setenv("RESHELF_REDIS__NAMESPACE", words[command + 2])
+    capsys.readouterr()
+    assert run(["state", "export", "--format", "csv"]) == 0
     header, *rows = (line.split(",") for line in capsys.readouterr().out.splitlines())
-    columns = [header.index(name) for name in ("page", "segment", "item", "slot", "impressions", "clicks")]
-    return sorted([row[column] for column in columns] for row in rows)
-
-
-def until_counted(state: Callable[[], list[list[str]]], child: subprocess.Popen[bytes], log: Path) -> list[list[str]]:
-    end = Deadline(60)
-    while True:
-        rows = state()
-        if sum(int(row[4]) + int(row[5]) for row in rows) >= 5:
-            return rows
-        assert child.poll() is None and end.ahead, tail(log)
-        time.sleep(0.2)
+    names = ("page", "segment", "item", "slot", "impressions", "clicks", "conversions", "revenue")
+    columns = [header.index(name) for name in names]
+    assert sorted([row[column] for column in columns] for row in rows) == [
+        ["Often bought", "all", "lamp-1", "0", "1", "0", "0", "0"],
+        ["front", "new", "boot-1", "hero", "1", "0", "0", "0"],
+        ["home", "all", "boot-1", "0", "1", "0", "0", "0"],
+        ["home", "all", "boot-2", "", "0", "0", "1", "3998"],
+        ["home", "all", "boot-2", "1", "1", "1", "0", "0"],
+    ]

@@ -104,5 +104,5 @@ def _summary(settings: Settings, counts: dict[str, int]) -> str:
 
     return (
         f"{counts['rows']} rows with {counts['clicks']} clicks read, {counts['published']} events published to "
-        f"{settings.kafka.prefix}events-*. To learn from them run\n{how_to_learn(settings)}"
+        f"{settings.kafka.prefix}events-*. To learn from them run\n{how_to_learn(settings, 'worker learner')}"
     )

@@ -134,9 +134,10 @@ def _publish(settings: Settings, dialect: str, prefix: str | None, export: Expor
 
     own = own_settings(settings, prefix, dialect)
     counts = publish(own.kafka, dialect, export)
+    replay = f"replay --into {own.redis.namespace[-27:].strip('-')}-past --reattribute"
     return counts, (
         f"{counts.total():,} events published to {own.kafka.prefix}events-*. To learn from them run\n"
-        f"{how_to_learn(own)}"
+        f"{how_to_learn(own, replay)}"
     )
 
 
