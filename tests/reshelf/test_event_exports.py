@@ -282,6 +282,8 @@ def test_wrong_use_is_explained(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     file = str(fixture("ga4"))
     said = answer(capsys, "--dialect", "ga4", file, "--products", file, status=2)
     assert "--products: expected with --dialect shopify" in said["error"]
+    said = answer(capsys, "--dialect", "ga4", file, "--segment", "*", status=2)
+    assert "which stands for all of them together" in said["error"]
     said = answer(capsys, "--dialect", "ga4", file, "--output", file, status=2)
     assert "which is a file" in said["error"]
     said = answer(capsys, "--dialect", "segment", file, "--check", status=2)

@@ -111,6 +111,8 @@ def _options(
 
     if products is not None and dialect != "shopify":
         raise BadSettings(f"--products: expected with --dialect shopify, got it with {dialect}")
+    if segment == "*":
+        raise BadSettings("--segment: expected a segment of visitors, got '*', which stands for all of them together")
     return Options(
         currency=settings.fold.currency,
         items=items,
