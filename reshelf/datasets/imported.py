@@ -62,6 +62,10 @@ class Publisher:
         self.flush()
         return total
 
+    def record(self, topic: Topic, unit: str, value: bytes, occurred_at: int) -> None:
+        """Publish an event that is encoded already, at its event time; acknowledged when `flush` returns."""
+        self._send(topic, unit.encode(), value, occurred_at)
+
     def page(self, rules: PageRules, items: Iterable[CatalogItem]) -> None:
         """Publish a page and its items."""
         self._send(PAGE_RULES, encode_key(PAGE_RULES, rules.page), encode(rules))
