@@ -25,7 +25,7 @@ from reshelf.dialects.rows import rows
 from reshelf.topics import admin
 from schemas.codec import encode
 from schemas.errors import BadSettings
-from schemas.topics import Topic
+from schemas.topic import Topic
 from streams.settings import KafkaSettings
 from streams.sorted_rows import Row, SortedRows
 

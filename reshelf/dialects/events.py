@@ -12,7 +12,8 @@ from reshelf.dialects.values import printable, text, whole
 from schemas.codec import decoder, encode
 from schemas.errors import BadRecord
 from schemas.messages.events import Click, Impression, Purchase, Return, Signal, SlotItem
-from schemas.topics import CLICKS, IMPRESSIONS, PURCHASES, RETURNS, SIGNALS, Topic
+from schemas.topic import Topic
+from schemas.topics import CLICKS, IMPRESSIONS, PURCHASES, RETURNS, SIGNALS
 
 MOST_SLOTS = 64
 """Of one event; what a list has more goes into further ones."""

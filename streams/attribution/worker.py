@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from schemas.topics import BY_NAME, CLICKS, CONVERSIONS, SIGNALS, Topic
+from schemas.topic import Topic
+from schemas.topics import BY_NAME, CLICKS, CONVERSIONS, SIGNALS
 from streams.attribution.core import PartitionAttribution
 from streams.attribution.opening import Decisions, FirstSince, Opening
 from streams.attribution.order import AnotherLog

@@ -21,7 +21,8 @@ from policy.attribution.plain import Logs as PlainLogs
 from schemas import dead_letters
 from schemas.errors import Transient
 from schemas.messages.events import Click, Conversion, Credit, Purchase, PurchaseLine, Return, ReturnLine, Signal
-from schemas.topics import CLICKS, CONVERSIONS, CREDITS, PURCHASES, RETURNS, SIGNALS, Topic
+from schemas.topic import Topic
+from schemas.topics import CLICKS, CONVERSIONS, CREDITS, PURCHASES, RETURNS, SIGNALS
 from streams.attribution.published import Standing
 from streams.attribution.step import Decision
 from streams.attribution.worker import Behind, PartitionWorker
@@ -407,8 +408,7 @@ def expected(logs: Logs) -> tuple[list[Conversion | Credit], dict[tuple[str, int
         plain.append(of_topic)
         if topic is not CLICKS:
             dead_lettered |= {(topic.name, offset): reason for offset, reason in refused.items()}
-    outcomes = plain_outcomes(PlainLogs(*plain), RULE)
-    return [*outcomes.conversions, *outcomes.credits], dead_lettered
+    return plain_outcomes(PlainLogs(*plain), RULE).events, dead_lettered
 
 
 def entries(log: Sequence[Appended], topic: Topic) -> tuple[list[LogEntry[Any]], dict[int, str]]:

@@ -18,7 +18,8 @@ from policy.attribution.clicks import CreditRule
 from policy.attribution.plain import LogEntry, plain_attribution
 from reshelf.processes.children import process
 from schemas.messages.events import Click, Conversion, Purchase, PurchaseLine
-from schemas.topics import CLICKS, CONVERSIONS, DEAD_LETTERS, PURCHASES, Topic
+from schemas.topic import Topic
+from schemas.topics import CLICKS, CONVERSIONS, DEAD_LETTERS, PURCHASES
 from streams.kafka.clients import confluent_consumer_config, confluent_producer_config
 from streams.settings import AttributionSettings, FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
 from streams.state.clicks.progress import progress_keys

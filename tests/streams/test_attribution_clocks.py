@@ -13,7 +13,8 @@ import msgspec
 import pytest
 
 from schemas.messages.events import Click, Purchase, PurchaseLine
-from schemas.topics import CLICKS, PURCHASES, Topic
+from schemas.topic import Topic
+from schemas.topics import CLICKS, PURCHASES
 from streams.attribution.agent import Attribution
 from streams.attribution.core import PartitionAttribution
 from streams.attribution.order import Track

@@ -11,6 +11,7 @@ import pytest
 
 from reshelf.processes.roles import ROLES, _ending
 from schemas import topics as table
+from schemas.topic import Role, Topic
 from schemas.topics import (
     CATALOG_EMBEDDINGS,
     CATALOG_ITEMS,
@@ -22,8 +23,6 @@ from schemas.topics import (
     PAGE_RULES,
     PURCHASES,
     TOPICS,
-    Role,
-    Topic,
     written_by,
 )
 from streams.catalog import follower
