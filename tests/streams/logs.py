@@ -152,7 +152,5 @@ def _ordinary(chance: random.Random, topic: str, offset: int) -> LoggedRecord:
         if topic == TOPICS[3]:
             event = Credit(**common, **place, kind=chance.choice(["view", "add-to-cart", "return"]), source_id="s")
         else:
-            via = {"view": 70_000} if chance.random() < 0.5 else {}
-            later: dict[str, Any] = {"repeat": chance.random() < 0.1, "earlier": 50, "via": via}
-            event = Conversion(**common, **place, **later, purchase_id="p", line=0, quantity=1)
+            event = Conversion(**common, **place, purchase_id="p", line=0, quantity=1)
     return LoggedRecord(offset, 0, unit.encode(), msgspec.json.encode(event))
