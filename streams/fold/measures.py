@@ -11,6 +11,8 @@ A new measure gets a new array, which leaves the bytes of the others as they are
 more in an array that is there moves its cells.  A namespace does not hold what was
 not counted when it was folded: a new topic makes workers refuse the old namespaces by
 itself, for a new measure of a topic that is there `FOLD_VERSION` of the manifest goes up.
+It stays where no event of before can have what is counted, as with `visible_ms` of a slot,
+a field that came with its measure: what an old namespace lacks is 0, and that is right.
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ DELAY_BINS = 32
 BACKUP_MS = 7 * DAY_MS
 BLOCK = 4
 """Slots in one block of an array by item and slot."""
+VISIBLE_CAP_MS = 60_000
+"""The most that a slot's visible time counts as (ms): nobody looks at one slot for the hour that a tab is left open."""
 Event = Impression | Click | Conversion
 
 
@@ -37,6 +41,8 @@ class Keying(Enum):
     ITEM_SLOT = auto()
     """Item and slot: each that was seen for an event with a list of slots, else the event's own; in blocks of slots."""
     ITEM = auto()
+    SLOT = auto()
+    """Each slot whose visible time an event with a list of slots says."""
     DELAY = auto()
     """Logarithmic bin of the event's delay, see `streams.fold.deltas.delay_bin`."""
     UNIT = auto()
@@ -61,6 +67,8 @@ class Amount(Enum):
     """One where its page view is new on the partition lately; the next two likewise."""
     NEW_UNIT = auto()
     NEW_ORDER = auto()
+    VISIBLE_MS = auto()
+    """How long its slot was visible in milliseconds, at most `VISIBLE_CAP_MS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +133,18 @@ DELAYS = Array(
     width=Width.COUNT,
     measures=(Measure("delays", CONVERSIONS),),
 )
+VISIBLE = Array(
+    name="visible",
+    row="visible",
+    keying=Keying.SLOT,
+    width=Width.SUM,
+    directories=("slots",),
+    measures=(
+        Measure("timed", IMPRESSIONS),
+        Measure("visible_ms", IMPRESSIONS, Amount.VISIBLE_MS),
+    ),
+)
+"""Impressions that say how long their slot was visible, and for how long; the compiled fold counts them, too."""
 BINS = Array(
     name="bins",
     row="bin",
@@ -140,10 +160,15 @@ BINS = Array(
 )
 """The experiment's: learned layouts against the holdout."""
 
-TABLE_ARRAYS: tuple[Array, ...] = (CELLS, SALES, DELAYS)
+TABLE_ARRAYS: tuple[Array, ...] = (CELLS, SALES, DELAYS, VISIBLE)
+"""In the order in which they came: packed values name measures by their place."""
 ARRAYS: tuple[Array, ...] = (*TABLE_ARRAYS, BINS)
 BLOCKED: tuple[Array, ...] = tuple(array for array in TABLE_ARRAYS if array.keying is Keying.ITEM_SLOT)
 DIRECTORIES: tuple[str, ...] = tuple(dict.fromkeys(name for array in TABLE_ARRAYS for name in array.directories))
+ITEM_DIRECTORIES: tuple[str, ...] = tuple(
+    dict.fromkeys(array.directories[0] for array in TABLE_ARRAYS if array.keying in (Keying.ITEM_SLOT, Keying.ITEM))
+)
+"""Those of items."""
 PACKED = "packed"
 """The key of what merges have put into a table, all of it in one value (`streams.state.arrays.packed_value`)."""
 PARTS: tuple[str, ...] = (PACKED, *DIRECTORIES, *(array.name for array in TABLE_ARRAYS if array not in BLOCKED))

@@ -21,6 +21,7 @@ from schemas.messages.events import Click, Conversion, Impression
 from schemas.topics import BY_NAME, CLICKS, CONVERSIONS, DAY_MS, IMPRESSIONS, Topic
 from streams.fold.deltas import delay_bin, traffic_of
 from streams.fold.judge import SKIPPED, bucket_of
+from streams.fold.measures import VISIBLE_CAP_MS
 from streams.fold.name_codes import CODE, name_code
 from streams.fold.quota import names_of
 from streams.fold.window import PART_BLOCK, STEPS, parts_within, records_within
@@ -239,6 +240,8 @@ class PlainFold:
         if isinstance(event, Impression):
             for slot_item in event.slots:
                 self._add("cell", (*place, slot_item.item, slot_item.slot), (1, 0))
+                if slot_item.visible_ms is not None:
+                    self._add("visible", (*place, slot_item.slot), (1, min(slot_item.visible_ms, VISIBLE_CAP_MS)))
             self._add("bin", unit, (marks[0], marks[1], 0, 0, 0))
         elif isinstance(event, Click):
             self._add("cell", (*place, event.item, event.slot), (0, 1))

@@ -51,6 +51,7 @@ _segments = _names(["s1", "s2", "*", "s\u00004", "s5"])
 _items = _names(["i1", "i2", "i,3", 'i"4', "i5", "i6", "i7"])
 _slots = _names(["top", "left", "a", "b", "c", "d"])
 _variants = st.integers(-2, 3)
+_visible = _names([None, None, 0, 1_000, 60_000, 60_001, 3_600_000])
 
 
 @st.composite
@@ -70,7 +71,7 @@ def _event(draw: st.DrawFn, topic: str, time_ms: int) -> tuple[str, Any]:
     }
     view = f"v{draw(st.integers(0, 5))}"
     if topic == TOPICS[0]:
-        places = draw(st.lists(st.builds(SlotItem, slot=_slots, item=_items), min_size=1, max_size=4))
+        places = draw(st.lists(st.builds(SlotItem, _slots, _items, _visible), min_size=1, max_size=4))
         return unit, Impression(**common, page_view_id=view, slots=places)
     place: dict[str, Any] = {"slot": draw(_slots), "item": draw(_items)}
     if topic == TOPICS[1]:
@@ -145,7 +146,8 @@ def _ordinary(chance: random.Random, topic: str, offset: int) -> LoggedRecord:
     view = f"v{chance.randrange(300)}"
     event: Any
     if topic == TOPICS[0]:
-        event = Impression(**common, page_view_id=view, slots=[SlotItem(**place), SlotItem("s9", "i1")])
+        timed = {"visible_ms": chance.randrange(100_000)} if chance.random() < 0.3 else {}
+        event = Impression(**common, page_view_id=view, slots=[SlotItem(**place, **timed), SlotItem("s9", "i1")])
     elif topic == TOPICS[1]:
         event = Click(**common, **place, page_view_id=view)
     else:

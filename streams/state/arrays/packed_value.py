@@ -1,6 +1,7 @@
 """A table packed into one value of Redis, as merges leave it, and a table of all that Redis holds of it.
 
-A value is one byte with the number of its form and then, as a block of LZ4, with little-endian numbers:
+A value is one byte with the number of its form, in form 2 one more with how many measures it has, and then,
+as a block of LZ4, with little-endian numbers:
 
 - four bytes each: how many items and slots there are, and how many bytes the names of both take
 - for each measure (`streams.fold.measures`) one byte each for the width of its numbers and of their places,
@@ -8,12 +9,16 @@ A value is one byte with the number of its form and then, as a block of LZ4, wit
 - the names of items, then of slots, as JSON strings with a comma behind each
 - for each measure its numbers, and then their places (`streams.state.arrays.packed.pack`)
 
+Form 1 has the six measures that there were at first, and is written where the others are all 0: whoever
+knows those alone reads it.
+
 Zlib and Zstandard make a third less of it, and whoever reads a table would wait twice as long.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from struct import Struct
 from struct import error as StructError
 from typing import Any, NamedTuple
@@ -31,9 +36,9 @@ from streams.state.arrays.packed import OF_WIDTH, Packed, PackedCounts, pack
 from streams.state.arrays.sums import add_tables
 from streams.state.arrays.tables import Table, decode_arrays
 
-FORM = 1
+FORM, LONGER_FORM = 1, 2
 _MEASURES = tuple(name for array in TABLE_ARRAYS for name in array.names)
-_HEADER = Struct("<4I" + len(_MEASURES) * "2BI")
+_FIRST_MEASURES = 6
 
 
 class PackedValue(NamedTuple):
@@ -48,36 +53,42 @@ def encode_packed(table: Table) -> bytes:
     """A table as one value: the same bytes for the same names in the same order with the same counts."""
     names = [_names(table.items), _names(table.slots)]
     header, contents = [len(table.items), len(table.slots), *map(len, names)], list[bytes]()
-    for name in _MEASURES:
-        packed = _packed(table.counts, name)
+    measures = [_packed(table.counts, name) for name in _MEASURES]
+    form = bytes([LONGER_FORM, len(measures)]) if any(measures[_FIRST_MEASURES:]) else bytes([FORM])
+    if len(form) == 1:
+        del measures[_FIRST_MEASURES:]
+    for packed in measures:
         values, places = packed or (None, None)
         arrays = [array for array in (values, places) if array is not None]
         header += [_width(values), _width(places), 0 if values is None else len(values)]
         contents += [array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes() for array in arrays]
-    body = b"".join((_HEADER.pack(*header), *names, *contents))
-    return bytes([FORM]) + bytes(lz4.compress_block(body))
+    body = b"".join((_header(len(measures)).pack(*header), *names, *contents))
+    return form + bytes(lz4.compress_block(body))
 
 
 def decode_packed(key: TableKey, value: bytes) -> PackedValue:
     """What a value of this table holds; raises `StateAttention` where it has another form, or is damaged."""
-    if value[:1] != bytes([FORM]):
+    form, measures = _form(value)
+    if not form:
         raise StateAttention(
             f"the counts of page {key.page!r} and segment {key.segment!r} from {key.bucket} on were packed by another "
-            f"version of Reshelf: expected form {FORM}, got {value[0] if value else 'nothing'}. Read them with that "
-            "version, or set redis.namespace to a new name and replay the log into it."
+            f"version of Reshelf: expected form {FORM}, or {LONGER_FORM} of at most {len(_MEASURES)} measures, got "
+            f"{list(value[:2]) or 'nothing'}. Read them with that version, or set redis.namespace to a new name and "
+            "replay the log into it."
         )
+    header = _header(measures)
     try:
-        body = bytes(lz4.decompress_block(value[1:]))
-        items, slots, of_items, of_slots, *fields = _HEADER.unpack_from(body)
+        body = bytes(lz4.decompress_block(value[form:]))
+        items, slots, of_items, of_slots, *fields = header.unpack_from(body)
     except (DecompressionError, StructError) as error:
         raise StateAttention(
             f"the packed counts of page {key.page!r} and segment {key.segment!r} from {key.bucket} on cannot be read: "
             f"{error}. Bring Redis back from a backup, or set redis.namespace to a new name and replay the log into it."
         ) from None
-    names = _HEADER.size + of_items
+    names = header.size + of_items
     counts = PackedCounts(items, slots, _arrays(body, names + of_slots, fields))
     return PackedValue(
-        EMPTY + body[_HEADER.size : names], tuple(names_in(EMPTY + body[names : names + of_slots])), counts
+        EMPTY + body[header.size : names], tuple(names_in(EMPTY + body[names : names + of_slots])), counts
     )
 
 
@@ -100,6 +111,20 @@ def has_arrays(parts: Mapping[str, bytes | None]) -> bool:
     return any(content is not None for name, content in parts.items() if name != PACKED)
 
 
+def _form(value: bytes) -> tuple[int, int]:
+    """How many bytes say the form of a value, and how many measures it has; none where it has another form."""
+    if value[:1] == bytes([FORM]):
+        return 1, _FIRST_MEASURES
+    if value[:1] == bytes([LONGER_FORM]) and 1 < len(value) and value[1] <= len(_MEASURES):
+        return 2, value[1]
+    return 0, 0
+
+
+@cache
+def _header(measures: int) -> Struct:
+    return Struct("<4I" + measures * "2BI")
+
+
 def _names(names: Sequence[str]) -> bytes:
     return orjson.dumps(list(names))[1:-1] + b"," if names else b""
 
@@ -114,7 +139,7 @@ def _width(array: NDArray[Any] | None) -> int:
 
 def _arrays(body: bytes, at: int, fields: Sequence[int]) -> Iterator[tuple[str, Packed]]:
     """The measures that have counts; their numbers begin at this byte."""
-    for number, name in enumerate(_MEASURES):
+    for number, name in enumerate(_MEASURES[: len(fields) // 3]):
         width, of_place, count = fields[3 * number : 3 * number + 3]
         if not width:
             continue
