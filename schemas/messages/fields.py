@@ -55,7 +55,8 @@ SignalKind = Annotated[
 
 
 VisibleMs = Annotated[
-    int, Meta(ge=0, le=3_600_000, description="How long the slot was in view, in milliseconds; left out if not measured.")
+    int,
+    Meta(ge=0, le=3_600_000, description="How long the slot was in view, in milliseconds; left out if not measured."),
 ]
 
 

@@ -8,6 +8,14 @@ cdef struct CountedEvent:
     uint32_t marks
 
 
+cdef enum:
+    # A cell of an event has the numbers of item and slot, and above them the visible time plus one, or 0 for none.
+    CELL_BITS = 2 * NAME_BITS
+    MOST_VISIBLE = 1 << (64 - CELL_BITS - 1)
+    # Above so many bits of a sum of visible times is how many there are.
+    SUM_BITS = 40
+
+
 cdef class FastEvents:
     """The events of a batch that were judged here and count."""
 
@@ -46,14 +54,15 @@ cdef class FastEvents:
         return 0
 
     def counted(self, list applied_offsets):
-        """What they add, as [(page, segment, bucket, variant), Cells, {bin: (new page views, new units)}].
+        """What they add, as [(page, segment, bucket, variant), Cells, bins, times].
 
-        `variant` stands for its traffic; bins are those of the page and come with one of its
-        segments.  Where `applied_offsets` (by group) are given, events below a group's are left out for it.
+        `variant` stands for its traffic; bins are those of the page, {bin: (new page views, new units)},
+        and come with one of its segments.  Times are {slot: (how many, milliseconds)} of the
+        slots whose visible time is known.  Where `applied_offsets` (by group) are given, events below a group's are left out for it.
         """
-        cdef Table cells = Table(), bins = Table()
+        cdef Table cells = Table(), bins = Table(), times = Table()
         cdef Py_ssize_t at
-        cdef uint64_t cell
+        cdef uint64_t cell, place_cell
         cdef CellPlace *place
         cdef CountedEvent *event
         cdef uint64_t *next_cell = self.cells
@@ -62,18 +71,40 @@ cdef class FastEvents:
             event = &self.events[at]
             place = &self.known.places[event.place]
             if applied_offsets is None or event.offset >= <int64_t>applied_offsets[place.group]:
+                place_cell = <uint64_t>event.place << CELL_BITS
                 for step in range(event.cells):
-                    cell = (<uint64_t>event.place << (2 * NAME_BITS)) | next_cell[step]
-                    _count(cells, cell, 1)
+                    cell = next_cell[step]
+                    if cell >> CELL_BITS:
+                        self._count_time(times, event.place, cell)
+                        cell &= (<uint64_t>1 << CELL_BITS) - 1
+                    _count(cells, place_cell | cell, 1)
             if applied_offsets is None or event.offset >= <int64_t>applied_offsets[place.whole]:
                 cell = (<uint64_t>(place.page * 4 + place.traffic) << 8) | event.unit
                 _count(bins, cell, (<int64_t>(event.marks & 1) << 32) | (event.marks >> 1))
             next_cell += event.cells
-        return self._named(cells, bins)
+        return self._named(cells, bins, times)
 
-    cdef list _named(self, Table cells, Table bins):
+    cdef int _count_time(self, Table times, int32_t place, uint64_t cell) except -1:
+        cdef uint64_t slot = cell & ((1 << NAME_BITS) - 1)
+        cdef int64_t visible_ms = (cell >> CELL_BITS) - 1
+        return _count(times, (<uint64_t>place << NAME_BITS) | slot, (<int64_t>1 << SUM_BITS) + visible_ms)
+
+    cdef dict _times_of(self, Table times):
+        """By place and slot."""
+        cdef dict times_of = {}
+        cdef Py_ssize_t at
+        cdef Entry *entry
+        for at in range(times.mask + 1 if times.used else 0):
+            entry = &times.entries[at]
+            if entry.value != UNKNOWN:
+                slot = self.known.texts[entry.name.low & ((1 << NAME_BITS) - 1)]
+                numbers = entry.value >> SUM_BITS, entry.value & ((<int64_t>1 << SUM_BITS) - 1)
+                _inner(times_of, entry.name.low >> NAME_BITS)[slot] = numbers
+        return times_of
+
+    cdef list _named(self, Table cells, Table bins, Table times):
         cdef KnownNames known = self.known
-        cdef dict cells_of = {}, whole = {}
+        cdef dict cells_of = {}, whole = {}, times_of = self._times_of(times)
         cdef Py_ssize_t at
         cdef Entry *entry
         cdef uint64_t number
@@ -86,15 +117,16 @@ cdef class FastEvents:
         for at in range(cells.mask + 1):
             entry = &cells.entries[at]
             if entry.value != UNKNOWN:
-                some = cells_of[entry.name.low >> (2 * NAME_BITS)]
-                some.add(entry.name.low & ((<uint64_t>1 << (2 * NAME_BITS)) - 1), entry.value)
+                some = cells_of[entry.name.low >> CELL_BITS]
+                some.add(entry.name.low & ((<uint64_t>1 << CELL_BITS) - 1), entry.value)
         for at in range(bins.mask + 1):
             entry = &bins.entries[at]
             if entry.value != UNKNOWN:
                 _inner(whole, entry.name.low >> 8)[entry.name.low & 255] = entry.value >> 32, entry.value & 0xFFFFFFFF
         for key, value in cells_of.items():
             place = known.places[<int32_t>key]
-            rows.append((known.keys[key], value, whole.pop(place.page * 4 + place.traffic, {})))
+            bins_of = whole.pop(place.page * 4 + place.traffic, {})
+            rows.append((known.keys[key], value, bins_of, times_of.get(key, {})))
         return rows
 
 

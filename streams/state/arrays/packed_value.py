@@ -115,7 +115,7 @@ def _form(value: bytes) -> tuple[int, int]:
     """How many bytes say the form of a value, and how many measures it has; none where it has another form."""
     if value[:1] == bytes([FORM]):
         return 1, _FIRST_MEASURES
-    if value[:1] == bytes([LONGER_FORM]) and 1 < len(value) and value[1] <= len(_MEASURES):
+    if value[:1] == bytes([LONGER_FORM]) and len(value) > 1 and value[1] <= len(_MEASURES):
         return 2, value[1]
     return 0, 0
 
