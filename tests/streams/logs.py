@@ -118,18 +118,21 @@ def logs(draw: st.DrawFn, partitions: int = 2, most: int = 25) -> Log:
     return log
 
 
-def example_log(seed: int, records: int, partitions: int = 2) -> Log:
-    """A log of ordinary events with some duplicates and poison; the broker gives offsets and times."""
+def example_log(seed: int, records: int, partitions: int = 2, timed: bool = False) -> Log:
+    """A log of ordinary events with some duplicates and poison; the broker gives offsets and times.
+
+    `timed`: some impressions say how long a slot was visible.
+    """
     chance = random.Random(seed)
     log: Log = {}
     for topic in TOPICS:
         for partition in range(partitions):
             tp = TopicPartition(topic, partition)
-            log[tp] = [_ordinary(chance, topic, offset) for offset in range(records)]
+            log[tp] = [_ordinary(chance, topic, offset, timed) for offset in range(records)]
     return log
 
 
-def _ordinary(chance: random.Random, topic: str, offset: int) -> LoggedRecord:
+def _ordinary(chance: random.Random, topic: str, offset: int, timed: bool) -> LoggedRecord:
     if chance.random() < 0.03:
         return LoggedRecord(offset, 0, b"u", chance.choice([None, b"{", b'{"event_id":"x"}', b"\xff"]))
     unit = f"u{chance.randrange(40)}"
@@ -146,8 +149,10 @@ def _ordinary(chance: random.Random, topic: str, offset: int) -> LoggedRecord:
     view = f"v{chance.randrange(300)}"
     event: Any
     if topic == TOPICS[0]:
-        timed = {"visible_ms": chance.randrange(100_000)} if chance.random() < 0.3 else {}
-        event = Impression(**common, page_view_id=view, slots=[SlotItem(**place, **timed), SlotItem("s9", "i1")])
+        visible_ms = offset * 997 % 100_000 if timed and offset % 3 else None
+        event = Impression(
+            **common, page_view_id=view, slots=[SlotItem(**place, visible_ms=visible_ms), SlotItem("s9", "i1")]
+        )
     elif topic == TOPICS[1]:
         event = Click(**common, **place, page_view_id=view)
     else:
