@@ -13,7 +13,7 @@ from typing import Literal
 from msgspec import Struct
 
 from schemas.messages.catalog import CatalogEmbedding, CatalogItem
-from schemas.messages.events import Click, Conversion, Impression, Purchase
+from schemas.messages.events import Click, Conversion, Credit, Impression, Purchase, Return, Signal
 from schemas.messages.layouts import Layout, LayoutLife, LayoutRequest
 from schemas.messages.pages import PageRules
 from schemas.messages.parameters import PolicyParameters
@@ -26,6 +26,7 @@ class Role(StrEnum):
     """Who reads and writes topics; `ours` are parts of Reshelf."""
 
     WEB_TIER = "web tier"
+    BACK_OFFICE = "back office"
     CATALOG_TEAM = "catalog team"
     MERCHANDISERS = "merchandisers"
     RENDERERS = "page renderers"
@@ -45,7 +46,14 @@ class Role(StrEnum):
         return self not in _THEIRS
 
 
-_THEIRS = (Role.WEB_TIER, Role.CATALOG_TEAM, Role.MERCHANDISERS, Role.RENDERERS, Role.OPERATORS)
+_THEIRS = (
+    Role.WEB_TIER,
+    Role.BACK_OFFICE,
+    Role.CATALOG_TEAM,
+    Role.MERCHANDISERS,
+    Role.RENDERERS,
+    Role.OPERATORS,
+)
 Roles = tuple[Role, ...]
 
 
@@ -55,7 +63,8 @@ class Topic:
 
     Keys of one name (`unit`, `item`, `page`, `life`) are that text in UTF-8; the key
     `page, segment` is the JSON array of both.  `event` topics have one number of
-    partitions; those that are `folded` are what the learner counts.
+    partitions; those that are `folded` are what the learner counts.  A namespace may lack those that
+    came `later`, until it is extended by them (`streams.state.extension`).
 
     `segment_ms`: how long the broker writes one segment before it begins the next.  Only closed
     segments are compacted or deleted, so it decides how much that is old a reader from the
@@ -83,6 +92,7 @@ class Topic:
     log_time: bool = False
     event: bool = False
     folded: bool = False
+    later: bool = False
     time_field: str = "occurred_at"
     refuses_late: bool = True
     unit_limit: str = ""
@@ -131,6 +141,31 @@ PURCHASES = Topic(
     event=True,
     parts="lines",
 )
+SIGNALS = Topic(
+    name="events-signals",
+    key="unit",
+    message=Signal,
+    cleanup="delete",
+    retention_ms=30 * DAY_MS,
+    about="What visitors did with items between a click and an order.",
+    writers=(Role.WEB_TIER, Role.EDGE),
+    readers=(Role.ATTRIBUTION,),
+    event=True,
+    later=True,
+)
+RETURNS = Topic(
+    name="events-returns",
+    key="unit",
+    message=Return,
+    cleanup="delete",
+    retention_ms=30 * DAY_MS,
+    about="Goods and money that went back.",
+    writers=(Role.BACK_OFFICE,),
+    readers=(Role.ATTRIBUTION,),
+    event=True,
+    later=True,
+    parts="lines",
+)
 # Longer than purchases by more than a segment, as Kafka deletes no less at once: a new namespace decides again every
 # purchase that is still there, and publishes what it does not find here.
 CONVERSIONS = Topic(
@@ -144,6 +179,21 @@ CONVERSIONS = Topic(
     readers=(Role.LEARNER, Role.ATTRIBUTION, Role.EVALUATION),
     event=True,
     folded=True,
+    time_field="clicked_at",
+    refuses_late=False,
+)
+CREDITS = Topic(
+    name="events-credits",
+    key="unit",
+    message=Credit,
+    cleanup="delete",
+    retention_ms=45 * DAY_MS,
+    about="Signals and returned lines credited to clicks.",
+    writers=(Role.ATTRIBUTION,),
+    readers=(Role.LEARNER, Role.ATTRIBUTION, Role.EVALUATION),
+    event=True,
+    folded=True,
+    later=True,
     time_field="clicked_at",
     refuses_late=False,
 )
@@ -265,7 +315,10 @@ TOPICS: tuple[Topic, ...] = (
     IMPRESSIONS,
     CLICKS,
     PURCHASES,
+    SIGNALS,
+    RETURNS,
     CONVERSIONS,
+    CREDITS,
     CATALOG_ITEMS,
     CATALOG_EMBEDDINGS,
     PAGE_RULES,

@@ -17,7 +17,7 @@ from reshelf.namespaces.stretch import ALL, BEGINNING, FOLDED, Starts, listed, p
 from reshelf.settings import Settings
 from reshelf.terminal.progress import Begin
 from schemas.errors import BadSettings
-from schemas.topics import CLICKS, CONVERSIONS, PURCHASES
+from schemas.topics import CLICKS, CONVERSIONS, FOLDED_TOPICS, PURCHASES
 from streams.attribution.reattribute import Reattributed, Rule, settled_after_s
 from streams.attribution.windows import PageWindows, RulesReader
 from streams.kafka.log_source import Source
@@ -241,7 +241,8 @@ async def behind(settings: Settings, namespace: str, source: Source) -> int:
     client = redis_client(settings.redis)
     try:
         manifest = await read(client, namespace)
-        ends = {tp: end for tp, (_, end) in source.bounds(FOLDED).items()}
+        topics = [topic.name for topic in manifest.topics_of(FOLDED_TOPICS)]
+        ends = {tp: end for tp, (_, end) in source.bounds(topics).items()}
         left = await _left(Store(client, namespace, manifest.groups), manifest, ends)
         return sum(left.values())
     finally:

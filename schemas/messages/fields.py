@@ -39,6 +39,18 @@ Item = Annotated[
 ]
 
 
+MOST_KINDS = 8
+
+
+KIND_PATTERN = "^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
+
+
+RETURN = "return"
+
+
+RESERVED_KINDS = ("click", "order", RETURN)
+
+
 Family = Annotated[
     str, Meta(max_length=128, description="What variants of one product have in common, such as their parent; or none.")
 ]
@@ -48,7 +60,7 @@ SignalKind = Annotated[
     str,
     Meta(
         max_length=32,
-        pattern="^[a-z][a-z0-9]*(-[a-z0-9]+)*$",
+        pattern=KIND_PATTERN,
         description="What a visitor did, such as add-to-cart, as signals.kinds declares it.",
     ),
 ]

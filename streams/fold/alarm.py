@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 
 from schemas.errors import StateAttention
-from streams.fold.quota import Refusal
+from streams.fold.names.quota import Refusal
 from streams.kafka.records import TopicPartition
 from streams.settings import LearnerSettings
 

@@ -15,16 +15,16 @@ from schemas.messages.fields import BASELINE
 from schemas.topics import Topic
 from streams.fold.judge import Accepted
 from streams.fold.measures import (
-    BINS,
-    DELAY_BINS,
     TABLE_ARRAYS,
+    UNIT_MEASURES,
     VISIBLE,
     VISIBLE_CAP_MS,
     Amount,
-    Array,
     Keying,
     Measure,
+    delay_bin,
 )
+from streams.fold.stages import Stages
 from streams.settings import FoldSettings
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class TableDelta:
 class GroupDelta:
     """What a batch adds to one state group.
 
-    `bins` maps a whole-page table and a bin of units (0..255) to the numbers of `measures.BINS`.
+    `bins` maps a whole-page table and a bin of units (0..255) to the numbers of `measures.UNIT_MEASURES`.
     """
 
     tables: dict[TableKey, TableDelta] = field(default_factory=dict)
@@ -114,11 +114,6 @@ def traffic_of(variant: int) -> Traffic:
     return Traffic.HOLDOUT if variant == BASELINE else Traffic.FALLBACK
 
 
-def delay_bin(delay_ms: int) -> int:
-    """Logarithmic bin of a delay: 0 below a second, then one for each doubling, 31 for all beyond."""
-    return min(DELAY_BINS - 1, (delay_ms // 1_000).bit_length())
-
-
 class Folder:
     """Folds accepted events of one topic; `group_of(page, segment)` names the state group of a key."""
 
@@ -127,8 +122,9 @@ class Folder:
         self._group_of = group_of
         self._groups: dict[tuple[str, str], tuple[int, int]] = {}
         self._many = topic.message is not None and "slots" in topic.message.__struct_fields__
-        self._arrays = [(array, measures) for array in TABLE_ARRAYS if (measures := _of(topic, array))]
-        self._bins = _of(topic, BINS)
+        self._arrays = [(array, some) for array in TABLE_ARRAYS if (some := measures_of(topic, array.measures))]
+        self._bins = measures_of(topic, UNIT_MEASURES)
+        self._stages = Stages(settings)
 
     def fold(
         self,
@@ -160,7 +156,7 @@ class Folder:
         self, groups: dict[int, GroupDelta], fast_events: FastEvents, applied_offsets: list[int] | None
     ) -> None:
         """What the fast path has counted; impressions alone."""
-        width, (view, unit) = len(BINS.measures), (number for number, _ in self._bins)
+        width, (view, unit) = len(UNIT_MEASURES), (number for number, _ in self._bins)
         for name, cells, units, times in fast_events.counted(applied_offsets):
             place = self._place(groups, *name)
             place.table.fast_events = cells
@@ -198,6 +194,9 @@ class Folder:
         """Add up what came to a place, measure by measure."""
         events = place.of_key
         for array, measures in self._arrays if events else ():
+            if array.of_stages:
+                self._stages.count(array.keying, measures, events, place.table.amounts)
+                continue
             cells = self._cells(array.keying, events)
             for _, measure in measures if cells else ():
                 counts = place.table.amounts.setdefault(measure.name, {})
@@ -213,7 +212,7 @@ class Folder:
             at = unit_bin(entry.event.unit)
             row = bins.get(at)
             if row is None:
-                row = bins[at] = [0] * len(BINS.measures)
+                row = bins[at] = [0] * len(UNIT_MEASURES)
             rows.append(row)
         for number, measure in self._bins:
             for row, amount in zip(rows, self._amounts(measure.amount, events), strict=False):
@@ -247,6 +246,8 @@ class Folder:
                 return map(_NEW_ORDER, events)
             case Amount.VISIBLE_MS:
                 return [min(slot.visible_ms, VISIBLE_CAP_MS) for slot in _timed(events)]
+            case _:
+                return [self._stages.amount(amount, entry.event) for entry in events]
 
 
 def _timed(events: Iterable[Accepted]) -> Iterator[Any]:
@@ -258,9 +259,9 @@ _EVENT, _ITEM_SLOT = attrgetter("event"), attrgetter("item", "slot")
 _NEW_VIEW, _NEW_UNIT, _NEW_ORDER = map(attrgetter, ("new_view", "new_unit", "new_order"))
 
 
-def _of(topic: Topic, array: Array) -> list[tuple[int, Measure]]:
-    """The measures of an array that a topic's events add to, with their places in a cell."""
-    return [(number, measure) for number, measure in enumerate(array.measures) if measure.topic is topic]
+def measures_of(topic: Topic, measures: Sequence[Measure]) -> list[tuple[int, Measure]]:
+    """The measures that a topic's events add to, with their places."""
+    return [(number, measure) for number, measure in enumerate(measures) if measure.topic is topic]
 
 
 def _add(counts: dict[Cell, int], more: Iterable[tuple[Cell, int]]) -> None:

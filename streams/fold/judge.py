@@ -18,11 +18,12 @@ import msgspec
 from schemas.codec import bad_record
 from schemas.dead_letters import DeadLetter
 from schemas.foreign_content import key_of
+from schemas.messages.fields import RETURN
 from schemas.times import odd_unit
 from schemas.topics import IMPRESSIONS, Topic
 from streams.fold.fast.path import BUILT, fast_events_of, make_fast_path, recent_names
 from streams.fold.measures import Amount, amounts_of, counts_money, open_ms
-from streams.fold.quota import Refusal
+from streams.fold.names.quota import Refusal
 from streams.fold.window import Kind, RecentNames, reach_of, without_repeated
 from streams.kafka.records import Record, TopicPartition
 from streams.settings import FoldSettings
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from streams.fold.fast.compiled import FastEvents, FastPath
 
 Admit = Callable[["Accepted"], Refusal | None]
-DUPLICATE, FORGOTTEN, ROBOT, REPEATED = "duplicate", "forgotten", "robot", "repeated"
-SKIPPED = (DUPLICATE, FORGOTTEN, ROBOT, REPEATED)
+DUPLICATE, FORGOTTEN, ROBOT, REPEATED, UNDECLARED = "duplicate", "forgotten", "robot", "repeated", "undeclared"
+SKIPPED = (DUPLICATE, FORGOTTEN, ROBOT, REPEATED, UNDECLARED)
 QUOTA = "quota"
 """Why a record is skipped: it does not count, and is not dead-lettered."""
 LARGEST_DEAD_LETTER = 900_000
@@ -153,7 +154,7 @@ class Judge:
         self._full = False
         self._bucket = -1
         amounts = amounts_of(topic)
-        self._mark: Callable[[Any], Marks] = _no_marks
+        self._mark: Callable[[Any], Marks] = lambda _: (False, False, False)
         if not amounts.isdisjoint((Amount.NEW_VIEW, Amount.NEW_UNIT)):
             self._mark = self._mark_view
         elif Amount.NEW_ORDER in amounts:
@@ -228,7 +229,7 @@ class Judge:
             judged.skipped[DUPLICATE].append(offset)
             return
         if offset >= first:
-            verdict = ROBOT if robot else REPEATED if new is None else None
+            verdict = ROBOT if robot else REPEATED if new is None else UNDECLARED if self._undeclared(event) else None
             self._weigh(record, event if new is None else new, marks, verdict, judged, admit)
 
     def _weigh(
@@ -248,6 +249,10 @@ class Judge:
         else:
             judged.accepted.append(accepted)
 
+    def _undeclared(self, event: Any) -> bool:
+        """Whether it is of a kind of signals that the namespace does not count."""
+        return getattr(event, "kind", RETURN) not in (RETURN, *self._settings.signals)
+
     def _is_robot(self, record: Record) -> bool:
         """Whether its key has brought more than a person would; records of every kind are counted."""
         if not self._most:
@@ -257,10 +262,12 @@ class Judge:
     def _without_repeated(self, record: Record, event: Any) -> Any:
         """The event without what its unit reported lately, None where that is all; noted for duplicates too."""
         topic = self._topic
-        if not (topic.once_per_slot or topic.parts) or record.key != event.unit.encode():
+        if record.key != event.unit.encode():
             return event
         if topic.parts:
             return without_repeated(topic, event, self.recent.part_seen)
+        if not topic.once_per_slot:
+            return event
         click = f"{event.page}\n{event.unit}\n{event.page_view_id}\n{event.slot}"
         return None if self.recent.seen(Kind.CLICK, click) else event
 
@@ -292,7 +299,3 @@ class Judge:
         if self._currency and event.currency != self._currency:
             return Rejected(record, "currency", f"expected amounts in {self._currency}, got {event.currency}")
         return None
-
-
-def _no_marks(_: Any) -> Marks:
-    return False, False, False

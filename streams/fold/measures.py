@@ -9,10 +9,9 @@ once more, on purpose, for tests to compare with.
 
 A new measure gets a new array, which leaves the bytes of the others as they are; one
 more in an array that is there moves its cells.  A namespace does not hold what was
-not counted when it was folded: a new topic makes workers refuse the old namespaces by
-itself, for a new measure of a topic that is there `FOLD_VERSION` of the manifest goes up.
-It stays where no event of before can have what is counted, as with `visible_ms` of a slot,
-a field that came with its measure: what an old namespace lacks is 0, and that is right.
+not counted when it was folded: for a new measure of a topic that is there `FOLD_VERSION` of
+the manifest goes up, unless it counts a new field, which no event had before.  A new topic that
+came later is counted from where a namespace was extended by it.
 """
 
 from __future__ import annotations
@@ -22,17 +21,20 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cached_property
 
-from schemas.messages.events import Click, Conversion, Impression
-from schemas.topics import CLICKS, CONVERSIONS, DAY_MS, IMPRESSIONS, Topic
+from schemas.messages.events import Click, Conversion, Credit, Impression
+from schemas.messages.fields import MOST_KINDS
+from schemas.topics import CLICKS, CONVERSIONS, CREDITS, DAY_MS, IMPRESSIONS, Topic
 from streams.settings import FoldSettings
 
 DELAY_BINS = 32
 BACKUP_MS = 7 * DAY_MS
+KINDS = range(MOST_KINDS)
+"""The places of kinds of signals."""
 BLOCK = 4
 """Slots in one block of an array by item and slot."""
 VISIBLE_CAP_MS = 60_000
 """The most that a slot's visible time counts as (ms): nobody looks at one slot for the hour that a tab is left open."""
-Event = Impression | Click | Conversion
+Event = Impression | Click | Conversion | Credit
 
 
 class Keying(Enum):
@@ -63,6 +65,18 @@ class Amount(Enum):
     MONEY = auto()
     """Its amount in minor units, at most `fold.amount_cap`."""
     MONEY_SQUARED = auto()
+    REPEAT = auto()
+    """One where its click had converted before."""
+    CROSS_PRODUCT = auto()
+    """What the square of all that its click brought grows by beyond the square of its own amount."""
+    RETURN = auto()
+    """One where it is a returned line; the next two are what that line was paid back."""
+    RETURNED_MONEY = auto()
+    RETURNED_SQUARED = auto()
+    SIGNAL = auto()
+    """One where it is a signal of the measure's kind."""
+    VIA = auto()
+    """One where its click converts now, and a signal of the kind came between."""
     NEW_VIEW = auto()
     """One where its page view is new on the partition lately; the next two likewise."""
     NEW_UNIT = auto()
@@ -71,14 +85,25 @@ class Amount(Enum):
     """How long its slot was visible in milliseconds, at most `VISIBLE_CAP_MS`."""
 
 
+STAGE_AMOUNTS = frozenset(
+    {Amount.REPEAT, Amount.CROSS_PRODUCT, Amount.RETURN, Amount.RETURNED_MONEY, Amount.RETURNED_SQUARED}
+    | {Amount.SIGNAL, Amount.VIA}
+)
+"""What most events of a topic do not add."""
+
+
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A number that events of a topic add to; `in_csv` says whether the CSV of counts has it."""
+    """A number that events of a topic add to; `in_csv` says whether the CSV of counts has it.
+
+    `kind` is the place of a kind of signal among those of the namespace, for measures that count one alone.
+    """
 
     name: str
     topic: Topic
     amount: Amount = Amount.ONE
     in_csv: bool = False
+    kind: int = -1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +120,11 @@ class Array:
     width: Width
     measures: tuple[Measure, ...]
     directories: tuple[str, ...] = ()
+
+    @cached_property
+    def of_stages(self) -> bool:
+        """Whether its measures count some of the events of their topic alone (`streams.fold.stages`)."""
+        return any(measure.amount in STAGE_AMOUNTS for measure in self.measures)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -133,6 +163,35 @@ DELAYS = Array(
     width=Width.COUNT,
     measures=(Measure("delays", CONVERSIONS),),
 )
+FOLLOWED = Array(
+    name="followed",
+    row="followed",
+    keying=Keying.ITEM,
+    width=Width.SUM,
+    directories=("sold",),
+    measures=(
+        Measure("repeats", CONVERSIONS, Amount.REPEAT, in_csv=True),
+        Measure("cross_products", CONVERSIONS, Amount.CROSS_PRODUCT),
+        Measure("returns", CREDITS, Amount.RETURN, in_csv=True),
+        Measure("returned", CREDITS, Amount.RETURNED_MONEY, in_csv=True),
+        Measure("returned_squares", CREDITS, Amount.RETURNED_SQUARED),
+        *(Measure(f"signals_{kind}", CREDITS, Amount.SIGNAL, kind=kind) for kind in KINDS),
+        *(Measure(f"via_{kind}", CONVERSIONS, Amount.VIA, kind=kind) for kind in KINDS),
+    ),
+)
+"""What followed clicks beside their conversions, with signals by the places of their kinds."""
+STAGE_DELAYS = Array(
+    name="stages",
+    row="stage_delay",
+    keying=Keying.DELAY,
+    width=Width.COUNT,
+    measures=(
+        Measure("return_delays", CREDITS, Amount.RETURN),
+        *(Measure(f"signal_delays_{kind}", CREDITS, Amount.SIGNAL, kind=kind) for kind in KINDS),
+        *(Measure(f"via_delays_{kind}", CONVERSIONS, Amount.VIA, kind=kind) for kind in KINDS),
+    ),
+)
+"""From orders to returns, from clicks to signals, and from signals to orders."""
 VISIBLE = Array(
     name="visible",
     row="visible",
@@ -159,10 +218,20 @@ BINS = Array(
     ),
 )
 """The experiment's: learned layouts against the holdout."""
+RETURN_BINS = Array(
+    name="returnbins",
+    row="return_bin",
+    keying=Keying.UNIT,
+    width=Width.SUM,
+    measures=(Measure("returned", CREDITS, Amount.RETURNED_MONEY),),
+)
+"""What of the experiment's revenue went back."""
 
-TABLE_ARRAYS: tuple[Array, ...] = (CELLS, SALES, DELAYS, VISIBLE)
-"""In the order in which they came: packed values name measures by their place."""
-ARRAYS: tuple[Array, ...] = (*TABLE_ARRAYS, BINS)
+TABLE_ARRAYS: tuple[Array, ...] = (CELLS, SALES, DELAYS, FOLLOWED, STAGE_DELAYS, VISIBLE)
+"""A new one comes last: packed values have their measures in this order."""
+UNIT_ARRAYS: tuple[Array, ...] = (BINS, RETURN_BINS)
+ARRAYS: tuple[Array, ...] = (*TABLE_ARRAYS, *UNIT_ARRAYS)
+UNIT_MEASURES: tuple[Measure, ...] = tuple(measure for array in UNIT_ARRAYS for measure in array.measures)
 BLOCKED: tuple[Array, ...] = tuple(array for array in TABLE_ARRAYS if array.keying is Keying.ITEM_SLOT)
 DIRECTORIES: tuple[str, ...] = tuple(dict.fromkeys(name for array in TABLE_ARRAYS for name in array.directories))
 ITEM_DIRECTORIES: tuple[str, ...] = tuple(
@@ -199,4 +268,9 @@ def open_ms(topic: Topic, fold: FoldSettings) -> int:
 
 def counts_money(topic: Topic) -> bool:
     """Whether amounts of money are added up, which must be in one currency then."""
-    return not amounts_of(topic).isdisjoint((Amount.MONEY, Amount.MONEY_SQUARED))
+    return not amounts_of(topic).isdisjoint((Amount.MONEY, Amount.RETURNED_MONEY))
+
+
+def delay_bin(delay_ms: int) -> int:
+    """Logarithmic bin of a delay: 0 below a second, then one for each doubling, 31 for all beyond."""
+    return min(DELAY_BINS - 1, (delay_ms // 1_000).bit_length())

@@ -17,13 +17,14 @@ from msgspec.structs import replace
 from policy.assignment import unit_bin
 from schemas.codec import decoder
 from schemas.errors import BadRecord
-from schemas.messages.events import Click, Conversion, Impression
-from schemas.topics import BY_NAME, CLICKS, CONVERSIONS, DAY_MS, IMPRESSIONS, Topic
-from streams.fold.deltas import delay_bin, traffic_of
+from schemas.messages.events import Click, Conversion, Credit, Impression
+from schemas.messages.fields import RETURN
+from schemas.topics import BY_NAME, CLICKS, CONVERSIONS, CREDITS, DAY_MS, IMPRESSIONS, Topic
+from streams.fold.deltas import traffic_of
 from streams.fold.judge import SKIPPED, bucket_of
-from streams.fold.measures import VISIBLE_CAP_MS
-from streams.fold.name_codes import CODE, name_code
-from streams.fold.quota import names_of
+from streams.fold.measures import KINDS, VISIBLE_CAP_MS, delay_bin
+from streams.fold.names.name_codes import CODE, name_code
+from streams.fold.names.quota import names_of
 from streams.fold.window import PART_BLOCK, STEPS, parts_within, records_within
 from streams.kafka.records import Record, TopicPartition
 from streams.settings import FoldSettings
@@ -76,13 +77,13 @@ class PlainFold:
         apart = [
             [*key, *numbers]
             for key, numbers in self._counts.items()
-            if key[0] == "tally" or (key[0] == "bin" and not self._expired(key[2]))
+            if key[0] == "tally" or (key[0] in ("bin", "return_bin") and not self._expired(key[2]))
         ]
         return sorted(apart + self._tables() + quota)
 
     def _tables(self) -> list[Row]:
         """The counts of tables, added up by the spans of their buckets."""
-        counts = {key: numbers for key, numbers in self._counts.items() if key[0] not in ("bin", "tally")}
+        counts = {key: numbers for key, numbers in self._counts.items() if key[0] not in ("bin", "return_bin", "tally")}
         spans = self._spans({key[3] for key in counts})
         sums: dict[tuple[Any, ...], list[int]] = {}
         for key, numbers in counts.items():
@@ -112,7 +113,7 @@ class PlainFold:
     def _open_ms(self, topic: str) -> int:
         """How long a bucket takes records in: a week beyond their lateness, or as long as it lives."""
         limits = self._settings
-        late_ms = 0 if topic == CONVERSIONS.name else limits.allowed_lateness_ms
+        late_ms = 0 if topic in (CONVERSIONS.name, CREDITS.name) else limits.allowed_lateness_ms
         spare_ms = late_ms + 7 * DAY_MS if late_ms else limits.bucket_ttl_ms
         return limits.bucket_ms + min(spare_ms, limits.bucket_ttl_ms)
 
@@ -134,9 +135,10 @@ class PlainFold:
         event, repeated = self._without_repeated(offsets, event, record)
         if self._recent(offsets, f"id {event.event_id}", record.offset):
             return "duplicate"
-        time_ms = event.clicked_at if topic is CONVERSIONS else event.occurred_at
+        time_ms = event.clicked_at if topic in (CONVERSIONS, CREDITS) else event.occurred_at
         bucket = bucket_of(time_ms, self._settings.bucket_ms)
-        skip = "robot" if robot else "repeated" if repeated else ""
+        undeclared = topic is CREDITS and event.kind not in (RETURN, *self._settings.signals)
+        skip = "robot" if robot else "repeated" if repeated else "undeclared" if undeclared else ""
         reason = self._invalid(record, event, time_ms) or skip or self._over_quota(tp, record.offset, bucket, event)
         if reason:
             return reason
@@ -177,7 +179,7 @@ class PlainFold:
 
     def _without_repeated(self, offsets: dict[str, int], event: Any, record: Record) -> tuple[Any, bool]:
         """The event without the slots that were reported before, and whether that is nothing."""
-        if record.key != event.unit.encode() or isinstance(event, Conversion):
+        if record.key != event.unit.encode() or isinstance(event, Conversion | Credit):
             return event, False
         view = f"{event.page}\n{event.unit}\n{event.page_view_id}"
         if isinstance(event, Click):
@@ -207,12 +209,16 @@ class PlainFold:
             return "key"
         if limits.max_clock_skew_ms and lateness < -limits.max_clock_skew_ms:
             return "early"
-        if limits.allowed_lateness_ms and lateness > limits.allowed_lateness_ms and not isinstance(event, Conversion):
+        if (
+            limits.allowed_lateness_ms
+            and lateness > limits.allowed_lateness_ms
+            and isinstance(event, Impression | Click)
+        ):
             return "late"
-        span = self._open_ms(CONVERSIONS.name if isinstance(event, Conversion) else "")
+        span = self._open_ms("" if isinstance(event, Impression | Click) else CONVERSIONS.name)
         if limits.bucket_ms and bucket_of(time_ms, limits.bucket_ms) + span < self._newest:
             return "late"
-        return "currency" if isinstance(event, Conversion) and event.currency != limits.currency else ""
+        return "currency" if isinstance(event, Conversion | Credit) and event.currency != limits.currency else ""
 
     def _over_quota(self, tp: TopicPartition, offset: int, bucket: int, event: Any) -> str:
         names = self._quota[tp, bucket]
@@ -246,11 +252,43 @@ class PlainFold:
         elif isinstance(event, Click):
             self._add("cell", (*place, event.item, event.slot), (0, 1))
             self._add("bin", unit, (0, 0, 1, 0, 0))
-        else:
+        elif isinstance(event, Conversion):
             amount = min(event.amount, self._settings.amount_cap)
             self._add("sale", (*place, event.item), (1, amount, amount * amount))
             self._add("delay", (*place, delay_bin(event.delay)), (1,))
             self._add("bin", unit, (0, 0, 0, marks[2], amount))
+            self._follow(place, event, amount)
+        else:
+            self._credit(place, unit, event)
+
+    def _follow(self, place: tuple[Any, ...], event: Conversion, amount: int) -> None:
+        """Whether its click converted before, and what came between."""
+        followed, kinds = [0] * (5 + 2 * len(KINDS)), self._settings.signals
+        if event.repeat:
+            followed[0], followed[1] = 1, 2 * amount * event.earlier
+        for kind, delay in event.via.items():
+            if kind in kinds and not event.repeat:
+                followed[5 + len(KINDS) + kinds.index(kind)] = 1
+                self._delay(place, delay, 1 + len(KINDS) + kinds.index(kind))
+        self._add("followed", (*place, event.item), tuple(followed))
+
+    def _credit(self, place: tuple[Any, ...], unit: tuple[Any, ...], event: Credit) -> None:
+        followed = [0] * (5 + 2 * len(KINDS))
+        if event.kind == RETURN:
+            back = min(event.amount, self._settings.amount_cap)
+            followed[2:5] = 1, back, back * back
+            self._add("return_bin", unit, (back,))
+            self._delay(place, event.delay, 0)
+        else:
+            at = self._settings.signals.index(event.kind)
+            followed[5 + at] = 1
+            self._delay(place, event.delay, 1 + at)
+        self._add("followed", (*place, event.item), tuple(followed))
+
+    def _delay(self, place: tuple[Any, ...], delay: int, column: int) -> None:
+        counts = [0] * (1 + 2 * len(KINDS))
+        counts[column] = 1
+        self._add("stage_delay", (*place, delay_bin(delay)), tuple(counts))
 
     def _add(self, kind: str, key: tuple[Any, ...], numbers: tuple[int, ...]) -> None:
         if any(numbers):

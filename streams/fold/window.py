@@ -9,15 +9,15 @@ first record on.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import IntEnum
 from typing import Any, NamedTuple
 from zlib import crc32
 
 import msgspec
 
-from schemas.messages.events import Impression, Purchase
-from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, PURCHASES, Topic
+from schemas.messages.events import Impression, Purchase, Return
+from schemas.topics import CLICKS, CONVERSIONS, CREDITS, IMPRESSIONS, PURCHASES, RETURNS, SIGNALS, Topic
 from streams.fold.limits import LimitLog, limits_of
 from streams.settings import FoldSettings
 
@@ -29,7 +29,7 @@ NAME_BYTES, KEY_BYTES = 30, 47
 """The most that a name, and a key whose records are counted, take in the memory of the compiled window."""
 PartSeen = Callable[[str, str], bool]
 """Notes a part of its owner, and says whether it was reported before."""
-_NAMES = {IMPRESSIONS: 3, CLICKS: 2, CONVERSIONS: 2, PURCHASES: 1}
+_NAMES = {IMPRESSIONS: 3, CLICKS: 2, CONVERSIONS: 2, PURCHASES: 1, SIGNALS: 1, RETURNS: 1, CREDITS: 1}
 
 
 class Kind(IntEnum):
@@ -226,23 +226,30 @@ def window_now(recent: RecentNames, span_ms: int) -> RecentWindow:
 
 def without_repeated(topic: Topic, event: Any, seen: PartSeen) -> Any:
     """The event without the parts that were reported before; None where these are all of them."""
-    owner, names = _slots(event) if topic.parts == "slots" else _lines(event)
-    parts = getattr(event, topic.parts)
+    owner, names, parts = _slots(event) if topic.parts == "slots" else _lines(event)
     new = [part for part, name in zip(parts, names, strict=True) if not seen(owner, name)]
     if len(new) == len(parts):
         return event
     return msgspec.structs.replace(event, **{topic.parts: new}) if new else None
 
 
-def _slots(event: Impression) -> tuple[str, list[str]]:
-    return f"{event.page}\n{event.unit}\n{event.page_view_id}", [cell.slot for cell in event.slots]
+def _slots(event: Impression) -> tuple[str, list[str], list[Any]]:
+    owner = f"{event.page}\n{event.unit}\n{event.page_view_id}"
+    return owner, [cell.slot for cell in event.slots], list(event.slots)
 
 
-def _lines(event: Purchase) -> tuple[str, list[str]]:
-    """An order may have several lines of one item: they are told apart by their order."""
+def _lines(event: Purchase | Return) -> tuple[str, list[str], list[Any]]:
+    lines = numbered(event.lines)
+    owner = f"{event.unit}\n{event.order_id}"
+    owner = f"{owner}\n{event.return_id}" if isinstance(event, Return) else owner
+    return owner, [f"{line.item}\n{line.nth}" for line in lines], lines
+
+
+def numbered(lines: Iterable[Any]) -> list[Any]:
+    """Lines of an order, each with its number among those of its item: where it does not say it, as they stand."""
     times: Counter[str] = Counter()
-    names = []
-    for line in event.lines:
+    result = []
+    for line in lines:
         times[line.item] += 1
-        names.append(f"{line.item}\n{times[line.item]}")
-    return f"{event.unit}\n{event.order_id}", names
+        result.append(line if line.nth else msgspec.structs.replace(line, nth=times[line.item]))
+    return result

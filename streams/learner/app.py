@@ -31,15 +31,15 @@ def learner_app(
 
     async def make() -> faust.App:
         async with open_worker(kafka, redis, fold, OUTPUTS) as worker:
-            manifest = worker.manifest
+            manifest, counted = worker.manifest, worker.manifest.counting(fold)
             store = Store(worker.redis, manifest.namespace, manifest.groups, settings.memory_mb << 20)
             holdout = Holdout.of(layouts or LayoutSettings())
-            learner = Learner(kafka, store, manifest, worker.log_producer, fold, settings, holdout)
+            learner = Learner(kafka, store, manifest, worker.log_producer, counted, settings, holdout)
             worker.opened.push_async_callback(learner.close)
             return worker.build_app(
                 "learner",
                 learner,
-                FOLDED_TOPICS,
+                manifest.topics_of(FOLDED_TOPICS),
                 learner.learn,
                 learner.tasks,
                 "Learning",

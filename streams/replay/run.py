@@ -51,6 +51,7 @@ async def replay(
     those of `fold`.  Dead letters are not written again.  Raises `Transient` when the source is away,
     `StateAttention` when Redis lost what was applied: run it again to go on.
     """
+    fold = manifest.counting(fold)
     parts, first = {}, await asyncio.to_thread(source.bounds, sorted({tp.topic for tp in ends}))
     for tp in sorted(ends):
         start = manifest.starts[tp.topic][tp.partition]

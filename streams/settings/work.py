@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+import re
 
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
+
+from schemas.messages.fields import KIND_PATTERN, MOST_KINDS, RESERVED_KINDS
 from schemas.messages.pages import ATTRIBUTION_WINDOW_MS
 from streams.settings.group import Group, NotNegative, Positive
 
@@ -63,6 +67,12 @@ class FoldSettings(Group):
         "impression; slots that were seen take up to half of it again, 30 bytes each. This and the next five "
         "may change at any time, for what comes.",
     )
+    signals: tuple[str, ...] = Field(
+        ("view", "add-to-cart", "wish"),
+        max_length=MOST_KINDS,
+        description="The kinds of signals that are counted, at most 8. A namespace keeps those that it has; "
+        "`reshelf state extend` adds more.",
+    )
     max_keys: Positive = Field(
         250_000,
         description="How many distinct pairs of page and segment one source partition may bring into a time bucket.",
@@ -81,6 +91,18 @@ class FoldSettings(Group):
     max_page_slots: Positive = Field(
         500, description="How many distinct slots of one page one source partition may bring into a time bucket."
     )
+
+    @field_validator("signals")
+    @classmethod
+    def _kinds(cls, kinds: tuple[str, ...]) -> tuple[str, ...]:
+        odd = [kind for kind in kinds if kind in RESERVED_KINDS or not re.match(KIND_PATTERN, kind) or len(kind) > 32]
+        if odd or len(set(kinds)) < len(kinds):
+            raise PydanticCustomError(
+                "signals",
+                "different names of small letters, digits and single hyphens, of at most 32 characters, "
+                "none of them click, order or return",
+            )
+        return kinds
 
 
 class LearnerSettings(Group):

@@ -20,7 +20,7 @@ from streams.fold.measures import BINS, PARTS, blocks, open_ms
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings
 from streams.state.arrays.directory import names_in
-from streams.state.arrays.tables import blocks_for
+from streams.state.arrays.tables import bin_names, blocks_for
 from streams.state.connection.errors import translate_errors
 from streams.state.keys import GroupKeys, home_group, key_member, table_member
 from streams.state.store import Store
@@ -72,7 +72,7 @@ async def _drop(store: Store, keys: GroupKeys, kind: str, bucket: int) -> int:
     members = sorted(await translate_errors(lambda: store.redis.smembers(index)))
     tables = [_table(bucket, member) for member in members]
     if kind == BINS.name:
-        arrays = [keys.table(BINS.name, key) for key in tables]
+        arrays = [name for key in tables for name in bin_names(keys, key)]
     else:
         arrays = await _arrays_of(store, keys, tables)
     store.directories.forget(arrays)

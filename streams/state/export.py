@@ -34,17 +34,18 @@ from zlib import crc32
 import numpy as np
 import orjson
 
+from policy.assignment import BINS as UNIT_BINS
 from schemas.topics import BY_NAME
 from streams.fold.buckets import is_expired, is_span_expired, span_of
 from streams.fold.deltas import TableKey
 from streams.fold.judge import bucket_of
-from streams.fold.measures import BINS, TABLE_ARRAYS, Array, Keying, open_ms
-from streams.fold.name_codes import distinct
+from streams.fold.measures import BINS, TABLE_ARRAYS, UNIT_ARRAYS, Array, Keying, open_ms
+from streams.fold.names.name_codes import distinct
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings
 from streams.sorted_rows import SortedRows
 from streams.state.arrays.sums import MOST
-from streams.state.arrays.tables import Table, decode_bins
+from streams.state.arrays.tables import Table, decode_array
 from streams.state.connection.errors import translate_errors
 from streams.state.expiry import reached
 from streams.state.keys import GroupKeys, home_group
@@ -216,12 +217,14 @@ def _cell_name(array: Array, table: Table, cell: Sequence[int]) -> list[Any]:
 async def _bin_rows(store: Store, keys: GroupKeys, bins: list[TableKey]) -> list[Row]:
     if not bins:
         return []
-    stored = await translate_errors(lambda: store.redis.mget([keys.table(BINS.name, key) for key in bins]))
+    names = [keys.table(array.name, key) for key in bins for array in UNIT_ARRAYS]
+    stored = iter(await translate_errors(lambda: store.redis.mget(names)))
     bin_rows: list[Row] = []
-    for key, content in zip(bins, stored, strict=True):
-        counts = decode_bins(content)
-        for (at,) in np.argwhere(counts.any(axis=1)).tolist():
-            bin_rows.append([BINS.row, key.page, key.bucket, int(key.traffic), at, *counts[at].tolist()])
+    for key in bins:
+        for array in UNIT_ARRAYS:
+            counts = decode_array(array, next(stored), UNIT_BINS)
+            for (at,) in np.argwhere(counts.any(axis=1)).tolist():
+                bin_rows.append([array.row, key.page, key.bucket, int(key.traffic), at, *counts[at].tolist()])
     return bin_rows
 
 

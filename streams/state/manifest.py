@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 
 import msgspec
 from redis.asyncio import Redis
 
 from schemas.errors import StateAttention
+from schemas.topics import BY_NAME, SIGNALS, Topic
 from streams.fold.limits import LIMIT_SETTINGS
 from streams.kafka.records import TopicPartition
 from streams.refusals import PARTITIONS_ADDED
@@ -41,6 +42,8 @@ class NamespaceMissing(StateAttention):
 class Manifest(msgspec.Struct, frozen=True):
     """`starts` maps each event topic to the first offset of each partition that the state covers.
 
+    It may lack topics that came later, and `signals` maps each kind of signals that it counts to the first offset of
+    each partition of events-signals; the places of kinds in it are those of their measures.
     `attribution` says how conversions were decided where that was done for this
     namespace; it is empty where they are those of events-conversions.
     """
@@ -53,6 +56,7 @@ class Manifest(msgspec.Struct, frozen=True):
     fold: dict[str, int | str]
     digest: str
     attribution: dict[str, int] = {}
+    signals: dict[str, list[int]] = {}
 
     @property
     def prefix(self) -> str:
@@ -67,8 +71,16 @@ class Manifest(msgspec.Struct, frozen=True):
         """
         if self.fold_version == FOLD_VERSION:
             own = limits.model_dump(include=set(LIMIT_SETTINGS)) if limits else {}
-            return FoldSettings.model_validate({**self.fold, **own})
+            return FoldSettings.model_validate({**self.fold, **own, "signals": tuple(self.signals)})
         raise self._of_other_version()
+
+    def counting(self, fold: FoldSettings) -> FoldSettings:
+        """Settings with the kinds of signals that this namespace counts."""
+        return fold.changed(signals=tuple(self.signals))
+
+    def topics_of(self, topics: Iterable[Topic]) -> tuple[Topic, ...]:
+        """Those of some topics that the namespace has."""
+        return tuple(topic for topic in topics if topic.name in self.starts)
 
     def export_settings(self) -> FoldSettings:
         """The settings that shaped the fold, of an older version as well: what that stored is read as ever.
@@ -77,7 +89,7 @@ class Manifest(msgspec.Struct, frozen=True):
         """
         if self.fold_version > FOLD_VERSION:
             raise self._of_other_version()
-        return FoldSettings.model_validate(self.fold)
+        return FoldSettings.model_validate({**self.fold, "signals": tuple(self.signals)})
 
     def _of_other_version(self) -> StateAttention:
         return StateAttention(
@@ -103,7 +115,7 @@ class Manifest(msgspec.Struct, frozen=True):
 
 def shape_of(fold: FoldSettings) -> dict[str, int | str]:
     """The settings that shape what is counted; limits on names bound the future alone."""
-    return fold.model_dump(exclude=set(LIMIT_SETTINGS))
+    return fold.model_dump(exclude={*LIMIT_SETTINGS, "signals"})
 
 
 def manifest_of(
@@ -115,7 +127,7 @@ def manifest_of(
     attribution: Mapping[str, int] | None = None,
 ) -> Manifest:
     """The manifest of a namespace over topics that begin at `starts`; topic names get the prefix."""
-    shape = shape_of(fold)
+    shape, signals = shape_of(fold), starts.get(SIGNALS.name)
     return Manifest(
         namespace=namespace,
         topics={prefix + topic: len(offsets) for topic, offsets in starts.items()},
@@ -125,6 +137,7 @@ def manifest_of(
         fold=shape,
         digest=sha256(msgspec.json.encode([FOLD_VERSION, groups, shape], order="sorted")).hexdigest()[:16],
         attribution=dict(attribution or {}),
+        signals={kind: list(signals) for kind in fold.signals} if signals is not None else {},
     )
 
 
@@ -155,13 +168,26 @@ async def agree(redis: Redis, expected: Manifest, again: bool = False) -> Manife
 
 
 def check_same(stored: Manifest, expected: Manifest) -> None:
-    """Raise `StateAttention` where a namespace was made with other topics, groups or fold settings than expected."""
-    differences = _differences(stored, expected)
+    """Raise `StateAttention` where a namespace was made with other topics, groups or fold settings than expected.
+
+    It may lack topics that came later.
+    """
+    differences = _differences(stored, without_later(expected, stored))
     if differences:
         raise StateAttention(
             f"namespace {expected.namespace!r} was made with other settings: {'; '.join(differences)}. "
             + (PARTITIONS_ADDED if _have_grown(stored, expected) else PUT_BACK)
         )
+
+
+def without_later(expected: Manifest, stored: Manifest) -> Manifest:
+    """The expected manifest without the topics that came later and that a stored one lacks."""
+    lacking = [name for name in expected.starts if BY_NAME[name].later and name not in stored.starts]
+    topics = {
+        name: count for name, count in expected.topics.items() if name.removeprefix(expected.prefix) not in lacking
+    }
+    starts = {name: offsets for name, offsets in expected.starts.items() if name not in lacking}
+    return msgspec.structs.replace(expected, topics=topics, starts=starts)
 
 
 async def read(redis: Redis, namespace: str, name: str = "") -> Manifest:

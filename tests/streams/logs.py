@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
-from schemas.messages.events import Click, Conversion, Impression, SlotItem
+from schemas.messages.events import Click, Conversion, Credit, Impression, SlotItem
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings
 
@@ -30,7 +30,7 @@ FOLD = FoldSettings(
 )
 LARGE_NAME = 1 << 18
 """Bytes for a name with which `duplicate_mb` is about a number of records."""
-TOPICS = ("events-impressions", "events-clicks", "events-conversions")
+TOPICS = ("events-impressions", "events-clicks", "events-conversions", "events-credits")
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,8 @@ _items = _names(["i1", "i2", "i,3", 'i"4', "i5", "i6", "i7"])
 _slots = _names(["top", "left", "a", "b", "c", "d"])
 _variants = st.integers(-2, 3)
 _visible = _names([None, None, 0, 1_000, 60_000, 60_001, 3_600_000])
+_delays = _names([0, 999, 1_000, 5_000, 100_000])
+_amounts = _names([0, 7, 499, 501, 10**9])
 
 
 @st.composite
@@ -76,20 +78,16 @@ def _event(draw: st.DrawFn, topic: str, time_ms: int) -> tuple[str, Any]:
     place: dict[str, Any] = {"slot": draw(_slots), "item": draw(_items)}
     if topic == TOPICS[1]:
         return unit, Click(**common, **place, page_view_id=view)
-    delay = draw(_names([0, 999, 1_000, 5_000, 100_000]))
-    return unit, Conversion(
-        **common,
-        **place,
-        order_id=f"o{draw(st.integers(0, 4))}",
-        purchase_id="p",
-        line=0,
-        click_id="c",
-        clicked_at=max(0, occurred - delay),
-        delay=delay,
-        quantity=1,
-        amount=draw(_names([0, 7, 499, 501, 10**9])),
-        currency=draw(_names(["EUR", "EUR", "EUR", "USD"])),
-    )
+    delay = draw(_delays)
+    place |= {"click_id": "c", "clicked_at": max(0, occurred - delay), "delay": delay}
+    place |= {"amount": draw(_amounts), "currency": draw(_names(["EUR", "EUR", "EUR", "USD"]))}
+    order_id = f"o{draw(st.integers(0, 4))}"
+    if topic == TOPICS[3]:
+        kind = draw(_names(["return", *FOLD.signals, "unheard-of"]))
+        return unit, Credit(**common, **place, kind=kind, source_id="s", order_id=order_id)
+    later = {"repeat": draw(st.booleans()), "earlier": draw(_amounts)}
+    via = draw(st.dictionaries(_names([*FOLD.signals, "unheard-of"]), _delays, max_size=3))
+    return unit, Conversion(**common, **place, **later, via=via, order_id=order_id, purchase_id="p", line=0, quantity=1)
 
 
 @st.composite
@@ -105,7 +103,7 @@ def _record(draw: st.DrawFn, topic: str, offset: int, time_ms: int) -> LoggedRec
 
 @st.composite
 def logs(draw: st.DrawFn, partitions: int = 2, most: int = 25) -> Log:
-    """Logs of the three topics, with gaps between offsets and append times that go up."""
+    """Logs of the topics that are folded, with gaps between offsets and append times that go up."""
     log: Log = {}
     for topic in TOPICS:
         for partition in range(partitions):
@@ -156,8 +154,12 @@ def _ordinary(chance: random.Random, topic: str, offset: int, timed: bool) -> Lo
     elif topic == TOPICS[1]:
         event = Click(**common, **place, page_view_id=view)
     else:
-        sale: dict[str, Any] = {"purchase_id": "p", "line": 0, "click_id": "c", "quantity": 1, "currency": "EUR"}
-        times: dict[str, Any] = {"clicked_at": common["occurred_at"], "delay": chance.randrange(10**7)}
-        order: dict[str, Any] = {"order_id": f"o{chance.randrange(200)}", "amount": chance.randrange(1_000)}
-        event = Conversion(**common, **place, **sale, **times, **order)
+        place |= {"click_id": "c", "clicked_at": common["occurred_at"], "delay": chance.randrange(10**7)}
+        place |= {"order_id": f"o{chance.randrange(200)}", "amount": chance.randrange(1_000), "currency": "EUR"}
+        if topic == TOPICS[3]:
+            event = Credit(**common, **place, kind=chance.choice(["view", "add-to-cart", "return"]), source_id="s")
+        else:
+            via = {"view": 70_000} if chance.random() < 0.5 else {}
+            later: dict[str, Any] = {"repeat": chance.random() < 0.1, "earlier": 50, "via": via}
+            event = Conversion(**common, **place, **later, purchase_id="p", line=0, quantity=1)
     return LoggedRecord(offset, 0, unit.encode(), msgspec.json.encode(event))

@@ -17,7 +17,7 @@ from streams.fold.measures import Width
 from streams.kafka.records import TopicPartition
 from streams.state.arrays.operations import SHORT
 from streams.state.arrays.sums import MOST
-from streams.state.arrays.tables import Table, decode_bins, table_of
+from streams.state.arrays.tables import Table, bin_names, decode_bins, table_of
 from streams.state.reading.tables import read_tables
 from streams.state.store import GroupUpdate, Store
 from streams.state.watermark import Watermark
@@ -55,7 +55,7 @@ async def written(url: str, deltas: list[GroupDelta]) -> tuple[Table, Any]:
             store = stores[at % 2]
             assert await store.apply(TP, 0, [GroupUpdate(0, at, Watermark(at + 1), delta)]) == [at + 1]
         (table,) = await read_tables(redis.mget, store.keys[0], [KEY])
-        stored: Any = await redis.get(store.keys[0].table("bins", WHOLE))
+        stored: Any = await redis.mget(bin_names(store.keys[0], WHOLE))
         return table, decode_bins(stored)
 
 

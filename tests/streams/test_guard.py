@@ -86,7 +86,7 @@ def test_bins_are_read_as_they_were_counted(redis: Redis, redis_url: str) -> Non
 @given(st.integers(1, 12), st.integers(1, 60), st.integers(0, 60))
 def test_no_bucket_of_the_pre_period_reaches_into_the_experiment(width: int, before: int, more: int) -> None:
     since = before + more
-    bins = {(at, side): decode_bins(None) + at + 1 for at in range(0, 80, width) for side in Traffic}
+    bins = {(at, side): decode_bins() + at + 1 for at in range(0, 80, width) for side in Traffic}
     during, earlier = periods(bins, ExperimentSettings(since_ms=since, pre_period_since_ms=before), width)
     assert earlier is not None
     assert during.learned[0, 0] == sum(at + 1 for at, side in bins if side == Traffic.LEARNED and at >= since)

@@ -13,8 +13,8 @@ from schemas.errors import StateAttention
 from schemas.messages.events import Impression, SlotItem
 from streams.fold.alarm import InvalidAlarm, QuotaAlarm
 from streams.fold.limits import Change, LimitLog, limits_of
-from streams.fold.name_codes import NameCodes, mark, name_code
-from streams.fold.quota import Quota, Refusal
+from streams.fold.names.name_codes import NameCodes, mark, name_code
+from streams.fold.names.quota import Quota, Refusal
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings, LearnerSettings
 from tests.streams.test_fold import NOW, click
@@ -115,7 +115,7 @@ def test_a_packed_bucket_of_the_quota_answers_as_an_open_one(monkeypatch: pytest
         return [quota.admit(at, at % 13, event) or [] for at, event in enumerate(events)]
 
     packing = verdicts()
-    monkeypatch.setattr("streams.fold.quota.OPEN_BUCKETS", 100)
+    monkeypatch.setattr("streams.fold.names.quota.OPEN_BUCKETS", 100)
     assert packing == verdicts()
     assert any(isinstance(verdict, Refusal) for verdict in packing)
 

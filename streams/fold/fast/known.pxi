@@ -14,7 +14,7 @@ cdef struct PageNumber:
 cdef enum:
     PLACE_BITS = 20
     NAME_BITS = 22
-    # As `streams.fold.name_codes` has the kinds of names.
+    # As `streams.fold.names.name_codes` has the kinds of names.
     KEY = 0
     ITEM = 1
     SLOT = 2

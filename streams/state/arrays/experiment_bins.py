@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 
 from redis.asyncio import Redis
 
@@ -11,9 +12,8 @@ from policy.defaults import LEVEL
 from policy.experiments.health import Health, health
 from policy.experiments.sequence import Sides
 from streams.fold.deltas import WHOLE_PAGE, TableKey, Traffic
-from streams.fold.measures import BINS
 from streams.page_settings import ExperimentSettings
-from streams.state.arrays.tables import decode_bins
+from streams.state.arrays.tables import bin_names, decode_bins
 from streams.state.connection.errors import translate_errors
 from streams.state.keys import GroupKeys, group_of
 
@@ -21,20 +21,21 @@ BucketBins = dict[tuple[int, Traffic], Ints]
 
 
 async def read_bins(redis: Redis, namespace: str, groups: int, page: str) -> BucketBins:
-    """The bins of a page, int64[256, 5], by start of the bucket and traffic."""
+    """The bins of a page, int64[256, 6], by start of the bucket and traffic."""
     keys = GroupKeys(namespace, group_of(page, WHOLE_PAGE, groups))
     buckets = sorted(map(int, await translate_errors(lambda: redis.smembers(keys.bin_buckets))))
     places = [(bucket, traffic) for bucket in buckets for traffic in Traffic]
     if not places:
         return {}
-    names = [keys.table(BINS.name, TableKey(page, WHOLE_PAGE, bucket, traffic)) for bucket, traffic in places]
-    stored = await translate_errors(lambda: redis.mget(names))
-    return {place: decode_bins(content) for place, content in zip(places, stored, strict=True) if content}
+    names = [bin_names(keys, TableKey(page, WHOLE_PAGE, *place)) for place in places]
+    stored = iter(await translate_errors(lambda: redis.mget(*chain.from_iterable(names))))
+    contents = [[next(stored) for _ in arrays] for arrays in names]
+    return {place: decode_bins(arrays) for place, arrays in zip(places, contents, strict=True) if any(arrays)}
 
 
 def sides(bins: Mapping[tuple[int, Traffic], Ints], since: int, until: int | None = None) -> Sides:
     """Both sides over the buckets that begin at `since` or later, and before `until`; milliseconds."""
-    totals = {Traffic.LEARNED: decode_bins(None), Traffic.HOLDOUT: decode_bins(None)}
+    totals = {Traffic.LEARNED: decode_bins(), Traffic.HOLDOUT: decode_bins()}
     for (bucket, traffic), counts in bins.items():
         if traffic in totals and since <= bucket and (until is None or bucket < until):
             totals[traffic] += counts

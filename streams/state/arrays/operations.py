@@ -18,7 +18,7 @@ import msgspec
 
 from streams.fold.deltas import GroupDelta, TableDelta, TableKey
 from streams.fold.fast.path import BUILT
-from streams.fold.measures import BINS, BLOCK, CELLS, TABLE_ARRAYS, Array, Keying, Width
+from streams.fold.measures import BINS, BLOCK, CELLS, TABLE_ARRAYS, UNIT_ARRAYS, Array, Keying, Width
 from streams.state.arrays.directory import Directories, Directory
 from streams.state.keys import GroupKeys, key_member, place_of, table_member
 
@@ -122,7 +122,13 @@ class Operations:
     def _add_bins(self, key: TableKey, bins: Mapping[int, list[int]]) -> None:
         place = place_of(key)
         self._list_new(self._names.placed(BINS.name, place), key, BINS.name)
-        self._add_rows(BINS, place, bins.items())
+        first = 0
+        for array in UNIT_ARRAYS:
+            end = first + len(array.measures)
+            rows = [(at, numbers[first:end]) for at, numbers in bins.items()]
+            if array is BINS or any(any(some) for _, some in rows):
+                self._add_rows(array, place, rows)
+            first = end
 
     def _add_rows(self, array: Array, place: str, rows: Iterable[tuple[int, Sequence[int]]]) -> None:
         name, size = self._names.placed(array.name, place), len(array.measures)

@@ -1,16 +1,14 @@
 """A table packed into one value of Redis, as merges leave it, and a table of all that Redis holds of it.
 
-A value is one byte with the number of its form, in form 2 one more with how many measures it has, and then,
-as a block of LZ4, with little-endian numbers:
+A value is one byte with the number of its form and then, as a block of LZ4, with little-endian numbers:
 
 - four bytes each: how many items and slots there are, and how many bytes the names of both take
-- for each measure (`streams.fold.measures`) one byte each for the width of its numbers and of their places,
+- one byte: how many measures follow, which are the first of `streams.fold.measures`; in form 1, which has no such
+  byte, they are 6, and form 2 is written only where there is more to say, as older versions do not read it
+- for each measure one byte each for the width of its numbers and of their places,
   and four bytes for how many numbers follow: no width where all are 0, no width of places where all cells follow
 - the names of items, then of slots, as JSON strings with a comma behind each
 - for each measure its numbers, and then their places (`streams.state.arrays.packed.pack`)
-
-Form 1 has the six measures that there were at first, and is written where the others are all 0: whoever
-knows those alone reads it.
 
 Zlib and Zstandard make a third less of it, and whoever reads a table would wait twice as long.
 """
@@ -18,7 +16,6 @@ Zlib and Zstandard make a third less of it, and whoever reads a table would wait
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
 from struct import Struct
 from struct import error as StructError
 from typing import Any, NamedTuple
@@ -36,9 +33,10 @@ from streams.state.arrays.packed import OF_WIDTH, Packed, PackedCounts, pack
 from streams.state.arrays.sums import add_tables
 from streams.state.arrays.tables import Table, decode_arrays
 
-FORM, LONGER_FORM = 1, 2
+FORMS = SIX_MEASURES, ANY_MEASURES = 1, 2
 _MEASURES = tuple(name for array in TABLE_ARRAYS for name in array.names)
-_FIRST_MEASURES = 6
+_SIX = 6
+_SIZES, _COUNT, _FIELDS = Struct("<4I"), Struct("<B"), Struct("<2BI")
 
 
 class PackedValue(NamedTuple):
@@ -52,43 +50,49 @@ class PackedValue(NamedTuple):
 def encode_packed(table: Table) -> bytes:
     """A table as one value: the same bytes for the same names in the same order with the same counts."""
     names = [_names(table.items), _names(table.slots)]
-    header, contents = [len(table.items), len(table.slots), *map(len, names)], list[bytes]()
-    measures = [_packed(table.counts, name) for name in _MEASURES]
-    form = bytes([LONGER_FORM, len(measures)]) if any(measures[_FIRST_MEASURES:]) else bytes([FORM])
-    if len(form) == 1:
-        del measures[_FIRST_MEASURES:]
-    for packed in measures:
+    fields, contents, used = list[bytes](), list[bytes](), _SIX
+    for number, name in enumerate(_MEASURES):
+        packed = _packed(table.counts, name)
         values, places = packed or (None, None)
         arrays = [array for array in (values, places) if array is not None]
-        header += [_width(values), _width(places), 0 if values is None else len(values)]
+        used = max(used, number + 1) if arrays else used
+        fields.append(_FIELDS.pack(_width(values), _width(places), 0 if values is None else len(values)))
         contents += [array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes() for array in arrays]
-    body = b"".join((_header(len(measures)).pack(*header), *names, *contents))
-    return form + bytes(lz4.compress_block(body))
+    form, count = (SIX_MEASURES, b"") if used == _SIX else (ANY_MEASURES, _COUNT.pack(used))
+    sizes = _SIZES.pack(len(table.items), len(table.slots), *map(len, names))
+    return bytes([form]) + bytes(lz4.compress_block(b"".join((sizes, count, *fields[:used], *names, *contents))))
 
 
 def decode_packed(key: TableKey, value: bytes) -> PackedValue:
     """What a value of this table holds; raises `StateAttention` where it has another form, or is damaged."""
-    form, measures = _form(value)
-    if not form:
-        raise StateAttention(
-            f"the counts of page {key.page!r} and segment {key.segment!r} from {key.bucket} on were packed by another "
-            f"version of Reshelf: expected form {FORM}, or {LONGER_FORM} of at most {len(_MEASURES)} measures, got "
-            f"{list(value[:2]) or 'nothing'}. Read them with that version, or set redis.namespace to a new name and "
-            "replay the log into it."
-        )
-    header = _header(measures)
+    form = value[0] if value else 0
+    if form not in FORMS:
+        raise _of_other_version(key, f"form {' or '.join(map(str, FORMS))}, got {form or 'nothing'}")
     try:
-        body = bytes(lz4.decompress_block(value[form:]))
-        items, slots, of_items, of_slots, *fields = header.unpack_from(body)
+        body = bytes(lz4.decompress_block(value[1:]))
+        items, slots, of_items, of_slots = _SIZES.unpack_from(body)
+        at, count = (
+            (_SIZES.size, _SIX) if form == SIX_MEASURES else (_SIZES.size + 1, *_COUNT.unpack_from(body, _SIZES.size))
+        )
+        fields = Struct("<" + count * "2BI").unpack_from(body, at)
     except (DecompressionError, StructError) as error:
         raise StateAttention(
             f"the packed counts of page {key.page!r} and segment {key.segment!r} from {key.bucket} on cannot be read: "
             f"{error}. Bring Redis back from a backup, or set redis.namespace to a new name and replay the log into it."
         ) from None
-    names = header.size + of_items
-    counts = PackedCounts(items, slots, _arrays(body, names + of_slots, fields))
-    return PackedValue(
-        EMPTY + body[header.size : names], tuple(names_in(EMPTY + body[names : names + of_slots])), counts
+    if count > len(_MEASURES):
+        raise _of_other_version(key, f"at most {len(_MEASURES)} measures, got {count}")
+    first = at + count * _FIELDS.size
+    names, end = first + of_items, first + of_items + of_slots
+    counts = PackedCounts(items, slots, _arrays(body, end, fields))
+    return PackedValue(EMPTY + body[first:names], tuple(names_in(EMPTY + body[names:end])), counts)
+
+
+def _of_other_version(key: TableKey, expected: str) -> StateAttention:
+    return StateAttention(
+        f"the counts of page {key.page!r} and segment {key.segment!r} from {key.bucket} on were packed by another "
+        f"version of Reshelf: expected {expected}. Read them with that version, or set redis.namespace to a new name "
+        "and replay the log into it."
     )
 
 
@@ -109,20 +113,6 @@ def decode_table(key: TableKey, parts: Mapping[str, bytes | None]) -> Table:
 def has_arrays(parts: Mapping[str, bytes | None]) -> bool:
     """Whether there are plain arrays of a table."""
     return any(content is not None for name, content in parts.items() if name != PACKED)
-
-
-def _form(value: bytes) -> tuple[int, int]:
-    """How many bytes say the form of a value, and how many measures it has; none where it has another form."""
-    if value[:1] == bytes([FORM]):
-        return 1, _FIRST_MEASURES
-    if value[:1] == bytes([LONGER_FORM]) and len(value) > 1 and value[1] <= len(_MEASURES):
-        return 2, value[1]
-    return 0, 0
-
-
-@cache
-def _header(measures: int) -> Struct:
-    return Struct("<4I" + measures * "2BI")
 
 
 def _names(names: Sequence[str]) -> bytes:

@@ -12,17 +12,18 @@ from policy.arrays import Ints
 from policy.assignment import BINS as UNIT_BINS
 from streams.fold.deltas import TableKey, Traffic
 from streams.fold.measures import (
-    BINS,
     BLOCK,
     DELAY_BINS,
     DIRECTORIES,
     ITEM_DIRECTORIES,
     TABLE_ARRAYS,
+    UNIT_ARRAYS,
     Array,
     Keying,
     Width,
 )
 from streams.state.arrays.directory import names_in
+from streams.state.keys import GroupKeys
 
 TYPES = {Width.COUNT: ">u4", Width.SUM: ">i8"}
 
@@ -152,9 +153,18 @@ def blocks_for(slots: int) -> int:
     return -(-slots // BLOCK)
 
 
-def decode_bins(stored: bytes | None) -> Ints:
-    """[256, 5]: page views, units, clicks, orders, revenue by bin of units."""
-    return decode_array(BINS, stored, UNIT_BINS)
+def decode_bins(stored: Sequence[bytes | None] = ()) -> Ints:
+    """[256, 6]: page views, units, clicks, orders, revenue and what of it went back, by bin of units.
+
+    `stored` are the `UNIT_ARRAYS`; without them all is 0.
+    """
+    contents = stored or [None] * len(UNIT_ARRAYS)
+    return np.hstack([decode_array(*each, UNIT_BINS) for each in zip(UNIT_ARRAYS, contents, strict=True)])
+
+
+def bin_names(keys: GroupKeys, key: TableKey) -> list[str]:
+    """The keys of the arrays that `decode_bins` takes."""
+    return [keys.table(array.name, key) for array in UNIT_ARRAYS]
 
 
 def decode_array(array: Array, stored: bytes | None, rows: int) -> Ints:

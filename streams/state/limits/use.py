@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from streams.fold.limits import LIMIT_NAMES, QUOTA_SETTINGS
-from streams.fold.name_codes import ITEM, SLOT, distinct, use_of
+from streams.fold.names.name_codes import ITEM, SLOT, distinct, use_of
 from streams.kafka.records import TopicPartition
 from streams.state.limits.partition import limits_in_force
 from streams.state.store import Store

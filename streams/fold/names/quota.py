@@ -25,7 +25,7 @@ from policy.arrays import Hashes
 from schemas.messages.events import Impression
 from streams.fold.limits import LIMIT_NAMES, QUOTA_SETTINGS, LimitLog
 from streams.fold.measures import Event
-from streams.fold.name_codes import ITEM, KEY, SLOT, NameCodes, by_epoch, kind_of, mark, name_codes, page_and_kind
+from streams.fold.names.name_codes import ITEM, KEY, SLOT, NameCodes, by_epoch, kind_of, mark, name_codes, page_and_kind
 
 OPEN_BUCKETS = 8
 REMEMBERED_NAMES = 300_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from streams.fold.judge import Accepted, Judge, Judged
-from streams.fold.quota import BroughtNames, NewName, Quota, Refusal
+from streams.fold.names.quota import BroughtNames, NewName, Quota, Refusal
 from streams.kafka.records import Record
 
 
