@@ -30,6 +30,7 @@ include "reading.pxi"
 include "naming.pxi"
 include "known.pxi"
 include "counting.pxi"
+include "blocks.pxi"
 
 cdef enum:
     # Records that are judged in one go; few where the next may well not be plain.

@@ -68,7 +68,7 @@ def _limits(message: type[msgspec.Struct]) -> Limits:
 def _value_of(kind: msgspec.inspect.Type) -> msgspec.inspect.Type:
     """The type of a field's value without what is said about it, and without null."""
     if isinstance(kind, msgspec.inspect.UnionType):
-        (kind,) = (one for one in kind.types if not isinstance(one, msgspec.inspect.NoneType))
+        (kind,) = (option for option in kind.types if not isinstance(option, msgspec.inspect.NoneType))
     return kind.type if isinstance(kind, msgspec.inspect.Metadata) else kind
 
 
