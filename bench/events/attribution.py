@@ -14,11 +14,11 @@ import msgspec
 from schemas.messages.events import Click, Purchase, PurchaseLine
 from schemas.topics import CLICKS, DAY_MS, PURCHASES
 from streams.attribution.core import PartitionAttribution
+from streams.attribution.step import Remembered
 from streams.attribution.windows import PageWindows
 from streams.kafka.records import Batch, Logged, TopicPartition
 from streams.settings import AttributionSettings, FoldSettings
 from streams.state.clicks.folder import ClickFolder
-from streams.state.clicks.memory import ClickMemory
 from streams.state.clicks.progress import Position
 from streams.state.clicks.store import ClickStore
 from streams.state.watermark import Watermark
@@ -48,10 +48,9 @@ def measure(folder: Path, clicks: int, purchases: int, days: float, memory_mb: i
     settings = AttributionSettings(folder=str(folder), memory_mb=memory_mb)
     locked = ClickFolder(settings).open("bench", 0)
     try:
-        applied = Position(Watermark(0), Watermark(0))
-        memory = ClickMemory(locked.store, applied.clicks)
-        windows = PageWindows(settings.window_ms)
-        core = PartitionAttribution(settings, FoldSettings(), windows, memory, applied, (0, 0))
+        applied, windows = Position(Watermark(0), Watermark(0)), PageWindows(settings.window_ms)
+        remembered = Remembered.nothing(locked.store, (CLICKS, PURCHASES))
+        core = PartitionAttribution(settings, FoldSettings(), windows, remembered, applied)
         return _measured(core, locked.store, clicks, purchases, days)
     finally:
         locked.close()
@@ -84,7 +83,7 @@ def _take(core: PartitionAttribution, batch: Batch, verdicts: Counter[str] | Non
     begin = time.perf_counter()
     core.feed(batch)
     while (step := core.decide()).records:
-        core.write()
+        core.write(0)
         if verdicts is not None:
             verdicts.update({name: count for name, count in step.counts.items() if name.startswith(("cred", "unatt"))})
     return time.perf_counter() - begin

@@ -16,7 +16,7 @@ from reshelf.processes.encoder import installed
 from reshelf.service_settings import EncoderSettings
 from reshelf.settings import Settings
 from schemas.errors import BadSettings, StateAttention, Transient
-from schemas.topics import CLICKS, CONVERSIONS, DEAD_LETTERS, LAYOUTS_HISTORY, POLICY_PARAMETERS, PURCHASES
+from schemas.topics import CLICKS, DEAD_LETTERS, LAYOUTS_HISTORY, POLICY_PARAMETERS, PURCHASES
 from streams.access import required_token
 from streams.disk_use import disk_use, nearest
 from streams.kafka.bounds import log_bounds
@@ -26,10 +26,10 @@ from streams.locked_folder import clicks_folder, duplicates_folder
 from streams.refusals import check_begin, check_end
 from streams.settings import KafkaSettings
 from streams.state.alias import namespace_of, resolve
-from streams.state.clicks.progress import Applied, progress_of
+from streams.state.clicks.progress import READ, Applied, progress_of
 from streams.state.connection.client import redis_client
 from streams.state.limits.use import ALARM
-from streams.state.manifest import Manifest, NamespaceMissing, check_same, read
+from streams.state.manifest import Manifest, NamespaceMissing, check_same, read, without_later
 from streams.state.namespace import expected_manifest
 from streams.state.watermark import LogCheck, Watermark
 
@@ -100,7 +100,7 @@ async def _refusals(settings: Settings) -> list[str]:
         stored = await read(client, own.namespace, settings.redis.namespace)
         expected = await expected_manifest(settings.kafka, own, settings.fold, OUTPUTS)
         refusals = _said([lambda: check_same(stored, expected)])
-        same = stored.topics == expected.topics
+        same = stored.topics == without_later(expected, stored).topics
         return refusals or (await _state_refusals(settings, client, stored) if same else [])
     finally:
         await client.aclose()
@@ -116,7 +116,12 @@ async def _state_refusals(settings: Settings, client: Redis, manifest: Manifest)
     ]
     losing = settings.learner.accept_loss
     newest = {tp: max(of_tp, key=lambda mark: mark.offset) for tp, of_tp in marks.items()}
-    newest |= {TopicPartition(PURCHASES.name, at): applied.position.purchases for at, applied in enumerate(attributed)}
+    decided = [topic for topic in manifest.topics_of(READ) if topic is not CLICKS]
+    newest |= {
+        TopicPartition(topic.name, at): applied.position.mark(topic.name)
+        for at, applied in enumerate(attributed)
+        for topic in decided
+    }
     return _said(
         [
             *(lambda tp=tp: _check_learned(tp, marks[tp], bounds[tp], losing) for tp in marks),
@@ -143,12 +148,14 @@ def _check_learned(tp: TopicPartition, marks: Sequence[Watermark], span: tuple[i
 
 
 def _check_attributed(number: int, applied: Applied, bounds: Bounds, losing: bool) -> None:
-    for topic, mark in ((CLICKS, applied.position.clicks), (PURCHASES, applied.position.purchases)):
-        tp = TopicPartition(topic.name, number)
-        check_end(f"attribution has read {tp}", mark.offset, bounds[tp][1])
-        check_begin(str(tp), max(mark.offset, mark.empty_to), bounds[tp][0], losing)
-    decided = TopicPartition(CONVERSIONS.name, number)
-    check_end(f"attribution has published decisions to {decided}", applied.conversions, bounds[decided][1])
+    for topic in READ:
+        mark, tp = applied.position.mark(topic.name), TopicPartition(topic.name, number)
+        if tp in bounds:
+            check_end(f"attribution has read {tp}", mark.offset, bounds[tp][1])
+            check_begin(str(tp), max(mark.offset, mark.empty_to), bounds[tp][0], losing)
+    for name, place in applied.published.items():
+        decided = TopicPartition(name, number)
+        check_end(f"attribution has published decisions to {decided}", place, bounds[decided][1])
 
 
 def _same_log(

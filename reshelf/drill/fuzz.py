@@ -20,13 +20,13 @@ from reshelf.drill.verify import Logged
 from schemas.messages.events import Click, Conversion, Impression, Purchase, PurchaseLine, SlotItem
 from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, PURCHASES, Topic
 from streams.attribution.core import PartitionAttribution
+from streams.attribution.step import Remembered
 from streams.attribution.windows import PageWindows
 from streams.fold.deltas import Folder
 from streams.fold.measures import CELLS
 from streams.kafka.records import Batch, TopicPartition
 from streams.settings import HOUR_MS, AttributionSettings, FoldSettings, RedisSettings
 from streams.state.clicks.folder import ClickFolder
-from streams.state.clicks.memory import ClickMemory
 from streams.state.clicks.progress import Position
 from streams.state.clicks.store import ClickStore
 from streams.state.connection.client import redis_client
@@ -116,9 +116,9 @@ def _attribute(
     records: int, chance: random.Random, settings: FoldSettings, account: Account, store: ClickStore
 ) -> None:
     rules, windows = AttributionSettings(), PageWindows(HOUR_MS)
-    memory, applied = ClickMemory(store, Watermark(0)), Position(Watermark(0), Watermark(0))
-    attribution = PartitionAttribution(rules, settings, windows, memory, applied, (0, 0))
-    logs = {topic: damaged(topic, records, chance) for topic in (CLICKS, PURCHASES)}
+    topics, applied = (CLICKS, PURCHASES), Position(Watermark(0), Watermark(0))
+    attribution = PartitionAttribution(rules, settings, windows, Remembered.nothing(store, topics), applied)
+    logs = {topic: damaged(topic, records, chance) for topic in topics}
     for start in range(0, records, BATCH):
         for topic, log in logs.items():
             some = list(islice(log, BATCH))
@@ -135,7 +135,7 @@ def _decide(attribution: PartitionAttribution, account: Account) -> None:
         for name, number in step.counts.items():
             if name in ("decided", "duplicate") or name.startswith("invalid_"):
                 account.verdicts[name.removeprefix("invalid_")] += number
-        attribution.write()
+        attribution.write(0)
 
 
 def damaged(topic: Topic, records: int, chance: random.Random) -> Iterator[Logged]:

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Any, NamedTuple
 
 from confluent_kafka import Message
 
-from policy.attribution import CreditRule, LogEntry, plain_attribution
+from policy.attribution.clicks import CreditRule
+from policy.attribution.plain import LogEntry, Logs, plain_outcomes
 from reshelf.drill.traffic import PAGES
 from reshelf.settings import Settings
 from schemas import dead_letters
 from schemas.codec import decode_key, decoder
-from schemas.messages.events import Conversion
+from schemas.messages.events import Conversion, Credit
 from schemas.messages.layouts import Layout, LayoutLife
-from schemas.topics import CLICKS, CONVERSIONS, FOLDED_TOPICS, LAYOUT_LIVES, LAYOUTS, LAYOUTS_HISTORY, PURCHASES, Topic
+from schemas.topics import (
+    BY_NAME,
+    CLICKS,
+    CONVERSIONS,
+    CREDITS,
+    FOLDED_TOPICS,
+    LAYOUT_LIVES,
+    LAYOUTS,
+    LAYOUTS_HISTORY,
+    PURCHASES,
+    RETURNS,
+    SIGNALS,
+    Topic,
+)
 from streams.catalog.layouts.lives import Lives
 from streams.fold.judge import FORGOTTEN, Judge
 from streams.fold.plain import PlainFold
@@ -113,7 +127,9 @@ def compare(what: str, expected: list[tuple[Any, ...]], got: list[tuple[Any, ...
     return Finding(what, len(expected), lost, double, examples)
 
 
-_NAMES = {"cell": 8, "sale": 7, "delay": 7, "bin": 5, "quota": 4, "tally": 4}
+DECIDED = (PURCHASES.name, SIGNALS.name, RETURNS.name)
+_NAMES = {"cell": 8, "sale": 7, "delay": 7, "followed": 7, "stage_delay": 7}
+_NAMES |= {"bin": 5, "return_bin": 5, "quota": 4, "tally": 4}
 """How many of a row's leading fields are its name."""
 
 
@@ -122,30 +138,35 @@ def _sum(rows: list[tuple[Any, ...]]) -> Counter[tuple[Any, ...]]:
 
 
 def check_conversions(log: Log, settings: Settings, windows: dict[str, int]) -> Finding:
-    """The conversions are those of a plain attribution, whatever was published twice."""
-    expected: dict[str, Conversion] = {}
-    rule = CreditRule(windows.__getitem__, settings.attribution.grace_ms, settings.fold.max_clock_skew_ms)
+    """Conversions and credits are those of a plain attribution, whatever was published twice."""
+    expected: dict[str, Conversion | Credit] = {}
+    skew_ms, own = settings.fold.max_clock_skew_ms, settings.attribution
+    rule = CreditRule(windows.__getitem__, own.grace_ms, skew_ms, own.stage)
     for number in range(settings.kafka.partitions):
-        clicks, purchases = (
-            _entries(log[TopicPartition(topic.name, number)], topic, settings) for topic in (CLICKS, PURCHASES)
-        )
-        decided = plain_attribution(clicks, purchases, rule)
-        expected |= {conversion.event_id: conversion for conversion in decided}
-    decode = decoder(Conversion)
-    records = [record for tp, those in log.items() if tp.topic == CONVERSIONS.name for record in those]
-    published = {(conversion := decode(record.value)).event_id: conversion for record in records if record.value}
+        topics = (CLICKS, PURCHASES, SIGNALS, RETURNS)
+        logs = Logs(*(_entries(log.get(TopicPartition(topic.name, number), []), topic, settings) for topic in topics))
+        outcomes = plain_outcomes(logs, rule, settings.fold.currency, settings.fold.amount_cap)
+        expected |= {event.event_id: event for event in (*outcomes.conversions, *outcomes.credits)}
+    published: dict[str, Conversion | Credit] = {}
+    decoders: dict[str, Callable[[bytes], Conversion | Credit]]
+    decoders = {CONVERSIONS.name: decoder(Conversion), CREDITS.name: decoder(Credit)}
+    for tp in sorted(tp for tp in log if tp.topic in decoders):
+        events = (decoders[tp.topic](record.value) for record in log[tp] if record.value)
+        published |= {event.event_id: event for event in events}
     lost, double = expected.keys() - published.keys(), published.keys() - expected.keys()
     differ = [key for key in expected.keys() & published.keys() if expected[key] != published[key]]
     examples = [f"lacking {key}" for key in sorted(lost)[:SHOWN]] + [f"surplus {key}" for key in sorted(double)[:SHOWN]]
     examples += [f"differing {key}" for key in sorted(differ)[:SHOWN]]
-    return Finding("conversions against a plain attribution", len(expected), len(lost), len(double), examples)
+    return Finding(
+        "conversions and credits against a plain attribution", len(expected), len(lost), len(double), examples
+    )
 
 
 def _entries(records: list[Logged], topic: Topic, settings: Settings) -> list[LogEntry[Any]]:
     """The log as the plain rule takes it: what is invalid or a duplicate only holds its place."""
     judged = Judge(topic, settings.fold).judge(records)
     events = {entry.offset: entry.event for entry in judged.accepted}
-    if topic is PURCHASES:
+    if topic in (PURCHASES, RETURNS):
         events = {at: event for at, event in events.items() if event.currency == settings.fold.currency}
     times = accumulate((record.timestamp for record in records), max)
     forgotten = frozenset(judged.skipped[FORGOTTEN])
@@ -161,8 +182,9 @@ def check_dead_letters(log: Log, plain: PlainFold, letters: Log, settings: Setti
     """Each invalid record becomes one dead letter with its reason, and nothing else is; a second one is double."""
     expected = dict(plain.rejected)
     for tp, records in log.items():
-        if tp.topic == PURCHASES.name:
-            expected |= {(*tp, offset): reason for offset, reason in _invalid_purchases(records, settings).items()}
+        if tp.topic in DECIDED:
+            invalid = _invalid(BY_NAME[tp.topic], records, settings)
+            expected |= {(*tp, offset): reason for offset, reason in invalid.items()}
     dead_lettered = [
         dead_letters.read(record.headers, record.key, record.value)
         for records in letters.values()
@@ -184,11 +206,11 @@ def _named(letter: dead_letters.DeadLetter) -> dead_letters.DeadLetter:
     return replace(letter, reason="", detail="", key=None, value=None, headers=())
 
 
-def _invalid_purchases(records: list[Logged], settings: Settings) -> dict[int, str]:
-    judged = Judge(PURCHASES, settings.fold).judge(records)
+def _invalid(topic: Topic, records: list[Logged], settings: Settings) -> dict[int, str]:
+    judged, currency = Judge(topic, settings.fold).judge(records), settings.fold.currency
     invalid = {rejection.record.offset: rejection.reason for rejection in judged.rejected}
-    foreign = {entry.offset: "currency" for entry in judged.accepted if entry.event.currency != settings.fold.currency}
-    return invalid | foreign
+    others = (entry.offset for entry in judged.accepted if getattr(entry.event, "currency", currency) != currency)
+    return invalid | dict.fromkeys(others, "currency")
 
 
 def check_layouts(log: Log, ends: dict[TopicPartition, int], partitions: int, composed_since: int = 2**53) -> Finding:

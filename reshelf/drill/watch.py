@@ -85,7 +85,7 @@ class Watch:
         topic, role = reader
         if role is Role.ATTRIBUTION:
             keys = progress_keys(self._namespace, self._groups, number)
-            return [keys.clicks if topic == CLICKS.name else keys.purchases]
+            return [keys.marks[topic]]
         tp = TopicPartition(topic, number)
         return [GroupKeys(self._namespace, group).watermark(tp) for group in range(self._groups)]
 

@@ -17,8 +17,8 @@ from reshelf.namespaces.stretch import ALL, BEGINNING, FOLDED, Starts, listed, p
 from reshelf.settings import Settings
 from reshelf.terminal.progress import Begin
 from schemas.errors import BadSettings
-from schemas.topics import CLICKS, CONVERSIONS, FOLDED_TOPICS, PURCHASES
-from streams.attribution.reattribute import Reattributed, Rule, settled_after_s
+from schemas.topics import CLICKS, FOLDED_TOPICS, PURCHASES, RETURNS, SIGNALS
+from streams.attribution.reattribute import ANEW, Reattributed, Rule, settled_after_s
 from streams.attribution.windows import PageWindows, RulesReader
 from streams.kafka.log_source import Source
 from streams.kafka.records import TopicPartition
@@ -29,6 +29,9 @@ from streams.state.connection.client import redis_client
 from streams.state.limits.partition import copy_limits
 from streams.state.manifest import Manifest, NamespaceMissing, agree, manifest_of, read
 from streams.state.store import Store
+
+DECIDED = (SIGNALS.name, PURCHASES.name, RETURNS.name)
+"""The topics whose records attribution decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,7 @@ async def _planned(settings: Settings, source: Source, options: Options, begin: 
         if source.grows:
             await asyncio.sleep(max(0.0, read_at + settled_after_s(settings.attribution) - time.monotonic()))
         source = _reattributed(settings, source, options.windows, starts, ends, begin)
-        for tp, span in (await asyncio.to_thread(source.bounds, [CONVERSIONS.name])).items():
+        for tp, span in (await asyncio.to_thread(source.bounds, sorted(ANEW))).items():
             starts[tp], ends[tp] = span
     client = redis_client(settings.redis)
     try:
@@ -143,7 +146,7 @@ async def _take_over_limits(
     with contextlib.suppress(NamespaceMissing):
         live = await read(client, name)
         if live.prefix == settings.kafka.prefix and not options.current_limits:
-            same = [tp for tp in tps if not (options.windows and tp.topic == CONVERSIONS.name)]
+            same = [tp for tp in tps if not (options.windows and tp.topic in ANEW)]
             source = Store(client, name, live.groups)
             if any([await copy_limits(source, store, tp) for tp in same]):
                 return f"as they were in {name}"
@@ -182,7 +185,7 @@ def _reattributed(
     ends: Mapping[TopicPartition, int],
     begin: Begin,
 ) -> Reattributed:
-    spans = {tp: (starts[tp], max(end, starts[tp])) for tp, end in ends.items() if tp.topic == PURCHASES.name}
+    spans = {tp: (starts[tp], max(end, starts[tp])) for tp, end in ends.items() if tp.topic in DECIDED}
     rule = Rule(settings.attribution, settings.fold, windows)
     return Reattributed(source, rule, spans, lambda total: begin(total, "attribution"))
 
@@ -219,7 +222,7 @@ async def _opened(
 
 def _refuse_renumbered(namespace: str, begun: Starts, now: Starts) -> None:
     """Decided anew, conversions are numbered over the whole log: where its beginning is gone, so are their places."""
-    had, has = ({topic: starts[topic] for topic in (CLICKS.name, PURCHASES.name)} for starts in (begun, now))
+    had, has = ({topic: starts.get(topic) for topic in (CLICKS.name, *DECIDED)} for starts in (begun, now))
     if had != has:
         raise BadSettings(
             f"--into: namespace {namespace!r} was begun with --reattribute over clicks and purchases from {had}, "

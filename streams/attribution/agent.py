@@ -1,8 +1,8 @@
-"""The partitions that a worker owns: clicks and purchases in, conversions out.
+"""The partitions that a worker owns: clicks, signals, purchases and returns in, conversions and credits out.
 
 Partitions are assigned by range, so that one worker reads the same number of
-both topics.  Where one topic has to wait for the other, the reader pauses it
-instead of the stream: both come through the same reader.
+all topics.  Where one topic has to wait for another, the reader pauses it
+instead of the stream: all come through the same reader.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import Any
 from faust.types import TP
 
 from schemas.errors import StateAttention
-from schemas.topics import CLICKS, PURCHASES
-from streams.attribution.conversions import ConversionsLog
+from schemas.topics import BY_NAME, CLICKS, PURCHASES
+from streams.attribution.decisions import DecisionLog
 from streams.attribution.report import report_clicks, report_lines
 from streams.attribution.windows import PageWindows, RulesReader
 from streams.attribution.worker import Behind, PartitionWorker
@@ -35,14 +35,13 @@ from streams.refusals import PARTITIONS_ADDED
 from streams.retry import Retry
 from streams.settings import AttributionSettings, FoldSettings, LearnerSettings
 from streams.state.clicks.folder import ClickFolder, LockedStore
-from streams.state.clicks.progress import progress_of
+from streams.state.clicks.progress import READ, progress_of
 from streams.transport import BatchApp, reader
 from streams.worker import Worker
 
 log = logging.getLogger("reshelf")
-TOPICS = (CLICKS, PURCHASES)
 HELD_RECORDS = 50_000
-"""How many records of a topic may wait for the other one before it is paused."""
+"""How many records of a topic may wait for another one before it is paused."""
 _LOOK_S = 0.2
 
 
@@ -52,7 +51,7 @@ class Part:
 
     number: int
     worker: PartitionWorker
-    alarm: InvalidAlarm
+    alarms: Mapping[str, InvalidAlarm]
     lock: asyncio.Lock
     time: BrokerTime = field(default_factory=BrokerTime)
     paused: set[str] = field(default_factory=set)
@@ -74,7 +73,9 @@ class Attribution:
         self._redis = worker.redis
         self._log_producer = worker.log_producer
         self._dead_letters = DeadLetterWriter.of(worker.kafka, worker.log_producer)
-        self._ends = LogEnds(worker.kafka)
+        self.topics = worker.manifest.topics_of(READ)
+        self._decided = [topic.name for topic in self.topics if topic is not CLICKS]
+        self._ends = LogEnds(worker.kafka, [topic.name for topic in self.topics])
         worker.opened.push_async_callback(self._ends.close)
         self._windows = PageWindows(settings.window_ms)
         self._rules = RulesReader(worker.kafka, self._windows)
@@ -87,7 +88,7 @@ class Attribution:
         self._stores: dict[int, LockedStore] = {}
         worker.opened.push_async_callback(self._close_stores)
         self._retry = Retry()
-        self._checks = EventChecks(worker.manifest.starts, (PURCHASES.name,), Holdout("", 0.0))
+        self._checks = EventChecks(worker.manifest.starts, tuple(self._decided), Holdout("", 0.0))
         REGISTRY.add("reshelf_rewinds_total", PURCHASES.name, by=0)
 
     async def start(self) -> None:
@@ -100,11 +101,11 @@ class Attribution:
         """Where to read each partition from: early enough before the memory for duplicates to be known."""
         positions: dict[TopicPartition, int] = {}
         for number in sorted({tp.partition for tp in tps}):
-            pair = [TopicPartition(topic.name, number) for topic in TOPICS]
-            if not tps.issuperset(pair):
+            if not tps.issuperset(TopicPartition(topic.name, number) for topic in self.topics):
                 raise StateAttention(
-                    f"expected partition {number} of clicks and of purchases, got {', '.join(map(str, sorted(tps)))}: "
-                    f"both topics need the same number of partitions. {PARTITIONS_ADDED}"
+                    f"expected partition {number} of {', '.join(topic.name for topic in self.topics)}, got "
+                    f"{', '.join(map(str, sorted(tps)))}: the topics need the same number of partitions. "
+                    f"{PARTITIONS_ADDED}"
                 )
             offsets = await self._take_up(number)
             positions |= {TopicPartition(topic, number): offset for topic, offset in offsets.items()}
@@ -136,7 +137,7 @@ class Attribution:
     async def _close(self, number: int) -> None:
         part = self._parts.pop(number, None)
         async with self._locks[number]:
-            await self._dead_letters.let_go([TopicPartition(PURCHASES.name, number)])
+            await self._dead_letters.let_go(self._with_letters(number))
             if part is not None:
                 self.counts.update(part.worker.counts)
             locked = self._stores.pop(number, None)
@@ -150,27 +151,35 @@ class Attribution:
     async def _open(self, number: int) -> tuple[Part, dict[str, int]]:
         if number not in self._stores:
             await finish_in_thread(partial(self._open_store, number))
-        purchases = TopicPartition(PURCHASES.name, number)
-        self._dead_letters.take_over([purchases])
+        self._dead_letters.take_over(self._with_letters(number))
         worker = self._worker(number)
         offsets = await worker.open(await self._ends.of(number))
-        alarm = InvalidAlarm(purchases, self._learner)
-        return Part(number, worker, alarm, self._locks[number]), offsets
+        alarms = {tp.topic: InvalidAlarm(tp, self._learner) for tp in self._with_letters(number)}
+        return Part(number, worker, alarms, self._locks[number]), offsets
+
+    def _with_letters(self, number: int) -> list[TopicPartition]:
+        """The partitions whose dead letters attribution writes."""
+        return [TopicPartition(topic, number) for topic in self._decided]
 
     def _open_store(self, number: int) -> None:
         self._stores[number] = self._folder.open(self._manifest.namespace, number)
 
     def _worker(self, number: int) -> PartitionWorker:
+        progress = progress_of(self._redis, self._manifest, number)
         return PartitionWorker(
-            progress=progress_of(self._redis, self._manifest, number),
+            progress=progress,
             store=self._stores[number].store,
-            decisions=ConversionsLog(self._kafka, self._log_producer, number),
+            decisions={
+                topic: DecisionLog(self._kafka, self._log_producer, BY_NAME[topic], number)
+                for topic in progress.starts.written
+            },
             send_dead_letters=self._dead_letters.send,
             first_since=lambda topic, time_ms: self._ends.at_time(TopicPartition(topic, number), time_ms),
             windows=self._windows,
             settings=self._settings,
             fold=self._fold,
             accept_loss=self._learner.accept_loss,
+            kinds={kind: starts[number] for kind, starts in self._manifest.signals.items()},
         )
 
     # Batches
@@ -195,8 +204,8 @@ class Attribution:
         if batch.records:
             part.time.read(batch.records[-1].timestamp)
             self._checks.look_at(batch)
-        if batch.tp.topic == PURCHASES.name:
-            part.alarm.note(len(batch.records), len(rejected), rejected[-1].reason if rejected else "")
+        if batch.tp.topic in part.alarms:
+            part.alarms[batch.tp.topic].note(len(batch.records), len(rejected), rejected[-1].reason if rejected else "")
         await self._go_on(part, part.worker.work)
 
     def _owns(self, part: Part) -> bool:
@@ -234,7 +243,7 @@ class Attribution:
             self._flow(part, topic, True)
 
     def _throttle(self, part: Part) -> None:
-        """Pause a topic that is far ahead of the other, and let it go on once half of what waited is done."""
+        """Pause a topic that is far ahead of others, and let it go on once half of what waited is done."""
         for topic, track in part.worker.core.tracks.items():
             if topic not in part.paused and len(track.waiting) > HELD_RECORDS:
                 self._flow(part, topic, False)
@@ -253,7 +262,7 @@ class Attribution:
     # Beside the batches
 
     async def look(self) -> None:
-        """Ask where the logs end when records wait for the other topic: it may hold nothing more."""
+        """Ask where the logs end when records wait for another topic: it may hold nothing more."""
         while True:
             await asyncio.sleep(_LOOK_S)
             for part in self._being_read():
@@ -286,8 +295,8 @@ class Attribution:
     def totals(self) -> Counter[str]:
         """What was counted since this worker began.
 
-        Of purchases: applied, duplicate, repeated, invalid_…; of lines: decided, credited, unattributed_…, published,
-        skipped.
+        Of purchases, and of others behind the name of their topic: applied, duplicate, repeated, invalid_…; of lines:
+        decided, credited, unattributed_…, published, skipped; likewise signal_… and returned_….
         """
         return sum((part.worker.counts for part in self._parts.values()), self.counts)
 

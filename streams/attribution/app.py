@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import faust
 
 from schemas.topics import DEAD_LETTERS
-from streams.attribution.agent import TOPICS, Attribution
+from streams.attribution.agent import Attribution
 from streams.locked_folder import clicks_folder
 from streams.settings import AttributionSettings, FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
 from streams.transport import end_process
@@ -27,12 +27,12 @@ def attribution_app(
 
     async def make() -> faust.App:
         async with open_worker(kafka, redis, fold, (DEAD_LETTERS,)) as worker:
-            attribution = Attribution(worker, fold, learner, settings)
+            attribution = Attribution(worker, worker.manifest.counting(fold), learner, settings)
             await attribution.start()
             return worker.build_app(
                 "attribution",
                 attribution,
-                TOPICS,
+                attribution.topics,
                 attribution.attribute,
                 attribution.tasks,
                 "Attributing",

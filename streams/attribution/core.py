@@ -1,67 +1,62 @@
-"""One partition's attribution, without IO but the look into the clicks on disk.
+"""One partition's attribution, without IO but the look into what is remembered on disk.
 
-Fed with batches of both topics, `PartitionAttribution` takes their records in
-the common order, remembers clicks, and gives `Step`s: what to publish before the
-clicks are written and the partition moves along.  Purchases that Redis holds as
-decided are left alone.
+Fed with batches of its topics, `PartitionAttribution` takes their records in
+the common order, remembers clicks, and gives `Step`s: what to publish before what is
+remembered is written and the partition moves along.  What Redis holds as
+decided is left alone, but signals are remembered again.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from collections.abc import Mapping
+from typing import Any
 
-from policy.attribution import ClickRecord, CreditRule, Moment, attribute, click_record, conversion
-from schemas.messages.events import Conversion, Purchase
-from schemas.topics import CLICKS, PURCHASES
-from streams.attribution.order import Entry, Track, in_order
-from streams.attribution.returns import RETURN, explained, is_return
+from policy.attribution.clicks import (
+    ClickRecord,
+    Match,
+    Moment,
+    SignalRecord,
+    attribute,
+    click_record,
+    credited,
+    first_of_kind,
+    matches,
+    via,
+)
+from policy.attribution.outcomes import OrderLine, conversion, order_of, return_credit, signal_credit
+from schemas.messages.events import Purchase, Return, Signal
+from schemas.topics import CLICKS, CONVERSIONS, CREDITS, PURCHASES, RETURNS, SIGNALS, Topic
+from streams.attribution.order import Entry, Track, Turn, in_order
+from streams.attribution.published import Source
+from streams.attribution.step import (
+    RETURN,
+    SPARE_MS,
+    Decision,
+    Remembered,
+    Step,
+    Windows,
+    credit_rule,
+    explained,
+    first_needed,
+    foreign,
+    is_return,
+    verdict_of,
+)
 from streams.fold.judge import Rejected
-from streams.kafka.records import Batch, Record
-from streams.settings import HOUR_MS, AttributionSettings, FoldSettings
-from streams.state.clicks.memory import ClickMemory, Criteria
-from streams.state.clicks.progress import Position, Window
+from streams.kafka.records import Batch
+from streams.settings import AttributionSettings, FoldSettings
+from streams.state.clicks.memory import Criteria, UnitMemory
+from streams.state.clicks.progress import READ, Position, Window
+from streams.state.clicks.store import Marks
 
 STEP_RECORDS = 5_000
-CREDITED, CREDITED_BY_LOG = "credited", "credited_by_log"
-SPARE_MS = HOUR_MS
-"""Clicks are kept for longer than they are needed, so that a Redis that lost some writes finds them still."""
-
-
-class Windows(Protocol):
-    """How long before a purchase a click may have happened, milliseconds."""
-
-    def of(self, page: str) -> int: ...
-
-    def longest(self) -> int: ...
-
-
-class Decision(NamedTuple):
-    """A purchase line credited to a click, made at `offset` of the purchases, by when `appended_at` was the latest."""
-
-    offset: int
-    event: Conversion
-    appended_at: int
-
-
-@dataclass(slots=True)
-class Step:
-    """The outcome of a run of records up to `reached`: publish, dead-letter, then write clicks and move along."""
-
-    reached: Position
-    records: int = 0
-    decisions: list[Decision] = field(default_factory=list)
-    rejected: list[Rejected] = field(default_factory=list)
-    counts: Counter[str] = field(default_factory=Counter)
 
 
 class PartitionAttribution:
-    """Decides the purchase lines of one partition number.
+    """Decides the purchase lines, signals and returns of one partition number.
 
-    `memory` has the clicks up to its position.  `applied` is up to where Redis holds the
-    partition as decided; `read_from` is where each topic is read from, before these as far
-    as duplicates are recognised.
+    `applied` is up to where Redis holds the partition as decided.  `kinds` are the kinds of signals that count, with
+    the first offset of each.
     """
 
     def __init__(
@@ -69,26 +64,54 @@ class PartitionAttribution:
         settings: AttributionSettings,
         fold: FoldSettings,
         windows: Windows,
-        memory: ClickMemory,
+        remembered: Remembered,
         applied: Position,
-        read_from: tuple[int, int],
+        kinds: Mapping[str, int] | None = None,
     ) -> None:
         self._settings = settings
         self._fold = fold
         self._windows = windows
-        self.memory = memory
+        self._kinds = kinds or {}
+        self.memory = memory = remembered.memory
         self.applied = applied
-        self.clicks = Track(CLICKS, fold, memory.position, read_from[0], [applied.clicks])
-        self.purchases = Track(PURCHASES, fold, applied.purchases, read_from[1])
+        starts = {CLICKS: memory.marks.clicks, SIGNALS: memory.marks.signals or applied.signals}
+        self.tracks: dict[str, Track] = {
+            topic.name: Track(
+                topic,
+                fold,
+                starts.get(topic, applied.mark(topic.name)),
+                remembered.read_from[topic.name],
+                [applied.mark(topic.name)] if topic in starts else (),
+            )
+            for topic in READ
+            if topic.name in remembered.read_from
+        }
+        grace_ms = settings.grace_ms
+        turns = ((CLICKS, 0), (SIGNALS, grace_ms), (PURCHASES, grace_ms), (RETURNS, 2 * grace_ms))
+        self._turns = [
+            Turn(self.tracks[topic.name], delay, stage)
+            for stage, (topic, delay) in enumerate(turns)
+            if topic.name in self.tracks
+        ]
+        self._decide_one = (self._remember, self._signal, self._purchase, self._return)
 
     @property
-    def tracks(self) -> dict[str, Track]:
-        return {CLICKS.name: self.clicks, PURCHASES.name: self.purchases}
+    def clicks(self) -> Track:
+        return self.tracks[CLICKS.name]
+
+    @property
+    def purchases(self) -> Track:
+        return self.tracks[PURCHASES.name]
+
+    @property
+    def decided(self) -> dict[str, int]:
+        """Below which offset the records of each topic were taken."""
+        return {topic: track.next_offset for topic, track in self.tracks.items()}
 
     @property
     def position(self) -> Position:
         """Up to where records were taken."""
-        return Position(self.clicks.position, self.purchases.position)
+        return Position.of({topic: track.position for topic, track in self.tracks.items()})
 
     @property
     def behind_clicks(self) -> int:
@@ -96,29 +119,32 @@ class PartitionAttribution:
         return max(0, self.applied.clicks.offset - self.clicks.next_offset)
 
     def feed(self, batch: Batch) -> list[Rejected]:
-        """Take in a batch of either topic; what of it is invalid.  Raises `AnotherLog` as `Track.feed`."""
+        """Take in a batch of any of the topics; what of it is invalid.  Raises `AnotherLog` as `Track.feed`."""
         return self.tracks[batch.tp.topic].feed(batch)
 
     def decide(self) -> Step:
         """Take what can be taken, at most `STEP_RECORDS` records; an empty step when nothing can."""
         step = Step(self.applied)
-        for entry, is_click in in_order(self.clicks, self.purchases, self._settings.grace_ms):
-            if is_click:
-                self._remember(entry)
-            else:
-                self._purchase(entry, step)
+        for entry, stage in in_order(self._turns):
+            self._decide_one[stage](entry, step)
             step.records += 1
             if step.records >= STEP_RECORDS:
                 break
         step.reached = self.position
         return step
 
-    def write(self) -> None:
-        """Put what was remembered into the store, and let go of days that no purchase can need."""
-        self.memory.write(self.clicks.position)
+    def write(self, published: int) -> None:
+        """Put what was remembered into the store, and let go of what nothing can need any more.
+
+        Conversions below the offset `published` are of purchases that are decided.
+        """
+        signals = self.tracks[SIGNALS.name].position if SIGNALS.name in self.tracks else None
+        lines = max(self.purchases.next_offset, self.memory.marks.lines)
+        self.memory.write(Marks(self.clicks.position, signals, lines, published))
         needed = first_needed(self._next_append(), self._fold, self._windows)
         if needed is not None:
-            self.memory.expire(needed - SPARE_MS)
+            orders = self._next_append() - self._settings.returns_ms
+            self.memory.expire(needed - SPARE_MS, orders - SPARE_MS)
 
     def window(self) -> Window:
         """How much of the longest window the clicks cover, for the next purchase."""
@@ -126,11 +152,11 @@ class PartitionAttribution:
         return Window(self.memory.window_ms(self._next_append(), longest), longest)
 
     def _next_append(self) -> int:
-        """No purchase still to be decided has a smaller append time."""
-        clicks, purchases = self.position
-        return max(clicks.append_time - self._settings.grace_ms, purchases.append_time)
+        """No purchase, signal or return still to be decided has a smaller append time."""
+        position, grace_ms = self.position, self._settings.grace_ms
+        return max(position.clicks.append_time - grace_ms, position.purchases.append_time)
 
-    def _remember(self, entry: Entry) -> None:
+    def _remember(self, entry: Entry, step: Step) -> None:
         record = entry.record
         self.memory.begin(entry.time)
         if entry.forgets:
@@ -138,56 +164,89 @@ class PartitionAttribution:
         elif entry.event is not None:
             self.memory.add(entry.event.unit, click_record(entry.event, record.offset, entry.time))
 
+    def _signal(self, entry: Entry, step: Step) -> None:
+        """Credit a signal, unless a click has one of its kind already."""
+        signal: Signal | None = self._event(SIGNALS, entry, step)
+        if signal is None:
+            return
+        is_new = entry.record.offset >= self.applied.signals.offset
+        if entry.record.offset < self._kinds.get(signal.kind, 0):
+            step.counts["signal_undeclared"] += is_new
+            return
+        memory = self._of_unit(signal, entry)
+        found = self._clicked(memory, signal)
+        verdict = "repeated"
+        if found is None:
+            verdict = f"unattributed_{memory.miss(signal.item, signal.family)}"
+        elif first_of_kind(memory.signals(found[1]), signal.kind, found[0], entry.record.offset):
+            verdict = "credited"
+            click = found[0]
+            record = SignalRecord(entry.record.offset, entry.time, signal.occurred_at, signal.kind, click)
+            self.memory.add_signal(signal.unit, record)
+            if is_new:
+                event = signal_credit(signal, entry.time, click, self._fold.currency)
+                step.decisions.append(Decision(CREDITS, Source(SIGNALS.name, entry.record.offset), event, entry.time))
+        step.counts[f"signal_{verdict}"] += is_new
+
     def _purchase(self, entry: Entry, step: Step) -> None:
         """Decide a purchase, or dead-letter it, unless that was done before."""
-        if entry.record.offset < self.applied.purchases.offset:
+        purchase: Purchase | None = self._event(PURCHASES, entry, step)
+        if purchase is None:
             return
-        purchase: Purchase | None = entry.event
-        rejected = entry.rejected
-        if purchase is not None and purchase.currency != self._fold.currency:
-            rejected = _foreign(entry.record, purchase, self._fold.currency)
-        if rejected is not None:
-            returned = is_return(rejected)
-            step.rejected.append(explained(rejected) if returned else rejected)
-            step.counts[f"invalid_{RETURN if returned else rejected.reason}"] += 1
-        elif purchase is not None:
-            self._decide(purchase, entry, step)
-        else:
-            step.counts[entry.skipped] += 1
-
-    def _decide(self, purchase: Purchase, entry: Entry, step: Step) -> None:
-        step.counts["applied"] += 1
-        rule = credit_rule(self._settings, self._fold, self._windows)
-        criteria = Criteria(Moment(purchase.occurred_at, entry.time), rule, self._windows.longest())
-        clicks = self.memory.of_unit(purchase.unit)
+        memory, source = self._of_unit(purchase, entry), Source(PURCHASES.name, entry.record.offset)
         for number, line in enumerate(purchase.lines):
-            candidates = clicks.candidates(line.item, criteria)
-            click = attribute(line.item, criteria.purchase, candidates, rule)
+            click = credited(memory, line.item, line.family, memory.criteria.purchase, memory.criteria.rule)
             step.counts["decided"] += 1
             if click is None:
-                step.counts["unattributed_" + clicks.miss(line.item, criteria)] += 1
+                step.counts["unattributed_" + memory.miss(line.item, line.family)] += 1
+                continue
+            step.counts[verdict_of(click, purchase)] += 1
+            between = via(memory.signals(matches(click.item, "")[0]), click, memory.criteria.purchase)
+            earlier = self.memory.earlier(purchase.unit, click, entry.record.offset)
+            event = conversion(purchase, entry.time, number, click, between, earlier, self._fold.amount_cap)
+            self.memory.add_line(purchase.unit, OrderLine(entry.record.offset, entry.time, event))
+            step.decisions.append(Decision(CONVERSIONS, source, event, entry.time))
+
+    def _return(self, entry: Entry, step: Step) -> None:
+        """Credit the lines of a return to the clicks of their orders, or dead-letter it, unless that was done."""
+        returned: Return | None = self._event(RETURNS, entry, step)
+        if returned is None:
+            return
+        lines = self.memory.lines_of(returned.unit, returned.order_id)
+        for number in range(len(returned.lines)):
+            order = order_of(lines, returned, number, entry.time, self._settings.grace_ms)
+            step.counts["returned_credited" if order else "returned_unknown_order"] += 1
+            if order is not None:
+                event = return_credit(returned, number, order.conversion)
+                step.decisions.append(Decision(CREDITS, Source(RETURNS.name, entry.record.offset), event, entry.time))
+
+    def _event(self, topic: Topic, entry: Entry, step: Step) -> Any:
+        """The event of a record that is to be decided, None where that was done, or it does not count."""
+        is_new = entry.record.offset >= self.applied.mark(topic.name).offset
+        if not is_new and topic is not SIGNALS:
+            return None
+        event, rejected = entry.event, entry.rejected
+        if event is not None and getattr(event, "currency", self._fold.currency) != self._fold.currency:
+            event, rejected = None, foreign(entry.record, event, self._fold.currency)
+        if is_new:
+            name = "" if topic is PURCHASES else f"{topic.name} "
+            if rejected is not None:
+                returned = topic is PURCHASES and is_return(rejected)
+                step.rejected.setdefault(topic, []).append(explained(rejected) if returned else rejected)
+                step.counts[f"{name}invalid_{RETURN if returned else rejected.reason}"] += 1
             else:
-                step.counts[_verdict(click, purchase)] += 1
-                event = conversion(purchase, entry.time, number, click)
-                step.decisions.append(Decision(entry.record.offset, event, entry.time))
+                step.counts[name + ("applied" if event is not None else entry.skipped)] += 1
+        return event
 
+    def _of_unit(self, event: Purchase | Signal, entry: Entry) -> UnitMemory:
+        rule = credit_rule(self._settings, self._fold, self._windows)
+        criteria = Criteria(Moment(event.occurred_at, entry.time), rule, self._windows.longest())
+        return self.memory.of_unit(event.unit, criteria)
 
-def credit_rule(settings: AttributionSettings, fold: FoldSettings, windows: Windows) -> CreditRule:
-    """Which clicks count for a purchase, as the settings say."""
-    return CreditRule(windows.of, settings.grace_ms, fold.max_clock_skew_ms)
-
-
-def _verdict(click: ClickRecord, purchase: Purchase) -> str:
-    """Whether the log had to decide, as the clocks contradict it."""
-    return CREDITED_BY_LOG if click.occurred_at > purchase.occurred_at else CREDITED
-
-
-def first_needed(append_time: int, fold: FoldSettings, windows: Windows) -> int | None:
-    """The event time of the first click that purchases appended at a time or later may take; None: any time."""
-    if not fold.allowed_lateness_ms:
+    def _clicked(self, memory: UnitMemory, signal: Signal) -> tuple[ClickRecord, Match] | None:
+        """The click that a signal is credited to, and by what it was found."""
+        criteria = memory.criteria
+        for match in matches(signal.item, signal.family):
+            if click := attribute(match, criteria.purchase, memory.clicks(match), criteria.rule):
+                return click, match
         return None
-    return append_time - fold.allowed_lateness_ms - windows.longest()
-
-
-def _foreign(record: Record, purchase: Purchase, expected: str) -> Rejected:
-    return Rejected(record, "currency", f"expected amounts in {expected}, got {purchase.currency}")

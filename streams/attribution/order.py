@@ -1,9 +1,9 @@
-"""Two logs, one order.
+"""Several logs, one order.
 
-A purchase comes after every click that was appended no later than the purchase
-plus the grace, and before every later one.  So how many clicks a purchase sees
-does not depend on how the topics were fetched, and a memory that follows this
-order is a function of two offsets.  Append times are taken as running maxima:
+A purchase, or a signal, comes after every click that was appended no later than it
+plus the grace, and before every later one; a return likewise after purchases.  So how many clicks
+a purchase sees does not depend on how the topics were fetched, and a memory that follows this
+order is a function of their offsets.  Append times are taken as running maxima:
 a broker's clock that steps back must not reorder the log.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -150,22 +150,38 @@ class Track:
                 )
 
 
-def in_order(clicks: Track, purchases: Track, grace_ms: int) -> Iterator[tuple[Entry, bool]]:
-    """Take all records whose turn is known; True marks a click.
+class Turn(NamedTuple):
+    """When records of a track have their turn: at their time and this much more (ms), of equals the lowest stage."""
 
-    A record's turn is known when the other log has been read past it or is known
+    track: Track
+    delay: int
+    stage: int
+
+    @property
+    def head(self) -> tuple[int, int] | None:
+        """That of the next record, None where none waits."""
+        return (self.track.waiting[0].time + self.delay, self.stage) if self.track.waiting else None
+
+    @property
+    def earliest(self) -> tuple[int, int]:
+        """No record that is still to be read has an earlier turn."""
+        return self.track.horizon + self.delay, self.stage
+
+
+def in_order(turns: Sequence[Turn]) -> Iterator[tuple[Entry, int]]:
+    """Take all records whose turn is known, each with its stage.
+
+    A record's turn is known when the other logs have been read past it or are known
     to hold nothing earlier.
     """
     while True:
-        click = clicks.waiting[0] if clicks.waiting else None
-        purchase = purchases.waiting[0] if purchases.waiting else None
-        next_due = (purchase.time if purchase else purchases.horizon) + grace_ms
-        if click and click.time <= next_due:
-            yield clicks.take(), True
-        elif purchase and (click or clicks.horizon > next_due):
-            yield purchases.take(), False
-        else:
+        heads = [(head, turn) for turn in turns if (head := turn.head) is not None]
+        if not heads:
             return
+        first, turn = min(heads, key=lambda each: each[0])
+        if any(other.earliest < first for other in turns if not other.track.waiting):
+            return
+        yield turn.track.take(), turn.stage
 
 
 def _fates(judged: Judged) -> dict[int, tuple[Any, Rejected | None, str]]:

@@ -1,40 +1,47 @@
-"""Which decisions stand in events-conversions already."""
+"""Which decisions stand in the topics that attribution writes already."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 
+class Source(NamedTuple):
+    """The record that a decision was made for."""
+
+    topic: str
+    offset: int
+
+
 class Standing(NamedTuple):
-    """A decision found in the topic at `offset`, on the purchase at offset `purchase`."""
+    """A decision found in a topic at `offset`."""
 
     offset: int
-    purchase: int
+    source: Source
     event_id: str
 
 
 class Published:
-    """The decisions found from `start` on whose purchases are still to be decided.
+    """The decisions found from `start` on in one topic whose sources are still to be decided.
 
-    A decision is identified by its event_id and the offset of its purchase: an
+    A decision is identified by its event_id and its source: an
     event_id may come again once the window for duplicates is past.
-    `resume_at` is what a memory stores: every decision on a purchase that is
+    `resume_at` is what is stored: every decision on a record that is
     still to be decided is there or later, whoever published it.
     """
 
     def __init__(self, start: int) -> None:
         self.read_to = start
-        self._standing: dict[tuple[str, int], int] = {}
+        self._standing: dict[tuple[str, Source], int] = {}
 
     def note(self, decisions: Iterable[Standing], end: int) -> None:
         """Note what was read from `read_to` up to `end`."""
         for decision in decisions:
-            self._standing.setdefault((decision.event_id, decision.purchase), decision.offset)
+            self._standing.setdefault((decision.event_id, decision.source), decision.offset)
         self.read_to = max(self.read_to, end)
 
-    def stands(self, event_id: str, purchase: int) -> bool:
-        return (event_id, purchase) in self._standing
+    def stands(self, event_id: str, source: Source) -> bool:
+        return (event_id, source) in self._standing
 
     def acknowledged(self, offsets: Sequence[int]) -> bool:
         """Our own publication; False when others wrote in between, so that the topic has to be read."""
@@ -43,10 +50,11 @@ class Published:
         self.read_to += len(offsets)
         return True
 
-    def settle(self, purchase: int) -> None:
-        """All purchases below this offset are decided and their decisions acknowledged."""
+    def settle(self, decided: Mapping[str, int]) -> None:
+        """All records of these topics below these offsets are decided and their decisions acknowledged."""
         if self._standing:
-            self._standing = {key: offset for key, offset in self._standing.items() if key[1] >= purchase}
+            standing = self._standing.items()
+            self._standing = {key: offset for key, offset in standing if key[1].offset >= decided[key[1].topic]}
 
     @property
     def resume_at(self) -> int:

@@ -1,22 +1,24 @@
 """One partition's attribution with its IO, in the order that survives a crash.
 
-Invalid purchases become dead letters and decisions published, both acknowledged, before
-the clicks on disk and the watermarks in Redis move past them.  What was published but not
-yet moved past is found again in events-conversions and not published twice.
+Invalid records become dead letters and decisions published, both acknowledged, before
+what is remembered on disk and the watermarks in Redis move past them.  What was published but not
+yet moved past is found again in events-conversions and events-credits and not published twice.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from schemas.topics import CLICKS, CONVERSIONS, PURCHASES, Topic
-from streams.attribution.core import SPARE_MS, Decision, PartitionAttribution, Step, Windows, first_needed
+from schemas.topics import BY_NAME, CLICKS, CONVERSIONS, SIGNALS, Topic
+from streams.attribution.core import PartitionAttribution
+from streams.attribution.opening import Decisions, FirstSince, Opening
 from streams.attribution.order import AnotherLog
-from streams.attribution.published import Published, Standing
+from streams.attribution.published import Published
+from streams.attribution.step import Decision, Remembered, Step, Windows
 from streams.cancellation import finish_in_thread
 from streams.fold.judge import Rejected, SendDeadLetters
 from streams.fold.window import reach_of
@@ -25,22 +27,12 @@ from streams.kafka.records import Batch, TopicPartition
 from streams.refusals import check_begin, check_end
 from streams.settings import AttributionSettings, FoldSettings
 from streams.state.clicks.memory import ClickMemory
-from streams.state.clicks.progress import Applied, Position, Progress, Window
+from streams.state.clicks.progress import Applied, Progress, Window
 from streams.state.clicks.store import ClickStore
 from streams.state.recent.window import window_start
 from streams.state.watermark import Watermark
 
 log = logging.getLogger("reshelf")
-FirstSince = Callable[[str, int], Awaitable[int]]
-"""The first offset of a topic's partition that was appended at a time or later."""
-
-
-class Decisions(Protocol):
-    """The partition of events-conversions; see `ConversionsLog`."""
-
-    async def publish(self, decisions: Sequence[Decision]) -> list[int]: ...
-
-    async def read(self, start: int) -> tuple[list[Standing], int]: ...
 
 
 class Behind(Exception):
@@ -59,9 +51,9 @@ class ClicksOnDisk(NamedTuple):
 class PartitionWorker:
     """Decides, publishes and remembers for one partition number.
 
-    `open` first; after `Transient` from any call, call it again and work goes on
-    in the middle of the step; after `Behind` throw the worker away.  Calls must
-    not overlap.
+    `decisions` are the topics that it writes, and `kinds` the kinds of signals that count, each with its first offset.
+    `open` first; after `Transient` from any call, call it again and work goes on in the middle of the
+    step; after `Behind` throw the worker away.  Calls must not overlap.
     """
 
     def __init__(
@@ -69,19 +61,20 @@ class PartitionWorker:
         *,
         progress: Progress,
         store: ClickStore,
-        decisions: Decisions,
+        decisions: Mapping[str, Decisions],
         send_dead_letters: SendDeadLetters,
         first_since: FirstSince,
         windows: Windows,
         settings: AttributionSettings,
         fold: FoldSettings,
         accept_loss: bool = False,
+        kinds: Mapping[str, int] | None = None,
     ) -> None:
         self.counts: Counter[str] = Counter()
         self.clicks: ClicksOnDisk | None = None
         self.core: PartitionAttribution
         self.store = store
-        self._published: Published
+        self._published: dict[str, Published]
         self._progress = progress
         self._decisions = decisions
         self._send_dead_letters = send_dead_letters
@@ -90,6 +83,8 @@ class PartitionWorker:
         self._settings = settings
         self._fold = fold
         self._accept_loss = accept_loss
+        self._kinds = kinds
+        self._opening = Opening(store, progress, first_since, windows, fold)
         self._step: Step | None = None
         self._unsure = False
 
@@ -100,19 +95,26 @@ class PartitionWorker:
         """
         await self._progress.merge_groups()
         applied = await self._progress.load()
-        self._check(CLICKS.name, applied.position.clicks, bounds)
-        self._check(PURCHASES.name, applied.position.purchases, bounds)
-        clicks = await self._stored_clicks(applied.position, bounds[CLICKS.name])
-        read_from = {
-            CLICKS.name: await self._warm_up(CLICKS, clicks, bounds),
-            PURCHASES.name: await self._warm_up(PURCHASES, applied.position.purchases, bounds),
-        }
-        self._published = Published(applied.conversions)
+        for topic in self._topics:
+            self._check(topic, applied.position.mark(topic), bounds)
+        marks = await self._opening.marks(applied.position, bounds)
+        begin = {**{topic: applied.position.mark(topic) for topic in self._topics}, CLICKS.name: marks.clicks}
+        if marks.signals is not None:
+            begin[SIGNALS.name] = marks.signals
+        read_from = {topic: await self._warm_up(BY_NAME[topic], begin[topic], bounds) for topic in self._topics}
+        self._published = {topic: Published(place) for topic, place in applied.published.items()}
         await self._catch_up()
-        memory = ClickMemory(self.store, clicks)
-        places = read_from[CLICKS.name], read_from[PURCHASES.name]
-        self.core = PartitionAttribution(self._settings, self._fold, self._windows, memory, applied.position, places)
+        await self._opening.restore_lines(applied, self._decisions[CONVERSIONS.name])
+        remembered = Remembered(ClickMemory(self.store, self.store.marks or marks), read_from)
+        self.core = PartitionAttribution(
+            self._settings, self._fold, self._windows, remembered, applied.position, self._kinds
+        )
         return read_from
+
+    @property
+    def _topics(self) -> Iterable[str]:
+        """Those that are read."""
+        return self._progress.starts.read
 
     def feed(self, batch: Batch) -> list[Rejected]:
         """Take in a batch; what of it is invalid.  `work` does something about it."""
@@ -122,7 +124,7 @@ class PartitionWorker:
             return rejected
         except AnotherLog as error:
             applied = self.core.applied
-            if error.mark in (applied.clicks, applied.purchases):
+            if error.mark in applied:
                 raise
             self.store.clear()
             raise Behind("the clicks on disk are those of another log") from None
@@ -148,7 +150,7 @@ class PartitionWorker:
         await self.work()
         if self._unsure:
             await self._catch_up()
-        self._published.settle(self.core.purchases.next_offset)
+        self._settle_published()
         self._step = Step(self.core.position)
         await self._perform(self._step)
         self._step = None
@@ -158,13 +160,13 @@ class PartitionWorker:
         return ClicksOnDisk(self.core.window(), self.core.behind_clicks, len(self.store), self.store.bytes_on_disk)
 
     async def _perform(self, step: Step) -> None:
-        if step.rejected:
-            tp = TopicPartition(PURCHASES.name, self._progress.partition)
-            await self._send_dead_letters(tp, step.rejected)
-            step.rejected = []
+        for topic in list(step.rejected):
+            tp = TopicPartition(topic.name, self._progress.partition)
+            await self._send_dead_letters(tp, step.rejected[topic])
+            del step.rejected[topic]
         if step.decisions:
             await self._publish(step)
-        await finish_in_thread(self.core.write)
+        await finish_in_thread(partial(self.core.write, self._published[CONVERSIONS.name].resume_at))
         await self._move(step)
         self.counts.update(step.counts)
         step.counts = Counter()
@@ -172,23 +174,31 @@ class PartitionWorker:
     async def _publish(self, step: Step) -> None:
         if self._unsure:
             await self._catch_up()
-        if self._fresh(step):
+        if any(self._fresh(step).values()):
             await self._heed_others(step)
         fresh = self._fresh(step)
-        if fresh:
+        for topic, decisions in fresh.items():
             self._unsure = True
-            offsets = await self._decisions.publish(fresh)
-            self._unsure = not self._published.acknowledged(offsets)
-        self.counts.update(published=len(fresh), skipped=len(step.decisions) - len(fresh))
-        self._published.settle(self.core.purchases.next_offset)
+            offsets = await self._decisions[topic].publish(decisions)
+            if not self._published[topic].acknowledged(offsets):
+                await self._catch_up()
+            self._unsure = False
+        published = sum(map(len, fresh.values()))
+        self.counts.update(published=published, skipped=len(step.decisions) - published)
+        self._settle_published()
         step.decisions = []
 
-    def _fresh(self, step: Step) -> list[Decision]:
-        return [
-            decision
-            for decision in step.decisions
-            if not self._published.stands(decision.event.event_id, decision.offset)
-        ]
+    def _fresh(self, step: Step) -> dict[str, list[Decision]]:
+        """The decisions that do not stand yet, by topic."""
+        fresh: dict[str, list[Decision]] = {}
+        for decision in step.decisions:
+            if not self._published[decision.topic.name].stands(decision.event.event_id, decision.source):
+                fresh.setdefault(decision.topic.name, []).append(decision)
+        return fresh
+
+    def _settle_published(self) -> None:
+        for published in self._published.values():
+            published.settle(self.core.decided)
 
     async def _heed_others(self, step: Step) -> None:
         """Before publishing: leave alone what another worker has moved past in the meantime."""
@@ -199,9 +209,10 @@ class PartitionWorker:
     async def _move(self, step: Step) -> None:
         expected, after = self.core.applied, step.reached
         if after.before(expected):
-            # Clicks that were read before are read again, or another worker is further.
+            # What was read before is read again, or another worker is further.
             after = expected
-        if await self._progress.move(expected, after, self._published.resume_at, self.core.window()):
+        places = {topic: published.resume_at for topic, published in self._published.items()}
+        if await self._progress.move(expected, after, places, self.core.window()):
             self.core.applied = after
         else:
             await self._follow(step, await self._progress.load())
@@ -209,67 +220,29 @@ class PartitionWorker:
     async def _follow(self, step: Step, applied: Applied) -> None:
         """Go on from where another worker has left the partition; raises `Behind` where Redis has lost writes."""
         self._unsure = True
-        passed = applied.position.purchases.offset
-        if passed < self.core.purchases.next_offset:
-            raise Behind(f"Redis holds the purchases as decided up to {passed} only")
+        for topic in self._topics:
+            passed = applied.position.mark(topic).offset
+            if topic != CLICKS.name and passed < self.core.decided[topic]:
+                raise Behind(f"Redis holds {topic} as decided up to {passed} only")
         self.core.applied = applied.position
-        step.decisions = [decision for decision in step.decisions if decision.offset >= passed]
+        step.decisions = [
+            decision
+            for decision in step.decisions
+            if decision.source.offset >= applied.position.mark(decision.source.topic).offset
+        ]
         await self._catch_up()
 
     async def _catch_up(self) -> None:
-        decisions, end = await self._decisions.read(self._published.read_to)
-        check_end(self._named("published decisions to", CONVERSIONS.name), self._published.read_to, end)
-        self._published.note(decisions, end)
+        for topic, published in self._published.items():
+            decisions, end = await self._decisions[topic].read(published.read_to)
+            check_end(self._named("published decisions to", topic), published.read_to, end)
+            published.note(decisions, end)
         self._unsure = False
-
-    # Where to begin
-
-    async def _stored_clicks(self, applied: Position, span: tuple[int, int]) -> Watermark:
-        """Up to where the store has the clicks; it is emptied where it is of no use, to be filled from the log."""
-        stored, (first, end) = self.store.position, span
-        start, since = await self._begin(applied, span)
-        fits = stored is not None and first <= max(stored.offset, stored.empty_to) and stored.offset <= end
-        # A store that another machine has gone on without may be so old that nothing in it is needed.
-        if stored is not None and fits and start <= stored.offset and not await self._log_has_more(applied):
-            return stored
-        log.info(
-            "Attribution of partition %d reads clicks from offset %d on, to have the whole window.",
-            self._progress.partition,
-            start,
-        )
-        position = Watermark(start)
-        self.store.begin(position, since)
-        return position
-
-    async def _log_has_more(self, applied: Position) -> bool:
-        """Whether the log has clicks that are needed, from before those of the store."""
-        since, needed = self.store.complete_since, self._needed(applied)
-        if since is None or not since or (needed is not None and needed >= since):
-            return False
-        first = self._progress.starts.clicks
-        return max(first, await self._clicks_since(needed or 0)) < max(first, await self._clicks_since(since))
-
-    async def _begin(self, applied: Position, span: tuple[int, int]) -> tuple[int, int | None]:
-        """The first offset to read for a new store, and since when clicks are complete then, where that is known."""
-        first = max(span[0], self._progress.starts.clicks)
-        needed = self._needed(applied)
-        if needed is not None and self._fold.max_clock_skew_ms:
-            since = needed - SPARE_MS - self._fold.max_clock_skew_ms
-            start = min(await self._clicks_since(since), max(applied.clicks.offset, first))
-            if since > 0 and start > first:
-                return start, since
-        return first, 0 if first == 0 else None
-
-    def _needed(self, applied: Position) -> int | None:
-        return first_needed(applied.purchases.append_time, self._fold, self._windows)
 
     async def _warm_up(self, topic: Topic, mark: Watermark, bounds: Bounds) -> int:
         """From where to read to know what is a duplicate."""
         since = partial(self._first_since, topic.name)
         return await window_start(reach_of(topic, self._fold), mark, bounds[topic.name][0], since)
-
-    async def _clicks_since(self, time_ms: int) -> int:
-        return await self._first_since(CLICKS.name, time_ms)
 
     def _check(self, topic: str, mark: Watermark, bounds: Bounds) -> None:
         first, end = bounds[topic]

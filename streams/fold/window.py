@@ -225,10 +225,10 @@ def window_now(recent: RecentNames, span_ms: int) -> RecentWindow:
 
 
 def without_repeated(topic: Topic, event: Any, seen: PartSeen) -> Any:
-    """The event without the parts that were reported before; None where these are all of them."""
+    """The event without the parts that were reported before, lines numbered; None where these are all of them."""
     owner, names, parts = _slots(event) if topic.parts == "slots" else _lines(event)
     new = [part for part, name in zip(parts, names, strict=True) if not seen(owner, name)]
-    if len(new) == len(parts):
+    if new == getattr(event, topic.parts):
         return event
     return msgspec.structs.replace(event, **{topic.parts: new}) if new else None
 

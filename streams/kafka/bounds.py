@@ -18,7 +18,6 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from schemas.errors import BadSettings, Transient
-from schemas.topics import CLICKS, PURCHASES
 from streams.kafka import records
 from streams.kafka.clients import confluent_consumer_config
 from streams.settings import KafkaSettings
@@ -31,15 +30,16 @@ Bounds = Mapping[str, tuple[int, int]]
 class LogEnds:
     """Asks the brokers; calls may raise `Transient`."""
 
-    def __init__(self, kafka: KafkaSettings) -> None:
+    def __init__(self, kafka: KafkaSettings, topics: Sequence[str]) -> None:
         self._prefix = kafka.prefix
+        self._topics = topics
         config = confluent_consumer_config(kafka, f"{kafka.prefix}attribution-ends")
         ours = {"isolation.level": "read_uncommitted", "enable.partition.eof": True, "fetch.wait.max.ms": 10}
         self._consumer = Consumer(dict(config | ours))
         self._lock = threading.Lock()
 
     async def of(self, partition: int) -> Bounds:
-        """First offset and end of a partition of clicks and purchases."""
+        """First offset and end of a partition of each of the topics."""
         return await asyncio.to_thread(self._of, partition)
 
     async def at_time(self, tp: records.TopicPartition, time_ms: int) -> int:
@@ -56,7 +56,7 @@ class LogEnds:
     def _of(self, partition: int) -> Bounds:
         with self._lock:
             try:
-                return {topic.name: self._ask(topic.name, partition) for topic in (CLICKS, PURCHASES)}
+                return {topic: self._ask(topic, partition) for topic in self._topics}
             except KafkaException as error:
                 raise Transient(f"Kafka does not answer: {error.args[0].str()}") from None
 

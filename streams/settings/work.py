@@ -162,6 +162,16 @@ class AttributionSettings(Group):
         description="How long before a purchase a click may have happened, in milliseconds, on pages that declare no "
         "window of their own.",
     )
+    stage: str = Field(
+        "add-to-cart",
+        description="The kind of signal that decides which of several clicks an order goes to: that which its signal "
+        "was credited to. Empty: the latest click.",
+    )
+    returns_ms: Positive = Field(
+        60 * DAY_MS,
+        description="How long after an order what is returned of it counts, in milliseconds: for so long the lines of "
+        "orders that were credited to clicks are kept on disk.",
+    )
     folder: str = Field(
         "",
         description="The folder on a local disk where a worker keeps the clicks of its partitions, best on a volume "

@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.attribution import ClickRecord, CreditRule, LogEntry, Moment, attribute, plain_attribution
+from policy.attribution.clicks import ClickRecord, CreditRule, Moment, attribute
+from policy.attribution.plain import LogEntry, plain_attribution
 from schemas.codec import decoder, encode
 from schemas.messages.events import Click, Conversion, Purchase, PurchaseLine
 

@@ -1,11 +1,11 @@
-"""A world for the laws of attribution: two logs that grow with a clock, workers, and faults at every command."""
+"""A world for the laws of attribution: logs that grow with a clock, workers, and faults at every command."""
 
 from __future__ import annotations
 
 import random
 import shutil
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,13 +14,16 @@ import msgspec
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from policy.attribution import CreditRule, LogEntry, plain_attribution
+from policy.attribution.clicks import CreditRule
+from policy.attribution.outcomes import OrderLine
+from policy.attribution.plain import LogEntry, plain_outcomes
+from policy.attribution.plain import Logs as PlainLogs
 from schemas import dead_letters
 from schemas.errors import Transient
-from schemas.messages.events import Click, Conversion, Purchase, PurchaseLine
-from schemas.topics import CLICKS, PURCHASES, Topic
-from streams.attribution.core import Decision
+from schemas.messages.events import Click, Conversion, Credit, Purchase, PurchaseLine, Return, ReturnLine, Signal
+from schemas.topics import CLICKS, CONVERSIONS, CREDITS, PURCHASES, RETURNS, SIGNALS, Topic
 from streams.attribution.published import Standing
+from streams.attribution.step import Decision
 from streams.attribution.worker import Behind, PartitionWorker
 from streams.dead_letters import DeadLetterWriter, LetterCollector, WrittenLetters
 from streams.fold.judge import FORGOTTEN, Judge
@@ -34,6 +37,9 @@ from tests.streams.logs import LoggedRecord
 
 GROUPS, PARTITION, SKEW_MS = 3, 1, 30
 TP = TopicPartition(PURCHASES.name, PARTITION)
+TOPICS = (CLICKS, PURCHASES, SIGNALS, RETURNS)
+DECIDED = (PURCHASES.name, SIGNALS.name, RETURNS.name)
+WRITTEN = (CONVERSIONS.name, CREDITS.name)
 FOLD = FoldSettings(allowed_lateness_ms=300, max_clock_skew_ms=100, duplicate_window_ms=150)
 SETTINGS = AttributionSettings(grace_ms=50, window_ms=200, clock_skew_ms=SKEW_MS)
 HOME = home_group(TP, GROUPS)
@@ -49,7 +55,7 @@ class Pages:
         return 400
 
 
-RULE = CreditRule(Pages().of, SETTINGS.grace_ms, FOLD.max_clock_skew_ms)
+RULE = CreditRule(Pages().of, SETTINGS.grace_ms, FOLD.max_clock_skew_ms, SETTINGS.stage)
 
 
 class Appended(NamedTuple):
@@ -62,14 +68,17 @@ class Appended(NamedTuple):
 class Logs(NamedTuple):
     clicks: list[Appended]
     purchases: list[Appended]
+    signals: list[Appended] = []
+    returns: list[Appended] = []
 
     def of(self, topic: str) -> list[Appended]:
-        return self.clicks if topic == CLICKS.name else self.purchases
+        return self[[each.name for each in TOPICS].index(topic)]
 
 
 _name = st.sampled_from
 _units = _name(["u1", "u2", "ü3", "u4"])
 _items = _name(["i1", "i2"])
+_families = _name(["", "", "f"])
 
 
 @st.composite
@@ -78,15 +87,38 @@ def _click(draw: st.DrawFn, stamp: int) -> tuple[str, Any]:
     event_id = f"c{draw(st.integers(0, 30))}"
     page, item, slot = draw(_name(["home", "other"])), draw(_items), draw(_name(["top", "left"]))
     view = f"v{draw(st.integers(0, 9))}"
-    return unit, Click(event_id, occurred, unit, page, "s", slot, item, view, 3, draw(st.integers(-2, 2)))
+    return unit, Click(
+        event_id, occurred, unit, page, "s", slot, item, view, 3, draw(st.integers(-2, 2)), draw(_families)
+    )
 
 
 @st.composite
 def _purchase(draw: st.DrawFn, stamp: int) -> tuple[str, Any]:
     unit, occurred = draw(_units), max(0, stamp - draw(_name([0, 0, 0, 0, 30, 30, 50, -50, -80, 120, 350, -200])))
-    lines = draw(st.lists(st.builds(PurchaseLine, _items, st.just(1), st.integers(0, 99)), min_size=1, max_size=3))
+    line = st.builds(PurchaseLine, _items, st.just(1), st.integers(0, 99), _families)
+    lines = draw(st.lists(line, min_size=1, max_size=3))
     currency = draw(_name(["EUR"] * 15 + ["USD"]))
-    return unit, Purchase(f"p{draw(st.integers(0, 20))}", occurred, unit, f"o{occurred}", currency, lines)
+    return unit, Purchase(f"p{draw(st.integers(0, 20))}", occurred, unit, f"o{occurred // 100}", currency, lines)
+
+
+@st.composite
+def _signal(draw: st.DrawFn, stamp: int) -> tuple[str, Any]:
+    unit, occurred = draw(_units), max(0, stamp - draw(_name([0, 0, 0, 30, 90, 350, -50, -200])))
+    kind = draw(_name(["add-to-cart", "add-to-cart", "view", "unheard-of"]))
+    return unit, Signal(f"s{draw(st.integers(0, 40))}", occurred, unit, kind, draw(_items), draw(_families))
+
+
+@st.composite
+def _return(draw: st.DrawFn, stamp: int) -> tuple[str, Any]:
+    unit, order = draw(_units), f"o{max(0, stamp - draw(st.integers(-100, 400))) // 100}"
+    line = st.builds(ReturnLine, _items, st.just(1), st.integers(0, 99), st.integers(0, 2))
+    lines = draw(st.lists(line, min_size=1, max_size=2))
+    numbers = draw(st.integers(0, 15)), draw(st.integers(0, 15))
+    currency = draw(_name(["EUR"] * 9 + ["USD"]))
+    return unit, Return(f"b{numbers[0]}", stamp, unit, f"r{numbers[1]}", order, currency, lines)
+
+
+_EVENTS = {CLICKS: _click, PURCHASES: _purchase, SIGNALS: _signal, RETURNS: _return}
 
 
 @st.composite
@@ -94,7 +126,7 @@ def _log(draw: st.DrawFn, topic: Topic) -> list[Appended]:
     log, offset, at = [], draw(st.integers(0, 3)), 1_000
     for _ in range(draw(st.integers(0, 8)) * 5):
         stamp = at - draw(_name([0, 0, 0, SKEW_MS]))
-        unit, event = draw(_click(stamp) if topic is CLICKS else _purchase(stamp))
+        unit, event = draw(_EVENTS[topic](stamp))
         kind = draw(st.integers(0, 24))
         value = {0: b"{", 1: None}.get(kind, msgspec.json.encode(event))
         key = b"another" if kind == 2 else unit.encode()
@@ -105,8 +137,8 @@ def _log(draw: st.DrawFn, topic: Topic) -> list[Appended]:
 
 
 def logs() -> st.SearchStrategy[Logs]:
-    """Logs of clicks and purchases with gaps, duplicates, poison, stragglers and clocks that step back."""
-    return st.builds(Logs, _log(CLICKS), _log(PURCHASES))
+    """Logs of all topics with gaps, duplicates, poison, stragglers and clocks that step back."""
+    return st.builds(Logs, *map(_log, TOPICS))
 
 
 class Killed(Exception):
@@ -123,7 +155,7 @@ class World:
         self.logs = logs
         self.chance = chance
         self.now = 1_000
-        self.decisions: list[Decision] = []
+        self.decisions: dict[str, list[Decision]] = {topic: [] for topic in WRITTEN}
         self.letters: list[dead_letters.DeadLetter] = []
         self.snapshot: dict[bytes, bytes] = {}
         self.workers: list[Worker] = []
@@ -133,19 +165,20 @@ class World:
         self.acting: Worker | None = None
 
     @property
-    def conversions(self) -> list[Conversion]:
-        return [one.event for one in self.decisions]
+    def outcomes(self) -> list[Conversion | Credit]:
+        """What was published, of each topic in its order."""
+        return [one.event for decisions in self.decisions.values() for one in decisions]
 
     @property
-    def dead_lettered(self) -> dict[int, str]:
-        return {letter.offset: letter.reason for letter in self.letters}
+    def dead_lettered(self) -> dict[tuple[str, int], str]:
+        return {(letter.topic, letter.offset): letter.reason for letter in self.letters}
 
     @property
-    def letters_of_each(self) -> Counter[int]:
-        return Counter(letter.offset for letter in self.letters)
+    def letters_of_each(self) -> Counter[tuple[str, int]]:
+        return Counter((letter.topic, letter.offset) for letter in self.letters)
 
     def bounds(self) -> dict[str, tuple[int, int]]:
-        return {topic.name: (0, self._end(topic.name)) for topic in (CLICKS, PURCHASES)}
+        return {topic.name: (0, self._end(topic.name)) for topic in TOPICS}
 
     def _end(self, topic: str) -> int:
         return max((one.record.offset + 1 for one in self.logs.of(topic) if one.at <= self.now), default=0)
@@ -211,20 +244,21 @@ class FlakyProgress(Progress):
 
 
 class FlakyTopic:
-    """The conversions partition."""
+    """The partition of a topic that is written."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, topic: str) -> None:
         self.world = world
+        self.decisions = world.decisions[topic]
 
     async def publish(self, decisions: Sequence[Decision]) -> list[int]:
         world = self.world
         await world.command()
-        count = len(world.decisions)
+        count = len(self.decisions)
         if world.lost(0.2):
-            world.decisions += decisions[: world.chance.randint(0, len(decisions))]
+            self.decisions += decisions[: world.chance.randint(0, len(decisions))]
             raise Transient("no acknowledgement")
-        world.decisions += decisions
-        offsets = list(range(count, len(world.decisions)))
+        self.decisions += decisions
+        offsets = list(range(count, len(self.decisions)))
         if world.lost(0.2):
             raise Killed
         await world.command()
@@ -232,8 +266,14 @@ class FlakyTopic:
 
     async def read(self, start: int) -> tuple[list[Standing], int]:
         await self.world.command()
-        pairs = list(enumerate(self.world.decisions))[start:]
-        return [Standing(at, one.offset, one.event.event_id) for at, one in pairs], len(self.world.decisions)
+        pairs = list(enumerate(self.decisions))[start:]
+        return [Standing(at, one.source, one.event.event_id) for at, one in pairs], len(self.decisions)
+
+    async def read_lines(self, start: int, take: Callable[[list[OrderLine]], None]) -> None:
+        await self.world.command()
+        for one in self.decisions[start:]:
+            assert isinstance(one.event, Conversion)
+            take([OrderLine(one.source.offset, one.appended_at, one.event)])
 
 
 class Worker:
@@ -278,27 +318,26 @@ class Worker:
             self.read = await part.open(self.world.bounds())
             self.part = part
             return
-        match self.world.chance.randrange(7):
-            case 0 | 1:
-                self.fetch(CLICKS.name, self.world.chance.randint(1, 9))
-            case 2 | 3:
-                self.fetch(PURCHASES.name, self.world.chance.randint(1, 9))
-            case 4:
+        match self.world.chance.randrange(9):
+            case 0 | 1 | 2 | 3 | 4 | 5:
+                self.fetch(self.world.chance.choice(TOPICS).name, self.world.chance.randint(1, 9))
+            case 6:
                 self.part.ended(self.world.bounds(), self.world.now - SKEW_MS)
-            case 5:
+            case 7:
                 await self.part.work()
             case _:
                 await self.part.settle()
 
     def _made(self) -> PartitionWorker:
-        progress = FlakyProgress(self.world.redis, "law", GROUPS, PARTITION, Starts(0, 0, 0))
+        starts = Starts(dict.fromkeys([each.name for each in TOPICS], 0), dict.fromkeys(WRITTEN, 0))
+        progress = FlakyProgress(self.world.redis, "law", GROUPS, PARTITION, starts)
         progress.world = self.world
-        self.dead_letters.take_over([TP])
+        self.dead_letters.take_over([TopicPartition(topic, PARTITION) for topic in DECIDED])
         self.locked = self.locked or self.world.clicks.open(self.name, PARTITION)
         return PartitionWorker(
             progress=progress,
             store=self.locked.store,
-            decisions=FlakyTopic(self.world),
+            decisions={topic: FlakyTopic(self.world, topic) for topic in WRITTEN},
             send_dead_letters=self.dead_letters.send,
             first_since=self._first_since,
             windows=Pages(),
@@ -351,19 +390,25 @@ class Worker:
             try:
                 self.part = self._made()
                 self.read = await self.part.open(world.bounds())
-                for topic in (CLICKS.name, PURCHASES.name):
-                    self.fetch(topic, 10**6)
+                for topic in TOPICS:
+                    self.fetch(topic.name, 10**6)
                 self.part.ended(world.bounds(), world.now - SKEW_MS)
                 return await self.part.settle()
             except Behind:
                 continue
 
 
-def expected(logs: Logs) -> tuple[list[Conversion], dict[int, str]]:
-    """The decisions and the dead-lettered purchases by the plain rule over both whole logs."""
-    clicks, _ = entries(logs.clicks, CLICKS)
-    purchases, dead_lettered = entries(logs.purchases, PURCHASES)
-    return plain_attribution(clicks, purchases, RULE), dead_lettered
+def expected(logs: Logs) -> tuple[list[Conversion | Credit], dict[tuple[str, int], str]]:
+    """What comes of the whole logs by the plain rule, and the dead-lettered records."""
+    plain: list[list[LogEntry[Any]]] = []
+    dead_lettered: dict[tuple[str, int], str] = {}
+    for topic in TOPICS:
+        of_topic, refused = entries(logs.of(topic.name), topic)
+        plain.append(of_topic)
+        if topic is not CLICKS:
+            dead_lettered |= {(topic.name, offset): reason for offset, reason in refused.items()}
+    outcomes = plain_outcomes(PlainLogs(*plain), RULE)
+    return [*outcomes.conversions, *outcomes.credits], dead_lettered
 
 
 def entries(log: list[Appended], topic: Topic) -> tuple[list[LogEntry[Any]], dict[int, str]]:
@@ -371,7 +416,7 @@ def entries(log: list[Appended], topic: Topic) -> tuple[list[LogEntry[Any]], dic
     events = {one.offset: one.event for one in judged.accepted}
     dead_lettered = {one.record.offset: one.reason for one in judged.rejected}
     for offset, event in list(events.items()):
-        if topic is PURCHASES and event.currency != "EUR":
+        if topic in (PURCHASES, RETURNS) and event.currency != "EUR":
             del events[offset]
             dead_lettered[offset] = "currency"
     times = accumulate((one.record.timestamp for one in log), max)

@@ -14,7 +14,8 @@ import msgspec
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from redis import Redis
 
-from policy.attribution import CreditRule, LogEntry, plain_attribution
+from policy.attribution.clicks import CreditRule
+from policy.attribution.plain import LogEntry, plain_attribution
 from reshelf.processes.children import process
 from schemas.messages.events import Click, Conversion, Purchase, PurchaseLine
 from schemas.topics import CLICKS, CONVERSIONS, DEAD_LETTERS, PURCHASES, Topic

@@ -54,7 +54,9 @@ async def assert_all_agree(worker: Worker) -> None:
     part = worker.part
     assert part is not None
     assert (await part._progress.load()).position == part.core.position
-    assert part.store.position == part.core.position.clicks
+    marks = part.store.marks
+    assert marks is not None
+    assert (marks.clicks, marks.signals) == (part.core.position.clicks, part.core.position.signals)
 
 
 @given(log=logs(), seed=st.integers(0, 2**32))
@@ -64,7 +66,7 @@ def test_one_worker_at_a_time_publishes_each_decision_once(
 ) -> None:
     world = run(redis_url, log, seed, workers=1, steps=120)
     decisions, dead_lettered = expected(log)
-    assert world.conversions == decisions
+    assert world.outcomes == decisions
     assert world.dead_lettered == dead_lettered
     assert world.letters_of_each == dict.fromkeys(dead_lettered, 1)
 
@@ -76,5 +78,5 @@ def test_workers_that_do_not_know_of_each_other_decide_alike(
 ) -> None:
     world = run(redis_url, log, seed, workers=3, steps=160)
     decisions, dead_lettered = expected(log)
-    assert set(world.conversions) == set(decisions)
+    assert {repr(one) for one in world.outcomes} == {repr(one) for one in decisions}
     assert world.dead_lettered == dead_lettered

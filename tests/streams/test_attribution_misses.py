@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from policy.attribution import ClickRecord, CreditRule, Moment
+from policy.attribution.clicks import ClickRecord, CreditRule, Moment
 from schemas.topics import PURCHASES
-from streams.attribution.returns import explained, is_return
+from streams.attribution.step import explained, is_return
 from streams.fold.judge import Judge, Rejected
 from streams.kafka.records import Logged
 from streams.settings import AttributionSettings, FoldSettings

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policy.attribution import ClickRecord, CreditRule, Moment, attribute
+from policy.attribution.clicks import ClickRecord, CreditRule, Moment, attribute
 from schemas.errors import StateAttention
 from schemas.topics import DAY_MS
 from streams.settings import AttributionSettings

@@ -8,7 +8,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policy.attribution import plain_attribution
+from policy.attribution.plain import plain_attribution
 from schemas.messages.events import Conversion
 from schemas.topics import CLICKS, CONVERSIONS, PURCHASES
 from streams.attribution.reattribute import Reattributed, Rule

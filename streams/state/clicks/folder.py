@@ -16,7 +16,8 @@ from rocksdict import (
 
 from streams.locked_folder import clicks_folder, open_locked
 from streams.settings import AttributionSettings
-from streams.state.clicks.store import FINGERPRINT, ClickStore
+from streams.state.clicks.rows import FINGERPRINT
+from streams.state.clicks.store import ClickStore
 
 MIB = 1 << 20
 _VERSION = "1"

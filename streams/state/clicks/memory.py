@@ -1,16 +1,19 @@
-"""The clicks of one partition: those in its store, and those that are not written yet."""
+"""What attribution remembers of one partition: what is in its store, and what is not written yet."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
-from policy.attribution import ClickRecord, CreditRule, Moment, counts
+from policy.attribution.clicks import ClickRecord, CreditRule, Match, Moment, SignalRecord, counts, matches
+from policy.attribution.outcomes import OrderLine
 from schemas.topics import DAY_MS
-from streams.state.clicks.store import END_OF_TIME, ClickStore
-from streams.state.watermark import Watermark
+from streams.state.clicks.rows import END_OF_TIME, clicks_prefix
+from streams.state.clicks.store import Additions, ClickStore, Marks
 
+T = TypeVar("T")
 MISSES = AFTER_PURCHASE, OUTSIDE_WINDOW, PARENT_CLICKED, OTHER_ITEM, NO_CLICK = (
     "after_purchase",
     "outside_window",
@@ -18,14 +21,14 @@ MISSES = AFTER_PURCHASE, OUTSIDE_WINDOW, PARENT_CLICKED, OTHER_ITEM, NO_CLICK = 
     "other_item",
     "no_click",
 )
-"""Why a line of a purchase is credited to no click."""
+"""Why a line of a purchase, or a signal, is credited to no click."""
 
 SEPARATORS = re.compile(r"[-_.:/ ]+")
 """Between the parts of an item's id."""
 
 
 class Criteria(NamedTuple):
-    """A purchase, which clicks count for it, and the longest window of any page, in milliseconds."""
+    """A purchase or a signal, which clicks count for it, and the longest window of any page, in milliseconds."""
 
     purchase: Moment
     rule: CreditRule
@@ -41,47 +44,74 @@ class Criteria(NamedTuple):
 
 
 class ClickMemory:
-    """Remembers clicks of a partition in the order of the log; `write` puts what is new into the store."""
+    """Remembers what units did in the order of the logs; `write` puts what is new into the store."""
 
-    def __init__(self, store: ClickStore, position: Watermark) -> None:
+    def __init__(self, store: ClickStore, marks: Marks) -> None:
         self._store = store
-        self.position = position
-        """Up to where clicks are in the store."""
+        self.marks = marks
+        """Up to where the logs are in the store."""
         self.complete_since = store.complete_since
-        self._added: dict[str, list[ClickRecord]] = {}
+        self._clicks: defaultdict[str, list[ClickRecord]] = defaultdict(list)
+        self._signals: defaultdict[str, list[SignalRecord]] = defaultdict(list)
+        self._lines: defaultdict[str, list[OrderLine]] = defaultdict(list)
         self._forgotten: set[str] = set()
 
     def add(self, unit: str, click: ClickRecord) -> None:
         """Remember the next click of the log."""
-        self._added.setdefault(unit, []).append(click)
+        self._clicks[unit].append(click)
+
+    def add_signal(self, unit: str, signal: SignalRecord) -> None:
+        """Remember the next signal that was credited, the first of its kind to its click."""
+        self._signals[unit].append(signal)
+
+    def add_line(self, unit: str, line: OrderLine) -> None:
+        """Remember the next line of an order that was credited."""
+        self._lines[unit].append(line)
 
     def forget(self, unit: str) -> None:
-        """Drop all clicks of a unit."""
-        self._added.pop(unit, None)
+        """Drop all clicks and signals of a unit; what it bought may come back all the same."""
+        self._clicks.pop(unit, None)
+        self._signals.pop(unit, None)
         self._forgotten.add(unit)
 
-    def of_unit(self, unit: str) -> UnitClicks:
-        """The clicks of a unit, for as long as no more come."""
+    def of_unit(self, unit: str, criteria: Criteria) -> UnitMemory:
+        """What is remembered of a unit, for as long as no more comes; `criteria` say for what clicks are looked for."""
         days = [] if unit in self._forgotten else self._store.holding(unit)
-        return UnitClicks(unit, self._store, days, self._added.get(unit, ()))
+        return UnitMemory(unit, self._store, criteria, days, self._clicks.get(unit, ()), self._signals.get(unit, ()))
+
+    def lines_of(self, unit: str, order_id: str) -> list[OrderLine]:
+        """The lines of an order that were credited."""
+        new = [line for line in self._lines.get(unit, ()) if line.conversion.order_id == order_id]
+        return [*self._store.order(unit, order_id), *new]
+
+    def earlier(self, unit: str, click: ClickRecord, offset: int) -> list[OrderLine]:
+        """The lines that were credited to a click before, by purchases below an offset and by this one so far."""
+        stored = self._store.converted(unit, click.click_id, min(click.append_time, click.occurred_at))
+        new = [line for line in self._lines.get(unit, ()) if line.conversion.click_id == click.click_id]
+        # One that is decided again, as Redis does not have it as decided yet, may be in both.
+        lines = {(line.offset, line.conversion.line): line for line in stored if line.offset < offset}
+        return list((lines | {(line.offset, line.conversion.line): line for line in new}).values())
 
     def begin(self, append_time: int) -> None:
         """The first record that was read was appended then: where it is not known, clicks are complete since."""
         if self.complete_since is None:
             self.complete_since = append_time
 
-    def write(self, position: Watermark) -> None:
-        """Put into the store what the log has up to `position`."""
-        same = (position, position.empty_to) == (self.position, self.position.empty_to)
-        if same and not self._added and not self._forgotten:
+    def write(self, marks: Marks) -> None:
+        """Put into the store what the logs have up to the marks."""
+        new = self._clicks or self._signals or self._lines or self._forgotten
+        if _places(marks) == _places(self.marks) and not new:
             return
-        added = ((unit, click) for unit, clicks in self._added.items() for click in clicks)
-        self._store.write(added, self._forgotten, position, self.complete_since)
-        self._added, self._forgotten, self.position = {}, set(), position
+        added = Additions(_pairs(self._clicks), _pairs(self._signals), _pairs(self._lines), self._forgotten)
+        self._store.write(added, marks, self.complete_since)
+        self._clicks.clear()
+        self._signals.clear()
+        self._lines.clear()
+        self._forgotten, self.marks = set(), marks
 
-    def expire(self, first_time: int) -> None:
-        """Drop days that ended before an event time."""
-        self._store.expire(first_time)
+    def expire(self, first_time: int, first_order: int) -> None:
+        """Drop days that ended before an event time, and orders from before an append time."""
+        self._store.expire(first_time, first_order)
         self.complete_since = self._store.complete_since
 
     def window_ms(self, time: int, longest: int) -> int:
@@ -91,41 +121,64 @@ class ClickMemory:
         return max(0, min(longest, time - self.complete_since))
 
 
-class UnitClicks(NamedTuple):
-    """The clicks of a unit: on which days the store has some, and those that are not written yet."""
+class UnitMemory(NamedTuple):
+    """What is remembered of a unit: the days on which the store has something, and what is not written yet."""
 
     unit: str
     store: ClickStore
+    criteria: Criteria
     days: list[int]
     added: Iterable[ClickRecord]
+    added_signals: Iterable[SignalRecord]
 
-    def candidates(self, item: str, criteria: Criteria) -> list[ClickRecord]:
+    def clicks(self, match: Match) -> list[ClickRecord]:
         """Those not written yet, and of the others the only one that may be the latest that counts."""
-        first, last = criteria.purchase.time - criteria.longest, criteria.latest
-        days = [day for day in self.days if first // DAY_MS <= day <= last // DAY_MS]
+        criteria = self.criteria
         best: ClickRecord | None = None
-        for click in self.store.newest_first(self.unit, item, days, last):
+        for click in self.store.clicks(self.unit, match, self._days(), criteria.latest):
             if best is not None and click.occurred_at < best.time:
                 break  # no later one follows: a click is no later than it claims
-            if counts(click, item, criteria.purchase, criteria.rule):
+            if counts(click, match, criteria.purchase, criteria.rule):
                 best = max(best or click, click, key=lambda each: (each.time, each.offset))
         return [*self.added, *([best] if best else [])]
 
-    def miss(self, item: str, criteria: Criteria) -> str:
-        """Why a purchase of the item is credited to none of them."""
-        added = [click for click in self.added if click.item == item]
-        stored = next(self.store.newest_first(self.unit, item, self.days, END_OF_TIME), None)
-        clicks = [*added, stored] if stored else added
+    def signals(self, match: Match) -> list[SignalRecord]:
+        """Those that were credited to such clicks."""
+        added = [signal for signal in self.added_signals if match.fits(signal.click)]
+        return [*self.store.signals(self.unit, match, self.days), *added]
+
+    def _days(self) -> list[int]:
+        """Those of clicks that may count."""
+        first, last = self.criteria.purchase.time - self.criteria.longest, self.criteria.latest
+        return [day for day in self.days if first // DAY_MS <= day <= last // DAY_MS]
+
+    def miss(self, item: str, family: str = "") -> str:
+        """Why a purchase or a signal of the item is credited to none of them."""
+        clicks = [click for match in matches(item, family) for click in self._latest(match)]
         if clicks:
-            after = max(click.time for click in clicks) > criteria.purchase.time
+            after = max(click.time for click in clicks) > self.criteria.purchase.time
             return AFTER_PURCHASE if after else OUTSIDE_WINDOW
         if self._clicked_any(parents(item)):
             return PARENT_CLICKED
         return OTHER_ITEM if self.days or self.added else NO_CLICK
 
+    def _latest(self, match: Match) -> list[ClickRecord]:
+        stored = next(self.store.clicks(self.unit, match, self.days, END_OF_TIME), None)
+        return [*filter(match.fits, self.added), *([stored] if stored else [])]
+
     def _clicked_any(self, items: Sequence[str]) -> bool:
-        stored = (self.store.has(self.unit, day, item) for item in items for day in self.days)
+        prefixes = [clicks_prefix(self.unit, Match("item", item)) for item in items]
+        stored = (self.store.has(day, prefix) for prefix in prefixes for day in self.days)
         return any(click.item in items for click in self.added) or any(stored)
+
+
+def _pairs(of_units: Mapping[str, list[T]]) -> list[tuple[str, T]]:
+    return [(unit, each) for unit, some in of_units.items() for each in some]
+
+
+def _places(marks: Marks) -> tuple[Any, ...]:
+    """Watermarks are equal by their offsets alone; how far nothing was read behind them counts, too."""
+    return marks, marks.clicks.empty_to, marks.signals and marks.signals.empty_to
 
 
 def parents(item: str) -> list[str]:

@@ -1,26 +1,35 @@
 -- Moves attribution of one partition along, or changes nothing.
 --
--- KEYS  1 watermark of clicks, 2 watermark of purchases, 3 where to read events-conversions from, 4 the window
--- ARGV  1, 2 expected offsets      3, 4 offsets where none is stored
---       5, 6 the new watermarks    7 the new place in events-conversions    8 the window
+-- KEYS  the watermarks of the topics that it decides by, where to read each topic that it writes from, the window
+-- ARGV  1 how many watermarks   2 how many topics that it writes
+--       then for each watermark the expected offset, the offset where none is stored, and the new watermark
+--       then for each topic that it writes the new place, then the window
 --
--- Replies {1, clicks, purchases} applied, {0, clicks, purchases} other offsets are stored.
+-- Replies {1, offsets} applied, {0, offsets} other offsets are stored.
 
-local function offset(key, start)
-  local stored = redis.call('GET', key)
-  return stored and string.match(stored, '^(%d+):') or start
+local marks, places = tonumber(ARGV[1]), tonumber(ARGV[2])
+local reply, same = {1}, true
+for at = 1, marks do
+  local stored = redis.call('GET', KEYS[at])
+  local offset = stored and string.match(stored, '^(%d+):') or ARGV[3 * at + 1]
+  reply[at + 1] = offset
+  same = same and offset == ARGV[3 * at]
 end
-
-local clicks, purchases = offset(KEYS[1], ARGV[3]), offset(KEYS[2], ARGV[4])
-if clicks ~= ARGV[1] or purchases ~= ARGV[2] then
-  return {0, clicks, purchases}
+if not same then
+  reply[1] = 0
+  return reply
 end
-local new_clicks, new_purchases = string.match(ARGV[5], '^%d+'), string.match(ARGV[6], '^%d+')
-if tonumber(new_clicks) < tonumber(clicks) or tonumber(new_purchases) < tonumber(purchases) then
-  return redis.error_reply('WATERMARK would go back')
+for at = 1, marks do
+  local offset = string.match(ARGV[3 * at + 2], '^%d+')
+  if tonumber(offset) < tonumber(reply[at + 1]) then
+    return redis.error_reply('WATERMARK would go back')
+  end
+  reply[at + 1] = offset
 end
-redis.call('SET', KEYS[3], ARGV[7])
-redis.call('SET', KEYS[4], ARGV[8])
-redis.call('SET', KEYS[1], ARGV[5])
-redis.call('SET', KEYS[2], ARGV[6])
-return {1, new_clicks, new_purchases}
+for at = 1, marks do
+  redis.call('SET', KEYS[at], ARGV[3 * at + 2])
+end
+for at = 1, places + 1 do
+  redis.call('SET', KEYS[marks + at], ARGV[3 * marks + 2 + at])
+end
+return reply

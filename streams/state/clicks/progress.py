@@ -1,58 +1,75 @@
 """How far attribution has come with each partition, in Redis.
 
-For each partition: two watermarks, the place in events-conversions from which to
-look for decisions that were published already, and how much of the attribution
+For each partition: a watermark of each topic that it decides by, the place in each topic that it
+writes from which to look for decisions that were published already, and how much of the attribution
 window the clicks cover.  All keys of a partition carry the hash tag of its home group.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
-from schemas.topics import CLICKS, CONVERSIONS, PURCHASES
+from schemas.topics import CLICKS, CONVERSIONS, CREDITS, PURCHASES, RETURNS, SIGNALS
 from streams.kafka.records import TopicPartition
 from streams.state.connection.errors import translate_errors
 from streams.state.keys import PREFIX, home_group
 from streams.state.manifest import Manifest
 from streams.state.watermark import Watermark
 
+READ = (CLICKS, PURCHASES, SIGNALS, RETURNS)
+"""The topics that attribution decides by, in the order of `Position`."""
+WRITTEN = (CONVERSIONS, CREDITS)
+"""The topics that it writes."""
 _MOVE = files("streams.state.clicks").joinpath("progress.lua").read_text()
+_NOWHERE = Watermark(0)
+Places = Mapping[str, int]
+"""By topic, where to look for decisions that were published."""
 
 
 class Position(NamedTuple):
-    """A point in the common order of both logs."""
+    """A point in the common order of the logs; those that a namespace lacks stay at their beginning."""
 
     clicks: Watermark
     purchases: Watermark
+    signals: Watermark = _NOWHERE
+    returns: Watermark = _NOWHERE
+
+    @staticmethod
+    def of(marks: Mapping[str, Watermark]) -> Position:
+        """From watermarks by topic."""
+        return Position(*(marks.get(topic.name, _NOWHERE) for topic in READ))
+
+    def mark(self, topic: str) -> Watermark:
+        """The watermark of a topic."""
+        return self[[each.name for each in READ].index(topic)]
 
     @property
-    def offsets(self) -> tuple[int, int]:
-        return self.clicks.offset, self.purchases.offset
+    def offsets(self) -> tuple[int, ...]:
+        return tuple(mark.offset for mark in self)
 
     def before(self, other: Position) -> bool:
         """Whether one of the logs was read less far."""
-        return self.clicks.offset < other.clicks.offset or self.purchases.offset < other.purchases.offset
+        return any(own.offset < others.offset for own, others in zip(self, other, strict=True))
 
 
 class Starts(NamedTuple):
-    """The first offsets that the namespace covers of one partition number."""
+    """The first offsets that the namespace covers of one partition number, by topic: those read, those written."""
 
-    clicks: int
-    purchases: int
-    conversions: int
+    read: Mapping[str, int]
+    written: Mapping[str, int]
 
 
 class Applied(NamedTuple):
     """Up to where a partition was decided, and where to look for its published decisions."""
 
     position: Position
-    conversions: int
+    published: Places
 
 
 class Window(NamedTuple):
@@ -76,12 +93,15 @@ class Window(NamedTuple):
 
 
 class Keys(NamedTuple):
-    """The keys of a partition."""
+    """The keys of a partition, by topic where there are several."""
 
-    clicks: str
-    purchases: str
-    conversions: str
+    marks: dict[str, str]
+    published: dict[str, str]
     window: str
+
+    @property
+    def purchases(self) -> str:
+        return self.marks[PURCHASES.name]
 
 
 class Progress:
@@ -96,20 +116,26 @@ class Progress:
         self._redis = redis
         self._namespace = namespace
         self._groups = groups
-        self._keys = progress_keys(namespace, groups, partition)
+        self._keys = self._only_own(progress_keys(namespace, groups, partition))
         self._sha = ""
+
+    def _only_own(self, keys: Keys) -> Keys:
+        """Those of the topics that the namespace has."""
+        marks = {topic: keys.marks[topic] for topic in self.starts.read}
+        return Keys(marks, {topic: keys.published[topic] for topic in self.starts.written}, keys.window)
 
     async def load(self) -> Applied:
         """Where the partition stands."""
-        stored = await translate_errors(lambda: self._redis.mget(self._keys[:3]))
-        return self._applied(*stored)
+        return self._applied(await self._stored(self._keys))
 
-    async def move(self, expected: Position, after: Position, conversions: int, window: Window) -> bool:
+    async def move(self, expected: Position, after: Position, published: Places, window: Window) -> bool:
         """Move along from `expected`, or change nothing; whether the partition is at `after` now."""
-        marks = (after.clicks.encode(), after.purchases.encode())
-        starts = (self.starts.clicks, self.starts.purchases)
-        reply = await self._evaluate(*expected.offsets, *starts, *marks, conversions, window.encode())
-        return (int(reply[1]), int(reply[2])) == after.offsets
+        arguments: list[Any] = [len(self._keys.marks), len(self._keys.published)]
+        for topic in self._keys.marks:
+            arguments += (expected.mark(topic).offset, self.starts.read[topic], after.mark(topic).encode())
+        arguments += (published[topic] for topic in self._keys.published)
+        reply = await self._evaluate(*arguments, window.encode())
+        return list(map(int, reply[1:])) == [after.mark(topic).offset for topic in self._keys.marks]
 
     async def merge_groups(self) -> None:
         """Take over what 0.1.0 has left: a position for each state group, and clicks beside it.
@@ -117,35 +143,38 @@ class Progress:
         The earliest of them counts for the partition, so nothing of any is left out.
         """
         others = [
-            _keys(self._namespace, group, self.partition)
+            self._only_own(_keys(self._namespace, group, self.partition))
             for group in range(self._groups)
             if group != home_group(TopicPartition(PURCHASES.name, self.partition), self._groups)
         ]
-        stored = await asyncio.gather(*(self._stored(names) for names in others))
+        stored = await asyncio.gather(*map(self._stored, others))
         if not any(map(any, stored)):
             return
-        groups = [await self.load(), *(self._applied(*marks) for marks in stored if any(marks))]
+        groups = [await self.load(), *(self._applied(marks) for marks in stored if any(marks))]
         lowest = min(groups, key=lambda each: each.position.purchases.offset)
-        first = min(each.conversions for each in groups)
-        marks = (lowest.position.clicks.encode(), lowest.position.purchases.encode(), str(first).encode())
-        values = dict(zip(self._keys[:3], marks, strict=True))
+        values: dict[str, bytes] = {
+            name: lowest.position.mark(topic).encode() for topic, name in self._keys.marks.items()
+        }
+        for topic, name in self._keys.published.items():
+            values[name] = str(min(each.published[topic] for each in groups)).encode()
         await translate_errors(lambda: self._redis.mset(values))
-        for names in others:
-            await self._delete((*names[:3], _left_clicks(names)))
+        for keys in others:
+            await self._delete((*_names(keys), _left_clicks(keys)))
         await self._delete((_left_clicks(self._keys),))
 
-    async def _stored(self, names: Keys) -> list[bytes | None]:
-        stored: list[bytes | None] = await translate_errors(lambda: self._redis.mget(names[:3]))
+    async def _stored(self, keys: Keys) -> list[bytes | None]:
+        stored: list[bytes | None] = await translate_errors(lambda: self._redis.mget(_names(keys)))
         return stored
 
     async def _delete(self, names: Iterable[str]) -> None:
         await translate_errors(lambda: self._redis.delete(*names))
 
-    def _applied(self, clicks: bytes | None, purchases: bytes | None, conversions: bytes | None) -> Applied:
-        position = Position(
-            Watermark.decode(clicks, self.starts.clicks), Watermark.decode(purchases, self.starts.purchases)
+    def _applied(self, stored: list[bytes | None]) -> Applied:
+        texts = dict(zip((*self._keys.marks, *self._keys.published), stored, strict=True))
+        marks = {topic: Watermark.decode(texts[topic], start) for topic, start in self.starts.read.items()}
+        return Applied(
+            Position.of(marks), {topic: int(texts[topic] or start) for topic, start in self.starts.written.items()}
         )
-        return Applied(position, self.starts.conversions if conversions is None else int(conversions))
 
     async def _evaluate(self, *arguments: Any) -> Any:
         """The script is loaded where Redis has lost it."""
@@ -158,13 +187,17 @@ class Progress:
                 self._sha = ""
 
     async def _run(self, *arguments: Any) -> Any:
-        return await translate_errors(lambda: self._redis.evalsha(self._sha, len(self._keys), *self._keys, *arguments))
+        names = (*_names(self._keys), self._keys.window)
+        return await translate_errors(lambda: self._redis.evalsha(self._sha, len(names), *names, *arguments))
 
 
 def progress_of(redis: Redis, manifest: Manifest, partition: int) -> Progress:
     """That of a partition number in a namespace; raises `StateAttention` for one that it does not know."""
-    starts = (manifest.start(TopicPartition(topic.name, partition)) for topic in (CLICKS, PURCHASES, CONVERSIONS))
-    return Progress(redis, manifest.namespace, manifest.groups, partition, Starts(*starts))
+    read, written = (
+        {topic.name: manifest.start(TopicPartition(topic.name, partition)) for topic in manifest.topics_of(topics)}
+        for topics in (READ, WRITTEN)
+    )
+    return Progress(redis, manifest.namespace, manifest.groups, partition, Starts(read, written))
 
 
 async def windows(redis: Redis, manifest: Manifest) -> dict[int, Window]:
@@ -183,13 +216,16 @@ def progress_keys(namespace: str, groups: int, partition: int) -> Keys:
 def _keys(namespace: str, group: int, partition: int) -> Keys:
     base = f"{PREFIX}{{{namespace}:a{group}}}:"
     return Keys(
-        f"{base}wm:{CLICKS.name}:{partition}",
-        f"{base}wm:{PURCHASES.name}:{partition}",
-        f"{base}conversions:{partition}",
+        {topic.name: f"{base}wm:{topic.name}:{partition}" for topic in READ},
+        {topic.name: f"{base}{topic.name.removeprefix('events-')}:{partition}" for topic in WRITTEN},
         f"{base}window:{partition}",
     )
 
 
-def _left_clicks(names: Keys) -> str:
+def _names(keys: Keys) -> list[str]:
+    return [*keys.marks.values(), *keys.published.values()]
+
+
+def _left_clicks(keys: Keys) -> str:
     """Where 0.1.0 had the clicks of a group."""
-    return names.conversions.replace(":conversions:", ":clicks:")
+    return keys.published[CONVERSIONS.name].replace(":conversions:", ":clicks:")

@@ -1,12 +1,12 @@
-"""The clicks of one partition on disk, by unit and item.
+"""What attribution remembers of one partition, on disk: clicks and what they were credited with, by unit.
 
-What it holds follows from the log up to `position`: each batch of clicks is
-written together with its position, in one write that is there whole or not at
-all.  A store that is lost is made again from the log.
+What it holds follows from the logs up to its `marks`: each batch is written
+together with them, in one write that is there whole or not at all.  A store that
+is lost is made again from the log.
 
-Every day of event time is a column family of its own, so that old clicks go
-with their files.  Within it a click lies under fingerprints of its unit and
-item, its time and its offset; the names of units are not stored.
+Every day of event time is a column family of its own, so that old clicks and signals go
+with their files; so is every week of lines of orders, which returns name long afterwards.
+How rows are found in them is said in `streams.state.clicks.rows`.
 """
 
 from __future__ import annotations
@@ -16,49 +16,52 @@ import logging
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
-from hashlib import blake2b
 from pathlib import Path
-from struct import Struct
 from typing import NamedTuple
 
-import msgspec
 from rocksdict import ColumnFamily, Options, Rdict, ReadOptions, WriteBatch
 
-from policy.attribution import ClickRecord
+from policy.attribution.clicks import ClickRecord, Match, SignalRecord
+from policy.attribution.outcomes import OrderLine
 from schemas.errors import StateAttention
 from schemas.topics import DAY_MS
+from streams.state.clicks import rows
 from streams.state.watermark import Watermark
 
 log = logging.getLogger("reshelf")
 
-FINGERPRINT = 8
-"""Bytes of the fingerprint of a unit, and of an item."""
 _MARK, _COMPLETE_SINCE = b"position", b"complete since"
-_PLACE = Struct(">qq")
+_SIGNALS, _LINES, _CONVERSIONS = b"signals", b"lines", b"conversions"
 _NO_SPACE = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT)))
-END_OF_TIME = _LAST = (1 << 63) - 1
-"""Later than whatever an event claims."""
+_WEEK_MS = 7 * DAY_MS
+_ORDERS = "orders-"
+_Bucketed = dict[int, "Bucket"]
 
 
-class StoredClick(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """What is stored under a click's key: one msgpack array.  `delay` is from the event to its append."""
+class Marks(NamedTuple):
+    """Up to where a store has the logs.
 
-    delay: int
-    click_id: str
-    page: str
-    segment: str
-    slot: str
-    layout_version: int
-    variant: int
+    `clicks` and `signals` are watermarks, None for signals where nothing is known of them.  All lines of orders are
+    there of purchases below the offset `lines`, and of those whose conversions are below the offset `conversions`.
+    """
+
+    clicks: Watermark
+    signals: Watermark | None = None
+    lines: int = 0
+    conversions: int = 0
 
 
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(StoredClick).decode
+class Additions(NamedTuple):
+    """What is new, each with its unit; and the units whose clicks and signals are to be forgotten first."""
+
+    clicks: Iterable[tuple[str, ClickRecord]] = ()
+    signals: Iterable[tuple[str, SignalRecord]] = ()
+    lines: Iterable[tuple[str, OrderLine]] = ()
+    forgotten: Iterable[str] = ()
 
 
 class Bucket(NamedTuple):
-    """The clicks of one day of event time."""
+    """The rows of one day of event time, or of one week of orders."""
 
     rows: Rdict
     handle: ColumnFamily
@@ -98,16 +101,26 @@ class ClickStore:
         self._path.mkdir(parents=True, exist_ok=True)
         path = str(self._path)
         names = Rdict.list_cf(path, self._options) if (self._path / "CURRENT").exists() else []
-        days = [name for name in names if name != "default"]
-        self._db = Rdict(path, self._options, column_families=dict.fromkeys(days, self._options))
-        self._buckets = {int(day): self._bucket(day) for day in days}
-        mark, since = self._db.get(_MARK), self._db.get(_COMPLETE_SINCE)
-        self.position = None if mark is None else Watermark.decode(mark, 0)
+        families = [name for name in names if name != "default"]
+        self._db = Rdict(path, self._options, column_families=dict.fromkeys(families, self._options))
+        self._buckets = {int(day): self._bucket(day) for day in families if not day.startswith(_ORDERS)}
+        weeks = [name for name in families if name.startswith(_ORDERS)]
+        self._orders = {int(name.removeprefix(_ORDERS)): self._bucket(name) for name in weeks}
+        self.marks = self._stored_marks()
+        since = self._db.get(_COMPLETE_SINCE)
         self.complete_since = None if since is None else int(since)
+
+    def _stored_marks(self) -> Marks | None:
+        clicks, signals = self._db.get(_MARK), self._db.get(_SIGNALS)
+        if clicks is None:
+            return None
+        places = (int(self._db.get(name) or b"0") for name in (_LINES, _CONVERSIONS))
+        return Marks(Watermark.decode(clicks, 0), None if signals is None else Watermark.decode(signals, 0), *places)
 
     def close(self) -> None:
         """Let go of the files; raises `StateAttention` where the last clicks, which the next start has, need space."""
         self._buckets.clear()
+        self._orders.clear()
         try:
             self._db.close()
         except Exception as error:  # noqa: BLE001
@@ -115,39 +128,61 @@ class ClickStore:
 
     def clear(self) -> None:
         """Forget everything."""
-        if self.position is None and not self._buckets:
+        if self.marks is None and not self._buckets:
             return
         self.close()
         shutil.rmtree(self._path, ignore_errors=True)
         self._open()
 
-    def begin(self, position: Watermark, complete_since: int | None) -> None:
-        """Forget everything, to read the log from `position` on."""
+    def begin(self, marks: Marks, complete_since: int | None) -> None:
+        """Forget everything, to read the logs from the marks on."""
         self.clear()
-        self.write((), (), position, complete_since)
+        self.write(Additions(), marks, complete_since)
 
     # Reading
 
     def holding(self, unit: str) -> list[int]:
-        """The days that have clicks of the unit, the last one first."""
-        return [day for day in sorted(self._buckets, reverse=True) if self.has(unit, day)]
+        """The days that have something of the unit, the last one first."""
+        return [day for day in sorted(self._buckets, reverse=True) if self.has(day, rows.fingerprint(unit))]
 
-    def has(self, unit: str, day: int, item: str | None = None) -> bool:
-        """Whether a day has clicks of the unit, or of the unit on the item."""
-        prefix = fingerprint(unit) + (b"" if item is None else fingerprint(item))
-        rows = self._buckets[day].rows.iter(self._by_prefix)
-        rows.seek(prefix)
-        return bool(rows.valid() and rows.key().startswith(prefix))
+    def has(self, day: int, prefix: bytes) -> bool:
+        """Whether a day has rows whose keys begin so: with a unit, or a unit and what rows are found by."""
+        return next(self._from(self._buckets[day], prefix), None) is not None
 
-    def newest_first(self, unit: str, item: str, days: Sequence[int], until: int) -> Iterator[ClickRecord]:
-        """Clicks of the unit on the item up to a time, the latest by event time first; `days` descend."""
-        prefix = fingerprint(unit) + fingerprint(item)
+    def clicks(self, unit: str, match: Match, days: Sequence[int], until: int) -> Iterator[ClickRecord]:
+        """Such clicks of the unit up to a time, the latest by event time first; `days` descend."""
+        item, prefix = match.name if match.by == "item" else "", rows.clicks_prefix(unit, match)
         for day in days:
-            rows = self._buckets[day].rows.iter(self._by_prefix)
-            rows.seek_for_prev(prefix + _PLACE.pack(until, _LAST))
-            while rows.valid() and (key := rows.key()).startswith(prefix):
-                yield _click(item, key, rows.value())
-                rows.prev()
+            found = self._buckets[day].rows.iter(self._by_prefix)
+            found.seek_for_prev(prefix + rows.place(until, rows.LAST))
+            while found.valid() and (key := found.key()).startswith(prefix):
+                yield rows.read_click(item, key, found.value())
+                found.prev()
+
+    def signals(self, unit: str, match: Match, days: Iterable[int]) -> Iterator[SignalRecord]:
+        """Signals of the unit that were credited to such clicks."""
+        prefix = rows.signals_prefix(unit, match)
+        for day in days:
+            yield from (rows.read_signal(*row) for row in self._from(self._buckets[day], prefix))
+
+    def order(self, unit: str, order_id: str) -> list[OrderLine]:
+        """The lines of an order that were credited."""
+        prefix = rows.order_prefix(unit, order_id)
+        return [rows.read_line(*row) for week in self._orders.values() for row in self._from(week, prefix)]
+
+    def converted(self, unit: str, click_id: str, since: int) -> list[OrderLine]:
+        """The lines that were credited to a click, of purchases that were appended since about a time (ms)."""
+        prefix = rows.converted_prefix(unit, click_id)
+        weeks = [bucket for week, bucket in self._orders.items() if week >= since // _WEEK_MS]
+        return [rows.read_line(*row) for week in weeks for row in self._from(week, prefix)]
+
+    def _from(self, bucket: Bucket, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Keys and contents of the rows whose keys begin so, in their order."""
+        found = bucket.rows.iter(self._by_prefix)
+        found.seek(prefix)
+        while found.valid() and (key := found.key()).startswith(prefix):
+            yield key, found.value()
+            found.next()
 
     @property
     def bytes_on_disk(self) -> int:
@@ -161,48 +196,55 @@ class ClickStore:
 
     # Writing
 
-    def write(
-        self,
-        added: Iterable[tuple[str, ClickRecord]],
-        forgotten: Iterable[str],
-        position: Watermark,
-        complete_since: int | None,
-    ) -> None:
-        """Drop the clicks of the forgotten units, then add others; the store is at `position` then."""
+    def write(self, added: Additions, marks: Marks, complete_since: int | None) -> None:
+        """Drop what is to be forgotten, then add the rest; the store is at `marks` then."""
         batch = WriteBatch(raw_mode=True)
-        for unit in forgotten:
+        for unit in added.forgotten:
             self._forget(unit, batch)
-        for unit, click in added:
-            bucket = self._buckets.get(day := click.occurred_at // DAY_MS) or self._new_bucket(day)
-            batch.put(_key(unit, click), _content(click), bucket.handle)
-        batch.put(_MARK, position.encode())
+        for unit, click in added.clicks:
+            self._put(batch, self._buckets, DAY_MS, rows.click_rows(unit, click))
+        for unit, signal in added.signals:
+            self._put(batch, self._buckets, DAY_MS, rows.signal_rows(unit, signal))
+        for unit, line in added.lines:
+            self._put(batch, self._orders, _WEEK_MS, rows.line_rows(unit, line))
+        batch.put(_MARK, marks.clicks.encode())
+        if marks.signals is not None:
+            batch.put(_SIGNALS, marks.signals.encode())
+        batch.put(_LINES, str(marks.lines).encode())
+        batch.put(_CONVERSIONS, str(marks.conversions).encode())
         if complete_since is not None:
             batch.put(_COMPLETE_SINCE, str(complete_since).encode())
         self._commit(batch)
-        self.position, self.complete_since = position, complete_since
+        self.marks, self.complete_since = marks, complete_since
 
-    def expire(self, first_time: int) -> None:
-        """Drop the days that ended before an event time; none before it is wanted any more."""
+    def _put(self, batch: WriteBatch, buckets: _Bucketed, span_ms: int, new: Iterable[rows.Row]) -> None:
+        for time, key, content in new:
+            number = time // span_ms
+            bucket = buckets.get(number)
+            if bucket is None:
+                bucket = buckets[number] = self._new_bucket(f"{_ORDERS if buckets is self._orders else ''}{number}")
+            batch.put(key, content, bucket.handle)
+
+    def expire(self, first_time: int, first_order: int) -> None:
+        """Drop the days that ended before an event time, and the weeks that ended before an append time of orders."""
         stale = [day for day in self._buckets if (day + 1) * DAY_MS <= first_time]
-        if not stale:
-            return
-        since = max(self.complete_since or 0, (max(stale) + 1) * DAY_MS)
-        batch = WriteBatch(raw_mode=True)
-        batch.put(_COMPLETE_SINCE, str(since).encode())
-        self._commit(batch)
-        self.complete_since = since
+        if stale:
+            since = max(self.complete_since or 0, (max(stale) + 1) * DAY_MS)
+            batch = WriteBatch(raw_mode=True)
+            batch.put(_COMPLETE_SINCE, str(since).encode())
+            self._commit(batch)
+            self.complete_since = since
         for day in stale:
             del self._buckets[day]
             self._db.drop_column_family(str(day))
+        for week in [week for week in self._orders if (week + 1) * _WEEK_MS <= first_order]:
+            del self._orders[week]
+            self._db.drop_column_family(f"{_ORDERS}{week}")
 
     def _forget(self, unit: str, batch: WriteBatch) -> None:
-        prefix = fingerprint(unit)
         for bucket in self._buckets.values():
-            rows = bucket.rows.iter(self._by_prefix)
-            rows.seek(prefix)
-            while rows.valid() and (key := rows.key()).startswith(prefix):
+            for key, _ in self._from(bucket, rows.fingerprint(unit)):
                 batch.delete(key, bucket.handle)
-                rows.next()
 
     def _commit(self, batch: WriteBatch) -> None:
         try:
@@ -210,13 +252,12 @@ class ClickStore:
         except Exception as error:  # noqa: BLE001
             raise self._unwritable(error) from None
 
-    def _new_bucket(self, day: int) -> Bucket:
+    def _new_bucket(self, name: str) -> Bucket:
         try:
-            self._db.create_column_family(str(day), self._options)
+            self._db.create_column_family(name, self._options)
         except Exception as error:  # noqa: BLE001
             raise self._unwritable(error) from None
-        bucket = self._buckets[day] = self._bucket(str(day))
-        return bucket
+        return self._bucket(name)
 
     def _unwritable(self, error: Exception) -> StateAttention:
         return StateAttention(
@@ -226,27 +267,3 @@ class ClickStore:
 
     def _bucket(self, name: str) -> Bucket:
         return Bucket(self._db.get_column_family(name), self._db.get_column_family_handle(name))
-
-
-@lru_cache(maxsize=10_000)
-def fingerprint(name: str) -> bytes:
-    """A unit or an item as part of a key; two that share it may be expected among 2^32 names."""
-    return blake2b(name.encode(), digest_size=FINGERPRINT).digest()
-
-
-def _key(unit: str, click: ClickRecord) -> bytes:
-    return fingerprint(unit) + fingerprint(click.item) + _PLACE.pack(click.occurred_at, click.offset)
-
-
-def _content(click: ClickRecord) -> bytes:
-    delay = click.append_time - click.occurred_at
-    return _encode(
-        StoredClick(delay, click.click_id, click.page, click.segment, click.slot, click.layout_version, click.variant)
-    )
-
-
-def _click(item: str, key: bytes, content: bytes) -> ClickRecord:
-    occurred_at, offset = _PLACE.unpack(key[2 * FINGERPRINT :])
-    stored = msgspec.structs.asdict(_decode(content))
-    append_time = occurred_at + stored.pop("delay")
-    return ClickRecord(offset=offset, append_time=append_time, occurred_at=occurred_at, item=item, **stored)
