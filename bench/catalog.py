@@ -21,7 +21,8 @@ from schemas.codec import encode
 from schemas.messages.catalog import CatalogEmbedding, CatalogItem
 from schemas.messages.pages import Candidates, PageRules
 from schemas.messages.parameters import PolicyParameters
-from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, DAY_MS, PAGE_RULES, POLICY_PARAMETERS, Topic
+from schemas.topic import Topic
+from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, DAY_MS, PAGE_RULES, POLICY_PARAMETERS
 from streams.catalog.view import CatalogView
 
 NOW_MS = 1_800_000_000_000

@@ -13,7 +13,8 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from schemas.dead_letters import DeadLetter
 from schemas.errors import Transient
-from schemas.topics import DEAD_LETTERS, Topic
+from schemas.topic import Topic
+from schemas.topics import DEAD_LETTERS
 
 BATCH = 5_000
 WAIT_S = 30.0

@@ -7,6 +7,7 @@ Everything that a person starts is here; what it does is in `streams` and `polic
 - `console`: the console: what Reshelf does, on pages in a browser
 - `datasets`: imports of logged data sets
 - `demo`: the demonstration shop: a web tier and a page renderer that know only the topics
+- `dialects`: events as other trackers export them, as events of the contract
 - `doctor`: what is wrong with an installation, and what to do about it
 - `drill`: the fault drill: everything that can break is broken while events flow, and then the
   books are checked

@@ -10,11 +10,10 @@ both and never by hand.
 This package depends on msgspec and orjson alone, so that a web tier can import
 it without the rest of Reshelf.
 
-- `asyncapi`: the AsyncAPI 3.0 document: who sends what to which topic, and how the topics are set
-  up
 - `codec`: bytes to checked messages and back
 - `compatibility`: finds changes of the contract that break who wrote or who reads under the old one
 - `dead_letters`: records that did not fit, dead-lettered whole
+- `documents`: the contract written down for people and tools that have no Python
 - `errors`: one error tree, split by what the operator has to do
 - `export`: JSON Schema for every message, one AsyncAPI document, and types for TypeScript, written
   from the types
@@ -24,7 +23,7 @@ it without the rest of Reshelf.
   `kind`
 - `similar_names`: names that people would take for one: they differ by Unicode form, case or blanks
 - `times`: moments: milliseconds since 1970 in messages, dates where people write them
+- `topic`: what a topic is: who reads and writes it, how long it is kept, and how its records are judged
 - `topics`: the topic table: one row per topic, everything that an operator needs to create it and
   to give rights on it
-- `typescript`: typeScript declarations of every message, written from its JSON Schema
 """

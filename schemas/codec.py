@@ -16,7 +16,7 @@ import orjson
 
 from schemas.errors import BadRecord
 from schemas.foreign_content import key_of, remedy
-from schemas.topics import Topic
+from schemas.topic import Topic
 
 M = TypeVar("M", bound=msgspec.Struct)
 

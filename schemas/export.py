@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from schemas import asyncapi, typescript
+from schemas.documents import asyncapi, typescript
 from schemas.topics import TOPICS
 
 GENERATED = Path(__file__).parent / "generated"

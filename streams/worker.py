@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from redis.asyncio import Redis
 
-from schemas.topics import Topic
+from schemas.topic import Topic
 from streams.disk_use import follow_disk_use
 from streams.dropped import follow_drops
 from streams.kafka.producer import LogProducer

@@ -3,6 +3,8 @@
 `trials` is how all of them are fed, `counting`, `linear`, `sampling` and `vowpal` are the
 peers with their settings, `contest` runs them on shops of many seeds.
 
+- `chain`: how exact the expected orders of items are that have young clicks alone: by all stages, and
+  by matured clicks
 - `contest`: runs of learners on shops of many seeds, and what they say: regret, ratios to the best
   peer, coverage
 - `counting`: most popular: click rates over all segments, smoothed; and the same by segment with a

@@ -12,7 +12,8 @@ from typing import Any
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from reshelf.settings import Settings
-from schemas.topics import DAY_MS, TOPICS, Topic
+from schemas.topic import Topic
+from schemas.topics import DAY_MS, TOPICS
 from streams.kafka.admin import outcomes
 from streams.kafka.clients import confluent_admin_config
 

@@ -15,7 +15,8 @@ from schemas.codec import decode_key, decoder, encode, encode_key
 from schemas.errors import BadRecord
 from schemas.messages.fields import FALLBACK
 from schemas.messages.layouts import Layout, LayoutLife
-from schemas.topics import LAYOUT_LIVES, LAYOUTS, Topic
+from schemas.topic import Topic
+from schemas.topics import LAYOUT_LIVES, LAYOUTS
 
 _layout, _life = decoder(Layout), decoder(LayoutLife)
 

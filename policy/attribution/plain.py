@@ -91,6 +91,11 @@ class Outcomes:
     conversions: list[Conversion] = field(default_factory=list)
     credits: list[Credit] = field(default_factory=list)
 
+    @property
+    def events(self) -> list[Conversion | Credit]:
+        """Both, the conversions first."""
+        return [*self.conversions, *self.credits]
+
 
 def plain_attribution(
     clicks: Sequence[LogEntry[Click]], purchases: Sequence[LogEntry[Purchase]], rule: CreditRule

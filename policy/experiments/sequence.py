@@ -15,7 +15,7 @@ from policy.arrays import Floats, Ints
 from policy.confidence_sequence import FEWEST, FEWEST_BINS, always_valid_reach
 from policy.defaults import LEVEL
 
-VIEWS, UNITS, CLICKS, ORDERS, REVENUE = range(5)
+VIEWS, UNITS, CLICKS, ORDERS, REVENUE, RETURNED = range(6)
 """Columns of the bins that the state keeps."""
 METRICS = {"clicks": CLICKS, "orders": ORDERS, "revenue": REVENUE}
 
@@ -36,7 +36,7 @@ class Uplift(NamedTuple):
 
 
 class Sides(NamedTuple):
-    """Ints of units, int64[B, 5] each: page views, units, clicks, orders, revenue."""
+    """Ints of units, int64[B, 6] each: page views, units, clicks, orders, revenue, and what of it was returned."""
 
     learned: Ints
     holdout: Ints

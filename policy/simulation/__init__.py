@@ -5,6 +5,8 @@
 the layout producer runs.  Everything is drawn from generators that are passed in.
 
 - `flicker`: how much of what visitors see changes from one refresh to the next
+- `funnel`: a page whose clicks are followed by carts, orders and returns, counted as tiers log them:
+  some log few carts
 - `informed`: a bound: a learner that has the true priors of a simulated shop, and only has to learn
   what was drawn
 - `learned`: the policy that the layout producer runs, as a learner in a race: the same fit, priors

@@ -18,7 +18,8 @@ from reshelf.namespaces.open_state import settings_of
 from reshelf.settings import Settings
 from schemas.codec import decode_key
 from schemas.errors import BadRecord
-from schemas.topics import LAYOUTS, Topic
+from schemas.topic import Topic
+from schemas.topics import LAYOUTS
 from streams.cancellation import cancel_all
 from streams.catalog.follower import Follower
 from streams.catalog.page import Key

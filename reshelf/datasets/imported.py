@@ -12,7 +12,8 @@ from schemas.errors import Transient
 from schemas.messages.catalog import CatalogItem
 from schemas.messages.events import Click, Impression
 from schemas.messages.pages import PageRules
-from schemas.topics import CATALOG_ITEMS, CLICKS, IMPRESSIONS, PAGE_RULES, Topic
+from schemas.topic import Topic
+from schemas.topics import CATALOG_ITEMS, CLICKS, IMPRESSIONS, PAGE_RULES
 from streams.kafka.clients import confluent_producer_config
 from streams.kafka.reader import partitions, reader, to_the_end
 from streams.settings import KafkaSettings
@@ -61,6 +62,10 @@ class Publisher:
             total += 1
         self.flush()
         return total
+
+    def record(self, topic: Topic, unit: str, value: bytes, occurred_at: int) -> None:
+        """Publish an event that is encoded already, at its event time; acknowledged when `flush` returns."""
+        self._send(topic, unit.encode(), value, occurred_at)
 
     def page(self, rules: PageRules, items: Iterable[CatalogItem]) -> None:
         """Publish a page and its items."""

@@ -28,15 +28,16 @@ PATIENCE_S = 60.0
 Bounds = Mapping[str, list[tuple[int, int]]]
 
 
-def own_settings(settings: Settings, prefix: str | None, campaign: str) -> Settings:
+def own_settings(settings: Settings, prefix: str | None, name: str) -> Settings:
     """The settings under which old data is read: topics and a state of its own, no limit on lateness.
 
-    Raises `BadSettings` where the prefix is no part of a topic's name.
+    Without a prefix, it is that of the settings and `name`.  Raises `BadSettings` where the prefix is no part of
+    a topic's name.
     """
-    prefix = f"{settings.kafka.prefix}obd-{campaign}-" if prefix is None else prefix
+    prefix = f"{settings.kafka.prefix}{name}-" if prefix is None else prefix
     if re.fullmatch("[a-z0-9-]+", prefix) is None:
         raise BadSettings(f"--prefix: expected small letters, digits and hyphens, got {prefix!r}.")
-    namespace = prefix.strip("-")[-32:].strip("-") or "obd"
+    namespace = prefix.strip("-")[-32:].strip("-") or "imported"
     return settings.changed(
         kafka={"prefix": prefix},
         redis={"namespace": namespace},
@@ -62,6 +63,14 @@ def publish(kafka: KafkaSettings, data: OpenBandit, on_row: Callable[[], None]) 
 
     published = publisher.events(missing(counted(), *held))
     return {**counts, "published": published}
+
+
+def how_to_learn(settings: Settings, command: str) -> str:
+    """A command under the settings of what was imported, as a line to copy."""
+    return (
+        f"  RESHELF_KAFKA__PREFIX={settings.kafka.prefix} RESHELF_REDIS__NAMESPACE={settings.redis.namespace} "
+        f"RESHELF_FOLD__ALLOWED_LATENESS_MS=0 RESHELF_FOLD__MAX_CLOCK_SKEW_MS=0 reshelf {command}"
+    )
 
 
 def wait_until_applied(settings: Settings, check: Callable[[], None]) -> None:

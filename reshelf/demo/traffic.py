@@ -29,6 +29,7 @@ from schemas.codec import decode_key, decoder, encode, encode_key
 from schemas.errors import BadRecord, Transient
 from schemas.messages.events import Click, Impression, Purchase, PurchaseLine
 from schemas.messages.layouts import Layout
+from schemas.topic import Topic
 from streams.kafka.clients import confluent_consumer_config, confluent_producer_config
 from streams.settings import KafkaSettings
 
@@ -117,7 +118,7 @@ class Traffic:
         self.settle()
         self._consumer.close()
 
-    def _partitions(self, topic: topics.Topic) -> list[TopicPartition]:
+    def _partitions(self, topic: Topic) -> list[TopicPartition]:
         name = self._prefix + topic.name
         metadata = self._consumer.list_topics(name, timeout=10).topics[name]
         if metadata.error is not None or not metadata.partitions:
@@ -277,11 +278,11 @@ class Traffic:
             self._send(topics.PURCHASES, self.units[unit], event)
             self.scores.add_order(arm, int(self._bins[unit]), amount)
 
-    def _send(self, topic: topics.Topic, unit: str, event: msgspec.Struct, on_delivery: Any = None) -> None:
+    def _send(self, topic: Topic, unit: str, event: msgspec.Struct, on_delivery: Any = None) -> None:
         self.tally.events += 1
         self._produce(topic, unit.encode(), encode(event), on_delivery)
 
-    def _produce(self, topic: topics.Topic, key: bytes, value: bytes | None, on_delivery: Any = None) -> None:
+    def _produce(self, topic: Topic, key: bytes, value: bytes | None, on_delivery: Any = None) -> None:
         while True:
             try:
                 self._producer.produce(

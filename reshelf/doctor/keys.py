@@ -7,7 +7,8 @@ from itertools import islice
 
 from reshelf.doctor.finding import Finding
 from reshelf.settings import Settings
-from schemas.topics import TOPICS, Topic
+from schemas.topic import Topic
+from schemas.topics import TOPICS
 from streams.kafka.clients import partition_of
 from streams.kafka.reader import partitions, reader, to_the_end
 from streams.settings import KafkaSettings

@@ -19,7 +19,8 @@ from schemas.errors import BadRecord
 from schemas.messages.catalog import CatalogItem
 from schemas.messages.pages import PageRules
 from schemas.similar_names import SimilarNames, folded
-from schemas.topics import CATALOG_ITEMS, PAGE_RULES, Topic
+from schemas.topic import Topic
+from schemas.topics import CATALOG_ITEMS, PAGE_RULES
 from streams.kafka.reader import read_runs
 from streams.settings import KafkaSettings
 from streams.state.arrays.tables import Table

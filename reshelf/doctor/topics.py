@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from reshelf.doctor.finding import Finding
 from reshelf.settings import Settings
 from reshelf.topics.admin import differing, remedy, states
-from schemas.topics import CONVERSIONS, EVENT_TOPICS, IMPRESSIONS, LAYOUTS_HISTORY, PURCHASES, Topic
+from schemas.topic import Topic
+from schemas.topics import CONVERSIONS, EVENT_TOPICS, IMPRESSIONS, LAYOUTS_HISTORY, PURCHASES
 
 
 def look_at_topics(settings: Settings, span_ms: int) -> Iterator[Finding]:

@@ -18,7 +18,8 @@ import msgspec
 
 from reshelf.drill.verify import Logged
 from schemas.messages.events import Click, Conversion, Impression, Purchase, PurchaseLine, SlotItem
-from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, PURCHASES, Topic
+from schemas.topic import Topic
+from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, PURCHASES
 from streams.attribution.core import PartitionAttribution
 from streams.attribution.step import Remembered
 from streams.attribution.windows import PageWindows

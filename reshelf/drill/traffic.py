@@ -15,7 +15,8 @@ from schemas.codec import encode, encode_key
 from schemas.messages.catalog import CatalogItem
 from schemas.messages.events import Click, Impression, Purchase, PurchaseLine, SlotItem
 from schemas.messages.pages import Candidates, PageRules
-from schemas.topics import CATALOG_ITEMS, CLICKS, IMPRESSIONS, PAGE_RULES, PURCHASES, Topic
+from schemas.topic import Topic
+from schemas.topics import CATALOG_ITEMS, CLICKS, IMPRESSIONS, PAGE_RULES, PURCHASES
 from streams.kafka.clients import confluent_producer_config
 from streams.kafka.records import TopicPartition
 from streams.settings import DAY_MS, KafkaSettings

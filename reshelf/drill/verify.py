@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from confluent_kafka import Message
 
@@ -18,6 +18,7 @@ from schemas import dead_letters
 from schemas.codec import decode_key, decoder
 from schemas.messages.events import Conversion, Credit
 from schemas.messages.layouts import Layout, LayoutLife
+from schemas.topic import Topic
 from schemas.topics import (
     BY_NAME,
     CLICKS,
@@ -30,7 +31,6 @@ from schemas.topics import (
     PURCHASES,
     RETURNS,
     SIGNALS,
-    Topic,
 )
 from streams.catalog.layouts.lives import Lives
 from streams.fold.judge import FORGOTTEN, Judge
@@ -127,6 +127,7 @@ def compare(what: str, expected: list[tuple[Any, ...]], got: list[tuple[Any, ...
     return Finding(what, len(expected), lost, double, examples)
 
 
+E = TypeVar("E", Conversion, Credit)
 DECIDED = (PURCHASES.name, SIGNALS.name, RETURNS.name)
 _NAMES = {"cell": 8, "sale": 7, "delay": 7, "followed": 7, "stage_delay": 7}
 _NAMES |= {"bin": 5, "return_bin": 5, "quota": 4, "tally": 4}
@@ -146,13 +147,9 @@ def check_conversions(log: Log, settings: Settings, windows: dict[str, int]) -> 
         topics = (CLICKS, PURCHASES, SIGNALS, RETURNS)
         logs = Logs(*(_entries(log.get(TopicPartition(topic.name, number), []), topic, settings) for topic in topics))
         outcomes = plain_outcomes(logs, rule, settings.fold.currency, settings.fold.amount_cap)
-        expected |= {event.event_id: event for event in (*outcomes.conversions, *outcomes.credits)}
-    published: dict[str, Conversion | Credit] = {}
-    decoders: dict[str, Callable[[bytes], Conversion | Credit]]
-    decoders = {CONVERSIONS.name: decoder(Conversion), CREDITS.name: decoder(Credit)}
-    for tp in sorted(tp for tp in log if tp.topic in decoders):
-        events = (decoders[tp.topic](record.value) for record in log[tp] if record.value)
-        published |= {event.event_id: event for event in events}
+        expected |= {event.event_id: event for event in outcomes.events}
+    published: dict[str, Conversion | Credit] = {**_by_id(log, CONVERSIONS, decoder(Conversion))}
+    published.update(_by_id(log, CREDITS, decoder(Credit)))
     lost, double = expected.keys() - published.keys(), published.keys() - expected.keys()
     differ = [key for key in expected.keys() & published.keys() if expected[key] != published[key]]
     examples = [f"lacking {key}" for key in sorted(lost)[:SHOWN]] + [f"surplus {key}" for key in sorted(double)[:SHOWN]]
@@ -160,6 +157,12 @@ def check_conversions(log: Log, settings: Settings, windows: dict[str, int]) -> 
     return Finding(
         "conversions and credits against a plain attribution", len(expected), len(lost), len(double), examples
     )
+
+
+def _by_id(log: Log, topic: Topic, decode: Callable[[bytes], E]) -> dict[str, E]:
+    """The events of a topic by their ids."""
+    values = (record.value for tp in sorted(log) if tp.topic == topic.name for record in log[tp])
+    return {(event := decode(value)).event_id: event for value in values if value}
 
 
 def _entries(records: list[Logged], topic: Topic, settings: Settings) -> list[LogEntry[Any]]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reshelf.drill.plan import Kind
-from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, PURCHASES, Role
+from schemas.topic import Role
+from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, PURCHASES
 from streams.kafka.records import TopicPartition
 from streams.state.clicks.progress import progress_keys
 from streams.state.keys import GroupKeys

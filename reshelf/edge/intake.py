@@ -11,7 +11,8 @@ from schemas.codec import bad_record, decoder, encode, encode_key
 from schemas.errors import BadRecord
 from schemas.export import stem
 from schemas.times import odd_unit
-from schemas.topics import Role, Topic, written_by
+from schemas.topic import Role, Topic
+from schemas.topics import written_by
 
 KINDS: dict[str, Topic] = {stem(topic.message): topic for topic in written_by(Role.EDGE) if topic.message}
 """The topic of each kind of event: a click's is `click`."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from reshelf.evaluation.clock import Clock
-from schemas.topics import FOLDED_TOPICS, LAYOUTS_HISTORY, Topic
+from schemas.topic import Topic
+from schemas.topics import FOLDED_TOPICS, LAYOUTS_HISTORY
 from streams.fold.judge import Accepted, Judge
 from streams.kafka.reader import read_runs
 from streams.kafka.records import TopicPartition

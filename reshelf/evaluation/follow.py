@@ -25,7 +25,8 @@ from schemas.codec import decoder
 from schemas.errors import BadRecord
 from schemas.messages.events import Conversion
 from schemas.messages.layouts import Layout
-from schemas.topics import BY_NAME, DAY_MS, FOLDED_TOPICS, LAYOUTS_HISTORY, Topic
+from schemas.topic import Topic
+from schemas.topics import BY_NAME, DAY_MS, FOLDED_TOPICS, LAYOUTS_HISTORY
 from streams.fold.judge import Judge
 from streams.kafka.broker_time import BrokerTime
 from streams.kafka.reader import BATCH, Read, partitions, read_of, reader

@@ -40,8 +40,7 @@ class FeedReport:
 
     def leave_out(self, reason: str, where: str) -> None:
         """A product is left out."""
-        self._count(self.left_out, reason)
-        self.examples.setdefault(reason, where)
+        self.examples.setdefault(self._count(self.left_out, reason), where)
 
     def as_json(self) -> dict[str, Any]:
         """All counts."""
@@ -66,5 +65,8 @@ class FeedReport:
         return said
 
     @staticmethod
-    def _count(counts: Counter[str], name: str) -> None:
-        counts[name if name in counts or len(counts) < MOST_NAMES else "others"] += 1
+    def _count(counts: Counter[str], name: str) -> str:
+        """Count one more; returns the name under which it is counted."""
+        name = name if name in counts or len(counts) < MOST_NAMES else "others"
+        counts[name] += 1
+        return name

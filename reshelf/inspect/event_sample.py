@@ -16,7 +16,8 @@ from confluent_kafka import TopicPartition
 from reshelf.inspect.attribution_window import duration
 from reshelf.settings import Settings
 from schemas.dead_letters import headers_of
-from schemas.topics import CLICKS, IMPRESSIONS, PURCHASES, Topic
+from schemas.topic import Topic
+from schemas.topics import CLICKS, IMPRESSIONS, PURCHASES
 from streams.kafka import records
 from streams.kafka.bounds import log_bounds
 from streams.kafka.event_checks import AS_DRAWN, PARTITIONER_REMEDY, WRONG, Clocks, EventCheck, Holdout, check_event

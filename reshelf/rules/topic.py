@@ -11,7 +11,8 @@ from reshelf.topics.publish import deliver
 from schemas.codec import decoder, encode, encode_key
 from schemas.errors import BadRecord, BadSettings, ReshelfError
 from schemas.messages.pages import PageRules
-from schemas.topics import PAGE_RULES, PAGE_RULES_HISTORY, Topic
+from schemas.topic import Topic
+from schemas.topics import PAGE_RULES, PAGE_RULES_HISTORY
 from streams.kafka.reader import partitions, reader, to_the_end
 from streams.settings import KafkaSettings
 

@@ -14,7 +14,8 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ClusterMetadata, ConfigResource, NewTopic, ResourceType, TopicMetadata
 
 from schemas.errors import ReshelfError, Transient
-from schemas.topics import TOPICS, Topic
+from schemas.topic import Topic
+from schemas.topics import TOPICS
 from streams.kafka.admin import outcomes
 from streams.kafka.clients import confluent_admin_config
 from streams.refusals import PARTITIONS_ADDED

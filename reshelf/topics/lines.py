@@ -14,7 +14,8 @@ from schemas.errors import BadRecord
 from schemas.messages.catalog import CatalogItem
 from schemas.similar_names import SimilarNames
 from schemas.times import moments_of, odd_moments, read_moments
-from schemas.topics import CATALOG_ITEMS, PAGE_RULES, Topic
+from schemas.topic import Topic
+from schemas.topics import CATALOG_ITEMS, PAGE_RULES
 
 MOST_WARNINGS = 1_000
 

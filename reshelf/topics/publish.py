@@ -12,7 +12,8 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from reshelf.topics.lines import Line, LineCheck, Shop, numbered, record
 from schemas.errors import BadRecord, BadSettings, ReshelfError, Transient
 from schemas.foreign_content import content_of, encoding_of
-from schemas.topics import CLICKS, Topic
+from schemas.topic import Topic
+from schemas.topics import CLICKS
 from streams.kafka.clients import confluent_producer_config
 from streams.settings import KafkaSettings
 

@@ -25,7 +25,8 @@ from policy.attribution.clicks import (
 )
 from policy.attribution.outcomes import OrderLine, conversion, order_of, return_credit, signal_credit
 from schemas.messages.events import Purchase, Return, Signal
-from schemas.topics import CLICKS, CONVERSIONS, CREDITS, PURCHASES, RETURNS, SIGNALS, Topic
+from schemas.topic import Topic
+from schemas.topics import CLICKS, CONVERSIONS, CREDITS, PURCHASES, RETURNS, SIGNALS
 from streams.attribution.order import Entry, Track, Turn, in_order
 from streams.attribution.published import Source
 from streams.attribution.step import (

@@ -13,7 +13,8 @@ from schemas.codec import decoder, encode
 from schemas.dead_letters import headers_of
 from schemas.errors import BadRecord, Transient
 from schemas.messages.events import Conversion
-from schemas.topics import PURCHASES, RETURNS, SIGNALS, Topic
+from schemas.topic import Topic
+from schemas.topics import PURCHASES, RETURNS, SIGNALS
 from streams.attribution.published import Source, Standing
 from streams.attribution.step import Decision
 from streams.kafka.clients import confluent_consumer_config

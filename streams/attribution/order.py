@@ -17,7 +17,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from schemas.errors import StateAttention
-from schemas.topics import Topic
+from schemas.topic import Topic
 from streams.fold.judge import FORGOTTEN, Judge, Judged, Rejected
 from streams.kafka.records import Batch, Record
 from streams.settings import FoldSettings

@@ -12,7 +12,8 @@ import orjson
 
 from policy.attribution.clicks import ClickRecord, CreditRule
 from schemas.messages.events import Conversion, Credit, Purchase
-from schemas.topics import RETURNS, Topic
+from schemas.topic import Topic
+from schemas.topics import RETURNS
 from streams.attribution.published import Source
 from streams.fold.judge import Rejected
 from streams.kafka.records import Record

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from schemas.topics import BY_NAME, CLICKS, CONVERSIONS, SIGNALS, Topic
+from schemas.topic import Topic
+from schemas.topics import BY_NAME, CLICKS, CONVERSIONS, SIGNALS
 from streams.attribution.core import PartitionAttribution
 from streams.attribution.opening import Decisions, FirstSince, Opening
 from streams.attribution.order import AnotherLog
@@ -177,16 +178,21 @@ class PartitionWorker:
         if any(self._fresh(step).values()):
             await self._heed_others(step)
         fresh = self._fresh(step)
-        for topic, decisions in fresh.items():
-            self._unsure = True
-            offsets = await self._decisions[topic].publish(decisions)
-            if not self._published[topic].acknowledged(offsets):
-                await self._catch_up()
-            self._unsure = False
-        published = sum(map(len, fresh.values()))
-        self.counts.update(published=published, skipped=len(step.decisions) - published)
+        for topic in self._published:
+            decisions, of_topic = fresh.get(topic, []), [one for one in step.decisions if one.topic.name == topic]
+            if decisions:
+                await self._publish_to(topic, decisions)
+            self.counts.update(published=len(decisions), skipped=len(of_topic) - len(decisions))
+            # What is acknowledged is not to be published again where the next topic fails.
+            step.decisions = [one for one in step.decisions if one.topic.name != topic]
         self._settle_published()
-        step.decisions = []
+
+    async def _publish_to(self, topic: str, decisions: Sequence[Decision]) -> None:
+        self._unsure = True
+        offsets = await self._decisions[topic].publish(decisions)
+        if not self._published[topic].acknowledged(offsets):
+            await self._catch_up()
+        self._unsure = False
 
     def _fresh(self, step: Step) -> dict[str, list[Decision]]:
         """The decisions that do not stand yet, by topic."""

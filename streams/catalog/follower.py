@@ -11,7 +11,8 @@ from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from schemas.errors import StateAttention, Transient
-from schemas.topics import LAYOUT_LIVES, LAYOUT_REQUESTS, LAYOUTS, Topic
+from schemas.topic import Topic
+from schemas.topics import LAYOUT_LIVES, LAYOUT_REQUESTS, LAYOUTS
 from streams.catalog.view import READ_TOPICS, CatalogView, Changes
 from streams.kafka.bounds import log_bounds
 from streams.kafka.clients import aiokafka_consumer_config, stop_consumer

@@ -9,7 +9,8 @@ from typing import TypeVar
 from schemas.codec import decoder
 from schemas.errors import BadRecord
 from schemas.messages.parameters import PolicyParameters
-from schemas.topics import POLICY_PARAMETERS, Topic
+from schemas.topic import Topic
+from schemas.topics import POLICY_PARAMETERS
 from streams.catalog.view import READ_TOPICS, CatalogView, TextCatalog
 from streams.kafka.reader import read_runs
 from streams.settings import KafkaSettings

@@ -24,15 +24,8 @@ from schemas.messages.catalog import CatalogEmbedding, CatalogItem
 from schemas.messages.pages import PageRules
 from schemas.messages.parameters import PolicyParameters
 from schemas.times import LEAST_SECONDS, MOST_SECONDS, odd_unit
-from schemas.topics import (
-    CATALOG_EMBEDDINGS,
-    CATALOG_ITEMS,
-    LAYOUT_LIVES,
-    LAYOUTS,
-    PAGE_RULES,
-    POLICY_PARAMETERS,
-    Topic,
-)
+from schemas.topic import Topic
+from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, LAYOUT_LIVES, LAYOUTS, PAGE_RULES, POLICY_PARAMETERS
 from streams.catalog.candidates import CandidateIndex, CandidateSet
 from streams.catalog.embeddings import Embeddings, Generation, filled
 from streams.catalog.item_features import ItemFeatures, features_of, item_features

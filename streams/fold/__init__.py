@@ -5,6 +5,7 @@ distinct names that a partition may bring; `deltas` adds what was accepted up
 per state group.  `plain` is the same law written the slow and obvious way:
 tests and drills hold the workers' state against it.
 
+- `admission`: the names that events bring, held against the quota of their partition
 - `alarm`: watches the share of invalid records among the recent ones
 - `buckets`: time buckets that grow with age: spans of 1, 2, 4, 8, ... buckets, so that a key has
   about log2 of its days

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from policy.assignment import unit_bin
 from schemas.messages.fields import BASELINE
-from schemas.topics import Topic
+from schemas.topic import Topic
 from streams.fold.judge import Accepted
 from streams.fold.measures import (
     TABLE_ARRAYS,

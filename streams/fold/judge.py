@@ -20,7 +20,8 @@ from schemas.dead_letters import DeadLetter
 from schemas.foreign_content import key_of
 from schemas.messages.fields import RETURN
 from schemas.times import odd_unit
-from schemas.topics import IMPRESSIONS, Topic
+from schemas.topic import Topic
+from schemas.topics import IMPRESSIONS
 from streams.fold.fast.path import BUILT, fast_events_of, make_fast_path, recent_names
 from streams.fold.measures import Amount, amounts_of, counts_money, open_ms
 from streams.fold.names.quota import Refusal
@@ -204,9 +205,7 @@ class Judge:
         self._bucket = max(self._bucket, fast_path.bucket)
 
     def _new_fast_path(self) -> FastPath | None:
-        if not self._built:
-            return None
-        return make_fast_path(self._settings, self.recent)
+        return make_fast_path(self._settings, self.recent) if self._built else None
 
     def _judge_record(self, record: Record, judged: Judged, first: int, admit: Admit | None) -> None:
         value, offset = record.value, record.offset
@@ -229,11 +228,11 @@ class Judge:
             judged.skipped[DUPLICATE].append(offset)
             return
         if offset >= first:
-            verdict = ROBOT if robot else REPEATED if new is None else UNDECLARED if self._undeclared(event) else None
-            self._weigh(record, event if new is None else new, marks, verdict, judged, admit)
+            verdict = ROBOT if robot else REPEATED if new is None else UNDECLARED if self._undeclared(event) else ""
+            self._weigh(record, new or event, marks, verdict, judged, admit)
 
     def _weigh(
-        self, record: Record, event: Any, marks: Marks, verdict: str | None, judged: Judged, admit: Admit | None
+        self, record: Record, event: Any, marks: Marks, verdict: str, judged: Judged, admit: Admit | None
     ) -> None:
         """Accept an event that is no duplicate, or say why not."""
         time_ms = self._time(event)
@@ -296,6 +295,6 @@ class Judge:
             return Rejected(record, "late", detail)
         if self._life and bucket_of(time_ms, limits.bucket_ms) + self._life < self.newest:
             return Rejected(record, "late", f"append time is {lateness} ms after event time: its bucket is gone")
-        if self._currency and event.currency != self._currency:
-            return Rejected(record, "currency", f"expected amounts in {self._currency}, got {event.currency}")
-        return None
+        if not self._currency or event.currency == self._currency:
+            return None
+        return Rejected(record, "currency", f"expected amounts in {self._currency}, got {event.currency}")

@@ -23,7 +23,8 @@ from functools import cached_property
 
 from schemas.messages.events import Click, Conversion, Credit, Impression
 from schemas.messages.fields import MOST_KINDS
-from schemas.topics import CLICKS, CONVERSIONS, CREDITS, DAY_MS, IMPRESSIONS, Topic
+from schemas.topic import Topic
+from schemas.topics import CLICKS, CONVERSIONS, CREDITS, DAY_MS, IMPRESSIONS
 from streams.settings import FoldSettings
 
 DELAY_BINS = 32

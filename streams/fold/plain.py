@@ -19,7 +19,8 @@ from schemas.codec import decoder
 from schemas.errors import BadRecord
 from schemas.messages.events import Click, Conversion, Credit, Impression
 from schemas.messages.fields import RETURN
-from schemas.topics import BY_NAME, CLICKS, CONVERSIONS, CREDITS, DAY_MS, IMPRESSIONS, Topic
+from schemas.topic import Topic
+from schemas.topics import BY_NAME, CLICKS, CONVERSIONS, CREDITS, DAY_MS, IMPRESSIONS
 from streams.fold.deltas import traffic_of
 from streams.fold.judge import SKIPPED, bucket_of
 from streams.fold.measures import KINDS, VISIBLE_CAP_MS, delay_bin

@@ -17,7 +17,8 @@ from zlib import crc32
 import msgspec
 
 from schemas.messages.events import Impression, Purchase, Return
-from schemas.topics import CLICKS, CONVERSIONS, CREDITS, IMPRESSIONS, PURCHASES, RETURNS, SIGNALS, Topic
+from schemas.topic import Topic
+from schemas.topics import CLICKS, CONVERSIONS, CREDITS, IMPRESSIONS, PURCHASES, RETURNS, SIGNALS
 from streams.fold.limits import LimitLog, limits_of
 from streams.settings import FoldSettings
 

@@ -12,7 +12,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from confluent_kafka.admin import TopicMetadata
 
 from schemas.errors import StateAttention, Transient
-from schemas.topics import Topic
+from schemas.topic import Topic
 from streams.kafka.clients import confluent_consumer_config
 from streams.settings import KafkaSettings
 

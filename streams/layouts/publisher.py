@@ -10,7 +10,8 @@ from policy.slates.entropy import entropy
 from schemas.codec import encode, encode_key
 from schemas.errors import StateAttention
 from schemas.messages.layouts import Layout
-from schemas.topics import LAYOUTS, LAYOUTS_HISTORY, Topic
+from schemas.topic import Topic
+from schemas.topics import LAYOUTS, LAYOUTS_HISTORY
 from streams.catalog.layouts.latest_layout import LatestLayout
 from streams.catalog.page import Key
 from streams.catalog.view import CatalogView

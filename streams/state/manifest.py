@@ -10,7 +10,8 @@ import msgspec
 from redis.asyncio import Redis
 
 from schemas.errors import StateAttention
-from schemas.topics import BY_NAME, SIGNALS, Topic
+from schemas.topic import Topic
+from schemas.topics import BY_NAME, SIGNALS
 from streams.fold.limits import LIMIT_SETTINGS
 from streams.kafka.records import TopicPartition
 from streams.refusals import PARTITIONS_ADDED

@@ -11,7 +11,8 @@ from redis.asyncio import Redis
 
 from schemas.errors import BadSettings, StateAttention
 from schemas.messages.fields import MOST_KINDS
-from schemas.topics import DEAD_LETTERS, EVENT_TOPICS, SIGNALS, Topic
+from schemas.topic import Topic
+from schemas.topics import DEAD_LETTERS, EVENT_TOPICS, SIGNALS
 from streams.kafka.bounds import log_bounds
 from streams.settings import FoldSettings, KafkaSettings, RedisSettings
 from streams.state import keys

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field, replace
 
 from schemas.errors import Transient
 from schemas.topics import BY_NAME
+from streams.fold.admission import Admission
 from streams.fold.deltas import Folder, GroupDelta, TableDelta, TableKey
 from streams.fold.evidence import Evidence, evidence_of
 from streams.fold.fast.path import BUILT
 from streams.fold.judge import Judge, Judged, SendDeadLetters
 from streams.fold.limits import LIMIT_SETTINGS, LimitLog, Limits, limits_of
 from streams.fold.measures import open_ms
-from streams.fold.names.admission import Admission
 from streams.fold.names.name_codes import by_epoch
 from streams.fold.names.quota import NewName, Quota, stored_codes
 from streams.kafka.records import Batch, TopicPartition

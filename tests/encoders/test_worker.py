@@ -19,7 +19,8 @@ from reshelf.topics.publish import deliver
 from schemas import dead_letters
 from schemas.codec import decoder, encode
 from schemas.messages.catalog import CatalogEmbedding, CatalogItem
-from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, DEAD_LETTERS, Topic
+from schemas.topic import Topic
+from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, DEAD_LETTERS
 from streams.kafka.clients import confluent_consumer_config, confluent_producer_config
 from streams.settings import KafkaSettings
 from tests.deadline import Deadline

@@ -30,7 +30,8 @@ from schemas.codec import decoder, encode, encode_key
 from schemas.messages.events import Click, Impression, Purchase, PurchaseLine, SlotItem
 from schemas.messages.fields import FALLBACK
 from schemas.messages.layouts import Layout, LayoutLife
-from schemas.topics import CLICKS, IMPRESSIONS, LAYOUT_LIVES, LAYOUTS, PURCHASES, Topic
+from schemas.topic import Topic
+from schemas.topics import CLICKS, IMPRESSIONS, LAYOUT_LIVES, LAYOUTS, PURCHASES
 from streams.kafka.clients import confluent_producer_config, partition_of
 from streams.kafka.reader import partitions, reader, to_the_end
 from streams.settings import KafkaSettings

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.attribution.clicks import ClickRecord, CreditRule, Moment, attribute
+from policy.attribution.clicks import ClickRecord, CreditRule, Match, Moment, attribute
 from policy.attribution.plain import LogEntry, plain_attribution
 from schemas.codec import decoder, encode
 from schemas.messages.events import Click, Conversion, Purchase, PurchaseLine
@@ -40,7 +40,7 @@ def clicked(offset: int, occurred_at: int, **changes: Any) -> ClickRecord:
 
 
 def credited(*clicks: ClickRecord, appended_at: int = NOON, grace: int = 0, skew: int = 0) -> str | None:
-    click = attribute("shoe", Moment(NOON, appended_at), clicks, CreditRule(window_of, grace, skew))
+    click = attribute(Match("item", "shoe"), Moment(NOON, appended_at), clicks, CreditRule(window_of, grace, skew))
     return click.click_id if click else None
 
 

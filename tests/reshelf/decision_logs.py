@@ -13,13 +13,8 @@ from reshelf.evaluation.join import DecisionLog, join
 from schemas.codec import encode
 from schemas.messages.events import Click, Conversion, Impression, SlotItem
 from schemas.messages.layouts import Layout
-from schemas.topics import (
-    CLICKS,
-    CONVERSIONS,
-    IMPRESSIONS,
-    LAYOUTS_HISTORY,
-    Topic,
-)
+from schemas.topic import Topic
+from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, LAYOUTS_HISTORY
 from streams.kafka.reader import Read
 
 HOUR = 3_600_000

@@ -12,10 +12,7 @@ from hypothesis import strategies as st
 from policy.evaluation.estimators import Evidence
 from reshelf.evaluation.arrays import REWARDS
 from reshelf.evaluation.follow import Progress, Running
-from schemas.topics import (
-    IMPRESSIONS,
-    LAYOUTS_HISTORY,
-)
+from schemas.topics import IMPRESSIONS, LAYOUTS_HISTORY
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings
 from tests.reshelf.decision_logs import EVENTS, NOW, joined, later, recorded_events

@@ -30,7 +30,8 @@ from reshelf.settings import Settings
 from schemas.codec import encode_key
 from schemas.dead_letters import DeadLetter
 from schemas.messages.layouts import Layout
-from schemas.topics import CLICKS, DEAD_LETTERS, IMPRESSIONS, LAYOUTS, LAYOUTS_HISTORY, PURCHASES, Topic
+from schemas.topic import Topic
+from schemas.topics import CLICKS, DEAD_LETTERS, IMPRESSIONS, LAYOUTS, LAYOUTS_HISTORY, PURCHASES
 from streams.kafka.records import TopicPartition
 from tests.reshelf.test_drill_unfinished import SlowStore
 

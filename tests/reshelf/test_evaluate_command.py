@@ -22,15 +22,8 @@ from schemas.codec import encode, encode_key
 from schemas.messages.events import Click, Conversion, Impression
 from schemas.messages.fields import BASELINE
 from schemas.messages.pages import Candidates, PageRules
-from schemas.topics import (
-    CATALOG_ITEMS,
-    CLICKS,
-    CONVERSIONS,
-    IMPRESSIONS,
-    LAYOUTS_HISTORY,
-    PAGE_RULES,
-    Topic,
-)
+from schemas.topic import Topic
+from schemas.topics import CATALOG_ITEMS, CLICKS, CONVERSIONS, IMPRESSIONS, LAYOUTS_HISTORY, PAGE_RULES
 from streams.kafka.clients import confluent_producer_config
 from streams.settings import FoldSettings, KafkaSettings
 from tests.reshelf.decision_logs import EVENTS, ITEMS, LAYOUTS, NOW, SLOTS, Kinds, joined

@@ -209,3 +209,13 @@ def test_publish_takes_a_feed(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     empty.write_text("<rss><item><id>a</id></item></rss>")
     assert run(["publish", str(empty), *command[2:]]) == 2
     assert "no product can be published\nmapped: id → item (1)\nleft out: 1 without title" in capsys.readouterr().err
+
+
+def test_a_report_of_any_number_of_reasons_can_be_read() -> None:
+    """Beyond the first two hundred they are counted together, with the first of them as the example."""
+    report = FeedReport()
+    for number in range(300):
+        report.leave_out(f"reason {number}", f"line {number}")
+    assert report.left_out["others"] == 100
+    assert "left out: 100 others; the first: line 200" in report.lines()
+    assert len(report.examples) == len(report.left_out) == 201

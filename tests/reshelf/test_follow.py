@@ -14,7 +14,8 @@ from reshelf.evaluation.follow import Running
 from schemas.codec import encode
 from schemas.messages.events import Click, Conversion, Impression
 from schemas.messages.layouts import Layout
-from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, LAYOUTS_HISTORY, Topic
+from schemas.topic import Topic
+from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, LAYOUTS_HISTORY
 from streams.kafka.reader import Read
 from streams.settings import FoldSettings
 from tests.reshelf.decision_logs import EVENTS, LAYOUTS, NOW, SLOTS, a_layout, joined, later, visits

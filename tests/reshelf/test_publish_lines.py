@@ -20,7 +20,8 @@ from schemas.messages.catalog import CatalogItem
 from schemas.messages.pages import PageRules
 from schemas.similar_names import SimilarNames, difference, folded
 from schemas.times import in_words, moment, odd_unit
-from schemas.topics import CATALOG_ITEMS, CLICKS, PAGE_RULES, Topic
+from schemas.topic import Topic
+from schemas.topics import CATALOG_ITEMS, CLICKS, PAGE_RULES
 from streams.catalog.view import CatalogView
 from streams.fold.judge import Judge
 from streams.kafka.records import Logged

@@ -135,7 +135,7 @@ def test_a_state_further_than_the_log_is_told(settings: Settings, redis: Redis) 
     for group in range(settings.redis.groups):
         redis.set(GroupKeys("live", group).watermark(TopicPartition(CONVERSIONS.name, 0)), "9:1")
     read, published = (progress_keys("live", settings.redis.groups, number) for number in range(2))
-    redis.mset({read.clicks: "5:1", published.conversions: "4"})
+    redis.mset({read.marks[CLICKS.name]: "5:1", published.published[CONVERSIONS.name]: "4"})
     assert [detail.partition(", but the log ends at 0")[0] for detail in said(settings)] == [
         "the state has applied events-conversions/0 up to offset 9",
         "attribution has read events-clicks/0 up to offset 5",

@@ -20,7 +20,8 @@ from reshelf.namespaces.replay import Options
 from reshelf.processes.children import process, tail
 from reshelf.settings import Settings, as_environment
 from schemas.errors import BadSettings
-from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, PURCHASES, Topic
+from schemas.topic import Topic
+from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, PURCHASES
 from streams.attribution.reattribute import Reattributed, Rule
 from streams.attribution.windows import PageWindows
 from streams.kafka.log_source import KafkaSource, Span

@@ -16,7 +16,8 @@ from schemas.errors import BadRecord
 from schemas.messages.catalog import CatalogItem
 from schemas.messages.events import Impression
 from schemas.messages.fields import Slot
-from schemas.topics import TOPICS, Topic
+from schemas.topic import Topic
+from schemas.topics import TOPICS
 
 MESSAGES = export.messages()
 SLOT = msgspec.inspect.type_info(Slot)

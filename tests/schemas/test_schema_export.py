@@ -9,8 +9,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from schemas import export, typescript
+from schemas import export
 from schemas.dead_letters import HEADERS, OPTIONAL, REASONS
+from schemas.documents import typescript
 from schemas.topics import BY_NAME, TOPICS
 
 DOCUMENT: dict[str, Any] = json.loads(export.documents()["asyncapi.json"])

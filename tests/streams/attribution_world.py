@@ -21,7 +21,8 @@ from policy.attribution.plain import Logs as PlainLogs
 from schemas import dead_letters
 from schemas.errors import Transient
 from schemas.messages.events import Click, Conversion, Credit, Purchase, PurchaseLine, Return, ReturnLine, Signal
-from schemas.topics import CLICKS, CONVERSIONS, CREDITS, PURCHASES, RETURNS, SIGNALS, Topic
+from schemas.topic import Topic
+from schemas.topics import CLICKS, CONVERSIONS, CREDITS, PURCHASES, RETURNS, SIGNALS
 from streams.attribution.published import Standing
 from streams.attribution.step import Decision
 from streams.attribution.worker import Behind, PartitionWorker
@@ -68,10 +69,10 @@ class Appended(NamedTuple):
 class Logs(NamedTuple):
     clicks: list[Appended]
     purchases: list[Appended]
-    signals: list[Appended] = []
-    returns: list[Appended] = []
+    signals: Sequence[Appended] = ()
+    returns: Sequence[Appended] = ()
 
-    def of(self, topic: str) -> list[Appended]:
+    def of(self, topic: str) -> Sequence[Appended]:
         return self[[each.name for each in TOPICS].index(topic)]
 
 
@@ -407,11 +408,10 @@ def expected(logs: Logs) -> tuple[list[Conversion | Credit], dict[tuple[str, int
         plain.append(of_topic)
         if topic is not CLICKS:
             dead_lettered |= {(topic.name, offset): reason for offset, reason in refused.items()}
-    outcomes = plain_outcomes(PlainLogs(*plain), RULE)
-    return [*outcomes.conversions, *outcomes.credits], dead_lettered
+    return plain_outcomes(PlainLogs(*plain), RULE).events, dead_lettered
 
 
-def entries(log: list[Appended], topic: Topic) -> tuple[list[LogEntry[Any]], dict[int, str]]:
+def entries(log: Sequence[Appended], topic: Topic) -> tuple[list[LogEntry[Any]], dict[int, str]]:
     judged = Judge(topic, FOLD).judge([one.record for one in log])
     events = {one.offset: one.event for one in judged.accepted}
     dead_lettered = {one.record.offset: one.reason for one in judged.rejected}

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from schemas.messages.catalog import CatalogItem
-from schemas.topics import Topic
+from schemas.topic import Topic
 from streams.catalog.view import CatalogView, Changes
 from streams.fold.deltas import TableKey, Traffic
 from streams.state.arrays.packed import NameList

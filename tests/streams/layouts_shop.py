@@ -17,14 +17,8 @@ from redis import Redis
 from schemas.codec import decoder, encode, encode_key
 from schemas.messages.layouts import Layout
 from schemas.messages.pages import Candidates, PageRules, PolicyChoice
-from schemas.topics import (
-    CATALOG_ITEMS,
-    LAYOUT_REQUESTS,
-    LAYOUTS,
-    LAYOUTS_HISTORY,
-    PAGE_RULES,
-    Topic,
-)
+from schemas.topic import Topic
+from schemas.topics import CATALOG_ITEMS, LAYOUT_REQUESTS, LAYOUTS, LAYOUTS_HISTORY, PAGE_RULES
 from streams.fold.deltas import GroupDelta, TableDelta, TableKey, Traffic
 from streams.kafka.clients import confluent_consumer_config, confluent_producer_config
 from streams.kafka.records import TopicPartition

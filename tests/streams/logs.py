@@ -85,7 +85,7 @@ def _event(draw: st.DrawFn, topic: str, time_ms: int) -> tuple[str, Any]:
     if topic == TOPICS[3]:
         kind = draw(_names(["return", *FOLD.signals, "unheard-of"]))
         return unit, Credit(**common, **place, kind=kind, source_id="s", order_id=order_id)
-    later = {"repeat": draw(st.booleans()), "earlier": draw(_amounts)}
+    later: dict[str, Any] = {"repeat": draw(st.booleans()), "earlier": draw(_amounts)}
     via = draw(st.dictionaries(_names([*FOLD.signals, "unheard-of"]), _delays, max_size=3))
     return unit, Conversion(**common, **place, **later, via=via, order_id=order_id, purchase_id="p", line=0, quantity=1)
 

@@ -14,14 +14,15 @@ import pytest
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
+from policy.attribution.outcomes import OrderLine
 from schemas.codec import encode
 from schemas.errors import StateAttention
-from schemas.messages.events import Click, Purchase, PurchaseLine
+from schemas.messages.events import Click, Conversion, Purchase, PurchaseLine
 from schemas.messages.pages import PageRules
-from schemas.topics import CLICKS, DAY_MS, PURCHASES
-from streams.attribution.core import Decision
+from schemas.topics import CLICKS, CONVERSIONS, DAY_MS, PURCHASES
 from streams.attribution.order import Track
-from streams.attribution.published import Published, Standing
+from streams.attribution.published import Published, Source, Standing
+from streams.attribution.step import Decision
 from streams.attribution.windows import PageWindows
 from streams.attribution.worker import Behind, PartitionWorker
 from streams.dead_letters import DeadLetterWriter
@@ -53,8 +54,12 @@ class Topic:
         return list(range(len(self.decisions) - len(decisions), len(self.decisions)))
 
     async def read(self, start: int) -> tuple[list[Standing], int]:
-        found = [Standing(at, one.offset, one.event.event_id) for at, one in enumerate(self.decisions)]
+        found = [Standing(at, one.source, one.event.event_id) for at, one in enumerate(self.decisions)]
         return found[start:], len(self.decisions)
+
+    async def read_lines(self, start: int, take: Callable[[list[OrderLine]], None]) -> None:
+        events = [(one, one.event) for one in self.decisions[start:] if isinstance(one.event, Conversion)]
+        take([OrderLine(one.source.offset, one.appended_at, event) for one, event in events])
 
     @property
     def credited(self) -> list[tuple[str, str]]:
@@ -95,10 +100,11 @@ class Shop:
         async def first_since(topic: str, time: int) -> int:
             return self.clicks_since(time)
 
+        starts = Starts({CLICKS.name: 0, PURCHASES.name: 0}, {CONVERSIONS.name: 0})
         return PartitionWorker(
-            progress=Progress(self.redis, namespace, GROUPS, 0, Starts(0, 0, 0)),
+            progress=Progress(self.redis, namespace, GROUPS, 0, starts),
             store=self.store,
-            decisions=topic,
+            decisions={CONVERSIONS.name: topic},
             send_dead_letters=send_dead_letters,
             first_since=first_since,
             windows=PageWindows(1_000),
@@ -266,13 +272,14 @@ def test_conversions_that_are_gone_are_refused(redis: SyncRedis, redis_url: str,
 
 def test_published_decisions_hold_the_place_until_their_purchase_is_passed() -> None:
     published = Published(5)
-    published.note([Standing(6, 40, "a/0"), Standing(8, 41, "b/0")], 9)
-    assert published.stands("a/0", 40)
-    assert not published.stands("a/0", 90)
+    a, b = (Source(PURCHASES.name, offset) for offset in (40, 41))
+    published.note([Standing(6, a, "a/0"), Standing(8, b, "b/0")], 9)
+    assert published.stands("a/0", a)
+    assert not published.stands("a/0", Source(PURCHASES.name, 90))
     assert published.resume_at == 6
-    published.settle(41)
+    published.settle({PURCHASES.name: 41})
     assert published.resume_at == 8
-    published.settle(42)
+    published.settle({PURCHASES.name: 42})
     assert published.resume_at == 9
     assert published.acknowledged([9, 10])
     assert not published.acknowledged([12])
@@ -400,7 +407,7 @@ def test_positions_of_groups_become_one_position_at_the_earliest(
         topic.read = nothing_new  # type: ignore[method-assign]
         worker = await shop.opened(topic)
         assert worker.core.applied.offsets == (8, 7)
-        assert (await worker._progress.load()).conversions == 2
+        assert (await worker._progress.load()).published == {CONVERSIONS.name: 2}
         names = {name.decode() async for name in shop.redis.scan_iter()}
         assert names == {f"reshelf:{{example:a{home}}}:{each}" for each in left}
 

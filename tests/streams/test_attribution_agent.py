@@ -18,7 +18,8 @@ from policy.attribution.clicks import CreditRule
 from policy.attribution.plain import LogEntry, plain_attribution
 from reshelf.processes.children import process
 from schemas.messages.events import Click, Conversion, Purchase, PurchaseLine
-from schemas.topics import CLICKS, CONVERSIONS, DEAD_LETTERS, PURCHASES, Topic
+from schemas.topic import Topic
+from schemas.topics import CLICKS, CONVERSIONS, DEAD_LETTERS, PURCHASES
 from streams.kafka.clients import confluent_consumer_config, confluent_producer_config
 from streams.settings import AttributionSettings, FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
 from streams.state.clicks.progress import progress_keys
@@ -124,7 +125,7 @@ def settled(kafka: KafkaSettings, redis: Redis) -> bool:
     ends = {(t.name, p): read(kafka, t, p)[-1].offset() + 1 for t in (CLICKS, PURCHASES) for p in range(PARTITIONS)}
     for (topic, partition), end in ends.items():
         names = progress_keys("attr", GROUPS, partition)
-        mark: Any = redis.get(names.clicks if topic == CLICKS.name else names.purchases)
+        mark: Any = redis.get(names.marks[topic])
         if mark is None or int(mark.split(b":")[0]) != end:
             return False
     return True

@@ -13,16 +13,17 @@ import msgspec
 import pytest
 
 from schemas.messages.events import Click, Purchase, PurchaseLine
-from schemas.topics import CLICKS, PURCHASES, Topic
+from schemas.topic import Topic
+from schemas.topics import CLICKS, PURCHASES
 from streams.attribution.agent import Attribution
 from streams.attribution.core import PartitionAttribution
 from streams.attribution.order import Track
+from streams.attribution.step import Remembered
 from streams.attribution.windows import PageWindows
 from streams.kafka.broker_time import BrokerTime
 from streams.kafka.records import Batch, Logged, TopicPartition
 from streams.settings import AttributionSettings, FoldSettings
 from streams.state.clicks.folder import ClickFolder
-from streams.state.clicks.memory import ClickMemory
 from streams.state.clicks.progress import Position
 from streams.state.watermark import Watermark
 
@@ -45,9 +46,8 @@ def decided(folder: Path, clicks: list[Logged], purchases: list[Logged]) -> tupl
     """The clicks that are credited, and how often for which reason."""
     locked = ClickFolder(SETTINGS.changed(folder=str(folder), memory_mb=16)).open("clocks", 0)
     start = Position(Watermark(0), Watermark(0))
-    core = PartitionAttribution(
-        SETTINGS, FOLD, PageWindows(60 * MINUTE), ClickMemory(locked.store, start.clicks), start, (0, 0)
-    )
+    remembered = Remembered.nothing(locked.store, (CLICKS, PURCHASES))
+    core = PartitionAttribution(SETTINGS, FOLD, PageWindows(60 * MINUTE), remembered, start)
     for topic, records in ((CLICKS, clicks), (PURCHASES, purchases)):
         core.feed(Batch(TopicPartition(topic.name, 0), 0, len(records), 0, records))
         core.tracks[topic.name].ended(len(records), NOON + 600 * MINUTE)
@@ -55,7 +55,7 @@ def decided(folder: Path, clicks: list[Logged], purchases: list[Logged]) -> tupl
     while (step := core.decide()).records:
         credited += [decision.event.click_id for decision in step.decisions]
         counts += step.counts
-        core.write()
+        core.write(0)
     locked.close()
     return credited, counts
 

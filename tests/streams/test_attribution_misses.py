@@ -16,6 +16,7 @@ from streams.kafka.records import Logged
 from streams.settings import AttributionSettings, FoldSettings
 from streams.state.clicks.folder import ClickFolder
 from streams.state.clicks.memory import MISSES, ClickMemory, Criteria, parents
+from streams.state.clicks.store import Marks
 from streams.state.watermark import Watermark
 
 NOON, WINDOW = 1_700_000_000_000, 60_000
@@ -32,15 +33,15 @@ CASES = {
 def test_each_reason(tmp_path: Path, written: bool) -> None:
     assert set(CASES) == set(MISSES)
     locked = ClickFolder(AttributionSettings(folder=str(tmp_path), memory_mb=16)).open("misses", 0)
-    memory, offset = ClickMemory(locked.store, Watermark(0)), 0
+    memory, offset = ClickMemory(locked.store, Marks(Watermark(0))), 0
     for unit, clicks in CASES.items():
         for item, at in clicks:
             memory.add(unit, ClickRecord(offset, at, at, f"c{offset}", "home", "s", "top", item, 1, 0))
             offset += 1
     if written:
-        memory.write(Watermark(offset))
+        memory.write(Marks(Watermark(offset)))
     criteria = Criteria(Moment(NOON, NOON), CreditRule(lambda page: WINDOW, 0, 0), WINDOW)
-    assert {unit: memory.of_unit(unit).miss("shirt-1-red", criteria) for unit in CASES} == {
+    assert {unit: memory.of_unit(unit, criteria).miss("shirt-1-red") for unit in CASES} == {
         unit: unit for unit in CASES
     }
     locked.close()

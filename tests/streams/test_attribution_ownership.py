@@ -19,6 +19,7 @@ from streams.attribution.worker import Behind, PartitionWorker
 from streams.kafka.bounds import Bounds
 from streams.kafka.records import Batch, TopicPartition
 from streams.settings import AttributionSettings, FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
+from streams.state.clicks.store import Marks
 from streams.state.watermark import Watermark
 from streams.worker import open_worker
 from tests.streams.test_attribution import click
@@ -157,7 +158,7 @@ def test_a_part_that_goes_while_it_is_being_opened_keeps_no_store(
             async def slow(worker: PartitionWorker, bounds: Bounds) -> dict[str, int]:
                 reached.set()
                 await going_on.wait()
-                worker.store.begin(Watermark(0), 0)
+                worker.store.begin(Marks(Watermark(0)), 0)
                 return await whole(worker, bounds)
 
             monkeypatch.setattr(PartitionWorker, "open", slow)

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policy.attribution.clicks import ClickRecord, CreditRule, Moment, attribute
+from policy.attribution.clicks import ClickRecord, CreditRule, Match, Moment, attribute
 from schemas.errors import StateAttention
 from schemas.topics import DAY_MS
 from streams.settings import AttributionSettings
 from streams.state.clicks.folder import ClickFolder
 from streams.state.clicks.memory import ClickMemory, Criteria
-from streams.state.clicks.store import ClickStore
+from streams.state.clicks.store import Additions, ClickStore, Marks
 from streams.state.watermark import Watermark
 
 HALF = DAY_MS // 2
@@ -40,7 +40,7 @@ def record(offset: int, item: str = "i", page: str = "home", at: int = 0, ahead:
 
 def holds(store: ClickStore, unit: str, item: str = "i") -> list[int]:
     """Offsets of the clicks of a unit on an item, the latest by event time first."""
-    return [one.offset for one in store.newest_first(unit, item, store.holding(unit), 100 * DAY_MS)]
+    return [one.offset for one in store.clicks(unit, Match("item", item), store.holding(unit), 100 * DAY_MS)]
 
 
 @given(steps=STEPS, purchases=st.lists(PURCHASES, max_size=8))
@@ -53,16 +53,16 @@ def test_a_purchase_finds_the_click_that_the_rule_picks_from_all(
     memory_disk = Path("/dev/shm")
     with TemporaryDirectory(dir=memory_disk if memory_disk.is_dir() else None) as path:
         locked = folder_in(Path(path)).open("live", 0)
-        memory = ClickMemory(locked.store, Watermark(0))
+        memory = ClickMemory(locked.store, Marks(Watermark(0)))
         for offset, step in enumerate(steps):
             match step:
                 case "write":
-                    memory.write(Watermark(offset))
+                    memory.write(Marks(Watermark(offset)))
                 case "open":
-                    memory.write(Watermark(offset))
+                    memory.write(Marks(Watermark(offset)))
                     locked.close()
                     locked = folder_in(Path(path)).open("live", 0)
-                    memory = ClickMemory(locked.store, Watermark(offset))
+                    memory = ClickMemory(locked.store, Marks(Watermark(offset)))
                 case str(unit):
                     memory.forget(unit)
                     plain.pop(unit, None)
@@ -74,19 +74,19 @@ def test_a_purchase_finds_the_click_that_the_rule_picks_from_all(
             purchase = Moment(half * HALF, appended * HALF)
             rule = CreditRule(WINDOWS.__getitem__, 30, skew)
             criteria = Criteria(purchase, rule, max(WINDOWS.values()))
-            candidates = memory.of_unit(unit).candidates(item, criteria)
-            picked = attribute(item, purchase, candidates, rule)
-            assert picked == attribute(item, purchase, plain.get(unit, []), rule)
+            match = Match("item", item)
+            picked = attribute(match, purchase, memory.of_unit(unit, criteria).clicks(match), rule)
+            assert picked == attribute(match, purchase, plain.get(unit, []), rule)
         locked.close()
 
 
 def test_days_that_no_purchase_can_need_go_and_their_files_with_them(tmp_path: Path) -> None:
     locked = folder_in(tmp_path).open("live", 0)
     store = locked.store
-    store.write([("u", record(at, at=at * DAY_MS)) for at in range(4)], (), Watermark(4), 0)
-    store.expire(2 * DAY_MS - 1)
+    store.write(Additions([("u", record(at, at=at * DAY_MS)) for at in range(4)]), Marks(Watermark(4)), 0)
+    store.expire(2 * DAY_MS - 1, 0)
     assert holds(store, "u") == [3, 2, 1]
-    store.expire(3 * DAY_MS)
+    store.expire(3 * DAY_MS, 0)
     assert (holds(store, "u"), store.complete_since) == ([3], 3 * DAY_MS)
     locked.close()
     again = folder_in(tmp_path).open("live", 0)
@@ -97,8 +97,8 @@ def test_days_that_no_purchase_can_need_go_and_their_files_with_them(tmp_path: P
 def test_a_unit_that_is_forgotten_has_no_clicks_and_its_name_is_on_no_disk(tmp_path: Path) -> None:
     locked = folder_in(tmp_path).open("live", 0)
     clicks = [("a-secret-name", record(0)), ("a-secret-name", record(1, at=DAY_MS)), ("b", record(2))]
-    locked.store.write(clicks, (), Watermark(3), 0)
-    locked.store.write([("a-secret-name", record(4))], ["a-secret-name"], Watermark(5), 0)
+    locked.store.write(Additions(clicks), Marks(Watermark(3)), 0)
+    locked.store.write(Additions([("a-secret-name", record(4))], forgotten=["a-secret-name"]), Marks(Watermark(5)), 0)
     assert (holds(locked.store, "a-secret-name"), holds(locked.store, "b")) == ([4], [2])
     locked.close()
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
@@ -109,9 +109,9 @@ def test_a_unit_that_is_forgotten_has_no_clicks_and_its_name_is_on_no_disk(tmp_p
 def test_files_that_another_process_has_are_let_be(tmp_path: Path) -> None:
     folder = folder_in(tmp_path)
     hangs = folder.open("live", 3)
-    hangs.store.write([("u", record(0))], (), Watermark(1), 0)
+    hangs.store.write(Additions([("u", record(0))]), Marks(Watermark(1)), 0)
     beside = folder.open("live", 3)
-    assert (holds(beside.store, "u"), beside.store.position) == ([], None)
+    assert (holds(beside.store, "u"), beside.store.marks) == ([], None)
     hangs.close()
     beside.close()
     again = folder.open("live", 3)
@@ -125,7 +125,7 @@ def test_a_disk_that_is_full_at_the_start_costs_no_clicks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     locked = folder_in(tmp_path).open("live", 0)
-    locked.store.write([("u", record(3))], (), Watermark(4), None)
+    locked.store.write(Additions([("u", record(3))]), Marks(Watermark(4)), None)
     locked.close()
 
     def fail(store: ClickStore) -> None:
@@ -152,7 +152,7 @@ def test_a_day_that_cannot_begin_on_a_full_disk_is_told_as_such(
     with monkeypatch.context() as patch:
         patch.setattr(locked.store, "_db", Full())
         with pytest.raises(StateAttention, match=r"Nothing is lost.*attribution\.folder"):
-            locked.store.write([("u", record(3))], (), Watermark(4), None)
+            locked.store.write(Additions([("u", record(3))]), Marks(Watermark(4)), None)
     locked.close()
 
 
@@ -160,7 +160,7 @@ def test_a_store_that_cannot_be_closed_on_a_full_disk_is_told_as_such(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     locked = folder_in(tmp_path).open("live", 0)
-    locked.store.write([("u", record(3))], (), Watermark(4), None)
+    locked.store.write(Additions([("u", record(3))]), Marks(Watermark(4)), None)
 
     class Full:
         def close(self) -> None:
@@ -178,15 +178,15 @@ def test_a_store_that_cannot_be_closed_on_a_full_disk_is_told_as_such(
 
 def test_files_that_are_broken_are_made_again(tmp_path: Path) -> None:
     locked = folder_in(tmp_path).open("live", 0)
-    locked.store.write([("u", record(0))], (), Watermark(1), 0)
+    locked.store.write(Additions([("u", record(0))]), Marks(Watermark(1)), 0)
     locked.close()
     for current in tmp_path.rglob("CURRENT"):
         current.write_text("junk")
     again = folder_in(tmp_path).open("live", 0)
-    assert again.store.position is None
-    again.store.write([("u", record(0))], (), Watermark(1), 0)
+    assert again.store.marks is None
+    again.store.write(Additions([("u", record(0))]), Marks(Watermark(1)), 0)
     again.close()
     shutil.rmtree(tmp_path / "live")
     fresh = folder_in(tmp_path).open("live", 0)
-    assert fresh.store.position is None
+    assert fresh.store.marks is None
     fresh.close()

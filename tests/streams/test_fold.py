@@ -13,9 +13,10 @@ from schemas.errors import StateAttention
 from schemas.messages.events import Click, Impression, Purchase, PurchaseLine, SlotItem
 from schemas.topics import BY_NAME, CLICKS, IMPRESSIONS, PURCHASES
 from streams.fold.alarm import InvalidAlarm
-from streams.fold.deltas import Folder, Traffic, delay_bin, traffic_of
+from streams.fold.deltas import Folder, Traffic, traffic_of
 from streams.fold.fast.path import BUILT
 from streams.fold.judge import DUPLICATE, FORGOTTEN, REPEATED, ROBOT, SKIPPED, Judge, Rejected
+from streams.fold.measures import delay_bin
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings, LearnerSettings
 from streams.state.keys import group_of

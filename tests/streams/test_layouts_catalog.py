@@ -16,7 +16,8 @@ from schemas.messages.catalog import CatalogEmbedding, CatalogItem
 from schemas.messages.layouts import Layout
 from schemas.messages.pages import Candidates, PageRules
 from schemas.messages.parameters import PolicyParameters
-from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, LAYOUTS, PAGE_RULES, POLICY_PARAMETERS, Topic
+from schemas.topic import Topic
+from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, LAYOUTS, PAGE_RULES, POLICY_PARAMETERS
 from streams.catalog.items import compact
 from streams.catalog.layouts.latest_layout import latest_layout_of
 from streams.catalog.page import Key

@@ -19,7 +19,8 @@ from policy.model.priors import interest, interest_of, packed, scores
 from schemas.messages.catalog import CatalogEmbedding, CatalogItem
 from schemas.messages.pages import Candidates, PageRules
 from schemas.messages.parameters import PolicyParameters
-from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, PAGE_RULES, POLICY_PARAMETERS, Topic
+from schemas.topic import Topic
+from schemas.topics import CATALOG_EMBEDDINGS, CATALOG_ITEMS, PAGE_RULES, POLICY_PARAMETERS
 from streams.catalog.candidates import CandidateIndex
 from streams.catalog.follower import HOLD_S, Follower
 from streams.catalog.labels import ItemsByLabel

@@ -18,13 +18,7 @@ from reshelf.processes.servers import embedded_redis
 from schemas.codec import decoder, encode_key
 from schemas.errors import BadSettings, Transient
 from schemas.messages.layouts import Layout
-from schemas.topics import (
-    EVENT_TOPICS,
-    LAYOUT_LIVES,
-    LAYOUT_REQUESTS,
-    LAYOUTS,
-    LAYOUTS_HISTORY,
-)
+from schemas.topics import EVENT_TOPICS, LAYOUT_LIVES, LAYOUT_REQUESTS, LAYOUTS, LAYOUTS_HISTORY
 from streams.kafka.clients import partition_of
 from streams.kafka.producer import LogProducer, OutgoingRecord
 from streams.kafka.records import TopicPartition

@@ -19,6 +19,8 @@ from streams.fold.measures import (
     BLOCKED,
     CELLS,
     TABLE_ARRAYS,
+    UNIT_ARRAYS,
+    UNIT_MEASURES,
     VISIBLE,
     Amount,
     Array,
@@ -56,15 +58,15 @@ EACH = [(array, number) for array in ARRAYS for number in range(len(array.measur
 def delta_of(array: Array, number: int, amount: int) -> GroupDelta:
     """One amount in every cell, of one measure alone."""
     cells = CELL[array.keying]
-    if array is BINS:
-        row = [amount if at == number else 0 for at in range(len(array.measures))]
+    if array in UNIT_ARRAYS:
+        row = [amount if measure is array.measures[number] else 0 for measure in UNIT_MEASURES]
         return GroupDelta(bins={KEY: {cell: list(row) for cell in cells}})
     return GroupDelta({KEY: TableDelta({array.names[number]: dict.fromkeys(cells, amount)})})
 
 
 def rows_of(array: Array, number: int, amount: int) -> list[list[Any]]:
     """The lines of the export that such a delta leads to."""
-    place = [KEY.page, KEY.bucket, int(KEY.traffic)] if array is BINS else [*KEY[:3], 1, int(KEY.traffic)]
+    place = [KEY.page, KEY.bucket, int(KEY.traffic)] if array in UNIT_ARRAYS else [*KEY[:3], 1, int(KEY.traffic)]
     numbers = [amount if at == number else 0 for at in range(len(array.measures))]
     names = [cell if isinstance(cell, tuple) else (cell,) for cell in CELL[array.keying]]
     return sorted([array.row, *place, *name, *numbers] for name in names)
@@ -82,7 +84,7 @@ def test_a_measure_comes_through(redis: SyncRedis, redis_url: str, array: Array,
                 assert await store.apply(TP, 0, [move]) == [offset + 1]
             most = MOST[array.width]
             assert await export.rows(store, manifest) == rows_of(array, number, most), "it stays at its largest value"
-            if array is not BINS:
+            if array not in UNIT_ARRAYS:
                 (read,) = (await StateReader(client, manifest).read("home", "s")).tables
                 made = table_of(KEY, {array.names[number]: dict.fromkeys(CELL[array.keying], most)})
                 assert list(export.table_rows(KEY, read)) == list(export.table_rows(KEY, made))
@@ -125,9 +127,10 @@ def test_what_is_compiled_counts_the_first_cells_bins_and_visible_times_of_impre
 
 
 def test_experiments_find_their_columns() -> None:
-    columns = ("VIEWS", "UNITS", "CLICKS", "ORDERS", "REVENUE")
-    assert [getattr(sequence, name) for name in columns] == list(range(len(BINS.measures)))
-    assert BINS.names == ("page_views", "units", "clicks", "orders", "revenue")
+    columns = ("VIEWS", "UNITS", "CLICKS", "ORDERS", "REVENUE", "RETURNED")
+    assert [getattr(sequence, name) for name in columns] == list(range(len(UNIT_MEASURES)))
+    names = ("page_views", "units", "clicks", "orders", "revenue", "returned")
+    assert tuple(measure.name for measure in UNIT_MEASURES) == names
 
 
 def test_lines_of_the_export_are_described() -> None:

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from policy.slates.entropy import entropy
 from schemas.topics import PURCHASES
-from streams.attribution.core import CREDITED, CREDITED_BY_LOG
 from streams.attribution.report import report_lines
-from streams.attribution.step import RETURN
+from streams.attribution.step import CREDITED, CREDITED_BY_LOG, RETURN
 from streams.fold.judge import SKIPPED
 from streams.metrics import METRICS, REGISTRY, Registry, Sample, exposition, verdict_page
 from streams.metrics.page import written

@@ -18,6 +18,7 @@ from streams.state.arrays.compiled import BUILT
 from streams.state.arrays.packed import NameList
 from streams.state.arrays.packed_value import (
     ANY_MEASURES,
+    FORMS,
     SIX_MEASURES,
     decode_packed,
     decode_table,
@@ -101,7 +102,7 @@ def test_tables_without_counts_items_or_slots(items: Sequence[str], slots: Seque
 
 
 @pytest.mark.parametrize(
-    "value", [bytes([SIX_MEASURES]), bytes([SIX_MEASURES]) + b"\4\0\0\0damage", b"\1\1\0\0\0\x10a"]
+    "value", [bytes([form]) + damage for form in FORMS for damage in (b"", b"\4\0\0\0damage", b"\1\0\0\0\x10a")]
 )
 def test_a_damaged_value_is_refused_in_words(value: bytes) -> None:
     with pytest.raises(StateAttention, match=r"'p' and segment 's' .* cannot be read: .* replay the log"):

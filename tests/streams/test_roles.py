@@ -11,10 +11,10 @@ import pytest
 
 from reshelf.processes.roles import ROLES, _ending
 from schemas import topics as table
+from schemas.topic import Role, Topic
 from schemas.topics import (
     CATALOG_EMBEDDINGS,
     CATALOG_ITEMS,
-    CONVERSIONS,
     DEAD_LETTERS,
     FOLDED_TOPICS,
     LAYOUT_LIVES,
@@ -23,14 +23,12 @@ from schemas.topics import (
     PAGE_RULES,
     PURCHASES,
     TOPICS,
-    Role,
-    Topic,
     written_by,
 )
-from streams.attribution import agent as attribution
 from streams.catalog import follower
 from streams.fitter import app as fitter
 from streams.learner import app as learner
+from streams.state.clicks import progress
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = {
@@ -42,7 +40,7 @@ PACKAGES = {
 }
 READ: dict[Role, tuple[Topic, ...]] = {
     Role.LEARNER: (*FOLDED_TOPICS, DEAD_LETTERS),
-    Role.ATTRIBUTION: (*attribution.TOPICS, PAGE_RULES, CONVERSIONS, DEAD_LETTERS),
+    Role.ATTRIBUTION: (*progress.READ, PAGE_RULES, *progress.WRITTEN, DEAD_LETTERS),
     Role.FITTER: (*fitter.READ_TOPICS, PURCHASES),
     Role.LAYOUTS: (*follower.FOLLOWED, LAYOUT_REQUESTS),
     Role.ENCODER: (CATALOG_ITEMS, CATALOG_EMBEDDINGS),

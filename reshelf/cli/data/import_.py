@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reshelf.cli.data.import_events import events, nothing, progress
 from reshelf.cli.front import Front
 
 if TYPE_CHECKING:
-    from reshelf.datasets.open_bandit import OpenBandit
     from reshelf.settings import Settings
 
 
 @click.group("import")
 def import_() -> None:
     """Import logged data sets."""
+
+
+import_.add_command(events)
 
 
 @import_.command()
@@ -56,8 +59,8 @@ def obd(
 
     data = OpenBandit(directory, campaign, policy, segment_by)
     data.check()
-    settings = own_settings(front.settings, prefix, campaign)
-    with _progress(data) as on_row:
+    settings = own_settings(front.settings, prefix, f"obd-{campaign}")
+    with progress(f"rows of {data.log_file.name}") as on_row:
         counts = publish(settings.kafka, data, on_row)
     if export is None:
         front.answer({**counts, "prefix": settings.kafka.prefix}, _summary(settings, counts))
@@ -69,7 +72,7 @@ def _export(front: Front, settings: Settings, form: str) -> None:
     from reshelf.cli.state.state import write_export
     from reshelf.datasets.importing import wait_until_applied
 
-    with _learner(settings) if front.embedded else contextlib.nullcontext(_nothing) as check:
+    with _learner(settings) if front.embedded else contextlib.nullcontext(nothing) as check:
         wait_until_applied(settings, check)
         write_export(settings, form)
 
@@ -96,29 +99,10 @@ def _learner(settings: Settings) -> Iterator[Callable[[], None]]:
             yield check
 
 
-def _nothing() -> None:
-    """There is no child to look after."""
-
-
-@contextlib.contextmanager
-def _progress(data: OpenBandit) -> Iterator[Callable[[], None]]:
-    """A function to call for each row; on a terminal it moves a bar."""
-    if not sys.stderr.isatty():
-        yield _nothing
-        return
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
-
-    columns = SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn()
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(f"rows of {data.log_file.name}", total=None)
-        yield lambda: bar.advance(task)
-
-
 def _summary(settings: Settings, counts: dict[str, int]) -> str:
+    from reshelf.datasets.importing import how_to_learn
+
     return (
         f"{counts['rows']} rows with {counts['clicks']} clicks read, {counts['published']} events published to "
-        f"{settings.kafka.prefix}events-*. To learn from them run\n"
-        f"  RESHELF_KAFKA__PREFIX={settings.kafka.prefix} RESHELF_REDIS__NAMESPACE={settings.redis.namespace} "
-        f"RESHELF_FOLD__ALLOWED_LATENESS_MS=0 RESHELF_FOLD__MAX_CLOCK_SKEW_MS=0 reshelf worker learner"
+        f"{settings.kafka.prefix}events-*. To learn from them run\n{how_to_learn(settings, 'worker learner')}"
     )

@@ -10,7 +10,8 @@ import click
 
 from reshelf.cli.front import Front
 from schemas.errors import BadSettings
-from schemas.topics import BY_NAME, CATALOG_ITEMS, Topic
+from schemas.topic import Topic
+from schemas.topics import BY_NAME, CATALOG_ITEMS
 
 if TYPE_CHECKING:
     from reshelf.feeds import FeedReport

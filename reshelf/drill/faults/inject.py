@@ -26,7 +26,8 @@ from reshelf.drill.setup.environment import Environment
 from reshelf.drill.setup.stores import ClusterStore
 from reshelf.drill.setup.workers import Member
 from schemas.errors import Transient
-from schemas.topics import CONVERSIONS, LAYOUTS, LAYOUTS_HISTORY, Topic
+from schemas.topic import Topic
+from schemas.topics import CONVERSIONS, LAYOUTS, LAYOUTS_HISTORY
 from streams.kafka.admin import answers
 from streams.kafka.bounds import log_bounds
 from streams.kafka.clients import confluent_admin_config

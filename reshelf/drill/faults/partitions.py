@@ -19,7 +19,8 @@ from reshelf.drill.plan import Fault, Heal, Impossible
 from reshelf.drill.setup.environment import Environment
 from reshelf.drill.setup.operator import Refused
 from schemas.errors import ReshelfError
-from schemas.topics import CLICKS, CONVERSIONS, EVENT_TOPICS, IMPRESSIONS, PURCHASES, Topic
+from schemas.topic import Topic
+from schemas.topics import CLICKS, CONVERSIONS, EVENT_TOPICS, IMPRESSIONS, PURCHASES
 from streams.kafka.admin import answers
 from streams.kafka.bounds import log_bounds
 from streams.kafka.clients import confluent_admin_config

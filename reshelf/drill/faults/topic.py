@@ -19,7 +19,8 @@ from reshelf.topics.admin import apply
 from schemas.codec import decode_key, decoder
 from schemas.errors import ReshelfError
 from schemas.messages.layouts import Layout
-from schemas.topics import LAYOUTS, Topic
+from schemas.topic import Topic
+from schemas.topics import LAYOUTS
 from streams.kafka.admin import answers
 from streams.kafka.clients import confluent_admin_config
 from streams.settings import KafkaSettings

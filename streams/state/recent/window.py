@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
 from schemas.errors import StateAttention
-from schemas.topics import Topic
+from schemas.topic import Topic
 from streams.fold.fast.path import recent_names
 from streams.fold.limits import LimitLog
 from streams.fold.window import Reach, RecentWindow, reach_of, window_now

@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 from schemas.dead_letters import HEADERS, OPTIONAL, REASONS
-from schemas.topics import TOPICS, Role, Topic
+from schemas.topic import Role, Topic
+from schemas.topics import TOPICS
 
 CONTRACT_VERSION = "1.0.0"
 BINDING = "0.5.0"
