@@ -24,14 +24,16 @@ from schemas.messages.fields import (
     Unit,
     Variant,
     Version,
+    VisibleMs,
 )
 
 
-class SlotItem(Struct, frozen=True, gc=False):
+class SlotItem(Struct, frozen=True, gc=False, omit_defaults=True):
     """An item that was visible in a slot."""
 
     slot: Slot
     item: Item
+    visible_ms: VisibleMs | None = None
 
 
 class Impression(Struct, frozen=True, gc=False):
