@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 from hypothesis import given, settings
@@ -70,10 +71,11 @@ def decided(source: Reattributed) -> list[Record]:
 
 def events(records: list[Record]) -> list[Conversion | Credit]:
     """Their contents."""
-    return [
-        msgspec.json.decode(value, type=Credit if b'"kind":' in value else Conversion)
-        for value in (one.value or b"" for one in records)
-    ]
+    contents: list[Conversion | Credit] = []
+    for value in (record.value or b"" for record in records):
+        message: Any = Credit if b'"kind":' in value else Conversion
+        contents.append(msgspec.json.decode(value, type=message))
+    return contents
 
 
 @settings(max_examples=30)
