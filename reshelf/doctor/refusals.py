@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from reshelf.doctor.finding import Finding
 from reshelf.inspect.lag import learned_marks
+from reshelf.namespaces.extend import lacking
 from reshelf.processes.encoder import installed
 from reshelf.service_settings import EncoderSettings
 from reshelf.settings import Settings
@@ -89,8 +90,22 @@ def look_at_state(settings: Settings) -> Iterator[Finding]:
         return
     for refusal in refusals:
         yield Finding("namespace", "bad", refusal)
+    if new := asyncio.run(_lacking(settings)):
+        remedy = "Stop the workers, run `reshelf state extend`, and start them again (docs/operating/operating.md)."
+        yield Finding("namespace", "note", f"it does not count {', '.join(new)} yet", remedy)
     if not refusals:
         yield Finding("namespace", "ok", f"{asyncio.run(namespace_of(settings.redis))!r} fits settings and log")
+
+
+async def _lacking(settings: Settings) -> list[str]:
+    """What the namespace does not count, though the settings would."""
+    client = redis_client(settings.redis)
+    try:
+        own = settings.redis.changed(namespace=await resolve(client, settings.redis.namespace))
+        expected = await expected_manifest(settings.kafka, own, settings.fold)
+        return lacking(await read(client, own.namespace, settings.redis.namespace), expected)
+    finally:
+        await client.aclose()
 
 
 async def _refusals(settings: Settings) -> list[str]:

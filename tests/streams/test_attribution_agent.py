@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from msgspec.structs import replace
 from redis import Redis
 
 from policy.attribution.clicks import CreditRule
@@ -20,6 +21,7 @@ from reshelf.processes.children import process
 from schemas.messages.events import Click, Conversion, Purchase, PurchaseLine
 from schemas.topic import Topic
 from schemas.topics import CLICKS, CONVERSIONS, DEAD_LETTERS, PURCHASES
+from streams.fold.window import numbered
 from streams.kafka.clients import confluent_consumer_config, confluent_producer_config
 from streams.settings import AttributionSettings, FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
 from streams.state.clicks.progress import progress_keys
@@ -105,6 +107,8 @@ def entries(records: list[Any], message: type[Any]) -> list[LogEntry[Any]]:
             last = seen.get(event.event_id)
             seen[event.event_id] = record.offset()
             event = None if last is not None else event
+            if isinstance(event, Purchase):
+                event = replace(event, lines=numbered(event.lines))
         found.append(LogEntry(record.offset(), append_time, record.key().decode(), event, record.value() is None))
     return found
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def state() -> None:
-    """Export, digest or compare the state, switch to another namespace, or drop one."""
+    """Export, digest or compare the state, extend it, switch to another namespace, or drop one."""
 
 
 @state.command()
@@ -126,6 +126,25 @@ def swap(front: Front, namespace: str, max_behind: int, skip_dead_letters: bool)
 
 
 @state.command()
+@click.pass_obj
+def extend(front: Front) -> None:
+    """Let the live namespace count topics and kinds of signals that it lacks.
+
+    A namespace that was made before there were signals and returns goes on without them until it is extended; so it
+    does with kinds of signals that fold.signals has named since.  Nothing that was counted changes.  A topic is counted
+    from its beginning, a new kind from now on.  Stop the workers first and start them afterwards, the learners before
+    attribution, then let web tiers send.
+
+    Example: reshelf state extend
+    """
+    from reshelf.namespaces.extend import extended
+
+    new = extended(front.settings, _require_idle)
+    text = f"counted from now on: {', '.join(new)}" if new else "nothing to add: the namespace counts all that there is"
+    front.answer({"namespace": front.settings.redis.namespace, "added": new}, text)
+
+
+@state.command()
 @click.argument("namespace")
 @click.option("--yes", is_flag=True, help="Delete it without asking first.")
 @click.pass_obj
@@ -164,12 +183,12 @@ def _require_idle(settings: Settings, manifest: Manifest) -> None:
     except KafkaException as error:
         raise Transient(
             f"Kafka at {settings.kafka.bootstrap} does not say whether workers run in {manifest.namespace!r}: "
-            f"{error.args[0].str()}. Nothing was deleted."
+            f"{error.args[0].str()}. Nothing was done."
         ) from None
     if running := [role for role in ROLES if role not in absent]:
         roles = ", ".join(running)
         raise BadSettings(
-            f"workers run in namespace {manifest.namespace!r} ({roles}): stop them first. Nothing was deleted."
+            f"workers run in namespace {manifest.namespace!r} ({roles}): stop them first. Nothing was done."
         )
 
 
