@@ -195,7 +195,8 @@ def _shape(settings: Settings, windows: PageWindows | None) -> dict[str, int]:
     if windows is None:
         return {}
     own = settings.attribution
-    shape = {"grace_ms": own.grace_ms, "window_ms": windows.of("")}
+    shape = {"grace_ms": own.grace_ms, "window_ms": windows.of(""), "returns_ms": own.returns_ms}
+    shape |= {f"stage {own.stage}": 1} if own.stage else {}
     return shape | {f"window of {page}": window for page, window in windows.declared().items()}
 
 

@@ -1,0 +1,101 @@
+"""What signals, families, repeated lines and returns are credited to: examples of the plain rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from policy.attribution.clicks import CreditRule
+from policy.attribution.plain import LogEntry, Logs, Outcomes, plain_outcomes
+from schemas.messages.events import Click, Purchase, PurchaseLine, Return, ReturnLine, Signal
+
+WINDOW, GRACE = 1_000, 50
+
+
+def entries(*events: Any) -> list[LogEntry[Any]]:
+    """Each is appended when it happens."""
+    return [LogEntry(at, event.occurred_at, event.unit, event) for at, event in enumerate(events)]
+
+
+def outcomes(clicks: list[Click], *others: Any, stage: str = "add-to-cart") -> Outcomes:
+    kinds = (Purchase, Signal, Return)
+    purchases, signals, returns = (entries(*(one for one in others if isinstance(one, kind))) for kind in kinds)
+    return plain_outcomes(
+        Logs(entries(*clicks), purchases, signals, returns), CreditRule(lambda page: WINDOW, GRACE, 0, stage)
+    )
+
+
+def click(name: str, at: int, item: str = "shoe-red", family: str = "shoe") -> Click:
+    return Click(name, at, "u", "home", "s", "top", item, f"v{at}", 1, 0, family)
+
+
+def order(name: str, at: int, *lines: PurchaseLine) -> Purchase:
+    return Purchase(name, at, "u", f"o-{name}", "EUR", list(lines))
+
+
+def line(item: str = "shoe-red", amount: int = 100, nth: int = 1) -> PurchaseLine:
+    return PurchaseLine(item, 1, amount, "shoe", nth)
+
+
+def cart(name: str, at: int, item: str = "shoe-red", kind: str = "add-to-cart") -> Signal:
+    return Signal(name, at, "u", kind, item, "shoe")
+
+
+def test_the_same_item_comes_first_and_then_the_family() -> None:
+    clicks = [click("same", 100), click("sister", 200, "shoe-blue"), click("hat", 300, "hat", "hat")]
+    credited = outcomes(clicks, order("a", 400, line(), line("shoe-green"), line("scarf"))).conversions
+    assert [(each.click_id, each.item, each.bought) for each in credited] == [
+        ("same", "shoe-red", ""),
+        ("sister", "shoe-blue", "shoe-green"),
+        ("sister", "shoe-blue", "scarf"),
+    ]
+
+
+def test_an_order_goes_to_the_click_that_its_cart_was_credited_to() -> None:
+    clicks = [click("first", 100), click("later", 300)]
+    events = (cart("s", 200), cart("again", 350, kind="view"), order("a", 400, line()))
+    (by_cart,) = outcomes(clicks, *events).conversions
+    assert (by_cart.click_id, by_cart.via) == ("first", {"add-to-cart": 200})
+    (by_click,) = outcomes(clicks, *events, stage="").conversions
+    assert (by_click.click_id, by_click.via) == ("later", {"view": 50})
+
+
+def test_a_click_gets_a_kind_of_signal_once() -> None:
+    credit_events = outcomes([click("c", 100)], cart("a", 110), cart("b", 120), cart("v", 130, kind="view")).credits
+    assert [(each.event_id, each.delay) for each in credit_events] == [("add-to-cart:a", 10), ("view:v", 30)]
+
+
+def test_a_signal_after_the_order_is_not_on_its_way() -> None:
+    (conversion,) = outcomes([click("c", 100)], order("a", 200, line()), cart("s", 201)).conversions
+    assert conversion.via == {}
+
+
+def test_a_click_converts_once_and_its_lines_add_up_to_one_square() -> None:
+    credited = outcomes(
+        [click("c", 100)], order("a", 200, line(), line(amount=50, nth=2)), order("b", 300, line())
+    ).conversions
+    assert [(each.repeat, each.earlier) for each in credited] == [(False, 0), (True, 100), (True, 150)]
+    squares = sum(each.amount**2 + 2 * each.amount * each.earlier for each in credited)
+    assert squares == sum(each.amount for each in credited) ** 2
+
+
+def returned(name: str, at: int, *lines: ReturnLine, order_id: str = "o-a") -> Return:
+    return Return(name, at, "u", f"r-{name}", order_id, "EUR", list(lines))
+
+
+def test_a_return_goes_to_the_click_of_its_line_for_at_most_what_it_cost() -> None:
+    clicks = [click("c", 100), click("d", 150, "hat", "hat")]
+    back = [ReturnLine("shoe-red", 1, 30, 2), ReturnLine("hat", 1, 900), ReturnLine("shoe-red", 1, 1, 3)]
+    events = (order("a", 200, line(), line(amount=50, nth=2), line("hat")), returned("r", 5_000, *back))
+    credit_events = outcomes(clicks, *events).credits
+    assert [(each.click_id, each.amount, each.delay, each.kind) for each in credit_events] == [
+        ("c", 30, 4_800, "return"),
+        ("d", 100, 4_800, "return"),
+    ]
+
+
+def test_a_return_of_an_order_that_nobody_knows_or_that_comes_later_is_credited_to_nothing() -> None:
+    late = order("a", 1_000, line())
+    unknown = returned("r", 900, ReturnLine("shoe-red", 1, 30), order_id="o-x")
+    early = returned("e", 1_000 - GRACE - 1, ReturnLine("shoe-red", 1, 30))
+    in_time = returned("g", 1_000 - GRACE, ReturnLine("shoe-red", 1, 30))
+    assert [each.source_id for each in outcomes([click("c", 100)], late, unknown, early, in_time).credits] == ["g"]
