@@ -11,6 +11,7 @@ from schemas.codec import bad_record, decoder, encode, encode_key
 from schemas.errors import BadRecord
 from schemas.export import stem
 from schemas.messages.events import Signal
+from schemas.messages.fields import EventId, Family, Item, Millis, SignalKind, Unit
 from schemas.times import odd_unit
 from schemas.topic import Role, Topic
 from schemas.topics import EVENT_TOPICS, SIGNALS, written_by
@@ -19,8 +20,19 @@ KINDS: dict[str, Topic] = {stem(topic.message): topic for topic in written_by(Ro
 """The topic of each kind of event: a click's is `click`."""
 
 
-class ReportedSignal(Signal, frozen=True, gc=False, rename={"kind": "signal"}):
+class ReportedSignal(msgspec.Struct, frozen=True, gc=False):
     """A signal as it comes: what the visitor did is `signal`, since `kind` says that it is one."""
+
+    event_id: EventId
+    occurred_at: Millis
+    unit: Unit
+    signal: SignalKind
+    item: Item
+    family: Family = ""
+
+    def event(self) -> Signal:
+        """As it is published."""
+        return Signal(*msgspec.structs.astuple(self))
 
 
 FORMS: dict[str, type[msgspec.Struct]] = {
@@ -123,7 +135,7 @@ def _record(index: int, element: bytes) -> Record:
         raise BadRecord("kind", f"expected one of {', '.join(KINDS)}, got {kind[:80]!r}{_hint(kind)} - at `$.kind`")
     event: Any = decoder(FORMS[kind])(element)
     if isinstance(event, ReportedSignal):
-        event = Signal(**msgspec.structs.asdict(event))
+        event = event.event()
     if odd := odd_unit(event.occurred_at):
         raise BadRecord("invalid", f"expected milliseconds since 1970: {odd} - at `$.occurred_at`")
     return Record(index, topic, encode_key(topic, event.unit), encode(event))

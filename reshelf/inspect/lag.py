@@ -42,7 +42,7 @@ class PartitionLag(NamedTuple):
 
 
 async def partition_lags(admin: AdminClient, redis: Redis, manifest: Manifest) -> list[PartitionLag]:
-    """Every partition of the event topics: those that attribution decides where it is, the others where the learner is."""
+    """Every partition of the event topics: where attribution is with those that it decides, the learner with others."""
     tps = manifest.partitions()
     ends = await asyncio.to_thread(_ends, admin, manifest.prefix, tps)
     marks = await learned_marks(redis, manifest)

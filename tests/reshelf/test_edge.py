@@ -9,11 +9,12 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import fields
 from pydantic import SecretStr
 from starlette.datastructures import QueryParams
 
 from policy.assignment import choose
-from reshelf.edge.intake import check, parse
+from reshelf.edge.intake import ReportedSignal, check, parse
 from reshelf.edge.limits import Limiter
 from reshelf.edge.slates import unit_of
 from schemas.codec import decoder
@@ -127,6 +128,9 @@ def test_a_signal_says_what_the_visitor_did_under_a_name_of_its_own() -> None:
     assert (record.topic, record.key) == (SIGNALS, b"u-1")
     assert decoder(Signal)(record.value) == Signal("s-1", NOW_MS, "u-1", "add-to-cart", "tent", "tents")
     assert [(one.index, one.reason) for one in refusals] == [(1, "invalid"), (2, "invalid")]
+    assert [each.name for each in fields(ReportedSignal)] == [
+        each.name if each.name != "kind" else "signal" for each in fields(Signal)
+    ]
     assert "`$.signal`" in refusals[0].detail and "`signal`" in refusals[1].detail
 
 
