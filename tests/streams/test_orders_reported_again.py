@@ -58,7 +58,12 @@ class Shop(NamedTuple):
     def records(self) -> Records:
         """The records of one partition of each topic; each log is appended after the one before."""
         logs, at = Records(), BEGIN_MS
-        for topic, events in zip((CLICKS, PURCHASES, RETURNS), self, strict=True):
+        sent: list[tuple[Topic, Sequence[Any]]] = [
+            (CLICKS, self.clicks),
+            (PURCHASES, self.orders),
+            (RETURNS, self.returns),
+        ]
+        for topic, events in sent:
             logs[topic] = [
                 LoggedRecord(offset, at := at + 10, event.unit.encode(), msgspec.json.encode(event))
                 for offset, event in enumerate(events)
