@@ -116,10 +116,10 @@ def _returns_of(draw: st.DrawFn, order: Purchase) -> list[Return]:
     return [Return(f"{number}-{again}", at, order.unit, number, order.order_id, "EUR", lines) for again in range(3)]
 
 
-def by_the_rule(records: Records) -> list[Conversion | Credit]:
+def by_the_rule(records: Records, kinds: Mapping[str, int] | None = None) -> list[Conversion | Credit]:
     """What comes of the logs by the plain rule."""
     logs = Logs(*(_entries(topic, records[topic]) for topic in IN_ORDER))
-    return plain_outcomes(logs, credit_rule(RULES, FOLD, WINDOWS), FOLD.currency, FOLD.amount_cap).events
+    return plain_outcomes(logs, credit_rule(RULES, FOLD, WINDOWS), FOLD.currency, FOLD.amount_cap, kinds).events
 
 
 def _entries(topic: Topic, records: Sequence[LoggedRecord]) -> list[LogEntry[Any]]:
@@ -130,14 +130,15 @@ def _entries(topic: Topic, records: Sequence[LoggedRecord]) -> list[LogEntry[Any
     ]
 
 
-def by_a_worker(records: Records, size: int) -> list[Conversion | Credit]:
+def by_a_worker(records: Records, size: int, kinds: Mapping[str, int] | None = None) -> list[Conversion | Credit]:
     """What a worker decides that reads so many records of a topic at a time."""
     memory = Path("/dev/shm")
     with TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
         locked = ClickFolder(RULES.changed(folder=folder, memory_mb=16)).open("law", 0)
         try:
             remembered = Remembered.nothing(locked.store, IN_ORDER)
-            core = PartitionAttribution(RULES, FOLD, WINDOWS, remembered, Position(Watermark(0), Watermark(0)))
+            applied = Position(Watermark(0), Watermark(0))
+            core = PartitionAttribution(RULES, FOLD, WINDOWS, remembered, applied, kinds)
             return _decided(core, records, size)
         finally:
             locked.close()
