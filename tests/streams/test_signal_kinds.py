@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.messages.events import Click, Credit, Purchase, PurchaseLine, Signal
+from schemas.topic import Topic
 from schemas.topics import CLICKS, PURCHASES, RETURNS, SIGNALS
 from tests.streams.logs import LoggedRecord
 from tests.streams.test_orders_reported_again import BEGIN_MS, Records, by_a_worker, by_the_rule
@@ -21,7 +25,7 @@ def records_of(kinds: list[tuple[str, str]]) -> Records:
     signals = [Signal(f"s{at}", BEGIN_MS + 100, "u", kind, item) for at, (kind, item) in enumerate(kinds)]
     lines = [PurchaseLine(item, 1, 100) for item in ITEMS]
     order = Purchase("p", BEGIN_MS + 200, "u", "o", "EUR", lines)
-    logs = {CLICKS: clicks, SIGNALS: signals, PURCHASES: [order], RETURNS: []}
+    logs: dict[Topic, Sequence[Any]] = {CLICKS: clicks, SIGNALS: signals, PURCHASES: [order], RETURNS: []}
     return {
         topic: [
             LoggedRecord(offset, BEGIN_MS + 60_000 * number, b"u", msgspec.json.encode(event))
