@@ -31,7 +31,7 @@ from schemas.codec import encode_key
 from schemas.dead_letters import DeadLetter
 from schemas.messages.layouts import Layout
 from schemas.topic import Topic
-from schemas.topics import CLICKS, DEAD_LETTERS, EVENT_TOPICS, IMPRESSIONS, LAYOUTS, LAYOUTS_HISTORY, PURCHASES
+from schemas.topics import CLICKS, DEAD_LETTERS, EVENT_TOPICS, LAYOUTS, LAYOUTS_HISTORY
 from streams.kafka.records import TopicPartition
 from tests.reshelf.test_drill_unfinished import SlowStore
 
