@@ -49,6 +49,9 @@ def _parts(array: Array, table: Table) -> Iterator[tuple[str, bytes]]:
         listed = np.flatnonzero(numbers.any(axis=1))
         yield array.directories[0], _directory(tuple(table.items[at] for at in listed.tolist()))
         yield array.name, _bytes(array, numbers[listed])
+    elif array.keying is Keying.SLOT:
+        yield array.directories[0], _directory(table.slots)
+        yield array.name, _bytes(array, numbers)
     else:
         yield array.name, _bytes(array, numbers)
 

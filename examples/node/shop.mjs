@@ -10,6 +10,7 @@ const BROKERS = process.env.RESHELF_KAFKA__BOOTSTRAP ?? "127.0.0.1:9092";
 const PREFIX = process.env.RESHELF_KAFKA__PREFIX ?? "reshelf-";
 const PORT = Number(process.env.PORT ?? 8790);
 const MOST_BYTES = 65_536;
+const MOST_VISIBLE_MS = 3_600_000;
 const SCRIPT = readFileSync(new URL("../web/visible.js", import.meta.url));
 /** What a page shows without a layout: slot to item. @type {Record<string, Record<string, string>>} */
 const FALLBACK = JSON.parse(process.env.FALLBACK ?? '{"home": {"home-1": "bestseller", "home-2": "novelty"}}');
@@ -47,6 +48,13 @@ function shown(page, segment, unit) {
 <main ${attributes.join(" ")}>${slots.join("")}</main><script type="module" src="/visible.js"></script>`;
 }
 
+/** Whether a slot says for how long it was visible as the contract has it, or not at all.
+ * @param {any} slot */
+function timed(slot) {
+  const time = slot?.visible_ms ?? 0;
+  return Number.isInteger(time) && time >= 0 && time <= MOST_VISIBLE_MS;
+}
+
 /** An event as the browser tells it, with what the browser is not trusted with.
  * @param {any} told @param {string} unit @returns {import("./kafka.mjs").Outgoing} */
 function observed(told, unit) {
@@ -62,6 +70,8 @@ function observed(told, unit) {
     const event = { event_id, occurred_at: origin.occurred_at, unit, kind, item, family: familyOf(item) };
     return { topic: "events-signals", event };
   }
+  if (told.kind === "impression" && !(Array.isArray(told.slots) && told.slots.every(timed)))
+    throw new Wrong(`expected slots, visible for 0 to ${MOST_VISIBLE_MS} milliseconds`);
   if (told.kind === "impression") return { topic: "events-impressions", event: { ...origin, slots: told.slots } };
   throw new Wrong("expected events of the kinds impression, click and signal");
 }

@@ -1,8 +1,11 @@
 // In the browser: reports what a visitor really sees, and clicks.
-// A slot counts once, when half of it was in view for a second without a break.
+// A slot counts once, when half of it was in view for a second without a break.  It is reported with how long
+// that view lasted, so when the view is over: the slot was scrolled away, the page is left or hidden, the visitor
+// clicks, or ten seconds are over.  Longer views say little more, and layouts should not wait for them.
 
 const SHARE = 0.5;
 const LASTING_MS = 1000;
+const LONGEST_MS = 10_000;
 const SEND_MS = 1000;
 
 const page = document.querySelector("[data-view]");
@@ -16,7 +19,7 @@ const origin = {
 let seen = []; // slots that no event lists yet
 let waiting = []; // events that the web tier has not confirmed
 let number = 0;
-const timers = new Map();
+const views = new Map(); // slots in view, and since when
 const unseen = new Set(page.querySelectorAll("[data-slot]"));
 
 const placed = (element) => ({ slot: element.dataset.slot, item: element.dataset.item });
@@ -48,18 +51,23 @@ async function send() {
 const watcher = new IntersectionObserver(
   (changes) => {
     for (const { target, intersectionRatio } of changes) {
-      clearTimeout(timers.get(target));
-      if (intersectionRatio < SHARE) continue;
-      const note = () => {
-        watcher.unobserve(target);
-        unseen.delete(target);
-        seen.push(placed(target));
-      };
-      timers.set(target, setTimeout(note, LASTING_MS));
+      if (intersectionRatio < SHARE) end(target);
+      else if (unseen.has(target) && !views.has(target)) views.set(target, performance.now());
     }
   },
   { threshold: [SHARE] },
 );
+
+/** The view of a slot is over, if it was in view; a view that lasted is the one that counts. */
+function end(element) {
+  const since = views.get(element);
+  if (!views.delete(element)) return;
+  const visible_ms = Math.min(Math.round(performance.now() - since), LONGEST_MS);
+  if (visible_ms < LASTING_MS) return;
+  watcher.unobserve(element);
+  unseen.delete(element);
+  seen.push({ ...placed(element), visible_ms });
+}
 
 /** Tell of each slot that was not seen yet whether it is in view now. */
 function watch() {
@@ -74,15 +82,19 @@ for (const element of unseen) {
   element.addEventListener("click", () => {
     number += 1;
     waiting.push({ kind: "click", event_id: `c-${origin.page_view_id}-${number}`, ...origin, ...placed(element) });
+    end(element);
     send();
   });
 }
-setInterval(send, SEND_MS);
+setInterval(() => {
+  for (const [element, since] of views) if (performance.now() - since >= LONGEST_MS) end(element);
+  send();
+}, SEND_MS);
 document.addEventListener("visibilitychange", () => {
   if (document.visibilityState === "visible") {
     watch();
   } else {
-    for (const timer of timers.values()) clearTimeout(timer);
+    for (const element of views.keys()) end(element);
     send();
   }
 });

@@ -1,15 +1,18 @@
-"""How likely a slot is looked at: a sensible curve to start from, and the one that clicks tell.
+"""How likely a slot is looked at: a sensible curve to start from, and the one that clicks and visible times tell.
 
 The position-based model (Richardson, Dominowska and Ragno 2007) says that a
 click is a look times an attraction: clicks of row r in slot s are about
 impressions[r, s] * look[s] * attraction[r].  Only products are seen, so looks
 are distinguished from attractions by arms that stand in several slots: the variants
-of a layout see to that.
+of a layout see to that.  For how long slots were visible says something about looks before there are
+clicks: where people look on a page goes with what is in view, and for how long (Lagun, Hsieh, Webster and
+Navalpakkam 2014, "Towards better measurement of attention and satisfaction in mobile search").
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +24,26 @@ CURVE_CLICKS = 30.0
 ROW_CLICKS = 2.0
 STEEPER = 0.5
 """How far the curve may be steeper than the one started from, or less steep: the spread of the logarithm of a power."""
+TIMED_STEEPER = 0.25
+"""The same where visible times have a part in that curve: they say themselves how steep it is."""
+TIME_SHARES = (0.0, 0.5, 1.0)
+"""The parts, equally likely at first, that visible times may have in a curve; clicks tell which."""
+LOOK_MS = 5_000.0
+"""A slot that is in view for so long is looked at by 63 % of those who look at all: more time adds ever less."""
+TIMED_IMPRESSIONS = 200.0
+"""Impressions of a slot with a visible time that weigh as much as the curve started from."""
 _POWERS = np.exp(np.linspace(-1.5, 1.5, 61))
 ROUNDS = 200
 CLOSE = 1e-6
 LEAST = 1e-3
 """No slot is taken to be looked at less: a slot without clicks would make its arms' clicks priceless."""
+
+
+class VisibleTimes(NamedTuple):
+    """For how long slots were visible, float64[S] each: how many impressions say so, and the sum in milliseconds."""
+
+    timed: Floats
+    visible_ms: Floats
 
 
 def examination(slots: Sequence[str], fitted: Mapping[str, float]) -> NDArray[np.float64]:
@@ -45,7 +63,13 @@ def examination(slots: Sequence[str], fitted: Mapping[str, float]) -> NDArray[np
     return curve
 
 
-def fit_examination(impressions: Counts, clicks: Counts, start: Floats, weight: float = CURVE_CLICKS) -> Floats:
+def fit_examination(
+    impressions: Counts,
+    clicks: Counts,
+    start: Floats,
+    weight: float = CURVE_CLICKS,
+    visible: VisibleTimes | None = None,
+) -> Floats:
     """The curve, float64[S] with largest value 1, from counts [R, S] of any rows (arms of segments, say).
 
     Maximises the Poisson likelihood of the model with a Gamma prior around
@@ -53,6 +77,9 @@ def fit_examination(impressions: Counts, clicks: Counts, start: Floats, weight: 
     mean for each row, in turns: given one factor the other has a closed form.
     Curves differ most in how steep they are, and a few clicks show that, so the
     prior is around that power of `start` which all slots together make likely.
+    Where visible times are there, the prior is around such powers of `start`, of the curve that they make
+    likely, and of one between both, each as much as clicks make it likely: so times that say
+    nothing about looks have no say any more after some tens of clicks.
     EM over the hidden looks (Chuklin, Markov and de Rijke 2015, "Click models for
     web search", section 4.1.2) climbs to the same place, but moves by the share
     of looks that end in a click, so takes hundreds of times as many rounds at
@@ -60,18 +87,21 @@ def fit_examination(impressions: Counts, clicks: Counts, start: Floats, weight: 
     """
     views, clicked = np.asarray(impressions, dtype=np.float64), np.asarray(clicks, dtype=np.float64)
     first = np.clip(np.asarray(start, dtype=np.float64), LEAST, 1.0)
-    curve = first / first.max() if len(first) else first
+    if not len(first):
+        return first
+    shapes = _shapes(first / first.max(), visible)
+    curve = _mean(shapes.curves, np.full(len(shapes.curves), 1.0 / len(shapes.curves)))
+    curve /= curve.max()
     total = clicked.sum()
-    if total <= 0.0 or not len(first):
+    if total <= 0.0:
         return curve
-    first, powers = curve, curve ** _POWERS[:, None]
     by_row, by_slot = clicked.sum(axis=1), clicked.sum(axis=0)
     for _ in range(ROUNDS):
         examinations = views @ curve
         mean = total / max(examinations.sum(), 1e-12)
         attraction = (by_row + ROW_CLICKS) / (examinations + ROW_CLICKS / mean)
         expected = attraction @ views
-        likely = np.maximum(first ** _steepness(powers, by_slot, expected), LEAST)
+        likely = np.maximum(_likely(shapes, by_slot, expected), LEAST)
         moved = (by_slot + weight) / (expected + weight / likely)
         moved = np.clip(moved / moved.max(), LEAST, 1.0)
         near = np.abs(moved - curve).max() < CLOSE
@@ -81,13 +111,52 @@ def fit_examination(impressions: Counts, clicks: Counts, start: Floats, weight: 
     return curve
 
 
-def _steepness(powers: Floats, clicks: Floats, expected: Floats) -> float:
-    """The mean, by logarithm, of `_POWERS` whose curves [P, S] these are.
+class _Shapes(NamedTuple):
+    """Curves [B, S] that the prior may be around, their powers [B, P, S], and the logarithms of the priors [B, P]."""
 
-    It is estimated from clicks [S] and how many full examination would give: which slots they are in is multinomial.
+    curves: Floats
+    powers: Floats
+    priors: Floats
+
+
+def _shapes(first: Floats, visible: VisibleTimes | None) -> _Shapes:
+    """The curve started from alone, or mixed with what visible times say."""
+    if visible is None or not visible.timed.any():
+        shares, curves = np.zeros(1), first[None]
+    else:
+        shares = np.array(TIME_SHARES)
+        curves = np.exp(np.outer(1.0 - shares, np.log(first)) + np.outer(shares, np.log(_timed(first, visible))))
+    spreads = np.where(shares > 0.0, TIMED_STEEPER, STEEPER)
+    priors = -0.5 * np.square(np.log(_POWERS) / spreads[:, None])
+    priors -= np.log(np.exp(priors).sum(axis=1, keepdims=True))
+    return _Shapes(curves, curves[:, None, :] ** _POWERS[:, None], priors)
+
+
+def _timed(first: Floats, visible: VisibleTimes) -> Floats:
+    """The curve [S] of visible times, at the level of `first`; slots with few of them keep what they have there."""
+    weights = visible.timed / (visible.timed + TIMED_IMPRESSIONS)
+    times = visible.visible_ms / np.maximum(visible.timed, 1e-12)
+    ratios = np.log(np.maximum(-np.expm1(-times / LOOK_MS), LEAST) / first)
+    level = (weights @ ratios) / weights.sum()
+    curve = first * np.exp(weights * (ratios - level))
+    return np.asarray(np.maximum(curve / curve.max(), LEAST))
+
+
+def _likely(shapes: _Shapes, clicks: Floats, expected: Floats) -> Floats:
+    """The mean curve [S], by logarithm, of those of `shapes`, each to the mean power by logarithm.
+
+    How likely they are is estimated from clicks [S] and how many full examination would give: which slots
+    they are in is multinomial.
     """
-    shares, logs = powers * expected, np.log(_POWERS)
-    shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1e-300)
-    score = np.log(np.maximum(shares, 1e-300)) @ clicks - 0.5 * np.square(logs / STEEPER)
+    parts = shapes.powers * expected
+    parts /= np.maximum(parts.sum(axis=2, keepdims=True), 1e-300)
+    score = np.log(np.maximum(parts, 1e-300)) @ clicks + shapes.priors
     likely = np.exp(score - score.max())
-    return float(np.exp((likely @ logs) / likely.sum()))
+    of_shape = likely.sum(axis=1)
+    powers = np.exp((likely @ np.log(_POWERS)) / np.maximum(of_shape, 1e-300))
+    return _mean(shapes.curves, powers * of_shape / of_shape.sum())
+
+
+def _mean(curves: Floats, weights: Floats) -> Floats:
+    """The mean of curves [B, S] by logarithm."""
+    return np.asarray(np.exp(weights @ np.log(curves)))

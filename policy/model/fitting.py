@@ -15,7 +15,7 @@ from scipy.linalg import eigh
 from scipy.special import expit, logit
 
 from policy.arrays import Floats, Indices
-from policy.model.examination import examination, fit_examination
+from policy.model.examination import VisibleTimes, examination, fit_examination
 from policy.model.features import Features, Scales
 from policy.model.interest import damping, fit_interest
 from policy.model.priors import factor_of, factor_weight, packed, strength_of
@@ -33,7 +33,7 @@ ROUNDS = 4
 class PageCounts:
     """Counts of learned traffic: G segments, A items, S slots in rendered order; may be weighted by age.
 
-    `impressions` and `clicks` are [G, A, S].
+    `impressions` and `clicks` are [G, A, S]; `visible` is of all segments and items.
     """
 
     segments: Sequence[str]
@@ -41,6 +41,7 @@ class PageCounts:
     slots: Sequence[str]
     impressions: Floats
     clicks: Floats
+    visible: VisibleTimes | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +80,8 @@ def fit_page(
     """
     start = examination(counts.slots, curve or {})
     rows = (-1, len(counts.slots))
-    slot_examination = fit_examination(counts.impressions.reshape(rows), counts.clicks.reshape(rows), start)
+    impressions, clicked = counts.impressions.reshape(rows), counts.clicks.reshape(rows)
+    slot_examination = fit_examination(impressions, clicked, start, visible=counts.visible)
     trials = counts.impressions @ slot_examination
     clicks = counts.clicks.sum(axis=2)
     default, strength = base

@@ -27,6 +27,7 @@ export interface SlotItem {
   slot: string;
   /** The arm: an item of the catalog or a content block. */
   item: string;
+  visible_ms?: number | null;
 }
 
 /** A visitor clicked the item in a slot. */

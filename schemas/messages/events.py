@@ -24,14 +24,16 @@ from schemas.messages.fields import (
     Unit,
     Variant,
     Version,
+    VisibleMs,
 )
 
 
-class SlotItem(Struct, frozen=True, gc=False):
+class SlotItem(Struct, frozen=True, gc=False, omit_defaults=True):
     """An item that was visible in a slot."""
 
     slot: Slot
     item: Item
+    visible_ms: VisibleMs | None = None
 
 
 class Impression(Struct, frozen=True, gc=False):
@@ -48,7 +50,7 @@ class Impression(Struct, frozen=True, gc=False):
     slots: Annotated[list[SlotItem], Meta(min_length=1, max_length=64)]
 
 
-class Click(Struct, frozen=True, gc=False):
+class Click(Struct, frozen=True, gc=False, omit_defaults=True):
     """A visitor clicked the item in a slot."""
 
     event_id: EventId
@@ -64,7 +66,7 @@ class Click(Struct, frozen=True, gc=False):
     family: Family = ""
 
 
-class Signal(Struct, frozen=True, gc=False):
+class Signal(Struct, frozen=True, gc=False, omit_defaults=True):
     """Something that a visitor did with an item, on any page, between a click and an order."""
 
     event_id: EventId
@@ -75,7 +77,7 @@ class Signal(Struct, frozen=True, gc=False):
     family: Family = ""
 
 
-class PurchaseLine(Struct, frozen=True, gc=False):
+class PurchaseLine(Struct, frozen=True, gc=False, omit_defaults=True):
     """One line of an order; `amount` is the line's total."""
 
     item: Item
@@ -85,7 +87,7 @@ class PurchaseLine(Struct, frozen=True, gc=False):
     nth: LineNumber = 0
 
 
-class Purchase(Struct, frozen=True, gc=False):
+class Purchase(Struct, frozen=True, gc=False, omit_defaults=True):
     """An order that a visitor placed, or a part of one; a line that was reported before does not count again."""
 
     event_id: EventId
@@ -96,7 +98,7 @@ class Purchase(Struct, frozen=True, gc=False):
     lines: Annotated[list[PurchaseLine], Meta(min_length=1, max_length=100)]
 
 
-class ReturnLine(Struct, frozen=True, gc=False):
+class ReturnLine(Struct, frozen=True, gc=False, omit_defaults=True):
     """What came back of one line of an order; `amount` is what was paid back, without a sign."""
 
     item: Item
@@ -105,7 +107,7 @@ class ReturnLine(Struct, frozen=True, gc=False):
     nth: LineNumber = 0
 
 
-class Return(Struct, frozen=True, gc=False):
+class Return(Struct, frozen=True, gc=False, omit_defaults=True):
     """Goods or money that went back, of one order; a line that was reported before does not count again."""
 
     event_id: EventId
@@ -117,7 +119,7 @@ class Return(Struct, frozen=True, gc=False):
     lines: Annotated[list[ReturnLine], Meta(min_length=1, max_length=100)]
 
 
-class Conversion(Struct, frozen=True, gc=False):
+class Conversion(Struct, frozen=True, gc=False, omit_defaults=True):
     """A purchase line credited to a click; `event_id` is derived from purchase and line.
 
     `line` is its number among the lines of the purchase that count.  `bought` and `nth` name the line
@@ -151,7 +153,7 @@ class Conversion(Struct, frozen=True, gc=False):
     via: Annotated[dict[SignalKind, Delay], Meta(max_length=16)] = {}
 
 
-class Credit(Struct, frozen=True, gc=False):
+class Credit(Struct, frozen=True, gc=False, omit_defaults=True):
     """A signal, or a returned line, credited to a click; `event_id` is derived from its source and line.
 
     `kind` is that of the signal, or `return`.  `delay` goes from the click to the signal, or from the order

@@ -66,6 +66,12 @@ SignalKind = Annotated[
 ]
 
 
+VisibleMs = Annotated[
+    int,
+    Meta(ge=0, le=3_600_000, description="How long the slot was in view, in milliseconds; left out if not measured."),
+]
+
+
 PageView = Annotated[str, Meta(min_length=1, max_length=128, description="One rendering of a page for one visitor.")]
 
 

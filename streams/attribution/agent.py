@@ -102,10 +102,10 @@ class Attribution:
         positions: dict[TopicPartition, int] = {}
         for number in sorted({tp.partition for tp in tps}):
             if not tps.issuperset(TopicPartition(topic.name, number) for topic in self.topics):
+                names = ", ".join(topic.name for topic in self.topics)
                 raise StateAttention(
-                    f"expected partition {number} of {', '.join(topic.name for topic in self.topics)}, got "
-                    f"{', '.join(map(str, sorted(tps)))}: the topics need the same number of partitions. "
-                    f"{PARTITIONS_ADDED}"
+                    f"expected partition {number} of {names}, got {', '.join(map(str, sorted(tps)))}: the topics need "
+                    f"the same number of partitions. {PARTITIONS_ADDED}"
                 )
             offsets = await self._take_up(number)
             positions |= {TopicPartition(topic, number): offset for topic, offset in offsets.items()}
@@ -165,14 +165,11 @@ class Attribution:
         self._stores[number] = self._folder.open(self._manifest.namespace, number)
 
     def _worker(self, number: int) -> PartitionWorker:
-        progress = progress_of(self._redis, self._manifest, number)
+        progress, own = progress_of(self._redis, self._manifest, number), partial(DecisionLog, self._kafka)
         return PartitionWorker(
             progress=progress,
             store=self._stores[number].store,
-            decisions={
-                topic: DecisionLog(self._kafka, self._log_producer, BY_NAME[topic], number)
-                for topic in progress.starts.written
-            },
+            decisions={topic: own(self._log_producer, BY_NAME[topic], number) for topic in progress.starts.written},
             send_dead_letters=self._dead_letters.send,
             first_since=lambda topic, time_ms: self._ends.at_time(TopicPartition(topic, number), time_ms),
             windows=self._windows,
@@ -262,7 +259,7 @@ class Attribution:
     # Beside the batches
 
     async def look(self) -> None:
-        """Ask where the logs end when records wait for another topic: it may hold nothing more."""
+        """Ask where the logs end when records wait for another topic."""
         while True:
             await asyncio.sleep(_LOOK_S)
             for part in self._being_read():
@@ -293,10 +290,8 @@ class Attribution:
             await self._retry.until_success(self._rules.follow)
 
     def totals(self) -> Counter[str]:
-        """What was counted since this worker began.
-
-        Of purchases, and of others behind the name of their topic: applied, duplicate, repeated, invalid_…; of lines:
-        decided, credited, unattributed_…, published, skipped; likewise signal_… and returned_….
+        """What was counted: of purchases, and behind their topic of others: applied, duplicate, repeated, invalid_…;
+        of lines: decided, credited, unattributed_…, published, skipped; likewise signal_… and returned_….
         """
         return sum((part.worker.counts for part in self._parts.values()), self.counts)
 

@@ -14,7 +14,6 @@ from typing import Any
 
 from policy.attribution.clicks import (
     ClickRecord,
-    Match,
     Moment,
     SignalRecord,
     attribute,
@@ -167,28 +166,33 @@ class PartitionAttribution:
             self.memory.add(entry.event.unit, click_record(entry.event, record.offset, entry.time))
 
     def _signal(self, entry: Entry, step: Step) -> None:
-        """Credit a signal, unless a click has one of its kind already."""
+        """Credit a signal, unless its click has one of its kind already."""
         signal: Signal | None = self._event(SIGNALS, entry, step)
         if signal is None:
             return
-        is_new = entry.record.offset >= self.applied.signals.offset
-        if self._kinds is not None and entry.record.offset < self._kinds.get(signal.kind, sys.maxsize):
-            step.counts["signal_undeclared"] += is_new
-            return
-        memory = self._of_unit(signal, entry)
-        found = self._clicked(memory, signal)
-        verdict = "repeated"
-        if found is None:
-            verdict = f"unattributed_{memory.miss(signal.item, signal.family)}"
-        elif first_of_kind(memory.signals(found[1]), signal.kind, found[0], entry.record.offset):
-            verdict = "credited"
-            click = found[0]
-            record = SignalRecord(entry.record.offset, entry.time, signal.occurred_at, signal.kind, click)
-            self.memory.add_signal(signal.unit, record)
-            if is_new:
+        verdict, offset = "undeclared", entry.record.offset
+        is_new = offset >= self.applied.signals.offset
+        if self._kinds is None or offset >= self._kinds.get(signal.kind, sys.maxsize):
+            memory = self._of_unit(signal, entry)
+            verdict, click = self._verdict(signal, memory, offset)
+            if click is not None:
+                self.memory.add_signal(
+                    signal.unit, SignalRecord(offset, entry.time, signal.occurred_at, signal.kind, click)
+                )
+            if click is not None and is_new:
                 event = signal_credit(signal, entry.time, click, self._fold.currency)
-                step.decisions.append(Decision(CREDITS, Source(SIGNALS.name, entry.record.offset), event, entry.time))
+                step.decisions.append(Decision(CREDITS, Source(SIGNALS.name, offset), event, entry.time))
         step.counts[f"signal_{verdict}"] += is_new
+
+    def _verdict(self, signal: Signal, memory: UnitMemory, offset: int) -> tuple[str, ClickRecord | None]:
+        """What becomes of a signal, and the click that it is credited to."""
+        criteria = memory.criteria
+        for match in matches(signal.item, signal.family):
+            click = attribute(match, criteria.purchase, memory.clicks(match), criteria.rule)
+            if click is not None:
+                is_first = first_of_kind(memory.signals(match), signal.kind, click, offset)
+                return ("credited", click) if is_first else ("repeated", None)
+        return f"unattributed_{memory.miss(signal.item, signal.family)}", None
 
     def _purchase(self, entry: Entry, step: Step) -> None:
         """Decide a purchase, or dead-letter it, unless that was done before."""
@@ -244,11 +248,3 @@ class PartitionAttribution:
         rule = credit_rule(self._settings, self._fold, self._windows)
         criteria = Criteria(Moment(event.occurred_at, entry.time), rule, self._windows.longest())
         return self.memory.of_unit(event.unit, criteria)
-
-    def _clicked(self, memory: UnitMemory, signal: Signal) -> tuple[ClickRecord, Match] | None:
-        """The click that a signal is credited to, and by what it was found."""
-        criteria = memory.criteria
-        for match in matches(signal.item, signal.family):
-            if click := attribute(match, criteria.purchase, memory.clicks(match), criteria.rule):
-                return click, match
-        return None

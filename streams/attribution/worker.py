@@ -179,12 +179,12 @@ class PartitionWorker:
             await self._heed_others(step)
         fresh = self._fresh(step)
         for topic in self._published:
-            decisions, of_topic = fresh.get(topic, []), [one for one in step.decisions if one.topic.name == topic]
+            decisions, of_topic = fresh.get(topic, []), [each for each in step.decisions if each.topic.name == topic]
             if decisions:
                 await self._publish_to(topic, decisions)
             self.counts.update(published=len(decisions), skipped=len(of_topic) - len(decisions))
             # What is acknowledged is not to be published again where the next topic fails.
-            step.decisions = [one for one in step.decisions if one.topic.name != topic]
+            step.decisions = [each for each in step.decisions if each.topic.name != topic]
         self._settle_published()
 
     async def _publish_to(self, topic: str, decisions: Sequence[Decision]) -> None:

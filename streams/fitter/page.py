@@ -11,7 +11,7 @@ import numpy as np
 
 from policy.arrays import Vectors
 from policy.items import ItemFacts
-from policy.model.examination import examination
+from policy.model.examination import VisibleTimes, examination
 from policy.model.features import describe
 from policy.model.fitting import Described, PageCounts, fit_page
 from policy.model.outliers import implausible
@@ -24,7 +24,7 @@ from streams.catalog.item_features import sold
 from streams.catalog.weighted_counts import ONE, WeightedCounts, weights
 from streams.fitter.pacing import pacing
 from streams.fold.deltas import Traffic
-from streams.fold.measures import DELAY_BINS
+from streams.fold.measures import DELAY_BINS, VISIBLE
 from streams.page_settings import LayoutSettings
 from streams.settings import FoldSettings
 from streams.state.arrays.packed import total
@@ -106,6 +106,7 @@ def fit(
         np.array([each.impressions[Traffic.LEARNED] for each in weighted_counts], dtype=np.float64).reshape(shape)
         / ONE,
         np.array([each.clicks[Traffic.LEARNED] for each in weighted_counts], dtype=np.float64).reshape(shape) / ONE,
+        _visible_times(everything, weight_of, slots),
     )
     sales = _sales(everything, weight_of, names, fold, now_ms)
     described = _described(state, names, now_ms)
@@ -141,6 +142,20 @@ def _weighted_counts(
     weighted_counts = WeightedCounts(names, slots)
     weighted_counts.move_to(tables, weight_of)
     return weighted_counts
+
+
+def _visible_times(tables: Sequence[Table], weight_of: Mapping[range, int], slots: Sequence[str]) -> VisibleTimes:
+    """For how long the slots of a page were visible; exact, so that the order of tables does not matter."""
+    columns = {slot: column for column, slot in enumerate(slots)}
+    sums = np.zeros((len(VISIBLE.names), len(slots)), dtype=object)
+    for table in tables:
+        if not total(table, "timed"):
+            continue
+        listed = [at for at, slot in enumerate(table.slots) if slot in columns]
+        into, weight = [columns[table.slots[at]] for at in listed], weight_of[table.buckets]
+        for number, name in enumerate(VISIBLE.names):
+            sums[number, into] += weight * table.counts[name][listed].astype(object)
+    return VisibleTimes(*(sums / ONE).astype(np.float64))
 
 
 def _described(state: PageState, names: CandidateSet, now_ms: int) -> Described:

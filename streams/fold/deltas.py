@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from itertools import chain, repeat
@@ -14,7 +14,16 @@ from policy.assignment import unit_bin
 from schemas.messages.fields import BASELINE
 from schemas.topic import Topic
 from streams.fold.judge import Accepted
-from streams.fold.measures import TABLE_ARRAYS, UNIT_MEASURES, Amount, Keying, Measure, delay_bin
+from streams.fold.measures import (
+    TABLE_ARRAYS,
+    UNIT_MEASURES,
+    VISIBLE,
+    VISIBLE_CAP_MS,
+    Amount,
+    Keying,
+    Measure,
+    delay_bin,
+)
 from streams.fold.stages import Stages
 from streams.settings import FoldSettings
 
@@ -27,7 +36,7 @@ REMEMBERED_KEYS = 100_000
 CellName = tuple[str, str, int, int]
 """Page, segment, bucket and variant."""
 Cell = Any
-"""What the array of a measure is keyed by: (item, slot), an item, the number of a bin."""
+"""What the array of a measure is keyed by: (item, slot), an item, a slot, the number of a bin."""
 
 
 class Traffic(IntEnum):
@@ -148,9 +157,12 @@ class Folder:
     ) -> None:
         """What the fast path has counted; impressions alone."""
         width, (view, unit) = len(UNIT_MEASURES), (number for number, _ in self._bins)
-        for name, cells, units in fast_events.counted(applied_offsets):
+        for name, cells, units, times in fast_events.counted(applied_offsets):
             place = self._place(groups, *name)
             place.table.fast_events = cells
+            for number, measure in enumerate(VISIBLE.names if times else ()):
+                amounts = place.table.amounts.setdefault(measure, {})
+                _add(amounts, ((slot, numbers[number]) for slot, numbers in times.items()))
             bins = place.bins
             for at, (views, new_units) in units.items():
                 row = bins.get(at)
@@ -186,7 +198,7 @@ class Folder:
                 self._stages.count(array.keying, measures, events, place.table.amounts)
                 continue
             cells = self._cells(array.keying, events)
-            for _, measure in measures:
+            for _, measure in measures if cells else ():
                 counts = place.table.amounts.setdefault(measure.name, {})
                 if measure.amount is Amount.ONE:
                     _add(counts, Counter(cells).items())
@@ -213,10 +225,12 @@ class Folder:
             return list(map(_ITEM_SLOT, places))
         if keying is Keying.ITEM:
             return [entry.event.item for entry in events]
+        if keying is Keying.SLOT:
+            return [slot.slot for slot in _timed(events)]
         return [delay_bin(entry.event.delay) for entry in events]
 
     def _amounts(self, amount: Amount, events: Sequence[Accepted]) -> Iterable[int]:
-        """What each event adds to its cell."""
+        """What each event, or each slot whose visible time it says, adds to its cell."""
         match amount:
             case Amount.ONE:
                 return repeat(1)
@@ -230,8 +244,15 @@ class Folder:
                 return map(_NEW_UNIT, events)
             case Amount.NEW_ORDER:
                 return map(_NEW_ORDER, events)
+            case Amount.VISIBLE_MS:
+                return [min(slot.visible_ms, VISIBLE_CAP_MS) for slot in _timed(events)]
             case _:
                 return [self._stages.amount(amount, entry.event) for entry in events]
+
+
+def _timed(events: Iterable[Accepted]) -> Iterator[Any]:
+    """The slots of events that say how long they were visible."""
+    return (slot for entry in events for slot in entry.event.slots if slot.visible_ms is not None)
 
 
 _EVENT, _ITEM_SLOT = attrgetter("event"), attrgetter("item", "slot")

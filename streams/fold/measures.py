@@ -33,6 +33,8 @@ KINDS = range(MOST_KINDS)
 """The places of kinds of signals."""
 BLOCK = 4
 """Slots in one block of an array by item and slot."""
+VISIBLE_CAP_MS = 60_000
+"""The most that a slot's visible time counts as (ms): nobody looks at one slot for the hour that a tab is left open."""
 Event = Impression | Click | Conversion | Credit
 
 
@@ -42,6 +44,8 @@ class Keying(Enum):
     ITEM_SLOT = auto()
     """Item and slot: each that was seen for an event with a list of slots, else the event's own; in blocks of slots."""
     ITEM = auto()
+    SLOT = auto()
+    """Each slot whose visible time an event with a list of slots says."""
     DELAY = auto()
     """Logarithmic bin of the event's delay, see `streams.fold.deltas.delay_bin`."""
     UNIT = auto()
@@ -78,6 +82,8 @@ class Amount(Enum):
     """One where its page view is new on the partition lately; the next two likewise."""
     NEW_UNIT = auto()
     NEW_ORDER = auto()
+    VISIBLE_MS = auto()
+    """How long its slot was visible in milliseconds, at most `VISIBLE_CAP_MS`."""
 
 
 STAGE_AMOUNTS = frozenset(
@@ -187,6 +193,18 @@ STAGE_DELAYS = Array(
     ),
 )
 """From orders to returns, from clicks to signals, and from signals to orders."""
+VISIBLE = Array(
+    name="visible",
+    row="visible",
+    keying=Keying.SLOT,
+    width=Width.SUM,
+    directories=("slots",),
+    measures=(
+        Measure("timed", IMPRESSIONS),
+        Measure("visible_ms", IMPRESSIONS, Amount.VISIBLE_MS),
+    ),
+)
+"""Impressions that say how long their slot was visible, and for how long; the compiled fold counts them, too."""
 BINS = Array(
     name="bins",
     row="bin",
@@ -210,13 +228,17 @@ RETURN_BINS = Array(
 )
 """What of the experiment's revenue went back."""
 
-TABLE_ARRAYS: tuple[Array, ...] = (CELLS, SALES, DELAYS, FOLLOWED, STAGE_DELAYS)
+TABLE_ARRAYS: tuple[Array, ...] = (CELLS, SALES, DELAYS, FOLLOWED, STAGE_DELAYS, VISIBLE)
 """A new one comes last: packed values have their measures in this order."""
 UNIT_ARRAYS: tuple[Array, ...] = (BINS, RETURN_BINS)
 ARRAYS: tuple[Array, ...] = (*TABLE_ARRAYS, *UNIT_ARRAYS)
 UNIT_MEASURES: tuple[Measure, ...] = tuple(measure for array in UNIT_ARRAYS for measure in array.measures)
 BLOCKED: tuple[Array, ...] = tuple(array for array in TABLE_ARRAYS if array.keying is Keying.ITEM_SLOT)
 DIRECTORIES: tuple[str, ...] = tuple(dict.fromkeys(name for array in TABLE_ARRAYS for name in array.directories))
+ITEM_DIRECTORIES: tuple[str, ...] = tuple(
+    dict.fromkeys(array.directories[0] for array in TABLE_ARRAYS if array.keying in (Keying.ITEM_SLOT, Keying.ITEM))
+)
+"""Those of items."""
 PACKED = "packed"
 """The key of what merges have put into a table, all of it in one value (`streams.state.arrays.packed_value`)."""
 PARTS: tuple[str, ...] = (PACKED, *DIRECTORIES, *(array.name for array in TABLE_ARRAYS if array not in BLOCKED))

@@ -23,7 +23,7 @@ from schemas.topic import Topic
 from schemas.topics import BY_NAME, CLICKS, CONVERSIONS, CREDITS, DAY_MS, IMPRESSIONS
 from streams.fold.deltas import traffic_of
 from streams.fold.judge import SKIPPED, bucket_of
-from streams.fold.measures import KINDS, delay_bin
+from streams.fold.measures import KINDS, VISIBLE_CAP_MS, delay_bin
 from streams.fold.names.name_codes import CODE, name_code
 from streams.fold.names.quota import names_of
 from streams.fold.window import PART_BLOCK, STEPS, parts_within, records_within
@@ -247,6 +247,8 @@ class PlainFold:
         if isinstance(event, Impression):
             for slot_item in event.slots:
                 self._add("cell", (*place, slot_item.item, slot_item.slot), (1, 0))
+                if slot_item.visible_ms is not None:
+                    self._add("visible", (*place, slot_item.slot), (1, min(slot_item.visible_ms, VISIBLE_CAP_MS)))
             self._add("bin", unit, (marks[0], marks[1], 0, 0, 0))
         elif isinstance(event, Click):
             self._add("cell", (*place, event.item, event.slot), (0, 1))

@@ -7,6 +7,7 @@ buckets are left out.  Each line is a JSON array that begins with its kind:
     ["cell",  page, segment, bucket, buckets, traffic, item, slot, impressions, clicks]
     ["sale",  page, segment, bucket, buckets, traffic, item, conversions, revenue, squares]
     ["delay", page, segment, bucket, buckets, traffic, bin, conversions]
+    ["visible", page, segment, bucket, buckets, traffic, slot, timed, visible_ms]
     ["bin",   page, bucket, traffic, bin, views, units, clicks, orders, revenue]
     ["quota", topic, partition, bucket, names, checksum]
     ["tally", topic, partition, verdict, records]
@@ -208,6 +209,8 @@ def _cell_name(array: Array, table: Table, cell: Sequence[int]) -> list[Any]:
     """The names that a cell's indices stand for."""
     if array.keying is Keying.DELAY:
         return list(cell)
+    if array.keying is Keying.SLOT:
+        return [table.slots[cell[0]]]
     return [names[at] for names, at in zip((table.items, table.slots), cell, strict=False)]
 
 

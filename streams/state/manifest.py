@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from schemas.errors import StateAttention
 from schemas.topic import Topic
-from schemas.topics import BY_NAME, SIGNALS
+from schemas.topics import BY_NAME, CREDITS, SIGNALS
 from streams.fold.limits import LIMIT_SETTINGS
 from streams.kafka.records import TopicPartition
 from streams.refusals import PARTITIONS_ADDED
@@ -128,7 +128,7 @@ def manifest_of(
     attribution: Mapping[str, int] | None = None,
 ) -> Manifest:
     """The manifest of a namespace over topics that begin at `starts`; topic names get the prefix."""
-    shape, signals = shape_of(fold), starts.get(SIGNALS.name)
+    shape, signals = shape_of(fold), starts.get(SIGNALS.name, ())
     return Manifest(
         namespace=namespace,
         topics={prefix + topic: len(offsets) for topic, offsets in starts.items()},
@@ -138,7 +138,7 @@ def manifest_of(
         fold=shape,
         digest=sha256(msgspec.json.encode([FOLD_VERSION, groups, shape], order="sorted")).hexdigest()[:16],
         attribution=dict(attribution or {}),
-        signals={kind: list(signals) for kind in fold.signals} if signals is not None else {},
+        signals={kind: list(signals) for kind in fold.signals} if CREDITS.name in starts else {},
     )
 
 

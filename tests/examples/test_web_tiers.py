@@ -44,6 +44,7 @@ from schemas.topics import CLICKS, IMPRESSIONS, LAYOUT_LIVES, LAYOUTS, PURCHASES
 from streams.kafka.clients import confluent_producer_config, partition_of
 from streams.kafka.reader import partitions, reader, to_the_end
 from streams.settings import KafkaSettings
+from tests.deadline import Deadline
 from tests.reshelf.test_layouts_command import layout
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -161,14 +162,19 @@ def test_pages_are_shown_and_events_published_as_the_contract_says(tier: Tier) -
     assert "unit" not in tier.get("/home", visitor).cookies
 
     for at, unit in enumerate(UNITS):
-        seen = event("impression", event_id=f"i-{at}", slots=[{"slot": "home-1", "item": "tent"}])
+        place = {"slot": "home-1", "item": "tent"} | ({"visible_ms": 1_000 * at} if at else {})
+        seen = event("impression", event_id=f"i-{at}", slots=[place])
         clicked = event("click", event_id=f"c-{at}", slot="home-1", item="tent")
         assert tier.post("/events", [seen, clicked], unit).status_code == 204
         carried = {"kind": "signal", "event_id": f"s-{at}", "signal": "add-to-cart", "item": "tent-red"}
         assert tier.post("/events", [carried], unit).status_code == 204
     order = {"order_id": "o-1", "currency": "EUR", "lines": [LINE]}
     assert tier.post("/orders", order, "größe").status_code == 204
-    for wrong in ([event("view")], {"no": "list"}, [3]):
+    times = [
+        [event("impression", event_id="i-w", slots=[{"slot": "home-1", "item": "tent", "visible_ms": time}])]
+        for time in (-1, 3_600_001, 5.5, "5", True)
+    ]
+    for wrong in ([event("view")], {"no": "list"}, [3], *times):
         assert tier.post("/events", wrong).status_code == 400
     assert requests.post(f"{tier.address}/events", json=[seen], timeout=20).status_code == 400, "no cookie"
     check_returns(tier)
@@ -201,7 +207,8 @@ def check_events(tier: Tier) -> None:
     clicks = [decoder(Click)(message.value() or b"") for message in found[CLICKS.name]]
     purchases = [decoder(Purchase)(message.value() or b"") for message in found[PURCHASES.name]]
     assert {one.unit for one in impressions} == {one.unit for one in clicks} == set(UNITS)
-    assert [one.slots for one in impressions] == [[SlotItem("home-1", "tent")]] * len(UNITS)
+    visible = sorted((one.slots for one in impressions), key=lambda slots: slots[0].visible_ms or 0)
+    assert visible == [[SlotItem("home-1", "tent", at * 1_000 or None)] for at in range(len(UNITS))]
     assert {message.key() for message in found[CLICKS.name]} == {unit.encode() for unit in UNITS}
     assert {abs(one.occurred_at - now_ms()) < 600_000 for one in clicks} == {True}
     origin = {"page": "home", "segment": "cooks", "page_view_id": "v-1", "layout_version": 9, "variant": 1}
@@ -225,29 +232,87 @@ def test_a_browser_reports_what_was_really_seen(tier: Tier) -> None:
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         tab = chromium.new_page(viewport={"width": 600, "height": 300})
+        stop_clock(tab)
         tab.goto(f"{tier.address}/past")
-        with tab.expect_response(lambda answer: answer.url.endswith("/events")):
-            pass
-        assert [slots for _, slots in seen_by(tier)] == [["home-1"]], "the others are below the fold"
-        tab.evaluate("scrollTo(0, document.body.scrollHeight)")
-        with tab.expect_response(lambda answer: answer.url.endswith("/events")):
-            pass
-        with tab.expect_response(lambda answer: answer.url.endswith("/events")):
+        scroll(tab, "0")
+        tab.clock.run_for(700)
+        scroll(tab, "document.body.scrollHeight")
+        tab.clock.run_for(700)
+        scroll(tab, "0")
+        tab.clock.run_for(1_500)
+        assert seen_by(tier) == [], "home-1 is still in view, and home-3 was not for a second"
+        with answered(tab):
+            tab.clock.run_for(9_500)
+        assert [slots for _, slots in seen_by(tier)] == [{"home-1": 10_000}], "nobody waits for longer views"
+        scroll(tab, "document.body.scrollHeight")
+        tab.clock.run_for(1_250)
+        with answered(tab):
             tab.click("[data-slot=home-3]")
         chromium.close()
     events = seen_by(tier)
-    assert {slot for _, slots in events for slot in slots} == {"home-1", "home-3"}, "home-2 was only passed by"
-    assert len({event_id for event_id, _ in events}) == len(events)
+    assert {slot: time for _, slots in events for slot, time in slots.items()} == {"home-1": 10_000, "home-3": 1_250}
+    assert len({event_id for event_id, _ in events}) == len(events) == 2, "home-2 was only passed by"
     clicks = [decoder(Click)(message.value() or b"") for message in tier.records(CLICKS)]
     assert [(one.slot, one.item, one.variant, one.layout_version) for one in clicks] == [
         ("home-3", OWN["home-3"], FALLBACK, 0)
     ]
 
 
-def seen_by(tier: Tier) -> list[tuple[str, list[str]]]:
-    """Event ids and slots of the impressions, in the order of their partition."""
+@pytest.mark.parametrize("any_broker", ["broker"], indirect=True)
+@pytest.mark.parametrize("tier", ["python"], indirect=True)
+@pytest.mark.parametrize("leave", ["scroll", "hide", "close"])
+def test_a_browser_reports_a_view_when_it_is_over(tier: Tier, leave: str) -> None:
+    """However it ends: nothing that was seen is lost when the tab is closed."""
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed: the report of visible slots is not tested in a browser")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        tab = chromium.new_page(viewport={"width": 600, "height": 300})
+        stop_clock(tab)
+        tab.goto(f"{tier.address}/past")
+        scroll(tab, "document.body.scrollHeight")
+        scroll(tab, "0")
+        tab.clock.run_for(3_250)
+        if leave == "close":
+            tab.close(run_before_unload=True)
+            end = Deadline(20)
+            while not seen_by(tier) and end.ahead:
+                time.sleep(0.1)
+        else:
+            with answered(tab):
+                if leave == "hide":
+                    tab.evaluate("Object.defineProperty(document, 'visibilityState', {value: 'hidden'})")
+                    tab.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+                else:
+                    scroll(tab, "document.body.scrollHeight")
+                    tab.clock.run_for(999)
+        assert [slots for _, slots in seen_by(tier)] == [{"home-1": 3_250}]
+        chromium.close()
+
+
+def answered(tab: Any) -> Any:
+    """Wait for the answer to what a tab reports meanwhile."""
+    return tab.expect_response(lambda answer: answer.url.endswith("/events"))
+
+
+def stop_clock(tab: Any) -> None:
+    """Let time pass in a tab only where a test says so: views last as long as the test has them last."""
+    tab.clock.install(time=0)
+    tab.clock.pause_at(1_000)
+
+
+def scroll(tab: Any, to: str) -> None:
+    """Scroll to a height, and wait until who watches elements was told."""
+    tab.evaluate(f"scrollTo(0, {to})")
+    tab.evaluate("new Promise(done => new IntersectionObserver(() => done()).observe(document.body))")
+
+
+def seen_by(tier: Tier) -> list[tuple[str, dict[str, int | None]]]:
+    """Event ids and slots of the impressions with their visible times, in the order of their partition."""
     events = [decoder(Impression)(message.value() or b"") for message in tier.records(IMPRESSIONS)]
-    return [(one.event_id, [slot.slot for slot in one.slots]) for one in events]
+    return [(one.event_id, {slot.slot: slot.visible_ms for slot in one.slots}) for one in events]
 
 
 def test_types_hold_for_the_code_in_javascript_and_for_all_examples(tmp_path: Path) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policy.model.examination import LEAST, examination, fit_examination
+from policy.arrays import Counts, Floats
+from policy.model.examination import LEAST, VisibleTimes, examination, fit_examination
 from tests.policy.fitted_world import SEEDS
 
 
@@ -54,7 +58,99 @@ def test_without_clicks_the_curve_is_the_one_started_from(slots: int) -> None:
 def test_absurd_counts_give_a_curve_all_the_same(seed: int, most: float) -> None:
     rng = np.random.default_rng(seed)
     shown, clicked = rng.uniform(0, most, (3, 4)), rng.uniform(0, 2 * most, (3, 4))
-    curve = fit_examination(shown, clicked, examination(["a", "b", "c", "d"], {}))
+    times = VisibleTimes(rng.uniform(0, most, 4) * rng.integers(0, 2, 4), rng.uniform(0, 60_000 * most, 4))
+    curve = fit_examination(
+        shown, clicked, examination(["a", "b", "c", "d"], {}), visible=times if rng.integers(2) else None
+    )
     assert np.isfinite(curve).all()
     assert curve.min() >= LEAST
     assert curve.max() <= 1.0
+
+
+SLOTS = 12
+LOG = examination([str(n) for n in range(SLOTS)], {})
+SHAPES = {
+    "steeper": LOG**1.6,
+    "flatter": LOG**0.6,
+    "two rows": np.repeat([1.0, 0.7, 0.5], 4) * np.tile([1.0, 1.0, 0.35, 0.35], 3),
+    "a fold": np.repeat([1.0, 0.3], [4, 8]),
+}
+"""Looks at twelve slots."""
+
+
+def page(seed: int, looks: Floats, clicks: float) -> tuple[Counts, Counts, Floats]:
+    """Impressions and about so many clicks of 40 items, better ones higher up; how good those of a slot are."""
+    rng = np.random.default_rng(seed)
+    attraction = np.sort(rng.beta(2, 60, 40))[::-1]
+    apart = np.arange(40)[:, None] - np.arange(SLOTS) * 40 / SLOTS
+    placed = np.exp(-np.square(apart / 24))
+    placed /= placed.sum(axis=0)
+    shown = rng.poisson(placed * clicks / (placed * attraction[:, None] * looks).sum())
+    quality = attraction @ placed
+    return shown, rng.binomial(shown, attraction[:, None] * looks), quality / quality.mean()
+
+
+def errors(clicks: float, times: Callable[[np.random.Generator, Floats, Floats], Floats]) -> tuple[float, float]:
+    """How far off fitted curves are on average, without visible times and with these: deviations of logarithms."""
+    found = np.zeros((len(SHAPES), 8, 2))
+    for row, looks in enumerate(SHAPES.values()):
+        for seed in range(8):
+            shown, clicked, quality = page(seed, looks, clicks)
+            mean = times(np.random.default_rng(seed), looks, quality)
+            visible = VisibleTimes(np.full(SLOTS, 20_000.0), 20_000.0 * mean)
+            for column, some in enumerate((None, visible)):
+                apart = np.log(fit_examination(shown, clicked, LOG, visible=some) / looks)
+                found[row, seed, column] = apart.std()
+    without, with_times = found.mean(axis=(0, 1)).tolist()
+    return without, with_times
+
+
+TELLING = {
+    "looks fade": lambda rng, looks, quality: -np.log(1.0 - 0.9 * looks) * 2_000,
+    "looks go with time": lambda rng, looks, quality: 6_000 * looks,
+    "every view lasts": lambda rng, looks, quality: 1_000 + 5_000 * looks,
+    "long views": lambda rng, looks, quality: 20_000 * looks,
+    "good items hold": lambda rng, looks, quality: 6_000 * looks * quality**0.5 * np.exp(rng.normal(0, 0.1, SLOTS)),
+}
+
+
+@pytest.mark.parametrize("times", TELLING.values(), ids=TELLING)
+@pytest.mark.parametrize(("clicks", "share"), [(0, 0.95), (30, 0.92), (100, 0.85), (300, 0.7), (3_000, 0.95)])
+def test_visible_times_help_most_where_clicks_are_few(clicks: float, share: float, times: Any) -> None:
+    without, with_times = errors(clicks, times)
+    assert with_times < share * without
+
+
+IDLE = {
+    "all the same": lambda rng, looks, quality: np.full(SLOTS, 5_000.0),
+    "chance": lambda rng, looks, quality: 5_000 * np.exp(rng.normal(0, 0.4, SLOTS)),
+    "items alone": lambda rng, looks, quality: 5_000 * quality,
+}
+
+
+@pytest.mark.parametrize("times", IDLE.values(), ids=IDLE)
+@pytest.mark.parametrize(("clicks", "share"), [(0, 1.4), (30, 1.05), (100, 1.05), (300, 1.05), (3_000, 1.15)])
+def test_visible_times_that_say_nothing_of_looks_do_little_harm(clicks: float, share: float, times: Any) -> None:
+    without, with_times = errors(clicks, times)
+    assert with_times < share * without
+
+
+@given(SEEDS)
+def test_no_visible_times_leave_the_fit_as_it_is(seed: int) -> None:
+    shown, clicked, _ = page(seed, LOG, 100)
+    none = VisibleTimes(np.zeros(SLOTS), np.zeros(SLOTS))
+    assert fit_examination(shown, clicked, LOG, visible=none).tolist() == fit_examination(shown, clicked, LOG).tolist()
+
+
+@given(SEEDS, st.integers(0, SLOTS - 1))
+def test_a_slot_with_few_visible_times_keeps_its_place_in_the_curve(seed: int, slot: int) -> None:
+    """And a few anywhere change little."""
+    rng = np.random.default_rng(seed)
+    nothing = np.zeros((1, SLOTS))
+    few = VisibleTimes(np.full(SLOTS, 4.0), 4.0 * rng.uniform(1_000, 10_000, SLOTS))
+    assert fit_examination(nothing, nothing, LOG, visible=few) == pytest.approx(LOG, rel=0.05)
+    timed = np.where(np.arange(SLOTS) == slot, 2.0, 1e6)
+    telling = -5_000 * np.log(1.0 - 0.8 * LOG)
+    odd = np.where(np.arange(SLOTS) == slot, rng.uniform(1_000, 60_000), telling)
+    curve = fit_examination(nothing, nothing, LOG, visible=VisibleTimes(timed, timed * odd))
+    assert curve == pytest.approx(LOG, rel=0.05)

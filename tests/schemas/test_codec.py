@@ -37,6 +37,8 @@ def values(kind: Any) -> st.SearchStrategy[Any]:  # noqa: C901  one arm for each
             return st.floats(*limits(kind), allow_nan=False, allow_infinity=False)
         case msgspec.inspect.BoolType():
             return st.booleans()
+        case msgspec.inspect.NoneType():
+            return st.none()
         case msgspec.inspect.LiteralType():
             return st.sampled_from(kind.values)
         case msgspec.inspect.UnionType():

@@ -51,6 +51,7 @@ _segments = _names(["s1", "s2", "*", "s\u00004", "s5"])
 _items = _names(["i1", "i2", "i,3", 'i"4', "i5", "i6", "i7"])
 _slots = _names(["top", "left", "a", "b", "c", "d"])
 _variants = st.integers(-2, 3)
+_visible = _names([None, None, 0, 1_000, 60_000, 60_001, 3_600_000])
 _delays = _names([0, 999, 1_000, 5_000, 100_000])
 _amounts = _names([0, 7, 499, 501, 10**9])
 
@@ -72,7 +73,7 @@ def _event(draw: st.DrawFn, topic: str, time_ms: int) -> tuple[str, Any]:
     }
     view = f"v{draw(st.integers(0, 5))}"
     if topic == TOPICS[0]:
-        places = draw(st.lists(st.builds(SlotItem, slot=_slots, item=_items), min_size=1, max_size=4))
+        places = draw(st.lists(st.builds(SlotItem, _slots, _items, _visible), min_size=1, max_size=4))
         return unit, Impression(**common, page_view_id=view, slots=places)
     place: dict[str, Any] = {"slot": draw(_slots), "item": draw(_items)}
     if topic == TOPICS[1]:
@@ -115,18 +116,21 @@ def logs(draw: st.DrawFn, partitions: int = 2, most: int = 25) -> Log:
     return log
 
 
-def example_log(seed: int, records: int, partitions: int = 2) -> Log:
-    """A log of ordinary events with some duplicates and poison; the broker gives offsets and times."""
+def example_log(seed: int, records: int, partitions: int = 2, timed: bool = False) -> Log:
+    """A log of ordinary events with some duplicates and poison; the broker gives offsets and times.
+
+    `timed`: some impressions say how long a slot was visible.
+    """
     chance = random.Random(seed)
     log: Log = {}
     for topic in TOPICS:
         for partition in range(partitions):
             tp = TopicPartition(topic, partition)
-            log[tp] = [_ordinary(chance, topic, offset) for offset in range(records)]
+            log[tp] = [_ordinary(chance, topic, offset, timed) for offset in range(records)]
     return log
 
 
-def _ordinary(chance: random.Random, topic: str, offset: int) -> LoggedRecord:
+def _ordinary(chance: random.Random, topic: str, offset: int, timed: bool) -> LoggedRecord:
     if chance.random() < 0.03:
         return LoggedRecord(offset, 0, b"u", chance.choice([None, b"{", b'{"event_id":"x"}', b"\xff"]))
     unit = f"u{chance.randrange(40)}"
@@ -143,7 +147,10 @@ def _ordinary(chance: random.Random, topic: str, offset: int) -> LoggedRecord:
     view = f"v{chance.randrange(300)}"
     event: Any
     if topic == TOPICS[0]:
-        event = Impression(**common, page_view_id=view, slots=[SlotItem(**place), SlotItem("s9", "i1")])
+        visible_ms = offset * 997 % 100_000 if timed and offset % 3 else None
+        event = Impression(
+            **common, page_view_id=view, slots=[SlotItem(**place, visible_ms=visible_ms), SlotItem("s9", "i1")]
+        )
     elif topic == TOPICS[1]:
         event = Click(**common, **place, page_view_id=view)
     else:
@@ -152,7 +159,5 @@ def _ordinary(chance: random.Random, topic: str, offset: int) -> LoggedRecord:
         if topic == TOPICS[3]:
             event = Credit(**common, **place, kind=chance.choice(["view", "add-to-cart", "return"]), source_id="s")
         else:
-            via = {"view": 70_000} if chance.random() < 0.5 else {}
-            later: dict[str, Any] = {"repeat": chance.random() < 0.1, "earlier": 50, "via": via}
-            event = Conversion(**common, **place, **later, purchase_id="p", line=0, quantity=1)
+            event = Conversion(**common, **place, purchase_id="p", line=0, quantity=1)
     return LoggedRecord(offset, 0, unit.encode(), msgspec.json.encode(event))

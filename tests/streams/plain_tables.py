@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -14,18 +15,30 @@ from streams.state.arrays.tables import TYPES, Table, blocks_for
 
 def encode_table(table: Table) -> dict[str, bytes]:
     """The parts and blocks that hold the table's counts, by name; what holds no count is left out."""
+    numbers = {array: np.stack([table.counts[name] for name in array.names], axis=-1) for array in TABLE_ARRAYS}
+    counted: dict[str, Any] = {}
+    for array in TABLE_ARRAYS:
+        for axis, directory in enumerate(array.directories):
+            other = tuple(at for at in range(numbers[array].ndim) if at != axis)
+            counted[directory] = counted.get(directory, False) | numbers[array].any(axis=other)
     parts: dict[str, bytes] = {}
     for array in TABLE_ARRAYS:
-        numbers = np.stack([table.counts[name] for name in array.names], axis=-1)
-        if not numbers.any():
+        rows = numbers[array]
+        if not rows.any():
             continue
-        for axis, (directory, names) in enumerate(zip(array.directories, (table.items, table.slots), strict=False)):
-            other = tuple(at for at in range(numbers.ndim) if at != axis)
-            counted = np.flatnonzero(numbers.any(axis=other))
-            parts[directory] = _directory([names[at] for at in counted.tolist()])
-            numbers = numbers.take(counted, axis=axis)
-        parts |= _blocks(array, numbers) if array.keying is Keying.ITEM_SLOT else {array.name: _encode(array, numbers)}
+        for axis, (directory, names) in enumerate(zip(array.directories, _names_of(array, table), strict=True)):
+            listed = np.flatnonzero(counted[directory])
+            parts[directory] = _directory([names[at] for at in listed.tolist()])
+            rows = rows.take(listed, axis=axis)
+        parts |= _blocks(array, rows) if array.keying is Keying.ITEM_SLOT else {array.name: _encode(array, rows)}
     return parts
+
+
+def _names_of(array: Array, table: Table) -> Sequence[Sequence[str]]:
+    """The names that the directories of an array list."""
+    if array.keying is Keying.SLOT:
+        return (table.slots,)
+    return (table.items, table.slots)[: len(array.directories)]
 
 
 def _directory(names: Sequence[str]) -> bytes:

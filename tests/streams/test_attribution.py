@@ -224,7 +224,7 @@ def test_a_log_whose_end_holds_no_record_may_be_deleted_up_to_there(
         bounds = {CLICKS.name: (2, 2), PURCHASES.name: (2, 2)}
         worker.ended(bounds, 6_000)
         await worker.settle()
-        assert worker.core.position.offsets == (1, 1)
+        assert worker.core.position.offsets[:2] == (1, 1)
         again = await shop.opened(topic, bounds=bounds)
         again.feed(batch(CLICKS, click(2, 7_000), click(3, 8_000)))
         again.feed(batch(PURCHASES, purchase(2, 7_000)))
@@ -335,7 +335,7 @@ def test_clicks_that_are_lost_are_read_again_from_where_purchases_may_need_them(
         again.feed(batch(PURCHASES, purchase(1, late + 60)))
         await again.settle()
         assert topic.credited == [("p0/0", "c1")]
-        assert (await again._progress.load()).position.offsets == (3, 1)
+        assert (await again._progress.load()).position.offsets[:2] == (3, 1)
         again.feed(batch(CLICKS, *log, click(3, late + 500)))
         await again.settle()
         assert topic.credited == [("p0/0", "c1"), ("p1/0", "c2")]
@@ -406,7 +406,7 @@ def test_positions_of_groups_become_one_position_at_the_earliest(
         topic = Topic()
         topic.read = nothing_new  # type: ignore[method-assign]
         worker = await shop.opened(topic)
-        assert worker.core.applied.offsets == (8, 7)
+        assert worker.core.applied.offsets[:2] == (8, 7)
         assert (await worker._progress.load()).published == {CONVERSIONS.name: 2}
         names = {name.decode() async for name in shop.redis.scan_iter()}
         assert names == {f"reshelf:{{example:a{home}}}:{each}" for each in left}

@@ -75,4 +75,4 @@ def judged(lines: list[dict[str, Any]]) -> Rejected:
 def test_a_return_is_told_from_what_is_only_wrong(line: dict[str, Any], returned: bool) -> None:
     rejected = judged([{"item": "a", "quantity": 1, "amount": 5}, {"item": "b", **line}])
     assert (rejected.reason, is_return(rejected)) == ("invalid", returned)
-    assert explained(rejected).detail.startswith("a return, which does not count yet: ")
+    assert explained(rejected).detail.startswith("a return, which counts in events-returns alone: ")

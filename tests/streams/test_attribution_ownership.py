@@ -12,19 +12,20 @@ import pytest
 from redis import Redis
 
 from schemas.errors import StateAttention
-from schemas.topics import CLICKS, DEAD_LETTERS, PURCHASES
+from schemas.topics import CLICKS, DEAD_LETTERS
 from streams.attribution import agent
 from streams.attribution.agent import Attribution
 from streams.attribution.worker import Behind, PartitionWorker
 from streams.kafka.bounds import Bounds
 from streams.kafka.records import Batch, TopicPartition
 from streams.settings import AttributionSettings, FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
+from streams.state.clicks.progress import READ
 from streams.state.clicks.store import Marks
 from streams.state.watermark import Watermark
 from streams.worker import open_worker
 from tests.streams.test_attribution import click
 
-BOTH = frozenset(TopicPartition(topic.name, 0) for topic in (CLICKS, PURCHASES))
+BOTH = frozenset(TopicPartition(topic.name, 0) for topic in READ)
 
 
 class Reader:
@@ -138,7 +139,7 @@ def test_a_part_that_is_not_ours_once_it_is_open_is_let_be(kafka: KafkaSettings,
 def test_partitions_that_were_added_are_refused_with_what_to_do(kafka: KafkaSettings, redis_url: str) -> None:
     async def run() -> None:
         async with attributing(kafka, redis_url) as (attribution, _):
-            added = frozenset(TopicPartition(topic.name, 1) for topic in (CLICKS, PURCHASES))
+            added = frozenset(TopicPartition(topic.name, 1) for topic in READ)
             with pytest.raises(
                 StateAttention, match=r"events-clicks/1 is not in namespace 'live'.*reshelf replay --into"
             ):

@@ -25,8 +25,9 @@ from schemas.topics import CATALOG_EMBEDDINGS, PAGE_RULES, POLICY_PARAMETERS, PU
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.embeddings import filled
 from streams.catalog.item_features import item_features
+from streams.catalog.weighted_counts import ONE, weights
 from streams.fitter.app import fitter_app
-from streams.fitter.page import MOST_SEGMENTS, PageState, fit, start_of
+from streams.fitter.page import MOST_SEGMENTS, PageState, _visible_times, fit, start_of
 from streams.fold.deltas import Traffic
 from streams.metrics import Registry
 from streams.page_settings import FitterSettings, LayoutSettings
@@ -84,10 +85,41 @@ def test_the_same_tables_give_the_same_parameters_in_any_order() -> None:
     assert encode(fitted(tables)) == encode(fitted(turned))
 
 
+def test_visible_times_say_what_is_looked_at_before_clicks_do() -> None:
+    """Those of learned traffic; slots that the page does not have say nothing, and neither do a few impressions."""
+    one = table(0, Traffic.LEARNED, ITEMS, ("gone", *SLOTS), most=5)
+    one.clicks[:] = 0
+    before = fitted({"a": [one]}).examination
+    one.counts["timed"][:], one.counts["visible_ms"][:] = (9, 8, 6, 7), (9_000, 8_000, 60_000, 70_000)
+    assert fitted({"a": [one]}).examination == pytest.approx(before, rel=0.05)
+    timed = np.array([90_000, 80_000, 60_000, 70_000])
+    one.counts["timed"][:], one.counts["visible_ms"][:] = timed, timed * np.array([60_000, 1_200, 1_200, 9_000])
+    curve = fitted({"a": [one]}).examination
+    assert curve["right"] == 1.0 > curve["top"] > curve["left"], "before the first click"
+    held_out = replace(one, traffic=Traffic.HOLDOUT)
+    one = table(0, Traffic.LEARNED, ITEMS, SLOTS, most=5)
+    one.clicks[:] = 0
+    assert fitted({"a": [one, held_out]}).examination == before
+
+
+def test_visible_times_are_weighed_by_age_and_exact_in_any_order() -> None:
+    tables = [seen(number, bucket=number * DAY_MS) for number in range(4)]
+    rng = np.random.default_rng(1)
+    for one in tables:
+        one.counts["timed"][:] = rng.integers(1, 10**6, len(SLOTS))
+        one.counts["visible_ms"][:] = one.counts["timed"] * rng.integers(1_000, 60_000, len(SLOTS))
+    curve = fitted({"a": tables}, now_ms=5 * DAY_MS)
+    assert encode(curve) == encode(fitted({"a": tables[::-1]}, now_ms=5 * DAY_MS))
+    weighed = weights(tables, LAYOUTS.half_life_ms)
+    times = _visible_times(tables, weighed, SLOTS)
+    shares = [weighed[one.buckets] / ONE for one in tables]
+    assert times.timed == pytest.approx(sum(a * one.counts["timed"] for a, one in zip(shares, tables, strict=True)))
+
+
 def shuffled(one: Table) -> Table:
     """The same counts with the items in another order, as they may lie in the state."""
     order = np.random.default_rng(1).permutation(len(one.items))
-    turned = {name: numbers if name == "delays" else numbers[order] for name, numbers in one.counts.items()}
+    turned = {name: numbers[order] if len(numbers) == len(order) else numbers for name, numbers in one.counts.items()}
     return replace(one, items=tuple(one.items[row] for row in order), counts=turned)
 
 

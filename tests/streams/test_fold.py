@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from schemas.errors import StateAttention
 from schemas.messages.events import Click, Impression, Purchase, PurchaseLine, SlotItem
@@ -134,7 +135,8 @@ def test_a_line_of_an_order_counts_once() -> None:
     events = [Purchase(f"e{at}", NOW, "u", order, "EUR", lines) for at, (order, lines) in enumerate(orders)]
     judged = Judge(PURCHASES, FoldSettings()).judge([record(event, at) for at, event in enumerate(events)])
     assert judged.skipped[REPEATED] == [1]
-    assert [one.event.lines for one in judged.accepted] == [two, more, two]
+    numbered = [[replace(line, nth=at) for at, line in enumerate(lines, 1)] for lines in (two, more, two)]
+    assert [one.event.lines for one in judged.accepted] == numbered
 
 
 @given(log=logs(partitions=1), cut=st.integers(0, 10))

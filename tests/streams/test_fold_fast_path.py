@@ -34,6 +34,7 @@ if fast_path.BUILT:
 
 NOW = 1_700_000_000_000
 ROOMY = FoldSettings()
+VISIBLE_TIMES = [0, 59_999, 60_000, 60_001, 3_600_000, 3_600_001, -1, None, 5.0, 5.5, "5", True, [5], 10**18]
 
 pytestmark = pytest.mark.skipif(
     not fast_path.BUILT, reason="streams.fold.fast.compiled was not built: is there a C compiler and Python's headers?"
@@ -116,6 +117,55 @@ def test_plain_impressions_of_known_names_are_all_taken() -> None:
     assert assert_same(ROOMY, records, 100) == 400, "those that bring the names, too"
 
 
+@given(
+    times=st.lists(
+        st.lists(st.sampled_from([None, 0, 1_500, 60_000, 3_600_000, ...]), min_size=1, max_size=4), max_size=40
+    ),
+    size=st.integers(1, 20),
+)
+def test_visible_times_are_added_up_alike(times: list[list[Any]], size: int) -> None:
+    """They stay with their slot where others of the event are left out: views come again, slots are there twice."""
+    events = [
+        impression(
+            number,
+            unit="u",
+            page_view_id=f"v{number % 9}",
+            slots=[
+                {"slot": f"slot{(number + at) % 3}", "item": "i"} | ({} if time is ... else {"visible_ms": time})
+                for at, time in enumerate(some)
+            ],
+        )
+        for number, some in enumerate(times)
+    ]
+    records = [record(at, json.dumps(event).encode(), event["unit"]) for at, event in enumerate(events)]
+    assert_same(ROOMY, records, size)
+
+
+def test_impressions_with_visible_times_are_all_taken() -> None:
+    slots = [{"visible_ms": at * 40_000, "slot": f"slot{at}", "item": "i0"} for at in range(3)]
+    events = [impression(number, slots=slots) for number in range(100)]
+    records = [record(at, json.dumps(event).encode(), event["unit"]) for at, event in enumerate(events)]
+    assert assert_same(ROOMY, records, 30) == 100
+    part = partition(ROOMY, True)
+    deltas = part.prepare(Batch(TP, 0, 100, 0, records)).deltas
+    amounts = [table.amounts for delta in deltas.values() for table in delta.tables.values()]
+    for name, expected in (("timed", [100, 100, 100]), ("visible_ms", [0, 4_000_000, 6_000_000])):
+        assert [sum(some[name][f"slot{at}"] for some in amounts) for at in range(3)] == expected
+
+
+def test_impressions_without_visible_times_add_no_amounts_beside_cells() -> None:
+    records = [record(at, json.dumps(impression(at)).encode(), f"u{at % 7}") for at in range(50)]
+    for built in (True, False):
+        deltas = partition(ROOMY, built).prepare(Batch(TP, 0, 50, 0, records)).deltas
+        names = {name for delta in deltas.values() for table in delta.tables.values() for name in table.amounts}
+        assert names == (set() if built else {"impressions"})
+
+
+def test_a_visible_time_that_is_there_twice_is_left_to_the_decoder() -> None:
+    value = json.dumps(impression(0)).replace('"item"', '"visible_ms": 5, "visible_ms": 7, "item"')
+    assert assert_same(ROOMY, [record(0, value.encode(), "u0")], 1) == 0
+
+
 @given(units=st.lists(st.integers(0, 3), min_size=20, max_size=60), size=st.integers(1, 20))
 def test_robots_are_told_alike(units: list[int], size: int) -> None:
     events = [impression(number, unit=f"u{unit}") for number, unit in enumerate(units)]
@@ -184,6 +234,7 @@ def _slots(items: Sequence[int]) -> list[dict[str, str]]:
         {"slots": [{"slot": "slot0"}]},
         {"slots": [{"slot": "slot0", "item": "i0", "more": 1}]},
         {"slots": {"slot": "slot0", "item": "i0"}},
+        *({"slots": [{"slot": "slot0", "item": "i0", "visible_ms": time}]} for time in VISIBLE_TIMES),
         {"page": "home\\u0041"},
         {"page": 'home"'},
         {"segment": "sé"},

@@ -128,7 +128,7 @@ def roll_back(redis: SyncRedis, snapshot: dict[bytes, bytes], group: str) -> Non
 
 def test_running_learner_equals_the_plain_fold(kafka_settings: KafkaSettings, redis: SyncRedis, redis_url: str) -> None:
     kafka, store = kafka_settings, RedisSettings(url=redis_url, groups=4)
-    log = example_log(seed=7, records=400)
+    log = example_log(seed=7, records=400, timed=True)
     early, late, last = ({tp: records[part] for tp, records in log.items()} for part in PARTS)
 
     async def run() -> None:

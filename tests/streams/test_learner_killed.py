@@ -43,14 +43,14 @@ def test_state_survives_a_kill(
     settings = KafkaSettings(bootstrap=kafka, prefix=prefix)
     store = RedisSettings(url=redis_url)
     make_topics(kafka, partitions=4)
-    publish(settings, example_log(seed=1, records=100, partitions=4))
+    publish(settings, example_log(seed=1, records=100, partitions=4, timed=True))
     workers = [_worker(settings, store) for _ in range(2)]
     try:
         until = Deadline(30)
         while _groups_moved(redis) < 8 and until.ahead:
             time.sleep(0.05)
         for part in range(10):
-            publish(settings, example_log(seed=10 + part, records=200, partitions=4))
+            publish(settings, example_log(seed=10 + part, records=200, partitions=4, timed=True))
             if part == 5:
                 workers[random.Random(3).randrange(2)].kill()
         asyncio.run(asyncio.wait_for(drained(settings, store), 60))

@@ -21,6 +21,7 @@ from streams.fold.measures import (
     TABLE_ARRAYS,
     UNIT_ARRAYS,
     UNIT_MEASURES,
+    VISIBLE,
     Amount,
     Array,
     Keying,
@@ -44,6 +45,7 @@ MOST = {Width.COUNT: 2**32 - 1, Width.SUM: 2**63 - 1}
 CELL: dict[Keying, list[Any]] = {
     Keying.ITEM_SLOT: [("i1", f"slot{at}") for at in range(9)],
     Keying.ITEM: ["i1", "i,2"],
+    Keying.SLOT: ["top", "s,9"],
     Keying.DELAY: [0, 31],
     Keying.UNIT: [0, 255],
 }
@@ -109,17 +111,19 @@ def test_names_are_unique() -> None:
 
 def test_arrays_have_the_names_and_widths_that_their_cells_need() -> None:
     """Blocks are packed as counts, and slots have one directory, which says how many blocks there are."""
-    directories = {Keying.ITEM_SLOT: 2, Keying.ITEM: 1, Keying.DELAY: 0, Keying.UNIT: 0}
+    directories = {Keying.ITEM_SLOT: 2, Keying.ITEM: 1, Keying.SLOT: 1, Keying.DELAY: 0, Keying.UNIT: 0}
     assert all(len(array.directories) == directories[array.keying] for array in ARRAYS)
     assert all(array.width is Width.COUNT and array.directories[1] == "slots" for array in BLOCKED)
     assert all(measure.amount is Amount.ONE for array in BLOCKED for measure in array.measures)
 
 
-def test_what_is_compiled_counts_the_first_cells_and_bins_of_impressions() -> None:
+def test_what_is_compiled_counts_the_first_cells_bins_and_visible_times_of_impressions() -> None:
     assert CELLS.measures[0].topic is IMPRESSIONS
     of_units = [measure.amount for measure in BINS.measures if measure.topic is IMPRESSIONS]
     assert of_units == [Amount.NEW_VIEW, Amount.NEW_UNIT]
-    assert amounts_of(IMPRESSIONS) == {Amount.ONE, Amount.NEW_VIEW, Amount.NEW_UNIT}
+    assert amounts_of(IMPRESSIONS) == {Amount.ONE, Amount.NEW_VIEW, Amount.NEW_UNIT, Amount.VISIBLE_MS}
+    of_slots = [(measure.topic, measure.amount) for measure in VISIBLE.measures]
+    assert of_slots == [(IMPRESSIONS, Amount.ONE), (IMPRESSIONS, Amount.VISIBLE_MS)]
 
 
 def test_experiments_find_their_columns() -> None:

@@ -369,7 +369,7 @@ def test_merges_go_a_few_tables_at_a_time(redis: SyncRedis, redis_url: str) -> N
 def test_a_merge_that_wakes_up_late_neither_loses_nor_doubles(redis: SyncRedis, redis_url: str, seed: int) -> None:
     """Between reading and writing, others fold records into the same tables, or merge them."""
     fold, chance = FoldSettings(bucket_ms=20, duplicate_window_ms=150), random.Random(seed)
-    log = {tp: [as_logged(record) for record in records] for tp, records in example_log(seed, 200).items()}
+    log = {tp: [as_logged(record) for record in records] for tp, records in example_log(seed, 200, timed=True).items()}
     plain = PlainFold(fold)
     for tp, records in log.items():
         plain.read(tp, records)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from cramjam import lz4
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +17,9 @@ from streams.fold.measures import PACKED, TABLE_ARRAYS
 from streams.state.arrays.compiled import BUILT
 from streams.state.arrays.packed import NameList
 from streams.state.arrays.packed_value import (
+    ANY_MEASURES,
     FORMS,
+    SIX_MEASURES,
     decode_packed,
     decode_table,
     encode_packed,
@@ -28,6 +31,12 @@ from streams.state.arrays.tables import Table
 from tests.streams.plain_tables import encode_table
 
 KEY = TableKey("p", "s", 7, Traffic.HOLDOUT)
+OLD_VALUE = (
+    "016500000040020000000400510e0000000d0c0070040000000101010600011a0011020c0011040600021800f0022274656e7422"
+    "2c226c616d70222c22746f0600806c656674222c2c014d00f001010003000001f30101a9cc0300010104"
+)
+MANY_MEASURES = bytes(lz4.compress_block(bytes(16) + b"\xff" + bytes(255 * 6)))
+"""An empty table with more measures than there are."""
 NAMES = st.lists(st.text(max_size=3), max_size=9, unique=True)
 
 
@@ -100,7 +109,33 @@ def test_a_damaged_value_is_refused_in_words(value: bytes) -> None:
         decode_packed(KEY, value)
 
 
-@pytest.mark.parametrize("value", [b"", bytes([max(FORMS) + 1, 7])])
+@pytest.mark.parametrize("value", [b"", bytes([9, 7]), bytes([ANY_MEASURES]) + MANY_MEASURES])
 def test_another_form_is_refused_in_words(value: bytes) -> None:
-    with pytest.raises(StateAttention, match=r"'p' and segment 's' .* expected form 1 or 2, got .* replay the log"):
+    with pytest.raises(StateAttention, match=r"'p' and segment 's' .* expected .*, got .* replay the log"):
         decode_packed(KEY, value)
+
+
+@given(tables())
+def test_without_later_measures_a_value_is_the_one_that_older_workers_write(table: Table) -> None:
+    """So they read it, and what they wrote is read as ever: the later measures are 0."""
+    later = [name for array in TABLE_ARRAYS for name in array.names][6:]
+    for name in later:
+        table.counts[name][...] = 0
+    value = encode_packed(table)
+    assert value[0] == SIX_MEASURES
+    assert not any(decode_packed(KEY, value).counts[name].any() for name in later)
+    if table.slots:
+        table.counts[later[-1]][...] = 1
+        assert encode_packed(table)[0] == ANY_MEASURES
+
+
+def test_a_value_of_the_first_form_is_read_as_it_was_written() -> None:
+    """As a worker wrote it before there were visible times."""
+    value = bytes.fromhex(OLD_VALUE)
+    table = Table.of(KEY.segment, KEY.bucket, KEY.traffic, ["tent", "lamp"], ["top", "left"])
+    table.impressions[:] = [[300, 2], [0, 1]]
+    table.clicks[0, 0] = 3
+    table.conversions[1], table.revenue[1], table.squares[1] = 1, 499, 249_001
+    table.delays[4] = 1
+    assert_same(decode_table(KEY, {PACKED: value}), table)
+    assert encode_packed(table) == value

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policy.attribution.plain import plain_attribution
-from schemas.messages.events import Conversion
-from schemas.topics import CLICKS, CONVERSIONS, PURCHASES
-from streams.attribution.reattribute import Reattributed, Rule
+from policy.attribution.plain import Logs as PlainLogs
+from policy.attribution.plain import plain_outcomes
+from schemas.messages.events import Conversion, Credit
+from schemas.topics import CLICKS, CONVERSIONS, PURCHASES, SIGNALS
+from streams.attribution.reattribute import ANEW, Reattributed, Rule
 from streams.kafka.log_source import Runs, Span
 from streams.kafka.records import Logged, Record, TopicPartition
-from tests.streams.attribution_world import FOLD, PARTITION, SETTINGS, Logs, Pages, entries, expected, logs
+from tests.streams.attribution_world import (
+    FOLD,
+    PARTITION,
+    SETTINGS,
+    TOPICS,
+    WRITTEN,
+    Logs,
+    Pages,
+    entries,
+    expected,
+    logs,
+)
 from tests.streams.attribution_world import RULE as CREDIT
 
 RULE = Rule(SETTINGS, FOLD, Pages())
@@ -32,10 +45,8 @@ class Kept:
         self._size = size
 
     def bounds(self, topics: object) -> dict[TopicPartition, Span]:
-        """Both logs begin at 0 and end after their last record."""
-        ends = {
-            topic.name: [one.record.offset + 1 for one in self._logs.of(topic.name)] for topic in (CLICKS, PURCHASES)
-        }
+        """All logs begin at 0 and end after their last record."""
+        ends = {topic.name: [one.record.offset + 1 for one in self._logs.of(topic.name)] for topic in TOPICS}
         return {TopicPartition(topic, PARTITION): (0, max(those, default=0)) for topic, those in ends.items()}
 
     def at_time(self, topics: object, time_ms: int) -> dict[TopicPartition, int]:
@@ -52,13 +63,19 @@ class Kept:
 
 
 def decided(source: Reattributed) -> list[Record]:
-    """All conversions of the partition."""
-    return [one for _, run in source.records(source.bounds([CONVERSIONS.name])) for one in run]
+    """All conversions, then all credits of the partition."""
+    spans = source.bounds(sorted(ANEW))
+    in_turn = [{tp: spans[tp]} for topic in WRITTEN for tp in spans if tp.topic == topic]
+    return [one for spans in in_turn for _, run in source.records(spans) for one in run]
 
 
-def events(records: list[Record]) -> list[Conversion]:
+def events(records: list[Record]) -> list[Conversion | Credit]:
     """Their contents."""
-    return [msgspec.json.decode(one.value or b"", type=Conversion) for one in records]
+    contents: list[Conversion | Credit] = []
+    for value in (record.value or b"" for record in records):
+        message: Any = Credit if b'"kind":' in value else Conversion
+        contents.append(msgspec.json.decode(value, type=message))
+    return contents
 
 
 @settings(max_examples=30)
@@ -68,10 +85,11 @@ def test_they_are_those_of_the_plain_rule_and_a_part_is_that_part(log: Logs, siz
     source = Reattributed(kept, RULE, kept.bounds(()))
     found = decided(source)
     assert events(found) == expected(log)[0]
-    assert [one.offset for one in found] == list(range(len(found)))
+    conversions = sum(isinstance(event, Conversion) for event in events(found))
+    assert [one.offset for one in found] == [*range(conversions), *range(len(found) - conversions)]
     assert all(one.key == event.unit.encode() for one, event in zip(found, events(found), strict=True))
     part = source.records({CONVERSIONS_HERE: (first, first + more)})
-    assert [one for _, run in part for one in run] == found[first : first + more]
+    assert [one for _, run in part for one in run] == found[:conversions][first : first + more]
 
 
 @settings(max_examples=15)
@@ -81,11 +99,11 @@ def test_purchases_outside_the_span_are_not_decided(log: Logs, size: int, first:
     end = kept.bounds(())[PURCHASES_HERE][1]
     span = min(first, end), min(first + more, end)
     source = Reattributed(kept, RULE, {PURCHASES_HERE: span})
-    clicks, _ = entries(log.clicks, CLICKS)
+    clicks, signals = (entries(log.of(topic.name), topic)[0] for topic in (CLICKS, SIGNALS))
     purchases = [one for one in entries(log.purchases, PURCHASES)[0] if span[0] <= one.offset < span[1]]
-    plain = plain_attribution(clicks, purchases, CREDIT)
+    plain = plain_outcomes(PlainLogs(clicks, purchases, signals), CREDIT).conversions
     # Clocks of brokers step back here: what was appended before the span is not known to one that begins there.
-    mine = {one.event_id for one in events(decided(source))}
+    mine = {one.event_id for one in events(decided(source)) if isinstance(one, Conversion)}
     assert mine <= {f"{one.message.event_id}/{at}" for one in purchases if one.message for at in range(9)}
     if span[0] == 0:
         assert mine == {one.event_id for one in plain}

@@ -138,7 +138,7 @@ def test_topics_and_their_archive_give_the_same_state(
 ) -> None:
     make_topics(any_broker)
     kafka = KafkaSettings(bootstrap=any_broker, prefix=prefix)
-    publish(kafka, example_log(7, 60, partitions=4))
+    publish(kafka, example_log(7, 60, partitions=4, timed=True))
     source = KafkaSource(kafka)
     bounds = source.bounds(TOPICS)
     write(source, tmp_path / "kept", bounds)
@@ -208,7 +208,7 @@ def test_a_damaged_line_and_two_archives_are_told(tmp_path: Path) -> None:
 def test_a_time_is_found_in_the_log(kafka: str, prefix: str, make_topics: Callable[..., None], tmp_path: Path) -> None:
     make_topics(kafka)
     settings_ = KafkaSettings(bootstrap=kafka, prefix=prefix)
-    publish(settings_, example_log(7, 60, partitions=4))
+    publish(settings_, example_log(7, 60, partitions=4, timed=True))
     log = read_all(settings_, TOPICS)
     source = KafkaSource(settings_)
     write(source, tmp_path / "kept", source.bounds(TOPICS))

@@ -21,13 +21,14 @@ from redis.asyncio import Redis
 
 from streams.fold.fast.path import BUILT
 from streams.fold.judge import Rejected
+from streams.fold.plain import PlainFold
 from streams.kafka.records import Batch, TopicPartition
 from streams.settings import FoldSettings
 from streams.state import export
 from streams.state.manifest import manifest_of
 from streams.state.partition import PartitionFold
 from streams.state.store import Store
-from tests.streams.logs import LoggedRecord, example_log
+from tests.streams.logs import Log, LoggedRecord, example_log
 
 GROUPS = 3
 COLUMNS = ["page", "segment", "bucket", "item", "slot", "impressions", "clicks", "conversions", "revenue"]
@@ -55,14 +56,24 @@ def as_logged(record: LoggedRecord) -> LoggedRecord:
 async def folded(redis: Redis, built: bool) -> list[list[Any]]:
     """Fold the log batch by batch, always in the same order; the export."""
     await redis.flushall()
+    return await fold_more(redis, built, appended(), 0)
+
+
+def appended(timed: bool = False) -> Log:
+    """The log with append times; `timed`: some slots say how long they were visible."""
+    log = example_log(7, RECORDS, timed=timed)
+    return {tp: [as_logged(record) for record in records] for tp, records in log.items() if tp.topic in TOPICS}
+
+
+async def fold_more(redis: Redis, built: bool, log: Log, first: int) -> list[list[Any]]:
+    """Fold what a log has from an offset on, where the state has the rest; the export."""
     store = Store(redis, "unchanged", GROUPS)
-    for tp, records in example_log(7, RECORDS).items():
-        if tp.topic not in TOPICS:
-            continue
-        appended = [as_logged(record) for record in records]
+    for tp, records in log.items():
         part = await PartitionFold.resume(tp, store, 0, FOLD, nobody, built)
-        for at in range(0, RECORDS, 90):
-            cut = appended[at : at + 90]
+        if first:
+            part.prepare(Batch(tp, 0, first, 0, records[:first]))
+        for at in range(first, len(records), 90):
+            cut = records[at : at + 90]
             await part.commit(part.prepare(Batch(tp, at, cut[-1].offset + 1, 0, cut)))
         await part.advance()
     manifest = manifest_of("unchanged", "", {topic: [0, 0] for topic in TOPICS}, GROUPS, FOLD)
@@ -118,6 +129,29 @@ def test_the_compiled_fold_leaves_the_same_export_and_keys(redis: SyncRedis, red
     rows, found = run(redis_url, built=True)
     assert export.digest(rows)[:16] == EXPORT
     assert [name for name, _ in found] == [name for name, _ in run(redis_url, built=False)[1]]
+
+
+@pytest.mark.parametrize("built", [False, True] if BUILT else [False])
+def test_a_namespace_of_before_visible_times_goes_on_with_them(redis: SyncRedis, redis_url: str, built: bool) -> None:
+    """Its events have none, so what it lacks is 0, and the state is that of its whole log."""
+    before, timed = appended(), appended(timed=True)
+    log = {tp: [*records[:200], *timed[tp][200:]] for tp, records in before.items()}
+
+    async def work() -> tuple[list[list[Any]], list[bytes], list[list[Any]]]:
+        async with Redis.from_url(redis_url) as client:
+            await client.flushall()
+            await fold_more(client, built, {tp: records[:200] for tp, records in log.items()}, 0)
+            visible = [name async for name in client.scan_iter("*:visible:*")]
+            return await fold_more(client, built, log, 200), visible, await folded(client, built)
+
+    rows, visible_before, without = asyncio.run(work())
+    plain = PlainFold(FOLD)
+    for tp, records in log.items():
+        plain.read(tp, records)
+    assert visible_before == [], "what no event has takes no room"
+    assert rows == plain.rows()
+    assert [row for row in rows if row[0] != "visible"] == without, "all other counts are those without visible times"
+    assert sum(row[-2] for row in rows if row[0] == "visible") > 50
 
 
 def test_the_manifest_is_as_ever() -> None:

@@ -30,6 +30,7 @@ include "reading.pxi"
 include "naming.pxi"
 include "known.pxi"
 include "counting.pxi"
+include "blocks.pxi"
 
 cdef enum:
     # Records that are judged in one go; few where the next may well not be plain.
@@ -42,11 +43,12 @@ cdef class FastPath:
 
     limits: `least` and `most` by field, characters of texts and values of numbers; `slots` is the number of them.
     life: how long after its start a bucket takes impressions in (ms); 0: for ever.
+    visible_cap: the most that the visible time of a slot counts as (ms).
     """
 
     cdef readonly int64_t newest
     cdef Limits limits
-    cdef int64_t width, life, late, early, most
+    cdef int64_t width, life, late, early, most, visible_cap
     cdef RecentNames recent
     cdef KnownNames known
     cdef bint lacks_names
@@ -59,14 +61,16 @@ cdef class FastPath:
     cdef int64_t[MOST_ROWS] repeats
     cdef Py_ssize_t doubled, brought_much, repeated
 
-    def __init__(self, dict limits, fold, int64_t life, RecentNames recent):
+    def __init__(self, dict limits, fold, int64_t life, RecentNames recent, int64_t visible_cap):
         self.limits = limits
-        self.width, self.life = fold.bucket_ms, life
+        self.width, self.life, self.visible_cap = fold.bucket_ms, life, visible_cap
         self.late, self.early = fold.allowed_lateness_ms, fold.max_clock_skew_ms
         if limits.keys() != (<dict>self.limits).keys():
             raise ValueError(f"expected the fields {sorted(<dict>self.limits)}, got {sorted(limits)}")
         self.most = fold.unit_impressions
         self.recent = recent
+        if not 0 <= visible_cap < MOST_VISIBLE:
+            raise ValueError(f"expected visible times below {MOST_VISIBLE} ms; got {visible_cap}")
         self.known = KnownNames()
         most = self.limits.page.most + self.limits.unit.most + self.limits.page_view_id.most
         if self.limits.slots.most > MOST_SLOTS or most > MOST_BYTES // 4:
@@ -261,6 +265,7 @@ cdef class FastPath:
         """The place of an event; its cells are written behind those fast_events.  UNKNOWN where a name is."""
         cdef int64_t page = self.known.page(self._bucket(event), page_name)
         cdef int64_t place, item, slot
+        cdef uint64_t time
         cdef int step
         if page == UNKNOWN:
             return UNKNOWN
@@ -273,5 +278,8 @@ cdef class FastPath:
             slot = self.known.name(page, SLOT, &event.slots[step])
             if item == UNKNOWN or slot == UNKNOWN:
                 return UNKNOWN
-            fast_events.cells[fast_events.cell_count + step] = (<uint64_t>item << NAME_BITS) | <uint64_t>slot
+            time = <uint64_t>(min(event.visible_ms[step], self.visible_cap) - UNTIMED)
+            fast_events.cells[fast_events.cell_count + step] = (
+                (time << (2 * NAME_BITS)) | (<uint64_t>item << NAME_BITS) | <uint64_t>slot
+            )
         return place

@@ -12,7 +12,7 @@ import msgspec
 
 from schemas.messages.events import Impression, SlotItem
 from schemas.topics import IMPRESSIONS
-from streams.fold.measures import open_ms
+from streams.fold.measures import VISIBLE_CAP_MS, open_ms
 from streams.fold.window import Reach, RecentNames
 from streams.settings import FoldSettings
 
@@ -46,7 +46,8 @@ def checksum(content: bytes, seed: int) -> int:
 
 def make_fast_path(fold: FoldSettings, recent: RecentNames) -> FastPath:
     """A fast path that knows no names yet, beside a judge with this window."""
-    return compiled.FastPath(_limits(Impression) | _limits(SlotItem), fold, open_ms(IMPRESSIONS, fold), recent)
+    limits = _limits(Impression) | _limits(SlotItem)
+    return compiled.FastPath(limits, fold, open_ms(IMPRESSIONS, fold), recent, VISIBLE_CAP_MS)
 
 
 def fast_events_of(fast_path: FastPath) -> FastEvents:
@@ -60,9 +61,15 @@ def _limits(message: type[msgspec.Struct]) -> Limits:
     kind = msgspec.inspect.type_info(message)
     assert isinstance(kind, msgspec.inspect.StructType)
     for field in kind.fields:
-        inner = field.type.type if isinstance(field.type, msgspec.inspect.Metadata) else field.type
-        limits[field.encode_name] = _bounds(inner)
+        limits[field.encode_name] = _bounds(_value_of(field.type))
     return limits
+
+
+def _value_of(kind: msgspec.inspect.Type) -> msgspec.inspect.Type:
+    """The type of a field's value without what is said about it, and without null."""
+    if isinstance(kind, msgspec.inspect.UnionType):
+        (kind,) = (option for option in kind.types if not isinstance(option, msgspec.inspect.NoneType))
+    return kind.type if isinstance(kind, msgspec.inspect.Metadata) else kind
 
 
 def _bounds(kind: msgspec.inspect.Type) -> dict[str, int]:

@@ -16,6 +16,7 @@ cdef struct Limits:
     Limit slots
     Limit slot
     Limit item
+    Limit visible_ms
 
 cdef struct Event:
     Text event_id
@@ -28,6 +29,8 @@ cdef struct Event:
     int shown
     Text[MOST_SLOTS] slots
     Text[MOST_SLOTS] items
+    # How long each was visible (ms); UNTIMED where the event does not say.
+    int64_t[MOST_SLOTS] visible_ms
 
 cdef struct Row:
     Text value
@@ -39,6 +42,7 @@ cdef enum:
     # The bits of an impression's fields, and that of one which is none of them.
     ALL_FIELDS = 511
     UNKNOWN_FIELD = 512
+    UNTIMED = -1
 
 
 cdef inline bint _fits(int64_t value, Limit limit) noexcept nogil:
@@ -73,10 +77,18 @@ cdef inline bint _is(Text *text, const char *name, Py_ssize_t size) noexcept nog
     return text.size == size and memcmp(text.at, name, size) == 0
 
 
-cdef inline bint _shown_one(Cursor *cursor, Text *slot, Text *item, Limits *limits) noexcept nogil:
-    """A slot and its item, each once."""
+cdef bint _time(Cursor *cursor, int64_t *visible_ms, Limit limit) noexcept nogil:
+    """How long a slot was visible, or null."""
+    return _pass_word(cursor, b"null", 4) or _number(cursor, visible_ms, limit)
+
+
+cdef inline bint _shown_one(
+    Cursor *cursor, Text *slot, Text *item, int64_t *visible_ms, Limits *limits
+) noexcept nogil:
+    """A slot and its item, each once, and how long it was visible if that is said."""
     cdef Text key
     cdef int have = 0
+    visible_ms[0] = UNTIMED
     if not _takes(cursor, 123):
         return False
     while _text(cursor, &key) >= 0 and _takes(cursor, 58):
@@ -88,22 +100,28 @@ cdef inline bint _shown_one(Cursor *cursor, Text *slot, Text *item, Limits *limi
             if have & 2 or not _limited(cursor, item, limits.item):
                 return False
             have |= 2
+        elif _is(&key, b"visible_ms", 10):
+            if have & 4 or not _time(cursor, visible_ms, limits.visible_ms):
+                return False
+            have |= 4
         elif not _pass(cursor, 0):
             return False
         if not _takes(cursor, 44):
-            return have == 3 and _takes(cursor, 125)
+            return have & 3 == 3 and _takes(cursor, 125)
     return False
 
 
 cdef bint _shown(Cursor *cursor, Event *event, Limits *limits) noexcept nogil:
     """The list of slots and items."""
+    cdef int at = 0
     event.shown = 0
     if not _takes(cursor, 91):
         return False
-    while event.shown < MOST_SLOTS:
-        if not _shown_one(cursor, &event.slots[event.shown], &event.items[event.shown], limits):
+    while at < MOST_SLOTS:
+        if not _shown_one(cursor, &event.slots[at], &event.items[at], &event.visible_ms[at], limits):
             return False
-        event.shown += 1
+        at += 1
+        event.shown = at
         if not _takes(cursor, 44):
             return _takes(cursor, 93) and _fits(event.shown, limits.slots)
     return False

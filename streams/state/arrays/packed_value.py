@@ -67,11 +67,7 @@ def decode_packed(key: TableKey, value: bytes) -> PackedValue:
     """What a value of this table holds; raises `StateAttention` where it has another form, or is damaged."""
     form = value[0] if value else 0
     if form not in FORMS:
-        raise StateAttention(
-            f"the counts of page {key.page!r} and segment {key.segment!r} from {key.bucket} on were packed by another "
-            f"version of Reshelf: expected form {' or '.join(map(str, FORMS))}, got {form or 'nothing'}. Read them "
-            "with that version, or set redis.namespace to a new name and replay the log into it."
-        )
+        raise _of_other_version(key, f"form {' or '.join(map(str, FORMS))}, got {form or 'nothing'}")
     try:
         body = bytes(lz4.decompress_block(value[1:]))
         items, slots, of_items, of_slots = _SIZES.unpack_from(body)
@@ -84,10 +80,20 @@ def decode_packed(key: TableKey, value: bytes) -> PackedValue:
             f"the packed counts of page {key.page!r} and segment {key.segment!r} from {key.bucket} on cannot be read: "
             f"{error}. Bring Redis back from a backup, or set redis.namespace to a new name and replay the log into it."
         ) from None
+    if count > len(_MEASURES):
+        raise _of_other_version(key, f"at most {len(_MEASURES)} measures, got {count}")
     first = at + count * _FIELDS.size
     names, end = first + of_items, first + of_items + of_slots
     counts = PackedCounts(items, slots, _arrays(body, end, fields))
     return PackedValue(EMPTY + body[first:names], tuple(names_in(EMPTY + body[names:end])), counts)
+
+
+def _of_other_version(key: TableKey, expected: str) -> StateAttention:
+    return StateAttention(
+        f"the counts of page {key.page!r} and segment {key.segment!r} from {key.bucket} on were packed by another "
+        f"version of Reshelf: expected {expected}. Read them with that version, or set redis.namespace to a new name "
+        "and replay the log into it."
+    )
 
 
 def decode_table(key: TableKey, parts: Mapping[str, bytes | None]) -> Table:

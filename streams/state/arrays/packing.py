@@ -9,7 +9,7 @@ import numpy as np
 
 from policy.arrays import Indices
 from streams.fold.deltas import TableKey
-from streams.fold.measures import BLOCK, DELAY_BINS, PACKED, TABLE_ARRAYS, Array, Keying, Width
+from streams.fold.measures import BLOCK, DELAY_BINS, ITEM_DIRECTORIES, PACKED, TABLE_ARRAYS, Array, Keying, Width
 from streams.state.arrays.compiled import BUILT, kernel
 from streams.state.arrays.directory import names_in
 from streams.state.arrays.packed import OF_WIDTH, NameList, Packed, PackedCounts, pack
@@ -19,8 +19,6 @@ from streams.state.arrays.tables import TYPES, Table, blocks_for, shape_of
 
 Parts = Mapping[str, bytes | None]
 Arrays = Iterator[tuple[str, Packed | None]]
-_LISTS = tuple(dict.fromkeys(array.directories[0] for array in TABLE_ARRAYS if array.directories))
-"""The directories of items."""
 
 
 def packed_table(key: TableKey, parts: Parts, names: NameList, built: bool = BUILT) -> Table:
@@ -58,6 +56,7 @@ def _added(merged: _Part, late: _Part, names: NameList, built: bool) -> _Part:
     at: dict[Keying, Any] = {
         Keying.ITEM_SLOT: np.ix_(rows, columns),
         Keying.ITEM: (rows,),
+        Keying.SLOT: (columns,),
         Keying.DELAY: (slice(None),),
     }
 
@@ -80,11 +79,18 @@ def _added(merged: _Part, late: _Part, names: NameList, built: bool) -> _Part:
 def _of_arrays(parts: Parts, names: NameList, built: bool) -> _Part:
     """The plain arrays."""
     slots = names.shared(tuple(names_in(parts.get("slots"))))
-    codes, rows = _joined([names.codes(parts.get(directory)) for directory in _LISTS], len(names), built)
+    codes, rows = _joined([names.codes(parts.get(directory)) for directory in ITEM_DIRECTORIES], len(names), built)
+
+    def places_of(array: Array) -> tuple[Indices, int]:
+        """Where the rows of an array go, and of how many."""
+        if array.keying in (Keying.ITEM_SLOT, Keying.ITEM):
+            return rows[ITEM_DIRECTORIES.index(array.directories[0])], len(codes)
+        size = len(slots) if array.keying is Keying.SLOT else DELAY_BINS
+        return np.arange(size), size
 
     def arrays() -> Arrays:
         for array in TABLE_ARRAYS:
-            of = rows[_LISTS.index(array.directories[0])] if array.directories else np.arange(DELAY_BINS)
+            of, size = places_of(array)
             if array.keying is Keying.ITEM_SLOT:
                 one_pass = built and array.width is Width.COUNT
                 if len(of) and slots:
@@ -92,7 +98,6 @@ def _of_arrays(parts: Parts, names: NameList, built: bool) -> _Part:
                     yield from cells(array, parts, len(of), len(codes), len(slots))
             elif stored := parts.get(array.name):
                 one_pass = built and array.width is Width.SUM
-                size = len(codes) if array.directories else DELAY_BINS
                 yield from (_numbers_in_one_pass if one_pass else _numbers)(array, stored, of, size)
 
     return _Part(codes, slots, PackedCounts(len(codes), len(slots), arrays()))

@@ -28,6 +28,7 @@ def add_tables(tables: Sequence[Table]) -> Table:
         at: dict[Keying, Any] = {
             Keying.ITEM_SLOT: np.ix_(rows, columns),
             Keying.ITEM: (rows,),
+            Keying.SLOT: (columns,),
             Keying.DELAY: (slice(None),),
         }
         for array in TABLE_ARRAYS:

@@ -11,7 +11,17 @@ import numpy as np
 from policy.arrays import Ints
 from policy.assignment import BINS as UNIT_BINS
 from streams.fold.deltas import TableKey, Traffic
-from streams.fold.measures import BLOCK, DELAY_BINS, DIRECTORIES, TABLE_ARRAYS, UNIT_ARRAYS, Array, Keying, Width
+from streams.fold.measures import (
+    BLOCK,
+    DELAY_BINS,
+    DIRECTORIES,
+    ITEM_DIRECTORIES,
+    TABLE_ARRAYS,
+    UNIT_ARRAYS,
+    Array,
+    Keying,
+    Width,
+)
 from streams.state.arrays.directory import names_in
 from streams.state.keys import GroupKeys
 
@@ -24,7 +34,7 @@ class Table:
 
     `buckets` are the starts of the time buckets whose counts it may hold, one or a span of them
     (`streams.fold.buckets`).  `counts` has an array for each measure of a table (`streams.fold.measures`): by item and
-    slot [items, slots], by item [items], by delay [32].  The properties name those that
+    slot [items, slots], by item [items], by slot [slots], by delay [32].  The properties name those that
     policies use; amounts are in minor units.
     """
 
@@ -84,7 +94,7 @@ def shape_of(array: Array, items: int, slots: int) -> tuple[int, ...]:
     """The shape of one of its measures in a table with so many items and slots."""
     if array.keying is Keying.ITEM_SLOT:
         return items, slots
-    return (items,) if array.keying is Keying.ITEM else (DELAY_BINS,)
+    return ({Keying.ITEM: items, Keying.SLOT: slots, Keying.DELAY: DELAY_BINS}[array.keying],)
 
 
 def decode_arrays(key: TableKey, parts: Mapping[str, bytes | None]) -> Table:
@@ -95,8 +105,8 @@ def decode_arrays(key: TableKey, parts: Mapping[str, bytes | None]) -> Table:
     """
     directories = {name: names_in(parts.get(name)) for name in DIRECTORIES}
     row_of: dict[str, int] = {}
-    for array in TABLE_ARRAYS:
-        for name in directories[array.directories[0]] if array.directories else ():
+    for listing in ITEM_DIRECTORIES:
+        for name in directories[listing]:
             row_of.setdefault(name, len(row_of))
     slots = directories["slots"]
     counts: dict[str, Ints] = {}
@@ -121,7 +131,8 @@ def table_of(key: TableKey, amounts: Mapping[str, Mapping[Any, int]]) -> Table:
             names.setdefault(array.keying, []).extend(amounts.get(name, ()))
     cells = names[Keying.ITEM_SLOT]
     items = {item: row for row, item in enumerate(dict.fromkeys([*(cell[0] for cell in cells), *names[Keying.ITEM]]))}
-    slots = {slot: column for column, slot in enumerate(dict.fromkeys(cell[1] for cell in cells))}
+    listed = dict.fromkeys([*(cell[1] for cell in cells), *names[Keying.SLOT]])
+    slots = {slot: column for column, slot in enumerate(listed)}
     table = Table.of(key.segment, key.bucket, key.traffic, tuple(items), tuple(slots))
     for array in TABLE_ARRAYS:
         for name in array.names:
@@ -133,7 +144,8 @@ def table_of(key: TableKey, amounts: Mapping[str, Mapping[Any, int]]) -> Table:
 def _place(array: Array, cell: Any, items: Mapping[str, int], slots: Mapping[str, int]) -> Any:
     if array.keying is Keying.ITEM_SLOT:
         return items[cell[0]], slots[cell[1]]
-    return items[cell] if array.keying is Keying.ITEM else cell
+    names = {Keying.ITEM: items, Keying.SLOT: slots}.get(array.keying)
+    return cell if names is None else names[cell]
 
 
 def blocks_for(slots: int) -> int:

@@ -1,7 +1,8 @@
-"""The clicks that purchases may still be credited to: on local disk; what workers share of attribution: in Redis.
+"""What units did, as far as it may still be credited: on local disk; what workers share of attribution: in Redis.
 
 - `folder`: where the stores lie, one for each partition, and who uses which
-- `memory`: the clicks of a partition: those in its store, and those that are not written yet
+- `memory`: what attribution remembers of a partition: what is in its store, and what is not written yet
 - `progress`: how far attribution has come with each partition, in Redis
-- `store`: the clicks of one partition on disk, by unit and item
+- `rows`: rows of a store: fingerprints of a unit and of what a row is found by, a time and an offset
+- `store`: what attribution remembers of one partition, on disk, by unit
 """

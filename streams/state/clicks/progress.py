@@ -28,7 +28,7 @@ WRITTEN = (CONVERSIONS, CREDITS)
 """The topics that it writes."""
 _MOVE = files("streams.state.clicks").joinpath("progress.lua").read_text()
 _NOWHERE = Watermark(0)
-Places = Mapping[str, int]
+PublishedTo = Mapping[str, int]
 """By topic, where to look for decisions that were published."""
 
 
@@ -69,7 +69,7 @@ class Applied(NamedTuple):
     """Up to where a partition was decided, and where to look for its published decisions."""
 
     position: Position
-    published: Places
+    published: PublishedTo
 
 
 class Window(NamedTuple):
@@ -128,7 +128,7 @@ class Progress:
         """Where the partition stands."""
         return self._applied(await self._stored(self._keys))
 
-    async def move(self, expected: Position, after: Position, published: Places, window: Window) -> bool:
+    async def move(self, expected: Position, after: Position, published: PublishedTo, window: Window) -> bool:
         """Move along from `expected`, or change nothing; whether the partition is at `after` now."""
         arguments: list[Any] = [len(self._keys.marks), len(self._keys.published)]
         for topic in self._keys.marks:

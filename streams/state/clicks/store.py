@@ -6,7 +6,7 @@ is lost is made again from the log.
 
 Every day of event time is a column family of its own, so that old clicks and signals go
 with their files; so is every week of lines of orders, which returns name long afterwards.
-How rows are found in them is said in `streams.state.clicks.rows`.
+How rows are cursor in them is said in `streams.state.clicks.rows`.
 """
 
 from __future__ import annotations
@@ -146,18 +146,18 @@ class ClickStore:
         return [day for day in sorted(self._buckets, reverse=True) if self.has(day, rows.fingerprint(unit))]
 
     def has(self, day: int, prefix: bytes) -> bool:
-        """Whether a day has rows whose keys begin so: with a unit, or a unit and what rows are found by."""
+        """Whether a day has rows whose keys begin so: with a unit, or a unit and what rows are cursor by."""
         return next(self._from(self._buckets[day], prefix), None) is not None
 
     def clicks(self, unit: str, match: Match, days: Sequence[int], until: int) -> Iterator[ClickRecord]:
         """Such clicks of the unit up to a time, the latest by event time first; `days` descend."""
         item, prefix = match.name if match.by == "item" else "", rows.clicks_prefix(unit, match)
         for day in days:
-            found = self._buckets[day].rows.iter(self._by_prefix)
-            found.seek_for_prev(prefix + rows.place(until, rows.LAST))
-            while found.valid() and (key := found.key()).startswith(prefix):
-                yield rows.read_click(item, key, found.value())
-                found.prev()
+            cursor = self._buckets[day].rows.iter(self._by_prefix)
+            cursor.seek_for_prev(prefix + rows.place(until, rows.LAST))
+            while cursor.valid() and (key := cursor.key()).startswith(prefix):
+                yield rows.read_click(item, key, cursor.value())
+                cursor.prev()
 
     def signals(self, unit: str, match: Match, days: Iterable[int]) -> Iterator[SignalRecord]:
         """Signals of the unit that were credited to such clicks."""
@@ -178,11 +178,11 @@ class ClickStore:
 
     def _from(self, bucket: Bucket, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Keys and contents of the rows whose keys begin so, in their order."""
-        found = bucket.rows.iter(self._by_prefix)
-        found.seek(prefix)
-        while found.valid() and (key := found.key()).startswith(prefix):
-            yield key, found.value()
-            found.next()
+        cursor = bucket.rows.iter(self._by_prefix)
+        cursor.seek(prefix)
+        while cursor.valid() and (key := cursor.key()).startswith(prefix):
+            yield key, cursor.value()
+            cursor.next()
 
     @property
     def bytes_on_disk(self) -> int:
