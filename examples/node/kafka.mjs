@@ -12,7 +12,9 @@ const PAUSE_MS = 250;
 /** @typedef {import("../../schemas/generated/messages.js").Impression} Impression */
 /** @typedef {import("../../schemas/generated/messages.js").Click} Click */
 /** @typedef {import("../../schemas/generated/messages.js").Purchase} Purchase */
-/** @typedef {{topic: "events-impressions", event: Impression} | {topic: "events-clicks", event: Click} | {topic: "events-purchases", event: Purchase}} Outgoing */
+/** @typedef {import("../../schemas/generated/messages.js").Signal} Signal */
+/** @typedef {import("../../schemas/generated/messages.js").Return} Return */
+/** @typedef {{topic: "events-impressions", event: Impression} | {topic: "events-clicks", event: Click} | {topic: "events-signals", event: Signal} | {topic: "events-purchases", event: Purchase} | {topic: "events-returns", event: Return}} Outgoing */
 
 // Layouts come compressed with LZ4, which kafkajs leaves to others.
 CompressionCodecs[CompressionTypes.LZ4] = () => ({

@@ -1,6 +1,6 @@
-// A small web tier: shows pages as their layouts say, and publishes what visitors saw, clicked and bought.
+// A small web tier: shows pages as their layouts say, and publishes what visitors saw, did and bought.
 
-import { randomUUID } from "node:crypto";
+import { randomUUID, timingSafeEqual } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { connect, Events, follow } from "./kafka.mjs";
@@ -14,6 +14,12 @@ const MOST_VISIBLE_MS = 3_600_000;
 const SCRIPT = readFileSync(new URL("../web/visible.js", import.meta.url));
 /** What a page shows without a layout: slot to item. @type {Record<string, Record<string, string>>} */
 const FALLBACK = JSON.parse(process.env.FALLBACK ?? '{"home": {"home-1": "bestseller", "home-2": "novelty"}}');
+/** What variants have in common, such as their parent: item to family; a real shop asks its catalog. @type {Record<string, string>} */
+const FAMILIES = JSON.parse(process.env.FAMILIES ?? "{}");
+/** The header that the back office sends; without a token nobody may report returns. */
+const BACK_OFFICE = process.env.BACK_OFFICE ? Buffer.from(`Bearer ${process.env.BACK_OFFICE}`) : null;
+/** The unit of each order: a return comes without one. A real shop keeps it in the order's row of its database. @type {Map<string, string>} */
+const units = new Map();
 
 const layouts = new Layouts();
 const kafka = connect(BROKERS);
@@ -55,11 +61,24 @@ function observed(told, unit) {
   if (typeof told !== "object" || told === null) throw new Wrong("expected events as objects");
   const { event_id, page, segment, page_view_id, layout_version, variant } = told;
   const origin = { event_id, occurred_at: Date.now(), unit, page, segment, page_view_id, layout_version, variant };
-  if (told.kind === "click") return { topic: "events-clicks", event: { ...origin, slot: told.slot, item: told.item } };
+  if (told.kind === "click") {
+    const { slot, item } = told;
+    return { topic: "events-clicks", event: { ...origin, slot, item, family: familyOf(item) } };
+  }
+  if (told.kind === "signal") {
+    const { signal: kind, item } = told;
+    const event = { event_id, occurred_at: origin.occurred_at, unit, kind, item, family: familyOf(item) };
+    return { topic: "events-signals", event };
+  }
   if (told.kind === "impression" && !(Array.isArray(told.slots) && told.slots.every(timed)))
     throw new Wrong(`expected slots, visible for 0 to ${MOST_VISIBLE_MS} milliseconds`);
   if (told.kind === "impression") return { topic: "events-impressions", event: { ...origin, slots: told.slots } };
-  throw new Wrong("expected events of the kinds impression and click");
+  throw new Wrong("expected events of the kinds impression, click and signal");
+}
+
+/** @param {string} item */
+function familyOf(item) {
+  return Object.hasOwn(FAMILIES, item) ? FAMILIES[item] : "";
 }
 
 /** An order, when it was placed; its id makes the event's, so that placing it again counts once.
@@ -67,8 +86,37 @@ function observed(told, unit) {
 function bought(order, unit) {
   if (typeof order !== "object" || order === null) throw new Wrong("expected an order as an object");
   const { order_id, currency, lines } = order;
-  const event = { event_id: `p-${order_id}`, occurred_at: Date.now(), unit, order_id, currency, lines };
+  if (!Array.isArray(lines)) throw new Wrong("expected an order with lines");
+  const own = lines.map((line) => ({ ...line, family: familyOf(line.item) }));
+  const event = { event_id: `p-${order_id}`, occurred_at: Date.now(), unit, order_id, currency, lines: own };
+  if (!units.has(order_id)) units.set(order_id, unit);
   return { topic: "events-purchases", event };
+}
+
+/** A return of an order that was placed here, under the order's unit; null where none was.
+ * @param {any} told @returns {import("./kafka.mjs").Outgoing | null} */
+function wentBack(told) {
+  if (typeof told !== "object" || told === null) throw new Wrong("expected a return as an object");
+  const { return_id, order_id, currency, lines } = told;
+  const unit = units.get(order_id);
+  if (unit === undefined) return null;
+  const event = { event_id: `r-${return_id}`, occurred_at: Date.now(), unit, return_id, order_id, currency, lines };
+  return { topic: "events-returns", event };
+}
+
+/** Whether the back office asks. @param {import("node:http").IncomingMessage} request */
+function isBackOffice(request) {
+  const sent = Buffer.from(request.headers.authorization ?? "");
+  return BACK_OFFICE !== null && sent.length === BACK_OFFICE.length && timingSafeEqual(sent, BACK_OFFICE);
+}
+
+/** Publish what went back. @param {import("node:http").IncomingMessage} request @returns {Promise<[number, string, string]>} */
+async function takeBack(request) {
+  if (!isBackOffice(request)) return [403, "text/plain", "expected the token of the back office"];
+  const event = wentBack(await body(request));
+  if (event === null) return [404, "text/plain", "expected an order that was placed here"];
+  await events.send([event]);
+  return [204, "text/plain", ""];
 }
 
 /** @param {import("node:http").IncomingMessage} request */
@@ -104,7 +152,7 @@ async function answer(request, unit) {
     await events.send([bought(await body(request), unit)]);
     return [204, "text/plain", ""];
   }
-  if (request.method !== "GET") return [405, "text/plain", "expected GET, or POST to /events or /orders"];
+  if (request.method !== "GET") return [405, "text/plain", "expected GET, or POST to /events, /orders or /returns"];
   if (pathname === "/visible.js") return [200, "text/javascript", SCRIPT];
   const page = decodeURIComponent(pathname.slice(1)) || "home";
   return [200, "text/html; charset=utf-8", shown(page, searchParams.get("segment") ?? "*", unit)];
@@ -115,12 +163,13 @@ const server = createServer(async (request, response) => {
   const headers = { "cache-control": "no-store" };
   try {
     let unit = unitOf(request);
-    if (unit === null) {
+    const returned = request.method === "POST" && request.url === "/returns";
+    if (unit === null && !returned) {
       if (request.method === "POST") throw new Wrong("expected the cookie that pages set");
       unit = randomUUID();
       headers["set-cookie"] = `unit=${unit}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax`;
     }
-    const [status, type, content] = await answer(request, unit);
+    const [status, type, content] = returned ? await takeBack(request) : await answer(request, unit ?? "");
     response.writeHead(status, { ...headers, "content-type": type }).end(content);
   } catch (error) {
     const wrong = error instanceof Wrong || error instanceof URIError;

@@ -1,7 +1,8 @@
-"""A small web tier: shows pages as their layouts say, and publishes what visitors saw, clicked and bought."""
+"""A small web tier: shows pages as their layouts say, and publishes what visitors saw, did and bought."""
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
 import socket
@@ -22,8 +23,17 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from schemas.messages.events import Click, Impression, Purchase, PurchaseLine, SlotItem
-from schemas.topics import CLICKS, IMPRESSIONS, PURCHASES
+from schemas.messages.events import (
+    Click,
+    Impression,
+    Purchase,
+    PurchaseLine,
+    Return,
+    ReturnLine,
+    Signal,
+    SlotItem,
+)
+from schemas.topics import CLICKS, IMPRESSIONS, PURCHASES, RETURNS, SIGNALS
 
 BOOTSTRAP = os.environ.get("RESHELF_KAFKA__BOOTSTRAP", "127.0.0.1:9092")
 PREFIX = os.environ.get("RESHELF_KAFKA__PREFIX", "reshelf-")
@@ -34,12 +44,18 @@ FALLBACK: dict[str, dict[str, str]] = json.loads(
     os.environ.get("FALLBACK", '{"home": {"home-1": "bestseller", "home-2": "novelty"}}')
 )
 """What a page shows without a layout: slot to item."""
+FAMILIES: dict[str, str] = json.loads(os.environ.get("FAMILIES", "{}"))
+"""What variants have in common, such as their parent: item to family; a real shop asks its catalog."""
+BACK_OFFICE = os.environ.get("BACK_OFFICE", "")
+"""The token that the back office sends; without one nobody may report returns."""
 PAGE = """<!doctype html><title>{title}</title><link rel="icon" href="data:,">
 <style>a {{ display: block; margin: 1em; padding: 6em 2em; border: 1px solid }}</style>
 <main {data}>{slots}</main><script type="module" src="/visible.js"></script>"""
 
 layouts = Layouts()
 events = Events(BOOTSTRAP, PREFIX)
+units: dict[str, str] = {}
+"""The unit of each order: a return comes without one.  A real shop keeps it in the order's row of its database."""
 
 
 class Told(msgspec.Struct, tag_field="kind"):
@@ -66,6 +82,14 @@ class Clicked(Told, tag="click"):
     item: str
 
 
+class Signalled(msgspec.Struct, tag_field="kind", tag="signal"):
+    """What a visitor did with an item on any page: `signal` is a kind that the settings of Reshelf declare."""
+
+    event_id: str
+    signal: str
+    item: str
+
+
 class Order(msgspec.Struct):
     """An order as the checkout reports it."""
 
@@ -74,18 +98,37 @@ class Order(msgspec.Struct):
     lines: list[PurchaseLine]
 
 
-def observed(report: Seen | Clicked, unit: str, now_ms: int) -> Outgoing:
+class TakenBack(msgspec.Struct):
+    """What went back of an order, as the back office reports it."""
+
+    return_id: str
+    order_id: str
+    currency: str
+    lines: list[ReturnLine]
+
+
+def observed(report: Seen | Clicked | Signalled, unit: str, now_ms: int) -> Outgoing:
     """The event of what a browser reported."""
     about = msgspec.structs.asdict(report) | {"occurred_at": now_ms, "unit": unit}
     if isinstance(report, Seen):
         return Outgoing(IMPRESSIONS, msgspec.convert(about, Impression))
+    about["family"] = FAMILIES.get(report.item, "")
+    if isinstance(report, Signalled):
+        return Outgoing(SIGNALS, msgspec.convert(about | {"kind": report.signal}, Signal))
     return Outgoing(CLICKS, msgspec.convert(about, Click))
 
 
 def bought(order: Order, unit: str, now_ms: int) -> Outgoing:
     """The event of an order; the order's id makes the event's, so that placing it again counts once."""
-    about = msgspec.structs.asdict(order) | {"event_id": f"p-{order.order_id}", "occurred_at": now_ms, "unit": unit}
-    return Outgoing(PURCHASES, msgspec.convert(about, Purchase))
+    lines = [msgspec.structs.replace(line, family=FAMILIES.get(line.item, "")) for line in order.lines]
+    event = Purchase(f"p-{order.order_id}", now_ms, unit, order.order_id, order.currency, lines)
+    return Outgoing(PURCHASES, msgspec.convert(msgspec.to_builtins(event), Purchase))
+
+
+def went_back(report: TakenBack, unit: str, now_ms: int) -> Outgoing:
+    """The event of a return, under the unit of its order."""
+    about = msgspec.structs.asdict(report) | {"event_id": f"r-{report.return_id}", "occurred_at": now_ms, "unit": unit}
+    return Outgoing(RETURNS, msgspec.convert(about, Return))
 
 
 def render(page: str, segment: str, unit: str, now_ms: int) -> str:
@@ -113,17 +156,39 @@ async def show(request: Request) -> Response:
 
 
 async def take(request: Request) -> Response:
-    """Publish what a visitor saw and clicked, or bought; 400 for what is wrong, 503 for what to send again."""
+    """Publish what a visitor saw and did, or bought; 400 for what is wrong, 503 for what to send again."""
     unit = unquote(request.cookies.get("unit", ""))
     body = await request.body()
     try:
         if request.url.path == "/orders":
-            outgoing = [bought(msgspec.json.decode(body, type=Order), unit, _now_ms())]
+            order = msgspec.json.decode(body, type=Order)
+            outgoing = [bought(order, unit, _now_ms())]
+            units.setdefault(order.order_id, unit)
         else:
-            reports = msgspec.json.decode(body, type=list[Seen | Clicked])
+            reports = msgspec.json.decode(body, type=list[Seen | Clicked | Signalled])
             outgoing = [observed(report, unit, _now_ms()) for report in reports]
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         return PlainTextResponse(str(error), 400)
+    return await publish(outgoing)
+
+
+async def take_back(request: Request) -> Response:
+    """Publish what went back of an order that was placed here; only the back office may report it."""
+    token = request.headers.get("authorization", "").removeprefix("Bearer ")
+    if not BACK_OFFICE or not hmac.compare_digest(token.encode(), BACK_OFFICE.encode()):
+        return PlainTextResponse("expected the token of the back office", 403)
+    try:
+        report = msgspec.json.decode(await request.body(), type=TakenBack)
+        unit = units.get(report.order_id)
+        if unit is None:
+            return PlainTextResponse("expected an order that was placed here", 404)
+        return await publish([went_back(report, unit, _now_ms())])
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        return PlainTextResponse(str(error), 400)
+
+
+async def publish(outgoing: list[Outgoing]) -> Response:
+    """204 once all replicas have the events."""
     try:
         await events.send(outgoing)
     except (KafkaException, BufferError):
@@ -154,6 +219,7 @@ app = Starlette(
         Route("/visible.js", script),
         Route("/events", take, methods=["POST"]),
         Route("/orders", take, methods=["POST"]),
+        Route("/returns", take_back, methods=["POST"]),
         Route("/{page}", show),
     ],
 )

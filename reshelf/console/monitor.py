@@ -24,10 +24,9 @@ from reshelf.inspect.consumer_groups import describe_groups
 from reshelf.inspect.duplicate_window import Tightest
 from reshelf.inspect.event_sample import TopicSample, sample_events
 from reshelf.inspect.experiment import health
-from reshelf.inspect.lag import TIMEOUT_S, PartitionLag, partition_lags
+from reshelf.inspect.lag import DECIDED, TIMEOUT_S, PartitionLag, partition_lags
 from reshelf.settings import Settings
 from schemas.errors import BadSettings, Transient
-from schemas.topics import PURCHASES
 from streams.kafka.clients import confluent_admin_config
 from streams.kafka.records import TopicPartition
 from streams.state.clicks.progress import Window, windows
@@ -167,7 +166,7 @@ class Monitor:
 
     def _beat(self) -> Beat:
         now = _now_ms()
-        counted = [lag for lag in self.standings if lag.topic != PURCHASES.name]
+        counted = [lag for lag in self.standings if lag.topic not in DECIDED]
         ages = self.ages_ms(now)
         return Beat(
             at=now,

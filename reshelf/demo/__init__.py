@@ -8,6 +8,8 @@ speaks to Kafka, `screen` and `web` show what happens.
 - `catalog`: the shop's items and pages as the catalog team and the merchandisers publish them
 - `cleanup`: taking away what a demonstration left on servers that others use: its topics and its
   state
+- `follow_ups`: what follows page views some time later: product pages, carts, orders, and what is
+  sent back
 - `picture`: what the shop looks like at one moment, as plain data for the terminal and the web page
 - `renderer`: the page renderer: the newest layouts, a slate for each visitor, the static fallback
 - `run`: runs the shop until it is stopped, and shows it

@@ -80,6 +80,8 @@ class Picture:
             **{f"{name}_per_s": round(self._paces[name].per_second(now, total), 1) for name, total in counts.items()},
             "click_to_layout_ms": self._traffic.delays.quantiles_ms(),
             "lag": tally.lag,
+            "signals": tally.signals,
+            "returns": tally.returns,
             "dead_letters": tally.dead_letters,
             "catalog_changes": tally.catalog_changes,
             "learned": self._arm(LEARNED),

@@ -37,6 +37,7 @@ def line(picture: dict[str, Any]) -> str:
     figures = picture["figures"]
     return (
         f"{picture['elapsed']:7.1f} s  {figures['events_per_s']:8.0f} events/s  {figures['layouts']:6d} layouts  "
+        f"{figures['signals']:6d} signals  {figures['returns']:4d} returns  "
         f"click to layout {_delay(figures)}  clicks per view {figures['learned']['clicks_per_view']:.4f} learned, "
         f"{figures['holdout']['clicks_per_view']:.4f} holdout  uplift {_interval(figures['uplift'])}"
     )
@@ -65,6 +66,7 @@ def _figures(figures: dict[str, Any]) -> Panel:
     table.add_row(f"{figures['layouts']:,}", f"layouts ({figures['layouts_per_s']:.0f}/s)")
     table.add_row(_delay(figures), "click to layout, p50 / p99")
     table.add_row(f"{figures['lag']:,}", "clicks not yet in a layout")
+    table.add_row(f"{figures['signals']:,}", f"signals, and {figures['returns']:,} returns")
     table.add_row(f"{figures['dead_letters']:,}", "dead letters")
     return Panel(table, title="Stream", border_style="dim")
 

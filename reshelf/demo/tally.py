@@ -11,6 +11,8 @@ class Tally:
 
     events: int = 0
     views: int = 0
+    signals: int = 0
+    returns: int = 0
     layouts: int = 0
     dead_letters: int = 0
     failed: int = 0

@@ -6,7 +6,6 @@ to the workers in any other way.
 
 from __future__ import annotations
 
-import heapq
 import time
 from collections.abc import Callable
 from functools import partial
@@ -19,15 +18,16 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Pro
 
 from policy.arrays import Bools, Ints
 from reshelf.demo.catalog import catalog_item, check_declared, fallback, page_rules
+from reshelf.demo.follow_ups import FollowUps
 from reshelf.demo.renderer import Choose, Key, Renderer
 from reshelf.demo.scores import Delays, Scores, arms, unit_bins
-from reshelf.demo.shop import PAGES, SEGMENTS, Item, Orders, Shop, Views
+from reshelf.demo.shop import PAGES, SEGMENTS, Item, Shop, Views
 from reshelf.demo.tally import Tally
 from reshelf.rules.topic import newest, publish
 from schemas import topics
 from schemas.codec import decode_key, decoder, encode, encode_key
 from schemas.errors import BadRecord, Transient
-from schemas.messages.events import Click, Impression, Purchase, PurchaseLine
+from schemas.messages.events import Click, Impression
 from schemas.messages.layouts import Layout
 from schemas.topic import Topic
 from streams.kafka.clients import confluent_consumer_config, confluent_producer_config
@@ -60,7 +60,7 @@ class Traffic:
         self._kafka = kafka
         self._prefix = kafka.prefix
         self._numbers = count()
-        self._orders: list[tuple[float, int, int, int, str, int, int, int]] = []
+        self._follow_ups = FollowUps(shop.settings.delay)
         self._producer = Producer(confluent_producer_config(kafka))
         self._consumer = Consumer(confluent_consumer_config(kafka, f"{kafka.prefix}demo-{run}"))
         self._begin = time.monotonic()
@@ -96,7 +96,7 @@ class Traffic:
                 self.renderer.set_slots(number, declared[page.name].slots)
 
     def step(self) -> None:
-        """Do what is due by now: layouts in, stock moves, page views, orders."""
+        """Do what is due by now: layouts in, stock moves, page views, and what follows them."""
         now = time.monotonic() - self._begin
         self._take_layouts()
         if now >= self._catalog_at:
@@ -106,7 +106,7 @@ class Traffic:
         if views > 0:
             self._due = max(self._due + views / self.rate, now - 1.0)
             self._serve(views)
-        self._place_orders(now)
+        self._follow_up(now)
         self._producer.poll(0)
 
     def settle(self) -> None:
@@ -199,7 +199,7 @@ class Traffic:
         ids = [f"{self._run}-{next(self._numbers)}" for _ in range(number)]
         self._publish_impressions(views, variant, version, slates, ids, now_ms)
         self._publish_clicks(views, variant, version, slates, clicked, ids, now_ms)
-        self._remember_orders(views, variant, slates, clicked)
+        self._remember(views, variant, slates, clicked)
         self.tally.views += number
 
     def _publish_impressions(
@@ -243,40 +243,27 @@ class Traffic:
         self.tally.positions[number] = max(offset + 1, self.tally.positions.get(number, 0))
         self.delays.click(key, number, offset, produced)
 
-    def _remember_orders(self, views: Views, variant: Ints, slates: Ints, clicked: Bools) -> None:
+    def _remember(self, views: Views, variant: Ints, slates: Ints, clicked: Bools) -> None:
+        """What is to follow: of clicks signals and orders, and orders that come by other ways."""
         view, slot = np.nonzero(clicked)
-        self._push(self.shop.orders(view, slates[view, slot]), views.unit, arms(variant))
-        self._push(self.shop.organic(views), views.unit, np.full(len(variant), NO_ARM))
+        rows, now = slates[view, slot], time.monotonic() - self._begin
+        self._follow_ups.add_clicks(now, views.unit[view], self._named(rows))
+        orders, organic = self.shop.orders(view, rows), self.shop.organic(views)
+        self._follow_ups.add_orders(now, orders, views.unit, arms(variant), self._named(orders.row))
+        self._follow_ups.add_orders(now, organic, views.unit, np.full(len(variant), NO_ARM), self._named(organic.row))
 
-    def _push(self, orders: Orders, units: Ints, arm: Ints) -> None:
-        for view, row, due, quantity, amount in zip(
-            orders.view.tolist(),
-            orders.row.tolist(),
-            orders.due.tolist(),
-            orders.quantity.tolist(),
-            orders.amount.tolist(),
-            strict=True,
-        ):
-            entry = (
-                due,
-                next(self._numbers),
-                int(units[view]),
-                int(arm[view]),
-                self._names[row],
-                quantity,
-                amount,
-                row,
-            )
-            heapq.heappush(self._orders, entry)
+    def _named(self, rows: Ints) -> list[str]:
+        return [self._names[row] for row in rows.tolist()]
 
-    def _place_orders(self, now: float) -> None:
-        while self._orders and self._orders[0][0] <= now:
-            _, number, unit, arm, item, quantity, amount, _ = heapq.heappop(self._orders)
-            order = f"{self._run}-{number}"
-            line = PurchaseLine(item, quantity, amount)
-            event = Purchase(f"p-{order}", _now_ms(), self.units[unit], order, "EUR", [line])
-            self._send(topics.PURCHASES, self.units[unit], event)
-            self.scores.add_order(arm, int(self._bins[unit]), amount)
+    def _follow_up(self, now: float) -> None:
+        """Publish what is due by now."""
+        for each in self._follow_ups.due(now):
+            unit = self.units[each.unit]
+            self._send(each.topic, unit, each.event(unit, self._run, _now_ms()))
+            self.tally.signals += each.topic is topics.SIGNALS
+            self.tally.returns += each.topic is topics.RETURNS
+            if each.topic is topics.PURCHASES:
+                self.scores.add_order(each.arm, int(self._bins[each.unit]), each.amount)
 
     def _send(self, topic: Topic, unit: str, event: msgspec.Struct, on_delivery: Any = None) -> None:
         self.tally.events += 1

@@ -13,19 +13,10 @@ from reshelf.drill.setup.environment import Environment
 from reshelf.drill.traffic import PAGES
 from reshelf.drill.verify import Finding
 from reshelf.namespaces.state import rows
-from schemas.topics import (
-    CLICKS,
-    CONVERSIONS,
-    DEAD_LETTERS,
-    IMPRESSIONS,
-    LAYOUT_LIVES,
-    LAYOUTS,
-    LAYOUTS_HISTORY,
-    PURCHASES,
-)
+from schemas.topics import DEAD_LETTERS, EVENT_TOPICS, LAYOUT_LIVES, LAYOUTS, LAYOUTS_HISTORY
 from streams.kafka.records import TopicPartition
 
-ENDS = (IMPRESSIONS, CLICKS, PURCHASES, CONVERSIONS)
+ENDS = EVENT_TOPICS
 
 
 class Comparison:

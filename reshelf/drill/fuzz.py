@@ -17,18 +17,30 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from reshelf.drill.verify import Logged
-from schemas.messages.events import Click, Conversion, Impression, Purchase, PurchaseLine, SlotItem
+from schemas.messages.events import (
+    Click,
+    Conversion,
+    Credit,
+    Impression,
+    Purchase,
+    PurchaseLine,
+    Return,
+    ReturnLine,
+    Signal,
+    SlotItem,
+)
 from schemas.topic import Topic
-from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, PURCHASES
+from schemas.topics import CLICKS, CREDITS, FOLDED_TOPICS, IMPRESSIONS, PURCHASES, RETURNS, SIGNALS
 from streams.attribution.core import PartitionAttribution
 from streams.attribution.step import Remembered
 from streams.attribution.windows import PageWindows
 from streams.fold.deltas import Folder
+from streams.fold.judge import SKIPPED
 from streams.fold.measures import CELLS
 from streams.kafka.records import Batch, TopicPartition
 from streams.settings import HOUR_MS, AttributionSettings, FoldSettings, RedisSettings
 from streams.state.clicks.folder import ClickFolder
-from streams.state.clicks.progress import Position
+from streams.state.clicks.progress import READ, Position
 from streams.state.clicks.store import ClickStore
 from streams.state.connection.client import redis_client
 from streams.state.keys import group_of
@@ -39,7 +51,7 @@ from streams.state.watermark import Watermark
 BATCH = 2_000
 GROUPS = 16
 BEGIN_MS = 1_790_000_000_000
-TOPICS = (IMPRESSIONS, CLICKS, CONVERSIONS, PURCHASES)
+DECIDED = (PURCHASES, SIGNALS, RETURNS)
 DEEP = 3_000
 LONG = 100_000
 
@@ -68,12 +80,11 @@ def check_hostile_records(records: int, seed: int, settings: FoldSettings) -> Ac
     """Send `records` damaged records through each step that a worker takes before Redis."""
     account, chance = Account(), random.Random(seed)
     before = _resident_mb()
-    for number, topic in enumerate(TOPICS):
-        share = records // len(TOPICS) + (number < records % len(TOPICS))
-        if topic is PURCHASES:
-            _purchases(share, chance, settings, account)
-        else:
-            _one_topic(topic, share, chance, settings, account)
+    topics = (*FOLDED_TOPICS, *DECIDED)
+    shares = {topic: records // len(topics) + (number < records % len(topics)) for number, topic in enumerate(topics)}
+    for topic in FOLDED_TOPICS:
+        _one_topic(topic, shares[topic], chance, settings, account)
+    _attributed({topic: shares[topic] for topic in DECIDED}, chance, settings, account)
     account.grown_mb = round(_resident_mb() - before, 1)
     return account
 
@@ -102,40 +113,44 @@ def _one_topic(topic: Topic, records: int, chance: random.Random, settings: Fold
             )
 
 
-def _purchases(records: int, chance: random.Random, settings: FoldSettings, account: Account) -> None:
-    """Purchases, with as many clicks before them; a purchase has one line, so lines decided are records."""
+def _attributed(shares: dict[Topic, int], chance: random.Random, settings: FoldSettings, account: Account) -> None:
+    """What attribution decides, with as many clicks before it."""
     with TemporaryDirectory(prefix="reshelf-clicks-") as path:
         locked = ClickFolder(AttributionSettings(folder=path)).open("hostile", 0)
         try:
-            _attribute(records, chance, settings, account, locked.store)
+            _attribute(shares, chance, settings, account, locked.store)
             account.clicks_kept = len(locked.store)
         finally:
             locked.close()
 
 
 def _attribute(
-    records: int, chance: random.Random, settings: FoldSettings, account: Account, store: ClickStore
+    shares: dict[Topic, int], chance: random.Random, settings: FoldSettings, account: Account, store: ClickStore
 ) -> None:
     rules, windows = AttributionSettings(), PageWindows(HOUR_MS)
-    topics, applied = (CLICKS, PURCHASES), Position(Watermark(0), Watermark(0))
-    attribution = PartitionAttribution(rules, settings, windows, Remembered.nothing(store, topics), applied)
-    logs = {topic: damaged(topic, records, chance) for topic in topics}
-    for start in range(0, records, BATCH):
+    applied, kinds = Position(Watermark(0), Watermark(0)), dict.fromkeys(settings.signals, 0)
+    attribution = PartitionAttribution(rules, settings, windows, Remembered.nothing(store, READ), applied, kinds)
+    sizes = {CLICKS: max(shares.values()), **shares}
+    logs = {topic: damaged(topic, size, chance) for topic, size in sizes.items()}
+    for start in range(0, sizes[CLICKS], BATCH):
         for topic, log in logs.items():
             some = list(islice(log, BATCH))
             attribution.feed(Batch(TopicPartition(topic.name, 0), start, start + len(some), 0, some))
-        account.read += len(some)
+            account.read += len(some) if topic in shares else 0
         _decide(attribution, account)
-    for track in attribution.tracks.values():
-        track.ended(records, BEGIN_MS + records + 2 * rules.grace_ms)
+    for name, track in attribution.tracks.items():
+        size = next(size for topic, size in sizes.items() if topic.name == name)
+        track.ended(size, BEGIN_MS + sizes[CLICKS] + 3 * rules.grace_ms)
     _decide(attribution, account)
 
 
 def _decide(attribution: PartitionAttribution, account: Account) -> None:
+    """Records are counted by their verdicts, under the name of their topic but for purchases."""
     while (step := attribution.decide()).records:
         for name, number in step.counts.items():
-            if name in ("decided", "duplicate") or name.startswith("invalid_"):
-                account.verdicts[name.removeprefix("invalid_")] += number
+            verdict = name.rpartition(" ")[2].removeprefix("invalid_")
+            if verdict in ("applied", *SKIPPED) or "invalid_" in name:
+                account.verdicts[verdict] += number
         attribution.write(0)
 
 
@@ -164,6 +179,16 @@ def _event(topic: Topic, chance: random.Random, unit: str, event_id: str, names:
         return Purchase(event_id, at, unit, event_id, "EUR", [PurchaseLine(f"item-{chance.randrange(50)}", 1, 100)])
     if topic is CLICKS:
         return Click(event_id, at, unit, page, segment, "slot-1", item, event_id, 1, 0)
+    if topic is SIGNALS:
+        kind = chance.choice(("view", "add-to-cart", "undeclared-kind"))
+        return Signal(event_id, at, unit, kind, f"item-{chance.randrange(50)}")
+    if topic is RETURNS:
+        order, line = f"e-{chance.randrange(1_000)}", ReturnLine(f"item-{chance.randrange(50)}", 1, 100)
+        return Return(event_id, at, unit, event_id, order, "EUR", [line])
+    if topic is CREDITS:
+        kind = chance.choice(("view", "return", "undeclared-kind"))
+        place = page, segment, "slot-1", item, 1, 0, "EUR"
+        return Credit(event_id, at, unit, kind, "source", "click", at, 0, *place)
     return Conversion(
         event_id, at, unit, "order", "purchase", 0, "click", at, 0, page, segment, "slot-1", item, 1, 0, 1, 100, "EUR"
     )

@@ -26,7 +26,7 @@ from reshelf.drill.setup.stores import ClusterStore, GivenStore, RedisServer, St
 from reshelf.drill.setup.workers import Workers
 from reshelf.drill.slow import slow_redis, throttle_readers
 from reshelf.drill.traffic import Traffic
-from reshelf.drill.watch import CONVERTED, READERS, Ends, Reader, Watch, missing
+from reshelf.drill.watch import DECIDED, READERS, Ends, Reader, Watch, missing
 from reshelf.processes.children import MOST_WAITS
 from reshelf.settings import Settings
 from reshelf.topics.admin import apply
@@ -228,7 +228,7 @@ class _Drill:
     def _drain(self) -> dict[TopicPartition, int]:
         """Wait for the readers of what was sent, then for the learner of what attribution made of it."""
         ends: dict[TopicPartition, int] = {}
-        for readers in (READERS, (*READERS, CONVERTED)):
+        for readers in (READERS, (*READERS, *DECIDED)):
             ends = self._ends()
             self._until(partial(self._behind, readers, ends), DRAIN_S, "the workers did not catch up")
         return ends

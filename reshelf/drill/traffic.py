@@ -13,10 +13,19 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from schemas.codec import encode, encode_key
 from schemas.messages.catalog import CatalogItem
-from schemas.messages.events import Click, Impression, Purchase, PurchaseLine, SlotItem
+from schemas.messages.events import (
+    Click,
+    Impression,
+    Purchase,
+    PurchaseLine,
+    Return,
+    ReturnLine,
+    Signal,
+    SlotItem,
+)
 from schemas.messages.pages import Candidates, PageRules
 from schemas.topic import Topic
-from schemas.topics import CATALOG_ITEMS, CLICKS, IMPRESSIONS, PAGE_RULES, PURCHASES
+from schemas.topics import CATALOG_ITEMS, CLICKS, IMPRESSIONS, PAGE_RULES, PURCHASES, RETURNS, SIGNALS
 from streams.kafka.clients import confluent_producer_config
 from streams.kafka.records import TopicPartition
 from streams.settings import DAY_MS, KafkaSettings
@@ -25,8 +34,13 @@ TICK_S = 0.02
 UNITS, ITEMS, SLOTS = 200, 40, 4
 PAGES, SEGMENTS = ("home", "garden", "cart"), ("new", "known")
 DUPLICATES, POISON, LATE, FOREIGN, FORGET = 0.01, 0.001, 0.002, 0.002, 0.0005
-UNCLICKED = 0.02
-"""Shares of all events; UNCLICKED are purchases without a click."""
+"""Shares of all events."""
+UNCLICKED, AGAIN, UNKNOWN = 0.02, 0.15, 0.1
+"""Shares of what follows a click: without a click, reported again under another event_id, of an order nobody placed."""
+EVENTS = (IMPRESSIONS, CLICKS, SIGNALS, PURCHASES, RETURNS)
+WEIGHTS = (55, 22, 9, 10, 4)
+SIGNAL_KINDS = ("add-to-cart", "add-to-cart", "view", "wish", "undeclared-kind")
+FAMILIES = 10
 POISONS = (b"{", b"[]", b'{"unit": 7}', b"\xff")
 RECENT = 500
 
@@ -44,6 +58,9 @@ class Traffic:
         self._chance = random.Random(seed)
         self._recent: deque[tuple[Topic, str, bytes, str]] = deque(maxlen=RECENT)
         self._clicks: deque[Click] = deque(maxlen=RECENT)
+        self._signals: deque[Signal] = deque(maxlen=RECENT)
+        self._purchases: deque[Purchase] = deque(maxlen=RECENT)
+        self._returns: deque[Return] = deque(maxlen=RECENT)
         self._producer = Producer(_config(kafka))
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="traffic")
@@ -83,7 +100,7 @@ class Traffic:
         chance, dice = self._chance, self._chance.random()
         self.sent += 1
         if dice < POISON:
-            topic = chance.choice((IMPRESSIONS, CLICKS, PURCHASES))
+            topic = chance.choice(EVENTS)
             self._send(topic, f"unit-{chance.randrange(UNITS)}", chance.choice(POISONS), "")
         elif dice < POISON + DUPLICATES and self._recent:
             self._send(*chance.choice(self._recent))
@@ -93,25 +110,75 @@ class Traffic:
             self._event()
 
     def _event(self) -> None:
-        chance, dice = self._chance, self._chance.random()
-        event_id, now = f"e-{self.sent}", time.time_ns() // 1_000_000
+        chance = self._chance
+        (topic,) = chance.choices(EVENTS, WEIGHTS)
+        now = time.time_ns() // 1_000_000
+        if topic in (IMPRESSIONS, CLICKS) or not self._clicks or (topic is RETURNS and not self._purchases):
+            self._on_page(topic, f"e-{self.sent}", now)
+        elif topic is SIGNALS:
+            self._signals.append(self._signal(f"e-{self.sent}", now))
+            self._publish(SIGNALS, self._signals[-1])
+        elif topic is PURCHASES:
+            self._purchases.append(self._purchase(f"e-{self.sent}", now))
+            self._publish(PURCHASES, self._purchases[-1])
+        else:
+            self._returns.append(self._return(f"e-{self.sent}", now))
+            self._publish(RETURNS, self._returns[-1])
+
+    def _on_page(self, topic: Topic, event_id: str, now: int) -> None:
+        chance = self._chance
         at = now - 3 * DAY_MS if chance.random() < LATE else now - chance.randrange(500)
         unit, page, segment = f"unit-{chance.randrange(UNITS)}", chance.choice(PAGES), chance.choice(SEGMENTS)
-        if dice < 0.6:
+        variant = chance.randrange(-2, 16)
+        if topic is IMPRESSIONS:
             slots = [SlotItem(f"{page}-{slot}", _item(chance)) for slot in range(SLOTS)]
-            variant = chance.randrange(-2, 16)
             self._publish(IMPRESSIONS, Impression(event_id, at, unit, page, segment, event_id, 1, variant, slots))
-        elif dice < 0.85 or not self._clicks:
-            slot, variant = f"{page}-{chance.randrange(SLOTS)}", chance.randrange(-2, 16)
-            click = Click(event_id, at, unit, page, segment, slot, _item(chance), event_id, 1, variant)
+        else:
+            slot, item = f"{page}-{chance.randrange(SLOTS)}", _item(chance)
+            family = _family(item) if chance.random() < 0.5 else ""
+            click = Click(event_id, at, unit, page, segment, slot, item, event_id, 1, variant, family)
             self._clicks.append(click)
             self._publish(CLICKS, click)
-        else:
-            currency = "USD" if chance.random() < FOREIGN else "EUR"
-            origin = chance.choice(self._clicks)
-            unit, item = (unit, _item(chance)) if chance.random() < UNCLICKED else (origin.unit, origin.item)
-            lines = [PurchaseLine(item, 1, chance.randrange(5_000)), PurchaseLine(_item(chance), 2, 900)]
-            self._publish(PURCHASES, Purchase(event_id, now, unit, event_id, currency, lines))
+
+    def _signal(self, event_id: str, now: int) -> Signal:
+        chance = self._chance
+        if self._signals and chance.random() < AGAIN:
+            return msgspec.structs.replace(chance.choice(self._signals), event_id=event_id)
+        at = now - 3 * DAY_MS if chance.random() < LATE else now - chance.randrange(500)
+        unit, item = self._follows()
+        return Signal(event_id, at, unit, chance.choice(SIGNAL_KINDS), item, _family(item))
+
+    def _purchase(self, event_id: str, now: int) -> Purchase:
+        """An order; or one that is reported again, perhaps with a line that is new."""
+        chance = self._chance
+        if self._purchases and chance.random() < AGAIN:
+            order = chance.choice(self._purchases)
+            lines = [*order.lines, PurchaseLine(_item(chance), 1, 700)] if chance.random() < 0.5 else order.lines
+            return msgspec.structs.replace(order, event_id=event_id, lines=lines[-100:])
+        currency = "USD" if chance.random() < FOREIGN else "EUR"
+        unit, item = self._follows()
+        lines = [PurchaseLine(item, 1, chance.randrange(5_000), _family(item)), PurchaseLine(_item(chance), 2, 900)]
+        return Purchase(event_id, now, unit, event_id, currency, lines)
+
+    def _return(self, event_id: str, now: int) -> Return:
+        """What went back of an order; or of none that there is, or what is reported again."""
+        chance = self._chance
+        if self._returns and chance.random() < AGAIN:
+            return msgspec.structs.replace(chance.choice(self._returns), event_id=event_id)
+        order = chance.choice(self._purchases)
+        order_id = "nobody-s" if chance.random() < UNKNOWN else order.order_id
+        currency = "USD" if chance.random() < FOREIGN * 10 else order.currency
+        lines = [ReturnLine(line.item, 1, line.amount, line.nth) for line in order.lines[: chance.randint(1, 2)]]
+        return Return(event_id, now, order.unit, event_id, order_id, currency, lines)
+
+    def _follows(self) -> tuple[str, str]:
+        """The unit and the item of a click, seldom of none; of some clicks another item of the family."""
+        chance = self._chance
+        if chance.random() < UNCLICKED:
+            return f"unit-{chance.randrange(UNITS)}", _item(chance)
+        click = chance.choice(self._clicks)
+        sibling = bool(click.family) and chance.random() < 0.2
+        return click.unit, _item_of(click.family, chance) if sibling else click.item
 
     def _publish(self, topic: Topic, event: Any) -> None:
         entry = topic, event.unit, msgspec.json.encode(event), event.event_id
@@ -155,3 +222,12 @@ def _config(kafka: KafkaSettings) -> dict[str, Any]:
 
 def _item(chance: random.Random) -> str:
     return f"item-{chance.randrange(ITEMS)}"
+
+
+def _family(item: str) -> str:
+    """The family of an item: every tenth item is of the same."""
+    return f"family-{int(item.rpartition('-')[2]) % FAMILIES}"
+
+
+def _item_of(family: str, chance: random.Random) -> str:
+    return f"item-{int(family.rpartition('-')[2]) + FAMILIES * chance.randrange(ITEMS // FAMILIES)}"

@@ -141,12 +141,12 @@ def _sum(rows: list[tuple[Any, ...]]) -> Counter[tuple[Any, ...]]:
 def check_conversions(log: Log, settings: Settings, windows: dict[str, int]) -> Finding:
     """Conversions and credits are those of a plain attribution, whatever was published twice."""
     expected: dict[str, Conversion | Credit] = {}
-    skew_ms, own = settings.fold.max_clock_skew_ms, settings.attribution
-    rule = CreditRule(windows.__getitem__, own.grace_ms, skew_ms, own.stage)
+    fold, own = settings.fold, settings.attribution
+    rule = CreditRule(windows.__getitem__, own.grace_ms, fold.max_clock_skew_ms, own.stage)
     for number in range(settings.kafka.partitions):
         topics = (CLICKS, PURCHASES, SIGNALS, RETURNS)
         logs = Logs(*(_entries(log.get(TopicPartition(topic.name, number), []), topic, settings) for topic in topics))
-        outcomes = plain_outcomes(logs, rule, settings.fold.currency, settings.fold.amount_cap)
+        outcomes = plain_outcomes(logs, rule, fold.currency, fold.amount_cap, dict.fromkeys(fold.signals, 0))
         expected |= {event.event_id: event for event in outcomes.events}
     published: dict[str, Conversion | Credit] = {**_by_id(log, CONVERSIONS, decoder(Conversion))}
     published.update(_by_id(log, CREDITS, decoder(Credit)))

@@ -10,9 +10,9 @@ from typing import Any
 
 from reshelf.drill.plan import Kind
 from schemas.topic import Role
-from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, PURCHASES
+from schemas.topics import CLICKS, FOLDED_TOPICS, IMPRESSIONS
 from streams.kafka.records import TopicPartition
-from streams.state.clicks.progress import progress_keys
+from streams.state.clicks.progress import READ, WRITTEN, progress_keys
 from streams.state.keys import GroupKeys
 from streams.state.watermark import Watermark
 
@@ -21,9 +21,10 @@ TARGET_S = 1.0
 Reader = tuple[str, Role]
 """A topic, and who follows it: learner or attribution."""
 LEARNED: tuple[Reader, ...] = ((IMPRESSIONS.name, Role.LEARNER), (CLICKS.name, Role.LEARNER))
-ATTRIBUTED: tuple[Reader, ...] = ((CLICKS.name, Role.ATTRIBUTION), (PURCHASES.name, Role.ATTRIBUTION))
+ATTRIBUTED: tuple[Reader, ...] = tuple((topic.name, Role.ATTRIBUTION) for topic in READ)
 READERS = LEARNED + ATTRIBUTED
-CONVERTED: Reader = (CONVERSIONS.name, Role.LEARNER)
+DECIDED: tuple[Reader, ...] = tuple((topic.name, Role.LEARNER) for topic in FOLDED_TOPICS if topic in WRITTEN)
+"""Who follows what attribution writes."""
 
 Ends = dict[TopicPartition, int]
 Read = Callable[[Sequence[str]], list[Any]]

@@ -10,12 +10,35 @@ import msgspec
 from schemas.codec import bad_record, decoder, encode, encode_key
 from schemas.errors import BadRecord
 from schemas.export import stem
+from schemas.messages.events import Signal
+from schemas.messages.fields import EventId, Family, Item, Millis, SignalKind, Unit
 from schemas.times import odd_unit
 from schemas.topic import Role, Topic
-from schemas.topics import written_by
+from schemas.topics import EVENT_TOPICS, SIGNALS, written_by
 
 KINDS: dict[str, Topic] = {stem(topic.message): topic for topic in written_by(Role.EDGE) if topic.message}
 """The topic of each kind of event: a click's is `click`."""
+
+
+class ReportedSignal(msgspec.Struct, frozen=True, gc=False):
+    """A signal as it comes: what the visitor did is `signal`, since `kind` says that it is one."""
+
+    event_id: EventId
+    occurred_at: Millis
+    unit: Unit
+    signal: SignalKind
+    item: Item
+    family: Family = ""
+
+    def event(self) -> Signal:
+        """As it is published."""
+        return Signal(*msgspec.structs.astuple(self))
+
+
+FORMS: dict[str, type[msgspec.Struct]] = {
+    kind: ReportedSignal if topic is SIGNALS else topic.message for kind, topic in KINDS.items() if topic.message
+}
+"""What an event of each kind is decoded as."""
 
 OPENED = re.compile(rb'\s*\{\s*"events"\s*:\s*\[')
 MARK = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{},]', re.DOTALL)
@@ -109,9 +132,16 @@ def _record(index: int, element: bytes) -> Record:
         raise bad_record(element, error) from None
     topic = KINDS.get(kind)
     if topic is None:
-        raise BadRecord("kind", f"expected one of {', '.join(KINDS)}, got {kind[:80]!r} - at `$.kind`")
-    assert topic.message is not None
-    event: Any = decoder(topic.message)(element)
+        raise BadRecord("kind", f"expected one of {', '.join(KINDS)}, got {kind[:80]!r}{_hint(kind)} - at `$.kind`")
+    event: Any = decoder(FORMS[kind])(element)
+    if isinstance(event, ReportedSignal):
+        event = event.event()
     if odd := odd_unit(event.occurred_at):
         raise BadRecord("invalid", f"expected milliseconds since 1970: {odd} - at `$.occurred_at`")
     return Record(index, topic, encode_key(topic, event.unit), encode(event))
+
+
+def _hint(kind: str) -> str:
+    """Who sends events of a kind that is none of the edge's."""
+    topic = next((topic for topic in EVENT_TOPICS if topic.message and stem(topic.message) == kind), None)
+    return "" if topic is None else f", which the {topic.writers[0].value} sends to {topic.name}"

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import json as msgspec_json
 
-from reshelf.edge.intake import KINDS
+from reshelf.edge.intake import FORMS
 from reshelf.service_settings import EdgeSettings
 from schemas.messages.layouts import Layout
 
@@ -16,8 +16,7 @@ REFERENCES = "#/components/schemas/{name}"
 
 def document(settings: EdgeSettings) -> Node:
     """OpenAPI 3.1, with the limits of `settings`."""
-    types = [topic.message for topic in KINDS.values() if topic.message is not None]
-    _, components = msgspec_json.schema_components([*types, Layout], ref_template=REFERENCES)
+    _, components = msgspec_json.schema_components([*FORMS.values(), Layout], ref_template=REFERENCES)
     own = {"Slate": _SLATE, "Batch": _batch(settings), "Result": _RESULT, "Error": _ERROR}
     return {
         "openapi": "3.1.0",
@@ -49,11 +48,7 @@ def _name(name: str, where: str, about: str, longest: int = 128) -> Node:
 
 
 def _batch(settings: EdgeSettings) -> Node:
-    kinds = [
-        {"allOf": [_ref(topic.message.__name__), _object(kind={"const": kind})]}
-        for kind, topic in KINDS.items()
-        if topic.message is not None
-    ]
+    kinds = [{"allOf": [_ref(form.__name__), _object(kind={"const": kind})]} for kind, form in FORMS.items()]
     return _object(events={"type": "array", "maxItems": settings.max_events, "items": {"anyOf": kinds}})
 
 

@@ -10,7 +10,7 @@ from confluent_kafka import TopicPartition as KafkaPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from redis.asyncio import Redis
 
-from schemas.topics import PURCHASES
+from schemas.topics import EVENT_TOPICS
 from streams.kafka.admin import answers
 from streams.kafka.records import TopicPartition
 from streams.state.clicks.progress import progress_keys
@@ -20,6 +20,10 @@ from streams.state.manifest import Manifest
 from streams.state.watermark import Watermark
 
 TIMEOUT_S = 5.0
+
+
+DECIDED = frozenset(topic.name for topic in EVENT_TOPICS if not topic.folded)
+"""The topics that attribution alone reads to their end: what comes of them is counted from those that it writes."""
 
 
 class PartitionLag(NamedTuple):
@@ -38,17 +42,17 @@ class PartitionLag(NamedTuple):
 
 
 async def partition_lags(admin: AdminClient, redis: Redis, manifest: Manifest) -> list[PartitionLag]:
-    """Every partition of the event topics; purchases stand where attribution is, the others where the learner is."""
+    """Every partition of the event topics: where attribution is with those that it decides, the learner with others."""
     tps = manifest.partitions()
     ends = await asyncio.to_thread(_ends, admin, manifest.prefix, tps)
     marks = await learned_marks(redis, manifest)
-    marks |= {tp: [await _attributed(redis, manifest, tp)] for tp in tps if tp.topic == PURCHASES.name}
+    marks |= {tp: [await _attributed(redis, manifest, tp)] for tp in tps if tp.topic in DECIDED}
     return [partition_lag(tp, ends.get(tp, 0), marks[tp]) for tp in tps]
 
 
 async def learned_marks(redis: Redis, manifest: Manifest) -> dict[TopicPartition, list[Watermark]]:
-    """The learner's watermark in each state group, of each partition of all event topics but purchases."""
-    tps = [tp for tp in manifest.partitions() if tp.topic != PURCHASES.name]
+    """The learner's watermark in each state group, of each partition of the topics that it counts."""
+    tps = [tp for tp in manifest.partitions() if tp.topic not in DECIDED]
     groups = await asyncio.gather(*(_learned(redis, manifest, group, tps) for group in range(manifest.groups)))
     return {tp: [of_group[at] for of_group in groups] for at, tp in enumerate(tps)}
 
@@ -69,8 +73,8 @@ async def _learned(redis: Redis, manifest: Manifest, group: int, tps: Sequence[T
 
 
 async def _attributed(redis: Redis, manifest: Manifest, tp: TopicPartition) -> Watermark:
-    """Up to where attribution has decided a partition of purchases."""
-    name = progress_keys(manifest.namespace, manifest.groups, tp.partition).purchases
+    """Up to where attribution has decided a partition."""
+    name = progress_keys(manifest.namespace, manifest.groups, tp.partition).marks[tp.topic]
     return Watermark.decode(await translate_errors(lambda: redis.get(name)), manifest.start(tp))
 
 

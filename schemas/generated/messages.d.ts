@@ -92,7 +92,7 @@ export interface Signal {
   occurred_at: number;
   /** Sticky pseudonym of a visitor; the record's key. */
   unit: string;
-  /** What a visitor did, such as add-to-cart, as signals.kinds declares it. */
+  /** What a visitor did, such as add-to-cart, as fold.signals declares it. */
   kind: string;
   /** The arm: an item of the catalog or a content block. */
   item: string;
@@ -191,7 +191,7 @@ export interface Credit {
   occurred_at: number;
   /** Sticky pseudonym of a visitor; the record's key. */
   unit: string;
-  /** What a visitor did, such as add-to-cart, as signals.kinds declares it. */
+  /** What a visitor did, such as add-to-cart, as fold.signals declares it. */
   kind: string;
   /** Unique per event; the same on every retry. */
   source_id: string;

@@ -61,7 +61,7 @@ SignalKind = Annotated[
     Meta(
         max_length=32,
         pattern=KIND_PATTERN,
-        description="What a visitor did, such as add-to-cart, as signals.kinds declares it.",
+        description="What a visitor did, such as add-to-cart, as fold.signals declares it.",
     ),
 ]
 

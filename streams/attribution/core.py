@@ -8,6 +8,7 @@ decided is left alone, but signals are remembered again.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -56,7 +57,7 @@ class PartitionAttribution:
     """Decides the purchase lines, signals and returns of one partition number.
 
     `applied` is up to where Redis holds the partition as decided.  `kinds` are the kinds of signals that count, with
-    the first offset of each.
+    the first offset of each; None: all of them do.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class PartitionAttribution:
         self._settings = settings
         self._fold = fold
         self._windows = windows
-        self._kinds = kinds or {}
+        self._kinds = kinds
         self.memory = memory = remembered.memory
         self.applied = applied
         starts = {CLICKS: memory.marks.clicks, SIGNALS: memory.marks.signals or applied.signals}
@@ -171,7 +172,7 @@ class PartitionAttribution:
             return
         verdict, offset = "undeclared", entry.record.offset
         is_new = offset >= self.applied.signals.offset
-        if offset >= self._kinds.get(signal.kind, 0):
+        if self._kinds is None or offset >= self._kinds.get(signal.kind, sys.maxsize):
             memory = self._of_unit(signal, entry)
             verdict, click = self._verdict(signal, memory, offset)
             if click is not None:

@@ -6,20 +6,25 @@ from collections.abc import Mapping, Sequence
 
 from schemas.topics import PURCHASES
 from streams.attribution.worker import ClicksOnDisk
+from streams.fold.judge import SKIPPED
 from streams.metrics import REGISTRY
+
+BY_PREFIX = {"reshelf_signals_total": "signal_", "reshelf_returned_lines_total": "returned_"}
+"""Metrics by verdict, and what the counts of their verdicts begin with."""
 
 
 def report_lines(totals: Mapping[str, int]) -> None:
-    """Purchases by verdict, and their lines by what they were credited to."""
-    lines: dict[tuple[str, ...], float] = {
-        (name,): count for name, count in totals.items() if name.startswith(("credited", "unattributed"))
-    }
-    records: dict[tuple[str, ...], float] = {
-        (PURCHASES.name, name.removeprefix("invalid_")): count
-        for name, count in totals.items()
-        if name in ("applied", "duplicate") or name.startswith("invalid_")
-    }
-    REGISTRY.put("reshelf_purchase_lines_total", lines)
+    """Records by topic and verdict; lines of purchases, signals and returned lines by what they were credited to."""
+    lines = {name: count for name, count in totals.items() if name.startswith(("credited", "unattributed"))}
+    REGISTRY.put("reshelf_purchase_lines_total", {(name,): count for name, count in lines.items()})
+    for metric, prefix in BY_PREFIX.items():
+        verdicts = {name.removeprefix(prefix): count for name, count in totals.items() if name.startswith(prefix)}
+        REGISTRY.put(metric, {(verdict,): count for verdict, count in verdicts.items()})
+    records: dict[tuple[str, ...], float] = {}
+    for name, count in totals.items():
+        topic, _, verdict = name.rpartition(" ")
+        if verdict in ("applied", *SKIPPED) or verdict.startswith("invalid_"):
+            records[topic or PURCHASES.name, verdict.removeprefix("invalid_")] = count
     REGISTRY.put("reshelf_records_total", records)
     REGISTRY.set("reshelf_attribution_overdue_records_total", value=totals.get("overdue", 0))
 

@@ -11,7 +11,7 @@
   partitioners do
 - `table`: the table of all metrics: what is exposed, by whom, what it means, and what to do about it
 - `text`: Prometheus's text format 0.0.4, and what the operating system knows of this process
-- `verdict_page`: the page of verdicts: what became of a record or of a line of a purchase
+- `verdict_page`: the page of verdicts: what became of records, lines and signals, and what to do
 - `windows`: the metrics that say how far back clicks and duplicates are known
 """
 

@@ -156,6 +156,23 @@ _ALL = (
         "Hardly any credited: check that clicks and purchases have the same unit and item names.",
     ),
     Metric(
+        "reshelf_signals_total",
+        "counter",
+        "attribution",
+        ("verdict",),
+        "Signals decided: credited, repeated, of an undeclared kind, or why they were credited to no click.",
+        "Hardly any credited: check that clicks and signals have the same unit and item names. Undeclared: declare the "
+        "kind in fold.signals, or send it no more.",
+    ),
+    Metric(
+        "reshelf_returned_lines_total",
+        "counter",
+        "attribution",
+        ("verdict",),
+        "Returned lines decided: credited to the click of their order, or of an order that is not known as credited.",
+        "Hardly any credited: check that returns have the order's own unit, order_id, item and nth.",
+    ),
+    Metric(
         "reshelf_attribution_reread_records",
         "gauge",
         "attribution",

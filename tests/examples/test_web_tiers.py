@@ -27,11 +27,20 @@ from policy.assignment import choose
 from reshelf.processes.children import free_port
 from schemas import export
 from schemas.codec import decoder, encode, encode_key
-from schemas.messages.events import Click, Impression, Purchase, PurchaseLine, SlotItem
+from schemas.messages.events import (
+    Click,
+    Impression,
+    Purchase,
+    PurchaseLine,
+    Return,
+    ReturnLine,
+    Signal,
+    SlotItem,
+)
 from schemas.messages.fields import FALLBACK
 from schemas.messages.layouts import Layout, LayoutLife
 from schemas.topic import Topic
-from schemas.topics import CLICKS, IMPRESSIONS, LAYOUT_LIVES, LAYOUTS, PURCHASES
+from schemas.topics import CLICKS, IMPRESSIONS, LAYOUT_LIVES, LAYOUTS, PURCHASES, RETURNS, SIGNALS
 from streams.kafka.clients import confluent_producer_config, partition_of
 from streams.kafka.reader import partitions, reader, to_the_end
 from streams.settings import KafkaSettings
@@ -43,6 +52,7 @@ PARTITIONS = 4
 OWN = {"home-1": "own", "home-2": "own", "home-3": '<own> & "quoted"'}
 NAMES = {"page": "home", "segment": "cooks", "page_view_id": "v-1", "layout_version": 9, "variant": 1}
 UNITS = [f"unit-{number}" for number in range(20)] + ["größe", "客人", "a;b=c d"]
+TOKEN = "back-office-secret"
 LINE = {"item": "tent", "quantity": 2, "amount": 4_990}
 
 
@@ -107,8 +117,14 @@ def tier(
     publish(kafka, [*(layout(*one, now + 600_000) for one in versions), past, standing])
     deliver(kafka, LAYOUT_LIVES, [(b"live/0/1", encode(LayoutLife("live/0/1", now, now + 600_000)))])
     port = free_port()
-    chosen = {"RESHELF_KAFKA__BOOTSTRAP": any_broker, "RESHELF_KAFKA__PREFIX": prefix, "PORT": str(port)}
-    environment = os.environ | chosen | {"FALLBACK": json.dumps({"past": OWN})}
+    chosen = {
+        "RESHELF_KAFKA__BOOTSTRAP": any_broker,
+        "RESHELF_KAFKA__PREFIX": prefix,
+        "PORT": str(port),
+        "BACK_OFFICE": TOKEN,
+    }
+    own = {"FALLBACK": json.dumps({"past": OWN}), "FAMILIES": json.dumps({"tent": "tents", "tent-red": "tents"})}
+    environment = os.environ | chosen | own | {"BACK_OFFICE": TOKEN}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     with process.stdout as printed:
@@ -150,6 +166,8 @@ def test_pages_are_shown_and_events_published_as_the_contract_says(tier: Tier) -
         seen = event("impression", event_id=f"i-{at}", slots=[place])
         clicked = event("click", event_id=f"c-{at}", slot="home-1", item="tent")
         assert tier.post("/events", [seen, clicked], unit).status_code == 204
+        carried = {"kind": "signal", "event_id": f"s-{at}", "signal": "add-to-cart", "item": "tent-red"}
+        assert tier.post("/events", [carried], unit).status_code == 204
     order = {"order_id": "o-1", "currency": "EUR", "lines": [LINE]}
     assert tier.post("/orders", order, "größe").status_code == 204
     times = [
@@ -159,11 +177,29 @@ def test_pages_are_shown_and_events_published_as_the_contract_says(tier: Tier) -
     for wrong in ([event("view")], {"no": "list"}, [3], *times):
         assert tier.post("/events", wrong).status_code == 400
     assert requests.post(f"{tier.address}/events", json=[seen], timeout=20).status_code == 400, "no cookie"
+    check_returns(tier)
     check_events(tier)
 
 
+def check_returns(tier: Tier) -> None:
+    """The back office alone reports returns, and of orders that the tier knows with their units."""
+    returned = {"return_id": "r-1", "order_id": "o-1", "currency": "EUR", "lines": [LINE | {"quantity": 1}]}
+    token = {"Authorization": f"Bearer {TOKEN}"}
+
+    def send(report: Any, headers: dict[str, str]) -> int:
+        return requests.post(f"{tier.address}/returns", json=report, headers=headers, timeout=20).status_code
+
+    assert send(returned, {}) == send(returned, {"Authorization": "Bearer another"}) == 403
+    assert send(returned | {"order_id": "o-2"}, token) == 404
+    assert send(3, token) == 400
+    assert send(returned, token) == 204
+    (message,) = tier.records(RETURNS)
+    assert message.key() == "größe".encode()
+    assert decoder(Return)(message.value() or b"").lines == [ReturnLine("tent", 1, 4_990)]
+
+
 def check_events(tier: Tier) -> None:
-    found = {topic.name: tier.records(topic) for topic in (IMPRESSIONS, CLICKS, PURCHASES)}
+    found = {topic.name: tier.records(topic) for topic in (IMPRESSIONS, CLICKS, SIGNALS, PURCHASES, RETURNS)}
     for messages in found.values():
         for message in messages:
             assert message.partition() == partition_of(message.key() or b"", PARTITIONS)
@@ -178,8 +214,12 @@ def check_events(tier: Tier) -> None:
     origin = {"page": "home", "segment": "cooks", "page_view_id": "v-1", "layout_version": 9, "variant": 1}
     assert [{name: getattr(one, name) for name in origin} for one in clicks] == [origin] * len(UNITS)
     assert [(one.event_id, one.order_id, one.unit, one.lines) for one in purchases] == [
-        ("p-o-1", "o-1", "größe", [PurchaseLine("tent", 2, 4_990)])
+        ("p-o-1", "o-1", "größe", [PurchaseLine("tent", 2, 4_990, "tents")])
     ]
+    signals = [decoder(Signal)(message.value() or b"") for message in found[SIGNALS.name]]
+    assert {(one.kind, one.item, one.family) for one in signals} == {("add-to-cart", "tent-red", "tents")}
+    assert {one.unit for one in signals} == set(UNITS)
+    assert {one.family for one in clicks} == {"tents"}
 
 
 @pytest.mark.parametrize("any_broker", ["broker"], indirect=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,12 +16,13 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 from rich.console import Console
 
 from policy.assignment import choose
+from reshelf.demo.follow_ups import FollowUps
 from reshelf.demo.picture import Picture, summary
 from reshelf.demo.renderer import NO_SLOT
 from reshelf.demo.run import shown_on
 from reshelf.demo.scores import HOLDOUT
 from reshelf.demo.screen import line, screen
-from reshelf.demo.shop import SEGMENTS
+from reshelf.demo.shop import SEGMENTS, Orders
 from reshelf.demo.traffic import Traffic
 from reshelf.rules.topic import history, newest, publish
 from schemas.codec import decoder, encode, encode_key
@@ -28,9 +30,9 @@ from schemas.errors import BadSettings
 from schemas.messages.fields import BASELINE, FALLBACK
 from schemas.messages.layouts import Layout
 from schemas.messages.pages import PageRules
-from schemas.topics import BY_NAME, CATALOG_ITEMS, CLICKS, IMPRESSIONS, LAYOUTS, PURCHASES
+from schemas.topics import BY_NAME, CATALOG_ITEMS, CLICKS, IMPRESSIONS, LAYOUTS, PURCHASES, RETURNS, SIGNALS
 from streams.kafka.clients import confluent_consumer_config, confluent_producer_config
-from streams.settings import KafkaSettings
+from streams.settings import FoldSettings, KafkaSettings
 from tests.deadline import Deadline
 from tests.reshelf.demo_shop import HOME, NOW_MS, SMALL, layout_of, shelf_of, shop, views_of
 
@@ -81,9 +83,17 @@ def test_traffic_through_the_topics(traffic: Traffic, broker: str, prefix: str) 
     picture = Picture(traffic, "test shop").at(12.0)
     traffic.settle()
     impressions, clicks = records(kafka, IMPRESSIONS.name), records(kafka, CLICKS.name)
-    purchases = records(kafka, PURCHASES.name)
-    assert len(impressions) + len(clicks) + len(purchases) == traffic.tally.events
-    assert len({event.event_id for event in impressions + clicks + purchases}) == traffic.tally.events
+    purchases, signals = records(kafka, PURCHASES.name), records(kafka, SIGNALS.name)
+    returns = records(kafka, RETURNS.name)
+    every = impressions + clicks + purchases + signals + returns
+    assert len({event.event_id for event in every}) == len(every) == traffic.tally.events
+    assert (len(signals), len(returns)) == (traffic.tally.signals, traffic.tally.returns)
+    placed = {(order.order_id, order.unit, order.lines[0].item): order.lines[0].amount for order in purchases}
+    for event in returns:
+        assert event.lines[0].amount <= placed[event.order_id, event.unit, event.lines[0].item]
+    carts = [event for event in signals if event.kind == "add-to-cart"]
+    assert {event.kind for event in signals} <= set(FoldSettings().signals) and carts
+    assert {(event.unit, event.item) for event in signals} <= {(event.unit, event.item) for event in clicks}
     assert {event.variant for event in impressions} == {FALLBACK, BASELINE, 0, 1}
     shown = {(e.page_view_id, slot.slot, slot.item) for e in impressions for slot in e.slots}
     assert {(e.page_view_id, e.slot, e.item) for e in clicks} <= shown
@@ -98,6 +108,27 @@ def test_traffic_through_the_topics(traffic: Traffic, broker: str, prefix: str) 
     with shown_on(console, "http://h/", "export RESHELF_SETTINGS=x"):
         console.print(screen(picture, "http://h/", "export RESHELF_SETTINGS=x"))
     assert text.getvalue().count("export RESHELF_SETTINGS=x") == 2
+
+
+def test_carts_come_before_their_orders_and_returns_after_them() -> None:
+    follow_ups, items = FollowUps(2.0), ["mug"] * 500
+    units, ones = np.arange(500), np.ones(500, dtype=np.int64)
+    orders = Orders(units, ones, np.linspace(1.0, 9.0, 500), ones, ones * 900)
+    follow_ups.add_orders(0.0, orders, units, ones, items)
+    every = list(follow_ups.due(100.0))
+    assert [each.due for each in every] == sorted(each.due for each in every)
+    placed = {each.unit: each for each in every if each.topic is PURCHASES}
+    carts, returned = ([each for each in every if each.topic is topic] for topic in (SIGNALS, RETURNS))
+    assert len(placed) == 500 and 400 < len(carts) < 500 and 20 < len(returned) < 120
+    assert all(each.due < placed[each.unit].due for each in carts)
+    assert all(each.due > placed[each.unit].due and each.order == placed[each.unit].order for each in returned)
+
+
+def test_some_carts_come_to_no_order() -> None:
+    follow_ups = FollowUps(2.0)
+    follow_ups.add_clicks(0.0, np.arange(1_000), ["mug"] * 1_000)
+    kinds = Counter(each.kind for each in follow_ups.due(100.0))
+    assert 700 < kinds["view"] < 900 and 50 < kinds["add-to-cart"] < 150 and 5 < kinds["wish"] < 80
 
 
 def declared_before(kafka: KafkaSettings, slots: list[str]) -> PageRules:

@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reshelf.drill.faults.clock import OFF_S, check_clocks
+from reshelf.drill.faults.partitions import READERS as GROWN
 from reshelf.drill.fuzz import check_hostile_records
 from reshelf.drill.plan import WORKER_KINDS, Kind, plan
 from reshelf.drill.report import Options
@@ -23,6 +25,7 @@ from reshelf.drill.samples import Sample, Samples
 from reshelf.drill.setup.clock import work
 from reshelf.drill.setup.workers import Member, Workers
 from reshelf.drill.slow import slow_redis
+from reshelf.drill.traffic import Traffic
 from reshelf.drill.verify import (
     LAYOUT_TTL_MS,
     Logged,
@@ -31,13 +34,25 @@ from reshelf.drill.verify import (
     check_layouts,
     compare,
 )
+from reshelf.drill.watch import DECIDED, READERS
 from reshelf.settings import Settings
 from schemas.codec import encode_key
-from schemas.messages.events import Click, Conversion, Purchase, PurchaseLine
+from schemas.messages.events import Click, Conversion, Purchase, PurchaseLine, Signal
 from schemas.messages.layouts import Layout, LayoutLife
-from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS, LAYOUT_LIVES, LAYOUTS, PURCHASES
+from schemas.topics import (
+    CLICKS,
+    CONVERSIONS,
+    CREDITS,
+    EVENT_TOPICS,
+    IMPRESSIONS,
+    LAYOUT_LIVES,
+    LAYOUTS,
+    PURCHASES,
+    RETURNS,
+    SIGNALS,
+)
 from streams.kafka.records import TopicPartition
-from streams.settings import FoldSettings
+from streams.settings import FoldSettings, KafkaSettings
 from tests.all_tests import if_all
 from tests.drills import describe
 
@@ -91,13 +106,51 @@ def test_a_conversion_that_lacks_or_is_surplus_is_found() -> None:
     log[TopicPartition(PURCHASES.name, 0)] = [Logged(0, now + 10, b"u", msgspec.json.encode(purchase), ())]
     assert check_conversions(log, settings, {"home": 1_000}).lost == 1
     right = Conversion(
-        "p/0", now + 10, "u", "o", "p", 0, "c", now, 10, "home", "s", "top", "i", 1, 0, 1, 500, "EUR"
+        "p/0", now + 10, "u", "o", "p", 0, "c", now, 10, "home", "s", "top", "i", 1, 0, 1, 500, "EUR", nth=1
     )  # fmt: skip
     log[TopicPartition(CONVERSIONS.name, 0)] = [Logged(0, now, b"u", msgspec.json.encode(right), ())] * 2
     assert check_conversions(log, settings, {"home": 1_000}).equal
     wrong = msgspec.structs.replace(right, event_id="p/1")
     log[TopicPartition(CONVERSIONS.name, 1)] = [Logged(0, now, b"u", msgspec.json.encode(wrong), ())]
     assert check_conversions(log, settings, {"home": 1_000}).double == 1
+
+
+def test_a_signal_of_an_undeclared_kind_is_expected_to_be_credited_to_nothing() -> None:
+    now, settings = 1_790_000_000_000, Settings()
+    log = {TopicPartition(topic.name, n): list[Logged]() for topic in EVENT_TOPICS for n in range(4)}
+    click = Click("c", now, "u", "home", "s", "top", "i", "v", 1, 0)
+    log[TopicPartition(CLICKS.name, 0)] = [Logged(0, now, b"u", msgspec.json.encode(click), ())]
+    kinds = ("view", "undeclared-kind")
+    signals = [Signal(f"s-{kind}", now + 10, "u", kind, "i") for kind in kinds]
+    log[TopicPartition(SIGNALS.name, 0)] = [
+        Logged(at, now + 10, b"u", msgspec.json.encode(signal), ()) for at, signal in enumerate(signals)
+    ]
+    finding = check_conversions(log, settings, {"home": 1_000})
+    assert (finding.lost, finding.examples) == (1, ["lacking view:s-view"])
+
+
+def test_the_traffic_of_a_drill_has_all_that_follows_a_click() -> None:
+    traffic = Traffic(KafkaSettings(bootstrap="127.0.0.1:1"), seed=1, rate=1.0)
+    events: dict[str, list[Any]] = {}
+    traffic._publish = lambda topic, event: events.setdefault(topic.name, []).append(event)  # type: ignore[method-assign]
+    for number in range(3_000):
+        traffic.sent = number
+        traffic._event()
+    orders, returns = events[PURCHASES.name], events[RETURNS.name]
+    assert len({order.event_id for order in orders}) == len(orders) > len({order.order_id for order in orders})
+    assert len({order.return_id for order in returns}) < len(returns)
+    assert not {order.order_id for order in returns} <= {order.order_id for order in orders}
+    assert "undeclared-kind" in {signal.kind for signal in events[SIGNALS.name]}
+    assert {"EUR", "USD"} == {order.currency for order in returns}
+    clicked = {(click.unit, click.item) for click in events[CLICKS.name]}
+    siblings = [signal for signal in events[SIGNALS.name] if (signal.unit, signal.item) not in clicked]
+    assert len(siblings) > len(events[SIGNALS.name]) * 0.05, "of other items of the family"
+
+
+def test_what_attribution_writes_is_waited_for_after_what_it_reads() -> None:
+    assert {name for name, _ in (*READERS, *DECIDED)} == {topic.name for topic in EVENT_TOPICS}
+    assert {name for name, _ in DECIDED} == {CONVERSIONS.name, CREDITS.name}
+    assert set(GROWN) == {topic.name for topic in EVENT_TOPICS}
 
 
 def test_a_version_that_goes_back_and_a_layout_that_is_behind_are_found() -> None:
@@ -137,7 +190,7 @@ def test_each_harmful_record_gets_one_verdict_and_a_flood_of_names_is_bounded(se
         "empty",
         "key",
         "quota",
-        "decided",
+        "undeclared",
     } <= account.verdicts.keys()
     once = check_hostile_records(9_000, seed, settings.changed(bucket_ms=0))
     assert all(names <= 380 for names in once.names.values())

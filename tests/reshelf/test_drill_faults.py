@@ -31,7 +31,7 @@ from schemas.codec import encode_key
 from schemas.dead_letters import DeadLetter
 from schemas.messages.layouts import Layout
 from schemas.topic import Topic
-from schemas.topics import CLICKS, DEAD_LETTERS, IMPRESSIONS, LAYOUTS, LAYOUTS_HISTORY, PURCHASES
+from schemas.topics import CLICKS, DEAD_LETTERS, EVENT_TOPICS, LAYOUTS, LAYOUTS_HISTORY
 from streams.kafka.records import TopicPartition
 from tests.reshelf.test_drill_unfinished import SlowStore
 
@@ -193,13 +193,13 @@ def stands(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("stands")
-@pytest.mark.parametrize("topic", [IMPRESSIONS, CLICKS, PURCHASES])
+@pytest.mark.parametrize("topic", EVENT_TOPICS)
 def test_the_manual_is_followed_where_partitions_were_added(
     environment: Environment, topic: Topic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operator = environment.operator = Scripted(tmp_path, ["state", "replay"])
     grown = follow_manual(environment, topic, monkeypatch)
-    assert [(len(topics), count) for topics, count in grown] == [(1, 5), (4, 5)]
+    assert [(len(topics), count) for topics, count in grown] == [(1, 5), (len(EVENT_TOPICS), 5)]
     assert environment.settings.kafka.partitions == environment.workers.settings.kafka.partitions == 5
     assert not environment.workers.gave_up and not environment.switching
     into = [words[2] for words in operator.ran]

@@ -9,16 +9,20 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import fields
 from pydantic import SecretStr
 from starlette.datastructures import QueryParams
 
 from policy.assignment import choose
-from reshelf.edge.intake import check, parse
+from reshelf.edge.intake import ReportedSignal, check, parse
 from reshelf.edge.limits import Limiter
 from reshelf.edge.slates import unit_of
+from schemas.codec import decoder
 from schemas.errors import BadRecord, BadSettings
+from schemas.messages.events import Signal
 from schemas.messages.fields import BASELINE
 from schemas.messages.layouts import LayoutLife
+from schemas.topics import SIGNALS
 from streams.access import required_token
 from tests.reshelf.edge_inputs import CLICK, LifeMessage, shelf_of
 from tests.reshelf.test_layouts_command import NOW_MS, layout
@@ -113,6 +117,30 @@ def test_events_that_do_not_fit_are_told_one_by_one() -> None:
     for body in (b"", b"[]", b"{", b'{"events": 3}'):
         with pytest.raises(BadRecord):
             parse(body)
+
+
+def test_a_signal_says_what_the_visitor_did_under_a_name_of_its_own() -> None:
+    signal = {"kind": "signal", "signal": "add-to-cart", "event_id": "s-1", "occurred_at": NOW_MS, "unit": "u-1"}
+    signal |= {"item": "tent", "family": "tents"}
+    other = [signal | {"signal": "Add To Cart"}, {name: signal[name] for name in signal if name != "signal"}]
+    records, refusals = check(parse(json.dumps({"events": [signal, *other]}).encode()))
+    (record,) = records
+    assert (record.topic, record.key) == (SIGNALS, b"u-1")
+    assert decoder(Signal)(record.value) == Signal("s-1", NOW_MS, "u-1", "add-to-cart", "tent", "tents")
+    assert [(one.index, one.reason) for one in refusals] == [(1, "invalid"), (2, "invalid")]
+    assert [each.name for each in fields(ReportedSignal)] == [
+        each.name if each.name != "kind" else "signal" for each in fields(Signal)
+    ]
+    assert "`$.signal`" in refusals[0].detail and "`signal`" in refusals[1].detail
+
+
+def test_returns_are_sent_by_the_back_office_alone() -> None:
+    _, (returned, credit, other) = check(
+        parse(json.dumps({"events": [{"kind": "return"}, {"kind": "credit"}, {"kind": "view"}]}).encode())
+    )
+    assert "got 'return', which the back office sends to events-returns" in returned.detail
+    assert "got 'credit', which the attribution sends to events-credits" in credit.detail
+    assert "expected one of impression, click, purchase, signal, got 'view' - at" in other.detail
 
 
 UNREADABLE = [

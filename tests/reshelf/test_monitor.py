@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
+from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import ConnectionError as RedisAway
 
 from reshelf.console.layout_history import LayoutHistory
 from reshelf.console.monitor import Monitor
 from reshelf.console.views.metrics import of_pulse
 from reshelf.inspect.experiment import health
-from reshelf.inspect.lag import PartitionLag, partition_lag
+from reshelf.inspect.lag import PartitionLag, partition_lag, partition_lags
 from reshelf.settings import Settings
+from schemas.topics import EVENT_TOPICS
+from streams.kafka.clients import confluent_admin_config, confluent_producer_config
 from streams.kafka.records import TopicPartition
 from streams.metrics import Sample
-from streams.settings import RedisSettings
+from streams.settings import FoldSettings, KafkaSettings, RedisSettings
+from streams.state.clicks.progress import READ, progress_keys
 from streams.state.connection.client import redis_client
+from streams.state.manifest import manifest_of
 from streams.state.watermark import Watermark
 
 BEGIN, HOUR_MS = 1_700_000_000_000, 3_600_000
@@ -79,3 +88,24 @@ def test_how_long_ago_everything_was_seen_is_exposed(monitor: Monitor, monkeypat
 def test_a_transaction_marker_at_the_end_is_no_record_that_waits() -> None:
     marks = [Watermark(8, BEGIN, empty_to=9), Watermark(9, BEGIN)]
     assert partition_lag(TopicPartition("events-purchases", 0), 9, marks).lag == 0
+
+
+def test_signals_and_returns_are_as_far_as_attribution_is(
+    broker: str, prefix: str, make_topics: Callable[..., None], redis: Redis, redis_url: str
+) -> None:
+    make_topics(broker)
+    kafka = KafkaSettings(bootstrap=broker, prefix=prefix)
+    producer = Producer(dict(confluent_producer_config(kafka)))
+    for topic in EVENT_TOPICS:
+        producer.produce(prefix + topic.name, b"{}", b"u", 1)
+    producer.flush(30)
+    manifest = manifest_of("live", prefix, {topic.name: [0] * 4 for topic in EVENT_TOPICS}, 2, FoldSettings())
+    for topic in READ:
+        redis.set(progress_keys("live", 2, 1).marks[topic.name], Watermark(1, BEGIN).encode())
+
+    async def lags() -> dict[str, int]:
+        async with AsyncRedis.from_url(redis_url) as client:
+            each = await partition_lags(AdminClient(confluent_admin_config(kafka)), client, manifest)
+        return {lag.topic: lag.lag for lag in each if lag.partition == 1}
+
+    assert asyncio.run(lags()) == {topic.name: int(topic.folded) for topic in EVENT_TOPICS}

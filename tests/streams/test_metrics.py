@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.slates.entropy import entropy
-from schemas.topics import PURCHASES
+from schemas.topics import PURCHASES, RETURNS, SIGNALS
 from streams.attribution.report import report_lines
 from streams.attribution.step import CREDITED, CREDITED_BY_LOG, RETURN
-from streams.fold.judge import SKIPPED
+from streams.fold.judge import SKIPPED, UNDECLARED
 from streams.metrics import METRICS, REGISTRY, Registry, Sample, exposition, verdict_page
 from streams.metrics.page import written
 from streams.state.clicks.memory import MISSES
@@ -106,6 +106,34 @@ def test_purchases_are_told_by_verdict_and_their_lines_by_what_they_were_credite
     assert REGISTRY.value("reshelf_records_total", PURCHASES.name, "applied") == 0
 
 
+def test_signals_and_returned_lines_are_reported_beside_purchases() -> None:
+    totals = {"applied": 1, "repeated": 4, "events-signals applied": 5, "events-signals repeated": 2}
+    totals |= {"signal_credited": 2, "signal_repeated": 1, "signal_undeclared": 1, "signal_unattributed_no_click": 1}
+    totals |= {
+        "events-returns invalid_currency": 3,
+        "returned_credited": 6,
+        "returned_unknown_order": 7,
+        "published": 9,
+    }
+    report_lines(totals)
+    records = {(sample.labels, sample.value) for sample in REGISTRY.samples() if sample.name == "reshelf_records_total"}
+    assert records >= {
+        ((PURCHASES.name, "applied"), 1),
+        ((PURCHASES.name, "repeated"), 4),
+        ((SIGNALS.name, "applied"), 5),
+        ((SIGNALS.name, "repeated"), 2),
+        ((RETURNS.name, "currency"), 3),
+    }
+    signals = {verdict: REGISTRY.value("reshelf_signals_total", verdict) for verdict in verdict_page.SIGNALS}
+    assert {verdict: count for verdict, count in signals.items() if count} == {
+        "credited": 2, "repeated": 1, "undeclared": 1, "unattributed_no_click": 1
+    }  # fmt: skip
+    returned = {verdict: REGISTRY.value("reshelf_returned_lines_total", verdict) for verdict in verdict_page.RETURNED}
+    assert returned == {"credited": 6, "unknown_order": 7}
+    assert REGISTRY.value("reshelf_purchase_lines_total", "credited") == 0
+    report_lines({})
+
+
 def test_every_metric_is_told_somewhere() -> None:
     places = [place for room in ("streams", "reshelf") for place in Path(room).rglob("*.py")]
     told = "".join(place.read_text(encoding="utf-8") for place in places if place.name != "table.py")
@@ -124,7 +152,9 @@ def test_the_page_of_verdicts_has_each_and_is_what_the_code_says() -> None:
     )
     assert set(verdict_page.RECORDS) == {"applied", RETURN, *SKIPPED}
     assert set(verdict_page.LINES) == {CREDITED, CREDITED_BY_LOG, *(f"unattributed_{why}" for why in MISSES)}
-    assert all(text.endswith(".") for text in {**verdict_page.RECORDS, **verdict_page.LINES}.values())
+    assert set(verdict_page.SIGNALS) == {"credited", "repeated", UNDECLARED, *(f"unattributed_{why}" for why in MISSES)}
+    pages = (verdict_page.RECORDS, verdict_page.LINES, verdict_page.SIGNALS, verdict_page.RETURNED)
+    assert all(text.endswith(".") for page in pages for text in page.values())
 
 
 shares = st.lists(st.integers(1, 20), min_size=1, max_size=8).map(

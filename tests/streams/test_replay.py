@@ -17,6 +17,7 @@ from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
 from schemas.errors import BadSettings, StateAttention, Transient
+from schemas.topics import SIGNALS
 from streams.fold.plain import PlainFold
 from streams.kafka.log_source import KafkaSource, Runs, Span
 from streams.kafka.records import Logged, Record, TopicPartition
@@ -80,6 +81,7 @@ async def rebuilt(redis_url: str, sources: list[Memory], groups: int = 3) -> lis
     ends = {tp: end for tp, (_, end) in sources[0].bounds(()).items()}
     topics = sorted({tp.topic for tp in log})
     starts = {topic: [0] * sum(tp.topic == topic for tp in log) for topic in topics}
+    starts |= {SIGNALS.name: [0] * len(log)}
     async with Redis.from_url(redis_url) as client:
         await client.flushall()
         made = await manifest.agree(client, manifest.manifest_of("n", "", starts, groups, FOLD))
@@ -151,7 +153,7 @@ def test_topics_and_their_archive_give_the_same_state(
     async def run() -> None:
         async with Redis.from_url(redis_url) as client:
             for name, one in (("topics", source), ("kept", kept), ("lines", lines)):
-                starts = {topic: [0] * 4 for topic in TOPICS}
+                starts = {topic: [0] * 4 for topic in (*TOPICS, SIGNALS.name)}
                 made = await manifest.agree(client, manifest.manifest_of(name, prefix, starts, 4, PLAIN))
                 told: list[int] = []
                 done = await replay(one, Store(client, name, 4), made, ends, PLAIN, told.append)

@@ -20,7 +20,7 @@ from reshelf.drill.setup.environment import Environment
 from reshelf.drill.setup.operator import Refused
 from schemas.errors import ReshelfError
 from schemas.topic import Topic
-from schemas.topics import CLICKS, CONVERSIONS, EVENT_TOPICS, IMPRESSIONS, PURCHASES
+from schemas.topics import CLICKS, CONVERSIONS, CREDITS, EVENT_TOPICS, IMPRESSIONS, PURCHASES, RETURNS, SIGNALS
 from streams.kafka.admin import answers
 from streams.kafka.bounds import log_bounds
 from streams.kafka.clients import confluent_admin_config
@@ -32,7 +32,10 @@ READERS = {
     IMPRESSIONS.name: ("learner",),
     CLICKS.name: ("learner", "attribution"),
     PURCHASES.name: ("attribution",),
+    SIGNALS.name: ("attribution",),
+    RETURNS.name: ("attribution",),
     CONVERSIONS.name: ("learner",),
+    CREDITS.name: ("learner",),
 }
 """Who must notice that a topic has grown."""
 NOTICED_S = 90.0
