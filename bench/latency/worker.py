@@ -14,7 +14,7 @@ import faust
 import msgspec
 
 from bench.latency.delays import Decision, Deferral
-from reshelf.cli.main import collect_rarely
+from reshelf.processes.garbage import collect_rarely
 from reshelf.settings import load_settings
 from schemas.topics import CLICKS
 from streams.catalog.page import Key

@@ -6,7 +6,7 @@ import importlib
 import sys
 
 from bench.peers import PEERS
-from reshelf.cli.main import collect_rarely
+from reshelf.processes.garbage import collect_rarely
 from reshelf.settings import load_settings
 
 collect_rarely()  # as our own commands do: what is compared is how they read and write

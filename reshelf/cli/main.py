@@ -6,7 +6,6 @@ done, 1 failed, 2 wrong use or settings, 130 stopped by Ctrl-C, 143 by SIGTERM.
 
 from __future__ import annotations
 
-import gc
 import importlib
 import importlib.util
 import json
@@ -25,12 +24,9 @@ from click.shell_completion import CompletionItem
 from reshelf.cli.front import Front
 from reshelf.cli.near_names import suggest
 from reshelf.cli.plugins import OFFERED, how_to_get, plugins, summary
+from reshelf.processes.garbage import collect_rarely
 from reshelf.terminal.logs import TEXT
 from schemas.errors import BadSettings, ReshelfError
-
-_COLLECT_AFTER = (50_000, 20, 100)
-"""Garbage collector thresholds: each record is an object it tracks, and by default it looks at
-them every 700, which took almost half of a reader's time."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("run.demo:demo", "Open a synthetic shop whose pages re-arrange themselves while you watch."),
@@ -251,11 +247,6 @@ def main() -> NoReturn:
     """The console script."""
     collect_rarely()
     sys.exit(run())
-
-
-def collect_rarely() -> None:
-    """Let the garbage collector look at this process's objects as often as is right for one that reads records."""
-    gc.set_threshold(*_COLLECT_AFTER)
 
 
 def _terminate(_: int, __: FrameType | None) -> NoReturn:
