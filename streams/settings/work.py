@@ -169,8 +169,8 @@ class AttributionSettings(Group):
     )
     returns_ms: Positive = Field(
         60 * DAY_MS,
-        description="How long after an order what is returned of it counts, in milliseconds: for so long the lines of "
-        "orders that were credited to clicks are kept on disk.",
+        description="How long after an order what is returned of it counts, in milliseconds; the lines of orders that "
+        "were credited to clicks are kept on disk until then.",
     )
     folder: str = Field(
         "",

@@ -216,12 +216,12 @@ def counted(folder: Path, policies: tuple[str, ...]) -> list[list[str]]:
     seen = np.bincount(places.ravel())
     clicks = np.bincount(places.ravel(), weights=[int(row["click"]) for row in rows]).astype(int)
     counts = zip(keys.tolist(), seen.tolist(), clicks.tolist(), strict=True)
-    return [["obd-all", *key, str(shown), str(clicked), "0", "0"] for key, shown, clicked in counts]
+    return [["obd-all", *key, str(shown), str(clicked), *["0"] * 5] for key, shown, clicked in counts]
 
 
 def exported(text: str) -> list[list[str]]:
     header, *rows = csv.reader(io.StringIO(text))
-    counts = ["impressions", "clicks", "conversions", "revenue"]
+    counts = ["impressions", "clicks", "conversions", "revenue", "repeats", "returns", "returned"]
     assert header == ["page", "segment", "bucket", "buckets", "item", "slot", *counts]
     return sorted(rows)
 

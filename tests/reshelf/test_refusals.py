@@ -62,6 +62,7 @@ REFUSALS = {
     "streams.state.clicks.store": RUNNING,
     "streams.state.connection.client": "of a Redis that cannot be spoken to, which the doctor names",
     "streams.state.manifest": SAID,
+    "streams.state.namespace": ELSEWHERE,
     "streams.state.watermark": SAID,
     "streams.transport.consumer": RUNNING,
     "streams.transport.health": "a port in use: by the worker itself, where it runs",
