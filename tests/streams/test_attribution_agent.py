@@ -20,6 +20,7 @@ from reshelf.processes.children import process
 from schemas.messages.events import Click, Conversion, Purchase, PurchaseLine
 from schemas.topic import Topic
 from schemas.topics import CLICKS, CONVERSIONS, DEAD_LETTERS, PURCHASES
+from streams.fold.window import numbered
 from streams.kafka.clients import confluent_consumer_config, confluent_producer_config
 from streams.settings import AttributionSettings, FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
 from streams.state.clicks.progress import progress_keys
@@ -102,6 +103,8 @@ def entries(records: list[Any], message: type[Any]) -> list[LogEntry[Any]]:
         event = None
         if record.value() not in (None, b"{"):
             event = msgspec.json.decode(record.value(), type=message)
+            if isinstance(event, Purchase):
+                event = msgspec.structs.replace(event, lines=numbered(event.lines))
             last = seen.get(event.event_id)
             seen[event.event_id] = record.offset()
             event = None if last is not None else event
