@@ -104,6 +104,8 @@ def entries(records: list[Any], message: type[Any]) -> list[LogEntry[Any]]:
         event = None
         if record.value() not in (None, b"{"):
             event = msgspec.json.decode(record.value(), type=message)
+            if isinstance(event, Purchase):
+                event = msgspec.structs.replace(event, lines=numbered(event.lines))
             last = seen.get(event.event_id)
             seen[event.event_id] = record.offset()
             event = None if last is not None else event
