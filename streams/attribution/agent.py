@@ -88,7 +88,7 @@ class Attribution:
         self._stores: dict[int, LockedStore] = {}
         worker.opened.push_async_callback(self._close_stores)
         self._retry = Retry()
-        self._checks = EventChecks(worker.manifest.starts, tuple(self._decided), Holdout("", 0.0))
+        self._checks = EventChecks(self._manifest.starts, tuple(self._decided), Holdout("", 0.0))
         REGISTRY.add("reshelf_rewinds_total", PURCHASES.name, by=0)
 
     async def start(self) -> None:
@@ -107,8 +107,8 @@ class Attribution:
                     f"expected partition {number} of {names}, got {', '.join(map(str, sorted(tps)))}: the topics need "
                     f"the same number of partitions. {PARTITIONS_ADDED}"
                 )
-            offsets = await self._take_up(number)
-            positions |= {TopicPartition(topic, number): offset for topic, offset in offsets.items()}
+            offsets = (await self._take_up(number)).items()
+            positions |= {TopicPartition(topic, number): offset for topic, offset in offsets}
         return positions
 
     async def revoked(self, tps: frozenset[TopicPartition]) -> None:
@@ -153,6 +153,7 @@ class Attribution:
             await finish_in_thread(partial(self._open_store, number))
         self._dead_letters.take_over(self._with_letters(number))
         worker = self._worker(number)
+        await worker.load()
         offsets = await worker.open(await self._ends.of(number))
         alarms = {tp.topic: InvalidAlarm(tp, self._learner) for tp in self._with_letters(number)}
         return Part(number, worker, alarms, self._locks[number]), offsets
@@ -210,8 +211,8 @@ class Attribution:
 
     def _being_read(self) -> list[Part]:
         """The parts that the reader reads: one may have gone while it was being opened."""
-        owned = reader(self.app).owned()
-        return [part for part in self._parts.values() if TopicPartition(PURCHASES.name, part.number) in owned]
+        numbers = {tp.partition for tp in reader(self.app).owned()}
+        return [part for part in self._parts.values() if part.number in numbers]
 
     async def _go_on(self, part: Part, step: Callable[[], Awaitable[None]]) -> None:
         """Carry a step out, however long the broker or Redis is away; the caller holds the lock."""
@@ -290,9 +291,7 @@ class Attribution:
             await self._retry.until_success(self._rules.follow)
 
     def totals(self) -> Counter[str]:
-        """What was counted: of purchases, and behind their topic of others: applied, duplicate, repeated, invalid_…;
-        of lines: decided, credited, unattributed_…, published, skipped; likewise signal_… and returned_….
-        """
+        """What was counted: of records, behind their topic but for purchases, of lines, signal_… and returned_…."""
         return sum((part.worker.counts for part in self._parts.values()), self.counts)
 
     def tasks(self) -> list[Coroutine[Any, Any, None]]:

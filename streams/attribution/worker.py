@@ -87,15 +87,22 @@ class PartitionWorker:
         self._kinds = kinds
         self._opening = Opening(store, progress, first_since, windows, fold)
         self._step: Step | None = None
+        self._applied: Applied | None = None
         self._unsure = False
+
+    async def load(self) -> Applied:
+        """Where Redis has the partition: to be asked before where the logs end, as others may go on meanwhile."""
+        await self._progress.merge_groups()
+        self._applied = await self._progress.load()
+        return self._applied
 
     async def open(self, bounds: Bounds) -> dict[str, int]:
         """Take the partition up where Redis has it; from which offset to read each topic.
 
         Raises `StateAttention` where state and log do not fit together.
         """
-        await self._progress.merge_groups()
-        applied = await self._progress.load()
+        applied = self._applied or await self.load()
+        self._applied = None
         for topic in self._topics:
             self._check(topic, applied.position.mark(topic), bounds)
         marks = await self._opening.marks(applied.position, bounds)

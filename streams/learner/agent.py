@@ -126,6 +126,9 @@ class Learner:
         part = await PartitionFold.resume(
             tp, self._store, start, self._fold, self._dead_letters.send, built, journal=self._duplicates.journal(tp)
         )
+        if part.applied > end:
+            # Another worker may have gone on since the log was asked.
+            end = (await asyncio.to_thread(log_bounds, self._kafka, [tp.topic]))[tp.topic][tp.partition][1]
         check_end(f"the state has applied {tp}", part.applied, end)
         if lost := check_begin(str(tp), part.applied, first, self._settings.accept_loss):
             log.error("%d offsets of %s are lost; going on as learner.accept_loss says", lost, tp)
