@@ -97,13 +97,15 @@ class CreditRule(NamedTuple):
     `window_of` says for each page how long before a purchase a click may have happened,
     `grace_ms` how long after it a click may be appended, and `skew_ms` by how much a click
     that was appended no later than the purchase may claim to be later; all in milliseconds.
-    A purchase goes to the click that its signal of the kind `stage` was credited to.
+    A purchase goes to the click that its signal of the kind `stage` was credited to.  For `returns_ms` after an
+    order was appended its lines are known: returns count, and lines that are reported again do not.
     """
 
     window_of: Callable[[str], int]
     grace_ms: int
     skew_ms: int
     stage: str = ""
+    returns_ms: int = 2**62
 
 
 def click_record(click: Click, offset: int, append_time: int) -> ClickRecord:

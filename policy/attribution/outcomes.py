@@ -23,6 +23,16 @@ class OrderLine(NamedTuple):
         return (own.order_id, own.bought or own.item, own.nth or 1) == (order_id, item, nth or 1)
 
 
+def still_known(lines: Iterable[OrderLine], append_time: int, returns_ms: int) -> list[OrderLine]:
+    """Those that were appended no longer than `returns_ms` before a time."""
+    return [line for line in lines if line.append_time >= append_time - returns_ms]
+
+
+def is_repeated(lines: Iterable[OrderLine], order_id: str, item: str, nth: int) -> bool:
+    """Whether a line of an order was credited before, by a purchase among these."""
+    return any(line.names(order_id, item, nth) for line in lines)
+
+
 def conversion(
     purchase: Purchase,
     append_time: int,

@@ -21,7 +21,15 @@ from policy.attribution.clicks import (
     matches,
     via,
 )
-from policy.attribution.outcomes import OrderLine, conversion, order_of, return_credit, signal_credit
+from policy.attribution.outcomes import (
+    OrderLine,
+    conversion,
+    is_repeated,
+    order_of,
+    return_credit,
+    signal_credit,
+    still_known,
+)
 from schemas.messages.events import Click, Conversion, Credit, Purchase, Return, Signal
 
 M = TypeVar("M")
@@ -144,11 +152,17 @@ def _of_signal(unit: _Unit, entry: LogEntry[Any], rule: CreditRule, currency: st
 def _of_purchase(unit: _Unit, entry: LogEntry[Any], rule: CreditRule, cap: int) -> list[Conversion]:
     purchase: Any = entry.message
     moment, conversions = Moment(purchase.occurred_at, entry.append_time), []
+    before = [
+        line for line in still_known(unit.lines, entry.append_time, rule.returns_ms) if line.offset < entry.offset
+    ]
     for number, line in enumerate(purchase.lines):
+        if is_repeated(before, purchase.order_id, line.item, line.nth):
+            continue
         click = credited(unit, line.item, line.family, moment, rule)
         if click is not None:
             between = via(unit.all_signals, click, moment)
-            event = conversion(purchase, entry.append_time, number, click, between, unit.lines, cap)
+            earlier = still_known(unit.lines, entry.append_time, rule.returns_ms)
+            event = conversion(purchase, entry.append_time, number, click, between, earlier, cap)
             unit.lines.append(OrderLine(entry.offset, entry.append_time, event))
             conversions.append(event)
     return conversions
@@ -158,7 +172,8 @@ def _of_return(unit: _Unit, entry: LogEntry[Any], rule: CreditRule) -> list[Cred
     returned: Any = entry.message
     back = []
     for number in range(len(returned.lines)):
-        order = order_of(unit.lines, returned, number, entry.append_time, rule.grace_ms)
+        lines = still_known(unit.lines, entry.append_time, rule.returns_ms)
+        order = order_of(lines, returned, number, entry.append_time, rule.grace_ms)
         if order is not None:
             back.append(return_credit(returned, number, order.conversion))
     return back

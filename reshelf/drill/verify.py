@@ -142,7 +142,7 @@ def check_conversions(log: Log, settings: Settings, windows: dict[str, int]) -> 
     """Conversions and credits are those of a plain attribution, whatever was published twice."""
     expected: dict[str, Conversion | Credit] = {}
     fold, own = settings.fold, settings.attribution
-    rule = CreditRule(windows.__getitem__, own.grace_ms, fold.max_clock_skew_ms, own.stage)
+    rule = CreditRule(windows.__getitem__, own.grace_ms, fold.max_clock_skew_ms, own.stage, own.returns_ms)
     for number in range(settings.kafka.partitions):
         topics = (CLICKS, PURCHASES, SIGNALS, RETURNS)
         logs = Logs(*(_entries(log.get(TopicPartition(topic.name, number), []), topic, settings) for topic in topics))

@@ -23,7 +23,15 @@ from policy.attribution.clicks import (
     matches,
     via,
 )
-from policy.attribution.outcomes import OrderLine, conversion, order_of, return_credit, signal_credit
+from policy.attribution.outcomes import (
+    OrderLine,
+    conversion,
+    is_repeated,
+    order_of,
+    return_credit,
+    signal_credit,
+    still_known,
+)
 from schemas.messages.events import Purchase, Return, Signal
 from schemas.topic import Topic
 from schemas.topics import CLICKS, CONVERSIONS, CREDITS, PURCHASES, RETURNS, SIGNALS
@@ -43,7 +51,7 @@ from streams.attribution.step import (
     is_return,
     verdict_of,
 )
-from streams.fold.judge import Rejected
+from streams.fold.judge import REPEATED, Rejected
 from streams.kafka.records import Batch
 from streams.settings import AttributionSettings, FoldSettings
 from streams.state.clicks.memory import Criteria, UnitMemory
@@ -200,7 +208,11 @@ class PartitionAttribution:
         if purchase is None:
             return
         memory, source = self._of_unit(purchase, entry), Source(PURCHASES.name, entry.record.offset)
+        before = [line for line in self._lines_of(purchase, entry) if line.offset < source.offset]
         for number, line in enumerate(purchase.lines):
+            if is_repeated(before, purchase.order_id, line.item, line.nth):
+                step.counts["unattributed_" + REPEATED] += 1
+                continue
             click = credited(memory, line.item, line.family, memory.criteria.purchase, memory.criteria.rule)
             step.counts["decided"] += 1
             if click is None:
@@ -208,7 +220,8 @@ class PartitionAttribution:
                 continue
             step.counts[verdict_of(click, purchase)] += 1
             between = via(memory.signals(matches(click.item, "")[0]), click, memory.criteria.purchase)
-            earlier = self.memory.earlier(purchase.unit, click, entry.record.offset)
+            stored = self.memory.earlier(purchase.unit, click, source.offset)
+            earlier = still_known(stored, entry.time, self._settings.returns_ms)
             event = conversion(purchase, entry.time, number, click, between, earlier, self._fold.amount_cap)
             self.memory.add_line(purchase.unit, OrderLine(entry.record.offset, entry.time, event))
             step.decisions.append(Decision(CONVERSIONS, source, event, entry.time))
@@ -218,7 +231,7 @@ class PartitionAttribution:
         returned: Return | None = self._event(RETURNS, entry, step)
         if returned is None:
             return
-        lines = self.memory.lines_of(returned.unit, returned.order_id)
+        lines = self._lines_of(returned, entry)
         for number in range(len(returned.lines)):
             order = order_of(lines, returned, number, entry.time, self._settings.grace_ms)
             step.counts["returned_credited" if order else "returned_unknown_order"] += 1
@@ -243,6 +256,11 @@ class PartitionAttribution:
             else:
                 step.counts[name + ("applied" if event is not None else entry.skipped)] += 1
         return event
+
+    def _lines_of(self, event: Purchase | Return, entry: Entry) -> list[OrderLine]:
+        """The lines of its order that were credited, as far as they are known still."""
+        lines = self.memory.lines_of(event.unit, event.order_id)
+        return still_known(lines, entry.time, self._settings.returns_ms)
 
     def _of_unit(self, event: Purchase | Signal, entry: Entry) -> UnitMemory:
         rule = credit_rule(self._settings, self._fold, self._windows)

@@ -81,7 +81,7 @@ class Remembered(NamedTuple):
 
 def credit_rule(settings: AttributionSettings, fold: FoldSettings, windows: Windows) -> CreditRule:
     """Which clicks count for a purchase, as the settings say."""
-    return CreditRule(windows.of, settings.grace_ms, fold.max_clock_skew_ms, settings.stage)
+    return CreditRule(windows.of, settings.grace_ms, fold.max_clock_skew_ms, settings.stage, settings.returns_ms)
 
 
 def verdict_of(click: ClickRecord, purchase: Purchase) -> str:

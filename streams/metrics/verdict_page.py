@@ -35,6 +35,8 @@ LINES: Mapping[str, str] = {
     "unattributed_after_purchase": "The visitor has clicked the item, but by clock and log only after the purchase. "
     "Usual for few; if it is many, the clocks of web tier and checkout differ by more than `fold.max_clock_skew_ms`, "
     "or clicks are sent later than purchases.",
+    "unattributed_repeated": "The line was credited before: its order was reported again, with another event id. Usual "
+    "where thank-you pages are loaded again, and where orders are amended.",
     "unattributed_no_click": "The visitor has clicked nothing in the window. Usual for people who search or come from "
     "elsewhere; if it is all of them, compare `unit` in clicks and purchases, and the clocks of both.",
     "unattributed_parent_clicked": "The visitor has clicked an item whose id is the beginning of the one that was "

@@ -99,3 +99,9 @@ def test_a_return_of_an_order_that_nobody_knows_or_that_comes_later_is_credited_
     early = returned("e", 1_000 - GRACE - 1, ReturnLine("shoe-red", 1, 30))
     in_time = returned("g", 1_000 - GRACE, ReturnLine("shoe-red", 1, 30))
     assert [each.source_id for each in outcomes([click("c", 100)], late, unknown, early, in_time).credits] == ["g"]
+
+
+def test_a_line_that_is_reported_again_days_later_under_another_event_counts_once() -> None:
+    first, again = order("a", 200, line()), Purchase("b", 900, "u", "o-a", "EUR", [line(), line(amount=7, nth=2)])
+    credited = outcomes([click("c", 100)], first, again).conversions
+    assert [(each.purchase_id, each.nth, each.amount) for each in credited] == [("a", 1, 100), ("b", 2, 7)]

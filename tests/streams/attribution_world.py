@@ -42,7 +42,7 @@ TOPICS = (CLICKS, PURCHASES, SIGNALS, RETURNS)
 DECIDED = (PURCHASES.name, SIGNALS.name, RETURNS.name)
 WRITTEN = (CONVERSIONS.name, CREDITS.name)
 FOLD = FoldSettings(allowed_lateness_ms=300, max_clock_skew_ms=100, duplicate_window_ms=150)
-SETTINGS = AttributionSettings(grace_ms=50, window_ms=200, clock_skew_ms=SKEW_MS)
+SETTINGS = AttributionSettings(grace_ms=50, window_ms=200, clock_skew_ms=SKEW_MS, returns_ms=700)
 HOME = home_group(TP, GROUPS)
 
 
@@ -56,7 +56,7 @@ class Pages:
         return 400
 
 
-RULE = CreditRule(Pages().of, SETTINGS.grace_ms, FOLD.max_clock_skew_ms, SETTINGS.stage)
+RULE = CreditRule(Pages().of, SETTINGS.grace_ms, FOLD.max_clock_skew_ms, SETTINGS.stage, SETTINGS.returns_ms)
 
 
 class Appended(NamedTuple):

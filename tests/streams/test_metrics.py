@@ -14,7 +14,7 @@ from policy.slates.entropy import entropy
 from schemas.topics import PURCHASES, RETURNS, SIGNALS
 from streams.attribution.report import report_lines
 from streams.attribution.step import CREDITED, CREDITED_BY_LOG, RETURN
-from streams.fold.judge import SKIPPED, UNDECLARED
+from streams.fold.judge import REPEATED, SKIPPED, UNDECLARED
 from streams.metrics import METRICS, REGISTRY, Registry, Sample, exposition, verdict_page
 from streams.metrics.page import written
 from streams.state.clicks.memory import MISSES
@@ -151,7 +151,10 @@ def test_the_page_of_verdicts_has_each_and_is_what_the_code_says() -> None:
         "write it anew with `make generated`"
     )
     assert set(verdict_page.RECORDS) == {"applied", RETURN, *SKIPPED}
-    assert set(verdict_page.LINES) == {CREDITED, CREDITED_BY_LOG, *(f"unattributed_{why}" for why in MISSES)}
+    assert set(verdict_page.LINES) == {
+        *(CREDITED, CREDITED_BY_LOG),
+        *(f"unattributed_{why}" for why in (REPEATED, *MISSES)),
+    }
     assert set(verdict_page.SIGNALS) == {"credited", "repeated", UNDECLARED, *(f"unattributed_{why}" for why in MISSES)}
     pages = (verdict_page.RECORDS, verdict_page.LINES, verdict_page.SIGNALS, verdict_page.RETURNED)
     assert all(text.endswith(".") for page in pages for text in page.values())
