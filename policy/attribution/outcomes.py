@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from policy.attribution.clicks import ClickRecord, Moment
 from schemas.messages.events import Conversion, Credit, Purchase, Return, Signal
@@ -23,14 +23,29 @@ class OrderLine(NamedTuple):
         return (own.order_id, own.bought or own.item, own.nth or 1) == (order_id, item, nth or 1)
 
 
-def still_known(lines: Iterable[OrderLine], append_time: int, returns_ms: int) -> list[OrderLine]:
+class ReturnedLine(NamedTuple):
+    """A line of a return that was credited: its credit, and the place and append time of the return."""
+
+    offset: int
+    append_time: int
+    credit: Credit
+
+    def names(self, return_id: str, item: str, nth: int) -> bool:
+        """Whether these name it."""
+        return (self.credit.return_id, self.credit.bought, self.credit.nth) == (return_id, item, nth or 1)
+
+
+Line = TypeVar("Line", OrderLine, ReturnedLine)
+
+
+def still_known(lines: Iterable[Line], append_time: int, returns_ms: int) -> list[Line]:
     """Those that were appended no longer than `returns_ms` before a time."""
     return [line for line in lines if line.append_time >= append_time - returns_ms]
 
 
-def is_repeated(lines: Iterable[OrderLine], order_id: str, item: str, nth: int) -> bool:
-    """Whether a line of an order was credited before, by a purchase among these."""
-    return any(line.names(order_id, item, nth) for line in lines)
+def is_repeated(lines: Iterable[OrderLine] | Iterable[ReturnedLine], owner: str, item: str, nth: int) -> bool:
+    """Whether a line of an order, or of a return, which is the owner, is among these, which were credited before."""
+    return any(line.names(owner, item, nth) for line in lines)
 
 
 def conversion(
@@ -99,6 +114,7 @@ def signal_credit(signal: Signal, append_time: int, click: ClickRecord, currency
 
 def return_credit(returned: Return, line: int, order: Conversion) -> Credit:
     """The event that credits line number `line` (from 0) of a return to the click that its order went to."""
+    back = returned.lines[line]
     return Credit(
         event_id=f"{RETURN}:{returned.event_id}/{line}",
         occurred_at=returned.occurred_at,
@@ -115,8 +131,11 @@ def return_credit(returned: Return, line: int, order: Conversion) -> Credit:
         layout_version=order.layout_version,
         variant=order.variant,
         currency=order.currency,
-        amount=min(returned.lines[line].amount, order.amount),
+        amount=min(back.amount, order.amount),
         order_id=order.order_id,
+        return_id=returned.return_id,
+        bought=back.item,
+        nth=back.nth or 1,
     )
 
 

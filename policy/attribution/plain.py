@@ -23,6 +23,7 @@ from policy.attribution.clicks import (
 )
 from policy.attribution.outcomes import (
     OrderLine,
+    ReturnedLine,
     conversion,
     is_repeated,
     order_of,
@@ -84,6 +85,7 @@ class _Unit:
     all_clicks: list[ClickRecord] = field(default_factory=list)
     all_signals: list[SignalRecord] = field(default_factory=list)
     lines: list[OrderLine] = field(default_factory=list)
+    returned: list[ReturnedLine] = field(default_factory=list)
 
     def clicks(self, match: Match) -> Iterable[ClickRecord]:
         return self.all_clicks
@@ -123,7 +125,7 @@ def plain_outcomes(
     for stage, entry in logs.in_order(rule.grace_ms):
         unit, message = units[entry.unit], entry.message
         if entry.forget:
-            units[entry.unit] = _Unit(lines=unit.lines)
+            units[entry.unit] = _Unit(lines=unit.lines, returned=unit.returned)
         elif message is None:
             continue
         elif stage == 0:
@@ -170,10 +172,15 @@ def _of_purchase(unit: _Unit, entry: LogEntry[Any], rule: CreditRule, cap: int) 
 
 def _of_return(unit: _Unit, entry: LogEntry[Any], rule: CreditRule) -> list[Credit]:
     returned: Any = entry.message
-    back = []
-    for number in range(len(returned.lines)):
+    back, known = [], still_known(unit.returned, entry.append_time, rule.returns_ms)
+    before = [line for line in known if line.offset < entry.offset]
+    for number, line in enumerate(returned.lines):
+        if is_repeated(before, returned.return_id, line.item, line.nth):
+            continue
         lines = still_known(unit.lines, entry.append_time, rule.returns_ms)
         order = order_of(lines, returned, number, entry.append_time, rule.grace_ms)
         if order is not None:
-            back.append(return_credit(returned, number, order.conversion))
+            credit = return_credit(returned, number, order.conversion)
+            unit.returned.append(ReturnedLine(entry.offset, entry.append_time, credit))
+            back.append(credit)
     return back

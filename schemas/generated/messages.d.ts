@@ -183,7 +183,9 @@ export interface Conversion {
  * A signal, or a returned line, credited to a click; `event_id` is derived from its source and line.
  *
  * `kind` is that of the signal, or `return`.  `delay` goes from the click to the signal, or from the order
- * to the return, in milliseconds of event time.  `amount` is what was paid back.
+ * to the return, in milliseconds of event time.  `amount` is what was paid back.  `return_id`, `bought` and
+ * `nth`
+ * name the line of the return.
  */
 export interface Credit {
   event_id: string;
@@ -217,6 +219,10 @@ export interface Credit {
   /** Money in minor units. */
   amount?: number;
   order_id?: string;
+  return_id?: string;
+  bought?: string;
+  /** Which of the order's lines of this item, from 1; 0: as they stand in the event. */
+  nth?: number;
 }
 
 /** An item as the catalog team writes it; a null value deletes it. */

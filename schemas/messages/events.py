@@ -157,7 +157,8 @@ class Credit(Struct, frozen=True, gc=False, omit_defaults=True):
     """A signal, or a returned line, credited to a click; `event_id` is derived from its source and line.
 
     `kind` is that of the signal, or `return`.  `delay` goes from the click to the signal, or from the order
-    to the return, in milliseconds of event time.  `amount` is what was paid back.
+    to the return, in milliseconds of event time.  `amount` is what was paid back.  `return_id`, `bought` and `nth`
+    name the line of the return.
     """
 
     event_id: Annotated[str, Meta(min_length=1, max_length=180)]
@@ -177,3 +178,6 @@ class Credit(Struct, frozen=True, gc=False, omit_defaults=True):
     currency: Currency
     amount: Amount = 0
     order_id: Annotated[str, Meta(max_length=128)] = ""
+    return_id: Annotated[str, Meta(max_length=128)] = ""
+    bought: Annotated[str, Meta(max_length=128)] = ""
+    nth: LineNumber = 0

@@ -25,6 +25,7 @@ from policy.attribution.clicks import (
 )
 from policy.attribution.outcomes import (
     OrderLine,
+    ReturnedLine,
     conversion,
     is_repeated,
     order_of,
@@ -142,14 +143,15 @@ class PartitionAttribution:
         step.reached = self.position
         return step
 
-    def write(self, published: int) -> None:
+    def write(self, conversions: int, credits: int = 0) -> None:  # noqa: A002  (the topic's name)
         """Put what was remembered into the store, and let go of what nothing can need any more.
 
-        Conversions below the offset `published` are of purchases that are decided.
+        Conversions and credits below these offsets are of records that are decided.
         """
         signals = self.tracks[SIGNALS.name].position if SIGNALS.name in self.tracks else None
-        lines = max(self.purchases.next_offset, self.memory.marks.lines)
-        self.memory.write(Marks(self.clicks.position, signals, lines, published))
+        marks, decided = self.memory.marks, self.decided
+        lines, returned = max(decided[PURCHASES.name], marks.lines), max(decided.get(RETURNS.name, 0), marks.returned)
+        self.memory.write(Marks(self.clicks.position, signals, lines, conversions, returned, credits))
         needed = first_needed(self._next_append(), self._fold, self._windows)
         if needed is not None:
             orders = self._next_append() - self._settings.returns_ms
@@ -231,13 +233,20 @@ class PartitionAttribution:
         returned: Return | None = self._event(RETURNS, entry, step)
         if returned is None:
             return
-        lines = self._lines_of(returned, entry)
-        for number in range(len(returned.lines)):
+        lines, source = self._lines_of(returned, entry), Source(RETURNS.name, entry.record.offset)
+        stored = self.memory.returned_of(returned.unit, returned.order_id)
+        known = still_known(stored, entry.time, self._settings.returns_ms)
+        before = [line for line in known if line.offset < source.offset]
+        for number, line in enumerate(returned.lines):
+            if is_repeated(before, returned.return_id, line.item, line.nth):
+                step.counts["returned_" + REPEATED] += 1
+                continue
             order = order_of(lines, returned, number, entry.time, self._settings.grace_ms)
             step.counts["returned_credited" if order else "returned_unknown_order"] += 1
             if order is not None:
                 event = return_credit(returned, number, order.conversion)
-                step.decisions.append(Decision(CREDITS, Source(RETURNS.name, entry.record.offset), event, entry.time))
+                self.memory.add_returned(returned.unit, ReturnedLine(source.offset, entry.time, event))
+                step.decisions.append(Decision(CREDITS, source, event, entry.time))
 
     def _event(self, topic: Topic, entry: Entry, step: Step) -> Any:
         """The event of a record that is to be decided, None where that was done, or it does not count."""

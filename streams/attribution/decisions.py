@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from policy.attribution.outcomes import OrderLine
 from schemas.codec import decoder, encode
 from schemas.dead_letters import headers_of
 from schemas.errors import BadRecord, Transient
-from schemas.messages.events import Conversion
+from schemas.messages.events import Conversion, Credit
 from schemas.topic import Topic
-from schemas.topics import PURCHASES, RETURNS, SIGNALS
+from schemas.topics import BY_NAME, CONVERSIONS, CREDITS, PURCHASES, RETURNS, SIGNALS
 from streams.attribution.published import Source, Standing
 from streams.attribution.step import Decision
 from streams.kafka.clients import confluent_consumer_config
@@ -26,7 +25,7 @@ SOURCE_HEADERS = {PURCHASES.name: "reshelf-purchase", SIGNALS.name: "reshelf-sig
 APPENDED_HEADER = "reshelf-appended"
 """The largest append time up to that record, milliseconds."""
 _TIMEOUT_S = 4.0
-TakeLines = Callable[[list[OrderLine]], None]
+TakeDecisions = Callable[[list[Decision]], None]
 
 
 class _Identified(msgspec.Struct):
@@ -34,7 +33,10 @@ class _Identified(msgspec.Struct):
 
 
 _decode = decoder(_Identified)
-_decode_conversion = decoder(Conversion)
+_DECODERS: Mapping[str, Callable[[bytes], Conversion | Credit]] = {
+    CONVERSIONS.name: decoder(Conversion),
+    CREDITS.name: decoder(Credit),
+}
 
 
 class DecisionLog:
@@ -45,6 +47,7 @@ class DecisionLog:
         self._log_producer = log_producer
         self._topic = topic.name
         self._partition = partition
+        self._decode = _DECODERS[topic.name]
 
     async def publish(self, decisions: Sequence[Decision]) -> list[int]:
         """Publish and wait for the acknowledgements; the offset of each.  Some may stand although it raised."""
@@ -72,9 +75,9 @@ class DecisionLog:
         end = await asyncio.to_thread(self._read, start, lambda some: decisions.extend(standing_of(some)))
         return decisions, end
 
-    async def read_lines(self, start: int, take: TakeLines) -> None:
-        """Give what conversions from `start` to the end say of orders to `take`, some thousands at a time."""
-        await asyncio.to_thread(self._read, start, lambda some: take(list(_lines(some))))
+    async def read_events(self, start: int, take: TakeDecisions) -> None:
+        """Give the decisions from `start` to the end with their events to `take`, some thousands at a time."""
+        await asyncio.to_thread(self._read, start, lambda some: take(list(self._decisions(some))))
 
     def _read(self, start: int, take: Callable[[Sequence[Message]], None]) -> int:
         config = confluent_consumer_config(self._kafka, f"{self._kafka.prefix}attribution-reader")
@@ -111,6 +114,19 @@ class DecisionLog:
                 raise KafkaException(error)
             take(messages)
 
+    def _decisions(self, messages: Iterable[Message]) -> Iterable[Decision]:
+        for message in messages:
+            source = _source(message)
+            if source is not None:
+                try:
+                    event = self._decode(message.value() or b"")
+                except BadRecord:
+                    continue
+                appended = dict(headers_of(message)).get(APPENDED_HEADER)
+                # Before 0.2 only the event's own time was written down.
+                append_time = event.occurred_at if appended is None else int(appended)
+                yield Decision(BY_NAME[self._topic], source, event, append_time)
+
 
 def standing_of(messages: Iterable[Message]) -> list[Standing]:
     """The decisions in some records; none where others wrote something that is no decision of ours."""
@@ -124,19 +140,6 @@ def standing_of(messages: Iterable[Message]) -> list[Standing]:
                 continue
             decisions.append(Standing(message.offset() or 0, source, event_id))
     return decisions
-
-
-def _lines(messages: Iterable[Message]) -> Iterable[OrderLine]:
-    for message in messages:
-        source = _source(message)
-        if source is not None:
-            try:
-                conversion = _decode_conversion(message.value() or b"")
-            except BadRecord:
-                continue
-            appended = dict(headers_of(message)).get(APPENDED_HEADER)
-            # Before 0.2 only the event's own time was written down.
-            yield OrderLine(source.offset, conversion.occurred_at if appended is None else int(appended), conversion)
 
 
 def _source(message: Message) -> Source | None:

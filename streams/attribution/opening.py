@@ -6,8 +6,9 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from policy.attribution.outcomes import OrderLine
-from schemas.topics import CLICKS, CONVERSIONS, SIGNALS
+from policy.attribution.outcomes import OrderLine, ReturnedLine
+from schemas.messages.events import Conversion
+from schemas.topics import CLICKS, CONVERSIONS, RETURNS, SIGNALS
 from streams.attribution.published import Standing
 from streams.attribution.step import SPARE_MS, Decision, Windows, first_needed
 from streams.kafka.bounds import Bounds
@@ -28,7 +29,7 @@ class Decisions(Protocol):
 
     async def read(self, start: int) -> tuple[list[Standing], int]: ...
 
-    async def read_lines(self, start: int, take: Callable[[list[OrderLine]], None]) -> None: ...
+    async def read_events(self, start: int, take: Callable[[list[Decision]], None]) -> None: ...
 
 
 class Opening:
@@ -78,19 +79,21 @@ class Opening:
         offset = await self._first_since(SIGNALS.name, since) if since else first
         return Watermark(max(first, min(offset, applied.signals.offset)))
 
-    async def restore_lines(self, applied: Applied, conversions: Decisions) -> None:
-        """Take lines of orders that other workers have decided, or an emptied store has lost, from the conversions."""
-        marks, decided = self._store.marks, applied.position.purchases.offset
-        if marks is None or marks.lines >= decided:
+    async def restore_lines(self, applied: Applied, topic: str, decisions: Decisions) -> None:
+        """Take lines that other workers have decided, or an emptied store has lost, from a topic that is written."""
+        marks, of_orders = self._store.marks, topic == CONVERSIONS.name
+        decided = (applied.position.purchases if of_orders else applied.position.returns).offset
+        if marks is None or (marks.lines if of_orders else marks.returned) >= decided:
             return
 
-        def take(lines: list[OrderLine]) -> None:
-            new = [(line.conversion.unit, line) for line in lines if line.offset < decided]
-            self._store.write(Additions(lines=new), marks, self._store.complete_since)
+        def take(some: list[Decision]) -> None:
+            past = [each for each in some if each.source.offset < decided]
+            self._store.write(_lines_of(past), marks, self._store.complete_since)
 
-        start = max(marks.conversions, self._progress.starts.written[CONVERSIONS.name])
-        await conversions.read_lines(start, take)
-        after = marks._replace(lines=decided, conversions=applied.published[CONVERSIONS.name])
+        first, published = self._progress.starts.written[topic], applied.published[topic]
+        await decisions.read_events(max(first, marks.conversions if of_orders else marks.credits), take)
+        orders = marks._replace(lines=decided, conversions=published)
+        after = orders if of_orders else marks._replace(returned=decided, credits=published)
         self._store.write(Additions(), after, self._store.complete_since)
 
     async def _log_has_more(self, applied: Position) -> bool:
@@ -123,3 +126,15 @@ def _within(mark: Watermark, span: tuple[int, int]) -> bool:
     """Whether a log of this span can go on from a watermark."""
     first, end = span
     return first <= max(mark.offset, mark.empty_to) and mark.offset <= end
+
+
+def _lines_of(decisions: Sequence[Decision]) -> Additions:
+    """The lines of orders, and of returns, that some decisions are about."""
+    orders: list[tuple[str, OrderLine]] = []
+    returned: list[tuple[str, ReturnedLine]] = []
+    for _, source, event, appended_at in decisions:
+        if isinstance(event, Conversion):
+            orders.append((event.unit, OrderLine(source.offset, appended_at, event)))
+        elif source.topic == RETURNS.name:
+            returned.append((event.unit, ReturnedLine(source.offset, appended_at, event)))
+    return Additions(lines=orders, returned=returned)

@@ -14,7 +14,7 @@ from functools import partial
 from typing import NamedTuple
 
 from schemas.topic import Topic
-from schemas.topics import BY_NAME, CLICKS, CONVERSIONS, SIGNALS
+from schemas.topics import BY_NAME, CLICKS, SIGNALS
 from streams.attribution.core import PartitionAttribution
 from streams.attribution.opening import Decisions, FirstSince, Opening
 from streams.attribution.order import AnotherLog
@@ -112,7 +112,8 @@ class PartitionWorker:
         read_from = {topic: await self._warm_up(BY_NAME[topic], begin[topic], bounds) for topic in self._topics}
         self._published = {topic: Published(place) for topic, place in applied.published.items()}
         await self._catch_up()
-        await self._opening.restore_lines(applied, self._decisions[CONVERSIONS.name])
+        for topic, decisions in self._decisions.items():
+            await self._opening.restore_lines(applied, topic, decisions)
         remembered = Remembered(ClickMemory(self.store, self.store.marks or marks), read_from)
         self.core = PartitionAttribution(
             self._settings, self._fold, self._windows, remembered, applied.position, self._kinds
@@ -174,7 +175,8 @@ class PartitionWorker:
             del step.rejected[topic]
         if step.decisions:
             await self._publish(step)
-        await finish_in_thread(partial(self.core.write, self._published[CONVERSIONS.name].resume_at))
+        places = (self._published[topic].resume_at for topic in self._progress.starts.written)
+        await finish_in_thread(partial(self.core.write, *places))
         await self._move(step)
         self.counts.update(step.counts)
         step.counts = Counter()

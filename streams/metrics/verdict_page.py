@@ -73,6 +73,7 @@ SIGNALS: Mapping[str, str] = {
 
 RETURNED: Mapping[str, str] = {
     "credited": "The order's line was credited to a click, which the return is taken from: a credit is published.",
+    "repeated": "The line of that return was credited before: it was reported again, with another event id.",
     "unknown_order": "No line of that order, item and `nth` was credited to a click of this unit. Usual for orders "
     "that came without a click, or longer ago than `attribution.returns_ms`. If it is nearly all, compare `unit`, "
     "`order_id` and `item` with those of the purchase: a tier keeps the unit with the order. A return that is appended "

@@ -105,3 +105,11 @@ def test_a_line_that_is_reported_again_days_later_under_another_event_counts_onc
     first, again = order("a", 200, line()), Purchase("b", 900, "u", "o-a", "EUR", [line(), line(amount=7, nth=2)])
     credited = outcomes([click("c", 100)], first, again).conversions
     assert [(each.purchase_id, each.nth, each.amount) for each in credited] == [("a", 1, 100), ("b", 2, 7)]
+
+
+def test_a_line_of_a_return_that_is_reported_again_counts_once_and_of_another_return_anew() -> None:
+    back = ReturnLine("shoe-red", 1, 30)
+    first, again = returned("r", 5_000, back), Return("r-2", 9_000, "u", "r-r", "o-a", "EUR", [back])
+    other = returned("s", 9_500, back)
+    credit_events = outcomes([click("c", 100)], order("a", 200, line()), first, again, other).credits
+    assert [each.source_id for each in credit_events] == ["r", "s"]

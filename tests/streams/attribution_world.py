@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from policy.attribution.clicks import CreditRule
-from policy.attribution.outcomes import OrderLine
 from policy.attribution.plain import LogEntry, plain_outcomes
 from policy.attribution.plain import Logs as PlainLogs
 from schemas import dead_letters
@@ -270,11 +269,10 @@ class FlakyTopic:
         pairs = list(enumerate(self.decisions))[start:]
         return [Standing(at, one.source, one.event.event_id) for at, one in pairs], len(self.decisions)
 
-    async def read_lines(self, start: int, take: Callable[[list[OrderLine]], None]) -> None:
+    async def read_events(self, start: int, take: Callable[[list[Decision]], None]) -> None:
         await self.world.command()
         for one in self.decisions[start:]:
-            assert isinstance(one.event, Conversion)
-            take([OrderLine(one.source.offset, one.appended_at, one.event)])
+            take([one])
 
 
 class Worker:

@@ -14,10 +14,9 @@ import pytest
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
-from policy.attribution.outcomes import OrderLine
 from schemas.codec import encode
 from schemas.errors import StateAttention
-from schemas.messages.events import Click, Conversion, Purchase, PurchaseLine
+from schemas.messages.events import Click, Purchase, PurchaseLine
 from schemas.messages.pages import PageRules
 from schemas.topics import CLICKS, CONVERSIONS, DAY_MS, PURCHASES
 from streams.attribution.order import Track
@@ -57,9 +56,8 @@ class Topic:
         found = [Standing(at, one.source, one.event.event_id) for at, one in enumerate(self.decisions)]
         return found[start:], len(self.decisions)
 
-    async def read_lines(self, start: int, take: Callable[[list[OrderLine]], None]) -> None:
-        events = [(one, one.event) for one in self.decisions[start:] if isinstance(one.event, Conversion)]
-        take([OrderLine(one.source.offset, one.appended_at, event) for one, event in events])
+    async def read_events(self, start: int, take: Callable[[list[Decision]], None]) -> None:
+        take(self.decisions[start:])
 
     @property
     def credited(self) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from policy.attribution.clicks import ClickRecord, CreditRule, Match, Moment, SignalRecord, counts, matches
-from policy.attribution.outcomes import OrderLine
+from policy.attribution.outcomes import OrderLine, ReturnedLine
 from schemas.topics import DAY_MS
 from streams.state.clicks.rows import END_OF_TIME, clicks_prefix
 from streams.state.clicks.store import Additions, ClickStore, Marks
@@ -54,6 +54,7 @@ class ClickMemory:
         self._clicks: defaultdict[str, list[ClickRecord]] = defaultdict(list)
         self._signals: defaultdict[str, list[SignalRecord]] = defaultdict(list)
         self._lines: defaultdict[str, list[OrderLine]] = defaultdict(list)
+        self._returned: defaultdict[str, list[ReturnedLine]] = defaultdict(list)
         self._forgotten: set[str] = set()
 
     def add(self, unit: str, click: ClickRecord) -> None:
@@ -67,6 +68,10 @@ class ClickMemory:
     def add_line(self, unit: str, line: OrderLine) -> None:
         """Remember the next line of an order that was credited."""
         self._lines[unit].append(line)
+
+    def add_returned(self, unit: str, line: ReturnedLine) -> None:
+        """Remember the next line of a return that was credited."""
+        self._returned[unit].append(line)
 
     def forget(self, unit: str) -> None:
         """Drop all clicks and signals of a unit; what it bought may come back all the same."""
@@ -84,6 +89,11 @@ class ClickMemory:
         new = [line for line in self._lines.get(unit, ()) if line.conversion.order_id == order_id]
         return [*self._store.order(unit, order_id), *new]
 
+    def returned_of(self, unit: str, order_id: str) -> list[ReturnedLine]:
+        """What was returned of an order and credited."""
+        new = [line for line in self._returned.get(unit, ()) if line.credit.order_id == order_id]
+        return [*self._store.returned(unit, order_id), *new]
+
     def earlier(self, unit: str, click: ClickRecord, offset: int) -> list[OrderLine]:
         """The lines that were credited to a click before, by purchases below an offset and by this one so far."""
         stored = self._store.converted(unit, click.click_id, min(click.append_time, click.occurred_at))
@@ -99,14 +109,15 @@ class ClickMemory:
 
     def write(self, marks: Marks) -> None:
         """Put into the store what the logs have up to the marks."""
-        new = self._clicks or self._signals or self._lines or self._forgotten
+        new = self._clicks or self._signals or self._lines or self._returned or self._forgotten
         if _places(marks) == _places(self.marks) and not new:
             return
-        added = Additions(_pairs(self._clicks), _pairs(self._signals), _pairs(self._lines), self._forgotten)
+        units = (self._clicks, self._signals, self._lines, self._returned)
+        clicks, signals, lines, returned = units
+        added = Additions(_pairs(clicks), _pairs(signals), _pairs(lines), _pairs(returned), self._forgotten)
         self._store.write(added, marks, self.complete_since)
-        self._clicks.clear()
-        self._signals.clear()
-        self._lines.clear()
+        for each in units:
+            each.clear()
         self._forgotten, self.marks = set(), marks
 
     def expire(self, first_time: int, first_order: int) -> None:

@@ -17,8 +17,8 @@ import msgspec
 from msgspec.structs import replace
 
 from policy.attribution.clicks import ClickRecord, Match, SignalRecord
-from policy.attribution.outcomes import OrderLine
-from schemas.messages.events import Conversion
+from policy.attribution.outcomes import OrderLine, ReturnedLine
+from schemas.messages.events import Conversion, Credit
 
 FINGERPRINT = 8
 """Bytes of the fingerprint of a unit, and of what a row is found by."""
@@ -58,6 +58,13 @@ class StoredLine(msgspec.Struct, array_like=True, frozen=True, gc=False):
     conversion: Conversion
 
 
+class StoredReturn(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What is stored of a line of a return."""
+
+    append_time: int
+    credit: Credit
+
+
 class Row(NamedTuple):
     """A row, and the time (ms) that decides which bucket it lies in."""
 
@@ -70,6 +77,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode_click = msgspec.msgpack.Decoder(StoredClick).decode
 _decode_signal = msgspec.msgpack.Decoder(StoredSignal).decode
 _decode_line = msgspec.msgpack.Decoder(StoredLine).decode
+_decode_return = msgspec.msgpack.Decoder(StoredReturn).decode
 
 
 @lru_cache(maxsize=10_000)
@@ -96,6 +104,11 @@ def signals_prefix(unit: str, match: Match) -> bytes:
 def order_prefix(unit: str, order_id: str) -> bytes:
     """Likewise of the lines of an order."""
     return fingerprint(unit) + fingerprint(f"order\0{order_id}")
+
+
+def returned_prefix(unit: str, order_id: str) -> bytes:
+    """Likewise of what was returned of an order."""
+    return fingerprint(unit) + fingerprint(f"returned\0{order_id}")
 
 
 def converted_prefix(unit: str, click_id: str) -> bytes:
@@ -128,6 +141,13 @@ def line_rows(unit: str, line: OrderLine) -> Iterator[Row]:
         yield Row(line.append_time, prefix + place(line.offset, event.line), content)
 
 
+def returned_rows(unit: str, line: ReturnedLine) -> Iterator[Row]:
+    """The row of a line of a return, by when that was appended."""
+    content, number = _encode(StoredReturn(line.append_time, line.credit)), line.credit.event_id.rpartition("/")[2]
+    prefix = returned_prefix(unit, line.credit.order_id)
+    yield Row(line.append_time, prefix + place(line.offset, int(number)), content)
+
+
 def read_click(item: str, key: bytes, content: bytes) -> ClickRecord:
     """The click of a row; `item` is its item where the row does not say it, as those of older versions do not."""
     occurred_at, offset = _PLACE.unpack(key[2 * FINGERPRINT :])
@@ -147,6 +167,13 @@ def read_line(key: bytes, content: bytes) -> OrderLine:
     offset, _ = _PLACE.unpack(key[2 * FINGERPRINT :])
     stored = _decode_line(content)
     return OrderLine(offset, stored.append_time, stored.conversion)
+
+
+def read_returned(key: bytes, content: bytes) -> ReturnedLine:
+    """The line of a return of a row."""
+    offset, _ = _PLACE.unpack(key[2 * FINGERPRINT :])
+    stored = _decode_return(content)
+    return ReturnedLine(offset, stored.append_time, stored.credit)
 
 
 def _of_click(click: ClickRecord) -> list[Match]:

@@ -22,7 +22,7 @@ from typing import NamedTuple
 from rocksdict import ColumnFamily, Options, Rdict, ReadOptions, WriteBatch
 
 from policy.attribution.clicks import ClickRecord, Match, SignalRecord
-from policy.attribution.outcomes import OrderLine
+from policy.attribution.outcomes import OrderLine, ReturnedLine
 from schemas.errors import StateAttention
 from schemas.topics import DAY_MS
 from streams.state.clicks import rows
@@ -31,7 +31,7 @@ from streams.state.watermark import Watermark
 log = logging.getLogger("reshelf")
 
 _MARK, _COMPLETE_SINCE = b"position", b"complete since"
-_SIGNALS, _LINES, _CONVERSIONS = b"signals", b"lines", b"conversions"
+_SIGNALS, _PLACES = b"signals", (b"lines", b"conversions", b"returned", b"credits")
 _NO_SPACE = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT)))
 _WEEK_MS = 7 * DAY_MS
 _ORDERS = "orders-"
@@ -42,13 +42,16 @@ class Marks(NamedTuple):
     """Up to where a store has the logs.
 
     `clicks` and `signals` are watermarks, None for signals where nothing is known of them.  All lines of orders are
-    there of purchases below the offset `lines`, and of those whose conversions are below the offset `conversions`.
+    there of purchases below the offset `lines`, and of those whose conversions are below the offset `conversions`;
+    likewise all lines of returns below `returned`, and of those whose credits are below `credits`.
     """
 
     clicks: Watermark
     signals: Watermark | None = None
     lines: int = 0
     conversions: int = 0
+    returned: int = 0
+    credits: int = 0
 
 
 class Additions(NamedTuple):
@@ -57,6 +60,7 @@ class Additions(NamedTuple):
     clicks: Iterable[tuple[str, ClickRecord]] = ()
     signals: Iterable[tuple[str, SignalRecord]] = ()
     lines: Iterable[tuple[str, OrderLine]] = ()
+    returned: Iterable[tuple[str, ReturnedLine]] = ()
     forgotten: Iterable[str] = ()
 
 
@@ -114,7 +118,7 @@ class ClickStore:
         clicks, signals = self._db.get(_MARK), self._db.get(_SIGNALS)
         if clicks is None:
             return None
-        places = (int(self._db.get(name) or b"0") for name in (_LINES, _CONVERSIONS))
+        places = (int(self._db.get(name) or b"0") for name in _PLACES)
         return Marks(Watermark.decode(clicks, 0), None if signals is None else Watermark.decode(signals, 0), *places)
 
     def close(self) -> None:
@@ -170,6 +174,11 @@ class ClickStore:
         prefix = rows.order_prefix(unit, order_id)
         return [rows.read_line(*row) for week in self._orders.values() for row in self._from(week, prefix)]
 
+    def returned(self, unit: str, order_id: str) -> list[ReturnedLine]:
+        """What was returned of an order and credited."""
+        prefix = rows.returned_prefix(unit, order_id)
+        return [rows.read_returned(*row) for week in self._orders.values() for row in self._from(week, prefix)]
+
     def converted(self, unit: str, click_id: str, since: int) -> list[OrderLine]:
         """The lines that were credited to a click, of purchases that were appended since about a time (ms)."""
         prefix = rows.converted_prefix(unit, click_id)
@@ -207,11 +216,13 @@ class ClickStore:
             self._put(batch, self._buckets, DAY_MS, rows.signal_rows(unit, signal))
         for unit, line in added.lines:
             self._put(batch, self._orders, _WEEK_MS, rows.line_rows(unit, line))
+        for unit, back in added.returned:
+            self._put(batch, self._orders, _WEEK_MS, rows.returned_rows(unit, back))
         batch.put(_MARK, marks.clicks.encode())
         if marks.signals is not None:
             batch.put(_SIGNALS, marks.signals.encode())
-        batch.put(_LINES, str(marks.lines).encode())
-        batch.put(_CONVERSIONS, str(marks.conversions).encode())
+        for name, offset in zip(_PLACES, marks[2:], strict=True):
+            batch.put(name, str(offset).encode())
         if complete_since is not None:
             batch.put(_COMPLETE_SINCE, str(complete_since).encode())
         self._commit(batch)
