@@ -172,8 +172,8 @@ def _of_purchase(unit: _Unit, entry: LogEntry[Any], rule: CreditRule, cap: int) 
 
 def _of_return(unit: _Unit, entry: LogEntry[Any], rule: CreditRule) -> list[Credit]:
     returned: Any = entry.message
-    back, known = [], still_known(unit.returned, entry.append_time, rule.returns_ms)
-    before = [line for line in known if line.offset < entry.offset]
+    back, lately = [], still_known(unit.returned, entry.append_time, rule.returns_ms)
+    before = [line for line in lately if line.offset < entry.offset]
     for number, line in enumerate(returned.lines):
         if is_repeated(before, returned.return_id, line.item, line.nth):
             continue

@@ -235,8 +235,8 @@ class PartitionAttribution:
             return
         lines, source = self._lines_of(returned, entry), Source(RETURNS.name, entry.record.offset)
         stored = self.memory.returned_of(returned.unit, returned.order_id)
-        known = still_known(stored, entry.time, self._settings.returns_ms)
-        before = [line for line in known if line.offset < source.offset]
+        lately = still_known(stored, entry.time, self._settings.returns_ms)
+        before = [line for line in lately if line.offset < source.offset]
         for number, line in enumerate(returned.lines):
             if is_repeated(before, returned.return_id, line.item, line.nth):
                 step.counts["returned_" + REPEATED] += 1
