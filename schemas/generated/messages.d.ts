@@ -51,6 +51,8 @@ export interface Click {
   layout_version: number;
   /** 0..V-1 a slate of the layout, -1 the holdout's baseline, -2 the renderer's own fallback. */
   variant: number;
+  /** What variants of one product have in common, such as their parent; or none. */
+  family?: string;
 }
 
 /** An order that a visitor placed, or a part of one; a line that was reported before does not count again. */
@@ -75,12 +77,63 @@ export interface PurchaseLine {
   quantity: number;
   /** Money in minor units. */
   amount: number;
+  /** What variants of one product have in common, such as their parent; or none. */
+  family?: string;
+  /** Which of the order's lines of this item, from 1; 0: as they stand in the event. */
+  nth?: number;
+}
+
+/** Something that a visitor did with an item, on any page, between a click and an order. */
+export interface Signal {
+  /** Unique per event; the same on every retry. */
+  event_id: string;
+  /** Milliseconds since 1970-01-01 UTC. */
+  occurred_at: number;
+  /** Sticky pseudonym of a visitor; the record's key. */
+  unit: string;
+  /** What a visitor did, such as add-to-cart, as signals.kinds declares it. */
+  kind: string;
+  /** The arm: an item of the catalog or a content block. */
+  item: string;
+  /** What variants of one product have in common, such as their parent; or none. */
+  family?: string;
+}
+
+/** Goods or money that went back, of one order; a line that was reported before does not count again. */
+export interface Return {
+  /** Unique per event; the same on every retry. */
+  event_id: string;
+  /** Milliseconds since 1970-01-01 UTC. */
+  occurred_at: number;
+  /** Sticky pseudonym of a visitor; the record's key. */
+  unit: string;
+  /** Unique per event; the same on every retry. */
+  return_id: string;
+  /** Unique per event; the same on every retry. */
+  order_id: string;
+  /** ISO 4217 code. */
+  currency: string;
+  lines: ReturnLine[];
+}
+
+/** What came back of one line of an order; `amount` is what was paid back, without a sign. */
+export interface ReturnLine {
+  /** The arm: an item of the catalog or a content block. */
+  item: string;
+  quantity: number;
+  /** Money in minor units. */
+  amount: number;
+  /** Which of the order's lines of this item, from 1; 0: as they stand in the event. */
+  nth?: number;
 }
 
 /**
  * A purchase line credited to a click; `event_id` is derived from purchase and line.
  *
- * `line` is its number among the lines of the purchase that count.
+ * `line` is its number among the lines of the purchase that count.  `bought` and `nth` name the line
+ * of the order, with `bought` empty where it is the clicked item.  A click converts once: `repeat` says that it
+ * had converted before, with lines of `earlier` in all.  `via` are the kinds of signals that came between
+ * the click and the order, with the time from the first one of each to the order.
  */
 export interface Conversion {
   event_id: string;
@@ -116,6 +169,53 @@ export interface Conversion {
   amount: number;
   /** ISO 4217 code. */
   currency: string;
+  bought?: string;
+  /** Which of the order's lines of this item, from 1; 0: as they stand in the event. */
+  nth?: number;
+  repeat?: boolean;
+  /** Money in minor units. */
+  earlier?: number;
+  via?: Record<string, number>;
+}
+
+/**
+ * A signal, or a returned line, credited to a click; `event_id` is derived from its source and line.
+ *
+ * `kind` is that of the signal, or `return`.  `delay` goes from the click to the signal, or from the order
+ * to the return, in milliseconds of event time.  `amount` is what was paid back.
+ */
+export interface Credit {
+  event_id: string;
+  /** Milliseconds since 1970-01-01 UTC. */
+  occurred_at: number;
+  /** Sticky pseudonym of a visitor; the record's key. */
+  unit: string;
+  /** What a visitor did, such as add-to-cart, as signals.kinds declares it. */
+  kind: string;
+  /** Unique per event; the same on every retry. */
+  source_id: string;
+  /** Unique per event; the same on every retry. */
+  click_id: string;
+  /** Milliseconds since 1970-01-01 UTC. */
+  clicked_at: number;
+  delay: number;
+  /** The page, as named in page-rules. */
+  page: string;
+  /** The segment, as named by the web tier; '*' is the whole page. */
+  segment: string;
+  /** An addressable place, unique on its page. */
+  slot: string;
+  /** The arm: an item of the catalog or a content block. */
+  item: string;
+  /** Grows with every publication. */
+  layout_version: number;
+  /** 0..V-1 a slate of the layout, -1 the holdout's baseline, -2 the renderer's own fallback. */
+  variant: number;
+  /** ISO 4217 code. */
+  currency: string;
+  /** Money in minor units. */
+  amount?: number;
+  order_id?: string;
 }
 
 /** An item as the catalog team writes it; a null value deletes it. */
@@ -409,6 +509,10 @@ export interface PolicyParameters {
   left_out?: string[];
   /** Items that are bought in one order more often than by chance, the surest first. */
   complements?: Record<string, string[]>;
+  /** Absent where signals say nothing of orders. */
+  signals?: SignalFit;
+  /** Absent where nothing was returned. */
+  returns?: ReturnFit;
 }
 
 /**
@@ -442,6 +546,68 @@ export interface Sales {
   /** Standard deviation of a purchase line. */
   deviation?: number;
   delays?: number[];
+  maturity?: Record<string, number>;
+}
+
+/**
+ * What is known of the signals behind clicks on a page, and of the orders behind these.
+ *
+ * Rates are per click (`signal_rate`, and `direct_rate` for orders without a signal) or per signal
+ * (`order_rate`);
+ * the others are those of `policy.model.chain.fitting.Chain`.  `coverage` is the share of orders that a
+ * signal precedes.  `maturity` has, for the clicks of each time bucket, the share of signals that has come by
+ * now,
+ * and of orders behind a signal; a bucket that is not named counts as the youngest one that is.
+ */
+export interface SignalFit {
+  /** The kind that foretells orders best. */
+  kind: string;
+  signal_rate: number;
+  /** Prior weight of signal_rate, in clicks. */
+  signal_strength: number;
+  order_rate: number;
+  direct_rate: number;
+  hidden: number;
+  /** How far signals count against the page's conversion rate. */
+  weight: number;
+  /** Prior weight of what they let expect, in orders. */
+  shape: number;
+  evidence?: number;
+  coverage?: number;
+  maturity?: Record<string, [number, number]>;
+  left_out?: LeftOut[];
+}
+
+/**
+ * Tables that log signals otherwise than their page, so that these do not count: a segment's, or a time
+ * bucket's.
+ *
+ * An empty `segment` stands for all of them, a `bucket` of -1 too; `coverage` is the share of their
+ * `orders` that a signal preceded.
+ */
+export interface LeftOut {
+  segment?: string;
+  bucket?: number;
+  coverage?: number;
+  orders?: number;
+}
+
+/**
+ * What is known of returns on a page before an item's own are looked at.
+ *
+ * `cost` is what a returned line is paid back over the mean of its item's lines.  `maturity` has, for the
+ * clicks of each time bucket, the share of the returns of their orders that has come by now.
+ */
+export interface ReturnFit {
+  /** Share of orders that are returned. */
+  rate: number;
+  /** Prior weight of the rate, in orders. */
+  strength: number;
+  cost: number;
+  /** Mean of an order that is not returned, minor units. */
+  amount: number;
+  /** Standard deviation of one. */
+  deviation: number;
   maturity?: Record<string, number>;
 }
 

@@ -20,8 +20,8 @@ from policy.model.chain.stages import Followed
 from policy.model.reward import Sold, delay_curve, fit_sales, matured
 from schemas.messages.parameters import LeftOut, ReturnFit, Sales, SignalFit
 from streams.catalog.candidates import CandidateSet
-from streams.catalog.sales.counts import has_returns, maturity_of, returned, sold
-from streams.catalog.sales.signals import SignalMaturity, followed
+from streams.catalog.sales.counts import add_up, has_returns, maturity_of, returned, sold
+from streams.catalog.sales.signals import FollowedSums, SignalMaturity
 from streams.fold.measures import DELAY_BINS
 from streams.settings import FoldSettings
 from streams.state.arrays.packed import converted_clicks, counts_of, total
@@ -112,7 +112,9 @@ def _signals(tables: SalesTables, kinds: Sequence[str], own: Sold, sales: Sales)
     for place, kind in enumerate(kinds):
         if any(total(table, f"via_{place}") for table in tables.tables):
             fits[kind] = _unfitted(tables, kind, place, sales)
-            by_kind[kind] = followed(tables.tables, tables.weight_of, place, fits[kind], sales, tables.names)
+            sums = FollowedSums(place, fits[kind], sales, tables.names)
+            add_up(tables.tables, tables.weight_of, tables.names, [sums])
+            by_kind[kind] = sums.followed
     choice = choose_kind(own, by_kind, sales)
     if choice is None:
         return UNSET

@@ -10,8 +10,8 @@ from policy.model.chain.fitting import Chain
 from policy.model.chain.stages import Followed
 from schemas.messages.parameters import LeftOut, Sales, SignalFit
 from streams.catalog.candidates import CandidateSet
-from streams.catalog.sales.counts import learned, maturity_of
-from streams.state.arrays.packed import converted_clicks, counts_of
+from streams.catalog.sales.counts import CandidateRows, maturity_of
+from streams.state.arrays.packed import counts_of
 from streams.state.arrays.tables import Table
 
 
@@ -48,32 +48,34 @@ class SignalMaturity:
         return min(1.0, self.via(span) / signals) if signals > 0.0 else 0.0
 
 
-def followed(
-    tables: Iterable[Table],
-    weight_of: Mapping[range, float],
-    place: int,
-    fit: SignalFit,
-    sales: Sales,
-    candidates: CandidateSet,
-) -> Followed:
-    """What followed the learned clicks on each candidate, of the kind of signals at this place."""
-    sums = np.zeros((6, len(candidates.items)))
-    coverage, maturity = Coverage(fit.left_out), SignalMaturity(fit.maturity)
-    for table in learned(tables):
-        if coverage.part_of(table) is not None:
-            continue
-        rows, places = candidates.rows(table.items)
-        weight, span = weight_of[table.buckets], table.buckets
-        clicks, orders = table.clicks.sum(axis=1), converted_clicks(table)
-        signals, via = (counts_of(table, f"{name}_{place}") for name in ("signals", "via"))
-        parts = [(0, maturity.signals(span), clicks), (4, maturity_of(sales.maturity, span), clicks), (5, 1.0, orders)]
-        if signals is not None:
-            parts += [(1, 1.0, signals), (2, maturity.after_signals(span), signals)]
-        if via is not None:
-            parts.append((3, 1.0, np.minimum(via, orders)))
-        for at, share, numbers in parts:
-            sums[at][places] += weight * share * numbers[rows]
-    return Followed(*sums)
+class FollowedSums:
+    """What followed clicks, of the kind of signals at this place."""
+
+    def __init__(self, place: int, fit: SignalFit, sales: Sales, candidates: CandidateSet) -> None:
+        self._names = f"signals_{place}", f"via_{place}"
+        self._coverage, self._maturity, self._orders = (
+            Coverage(fit.left_out),
+            SignalMaturity(fit.maturity),
+            sales.maturity,
+        )
+        self.chain = chain_of(fit)
+        self._sums = Followed(*np.zeros((6, len(candidates.items))))
+
+    def add(self, counts: CandidateRows, weight: float) -> None:
+        if self._coverage.part_of(counts.table) is not None:
+            return
+        sums, maturity, span = self._sums, self._maturity, counts.span
+        signals, via = (counts_of(counts.table, name) for name in self._names)
+        counts.add(sums.clicks, weight * maturity.signals(span), counts.clicks)
+        counts.add(sums.ordering, weight * maturity_of(self._orders, span), counts.clicks)
+        counts.add(sums.lines, weight, counts.orders)
+        counts.add(sums.signals, weight, signals)
+        counts.add(sums.matured, weight * maturity.after_signals(span), signals)
+        counts.add(sums.via, weight, None if via is None else np.minimum(via, counts.orders))
+
+    @property
+    def followed(self) -> Followed:
+        return self._sums
 
 
 def chain_of(fit: SignalFit) -> Chain:

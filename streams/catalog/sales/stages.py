@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from msgspec import UNSET
+
 from policy.arrays import Floats
 from policy.model.chain.value import ReturnStage, SignalStage, chain_value
 from policy.model.reward import ClickValue, Sold
-from schemas.messages.parameters import PolicyParameters, ReturnFit, Sales, SignalFit
+from schemas.messages.parameters import PolicyParameters, Sales
 from streams.catalog.candidates import CandidateSet
-from streams.catalog.sales.counts import has_returns, net, returned, returns_of, sold
-from streams.catalog.sales.signals import chain_of, followed
+from streams.catalog.sales.counts import ReturnedSums, SoldSums, add_up, has_returns, net, returns_of
+from streams.catalog.sales.signals import FollowedSums
 from streams.state.arrays.tables import Table
 
 
@@ -40,27 +42,24 @@ def stages_of(
     Where returns were not fitted yet, amounts are net of what went back so far.
     """
     sales = parameters.sales if parameters else Sales()
-    orders = sold(tables, weight_of, sales, candidates)
-    signals = _signal_stage(tables, weight_of, parameters, kinds, candidates)
-    fit = parameters.returns if parameters else None
-    if isinstance(fit, ReturnFit):
-        back = returned(tables, weight_of, fit.maturity, candidates)
-        return Stages(orders, sales, signals, ReturnStage(back, returns_of(fit)))
-    if has_returns(tables):
-        orders = net(orders, returned(tables, weight_of, {}, candidates).amounts)
-    return Stages(orders, sales, signals)
+    orders = SoldSums(sales, candidates)
+    signals = _signal_sums(parameters, kinds, candidates)
+    fit = parameters.returns if parameters else UNSET
+    back = ReturnedSums(fit.maturity if fit else {}, candidates) if fit or has_returns(tables) else None
+    add_up(tables, weight_of, candidates, [sums for sums in (orders, signals, back) if sums is not None])
+    return Stages(
+        sold=orders.sold if fit or back is None else net(orders.sold, back.returned.amounts),
+        sales=sales,
+        signals=SignalStage(signals.followed, signals.chain) if signals else None,
+        returns=ReturnStage(back.returned, returns_of(fit)) if fit and back else None,
+    )
 
 
-def _signal_stage(
-    tables: Sequence[Table],
-    weight_of: Mapping[range, float],
-    parameters: PolicyParameters | None,
-    kinds: Sequence[str],
-    candidates: CandidateSet,
-) -> SignalStage | None:
+def _signal_sums(
+    parameters: PolicyParameters | None, kinds: Sequence[str], candidates: CandidateSet
+) -> FollowedSums | None:
     """None where nothing was fitted, or where the namespace does not count the kind."""
-    fit = parameters.signals if parameters else None
-    if not parameters or not isinstance(fit, SignalFit) or fit.kind not in kinds:
+    fit = parameters.signals if parameters else UNSET
+    if not parameters or not fit or fit.kind not in kinds:
         return None
-    place = kinds.index(fit.kind)
-    return SignalStage(followed(tables, weight_of, place, fit, parameters.sales, candidates), chain_of(fit))
+    return FollowedSums(kinds.index(fit.kind), fit, parameters.sales, candidates)
