@@ -69,7 +69,7 @@ def test_the_state_that_is_written_is_the_one_that_workers_read(redis: Redis, re
             assert {table.bucket for table in state.tables} == {TODAY - day * DAY_MS for day in range(3)}
             seen = sum(int(table.impressions.sum()) for table in state.tables)
             assert seen == pytest.approx(3 * 12 * SMALL.views * weight, rel=0.1)
-            assert (await reader.read_bins(key.page))[TODAY, Traffic.HOLDOUT].shape == (256, 5)
+            assert (await reader.read_bins(key.page))[TODAY, Traffic.HOLDOUT].shape == (256, 6)
 
     asyncio.run(read())
 

@@ -86,7 +86,7 @@ def test_names_cannot_break_out_of_a_drawing(name: str, value: float) -> None:
 def test_uplift_over_time_adds_buckets_up_from_the_experiments_beginning() -> None:
     counts = decode_bins() + 100
     bins = {(start, traffic): counts for start in (0, 10, 20) for traffic in (Traffic.LEARNED, Traffic.HOLDOUT)}
-    bins[20, Traffic.LEARNED] = counts * np.array([1, 1, 4, 4, 4])
+    bins[20, Traffic.LEARNED] = counts * np.array([1, 1, 4, 4, 4, 4])
     found = over_time(bins, 10, 10, 0.95)["clicks"]
     assert [(point.since, point.until) for point in found] == [(10, 20), (10, 30)]
     assert [round(point.uplift.learned, 3) for point in found] == [1.0, 2.5]

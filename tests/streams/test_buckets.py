@@ -138,4 +138,6 @@ def test_a_key_at_rest_keeps_its_weight() -> None:
 def test_the_maturity_of_a_span_is_the_mean_of_its_buckets() -> None:
     sales = Sales(maturity={"0": 1.0, "1000": 0.5, "2000": 0.25})
     assert maturity_of(sales.maturity, range(0, 2_000, 1_000)) == 0.75
-    assert maturity_of(sales.maturity, range(2_000, 4_000, 1_000)) == 0.25, "a bucket without a name is as young as the youngest"
+    assert maturity_of(sales.maturity, range(2_000, 4_000, 1_000)) == 0.25, (
+        "a bucket without a name is as young as the youngest"
+    )
