@@ -14,18 +14,22 @@ import numpy as np
 from schemas.messages.events import Click, Impression, Purchase, PurchaseLine, Signal, SlotItem
 from schemas.messages.layouts import Layout
 from schemas.messages.pages import Candidates, PageRules, PolicyChoice
+from schemas.topic import Topic
 from schemas.topics import CLICKS, IMPRESSIONS, PURCHASES, SIGNALS
 from streams.attribution.app import attribution_app
 from streams.fitter.app import fitter_app
+from streams.layouts.app import layouts_app
 from streams.learner.app import learner_app
 from streams.page_settings import FitterSettings
-from streams.settings import AttributionSettings, LearnerSettings
-from tests.streams.layouts_shop import FOLD, SLOTS, Shop, open_shop  # noqa: F401  a fixture
+from streams.settings import AttributionSettings, FoldSettings, LearnerSettings
+from tests.streams.layouts_shop import SLOTS, Shop, open_shop  # noqa: F401  a fixture
 
 KNOWN = [f"k{number:02d}" for number in range(20)]
 CARTED, BARE = "young-carted", "young-bare"
 RULES = PageRules("home", 2, SLOTS, policy=PolicyChoice(variants=32), candidates=Candidates(categories=["shoes"]))
-HISTORY_MS, YOUNG_MS = 3_000_000, 60_000
+HISTORY_MS, YOUNG_MS, ORDER_MS = 7_200_000, 30_000, 1_800_000
+"""How long ago the clicks were, and how long after them orders come: a young item's will take half an hour."""
+FOLD = FoldSettings(bucket_ms=600_000)
 
 
 class Visits:
@@ -35,21 +39,31 @@ class Visits:
         self._shop = shop
         self._now = now_ms
         self._number = 0
+        self._events: list[list[tuple[Topic, Any]]] = [[], [], []]
 
     def come(self, item: str, ago_ms: int, cart: bool, order: bool) -> None:
-        """A cart comes ten seconds after the click, an order two minutes after."""
+        """A cart comes ten seconds after the click, an order half an hour after."""
         self._number += 1
         unit, at = f"u{self._number}", self._now - ago_ms
         names = "home", "s"
         for view in ("a", "b"):
             seen = Impression(f"i{unit}{view}", at, unit, *names, f"{unit}{view}", 1, 0, [SlotItem(SLOTS[0], item)])
-            self._shop.send(IMPRESSIONS, seen)
-        self._shop.send(CLICKS, Click(f"c{unit}", at + 1, unit, *names, SLOTS[0], item, f"{unit}a", 1, 0))
+            self._events[0].append((IMPRESSIONS, seen))
+        clicked = (f"c{unit}", at + 1, unit, *names, SLOTS[0], item, f"{unit}a", 1, 0)
+        self._events[0].append((CLICKS, Click(*clicked)))
         if cart:
-            self._shop.send(SIGNALS, Signal(f"s{unit}", at + 10_000, unit, "add-to-cart", item))
+            self._events[1].append((SIGNALS, Signal(f"s{unit}", at + 10_000, unit, "add-to-cart", item)))
         if order:
             lines = [PurchaseLine(item, 1, 2_000)]
-            self._shop.send(PURCHASES, Purchase(f"p{unit}", at + 120_000, unit, f"o{unit}", "EUR", lines))
+            purchase = Purchase(f"p{unit}", at + ORDER_MS, unit, f"o{unit}", "EUR", lines)
+            self._events[2].append((PURCHASES, purchase))
+
+    def send(self) -> None:
+        """All that they did, in the order in which it came about."""
+        for events in self._events:
+            for topic, event in events:
+                self._shop.send(topic, event)
+            self._shop.flush()
 
 
 def visit(shop: Shop) -> None:
@@ -62,13 +76,13 @@ def visit(shop: Shop) -> None:
     for item in (CARTED, BARE):
         for number in range(60):
             visits.come(item, YOUNG_MS, item == CARTED and number < 50, False)
-    shop.flush()
+    visits.send()
 
 
 def test_carts_that_come_in_place_a_young_item_without_orders(
     broker: str,
-    open_shop: Callable[..., Shop],
-    tmp_path: Path,  # noqa: F811
+    open_shop: Callable[..., Shop],  # noqa: F811
+    tmp_path: Path,
 ) -> None:
     shop = open_shop(broker, click_value=0.0, sale_value=0.01, rest_s=1.0, change_threshold=0.0)
     for item in (*KNOWN, CARTED, BARE):
@@ -86,11 +100,11 @@ def test_carts_that_come_in_place_a_young_item_without_orders(
                 attribution_app(shop.kafka, shop.redis, FOLD, learner, attribution, errors),
                 learner_app(shop.kafka, shop.redis, FOLD, learner, errors, shop.layouts),
                 fitter_app(shop.kafka, shop.redis, FOLD, shop.layouts, fitter, errors),
+                layouts_app(shop.kafka, shop.redis, FOLD, shop.layouts, errors, shop.metrics),
             ):
                 app: Any = await make()
                 await app.start()
                 stack.push_async_callback(app.stop)
-            await stack.enter_async_context(shop.working())
             layout: Layout = await shop.until(lambda: placed(shop.newest("s")))
             return layout
 
