@@ -119,13 +119,13 @@ def _fooled(random: np.random.Generator, analyses: int, units: int = 3_000, shar
     held, bins = random.random(units) < share, random.integers(0, BINS, units)
     often, taste = random.gamma(0.5, 2.0, units), np.minimum(0.9, 0.1 * random.gamma(2.0, 0.5, units))
     visited = np.zeros(units, dtype=np.bool_)
-    total, alarms = Sides(np.zeros((BINS, 5), dtype=np.int64), np.zeros((BINS, 5), dtype=np.int64)), set()
+    total, alarms = Sides(np.zeros((BINS, 6), dtype=np.int64), np.zeros((BINS, 6), dtype=np.int64)), set()
     for _ in range(analyses):
         views = random.poisson(often * 60.0 / analyses)
         clicks = random.binomial(views, taste)
         orders = random.binomial(clicks, 0.05)
         revenue = (orders * random.lognormal(7.5, 0.8, units)).astype(np.int64)
-        columns = (views, (views > 0) & ~visited, clicks, orders, revenue)
+        columns = (views, (views > 0) & ~visited, clicks, orders, revenue, np.zeros_like(views))
         visited |= views > 0
         total = Sides(*(had + _binned(bins, columns, side) for had, side in zip(total, (~held, held), strict=True)))
         for name, column in METRICS.items():

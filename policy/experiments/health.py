@@ -7,13 +7,16 @@ from typing import NamedTuple
 
 from policy.defaults import LEVEL
 from policy.experiments.sample_ratio import SampleRatio, sample_ratio
-from policy.experiments.sequence import METRICS, Sides, Uplift, uplift
+from policy.experiments.sequence import METRICS, Sides, Uplift, uplift, uplifts_of
 
 GUARD_LEVEL = 0.99
 
 
 class Health(NamedTuple):
-    """`crossed` maps an outcome to the uplift whose upper bound is below the loss that is tolerated."""
+    """`crossed` maps an outcome to the uplift whose upper bound is below the loss that is tolerated.
+
+    `uplifts` has net revenue, too, where something was returned; no guard-rail is on that.
+    """
 
     uplifts: dict[str, Uplift]
     sample_ratio: SampleRatio
@@ -41,7 +44,7 @@ def health(
     split itself is in doubt.
     """
     split = sample_ratio(sides, holdout_share)
-    uplifts = {name: uplift(sides, column, level, before) for name, column in METRICS.items()}
+    uplifts = uplifts_of(sides, level, before)
     certain = {name: uplift(sides, column, GUARD_LEVEL, before) for name, column in METRICS.items()}
     crossed = {
         name: interval

@@ -18,6 +18,9 @@ from policy.defaults import LEVEL
 VIEWS, UNITS, CLICKS, ORDERS, REVENUE, RETURNED = range(6)
 """Columns of the bins that the state keeps."""
 METRICS = {"clicks": CLICKS, "orders": ORDERS, "revenue": REVENUE}
+"""What is judged: guard-rails and decisions go by these."""
+NET_REVENUE = "net_revenue"
+"""Revenue without what of it was returned: to look at beside, as the returns of young orders are still to come."""
 
 
 class Uplift(NamedTuple):
@@ -65,6 +68,32 @@ def uplift(sides: Sides, column: int, level: float = LEVEL, before: Sides | None
     reach, log_ratio = always_valid_reach(variance, 1.0 - level), float(np.log1p(gain)) - shift
     low, value, high = (float(np.expm1(log_ratio + far)) for far in (-reach, 0.0, reach))
     return Uplift(learned, holdout, value, low, high, 1.0 - variance / plain)
+
+
+def outcomes_of(sides: Sides) -> tuple[str, ...]:
+    """The names of the outcomes that there are: net revenue where something was returned."""
+    returned = any(side[:, RETURNED].any() for side in sides)
+    return (*METRICS, NET_REVENUE) if returned else tuple(METRICS)
+
+
+def uplift_of(name: str, sides: Sides, level: float = LEVEL, before: Sides | None = None) -> Uplift:
+    """The uplift of an outcome by its name."""
+    if name != NET_REVENUE:
+        return uplift(sides, METRICS[name], level, before)
+    return uplift(_net(sides), REVENUE, level, None if before is None else _net(before))
+
+
+def uplifts_of(sides: Sides, level: float = LEVEL, before: Sides | None = None) -> dict[str, Uplift]:
+    """The uplift of each outcome that there is."""
+    return {name: uplift_of(name, sides, level, before) for name in outcomes_of(sides)}
+
+
+def _net(sides: Sides) -> Sides:
+    """The same with revenue without what was returned."""
+    nets = [side.copy() for side in sides]
+    for net in nets:
+        net[:, REVENUE] -= net[:, RETURNED]
+    return Sides(*nets)
 
 
 def _rate(bins: Ints, column: int) -> float:

@@ -11,7 +11,7 @@ from policy.arrays import Ints
 from policy.assignment import branches_of_bins
 from policy.defaults import LEVEL
 from policy.experiments.sample_ratio import SampleRatio, mixture_p_value
-from policy.experiments.sequence import METRICS, UNITS, VIEWS, Sides, Uplift, uplift
+from policy.experiments.sequence import UNITS, VIEWS, Sides, Uplift, uplifts_of
 
 
 class Trial(NamedTuple):
@@ -27,7 +27,7 @@ def trials(
 ) -> list[Trial]:
     """How each branch but the first does against the first.
 
-    `learned` are the counts of the units outside the holdout, int64[256, 5]; `shares`
+    `learned` are the counts of the units outside the holdout, int64[256, 6]; `shares`
     are those of all branches.  Units were given to branches by bin (see
     `policy.assignment.branch_of`), so two branches never share one, and the variance of
     a rate over its own bins is that of a trial randomised by cluster.  `before` holds
@@ -39,8 +39,8 @@ def trials(
         own, first = branches == at, branches == 0
         past = None if before is None else Sides(before[own], before[first])
         sides = Sides(learned[own], learned[first])
-        uplifts = {name: uplift(sides, column, level, past) for name, column in METRICS.items()}
-        results.append(Trial(int(learned[own][:, VIEWS].sum()), uplifts, sample_ratio(sides)))
+        views = int(learned[own][:, VIEWS].sum())
+        results.append(Trial(views, uplifts_of(sides, level, past), sample_ratio(sides)))
     return results
 
 

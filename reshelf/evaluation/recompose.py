@@ -97,7 +97,8 @@ class Past:
         now = self._clock.at(watermarks)
         unexpired = (key for key in sorted(self._counts) if not is_span_expired(key.bucket, now, self._fold))
         tables = tuple(self._counts[key].table(key, span_of(key.bucket, now, self._fold)) for key in unexpired)
-        return KeyState(tables, {topic: list(offsets) for topic, offsets in watermarks.items()})
+        offsets_of = {topic: list(offsets) for topic, offsets in watermarks.items()}
+        return KeyState(tables, offsets_of, self._fold.signals)
 
     def _folder(self, topic: str) -> Folder:
         if topic not in self._folders:

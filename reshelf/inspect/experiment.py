@@ -12,7 +12,7 @@ from confluent_kafka import KafkaException
 from policy.defaults import LEVEL
 from policy.experiments.health import Health
 from policy.experiments.sample_ratio import SampleRatio
-from policy.experiments.sequence import METRICS, Uplift, uplift
+from policy.experiments.sequence import Uplift, outcomes_of, uplift_of
 from policy.experiments.trial import Trial, trials
 from reshelf.inspect.event_sample import TopicSample, sample_of_topic
 from reshelf.namespaces.open_state import open_state
@@ -22,6 +22,11 @@ from schemas.messages.pages import MAIN, PageRules
 from schemas.topics import IMPRESSIONS
 from streams.layouts.branches import shares_of
 from streams.state.arrays.experiment_bins import BucketBins, health_of, periods, sides
+
+NET_REVENUE_NOTE = (
+    "net revenue is without what was returned so far: young orders are not yet returned, so its last days look better "
+    "than they will. Guard-rails go by clicks, orders and revenue."
+)
 
 
 class Point(NamedTuple):
@@ -90,8 +95,8 @@ def over_time(bins: BucketBins, since: int, width: int, level: float) -> dict[st
     starts = sorted({bucket for bucket, _ in bins if bucket >= since})
     weighted_counts = [(start + width, sides(bins, since, start + 1)) for start in starts]
     return {
-        name: [Point(starts[0], until, uplift(total, column, level)) for until, total in weighted_counts]
-        for name, column in METRICS.items()
+        name: [Point(starts[0], until, uplift_of(name, total, level)) for until, total in weighted_counts]
+        for name in outcomes_of(sides(bins, since))
     }
 
 

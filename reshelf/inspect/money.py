@@ -12,8 +12,8 @@ THOUSANDS = {"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"}
 
 
 def outcome(name: str, value: float, currency: str) -> str:
-    """How much of an outcome there is; revenue with its currency."""
-    if name != "revenue":
+    """How much of an outcome there is; revenue and net revenue with their currency."""
+    if not name.endswith("revenue"):
         return f"{value:.4g}"
     parts = 1 if currency in WITHOUT else 1_000 if currency in THOUSANDS else 100
     return f"{currency} {value / parts:,.3f}"

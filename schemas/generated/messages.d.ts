@@ -516,6 +516,10 @@ export interface PolicyParameters {
   left_out?: string[];
   /** Items that are bought in one order more often than by chance, the surest first. */
   complements?: Record<string, string[]>;
+  /** Absent where signals say nothing of orders. */
+  signals?: SignalFit;
+  /** Absent where nothing was returned. */
+  returns?: ReturnFit;
 }
 
 /**
@@ -549,6 +553,68 @@ export interface Sales {
   /** Standard deviation of a purchase line. */
   deviation?: number;
   delays?: number[];
+  maturity?: Record<string, number>;
+}
+
+/**
+ * What is known of the signals behind clicks on a page, and of the orders behind these.
+ *
+ * Rates are per click (`signal_rate`, and `direct_rate` for orders without a signal) or per signal
+ * (`order_rate`);
+ * the others are those of `policy.model.chain.fitting.Chain`.  `coverage` is the share of orders that a
+ * signal precedes.  `maturity` has, for the clicks of each time bucket, the share of signals that has come by
+ * now,
+ * and of orders behind a signal; a bucket that is not named counts as the youngest one that is.
+ */
+export interface SignalFit {
+  /** The kind that foretells orders best. */
+  kind: string;
+  signal_rate: number;
+  /** Prior weight of signal_rate, in clicks. */
+  signal_strength: number;
+  order_rate: number;
+  direct_rate: number;
+  hidden: number;
+  /** How far signals count against the page's conversion rate. */
+  weight: number;
+  /** Prior weight of what they let expect, in orders. */
+  shape: number;
+  evidence?: number;
+  coverage?: number;
+  maturity?: Record<string, [number, number]>;
+  left_out?: LeftOut[];
+}
+
+/**
+ * Tables that log signals otherwise than their page, so that these do not count: a segment's, or a time
+ * bucket's.
+ *
+ * An empty `segment` stands for all of them, a `bucket` of -1 too; `coverage` is the share of their
+ * `orders` that a signal preceded.
+ */
+export interface LeftOut {
+  segment?: string;
+  bucket?: number;
+  coverage?: number;
+  orders?: number;
+}
+
+/**
+ * What is known of returns on a page before an item's own are looked at.
+ *
+ * `cost` is what a returned line is paid back over the mean of its item's lines.  `maturity` has, for the
+ * clicks of each time bucket, the share of the returns of their orders that has come by now.
+ */
+export interface ReturnFit {
+  /** Share of orders that are returned. */
+  rate: number;
+  /** Prior weight of the rate, in orders. */
+  strength: number;
+  cost: number;
+  /** Mean of an order that is not returned, minor units. */
+  amount: number;
+  /** Standard deviation of one. */
+  deviation: number;
   maturity?: Record<string, number>;
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from schemas.messages.fields import (
     Doubt,
@@ -52,6 +52,57 @@ class Sales(Struct, frozen=True):
     maturity: dict[Label, Share] = {}
 
 
+class LeftOut(Struct, frozen=True):
+    """Tables that log signals otherwise than their page, so that these do not count: a segment's, or a time bucket's.
+
+    An empty `segment` stands for all of them, a `bucket` of -1 too; `coverage` is the share of their
+    `orders` that a signal preceded.
+    """
+
+    segment: Annotated[str, Meta(max_length=64)] = ""
+    bucket: Annotated[int, Meta(ge=-1, le=4_102_444_800_000)] = -1
+    coverage: Share = 0.0
+    orders: NotNegative = 0.0
+
+
+class SignalFit(Struct, frozen=True):
+    """What is known of the signals behind clicks on a page, and of the orders behind these.
+
+    Rates are per click (`signal_rate`, and `direct_rate` for orders without a signal) or per signal (`order_rate`);
+    the others are those of `policy.model.chain.fitting.Chain`.  `coverage` is the share of orders that a
+    signal precedes.  `maturity` has, for the clicks of each time bucket, the share of signals that has come by now,
+    and of orders behind a signal; a bucket that is not named counts as the youngest one that is.
+    """
+
+    kind: Annotated[str, Meta(min_length=1, max_length=32, description="The kind that foretells orders best.")]
+    signal_rate: Annotated[float, Meta(gt=0.0, lt=1.0)]
+    signal_strength: Annotated[float, Meta(gt=0.0, le=1e12, description="Prior weight of signal_rate, in clicks.")]
+    order_rate: Annotated[float, Meta(ge=0.0, lt=1.0)]
+    direct_rate: Annotated[float, Meta(ge=0.0, lt=1.0)]
+    hidden: Share
+    weight: Annotated[Share, Meta(description="How far signals count against the page's conversion rate.")]
+    shape: Annotated[float, Meta(gt=0.0, le=1e12, description="Prior weight of what they let expect, in orders.")]
+    evidence: Annotated[float, Meta(ge=-1e12, le=1e12)] = 0.0
+    coverage: Share = 0.0
+    maturity: dict[Label, tuple[Share, Share]] = {}
+    left_out: list[LeftOut] = []
+
+
+class ReturnFit(Struct, frozen=True):
+    """What is known of returns on a page before an item's own are looked at.
+
+    `cost` is what a returned line is paid back over the mean of its item's lines.  `maturity` has, for the
+    clicks of each time bucket, the share of the returns of their orders that has come by now.
+    """
+
+    rate: Annotated[float, Meta(gt=0.0, lt=1.0, description="Share of orders that are returned.")]
+    strength: Annotated[float, Meta(gt=0.0, le=1e12, description="Prior weight of the rate, in orders.")]
+    cost: Annotated[float, Meta(ge=0.0, le=1e12)]
+    amount: Annotated[float, Meta(ge=0.0, le=1e12, description="Mean of an order that is not returned, minor units.")]
+    deviation: Annotated[float, Meta(ge=0.0, le=1e12, description="Standard deviation of one.")]
+    maturity: dict[Label, Share] = {}
+
+
 class PolicyParameters(Struct, frozen=True):
     """What was fitted for a page: priors, what its visitors look at, and what they are interested in.
 
@@ -96,6 +147,8 @@ class PolicyParameters(Struct, frozen=True):
         dict[Item, list[Item]],
         Meta(description="Items that are bought in one order more often than by chance, the surest first."),
     ] = {}
+    signals: Annotated[SignalFit | UnsetType, Meta(description="Absent where signals say nothing of orders.")] = UNSET
+    returns: Annotated[ReturnFit | UnsetType, Meta(description="Absent where nothing was returned.")] = UNSET
 
     def __post_init__(self) -> None:
         sizes = {len(segment.text) for segment in self.segments.values()} | {len(self.text)}

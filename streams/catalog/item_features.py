@@ -12,11 +12,8 @@ from policy.items import ItemFacts
 from policy.model.features import Features, describe
 from policy.model.posteriors import Prior
 from policy.model.priors import Fitted, fitted
-from policy.model.reward import Sold
-from schemas.messages.parameters import PolicyParameters, Sales
+from schemas.messages.parameters import PolicyParameters
 from streams.catalog.candidates import CandidateSet
-from streams.fold.deltas import Traffic
-from streams.state.arrays.tables import Table
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,25 +54,3 @@ def features_of(parameters: PolicyParameters, items: Sequence[ItemFacts | None])
 def base(parameters: PolicyParameters | None, click_rate: float, strength: float) -> Prior:
     """The page's base rate, fitted or from the settings."""
     return Prior(parameters.click_rate, parameters.strength) if parameters else Prior(click_rate, strength)
-
-
-def sold(tables: Sequence[Table], weight_of: Mapping[range, float], sales: Sales, candidates: CandidateSet) -> Sold:
-    """Purchases of learned traffic by candidate, weighted by the age of their bucket; clicks also by maturity."""
-    sums = np.zeros((4, len(candidates.items)))
-    for table in sorted(tables, key=lambda table: (table.bucket, table.segment)):
-        if table.traffic is Traffic.LEARNED:
-            rows, places = candidates.rows(table.items)
-            young = maturity_of(sales, table.buckets)
-            counts = table.conversions, table.revenue, table.squares, table.clicks.sum(axis=1) * young
-            for at, numbers in enumerate(counts):
-                sums[at][places] += weight_of[table.buckets] * numbers[rows]
-    return Sold(*sums)
-
-
-def maturity_of(sales: Sales, span: range) -> float:
-    """The share of purchases that has come for the clicks of a span's buckets, on average.
-
-    A bucket that is not named is as young as the youngest.
-    """
-    youngest = min(sales.maturity.values(), default=1.0)
-    return sum(sales.maturity.get(str(bucket), youngest) for bucket in span) / len(span)

@@ -27,6 +27,7 @@ from streams.catalog.item_features import ItemFeatures
 from streams.catalog.page import Page
 from streams.fold.deltas import WHOLE_PAGE, Traffic
 from streams.state.arrays.adding import Into, add_cells, add_weighted
+from streams.state.arrays.packed import converted_clicks
 from streams.state.arrays.parts import KeyTables, parts_of
 from streams.state.arrays.tables import Table
 
@@ -73,7 +74,7 @@ class _Added:
 
 @dataclass(slots=True)
 class WeightedCounts:
-    """Weighted sums, A candidates and S slots: [A, S] of impressions and clicks, [A] of conversions, by traffic."""
+    """Weighted sums, A candidates and S slots: [A, S] of impressions and clicks, [A] of those converted."""
 
     candidates: CandidateSet
     slots: tuple[str, ...]
@@ -157,7 +158,8 @@ class WeightedCounts:
         for name, into in self._sums_of(table):
             add_weighted(table, name, *index, [(sums, weight * times) for sums, times in into])
         conversions = self.conversions[table.traffic][:, None]
-        add_weighted(table, "conversions", index.candidates, _ONE_COLUMN, [(conversions, weight)])
+        for name, times in (("conversions", weight), ("repeats", -weight)):
+            add_weighted(table, name, index.candidates, _ONE_COLUMN, [(conversions, times)])
 
     def _add_difference(self, before: Table, table: Table, weight: int) -> None:
         """Only the cells that changed, which are few where a table was read again."""
@@ -166,7 +168,7 @@ class WeightedCounts:
             gained = table.counts[name] - before.counts[name]
             rows, columns = np.nonzero(gained)
             add_cells(*index, rows, columns, gained[rows, columns], [(sums, weight * times) for sums, times in into])
-        gained = table.conversions - before.conversions
+        gained = converted_clicks(table) - converted_clicks(before)
         rows = np.flatnonzero((index.candidates >= 0) & (gained != 0))
         self.conversions[table.traffic][index.candidates[rows]] += weight * gained[rows]
 

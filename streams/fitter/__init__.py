@@ -9,5 +9,6 @@ parameters they have, and a page that was never fitted uses the settings' base r
 - `pacing`: how much of its slot a sponsored rule gets, so that a day's impressions are spread over
   the day and not exceeded
 - `page`: from the tables of a page's segments to its parameters: a pure function
+- `sales`: what follows clicks on a page: orders, the signals before them, what is returned
 - `purchases`: purchases as the fitter reads them: which items were bought in one order
 """

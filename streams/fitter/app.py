@@ -165,7 +165,8 @@ class Fitter:
         items = {name: item for name in names if (item := catalog.items.get(name)) is not None}
         matrix, has = catalog.embeddings.matrix(names, generation)
         vectors = {name: matrix[row] for row, name in enumerate(names) if has[row]}
-        return PageState(rules, tables, items, vectors, generation.name if generation else "")
+        model = generation.name if generation else ""
+        return PageState(rules, tables, items, vectors, model, tuple(self._state.manifest.signals))
 
     def _fitted_to(self, state: PageState, now_ms: int) -> PolicyParameters:
         others = [

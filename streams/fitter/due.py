@@ -15,9 +15,16 @@ from policy.slates.renewal import is_enough
 from streams.catalog.weighted_counts import ONE, weights
 from streams.fold.deltas import Traffic
 from streams.fold.evidence import Evidence
+from streams.fold.measures import FOLLOWED, Amount
 from streams.state.arrays.packed import total
 from streams.state.arrays.tables import Table
 
+ACTED = (
+    "clicks",
+    "conversions",
+    *(measure.name for measure in FOLLOWED.measures if measure.amount in (Amount.SIGNAL, Amount.RETURN)),
+)
+"""Measures of what visitors did."""
 Verdict = Literal["due", "unchanged", "deferred"]
 
 
@@ -44,7 +51,7 @@ def basis_of(declared: Sequence[object], tables: Sequence[Table], half_life_ms: 
     counted = [0.0, 0.0, 0.0, 0.0]
     for table in tables:
         if table.traffic is not Traffic.FALLBACK:
-            shown, clicked = total(table, "impressions"), total(table, "clicks") + total(table, "conversions")
+            shown, clicked = total(table, "impressions"), sum(total(table, name) for name in ACTED)
             share = weight_of[table.buckets] / ONE
             for at, more in enumerate((shown, clicked, share * shown, share * clicked)):
                 counted[at] += more

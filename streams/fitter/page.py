@@ -15,16 +15,15 @@ from policy.model.examination import VisibleTimes, examination
 from policy.model.features import describe
 from policy.model.fitting import Described, PageCounts, fit_page
 from policy.model.outliers import implausible
-from policy.model.reward import Sold, delay_curve, fit_sales, matured
 from schemas.messages.pages import PageRules
-from schemas.messages.parameters import PolicyParameters, Sales
+from schemas.messages.parameters import PolicyParameters
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.embeddings import filled
-from streams.catalog.item_features import sold
 from streams.catalog.weighted_counts import ONE, WeightedCounts, weights
 from streams.fitter.pacing import pacing
+from streams.fitter.sales import SalesTables, fit_page_sales
 from streams.fold.deltas import Traffic
-from streams.fold.measures import DELAY_BINS, VISIBLE
+from streams.fold.measures import VISIBLE
 from streams.page_settings import LayoutSettings
 from streams.settings import FoldSettings
 from streams.state.arrays.packed import total
@@ -38,13 +37,17 @@ PAGES_WEIGHT = 1.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PageState:
-    """What a page is fitted from: its tables by segment, what the catalog knows, float32[D] by item of one model."""
+    """What a page is fitted from: its tables by segment, what the catalog knows, float32[D] by item of one model.
+
+    `signals` are the kinds of signals that the tables count, by place.
+    """
 
     rules: PageRules
     tables: Mapping[str, Sequence[Table]]
     items: Mapping[str, ItemFacts]
     vectors: Mapping[str, Vectors] = field(default_factory=dict)
     model: str = ""
+    signals: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +111,14 @@ def fit(
         np.array([each.clicks[Traffic.LEARNED] for each in weighted_counts], dtype=np.float64).reshape(shape) / ONE,
         _visible_times(everything, weight_of, slots),
     )
-    sales = _sales(everything, weight_of, names, fold, now_ms)
+    shares = {span: weight / ONE for span, weight in weight_of.items()}
+    of_sales = fit_page_sales(SalesTables(everything, shares, names, fold, now_ms), state.signals)
     described = _described(state, names, now_ms)
     base = start.click_rate, start.strength
-    fitted = fit_page(state.rules.page, counts, described, now_ms, base, start.curve, sales)
+    fitted = fit_page(state.rules.page, counts, described, now_ms, base, start.curve, of_sales.sales)
     paced = pacing(state.rules, state.tables, state.items, fold, now_ms, zone)
-    return msgspec.structs.replace(fitted, pacing=paced, left_out=left_out)
+    stages = {"signals": of_sales.signals, "returns": of_sales.returns}
+    return msgspec.structs.replace(fitted, pacing=paced, left_out=left_out, **stages)
 
 
 def _top_segments(tables: Mapping[str, Sequence[Table]]) -> dict[str, list[Table]]:
@@ -167,28 +172,3 @@ def _described(state: PageState, names: CandidateSet, now_ms: int) -> Described:
     nothing = np.zeros_like(next(iter(state.vectors.values())))
     vectors = filled(np.stack([state.vectors.get(name, nothing) for name in names.items]), has)
     return Described(features, scales, vectors, state.model)
-
-
-def _sales(
-    tables: Sequence[Table], weight_of: Mapping[range, int], names: CandidateSet, fold: FoldSettings, now_ms: int
-) -> Sales:
-    """What is usual for purchases, with their delays and how far the clicks of each bucket have matured."""
-    spans = sorted({table.buckets for table in tables}, key=lambda span: span.start)
-    delays = np.zeros((len(spans), DELAY_BINS))
-    for table in tables:
-        delays[spans.index(table.buckets)] += table.delays
-    curve = delay_curve(delays, np.array([_age(now_ms, span[-1] + fold.bucket_ms) for span in spans]))
-    maturity = {
-        str(bucket): round(matured(curve, _age(now_ms, bucket), _age(now_ms, bucket + fold.bucket_ms)), 5)
-        if fold.bucket_ms
-        else 1.0
-        for span in spans
-        for bucket in span
-    }
-    shares = {span: weight / ONE for span, weight in weight_of.items()}
-    totals = sold(tables, shares, Sales(maturity=maturity), names)
-    return fit_sales(Sold(*totals), curve, maturity)
-
-
-def _age(now_ms: int, time_ms: int) -> float:
-    return float(max(0, now_ms - time_ms))

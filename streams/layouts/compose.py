@@ -17,15 +17,14 @@ import numpy as np
 from policy.model.examination import examination
 from policy.model.posteriors import retained
 from policy.model.reward import ClickValue
-from policy.model.reward import click_value as click_value_of
 from policy.slates.composition import Composition, Statistics
 from policy.slates.composition import compose as slates_of
 from policy.slates.renewal import SlateValue
 from schemas.messages.layouts import Layout
 from schemas.messages.pages import PolicyChoice
-from schemas.messages.parameters import Sales
-from streams.catalog.item_features import base, sold
+from streams.catalog.item_features import base
 from streams.catalog.page import Page
+from streams.catalog.sales.stages import stages_of
 from streams.catalog.weighted_counts import ONE, WeightedCounts, weights
 from streams.fold.deltas import WHOLE_PAGE, Traffic
 from streams.layouts.branches import most_variants, with_branches
@@ -164,7 +163,7 @@ def statistics_of(
     tables = without(state.tables, left_out)
     weight_of = weights(tables, settings.half_life_ms)
     weighted_counts.move_to(tables, weight_of)
-    click_value = _click_value(tables, weight_of, page, settings)
+    click_value = _click_value(state, tables, weight_of, page, settings)
     default = base(fitted, settings.click_rate, settings.strength)
     curve = examination(page.rules.slots, fitted.examination if fitted else {})
     learned, holdout = Traffic.LEARNED, Traffic.HOLDOUT
@@ -189,14 +188,13 @@ def statistics_of(
 
 
 def _click_value(
-    tables: Sequence[Table], weight_of: Mapping[range, int], page: Page, settings: LayoutSettings
+    state: KeyState, tables: Sequence[Table], weight_of: Mapping[range, int], page: Page, settings: LayoutSettings
 ) -> ClickValue | None:
     """The value of a click on each candidate where sales count; None where all have the same value."""
     if not settings.sale_value:
         return None
-    sales = page.parameters.sales if page.parameters else Sales()
     shares = {span: weight / ONE for span, weight in weight_of.items()}
     margins = page.item_features.margins if page.item_features else np.ones(len(page.candidates.items))
-    own = sold(tables, shares, sales, page.candidates)
-    value = click_value_of(own, sales, settings.click_value, settings.sale_value * margins)
+    stages = stages_of(tables, shares, page.parameters, state.signals, page.candidates)
+    value = stages.click_value(settings.click_value, settings.sale_value * margins)
     return value if value.mean.any() else None

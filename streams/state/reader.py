@@ -46,11 +46,12 @@ AT_ONCE = 8
 class KeyState:
     """The tables of one page and segment; `watermarks` maps a topic to the next offset of each partition.
 
-    Each table names the span of buckets that it belongs to by the log's time; a span may have several tables.
+    Each table names its span of buckets by the log's time; a span may have several.  `signals` are kinds by place.
     """
 
     tables: Sequence[Table]
     watermarks: dict[str, list[int]]
+    signals: Sequence[str] = ()
 
 
 class StateReader:
@@ -71,12 +72,10 @@ class StateReader:
         self._redis = redis
         self._pipelined = pipelined or PipelinedClient(redis)
         self._groups = [GroupKeys(manifest.namespace, group) for group in range(manifest.groups)]
-        self._partitions = [
-            (TopicPartition(topic, partition), start)
-            for topic, offsets in manifest.starts.items()
-            for partition, start in enumerate(offsets)
-        ]
+        starts = [(topic, *each) for topic, offsets in manifest.starts.items() for each in enumerate(offsets)]
+        self._partitions = [(TopicPartition(topic, partition), start) for topic, partition, start in starts]
         self._buckets: dict[int, frozenset[int]] = {}
+        self._signals = tuple(manifest.signals)
         self.revisions = KeyRevisions(self._pipelined, self._groups)
         self._listed_at = -SEGMENTS_S
         self._blocks = 0
@@ -149,7 +148,7 @@ class StateReader:
         if held and _same(held.tables, now):
             now = held.tables
         self.memory.put(page, segment, HeldKey(revision, append_time, entries, now))
-        return KeyState(now, self._watermarks(marks))
+        return KeyState(now, self._watermarks(marks), self._signals)
 
     async def read_page(self, page: str, segments: Iterable[str]) -> KeyState:
         """The counts of some segments of a page together, with the log position that all of them reflect.
@@ -172,7 +171,7 @@ class StateReader:
             states = await gather(*(self.read(page, name) for name in changed[at : at + AT_ONCE]))
             parts |= zip(changed[at : at + AT_ONCE], (parts_of(state.tables)[0] for state in states), strict=True)
         watermarks = _least([self._watermarks(those) for those in marks.values()])
-        return KeyState(PageTables(parts[name] for name in names), watermarks)
+        return KeyState(PageTables(parts[name] for name in names), watermarks, self._signals)
 
     def _unchanged(self, page: str, segment: str, revision: int | None, append_time: int) -> KeyTables | None:
         """A segment's tables where they are held and neither a write nor the time has changed them."""

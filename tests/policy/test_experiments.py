@@ -15,11 +15,23 @@ from numpy.typing import NDArray
 from policy.confidence_sequence import always_valid_reach
 from policy.experiments.health import health
 from policy.experiments.sample_ratio import sample_ratio
-from policy.experiments.sequence import CLICKS, METRICS, ORDERS, UNITS, VIEWS, Sides, uplift
+from policy.experiments.sequence import (
+    CLICKS,
+    METRICS,
+    NET_REVENUE,
+    ORDERS,
+    RETURNED,
+    REVENUE,
+    UNITS,
+    VIEWS,
+    Sides,
+    uplift,
+    uplifts_of,
+)
 
 Bins = NDArray[np.int64]
-COUNTS = arrays(np.int64, (64, 5), elements=st.integers(0, 1_000))
-NOTHING = np.zeros((256, 5), dtype=np.int64)
+COUNTS = arrays(np.int64, (64, 6), elements=st.integers(0, 1_000))
+NOTHING = np.zeros((256, 6), dtype=np.int64)
 
 
 class Units:
@@ -42,7 +54,7 @@ class Units:
         revenue = (orders * self.random.lognormal(7.0, 0.7, len(views))).astype(np.int64)
         new = (views > 0) & ~self.known
         self.known |= new
-        columns = (views, new, clicks, orders, revenue)
+        columns = (views, new, clicks, orders, revenue, np.zeros_like(views))
         return Sides(
             *(
                 np.stack([np.bincount(self.bins[side], one[side], 256) for one in columns], axis=1).astype(np.int64)
@@ -156,3 +168,28 @@ def test_a_guard_rail_is_crossed_by_evidence_alone() -> None:
 def test_columns_are_those_of_the_state() -> None:
     sides = Units(1).sides(5.0)
     assert sides.learned[:, ORDERS].sum() < sides.learned[:, CLICKS].sum() < sides.learned[:, VIEWS].sum()
+
+
+@given(seed=st.integers(0, 100), share=st.floats(0.01, 0.9))
+def test_net_revenue_is_that_of_orders_that_are_not_returned(seed: int, share: float) -> None:
+    sides = Units(seed, 1_000, 0.3).sides(10.0)
+    assert tuple(uplifts_of(sides)) == tuple(METRICS)
+    returned = [side.copy() for side in sides]
+    for side in returned:
+        side[:, RETURNED] = (side[:, REVENUE] * share).astype(np.int64)
+    net = [side.copy() for side in sides]
+    for side, back in zip(net, returned, strict=True):
+        side[:, REVENUE] -= back[:, RETURNED]
+    uplifts = uplifts_of(Sides(*returned))
+    np.testing.assert_array_equal(uplifts[NET_REVENUE], uplift(Sides(*net), REVENUE))
+    for name, expected in uplifts_of(sides).items():
+        np.testing.assert_array_equal(uplifts[name], expected)
+
+
+def test_returns_cross_no_guard_rail() -> None:
+    """They come late: a side whose orders are older would lose."""
+    sides = Units(1, 10_000, 0.3).sides(20.0)
+    sides.learned[:, RETURNED] = sides.learned[:, REVENUE] * 9 // 10
+    found = health(sides, 0.3, {"clicks": 0.05, "orders": 0.05, "revenue": 0.05, NET_REVENUE: 0.05})
+    assert found.uplifts[NET_REVENUE].high < -0.5
+    assert found.crossed == {}

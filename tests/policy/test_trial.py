@@ -16,7 +16,7 @@ BRANCHES = np.array(branches_of_bins(SALT, SHARES))
 def counts(seed: int, gains: tuple[float, ...], lost: float = 0.0) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
     """Bins of units whose click rate is that of their branch; the last branch loses a share of its units."""
     rng = np.random.default_rng(seed)
-    found = np.zeros((BINS, 5), dtype=np.int64)
+    found = np.zeros((BINS, 6), dtype=np.int64)
     found[:, UNITS] = rng.poisson(200 * np.where(len(SHARES) - 1 == BRANCHES, 1.0 - lost, 1.0))
     found[:, VIEWS] = rng.poisson(3.0 * found[:, UNITS])
     # Bins differ beyond chance, as units do.

@@ -93,6 +93,20 @@ def test_revenue_is_in_the_currency(tab: Any, currency: str, shown: str) -> None
     tab.get_by_text(shown, exact=True).wait_for()
 
 
+def test_net_revenue_is_not_shown_where_nothing_was_returned(tab: Any) -> None:
+    opened(tab, "#experiment?page=home", {"experiment": EXPERIMENT})
+    tab.get_by_text("Uplift of revenue", exact=True).wait_for()
+    assert tab.get_by_text("net revenue").count() == 0
+
+
+def test_net_revenue_is_shown_where_something_was_returned(tab: Any) -> None:
+    uplift = EXPERIMENT["uplift"] | {"net_revenue": FEW | {"learned": 14.36}}
+    opened(tab, "#experiment?page=home", {"experiment": EXPERIMENT | {"uplift": uplift}})
+    tab.get_by_text("young orders are not yet returned").wait_for()
+    tab.get_by_role("table").get_by_text("net revenue").wait_for()
+    tab.get_by_role("button", name="net revenue").wait_for()
+
+
 def test_the_scale_of_arms_holds_every_interval(tab: Any) -> None:
     opened(tab, "#arms?page=home&segment=cooks", {"arms": ARMS})
     scale = tab.get_by_text("scale: 0 to").inner_text()

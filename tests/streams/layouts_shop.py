@@ -71,6 +71,15 @@ class Shop:
         self._producer.produce(self.kafka.prefix + topic.name, encode(value) if value else None, key=key)
         assert self._producer.flush(WAIT_S) == 0
 
+    def send(self, topic: Topic, event: Any) -> None:
+        """An event under its unit, without waiting for it."""
+        self._producer.produce(self.kafka.prefix + topic.name, encode(event), key=event.unit)
+        self._producer.poll(0)
+
+    def flush(self) -> None:
+        """Wait until all that was sent is in the log."""
+        assert self._producer.flush(WAIT_S) == 0
+
     def stock(self, name: str, **fields: Any) -> None:
         self.put(CATALOG_ITEMS, name.encode(), item(name, category="shoes", **fields))
 

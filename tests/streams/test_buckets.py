@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from policy.model.posteriors import bucket_weights
 from schemas.messages.parameters import Sales
 from schemas.topics import DAY_MS
-from streams.catalog.item_features import maturity_of
+from streams.catalog.sales.counts import maturity_of
 from streams.catalog.weighted_counts import ONE, weights
 from streams.fold.buckets import formed_at, is_expired, is_span_expired, longest, span_of
 from streams.fold.deltas import Traffic
@@ -137,5 +137,7 @@ def test_a_key_at_rest_keeps_its_weight() -> None:
 
 def test_the_maturity_of_a_span_is_the_mean_of_its_buckets() -> None:
     sales = Sales(maturity={"0": 1.0, "1000": 0.5, "2000": 0.25})
-    assert maturity_of(sales, range(0, 2_000, 1_000)) == 0.75
-    assert maturity_of(sales, range(2_000, 4_000, 1_000)) == 0.25, "a bucket without a name is as young as the youngest"
+    assert maturity_of(sales.maturity, range(0, 2_000, 1_000)) == 0.75
+    assert maturity_of(sales.maturity, range(2_000, 4_000, 1_000)) == 0.25, (
+        "a bucket without a name is as young as the youngest"
+    )

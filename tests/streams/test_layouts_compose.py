@@ -17,8 +17,9 @@ from schemas.messages.pages import Branch, PageRules, PolicyChoice
 from schemas.messages.parameters import PolicyParameters, Sales
 from schemas.topics import DAY_MS
 from streams.catalog.candidates import CandidateSet
-from streams.catalog.item_features import item_features, sold
+from streams.catalog.item_features import item_features
 from streams.catalog.page import Page
+from streams.catalog.sales.counts import sold
 from streams.catalog.weighted_counts import ONE, WeightedCounts, WeightedCountsCache, weights
 from streams.fold.deltas import Traffic
 from streams.layouts.compose import compose, settings_digest, stamped, unshadowed

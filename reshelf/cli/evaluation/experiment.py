@@ -33,6 +33,9 @@ def experiment() -> None:
 def status(front: Front, page: str | None, level: float) -> None:
     """Show the uplift per page view of all pages, or of PAGE, with intervals that are valid at any time.
 
+    Where orders were returned, net revenue is shown, too. Young orders are not yet returned, so
+    guard-rails and decisions go by orders and revenue.
+
     Also shows whether units are in the holdout as often as they should be, whether page views
     are on the side of their unit, and which guard-rails were crossed.
     docs/concepts/evaluation.md explains each figure.
@@ -93,6 +96,8 @@ def _show(page: str, health: Health, settings: Settings) -> None:
 
 
 def _table(title: str, sides: tuple[str, str], uplifts: Mapping[str, Uplift], currency: str) -> None:
+    from policy.experiments.sequence import NET_REVENUE
+    from reshelf.inspect.experiment import NET_REVENUE_NOTE
     from reshelf.inspect.money import outcome
     from reshelf.terminal.tables import show, table
 
@@ -100,8 +105,10 @@ def _table(title: str, sides: tuple[str, str], uplifts: Mapping[str, Uplift], cu
     for name, uplift in uplifts.items():
         rates = (outcome(name, uplift.learned, currency), outcome(name, uplift.holdout, currency))
         bounds = (_signed(uplift.low), _signed(uplift.high)) if math.isfinite(uplift.high) else ("-", "-")
-        rows.append((name, *rates, _signed(uplift.uplift), *bounds))
+        rows.append((name.replace("_", " "), *rates, _signed(uplift.uplift), *bounds))
     show(table((title, *sides, "uplift", "from", "to"), rows))
+    if NET_REVENUE in uplifts:
+        click.echo(NET_REVENUE_NOTE)
 
 
 def _split(split: SampleRatio, name: str, other: str, share: float | None = None) -> None:

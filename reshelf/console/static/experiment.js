@@ -3,7 +3,10 @@
 import { interval } from "./chart.js";
 import { choice, clock, element, gain, major, number, panel, percent, say, table } from "./dom.js";
 
-const outcomes = ["clicks", "orders", "revenue"];
+// Guard-rails are on these; net revenue is there to look at, where something was returned.
+const outcomes = ["clicks", "orders", "revenue"],
+  net = "net_revenue",
+  words = (name) => name.replace("_", " ");
 
 // While the split of visitors is off, no outcome is called good or bad.
 function verdict(one, trusted) {
@@ -18,7 +21,7 @@ function outcomeTile(name, one, trusted) {
   const [said, kind] = verdict(one, trusted),
     bounds = one.high === null ? "–" : `${gain(one.low)} to ${gain(one.high)}`;
   return element("section", "panel tile outcome", [
-    element("h2", "", `Uplift of ${name}`),
+    element("h2", "", `Uplift of ${words(name)}`),
     element("b", `number ${kind === "soft" ? "" : kind}`, one.high === null ? "–" : gain(one.uplift)),
     element("p", "small number-left", bounds),
     element("p", `small ${kind}`, said),
@@ -27,7 +30,7 @@ function outcomeTile(name, one, trusted) {
 
 function chart(name, points) {
   const { made, low, high } = interval(points);
-  made.setAttribute("aria-label", `Uplift of ${name} over time`);
+  made.setAttribute("aria-label", `Uplift of ${words(name)} over time`);
   if (!points.length) return [element("p", "empty", "Nothing to draw yet.")];
   const zero = high > low ? (high / (high - low)) * 100 : 0,
     mark = element("span", "zero-mark small soft", "no difference");
@@ -106,21 +109,28 @@ export const experiment = {
       tiles = element("div", "tiles three"),
       drawn = element("div"),
       sides = element("div"),
+      returns = element("div", "said"),
+      picked = element("div"),
+      pick = (names) =>
+        picked.replaceChildren(choice("Outcome", names, outcome, (name) => now.go({ outcome: name }), words)),
       ratio = element("div"),
       guards = element("div");
     root.append(
       element("div", "head", [element("h1", "", `Experiment on ${now.page || "…"}`), told]),
       element("div", "tools", [
         choice("Page", Object.keys(now.pages), now.page, (page) => now.go({ page, outcome })),
-        choice("Outcome", outcomes, outcome, (name) => now.go({ outcome: name })),
+        picked,
       ]),
       mismatch,
       tiles,
-      panel(`Uplift of ${outcome} over time`, drawn, "always-valid 95 % interval: look as often as you like"),
+      panel(`Uplift of ${words(outcome)} over time`, drawn, "always-valid 95 % interval: look as often as you like"),
       panel("Per page view", sides),
+      returns,
       element("div", "two", [panel("Split of visitors", ratio), panel("Guard-rails", guards)]),
     );
 
+    let offered = outcome === net ? [...outcomes, net] : outcomes;
+    pick(offered);
     return (content) => {
       if (!content.known) {
         tiles.replaceChildren(element("p", "empty panel", "No page view has been counted yet."));
@@ -142,17 +152,24 @@ export const experiment = {
               ),
             ]),
       );
+      const shown = net in content.uplift ? [...outcomes, net] : outcomes;
+      if (shown.length > offered.length) {
+        offered = shown;
+        pick(shown);
+      }
       tiles.replaceChildren(...outcomes.map((name) => outcomeTile(name, content.uplift[name], trusted)));
-      drawn.replaceChildren(...chart(outcome, content.over_time[outcome]));
+      drawn.replaceChildren(...chart(outcome, content.over_time[outcome] ?? []));
       const rate = (name, value) =>
-        name === "revenue" ? `${content.currency} ${number(major(value, content.currency), 3)}` : number(value, 4);
+        name.endsWith("revenue")
+          ? `${content.currency} ${number(major(value, content.currency), 3)}`
+          : number(value, 4);
       sides.replaceChildren(
         table(
           ["Outcome", "Learned", "Holdout", "Uplift", "From", "To"],
-          outcomes.map((name) => {
+          shown.map((name) => {
             const one = content.uplift[name];
             return [
-              name,
+              words(name),
               rate(name, one.learned),
               rate(name, one.holdout),
               gain(one.uplift),
@@ -161,6 +178,15 @@ export const experiment = {
             ];
           }),
         ),
+      );
+      returns.replaceChildren(
+        net in content.uplift
+          ? element(
+              "p",
+              "soft small",
+              "Net revenue is without what was returned so far: young orders are not yet returned, so its last days look better than they will. Guard-rails go by clicks, orders and revenue.",
+            )
+          : "",
       );
       ratio.replaceChildren(...split(content.sample_ratio));
       guards.replaceChildren(...rails(content));

@@ -27,8 +27,8 @@ async def experiment(view: LiveView, state: State, page: str, now_ms: int) -> di
     begin = measurements[0][0] if measurements else now_ms
     lines = {
         name: [(bucket.until, bucket.uplift) for bucket in by_bucket[name] if bucket.until < begin]
-        + [(at, health.uplifts[name]) for at, health in measurements]
-        for name in METRICS
+        + [(at, health.uplifts[name]) for at, health in measurements if name in health.uplifts]
+        for name in by_bucket
     }
     return {
         "page": page,

@@ -11,8 +11,8 @@ from string import Template
 from typing import Any, NamedTuple
 
 from policy.experiments.health import Health
-from policy.experiments.sequence import Uplift
-from reshelf.inspect.experiment import Point
+from policy.experiments.sequence import NET_REVENUE, Uplift
+from reshelf.inspect.experiment import NET_REVENUE_NOTE, Point
 from reshelf.inspect.money import outcome
 from reshelf.inspect.report.charts import Bar, Bounds, band, bars
 from reshelf.inspect.report.gather import Arm, PageReport, Slot
@@ -69,7 +69,7 @@ def _page(page: PageReport, report: Report) -> str:
 
 def uplift_over_time(name: str, points: Sequence[Point], made_at: int, zone: tzinfo = UTC) -> str:
     """The last time bucket goes on: what it holds is known up to now alone."""
-    title = f"Uplift of {name}"
+    title = f"Uplift of {name.replace('_', ' ')}"
     bounds = [Bounds(float(min(until, made_at)), uplift.uplift, uplift.low, uplift.high) for _, until, uplift in points]
     return f"<h3>{title}</h3>" + band(bounds, title, points[0].since if points else made_at, zone)
 
@@ -78,7 +78,7 @@ def _health(health: Health, currency: str) -> str:
     split = health.sample_ratio
     rows = [
         [
-            name,
+            name.replace("_", " "),
             *(outcome(name, side, currency) for side in (up.learned, up.holdout)),
             _signed(up.uplift),
             *_interval(up),
@@ -92,8 +92,9 @@ def _health(health: Health, currency: str) -> str:
     warning = "Sample ratio mismatch: trust no figure of this experiment." if split.alarm else ""
     crossed = f"Guard-rail crossed: {health.guard_rail}." if health.guard_rail else ""
     alarms = "".join(f'<p class="bad">{escape(text)}</p>' for text in (warning, crossed) if text)
+    note = f'<p class="soft">{escape(NET_REVENUE_NOTE.capitalize())}</p>' if NET_REVENUE in health.uplifts else ""
     head = ["per page view", "learned", "holdout", "uplift", "from", "to"]
-    return f'<div class="panel"><h3>Experiment</h3>{alarms}{_table(head, rows)}<p class="soft">{units}</p></div>'
+    return f'<div class="panel"><h3>Experiment</h3>{alarms}{_table(head, rows)}{note}<p class="soft">{units}</p></div>'
 
 
 def _examination(slots: Sequence[Slot]) -> str:

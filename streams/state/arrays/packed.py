@@ -190,6 +190,20 @@ def total(table: Table, name: str) -> int:
     return int(table.counts[name].sum())
 
 
+def counts_of(table: Table, name: str) -> Ints | None:
+    """One measure of a table; None where all of it is 0, which costs nothing to see in a packed one."""
+    counts = table.counts
+    if isinstance(counts, PackedCounts):
+        return None if counts.packed(name) is None else counts[name]
+    return counts[name] if counts[name].any() else None
+
+
+def converted_clicks(table: Table) -> Ints:
+    """Clicks that were followed by an order, by item: conversions without those whose click had converted before."""
+    repeats = counts_of(table, "repeats")
+    return table.conversions if repeats is None else table.conversions - repeats
+
+
 def size_of(tables: Iterable[Table]) -> int:
     """Bytes that packed tables take, without the list of names."""
     return sum(
