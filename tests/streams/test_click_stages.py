@@ -54,7 +54,7 @@ def old_sold(tables: list[Table], weight_of: dict[range, float], sales: Sales) -
 
 def old_sales(tables: list[Table], weight_of: dict[range, float], now_ms: int) -> Sales:
     spans = sorted({part.buckets for part in tables}, key=lambda span: span.start)
-    delays, ages = np.zeros((len(spans), 32)), []
+    delays = np.zeros((len(spans), 32))
     for part in tables:
         delays[spans.index(part.buckets)] += part.delays
     ages = np.array([float(max(0, now_ms - span[-1] - FOLD.bucket_ms)) for span in spans])
@@ -87,7 +87,7 @@ def funnel(
     carts, tables = rng.gamma(3.0, 0.05, len(ITEMS)).clip(0.0, 0.6), []
     for segment in (f"s{at}" for at in range(segments)):
         for day in range(days):
-            part = table(day * DAY_MS, Traffic.LEARNED, ITEMS, SLOTS, rng.integers(1 << 30), segment=segment)
+            part = table(day * DAY_MS, Traffic.LEARNED, ITEMS, SLOTS, int(rng.integers(1 << 30)), segment=segment)
             clicks = part.clicks.sum(axis=1)
             carted = rng.binomial(clicks, carts)
             bought = rng.binomial(carted, 0.4)
@@ -129,7 +129,7 @@ def test_without_signals_and_returns_sales_and_values_are_as_before_to_the_last_
     value = stages_of(tables, shares, parameters, KINDS, NAMES).click_value(1.0, np.full(len(ITEMS), 0.01))
     expected = click_value(old_sold(tables, shares, before), before, 1.0, np.full(len(ITEMS), 0.01))
     for ours, theirs in zip((*value.buying, *value[1:]), (*expected.buying, *expected[1:]), strict=True):
-        assert np.array_equal(ours, theirs)
+        assert np.array_equal(np.asarray(ours), np.asarray(theirs))
 
 
 def test_parameters_of_pages_without_stages_do_not_name_them() -> None:
@@ -198,11 +198,11 @@ def test_sums_follow_the_policys() -> None:
             for name in ("conversions", "repeats", f"signals_{CART}", f"via_{CART}")
         ),
     )
-    shares = np.array([parameters.signals.maturity[str(part.bucket)] for part in tables]).T
+    signals, via = np.array([parameters.signals.maturity[str(part.bucket)] for part in tables]).T
     orders = np.array([parameters.sales.maturity[str(part.bucket)] for part in tables])
     included = np.array([part.segment != "s1" for part in tables])
     expected = follow(
-        counts, Maturity(*shares, orders), included, np.array([weight_of[part.buckets] for part in tables])
+        counts, Maturity(signals, via, orders), included, np.array([weight_of[part.buckets] for part in tables])
     )
     for ours, theirs in zip(sums.followed, expected, strict=True):
         assert ours == pytest.approx(theirs)
