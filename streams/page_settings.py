@@ -121,8 +121,8 @@ class LayoutSettings(Group):
     sale_value: float = Field(
         0.0,
         ge=0,
-        description="What one minor unit of margin sold through a click is worth, on the same scale as click_value; "
-        "0: sales do not count.",
+        description="What one minor unit of the margin of kept orders (without what was returned) is worth, on the "
+        "same scale as click_value; 0: sales do not count.",
     )
     cpu_share: float = Field(
         0.5, gt=0, le=1, description="The share of its time that a layout worker may spend on composing."
