@@ -32,8 +32,10 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "propensity": ("double", "Probability of the item in the slot for a visitor outside the holdout."),
     "holdout_share": ("double", "Probability of the holdout, where the baseline is certain."),
     "clicks": ("int32", "Clicks on the slot."),
-    "orders": ("int32", "Purchase lines credited to them."),
-    "revenue": ("int64", "Their amounts, capped, in minor units."),
+    "orders": ("int32", "Those of them that a purchase line was credited to."),
+    "revenue": ("int64", "The amounts of all lines credited, capped, in minor units."),
+    "returned": ("int64", "What of it was paid back, capped, in minor units."),
+    "signals": ("map<string, int32>", "Signals credited to the clicks, by kind."),
 }
 """Name: type in Parquet, and meaning."""
 OPEN_BANDIT = ("", "timestamp", "item_id", "position", "click", "propensity_score", "user_feature_0")

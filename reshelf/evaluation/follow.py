@@ -33,6 +33,8 @@ from streams.kafka.reader import BATCH, Read, partitions, read_of, reader
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings, KafkaSettings
 
+BY_CLICK = (Conversion, Credit)
+"""Events that name their click alone."""
 FOLLOWED = (LAYOUTS_HISTORY, *FOLDED_TOPICS)
 Name = tuple[str, Reward, str]
 """Page, reward and estimator."""
@@ -100,11 +102,11 @@ class Running:
         return bool(settled)
 
     def _uncounted(self) -> list[Any]:
-        """The events whose page view was not counted; conversions name none and go by their click."""
+        """The events whose page view was not counted; conversions and credits name none and go by their click."""
         return [
             event
             for event in self._events
-            if type(event) is Conversion or (event.page, event.page_view_id) not in self._counted
+            if type(event) in BY_CLICK or (event.page, event.page_view_id) not in self._counted
         ]
 
     def _forget(self, before: int) -> None:
@@ -141,8 +143,8 @@ class Running:
 
 
 def _time(event: Any) -> int:
-    """When an event's page view is settled by: conversions belong to their click."""
-    return int(event.clicked_at if type(event) is Conversion else event.occurred_at)
+    """When an event's page view is settled by: conversions and credits belong to their click."""
+    return int(event.clicked_at if type(event) in BY_CLICK else event.occurred_at)
 
 
 class Progress:

@@ -1,4 +1,4 @@
-"""Impressions, clicks and conversions joined with the layouts that they came from: a pure function."""
+"""Impressions, clicks, conversions and credits joined with the layouts that they came from: a pure function."""
 
 from __future__ import annotations
 
@@ -8,19 +8,24 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from policy.assignment import slate_chances
-from schemas.messages.events import Click, Conversion, Impression
-from schemas.messages.fields import BASELINE, FALLBACK
+from schemas.messages.events import Click, Conversion, Credit, Impression
+from schemas.messages.fields import BASELINE, FALLBACK, RETURN
 from schemas.messages.layouts import Layout
 from streams.fold.deltas import WHOLE_PAGE
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of one slot of a page view; `revenue` in minor units."""
+    """What came of one slot of a page view; `revenue`, and what of it was `returned`, in minor units.
+
+    A click is one order, however many lines it brought.  `signals` are counted by kind.
+    """
 
     clicks: int = 0
     orders: int = 0
     revenue: int = 0
+    returned: int = 0
+    signals: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
@@ -61,7 +66,7 @@ def join(events: Iterable[Any], layouts: Iterable[Layout], amount_cap: int) -> D
     A page view without a layout in the history, or of the renderer's own fallback,
     has no propensities and is left out, and so is one whose layout is empty.  So is a slot in which the renderer showed
     another item than the layout says.  A click belongs to the page view that it
-    names, a conversion to its click; amounts are capped as in the state.
+    names, a conversion or credit to its click; amounts are capped as in the state.
     """
     joined = _Joined({(layout.page, layout.segment, layout.version): layout for layout in layouts}, amount_cap)
     by_kind: dict[type, list[Any]] = defaultdict(list)
@@ -73,6 +78,8 @@ def join(events: Iterable[Any], layouts: Iterable[Layout], amount_cap: int) -> D
         joined.click(click)
     for conversion in by_kind[Conversion]:
         joined.conversion(conversion)
+    for credit in by_kind[Credit]:
+        joined.credit(credit)
     views = sorted(joined.views.values(), key=lambda view: (view.occurred_at, view.view))
     return DecisionLog(views, dict(sorted(joined.left_out.items())))
 
@@ -137,5 +144,14 @@ class _Joined:
         if outcome is None:
             self.left_out["conversion without its click"] += 1
             return
-        outcome.orders += 1
+        outcome.orders += not event.repeat
         outcome.revenue += min(event.amount, self._cap)
+
+    def credit(self, event: Credit) -> None:
+        outcome = self._clicked.get(event.click_id)
+        if outcome is None:
+            self.left_out["signal or return without its click"] += 1
+        elif event.kind == RETURN:
+            outcome.returned += min(event.amount, self._cap)
+        else:
+            outcome.signals[event.kind] += 1

@@ -15,7 +15,7 @@ from schemas.codec import decoder
 from schemas.errors import BadRecord
 from schemas.messages.fields import BASELINE, FALLBACK
 from schemas.messages.layouts import Layout
-from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS
+from schemas.topics import CLICKS, CONVERSIONS, CREDITS, IMPRESSIONS
 from streams.fold.deltas import WHOLE_PAGE
 from streams.fold.judge import Accepted
 from streams.kafka.records import TopicPartition
@@ -67,6 +67,7 @@ class EventTables:
             IMPRESSIONS.name: self._impressions,
             CLICKS.name: self._clicks,
             CONVERSIONS.name: self._conversions,
+            CREDITS.name: self._credits,
         }
         self._decode = decoder(Layout)
         self._name_of = decoder(Named)
@@ -96,7 +97,7 @@ class EventTables:
         self.connection.execute(
             "CREATE TABLE named AS SELECT DISTINCT page, version FROM ("
             "SELECT page, version FROM impressions UNION ALL SELECT page, version FROM clicks "
-            "UNION ALL SELECT page, version FROM conversions)"
+            "UNION ALL SELECT page, version FROM conversions UNION ALL SELECT page, version FROM credits)"
         )
 
     def add_layouts(self, contents: Sequence[bytes]) -> None:
@@ -139,7 +140,7 @@ class EventTables:
         for at in range(0, len(self.codes), 100_000):
             names = np.array(list(self.codes)[at : at + 100_000], dtype=object)
             insert(self.connection, "names", {"code": np.arange(at, at + len(names)), "name": names})
-        parameters = {"fallback": FALLBACK, "whole_page": self.code(WHOLE_PAGE), "amount_cap": amount_cap}
+        parameters = {"fallback": FALLBACK, "whole_page": self.code(WHOLE_PAGE), "amount_cap": amount_cap, "returned": RETURN}
         run_file(self.connection, "join.sql", parameters)
 
     @property
@@ -184,6 +185,18 @@ class EventTables:
         return {
             "click": _texts([event.click_id for event in events]),
             "item": self._coded([event.item for event in events]),
+            "amount": _ints([event.amount for event in events]),
+            "delay": _ints([event.delay for event in events]),
+            "repeat": np.array([event.repeat for event in events], dtype=np.bool_),
+            "earlier": _ints([event.earlier for event in events]),
+            "via": _texts([encode_json(event.via).decode() if event.via else "" for event in events]),
+        }
+
+    def _credits(self, events: list[Any]) -> Columns:
+        return {
+            "click": _texts([event.click_id for event in events]),
+            "item": self._coded([event.item for event in events]),
+            "kind": _texts([event.kind for event in events]),
             "amount": _ints([event.amount for event in events]),
             "delay": _ints([event.delay for event in events]),
         }

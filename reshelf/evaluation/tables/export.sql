@@ -9,7 +9,7 @@ FROM (
 );
 
 CREATE OR REPLACE TABLE shown AS
-SELECT t.number AS view, s.slot, s.item, s.position, s.propensity, o.clicks, o.orders, o.revenue
+SELECT t.number AS view, s.slot, s.item, s.position, s.propensity, o.clicks, o.orders, o.revenue, o.returned
 FROM seen s JOIN timeline t ON t.id = s.id LEFT JOIN outcomes o ON o.id = s.id AND o.slot = s.slot
 ORDER BY t.number;
 
@@ -19,7 +19,9 @@ SELECT
     r.view, t.page_view_id, t.unit, t.occurred_at, page.name AS page, segment.name AS segment,
     layout_segment.name AS layout_segment, l.version AS layout_version, l.policy, t.variant, slot.name AS slot,
     r.position, item.name AS item, r.propensity, l.holdout_share, coalesce(r.clicks, 0)::INTEGER AS clicks,
-    coalesce(r.orders, 0)::INTEGER AS orders, coalesce(r.revenue, 0)::BIGINT AS revenue
+    coalesce(r.orders, 0)::INTEGER AS orders, coalesce(r.revenue, 0)::BIGINT AS revenue,
+    coalesce(r.returned, 0)::BIGINT AS returned,
+    coalesce(credit.signals, map_from_entries([]::STRUCT(k VARCHAR, v INTEGER)[])) AS signals
 FROM (SELECT DISTINCT * FROM shown) r
 JOIN timeline t ON t.number = r.view
 JOIN layouts l ON l.id = t.layout
@@ -27,4 +29,5 @@ JOIN names page ON page.code = t.page
 JOIN names segment ON segment.code = t.segment
 JOIN names layout_segment ON layout_segment.code = l.segment
 JOIN names slot ON slot.code = r.slot
-JOIN names item ON item.code = r.item;
+JOIN names item ON item.code = r.item
+LEFT JOIN signals credit ON credit.id = t.id AND credit.slot = r.slot;

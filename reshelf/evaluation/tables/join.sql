@@ -77,24 +77,50 @@ SELECT
 FROM clicks c ANTI JOIN clicked k ON k.n = c.n
 GROUP BY 1;
 
+CREATE TABLE clicks_by_event AS
+SELECT event, arg_max(id, n) AS id, arg_max(slot, n) AS slot FROM clicked GROUP BY event;
+
 CREATE TABLE sold AS
-SELECT k.id, k.slot, least(c.amount, $amount_cap) AS amount
-FROM conversions c
-JOIN (SELECT event, arg_max(id, n) AS id, arg_max(slot, n) AS slot FROM clicked GROUP BY event) k ON k.event = c.click;
+SELECT k.id, k.slot, least(c.amount, $amount_cap) AS amount, CASE WHEN c.repeat THEN 0 ELSE 1 END AS orders
+FROM conversions c JOIN clicks_by_event k ON k.event = c.click;
+
+CREATE TABLE credited AS
+SELECT k.id, k.slot, c.kind, least(c.amount, $amount_cap) AS amount
+FROM credits c JOIN clicks_by_event k ON k.event = c.click;
+
+DROP TABLE clicks_by_event;
 
 INSERT INTO left_out
 SELECT 'conversion without its click', every.records - credited.records
 FROM (SELECT count(*) AS records FROM conversions) every, (SELECT count(*) AS records FROM sold) credited
 WHERE every.records > credited.records;
 
+INSERT INTO left_out
+SELECT 'signal or return without its click', every.records - credited.records
+FROM (SELECT count(*) AS records FROM credits) every, (SELECT count(*) AS records FROM credited) credited
+WHERE every.records > credited.records;
+
 CREATE TABLE outcomes AS
-SELECT id, slot, sum(clicks)::BIGINT AS clicks, sum(orders)::BIGINT AS orders, sum(revenue)::BIGINT AS revenue
+SELECT
+    id, slot, sum(clicks)::BIGINT AS clicks, sum(orders)::BIGINT AS orders, sum(revenue)::BIGINT AS revenue,
+    sum(returned)::BIGINT AS returned
 FROM (
-    SELECT id, slot, 1 AS clicks, 0 AS orders, 0 AS revenue FROM clicked
+    SELECT id, slot, 1 AS clicks, 0 AS orders, 0 AS revenue, 0 AS returned FROM clicked
     UNION ALL
-    SELECT id, slot, 0, 1, amount FROM sold
+    SELECT id, slot, 0, orders, amount, 0 FROM sold
+    UNION ALL
+    SELECT id, slot, 0, 0, 0, amount FROM credited WHERE kind = $returned
 )
 GROUP BY id, slot;
+
+CREATE TABLE signals AS
+SELECT id, slot, map_from_entries(list(row(kind, records) ORDER BY kind)) AS signals
+FROM (
+    SELECT id, slot, kind, count(*)::INTEGER AS records FROM credited WHERE kind <> $returned GROUP BY id, slot, kind
+)
+GROUP BY id, slot;
+
+DROP TABLE credited;
 
 DROP TABLE clicked;
 

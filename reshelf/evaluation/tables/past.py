@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from reshelf.evaluation.recompose import Stretch
 from reshelf.evaluation.tables.engine import rows_of
 from reshelf.evaluation.tables.events import PARTITION_BITS, EventTables, number_of
-from schemas.messages.events import Click, Conversion, Impression, SlotItem
-from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS
+from schemas.messages.events import Click, Conversion, Credit, Impression, SlotItem
+from schemas.topics import CLICKS, CONVERSIONS, CREDITS, IMPRESSIONS
 from streams.fold.deltas import WHOLE_PAGE
 from streams.fold.judge import Accepted
 from streams.kafka.records import TopicPartition
@@ -19,7 +21,8 @@ Row = tuple[Any, ...]
 _COLUMNS = {
     IMPRESSIONS.name: "slots, items",
     CLICKS.name: "slot, item",
-    CONVERSIONS.name: "item, amount, delay",
+    CONVERSIONS.name: "item, amount, delay, repeat, earlier, via",
+    CREDITS.name: "item, amount, delay, kind",
 }
 
 
@@ -34,6 +37,7 @@ class PastEvents:
             IMPRESSIONS.name: self._impression,
             CLICKS.name: self._click,
             CONVERSIONS.name: self._conversion,
+            CREDITS.name: self._credit,
         }
         self.partitions: list[TopicPartition] = []
         for topic, columns in _COLUMNS.items():
@@ -74,12 +78,22 @@ class PastEvents:
         return Click("", 0, "", names[page], names[segment], names[slot], names[item], "", 0, variant)
 
     def _conversion(self, row: Row) -> Conversion:
-        _, _, page, segment, variant, item, amount, delay = row
+        _, _, page, segment, variant, item, amount, delay, repeat, earlier, via = row
         names = self._names
         return Conversion(
             event_id="", occurred_at=0, unit="", order_id="", purchase_id="", line=0, click_id="", clicked_at=0,
             delay=delay, page=names[page], segment=names[segment], slot="", item=names[item], layout_version=0,
-            variant=variant, quantity=1, amount=amount, currency="",
+            variant=variant, quantity=1, amount=amount, currency="", repeat=repeat, earlier=earlier,
+            via=msgspec.json.decode(via) if via else {},
+        )  # fmt: skip
+
+    def _credit(self, row: Row) -> Credit:
+        _, _, page, segment, variant, item, amount, delay, kind = row
+        names = self._names
+        return Credit(
+            event_id="", occurred_at=0, unit="", kind=kind, source_id="", click_id="", clicked_at=0, delay=delay,
+            page=names[page], segment=names[segment], slot="", item=names[item], layout_version=0, variant=variant,
+            currency="", amount=amount,
         )  # fmt: skip
 
 

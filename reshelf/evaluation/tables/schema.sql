@@ -10,7 +10,12 @@ CREATE TABLE clicks (
 );
 CREATE TABLE conversions (
     n BIGINT, bucket BIGINT, page INTEGER, segment INTEGER, version BIGINT, variant SMALLINT,
-    click VARCHAR, item INTEGER, amount BIGINT, delay BIGINT
+    click VARCHAR, item INTEGER, amount BIGINT, delay BIGINT, repeat BOOLEAN, earlier BIGINT, via VARCHAR
+);
+-- Signals, and lines that were returned.
+CREATE TABLE credits (
+    n BIGINT, bucket BIGINT, page INTEGER, segment INTEGER, version BIGINT, variant SMALLINT,
+    click VARCHAR, item INTEGER, kind VARCHAR, amount BIGINT, delay BIGINT
 );
 CREATE TABLE layouts (
     id INTEGER, page INTEGER, segment INTEGER, version BIGINT, slotless BOOLEAN, shadowed BOOLEAN,
