@@ -23,7 +23,7 @@ from reshelf.evaluation.join import View, join
 from reshelf.evaluation.page_values import estimate_as_json, page_values
 from schemas.codec import decoder
 from schemas.errors import BadRecord
-from schemas.messages.events import Conversion
+from schemas.messages.events import Conversion, Credit
 from schemas.messages.layouts import Layout
 from schemas.topic import Topic
 from schemas.topics import BY_NAME, DAY_MS, FOLDED_TOPICS, LAYOUTS_HISTORY

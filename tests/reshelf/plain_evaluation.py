@@ -223,6 +223,8 @@ def rows(views: list[View]) -> Iterator[dict[str, Any]]:
                 "clicks": outcome.clicks,
                 "orders": outcome.orders,
                 "revenue": outcome.revenue,
+                "returned": outcome.returned,
+                "signals": sorted(outcome.signals.items()),
             }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 from msgspec import Struct
 
@@ -13,7 +14,7 @@ from policy.assignment import slate_chances, unit_bin
 from reshelf.evaluation.tables.engine import insert, run_file, view_of
 from schemas.codec import decoder
 from schemas.errors import BadRecord
-from schemas.messages.fields import BASELINE, FALLBACK
+from schemas.messages.fields import BASELINE, FALLBACK, RETURN
 from schemas.messages.layouts import Layout
 from schemas.topics import CLICKS, CONVERSIONS, CREDITS, IMPRESSIONS
 from streams.fold.deltas import WHOLE_PAGE
@@ -140,7 +141,12 @@ class EventTables:
         for at in range(0, len(self.codes), 100_000):
             names = np.array(list(self.codes)[at : at + 100_000], dtype=object)
             insert(self.connection, "names", {"code": np.arange(at, at + len(names)), "name": names})
-        parameters = {"fallback": FALLBACK, "whole_page": self.code(WHOLE_PAGE), "amount_cap": amount_cap, "returned": RETURN}
+        parameters = {
+            "fallback": FALLBACK,
+            "whole_page": self.code(WHOLE_PAGE),
+            "amount_cap": amount_cap,
+            "returned": RETURN,
+        }
         run_file(self.connection, "join.sql", parameters)
 
     @property
@@ -189,7 +195,7 @@ class EventTables:
             "delay": _ints([event.delay for event in events]),
             "repeat": np.array([event.repeat for event in events], dtype=np.bool_),
             "earlier": _ints([event.earlier for event in events]),
-            "via": _texts([encode_json(event.via).decode() if event.via else "" for event in events]),
+            "via": _texts([msgspec.json.encode(event.via).decode() if event.via else "" for event in events]),
         }
 
     def _credits(self, events: list[Any]) -> Columns:
