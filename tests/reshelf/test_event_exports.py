@@ -191,13 +191,14 @@ def _typed(row: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (gzip.compress(b"{}\n" * 1000)[:-12], "cut.bin: expected a file that can be read to its end"),
+        (gzip.compress(b"{}\n" * 1000, mtime=0)[:-12], "cut.bin: expected a file that can be read to its end"),
         (b"PAR1" + b"x" * 40, "cut.bin, after row 0: expected Parquet"),
         (b"", "no row can be imported\n0 rows"),
         (b'{\n  "event_name": "purchase"\n}\n', "left out: 3 lines that are no JSON"),
         (b"event_name\tuser\tdate\nx\ty\tz\n", "is a row of values between tabs"),
         (b'{"event_name": "page_view"}\n', "events of no kind that Reshelf counts: page_view"),
     ],
+    ids=["cut short", "no Parquet", "empty", "one object over lines", "tabs", "of no kind"],
 )
 def test_files_of_another_kind_are_explained(tmp_path: Path, content: bytes, complaint: str) -> None:
     (tmp_path / "cut.bin").write_bytes(content)
