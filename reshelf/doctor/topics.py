@@ -8,7 +8,19 @@ from reshelf.doctor.finding import Finding
 from reshelf.settings import Settings
 from reshelf.topics.admin import differing, remedy, states
 from schemas.topic import Topic
-from schemas.topics import CONVERSIONS, EVENT_TOPICS, IMPRESSIONS, LAYOUTS_HISTORY, PURCHASES
+from schemas.topics import (
+    CONVERSIONS,
+    CREDITS,
+    EVENT_TOPICS,
+    IMPRESSIONS,
+    LAYOUTS_HISTORY,
+    PURCHASES,
+    RETURNS,
+    SIGNALS,
+)
+
+DECISIONS = ((CONVERSIONS, PURCHASES), (CREDITS, SIGNALS), (CREDITS, RETURNS))
+"""Topics of decisions, with those of what they are about."""
 
 
 def look_at_topics(settings: Settings, span_ms: int) -> Iterator[Finding]:
@@ -33,22 +45,23 @@ def look_at_topics(settings: Settings, span_ms: int) -> Iterator[Finding]:
 
 
 def retention_findings(configs: Mapping[Topic, Mapping[str, str]]) -> Iterator[Finding]:
-    """Whether decisions are there as long as any purchase of theirs: Kafka deletes purchases by whole segments."""
-    purchases, conversions = configs[PURCHASES], configs[CONVERSIONS]
-    if not {"retention.ms", "segment.ms"} <= purchases.keys() or "retention.ms" not in conversions:
-        return
-    decisions_ms, bought = int(conversions["retention.ms"]), int(purchases["retention.ms"])
-    least = bought + int(purchases["segment.ms"])
-    if decisions_ms >= 0 and (bought < 0 or decisions_ms < least):
-        target = str(least) if bought >= 0 else "-1"
-        remedy = (
-            f"Set retention.ms of {CONVERSIONS.name} to {target}, if not longer: "
-            "a new namespace publishes decisions again that it does not find."
-        )
-        observation = (
-            f"retained for {decisions_ms} ms, purchases for {bought} ms and a segment of {purchases['segment.ms']} ms"
-        )
-        yield Finding("conversions", "bad", observation, remedy)
+    """Whether decisions are there as long as any record that they were made for: Kafka deletes by whole segments."""
+    for decisions, about in DECISIONS:
+        source, target = configs.get(about, {}), configs.get(decisions, {})
+        if not {"retention.ms", "segment.ms"} <= source.keys() or "retention.ms" not in target:
+            continue
+        decided_ms, about_ms = int(target["retention.ms"]), int(source["retention.ms"])
+        least = about_ms + int(source["segment.ms"])
+        if decided_ms >= 0 and (about_ms < 0 or decided_ms < least):
+            remedy = (
+                f"Set retention.ms of {decisions.name} to {least if about_ms >= 0 else -1}, if not longer: "
+                "a new namespace publishes decisions again that it does not find."
+            )
+            observation = (
+                f"{decisions.name} is retained for {decided_ms} ms, {about.name} for {about_ms} ms and a segment of "
+                f"{source['segment.ms']} ms"
+            )
+            yield Finding(decisions.name.removeprefix("events-"), "bad", observation, remedy)
 
 
 def history_findings(configs: Mapping[Topic, Mapping[str, str]], epoch_ms: int) -> Iterator[Finding]:

@@ -17,14 +17,14 @@ from reshelf.inspect.attribution_window import duration
 from reshelf.settings import Settings
 from schemas.dead_letters import headers_of
 from schemas.topic import Topic
-from schemas.topics import CLICKS, IMPRESSIONS, PURCHASES
+from schemas.topics import CLICKS, IMPRESSIONS, PURCHASES, RETURNS, SIGNALS
 from streams.kafka import records
 from streams.kafka.bounds import log_bounds
 from streams.kafka.event_checks import AS_DRAWN, PARTITIONER_REMEDY, WRONG, Clocks, EventCheck, Holdout, check_event
 from streams.kafka.reader import read_of, reader, to_the_end
 from streams.settings import KafkaSettings
 
-SAMPLED = (IMPRESSIONS, CLICKS, PURCHASES)
+SAMPLED = (IMPRESSIONS, CLICKS, PURCHASES, SIGNALS, RETURNS)
 MOST = 600
 """Records of a topic that are looked at, the last ones of its partitions."""
 NOTICED_AHEAD_MS, NOTICED_BEHIND_MS = 1_000, 60_000

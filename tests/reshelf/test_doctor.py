@@ -22,6 +22,7 @@ from reshelf.doctor import (
     retention_findings,
     window_findings,
 )
+from reshelf.doctor.topics import DECISIONS
 from reshelf.doctor.work import attribution_finding, duplicate_finding
 from reshelf.inspect.consumer_groups import absent_roles
 from reshelf.settings import Settings
@@ -29,8 +30,8 @@ from reshelf.topics.admin import apply
 from reshelf.topics.publish import deliver
 from schemas.codec import encode, encode_key
 from schemas.messages.layouts import LayoutLife
+from schemas.topic import Topic
 from schemas.topics import (
-    CONVERSIONS,
     DAY_MS,
     EVENT_TOPICS,
     IMPRESSIONS,
@@ -141,21 +142,24 @@ def test_clocks_apart_are_bad_either_way() -> None:
     ]
 
 
+@pytest.mark.parametrize(("decisions", "about"), DECISIONS)
 @pytest.mark.parametrize(
-    ("conversions", "purchases", "fits"),
+    ("decided", "source", "fits"),
     [(36, 30, False), (37, 30, True), (-1, 30, True), (36, -1, False), (-1, -1, True)],
 )
-def test_conversions_outlive_the_last_segment_of_purchases(conversions: int, purchases: int, fits: bool) -> None:
+def test_decisions_outlive_the_last_segment_of_what_they_are_about(
+    decisions: Topic, about: Topic, decided: int, source: int, fits: bool
+) -> None:
     def kept(days: int) -> dict[str, str]:
         return {"retention.ms": str(days * DAY_MS if days > 0 else -1), "segment.ms": str(7 * DAY_MS)}
 
-    found = list(retention_findings({CONVERSIONS: kept(conversions), PURCHASES: kept(purchases)}))
+    found = list(retention_findings({decisions: kept(decided), about: kept(source)}))
     assert [finding.state for finding in found] == ([] if fits else ["bad"])
 
 
-def test_the_table_keeps_conversions_long_enough() -> None:
+def test_the_table_keeps_decisions_long_enough() -> None:
     week = {"segment.ms": str(7 * DAY_MS)}
-    configs = {topic: week | {"retention.ms": str(topic.retention_ms)} for topic in (CONVERSIONS, PURCHASES)}
+    configs = {topic: week | {"retention.ms": str(topic.retention_ms)} for pair in DECISIONS for topic in pair}
     assert not list(retention_findings(configs))
 
 
