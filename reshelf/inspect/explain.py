@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -15,6 +17,7 @@ from reshelf.settings import Settings
 from reshelf.terminal.tables import table
 from schemas.errors import ReshelfError
 from schemas.messages.pages import PageRules
+from schemas.messages.parameters import LeftOut, ReturnFit, SignalFit
 from streams.catalog.snapshot import read_catalog
 from streams.catalog.view import CatalogView
 from streams.layouts.explain import Arm, Explanation, explain
@@ -22,6 +25,8 @@ from streams.layouts.guard_rail import fallen
 from streams.state.reader import KeyState
 
 LISTED = 20
+LEFT_OUT = 5
+"""Segments and days of which it is told that they are left out."""
 
 
 def explained(settings: Settings, page: str, segment: str, now_ms: int) -> Explanation:
@@ -76,6 +81,8 @@ def as_json(explanation: Explanation, item: str | None) -> dict[str, Any]:
         "guard_rail": explanation.layout.guard_rail,
         "examination": explanation.examination,
         "relaxed": explanation.layout.relaxed,
+        "signals": msgspec.to_builtins(explanation.signals),
+        "returns": msgspec.to_builtins(explanation.returns),
         "arms": [msgspec.to_builtins(arm) for arm in arms],
     }
 
@@ -91,9 +98,9 @@ def listing(explanation: Explanation) -> RenderableType:
     left = len(explanation.arms) - LISTED
     notes = [f"and {left} more items"] if left > 0 else []
     notes += [f"all visitors get the baseline: {reason}"] if (reason := explanation.layout.guard_rail) else []
-    return Group(
-        table(head, rows, spare=len(head) - 6), *notes, *(f"relaxed: {text}" for text in explanation.layout.relaxed)
-    )
+    notes += [f"relaxed: {text}" for text in explanation.layout.relaxed]
+    stages = stage_lines(explanation.signals, explanation.returns)
+    return Group(table(head, rows, spare=len(head) - 6), *notes, *stages)
 
 
 def _row(arm: Arm) -> tuple[str, ...]:
@@ -136,3 +143,27 @@ def story(arm: Arm) -> str:
     lines.append(f"stands     {places}" + (f"; {arm.baseline} in the baseline" if arm.baseline else ""))
     lines += [f"rule       {text}" for text in arm.rules]
     return "\n".join(lines)
+
+
+def stage_lines(signals: SignalFit | None, returns: ReturnFit | None) -> Iterator[str]:
+    """The stages behind a page's clicks in words, and what is left out of them; nothing where there are none."""
+    if signals is not None:
+        yield (
+            f"signals    {signals.kind}: {signals.signal_rate:.2%} of clicks, {signals.order_rate:.2%} of these end in "
+            f"an order, and {signals.direct_rate:.2%} of clicks without one; they count for {signals.weight:.0%} of "
+            f"what is expected of young clicks; {signals.coverage:.0%} of orders had one before"
+        )
+        yield from (_left_out(each, signals) for each in signals.left_out[:LEFT_OUT])
+        if (more := len(signals.left_out) - LEFT_OUT) > 0:
+            yield f"left out   and {more} more segments or days"
+    if returns is not None:
+        yield f"returns    {returns.rate:.2%} of orders go back"
+
+
+def _left_out(each: LeftOut, signals: SignalFit) -> str:
+    when = "" if each.bucket < 0 else f" of {datetime.fromtimestamp(each.bucket / 1000, UTC):%Y-%m-%d}"
+    who = f"segment {each.segment}" if each.segment else "all segments"
+    return (
+        f"left out   {who}{when}: {each.coverage:.0%} of {each.orders:,.0f} orders had a signal before, elsewhere "
+        f"{signals.coverage:.0%}, so its signals say nothing (does a tier send fewer of them?)"
+    )

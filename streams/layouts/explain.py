@@ -14,7 +14,7 @@ from policy.rules.compiled import CompiledRules
 from policy.slates.composition import Statistics
 from policy.slates.sampling import beta_draws
 from schemas.messages.layouts import Layout
-from schemas.messages.parameters import PolicyParameters
+from schemas.messages.parameters import PolicyParameters, ReturnFit, SignalFit
 from streams.catalog.item_features import ItemFeatures
 from streams.catalog.page import Page
 from streams.catalog.weighted_counts import WeightedCounts
@@ -79,11 +79,16 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A layout as it would be made now, and its arms, the likeliest to be clicked first."""
+    """A layout as it would be made now, and its arms, the likeliest to be clicked first.
+
+    `signals` and `returns` are what is known of the stages behind the page's clicks, None where nothing is.
+    """
 
     layout: Layout
     examination: Mapping[str, float]
     arms: Sequence[Arm]
+    signals: SignalFit | None = None
+    returns: ReturnFit | None = None
 
 
 def explain(
@@ -104,7 +109,9 @@ def explain(
     priors = _priors(statistics, page.item_features, segment, weighted_counts)
     arms = [builder.arm(row, priors[row]) for row in np.argsort(-beta.mean, kind="stable").tolist()]
     curve = dict(zip(statistics.slots, statistics.examination.tolist(), strict=True))
-    return Explanation(layout, curve, arms)
+    fitted = page.parameters
+    signals, returns = (fitted.signals or None, fitted.returns or None) if fitted else (None, None)
+    return Explanation(layout, curve, arms, signals, returns)
 
 
 @dataclass(frozen=True, slots=True)

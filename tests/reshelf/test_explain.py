@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable
 
+import msgspec
 import numpy as np
 import pytest
 from rich.console import Console
@@ -13,12 +14,12 @@ from scipy.special import expit, logit
 
 from policy.model.posteriors import interval
 from reshelf.cli.main import run
-from reshelf.inspect.explain import arm_of, explained, listing, story
+from reshelf.inspect.explain import LEFT_OUT, arm_of, explained, listing, stage_lines, story
 from reshelf.settings import Settings
 from schemas.errors import ReshelfError
 from schemas.messages.catalog import CatalogItem
 from schemas.messages.pages import PageRules, PolicyChoice
-from schemas.messages.parameters import PolicyParameters, SegmentFit
+from schemas.messages.parameters import LeftOut, PolicyParameters, ReturnFit, SegmentFit, SignalFit
 from schemas.rules import Boost, Match, Pin
 from schemas.topics import DAY_MS
 from streams.catalog.candidates import CandidateSet
@@ -146,3 +147,20 @@ def test_a_running_shop_is_explained(
     assert "note: no item of page 'home' was seen in segment 'stranger' yet" in told_of.err
     assert run(["explain", "home", "new", "unknown"]) == 1
     assert "no candidate" in capsys.readouterr().err
+
+
+def test_the_stages_behind_clicks_and_what_is_left_out_of_them_are_told() -> None:
+    left_out = [LeftOut("hikers", -1, 0.2, 150.0), LeftOut("", 20_000 * DAY_MS, 0.25, 80.0)]
+    signals = SignalFit("add-to-cart", 0.12, 50.0, 0.2, 0.004, 0.1, 0.8, 30.0, coverage=0.75, left_out=left_out)
+    assert list(stage_lines(signals, ReturnFit(0.1, 20.0, 1.0, 900.0, 50.0))) == [
+        "signals    add-to-cart: 12.00% of clicks, 20.00% of these end in an order, and 0.40% of clicks without one; "
+        "they count for 80% of what is expected of young clicks; 75% of orders had one before",
+        "left out   segment hikers: 20% of 150 orders had a signal before, elsewhere 75%, so its signals say nothing "
+        "(does a tier send fewer of them?)",
+        "left out   all segments of 2024-10-04: 25% of 80 orders had a signal before, elsewhere 75%, so its signals "
+        "say nothing (does a tier send fewer of them?)",
+        "returns    10.00% of orders go back",
+    ]
+    many = msgspec.structs.replace(signals, left_out=left_out[:1] * (LEFT_OUT + 2))
+    assert list(stage_lines(many, None))[-1] == "left out   and 2 more segments or days"
+    assert list(stage_lines(None, None)) == []
