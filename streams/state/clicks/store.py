@@ -6,7 +6,7 @@ is lost is made again from the log.
 
 Every day of event time is a column family of its own, so that old clicks and signals go
 with their files; so is every week of lines of orders, which returns name long afterwards.
-How rows are cursor in them is said in `streams.state.clicks.rows`.
+How rows are found in them is said in `streams.state.clicks.rows`.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ class ClickStore:
         return [day for day in sorted(self._buckets, reverse=True) if self.has(day, rows.fingerprint(unit))]
 
     def has(self, day: int, prefix: bytes) -> bool:
-        """Whether a day has rows whose keys begin so: with a unit, or a unit and what rows are cursor by."""
+        """Whether a day has rows whose keys begin so: with a unit, or a unit and what rows are found by."""
         return next(self._from(self._buckets[day], prefix), None) is not None
 
     def clicks(self, unit: str, match: Match, days: Sequence[int], until: int) -> Iterator[ClickRecord]:
