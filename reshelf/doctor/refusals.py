@@ -85,30 +85,20 @@ def encoder_finding(settings: Settings) -> Iterator[Finding]:
 def look_at_state(settings: Settings) -> Iterator[Finding]:
     """Whether workers with these settings go on from the state that there is; nothing where there is none."""
     try:
-        refusals = asyncio.run(_refusals(settings))
+        refusals, new = asyncio.run(_refusals(settings))
     except NamespaceMissing:
         return
     for refusal in refusals:
         yield Finding("namespace", "bad", refusal)
-    if new := asyncio.run(_lacking(settings)):
+    if new:
         remedy = "Stop the workers, run `reshelf state extend`, and start them again (docs/operating/operating.md)."
         yield Finding("namespace", "note", f"it does not count {', '.join(new)} yet", remedy)
     if not refusals:
         yield Finding("namespace", "ok", f"{asyncio.run(namespace_of(settings.redis))!r} fits settings and log")
 
 
-async def _lacking(settings: Settings) -> list[str]:
-    """What the namespace does not count, though the settings would."""
-    client = redis_client(settings.redis)
-    try:
-        own = settings.redis.changed(namespace=await resolve(client, settings.redis.namespace))
-        expected = await expected_manifest(settings.kafka, own, settings.fold)
-        return lacking(await read(client, own.namespace, settings.redis.namespace), expected)
-    finally:
-        await client.aclose()
-
-
-async def _refusals(settings: Settings) -> list[str]:
+async def _refusals(settings: Settings) -> tuple[list[str], list[str]]:
+    """Why workers would refuse the namespace, and what it does not count, though the settings would."""
     client = redis_client(settings.redis)
     try:
         own = settings.redis.changed(namespace=await resolve(client, settings.redis.namespace))
@@ -116,7 +106,9 @@ async def _refusals(settings: Settings) -> list[str]:
         expected = await expected_manifest(settings.kafka, own, settings.fold, OUTPUTS)
         refusals = _said([lambda: check_same(stored, expected)])
         same = stored.topics == without_later(expected, stored).topics
-        return refusals or (await _state_refusals(settings, client, stored) if same else [])
+        if not refusals and same:
+            refusals = await _state_refusals(settings, client, stored)
+        return refusals, lacking(stored, expected)
     finally:
         await client.aclose()
 

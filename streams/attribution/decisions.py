@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import TypeVar
 
 import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -25,6 +27,7 @@ SOURCE_HEADERS = {PURCHASES.name: "reshelf-purchase", SIGNALS.name: "reshelf-sig
 APPENDED_HEADER = "reshelf-appended"
 """The largest append time up to that record, milliseconds."""
 _TIMEOUT_S = 4.0
+E = TypeVar("E")
 TakeDecisions = Callable[[list[Decision]], None]
 
 
@@ -114,32 +117,27 @@ class DecisionLog:
                 raise KafkaException(error)
             take(messages)
 
-    def _decisions(self, messages: Iterable[Message]) -> Iterable[Decision]:
-        for message in messages:
-            source = _source(message)
-            if source is not None:
-                try:
-                    event = self._decode(message.value() or b"")
-                except BadRecord:
-                    continue
-                appended = dict(headers_of(message)).get(APPENDED_HEADER)
-                # Before 0.2 only the event's own time was written down.
-                append_time = event.occurred_at if appended is None else int(appended)
-                yield Decision(BY_NAME[self._topic], source, event, append_time)
+    def _decisions(self, messages: Iterable[Message]) -> Iterator[Decision]:
+        for message, source, event in _decoded(messages, self._decode):
+            appended = dict(headers_of(message)).get(APPENDED_HEADER)
+            # Before 0.2 only the event's own time was written down.
+            append_time = event.occurred_at if appended is None else int(appended)
+            yield Decision(BY_NAME[self._topic], source, event, append_time)
 
 
 def standing_of(messages: Iterable[Message]) -> list[Standing]:
     """The decisions in some records; none where others wrote something that is no decision of ours."""
-    decisions = []
+    decoded = _decoded(messages, _decode)
+    return [Standing(message.offset() or 0, source, event.event_id) for message, source, event in decoded]
+
+
+def _decoded(messages: Iterable[Message], decode: Callable[[bytes], E]) -> Iterator[tuple[Message, Source, E]]:
+    """The records that are decisions of ours, with their sources and events."""
     for message in messages:
         source = _source(message)
         if source is not None:
-            try:
-                event_id = _decode(message.value() or b"").event_id
-            except BadRecord:
-                continue
-            decisions.append(Standing(message.offset() or 0, source, event_id))
-    return decisions
+            with suppress(BadRecord):
+                yield message, source, decode(message.value() or b"")
 
 
 def _source(message: Message) -> Source | None:

@@ -45,7 +45,7 @@ from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings
 from streams.sorted_rows import SortedRows
 from streams.state.arrays.sums import MOST
-from streams.state.arrays.tables import Table, decode_array
+from streams.state.arrays.tables import Table, bin_names, decode_array
 from streams.state.connection.errors import translate_errors
 from streams.state.expiry import reached
 from streams.state.keys import GroupKeys, home_group
@@ -217,7 +217,7 @@ def _cell_name(array: Array, table: Table, cell: Sequence[int]) -> list[Any]:
 async def _bin_rows(store: Store, keys: GroupKeys, bins: list[TableKey]) -> list[Row]:
     if not bins:
         return []
-    names = [keys.table(array.name, key) for key in bins for array in UNIT_ARRAYS]
+    names = [name for key in bins for name in bin_names(keys, key)]
     stored = iter(await translate_errors(lambda: store.redis.mget(names)))
     bin_rows: list[Row] = []
     for key in bins:
