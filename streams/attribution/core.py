@@ -14,6 +14,7 @@ from typing import Any
 
 from policy.attribution.clicks import (
     ClickRecord,
+    Match,
     Moment,
     SignalRecord,
     attribute,
@@ -81,6 +82,7 @@ class PartitionAttribution:
         self._settings = settings
         self._fold = fold
         self._windows = windows
+        self._rule = credit_rule(settings, fold, windows)
         self._kinds = kinds
         self.memory = memory = remembered.memory
         self.applied = applied
@@ -215,13 +217,13 @@ class PartitionAttribution:
             if is_repeated(before, purchase.order_id, line.item, line.nth):
                 step.counts["unattributed_" + REPEATED] += 1
                 continue
-            click = credited(memory, line.item, line.family, memory.criteria.purchase, memory.criteria.rule)
+            click = credited(memory, line.item, line.family, memory.criteria.purchase, self._rule)
             step.counts["decided"] += 1
             if click is None:
                 step.counts["unattributed_" + memory.miss(line.item, line.family)] += 1
                 continue
             step.counts[verdict_of(click, purchase)] += 1
-            between = via(memory.signals(matches(click.item, "")[0]), click, memory.criteria.purchase)
+            between = via(memory.signals(Match("item", click.item)), click, memory.criteria.purchase)
             stored = self.memory.earlier(purchase.unit, click, source.offset)
             earlier = still_known(stored, entry.time, self._settings.returns_ms)
             event = conversion(purchase, entry.time, number, click, between, earlier, self._fold.amount_cap)
@@ -272,6 +274,5 @@ class PartitionAttribution:
         return still_known(lines, entry.time, self._settings.returns_ms)
 
     def _of_unit(self, event: Purchase | Signal, entry: Entry) -> UnitMemory:
-        rule = credit_rule(self._settings, self._fold, self._windows)
-        criteria = Criteria(Moment(event.occurred_at, entry.time), rule, self._windows.longest())
+        criteria = Criteria(Moment(event.occurred_at, entry.time), self._rule, self._windows.longest())
         return self.memory.of_unit(event.unit, criteria)

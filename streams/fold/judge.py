@@ -152,8 +152,8 @@ class Judge:
         self._currency = settings.currency if counts_money(topic) else ""
         self._built = built and topic is IMPRESSIONS
         self._fast_path: FastPath | None = self._new_fast_path()
-        self._full = False
-        self._bucket = -1
+        self._full, self._bucket = False, -1
+        self._kinds = frozenset((RETURN, *settings.signals))
         amounts = amounts_of(topic)
         self._mark: Callable[[Any], Marks] = lambda _: (False, False, False)
         if not amounts.isdisjoint((Amount.NEW_VIEW, Amount.NEW_UNIT)):
@@ -250,7 +250,7 @@ class Judge:
 
     def _undeclared(self, event: Any) -> bool:
         """Whether it is of a kind of signals that the namespace does not count."""
-        return getattr(event, "kind", RETURN) not in (RETURN, *self._settings.signals)
+        return getattr(event, "kind", RETURN) not in self._kinds
 
     def _is_robot(self, record: Record) -> bool:
         """Whether its key has brought more than a person would; records of every kind are counted."""

@@ -28,6 +28,7 @@ WRITTEN = (CONVERSIONS, CREDITS)
 """The topics that it writes."""
 _MOVE = files("streams.state.clicks").joinpath("progress.lua").read_text()
 _NOWHERE = Watermark(0)
+_AT = {topic.name: at for at, topic in enumerate(READ)}
 PublishedTo = Mapping[str, int]
 """By topic, where to look for decisions that were published."""
 
@@ -47,7 +48,7 @@ class Position(NamedTuple):
 
     def mark(self, topic: str) -> Watermark:
         """The watermark of a topic."""
-        return self[[each.name for each in READ].index(topic)]
+        return self[_AT[topic]]
 
     @property
     def offsets(self) -> tuple[int, ...]:
