@@ -24,6 +24,7 @@ from schemas.dead_letters import DeadLetter, headers_of, read
 from schemas.errors import BadRecord, Transient
 from schemas.topics import DEAD_LETTERS, MINUTE_MS
 from streams.fold.judge import Rejected
+from streams.kafka.bounds import offsets_since
 from streams.kafka.producer import LogProducer, OutgoingRecord
 from streams.kafka.reader import partitions_if_any, reader, to_the_end
 from streams.kafka.records import TopicPartition
@@ -200,9 +201,6 @@ def _since(consumer: Consumer, places: Sequence[KafkaPartition], since_ms: int) 
         return []
     queries = [KafkaPartition(place.topic, place.partition, max(0, since_ms)) for place in places]
     try:
-        answers: list[KafkaPartition] = consumer.offsets_for_times(queries, timeout=TIMEOUT_S)
+        return offsets_since(consumer, queries, TIMEOUT_S)
     except KafkaException as error:
         raise Transient(f"Kafka does not say where dead letters begin: {error.args[0].str()}") from None
-    if failed := [answer.error for answer in answers if answer.error is not None]:
-        raise Transient(f"Kafka does not say where dead letters begin: {failed[0].str()}")
-    return answers

@@ -11,6 +11,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from schemas import dead_letters
 from schemas.errors import BadRecord
 from schemas.topics import DEAD_LETTERS
+from streams.kafka.bounds import watermarks
 from streams.kafka.clients import confluent_consumer_config
 from streams.kafka.reader import partitions
 from streams.settings import KafkaSettings
@@ -85,7 +86,7 @@ class RecentDeadLetters:
 
     def _starts(self, consumer: Consumer) -> Iterator[TopicPartition]:
         for place in partitions(consumer, self._kafka.prefix + DEAD_LETTERS.name):
-            first, end = consumer.get_watermark_offsets(place, timeout=TIMEOUT_S)
+            first, end = watermarks(consumer, place, TIMEOUT_S)
             begin = max(first, end - LAST)
             self._skipped += begin - first
             yield TopicPartition(place.topic, place.partition, begin)

@@ -15,6 +15,7 @@ from schemas.messages.layouts import Layout
 from schemas.topics import LAYOUT_LIVES, LAYOUTS
 from streams.catalog.layouts.lives import Lives
 from streams.catalog.page import Key
+from streams.kafka.bounds import watermarks
 from streams.kafka.reader import METADATA_S, partitions, partitions_if_any, reader, to_the_end
 from streams.metrics import REGISTRY
 from streams.settings import KafkaSettings
@@ -38,7 +39,7 @@ def latest(kafka: KafkaSettings) -> Layout | None:
     with reader(kafka) as consumer:
         places = partitions(consumer, kafka.prefix + LAYOUTS.name)
         for place in places:
-            first, end = consumer.get_watermark_offsets(place, timeout=METADATA_S)
+            first, end = watermarks(consumer, place, METADATA_S)
             place.offset = max(first, end - 1)
         for message in to_the_end(consumer, places):
             if message.error() is None and (layout := take(layouts, message)):

@@ -18,6 +18,7 @@ from schemas.topic import Topic
 from schemas.topics import BY_NAME, CONVERSIONS, CREDITS, PURCHASES, RETURNS, SIGNALS
 from streams.attribution.published import Source, Standing
 from streams.attribution.step import Decision
+from streams.kafka.bounds import watermarks
 from streams.kafka.clients import confluent_consumer_config
 from streams.kafka.producer import LogProducer, OutgoingRecord
 from streams.settings import KafkaSettings
@@ -87,10 +88,8 @@ class DecisionLog:
         consumer = Consumer(dict(config | {"enable.partition.eof": True}))
         try:
             where = TopicPartition(self._kafka.prefix + self._topic, self._partition)
-            bounds = consumer.get_watermark_offsets(where, timeout=_TIMEOUT_S)
-            if bounds is None:
-                raise Transient(f"Kafka did not say where {self._topic} begins and ends")
-            consumer.assign([TopicPartition(where.topic, where.partition, max(bounds[0], start))])
+            first, _ = watermarks(consumer, where)
+            consumer.assign([TopicPartition(where.topic, where.partition, max(first, start))])
             return self._to_end(consumer, take)
         except KafkaException as error:
             raise Transient(f"Kafka does not answer: {error.args[0].str()}") from None

@@ -12,8 +12,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
@@ -23,8 +23,56 @@ from streams.kafka.clients import confluent_consumer_config
 from streams.settings import KafkaSettings
 
 _TIMEOUT_S = 4.0
+_PAUSE_S = 0.05
+_LEADERLESS = (
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+)
+T = TypeVar("T")
 Bounds = Mapping[str, tuple[int, int]]
 """First offset and end of the partition, by topic."""
+
+
+def watermarks(consumer: Consumer, place: TopicPartition, timeout_s: float = _TIMEOUT_S) -> tuple[int, int]:
+    """First offset and end of a partition, as brokers say; raises `KafkaException`, `Transient` where they do not."""
+    answer = with_leaders(lambda: consumer.get_watermark_offsets(place, timeout=timeout_s), timeout_s)
+    if answer is None:
+        raise Transient(f"Kafka did not say where {place.topic}/{place.partition} begins and ends")
+    return answer
+
+
+def offsets_since(
+    consumer: Consumer, places: Sequence[TopicPartition], timeout_s: float = _TIMEOUT_S
+) -> list[TopicPartition]:
+    """Per partition the first offset that was appended at the place's time or later, -1 where nothing was.
+
+    Raises `KafkaException` where brokers refuse or do not answer.
+    """
+
+    def ask() -> list[TopicPartition]:
+        answers: list[TopicPartition] = consumer.offsets_for_times(list(places), timeout=timeout_s)
+        if failed := [answer.error for answer in answers if answer.error is not None]:
+            raise KafkaException(failed[0])
+        return answers
+
+    return with_leaders(ask, timeout_s)
+
+
+def with_leaders(ask: Callable[[], T], limit_s: float) -> T:
+    """The answer of brokers that may just be choosing the leader of a partition.
+
+    A broker that has not yet heard that it leads a new topic, or that led until a moment ago, refuses to answer for
+    it, and clients do not always ask again by themselves.
+    """
+    until = time.monotonic() + limit_s
+    while True:
+        try:
+            return ask()
+        except KafkaException as error:
+            if error.args[0].code() not in _LEADERLESS or time.monotonic() > until:
+                raise
+        time.sleep(_PAUSE_S)
 
 
 class LogEnds:
@@ -62,9 +110,7 @@ class LogEnds:
 
     def _ask(self, topic: str, partition: int) -> tuple[int, int]:
         where = TopicPartition(self._prefix + topic, partition)
-        bounds = self._consumer.get_watermark_offsets(where, timeout=_TIMEOUT_S)
-        if bounds is None:
-            raise Transient(f"Kafka did not say where {topic}/{partition} begins and ends")
+        bounds = watermarks(self._consumer, where)
         self._consumer.assign([TopicPartition(where.topic, partition, bounds[1])])
         try:
             return bounds[0], self._end(where)
@@ -111,16 +157,14 @@ def log_bounds(
     try:
         metadata = consumer.list_topics(timeout=_TIMEOUT_S).topics
         topics = [name for name in topics if name not in optional or kafka.prefix + name in metadata]
-        watermarks = {
-            tp: consumer.get_watermark_offsets(tp, timeout=_TIMEOUT_S) for tp in _partitions(kafka, topics, metadata)
-        }
-        ends = _ends(consumer, watermarks)
+        answers = {tp: watermarks(consumer, tp) for tp in _partitions(kafka, topics, metadata)}
+        ends = _ends(consumer, answers)
     except KafkaException as error:
         raise unanswered(kafka, error.args[0].str()) from None
     finally:
         consumer.close()
     bounds: dict[str, list[tuple[int, int]]] = {topic: [] for topic in topics}
-    for tp, (first, _) in watermarks.items():
+    for tp, (first, _) in answers.items():
         bounds[tp.topic.removeprefix(kafka.prefix)].append((first, ends[tp.topic, tp.partition]))
     return bounds
 
@@ -128,13 +172,10 @@ def log_bounds(
 def _offset_at(consumer: Consumer, prefix: str, tp: records.TopicPartition, time_ms: int) -> int:
     where = TopicPartition(prefix + tp.topic, tp.partition, max(0, time_ms))
     try:
-        answer = consumer.offsets_for_times([where], timeout=_TIMEOUT_S)[0]
-        bounds = consumer.get_watermark_offsets(where, timeout=_TIMEOUT_S)
+        since = offsets_since(consumer, [where])[0].offset
+        return watermarks(consumer, where)[1] if since < 0 else since
     except KafkaException as error:
-        raise Transient(f"Kafka does not answer: {error.args[0].str()}") from None
-    if answer.error is not None or bounds is None:
-        raise Transient(f"Kafka did not say what of {tp} was appended since {time_ms}")
-    return bounds[1] if answer.offset < 0 else answer.offset
+        raise Transient(f"Kafka did not say what of {tp} was appended since {time_ms}: {error.args[0].str()}") from None
 
 
 def unanswered(kafka: KafkaSettings, why: object) -> Transient:
@@ -156,13 +197,13 @@ def _partitions(kafka: KafkaSettings, topics: Sequence[str], metadata: Mapping[s
         yield from (TopicPartition(kafka.prefix + topic, partition) for partition in sorted(listed.partitions))
 
 
-def _ends(consumer: Consumer, watermarks: Mapping[TopicPartition, tuple[int, int]]) -> dict[tuple[str, int], int]:
+def _ends(consumer: Consumer, said: Mapping[TopicPartition, tuple[int, int]]) -> dict[tuple[str, int], int]:
     """Where a reader meets the end of each partition; of topics that this user may not read, what brokers say."""
-    answered = {(tp.topic, tp.partition): end for tp, (_, end) in watermarks.items()}
-    consumer.assign([TopicPartition(tp.topic, tp.partition, end) for tp, (_, end) in watermarks.items()])
+    answered = {(tp.topic, tp.partition): end for tp, (_, end) in said.items()}
+    consumer.assign([TopicPartition(tp.topic, tp.partition, end) for tp, (_, end) in said.items()])
     ends: dict[tuple[str, int], int] = {}
     until = time.monotonic() + _TIMEOUT_S
-    while len(ends) < len(watermarks):
+    while len(ends) < len(said):
         message = consumer.poll(0.1)
         if message is not None and (error := message.error()) is not None:
             place = message.topic() or "", message.partition() or 0

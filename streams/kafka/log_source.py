@@ -14,7 +14,7 @@ from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.errors import KafkaError
 
 from schemas.errors import Transient
-from streams.kafka.bounds import log_bounds, unanswered
+from streams.kafka.bounds import log_bounds, offsets_since, unanswered
 from streams.kafka.clients import aiokafka_consumer_config, confluent_consumer_config, stop_consumer
 from streams.kafka.parsed import PARTITION_FETCH_BYTES, fetched, hand_on_parsed
 from streams.kafka.records import Record, TopicPartition
@@ -66,7 +66,7 @@ class KafkaSource:
             queries = [
                 confluent_kafka.TopicPartition(self._kafka.prefix + tp.topic, tp.partition, time_ms) for tp in bounds
             ]
-            answers = consumer.offsets_for_times(queries, timeout=SILENT_S)
+            answers = offsets_since(consumer, queries, SILENT_S)
         except confluent_kafka.KafkaException as error:
             raise Transient(f"Kafka does not say where {time_ms} is: {error.args[0].str()}") from None
         finally:
