@@ -1,5 +1,6 @@
 """What is believed of arms: priors fitted from counts and features, posteriors, what a click is worth.
 
+- `attraction`: how attractive arms are expected to be in a segment, from counts alone
 - `chain`: what follows a click, stage by stage: a signal, an order, an order that is kept
 - `complements`: which items go together: learned from what is bought in one order
 - `examination`: how likely a slot is looked at: a sensible curve to start from, and the one that

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policy.arrays import Counts, Floats
+from policy.model.attraction import begin, fit_levels
 
 CURVE_CLICKS = 30.0
 """Expected clicks in a slot that weigh as much as the curve started from."""
-ROW_CLICKS = 2.0
 STEEPER = 0.5
 """How far the curve may be steeper than the one started from, or less steep: the spread of the logarithm of a power."""
 TIMED_STEEPER = 0.25
@@ -33,6 +33,10 @@ LOOK_MS = 5_000.0
 TIMED_IMPRESSIONS = 200.0
 """Impressions of a slot with a visible time that weigh as much as the curve started from."""
 _POWERS = np.exp(np.linspace(-1.5, 1.5, 61))
+TURNS = 12
+"""Turns of the curve and of what is expected of arms, at most."""
+SETTLED = 1e-3
+"""The turns end when none of the curve's values moved further."""
 ROUNDS = 200
 CLOSE = 1e-6
 LEAST = 1e-3
@@ -70,11 +74,13 @@ def fit_examination(
     weight: float = CURVE_CLICKS,
     visible: VisibleTimes | None = None,
 ) -> Floats:
-    """The curve, float64[S] with largest value 1, from counts [R, S] of any rows (arms of segments, say).
+    """The curve, float64[S] with largest value 1, from counts [G, A, S] of segments and arms, or [A, S] of arms.
 
     Maximises the Poisson likelihood of the model with a Gamma prior around
-    `start` that weighs `weight` expected clicks in each slot, and one around the
-    mean for each row, in turns: given one factor the other has a closed form.
+    `start` that weighs `weight` expected clicks in each slot, and one for each pair of arm and
+    segment around what is expected of it (`policy.model.attraction`), in turns: given one factor the
+    other has a closed form.  Around the mean over impressions instead, which good arms make, slots
+    where weak arms are tried would seem not to be looked at.
     Curves differ most in how steep they are, and a few clicks show that, so the
     prior is around that power of `start` which all slots together make likely.
     Where visible times are there, the prior is around such powers of `start`, of the curve that they make
@@ -85,28 +91,34 @@ def fit_examination(
     of looks that end in a click, so takes hundreds of times as many rounds at
     click rates of a percent.  Where no arm changes its slot, `start` is the answer.
     """
-    views, clicked = np.asarray(impressions, dtype=np.float64), np.asarray(clicks, dtype=np.float64)
+    views, clicked = (np.asarray(counts, dtype=np.float64) for counts in (impressions, clicks))
+    if views.ndim == 2:
+        views, clicked = views[None], clicked[None]
     first = np.clip(np.asarray(start, dtype=np.float64), LEAST, 1.0)
     if not len(first):
         return first
     shapes = _shapes(first / first.max(), visible)
     curve = _mean(shapes.curves, np.full(len(shapes.curves), 1.0 / len(shapes.curves)))
     curve /= curve.max()
-    total = clicked.sum()
-    if total <= 0.0:
+    by_pair, by_slot = clicked.sum(axis=2), clicked.sum(axis=(0, 1))
+    if by_pair.sum() <= 0.0:
         return curve
-    by_row, by_slot = clicked.sum(axis=1), clicked.sum(axis=0)
-    for _ in range(ROUNDS):
-        examinations = views @ curve
-        mean = total / max(examinations.sum(), 1e-12)
-        attraction = (by_row + ROW_CLICKS) / (examinations + ROW_CLICKS / mean)
-        expected = attraction @ views
-        likely = np.maximum(_likely(shapes, by_slot, expected), LEAST)
-        moved = (by_slot + weight) / (expected + weight / likely)
-        moved = np.clip(moved / moved.max(), LEAST, 1.0)
-        near = np.abs(moved - curve).max() < CLOSE
-        curve = moved
-        if near:
+    levels = begin(by_pair, views @ curve)
+    for _ in range(TURNS):
+        before = curve
+        levels = fit_levels(by_pair, views @ curve, levels)
+        for _ in range(ROUNDS):
+            attraction = (by_pair + levels.strength) / (views @ curve + levels.strength / levels.expected)
+            expected = np.tensordot(attraction, views, axes=2)
+            likely = np.maximum(_likely(shapes, by_slot, expected), LEAST)
+            moved = (by_slot + weight) / (expected + weight / likely)
+            levels = levels._replace(mean=levels.mean * float(moved.max()))
+            moved = np.clip(moved / moved.max(), LEAST, 1.0)
+            near = np.abs(moved - curve).max() < CLOSE
+            curve = moved
+            if near:
+                break
+        if np.abs(curve - before).max() < SETTLED:
             break
     return curve
 

@@ -79,9 +79,7 @@ def fit_page(
     and `curve` the examination to start from (what is known of all pages).
     """
     start = examination(counts.slots, curve or {})
-    rows = (-1, len(counts.slots))
-    impressions, clicked = counts.impressions.reshape(rows), counts.clicks.reshape(rows)
-    slot_examination = fit_examination(impressions, clicked, start, visible=counts.visible)
+    slot_examination = fit_examination(counts.impressions, counts.clicks, start, visible=counts.visible)
     trials = counts.impressions @ slot_examination
     clicks = counts.clicks.sum(axis=2)
     default, strength = base

@@ -128,6 +128,11 @@ class Learned:
             for statistics in self._statistics(offer, self._weighted(), range(len(self.segments)))
         ]
 
+    def shown(self, offer: Offer) -> Floats:
+        """How often each arm was shown, float64[G, A], weighted by age."""
+        self._meet(offer)
+        return np.asarray(self._weighted()[0][:, offer.rows].sum(axis=2))
+
     def _priors(self, offer: Offer, counts: Floats) -> list[Prior]:
         parameters = self.parameters
         if parameters is None:

@@ -64,25 +64,20 @@ class _Sums:
             np.add.at(sums[1], places[those], clicks[those])
 
     def finish(self) -> PageSums:
-        """The curve's rows are items by segment, as in a fit of the page.
+        """The curve is fitted to items by segment, as in a fit of the page.
 
         Each segment is shown first what it likes, and for items alone that looks as if nobody
         looked further down.
         """
         width, items = len(self.names.slots), len(self.names.items)
-        rows = np.concatenate([_rows(sums.reshape(2, items, width)) for sums in self.by_segment.values()], axis=1)
-        curve = fit_examination(rows[0], rows[1], examination(self.names.slots, {}))
-        impressions, *rewards = self.by_fold.reshape(1 + len(REWARDS), FOLDS, items, width)
+        impressions, clicks = np.stack([sums.reshape(2, items, width) for sums in self.by_segment.values()], axis=1)
+        curve = fit_examination(impressions, clicks, examination(self.names.slots, {}))
+        by_fold, *rewards = self.by_fold.reshape(1 + len(REWARDS), FOLDS, items, width)
         models = {
-            reward: np.pad(expected_reward(impressions, earned, curve), ((0, 0), (0, 1), (0, 0)))
+            reward: np.pad(expected_reward(by_fold, earned, curve), ((0, 0), (0, 1), (0, 0)))
             for reward, earned in zip(REWARDS, rewards, strict=True)
         }
-        return PageSums(curve, rows[0].any(axis=0), models)
-
-
-def _rows(sums: Floats) -> Floats:
-    """The items that were shown."""
-    return sums[:, sums[0].any(axis=1)]
+        return PageSums(curve, impressions.any(axis=(0, 1)), models)
 
 
 def sums_of(page: PageViews, names: PageNames) -> PageSums:

@@ -105,14 +105,15 @@ def page_log(views: Sequence[View], target: Target) -> PageLog:
 def _curve(segments: Sequence[str], slates: Ints, clicks: Floats, start: Floats) -> Floats:
     """The slots' examination, from clicks [N, S] on what was shown to visitors of these segments.
 
-    Its rows are items by segment, as in a fit of the page: each segment is shown first what it
+    It is fitted to items by segment, as in a fit of the page: each segment is shown first what it
     likes, and for items alone that looks as if nobody looked further down.
     """
-    names = {name: at for at, name in enumerate(dict.fromkeys(segments))}
-    own = np.array([names[segment] for segment in segments])[:, None]
-    arms, rows = np.unique(slates * len(names) + own, return_inverse=True)
-    rows = np.where(slates == EMPTY, EMPTY, rows.reshape(slates.shape))
-    impressions, clicked = (sums_by_item(rows, values, len(arms)) for values in (np.ones(slates.shape), clicks))
+    names = list(dict.fromkeys(segments))
+    own, items = np.array([names.index(segment) for segment in segments]), int(slates.max(initial=0)) + 1
+    impressions, clicked = (
+        np.stack([sums_by_item(slates[own == at], values[own == at], items) for at in range(len(names))])
+        for values in (np.ones(slates.shape), clicks)
+    )
     return fit_examination(impressions, clicked, start)
 
 
