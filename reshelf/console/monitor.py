@@ -42,6 +42,8 @@ SERVERS_S = 3.0
 EXPERIMENT_S = 5.0
 QUOTAS_S = 60.0
 EVENTS_S = 30.0
+UPLIFTS, UPLIFT_MS = 240, 15_000
+"""Of a page an hour of uplifts stays in memory: as many as a line has points, at least so far apart."""
 EXPERIMENTS = 50
 """Pages whose uplift is kept over time."""
 
@@ -136,6 +138,14 @@ class Monitor:
             for page in of_pages.keys() - set(pages):
                 del of_pages[page]
 
+    def remember(self, page: str, current: Health, now: int) -> None:
+        """The experiment of a page stands so now, which its uplifts over time have from time to time."""
+        self.health[page] = current
+        history = self.uplifts.setdefault(page, deque(maxlen=UPLIFTS))
+        is_due = not history or now - history[-1][0] >= UPLIFT_MS
+        if is_due and any(math.isfinite(uplift.high) for uplift in current.uplifts.values()):
+            history.append((now, current))
+
     def take(self, standings: list[PartitionLag], now: int) -> None:
         """Partitions stand so now.  Of one of which no record was applied, no age is known: it waits from now on."""
         self.standings = standings
@@ -179,10 +189,7 @@ class Monitor:
 
     async def _measure(self, reader: StateReader, settings: Settings, page: str) -> None:
         current = health(await reader.read_bins(page), settings)
-        self.health[page] = current
-        history = self.uplifts.setdefault(page, deque(maxlen=720))
-        if any(math.isfinite(uplift.high) for uplift in current.uplifts.values()):
-            history.append((_now_ms(), current))
+        self.remember(page, current, _now_ms())
 
     def _groups(self, manifest: Manifest) -> list[dict[str, Any]]:
         """The workers of each role, as the broker describes them."""

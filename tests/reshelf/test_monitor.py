@@ -13,8 +13,9 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import ConnectionError as RedisAway
 
+from policy.experiments.sequence import Uplift
 from reshelf.console.layout_history import LayoutHistory
-from reshelf.console.monitor import Monitor
+from reshelf.console.monitor import UPLIFT_MS, UPLIFTS, Monitor
 from reshelf.console.views.metrics import of_pulse
 from reshelf.inspect.experiment import health
 from reshelf.inspect.lag import PartitionLag, partition_lag, partition_lags
@@ -68,6 +69,16 @@ def test_a_page_that_is_arranged_no_more_leaves_no_uplifts_behind(monitor: Monit
         monitor.uplifts[page] = deque([(BEGIN, nothing)])
     monitor.retain(["home", "campaign-2"])
     assert monitor.health.keys() == monitor.uplifts.keys() == {"home"}
+
+
+def test_of_a_page_an_hour_of_uplifts_stays_in_memory(monitor: Monitor) -> None:
+    current = health({}, Settings())._replace(uplifts={"clicks": Uplift(0.05, 0.04, 0.25, 0.1, 0.4)})
+    for look in range(2_000):
+        monitor.remember("home", current, BEGIN + look * 5_000)
+    times = [at for at, _ in monitor.uplifts["home"]]
+    assert len(times) == UPLIFTS
+    assert times[-1] >= BEGIN + 2_000 * 5_000 - 2 * UPLIFT_MS
+    assert times[-1] - times[0] == HOUR_MS - UPLIFT_MS
 
 
 def test_how_long_ago_everything_was_seen_is_exposed(monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> None:
