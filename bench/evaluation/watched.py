@@ -1,195 +1,183 @@
-"""Whether the intervals of an evaluation that is always looked at hold: simulated logs in which nothing is to be gained.
-
-A page's items come in families whose members earn alike, so a target that shows other
-members than the policy that is served is worth exactly as much, whatever the log has taught.  Layouts
-are made anew from clicks, visitors differ in taste and return, and a holdout sees a worse baseline.
-"""
+"""Whether the intervals of an evaluation that is always looked at hold, over simulated logs without any gain."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from policy.arrays import Floats, Ints
-from policy.assignment import BINS
-from policy.evaluation.decisions import Comparison, Decisions, compare
-from policy.evaluation.estimators import ESTIMATORS, Evidence
+from bench.evaluation.watched_log import HOLDOUT, REWARDS, Part, WatchedPlan, simulated
+from policy.arrays import Floats
+from policy.evaluation.decisions import Decisions, compare
+from policy.evaluation.estimators import Estimate, Evidence
 from policy.evaluation.ratio import Ratio
 from policy.evaluation.reward_model import FOLDS, expected_reward, fold_of
 from policy.model.examination import examination, fit_examination
+from reshelf.evaluation.page_values import EARLY_CLICKS
 
-REWARDS = ("click", "revenue")
 WATCHED = ("position-based", "item-position", "doubly-robust", "interaction", "ips", "snips")
-"""What is right on these logs; `clipped` is `ips` where no weight reaches 10, and `direct` has no bounds."""
-KINDS = ("value", "gain")
-HOLDOUT = 0.1
-FRESH_CLICKS, FRESH_VIEWS = 1.0, 30.0
-"""Counts that a family starts with."""
+"""What is right on these logs.  `clipped` is `ips` there, and `direct` has no bounds that hold."""
+FIGURES = ("value", "gain")
+Key = tuple[str, str, str]
+"""Reward, estimator and figure."""
 
 
-@dataclass(frozen=True, slots=True)
-class WatchedPlan:
-    """The size of each log, and how often it is looked at."""
+class Look(NamedTuple):
+    """The evidence at a look by reward and estimator, and by reward what was served earned, and the truth."""
 
-    families: int = 10
-    members: int = 4
-    slots: int = 6
-    slates: int = 4
-    units: int = 4_000
-    views: int = 24_000
-    layouts: int = 6
-    looks: int = 60
-
-    @property
-    def items(self) -> int:
-        return self.families * self.members
+    evidence: Mapping[tuple[str, str], Evidence]
+    served: Mapping[str, Ratio]
+    truth: Mapping[str, float]
 
 
-class Shop(NamedTuple):
-    """What is true: by family attractiveness, conversion and price [A]; looks by slot [S]; and the visitors [U]."""
+class Follower:
+    """As `reshelf.evaluation.page_values.GrowingPage` counts: each piece by what is known of the page by then."""
 
-    attraction: Floats
-    conversion: Floats
-    price: Floats
-    looked_at: Floats
-    activity: Floats
-    eagerness: Floats
-    bins: Ints
-    held: NDArray[np.bool_]
+    def __init__(self, plan: WatchedPlan) -> None:
+        self._plan = plan
+        self._sums = np.zeros((1 + len(REWARDS), FOLDS * plan.items * plan.slots))
+        self._start = examination([str(slot) for slot in range(plan.slots)], {})
+        self._early: list[Part] | None = []
+        self._empty()
 
+    def _empty(self) -> None:
+        self.evidence: dict[tuple[str, str], Evidence] = {}
+        self.served: dict[str, Ratio] = {reward: Ratio.empty() for reward in REWARDS}
 
-def shop(random: np.random.Generator, plan: WatchedPlan) -> Shop:
-    """A page drawn at random: click rates of 0.5 to 15 %, one in eight clicks buys."""
-    activity = random.gamma(0.7, 1.0, plan.units)
-    return Shop(
-        attraction=np.clip(random.beta(1.5, 28.0, plan.families), 0.005, 0.15),
-        conversion=random.beta(4.0, 28.0, plan.families),
-        price=random.lognormal(8.0, 0.5, plan.families),
-        looked_at=np.power(1.0 + np.arange(plan.slots), -random.uniform(0.3, 1.2)),
-        activity=activity / activity.sum(),
-        eagerness=random.gamma(4.0, 0.25, plan.units),
-        bins=random.integers(0, BINS, plan.units),
-        held=random.random(plan.units) < HOLDOUT,
-    )
+    def add(self, piece: Part) -> None:
+        """Count page views of one layout."""
+        pieces = [piece]
+        self._sum_up(piece)
+        if self._early is not None:
+            pieces = self._early = [*self._early, piece]
+            self._empty()
+        impressions, *earned = self._sums.reshape(1 + len(REWARDS), FOLDS, self._plan.items, self._plan.slots)
+        curve = fit_examination(impressions.sum(axis=0), earned[0].sum(axis=0), self._start)
+        models = [expected_reward(impressions, sums, curve) for sums in earned]
+        for those in pieces:
+            self._count(those, curve, models)
+        if earned[0].sum() >= EARLY_CLICKS:
+            self._early = None
 
+    def _sum_up(self, piece: Part) -> None:
+        plan, size = self._plan, self._sums.shape[1]
+        cells = fold_of(piece.bins)[:, None] * plan.items * plan.slots
+        cells = (cells + piece.served[piece.rows] * plan.slots + np.arange(plan.slots)).ravel()
+        self._sums[0] += np.bincount(cells, minlength=size)
+        for at, rewards in enumerate(piece.rewards, start=1):
+            self._sums[at] += np.bincount(cells, rewards.ravel(), size)
 
-@dataclass(frozen=True, slots=True)
-class Log:
-    """All page views of a run: bins [N], holdout [N], items [N, S], rewards [N, S], and slates by layout.
-
-    `comparisons` are asked with a curve; `truth` [N] is what the target earns per page view on average.
-    """
-
-    bins: Ints
-    held: NDArray[np.bool_]
-    items: Ints
-    rewards: Mapping[str, Floats]
-    truth: Mapping[str, Floats]
-    rows: Ints
-    served: list[Ints]
-    targets: list[Ints]
-
-
-def simulated(random: np.random.Generator, plan: WatchedPlan) -> Log:
-    """A log, layout by layout; each is made from the clicks before it."""
-    page, size = shop(random, plan), plan.views // plan.layouts
-    clicks, views = np.full(plan.families, FRESH_CLICKS), np.full(plan.families, FRESH_VIEWS)
-    parts: dict[str, list[Any]] = {name: [] for name in ("units", "rows", "items", "served", "targets", *REWARDS)}
-    truth: dict[str, list[Floats]] = {reward: [] for reward in REWARDS}
-    for _ in range(plan.layouts):
-        served, target = layout(random, plan, random.beta(clicks, views, (plan.slates, plan.families)))
-        units = random.choice(plan.units, size, p=page.activity)
-        variant = (random.random(plan.units)[units] * (len(served) - 1)).astype(np.int64)
-        rows = np.where(page.held[units], len(served) - 1, variant)
-        items = served[rows]
-        family = items // plan.members
-        chance = page.attraction[family] * page.looked_at * page.eagerness[units][:, None]
-        clicked = random.random(items.shape) < chance
-        paid = clicked * (random.random(items.shape) < page.conversion[family]) * page.price[family]
-        for name, part in (("units", units), ("rows", rows), ("items", items), ("served", served), ("targets", target)):
-            parts[name].append(part)
-        parts["click"].append(clicked.astype(np.float64))
-        parts["revenue"].append(paid * random.lognormal(-0.125, 0.5, items.shape))
-        rates = page.attraction[target // plan.members] * page.looked_at
-        sales = rates * (page.conversion * page.price)[target // plan.members]
-        for reward, worth in (("click", rates), ("revenue", sales)):
-            truth[reward].append(np.full(size, worth.sum(axis=1).mean()))
-        clicks += np.bincount(family.ravel(), clicked.ravel(), plan.families)
-        views += np.bincount(family.ravel(), np.broadcast_to(page.looked_at, items.shape).ravel(), plan.families)
-    units = np.concatenate(parts["units"])
-    starts = np.cumsum([0, *(len(served) for served in parts["served"][:-1])])
-    return Log(
-        page.bins[units],
-        page.held[units],
-        np.concatenate(parts["items"]),
-        {reward: np.concatenate(parts[reward]) for reward in REWARDS},
-        {reward: np.concatenate(truth[reward]) for reward in REWARDS},
-        np.concatenate([rows + start for rows, start in zip(parts["rows"], starts, strict=True)]),
-        parts["served"],
-        parts["targets"],
-    )
-
-
-def layout(random: np.random.Generator, plan: WatchedPlan, drawn: Floats) -> tuple[Ints, Ints]:
-    """Slates [V * M + 1, S] with the baseline last, and those of the target [V, S].
-
-    Each slate of families is shown with every member of them, and the target shows one of these.
-    """
-    best = np.argsort(-drawn, axis=1)[:, : plan.slots]
-    first = random.integers(0, plan.members, best.shape)
-    served = np.concatenate([best * plan.members + (first + turn) % plan.members for turn in range(plan.members)])
-    baseline = np.arange(plan.slots) * plan.members
-    return np.concatenate([served, baseline[None]]), best * plan.members + first
-
-
-class Pair(NamedTuple):
-    """An interval for one look and the one for all looks, low and high each."""
-
-    one: tuple[float, float]
-    always: tuple[float, float]
-
-
-def followed(log: Log, plan: WatchedPlan) -> Iterator[tuple[int, str, dict[str, Evidence], Ratio]]:
-    size = plan.views // plan.looks
-    cells = plan.items * plan.slots
-    total = np.zeros((1 + len(REWARDS), FOLDS * cells))
-    start = examination([str(at) for at in range(plan.slots)], {})
-    evidence: dict[tuple[str, str], Evidence] = {}
-    served_sums = {reward: Ratio.empty() for reward in REWARDS}
-    places = np.arange(plan.slots)
-    offsets = np.cumsum([0, *(len(served) for served in log.served[:-1])])
-    for look in range(plan.looks):
-        rows = slice(look * size, (look + 1) * size)
-        number = look * plan.layouts // plan.looks
-        folds = fold_of(log.bins[rows])
-        cell = (folds[:, None] * cells + log.items[rows] * plan.slots + places).ravel()
-        total[0] += np.bincount(cell, minlength=FOLDS * cells)
-        for at, reward in enumerate(REWARDS, start=1):
-            total[at] += np.bincount(cell, log.rewards[reward][rows].ravel(), FOLDS * cells)
-        shaped = total.reshape(-1, FOLDS, plan.items, plan.slots)
-        impressions, clicks = shaped[:2].sum(axis=1)
-        curve = fit_examination(impressions, clicks, start)
-        served, target = log.served[number], log.targets[number]
-        variants = len(served) - 1
+    def _count(self, piece: Part, curve: Floats, models: Sequence[Floats]) -> None:
+        variants, slots = len(piece.served) - 1, np.arange(self._plan.slots)
         chance = np.array([(1.0 - HOLDOUT) / variants] * variants + [HOLDOUT])
-        chances = compare(served, chance, target, np.full(len(target), 1.0 / len(target)), curve).at(
-            log.rows[rows] - offsets[number]
-        )
-        learned = ~log.held[rows]
-        ones = np.ones(learned.sum())
-        for at, reward in enumerate(REWARDS, start=1):
-            model = expected_reward(shaped[0], shaped[at], curve)
-            expected = model[folds[:, None], log.items[rows], places]
-            aim = model[:, target, places].mean(axis=1)[folds]
-            decisions = Decisions(log.bins[rows], log.rewards[reward][rows], chances, expected, aim)
+        even = np.full(len(piece.target), 1.0 / len(piece.target))
+        chances = compare(piece.served, chance, piece.target, even, curve).at(piece.rows)
+        folds, learned = fold_of(piece.bins), ~piece.held
+        ones = np.ones(np.count_nonzero(learned))
+        for reward, earned, model in zip(REWARDS, piece.rewards, models, strict=True):
+            expected = model[folds[:, None], piece.served[piece.rows], slots]
+            of_target = model[:, piece.target, slots].mean(axis=1)[folds]
+            decisions = Decisions(piece.bins, earned, chances, expected, of_target)
             for name in WATCHED:
-                more = Evidence.of(name, decisions)
-                evidence[reward, name] = evidence[reward, name] + more if look else more
-            served_sums[reward] += Ratio.of(
-                log.bins[rows][learned], log.rewards[reward][rows][learned].sum(axis=1), ones, ones
+                key, more = (reward, name), Evidence.of(name, decisions)
+                self.evidence[key] = self.evidence[key] + more if key in self.evidence else more
+            self.served[reward] += Ratio.of(piece.bins[learned], earned[learned].sum(axis=1), ones, ones)
+
+
+def looks(parts: Sequence[Part], plan: WatchedPlan) -> Iterator[Look]:
+    """A log as it grows, look by look."""
+    follower, views, worth = Follower(plan), 0, np.zeros(len(REWARDS))
+    for part in parts:
+        ends = np.linspace(0, len(part.rows), plan.looks // plan.layouts + 1).astype(np.int64)
+        for begin, end in pairwise(ends.tolist()):
+            rows = slice(begin, end)
+            follower.add(
+                part._replace(
+                    bins=part.bins[rows], held=part.held[rows], rows=part.rows[rows], rewards=part.rewards[:, rows]
+                )
             )
-            yield look, reward, {name: evidence[reward, name] for name in WATCHED}, served_sums[reward]
+            views, worth = views + end - begin, worth + part.truth * (end - begin)
+            yield Look(follower.evidence, follower.served, dict(zip(REWARDS, (worth / views).tolist(), strict=True)))
+
+
+@dataclass(slots=True)
+class Watch:
+    """A figure over runs: in how many some look left the truth out, and the last one had it; by kind of interval."""
+
+    left: int = 0
+    bounded: int = 0
+    covered: int = 0
+    widths: list[float] = field(default_factory=list)
+
+    def add(self, bounds: Sequence[tuple[float, float]], truths: Sequence[float]) -> None:
+        """Take over a run; `bounds` are those of each look."""
+        inside = [low <= truth <= high for (low, high), truth in zip(bounds, truths, strict=True)]
+        low, high = bounds[-1]
+        self.left += not all(inside)
+        if np.isfinite(high):
+            self.bounded += 1
+            self.covered += inside[-1]
+            self.widths.append(high - low)
+
+
+def watched(
+    runs: int, seed: int, plan: WatchedPlan, on_run: Callable[[], None] = lambda: None
+) -> dict[tuple[Key, bool], Watch]:
+    """Each figure over `runs` logs, with intervals for one look (False) and for all looks (True)."""
+    watches: dict[tuple[Key, bool], Watch] = {}
+    for number in range(runs):
+        bounds: dict[tuple[Key, bool], list[tuple[float, float]]] = {}
+        truths: dict[Key, list[float]] = {}
+        for look in looks(simulated(np.random.default_rng([seed, 2, number]), plan), plan):
+            for (reward, name), evidence in look.evidence.items():
+                truth = {"value": look.truth[reward], "gain": 0.0}
+                for always in (False, True):
+                    estimate = evidence.estimate(always_valid=always, served=look.served[reward])
+                    for figure, pair in _bounds(estimate, evidence.ratio.informative).items():
+                        bounds.setdefault(((reward, name, figure), always), []).append(pair)
+                for figure in FIGURES:
+                    truths.setdefault((reward, name, figure), []).append(truth[figure])
+        for key, pairs in bounds.items():
+            watches.setdefault(key, Watch()).add(pairs, truths[key[0]])
+        on_run()
+    return watches
+
+
+def _bounds(estimate: Estimate, informative: bool) -> dict[str, tuple[float, float]]:
+    """Both kinds are compared at the same looks: those at which the one for all looks says anything."""
+    value = (estimate.low, estimate.high) if informative else (-np.inf, np.inf)
+    return {"value": value, "gain": (estimate.gain_low, estimate.gain_high)}
+
+
+def summary(watches: Mapping[tuple[Key, bool], Watch], runs: int) -> dict[str, Any]:
+    """The worst figure first, and every figure with it."""
+    always, single = ({key: watch for (key, kind), watch in watches.items() if kind is want} for want in (True, False))
+    return {
+        "watched_false_rate": max(watch.left for watch in always.values()) / runs,
+        "single_look_false_rate": max(watch.left for watch in single.values()) / runs,
+        "coverage": round(min(_coverage(watch) for watch in always.values()), 4),
+        "single_look_coverage": round(min(_coverage(watch) for watch in single.values()), 4),
+        "figures": [_figure(key, watch, single[key], runs) for key, watch in always.items()],
+    }
+
+
+def _coverage(watch: Watch) -> float:
+    return watch.covered / watch.bounded if watch.bounded else np.nan
+
+
+def _figure(key: Key, always: Watch, single: Watch, runs: int) -> dict[str, Any]:
+    informative = bool(always.widths and single.widths)
+    return {
+        **dict(zip(("reward", "estimator", "figure"), key, strict=True)),
+        "watched_false_rate": always.left / runs,
+        "single_look_false_rate": single.left / runs,
+        "coverage": round(_coverage(always), 4) if informative else None,
+        "single_look_coverage": round(_coverage(single), 4) if informative else None,
+        "bounded": always.bounded / runs,
+        "width_to_single_look": round(float(np.median(always.widths) / np.median(single.widths)), 3)
+        if informative
+        else None,
+    }

@@ -19,7 +19,7 @@ def gain(target: Ratio, served: Ratio, level: float = LEVEL, *, always_valid: bo
     value = target.value / served.value - 1.0 if served.value > 0.0 else np.nan
     if not (target.informative and served.informative):
         return Interval(value, -1.0, np.inf)
-    errors = target.residuals() / target.value - served.residuals() / served.value
+    errors = target.residuals / target.value - served.residuals / served.value
     reach = reach_at_all_looks if always_valid else reach_at_one_look
     below, above = (np.log1p(value) + far for far in reach(errors, max(target.filled, served.filled), level))
     return Interval(value, float(np.expm1(below)), float(np.expm1(above)))

@@ -9,6 +9,7 @@ or batch by batch, and two of them are merged by adding.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -30,7 +31,7 @@ class Interval(NamedTuple):
     high: float
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Ratio:
     """Sums by bin of units, float64[B, 4]: numerator, denominator, weight and weight squared."""
 
@@ -50,7 +51,7 @@ class Ratio:
     def __add__(self, other: Ratio) -> Ratio:
         return Ratio(self.sums + other.sums)
 
-    @property
+    @cached_property
     def value(self) -> float:
         """Numerator over denominator; `nan` without rows."""
         total = self.sums.sum(axis=0)
@@ -62,11 +63,12 @@ class Ratio:
         total = self.sums.sum(axis=0)
         return float(total[WEIGHT] ** 2 / total[SQUARED]) if total[SQUARED] > 0.0 else 0.0
 
-    @property
+    @cached_property
     def filled(self) -> int:
         """Bins that have rows."""
         return int(np.count_nonzero(self.sums[:, DENOMINATOR]))
 
+    @cached_property
     def residuals(self) -> Floats:
         """What each bin adds to the estimate's error, float64[B]; they add up to 0.
 
@@ -76,10 +78,10 @@ class Ratio:
         residuals: Floats = (numerator - self.value * denominator) / denominator.sum()
         return residuals
 
-    @property
+    @cached_property
     def error(self) -> float:
         """The standard error, with B/(B - 1) for the filled bins; `nan` with fewer than two."""
-        return _error(self.residuals(), self.filled) if self.filled > 1 else np.nan
+        return _error(self.residuals, self.filled) if self.filled > 1 else np.nan
 
     @property
     def informative(self) -> bool:
@@ -90,7 +92,7 @@ class Ratio:
 
     def interval(self, level: float = LEVEL) -> Interval:
         """The interval for the ratio at one look; with fewer than two filled bins, or no spread, nothing bounds it."""
-        value, (below, above) = self.value, reach_at_one_look(self.residuals(), self.filled, level)
+        value, (below, above) = self.value, reach_at_one_look(self.residuals, self.filled, level)
         return Interval(value, value + below, value + above)
 
     def sequence(self, level: float = LEVEL) -> Interval:
@@ -102,7 +104,7 @@ class Ratio:
         value = self.value
         if not self.informative:
             return Interval(value, -np.inf, np.inf)
-        below, above = np.exp(reach_at_all_looks(self.residuals() / value, self.filled, level))
+        below, above = np.exp(reach_at_all_looks(self.residuals / value, self.filled, level))
         return Interval(value, value * float(below), value * float(above))
 
     def bootstrap(self, random: np.random.Generator, level: float = LEVEL, draws: int = 2_000) -> Interval:
