@@ -7,7 +7,7 @@ anew from the clicks before them, visitors differ in taste and return, and a hol
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -39,6 +39,11 @@ class WatchedPlan:
     def items(self) -> int:
         """Items of all families."""
         return self.families * self.members
+
+    def looked_at(self, looks: int) -> WatchedPlan:
+        """The same with about so many looks: as many at each layout."""
+        layouts = min(self.layouts, looks)
+        return replace(self, layouts=layouts, looks=looks // layouts * layouts)
 
 
 class Shop(NamedTuple):
