@@ -60,9 +60,9 @@ def uplift(sides: Sides, column: int, level: float = LEVEL, before: Sides | None
     unknown = Uplift(learned, holdout, gain, -1.0, np.inf)
     if not all(_enough(side, column) for side in sides):
         return unknown
-    errors = [_errors(sides.learned, column, learned), _errors(sides.holdout, column, holdout)]
+    errors = [errors_of(sides.learned, column, learned), errors_of(sides.holdout, column, holdout)]
     shift, remaining = _adjusted(errors, before, column)
-    plain, variance = _variance(errors), _variance(remaining)
+    plain, variance = variance_of(errors), variance_of(remaining)
     if not variance > 0.0:
         return unknown
     reach, log_ratio = always_valid_reach(variance, 1.0 - level), float(np.log1p(gain)) - shift
@@ -107,14 +107,15 @@ def _enough(bins: Ints, column: int) -> bool:
     return bool(outcomes >= FEWEST and bins[:, column].sum() > 0 and np.count_nonzero(bins[:, VIEWS]) >= FEWEST_BINS)
 
 
-def _errors(bins: Ints, column: int, rate: float) -> Floats:
+def errors_of(bins: Ints, column: int, rate: float) -> Floats:
     """What each bin adds to the error of the logarithm of the rate, float64[B]."""
     views, outcome = bins[:, VIEWS].astype(np.float64), bins[:, column].astype(np.float64)
     errors: Floats = (outcome - rate * views) / max(rate * views.sum(), 1e-300)
     return errors
 
 
-def _variance(errors: list[Floats]) -> float:
+def variance_of(errors: list[Floats]) -> float:
+    """The variance of a sum over the bins of several groups, each float64[B]."""
     return float(sum(len(group) / (len(group) - 1) * float(group @ group) for group in errors))
 
 
@@ -123,7 +124,7 @@ def _adjusted(errors: list[Floats], before: Sides | None, column: int) -> tuple[
     if before is None or not all(_enough(side, column) for side in before):
         return 0.0, errors
     both = _rate(np.concatenate(before), column)
-    past = [_errors(side, column, both) for side in before]
+    past = [errors_of(side, column, both) for side in before]
     centred = [own - own.mean() for own in past]
     slope = sum(own @ other for own, other in zip(errors, centred, strict=True)) / sum(own @ own for own in centred)
     shift = float(slope * (past[0].sum() - past[1].sum()))
