@@ -1,5 +1,7 @@
 """Controlled experiments on the stream: intervals and tests that may be looked at at any time.
 
+- `elimination`: which policies on trial are worse than the best for certain, at whatever moment
+  that is looked at
 - `health`: how an experiment stands: uplifts, whether the split can be trusted, and which
   guard-rails it crossed
 - `planning`: how long an experiment takes, from what a page's visitors did so far, until its

@@ -1,5 +1,7 @@
 """Commands that judge: experiments, estimates, tuning, reports and records of runs.
 
+- `autopilot`: `reshelf experiment autopilot`: drop the policies on trial that are worse for certain,
+  and promote the last
 - `evaluate`: `reshelf evaluate`: what another policy would have earned
 - `experiment`: `reshelf experiment`: learned layouts against the holdout, and policies on trial
   against the page's own

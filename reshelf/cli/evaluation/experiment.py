@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reshelf.cli.evaluation.autopilot import autopilot
 from reshelf.cli.evaluation.plan import plan
 from reshelf.cli.front import LEVEL_OPTION, Front
 from schemas.errors import BadSettings, ReshelfError
@@ -27,6 +28,7 @@ def experiment() -> None:
     """Compare learned layouts with the holdout, and policies on trial with the page's own."""
 
 
+experiment.add_command(autopilot)
 experiment.add_command(plan)
 
 
