@@ -52,8 +52,8 @@ def standings(
     """
     of_bins, names = np.array(branches_of_bins(salt, tuple(shares.values()))), list(shares)
     bins = {name: learned[of_bins == names.index(name)] for name in race}
-    known = [name for name in race if enough(bins[name], column)]
-    best = max(known, key=lambda name: rate_of(bins[name], column), default=None)
+    informative = [name for name in race if enough(bins[name], column)]
+    best = max(informative, key=lambda name: rate_of(bins[name], column), default=None)
     certain = pair_level(level, len(shares))
 
     def standing(name: str) -> Standing:
