@@ -111,11 +111,13 @@ def _watch(front: Front, runs: int, analyses: int, seed: int) -> None:
 
 
 def _watched_text(content: dict[str, Any]) -> str:
+    least = content["coverage"], content["single_look_coverage"]
+    covered = " and ".join("-" if share is None else f"{share:.1%}" for share in least)
     return "\n".join(
         [
             f"some look of {content['looks']} left the truth out in {content['watched_false_rate']:.1%} of runs, of "
-            f"intervals for a single look in {content['single_look_false_rate']:.1%}; at the end they held it in "
-            f"{content['coverage']:.1%} and {content['single_look_coverage']:.1%}",
+            f"intervals for a single look in {content['single_look_false_rate']:.1%}; at the end they held it "
+            f"in {covered}",
             *(
                 f"  {row['reward']} {row['estimator']} {row['figure']}: left out {row['watched_false_rate']:.1%}, for "
                 f"a single look {row['single_look_false_rate']:.1%}, coverage {row['coverage']}, bounded "

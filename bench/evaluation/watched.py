@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -153,15 +153,22 @@ def _bounds(estimate: Estimate, informative: bool) -> dict[str, tuple[float, flo
 
 
 def summary(watches: Mapping[tuple[Key, bool], Watch], runs: int) -> dict[str, Any]:
-    """The worst figure first, and every figure with it."""
+    """The worst figure first, and every figure with it.
+
+    One that has bounds at the end of few runs is not counted for coverage, which is None where there is no other.
+    """
     always, single = ({key: watch for (key, kind), watch in watches.items() if kind is want} for want in (True, False))
     return {
         "watched_false_rate": max(watch.left for watch in always.values()) / runs,
         "single_look_false_rate": max(watch.left for watch in single.values()) / runs,
-        "coverage": round(min(_coverage(watch) for watch in always.values()), 4),
-        "single_look_coverage": round(min(_coverage(watch) for watch in single.values()), 4),
+        "coverage": _least_coverage(always.values(), runs),
+        "single_look_coverage": _least_coverage(single.values(), runs),
         "figures": [_figure(key, watch, single[key], runs) for key, watch in always.items()],
     }
+
+
+def _least_coverage(watches: Iterable[Watch], runs: int) -> float | None:
+    return min((round(_coverage(watch), 4) for watch in watches if 2 * watch.bounded >= runs), default=None)
 
 
 def _coverage(watch: Watch) -> float:

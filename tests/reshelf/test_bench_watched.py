@@ -38,6 +38,11 @@ def test_who_looks_is_seldom_fooled() -> None:
     assert figures["coverage"] >= 0.9
 
 
+def test_what_has_no_bounds_in_most_runs_says_nothing_of_coverage() -> None:
+    figures = summary(watched(1, 3, WatchedPlan(units=100, views=120, layouts=2, looks=2)), 1)
+    assert (figures["watched_false_rate"], figures["coverage"], figures["single_look_coverage"]) == (0.0, None, None)
+
+
 def test_looks_are_as_many_at_each_layout() -> None:
     assert (SMALL.looked_at(60).looks, SMALL.looked_at(10).looks, SMALL.looked_at(2).layouts) == (60, 9, 2)
 
