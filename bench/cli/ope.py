@@ -35,6 +35,18 @@ if TYPE_CHECKING:
 @click.option(
     "--analyses", type=AT_LEAST_ONE, default=60, show_default=True, help="How often each experiment is analysed."
 )
+@click.option(
+    "--watched",
+    is_flag=True,
+    help="Check instead how often the intervals of `reshelf evaluate --follow` leave the truth out at any look.",
+)
+@click.option(
+    "--runs",
+    type=AT_LEAST_ONE,
+    default=1_000,
+    show_default=True,
+    help="With --watched: how many logs are simulated. Each takes about a third of a second.",
+)
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the random numbers.")
 @click.option(
     "--open-bandit",
@@ -50,6 +62,8 @@ def ope(
     exploration_slates: int,
     views: int,
     analyses: int,
+    watched: bool,
+    runs: int,
     seed: int,
     open_bandit: Path | None,
 ) -> None:
@@ -65,6 +79,9 @@ def ope(
 
     Example: reshelf bench ope --logs 20
     """
+    if watched:
+        _watch(front, runs, analyses, seed)
+        return
     from bench.evaluation.coverage import coverage, false_alarms, summary
     from bench.evaluation.estimates import Plan
     from bench.evaluation.open_bandit import swapped
@@ -80,6 +97,35 @@ def ope(
     content |= {**figures, "false_alarm_rate": max(alarms.values()), "false_alarms": alarms, "looks": analyses}
     content |= {"open_bandit": both_ways} if open_bandit else {}
     front.answer(content, _text(content))
+
+
+def _watch(front: Front, runs: int, analyses: int, seed: int) -> None:
+    from bench.evaluation.watched import summary, watched
+    from bench.evaluation.watched_log import WatchedPlan
+
+    plan = WatchedPlan().looked_at(analyses)
+    with _progress("runs", runs) as advance:
+        figures = summary(watched(runs, seed, plan, advance), runs)
+    content = {"machine": machine(), "runs": runs, "looks": plan.looks, "views": plan.views, **figures}
+    front.answer(content, _watched_text(content))
+
+
+def _watched_text(content: dict[str, Any]) -> str:
+    least = content["coverage"], content["single_look_coverage"]
+    covered = " and ".join("-" if share is None else f"{share:.1%}" for share in least)
+    return "\n".join(
+        [
+            f"some look of {content['looks']} left the truth out in {content['watched_false_rate']:.1%} of runs, of "
+            f"intervals for a single look in {content['single_look_false_rate']:.1%}; at the end they held it "
+            f"in {covered}",
+            *(
+                f"  {row['reward']} {row['estimator']} {row['figure']}: left out {row['watched_false_rate']:.1%}, for "
+                f"a single look {row['single_look_false_rate']:.1%}, coverage {row['coverage']}, bounded "
+                f"{row['bounded']:.1%}, width {row['width_to_single_look']}"
+                for row in content["figures"]
+            ),
+        ]
+    )
 
 
 def _swapped(log: Swapped) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 - `decisions`: logged decisions as arrays: what was shown, how likely it was, and what came of it
 - `estimators`: what a target policy would have earned per page view, from decisions that another
   policy made
+- `gain`: what a policy would have gained over the one that was served: a ratio of two ratios over
+  the same units
 - `ratio`: a ratio of two sums over units, with its interval: what every estimator ends in
 - `reward_model`: what an item in a slot is expected to earn: the model of the direct and doubly
   robust estimators

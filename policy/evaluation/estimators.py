@@ -19,11 +19,13 @@ from policy.arrays import Floats
 from policy.assignment import BINS
 from policy.defaults import LEVEL
 from policy.evaluation.decisions import Decisions
-from policy.evaluation.ratio import Ratio
+from policy.evaluation.gain import gain
+from policy.evaluation.ratio import Interval, Ratio
 
 CLIP = 10.0
 UNSUPPORTED = 0.01
 """The largest share of the target's probability that the log may lack."""
+NO_GAIN = Interval(np.nan, -1.0, np.inf)
 
 
 NEEDS = {
@@ -131,12 +133,14 @@ def _earned(decisions: Decisions) -> Floats:
 class Estimator:
     """A rule, and of which probability the log must not lack more than `UNSUPPORTED`.
 
-    `extrapolates`: it has a model for what is lacking, and is not refused.
+    `extrapolates`: it has a model for what is lacking, and is not refused.  `corrected`: what the log says
+    corrects the model, if there is one.
     """
 
     rule: Rule
     needs: Literal["items", "prefixes", "slates", "anywhere"]
     extrapolates: bool = False
+    corrected: bool = True
 
 
 ESTIMATORS: Mapping[str, Estimator] = {
@@ -144,7 +148,7 @@ ESTIMATORS: Mapping[str, Estimator] = {
     "ips": Estimator(ips, "slates"),
     "clipped": Estimator(partial(ips, clip=CLIP), "slates"),
     "snips": Estimator(snips, "slates"),
-    "direct": Estimator(direct, "items", extrapolates=True),
+    "direct": Estimator(direct, "items", extrapolates=True, corrected=False),
     "doubly-robust": Estimator(doubly_robust, "items", extrapolates=True),
     "item-position": Estimator(item_position, "items"),
     "position-based": Estimator(position_based, "anywhere"),
@@ -157,7 +161,8 @@ class Estimate(NamedTuple):
 
     `lacking` is the share of the target's probability that the log cannot
     support, and `extrapolated` that a model stands in for more of it than is borne;
-    `effective_size` counts page views of equal weight.
+    `effective_size` counts page views of equal weight.  `gain` is relative to what the served policy
+    earned, with its own interval; `nan`, -1 or inf where that is unknown.
     """
 
     estimator: str
@@ -168,6 +173,9 @@ class Estimate(NamedTuple):
     lacking: float
     extrapolated: bool = False
     refused: str = ""
+    gain: float = np.nan
+    gain_low: float = -1.0
+    gain_high: float = np.inf
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -192,19 +200,22 @@ class Evidence:
             raise ValueError(f"expected evidence of {self.estimator}, got that of {other.estimator}")
         return Evidence(self.estimator, self.ratio + other.ratio, self.lacking + other.lacking)
 
-    def estimate(self, level: float = LEVEL, *, always_valid: bool = False) -> Estimate:
+    def estimate(self, level: float = LEVEL, *, always_valid: bool = False, served: Ratio | None = None) -> Estimate:
         """The estimate, or the reason why there is none; rewards are not negative, so neither is the lower bound.
 
-        Its interval holds at one look, or with `always_valid` at all looks together at a log that grows.
+        Its interval holds at one look, or with `always_valid` at all looks together at a log that grows: then what
+        rests on a model alone has no bounds.  `served` is what the served policy earned on the same page views.
         """
         lacked, views = self.lacking.tolist()
         share, size = (lacked / views if views else np.nan), self.ratio.effective_size
-        refused = self._refusal(share)
-        interval = self.ratio.sequence if always_valid else self.ratio.interval
-        value, low, high = (np.nan,) * 3 if refused else interval(level)
-        low = low if refused else max(0.0, low)
-        extrapolated = not refused and share > UNSUPPORTED
-        return Estimate(self.estimator, value, low, high, size, share, extrapolated, refused)
+        if refused := self._refusal(share):
+            return Estimate(self.estimator, np.nan, np.nan, np.nan, size, share, refused=refused)
+        extrapolated = share > UNSUPPORTED
+        value, low, high = self.ratio.sequence(level) if always_valid else self.ratio.interval(level)
+        gained = gain(self.ratio, served, level, always_valid=always_valid) if served is not None else NO_GAIN
+        if always_valid and (extrapolated or not ESTIMATORS[self.estimator].corrected):
+            low, high, gained = -np.inf, np.inf, Interval(gained.value, -1.0, np.inf)
+        return Estimate(self.estimator, value, max(0.0, low), high, size, share, extrapolated, "", *gained)
 
     def _refusal(self, lacking: float) -> str:
         method = ESTIMATORS[self.estimator]

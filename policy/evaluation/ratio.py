@@ -9,6 +9,7 @@ or batch by batch, and two of them are merged by adding.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -30,7 +31,7 @@ class Interval(NamedTuple):
     high: float
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Ratio:
     """Sums by bin of units, float64[B, 4]: numerator, denominator, weight and weight squared."""
 
@@ -50,7 +51,7 @@ class Ratio:
     def __add__(self, other: Ratio) -> Ratio:
         return Ratio(self.sums + other.sums)
 
-    @property
+    @cached_property
     def value(self) -> float:
         """Numerator over denominator; `nan` without rows."""
         total = self.sums.sum(axis=0)
@@ -62,11 +63,12 @@ class Ratio:
         total = self.sums.sum(axis=0)
         return float(total[WEIGHT] ** 2 / total[SQUARED]) if total[SQUARED] > 0.0 else 0.0
 
-    @property
+    @cached_property
     def filled(self) -> int:
         """Bins that have rows."""
         return int(np.count_nonzero(self.sums[:, DENOMINATOR]))
 
+    @cached_property
     def residuals(self) -> Floats:
         """What each bin adds to the estimate's error, float64[B]; they add up to 0.
 
@@ -76,46 +78,34 @@ class Ratio:
         residuals: Floats = (numerator - self.value * denominator) / denominator.sum()
         return residuals
 
-    @property
+    @cached_property
     def error(self) -> float:
         """The standard error, with B/(B - 1) for the filled bins; `nan` with fewer than two."""
-        return _error(self.residuals(), self.filled) if self.filled > 1 else np.nan
+        return _error(self.residuals, self.filled) if self.filled > 1 else np.nan
+
+    @property
+    def informative(self) -> bool:
+        """Whether the ratio is known as well as from `FEWEST` outcomes, over enough bins to say how well."""
+        if self.filled < FEWEST_BINS or not (self.value > 0.0 and self.error > 0.0):
+            return False
+        return FEWEST * (self.error / self.value) ** 2 <= 1.0
 
     def interval(self, level: float = LEVEL) -> Interval:
-        """The interval for the ratio, corrected for skewness.
-
-        Hall (1992), "On the removal of skewness by transformation": with
-        few purchases, or few rows that carry most weight, the upper bound lies
-        further out than the lower one.  Student's t stands in for the normal
-        quantile, with as many degrees of freedom as the spread of the squared residuals
-        leaves (Satterthwaite 1946): a few bins that outweigh the others carry less information than
-        many.  With fewer than two filled bins, or no spread, nothing bounds it.
-        """
-        if self.filled < 2 or not self.error > 0.0:
-            return Interval(self.value, -np.inf, np.inf)
-        residuals = self.residuals()
-        skewness = float((residuals**3).sum() / (residuals**2).sum() ** 1.5)
-        reach = float(stdtrit(_freedom(residuals, self.filled), (1.0 + level) / 2.0))
-        value, error = self.value, self.error
-        return Interval(value, value - error * _skewed(reach, skewness), value - error * _skewed(-reach, skewness))
+        """The interval for the ratio at one look; with fewer than two filled bins, or no spread, nothing bounds it."""
+        value, (below, above) = self.value, reach_at_one_look(self.residuals, self.filled, level)
+        return Interval(value, value + below, value + above)
 
     def sequence(self, level: float = LEVEL) -> Interval:
         """The interval that holds at all looks together, where the log grows between them.
 
-        The confidence sequence of `policy.confidence_sequence`, for the logarithm of the ratio.
-        Where few bins outweigh the others its variance grows as the square of Student's quantile over
-        the normal one.  Before the ratio is known as well as from `FEWEST` outcomes, nothing bounds it.
+        That of `reach_at_all_looks` for the logarithm of the ratio.  Before the ratio is `informative`,
+        nothing bounds it.
         """
-        unknown = Interval(self.value, -np.inf, np.inf)
-        if self.filled < FEWEST_BINS or not (self.value > 0.0 and self.error > 0.0):
-            return unknown
-        variance = (self.error / self.value) ** 2
-        if variance * FEWEST > 1.0:
-            return unknown
-        tail = (1.0 + level) / 2.0
-        inflated = variance * (stdtrit(_freedom(self.residuals(), self.filled), tail) / ndtri(tail)) ** 2
-        reach = always_valid_reach(float(inflated), 1.0 - level)
-        return Interval(self.value, self.value * float(np.exp(-reach)), self.value * float(np.exp(reach)))
+        value = self.value
+        if not self.informative:
+            return Interval(value, -np.inf, np.inf)
+        below, above = np.exp(reach_at_all_looks(self.residuals / value, self.filled, level))
+        return Interval(value, value * float(below), value * float(above))
 
     def bootstrap(self, random: np.random.Generator, level: float = LEVEL, draws: int = 2_000) -> Interval:
         """The percentile interval over bins drawn anew (Efron 1979), for comparison with `interval`."""
@@ -127,6 +117,41 @@ class Ratio:
         tail = (1.0 - level) / 2.0
         low, high = np.quantile(drawn[:, NUMERATOR] / drawn[:, DENOMINATOR], [tail, 1.0 - tail])
         return Interval(self.value, float(low), float(high))
+
+
+def reach_at_one_look(errors: Floats, filled: int, level: float) -> tuple[float, float]:
+    """How far an estimate's interval reaches below and above it, corrected for skewness.
+
+    `errors` float64[B] are what each bin adds to the estimate's error, `filled` how many bins have rows.
+    Hall (1992), "On the removal of skewness by transformation": with
+    few purchases, or few rows that carry most weight, the upper bound lies
+    further out than the lower one.  Student's t stands in for the normal
+    quantile, with as many degrees of freedom as the spread of the squared errors
+    leaves (Satterthwaite 1946): a few bins that outweigh the others carry less information than
+    many.  Infinite with fewer than two filled bins, or without spread.
+    """
+    if filled < 2 or not (error := _error(errors, filled)) > 0.0:
+        return -np.inf, np.inf
+    skewness = float((errors**3).sum() / (errors**2).sum() ** 1.5)
+    reach = float(stdtrit(_freedom(errors, filled), (1.0 + level) / 2.0))
+    return -error * _skewed(reach, skewness), -error * _skewed(-reach, skewness)
+
+
+def reach_at_all_looks(errors: Floats, filled: int, level: float) -> tuple[float, float]:
+    """The same at all looks together, for an estimate on a scale of logarithms: a confidence sequence.
+
+    The asymptotic one of `policy.confidence_sequence`.  Bins are whole units, so the variance is right although
+    page views of a unit, early and late, depend on each other; and on the scale of information, the
+    inverse of that variance, estimates move as a Brownian motion does (Jennison and Turnbull 1997, "Group-sequential
+    analysis incorporating covariate information").  Where few bins outweigh the others the variance
+    grows as the square of Student's quantile over the normal one.
+    """
+    if filled < 2 or not (error := _error(errors, filled)) > 0.0:
+        return -np.inf, np.inf
+    tail = (1.0 + level) / 2.0
+    student = float(stdtrit(_freedom(errors, filled), tail) / ndtri(tail))
+    reach = always_valid_reach((error * student) ** 2, 1.0 - level)
+    return -reach, reach
 
 
 def _error(residuals: Floats, filled: int) -> float:

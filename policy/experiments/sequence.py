@@ -55,14 +55,14 @@ def uplift(sides: Sides, column: int, level: float = LEVEL, before: Sides | None
     adjusted by what they did then (CUPED: Deng, Xu, Kohavi and Walker 2013), which
     lowers the variance and moves no expectation.
     """
-    learned, holdout = _rate(sides.learned, column), _rate(sides.holdout, column)
+    learned, holdout = rate_of(sides.learned, column), rate_of(sides.holdout, column)
     gain = learned / holdout - 1.0 if holdout > 0.0 else np.nan
     unknown = Uplift(learned, holdout, gain, -1.0, np.inf)
-    if not all(_enough(side, column) for side in sides):
+    if not all(enough(side, column) for side in sides):
         return unknown
-    errors = [_errors(sides.learned, column, learned), _errors(sides.holdout, column, holdout)]
+    errors = [errors_of(sides.learned, column, learned), errors_of(sides.holdout, column, holdout)]
     shift, remaining = _adjusted(errors, before, column)
-    plain, variance = _variance(errors), _variance(remaining)
+    plain, variance = variance_of(errors), variance_of(remaining)
     if not variance > 0.0:
         return unknown
     reach, log_ratio = always_valid_reach(variance, 1.0 - level), float(np.log1p(gain)) - shift
@@ -96,34 +96,36 @@ def _net(sides: Sides) -> Sides:
     return Sides(*nets)
 
 
-def _rate(bins: Ints, column: int) -> float:
+def rate_of(bins: Ints, column: int) -> float:
+    """An outcome per page view; `nan` without page views."""
     views, outcome = bins[:, VIEWS].sum(), bins[:, column].sum()
     return float(outcome / views) if views else np.nan
 
 
-def _enough(bins: Ints, column: int) -> bool:
-    """Revenue comes in orders: these are counted."""
+def enough(bins: Ints, column: int) -> bool:
+    """Whether there is enough to say anything; revenue comes in orders, so these are counted."""
     outcomes = bins[:, ORDERS if column == REVENUE else column].sum()
     return bool(outcomes >= FEWEST and bins[:, column].sum() > 0 and np.count_nonzero(bins[:, VIEWS]) >= FEWEST_BINS)
 
 
-def _errors(bins: Ints, column: int, rate: float) -> Floats:
+def errors_of(bins: Ints, column: int, rate: float) -> Floats:
     """What each bin adds to the error of the logarithm of the rate, float64[B]."""
     views, outcome = bins[:, VIEWS].astype(np.float64), bins[:, column].astype(np.float64)
     errors: Floats = (outcome - rate * views) / max(rate * views.sum(), 1e-300)
     return errors
 
 
-def _variance(errors: list[Floats]) -> float:
+def variance_of(errors: list[Floats]) -> float:
+    """The variance of a sum over the bins of several groups, each float64[B]."""
     return float(sum(len(group) / (len(group) - 1) * float(group @ group) for group in errors))
 
 
 def _adjusted(errors: list[Floats], before: Sides | None, column: int) -> tuple[float, list[Floats]]:
     """By how much the pre-period moves the log ratio, and the errors that remain; none where it says too little."""
-    if before is None or not all(_enough(side, column) for side in before):
+    if before is None or not all(enough(side, column) for side in before):
         return 0.0, errors
-    both = _rate(np.concatenate(before), column)
-    past = [_errors(side, column, both) for side in before]
+    both = rate_of(np.concatenate(before), column)
+    past = [errors_of(side, column, both) for side in before]
     centred = [own - own.mean() for own in past]
     slope = sum(own @ other for own, other in zip(errors, centred, strict=True)) / sum(own @ own for own in centred)
     shift = float(slope * (past[0].sum() - past[1].sum()))

@@ -50,14 +50,18 @@ class PageViews(Protocol):
 
 
 class ListedViews:
-    """Page views that are in memory, at least one, all of one page; `target` is asked in the order of versions."""
+    """Page views that are in memory, at least one, all of one page; `target` is asked in the order of versions.
 
-    def __init__(self, views: Sequence[View], target: Target) -> None:
+    `segments` has the numbers of those that came before, and gets those of new ones.
+    """
+
+    def __init__(self, views: Sequence[View], target: Target, segments: dict[str, int] | None = None) -> None:
         self._views = sorted(views, key=lambda view: (view.layout.version, view.layout.segment))
         layouts = {id(view.layout): view.layout for view in self._views}
         self._targets = [(layout, target(layout)) for layout in layouts.values()]
-        names = dict.fromkeys(view.segment for view in self._views)
-        self._segments = {name: at for at, name in enumerate(names)}
+        self._segments = {} if segments is None else segments
+        for view in self._views:
+            self._segments.setdefault(view.segment, len(self._segments))
 
     def layouts(self) -> Iterable[tuple[Layout, Sequence[Slate]]]:
         """As `PageViews` has it."""
@@ -98,9 +102,17 @@ class PageNames(NamedTuple):
     layouts: int
 
     @classmethod
-    def of(cls, layouts: Iterable[tuple[Layout, Sequence[Slate]]]) -> PageNames:
-        """The names of layouts and their targets."""
-        served, targets, items, count = dict[str, None](), dict[str, None](), dict[str, int](), 0
+    def empty(cls) -> PageNames:
+        """No names."""
+        return cls([], {}, 0)
+
+    @classmethod
+    def of(cls, layouts: Iterable[tuple[Layout, Sequence[Slate]]], before: PageNames | None = None) -> PageNames:
+        """The names of layouts and their targets, and those of layouts `before` them."""
+        slots, items, count = (
+            ([], dict[str, int](), 0) if before is None else (before.slots, {**before.items}, before.layouts)
+        )
+        served, targets = dict.fromkeys(slots), dict[str, None]()
         for layout, target in layouts:
             count += 1
             own = dict.fromkeys([*layout.propensities, *layout.baseline])

@@ -1,8 +1,8 @@
 """The same estimates while events flow: page views are counted once they have settled, and never read again.
 
 A page view has settled when its outcomes had time to come, by the time of the log.
-What is kept of those that have is the estimators' evidence alone, which merges by
-adding; the rest waits in memory.
+What is kept of those that have is what they add to the estimators' evidence, and to the sums by item and slot that
+models are fitted to; the rest waits in memory.
 """
 
 from __future__ import annotations
@@ -10,17 +10,15 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from confluent_kafka import KafkaError, Message
 
-from policy.evaluation.estimators import Evidence
-from reshelf.evaluation.arrays import ListedViews, Reward
 from reshelf.evaluation.evaluate import recorded
 from reshelf.evaluation.join import View, join
-from reshelf.evaluation.page_values import estimate_as_json, page_values
+from reshelf.evaluation.page_values import GrowingPage
 from schemas.codec import decoder
 from schemas.errors import BadRecord
 from schemas.messages.events import Conversion, Credit
@@ -36,18 +34,17 @@ from streams.settings import FoldSettings, KafkaSettings
 BY_CLICK = (Conversion, Credit)
 """Events that name their click alone."""
 FOLLOWED = (LAYOUTS_HISTORY, *FOLDED_TOPICS)
-Name = tuple[str, Reward, str]
-"""Page, reward and estimator."""
+ANSWERED = ("views", "served", "estimates")
+"""What is said of each page: how many layouts it had is forgotten with them."""
 PageView = tuple[str, str]
 """Page, and the view's own name."""
 
 
 class Running:
-    """The evidence on a policy of the history so far, and the events that have not settled."""
+    """What is known of a policy of the history so far, by page, and the events that have not settled."""
 
     def __init__(self, policy: str, fold: FoldSettings, settle_ms: int, epoch_ms: int = DAY_MS) -> None:
-        self.evidence: dict[Name, Evidence] = {}
-        self.views: Counter[str] = Counter()
+        self.pages: defaultdict[str, GrowingPage] = defaultdict(GrowingPage)
         self._policy = policy
         self._fold = fold
         self._settle = settle_ms
@@ -125,20 +122,13 @@ class Running:
 
     def _count(self, page: str, views: Sequence[View]) -> None:
         views = [view for view in views if self._policy != "shadow" or view.layout.shadow]
-        if not views:
-            return
-        self.views[page] += len(views)
-        for (reward, estimator), more in page_values(ListedViews(views, recorded(self._policy))).evidence.items():
-            name = page, reward, estimator
-            self.evidence[name] = self.evidence[name] + more if name in self.evidence else more
+        if views:
+            self.pages[page].add(views, recorded(self._policy))
 
     def answer(self, level: float) -> dict[str, Any]:
         """The estimates so far, as JSON has them, with intervals that hold at all answers together."""
-        pages: dict[str, Any] = {page: {"views": views, "estimates": {}} for page, views in self.views.items()}
-        for (page, reward, _), evidence in self.evidence.items():
-            pages[page]["estimates"].setdefault(reward, []).append(
-                estimate_as_json(evidence.estimate(level, always_valid=True))
-            )
+        answers = {page: growing.values.as_json(level, always_valid=True) for page, growing in self.pages.items()}
+        pages = {page: {name: answer[name] for name in ANSWERED} for page, answer in answers.items()}
         return {"level": level, "always_valid": True, "pages": pages}
 
 

@@ -1,8 +1,12 @@
-"""What a page's decisions say of a policy, read twice and never held: sums first, then each estimator's evidence."""
+"""What a page's decisions say of a policy: sums of the whole log first, then each estimator's evidence.
+
+A log that is there is read twice and never held.  Of one that grows, each part is judged by the sums
+of all that came until then, and not read again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -14,9 +18,14 @@ from policy.evaluation.estimators import ESTIMATORS, Estimate, Evidence
 from policy.evaluation.ratio import Ratio
 from policy.evaluation.reward_model import FOLDS, expected_reward, fold_of
 from policy.model.examination import examination, fit_examination
-from reshelf.evaluation.arrays import REWARDS, Batch, PageNames, PageViews, Reward, batches
+from reshelf.evaluation.arrays import REWARDS, Batch, ListedViews, PageNames, PageViews, Reward, Target, batches
+from reshelf.evaluation.join import View
 
 SIDES = ("learned", "holdout")
+EARLY_CLICKS = 300.0
+"""Ten times the clicks that a slot's curve starts with (`policy.model.examination.CURVE_CLICKS`)."""
+EARLY_VIEWS = 20_000
+"""As many page views are held, at most, while there are fewer clicks."""
 
 
 class PageSums(NamedTuple):
@@ -35,7 +44,7 @@ class PageSums(NamedTuple):
 class _Sums:
     """Impressions and clicks by segment, [2, A * S]; impressions and rewards by fold, [1 + 3, K * A * S]."""
 
-    names: PageNames
+    names: PageNames = field(default_factory=PageNames.empty)
     by_segment: dict[int, Floats] = field(default_factory=dict)
     by_fold: Floats = field(init=False)
 
@@ -45,6 +54,23 @@ class _Sums:
     @property
     def cells(self) -> int:
         return len(self.names.items) * len(self.names.slots)
+
+    @property
+    def clicks(self) -> float:
+        return float(sum(sums[1].sum() for sums in self.by_segment.values()))
+
+    def widened(self, names: PageNames) -> _Sums:
+        """The same sums for names that have all of these, in any order."""
+        wider = _Sums(names)
+        rows = np.array([names.items[item] for item in self.names.items], dtype=np.int64)
+        columns = np.array([names.slots.index(slot) for slot in self.names.slots], dtype=np.int64)
+        cells = (rows[:, None] * len(names.slots) + columns).ravel()
+        places = (np.arange(FOLDS)[:, None] * wider.cells + cells).ravel()
+        wider.by_fold[:, places] = self.by_fold
+        for segment, sums in self.by_segment.items():
+            wider.by_segment[segment] = np.zeros((2, wider.cells))
+            wider.by_segment[segment][:, cells] = sums
+        return wider
 
     def add(self, batch: Batch) -> None:
         width = len(self.names.slots)
@@ -111,17 +137,59 @@ class PageValues:
                 key, evidence = (reward, name), Evidence.of(name, decisions)
                 self.evidence[key] = self.evidence[key] + evidence if key in self.evidence else evidence
 
-    def as_json(self, level: float) -> dict[str, Any]:
-        """The value per page view of what was served, and of the target by each estimator."""
+    def as_json(self, level: float, *, always_valid: bool = False) -> dict[str, Any]:
+        """The value per page view of what was served, and of the target by each estimator.
+
+        Intervals hold at one look, or with `always_valid` at all looks together at a log that grows.
+        """
         return {
             "views": self.views,
             "layouts": self.layouts,
-            "served": {reward: {side: _mean(self.served[reward, side], level) for side in SIDES} for reward in REWARDS},
+            "served": {
+                reward: {side: _mean(self.served[reward, side], level, always_valid) for side in SIDES}
+                for reward in REWARDS
+            },
             "estimates": {
-                reward: [estimate_as_json(self.evidence[reward, name].estimate(level)) for name in ESTIMATORS]
+                reward: [estimate_as_json(self._estimate(reward, name, level, always_valid)) for name in ESTIMATORS]
                 for reward in REWARDS
             },
         }
+
+    def _estimate(self, reward: Reward, name: str, level: float, always_valid: bool) -> Estimate:
+        """The gain is that over learned traffic."""
+        served = self.served[reward, SIDES[0]]
+        return self.evidence[reward, name].estimate(level, always_valid=always_valid, served=served)
+
+
+@dataclass(slots=True)
+class GrowingPage:
+    """A page's log that grows: what of it has come is counted, each part by what is known by then.
+
+    The first page views are judged anew with those that come next, until `EARLY_CLICKS` say how slots are looked at.
+    """
+
+    values: PageValues = field(default_factory=PageValues)
+    _sums: _Sums = field(default_factory=_Sums)
+    _segments: dict[str, int] = field(default_factory=dict)
+    _early: list[View] | None = field(default_factory=list)
+
+    def add(self, views: Sequence[View], target: Target) -> None:
+        """Count at least one page view, all of this page."""
+        if self._early is not None:
+            views = self._early = [*self._early, *views]
+            self.values, self._sums = PageValues(), _Sums(self._sums.names)
+        self._count(ListedViews(views, target, self._segments))
+        if self._sums.clicks >= EARLY_CLICKS or self.values.views >= EARLY_VIEWS:
+            self._early = None
+
+    def _count(self, page: ListedViews) -> None:
+        names = PageNames.of(page.layouts(), self._sums.names)
+        self._sums = self._sums.widened(names)
+        for batch in batches(page.views(), names):
+            self._sums.add(batch)
+        sums = self._sums.finish()
+        for batch in batches(page.views(), names):
+            self.values.add(batch, sums)
 
 
 def decisions_of(batch: Batch, chances: Comparison, earned: Floats, model: Floats) -> Decisions:
@@ -141,14 +209,16 @@ def page_values(page: PageViews) -> PageValues:
     return values
 
 
-def _mean(ratio: Ratio, level: float) -> dict[str, float | None]:
-    value, low, high = ratio.interval(level)
+def _mean(ratio: Ratio, level: float, always_valid: bool) -> dict[str, float | None]:
+    value, low, high = ratio.sequence(level) if always_valid else ratio.interval(level)
     return _numbers({"value": value, "low": max(0.0, low) if ratio.filled else np.nan, "high": high})
 
 
 def estimate_as_json(estimate: Estimate) -> dict[str, Any]:
     """As JSON has it: what is unknown is null."""
     content = estimate._asdict()
+    if not np.isfinite(estimate.gain_high):
+        content["gain_low"] = np.nan
     words = {name: content.pop(name) for name in ("estimator", "extrapolated", "refused")}
     return {**words, **_numbers(content)}
 

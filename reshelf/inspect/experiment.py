@@ -12,14 +12,15 @@ from confluent_kafka import KafkaException
 from policy.defaults import LEVEL
 from policy.experiments.health import Health
 from policy.experiments.sample_ratio import SampleRatio
-from policy.experiments.sequence import Uplift, outcomes_of, uplift_of
+from policy.experiments.sequence import Sides, Uplift, outcomes_of, uplift_of
 from policy.experiments.trial import Trial, trials
 from reshelf.inspect.event_sample import TopicSample, sample_of_topic
 from reshelf.namespaces.open_state import open_state
 from reshelf.settings import Settings
 from schemas.errors import ReshelfError
 from schemas.messages.pages import MAIN, PageRules
-from schemas.topics import IMPRESSIONS
+from schemas.topics import DAY_MS, IMPRESSIONS
+from streams.fold.deltas import Traffic
 from streams.layouts.branches import shares_of
 from streams.state.arrays.experiment_bins import BucketBins, health_of, periods, sides
 
@@ -55,6 +56,18 @@ class Trials(NamedTuple):
     settings: Settings
 
 
+class Counted(NamedTuple):
+    """What was counted of a page in whole time buckets; the settings that the state was made with.
+
+    `reduced` is the share of an uplift's variance that the pre-period takes away.
+    """
+
+    sides: Sides
+    days: float
+    reduced: float
+    settings: Settings
+
+
 async def healths(settings: Settings, page: str | None, level: float) -> Healths:
     """The experiment of each page that has counts, or of one; raises ReshelfError where there is none."""
     async with open_state(settings) as state:
@@ -83,6 +96,32 @@ async def trials_of(settings: Settings, rules: PageRules, level: float) -> Trial
     earlier = before.learned if before else None
     results = trials(during.learned, rules.branch_salt, list(shares.values()), level, earlier)
     return Trials(dict(zip([name for name in shares if name != MAIN], results, strict=True)), state.settings)
+
+
+async def counted(settings: Settings, page: str, goal: str) -> Counted:
+    """What a page's experiment can be planned by; raises ReshelfError where that is nothing yet."""
+    async with open_state(settings) as state:
+        pages = sorted(await state.reader.segments())
+        bins = await state.reader.read_bins(page)
+    if page not in pages:
+        raise ReshelfError(f"page {page!r} has no counts. Pages that have: {', '.join(pages) or 'none'}.")
+    width = state.settings.fold.bucket_ms
+    if not width:
+        raise ReshelfError(
+            "fold.bucket_ms is 0, so all counts are in one time bucket, and what comes in a day is not known. "
+            "Replay into a namespace with fold.bucket_ms of a day or less (docs/operating/replay.md)."
+        )
+    during, before = periods(bins, state.settings.experiment, width)
+    reduced = uplift_of(goal, during, before=before).reduced
+    return Counted(*whole_buckets(bins, width), reduced, state.settings)
+
+
+def whole_buckets(bins: BucketBins, width: int) -> tuple[Sides, float]:
+    """Both sides over all time buckets but the first and the last, which may be cut off, and their days."""
+    starts = sorted({bucket for bucket, traffic in bins if traffic is not Traffic.FALLBACK})[1:-1]
+    if not starts:
+        return sides({}, 0), 0.0
+    return sides(bins, starts[0], starts[-1] + 1), (starts[-1] - starts[0] + width) / DAY_MS
 
 
 def health(bins: BucketBins, settings: Settings, level: float = LEVEL) -> Health:

@@ -41,8 +41,11 @@ def a_layout(version: int, watermarks: dict[str, list[int]] | None = None, **cha
     return msgspec.structs.replace(layout, **changes)
 
 
-def visits(layouts: list[Layout], units: int, seed: int = 1) -> list[Any]:
-    """Impressions, clicks and conversions of visitors who like item c, as the contract says."""
+def visits(layouts: list[Layout], units: int, seed: int = 1, fade: float = 1.0) -> list[Any]:
+    """Impressions, clicks and conversions of visitors who like item c, as the contract says.
+
+    The second slot is looked at as often as the first one divided by 1 + `fade`.
+    """
     chance, events = random.Random(seed), list[Any]()
     for number in range(units):
         layout, unit = layouts[number % len(layouts)], f"u{number // 2}"
@@ -52,7 +55,7 @@ def visits(layouts: list[Layout], units: int, seed: int = 1) -> list[Any]:
         seen = [SlotItem(slot, name) for slot, name in slate.items()]
         events.append(Impression(**common, event_id=f"i{number}", page_view_id=f"v{number}", slots=seen))
         for at, (slot, name) in enumerate(slate.items()):
-            if chance.random() < (0.5 if name == "c" else 0.1) / (1 + at):
+            if chance.random() < (0.5 if name == "c" else 0.1) / (1 + at * fade):
                 place: dict[str, Any] = {"slot": slot, "item": name}
                 events.append(Click(**common, **place, event_id=f"c{number}-{at}", page_view_id=f"v{number}"))
                 if chance.random() < 0.5:

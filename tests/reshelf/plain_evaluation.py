@@ -178,21 +178,24 @@ def evaluated(log: PageLog, views: list[View], level: float) -> dict[str, Any]:
             reward: {side: _mean(log, reward, rows, level) for side, rows in (("learned", ~held), ("holdout", held))}
             for reward in REWARDS
         },
-        "estimates": {reward: estimates(log, reward, level) for reward in REWARDS},
+        "estimates": {reward: estimates(log, reward, level, ~held) for reward in REWARDS},
     }
 
 
-def estimates(log: PageLog, reward: Reward, level: float) -> list[dict[str, Any]]:
+def estimates(log: PageLog, reward: Reward, level: float, learned: NDArray[np.bool_]) -> list[dict[str, Any]]:
     """Every estimator's estimate, as JSON has it."""
-    decisions = log.decisions(reward)
-    return [estimate_as_json(Evidence.of(name, decisions).estimate(level)) for name in ESTIMATORS]
+    decisions, served = log.decisions(reward), _ratio(log, reward, learned)
+    return [estimate_as_json(Evidence.of(name, decisions).estimate(level, served=served)) for name in ESTIMATORS]
 
 
 def _mean(log: PageLog, reward: Reward, rows: NDArray[np.bool_], level: float) -> dict[str, float | None]:
-    earned = log.rewards[reward][rows].sum(axis=1)
-    ones = np.ones(len(earned))
-    value, low, high = Ratio.of(log.bins[rows], earned, ones, ones).interval(level)
+    value, low, high = _ratio(log, reward, rows).interval(level)
     return _numbers({"value": value, "low": max(0.0, low) if rows.any() else np.nan, "high": high})
+
+
+def _ratio(log: PageLog, reward: Reward, rows: NDArray[np.bool_]) -> Ratio:
+    ones = np.ones(np.count_nonzero(rows))
+    return Ratio.of(log.bins[rows], log.rewards[reward][rows].sum(axis=1), ones, ones)
 
 
 def _numbers(content: dict[str, float]) -> dict[str, float | None]:

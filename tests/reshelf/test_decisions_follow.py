@@ -15,7 +15,7 @@ from reshelf.evaluation.follow import Progress, Running
 from schemas.topics import IMPRESSIONS, LAYOUTS_HISTORY
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings
-from tests.reshelf.decision_logs import EVENTS, NOW, joined, later, recorded_events
+from tests.reshelf.decision_logs import EVENTS, LAYOUTS, NOW, joined, later, recorded_events, visits
 from tests.reshelf.plain_evaluation import page_log
 
 
@@ -31,9 +31,9 @@ def test_following_counts_each_page_view_once_however_it_settles(cuts: list[int]
     running.settle(NOW + 10**7)
     assert not running.settle(NOW + 10**7)
     log = page_log(joined(events).views, lambda layout: layout.shadow)
-    assert running.views == {"home": 600}
+    assert running.pages["home"].values.views == 600
     for reward, name in product(REWARDS, ("item-position", "snips", "replay")):
-        whole, parts = Evidence.of(name, log.decisions(reward)), running.evidence["home", reward, name]
+        whole, parts = Evidence.of(name, log.decisions(reward)), running.pages["home"].values.evidence[reward, name]
         assert parts.estimate()[1:6] == pytest.approx(whole.estimate()[1:6])
 
 
@@ -43,7 +43,22 @@ def test_what_may_still_be_clicked_waits() -> None:
     running.take(LAYOUTS_HISTORY, 0, records[LAYOUTS_HISTORY])
     running.take(IMPRESSIONS, 0, records[IMPRESSIONS])
     assert running.settle(NOW + 10_000)
-    assert running.views == {"home": 5}
+    assert running.pages["home"].values.views == 5
+
+
+def test_models_are_fitted_to_all_that_came_and_not_to_the_newest_page_views_alone() -> None:
+    """Nearly nobody looks at the second slot, which the few clicks of one moment do not show."""
+    events = visits(LAYOUTS, 2_000, fade=19.0)
+    whole = page_log(joined(events).views, lambda layout: layout.shadow)
+    running = Running("shadow", FoldSettings(allowed_lateness_ms=0, max_clock_skew_ms=0), settle_ms=0)
+    for topic, records in recorded_events(later(events)).items():
+        running.take(topic, 0, records)
+    for cut in range(10, 2_001, 10):
+        running.settle(NOW + cut * 1_000)
+    followed = running.pages["home"].values.evidence["clicks", "position-based"].estimate(always_valid=True)
+    expected = Evidence.of("position-based", whole.decisions("clicks")).estimate()
+    assert followed.value == pytest.approx(expected.value, rel=0.03)
+    assert followed.low < expected.low < expected.high < followed.high
 
 
 def test_progress_is_that_of_the_slowest_partition_and_at_the_end_the_brokers_time() -> None:

@@ -63,13 +63,15 @@ def followed(events: list[Any], cuts: list[int]) -> Running:
 def test_a_page_view_seen_bit_by_bit_is_counted_once_with_its_clicks(cuts: list[int]) -> None:
     events = scrolled(EVENTS, after_ms=3_000)
     running = followed(events, cuts)
-    assert running.views == {"home": 600}
+    assert running.pages["home"].values.views == 600
     whole = Evidence.of("ips", page_log(joined(events).views, lambda layout: layout.slates).decisions("clicks"))
-    assert running.evidence["home", "clicks", "ips"].estimate()[1:6] == pytest.approx(whole.estimate()[1:6])
+    assert running.pages["home"].values.evidence["clicks", "ips"].estimate()[1:6] == pytest.approx(
+        whole.estimate()[1:6]
+    )
 
 
 def test_what_comes_into_sight_after_a_page_view_was_counted_is_no_other() -> None:
-    assert followed(scrolled(EVENTS, after_ms=8_000), list(range(1, 620, 7))).views == {"home": 600}
+    assert followed(scrolled(EVENTS, after_ms=8_000), list(range(1, 620, 7))).pages["home"].values.views == 600
 
 
 HOUR_MS, EPOCH_MS = 3_600_000, 86_400_000
@@ -93,7 +95,7 @@ def test_a_layout_that_stands_for_long_has_its_views_until_another_is_shown() ->
                 running.take(IMPRESSIONS, 0, [Read(views, at_ms, event.unit.encode(), encode(seen))])
                 views += 1
         running.settle(at_ms + 2 * SETTLE_MS)
-    assert running.views == {"home": views}
+    assert running.pages["home"].values.views == views
     assert {version for _, _, version in running._layouts} == {3}
     running.settle(NOW + 25 * HOUR_MS + EPOCH_MS)
     assert not running._layouts, "no layout stands for longer than an epoch"

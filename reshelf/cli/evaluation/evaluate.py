@@ -13,6 +13,8 @@ from schemas.errors import BadSettings
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+BOUNDS = ("from", "to")
+
 
 @click.command()
 @click.option(
@@ -65,7 +67,8 @@ def evaluate(
     with what the policy would have shown.  The slates of a policy that the history does
     not hold are composed again for each layout, from the counts of that time and with the
     settings of --settings.  An estimator is refused where the log lacks more than
-    1 % of what the policy would show.  docs/concepts/evaluation.md says which one to use when.
+    1 % of what the policy would show.  The gain is relative to what learned traffic earned.
+    docs/concepts/evaluation.md says which one to use when.
 
     Example: reshelf evaluate --policy greedy --page home
     """
@@ -137,14 +140,23 @@ def _table(evaluation: dict[str, Any], currency: str) -> RenderableType:
 
     rows: list[tuple[str, ...]] = []
     for reward, estimates in evaluation["estimates"].items():
-        rows.append((reward, "", "", "", "", ""))
-        for side, estimate in evaluation.get("served", {}).get(reward, {}).items():
-            rows.append((f"  ({side} traffic)", *_bounds(reward, estimate, currency), "", ""))
+        rows.append((reward, *[""] * 8))
+        for side, estimate in evaluation["served"][reward].items():
+            rows.append((f"  ({side} traffic)", *_bounds(reward, estimate, currency), *[""] * 5))
         for estimate in estimates:
             values = ("refused", "", "") if estimate["refused"] else _bounds(reward, estimate, currency)
             lacking = f"{estimate['lacking']:.1%}" + (" extrapolated" if estimate["extrapolated"] else "")
-            rows.append((f"  {estimate['estimator']}", *values, f"{estimate['effective_size']:,.0f}", lacking))
-    return table(("per page view", "value", "from", "to", "effective views", "lacking"), rows)
+            size = f"{estimate['effective_size']:,.0f}"
+            rows.append((f"  {estimate['estimator']}", *values, *_gain(estimate), size, lacking))
+    return table(("per page view", "value", *BOUNDS, "gain", *BOUNDS, "effective views", "lacking"), rows)
+
+
+def _gain(estimate: dict[str, float | None]) -> tuple[str, ...]:
+    """Relative to what learned traffic earned."""
+    if estimate["refused"]:
+        return ("", "", "")
+    values = (estimate[name] for name in ("gain", "gain_low", "gain_high"))
+    return tuple("-" if value is None else f"{value:+.1%}" for value in values)
 
 
 def _bounds(reward: str, estimate: dict[str, float | None], currency: str) -> tuple[str, ...]:

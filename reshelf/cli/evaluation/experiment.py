@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reshelf.cli.evaluation.autopilot import autopilot
+from reshelf.cli.evaluation.plan import plan
 from reshelf.cli.front import LEVEL_OPTION, Front
 from schemas.errors import BadSettings, ReshelfError
 from schemas.messages.pages import MAIN
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 @click.group()
 def experiment() -> None:
     """Compare learned layouts with the holdout, and policies on trial with the page's own."""
+
+
+experiment.add_command(autopilot)
+experiment.add_command(plan)
 
 
 @experiment.command()

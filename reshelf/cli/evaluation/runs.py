@@ -13,14 +13,14 @@ from schemas.errors import BadSettings
 if TYPE_CHECKING:
     from reshelf.evaluation.records.run import Run
 
-KINDS = ("replay", "evaluate", "tune", "finetune")
+KINDS = ("replay", "evaluate", "tune", "finetune", "autopilot")
 LONGEST = 60
 """Characters of a value that a comparison shows; `runs show` and --json have it whole."""
 
 
 @click.group()
 def runs() -> None:
-    """List, show and compare the records that replay, evaluate, tune and finetune leave."""
+    """List, show and compare the records that replay, evaluate, tune, finetune and experiment autopilot leave."""
 
 
 @runs.command(name="list")
