@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from mabwiser.mab import MAB, LearningPolicy
 
-from bench.decisions.trials import Feed, Options
+from bench.decisions.peers.trials import Feed, Options
 from policy.arrays import Floats, Indices
 from policy.simulation.shop import KINDS, Feedback, Offer, Shape
 
@@ -51,7 +51,7 @@ class _Linear:
     def _meet(self, offer: Offer) -> None:
         for at, row in enumerate(offer.rows.tolist()):
             if row == len(self._contexts):
-                self._contexts = np.concatenate([self._contexts, _context(offer, at, text=self._text)])
+                self._contexts = np.concatenate([self._contexts, context(offer, at, text=self._text)])
 
 
 class LinUcb(_Linear):
@@ -72,7 +72,8 @@ class LinTs(_Linear):
         return LearningPolicy.LinTS(alpha=options["alpha"], l2_lambda=options["l2"])
 
 
-def _context(offer: Offer, at: int, *, text: bool) -> Floats:
+def context(offer: Offer, at: int, *, text: bool) -> Floats:
+    """What is known of an item of the offer, float64[1, F]: a constant, its price, with `text` its vector, its kind."""
     item = offer.items[at]
     kind = np.eye(KINDS)[int(item.category[1:])]
     vector = offer.vectors[at] if text else []
