@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from bayesianbandits import Arm, BayesianGLM, FunctionArmFeaturizer, LipschitzContextualAgent, ThompsonSampling
 
-from bench.decisions.peers.linear import context
-from bench.decisions.peers.trials import Feed, Options, cells
+from bench.decisions.peers.trials import Feed, Options, cells, context
 from policy.arrays import Floats, Indices
 from policy.simulation.shop import KINDS, Feedback, Offer, Shape
 
