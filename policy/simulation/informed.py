@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from policy.arrays import Floats
+from policy.arrays import Floats, Indices
 from policy.simulation.shop import ITEM, KIND, KINDS, PAIR, USUAL, Feedback, Offer, Shop
 
 ROUNDS = 3
@@ -111,37 +111,45 @@ class Informed:
         for _ in range(offer.day - self._day):
             self._pass_a_day()
         self._day = offer.day
-        self.fit()
+        self.fit(offer.rows)
         mean, variance = self.mean[:, None, offer.rows], self.variance[:, None, offer.rows]
         drawn = self._rng.normal(size=(len(mean), self.variants if self.exploration else 1, len(offer.rows)))
         scores = mean + (1.0 - self.exploration**2) * variance / 2.0 + self.exploration * np.sqrt(variance) * drawn
         return offer.rows[np.argsort(-scores, axis=2)[:, :, : self.shop.shape.slots]]
 
-    def fit(self) -> None:
-        """Mean and variance of all scores.
+    def fit(self, rows: Indices) -> None:
+        """Mean of all scores until the last of these items, and variance of these, which costs most.
 
         A pair's own part makes its clicks vary more; segments' weights are eliminated one
         by one (Schur complement), so that what segments share is solved for once.
         """
+        met = int(rows.max()) + 1
+        examination, clicks, mean = self._examination[:, :met], self._clicks[:, :met], self.mean[:, :met]
         highest = HIGHEST_SCORE if self.shop.shape.bounded else HIGHEST_UNBOUNDED
         for _ in range(ROUNDS):
-            rate = expit(np.clip(self.mean, LOWEST_SCORE, highest))
-            information = np.maximum(self._examination * rate * (1.0 - rate), 1e-9)
-            targets = self.mean - logit(USUAL) + (self._clicks - self._examination * rate) / information
+            rate = expit(np.clip(mean, LOWEST_SCORE, highest))
+            information = np.maximum(examination * rate * (1.0 - rate), 1e-9)
+            targets = mean - logit(USUAL) + (clicks - examination * rate) / information
             weight = 1.0 / (1.0 / information + self._pair)
             solved = self._solve(targets, weight)
-        self._vary(solved, weight)
+        self._vary(solved, weight, rows)
+
+    def _described(self, met: int) -> Floats:
+        """What segments share of the items met, float64[met, F]; those to come have no column yet."""
+        return self._common[:met, : self._common.shape[1] - len(self._common) + met]
 
     def _solve(self, targets: Floats, weight: Floats) -> _Solved:
-        """Set the means."""
-        common, text = self._common, self._text
-        square = (common.T * weight.sum(axis=0)) @ common + np.diag(self._common_ridge)
+        """Set the means, float64[G, met]."""
+        met = targets.shape[1]
+        common, text = self._described(met), self._text[:met]
+        square = (common.T * weight.sum(axis=0)) @ common + np.diag(self._common_ridge[: common.shape[1]])
         right = common.T @ (weight * targets).sum(axis=0)
         owns, crosses, starts = [], [], []
         for row, target in zip(weight, targets, strict=True):
             own = np.linalg.inv((text.T * row) @ text + self._text_ridge)
-            cross, start = own @ ((text.T * row) @ common), own @ (text.T @ (row * target))
-            square -= cross.T @ ((text.T * row) @ common)
+            within = (text.T * row) @ common
+            cross, start = own @ within, own @ (text.T @ (row * target))
+            square -= cross.T @ within
             right -= cross.T @ (text.T @ (row * target))
             owns.append(own)
             crosses.append(cross)
@@ -150,16 +158,17 @@ class Informed:
         shared = solved.shared @ right
         for at, (cross, start) in enumerate(zip(crosses, starts, strict=True)):
             mean = common @ shared + text @ (start - cross @ shared)
-            self.mean[at] = logit(USUAL) + mean + self._pair * weight[at] * (targets[at] - mean)
+            self.mean[at, :met] = logit(USUAL) + mean + self._pair * weight[at] * (targets[at] - mean)
         return solved
 
-    def _vary(self, solved: _Solved, weight: Floats) -> None:
-        """Set the variances."""
+    def _vary(self, solved: _Solved, weight: Floats, rows: Indices) -> None:
+        """Set the variances of some items."""
+        common, text = self._described(weight.shape[1])[rows], self._text[rows]
         for at, (own, cross) in enumerate(zip(solved.owns, solved.crosses, strict=True)):
-            by = self._common - self._text @ cross
-            variance = ((by @ solved.shared) * by).sum(axis=1) + ((self._text @ own) * self._text).sum(axis=1)
-            part = self._pair * weight[at]
-            self.variance[at] = np.square(1.0 - part) * variance + self._pair * (1.0 - part)
+            by = common - text @ cross
+            variance = ((by @ solved.shared) * by).sum(axis=1) + ((text @ own) * text).sum(axis=1)
+            part = self._pair * weight[at, rows]
+            self.variance[at, rows] = np.square(1.0 - part) * variance + self._pair * (1.0 - part)
 
     def _pass_a_day(self) -> None:
         """What an arm's own part moved by is as doubtful as fewer clicks would be: 1 / clicks grows by its variance."""
