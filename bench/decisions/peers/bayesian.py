@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from bayesianbandits import Arm, BayesianGLM, FunctionArmFeaturizer, LipschitzContextualAgent, ThompsonSampling
+from bayesianbandits import (
+    Arm,
+    BayesianGLM,
+    FunctionArmFeaturizer,
+    LaplaceApproximator,
+    LipschitzContextualAgent,
+    ThompsonSampling,
+)
 
 from bench.decisions.peers.trials import Feed, Options, cells, context
 from policy.arrays import Floats, Indices
 from policy.simulation.shop import KINDS, Feedback, Offer, Shape
 
 VARIANTS = 4
+MOST_STEPS = 50
+"""Of a fit, which ends where it converges: the first begins at rates of 1."""
 INTERCEPT = 10.0
 """The constant column: all weights have one prior, and click rates are far from 1."""
 
@@ -27,7 +36,8 @@ class SharedRegression:
         self._feed = Feed(shape, corrected, seed)
         self._text = text
         self._items = np.zeros((0, (shape.size if text else 0) + KINDS + 2))
-        self._learner = BayesianGLM(alpha=options["alpha"], link="log", random_state=seed)
+        newton = LaplaceApproximator(n_iter=MOST_STEPS)
+        self._learner = BayesianGLM(alpha=options["alpha"], link="log", approximator=newton, random_state=seed)
         self._agent: LipschitzContextualAgent | None = None
         self._seed = seed
 

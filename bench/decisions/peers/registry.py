@@ -30,7 +30,7 @@ PEERS: Mapping[str, Peer] = {
     "most-popular": Peer("counting", "MostPopular", _grid(trials=(20.0, 100.0, 400.0))),
     "epsilon-greedy": Peer("counting", "EpsilonGreedy", _grid(epsilon=(0.02, 0.1), trials=(50.0, 200.0))),
     "pessimistic-ts": Peer("counting", "PessimisticSampling", [{}]),
-    "bayesianbandits": Peer("bayesian", "SharedRegression", _grid(alpha=(1.0, 10.0, 100.0))),
+    "bayesianbandits": Peer("bayesian", "SharedRegression", _grid(alpha=(3.0, 10.0, 30.0))),
     "mabwiser-ts": Peer("sampling", "MabwiserSampling", [{}]),
     "mabwiser-linucb": Peer("linear", "LinUcb", _grid(alpha=(0.0, 0.05, 0.2), l2=(1.0, 10.0))),
     "mabwiser-lints": Peer("linear", "LinTs", _grid(alpha=(0.02, 0.05), l2=(1.0, 10.0))),
