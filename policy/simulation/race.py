@@ -77,7 +77,8 @@ def race(
     """
     waiting: deque[tuple[int, Feedback]] = deque()
     lost = np.zeros(3)
-    losses, course = [], [(0, 0.0)]
+    losses: list[tuple[float, ...]] = []
+    course = [(0, 0.0)]
     for size in batches(checkpoints[-1], shop.shape.views_per_day, checkpoints, step):
         offer = shop.offer()
         slates = learner.slates(offer)
@@ -95,7 +96,8 @@ def race(
             look()
         if stop():
             break
-    return Course(*(zip(*losses, strict=True) if losses else ((),) * 4), shop.views)
+    columns: list[tuple[float, ...]] = list(zip(*losses, strict=True)) or [()] * 4
+    return Course(columns[0], columns[1], columns[2], columns[3], shop.views)
 
 
 def _last_tenth(course: Sequence[tuple[int, float]]) -> float:

@@ -64,10 +64,10 @@ class SharedRegression:
             self._agent = LipschitzContextualAgent(
                 arms, ThompsonSampling(), featurizer, self._learner, random_seed=self._seed
             )
-        arms = {arm.action_token for arm in self._agent.arms}
-        for row in sorted(arms - set(rows)):
+        before = {arm.action_token for arm in self._agent.arms}
+        for row in sorted(before - set(rows)):
             self._agent.remove_arm(row)
-        for row in sorted(set(rows) - arms):
+        for row in sorted(set(rows) - before):
             self._agent.add_arm(Arm(row, learner=None))
         return self._agent
 
