@@ -51,8 +51,8 @@ class Run(NamedTuple):
 
 
 def run(entry: Entry, seed: int, checkpoints: tuple[int, ...], limit_s: float = 0.0) -> Run:
-    """One race; that of a peer ends after `limit_s` seconds, or is whole with 0."""
-    began, shop = monotonic(), opened(entry.shape, seed, checkpoints[-1])
+    """One race; that of a peer ends after `limit_s` seconds, its library imported before, or is whole with 0."""
+    shop = opened(entry.shape, seed, checkpoints[-1])
     if entry.name == OURS:
         return _run_ours(entry, shop, checkpoints)
     rival: Learner
@@ -60,6 +60,7 @@ def run(entry: Entry, seed: int, checkpoints: tuple[int, ...], limit_s: float = 
         rival, limit_s = Informed(shop, entry.setup.choice.exploration, seed, text=entry.text), 0.0
     else:
         rival = learner(entry.name, entry.shape, entry.corrected, seed, dict(entry.options), text=entry.text)
+    began = monotonic()
     course = race(shop, rival, checkpoints, entry.delay, stop=lambda: 0.0 < limit_s < monotonic() - began)
     return Run(course, monotonic() - began)
 

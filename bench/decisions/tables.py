@@ -57,7 +57,8 @@ def _reach(mean: Table | None) -> str:
 def _details(shop: Table, key: str, views: str) -> Iterator[str]:
     """What all learners lost, and how the policy did."""
     for learner, row in sorted(shop["regret"][key][views].items(), key=lambda pair: float(pair[1]["mean"])):
-        yield f"  {learner:<34}{row['mean']:>10,.0f} clicks lost ({row['low']:,.0f} to {row['high']:,.0f})"
+        mean, low, high = (round(row[name]) for name in ("mean", "low", "high"))
+        yield f"  {learner:<34}{mean:>10,} clicks lost ({low:,} to {high:,})"
     for name, words in (
         ("ratio_to_best_peer", "to the best peer"),
         ("ratio_of_bound", "of the informed to the best peer"),
