@@ -29,7 +29,7 @@ that is no production. `make generated` writes this page.
 |---|---|---|---|
 """
 
-IN_ITS_FILE = {"bytewax": "Apache-2.0", "pathway": "BUSL-1.1"}
+IN_ITS_FILE = {"bayesianbandits": "MIT", "bytewax": "Apache-2.0", "pathway": "BUSL-1.1"}
 """Licences that a package states in a file of its own alone, looked up by hand."""
 
 LONGEST = 60

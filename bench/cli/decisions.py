@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 PEERS = {
     "most-popular": "",
     "epsilon-greedy": "",
+    "pessimistic-ts": "",
+    "bayesianbandits": "bayesianbandits",
     "mabwiser-ts": "mabwiser",
     "mabwiser-linucb": "mabwiser",
     "mabwiser-lints": "mabwiser",
@@ -26,6 +28,9 @@ PEERS = {
     "vw-ccb-explore-adf": "vowpalwabbit",
 }
 """Peer and the package that it needs."""
+
+SHOPS = ("ours", "wide", "flat", "cascade", "dbn", "grid", "null", "misleading", "churn")
+USUAL = ("ours", "cascade")
 
 
 @click.command()
@@ -44,12 +49,13 @@ PEERS = {
     help="After how many page views regret is reported.",
 )
 @click.option(
-    "--visitors",
-    type=click.Choice(["position", "cascade"]),
-    default=("position", "cascade"),
+    "--shop",
+    "shops",
+    type=click.Choice([*SHOPS, "all"]),
+    default=USUAL,
     multiple=True,
     show_default=True,
-    help="How visitors look and click: `position` as the model assumes, `cascade` otherwise.",
+    help="In which kinds of shops: in `ours` visitors look and click as the model assumes, in `cascade` otherwise.",
 )
 @click.option(
     "--peers",
@@ -57,6 +63,13 @@ PEERS = {
     default=("all",),
     multiple=True,
     help="Which libraries are compared.",
+)
+@click.option(
+    "--limit-s",
+    type=click.FloatRange(min=0),
+    default=600,
+    show_default=True,
+    help="After how many seconds a peer's race is ended, and reported as stopped; 0 sets no limit.",
 )
 @click.option(
     "--delay",
@@ -75,9 +88,7 @@ PEERS = {
 @click.option(
     "--new",
     type=click.FloatRange(0, 1),
-    default=0.05,
-    show_default=True,
-    help="Which share of the items is replaced each day.",
+    help="Which share of the items is replaced each day.  [default: as the shop has it]",
 )
 @click.option(
     "--text-share",
@@ -114,11 +125,12 @@ def decisions(
     seeds: int,
     tuning_seeds: int,
     views: tuple[int, ...],
-    visitors: tuple[str, ...],
+    shops: tuple[str, ...],
     peers: tuple[str, ...],
+    limit_s: float,
     delay: int,
     exploration: float,
-    new: float,
+    new: float | None,
     text_share: float,
     unbounded: bool,
     segments: int,
@@ -135,38 +147,37 @@ def decisions(
     after each number of page views.  Each library runs with the settings that did best on
     shops of their own.  A ratio below 1 means that Reshelf lost less.  No servers are
     needed; `make bench` installs the peers.  All of it takes hours of one core; fewer
-    seeds, views or peers take less.  See docs/concepts/decisions.md.
+    shops, seeds, views or peers take less.  See docs/concepts/decisions.md.
 
-    With --renewals the policy races against itself alone, in the first kind of visitors and until
+    With --renewals the policy races against itself alone, in the first kind of shop and until
     the largest number of page views: composed and shown always, or where it was worth it.
     With --chain nobody races: on ten pages per seed, of several kinds, the errors of two estimates are compared
     in half a minute.
 
     Example: reshelf bench decisions --seeds 2 --views 2000 --peers most-popular
     """
-    from bench.decisions.report import Contest, Field
+    from bench.decisions.figures import Field
+    from bench.decisions.report import Contest
+    from bench.decisions.tables import text_of
     from policy.simulation.learned import Setup
-    from policy.simulation.shop import Shape
     from schemas.messages.pages import PolicyChoice
 
-    shape = Shape(
-        segments=segments, items=items, views_per_day=daily, new=new, text_share=text_share, bounded=not unbounded
-    )
     if chain:
         _compare_estimates(front, seeds, processes)
         return
+    shapes = _shapes(shops, new, unbounded, segments=segments, items=items, views_per_day=daily, text_share=text_share)
     if renewals:
-        _compare_renewals(front, replace(shape, visitors=visitors[0]), exploration, max(views), seeds, processes)  # type: ignore[arg-type]
+        _compare_renewals(front, next(iter(shapes.values())), exploration, max(views), seeds, processes)
         return
-    kinds = [replace(shape, visitors=kind) for kind in dict.fromkeys(visitors)]  # type: ignore[arg-type]
     contest = Contest(
-        fields=[Field(shape, text) for shape in kinds for text in (True, False)],
+        fields=[Field(name, shape, text) for name, shape in shapes.items() for text in (True, False)],
         names=_chosen(peers),
         checkpoints=tuple(sorted(set(views))),
         seeds=seeds,
         tuning_seeds=tuning_seeds,
         processes=processes,
         delay=delay,
+        limit_s=limit_s,
         bound=bound,
         setup=Setup(choice=PolicyChoice(exploration=exploration)),
         say=_say,
@@ -174,7 +185,16 @@ def decisions(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         content = contest.hold()
-    front.answer(content, _text(content))
+    front.answer(content, text_of(content))
+
+
+def _shapes(names: tuple[str, ...], new: float | None, unbounded: bool, **sizes: float) -> dict[str, Shape]:
+    """The shops that were chosen, in the order of all or as they were named, with what was set for all of them."""
+    from policy.simulation.shops import SHOPS as DECLARED
+
+    changes = dict(sizes) | ({} if new is None else {"new": new}) | ({"bounded": False} if unbounded else {})
+    chosen = SHOPS if "all" in names else tuple(dict.fromkeys(names))
+    return {name: replace(DECLARED[name], **changes) for name in chosen}  # type: ignore[arg-type]
 
 
 def _compare_renewals(front: Front, shape: Shape, exploration: float, views: int, seeds: int, processes: int) -> None:
@@ -210,37 +230,3 @@ def _chosen(peers: tuple[str, ...]) -> list[str]:
 def _say(what: str, done: int, total: int) -> None:
     if click.get_text_stream("stderr").isatty():
         click.echo(f"\r{what}: {done} of {total}", err=True, nl=done == total)
-
-
-def _text(content: dict[str, Any]) -> str:
-    lines = []
-    for name, by_views in content["regret"].items():
-        for views, rows in by_views.items():
-            lines.append(f"{name}, {int(views):,} page views")
-            for learner, row in sorted(rows.items(), key=lambda pair: pair[1]["mean"]):
-                reach = f" ({row['low']:,.0f} to {row['high']:,.0f})" if "low" in row else f" ({row['seeds']} seeds)"
-                lines.append(f"  {learner:<34}{row['mean']:>10,.0f} clicks lost{reach}")
-            for key, word in (
-                ("ratio_to_best_peer", "to the best peer"),
-                ("ratio_of_bound", "of the informed to the best peer"),
-                ("ratio_of_delayed", "of delayed updates"),
-            ):
-                ratio = content[key].get(name, {}).get(views)
-                if ratio:
-                    lines.append(f"  ratio {word}: {ratio['mean']:.3f} ({ratio['low']:.3f} to {ratio['high']:.3f})")
-            share = content["coverage"][name][views]
-            lines.append(f"  95 % intervals hold the truth in {share['mean']:.1%}")
-            changes = content["flicker"][name][views].items()
-            shares = [f"{kind.replace('_', ' ')} {estimate['mean']:.1%}" for kind, estimate in changes if estimate]
-            lines.append(f"  slots that change per refresh: {', '.join(shares)}")
-            lines.append(
-                f"  {content['first_day_regret'][name][views]['mean']:,.1f} clicks lost by items in their first day"
-            )
-    for key, since in (("first_day_regret_ratio", ""), ("first_day_regret_ratio_since", " since the number before")):
-        for visitors, by_views in content[key].items():
-            for views, ratio in by_views.items():
-                lines.append(
-                    f"{visitors}, {int(views):,} page views{since}: items in their first day lose {ratio['mean']:.2f} "
-                    f"times as much with embeddings as without ({ratio['low']:.2f} to {ratio['high']:.2f})"
-                )
-    return "\n".join(lines)

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from time import monotonic
 from typing import NamedTuple
 
 import numpy as np
 
-from bench.decisions.peers import PEERS, learner
+from bench.decisions.peers.registry import PEERS, learner
 from policy.arrays import Floats
 from policy.defaults import LEVEL
 from policy.model.posteriors import interval
 from policy.simulation.flicker import Flicker, Watched
 from policy.simulation.informed import Informed
 from policy.simulation.learned import Learned, Setup
-from policy.simulation.race import opened, race
+from policy.simulation.race import Course, Learner, opened, race
 from policy.simulation.shop import Shape, Shop
 from reshelf.processes.parallel import mapped
 
@@ -38,26 +39,34 @@ class Entry:
 
 
 class Run(NamedTuple):
-    """Clicks lost by a seed's page views so far, at each checkpoint, and of these by items in their first day.
+    """The course of a seed's race and how long it took, in seconds; it may have been stopped.
 
     `covered` is for beliefs with intervals, `flicker` since the checkpoint before for the policy alone.
     """
 
-    regret: tuple[float, ...]
-    uniform: tuple[float, ...]
-    first_day: tuple[float, ...]
+    course: Course
+    seconds: float
     covered: tuple[float, ...] = ()
     flicker: tuple[Flicker, ...] = ()
 
 
-def run(entry: Entry, seed: int, checkpoints: tuple[int, ...]) -> Run:
-    """One race."""
+def run(entry: Entry, seed: int, checkpoints: tuple[int, ...], limit_s: float = 0.0) -> Run:
+    """One race; that of a peer ends after `limit_s` seconds, its library imported before, or is whole with 0."""
     shop = opened(entry.shape, seed, checkpoints[-1])
+    if entry.name == OURS:
+        return _run_ours(entry, shop, checkpoints)
+    rival: Learner
     if entry.name == INFORMED:
-        return Run(*race(shop, Informed(shop, entry.setup.choice.exploration, seed), checkpoints, entry.delay))
-    if entry.name != OURS:
-        peer = learner(entry.name, entry.shape, entry.corrected, seed, dict(entry.options), text=entry.text)
-        return Run(*race(shop, peer, checkpoints, entry.delay))
+        rival, limit_s = Informed(shop, entry.setup.choice.exploration, seed, text=entry.text), 0.0
+    else:
+        rival = learner(entry.name, entry.shape, entry.corrected, seed, dict(entry.options), text=entry.text)
+    began = monotonic()
+    course = race(shop, rival, checkpoints, entry.delay, stop=lambda: 0.0 < limit_s < monotonic() - began)
+    return Run(course, monotonic() - began)
+
+
+def _run_ours(entry: Entry, shop: Shop, checkpoints: tuple[int, ...]) -> Run:
+    began = monotonic()
     covered: list[float] = []
     flicker: list[Flicker] = []
     ours = Learned(entry.shape, replace(entry.setup, text=entry.text))
@@ -68,7 +77,7 @@ def run(entry: Entry, seed: int, checkpoints: tuple[int, ...]) -> Run:
         flicker.append(watched.summary())
 
     course = race(shop, watched, checkpoints, entry.delay, look)
-    return Run(*course, covered=tuple(covered), flicker=tuple(flicker))
+    return Run(course, monotonic() - began, tuple(covered), tuple(flicker))
 
 
 def coverage(shop: Shop, ours: Learned, level: float = LEVEL) -> float:
@@ -86,14 +95,15 @@ def runs(
     checkpoints: tuple[int, ...],
     processes: int,
     done: Callable[[], None] = lambda: None,
+    limit_s: float = 0.0,
 ) -> dict[tuple[Entry, int], Run]:
     """All tasks, in parallel processes; `done` is called after each."""
-    results = mapped(partial(_run, checkpoints=checkpoints), tasks, processes, done)
+    results = mapped(partial(_run, checkpoints=checkpoints, limit_s=limit_s), tasks, processes, done)
     return dict(zip(tasks, results, strict=True))
 
 
-def _run(task: tuple[Entry, int], checkpoints: tuple[int, ...]) -> Run:
-    return run(*task, checkpoints)
+def _run(task: tuple[Entry, int], checkpoints: tuple[int, ...], limit_s: float) -> Run:
+    return run(*task, checkpoints, limit_s)
 
 
 def peers(shape: Shape, names: Iterable[str], *, text: bool) -> list[Entry]:
@@ -106,21 +116,27 @@ def peers(shape: Shape, names: Iterable[str], *, text: bool) -> list[Entry]:
     ]
 
 
-def best_settings(tuned: Mapping[tuple[Entry, int], Run]) -> dict[Entry, tuple[int, ...]]:
-    """Of each peer, with and without correction, the settings that lost least at some checkpoint: which ones."""
+def best_settings(tuned: Mapping[tuple[Entry, int], Run]) -> dict[Entry, int]:
+    """Of each peer, with and without correction, the settings that lost least at some checkpoint.
+
+    Each with the number of checkpoints until the last at which it did; none of a peer that reached no checkpoint.
+    """
     regret = mean_regret(tuned)
-    chosen: dict[Entry, tuple[int, ...]] = {}
+    chosen: dict[Entry, int] = {}
     for kind in dict.fromkeys((entry.name, entry.corrected) for entry in regret):
         rivals = [entry for entry in regret if (entry.name, entry.corrected) == kind]
-        for at in range(len(regret[rivals[0]])):
-            best = min(rivals, key=lambda entry: regret[entry][at])
-            chosen[best] = (*chosen.get(best, ()), at)
+        for at in range(max(len(regret[entry]) for entry in rivals)):
+            best = min((entry for entry in rivals if len(regret[entry]) > at), key=lambda entry: regret[entry][at])
+            chosen[best] = at + 1
     return chosen
 
 
 def mean_regret(raced: Mapping[tuple[Entry, int], Run]) -> dict[Entry, Floats]:
-    """Mean regret over seeds at each checkpoint."""
-    entries = dict.fromkeys(entry for entry, _ in raced)
+    """Mean regret over seeds at each checkpoint that was reached with all of them."""
+    losses: dict[Entry, list[tuple[float, ...]]] = {}
+    for (entry, _), result in raced.items():
+        losses.setdefault(entry, []).append(result.course.regret)
     return {
-        entry: np.mean([run.regret for (other, _), run in raced.items() if other == entry], axis=0) for entry in entries
+        entry: np.array(list(zip(*lost, strict=False))).reshape(-1, len(lost)).mean(axis=1)
+        for entry, lost in losses.items()
     }

@@ -17,5 +17,6 @@ the layout producer runs.  Everything is drawn from generators that are passed i
 - `search`: which settings to try: every combination of what is declared, or a number drawn at random
 - `shop`: a shop with segments, items that come and go, interest partly predicted by text, drift, and
   purchases that come late
+- `shops`: kinds of shops by name: what is different in each
 - `visits`: how visitors of a simulated page look and click: as the learner assumes, and otherwise
 """

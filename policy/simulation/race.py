@@ -31,12 +31,16 @@ class Learner(Protocol):
 class Course(NamedTuple):
     """Clicks lost until each checkpoint, what uniform slates would have lost, and those lost by new items.
 
-    `first_day` is the part of the regret that items in their first day are to blame for.
+    `first_day` is the part of the regret that items in their first day are to blame for, `per_view` the regret of
+    a page view in the last tenth of those until a checkpoint.  A race that was stopped after `views` page views
+    has the checkpoints that it reached alone.
     """
 
     regret: tuple[float, ...]
     uniform: tuple[float, ...]
     first_day: tuple[float, ...]
+    per_view: tuple[float, ...]
+    views: int
 
 
 def opened(shape: Shape, seed: int, views: int) -> Shop:
@@ -63,15 +67,18 @@ def race(
     delay: int = 0,
     look: Callable[[], None] = lambda: None,
     step: int = 0,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Course:
     """The regret of a learner up to each of the ascending checkpoints (page views).
 
     What happened is known to the learner `delay` page views later, or at the end
-    of the batch, which has `step` page views if that is set.  `look` is called at each checkpoint.
+    of the batch, which has `step` page views if that is set.  `look` is called at each checkpoint, `stop` after
+    each batch: the race ends where it says so.
     """
     waiting: deque[tuple[int, Feedback]] = deque()
     lost = np.zeros(3)
-    losses: list[list[float]] = []
+    losses: list[tuple[float, ...]] = []
+    course = [(0, 0.0)]
     for size in batches(checkpoints[-1], shop.shape.views_per_day, checkpoints, step):
         offer = shop.offer()
         slates = learner.slates(offer)
@@ -80,13 +87,23 @@ def race(
         feedback = shop.serve(slates, size)
         views = np.bincount(feedback.segments, minlength=len(slates))
         lost += np.stack([regret, chance, young]) @ views
+        course.append((shop.views, float(lost[0])))
         waiting.append((shop.views, feedback))
         while waiting and waiting[0][0] + delay <= shop.views:
             learner.observe(waiting.popleft()[1])
         if shop.views in checkpoints:
-            losses.append(lost.tolist())
+            losses.append((*lost.tolist(), _last_tenth(course)))
             look()
-    return Course(*zip(*losses, strict=True))
+        if stop():
+            break
+    columns: list[tuple[float, ...]] = list(zip(*losses, strict=True)) or [()] * 4
+    return Course(columns[0], columns[1], columns[2], columns[3], shop.views)
+
+
+def _last_tenth(course: Sequence[tuple[int, float]]) -> float:
+    """Regret per page view in the last tenth of a course of page views and regret so far; even within each batch."""
+    views, lost = zip(*course, strict=True)
+    return float((lost[-1] - np.interp(0.9 * views[-1], views, lost)) / (0.1 * views[-1]))
 
 
 def _any(offer: Offer, shape: tuple[int, ...]) -> NDArray[np.intp]:

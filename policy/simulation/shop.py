@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from policy.arrays import Floats, Indices
-from policy.simulation.visits import Cascade, PositionBased, Visitors
+from policy.simulation.visits import CLICK_MODELS, ClickModel, PositionBased, Visitors
 from schemas.messages.catalog import CatalogItem
 from schemas.topics import DAY_MS
 
@@ -27,8 +27,12 @@ KIND, ITEM, PAIR = 0.2, 0.5, 0.3
 class Shape:
     """What kind of shop: `new` is the share of items replaced each day, `drift` that of the own part renewed.
 
+    `spread` is the standard deviation of attractiveness on the logit scale; with 0 all items are alike.
     `text_share` is the share of attractiveness's variance that texts predict, half of it common to all segments.
-    Attractiveness is cut off at `LOWEST` and `HIGHEST` where it is `bounded`.
+    Attractiveness is cut off at `LOWEST` and `HIGHEST` where it is `bounded`.  The parts that texts do not predict
+    are normal, or with `freedom` follow Student's t with that many degrees (more than 2) and the same variance.
+    Texts mean nothing to the share `silent` of segments, and to the share `contrary` the opposite of what they mean to
+    the others (of the half that is common).
     """
 
     segments: int = 20
@@ -38,17 +42,25 @@ class Shape:
     views_per_day: int = 30_000
     new: float = 0.05
     drift: float = 0.02
+    spread: float = SPREAD
+    freedom: float = 0.0
     text_share: float = 0.5
+    silent: float = 0.0
+    contrary: float = 0.0
     bounded: bool = True
-    visitors: Literal["position", "cascade"] = "position"
+    visitors: ClickModel = "position"
     sales: float = 0.05
     delay_days: float = 0.25
 
     def click_model(self) -> Visitors:
         """How visitors look and click; the curve is not the one that learners start from."""
-        if self.visitors == "cascade":
-            return Cascade(self.slots)
-        return PositionBased(np.asarray((1.0 + np.arange(self.slots)) ** -0.8, dtype=np.float64))
+        return CLICK_MODELS[self.visitors](self.slots)
+
+    def misfit(self) -> str:
+        """What the models of the policy and of an informed learner do not have of such a shop; empty where they fit."""
+        if not isinstance(self.click_model(), PositionBased):
+            return "visitors do not look at each slot with a chance of its own"
+        return "texts mean something else to some segments" if self.silent or self.contrary else ""
 
 
 class Offer(NamedTuple):
@@ -90,6 +102,7 @@ class Shop:
     attraction: Floats = field(init=False)
     _predicted: Floats = field(init=False)
     _own: Floats = field(init=False)
+    _widths: Floats = field(init=False)
     _active: NDArray[np.intp] = field(init=False)
     _shares: Floats = field(init=False)
     _selling: Floats = field(init=False)
@@ -103,6 +116,7 @@ class Shop:
         self.vectors = _vectors(rng, self.kinds, shape.size)
         self._predicted = _predicted(rng, shape, self.vectors, self.kinds)
         self._own = rng.normal(size=(shape.segments + 1, everything))
+        self._widths = _widths(rng, shape.freedom, self._own.shape)
         self._selling = shape.sales * rng.gamma(4.0, 0.25, everything)
         self._shares = rng.dirichlet(np.full(shape.segments, 4.0))
         prices = np.exp(rng.normal(8.0, 0.7, everything)).astype(int) + 1
@@ -176,7 +190,8 @@ class Shop:
     def _settle(self) -> None:
         """Work attractiveness out, float64[G, U]."""
         item, pair = np.sqrt((1.0 - self.shape.text_share) * np.array([ITEM, PAIR]))
-        score = logit(USUAL) + SPREAD * (self._predicted + item * self._own[-1] + pair * self._own[:-1])
+        own = self._own * self._widths
+        score = logit(USUAL) + self.shape.spread * (self._predicted + item * own[-1] + pair * own[:-1])
         self.attraction = np.asarray(expit(score), dtype=np.float64)
         if self.shape.bounded:
             np.clip(self.attraction, LOWEST, HIGHEST, out=self.attraction)
@@ -217,13 +232,36 @@ def _vectors(rng: np.random.Generator, kinds: Indices, size: int) -> Floats:
     return np.asarray(raw / np.linalg.norm(raw, axis=1, keepdims=True), dtype=np.float64)
 
 
+def _widths(rng: np.random.Generator, freedom: float, size: tuple[int, ...]) -> Floats:
+    """Factors of normal values that make them Student's t with variance 1, while the normal ones drift; 1 without."""
+    if not freedom:
+        return np.ones(size)
+    return np.asarray(np.sqrt((freedom - 2.0) / rng.chisquare(freedom, size)), dtype=np.float64)
+
+
+def segments_misled(shape: Shape) -> tuple[slice, slice]:
+    """Which segments texts mean nothing to, and which what is common to all means the opposite to: the last ones."""
+    silent, contrary = round(shape.silent * shape.segments), round(shape.contrary * shape.segments)
+    first = shape.segments - silent - contrary
+    return slice(first, first + silent), slice(first + silent, shape.segments)
+
+
 def _predicted(rng: np.random.Generator, shape: Shape, vectors: Floats, kinds: Indices) -> Floats:
-    """The attractiveness that text and kind predict, float64[G, U], in units of its spread."""
+    """The attractiveness that text and kind predict, float64[G, U], in units of its spread.
+
+    Where texts mean nothing, it is that of other items.
+    """
 
     def unit(values: Floats) -> Floats:
         return np.asarray((values - values.mean(axis=0)) / values.std(axis=0), dtype=np.float64)
 
     text, kind = np.sqrt(shape.text_share / 2.0), np.sqrt((1.0 - shape.text_share) * KIND)
-    size = vectors.shape[1]
-    common = text * unit(vectors @ rng.normal(size=(size, 1))) + kind * unit(rng.normal(size=(KINDS, 1))[kinds])
-    return np.asarray((common + text * unit(vectors @ rng.normal(size=(size, shape.segments)))).T, dtype=np.float64)
+    size, (silent, contrary) = vectors.shape[1], segments_misled(shape)
+    common = np.repeat(text * unit(vectors @ rng.normal(size=(size, 1))), shape.segments, axis=1)
+    common[:, contrary] *= -1.0
+    of_kind = kind * unit(rng.normal(size=(KINDS, 1))[kinds])
+    own = text * unit(vectors @ rng.normal(size=(size, shape.segments)))
+    if silent.stop > silent.start:
+        others = rng.permutation(len(vectors))
+        common[:, silent], own[:, silent] = common[others, silent], own[others, silent]
+    return np.asarray((common + of_kind + own).T, dtype=np.float64)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,13 +15,13 @@ from policy.simulation.flicker import Watched, changed
 from policy.simulation.informed import Informed
 from policy.simulation.learned import Learned, Setup
 from policy.simulation.race import batches, opened, race
-from policy.simulation.shop import HIGHEST, LOWEST, SPREAD, Feedback, Offer, Shape
-from policy.simulation.visits import Cascade, PositionBased, Visitors
+from policy.simulation.shop import HIGHEST, LOWEST, SPREAD, USUAL, Feedback, Offer, Shape, segments_misled
+from policy.simulation.shops import SHOPS
+from policy.simulation.visits import CLICK_MODELS, ClickModel
 from schemas.messages.pages import PolicyChoice
 
 SEEDS = st.integers(0, 2**32 - 1)
 SMALL = Shape(segments=3, items=20, slots=4, size=4, views_per_day=500, new=0.1)
-MODELS: list[Visitors] = [PositionBased(np.array([1.0, 0.6, 0.3])), Cascade(3)]
 
 
 class Knowing:
@@ -37,28 +40,45 @@ class Knowing:
         return np.asarray(offer.rows[best][:, None, :], dtype=np.intp)
 
 
-@pytest.mark.parametrize("model", MODELS, ids=["position", "cascade"])
-def test_clicks_come_as_often_as_expected(model: Visitors) -> None:
-    rng = np.random.default_rng(1)
-    attraction = np.tile([0.3, 0.5, 0.2], (200_000, 1))
-    kinds = np.tile([0, 0, 1], (200_000, 1))
-    found = model.clicks(rng, attraction, kinds).sum(axis=1).mean()
-    assert found == pytest.approx(model.expected(attraction[:1], kinds[:1])[0], abs=0.01)
+@pytest.mark.parametrize("name", CLICK_MODELS)
+def test_clicks_come_as_often_as_expected(name: ClickModel) -> None:
+    model, rng = CLICK_MODELS[name](5), np.random.default_rng(1)
+    attraction = np.tile([0.3, 0.5, 0.2, 0.9, 0.6], (200_000, 1))
+    kinds = np.tile([0, 0, 7, 5, 0], (200_000, 1))
+    clicks = model.clicks(rng, attraction, kinds)
+    assert clicks.sum(axis=1).mean() == pytest.approx(model.expected(attraction[:1], kinds[:1])[0], abs=0.01)
+    assert clicks.sum(axis=1).max() > 1, "more than one click on a page"
 
 
-@given(SEEDS, st.sampled_from(MODELS))
-def test_the_best_slate_is_better_than_any_other(seed: int, model: Visitors) -> None:
-    rng = np.random.default_rng(seed)
-    attraction, kinds = rng.uniform(0.001, 0.05, (1, 8)), rng.integers(0, 3, 8)
-    best = model.best(attraction, kinds)[0]
-    assert len(set(best.tolist())) == 3
-    other = rng.permutation(8)[:3]
+@given(SEEDS, st.sampled_from(sorted(CLICK_MODELS)), st.sampled_from([0.05, 0.9]))
+def test_no_slate_is_better_than_the_best(seed: int, name: ClickModel, most: float) -> None:
+    """Against all that there are; the cascade's is chosen slot by slot, which may miss a little."""
+    model, rng = CLICK_MODELS[name](3), np.random.default_rng(seed)
+    attraction, kinds = rng.uniform(0.001, most, (2, 6)), rng.integers(0, 8, 6)
+    share = 1.0 if name != "cascade" else 0.98 if most < 0.1 else 0.9
+    every = np.array(list(itertools.permutations(range(6), 3)))
+    for chances, best in zip(attraction, model.best(attraction, kinds), strict=True):
+        assert len(set(best.tolist())) == 3
+        ideal = model.expected(chances[every], kinds[every]).max()
+        own = model.expected(chances[best][None], kinds[best][None])[0]
+        assert own >= ideal * share - 1e-12
 
-    def worth(rows: np.ndarray[tuple[int, ...], np.dtype[np.intp]]) -> float:
-        return float(model.expected(attraction[:, rows], kinds[None, rows])[0])
 
-    # The cascade's is chosen slot by slot, which may miss a little.
-    assert worth(best) >= worth(other) * (1.0 if isinstance(model, PositionBased) else 0.98) - 1e-12
+@pytest.mark.parametrize("name", CLICK_MODELS)
+@pytest.mark.parametrize("slots", [1, 3, 8, 12])
+def test_no_slot_is_looked_at_more_than_one_before(name: ClickModel, slots: int) -> None:
+    """Learners put the best items first."""
+    curve = CLICK_MODELS[name](slots).curve
+    assert curve[0] == 1.0
+    assert len(curve) == slots
+    assert (np.diff(curve) <= 0.0).all()
+
+
+def test_columns_of_a_grid_fall_little_and_rows_more() -> None:
+    curve = CLICK_MODELS["grid"](8).curve.reshape(2, 4)
+    assert (curve[:, 1:] / curve[:, :-1] > 0.9).all()
+    assert (curve[1] / curve[0] < 0.7).all()
+    assert np.ptp(CLICK_MODELS["flat"](8).curve) == 0.0
 
 
 @settings(max_examples=20)
@@ -107,26 +127,74 @@ def test_who_knows_no_texts_loses_more_by_new_items() -> None:
     assert 0.0 < told < 0.8 * untold
 
 
-@pytest.mark.parametrize("visitors", ["position", "cascade"])
-def test_who_knows_the_truth_loses_nothing_and_who_learns_loses_less_than_chance(visitors: str) -> None:
-    shape = Shape(segments=3, items=20, slots=4, size=4, views_per_day=4_000, visitors=visitors)  # type: ignore[arg-type]
+@pytest.mark.parametrize("visitors", CLICK_MODELS)
+def test_who_knows_the_truth_loses_nothing_and_who_learns_loses_less_than_chance(visitors: ClickModel) -> None:
+    shape = Shape(segments=3, items=20, slots=4, size=4, views_per_day=4_000, visitors=visitors)
     shop = opened(shape, 4, 8_000)
     assert race(shop, Knowing(shop), [8_000]).regret[0] == pytest.approx(0.0, abs=1e-9)
     course = race(opened(shape, 4, 8_000), Learned(shape, Setup()), [4_000, 8_000])
     assert 0.0 < course.regret[0] < course.regret[1] < 0.7 * course.uniform[1]
 
 
-def test_who_is_told_how_the_shop_was_made_covers_its_truth() -> None:
+@pytest.mark.parametrize("text", [True, False], ids=["texts", "no texts"])
+@pytest.mark.parametrize("name", [name for name, shape in SHOPS.items() if not shape.misfit() and shape.spread])
+def test_an_informed_learner_covers_the_truth_of_every_shop_that_it_fits(name: str, text: bool) -> None:
     covered = []
-    for seed in range(4):
-        shop = opened(SMALL, seed, 2_000)
-        informed = Informed(shop, 0.25, seed)
-        course = race(shop, informed, [2_000])
+    for seed in range(6):
+        shop = opened(replace(SHOPS[name], segments=3, items=30, slots=4, views_per_day=1_000), seed, 4_000)
+        informed = Informed(shop, 0.25, seed, text=text)
+        course = race(shop, informed, [4_000])
         assert course.regret[0] < course.uniform[0]
+        informed.slates(shop.offer())
         rows = shop.offer().rows
         off = logit(shop.attraction[:, rows]) - informed.mean[:, rows]
         covered.append(np.abs(off) < 1.96 * np.sqrt(informed.variance[:, rows]))
     assert 0.9 < np.mean(covered) < 0.99
+
+
+def test_shops_say_where_the_model_does_not_fit() -> None:
+    assert {name for name, shape in SHOPS.items() if shape.misfit()} == {"cascade", "dbn", "misleading"}
+    assert SHOPS["ours"] == Shape()
+
+
+@given(SEEDS)
+def test_nothing_is_lost_where_all_items_are_alike(seed: int) -> None:
+    shape = replace(SHOPS["null"], segments=3, items=20, slots=4, size=4)
+    shop, rng = opened(shape, seed, 1_000), np.random.default_rng(seed)
+    assert shop.attraction == pytest.approx(USUAL)
+    slates = np.stack([[rng.permutation(shop.offer().rows)[:4] for _ in range(2)] for _ in range(3)])
+    assert shop.regret(slates) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_rates_of_a_wide_shop_are_not_cut_off_and_some_are_far_from_all_others() -> None:
+    shape = replace(SHOPS["wide"], items=4_000, segments=4, text_share=0.0, views_per_day=100)
+    shop = opened(shape, 2, 1_000)
+    for _ in range(2):
+        score = logit(shop.attraction)
+        assert shop.attraction.min() < LOWEST / 2
+        assert shop.attraction.max() > HIGHEST * 2
+        assert score.std() == pytest.approx(1.2, rel=0.1)
+        off = (score - score.mean()) / score.std()
+        assert (np.abs(off) > 4.0).mean() > 20 * 6.3e-5, "many times as many as of normal values"
+        for _ in range(5):
+            shop.serve(shop.offer().rows[np.arange(32).reshape(4, 1, 8)], 100)
+
+
+def test_texts_mislead_by_segment() -> None:
+    shape = replace(SHOPS["misleading"], segments=12, items=3_000, text_share=0.8)
+    shop, (silent, contrary) = opened(shape, 1, 1), segments_misled(shape)
+    score = logit(shop.attraction)
+    design = np.concatenate([shop.vectors, np.ones((len(shop.vectors), 1))], axis=1)
+    # What is common to the segments that texts speak to, from the first half of them.
+    common = design @ np.linalg.lstsq(design, score[: silent.start].mean(axis=0), rcond=None)[0]
+    correlation = np.array([np.corrcoef(common, of_segment)[0, 1] for of_segment in score])
+    assert (silent, contrary) == (slice(6, 9), slice(9, 12))
+    assert correlation[: silent.start].min() > 0.3
+    assert np.abs(correlation[silent]).max() < 0.3
+    assert correlation[contrary].max() < -0.3
+    explained = [1.0 - np.var(own - design @ np.linalg.lstsq(design, own, rcond=None)[0]) / own.var() for own in score]
+    assert max(explained[silent]) < 0.15 < 0.6 < min(explained[: silent.start])
+    assert score.std(axis=1) == pytest.approx(SPREAD, rel=0.25)
 
 
 def test_the_same_seed_gives_the_same_race() -> None:
@@ -148,6 +216,26 @@ def test_another_item_in_one_of_four_slots_is_a_fourth() -> None:
     after = before.copy()
     after[0, :, 1] = 9
     assert changed(before, after) == 0.25
+
+
+def test_a_race_ends_where_it_is_stopped() -> None:
+    ends = iter([False, False, True])
+    course = race(opened(SMALL, 7, 1_000), Learned(SMALL, Setup()), [250, 1_000], stop=lambda: next(ends))
+    assert course.views == 750
+    assert course[:4] == race(opened(SMALL, 7, 1_000), Learned(SMALL, Setup()), [250])[:4]
+    early = race(opened(SMALL, 7, 1_000), Learned(SMALL, Setup()), [1_000], stop=lambda: True)
+    assert early == ((), (), (), (), 250)
+
+
+@settings(max_examples=20)
+@given(SEEDS)
+def test_what_is_lost_per_view_at_the_end_is_that_of_the_last_tenth(seed: int) -> None:
+    uniform = Setup(PolicyChoice(name="uniform"), fitted=False)
+    whole, most = (
+        race(opened(SMALL, seed, 2_500), Learned(SMALL, uniform), ends) for ends in ([2_500], [2_250, 2_500])
+    )
+    assert most.per_view[1] == pytest.approx((most.regret[1] - most.regret[0]) / 250)
+    assert whole.per_view == pytest.approx(most.per_view[1:])
 
 
 def test_chance_loses_what_uniform_slates_lose() -> None:

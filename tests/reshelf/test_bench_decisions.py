@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,61 +12,169 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.cli.decisions import PEERS as OFFERED
-from bench.decisions.peers import PEERS
+from bench.cli.decisions import SHOPS as OFFERED_SHOPS
+from bench.cli.decisions import _shapes
+from bench.decisions.contest import Entry, Run, best_settings, mean_regret
+from bench.decisions.peers.counting import PessimisticSampling
+from bench.decisions.peers.registry import PEERS, learner
+from bench.decisions.peers.trials import Feed, cells
 from bench.decisions.renewals import STEP
-from bench.decisions.trials import Feed, cells
+from bench.decisions.tables import text_of
 from policy.simulation.means import mean_of, ratio_of, ratio_of_sums
-from policy.simulation.race import opened
-from policy.simulation.shop import Shape
+from policy.simulation.race import Course, opened
+from policy.simulation.shop import Feedback, Shape
+from policy.simulation.shops import SHOPS
 from reshelf.cli.main import run
+
+KEYS = ("with_embeddings", "without_embeddings")
+FEW = ["--seeds", "2", "--tuning-seeds", "1", "--segments", "4", "--items", "20"]
+COUNTED = ["--peers", "most-popular", "--peers", "epsilon-greedy", "--peers", "pessimistic-ts"]
+
+
+def answer(capsys: pytest.CaptureFixture[str], *options: str) -> dict[str, Any]:
+    """What the command answers with."""
+    assert run(["bench", "decisions", "--json", *options]) == 0
+    content: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return content
 
 
 def test_contest_answers_with_regret_and_ratios(capsys: pytest.CaptureFixture[str]) -> None:
-    few = ["--seeds", "2", "--tuning-seeds", "1", "--views", "400", "--views", "800", "--visitors", "position"]
-    peers = ["--peers", "most-popular", "--peers", "epsilon-greedy", "--delay", "300", "--bound"]
-    assert run(["bench", "decisions", "--json", *few, *peers]) == 0
-    answer = json.loads(capsys.readouterr().out)
-    for field in ("position, with embeddings", "position, without embeddings"):
+    few = ["--seeds", "2", "--tuning-seeds", "1", "--views", "400", "--views", "800", "--shop", "ours"]
+    shop = answer(capsys, *few, *COUNTED, "--delay", "300", "--bound")["shops"]["ours"]
+    for key in KEYS:
         for views in ("400", "800"):
-            rows = answer["regret"][field][views]
-            assert {"reshelf", "uniform", "most-popular", "epsilon-greedy, uncorrected"} <= set(rows)
-            ratio = answer["ratio_to_best_peer"][field][views]
+            rows = shop["regret"][key][views]
+            assert {"reshelf", "uniform", "informed", "most-popular", "epsilon-greedy, uncorrected"} <= set(rows)
+            ratio = shop["ratio_to_best_peer"][key][views]
             assert 0.0 < ratio["low"] <= ratio["mean"] <= ratio["high"]
-            assert ratio["peer"].split(",")[0] in ("most-popular", "epsilon-greedy")
-            assert answer["ratio_of_delayed"][field][views]["mean"] > 0.0
-            assert 0.5 < answer["coverage"][field][views]["mean"] <= 1.0
-            flicker = answer["flicker"][field][views]
+            peers = {name: row["mean"] for name, row in rows.items() if name.split(",")[0] in PEERS}
+            assert len(peers) == 6, "each of them with and without correction, to the end"
+            assert ratio["peer"] == min(peers, key=lambda name: peers[name])
+            assert shop["ratio_of_delayed"][key][views]["mean"] > 0.0
+            assert 0.5 < shop["coverage"][key][views]["mean"] <= 1.0
+            flicker = shop["flicker"][key][views]
             assert flicker["constant"] == {"mean": 0.0, "low": 0.0, "high": 0.0}
             assert 0.0 < flicker["learning"]["mean"] < 1.0
             assert flicker["new_day"] is None
-            assert answer["first_day_regret"][field][views]["mean"] == 0.0, "on the first day no item is new"
-    assert answer["first_day_regret_ratio"] == {}
-    assert list(answer["ratio_of_bound"]) == ["position, with embeddings"]
-    bound = answer["ratio_of_bound"]["position, with embeddings"]["800"]
-    assert 0.0 < bound["low"] <= bound["mean"] <= bound["high"]
-    assert "informed" in answer["regret"]["position, with embeddings"]["800"]
+            assert shop["first_day_regret"][key][views]["mean"] == 0.0, "on the first day no item is new"
+            bound, informed = shop["ratio_of_bound"][key][views], shop["ratio_to_informed"][key][views]
+            assert bound["mean"] * informed["mean"] == pytest.approx(ratio["mean"])
+            end = (rows["reshelf"]["mean"] - shop["regret"][key]["400"]["reshelf"]["mean"]) / 400
+            assert views == "400" or 0.5 * end < rows["reshelf"]["per_view_at_end"]["mean"] < 1.5 * end
+        assert shop["stopped"][key] == {}
+    assert shop["first_day_regret_ratio"] == {}
+    assert shop["notes"] == []
+    assert 0.0 < shop["ratio_to_without_texts"]["800"]["mean"] < 2.0
 
 
-def test_without_peers_there_is_no_ratio(capsys: pytest.CaptureFixture[str]) -> None:
-    few = ["--seeds", "2", "--views", "300", "--visitors", "cascade", "--peers", "none", "--delay", "0"]
+def test_without_peers_there_is_no_ratio_to_them(capsys: pytest.CaptureFixture[str]) -> None:
+    few = ["--seeds", "2", "--views", "300", "--shop", "cascade", "--peers", "none", "--delay", "0", "--bound"]
     assert run(["bench", "decisions", *few]) == 0
-    assert "ratio" not in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "ratio to" not in text.replace("ratio to the best peer   ", "")
+    assert "cascade: no informed learner: visitors do not look at each slot with a chance of its own" in text
+
+
+def test_shops_are_in_one_table_and_nothing_is_lost_where_all_is_alike(capsys: pytest.CaptureFixture[str]) -> None:
+    options = [*FEW, "--views", "300", "--shop", "null", "--shop", "dbn", *COUNTED, "--bound", "--delay", "100"]
+    content = answer(capsys, *options)
+    shops = content["shops"]
+    assert list(shops) == ["null", "dbn"]
+    null = shops["null"]
+    for key in KEYS:
+        assert set(null["regret"][key]["300"]) == {"reshelf", "uniform"}
+        assert null["regret"][key]["300"]["reshelf"]["mean"] == pytest.approx(0.0, abs=1e-9)
+        ratios = ("ratio_to_best_peer", "ratio_to_informed", "ratio_of_bound", "ratio_of_delayed")
+        assert all(null[name][key] == {} for name in ratios)
+        assert 0.5 < null["coverage"][key]["300"]["mean"] <= 1.0
+        assert shops["dbn"]["ratio_to_best_peer"][key]["300"]["mean"] > 0.0
+        assert shops["dbn"]["ratio_to_informed"][key] == {}
+    assert null["ratio_to_without_texts"] == null["first_day_regret_ratio"] == {}
+    assert null["notes"] == ["all items are alike: nothing can be lost, so there are no peers and no ratios"]
+    table = [line.split()[:3] for line in text_of(content).splitlines()[2:6]]
+    assert table == [[shop, texts, "300"] for shop in ("null", "dbn") for texts in ("yes", "no")]
+
+
+def test_a_peer_that_is_too_slow_is_stopped_and_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    options = [*FEW, "--views", "200", "--views", "700", "--shop", "ours", *COUNTED, "--delay", "0"]
+    content = answer(capsys, *options, "--limit-s", "0.000001")
+    shop = content["shops"]["ours"]
+    for key in KEYS:
+        assert set(shop["stopped"][key]) == set(shop["regret"][key]["200"]) - {"reshelf", "uniform"}
+        assert all(
+            peer["page_views"] == 200 and peer["page_views_per_s"] > 0.0 for peer in shop["stopped"][key].values()
+        )
+        assert set(shop["regret"][key]["700"]) == {"reshelf", "uniform"}
+        assert list(shop["ratio_to_best_peer"][key]) == ["200"]
+    assert "ours: most-popular, with embeddings, was stopped after 200 page views, " in text_of(content)
+
+
+def test_settings_that_lost_least_race_as_far_as_they_came() -> None:
+    def tuned(regret: tuple[float, ...], views: int) -> Run:
+        return Run(Course(regret, regret, regret, regret, views), 1.0)
+
+    quick, good = (Entry("a", Shape(), True, (("alpha", value),)) for value in (1.0, 2.0))
+    lame = Entry("b", Shape(), True)
+    runs = {
+        (quick, 0): tuned((5.0, 9.0), 20), (quick, 1): tuned((5.0, 9.0), 20),
+        (good, 0): tuned((3.0, 4.0), 20), (good, 1): tuned((3.0,), 15),
+        (lame, 0): tuned((), 4), (lame, 1): tuned((1.0,), 11),
+    }  # fmt: skip
+    assert {entry: lost.tolist() for entry, lost in mean_regret(runs).items()} == {
+        quick: [5.0, 9.0],
+        good: [3.0],
+        lame: [],
+    }
+    assert best_settings(runs) == {good: 1, quick: 2}
+
+
+def test_bayesianbandits_learns_which_item_is_clicked_on() -> None:
+    pytest.importorskip("bayesianbandits", reason="`make bench` installs the peers")
+    shape = Shape(segments=2, items=10, slots=3, size=4)
+    offer = opened(shape, 1, 1_000).offer()
+    peer = learner("bayesianbandits", shape, False, 1, {"alpha": 1.0}, text=True)
+    assert peer.slates(offer).shape == (2, 4, 3)
+    segments, slates = np.arange(4_000) % 2, np.arange(12_000).reshape(-1, 3) % 10
+    clicked = slates == 3 + 4 * segments[:, None]
+    peer.observe(Feedback(segments, segments, slates, clicked, np.zeros((0, 3), dtype=np.int64)))
+    counts = [np.bincount(slate.ravel(), minlength=10) for slate in peer.slates(offer)]
+    assert counts[0][3] == counts[1][7] == 4, "in every draw"
 
 
 def test_first_days_are_compared_from_one_checkpoint_to_the_next(capsys: pytest.CaptureFixture[str]) -> None:
-    shop = ["--segments", "2", "--items", "20", "--daily", "300", "--new", "0.5", "--text-share", "0.8"]
-    views = ["--seeds", "2", "--views", "600", "--views", "900", "--visitors", "position"]
-    assert run(["bench", "decisions", "--json", *shop, *views, "--peers", "none", "--delay", "0"]) == 0
-    answer = json.loads(capsys.readouterr().out)
-    until, since = (answer[f"first_day_regret_ratio{name}"]["position"] for name in ("", "_since"))
+    sizes = ["--segments", "2", "--items", "20", "--daily", "300", "--new", "0.5", "--text-share", "0.8"]
+    views = ["--seeds", "2", "--views", "600", "--views", "900", "--shop", "ours"]
+    shop = answer(capsys, *sizes, *views, "--peers", "none", "--delay", "0")["shops"]["ours"]
+    until, since = (shop[f"first_day_regret_ratio{name}"] for name in ("", "_since"))
     assert since["600"] == until["600"]
-    lost = [answer["first_day_regret"][f"position, {how} embeddings"] for how in ("with", "without")]
-    told, untold = (one["900"]["mean"] - one["600"]["mean"] for one in lost)
-    assert since["900"]["low"] < told / untold < since["900"]["high"]
+    lost = [shop["first_day_regret"][key] for key in KEYS]
+    texts, without = (by_views["900"]["mean"] - by_views["600"]["mean"] for by_views in lost)
+    assert since["900"]["low"] < texts / without < since["900"]["high"]
 
 
-def test_every_peer_is_offered() -> None:
+def test_every_peer_and_every_shop_is_offered() -> None:
     assert list(OFFERED) == list(PEERS)
+    assert sorted(OFFERED_SHOPS) == sorted(SHOPS)
+
+
+def test_options_change_all_shops_that_are_raced_in() -> None:
+    shapes = _shapes(("all",), None, False, items=30, segments=2)
+    assert list(shapes) == list(OFFERED_SHOPS)
+    assert all(shape == replace(SHOPS[name], items=30, segments=2) for name, shape in shapes.items())
+    assert _shapes(("churn", "ours"), 0.5, True) == {
+        name: replace(SHOPS[name], new=0.5, bounded=False) for name in ("churn", "ours")
+    }
+
+
+def test_draws_begin_pessimistic_and_learn_by_segment() -> None:
+    shape = Shape(segments=2, items=10, slots=3, size=4)
+    offer, peer = opened(shape, 1, 1_000).offer(), PessimisticSampling(shape, False, 1, {}, text=False)
+    views = np.zeros(300, dtype=np.intp)
+    slates, clicked = np.tile([0, 1, 2], (300, 1)), np.tile([False, True, False], (300, 1))
+    peer.observe(Feedback(views, views, slates, clicked, np.zeros((0, 3), dtype=np.int64)))
+    drawn = peer.slates(offer)
+    assert (drawn[0, :, 0] == 1).all(), "every view of the first segment clicked on it"
+    assert len(np.unique(drawn[1])) == 10, "the other segment knows nothing of that"
 
 
 def test_corrected_trials_are_a_sample_of_looks() -> None:
@@ -93,7 +203,7 @@ def test_one_value_says_nothing_of_its_spread() -> None:
 
 
 def test_renewals_are_compared_in_the_same_shops(capsys: pytest.CaptureFixture[str]) -> None:
-    shop = ["--segments", "2", "--items", "20", "--visitors", "position", "--views", "600", "--seeds", "2"]
+    shop = ["--segments", "2", "--items", "20", "--shop", "ours", "--views", "600", "--seeds", "2"]
     assert run(["bench", "decisions", "--json", "--renewals", *shop]) == 0
     answer = json.loads(capsys.readouterr().out)
     rows = {(row["growth_share"], row["change_threshold"]): row for row in answer["renewals"]}

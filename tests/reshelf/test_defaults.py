@@ -58,7 +58,7 @@ def test_options_say_what_a_shop_has_by_itself() -> None:
     named = ("segments", "items", "slots", "views_per_day", "new", "drift", "visitors")
     assert {name: ours[name] for name in named} == {name: shape[name] for name in named}
     theirs, names = options(decisions), {"daily": "views_per_day", "text_share": "text_share"}
-    for name in ("segments", "items", "new", "daily", "text_share"):
+    for name in ("segments", "items", "daily", "text_share"):
         assert theirs[name] == shape[names.get(name, name)], name
 
 

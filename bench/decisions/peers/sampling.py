@@ -6,7 +6,7 @@ import numpy as np
 from mabwiser.mab import MAB, LearningPolicy
 from pybandits.smab import SmabBernoulli
 
-from bench.decisions.trials import Feed, Options
+from bench.decisions.peers.trials import Feed, Options
 from policy.arrays import Indices
 from policy.simulation.shop import Feedback, Offer, Shape
 

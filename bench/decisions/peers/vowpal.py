@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from vowpalwabbit import Workspace
 
-from bench.decisions.trials import Feed, Options, cells
+from bench.decisions.peers.trials import Feed, Options, cells
 from policy.arrays import Indices
 from policy.simulation.shop import Feedback, Offer, Shape
 

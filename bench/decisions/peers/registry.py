@@ -6,18 +6,17 @@ import importlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from bench.decisions.trials import Options
+from bench.decisions.peers.trials import Options
 from policy.simulation.race import Learner
 from policy.simulation.shop import Shape
 
 
 class Peer(NamedTuple):
-    """Module and class of a peer, its settings, and whether it costs too much for long races."""
+    """Module and class of a peer, and its settings."""
 
     module: str
     kind: str
     settings: Sequence[Options]
-    costly: bool = False
 
 
 def _grid(**values: Sequence[float]) -> list[Options]:
@@ -30,6 +29,8 @@ def _grid(**values: Sequence[float]) -> list[Options]:
 PEERS: Mapping[str, Peer] = {
     "most-popular": Peer("counting", "MostPopular", _grid(trials=(20.0, 100.0, 400.0))),
     "epsilon-greedy": Peer("counting", "EpsilonGreedy", _grid(epsilon=(0.02, 0.1), trials=(50.0, 200.0))),
+    "pessimistic-ts": Peer("counting", "PessimisticSampling", [{}]),
+    "bayesianbandits": Peer("bayesian", "SharedRegression", _grid(alpha=(3.0, 10.0, 30.0))),
     "mabwiser-ts": Peer("sampling", "MabwiserSampling", [{}]),
     "mabwiser-linucb": Peer("linear", "LinUcb", _grid(alpha=(0.0, 0.05, 0.2), l2=(1.0, 10.0))),
     "mabwiser-lints": Peer("linear", "LinTs", _grid(alpha=(0.02, 0.05), l2=(1.0, 10.0))),
@@ -37,15 +38,13 @@ PEERS: Mapping[str, Peer] = {
     "vw-cb-explore-adf": Peer(
         "vowpal", "CbExploreAdf", _grid(gamma_scale=(1_000.0, 10_000.0), learning_rate=(0.01, 0.05))
     ),
-    "vw-ccb-explore-adf": Peer(
-        "vowpal", "CcbExploreAdf", _grid(gamma_scale=(10_000.0,), learning_rate=(0.05,)), costly=True
-    ),
+    "vw-ccb-explore-adf": Peer("vowpal", "CcbExploreAdf", _grid(gamma_scale=(10_000.0,), learning_rate=(0.05,))),
 }
 
 
 def learner(name: str, shape: Shape, corrected: bool, seed: int, options: Options, *, text: bool) -> Learner:
     """A peer without any feedback yet; its library is imported now."""
     peer = PEERS[name]
-    kind = getattr(importlib.import_module(f"bench.decisions.{peer.module}"), peer.kind)
+    kind = getattr(importlib.import_module(f"bench.decisions.peers.{peer.module}"), peer.kind)
     bandit: Learner = kind(shape, corrected, seed, options, text=text)
     return bandit

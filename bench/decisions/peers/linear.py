@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from mabwiser.mab import MAB, LearningPolicy
 
-from bench.decisions.trials import Feed, Options
-from policy.arrays import Floats, Indices
+from bench.decisions.peers.trials import Feed, Options, context
+from policy.arrays import Indices
 from policy.simulation.shop import KINDS, Feedback, Offer, Shape
 
 VARIANTS = 4
@@ -51,7 +51,7 @@ class _Linear:
     def _meet(self, offer: Offer) -> None:
         for at, row in enumerate(offer.rows.tolist()):
             if row == len(self._contexts):
-                self._contexts = np.concatenate([self._contexts, _context(offer, at, text=self._text)])
+                self._contexts = np.concatenate([self._contexts, context(offer, at, text=self._text)])
 
 
 class LinUcb(_Linear):
@@ -70,10 +70,3 @@ class LinTs(_Linear):
     def policy(self, options: Options) -> LearningPolicy:
         """See `_Linear`."""
         return LearningPolicy.LinTS(alpha=options["alpha"], l2_lambda=options["l2"])
-
-
-def _context(offer: Offer, at: int, *, text: bool) -> Floats:
-    item = offer.items[at]
-    kind = np.eye(KINDS)[int(item.category[1:])]
-    vector = offer.vectors[at] if text else []
-    return np.concatenate([[1.0, np.log(item.price) - 8.0], vector, kind])[None]

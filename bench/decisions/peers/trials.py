@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from policy.arrays import Floats, Indices
-from policy.simulation.shop import Feedback, Offer, Shape
+from policy.simulation.shop import KINDS, Feedback, Offer, Shape
 
 
 class Trials(NamedTuple):
@@ -63,6 +63,14 @@ def cells(trials: Trials) -> Cells:
     keys, place = np.unique(trials.segments * width + trials.rows, return_inverse=True)
     clicks = np.bincount(place, weights=trials.rewards, minlength=len(keys)).astype(np.intp)
     return Cells(keys // width, keys % width, np.bincount(place, minlength=len(keys)), clicks)
+
+
+def context(offer: Offer, at: int, *, text: bool) -> Floats:
+    """What is known of an item of the offer, float64[1, F]: a constant, its price, with `text` its vector, its kind."""
+    item = offer.items[at]
+    kind = np.eye(KINDS)[int(item.category[1:])]
+    vector = offer.vectors[at] if text else []
+    return np.concatenate([[1.0, np.log(item.price) - 8.0], vector, kind])[None]
 
 
 Options = Mapping[str, float]

@@ -1,0 +1,14 @@
+"""Learners that the policy is compared with, each called through its own interface.
+
+- `bayesian`: bayesianbandits' Thompson sampling: one Poisson regression, shared by all segments, with
+  parts of their own
+- `counting`: click rates counted: most popular over all segments, and by segment with a share of
+  chance or drawn (Thompson)
+- `linear`: MABWiser's LinUCB and LinTS: segments as arms, what is known of an item as the context
+- `registry`: the peers by name, each with the settings it is tuned over
+- `sampling`: MABWiser's and PyBandits' Thompson sampling: one bandit for each segment, items as
+  arms, Beta(1, 1) priors
+- `trials`: how peers are fed: one trial for each slot that was shown, or that was likely looked at
+- `vowpal`: Vowpal Wabbit's contextual bandits over described actions, with and without slots of
+  its own
+"""
