@@ -17,7 +17,7 @@ from policy.model.chain.fitting import Chain, choose_kind
 from policy.model.chain.maturity import Maturity, matured_through, return_maturity, second_curve
 from policy.model.chain.returns import fit_returns
 from policy.model.chain.stages import Followed
-from policy.model.reward import Sold, delay_curve, fit_sales, matured
+from policy.model.reward import Sold, delay_curve, fit_sales, matured, rounded
 from schemas.messages.parameters import LeftOut, ReturnFit, Sales, SignalFit
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.sales.counts import add_up, has_returns, maturity_of, returned, sold
@@ -102,7 +102,7 @@ def _returns(tables: SalesTables, own: Sold, orders: Floats) -> ReturnFit | Unse
         tables, lambda ages: float(return_maturity(orders, curve, *(np.array([age]) for age in ages))[0])
     )
     fit = fit_returns(own, returned(tables.tables, tables.weight_of, maturity, tables.names))
-    return UNSET if fit is None else ReturnFit(**fit._asdict(), maturity=maturity)
+    return UNSET if fit is None else ReturnFit(**fit._asdict(), maturity=maturity, delays=rounded(curve))
 
 
 def _signals(tables: SalesTables, kinds: Sequence[str], own: Sold, sales: Sales) -> SignalFit | UnsetType:
@@ -129,7 +129,11 @@ def _unfitted(tables: SalesTables, kind: str, place: int, sales: Sales) -> Signa
     came = _by_bucket(tables, lambda ages: matured(signal, *ages))
     via = _by_bucket(tables, lambda ages: matured_through(signal, order, *ages))
     maturity = {bucket: (came[bucket], via[bucket]) for bucket in came}
-    fit = SignalFit(kind, 0.5, 1.0, 0.0, 0.0, hidden=0.0, weight=0.0, shape=1.0, maturity=maturity)
+    fit = SignalFit(
+        kind, 0.5, 1.0, 0.0, 0.0,
+        hidden=0.0, weight=0.0, shape=1.0, maturity=maturity,
+        delays=rounded(signal), order_delays=rounded(order),
+    )  # fmt: skip
     coverage, left_out = _coverage(tables, place, fit, sales)
     return msgspec.structs.replace(fit, coverage=coverage, left_out=left_out)
 
