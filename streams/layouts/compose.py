@@ -154,13 +154,9 @@ def unshadowed(layout: Layout) -> Layout:
 def statistics_of(
     segment: str, state: KeyState, page: Page, settings: LayoutSettings, weighted_counts: WeightedCounts
 ) -> Statistics:
-    """What is known of the page's candidates for a segment; `weighted_counts` are moved along to the state's tables.
-
-    A segment learns from its own clicks, whoever made them; the whole page not from those left out.
-    """
+    """What is known of the page's candidates for a segment; `weighted_counts` are moved along to the state's tables."""
     fitted = page.parameters
-    left_out = fitted.left_out if fitted and segment == WHOLE_PAGE else ()
-    tables = without(state.tables, left_out)
+    tables = counted_tables(segment, state, page)
     weight_of = weights(tables, settings.half_life_ms)
     weighted_counts.move_to(tables, weight_of)
     click_value = _click_value(state, tables, weight_of, page, settings)
@@ -185,6 +181,12 @@ def statistics_of(
         click_value=click_value,
         retained=retained(weighted_counts.click_days(), settings.drift) if settings.drift else None,
     )
+
+
+def counted_tables(segment: str, state: KeyState, page: Page) -> Sequence[Table]:
+    """The tables that a segment learns from: its own, whoever clicked; the whole page's without segments left out."""
+    fitted = page.parameters
+    return without(state.tables, fitted.left_out if fitted and segment == WHOLE_PAGE else ())
 
 
 def _click_value(

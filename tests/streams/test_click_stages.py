@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from policy.model.chain.maturity import Maturity
 from policy.model.chain.stages import StageCounts, follow
-from policy.model.reward import Sold, click_value, delay_curve, fit_sales, matured
+from policy.model.reward import Sold, click_value, delay_curve, fit_sales, half_within, matured
 from schemas.codec import decoder, encode
 from schemas.messages.pages import PageRules
 from schemas.messages.parameters import PolicyParameters, ReturnFit, Sales, SignalFit
@@ -20,6 +20,7 @@ from streams.catalog.page import Page
 from streams.catalog.sales.counts import add_up, maturity_of, sold
 from streams.catalog.sales.signals import Coverage, FollowedSums
 from streams.catalog.sales.stages import stages_of
+from streams.catalog.sales.summary import stage_summaries
 from streams.fitter.page import PageState, fit, start_of
 from streams.fitter.sales import SalesTables, _left_out, fit_page_sales
 from streams.fold.deltas import Traffic
@@ -206,6 +207,33 @@ def test_sums_follow_the_policys() -> None:
     )
     for ours, theirs in zip(sums.followed, expected, strict=True):
         assert ours == pytest.approx(theirs)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 100), days=st.integers(8, 40), share=st.sampled_from([0.3, 1.0]))
+def test_what_is_pending_is_what_the_value_of_a_click_does_not_count_yet(seed: int, days: int, share: float) -> None:
+    tables = funnel(seed, logged={"s1": share})
+    parameters, everything = fitted(tables, days * DAY_MS), {part.buckets: 1.0 for part in tables}
+    stages = stages_of(tables, everything, parameters, KINDS, NAMES)
+    summaries = stage_summaries(tables, parameters, KINDS)
+    assert stages.signals is not None
+    assert stages.returns is not None
+    followed = stages.signals.followed
+    counted = followed.clicks, followed.matured, stages.sold.clicks, stages.returns.returned.matured
+    for summary, sums in zip(summaries, counted, strict=True):
+        assert 0.0 <= summary.pending <= summary.counted
+        assert summary.counted - summary.pending == pytest.approx(float(sums.sum()), rel=1e-5)
+        assert summary.half_ms is not None
+    assert [(summary.name, summary.after) for summary in summaries] == [
+        ("add-to-cart", "click"), ("order", "add-to-cart"), ("order", "click"), ("return", "order"),
+    ]  # fmt: skip
+    assert [summary.without for summary in stage_summaries(tables, parameters, ())] == ["", ""]
+    assert stage_summaries(tables, None, KINDS) == []
+
+
+def test_half_of_all_come_within_what_their_curve_says() -> None:
+    assert half_within([0.0, 0.25, 0.75, 1.0]) == 3_000.0
+    assert half_within([1.0]) == 500.0
 
 
 def test_a_click_that_converts_twice_is_one_order_of_all_that_it_brought() -> None:
