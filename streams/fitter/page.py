@@ -19,7 +19,8 @@ from schemas.messages.pages import PageRules
 from schemas.messages.parameters import PolicyParameters
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.embeddings import filled
-from streams.catalog.weighted_counts import ONE, WeightedCounts, weights
+from streams.catalog.weighted_counts import WeightedCounts
+from streams.catalog.weights import ONE, weights
 from streams.fitter.pacing import pacing
 from streams.fitter.sales import SalesTables, fit_page_sales
 from streams.fold.deltas import Traffic

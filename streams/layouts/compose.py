@@ -25,7 +25,8 @@ from schemas.messages.pages import PolicyChoice
 from streams.catalog.item_features import base
 from streams.catalog.page import Page
 from streams.catalog.sales.stages import stages_of
-from streams.catalog.weighted_counts import ONE, WeightedCounts, weights
+from streams.catalog.weighted_counts import WeightedCounts
+from streams.catalog.weights import ONE, weights
 from streams.fold.deltas import WHOLE_PAGE, Traffic
 from streams.layouts.branches import most_variants, with_branches
 from streams.page_settings import LayoutSettings

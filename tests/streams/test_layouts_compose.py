@@ -20,7 +20,8 @@ from streams.catalog.candidates import CandidateSet
 from streams.catalog.item_features import item_features
 from streams.catalog.page import Page
 from streams.catalog.sales.counts import sold
-from streams.catalog.weighted_counts import ONE, WeightedCounts, WeightedCountsCache, weights
+from streams.catalog.weighted_counts import WeightedCounts, WeightedCountsCache
+from streams.catalog.weights import ONE, weights
 from streams.fold.deltas import Traffic
 from streams.layouts.compose import compose, settings_digest, stamped, unshadowed
 from streams.page_settings import LayoutSettings

@@ -14,7 +14,8 @@ from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
 from streams.catalog.candidates import CandidateSet
-from streams.catalog.weighted_counts import WeightedCounts, WeightedCountsCache, weights
+from streams.catalog.weighted_counts import WeightedCounts, WeightedCountsCache
+from streams.catalog.weights import weights
 from streams.fold.deltas import WHOLE_PAGE, GroupDelta, TableDelta, TableKey, Traffic
 from streams.kafka.records import TopicPartition
 from streams.metrics import Registry
