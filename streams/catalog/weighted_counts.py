@@ -17,12 +17,14 @@ import numpy as np
 from policy.arrays import Counts, Floats, Ints
 from policy.model.priors import ArmPriors, Fitted, arm_priors
 from policy.rules.compiled import CompiledRules
-from policy.slates.sampling import click_normals
+from policy.slates.sampling import stage_normals
+from schemas.messages.parameters import PolicyParameters
 from schemas.rules import FOR_EVER
 from schemas.topics import DAY_MS
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.item_features import ItemFeatures
 from streams.catalog.page import Page
+from streams.catalog.sales.stages import ROWS, Stages, StageSums
 from streams.catalog.weights import ONE
 from streams.fold.deltas import WHOLE_PAGE, Traffic
 from streams.state.arrays.adding import Into, add_cells, add_weighted
@@ -47,12 +49,13 @@ class WeightedCounts:
     clicks: dict[Traffic, Ints] = field(init=False)
     conversions: dict[Traffic, Ints] = field(init=False)
     _dated: Ints = field(init=False)
-    _drawn: tuple[tuple[str, str, int, int], Floats] | None = field(init=False, default=None)
+    _drawn: tuple[tuple[str, str, int, int, bool], Floats] | None = field(init=False, default=None)
     _fitted: tuple[ItemFeatures, Fitted] | None = field(init=False, default=None)
     _bound: tuple[tuple[Hashable | Mapping[str, object], ...], int, CompiledRules] | None = field(
         init=False, default=None
     )
     _held: HeldTables[int] = field(init=False)
+    _stages: StageSums | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         arms, slots = len(self.candidates.items), len(self.slots)
@@ -113,11 +116,24 @@ class WeightedCounts:
         ages: Floats = (newest * self.clicks[Traffic.LEARNED] - self._dated).sum(axis=1) / (2 * ONE)
         return ages
 
-    def normals(self, page: str, segment: str, variants: int, epoch: int) -> Floats:
-        """The candidates' `policy.slates.sampling.click_normals`: as long as the names are the same, so are they."""
-        names = page, segment, variants, epoch
+    def stages(
+        self,
+        tables: Sequence[Table],
+        weight_of: Mapping[range, int],
+        parameters: PolicyParameters | None,
+        kinds: Sequence[str],
+    ) -> Stages:
+        """What followed the clicks of these tables (`streams.catalog.sales.stages`); sums are moved along, too."""
+        if self._stages is None:
+            self._stages = StageSums(self.candidates)
+        return self._stages.move_to(tables, weight_of, parameters, kinds)
+
+    def normals(self, page: str, segment: str, variants: int, epoch: int, *, sales: bool = False) -> Floats:
+        """The candidates' `policy.slates.sampling.stage_normals`: as long as the names are the same, so are they."""
+        names = page, segment, variants, epoch, sales
         if self._drawn is None or self._drawn[0] != names:
-            self._drawn = names, click_normals(page, segment, self.candidates.hashes, variants, epoch)
+            z = stage_normals(page, segment, self.candidates.hashes, variants, epoch, sales=sales)
+            self._drawn = names, z
         return self._drawn[1]
 
     def priors(
@@ -148,7 +164,8 @@ class WeightedCounts:
     @property
     def size(self) -> int:
         """Bytes, without the tables that are in the sums; it grows when they are composed from at first."""
-        sums = 8 * len(self.candidates.items) * (5 * len(self.slots) + 2)
+        rows = 5 * len(self.slots) + 2 + (ROWS if self._stages else 0)
+        sums = 8 * len(self.candidates.items) * rows
         fitted = _FITTED_BYTES * len(self.candidates.items) if self._fitted else 0
         return sums + fitted + (self._drawn[1].nbytes if self._drawn else 0)
 

@@ -20,8 +20,9 @@ from policy.model.chain.stages import Followed
 from policy.model.reward import Sold, delay_curve, fit_sales, matured, rounded
 from schemas.messages.parameters import LeftOut, ReturnFit, Sales, SignalFit
 from streams.catalog.candidates import CandidateSet
-from streams.catalog.sales.counts import add_up, has_returns, maturity_of, returned, sold
-from streams.catalog.sales.signals import FollowedSums, SignalMaturity
+from streams.catalog.sales.counts import add_up, has_returns, returned, sold
+from streams.catalog.sales.maturity import SignalMaturity, maturity_of, span_weights
+from streams.catalog.sales.signals import Coverage, FollowedSums
 from streams.fold.measures import DELAY_BINS
 from streams.settings import FoldSettings
 from streams.state.arrays.packed import converted_clicks, counts_of, total
@@ -38,10 +39,13 @@ class SalesFit(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class SalesTables:
-    """The learned tables of a page, with the weight of each span of buckets, as of `now_ms`; `names` are its items."""
+    """The learned tables of a page as of `now_ms`; `names` are its items.
+
+    `weight_of` is that of each span of buckets, in units of `streams.catalog.weights.ONE`.
+    """
 
     tables: Sequence[Table]
-    weight_of: Mapping[range, float]
+    weight_of: Mapping[range, int]
     names: CandidateSet
     fold: FoldSettings
     now_ms: int
@@ -112,8 +116,9 @@ def _signals(tables: SalesTables, kinds: Sequence[str], own: Sold, sales: Sales)
     for place, kind in enumerate(kinds):
         if any(total(table, f"via_{place}") for table in tables.tables):
             fits[kind] = _unfitted(tables, kind, place, sales)
-            sums = FollowedSums(place, fits[kind], sales, tables.names)
-            add_up(tables.tables, tables.weight_of, tables.names, [sums])
+            sums = FollowedSums(place, Coverage(fits[kind].left_out), tables.names)
+            weight_of = span_weights(tables.weight_of, sales.maturity, signals=fits[kind])
+            add_up(tables.tables, weight_of, tables.names, [sums])
             by_kind[kind] = sums.followed
     choice = choose_kind(own, by_kind, sales)
     if choice is None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from policy.model.reward import half_within
 from schemas.messages.parameters import PolicyParameters, SignalFit
-from streams.catalog.sales.counts import maturity_of
-from streams.catalog.sales.signals import Coverage, SignalMaturity
+from streams.catalog.sales.maturity import SignalMaturity, maturity_of
+from streams.catalog.sales.signals import Coverage
 from streams.fold.deltas import Traffic
 from streams.state.arrays.packed import total
 from streams.state.arrays.tables import Table
