@@ -45,14 +45,14 @@ class FollowedSums:
     def add(self, counts: CandidateRows, weight: SpanWeight) -> None:
         if self._coverage.part_of(counts.table) is not None:
             return
-        sums = Followed(*self._sums)
-        signals, via = (counts_of(counts.table, name) for name in self._names)
-        counts.add(sums.clicks, weight.to_signal, counts.clicks)
-        counts.add(sums.ordering, weight.to_order, counts.clicks)
-        counts.add(sums.lines, weight.age, counts.orders)
-        counts.add(sums.signals, weight.age, signals)
-        counts.add(sums.matured, weight.signal_to_order, signals)
-        counts.add(sums.via, weight.age, None if via is None else np.minimum(via, counts.orders))
+        clicks, signals, matured, via, ordering, lines = self._sums
+        sent, led_on = (counts_of(counts.table, name) for name in self._names)
+        counts.add(clicks, weight.to_signal, counts.clicks)
+        counts.add(signals, weight.age, sent)
+        counts.add(matured, weight.signal_to_order, sent)
+        counts.add(via, weight.age, None if led_on is None else np.minimum(led_on, counts.orders))
+        counts.add(ordering, weight.to_order, counts.clicks)
+        counts.add(lines, weight.age, counts.orders)
 
     @property
     def followed(self) -> Followed:

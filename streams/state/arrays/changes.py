@@ -84,10 +84,10 @@ class HeldTables(Generic[W]):
 
     def _between(self, before: KeyTables, now: KeyTables, weighed: Mapping[range, W]) -> Iterator[Change[W]]:
         """What it takes to put the tables of a segment in the place of others."""
-        weight_of = self._weight_of
-        counts = self._traffic.__contains__
+        weight_of, counts = self._weight_of, self._traffic.__contains__
+        is_steady = weighed is weight_of
         same = set(map(id, now)) & {
-            id(table) for table in before if weighed[table.buckets] == weight_of.get(table.buckets)
+            id(table) for table in before if is_steady or weighed[table.buckets] == weight_of.get(table.buckets)
         }
         gone: dict[tuple[Traffic, range], list[Table]] = {}
         for table in before:
