@@ -96,8 +96,7 @@ def compose_valued(
     """
     rules, parameters = page.rules, page.parameters
     statistics = statistics_of(segment, state, page, settings, weighted_counts)
-    sales = statistics.click_value is not None
-    z = weighted_counts.normals(rules.page, segment, most_variants(rules), epoch, sales=sales)
+    z = weighted_counts.normals(rules.page, segment, most_variants(rules), epoch, sales=settings.sale_value > 0)
     bound = weighted_counts.rules(page, segment, now_ms)
 
     values: list[SlateValue] = []
