@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from rocksdict import ColumnFamily, Options, Rdict, ReadOptions, WriteBatch
+from rocksdict import ColumnFamily, Options, Rdict, RdictIter, ReadOptions, WriteBatch
 
 from policy.attribution.clicks import ClickRecord, Match, SignalRecord
 from policy.attribution.outcomes import OrderLine, ReturnedLine
@@ -64,11 +64,25 @@ class Additions(NamedTuple):
     forgotten: Iterable[str] = ()
 
 
-class Bucket(NamedTuple):
+class Bucket:
     """The rows of one day of event time, or of one week of orders."""
 
-    rows: Rdict
-    handle: ColumnFamily
+    def __init__(self, rows: Rdict, handle: ColumnFamily, options: ReadOptions) -> None:
+        self.handle = handle
+        self.rows = rows
+        self._options = options
+        self._cursor: RdictIter | None = None
+
+    @property
+    def cursor(self) -> RdictIter:
+        """Where rows are read, one after the other: who begins ends what was begun.  It sees no later write."""
+        if self._cursor is None:
+            self._cursor = self.rows.iter(self._options)
+        return self._cursor
+
+    def let_go(self) -> None:
+        """Look anew from now on, and hold nothing open."""
+        self._cursor = None
 
 
 class ClickStore:
@@ -83,6 +97,8 @@ class ClickStore:
         self._options = options
         self._by_prefix = ReadOptions()
         self._by_prefix.set_prefix_same_as_start(True)
+        # What was seen of units since the last write.
+        self._holding: dict[str, list[int]] = {}
         self._open()
 
     def _open(self) -> None:
@@ -123,6 +139,7 @@ class ClickStore:
 
     def close(self) -> None:
         """Let go of the files; raises `StateAttention` where the last clicks, which the next start has, need space."""
+        self.let_go()
         self._buckets.clear()
         self._orders.clear()
         try:
@@ -147,17 +164,23 @@ class ClickStore:
 
     def holding(self, unit: str) -> list[int]:
         """The days that have something of the unit, the last one first."""
-        return [day for day in sorted(self._buckets, reverse=True) if self.has(day, rows.fingerprint(unit))]
+        days = self._holding.get(unit)
+        if days is None:
+            prefix = rows.fingerprint(unit)
+            days = self._holding[unit] = [day for day in sorted(self._buckets, reverse=True) if self.has(day, prefix)]
+        return days
 
     def has(self, day: int, prefix: bytes) -> bool:
         """Whether a day has rows whose keys begin so: with a unit, or a unit and what rows are found by."""
-        return next(self._from(self._buckets[day], prefix), None) is not None
+        cursor = self._buckets[day].cursor
+        cursor.seek(prefix)
+        return bool(cursor.valid() and cursor.key().startswith(prefix))
 
     def clicks(self, unit: str, match: Match, days: Sequence[int], until: int) -> Iterator[ClickRecord]:
         """Such clicks of the unit up to a time, the latest by event time first; `days` descend."""
         item, prefix = match.name if match.by == "item" else "", rows.clicks_prefix(unit, match)
         for day in days:
-            cursor = self._buckets[day].rows.iter(self._by_prefix)
+            cursor = self._buckets[day].cursor
             cursor.seek_for_prev(prefix + rows.place(until, rows.LAST))
             while cursor.valid() and (key := cursor.key()).startswith(prefix):
                 yield rows.read_click(item, key, cursor.value())
@@ -187,7 +210,7 @@ class ClickStore:
 
     def _from(self, bucket: Bucket, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Keys and contents of the rows whose keys begin so, in their order."""
-        cursor = bucket.rows.iter(self._by_prefix)
+        cursor = bucket.cursor
         cursor.seek(prefix)
         while cursor.valid() and (key := cursor.key()).startswith(prefix):
             yield key, cursor.value()
@@ -245,6 +268,7 @@ class ClickStore:
             batch.put(_COMPLETE_SINCE, str(since).encode())
             self._commit(batch)
             self.complete_since = since
+        self.let_go()
         for day in stale:
             del self._buckets[day]
             self._db.drop_column_family(str(day))
@@ -257,7 +281,14 @@ class ClickStore:
             for key, _ in self._from(bucket, rows.fingerprint(unit)):
                 batch.delete(key, bucket.handle)
 
+    def let_go(self) -> None:
+        """Hold no files open that were read, and look anew from now on: a write comes, or for now nothing."""
+        self._holding.clear()
+        for bucket in (*self._buckets.values(), *self._orders.values()):
+            bucket.let_go()
+
     def _commit(self, batch: WriteBatch) -> None:
+        self.let_go()
         try:
             self._db.write(batch)
         except Exception as error:  # noqa: BLE001
@@ -277,4 +308,5 @@ class ClickStore:
         )
 
     def _bucket(self, name: str) -> Bucket:
-        return Bucket(self._db.get_column_family(name), self._db.get_column_family_handle(name))
+        family = self._db.get_column_family(name)
+        return Bucket(family, self._db.get_column_family_handle(name), self._by_prefix)
