@@ -113,10 +113,12 @@ def _plain_rates(rates: SignalRates) -> dict[str, Any]:
 
 def _signals_text(rates: SignalRates) -> str:
     ratios = rates.ratios()
+    impression, credit, signal, purchase = rates.processor_us
     return (
-        f"signals: {rates.signals_per_s:,}/s credited, {rates.credits_per_s:,}/s counted beside "
-        f"{rates.impressions_per_s:,} impressions/s: x{ratios['signals_ratio']}; "
-        f"purchases {rates.purchases_per_s:,}/s: x{ratios['purchases_ratio']}"
+        f"signals: {rates.signals_per_s:,}/s credited ({signal} µs of processor each), {rates.credits_per_s:,}/s "
+        f"counted ({credit} µs), beside {rates.impressions_per_s:,} impressions/s ({impression} µs): "
+        f"x{ratios['signals_ratio']}; purchases {rates.purchases_per_s:,}/s ({purchase} µs): "
+        f"x{ratios['purchases_ratio']}"
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,13 +30,17 @@ CREDITING, SIGNALLED, BOUGHT = (
 
 @dataclass(frozen=True, slots=True)
 class SignalRates:
-    """Events a second, medians over the rounds: the learner's impressions and credits, what attribution decides."""
+    """Events a second, medians over the rounds: the learner's impressions and credits, what attribution decides.
+
+    `processor_us` are microseconds of processor for one of each, in the order of the rates.
+    """
 
     events: int
     impressions_per_s: int
     credits_per_s: int
     signals_per_s: int
     purchases_per_s: int
+    processor_us: Sequence[float] = ()
 
     def ratios(self) -> dict[str, float]:
         """Rates against that of impressions: of signals until they are counted, of each step, and of purchases."""
@@ -72,7 +76,8 @@ def measure_signals(
         return timing
 
     timings = time_rounds([OURS, CREDITING, SIGNALLED, BOUGHT], rounds, timed)
-    return SignalRates(count, *(round(timing.events_per_s) for timing in timings.values()))
+    rates = (round(timing.events_per_s) for timing in timings.values())
+    return SignalRates(count, *rates, processor_us=[round(timing.processor_us, 2) for timing in timings.values()])
 
 
 def clicks(count: int) -> Iterator[Click]:

@@ -51,7 +51,8 @@ def test_pipeline_counts_a_bare_loop_and_itself() -> None:
     assert told["slot_impressions_per_s"] == found["events_per_s"] == found["rates"]["reshelf"] > 0
     rates = told["signals"]
     assert rates["events"] == 3_000
-    assert min(rates.values()) > 0
+    assert min(rates[f"{name}_per_s"] for name in ("impressions", "credits", "signals", "purchases")) > 0
+    assert len(rates["processor_us"]) == 4
     assert told["signals_ratio"] == min(told["credits_ratio"], told["attribution_ratio"])
     assert told["purchases_ratio"] == pytest.approx(rates["purchases_per_s"] / rates["impressions_per_s"], abs=1e-3)
 
