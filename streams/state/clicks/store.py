@@ -19,13 +19,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from rocksdict import ColumnFamily, Options, Rdict, RdictIter, ReadOptions, WriteBatch
+from rocksdict import Options, Rdict, ReadOptions, WriteBatch
 
 from policy.attribution.clicks import ClickRecord, Match, SignalRecord
 from policy.attribution.outcomes import OrderLine, ReturnedLine
 from schemas.errors import StateAttention
 from schemas.topics import DAY_MS
 from streams.state.clicks import rows
+from streams.state.clicks.bucket import Bucket
 from streams.state.watermark import Watermark
 
 log = logging.getLogger("reshelf")
@@ -35,7 +36,7 @@ _SIGNALS, _PLACES = b"signals", (b"lines", b"conversions", b"returned", b"credit
 _NO_SPACE = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT)))
 _WEEK_MS = 7 * DAY_MS
 _ORDERS = "orders-"
-_Bucketed = dict[int, "Bucket"]
+_Bucketed = dict[int, Bucket]
 
 
 class Marks(NamedTuple):
@@ -62,27 +63,6 @@ class Additions(NamedTuple):
     lines: Iterable[tuple[str, OrderLine]] = ()
     returned: Iterable[tuple[str, ReturnedLine]] = ()
     forgotten: Iterable[str] = ()
-
-
-class Bucket:
-    """The rows of one day of event time, or of one week of orders."""
-
-    def __init__(self, rows: Rdict, handle: ColumnFamily, options: ReadOptions) -> None:
-        self.handle = handle
-        self.rows = rows
-        self._options = options
-        self._cursor: RdictIter | None = None
-
-    @property
-    def cursor(self) -> RdictIter:
-        """Where rows are read, one after the other: who begins ends what was begun.  It sees no later write."""
-        if self._cursor is None:
-            self._cursor = self.rows.iter(self._options)
-        return self._cursor
-
-    def let_go(self) -> None:
-        """Look anew from now on, and hold nothing open."""
-        self._cursor = None
 
 
 class ClickStore:
