@@ -76,8 +76,9 @@ def measure_signals(
         return timing
 
     timings = time_rounds([OURS, CREDITING, SIGNALLED, BOUGHT], rounds, timed)
-    rates = (round(timing.events_per_s) for timing in timings.values())
-    return SignalRates(count, *rates, processor_us=[round(timing.processor_us, 2) for timing in timings.values()])
+    impression, credit, signal, purchase = (round(timing.events_per_s) for timing in timings.values())
+    spent = [round(timing.processor_us, 2) for timing in timings.values()]
+    return SignalRates(count, impression, credit, signal, purchase, spent)
 
 
 def clicks(count: int) -> Iterator[Click]:
