@@ -18,6 +18,8 @@
   that size
 - `soak`: days of traffic compressed into less: what each part takes over time, and whether it stays
   flat
+- `sold_pages`: a page whose clicks are followed by carts, orders and returns: days of several segments,
+  as a reader holds them
 - `state`: counts written into Redis without the fold
 - `threads`: work that goes on in a thread beside what is measured
 - `web`: how fast the edge, the console and a renderer answer

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from bench.pages import PAGE, SEGMENT, Size, page, state
+from bench.sold_pages import History, SoldState, sold_page
 from schemas.messages.catalog import CatalogItem
 from schemas.messages.parameters import PolicyParameters
 from schemas.rules import Boost, Cap, Complements, Exposure, Match, Pin, Placement, Rule, Spacing, Sponsored
@@ -17,10 +18,12 @@ from schemas.topics import DAY_MS
 from streams.catalog.item_features import item_features
 from streams.catalog.page import Page
 from streams.catalog.weighted_counts import WeightedCounts
+from streams.fold.deltas import WHOLE_PAGE
 from streams.layouts.compose import compose
 from streams.page_settings import LayoutSettings
 
 NOW_MS = 1_790_000_000_000
+SALE_VALUE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,24 @@ class Timing:
     median_ms: float
     without_rules_ms: float
     relaxed: int
+
+
+@dataclass(frozen=True, slots=True)
+class SalesTiming:
+    """Milliseconds of one layout of the whole page, medians over the rounds: by what a click is worth.
+
+    `clicks_ms` where all clicks are worth the same, `sales_ms` where orders count (`layouts.sale_value` above 0), and
+    `stages_ms` where signals and returns do, too.
+    """
+
+    items: int
+    slots: int
+    variants: int
+    segments: int
+    days: int
+    clicks_ms: float
+    sales_ms: float
+    stages_ms: float
 
 
 def rules_for(size: Size) -> list[Rule]:
@@ -60,6 +81,23 @@ def measure(size: Size, rounds: int) -> Timing:
     with_rules, relaxed = _timed(ruled, size, rounds)
     without, _ = _timed(bare, size, rounds)
     return Timing(size.items, size.slots, size.variants, with_rules, without, relaxed)
+
+
+def measure_sales(size: Size, history: History, rounds: int) -> SalesTiming:
+    """The three in turn, round by round, so that what else the machine does affects all equally."""
+    settings = {"clicks": 0.0, "sales": SALE_VALUE, "stages": SALE_VALUE}
+    pages = {name: sold_page(size, history, stages=name == "stages") for name in settings}
+    sums = {name: WeightedCounts(of.candidates, tuple(of.rules.slots)) for name, of in pages.items()}
+    counts, took = SoldState(size, history), {name: list[float]() for name in settings}
+    for turn in range(rounds + 3):
+        counts.click(turn)
+        now = counts.state()
+        for name, of in pages.items():
+            began = time.perf_counter()
+            compose(WHOLE_PAGE, now, of, LayoutSettings(sale_value=settings[name]), 1, sums[name], NOW_MS)
+            took[name].append(1000 * (time.perf_counter() - began))
+    medians = {f"{name}_ms": round(statistics.median(spent[3:]), 3) for name, spent in took.items()}
+    return SalesTiming(size.items, size.slots, size.variants, history.segments, history.days, **medians)
 
 
 def _timed(of: Page, size: Size, rounds: int) -> tuple[float, int]:

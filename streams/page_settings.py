@@ -117,12 +117,16 @@ class LayoutSettings(Group):
         description="How widely draws spread compared with the posterior; each page multiplies it by its own "
         "exploration.",
     )
-    click_value: float = Field(1.0, ge=0, description="What a click is worth by itself.")
+    click_value: float = Field(
+        1.0,
+        ge=0,
+        description="What a click is worth by itself, whether or not an order follows, on the scale of sale_value.",
+    )
     sale_value: float = Field(
         0.0,
         ge=0,
-        description="What one minor unit of the margin of kept orders (without what was returned) is worth, on the "
-        "same scale as click_value; 0: sales do not count.",
+        description="What each cent (minor unit) that the shop earns by a kept order is worth, on the same scale as "
+        "click_value. It earns the margin of the order, less what is returned of it. 0: layouts aim at clicks alone.",
     )
     cpu_share: float = Field(
         0.5, gt=0, le=1, description="The share of its time that a layout worker may spend on composing."

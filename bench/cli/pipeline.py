@@ -12,6 +12,7 @@ from reshelf.cli.front import AT_LEAST_ONE, Front
 
 if TYPE_CHECKING:
     from bench.events.pipeline import Pipeline
+    from bench.events.signals import SignalRates
 
 PYTHON = "python"
 """Reshelf itself without compiled code."""
@@ -40,6 +41,13 @@ PYTHON = "python"
     show_default=True,
     help="How many learners run at the same time.",
 )
+@click.option(
+    "--signals",
+    type=click.IntRange(min=0),
+    default=50_000,
+    show_default=True,
+    help="How many signals, and how many purchases, attribution decides in the last line; 0: none.",
+)
 @click.pass_obj
 def pipeline(
     front: Front,
@@ -48,6 +56,7 @@ def pipeline(
     slots: tuple[int, ...],
     peers: tuple[str, ...],
     workers: tuple[int, ...],
+    signals: int,
 ) -> None:
     """Measure how many events a second learners bring from the log into the state.
 
@@ -55,9 +64,12 @@ def pipeline(
     the figures are events a second, and how many times as many as the contender Reshelf
     takes in; then microseconds of processor for an event in all processes of the contender,
     with how many times as much Reshelf takes, and in Redis.  Below are what each contender
-    guarantees.  A run takes a few minutes, more with slow peers.  It writes to topics of its
-    own, but wants a broker and Redis that nobody else uses: --broker starts them.  Pathway
-    is under the Business Source License, which lets anybody run it for a measurement.
+    guarantees.  A last line has signals, in rounds of their own: how many a second
+    attribution credits and a learner counts, and how many purchases attribution decides,
+    beside impressions (signals_ratio: that of the slower step).  A run takes a few minutes,
+    more with slow peers.  It writes to topics of its own, but wants a broker and Redis that
+    nobody else uses: --broker starts them.  Pathway is under the Business Source License,
+    which lets anybody run it for a measurement.
 
     Example: reshelf bench pipeline --broker embedded --peers none
     """
@@ -73,7 +85,41 @@ def pipeline(
         "broker": broker(front),
         "pipeline": [_plain(result) for result in results],
     }
-    front.answer(content | _one_slot_ratios(results), "\n".join(map(_text, results)))
+    lines = [_text(result) for result in results]
+    if signals:
+        rates = _signals(front, slots[0], (events, signals), rounds)
+        content |= {"signals": _plain_rates(rates)} | rates.ratios()
+        lines.append(_signals_text(rates))
+    front.answer(content | _one_slot_ratios(results), "\n".join(lines))
+
+
+def _signals(front: Front, slots: int, sizes: tuple[int, int], rounds: int) -> SignalRates:
+    from functools import partial
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    from bench.events.signals import measure_signals
+
+    own = partial(with_own_topics, front.settings)
+    with TemporaryDirectory(prefix="reshelf-bench-") as folder:
+        return measure_signals(own(f"bench-{slots}"), own, sizes, rounds, Path(folder), _say)
+
+
+def _plain_rates(rates: SignalRates) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return asdict(rates)
+
+
+def _signals_text(rates: SignalRates) -> str:
+    ratios = rates.ratios()
+    impression, credit, signal, purchase = rates.processor_us
+    return (
+        f"signals: {rates.signals_per_s:,}/s credited ({signal} µs of processor each), {rates.credits_per_s:,}/s "
+        f"counted ({credit} µs), beside {rates.impressions_per_s:,} impressions/s ({impression} µs): "
+        f"x{ratios['signals_ratio']}; purchases {rates.purchases_per_s:,}/s ({purchase} µs): "
+        f"x{ratios['purchases_ratio']}"
+    )
 
 
 def _chosen(peers: tuple[str, ...]) -> list[str]:

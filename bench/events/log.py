@@ -1,16 +1,17 @@
-"""Logs to measure on: impressions of one size, published now."""
+"""Logs to measure on, published now: impressions of one size, and events of any kind."""
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 from confluent_kafka import Producer
 
 from schemas.errors import ReshelfError
-from schemas.messages.events import Impression, SlotItem
+from schemas.messages.events import Click, Credit, Impression, Purchase, Signal, SlotItem
+from schemas.topic import Topic
 from schemas.topics import IMPRESSIONS
 from streams.kafka.clients import confluent_producer_config
 from streams.settings import KafkaSettings
@@ -18,6 +19,7 @@ from streams.settings import KafkaSettings
 PAGES = ("home", "category", "cart")
 SEGMENTS, ITEMS, UNITS, VARIANTS = 5, 300, 50_000, 16
 _WAITING = 1_000_000
+Event = Impression | Click | Signal | Purchase | Credit
 
 
 def impressions(events: int, slots: int, seed: int) -> Iterator[Impression]:
@@ -39,17 +41,22 @@ def impressions(events: int, slots: int, seed: int) -> Iterator[Impression]:
 
 
 def fill(kafka: KafkaSettings, events: int, slots: int, seed: int) -> int:
-    """Publish them; the mean size of one in bytes."""
+    """Publish impressions; the mean size of one in bytes."""
+    return publish(kafka, IMPRESSIONS, impressions(events, slots, seed)) // events
+
+
+def publish(kafka: KafkaSettings, topic: Topic, events: Iterable[Event]) -> int:
+    """Publish events of one topic by their units; how many bytes they are."""
     producer = Producer(dict(confluent_producer_config(kafka)) | {"queue.buffering.max.messages": _WAITING})
     size = 0
-    for number, event in enumerate(impressions(events, slots, seed)):
+    for number, event in enumerate(events):
         value = msgspec.json.encode(event)
         size += len(value)
-        producer.produce(kafka.prefix + IMPRESSIONS.name, value, event.unit.encode())
+        producer.produce(kafka.prefix + topic.name, value, event.unit.encode())
         if number % 1_000 == 0:
             producer.poll(0)
         while len(producer) > _WAITING // 2:
             producer.poll(0.05)
     if producer.flush(60):
         raise ReshelfError("the broker did not take all events within 60 s")
-    return size // events
+    return size

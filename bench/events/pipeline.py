@@ -86,7 +86,7 @@ def measure(
     others = [
         Contender(name, batch if name == "bare" and batch else PEERS[name].batch) for name in peers if name != "python"
     ]
-    timings = _rounds([*ours, *others], rounds, timed)
+    timings = time_rounds([*ours, *others], rounds, timed)
     guarantees = {name: PEERS[name].guarantees if name in PEERS else GUARANTEES for name in timings}
     rates = {name: round(timing.events_per_s) for name, timing in timings.items()}
     spent = {name: round(timing.processor_us, 2) for name, timing in timings.items()}
@@ -94,7 +94,8 @@ def measure(
     return Pipeline(slots, events, size, rounds, rates, spent, of_redis, guarantees, batch)
 
 
-def _rounds(everyone: list[Contender], rounds: int, timed: Callable[[Contender], Timing]) -> dict[str, Timing]:
+def time_rounds(everyone: list[Contender], rounds: int, timed: Callable[[Contender], Timing]) -> dict[str, Timing]:
+    """The medians over the rounds, by contender; one more round warms up."""
     by_name: dict[str, list[Timing]] = {contender.name: [] for contender in everyone}
     for turn in range(rounds + 1):
         at = turn % len(everyone)

@@ -17,14 +17,16 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from bench.peers.sink import WRITTEN
 from reshelf.processes.children import session_processor_s
 from reshelf.settings import Settings, as_environment
 from schemas.errors import ReshelfError
+from schemas.topic import Topic
 from schemas.topics import IMPRESSIONS
 from streams.kafka.records import TopicPartition
+from streams.state.clicks.progress import progress_keys
 from streams.state.connection.client import redis_sync_client
 from streams.state.keys import PREFIX, GroupKeys, home_group
 from streams.state.watermark import Watermark
@@ -36,24 +38,31 @@ _STOP_LIMIT_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """`batch` 0 is Reshelf itself, by that many `workers`, compiled or in Python; for others see `bench.peers`."""
+    """`batch` 0 is Reshelf itself, by that many `workers`, compiled or in Python; for others see `bench.peers`.
+
+    Of Reshelf it is the `role`, and the events of `topic` are counted.
+    """
 
     name: str
     batch: int = 0
     workers: int = 1
     compiled: bool = True
+    role: Literal["learner", "attribution"] = "learner"
+    topic: Topic = IMPRESSIONS
 
     def command(self) -> list[str]:
         if self.batch:
             return [sys.executable, "-m", "bench.peers", self.name, str(self.batch)]
-        return [sys.executable, "-m", "reshelf", "worker", "learner"]
+        return [sys.executable, "-m", "reshelf", "worker", self.role]
 
     def marks(self, settings: Settings) -> list[str]:
         """Keys of the watermarks that add up to the events written."""
         space, groups = settings.redis.namespace, settings.redis.groups
         if self.batch:
             return [GroupKeys(space, 0).watermark(WRITTEN)]
-        parts = [TopicPartition(IMPRESSIONS.name, at) for at in range(settings.kafka.partitions)]
+        parts = [TopicPartition(self.topic.name, at) for at in range(settings.kafka.partitions)]
+        if self.role == "attribution":
+            return [progress_keys(space, groups, tp.partition).marks[tp.topic] for tp in parts]
         return [GroupKeys(space, home_group(tp, groups)).watermark(tp) for tp in parts]
 
 

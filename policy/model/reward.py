@@ -7,6 +7,7 @@ have been followed by their purchase count only by the share that would have bee
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -78,7 +79,7 @@ def fit_sales(sold: Sold, delays: Floats, maturity: dict[str, float]) -> Sales:
     lines, clicks = float(sold.lines.sum()), float(np.maximum(sold.clicks, sold.lines).sum())
     default = Sales()
     if lines <= 0.0:
-        return Sales(delays=_rounded(delays), maturity=maturity)
+        return Sales(delays=rounded(delays), maturity=maturity)
     rate = (lines + default.conversion_rate * default.strength) / (clicks + default.strength)
     rate = min(max(rate, 1e-6), 0.9)
     shape = fit_strength(sold.lines, np.maximum(sold.clicks, sold.lines) * rate)
@@ -89,7 +90,7 @@ def fit_sales(sold: Sold, delays: Floats, maturity: dict[str, float]) -> Sales:
         strength=max(1.0, shape / rate),
         amount=amount,
         deviation=max(deviation, amount / 2.0),
-        delays=_rounded(delays),
+        delays=rounded(delays),
         maturity=maturity,
     )
 
@@ -123,5 +124,12 @@ def matured(curve: Floats, oldest_ms: float, youngest_ms: float) -> float:
     return float(np.clip(np.interp(ages, places, np.concatenate([[0.0], curve])).mean(), 0.0, 1.0))
 
 
-def _rounded(curve: Floats) -> list[float]:
+def half_within(curve: Sequence[float]) -> float:
+    """Within how many milliseconds half of all come, of the shares that come within 1, 2, 4, ... seconds."""
+    places = [0.0, *(SECOND_MS * 2.0**at for at in range(len(curve)))]
+    return float(np.interp(0.5, np.maximum.accumulate([0.0, *curve]), places))
+
+
+def rounded(curve: Floats) -> list[float]:
+    """A curve as messages have it."""
     return [round(float(share), 5) for share in curve]

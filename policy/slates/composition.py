@@ -16,7 +16,7 @@ from policy.rules.compiled import CompiledRules
 from policy.slates.arrangement import propensities
 from policy.slates.fill import SlateSet, fill
 from policy.slates.renewal import SlateValue
-from policy.slates.sampling import click_normals, sale_normals, uniforms
+from policy.slates.sampling import CLICK_STAGES, stage_normals, uniforms
 from policy.slates.scoring import POLICIES, Belief, Random, baseline
 from schemas.messages.pages import PolicyChoice, PolicyName
 
@@ -123,7 +123,7 @@ def compose(
 ) -> Composition:
     """The composition for `page` and `segment` in `epoch`: the same arguments always give the same.
 
-    `z` are the `click_normals` of just these names, where the caller has kept them;
+    `z` are the `stage_normals` of just these names, where the caller has kept them;
     `rules` hold in the baseline too as far as they are about single slates.  With
     fewer items than slots, the slots least looked at stay
     empty; with no items, all do, and `propensities` is empty.
@@ -188,12 +188,11 @@ class _Scores:
 def _random(
     statistics: Statistics, choice: PolicyChoice, page: str, segment: str, epoch: int, z: Floats | None
 ) -> Random:
-    hashes = statistics.hashes
-    if z is None:
-        z = click_normals(page, segment, hashes, choice.variants, epoch)
-    if statistics.click_value is None:
-        return Random(z)
-    return Random(z, sale_normals(page, segment, hashes, choice.variants, epoch))
+    sales = statistics.click_value is not None
+    if z is None or (sales and len(z) == len(CLICK_STAGES)):
+        z = stage_normals(page, segment, statistics.hashes, choice.variants, epoch, sales=sales)
+    clicks = len(CLICK_STAGES)
+    return Random(z[:clicks], z[clicks:]) if sales else Random(z[:clicks])
 
 
 def _baseline_scores(statistics: Statistics) -> Floats:

@@ -57,6 +57,12 @@ def click_normals(page: str, segment: str, hashes: Hashes, variants: int, epoch:
     return np.stack([normals(page, segment, hashes, stage, variants, epoch) for stage in CLICK_STAGES])
 
 
+def stage_normals(page: str, segment: str, hashes: Hashes, variants: int, epoch: int, *, sales: bool) -> Floats:
+    """`click_normals`, and with `sales` those of `sale_normals` behind them: float64[2 or 5, A, V]."""
+    z = click_normals(page, segment, hashes, variants, epoch)
+    return np.concatenate([z, sale_normals(page, segment, hashes, variants, epoch)]) if sales else z
+
+
 def gamma_draws(shape: Floats, z: Floats, scale: float = 1.0) -> Floats:
     """Gamma(shape, 1) draws from standard normals, not below 0 (Wilson and Hilferty 1931).
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from rich.console import Group, RenderableType
 
 from policy.assignment import epoch_of
+from reshelf.inspect.attribution_window import UNITS
 from reshelf.namespaces.open_state import open_state
 from reshelf.rules.topic import undeclared
 from reshelf.settings import Settings
 from reshelf.terminal.tables import table
 from schemas.errors import ReshelfError
 from schemas.messages.pages import PageRules
-from schemas.messages.parameters import LeftOut, ReturnFit, SignalFit
+from schemas.messages.parameters import LeftOut, SignalFit
+from streams.catalog.sales.summary import CLICK, ORDER, StageSummary
 from streams.catalog.snapshot import read_catalog
 from streams.catalog.view import CatalogView
 from streams.layouts.explain import Arm, Explanation, explain
@@ -27,6 +29,14 @@ from streams.state.reader import KeyState
 LISTED = 20
 LEFT_OUT = 5
 """Segments and days of which it is told that they are left out."""
+
+
+class StageRow(NamedTuple):
+    """A stage, or what is left out of one, in words; `share` is in [0, 1], None where the text has all."""
+
+    title: str
+    share: float | None
+    text: str
 
 
 def explained(settings: Settings, page: str, segment: str, now_ms: int) -> Explanation:
@@ -83,6 +93,7 @@ def as_json(explanation: Explanation, item: str | None) -> dict[str, Any]:
         "relaxed": explanation.layout.relaxed,
         "signals": msgspec.to_builtins(explanation.signals),
         "returns": msgspec.to_builtins(explanation.returns),
+        "stages": [msgspec.to_builtins(stage) for stage in explanation.stages],
         "arms": [msgspec.to_builtins(arm) for arm in arms],
     }
 
@@ -99,8 +110,7 @@ def listing(explanation: Explanation) -> RenderableType:
     notes = [f"and {left} more items"] if left > 0 else []
     notes += [f"all visitors get the baseline: {reason}"] if (reason := explanation.layout.guard_rail) else []
     notes += [f"relaxed: {text}" for text in explanation.layout.relaxed]
-    stages = stage_lines(explanation.signals, explanation.returns)
-    return Group(table(head, rows, spare=len(head) - 6), *notes, *stages)
+    return Group(table(head, rows, spare=len(head) - 6), *notes, *stage_lines(explanation))
 
 
 def _row(arm: Arm) -> tuple[str, ...]:
@@ -145,25 +155,56 @@ def story(arm: Arm) -> str:
     return "\n".join(lines)
 
 
-def stage_lines(signals: SignalFit | None, returns: ReturnFit | None) -> Iterator[str]:
-    """The stages behind a page's clicks in words, and what is left out of them; nothing where there are none."""
-    if signals is not None:
-        yield (
-            f"signals    {signals.kind}: {signals.signal_rate:.2%} of clicks, {signals.order_rate:.2%} of these end in "
-            f"an order, and {signals.direct_rate:.2%} of clicks without one; they count for {signals.weight:.0%} of "
-            f"what is expected of young clicks; {signals.coverage:.0%} of orders had one before"
-        )
-        yield from (_left_out(each, signals) for each in signals.left_out[:LEFT_OUT])
-        if (more := len(signals.left_out) - LEFT_OUT) > 0:
-            yield f"left out   and {more} more segments or days"
-    if returns is not None:
-        yield f"returns    {returns.rate:.2%} of orders go back"
+def stage_lines(explanation: Explanation) -> Iterator[str]:
+    """The stages behind a page's clicks, one a line; nothing where there are none."""
+    rows = list(stage_rows(explanation))
+    width = max((len(row.title) for row in rows), default=0)
+    for row in rows:
+        yield f"{row.title:<{width}} " + ("" if row.share is None else f"{row.share:.2%} ") + row.text
+
+
+def stage_rows(explanation: Explanation) -> Iterator[StageRow]:
+    """What follows the page's clicks, what is left out of that and why, in words for commands and the console."""
+    signals = explanation.signals
+    for stage in explanation.stages:
+        yield StageRow(stage.name, stage.rate, _stage_text(stage))
+        if signals is not None and stage.without == signals.kind:
+            yield from _coverage_rows(signals)
+
+
+def _stage_text(stage: StageSummary) -> str:
+    after = {CLICK: "clicks", ORDER: "orders"}.get(stage.after, f"clicks with {stage.after}")
+    without = f", without {stage.without}" if stage.without else ""
+    soon = ""
+    if stage.half_ms is not None:
+        soon = f"; half of {'all orders' if stage.without else 'these'} come within {_about(stage.half_ms)}"
+    pending = f"; {stage.pending:,.0f} of {stage.counted:,.0f} {after} are pending: too young to say"
+    return f"of {after}{without}{soon}{pending}"
+
+
+def _coverage_rows(signals: SignalFit) -> Iterator[StageRow]:
+    text = (
+        f"of orders had {signals.kind} before; it counts for {signals.weight:.0%} of what is expected of young clicks"
+    )
+    yield StageRow("coverage", signals.coverage, text)
+    yield from (StageRow("left out", None, _left_out(each, signals)) for each in signals.left_out[:LEFT_OUT])
+    if (more := len(signals.left_out) - LEFT_OUT) > 0:
+        yield StageRow("left out", None, f"and {more} more segments or days")
 
 
 def _left_out(each: LeftOut, signals: SignalFit) -> str:
     when = "" if each.bucket < 0 else f" of {datetime.fromtimestamp(each.bucket / 1000, UTC):%Y-%m-%d}"
     who = f"segment {each.segment}" if each.segment else "all segments"
     return (
-        f"left out   {who}{when}: {each.coverage:.0%} of {each.orders:,.0f} orders had a signal before, elsewhere "
-        f"{signals.coverage:.0%}, so its signals say nothing (does a tier send fewer of them?)"
+        f"{who}{when}: {each.coverage:.0%} of {each.orders:,.0f} orders had {signals.kind} before, elsewhere "
+        f"{signals.coverage:.0%}, so it says nothing there (does a tier send fewer of these signals?)"
     )
+
+
+def _about(milliseconds: float) -> str:
+    """In the largest unit that it has at least one of, to a tenth."""
+    for unit, size in UNITS:
+        if milliseconds >= size:
+            count = f"{round(milliseconds / size, 1):g}"
+            return f"{count} {unit}" + ("" if count == "1" else "s")
+    return "a second"

@@ -9,7 +9,8 @@ import numpy as np
 from policy.arrays import Floats
 from policy.model.posteriors import interval
 from streams.catalog.page import Page
-from streams.catalog.weighted_counts import ONE, WeightedCounts
+from streams.catalog.weighted_counts import WeightedCounts
+from streams.catalog.weights import ONE
 from streams.fold.deltas import Traffic
 from streams.layouts.compose import statistics_of
 from streams.page_settings import LayoutSettings

@@ -564,7 +564,9 @@ export interface Sales {
  * the others are those of `policy.model.chain.fitting.Chain`.  `coverage` is the share of orders that a
  * signal precedes.  `maturity` has, for the clicks of each time bucket, the share of signals that has come by
  * now,
- * and of orders behind a signal; a bucket that is not named counts as the youngest one that is.
+ * and of orders behind a signal; a bucket that is not named counts as the youngest one that is.  `delays` is the
+ * share of signals that come within 1, 2, 4, ... seconds after the click, `order_delays` that of orders after
+ * these.
  */
 export interface SignalFit {
   /** The kind that foretells orders best. */
@@ -583,6 +585,8 @@ export interface SignalFit {
   coverage?: number;
   maturity?: Record<string, [number, number]>;
   left_out?: LeftOut[];
+  delays?: number[];
+  order_delays?: number[];
 }
 
 /**
@@ -603,7 +607,9 @@ export interface LeftOut {
  * What is known of returns on a page before an item's own are looked at.
  *
  * `cost` is what a returned line is paid back over the mean of its item's lines.  `maturity` has, for the
- * clicks of each time bucket, the share of the returns of their orders that has come by now.
+ * clicks of each time bucket, the share of the returns of their orders that has come by now.  `delays` is the
+ * share
+ * of returns that come within 1, 2, 4, ... seconds after the order.
  */
 export interface ReturnFit {
   /** Share of orders that are returned. */
@@ -616,6 +622,7 @@ export interface ReturnFit {
   /** Standard deviation of one. */
   deviation: number;
   maturity?: Record<string, number>;
+  delays?: number[];
 }
 
 /**

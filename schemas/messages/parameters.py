@@ -71,7 +71,8 @@ class SignalFit(Struct, frozen=True):
     Rates are per click (`signal_rate`, and `direct_rate` for orders without a signal) or per signal (`order_rate`);
     the others are those of `policy.model.chain.fitting.Chain`.  `coverage` is the share of orders that a
     signal precedes.  `maturity` has, for the clicks of each time bucket, the share of signals that has come by now,
-    and of orders behind a signal; a bucket that is not named counts as the youngest one that is.
+    and of orders behind a signal; a bucket that is not named counts as the youngest one that is.  `delays` is the
+    share of signals that come within 1, 2, 4, ... seconds after the click, `order_delays` that of orders after these.
     """
 
     kind: Annotated[str, Meta(min_length=1, max_length=32, description="The kind that foretells orders best.")]
@@ -86,13 +87,16 @@ class SignalFit(Struct, frozen=True):
     coverage: Share = 0.0
     maturity: dict[Label, tuple[Share, Share]] = {}
     left_out: list[LeftOut] = []
+    delays: Annotated[list[Share], Meta(max_length=32)] = []
+    order_delays: Annotated[list[Share], Meta(max_length=32)] = []
 
 
 class ReturnFit(Struct, frozen=True):
     """What is known of returns on a page before an item's own are looked at.
 
     `cost` is what a returned line is paid back over the mean of its item's lines.  `maturity` has, for the
-    clicks of each time bucket, the share of the returns of their orders that has come by now.
+    clicks of each time bucket, the share of the returns of their orders that has come by now.  `delays` is the share
+    of returns that come within 1, 2, 4, ... seconds after the order.
     """
 
     rate: Annotated[float, Meta(gt=0.0, lt=1.0, description="Share of orders that are returned.")]
@@ -101,6 +105,7 @@ class ReturnFit(Struct, frozen=True):
     amount: Annotated[float, Meta(ge=0.0, le=1e12, description="Mean of an order that is not returned, minor units.")]
     deviation: Annotated[float, Meta(ge=0.0, le=1e12, description="Standard deviation of one.")]
     maturity: dict[Label, Share] = {}
+    delays: Annotated[list[Share], Meta(max_length=32)] = []
 
 
 class PolicyParameters(Struct, frozen=True):

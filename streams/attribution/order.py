@@ -70,7 +70,7 @@ class Track:
         self._checks = sorted({mark for mark in (start, *marks) if mark.last_time >= 0}, key=_offset)
         self._mark = start
         self._judge.newest = self._mark.append_time
-        self._last_applied: Record | None = None
+        self._last_taken: Entry | None = None
         self._last_read: Record | None = None
         self._time = self._mark.append_time
         self._quiet_until = 0
@@ -85,7 +85,7 @@ class Track:
 
     @property
     def next_offset(self) -> int:
-        return self._mark.offset if self._last_applied is None else self._last_applied.offset + 1
+        return self._mark.offset if self._last_taken is None else self._last_taken.record.offset + 1
 
     @property
     def position(self) -> Watermark:
@@ -94,11 +94,10 @@ class Track:
         Behind the last of them, and not behind what follows it and is no record: how much of that was read
         differs from worker to worker, and positions must be in one order.
         """
-        record = self._last_applied
-        if record is not None:
-            time = self._mark.append_time
+        if self._last_taken is not None:
+            record, time = self._last_taken[:2]
             self._mark = Watermark(record.offset + 1, time, record.timestamp, fingerprint(record))
-            self._last_applied = None
+            self._last_taken = None
         if not self.waiting and self.read_to > max(self._mark.offset, self._mark.empty_to):
             self._mark = replace(self._mark, empty_to=self.read_to)
         return self._mark
@@ -131,9 +130,7 @@ class Track:
 
     def take(self) -> Entry:
         """The next record, which counts as applied from now on."""
-        entry = self.waiting.popleft()
-        self._last_applied = entry.record
-        self._mark = Watermark(entry.record.offset, entry.time)
+        self._last_taken = entry = self.waiting.popleft()
         return entry
 
     def _verify(self, records: list[Record], end: int) -> None:
@@ -175,13 +172,23 @@ def in_order(turns: Sequence[Turn]) -> Iterator[tuple[Entry, int]]:
     to hold nothing earlier.
     """
     while True:
-        heads = [(head, turn) for turn in turns if (head := turn.head) is not None]
-        if not heads:
+        waiting = [turn for turn in turns if turn.track.waiting]
+        if not waiting:
             return
-        first, turn = min(heads, key=lambda each: each[0])
-        if any(other.earliest < first for other in turns if not other.track.waiting):
+        turn = min(waiting, key=_head)
+        # No two heads are equal, and until this track runs out nothing but its own head changes.
+        limit = min((other.head or other.earliest for other in turns if other is not turn), default=None)
+        head = turn.head
+        if limit is not None and head is not None and limit < head:
             return
-        yield turn.track.take(), turn.stage
+        while head is not None and (limit is None or head <= limit):
+            yield turn.track.take(), turn.stage
+            head = turn.head
+
+
+def _head(turn: Turn) -> tuple[int, int]:
+    """That of one with a record that waits."""
+    return turn.head or turn.earliest
 
 
 def _fates(judged: Judged) -> dict[int, tuple[Any, Rejected | None, str]]:

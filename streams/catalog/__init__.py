@@ -16,4 +16,5 @@
   layouts
 - `weighted_counts`: tables of counts summed over time buckets, aligned to a page's candidates and
   slots
+- `weights`: what time buckets weigh by their age
 """

@@ -1,6 +1,6 @@
 """Tables of counts summed over time buckets, aligned to a page's candidates and slots.
 
-Weights by age are multiples of 2**-20 and sums are kept as integers, so they
+Weights by age are multiples of 2**-20 (`streams.catalog.weights`) and sums are kept as integers, so they
 are exact in any order: a sum that is moved along with the tables that changed
 equals one made anew, to the last bit.
 """
@@ -11,65 +11,32 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import chain
 
 import numpy as np
 
 from policy.arrays import Counts, Floats, Ints
-from policy.model.posteriors import bucket_weights
 from policy.model.priors import ArmPriors, Fitted, arm_priors
 from policy.rules.compiled import CompiledRules
-from policy.slates.sampling import click_normals
+from policy.slates.sampling import stage_normals
+from schemas.messages.parameters import PolicyParameters
 from schemas.rules import FOR_EVER
 from schemas.topics import DAY_MS
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.item_features import ItemFeatures
 from streams.catalog.page import Page
+from streams.catalog.sales.stages import ROWS, Stages, StageSums
+from streams.catalog.weights import ONE
 from streams.fold.deltas import WHOLE_PAGE, Traffic
 from streams.state.arrays.adding import Into, add_cells, add_weighted
+from streams.state.arrays.changes import HeldTables
 from streams.state.arrays.packed import converted_clicks
-from streams.state.arrays.parts import KeyTables, parts_of
 from streams.state.arrays.tables import Table
 
-ONE = 2**20
-"""Weight 1 in the fixed point of weights."""
 _ONE_COLUMN = np.zeros(1, dtype=np.intp)
 _FITTED_BYTES = 24
 """What was fitted for a candidate."""
 FIRST_DAY = 20_089
 """Days are counted from 2025 on: small numbers, so that dates of 10**9 clicks add up in 64 bits."""
-
-
-def weights(tables: Sequence[Table], half_life_ms: int) -> Mapping[range, int]:
-    """The weight of each span of buckets in units of 2**-20: the mean of its buckets', over that of the newest span.
-
-    A bucket's weight is halved per `half_life_ms` before the newest one.  Age counts from there, not from
-    the clock, so that the same state gives the same layout.
-
-    Against the weights of single buckets, a span's sum is off by the covariance of weight and count
-    within it: by nothing where traffic is steady, and at most by the sum of what its buckets weigh above the
-    mean, times how far their counts lie apart.  For half-lives of a bucket and more these sums are less than
-    a tenth of the weight of all buckets together.
-    """
-    return _weights_of(frozenset[range]().union(*(part.spans for part in parts_of(tables))), half_life_ms)
-
-
-@lru_cache(maxsize=1_000)
-def _weights_of(some: frozenset[range], half_life_ms: int) -> Mapping[range, int]:
-    spans = sorted(some, key=lambda span: span.start)
-    if not spans:
-        return {}
-    newest = max(span[-1] for span in spans)
-    shares = [float(bucket_weights(span, newest, half_life_ms).mean()) for span in spans]
-    return {span: round(share / max(shares) * ONE) for span, share in zip(spans, shares, strict=True)}
-
-
-@dataclass(slots=True)
-class _Added:
-    """A part that is in the sums, as long as it is there, and twice the mean day of its newest span that counts."""
-
-    part: KeyTables
-    newest: int
 
 
 @dataclass(slots=True)
@@ -82,17 +49,18 @@ class WeightedCounts:
     clicks: dict[Traffic, Ints] = field(init=False)
     conversions: dict[Traffic, Ints] = field(init=False)
     _dated: Ints = field(init=False)
-    _drawn: tuple[tuple[str, str, int, int], Floats] | None = field(init=False, default=None)
+    _drawn: tuple[tuple[str, str, int, int, bool], Floats] | None = field(init=False, default=None)
     _fitted: tuple[ItemFeatures, Fitted] | None = field(init=False, default=None)
     _bound: tuple[tuple[Hashable | Mapping[str, object], ...], int, CompiledRules] | None = field(
         init=False, default=None
     )
-    _added: dict[int, _Added] = field(init=False, default_factory=dict)
-    _weight_of: Mapping[range, int] = field(init=False, default_factory=dict)
+    _held: HeldTables[int] = field(init=False)
+    _stages: StageSums | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         arms, slots = len(self.candidates.items), len(self.slots)
         counted = (Traffic.LEARNED, Traffic.HOLDOUT)
+        self._held = HeldTables(counted)
         self.impressions = {traffic: np.zeros((arms, slots), dtype=np.int64) for traffic in counted}
         self.clicks = {traffic: np.zeros((arms, slots), dtype=np.int64) for traffic in counted}
         self.conversions = {traffic: np.zeros(arms, dtype=np.int64) for traffic in counted}
@@ -101,57 +69,19 @@ class WeightedCounts:
     def move_to(self, tables: Sequence[Table], weight_of: Mapping[range, int]) -> None:
         """Hold exactly these tables: those that went are taken out, those that came or weigh anew are added.
 
-        A segment whose tables are the same object, and weigh the same, costs nothing.
+        A segment whose tables are the same object, and weigh the same, costs nothing.  A table most often comes in
+        the place of one with other counts of the same names.
         """
-        now = {id(part): part for part in parts_of(tables)}
-        before, self._weight_of = self._weight_of, weight_of
-        reweighed = set[range]()
-        if before is not weight_of:
-            reweighed = {span for span, weight in weight_of.items() if before.get(span, weight) != weight}
-        same = {
-            name
-            for name, added in self._added.items()
-            if name in now and (not reweighed or reweighed.isdisjoint(added.part.spans))
-        }
-        gone: dict[str, list[KeyTables]] = {}
-        for name, added in self._added.items():
-            if name not in same:
-                gone.setdefault(added.part.segment, []).append(added.part)
-        self._added = {name: self._added[name] if name in same else self._note(part) for name, part in now.items()}
-        for name, part in now.items():
-            if name not in same:
-                others = gone.get(part.segment)
-                self._exchange(others.pop() if others else KeyTables(), part, before)
-        for part in chain.from_iterable(gone.values()):
-            self._exchange(part, KeyTables(), before)
-
-    def _note(self, part: KeyTables) -> _Added:
-        days = (_half_day(table.buckets) for table in part if table.traffic in self.impressions)
-        return _Added(part, max(days, default=0))
-
-    def _exchange(self, before: KeyTables, now: KeyTables, weighed: Mapping[range, int]) -> None:
-        """Put the tables of a segment in the place of others.
-
-        A table most often comes in the place of one with other counts of the same names.
-        """
-        weight_of = self._weight_of
-        same = set(map(id, now)) & {
-            id(table) for table in before if weighed[table.buckets] == weight_of.get(table.buckets)
-        }
-        gone: dict[tuple[Traffic, range], list[Table]] = {}
-        for table in before:
-            if table.traffic in self.impressions and id(table) not in same:
-                gone.setdefault((table.traffic, table.buckets), []).append(table)
-        for table in now:
-            if table.traffic not in self.impressions or id(table) in same:
-                continue
-            others, weight = gone.get((table.traffic, table.buckets)), weight_of[table.buckets]
-            if others and weighed[table.buckets] == weight and _has_names_of(others[-1], table):
-                self._add_difference(others.pop(), table, weight)
+        for gone, came in self._held.move_to(tables, weight_of):
+            if gone and came and gone.table is came.table:
+                self._add(came.table, came.weight - gone.weight)
+            elif gone and came and gone.weight == came.weight and _has_names_of(gone.table, came.table):
+                self._add_difference(gone.table, *came)
             else:
-                self._add(table, weight)
-        for table in chain.from_iterable(gone.values()):
-            self._add(table, -weighed[table.buckets])
+                if gone:
+                    self._add(gone.table, -gone.weight)
+                if came:
+                    self._add(*came)
 
     def _add(self, table: Table, weight: int) -> None:
         index = self.candidates.places(table.items, table.slots, self.slots)
@@ -182,15 +112,28 @@ class WeightedCounts:
 
     def click_days(self) -> Floats:
         """The ages of the candidates' learned clicks in days before the newest bucket, added up, float64[A]."""
-        newest = max((added.newest for added in self._added.values()), default=0)
+        newest = max(map(_newest, self._held.spans), default=0)
         ages: Floats = (newest * self.clicks[Traffic.LEARNED] - self._dated).sum(axis=1) / (2 * ONE)
         return ages
 
-    def normals(self, page: str, segment: str, variants: int, epoch: int) -> Floats:
-        """The candidates' `policy.slates.sampling.click_normals`: as long as the names are the same, so are they."""
-        names = page, segment, variants, epoch
+    def stages(
+        self,
+        tables: Sequence[Table],
+        weight_of: Mapping[range, int],
+        parameters: PolicyParameters | None,
+        kinds: Sequence[str],
+    ) -> Stages:
+        """What followed the clicks of these tables (`streams.catalog.sales.stages`); sums are moved along, too."""
+        if self._stages is None:
+            self._stages = StageSums(self.candidates)
+        return self._stages.move_to(tables, weight_of, parameters, kinds)
+
+    def normals(self, page: str, segment: str, variants: int, epoch: int, *, sales: bool = False) -> Floats:
+        """The candidates' `policy.slates.sampling.stage_normals`: as long as the names are the same, so are they."""
+        names = page, segment, variants, epoch, sales
         if self._drawn is None or self._drawn[0] != names:
-            self._drawn = names, click_normals(page, segment, self.candidates.hashes, variants, epoch)
+            z = stage_normals(page, segment, self.candidates.hashes, variants, epoch, sales=sales)
+            self._drawn = names, z
         return self._drawn[1]
 
     def priors(
@@ -221,7 +164,8 @@ class WeightedCounts:
     @property
     def size(self) -> int:
         """Bytes, without the tables that are in the sums; it grows when they are composed from at first."""
-        sums = 8 * len(self.candidates.items) * (5 * len(self.slots) + 2)
+        rows = 5 * len(self.slots) + 2 + (ROWS if self._stages else 0)
+        sums = 8 * len(self.candidates.items) * rows
         fitted = _FITTED_BYTES * len(self.candidates.items) if self._fitted else 0
         return sums + fitted + (self._drawn[1].nbytes if self._drawn else 0)
 
@@ -229,6 +173,12 @@ class WeightedCounts:
 def _has_names_of(before: Table, table: Table) -> bool:
     """Whether the counts of both go to the same cells."""
     return before.slots == table.slots and before.items == table.items
+
+
+@lru_cache(maxsize=1_000)
+def _newest(spans: frozenset[range]) -> int:
+    """Twice the mean day of the newest of these."""
+    return max(map(_half_day, spans), default=0)
 
 
 def _half_day(span: range) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from policy.slates.renewal import is_enough
-from streams.catalog.weighted_counts import ONE, weights
+from streams.catalog.weights import ONE, weights
 from streams.fold.deltas import Traffic
 from streams.fold.evidence import Evidence
 from streams.fold.measures import FOLLOWED, Amount

@@ -19,7 +19,8 @@ from schemas.messages.pages import PageRules
 from schemas.messages.parameters import PolicyParameters
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.embeddings import filled
-from streams.catalog.weighted_counts import ONE, WeightedCounts, weights
+from streams.catalog.weighted_counts import WeightedCounts
+from streams.catalog.weights import ONE, weights
 from streams.fitter.pacing import pacing
 from streams.fitter.sales import SalesTables, fit_page_sales
 from streams.fold.deltas import Traffic
@@ -111,8 +112,7 @@ def fit(
         np.array([each.clicks[Traffic.LEARNED] for each in weighted_counts], dtype=np.float64).reshape(shape) / ONE,
         _visible_times(everything, weight_of, slots),
     )
-    shares = {span: weight / ONE for span, weight in weight_of.items()}
-    of_sales = fit_page_sales(SalesTables(everything, shares, names, fold, now_ms), state.signals)
+    of_sales = fit_page_sales(SalesTables(everything, weight_of, names, fold, now_ms), state.signals)
     described = _described(state, names, now_ms)
     base = start.click_rate, start.strength
     fitted = fit_page(state.rules.page, counts, described, now_ms, base, start.curve, of_sales.sales)

@@ -17,11 +17,12 @@ from policy.model.chain.fitting import Chain, choose_kind
 from policy.model.chain.maturity import Maturity, matured_through, return_maturity, second_curve
 from policy.model.chain.returns import fit_returns
 from policy.model.chain.stages import Followed
-from policy.model.reward import Sold, delay_curve, fit_sales, matured
+from policy.model.reward import Sold, delay_curve, fit_sales, matured, rounded
 from schemas.messages.parameters import LeftOut, ReturnFit, Sales, SignalFit
 from streams.catalog.candidates import CandidateSet
-from streams.catalog.sales.counts import add_up, has_returns, maturity_of, returned, sold
-from streams.catalog.sales.signals import FollowedSums, SignalMaturity
+from streams.catalog.sales.counts import add_up, has_returns, returned, sold
+from streams.catalog.sales.maturity import SignalMaturity, maturity_of, span_weights
+from streams.catalog.sales.signals import Coverage, FollowedSums
 from streams.fold.measures import DELAY_BINS
 from streams.settings import FoldSettings
 from streams.state.arrays.packed import converted_clicks, counts_of, total
@@ -38,10 +39,13 @@ class SalesFit(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class SalesTables:
-    """The learned tables of a page, with the weight of each span of buckets, as of `now_ms`; `names` are its items."""
+    """The learned tables of a page as of `now_ms`; `names` are its items.
+
+    `weight_of` is that of each span of buckets, in units of `streams.catalog.weights.ONE`.
+    """
 
     tables: Sequence[Table]
-    weight_of: Mapping[range, float]
+    weight_of: Mapping[range, int]
     names: CandidateSet
     fold: FoldSettings
     now_ms: int
@@ -102,7 +106,7 @@ def _returns(tables: SalesTables, own: Sold, orders: Floats) -> ReturnFit | Unse
         tables, lambda ages: float(return_maturity(orders, curve, *(np.array([age]) for age in ages))[0])
     )
     fit = fit_returns(own, returned(tables.tables, tables.weight_of, maturity, tables.names))
-    return UNSET if fit is None else ReturnFit(**fit._asdict(), maturity=maturity)
+    return UNSET if fit is None else ReturnFit(**fit._asdict(), maturity=maturity, delays=rounded(curve))
 
 
 def _signals(tables: SalesTables, kinds: Sequence[str], own: Sold, sales: Sales) -> SignalFit | UnsetType:
@@ -112,8 +116,9 @@ def _signals(tables: SalesTables, kinds: Sequence[str], own: Sold, sales: Sales)
     for place, kind in enumerate(kinds):
         if any(total(table, f"via_{place}") for table in tables.tables):
             fits[kind] = _unfitted(tables, kind, place, sales)
-            sums = FollowedSums(place, fits[kind], sales, tables.names)
-            add_up(tables.tables, tables.weight_of, tables.names, [sums])
+            sums = FollowedSums(place, Coverage(fits[kind].left_out), tables.names)
+            weight_of = span_weights(tables.weight_of, sales.maturity, signals=fits[kind])
+            add_up(tables.tables, weight_of, tables.names, [sums])
             by_kind[kind] = sums.followed
     choice = choose_kind(own, by_kind, sales)
     if choice is None:
@@ -129,7 +134,11 @@ def _unfitted(tables: SalesTables, kind: str, place: int, sales: Sales) -> Signa
     came = _by_bucket(tables, lambda ages: matured(signal, *ages))
     via = _by_bucket(tables, lambda ages: matured_through(signal, order, *ages))
     maturity = {bucket: (came[bucket], via[bucket]) for bucket in came}
-    fit = SignalFit(kind, 0.5, 1.0, 0.0, 0.0, hidden=0.0, weight=0.0, shape=1.0, maturity=maturity)
+    fit = SignalFit(
+        kind, 0.5, 1.0, 0.0, 0.0,
+        hidden=0.0, weight=0.0, shape=1.0, maturity=maturity,
+        delays=rounded(signal), order_delays=rounded(order),
+    )  # fmt: skip
     coverage, left_out = _coverage(tables, place, fit, sales)
     return msgspec.structs.replace(fit, coverage=coverage, left_out=left_out)
 

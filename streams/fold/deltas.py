@@ -15,6 +15,7 @@ from schemas.messages.fields import BASELINE
 from schemas.topic import Topic
 from streams.fold.judge import Accepted
 from streams.fold.measures import (
+    STAGE_AMOUNTS,
     TABLE_ARRAYS,
     UNIT_MEASURES,
     VISIBLE,
@@ -24,7 +25,7 @@ from streams.fold.measures import (
     Measure,
     delay_bin,
 )
-from streams.fold.stages import Stages
+from streams.fold.stages import Causes, Stages, causes_of
 from streams.settings import FoldSettings
 
 if TYPE_CHECKING:
@@ -125,6 +126,9 @@ class Folder:
         self._arrays = [(array, some) for array in TABLE_ARRAYS if (some := measures_of(topic, array.measures))]
         self._bins = measures_of(topic, UNIT_MEASURES)
         self._stages = Stages(settings)
+        # What bins have of a topic, where most of its events add nothing to them.
+        of_bins = {measure.amount for _, measure in self._bins}
+        self._few_for_bins = of_bins if of_bins <= STAGE_AMOUNTS else frozenset[Amount]()
 
     def fold(
         self,
@@ -193,9 +197,11 @@ class Folder:
     def _count(self, place: _Cell) -> None:
         """Add up what came to a place, measure by measure."""
         events = place.of_key
+        causes: Causes | None = None
         for array, measures in self._arrays if events else ():
             if array.of_stages:
-                self._stages.count(array.keying, measures, events, place.table.amounts)
+                causes = causes_of(events) if causes is None else causes
+                self._stages.count(array.keying, measures, causes, place.table.amounts)
                 continue
             cells = self._cells(array.keying, events)
             for _, measure in measures if cells else ():
@@ -208,6 +214,8 @@ class Folder:
 
     def _count_units(self, bins: dict[int, list[int]], events: Sequence[Accepted]) -> None:
         rows = []
+        if self._few_for_bins:
+            events = [entry for entry in events if self._adds_to_bins(entry.event)]
         for entry in events:
             at = unit_bin(entry.event.unit)
             row = bins.get(at)
@@ -217,6 +225,9 @@ class Folder:
         for number, measure in self._bins:
             for row, amount in zip(rows, self._amounts(measure.amount, events), strict=False):
                 row[number] += amount
+
+    def _adds_to_bins(self, event: Any) -> bool:
+        return any(self._stages.amount(amount, event) for amount in self._few_for_bins)
 
     def _cells(self, keying: Keying, events: Sequence[Accepted]) -> Sequence[Cell]:
         """The cell of each event in an array, or the several of an event with a list of slots."""

@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from schemas.messages.events import Credit
 from schemas.messages.fields import RETURN
 from streams.fold.judge import Accepted
 from streams.fold.measures import Amount, Keying, Measure, delay_bin
 from streams.settings import FoldSettings
 
 Amounts = dict[str, dict[Any, int]]
+Cause = tuple[Amount, str]
+"""Why an event adds something, and the kind of signal where that matters."""
+Causes = Mapping[Cause, Sequence[Any]]
+_OF_REPEATS = frozenset({Amount.REPEAT, Amount.CROSS_PRODUCT})
+_BY_KIND = frozenset({Amount.SIGNAL, Amount.VIA})
+_ONE_EACH = frozenset({Amount.REPEAT, Amount.RETURN, *_BY_KIND})
+
+
+def causes_of(events: Iterable[Accepted]) -> Causes:
+    """The events by what they add something for; most of a topic's are in no other place than one."""
+    causes: dict[Cause, list[Any]] = {}
+    for entry in events:
+        event = entry.event
+        if isinstance(event, Credit):
+            cause = (Amount.RETURN, "") if event.kind == RETURN else (Amount.SIGNAL, event.kind)
+            causes.setdefault(cause, []).append(event)
+        elif event.repeat:
+            causes.setdefault((Amount.REPEAT, ""), []).append(event)
+        else:
+            for kind in event.via:
+                causes.setdefault((Amount.VIA, kind), []).append(event)
+    return causes
 
 
 class Stages:
@@ -20,25 +44,29 @@ class Stages:
         self._cap = settings.amount_cap
         self._kinds = settings.signals
 
-    def count(
-        self, keying: Keying, measures: Sequence[tuple[int, Measure]], events: Sequence[Accepted], amounts: Amounts
-    ) -> None:
+    def count(self, keying: Keying, measures: Sequence[tuple[int, Measure]], causes: Causes, amounts: Amounts) -> None:
         """Add what events of one table bring to these measures of an array; cells that get nothing are left out."""
         for _, measure in measures:
-            kind = self._kinds[measure.kind] if 0 <= measure.kind < len(self._kinds) else ""
-            for entry in events:
-                if amount := self.amount(measure.amount, entry.event, kind):
-                    cell = entry.event.item if keying is Keying.ITEM else delay_bin(_delay(measure, entry.event, kind))
+            cause = self._cause(measure)
+            events = causes.get(cause)
+            if not events:
+                continue
+            if keying is Keying.ITEM:
+                cells: Iterable[Any] = [event.item for event in events]
+            else:
+                cells = [delay_bin(_delay(measure, event, cause[1])) for event in events]
+            if measure.amount in _ONE_EACH:
+                pairs: Iterable[tuple[Any, int]] = Counter(cells).items()
+            else:
+                pairs = zip(cells, (self.amount(measure.amount, event) for event in events), strict=True)
+            for cell, amount in pairs:
+                if amount:
                     counts = amounts.setdefault(measure.name, {})
                     counts[cell] = counts.get(cell, 0) + amount
 
-    def amount(self, amount: Amount, event: Any, kind: str = "") -> int:
-        """What an event adds to a measure, of which `kind` is the kind of signal."""
+    def amount(self, amount: Amount, event: Any) -> int:
+        """What an event adds to a measure that is not of one kind of signal alone."""
         match amount:
-            case Amount.SIGNAL:
-                return int(event.kind == kind)
-            case Amount.VIA:
-                return int(kind in event.via and not event.repeat)
             case Amount.REPEAT:
                 return int(event.repeat)
             case Amount.CROSS_PRODUCT:
@@ -47,6 +75,11 @@ class Stages:
                 return int(event.kind == RETURN)
         back = min(event.amount, self._cap) if event.kind == RETURN else 0
         return back * back if amount is Amount.RETURNED_SQUARED else back
+
+    def _cause(self, measure: Measure) -> Cause:
+        if measure.amount in _BY_KIND:
+            return measure.amount, self._kinds[measure.kind] if measure.kind < len(self._kinds) else ""
+        return (Amount.REPEAT if measure.amount in _OF_REPEATS else Amount.RETURN), ""
 
 
 def _delay(measure: Measure, event: Any, kind: str) -> int:

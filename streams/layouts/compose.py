@@ -6,7 +6,7 @@ version and times are put in afterwards, when the layout is published.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
@@ -24,8 +24,9 @@ from schemas.messages.layouts import Layout
 from schemas.messages.pages import PolicyChoice
 from streams.catalog.item_features import base
 from streams.catalog.page import Page
-from streams.catalog.sales.stages import stages_of
-from streams.catalog.weighted_counts import ONE, WeightedCounts, weights
+from streams.catalog.sales.stages import Stages
+from streams.catalog.weighted_counts import WeightedCounts
+from streams.catalog.weights import ONE, weights
 from streams.fold.deltas import WHOLE_PAGE, Traffic
 from streams.layouts.branches import most_variants, with_branches
 from streams.page_settings import LayoutSettings
@@ -95,7 +96,7 @@ def compose_valued(
     """
     rules, parameters = page.rules, page.parameters
     statistics = statistics_of(segment, state, page, settings, weighted_counts)
-    z = weighted_counts.normals(rules.page, segment, most_variants(rules), epoch)
+    z = weighted_counts.normals(rules.page, segment, most_variants(rules), epoch, sales=settings.sale_value > 0)
     bound = weighted_counts.rules(page, segment, now_ms)
 
     values: list[SlateValue] = []
@@ -154,16 +155,14 @@ def unshadowed(layout: Layout) -> Layout:
 def statistics_of(
     segment: str, state: KeyState, page: Page, settings: LayoutSettings, weighted_counts: WeightedCounts
 ) -> Statistics:
-    """What is known of the page's candidates for a segment; `weighted_counts` are moved along to the state's tables.
-
-    A segment learns from its own clicks, whoever made them; the whole page not from those left out.
-    """
+    """What is known of the page's candidates for a segment; `weighted_counts` are moved along to the state's tables."""
     fitted = page.parameters
-    left_out = fitted.left_out if fitted and segment == WHOLE_PAGE else ()
-    tables = without(state.tables, left_out)
+    tables = counted_tables(segment, state, page)
     weight_of = weights(tables, settings.half_life_ms)
     weighted_counts.move_to(tables, weight_of)
-    click_value = _click_value(state, tables, weight_of, page, settings)
+    click_value = None
+    if settings.sale_value:
+        click_value = _click_value(weighted_counts.stages(tables, weight_of, fitted, state.signals), page, settings)
     default = base(fitted, settings.click_rate, settings.strength)
     curve = examination(page.rules.slots, fitted.examination if fitted else {})
     learned, holdout = Traffic.LEARNED, Traffic.HOLDOUT
@@ -187,14 +186,14 @@ def statistics_of(
     )
 
 
-def _click_value(
-    state: KeyState, tables: Sequence[Table], weight_of: Mapping[range, int], page: Page, settings: LayoutSettings
-) -> ClickValue | None:
-    """The value of a click on each candidate where sales count; None where all have the same value."""
-    if not settings.sale_value:
-        return None
-    shares = {span: weight / ONE for span, weight in weight_of.items()}
+def counted_tables(segment: str, state: KeyState, page: Page) -> Sequence[Table]:
+    """The tables that a segment learns from: its own, whoever clicked; the whole page's without segments left out."""
+    fitted = page.parameters
+    return without(state.tables, fitted.left_out if fitted and segment == WHOLE_PAGE else ())
+
+
+def _click_value(stages: Stages, page: Page, settings: LayoutSettings) -> ClickValue | None:
+    """The value of a click on each candidate; None where all have the same value."""
     margins = page.item_features.margins if page.item_features else np.ones(len(page.candidates.items))
-    stages = stages_of(tables, shares, page.parameters, state.signals, page.candidates)
     value = stages.click_value(settings.click_value, settings.sale_value * margins)
     return value if value.mean.any() else None

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from policy.arrays import Counts
 from policy.slates.renewal import is_enough
 from streams.catalog.page import Key
-from streams.catalog.weighted_counts import ONE, WeightedCounts
+from streams.catalog.weighted_counts import WeightedCounts
+from streams.catalog.weights import ONE
 from streams.fold.evidence import NO_EVIDENCE, Evidence
 
 

@@ -17,8 +17,9 @@ from schemas.messages.layouts import Layout
 from schemas.messages.parameters import PolicyParameters, ReturnFit, SignalFit
 from streams.catalog.item_features import ItemFeatures
 from streams.catalog.page import Page
+from streams.catalog.sales.summary import StageSummary, stage_summaries
 from streams.catalog.weighted_counts import WeightedCounts
-from streams.layouts.compose import compose, explored, statistics_of
+from streams.layouts.compose import compose, counted_tables, explored, statistics_of
 from streams.layouts.guard_rail import guarded
 from streams.page_settings import LayoutSettings
 from streams.state.reader import KeyState
@@ -81,7 +82,8 @@ class Arm:
 class Explanation:
     """A layout as it would be made now, and its arms, the likeliest to be clicked first.
 
-    `signals` and `returns` are what is known of the stages behind the page's clicks, None where nothing is.
+    `signals` and `returns` are what is known of the stages behind the page's clicks, None where nothing is; `stages`
+    has these with the segment's counts.
     """
 
     layout: Layout
@@ -89,6 +91,7 @@ class Explanation:
     arms: Sequence[Arm]
     signals: SignalFit | None = None
     returns: ReturnFit | None = None
+    stages: Sequence[StageSummary] = ()
 
 
 def explain(
@@ -111,7 +114,8 @@ def explain(
     curve = dict(zip(statistics.slots, statistics.examination.tolist(), strict=True))
     fitted = page.parameters
     signals, returns = (fitted.signals or None, fitted.returns or None) if fitted else (None, None)
-    return Explanation(layout, curve, arms, signals, returns)
+    stages = stage_summaries(counted_tables(segment, state, page), fitted, state.signals)
+    return Explanation(layout, curve, arms, signals, returns, stages)
 
 
 @dataclass(frozen=True, slots=True)

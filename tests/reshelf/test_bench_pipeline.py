@@ -18,6 +18,7 @@ from redis.asyncio import Redis as AsyncRedis
 
 from bench.events.fold_paths import Ratios, measure_paths, worst_of
 from bench.events.log import impressions
+from bench.events.signals import SignalRates, clicks, purchases, signals
 from bench.peers import PEERS
 from bench.peers.sink import WRITTEN, Sink
 from reshelf.cli.main import cli
@@ -42,11 +43,33 @@ def run(*arguments: str) -> Any:
 
 @if_all
 def test_pipeline_counts_a_bare_loop_and_itself() -> None:
-    told = run("pipeline", "--events", "3000", "--rounds", "1", "--slots", "1", "--peers", "none", "--workers", "1")
+    small = ("--events", "3000", "--rounds", "1", "--slots", "1", "--signals", "3000")
+    told = run("pipeline", *small, "--peers", "none", "--workers", "1")
     (found,) = told["pipeline"]
     assert told["broker"] == "embedded" and told["machine"]
     assert found["events"] == 3_000 and found["slots"] == 1 and found["bytes_per_event"] > 150
     assert told["slot_impressions_per_s"] == found["events_per_s"] == found["rates"]["reshelf"] > 0
+    rates = told["signals"]
+    assert rates["events"] == 3_000
+    assert min(rates[f"{name}_per_s"] for name in ("impressions", "credits", "signals", "purchases")) > 0
+    assert len(rates["processor_us"]) == 4
+    assert told["signals_ratio"] == min(told["credits_ratio"], told["attribution_ratio"])
+    assert told["purchases_ratio"] == pytest.approx(rates["purchases_per_s"] / rates["impressions_per_s"], abs=1e-3)
+
+
+def test_the_ratio_of_signals_is_that_of_the_slower_step() -> None:
+    ratios = SignalRates(10, 1_000, credits_per_s=500, signals_per_s=100, purchases_per_s=50).ratios()
+    assert ratios == {"signals_ratio": 0.1, "credits_ratio": 0.5, "attribution_ratio": 0.1, "purchases_ratio": 0.05}
+    assert SignalRates(10, 1_000, 50, 100, 50).ratios()["signals_ratio"] == 0.05
+
+
+def test_most_signals_and_purchases_follow_a_click_of_their_own() -> None:
+    clicked = {(click.unit, click.item) for click in clicks(500)}
+    units = {unit for unit, _ in clicked}
+    sent, bought = list(signals(500)), list(purchases(500))
+    assert {signal.unit for signal in sent} == units
+    assert 0.8 < sum((signal.unit, signal.item) in clicked for signal in sent) / 500 < 1.0
+    assert [(order.unit, order.lines[0].item) for order in bought] == [(signal.unit, signal.item) for signal in sent]
 
 
 def test_stages_have_a_cost_each() -> None:

@@ -260,6 +260,8 @@ def test_the_pages_in_a_browser(browser: Any, broker: str, prefix: str) -> None:
     browser.keyboard.press("5")
     browser.get_by_text("Where it stands").wait_for(timeout=30_000)
     assert browser.locator(".picks [aria-pressed=true]").count() == 1
+    browser.get_by_role("heading", name="What follows clicks").wait_for(timeout=60_000)
+    browser.get_by_text(re.compile(r"[\d,]+ of [\d,]+ clicks are pending: too young to say")).first.wait_for()
 
     browser.keyboard.press("6")
     publish_a_pin(browser)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -14,25 +15,27 @@ from scipy.special import expit, logit
 
 from policy.model.posteriors import interval
 from reshelf.cli.main import run
-from reshelf.inspect.explain import LEFT_OUT, arm_of, explained, listing, stage_lines, story
+from reshelf.inspect.explain import LEFT_OUT, arm_of, as_json, explained, listing, stage_lines, story
 from reshelf.settings import Settings
 from schemas.errors import ReshelfError
 from schemas.messages.catalog import CatalogItem
 from schemas.messages.pages import PageRules, PolicyChoice
-from schemas.messages.parameters import LeftOut, PolicyParameters, ReturnFit, SegmentFit, SignalFit
+from schemas.messages.parameters import LeftOut, PolicyParameters, ReturnFit, Sales, SegmentFit, SignalFit
 from schemas.rules import Boost, Match, Pin
 from schemas.topics import DAY_MS
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.item_features import item_features
 from streams.catalog.page import Page
+from streams.catalog.sales.summary import StageSummary
 from streams.fold.deltas import Traffic
 from streams.layouts.compose import compose
-from streams.layouts.explain import explain
+from streams.layouts.explain import Explanation, explain
 from streams.page_settings import LayoutSettings
 from streams.state.reader import KeyState
 from tests.streams.layout_inputs import table
 from tests.streams.layouts_shop import FOLD, Shop, open_shop  # noqa: F401  a fixture
 
+HOUR_MS = 3_600_000
 ITEMS, SLOTS = tuple(f"i{number}" for number in range(8)), ("top", "left", "right")
 
 
@@ -149,18 +152,57 @@ def test_a_running_shop_is_explained(
     assert "no candidate" in capsys.readouterr().err
 
 
+def explanation_of(signals: SignalFit | None, returns: ReturnFit | None, stages: list[StageSummary]) -> Explanation:
+    found = explain("new", KeyState((), {}), page(), LayoutSettings(), 3, 0)
+    return replace(found, signals=signals, returns=returns, stages=stages)
+
+
 def test_the_stages_behind_clicks_and_what_is_left_out_of_them_are_told() -> None:
     left_out = [LeftOut("hikers", -1, 0.2, 150.0), LeftOut("", 20_000 * DAY_MS, 0.25, 80.0)]
     signals = SignalFit("add-to-cart", 0.12, 50.0, 0.2, 0.004, 0.1, 0.8, 30.0, coverage=0.75, left_out=left_out)
-    assert list(stage_lines(signals, ReturnFit(0.1, 20.0, 1.0, 900.0, 50.0))) == [
-        "signals    add-to-cart: 12.00% of clicks, 20.00% of these end in an order, and 0.40% of clicks without one; "
-        "they count for 80% of what is expected of young clicks; 75% of orders had one before",
-        "left out   segment hikers: 20% of 150 orders had a signal before, elsewhere 75%, so its signals say nothing "
-        "(does a tier send fewer of them?)",
-        "left out   all segments of 2024-10-04: 25% of 80 orders had a signal before, elsewhere 75%, so its signals "
-        "say nothing (does a tier send fewer of them?)",
-        "returns    10.00% of orders go back",
+    stages = [
+        StageSummary("add-to-cart", "click", 0.12, 150_000.0, 1_200.0, 139.6),
+        StageSummary("order", "add-to-cart", 0.2, 18 * HOUR_MS, 150.0, 31.2),
+        StageSummary("order", "click", 0.004, 12 * HOUR_MS, 1_500.0, 600.0, without="add-to-cart"),
+        StageSummary("return", "order", 0.1, None, 90.0, 12.0),
     ]
+    lines = [
+        "add-to-cart 12.00% of clicks; half of these come within 2.5 minutes; 140 of 1,200 clicks are pending: too "
+        "young to say",
+        "order       20.00% of clicks with add-to-cart; half of these come within 18 hours; 31 of 150 clicks with "
+        "add-to-cart are pending: too young to say",
+        "order       0.40% of clicks, without add-to-cart; half of all orders come within 12 hours; 600 of 1,500 "
+        "clicks are pending: too young to say",
+        "coverage    75.00% of orders had add-to-cart before; it counts for 80% of what is expected of young clicks",
+        "left out    segment hikers: 20% of 150 orders had add-to-cart before, elsewhere 75%, so it says nothing there "
+        "(does a tier send fewer of these signals?)",
+        "left out    all segments of 2024-10-04: 25% of 80 orders had add-to-cart before, elsewhere 75%, so it says "
+        "nothing there (does a tier send fewer of these signals?)",
+        "return      10.00% of orders; 12 of 90 orders are pending: too young to say",
+    ]
+    assert list(stage_lines(explanation_of(signals, None, stages))) == lines
     many = msgspec.structs.replace(signals, left_out=left_out[:1] * (LEFT_OUT + 2))
-    assert list(stage_lines(many, None))[-1] == "left out   and 2 more segments or days"
-    assert list(stage_lines(None, None)) == []
+    assert list(stage_lines(explanation_of(many, None, stages)))[-2] == "left out    and 2 more segments or days"
+    assert list(stage_lines(explanation_of(None, None, []))) == []
+
+
+def test_an_explanation_has_the_stages_of_its_segment_for_people_and_scripts() -> None:
+    sales = Sales(0.05, 40.0, 900.0, 50.0, delays=[0.0] * 6 + [1.0], maturity={"0": 0.75})
+    fitted = PolicyParameters("home", 1, 1, 0.02, 50.0, sales=sales)
+    counts = table(0, Traffic.LEARNED, ITEMS, SLOTS, 3)
+    of = replace(page(), item_features=item_features(fitted, CandidateSet(ITEMS), {}))
+    found = explain("new", KeyState((counts,), {}), of, LayoutSettings(), 3, 9)
+    clicks = float(counts.clicks.sum())
+    assert as_json(found, None)["stages"] == [
+        {
+            "name": "order", "after": "click", "rate": 0.05, "half_ms": 48_000.0,
+            "counted": clicks, "pending": clicks / 4, "without": "",
+        }
+    ]  # fmt: skip
+    console = Console(width=200)
+    with console.capture() as captured:
+        console.print(listing(found))
+    assert (
+        f"order 5.00% of clicks; half of these come within 48 seconds; {clicks / 4:,.0f} of {clicks:,.0f} clicks "
+        "are pending: too young to say"
+    ) in captured.get()

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from policy.model.posteriors import bucket_weights
 from schemas.messages.parameters import Sales
 from schemas.topics import DAY_MS
-from streams.catalog.sales.counts import maturity_of
-from streams.catalog.weighted_counts import ONE, weights
+from streams.catalog.sales.maturity import maturity_of
+from streams.catalog.weights import ONE, weights
 from streams.fold.buckets import formed_at, is_expired, is_span_expired, longest, span_of
 from streams.fold.deltas import Traffic
 from streams.settings import FoldSettings

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from policy.attribution.clicks import ClickRecord, CreditRule, Match, Moment, attribute
@@ -43,13 +43,23 @@ def holds(store: ClickStore, unit: str, item: str = "i") -> list[int]:
     return [one.offset for one in store.clicks(unit, Match("item", item), store.holding(unit), 100 * DAY_MS)]
 
 
+@example(steps=[("u", "i", "home", 1, 0), "write", ("u", "i", "home", 2, 0), "write", "u", "write"], purchases=[])
 @given(steps=STEPS, purchases=st.lists(PURCHASES, max_size=8))
 @settings(max_examples=15)
 def test_a_purchase_finds_the_click_that_the_rule_picks_from_all(
     steps: list[tuple[str, str, str, int, int] | str], purchases: list[tuple[str, str, int, int, int]]
 ) -> None:
-    """Whatever of them is written, forgotten or opened again."""
+    """Whatever of them is written, forgotten or opened again, and whoever looked before."""
     plain: dict[str, list[ClickRecord]] = {}
+
+    def look(unit: str, item: str, half: int, appended: int, skew: int) -> None:
+        purchase = Moment(half * HALF, appended * HALF)
+        rule = CreditRule(WINDOWS.__getitem__, 30, skew)
+        criteria = Criteria(purchase, rule, max(WINDOWS.values()))
+        match = Match("item", item)
+        picked = attribute(match, purchase, memory.of_unit(unit, criteria).clicks(match), rule)
+        assert picked == attribute(match, purchase, plain.get(unit, []), rule)
+
     memory_disk = Path("/dev/shm")
     with TemporaryDirectory(dir=memory_disk if memory_disk.is_dir() else None) as path:
         locked = folder_in(Path(path)).open("live", 0)
@@ -70,13 +80,9 @@ def test_a_purchase_finds_the_click_that_the_rule_picks_from_all(
                     click = record(offset, item, page, half * HALF, ahead)
                     memory.add(unit, click)
                     plain.setdefault(unit, []).append(click)
-        for unit, item, half, appended, skew in purchases:
-            purchase = Moment(half * HALF, appended * HALF)
-            rule = CreditRule(WINDOWS.__getitem__, 30, skew)
-            criteria = Criteria(purchase, rule, max(WINDOWS.values()))
-            match = Match("item", item)
-            picked = attribute(match, purchase, memory.of_unit(unit, criteria).clicks(match), rule)
-            assert picked == attribute(match, purchase, plain.get(unit, []), rule)
+            look("u", "i", 6, 6, 0)
+        for one in purchases:
+            look(*one)
         locked.close()
 
 

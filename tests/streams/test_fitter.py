@@ -25,7 +25,7 @@ from schemas.topics import CATALOG_EMBEDDINGS, PAGE_RULES, POLICY_PARAMETERS, PU
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.embeddings import filled
 from streams.catalog.item_features import item_features
-from streams.catalog.weighted_counts import ONE, weights
+from streams.catalog.weights import ONE, weights
 from streams.fitter.app import fitter_app
 from streams.fitter.page import MOST_SEGMENTS, PageState, _visible_times, fit, start_of
 from streams.fold.deltas import Traffic

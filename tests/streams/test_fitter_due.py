@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.catalog.weighted_counts import ONE, weights
+from streams.catalog.weights import ONE, weights
 from streams.fitter.due import Basis, FitRule, basis_of
 from streams.fold.deltas import Traffic
 from streams.fold.evidence import Evidence

@@ -20,7 +20,8 @@ from streams.catalog.candidates import CandidateSet
 from streams.catalog.item_features import item_features
 from streams.catalog.page import Page
 from streams.catalog.sales.counts import sold
-from streams.catalog.weighted_counts import ONE, WeightedCounts, WeightedCountsCache, weights
+from streams.catalog.weighted_counts import WeightedCounts, WeightedCountsCache
+from streams.catalog.weights import ONE, weights
 from streams.fold.deltas import Traffic
 from streams.layouts.compose import compose, settings_digest, stamped, unshadowed
 from streams.page_settings import LayoutSettings
@@ -237,7 +238,7 @@ def test_young_clicks_count_by_the_share_of_purchases_that_has_come() -> None:
     seen = [table(bucket, Traffic.LEARNED, ITEMS[:1], SLOTS, seed=1) for bucket in (0, 1_000, 2_000)]
     clicks = float(seen[0].clicks.sum())
     sales = Sales(maturity={"0": 1.0, "1000": 0.5})
-    weight_of = {one.buckets: 1.0 for one in seen}
+    weight_of = {one.buckets: ONE for one in seen}
     assert sold(seen, weight_of, sales, candidates).clicks == clicks * 2.0
     assert sold(seen, weight_of, Sales(), candidates).clicks == clicks * 3.0
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.page import Key
-from streams.catalog.weighted_counts import ONE, WeightedCounts
+from streams.catalog.weighted_counts import WeightedCounts
+from streams.catalog.weights import ONE
 from streams.fold.deltas import Traffic
 from streams.fold.evidence import NO_EVIDENCE, Evidence
 from streams.layouts.due import DueRule, evidence_in

@@ -14,7 +14,8 @@ from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
 from streams.catalog.candidates import CandidateSet
-from streams.catalog.weighted_counts import WeightedCounts, WeightedCountsCache, weights
+from streams.catalog.weighted_counts import WeightedCounts, WeightedCountsCache
+from streams.catalog.weights import weights
 from streams.fold.deltas import WHOLE_PAGE, GroupDelta, TableDelta, TableKey, Traffic
 from streams.kafka.records import TopicPartition
 from streams.metrics import Registry
@@ -131,19 +132,21 @@ class World:
             return (await reader.read(page, segment)).tables
 
         tables = await read(fresh)
-        anew = WeightedCounts(self.candidates, SLOTS)
-        anew.move_to(tables, weights(tables, HALF_LIFE_MS))
+        anew = arrays(WeightedCounts(self.candidates, SLOTS), tables)
         for reader, cache in zip(self.readers, self.sums, strict=True):
             again = await read(reader)
             assert contents(again) == contents(tables)
             sums = cache.of((page, segment), self.candidates, SLOTS)
-            sums.move_to(again, weights(again, HALF_LIFE_MS))
-            assert all(np.array_equal(one, other) for one, other in zip(arrays(sums), arrays(anew), strict=True))
+            assert all(np.array_equal(one, other) for one, other in zip(arrays(sums, again), anew, strict=True))
 
 
-def arrays(sums: WeightedCounts) -> list[Any]:
+def arrays(sums: WeightedCounts, tables: Sequence[Table]) -> list[Any]:
+    """All that is summed once the sums hold these tables."""
+    weight_of = weights(tables, HALF_LIFE_MS)
+    sums.move_to(tables, weight_of)
+    sold = sums.stages(tables, weight_of, None, ()).sold
     parts = (sums.impressions, sums.clicks, sums.conversions)
-    return [*(each for part in parts for each in part.values()), sums.click_days()]
+    return [*(each for part in parts for each in part.values()), sums.click_days(), *sold]
 
 
 def contents(tables: Sequence[Table]) -> Counter[tuple[Any, ...]]:

@@ -130,6 +130,10 @@ function steps(arm, content) {
   return found;
 }
 
+// What follows the clicks of the page and segment, and what is left out of it: the lines of `reshelf explain`.
+const stageSteps = (stages) =>
+  stages.map((stage) => step(stage.title, stage.text, stage.share === null ? "" : percent(stage.share, 2)));
+
 function listed(one, content, now) {
   const picture = element("span", "thumb", art(one.category, one.title)),
     words = element("span", "cut", one.title);
@@ -157,11 +161,13 @@ export const why = {
       standing = element("div", "picks"),
       others = element("div", "picks"),
       story = element("ol", "steps"),
-      shape = element("div");
+      shape = element("div"),
+      stages = element("ol", "steps");
     slots.setAttribute("aria-label", "Slot");
     slots.addEventListener("change", () => now.go({ slot: slots.value }));
     const title = element("span"),
-      arm = element("section", "panel", [element("h2", "", title), shape, story]);
+      arm = element("section", "panel", [element("h2", "", title), shape, story]),
+      chain = panel("What follows clicks", stages, "rates of the page, counts of the segment");
     root.append(
       element("div", "head", [element("h1", "", "Why it stands there"), told]),
       element("div", "tools", [
@@ -178,10 +184,11 @@ export const why = {
       notes,
       element("div", "why", [
         element("div", "side", [panel("In this slot", standing, "share of slates"), panel("Likely others", others)]),
-        arm,
+        element("div", "side", [arm, chain]),
       ]),
     );
-    let listedFor = "";
+    let listedFor = "",
+      stagesFor = "";
 
     return (content) => {
       if (slots.length !== content.slots.length)
@@ -197,6 +204,12 @@ export const why = {
         standing.replaceChildren(...content.standing.map((one) => listed(one, content, now)));
         others.replaceChildren(...content.others.map((one) => listed(one, content, now)));
         listedFor = lists;
+      }
+      const rows = JSON.stringify(content.stages);
+      if (rows !== stagesFor) {
+        chain.hidden = !content.stages.length;
+        stages.replaceChildren(...stageSteps(content.stages));
+        stagesFor = rows;
       }
       if (!content.arm) {
         say(title, "This page has no candidates.");

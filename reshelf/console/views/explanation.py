@@ -8,7 +8,7 @@ import msgspec
 
 from reshelf.console.live_view import LiveView, State
 from reshelf.console.views.shop import card, rendered
-from reshelf.inspect.explain import explain_now
+from reshelf.inspect.explain import explain_now, stage_rows
 from schemas.messages.pages import PageRules
 
 OTHERS = 12
@@ -44,5 +44,6 @@ async def why(view: LiveView, state: State, rules: PageRules, segment: str, cell
         "others": [card(arm.item, catalog.texts.get(arm.item)) for arm in explanation.arms if arm not in standing][
             :OTHERS
         ],
+        "stages": [row._asdict() for row in stage_rows(explanation)],
         "arm": chosen and (card(chosen.item, catalog.texts.get(chosen.item)) | msgspec.to_builtins(chosen)),
     }

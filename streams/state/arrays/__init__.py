@@ -1,6 +1,7 @@
 """How counts are laid out in Redis as dense little arrays.
 
 - `adding`: counts of a table added to sums by candidate and slot, each as many times as it weighs
+- `changes`: tables that sums are made of: which went and which came since the sums were made
 - `compiled`: the compiled part, where there was a C compiler when this was installed
 - `directory`: names to rows: each array in Redis is addressed by numbers that a directory gives out
 - `experiment_bins`: the experiment of learned layouts against the holdout, read from the bins of

@@ -1,5 +1,6 @@
 """What units did, as far as it may still be credited: on local disk; what workers share of attribution: in Redis.
 
+- `bucket`: the rows of one span of time, which go with their files, and where they are read
 - `folder`: where the stores lie, one for each partition, and who uses which
 - `memory`: what attribution remembers of a partition: what is in its store, and what is not written yet
 - `progress`: how far attribution has come with each partition, in Redis

@@ -109,6 +109,7 @@ class ClickMemory:
 
     def write(self, marks: Marks) -> None:
         """Put into the store what the logs have up to the marks."""
+        self._store.let_go()
         new = self._clicks or self._signals or self._lines or self._returned or self._forgotten
         if _places(marks) == _places(self.marks) and not new:
             return
@@ -146,11 +147,14 @@ class UnitMemory(NamedTuple):
         """Those not written yet, and of the others the only one that may be the latest that counts."""
         criteria = self.criteria
         best: ClickRecord | None = None
-        for click in self.store.clicks(self.unit, match, self._days(), criteria.latest):
-            if best is not None and click.occurred_at < best.time:
+        for day in self._days():
+            if best is not None and best.time >= (day + 1) * DAY_MS:
                 break  # no later one follows: a click is no later than it claims
-            if counts(click, match, criteria.purchase, criteria.rule):
-                best = max(best or click, click, key=lambda each: (each.time, each.offset))
+            for click in self.store.clicks(self.unit, match, [day], criteria.latest):
+                if best is not None and click.occurred_at < best.time:
+                    break
+                if counts(click, match, criteria.purchase, criteria.rule):
+                    best = max(best or click, click, key=lambda each: (each.time, each.offset))
         return [*self.added, *([best] if best else [])]
 
     def signals(self, match: Match) -> list[SignalRecord]:

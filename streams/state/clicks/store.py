@@ -19,13 +19,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from rocksdict import ColumnFamily, Options, Rdict, ReadOptions, WriteBatch
+from rocksdict import Options, Rdict, ReadOptions, WriteBatch
 
 from policy.attribution.clicks import ClickRecord, Match, SignalRecord
 from policy.attribution.outcomes import OrderLine, ReturnedLine
 from schemas.errors import StateAttention
 from schemas.topics import DAY_MS
 from streams.state.clicks import rows
+from streams.state.clicks.bucket import Bucket
 from streams.state.watermark import Watermark
 
 log = logging.getLogger("reshelf")
@@ -35,7 +36,7 @@ _SIGNALS, _PLACES = b"signals", (b"lines", b"conversions", b"returned", b"credit
 _NO_SPACE = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT)))
 _WEEK_MS = 7 * DAY_MS
 _ORDERS = "orders-"
-_Bucketed = dict[int, "Bucket"]
+_Bucketed = dict[int, Bucket]
 
 
 class Marks(NamedTuple):
@@ -64,13 +65,6 @@ class Additions(NamedTuple):
     forgotten: Iterable[str] = ()
 
 
-class Bucket(NamedTuple):
-    """The rows of one day of event time, or of one week of orders."""
-
-    rows: Rdict
-    handle: ColumnFamily
-
-
 class ClickStore:
     """The clicks of one partition.
 
@@ -83,6 +77,8 @@ class ClickStore:
         self._options = options
         self._by_prefix = ReadOptions()
         self._by_prefix.set_prefix_same_as_start(True)
+        # What was seen of units since the last write.
+        self._holding: dict[str, list[int]] = {}
         self._open()
 
     def _open(self) -> None:
@@ -123,6 +119,7 @@ class ClickStore:
 
     def close(self) -> None:
         """Let go of the files; raises `StateAttention` where the last clicks, which the next start has, need space."""
+        self.let_go()
         self._buckets.clear()
         self._orders.clear()
         try:
@@ -147,17 +144,23 @@ class ClickStore:
 
     def holding(self, unit: str) -> list[int]:
         """The days that have something of the unit, the last one first."""
-        return [day for day in sorted(self._buckets, reverse=True) if self.has(day, rows.fingerprint(unit))]
+        days = self._holding.get(unit)
+        if days is None:
+            prefix = rows.fingerprint(unit)
+            days = self._holding[unit] = [day for day in sorted(self._buckets, reverse=True) if self.has(day, prefix)]
+        return days
 
     def has(self, day: int, prefix: bytes) -> bool:
         """Whether a day has rows whose keys begin so: with a unit, or a unit and what rows are found by."""
-        return next(self._from(self._buckets[day], prefix), None) is not None
+        cursor = self._buckets[day].cursor
+        cursor.seek(prefix)
+        return bool(cursor.valid() and cursor.key().startswith(prefix))
 
     def clicks(self, unit: str, match: Match, days: Sequence[int], until: int) -> Iterator[ClickRecord]:
         """Such clicks of the unit up to a time, the latest by event time first; `days` descend."""
         item, prefix = match.name if match.by == "item" else "", rows.clicks_prefix(unit, match)
         for day in days:
-            cursor = self._buckets[day].rows.iter(self._by_prefix)
+            cursor = self._buckets[day].cursor
             cursor.seek_for_prev(prefix + rows.place(until, rows.LAST))
             while cursor.valid() and (key := cursor.key()).startswith(prefix):
                 yield rows.read_click(item, key, cursor.value())
@@ -187,7 +190,7 @@ class ClickStore:
 
     def _from(self, bucket: Bucket, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Keys and contents of the rows whose keys begin so, in their order."""
-        cursor = bucket.rows.iter(self._by_prefix)
+        cursor = bucket.cursor
         cursor.seek(prefix)
         while cursor.valid() and (key := cursor.key()).startswith(prefix):
             yield key, cursor.value()
@@ -245,6 +248,7 @@ class ClickStore:
             batch.put(_COMPLETE_SINCE, str(since).encode())
             self._commit(batch)
             self.complete_since = since
+        self.let_go()
         for day in stale:
             del self._buckets[day]
             self._db.drop_column_family(str(day))
@@ -257,7 +261,14 @@ class ClickStore:
             for key, _ in self._from(bucket, rows.fingerprint(unit)):
                 batch.delete(key, bucket.handle)
 
+    def let_go(self) -> None:
+        """Hold no files open that were read, and look anew from now on: a write comes, or for now nothing."""
+        self._holding.clear()
+        for bucket in (*self._buckets.values(), *self._orders.values()):
+            bucket.let_go()
+
     def _commit(self, batch: WriteBatch) -> None:
+        self.let_go()
         try:
             self._db.write(batch)
         except Exception as error:  # noqa: BLE001
@@ -277,4 +288,5 @@ class ClickStore:
         )
 
     def _bucket(self, name: str) -> Bucket:
-        return Bucket(self._db.get_column_family(name), self._db.get_column_family_handle(name))
+        family = self._db.get_column_family(name)
+        return Bucket(family, self._db.get_column_family_handle(name), self._by_prefix)

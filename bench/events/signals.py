@@ -1,0 +1,152 @@
+"""Signals a second from the log into the state, beside impressions: attribution credits, and the learner counts.
+
+Purchases, which attribution decides by the same steps, say how much of that is how attribution works at all.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.events.log import ITEMS, PAGES, SEGMENTS, UNITS, VARIANTS, publish
+from bench.events.pipeline import LIMIT_S, Say, time_rounds
+from bench.events.race import OURS, Contender, Timing, time_contender
+from reshelf.settings import Settings
+from schemas.messages.events import Click, Credit, Purchase, PurchaseLine, Signal
+from schemas.topics import CLICKS, CREDITS, PURCHASES, SIGNALS
+
+KIND = "add-to-cart"
+CREDITED = 0.9
+"""The share of signals and purchases on an item that their unit clicked."""
+CREDITING, SIGNALLED, BOUGHT = (
+    Contender("credits", topic=CREDITS),
+    Contender("signals", role="attribution", topic=SIGNALS),
+    Contender("purchases", role="attribution", topic=PURCHASES),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SignalRates:
+    """Events a second, medians over the rounds: the learner's impressions and credits, what attribution decides.
+
+    `processor_us` are microseconds of processor for one of each, in the order of the rates.
+    """
+
+    events: int
+    impressions_per_s: int
+    credits_per_s: int
+    signals_per_s: int
+    purchases_per_s: int
+    processor_us: Sequence[float] = ()
+
+    def ratios(self) -> dict[str, float]:
+        """Rates against that of impressions: of signals until they are counted, of each step, and of purchases."""
+        steps = {"credits": self.credits_per_s, "attribution": self.signals_per_s, "purchases": self.purchases_per_s}
+        ratios = {f"{name}_ratio": rate / self.impressions_per_s for name, rate in steps.items()}
+        slowest = min(ratios["credits_ratio"], ratios["attribution_ratio"])
+        return {name: round(ratio, 3) for name, ratio in ({"signals_ratio": slowest} | ratios).items()}
+
+
+def measure_signals(
+    impressions: Settings, own: Callable[[str], Settings], sizes: tuple[int, int], rounds: int, folder: Path, say: Say
+) -> SignalRates:
+    """Time all four in turn, attribution over fewer events than the learner, as `sizes` say.
+
+    The topic of `impressions` is filled; `own` makes topics of a name, and attribution keeps clicks in `folder`.
+    """
+    events, count = sizes
+    settings = {OURS.name: impressions, CREDITING.name: own(CREDITING.name)}
+    publish(settings[CREDITING.name].kafka, CREDITS, _credits(events))
+    for contender in (SIGNALLED, BOUGHT):
+        of = own(contender.name).changed(attribution={"folder": str(folder)})
+        publish(of.kafka, CLICKS, clicks(count))
+        publish(of.kafka, contender.topic, signals(count) if contender is SIGNALLED else purchases(count))
+        settings[contender.name] = of
+    attribution = impressions.attribution
+    # A signal is decided once clicks were read so much past it.
+    time.sleep((attribution.grace_ms + attribution.clock_skew_ms) / 1_000)
+
+    def timed(contender: Contender) -> Timing:
+        size = events if contender.role == "learner" else count
+        timing = time_contender(contender, settings[contender.name], size, LIMIT_S)
+        say(f"signals: {contender.name} {timing.events_per_s:,.0f} events/s, {timing.processor_us:.2f} µs of processor")
+        return timing
+
+    timings = time_rounds([OURS, CREDITING, SIGNALLED, BOUGHT], rounds, timed)
+    impression, credit, signal, purchase = (round(timing.events_per_s) for timing in timings.values())
+    spent = [round(timing.processor_us, 2) for timing in timings.values()]
+    return SignalRates(count, impression, credit, signal, purchase, spent)
+
+
+def clicks(count: int) -> Iterator[Click]:
+    """One after the other, of the units and items of `signals` and `purchases`."""
+    chance = random.Random(1)
+    for number in range(count):
+        name = f"c-{number}"
+        yield Click(
+            event_id=name,
+            occurred_at=_now(),
+            unit=_unit(number),
+            page=chance.choice(PAGES),
+            segment=f"segment-{chance.randrange(SEGMENTS)}",
+            slot="slot-0",
+            item=_item(number),
+            page_view_id=name,
+            layout_version=1,
+            variant=chance.randrange(VARIANTS),
+        )
+
+
+def signals(count: int) -> Iterator[Signal]:
+    """Most of them after a click of their own."""
+    for number, (unit, item) in enumerate(_followed(count)):
+        yield Signal(event_id=f"s-{number}", occurred_at=_now(), unit=unit, kind=KIND, item=item)
+
+
+def purchases(count: int) -> Iterator[Purchase]:
+    """Likewise, of one line each."""
+    for number, (unit, item) in enumerate(_followed(count)):
+        yield Purchase(f"p-{number}", _now(), unit, f"order-{number}", "EUR", [PurchaseLine(item, 1, 1_000)])
+
+
+def _credits(count: int) -> Iterator[Credit]:
+    for number, click in enumerate(clicks(count)):
+        yield Credit(
+            event_id=f"s-{number}/{KIND}",
+            occurred_at=click.occurred_at,
+            unit=click.unit,
+            kind=KIND,
+            source_id=f"s-{number}",
+            click_id=click.event_id,
+            clicked_at=click.occurred_at,
+            delay=0,
+            page=click.page,
+            segment=click.segment,
+            slot=click.slot,
+            item=click.item,
+            layout_version=click.layout_version,
+            variant=click.variant,
+            currency="EUR",
+        )
+
+
+def _followed(count: int) -> Iterator[tuple[str, str]]:
+    """Unit and item of each click in another order, some with an item that the unit did not click."""
+    chance = random.Random(2)
+    for number in chance.sample(range(count), count):
+        yield _unit(number), _item(number if chance.random() < CREDITED else number + 1)
+
+
+def _unit(number: int) -> str:
+    return f"unit-{number % UNITS}"
+
+
+def _item(number: int) -> str:
+    return f"item-{number * 7919 % ITEMS}"
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
