@@ -114,7 +114,8 @@ class LayoutSettings(Group):
         defaults.EXPLORATION,
         ge=0,
         le=10,
-        description="How widely draws spread compared with the posterior; each page multiplies it by its own "
+        description="How widely an item is drawn whose value is known give or take 40 %, as a share of what is in "
+        "doubt; items known less are drawn more widely, items known well less. Each page multiplies it by its own "
         "exploration.",
     )
     click_value: float = Field(

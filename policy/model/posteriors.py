@@ -36,6 +36,12 @@ class Beta(NamedTuple):
         """The expected value per arm."""
         return self.a / (self.a + self.b)
 
+    @property
+    def relative_deviation(self) -> Floats:
+        """The standard deviation as a share of the mean, per arm."""
+        deviation: Floats = np.sqrt(self.b / (self.a * (self.a + self.b + 1.0)))
+        return deviation
+
 
 def posterior(
     impressions: Counts, clicks: Counts, examination: Floats, prior: Prior, retained: Floats | float = 1.0

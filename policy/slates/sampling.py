@@ -15,11 +15,16 @@ from scipy.special import ndtri
 
 from policy.arrays import Floats, Hashes
 from policy.hashes import hash64
+from policy.model.posteriors import Beta
 from policy.model.reward import ClickValue
 from policy.slates.compiled import BUILT, scan
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 CLICK_STAGES = ("click", "no click")
+USUAL_DEVIATION = 0.4
+"""What is known give or take this share of it is drawn with `exploration` times its deviation."""
+PLENTY = 300.0
+"""Clicks of the arms in a page's slots from which on the others are tried more: so much more as there are more."""
 SALE_STAGES = ("purchase", "no purchase", "amount")
 
 
@@ -63,7 +68,7 @@ def stage_normals(page: str, segment: str, hashes: Hashes, variants: int, epoch:
     return np.concatenate([z, sale_normals(page, segment, hashes, variants, epoch)]) if sales else z
 
 
-def gamma_draws(shape: Floats, z: Floats, scale: float = 1.0) -> Floats:
+def gamma_draws(shape: Floats, z: Floats, scale: Floats | float = 1.0) -> Floats:
     """Gamma(shape, 1) draws from standard normals, not below 0 (Wilson and Hilferty 1931).
 
     With c = scale**2 / (9 shape): shape * max(0, 1 - c + sqrt(c) z)**3.  That is
@@ -78,21 +83,22 @@ def gamma_draws(shape: Floats, z: Floats, scale: float = 1.0) -> Floats:
     return draws
 
 
-def beta_draws(a: Floats, b: Floats, z: Floats, scale: float = 1.0, built: bool = BUILT) -> Floats:
+def beta_draws(a: Floats, b: Floats, z: Floats, scale: Floats | float = 1.0, built: bool = BUILT) -> Floats:
     """Draws from Beta(a, b) per arm, float64[A, V], with z float64[2, A, V].
 
     A ratio of two gamma draws.  For a >= 1 its quantiles above the median are
     within 3 % of the exact ones; taking b itself for the second gamma falls
-    short by 4 % at a = 1, b = 49 and by more where b is smaller.  `scale`
+    short by 4 % at a = 1, b = 49 and by more where b is smaller.  `scale`, of all arms or float64[A],
     multiplies the deviation and leaves the mean: 0 gives the mean, 1 the posterior.
     `built` says whether the compiled code does it, which gives the same bits sooner.
     """
+    scales = np.ascontiguousarray(np.broadcast_to(np.asarray(scale, dtype=np.float64), a.shape))
     if built:
         draws = np.empty(z.shape[1:])
-        scan.beta(draws, np.ascontiguousarray(a), np.ascontiguousarray(b), np.ascontiguousarray(z), scale)
+        scan.beta(draws, np.ascontiguousarray(a), np.ascontiguousarray(b), np.ascontiguousarray(z), scales)
         return draws
-    hits = gamma_draws(a[:, None], z[0], scale)
-    total = hits + gamma_draws(b[:, None], z[1], scale)
+    hits = gamma_draws(a[:, None], z[0], scales[:, None])
+    total = hits + gamma_draws(b[:, None], z[1], scales[:, None])
     middle = np.broadcast_to((a / (a + b))[:, None], total.shape)
     return np.divide(hits, total, out=middle.copy(), where=total > 0.0)
 
@@ -102,9 +108,29 @@ def sale_normals(page: str, segment: str, hashes: Hashes, variants: int, epoch: 
     return np.stack([normals(page, segment, hashes, stage, variants, epoch) for stage in SALE_STAGES])
 
 
-def click_value_draws(value: ClickValue, z: Floats, scale: float) -> Floats:
+def spread(beta: Beta, slots: int, exploration: float) -> Floats:
+    """How widely arms are drawn, as a share of their posteriors' own deviation, float64[A] in [0, 1].
+
+    An arm that is known give or take `USUAL_DEVIATION` is drawn with `exploration` times its deviation; one that is
+    hardly known with more, up to all of it (Thompson 1933), one that is known well with less: trying the one may find
+    a better page for all days to come, trying the other finds nothing new.  Where much is in doubt beside what was
+    fitted, arms differ much, and there is more to be found.  Where the arms of a page with `slots` have more clicks
+    than `PLENTY`, so much traffic leaves no good arm untried in the long run, whatever was believed of it at first.
+    """
+    most = np.sort(np.partition(beta.a, -slots)[-slots:] if 0 < slots < len(beta.a) else beta.a)
+    plenty = max(1.0, float(most.sum()) / max(len(most), 1) / PLENTY)
+    return np.minimum(1.0, exploration / USUAL_DEVIATION * plenty * beta.relative_deviation)
+
+
+def click_draws(beta: Beta, z: Floats, slots: int, exploration: float) -> Floats:
+    """Drawn attractiveness, float64[A, V], from the normals of `CLICK_STAGES`, float64[2, A, V]."""
+    return beta_draws(beta.a, beta.b, z, spread(beta, slots, exploration))
+
+
+def click_value_draws(value: ClickValue, z: Floats, slots: int, exploration: float) -> Floats:
     """Drawn values of a click, float64[A, V], from the normals of `SALE_STAGES`, float64[3, A, V]."""
+    scale = spread(value.buying, slots, exploration)
     rate = beta_draws(value.buying.a, value.buying.b, z[:2], scale)
-    amount = np.maximum(0.0, value.amount[:, None] + scale * z[2] * value.error[:, None])
+    amount = np.maximum(0.0, value.amount[:, None] + z[2] * (scale * value.error)[:, None])
     drawn: Floats = value.click + rate * amount * value.earned[:, None]
     return drawn

@@ -30,5 +30,5 @@ def beta(
     a: NDArray[np.float64],
     b: NDArray[np.float64],
     z: NDArray[np.float64],
-    scale: float,
+    scales: NDArray[np.float64],
 ) -> None: ...

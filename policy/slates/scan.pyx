@@ -244,12 +244,13 @@ def top(
 
 
 def beta(
-    double[:, ::1] draws, const double[::1] a, const double[::1] b, const double[:, :, ::1] z, double scale
+    double[:, ::1] draws, const double[::1] a, const double[::1] b, const double[:, :, ::1] z, const double[::1] scales
 ):
     """`policy.slates.sampling.beta_draws` into `draws` [A, V], in the same order of operations, so to the last bit."""
     cdef Py_ssize_t arm, variant
-    cdef double wide_a, wide_b, low_a, low_b, hits, total, root, middle
+    cdef double scale, wide_a, wide_b, low_a, low_b, hits, total, root, middle
     for arm in range(draws.shape[0]):
+        scale = scales[arm]
         wide_a, wide_b = scale / (3.0 * sqrt(a[arm])), scale / (3.0 * sqrt(b[arm]))
         low_a, low_b = 1.0 - scale * scale / (9.0 * a[arm]), 1.0 - scale * scale / (9.0 * b[arm])
         middle = a[arm] / (a[arm] + b[arm])

@@ -16,7 +16,7 @@ from scipy.special import betainccinv, ndtr
 from policy.arrays import Counts, Floats
 from policy.model.posteriors import Beta, Prior, posterior
 from policy.model.reward import ClickValue
-from policy.slates.sampling import beta_draws, click_value_draws
+from policy.slates.sampling import click_draws, click_value_draws
 from schemas.messages.pages import PolicyChoice
 
 HOLDOUT_CLICKS = 50.0
@@ -55,11 +55,11 @@ class Policy(Protocol):
 
 
 def thompson(belief: Belief, random: Random, choice: PolicyChoice, slots: int) -> Floats:
-    """One draw from each arm's posterior per variant (Thompson 1933), its spread scaled by `exploration`."""
-    drawn = beta_draws(belief.beta.a, belief.beta.b, random.click, choice.exploration)
+    """One draw from each arm's posterior per variant (Thompson 1933), scaled by `policy.slates.sampling.spread`."""
+    drawn = click_draws(belief.beta, random.click, slots, choice.exploration)
     if belief.click_value is not None:
         assert random.sale is not None
-        drawn *= click_value_draws(belief.click_value, random.sale, choice.exploration)
+        drawn *= click_value_draws(belief.click_value, random.sale, slots, choice.exploration)
     return drawn
 
 

@@ -319,7 +319,7 @@ export interface Candidates {
 export interface PolicyChoice {
   name?: "baseline" | "epsilon-greedy" | "greedy" | "thompson" | "ucb" | "uniform";
   variants?: number;
-  /** Scale of the spread of draws, times `layouts.exploration` of the settings. */
+  /** How much is tried: multiplies `layouts.exploration` of the settings. */
   exploration?: number;
   /** Share of slots that epsilon-greedy fills at random. */
   epsilon?: number;

@@ -47,7 +47,7 @@ class PolicyChoice(Struct, frozen=True):
     variants: Annotated[int, Meta(ge=1, le=256)] = 16
     exploration: Annotated[
         float,
-        Meta(ge=0.0, le=10.0, description="Scale of the spread of draws, times `layouts.exploration` of the settings."),
+        Meta(ge=0.0, le=10.0, description="How much is tried: multiplies `layouts.exploration` of the settings."),
     ] = 1.0
     epsilon: Annotated[Share, Meta(description="Share of slots that epsilon-greedy fills at random.")] = 0.1
     exploration_slates: Annotated[

@@ -12,7 +12,7 @@ from policy.model.posteriors import Beta, interval
 from policy.model.priors import unpacked
 from policy.rules.compiled import CompiledRules
 from policy.slates.composition import Statistics
-from policy.slates.sampling import beta_draws
+from policy.slates.sampling import click_draws
 from schemas.messages.layouts import Layout
 from schemas.messages.parameters import PolicyParameters, ReturnFit, SignalFit
 from streams.catalog.item_features import ItemFeatures
@@ -107,7 +107,7 @@ def explain(
     beta = statistics.posterior()
     bound = page.bound(segment, now_ms)
     z = weighted_counts.normals(page.rules.page, segment, page.rules.policy.variants, epoch)
-    draws = beta_draws(beta.a, beta.b, z, explored(page.rules.policy, settings).exploration)
+    draws = click_draws(beta, z, len(statistics.slots), explored(page.rules.policy, settings).exploration)
     builder = _ArmBuilder(layout, statistics, beta, bound, draws)
     priors = _priors(statistics, page.item_features, segment, weighted_counts)
     arms = [builder.arm(row, priors[row]) for row in np.argsort(-beta.mean, kind="stable").tolist()]

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from policy.simulation import shop as shops
 from policy.simulation.learned import Learned, Setup
 from policy.simulation.race import opened, race
 from policy.simulation.shop import Shape
@@ -22,7 +21,7 @@ LOOKS = {
     "steep": (1.0 + PLACE) ** -1.5,
     "bumped": (1.0 + PLACE) ** -0.8 * np.where(PLACE == 4, 2.2, 1.0),
 }
-SPREADS = (0.3, 0.8, 1.5)
+SPREADS = (0.3, 1.5)
 VIEWS = 30_000
 
 
@@ -53,11 +52,9 @@ class Fit(NamedTuple):
 @cache
 def fit(looks: str, spread: float, views: int) -> Fit:
     """What the policy believes after so many page views."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shops, "SPREAD", spread)
-        shop = opened(replace(STEADY, looks=looks), 1, views)
-        learner = Learned(shop.shape, Setup(fit_share=0.1, fit_views=500))
-        race(shop, learner, [views])
+    shop = opened(replace(STEADY, looks=looks, spread=spread), 1, views)
+    learner = Learned(shop.shape, Setup(fit_share=0.1, fit_views=500))
+    race(shop, learner, [views])
     offer = shop.offer()
     learner.slates(offer)
     parameters = learner.parameters
@@ -76,15 +73,28 @@ def fit(looks: str, spread: float, views: int) -> Fit:
 
 
 @pytest.mark.parametrize("spread", SPREADS)
-@pytest.mark.parametrize("looks", LOOKS)
-def test_looks_and_likes_are_told_apart(looks: str, spread: float) -> None:
+def test_looks_and_likes_are_told_apart(spread: float) -> None:
     """Whatever the curve, and however much better the items are that the policy shows most."""
-    curve, believed, of_shown = fit(looks, spread, VIEWS)
-    assert curve < 0.1
-    assert 0.8 < believed < 1.2
-    assert 0.88 < of_shown < 1.14
+    curve, believed, of_shown = np.transpose([fit(looks, spread, VIEWS) for looks in LOOKS])
+    assert curve.mean() < 0.1
+    assert curve.max() < 0.15
+    assert 0.8 < believed.min() < believed.max() < 1.2
+    assert 0.88 < of_shown.min() < of_shown.max() < 1.14
 
 
 def test_the_curve_is_known_better_the_more_is_seen() -> None:
-    few, many = np.mean([[fit(looks, 0.8, views).curve for looks in LOOKS] for views in (3_000, VIEWS)], axis=1)
+    few, many = np.mean([[fit(looks, SPREADS[0], views).curve for looks in LOOKS] for views in (3_000, VIEWS)], axis=1)
     assert many < 0.8 * few
+
+
+@pytest.mark.parametrize("looks", ["flat", "steep"])
+def test_in_the_long_run_the_best_page_is_shown(looks: str) -> None:
+    """Nothing that was believed at first lasts where there is traffic enough: what is lost falls to nothing."""
+    shape = replace(STEADY, looks=looks, segments=1, items=30, views_per_day=100_000)
+    views = 3_000_000
+    shop = opened(shape, 2, views)
+    course = race(
+        shop, Learned(shape, Setup(fit_share=0.3, fit_views=500, growth_share=0.05)), [views * 9 // 10, views]
+    )
+    lost, by_chance = np.diff(course.regret), np.diff(course.uniform)
+    assert lost[0] < 0.02 * by_chance[0]

@@ -35,7 +35,7 @@ def test_without_purchases_a_click_is_worth_what_is_usual() -> None:
 def test_a_worth_is_finite_and_not_below_a_clicks_own(lines: float, clicks: float, amount: float) -> None:
     found = click_value(sold(lines, amount, clicks), USUAL, 3.0, np.ones(1))
     z = sale_normals("home", "s", arm_hashes(["a"]), 8, 1)
-    for values in (found.mean, click_value_draws(found, z, 1.0)):
+    for values in (found.mean, click_value_draws(found, z, 1, 10.0)):
         assert np.isfinite(values).all()
         assert (values >= 3.0).all()
 
@@ -50,7 +50,7 @@ def test_many_purchases_speak_for_themselves() -> None:
     found = click_value(sold(10_000.0, 800.0, 100_000.0), USUAL, 0.0, np.array([0.5]))
     assert found.mean == pytest.approx([0.1 * 800.0 * 0.5], rel=0.01)
     z = sale_normals("home", "s", arm_hashes(["a"]), 64, 1)
-    assert click_value_draws(found, z, 1.0) == pytest.approx(np.full((1, 64), 40.0), rel=0.1)
+    assert click_value_draws(found, z, 1, 10.0) == pytest.approx(np.full((1, 64), 40.0), rel=0.1)
 
 
 def test_squared_amounts_are_the_spread_of_lines() -> None:

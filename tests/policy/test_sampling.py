@@ -13,7 +13,8 @@ from scipy.special import betaincinv
 from scipy.stats import kstest
 
 from policy.hashes import arm_hashes
-from policy.slates.sampling import beta_draws, click_normals, normals, uniforms
+from policy.model.posteriors import Beta
+from policy.slates.sampling import USUAL_DEVIATION, beta_draws, click_normals, normals, spread, uniforms
 
 ITEMS = [f"item-{number}" for number in range(2_000)]
 HASHES = arm_hashes(ITEMS)
@@ -109,3 +110,26 @@ def test_exploration_scales_the_deviation_and_leaves_the_mean(a: float, b: float
 
 def test_no_arms_have_no_numbers() -> None:
     assert click_normals("home", "*", arm_hashes([]), 16, 0).shape == (2, 0, 16)
+
+
+POSTERIORS = st.lists(st.tuples(st.floats(0.1, 1e5), st.floats(1.0, 1e7)), min_size=1, max_size=20)
+
+
+@given(POSTERIORS, st.integers(0, 12), st.floats(0, 10))
+def test_arms_are_drawn_as_widely_as_they_are_doubtful(
+    arms: list[tuple[float, float]], slots: int, most: float
+) -> None:
+    beta = Beta(*np.array(arms).T)
+    scale = spread(beta, slots, most)
+    assert ((scale >= 0.0) & (scale <= 1.0)).all()
+    assert (np.diff(scale[np.argsort(beta.relative_deviation)]) >= 0.0).all()
+    assert (spread(beta, slots, 0.0) == 0.0).all()
+
+
+def test_more_traffic_than_arms_need_is_for_those_that_are_hardly_known() -> None:
+    unknown, usual = (2.0, 100.0), (1 / USUAL_DEVIATION**2, 1e9)
+    few, plenty = (Beta(*np.array([unknown, usual, *[(clicks, 30 * clicks)] * 3]).T) for clicks in (30.0, 30_000.0))
+    assert spread(few, 3, 0.3)[1] == pytest.approx(0.3)
+    assert spread(few, 3, 0.3)[0] < 1.0
+    assert spread(plenty, 3, 0.3)[:2].tolist() == [1.0, 1.0]
+    assert (spread(plenty, 3, 0.3)[2:] < 0.5).all()
