@@ -19,6 +19,7 @@ from scipy.special import expit, logit
 
 from policy.arrays import Floats, Indices
 from policy.simulation.shop import ITEM, KIND, KINDS, PAIR, USUAL, Feedback, Offer, Shop
+from policy.slates.sampling import spread
 
 ROUNDS = 3
 BASE = 0.3
@@ -50,7 +51,7 @@ class _Solved(NamedTuple):
 class Informed:
     """Examinations and clicks by segment and item, and the scores fitted to them, float64[G, U].
 
-    Draws have `exploration` times the deviation of the posterior; with 0 the best mean is shown.
+    Draws are spread as the policy's are (`policy.slates.sampling.spread`); with `exploration` 0 the best mean is shown.
     """
 
     shop: Shop
@@ -114,8 +115,10 @@ class Informed:
         self.fit(offer.rows)
         mean, variance = self.mean[:, None, offer.rows], self.variance[:, None, offer.rows]
         drawn = self._rng.normal(size=(len(mean), self.variants if self.exploration else 1, len(offer.rows)))
-        scores = mean + (1.0 - self.exploration**2) * variance / 2.0 + self.exploration * np.sqrt(variance) * drawn
-        return offer.rows[np.argsort(-scores, axis=2)[:, :, : self.shop.shape.slots]]
+        deviation, slots = np.sqrt(variance), self.shop.shape.slots
+        scale = spread(deviation, slots, self.exploration)
+        scores = mean + (1.0 - np.square(scale)) * variance / 2.0 + scale * deviation * drawn
+        return offer.rows[np.argsort(-scores, axis=2)[:, :, :slots]]
 
     def fit(self, rows: Indices) -> None:
         """Mean of all scores until the last of these items, and variance of these, which costs most.

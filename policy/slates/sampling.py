@@ -15,7 +15,7 @@ from scipy.special import ndtri
 
 from policy.arrays import Floats, Hashes
 from policy.hashes import hash64
-from policy.model.posteriors import Beta
+from policy.model.posteriors import SMALLEST, Beta
 from policy.model.reward import ClickValue
 from policy.slates.compiled import BUILT, scan
 
@@ -108,28 +108,31 @@ def sale_normals(page: str, segment: str, hashes: Hashes, variants: int, epoch: 
     return np.stack([normals(page, segment, hashes, stage, variants, epoch) for stage in SALE_STAGES])
 
 
-def spread(beta: Beta, slots: int, exploration: float) -> Floats:
-    """How widely arms are drawn, as a share of their posteriors' own deviation, float64[A] in [0, 1].
+def spread(deviations: Floats, slots: int, exploration: float) -> Floats:
+    """How widely arms are drawn, as a share of their posteriors' own deviation, float64[..., A] in [0, 1].
 
-    An arm that is known give or take `USUAL_DEVIATION` is drawn with `exploration` times its deviation; one that is
-    hardly known with more, up to all of it (Thompson 1933), one that is known well with less: trying the one may find
-    a better page for all days to come, trying the other finds nothing new.  Where much is in doubt beside what was
-    fitted, arms differ much, and there is more to be found.  Where the arms of a page with `slots` have more clicks
-    than `PLENTY`, so much traffic leaves no good arm untried in the long run, whatever was believed of it at first.
+    `deviations` [..., A] are these, relative to the means.  An arm that is known give or take `USUAL_DEVIATION` is
+    drawn with `exploration` times its deviation; one that is hardly known with more, up to all of it (Thompson
+    1933), one that is known well with less: trying the one may find a better page for all days to come, trying the
+    other finds nothing new.  Where much is in doubt beside what was fitted, arms differ much, and there is more to be
+    found.  Where the arms that fill a page's `slots` are known from more clicks than `PLENTY`, so much
+    traffic leaves no good arm untried in the long run, whatever was believed of it at first.
     """
-    most = np.sort(np.partition(beta.a, -slots)[-slots:] if 0 < slots < len(beta.a) else beta.a)
-    plenty = max(1.0, float(most.sum()) / max(len(most), 1) / PLENTY)
-    return np.minimum(1.0, exploration / USUAL_DEVIATION * plenty * beta.relative_deviation)
+    arms = deviations.shape[-1]
+    best_known = np.sort(np.partition(deviations, slots, axis=-1)[..., :slots] if slots < arms else deviations, axis=-1)
+    clicks = np.square(1.0 / np.maximum(best_known, SMALLEST)).sum(axis=-1, keepdims=True) / max(1, min(slots, arms))
+    scale: Floats = np.minimum(1.0, exploration / USUAL_DEVIATION * np.maximum(1.0, clicks / PLENTY) * deviations)
+    return scale
 
 
 def click_draws(beta: Beta, z: Floats, slots: int, exploration: float) -> Floats:
     """Drawn attractiveness, float64[A, V], from the normals of `CLICK_STAGES`, float64[2, A, V]."""
-    return beta_draws(beta.a, beta.b, z, spread(beta, slots, exploration))
+    return beta_draws(beta.a, beta.b, z, spread(beta.relative_deviation, slots, exploration))
 
 
 def click_value_draws(value: ClickValue, z: Floats, slots: int, exploration: float) -> Floats:
     """Drawn values of a click, float64[A, V], from the normals of `SALE_STAGES`, float64[3, A, V]."""
-    scale = spread(value.buying, slots, exploration)
+    scale = spread(value.buying.relative_deviation, slots, exploration)
     rate = beta_draws(value.buying.a, value.buying.b, z[:2], scale)
     amount = np.maximum(0.0, value.amount[:, None] + z[2] * (scale * value.error)[:, None])
     drawn: Floats = value.click + rate * amount * value.earned[:, None]
