@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +17,7 @@ from hypothesis import strategies as st
 from bench.cli.decisions import PEERS as OFFERED
 from bench.cli.decisions import SHOPS as OFFERED_SHOPS
 from bench.cli.decisions import _shapes
+from bench.decisions import peers as peers_folder
 from bench.decisions.contest import Entry, Run, best_settings, mean_regret
 from bench.decisions.peers.counting import PessimisticSampling
 from bench.decisions.peers.registry import PEERS, learner
@@ -219,3 +223,12 @@ def test_renewals_are_compared_in_the_same_shops(capsys: pytest.CaptureFixture[s
     assert grown["layouts_per_1000_views"] < always["layouts_per_1000_views"]
     changed = [rows[0.03, threshold]["slots_changed_per_1000_views"] for threshold in (0.0, 0.01, 0.1)]
     assert changed[0] > changed[1] > changed[2]
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_a_peer_needs_no_other_library_than_it_says(name: str) -> None:
+    source = Path(peers_folder.__path__[0], f"{PEERS[name].module}.py").read_text()
+    imports = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom | ast.Import)]
+    roots = {getattr(node, "module", None) or alias.name for node in imports for alias in node.names}
+    others = {root.split(".")[0] for root in roots} - sys.stdlib_module_names - {"numpy", "scipy", "bench", "policy"}
+    assert others <= {OFFERED[name]}

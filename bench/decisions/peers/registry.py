@@ -34,7 +34,7 @@ PEERS: Mapping[str, Peer] = {
     "mabwiser-ts": Peer("sampling", "MabwiserSampling", [{}]),
     "mabwiser-linucb": Peer("linear", "LinUcb", _grid(alpha=(0.0, 0.05, 0.2), l2=(1.0, 10.0))),
     "mabwiser-lints": Peer("linear", "LinTs", _grid(alpha=(0.02, 0.05), l2=(1.0, 10.0))),
-    "pybandits-ts": Peer("sampling", "PybanditsSampling", [{}]),
+    "pybandits-ts": Peer("pybandits", "PybanditsSampling", [{}]),
     "vw-cb-explore-adf": Peer(
         "vowpal", "CbExploreAdf", _grid(gamma_scale=(1_000.0, 10_000.0), learning_rate=(0.01, 0.05))
     ),
