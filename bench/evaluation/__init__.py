@@ -8,6 +8,8 @@
   layouts, whose truth is known
 - `open_bandit`: the two policies of the Open Bandit Dataset, each valued from the log of the
   other, beside what it earned itself
+- `texts`: texts of simulated items, as vectors that tell much or nothing of how attractive the items
+  are
 - `watched`: whether the intervals of an evaluation that is always looked at hold, over simulated
   logs without any gain
 - `watched_log`: logs in which nothing is to be gained, whatever they teach: a target shows other

@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.evaluation.estimates import DEFAULTS, TARGETS, Plan, Reward, Target, Valued, simulated, value, world
+from bench.evaluation.estimates import DEFAULTS, TARGETS, Plan, Reward, Target, simulated, value, world
 from policy.arrays import Ints
 from policy.assignment import BINS
+from policy.evaluation.estimators import Estimate
+from policy.evaluation.ratio import Interval
 from policy.experiments.sample_ratio import sample_ratio
 from policy.experiments.sequence import METRICS, Sides, uplift
 
@@ -20,23 +22,27 @@ REWARDS: tuple[Reward, ...] = "click", "revenue"
 
 @dataclass(slots=True)
 class Tally:
-    """An estimator of one target and reward over logs; widths are relative to the target's own log of the same size."""
+    """An estimator of one target and reward over logs.
+
+    Errors are relative to the true value, widths to the interval of the target's own log of the same size.
+    """
 
     logs: int = 0
     refused: int = 0
     covered: int = 0
     lacking: list[float] = field(default_factory=list)
+    errors: list[float] = field(default_factory=list)
     widths: list[float] = field(default_factory=list)
 
-    def add(self, valued: Valued, estimator: str) -> None:
+    def add(self, truth: float, estimate: Estimate, own: Interval) -> None:
         """Count one log."""
-        estimate, own = valued.estimates[estimator], valued.on_policy
         self.logs += 1
         self.lacking.append(estimate.lacking)
         if estimate.refused:
             self.refused += 1
             return
-        self.covered += estimate.low <= valued.truth <= estimate.high
+        self.covered += estimate.low <= truth <= estimate.high
+        self.errors.append(estimate.value / truth - 1.0)
         self.widths.append((estimate.high - estimate.low) / (own.high - own.low))
 
     @property
@@ -51,20 +57,23 @@ class Tally:
             "refusal_rate": round(self.refused / self.logs, 4),
             "lacking": round(float(np.mean(self.lacking)), 4),
             "coverage": round(self.coverage, 4) if informative else None,
+            "error": round(float(np.sqrt(np.mean(np.square(self.errors)))), 4) if informative else None,
+            "bias": round(float(np.mean(self.errors)), 4) if informative else None,
             "width_to_on_policy": round(float(np.median(self.widths)), 3) if informative else None,
         }
 
 
 class Key(NamedTuple):
-    """What a tally is of."""
+    """What a tally is of; `texts` say how much they tell, where the estimator goes by them."""
 
     target: Target
     reward: Reward
     estimator: str
+    texts: str
 
 
 def coverage(logs: int, seed: int, plan: Plan, on_log: Callable[[], None] = lambda: None) -> dict[Key, Tally]:
-    """Each default on each target of `logs` simulated logs."""
+    """Each default, and the estimator that goes by texts, on each target of `logs` simulated logs."""
     tallies: dict[Key, Tally] = {}
     for number in range(logs):
         random = np.random.default_rng([seed, number])
@@ -73,8 +82,9 @@ def coverage(logs: int, seed: int, plan: Plan, on_log: Callable[[], None] = lamb
         for at, target in enumerate(TARGETS):
             for reward in REWARDS:
                 valued = value(random, page, parts, at, reward, plan)
-                for estimator in DEFAULTS:
-                    tallies.setdefault(Key(target, reward, estimator), Tally()).add(valued, estimator)
+                for (estimator, texts), estimate in valued.estimates.items():
+                    tally = tallies.setdefault(Key(target, reward, estimator, texts), Tally())
+                    tally.add(valued.truth, estimate, valued.on_policy)
         on_log()
     return tallies
 
@@ -85,7 +95,7 @@ def summary(tallies: dict[Key, Tally]) -> dict[str, Any]:
     A default that is refused on most logs is offered on too few to be counted;
     `refusal_rate` is that of the first.
     """
-    near = {key: tally for key, tally in tallies.items() if key.target.near}
+    near = {key: tally for key, tally in tallies.items() if key.target.near and key.estimator in DEFAULTS}
     offered = {key: tally for key, tally in near.items() if 2 * tally.refused <= tally.logs}
     counted = {reward: [t.coverage for key, t in offered.items() if key.reward == reward] for reward in REWARDS}
     refusals = [tally.refused / tally.logs for key, tally in near.items() if key.estimator == DEFAULTS[0]]
@@ -93,7 +103,13 @@ def summary(tallies: dict[Key, Tally]) -> dict[str, Any]:
         **{f"coverage_{reward}": round(min(shares, default=np.nan), 4) for reward, shares in counted.items()},
         "refusal_rate": round(float(np.mean(refusals)), 4),
         "targets": [
-            {**key.target._asdict(), "reward": key.reward, "estimator": key.estimator, **tally.figures()}
+            {
+                **key.target._asdict(),
+                "reward": key.reward,
+                "estimator": key.estimator,
+                "texts": key.texts or None,
+                **tally.figures(),
+            }
             for key, tally in tallies.items()
         ],
     }

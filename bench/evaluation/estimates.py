@@ -9,13 +9,14 @@ over the log's layouts of what its slates earn.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.evaluation.texts import ladders
 from policy.arrays import Floats, Ints
 from policy.assignment import BINS
 from policy.evaluation.decisions import EMPTY, Decisions, compare
@@ -35,6 +36,8 @@ Reward = Literal["click", "revenue"]
 
 DEFAULTS = ("position-based", "item-position", "doubly-robust")
 """The estimators that are offered first for pages."""
+CLUSTERED = "cluster-corrected"
+"""The estimator that goes by texts."""
 HOLDOUT = 0.1
 PRIOR = Prior(0.03, 60.0)
 ACTIVITY = 0.7
@@ -90,7 +93,8 @@ def rules(statistics: Statistics) -> CompiledRules:
 class World(NamedTuple):
     """What is true of a page: attractiveness, conversion and price by item, examination by slot, and its visitors.
 
-    Behind the items stands what an empty slot earns, which is nothing.
+    Behind the items stands what an empty slot earns, which is nothing.  `ladders` has clusters of the
+    items by texts that tell more or less of what is true.
     """
 
     attraction: Floats
@@ -101,6 +105,7 @@ class World(NamedTuple):
     eagerness: Floats
     bins: Ints
     held: NDArray[np.bool_]
+    ladders: Mapping[str, Ints]
 
     def true_value(self, slates: Ints) -> dict[Reward, float]:
         """What slates earn per page view on average, equally likely."""
@@ -111,8 +116,9 @@ class World(NamedTuple):
 
 def world(random: np.random.Generator, plan: Plan) -> World:
     """A page drawn at random: click rates of 0.5 to 10 %, one in thirty clicks buys."""
+    attraction = np.clip(random.beta(1.5, 40.0, plan.items), 0.005, 0.1)
     return World(
-        attraction=np.append(np.clip(random.beta(1.5, 40.0, plan.items), 0.005, 0.1), 0.0),
+        attraction=np.append(attraction, 0.0),
         conversion=np.append(random.beta(3.0, 87.0, plan.items), 0.0),
         price=np.append(random.lognormal(8.0, 0.5, plan.items), 0.0),
         looked_at=np.power(1.0 + np.arange(plan.slots), -random.uniform(0.3, 0.8)),
@@ -120,6 +126,7 @@ def world(random: np.random.Generator, plan: Plan) -> World:
         eagerness=random.gamma(4.0, 0.25, plan.units),
         bins=random.integers(0, BINS, plan.units),
         held=random.random(plan.units) < HOLDOUT,
+        ladders=ladders(random.spawn(1)[0], attraction),
     )
 
 
@@ -202,24 +209,33 @@ def learned(statistics: Statistics, views: Views, held: NDArray[np.bool_]) -> St
 
 
 class Valued(NamedTuple):
-    """One target on one log: its true value, the estimates, and the interval of a log of its own."""
+    """One target on one log: its true value, the estimates, and the interval of a log of its own.
+
+    Estimates are by estimator and by texts, which are "" where none are used.
+    """
 
     truth: float
-    estimates: dict[str, Estimate]
+    estimates: dict[tuple[str, str], Estimate]
     on_policy: Interval
 
 
 def value(
     random: np.random.Generator, world: World, parts: Sequence[Part], target: int, reward: Reward, plan: Plan
 ) -> Valued:
-    """The estimates of the default estimators for a target, with the truth."""
+    """The estimates of the default estimators for a target, and of that by texts, with the truth."""
     model = _model(world, parts, reward, plan)
-    evidence = {
-        name: [Evidence.of(name, _decisions(world, part, target, reward, model)) for part in parts] for name in DEFAULTS
-    }
-    estimates = {name: sum(some[1:], some[0]).estimate() for name, some in evidence.items()}
+    plain = [_decisions(world, part, target, reward, model) for part in parts]
+    estimates = {(name, ""): _estimate(name, plain) for name in DEFAULTS}
+    for texts, ladder in world.ladders.items():
+        decisions = [_decisions(world, part, target, reward, model, ladder) for part in parts]
+        estimates[CLUSTERED, texts] = _estimate(CLUSTERED, decisions)
     truth = float(np.mean([world.true_value(part.target_slates[target])[reward] for part in parts]))
     return Valued(truth, estimates, _on_policy(random, world, parts, target, reward))
+
+
+def _estimate(estimator: str, decisions: Sequence[Decisions]) -> Estimate:
+    evidence = [Evidence.of(estimator, some) for some in decisions]
+    return sum(evidence[1:], evidence[0]).estimate()
 
 
 class Model(NamedTuple):
@@ -243,13 +259,14 @@ def _model(world: World, parts: Sequence[Part], reward: Reward, plan: Plan) -> M
     return Model(curve, expected)
 
 
-def _decisions(world: World, part: Part, target: int, reward: Reward, model: Model) -> Decisions:
+def _decisions(
+    world: World, part: Part, target: int, reward: Reward, model: Model, ladder: Ints | None = None
+) -> Decisions:
     served, target_slates, views = part.served, part.target_slates[target], part.views
     variants = len(served) - 1
     chance = np.array([(1.0 - HOLDOUT) / variants] * variants + [HOLDOUT])
-    chances = compare(
-        served, chance, target_slates, np.full(len(target_slates), 1.0 / len(target_slates)), model.curve
-    ).at(views.row)
+    even = np.full(len(target_slates), 1.0 / len(target_slates))
+    chances = compare(served, chance, target_slates, even, model.curve, ladder=ladder).at(views.row)
     bins = world.bins[views.unit]
     folds, places = fold_of(bins), np.arange(served.shape[1])
     expected = model.expected[folds[:, None], views.slates, places]

@@ -1,5 +1,7 @@
 """The value of a policy: estimated from logs of another one.
 
+- `clusters`: clusters of items that are alike, from fine to coarse, and how likely a slot shows an
+  item of each
 - `decisions`: logged decisions as arrays: what was shown, how likely it was, and what came of it
 - `estimators`: what a target policy would have earned per page view, from decisions that another
   policy made

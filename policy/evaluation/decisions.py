@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policy.arrays import Floats, Ints
+from policy.evaluation.clusters import alone, cluster_chances
 
 EMPTY = -1
 
@@ -18,13 +19,14 @@ class Lacking(NamedTuple):
 
     `items`: of (slot, item); `prefixes`: of the slots from the first to each one
     together, averaged over slots; `slates`: of all slots together; `anywhere`: of looks
-    at items, in whichever slot.
+    at items, in whichever slot; `clusters`: of (slot, cluster).
     """
 
     items: Floats
     prefixes: Floats
     slates: Floats
     anywhere: Floats
+    clusters: Floats
 
 
 class Comparison(NamedTuple):
@@ -33,7 +35,8 @@ class Comparison(NamedTuple):
     `logged` and `target`: the item in the slot; `logged_prefix` and
     `target_prefix`: the items of this slot and all before it together.
     `logged_anywhere` and `target_anywhere`: how often a visitor looks at the slot's
-    item, in whichever slot it stands.
+    item, in whichever slot it stands.  `logged_cluster` and `target_cluster`: an item of the same
+    cluster in the slot, where `clusters` says how many there are.
     """
 
     logged: Floats
@@ -42,18 +45,21 @@ class Comparison(NamedTuple):
     target_prefix: Floats
     logged_anywhere: Floats
     target_anywhere: Floats
+    logged_cluster: Floats
+    target_cluster: Floats
+    clusters: Floats
     lacking: Lacking
 
     def at(self, rows: NDArray[np.bool_] | Ints) -> Comparison:
         """Some rows; what a policy lacks as a whole is said of each of them."""
         views = len(self.logged)
         lacking = Lacking(*(np.broadcast_to(share, views)[rows] for share in self.lacking))
-        return Comparison._make([*(probability[rows] for probability in self.probabilities), lacking])
+        return Comparison._make([*(column[rows] for column in self.columns), lacking])
 
     @property
-    def probabilities(self) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats]:
+    def columns(self) -> tuple[Floats, ...]:
         """All but what is lacking, in the order of the fields."""
-        return self[:6]
+        return self[:-1]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +80,7 @@ class Decisions:
     expected_target: Floats
 
     def __post_init__(self) -> None:
-        for name, values in (*zip(self.chances._fields[:6], self.chances.probabilities, strict=True), *self._models()):
+        for name, values in (*zip(self.chances._fields[:-1], self.chances.columns, strict=True), *self._models()):
             if values.shape != self.reward.shape:
                 raise ValueError(f"{name}: expected shape {self.reward.shape}, got {values.shape}")
         if not (self.chances.logged_prefix > 0.0).all():
@@ -89,7 +95,7 @@ class Decisions:
     ) -> Decisions:
         """Decisions of one slot, all [N], where the log supports the target wholly."""
         own, other, zeros = logged[:, None], target[:, None], np.zeros(len(bins))
-        chances = Comparison(own, other, own, other, own, other, Lacking(zeros, zeros, zeros, zeros))
+        chances = Comparison(*(own, other) * 4, np.ones(own.shape), Lacking(*(zeros,) * 5))
         return cls(bins, reward[:, None], chances, expected[:, None], expected_target[:, None])
 
     def only(self, rows: NDArray[np.bool_] | Ints) -> Decisions:
@@ -110,6 +116,7 @@ def compare(
     target_chance: Floats,
     curve: Floats,
     filled: NDArray[np.bool_] | None = None,
+    ladder: Ints | None = None,
 ) -> Comparison:
     """The logging policy's slates int64[V, S] against the target's int64[W, S].
 
@@ -118,7 +125,7 @@ def compare(
     float64[W], which add up to 1.  Exact, since a policy is its slates; but looks
     rest on `curve`, float64[S], the probability that each slot is looked at.  It is a
     guess where the log never fills a slot, bool[S], so examination there is lacking; None: it
-    fills all.
+    fills all.  `ladder` has clusters of the items (`policy.evaluation.clusters`); None: each is alone.
     """
     same = logged[:, None, :] == logged[None, :, :]
     matched = logged[:, None, :] == target[None, :, :]
@@ -126,6 +133,7 @@ def compare(
     size = 2 + int(max(logged.max(initial=EMPTY), target.max(initial=EMPTY)))
     own, other = _examination(logged, chance, curve, size), _examination(target, target_chance, curve, size)
     backed = other if filled is None else _examination(target, target_chance, curve * filled, size)
+    clustered = cluster_chances(logged, chance, target, target_chance, alone(size - 1) if ladder is None else ladder)
     return Comparison(
         logged=_chance_of(same, chance),
         target=_chance_of(matched, target_chance),
@@ -133,7 +141,14 @@ def compare(
         target_prefix=_chance_of(prefix, target_chance),
         logged_anywhere=own[logged],
         target_anywhere=other[logged],
-        lacking=Lacking(*_lacking(matched, prefix, chance, target_chance), _missing_examination(own, other, backed)),
+        logged_cluster=clustered.logged,
+        target_cluster=clustered.target,
+        clusters=np.broadcast_to(clustered.number, logged.shape),
+        lacking=Lacking(
+            *_lacking(matched, prefix, chance, target_chance),
+            _missing_examination(own, other, backed),
+            np.asarray(clustered.lacking.mean() if clustered.lacking.size else 0.0),
+        ),
     )
 
 

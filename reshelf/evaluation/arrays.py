@@ -149,13 +149,14 @@ class Batch(NamedTuple):
     bins: Ints
     rewards: Floats
 
-    def chances(self, curve: Floats, filled: Bools) -> Comparison:
+    def chances(self, curve: Floats, filled: Bools, ladder: Ints) -> Comparison:
         """How likely what was shown is, of the policy that was served and of the target, [N, S].
 
         The policy that was served shows the holdout's share the baseline, and the others each slate with its chances.
+        `ladder` has clusters of the page's items.
         """
         compared = [
-            compare(served, _served_chances(layout), target, _even(len(target)), curve, filled)
+            compare(served, _served_chances(layout), target, _even(len(target)), curve, filled, ladder)
             for layout, served, target in zip(self.layouts, self.slates, self.targets, strict=True)
         ]
         return _stacked(compared).at(self.rows)
@@ -220,5 +221,5 @@ def _stacked(compared: Sequence[Comparison]) -> Comparison:
     lacking = Lacking(
         *(np.repeat(np.array(shares), sizes) for shares in zip(*(c.lacking for c in compared), strict=True))
     )
-    columns = zip(*(comparison.probabilities for comparison in compared), strict=True)
+    columns = zip(*(comparison.columns for comparison in compared), strict=True)
     return Comparison._make([*(np.concatenate(column) for column in columns), lacking])

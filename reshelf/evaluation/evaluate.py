@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, get_args
 
 import msgspec
+import numpy as np
 
+from policy.arrays import Ints
 from policy.assignment import own_slates
 from policy.defaults import LEVEL
+from policy.evaluation.clusters import ladder_of
 from reshelf.evaluation.arrays import Target
 from reshelf.evaluation.clock import Clock
 from reshelf.evaluation.decision_log import KafkaLog, Source
@@ -27,6 +30,7 @@ from schemas.errors import ReshelfError
 from schemas.messages.layouts import Layout
 from schemas.messages.pages import PolicyChoice, PolicyName
 from streams.catalog.snapshot import read_catalog, read_parameters
+from streams.catalog.view import CatalogView
 
 RECORDED = ("served", "holdout", "shadow")
 POLICIES: tuple[str, ...] = (*RECORDED, *get_args(PolicyName))
@@ -51,12 +55,23 @@ class Question:
 
 
 class Evaluator:
-    """The decisions of a log, joined on disk, and answers to questions about them."""
+    """The decisions of a log, joined on disk, and answers to questions about them.
 
-    def __init__(self, settings: Settings, tables: EventTables, clock: Clock) -> None:
+    `catalog` is asked once, for what is known of the items now.
+    """
+
+    def __init__(
+        self, settings: Settings, tables: EventTables, clock: Clock, catalog: Callable[[], CatalogView] = CatalogView
+    ) -> None:
         self.settings = settings
         self.tables = tables
         self._clock = clock
+        self._read_catalog = catalog
+
+    @cached_property
+    def catalog(self) -> CatalogView:
+        """Items, their vectors and pages as they are now."""
+        return self._read_catalog()
 
     @cached_property
     def decisions(self) -> Decisions:
@@ -72,7 +87,7 @@ class Evaluator:
             if question.policy not in RECORDED:
                 self.decisions.keep_targets(number, target)
             views = PageDecisions(self.decisions, number, target if question.policy in RECORDED else None, shadowed)
-            evaluations[page] = page_values(views).as_json(question.level)
+            evaluations[page] = page_values(views, partial(clustered, self.catalog)).as_json(question.level)
         answer = {"policy": question.policy, "level": question.level}
         return {**answer, "left_out": self.tables.left_out, "pages": evaluations}
 
@@ -98,7 +113,7 @@ class Evaluator:
             Recomposer(
                 PastEvents(self.tables),
                 self._clock,
-                read_catalog(self.settings.kafka),
+                self.catalog,
                 read_parameters(self.settings.kafka),
                 self.settings.fold,
                 self.settings.layouts,
@@ -117,7 +132,17 @@ def evaluator(settings: Settings, source: Source | None = None) -> Iterator[Eval
     with workspace() as connection:
         clock = Clock(settings.fold)
         tables = joined(connection, source or KafkaLog(settings.kafka), settings.fold, clock)
-        yield Evaluator(settings, tables, clock)
+        yield Evaluator(settings, tables, clock, partial(read_catalog, settings.kafka))
+
+
+def clustered(catalog: CatalogView, items: Sequence[str]) -> Ints:
+    """The ladder of clusters of some items, by the newest vectors of their texts; without any by category."""
+    vectors, has = catalog.embeddings.matrix(items, catalog.embeddings.generation)
+    described = [catalog.items.get(item) for item in items]
+    return ladder_of(
+        np.where(has[:, None], vectors.astype(np.float64), np.nan),
+        ["" if item is None else item.category for item in described],
+    )
 
 
 def recorded(policy: str) -> Target:

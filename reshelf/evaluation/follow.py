@@ -12,11 +12,12 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from confluent_kafka import KafkaError, Message
 
-from reshelf.evaluation.evaluate import recorded
+from reshelf.evaluation.evaluate import clustered, recorded
 from reshelf.evaluation.join import View, join
 from reshelf.evaluation.page_values import GrowingPage
 from schemas.codec import decoder
@@ -24,7 +25,8 @@ from schemas.errors import BadRecord
 from schemas.messages.events import Conversion, Credit
 from schemas.messages.layouts import Layout
 from schemas.topic import Topic
-from schemas.topics import BY_NAME, DAY_MS, FOLDED_TOPICS, LAYOUTS_HISTORY
+from schemas.topics import BY_NAME, CATALOG_EMBEDDINGS, CATALOG_ITEMS, DAY_MS, FOLDED_TOPICS, LAYOUTS_HISTORY
+from streams.catalog.view import CatalogView
 from streams.fold.judge import Judge
 from streams.kafka.broker_time import BrokerTime
 from streams.kafka.reader import BATCH, Read, partitions, read_of, reader
@@ -33,8 +35,9 @@ from streams.settings import FoldSettings, KafkaSettings
 
 BY_CLICK = (Conversion, Credit)
 """Events that name their click alone."""
-FOLLOWED = (LAYOUTS_HISTORY, *FOLDED_TOPICS)
-ANSWERED = ("views", "served", "estimates")
+DESCRIBING = (CATALOG_ITEMS, CATALOG_EMBEDDINGS)
+FOLLOWED = (LAYOUTS_HISTORY, *DESCRIBING, *FOLDED_TOPICS)
+ANSWERED = ("views", "items", "clusters", "served", "estimates")
 """What is said of each page: how many layouts it had is forgotten with them."""
 PageView = tuple[str, str]
 """Page, and the view's own name."""
@@ -44,7 +47,8 @@ class Running:
     """What is known of a policy of the history so far, by page, and the events that have not settled."""
 
     def __init__(self, policy: str, fold: FoldSettings, settle_ms: int, epoch_ms: int = DAY_MS) -> None:
-        self.pages: defaultdict[str, GrowingPage] = defaultdict(GrowingPage)
+        self.catalog = CatalogView()
+        self.pages: defaultdict[str, GrowingPage] = defaultdict(partial(GrowingPage, partial(clustered, self.catalog)))
         self._policy = policy
         self._fold = fold
         self._settle = settle_ms
@@ -58,6 +62,9 @@ class Running:
 
     def take(self, topic: Topic, partition: int, records: Sequence[Read]) -> None:
         """Take over records of one partition, which continue those before."""
+        if topic in DESCRIBING:
+            self.catalog.take(topic, partition, records)
+            return
         if topic is LAYOUTS_HISTORY:
             self._take_layouts(records)
             return

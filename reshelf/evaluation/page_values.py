@@ -6,13 +6,14 @@ of all that came until then, and not read again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from policy.arrays import EMPTY, Bools, Floats
+from policy.arrays import EMPTY, Bools, Floats, Ints
+from policy.evaluation.clusters import alone
 from policy.evaluation.decisions import Comparison, Decisions
 from policy.evaluation.estimators import ESTIMATORS, Estimate, Evidence
 from policy.evaluation.ratio import Ratio
@@ -26,6 +27,13 @@ EARLY_CLICKS = 300.0
 """Ten times the clicks that a slot's curve starts with (`policy.model.examination.CURVE_CLICKS`)."""
 EARLY_VIEWS = 20_000
 """As many page views are held, at most, while there are fewer clicks."""
+Clustering = Callable[[Sequence[str]], Ints]
+"""The ladder of clusters of some items (`policy.evaluation.clusters`)."""
+
+
+def unlike(items: Sequence[str]) -> Ints:
+    """Where nothing is known of items each is alone."""
+    return alone(len(items))
 
 
 class PageSums(NamedTuple):
@@ -33,11 +41,13 @@ class PageSums(NamedTuple):
 
     `curve` [S] is the slots' examination, fitted to the log; `filled` bool[S] which slots the log fills;
     `models` are what each item is expected to earn by fold, item and slot, and 0 behind the items.
+    `ladder` has clusters of the items.
     """
 
     curve: Floats
     filled: Bools
     models: Mapping[Reward, Floats]
+    ladder: Ints
 
 
 @dataclass(slots=True)
@@ -89,7 +99,7 @@ class _Sums:
             np.add.at(sums[0], places[those], 1.0)
             np.add.at(sums[1], places[those], clicks[those])
 
-    def finish(self) -> PageSums:
+    def finish(self, clustering: Clustering) -> PageSums:
         """The curve is fitted to items by segment, as in a fit of the page.
 
         Each segment is shown first what it likes, and for items alone that looks as if nobody
@@ -103,15 +113,15 @@ class _Sums:
             reward: np.pad(expected_reward(by_fold, earned, curve), ((0, 0), (0, 1), (0, 0)))
             for reward, earned in zip(REWARDS, rewards, strict=True)
         }
-        return PageSums(curve, impressions.any(axis=(0, 1)), models)
+        return PageSums(curve, impressions.any(axis=(0, 1)), models, clustering(list(self.names.items)))
 
 
-def sums_of(page: PageViews, names: PageNames) -> PageSums:
+def sums_of(page: PageViews, names: PageNames, clustering: Clustering = unlike) -> PageSums:
     """The sums of a page."""
     sums = _Sums(names)
     for batch in batches(page.views(), names):
         sums.add(batch)
-    return sums.finish()
+    return sums.finish(clustering)
 
 
 @dataclass(slots=True)
@@ -120,13 +130,18 @@ class PageValues:
 
     views: int = 0
     layouts: int = 0
+    items: int = 0
+    clusters: float = 0.0
+    """How many there are of the items in each page view, on average over slots; summed up."""
     served: dict[tuple[Reward, str], Ratio] = field(default_factory=dict)
     evidence: dict[tuple[Reward, str], Evidence] = field(default_factory=dict)
 
     def add(self, batch: Batch, sums: PageSums) -> None:
         """Take over some page views."""
+        chances, held = batch.chances(sums.curve, sums.filled, sums.ladder), batch.held
         self.views += len(batch.bins)
-        chances, held = batch.chances(sums.curve, sums.filled), batch.held
+        self.items = sums.ladder.shape[1] - 1
+        self.clusters += float(chances.clusters.sum()) / max(1, chances.clusters.shape[1])
         for reward, earned in zip(REWARDS, batch.rewards, strict=True):
             for side, rows in zip(SIDES, (~held, held), strict=True):
                 ones = np.ones(rows.sum())
@@ -145,6 +160,8 @@ class PageValues:
         return {
             "views": self.views,
             "layouts": self.layouts,
+            "items": self.items,
+            "clusters": self.clusters / self.views,
             "served": {
                 reward: {side: _mean(self.served[reward, side], level, always_valid) for side in SIDES}
                 for reward in REWARDS
@@ -168,6 +185,7 @@ class GrowingPage:
     The first page views are judged anew with those that come next, until `EARLY_CLICKS` say how slots are looked at.
     """
 
+    clustering: Clustering = unlike
     values: PageValues = field(default_factory=PageValues)
     _sums: _Sums = field(default_factory=_Sums)
     _segments: dict[str, int] = field(default_factory=dict)
@@ -187,7 +205,7 @@ class GrowingPage:
         self._sums = self._sums.widened(names)
         for batch in batches(page.views(), names):
             self._sums.add(batch)
-        sums = self._sums.finish()
+        sums = self._sums.finish(self.clustering)
         for batch in batches(page.views(), names):
             self.values.add(batch, sums)
 
@@ -200,10 +218,10 @@ def decisions_of(batch: Batch, chances: Comparison, earned: Floats, model: Float
     return Decisions(batch.bins, earned, chances, expected, of_targets[batch.of, folds])
 
 
-def page_values(page: PageViews) -> PageValues:
+def page_values(page: PageViews, clustering: Clustering = unlike) -> PageValues:
     """What a page's log says; it has at least one page view."""
     names = PageNames.of(page.layouts())
-    sums, values = sums_of(page, names), PageValues(layouts=names.layouts)
+    sums, values = sums_of(page, names, clustering), PageValues(layouts=names.layouts)
     for batch in batches(page.views(), names):
         values.add(batch, sums)
     return values

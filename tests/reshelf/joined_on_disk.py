@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +19,7 @@ from schemas.codec import encode
 from schemas.messages.events import Click, Conversion, Impression
 from schemas.messages.layouts import Layout
 from schemas.topics import CLICKS, CONVERSIONS, IMPRESSIONS
+from streams.catalog.view import CatalogView
 from streams.fold.judge import Accepted
 from streams.kafka.records import TopicPartition
 from streams.settings import FoldSettings
@@ -57,11 +58,15 @@ class ListedSource:
 
 @contextmanager
 def on_disk(
-    events: Sequence[Any], layouts: Sequence[Layout], cap: int = 1_000_000, seed: int = 1
+    events: Sequence[Any],
+    layouts: Sequence[Layout],
+    cap: int = 1_000_000,
+    seed: int = 1,
+    catalog: Callable[[], CatalogView] = CatalogView,
 ) -> Iterator[Evaluator]:
-    """The log, joined; the settings are the default ones."""
+    """The log, joined; the settings are the default ones, and without a catalog nothing is known of items."""
     fold = FoldSettings(amount_cap=cap)
     with workspace(memory_mb=200) as connection:
         clock = Clock(fold)
         source = ListedSource(events, layouts, random.Random(seed))
-        yield Evaluator(Settings(), joined(connection, source, fold, clock), clock)
+        yield Evaluator(Settings(), joined(connection, source, fold, clock), clock, catalog)

@@ -17,7 +17,7 @@ from policy.evaluation.reward_model import FOLDS, expected_reward, fold_of
 from policy.model.examination import examination, fit_examination
 from reshelf.evaluation.arrays import REWARDS, Reward, Slate, Target
 from reshelf.evaluation.join import View
-from reshelf.evaluation.page_values import estimate_as_json
+from reshelf.evaluation.page_values import Clustering, estimate_as_json, unlike
 from reshelf.evaluation.recompose import Stretch
 from schemas.messages.fields import BASELINE
 from schemas.messages.layouts import Layout
@@ -67,7 +67,7 @@ def sums_by_item(slates: Ints, values: Floats, items: int) -> Floats:
     return sums
 
 
-def page_log(views: Sequence[View], target: Target) -> PageLog:
+def page_log(views: Sequence[View], target: Target, clustering: Clustering = unlike) -> PageLog:
     """The arrays of at least one view, all of one page.
 
     The policy that was served shows the holdout's share the baseline, and the
@@ -83,9 +83,9 @@ def page_log(views: Sequence[View], target: Target) -> PageLog:
     rows = np.array([starts[id(view.layout)] + _row(view) for view in views], dtype=np.int64)
     slates_shown, rewards = np.concatenate(list(served.values()))[rows], _rewards(views, slots)
     curve = _curve([view.segment for view in views], slates_shown, rewards["clicks"], examination(slots, {}))
-    filled = (slates_shown != EMPTY).any(axis=0)
+    filled, ladder = (slates_shown != EMPTY).any(axis=0), clustering(list(codes))
     compared = [
-        compare(served[name], _served_chances(layout), targets[name], _even(len(targets[name])), curve, filled)
+        compare(served[name], _served_chances(layout), targets[name], _even(len(targets[name])), curve, filled, ladder)
         for name, layout in layouts.items()
     ]
     number = {name: at for at, name in enumerate(layouts)}
@@ -150,7 +150,7 @@ def _stacked(compared: Sequence[Comparison]) -> Comparison:
     lacking = Lacking(
         *(np.repeat(np.array(shares), sizes) for shares in zip(*(c.lacking for c in compared), strict=True))
     )
-    columns = zip(*(comparison.probabilities for comparison in compared), strict=True)
+    columns = zip(*(comparison.columns for comparison in compared), strict=True)
     return Comparison._make([*(np.concatenate(column) for column in columns), lacking])
 
 
@@ -174,6 +174,8 @@ def evaluated(log: PageLog, views: list[View], level: float) -> dict[str, Any]:
     return {
         "views": len(views),
         "layouts": len(log.targets),
+        "items": log.items,
+        "clusters": float(log.chances.clusters.mean(axis=1).mean()),
         "served": {
             reward: {side: _mean(log, reward, rows, level) for side, rows in (("learned", ~held), ("holdout", held))}
             for reward in REWARDS

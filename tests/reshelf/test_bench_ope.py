@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from bench.evaluation.coverage import coverage, false_alarms
-from bench.evaluation.estimates import DEFAULTS, TARGETS, Plan, simulated, value, world
+from bench.evaluation.estimates import CLUSTERED, DEFAULTS, TARGETS, Plan, simulated, value, world
 from bench.evaluation.open_bandit import rows, swapped
+from bench.evaluation.texts import TEXTS, ladders
 from reshelf.cli.main import run
 
 SMALL = Plan(items=12, slots=4, units=1_500, views=4_000, layouts=4)
@@ -35,7 +36,26 @@ def test_intervals_cover_and_what_is_far_is_refused() -> None:
     for key, tally in tallies.items():
         if not key.target.near and key.estimator == "item-position":
             assert tally.refused == tally.logs
-    assert {key.estimator for key in tallies} == set(DEFAULTS)
+    assert {key.estimator for key in tallies} == {*DEFAULTS, CLUSTERED}
+    assert {key.texts for key in tallies if key.estimator == CLUSTERED} == set(TEXTS)
+    refusals = {
+        name: sum(tally.refused for key, tally in tallies.items() if key.target.near and key.estimator == name)
+        for name in ("item-position", CLUSTERED)
+    }
+    assert refusals[CLUSTERED] < refusals["item-position"]
+
+
+def test_items_with_alike_texts_earn_alike_as_far_as_texts_tell() -> None:
+    """Variance of log attractiveness within ten clusters of a hundred items, relative to all of it."""
+    random, within = np.random.default_rng(1), dict[str, list[float]]()
+    for _ in range(40):
+        attraction = np.clip(random.beta(1.5, 40.0, 100), 0.005, 0.1)
+        score = np.log(attraction)
+        for texts, ladder in ladders(random, attraction).items():
+            level = next(level for level in ladder[:, :-1] if level.max() < 10)
+            rest = score - np.array([score[level == group].mean() for group in range(level.max() + 1)])[level]
+            within.setdefault(texts, []).append(float(rest.var() / score.var()))
+    assert np.mean(within["half"]) < 0.75 < 0.9 < np.mean(within["nothing"])
 
 
 def test_who_looks_is_seldom_fooled() -> None:
@@ -73,7 +93,7 @@ def test_the_command_answers_with_one_object(open_bandit: Path, capsys: pytest.C
     told = json.loads(capsys.readouterr().out)
     assert {"coverage_click", "coverage_revenue", "false_alarm_rate", "refusal_rate"} <= set(told)
     assert [found["agree"] for found in told["open_bandit"]] == [True, True]
-    assert len(told["targets"]) == len(TARGETS) * 2 * len(DEFAULTS)
+    assert len(told["targets"]) == len(TARGETS) * 2 * (len(DEFAULTS) + len(TEXTS))
 
 
 def test_a_log_of_any_length_is_measured(capsys: pytest.CaptureFixture[str]) -> None:

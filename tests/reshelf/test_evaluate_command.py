@@ -77,7 +77,9 @@ def test_a_log_is_evaluated_and_exported(
         assert [found["estimator"] for found in page["estimates"]["clicks"]] == list(ESTIMATORS)
         assert not any(found["refused"] for found in page["estimates"]["clicks"])
     assert run(["evaluate", "--policy", "greedy"]) == 0
-    assert "item-position" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "item-position" in text
+    assert "cluster-corrected: 3 items in 3.0 clusters on average" in text
 
     written = told("log", "export", str(tmp_path / "log"))
     table = pq.read_table(tmp_path / "log")

@@ -98,6 +98,7 @@ def evaluate(
     currency = settings.fold.currency
     for name, evaluation in answer["pages"].items():
         click.echo(f"{name}: {evaluation['views']:,} page views of {evaluation['layouts']:,} layouts, policy {policy}")
+        click.echo(_clusters(evaluation))
         show(_table(evaluation, currency))
     for reason, count in answer["left_out"].items():
         click.echo(f"left out: {count:,} × {reason}")
@@ -132,7 +133,13 @@ def _follow(
         for name, evaluation in answer["pages"].items():
             views = f"{evaluation['views']:,} page views have settled"
             click.echo(f"{name}: {views}, policy {policy}; intervals hold at all reports together")
+            click.echo(_clusters(evaluation))
             show(_table(evaluation, settings.fold.currency))
+
+
+def _clusters(evaluation: dict[str, Any]) -> str:
+    """What `cluster-corrected` goes by."""
+    return f"cluster-corrected: {evaluation['items']:,} items in {evaluation['clusters']:,.1f} clusters on average"
 
 
 def _table(evaluation: dict[str, Any], currency: str) -> RenderableType:

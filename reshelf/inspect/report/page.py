@@ -17,7 +17,7 @@ from reshelf.inspect.money import outcome
 from reshelf.inspect.report.charts import Bar, Bounds, band, bars
 from reshelf.inspect.report.gather import Arm, PageReport, Slot
 
-FOR_PAGES = ("position-based", "item-position", "doubly-robust")
+FOR_PAGES = ("position-based", "item-position", "cluster-corrected", "doubly-robust")
 """The estimators that suit pages of many slots."""
 
 
@@ -63,7 +63,7 @@ def _page(page: PageReport, report: Report) -> str:
         f'<div class="panels"><div class="panel">{lines}</div>'
         f'<div class="panel"><h3>Examination of slots</h3>{_examination(page.slots)}'
         f"<h3>Attractiveness of {len(page.arms)} of {page.arms_in_all} items</h3>{_posteriors(page.arms)}</div></div>"
-        f"{_policies(page.page, report)}</section>"
+        f"{valued_policies(page.page, report)}</section>"
     )
 
 
@@ -128,12 +128,13 @@ def _posteriors(arms: Sequence[Arm]) -> str:
     return bars(rows, "Posterior with its interval; the tick is the prior")
 
 
-def _policies(page: str, report: Report) -> str:
+def valued_policies(page: str, report: Report) -> str:
+    """What was answered of a page, by policy, outcome and estimator; nothing where nothing was."""
     rows = [
         [
             str(answer["policy"]),
             reward,
-            estimate["estimator"],
+            _estimator(estimate["estimator"], answer["pages"][page]),
             *_bounds(reward, estimate, report.currency),
             _lacking(estimate),
         ]
@@ -147,6 +148,13 @@ def _policies(page: str, report: Report) -> str:
         return ""
     head = ["policy", "per page view", "estimator", "value", "from", "to", "lacking in the log"]
     return f'<div class="panel"><h3>What policies would have earned</h3>{_table(head, rows, words=3)}</div>'
+
+
+def _estimator(name: str, evaluation: Mapping[str, Any]) -> str:
+    """Its name, and of what it borrows over clusters how many there are."""
+    if not name.startswith("cluster"):
+        return name
+    return f"{name} ({evaluation['items']:,} items in {evaluation['clusters']:,.1f} clusters)"
 
 
 def _lacking(estimate: Mapping[str, Any]) -> str:
