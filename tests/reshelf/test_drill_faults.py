@@ -214,9 +214,19 @@ def test_a_remedy_that_does_not_work_is_reported(
     environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     environment.operator = Scripted(tmp_path, ["state"] * FAILURES)
+    monkeypatch.setattr(partitions, "PATIENCE_S", -1.0)
     follow_manual(environment, CLICKS, monkeypatch)
     assert len(environment.workers.gave_up) == 1 and "does not work" in environment.workers.gave_up[0]
     assert not environment.switching
+
+
+@pytest.mark.usefixtures("stands")
+def test_a_remedy_has_the_time_that_slow_workers_need(
+    environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment.operator = Scripted(tmp_path, ["state"] * (FAILURES - 1) + ["replay"])
+    follow_manual(environment, CLICKS, monkeypatch)
+    assert not environment.workers.gave_up and environment.switching
 
 
 class Emptied(SlowStore):

@@ -40,9 +40,10 @@ READERS = {
 """Who must notice that a topic has grown."""
 NOTICED_S = 90.0
 REQUEST_S = 15.0
-BEFORE_S = 20.0
+BEFORE_S, MOST_DOUBLINGS = 20.0, 12
 """So long before partitions were added the replay ends; where the swap is refused, twice as long the next time."""
-FAILURES = 12
+FAILURES, PATIENCE_S = 12, 900.0
+"""After so many failures the remedy does not work, if so long has passed: workers that are behind may catch up."""
 MOST_BEHIND = "1000000"
 
 
@@ -97,7 +98,7 @@ class Remedy:
     def _fail(self, why: Refused) -> None:
         """Replay again; after a swap that was refused with an earlier end, in a namespace of its own."""
         self._failures += 1
-        if self._failures == FAILURES:
+        if self._failures >= FAILURES and time.time() - self._began_at > PATIENCE_S:
             self._environment.workers.gave_up.append(f"the remedy for partitions that were added does not work: {why}")
             self._at = len(self._steps)
             return
@@ -132,7 +133,9 @@ class Remedy:
         environment.workers.settings = environment.settings
 
     def _replay(self) -> None:
-        end = datetime.fromtimestamp(int(self._began_at - BEFORE_S * 2**self._swaps), UTC).isoformat()
+        end = datetime.fromtimestamp(
+            int(self._began_at - BEFORE_S * 2 ** min(self._swaps, MOST_DOUBLINGS)), UTC
+        ).isoformat()
         environment = self._environment
         environment.operator.run(environment.settings, "replay", "--into", self._namespace, "--to", end)
 
