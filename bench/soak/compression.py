@@ -23,6 +23,7 @@ SHARES = {
     "fold.allowed_lateness_ms": 1 / 24,
     "fold.duplicate_window_ms": 1 / 12,
     "attribution.window_ms": 1 / 12,
+    "attribution.returns_ms": 1 / 8,
     "layouts.epoch_ms": 1 / 12,
     "layouts.ttl_ms": 1 / 24,
 }
@@ -34,6 +35,7 @@ SEGMENTS = 6
 """A topic's retention is this many segments long."""
 CACHES: dict[str, dict[str, Any]] = {
     "attribution": {"memory_mb": 16},
+    "learner": {"memory_mb": 1},
     "edge": {"decoded_layouts": 20, "trusted_proxies": "127.0.0.1"},
 }
 """Caches that a small shop would not fill within the run."""
