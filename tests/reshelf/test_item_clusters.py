@@ -107,6 +107,8 @@ def test_the_report_says_by_how_many_clusters_was_borrowed() -> None:
     text = valued_policies("home", report)
     assert f"<td>cluster-corrected (6 items in {page['clusters']:.1f} clusters)</td>" in text
     assert "<td>item-position</td><td class=number>refused</td>" in text
+    (corrected,) = (each for each in page["estimates"]["clicks"] if each["estimator"] == "cluster-corrected")
+    assert f"<td class=number>{corrected['gain']:+.1%}" in text
     assert valued_policies("away", report) == ""
 
 

@@ -136,6 +136,7 @@ def valued_policies(page: str, report: Report) -> str:
             reward,
             _estimator(estimate["estimator"], answer["pages"][page]),
             *_bounds(reward, estimate, report.currency),
+            _gain(estimate),
             _lacking(estimate),
         ]
         for answer in report.answers
@@ -146,7 +147,16 @@ def valued_policies(page: str, report: Report) -> str:
     ]
     if not rows:
         return ""
-    head = ["policy", "per page view", "estimator", "value", "from", "to", "lacking in the log"]
+    head = [
+        "policy",
+        "per page view",
+        "estimator",
+        "value",
+        "from",
+        "to",
+        "gain over what was served",
+        "lacking in the log",
+    ]
     return f'<div class="panel"><h3>What policies would have earned</h3>{_table(head, rows, words=3)}</div>'
 
 
@@ -166,6 +176,14 @@ def _bounds(reward: str, estimate: Mapping[str, Any], currency: str) -> list[str
         return ["refused", "", ""]
     values = (estimate[name] for name in ("value", "low", "high"))
     return ["–" if value is None else outcome(reward, value, currency) for value in values]
+
+
+def _gain(estimate: Mapping[str, Any]) -> str:
+    """Relative to what learned traffic earned, with its interval."""
+    gain, low, high = (estimate[name] for name in ("gain", "gain_low", "gain_high"))
+    if estimate["refused"] or gain is None:
+        return ""
+    return f"{gain:+.1%}" if low is None or high is None else f"{gain:+.1%} ({low:+.1%} to {high:+.1%})"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> str:
