@@ -11,6 +11,7 @@ import resource
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 from itertools import islice
 from tempfile import TemporaryDirectory
 
@@ -74,6 +75,12 @@ class Account:
     def equal(self) -> bool:
         """Whether each record that was read got exactly one verdict."""
         return self.read == self.verdicts.total()
+
+    def as_json(self) -> dict[str, Any]:
+        """As JSON has it."""
+        counts = {name: dict(getattr(self, name)) for name in ("verdicts", "names", "cells")}
+        rest = {"read": self.read, "clicks_kept": self.clicks_kept, "grown_mb": self.grown_mb, "equal": self.equal}
+        return {**rest, **counts}
 
 
 def check_hostile_records(records: int, seed: int, settings: FoldSettings) -> Account:

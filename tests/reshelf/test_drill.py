@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import subprocess
 import time
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reshelf.cli.main import run
 from reshelf.drill.faults.clock import OFF_S, check_clocks
 from reshelf.drill.faults.partitions import READERS as GROWN
 from reshelf.drill.fuzz import check_hostile_records
@@ -194,6 +196,15 @@ def test_each_harmful_record_gets_one_verdict_and_a_flood_of_names_is_bounded(se
     } <= account.verdicts.keys()
     once = check_hostile_records(9_000, seed, settings.changed(bucket_ms=0))
     assert all(names <= 380 for names in once.names.values())
+
+
+def test_hostile_records_are_told_by_verdict(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["drill", "--fuzz", "700", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["equal"] and sum(answer["verdicts"].values()) == answer["read"]
+    assert "applied" in answer["verdicts"]
+    assert run(["drill", "--fuzz", "700"]) == 0
+    assert f"{answer['read']:,}" in capsys.readouterr().out
 
 
 SELDOM = (

@@ -144,8 +144,6 @@ def _check(cluster: bool, external: bool, redis_delay_ms: int, read_kb_per_s: in
 
 
 def _fuzz(front: Front, records: int, seed: int) -> None:
-    from dataclasses import asdict
-
     from reshelf.drill.fuzz import check_hostile_records
 
     account = check_hostile_records(records, seed, front.settings.fold)
@@ -153,7 +151,7 @@ def _fuzz(front: Front, records: int, seed: int) -> None:
     lines += [f"{'read':<12}{account.read:>10,}", f"distinct names let in: {dict(account.names)}"]
     lines.append(f"clicks kept for attribution: {account.clicks_kept}")
     lines.append(f"memory grew by {account.grown_mb} MB")
-    front.answer({**asdict(account), "equal": account.equal}, "\n".join(lines))
+    front.answer(account.as_json(), "\n".join(lines))
     if not account.equal:
         raise ReshelfError(f"some records got no verdict or two; run it again with --seed {seed}")
 
