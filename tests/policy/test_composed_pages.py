@@ -14,22 +14,22 @@ from tests.policy.composed_pages import digests
 
 ROOT = Path(__file__).parents[2]
 RECORDED = [
-    "59327854f213d7be",
-    "8782731e5cba8f34",
-    "be3aa1dc0cb2452e",
-    "952cb284784a01f3",
-    "ce10b1eb48340541",
-    "b265cfb56ebe9bca",
-    "be4fb24e54bf66e2",
-    "b9dda6d912459a7d",
-    "be54eb0ebdc6cd8b",
-    "191d9df6f62655e3",
-    "7c321f449bc0d01b",
-    "40cbeb91ad139cba",
-    "ef5a1cb98fd55a48",
-    "57ee2c1c596c6d1a",
-    "f27cac5cd1f5be2b",
-    "23d12ea4011f57e7",
+    "9329672435096100",
+    "1531404c51247136",
+    "33f902fb5411b2f4",
+    "04f03a63d5722e6b",
+    "292fb887eab509a9",
+    "d6d9cfbe49ce0384",
+    "c78b5c012db84435",
+    "0fc18094c8a44368",
+    "2cc28cf540a931af",
+    "99dfa038232b1c49",
+    "435fce2e1e3d7f5d",
+    "2c4f8903b5f3d32b",
+    "e746552becfdc433",
+    "0a992c4026bbce73",
+    "8d6e22df95cc6a18",
+    "67dcb104d359fa15",
 ]
 """By batch; a change that is meant to compose other layouts records anew: `python -m tests.policy.composed_pages`."""
 WITHOUT_SCAN = """
