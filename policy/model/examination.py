@@ -112,8 +112,9 @@ def fit_examination(
             expected = np.tensordot(attraction, views, axes=2)
             likely = np.maximum(_likely(shapes, by_slot, expected), LEAST)
             moved = (by_slot + weight) / (expected + weight / likely)
-            levels = levels._replace(mean=levels.mean * float(moved.max()))
-            moved = np.clip(moved / moved.max(), LEAST, 1.0)
+            largest = float(moved.max())
+            levels = levels._replace(mean=levels.mean * largest)
+            moved = np.clip(moved / largest, LEAST, 1.0)
             near = np.abs(moved - curve).max() < CLOSE
             curve = moved
             if near:

@@ -31,12 +31,14 @@ def fit_strength(clicks: Floats, expected: Floats, besides: Floats | float = 0.0
     """
     positive = expected > 0.0
     c, m = clicks[positive].ravel(), expected[positive].ravel()
-    extra = np.broadcast_to(besides, expected.shape)[positive].ravel()
+    extra = np.broadcast_to(besides, expected.shape)[positive].ravel() if np.ndim(besides) else np.array([besides])
     score = -0.5 * np.square((np.log(_SHAPES) - np.log(default)) / DOUBT)
     if c.size:
         k = 1.0 / np.maximum(1.0 / _SHAPES[:, None] + extra, LEAST / _SHAPES[:, None])
-        score = score + (gammaln(k + c) - gammaln(k) + k * np.log(k) - (k + c) * np.log(k + m) + c * np.log(m)).sum(
-            axis=1
-        )
+        score = score + (k * np.log(k) - (k + c) * np.log(k + m)).sum(axis=1)
+        # Most counts are 0, and say nothing more.
+        some = c > 0.0
+        k, c = np.broadcast_to(k, (len(_SHAPES), c.size))[:, some], c[some]
+        score = score + (gammaln(k + c) - gammaln(k)).sum(axis=1)
     weight = np.exp(score - score.max())
     return float(np.exp((weight * np.log(_SHAPES)).sum() / weight.sum()))
