@@ -107,11 +107,17 @@ class World(NamedTuple):
     held: NDArray[np.bool_]
     ladders: Mapping[str, Ints]
 
-    def true_value(self, slates: Ints) -> dict[Reward, float]:
-        """What slates earn per page view on average, equally likely."""
+    def worth(self, slates: Ints) -> Floats:
+        """What slates [V, S] earn per page view on average, equally likely: clicks and revenue."""
         clicks = self.attraction[slates] * self.looked_at
         sales = clicks * self.conversion[slates] * self.price[slates]
-        return {"click": float(clicks.sum(axis=1).mean()), "revenue": float(sales.sum(axis=1).mean())}
+        worth: Floats = np.stack([clicks.sum(axis=1), sales.sum(axis=1)]).mean(axis=1)
+        return worth
+
+    def true_value(self, slates: Ints) -> dict[Reward, float]:
+        """The same by name."""
+        clicks, revenue = self.worth(slates).tolist()
+        return {"click": clicks, "revenue": revenue}
 
 
 def world(random: np.random.Generator, plan: Plan) -> World:

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bench.evaluation.watched_log import HOLDOUT, REWARDS, Part, WatchedPlan, simulated
+from bench.evaluation.estimates import HOLDOUT
+from bench.evaluation.watched_log import REWARDS, Part, WatchedPlan, simulated
 from policy.arrays import Floats
 from policy.evaluation.decisions import Decisions, compare
 from policy.evaluation.estimators import Estimate, Evidence

@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.evaluation.estimates import ACTIVITY, HOLDOUT, World, show
 from policy.arrays import Floats, Ints
 from policy.assignment import BINS
 
 REWARDS = ("clicks", "revenue")
-HOLDOUT = 0.1
 START_CLICKS, START_VIEWS = 1.0, 30.0
 """What is known of a family at the beginning: the counts of a Beta distribution."""
 
@@ -46,25 +46,6 @@ class WatchedPlan:
         return replace(self, layouts=layouts, looks=looks // layouts * layouts)
 
 
-class Shop(NamedTuple):
-    """What is true: by item attractiveness and revenue of a click [A], looks by slot [S], and the visitors [U]."""
-
-    attraction: Floats
-    conversion: Floats
-    price: Floats
-    looked_at: Floats
-    activity: Floats
-    eagerness: Floats
-    bins: Ints
-    held: NDArray[np.bool_]
-
-    def worth(self, slates: Ints) -> Floats:
-        """What each slate [V, S] earns per page view on average, in the order of `REWARDS`, float64[2, V]."""
-        clicks = self.attraction[slates] * self.looked_at
-        sales = clicks * self.conversion[slates] * self.price[slates]
-        return np.stack([clicks.sum(axis=1), sales.sum(axis=1)])
-
-
 class Part(NamedTuple):
     """Page views of one layout, N: their units' bins, holdout, row in `served`, and rewards [2, N, S].
 
@@ -81,10 +62,10 @@ class Part(NamedTuple):
     truth: Floats
 
 
-def shop(random: np.random.Generator, plan: WatchedPlan) -> Shop:
+def shop(random: np.random.Generator, plan: WatchedPlan) -> World:
     """A page drawn at random: click rates of 0.5 to 15 %, one in eight clicks buys."""
-    activity = random.gamma(0.7, 1.0, plan.units)
-    return Shop(
+    activity = random.gamma(ACTIVITY, 1.0, plan.units)
+    return World(
         attraction=np.clip(random.beta(1.5, 28.0, plan.families), 0.005, 0.15).repeat(plan.members),
         conversion=random.beta(4.0, 28.0, plan.families).repeat(plan.members),
         price=random.lognormal(8.0, 0.5, plan.families).repeat(plan.members),
@@ -93,6 +74,7 @@ def shop(random: np.random.Generator, plan: WatchedPlan) -> Shop:
         eagerness=random.gamma(4.0, 0.25, plan.units),
         bins=random.integers(0, BINS, plan.units),
         held=random.random(plan.units) < HOLDOUT,
+        ladders={},
     )
 
 
@@ -120,15 +102,11 @@ def _slates(random: np.random.Generator, plan: WatchedPlan, drawn: Floats) -> tu
     return np.concatenate([*members, baseline[None]]), members[0]
 
 
-def _shown(random: np.random.Generator, page: Shop, plan: WatchedPlan, served: Ints, target: Ints) -> Part:
+def _shown(random: np.random.Generator, page: World, plan: WatchedPlan, served: Ints, target: Ints) -> Part:
     """Visitors look at slates, click and buy; a visitor sees the same slate all the time."""
     units = random.choice(plan.units, plan.views // plan.layouts, p=page.activity)
     variants = (random.random(plan.units)[units] * (len(served) - 1)).astype(np.int64)
     held = page.held[units]
     rows = np.where(held, len(served) - 1, variants)
-    items = served[rows]
-    clicked = random.random(items.shape) < page.attraction[items] * page.looked_at * page.eagerness[units][:, None]
-    bought = clicked & (random.random(items.shape) < page.conversion[items])
-    paid = bought * page.price[items] * random.lognormal(-0.125, 0.5, items.shape)
-    rewards = np.stack([clicked.astype(np.float64), paid])
-    return Part(page.bins[units], held, rows, rewards, served, target, page.worth(target).mean(axis=1))
+    rewards = np.stack(list(show(random, page, units, rows, served).earned.values()))
+    return Part(page.bins[units], held, rows, rewards, served, target, page.worth(target))

@@ -14,6 +14,8 @@ from pathlib import Path
 from bench.events.log import ITEMS, PAGES, SEGMENTS, UNITS, VARIANTS, publish
 from bench.events.pipeline import LIMIT_S, Say, time_rounds
 from bench.events.race import OURS, Contender, Timing, time_contender
+from policy.attribution.clicks import click_record
+from policy.attribution.outcomes import signal_credit
 from reshelf.settings import Settings
 from schemas.messages.events import Click, Credit, Purchase, PurchaseLine, Signal
 from schemas.topics import CLICKS, CREDITS, PURCHASES, SIGNALS
@@ -114,23 +116,9 @@ def purchases(count: int) -> Iterator[Purchase]:
 
 def _credits(count: int) -> Iterator[Credit]:
     for number, click in enumerate(clicks(count)):
-        yield Credit(
-            event_id=f"s-{number}/{KIND}",
-            occurred_at=click.occurred_at,
-            unit=click.unit,
-            kind=KIND,
-            source_id=f"s-{number}",
-            click_id=click.event_id,
-            clicked_at=click.occurred_at,
-            delay=0,
-            page=click.page,
-            segment=click.segment,
-            slot=click.slot,
-            item=click.item,
-            layout_version=click.layout_version,
-            variant=click.variant,
-            currency="EUR",
-        )
+        time_ms = click.occurred_at
+        signal = Signal(event_id=f"s-{number}", occurred_at=time_ms, unit=click.unit, kind=KIND, item=click.item)
+        yield signal_credit(signal, time_ms, click_record(click, number, time_ms), "EUR")
 
 
 def _followed(count: int) -> Iterator[tuple[str, str]]:

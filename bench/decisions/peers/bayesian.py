@@ -14,11 +14,10 @@ from bayesianbandits import (
     ThompsonSampling,
 )
 
-from bench.decisions.peers.trials import Feed, Options, cells, context
+from bench.decisions.peers.trials import VARIANTS, Feed, Options, cells, context
 from policy.arrays import Floats, Indices
 from policy.simulation.shop import KINDS, Feedback, Offer, Shape
 
-VARIANTS = 4
 MOST_STEPS = 50
 """Of a fit, which ends where it converges: the first begins at rates of 1."""
 INTERCEPT = 10.0

@@ -5,11 +5,9 @@ from __future__ import annotations
 import numpy as np
 from mabwiser.mab import MAB, LearningPolicy
 
-from bench.decisions.peers.trials import Feed, Options, context
+from bench.decisions.peers.trials import VARIANTS, Feed, Options, context
 from policy.arrays import Indices
 from policy.simulation.shop import KINDS, Feedback, Offer, Shape
-
-VARIANTS = 4
 
 
 class _Linear:

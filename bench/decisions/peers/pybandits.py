@@ -5,12 +5,9 @@ from __future__ import annotations
 import numpy as np
 from pybandits.smab import SmabBernoulli
 
-from bench.decisions.peers.trials import Feed, Options
+from bench.decisions.peers.trials import VARIANTS, Feed, Options
 from policy.arrays import Indices
 from policy.simulation.shop import Feedback, Offer, Shape
-
-VARIANTS = 4
-"""Fresh draws at each update; the calls cost too much for more."""
 
 
 class PybanditsSampling:

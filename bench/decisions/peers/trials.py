@@ -10,6 +10,9 @@ import numpy as np
 from policy.arrays import Floats, Indices
 from policy.simulation.shop import KINDS, Feedback, Offer, Shape
 
+VARIANTS = 4
+"""Fresh draws at each update of peers whose calls cost too much for more."""
+
 
 class Trials(NamedTuple):
     """N shown items: segment, row and reward (0 or 1) of each."""
