@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from policy.defaults import LEVEL
+from schemas.errors import BadSettings
 
 if TYPE_CHECKING:
     from reshelf.settings import Loaded, Settings
@@ -66,6 +67,11 @@ class Front:
 
         apply(loaded.settings.kafka)
         return loaded
+
+    def require_state(self) -> None:
+        """Raises BadSettings where Redis would be one that is started for the command, and so has no state."""
+        if self.embedded:
+            raise BadSettings("--embedded: a Redis that just started has no state. Use the settings of a running one.")
 
     def answer(self, content: Mapping[str, Any], text: str) -> None:
         """Print one JSON object where `--json` was given, else the text."""

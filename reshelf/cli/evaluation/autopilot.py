@@ -10,7 +10,6 @@ import click
 
 from reshelf.cli.evaluation.plan import GOALS
 from reshelf.cli.front import LEVEL_OPTION, Front
-from schemas.errors import BadSettings
 
 if TYPE_CHECKING:
     from reshelf.evaluation.autopilot import Certificate, Interval
@@ -36,8 +35,7 @@ def autopilot(front: Front, page: str, goal: str, level: float, dry_run: bool) -
     from reshelf.evaluation.records.store import record
     from reshelf.rules.topic import history, newest, undeclared
 
-    if front.embedded:
-        raise BadSettings("--embedded: a Redis that just started has no state. Use the settings of a running one.")
+    front.require_state()
     began = time.monotonic()
     kafka = front.settings.kafka
     if page not in (declared := newest(kafka)):

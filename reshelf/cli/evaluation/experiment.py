@@ -12,7 +12,7 @@ import click
 from reshelf.cli.evaluation.autopilot import autopilot
 from reshelf.cli.evaluation.plan import plan
 from reshelf.cli.front import LEVEL_OPTION, Front
-from schemas.errors import BadSettings, ReshelfError
+from schemas.errors import ReshelfError
 from schemas.messages.pages import MAIN
 
 if TYPE_CHECKING:
@@ -50,8 +50,7 @@ def status(front: Front, page: str | None, level: float) -> None:
     """
     from reshelf.inspect.experiment import health_as_json, healths, sides_as_json
 
-    if front.embedded:
-        raise BadSettings("--embedded: a Redis that just started has no state. Use the settings of a running one.")
+    front.require_state()
     report = asyncio.run(healths(front.settings, page, level))
     pages = {
         name: {**health_as_json(health), "sides": sides_as_json(report.views, name)}
@@ -79,8 +78,7 @@ def branches(front: Front, page: str, level: float) -> None:
     from reshelf.inspect.experiment import trial_as_json, trials_of
     from reshelf.rules import topic
 
-    if front.embedded:
-        raise BadSettings("--embedded: a Redis that just started has no state. Use the settings of a running one.")
+    front.require_state()
     rules = topic.newest(front.settings.kafka).get(page)
     if rules is None or not rules.branches:
         raise ReshelfError(f"page {page!r} has no policies on trial. Name some in its file, as `branches`.")

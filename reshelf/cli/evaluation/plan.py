@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reshelf.cli.front import LEVEL_OPTION, Front
-from schemas.errors import BadSettings, ReshelfError
+from schemas.errors import ReshelfError
 
 if TYPE_CHECKING:
     from policy.experiments.planning import Pace
@@ -69,8 +69,7 @@ def plan(front: Front, page: str, detect: float, goal: str, holdout: float | Non
     """
     from reshelf.inspect.experiment import counted
 
-    if front.embedded:
-        raise BadSettings("--embedded: a Redis that just started has no state. Use the settings of a running one.")
+    front.require_state()
     counts = asyncio.run(counted(front.settings, page, goal))
     own = _pace(counts, page, goal)
     content = _content(counts, own, detect, holdout, days, level)
