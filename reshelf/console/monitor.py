@@ -42,8 +42,8 @@ SERVERS_S = 3.0
 EXPERIMENT_S = 5.0
 QUOTAS_S = 60.0
 EVENTS_S = 30.0
-UPLIFTS, UPLIFT_MS = 240, 15_000
-"""Of a page an hour of uplifts stays in memory: as many as a line has points, at least so far apart."""
+MOMENTS, MOMENT_MS = 240, 15_000
+"""Points of a line, at most; of a page as many uplifts stay in memory, at least so far apart: those of an hour."""
 EXPERIMENTS = 50
 """Pages whose uplift is kept over time."""
 
@@ -141,8 +141,8 @@ class Monitor:
     def remember(self, page: str, current: Health, now: int) -> None:
         """The experiment of a page stands so now, which its uplifts over time have from time to time."""
         self.health[page] = current
-        history = self.uplifts.setdefault(page, deque(maxlen=UPLIFTS))
-        is_due = not history or now - history[-1][0] >= UPLIFT_MS
+        history = self.uplifts.setdefault(page, deque(maxlen=MOMENTS))
+        is_due = not history or now - history[-1][0] >= MOMENT_MS
         if is_due and any(math.isfinite(uplift.high) for uplift in current.uplifts.values()):
             history.append((now, current))
 

@@ -11,9 +11,9 @@ import resource
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 from itertools import islice
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import msgspec
 

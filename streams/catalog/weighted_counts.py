@@ -18,13 +18,12 @@ from policy.arrays import Counts, Floats, Ints
 from policy.model.priors import ArmPriors, Fitted, arm_priors
 from policy.rules.compiled import CompiledRules
 from policy.slates.sampling import stage_normals
-from schemas.messages.parameters import PolicyParameters
 from schemas.rules import FOR_EVER
 from schemas.topics import DAY_MS
 from streams.catalog.candidates import CandidateSet
 from streams.catalog.item_features import ItemFeatures
 from streams.catalog.page import Page
-from streams.catalog.sales.stages import ROWS, Stages, StageSums
+from streams.catalog.sales.stages import ROWS, StageSums
 from streams.catalog.weights import ONE
 from streams.fold.deltas import WHOLE_PAGE, Traffic
 from streams.state.arrays.adding import Into, add_cells, add_weighted
@@ -116,17 +115,12 @@ class WeightedCounts:
         ages: Floats = (newest * self.clicks[Traffic.LEARNED] - self._dated).sum(axis=1) / (2 * ONE)
         return ages
 
-    def stages(
-        self,
-        tables: Sequence[Table],
-        weight_of: Mapping[range, int],
-        parameters: PolicyParameters | None,
-        kinds: Sequence[str],
-    ) -> Stages:
-        """What followed the clicks of these tables (`streams.catalog.sales.stages`); sums are moved along, too."""
+    @property
+    def stages(self) -> StageSums:
+        """Sums of what followed the candidates' clicks, which are moved along by themselves, where they are needed."""
         if self._stages is None:
             self._stages = StageSums(self.candidates)
-        return self._stages.move_to(tables, weight_of, parameters, kinds)
+        return self._stages
 
     def normals(self, page: str, segment: str, variants: int, epoch: int, *, sales: bool = False) -> Floats:
         """The candidates' `policy.slates.sampling.stage_normals`: as long as the names are the same, so are they."""

@@ -162,7 +162,8 @@ def statistics_of(
     weighted_counts.move_to(tables, weight_of)
     click_value = None
     if settings.sale_value:
-        click_value = _click_value(weighted_counts.stages(tables, weight_of, fitted, state.signals), page, settings)
+        stages = weighted_counts.stages.move_to(tables, weight_of, fitted, state.signals)
+        click_value = _click_value(stages, page, settings)
     default = base(fitted, settings.click_rate, settings.strength)
     curve = examination(page.rules.slots, fitted.examination if fitted else {})
     learned, holdout = Traffic.LEARNED, Traffic.HOLDOUT

@@ -15,7 +15,7 @@ from redis.exceptions import ConnectionError as RedisAway
 
 from policy.experiments.sequence import Uplift
 from reshelf.console.layout_history import LayoutHistory
-from reshelf.console.monitor import UPLIFT_MS, UPLIFTS, Monitor
+from reshelf.console.monitor import MOMENT_MS, MOMENTS, Monitor
 from reshelf.console.views.metrics import of_pulse
 from reshelf.inspect.experiment import health
 from reshelf.inspect.lag import PartitionLag, partition_lag, partition_lags
@@ -76,9 +76,9 @@ def test_of_a_page_an_hour_of_uplifts_stays_in_memory(monitor: Monitor) -> None:
     for look in range(2_000):
         monitor.remember("home", current, BEGIN + look * 5_000)
     times = [at for at, _ in monitor.uplifts["home"]]
-    assert len(times) == UPLIFTS
-    assert times[-1] >= BEGIN + 2_000 * 5_000 - 2 * UPLIFT_MS
-    assert times[-1] - times[0] == HOUR_MS - UPLIFT_MS
+    assert len(times) == MOMENTS
+    assert times[-1] >= BEGIN + 2_000 * 5_000 - 2 * MOMENT_MS
+    assert times[-1] - times[0] == HOUR_MS - MOMENT_MS
 
 
 def test_how_long_ago_everything_was_seen_is_exposed(monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -144,7 +144,7 @@ def arrays(sums: WeightedCounts, tables: Sequence[Table]) -> list[Any]:
     """All that is summed once the sums hold these tables."""
     weight_of = weights(tables, HALF_LIFE_MS)
     sums.move_to(tables, weight_of)
-    sold = sums.stages(tables, weight_of, None, ()).sold
+    sold = sums.stages.move_to(tables, weight_of, None, ()).sold
     parts = (sums.impressions, sums.clicks, sums.conversions)
     return [*(each for part in parts for each in part.values()), sums.click_days(), *sold]
 

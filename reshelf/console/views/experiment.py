@@ -9,10 +9,8 @@ from typing import Any
 from policy.defaults import LEVEL
 from policy.experiments.sequence import METRICS, Uplift
 from reshelf.console.live_view import LiveView, State
+from reshelf.console.monitor import MOMENTS
 from reshelf.inspect.experiment import health_as_json, over_time
-
-MOMENTS = 240
-"""Points of a line, at most."""
 
 
 async def experiment(view: LiveView, state: State, page: str, now_ms: int) -> dict[str, Any]:
