@@ -10,9 +10,9 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import ndtri
 
-from policy.confidence_sequence import FEWEST, FEWEST_BINS, always_valid_reach
+from policy.confidence_sequence import FEWEST, always_valid_reach
 from policy.defaults import LEVEL
-from policy.experiments.sequence import ORDERS, REVENUE, VIEWS, Sides, errors_of, variance_of
+from policy.experiments.sequence import ORDERS, REVENUE, VIEWS, Sides, enough, errors_of, rate_of, variance_of
 
 POWER = 0.8
 """How probable it is that an effect is found within the days that are planned."""
@@ -45,15 +45,14 @@ def pace(sides: Sides, column: int, days: float) -> Pace | None:
     """The pace of `days` that were counted, or None where too little came to plan by."""
     both = sides.learned + sides.holdout
     views, outcomes = both[:, VIEWS].sum(), both[:, ORDERS if column == REVENUE else column].sum()
-    earned = both[:, column].sum()
-    if outcomes < FEWEST or earned <= 0 or np.count_nonzero(both[:, VIEWS]) < FEWEST_BINS:
+    if not enough(both, column):
         return None
     variance = 0.0
     for side in sides:
-        own, rate = side[:, VIEWS].sum(), side[:, column].sum() / max(1, side[:, VIEWS].sum())
+        own, rate = side[:, VIEWS].sum(), rate_of(side, column)
         if rate > 0.0:
             variance += own / views * own * variance_of([errors_of(side, column, rate)])
-    return Pace(float(views / days), float(outcomes / days), float(earned / views), float(variance))
+    return Pace(float(views / days), float(outcomes / days), rate_of(both, column), float(variance))
 
 
 def needed(pace: Pace, share: float, effect: float, level: float = LEVEL) -> Needed:
