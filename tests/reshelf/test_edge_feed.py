@@ -59,7 +59,7 @@ def test_a_topic_that_was_made_again_is_read_from_its_beginning(
         assert until(lambda: layouts.ready)
         admin.delete_topics([name])[name].result()
         assert until(lambda: not layouts.ready)
-        assert "is gone: create it with `reshelf topics apply`" in caplog.text
+        assert until(lambda: "is gone: create it with `reshelf topics apply`" in caplog.text)
         assert until(lambda: _made(make_topics, kafka))
         publish(*(f"new-{at}" for at in range(count)))
         assert until(lambda: layouts.ready and len(cache) == 1 + count)
