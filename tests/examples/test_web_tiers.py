@@ -45,6 +45,7 @@ from streams.kafka.clients import confluent_producer_config, partition_of
 from streams.kafka.reader import partitions, reader, to_the_end
 from streams.settings import KafkaSettings
 from tests.deadline import Deadline
+from tests.delivery import flush
 from tests.reshelf.test_layouts_command import layout
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -99,7 +100,7 @@ def deliver(kafka: KafkaSettings, topic: Topic, records: list[tuple[bytes, bytes
     producer = Producer(confluent_producer_config(kafka))
     for key, value in records:
         producer.produce(kafka.prefix + topic.name, value, key)
-    assert producer.flush(30) == 0
+    flush(producer)
 
 
 @pytest.fixture(params=["python", "node"])

@@ -33,6 +33,7 @@ from streams.state.manifest import manifest_of
 from streams.state.store import Store
 from tests.all_tests import if_all
 from tests.conftest import MakeTopics
+from tests.delivery import flush
 
 
 def run(*arguments: str) -> Any:
@@ -122,7 +123,7 @@ def test_pathway_counts_what_the_other_peers_do(
     producer = Producer({"bootstrap.servers": broker})
     for event in sent:
         producer.produce(prefix + IMPRESSIONS.name, msgspec.json.encode(event), event.unit.encode())
-    assert producer.flush(30) == 0
+    flush(producer)
     sink = Sink(settings.redis.changed(namespace="sink"), settings.fold)
     sink.add(counted)
     command, log = [sys.executable, "-m", "bench.peers", name, "150"], tmp_path / "log"

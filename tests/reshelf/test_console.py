@@ -45,6 +45,7 @@ from streams.state.connection.client import redis_client
 from streams.state.manifest import agree, manifest_of
 from streams.state.reader import StateReader
 from tests.deadline import Deadline
+from tests.delivery import flush
 
 TOKEN = "a-token-of-some-length"
 ITEMS = st.dictionaries(st.sampled_from(["s1", "s2", "s3"]), st.sampled_from("abcde"))
@@ -99,7 +100,7 @@ def test_letters_are_told_whole(broker: str, prefix: str, make_topics: Callable[
     producer = Producer({"bootstrap.servers": broker})
     producer.produce(prefix + DEAD_LETTERS.name, letter.value, letter.key, headers=dict(letter.to_headers()))
     producer.produce(prefix + DEAD_LETTERS.name, b"no letter at all")
-    producer.flush(10)
+    flush(producer)
     dead_letters = RecentDeadLetters(KafkaSettings(bootstrap=broker, prefix=prefix))
     end = Deadline(20)
     while dead_letters.total < 2 and end.ahead:

@@ -34,6 +34,7 @@ from schemas.topics import BY_NAME, CATALOG_ITEMS, CLICKS, IMPRESSIONS, LAYOUTS,
 from streams.kafka.clients import confluent_consumer_config, confluent_producer_config
 from streams.settings import FoldSettings, KafkaSettings
 from tests.deadline import Deadline
+from tests.delivery import flush
 from tests.reshelf.demo_shop import HOME, NOW_MS, SMALL, layout_of, shelf_of, shop, views_of
 
 
@@ -65,7 +66,7 @@ def records(kafka: KafkaSettings, name: str) -> list[Any]:
 def send_layout(kafka: KafkaSettings, layout: Layout) -> None:
     producer = Producer(confluent_producer_config(kafka))
     producer.produce(kafka.prefix + LAYOUTS.name, encode(layout), encode_key(LAYOUTS, layout.page, layout.segment))
-    producer.flush()
+    flush(producer)
 
 
 def test_traffic_through_the_topics(traffic: Traffic, broker: str, prefix: str) -> None:

@@ -16,6 +16,7 @@ from schemas.topics import LAYOUTS
 from streams.kafka.clients import confluent_producer_config
 from streams.settings import KafkaSettings
 from tests.deadline import Deadline
+from tests.delivery import flush
 from tests.reshelf.test_layouts_command import layout
 
 FAR = 2**41
@@ -51,7 +52,7 @@ def test_a_topic_that_was_made_again_is_read_from_its_beginning(
     def publish(*segments: str) -> None:
         for segment in segments:
             producer.produce(name, encode(layout(segment, 9, FAR)), encode_key(LAYOUTS, "home", segment), 0)
-        assert producer.flush(30) == 0
+        flush(producer)
 
     make_topics(kafka, partitions=1, names=(LAYOUTS.name,))
     publish(*("old" for _ in range(10)))
@@ -88,5 +89,5 @@ def test_further_partitions_are_read(
         producer = Producer(confluent_producer_config(settings) | {"topic.metadata.refresh.interval.ms": 200})
         assert until(lambda: len(producer.list_topics(name).topics[name].partitions) == 2)
         producer.produce(name, encode(layout("new", 9, FAR)), encode_key(LAYOUTS, "home", "new"), 1)
-        assert producer.flush(30) == 0
+        flush(producer)
         assert until(lambda: layouts.ready and len(cache) == 1)

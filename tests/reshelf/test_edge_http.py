@@ -37,6 +37,7 @@ from streams.kafka.reader import partitions, reader, to_the_end
 from streams.metrics import REGISTRY
 from streams.settings import KafkaSettings
 from tests.deadline import Deadline
+from tests.delivery import flush
 from tests.reshelf.edge_inputs import CLICK, shelf_of
 from tests.reshelf.test_layouts_command import NOW_MS, layout
 
@@ -153,7 +154,7 @@ def served(broker: str, prefix: str, make_topics: Callable[..., None]) -> Iterat
     lasting = time.time_ns() // 1_000_000 + 600_000
     for one in (layout("cooks", 9, lasting), layout("*", 3, lasting)):
         producer.produce(prefix + LAYOUTS.name, encode(one), encode_key(LAYOUTS, "home", one.segment))
-    assert producer.flush(30) == 0
+    flush(producer)
     chosen = {
         "RESHELF_KAFKA__BOOTSTRAP": broker,
         "RESHELF_KAFKA__PREFIX": prefix,

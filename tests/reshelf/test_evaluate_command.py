@@ -26,6 +26,7 @@ from schemas.topic import Topic
 from schemas.topics import CATALOG_ITEMS, CLICKS, CONVERSIONS, IMPRESSIONS, LAYOUTS_HISTORY, PAGE_RULES
 from streams.kafka.clients import confluent_producer_config
 from streams.settings import FoldSettings, KafkaSettings
+from tests.delivery import flush
 from tests.reshelf.decision_logs import EVENTS, ITEMS, LAYOUTS, NOW, SLOTS, Kinds, joined
 from tests.reshelf.plain_evaluation import rows
 from tests.streams.layout_inputs import item
@@ -56,7 +57,7 @@ def shop(
         for name, message in some:
             key = encode_key(topic, "home", "cooks") if topic is LAYOUTS_HISTORY else name.encode()
             producer.produce(prefix + topic.name, encode(message), key, timestamp=NOW)
-    assert producer.flush(30) == 0
+    flush(producer)
     monkeypatch.setenv("RESHELF_KAFKA__BOOTSTRAP", broker)
     monkeypatch.setenv("RESHELF_KAFKA__PREFIX", prefix)
     monkeypatch.setenv("RESHELF_REDIS__URL", redis_url)

@@ -22,6 +22,7 @@ from schemas.messages.layouts import Layout, LayoutLife
 from schemas.topics import LAYOUT_LIVES, LAYOUTS
 from streams.kafka.clients import confluent_producer_config
 from streams.settings import KafkaSettings
+from tests.delivery import flush
 
 NOW_MS = 1_790_000_000_000
 """When layouts are shown; what reads a real clock gets them with a time to expire of its own."""
@@ -68,7 +69,7 @@ def kafka_with_layouts(broker: str, prefix: str, make_topics: Callable[..., None
         producer.produce(prefix + LAYOUTS.name, value, encode_key(LAYOUTS, "home", segment))
     for value in (encode(LayoutLife("live/0/1", NOW_MS, NOW_MS + 5)), b"{"):
         producer.produce(prefix + LAYOUT_LIVES.name, value, b"live/0/1")
-    assert producer.flush(30) == 0
+    flush(producer)
     return kafka
 
 
@@ -96,7 +97,7 @@ def test_following_begins_with_what_is_there_and_goes_on(kafka_with_layouts: Kaf
     for version in (5, 10):
         name = kafka_with_layouts.prefix + LAYOUTS.name
         producer.produce(name, encode(layout("cooks", version)), encode_key(LAYOUTS, "home", "cooks"))
-    producer.flush(30)
+    flush(producer)
     assert next(later)[0].version == 10
 
 

@@ -52,6 +52,7 @@ from streams.state.keys import GroupKeys, group_of, manifest
 from streams.state.manifest import FOLD_VERSION, Manifest
 from streams.state.store import GroupUpdate, Store
 from streams.state.watermark import Watermark
+from tests.delivery import flush
 from tests.streams.layout_inputs import item
 from tests.streams.namespaces import make_namespace
 
@@ -125,7 +126,7 @@ def publish(kafka: KafkaSettings) -> None:
         sale: dict[str, Any] = {"order_id": f"o{number}", "purchase_id": "p", "line": 0, "quantity": 1}
         sale |= {"clicked_at": NOW, "delay": 0, "amount": 700, "currency": "USD", "click_id": f"c{number}"}
         put(CONVERSIONS, unit.encode(), Conversion(**common, **place, **sale, event_id=f"s{number}"))
-    assert producer.flush(30) == 0
+    flush(producer)
 
 
 async def count(redis_url: str) -> None:

@@ -29,6 +29,7 @@ from streams.state.clicks.progress import READ, progress_keys
 from streams.state.connection.client import redis_client
 from streams.state.manifest import manifest_of
 from streams.state.watermark import Watermark
+from tests.delivery import flush
 
 BEGIN, HOUR_MS = 1_700_000_000_000, 3_600_000
 
@@ -109,7 +110,7 @@ def test_signals_and_returns_are_as_far_as_attribution_is(
     producer = Producer(dict(confluent_producer_config(kafka)))
     for topic in EVENT_TOPICS:
         producer.produce(prefix + topic.name, b"{}", b"u", 1)
-    producer.flush(30)
+    flush(producer)
     manifest = manifest_of("live", prefix, {topic.name: [0] * 4 for topic in EVENT_TOPICS}, 2, FoldSettings())
     for topic in READ:
         redis.set(progress_keys("live", 2, 1).marks[topic.name], Watermark(1, BEGIN).encode())

@@ -26,6 +26,7 @@ from streams.settings import FoldSettings, KafkaSettings, RedisSettings
 from streams.state.clicks.progress import progress_keys
 from streams.state.keys import GroupKeys, manifest
 from streams.worker import open_worker
+from tests.delivery import flush
 from tests.encoders.conftest import NO_TORCH
 from tests.streams.namespaces import make_namespace
 
@@ -148,7 +149,7 @@ def test_a_log_that_was_made_again_is_told_though_it_is_as_long(settings: Settin
     producer = Producer(dict(confluent_producer_config(settings.kafka)))
     for value in (b"{}", b"[]"):
         producer.produce(settings.kafka.prefix + CLICKS.name, value, b"u", partition=1)
-    producer.flush(20)
+    flush(producer)
     for group in range(settings.redis.groups):
         redis.set(GroupKeys("live", group).watermark(TopicPartition(CLICKS.name, 1)), "2:1:1:1")
     (detail,) = said(settings)

@@ -37,6 +37,7 @@ from streams.state.keys import group_of
 from streams.state.manifest import agree, manifest_of
 from streams.state.store import GroupUpdate, Store
 from streams.state.watermark import Watermark
+from tests.delivery import flush
 from tests.streams.layout_inputs import item
 
 NAMES = ["kettle", 'a "quoted" <b>item</b>', "tent"]
@@ -114,7 +115,7 @@ def shop(
     producer.produce(prefix + PAGE_RULES.name, encode(rules), b"home")
     for name in NAMES:
         producer.produce(prefix + CATALOG_ITEMS.name, encode(item(name)), name.encode())
-    assert producer.flush(30) == 0
+    flush(producer)
     asyncio.run(_count(redis_url, prefix))
     for key, value in {"KAFKA__BOOTSTRAP": broker, "KAFKA__PREFIX": prefix, "REDIS__URL": redis_url}.items():
         monkeypatch.setenv(f"RESHELF_{key}", value)

@@ -37,6 +37,7 @@ from schemas.rules import Exposure, Match, Pin
 from schemas.topics import PAGE_RULES, PAGE_RULES_HISTORY
 from streams.kafka.clients import confluent_producer_config
 from streams.settings import KafkaSettings
+from tests.delivery import flush
 
 FILE = """
 - page: home
@@ -348,7 +349,7 @@ def test_numbers_go_on_where_the_history_stands(broker: str, prefix: str, make_t
         publish(kafka, [PageRules("home", 0, slots)], "mira", "", 1)
     lost = Producer(confluent_producer_config(kafka))
     lost.produce(prefix + PAGE_RULES.name, None, encode_key(PAGE_RULES, "home"))
-    lost.flush()
+    flush(lost)
     assert newest(kafka) == {}
     (again,) = publish(kafka, [PageRules("home", 0, ["a"])], "mira", "", 1)
     assert again.version == 3

@@ -31,6 +31,7 @@ from streams.state.namespace import open_namespace
 from streams.state.store import GroupUpdate, Store
 from streams.state.watermark import Watermark
 from tests.deadline import Deadline
+from tests.delivery import flush
 from tests.streams.layout_inputs import item
 
 PARTITIONS = 2
@@ -69,7 +70,7 @@ class Shop:
 
     def put(self, topic: Topic, key: bytes, value: msgspec.Struct | None) -> None:
         self._producer.produce(self.kafka.prefix + topic.name, encode(value) if value else None, key=key)
-        assert self._producer.flush(WAIT_S) == 0
+        flush(self._producer)
 
     def send(self, topic: Topic, event: Any) -> None:
         """An event under its unit, without waiting for it."""
@@ -78,7 +79,7 @@ class Shop:
 
     def flush(self) -> None:
         """Wait until all that was sent is in the log."""
-        assert self._producer.flush(WAIT_S) == 0
+        flush(self._producer)
 
     def stock(self, name: str, **fields: Any) -> None:
         self.put(CATALOG_ITEMS, name.encode(), item(name, category="shoes", **fields))

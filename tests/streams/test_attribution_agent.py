@@ -26,6 +26,7 @@ from streams.kafka.clients import confluent_consumer_config, confluent_producer_
 from streams.settings import AttributionSettings, FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
 from streams.state.clicks.progress import progress_keys
 from tests.deadline import Deadline
+from tests.delivery import flush
 
 PARTITIONS, GROUPS, WAIT_S = 2, 3, 60.0
 SETTINGS = AttributionSettings(grace_ms=100, window_ms=60_000, clock_skew_ms=200)
@@ -73,9 +74,9 @@ def shop(kafka: KafkaSettings, chance: random.Random, events: int, start: int) -
         if topic is CLICKS and chance.random() < 0.02:
             producer.produce(kafka.prefix + topic.name, None, key=unit)
         if number % 10 == 0:
-            producer.flush(5)
+            flush(producer)
             time.sleep(0.02)
-    assert producer.flush(10) == 0
+    flush(producer)
 
 
 def read(kafka: KafkaSettings, topic: Topic, partition: int) -> list[Any]:

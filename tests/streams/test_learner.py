@@ -28,6 +28,7 @@ from streams.state import export, manifest
 from streams.state.connection.client import redis_client
 from streams.state.recent.journal import Journal
 from streams.state.store import Store
+from tests.delivery import flush
 from tests.streams.logs import TOPICS, LoggedRecord, example_log
 
 FOLD = FoldSettings(allowed_lateness_ms=0, max_clock_skew_ms=0, bucket_ms=0, amount_cap=500)
@@ -39,7 +40,7 @@ def publish(kafka: KafkaSettings, log: dict[TopicPartition, list[LoggedRecord]])
     for tp, records in log.items():
         for record in records:
             producer.produce(kafka.prefix + tp.topic, record.value, record.key, tp.partition)
-    assert producer.flush(20) == 0
+    flush(producer)
 
 
 def read_all(kafka: KafkaSettings, topics: tuple[str, ...]) -> dict[TopicPartition, list[LoggedRecord]]:

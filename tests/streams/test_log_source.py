@@ -21,6 +21,7 @@ from streams.kafka.clients import aiokafka_consumer_config, confluent_producer_c
 from streams.kafka.log_source import KafkaSource
 from streams.kafka.records import TopicPartition
 from streams.settings import KafkaSettings
+from tests.delivery import flush
 
 TP = TopicPartition(CLICKS.name, 0)
 REQUEST_MS = 400
@@ -38,8 +39,8 @@ def log(any_broker: str, prefix: str, make_topics: Callable[..., None]) -> Kafka
     for number in range(RECORDS):
         producer.produce(kafka.prefix + TP.topic, chance.randbytes(RECORD_BYTES), b"u", TP.partition)
         if number % FLUSH_EVERY == 0:
-            producer.flush(60)
-    assert producer.flush(60) == 0
+            flush(producer)
+    flush(producer)
     return kafka
 
 

@@ -25,6 +25,7 @@ from streams.kafka.clients import confluent_producer_config
 from streams.kafka.log_source import KafkaSource
 from streams.kafka.records import TopicPartition
 from streams.settings import KafkaSettings, RedisSettings
+from tests.delivery import flush
 from tests.streams.test_learner import Running, drained, read_all
 
 TP = TopicPartition(CLICKS.name, 0)
@@ -34,7 +35,7 @@ def produce(kafka: KafkaSettings, *values: bytes) -> None:
     producer = Producer(dict(confluent_producer_config(kafka)))
     for value in values:
         producer.produce(kafka.prefix + TP.topic, value, b"u", TP.partition)
-    assert producer.flush(20) == 0
+    flush(producer)
 
 
 async def produce_unreadable(kafka: KafkaSettings, *values: bytes, topic: str = TP.topic, key: bytes = b"u") -> None:

@@ -16,6 +16,7 @@ from streams.kafka.records import Batch, TopicPartition
 from streams.settings import KafkaSettings
 from streams.transport import create_app, reader, subscription
 from tests.deadline import Deadline
+from tests.delivery import flush
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -110,7 +111,7 @@ def produce(
     producer = Producer(confluent_producer_config(kafka))
     for number, value in enumerate(values, start):
         producer.produce(kafka.prefix + topic, value, key=b"k", partition=number % partitions)
-    assert producer.flush(WAIT_S) == 0
+    flush(producer)
 
 
 def committed(kafka: KafkaSettings, partition: int) -> int:
