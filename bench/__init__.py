@@ -13,6 +13,8 @@
 - `pages`: a page of any size with random counts, for measurements that need no visitors
 - `peers`: the same job by other means: the same log, decoding and fold into the same Redis, one
   script for each batch
+- `rules`: whether the interval of a rule's price holds what the rule truly costs: random rules in
+  simulated shops
 - `shares`: how visitors share themselves out: few names have most of them
 - `shop`: what a shop of some size takes: each part of Reshelf in a state, a catalog and traffic of
   that size

@@ -12,6 +12,8 @@
   as they claim
 - `pipeline`: `reshelf bench pipeline`: events per second from the log into the state
 - `replay`: `reshelf bench replay`: how fast the state is rebuilt from the log
+- `rules`: `reshelf bench rules`: whether the price that a preview puts on a rule holds what the rule
+  truly costs
 - `scale`: `reshelf bench scale` and `reshelf bench catalog`: how costs grow with keys, items, slots
   and pages
 - `shops`: measurements of whole shops, with every part as a process of its own
@@ -33,6 +35,7 @@ from bench.cli.layout import layout
 from bench.cli.ope import ope
 from bench.cli.pipeline import pipeline
 from bench.cli.replay import replay
+from bench.cli.rules import rules
 from bench.cli.scale import catalog, scale
 from bench.cli.shops.shop import shop
 from bench.cli.shops.soak import soak
@@ -76,6 +79,7 @@ for measurement in (
     edge,
     console,
     decisions,
+    rules,
     encode,
 ):
     bench.add_command(measurement)

@@ -131,6 +131,11 @@ def arm_priors(parameters: PolicyParameters, segment: str, arms: Fitted, clicks:
     return ArmPriors(Prior(mean, strength_of(mean, spread)), doubtful, factor)
 
 
+def interest_variance(parameters: PolicyParameters, segment: str) -> float:
+    """The relative variance of what the features of an arm let expect of it: of page and segment together."""
+    return parameters.variance + parameters.segments.get(segment, _STRANGER).variance
+
+
 def _others(
     parameters: PolicyParameters, segment: str, arms: Fitted, clicks: Floats, examined: Floats, weight: float
 ) -> tuple[Floats, Floats]:

@@ -122,11 +122,12 @@ class Learned:
 
     def beliefs(self, offer: Offer) -> list[Beta]:
         """What is known of each arm's attractiveness, by segment."""
+        return [statistics.posterior() for statistics in self.statistics(offer)]
+
+    def statistics(self, offer: Offer) -> list[Statistics]:
+        """What slates are made from, by segment."""
         self._meet(offer)
-        return [
-            statistics.posterior()
-            for statistics in self._statistics(offer, self._weighted(), range(len(self.segments)))
-        ]
+        return self._statistics(offer, self._weighted(), range(len(self.segments)))
 
     def shown(self, offer: Offer) -> Floats:
         """How often each arm was shown, float64[G, A], weighted by age."""

@@ -14,6 +14,7 @@
   units
 - `posterior_summary`: what is believed of a page's arms for a segment, as people want to see it:
   prior, posterior, data
+- `prices`: what rules cost or earn, before they are published
 - `report`: one page of HTML that says how experiments, posteriors and policies stand; it needs
   nothing else to open
 - `search`: questions to items: which are nearest by meaning, and of these, what a segment clicks

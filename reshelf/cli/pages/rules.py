@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from reshelf.cli.front import Front
+from reshelf.cli.front import LEVEL_OPTION, Front
 
 if TYPE_CHECKING:
     from schemas.messages.pages import PageRules
@@ -46,6 +46,39 @@ def check(front: Front, file: TextIO) -> None:
     front.answer(
         {"pages": len(pages), "rules": total}, f"all fits: {', '.join(page.page for page in pages)}; rules: {total}"
     )
+
+
+@rules.command()
+@click.argument("file", type=click.File("r", encoding="utf-8"))
+@click.option("--segment", "segments", multiple=True, help="For this segment alone; may be given more than once.")
+@click.option("--at", help="As of then, like 2026-12-24 or 2026-12-24T18:00.  [default: now]")
+@LEVEL_OPTION
+@click.pass_obj
+def preview(front: Front, file: TextIO, segments: tuple[str, ...], at: str | None, level: float) -> None:
+    """Tell what the rules of FILE would change on their pages, and what each of them costs or earns.
+
+    Makes the layouts that these rules would give beside those of now, and compares the clicks, orders
+    and revenue that are expected of both, from what is known of the items they show. Publishes nothing.
+    A rule's own price is what the page brings with it against the same file without it.
+
+    Example: reshelf rules preview home.yaml
+    """
+    from reshelf.inspect.prices.preview import preview as previewed
+    from reshelf.inspect.prices.words import as_json, in_words
+    from reshelf.rules.file import read
+
+    front.require_state()
+    zone = front.settings.shop.zone
+    at_ms = _now_ms() if at is None else _moment(at, zone)
+    pages = read(_text(file), file.name, zone)
+    previews = [previewed(front.settings, page, segments, at_ms) for page in pages]
+    if front.json:
+        front.answer({"pages": [as_json(each, level) for each in previews]}, "")
+        return
+    from reshelf.terminal.tables import show as print_table
+
+    for each in previews:
+        print_table(in_words(each, level))
 
 
 @rules.command()
@@ -173,6 +206,16 @@ def _line(page: PageRules, zone: tzinfo) -> str:
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+def _moment(text: str, zone: tzinfo) -> int:
+    from schemas.errors import BadSettings
+    from schemas.times import moment
+
+    try:
+        return moment(text, zone)
+    except (ValueError, OverflowError) as error:
+        raise BadSettings(f"--at: {error}") from None
 
 
 def _text(file: TextIO) -> str:

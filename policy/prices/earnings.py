@@ -1,0 +1,122 @@
+"""Clicks, orders and revenue of looks, as draws from what is known of the items.
+
+Draws come from the posteriors at their full width, whatever a page explores.  An item has the same draws wherever it
+is looked at, so what is compared differs by looks alone, and sums over segments and rules are taken draw by draw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from policy.arrays import Floats, Hashes, Indices
+from policy.defaults import LEVEL
+from policy.hashes import arm_hashes
+from policy.model.reward import ClickValue
+from policy.slates.composition import Statistics
+from policy.slates.sampling import CLICK_STAGES, SALE_STAGES, beta_draws, normals
+
+DRAWS = 2_000
+
+
+class Knowledge(NamedTuple):
+    """What is known of the items of a page and segment.
+
+    `categories` are theirs, and `variance` is the relative variance of what features let expect
+    (`policy.model.priors.interest_variance`).  `sales` is what is known of orders, None where none are counted.
+    """
+
+    page: str
+    segment: str
+    statistics: Statistics
+    categories: Sequence[str]
+    variance: float
+    sales: ClickValue | None = None
+
+
+class Earnings(NamedTuple):
+    """Draws of what looks bring, float64[D] each; revenue in minor units.
+
+    `orders` and `revenue` are None where no orders are counted.
+    """
+
+    clicks: Floats
+    orders: Floats | None = None
+    revenue: Floats | None = None
+
+    def plus(self, other: Earnings, factor: float = 1.0) -> Earnings:
+        """And `factor` times the other, draw by draw; what one of both does not know, the sum does not know."""
+        return Earnings(
+            self.clicks + factor * other.clicks,
+            _sum(self.orders, other.orders, factor),
+            _sum(self.revenue, other.revenue, factor),
+        )
+
+
+class Interval(NamedTuple):
+    """A mean, and the central interval that holds the truth with the probability of a level."""
+
+    mean: float
+    low: float
+    high: float
+
+
+class Draws:
+    """Draws of what a look at each item brings, made when an item is first looked at."""
+
+    def __init__(self, knowledge: Knowledge) -> None:
+        self._knowledge = knowledge
+        self._rows = {item: row for row, item in enumerate(knowledge.statistics.items)}
+        self._places: dict[str, int] = {}
+        self._drawn = [np.zeros((0, DRAWS)) for _ in range(1 if knowledge.sales is None else len(Earnings._fields))]
+
+    def earnings(self, looks: Mapping[str, float]) -> Earnings:
+        """What these looks at items bring, each of which must be among those of the statistics."""
+        if new := [item for item in looks if item not in self._places]:
+            self._draw(new)
+        weights = np.zeros(len(self._places))
+        weights[[self._places[item] for item in looks]] = list(looks.values())
+        return Earnings(*(weights @ drawn for drawn in self._drawn))
+
+    def _draw(self, items: Sequence[str]) -> None:
+        """Where items' own clicks are few, their rates come from their features, and an error of these is that of a
+        whole category: rules about a category would else look surer than they are.
+        """
+        knowledge, at = self._knowledge, np.array([self._rows[item] for item in items], dtype=np.intp)
+        statistics, beta = knowledge.statistics, knowledge.statistics.posterior()
+        a, b, prior = beta.a[at], beta.b[at], np.broadcast_to(statistics.prior.strength, beta.a.shape)[at]
+        clicks = beta_draws(a, b, self._normals(CLICK_STAGES, statistics.hashes[at]))
+        variance = np.sqrt(knowledge.variance) * np.minimum(prior / (a + b), 1.0)
+        clicks += (a / (a + b) * variance)[:, None] * self._shared(at)
+        drawn = [clicks]
+        if knowledge.sales is not None:
+            buying, z = knowledge.sales.buying, self._normals(SALE_STAGES, statistics.hashes[at])
+            orders = clicks * beta_draws(buying.a[at], buying.b[at], z[:2])
+            paid = np.maximum(0.0, knowledge.sales.amount[at, None] + z[2] * knowledge.sales.error[at, None])
+            drawn += [orders, orders * paid]
+        self._drawn = [np.concatenate(pair) for pair in zip(self._drawn, drawn, strict=True)]
+        self._places |= {item: len(self._places) + number for number, item in enumerate(items)}
+
+    def _normals(self, stages: Sequence[str], hashes: Hashes) -> Floats:
+        names = self._knowledge.page, self._knowledge.segment, hashes
+        return np.stack([normals(*names, f"earnings {stage}", DRAWS, 0) for stage in stages])
+
+    def _shared(self, at: Indices) -> Floats:
+        """A standard normal for each category, for each of its items, float64[A, D]."""
+        categories = [self._knowledge.categories[row] for row in at.tolist()]
+        names = sorted(set(categories))
+        (drawn,) = self._normals(["shared"], arm_hashes(names))
+        return np.asarray(drawn[[names.index(name) for name in categories]])
+
+
+def interval_of(draws: Floats, level: float = LEVEL) -> Interval:
+    """The mean of draws, float64[D], and between which two `level` of them are."""
+    tail = (1.0 - level) / 2.0
+    low, high = np.quantile(draws, [tail, 1.0 - tail])
+    return Interval(float(draws.mean()), float(low), float(high))
+
+
+def _sum(draws: Floats | None, other: Floats | None, factor: float) -> Floats | None:
+    return None if draws is None or other is None else draws + factor * other

@@ -1,0 +1,133 @@
+"""A page's rules of a file against those in force, over its segments, from live topics and state."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from policy.experiments.sequence import VIEWS
+from policy.prices.earnings import Earnings
+from reshelf.inspect.experiment import whole_buckets
+from reshelf.inspect.explain import declared
+from reshelf.inspect.prices.priced import Circumstances, Price, priced
+from reshelf.namespaces.open_state import OpenState, open_state
+from reshelf.settings import Settings
+from schemas.codec import encode, encode_key
+from schemas.errors import ReshelfError
+from schemas.messages.pages import PageRules
+from schemas.topics import PAGE_RULES
+from streams.catalog.page import Page
+from streams.catalog.snapshot import read_catalog
+from streams.catalog.view import CatalogView
+from streams.fold.deltas import WHOLE_PAGE
+from streams.kafka.records import Logged
+from streams.layouts.guard_rail import fallen
+from streams.state.reader import KeyState
+
+MOST_SEGMENTS = 50
+"""Segments that are priced: those seen most."""
+
+
+class Preview(NamedTuple):
+    """What the rules of a page would change.
+
+    `version` is the one in force, `shares` are those of the page's segments of its page views, `views` is how many
+    of these a day has, None where no whole time bucket was counted.  `left_out` segments are not among them.
+    """
+
+    rules: PageRules
+    version: int
+    at_ms: int
+    currency: str
+    views: float | None
+    shares: Mapping[str, float]
+    prices: Mapping[str, Price]
+    left_out: int
+
+    @property
+    def before(self) -> Earnings:
+        """What the page brings now, per page view, over the segments."""
+        return _total([(self.shares[name], price.before) for name, price in self.prices.items()])
+
+    @property
+    def change(self) -> Earnings:
+        """What it would bring more."""
+        return _total([(self.shares[name], price.change) for name, price in self.prices.items()])
+
+    def rule(self, name: str) -> Earnings | None:
+        """What a rule by itself brings more, over the segments that it is in force for; None where it is for none."""
+        parts = [(self.shares[at], price.rules[name]) for at, price in self.prices.items() if name in price.rules]
+        return _total(parts) if parts else None
+
+
+def preview(settings: Settings, rules: PageRules, segments: Sequence[str], at_ms: int) -> Preview:
+    """Price the rules of a page against those in force, at a time, for some segments or all.
+
+    Raises `ReshelfError` where the page is not declared, or a segment has no counts.
+    """
+    catalog = read_catalog(settings.kafka)
+    in_force = declared(catalog, rules.page)
+    counted = asyncio.run(_read(settings, rules.page, segments))
+    total = sum(counted.impressions.values())
+    shares = {
+        name: counted.impressions[name] / total if total else 1.0 / len(counted.states) for name in counted.states
+    }
+    fell_back = fallen(catalog.published, settings.experiment).get(rules.page, "")
+    before = catalog.page(rules.page)
+    after = _with_rules(catalog, rules)
+    those = [Circumstances(name, state, settings.layouts, at_ms, fell_back) for name, state in counted.states.items()]
+    prices = {each.segment: priced(before, after, each) for each in those}
+    left_out = len(counted.impressions) - len(counted.states)
+    return Preview(rules, in_force.version, at_ms, counted.currency, counted.views, shares, prices, left_out)
+
+
+def _with_rules(catalog: CatalogView, rules: PageRules) -> Page:
+    """The page as it would be."""
+    key = encode_key(PAGE_RULES, rules.page)
+    catalog.take(PAGE_RULES, 0, [Logged(0, 0, key, encode(rules))])
+    return catalog.page(rules.page)
+
+
+class _Counted(NamedTuple):
+    """Counts of the segments to price, the impressions of these and of those left out, and page views of a day."""
+
+    states: Mapping[str, KeyState]
+    impressions: Mapping[str, float]
+    views: float | None
+    currency: str
+
+
+async def _read(settings: Settings, page: str, segments: Sequence[str]) -> _Counted:
+    async with open_state(settings) as state:
+        names = sorted((await state.reader.segments()).get(page, set())) or [WHOLE_PAGE]
+        if unknown := [name for name in segments if name not in names]:
+            raise ReshelfError(
+                f"page {page!r} has no counts of segment {unknown[0]!r}. Segments that it has: {', '.join(names)}."
+            )
+        own = {name: _impressions(await state.reader.read(page, name)) for name in names}
+        most = sorted(segments or own, key=lambda name: -own[name])[:MOST_SEGMENTS]
+        states = {name: await state.reader.read_segment(page, name) for name in most}
+        impressions = {name: own[name] for name in segments or own}
+        return _Counted(states, impressions, await _views(state, page), state.settings.fold.currency)
+
+
+def _impressions(state: KeyState) -> float:
+    """Seen slots of visitors that are in the segment itself."""
+    return float(sum(int(table.impressions.sum()) for table in state.tables))
+
+
+async def _views(state: OpenState, page: str) -> float | None:
+    width = state.settings.fold.bucket_ms
+    if not width:
+        return None
+    sides, days = whole_buckets(await state.reader.read_bins(page), width)
+    return float((sides.learned + sides.holdout)[:, VIEWS].sum()) / days if days else None
+
+
+def _total(parts: Sequence[tuple[float, Earnings]]) -> Earnings:
+    (share, first), *others = parts
+    total = first.plus(first, share - 1.0)
+    for share, other in others:
+        total = total.plus(other, share)
+    return total

@@ -1,0 +1,126 @@
+"""What other rules cost or earn in a segment, all together and each by itself: a pure function.
+
+Layouts are a pure function of state, so those that rules would give can be made beside those of now and compared, by
+what is known of the items in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import msgspec
+
+from policy.assignment import epoch_of, slate_chances
+from policy.model.priors import interest_variance
+from policy.prices.earnings import Draws, Earnings, Knowledge
+from policy.prices.looks import Slate, looks
+from schemas.messages.layouts import Layout
+from schemas.rules import Rule
+from streams.catalog.page import Page
+from streams.catalog.weighted_counts import WeightedCounts
+from streams.fold.deltas import Traffic
+from streams.layouts.compose import compose, statistics_of
+from streams.layouts.guard_rail import guarded
+from streams.page_settings import LayoutSettings
+from streams.state.reader import KeyState
+
+EPOCHS = 4
+"""Draws of slates that are averaged: a rule holds for longer than one."""
+
+
+class Circumstances(NamedTuple):
+    """For whom and when layouts are made: `fell_back` says why the page shows its baseline to all, where it does."""
+
+    segment: str
+    state: KeyState
+    settings: LayoutSettings
+    at_ms: int
+    fell_back: str = ""
+
+
+class Price(NamedTuple):
+    """What changes for a segment: clicks, orders and revenue per page view, by draws.
+
+    `before` is what the slates of now bring, `change` what those of the rules bring more, `rules` what each of
+    these brings more than without it.  `looks_before` and `looks_after` say how often items are looked at in
+    a page view, `relaxed` what could not hold.
+    """
+
+    before: Earnings
+    change: Earnings
+    rules: Mapping[str, Earnings]
+    looks_before: Mapping[str, float]
+    looks_after: Mapping[str, float]
+    relaxed: Sequence[str]
+
+
+def priced(before: Page, after: Page, those: Circumstances) -> Price:
+    """The price of the rules of one page against those of another; of all that are in force for the segment then."""
+    now, then = _Slates(before, those), _Slates(after, those)
+    own, others = now.looks(now.layouts(before)), then.layouts(after)
+    looks_after = then.looks(others)
+    brought, would_bring = now.draws.earnings(own), then.draws.earnings(looks_after)
+
+    def without(rule: Rule) -> Earnings:
+        rules = [each for each in after.rules.rules if each is not rule]
+        page = replace(after, rules=msgspec.structs.replace(after.rules, rules=rules))
+        return then.draws.earnings(then.looks(then.layouts(page)))
+
+    return Price(
+        brought,
+        would_bring.plus(brought, -1.0),
+        {rule.name: would_bring.plus(without(rule), -1.0) for rule in after.rules.rules if _in_force(rule, those)},
+        own,
+        looks_after,
+        list(dict.fromkeys(text for layout in others for text in layout.relaxed)),
+    )
+
+
+def _in_force(rule: Rule, those: Circumstances) -> bool:
+    return rule.starts_at <= those.at_ms < rule.ends_at and those.segment in (rule.segments or [those.segment])
+
+
+class _Slates:
+    """Slates of a page under any rules for the same candidates and slots, and what is known of the items in them."""
+
+    def __init__(self, page: Page, those: Circumstances) -> None:
+        self._those = those
+        self._counts = WeightedCounts(page.candidates, tuple(page.rules.slots))
+        knowledge = _knowledge(page, those, self._counts)
+        self._curve = dict(zip(page.rules.slots, knowledge.statistics.examination.tolist(), strict=True))
+        self.draws = Draws(knowledge)
+
+    def layouts(self, page: Page) -> Sequence[Layout]:
+        """Those of the epoch and the next ones."""
+        segment, state, settings, at_ms, fell_back = self._those
+        first = epoch_of(at_ms, page.rules.page, segment, settings.epoch_ms).number
+        return [
+            guarded(compose(segment, state, page, settings, epoch, self._counts, at_ms), 0, fell_back)
+            for epoch in range(first, first + EPOCHS)
+        ]
+
+    def looks(self, layouts: Sequence[Layout]) -> Mapping[str, float]:
+        """How often each item is looked at in a page view, the holdout's among them."""
+        slates = ((slate, share / len(layouts)) for layout in layouts for slate, share in _shares(layout))
+        return looks(slates, self._curve)
+
+
+def _knowledge(page: Page, those: Circumstances, counts: WeightedCounts) -> Knowledge:
+    """Orders are looked at even where layouts do not go by them."""
+    settings = those.settings
+    valued = settings if settings.sale_value else settings.changed(sale_value=1.0)
+    statistics = statistics_of(those.segment, those.state, page, valued, counts)
+    counted = any(counts.conversions[traffic].any() for traffic in (Traffic.LEARNED, Traffic.HOLDOUT))
+    categories = [page.items[item].category if item in page.items else "" for item in page.candidates.items]
+    variance = interest_variance(page.parameters, those.segment) if page.parameters else 0.0
+    sales = statistics.click_value if counted else None
+    return Knowledge(page.rules.page, those.segment, statistics, categories, variance, sales)
+
+
+def _shares(layout: Layout) -> Iterator[tuple[Slate, float]]:
+    """The slates of a layout and how often a page view has each."""
+    yield layout.baseline, layout.holdout_share
+    for slate, chance in zip(layout.slates, slate_chances(layout), strict=True):
+        yield slate, (1.0 - layout.holdout_share) * chance

@@ -1,0 +1,153 @@
+"""A preview for people and scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+
+from policy.prices.earnings import Earnings, Interval, interval_of
+from reshelf.inspect.money import outcome
+from reshelf.inspect.prices.preview import Preview
+from reshelf.inspect.prices.priced import Price
+from reshelf.terminal.tables import table
+
+MOVED = 5
+"""Items that are told of a segment in words, of those that gain and of those that lose most looks."""
+PER = 1_000
+"""Page views that figures are for where it is not known how many a day has."""
+
+
+def as_json(preview: Preview, level: float) -> dict[str, Any]:
+    """Figures per page view, and of a day where its page views are known: null where they are not."""
+    views = preview.views
+    return {
+        "page": preview.rules.page,
+        "version": preview.version,
+        "at": preview.at_ms,
+        "currency": preview.currency,
+        "level": level,
+        "page_views_per_day": views,
+        "before": _earnings(preview.before, level, views),
+        "change": _earnings(preview.change, level, views),
+        "rules": {
+            rule.name: None if (own := preview.rule(rule.name)) is None else _earnings(own, level, views)
+            for rule in preview.rules.rules
+        },
+        "segments": {
+            name: _segment(price, preview.shares[name], level, views) for name, price in preview.prices.items()
+        },
+        "segments_left_out": preview.left_out,
+    }
+
+
+def _segment(price: Price, share: float, level: float, views: float | None) -> dict[str, Any]:
+    own = None if views is None else share * views
+    return {
+        "share": share,
+        "before": _earnings(price.before, level, own),
+        "change": _earnings(price.change, level, own),
+        "rules": {name: _earnings(earnings, level, own) for name, earnings in price.rules.items()},
+        "looks": dict(sorted(_moved(price).items(), key=lambda pair: pair[1])),
+        "relaxed": list(price.relaxed),
+    }
+
+
+def _earnings(earnings: Earnings, level: float, views: float | None) -> dict[str, Any]:
+    return {
+        name: None if draws is None else _interval(interval_of(draws, level), views)
+        for name, draws in earnings._asdict().items()
+    }
+
+
+def _interval(interval: Interval, views: float | None) -> dict[str, Any]:
+    of_a_day = None if views is None else {name: views * value for name, value in interval._asdict().items()}
+    return {"per_page_view": interval._asdict(), "per_day": of_a_day}
+
+
+def _moved(price: Price) -> Mapping[str, float]:
+    """How many more looks items get in a page view."""
+    items = dict.fromkeys([*price.looks_before, *price.looks_after])
+    moved = {item: price.looks_after.get(item, 0.0) - price.looks_before.get(item, 0.0) for item in items}
+    return {item: change for item, change in moved.items() if abs(change) > 1e-9}
+
+
+def in_words(preview: Preview, level: float) -> RenderableType:
+    """What would change: in all, by segment and by rule, with intervals; which items, and what could not hold."""
+    page, sales, currency = preview.rules.page, preview.change.orders is not None, preview.currency
+    per = "a day" if preview.views is not None else f"in {PER:,} page views"
+    head = ["", "clicks", *(["orders", "revenue"] if sales else [])]
+    rows = [_row("now", preview.before, preview.views, currency, level, sign="")]
+    rows.append(_row("change", preview.change, preview.views, currency, level))
+    if len(preview.prices) > 1:
+        rows += [
+            _row(
+                f"  {name}",
+                price.change,
+                None if preview.views is None else preview.shares[name] * preview.views,
+                currency,
+                level,
+            )
+            for name, price in preview.prices.items()
+        ]
+    return Group(
+        f"{page}: this file against version {preview.version}, {per}, {level:.0%} between",
+        table(head, rows),
+        *_rules(preview, level),
+        *_notes(preview),
+    )
+
+
+def _rules(preview: Preview, level: float) -> Iterator[RenderableType]:
+    rules = preview.rules.rules
+    if not rules:
+        return
+    own = {rule.name: preview.rule(rule.name) for rule in rules}
+    head = ["rule", "clicks", *(["orders", "revenue"] if preview.change.orders is not None else [])]
+    rows = [
+        _row(name, earnings, preview.views, preview.currency, level)
+        for name, earnings in own.items()
+        if earnings is not None
+    ]
+    if rows:
+        yield "each rule by itself, against the file without it:"
+        yield table(head, rows)
+    idle = [name for name, earnings in own.items() if earnings is None]
+    if idle:
+        yield f"not in force then for any of these segments: {', '.join(idle)}"
+
+
+def _notes(preview: Preview) -> Iterator[str]:
+    for name, price in preview.prices.items():
+        moved = sorted(_moved(price).items(), key=lambda pair: pair[1])
+        losing, gaining = [pair for pair in moved if pair[1] < 0.0], [pair for pair in moved[::-1] if pair[1] > 0.0]
+        for what, items in (("seen more", gaining), ("seen less", losing)):
+            if items:
+                more = f", and {len(items) - MOVED} more" if len(items) > MOVED else ""
+                yield f"{name}: {what}: " + ", ".join(f"{item} {change:+.1%}" for item, change in items[:MOVED]) + more
+        yield from (f"{name}: cannot hold: {text}" for text in price.relaxed)
+    if preview.left_out:
+        yield f"{preview.left_out} segments with fewer page views are left out"
+    if preview.views is None:
+        yield "how many page views a day has is not known yet: no whole time bucket was counted"
+
+
+def _row(
+    name: str, earnings: Earnings, views: float | None, currency: str, level: float, sign: str = "+"
+) -> tuple[str, ...]:
+    times = PER if views is None else views
+    cells = [
+        _cell(column, interval_of(times * draws, level), currency, sign)
+        for column, draws in earnings._asdict().items()
+        if draws is not None
+    ]
+    return (name, *cells)
+
+
+def _cell(column: str, interval: Interval, currency: str, sign: str) -> str:
+    def figure(value: float, sign: str) -> str:
+        text = outcome(column, abs(value), currency)
+        return f"{'-' if value < 0.0 else sign}{text}"
+
+    return f"{figure(interval.mean, sign)} ({figure(interval.low, sign)} to {figure(interval.high, sign)})"

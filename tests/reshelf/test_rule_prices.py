@@ -1,0 +1,148 @@
+"""What rules cost or earn before they are published: true to the layouts that they would give."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from reshelf.cli.main import run
+from reshelf.inspect.prices.priced import EPOCHS, Circumstances, priced
+from schemas.messages.catalog import CatalogItem
+from schemas.messages.pages import Branch, PageRules, PolicyChoice
+from schemas.rules import Boost, Match, Pin, Rule
+from streams.catalog.candidates import CandidateSet
+from streams.catalog.page import Page
+from streams.fold.deltas import Traffic
+from streams.page_settings import LayoutSettings
+from streams.state.reader import KeyState
+from tests.policy.test_prices import assert_alike
+from tests.streams.layout_inputs import table
+from tests.streams.layouts_shop import SLOTS, Shop, open_shop  # noqa: F401  a fixture
+
+ITEMS = tuple(f"i{number}" for number in range(8))
+PIN = Pin(name="pin", item="i0", slot="top")
+KEEP_OFF = Boost(name="keep-off", match=Match(categories=["hats"]), factor=0.0)
+
+
+def page(*rules: Rule, **more: object) -> Page:
+    declared = PageRules("home", 3, ["top", "left"], policy=PolicyChoice(variants=4), rules=list(rules))
+    items = {name: CatalogItem(name, name, category="hats" if at % 2 else "shoes") for at, name in enumerate(ITEMS)}
+    return Page(msgspec.structs.replace(declared, **more), CandidateSet(ITEMS), [5], None, items)
+
+
+def circumstances(**more: object) -> Circumstances:
+    counts = table(0, Traffic.LEARNED, ITEMS, ("top", "left"), 3)
+    those = Circumstances("s", KeyState((counts,), {}), LayoutSettings(holdout_share=0.2), 9)
+    return those._replace(**more)  # type: ignore[arg-type]
+
+
+def test_the_same_rules_change_nothing() -> None:
+    price = priced(page(PIN), page(PIN), circumstances())
+    assert np.abs(price.change.clicks).max() < 1e-12
+    assert price.looks_before == pytest.approx(price.looks_after)
+
+
+def test_a_rule_by_itself_is_the_page_with_it_against_the_page_without_it() -> None:
+    those = circumstances()
+    price = priced(page(), page(PIN, KEEP_OFF), those)
+    assert set(price.rules) == {"pin", "keep-off"}
+    for name, rest in (("pin", KEEP_OFF), ("keep-off", PIN)):
+        alone = priced(page(rest), page(PIN, KEEP_OFF), those)
+        assert_alike(price.rules[name], alone.change)
+    assert price.before.orders is not None, "orders were counted"
+    none = KeyState((), {})
+    assert priced(page(), page(PIN), circumstances(state=none)).change.revenue is None, "nothing is known of orders"
+
+
+def test_a_pinned_item_is_looked_at_in_every_page_view() -> None:
+    price = priced(page(), page(PIN), circumstances())
+    assert price.looks_after["i0"] == pytest.approx(1.0)
+    total = sum(price.looks_before.values())
+    assert sum(price.looks_after.values()) == pytest.approx(total), "all slots are filled before and after"
+
+
+def test_rules_of_other_segments_and_times_have_no_price() -> None:
+    later = msgspec.structs.replace(PIN, name="later", starts_at=10)
+    other = msgspec.structs.replace(PIN, name="other", segments=["t"])
+    price = priced(page(), page(later, other), circumstances())
+    assert price.rules == {} and np.abs(price.change.clicks).max() < 1e-12
+    assert set(priced(page(), page(later), circumstances(at_ms=10)).rules) == {"later"}
+
+
+def test_where_all_visitors_get_the_baseline_its_change_is_the_price() -> None:
+    price = priced(page(), page(PIN), circumstances(fell_back="clicks -9 %"))
+    assert len(price.looks_before) == len(price.looks_after) == 2, "one slate of two slots"
+    assert price.looks_after["i0"] == pytest.approx(1.0)
+
+
+def test_branches_count_by_their_share() -> None:
+    greedy = Branch("still", 0.5, PolicyChoice("greedy", variants=1))
+    price = priced(page(), page(branches=[greedy]), circumstances())
+    assert sum(price.looks_after.values()) == pytest.approx(sum(price.looks_before.values()))
+
+
+def test_what_cannot_hold_is_told() -> None:
+    twice = Pin(name="again", item="i0", slot="left")
+    assert priced(page(), page(PIN, twice), circumstances()).relaxed
+
+
+def test_layouts_of_several_epochs_are_averaged() -> None:
+    assert EPOCHS > 1
+    first = priced(page(), page(), circumstances()).looks_before
+    later = priced(page(), page(), circumstances(at_ms=9 + EPOCHS * LayoutSettings().epoch_ms)).looks_before
+    assert first != later
+
+
+def test_a_file_is_priced_against_a_running_shop(
+    broker: str,
+    open_shop: Callable[..., Shop],  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    shop = open_shop(broker)
+
+    async def count() -> None:
+        await shop.open_namespace()
+        await shop.count("new", Traffic.LEARNED, 1_000, {"i3": 90, "i2": 40, "i1": 1})
+        await shop.count("old", Traffic.LEARNED, 3_000, {"i3": 200})
+
+    asyncio.run(count())
+    shop.in_environment(monkeypatch)
+    file = tmp_path / "home.yaml"
+    pin = "{kind: pin, name: weak, item: i1, slot: top, segments: [new]}"
+    text = (
+        f"{{page: home, slots: [{', '.join(SLOTS)}], policy: {{variants: 4}}, "
+        f"candidates: {{categories: [shoes]}}, rules: [{pin}]}}"
+    )
+    file.write_text(text)
+    assert run(["rules", "preview", str(file), "--json"]) == 0
+    (answer,) = json.loads(capsys.readouterr().out)["pages"]
+    assert (answer["page"], answer["version"], answer["segments_left_out"]) == ("home", 1, 0)
+    assert answer["segments"]["new"]["share"] == pytest.approx(0.25)
+    change = answer["change"]["clicks"]["per_page_view"]
+    own = answer["segments"]["new"]["change"]["clicks"]["per_page_view"]
+    assert own["high"] < 0.0, "an item that nobody clicks is pinned over one that many do"
+    assert change["mean"] == pytest.approx(0.25 * own["mean"])
+    assert answer["rules"]["weak"]["clicks"]["per_page_view"]["mean"] == pytest.approx(change["mean"])
+    assert answer["page_views_per_day"] is None and answer["change"]["clicks"]["per_day"] is None
+
+    assert run(["rules", "preview", str(file), "--segment", "old"]) == 0
+    shown = capsys.readouterr().out
+    assert "home: this file against version 1, in 1,000 page views" in shown
+    assert "not in force then for any of these segments: weak" in shown
+    assert run(["rules", "preview", str(file)]) == 0
+    assert "new: seen more: i1 +" in capsys.readouterr().out
+    assert run(["rules", "preview", str(file), "--segment", "none"]) == 1
+    assert "has no counts of segment 'none'. Segments that it has: new, old" in capsys.readouterr().err
+    assert run(["rules", "preview", str(file), "--at", "christmas"]) == 2
+    assert "--at: expected a date or time" in capsys.readouterr().err
+    file.write_text(text.replace("page: home", "page: away"))
+    assert run(["rules", "preview", str(file)]) == 1
+    assert "page 'away' is not declared" in capsys.readouterr().err
