@@ -11,7 +11,7 @@ import numpy as np
 
 from policy.model.priors import interest_variance
 from policy.prices.earnings import Draws, Interval, Knowledge, interval_of
-from policy.prices.looks import Slate, looks
+from policy.prices.places import Slate, places_of
 from policy.rules.compiled import compile_rules
 from policy.rules.matching import Arms
 from policy.simulation.learned import PAGE, Learned, Setup
@@ -121,9 +121,9 @@ class _Shopped:
         parameters = self._learner.parameters
         variance = interest_variance(parameters, segment) if parameters else 0.0
         categories = [item.category for item in self._offer.items]
-        draws = Draws(Knowledge(PAGE, segment, statistics, categories, variance))
-        curve = dict(zip(statistics.slots, statistics.examination.tolist(), strict=True))
-        before, after = (draws.earnings(looks(slates, curve)).clicks for slates in (without, under))
+        clicks = np.sum([each.clicks.sum(axis=0) for each in self._statistics], axis=0)
+        draws = Draws(Knowledge(PAGE, segment, statistics, categories, variance, clicks))
+        before, after = (draws.earnings(places_of(slates)).clicks for slates in (without, under))
         truth, now = true_clicks(self._shop, self._offer, at, under), true_clicks(self._shop, self._offer, at, without)
         price = interval_of((after - before) / now)
         return Priced(kind_of(type(rule)), price, truth / now - 1.0)

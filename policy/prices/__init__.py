@@ -1,5 +1,7 @@
 """What other slates would earn: how much more or less than those of now, and how sure that is.
 
-- `looks`: how often each item is looked at in a page view, under the slates of a layout
-- `earnings`: clicks, orders and revenue of looks, as draws from what is known of the items
+- `earnings`: clicks, orders and revenue of places on a page, as draws from what is known of items and
+  slots
+- `places`: how often each item stands in each slot of a page view, and is looked at there, under the
+  slates of a layout
 """

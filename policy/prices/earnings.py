@@ -1,12 +1,13 @@
-"""Clicks, orders and revenue of looks, as draws from what is known of the items.
+"""Clicks, orders and revenue of places on a page, as draws from what is known of items and slots.
 
 Draws come from the posteriors at their full width, whatever a page explores.  An item has the same draws wherever it
-is looked at, so what is compared differs by looks alone, and sums over segments and rules are taken draw by draw.
+stands, and a slot whatever stands there, so what is compared differs by places alone, and sums over segments and
+rules are taken draw by draw.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,17 +16,23 @@ from policy.arrays import Floats, Hashes, Indices
 from policy.defaults import LEVEL
 from policy.hashes import arm_hashes
 from policy.model.reward import ClickValue
+from policy.prices.places import Places
 from policy.slates.composition import Statistics
 from policy.slates.sampling import CLICK_STAGES, SALE_STAGES, beta_draws, normals
 
 DRAWS = 2_000
+LEAST_ERROR = 0.06
+"""Relative error of looks at a slot, however many its clicks: so far do logs of a policy tell looks from likes."""
+PRIOR_CLICKS = 10.0
+"""Clicks that what is assumed of looks at a slot weighs as much as."""
 
 
 class Knowledge(NamedTuple):
     """What is known of the items of a page and segment.
 
     `categories` are theirs, and `variance` is the relative variance of what features let expect
-    (`policy.model.priors.interest_variance`).  `sales` is what is known of orders, None where none are counted.
+    (`policy.model.priors.interest_variance`).  `slot_clicks`, float64[S], are the clicks that looks at each slot were
+    fitted from.  `sales` is what is known of orders, None where none are counted.
     """
 
     page: str
@@ -33,11 +40,12 @@ class Knowledge(NamedTuple):
     statistics: Statistics
     categories: Sequence[str]
     variance: float
+    slot_clicks: Floats
     sales: ClickValue | None = None
 
 
 class Earnings(NamedTuple):
-    """Draws of what looks bring, float64[D] each; revenue in minor units.
+    """Draws of what is earned, float64[D] each; revenue in minor units.
 
     `orders` and `revenue` are None where no orders are counted.
     """
@@ -64,21 +72,27 @@ class Interval(NamedTuple):
 
 
 class Draws:
-    """Draws of what a look at each item brings, made when an item is first looked at."""
+    """Draws of what a look at each item brings, made when an item first stands somewhere, and of looks at slots."""
 
     def __init__(self, knowledge: Knowledge) -> None:
         self._knowledge = knowledge
         self._rows = {item: row for row, item in enumerate(knowledge.statistics.items)}
+        self._slots = {slot: column for column, slot in enumerate(knowledge.statistics.slots)}
         self._places: dict[str, int] = {}
         self._drawn = [np.zeros((0, DRAWS)) for _ in range(1 if knowledge.sales is None else len(Earnings._fields))]
+        (z,) = self._normals(["looks"], arm_hashes(knowledge.statistics.slots))
+        error = np.sqrt(LEAST_ERROR**2 + 1.0 / (PRIOR_CLICKS + knowledge.slot_clicks))
+        self._looks = knowledge.statistics.examination[:, None] * np.exp(error[:, None] * z)
 
-    def earnings(self, looks: Mapping[str, float]) -> Earnings:
-        """What these looks at items bring, each of which must be among those of the statistics."""
-        if new := [item for item in looks if item not in self._places]:
+    def earnings(self, places: Places) -> Earnings:
+        """What items in slots bring, in so many page views; each must be among those of the statistics."""
+        if new := [item for item in dict.fromkeys(item for item, _ in places) if item not in self._places]:
             self._draw(new)
-        weights = np.zeros(len(self._places))
-        weights[[self._places[item] for item in looks]] = list(looks.values())
-        return Earnings(*(weights @ drawn for drawn in self._drawn))
+        weights = np.zeros((len(self._places), len(self._slots)))
+        for (item, slot), share in places.items():
+            weights[self._places[item], self._slots[slot]] = share
+        looks = weights @ self._looks
+        return Earnings(*((looks * drawn).sum(axis=0) for drawn in self._drawn))
 
     def _draw(self, items: Sequence[str]) -> None:
         """Where items' own clicks are few, their rates come from their features, and an error of these is that of a

@@ -11,21 +11,23 @@ from bench.rules import RulesPlan, prices, summary
 from policy.model.posteriors import Beta, Prior
 from policy.model.reward import ClickValue
 from policy.prices.earnings import Draws, Earnings, Knowledge, interval_of
-from policy.prices.looks import looks
+from policy.prices.places import Places, looks, places_of
 from policy.slates.composition import Statistics
 
 ITEMS = [f"i{number}" for number in range(6)]
 SLOTS = ["a", "b"]
-LOOKS = st.dictionaries(st.sampled_from(ITEMS), st.floats(0.0, 1.0), max_size=6)
+PLACES = st.dictionaries(st.tuples(st.sampled_from(ITEMS), st.sampled_from(SLOTS)), st.floats(0.0, 1.0), max_size=6)
 
 
-def knowledge(variance: float = 0.0, sales: bool = False) -> Knowledge:
+def knowledge(variance: float = 0.0, sales: bool = False, clicks: float = 1e9) -> Knowledge:
     statistics = Statistics.empty(ITEMS, SLOTS, np.array([1.0, 0.5]), Prior(0.02, 50.0))
     statistics.impressions[:] = 400 * np.arange(1, 7)[:, None]
     statistics.clicks[:] = np.arange(6)[:, None]
     buying = Beta(np.full(6, 2.0), np.full(6, 38.0))
     value = ClickValue(buying, np.full(6, 1_000.0), np.full(6, 50.0), 0.0, np.ones(6))
-    return Knowledge("home", "s", statistics, ["hats", "shoes"] * 3, variance, value if sales else None)
+    return Knowledge(
+        "home", "s", statistics, ["hats", "shoes"] * 3, variance, np.full(2, clicks), value if sales else None
+    )
 
 
 def assert_alike(one: Earnings, other: Earnings) -> None:
@@ -34,12 +36,11 @@ def assert_alike(one: Earnings, other: Earnings) -> None:
         np.testing.assert_allclose(own, its, atol=1e-9)
 
 
-@given(LOOKS, LOOKS, st.permutations(ITEMS))
-def test_draws_belong_to_items_whatever_was_looked_at_before(
-    one: dict[str, float], two: dict[str, float], order: list[str]
-) -> None:
+@given(PLACES, PLACES, st.permutations(ITEMS))
+def test_draws_belong_to_items_whatever_was_looked_at_before(one: Places, two: Places, order: list[str]) -> None:
     draws, anew = Draws(knowledge(0.2, sales=True)), Draws(knowledge(0.2, sales=True))
-    together = {item: one.get(item, 0.0) + two.get(item, 0.0) for item in order}
+    keys = [(item, slot) for item in order for slot in SLOTS]
+    together = {key: one.get(key, 0.0) + two.get(key, 0.0) for key in keys}
     anew.earnings(together)
     sums = draws.earnings(one).plus(draws.earnings(two))
     assert_alike(anew.earnings(together), sums)
@@ -48,7 +49,7 @@ def test_draws_belong_to_items_whatever_was_looked_at_before(
 
 def test_looks_bring_what_is_expected_of_the_items() -> None:
     of = knowledge(sales=True)
-    earnings = Draws(of).earnings({"i1": 0.5, "i4": 2.0})
+    earnings = Draws(of).earnings({("i1", "b"): 1.0, ("i4", "a"): 2.0})
     expected = np.array([0.5, 2.0]) @ of.statistics.posterior().mean[[1, 4]]
     assert earnings.clicks.mean() == pytest.approx(expected, rel=0.02)
     assert earnings.orders is not None and earnings.orders.mean() == pytest.approx(expected * 0.05, rel=0.04)
@@ -66,18 +67,29 @@ def test_an_error_of_features_is_that_of_a_category() -> None:
     draws, alone = Draws(knowledge(0.5)), Draws(knowledge(0.0))
 
     def together(drawn: Draws, one: str, other: str) -> float:
-        pair = [drawn.earnings({item: 1.0}).clicks for item in (one, other)]
+        pair = [drawn.earnings({(item, "a"): 1.0}).clicks for item in (one, other)]
         return float(np.asarray(np.corrcoef(pair))[0, 1])
 
     assert together(draws, "i0", "i2") > 0.3 > 0.1 > abs(together(draws, "i0", "i1"))
     assert abs(together(alone, "i0", "i2")) < 0.1
-    wider = [np.std(draws.earnings(of).clicks) / np.std(alone.earnings(of).clicks) for of in ({"i0": 1.0}, {"i5": 1.0})]
+    wider = [
+        np.std(draws.earnings(of).clicks) / np.std(alone.earnings(of).clicks)
+        for of in ({("i0", "a"): 1.0}, {("i5", "b"): 1.0})
+    ]
     assert min(wider) > 1.0
 
 
 def test_looks_are_those_of_slots_and_shares() -> None:
     curve = {"a": 1.0, "b": 0.5}
-    assert looks([({"a": "x", "b": "y"}, 0.75), ({"a": "y"}, 0.25)], curve) == {"x": 0.75, "y": 0.625}
+    places = places_of([({"a": "x", "b": "y"}, 0.75), ({"a": "y"}, 0.25)])
+    assert places == {("x", "a"): 0.75, ("y", "b"): 0.75, ("y", "a"): 0.25}
+    assert looks(places, curve) == {"x": 0.75, "y": 0.625}
+
+
+def test_the_fewer_clicks_a_slot_has_the_less_sure_is_what_moves_there() -> None:
+    move = {("i4", "a"): 1.0, ("i4", "b"): -1.0}
+    few, many = (np.std(Draws(knowledge(clicks=clicks)).earnings(move).clicks) for clicks in (20.0, 20_000.0))
+    assert few > 1.2 * many
 
 
 def test_intervals_hold_what_random_rules_cost() -> None:

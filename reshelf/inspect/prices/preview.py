@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from policy.experiments.sequence import VIEWS
@@ -20,7 +21,7 @@ from schemas.topics import PAGE_RULES
 from streams.catalog.page import Page
 from streams.catalog.snapshot import read_catalog
 from streams.catalog.view import CatalogView
-from streams.fold.deltas import WHOLE_PAGE
+from streams.fold.deltas import WHOLE_PAGE, Traffic
 from streams.kafka.records import Logged
 from streams.layouts.guard_rail import fallen
 from streams.state.reader import KeyState
@@ -76,7 +77,10 @@ def preview(settings: Settings, rules: PageRules, segments: Sequence[str], at_ms
     fell_back = fallen(catalog.published, settings.experiment).get(rules.page, "")
     before = catalog.page(rules.page)
     after = _with_rules(catalog, rules)
-    those = [Circumstances(name, state, settings.layouts, at_ms, fell_back) for name, state in counted.states.items()]
+    those = [
+        Circumstances(name, state, settings.layouts, at_ms, counted.slot_clicks, fell_back)
+        for name, state in counted.states.items()
+    ]
     prices = {each.segment: priced(before, after, each) for each in those}
     left_out = len(counted.impressions) - len(counted.states)
     return Preview(rules, in_force.version, at_ms, counted.currency, counted.views, shares, prices, left_out)
@@ -90,10 +94,14 @@ def _with_rules(catalog: CatalogView, rules: PageRules) -> Page:
 
 
 class _Counted(NamedTuple):
-    """Counts of the segments to price, the impressions of these and of those left out, and page views of a day."""
+    """Counts of the segments to price, impressions of these and of those left out, and the page's clicks by slot.
+
+    `views` are the page views of a day.
+    """
 
     states: Mapping[str, KeyState]
     impressions: Mapping[str, float]
+    slot_clicks: Mapping[str, float]
     views: float | None
     currency: str
 
@@ -105,16 +113,26 @@ async def _read(settings: Settings, page: str, segments: Sequence[str]) -> _Coun
             raise ReshelfError(
                 f"page {page!r} has no counts of segment {unknown[0]!r}. Segments that it has: {', '.join(names)}."
             )
-        own = {name: _impressions(await state.reader.read(page, name)) for name in names}
+        counts = {name: await state.reader.read(page, name) for name in names}
+        own = {name: _impressions(of) for name, of in counts.items()}
         most = sorted(segments or own, key=lambda name: -own[name])[:MOST_SEGMENTS]
         states = {name: await state.reader.read_segment(page, name) for name in most}
         impressions = {name: own[name] for name in segments or own}
-        return _Counted(states, impressions, await _views(state, page), state.settings.fold.currency)
+        return _Counted(
+            states, impressions, _slot_clicks(counts.values()), await _views(state, page), state.settings.fold.currency
+        )
 
 
 def _impressions(state: KeyState) -> float:
     """Seen slots of visitors that are in the segment itself."""
     return float(sum(int(table.impressions.sum()) for table in state.tables))
+
+
+def _slot_clicks(states: Iterable[KeyState]) -> Mapping[str, float]:
+    clicks: Counter[str] = Counter()
+    for table in (table for state in states for table in state.tables if table.traffic is Traffic.LEARNED):
+        clicks.update(dict(zip(table.slots, table.clicks.sum(axis=0).tolist(), strict=True)))
+    return clicks
 
 
 async def _views(state: OpenState, page: str) -> float | None:

@@ -11,11 +11,12 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
 
 from policy.assignment import epoch_of, slate_chances
 from policy.model.priors import interest_variance
 from policy.prices.earnings import Draws, Earnings, Knowledge
-from policy.prices.looks import Slate, looks
+from policy.prices.places import Places, Slate, looks, places_of
 from schemas.messages.layouts import Layout
 from schemas.rules import Rule
 from streams.catalog.page import Page
@@ -31,12 +32,17 @@ EPOCHS = 4
 
 
 class Circumstances(NamedTuple):
-    """For whom and when layouts are made: `fell_back` says why the page shows its baseline to all, where it does."""
+    """For whom and when layouts are made.
+
+    `slot_clicks` are those of the whole page by slot.  `fell_back` says why the page shows its baseline to all,
+    where it does.
+    """
 
     segment: str
     state: KeyState
     settings: LayoutSettings
     at_ms: int
+    slot_clicks: Mapping[str, float] = {}
     fell_back: str = ""
 
 
@@ -59,21 +65,21 @@ class Price(NamedTuple):
 def priced(before: Page, after: Page, those: Circumstances) -> Price:
     """The price of the rules of one page against those of another; of all that are in force for the segment then."""
     now, then = _Slates(before, those), _Slates(after, those)
-    own, others = now.looks(now.layouts(before)), then.layouts(after)
-    looks_after = then.looks(others)
-    brought, would_bring = now.draws.earnings(own), then.draws.earnings(looks_after)
+    own, others = places(now.layouts(before)), then.layouts(after)
+    new = places(others)
+    brought, would_bring = now.draws.earnings(own), then.draws.earnings(new)
 
     def without(rule: Rule) -> Earnings:
         rules = [each for each in after.rules.rules if each is not rule]
         page = replace(after, rules=msgspec.structs.replace(after.rules, rules=rules))
-        return then.draws.earnings(then.looks(then.layouts(page)))
+        return then.draws.earnings(places(then.layouts(page)))
 
     return Price(
         brought,
         would_bring.plus(brought, -1.0),
         {rule.name: would_bring.plus(without(rule), -1.0) for rule in after.rules.rules if _in_force(rule, those)},
-        own,
-        looks_after,
+        looks(own, now.curve),
+        looks(new, then.curve),
         list(dict.fromkeys(text for layout in others for text in layout.relaxed)),
     )
 
@@ -89,22 +95,22 @@ class _Slates:
         self._those = those
         self._counts = WeightedCounts(page.candidates, tuple(page.rules.slots))
         knowledge = _knowledge(page, those, self._counts)
-        self._curve = dict(zip(page.rules.slots, knowledge.statistics.examination.tolist(), strict=True))
+        self.curve = dict(zip(page.rules.slots, knowledge.statistics.examination.tolist(), strict=True))
         self.draws = Draws(knowledge)
 
     def layouts(self, page: Page) -> Sequence[Layout]:
         """Those of the epoch and the next ones."""
-        segment, state, settings, at_ms, fell_back = self._those
+        segment, state, settings, at_ms, _, fell_back = self._those
         first = epoch_of(at_ms, page.rules.page, segment, settings.epoch_ms).number
         return [
             guarded(compose(segment, state, page, settings, epoch, self._counts, at_ms), 0, fell_back)
             for epoch in range(first, first + EPOCHS)
         ]
 
-    def looks(self, layouts: Sequence[Layout]) -> Mapping[str, float]:
-        """How often each item is looked at in a page view, the holdout's among them."""
-        slates = ((slate, share / len(layouts)) for layout in layouts for slate, share in _shares(layout))
-        return looks(slates, self._curve)
+
+def places(layouts: Sequence[Layout]) -> Places:
+    """How often each item stands in each slot in a page view of layouts that are equally likely, the holdout's too."""
+    return places_of((slate, share / len(layouts)) for layout in layouts for slate, share in _shares(layout))
 
 
 def _knowledge(page: Page, those: Circumstances, counts: WeightedCounts) -> Knowledge:
@@ -116,7 +122,8 @@ def _knowledge(page: Page, those: Circumstances, counts: WeightedCounts) -> Know
     categories = [page.items[item].category if item in page.items else "" for item in page.candidates.items]
     variance = interest_variance(page.parameters, those.segment) if page.parameters else 0.0
     sales = statistics.click_value if counted else None
-    return Knowledge(page.rules.page, those.segment, statistics, categories, variance, sales)
+    clicks = np.array([those.slot_clicks.get(slot, 0.0) for slot in page.rules.slots])
+    return Knowledge(page.rules.page, those.segment, statistics, categories, variance, clicks, sales)
 
 
 def _shares(layout: Layout) -> Iterator[tuple[Slate, float]]:
