@@ -32,7 +32,7 @@ class Admission:
         if isinstance(admitted, Refusal):
             return admitted
         self._names.extend(admitted)
-        self._judge.admit_names(accepted, self.groups(accepted.event.page, accepted.event.segment))
+        self._judge.admit_names(accepted, self.groups)
         return None
 
     def room(self, offset: int, bucket: int) -> list[int]:

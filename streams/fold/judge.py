@@ -183,9 +183,8 @@ class Judge:
         while at < len(records):
             if self._event_path is not None:
                 refused: list[tuple[Record, Refusal]] = []
-                at = self._event_path.take(
-                    records, at, first, self.newest, judged.accepted, judged.skipped, admit, refused
-                )
+                accepted, skipped = judged.accepted, judged.skipped
+                at = self._event_path.take(records, at, first, self.newest, accepted, skipped, admit, refused)
                 self.newest = self._event_path.newest
                 for record, refusal in refused:
                     judged.refuse(record, refusal)
@@ -193,10 +192,11 @@ class Judge:
                 self._judge_record(records[at], judged, first, admit)
                 at += 1
 
-    def admit_names(self, accepted: Accepted, groups: tuple[int, int]) -> None:
-        """Take over that the quota has admitted an event, of these groups of its key and page, for the fast path."""
+    def admit_names(self, accepted: Accepted, groups_of: Callable[[str, str], tuple[int, int]]) -> None:
+        """Take over for the fast path that the quota has admitted an event; `groups_of` names those of key and page."""
         if self._fast_path is not None:
-            self._fast_path.admit_names(accepted.event, accepted.bucket, groups)
+            event = accepted.event
+            self._fast_path.admit_names(event, accepted.bucket, groups_of(event.page, event.segment))
 
     def _note_bucket(self, fast_path: FastPath) -> None:
         """It knows names by bucket: once a newer one begins, those of the ones before are hardly met again."""

@@ -15,8 +15,11 @@ from schemas.topics import CLICKS, CONVERSIONS, CREDITS, SIGNALS
 from streams.fold.fast import path as fast_path
 from streams.fold.judge import Accepted, Judge, Judged
 from streams.fold.names.quota import Refusal
-from streams.kafka.records import TopicPartition
+from streams.kafka.records import Batch, TopicPartition
 from streams.settings import FoldSettings
+from streams.state.partition import PartitionFold
+from streams.state.store import Store
+from streams.state.watermark import Watermark
 from tests.streams.logs import FOLD, LoggedRecord, logs
 
 TOPICS = (CLICKS, CONVERSIONS, CREDITS)
@@ -103,3 +106,26 @@ def test_plain_events_are_all_taken() -> None:
     assert path.take(list(records), 0, 0, 0, accepted, Judged().skipped, None, refused) == 50
     assert [one.event for one in accepted] == events
     assert path.newest == NOW + 49
+
+
+@given(log=logs(partitions=1, most=60), size=st.integers(1, 9), first=st.integers(0, 20))
+def test_names_are_admitted_alike(log: Any, size: int, first: int) -> None:
+    """Those that the path remembers as admitted, too: deltas, names and dead letters are the same."""
+    for topic in TOPICS:
+        tp = TopicPartition(topic.name, 0)
+        store = Store(None, "event_path", 3)  # type: ignore[arg-type]
+        parts = [
+            PartitionFold(tp, store, 0, [Watermark(first)] * 3, FOLD, dead_letter, built) for built in (True, False)
+        ]
+        start = log[tp][0].offset if log[tp] else 0
+        for at in range(0, len(log[tp]), size):
+            cut = log[tp][at : at + size]
+            batch = Batch(tp, start, cut[-1].offset + 1, 0, cut)
+            start = batch.end
+            one, other = (part.prepare(batch) for part in parts)
+            assert verdicts(one.judged) == verdicts(other.judged)
+            assert (one.names, one.deltas, one.watermark) == (other.names, other.deltas, other.watermark)
+
+
+async def dead_letter(_: TopicPartition, __: Any) -> None:
+    """Nothing is committed here."""

@@ -3,6 +3,8 @@
 cdef enum:
     ORDER = 4
     CLICK = 5
+    # Combinations of names that are remembered as admitted.
+    MOST_ADMITTED = 100_000
 
 
 cdef class EventPath:
@@ -16,9 +18,11 @@ cdef class EventPath:
     cdef int64_t width, life, late, early, most
     cdef bint orders, once_per_slot
     cdef RecentNames recent
+    cdef set admitted
 
     def __init__(self, decode, kind, rules, fold, RecentNames recent):
         self.decode, self.kind, self.make, self.recent = decode, kind, tuple.__new__, recent
+        self.admitted = set()
         self.time_field, self.currency, self.kinds = rules.time_field, rules.currency, rules.kinds
         self.width, self.life, self.late, self.early = fold.bucket_ms, rules.life, rules.late, fold.max_clock_skew_ms
         self.most, self.orders, self.once_per_slot = rules.most, rules.marks_orders, rules.once_per_slot
@@ -78,12 +82,24 @@ cdef class EventPath:
             (<list>skipped["undeclared"]).append(offset)
         else:
             entry = self.make(self.kind, (offset, self._bucket(time_ms), event, False, False, new_order))
-            refusal = admit(entry) if admit is not None else None
+            refusal = None if admit is None else self._refusal(admit, entry, event, time_ms)
             if refusal is None:
                 accepted.append(entry)
             else:
                 refused.append((record, refusal))
         return 1
+
+    cdef object _refusal(self, admit, entry, event, int64_t time_ms):
+        """Why an event is over a quota; names that were admitted to a bucket stay so."""
+        names = (self._bucket(time_ms), event.page, event.segment, event.item, event.slot)
+        if names in self.admitted:
+            return None
+        refusal = admit(entry)
+        if refusal is None:
+            if len(self.admitted) >= MOST_ADMITTED:
+                self.admitted.clear()
+            self.admitted.add(names)
+        return refusal
 
     cdef bint _fits(self, event, bytes key, int64_t time_ms, int64_t timestamp) except -1:
         cdef int64_t lateness = timestamp - time_ms
