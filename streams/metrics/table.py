@@ -194,7 +194,7 @@ _ALL = (
         "attribution",
         (),
         "Signals and purchases whose unit was looked up on disk, as the clicks of lately in memory did not decide.",
-        "Nearly as many as signals and purchases: raise attribution.memory_mb, a quarter of which these clicks have.",
+        "Nearly as many as signals and purchases: raise attribution.memory_mb, half of which these clicks have.",
     ),
     Metric(
         "reshelf_attribution_disk_bytes",

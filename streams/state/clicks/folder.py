@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 from rocksdict import (
     BlockBasedIndexType,
@@ -21,7 +23,7 @@ from streams.state.clicks.rows import FINGERPRINT
 from streams.state.clicks.store import ClickStore
 
 MIB = 1 << 20
-RECENT_BYTES = 800
+RECENT_BYTES = 600
 """About what a click or a signal takes that is kept in memory."""
 _VERSION = "1"
 """Of the layout of keys and values: another one is not read but made again."""
@@ -48,10 +50,10 @@ class ClickFolder:
     def __init__(self, settings: AttributionSettings) -> None:
         self.path = clicks_folder(settings.folder)
         memory = settings.memory_mb * MIB
-        self._recent = memory // 4 // RECENT_BYTES
-        self._cache = Cache(memory - memory // 4)
-        self._buffers = WriteBufferManager.new_write_buffer_manager_with_cache(memory // 2, False, self._cache)
-        self._opened = 0
+        self._recent = memory // 2 // RECENT_BYTES
+        self._cache = Cache(memory // 2)
+        self._buffers = WriteBufferManager.new_write_buffer_manager_with_cache(memory // 4, False, self._cache)
+        self._open: set[Path] = set()
 
     def open(self, namespace: str, partition: int) -> LockedStore:
         """The store of a partition, made where it is missing; raises `StateAttention` where it cannot be."""
@@ -61,15 +63,12 @@ class ClickFolder:
         except BaseException:
             os.close(lock)
             raise
-        self._opened += 1
-        return LockedStore(store, lock, self._note_closed)
+        self._open.add(path)
+        return LockedStore(store, lock, partial(self._open.discard, path))
 
     def _most_recent(self) -> int:
         """What one of the open stores may keep in memory."""
-        return self._recent // max(1, self._opened)
-
-    def _note_closed(self) -> None:
-        self._opened -= 1
+        return self._recent // max(1, len(self._open))
 
     def _options(self) -> Options:
         table = BlockBasedOptions()
@@ -84,6 +83,8 @@ class ClickFolder:
         options.create_if_missing(True)
         options.set_block_based_table_factory(table)
         options.set_prefix_extractor(SliceTransform.create_fixed_prefix(FINGERPRINT))
+        # Most units have nothing on most days: without this each look goes through what is not in files yet.
+        options.set_memtable_prefix_bloom_ratio(0.1)
         options.set_compression_type(DBCompressionType.lz4())
         options.set_bottommost_compression_type(DBCompressionType.zstd())
         options.set_write_buffer_manager(self._buffers)
