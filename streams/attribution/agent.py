@@ -140,8 +140,7 @@ class Attribution:
             await self._dead_letters.let_go(self._with_letters(number))
             if part is not None:
                 self.counts.update(part.worker.counts)
-            locked = self._stores.pop(number, None)
-            if locked is not None:
+            if (locked := self._stores.pop(number, None)) is not None:
                 await finish_in_thread(locked.close)
 
     async def _close_stores(self) -> None:
