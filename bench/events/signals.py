@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 
 from bench.events.log import ITEMS, PAGES, SEGMENTS, UNITS, VARIANTS, publish
@@ -23,6 +24,8 @@ from schemas.topics import CLICKS, CREDITS, PURCHASES, SIGNALS
 KIND = "add-to-cart"
 CREDITED = 0.9
 """The share of signals and purchases on an item that their unit clicked."""
+LATER = 1_000
+"""Clicks of the end of the log, for every partition some."""
 CREDITING, SIGNALLED, BOUGHT = (
     Contender("credits", topic=CREDITS),
     Contender("signals", role="attribution", topic=SIGNALS),
@@ -60,20 +63,24 @@ def measure_signals(
     The topic of `impressions` is filled; `own` makes topics of a name, and attribution keeps clicks in `folder`.
     """
     events, count = sizes
-    settings = {OURS.name: impressions, CREDITING.name: own(CREDITING.name)}
-    publish(settings[CREDITING.name].kafka, CREDITS, _credits(events))
-    for contender in (SIGNALLED, BOUGHT):
-        of = own(contender.name).changed(attribution={"folder": str(folder)})
-        publish(of.kafka, CLICKS, clicks(count))
-        publish(of.kafka, contender.topic, signals(count) if contender is SIGNALLED else purchases(count))
-        settings[contender.name] = of
+    counted = own(CREDITING.name)
+    publish(counted.kafka, CREDITS, _credits(events))
     attribution = impressions.attribution
-    # A signal is decided once clicks were read so much past it.
-    time.sleep((attribution.grace_ms + attribution.clock_skew_ms) / 1_000)
+    logs = {
+        contender.name: [
+            own(f"{contender.name}-{turn}").changed(attribution={"folder": str(folder / str(turn))})
+            for turn in range(rounds + 1)
+        ]
+        for contender in (SIGNALLED, BOUGHT)
+    }
+    _publish_logs(logs, count, (attribution.grace_ms + attribution.clock_skew_ms) / 1_000)
+    settings = {OURS.name: repeat(impressions), CREDITING.name: repeat(counted)} | {
+        name: iter(of_rounds) for name, of_rounds in logs.items()
+    }
 
     def timed(contender: Contender) -> Timing:
         size = events if contender.role == "learner" else count
-        timing = time_contender(contender, settings[contender.name], size, LIMIT_S)
+        timing = time_contender(contender, next(settings[contender.name]), size, LIMIT_S)
         say(f"signals: {contender.name} {timing.events_per_s:,.0f} events/s, {timing.processor_us:.2f} µs of processor")
         return timing
 
@@ -83,10 +90,26 @@ def measure_signals(
     return SignalRates(count, impression, credit, signal, purchase, spent)
 
 
-def clicks(count: int) -> Iterator[Click]:
+def _publish_logs(logs: Mapping[str, Sequence[Settings]], count: int, settled_after_s: float) -> None:
+    """Fill topics of each round's own, as what was published already is not published again.
+
+    A signal is decided once clicks were read so much past it: without some at the end the pace would be a clock's.
+    """
+    for name, of_rounds in logs.items():
+        topic, events = (SIGNALS, signals) if name == SIGNALLED.name else (PURCHASES, purchases)
+        for of in of_rounds:
+            publish(of.kafka, CLICKS, clicks(count))
+            publish(of.kafka, topic, events(count))
+    time.sleep(settled_after_s)
+    for of_rounds in logs.values():
+        for of in of_rounds:
+            publish(of.kafka, CLICKS, clicks(LATER, count))
+
+
+def clicks(count: int, first: int = 0) -> Iterator[Click]:
     """One after the other, of the units and items of `signals` and `purchases`."""
     chance = random.Random(1)
-    for number in range(count):
+    for number in range(first, first + count):
         name = f"c-{number}"
         yield Click(
             event_id=name,

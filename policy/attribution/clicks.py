@@ -11,14 +11,14 @@ before a purchase may claim to be a little later than it (`CreditRule.skew_ms`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
+
+from msgspec import Struct
 
 from schemas.messages.events import Click
 
 
-@dataclass(frozen=True, slots=True)
-class ClickRecord:
+class ClickRecord(Struct, frozen=True, gc=False):
     """A click as attribution remembers it, under its unit.
 
     `append_time` is the largest append time of its partition up to and with
@@ -41,11 +41,11 @@ class ClickRecord:
     @property
     def time(self) -> int:
         """When it happened, as far as its clock and the log agree."""
-        return min(self.occurred_at, self.append_time)
+        occurred_at, append_time = self.occurred_at, self.append_time
+        return min(append_time, occurred_at)
 
 
-@dataclass(frozen=True, slots=True)
-class SignalRecord:
+class SignalRecord(Struct, frozen=True, gc=False):
     """The first signal of its kind that was credited to `click`, under its unit; times as those of clicks."""
 
     offset: int
@@ -57,7 +57,8 @@ class SignalRecord:
     @property
     def time(self) -> int:
         """When it happened, as far as its clock and the log agree."""
-        return min(self.occurred_at, self.append_time)
+        occurred_at, append_time = self.occurred_at, self.append_time
+        return min(append_time, occurred_at)
 
 
 class Match(NamedTuple):
@@ -88,7 +89,8 @@ class Moment(NamedTuple):
     @property
     def time(self) -> int:
         """When it happened, as far as its clock and the log agree."""
-        return min(self.occurred_at, self.append_time)
+        occurred_at, append_time = self.occurred_at, self.append_time
+        return min(append_time, occurred_at)
 
 
 class CreditRule(NamedTuple):
@@ -154,8 +156,16 @@ def attribute(match: Match, purchase: Moment, clicks: Iterable[ClickRecord], rul
 
     `clicks` are those of the purchase's unit, in any order.
     """
-    fitting = (click for click in clicks if counts(click, match, purchase, rule))
-    return max(fitting, key=lambda click: (click.time, click.offset), default=None)
+    latest: ClickRecord | None = None
+    for click in clicks:
+        if counts(click, match, purchase, rule) and (latest is None or is_later(click, latest)):
+            latest = click
+    return latest
+
+
+def is_later(click: ClickRecord, other: ClickRecord) -> bool:
+    """Whether a click is the later one of two."""
+    return (click.time, click.offset) > (other.time, other.offset)
 
 
 def counts(click: ClickRecord, match: Match, purchase: Moment, rule: CreditRule) -> bool:
@@ -164,10 +174,12 @@ def counts(click: ClickRecord, match: Match, purchase: Moment, rule: CreditRule)
     It matches, was appended before the grace was over, and happened before the
     purchase by no more than its page's window (both ends count).
     """
-    if not match.fits(click) or click.append_time > purchase.append_time + rule.grace_ms:
+    appended = click.append_time
+    if not match.fits(click) or appended > purchase.append_time + rule.grace_ms:
         return False
-    skew_ms = rule.skew_ms if click.append_time <= purchase.append_time else 0
-    return purchase.time - rule.window_of(click.page) <= click.time <= purchase.time + skew_ms
+    skew_ms = rule.skew_ms if appended <= purchase.append_time else 0
+    time, clicked = purchase.time, click.time
+    return clicked <= time + skew_ms and time - rule.window_of(click.page) <= clicked
 
 
 def precedes(signal: SignalRecord, purchase: Moment) -> bool:

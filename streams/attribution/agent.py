@@ -36,13 +36,15 @@ from streams.retry import Retry
 from streams.settings import AttributionSettings, FoldSettings, LearnerSettings
 from streams.state.clicks.folder import ClickFolder, LockedStore
 from streams.state.clicks.progress import READ, progress_of
-from streams.transport import BatchApp, reader
+from streams.transport import AtOnce, BatchApp, reader
 from streams.worker import Worker
 
 log = logging.getLogger("reshelf")
 HELD_RECORDS = 50_000
 """How many records of a topic may wait for another one before it is paused."""
 _LOOK_S = 0.2
+AT_ONCE = 8
+"""Batches in work: while that of one partition waits for Kafka or Redis, those of others are decided."""
 
 
 @dataclass(slots=True)
@@ -95,8 +97,6 @@ class Attribution:
         """Read the rules; waits for the broker."""
         await self._retry.until_success(self._rules.start)
 
-    # Ownership
-
     async def resume(self, tps: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Where to read each partition from: early enough before the memory for duplicates to be known."""
         positions: dict[TopicPartition, int] = {}
@@ -140,8 +140,7 @@ class Attribution:
             await self._dead_letters.let_go(self._with_letters(number))
             if part is not None:
                 self.counts.update(part.worker.counts)
-            locked = self._stores.pop(number, None)
-            if locked is not None:
+            if (locked := self._stores.pop(number, None)) is not None:
                 await finish_in_thread(locked.close)
 
     async def _close_stores(self) -> None:
@@ -180,18 +179,20 @@ class Attribution:
             kinds={kind: starts[number] for kind, starts in self._manifest.signals.items()},
         )
 
-    # Batches
-
     async def attribute(self, stream: Any) -> None:
-        """The agent: take each batch in and go on as far as it allows."""
+        """The agent: take each batch in and go on as far as it allows, while others wait for Kafka and Redis."""
+        working = AtOnce(self.app, AT_ONCE)
         async for event in stream.noack().events():
-            batch: Batch = event.value
-            part = self._parts.get(batch.tp.partition)
-            if part is not None:
-                async with part.lock:
-                    if self._owns(part) and reader(self.app).is_current(batch):
-                        await self._take(part, batch)
-            event.ack()
+            await working.begin(self._attribute(event))
+
+    async def _attribute(self, event: Any) -> None:
+        """Take a batch in, after those of its partition that came before: who waits for a lock has it in turn."""
+        part = self._parts.get(event.value.tp.partition)
+        if part is not None:
+            async with part.lock:
+                if self._owns(part) and reader(self.app).is_current(event.value):
+                    await self._take(part, event.value)
+        event.ack()
 
     async def _take(self, part: Part, batch: Batch) -> None:
         try:
@@ -202,8 +203,8 @@ class Attribution:
         if batch.records:
             part.time.read(batch.records[-1].timestamp)
             self._checks.look_at(batch)
-        if batch.tp.topic in part.alarms:
-            part.alarms[batch.tp.topic].note(len(batch.records), len(rejected), rejected[-1].reason if rejected else "")
+        if alarm := part.alarms.get(batch.tp.topic):
+            alarm.note(len(batch.records), len(rejected), rejected[-1].reason if rejected else "")
         await self._go_on(part, part.worker.work)
 
     def _owns(self, part: Part) -> bool:
@@ -257,23 +258,23 @@ class Attribution:
             part.paused.add(topic)
             consumer.pause_partitions({name})
 
-    # Beside the batches
-
     async def look(self) -> None:
         """Ask where the logs end when records wait for another topic."""
         while True:
             await asyncio.sleep(_LOOK_S)
             for part in self._being_read():
                 if any(track.waiting for track in part.worker.core.tracks.values()):
-                    async with part.lock:
-                        await self._go_on(part, partial(self._look, part))
+                    await self._look(part)
 
     async def _look(self, part: Part) -> None:
+        """Batches are taken in while the brokers are asked: what was read by then counts, if it is up to the end."""
         requested_at = part.time.at_least()
-        ends = await self._ends.of(part.number)
-        if requested_at is not None:
+        ends = await self._retry.until_success(partial(self._ends.of, part.number), lambda: self._owns(part))
+        async with part.lock:
+            if ends is None or requested_at is None or not self._owns(part):
+                return
             part.worker.ended(ends, requested_at - self._settings.clock_skew_ms)
-        await part.worker.work()
+            await self._go_on(part, part.worker.work)
 
     async def settle(self) -> None:
         """Move idle groups along and notice a rollback of Redis, about once a second."""

@@ -14,10 +14,8 @@ from typing import Any
 
 from policy.attribution.clicks import (
     ClickRecord,
-    Match,
     Moment,
     SignalRecord,
-    attribute,
     click_record,
     credited,
     first_of_kind,
@@ -143,6 +141,7 @@ class PartitionAttribution:
             if step.records >= STEP_RECORDS:
                 break
         step.reached = self.position
+        step.counts["looked_up"], self.memory.lookups = self.memory.lookups, 0
         return step
 
     def write(self, conversions: int, credits: int = 0) -> None:  # noqa: A002  (the topic's name)
@@ -198,11 +197,10 @@ class PartitionAttribution:
 
     def _verdict(self, signal: Signal, memory: UnitMemory, offset: int) -> tuple[str, ClickRecord | None]:
         """What becomes of a signal, and the click that it is credited to."""
-        criteria = memory.criteria
         for match in matches(signal.item, signal.family):
-            click = attribute(match, criteria.purchase, memory.clicks(match), criteria.rule)
+            click = memory.latest(match)
             if click is not None:
-                is_first = first_of_kind(memory.signals(match), signal.kind, click, offset)
+                is_first = first_of_kind(memory.signals_of(click), signal.kind, click, offset)
                 return ("credited", click) if is_first else ("repeated", None)
         return f"unattributed_{memory.miss(signal.item, signal.family)}", None
 
@@ -223,7 +221,7 @@ class PartitionAttribution:
                 step.counts["unattributed_" + memory.miss(line.item, line.family)] += 1
                 continue
             step.counts[verdict_of(click, purchase)] += 1
-            between = via(memory.signals(Match("item", click.item)), click, memory.criteria.purchase)
+            between = via(memory.signals_of(click), click, memory.criteria.purchase)
             stored = self.memory.earlier(purchase.unit, click, source.offset)
             earlier = still_known(stored, entry.time, self._settings.returns_ms)
             event = conversion(purchase, entry.time, number, click, between, earlier, self._fold.amount_cap)

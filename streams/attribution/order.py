@@ -23,6 +23,8 @@ from streams.kafka.records import Batch, Record
 from streams.settings import FoldSettings
 from streams.state.watermark import Watermark, fingerprint
 
+Fate = tuple[Rejected | None, str]
+_COUNTS: Fate = None, ""
 _offset = attrgetter("offset")
 
 
@@ -110,15 +112,18 @@ class Track:
         records = [record for record in batch.records if record.offset >= self.read_to]
         self._verify(records, batch.end)
         judged = self._judge.judge(records)
-        fates = _fates(judged)
-        lowest = self.next_offset
+        events = {accepted[0]: accepted[2] for accepted in judged.accepted}
+        others, lowest, time = _not_accepted(judged), self.next_offset, self._time
         for record in records:
-            if record.offset < lowest:
+            offset, timestamp = record.offset, record.timestamp
+            if offset < lowest:
                 continue
-            self._time = max(self._time, record.timestamp)
-            self.overdue += self._time < self._quiet_until
-            event, rejected, skipped = fates[record.offset]
-            self.waiting.append(Entry(record, self._time, event, rejected, skipped))
+            time = max(time, timestamp)
+            self.overdue += time < self._quiet_until
+            event = events.get(offset)
+            rejected, skipped = _COUNTS if event is not None else others[offset]
+            self.waiting.append(Entry(record, time, event, rejected, skipped))
+        self._time = time
         self.read_to = max(self.read_to, batch.end)
         self._last_read = records[-1] if records else self._last_read
         return judged.rejected
@@ -159,6 +164,10 @@ class Turn(NamedTuple):
         """That of the next record, None where none waits."""
         return (self.track.waiting[0].time + self.delay, self.stage) if self.track.waiting else None
 
+    def latest(self, limit: tuple[int, int] | None) -> int | None:
+        """The latest time of records whose turn is no later than that of another stage; None where any time is."""
+        return None if limit is None else limit[0] - self.delay - (self.stage > limit[1])
+
     @property
     def earliest(self) -> tuple[int, int]:
         """No record that is still to be read has an earlier turn."""
@@ -178,12 +187,12 @@ def in_order(turns: Sequence[Turn]) -> Iterator[tuple[Entry, int]]:
         turn = min(waiting, key=_head)
         # No two heads are equal, and until this track runs out nothing but its own head changes.
         limit = min((other.head or other.earliest for other in turns if other is not turn), default=None)
-        head = turn.head
-        if limit is not None and head is not None and limit < head:
+        if limit is not None and limit < _head(turn):
             return
-        while head is not None and (limit is None or head <= limit):
-            yield turn.track.take(), turn.stage
-            head = turn.head
+        track, stage, waiting_here = turn.track, turn.stage, turn.track.waiting
+        last = turn.latest(limit)
+        while waiting_here and (last is None or waiting_here[0].time <= last):
+            yield track.take(), stage
 
 
 def _head(turn: Turn) -> tuple[int, int]:
@@ -191,12 +200,9 @@ def _head(turn: Turn) -> tuple[int, int]:
     return turn.head or turn.earliest
 
 
-def _fates(judged: Judged) -> dict[int, tuple[Any, Rejected | None, str]]:
-    fates: dict[int, tuple[Any, Rejected | None, str]] = {}
-    for accepted in judged.accepted:
-        fates[accepted.offset] = (accepted.event, None, "")
-    for rejected in judged.rejected:
-        fates[rejected.record.offset] = (None, rejected, "")
+def _not_accepted(judged: Judged) -> dict[int, Fate]:
+    """What became of the others, by offset."""
+    fates: dict[int, Fate] = {rejected.record.offset: (rejected, "") for rejected in judged.rejected}
     for verdict, offsets in judged.skipped.items():
-        fates.update(dict.fromkeys(offsets, (None, None, verdict)))
+        fates.update(dict.fromkeys(offsets, (None, verdict)))
     return fates

@@ -41,7 +41,7 @@ class Published:
         self.read_to = max(self.read_to, end)
 
     def stands(self, event_id: str, source: Source) -> bool:
-        return (event_id, source) in self._standing
+        return bool(self._standing) and (event_id, source) in self._standing
 
     def acknowledged(self, offsets: Sequence[int]) -> bool:
         """Our own publication; False when others wrote in between, so that the topic has to be read."""

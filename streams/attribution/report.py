@@ -27,6 +27,7 @@ def report_lines(totals: Mapping[str, int]) -> None:
             records[topic or PURCHASES.name, verdict.removeprefix("invalid_")] = count
     REGISTRY.put("reshelf_records_total", records)
     REGISTRY.set("reshelf_attribution_overdue_records_total", value=totals.get("overdue", 0))
+    REGISTRY.set("reshelf_attribution_lookups_total", value=totals.get("looked_up", 0))
 
 
 def report_clicks(partitions: Sequence[ClicksOnDisk]) -> None:

@@ -32,22 +32,22 @@ class Admission:
         if isinstance(admitted, Refusal):
             return admitted
         self._names.extend(admitted)
-        self._judge.admit_names(accepted, self.groups(accepted.event.page, accepted.event.segment))
+        self._judge.admit_names(accepted, self.groups)
         return None
 
     def room(self, offset: int, bucket: int) -> list[int]:
-        """See `streams.fold.judge.NewNames`; what was added is not held against the quota before `settle`."""
+        """See `streams.fold.names.quota.NewNames`; what was added is not held against the quota before `settle`."""
         room = self._rooms.get(bucket)
         if room is None:
             room = self._rooms[bucket] = self._quota.room(offset, bucket)
         return room
 
     def add(self, offset: int, bucket: int, page: str, names: Sequence[tuple[int, str]]) -> None:
-        """See `streams.fold.judge.NewNames`."""
+        """See `streams.fold.names.quota.NewNames`."""
         self._added.append(BroughtNames(offset, bucket, page, names))
 
     def settle(self) -> None:
-        """See `streams.fold.judge.NewNames`."""
+        """See `streams.fold.names.quota.NewNames`."""
         self._rooms.clear()
         if self._added:
             self._names.extend(self._quota.add(self._added))

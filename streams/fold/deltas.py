@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from policy.assignment import unit_bin
-from schemas.messages.fields import BASELINE
+from schemas.messages.fields import BASELINE, RETURN
 from schemas.topic import Topic
 from streams.fold.judge import Accepted
 from streams.fold.measures import (
@@ -25,7 +25,7 @@ from streams.fold.measures import (
     Measure,
     delay_bin,
 )
-from streams.fold.stages import Causes, Stages, causes_of
+from streams.fold.stages import OF_RETURNS, Causes, Stages, causes_of
 from streams.settings import FoldSettings
 
 if TYPE_CHECKING:
@@ -214,6 +214,8 @@ class Folder:
 
     def _count_units(self, bins: dict[int, list[int]], events: Sequence[Accepted]) -> None:
         rows = []
+        if self._few_for_bins and self._few_for_bins <= OF_RETURNS:
+            events = [entry for entry in events if entry.event.kind == RETURN]
         if self._few_for_bins:
             events = [entry for entry in events if self._adds_to_bins(entry.event)]
         for entry in events:

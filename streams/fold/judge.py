@@ -11,26 +11,24 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from schemas.codec import bad_record
 from schemas.dead_letters import DeadLetter
 from schemas.foreign_content import key_of
-from schemas.messages.fields import RETURN
 from schemas.times import odd_unit
 from schemas.topic import Topic
 from schemas.topics import IMPRESSIONS
-from streams.fold.fast.path import BUILT, fast_events_of, make_fast_path, recent_names
-from streams.fold.measures import Amount, amounts_of, counts_money, open_ms
-from streams.fold.names.quota import Refusal
+from streams.fold.fast.path import BUILT, event_rules, fast_events_of, make_event_path, make_fast_path, recent_names
+from streams.fold.names.quota import NewNames, Refusal
 from streams.fold.window import Kind, RecentNames, reach_of, without_repeated
 from streams.kafka.records import Record, TopicPartition
 from streams.settings import FoldSettings
 
 if TYPE_CHECKING:
-    from streams.fold.fast.compiled import FastEvents, FastPath
+    from streams.fold.fast.compiled import EventPath, FastEvents, FastPath
 
 Admit = Callable[["Accepted"], Refusal | None]
 DUPLICATE, FORGOTTEN, ROBOT, REPEATED, UNDECLARED = "duplicate", "forgotten", "robot", "repeated", "undeclared"
@@ -52,22 +50,6 @@ class Accepted(NamedTuple):
     new_view: bool
     new_unit: bool
     new_order: bool
-
-
-class NewNames(Protocol):
-    """Where the fast path puts names that are new to it."""
-
-    def room(self, offset: int, bucket: int) -> list[int]:
-        """How many more keys, items and slots get in whatever they are; the fast path takes from that."""
-
-    def groups(self, page: str, segment: str) -> tuple[int, int]:
-        """The state groups of a key and of its page."""
-
-    def add(self, offset: int, bucket: int, page: str, names: Sequence[tuple[int, str]]) -> None:
-        """An event that counts brought these names, with their kinds."""
-
-    def settle(self) -> None:
-        """Hold what was added against the quota."""
 
 
 class Rejected(NamedTuple):
@@ -106,6 +88,12 @@ class Judged:
     skipped: dict[str, list[int]] = field(default_factory=lambda: {verdict: [] for verdict in SKIPPED})
     refusals: dict[str, tuple[int, Refusal]] = field(default_factory=dict)
 
+    def refuse(self, record: Record, refusal: Refusal) -> None:
+        """Reject a record that is over a quota."""
+        count, _ = self.refusals.get(refusal.setting, (0, refusal))
+        self.refusals[refusal.setting] = count + 1, refusal
+        self.rejected.append(Rejected(record, QUOTA, str(refusal)))
+
     def tally(self, floor: int | None) -> Counter[str]:
         """How many records got which verdict: all, or those at or above the offset `floor`."""
         if floor is None:
@@ -140,26 +128,24 @@ class Judge:
         assert topic.message is not None
         self._decode: Callable[[Any], Any] = msgspec.json.Decoder(topic.message).decode
         self._settings = settings
-        self._life = open_ms(topic, settings)
+        self._rules = rules = event_rules(topic, settings)
         self.newest = 0
         """The largest append time so far (ms); a worker that resumes sets it from its watermark."""
         self.recent = recent or recent_names(reach_of(topic, settings), built)
         self._topic = topic
         self._forgets = bool(topic.tombstone)
-        self._most: int = getattr(settings, topic.unit_limit) if topic.unit_limit else 0
         self._time = attrgetter(topic.time_field)
-        self._late_ms = settings.allowed_lateness_ms if topic.refuses_late else 0
-        self._currency = settings.currency if counts_money(topic) else ""
         self._built = built and topic is IMPRESSIONS
         self._fast_path: FastPath | None = self._new_fast_path()
         self._full, self._bucket = False, -1
-        self._kinds = frozenset((RETURN, *settings.signals))
-        amounts = amounts_of(topic)
         self._mark: Callable[[Any], Marks] = lambda _: (False, False, False)
-        if not amounts.isdisjoint((Amount.NEW_VIEW, Amount.NEW_UNIT)):
+        if rules.marks_views:
             self._mark = self._mark_view
-        elif Amount.NEW_ORDER in amounts:
+        elif rules.marks_orders:
             self._mark = self._mark_order
+        self._event_path: EventPath | None = None
+        if built and topic is not IMPRESSIONS and not topic.parts:
+            self._event_path = make_event_path(self._decode, Accepted, self._rules, settings, self.recent)
 
     def judge(
         self,
@@ -176,11 +162,10 @@ class Judge:
         judged = Judged()
         if self._full:
             self._fast_path, self._full = self._new_fast_path(), False
-        if self._fast_path is None:
-            for record in records:
-                self._judge_record(record, judged, first, admit)
-            return judged
         listed, at = list(records), 0
+        if self._fast_path is None:
+            self._judge_events(listed, judged, first, admit)
+            return judged
         judged.fast_events = fast_events = fast_events_of(self._fast_path)
         while at < len(listed):
             at = self._fast_path.take(listed, at, first, self.newest, fast_events, judged.skipped, new_names)
@@ -193,10 +178,25 @@ class Judge:
         self._note_bucket(self._fast_path)
         return judged
 
-    def admit_names(self, accepted: Accepted, groups: tuple[int, int]) -> None:
-        """Take over that the quota has admitted an event, of these groups of its key and page, for the fast path."""
+    def _judge_events(self, records: list[Record], judged: Judged, first: int, admit: Admit | None) -> None:
+        at = 0
+        while at < len(records):
+            if self._event_path is not None:
+                refused: list[tuple[Record, Refusal]] = []
+                accepted, skipped = judged.accepted, judged.skipped
+                at = self._event_path.take(records, at, first, self.newest, accepted, skipped, admit, refused)
+                self.newest = self._event_path.newest
+                for record, refusal in refused:
+                    judged.refuse(record, refusal)
+            if at < len(records):
+                self._judge_record(records[at], judged, first, admit)
+                at += 1
+
+    def admit_names(self, accepted: Accepted, groups_of: Callable[[str, str], tuple[int, int]]) -> None:
+        """Take over for the fast path that the quota has admitted an event; `groups_of` names those of key and page."""
         if self._fast_path is not None:
-            self._fast_path.admit_names(accepted.event, accepted.bucket, groups)
+            event = accepted.event
+            self._fast_path.admit_names(event, accepted.bucket, groups_of(event.page, event.segment))
 
     def _note_bucket(self, fast_path: FastPath) -> None:
         """It knows names by bucket: once a newer one begins, those of the ones before are hardly met again."""
@@ -242,21 +242,18 @@ class Judge:
         elif verdict:
             judged.skipped[verdict].append(record.offset)
         elif admit is not None and (refusal := admit(accepted)):
-            count, _ = judged.refusals.get(refusal.setting, (0, refusal))
-            judged.refusals[refusal.setting] = count + 1, refusal
-            judged.rejected.append(Rejected(record, QUOTA, str(refusal)))
+            judged.refuse(record, refusal)
         else:
             judged.accepted.append(accepted)
 
     def _undeclared(self, event: Any) -> bool:
         """Whether it is of a kind of signals that the namespace does not count."""
-        return getattr(event, "kind", RETURN) not in self._kinds
+        return self._rules.kinds is not None and event.kind not in self._rules.kinds
 
     def _is_robot(self, record: Record) -> bool:
         """Whether its key has brought more than a person would; records of every kind are counted."""
-        if not self._most:
-            return False
-        return self.recent.count(record.key or b"") > self._most
+        most = self._rules.most
+        return bool(most) and self.recent.count(record.key or b"") > most
 
     def _without_repeated(self, record: Record, event: Any) -> Any:
         """The event without what its unit reported lately, None where that is all; noted for duplicates too."""
@@ -290,11 +287,12 @@ class Judge:
             return Rejected(
                 record, "early", f"event time is {-lateness} ms after append time, limit {limits.max_clock_skew_ms}"
             )
-        if self._late_ms and lateness > self._late_ms:
-            detail = odd_unit(time_ms) or f"append time is {lateness} ms after event time, limit {self._late_ms}"
+        rules = self._rules
+        if rules.late and lateness > rules.late:
+            detail = odd_unit(time_ms) or f"append time is {lateness} ms after event time, limit {rules.late}"
             return Rejected(record, "late", detail)
-        if self._life and bucket_of(time_ms, limits.bucket_ms) + self._life < self.newest:
+        if rules.life and bucket_of(time_ms, limits.bucket_ms) + rules.life < self.newest:
             return Rejected(record, "late", f"append time is {lateness} ms after event time: its bucket is gone")
-        if not self._currency or event.currency == self._currency:
+        if rules.currency is None or event.currency == rules.currency:
             return None
-        return Rejected(record, "currency", f"expected amounts in {self._currency}, got {event.currency}")
+        return Rejected(record, "currency", f"expected amounts in {rules.currency}, got {event.currency}")

@@ -18,23 +18,35 @@ Cause = tuple[Amount, str]
 Causes = Mapping[Cause, Sequence[Any]]
 _OF_REPEATS = frozenset({Amount.REPEAT, Amount.CROSS_PRODUCT})
 _BY_KIND = frozenset({Amount.SIGNAL, Amount.VIA})
+OF_RETURNS = frozenset({Amount.RETURN, Amount.RETURNED_MONEY, Amount.RETURNED_SQUARED})
+"""What returned lines alone add."""
 _ONE_EACH = frozenset({Amount.REPEAT, Amount.RETURN, *_BY_KIND})
 
 
 def causes_of(events: Iterable[Accepted]) -> Causes:
-    """The events by what they add something for; most of a topic's are in no other place than one."""
+    """The events of one topic by what they add something for; most are in no other place than one."""
+    some = [entry.event for entry in events]
+    if some and isinstance(some[0], Credit):
+        return _causes_of_credits(some)
     causes: dict[Cause, list[Any]] = {}
-    for entry in events:
-        event = entry.event
-        if isinstance(event, Credit):
-            cause = (Amount.RETURN, "") if event.kind == RETURN else (Amount.SIGNAL, event.kind)
-            causes.setdefault(cause, []).append(event)
-        elif event.repeat:
+    for event in some:
+        if event.repeat:
             causes.setdefault((Amount.REPEAT, ""), []).append(event)
         else:
             for kind in event.via:
                 causes.setdefault((Amount.VIA, kind), []).append(event)
     return causes
+
+
+def _causes_of_credits(credits: Iterable[Credit]) -> Causes:  # noqa: A002  (the topic's name)
+    by_kind: dict[str, list[Credit]] = {}
+    for credit in credits:
+        same = by_kind.get(credit.kind)
+        if same is None:
+            by_kind[credit.kind] = [credit]
+        else:
+            same.append(credit)
+    return {(Amount.RETURN, "") if kind == RETURN else (Amount.SIGNAL, kind): same for kind, same in by_kind.items()}
 
 
 class Stages:

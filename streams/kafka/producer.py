@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaException, Message, Producer
@@ -21,8 +21,7 @@ LINGER_MS = 1
 Headers = Sequence[tuple[str, bytes]]
 
 
-@dataclass(frozen=True, slots=True)
-class OutgoingRecord:
+class OutgoingRecord(NamedTuple):
     """A record to publish; `topic` is the name without the prefix, a None value is a tombstone."""
 
     topic: str
@@ -65,26 +64,26 @@ class LogProducer:
             return []
         deliveries = _Deliveries(len(outgoing))
         for at, record in enumerate(outgoing):
-            await self._produce(record, deliveries.callback(at))
+            while not self._produce(record, partial(deliveries.delivered, at)):
+                await asyncio.sleep(0.01)
         return await deliveries.all
 
-    async def _produce(self, record: OutgoingRecord, on_delivery: Any) -> None:
-        options: dict[str, Any] = {} if record.partition < 0 else {"partition": record.partition}
-        while True:
-            try:
-                self._producer.produce(
-                    self._prefix + record.topic,
-                    key=record.key,
-                    value=record.value,
-                    headers=list(record.headers),
-                    on_delivery=on_delivery,
-                    **options,
-                )
-                return
-            except BufferError:
-                await asyncio.sleep(0.01)
-            except KafkaException as error:
-                raise _error(error.args[0], record.topic) from None
+    def _produce(self, record: OutgoingRecord, on_delivery: Any) -> bool:
+        """Hand a record to the client; False where that has no room just now."""
+        try:
+            self._producer.produce(
+                self._prefix + record.topic,
+                key=record.key,
+                value=record.value,
+                headers=list(record.headers),
+                partition=record.partition,
+                on_delivery=on_delivery,
+            )
+        except BufferError:
+            return False
+        except KafkaException as error:
+            raise _error(error.args[0], record.topic) from None
+        return True
 
     def _poll(self) -> None:
         while not self._closing.is_set():
@@ -107,20 +106,18 @@ class _Deliveries:
         self._waiting = count
         self._failed: Exception | None = None
 
-    def callback(self, at: int) -> Any:
-        def delivered(error: KafkaError | None, message: Message) -> None:
-            if error is not None:
-                self._failed = _error(error, message.topic() or "")
-            else:
-                kind, stamp = message.timestamp()
-                append_time = stamp if kind == TIMESTAMP_LOG_APPEND_TIME else None
-                self._places[at] = Delivery(message.partition() or 0, message.offset() or 0, append_time)
-            self._waiting -= 1
-            if self._waiting == 0:
-                with contextlib.suppress(RuntimeError):
-                    self._loop.call_soon_threadsafe(self._finish)
-
-        return delivered
+    def delivered(self, at: int, error: KafkaError | None, message: Message) -> None:
+        """What became of the record at a place."""
+        if error is not None:
+            self._failed = _error(error, message.topic() or "")
+        else:
+            kind, stamp = message.timestamp()
+            append_time = stamp if kind == TIMESTAMP_LOG_APPEND_TIME else None
+            self._places[at] = Delivery(message.partition() or 0, message.offset() or 0, append_time)
+        self._waiting -= 1
+        if self._waiting == 0:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._finish)
 
     def _finish(self) -> None:
         if self.all.done():

@@ -38,7 +38,7 @@ from streams.state.manifest import Manifest, agree
 from streams.state.partition import OtherLimits, PartitionFold, Prepared, Rewind
 from streams.state.recent.window import OtherLog
 from streams.state.store import Store
-from streams.transport import BatchApp, guarded, reader
+from streams.transport import AtOnce, BatchApp, reader
 
 log = logging.getLogger("reshelf")
 _UNCLICKED_REST_S = 5.0
@@ -141,7 +141,7 @@ class Learner:
 
     async def learn(self, stream: Any) -> None:
         """The agent: prepare each batch while those before are being committed."""
-        committing: set[asyncio.Task[None]] = set()
+        committing = AtOnce(self.app, AT_ONCE)
         async for event in stream.noack().events():
             batch: Batch = event.value
             part = self._parts.get(batch.tp)
@@ -149,12 +149,7 @@ class Learner:
             if part is None or prepared is None:
                 event.ack()
                 continue
-            while len(committing) >= AT_ONCE:
-                await asyncio.wait(committing, return_when=asyncio.FIRST_COMPLETED)
-            task = asyncio.create_task(guarded(self.app, self._commit(part, prepared, event)))
-            committing.add(task)
-            task.add_done_callback(committing.discard)
-            await asyncio.sleep(0)
+            await committing.begin(self._commit(part, prepared, event))
 
     async def _prepare(self, part: PartitionFold, batch: Batch) -> Prepared | None:
         try:

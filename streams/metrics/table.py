@@ -189,6 +189,14 @@ _ALL = (
         "Far more than clicks come in over the window: a robot; look for units that click without end.",
     ),
     Metric(
+        "reshelf_attribution_lookups_total",
+        "counter",
+        "attribution",
+        (),
+        "Signals and purchases whose unit was looked up on disk, as the clicks of lately in memory did not decide.",
+        "Nearly as many as signals and purchases: raise attribution.memory_mb, half of which these clicks have.",
+    ),
+    Metric(
         "reshelf_attribution_disk_bytes",
         "gauge",
         "attribution",

@@ -181,7 +181,7 @@ class AttributionSettings(Group):
         256,
         ge=16,
         description="How much memory the clicks on disk may take in one worker for what is read and written often, "
-        "in MiB.",
+        "in MiB; half of it for the clicks of lately, which most signals follow.",
     )
     clock_skew_ms: NotNegative = Field(
         1_000,

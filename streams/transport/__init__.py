@@ -16,11 +16,12 @@
 """
 
 from streams.transport.app import BatchApp, create_app, end_process, run_app, subscription
-from streams.transport.background import guarded, run_in_background
+from streams.transport.background import AtOnce, guarded, run_in_background
 from streams.transport.consumer import BatchConsumer
 from streams.transport.driver import reader
 
 __all__ = [
+    "AtOnce",
     "BatchApp",
     "BatchConsumer",
     "create_app",

@@ -25,6 +25,24 @@ async def guarded(app: BatchApp, step: Step) -> None:
         app.wiring.on_error(error)
 
 
+class AtOnce:
+    """Steps of an application that go on at the same time, guarded, so many at most."""
+
+    def __init__(self, app: BatchApp, most: int) -> None:
+        self._app = app
+        self._most = most
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def begin(self, step: Step) -> None:
+        """Begin a step, once there is room for it."""
+        while len(self._tasks) >= self._most:
+            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        task = asyncio.create_task(guarded(self._app, step))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        await asyncio.sleep(0)
+
+
 def run_in_background(
     app: BatchApp, steps: Callable[[], Iterable[Step]], closers: Sequence[Callable[[], Awaitable[Any]]], doing: str
 ) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from policy.attribution.clicks import ClickRecord, CreditRule, Match, Moment, attribute
 from policy.attribution.plain import LogEntry, plain_attribution

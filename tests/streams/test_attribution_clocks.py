@@ -22,6 +22,7 @@ from streams.attribution.step import Remembered
 from streams.attribution.windows import PageWindows
 from streams.kafka.broker_time import BrokerTime
 from streams.kafka.records import Batch, Logged, TopicPartition
+from streams.retry import Retry
 from streams.settings import AttributionSettings, FoldSettings
 from streams.state.clicks.folder import ClickFolder
 from streams.state.clicks.progress import Position
@@ -106,8 +107,12 @@ def test_a_worker_whose_clock_is_wrong_waits_as_long_as_any(monkeypatch: pytest.
     broker = BrokerTime()
     broker.read(appended_at)
     worker = SimpleNamespace(ended=lambda ends, at_ms: past.append(at_ms), work=lambda: asyncio.sleep(0))
-    attribution: Any = SimpleNamespace(_ends=SimpleNamespace(of=lambda number: asyncio.sleep(0)), _settings=SETTINGS)
-    asyncio.run(Attribution._look(attribution, SimpleNamespace(number=0, time=broker, worker=worker)))  # type: ignore[arg-type]
+    part: Any = SimpleNamespace(number=0, time=broker, worker=worker, lock=asyncio.Lock())
+    ends = SimpleNamespace(of=lambda number: asyncio.sleep(0, {}))
+    attribution: Any = SimpleNamespace(
+        _ends=ends, _settings=SETTINGS, _retry=Retry(), _owns=lambda part: True, _go_on=lambda part, step: step()
+    )
+    asyncio.run(Attribution._look(attribution, part))
     assert 0 <= past[0] - (appended_at - SETTINGS.clock_skew_ms) < 3_000
 
 

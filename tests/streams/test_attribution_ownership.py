@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +19,7 @@ from streams.attribution.agent import Attribution
 from streams.attribution.worker import Behind, PartitionWorker
 from streams.kafka.bounds import Bounds
 from streams.kafka.records import Batch, TopicPartition
+from streams.retry import Retry
 from streams.settings import AttributionSettings, FoldSettings, KafkaSettings, LearnerSettings, RedisSettings
 from streams.state.clicks.progress import READ
 from streams.state.clicks.store import Marks
@@ -172,5 +174,74 @@ def test_a_part_that_goes_while_it_is_being_opened_keeps_no_store(
             assert not positions
             assert not attribution._parts
             assert not attribution._stores
+
+    asyncio.run(run())
+
+
+def working_on(take: Callable[[Any, Batch], Any]) -> Any:
+    """Attribution with partitions 0 and 1, whose batches go to `take`."""
+    parts = {number: SimpleNamespace(number=number, lock=asyncio.Lock()) for number in (0, 1)}
+    consumer = SimpleNamespace(is_current=lambda batch: True)
+    attribution: Any = SimpleNamespace(
+        app=SimpleNamespace(consumer=consumer), _parts=parts, _owns=lambda part: True, _take=take
+    )
+    attribution._attribute = partial(Attribution._attribute, attribution)
+    return attribution
+
+
+async def stream_of(*numbers: int) -> AsyncIterator[Any]:
+    for offset, number in enumerate(numbers):
+        batch = Batch(TopicPartition(CLICKS.name, number), offset, offset + 1, 0, [])
+        yield SimpleNamespace(value=batch, ack=lambda: None)
+
+
+def test_a_partition_that_waits_holds_up_no_other_and_its_batches_keep_their_order() -> None:
+    async def run() -> None:
+        answered, came = asyncio.Event(), list[tuple[int, int]]()
+
+        async def take(part: Any, batch: Batch) -> None:
+            if part.number == 0:
+                await answered.wait()
+            came.append((part.number, batch.start))
+
+        stream = SimpleNamespace(noack=lambda: SimpleNamespace(events=lambda: stream_of(0, 0, 1, 0)))
+        await asyncio.wait_for(Attribution.attribute(working_on(take), stream), 10)
+        while not came:
+            await asyncio.sleep(0)
+        assert came == [(1, 2)]
+        answered.set()
+        while len(came) < 4:
+            await asyncio.sleep(0)
+        assert came[1:] == [(0, 0), (0, 1), (0, 3)]
+
+    asyncio.run(run())
+
+
+def test_batches_are_taken_in_while_brokers_are_asked_where_logs_end() -> None:
+    async def run() -> None:
+        requested, answered, ended = asyncio.Event(), asyncio.Event(), list[int]()
+
+        async def of(number: int) -> dict[str, Any]:
+            requested.set()
+            await answered.wait()
+            return {}
+
+        worker = SimpleNamespace(ended=lambda ends, at_ms: ended.append(at_ms), work=None)
+        part: Any = SimpleNamespace(
+            number=0, lock=asyncio.Lock(), worker=worker, time=SimpleNamespace(at_least=lambda: 5_000)
+        )
+        attribution: Any = SimpleNamespace(
+            _ends=SimpleNamespace(of=of),
+            _retry=Retry(),
+            _owns=lambda part: True,
+            _settings=AttributionSettings(),
+            _go_on=lambda part, step: asyncio.sleep(0),
+        )
+        looking = asyncio.create_task(Attribution._look(attribution, part))
+        await requested.wait()
+        assert not part.lock.locked()
+        answered.set()
+        await looking
+        assert ended == [5_000 - AttributionSettings().clock_skew_ms]
 
     asyncio.run(run())

@@ -11,12 +11,13 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from policy.attribution.clicks import ClickRecord, CreditRule, Match, Moment, attribute
 from schemas.errors import StateAttention
 from schemas.topics import DAY_MS
 from streams.settings import AttributionSettings
-from streams.state.clicks.folder import ClickFolder
+from streams.state.clicks.folder import ClickFolder, LockedStore
 from streams.state.clicks.memory import ClickMemory, Criteria
 from streams.state.clicks.store import Additions, ClickStore, Marks
 from streams.state.watermark import Watermark
@@ -43,14 +44,24 @@ def holds(store: ClickStore, unit: str, item: str = "i") -> list[int]:
     return [one.offset for one in store.clicks(unit, Match("item", item), store.holding(unit), 100 * DAY_MS)]
 
 
-@example(steps=[("u", "i", "home", 1, 0), "write", ("u", "i", "home", 2, 0), "write", "u", "write"], purchases=[])
-@given(steps=STEPS, purchases=st.lists(PURCHASES, max_size=8))
-@settings(max_examples=15)
+@example(
+    steps=[("u", "i", "home", 1, 0), "write", ("u", "i", "home", 2, 0), "write", "u", "write"],
+    purchases=[],
+    most_recent=0,
+)
+@given(steps=STEPS, purchases=st.lists(PURCHASES, max_size=8), most_recent=st.sampled_from([0, 3, 8, 10_000]))
+@settings(max_examples=30)
 def test_a_purchase_finds_the_click_that_the_rule_picks_from_all(
-    steps: list[tuple[str, str, str, int, int] | str], purchases: list[tuple[str, str, int, int, int]]
+    steps: list[tuple[str, str, str, int, int] | str], purchases: list[tuple[str, str, int, int, int]], most_recent: int
 ) -> None:
-    """Whatever of them is written, forgotten or opened again, and whoever looked before."""
+    """Whatever of them is written, forgotten, opened again or kept in memory, and whoever looked before."""
     plain: dict[str, list[ClickRecord]] = {}
+    appended_at = 0
+
+    def opened(path: Path, mark: Watermark) -> tuple[LockedStore, ClickMemory]:
+        locked = folder_in(path).open("live", 0)
+        locked.store.most_recent = lambda: most_recent
+        return locked, ClickMemory(locked.store, Marks(mark))
 
     def look(unit: str, item: str, half: int, appended: int, skew: int) -> None:
         purchase = Moment(half * HALF, appended * HALF)
@@ -62,28 +73,47 @@ def test_a_purchase_finds_the_click_that_the_rule_picks_from_all(
 
     memory_disk = Path("/dev/shm")
     with TemporaryDirectory(dir=memory_disk if memory_disk.is_dir() else None) as path:
-        locked = folder_in(Path(path)).open("live", 0)
-        memory = ClickMemory(locked.store, Marks(Watermark(0)))
+        locked, memory = opened(Path(path), Watermark(0))
         for offset, step in enumerate(steps):
             match step:
                 case "write":
-                    memory.write(Marks(Watermark(offset)))
+                    memory.write(Marks(Watermark(offset, appended_at)))
                 case "open":
-                    memory.write(Marks(Watermark(offset)))
+                    memory.write(Marks(Watermark(offset, appended_at)))
                     locked.close()
-                    locked = folder_in(Path(path)).open("live", 0)
-                    memory = ClickMemory(locked.store, Marks(Watermark(offset)))
+                    locked, memory = opened(Path(path), Watermark(offset, appended_at))
                 case str(unit):
                     memory.forget(unit)
                     plain.pop(unit, None)
                 case unit, item, page, half, ahead:
                     click = record(offset, item, page, half * HALF, ahead)
+                    appended_at = max(appended_at, click.append_time)
+                    click = replace(click, append_time=appended_at)
                     memory.add(unit, click)
                     plain.setdefault(unit, []).append(click)
             look("u", "i", 6, 6, 0)
         for one in purchases:
             look(*one)
         locked.close()
+
+
+def test_what_came_lately_is_found_without_the_disk_and_memory_is_bounded(tmp_path: Path) -> None:
+    locked = folder_in(tmp_path).open("live", 0)
+    locked.store.most_recent = lambda: 8
+    memory, rule = ClickMemory(locked.store, Marks(Watermark(0))), CreditRule(lambda page: DAY_MS, 0, 0)
+    criteria, match = Criteria(Moment(100, 100), rule, DAY_MS), Match("item", "i")
+    for offset in range(20):
+        memory.add(f"u{offset}", record(offset, at=offset + 1, ahead=offset))
+        memory.write(Marks(Watermark(offset + 1, offset + 1)))
+    lately = [offset for offset in range(20) if memory.recent.clicks(f"u{offset}")]
+    assert len(lately) <= 8
+    assert lately == list(range(lately[0], 20))
+    for offset in range(20):
+        latest = memory.of_unit(f"u{offset}", criteria).latest(match)
+        assert latest is not None
+        assert latest.offset == offset
+    assert memory.lookups == 20 - len(lately)
+    locked.close()
 
 
 def test_days_that_no_purchase_can_need_go_and_their_files_with_them(tmp_path: Path) -> None:

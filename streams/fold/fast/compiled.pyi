@@ -1,6 +1,10 @@
+from collections.abc import Callable
+from typing import Any
+
 from streams.fold import window
 from streams.fold.deltas import CellName
-from streams.fold.judge import NewNames
+from streams.fold.fast.path import EventRules
+from streams.fold.names.quota import NewNames
 from streams.kafka.records import Record
 from streams.settings import FoldSettings
 
@@ -50,6 +54,28 @@ class FastPath:
         fast_events: FastEvents,
         skipped: dict[str, list[int]],
         new_names: NewNames | None,
+    ) -> int: ...
+
+class EventPath:
+    newest: int
+    def __init__(
+        self,
+        decode: Callable[[Any], Any],
+        kind: type[Any],
+        rules: EventRules,
+        fold: FoldSettings,
+        recent: window.RecentNames,
+    ) -> None: ...
+    def take(
+        self,
+        records: list[Record],
+        at: int,
+        first: int,
+        newest: int,
+        accepted: list[Any],
+        skipped: dict[str, list[int]],
+        admit: Any,
+        refused: list[Any],
     ) -> int: ...
 
 def packed_cells(

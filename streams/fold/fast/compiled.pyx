@@ -1,6 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """The common case of an impression, compiled: read, judged and counted without an object for each event.
 
+Events of other topics are decoded to objects, and what is plain of them judged (`events.pxi`).
+
 Only what is plain is done here: the known fields each once, fit, and made of names
 that the quota has admitted.  Names may be of any script, and a producer may add
 fields of its own.  Everything else is left to `streams.fold.judge`, which stays the
@@ -31,6 +33,7 @@ include "naming.pxi"
 include "known.pxi"
 include "counting.pxi"
 include "blocks.pxi"
+include "events.pxi"
 
 cdef enum:
     # Records that are judged in one go; few where the next may well not be plain.
@@ -100,7 +103,7 @@ cdef class FastPath:
 
         Those below offset `first` are noted in the windows alone.  Offsets of what does not count
         are added to `skipped`, by verdict.  `newest` is the largest append time (ms) before, and the attribute the one after.
-        Names that are new go to `new_names` (`streams.fold.judge.NewNames`), if it is given and has room for them.
+        Names that are new go to `new_names` (`streams.fold.names.quota.NewNames`), if it is given and has room for them.
         """
         cdef Py_ssize_t end = len(records), ahead = FEW_ROWS, gathered, judged
         if fast_events.known is not self.known:

@@ -5,19 +5,22 @@ What it may accept is read from the message's own annotations, so there is one p
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from os import urandom
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from schemas.messages.events import Impression, SlotItem
+from schemas.messages.fields import RETURN
+from schemas.topic import Topic
 from schemas.topics import IMPRESSIONS
-from streams.fold.measures import VISIBLE_CAP_MS, open_ms
+from streams.fold.measures import VISIBLE_CAP_MS, Amount, amounts_of, counts_money, open_ms
 from streams.fold.window import Reach, RecentNames
 from streams.settings import FoldSettings
 
 if TYPE_CHECKING:
-    from streams.fold.fast.compiled import FastEvents, FastPath
+    from streams.fold.fast.compiled import EventPath, FastEvents, FastPath
 
 try:
     from streams.fold.fast import compiled
@@ -48,6 +51,48 @@ def make_fast_path(fold: FoldSettings, recent: RecentNames) -> FastPath:
     """A fast path that knows no names yet, beside a judge with this window."""
     limits = _limits(Impression) | _limits(SlotItem)
     return compiled.FastPath(limits, fold, open_ms(IMPRESSIONS, fold), recent, VISIBLE_CAP_MS)
+
+
+class EventRules(NamedTuple):
+    """What makes an event of a topic plain; times in milliseconds, 0 where a limit does not hold.
+
+    `most` records of a key come from people; amounts are in `currency`, and signals of `kinds` count, None where
+    the topic has none.  Page views and orders are marked where they are new.
+    """
+
+    time_field: str
+    life: int
+    late: int
+    most: int
+    currency: str | None
+    kinds: frozenset[str] | None
+    marks_views: bool
+    marks_orders: bool
+    once_per_slot: bool
+
+
+def event_rules(topic: Topic, fold: FoldSettings) -> EventRules:
+    """The rules of a topic by the settings."""
+    assert topic.message is not None
+    amounts = amounts_of(topic)
+    return EventRules(
+        time_field=topic.time_field,
+        life=open_ms(topic, fold),
+        late=fold.allowed_lateness_ms if topic.refuses_late else 0,
+        most=getattr(fold, topic.unit_limit) if topic.unit_limit else 0,
+        currency=fold.currency if counts_money(topic) else None,
+        kinds=frozenset((RETURN, *fold.signals)) if "kind" in topic.message.__struct_fields__ else None,
+        marks_views=not amounts.isdisjoint((Amount.NEW_VIEW, Amount.NEW_UNIT)),
+        marks_orders=Amount.NEW_ORDER in amounts,
+        once_per_slot=topic.once_per_slot,
+    )
+
+
+def make_event_path(
+    decode: Callable[[Any], Any], kind: type[Any], rules: EventRules, fold: FoldSettings, recent: RecentNames
+) -> EventPath:
+    """A path for events that `decode` makes, beside a judge with this window; it accepts entries of a `kind`."""
+    return compiled.EventPath(decode, kind, rules, fold, recent)
 
 
 def fast_events_of(fast_path: FastPath) -> FastEvents:

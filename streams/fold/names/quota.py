@@ -19,7 +19,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import repeat
 from operator import attrgetter
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from policy.arrays import Hashes
 from schemas.messages.events import Impression
@@ -82,6 +82,22 @@ class Refusal(NamedTuple):
             f"fold.{self.setting} allows a partition {self.limit} distinct {self.names} in a time bucket: {self.use} "
             f"are used, and this record of page {self.page[:200]!r} brings {self.need} more"
         )
+
+
+class NewNames(Protocol):
+    """Where the fast path puts names that are new to it."""
+
+    def room(self, offset: int, bucket: int) -> list[int]:
+        """How many more keys, items and slots get in whatever they are; the fast path takes from that."""
+
+    def groups(self, page: str, segment: str) -> tuple[int, int]:
+        """The state groups of a key and of its page."""
+
+    def add(self, offset: int, bucket: int, page: str, names: Sequence[tuple[int, str]]) -> None:
+        """An event that counts brought these names, with their kinds."""
+
+    def settle(self) -> None:
+        """Hold what was added against the quota."""
 
 
 class _Page:

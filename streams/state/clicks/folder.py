@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 from rocksdict import (
     BlockBasedIndexType,
@@ -20,6 +23,8 @@ from streams.state.clicks.rows import FINGERPRINT
 from streams.state.clicks.store import ClickStore
 
 MIB = 1 << 20
+RECENT_BYTES = 600
+"""About what a click or a signal takes that is kept in memory."""
 _VERSION = "1"
 """Of the layout of keys and values: another one is not read but made again."""
 
@@ -27,12 +32,14 @@ _VERSION = "1"
 class LockedStore:
     """A partition's store, and the lock on its files."""
 
-    def __init__(self, store: ClickStore, lock: int) -> None:
+    def __init__(self, store: ClickStore, lock: int, on_close: Callable[[], None]) -> None:
         self.store = store
         self._lock = lock
+        self._on_close = on_close
 
     def close(self) -> None:
         """Leave the files to others."""
+        self._on_close()
         self.store.close()
         os.close(self._lock)
 
@@ -43,17 +50,25 @@ class ClickFolder:
     def __init__(self, settings: AttributionSettings) -> None:
         self.path = clicks_folder(settings.folder)
         memory = settings.memory_mb * MIB
-        self._cache = Cache(memory)
-        self._buffers = WriteBufferManager.new_write_buffer_manager_with_cache(memory // 2, False, self._cache)
+        self._recent = memory // 2 // RECENT_BYTES
+        self._cache = Cache(memory // 2)
+        self._buffers = WriteBufferManager.new_write_buffer_manager_with_cache(memory // 4, False, self._cache)
+        self._open: set[Path] = set()
 
     def open(self, namespace: str, partition: int) -> LockedStore:
         """The store of a partition, made where it is missing; raises `StateAttention` where it cannot be."""
         path, lock = open_locked(self.path / namespace, str(partition), "attribution.folder")
         try:
-            return LockedStore(ClickStore(path / f"v{_VERSION}", self._options()), lock)
+            store = ClickStore(path / f"v{_VERSION}", self._options(), self._most_recent)
         except BaseException:
             os.close(lock)
             raise
+        self._open.add(path)
+        return LockedStore(store, lock, partial(self._open.discard, path))
+
+    def _most_recent(self) -> int:
+        """What one of the open stores may keep in memory."""
+        return self._recent // max(1, len(self._open))
 
     def _options(self) -> Options:
         table = BlockBasedOptions()
@@ -68,6 +83,8 @@ class ClickFolder:
         options.create_if_missing(True)
         options.set_block_based_table_factory(table)
         options.set_prefix_extractor(SliceTransform.create_fixed_prefix(FINGERPRINT))
+        # Most units have nothing on most days: without this each look goes through what is not in files yet.
+        options.set_memtable_prefix_bloom_ratio(0.1)
         options.set_compression_type(DBCompressionType.lz4())
         options.set_bottommost_compression_type(DBCompressionType.zstd())
         options.set_write_buffer_manager(self._buffers)

@@ -7,9 +7,20 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from policy.attribution.clicks import ClickRecord, CreditRule, Match, Moment, SignalRecord, counts, matches
+from policy.attribution.clicks import (
+    ClickRecord,
+    CreditRule,
+    Match,
+    Moment,
+    SignalRecord,
+    attribute,
+    counts,
+    is_later,
+    matches,
+)
 from policy.attribution.outcomes import OrderLine, ReturnedLine
 from schemas.topics import DAY_MS
+from streams.state.clicks.recent import RecentClicks
 from streams.state.clicks.rows import END_OF_TIME, clicks_prefix
 from streams.state.clicks.store import Additions, ClickStore, Marks
 
@@ -47,23 +58,29 @@ class ClickMemory:
     """Remembers what units did in the order of the logs; `write` puts what is new into the store."""
 
     def __init__(self, store: ClickStore, marks: Marks) -> None:
-        self._store = store
+        self.store = store
         self.marks = marks
         """Up to where the logs are in the store."""
         self.complete_since = store.complete_since
-        self._clicks: defaultdict[str, list[ClickRecord]] = defaultdict(list)
-        self._signals: defaultdict[str, list[SignalRecord]] = defaultdict(list)
+        self.lookups = 0
+        """How many purchases and signals what is in memory did not decide."""
+        self.recent = RecentClicks(marks.clicks.append_time, store.most_recent)
+        self._clicks: list[tuple[str, ClickRecord]] = []
+        self._signals: list[tuple[str, SignalRecord]] = []
         self._lines: defaultdict[str, list[OrderLine]] = defaultdict(list)
         self._returned: defaultdict[str, list[ReturnedLine]] = defaultdict(list)
-        self._forgotten: set[str] = set()
+        # By unit, how many clicks and signals came before it was forgotten.
+        self._forgotten: dict[str, tuple[int, int]] = {}
 
     def add(self, unit: str, click: ClickRecord) -> None:
         """Remember the next click of the log."""
-        self._clicks[unit].append(click)
+        self._clicks.append((unit, click))
+        self.recent.add(unit, click)
 
     def add_signal(self, unit: str, signal: SignalRecord) -> None:
         """Remember the next signal that was credited, the first of its kind to its click."""
-        self._signals[unit].append(signal)
+        self._signals.append((unit, signal))
+        self.recent.add_signal(unit, signal)
 
     def add_line(self, unit: str, line: OrderLine) -> None:
         """Remember the next line of an order that was credited."""
@@ -75,28 +92,31 @@ class ClickMemory:
 
     def forget(self, unit: str) -> None:
         """Drop all clicks and signals of a unit; what it bought may come back all the same."""
-        self._clicks.pop(unit, None)
-        self._signals.pop(unit, None)
-        self._forgotten.add(unit)
+        self.recent.forget(unit)
+        self._forgotten[unit] = len(self._clicks), len(self._signals)
 
     def of_unit(self, unit: str, criteria: Criteria) -> UnitMemory:
         """What is remembered of a unit, for as long as no more comes; `criteria` say for what clicks are looked for."""
-        days = [] if unit in self._forgotten else self._store.holding(unit)
-        return UnitMemory(unit, self._store, criteria, days, self._clicks.get(unit, ()), self._signals.get(unit, ()))
+        return UnitMemory(self, unit, criteria)
+
+    def days(self, unit: str) -> list[int]:
+        """The days on which the store has something of a unit, the last one first."""
+        self.lookups += 1
+        return [] if unit in self._forgotten else self.store.holding(unit)
 
     def lines_of(self, unit: str, order_id: str) -> list[OrderLine]:
         """The lines of an order that were credited."""
         new = [line for line in self._lines.get(unit, ()) if line.conversion.order_id == order_id]
-        return [*self._store.order(unit, order_id), *new]
+        return [*self.store.order(unit, order_id), *new]
 
     def returned_of(self, unit: str, order_id: str) -> list[ReturnedLine]:
         """What was returned of an order and credited."""
         new = [line for line in self._returned.get(unit, ()) if line.credit.order_id == order_id]
-        return [*self._store.returned(unit, order_id), *new]
+        return [*self.store.returned(unit, order_id), *new]
 
     def earlier(self, unit: str, click: ClickRecord, offset: int) -> list[OrderLine]:
         """The lines that were credited to a click before, by purchases below an offset and by this one so far."""
-        stored = self._store.converted(unit, click.click_id, min(click.append_time, click.occurred_at))
+        stored = self.store.converted(unit, click.click_id, min(click.append_time, click.occurred_at))
         new = [line for line in self._lines.get(unit, ()) if line.conversion.click_id == click.click_id]
         # One that is decided again, as Redis does not have it as decided yet, may be in both.
         lines = {(line.offset, line.conversion.line): line for line in stored if line.offset < offset}
@@ -109,22 +129,29 @@ class ClickMemory:
 
     def write(self, marks: Marks) -> None:
         """Put into the store what the logs have up to the marks."""
-        self._store.let_go()
+        self.store.let_go()
         new = self._clicks or self._signals or self._lines or self._returned or self._forgotten
         if _places(marks) == _places(self.marks) and not new:
             return
-        units = (self._clicks, self._signals, self._lines, self._returned)
-        clicks, signals, lines, returned = units
-        added = Additions(_pairs(clicks), _pairs(signals), _pairs(lines), _pairs(returned), self._forgotten)
-        self._store.write(added, marks, self.complete_since)
-        for each in units:
+        clicks, signals = self._not_forgotten(self._clicks, 0), self._not_forgotten(self._signals, 1)
+        added = Additions(clicks, signals, _pairs(self._lines), _pairs(self._returned), self._forgotten)
+        self.store.write(added, marks, self.complete_since)
+        for each in (self._clicks, self._signals, self._lines, self._returned, self._forgotten):
             each.clear()
-        self._forgotten, self.marks = set(), marks
+        self.marks = marks
+        self.recent.let_go()
+
+    def _not_forgotten(self, pairs: list[tuple[str, T]], which: int) -> list[tuple[str, T]]:
+        """What came after its unit was forgotten, if it was."""
+        gone = self._forgotten
+        if not gone:
+            return pairs
+        return [pair for at, pair in enumerate(pairs) if pair[0] not in gone or at >= gone[pair[0]][which]]
 
     def expire(self, first_time: int, first_order: int) -> None:
         """Drop days that ended before an event time, and orders from before an append time."""
-        self._store.expire(first_time, first_order)
-        self.complete_since = self._store.complete_since
+        self.store.expire(first_time, first_order)
+        self.complete_since = self.store.complete_since
 
     def window_ms(self, time: int, longest: int) -> int:
         """How much of the longest window is there for a purchase that happens at `time`."""
@@ -133,37 +160,65 @@ class ClickMemory:
         return max(0, min(longest, time - self.complete_since))
 
 
-class UnitMemory(NamedTuple):
-    """What is remembered of a unit: the days on which the store has something, and what is not written yet."""
+class UnitMemory:
+    """What is remembered of a unit: what is in memory, and what the store has, which is looked up where it matters."""
 
-    unit: str
-    store: ClickStore
-    criteria: Criteria
-    days: list[int]
-    added: Iterable[ClickRecord]
-    added_signals: Iterable[SignalRecord]
+    __slots__ = ("_days", "_memory", "_store", "added", "criteria", "unit")
+
+    def __init__(self, memory: ClickMemory, unit: str, criteria: Criteria) -> None:
+        self.unit = unit
+        self.criteria = criteria
+        self.added = memory.recent.clicks(unit)
+        self._memory = memory
+        self._store = memory.store
+        self._days: list[int] | None = None
+
+    @property
+    def days(self) -> list[int]:
+        """Those on which the store has something."""
+        if self._days is None:
+            self._days = self._memory.days(self.unit)
+        return self._days
 
     def clicks(self, match: Match) -> list[ClickRecord]:
-        """Those not written yet, and of the others the only one that may be the latest that counts."""
+        """The latest of those that count, if there is one."""
+        latest = self.latest(match)
+        return [latest] if latest else []
+
+    def latest(self, match: Match) -> ClickRecord | None:
+        """The latest of such clicks that count; the store is looked into where it may have a later one."""
         criteria = self.criteria
-        best: ClickRecord | None = None
-        for day in self._days():
+        best = attribute(match, criteria.purchase, self.added, criteria.rule)
+        # What the store alone has was appended before that, and happened no later than it was appended.
+        if best is None or best.time <= self._memory.recent.complete_after:
+            best = self._stored(match, best)
+        return best
+
+    def _stored(self, match: Match, best: ClickRecord | None) -> ClickRecord | None:
+        """The latest that counts of those in the store and `best`."""
+        criteria = self.criteria
+        for day in self._days_that_count():
             if best is not None and best.time >= (day + 1) * DAY_MS:
                 break  # no later one follows: a click is no later than it claims
-            for click in self.store.clicks(self.unit, match, [day], criteria.latest):
+            for click in self._store.clicks(self.unit, match, [day], criteria.latest):
                 if best is not None and click.occurred_at < best.time:
                     break
                 if counts(click, match, criteria.purchase, criteria.rule):
-                    best = max(best or click, click, key=lambda each: (each.time, each.offset))
-        return [*self.added, *([best] if best else [])]
+                    best = click if best is None or is_later(click, best) else best
+        return best
 
     def signals(self, match: Match) -> list[SignalRecord]:
         """Those that were credited to such clicks."""
-        added = [signal for signal in self.added_signals if match.fits(signal.click)]
-        return [*self.store.signals(self.unit, match, self.days), *added]
+        recent = [signal for signal in self._memory.recent.signals(self.unit) if match.fits(signal.click)]
+        return [*self._store.signals(self.unit, match, self.days), *recent]
 
-    def _days(self) -> list[int]:
-        """Those of clicks that may count."""
+    def signals_of(self, click: ClickRecord) -> Iterable[SignalRecord]:
+        """At least those that were credited to a click."""
+        if click.append_time > self._memory.recent.complete_after:
+            return self._memory.recent.signals(self.unit)
+        return self.signals(Match("item", click.item))
+
+    def _days_that_count(self) -> list[int]:
         first, last = self.criteria.purchase.time - self.criteria.longest, self.criteria.latest
         return [day for day in self.days if first // DAY_MS <= day <= last // DAY_MS]
 
@@ -178,12 +233,12 @@ class UnitMemory(NamedTuple):
         return OTHER_ITEM if self.days or self.added else NO_CLICK
 
     def _latest(self, match: Match) -> list[ClickRecord]:
-        stored = next(self.store.clicks(self.unit, match, self.days, END_OF_TIME), None)
+        stored = next(self._store.clicks(self.unit, match, self.days, END_OF_TIME), None)
         return [*filter(match.fits, self.added), *([stored] if stored else [])]
 
     def _clicked_any(self, items: Sequence[str]) -> bool:
         prefixes = [clicks_prefix(self.unit, Match("item", item)) for item in items]
-        stored = (self.store.has(day, prefix) for prefix in prefixes for day in self.days)
+        stored = (self._store.has(day, prefix) for prefix in prefixes for day in self.days)
         return any(click.item in items for click in self.added) or any(stored)
 
 

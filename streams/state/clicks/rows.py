@@ -11,18 +11,18 @@ from collections.abc import Iterator
 from functools import lru_cache
 from hashlib import blake2b
 from struct import Struct
-from typing import NamedTuple
 
 import msgspec
-from msgspec.structs import replace
 
-from policy.attribution.clicks import ClickRecord, Match, SignalRecord
+from policy.attribution.clicks import ClickRecord, Match, SignalRecord, matches
 from policy.attribution.outcomes import OrderLine, ReturnedLine
 from schemas.messages.events import Conversion, Credit
 
 FINGERPRINT = 8
 """Bytes of the fingerprint of a unit, and of what a row is found by."""
 _PLACE = Struct(">qq")
+Row = tuple[int, bytes, bytes]
+"""The time (ms) that decides which bucket a row lies in, its key and its content."""
 END_OF_TIME = LAST = (1 << 63) - 1
 """Later than whatever an event claims."""
 
@@ -63,14 +63,6 @@ class StoredReturn(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     append_time: int
     credit: Credit
-
-
-class Row(NamedTuple):
-    """A row, and the time (ms) that decides which bucket it lies in."""
-
-    time: int
-    key: bytes
-    content: bytes
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -116,21 +108,24 @@ def converted_prefix(unit: str, click_id: str) -> bytes:
     return fingerprint(unit) + fingerprint(f"click\0{click_id}")
 
 
-def click_rows(unit: str, click: ClickRecord) -> Iterator[Row]:
-    """The rows of a click."""
-    stored = _stored(click)
-    for match in _of_click(click):
-        content = _encode(replace(stored, item="") if match.by == "item" else stored)
-        yield Row(click.occurred_at, clicks_prefix(unit, match) + place(click.occurred_at, click.offset), content)
+def click_rows(unit: str, click: ClickRecord) -> list[Row]:
+    """The rows of a click; that of its item does not say it again."""
+    time = click.occurred_at
+    end = place(time, click.offset)
+    rows = [(time, clicks_prefix(unit, Match("item", click.item)) + end, _encode(_stored(click, "")))]
+    if click.family:
+        prefix = clicks_prefix(unit, Match("family", click.family))
+        rows.append((time, prefix + end, _encode(_stored(click, click.item))))
+    return rows
 
 
-def signal_rows(unit: str, signal: SignalRecord) -> Iterator[Row]:
+def signal_rows(unit: str, signal: SignalRecord) -> list[Row]:
     """The rows of a signal."""
     click, time = signal.click, signal.occurred_at
-    delay = signal.append_time - time
-    content = _encode(StoredSignal(delay, signal.kind, click.occurred_at, click.offset, _stored(click)))
-    for match in _of_click(click):
-        yield Row(time, signals_prefix(unit, match) + place(time, signal.offset), content)
+    stored = _stored(click, click.item)
+    delay, end = signal.append_time - time, place(time, signal.offset)
+    content = _encode(StoredSignal(delay, signal.kind, click.occurred_at, click.offset, stored))
+    return [(time, signals_prefix(unit, match) + end, content) for match in matches(click.item, click.family)]
 
 
 def line_rows(unit: str, line: OrderLine) -> Iterator[Row]:
@@ -138,14 +133,14 @@ def line_rows(unit: str, line: OrderLine) -> Iterator[Row]:
     event = line.conversion
     content = _encode(StoredLine(line.append_time, event))
     for prefix in (order_prefix(unit, event.order_id), converted_prefix(unit, event.click_id)):
-        yield Row(line.append_time, prefix + place(line.offset, event.line), content)
+        yield line.append_time, prefix + place(line.offset, event.line), content
 
 
 def returned_rows(unit: str, line: ReturnedLine) -> Iterator[Row]:
     """The row of a line of a return, by when that was appended."""
     content, number = _encode(StoredReturn(line.append_time, line.credit)), line.credit.event_id.rpartition("/")[2]
     prefix = returned_prefix(unit, line.credit.order_id)
-    yield Row(line.append_time, prefix + place(line.offset, int(number)), content)
+    yield line.append_time, prefix + place(line.offset, int(number)), content
 
 
 def read_click(item: str, key: bytes, content: bytes) -> ClickRecord:
@@ -176,21 +171,17 @@ def read_returned(key: bytes, content: bytes) -> ReturnedLine:
     return ReturnedLine(offset, stored.append_time, stored.credit)
 
 
-def _of_click(click: ClickRecord) -> list[Match]:
-    return [Match("item", click.item), *([Match("family", click.family)] if click.family else [])]
-
-
-def _stored(click: ClickRecord) -> StoredClick:
+def _stored(click: ClickRecord, item: str) -> StoredClick:
     return StoredClick(
-        delay=click.append_time - click.occurred_at,
-        click_id=click.click_id,
-        page=click.page,
-        segment=click.segment,
-        slot=click.slot,
-        layout_version=click.layout_version,
-        variant=click.variant,
-        item=click.item,
-        family=click.family,
+        click.append_time - click.occurred_at,
+        click.click_id,
+        click.page,
+        click.segment,
+        click.slot,
+        click.layout_version,
+        click.variant,
+        item,
+        click.family,
     )
 
 

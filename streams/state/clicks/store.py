@@ -15,7 +15,7 @@ import errno
 import logging
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,7 +72,9 @@ class ClickStore:
     missing ever, None where that is not known yet.
     """
 
-    def __init__(self, path: Path, options: Options) -> None:
+    def __init__(self, path: Path, options: Options, most_recent: Callable[[], int]) -> None:
+        self.most_recent = most_recent
+        """How many clicks and signals may be kept in memory beside it."""
         self._path = path
         self._options = options
         self._by_prefix = ReadOptions()
