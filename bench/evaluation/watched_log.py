@@ -40,6 +40,11 @@ class WatchedPlan:
         """Items of all families."""
         return self.families * self.members
 
+    @property
+    def families_of_items(self) -> Ints:
+        """The family of each item, int64[A + 1]: clusters of items that earn alike; behind them an empty slot."""
+        return np.arange(self.items + 1) // self.members
+
     def looked_at(self, looks: int) -> WatchedPlan:
         """The same with about so many looks: as many at each layout."""
         layouts = min(self.layouts, looks)
