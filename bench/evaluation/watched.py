@@ -75,8 +75,7 @@ class Follower:
         variants, slots = len(piece.served) - 1, np.arange(self._plan.slots)
         chance = np.array([(1.0 - HOLDOUT) / variants] * variants + [HOLDOUT])
         even = np.full(len(piece.target), 1.0 / len(piece.target))
-        ladder = self._plan.families_of_items[None]
-        chances = compare(piece.served, chance, piece.target, even, curve, ladder=ladder).at(piece.rows)
+        chances = compare(piece.served, chance, piece.target, even, curve, ladder=self._plan.ladder).at(piece.rows)
         folds, learned = fold_of(piece.bins), ~piece.held
         ones = np.ones(np.count_nonzero(learned))
         for reward, earned, model in zip(REWARDS, piece.rewards, models, strict=True):

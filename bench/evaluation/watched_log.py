@@ -41,9 +41,10 @@ class WatchedPlan:
         return self.families * self.members
 
     @property
-    def families_of_items(self) -> Ints:
-        """The family of each item, int64[A + 1]: clusters of items that earn alike; behind them an empty slot."""
-        return np.arange(self.items + 1) // self.members
+    def ladder(self) -> Ints:
+        """Clusters, int64[2, A + 1]: each item alone, then families, which earn alike; behind them an empty slot."""
+        items = np.arange(self.items + 1)
+        return np.stack([items, items // self.members])
 
     def looked_at(self, looks: int) -> WatchedPlan:
         """The same with about so many looks: as many at each layout."""

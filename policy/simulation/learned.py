@@ -19,7 +19,7 @@ from policy.model.fitting import Described, PageCounts, fit_page
 from policy.model.posteriors import Beta, Prior, bucket_weights, retained
 from policy.model.priors import arm_priors, fitted
 from policy.model.visits.cells import PageViews
-from policy.model.visits.choice import fit_visits
+from policy.model.visits.choice import VisitHistory
 from policy.model.visits.lowering import Lowering, kinds_of, lowering_of
 from policy.simulation.shop import Feedback, Offer, Shape
 from policy.slates.alike import Alike
@@ -27,14 +27,14 @@ from policy.slates.composition import Statistics, compose
 from policy.slates.renewal import gain, is_enough
 from schemas.messages.catalog import CatalogItem
 from schemas.messages.pages import PolicyChoice
-from schemas.messages.parameters import PolicyParameters, VisitFit
+from schemas.messages.parameters import PolicyParameters
 from schemas.topics import DAY_MS
 
 PAGE = "home"
 SAMPLE = 20_000
 """Page views that what is above a slot is fitted to: the newest."""
 SAMPLE_GROWTH = 0.2
-"""By which share page views grow until that is fitted again."""
+"""By which share of these page views come until that is fitted again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Learned:
     _seen: int = field(init=False, default=0)
     _shown: dict[str, _Shown] = field(init=False, default_factory=dict)
     _views: list[Feedback] = field(init=False, default_factory=list)
-    _visits: VisitFit | None = field(init=False, default=None)
+    _history: VisitHistory = field(init=False, default_factory=VisitHistory)
     _visits_at: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
@@ -196,7 +196,8 @@ class Learned:
 
     def _fit(self, counts: Floats, now_ms: int) -> None:
         """As the fitter does it: from all items that were ever shown."""
-        if self.setup.visits and self._seen >= (1.0 + SAMPLE_GROWTH) * self._visits_at:
+        grown = self._seen - self._visits_at
+        if self.setup.visits and grown >= SAMPLE_GROWTH * min(self._seen, SAMPLE):
             self._fit_visits()
         counts = self._lowered(counts)
         active = np.flatnonzero(counts[0].any(axis=(0, 2)))
@@ -209,19 +210,21 @@ class Learned:
             Features(features.names, features.values), scales, vectors, "text" if self.setup.text else ""
         )
         fitted = fit_page(PAGE, table, described, now_ms, (self.setup.click_rate, self.setup.strength))
-        self.parameters = msgspec.structs.replace(fitted, visits=self._visits or msgspec.UNSET)
+        self.parameters = msgspec.structs.replace(fitted, visits=self._history.latest or msgspec.UNSET)
         self._since_fit = 0
 
     def _fit_visits(self) -> None:
         """To the newest page views, of which each is another visitor's."""
         segments, _, slates, clicked, _ = (np.concatenate(parts) for parts in zip(*self._views, strict=True))
+        layouts = np.repeat(np.arange(len(self._views)), [len(views.segments) for views in self._views])
+        strata = layouts * self.shape.segments + segments
         views = PageViews(
-            pairs=segments[:, None] * len(self._catalog) + slates,
+            pairs=strata[:, None] * len(self._catalog) + slates,
             kinds=self._kinds()[slates],
             seen=np.ones(slates.shape, dtype=np.bool_),
             clicked=clicked,
         )
-        self._visits = fit_visits(views, np.arange(len(slates)) % 2 == 0, self._visits)
+        self._history.add(self._seen, views, np.arange(len(slates)) % 2 == 0)
         self._visits_at = self._seen
 
     def _kinds(self) -> Codes:
@@ -229,7 +232,7 @@ class Learned:
 
     def _lowering(self, rows: Indices | slice = slice(None)) -> Lowering | None:
         """What holds for these rows of the catalog."""
-        return lowering_of(self._visits, self._kinds()[rows])
+        return lowering_of(self._history.latest, self._kinds()[rows])
 
     def _lowered(self, counts: Floats) -> Floats:
         """Counts [2, G, U, S] whose impressions are as if nothing had been above them that matters."""

@@ -17,7 +17,7 @@ MOST = 3
 class PageViews(NamedTuple):
     """N page views of S slots in rendered order, [N, S] each.
 
-    `pairs` number items by segment from 0, `kinds` their categories, -1 where an item has none;
+    `pairs` number items by segment and layout from 0, `kinds` their categories, -1 where an item has none;
     `seen` says which slots were, and `clicked` which of these were clicked.
     """
 
@@ -28,14 +28,14 @@ class PageViews(NamedTuple):
 
     def only(self, rows: Bools) -> PageViews:
         """Some of the page views, bool[N]."""
-        return PageViews(*(column[rows] for column in self))
+        return PageViews(self.pairs[rows], self.kinds[rows], self.seen[rows], self.clicked[rows])
 
 
 class Cells(NamedTuple):
-    """C cells: slots of page views that are alike in item, segment, place and in what is above them.
+    """C cells: slots of page views that are alike in item, segment, layout, place and in what is above them.
 
-    `pairs` int64[C] number items by segment from 0, `slots` int64[C] are places; `above` float64[C, 2] are, in the
-    order of `EFFECTS`, the clicks and the items of the same category above, each at most `MOST`.
+    `pairs` int64[C] number items by segment and layout from 0, `slots` int64[C] are places; `above` float64[C, 2]
+    are, in the order of `EFFECTS`, the clicks and the items of the same category above, each at most `MOST`.
     `shown` and `clicks` float64[C] say how often; a slot counts as clicked once.
     """
 
@@ -55,7 +55,8 @@ class Cells(NamedTuple):
         totals = np.bincount(self.pairs, self.clicks, self.size)
         numbers = np.cumsum(totals > 0.0) - 1
         rows = totals[self.pairs] > 0.0
-        return Cells(numbers[self.pairs][rows], *(column[rows] for column in self[1:]))
+        pairs = numbers[self.pairs][rows]
+        return Cells(pairs, self.slots[rows], self.above[rows], self.shown[rows], self.clicks[rows])
 
 
 def cells_of(views: PageViews) -> Cells:

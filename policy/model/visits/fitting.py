@@ -6,7 +6,8 @@ dependent click model's chance of going on after a click over that without one (
 2009, "Efficient multiple-click models in web search"), and 0 the cascade of a single click.  Rates are low, so clicks
 are counted as Poisson; given how often an item of a segment was clicked at all, its own rate drops out of the
 likelihood (Hausman, Hall and Griliches 1984, "Econometric models for count data"), so no
-error about items can be taken for an effect of what stands above them.
+error about items can be taken for an effect of what stands above them.  Items are compared with themselves within a
+layout alone, whose slates visitors get by chance: what is shown in the next one depends on luck in this one.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtri
 
-from policy.arrays import Bools, Floats
+from policy.arrays import Bools, Floats, Ints
 from policy.model.visits.cells import EFFECTS, Cells
 
 ROUNDS = 25
@@ -81,19 +82,16 @@ def fit_effects(halves: Sequence[Cells], whole: Cells) -> Effects | None:
     free = np.ones(len(EFFECTS), dtype=np.bool_)
     every = _fit(cells, free)
     crossed = ((odd, _fit(even, free).logs), (even, _fit(odd, free).logs))
-    effects = []
-    for at in range(len(EFFECTS)):
-        gains = np.concatenate([_gains(judged, logs, at) for judged, logs in crossed])
-        error = float(np.sqrt(np.square(gains).sum()))
-        surely = float(gains.sum()) - float(ndtri(CERTAIN)) * error
-        effects.append(_effect(every, at, float(gains.sum()), surely))
-    return Effects(*effects, clicks, shown)
+    gains = (np.concatenate([_gains(judged, logs, at) for judged, logs in crossed]) for at in range(len(EFFECTS)))
+    after_click, after_alike = (_effect(every, at, of_pairs) for at, of_pairs in enumerate(gains))
+    return Effects(after_click, after_alike, clicks, shown)
 
 
-def _effect(fit: _Fit, at: int, gain: float, surely: float) -> Effect:
+def _effect(fit: _Fit, at: int, gains: Floats) -> Effect:
     reach = float(ndtri((1.0 + CERTAIN) / 2.0) * np.sqrt(fit.covariance[at, at]))
-    factors = np.clip(np.exp(fit.logs[at] + np.array([0.0, -reach, reach])), LEAST, MOST).tolist()
-    return Effect(*factors, gain, surely)
+    factor, low, high = np.clip(np.exp(fit.logs[at] + np.array([0.0, -reach, reach])), LEAST, MOST).tolist()
+    gain, error = float(gains.sum()), float(np.sqrt(np.square(gains).sum()))
+    return Effect(factor, low, high, gain, gain - float(ndtri(CERTAIN)) * error)
 
 
 def _gains(judged: Cells, logs: Floats, at: int) -> Floats:
@@ -107,7 +105,7 @@ def _gains(judged: Cells, logs: Floats, at: int) -> Floats:
 def _fit(cells: Cells, free: Bools, start: Floats | None = None) -> _Fit:
     """Slots, and those effects that are `free`, by Newton's method; others stay as `start` has them."""
     slots, pairs, effects = int(cells.slots.max(initial=-1)) + 1, cells.size, len(EFFECTS)
-    totals = np.bincount(cells.pairs, cells.clicks, pairs)
+    totals = _sums(cells.pairs, cells.clicks, pairs)
     values = np.concatenate([np.zeros(slots), np.zeros(effects) if start is None else start])
     ridge = np.concatenate([np.full(slots, SLOT_SPREAD**-2), np.full(effects, EFFECT_SPREAD**-2)])
     moving = np.concatenate([np.ones(slots, dtype=np.bool_), free])
@@ -122,10 +120,14 @@ def _fit(cells: Cells, free: Bools, start: Floats | None = None) -> _Fit:
             break
     expected = _expected(cells, values, totals)
     shares = np.log(np.maximum(expected, 1e-300) / np.maximum(totals[cells.pairs], 1e-300))
-    likelihood = np.bincount(cells.pairs, cells.clicks * shares, pairs)
+    likelihood = _sums(cells.pairs, cells.clicks * shares, pairs)
     _, curvature = _derivatives(cells, expected, totals, slots)
     covariance = np.linalg.inv(curvature + np.diag(ridge))[slots:, slots:]
-    return _Fit(values[slots:], covariance, likelihood)
+    return _Fit(values[slots:], np.asarray(covariance, dtype=np.float64), likelihood)
+
+
+def _sums(places: Ints, weights: Floats, size: int) -> Floats:
+    return np.bincount(places, weights, size).astype(np.float64)
 
 
 def _expected(cells: Cells, values: Floats, totals: Floats) -> Floats:

@@ -71,5 +71,7 @@ def lowering_of(fit: VisitFit | None, kinds: Codes) -> Lowering | None:
     """What a fit says holds on a page; None where nothing does."""
     if not fit or not (fit.after_click.in_force or fit.after_alike.in_force):
         return None
-    factors = (effect.factor if effect.in_force else 1.0 for effect in (fit.after_click, fit.after_alike))
-    return Lowering(*factors, kinds)
+    after_click, after_alike = (
+        effect.factor if effect.in_force else 1.0 for effect in (fit.after_click, fit.after_alike)
+    )
+    return Lowering(after_click, after_alike, kinds)
