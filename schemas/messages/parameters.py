@@ -112,7 +112,7 @@ class EffectFit(Struct, frozen=True):
     """By which `factor` clicks of a slot are fewer for each of something above it on the page, with a 95 % interval.
 
     `gain` is by how much the logarithm of the likelihood of page views grew that the factor was not fitted to, and
-    `surely` the lower end of its interval.  `in_force` says whether layouts go by it.
+    `surely` what it exceeds with a chance of 80 %.  `in_force` says whether layouts go by it.
     """
 
     factor: Annotated[float, Meta(gt=0.0, le=100.0)] = 1.0

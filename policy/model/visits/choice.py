@@ -9,7 +9,7 @@ from scipy.special import ndtri
 
 from policy.arrays import Bools
 from policy.model.visits.cells import PageViews, cells_of
-from policy.model.visits.fitting import CERTAIN, LEAST, MOST, Effect, fit_effects
+from policy.model.visits.fitting import CERTAIN, LEAST, MOST, Effect, Told, fit_effects
 from schemas.messages.parameters import EffectFit, VisitFit
 
 RETAINED = 0.8
@@ -52,10 +52,11 @@ def fit_visits(
 
     `before` is what was said last: an effect that is in force stays so until it foretells clicks no more.
     """
-    effects = fit_effects([cells_of(views.only(even)), cells_of(views.only(~even))], cells_of(views))
+    pooled, previous = earlier or VisitFit(), before or VisitFit()
+    halves = cells_of(views.only(even)), cells_of(views.only(~even))
+    effects = fit_effects(halves, cells_of(views), _told(pooled))
     if effects is None:
         return None
-    pooled, previous = earlier or VisitFit(), before or VisitFit()
     return VisitFit(
         after_click=_published(effects.after_click, pooled.after_click, previous.after_click),
         after_alike=_published(effects.after_alike, pooled.after_alike, previous.after_alike),
@@ -64,17 +65,30 @@ def fit_visits(
     )
 
 
+def _told(fit: VisitFit) -> Told:
+    """What a fit says of the logarithms of effects, counting for less."""
+    effects = (fit.after_click, fit.after_alike)
+    return Told(np.log([effect.factor for effect in effects]), RETAINED * np.array([_weight(each) for each in effects]))
+
+
+def _weight(effect: Effect | EffectFit) -> float:
+    """How exact the logarithm is: one over its variance; 0 where nothing is said."""
+    if effect.low <= 0.0:
+        return 0.0
+    return float(np.square(_WIDTH / max(np.log(effect.high / effect.low), 1e-9)))
+
+
 def _published(own: Effect, earlier: EffectFit, before: EffectFit) -> EffectFit:
-    effect = _pooled(own, earlier) if earlier.low > 0.0 else own
+    effect = _pooled(own, earlier)
     factor, low, high, gain, surely = (round(value, 5) for value in effect)
     return EffectFit(factor, low, high, gain, surely, effect.holds(before.in_force))
 
 
 def _pooled(own: Effect, earlier: EffectFit) -> Effect:
     """Means of logarithms weighted by how exact they are, and gains added up; what was earlier counts for less."""
-    factors, low, high = np.log([[own.factor, earlier.factor], [own.low, earlier.low], [own.high, earlier.high]])
-    weights = np.array([1.0, RETAINED]) / np.square(np.maximum((high - low) / _WIDTH, 1e-9))
-    mean, reach = float(weights @ factors / weights.sum()), _WIDTH / 2.0 / float(np.sqrt(weights.sum()))
+    weights = np.array([_weight(own), RETAINED * _weight(earlier)])
+    mean = float(weights @ np.log([own.factor, earlier.factor]) / weights.sum())
+    reach = _WIDTH / 2.0 / float(np.sqrt(weights.sum()))
     factor, lowest, highest = np.clip(np.exp([mean, mean - reach, mean + reach]), LEAST, MOST).tolist()
     gain = own.gain + RETAINED * earlier.gain
     error = float(np.hypot(own.gain - own.surely, RETAINED * (earlier.gain - earlier.surely)))

@@ -32,13 +32,14 @@ LEAST, MOST = 0.05, 20.0
 FEWEST_CLICKS = 100.0
 """Clicks of a sample below which nothing is said."""
 CERTAIN = 0.95
+SURE = 0.8
 
 
 class Effect(NamedTuple):
     """The factor for each click, or each like item, above: fitted to the whole sample, with a 95 % interval.
 
     `gain` is by how much the logarithm of the likelihood of page views grew that the factor was not fitted to,
-    and `surely` the lower end of its 95 % interval.
+    and `surely` what it exceeds with a chance of 80 %.
     """
 
     factor: float
@@ -50,6 +51,16 @@ class Effect(NamedTuple):
     def holds(self, before: bool) -> bool:
         """Whether the effect is there: it takes a gain beyond chance, or, where it was there before, any."""
         return self.factor < 1.0 and self.gain > 0.0 and (before or (self.surely > 0.0 and self.high < 1.0))
+
+
+class Told(NamedTuple):
+    """What is said of the logarithms of effects beforehand: means [K], and how many times more exact than nothing."""
+
+    means: Floats
+    weights: Floats
+
+
+NOTHING = Told(np.zeros(len(EFFECTS)), np.zeros(len(EFFECTS)))
 
 
 class Effects(NamedTuple):
@@ -69,8 +80,8 @@ class _Fit(NamedTuple):
     likelihood: Floats
 
 
-def fit_effects(halves: Sequence[Cells], whole: Cells) -> Effects | None:
-    """The effects on a page from all of its sample, judged on each of two halves by what the other says.
+def fit_effects(halves: Sequence[Cells], whole: Cells, earlier: Told = NOTHING) -> Effects | None:
+    """The effects on a page from all of its sample, judged on each of two halves by what the other and `earlier` say.
 
     None where there are too few clicks.
     """
@@ -81,7 +92,7 @@ def fit_effects(halves: Sequence[Cells], whole: Cells) -> Effects | None:
     even, odd = (half.of_clicked_pairs() for half in halves)
     free = np.ones(len(EFFECTS), dtype=np.bool_)
     every = _fit(cells, free)
-    crossed = ((odd, _fit(even, free).logs), (even, _fit(odd, free).logs))
+    crossed = ((odd, _expected_of(_fit(even, free), earlier)), (even, _expected_of(_fit(odd, free), earlier)))
     gains = (np.concatenate([_gains(judged, logs, at) for judged, logs in crossed]) for at in range(len(EFFECTS)))
     after_click, after_alike = (_effect(every, at, of_pairs) for at, of_pairs in enumerate(gains))
     return Effects(after_click, after_alike, clicks, shown)
@@ -91,7 +102,14 @@ def _effect(fit: _Fit, at: int, gains: Floats) -> Effect:
     reach = float(ndtri((1.0 + CERTAIN) / 2.0) * np.sqrt(fit.covariance[at, at]))
     factor, low, high = np.clip(np.exp(fit.logs[at] + np.array([0.0, -reach, reach])), LEAST, MOST).tolist()
     gain, error = float(gains.sum()), float(np.sqrt(np.square(gains).sum()))
-    return Effect(factor, low, high, gain, gain - float(ndtri(CERTAIN)) * error)
+    return Effect(factor, low, high, gain, gain - float(ndtri(SURE)) * error)
+
+
+def _expected_of(fit: _Fit, earlier: Told) -> Floats:
+    """What a fit and what was said before it let expect, each weighted by how exact it is."""
+    own = 1.0 / np.diagonal(fit.covariance)
+    logs: Floats = (own * fit.logs + earlier.weights * earlier.means) / (own + earlier.weights)
+    return logs
 
 
 def _gains(judged: Cells, logs: Floats, at: int) -> Floats:
