@@ -131,7 +131,7 @@ def _page_counts(
         np.array([each[Traffic.LEARNED] for each in counted], dtype=np.float64).reshape(shape) / ONE
         for counted in zip(*((each.impressions, each.clicks) for each in weighted_counts), strict=True)
     )
-    kinds = kinds_of([known.category if (known := state.items.get(item)) else "" for item in items])
+    kinds = kinds_of([described.category if (described := state.items.get(item)) else "" for item in items])
     if lowering := lowering_of(state.visits, kinds):
         impressions = lowering.lower(impressions, clicks)
     return PageCounts(segments, items, slots, impressions, clicks, visible)

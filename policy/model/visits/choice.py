@@ -9,7 +9,7 @@ from scipy.special import ndtri
 
 from policy.arrays import Bools
 from policy.model.visits.cells import PageViews, cells_of
-from policy.model.visits.fitting import CERTAIN, LEAST, MOST, Effect, Told, fit_effects
+from policy.model.visits.fitting import CERTAIN, LEAST, MOST, Effect, LogEffects, fit_effects
 from schemas.messages.parameters import EffectFit, VisitFit
 
 RETAINED = 0.8
@@ -54,7 +54,7 @@ def fit_visits(
     """
     pooled, previous = earlier or VisitFit(), before or VisitFit()
     halves = cells_of(views.only(even)), cells_of(views.only(~even))
-    effects = fit_effects(halves, cells_of(views), _told(pooled))
+    effects = fit_effects(halves, cells_of(views), _log_effects(pooled))
     if effects is None:
         return None
     return VisitFit(
@@ -65,10 +65,12 @@ def fit_visits(
     )
 
 
-def _told(fit: VisitFit) -> Told:
+def _log_effects(fit: VisitFit) -> LogEffects:
     """What a fit says of the logarithms of effects, counting for less."""
     effects = (fit.after_click, fit.after_alike)
-    return Told(np.log([effect.factor for effect in effects]), RETAINED * np.array([_weight(each) for each in effects]))
+    return LogEffects(
+        np.log([effect.factor for effect in effects]), RETAINED * np.array([_weight(each) for each in effects])
+    )
 
 
 def _weight(effect: Effect | EffectFit) -> float:

@@ -53,14 +53,14 @@ class Effect(NamedTuple):
         return self.factor < 1.0 and self.gain > 0.0 and (before or (self.surely > 0.0 and self.high < 1.0))
 
 
-class Told(NamedTuple):
+class LogEffects(NamedTuple):
     """What is said of the logarithms of effects beforehand: means [K], and how many times more exact than nothing."""
 
     means: Floats
     weights: Floats
 
 
-NOTHING = Told(np.zeros(len(EFFECTS)), np.zeros(len(EFFECTS)))
+NOTHING = LogEffects(np.zeros(len(EFFECTS)), np.zeros(len(EFFECTS)))
 
 
 class Effects(NamedTuple):
@@ -80,7 +80,7 @@ class _Fit(NamedTuple):
     likelihood: Floats
 
 
-def fit_effects(halves: Sequence[Cells], whole: Cells, earlier: Told = NOTHING) -> Effects | None:
+def fit_effects(halves: Sequence[Cells], whole: Cells, earlier: LogEffects = NOTHING) -> Effects | None:
     """The effects on a page from all of its sample, judged on each of two halves by what the other and `earlier` say.
 
     None where there are too few clicks.
@@ -105,7 +105,7 @@ def _effect(fit: _Fit, at: int, gains: Floats) -> Effect:
     return Effect(factor, low, high, gain, gain - float(ndtri(SURE)) * error)
 
 
-def _expected_of(fit: _Fit, earlier: Told) -> Floats:
+def _expected_of(fit: _Fit, earlier: LogEffects) -> Floats:
     """What a fit and what was said before it let expect, each weighted by how exact it is."""
     own = 1.0 / np.diagonal(fit.covariance)
     logs: Floats = (own * fit.logs + earlier.weights * earlier.means) / (own + earlier.weights)
