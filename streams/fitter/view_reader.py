@@ -17,7 +17,7 @@ from schemas.errors import Transient
 from schemas.messages.events import Click
 from schemas.topic import Topic
 from schemas.topics import CLICKS, IMPRESSIONS
-from streams.fitter.view_sample import SampledView, ViewSample
+from streams.fitter.view_sample import SampledView, ViewSample, unit_hash
 from streams.fold.judge import Judge
 from streams.kafka.bounds import log_bounds
 from streams.kafka.clients import confluent_consumer_config, ends_partition
@@ -109,16 +109,23 @@ class ViewReader:
 
     def _count(self, messages: Sequence[Message]) -> None:
         """The sampled units' records of each partition, in the order of the log, through its judge."""
-        runs: dict[tuple[str, int], list[Logged]] = {}
+        runs, forgotten = dict[tuple[str, int], list[Logged]](), list[int]()
         for message in messages:
             key = message.key()
-            if key is not None and self._sample.units.has(key):
+            unit = unit_hash(key or b"")
+            if key is None or not self._sample.units.has(unit):
+                continue
+            if message.value() is None:
+                forgotten.append(unit)
+            else:
                 record = Logged(message.offset() or 0, message.timestamp()[1], key, message.value())
                 runs.setdefault((message.topic() or "", message.partition() or 0), []).append(record)
         for place, run in runs.items():
             for accepted in self._judge(*place).judge(run).accepted:
                 event = accepted.event
                 (self._sample.click if isinstance(event, Click) else self._sample.see)(event)
+        for unit in forgotten:
+            self._sample.forget(unit)
 
     def _judge(self, topic: str, partition: int) -> Judge:
         place = topic, partition

@@ -6,7 +6,7 @@ What is true of a page view's slots together, or of all that one visitor did, is
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from zlib import crc32
@@ -34,19 +34,24 @@ class UnitShare:
     def __init__(self) -> None:
         self._below = 1 << 32
 
-    def has(self, unit: bytes) -> bool:
-        """Whether a unit, as it is the key of records, is in the sample."""
-        return crc32(unit) < self._below
+    def has(self, unit: int) -> bool:
+        """Whether a unit with this hash is in the sample."""
+        return unit < self._below
 
     def halve(self) -> None:
         self._below >>= 1
 
 
+def unit_hash(unit: bytes) -> int:
+    """Of a unit as it is the key of records, 32 bits: all that is remembered of it."""
+    return crc32(unit)
+
+
 @dataclass(slots=True)
 class SampledView:
-    """One page view of a layout: what was in its slots, and which were clicked."""
+    """One page view of a layout: the hash of its unit, what was in its slots, and which were clicked."""
 
-    unit: bytes
+    unit: int
     segment: str
     layout: int
     at: int
@@ -74,7 +79,7 @@ class ViewSample:
 
     def see(self, event: Impression) -> None:
         """Take in what came into view."""
-        unit = event.unit.encode()
+        unit = unit_hash(event.unit.encode())
         if event.occurred_at < self._newest - SPAN_MS or not self.units.has(unit):
             return
         page = self._pages.setdefault(event.page, OrderedDict())
@@ -98,6 +103,10 @@ class ViewSample:
         if len(self._pending) > PENDING:
             self._pending.popitem(last=False)
 
+    def forget(self, unit: int) -> None:
+        """Let go of the page views of a unit with this hash."""
+        self._drop(lambda view: view.unit == unit)
+
     def keep_pages(self, pages: Collection[str]) -> None:
         """Forget all pages but these."""
         for page in self._pages.keys() - set(pages):
@@ -113,9 +122,12 @@ class ViewSample:
             page.popitem(last=False)
         if sum(map(len, self._pages.values())) > PAGES * self._limit:
             self.units.halve()
-            for views in self._pages.values():
-                for name in [name for name, view in views.items() if not self.units.has(view.unit)]:
-                    del views[name]
+            self._drop(lambda view: not self.units.has(view.unit))
+
+    def _drop(self, which: Callable[[SampledView], bool]) -> None:
+        for views in self._pages.values():
+            for name in [name for name, view in views.items() if which(view)]:
+                del views[name]
 
 
 def snapshot(
@@ -136,6 +148,6 @@ def snapshot(
                 numbers[row, column] = pairs.setdefault((view.segment, view.layout, item), len(pairs))
                 clicked[row, column] = (slot, item) in view.clicked
     kinds = np.append(kinds_of([categories.get(item, "") for *_, item in pairs]), -1).astype(np.int64)
-    # A bit that does not choose who is in the sample.
-    even = np.fromiter((crc32(b"half" + view.unit) % 2 == 0 for view in views), dtype=np.bool_, count=len(views))
+    # The last bit: the first ones choose who is in the sample.
+    even = np.fromiter((view.unit % 2 == 0 for view in views), dtype=np.bool_, count=len(views))
     return Snapshot(PageViews(np.maximum(numbers, 0), kinds[numbers], numbers >= 0, clicked), even)

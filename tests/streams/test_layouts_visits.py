@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from reshelf.inspect.posterior_summary import posterior_summary
@@ -59,7 +60,7 @@ def test_what_a_layout_gains_is_reckoned_with_what_stands_above() -> None:
     composed = compose_valued("s", state(), of, settings, 1, WeightedCounts(of.candidates, SLOTS))
     value = composed.values[0]
     alone = replace(value, alike=None)
-    three_hats = value.slates * 0 + [0, 1, 2]
+    three_hats = np.broadcast_to(np.arange(3, dtype=np.int32), value.slates.shape)
     assert value.of(value.slates) > value.of(three_hats)
     assert alone.of(value.slates) < alone.of(three_hats)
 

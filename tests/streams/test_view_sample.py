@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import random
-
 import msgspec
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.messages.events import Click, Impression, SlotItem
-from streams.fitter.view_sample import PAGES, SETTLE_MS, SPAN_MS, Snapshot, UnitShare, ViewSample, snapshot
+from streams.fitter.view_sample import PAGES, SETTLE_MS, SPAN_MS, Snapshot, UnitShare, ViewSample, snapshot, unit_hash
 
 SLOTS = ["a", "b", "c"]
 NOW = 1_700_000_000_000
@@ -26,7 +24,7 @@ def click(view: str, slot: str, item: str, unit: str = "u", page: str = "home") 
     return Click(f"c-{view}-{slot}", NOW, unit, page, "s", slot, item, view, 1, 0)
 
 
-EVENTS = [
+EVENTS: list[Impression | Click] = [
     impression("1", {"a": "x", "b": "y"}),
     impression("1", {"c": "z"}),
     impression("2", {"b": "x", "c": "y"}, unit="v"),
@@ -63,7 +61,7 @@ def test_the_order_of_the_log_does_not_matter(events: list[Impression | Click]) 
 
 
 def test_the_items_of_a_layout_are_pairs_of_their_own() -> None:
-    views = snapshot(taken_in(list(EVENTS)).views("home"), SLOTS, CATEGORIES).views
+    views = snapshot(taken_in(EVENTS).views("home"), SLOTS, CATEGORIES).views
     assert len({*views.pairs[views.seen].tolist()}) == 3
     assert views.pairs[0, 0] == views.pairs[1, 1]
     another = msgspec.structs.replace(impression("3", {"a": "x"}), layout_version=2)
@@ -78,6 +76,12 @@ def test_what_may_be_clicked_yet_and_what_is_old_is_left_out() -> None:
     assert [view.at for view in sample.views("home")] == [NOW + SETTLE_MS]
     sample.see(impression("too late", {"a": "x"}, at=NOW))
     assert len(sample.views("home")) == 1
+
+
+def test_a_unit_that_is_forgotten_is_in_no_sample() -> None:
+    sample = taken_in(EVENTS)
+    sample.forget(unit_hash(b"v"))
+    assert [view.unit for view in sample.views("home")] == [unit_hash(b"u")]
 
 
 def test_segments_that_are_left_out_and_slots_of_no_page_do_not_count() -> None:
@@ -100,7 +104,7 @@ def test_memory_is_bounded_and_the_newest_stay() -> None:
 
 
 def test_a_unit_is_in_or_out_and_halves_are_halves() -> None:
-    share, units = UnitShare(), [str(random.Random(number).random()).encode() for number in range(4_000)]
+    share, units = UnitShare(), [unit_hash(str(number).encode()) for number in range(4_000)]
     before = {unit for unit in units if share.has(unit)}
     share.halve()
     after = {unit for unit in units if share.has(unit)}
