@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from policy.arrays import Floats
 from policy.model.visits.cells import PageViews, cells_of
@@ -69,7 +70,7 @@ def test_neither_order_nor_what_was_never_clicked_matters(seed: int) -> None:
     views = visit(rng, Visits(0.5, 0.7), 3_000)
     even = rng.random(3_000) < 0.5
     order = rng.permutation(3_000)
-    mixed = PageViews(*(column[order] for column in views))
+    mixed = PageViews(views.pairs[order], views.kinds[order], views.seen[order], views.clicked[order])
     idle = PageViews(views.pairs + 1_000, views.kinds, views.seen, np.zeros_like(views.clicked))
     more = PageViews(*(np.concatenate(pair) for pair in zip(views, idle, strict=True)))
     one, other = fit_visits(views, even), fit_visits(mixed, even[order])
@@ -120,7 +121,7 @@ def test_impressions_are_lowered_and_never_raised(seed: int, after_click: float,
     assert np.array_equal(Lowering(1.0, 1.0, kinds).lower(shown, clicks), shown)
 
 
-def _ratio(shown: Floats, clicks: Floats, kinds: Floats) -> float:
+def _ratio(shown: Floats, clicks: Floats, kinds: NDArray[np.intp]) -> float:
     """Click rates of one category to those of the other."""
     rates = [clicks[kinds == kind].sum() / (shown[kinds == kind] @ LOOKS).sum() for kind in (0, 1)]
     return float(rates[0] / rates[1])
@@ -138,7 +139,7 @@ def test_click_rates_of_items_below_their_like_are_not_underrated() -> None:
         clicked[:, slot] = rng.random(views) < 0.1 * LOOKS[slot] * left
     cells = items * SLOTS + np.arange(SLOTS)
     shown = np.bincount(cells.ravel(), minlength=ITEMS * SLOTS).reshape(ITEMS, SLOTS).astype(float)
-    clicks = np.bincount(cells.ravel(), clicked.ravel(), ITEMS * SLOTS).reshape(ITEMS, SLOTS)
+    clicks = np.bincount(cells.ravel(), clicked.ravel(), ITEMS * SLOTS).reshape(ITEMS, SLOTS).astype(float)
     lowered = Lowering(0.5, 0.7, kinds.astype(np.int32)).lower(shown, clicks)
     assert _ratio(shown, clicks, kinds) < 0.7
     assert _ratio(lowered, clicks, kinds) == pytest.approx(1.0, abs=0.1)
