@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from sys import intern
 from typing import NamedTuple
 from zlib import crc32
 
@@ -56,7 +57,7 @@ class SampledView:
     layout: int
     at: int
     items: dict[str, str] = field(default_factory=dict)
-    clicked: set[tuple[str, str]] = field(default_factory=set)
+    clicked: tuple[tuple[str, str], ...] = ()
 
 
 class Snapshot(NamedTuple):
@@ -74,7 +75,7 @@ class ViewSample:
         self.revision: dict[str, int] = {}
         self._limit = limit
         self._pages: dict[str, OrderedDict[str, SampledView]] = {}
-        self._pending: OrderedDict[tuple[str, str], set[tuple[str, str]]] = OrderedDict()
+        self._pending: OrderedDict[tuple[str, str], tuple[tuple[str, str], ...]] = OrderedDict()
         self._newest = 0
 
     def see(self, event: Impression) -> None:
@@ -85,10 +86,13 @@ class ViewSample:
         page = self._pages.setdefault(event.page, OrderedDict())
         view = page.get(event.page_view_id)
         if view is None:
-            view = page[event.page_view_id] = SampledView(unit, event.segment, event.layout_version, event.occurred_at)
-            view.clicked |= self._pending.pop((event.page, event.page_view_id), set())
+            view = page[event.page_view_id] = SampledView(
+                unit, intern(event.segment), event.layout_version, event.occurred_at
+            )
+            view.clicked = self._pending.pop((event.page, event.page_view_id), ())
             self.revision[event.page] = self.revision.get(event.page, 0) + 1
-        view.items.update((slot.slot, slot.item) for slot in event.slots)
+        # Names come again and again: one of each is enough.
+        view.items.update((intern(slot.slot), intern(slot.item)) for slot in event.slots)
         self._newest = max(self._newest, event.occurred_at)
         self._bound(page)
 
@@ -97,9 +101,10 @@ class ViewSample:
         page = self._pages.get(event.page)
         view = page.get(event.page_view_id) if page else None
         if view is not None:
-            view.clicked.add((event.slot, event.item))
+            view.clicked += ((intern(event.slot), intern(event.item)),)
             return
-        self._pending.setdefault((event.page, event.page_view_id), set()).add((event.slot, event.item))
+        key = event.page, event.page_view_id
+        self._pending[key] = (*self._pending.get(key, ()), (event.slot, event.item))
         if len(self._pending) > PENDING:
             self._pending.popitem(last=False)
 
@@ -113,9 +118,10 @@ class ViewSample:
             del self._pages[page]
 
     def views(self, page: str) -> list[SampledView]:
-        """The page views of a page that hardly anybody clicks on any more, in the order in which they came."""
+        """Copies of the page views of a page that hardly anybody clicks on any more, in the order of their coming."""
         sampled = self._pages.get(page) or OrderedDict[str, SampledView]()
-        return [view for view in sampled.values() if self._newest - SPAN_MS <= view.at <= self._newest - SETTLE_MS]
+        first, last = self._newest - SPAN_MS, self._newest - SETTLE_MS
+        return [replace(view, items={**view.items}) for view in sampled.values() if first <= view.at <= last]
 
     def _bound(self, page: OrderedDict[str, SampledView]) -> None:
         while len(page) > self._limit:
